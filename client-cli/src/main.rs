@@ -1,0 +1,2 @@
+//! Rejoin.
+fn main() {}
