@@ -1,5 +1,6 @@
 //! Names of rooms and users: small shared strings, and the rule a room name obeys.
 
+use alloc::string::String;
 use alloc::sync::Arc;
 use core::borrow::Borrow;
 use core::fmt;
@@ -43,8 +44,8 @@ impl From<&str> for Name {
     }
 }
 
-impl From<alloc::string::String> for Name {
-    fn from(text: alloc::string::String) -> Self {
+impl From<String> for Name {
+    fn from(text: String) -> Self {
         Self(Arc::from(text))
     }
 }
@@ -129,7 +130,6 @@ pub fn is_invisible(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::string::String;
 
     #[test]
     fn an_ordinary_name_in_any_script_is_accepted() {

@@ -133,11 +133,8 @@ impl<'de> Family<'de> for ClientFrame<'de> {
     }
 }
 
-/// A frame whose `type` came first, or the news that it did not.
-enum TypeFirst<F> {
-    Frame(F),
-    Elsewhere,
-}
+/// A frame whose `type` came first.
+struct TypeFirst<F>(F);
 
 impl<'de, F: Family<'de>> Deserialize<'de> for TypeFirst<F> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -157,10 +154,10 @@ impl<'de, F: Family<'de>> Deserialize<'de> for TypeFirst<F> {
                 }
                 let kind: Cow<'de, str> = map.next_value()?;
                 if let Some(kind) = F::known(&kind) {
-                    F::fields(kind, MapAccessDeserializer::new(map)).map(TypeFirst::Frame)
+                    F::fields(kind, MapAccessDeserializer::new(map)).map(TypeFirst)
                 } else {
                     while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                    Ok(TypeFirst::Frame(F::unknown()))
+                    Ok(TypeFirst(F::unknown()))
                 }
             }
         }
@@ -176,7 +173,7 @@ struct Tag<'a> {
 }
 
 fn decode<'de, F: Family<'de>>(text: &'de str) -> Result<F, DecodeError> {
-    if let Ok(TypeFirst::Frame(frame)) = serde_json::from_str::<TypeFirst<F>>(text) {
+    if let Ok(TypeFirst(frame)) = serde_json::from_str::<TypeFirst<F>>(text) {
         return Ok(frame);
     }
     // Either the type is not the first key, or something is wrong and deserves a precise answer.
@@ -232,10 +229,9 @@ pub fn decode_client(text: &str) -> Result<Option<ClientMessage>, DecodeError> {
     Ok(match decode::<ClientFrame<'_>>(text)? {
         ClientFrame::Join(fields) => Some(ClientMessage::JoinRoom { room: Name::from(&*fields.room_id) }),
         ClientFrame::Leave(fields) => Some(ClientMessage::LeaveRoom { room: Name::from(&*fields.room_id) }),
-        ClientFrame::Send(fields) => Some(ClientMessage::SendMessage {
-            room: Name::from(&*fields.room_id),
-            content: fields.content,
-        }),
+        ClientFrame::Send(fields) => {
+            Some(ClientMessage::SendMessage { room: Name::from(&*fields.room_id), content: fields.content })
+        }
         ClientFrame::Unknown => None,
     })
 }
@@ -324,9 +320,9 @@ impl Names {
         if self.slots.is_empty() {
             self.slots.resize(Self::SLOTS, None);
         }
-        let hash = text.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
-            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-        });
+        let hash = text
+            .bytes()
+            .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
         let Some(slot) = self.slots.get_mut(hash as usize % Self::SLOTS) else { return Name::from(text) };
         match slot {
             Some(name) if &**name == text => name.clone(),

@@ -1,0 +1,155 @@
+//! Why a connection ended or could not be made: what the driver reports, and what the application is told.
+
+use alloc::boxed::Box;
+use core::time::Duration;
+
+/// How an open connection ended, as the driver saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Disconnect {
+    /// The server sent a close frame.
+    Closed {
+        /// Its code; 1005 if it had none (RFC 6455 §7.1.5).
+        code: u16,
+        /// Its reason, at most 123 bytes on the wire. Hostile text.
+        reason: Box<str>,
+    },
+    /// The transport ended without a close frame (1006).
+    Lost,
+    /// The server broke the WebSocket protocol (1002).
+    Protocol,
+    /// A frame was larger than this client accepts (1009, found on our side).
+    TooLarge,
+}
+
+/// Why a dial failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DialError {
+    /// The kind, which decides what happens next.
+    pub kind: DialErrorKind,
+    /// What the server asked for with `Retry-After`.
+    pub retry_after: Option<Duration>,
+    /// The error's own words, without the token. Hostile text where a server had a part in it.
+    pub text: Box<str>,
+}
+
+impl DialError {
+    /// An error of `kind` with its words.
+    pub fn new(kind: DialErrorKind, text: impl Into<Box<str>>) -> Self {
+        Self { kind, retry_after: None, text: text.into() }
+    }
+}
+
+/// The kinds of failed dial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DialErrorKind {
+    /// The host's name did not resolve.
+    Dns,
+    /// Nothing listens there.
+    Refused,
+    /// No route, a reset, or another transport error before the upgrade.
+    Unreachable,
+    /// The whole dial took longer than its deadline.
+    Timeout,
+    /// The certificate did not verify.
+    Certificate,
+    /// TLS failed for another reason.
+    Tls,
+    /// The server answered the upgrade with this HTTP status.
+    Http(u16),
+    /// The answer was no WebSocket upgrade: HTTP 200, HTML, or not HTTP at all.
+    NotWebSocket,
+    /// The proxy refused.
+    Proxy,
+}
+
+/// The code of a [`Cause`]: stable, for programs; [`CauseCode::as_str`] is what `pipe` and logs print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CauseCode {
+    /// The application asked.
+    Requested,
+    /// The server closed the connection with this code.
+    Closed(u16),
+    /// The connection broke without a close frame.
+    ConnectionLost,
+    /// The server did not answer a ping: the connection was closed with 4900.
+    DeadPeer,
+    /// The network changed or the machine slept, and the connection did not survive it.
+    NetworkChanged,
+    /// The server sent what WebSocket forbids.
+    ProtocolError,
+    /// A frame was larger than this client accepts.
+    FrameTooLarge,
+    /// The dial failed.
+    Dial(DialErrorKind),
+    /// The server rejected the token, and there is no other to be had.
+    Unauthorized,
+    /// The token source failed or did not answer in time.
+    TokenUnavailable,
+    /// `maxAttempts` or `maxElapsed` is used up.
+    GaveUp,
+}
+
+impl CauseCode {
+    /// The code as text, in snake case.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Closed(1000) => "server_closed",
+            Self::Closed(_) => "closed",
+            Self::ConnectionLost => "connection_lost",
+            Self::DeadPeer => "dead_peer",
+            Self::NetworkChanged => "network_changed",
+            Self::ProtocolError => "protocol_error",
+            Self::FrameTooLarge => "frame_too_large",
+            Self::Dial(kind) => match kind {
+                DialErrorKind::Dns => "dns",
+                DialErrorKind::Refused => "refused",
+                DialErrorKind::Unreachable => "unreachable",
+                DialErrorKind::Timeout => "dial_timeout",
+                DialErrorKind::Certificate => "certificate",
+                DialErrorKind::Tls => "tls",
+                DialErrorKind::Http(_) => "http",
+                DialErrorKind::NotWebSocket => "not_websocket",
+                DialErrorKind::Proxy => "proxy",
+            },
+            Self::Unauthorized => "unauthorized",
+            Self::TokenUnavailable => "token_unavailable",
+            Self::GaveUp => "gave_up",
+        }
+    }
+
+    /// The number that came with it, if one did: a close code or an HTTP status.
+    pub fn number(self) -> Option<u16> {
+        match self {
+            Self::Closed(code) | Self::Dial(DialErrorKind::Http(code)) => Some(code),
+            Self::ConnectionLost => Some(1006),
+            Self::DeadPeer => Some(crate::close::DEAD_PEER),
+            Self::ProtocolError => Some(1002),
+            Self::FrameTooLarge => Some(1009),
+            _ => None,
+        }
+    }
+}
+
+/// Why the state changed. Every change has one; "disconnected" without a reason does not exist here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// What happened.
+    pub code: CauseCode,
+    /// In whose words: a close reason or an error's text. Hostile where a server had a part in it.
+    pub text: Box<str>,
+    /// Whether the machine goes on trying by itself.
+    pub will_retry: bool,
+}
+
+impl Cause {
+    pub(crate) fn new(code: CauseCode, text: impl Into<Box<str>>) -> Self {
+        Self { code, text: text.into(), will_retry: true }
+    }
+
+    pub(crate) fn bare(code: CauseCode) -> Self {
+        Self::new(code, "")
+    }
+}

@@ -1,0 +1,159 @@
+//! What each way of ending means for what comes next: the table of protocol.md §2.5, overridable.
+
+use crate::cause::{DialErrorKind, Disconnect};
+use alloc::vec::Vec;
+
+/// The close code sent to a server that does not answer.
+pub const DEAD_PEER: u16 = 4900;
+/// The close code sent when a page is hidden for good.
+pub const PAGE_HIDDEN: u16 = 4901;
+/// The close code of a connection this side replaced by another: after a sleep, a network change, on request.
+pub const REPLACED: u16 = 4902;
+/// The close code of a connection the application ended.
+pub const NORMAL: u16 = 1000;
+
+/// What the link does after a connection ended or a dial failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// No further attempt; the state is `failed`.
+    Terminal,
+    /// Try again after the backoff.
+    Retry,
+    /// The server is restarting: try again inside its reconnect window.
+    Window,
+    /// The server is overloaded: wait for its hint, or at least 5 s.
+    Wait,
+    /// Probably a bug or a wrong address: 3 tries in 10 minutes, then terminal.
+    Suspect,
+    /// The token was rejected: one refresh if there is a source; again within 60 s is terminal.
+    Rejected,
+    /// The token has expired: one refresh in 60 s, then a dial within a second.
+    Expired,
+    /// A frame of ours was too large: reconnect after the backoff. What was on its way is not sent again.
+    TooLarge,
+}
+
+/// Close codes and what they mean here. The default is protocol.md §2.5; single codes can be overridden.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CloseTable {
+    overrides: Vec<(u16, Verdict)>,
+}
+
+impl CloseTable {
+    /// Gives `code` another meaning than the default one, e.g. `(1000, Verdict::Retry)` for servers that use
+    /// 1000 for the end of a connection's lifetime.
+    pub fn set(&mut self, code: u16, verdict: Verdict) {
+        match self.overrides.binary_search_by_key(&code, |(code, _)| *code) {
+            Ok(at) => {
+                if let Some(entry) = self.overrides.get_mut(at) {
+                    entry.1 = verdict;
+                }
+            }
+            Err(at) => self.overrides.insert(at, (code, verdict)),
+        }
+    }
+
+    /// What a close code received from the server means.
+    pub fn close_code(&self, code: u16) -> Verdict {
+        let own = self
+            .overrides
+            .binary_search_by_key(&code, |(code, _)| *code)
+            .ok()
+            .and_then(|at| self.overrides.get(at));
+        if let Some((_, verdict)) = own {
+            return *verdict;
+        }
+        match code {
+            1000 | 4003 | 4004 | 4009 | 4014 | 4500..=4899 => Verdict::Terminal,
+            1001 | 1012 | 4010 => Verdict::Window,
+            1013 | 4008 | 4011 => Verdict::Wait,
+            1002 | 1003 | 1007 | 1010 => Verdict::Suspect,
+            1009 => Verdict::TooLarge,
+            1008 | 4001 => Verdict::Rejected,
+            4002 => Verdict::Expired,
+            _ => Verdict::Retry,
+        }
+    }
+
+    /// What the end of an open connection means.
+    pub fn disconnect(&self, how: &Disconnect) -> Verdict {
+        match how {
+            Disconnect::Closed { code, .. } => self.close_code(*code),
+            Disconnect::Lost => self.close_code(1006),
+            Disconnect::Protocol => self.close_code(1002),
+            // Ours is the limit, so no send of ours is to blame; the next connection may do better.
+            Disconnect::TooLarge => Verdict::Suspect,
+        }
+    }
+
+    /// What a failed dial means.
+    pub fn dial_error(&self, kind: DialErrorKind) -> Verdict {
+        match kind {
+            DialErrorKind::Http(401 | 403) => Verdict::Rejected,
+            DialErrorKind::Http(429 | 503) => Verdict::Wait,
+            DialErrorKind::Http(500..=599)
+            | DialErrorKind::Dns
+            | DialErrorKind::Refused
+            | DialErrorKind::Unreachable
+            | DialErrorKind::Timeout
+            | DialErrorKind::Tls
+            | DialErrorKind::Proxy => Verdict::Retry,
+            DialErrorKind::Http(_) | DialErrorKind::Certificate | DialErrorKind::NotWebSocket => {
+                Verdict::Suspect
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_table_is_the_one_of_the_protocol_page() {
+        let table = CloseTable::default();
+        for (codes, verdict) in [
+            (&[1000, 4003, 4004, 4009, 4014, 4500, 4899][..], Verdict::Terminal),
+            (&[1001, 1012, 4010], Verdict::Window),
+            (&[1013, 4008, 4011], Verdict::Wait),
+            (&[1005, 1006, 1011, 1014, 4012, 4013, 4000, 4499, 3000], Verdict::Retry),
+            (&[1002, 1003, 1007, 1010], Verdict::Suspect),
+            (&[1008, 4001], Verdict::Rejected),
+            (&[4002], Verdict::Expired),
+            (&[1009], Verdict::TooLarge),
+        ] {
+            for code in codes {
+                assert_eq!(table.close_code(*code), verdict, "{code}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_override_wins_and_the_last_one_stays() {
+        let mut table = CloseTable::default();
+        table.set(1000, Verdict::Window);
+        table.set(1000, Verdict::Retry);
+        table.set(4001, Verdict::Terminal);
+        assert_eq!(table.close_code(1000), Verdict::Retry);
+        assert_eq!(table.close_code(4001), Verdict::Terminal);
+        assert_eq!(table.close_code(1008), Verdict::Rejected);
+    }
+
+    #[test]
+    fn http_answers_follow_the_table() {
+        let table = CloseTable::default();
+        for status in [401, 403] {
+            assert_eq!(table.dial_error(DialErrorKind::Http(status)), Verdict::Rejected);
+        }
+        for status in [429, 503] {
+            assert_eq!(table.dial_error(DialErrorKind::Http(status)), Verdict::Wait);
+        }
+        for status in [500, 502, 504] {
+            assert_eq!(table.dial_error(DialErrorKind::Http(status)), Verdict::Retry);
+        }
+        for status in [200, 301, 400, 404, 410, 426] {
+            assert_eq!(table.dial_error(DialErrorKind::Http(status)), Verdict::Suspect);
+        }
+    }
+}

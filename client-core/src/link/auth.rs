@@ -1,0 +1,86 @@
+//! The token in use, and how often a new one may be asked for (protocol.md §2.5).
+
+use crate::close::Verdict;
+use crate::time::Timestamp;
+use crate::token::{Credentials, Token};
+use core::time::Duration;
+
+/// A second rejection within this time is final; an expiry within it waits for the backoff.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What to do about a refused token.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Refresh {
+    /// Ask the source for another one.
+    Fetch,
+    /// A new one was asked for a moment ago: back off first.
+    Later,
+    /// There is no other one to be had.
+    Never,
+}
+
+#[derive(Debug)]
+pub(crate) struct Auth {
+    token: Option<Token>,
+    has_source: bool,
+    wants_token: bool,
+    rejected: bool,
+    rejected_at: Option<Timestamp>,
+    renewed_at: Option<Timestamp>,
+}
+
+impl Auth {
+    pub(crate) fn new(credentials: Credentials) -> Self {
+        let (token, has_source) = match credentials {
+            Credentials::Anonymous => (None, false),
+            Credentials::Fixed(token) => (Some(token), false),
+            Credentials::Source => (None, true),
+        };
+        let wants_token = has_source;
+        Self { token, has_source, wants_token, rejected: false, rejected_at: None, renewed_at: None }
+    }
+
+    pub(crate) fn token(&self) -> Option<&Token> {
+        self.token.as_ref()
+    }
+
+    /// `Some(rejected)` when the source has to be asked before a dial.
+    pub(crate) fn needs_token(&self) -> Option<bool> {
+        self.wants_token.then_some(self.rejected)
+    }
+
+    pub(crate) fn fetched(&mut self, token: Token) {
+        self.token = Some(token);
+        self.wants_token = false;
+        self.rejected = false;
+    }
+
+    /// The application brought a token of its own accord.
+    pub(crate) fn replace(&mut self, token: Token) {
+        self.fetched(token);
+        self.rejected_at = None;
+    }
+
+    /// Old refusals no longer count, but a token that was refused is not used again.
+    pub(crate) fn start_anew(&mut self) {
+        self.rejected_at = None;
+        self.renewed_at = None;
+    }
+
+    pub(crate) fn refused(&mut self, now: Timestamp, verdict: Verdict) -> Refresh {
+        if !self.has_source {
+            return Refresh::Never;
+        }
+        let expired = verdict == Verdict::Expired;
+        let last = if expired { &mut self.renewed_at } else { &mut self.rejected_at };
+        let recent = last.is_some_and(|at| now - at < PATIENCE);
+        *last = Some(now);
+        self.wants_token = true;
+        self.rejected = true;
+        match (recent, expired) {
+            (false, _) => Refresh::Fetch,
+            (true, true) => Refresh::Later,
+            (true, false) => Refresh::Never,
+        }
+    }
+}

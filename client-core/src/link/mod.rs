@@ -1,0 +1,545 @@
+//! The reconnecting connection: when to dial, when to give a connection up, and why. It knows nothing of
+//! rooms or messages, so other protocols run over it too.
+//!
+//! ```text
+//!            connect()            token            opened
+//!  Idle ───────────────► AwaitingToken ──► AwaitingOpen ──► Open ───────┐ close()
+//!                             ▲                │ failed      │ lost     ▼
+//!                             │                ▼             │     AwaitingClose ──► Closed
+//!                             └────────── AwaitingRetry ◄────┘
+//!                                              │ terminal code
+//!                                              ▼
+//!                                            Failed
+//! ```
+
+mod auth;
+mod config;
+mod status;
+
+pub use config::LinkConfig;
+pub use status::{ConnId, State, StateChange};
+
+use crate::backoff::{Backoff, Occasion, Policy, uniform};
+use crate::cause::{Cause, CauseCode, DialError, DialErrorKind, Disconnect};
+use crate::close::{self, Verdict};
+use crate::limiter::DialLimiter;
+use crate::liveness::{Finding, Liveness};
+use crate::time::{Moment, Timestamp};
+use crate::token::{Token, TokenError};
+use alloc::collections::VecDeque;
+use auth::{Auth, Refresh};
+use core::time::Duration;
+use fastrand::Rng;
+use status::Loss;
+
+/// What the platform noticed about the network or the page. Hints cause questions, never decisions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Hint {
+    /// The platform believes to be online again.
+    Online,
+    /// The platform believes to be offline. Never trusted: only a reason to ask the server.
+    Offline,
+    /// The route changed: another Wi-Fi, from Wi-Fi to mobile.
+    NetworkChanged,
+    /// A page came to the front or out of the back/forward cache, or the machine woke.
+    Woke,
+}
+
+/// What the link wants done. The session turns it into its own outputs.
+#[derive(Debug)]
+pub(crate) enum Action {
+    FetchToken {
+        rejected: bool,
+    },
+    Dial {
+        conn: ConnId,
+        endpoint: usize,
+        attempt: u32,
+        token: Option<Token>,
+    },
+    Ping(ConnId),
+    /// Begin the close handshake; the end is reported as `closed`, or the link stops waiting.
+    Close {
+        conn: ConnId,
+        code: u16,
+    },
+    /// Close without waiting: nothing more of this connection counts.
+    Abandon {
+        conn: ConnId,
+        code: u16,
+    },
+    Up(ConnId),
+    /// The open connection is gone.
+    Down,
+    Changed(StateChange),
+}
+
+/// Named after what is awaited; each holds only what is valid while waiting for it.
+#[derive(Debug)]
+enum Phase {
+    Idle,
+    AwaitingToken { until: Timestamp },
+    AwaitingRetry { at: Timestamp },
+    AwaitingOpen { conn: ConnId, until: Timestamp },
+    Open { conn: ConnId, since: Timestamp, liveness: Liveness },
+    AwaitingClose { conn: ConnId, until: Timestamp },
+    Closed,
+    Failed,
+}
+
+/// How long a sleep may be before a driver that cannot ping replaces the connection unasked.
+const LONG_SLEEP: Duration = Duration::from_secs(30);
+/// The wall clock this much ahead of the monotonic one: the machine slept.
+const SLEPT: Duration = Duration::from_secs(5);
+/// A local cause shortens the wait at most once in this time.
+const LOCAL_EVERY: Duration = Duration::from_secs(10);
+/// Suspicious endings allowed in [`SUSPECT_PERIOD`] (protocol.md §2.5).
+const SUSPECTS: usize = 3;
+const SUSPECT_PERIOD: Duration = Duration::from_secs(600);
+/// The shortest wait that an overloaded server is given when it names none.
+const OVERLOADED: Duration = Duration::from_secs(5);
+
+/// The machine. Inputs carry the time, actions are drained by the session after each of them.
+#[derive(Debug)]
+pub(crate) struct Link {
+    config: LinkConfig,
+    rng: Rng,
+    phase: Phase,
+    backoff: Backoff,
+    limiter: DialLimiter,
+    auth: Auth,
+    loss: Option<Loss>,
+    suspects: VecDeque<Timestamp>,
+    local_at: Option<Timestamp>,
+    last_seen: Option<Moment>,
+    last_conn: u64,
+    endpoint: usize,
+    rtt: Option<Duration>,
+    actions: VecDeque<Action>,
+}
+
+impl Link {
+    pub(crate) fn new(config: LinkConfig, seed: u64) -> Self {
+        Self {
+            backoff: Backoff::new(config.policy, config.window),
+            auth: Auth::new(config.credentials.clone()),
+            config,
+            rng: Rng::with_seed(seed),
+            phase: Phase::Idle,
+            limiter: DialLimiter::default(),
+            loss: None,
+            suspects: VecDeque::new(),
+            local_at: None,
+            last_seen: None,
+            last_conn: 0,
+            endpoint: 0,
+            rtt: None,
+            actions: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn next_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// The last measured round trip.
+    pub(crate) fn rtt(&self) -> Option<Duration> {
+        self.rtt
+    }
+
+    /// Whether the application ended it, or a terminal code did.
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self.phase, Phase::AwaitingClose { .. } | Phase::Closed | Phase::Failed)
+    }
+
+    pub(crate) fn state(&self) -> State {
+        match &self.phase {
+            Phase::Idle => State::Idle,
+            Phase::Open { .. } => State::Connected,
+            Phase::AwaitingClose { .. } => State::Closing,
+            Phase::Closed => State::Closed,
+            Phase::Failed => State::Failed,
+            Phase::AwaitingToken { .. } | Phase::AwaitingOpen { .. } | Phase::AwaitingRetry { .. } => {
+                let retry_at = match self.phase {
+                    Phase::AwaitingRetry { at } => Some(at),
+                    _ => None,
+                };
+                let attempt = self.backoff.attempt();
+                match &self.loss {
+                    None => State::Connecting,
+                    Some(loss) if loss.suspended => State::Suspended { attempt, retry_at },
+                    Some(_) => State::Reconnecting { attempt, retry_at },
+                }
+            }
+        }
+    }
+
+    /// Both clocks, before each input: a wall clock that ran ahead means a sleep.
+    pub(crate) fn observe(&mut self, now: Moment) {
+        let Some(last) = self.last_seen.replace(now) else { return };
+        let wall = now.wall.saturating_sub(last.wall);
+        let slept = wall.saturating_sub(now.monotonic - last.monotonic);
+        if slept < SLEPT {
+            return;
+        }
+        if let Some(loss) = &mut self.loss {
+            loss.slept = loss.slept.saturating_add(slept);
+        }
+        self.woke(now.monotonic, slept);
+    }
+
+    fn woke(&mut self, now: Timestamp, slept: Duration) {
+        match &mut self.phase {
+            Phase::Open { liveness, conn, .. } => {
+                if !self.config.liveness.can_ping {
+                    if slept > LONG_SLEEP {
+                        self.replace(now, CauseCode::NetworkChanged);
+                    }
+                } else if liveness.doubt(now) == Finding::Ask {
+                    self.actions.push_back(Action::Ping(*conn));
+                }
+            }
+            Phase::AwaitingRetry { .. } => self.retry_soon(now),
+            _ => {}
+        }
+    }
+
+    pub(crate) fn hint(&mut self, now: Timestamp, hint: Hint) {
+        match hint {
+            Hint::Online | Hint::NetworkChanged => self.woke(now, Duration::MAX),
+            Hint::Woke => self.woke(now, Duration::ZERO),
+            Hint::Offline => {
+                if matches!(self.phase, Phase::Open { .. }) {
+                    self.woke(now, Duration::ZERO);
+                }
+            }
+        }
+    }
+
+    /// Dials unless something is under way. Out of `failed` and `closed` it starts anew.
+    pub(crate) fn connect(&mut self, now: Timestamp) {
+        match self.phase {
+            Phase::Idle | Phase::Closed | Phase::Failed => {
+                self.backoff.reset();
+                self.auth.start_anew();
+                self.suspects.clear();
+                self.loss = None;
+                self.dial(now);
+                if matches!(self.phase, Phase::AwaitingToken { .. } | Phase::AwaitingOpen { .. }) {
+                    self.changed(State::Connecting, None);
+                }
+            }
+            Phase::AwaitingRetry { .. } => self.retry_soon(now),
+            _ => {}
+        }
+    }
+
+    /// The user asks for a fresh connection.
+    pub(crate) fn reconnect(&mut self, now: Timestamp) {
+        match self.phase {
+            Phase::Open { .. } => self.replace(now, CauseCode::Requested),
+            _ => self.connect(now),
+        }
+    }
+
+    /// A new token: used from the next dial on, and the way out of `failed`.
+    pub(crate) fn set_token(&mut self, now: Timestamp, token: Token) {
+        self.auth.replace(token);
+        match self.phase {
+            Phase::Failed => self.connect(now),
+            Phase::AwaitingToken { .. } => self.dial(now),
+            _ => {}
+        }
+    }
+
+    pub(crate) fn close(&mut self, now: Timestamp) {
+        match self.phase {
+            Phase::Open { conn, .. } => {
+                self.phase = Phase::AwaitingClose { conn, until: now + self.config.close_timeout };
+                self.actions.push_back(Action::Close { conn, code: close::NORMAL });
+                self.changed(State::Closing, Some(Cause::bare(CauseCode::Requested)));
+                self.actions.push_back(Action::Down);
+            }
+            Phase::AwaitingOpen { conn, .. } => {
+                self.actions.push_back(Action::Abandon { conn, code: close::NORMAL });
+                self.end();
+            }
+            Phase::Idle | Phase::AwaitingToken { .. } | Phase::AwaitingRetry { .. } | Phase::Failed => {
+                self.end();
+            }
+            Phase::AwaitingClose { .. } | Phase::Closed => {}
+        }
+    }
+
+    fn end(&mut self) {
+        self.phase = Phase::Closed;
+        self.loss = None;
+        self.changed(State::Closed, Some(Cause { will_retry: false, ..Cause::bare(CauseCode::Requested) }));
+    }
+
+    pub(crate) fn opened(&mut self, now: Timestamp, opened: ConnId) {
+        match self.phase {
+            Phase::AwaitingOpen { conn, .. } if conn == opened => {
+                self.backoff.opened();
+                self.loss = None;
+                let liveness = Liveness::new(self.config.liveness, now);
+                self.phase = Phase::Open { conn, since: now, liveness };
+                self.changed(State::Connected, None);
+                self.actions.push_back(Action::Up(conn));
+            }
+            // The late success of a dial that was given up.
+            _ => self.actions.push_back(Action::Abandon { conn: opened, code: close::NORMAL }),
+        }
+    }
+
+    /// Whether `conn` is the connection in use; anything else about another one is ignored.
+    pub(crate) fn is_current(&self, conn: ConnId) -> bool {
+        matches!(self.phase, Phase::Open { conn: current, .. } if current == conn)
+    }
+
+    /// Something came in on the current connection.
+    pub(crate) fn heard(&mut self, now: Timestamp) {
+        if let Phase::Open { liveness, .. } = &mut self.phase {
+            liveness.heard(now);
+        }
+    }
+
+    pub(crate) fn ponged(&mut self, now: Timestamp) {
+        if let Phase::Open { liveness, .. } = &mut self.phase {
+            self.rtt = liveness.answered(now).or(self.rtt);
+        }
+    }
+
+    pub(crate) fn token(&mut self, now: Timestamp, result: Result<Token, TokenError>) {
+        if !matches!(self.phase, Phase::AwaitingToken { .. }) {
+            return;
+        }
+        match result {
+            Ok(token) => {
+                self.auth.fetched(token);
+                self.dial(now);
+            }
+            Err(error) => {
+                let cause = Cause::new(CauseCode::TokenUnavailable, error.text);
+                if error.temporary { self.retry(now, Occasion::Remote, cause) } else { self.fail(cause) }
+            }
+        }
+    }
+
+    pub(crate) fn dial_failed(&mut self, now: Timestamp, failed: ConnId, error: DialError) {
+        if !matches!(self.phase, Phase::AwaitingOpen { conn, .. } if conn == failed) {
+            return;
+        }
+        self.endpoint = (self.endpoint + 1) % self.config.endpoints.max(1);
+        self.backoff.lost(Duration::ZERO);
+        let verdict = self.config.close_table.dial_error(error.kind);
+        self.judge(now, verdict, Cause::new(CauseCode::Dial(error.kind), error.text), error.retry_after);
+    }
+
+    pub(crate) fn closed(&mut self, now: Timestamp, closed: ConnId, how: Disconnect) {
+        match self.phase {
+            Phase::Open { conn, since, .. } if conn == closed => {
+                let verdict = self.config.close_table.disconnect(&how);
+                self.down(now, since);
+                let cause = match how {
+                    Disconnect::Closed { code, reason } => Cause::new(CauseCode::Closed(code), reason),
+                    Disconnect::Lost => Cause::bare(CauseCode::ConnectionLost),
+                    Disconnect::Protocol => Cause::bare(CauseCode::ProtocolError),
+                    Disconnect::TooLarge => Cause::bare(CauseCode::FrameTooLarge),
+                };
+                self.judge(now, verdict, cause, None);
+            }
+            Phase::AwaitingClose { conn, .. } if conn == closed => self.end(),
+            _ => {}
+        }
+    }
+
+    fn down(&mut self, now: Timestamp, since: Timestamp) {
+        self.backoff.lost(now - since);
+        self.actions.push_back(Action::Down);
+    }
+
+    /// Gives the open connection up for a reason on this side and dials again.
+    fn replace(&mut self, now: Timestamp, code: CauseCode) {
+        let Phase::Open { conn, since, .. } = self.phase else { return };
+        let wire_code = if code == CauseCode::DeadPeer { close::DEAD_PEER } else { close::REPLACED };
+        self.actions.push_back(Action::Abandon { conn, code: wire_code });
+        self.down(now, since);
+        self.retry(now, Occasion::Local, Cause::bare(code));
+    }
+
+    fn judge(&mut self, now: Timestamp, verdict: Verdict, cause: Cause, hint: Option<Duration>) {
+        match verdict {
+            Verdict::Terminal => self.fail(cause),
+            Verdict::Retry | Verdict::TooLarge => self.retry(now, Occasion::Remote, cause),
+            Verdict::Window => self.retry(now, Occasion::Drain, cause),
+            Verdict::Wait => {
+                let hint = hint.unwrap_or(OVERLOADED);
+                let delay = self.backoff.hinted(hint, &mut self.rng);
+                self.wait(now, delay, cause);
+            }
+            Verdict::Suspect => {
+                self.suspects.retain(|at| now - *at < SUSPECT_PERIOD);
+                self.suspects.push_back(now);
+                if self.suspects.len() >= SUSPECTS {
+                    self.fail(cause);
+                } else {
+                    self.retry(now, Occasion::Remote, cause);
+                }
+            }
+            Verdict::Rejected | Verdict::Expired => match self.auth.refused(now, verdict) {
+                Refresh::Fetch => {
+                    let delay = uniform(&mut self.rng, Duration::ZERO, Duration::from_secs(1));
+                    self.wait(now, delay, cause);
+                }
+                Refresh::Later => self.retry(now, Occasion::Remote, cause),
+                Refresh::Never => self.fail(Cause { code: CauseCode::Unauthorized, ..cause }),
+            },
+        }
+    }
+
+    /// Waits as the backoff says.
+    fn retry(&mut self, now: Timestamp, occasion: Occasion, cause: Cause) {
+        let occasion = match occasion {
+            Occasion::Local if !self.take_local(now) => Occasion::Remote,
+            other => other,
+        };
+        let delay = self.backoff.next(occasion, &mut self.rng);
+        self.wait(now, delay, cause);
+    }
+
+    /// Whether a local cause may still shorten a wait; uses the chance up.
+    fn take_local(&mut self, now: Timestamp) -> bool {
+        let free = self.local_at.is_none_or(|at| now - at >= LOCAL_EVERY);
+        if free {
+            self.local_at = Some(now);
+        }
+        free
+    }
+
+    fn wait(&mut self, now: Timestamp, delay: Duration, cause: Cause) {
+        let loss = self.loss.get_or_insert(Loss::new(now));
+        let attempts = match self.config.policy {
+            Policy::Legacy => Some(Policy::LEGACY_ATTEMPTS),
+            Policy::Standard { .. } => self.config.max_attempts,
+        };
+        let exhausted = attempts.is_some_and(|most| self.backoff.attempt() > most)
+            || self.config.max_elapsed.is_some_and(|most| loss.age(now).saturating_add(delay) > most);
+        if exhausted {
+            self.fail(Cause { code: CauseCode::GaveUp, ..cause });
+            return;
+        }
+        self.phase = Phase::AwaitingRetry { at: self.limiter.earliest(now + delay) };
+        self.changed(self.state(), Some(cause));
+    }
+
+    /// Brings the next dial forward after a local cause.
+    fn retry_soon(&mut self, now: Timestamp) {
+        let Phase::AwaitingRetry { at } = self.phase else { return };
+        let soon = now + uniform(&mut self.rng, Duration::ZERO, Duration::from_millis(250));
+        let soon = self.limiter.earliest(soon);
+        if soon < at && self.take_local(now) {
+            self.phase = Phase::AwaitingRetry { at: soon };
+            self.changed(self.state(), Some(Cause::bare(CauseCode::NetworkChanged)));
+        }
+    }
+
+    fn fail(&mut self, cause: Cause) {
+        self.phase = Phase::Failed;
+        self.loss = None;
+        self.changed(State::Failed, Some(Cause { will_retry: false, ..cause }));
+    }
+
+    /// Dials now, or as soon as the limiter and the token allow.
+    fn dial(&mut self, now: Timestamp) {
+        let earliest = self.limiter.earliest(now);
+        if earliest > now {
+            self.loss.get_or_insert(Loss::new(now));
+            self.phase = Phase::AwaitingRetry { at: earliest };
+            self.changed(self.state(), Some(Cause::bare(CauseCode::Requested)));
+            return;
+        }
+        if let Some(rejected) = self.auth.needs_token() {
+            self.phase = Phase::AwaitingToken { until: now + self.config.token_timeout };
+            self.actions.push_back(Action::FetchToken { rejected });
+            return;
+        }
+        self.limiter.count(now);
+        self.last_conn += 1;
+        let conn = ConnId(self.last_conn);
+        self.phase = Phase::AwaitingOpen { conn, until: now + self.config.dial_timeout };
+        self.actions.push_back(Action::Dial {
+            conn,
+            endpoint: self.endpoint,
+            attempt: self.backoff.attempt(),
+            token: self.auth.token().cloned(),
+        });
+    }
+
+    pub(crate) fn tick(&mut self, now: Timestamp) {
+        self.suspend(now);
+        match &mut self.phase {
+            Phase::AwaitingToken { until } if *until <= now => {
+                let text = "the token source did not answer in time";
+                self.retry(now, Occasion::Remote, Cause::new(CauseCode::TokenUnavailable, text));
+            }
+            Phase::AwaitingRetry { at } if *at <= now => self.dial(now),
+            Phase::AwaitingOpen { conn, until } if *until <= now => {
+                let conn = *conn;
+                self.actions.push_back(Action::Abandon { conn, code: close::NORMAL });
+                let text = "the server did not answer in time";
+                self.dial_failed(now, conn, DialError::new(DialErrorKind::Timeout, text));
+            }
+            Phase::Open { conn, since, liveness } => match liveness.tick(now) {
+                Finding::Fine => {}
+                Finding::Ask => self.actions.push_back(Action::Ping(*conn)),
+                Finding::Dead { local: true } => self.replace(now, CauseCode::NetworkChanged),
+                Finding::Dead { local: false } => {
+                    let (conn, since) = (*conn, *since);
+                    self.actions.push_back(Action::Abandon { conn, code: close::DEAD_PEER });
+                    self.down(now, since);
+                    self.retry(now, Occasion::Remote, Cause::bare(CauseCode::DeadPeer));
+                }
+            },
+            Phase::AwaitingClose { conn, until } if *until <= now => {
+                self.actions.push_back(Action::Abandon { conn: *conn, code: close::NORMAL });
+                self.end();
+            }
+            _ => {}
+        }
+    }
+
+    /// Says once that the loss has outlasted what can be recovered.
+    fn suspend(&mut self, now: Timestamp) {
+        let Some(loss) = &mut self.loss else { return };
+        if !loss.suspended && loss.age(now) >= self.config.suspend_after {
+            loss.suspended = true;
+            self.changed(self.state(), None);
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+        let phase = match &self.phase {
+            Phase::Idle | Phase::Closed | Phase::Failed => None,
+            Phase::AwaitingToken { until }
+            | Phase::AwaitingOpen { until, .. }
+            | Phase::AwaitingClose { until, .. } => Some(*until),
+            Phase::AwaitingRetry { at } => Some(*at),
+            Phase::Open { liveness, .. } => liveness.deadline(),
+        };
+        let suspend = self
+            .loss
+            .as_ref()
+            .filter(|loss| !loss.suspended)
+            .map(|loss| loss.reaches(self.config.suspend_after));
+        phase.into_iter().chain(suspend).min()
+    }
+
+    fn changed(&mut self, state: State, cause: Option<Cause>) {
+        self.actions.push_back(Action::Changed(StateChange { state, cause }));
+    }
+}
+
+#[cfg(test)]
+mod tests;

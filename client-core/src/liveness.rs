@@ -1,0 +1,178 @@
+//! Whether the server is still there (reconnect.md, "Liveness").
+
+use crate::time::Timestamp;
+use core::time::Duration;
+
+/// When to ask, and how long to wait for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LivenessConfig {
+    /// Silence after which the server is asked: 31 s by default. A server of the base contract pings every 30 s,
+    /// so an idle connection to it costs two wake-ups a minute and no question of ours.
+    pub heartbeat: Duration,
+    /// How long it may take to answer: 10 s by default.
+    pub answer_within: Duration,
+    /// How long it may take to answer after a wake or a network change: 3 s by default.
+    pub probe_within: Duration,
+    /// Whether the driver can ping. A browser on a plain server cannot: there a half-open connection is not
+    /// found by asking, and after a long sleep the connection is replaced instead.
+    pub can_ping: bool,
+}
+
+impl Default for LivenessConfig {
+    fn default() -> Self {
+        Self {
+            heartbeat: Duration::from_secs(31),
+            answer_within: Duration::from_secs(10),
+            probe_within: Duration::from_secs(3),
+            can_ping: true,
+        }
+    }
+}
+
+/// A timer this late was held back: the process was stopped, or the machine slept.
+pub(crate) const LATE: Duration = Duration::from_secs(2);
+
+/// What to do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Finding {
+    /// Nothing.
+    Fine,
+    /// Ask the server.
+    Ask,
+    /// It is gone. `local`: it went while this side slept or changed networks.
+    Dead { local: bool },
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Phase {
+    Quiet,
+    Asked { at: Timestamp, until: Timestamp, probe: bool },
+}
+
+/// The watch over one connection.
+#[derive(Debug, Clone)]
+pub(crate) struct Liveness {
+    config: LivenessConfig,
+    heard: Timestamp,
+    phase: Phase,
+}
+
+impl Liveness {
+    pub(crate) fn new(config: LivenessConfig, now: Timestamp) -> Self {
+        Self { config, heard: now, phase: Phase::Quiet }
+    }
+
+    /// Anything came in: proof of life.
+    pub(crate) fn heard(&mut self, now: Timestamp) {
+        self.heard = now;
+        self.phase = Phase::Quiet;
+    }
+
+    /// An answer to a ping came in. Gives the round trip, if one was under way.
+    pub(crate) fn answered(&mut self, now: Timestamp) -> Option<Duration> {
+        let rtt = match self.phase {
+            Phase::Asked { at, .. } => Some(now - at),
+            Phase::Quiet => None,
+        };
+        self.heard(now);
+        rtt
+    }
+
+    /// Something on this side makes the connection doubtful: ask now, and expect a quick answer.
+    pub(crate) fn doubt(&mut self, now: Timestamp) -> Finding {
+        match self.phase {
+            Phase::Asked { probe: true, .. } => Finding::Fine,
+            _ if !self.config.can_ping => Finding::Fine,
+            _ => self.probe(now),
+        }
+    }
+
+    fn probe(&mut self, now: Timestamp) -> Finding {
+        self.phase = Phase::Asked { at: now, until: now + self.config.probe_within, probe: true };
+        Finding::Ask
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+        match self.phase {
+            Phase::Asked { until, .. } => Some(until),
+            Phase::Quiet if self.config.can_ping => Some(self.heard + self.config.heartbeat),
+            Phase::Quiet => None,
+        }
+    }
+
+    pub(crate) fn tick(&mut self, now: Timestamp) -> Finding {
+        let Some(deadline) = self.deadline().filter(|deadline| *deadline <= now) else {
+            return Finding::Fine;
+        };
+        if now - deadline > LATE {
+            // The answer may be waiting in a buffer that nobody has read: ask again, never kill.
+            return self.probe(now);
+        }
+        match self.phase {
+            Phase::Quiet => {
+                let until = now + self.config.answer_within;
+                self.phase = Phase::Asked { at: now, until, probe: false };
+                Finding::Ask
+            }
+            Phase::Asked { probe, .. } => Finding::Dead { local: probe },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1000)
+    }
+
+    fn fresh() -> Liveness {
+        let config = LivenessConfig { heartbeat: Duration::from_secs(25), ..LivenessConfig::default() };
+        Liveness::new(config, at(0))
+    }
+
+    #[test]
+    fn silence_is_asked_about_and_no_answer_is_death() {
+        let mut live = fresh();
+        assert_eq!(live.tick(at(24)), Finding::Fine);
+        assert_eq!(live.tick(at(25)), Finding::Ask);
+        assert_eq!(live.tick(at(34)), Finding::Fine);
+        assert_eq!(live.tick(at(35)), Finding::Dead { local: false });
+    }
+
+    #[test]
+    fn any_frame_proves_life_and_an_answer_gives_the_round_trip() {
+        let mut live = fresh();
+        live.tick(at(25));
+        assert_eq!(live.answered(at(26)), Some(Duration::from_secs(1)));
+        assert_eq!(live.deadline(), Some(at(51)));
+        live.heard(at(40));
+        assert_eq!(live.deadline(), Some(at(65)));
+    }
+
+    #[test]
+    fn a_late_timer_asks_again_and_never_kills() {
+        let mut live = fresh();
+        live.tick(at(25));
+        assert_eq!(live.tick(at(3600)), Finding::Ask);
+        assert_eq!(live.deadline(), Some(at(3603)));
+        assert_eq!(live.tick(at(3603)), Finding::Dead { local: true });
+    }
+
+    #[test]
+    fn doubt_asks_once_and_waits_three_seconds() {
+        let mut live = fresh();
+        assert_eq!(live.doubt(at(1)), Finding::Ask);
+        assert_eq!(live.doubt(at(2)), Finding::Fine);
+        assert_eq!(live.deadline(), Some(at(4)));
+    }
+
+    #[test]
+    fn a_driver_that_cannot_ping_has_no_deadline() {
+        let config = LivenessConfig { can_ping: false, ..LivenessConfig::default() };
+        let mut live = Liveness::new(config, at(0));
+        assert_eq!(live.deadline(), None);
+        assert_eq!(live.doubt(at(1)), Finding::Fine);
+    }
+}

@@ -1,0 +1,284 @@
+//! How a client is described.
+
+use super::client::{Client, Shared, Snapshot};
+use super::dial::Dialer;
+use super::driver::Driver;
+use super::endpoint::{Endpoint, EndpointError};
+use super::events::{EventQueue, Events};
+use super::inbox::Inbox;
+use super::proxy::Proxy;
+use super::tls::{self, TlsError};
+use crate::config::Config;
+use crate::link::State;
+use crate::name::{Name, RoomNameError, check_room_name};
+use crate::session::{Command, Input, Session};
+use crate::token::{Credentials, Token, TokenError};
+use futures_util::future::BoxFuture;
+use rustls::ClientConfig;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::watch;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+
+/// Asks for a token.
+pub(crate) type TokenSource = Arc<dyn Fn() -> BoxFuture<'static, Result<Token, TokenError>> + Send + Sync>;
+
+/// Where the token goes in the upgrade request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TokenPlace {
+    /// `Authorization: Bearer`. The default: it is not logged by proxies.
+    #[default]
+    Header,
+    /// `?token=` in the URL, for servers that read it there only.
+    Query,
+}
+
+/// How much memory a connection may take to be fast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Buffers {
+    /// 4 KiB to read into: thousands of quiet connections in one process. The default.
+    #[default]
+    Small,
+    /// 128 KiB: a tenth faster on a busy connection.
+    Large,
+}
+
+impl Buffers {
+    fn read(self) -> usize {
+        match self {
+            Self::Small => 4 << 10,
+            Self::Large => 128 << 10,
+        }
+    }
+}
+
+/// Why a client could not be made. Nothing has been dialled.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// A URL is no address of a room server.
+    #[error(transparent)]
+    Url(#[from] EndpointError),
+    /// A room name is none.
+    #[error("\"{room}\" is no room name: {source}")]
+    Room {
+        /// The name, made printable.
+        room: String,
+        /// What is wrong with it.
+        source: RoomNameError,
+    },
+    /// TLS could not be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The operating system gave no randomness for the seed.
+    #[error("the operating system gave no randomness: {0}")]
+    Randomness(String),
+    /// Called outside a tokio runtime.
+    #[error("there is no tokio runtime here: call connect() from inside one")]
+    NoRuntime,
+}
+
+/// A client being described. Only the URL is needed.
+pub struct ClientBuilder {
+    urls: Vec<String>,
+    rooms: Vec<String>,
+    token: Option<Token>,
+    source: Option<TokenSource>,
+    token_place: TokenPlace,
+    config: Config,
+    buffers: Buffers,
+    max_message: usize,
+    extra_ca: Vec<Vec<u8>>,
+    tls: Option<Arc<ClientConfig>>,
+    proxy: Option<Proxy>,
+    seed: Option<u64>,
+}
+
+impl ClientBuilder {
+    pub(crate) fn new(url: String) -> Self {
+        Self {
+            urls: vec![url],
+            rooms: Vec::new(),
+            token: None,
+            source: None,
+            token_place: TokenPlace::default(),
+            config: Config::default(),
+            buffers: Buffers::default(),
+            max_message: 1 << 20,
+            extra_ca: Vec::new(),
+            tls: None,
+            proxy: None,
+            seed: None,
+        }
+    }
+
+    /// Another URL of the same service, tried after a failed dial of the one before.
+    pub fn url(mut self, url: impl Into<String>) -> Self {
+        self.urls.push(url.into());
+        self
+    }
+
+    /// A room to join from the start.
+    pub fn room(mut self, room: impl Into<String>) -> Self {
+        self.rooms.push(room.into());
+        self
+    }
+
+    /// One token for good. A `?token=` in the URL does the same; this one wins.
+    pub fn token(mut self, token: impl Into<Token>) -> Self {
+        self.token = Some(token.into());
+        self
+    }
+
+    /// A function that fetches a token: called before the first dial and once for each rejection, at most 10 s.
+    pub fn token_source<F, R>(mut self, fetch: F) -> Self
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Token, TokenError>> + Send + 'static,
+    {
+        self.source = Some(Arc::new(move || Box::pin(fetch())));
+        self
+    }
+
+    /// Where the token goes.
+    pub fn token_place(mut self, place: TokenPlace) -> Self {
+        self.token_place = place;
+        self
+    }
+
+    /// The machine's choices. `config.link.credentials` and `endpoints` are set from the rest of the builder.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// How much memory the connection may take to be fast.
+    pub fn buffers(mut self, buffers: Buffers) -> Self {
+        self.buffers = buffers;
+        self
+    }
+
+    /// The largest message taken from the server, in bytes: 1 MiB by default. A larger one ends the connection.
+    pub fn max_message(mut self, bytes: usize) -> Self {
+        self.max_message = bytes;
+        self
+    }
+
+    /// A certificate authority (PEM) to trust beside the system's.
+    pub fn ca_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.extra_ca.push(pem.into());
+        self
+    }
+
+    /// The whole TLS configuration, instead of the system's roots.
+    pub fn tls_config(mut self, config: Arc<ClientConfig>) -> Self {
+        self.tls = Some(config);
+        self
+    }
+
+    /// An HTTP proxy. None by default: a library does not read the environment.
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = Some(proxy);
+        self
+    }
+
+    /// The seed of all jitter, for tests. From the operating system by default.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Starts the client and dials in the background: this succeeds without a network too.
+    ///
+    /// # Errors
+    /// For bad arguments only.
+    pub fn connect(self) -> Result<(Client, Events), BuildError> {
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
+        let mut endpoints = Vec::new();
+        let mut token = self.token;
+        for url in &self.urls {
+            let (endpoint, in_url) = Endpoint::parse(url)?;
+            token = token.or(in_url);
+            endpoints.push(endpoint);
+        }
+        for room in &self.rooms {
+            check_room_name(room).map_err(|source| BuildError::Room {
+                room: room.chars().take(64).flat_map(char::escape_debug).collect(),
+                source,
+            })?;
+        }
+        let tls = match self.tls {
+            None if endpoints.iter().any(Endpoint::is_secure) => Some(tls::client_config(&self.extra_ca)?),
+            given => given,
+        };
+        let seed = match self.seed {
+            Some(seed) => seed,
+            None => getrandom::u64().map_err(|error| BuildError::Randomness(error.to_string()))?,
+        };
+        let has_secret = self.source.is_some() || token.is_some();
+        for endpoint in &endpoints {
+            if has_secret && !endpoint.is_secure() && !endpoint.is_loopback() {
+                tracing::warn!(url = %endpoint, "the token travels unencrypted: use wss://");
+            }
+        }
+        let mut config = self.config;
+        config.link.endpoints = endpoints.len();
+        config.link.credentials = match (&self.source, token) {
+            (Some(_), _) => Credentials::Source,
+            (None, Some(token)) => Credentials::Fixed(token),
+            (None, None) => Credentials::Anonymous,
+        };
+        // What the session may hand out without a flush, and one message that it hands out at the brink.
+        let most_written = 2 * (config.max_unflushed + config.max_content) + (64 << 10);
+        let websocket = WebSocketConfig::default()
+            .read_buffer_size(self.buffers.read())
+            .write_buffer_size(64 << 10)
+            .max_write_buffer_size(most_written)
+            .max_message_size(Some(self.max_message))
+            .max_frame_size(Some(self.max_message));
+        let dialer = Dialer {
+            tls,
+            proxy: self.proxy,
+            token_in_query: self.token_place == TokenPlace::Query,
+            websocket,
+        };
+        let start = Instant::now();
+        let inbox = Arc::new(Inbox::default());
+        let queue = Arc::new(EventQueue::default());
+        let (snapshot, snapshots) =
+            watch::channel(Snapshot { state: State::Connecting, cause: None, ready: None });
+        let shared = Arc::new(Shared {
+            inbox: Arc::clone(&inbox),
+            events: Arc::clone(&queue),
+            snapshot: snapshots,
+            start,
+        });
+        let client = Client::new(shared);
+        let events = Events::new(Arc::clone(&queue), Arc::clone(&inbox));
+        let mut driver = Driver::new(
+            Session::new(config, seed),
+            Arc::new(endpoints),
+            dialer,
+            self.source,
+            inbox,
+            queue,
+            snapshot,
+            start,
+        );
+        for room in self.rooms {
+            driver.input(Input::Command(Command::Join(Name::from(room))));
+        }
+        driver.input(Input::Command(Command::Connect));
+        // Owned by the handles: it ends when the client is closed, or when all of them are dropped.
+        runtime.spawn(driver);
+        Ok((client, events))
+    }
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder").field("rooms", &self.rooms).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,225 @@
+//! The handle an application holds.
+
+use super::builder::ClientBuilder;
+use super::events::EventQueue;
+use super::inbox::Inbox;
+use super::sending::{Sending, SendingState};
+use crate::cause::Cause;
+use crate::event::{Mode, SendFailure, SendId};
+use crate::link::State;
+use crate::name::{Name, RoomNameError, check_room_name};
+use crate::outbox::Outgoing;
+use crate::session::{Command, Diagnostics, Input};
+use crate::time::Timestamp;
+use crate::token::Token;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{oneshot, watch};
+
+/// The connection as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Its state.
+    pub state: State,
+    /// Why it is not connected, if it is not.
+    pub cause: Option<Cause>,
+    /// The mode, while connected and ready.
+    pub ready: Option<Mode>,
+}
+
+/// The client has ended: closed, or failed for the reason given.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the client has ended")]
+pub struct Ended {
+    /// Why, if it failed.
+    pub cause: Option<Cause>,
+}
+
+/// A handle to a connection that keeps itself alive. Clone it freely; all clones are the same client.
+///
+/// The connection ends with [`Client::close`], or when every clone and the [`Events`](super::Events) are
+/// dropped.
+pub struct Client {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) events: Arc<EventQueue>,
+    pub(crate) snapshot: watch::Receiver<Snapshot>,
+    pub(crate) start: Instant,
+}
+
+impl Client {
+    /// Begins to describe a client for `url` (`ws://` or `wss://`); nothing happens until
+    /// [`ClientBuilder::connect`].
+    pub fn builder(url: impl Into<String>) -> ClientBuilder {
+        ClientBuilder::new(url.into())
+    }
+
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        shared.inbox.client_added();
+        Self { shared }
+    }
+
+    fn command(&self, command: Command) {
+        self.shared.inbox.push(Input::Command(command));
+    }
+
+    /// Queues a message and gives its outcome: [`Receipt`](super::Receipt) once it is as safe as the connection's
+    /// mode can make it, [`SendError`](super::SendError) otherwise. It is queued when this returns, before the
+    /// first poll; while there is no connection it waits, at most 10 minutes by default.
+    pub fn send(&self, room: &str, content: impl Into<String>) -> Sending {
+        self.send_inner(room, content.into(), None)
+    }
+
+    /// As [`Client::send`], waiting at most `timeout` for a connection.
+    pub fn send_within(&self, room: &str, content: impl Into<String>, timeout: Duration) -> Sending {
+        self.send_inner(room, content.into(), Some(timeout))
+    }
+
+    fn send_inner(&self, room: &str, content: String, timeout: Option<Duration>) -> Sending {
+        let (waiting, outcome) = oneshot::channel();
+        let weight = content.len();
+        let room = Name::from(room);
+        let queued = self.shared.inbox.push_with_receipt(waiting, weight, |id| {
+            Input::Command(Command::Send(Outgoing { id, room, content, timeout }))
+        });
+        let state = match queued {
+            Ok(id) => SendingState::Queued { id, outcome },
+            Err(why) => SendingState::Refused(why),
+        };
+        Sending { inbox: Arc::clone(&self.shared.inbox), state }
+    }
+
+    /// Queues a message whose outcome comes as [`Event::Delivery`](crate::Event::Delivery), in order with all
+    /// other events.
+    ///
+    /// # Errors
+    /// When it is refused at once; then no event comes.
+    pub fn submit(&self, room: &str, content: impl Into<String>) -> Result<SendId, SendFailure> {
+        let content = content.into();
+        let room = Name::from(room);
+        self.shared.inbox.push_by_event(content.len(), |id| {
+            Input::Command(Command::Send(Outgoing { id, room, content, timeout: None }))
+        })
+    }
+
+    /// Takes a submitted message back if it is not on its way.
+    pub fn cancel(&self, id: SendId) {
+        self.command(Command::Cancel(id));
+    }
+
+    /// Becomes a member of a room, now and after every reconnect. The result comes as
+    /// [`Event::Room`](crate::Event::Room).
+    ///
+    /// # Errors
+    /// When `room` is no room name.
+    pub fn join(&self, room: &str) -> Result<(), RoomNameError> {
+        check_room_name(room)?;
+        self.command(Command::Join(Name::from(room)));
+        Ok(())
+    }
+
+    /// Leaves a room once the earlier sends to it are final.
+    pub fn leave(&self, room: &str) {
+        self.command(Command::Leave(Name::from(room)));
+    }
+
+    /// Replaces the connection by a fresh one, or dials at once instead of waiting. The limit of 6 dials in
+    /// 30 s holds here too.
+    pub fn reconnect(&self) {
+        self.command(Command::Reconnect);
+    }
+
+    /// Leaves `failed` and dials again.
+    pub fn connect(&self) {
+        self.command(Command::Connect);
+    }
+
+    /// Uses another token from the next dial on; leaves `failed`.
+    pub fn set_token(&self, token: Token) {
+        self.command(Command::SetToken(token));
+    }
+
+    /// Tells what the platform noticed about the network.
+    pub fn hint(&self, hint: crate::link::Hint) {
+        self.shared.inbox.push(Input::Hint(hint));
+    }
+
+    /// The connection as it is now.
+    pub fn snapshot(&self) -> Snapshot {
+        self.shared.snapshot.borrow().clone()
+    }
+
+    /// The client's clock, to read the `retry_at` of a state against.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::new(self.shared.start.elapsed())
+    }
+
+    /// The last measured round trip, if there was one.
+    pub fn rtt(&self) -> Option<Duration> {
+        self.diagnostics().rtt
+    }
+
+    /// What has been counted so far.
+    pub fn diagnostics(&self) -> Diagnostics {
+        self.shared.events.diagnostics()
+    }
+
+    /// Waits until the connection is up and every wanted room joined (plain: the joins are written).
+    ///
+    /// Cancel safe.
+    ///
+    /// # Errors
+    /// When the client is closed or failed.
+    pub async fn ready(&self) -> Result<Mode, Ended> {
+        let mut snapshot = self.shared.snapshot.clone();
+        loop {
+            let now = snapshot.borrow_and_update().clone();
+            match (now.ready, now.state) {
+                (Some(mode), _) => return Ok(mode),
+                (None, State::Failed | State::Closed | State::Closing) => {
+                    return Err(Ended { cause: now.cause });
+                }
+                _ => {}
+            }
+            if snapshot.changed().await.is_err() {
+                return Err(Ended { cause: None });
+            }
+        }
+    }
+
+    /// Ends the connection with 1000 and waits until it is closed, at most 3 s. Sends without an outcome resolve
+    /// at once: await them first to lose none.
+    ///
+    /// Cancel safe: the end goes on without the waiting.
+    pub async fn close(&self) {
+        self.command(Command::Close);
+        let mut snapshot = self.shared.snapshot.clone();
+        while !matches!(snapshot.borrow_and_update().state, State::Closed) {
+            if snapshot.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+impl Clone for Client {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.shared))
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.shared.inbox.client_dropped();
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("snapshot", &self.snapshot()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,160 @@
+//! A server's address, checked once, without secrets in it.
+
+use crate::token::Token;
+use core::fmt;
+use url::Url;
+
+/// A `ws://` or `wss://` address. The token, if one was in the query, has been taken out of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    url: Url,
+    host: Box<str>,
+    port: u16,
+}
+
+/// Why a text is no address of a room server.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EndpointError {
+    /// Not a URL.
+    #[error("not a URL: {0}; it should look like wss://host/path")]
+    Malformed(Box<str>),
+    /// Another scheme, such as `http`.
+    #[error("the scheme is \"{0}\": use ws:// or wss://")]
+    Scheme(Box<str>),
+    /// No host.
+    #[error("the URL names no host")]
+    NoHost,
+    /// `user:password@` before the host.
+    #[error("the URL has a user name or password in it: give a token instead")]
+    UserInfo,
+}
+
+impl Endpoint {
+    /// Checks `text`; a `token` in its query is taken out and returned apart, so that the address can be shown.
+    pub fn parse(text: &str) -> Result<(Self, Option<Token>), EndpointError> {
+        let mut url =
+            Url::parse(text.trim()).map_err(|error| EndpointError::Malformed(error.to_string().into()))?;
+        if !matches!(url.scheme(), "ws" | "wss") {
+            return Err(EndpointError::Scheme(url.scheme().into()));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(EndpointError::UserInfo);
+        }
+        let host = match url.host() {
+            None => return Err(EndpointError::NoHost),
+            Some(url::Host::Domain(name)) => name.to_owned(),
+            Some(url::Host::Ipv4(address)) => address.to_string(),
+            Some(url::Host::Ipv6(address)) => address.to_string(),
+        };
+        let port = url.port_or_known_default().ok_or(EndpointError::NoHost)?;
+        url.set_fragment(None);
+        let token = take_token(&mut url);
+        Ok((Self { url, host: host.into(), port }, token))
+    }
+
+    /// The host without brackets, for DNS and TLS.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port, 80 or 443 if none is written.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Whether it is `wss://`.
+    pub fn is_secure(&self) -> bool {
+        self.url.scheme() == "wss"
+    }
+
+    /// Whether the host is this machine.
+    pub fn is_loopback(&self) -> bool {
+        match self.url.host() {
+            Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        }
+    }
+
+    /// The address with the token in its query, for servers that read it there only.
+    pub(crate) fn with_token(&self, token: Option<&Token>) -> String {
+        let mut url = self.url.clone();
+        if let Some(token) = token {
+            url.query_pairs_mut().append_pair("token", token.expose());
+        }
+        url.into()
+    }
+}
+
+/// Removes every `token` pair from the query and gives the last of them.
+fn take_token(url: &mut Url) -> Option<Token> {
+    let mut token = None;
+    let mut rest = Vec::new();
+    for (name, value) in url.query_pairs() {
+        if name == "token" {
+            token = Some(Token::new(value.into_owned()));
+        } else {
+            rest.push((name.into_owned(), value.into_owned()));
+        }
+    }
+    if token.is_some() {
+        url.set_query(None);
+        if !rest.is_empty() {
+            url.query_pairs_mut().extend_pairs(rest);
+        }
+    }
+    token
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.url.as_str())
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Endpoint({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_in_the_query_is_taken_out_and_the_rest_stays() {
+        let (endpoint, token) = Endpoint::parse("ws://h:81/p?a=1&token=s%20ecret&b=2#frag").unwrap();
+        assert_eq!(token.unwrap().expose(), "s ecret");
+        assert_eq!(endpoint.to_string(), "ws://h:81/p?a=1&b=2");
+        assert!(!format!("{endpoint:?}").contains("ecret"));
+        let (endpoint, _) = Endpoint::parse("ws://h/?token=x").unwrap();
+        assert_eq!(endpoint.to_string(), "ws://h/");
+    }
+
+    #[test]
+    fn a_token_goes_into_the_query_only_when_asked() {
+        let (endpoint, _) = Endpoint::parse("wss://example.org/ws?a=1").unwrap();
+        assert_eq!(endpoint.with_token(None), "wss://example.org/ws?a=1");
+        assert_eq!(endpoint.with_token(Some(&Token::new("a&b"))), "wss://example.org/ws?a=1&token=a%26b");
+        assert_eq!(endpoint.port(), 443);
+    }
+
+    #[test]
+    fn other_schemes_and_texts_are_refused_with_what_to_do() {
+        assert_eq!(Endpoint::parse("http://h/"), Err(EndpointError::Scheme("http".into())));
+        assert_eq!(Endpoint::parse("ws://u:p@h/"), Err(EndpointError::UserInfo));
+        assert!(matches!(Endpoint::parse("no url"), Err(EndpointError::Malformed(_))));
+        assert!(matches!(Endpoint::parse("ws://"), Err(EndpointError::Malformed(_))));
+        assert!(matches!(Endpoint::parse(""), Err(EndpointError::Malformed(_))));
+    }
+
+    #[test]
+    fn an_ipv6_host_loses_its_brackets() {
+        let (endpoint, _) = Endpoint::parse("ws://[::1]:9/").unwrap();
+        assert_eq!((endpoint.host(), endpoint.port()), ("::1", 9));
+        assert!(endpoint.is_loopback());
+    }
+}

@@ -1,0 +1,100 @@
+//! A send under way and what becomes of it.
+
+use super::inbox::Inbox;
+use crate::event::{DeliveryStatus, SendFailure, SendId};
+use crate::session::{Command, Input};
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use std::fmt;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// What is known of a send that succeeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Receipt {
+    /// The operating system took every byte: all that a plain connection can say.
+    Written,
+}
+
+/// What is known of a send that did not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// Certainly not sent.
+    #[error("not sent: {0}")]
+    Failed(SendFailure),
+    /// The connection was lost while it was on its way: it arrived, or it did not. Send it again only if the
+    /// receiver can bear to see it twice.
+    #[error("the connection was lost while the message was on its way; it may have arrived")]
+    Unknown,
+}
+
+impl SendError {
+    /// A stable code: `unknown`, or that of the failure.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Failed(why) => why.as_str(),
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether the same send may succeed later without being a duplicate.
+    pub fn is_temporary(self) -> bool {
+        matches!(self, Self::Failed(why) if why.is_temporary())
+    }
+}
+
+/// A send that is queued already; resolves exactly once.
+///
+/// Dropping it neither cancels the send nor loses it: [`Sending::cancel`] does that, and only before it is on
+/// its way.
+#[must_use = "the outcome of a send is worth knowing; Client::submit reports it as an event instead"]
+pub struct Sending {
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) state: SendingState,
+}
+
+pub(crate) enum SendingState {
+    Refused(SendFailure),
+    Queued { id: SendId, outcome: oneshot::Receiver<DeliveryStatus> },
+}
+
+impl Sending {
+    /// Takes the send back if it is not on its way: it then resolves as `failed(cancelled)`. Otherwise nothing
+    /// happens and its own outcome comes.
+    pub fn cancel(&self) {
+        if let SendingState::Queued { id, .. } = &self.state {
+            self.inbox.push(Input::Command(Command::Cancel(*id)));
+        }
+    }
+}
+
+pub(crate) fn outcome(status: DeliveryStatus) -> Result<Receipt, SendError> {
+    match status {
+        DeliveryStatus::Written => Ok(Receipt::Written),
+        DeliveryStatus::Unknown => Err(SendError::Unknown),
+        DeliveryStatus::Failed(why) => Err(SendError::Failed(why)),
+    }
+}
+
+impl Future for Sending {
+    type Output = Result<Receipt, SendError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.state {
+            SendingState::Refused(why) => Poll::Ready(Err(SendError::Failed(*why))),
+            SendingState::Queued { outcome: receiver, .. } => Pin::new(receiver).poll(cx).map(|result| {
+                // The driver is gone without a word: the runtime was shut down around it.
+                result.map_or(Err(SendError::Unknown), outcome)
+            }),
+        }
+    }
+}
+
+impl fmt::Debug for Sending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sending").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,135 @@
+//! One open WebSocket: frames in and out, typed.
+
+use super::transport::Transport;
+use crate::cause::Disconnect;
+use crate::link::ConnId;
+use crate::messages::json::{ServerDecoder, encode_client};
+use crate::messages::{ClientMessage, ServerMessage};
+use futures_core::Stream;
+use futures_util::Sink;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
+
+/// What came in.
+pub(crate) enum Incoming {
+    Message(ServerMessage),
+    Garbled(Box<str>),
+    Pong,
+    Heard,
+    Ended(Disconnect),
+}
+
+/// A WebSocket whose writes are buffered until [`Socket::poll_flush`].
+pub(crate) struct Socket {
+    pub(crate) conn: ConnId,
+    stream: WebSocketStream<Transport>,
+    decoder: ServerDecoder,
+    /// The last frame written into the buffer.
+    written: u64,
+    /// The last frame known to be with the operating system.
+    flushed: u64,
+    unflushed: bool,
+    broken: Option<Disconnect>,
+}
+
+impl Socket {
+    pub(crate) fn new(conn: ConnId, stream: WebSocketStream<Transport>) -> Self {
+        Self {
+            conn,
+            stream,
+            decoder: ServerDecoder::default(),
+            written: 0,
+            flushed: 0,
+            unflushed: false,
+            broken: None,
+        }
+    }
+
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
+        if let Some(how) = self.broken.take() {
+            return Poll::Ready(Incoming::Ended(how));
+        }
+        Pin::new(&mut self.stream).poll_next(cx).map(|item| match item {
+            Some(Ok(Message::Text(text))) => match self.decoder.decode(&text) {
+                Ok(message) => Incoming::Message(message),
+                Err(error) => Incoming::Garbled(error.to_string().into()),
+            },
+            Some(Ok(Message::Binary(_))) => {
+                Incoming::Garbled("a binary frame, where only text is spoken".into())
+            }
+            Some(Ok(Message::Pong(_))) => Incoming::Pong,
+            Some(Ok(Message::Close(frame))) => {
+                let (code, reason) = match frame {
+                    Some(frame) => (frame.code.into(), frame.reason.as_str().into()),
+                    None => (1005, "".into()),
+                };
+                Incoming::Ended(Disconnect::Closed { code, reason })
+            }
+            Some(Ok(Message::Ping(_) | Message::Frame(_))) => {
+                // The answer to a ping is in the buffer already.
+                self.unflushed = true;
+                Incoming::Heard
+            }
+            Some(Err(error)) => Incoming::Ended(disconnect(&error)),
+            None => Incoming::Ended(Disconnect::Lost),
+        })
+    }
+
+    pub(crate) fn write(&mut self, frame: u64, message: &ClientMessage) {
+        self.send(Message::text(encode_client(message)));
+        self.written = frame;
+    }
+
+    pub(crate) fn ping(&mut self) {
+        self.send(Message::Ping(Bytes::new()));
+    }
+
+    pub(crate) fn close(&mut self, code: u16) {
+        self.send(Message::Close(Some(CloseFrame { code: code.into(), reason: "".into() })));
+    }
+
+    fn send(&mut self, message: Message) {
+        self.unflushed = true;
+        if let Err(error) = Pin::new(&mut self.stream).start_send(message) {
+            self.broken.get_or_insert(disconnect(&error));
+        }
+    }
+
+    /// Flushes everything written; gives the number of the last frame that is with the operating system, if
+    /// that is news.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Option<u64> {
+        if !self.unflushed {
+            return None;
+        }
+        match Pin::new(&mut self.stream).poll_flush(cx) {
+            Poll::Pending => None,
+            Poll::Ready(Ok(())) => {
+                self.unflushed = false;
+                let news = self.flushed < self.written;
+                self.flushed = self.written;
+                news.then_some(self.flushed)
+            }
+            Poll::Ready(Err(error)) => {
+                self.unflushed = false;
+                self.broken.get_or_insert(disconnect(&error));
+                cx.waker().wake_by_ref();
+                None
+            }
+        }
+    }
+}
+
+fn disconnect(error: &Error) -> Disconnect {
+    use tokio_tungstenite::tungstenite::error::ProtocolError;
+    match error {
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake | ProtocolError::SendAfterClosing) => {
+            Disconnect::Lost
+        }
+        Error::Protocol(_) | Error::Utf8(_) => Disconnect::Protocol,
+        Error::Capacity(_) => Disconnect::TooLarge,
+        _ => Disconnect::Lost,
+    }
+}
