@@ -1,0 +1,116 @@
+// Starting the programs under test: each belongs to one test, which waits on its lines and kills it.
+
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { inTime, Journal } from "./journal.mjs";
+
+export class Process {
+  /** Lines of stdout, in order. */
+  lines;
+  stderr = "";
+  #name;
+  #child;
+  #exit;
+
+  constructor(t, command, args) {
+    this.#name = [command, ...args].map((word) => word.split("/").pop()).join(" ");
+    this.lines = new Journal(this.#name);
+    // Nothing of the caller's own configuration may decide a test.
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^REJOIN_|_proxy$/i.test(name)));
+    this.#child = spawn(command, args, { stdio: "pipe", env });
+    t.after(() => this.#child.kill("SIGKILL"));
+    this.#child.stdin.on("error", () => {}); // the process may end before it has read everything
+    this.#child.stderr.on("data", (data) => (this.stderr += data));
+    createInterface({ input: this.#child.stdout }).on("line", (line) => this.lines.add(line));
+    this.#exit = new Promise((resolve) => {
+      const ended = (how) => {
+        this.lines.fail(new Error(`${how}; stderr: ${this.stderr.trim() || "empty"}`));
+        resolve();
+      };
+      this.#child.on("close", (code, signal) => ended(`it ended with ${signal ?? code}`));
+      this.#child.on("error", (error) => ended(error.message));
+    });
+  }
+
+  line(matches, what, deadline) {
+    return this.lines.until(matches, what, deadline);
+  }
+
+  write(text) {
+    this.#child.stdin.write(text);
+  }
+
+  endInput() {
+    this.#child.stdin.end();
+  }
+
+  kill(signal) {
+    this.#child.kill(signal);
+  }
+
+  /** Exit code, or the signal's name. */
+  async exited() {
+    await inTime(this.#exit, `the end of ${this.#name}`);
+    return this.#child.exitCode ?? this.#child.signalCode;
+  }
+}
+
+const LISTENING = /^listening on (ws:\/\/127\.0\.0\.1:(\d+)\/\S*)$/;
+
+/** A server that has said where it listens. */
+class Server extends Process {
+  url;
+  port;
+
+  static async start(t, command, args) {
+    const server = new this(t, command, args);
+    const { found } = await server.line((line) => LISTENING.test(line), "the listening line");
+    [, server.url, server.port] = LISTENING.exec(found);
+    return server;
+  }
+}
+
+export class PlainServer extends Server {
+  static start(t, ...args) {
+    const script = fileURLToPath(new URL("plain-server.mjs", import.meta.url));
+    return super.start(t, process.execPath, [script, ...args]);
+  }
+
+  /** Gives a command on stdin and waits until it is carried out. */
+  async command(text) {
+    this.write(`${text}\n`);
+    await this.line((line) => line === `done ${text}`, `done ${text}`);
+  }
+
+  /** A connection of `user` came in. */
+  opened(user) {
+    return this.line((line) => line.startsWith(`opened ${user} `), `a connection of ${user}`);
+  }
+
+  /** Ends it and gives its report of frames that are not of the base contract. */
+  async report() {
+    this.kill("SIGTERM");
+    const { found } = await this.line((line) => line.startsWith("report "), "the report");
+    return JSON.parse(found.slice("report ".length));
+  }
+}
+
+export class RejoinServer extends Server {
+  static start(t, ...args) {
+    return super.start(t, binary("REJOIN_SERVER_BIN"), args);
+  }
+}
+
+/** The `rejoin` command line; its output lines are events where the subcommand prints JSON. */
+export class Rejoin extends Process {
+  constructor(t, ...args) {
+    super(t, binary("REJOIN_BIN"), args);
+  }
+}
+
+function binary(variable) {
+  const path = process.env[variable];
+  if (!path) throw new Error(`${variable} does not name the binary to test: run this by tests/run interop`);
+  return path;
+}
