@@ -1,1 +1,456 @@
+use super::*;
+use crate::token::Credentials;
+use alloc::vec::Vec;
 
+/// A link on a hand-driven clock.
+struct Rig {
+    link: Link,
+    now: Timestamp,
+    wall: Duration,
+    done: Vec<Action>,
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+impl Rig {
+    fn new(config: LinkConfig) -> Self {
+        Self { link: Link::new(config, 1), now: Timestamp::ZERO, wall: Duration::ZERO, done: Vec::new() }
+    }
+
+    fn connected() -> Self {
+        let mut rig = Self::new(LinkConfig::default());
+        rig.open();
+        rig
+    }
+
+    fn collect(&mut self) {
+        while let Some(action) = self.link.next_action() {
+            self.done.push(action);
+        }
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now = self.now + time;
+        self.wall += time;
+        self.link.observe(Moment::new(self.now, self.wall));
+        self.link.tick(self.now);
+        self.collect();
+    }
+
+    fn sleep(&mut self, time: Duration) {
+        self.wall += time;
+        self.link.observe(Moment::new(self.now, self.wall));
+        self.collect();
+    }
+
+    /// Runs the timers until the next dial, and gives its number.
+    fn until_dial(&mut self) -> Option<ConnId> {
+        for _ in 0..100 {
+            if let Some(conn) = self.take_dial() {
+                return Some(conn);
+            }
+            let deadline = self.link.deadline()?;
+            self.pass(deadline - self.now);
+        }
+        None
+    }
+
+    fn take_dial(&mut self) -> Option<ConnId> {
+        self.collect();
+        let at = self.done.iter().position(|action| matches!(action, Action::Dial { .. }))?;
+        match self.done.remove(at) {
+            Action::Dial { conn, .. } => Some(conn),
+            _ => None,
+        }
+    }
+
+    fn open(&mut self) -> ConnId {
+        self.link.observe(Moment::new(self.now, self.wall));
+        self.link.connect(self.now);
+        let conn = self.until_dial().expect("a dial");
+        self.link.opened(self.now, conn);
+        self.collect();
+        conn
+    }
+
+    fn closed(&mut self, code: u16) {
+        let Phase::Open { conn, .. } = self.link.phase else { panic!("not open: {:?}", self.link.phase) };
+        self.link.closed(self.now, conn, Disconnect::Closed { code, reason: "".into() });
+        self.collect();
+    }
+
+    fn reopen(&mut self) {
+        let conn = self.until_dial().expect("a dial");
+        self.link.opened(self.now, conn);
+        self.collect();
+    }
+
+    fn wait(&self) -> Duration {
+        match self.link.phase {
+            Phase::AwaitingRetry { at } => at - self.now,
+            _ => panic!("not waiting: {:?}", self.link.phase),
+        }
+    }
+
+    fn cause(&self) -> &Cause {
+        let changes = self.done.iter().rev();
+        changes
+            .filter_map(|action| match action {
+                Action::Changed(StateChange { cause: Some(cause), .. }) => Some(cause),
+                _ => None,
+            })
+            .next()
+            .expect("a cause")
+    }
+
+    fn pings(&mut self) -> usize {
+        self.collect();
+        let before = self.done.len();
+        self.done.retain(|action| !matches!(action, Action::Ping(_)));
+        before - self.done.len()
+    }
+}
+
+fn with_source() -> LinkConfig {
+    LinkConfig { credentials: Credentials::Source, ..LinkConfig::default() }
+}
+
+#[test]
+fn a_dial_that_hangs_is_given_up_after_ten_seconds_and_tried_again() {
+    let mut rig = Rig::new(LinkConfig::default());
+    rig.link.connect(rig.now);
+    let first = rig.until_dial().unwrap();
+    rig.pass(10 * SECOND);
+    assert!(rig.done.iter().any(|a| matches!(a, Action::Abandon { conn, .. } if *conn == first)));
+    assert_eq!(rig.cause().code, CauseCode::Dial(DialErrorKind::Timeout));
+    assert_ne!(rig.until_dial().unwrap(), first);
+}
+
+#[test]
+fn the_late_success_of_an_older_dial_is_closed_and_changes_nothing() {
+    let mut rig = Rig::new(LinkConfig::default());
+    rig.link.connect(rig.now);
+    let first = rig.until_dial().unwrap();
+    rig.pass(10 * SECOND);
+    let second = rig.until_dial().unwrap();
+    rig.done.clear();
+    rig.link.opened(rig.now, first);
+    rig.collect();
+    assert!(matches!(rig.done[..], [Action::Abandon { conn, .. }] if conn == first));
+    rig.link.opened(rig.now, second);
+    assert_eq!(rig.link.state(), State::Connected);
+    rig.link.closed(rig.now, first, Disconnect::Lost);
+    assert_eq!(rig.link.state(), State::Connected);
+}
+
+#[test]
+fn a_silent_server_is_asked_after_the_heartbeat_and_given_up_ten_seconds_later() {
+    let mut rig = Rig::connected();
+    rig.pass(31 * SECOND);
+    assert_eq!(rig.pings(), 1);
+    rig.pass(10 * SECOND);
+    assert!(rig.done.iter().any(|a| matches!(a, Action::Abandon { code: close::DEAD_PEER, .. })));
+    assert_eq!(rig.cause().code, CauseCode::DeadPeer);
+    assert!(matches!(rig.link.state(), State::Reconnecting { attempt: 1, .. }));
+}
+
+#[test]
+fn a_wake_from_sleep_asks_the_server_and_believes_the_answer() {
+    let mut rig = Rig::connected();
+    rig.sleep(3600 * SECOND);
+    assert_eq!(rig.pings(), 1);
+    rig.pass(SECOND);
+    rig.link.ponged(rig.now);
+    rig.pass(5 * SECOND);
+    assert_eq!(rig.link.state(), State::Connected);
+    assert_eq!(rig.link.rtt(), Some(SECOND));
+}
+
+#[test]
+fn a_connection_that_did_not_survive_a_sleep_is_replaced_within_seconds() {
+    let mut rig = Rig::connected();
+    rig.sleep(3600 * SECOND);
+    rig.pass(3 * SECOND);
+    assert_eq!(rig.cause().code, CauseCode::NetworkChanged);
+    assert!(rig.wait() <= Duration::from_millis(250));
+}
+
+#[test]
+fn a_driver_that_cannot_ping_replaces_the_connection_after_a_long_sleep_only() {
+    let mut config = LinkConfig::default();
+    config.liveness.can_ping = false;
+    let mut rig = Rig::new(config);
+    rig.open();
+    rig.sleep(20 * SECOND);
+    assert_eq!(rig.link.state(), State::Connected);
+    rig.sleep(31 * SECOND);
+    assert!(matches!(rig.link.state(), State::Reconnecting { .. }));
+}
+
+#[test]
+fn offline_is_never_trusted_and_online_shortens_the_wait_once_in_ten_seconds() {
+    let mut rig = Rig::connected();
+    rig.link.hint(rig.now, Hint::Offline);
+    assert_eq!(rig.link.state(), State::Connected);
+    assert_eq!(rig.pings(), 1);
+    for _ in 0..4 {
+        rig.closed(1006);
+        rig.reopen();
+    }
+    rig.closed(1006);
+    assert!(rig.wait() > Duration::from_millis(250));
+    rig.link.hint(rig.now, Hint::Online);
+    let at = rig.limiter_or_soon();
+    assert!(at);
+    rig.reopen();
+    rig.closed(1006);
+    let before = rig.wait();
+    rig.link.hint(rig.now, Hint::Online);
+    assert_eq!(rig.wait(), before, "the second shortening within ten seconds");
+}
+
+impl Rig {
+    fn limiter_or_soon(&self) -> bool {
+        let earliest = self.link.limiter.earliest(self.now);
+        self.wait() <= Duration::from_millis(250) || self.now + self.wait() == earliest
+    }
+}
+
+#[test]
+fn a_rejected_token_without_a_source_is_terminal() {
+    let credentials = Credentials::Fixed("secret".into());
+    let mut rig = Rig::new(LinkConfig { credentials, ..LinkConfig::default() });
+    rig.open();
+    rig.closed(4001);
+    assert_eq!(rig.link.state(), State::Failed);
+    assert_eq!(rig.cause().code, CauseCode::Unauthorized);
+    assert!(!rig.cause().will_retry);
+    rig.pass(3600 * SECOND);
+    assert_eq!(rig.take_dial(), None, "an attempt after a terminal code");
+    rig.link.set_token(rig.now, "better".into());
+    assert!(rig.until_dial().is_some());
+}
+
+#[test]
+fn a_rejected_token_is_refreshed_once_and_the_second_rejection_within_a_minute_is_terminal() {
+    let mut rig = Rig::new(with_source());
+    let fetched = |rig: &mut Rig| {
+        for _ in 0..10 {
+            rig.collect();
+            if rig.done.iter().any(|a| matches!(a, Action::FetchToken { .. })) {
+                rig.done.retain(|a| !matches!(a, Action::FetchToken { .. }));
+                rig.link.token(rig.now, Ok("token".into()));
+                let conn = rig.take_dial().expect("a dial after the token");
+                rig.link.opened(rig.now, conn);
+                rig.collect();
+                return;
+            }
+            let deadline = rig.link.deadline().expect("a deadline");
+            rig.pass(deadline - rig.now);
+        }
+        panic!("no token was asked for");
+    };
+    rig.link.connect(rig.now);
+    fetched(&mut rig);
+    rig.closed(4001);
+    fetched(&mut rig);
+    rig.pass(61 * SECOND);
+    rig.closed(1008);
+    assert_ne!(rig.link.state(), State::Failed, "the first rejection was more than a minute ago");
+    fetched(&mut rig);
+    rig.closed(4001);
+    assert_eq!(rig.link.state(), State::Failed);
+    assert_eq!(rig.cause().code, CauseCode::Unauthorized);
+}
+
+#[test]
+fn a_token_source_that_hangs_or_fails_is_asked_again_later_and_a_final_no_is_final() {
+    let mut rig = Rig::new(with_source());
+    rig.link.connect(rig.now);
+    rig.pass(10 * SECOND);
+    assert_eq!(rig.cause().code, CauseCode::TokenUnavailable);
+    let wait = rig.wait();
+    rig.pass(wait);
+    rig.link.token(rig.now, Err(TokenError::temporary("busy")));
+    let wait = rig.wait();
+    rig.pass(wait);
+    rig.link.token(rig.now, Err(TokenError::permanent("signed out")));
+    assert_eq!(rig.link.state(), State::Failed);
+}
+
+#[test]
+fn three_suspicious_endings_in_ten_minutes_are_terminal() {
+    let mut rig = Rig::connected();
+    for left in [2, 1, 0] {
+        assert_eq!(rig.link.state(), State::Connected);
+        rig.closed(1002);
+        if left > 0 {
+            rig.reopen();
+        }
+    }
+    assert_eq!(rig.link.state(), State::Failed);
+    assert_eq!(rig.cause().code, CauseCode::Closed(1002));
+}
+
+#[test]
+fn suspicious_endings_far_apart_are_forgiven() {
+    let mut rig = Rig::connected();
+    for _ in 0..5 {
+        rig.closed(1002);
+        rig.reopen();
+        for _ in 0..31 {
+            rig.link.heard(rig.now);
+            rig.pass(20 * SECOND);
+        }
+    }
+    assert_eq!(rig.link.state(), State::Connected);
+}
+
+#[test]
+fn a_normal_close_by_the_server_is_terminal_unless_configured() {
+    let mut rig = Rig::connected();
+    rig.closed(1000);
+    assert_eq!(rig.link.state(), State::Failed);
+    let mut config = LinkConfig::default();
+    config.close_table.set(1000, Verdict::Retry);
+    let mut rig = Rig::new(config);
+    rig.open();
+    rig.closed(1000);
+    assert!(matches!(rig.link.state(), State::Reconnecting { .. }));
+}
+
+#[test]
+fn an_overloaded_server_is_given_five_seconds_or_what_it_asks_for() {
+    for code in [1013, 4008, 4011] {
+        let mut rig = Rig::connected();
+        rig.closed(code);
+        assert!(rig.wait() >= 5 * SECOND, "{code}");
+    }
+    let mut rig = Rig::new(LinkConfig::default());
+    rig.link.connect(rig.now);
+    let conn = rig.until_dial().unwrap();
+    let mut error = DialError::new(DialErrorKind::Http(503), "");
+    error.retry_after = Some(40 * SECOND);
+    rig.link.dial_failed(rig.now, conn, error);
+    assert!(rig.wait() >= 40 * SECOND);
+}
+
+#[test]
+fn the_legacy_rule_gives_up_after_ten_attempts() {
+    let mut rig = Rig::new(LinkConfig { policy: Policy::Legacy, ..LinkConfig::default() });
+    rig.link.connect(rig.now);
+    let mut dials = 0;
+    while let Some(conn) = rig.until_dial() {
+        dials += 1;
+        rig.link.dial_failed(rig.now, conn, DialError::new(DialErrorKind::Refused, ""));
+    }
+    assert_eq!(dials, 11, "the first dial and ten attempts");
+    assert_eq!(rig.link.state(), State::Failed);
+    assert_eq!(rig.cause().code, CauseCode::GaveUp);
+}
+
+#[test]
+fn no_schedule_of_requests_and_losses_makes_seven_dials_in_thirty_seconds() {
+    let mut rig = Rig::connected();
+    let mut dials = alloc::vec![rig.now];
+    for round in 0..60 {
+        rig.link.reconnect(rig.now);
+        rig.link.hint(rig.now, Hint::Online);
+        rig.pass(Duration::from_millis(300));
+        if rig.take_dial().is_some() {
+            dials.push(rig.now);
+            if round % 2 == 0 {
+                let conn = ConnId(rig.link.last_conn);
+                rig.link.opened(rig.now, conn);
+            }
+        }
+        rig.pass(Duration::from_millis(400));
+        if rig.take_dial().is_some() {
+            dials.push(rig.now);
+        }
+    }
+    assert!(dials.len() > 6);
+    for window in dials.windows(7) {
+        assert!(window[6] - window[0] > 30 * SECOND, "{window:?}");
+    }
+}
+
+#[test]
+fn a_long_loss_is_said_to_be_suspended_once_and_goes_on_trying() {
+    let mut rig = Rig::connected();
+    rig.closed(1006);
+    let mut told = 0;
+    while rig.now < Timestamp::from_millis(400_000) {
+        if let Some(conn) = rig.until_dial() {
+            rig.link.dial_failed(rig.now, conn, DialError::new(DialErrorKind::Refused, ""));
+        }
+        rig.collect();
+    }
+    let mut last = State::Connected;
+    for action in &rig.done {
+        if let Action::Changed(change) = action {
+            let suspended = matches!(change.state, State::Suspended { .. });
+            told += usize::from(suspended && !matches!(last, State::Suspended { .. }));
+            last = change.state;
+        }
+    }
+    assert_eq!(told, 1);
+    assert!(matches!(rig.link.state(), State::Suspended { .. }));
+}
+
+#[test]
+fn sleep_counts_towards_the_age_of_a_loss() {
+    let mut rig = Rig::connected();
+    rig.closed(1006);
+    rig.sleep(600 * SECOND);
+    rig.pass(Duration::ZERO);
+    assert!(matches!(rig.link.state(), State::Suspended { .. }));
+}
+
+#[test]
+fn close_waits_three_seconds_for_the_servers_answer_and_leaves_no_timer() {
+    let mut rig = Rig::connected();
+    rig.link.close(rig.now);
+    assert_eq!(rig.link.state(), State::Closing);
+    rig.pass(3 * SECOND);
+    assert_eq!(rig.link.state(), State::Closed);
+    assert_eq!(rig.link.deadline(), None);
+}
+
+#[test]
+fn close_while_waiting_or_dialling_ends_at_once() {
+    let mut rig = Rig::connected();
+    rig.closed(1006);
+    rig.link.close(rig.now);
+    assert_eq!((rig.link.state(), rig.link.deadline()), (State::Closed, None));
+    let mut rig = Rig::new(LinkConfig::default());
+    rig.link.connect(rig.now);
+    let conn = rig.until_dial().unwrap();
+    rig.link.close(rig.now);
+    rig.collect();
+    assert!(rig.done.iter().any(|a| matches!(a, Action::Abandon { conn: c, .. } if *c == conn)));
+    assert_eq!((rig.link.state(), rig.link.deadline()), (State::Closed, None));
+}
+
+#[test]
+fn a_failed_dial_moves_on_to_the_next_url() {
+    let mut rig = Rig::new(LinkConfig { endpoints: 2, ..LinkConfig::default() });
+    rig.link.connect(rig.now);
+    let mut order = Vec::new();
+    for _ in 0..4 {
+        let deadline = rig.link.deadline().expect("a deadline");
+        rig.collect();
+        let dial = rig.done.iter().find_map(|a| match a {
+            Action::Dial { conn, endpoint, .. } => Some((*conn, *endpoint)),
+            _ => None,
+        });
+        if let Some((conn, endpoint)) = dial {
+            rig.done.clear();
+            order.push(endpoint);
+            rig.link.dial_failed(rig.now, conn, DialError::new(DialErrorKind::Refused, ""));
+        } else {
+            rig.pass(deadline - rig.now);
+        }
+    }
+    assert_eq!(order[..2], [0, 1]);
+}
