@@ -1,1 +1,2 @@
-//! Rejoin.
+//! The reference room server.
+pub mod hub;

@@ -1,0 +1,92 @@
+//! One user: how many connections, and how much the user may still send.
+
+use super::HubConfig;
+use super::allowance::Allowance;
+use rejoin::Timestamp;
+
+/// Refusals that amount to flooding, in bursts.
+const FLOOD_BURSTS: f64 = 10.0;
+
+#[derive(Debug)]
+pub(super) struct User {
+    /// Open connections.
+    pub(super) connections: usize,
+    limits: Option<Limits>,
+}
+
+/// The buckets of a user under a rate; a user without one has none.
+#[derive(Debug)]
+struct Limits {
+    rate: f64,
+    send_burst: f64,
+    join_burst: f64,
+    sends: Allowance,
+    joins: Allowance,
+    /// What may still be refused before it counts as flooding.
+    patience: Allowance,
+}
+
+/// What becomes of something a user wants to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Fine,
+    /// Too fast: refuse this one.
+    Refuse,
+    /// Too fast for too long: close the connection.
+    Flooding,
+}
+
+impl User {
+    pub(super) fn new(config: &HubConfig, now: Timestamp) -> Self {
+        let limits = config.rate.filter(|rate| rate.is_finite() && *rate > 0.0).map(|rate| {
+            let send_burst = (2.0 * rate).max(1.0);
+            #[expect(clippy::cast_precision_loss, reason = "a number of rooms is far below 2^52")]
+            let join_burst = (2 * config.rooms_per_conn.max(1)) as f64;
+            Limits {
+                rate,
+                send_burst,
+                join_burst,
+                sends: Allowance::full(send_burst, now),
+                joins: Allowance::full(join_burst, now),
+                patience: Allowance::full(FLOOD_BURSTS * send_burst, now),
+            }
+        });
+        Self { connections: 0, limits }
+    }
+
+    pub(super) fn send(&mut self, now: Timestamp) -> Verdict {
+        self.judge(now, |limits| limits.sends.take(now, limits.rate, limits.send_burst))
+    }
+
+    pub(super) fn join(&mut self, now: Timestamp) -> Verdict {
+        self.judge(now, |limits| limits.joins.take(now, limits.rate, limits.join_burst))
+    }
+
+    /// A frame that was answered by an error: no allowance of its own, but patience ends.
+    pub(super) fn mistake(&mut self, now: Timestamp) -> Verdict {
+        self.judge(now, |_| false)
+    }
+
+    fn judge(&mut self, now: Timestamp, allowed: impl FnOnce(&mut Limits) -> bool) -> Verdict {
+        let Some(limits) = &mut self.limits else { return Verdict::Fine };
+        if allowed(limits) {
+            Verdict::Fine
+        } else if limits.patience.take(now, limits.rate, FLOOD_BURSTS * limits.send_burst) {
+            Verdict::Refuse
+        } else {
+            Verdict::Flooding
+        }
+    }
+
+    /// When the buckets are full again, so that a user without connections can be forgotten without being
+    /// given a second burst by reconnecting.
+    pub(super) fn forgettable_at(&self, now: Timestamp) -> Timestamp {
+        let Some(limits) = &self.limits else { return now };
+        let patience = limits.patience.full_at(limits.rate, FLOOD_BURSTS * limits.send_burst);
+        limits
+            .sends
+            .full_at(limits.rate, limits.send_burst)
+            .max(limits.joins.full_at(limits.rate, limits.join_burst))
+            .max(patience)
+    }
+}
