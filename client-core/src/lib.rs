@@ -1,4 +1,113 @@
-//! Rejoin.
+//! A client for chat rooms that survives the network: it reconnects when and only when it should, joins its
+//! rooms again, and says honestly what became of every message.
+//!
+//! # A bot
+//!
+//! ```no_run
+//! # #[cfg(feature = "native")]
+//! # async fn bot() -> Result<(), Box<dyn std::error::Error>> {
+//! use rejoin::{Client, Event};
+//!
+//! let (client, mut events) = Client::builder("wss://chat.example/ws").token("secret").room("lobby").connect()?;
+//! client.send("lobby", "hello").await?; // resolves once the message is as safe as the connection can make it
+//! while let Some(event) = events.next().await {
+//!     match event {
+//!         Event::Message(message) => println!("{}: {}", message.user, message.content),
+//!         Event::Gap(gap) => println!("messages in {} may have been missed", gap.room),
+//!         Event::State(change) => println!("{:?}", change),
+//!         _ => {}
+//!     }
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! [`Client`] sends, joins and closes; [`Events`] tells everything that happens, in order. `examples/echo_bot.rs`
+//! is a whole program.
+//!
+//! # The machine
+//!
+//! Underneath is [`Session`]: deterministic, without I/O. It never reads a clock (time comes with each input, as a
+//! [`Moment`]), never draws entropy (a seed does), never blocks and never panics on input. One [`Input`] goes in,
+//! [`Output`]s come out, and there is one deadline:
+//!
+//! ```text
+//!             user call ──► Input::Command ──┐                      ┌─► Output::Dial / Send / Ping / Close ─► driver ─► socket
+//! socket ─► typed frame ──► Input::Received ─┼─► Session::handle ───┤
+//!   clock ────────────────► Input::Tick ─────┘      (no I/O)        └─► Output::Event ─► stream or callback ─► user
+//!                                      next_deadline() ─► the driver's one timer
+//! ```
+//!
+//! A driver is a loop of four steps, which `examples/by_hand.rs` does with a blocking socket and this page with
+//! no socket at all:
+//!
+//! ```
+//! use rejoin::{ClientMessage, Command, Config, Event, Input, Message, Moment, Output, ServerMessage, Session};
+//! use std::time::Duration;
+//!
+//! let mut session: Session = Session::new(Config::default(), 42);
+//! let mut now = Moment::default();
+//! let mut inputs = vec![Input::Command(Command::Join("lobby".into())), Input::Command(Command::Connect)];
+//! let mut heard = Vec::new();
+//! while heard.is_empty() {
+//!     // 1. Say what happened, and when.
+//!     for input in inputs.drain(..) {
+//!         session.handle(now, input);
+//!     }
+//!     // 2. Do what the session wants, until it wants nothing more.
+//!     while let Some(output) = session.poll() {
+//!         match output {
+//!             // Dial, and say how it went.
+//!             Output::Dial { conn, .. } => inputs.push(Input::Opened(conn)),
+//!             // Write, flush, and say so. This "server" answers a join with a message.
+//!             Output::Send { conn, frame, message } => {
+//!                 inputs.push(Input::Flushed(conn, frame));
+//!                 if let ClientMessage::JoinRoom { room } = message {
+//!                     let greeting = Message {
+//!                         room,
+//!                         user: "server".into(),
+//!                         content: "welcome".to_owned(),
+//!                         timestamp: "2026-01-01T00:00:00.000Z".to_owned(),
+//!                     };
+//!                     inputs.push(Input::Received(conn, ServerMessage::Message(greeting)));
+//!                 }
+//!             }
+//!             Output::Event(Event::Message(message)) => heard.push(message.content),
+//!             Output::Event(_) | Output::Ping { .. } | Output::FetchToken { .. } => {}
+//!             Output::Close { .. } | Output::Abandon { .. } => {}
+//!             _ => {}
+//!         }
+//!     }
+//!     // 3. Wait for the socket, for the user, or for the deadline.
+//!     if inputs.is_empty() {
+//!         let deadline = session.next_deadline().expect("something to wait for");
+//!         now = Moment::new(deadline, deadline.since_start());
+//!         // 4. The deadline has come.
+//!         inputs.push(Input::Tick);
+//!     }
+//! }
+//! assert_eq!(heard, ["welcome"]);
+//! ```
+//!
+//! From the bottom up: [`messages`] are the typed frames; the link (private, configured by [`LinkConfig`]) decides
+//! when to dial, with [`backoff`] and the table of [`close`] codes; rooms and outbox keep what is wanted and what
+//! is on its way; [`Session`] puts them together.
+//!
+//! # Guarantees on a plain server
+//!
+//! - A send resolves exactly once: `written` (the operating system took every byte), `failed` (certainly not
+//!   sent) or `unknown` (the connection broke while it was on its way). Nothing is sent twice.
+//! - Messages of a connection arrive in its order. What was missed while away is announced as [`Event::Gap`]
+//!   before any later message of that room.
+//! - Every change of state has a [`Cause`], and after a terminal one there is no further attempt.
+//! - At most six dials in any thirty seconds, whatever asks for them.
+//!
+//! # Features
+//!
+//! | feature | gives | needs |
+//! |---|---|---|
+//! | none | [`Session`], `no_std` with `alloc` | serde, thiserror, fastrand |
+//! | `json` | `messages::json`, text ↔ typed | serde_json |
+//! | `native` (default) | `Client`: tokio, TLS | tokio, tokio-tungstenite, rustls with ring, url |
 #![cfg_attr(not(feature = "native"), no_std)]
 
 extern crate alloc;

@@ -93,13 +93,12 @@ impl Rig {
     }
 
     fn cause(&self) -> &Cause {
-        let changes = self.done.iter().rev();
+        let mut changes = self.done.iter().rev();
         changes
-            .filter_map(|action| match action {
+            .find_map(|action| match action {
                 Action::Changed(StateChange { cause: Some(cause), .. }) => Some(cause),
                 _ => None,
             })
-            .next()
             .expect("a cause")
     }
 

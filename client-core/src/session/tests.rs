@@ -172,8 +172,7 @@ fn written_is_said_only_when_the_operating_system_has_every_byte() {
 
 #[test]
 fn what_was_on_its_way_when_the_connection_broke_is_unknown_and_the_rest_is_sent_later() {
-    let mut config = Config::default();
-    config.max_unflushed = 1;
+    let config = Config { max_unflushed: 1, ..Config::default() };
     let mut rig = Rig::new(config);
     rig.command(Command::Connect);
     rig.open();
@@ -254,8 +253,7 @@ fn messages_of_a_room_that_was_left_are_not_delivered_even_if_the_server_goes_on
 
 #[test]
 fn a_full_outbox_rejects_the_new_send_and_loses_nothing_else() {
-    let mut config = Config::default();
-    config.outbox = OutboxLimits { count: 2, ..OutboxLimits::default() };
+    let config = Config { outbox: OutboxLimits { count: 2, ..OutboxLimits::default() }, ..Config::default() };
     let mut rig = Rig::new(config);
     rig.command(Command::Connect);
     for id in 1..=3 {
@@ -271,8 +269,10 @@ fn a_full_outbox_rejects_the_new_send_and_loses_nothing_else() {
 
 #[test]
 fn with_drop_oldest_the_oldest_waiting_send_makes_room() {
-    let mut config = Config::default();
-    config.outbox = OutboxLimits { bytes: 400, overflow: Overflow::DropOldest, ..OutboxLimits::default() };
+    let config = Config {
+        outbox: OutboxLimits { bytes: 400, overflow: Overflow::DropOldest, ..OutboxLimits::default() },
+        ..Config::default()
+    };
     let mut rig = Rig::new(config);
     rig.command(Command::Connect);
     for id in 1..=3 {
@@ -319,8 +319,7 @@ fn a_send_can_be_taken_back_until_it_is_on_its_way() {
 #[test]
 fn at_the_end_every_send_resolves_at_once() {
     for terminal in [false, true] {
-        let mut config = Config::default();
-        config.max_unflushed = 1;
+        let config = Config { max_unflushed: 1, ..Config::default() };
         let mut rig = Rig::new(config);
         rig.command(Command::Connect);
         rig.open();
@@ -366,8 +365,7 @@ fn frames_of_an_older_connection_are_ignored() {
 
 #[test]
 fn one_room_too_many_is_refused_and_the_others_stay() {
-    let mut config = Config::default();
-    config.max_rooms = 2;
+    let config = Config { max_rooms: 2, ..Config::default() };
     let mut rig = Rig::new(config);
     for room in ["a", "b", "c"] {
         rig.command(Command::Join(room.into()));
