@@ -35,7 +35,6 @@ describe("the plain peers, proving themselves", { concurrency: 2 }, () => {
         await Promise.all(sent);
         await alice.finish();
       }, /the server broke the base contract/);
-      assert.match(alice.takeViolation().message, /broke the base contract/);
     });
   }
 
@@ -52,7 +51,6 @@ describe("the plain peers, proving themselves", { concurrency: 2 }, () => {
     await alice.settled("other");
     await bob.send("lobby", "is alice still here?");
     await assert.rejects(alice.said("bob", "is alice still here?"), /a room this client is not in/);
-    assert.match(alice.takeViolation().message, /a room this client is not in/);
   });
 
   it("the client notices an echo that never came", async (t) => {
@@ -60,7 +58,6 @@ describe("the plain peers, proving themselves", { concurrency: 2 }, () => {
     const alice = await PlainClient.open(t, server.url, "alice");
     void alice.send("a room alice has not joined", "hello");
     await assert.rejects(alice.finish(), /no echo of \["hello"\]/);
-    assert.match(alice.takeViolation().message, /no echo/);
   });
 
   for (const [what, text] of [

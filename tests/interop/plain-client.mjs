@@ -34,8 +34,8 @@ export class PlainClient {
   #violation = null;
 
   /**
-   * A client of test `t`, closed and judged when the test ends. Options: token, header (token by header, not
-   * query), reconnect (true), autoPong (true), otherConnections (false: all messages of this user are from here).
+   * A client of test `t`, closed when the test ends, judged by `finish`. Options: token, header (token by header,
+   * not query), reconnect (true), autoPong (true), otherConnections (false: what this user says, it says here).
    */
   constructor(t, url, options = {}) {
     this.#url = url;
@@ -45,7 +45,6 @@ export class PlainClient {
       this.#end();
       this.#abandonSends();
       this.#socket.terminate();
-      if (this.#violation) throw this.#violation;
     });
     this.#dial();
   }
@@ -96,7 +95,7 @@ export class PlainClient {
   async settled(room) {
     const content = `settled? ${this.#sends}`;
     void this.send(room, content);
-    return this.frame((frame) => frame.type === "message" && frame.content === content, `echo of "${content}"`);
+    return this.said(this.#options.token, content);
   }
 
   opened() {
@@ -133,8 +132,9 @@ export class PlainClient {
     return this.journal.entries.filter((entry) => entry.frame).map((entry) => entry.frame);
   }
 
-  /** Loses the connection as a network does: no close frame. */
-  drop() {
+  /** Is gone for good without a close frame, as a machine that loses power. */
+  vanish() {
+    this.#end();
     this.#socket.terminate();
   }
 
@@ -149,13 +149,6 @@ export class PlainClient {
       await this.closed();
     }
     if (this.#violation) throw this.#violation;
-  }
-
-  /** For tests of this checker: takes the violation that had to come, so that it does not fail the test. */
-  takeViolation() {
-    const violation = this.#violation;
-    this.#violation = null;
-    return violation;
   }
 
   #end() {

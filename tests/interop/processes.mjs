@@ -17,7 +17,8 @@ export class Process {
     this.#name = [command, ...args].map((word) => word.split("/").pop()).join(" ");
     this.lines = new Journal(this.#name);
     // Nothing of the caller's own configuration may decide a test.
-    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^REJOIN_|_proxy$/i.test(name)));
+    const ours = Object.entries(process.env).filter(([name]) => !/^(REJOIN|XDG)_|_proxy$/i.test(name));
+    const env = { ...Object.fromEntries(ours), HOME: "/nonexistent" };
     this.#child = spawn(command, args, { stdio: "pipe", env });
     t.after(() => this.#child.kill("SIGKILL"));
     this.#child.stdin.on("error", () => {}); // the process may end before it has read everything
@@ -102,10 +103,58 @@ export class RejoinServer extends Server {
   }
 }
 
-/** The `rejoin` command line; its output lines are events where the subcommand prints JSON. */
+/** The `rejoin` command line. */
 export class Rejoin extends Process {
   constructor(t, ...args) {
     super(t, binary("REJOIN_BIN"), args);
+  }
+}
+
+/** `rejoin pipe`: client frames in, events out. */
+export class Pipe extends Rejoin {
+  constructor(t, url, token, ...args) {
+    super(t, "pipe", url, "--token", token, ...args);
+  }
+
+  /** The next event that `matches`, and the events passed over. A line that is not JSON fails the test. */
+  async event(matches, what, deadline) {
+    const { found, skipped } = await this.line((line) => matches(JSON.parse(line)), what, deadline);
+    return { event: JSON.parse(found), before: skipped.map((line) => JSON.parse(line)) };
+  }
+
+  state(name) {
+    return this.event(({ type, state }) => type === "state" && state === name, `state ${name}`);
+  }
+
+  /** Connected, and the mode is decided. */
+  connected() {
+    return this.event(
+      ({ type, state, mode }) => type === "state" && state === "connected" && mode === "plain",
+      "state connected in mode plain",
+    );
+  }
+
+  said(user, content) {
+    return this.event(
+      (event) => event.type === "message" && event.userId === user && event.content === content,
+      `"${content}" from ${user}`,
+    );
+  }
+
+  delivery(ref) {
+    return this.event(({ type, ref: of }) => type === "delivery" && of === ref, `the delivery of ${ref}`);
+  }
+
+  put(frame) {
+    this.write(`${JSON.stringify(frame)}\n`);
+  }
+
+  send(room, content, ref) {
+    this.put({ type: "send_message", roomId: room, content, ref });
+  }
+
+  get events() {
+    return this.lines.entries.map((line) => JSON.parse(line));
   }
 }
 
