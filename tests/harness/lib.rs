@@ -1,1 +1,16 @@
-//! Harness.
+//! What the suites share: the simulated world, real processes and proxies, a terminal to look at.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "a test harness stops at the first surprise, and says where"
+)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "the numbers of a test are small"
+)]
+
+pub mod sim;

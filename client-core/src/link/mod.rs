@@ -258,7 +258,8 @@ impl Link {
             Phase::Open { conn, .. } => {
                 self.phase = Phase::AwaitingClose { conn, until: now + self.config.close_timeout };
                 self.actions.push_back(Action::Close { conn, code: close::NORMAL });
-                self.changed(State::Closing, Some(Cause::bare(CauseCode::Requested)));
+                let cause = Cause { will_retry: false, ..Cause::bare(CauseCode::Requested) };
+                self.changed(State::Closing, Some(cause));
                 self.actions.push_back(Action::Down);
             }
             Phase::AwaitingOpen { conn, .. } => {
