@@ -1,0 +1,217 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+const AFTER_HELP: &str = "\
+Without a command, `rejoin` is `rejoin chat`. Without a URL, chat starts a server of its own.
+
+Exit status: 0 done, 1 a message was not delivered for certain, 2 wrong usage,
+3 the server ended it for good (a refused token, for instance), 130 interrupted.";
+
+/// Chat that survives the network.
+#[derive(Debug, Parser)]
+#[command(name = "rejoin", version, about, after_help = AFTER_HELP, args_conflicts_with_subcommands = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) chat: ChatArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Talk in rooms (the default command).
+    Chat(ChatArgs),
+    /// JSON lines: client frames in on stdin, events out on stdout.
+    Pipe(PipeArgs),
+    /// Send one message, or stdin line by line, and wait until it is delivered.
+    Send(SendArgs),
+    /// Follow rooms, read only.
+    Tail(TailArgs),
+    /// Run the bundled server.
+    Serve,
+    /// Try each step of connecting and say what is wrong and what to do.
+    Doctor(DoctorArgs),
+    /// Print a completion script for a shell.
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+    /// Print the manual page.
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ChatArgs {
+    /// The server, ws:// or wss://. Without it a server is started inside this process.
+    #[arg(env = "REJOIN_URL", hide_env_values = true)]
+    pub(crate) url: Option<String>,
+    /// A room to join; may be repeated. `lobby` if none is given.
+    #[arg(short, long = "room", value_name = "ROOM")]
+    pub(crate) rooms: Vec<String>,
+    /// Where the bundled server listens; a free port on 127.0.0.1 if not given.
+    #[arg(long, value_name = "ADDR", conflicts_with = "url")]
+    pub(crate) listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PipeArgs {
+    /// The server, ws:// or wss://.
+    #[arg(env = "REJOIN_URL", hide_env_values = true)]
+    pub(crate) url: Option<String>,
+    /// A room to join from the start; may be repeated.
+    #[arg(short, long = "room", value_name = "ROOM")]
+    pub(crate) rooms: Vec<String>,
+    /// At the end of input, give up on unresolved sends after this many seconds without progress.
+    #[arg(long, value_name = "SECS", default_value_t = 30)]
+    pub(crate) drain_timeout: u32,
+    /// At the end of input, go on receiving for this many seconds.
+    #[arg(long, value_name = "SECS", default_value_t = 0)]
+    pub(crate) linger: u32,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SendArgs {
+    /// The server, ws:// or wss://.
+    #[arg(env = "REJOIN_URL", hide_env_values = true)]
+    pub(crate) url: Option<String>,
+    /// The room to send to.
+    #[arg(short, long, value_name = "ROOM")]
+    pub(crate) room: Option<String>,
+    /// What to say; stdin, one message a line, if not given.
+    #[arg(value_name = "TEXT")]
+    pub(crate) text: Option<String>,
+    /// How long a message may wait for its delivery, in seconds.
+    #[arg(long, value_name = "SECS", default_value_t = 30)]
+    pub(crate) timeout: u32,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TailArgs {
+    /// The server, ws:// or wss://.
+    #[arg(env = "REJOIN_URL", hide_env_values = true)]
+    pub(crate) url: Option<String>,
+    /// A room to follow; may be repeated.
+    #[arg(short, long = "room", value_name = "ROOM")]
+    pub(crate) rooms: Vec<String>,
+    /// Print JSON lines as `pipe` does.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// The server: ws://, wss://, or the http:// or https:// address of the same place.
+    #[arg(env = "REJOIN_URL", hide_env_values = true)]
+    pub(crate) url: Option<String>,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+}
+
+/// What every command that connects understands.
+#[derive(Debug, Args)]
+pub(crate) struct ConnectionArgs {
+    /// A named profile of the configuration file; `default` if there is one.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// The access token. Other users of the machine can see it: prefer REJOIN_TOKEN or --token-file.
+    #[arg(long, value_name = "TOKEN", group = "token_from")]
+    pub(crate) token: Option<String>,
+    /// A file whose first line is the token; read again for every refresh.
+    #[arg(long, value_name = "FILE", group = "token_from")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// A command whose first line of output is the token; run again for every refresh.
+    #[arg(long, value_name = "CMD", group = "token_from")]
+    pub(crate) token_command: Option<String>,
+    /// The rule for reconnecting.
+    #[arg(long, value_enum, value_name = "POLICY")]
+    pub(crate) policy: Option<PolicyName>,
+    /// The protocol to speak.
+    #[arg(long, value_enum, value_name = "PROTOCOL", default_value = "auto")]
+    pub(crate) protocol: Protocol,
+    /// A certificate authority (PEM) to trust beside the system's.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+/// What goes to stderr.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LogArgs {
+    /// Log more; twice or three times for still more.
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// The form of the log.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    pub(crate) log: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum PolicyName {
+    /// Jittered, without a limit of attempts.
+    Default,
+    /// 1, 2, 4 … 30 s, at most 10 attempts.
+    Legacy,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Protocol {
+    /// Whatever the server speaks.
+    Auto,
+    /// Room frames as JSON over a WebSocket.
+    Plain,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// A line of text.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_command_it_is_a_chat() {
+        let arguments = Arguments::try_parse_from(["rejoin", "-r", "a", "--listen", "127.0.0.1:0"]).unwrap();
+        assert!(arguments.command.is_none());
+        assert_eq!(arguments.chat.rooms, ["a"]);
+        let arguments = Arguments::try_parse_from(["rejoin", "ws://h/"]).unwrap();
+        assert_eq!(arguments.chat.url.as_deref(), Some("ws://h/"));
+    }
+
+    #[test]
+    fn options_of_later_versions_are_not_accepted_yet() {
+        for option in ["--state=x", "--namespace=/n", "--protocol=socketio", "--event-map=x"] {
+            assert!(Arguments::try_parse_from(["rejoin", "pipe", "ws://h/", option]).is_err(), "{option}");
+        }
+    }
+
+    #[test]
+    fn only_one_source_of_tokens_is_accepted() {
+        let both = ["rejoin", "pipe", "ws://h/", "--token", "a", "--token-file", "b"];
+        assert!(Arguments::try_parse_from(both).is_err());
+    }
+}

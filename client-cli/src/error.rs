@@ -1,0 +1,122 @@
+//! How this program fails: what happened, a stable code, what to do, and the exit status.
+
+use crate::sanitise;
+use std::process::ExitCode;
+
+/// The exit statuses of interfaces.md, weakest first: of several the strongest counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) enum Exit {
+    /// All went well.
+    #[default]
+    Success,
+    /// A send failed, or its outcome is unknown.
+    Undelivered,
+    /// The connection ended for good, and not by our wish.
+    Terminal,
+    /// The command line, the configuration or the input files are wrong.
+    Usage,
+    /// Ctrl-C.
+    Interrupted,
+}
+
+impl Exit {
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Undelivered => 1,
+            Self::Usage => 2,
+            Self::Terminal => 3,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// A failure that ends the program.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    /// Stable, in snake case.
+    pub(crate) code: &'static str,
+    /// What happened, to what.
+    pub(crate) message: String,
+    /// What to do.
+    pub(crate) hint: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn usage(code: &'static str, message: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, code, message: message.into(), hint: None }
+    }
+
+    pub(crate) fn terminal(code: &'static str, message: impl Into<String>) -> Self {
+        Self { exit: Exit::Terminal, code, message: message.into(), hint: None }
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The text for stderr.
+    pub(crate) fn render(&self) -> String {
+        let mut text = format!("rejoin: {} [{}]\n", sanitise::line(&self.message), self.code);
+        if let Some(hint) = &self.hint {
+            text.push_str("  ");
+            text.push_str(&sanitise::line(hint));
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// Takes tokens out of a text that quotes what the user typed, such as an argument parser's complaint.
+pub(crate) fn without_tokens(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("token=") {
+        let (before, from) = rest.split_at(at + "token=".len());
+        out.push_str(before);
+        let end = from.find(|c: char| c.is_whitespace() || "&#'\"`".contains(c)).unwrap_or(from.len());
+        if end > 0 {
+            out.push('…');
+        }
+        rest = from.get(end..).unwrap_or_default();
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_ends_the_strongest_counts() {
+        let ends = [Exit::Success, Exit::Undelivered, Exit::Terminal, Exit::Usage, Exit::Interrupted];
+        assert!(ends.is_sorted());
+        assert_eq!(ends.map(Exit::code), [0, 1, 3, 2, 130]);
+    }
+
+    #[test]
+    fn a_quoted_url_loses_its_token() {
+        let text = "unexpected argument 'ws://h/?a=1&token=s3cret&b=2' found; 'ws://x?token=t'";
+        assert_eq!(
+            without_tokens(text),
+            "unexpected argument 'ws://h/?a=1&token=…&b=2' found; 'ws://x?token=…'"
+        );
+        assert_eq!(without_tokens("--token=abc"), "--token=…");
+        assert_eq!(without_tokens("no secret, token="), "no secret, token=");
+    }
+
+    #[test]
+    fn a_failure_says_what_and_what_to_do_without_acting_on_the_terminal() {
+        let failure = Failure::usage("url", "bad \u{1b}[2J").hint("write\nwss://");
+        assert_eq!(failure.render(), "rejoin: bad ^[[2J [url]\n  write^Jwss://\n");
+    }
+}

@@ -1,0 +1,65 @@
+//! The sends of `pipe` whose outcome is still to come.
+
+use rejoin::SendId;
+use std::collections::HashMap;
+
+/// Half of the library's outbox (4,096 sends, 4 MiB): stdin is not read beyond, so that no send ever meets a
+/// full one, and one line of the longest still fits.
+const MOST: usize = 2048;
+const MOST_BYTES: usize = 2 << 20;
+
+#[derive(Debug, Default)]
+pub(super) struct Flight {
+    sends: HashMap<SendId, Waiting>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    reference: Option<String>,
+    weight: usize,
+}
+
+impl Flight {
+    /// Whether one more line may be taken.
+    pub(super) fn has_room(&self) -> bool {
+        self.sends.len() < MOST && self.bytes < MOST_BYTES
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.sends.is_empty()
+    }
+
+    pub(super) fn add(&mut self, id: SendId, reference: Option<String>, weight: usize) {
+        self.bytes += weight;
+        self.sends.insert(id, Waiting { reference, weight });
+    }
+
+    /// The outcome has come: gives the `ref`.
+    pub(super) fn resolve(&mut self, id: SendId) -> Option<String> {
+        let waiting = self.sends.remove(&id)?;
+        self.bytes -= waiting.weight;
+        waiting.reference
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_full_by_count_and_by_bytes_and_empties_again() {
+        let mut flight = Flight::default();
+        for id in 0..MOST as u64 {
+            assert!(flight.has_room());
+            flight.add(SendId(id), Some(id.to_string()), 1);
+        }
+        assert!(!flight.has_room());
+        assert_eq!(flight.resolve(SendId(7)).as_deref(), Some("7"));
+        assert!(flight.has_room());
+        flight.add(SendId(9999), None, MOST_BYTES);
+        assert!(!flight.has_room());
+        assert_eq!(flight.resolve(SendId(9999)), None);
+        assert!(flight.has_room() && !flight.is_empty());
+    }
+}

@@ -1,0 +1,250 @@
+//! `rejoin pipe`: JSON lines for programs (interfaces.md).
+//!
+//! One loop owns everything. It reads events and input only while what it has to print is on its way out, so a
+//! reader of stdout that is slow stops the input, and the library's bounded queue takes the rest.
+
+mod flight;
+mod input;
+pub(crate) mod output;
+
+use crate::args::PipeArgs;
+use crate::error::{Exit, Failure};
+use crate::lines::{self, Line};
+use crate::settings::Sources;
+use crate::signals::{Signal, Signals};
+use crate::stdout::{ReaderGone, Stdout};
+use flight::Flight;
+use input::{BadLine, Frame, Request};
+use rejoin::{Client, Delivery, DeliveryStatus, Event, Events, SendFailure, State};
+use std::collections::VecDeque;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+/// Bytes to print at which nothing more is read.
+const MOST_UNPRINTED: usize = 64 << 10;
+
+pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Exit, Failure> {
+    let sources = Sources::read(&arguments.connection)?;
+    let url = sources.needed_url(arguments.url.as_deref())?;
+    let settings = sources.settings(&url, &arguments.rooms).await?;
+    let (client, events) = settings.connect()?;
+    let stdout = Stdout::start();
+    let mut pipe = Pipe {
+        client,
+        events,
+        input: Some(lines::stdin()),
+        lines: VecDeque::new(),
+        flight: Flight::default(),
+        printed: Vec::new(),
+        phase: Phase::Open,
+        exit: Exit::Success,
+        drain_timeout: Duration::from_secs(arguments.drain_timeout.into()),
+        linger: Duration::from_secs(arguments.linger.into()),
+    };
+    match pipe.run(&stdout, &mut signals).await {
+        Ok(Exit::Interrupted) => return Ok(Exit::Interrupted),
+        Ok(_) => {}
+        // Nobody reads any more: that is how `| head` ends a program, and no failure.
+        Err(ReaderGone) => return Ok(Exit::Success),
+    }
+    tokio::select! {
+        biased;
+        () = stdout.finish() => Ok(pipe.exit),
+        () = interrupted(&mut signals) => Ok(Exit::Interrupted),
+    }
+}
+
+async fn interrupted(signals: &mut Signals) {
+    while signals.next().await != Signal::Interrupt {}
+}
+
+/// How far the end has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Input may come.
+    Open,
+    /// Input has ended; waiting for outcomes until then, and longer with each of them.
+    Draining(Instant),
+    /// All outcomes are there; receiving until then.
+    Lingering(Instant),
+    /// The connection is being closed; with `true` because outcomes took too long.
+    Closing(bool),
+    /// The connection has failed for good.
+    Failed,
+    /// Nothing will come any more.
+    Ended,
+}
+
+struct Pipe {
+    client: Client,
+    events: Events,
+    input: Option<mpsc::Receiver<Vec<Line>>>,
+    /// Lines read and not acted upon, because too many sends are under way.
+    lines: VecDeque<Line>,
+    flight: Flight,
+    printed: Vec<u8>,
+    phase: Phase,
+    exit: Exit,
+    drain_timeout: Duration,
+    linger: Duration,
+}
+
+impl Pipe {
+    async fn run(&mut self, stdout: &Stdout, signals: &mut Signals) -> Result<Exit, ReaderGone> {
+        loop {
+            self.take_lines();
+            self.move_on();
+            let unprinted = !self.printed.is_empty();
+            let keeps_up = self.printed.len() < MOST_UNPRINTED;
+            if self.phase == Phase::Ended && !unprinted {
+                return Ok(self.exit);
+            }
+            let deadline = match self.phase {
+                Phase::Draining(at) | Phase::Lingering(at) => Some(at),
+                _ => None,
+            };
+            tokio::select! {
+                biased;
+                signal = signals.next() => match signal {
+                    Signal::Interrupt => return Ok(Exit::Interrupted),
+                    Signal::Terminate => self.input = None,
+                },
+                result = stdout.write(&mut self.printed), if unprinted => result?,
+                batch = self.events.next_batch(), if keeps_up && self.phase != Phase::Ended => {
+                    self.take_events(batch);
+                }
+                batch = next_lines(&mut self.input), if keeps_up && self.lines.is_empty() => match batch {
+                    Some(batch) => self.lines.extend(batch),
+                    None => self.input = None,
+                },
+                () = sleep_until(deadline), if deadline.is_some() => self.deadline_passed(),
+            }
+        }
+    }
+
+    fn take_events(&mut self, batch: VecDeque<Event>) {
+        if batch.is_empty() {
+            self.phase = Phase::Ended;
+        }
+        let now = self.client.now();
+        for event in batch {
+            match event {
+                Event::Delivery(delivery) => self.delivered(&delivery),
+                event => {
+                    if let Event::State(change) = &event
+                        && change.state == State::Failed
+                    {
+                        self.exit = self.exit.max(Exit::Terminal);
+                        self.phase = Phase::Failed;
+                        self.input = None;
+                    }
+                    output::event(&mut self.printed, &event, now);
+                }
+            }
+        }
+    }
+
+    fn delivered(&mut self, delivery: &Delivery) {
+        let reference = self.flight.resolve(delivery.id);
+        let status = match delivery.status {
+            // Closing was our doing, because the time was up.
+            DeliveryStatus::Failed(SendFailure::Closed) if self.phase == Phase::Closing(true) => {
+                DeliveryStatus::Failed(SendFailure::Timeout)
+            }
+            status => status,
+        };
+        self.outcome(reference.as_deref(), &delivery.room, status);
+        if matches!(self.phase, Phase::Draining(_)) {
+            self.phase = Phase::Draining(Instant::now() + self.drain_timeout);
+        }
+    }
+
+    fn outcome(&mut self, reference: Option<&str>, room: &str, status: DeliveryStatus) {
+        if status != DeliveryStatus::Written {
+            self.exit = self.exit.max(Exit::Undelivered);
+        }
+        output::delivery(&mut self.printed, reference, room, status);
+    }
+
+    fn take_lines(&mut self) {
+        while self.flight.has_room() && self.printed.len() < MOST_UNPRINTED {
+            let Some(Line { number, text }) = self.lines.pop_front() else { return };
+            let request = text.map_err(BadLine::from).and_then(|text| input::parse(&text));
+            match request {
+                Ok(None) => {}
+                Ok(Some(request)) => self.act(request),
+                Err(bad) => output::bad_line(&mut self.printed, number, &bad),
+            }
+        }
+    }
+
+    fn act(&mut self, Request { frame, reference }: Request) {
+        match frame {
+            Frame::Join { room } => {
+                // The name has been checked with the rest of the line.
+                let checked = self.client.join(&room);
+                debug_assert!(checked.is_ok());
+            }
+            Frame::Leave { room } => self.client.leave(&room),
+            Frame::Send { room, content } => {
+                let weight = content.len();
+                match self.client.submit(&room, content) {
+                    Ok(id) => self.flight.add(id, reference, weight),
+                    Err(why) => self.outcome(reference.as_deref(), &room, DeliveryStatus::Failed(why)),
+                }
+            }
+            Frame::Close => {
+                self.input = None;
+                self.lines.clear();
+            }
+        }
+    }
+
+    /// Begins the next phase when this one has nothing left to wait for.
+    fn move_on(&mut self) {
+        let is_idle = self.flight.is_empty() && self.lines.is_empty();
+        match self.phase {
+            Phase::Open if self.input.is_none() => {
+                self.phase = Phase::Draining(Instant::now() + self.drain_timeout);
+                self.move_on();
+            }
+            Phase::Draining(_) if is_idle => {
+                if self.linger.is_zero() {
+                    self.close(false);
+                } else {
+                    self.phase = Phase::Lingering(Instant::now() + self.linger);
+                }
+            }
+            Phase::Failed if is_idle => self.phase = Phase::Ended,
+            _ => {}
+        }
+    }
+
+    fn deadline_passed(&mut self) {
+        let late = matches!(self.phase, Phase::Draining(_));
+        self.close(late);
+    }
+
+    fn close(&mut self, late: bool) {
+        self.phase = Phase::Closing(late);
+        let client = self.client.clone();
+        // Ends by itself: the library closes within its own time limit.
+        tokio::spawn(async move { client.close().await });
+    }
+}
+
+/// The next lines of input; never ready once it has ended.
+async fn next_lines(input: &mut Option<mpsc::Receiver<Vec<Line>>>) -> Option<Vec<Line>> {
+    match input {
+        Some(input) => input.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

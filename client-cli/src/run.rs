@@ -1,0 +1,84 @@
+//! From the command line to the command, and from its end to the exit status.
+
+use crate::args::{Arguments, Command};
+use crate::error::{Exit, Failure, without_tokens};
+use crate::signals::Signals;
+use crate::{logging, pipe};
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser as _};
+use std::io::Write as _;
+use std::process::ExitCode;
+
+/// Runs the program.
+pub(crate) fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return complaint(&error).into(),
+    };
+    let result = match arguments.command {
+        Some(Command::Completions { shell }) => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "rejoin", &mut script);
+            Ok(print(&script))
+        }
+        Some(Command::Man) => manual(),
+        command => connected(command),
+    };
+    result.unwrap_or_else(|failure| report(&failure)).into()
+}
+
+/// Help goes to stdout, complaints to stderr. They quote what was typed, so tokens are taken out.
+fn complaint(error: &clap::Error) -> Exit {
+    let text = without_tokens(&error.render().to_string());
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => print(text.as_bytes()),
+        _ => {
+            // Stderr may be closed; there is nowhere left to say so.
+            drop(std::io::stderr().write_all(text.as_bytes()));
+            Exit::Usage
+        }
+    }
+}
+
+/// Prints a text whose reader may stop reading, as `| head` does.
+fn print(text: &[u8]) -> Exit {
+    drop(std::io::stdout().write_all(text));
+    Exit::Success
+}
+
+fn report(failure: &Failure) -> Exit {
+    drop(std::io::stderr().write_all(failure.render().as_bytes()));
+    failure.exit
+}
+
+fn manual() -> Result<Exit, Failure> {
+    let mut page = Vec::new();
+    let rendered = clap_mangen::Man::new(Arguments::command()).render(&mut page);
+    rendered.map_err(|error| internal("the manual page cannot be written", &error))?;
+    Ok(print(&page))
+}
+
+fn internal(what: &str, error: &std::io::Error) -> Failure {
+    Failure::terminal("internal", format!("{what}: {error}"))
+}
+
+/// Runs a command that needs the network.
+fn connected(command: Option<Command>) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| internal("the runtime cannot be started", &error))?;
+    let result = runtime.block_on(async {
+        let signals = Signals::listen().map_err(|error| internal("signals cannot be listened to", &error))?;
+        match command {
+            Some(Command::Pipe(arguments)) => {
+                logging::start(&arguments.connection.log);
+                pipe::run(&arguments, signals).await
+            }
+            _ => Ok(Exit::Usage),
+        }
+    });
+    // Not waiting for what may be stuck in the system, such as the look-up of a name.
+    runtime.shutdown_background();
+    result
+}

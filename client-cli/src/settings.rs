@@ -1,0 +1,198 @@
+//! What the command line, the environment and a profile say together: a client ready to be built.
+
+use crate::args::{ConnectionArgs, PolicyName};
+use crate::error::Failure;
+use crate::profile::{self, Profile};
+use crate::proxy_env::proxy_for;
+use crate::sanitise;
+use crate::token::{self, TokenFrom};
+use rejoin::backoff::Policy;
+use rejoin::{BuildError, Client, ClientBuilder, Config, Endpoint, EndpointError, Events, check_room_name};
+use std::fs;
+
+/// Columns of a quoted value in an error.
+const QUOTED: usize = 40;
+
+/// Where to connect and how.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// The address, without any token: safe to show.
+    pub(crate) endpoint: Endpoint,
+    pub(crate) token: TokenFrom,
+    pub(crate) rooms: Vec<String>,
+    pub(crate) config: Config,
+    ca: Option<Vec<u8>>,
+    proxy: Option<rejoin::Proxy>,
+}
+
+/// The settings that do not need a URL yet.
+pub(crate) struct Sources<'a> {
+    pub(crate) arguments: &'a ConnectionArgs,
+    pub(crate) profile: Profile,
+}
+
+impl<'a> Sources<'a> {
+    pub(crate) fn read(arguments: &'a ConnectionArgs) -> Result<Self, Failure> {
+        Ok(Self { arguments, profile: profile::load(arguments.profile.as_deref())? })
+    }
+
+    /// The URL given, or the profile's.
+    pub(crate) fn url(&self, given: Option<&str>) -> Option<String> {
+        given.map(str::to_owned).or_else(|| self.profile.url.clone())
+    }
+
+    /// As [`Sources::url`], for commands that cannot do without one.
+    pub(crate) fn needed_url(&self, given: Option<&str>) -> Result<String, Failure> {
+        self.url(given).ok_or_else(|| {
+            Failure::usage("url", "no URL given")
+                .hint("give one like wss://host/path, or set REJOIN_URL, or choose a profile with --profile")
+        })
+    }
+
+    /// Everything, for `url`.
+    pub(crate) async fn settings(self, url: &str, rooms: &[String]) -> Result<Settings, Failure> {
+        let (endpoint, in_url) = parse_url(url)?;
+        let arguments = self.arguments;
+        let profile = self.profile;
+        let environment = || std::env::var("REJOIN_TOKEN").ok().filter(|token| !token.is_empty());
+        let token = if let Some(token) = &arguments.token {
+            TokenFrom::Given(token.as_str().into())
+        } else if let Some(file) = &arguments.token_file {
+            TokenFrom::File(file.clone())
+        } else if let Some(command) = &arguments.token_command {
+            TokenFrom::Command(command.clone())
+        } else if let Some(token) = in_url {
+            TokenFrom::Given(token)
+        } else if let Some(token) = environment() {
+            TokenFrom::Given(token.into())
+        } else if let Some(file) = profile.token_file {
+            TokenFrom::File(file)
+        } else if let Some(command) = profile.token_command {
+            TokenFrom::Command(command)
+        } else {
+            TokenFrom::Nowhere
+        };
+        if let TokenFrom::File(path) = &token {
+            // A wrong path is a usage error now, not a failed connection later.
+            token::from_file(path).await.map_err(|error| Failure::usage("token_file", &*error.text))?;
+        }
+        let rooms = if rooms.is_empty() { profile.rooms } else { rooms.to_vec() };
+        for room in &rooms {
+            check_room(room)?;
+        }
+        let mut config = Config::default();
+        if arguments.policy.or(profile.policy) == Some(PolicyName::Legacy) {
+            config.link.policy = Policy::Legacy;
+        }
+        let ca = match arguments.ca.clone().or(profile.ca) {
+            None => None,
+            Some(path) => Some(fs::read(&path).map_err(|error| {
+                Failure::usage("ca", format!("cannot read the CA file {}: {error}", path.display()))
+            })?),
+        };
+        let proxy = proxy_for(&endpoint, |name| std::env::var(name).ok())?;
+        Ok(Settings { endpoint, token, rooms, config, ca, proxy })
+    }
+}
+
+impl Settings {
+    /// The client, already dialling.
+    pub(crate) fn connect(&self) -> Result<(Client, Events), Failure> {
+        self.builder().connect().map_err(|error| {
+            let code = match &error {
+                BuildError::Url(_) => "url",
+                BuildError::Room { .. } => "room",
+                BuildError::Tls(_) => "ca",
+                _ => "internal",
+            };
+            Failure::usage(code, error.to_string())
+        })
+    }
+
+    fn builder(&self) -> ClientBuilder {
+        let mut builder = Client::builder(self.endpoint.to_string()).config(self.config.clone());
+        for room in &self.rooms {
+            builder = builder.room(room);
+        }
+        if let Some(ca) = &self.ca {
+            builder = builder.ca_pem(ca.clone());
+        }
+        if let Some(proxy) = &self.proxy {
+            builder = builder.proxy(proxy.clone());
+        }
+        match self.token.clone() {
+            TokenFrom::Nowhere => builder,
+            TokenFrom::Given(token) => builder.token(token),
+            TokenFrom::File(path) => builder.token_source(move || {
+                let path = path.clone();
+                async move { token::from_file(&path).await }
+            }),
+            TokenFrom::Command(command) => builder.token_source(move || {
+                let command = command.clone();
+                async move { token::from_command(&command).await }
+            }),
+        }
+    }
+
+    pub(crate) fn has_proxy(&self) -> bool {
+        self.proxy.is_some()
+    }
+}
+
+/// Reads a URL; the error never quotes it, because a token may be in it.
+pub(crate) fn parse_url(text: &str) -> Result<(Endpoint, Option<rejoin::Token>), Failure> {
+    Endpoint::parse(text).map_err(|error| {
+        let failure = Failure::usage("url", error.to_string());
+        match error {
+            EndpointError::Scheme(scheme) if matches!(&*scheme, "http" | "https") => {
+                let wanted = if &*scheme == "http" { "ws://" } else { "wss://" };
+                failure
+                    .hint(format!("the same address with {wanted} instead of {scheme}:// is the one to try"))
+            }
+            EndpointError::Malformed(_) => {
+                failure.hint("if a command was meant: rejoin --help lists them all")
+            }
+            _ => failure,
+        }
+    })
+}
+
+/// Checks a room name given on the command line or in a profile.
+pub(crate) fn check_room(room: &str) -> Result<(), Failure> {
+    check_room_name(room).map_err(|error| {
+        Failure::usage("room", format!("\"{}\" is no room name: {error}", sanitise::name(room, QUOTED)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_http_url_is_refused_with_the_one_to_try() {
+        let failure = parse_url("http://h/?token=s3cret").unwrap_err();
+        assert_eq!((failure.exit.code(), failure.code), (2, "url"));
+        assert!(failure.render().contains("ws://") && !failure.render().contains("s3cret"));
+        assert!(parse_url("https://h/").unwrap_err().render().contains("wss://"));
+    }
+
+    #[test]
+    fn no_error_about_a_url_quotes_its_token() {
+        for url in [
+            "ht!tp://h?token=s3cret",
+            "ws://?token=s3cret",
+            "ws://u:s3cret@h/",
+            "s3cret",
+            "ws://h:99999/?token=s3cret",
+        ] {
+            assert!(!parse_url(url).unwrap_err().render().contains("s3cret"), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_room_name_that_is_none_is_quoted_harmlessly() {
+        let failure = check_room("a\u{1b}[2J").unwrap_err();
+        assert_eq!(failure.code, "room");
+        assert!(!failure.render().contains('\u{1b}'));
+    }
+}

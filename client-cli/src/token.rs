@@ -1,0 +1,127 @@
+//! Where the token comes from. Its text is never shown, not even in part.
+
+use crate::sanitise;
+use rejoin::{Token, TokenError};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::process::Command;
+
+/// Longest token, and most of a command's output that is read.
+const LONGEST: u64 = 64 << 10;
+/// Columns of a command's own error that are shown.
+const ERROR_WIDTH: usize = 160;
+
+/// Where the token comes from.
+#[derive(Debug, Clone)]
+pub(crate) enum TokenFrom {
+    Nowhere,
+    Given(Token),
+    /// Read again for every refresh.
+    File(PathBuf),
+    /// Run again for every refresh.
+    Command(String),
+}
+
+/// Reads the first line of a file.
+pub(crate) async fn from_file(path: &Path) -> Result<Token, TokenError> {
+    let failed = |what: String| TokenError::permanent(format!("the token file {} {what}", path.display()));
+    let file =
+        tokio::fs::File::open(path).await.map_err(|error| failed(format!("cannot be read: {error}")))?;
+    let bytes = bounded(file).await.map_err(|error| failed(format!("cannot be read: {error}")))?;
+    first_line(&bytes).ok_or_else(|| failed("has no token on its first line".to_owned()))
+}
+
+/// Runs a command in the shell and takes the first line it prints.
+pub(crate) async fn from_command(command: &str) -> Result<Token, TokenError> {
+    let cannot_run =
+        |error: std::io::Error| TokenError::permanent(format!("the token command cannot be run: {error}"));
+    let mut child = shell(command)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(cannot_run)?;
+    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        return Err(TokenError::permanent("the token command has no output"));
+    };
+    // Both at once: a command that fills one pipe while the other is read would never end.
+    let (output, complaint) = tokio::join!(bounded(stdout), bounded(stderr));
+    let status = child.wait().await.map_err(cannot_run)?;
+    if !status.success() {
+        let complaint = complaint.unwrap_or_default();
+        let complaint = String::from_utf8_lossy(&complaint);
+        let complaint = sanitise::name(complaint.lines().next().unwrap_or_default(), ERROR_WIDTH);
+        let text = format!("the token command failed ({status}): {complaint}");
+        // The shell's own statuses for a command that is not there or cannot be run.
+        return Err(match status.code() {
+            Some(126 | 127) => TokenError::permanent(text),
+            _ => TokenError::temporary(text),
+        });
+    }
+    let output = output.map_err(|error| TokenError::temporary(format!("the token command: {error}")))?;
+    first_line(&output)
+        .ok_or_else(|| TokenError::temporary("the token command printed no token on its first line"))
+}
+
+#[cfg(unix)]
+fn shell(command: &str) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", command]);
+    shell
+}
+
+#[cfg(not(unix))]
+fn shell(command: &str) -> Command {
+    let mut shell = Command::new("cmd");
+    shell.args(["/C", command]);
+    shell
+}
+
+/// Keeps the beginning and reads the rest to its end, so that the writer does not fail on a closed pipe.
+async fn bounded(mut from: impl AsyncRead + Unpin) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    (&mut from).take(LONGEST).read_to_end(&mut bytes).await?;
+    tokio::io::copy(&mut from, &mut tokio::io::sink()).await?;
+    Ok(bytes)
+}
+
+fn first_line(bytes: &[u8]) -> Option<Token> {
+    let text = std::str::from_utf8(bytes.split(|byte| *byte == b'\n').next()?).ok()?.trim();
+    (!text.is_empty()).then(|| Token::new(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_first_line_of_a_commands_output_is_the_token() {
+        let token = from_command("echo ' abc '; echo more").await.unwrap();
+        assert_eq!(token.expose(), "abc");
+    }
+
+    #[tokio::test]
+    async fn a_failing_command_says_why_in_bounded_printable_words() {
+        let error = from_command("printf 'no \\033[2J network\\n' >&2; exit 3").await.unwrap_err();
+        assert!(error.temporary);
+        assert_eq!(&*error.text, "the token command failed (exit status: 3): no ^[[2J network");
+        let error = from_command("head -c 200000 /dev/zero | tr '\\0' x >&2; exit 1").await.unwrap_err();
+        assert!(error.text.len() < 250, "{}", error.text.len());
+        assert!(!from_command("/no/such/command").await.unwrap_err().temporary);
+    }
+
+    #[tokio::test]
+    async fn a_command_that_prints_nothing_or_no_end_of_it_is_survived() {
+        assert!(from_command("true").await.is_err());
+        let token = from_command("echo abc; head -c 1000000 /dev/zero").await.unwrap();
+        assert_eq!(token.expose(), "abc");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_not_there_is_named() {
+        let error = from_file(Path::new("/no/such/token")).await.unwrap_err();
+        assert!(error.text.contains("/no/such/token") && !error.temporary);
+    }
+}
