@@ -73,7 +73,8 @@ pub enum Input<'a> {
         /// Which one.
         conn: ConnId,
     },
-    /// Close every connection with 1012, spread evenly over `window`; the first one at once.
+    /// Close every connection with 1012, spread evenly over `window`, the first one at once, and whoever connects
+    /// from now on as well.
     Drain {
         /// How long it may take.
         window: Duration,

@@ -56,6 +56,7 @@ pub struct Hub {
     rooms: BTreeMap<Name, Room>,
     users: BTreeMap<Name, User>,
     due: BTreeSet<(Timestamp, Due)>,
+    draining: bool,
     outputs: VecDeque<Output>,
 }
 
@@ -88,6 +89,7 @@ impl Hub {
             rooms: BTreeMap::new(),
             users: BTreeMap::new(),
             due: BTreeSet::new(),
+            draining: false,
             outputs: VecDeque::new(),
         }
     }
@@ -136,6 +138,11 @@ impl Hub {
 
     fn connected(&mut self, now: Timestamp, conn: ConnId, user: Name) {
         self.forget(now, conn);
+        if self.draining {
+            // It was let in before the drain began.
+            self.outputs.push_back(Output::Close { conn, code: 1012, reason: "Service restart" });
+            return;
+        }
         let open = self.users.get(&user).map_or(0, |state| state.connections);
         if open >= self.config.sockets_per_user {
             self.outputs.push_back(Output::Close { conn, code: 4011, reason: "Too many connections" });
@@ -187,6 +194,7 @@ impl Hub {
     }
 
     fn drain(&mut self, now: Timestamp, window: Duration) {
+        self.draining = true;
         let count = u32::try_from(self.conns.len()).unwrap_or(u32::MAX).max(1);
         for (index, (conn, state)) in (0_u32..).zip(&mut self.conns) {
             let at = now + window / count * index;

@@ -1,0 +1,92 @@
+//! What the connections of one server share.
+
+use crate::auth::Auth;
+use crate::config::Limits;
+use crate::faults::Faults;
+use crate::metrics::Metrics;
+use crate::switchboard::Switchboard;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+
+/// Bytes gathered before they go to the socket without being flushed.
+const WRITE_BUFFER: usize = 16 << 10;
+
+/// Beside [`WRITE_BUFFER`], room for the largest frame that can be sent, twice: its content may have grown sixfold by
+/// escaping, and a fault may send it again.
+const ESCAPED: usize = 2 * 6;
+
+pub(crate) struct App {
+    pub(crate) auth: Auth,
+    pub(crate) allow_origin: Vec<String>,
+    pub(crate) limits: Limits,
+    pub(crate) websocket: WebSocketConfig,
+    pub(crate) faults: Faults,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) switchboard: Arc<Switchboard>,
+    places: Arc<Semaphore>,
+    draining: AtomicBool,
+}
+
+/// The right to be one of the open connections; given back when dropped.
+pub(crate) struct Place {
+    metrics: Arc<Metrics>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.metrics.sockets.one_less();
+    }
+}
+
+impl App {
+    pub(crate) fn new(
+        auth: Auth,
+        allow_origin: Vec<String>,
+        limits: Limits,
+        hub: crate::hub::HubConfig,
+        faults: Faults,
+    ) -> Self {
+        let metrics = Arc::new(Metrics::default());
+        let longest =
+            hub.content_bytes.max(limits.frame_bytes).saturating_add(4 << 10).saturating_mul(ESCAPED);
+        let websocket = WebSocketConfig::default()
+            .read_buffer_size(limits.read_buffer.clamp(64, 1 << 20))
+            .write_buffer_size(WRITE_BUFFER)
+            .max_write_buffer_size(WRITE_BUFFER.saturating_add(longest))
+            .max_message_size(Some(limits.frame_bytes.max(1)))
+            .max_frame_size(Some(limits.frame_bytes.max(1)));
+        let places = limits.connections.clamp(1, Semaphore::MAX_PERMITS);
+        Self {
+            auth,
+            allow_origin,
+            websocket,
+            faults,
+            switchboard: Arc::new(Switchboard::new(hub, Arc::clone(&metrics))),
+            metrics,
+            places: Arc::new(Semaphore::new(places)),
+            limits,
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    /// A place for one more connection, unless there is none or the server is going away.
+    pub(crate) fn admit(&self) -> Option<Place> {
+        if self.draining() {
+            return None;
+        }
+        let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        self.metrics.sockets.one_more();
+        Some(Place { metrics: Arc::clone(&self.metrics), _permit: permit })
+    }
+
+    pub(crate) fn draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn stop_admitting(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+}

@@ -1,0 +1,260 @@
+//! The command line of `rejoin-server`, which is also `rejoin serve`: interfaces.md, "Server".
+
+mod signals;
+mod values;
+
+use crate::{Auth, BindError, Config, Fault, Server};
+use signals::Signals;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use values::{parse_count, parse_duration, parse_positive_duration, parse_rate};
+
+/// Sends per second and user on an address that others can reach, unless `--rate` says otherwise.
+const PUBLIC_RATE: f64 = 100.0;
+
+/// Options of the server.
+#[derive(Debug, Clone, clap::Args)]
+#[non_exhaustive]
+pub struct ServeArgs {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+
+    /// Path of the WebSocket endpoint
+    #[arg(long, default_value = "/ws")]
+    pub path: String,
+
+    /// Who may connect: 'open' (the token is the user's name; the default on loopback, and only for development) or
+    /// 'tokens=FILE' (a line 'TOKEN USER' each)
+    #[arg(long, value_name = "open|tokens=FILE")]
+    pub auth: Option<String>,
+
+    /// An Origin that browser pages may come from, repeatable; '*' is any [default: pages of the same host]
+    #[arg(long, value_name = "ORIGIN")]
+    pub allow_origin: Vec<String>,
+
+    /// Time between pings; a peer silent from one to the next is cut
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_positive_duration)]
+    pub heartbeat: Duration,
+
+    /// Sends per second and user, with a burst of twice as many; 'none' is no limit [default: none on loopback, 100
+    /// elsewhere]
+    #[arg(long, value_name = "N|none", value_parser = parse_rate)]
+    pub rate: Option<Rate>,
+
+    /// Longest time over which a drain closes the connections
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
+    pub drain: Duration,
+
+    /// Most bytes of a message's content
+    #[arg(long, value_name = "BYTES", default_value_t = 8 << 10, value_parser = parse_count)]
+    pub max_content: usize,
+
+    /// Most bytes of one inbound frame
+    #[arg(long, value_name = "BYTES", default_value_t = 64 << 10, value_parser = parse_count)]
+    pub max_frame: usize,
+
+    /// Most open connections
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = parse_count)]
+    pub max_connections: usize,
+
+    /// Most connections of one user
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = parse_count)]
+    pub max_user_connections: usize,
+
+    /// Most rooms of one connection
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = parse_count)]
+    pub max_rooms: usize,
+
+    /// Most connections in one room
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = parse_count)]
+    pub max_members: usize,
+
+    /// Listen here for /healthz, /readyz, /metrics and /faults; it asks nobody who they are, so keep it private
+    #[arg(long, value_name = "ADDR")]
+    pub admin: Option<SocketAddr>,
+
+    /// Do something wrong on purpose, repeatable: refuse, delay, drop, freeze, `half_open`, close, garbage, duplicate or
+    /// drip, with user=, count=, ms=, code=, bytes=, way= as the kind has them
+    #[arg(long, value_name = "KIND:k=v,...")]
+    pub fault: Vec<Fault>,
+}
+
+/// `--rate`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Rate {
+    /// No limit.
+    Unlimited,
+    /// Sends per second and user.
+    PerSecond(f64),
+}
+
+/// Why the server did not run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The options do not go together, or one cannot be used. Exit status 2.
+    #[error("{0}")]
+    Usage(String),
+    /// The address is taken, for instance. Exit status 1.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// SIGTERM and SIGINT cannot be waited for. Exit status 1.
+    #[error("cannot wait for signals: {0}")]
+    Signals(io::Error),
+    /// Nobody can be told that the server listens. Exit status 1.
+    #[error("cannot write to standard output: {0}")]
+    Stdout(io::Error),
+}
+
+impl ServeError {
+    /// 2 for wrong options, 1 otherwise.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Usage(_) | Self::Bind(BindError::Path(_)) => 2,
+            _ => 1,
+        })
+    }
+}
+
+impl ServeArgs {
+    /// The configuration that the options describe; reads the token file.
+    pub fn config(self) -> Result<Config, ServeError> {
+        let loopback = self.listen.ip().is_loopback();
+        let auth = match self.auth {
+            Some(auth) => auth.parse().map_err(|error| ServeError::Usage(format!("{error}")))?,
+            None if loopback => Auth::Open,
+            None => {
+                return Err(ServeError::Usage(format!(
+                    "{} can be reached by others: say who may connect with --auth tokens=FILE (or --auth open, if \
+                     anyone may be anyone)",
+                    self.listen
+                )));
+            }
+        };
+        let mut config = Config {
+            listen: self.listen,
+            path: self.path,
+            auth,
+            allow_origin: self.allow_origin,
+            admin: self.admin,
+            drain: self.drain,
+            faults: self.fault,
+            ..Config::default()
+        };
+        config.hub.heartbeat = self.heartbeat;
+        config.hub.rate = match self.rate {
+            Some(Rate::Unlimited) => None,
+            Some(Rate::PerSecond(rate)) => Some(rate),
+            None => (!loopback).then_some(PUBLIC_RATE),
+        };
+        config.hub.content_bytes = self.max_content;
+        config.hub.rooms_per_conn = self.max_rooms;
+        config.hub.members_per_room = self.max_members;
+        config.hub.sockets_per_user = self.max_user_connections;
+        config.limits.frame_bytes = self.max_frame;
+        config.limits.connections = self.max_connections;
+        Ok(config)
+    }
+}
+
+/// Runs a server until SIGTERM or SIGINT, then drains. A second signal stops at once.
+///
+/// Prints `listening on ws://HOST:PORT/ws` as the first line of standard output once connections are taken, and
+/// `admin on http://HOST:PORT` as the second if there is an admin listener.
+pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
+    let config = args.config()?;
+    // Before the first line is printed: whoever waits for it may send a signal at once.
+    let mut signals = Signals::new().map_err(ServeError::Signals)?;
+    let server = Server::bind(config).await?;
+    announce(&server).map_err(ServeError::Stdout)?;
+    let (drain, drained) = oneshot::channel();
+    let second_signal = async {
+        signals.next().await;
+        let _ = drain.send(());
+        signals.next().await;
+    };
+    tokio::select! {
+        () = server.run(async { drained.await.unwrap_or_default() }) => {}
+        () = second_signal => tracing::warn!("stopped before the drain was over"),
+    }
+    Ok(())
+}
+
+fn announce(server: &Server) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "listening on {}", server.url())?;
+    if let Some(url) = server.admin_url() {
+        writeln!(stdout, "admin on {url}")?;
+    }
+    stdout.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        serve: ServeArgs,
+    }
+
+    fn config(line: &str) -> Result<Config, String> {
+        let line = Line::try_parse_from(std::iter::once("x").chain(line.split_whitespace()));
+        line.map_err(|error| error.to_string())?.serve.config().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn open_authentication_is_the_default_on_loopback_only() {
+        assert!(matches!(config("").unwrap().auth, Auth::Open));
+        assert!(matches!(config("--listen [::1]:0").unwrap().auth, Auth::Open));
+        assert!(config("--listen 0.0.0.0:0").unwrap_err().contains("--auth"));
+        assert!(matches!(config("--listen 0.0.0.0:0 --auth open").unwrap().auth, Auth::Open));
+    }
+
+    #[test]
+    fn a_rate_holds_by_default_where_others_can_connect() {
+        assert_eq!(config("").unwrap().hub.rate, None);
+        assert_eq!(config("--rate 3").unwrap().hub.rate, Some(3.0));
+        assert_eq!(config("--listen 0.0.0.0:0 --auth open").unwrap().hub.rate, Some(100.0));
+        assert_eq!(config("--listen 0.0.0.0:0 --auth open --rate none").unwrap().hub.rate, None);
+    }
+
+    #[test]
+    fn every_option_reaches_the_configuration() {
+        let config = config(
+            "--path /chat --heartbeat 5s --drain 0 --max-content 1 --max-frame 2 --max-connections 3 \
+             --max-user-connections 4 --max-rooms 5 --max-members 6 --admin 127.0.0.1:0 --fault drop:count=1 \
+             --allow-origin https://a.example --allow-origin https://b.example",
+        )
+        .unwrap();
+        assert_eq!((&*config.path, config.hub.heartbeat), ("/chat", Duration::from_secs(5)));
+        assert_eq!(
+            (config.drain, config.hub.content_bytes, config.limits.frame_bytes),
+            (Duration::ZERO, 1, 2)
+        );
+        assert_eq!((config.limits.connections, config.hub.sockets_per_user), (3, 4));
+        assert_eq!((config.hub.rooms_per_conn, config.hub.members_per_room), (5, 6));
+        assert!(config.admin.is_some());
+        assert_eq!((config.faults.len(), config.allow_origin.len()), (1, 2));
+    }
+
+    #[test]
+    fn what_a_later_version_has_is_refused_now() {
+        for line in ["--auth jwt=key", "--auth canary", "--redis redis://x", "--history 5"] {
+            let error = config(line).unwrap_err();
+            assert!(!error.contains("canary"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_bad_fault_is_a_usage_error_with_its_reason() {
+        assert!(config("--fault drop:ms=5").unwrap_err().contains("a drop fault has no ms"));
+    }
+}

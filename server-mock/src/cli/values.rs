@@ -1,0 +1,82 @@
+//! How the values of options are read.
+
+use super::Rate;
+use std::time::Duration;
+
+/// Longest time that an option takes: a day. What is longer is a slip.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// `30s`, `500ms`, `2m`, or a number of seconds.
+pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(digits).unwrap_or((text, ""));
+    let millis: u64 = match unit {
+        "ms" => 1,
+        "" | "s" => 1_000,
+        "m" => 60_000,
+        _ => return Err(String::from("a time is written like 30s, 500ms or 2m")),
+    };
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(millis))
+        .map(Duration::from_millis)
+        .filter(|duration| *duration <= LONGEST)
+        .ok_or_else(|| String::from("a time is a whole number with ms, s or m, and at most a day"))
+}
+
+/// As [`parse_duration`], but not zero.
+pub(super) fn parse_positive_duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).and_then(|time| {
+        if time.is_zero() { Err(String::from("it must be longer than 0")) } else { Ok(time) }
+    })
+}
+
+/// A whole number from 1.
+pub(super) fn parse_count(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|count| (1..=1 << 31).contains(count))
+        .ok_or_else(|| String::from("it is a whole number between 1 and 2147483648"))
+}
+
+/// A positive number, or `none`.
+pub(super) fn parse_rate(text: &str) -> Result<Rate, String> {
+    if text == "none" {
+        return Ok(Rate::Unlimited);
+    }
+    text.parse()
+        .ok()
+        .filter(|rate: &f64| rate.is_finite() && *rate > 0.0)
+        .map(Rate::PerSecond)
+        .ok_or_else(|| String::from("a rate is a number above 0, or 'none'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_with_their_unit() {
+        assert_eq!(parse_duration("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(parse_duration("30"), Ok(Duration::from_secs(30)));
+        assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
+        for bad in ["", "s", "-1s", "1.5s", "1h", "25000m", "99999999999999999999s", "1é"] {
+            assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+        assert!(parse_positive_duration("0s").is_err());
+    }
+
+    #[test]
+    fn rates_and_counts_are_above_zero() {
+        assert_eq!(parse_rate("0.5"), Ok(Rate::PerSecond(0.5)));
+        assert_eq!(parse_rate("none"), Ok(Rate::Unlimited));
+        for bad in ["0", "-1", "inf", "NaN", "fast"] {
+            assert!(parse_rate(bad).is_err(), "{bad}");
+        }
+        assert_eq!(parse_count("1"), Ok(1));
+        assert!(parse_count("0").is_err());
+        assert!(parse_count("99999999999").is_err());
+    }
+}

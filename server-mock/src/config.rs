@@ -1,0 +1,115 @@
+//! How a server is set up.
+
+use crate::auth::Auth;
+use crate::faults::Fault;
+use crate::hub::HubConfig;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_rustls::rustls;
+
+/// What [`Server::bind`](crate::Server::bind) needs to know. The default listens on a free loopback port and
+/// takes any token as the user's name.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// Where to listen; port 0 takes a free one. Default `127.0.0.1:0`.
+    pub listen: SocketAddr,
+    /// The path of the WebSocket endpoint, starting with `/`. Default `/ws`.
+    pub path: String,
+    /// Who may connect, and as whom. Default [`Auth::Open`].
+    pub auth: Auth,
+    /// The `Origin` headers that are accepted, as browsers write them (`https://chat.example`); `*` is any.
+    /// Empty, the default: those whose host is the server's own. A missing `Origin` is always accepted,
+    /// because tokens authenticate here, not cookies.
+    pub allow_origin: Vec<String>,
+    /// Where the admin listener goes, if anywhere. It has no authentication: keep it private.
+    pub admin: Option<SocketAddr>,
+    /// Speak TLS with this configuration. Default: plain TCP.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// The rules of the rooms.
+    pub hub: HubConfig,
+    /// The limits of the sockets.
+    pub limits: Limits,
+    /// The longest drain window. Default 30 s.
+    pub drain: Duration,
+    /// Faults to begin with.
+    pub faults: Vec<Fault>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+            path: String::from("/ws"),
+            auth: Auth::Open,
+            allow_origin: Vec::new(),
+            admin: None,
+            tls: None,
+            hub: HubConfig::default(),
+            limits: Limits::default(),
+            drain: Duration::from_secs(30),
+            faults: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    /// Without the TLS configuration, which has nothing to show.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("listen", &self.listen)
+            .field("path", &self.path)
+            .field("auth", &self.auth)
+            .field("allow_origin", &self.allow_origin)
+            .field("admin", &self.admin)
+            .field("tls", &self.tls.is_some())
+            .field("hub", &self.hub)
+            .field("limits", &self.limits)
+            .field("drain", &self.drain)
+            .field("faults", &self.faults)
+            .finish()
+    }
+}
+
+/// What one connection, and all together, may take. Values below 1 count as 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Most open WebSockets; beyond, HTTP 503 with `Retry-After`. Default 20,000.
+    pub connections: usize,
+    /// Most connections that have not become a WebSocket yet; beyond, a 503 before anything is read.
+    /// A server that queues handshakes never gets a herd of clients back. Default 256.
+    pub handshakes: usize,
+    /// How long TLS, HTTP and the upgrade may take together. Default 10 s.
+    pub handshake: Duration,
+    /// Most bytes of one inbound message; beyond, close 1009. Default 64 KiB.
+    pub frame_bytes: usize,
+    /// Most frames waiting for one connection whose socket takes nothing; beyond, close 4012. While the socket
+    /// does take bytes and it is the server that is behind, four times as many. Default 1,024.
+    pub queue_frames: usize,
+    /// The same in bytes. Default 1 MiB.
+    pub queue_bytes: usize,
+    /// Read buffer of each connection, in bytes. Small, because most connections are idle most of the time;
+    /// a larger one pays where few connections send much. Default 4 KiB.
+    pub read_buffer: usize,
+    /// Connections closed per second in a drain: the window is the number of connections divided by this, at
+    /// most [`Config::drain`]. Default 500.
+    pub drain_rate: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 20_000,
+            handshakes: 256,
+            handshake: Duration::from_secs(10),
+            frame_bytes: 64 << 10,
+            queue_frames: 1_024,
+            queue_bytes: 1 << 20,
+            read_buffer: 4 << 10,
+            drain_rate: 500,
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! One TCP connection, from `accept` to its end, in one task.
+
+use crate::app::App;
+use crate::faults::{Link, Wire};
+use crate::mailbox::Mailbox;
+use crate::socket::{Socket, close};
+use crate::transport::Transport;
+use crate::upgrade::{Accepted, Slot};
+use axum::Router;
+use axum::extract::Request;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::Role;
+use tower_service::Service as _;
+
+/// Most header fields of a request, and most bytes of them all.
+const HEADERS: usize = 64;
+const HEADER_BYTES: usize = 16 << 10;
+
+/// How long a refused peer may take to send its request and read the refusal.
+const REFUSAL: Duration = Duration::from_secs(1);
+
+/// The refusal that costs nothing: no parsing, no TLS, no task that outlives a second.
+const BUSY: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+/// Serves one connection. Its `permit` counts it among the handshakes until it is a WebSocket.
+pub(crate) async fn serve(
+    app: Arc<App>,
+    router: Router,
+    tls: Option<TlsAcceptor>,
+    stream: TcpStream,
+    permit: OwnedSemaphorePermit,
+) {
+    let link = Arc::new(Link::default());
+    let wire = Wire::new(stream, Arc::clone(&link));
+    // Boxed, so that the handshake's state does not stay in a task that lives for days.
+    let handshake = Box::pin(handshake(&app, router, tls, wire));
+    let Ok(Some((accepted, stream))) = timeout(app.limits.handshake, handshake).await else { return };
+    drop(permit);
+    let Accepted { user, place, .. } = accepted;
+    if let Some(user) = user {
+        let mailbox = Arc::new(Mailbox::new(app.limits.queue_frames, app.limits.queue_bytes));
+        let seat = app.switchboard.connect(user.clone(), Arc::clone(&mailbox));
+        let hit = app.faults.expose(user, Arc::clone(&link), Arc::clone(&mailbox));
+        Socket::new(stream, mailbox, link).serve(seat, &app.metrics).await;
+        drop(hit);
+    } else {
+        app.metrics.unauthorized.one_more();
+        close(stream, 4001, "Unauthorized").await;
+    }
+    drop(place);
+}
+
+/// TLS, HTTP, upgrade; `None` if the request was no upgrade, and has been answered.
+async fn handshake(
+    app: &App,
+    router: Router,
+    tls: Option<TlsAcceptor>,
+    wire: Wire,
+) -> Option<(Accepted, WebSocketStream<Transport>)> {
+    let transport = match tls {
+        Some(acceptor) => Transport::Tls(Box::new(acceptor.accept(wire).await.ok()?)),
+        None => Transport::Plain(wire),
+    };
+    let slot = Slot::default();
+    http(transport, router, &slot, app.limits.handshake, false).await;
+    let mut accepted = slot.take()?;
+    let upgraded = (&mut accepted.on_upgrade).await.ok()?;
+    let parts = upgraded.downcast::<TokioIo<Transport>>().ok()?;
+    let stream = WebSocketStream::from_partially_read(
+        parts.io.into_inner(),
+        parts.read_buf.to_vec(),
+        Role::Server,
+        Some(app.websocket),
+    )
+    .await;
+    Some((accepted, stream))
+}
+
+/// Answers HTTP requests until the peer has no more, or one was an upgrade.
+pub(crate) async fn http(
+    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    slot: &Slot,
+    patience: Duration,
+    keep_alive: bool,
+) {
+    let service = service_fn(|mut request: Request<Incoming>| {
+        request.extensions_mut().insert(slot.clone());
+        let answer = router.clone().call(request);
+        async move {
+            let mut response = answer.await?;
+            if !keep_alive && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                // Said here and not to hyper, which would say it on an upgrade too.
+                response.headers_mut().append(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(patience)
+        .max_headers(HEADERS)
+        .max_buf_size(HEADER_BYTES)
+        .serve_connection(TokioIo::new(io), service)
+        .with_upgrades();
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "an HTTP connection ended early");
+    }
+}
+
+/// Refuses a connection for which there is no room among the handshakes.
+pub(crate) async fn refuse(mut stream: TcpStream) {
+    let refusal = async {
+        stream.write_all(BUSY).await?;
+        stream.shutdown().await?;
+        // Closed with its request unread, the connection would be reset and the answer lost.
+        let mut scratch = [0; 1024];
+        while stream.read(&mut scratch).await? > 0 {}
+        Ok::<_, std::io::Error>(())
+    };
+    let _ = timeout(REFUSAL, refusal).await;
+}

@@ -1,0 +1,99 @@
+//! The TCP stream of a connection, with the faults that act on bytes.
+
+use super::{Link, Way};
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// A stream that freezes, swallows or drips when its [`Link`] says so. It lies below TLS.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    stream: TcpStream,
+    link: Arc<Link>,
+    read_pause: Pause,
+    write_pause: Pause,
+    /// When the next drop of a dripping connection may go.
+    next_drip: Option<Instant>,
+}
+
+impl Wire {
+    pub(crate) fn new(stream: TcpStream, link: Arc<Link>) -> Self {
+        Self { stream, link, read_pause: Pause(None), write_pause: Pause(None), next_drip: None }
+    }
+}
+
+/// A timer made when it is first needed: a healthy connection has none.
+#[derive(Debug)]
+struct Pause(Option<Pin<Box<Sleep>>>);
+
+impl Pause {
+    fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        if at <= Instant::now() {
+            self.0 = None;
+            return Poll::Ready(());
+        }
+        let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        if sleep.deadline() != at {
+            sleep.as_mut().reset(at);
+        }
+        sleep.as_mut().poll(cx)
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if let Some(at) = this.link.frozen_until() {
+            ready!(this.read_pause.poll_until(at, cx));
+        }
+        while this.link.dead() == Some(Way::Both) {
+            let mut scratch = [0; 2048];
+            let mut lost = ReadBuf::new(&mut scratch);
+            ready!(Pin::new(&mut this.stream).poll_read(cx, &mut lost))?;
+            if lost.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        Pin::new(&mut this.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if let Some(at) = this.link.frozen_until() {
+            ready!(this.write_pause.poll_until(at, cx));
+        }
+        if this.link.dead().is_some() {
+            return Poll::Ready(Ok(buf.len()));
+        }
+        let Some((bytes, pause)) = this.link.drip() else {
+            return Pin::new(&mut this.stream).poll_write(cx, buf);
+        };
+        if let Some(at) = this.next_drip {
+            ready!(this.write_pause.poll_until(at, cx));
+        }
+        let drop = buf.get(..bytes).unwrap_or(buf);
+        let written = ready!(Pin::new(&mut this.stream).poll_write(cx, drop))?;
+        this.next_drip = Some(Instant::now() + pause);
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.link.dead().is_some() {
+            // The end would be seen by the peer.
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut this.stream).poll_shutdown(cx)
+    }
+}

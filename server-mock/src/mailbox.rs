@@ -1,0 +1,276 @@
+//! The bounded queue of frames on their way to one connection.
+//!
+//! Not a channel: whoever fills it wakes the connection's task only when that task sleeps, and the task takes
+//! everything at once. In a fan-out that is what a delivery costs.
+
+use crate::hub::Text;
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+/// While the server itself is behind, a queue may grow to this many times its limit.
+const BEHIND: usize = 4;
+
+/// A queue larger than this gives its memory back once it is empty.
+const KEPT: usize = 64;
+
+/// Something to write.
+#[derive(Debug, Clone)]
+pub(crate) enum Parcel {
+    Text(Text),
+    Ping,
+}
+
+impl Parcel {
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Ping => 0,
+        }
+    }
+}
+
+/// The last thing a connection is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Write what is queued, then a close frame.
+    Close { code: u16, reason: &'static str },
+    /// No close frame.
+    Cut,
+}
+
+/// What became of a parcel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pushed {
+    /// It is in the queue, which is this full.
+    Queued(Fill),
+    /// The queue was full: the connection is being closed with 4012.
+    Full,
+    /// The connection is on its way out already.
+    Ended,
+}
+
+/// How full a queue is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Fill {
+    Low,
+    /// Beyond half of its limit: whoever sends should let the others write first.
+    High,
+}
+
+/// What the connection's task found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    Parcels,
+    /// Nothing; the task is woken when there is something.
+    Nothing,
+    End(End),
+}
+
+#[derive(Debug)]
+pub(crate) struct Mailbox {
+    queue: Mutex<Queue>,
+    /// What is queued is to be dropped and the end carried out at once. Beside the lock, because the task asks
+    /// each time it runs.
+    hurry: AtomicBool,
+    most_frames: usize,
+    most_bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    parcels: VecDeque<Parcel>,
+    bytes: usize,
+    /// Taken by the task and not yet written; they count against the limits until it comes back.
+    taken: usize,
+    taken_bytes: usize,
+    end: Option<End>,
+    waker: Option<Waker>,
+    asleep: bool,
+    /// The socket takes nothing.
+    blocked: bool,
+}
+
+impl Mailbox {
+    pub(crate) fn new(most_frames: usize, most_bytes: usize) -> Self {
+        Self {
+            queue: Mutex::default(),
+            hurry: AtomicBool::new(false),
+            most_frames: most_frames.max(1),
+            most_bytes: most_bytes.max(1),
+        }
+    }
+
+    /// Queues a parcel, or ends the connection when there is no room for it.
+    pub(crate) fn push(&self, parcel: Parcel) -> Pushed {
+        let mut queue = self.lock();
+        if queue.end.is_some() {
+            return Pushed::Ended;
+        }
+        let frames = queue.parcels.len() + queue.taken + 1;
+        let bytes = queue.bytes + queue.taken_bytes + parcel.bytes();
+        let slack = if queue.blocked { 1 } else { BEHIND };
+        // A single parcel always fits: otherwise a small limit would close everybody.
+        if frames > 1 && (frames > self.most_frames * slack || bytes > self.most_bytes.saturating_mul(slack))
+        {
+            self.finish(&mut queue, End::Close { code: 4012, reason: "Slow consumer" });
+            return Pushed::Full;
+        }
+        queue.bytes += parcel.bytes();
+        queue.parcels.push_back(parcel);
+        if mem::take(&mut queue.asleep)
+            && let Some(waker) = &queue.waker
+        {
+            waker.wake_by_ref();
+        }
+        // One whose socket is stuck is nobody else's business: only a task that has yet to run counts.
+        let high = !queue.blocked && (frames > self.most_frames / 2 || bytes > self.most_bytes / 2);
+        Pushed::Queued(if high { Fill::High } else { Fill::Low })
+    }
+
+    /// Ends the connection after what is queued has been written.
+    pub(crate) fn close(&self, code: u16, reason: &'static str) {
+        let mut queue = self.lock();
+        if queue.end.is_none() {
+            queue.end = Some(End::Close { code, reason });
+            queue.wake();
+        }
+    }
+
+    /// Ends the connection at once, without a close frame.
+    pub(crate) fn cut(&self) {
+        let mut queue = self.lock();
+        self.finish(&mut queue, End::Cut);
+    }
+
+    /// Makes the task look again, at its faults for instance.
+    pub(crate) fn wake(&self) {
+        self.lock().wake();
+    }
+
+    fn finish(&self, queue: &mut Queue, end: End) {
+        queue.parcels = VecDeque::new();
+        queue.bytes = 0;
+        queue.end = Some(end);
+        self.hurry.store(true, Ordering::Release);
+        queue.wake();
+    }
+
+    /// Whether whatever the task still holds is to be dropped.
+    pub(crate) fn hurries(&self) -> bool {
+        self.hurry.load(Ordering::Acquire)
+    }
+
+    /// Takes everything queued; what was taken before counts as written, unless `holding` says how many frames
+    /// of how many bytes are still held. Registers the waker if there is nothing.
+    pub(crate) fn take(&self, into: &mut VecDeque<Parcel>, holding: (usize, usize), waker: &Waker) -> Taken {
+        let mut queue = self.lock();
+        queue.blocked = false;
+        (queue.taken, queue.taken_bytes) = holding;
+        if !queue.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            queue.waker = Some(waker.clone());
+        }
+        if !queue.parcels.is_empty() {
+            queue.asleep = false;
+            queue.taken += queue.parcels.len();
+            queue.taken_bytes += mem::take(&mut queue.bytes);
+            if into.is_empty() {
+                mem::swap(into, &mut queue.parcels);
+            } else {
+                into.append(&mut queue.parcels);
+            }
+            return Taken::Parcels;
+        }
+        if let Some(end) = queue.end {
+            return Taken::End(end);
+        }
+        queue.asleep = true;
+        if queue.parcels.capacity() > KEPT {
+            queue.parcels = VecDeque::new();
+        }
+        Taken::Nothing
+    }
+
+    /// The task runs: no need to wake it for what it causes itself.
+    pub(crate) fn awake(&self) {
+        self.lock().asleep = false;
+    }
+
+    /// The socket takes nothing more for now.
+    pub(crate) fn blocked(&self) {
+        self.lock().blocked = true;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // Each change under the lock is complete in itself: a panic elsewhere leaves nothing half done.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    fn wake(&mut self) {
+        self.asleep = false;
+        if let Some(waker) = &self.waker {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(bytes: usize) -> Parcel {
+        Parcel::Text(Text::from("x".repeat(bytes)))
+    }
+
+    fn fill(mailbox: &Mailbox, bytes: usize) -> usize {
+        (0..10_000).take_while(|_| matches!(mailbox.push(text(bytes)), Pushed::Queued(_))).count()
+    }
+
+    #[test]
+    fn a_queue_whose_socket_is_blocked_holds_its_limit_and_no_more() {
+        for (frames, bytes, each, fits) in [(8, 1 << 20, 1, 8), (1_000, 100, 10, 10)] {
+            let mailbox = Mailbox::new(frames, bytes);
+            mailbox.blocked();
+            assert_eq!(fill(&mailbox, each), fits);
+            let mut taken = VecDeque::new();
+            let end = mailbox.take(&mut taken, (0, 0), Waker::noop());
+            assert_eq!(end, Taken::End(End::Close { code: 4012, reason: "Slow consumer" }));
+            assert!(mailbox.hurries() && taken.is_empty());
+            assert_eq!(mailbox.push(text(1)), Pushed::Ended);
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_behind_queues_four_times_as_much() {
+        assert_eq!(fill(&Mailbox::new(8, 1 << 20), 1), 32);
+    }
+
+    #[test]
+    fn what_the_task_holds_counts_until_it_is_written() {
+        let mailbox = Mailbox::new(4, 1 << 20);
+        let mut held = VecDeque::new();
+        for _ in 0..3 {
+            mailbox.push(text(1));
+        }
+        assert_eq!(mailbox.take(&mut held, (0, 0), Waker::noop()), Taken::Parcels);
+        mailbox.blocked();
+        assert_eq!(fill(&mailbox, 1), 1);
+    }
+
+    #[test]
+    fn a_close_waits_for_what_is_queued_and_refuses_what_comes_later() {
+        let mailbox = Mailbox::new(4, 100);
+        mailbox.push(text(1));
+        mailbox.close(1012, "Service restart");
+        assert_eq!(mailbox.push(text(1)), Pushed::Ended);
+        let mut taken = VecDeque::new();
+        assert_eq!(mailbox.take(&mut taken, (0, 0), Waker::noop()), Taken::Parcels);
+        assert_eq!(taken.len(), 1);
+        let end = mailbox.take(&mut taken, (0, 0), Waker::noop());
+        assert_eq!(end, Taken::End(End::Close { code: 1012, reason: "Service restart" }));
+    }
+}

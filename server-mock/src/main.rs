@@ -1,0 +1,46 @@
+//! `rejoin-server`: the reference room server.
+
+use clap::{Parser, ValueEnum};
+use rejoin_server::cli::{ServeArgs, serve};
+use std::process::ExitCode;
+use tracing_subscriber::filter::LevelFilter;
+
+/// The reference room server of Rejoin.
+#[derive(Parser)]
+#[command(version)]
+struct Options {
+    #[command(flatten)]
+    serve: ServeArgs,
+
+    /// How the log on standard error is written
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    log: LogFormat,
+
+    /// Log more
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = Options::parse();
+    let level = if options.verbose { LevelFilter::DEBUG } else { LevelFilter::INFO };
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level);
+    match options.log {
+        LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        LogFormat::Json => log.json().init(),
+    }
+    match serve(options.serve).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("rejoin-server: {error}");
+            error.exit_code()
+        }
+    }
+}

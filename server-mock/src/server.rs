@@ -1,0 +1,341 @@
+//! The server: its listeners, its tasks, its end.
+
+use crate::app::App;
+use crate::config::Config;
+use crate::connection;
+use crate::faults::Faults;
+use crate::{admin, upgrade};
+use axum::Router;
+use axum::routing::get;
+use std::fmt;
+use std::future::{Future, pending};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_rustls::TlsAcceptor;
+
+/// Refusals under way at a time; beyond, a connection is dropped without a word.
+const REFUSALS: usize = 1_024;
+
+/// Connections to the admin listener at a time.
+const ADMIN_CONNECTIONS: usize = 64;
+
+/// How long the admin listener waits for a request on an open connection.
+const ADMIN_PATIENCE: Duration = Duration::from_secs(60);
+
+/// After a failed `accept`: what failed it, mostly too many open files, does not pass at once.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What the last close frames of a drain may take beyond its window.
+const LAST_WORDS: Duration = Duration::from_secs(8);
+
+/// A bound server that does not serve yet.
+///
+/// ```
+/// # async fn doc() -> Result<(), rejoin_server::BindError> {
+/// use rejoin_server::{Config, Server};
+///
+/// let server = Server::bind(Config::default()).await?.spawn();
+/// println!("{}", server.url()); // ws://127.0.0.1:PORT/ws
+/// server.drain().await;
+/// # Ok(()) }
+/// ```
+pub struct Server {
+    app: Arc<App>,
+    listener: TcpListener,
+    admin: Option<TcpListener>,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    drain: Duration,
+    addresses: Addresses,
+}
+
+#[derive(Debug, Clone)]
+struct Addresses {
+    url: String,
+    admin: Option<String>,
+}
+
+/// Why a server cannot listen.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// The path is no path.
+    #[error("the path '{0}' does not begin with / or has characters that a route cannot have")]
+    Path(String),
+    /// The listener.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The admin listener.
+    #[error("cannot listen on {address} for admin: {source}")]
+    Admin {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Server {
+    /// Listens. Connections that come before [`run`](Self::run) wait in the operating system's queue.
+    pub async fn bind(config: Config) -> Result<Self, BindError> {
+        let Config { listen, path, auth, allow_origin, admin, tls, hub, limits, drain, faults: first } =
+            config;
+        if !path.starts_with('/') || path.contains(['{', '}', '?', '#', ' ']) {
+            return Err(BindError::Path(path));
+        }
+        let (listener, address) =
+            bind(listen).await.map_err(|source| BindError::Listen { address: listen, source })?;
+        let admin = match admin {
+            None => None,
+            Some(address) => {
+                Some(bind(address).await.map_err(|source| BindError::Admin { address, source })?)
+            }
+        };
+        let scheme = if tls.is_some() { "wss" } else { "ws" };
+        let addresses = Addresses {
+            url: format!("{scheme}://{address}{path}"),
+            admin: admin.as_ref().map(|(_, address)| format!("http://{address}")),
+        };
+        let faults = Faults::default();
+        for fault in first {
+            faults.add(fault);
+        }
+        let app = Arc::new(App::new(auth, allow_origin, limits, hub, faults));
+        let router = Router::new().route(&path, get(upgrade::upgrade)).with_state(Arc::clone(&app));
+        Ok(Self {
+            app,
+            listener,
+            admin: admin.map(|(listener, _)| listener),
+            tls: tls.map(TlsAcceptor::from),
+            router,
+            drain,
+            addresses,
+        })
+    }
+
+    /// The URL to connect to: `ws://127.0.0.1:PORT/ws`, or `wss://…`.
+    pub fn url(&self) -> String {
+        self.addresses.url.clone()
+    }
+
+    /// The admin listener's URL, `http://HOST:PORT`, if there is one.
+    pub fn admin_url(&self) -> Option<String> {
+        self.addresses.admin.clone()
+    }
+
+    /// The handle by which faults are added.
+    pub fn faults(&self) -> Faults {
+        self.app.faults.clone()
+    }
+
+    /// Serves until `shutdown` completes, then drains: new connections get 503, open ones are closed with 1012
+    /// over a window that grows with their number, at most [`Config::drain`]. Returns when the last one is gone,
+    /// within eight seconds after the window.
+    ///
+    /// Dropping the future stops at once: every connection is cut.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        self.serve(shutdown, pending()).await;
+    }
+
+    /// Serves in a task of the current tokio runtime.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn spawn(self) -> ServerHandle {
+        let (addresses, faults) = (self.addresses.clone(), self.faults());
+        let (drain, drained) = oneshot::channel::<()>();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let told = |receiver: oneshot::Receiver<()>| async {
+            if receiver.await.is_err() {
+                // Dropped unsent: the handle is gone, and its `Drop` has its own way.
+                pending::<()>().await;
+            }
+        };
+        let task = tokio::spawn(self.serve(told(drained), told(stopped)));
+        ServerHandle { addresses, faults, running: Some(Running { drain, stop, task }) }
+    }
+
+    async fn serve(self, drain: impl Future<Output = ()>, stop: impl Future<Output = ()>) {
+        let mut tasks = JoinSet::new();
+        {
+            let app = Arc::clone(&self.app);
+            let work = self.work(&mut tasks, drain);
+            tokio::select! {
+                () = work => {}
+                () = stop => {}
+                () = app.switchboard.keep_time() => {}
+            }
+        }
+        tasks.shutdown().await;
+    }
+
+    async fn work(self, tasks: &mut JoinSet<()>, drain: impl Future<Output = ()>) {
+        let Self { app, listener, admin, tls, router, drain: longest, .. } = self;
+        let handshakes = Arc::new(Semaphore::new(app.limits.handshakes.clamp(1, Semaphore::MAX_PERMITS)));
+        let refusals = Arc::new(Semaphore::new(REFUSALS));
+        let mut admin_tasks = JoinSet::new();
+        let admin_router = admin::router(Arc::clone(&app));
+        let mut drain = pin!(drain);
+        // Once a drain has begun, when it must be over.
+        let mut end: Option<Instant> = None;
+        loop {
+            if end.is_some() && app.switchboard.connections() == 0 {
+                break;
+            }
+            tokio::select! {
+                stream = accept(&listener) => {
+                    if let Ok(permit) = Arc::clone(&handshakes).try_acquire_owned() {
+                        let _ = stream.set_nodelay(true);
+                        tasks.spawn(connection::serve(Arc::clone(&app), router.clone(), tls.clone(), stream, permit));
+                    } else {
+                        app.metrics.refused_busy.one_more();
+                        if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
+                            tasks.spawn(async move {
+                                connection::refuse(stream).await;
+                                drop(permit);
+                            });
+                        }
+                    }
+                }
+                stream = accept_admin(admin.as_ref()), if admin_tasks.len() < ADMIN_CONNECTIONS => {
+                    let router = admin_router.clone();
+                    admin_tasks.spawn(async move {
+                        connection::http(stream, router, &upgrade::Slot::default(), ADMIN_PATIENCE, true).await;
+                    });
+                }
+                Some(ended) = tasks.join_next() => {
+                    if ended.is_err_and(|error| error.is_panic()) {
+                        app.metrics.panics.one_more();
+                        tracing::error!("a connection ended by a bug; the others go on");
+                    }
+                }
+                Some(_) = admin_tasks.join_next() => {}
+                () = &mut drain, if end.is_none() => {
+                    app.stop_admitting();
+                    let connections = app.switchboard.connections();
+                    let rate = f64::from(app.limits.drain_rate.max(1));
+                    #[expect(clippy::cast_precision_loss, reason = "connections are far fewer than 2^52")]
+                    let window = Duration::from_secs_f64(connections as f64 / rate).min(longest);
+                    tracing::info!(connections, ?window, "draining");
+                    end = Some(Instant::now() + window + LAST_WORDS);
+                    app.switchboard.drain(window);
+                }
+                () = until(end) => break,
+            }
+        }
+        // Half-open connections would outlast every wait; what is left then are close handshakes.
+        app.faults.clear();
+        let last = end.unwrap_or_else(Instant::now).min(Instant::now() + LAST_WORDS);
+        let _ = timeout_at(last, async { while tasks.join_next().await.is_some() {} }).await;
+    }
+}
+
+async fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address).await?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+/// The next connection, however long that takes.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn accept_admin(listener: Option<&TcpListener>) -> TcpStream {
+    match listener {
+        Some(listener) => accept(listener).await,
+        None => pending().await,
+    }
+}
+
+async fn until(end: Option<Instant>) {
+    match end {
+        Some(end) => tokio::time::sleep_until(end).await,
+        None => pending().await,
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("url", &self.addresses.url).finish_non_exhaustive()
+    }
+}
+
+/// A server that runs in a task. Dropping the handle stops it at once, as [`stop`](Self::stop) does, without waiting.
+#[derive(Debug)]
+pub struct ServerHandle {
+    addresses: Addresses,
+    faults: Faults,
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    drain: oneshot::Sender<()>,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl ServerHandle {
+    /// As [`Server::url`].
+    pub fn url(&self) -> String {
+        self.addresses.url.clone()
+    }
+
+    /// As [`Server::admin_url`].
+    pub fn admin_url(&self) -> Option<String> {
+        self.addresses.admin.clone()
+    }
+
+    /// As [`Server::faults`].
+    pub fn faults(&self) -> Faults {
+        self.faults.clone()
+    }
+
+    /// Drains as [`Server::run`] does after its shutdown, and waits for the end. Dropping this future leaves the
+    /// drain to itself.
+    pub async fn drain(mut self) {
+        if let Some(Running { drain, stop, task }) = self.running.take() {
+            let _ = drain.send(());
+            let _ = task.await;
+            drop(stop);
+        }
+    }
+
+    /// Stops at once, as a kill would: every connection is cut, none gets a close frame. Waits until the listeners and
+    /// all connections are closed.
+    pub async fn stop(mut self) {
+        if let Some(Running { stop, task, .. }) = self.running.take() {
+            let _ = stop.send(());
+            let _ = task.await;
+        }
+    }
+}
+
+impl Drop for ServerHandle {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.task.abort();
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! The task of one WebSocket.
+//!
+//! Each time it runs it reads a batch, hands it to the hub in one go, writes everything its mailbox has, and
+//! flushes once. Writing before flushing is worth a factor of eight in a fan-out (performance.md).
+
+use crate::faults::Link;
+use crate::mailbox::{End, Mailbox, Parcel, Taken};
+use crate::metrics::Metrics;
+use crate::switchboard::Seat;
+use crate::transport::Transport;
+use futures_util::{Sink as _, SinkExt as _, Stream as _, StreamExt as _};
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
+
+/// Most frames read before the others get their turn.
+const BATCH: usize = 32;
+
+/// Most bytes of such a batch, but for its last frame.
+const BATCH_BYTES: usize = 64 << 10;
+
+/// How long the close frame and what is before it may take to be written, and the peer's close to be answered.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// How long the peer may take to end its side after that.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// A peer may send this many pings within [`PING_WINDOW`]; each costs an answer.
+const MOST_PINGS: u32 = 100;
+const PING_WINDOW: Duration = Duration::from_secs(10);
+
+/// A connection, its queue and what it still has to write.
+pub(crate) struct Socket {
+    stream: WebSocketStream<Transport>,
+    mailbox: Arc<Mailbox>,
+    link: Arc<Link>,
+    /// Read and not yet handed to the hub.
+    batch: Vec<Utf8Bytes>,
+    /// Taken from the mailbox and not yet written.
+    out: VecDeque<Parcel>,
+    /// Waiting for a `delay` fault, before they go to `out`.
+    held: VecDeque<(Instant, Parcel)>,
+    /// What `held` waits with; made when it is first needed.
+    timer: Option<Pin<Box<Sleep>>>,
+    /// Written since the last flush.
+    dirty: bool,
+    pings: u32,
+    pings_since: Instant,
+}
+
+/// Why the conversation ended.
+enum Ending {
+    /// The peer closed, and is answered.
+    ClosedByPeer,
+    /// The connection broke.
+    Lost,
+    /// The peer did what it must not.
+    Violation(u16, &'static str),
+    /// The hub or a fault says so.
+    Told(End),
+}
+
+impl Socket {
+    pub(crate) fn new(stream: WebSocketStream<Transport>, mailbox: Arc<Mailbox>, link: Arc<Link>) -> Self {
+        Self {
+            stream,
+            mailbox,
+            link,
+            batch: Vec::new(),
+            out: VecDeque::new(),
+            held: VecDeque::new(),
+            timer: None,
+            dirty: false,
+            pings: 0,
+            pings_since: Instant::now(),
+        }
+    }
+
+    /// Serves the connection to its end. Dropping the future cuts it.
+    pub(crate) async fn serve(mut self, seat: Seat, metrics: &Metrics) {
+        let ending = poll_fn(|cx| self.poll(&seat, cx)).await;
+        // The rooms are free of it before the farewells, which may take their time.
+        drop(seat);
+        if self.link.dead().is_some() {
+            return abandon(self.stream, &self.link).await;
+        }
+        match ending {
+            Ending::Lost | Ending::Told(End::Cut) => {}
+            // What was read after a cut was ordered says nothing about the peer.
+            Ending::Violation(..) if self.mailbox.hurries() => {}
+            Ending::ClosedByPeer => {
+                // The answer is queued inside; reading on sends it.
+                let answered = async { while let Some(Ok(_)) = self.stream.next().await {} };
+                let _ = timeout(FAREWELL, answered).await;
+            }
+            Ending::Violation(code, reason) => {
+                metrics.closed_violation.one_more();
+                close(self.stream, code, reason).await;
+            }
+            Ending::Told(End::Close { code, reason }) => close(self.stream, code, reason).await,
+        }
+    }
+
+    fn poll(&mut self, seat: &Seat, cx: &mut Context<'_>) -> Poll<Ending> {
+        if self.mailbox.hurries() {
+            self.out.clear();
+            self.held.clear();
+            return self.write(cx);
+        }
+        let ending = self.read(seat, cx);
+        while !self.batch.is_empty() {
+            self.mailbox.awake();
+            let taken = seat.frames(&self.batch);
+            self.batch.drain(..taken.min(self.batch.len()));
+            if ending.is_none() && !self.batch.is_empty() {
+                // Somebody's queue is long: let the others write before this one goes on.
+                cx.waker().wake_by_ref();
+                break;
+            }
+        }
+        ending.map_or_else(|| self.write(cx), Poll::Ready)
+    }
+
+    /// Reads until there is nothing more or the batch is full; in that case it asks to be run again.
+    fn read(&mut self, seat: &Seat, cx: &mut Context<'_>) -> Option<Ending> {
+        let mut bytes = 0;
+        while self.batch.len() < BATCH && bytes < BATCH_BYTES {
+            match Pin::new(&mut self.stream).poll_next(cx) {
+                Poll::Pending => return None,
+                Poll::Ready(Some(Ok(message))) => match message {
+                    Message::Text(text) => {
+                        bytes += text.len();
+                        self.batch.push(text);
+                    }
+                    Message::Ping(_) => {
+                        seat.heard();
+                        if self.floods_with_pings() {
+                            return Some(Ending::Violation(4008, "Rate limited"));
+                        }
+                    }
+                    Message::Pong(_) => seat.heard(),
+                    Message::Binary(_) => return Some(Ending::Violation(1003, "Text frames only")),
+                    Message::Close(_) => return Some(Ending::ClosedByPeer),
+                    // Reading never gives raw frames.
+                    Message::Frame(_) => {}
+                },
+                Poll::Ready(Some(Err(error))) => return Some(judge(&error)),
+                Poll::Ready(None) => return Some(Ending::ClosedByPeer),
+            }
+        }
+        cx.waker().wake_by_ref();
+        None
+    }
+
+    fn floods_with_pings(&mut self) -> bool {
+        let now = Instant::now();
+        if now.duration_since(self.pings_since) > PING_WINDOW {
+            (self.pings, self.pings_since) = (0, now);
+        }
+        self.pings += 1;
+        self.pings > MOST_PINGS
+    }
+
+    /// Writes all there is, then flushes. Ready only when the conversation is over.
+    fn write(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
+        loop {
+            self.release(cx);
+            while !self.out.is_empty() {
+                match Pin::new(&mut self.stream).poll_ready(cx) {
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(_)) => return Poll::Ready(Ending::Lost),
+                    Poll::Pending => {
+                        self.mailbox.blocked();
+                        return Poll::Pending;
+                    }
+                }
+                let Some(parcel) = self.out.pop_front() else { break };
+                if self.start(parcel).is_err() {
+                    return Poll::Ready(Ending::Lost);
+                }
+            }
+            let holding =
+                (self.held.len(), self.held.iter().map(|(_, parcel)| parcel.bytes()).sum::<usize>());
+            match self.mailbox.take(&mut self.out, holding, cx.waker()) {
+                Taken::Parcels => self.hold(),
+                Taken::End(end) if self.held.is_empty() => return Poll::Ready(Ending::Told(end)),
+                Taken::End(_) | Taken::Nothing => break,
+            }
+        }
+        if self.dirty {
+            match Pin::new(&mut self.stream).poll_flush(cx) {
+                Poll::Ready(Ok(())) => self.dirty = false,
+                Poll::Ready(Err(_)) => return Poll::Ready(Ending::Lost),
+                Poll::Pending => self.mailbox.blocked(),
+            }
+        }
+        Poll::Pending
+    }
+
+    fn start(&mut self, parcel: Parcel) -> Result<(), Error> {
+        self.dirty = true;
+        let message = match parcel {
+            Parcel::Text(text) => {
+                if self.link.duplicate() {
+                    // A second one behind the first needs no second look at readiness: what does not fit into
+                    // the socket waits in the write buffer, which has room for several of the largest frames.
+                    Pin::new(&mut self.stream).start_send(Message::Text(text.clone().into_bytes()))?;
+                }
+                Message::Text(text.into_bytes())
+            }
+            Parcel::Ping => Message::Ping(Bytes::new()),
+        };
+        Pin::new(&mut self.stream).start_send(message)
+    }
+
+    /// Moves what was just taken to where it waits, if there is a `delay` fault.
+    fn hold(&mut self) {
+        let delay = self.link.delay();
+        if delay.is_none() && self.held.is_empty() {
+            return;
+        }
+        let at = Instant::now() + delay.unwrap_or_default();
+        self.held.extend(self.out.drain(..).map(|parcel| (at, parcel)));
+    }
+
+    /// Moves what has waited long enough to where it is written from.
+    fn release(&mut self, cx: &mut Context<'_>) {
+        while let Some((at, _)) = self.held.front() {
+            let at = *at;
+            if self.link.delay().is_some() && at > Instant::now() {
+                let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
+                if timer.deadline() != at {
+                    timer.as_mut().reset(at);
+                }
+                if timer.as_mut().poll(cx).is_pending() {
+                    return;
+                }
+            }
+            self.out.extend(self.held.pop_front().map(|(_, parcel)| parcel));
+        }
+        self.timer = None;
+    }
+}
+
+/// What a failed read says about the peer.
+fn judge(error: &Error) -> Ending {
+    match error {
+        Error::ConnectionClosed | Error::AlreadyClosed => Ending::ClosedByPeer,
+        Error::Capacity(_) => Ending::Violation(1009, "Frame too large"),
+        Error::Utf8(_) => Ending::Violation(1007, "Text is UTF-8"),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Ending::Lost,
+        Error::Protocol(_) => Ending::Violation(1002, "Protocol error"),
+        _ => Ending::Lost,
+    }
+}
+
+/// Says goodbye: the close frame, the end of our side, then whatever the peer still sends until it ends its side.
+/// Ending at once would reset the connection if something is unread, and take the close frame with it.
+pub(crate) async fn close(mut stream: WebSocketStream<Transport>, code: u16, reason: &'static str) {
+    let frame = CloseFrame { code: CloseCode::from(code), reason: Utf8Bytes::from_static(reason) };
+    let farewell = async {
+        stream.send(Message::Close(Some(frame))).await?;
+        stream.get_mut().shutdown().await?;
+        Ok::<_, Error>(())
+    };
+    // Whether the peer takes part or not: after this the connection is gone.
+    if let Ok(Ok(())) = timeout(FAREWELL, farewell).await {
+        let transport = stream.get_mut();
+        let mut scratch = [0; 2048];
+        let rest = async { while transport.read(&mut scratch).await.is_ok_and(|count| count > 0) {} };
+        let _ = timeout(LINGER, rest).await;
+    }
+}
+
+/// Keeps a half-open connection as it is until the peer ends it or the fault is cleared.
+async fn abandon(mut stream: WebSocketStream<Transport>, link: &Link) {
+    let transport = stream.get_mut();
+    poll_fn(|cx| {
+        let mut scratch = [0; 2048];
+        while link.dead().is_some() {
+            let mut lost = ReadBuf::new(&mut scratch);
+            match Pin::new(&mut *transport).poll_read(cx, &mut lost) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) if !lost.filled().is_empty() => {}
+                Poll::Ready(_) => break,
+            }
+        }
+        Poll::Ready(())
+    })
+    .await;
+}

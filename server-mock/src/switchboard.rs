@@ -1,0 +1,238 @@
+//! The hub and the mailboxes of its connections under one lock.
+//!
+//! A lock rather than a task of its own: the task that read a frame also runs the hub and fills the mailboxes,
+//! so a message crosses from one task to another once, not twice.
+
+use crate::hub::{ConnId, Hub, HubConfig, Input, Output};
+use crate::mailbox::{Fill, Mailbox, Parcel, Pushed};
+use crate::metrics::Metrics;
+use rejoin::{Moment, Name, Timestamp};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::Notify;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+/// Deadlines closer together than this share a wake-up.
+const GRAIN: Duration = Duration::from_millis(10);
+
+#[derive(Debug)]
+pub(crate) struct Switchboard {
+    core: Mutex<Core>,
+    started: Instant,
+    pub(crate) metrics: Arc<Metrics>,
+    /// The hub's next deadline came closer than the timekeeper knows.
+    earlier: Notify,
+}
+
+#[derive(Debug)]
+struct Core {
+    hub: Hub,
+    /// By the lower half of a [`ConnId`]; the upper half tells those that used a slot in turn apart.
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    /// What the timekeeper sleeps for.
+    armed: Option<Timestamp>,
+    /// Connections whose mailbox overflowed during the current input.
+    slow: Vec<ConnId>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    generation: u32,
+    mailbox: Option<Arc<Mailbox>>,
+}
+
+/// A connection known to the hub; dropping it tells the hub that it is gone.
+pub(crate) struct Seat {
+    switchboard: Arc<Switchboard>,
+    conn: ConnId,
+}
+
+impl fmt::Debug for Seat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Seat({})", self.conn.0)
+    }
+}
+
+impl Switchboard {
+    pub(crate) fn new(config: HubConfig, metrics: Arc<Metrics>) -> Self {
+        let core = Core {
+            hub: Hub::new(config),
+            slots: Vec::new(),
+            free: Vec::new(),
+            armed: None,
+            slow: Vec::new(),
+        };
+        Self { core: Mutex::new(core), started: Instant::now(), metrics, earlier: Notify::new() }
+    }
+
+    pub(crate) fn connect(self: &Arc<Self>, user: Name, mailbox: Arc<Mailbox>) -> Seat {
+        let mut core = self.lock();
+        let conn = core.admit(mailbox);
+        self.run(&mut core, Input::Connected { conn, user });
+        Seat { switchboard: Arc::clone(self), conn }
+    }
+
+    pub(crate) fn drain(&self, window: Duration) {
+        self.run(&mut self.lock(), Input::Drain { window });
+    }
+
+    pub(crate) fn rooms(&self) -> usize {
+        self.lock().hub.rooms()
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.lock().hub.connections()
+    }
+
+    /// Ticks the hub for ever. Cancellation safe: nothing is lost but the wait.
+    pub(crate) async fn keep_time(&self) {
+        loop {
+            let armed = {
+                let mut core = self.lock();
+                core.armed = core.hub.next_deadline();
+                core.armed
+            };
+            let Some(at) = armed else {
+                self.earlier.notified().await;
+                continue;
+            };
+            let wait = at.since(self.now().monotonic);
+            tokio::select! {
+                () = tokio::time::sleep(wait.max(GRAIN)) => {
+                    self.run(&mut self.lock(), Input::Tick);
+                }
+                () = self.earlier.notified() => {}
+            }
+        }
+    }
+
+    fn run(&self, core: &mut Core, input: Input<'_>) -> Fill {
+        let fill = core.run(self.now(), input, &self.metrics);
+        let next = core.hub.next_deadline();
+        if next.is_some() && core.armed.is_none_or(|armed| next.is_some_and(|next| next < armed)) {
+            // Once is enough: until the timekeeper has looked, nothing needs to be said again.
+            core.armed = next;
+            self.earlier.notify_one();
+        }
+        fill
+    }
+
+    fn now(&self) -> Moment {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Moment::new(Timestamp::new(self.started.elapsed()), wall)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Core> {
+        // A panic inside the hub is a bug of one input; the others go on.
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seat {
+    /// Hands a batch of text frames to the hub, in order, and stops early when somebody's mailbox is half full:
+    /// the number of frames taken, at least one.
+    pub(crate) fn frames(&self, batch: &[Utf8Bytes]) -> usize {
+        let board = &self.switchboard;
+        let mut core = board.lock();
+        let mut taken = 0;
+        for text in batch {
+            taken += 1;
+            if board.run(&mut core, Input::Frame { conn: self.conn, text }) == Fill::High {
+                break;
+            }
+        }
+        drop(core);
+        board.metrics.frames_in.add(taken as u64);
+        taken
+    }
+
+    /// Something other than text came in.
+    pub(crate) fn heard(&self) {
+        self.switchboard.run(&mut self.switchboard.lock(), Input::Heard { conn: self.conn });
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut core = self.switchboard.lock();
+        core.release(self.conn);
+        self.switchboard.run(&mut core, Input::Disconnected { conn: self.conn });
+    }
+}
+
+impl Core {
+    fn admit(&mut self, mailbox: Arc<Mailbox>) -> ConnId {
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot::default());
+            // As many connections as a u32 counts do not fit into any machine.
+            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+        });
+        let Some(slot) = self.slots.get_mut(index as usize) else { return ConnId(u64::MAX) };
+        slot.mailbox = Some(mailbox);
+        ConnId(u64::from(slot.generation) << 32 | u64::from(index))
+    }
+
+    fn slot(&mut self, conn: ConnId) -> Option<&mut Slot> {
+        let (generation, index) = (conn.0 >> 32, conn.0 & u64::from(u32::MAX));
+        let slot = self.slots.get_mut(usize::try_from(index).ok()?)?;
+        (u64::from(slot.generation) == generation && slot.mailbox.is_some()).then_some(slot)
+    }
+
+    fn release(&mut self, conn: ConnId) -> Option<Arc<Mailbox>> {
+        let slot = self.slot(conn)?;
+        slot.generation = slot.generation.wrapping_add(1);
+        let mailbox = slot.mailbox.take();
+        self.free.push(u32::try_from(conn.0 & u64::from(u32::MAX)).unwrap_or(u32::MAX));
+        mailbox
+    }
+
+    fn run(&mut self, now: Moment, input: Input<'_>, metrics: &Metrics) -> Fill {
+        self.hub.handle(now, input);
+        let mut fill = Fill::Low;
+        let mut sent = 0;
+        while let Some(output) = self.hub.poll() {
+            match output {
+                Output::Send { conn, text } => {
+                    sent += 1;
+                    fill = fill.max(self.push(conn, Parcel::Text(text)));
+                }
+                Output::Ping { conn } => {
+                    self.push(conn, Parcel::Ping);
+                }
+                Output::Close { conn, code, reason } => {
+                    metrics.closed_by_rule.one_more();
+                    if let Some(mailbox) = self.release(conn) {
+                        mailbox.close(code, reason);
+                    }
+                }
+                Output::Terminate { conn } => {
+                    metrics.terminated_silent.one_more();
+                    if let Some(mailbox) = self.release(conn) {
+                        mailbox.cut();
+                    }
+                }
+            }
+        }
+        metrics.frames_out.add(sent);
+        while let Some(conn) = self.slow.pop() {
+            if self.release(conn).is_some() {
+                metrics.closed_slow.one_more();
+                self.hub.handle(now, Input::Disconnected { conn });
+            }
+        }
+        fill
+    }
+
+    fn push(&mut self, conn: ConnId, parcel: Parcel) -> Fill {
+        match self.slot(conn).and_then(|slot| slot.mailbox.as_ref()).map(|mailbox| mailbox.push(parcel)) {
+            Some(Pushed::Queued(fill)) => fill,
+            Some(Pushed::Full) => {
+                self.slow.push(conn);
+                Fill::Low
+            }
+            Some(Pushed::Ended) | None => Fill::Low,
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! From an HTTP request to a WebSocket: what is checked, in which order, and what the refusals say.
+
+use crate::app::{App, Place};
+use crate::origin;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{
+    AUTHORIZATION, CONNECTION, HOST, ORIGIN, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use hyper::upgrade::OnUpgrade;
+use rejoin::Name;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+/// Seconds that a client refused for lack of room should wait.
+const BUSY_SECONDS: u16 = 5;
+
+/// A request that was answered with 101.
+pub(crate) struct Accepted {
+    pub(crate) on_upgrade: OnUpgrade,
+    /// Nobody's token is accepted too: a browser can read a close code, not an HTTP status.
+    pub(crate) user: Option<Name>,
+    pub(crate) place: Place,
+}
+
+/// Where the handler leaves an [`Accepted`] for the task that owns the TCP connection, so that a WebSocket needs no
+/// task of its own.
+#[derive(Clone, Default)]
+pub(crate) struct Slot(Arc<Mutex<Option<Accepted>>>);
+
+impl Slot {
+    pub(crate) fn take(&self) -> Option<Accepted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn put(&self, accepted: Accepted) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(accepted);
+    }
+}
+
+/// `GET` on the WebSocket path.
+pub(crate) async fn upgrade(State(app): State<Arc<App>>, mut request: Request) -> Response {
+    match accept(&app, &mut request) {
+        Ok(response) => response,
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+fn accept(app: &Arc<App>, request: &mut Request) -> Result<Response, Refusal> {
+    let headers = request.headers();
+    if !has_token(headers, &CONNECTION, "upgrade") || !has_token(headers, &UPGRADE, "websocket") {
+        return Err(Refusal::NotWebSocket);
+    }
+    if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        return Err(Refusal::Version);
+    }
+    let key = headers.get(SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes).filter(|key| is_key(key));
+    let accept = derive_accept_key(key.ok_or(Refusal::Key)?);
+    let place = app.admit().ok_or_else(|| {
+        app.metrics.refused_busy.one_more();
+        Refusal::Busy
+    })?;
+    if !origin::allowed(&app.allow_origin, headers.get(ORIGIN), headers.get(HOST)) {
+        app.metrics.refused_origin.one_more();
+        return Err(Refusal::Origin);
+    }
+    let user = token(headers, request.uri().query()).and_then(|token| app.auth.user(&token));
+    if let Some(status) = app.faults.refusal(user.as_ref()) {
+        return Err(Refusal::Fault(status));
+    }
+    let slot = request.extensions().get::<Slot>().cloned().ok_or(Refusal::NotWebSocket)?;
+    let accept = HeaderValue::try_from(accept).map_err(|_| Refusal::Key)?;
+    let on_upgrade = hyper::upgrade::on(request);
+    app.metrics.upgrades.one_more();
+    slot.put(Accepted { on_upgrade, user, place });
+    let headers = [
+        (UPGRADE, HeaderValue::from_static("websocket")),
+        (CONNECTION, HeaderValue::from_static("Upgrade")),
+        (SEC_WEBSOCKET_ACCEPT, accept),
+    ];
+    Ok((StatusCode::SWITCHING_PROTOCOLS, headers, Body::empty()).into_response())
+}
+
+/// Why there is no WebSocket.
+#[derive(Debug, PartialEq, Eq)]
+enum Refusal {
+    NotWebSocket,
+    Version,
+    Key,
+    Busy,
+    Origin,
+    Fault(u16),
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, text) = match self {
+            Self::NotWebSocket => (
+                StatusCode::UPGRADE_REQUIRED,
+                "This is a WebSocket endpoint: open it with a WebSocket client, for example `rejoin chat ws://…`.\n",
+            ),
+            Self::Version => (StatusCode::UPGRADE_REQUIRED, "This endpoint speaks WebSocket version 13.\n"),
+            Self::Key => (StatusCode::BAD_REQUEST, "Sec-WebSocket-Key is missing or malformed.\n"),
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "The server takes no more connections now.\n"),
+            Self::Origin => (StatusCode::FORBIDDEN, "This Origin is not allowed; see --allow-origin.\n"),
+            Self::Fault(status) => (
+                StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE),
+                "A fault on purpose.\n",
+            ),
+        };
+        let mut response = (status, text).into_response();
+        let headers = response.headers_mut();
+        match self {
+            Self::NotWebSocket => {
+                headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+                headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+            }
+            Self::Version => {
+                headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            }
+            Self::Busy => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(BUSY_SECONDS));
+            }
+            Self::Fault(429 | 503) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            Self::Key | Self::Origin | Self::Fault(_) => {}
+        }
+        response
+    }
+}
+
+/// Whether a comma-separated header, given once or several times, has this token.
+fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|part| part.trim().eq_ignore_ascii_case(token))
+}
+
+/// 16 bytes in base64 (RFC 6455 4.2.1): 22 characters and two of padding.
+fn is_key(key: &[u8]) -> bool {
+    key.len() == 24
+        && key.ends_with(b"==")
+        && key.iter().take(22).all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
+}
+
+/// The token of the `Authorization` header or, without one, of the query.
+fn token(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
+    if let Some(value) = headers.get(AUTHORIZATION) {
+        let (scheme, token) = std::str::from_utf8(value.as_bytes()).ok()?.split_once(' ')?;
+        return scheme.eq_ignore_ascii_case("bearer").then(|| String::from(token.trim()));
+    }
+    let mut fields = query?.split('&').filter_map(|field| field.split_once('='));
+    fields.find(|(name, _)| *name == "token").and_then(|(_, value)| percent_decode(value))
+}
+
+/// Undoes `encodeURIComponent` and `URLSearchParams`; `None` if what comes out is not UTF-8.
+fn percent_decode(text: &str) -> Option<String> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let mut digit = || bytes.next().and_then(|byte| char::from(byte).to_digit(16));
+                let (high, low) = (digit()?, digit()?);
+                u8::try_from(high << 4 | low).ok()?
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(decoded).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        fields.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn a_token_is_found_in_the_header_or_in_the_query() {
+        let bearer = headers(&[("authorization", "bearer  s3cret")]);
+        assert_eq!(token(&bearer, Some("token=other")).as_deref(), Some("s3cret"));
+        let none = HeaderMap::new();
+        assert_eq!(token(&none, Some("ext=1&token=a%20b%2Bc+d%C3%A9")).as_deref(), Some("a b+c dé"));
+        for query in [
+            None,
+            Some(""),
+            Some("token"),
+            Some("Token=x"),
+            Some("token=%"),
+            Some("token=%zz"),
+            Some("token=%ff"),
+        ] {
+            assert_eq!(token(&none, query), None, "{query:?}");
+        }
+        assert_eq!(token(&headers(&[("authorization", "Basic eDp5")]), Some("token=x")), None);
+    }
+
+    #[test]
+    fn an_upgrade_header_is_a_list_in_any_case() {
+        let list = headers(&[("connection", "keep-alive, Upgrade")]);
+        assert!(has_token(&list, &CONNECTION, "upgrade"));
+        assert!(!has_token(&list, &CONNECTION, "close"));
+        assert!(!has_token(&list, &UPGRADE, "websocket"));
+    }
+
+    #[test]
+    fn a_key_is_sixteen_bytes_of_base64() {
+        assert!(is_key(b"dGhlIHNhbXBsZSBub25jZQ=="));
+        for bad in
+            [&b""[..], b"dGhlIHNhbXBsZSBub25jZQ", b"dGhlIHNhbXBsZSBub25jZQ=a", b"dGhlIHNhbXBsZSBub2 jZQ=="]
+        {
+            assert!(!is_key(bad));
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! A client that knows nothing but WebSocket.
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use rejoin_server::{Config, Server, ServerHandle};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+/// A test that waits this long has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) async fn server(change: impl FnOnce(&mut Config)) -> ServerHandle {
+    let mut config = Config::default();
+    change(&mut config);
+    Server::bind(config).await.unwrap().spawn()
+}
+
+/// Anything that must happen, and soon.
+pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, future).await.expect("it happens within 20 s")
+}
+
+pub(crate) struct Client(pub(crate) WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Client {
+    /// Opens a connection with `?token=`.
+    pub(crate) async fn open(url: &str, token: &str) -> Self {
+        Self::try_open(&format!("{url}?token={token}"), &[]).await.unwrap()
+    }
+
+    /// Opens one and joins a room; the join has been carried out when this returns.
+    pub(crate) async fn in_room(url: &str, token: &str, room: &str) -> Self {
+        let mut client = Self::open(url, token).await;
+        client.say(&join(room)).await;
+        client.sync().await;
+        client
+    }
+
+    pub(crate) async fn try_open(url: &str, headers: &[(&'static str, &str)]) -> Result<Self, Error> {
+        let mut request = url.into_client_request().unwrap();
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        soon(connect_async(request)).await.map(|(socket, _)| Self(socket))
+    }
+
+    pub(crate) async fn say(&mut self, text: &str) {
+        self.0.send(Message::text(text)).await.unwrap();
+    }
+
+    /// The next text frame.
+    pub(crate) async fn hear(&mut self) -> String {
+        match self.next().await {
+            Ok(Message::Text(text)) => text.to_string(),
+            other => panic!("no text but {other:?}"),
+        }
+    }
+
+    /// The next text frame, as JSON.
+    pub(crate) async fn hear_json(&mut self) -> serde_json::Value {
+        serde_json::from_str(&self.hear().await).unwrap()
+    }
+
+    /// The next thing that is neither ping nor pong.
+    pub(crate) async fn next(&mut self) -> Result<Message, Error> {
+        loop {
+            match soon(self.0.next()).await {
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(other) => return other,
+                None => return Err(Error::ConnectionClosed),
+            }
+        }
+    }
+
+    /// Waits until everything said so far has been handled, and expects no answer to it.
+    pub(crate) async fn sync(&mut self) {
+        self.say("?").await;
+        assert_eq!(self.hear().await, r#"{"type":"error","message":"Invalid JSON"}"#);
+    }
+
+    /// The close code, when the server closes next.
+    pub(crate) async fn close_code(&mut self) -> u16 {
+        match self.next().await {
+            Ok(Message::Close(Some(frame))) => frame.code.into(),
+            other => panic!("no close frame but {other:?}"),
+        }
+    }
+
+    /// Expects the connection to end without a close frame.
+    pub(crate) async fn cut(&mut self) {
+        let end = self.next().await;
+        assert!(end.is_err(), "{end:?}");
+    }
+}
+
+pub(crate) fn join(room: &str) -> String {
+    serde_json::json!({ "type": "join_room", "roomId": room }).to_string()
+}
+
+pub(crate) fn message(room: &str, content: &str) -> String {
+    serde_json::json!({ "type": "send_message", "roomId": room, "content": content }).to_string()
+}
