@@ -34,6 +34,8 @@ pub struct Client {
     pub conn: Option<usize>,
     /// The question to the token source under way.
     pub token_question: u64,
+    /// When it last had a tick, and how many at that moment.
+    pub ticks_at: (Micros, u32),
     /// The token its server accepts.
     pub token_serial: u64,
 }
@@ -64,6 +66,7 @@ impl Client {
             conn: None,
             token_question: 0,
             token_serial: 0,
+            ticks_at: (0, 0),
         }
     }
 
