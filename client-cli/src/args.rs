@@ -32,7 +32,7 @@ pub(crate) enum Command {
     /// Follow rooms, read only.
     Tail(TailArgs),
     /// Run the bundled server.
-    Serve,
+    Serve(ServeCommand),
     /// Try each step of connecting and say what is wrong and what to do.
     Doctor(DoctorArgs),
     /// Print a completion script for a shell.
@@ -143,6 +143,14 @@ pub(crate) struct ConnectionArgs {
     /// A certificate authority (PEM) to trust beside the system's.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeCommand {
+    #[command(flatten)]
+    pub(crate) serve: rejoin_server::cli::ServeArgs,
     #[command(flatten)]
     pub(crate) log: LogArgs,
 }

@@ -1,9 +1,9 @@
 //! From the command line to the command, and from its end to the exit status.
 
-use crate::args::{Arguments, Command};
+use crate::args::{Arguments, Command, LogArgs};
 use crate::error::{Exit, Failure, without_tokens};
 use crate::signals::Signals;
-use crate::{logging, pipe};
+use crate::{chat, embedded, logging, pipe};
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 use std::io::Write as _;
@@ -15,13 +15,13 @@ pub(crate) fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return complaint(&error).into(),
     };
-    let result = match arguments.command {
-        Some(Command::Completions { shell }) => {
+    let result = match arguments.command.unwrap_or(Command::Chat(arguments.chat)) {
+        Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "rejoin", &mut script);
             Ok(print(&script))
         }
-        Some(Command::Man) => manual(),
+        Command::Man => manual(),
         command => connected(command),
     };
     result.unwrap_or_else(|failure| report(&failure)).into()
@@ -63,22 +63,38 @@ fn internal(what: &str, error: &std::io::Error) -> Failure {
 }
 
 /// Runs a command that needs the network.
-fn connected(command: Option<Command>) -> Result<Exit, Failure> {
+fn connected(command: Command) -> Result<Exit, Failure> {
+    if let Some(log) = log_options(&command) {
+        logging::start(log);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| internal("the runtime cannot be started", &error))?;
     let result = runtime.block_on(async {
+        if let Command::Serve(arguments) = command {
+            return embedded::run(arguments.serve).await;
+        }
         let signals = Signals::listen().map_err(|error| internal("signals cannot be listened to", &error))?;
         match command {
-            Some(Command::Pipe(arguments)) => {
-                logging::start(&arguments.connection.log);
-                pipe::run(&arguments, signals).await
-            }
+            Command::Chat(arguments) => chat::run(&arguments, signals).await,
+            Command::Pipe(arguments) => pipe::run(&arguments, signals).await,
             _ => Ok(Exit::Usage),
         }
     });
     // Not waiting for what may be stuck in the system, such as the look-up of a name.
     runtime.shutdown_background();
     result
+}
+
+fn log_options(command: &Command) -> Option<&LogArgs> {
+    match command {
+        Command::Chat(arguments) => Some(&arguments.connection.log),
+        Command::Pipe(arguments) => Some(&arguments.connection.log),
+        Command::Send(arguments) => Some(&arguments.connection.log),
+        Command::Tail(arguments) => Some(&arguments.connection.log),
+        Command::Doctor(arguments) => Some(&arguments.connection.log),
+        Command::Serve(arguments) => Some(&arguments.log),
+        Command::Completions { .. } | Command::Man => None,
+    }
 }

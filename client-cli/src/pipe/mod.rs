@@ -10,9 +10,9 @@ pub(crate) mod output;
 use crate::args::PipeArgs;
 use crate::error::{Exit, Failure};
 use crate::lines::{self, Line};
+use crate::outlet::{Outlet, ReaderGone};
 use crate::settings::Sources;
 use crate::signals::{Signal, Signals};
-use crate::stdout::{ReaderGone, Stdout};
 use flight::Flight;
 use input::{BadLine, Frame, Request};
 use rejoin::{Client, Delivery, DeliveryStatus, Event, Events, SendFailure, State};
@@ -29,7 +29,7 @@ pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Ex
     let url = sources.needed_url(arguments.url.as_deref())?;
     let settings = sources.settings(&url, &arguments.rooms).await?;
     let (client, events) = settings.connect()?;
-    let stdout = Stdout::start();
+    let stdout = Outlet::stdout();
     let mut pipe = Pipe {
         client,
         events,
@@ -91,7 +91,7 @@ struct Pipe {
 }
 
 impl Pipe {
-    async fn run(&mut self, stdout: &Stdout, signals: &mut Signals) -> Result<Exit, ReaderGone> {
+    async fn run(&mut self, stdout: &Outlet, signals: &mut Signals) -> Result<Exit, ReaderGone> {
         loop {
             self.take_lines();
             self.move_on();

@@ -1,0 +1,115 @@
+//! Where a chat's lines come from and go to: an editor on a terminal, or plain streams.
+
+use crate::editor::terminal::{self, Before};
+use crate::editor::{self, Shared, Typed};
+use crate::lines::{self, BadText, Line};
+use crate::outlet::Outlet;
+use crate::render::Layout;
+use crate::{logging, profile};
+use std::collections::VecDeque;
+use std::io::{IsTerminal as _, stdin, stdout};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// What came from the user.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// A line. On a terminal the next prompt comes when `done` is answered, and none comes if it is dropped.
+    Line {
+        text: String,
+        done: Option<oneshot::Sender<()>>,
+    },
+    /// A line that cannot be read.
+    Bad(BadText),
+    Interrupt,
+    End,
+}
+
+pub(super) struct Front {
+    pub(super) input: Input,
+    pub(super) outlet: Outlet,
+    before: Option<Before>,
+    colour: bool,
+}
+
+/// Where lines come from.
+pub(super) enum Input {
+    Editor(mpsc::Receiver<Typed>),
+    Lines(mpsc::Receiver<Vec<Line>>, VecDeque<Line>),
+}
+
+impl Front {
+    /// An editor if stdin and stdout are a terminal that can have one, plain streams otherwise.
+    pub(super) fn open(shared: &Arc<Shared>) -> Self {
+        let before = Before::remember();
+        if stdin().is_terminal() && stdout().is_terminal() {
+            match editor::start(shared, history()) {
+                Ok(editor) => {
+                    logging::divert(Some(Box::new(editor.outlet.side_door())));
+                    return Self {
+                        input: Input::Editor(editor.typed),
+                        outlet: editor.outlet,
+                        before: Some(before),
+                        colour: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+                    };
+                }
+                Err(error) => tracing::debug!(%error, "no line editor on this terminal"),
+            }
+        }
+        let input = Input::Lines(lines::stdin(), VecDeque::new());
+        Self { input, outlet: Outlet::stdout(), before: None, colour: false }
+    }
+
+    /// The layout for the terminal as wide as it is now.
+    pub(super) fn layout(&self) -> Layout {
+        match self.before {
+            Some(_) => Layout::Columns { width: terminal::width(), colour: self.colour },
+            None => Layout::Plain,
+        }
+    }
+
+    pub(super) fn is_terminal(&self) -> bool {
+        self.before.is_some()
+    }
+
+    /// Puts the terminal back in order. What is printed after this goes straight to it.
+    pub(super) fn close(&self) {
+        logging::divert(None);
+        if let Some(before) = &self.before {
+            before.restore();
+        }
+    }
+}
+
+impl Input {
+    /// The next thing from the user. Cancel safe.
+    pub(super) async fn next(&mut self) -> Heard {
+        match self {
+            Self::Editor(typed) => match typed.recv().await {
+                Some(Typed::Line { text, done }) => Heard::Line { text, done: Some(done) },
+                Some(Typed::Interrupt) => Heard::Interrupt,
+                Some(Typed::End) | None => Heard::End,
+            },
+            Self::Lines(batches, lines) => loop {
+                if let Some(line) = lines.pop_front() {
+                    return match line.text {
+                        Ok(text) => Heard::Line { text, done: None },
+                        Err(bad) => Heard::Bad(bad),
+                    };
+                }
+                match batches.recv().await {
+                    Some(batch) => lines.extend(batch),
+                    None => return Heard::End,
+                }
+            },
+        }
+    }
+}
+
+/// The file that typed lines are kept in. Only its owner may read it.
+fn history() -> Option<PathBuf> {
+    let folder = profile::folders()?.data_dir().to_owned();
+    std::fs::create_dir_all(&folder).ok()?;
+    Some(folder.join("history"))
+}

@@ -1,0 +1,275 @@
+//! `rejoin chat`: rooms for people. One loop owns everything; what it does with each event and each typed line
+//! is in [`talk`].
+
+mod front;
+mod own;
+mod rooms;
+mod talk;
+
+use crate::args::ChatArgs;
+use crate::editor::Shared;
+use crate::error::{Exit, Failure};
+use crate::outlet::ReaderGone;
+use crate::settings::{Settings, Sources};
+use crate::signals::{Signal, Signals};
+use crate::token::TokenFrom;
+use crate::{embedded, words};
+use front::{Front, Heard};
+use rejoin::Cause;
+use std::sync::Arc;
+use std::time::Duration;
+use talk::Talk;
+use tokio::time::Instant;
+
+/// The room of those who name none.
+const DEFAULT_ROOM: &str = "lobby";
+/// Bytes to print at which nothing more is read.
+const MOST_UNPRINTED: usize = 64 << 10;
+/// Messages under way at which no more lines are read; a quarter of the library's outbox.
+const MOST_PENDING: usize = 1024;
+/// At the end, messages are waited for as long as one becomes final within this time.
+const DRAIN: Duration = Duration::from_secs(30);
+
+pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Exit, Failure> {
+    let sources = Sources::read(&arguments.connection)?;
+    let given = if arguments.listen.is_some() { None } else { sources.url(arguments.url.as_deref()) };
+    let server = match given {
+        Some(_) => None,
+        None => Some(embedded::start(arguments.listen).await?),
+    };
+    let url = given.or_else(|| server.as_ref().map(|server| server.url())).unwrap_or_default();
+    let mut settings = sources.settings(&url, &arguments.rooms).await?;
+    if settings.rooms.is_empty() {
+        settings.rooms.push(DEFAULT_ROOM.to_owned());
+    }
+    let invented = invent_name(&mut settings);
+    let (client, events) = settings.connect()?;
+    let shared = Arc::new(Shared::default());
+    shared.lock().state = Some("connecting");
+    let front = Front::open(&shared);
+    let mut talk = Talk::new(client, shared, front.layout(), invented.clone(), &settings.rooms);
+    if server.is_some() {
+        talk.notice(&format!(
+            "this chat has its own server; join it from another terminal with\n  {}",
+            command(&settings)
+        ));
+    } else {
+        talk.notice(&format!("connecting to {}", settings.endpoint));
+    }
+    if let Some(name) = &invented {
+        talk.notice(&format!("no token given, so you are {name}"));
+    }
+    if front.is_terminal() {
+        talk.notice("/help lists the commands; Ctrl-D leaves");
+    }
+    let mut chat = Chat { events, front, talk, phase: Phase::Open };
+    let end = chat.run(&mut signals).await;
+    let Chat { front, talk, .. } = chat;
+    front.close();
+    let exit = match end {
+        End::Interrupted => return Ok(Exit::Interrupted),
+        End::ReaderGone => Exit::Success,
+        End::Failed(cause) => return Err(words::failure(cause.as_ref())),
+        End::Done => talk.exit,
+    };
+    let finish = async {
+        front.outlet.finish().await;
+        if let Some(server) = server {
+            embedded::stop(server).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = finish => Ok(exit),
+        () = interrupted(&mut signals) => Ok(Exit::Interrupted),
+    }
+}
+
+async fn interrupted(signals: &mut Signals) {
+    while signals.next().await != Signal::Interrupt {}
+}
+
+/// On this machine's own servers nobody needs a token to try a chat.
+fn invent_name(settings: &mut Settings) -> Option<String> {
+    if !matches!(settings.token, TokenFrom::Nowhere) || !settings.endpoint.is_loopback() {
+        return None;
+    }
+    let login = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
+    let mut name: String = login
+        .unwrap_or_default()
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+        .take(24)
+        .collect();
+    if name.is_empty() {
+        name.push_str("guest");
+    }
+    name.push('-');
+    name.extend((0..4).map(|_| fastrand::lowercase()));
+    settings.token = TokenFrom::Given(name.as_str().into());
+    Some(name)
+}
+
+/// What to type in another terminal.
+fn command(settings: &Settings) -> String {
+    // As this one was called: `cargo run` starts a program that is on nobody's PATH.
+    let program =
+        std::env::args().next().filter(|name| !name.is_empty()).unwrap_or_else(|| "rejoin".to_owned());
+    let mut command = format!("{program} chat {}", settings.endpoint);
+    for room in settings.rooms.iter().filter(|room| settings.rooms.len() > 1 || *room != DEFAULT_ROOM) {
+        command.push_str(" -r ");
+        command.push_str(&quoted(room));
+    }
+    crate::sanitise::line(&command)
+}
+
+/// A word for the shell.
+fn quoted(word: &str) -> String {
+    if word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':')) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+/// How far the end has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// The user is leaving; waiting for outcomes until then, and longer with each of them.
+    Draining(Instant),
+    Closing,
+    Ended,
+}
+
+/// How the chat ended.
+enum End {
+    Done,
+    Interrupted,
+    ReaderGone,
+    /// For good, and not by the user's wish.
+    Failed(Option<Cause>),
+}
+
+struct Chat {
+    events: rejoin::Events,
+    front: Front,
+    talk: Talk,
+    phase: Phase,
+}
+
+impl Chat {
+    async fn run(&mut self, signals: &mut Signals) -> End {
+        loop {
+            self.move_on();
+            let unprinted = !self.talk.printed.is_empty();
+            let keeps_up = self.talk.printed.len() < MOST_UNPRINTED;
+            if self.phase == Phase::Ended && !unprinted {
+                return self.talk.failed.take().map_or(End::Done, End::Failed);
+            }
+            let may_read = self.phase == Phase::Open && keeps_up && self.talk.own.pending() < MOST_PENDING;
+            let deadline = self.deadline();
+            tokio::select! {
+                biased;
+                signal = signals.next() => match signal {
+                    Signal::Interrupt => return End::Interrupted,
+                    Signal::Terminate => self.leave(),
+                },
+                result = self.front.outlet.write(&mut self.talk.printed), if unprinted => {
+                    if result == Err(ReaderGone) {
+                        return End::ReaderGone;
+                    }
+                }
+                batch = self.events.next_batch(), if keeps_up && self.phase != Phase::Ended => {
+                    if batch.is_empty() {
+                        self.phase = Phase::Ended;
+                    }
+                    self.talk.set_layout(self.front.layout());
+                    let pending = self.talk.own.pending();
+                    self.talk.take_events(batch);
+                    if matches!(self.phase, Phase::Draining(_)) && self.talk.own.pending() < pending {
+                        self.phase = Phase::Draining(Instant::now() + DRAIN);
+                    }
+                }
+                heard = self.front.input.next(), if may_read => {
+                    self.talk.set_layout(self.front.layout());
+                    match heard {
+                        Heard::Interrupt => return End::Interrupted,
+                        Heard::End => self.leave(),
+                        Heard::Bad(bad) => self.talk.bad_line(bad),
+                        Heard::Line { text, done } => {
+                            if self.talk.typed(&text) {
+                                self.leave();
+                            } else if let Some(done) = done {
+                                // The editor's thread waits for it, unless the terminal is gone.
+                                let _ = done.send(());
+                            }
+                        }
+                    }
+                }
+                () = sleep_until(deadline), if deadline.is_some() => {}
+            }
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let drained = match self.phase {
+            Phase::Draining(at) => Some(at),
+            _ => None,
+        };
+        self.talk.own.next_due().into_iter().chain(drained).min()
+    }
+
+    /// The user wants to go: what is under way is waited for.
+    fn leave(&mut self) {
+        if self.phase != Phase::Open {
+            return;
+        }
+        self.phase = Phase::Draining(Instant::now() + DRAIN);
+        let connected = self.talk.is_connected();
+        match self.talk.own.pending() {
+            0 => {}
+            _ if connected => {}
+            1 => self.talk.notice("waiting for a message to be sent; Ctrl-C leaves at once"),
+            count => {
+                self.talk.notice(&format!("waiting for {count} messages to be sent; Ctrl-C leaves at once"));
+            }
+        }
+    }
+
+    fn move_on(&mut self) {
+        let now = Instant::now();
+        self.talk.show_overdue(now, false);
+        if self.talk.failed.is_some() {
+            self.talk.show_overdue(now, true);
+            self.phase = Phase::Ended;
+        }
+        if let Phase::Draining(until) = self.phase
+            && (self.talk.own.is_settled() || now >= until)
+        {
+            self.phase = Phase::Closing;
+            let client = self.talk.client.clone();
+            // Ends by itself: the library closes within its own time limit.
+            tokio::spawn(async move { client.close().await });
+        }
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_room_is_quoted_for_the_shell() {
+        assert_eq!(quoted("lobby"), "lobby");
+        assert_eq!(quoted("two words"), "'two words'");
+        assert_eq!(quoted("it's; rm"), "'it'\\''s; rm'");
+    }
+}

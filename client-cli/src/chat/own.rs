@@ -1,0 +1,235 @@
+//! The user's own messages: one bubble each, whatever order outcome and echo come in.
+//!
+//! A plain server echoes a message to its sender without saying that it is an echo. It is taken for one when its
+//! text equals that of a message under way in the room and it comes from the user's own name, which is learned
+//! from the first echo where it is not known.
+
+use rejoin::{DeliveryStatus, SendFailure, SendId};
+use std::collections::VecDeque;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A bubble waits this long for good news before it says that there is none yet.
+const PATIENCE: Duration = Duration::from_millis(300);
+/// Written messages remembered for the sake of their echo.
+const MOST_ECHOES: usize = 256;
+
+/// What to show of an own message.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Show {
+    /// The bubble itself, with what is known of the delivery.
+    Bubble { room: String, content: String, mark: &'static str },
+    /// News of a bubble already shown.
+    News { content: String, news: News },
+}
+
+/// What became of a message whose bubble said `pending`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum News {
+    Delivered,
+    Written,
+    Unknown,
+    Failed(SendFailure),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Pending,
+    Written,
+}
+
+#[derive(Debug)]
+struct Own {
+    id: SendId,
+    room: String,
+    content: String,
+    stage: Stage,
+    /// When the bubble, or its news, is shown without waiting any longer; `None` when nothing is left to show.
+    due: Option<Instant>,
+    shown: bool,
+}
+
+/// The own messages whose story is not finished, in the order they were typed.
+#[derive(Debug)]
+pub(super) struct OwnMessages {
+    list: VecDeque<Own>,
+    name: Option<String>,
+}
+
+impl OwnMessages {
+    pub(super) fn new(name: Option<String>) -> Self {
+        Self { list: VecDeque::new(), name }
+    }
+
+    pub(super) fn add(&mut self, now: Instant, id: SendId, room: &str, content: String) {
+        let due = Some(now + PATIENCE);
+        let own = Own { id, room: room.to_owned(), content, stage: Stage::Pending, due, shown: false };
+        self.list.push_back(own);
+    }
+
+    /// How many have no outcome yet.
+    pub(super) fn pending(&self) -> usize {
+        self.list.iter().filter(|own| own.stage == Stage::Pending).count()
+    }
+
+    /// Whether everything has been shown that will be.
+    pub(super) fn is_settled(&self) -> bool {
+        self.list.iter().all(|own| own.stage == Stage::Written && own.due.is_none())
+    }
+
+    /// The outcome of a send.
+    pub(super) fn outcome(&mut self, now: Instant, id: SendId, status: DeliveryStatus) -> Option<Show> {
+        let at = self.list.iter().position(|own| own.id == id)?;
+        let (news, mark) = match status {
+            DeliveryStatus::Written => {
+                let own = self.list.get_mut(at)?;
+                own.stage = Stage::Written;
+                // The echo is on its way, and better news.
+                own.due = Some(now + PATIENCE);
+                return None;
+            }
+            DeliveryStatus::Failed(why) => (News::Failed(why), "not sent"),
+            _ => (News::Unknown, "may not have arrived"),
+        };
+        let own = self.list.remove(at)?;
+        Some(if own.shown {
+            Show::News { content: own.content, news }
+        } else {
+            Show::Bubble { room: own.room, content: own.content, mark }
+        })
+    }
+
+    /// A message has come in. If it is the echo of an own one, what there is to show instead: the outer `None`
+    /// means that it is somebody else's.
+    pub(super) fn echo(&mut self, room: &str, user: &str, content: &str) -> Option<Option<Show>> {
+        if self.name.as_deref().is_some_and(|name| name != user) {
+            return None;
+        }
+        let at = self.list.iter().position(|own| own.room == room && own.content == content)?;
+        let own = self.list.remove(at)?;
+        self.name.get_or_insert_with(|| user.to_owned());
+        Some(match (own.shown, own.due) {
+            (false, _) => Some(Show::Bubble { room: own.room, content: own.content, mark: "delivered" }),
+            (true, Some(_)) => Some(Show::News { content: own.content, news: News::Delivered }),
+            // Shown as written, and long ago perhaps: nothing new.
+            (true, None) => None,
+        })
+    }
+
+    /// When [`OwnMessages::overdue`] has something next.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.list.iter().filter_map(|own| own.due).min()
+    }
+
+    /// What has waited long enough. With `all`, what is waiting at all.
+    pub(super) fn overdue(&mut self, now: Instant, all: bool) -> Vec<Show> {
+        let mut show = Vec::new();
+        for own in &mut self.list {
+            if own.due.is_none_or(|due| due > now && !all) {
+                continue;
+            }
+            own.due = None;
+            let mark = if own.stage == Stage::Written { "written" } else { "pending" };
+            show.push(if own.shown {
+                Show::News { content: own.content.clone(), news: News::Written }
+            } else {
+                Show::Bubble { room: own.room.clone(), content: own.content.clone(), mark }
+            });
+            own.shown = true;
+        }
+        let is_old = |own: &Own| own.stage == Stage::Written && own.due.is_none();
+        while self.list.len() > MOST_ECHOES
+            && let Some(at) = self.list.iter().position(is_old)
+        {
+            self.list.remove(at);
+        }
+        show
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: SendId = SendId(1);
+
+    fn one() -> (OwnMessages, Instant) {
+        let mut own = OwnMessages::new(None);
+        let now = Instant::now();
+        own.add(now, ID, "r", "hi".to_owned());
+        (own, now)
+    }
+
+    fn bubble(mark: &'static str) -> Show {
+        Show::Bubble { room: "r".into(), content: "hi".into(), mark }
+    }
+
+    fn news(news: News) -> Show {
+        Show::News { content: "hi".into(), news }
+    }
+
+    #[test]
+    fn a_quick_echo_makes_one_bubble_that_says_delivered() {
+        let (mut own, now) = one();
+        assert_eq!(own.outcome(now, ID, DeliveryStatus::Written), None);
+        assert_eq!(own.echo("r", "me", "hi"), Some(Some(bubble("delivered"))));
+        assert!(own.is_settled() && own.overdue(now + PATIENCE, true).is_empty());
+    }
+
+    #[test]
+    fn without_an_echo_it_says_written_and_a_late_echo_is_not_shown_again() {
+        let (mut own, now) = one();
+        own.outcome(now, ID, DeliveryStatus::Written);
+        assert_eq!(own.overdue(now + PATIENCE, false), [bubble("written")]);
+        assert_eq!(own.echo("r", "me", "hi"), Some(None));
+        assert_eq!(own.echo("r", "me", "hi"), None);
+    }
+
+    #[test]
+    fn a_message_that_waits_says_pending_and_later_what_became_of_it() {
+        let (mut own, now) = one();
+        assert_eq!(own.overdue(now, false), []);
+        assert_eq!(own.overdue(now + PATIENCE, false), [bubble("pending")]);
+        assert_eq!(own.pending(), 1);
+        own.outcome(now, ID, DeliveryStatus::Written);
+        assert_eq!(own.echo("r", "me", "hi"), Some(Some(news(News::Delivered))));
+        let (mut own, now) = one();
+        own.overdue(now, true);
+        assert_eq!(own.outcome(now, ID, DeliveryStatus::Unknown), Some(news(News::Unknown)));
+        let (mut own, now) = one();
+        own.overdue(now, true);
+        own.outcome(now, ID, DeliveryStatus::Written);
+        assert_eq!(own.overdue(now + PATIENCE, false), [news(News::Written)]);
+    }
+
+    #[test]
+    fn a_failure_at_once_is_said_in_the_bubble() {
+        let (mut own, now) = one();
+        let failed = DeliveryStatus::Failed(SendFailure::TooLarge);
+        assert_eq!(own.outcome(now, ID, failed), Some(bubble("not sent")));
+        assert!(own.is_settled());
+    }
+
+    #[test]
+    fn the_same_words_of_somebody_else_are_not_an_echo() {
+        let (mut own, now) = one();
+        own.outcome(now, ID, DeliveryStatus::Written);
+        own.echo("r", "me", "hi");
+        own.add(now, SendId(2), "r", "hi".to_owned());
+        assert_eq!(own.echo("r", "bob", "hi"), None);
+        assert_eq!(own.echo("other", "me", "hi"), None);
+        assert!(own.echo("r", "me", "hi").is_some());
+    }
+
+    #[test]
+    fn echoes_that_never_come_are_forgotten() {
+        let mut own = OwnMessages::new(None);
+        let now = Instant::now();
+        for id in 0..1000 {
+            own.add(now, SendId(id), "r", id.to_string());
+            own.outcome(now, SendId(id), DeliveryStatus::Written);
+        }
+        own.overdue(now, true);
+        assert_eq!(own.list.len(), MOST_ECHOES);
+    }
+}

@@ -1,0 +1,341 @@
+//! What a chat makes of each event and each typed line: words, and commands for the client.
+
+use super::own::{News, OwnMessages, Show};
+use super::rooms::{Change, RoomBook};
+use crate::command::{self, COMMANDS, Command};
+use crate::editor::Shared;
+use crate::error::Exit;
+use crate::lines::BadText;
+use crate::render::{Layout, Renderer, Who, now, plain_name};
+use crate::{sanitise, words};
+use rejoin::{Cause, Client, DeliveryStatus, Event, RoomState, State, StateChange};
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// Columns of a message that is quoted in a notice.
+const QUOTED: usize = 40;
+/// Attempts that are each worth a line; after them every doubling is.
+const FIRST_ATTEMPTS: u32 = 3;
+
+pub(super) struct Talk {
+    pub(super) client: Client,
+    pub(super) own: OwnMessages,
+    /// To be printed.
+    pub(super) printed: Vec<u8>,
+    pub(super) exit: Exit,
+    /// The connection has ended for good.
+    pub(super) failed: Option<Option<Cause>>,
+    rooms: RoomBook,
+    shared: Arc<Shared>,
+    renderer: Renderer,
+    state: State,
+}
+
+impl Talk {
+    pub(super) fn new(
+        client: Client,
+        shared: Arc<Shared>,
+        layout: Layout,
+        name: Option<String>,
+        rooms: &[String],
+    ) -> Self {
+        let mut talk = Self {
+            client,
+            own: OwnMessages::new(name),
+            printed: Vec::new(),
+            exit: Exit::Success,
+            failed: None,
+            rooms: RoomBook::default(),
+            shared,
+            renderer: Renderer::new(layout),
+            state: State::Connecting,
+        };
+        for room in rooms {
+            talk.rooms.change(room, RoomState::Joining);
+        }
+        if let Some(first) = rooms.first() {
+            talk.rooms.select(first);
+        }
+        talk.share();
+        talk
+    }
+
+    pub(super) fn set_layout(&mut self, layout: Layout) {
+        self.renderer.layout = layout;
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.state == State::Connected
+    }
+
+    /// Says something to the user. Remote parts of `text` have been sanitised.
+    pub(super) fn notice(&mut self, text: &str) {
+        let mut out = String::new();
+        self.renderer.notice(&mut out, text);
+        self.printed.extend_from_slice(out.as_bytes());
+    }
+
+    fn message(&mut self, time: &str, room: &str, who: Who<'_>, content: &str) {
+        let mut out = String::new();
+        self.renderer.expect_room(self.rooms.current());
+        self.renderer.message(&mut out, time, room, who, content);
+        self.printed.extend_from_slice(out.as_bytes());
+    }
+
+    /// Lets the editor's thread know what it may offer and show.
+    fn share(&self) {
+        let mut known = self.shared.lock();
+        known.room = self.rooms.current().map(str::to_owned);
+        known.state = (self.state != State::Connected).then(|| self.state.as_str());
+        known.rooms =
+            self.rooms.list().map(|(room, _)| room.to_owned()).filter(|room| is_typable(room)).collect();
+        let names = self.rooms.current().map_or(&[][..], |room| self.rooms.names(room));
+        known.names = names.iter().rev().filter(|name| is_typable(name)).cloned().collect();
+    }
+
+    pub(super) fn take_events(&mut self, batch: VecDeque<Event>) {
+        for event in batch {
+            self.event(event);
+        }
+        self.share();
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::State(change) => self.state_changed(change),
+            Event::Room(change) => {
+                let room = plain_name(&change.room);
+                match self.rooms.change(&change.room, change.state) {
+                    Change::Joined => self.notice(&format!("joined {room}")),
+                    Change::Back(false) => self.notice(&format!("back in {room}")),
+                    Change::Back(true) => {
+                        self.notice(&format!("back in {room}; messages sent meanwhile may have been missed"));
+                    }
+                    Change::Left => self.notice(&format!("left {room}")),
+                    Change::Refused => self.notice(&format!("cannot join {room}: too many rooms")),
+                    Change::Nothing => {}
+                }
+            }
+            Event::Message(message) => {
+                self.rooms.seen(&message.room, &message.user);
+                match self.own.echo(&message.room, &message.user, &message.content) {
+                    Some(Some(show)) => self.show(show),
+                    Some(None) => {}
+                    None => {
+                        let who = Who::Other(&message.user);
+                        self.message(&message.timestamp, &message.room, who, &message.content);
+                    }
+                }
+            }
+            Event::UserJoined { room, user } => {
+                self.rooms.seen(&room, &user);
+                self.notice(&format!("{} joined {}", plain_name(&user), plain_name(&room)));
+            }
+            Event::Gap(gap) => self.rooms.gap(&gap.room),
+            Event::Delivery(delivery) => {
+                if delivery.status != DeliveryStatus::Written {
+                    self.exit = self.exit.max(Exit::Undelivered);
+                }
+                if let Some(show) = self.own.outcome(Instant::now(), delivery.id, delivery.status) {
+                    self.show(show);
+                }
+                if let DeliveryStatus::Failed(why) = delivery.status {
+                    tracing::debug!(why = why.as_str(), "a message was not sent");
+                }
+            }
+            Event::ServerError { message } => {
+                self.notice(&format!("the server says: {}", sanitise::line(&message)))
+            }
+            Event::Garbled { error } => {
+                self.notice(&format!(
+                    "skipped something unreadable from the server: {}",
+                    sanitise::line(&error)
+                ));
+            }
+            Event::Lagged { skipped } => {
+                self.notice(&format!("{skipped} messages came too fast to be shown"));
+            }
+            _ => {}
+        }
+    }
+
+    fn state_changed(&mut self, change: StateChange) {
+        self.state = change.state;
+        // Before anything is printed: the prompt is drawn again with it.
+        self.share();
+        match change.state {
+            State::Reconnecting { attempt, retry_at: Some(at) }
+            | State::Suspended { attempt, retry_at: Some(at) } => {
+                if attempt > FIRST_ATTEMPTS && !attempt.is_power_of_two() {
+                    return;
+                }
+                let cause = change.cause.as_ref().map_or_else(|| "connection lost".to_owned(), words::cause);
+                self.notice(&format!("{cause}; {}", words::retry(at, self.client.now())));
+            }
+            State::Failed => self.failed = Some(change.cause),
+            _ => {}
+        }
+    }
+
+    pub(super) fn show_overdue(&mut self, now: Instant, all: bool) {
+        for show in self.own.overdue(now, all) {
+            self.show(show);
+        }
+    }
+
+    fn show(&mut self, show: Show) {
+        match show {
+            Show::Bubble { room, content, mark } => self.message(&now(), &room, Who::Me(mark), &content),
+            Show::News { content, news } => {
+                let first = sanitise::content(&content).into_iter().next().unwrap_or_default();
+                let quote = sanitise::truncate(&first, QUOTED);
+                let news = match news {
+                    News::Delivered => "delivered".to_owned(),
+                    News::Written => "written".to_owned(),
+                    News::Unknown => "may not have arrived".to_owned(),
+                    News::Failed(why) => format!("not sent ({})", words::send_failure(why)),
+                };
+                self.notice(&format!("{news}: {quote}"));
+            }
+        }
+    }
+
+    pub(super) fn bad_line(&mut self, bad: BadText) {
+        self.notice(match bad {
+            BadText::TooLong => "that line is longer than 1 MiB and was not sent",
+            BadText::NotUtf8 => "that line is not UTF-8 and was not sent",
+        });
+    }
+
+    /// Does what a typed line asks for. `true`: the user wants to leave.
+    pub(super) fn typed(&mut self, line: &str) -> bool {
+        match command::parse(line) {
+            Ok(None) => {}
+            Ok(Some(Command::Quit)) => return true,
+            Ok(Some(command)) => self.command(command),
+            Err(complaint) => self.notice(&complaint),
+        }
+        self.share();
+        false
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Say(text) => match self.rooms.current().map(str::to_owned) {
+                Some(room) => self.say(&room, text),
+                None => self.notice("you are in no room: /join ROOM first"),
+            },
+            Command::Message { room, text } => {
+                if let Err(error) = rejoin::check_room_name(&room) {
+                    self.notice(&error.to_string());
+                } else {
+                    self.say(&room, text);
+                }
+            }
+            Command::Join(room) => match self.client.join(&room) {
+                Err(error) => self.notice(&error.to_string()),
+                Ok(()) => {
+                    if self.rooms.contains(&room) {
+                        self.notice(&format!("now talking in {}", plain_name(&room)));
+                    } else {
+                        self.rooms.change(&room, RoomState::Joining);
+                    }
+                    self.rooms.select(&room);
+                }
+            },
+            Command::Leave(room) => match room.or_else(|| self.rooms.current().map(str::to_owned)) {
+                Some(room) if self.rooms.contains(&room) => self.client.leave(&room),
+                Some(room) => self.notice(&format!("you are not in {}", plain_name(&room))),
+                None => self.notice("you are in no room"),
+            },
+            Command::Rooms => self.list_rooms(),
+            Command::Who(room) => self.list_names(room),
+            Command::Status => self.status(),
+            Command::Reconnect => {
+                self.notice("reconnecting");
+                self.client.reconnect();
+            }
+            Command::Help => {
+                let mut text = String::new();
+                for (name, arguments, meaning) in COMMANDS {
+                    // Writing to a String does not fail, here and below.
+                    let _ = writeln!(text, "{:<18} {meaning}", format!("{name} {arguments}"));
+                }
+                text.push_str("all times are UTC");
+                self.notice(&text);
+            }
+            Command::Quit => {}
+        }
+    }
+
+    fn say(&mut self, room: &str, text: String) {
+        match self.client.submit(room, text.clone()) {
+            Ok(id) => self.own.add(Instant::now(), id, room, text),
+            Err(why) => {
+                self.exit = self.exit.max(Exit::Undelivered);
+                self.notice(&format!("not sent: {}", words::send_failure(why)));
+            }
+        }
+    }
+
+    fn list_rooms(&mut self) {
+        let mut text = String::new();
+        for (room, state) in self.rooms.list() {
+            let here = if self.rooms.current() == Some(room) { " (here)" } else { "" };
+            let state = if state == RoomState::Joined { "" } else { " (joining)" };
+            let _ = writeln!(text, "{}{here}{state}", plain_name(room));
+        }
+        self.notice(if text.is_empty() { "you are in no room" } else { text.trim_end() });
+    }
+
+    fn list_names(&mut self, room: Option<String>) {
+        let Some(room) = room.or_else(|| self.rooms.current().map(str::to_owned)) else {
+            self.notice("you are in no room");
+            return;
+        };
+        let names: Vec<String> = self.rooms.names(&room).iter().rev().map(|name| plain_name(name)).collect();
+        let room = plain_name(&room);
+        if names.is_empty() {
+            self.notice(&format!("nobody has been seen in {room} yet"));
+        } else {
+            self.notice(&format!("seen in {room}, the latest first: {}", names.join(", ")));
+        }
+    }
+
+    fn status(&mut self) {
+        let snapshot = self.client.snapshot();
+        let diagnostics = self.client.diagnostics();
+        let mut text = snapshot.state.as_str().to_owned();
+        if let Some(mode) = snapshot.ready {
+            let _ = write!(text, ", {} protocol", mode.as_str());
+        }
+        if let Some(cause) = &snapshot.cause {
+            let _ = write!(text, ": {}", words::cause(cause));
+        }
+        if let State::Reconnecting { retry_at: Some(at), .. } | State::Suspended { retry_at: Some(at), .. } =
+            snapshot.state
+        {
+            let _ = write!(text, "; {}", words::retry(at, self.client.now()));
+        }
+        let _ = write!(
+            text,
+            "\n{} dials, {} connections, {} frames in, {} out, {} messages waiting",
+            diagnostics.dials,
+            diagnostics.connections,
+            diagnostics.frames_in,
+            diagnostics.frames_out,
+            self.own.pending(),
+        );
+        if let Some(rtt) = diagnostics.rtt {
+            let _ = write!(text, "\nround trip {} ms", rtt.as_millis().max(1));
+        }
+        self.notice(&text);
+    }
+}
+
+/// Whether a name is offered for completion: typing it gives that very name and nothing else.
+fn is_typable(name: &str) -> bool {
+    !name.is_empty() && !name.contains(char::is_whitespace) && sanitise::line(name) == name
+}

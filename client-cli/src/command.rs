@@ -1,0 +1,195 @@
+//! A typed line: text to command, nothing else.
+
+/// What a typed line asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Say it in the current room.
+    Say(String),
+    /// Say it in another one.
+    Message {
+        room: String,
+        text: String,
+    },
+    Join(String),
+    /// Leave the current room, or the one named.
+    Leave(Option<String>),
+    Rooms,
+    /// Who has been seen in the current room, or the one named.
+    Who(Option<String>),
+    Status,
+    Reconnect,
+    Quit,
+    Help,
+}
+
+/// The commands: name, arguments, meaning.
+pub(crate) const COMMANDS: [(&str, &str, &str); 9] = [
+    ("/join", "ROOM", "join a room and talk there"),
+    ("/leave", "[ROOM]", "leave this room, or another"),
+    ("/rooms", "", "the rooms you are in"),
+    ("/who", "[ROOM]", "who has been seen in this room, or another"),
+    ("/msg", "ROOM TEXT", "say something in another room"),
+    ("/status", "", "how the connection is"),
+    ("/reconnect", "", "replace the connection by a fresh one"),
+    ("/quit", "", "send what is waiting and leave (Ctrl-D; Ctrl-C leaves at once)"),
+    ("/help", "", "this list; a line that begins with // says the rest with one /"),
+];
+
+/// Reads a line. `None` for a blank one; an error is a sentence for the user.
+pub(crate) fn parse(line: &str) -> Result<Option<Command>, String> {
+    let line = line.trim_end_matches(['\n', '\r']);
+    if line.trim().is_empty() {
+        return Ok(None);
+    }
+    if !line.starts_with('/') {
+        return Ok(Some(Command::Say(line.to_owned())));
+    }
+    if let Some(rest) = line.strip_prefix('/').filter(|rest| rest.starts_with('/')) {
+        return Ok(Some(Command::Say(rest.to_owned())));
+    }
+    let (name, rest) = split_word(line);
+    let rest = rest.trim();
+    let none = |command| if rest.is_empty() { Ok(Some(command)) } else { Err(usage(name)) };
+    let (word, after) = split_word(rest);
+    let optional = || match (word, after.trim()) {
+        ("", _) => Ok(None),
+        (room, "") => Ok(Some(room.to_owned())),
+        _ => Err(usage(name)),
+    };
+    match name {
+        "/join" => match optional()? {
+            Some(room) => Ok(Some(Command::Join(room))),
+            None => Err(usage(name)),
+        },
+        "/leave" => Ok(Some(Command::Leave(optional()?))),
+        "/who" => Ok(Some(Command::Who(optional()?))),
+        "/msg" if !after.trim().is_empty() => {
+            Ok(Some(Command::Message { room: word.to_owned(), text: after.trim().to_owned() }))
+        }
+        "/msg" => Err(usage(name)),
+        "/rooms" => none(Command::Rooms),
+        "/status" => none(Command::Status),
+        "/reconnect" => none(Command::Reconnect),
+        "/quit" => none(Command::Quit),
+        "/help" => none(Command::Help),
+        _ => Err("there is no such command; /help lists them, and // at the start says a /".to_owned()),
+    }
+}
+
+fn usage(name: &str) -> String {
+    let arguments =
+        COMMANDS.iter().find(|(known, ..)| *known == name).map_or("", |(_, arguments, _)| arguments);
+    format!("usage: {name} {arguments}").trim_end().to_owned()
+}
+
+/// The first word, and what follows it.
+fn split_word(text: &str) -> (&str, &str) {
+    text.split_once(char::is_whitespace).unwrap_or((text, ""))
+}
+
+/// What a Tab at the end of `line` may mean: where the word begins, and the words it could become.
+pub(crate) fn complete(line: &str, rooms: &[String], names: &[String]) -> (usize, Vec<String>) {
+    let start = line
+        .rfind(char::is_whitespace)
+        .map_or(0, |at| at + line.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8));
+    let (before, word) = line.split_at(start);
+    let starting = |candidates: &[String], end: &str| {
+        candidates
+            .iter()
+            .filter(|candidate| candidate.starts_with(word))
+            .map(|candidate| format!("{candidate}{end}"))
+            .collect()
+    };
+    if before.is_empty() && word.starts_with('/') {
+        let commands = COMMANDS.iter().filter(|(name, ..)| name.starts_with(word));
+        let found = commands.map(
+            |(name, arguments, _)| {
+                if arguments.is_empty() { (*name).to_owned() } else { format!("{name} ") }
+            },
+        );
+        return (0, found.collect());
+    }
+    let found = match before.trim_end() {
+        "/join" | "/leave" | "/who" => starting(rooms, ""),
+        "/msg" => starting(rooms, " "),
+        // Nothing typed: every name ever seen is no help.
+        _ if word.is_empty() => Vec::new(),
+        "" => starting(names, ": "),
+        _ => starting(names, ""),
+    };
+    (start, found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_command_is_read() {
+        for (line, expected) in [
+            ("hello there ", Command::Say("hello there ".into())),
+            (" /not a command", Command::Say(" /not a command".into())),
+            ("//shrug", Command::Say("/shrug".into())),
+            ("/join  a", Command::Join("a".into())),
+            ("/leave", Command::Leave(None)),
+            ("/leave a ", Command::Leave(Some("a".into()))),
+            ("/rooms", Command::Rooms),
+            ("/who", Command::Who(None)),
+            ("/who a", Command::Who(Some("a".into()))),
+            ("/msg a  b c ", Command::Message { room: "a".into(), text: "b c".into() }),
+            ("/msg a /b", Command::Message { room: "a".into(), text: "/b".into() }),
+            ("/status", Command::Status),
+            ("/reconnect", Command::Reconnect),
+            ("/quit", Command::Quit),
+            ("/help", Command::Help),
+        ] {
+            assert_eq!(parse(line), Ok(Some(expected)), "{line}");
+        }
+        assert_eq!(parse("  "), Ok(None));
+        assert_eq!(parse(""), Ok(None));
+    }
+
+    #[test]
+    fn a_wrong_command_says_how_it_goes() {
+        assert_eq!(parse("/join"), Err("usage: /join ROOM".into()));
+        assert_eq!(parse("/join a b"), Err("usage: /join ROOM".into()));
+        assert_eq!(parse("/msg a"), Err("usage: /msg ROOM TEXT".into()));
+        assert_eq!(parse("/quit now"), Err("usage: /quit".into()));
+        assert!(parse("/nick me").unwrap_err().contains("/help"));
+        assert!(parse("/").is_err());
+    }
+
+    #[test]
+    fn every_command_of_the_list_is_known() {
+        for (name, ..) in COMMANDS {
+            let known = parse(name).is_ok() || parse(name).unwrap_err().starts_with("usage");
+            assert!(known, "{name}");
+        }
+    }
+
+    #[test]
+    fn tab_completes_commands_rooms_and_names() {
+        let rooms = ["lobby".to_owned(), "logs".to_owned()];
+        let names = ["alice".to_owned(), "bob".to_owned()];
+        for (line, start, expected) in [
+            ("/j", 0, &["/join "][..]),
+            ("/r", 0, &["/rooms", "/reconnect"]),
+            ("/join l", 6, &["lobby", "logs"]),
+            ("/join ", 6, &["lobby", "logs"]),
+            ("/msg lob", 5, &["lobby "]),
+            ("al", 0, &["alice: "]),
+            ("hi b", 3, &["bob"]),
+            ("é b", 3, &["bob"]),
+            ("hi ", 3, &[]),
+            ("", 0, &[]),
+            ("/msg lobby a", 11, &["alice"]),
+        ] {
+            let (at, found) = complete(line, &rooms, &names);
+            assert_eq!(
+                (at, found.iter().map(String::as_str).collect::<Vec<_>>()),
+                (start, expected.to_vec()),
+                "{line}"
+            );
+        }
+    }
+}

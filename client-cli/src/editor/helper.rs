@@ -1,0 +1,58 @@
+//! What rustyline asks while a line is being typed.
+
+use super::gate::Gate;
+use super::prompt::Shared;
+use crate::command;
+use rustyline::completion::Completer;
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::{Context, Helper};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+pub(super) struct LineHelper {
+    shared: Arc<Shared>,
+    gate: Arc<Gate>,
+}
+
+impl LineHelper {
+    pub(super) fn new(shared: Arc<Shared>, gate: Arc<Gate>) -> Self {
+        Self { shared, gate }
+    }
+}
+
+impl Helper for LineHelper {}
+
+impl Highlighter for LineHelper {
+    /// The only place that is asked again at every redrawing, so the prompt follows the connection.
+    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, default: bool) -> Cow<'b, str> {
+        if default { Cow::Owned(self.shared.prompt()) } else { Cow::Borrowed(prompt) }
+    }
+}
+
+impl Validator for LineHelper {
+    /// Every line is valid; this is the last moment at which printing is known to go through the editor.
+    fn validate(&self, _: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
+        self.gate.close();
+        Ok(ValidationResult::Valid(None))
+    }
+}
+
+impl Hinter for LineHelper {
+    type Hint = String;
+}
+
+impl Completer for LineHelper {
+    type Candidate = String;
+
+    fn complete(
+        &self,
+        line: &str,
+        position: usize,
+        _: &Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<String>)> {
+        let known = self.shared.lock();
+        Ok(command::complete(line.get(..position).unwrap_or(line), &known.rooms, &known.names))
+    }
+}

@@ -1,0 +1,142 @@
+//! The line being typed: rustyline on a thread of its own, and everything printed above it.
+//!
+//! rustyline's `readline` blocks for ever, so the program ends without joining its thread; [`terminal`] puts the
+//! terminal back in order then. Its external printer has a queue of one and may block, so it has a thread of
+//! its own too ([`crate::outlet`]).
+
+mod gate;
+mod helper;
+mod prompt;
+pub(crate) mod terminal;
+
+use crate::outlet::Outlet;
+use gate::Gate;
+use helper::LineHelper;
+use prompt::FixedWidth;
+pub(crate) use prompt::Shared;
+use rustyline::config::{BellStyle, ColorMode, CompletionType};
+use rustyline::error::ReadlineError;
+use rustyline::history::FileHistory;
+use rustyline::{Config, Editor, ExternalPrinter};
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// Lines the history keeps.
+const HISTORY: usize = 1000;
+/// Lines typed ahead of what the program has dealt with.
+const TYPED: usize = 16;
+
+/// What the user did.
+#[derive(Debug)]
+pub(crate) enum Typed {
+    /// Finished a line. The next prompt comes when `done` is answered or dropped.
+    Line { text: String, done: oneshot::Sender<()> },
+    /// Ctrl-C.
+    Interrupt,
+    /// Ctrl-D, or the terminal is gone.
+    End,
+}
+
+/// A running editor.
+pub(crate) struct LineEditor {
+    pub(crate) typed: mpsc::Receiver<Typed>,
+    /// Prints above the line being typed. Chunks end with a line end.
+    pub(crate) outlet: Outlet,
+}
+
+/// Starts reading lines. Fails when stdin and stdout are not both a terminal that rustyline can use.
+pub(crate) fn start(shared: &Arc<Shared>, history: Option<PathBuf>) -> rustyline::Result<LineEditor> {
+    let config = Config::builder()
+        .auto_add_history(false)
+        .max_history_size(HISTORY)?
+        .history_ignore_dups(true)?
+        .completion_type(CompletionType::List)
+        // The prompt is drawn by the highlighter, which rustyline asks only when colours are on.
+        .color_mode(ColorMode::Forced)
+        .bell_style(BellStyle::None)
+        .build();
+    let mut editor: Editor<LineHelper, FileHistory> = Editor::with_config(config)?;
+    let mut printer = editor.create_external_printer()?;
+    let gate = Arc::new(Gate::default());
+    editor.set_helper(Some(LineHelper::new(Arc::clone(shared), Arc::clone(&gate))));
+    if let Some(history) = &history
+        && let Err(error) = editor.load_history(history)
+    {
+        tracing::debug!(%error, "no history yet");
+    }
+    let printing = Arc::clone(&gate);
+    let outlet = Outlet::to(move |chunk| {
+        let _pass = printing.pass();
+        printer.print(String::from_utf8_lossy(&chunk).into_owned()).map_err(io::Error::other)
+    });
+    let (sender, typed) = mpsc::channel(TYPED);
+    std::thread::spawn(move || {
+        let mut reader = Reader { editor, gate, history };
+        while let Some(typed) = reader.next(&sender) {
+            if sender.blocking_send(typed).is_err() {
+                break;
+            }
+        }
+    });
+    Ok(LineEditor { typed, outlet })
+}
+
+struct Reader {
+    editor: Editor<LineHelper, FileHistory>,
+    gate: Arc<Gate>,
+    history: Option<PathBuf>,
+}
+
+impl Reader {
+    /// Reads one line and waits until the program has dealt with it. The last thing there is to say is returned.
+    fn next(&mut self, sender: &mpsc::Sender<Typed>) -> Option<Typed> {
+        loop {
+            match self.editor.readline(&FixedWidth) {
+                Ok(text) => {
+                    erase(&text, self.editor.dimensions().map(|(columns, _)| usize::from(columns)));
+                    self.remember(&text);
+                    let (done, answered) = oneshot::channel();
+                    if sender.blocking_send(Typed::Line { text, done }).is_err() {
+                        return None;
+                    }
+                    self.gate.open();
+                    // Dropped unanswered: there is no next prompt.
+                    answered.blocking_recv().ok()?;
+                }
+                Err(ReadlineError::Interrupted) => return Some(Typed::Interrupt),
+                Err(ReadlineError::Eof) => return Some(Typed::End),
+                Err(error) => {
+                    tracing::warn!(%error, "the terminal cannot be read any more");
+                    return Some(Typed::End);
+                }
+            }
+        }
+    }
+
+    /// Keeps a line, unless it begins with a space or looks as if a token were in it.
+    fn remember(&mut self, line: &str) {
+        if line.trim().is_empty() || line.starts_with(' ') || line.to_lowercase().contains("token=") {
+            return;
+        }
+        let Some(path) = &self.history else { return };
+        let kept = self
+            .editor
+            .add_history_entry(line)
+            .and_then(|added| if added { self.editor.append_history(path) } else { Ok(()) });
+        if let Err(error) = kept {
+            tracing::debug!(%error, "the history cannot be kept");
+        }
+    }
+}
+
+/// Takes the finished line off the screen: it comes back as a message once it is known what became of it.
+/// Where the line's height is not certain it stays, rather than take a line of others with it.
+fn erase(text: &str, columns: Option<usize>) {
+    let Some(rows) = columns.and_then(|columns| prompt::rows(text, columns)) else { return };
+    let mut stdout = io::stdout().lock();
+    let up = format!("\x1b[{rows}A\r\x1b[J");
+    // A terminal that is gone is noticed by the next read.
+    drop(stdout.write_all(up.as_bytes()).and_then(|()| stdout.flush()));
+}

@@ -1,0 +1,127 @@
+//! The prompt: room and state, changing while a line is being typed.
+//!
+//! rustyline measures the prompt once per line and cannot be told to measure it again. So its width never
+//! changes: the prompt is right-aligned left of the column in which the text of messages begins.
+
+use crate::render::TEXT_COLUMN;
+use crate::sanitise;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use unicode_width::UnicodeWidthChar as _;
+
+/// What the editor's thread needs to know of the chat.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// The room spoken in.
+    pub(crate) room: Option<String>,
+    /// The state's name, unless connected.
+    pub(crate) state: Option<&'static str>,
+    pub(crate) rooms: Vec<String>,
+    pub(crate) names: Vec<String>,
+}
+
+impl Shared {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The prompt as it is now, [`TEXT_COLUMN`] wide.
+    pub(super) fn prompt(&self) -> String {
+        let known = self.lock();
+        let end = match known.state {
+            Some(state) => format!(" ({state})> "),
+            None => "> ".to_owned(),
+        };
+        let room = known.room.as_deref().unwrap_or("no room");
+        let room = sanitise::name(room, TEXT_COLUMN - end.len());
+        let padding = TEXT_COLUMN.saturating_sub(sanitise::display_width(&room) + end.len());
+        format!("{}{room}{end}", " ".repeat(padding))
+    }
+}
+
+/// What rustyline measures: as wide as every prompt.
+pub(super) struct FixedWidth;
+
+const BLANK: &str = "                          ";
+const _: () = assert!(BLANK.len() == TEXT_COLUMN);
+
+impl rustyline::Prompt for FixedWidth {
+    fn raw(&self) -> &str {
+        BLANK
+    }
+}
+
+/// The rows that a finished line and its prompt take; `None` when terminals may disagree about it.
+pub(super) fn rows(text: &str, columns: usize) -> Option<usize> {
+    let (mut row, mut column) = (1, TEXT_COLUMN);
+    if columns <= TEXT_COLUMN {
+        return None;
+    }
+    for c in text.chars() {
+        if c == '\n' {
+            (row, column) = (row + 1, 0);
+            continue;
+        }
+        // Controls, marks, joiners, flags and skin tones: how much room they take is a matter of opinion.
+        let width = match c {
+            '\u{1f1e6}'..='\u{1f1ff}' | '\u{1f3fb}'..='\u{1f3ff}' => return None,
+            c => c.width().filter(|width| *width > 0)?,
+        };
+        column += width;
+        if column > columns {
+            (row, column) = (row + 1, width);
+        }
+    }
+    // A row filled to its end: the cursor is on the next one already.
+    if column == columns {
+        row += 1;
+    }
+    Some(row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prompt(room: Option<&str>, state: Option<&'static str>) -> String {
+        let shared = Shared::default();
+        *shared.lock() = Known { room: room.map(str::to_owned), state, ..Known::default() };
+        shared.prompt()
+    }
+
+    #[test]
+    fn the_prompt_says_room_and_state_and_never_changes_its_width() {
+        assert!(prompt(Some("lobby"), None).ends_with(" lobby> "));
+        assert!(prompt(Some("lobby"), Some("reconnecting")).ends_with(" lobby (reconnecting)> "));
+        assert!(prompt(None, None).ends_with(" no room> "));
+        for room in
+            ["lobby", "a room with a very long name indeed", "部屋部屋部屋部屋部屋部屋部屋", "x\u{1b}[2J"]
+        {
+            for state in [None, Some("connecting"), Some("reconnecting"), Some("suspended")] {
+                let prompt = prompt(Some(room), state);
+                assert_eq!(sanitise::display_width(&prompt), TEXT_COLUMN, "{prompt:?}");
+                assert!(state.is_none_or(|state| prompt.contains(state)));
+                assert!(!prompt.contains('\u{1b}'));
+            }
+        }
+    }
+
+    #[test]
+    fn rows_are_counted_as_the_editor_lays_them_out() {
+        assert_eq!(rows("hello", 80), Some(1));
+        assert_eq!(rows(&"x".repeat(53), 80), Some(1));
+        assert_eq!(rows(&"x".repeat(54), 80), Some(2));
+        assert_eq!(rows(&"x".repeat(55), 80), Some(2));
+        assert_eq!(rows(&"x".repeat(134), 80), Some(3));
+        assert_eq!(rows("a\nb", 80), Some(2));
+        assert_eq!(rows("部屋", 28), Some(2));
+        assert_eq!(rows("部屋", 29), Some(2));
+        assert_eq!(rows("e\u{301}", 80), None);
+        assert_eq!(rows("👍🏽", 80), None);
+        assert_eq!(rows("x", 10), None);
+    }
+}

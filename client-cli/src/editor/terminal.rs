@@ -1,0 +1,45 @@
+//! The terminal itself: its width, and its state before the editor changed it.
+
+/// The width used when the terminal does not tell.
+const USUAL_WIDTH: usize = 80;
+
+/// Columns of the terminal on stdout, as it is now.
+pub(crate) fn width() -> usize {
+    terminal_size::terminal_size_of(std::io::stdout())
+        .map(|(width, _)| usize::from(width.0))
+        .filter(|width| *width > 0)
+        .unwrap_or(USUAL_WIDTH)
+}
+
+/// What the terminal was like. Ending the program while the editor reads would leave it raw.
+#[cfg(unix)]
+pub(crate) struct Before(Option<rustix::termios::Termios>);
+
+#[cfg(unix)]
+impl Before {
+    pub(crate) fn remember() -> Self {
+        Self(rustix::termios::tcgetattr(std::io::stdin()).ok())
+    }
+
+    /// Puts the terminal back and takes the prompt off it.
+    pub(crate) fn restore(&self) {
+        use std::io::Write as _;
+        let Some(before) = &self.0 else { return };
+        let _ = rustix::termios::tcsetattr(std::io::stdin(), rustix::termios::OptionalActions::Now, before);
+        let mut stdout = std::io::stdout().lock();
+        // Bracketed paste off, and a clean line. A terminal that is gone needs neither.
+        drop(stdout.write_all(b"\x1b[?2004l\r\x1b[J").and_then(|()| stdout.flush()));
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) struct Before;
+
+#[cfg(not(unix))]
+impl Before {
+    pub(crate) fn remember() -> Self {
+        Self
+    }
+
+    pub(crate) fn restore(&self) {}
+}

@@ -1,0 +1,107 @@
+//! Causes and outcomes in words for people.
+
+use crate::error::Failure;
+use crate::sanitise;
+use rejoin::{Cause, CauseCode, DialErrorKind, SendFailure, Timestamp};
+
+/// What happened, in a few words, made harmless.
+pub(crate) fn cause(cause: &Cause) -> String {
+    let text = sanitise::line(&cause.text);
+    let with = |what: &str| if text.is_empty() { what.to_owned() } else { format!("{what}: {text}") };
+    match cause.code {
+        CauseCode::Requested => "as asked".to_owned(),
+        CauseCode::Closed(1000) => with("the server closed the connection"),
+        CauseCode::Closed(1001 | 1012 | 4010) => with("the server is restarting"),
+        CauseCode::Closed(1013 | 4008 | 4011) => with("the server is overloaded"),
+        CauseCode::Closed(4002) => with("the token has expired"),
+        CauseCode::Closed(code) => with(&format!("the server closed the connection ({code})")),
+        CauseCode::ConnectionLost => with("connection lost"),
+        CauseCode::DeadPeer => with("the server does not answer"),
+        CauseCode::NetworkChanged => with("the network changed"),
+        CauseCode::ProtocolError => with("the server broke the WebSocket protocol"),
+        CauseCode::FrameTooLarge => with("the server sent a frame that is too large"),
+        CauseCode::Unauthorized => with("the server refused the token"),
+        CauseCode::TokenUnavailable => with("no token"),
+        CauseCode::GaveUp => with("gave up after the last attempt allowed"),
+        CauseCode::Dial(DialErrorKind::Timeout) => "cannot connect: no answer in time".to_owned(),
+        CauseCode::Dial(DialErrorKind::Certificate) => with("the certificate does not verify"),
+        _ => with("cannot connect"),
+    }
+}
+
+/// What the user can do about it, when the connection has ended for good.
+pub(crate) fn advice(code: CauseCode) -> Option<&'static str> {
+    match code {
+        CauseCode::Unauthorized => {
+            Some("give a valid token with --token-file, --token-command or REJOIN_TOKEN")
+        }
+        CauseCode::TokenUnavailable => Some("check the token file or command"),
+        CauseCode::Dial(DialErrorKind::Certificate) => {
+            Some("trust the server's certificate authority with --ca FILE, or check the host name")
+        }
+        CauseCode::Dial(DialErrorKind::NotWebSocket | DialErrorKind::Http(_)) => {
+            Some("check the URL's path; `rejoin doctor URL` shows what answers there")
+        }
+        CauseCode::GaveUp => Some("the default policy has no limit of attempts: leave out --policy legacy"),
+        _ => None,
+    }
+}
+
+/// The failure that a terminal cause ends the program with.
+pub(crate) fn failure(reason: Option<&Cause>) -> Failure {
+    let Some(reason) = reason else {
+        return Failure::terminal("failed", "the connection has ended for good");
+    };
+    let failure = Failure::terminal(reason.code.as_str(), cause(reason));
+    match advice(reason.code) {
+        Some(advice) => failure.hint(advice),
+        None => failure,
+    }
+}
+
+/// When the next attempt is made.
+pub(crate) fn retry(at: Timestamp, now: Timestamp) -> String {
+    // Rounded up: "in 0 s" is no news.
+    match (at - now).as_millis().div_ceil(1000) {
+        0 => "retrying now".to_owned(),
+        seconds => format!("retrying in {seconds} s"),
+    }
+}
+
+/// Why a message was not sent.
+pub(crate) fn send_failure(why: SendFailure) -> String {
+    match why {
+        SendFailure::QueueFull => "too many messages are waiting".to_owned(),
+        SendFailure::TooLarge => "it is too long".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_servers_words_are_kept_and_made_harmless() {
+        let given = Cause { code: CauseCode::Closed(4400), text: "\u{1b}]0;x".into(), will_retry: true };
+        assert_eq!(cause(&given), "the server closed the connection (4400): ^[]0;x");
+        let given = Cause { code: CauseCode::ConnectionLost, text: "".into(), will_retry: true };
+        assert_eq!(cause(&given), "connection lost");
+    }
+
+    #[test]
+    fn the_wait_is_rounded_up_to_seconds() {
+        let now = Timestamp::from_millis(1000);
+        assert_eq!(retry(Timestamp::from_millis(3001), now), "retrying in 3 s");
+        assert_eq!(retry(Timestamp::from_millis(1001), now), "retrying in 1 s");
+        assert_eq!(retry(now, now), "retrying now");
+    }
+
+    #[test]
+    fn a_terminal_cause_says_what_to_do() {
+        let reason = Cause { code: CauseCode::Unauthorized, text: "Unauthorized".into(), will_retry: false };
+        let failure = failure(Some(&reason));
+        assert_eq!((failure.exit.code(), failure.code), (3, "unauthorized"));
+        assert!(failure.render().contains("--token-file"));
+    }
+}
