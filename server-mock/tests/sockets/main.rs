@@ -1,4 +1,17 @@
 //! The server over real sockets, spoken to by plain tokio-tungstenite clients.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, and its helpers fail for it"
+)]
 
+mod admin;
+mod binary;
 mod client;
+mod doors;
+mod drain;
+mod faults;
+mod limits;
 mod rooms;

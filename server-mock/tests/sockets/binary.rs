@@ -1,0 +1,104 @@
+//! The binary itself: its first lines, its signals, its exit status, its log.
+
+use crate::client::{Client, message, soon};
+use std::io::Write as _;
+use std::process::Stdio;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rejoin-server"));
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+async fn start(arguments: &[&str]) -> (Child, Lines<BufReader<ChildStdout>>) {
+    let mut child = command(arguments).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    (child, lines)
+}
+
+async fn line(lines: &mut Lines<BufReader<ChildStdout>>) -> String {
+    soon(lines.next_line()).await.unwrap().unwrap()
+}
+
+async fn signal(child: &Child, name: &str) {
+    let id = child.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-s", name, &id]).status().await.unwrap().success());
+}
+
+/// Exit status and standard error of a run that ends by itself.
+async fn run(arguments: &[&str]) -> (Option<i32>, String) {
+    let output = soon(command(arguments).output()).await.unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[tokio::test]
+async fn it_says_where_it_listens_and_a_sigterm_drains_it_with_status_0() {
+    let (mut child, mut lines) = start(&["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]).await;
+    let first = line(&mut lines).await;
+    let url = first.strip_prefix("listening on ").unwrap();
+    assert!(url.starts_with("ws://127.0.0.1:") && url.ends_with("/ws"), "{url}");
+    let second = line(&mut lines).await;
+    assert!(second.starts_with("admin on http://127.0.0.1:"), "{second}");
+    let mut ada = Client::in_room(url, "ada", "lobby").await;
+    signal(&child, "TERM").await;
+    assert_eq!(ada.close_code().await, 1012);
+    drop(ada);
+    assert_eq!(soon(child.wait()).await.unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_second_signal_stops_it_at_once() {
+    let (mut child, mut lines) = start(&["--listen", "127.0.0.1:0"]).await;
+    let first = line(&mut lines).await;
+    let url = first.strip_prefix("listening on ").unwrap();
+    // A half-open client would be waited for; a second one shows that the drain has begun.
+    let mut ada = Client::open(url, "ada").await;
+    ada.sync().await;
+    signal(&child, "INT").await;
+    assert_eq!(ada.close_code().await, 1012);
+    signal(&child, "INT").await;
+    assert_eq!(soon(child.wait()).await.unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn usage_errors_have_status_2_and_a_taken_address_1() {
+    let (status, text) = run(&["--listen", "0.0.0.0:0"]).await;
+    assert_eq!(status, Some(2));
+    assert!(text.contains("--auth tokens=FILE"), "{text}");
+    assert_eq!(run(&["--path", "ws"]).await.0, Some(2));
+    assert_eq!(run(&["--auth", "jwt=key"]).await.0, Some(2));
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (status, text) = run(&["--listen", &address]).await;
+    assert_eq!(status, Some(1));
+    assert!(text.contains(&address), "{text}");
+}
+
+#[tokio::test]
+async fn neither_tokens_nor_what_is_said_appear_in_the_log() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(file, "token-canary ada").unwrap();
+    let auth = format!("tokens={}", file.path().display());
+    let (mut child, mut lines) =
+        start(&["--listen", "127.0.0.1:0", "--auth", &auth, "-v", "--log", "json"]).await;
+    let first = line(&mut lines).await;
+    let url = first.strip_prefix("listening on ").unwrap();
+    let mut ada = Client::in_room(url, "token-canary", "lobby").await;
+    ada.say(&message("lobby", "content-canary")).await;
+    ada.hear().await;
+    let mut nobody = Client::open(url, "bad-canary").await;
+    assert_eq!(nobody.close_code().await, 4001);
+    signal(&child, "TERM").await;
+    assert_eq!(ada.close_code().await, 1012);
+    drop((ada, nobody));
+    let mut log = String::new();
+    soon(child.stderr.take().unwrap().read_to_string(&mut log)).await.unwrap();
+    assert!(log.contains("draining") && !log.contains("canary"), "{log}");
+}

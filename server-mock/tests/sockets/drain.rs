@@ -1,0 +1,100 @@
+//! How a server ends.
+
+use crate::client::{Client, message, server, soon};
+use rejoin_server::{Config, Server};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+#[tokio::test]
+async fn a_drain_closes_with_1012_after_what_was_queued_and_then_the_server_is_gone() {
+    let server = server(|config| config.limits.drain_rate = 1_000).await;
+    let url = server.url();
+    let mut ada = Client::in_room(&url, "ada", "lobby").await;
+    let mut bob = Client::in_room(&url, "bob", "lobby").await;
+    ada.hear().await;
+    for number in 0..200 {
+        ada.say(&message("lobby", &number.to_string())).await;
+    }
+    // The last one has gone through the hub: bob's copies are queued or written.
+    for _ in 0..200 {
+        ada.hear().await;
+    }
+    let drained = tokio::spawn(server.drain());
+    for number in 0..200 {
+        assert_eq!(bob.hear_json().await["content"], number.to_string());
+    }
+    assert_eq!(bob.close_code().await, 1012);
+    assert_eq!(ada.close_code().await, 1012);
+    drop((ada, bob));
+    soon(drained).await.unwrap();
+    assert!(matches!(Client::try_open(&url, &[]).await, Err(Error::Io(_))));
+}
+
+#[tokio::test]
+async fn while_it_drains_a_server_refuses_with_503_and_is_not_ready() {
+    let mut config = Config::default();
+    config.limits.drain_rate = 1;
+    config.drain = Duration::from_secs(3_600);
+    config.admin = Some("127.0.0.1:0".parse().unwrap());
+    let server = Server::bind(config).await.unwrap();
+    let (url, admin) = (server.url(), server.admin_url().unwrap());
+    let (begin, begun) = oneshot::channel::<()>();
+    let running = tokio::spawn(server.run(async { begun.await.unwrap_or_default() }));
+    let mut ada = Client::open(&url, "ada").await;
+    let mut bob = Client::open(&url, "bob").await;
+    ada.sync().await;
+    bob.sync().await;
+    begin.send(()).unwrap();
+    assert_eq!(ada.close_code().await, 1012);
+    let refused = Client::try_open(&format!("{url}?token=cyd"), &[]).await;
+    let Err(Error::Http(response)) = refused else { panic!("it was let in") };
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["retry-after"]),
+        (503, &"5".parse().unwrap())
+    );
+    let ready = crate::doors::http(&admin, "GET /readyz HTTP/1.1\nHost: x\nConnection: close\n\n").await;
+    assert!(ready.starts_with("HTTP/1.1 503 "), "{ready}");
+    // Bob's turn comes within the window, and until then he is served.
+    bob.sync().await;
+    assert_eq!(bob.close_code().await, 1012);
+    drop((ada, bob));
+    soon(running).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_drain_of_an_empty_server_ends_at_once() {
+    soon(server(|_| {}).await.drain()).await;
+}
+
+#[tokio::test]
+async fn a_stop_cuts_everybody_without_a_close_frame() {
+    let server = server(|_| {}).await;
+    let url = server.url();
+    let mut ada = Client::open(&url, "ada").await;
+    ada.sync().await;
+    soon(server.stop()).await;
+    ada.cut().await;
+    assert!(matches!(Client::try_open(&url, &[]).await, Err(Error::Io(_))));
+}
+
+#[tokio::test]
+async fn dropping_the_handle_stops_the_server_too() {
+    let server = server(|_| {}).await;
+    let mut ada = Client::open(&server.url(), "ada").await;
+    ada.sync().await;
+    drop(server);
+    ada.cut().await;
+}
+
+#[tokio::test]
+async fn a_peers_own_close_is_answered_with_its_code() {
+    use futures_util::SinkExt as _;
+    use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+    let server = server(|_| {}).await;
+    let mut ada = Client::open(&server.url(), "ada").await;
+    let frame = CloseFrame { code: 4901.into(), reason: "page hidden".into() };
+    ada.0.send(Message::Close(Some(frame))).await.unwrap();
+    assert_eq!(ada.close_code().await, 4901);
+    ada.cut().await;
+}

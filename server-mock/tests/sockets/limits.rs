@@ -1,0 +1,143 @@
+//! What one connection may take, and the close codes (protocol.md §2.5).
+
+use crate::client::{Client, join, message, server, soon};
+use futures_util::SinkExt as _;
+use std::time::Duration;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::{Bytes, Message};
+
+#[tokio::test]
+async fn a_frame_beyond_the_limit_is_closed_with_1009_and_one_at_the_limit_is_not() {
+    let server = server(|_| {}).await;
+    let mut ada = Client::open(&server.url(), "ada").await;
+    ada.say(&" ".repeat(64 << 10)).await;
+    assert_eq!(ada.hear().await, r#"{"type":"error","message":"Invalid JSON"}"#);
+    let _ = ada.0.send(Message::text(" ".repeat((64 << 10) + 1))).await;
+    assert_eq!(ada.close_code().await, 1009);
+}
+
+#[tokio::test]
+async fn content_beyond_the_limit_is_an_error_and_nothing_else() {
+    let server = server(|_| {}).await;
+    let mut ada = Client::in_room(&server.url(), "ada", "lobby").await;
+    ada.say(&message("lobby", &"x".repeat((8 << 10) + 1))).await;
+    assert_eq!(ada.hear().await, r#"{"type":"error","message":"content is too long"}"#);
+    ada.say(&message("lobby", &"x".repeat(8 << 10))).await;
+    assert_eq!(ada.hear_json().await["type"], "message");
+}
+
+#[tokio::test]
+async fn a_binary_frame_is_closed_with_1003() {
+    let server = server(|_| {}).await;
+    let mut ada = Client::open(&server.url(), "ada").await;
+    ada.0.send(Message::binary(vec![1])).await.unwrap();
+    assert_eq!(ada.close_code().await, 1003);
+}
+
+#[tokio::test]
+async fn text_that_is_not_utf8_is_closed_with_1007() {
+    let server = server(|_| {}).await;
+    let mut ada = Client::open(&server.url(), "ada").await;
+    let frame = Frame::message(Bytes::from_static(&[0xff, 0xfe]), OpCode::Data(Data::Text), true);
+    ada.0.send(Message::Frame(frame)).await.unwrap();
+    assert_eq!(ada.close_code().await, 1007);
+}
+
+#[tokio::test]
+async fn a_flood_of_pings_is_closed_with_4008() {
+    let server = server(|_| {}).await;
+    let mut ada = Client::open(&server.url(), "ada").await;
+    for _ in 0..101 {
+        ada.0.feed(Message::Ping(Bytes::new())).await.unwrap();
+    }
+    ada.0.flush().await.unwrap();
+    assert_eq!(ada.close_code().await, 4008);
+}
+
+#[tokio::test]
+async fn sends_beyond_the_rate_are_answered_by_an_error() {
+    let server = server(|config| config.hub.rate = Some(0.5)).await;
+    let mut ada = Client::in_room(&server.url(), "ada", "lobby").await;
+    ada.say(&message("lobby", "1")).await;
+    ada.say(&message("lobby", "2")).await;
+    assert_eq!(ada.hear_json().await["content"], "1");
+    assert_eq!(ada.hear().await, r#"{"type":"error","message":"rate limited"}"#);
+}
+
+#[tokio::test]
+async fn a_user_with_too_many_connections_is_closed_with_4011() {
+    let server = server(|config| config.hub.sockets_per_user = 1).await;
+    let mut first = Client::open(&server.url(), "ada").await;
+    first.sync().await;
+    let mut second = Client::open(&server.url(), "ada").await;
+    assert_eq!(second.close_code().await, 4011);
+    first.sync().await;
+}
+
+#[tokio::test]
+async fn one_that_does_not_read_is_closed_with_4012_and_the_others_hear_everything() {
+    let server = server(|config| {
+        config.limits.queue_frames = 16;
+        config.limits.queue_bytes = 64 << 10;
+    })
+    .await;
+    let mut slow = Client::in_room(&server.url(), "slow", "lobby").await;
+    let mut ada = Client::in_room(&server.url(), "ada", "lobby").await;
+    assert_eq!(slow.hear_json().await["type"], "user_joined");
+    // Whatever the kernel's buffers hold: more than that.
+    let (content, count) = ("x".repeat(8 << 10), 2_000);
+    for number in 0..count {
+        ada.say(&message("lobby", &format!("{number} {}", &content[..8_000]))).await;
+        let heard = ada.hear_json().await;
+        assert!(heard["content"].as_str().unwrap().starts_with(&format!("{number} ")));
+    }
+    // Its room is free of it: one who joins as the only other hears of nobody but ada.
+    let code = soon(async {
+        loop {
+            match slow.next().await {
+                Ok(Message::Close(frame)) => return frame.map(|frame| u16::from(frame.code)),
+                Ok(_) => {}
+                // The close frame may be lost behind what could not be written.
+                Err(_) => return None,
+            }
+        }
+    })
+    .await;
+    assert!(code.is_none_or(|code| code == 4012), "{code:?}");
+}
+
+#[tokio::test]
+async fn a_peer_that_never_answers_pings_is_cut_without_a_close_frame() {
+    let server = server(|config| config.hub.heartbeat = Duration::from_millis(100)).await;
+    // Raw TCP: it upgrades and says nothing more, not even pong.
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let address = server.url().split('/').nth(2).unwrap().to_owned();
+    let mut mute = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = "GET /ws?token=ada HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                   Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    mute.write_all(request.as_bytes()).await.unwrap();
+    let mut all = Vec::new();
+    soon(mute.read_to_end(&mut all)).await.unwrap();
+    let head = all.windows(4).position(|end| end == b"\r\n\r\n").unwrap();
+    assert!(
+        all.windows(28).any(|part| part == b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+        "the accept key of RFC 6455"
+    );
+    assert_eq!(&all[head + 4..], [0x89, 0], "one ping and then the end");
+}
+
+#[tokio::test]
+async fn a_peer_that_answers_pings_stays() {
+    let server = server(|config| config.hub.heartbeat = Duration::from_millis(30)).await;
+    let mut ada = Client::open(&server.url(), "ada").await;
+    let mut pings = 0;
+    while pings < 5 {
+        use futures_util::StreamExt as _;
+        match soon(ada.0.next()).await.unwrap().unwrap() {
+            Message::Ping(_) => pings += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    ada.say(&join("lobby")).await;
+}
