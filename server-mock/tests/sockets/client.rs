@@ -19,8 +19,9 @@ pub(crate) async fn server(change: impl FnOnce(&mut Config)) -> ServerHandle {
 }
 
 /// Anything that must happen, and soon.
-pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
-    timeout(PATIENCE, future).await.expect("it happens within 20 s")
+pub(crate) fn soon<T>(future: impl Future<Output = T>) -> impl Future<Output = T> {
+    let waiting = timeout(PATIENCE, Box::pin(future));
+    async { waiting.await.expect("it happens within 20 s") }
 }
 
 pub(crate) struct Client(pub(crate) WebSocketStream<MaybeTlsStream<TcpStream>>);

@@ -1,6 +1,7 @@
 //! Who gets in, and what the others are told.
 
 use crate::client::{Client, join, server, soon};
+use futures_util::{SinkExt as _, StreamExt as _};
 use rejoin_server::auth::Tokens;
 use rejoin_server::{Auth, Config};
 use std::net::SocketAddr;
@@ -173,7 +174,6 @@ async fn rooms_work_over_tls_and_the_url_says_so() {
     let stream = tokio_rustls::TlsConnector::from(Arc::new(client)).connect(name, stream).await.unwrap();
     let url = format!("{}?token=ada", server.url());
     let (mut socket, _) = soon(tokio_tungstenite::client_async(url, stream)).await.unwrap();
-    use futures_util::{SinkExt as _, StreamExt as _};
     socket.send(join("lobby").into()).await.unwrap();
     socket.send("?".into()).await.unwrap();
     let heard = soon(socket.next()).await.unwrap().unwrap();

@@ -39,13 +39,13 @@ async fn while_it_drains_a_server_refuses_with_503_and_is_not_ready() {
     config.admin = Some("127.0.0.1:0".parse().unwrap());
     let server = Server::bind(config).await.unwrap();
     let (url, admin) = (server.url(), server.admin_url().unwrap());
-    let (begin, begun) = oneshot::channel::<()>();
-    let running = tokio::spawn(server.run(async { begun.await.unwrap_or_default() }));
+    let (shutdown, told) = oneshot::channel::<()>();
+    let running = tokio::spawn(server.run(async { told.await.unwrap_or_default() }));
     let mut ada = Client::open(&url, "ada").await;
     let mut bob = Client::open(&url, "bob").await;
     ada.sync().await;
     bob.sync().await;
-    begin.send(()).unwrap();
+    shutdown.send(()).unwrap();
     assert_eq!(ada.close_code().await, 1012);
     let refused = Client::try_open(&format!("{url}?token=cyd"), &[]).await;
     let Err(Error::Http(response)) = refused else { panic!("it was let in") };

@@ -1,8 +1,9 @@
 //! What one connection may take, and the close codes (protocol.md §2.5).
 
 use crate::client::{Client, join, message, server, soon};
-use futures_util::SinkExt as _;
+use futures_util::{SinkExt as _, StreamExt as _};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
@@ -92,7 +93,6 @@ async fn one_that_does_not_read_is_closed_with_4012_and_the_others_hear_everythi
         let heard = ada.hear_json().await;
         assert!(heard["content"].as_str().unwrap().starts_with(&format!("{number} ")));
     }
-    // Its room is free of it: one who joins as the only other hears of nobody but ada.
     let code = soon(async {
         loop {
             match slow.next().await {
@@ -111,7 +111,6 @@ async fn one_that_does_not_read_is_closed_with_4012_and_the_others_hear_everythi
 async fn a_peer_that_never_answers_pings_is_cut_without_a_close_frame() {
     let server = server(|config| config.hub.heartbeat = Duration::from_millis(100)).await;
     // Raw TCP: it upgrades and says nothing more, not even pong.
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let address = server.url().split('/').nth(2).unwrap().to_owned();
     let mut mute = tokio::net::TcpStream::connect(address).await.unwrap();
     let request = "GET /ws?token=ada HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -133,7 +132,6 @@ async fn a_peer_that_answers_pings_stays() {
     let mut ada = Client::open(&server.url(), "ada").await;
     let mut pings = 0;
     while pings < 5 {
-        use futures_util::StreamExt as _;
         match soon(ada.0.next()).await.unwrap().unwrap() {
             Message::Ping(_) => pings += 1,
             other => panic!("{other:?}"),
