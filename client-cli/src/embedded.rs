@@ -41,6 +41,6 @@ pub(crate) async fn run(arguments: ServeArgs) -> Result<Exit, Failure> {
         Err(error @ (ServeError::Usage(_) | ServeError::Bind(BindError::Path(_)))) => {
             Err(Failure::usage("serve", error.to_string()))
         }
-        Err(error) => Err(Failure { exit: Exit::Undelivered, ..Failure::usage("serve", error.to_string()) }),
+        Err(error) => Err(Failure { exit: Exit::Incomplete, ..Failure::usage("serve", error.to_string()) }),
     }
 }

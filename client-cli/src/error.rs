@@ -9,8 +9,8 @@ pub(crate) enum Exit {
     /// All went well.
     #[default]
     Success,
-    /// A send failed, or its outcome is unknown.
-    Undelivered,
+    /// Something was not done for certain: a send, a step of the doctor's, serving.
+    Incomplete,
     /// The connection ended for good, and not by our wish.
     Terminal,
     /// The command line, the configuration or the input files are wrong.
@@ -23,7 +23,7 @@ impl Exit {
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Success => 0,
-            Self::Undelivered => 1,
+            Self::Incomplete => 1,
             Self::Usage => 2,
             Self::Terminal => 3,
             Self::Interrupted => 130,
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn of_several_ends_the_strongest_counts() {
-        let ends = [Exit::Success, Exit::Undelivered, Exit::Terminal, Exit::Usage, Exit::Interrupted];
+        let ends = [Exit::Success, Exit::Incomplete, Exit::Terminal, Exit::Usage, Exit::Interrupted];
         assert!(ends.is_sorted());
         assert_eq!(ends.map(Exit::code), [0, 1, 3, 2, 130]);
     }

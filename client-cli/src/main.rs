@@ -3,21 +3,28 @@
 mod args;
 mod chat;
 mod command;
+mod doctor;
 mod editor;
 mod embedded;
 mod error;
+#[cfg(test)]
+mod hostile;
 mod json_safe;
 mod lines;
 mod logging;
+mod narrate;
 mod outlet;
 mod pipe;
 mod profile;
 mod proxy_env;
 mod render;
+mod rooms;
 mod run;
 mod sanitise;
+mod send;
 mod settings;
 mod signals;
+mod tail;
 mod token;
 mod words;
 

@@ -10,7 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Columns left of the text: time, name, gutter.
 pub(crate) const TEXT_COLUMN: usize = 26;
-const NAME_WIDTH: usize = TEXT_COLUMN - "00:00:00 ".len() - " │ ".len();
+/// After the time and a space; before a space, the gutter and a space.
+const NAME_WIDTH: usize = TEXT_COLUMN - 9 - 3;
 /// Names elsewhere than in columns.
 const PLAIN_NAME_WIDTH: usize = 64;
 /// However narrow the terminal is, the text keeps this many columns.

@@ -3,7 +3,7 @@
 use crate::args::{Arguments, Command, LogArgs};
 use crate::error::{Exit, Failure, without_tokens};
 use crate::signals::Signals;
-use crate::{chat, embedded, logging, pipe};
+use crate::{chat, doctor, embedded, logging, pipe, send, tail};
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 use std::io::Write as _;
@@ -79,7 +79,11 @@ fn connected(command: Command) -> Result<Exit, Failure> {
         match command {
             Command::Chat(arguments) => chat::run(&arguments, signals).await,
             Command::Pipe(arguments) => pipe::run(&arguments, signals).await,
-            _ => Ok(Exit::Usage),
+            Command::Send(arguments) => send::run(&arguments, signals).await,
+            Command::Tail(arguments) => tail::run(&arguments, signals).await,
+            Command::Doctor(arguments) => doctor::run(&arguments, signals).await,
+            // Dealt with before the network comes into it.
+            Command::Serve(_) | Command::Completions { .. } | Command::Man => Ok(Exit::Success),
         }
     });
     // Not waiting for what may be stuck in the system, such as the look-up of a name.

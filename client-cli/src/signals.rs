@@ -50,3 +50,10 @@ impl Signals {
         Signal::Interrupt
     }
 }
+
+impl Signals {
+    /// Waits for Ctrl-C, however often the system asks for an orderly end. Cancel safe.
+    pub(crate) async fn interrupted(&mut self) {
+        while self.next().await != Signal::Interrupt {}
+    }
+}

@@ -6,7 +6,7 @@ use rejoin::{Cause, CauseCode, DialErrorKind, SendFailure, Timestamp};
 
 /// What happened, in a few words, made harmless.
 pub(crate) fn cause(cause: &Cause) -> String {
-    let text = sanitise::line(&cause.text);
+    let text = sanitise::line(without_errno(&cause.text));
     let with = |what: &str| if text.is_empty() { what.to_owned() } else { format!("{what}: {text}") };
     match cause.code {
         CauseCode::Requested => "as asked".to_owned(),
@@ -27,6 +27,11 @@ pub(crate) fn cause(cause: &Cause) -> String {
         CauseCode::Dial(DialErrorKind::Certificate) => with("the certificate does not verify"),
         _ => with("cannot connect"),
     }
+}
+
+/// The operating system's words without its number, which says the same to fewer people.
+pub(crate) fn without_errno(text: &str) -> &str {
+    text.rfind(" (os error ").filter(|_| text.ends_with(')')).and_then(|at| text.get(..at)).unwrap_or(text)
 }
 
 /// What the user can do about it, when the connection has ended for good.
@@ -87,6 +92,15 @@ mod tests {
         assert_eq!(cause(&given), "the server closed the connection (4400): ^[]0;x");
         let given = Cause { code: CauseCode::ConnectionLost, text: "".into(), will_retry: true };
         assert_eq!(cause(&given), "connection lost");
+    }
+
+    #[test]
+    fn the_number_of_a_system_error_is_left_out() {
+        assert_eq!(
+            without_errno("1.2.3.4:5: Connection refused (os error 111)"),
+            "1.2.3.4:5: Connection refused"
+        );
+        assert_eq!(without_errno("no such thing"), "no such thing");
     }
 
     #[test]

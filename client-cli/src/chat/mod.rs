@@ -3,7 +3,6 @@
 
 mod front;
 mod own;
-mod rooms;
 mod talk;
 
 use crate::args::ChatArgs;
@@ -15,7 +14,7 @@ use crate::signals::{Signal, Signals};
 use crate::token::TokenFrom;
 use crate::{embedded, words};
 use front::{Front, Heard};
-use rejoin::Cause;
+use rejoin::{Cause, State};
 use std::sync::Arc;
 use std::time::Duration;
 use talk::Talk;
@@ -81,12 +80,8 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
     tokio::select! {
         biased;
         () = finish => Ok(exit),
-        () = interrupted(&mut signals) => Ok(Exit::Interrupted),
+        () = signals.interrupted() => Ok(Exit::Interrupted),
     }
-}
-
-async fn interrupted(signals: &mut Signals) {
-    while signals.next().await != Signal::Interrupt {}
 }
 
 /// On this machine's own servers nobody needs a token to try a chat.
@@ -162,10 +157,10 @@ impl Chat {
     async fn run(&mut self, signals: &mut Signals) -> End {
         loop {
             self.move_on();
-            let unprinted = !self.talk.printed.is_empty();
-            let keeps_up = self.talk.printed.len() < MOST_UNPRINTED;
+            let unprinted = !self.talk.narrator.printed.is_empty();
+            let keeps_up = self.talk.narrator.printed.len() < MOST_UNPRINTED;
             if self.phase == Phase::Ended && !unprinted {
-                return self.talk.failed.take().map_or(End::Done, End::Failed);
+                return self.talk.narrator.failed.take().map_or(End::Done, End::Failed);
             }
             let may_read = self.phase == Phase::Open && keeps_up && self.talk.own.pending() < MOST_PENDING;
             let deadline = self.deadline();
@@ -175,7 +170,7 @@ impl Chat {
                     Signal::Interrupt => return End::Interrupted,
                     Signal::Terminate => self.leave(),
                 },
-                result = self.front.outlet.write(&mut self.talk.printed), if unprinted => {
+                result = self.front.outlet.write(&mut self.talk.narrator.printed), if unprinted => {
                     if result == Err(ReaderGone) {
                         return End::ReaderGone;
                     }
@@ -184,7 +179,7 @@ impl Chat {
                     if batch.is_empty() {
                         self.phase = Phase::Ended;
                     }
-                    self.talk.set_layout(self.front.layout());
+                    self.talk.narrator.set_layout(self.front.layout());
                     let pending = self.talk.own.pending();
                     self.talk.take_events(batch);
                     if matches!(self.phase, Phase::Draining(_)) && self.talk.own.pending() < pending {
@@ -192,7 +187,7 @@ impl Chat {
                     }
                 }
                 heard = self.front.input.next(), if may_read => {
-                    self.talk.set_layout(self.front.layout());
+                    self.talk.narrator.set_layout(self.front.layout());
                     match heard {
                         Heard::Interrupt => return End::Interrupted,
                         Heard::End => self.leave(),
@@ -226,7 +221,7 @@ impl Chat {
             return;
         }
         self.phase = Phase::Draining(Instant::now() + DRAIN);
-        let connected = self.talk.is_connected();
+        let connected = self.talk.narrator.state == State::Connected;
         match self.talk.own.pending() {
             0 => {}
             _ if connected => {}
@@ -240,7 +235,7 @@ impl Chat {
     fn move_on(&mut self) {
         let now = Instant::now();
         self.talk.show_overdue(now, false);
-        if self.talk.failed.is_some() {
+        if self.talk.narrator.failed.is_some() {
             self.talk.show_overdue(now, true);
             self.phase = Phase::Ended;
         }

@@ -1,14 +1,14 @@
 //! What a chat makes of each event and each typed line: words, and commands for the client.
 
 use super::own::{News, OwnMessages, Show};
-use super::rooms::{Change, RoomBook};
 use crate::command::{self, COMMANDS, Command};
 use crate::editor::Shared;
 use crate::error::Exit;
 use crate::lines::BadText;
-use crate::render::{Layout, Renderer, Who, now, plain_name};
+use crate::narrate::Narrator;
+use crate::render::{Layout, plain_name};
 use crate::{sanitise, words};
-use rejoin::{Cause, Client, DeliveryStatus, Event, RoomState, State, StateChange};
+use rejoin::{Client, DeliveryStatus, Event, RoomState, State};
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -16,21 +16,13 @@ use tokio::time::Instant;
 
 /// Columns of a message that is quoted in a notice.
 const QUOTED: usize = 40;
-/// Attempts that are each worth a line; after them every doubling is.
-const FIRST_ATTEMPTS: u32 = 3;
 
 pub(super) struct Talk {
     pub(super) client: Client,
     pub(super) own: OwnMessages,
-    /// To be printed.
-    pub(super) printed: Vec<u8>,
+    pub(super) narrator: Narrator,
     pub(super) exit: Exit,
-    /// The connection has ended for good.
-    pub(super) failed: Option<Option<Cause>>,
-    rooms: RoomBook,
     shared: Arc<Shared>,
-    renderer: Renderer,
-    state: State,
 }
 
 impl Talk {
@@ -41,141 +33,66 @@ impl Talk {
         name: Option<String>,
         rooms: &[String],
     ) -> Self {
-        let mut talk = Self {
+        let talk = Self {
             client,
             own: OwnMessages::new(name),
-            printed: Vec::new(),
+            narrator: Narrator::new(layout, rooms),
             exit: Exit::Success,
-            failed: None,
-            rooms: RoomBook::default(),
             shared,
-            renderer: Renderer::new(layout),
-            state: State::Connecting,
         };
-        for room in rooms {
-            talk.rooms.change(room, RoomState::Joining);
-        }
-        if let Some(first) = rooms.first() {
-            talk.rooms.select(first);
-        }
         talk.share();
         talk
     }
 
-    pub(super) fn set_layout(&mut self, layout: Layout) {
-        self.renderer.layout = layout;
-    }
-
-    pub(super) fn is_connected(&self) -> bool {
-        self.state == State::Connected
-    }
-
-    /// Says something to the user. Remote parts of `text` have been sanitised.
     pub(super) fn notice(&mut self, text: &str) {
-        let mut out = String::new();
-        self.renderer.notice(&mut out, text);
-        self.printed.extend_from_slice(out.as_bytes());
-    }
-
-    fn message(&mut self, time: &str, room: &str, who: Who<'_>, content: &str) {
-        let mut out = String::new();
-        self.renderer.expect_room(self.rooms.current());
-        self.renderer.message(&mut out, time, room, who, content);
-        self.printed.extend_from_slice(out.as_bytes());
+        self.narrator.notice(text);
     }
 
     /// Lets the editor's thread know what it may offer and show.
     fn share(&self) {
         let mut known = self.shared.lock();
-        known.room = self.rooms.current().map(str::to_owned);
-        known.state = (self.state != State::Connected).then(|| self.state.as_str());
-        known.rooms =
-            self.rooms.list().map(|(room, _)| room.to_owned()).filter(|room| is_typable(room)).collect();
-        let names = self.rooms.current().map_or(&[][..], |room| self.rooms.names(room));
+        known.room = self.narrator.rooms.current().map(str::to_owned);
+        let state = self.narrator.state;
+        known.state = (state != State::Connected).then(|| state.as_str());
+        known.rooms = self
+            .narrator
+            .rooms
+            .list()
+            .map(|(room, _)| room.to_owned())
+            .filter(|room| is_typable(room))
+            .collect();
+        let names = self.narrator.rooms.current().map_or(&[][..], |room| self.narrator.rooms.names(room));
         known.names = names.iter().rev().filter(|name| is_typable(name)).cloned().collect();
     }
 
     pub(super) fn take_events(&mut self, batch: VecDeque<Event>) {
-        for event in batch {
+        for event in &batch {
             self.event(event);
         }
+        // Before anything is printed: the prompt is drawn again with it.
         self.share();
     }
 
-    fn event(&mut self, event: Event) {
+    fn event(&mut self, event: &Event) {
         match event {
-            Event::State(change) => self.state_changed(change),
-            Event::Room(change) => {
-                let room = plain_name(&change.room);
-                match self.rooms.change(&change.room, change.state) {
-                    Change::Joined => self.notice(&format!("joined {room}")),
-                    Change::Back(false) => self.notice(&format!("back in {room}")),
-                    Change::Back(true) => {
-                        self.notice(&format!("back in {room}; messages sent meanwhile may have been missed"));
-                    }
-                    Change::Left => self.notice(&format!("left {room}")),
-                    Change::Refused => self.notice(&format!("cannot join {room}: too many rooms")),
-                    Change::Nothing => {}
-                }
-            }
-            Event::Message(message) => {
-                self.rooms.seen(&message.room, &message.user);
-                match self.own.echo(&message.room, &message.user, &message.content) {
-                    Some(Some(show)) => self.show(show),
-                    Some(None) => {}
-                    None => {
-                        let who = Who::Other(&message.user);
-                        self.message(&message.timestamp, &message.room, who, &message.content);
+            Event::Message(message) => match self.own.echo(&message.room, &message.user, &message.content) {
+                None => self.narrator.event(event, self.client.now()),
+                Some(show) => {
+                    self.narrator.rooms.seen(&message.room, &message.user);
+                    if let Some(show) = show {
+                        self.show(show);
                     }
                 }
-            }
-            Event::UserJoined { room, user } => {
-                self.rooms.seen(&room, &user);
-                self.notice(&format!("{} joined {}", plain_name(&user), plain_name(&room)));
-            }
-            Event::Gap(gap) => self.rooms.gap(&gap.room),
+            },
             Event::Delivery(delivery) => {
                 if delivery.status != DeliveryStatus::Written {
-                    self.exit = self.exit.max(Exit::Undelivered);
+                    self.exit = self.exit.max(Exit::Incomplete);
                 }
                 if let Some(show) = self.own.outcome(Instant::now(), delivery.id, delivery.status) {
                     self.show(show);
                 }
-                if let DeliveryStatus::Failed(why) = delivery.status {
-                    tracing::debug!(why = why.as_str(), "a message was not sent");
-                }
             }
-            Event::ServerError { message } => {
-                self.notice(&format!("the server says: {}", sanitise::line(&message)))
-            }
-            Event::Garbled { error } => {
-                self.notice(&format!(
-                    "skipped something unreadable from the server: {}",
-                    sanitise::line(&error)
-                ));
-            }
-            Event::Lagged { skipped } => {
-                self.notice(&format!("{skipped} messages came too fast to be shown"));
-            }
-            _ => {}
-        }
-    }
-
-    fn state_changed(&mut self, change: StateChange) {
-        self.state = change.state;
-        // Before anything is printed: the prompt is drawn again with it.
-        self.share();
-        match change.state {
-            State::Reconnecting { attempt, retry_at: Some(at) }
-            | State::Suspended { attempt, retry_at: Some(at) } => {
-                if attempt > FIRST_ATTEMPTS && !attempt.is_power_of_two() {
-                    return;
-                }
-                let cause = change.cause.as_ref().map_or_else(|| "connection lost".to_owned(), words::cause);
-                self.notice(&format!("{cause}; {}", words::retry(at, self.client.now())));
-            }
-            State::Failed => self.failed = Some(change.cause),
-            _ => {}
+            event => self.narrator.event(event, self.client.now()),
         }
     }
 
@@ -187,7 +104,7 @@ impl Talk {
 
     fn show(&mut self, show: Show) {
         match show {
-            Show::Bubble { room, content, mark } => self.message(&now(), &room, Who::Me(mark), &content),
+            Show::Bubble { room, content, mark } => self.narrator.own_message(&room, mark, &content),
             Show::News { content, news } => {
                 let first = sanitise::content(&content).into_iter().next().unwrap_or_default();
                 let quote = sanitise::truncate(&first, QUOTED);
@@ -223,7 +140,7 @@ impl Talk {
 
     fn command(&mut self, command: Command) {
         match command {
-            Command::Say(text) => match self.rooms.current().map(str::to_owned) {
+            Command::Say(text) => match self.narrator.rooms.current().map(str::to_owned) {
                 Some(room) => self.say(&room, text),
                 None => self.notice("you are in no room: /join ROOM first"),
             },
@@ -237,16 +154,16 @@ impl Talk {
             Command::Join(room) => match self.client.join(&room) {
                 Err(error) => self.notice(&error.to_string()),
                 Ok(()) => {
-                    if self.rooms.contains(&room) {
+                    if self.narrator.rooms.contains(&room) {
                         self.notice(&format!("now talking in {}", plain_name(&room)));
                     } else {
-                        self.rooms.change(&room, RoomState::Joining);
+                        self.narrator.rooms.change(&room, RoomState::Joining);
                     }
-                    self.rooms.select(&room);
+                    self.narrator.rooms.select(&room);
                 }
             },
-            Command::Leave(room) => match room.or_else(|| self.rooms.current().map(str::to_owned)) {
-                Some(room) if self.rooms.contains(&room) => self.client.leave(&room),
+            Command::Leave(room) => match room.or_else(|| self.narrator.rooms.current().map(str::to_owned)) {
+                Some(room) if self.narrator.rooms.contains(&room) => self.client.leave(&room),
                 Some(room) => self.notice(&format!("you are not in {}", plain_name(&room))),
                 None => self.notice("you are in no room"),
             },
@@ -274,7 +191,7 @@ impl Talk {
         match self.client.submit(room, text.clone()) {
             Ok(id) => self.own.add(Instant::now(), id, room, text),
             Err(why) => {
-                self.exit = self.exit.max(Exit::Undelivered);
+                self.exit = self.exit.max(Exit::Incomplete);
                 self.notice(&format!("not sent: {}", words::send_failure(why)));
             }
         }
@@ -282,8 +199,8 @@ impl Talk {
 
     fn list_rooms(&mut self) {
         let mut text = String::new();
-        for (room, state) in self.rooms.list() {
-            let here = if self.rooms.current() == Some(room) { " (here)" } else { "" };
+        for (room, state) in self.narrator.rooms.list() {
+            let here = if self.narrator.rooms.current() == Some(room) { " (here)" } else { "" };
             let state = if state == RoomState::Joined { "" } else { " (joining)" };
             let _ = writeln!(text, "{}{here}{state}", plain_name(room));
         }
@@ -291,11 +208,12 @@ impl Talk {
     }
 
     fn list_names(&mut self, room: Option<String>) {
-        let Some(room) = room.or_else(|| self.rooms.current().map(str::to_owned)) else {
+        let Some(room) = room.or_else(|| self.narrator.rooms.current().map(str::to_owned)) else {
             self.notice("you are in no room");
             return;
         };
-        let names: Vec<String> = self.rooms.names(&room).iter().rev().map(|name| plain_name(name)).collect();
+        let names: Vec<String> =
+            self.narrator.rooms.names(&room).iter().rev().map(|name| plain_name(name)).collect();
         let room = plain_name(&room);
         if names.is_empty() {
             self.notice(&format!("nobody has been seen in {room} yet"));

@@ -59,7 +59,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Request>, BadLine> {
         return Ok(None);
     }
     let value: Value = serde_json::from_str(text)
-        .map_err(|error| BadLine::new("not_json", format!("the line is not JSON: {error}")))?;
+        .map_err(|error| BadLine::new("not_json", format!("the line is not JSON: {}", json_error(&error))))?;
     let Value::Object(mut fields) = value else {
         return Err(BadLine::new("bad_frame", "the line is not a JSON object"));
     };
@@ -77,6 +77,11 @@ pub(super) fn parse(text: &str) -> Result<Option<Request>, BadLine> {
         Ok(frame) => Ok(Some(Request { frame, reference })),
         Err(bad) => Err(BadLine { reference, ..bad }),
     }
+}
+
+/// serde_json's words with its column, but without its line, which is always 1 here and ours is not.
+fn json_error(error: &serde_json::Error) -> String {
+    error.to_string().replace(" at line 1 column ", " at column ")
 }
 
 fn frame(fields: &mut serde_json::Map<String, Value>) -> Result<Frame, BadLine> {

@@ -21,6 +21,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+/// A plain server refuses a token only after it has let the client in, and what was written to it by then counts as
+/// written. So the first connection is not closed before it has had this long to do so, unless it has proven
+/// itself by sending something.
+const REFUSAL: Duration = Duration::from_millis(500);
 /// Bytes to print at which nothing more is read.
 const MOST_UNPRINTED: usize = 64 << 10;
 
@@ -36,6 +40,8 @@ pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Ex
         input: Some(lines::stdin()),
         lines: VecDeque::new(),
         flight: Flight::default(),
+        unproven_since: None,
+        has_sent: false,
         printed: Vec::new(),
         phase: Phase::Open,
         exit: Exit::Success,
@@ -51,12 +57,8 @@ pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Ex
     tokio::select! {
         biased;
         () = stdout.finish() => Ok(pipe.exit),
-        () = interrupted(&mut signals) => Ok(Exit::Interrupted),
+        () = signals.interrupted() => Ok(Exit::Interrupted),
     }
-}
-
-async fn interrupted(signals: &mut Signals) {
-    while signals.next().await != Signal::Interrupt {}
 }
 
 /// How far the end has come.
@@ -66,7 +68,9 @@ enum Phase {
     Open,
     /// Input has ended; waiting for outcomes until then, and longer with each of them.
     Draining(Instant),
-    /// All outcomes are there; receiving until then.
+    /// All outcomes are there; the server may still refuse the token until then.
+    Settling(Instant),
+    /// Receiving until then.
     Lingering(Instant),
     /// The connection is being closed; with `true` because outcomes took too long.
     Closing(bool),
@@ -83,6 +87,9 @@ struct Pipe {
     /// Lines read and not acted upon, because too many sends are under way.
     lines: VecDeque<Line>,
     flight: Flight,
+    /// When a connection that has been sent something and has not answered yet was opened.
+    unproven_since: Option<Instant>,
+    has_sent: bool,
     printed: Vec<u8>,
     phase: Phase,
     exit: Exit,
@@ -101,7 +108,7 @@ impl Pipe {
                 return Ok(self.exit);
             }
             let deadline = match self.phase {
-                Phase::Draining(at) | Phase::Lingering(at) => Some(at),
+                Phase::Draining(at) | Phase::Settling(at) | Phase::Lingering(at) => Some(at),
                 _ => None,
             };
             tokio::select! {
@@ -132,16 +139,26 @@ impl Pipe {
             match event {
                 Event::Delivery(delivery) => self.delivered(&delivery),
                 event => {
-                    if let Event::State(change) = &event
-                        && change.state == State::Failed
-                    {
-                        self.exit = self.exit.max(Exit::Terminal);
-                        self.phase = Phase::Failed;
-                        self.input = None;
+                    match &event {
+                        Event::State(change) => self.state_changed(change.state),
+                        Event::Message(_) | Event::UserJoined { .. } => self.unproven_since = None,
+                        _ => {}
                     }
                     output::event(&mut self.printed, &event, now);
                 }
             }
+        }
+    }
+
+    fn state_changed(&mut self, state: State) {
+        match state {
+            State::Connected => self.unproven_since = Some(Instant::now()),
+            State::Failed => {
+                self.exit = self.exit.max(Exit::Terminal);
+                self.phase = Phase::Failed;
+                self.input = None;
+            }
+            _ => {}
         }
     }
 
@@ -162,7 +179,7 @@ impl Pipe {
 
     fn outcome(&mut self, reference: Option<&str>, room: &str, status: DeliveryStatus) {
         if status != DeliveryStatus::Written {
-            self.exit = self.exit.max(Exit::Undelivered);
+            self.exit = self.exit.max(Exit::Incomplete);
         }
         output::delivery(&mut self.printed, reference, room, status);
     }
@@ -189,6 +206,7 @@ impl Pipe {
             Frame::Leave { room } => self.client.leave(&room),
             Frame::Send { room, content } => {
                 let weight = content.len();
+                self.has_sent = true;
                 match self.client.submit(&room, content) {
                     Ok(id) => self.flight.add(id, reference, weight),
                     Err(why) => self.outcome(reference.as_deref(), &room, DeliveryStatus::Failed(why)),
@@ -210,20 +228,32 @@ impl Pipe {
                 self.move_on();
             }
             Phase::Draining(_) if is_idle => {
-                if self.linger.is_zero() {
-                    self.close(false);
-                } else {
-                    self.phase = Phase::Lingering(Instant::now() + self.linger);
-                }
+                let settled = self.unproven_since.filter(|_| self.has_sent).map(|since| since + REFUSAL);
+                self.phase = Phase::Settling(settled.unwrap_or_else(Instant::now));
+                self.move_on();
+            }
+            Phase::Settling(until) if self.unproven_since.is_none() || Instant::now() >= until => {
+                self.linger()
             }
             Phase::Failed if is_idle => self.phase = Phase::Ended,
             _ => {}
         }
     }
 
+    fn linger(&mut self) {
+        if self.linger.is_zero() {
+            self.close(false);
+        } else {
+            self.phase = Phase::Lingering(Instant::now() + self.linger);
+        }
+    }
+
     fn deadline_passed(&mut self) {
-        let late = matches!(self.phase, Phase::Draining(_));
-        self.close(late);
+        match self.phase {
+            Phase::Draining(_) => self.close(true),
+            Phase::Settling(_) => self.linger(),
+            _ => self.close(false),
+        }
     }
 
     fn close(&mut self, late: bool) {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 const MOST_NAMES: usize = 256;
 
 #[derive(Debug, Default)]
-pub(super) struct RoomBook {
+pub(crate) struct RoomBook {
     rooms: BTreeMap<String, Room>,
     current: Option<String>,
 }
@@ -23,7 +23,7 @@ struct Room {
 
 /// What became of a room.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(crate) enum Change {
     Joined,
     /// Member again after a loss; with `true`, messages may have been missed.
     Back(bool),
@@ -35,28 +35,28 @@ pub(super) enum Change {
 
 impl RoomBook {
     /// The room that is spoken in.
-    pub(super) fn current(&self) -> Option<&str> {
+    pub(crate) fn current(&self) -> Option<&str> {
         self.current.as_deref()
     }
 
-    pub(super) fn select(&mut self, room: &str) {
+    pub(crate) fn select(&mut self, room: &str) {
         self.current = Some(room.to_owned());
     }
 
-    pub(super) fn contains(&self, room: &str) -> bool {
+    pub(crate) fn contains(&self, room: &str) -> bool {
         self.rooms.contains_key(room)
     }
 
-    pub(super) fn list(&self) -> impl Iterator<Item = (&str, RoomState)> {
+    pub(crate) fn list(&self) -> impl Iterator<Item = (&str, RoomState)> {
         self.rooms.iter().map(|(name, room)| (name.as_str(), room.state))
     }
 
-    pub(super) fn names(&self, room: &str) -> &[String] {
+    pub(crate) fn names(&self, room: &str) -> &[String] {
         self.rooms.get(room).map_or(&[], |room| &room.names)
     }
 
     /// Somebody was seen in a room.
-    pub(super) fn seen(&mut self, room: &str, name: &str) {
+    pub(crate) fn seen(&mut self, room: &str, name: &str) {
         let Some(room) = self.rooms.get_mut(room) else { return };
         if room.names.last().is_some_and(|last| last == name) {
             return;
@@ -69,13 +69,13 @@ impl RoomBook {
     }
 
     /// Messages of a room may have been missed.
-    pub(super) fn gap(&mut self, room: &str) {
+    pub(crate) fn gap(&mut self, room: &str) {
         if let Some(room) = self.rooms.get_mut(room) {
             room.has_gap = true;
         }
     }
 
-    pub(super) fn change(&mut self, name: &str, state: RoomState) -> Change {
+    pub(crate) fn change(&mut self, name: &str, state: RoomState) -> Change {
         match state {
             RoomState::Left | RoomState::Refused => {
                 self.rooms.remove(name);

@@ -1,0 +1,235 @@
+//! `rejoin doctor`: each step of connecting, tried in turn.
+
+mod report;
+
+use crate::args::DoctorArgs;
+use crate::error::{Exit, Failure};
+use crate::settings::{Settings, Sources, parse_url};
+use crate::signals::Signals;
+use crate::token::TokenFrom;
+use crate::words;
+use rejoin::{Cause, CauseCode, Client, DialErrorKind, Event, Events, State};
+use report::Step;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// Each step of the network's.
+const STEP: Duration = Duration::from_secs(10);
+/// A plain server that refuses a token does so after letting the client in; this long it is given.
+const REFUSAL: Duration = Duration::from_secs(2);
+/// Silence after which the library pings: at once, for here a ping is wanted.
+const SILENCE: Duration = Duration::from_millis(500);
+
+pub(crate) async fn run(arguments: &DoctorArgs, mut signals: Signals) -> Result<Exit, Failure> {
+    let sources = Sources::read(&arguments.connection)?;
+    let given = sources.needed_url(arguments.url.as_deref())?;
+    let url = as_websocket(&given);
+    // Before the configuration: a wrong URL is the step that failed, not a usage error without a report.
+    if let Err(failure) = parse_url(&url) {
+        report::failed(Step::Url, &failure.message, failure.hint.as_deref());
+        return Ok(Exit::Usage);
+    }
+    let mut settings = sources.settings(&url, &[]).await?;
+    settings.rooms.clear();
+    settings.config.link.liveness.heartbeat = SILENCE;
+    let mapped = if url == given { "" } else { " (a chat needs this scheme)" };
+    report::ok(Step::Url, &format!("{}{mapped}", settings.endpoint));
+    tokio::select! {
+        biased;
+        () = signals.interrupted() => Ok(Exit::Interrupted),
+        healthy = examine(&settings) => {
+            Ok(if healthy? { Exit::Success } else { Exit::Incomplete })
+        }
+    }
+}
+
+/// `http` and `https` are what people copy from a browser.
+fn as_websocket(url: &str) -> String {
+    let url = url.trim();
+    match url.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => format!("ws://{rest}"),
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => format!("wss://{rest}"),
+        _ => url.to_owned(),
+    }
+}
+
+async fn examine(settings: &Settings) -> Result<bool, Failure> {
+    if settings.has_proxy() {
+        report::skipped(Step::Dns, "a proxy looks the name up");
+        report::skipped(Step::Tcp, "the connection goes through the proxy of the environment");
+    } else if !reach(settings).await {
+        return Ok(false);
+    }
+    let (client, events) = settings.connect()?;
+    let healthy = talk(settings, &client, events).await;
+    client.close().await;
+    Ok(healthy)
+}
+
+/// Name and TCP connection, without the library: it does not say which address failed.
+async fn reach(settings: &Settings) -> bool {
+    let (host, port) = (settings.endpoint.host(), settings.endpoint.port());
+    let addresses: Vec<SocketAddr> = match timeout(STEP, lookup_host((host, port))).await {
+        Ok(Ok(addresses)) => addresses.collect(),
+        Ok(Err(error)) => {
+            let hint = "check the spelling of the host and this machine's DNS";
+            report::failed(Step::Dns, words::without_errno(&error.to_string()), Some(hint));
+            return false;
+        }
+        Err(_) => {
+            report::failed(Step::Dns, "no answer in time", Some("check this machine's DNS and network"));
+            return false;
+        }
+    };
+    let list: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
+    report::ok(Step::Dns, &list.join(", "));
+    let mut any = false;
+    let mut failures = Vec::new();
+    for address in addresses {
+        let started = Instant::now();
+        match timeout(STEP, TcpStream::connect(address)).await {
+            Ok(Ok(_)) => {
+                report::ok(Step::Tcp, &format!("{address} in {} ms", started.elapsed().as_millis().max(1)));
+                any = true;
+            }
+            Ok(Err(error)) => {
+                failures.push(format!("{address}: {}", words::without_errno(&error.to_string())))
+            }
+            Err(_) => failures.push(format!("{address}: no answer in time")),
+        }
+    }
+    for failure in failures {
+        if any {
+            report::skipped(Step::Tcp, &format!("{failure}; another address answers"));
+        } else {
+            let hint = "is the server running, and is the port right? A firewall may be in the way";
+            report::failed(Step::Tcp, &failure, Some(hint));
+        }
+    }
+    any
+}
+
+/// TLS, upgrade, token and ping, as the library sees them.
+async fn talk(settings: &Settings, client: &Client, mut events: Events) -> bool {
+    let secure = settings.endpoint.is_secure();
+    let started = Instant::now();
+    if let Err(cause) = until_connected(&mut events).await {
+        dial_failed(secure, &cause);
+        return false;
+    }
+    if secure {
+        report::ok(Step::Tls, "the certificate verifies");
+    } else if settings.endpoint.is_loopback() {
+        report::skipped(Step::Tls, "not used (ws://), which is fine on this machine");
+    } else {
+        report::skipped(Step::Tls, "not used (ws://): everybody on the way can read along; prefer wss://");
+    }
+    report::ok(Step::Upgrade, &format!("a WebSocket in {} ms", started.elapsed().as_millis().max(1)));
+    let until = Instant::now() + REFUSAL;
+    // A pong is no event: the round trip it gives is looked at when the time is up.
+    loop {
+        match timeout_at(until, events.next()).await {
+            Ok(Some(Event::State(change))) => match (change.state, &change.cause) {
+                (State::Connected, _) => {}
+                (_, Some(cause)) if is_refusal(cause) => {
+                    report::failed(Step::Token, &words::cause(cause), words::advice(CauseCode::Unauthorized));
+                    return false;
+                }
+                (_, cause) => {
+                    let what = cause.as_ref().map_or_else(|| "connection lost".to_owned(), words::cause);
+                    report::failed(
+                        Step::Ping,
+                        &what,
+                        Some("the server lets clients in and drops them: see its log"),
+                    );
+                    return false;
+                }
+            },
+            Ok(Some(_)) => {}
+            Ok(None) => return false,
+            Err(_) => break,
+        }
+    }
+    match settings.token {
+        TokenFrom::Nowhere => report::ok(Step::Token, "none given, and none asked for"),
+        _ => report::ok(Step::Token, "not refused"),
+    }
+    match client.rtt() {
+        Some(rtt) => report::ok(Step::Ping, &format!("answered in {} ms", rtt.as_millis().max(1))),
+        None => {
+            let hint = "a proxy on the way may swallow pings; connections would be taken for dead";
+            report::failed(Step::Ping, "no answer", Some(hint));
+            return false;
+        }
+    }
+    true
+}
+
+fn is_refusal(cause: &Cause) -> bool {
+    matches!(
+        cause.code,
+        CauseCode::Unauthorized | CauseCode::TokenUnavailable | CauseCode::Closed(1008 | 4001 | 4002)
+    )
+}
+
+async fn until_connected(events: &mut Events) -> Result<(), Cause> {
+    while let Some(event) = events.next().await {
+        if let Event::State(change) = event {
+            match (change.state, change.cause) {
+                (State::Connected, _) => return Ok(()),
+                (_, Some(cause)) => return Err(cause),
+                _ => {}
+            }
+        }
+    }
+    Err(Cause { code: CauseCode::Requested, text: "".into(), will_retry: false })
+}
+
+/// Says at which step a dial ended, and which steps that proves to be fine.
+fn dial_failed(secure: bool, cause: &Cause) {
+    let what = words::cause(cause);
+    let hint = words::advice(cause.code);
+    match cause.code {
+        CauseCode::Unauthorized | CauseCode::TokenUnavailable => report::failed(Step::Token, &what, hint),
+        CauseCode::Dial(DialErrorKind::Http(401 | 403)) => {
+            report::failed(Step::Token, &what, words::advice(CauseCode::Unauthorized));
+        }
+        CauseCode::Dial(DialErrorKind::Certificate) => report::failed(Step::Tls, &what, hint),
+        CauseCode::Dial(DialErrorKind::Tls) => {
+            report::failed(
+                Step::Tls,
+                &what,
+                Some("does the server speak TLS on this port? ws:// is without"),
+            );
+        }
+        CauseCode::Dial(DialErrorKind::Http(_) | DialErrorKind::NotWebSocket) => {
+            if secure {
+                report::ok(Step::Tls, "the certificate verifies");
+            }
+            report::failed(
+                Step::Upgrade,
+                &what,
+                Some("check the URL's path: a web server answers, but no chat"),
+            );
+        }
+        CauseCode::Dial(DialErrorKind::Proxy) => {
+            report::failed(Step::Tcp, &what, Some("check HTTPS_PROXY, ALL_PROXY and NO_PROXY"));
+        }
+        _ => report::failed(Step::Upgrade, &what, Some("the port answers, but not as a chat server does")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_browsers_address_becomes_a_websockets() {
+        assert_eq!(as_websocket("https://h/p?q"), "wss://h/p?q");
+        assert_eq!(as_websocket(" HTTP://h"), "ws://h");
+        assert_eq!(as_websocket("wss://h"), "wss://h");
+        assert_eq!(as_websocket("http"), "http");
+    }
+}

@@ -1,0 +1,67 @@
+//! The doctor's findings, a line each, printed as they come.
+
+use crate::sanitise;
+use std::io::Write as _;
+
+/// The steps of connecting, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    Url,
+    Dns,
+    Tcp,
+    Tls,
+    Upgrade,
+    Token,
+    Ping,
+}
+
+impl Step {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Url => "URL",
+            Self::Dns => "DNS",
+            Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+            Self::Upgrade => "upgrade",
+            Self::Token => "token",
+            Self::Ping => "ping",
+        }
+    }
+}
+
+pub(super) fn ok(step: Step, what: &str) {
+    print(&line("ok", step, what));
+}
+
+/// Not tried, or not needed.
+pub(super) fn skipped(step: Step, what: &str) {
+    print(&line("-", step, what));
+}
+
+pub(super) fn failed(step: Step, what: &str, hint: Option<&str>) {
+    print(&line("failed", step, what));
+    if let Some(hint) = hint {
+        print(&format!("{:16} {}\n", "", sanitise::line(hint)));
+    }
+}
+
+fn line(verdict: &str, step: Step, what: &str) -> String {
+    format!("{verdict:<7} {:<8} {}\n", step.as_str(), sanitise::line(what))
+}
+
+/// The reader may have gone, which changes nothing about the exit status.
+fn print(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    drop(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn findings_stand_in_columns_and_are_harmless() {
+        assert_eq!(line("ok", Step::Dns, "::1"), "ok      DNS      ::1\n");
+        assert_eq!(line("failed", Step::Upgrade, "\u{1b}[2J"), "failed  upgrade  ^[[2J\n");
+    }
+}

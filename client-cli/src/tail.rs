@@ -1,0 +1,85 @@
+//! `rejoin tail`: rooms to read.
+
+use crate::args::TailArgs;
+use crate::editor::terminal;
+use crate::error::{Exit, Failure};
+use crate::narrate::Narrator;
+use crate::outlet::{Outlet, ReaderGone};
+use crate::render::Layout;
+use crate::settings::Sources;
+use crate::signals::{Signal, Signals};
+use crate::{pipe, words};
+use rejoin::{Event, State};
+use std::io::{IsTerminal as _, stdout};
+
+/// Bytes to print at which nothing more is read.
+const MOST_UNPRINTED: usize = 64 << 10;
+
+pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Exit, Failure> {
+    let sources = Sources::read(&arguments.connection)?;
+    let url = sources.needed_url(arguments.url.as_deref())?;
+    let settings = sources.settings(&url, &arguments.rooms).await?;
+    if settings.rooms.is_empty() {
+        return Err(Failure::usage("room", "no room to follow").hint("name one with -r ROOM"));
+    }
+    let (client, mut events) = settings.connect()?;
+    let outlet = Outlet::stdout();
+    let mut narrator = Narrator::new(layout(), &settings.rooms);
+    let mut ended = false;
+    let mut closing = false;
+    while !ended || !narrator.printed.is_empty() {
+        tokio::select! {
+            biased;
+            signal = signals.next() => match signal {
+                Signal::Interrupt => return Ok(Exit::Interrupted),
+                Signal::Terminate if !closing => {
+                    closing = true;
+                    let client = client.clone();
+                    // Ends by itself: the library closes within its own time limit.
+                    tokio::spawn(async move { client.close().await });
+                }
+                Signal::Terminate => {}
+            },
+            result = outlet.write(&mut narrator.printed), if !narrator.printed.is_empty() => {
+                if result == Err(ReaderGone) {
+                    return Ok(Exit::Success);
+                }
+            }
+            batch = events.next_batch(), if !ended && narrator.printed.len() < MOST_UNPRINTED => {
+                narrator.set_layout(layout());
+                ended = batch.is_empty();
+                for event in &batch {
+                    if arguments.json {
+                        pipe::output::event(&mut narrator.printed, event, client.now());
+                        if let Event::State(change) = event
+                            && change.state == State::Failed
+                        {
+                            narrator.failed = Some(change.cause.clone());
+                        }
+                    } else {
+                        narrator.event(event, client.now());
+                    }
+                }
+                ended |= narrator.failed.is_some();
+            }
+        }
+    }
+    tokio::select! {
+        biased;
+        () = outlet.finish() => {}
+        () = signals.interrupted() => return Ok(Exit::Interrupted),
+    }
+    match narrator.failed {
+        Some(cause) => Err(words::failure(cause.as_ref())),
+        None => Ok(Exit::Success),
+    }
+}
+
+fn layout() -> Layout {
+    if stdout().is_terminal() {
+        let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        Layout::Columns { width: terminal::width(), colour }
+    } else {
+        Layout::Plain
+    }
+}
