@@ -125,7 +125,7 @@ pub(crate) struct ConnectionArgs {
     /// A named profile of the configuration file; `default` if there is one.
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    /// The access token. Other users of the machine can see it: prefer REJOIN_TOKEN or --token-file.
+    /// The access token. Other users of this machine can see it here; they cannot in --token-file.
     #[arg(long, value_name = "TOKEN", group = "token_from")]
     pub(crate) token: Option<String>,
     /// A file whose first line is the token; read again for every refresh.

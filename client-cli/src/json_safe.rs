@@ -14,7 +14,7 @@ pub(crate) fn write_line(out: &mut Vec<u8>, value: &impl Serialize) {
     out.push(b'\n');
 }
 
-/// serde_json escapes the quotes, the backslash and C0; this adds what else a terminal would act on.
+/// `serde_json` escapes the quotes, the backslash and C0; this adds what else a terminal would act on.
 struct Visible;
 
 impl Formatter for Visible {

@@ -1,9 +1,10 @@
 //! What happens, told to people: the events that `chat` and `tail` show alike.
 
+use crate::error::Failure;
 use crate::render::{Layout, Renderer, Who, now, plain_name};
 use crate::rooms::{Change, RoomBook};
 use crate::{sanitise, words};
-use rejoin::{Cause, Event, RoomState, State, StateChange, Timestamp};
+use rejoin::{Event, RoomState, State, StateChange, Timestamp};
 
 /// Attempts that are each worth a line; after them every doubling is.
 const FIRST_ATTEMPTS: u32 = 3;
@@ -13,7 +14,7 @@ pub(crate) struct Narrator {
     pub(crate) rooms: RoomBook,
     pub(crate) state: State,
     /// The connection has ended for good.
-    pub(crate) failed: Option<Option<Cause>>,
+    pub(crate) failed: Option<Failure>,
     /// To be printed.
     pub(crate) printed: Vec<u8>,
     renderer: Renderer,
@@ -97,7 +98,7 @@ impl Narrator {
                 ));
             }
             Event::Lagged { skipped } => {
-                self.notice(&format!("{skipped} messages came too fast to be shown"))
+                self.notice(&format!("{skipped} messages came too fast to be shown"));
             }
             _ => {}
         }
@@ -114,7 +115,7 @@ impl Narrator {
                 let cause = change.cause.as_ref().map_or_else(|| "connection lost".to_owned(), words::cause);
                 self.notice(&format!("{cause}; {}", words::retry(at, now)));
             }
-            State::Failed => self.failed = Some(change.cause.clone()),
+            State::Failed => self.failed = Some(words::failure(change.cause.as_ref())),
             _ => {}
         }
     }
@@ -123,7 +124,7 @@ impl Narrator {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rejoin::{CauseCode, Gap, GapReason, RoomChange};
+    use rejoin::{Cause, CauseCode, Gap, GapReason, RoomChange};
 
     fn told(events: &[Event]) -> String {
         let mut narrator = Narrator::new(Layout::Plain, &["lobby".to_owned()]);

@@ -1,4 +1,4 @@
-//! The HTTP proxy named by the environment: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY.
+//! The HTTP proxy named by the environment: `https_proxy`, `http_proxy`, `all_proxy`, `no_proxy`.
 
 use crate::error::Failure;
 use rejoin::{Endpoint, Proxy};

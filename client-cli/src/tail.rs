@@ -54,7 +54,7 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
                         if let Event::State(change) = event
                             && change.state == State::Failed
                         {
-                            narrator.failed = Some(change.cause.clone());
+                            narrator.failed = Some(words::failure(change.cause.as_ref()));
                         }
                     } else {
                         narrator.event(event, client.now());
@@ -70,7 +70,7 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
         () = signals.interrupted() => return Ok(Exit::Interrupted),
     }
     match narrator.failed {
-        Some(cause) => Err(words::failure(cause.as_ref())),
+        Some(failure) => Err(failure),
         None => Ok(Exit::Success),
     }
 }

@@ -7,14 +7,14 @@ mod talk;
 
 use crate::args::ChatArgs;
 use crate::editor::Shared;
+use crate::embedded;
 use crate::error::{Exit, Failure};
 use crate::outlet::ReaderGone;
 use crate::settings::{Settings, Sources};
 use crate::signals::{Signal, Signals};
 use crate::token::TokenFrom;
-use crate::{embedded, words};
 use front::{Front, Heard};
-use rejoin::{Cause, State};
+use rejoin::State;
 use std::sync::Arc;
 use std::time::Duration;
 use talk::Talk;
@@ -36,7 +36,7 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
         Some(_) => None,
         None => Some(embedded::start(arguments.listen).await?),
     };
-    let url = given.or_else(|| server.as_ref().map(|server| server.url())).unwrap_or_default();
+    let url = given.or_else(|| server.as_ref().map(rejoin_server::ServerHandle::url)).unwrap_or_default();
     let mut settings = sources.settings(&url, &arguments.rooms).await?;
     if settings.rooms.is_empty() {
         settings.rooms.push(DEFAULT_ROOM.to_owned());
@@ -68,7 +68,7 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
     let exit = match end {
         End::Interrupted => return Ok(Exit::Interrupted),
         End::ReaderGone => Exit::Success,
-        End::Failed(cause) => return Err(words::failure(cause.as_ref())),
+        End::Failed(failure) => return Err(failure),
         End::Done => talk.exit,
     };
     let finish = async {
@@ -143,7 +143,7 @@ enum End {
     Interrupted,
     ReaderGone,
     /// For good, and not by the user's wish.
-    Failed(Option<Cause>),
+    Failed(Failure),
 }
 
 struct Chat {
@@ -181,7 +181,7 @@ impl Chat {
                     }
                     self.talk.narrator.set_layout(self.front.layout());
                     let pending = self.talk.own.pending();
-                    self.talk.take_events(batch);
+                    self.talk.take_events(&batch);
                     if matches!(self.phase, Phase::Draining(_)) && self.talk.own.pending() < pending {
                         self.phase = Phase::Draining(Instant::now() + DRAIN);
                     }

@@ -23,6 +23,15 @@ pub(super) enum Show {
     News { content: String, news: News },
 }
 
+/// What a message that has come in is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Echo {
+    /// Somebody else's.
+    Foreign,
+    /// The user's own, with what there is to show of it instead.
+    Own(Option<Show>),
+}
+
 /// What became of a message whose bubble said `pending`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum News {
@@ -99,16 +108,15 @@ impl OwnMessages {
         })
     }
 
-    /// A message has come in. If it is the echo of an own one, what there is to show instead: the outer `None`
-    /// means that it is somebody else's.
-    pub(super) fn echo(&mut self, room: &str, user: &str, content: &str) -> Option<Option<Show>> {
+    /// A message has come in: says whether it is the echo of an own one.
+    pub(super) fn echo(&mut self, room: &str, user: &str, content: &str) -> Echo {
         if self.name.as_deref().is_some_and(|name| name != user) {
-            return None;
+            return Echo::Foreign;
         }
-        let at = self.list.iter().position(|own| own.room == room && own.content == content)?;
-        let own = self.list.remove(at)?;
+        let at = self.list.iter().position(|own| own.room == room && own.content == content);
+        let Some(own) = at.and_then(|at| self.list.remove(at)) else { return Echo::Foreign };
         self.name.get_or_insert_with(|| user.to_owned());
-        Some(match (own.shown, own.due) {
+        Echo::Own(match (own.shown, own.due) {
             (false, _) => Some(Show::Bubble { room: own.room, content: own.content, mark: "delivered" }),
             (true, Some(_)) => Some(Show::News { content: own.content, news: News::Delivered }),
             // Shown as written, and long ago perhaps: nothing new.
@@ -172,7 +180,7 @@ mod tests {
     fn a_quick_echo_makes_one_bubble_that_says_delivered() {
         let (mut own, now) = one();
         assert_eq!(own.outcome(now, ID, DeliveryStatus::Written), None);
-        assert_eq!(own.echo("r", "me", "hi"), Some(Some(bubble("delivered"))));
+        assert_eq!(own.echo("r", "me", "hi"), Echo::Own(Some(bubble("delivered"))));
         assert!(own.is_settled() && own.overdue(now + PATIENCE, true).is_empty());
     }
 
@@ -181,8 +189,8 @@ mod tests {
         let (mut own, now) = one();
         own.outcome(now, ID, DeliveryStatus::Written);
         assert_eq!(own.overdue(now + PATIENCE, false), [bubble("written")]);
-        assert_eq!(own.echo("r", "me", "hi"), Some(None));
-        assert_eq!(own.echo("r", "me", "hi"), None);
+        assert_eq!(own.echo("r", "me", "hi"), Echo::Own(None));
+        assert_eq!(own.echo("r", "me", "hi"), Echo::Foreign);
     }
 
     #[test]
@@ -192,7 +200,7 @@ mod tests {
         assert_eq!(own.overdue(now + PATIENCE, false), [bubble("pending")]);
         assert_eq!(own.pending(), 1);
         own.outcome(now, ID, DeliveryStatus::Written);
-        assert_eq!(own.echo("r", "me", "hi"), Some(Some(news(News::Delivered))));
+        assert_eq!(own.echo("r", "me", "hi"), Echo::Own(Some(news(News::Delivered))));
         let (mut own, now) = one();
         own.overdue(now, true);
         assert_eq!(own.outcome(now, ID, DeliveryStatus::Unknown), Some(news(News::Unknown)));
@@ -216,9 +224,9 @@ mod tests {
         own.outcome(now, ID, DeliveryStatus::Written);
         own.echo("r", "me", "hi");
         own.add(now, SendId(2), "r", "hi".to_owned());
-        assert_eq!(own.echo("r", "bob", "hi"), None);
-        assert_eq!(own.echo("other", "me", "hi"), None);
-        assert!(own.echo("r", "me", "hi").is_some());
+        assert_eq!(own.echo("r", "bob", "hi"), Echo::Foreign);
+        assert_eq!(own.echo("other", "me", "hi"), Echo::Foreign);
+        assert_ne!(own.echo("r", "me", "hi"), Echo::Foreign);
     }
 
     #[test]

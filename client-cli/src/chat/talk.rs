@@ -1,6 +1,6 @@
 //! What a chat makes of each event and each typed line: words, and commands for the client.
 
-use super::own::{News, OwnMessages, Show};
+use super::own::{Echo, News, OwnMessages, Show};
 use crate::command::{self, COMMANDS, Command};
 use crate::editor::Shared;
 use crate::error::Exit;
@@ -65,8 +65,8 @@ impl Talk {
         known.names = names.iter().rev().filter(|name| is_typable(name)).cloned().collect();
     }
 
-    pub(super) fn take_events(&mut self, batch: VecDeque<Event>) {
-        for event in &batch {
+    pub(super) fn take_events(&mut self, batch: &VecDeque<Event>) {
+        for event in batch {
             self.event(event);
         }
         // Before anything is printed: the prompt is drawn again with it.
@@ -76,8 +76,8 @@ impl Talk {
     fn event(&mut self, event: &Event) {
         match event {
             Event::Message(message) => match self.own.echo(&message.room, &message.user, &message.content) {
-                None => self.narrator.event(event, self.client.now()),
-                Some(show) => {
+                Echo::Foreign => self.narrator.event(event, self.client.now()),
+                Echo::Own(show) => {
                     self.narrator.rooms.seen(&message.room, &message.user);
                     if let Some(show) = show {
                         self.show(show);
@@ -151,17 +151,7 @@ impl Talk {
                     self.say(&room, text);
                 }
             }
-            Command::Join(room) => match self.client.join(&room) {
-                Err(error) => self.notice(&error.to_string()),
-                Ok(()) => {
-                    if self.narrator.rooms.contains(&room) {
-                        self.notice(&format!("now talking in {}", plain_name(&room)));
-                    } else {
-                        self.narrator.rooms.change(&room, RoomState::Joining);
-                    }
-                    self.narrator.rooms.select(&room);
-                }
-            },
+            Command::Join(room) => self.join(&room),
             Command::Leave(room) => match room.or_else(|| self.narrator.rooms.current().map(str::to_owned)) {
                 Some(room) if self.narrator.rooms.contains(&room) => self.client.leave(&room),
                 Some(room) => self.notice(&format!("you are not in {}", plain_name(&room))),
@@ -185,6 +175,19 @@ impl Talk {
             }
             Command::Quit => {}
         }
+    }
+
+    fn join(&mut self, room: &str) {
+        if let Err(error) = self.client.join(room) {
+            self.notice(&error.to_string());
+            return;
+        }
+        if self.narrator.rooms.contains(room) {
+            self.notice(&format!("now talking in {}", plain_name(room)));
+        } else {
+            self.narrator.rooms.change(room, RoomState::Joining);
+        }
+        self.narrator.rooms.select(room);
     }
 
     fn say(&mut self, room: &str, text: String) {

@@ -95,7 +95,7 @@ async fn reach(settings: &Settings) -> bool {
                 any = true;
             }
             Ok(Err(error)) => {
-                failures.push(format!("{address}: {}", words::without_errno(&error.to_string())))
+                failures.push(format!("{address}: {}", words::without_errno(&error.to_string())));
             }
             Err(_) => failures.push(format!("{address}: no answer in time")),
         }
@@ -156,14 +156,12 @@ async fn talk(settings: &Settings, client: &Client, mut events: Events) -> bool 
         TokenFrom::Nowhere => report::ok(Step::Token, "none given, and none asked for"),
         _ => report::ok(Step::Token, "not refused"),
     }
-    match client.rtt() {
-        Some(rtt) => report::ok(Step::Ping, &format!("answered in {} ms", rtt.as_millis().max(1))),
-        None => {
-            let hint = "a proxy on the way may swallow pings; connections would be taken for dead";
-            report::failed(Step::Ping, "no answer", Some(hint));
-            return false;
-        }
-    }
+    let Some(rtt) = client.rtt() else {
+        let hint = "a proxy on the way may swallow pings; connections would be taken for dead";
+        report::failed(Step::Ping, "no answer", Some(hint));
+        return false;
+    };
+    report::ok(Step::Ping, &format!("answered in {} ms", rtt.as_millis().max(1)));
     true
 }
 

@@ -79,7 +79,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Request>, BadLine> {
     }
 }
 
-/// serde_json's words with its column, but without its line, which is always 1 here and ours is not.
+/// The words of `serde_json` with its column, but without its line, which is always 1 here unlike ours.
 fn json_error(error: &serde_json::Error) -> String {
     error.to_string().replace(" at line 1 column ", " at column ")
 }

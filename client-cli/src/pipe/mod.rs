@@ -233,7 +233,7 @@ impl Pipe {
                 self.move_on();
             }
             Phase::Settling(until) if self.unproven_since.is_none() || Instant::now() >= until => {
-                self.linger()
+                self.linger();
             }
             Phase::Failed if is_idle => self.phase = Phase::Ended,
             _ => {}

@@ -8,7 +8,7 @@ use serde::Serialize;
 /// One line: every field of every event, absent where it does not apply.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Line<'a> {
+struct Printed<'a> {
     r#type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<&'static str>,
@@ -24,9 +24,9 @@ struct Line<'a> {
     timestamp: Option<&'a str>,
     /// `null` when a gap's end is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    after: Option<Option<u64>>,
+    after: Option<()>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    before: Option<Option<u64>>,
+    before: Option<()>,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,24 +59,24 @@ pub(crate) fn event(out: &mut Vec<u8>, event: &Event, now: Timestamp) {
     let line = match event {
         Event::State(change) => state(change, now),
         Event::Ready(mode) => ready(*mode),
-        Event::Message(message) => Line {
+        Event::Message(message) => Printed {
             r#type: "message",
             room_id: Some(&message.room),
             user_id: Some(&message.user),
             content: Some(&message.content),
             timestamp: Some(&message.timestamp),
-            ..Line::default()
+            ..Printed::default()
         },
         Event::UserJoined { room, user } => {
-            Line { r#type: "user_joined", room_id: Some(room), user_id: Some(user), ..Line::default() }
+            Printed { r#type: "user_joined", room_id: Some(room), user_id: Some(user), ..Printed::default() }
         }
-        Event::Gap(gap) => Line {
+        Event::Gap(gap) => Printed {
             r#type: "gap",
             room_id: Some(&gap.room),
-            after: Some(None),
-            before: Some(None),
+            after: Some(()),
+            before: Some(()),
             reason: Some(gap.reason.as_str()),
-            ..Line::default()
+            ..Printed::default()
         },
         Event::ServerError { message } => error("server", message),
         Event::Garbled { error: text } => error("garbled", text),
@@ -84,7 +84,7 @@ pub(crate) fn event(out: &mut Vec<u8>, event: &Event, now: Timestamp) {
             let text = format!("this program was too slow: {skipped} events were dropped here");
             return write_line(out, &error("lagged", &text));
         }
-        Event::Room(change) if change.state == RoomState::Refused => Line {
+        Event::Room(change) if change.state == RoomState::Refused => Printed {
             room_id: Some(&change.room),
             ..error("too_many_rooms", "the room is not joined: there are too many")
         },
@@ -94,12 +94,12 @@ pub(crate) fn event(out: &mut Vec<u8>, event: &Event, now: Timestamp) {
     write_line(out, &line);
 }
 
-fn error<'a>(code: &'static str, message: &'a str) -> Line<'a> {
-    Line { r#type: "error", code: Some(Code::Word(code)), message: Some(message), ..Line::default() }
+fn error<'a>(code: &'static str, message: &'a str) -> Printed<'a> {
+    Printed { r#type: "error", code: Some(Code::Word(code)), message: Some(message), ..Printed::default() }
 }
 
-fn state(change: &StateChange, now: Timestamp) -> Line<'_> {
-    let mut line = Line { r#type: "state", state: Some(change.state.as_str()), ..Line::default() };
+fn state(change: &StateChange, now: Timestamp) -> Printed<'_> {
+    let mut line = Printed { r#type: "state", state: Some(change.state.as_str()), ..Printed::default() };
     if let State::Reconnecting { attempt, retry_at } | State::Suspended { attempt, retry_at } = change.state {
         line.attempt = Some(attempt);
         line.retry_in_ms = retry_at.map(|at| u64::try_from((at - now).as_millis()).unwrap_or(u64::MAX));
@@ -112,12 +112,12 @@ fn state(change: &StateChange, now: Timestamp) -> Line<'_> {
     line
 }
 
-fn ready(mode: Mode) -> Line<'static> {
-    Line {
+fn ready(mode: Mode) -> Printed<'static> {
+    Printed {
         r#type: "state",
         state: Some(State::Connected.as_str()),
         mode: Some(mode.as_str()),
-        ..Line::default()
+        ..Printed::default()
     }
 }
 
@@ -130,7 +130,7 @@ pub(super) fn delivery(out: &mut Vec<u8>, reference: Option<&str>, room: &str, o
     };
     write_line(
         out,
-        &Line {
+        &Printed {
             r#type: "delivery",
             r#ref: reference,
             room_id: Some(room),
@@ -140,7 +140,7 @@ pub(super) fn delivery(out: &mut Vec<u8>, reference: Option<&str>, room: &str, o
                 DeliveryStatus::Failed(why) => Some(advice(why)),
                 _ => None,
             },
-            ..Line::default()
+            ..Printed::default()
         },
     );
 }
@@ -157,7 +157,8 @@ fn advice(why: SendFailure) -> &'static str {
 
 /// Answers a line that is no frame.
 pub(super) fn bad_line(out: &mut Vec<u8>, number: u64, bad: &BadLine) {
-    let line = Line { line: Some(number), r#ref: bad.reference.as_deref(), ..error(bad.code, &bad.message) };
+    let line =
+        Printed { line: Some(number), r#ref: bad.reference.as_deref(), ..error(bad.code, &bad.message) };
     write_line(out, &line);
 }
 
