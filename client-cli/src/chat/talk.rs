@@ -9,7 +9,6 @@ use crate::narrate::Narrator;
 use crate::render::{Layout, plain_name};
 use crate::{sanitise, words};
 use rejoin::{Client, DeliveryStatus, Event, RoomState, State};
-use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -65,7 +64,7 @@ impl Talk {
         known.names = names.iter().rev().filter(|name| is_typable(name)).cloned().collect();
     }
 
-    pub(super) fn take_events(&mut self, batch: &VecDeque<Event>) {
+    pub(super) fn take_events(&mut self, batch: &[Event]) {
         for event in batch {
             self.event(event);
         }

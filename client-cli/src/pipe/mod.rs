@@ -130,7 +130,7 @@ impl Pipe {
         }
     }
 
-    fn take_events(&mut self, batch: VecDeque<Event>) {
+    fn take_events(&mut self, batch: Vec<Event>) {
         if batch.is_empty() {
             self.phase = Phase::Ended;
         }
