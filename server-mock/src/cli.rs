@@ -77,9 +77,13 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ADDR")]
     pub admin: Option<SocketAddr>,
 
-    /// Do something wrong on purpose, repeatable: refuse, delay, drop, freeze, `half_open`, close, garbage, duplicate or
-    /// drip, with user=, count=, ms=, code=, bytes=, way= as the kind has them
-    #[arg(long, value_name = "KIND:k=v,...")]
+    /// Faults to begin with; [`crate::faults`] has the table.
+    #[arg(
+        long,
+        value_name = "KIND:k=v,...",
+        help = "Do something wrong on purpose, repeatable: refuse, delay, drop, freeze, half_open, close, garbage, \
+                duplicate or drip, with user=, count=, ms=, code=, bytes=, way= as the kind has them"
+    )]
     pub fault: Vec<Fault>,
 }
 

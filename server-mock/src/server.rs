@@ -67,7 +67,7 @@ struct Addresses {
 #[non_exhaustive]
 pub enum BindError {
     /// The path is no path.
-    #[error("the path '{0}' does not begin with / or has characters that a route cannot have")]
+    #[error("the path '{0}' is not / followed by letters, digits, '-', '_', '.', '~' or more of /")]
     Path(String),
     /// The listener.
     #[error("cannot listen on {address}: {source}")]
@@ -92,7 +92,7 @@ impl Server {
     pub async fn bind(config: Config) -> Result<Self, BindError> {
         let Config { listen, path, auth, allow_origin, admin, tls, hub, limits, drain, faults: first } =
             config;
-        if !path.starts_with('/') || path.contains(['{', '}', '?', '#', ' ']) {
+        if !is_path(&path) {
             return Err(BindError::Path(path));
         }
         let (listener, address) =
@@ -240,6 +240,12 @@ impl Server {
         let last = end.unwrap_or_else(Instant::now).min(Instant::now() + LAST_WORDS);
         let _ = timeout_at(last, async { while tasks.join_next().await.is_some() {} }).await;
     }
+}
+
+/// Only characters that mean themselves, in a URL and in a route alike.
+fn is_path(path: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.' | '~');
+    path.starts_with('/') && path.chars().all(plain)
 }
 
 async fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {

@@ -276,7 +276,8 @@ pub(crate) async fn close(mut stream: WebSocketStream<Transport>, code: u16, rea
     // Whether the peer takes part or not: after this the connection is gone.
     if let Ok(Ok(())) = timeout(FAREWELL, farewell).await {
         let transport = stream.get_mut();
-        let mut scratch = [0; 2048];
+        // On the heap: an array would lie in the task of every connection from its beginning.
+        let mut scratch = vec![0; 2048];
         let rest = async { while transport.read(&mut scratch).await.is_ok_and(|count| count > 0) {} };
         let _ = timeout(LINGER, rest).await;
     }

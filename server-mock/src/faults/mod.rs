@@ -7,7 +7,7 @@
 //! |---|---|---|---|
 //! | `refuse` | the upgrade is answered with an HTTP status, 503 and 429 with `Retry-After: 1` | upgrades, default 1 | `code` 400–599, default 503 |
 //! | `drop` | the TCP connection is cut without a close frame; what is queued is lost | strikes | |
-//! | `freeze` | nothing is read or written for `ms`; then all goes on. The heartbeat keeps counting | strikes | `ms`, default 10,000 |
+//! | `freeze` | nothing is read or written for `ms`; then all goes on, unless the heartbeat or a full queue (4012) has ended it meanwhile | strikes | `ms`, default 10,000 |
 //! | `half_open` | what either side sends disappears; with `way` `down` only what the server sends. TCP stays open until the peer ends it, also after the heartbeat has given up on the peer | strikes | `way` `both` or `down`, default `both` |
 //! | `close` | what is queued is written, then a close frame | strikes | `code` 1000–4999, default 1011 |
 //! | `garbage` | a text frame that is not JSON | strikes | `bytes`, its length, default 16 |

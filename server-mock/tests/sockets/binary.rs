@@ -75,7 +75,10 @@ async fn usage_errors_have_status_2_and_a_taken_address_1() {
     let (status, text) = run(&["--listen", "0.0.0.0:0"]).await;
     assert_eq!(status, Some(2));
     assert!(text.contains("--auth tokens=FILE"), "{text}");
-    assert_eq!(run(&["--path", "ws"]).await.0, Some(2));
+    for path in ["ws", "", "/:id", "/{id}", "/a b", "/ws?x"] {
+        let (status, text) = run(&["--listen", "127.0.0.1:0", "--path", path]).await;
+        assert!(status == Some(2) && text.contains("the path"), "{path}: {text}");
+    }
     assert_eq!(run(&["--auth", "jwt=key"]).await.0, Some(2));
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap().to_string();
