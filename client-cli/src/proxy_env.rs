@@ -37,7 +37,7 @@ pub(crate) fn proxy_for(
     }
 }
 
-/// Whether a host is on a NO_PROXY list: `*`, a name (with its subdomains), an address, each with an optional
+/// Whether a host is on a `NO_PROXY` list: `*`, a name (with its subdomains), an address, each with an optional
 /// port.
 fn is_exception(list: &str, host: &str, port: u16) -> bool {
     list.split(',').map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| {

@@ -128,7 +128,7 @@ fn continues_emoji(c: char) -> bool {
     is_emoji(c) || matches!(c, '\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}')
 }
 
-/// Near enough to Unicode's Extended_Pictographic: what may stand on either side of a joiner.
+/// Near enough to Unicode's `Extended_Pictographic`: what may stand on either side of a joiner.
 fn is_emoji(c: char) -> bool {
     matches!(c,
         '\u{a9}' | '\u{ae}' | '\u{203c}' | '\u{2049}' | '\u{2122}' | '\u{2139}' | '\u{2190}'..='\u{21ff}'

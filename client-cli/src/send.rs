@@ -105,7 +105,7 @@ impl Sender {
                     Ok(text) if text.is_empty() => {}
                     Ok(text) => self.send(&text, Some(number)).await?,
                     Err(BadText::TooLong) => {
-                        self.complain(Some(number), "longer than 1 MiB", "line_too_long")
+                        self.complain(Some(number), "longer than 1 MiB", "line_too_long");
                     }
                     Err(BadText::NotUtf8) => self.complain(Some(number), "not UTF-8", "not_utf8"),
                 }
