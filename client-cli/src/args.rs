@@ -9,7 +9,10 @@ const AFTER_HELP: &str = "\
 Without a command, `rejoin` is `rejoin chat`. Without a URL, chat starts a server of its own.
 
 Exit status: 0 done, 1 a message was not delivered for certain, 2 wrong usage,
-3 the server ended it for good (a refused token, for instance), 130 interrupted.";
+3 the server ended it for good (a refused token, for instance), 130 interrupted.
+
+Environment: REJOIN_URL and REJOIN_TOKEN stand in for the URL and --token;
+https_proxy, http_proxy, all_proxy and no_proxy name an HTTP proxy.";
 
 /// Chat that survives the network.
 #[derive(Debug, Parser)]
@@ -46,8 +49,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct ChatArgs {
-    /// The server, ws:// or wss://. Without it a server is started inside this process.
-    #[arg(env = "REJOIN_URL", hide_env_values = true)]
+    /// The server, ws:// or wss://. Without one a server is started inside this process.
     pub(crate) url: Option<String>,
     /// A room to join; may be repeated. `lobby` if none is given.
     #[arg(short, long = "room", value_name = "ROOM")]
@@ -61,8 +63,7 @@ pub(crate) struct ChatArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct PipeArgs {
-    /// The server, ws:// or wss://.
-    #[arg(env = "REJOIN_URL", hide_env_values = true)]
+    /// The server, ws:// or wss://. `REJOIN_URL` or a profile can name it too.
     pub(crate) url: Option<String>,
     /// A room to join from the start; may be repeated.
     #[arg(short, long = "room", value_name = "ROOM")]
@@ -79,8 +80,7 @@ pub(crate) struct PipeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct SendArgs {
-    /// The server, ws:// or wss://.
-    #[arg(env = "REJOIN_URL", hide_env_values = true)]
+    /// The server, ws:// or wss://. `REJOIN_URL` or a profile can name it too.
     pub(crate) url: Option<String>,
     /// The room to send to.
     #[arg(short, long, value_name = "ROOM")]
@@ -97,8 +97,7 @@ pub(crate) struct SendArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct TailArgs {
-    /// The server, ws:// or wss://.
-    #[arg(env = "REJOIN_URL", hide_env_values = true)]
+    /// The server, ws:// or wss://. `REJOIN_URL` or a profile can name it too.
     pub(crate) url: Option<String>,
     /// A room to follow; may be repeated.
     #[arg(short, long = "room", value_name = "ROOM")]
@@ -113,7 +112,6 @@ pub(crate) struct TailArgs {
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
     /// The server: ws://, wss://, or the http:// or https:// address of the same place.
-    #[arg(env = "REJOIN_URL", hide_env_values = true)]
     pub(crate) url: Option<String>,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,

@@ -25,14 +25,14 @@ pub(crate) enum Command {
 /// The commands: name, arguments, meaning.
 pub(crate) const COMMANDS: [(&str, &str, &str); 9] = [
     ("/join", "ROOM", "join a room and talk there"),
-    ("/leave", "[ROOM]", "leave this room, or another"),
+    ("/leave", "[ROOM]", "leave this room, or that one"),
     ("/rooms", "", "the rooms you are in"),
-    ("/who", "[ROOM]", "who has been seen in this room, or another"),
+    ("/who", "[ROOM]", "who has been seen here, or there"),
     ("/msg", "ROOM TEXT", "say something in another room"),
     ("/status", "", "how the connection is"),
-    ("/reconnect", "", "replace the connection by a fresh one"),
-    ("/quit", "", "send what is waiting and leave (Ctrl-D; Ctrl-C leaves at once)"),
-    ("/help", "", "this list; a line that begins with // says the rest with one /"),
+    ("/reconnect", "", "make a fresh connection"),
+    ("/quit", "", "send what is waiting, then leave"),
+    ("/help", "", "this list"),
 ];
 
 /// Reads a line. `None` for a blank one; an error is a sentence for the user.

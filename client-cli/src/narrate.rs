@@ -49,6 +49,13 @@ impl Narrator {
         self.printed.extend_from_slice(out.as_bytes());
     }
 
+    /// Shows a line to be copied. It has been sanitised.
+    pub(crate) fn verbatim(&mut self, line: &str) {
+        let mut out = String::new();
+        Renderer::verbatim(&mut out, line);
+        self.printed.extend_from_slice(out.as_bytes());
+    }
+
     /// Shows a message of the user's own.
     pub(crate) fn own_message(&mut self, room: &str, mark: &'static str, content: &str) {
         self.message(&now(), room, Who::Me(mark), content);

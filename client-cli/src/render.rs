@@ -72,15 +72,18 @@ impl Renderer {
 
     /// Something this program has to say. Remote parts of `text` have been sanitised.
     pub(crate) fn notice(&self, out: &mut String, text: &str) {
+        // No-break spaces have done their work when the rows are made.
+        let spaces = |row: &str| row.replace('\u{a0}', " ");
         match self.layout {
             Layout::Plain => {
-                for (position, line) in text.lines().enumerate() {
+                for (position, line) in text.lines().map(spaces).enumerate() {
                     let _ = writeln!(out, "{} {line}", if position == 0 { '*' } else { ' ' });
                 }
             }
             Layout::Columns { width, colour } => {
                 let (dim, reset) = if colour { (DIM, RESET) } else { ("", "") };
-                let rows = text.lines().flat_map(|line| wrap(line, text_width(width)));
+                let rows =
+                    text.lines().flat_map(|line| wrap(line, text_width(width))).map(|row| spaces(&row));
                 for (position, row) in rows.enumerate() {
                     let time = if position == 0 { now() } else { String::new() };
                     let mark = if position == 0 { '*' } else { ' ' };
@@ -88,6 +91,11 @@ impl Renderer {
                 }
             }
         }
+    }
+
+    /// A line to be copied from the screen: neither wrapped nor pushed aside. It has been sanitised.
+    pub(crate) fn verbatim(out: &mut String, line: &str) {
+        let _ = writeln!(out, "    {line}");
     }
 
     /// On a terminal the room is named when it changes. No message can look like this: it begins at the left edge.

@@ -20,7 +20,12 @@ const ECHO: Duration = Duration::from_secs(2);
 
 pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Exit, Failure> {
     let sources = Sources::read(&arguments.connection)?;
-    let url = sources.needed_url(arguments.url.as_deref())?;
+    let (url, text) = match (&arguments.url, &arguments.text) {
+        // One word that is no URL, where a URL is known from elsewhere, is the text.
+        (Some(word), None) if !word.contains("://") && sources.url(None).is_some() => (None, Some(word)),
+        (url, text) => (url.as_deref(), text.as_ref()),
+    };
+    let url = sources.needed_url(url)?;
     let Some(room) = arguments.room.clone().or_else(|| sources.profile.rooms.first().cloned()) else {
         return Err(Failure::usage("room", "no room to send to").hint("name one with -r ROOM"));
     };
@@ -28,7 +33,7 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
     let settings = sources.settings(&url, std::slice::from_ref(&room)).await?;
     let mut sender = Sender::new(&settings, room, Duration::from_secs(arguments.timeout.into()))?;
     let work = async {
-        match &arguments.text {
+        match text {
             Some(text) => sender.send(text, None).await?,
             None => sender.send_lines().await?,
         }

@@ -36,9 +36,9 @@ impl<'a> Sources<'a> {
         Ok(Self { arguments, profile: profile::load(arguments.profile.as_deref())? })
     }
 
-    /// The URL given, or the profile's.
+    /// The URL given, the environment's, or the profile's.
     pub(crate) fn url(&self, given: Option<&str>) -> Option<String> {
-        given.map(str::to_owned).or_else(|| self.profile.url.clone())
+        given.map(str::to_owned).or_else(|| variable("REJOIN_URL")).or_else(|| self.profile.url.clone())
     }
 
     /// As [`Sources::url`], for commands that cannot do without one.
@@ -54,7 +54,6 @@ impl<'a> Sources<'a> {
         let (endpoint, in_url) = parse_url(url)?;
         let arguments = self.arguments;
         let profile = self.profile;
-        let environment = || std::env::var("REJOIN_TOKEN").ok().filter(|token| !token.is_empty());
         let token = if let Some(token) = &arguments.token {
             TokenFrom::Given(token.as_str().into())
         } else if let Some(file) = &arguments.token_file {
@@ -63,7 +62,7 @@ impl<'a> Sources<'a> {
             TokenFrom::Command(command.clone())
         } else if let Some(token) = in_url {
             TokenFrom::Given(token)
-        } else if let Some(token) = environment() {
+        } else if let Some(token) = variable("REJOIN_TOKEN") {
             TokenFrom::Given(token.into())
         } else if let Some(file) = profile.token_file {
             TokenFrom::File(file)
@@ -93,6 +92,11 @@ impl<'a> Sources<'a> {
         let proxy = proxy_for(&endpoint, |name| std::env::var(name).ok())?;
         Ok(Settings { endpoint, token, rooms, config, ca, proxy })
     }
+}
+
+/// A variable of the environment, if it is set to something.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 impl Settings {

@@ -64,12 +64,12 @@ pub(crate) fn failure(reason: Option<&Cause>) -> Failure {
     }
 }
 
-/// When the next attempt is made.
+/// When the next attempt is made. The no-break spaces keep number and unit on one row.
 pub(crate) fn retry(at: Timestamp, now: Timestamp) -> String {
     // Rounded up: "in 0 s" is no news.
     match (at - now).as_millis().div_ceil(1000) {
         0 => "retrying now".to_owned(),
-        seconds => format!("retrying in {seconds} s"),
+        seconds => format!("retrying in\u{a0}{seconds}\u{a0}s"),
     }
 }
 
@@ -106,8 +106,8 @@ mod tests {
     #[test]
     fn the_wait_is_rounded_up_to_seconds() {
         let now = Timestamp::from_millis(1000);
-        assert_eq!(retry(Timestamp::from_millis(3001), now), "retrying in 3 s");
-        assert_eq!(retry(Timestamp::from_millis(1001), now), "retrying in 1 s");
+        assert_eq!(retry(Timestamp::from_millis(3001), now), "retrying in\u{a0}3\u{a0}s");
+        assert_eq!(retry(Timestamp::from_millis(1001), now), "retrying in\u{a0}1\u{a0}s");
         assert_eq!(retry(now, now), "retrying now");
     }
 

@@ -48,10 +48,8 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
     let front = Front::open(&shared);
     let mut talk = Talk::new(client, shared, front.layout(), invented.clone(), &settings.rooms);
     if server.is_some() {
-        talk.notice(&format!(
-            "this chat has its own server; join it from another terminal with\n  {}",
-            command(&settings)
-        ));
+        talk.notice("this chat has its own server; join it from another terminal with");
+        talk.narrator.verbatim(&command(&settings));
     } else {
         talk.notice(&format!("connecting to {}", settings.endpoint));
     }

@@ -169,6 +169,8 @@ impl Talk {
                     // Writing to a String does not fail, here and below.
                     let _ = writeln!(text, "{:<18} {meaning}", format!("{name} {arguments}"));
                 }
+                text.push_str("Ctrl-D is /quit, Ctrl-C leaves at once\n");
+                text.push_str("// at the start of a line says a /\n");
                 text.push_str("all times are UTC");
                 self.notice(&text);
             }
@@ -241,7 +243,7 @@ impl Talk {
         }
         let _ = write!(
             text,
-            "\n{} dials, {} connections, {} frames in, {} out, {} messages waiting",
+            "\ndials {}, connections {}, frames in {}, out {}; messages waiting: {}",
             diagnostics.dials,
             diagnostics.connections,
             diagnostics.frames_in,
