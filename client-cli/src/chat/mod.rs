@@ -160,7 +160,11 @@ impl Chat {
             if self.phase == Phase::Ended && !unprinted {
                 return self.talk.narrator.failed.take().map_or(End::Done, End::Failed);
             }
-            let may_read = self.phase == Phase::Open && keeps_up && self.talk.own.pending() < MOST_PENDING;
+            // On a terminal input is read however much is unprinted: the editor shows nothing until the line it has
+            // finished is dealt with, so waiting for it here would be waiting for ever.
+            let may_read = self.phase == Phase::Open
+                && self.talk.own.pending() < MOST_PENDING
+                && (keeps_up || self.front.is_terminal());
             let deadline = self.deadline();
             tokio::select! {
                 biased;
