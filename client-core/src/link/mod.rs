@@ -177,6 +177,9 @@ impl Link {
 
     /// Both clocks, before each input: a wall clock that ran ahead means a sleep.
     pub(crate) fn observe(&mut self, now: Moment) {
+        if self.last_seen == Some(now) {
+            return;
+        }
         let Some(last) = self.last_seen.replace(now) else { return };
         let wall = now.wall.saturating_sub(last.wall);
         let slept = wall.saturating_sub(now.monotonic - last.monotonic);

@@ -6,7 +6,7 @@ use super::dial::Dialer;
 use super::endpoint::Endpoint;
 use super::events::EventQueue;
 use super::inbox::{Inbox, is_by_event};
-use super::socket::{Incoming, Socket};
+use super::socket::Socket;
 use super::transport::Transport;
 use crate::cause::{DialError, DialErrorKind};
 use crate::event::{Delivery, Event};
@@ -166,20 +166,12 @@ impl Driver {
     fn read(&mut self, cx: &mut Context<'_>) -> bool {
         for count in 0..BATCH {
             let Some(socket) = &mut self.socket else { return count > 0 };
-            let Poll::Ready(incoming) = socket.poll_read(cx) else { return count > 0 };
-            let conn = socket.conn;
-            let input = match incoming {
-                Incoming::Message(message) => Input::Received(conn, message),
-                Incoming::Garbled(error) => Input::Garbled(conn, error),
-                Incoming::Pong => Input::Pong(conn),
-                Incoming::Heard => Input::Heard(conn),
-                Incoming::Ended(how) => {
-                    // The answer to a close frame is in the buffer; one try to get it out.
-                    socket.poll_flush(cx);
-                    self.socket = None;
-                    Input::Closed(conn, how)
-                }
-            };
+            let Poll::Ready(input) = socket.poll_read(cx) else { return count > 0 };
+            if matches!(input, Input::Closed(..)) {
+                // The answer to a close frame is in the buffer; one try to get it out.
+                socket.poll_flush(cx);
+                self.socket = None;
+            }
             self.input(input);
         }
         true

@@ -28,7 +28,9 @@ pub(crate) struct EventQueue {
 
 #[derive(Debug, Default)]
 struct State {
-    events: VecDeque<Event>,
+    /// As the driver handed them over: one allocation for each read of the socket, no move for each event.
+    batches: VecDeque<Vec<Event>>,
+    events: usize,
     bytes: usize,
     skipped: u64,
     ended: bool,
@@ -54,18 +56,37 @@ fn is_droppable(event: &Event) -> bool {
 }
 
 impl State {
-    fn push(&mut self, event: Event) {
-        let weight = weight(&event);
-        let full = self.events.len() >= MOST_EVENTS || self.bytes + weight > MOST_BYTES;
-        if (full && is_droppable(&event)) || self.events.len() >= MOST_KEPT {
-            self.skipped += 1;
-            return;
+    fn push(&mut self, mut batch: Vec<Event>) {
+        let bytes: usize = batch.iter().map(weight).sum();
+        if self.events + batch.len() > MOST_EVENTS || self.bytes + bytes > MOST_BYTES {
+            return self.push_what_fits(batch);
         }
-        if self.skipped > 0 && !full {
-            self.events.push_back(Event::Lagged { skipped: std::mem::take(&mut self.skipped) });
+        if self.skipped > 0 {
+            batch.insert(0, Event::Lagged { skipped: std::mem::take(&mut self.skipped) });
         }
-        self.bytes += weight;
-        self.events.push_back(event);
+        self.bytes += bytes;
+        self.events += batch.len();
+        self.batches.push_back(batch);
+    }
+
+    fn push_what_fits(&mut self, batch: Vec<Event>) {
+        let mut kept = Vec::new();
+        for event in batch {
+            let weight = weight(&event);
+            let full = self.events >= MOST_EVENTS || self.bytes + weight > MOST_BYTES;
+            if (full && is_droppable(&event)) || self.events >= MOST_KEPT {
+                self.skipped += 1;
+                continue;
+            }
+            if self.skipped > 0 && !full {
+                self.events += 1;
+                kept.push(Event::Lagged { skipped: std::mem::take(&mut self.skipped) });
+            }
+            self.bytes += weight;
+            self.events += 1;
+            kept.push(event);
+        }
+        self.batches.push_back(kept);
     }
 }
 
@@ -86,9 +107,7 @@ impl EventQueue {
             batch.clear();
             return;
         }
-        for event in batch.drain(..) {
-            state.push(event);
-        }
+        state.push(std::mem::take(batch));
         drop(state);
         self.reader.wake();
     }
@@ -102,14 +121,18 @@ impl EventQueue {
         self.reader.wake();
     }
 
-    fn take(&self, into: &mut VecDeque<Event>) -> bool {
+    /// The oldest batch, and whether nothing more will come after those that are there.
+    fn take(&self) -> (Option<Vec<Event>>, bool) {
         let mut state = self.lock();
-        state.bytes = 0;
-        std::mem::swap(&mut state.events, into);
-        if state.skipped > 0 {
-            into.push_back(Event::Lagged { skipped: std::mem::take(&mut state.skipped) });
+        let batch = state.batches.pop_front();
+        if let Some(batch) = &batch {
+            state.events -= batch.len();
+            state.bytes -= batch.iter().map(weight).sum::<usize>();
+        } else if state.skipped > 0 {
+            let lagged = Event::Lagged { skipped: std::mem::take(&mut state.skipped) };
+            return (Some(vec![lagged]), false);
         }
-        state.ended
+        (batch, state.ended)
     }
 }
 
@@ -120,12 +143,12 @@ impl EventQueue {
 pub struct Events {
     queue: Arc<EventQueue>,
     inbox: Arc<Inbox>,
-    batch: VecDeque<Event>,
+    batch: std::vec::IntoIter<Event>,
 }
 
 impl Events {
     pub(crate) fn new(queue: Arc<EventQueue>, inbox: Arc<Inbox>) -> Self {
-        Self { queue, inbox, batch: VecDeque::new() }
+        Self { queue, inbox, batch: Vec::new().into_iter() }
     }
 
     /// The next event; `None` when the client is closed and everything has been read.
@@ -135,24 +158,25 @@ impl Events {
         core::future::poll_fn(|cx| self.poll_event(cx)).await
     }
 
-    /// All events that are there, at least one; empty when the client is closed and everything has been read.
-    /// Cheaper than [`Events::next`] for busy rooms.
+    /// The next events, as many as came together, at least one; empty when the client is closed and everything
+    /// has been read. Cheaper than [`Events::next`] for busy rooms.
     ///
     /// Cancel safe: events not returned are still there.
-    pub async fn next_batch(&mut self) -> VecDeque<Event> {
+    pub async fn next_batch(&mut self) -> Vec<Event> {
         core::future::poll_fn(|cx| self.poll_batch(cx)).await;
-        std::mem::take(&mut self.batch)
+        std::mem::take(&mut self.batch).collect()
     }
 
     /// Ready with `true` when `batch` holds something, `false` when nothing will come any more.
     fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        if !self.batch.is_empty() {
+        if !self.batch.as_slice().is_empty() {
             return Poll::Ready(true);
         }
-        // Registering first: what comes between looking and registering would wake nobody.
+        // Twice: what comes between looking and registering would wake nobody.
         for registered in [false, true] {
-            let ended = self.queue.take(&mut self.batch);
-            if !self.batch.is_empty() {
+            let (batch, ended) = self.queue.take();
+            if let Some(batch) = batch.filter(|batch| !batch.is_empty()) {
+                self.batch = batch.into_iter();
                 return Poll::Ready(true);
             }
             if ended {
@@ -167,7 +191,7 @@ impl Events {
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         match self.poll_batch(cx) {
-            Poll::Ready(_) => Poll::Ready(self.batch.pop_front()),
+            Poll::Ready(_) => Poll::Ready(self.batch.next()),
             Poll::Pending => Poll::Pending,
         }
     }
@@ -184,7 +208,9 @@ impl Drop for Events {
     fn drop(&mut self) {
         let mut state = self.queue.lock();
         state.unread = true;
-        state.events = VecDeque::new();
+        state.batches = VecDeque::new();
+        state.events = 0;
+        state.bytes = 0;
         drop(state);
         self.inbox.events_dropped();
     }
@@ -192,7 +218,7 @@ impl Drop for Events {
 
 impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Events").field("batched", &self.batch.len()).finish_non_exhaustive()
+        f.debug_struct("Events").field("batched", &self.batch.as_slice().len()).finish_non_exhaustive()
     }
 }
 
@@ -211,6 +237,10 @@ mod tests {
         })
     }
 
+    fn drain(queue: &EventQueue) -> VecDeque<Event> {
+        core::iter::from_fn(|| queue.take().0).flatten().collect()
+    }
+
     #[test]
     fn a_slow_application_loses_messages_and_is_told_how_many_but_keeps_every_outcome() {
         let queue = EventQueue::default();
@@ -218,8 +248,7 @@ mod tests {
         let status = DeliveryStatus::Written;
         batch.push(Event::Delivery(Delivery { id: SendId(1), room: "r".into(), status }));
         queue.publish(&mut batch, Diagnostics::default());
-        let mut events = VecDeque::new();
-        queue.take(&mut events);
+        let mut events = drain(&queue);
         assert_eq!(events.pop_back(), Some(Event::Lagged { skipped: 5 }));
         assert!(matches!(events.pop_back(), Some(Event::Delivery(_))));
         assert_eq!(events.len(), MOST_EVENTS);
@@ -234,8 +263,19 @@ mod tests {
             other => other,
         };
         queue.publish(&mut vec![big(), big(), Event::Ready(Mode::Plain), message(1)], Diagnostics::default());
-        let mut events = VecDeque::new();
-        queue.take(&mut events);
-        assert_eq!(events.remove(1), Some(Event::Lagged { skipped: 1 }));
+        assert_eq!(drain(&queue).remove(1), Some(Event::Lagged { skipped: 1 }));
+    }
+
+    #[test]
+    fn what_has_been_read_makes_room_again() {
+        let queue = EventQueue::default();
+        for _ in 0..3 {
+            let mut batch: Vec<Event> = (0..MOST_EVENTS).map(message).collect();
+            queue.publish(&mut batch, Diagnostics::default());
+            let events = drain(&queue);
+            assert_eq!(events.len(), MOST_EVENTS);
+        }
+        let state = queue.lock();
+        assert_eq!((state.events, state.bytes), (0, 0));
     }
 }

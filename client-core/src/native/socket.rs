@@ -3,8 +3,9 @@
 use super::transport::Transport;
 use crate::cause::Disconnect;
 use crate::link::ConnId;
+use crate::messages::ClientMessage;
 use crate::messages::json::{ServerDecoder, encode_client};
-use crate::messages::{ClientMessage, ServerMessage};
+use crate::session::Input;
 use futures_core::Stream;
 use futures_util::Sink;
 use std::pin::Pin;
@@ -12,15 +13,6 @@ use std::task::{Context, Poll};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
-
-/// What came in.
-pub(crate) enum Incoming {
-    Message(ServerMessage),
-    Garbled(Box<str>),
-    Pong,
-    Heard,
-    Ended(Disconnect),
-}
 
 /// A WebSocket whose writes are buffered until [`Socket::poll_flush`].
 pub(crate) struct Socket {
@@ -48,33 +40,35 @@ impl Socket {
         }
     }
 
-    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
+    /// What came in, as the session takes it; [`Input::Closed`] is the last.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+        let conn = self.conn;
         if let Some(how) = self.broken.take() {
-            return Poll::Ready(Incoming::Ended(how));
+            return Poll::Ready(Input::Closed(conn, how));
         }
         Pin::new(&mut self.stream).poll_next(cx).map(|item| match item {
             Some(Ok(Message::Text(text))) => match self.decoder.decode(&text) {
-                Ok(message) => Incoming::Message(message),
-                Err(error) => Incoming::Garbled(error.to_string().into()),
+                Ok(message) => Input::Received(conn, message),
+                Err(error) => Input::Garbled(conn, error.to_string().into()),
             },
             Some(Ok(Message::Binary(_))) => {
-                Incoming::Garbled("a binary frame, where only text is spoken".into())
+                Input::Garbled(conn, "a binary frame, where only text is spoken".into())
             }
-            Some(Ok(Message::Pong(_))) => Incoming::Pong,
+            Some(Ok(Message::Pong(_))) => Input::Pong(conn),
             Some(Ok(Message::Close(frame))) => {
                 let (code, reason) = match frame {
                     Some(frame) => (frame.code.into(), frame.reason.as_str().into()),
                     None => (1005, "".into()),
                 };
-                Incoming::Ended(Disconnect::Closed { code, reason })
+                Input::Closed(conn, Disconnect::Closed { code, reason })
             }
             Some(Ok(Message::Ping(_) | Message::Frame(_))) => {
                 // The answer to a ping is in the buffer already.
                 self.unflushed = true;
-                Incoming::Heard
+                Input::Heard(conn)
             }
-            Some(Err(error)) => Incoming::Ended(disconnect(&error)),
-            None => Incoming::Ended(Disconnect::Lost),
+            Some(Err(error)) => Input::Closed(conn, disconnect(&error)),
+            None => Input::Closed(conn, Disconnect::Lost),
         })
     }
 

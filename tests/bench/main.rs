@@ -1,0 +1,83 @@
+//! The figures of performance.md, each as a ratio to a bare tokio-tungstenite loop measured in the same run,
+//! rounds of both alternating. Absolute figures move with the machine; the ratios are what counts.
+//!
+//! ```text
+//! tests/run bench                 everything
+//! tests/run bench receive send    some of it
+//! ```
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a benchmark stops at the first surprise and prints rounded figures"
+)]
+
+mod bare;
+mod fan_out;
+mod idle;
+mod receive;
+mod round_trip;
+mod send;
+
+use std::time::Duration;
+
+/// Rounds of each contender; the median is what is printed.
+const ROUNDS: usize = 5;
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let [role, count, url] = args.as_slice()
+        && role.starts_with("idle-")
+    {
+        return idle::child(role, count.parse().expect("a number"), url);
+    }
+    let wanted = |name: &str| args.is_empty() || args.iter().any(|arg| arg == name);
+    println!("{:<58}{:>12}{:>12}{:>9}{:>8}", "", "baseline", "ours", "ratio", "floor");
+    if wanted("receive") {
+        receive::run();
+    }
+    if wanted("send") {
+        send::run();
+    }
+    if wanted("round-trip") {
+        round_trip::run();
+    }
+    if wanted("idle") {
+        idle::run();
+    }
+    if wanted("fan-out") {
+        fan_out::run();
+    }
+}
+
+/// A line of the table.
+fn line(what: &str, baseline: &str, ours: &str, ratio: f64, floor: &str) {
+    println!("{what:<58}{baseline:>12}{ours:>12}{ratio:>9.2}{floor:>8}");
+}
+
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
+
+fn per_second(count: usize, time: Duration) -> f64 {
+    count as f64 / time.as_secs_f64()
+}
+
+fn thousands(rate: f64) -> String {
+    format!("{:.0} k/s", rate / 1000.0)
+}
+
+/// The runtime a client application has: several threads.
+fn multi_thread() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// A runtime of its own thread, for the other end.
+fn single_thread() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
