@@ -13,6 +13,7 @@ use crate::{sanitise, words};
 use rejoin::{Client, Event, Events, SendError, State};
 use std::collections::VecDeque;
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// How long an echo may take. A server that sends none costs this once per command, not per message.
@@ -32,10 +33,11 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
     check_room(&room)?;
     let settings = sources.settings(&url, std::slice::from_ref(&room)).await?;
     let mut sender = Sender::new(&settings, room, Duration::from_secs(arguments.timeout.into()))?;
+    let stop = Notify::new();
     let work = async {
         match text {
             Some(text) => sender.send(text, None).await?,
-            None => sender.send_lines().await?,
+            None => sender.send_lines(&stop).await?,
         }
         sender.wait_for_echoes().await?;
         sender.client.close().await;
@@ -47,8 +49,7 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
             biased;
             signal = signals.next() => match signal {
                 Signal::Interrupt => return Ok(Exit::Interrupted),
-                // A message is seen through; lines not read yet stay unread when the system stops us for good.
-                Signal::Terminate => {}
+                Signal::Terminate => stop.notify_one(),
             },
             result = &mut work => return result,
         }
@@ -62,8 +63,6 @@ struct Sender {
     timeout: Duration,
     /// Written and not seen again yet.
     unechoed: VecDeque<String>,
-    /// A message has come back: the server takes what we send.
-    proven: bool,
     exit: Exit,
 }
 
@@ -71,7 +70,7 @@ impl Sender {
     fn new(settings: &Settings, room: String, timeout: Duration) -> Result<Self, Failure> {
         let (client, events) = settings.connect()?;
         let unechoed = VecDeque::new();
-        Ok(Self { client, events, room, timeout, unechoed, proven: false, exit: Exit::Success })
+        Ok(Self { client, events, room, timeout, unechoed, exit: Exit::Success })
     }
 
     /// Sends one message; `number` is its line.
@@ -102,9 +101,16 @@ impl Sender {
         Ok(())
     }
 
-    async fn send_lines(&mut self) -> Result<(), Failure> {
+    /// Sends stdin until it ends or `stop` says so; what has been read by then is sent.
+    async fn send_lines(&mut self, stop: &Notify) -> Result<(), Failure> {
         let mut input = lines::stdin();
-        while let Some(batch) = input.recv().await {
+        loop {
+            let batch = tokio::select! {
+                biased;
+                () = stop.notified() => return Ok(()),
+                batch = input.recv() => batch,
+            };
+            let Some(batch) = batch else { return Ok(()) };
             for Line { number, text } in batch {
                 match text {
                     Ok(text) if text.is_empty() => {}
@@ -116,7 +122,6 @@ impl Sender {
                 }
             }
         }
-        Ok(())
     }
 
     fn complain(&mut self, number: Option<u64>, what: &str, code: &str) {
@@ -138,7 +143,6 @@ impl Sender {
                 Some(Event::Message(message)) if *message.room == *self.room => {
                     if let Some(at) = self.unechoed.iter().position(|text| *text == message.content) {
                         self.unechoed.remove(at);
-                        self.proven = true;
                     }
                 }
                 Some(Event::ServerError { message }) => {
