@@ -20,7 +20,7 @@ pub(crate) fn cause(cause: &Cause) -> String {
         CauseCode::NetworkChanged => with("the network changed"),
         CauseCode::ProtocolError => with("the server broke the WebSocket protocol"),
         CauseCode::FrameTooLarge => with("the server sent a frame that is too large"),
-        CauseCode::Unauthorized => with("the server refused the token"),
+        CauseCode::Unauthorized(_) => with("the server refused the token"),
         CauseCode::TokenUnavailable => with("no token"),
         CauseCode::GaveUp => with("gave up after the last attempt allowed"),
         CauseCode::Dial(DialErrorKind::Timeout) => "cannot connect: no answer in time".to_owned(),
@@ -37,7 +37,7 @@ pub(crate) fn without_errno(text: &str) -> &str {
 /// What the user can do about it, when the connection has ended for good.
 pub(crate) fn advice(code: CauseCode) -> Option<&'static str> {
     match code {
-        CauseCode::Unauthorized => {
+        CauseCode::Unauthorized(_) => {
             Some("give a valid token with --token-file, --token-command or REJOIN_TOKEN")
         }
         CauseCode::TokenUnavailable => Some("check the token file or command"),
@@ -113,7 +113,8 @@ mod tests {
 
     #[test]
     fn a_terminal_cause_says_what_to_do() {
-        let reason = Cause { code: CauseCode::Unauthorized, text: "Unauthorized".into(), will_retry: false };
+        let reason =
+            Cause { code: CauseCode::Unauthorized(4001), text: "Unauthorized".into(), will_retry: false };
         let failure = failure(Some(&reason));
         assert_eq!((failure.exit.code(), failure.code), (3, "unauthorized"));
         assert!(failure.render().contains("--token-file"));

@@ -83,8 +83,8 @@ pub enum CauseCode {
     FrameTooLarge,
     /// The dial failed.
     Dial(DialErrorKind),
-    /// The server rejected the token, and there is no other to be had.
-    Unauthorized,
+    /// The server rejected the token with this close code or HTTP status, and there is no other to be had.
+    Unauthorized(u16),
     /// The token source failed or did not answer in time.
     TokenUnavailable,
     /// `maxAttempts` or `maxElapsed` is used up.
@@ -114,7 +114,7 @@ impl CauseCode {
                 DialErrorKind::NotWebSocket => "not_websocket",
                 DialErrorKind::Proxy => "proxy",
             },
-            Self::Unauthorized => "unauthorized",
+            Self::Unauthorized(_) => "unauthorized",
             Self::TokenUnavailable => "token_unavailable",
             Self::GaveUp => "gave_up",
         }
@@ -123,7 +123,9 @@ impl CauseCode {
     /// The number that came with it, if one did: a close code or an HTTP status.
     pub fn number(self) -> Option<u16> {
         match self {
-            Self::Closed(code) | Self::Dial(DialErrorKind::Http(code)) => Some(code),
+            Self::Closed(code) | Self::Unauthorized(code) | Self::Dial(DialErrorKind::Http(code)) => {
+                Some(code)
+            }
             Self::ConnectionLost => Some(1006),
             Self::DeadPeer => Some(crate::close::DEAD_PEER),
             Self::ProtocolError => Some(1002),

@@ -161,6 +161,8 @@ pub struct Session<P = String, N = Name> {
     rooms: Rooms<N>,
     outbox: Outbox<P, N>,
     wire: Option<Wire>,
+    /// Some room waits to be left: looked for after each input only then.
+    leaving: bool,
     max_content: usize,
     max_unflushed: usize,
     outputs: VecDeque<Output<P, N>>,
@@ -176,6 +178,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             rooms: Rooms::new(config.max_rooms),
             outbox: Outbox::new(config.outbox),
             wire: None,
+            leaving: false,
             max_content: config.max_content,
             max_unflushed: config.max_unflushed,
             outputs: VecDeque::new(),
@@ -359,6 +362,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let connected = self.wire.is_some();
         let Some(entry) = self.rooms.get_mut(room).filter(|entry| entry.is_wanted()) else { return };
         entry.membership = Membership::Leaving { serial };
+        self.leaving = true;
         if !connected {
             for room in self.rooms.connection_lost() {
                 self.room_changed(room, RoomState::Left);
@@ -369,10 +373,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// Sends `leave_room` for the rooms whose earlier sends have become final.
     fn finish_leaving(&mut self) {
         let mut done = Vec::new();
+        self.leaving = false;
         for room in self.rooms.iter_mut() {
-            if let Membership::Leaving { serial } = room.membership
-                && !self.outbox.is_pending(&room.name, serial)
-            {
+            let Membership::Leaving { serial } = room.membership else { continue };
+            if self.outbox.is_pending(&room.name, serial) {
+                self.leaving = true;
+            } else {
                 room.membership = Membership::Left;
                 done.push(room.name.clone());
             }
@@ -433,7 +439,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             self.act(action);
         }
         self.transmit();
-        if self.wire.is_some() {
+        if self.leaving && self.wire.is_some() {
             self.finish_leaving();
         }
         for delivery in self.outcomes.drain(..) {

@@ -134,7 +134,11 @@ async fn talk(settings: &Settings, client: &Client, mut events: Events) -> bool 
             Ok(Some(Event::State(change))) => match (change.state, &change.cause) {
                 (State::Connected, _) => {}
                 (_, Some(cause)) if is_refusal(cause) => {
-                    report::failed(Step::Token, &words::cause(cause), words::advice(CauseCode::Unauthorized));
+                    report::failed(
+                        Step::Token,
+                        &words::cause(cause),
+                        words::advice(CauseCode::Unauthorized(4001)),
+                    );
                     return false;
                 }
                 (_, cause) => {
@@ -168,7 +172,7 @@ async fn talk(settings: &Settings, client: &Client, mut events: Events) -> bool 
 fn is_refusal(cause: &Cause) -> bool {
     matches!(
         cause.code,
-        CauseCode::Unauthorized | CauseCode::TokenUnavailable | CauseCode::Closed(1008 | 4001 | 4002)
+        CauseCode::Unauthorized(_) | CauseCode::TokenUnavailable | CauseCode::Closed(1008 | 4001 | 4002)
     )
 }
 
@@ -190,9 +194,9 @@ fn dial_failed(secure: bool, cause: &Cause) {
     let what = words::cause(cause);
     let hint = words::advice(cause.code);
     match cause.code {
-        CauseCode::Unauthorized | CauseCode::TokenUnavailable => report::failed(Step::Token, &what, hint),
+        CauseCode::Unauthorized(_) | CauseCode::TokenUnavailable => report::failed(Step::Token, &what, hint),
         CauseCode::Dial(DialErrorKind::Http(401 | 403)) => {
-            report::failed(Step::Token, &what, words::advice(CauseCode::Unauthorized));
+            report::failed(Step::Token, &what, words::advice(CauseCode::Unauthorized(4001)));
         }
         CauseCode::Dial(DialErrorKind::Certificate) => report::failed(Step::Tls, &what, hint),
         CauseCode::Dial(DialErrorKind::Tls) => {

@@ -398,7 +398,10 @@ impl Link {
                     self.wait(now, delay, cause);
                 }
                 Refresh::Later => self.retry(now, Occasion::Remote, cause),
-                Refresh::Never => self.fail(Cause { code: CauseCode::Unauthorized, ..cause }),
+                Refresh::Never => {
+                    let code = CauseCode::Unauthorized(cause.code.number().unwrap_or(4001));
+                    self.fail(Cause { code, ..cause });
+                }
             },
         }
     }

@@ -222,7 +222,7 @@ fn a_rejected_token_without_a_source_is_terminal() {
     rig.open();
     rig.closed(4001);
     assert_eq!(rig.link.state(), State::Failed);
-    assert_eq!(rig.cause().code, CauseCode::Unauthorized);
+    assert_eq!(rig.cause().code, CauseCode::Unauthorized(4001));
     assert!(!rig.cause().will_retry);
     rig.pass(3600 * SECOND);
     assert_eq!(rig.take_dial(), None, "an attempt after a terminal code");
@@ -259,7 +259,7 @@ fn a_rejected_token_is_refreshed_once_and_the_second_rejection_within_a_minute_i
     fetched(&mut rig);
     rig.closed(4001);
     assert_eq!(rig.link.state(), State::Failed);
-    assert_eq!(rig.cause().code, CauseCode::Unauthorized);
+    assert_eq!(rig.cause().code, CauseCode::Unauthorized(4001));
 }
 
 #[test]

@@ -261,45 +261,56 @@ impl<'a> OutFields<'a> {
         Self { room_id: Some(room), ..Self::new(r#type) }
     }
 
-    fn encode(&self, capacity: usize) -> String {
-        let mut bytes = Vec::with_capacity(capacity);
+    fn encode_into(&self, buffer: Vec<u8>) -> String {
+        let mut buffer = buffer;
+        buffer.clear();
         // Strings into a Vec: serde_json has nothing to fail on, and what it writes is UTF-8.
-        let written = serde_json::to_writer(&mut bytes, self);
+        let written = serde_json::to_writer(&mut buffer, self);
         debug_assert!(written.is_ok());
-        String::from_utf8(bytes).unwrap_or_default()
+        String::from_utf8(buffer).unwrap_or_default()
     }
 }
 
 /// Writes one client frame.
 pub fn encode_client(message: &ClientMessage) -> String {
-    match message {
-        ClientMessage::JoinRoom { room } => OutFields::room("join_room", room).encode(64),
-        ClientMessage::LeaveRoom { room } => OutFields::room("leave_room", room).encode(64),
+    let mut text = String::new();
+    encode_client_into(message, &mut text);
+    text
+}
+
+/// Writes one client frame in the place of what `text` held; its allocation is used again.
+pub fn encode_client_into(message: &ClientMessage, text: &mut String) {
+    let fields = match message {
+        ClientMessage::JoinRoom { room } => OutFields::room("join_room", room),
+        ClientMessage::LeaveRoom { room } => OutFields::room("leave_room", room),
         ClientMessage::SendMessage { room, content } => {
             OutFields { content: Some(content), ..OutFields::room("send_message", room) }
-                .encode(64 + room.len() + content.len())
         }
-    }
+    };
+    *text = fields.encode_into(core::mem::take(text).into_bytes());
 }
 
 /// Writes one server frame; [`ServerMessage::Unknown`] has no text and gives `None`.
 pub fn encode_server(message: &ServerMessage) -> Option<String> {
-    Some(match message {
-        ServerMessage::Message(Message { room, user, content, timestamp }) => OutFields {
-            user_id: Some(user),
-            content: Some(content),
-            timestamp: Some(timestamp),
-            ..OutFields::room("message", room)
+    let (fields, capacity) = match message {
+        ServerMessage::Message(Message { room, user, content, timestamp }) => {
+            let fields = OutFields {
+                user_id: Some(user),
+                content: Some(content),
+                timestamp: Some(timestamp),
+                ..OutFields::room("message", room)
+            };
+            (fields, 128 + room.len() + user.len() + content.len())
         }
-        .encode(128 + room.len() + user.len() + content.len()),
         ServerMessage::UserJoined { room, user } => {
-            OutFields { user_id: Some(user), ..OutFields::room("user_joined", room) }.encode(96)
+            (OutFields { user_id: Some(user), ..OutFields::room("user_joined", room) }, 96)
         }
         ServerMessage::Error { message } => {
-            OutFields { message: Some(message), ..OutFields::new("error") }.encode(64 + message.len())
+            (OutFields { message: Some(message), ..OutFields::new("error") }, 64 + message.len())
         }
         ServerMessage::Unknown => return None,
-    })
+    };
+    Some(fields.encode_into(Vec::with_capacity(capacity)))
 }
 
 /// A small direct-mapped cache of names: a hit saves an allocation, a miss costs nothing but the slot.

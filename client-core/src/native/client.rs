@@ -15,7 +15,7 @@ use crate::token::Token;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 /// The connection as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,14 +80,12 @@ impl Client {
     }
 
     fn send_inner(&self, room: &str, content: String, timeout: Option<Duration>) -> Sending {
-        let (waiting, outcome) = oneshot::channel();
         let weight = content.len();
-        let room = Name::from(room);
-        let queued = self.shared.inbox.push_with_receipt(waiting, weight, |id| {
+        let queued = self.shared.inbox.push_with_receipt(room, weight, |id, room| {
             Input::Command(Command::Send(Outgoing { id, room, content, timeout }))
         });
         let state = match queued {
-            Ok(id) => SendingState::Queued { id, outcome },
+            Ok(id) => SendingState::Queued(id),
             Err(why) => SendingState::Refused(why),
         };
         Sending { inbox: Arc::clone(&self.shared.inbox), state }
@@ -100,8 +98,7 @@ impl Client {
     /// When it is refused at once; then no event comes.
     pub fn submit(&self, room: &str, content: impl Into<String>) -> Result<SendId, SendFailure> {
         let content = content.into();
-        let room = Name::from(room);
-        self.shared.inbox.push_by_event(content.len(), |id| {
+        self.shared.inbox.push_by_event(room, content.len(), |id, room| {
             Input::Command(Command::Send(Outgoing { id, room, content, timeout: None }))
         })
     }

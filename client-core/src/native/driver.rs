@@ -18,7 +18,7 @@ use futures_util::future::BoxFuture;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 use tokio::time::Sleep;
@@ -53,6 +53,7 @@ pub(crate) struct Driver {
     inputs: Vec<Input>,
     events: Vec<Event>,
     outcomes: Vec<Delivery>,
+    wakers: Vec<Waker>,
 }
 
 impl Driver {
@@ -88,6 +89,7 @@ impl Driver {
             inputs: Vec::new(),
             events: Vec::new(),
             outcomes: Vec::new(),
+            wakers: Vec::new(),
         };
         driver.look_at_the_clock();
         driver
@@ -278,7 +280,7 @@ impl Driver {
     }
 
     fn hand_over(&mut self) {
-        self.inbox.resolve(&mut self.outcomes);
+        self.inbox.resolve(&mut self.outcomes, &mut self.wakers);
         self.queue.publish(&mut self.events, self.session.diagnostics());
     }
 }

@@ -3,11 +3,13 @@
 //! One lock and one wake for any number of commands, because the driver takes all that are there at once. A
 //! channel costs as much again per message as the message itself.
 
+use super::receipts::Receipts;
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
+use crate::name::Name;
 use crate::session::Input;
 use futures_util::task::AtomicWaker;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use tokio::sync::oneshot;
+use std::task::{Context, Poll, Waker};
 
 /// Ids of sends whose outcome is an event rather than a receipt have this bit.
 const BY_EVENT: u64 = 1 << 63;
@@ -28,51 +30,13 @@ struct State {
     inputs: Vec<Input>,
     bytes: usize,
     receipts: Receipts,
+    /// The room of the last send: most go where the one before went, and the name is shared.
+    last_room: Option<Name>,
     next_by_event: u64,
     /// The driver has ended: nothing will be taken any more.
     ended: bool,
     clients: usize,
     events_dropped: bool,
-}
-
-/// A slab: a send's id is its slot and the slot's generation, so that a late cancel meets nobody else's send.
-#[derive(Debug, Default)]
-struct Receipts {
-    slots: Vec<Slot>,
-    free: Vec<u32>,
-}
-
-#[derive(Debug, Default)]
-struct Slot {
-    generation: u32,
-    waiting: Option<oneshot::Sender<DeliveryStatus>>,
-}
-
-impl Receipts {
-    fn insert(&mut self, waiting: oneshot::Sender<DeliveryStatus>) -> Option<SendId> {
-        let index = if let Some(index) = self.free.pop() {
-            index
-        } else {
-            let index = u32::try_from(self.slots.len()).ok()?;
-            self.slots.push(Slot::default());
-            index
-        };
-        let slot = self.slots.get_mut(index as usize)?;
-        slot.waiting = Some(waiting);
-        Some(SendId(u64::from(slot.generation) << 32 | u64::from(index)))
-    }
-
-    fn take(&mut self, id: SendId) -> Option<oneshot::Sender<DeliveryStatus>> {
-        let index = u32::try_from(id.0 & u64::from(u32::MAX)).ok()?;
-        let slot = self.slots.get_mut(index as usize)?;
-        if u64::from(slot.generation) != id.0 >> 32 {
-            return None;
-        }
-        // The top bit of an id is not the generation's to use.
-        slot.generation = (slot.generation + 1) & (u32::MAX >> 1);
-        self.free.push(index);
-        slot.waiting.take()
-    }
 }
 
 /// Whether an outcome goes into the event stream.
@@ -99,23 +63,24 @@ impl Inbox {
         }
     }
 
-    /// Queues a send whose outcome comes back as a receipt.
+    /// Queues a send whose outcome comes back as a receipt, asked for with [`Inbox::poll_receipt`].
     pub(crate) fn push_with_receipt(
         &self,
-        waiting: oneshot::Sender<DeliveryStatus>,
+        room: &str,
         weight: usize,
-        input: impl FnOnce(SendId) -> Input,
+        input: impl FnOnce(SendId, Name) -> Input,
     ) -> Result<SendId, SendFailure> {
-        self.push_send(weight, input, |state| state.receipts.insert(waiting))
+        self.push_send(room, weight, input, |state| state.receipts.insert())
     }
 
     /// Queues a send whose outcome comes back as an event.
     pub(crate) fn push_by_event(
         &self,
+        room: &str,
         weight: usize,
-        input: impl FnOnce(SendId) -> Input,
+        input: impl FnOnce(SendId, Name) -> Input,
     ) -> Result<SendId, SendFailure> {
-        self.push_send(weight, input, |state| {
+        self.push_send(room, weight, input, |state| {
             state.next_by_event += 1;
             Some(SendId(BY_EVENT | state.next_by_event))
         })
@@ -123,8 +88,9 @@ impl Inbox {
 
     fn push_send(
         &self,
+        room: &str,
         weight: usize,
-        input: impl FnOnce(SendId) -> Input,
+        input: impl FnOnce(SendId, Name) -> Input,
         number: impl FnOnce(&mut State) -> Option<SendId>,
     ) -> Result<SendId, SendFailure> {
         let mut state = self.lock();
@@ -135,8 +101,12 @@ impl Inbox {
             return Err(SendFailure::QueueFull);
         }
         let id = number(&mut state).ok_or(SendFailure::QueueFull)?;
+        let room = match &state.last_room {
+            Some(last) if last == room => last.clone(),
+            _ => state.last_room.insert(Name::from(room)).clone(),
+        };
         state.bytes += weight;
-        state.inputs.push(input(id));
+        state.inputs.push(input(id, room));
         let first = state.inputs.len() == 1;
         drop(state);
         if first {
@@ -145,9 +115,19 @@ impl Inbox {
         Ok(id)
     }
 
+    /// The outcome of a send with a receipt; `None` when the driver ended without one.
+    pub(crate) fn poll_receipt(&self, id: SendId, cx: &Context<'_>) -> Poll<Option<DeliveryStatus>> {
+        self.lock().receipts.poll(id, cx.waker())
+    }
+
+    /// Nobody will ask for the outcome.
+    pub(crate) fn unwatch(&self, id: SendId) {
+        self.lock().receipts.unwatch(id);
+    }
+
     /// Moves all inputs into `into` (empty, its allocation is reused); the driver is woken by the next one. Says
     /// whether all handles are gone, so that nobody can ask for or hear anything any more.
-    pub(crate) fn take(&self, into: &mut Vec<Input>, cx: &std::task::Context<'_>) -> bool {
+    pub(crate) fn take(&self, into: &mut Vec<Input>, cx: &Context<'_>) -> bool {
         self.driver.register(cx.waker());
         let mut state = self.lock();
         std::mem::swap(&mut state.inputs, into);
@@ -155,17 +135,18 @@ impl Inbox {
         state.clients == 0 && state.events_dropped
     }
 
-    /// Gives outcomes to those who wait for them.
-    pub(crate) fn resolve(&self, outcomes: &mut Vec<Delivery>) {
+    /// Gives outcomes to those who wait for them. `wakers` is empty before and after; its allocation is reused.
+    pub(crate) fn resolve(&self, outcomes: &mut Vec<Delivery>, wakers: &mut Vec<Waker>) {
         if outcomes.is_empty() {
             return;
         }
         let mut state = self.lock();
         for outcome in outcomes.drain(..) {
-            if let Some(waiting) = state.receipts.take(outcome.id) {
-                // Nobody waits any more: the caller dropped the future, which is allowed.
-                let _ = waiting.send(outcome.status);
-            }
+            wakers.extend(state.receipts.resolve(outcome.id, outcome.status));
+        }
+        drop(state);
+        for waker in wakers.drain(..) {
+            waker.wake();
         }
     }
 
@@ -188,12 +169,16 @@ impl Inbox {
         self.driver.wake();
     }
 
-    /// The driver ends: whoever still waits learns it by the closed channel.
+    /// The driver ends: whoever still waits learns it.
     pub(crate) fn end(&self) {
         let mut state = self.lock();
         state.ended = true;
         state.inputs = Vec::new();
-        state.receipts = Receipts::default();
+        let waiting = state.receipts.end();
+        drop(state);
+        for waker in waiting {
+            waker.wake();
+        }
     }
 }
 
@@ -202,33 +187,32 @@ mod tests {
     use super::*;
     use crate::session::Command;
 
-    fn cancel(id: SendId) -> Input {
+    fn cancel(id: SendId, _: Name) -> Input {
         Input::Command(Command::Cancel(id))
-    }
-
-    #[test]
-    fn an_id_is_never_valid_twice() {
-        let mut receipts = Receipts::default();
-        let first = receipts.insert(oneshot::channel().0).unwrap();
-        assert!(receipts.take(first).is_some());
-        let second = receipts.insert(oneshot::channel().0).unwrap();
-        assert_ne!(first, second);
-        assert!(receipts.take(first).is_none());
-        assert!(receipts.take(second).is_some());
     }
 
     #[test]
     fn ids_by_event_are_told_from_receipts() {
         let inbox = Inbox::default();
-        let by_event = inbox.push_by_event(0, cancel).unwrap();
-        let receipt = inbox.push_with_receipt(oneshot::channel().0, 0, cancel).unwrap();
+        let by_event = inbox.push_by_event("r", 0, cancel).unwrap();
+        let receipt = inbox.push_with_receipt("r", 0, cancel).unwrap();
         assert!(is_by_event(by_event) && !is_by_event(receipt));
     }
 
     #[test]
-    fn after_the_end_a_send_fails_as_closed() {
+    fn after_the_end_a_send_fails_as_closed_and_a_receipt_is_not_waited_for() {
         let inbox = Inbox::default();
+        let receipt = inbox.push_with_receipt("r", 0, cancel).unwrap();
         inbox.end();
-        assert_eq!(inbox.push_by_event(0, cancel), Err(SendFailure::Closed));
+        assert_eq!(inbox.push_by_event("r", 0, cancel), Err(SendFailure::Closed));
+        let cx = Context::from_waker(Waker::noop());
+        assert_eq!(inbox.poll_receipt(receipt, &cx), Poll::Ready(None));
+    }
+
+    #[test]
+    fn what_waits_for_the_driver_is_bounded_in_bytes() {
+        let inbox = Inbox::default();
+        assert!(inbox.push_by_event("r", MOST_BYTES, cancel).is_ok());
+        assert_eq!(inbox.push_by_event("r", 1, cancel), Err(SendFailure::QueueFull));
     }
 }

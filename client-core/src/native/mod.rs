@@ -8,6 +8,7 @@ mod endpoint;
 mod events;
 mod inbox;
 mod proxy;
+mod receipts;
 mod sending;
 mod socket;
 mod tls;

@@ -8,7 +8,6 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 use std::fmt;
 use std::sync::Arc;
-use tokio::sync::oneshot;
 
 /// What is known of a send that succeeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,14 +57,15 @@ pub struct Sending {
 
 pub(crate) enum SendingState {
     Refused(SendFailure),
-    Queued { id: SendId, outcome: oneshot::Receiver<DeliveryStatus> },
+    Queued(SendId),
+    Resolved,
 }
 
 impl Sending {
     /// Takes the send back if it is not on its way: it then resolves as `failed(cancelled)`. Otherwise nothing
     /// happens and its own outcome comes.
     pub fn cancel(&self) {
-        if let SendingState::Queued { id, .. } = &self.state {
+        if let SendingState::Queued(id) = &self.state {
             self.inbox.push(Input::Command(Command::Cancel(*id)));
         }
     }
@@ -83,12 +83,26 @@ impl Future for Sending {
     type Output = Result<Receipt, SendError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut self.state {
-            SendingState::Refused(why) => Poll::Ready(Err(SendError::Failed(*why))),
-            SendingState::Queued { outcome: receiver, .. } => Pin::new(receiver).poll(cx).map(|result| {
-                // The driver is gone without a word: the runtime was shut down around it.
-                result.map_or(Err(SendError::Unknown), outcome)
-            }),
+        match self.state {
+            SendingState::Refused(why) => Poll::Ready(Err(SendError::Failed(why))),
+            SendingState::Queued(id) => match self.inbox.poll_receipt(id, cx) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(status) => {
+                    self.state = SendingState::Resolved;
+                    // Without a status the driver is gone: the runtime was shut down around it.
+                    Poll::Ready(status.map_or(Err(SendError::Unknown), outcome))
+                }
+            },
+            // Polled again after it was ready, which a future need not answer.
+            SendingState::Resolved => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        if let SendingState::Queued(id) = self.state {
+            self.inbox.unwatch(id);
         }
     }
 }

@@ -4,7 +4,7 @@ use super::transport::Transport;
 use crate::cause::Disconnect;
 use crate::link::ConnId;
 use crate::messages::ClientMessage;
-use crate::messages::json::{ServerDecoder, encode_client};
+use crate::messages::json::{ServerDecoder, encode_client_into};
 use crate::session::Input;
 use futures_core::Stream;
 use futures_util::Sink;
@@ -14,11 +14,16 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
+/// A larger buffer is given back after its frame.
+const KEPT: usize = 4 << 10;
+
 /// A WebSocket whose writes are buffered until [`Socket::poll_flush`].
 pub(crate) struct Socket {
     pub(crate) conn: ConnId,
     stream: WebSocketStream<Transport>,
     decoder: ServerDecoder,
+    /// Where frames are encoded: a copy of the exact size is cheaper than a buffer that is given away.
+    scratch: String,
     /// The last frame written into the buffer.
     written: u64,
     /// The last frame known to be with the operating system.
@@ -33,6 +38,7 @@ impl Socket {
             conn,
             stream,
             decoder: ServerDecoder::default(),
+            scratch: String::new(),
             written: 0,
             flushed: 0,
             unflushed: false,
@@ -73,8 +79,12 @@ impl Socket {
     }
 
     pub(crate) fn write(&mut self, frame: u64, message: &ClientMessage) {
-        self.send(Message::text(encode_client(message)));
+        encode_client_into(message, &mut self.scratch);
+        self.send(Message::text(self.scratch.as_str()));
         self.written = frame;
+        if self.scratch.capacity() > KEPT {
+            self.scratch = String::new();
+        }
     }
 
     pub(crate) fn ping(&mut self) {

@@ -1,0 +1,164 @@
+//! Who waits for the outcome of which send.
+//!
+//! A slab instead of a channel for each send: a channel is an allocation on one thread and a release on
+//! another, which together cost more than the frame. A send's id is its slot and the slot's generation, so that
+//! a late cancel meets nobody else's send.
+
+use crate::event::{DeliveryStatus, SendId};
+use std::task::{Poll, Waker};
+
+#[derive(Debug, Default)]
+pub(crate) struct Receipts {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    generation: u32,
+    outcome: Outcome,
+}
+
+#[derive(Debug, Default)]
+enum Outcome {
+    /// Nobody uses the slot.
+    #[default]
+    Free,
+    /// Not known yet; the waker of who waits, once he has asked.
+    Open(Option<Waker>),
+    /// Not known yet, and nobody will ask.
+    Unwatched,
+    /// Known, and not asked for yet.
+    Known(DeliveryStatus),
+}
+
+impl Receipts {
+    /// A slot for a new send; `None` when there are four billion.
+    pub(crate) fn insert(&mut self) -> Option<SendId> {
+        let index = if let Some(index) = self.free.pop() {
+            index
+        } else {
+            let index = u32::try_from(self.slots.len()).ok()?;
+            self.slots.push(Slot::default());
+            index
+        };
+        let slot = self.slots.get_mut(index as usize)?;
+        slot.outcome = Outcome::Open(None);
+        Some(SendId(u64::from(slot.generation) << 32 | u64::from(index)))
+    }
+
+    fn slot(&mut self, id: SendId) -> Option<(u32, &mut Slot)> {
+        let index = u32::try_from(id.0 & u64::from(u32::MAX)).ok()?;
+        let slot = self.slots.get_mut(index as usize)?;
+        (u64::from(slot.generation) == id.0 >> 32).then_some((index, slot))
+    }
+
+    fn release(&mut self, id: SendId) {
+        if let Some((index, slot)) = self.slot(id) {
+            // The top bit of an id is not the generation's to use.
+            slot.generation = (slot.generation + 1) & (u32::MAX >> 1);
+            slot.outcome = Outcome::Free;
+            self.free.push(index);
+        }
+    }
+
+    /// An outcome is known. Gives whoever has to be woken, outside the lock.
+    pub(crate) fn resolve(&mut self, id: SendId, status: DeliveryStatus) -> Option<Waker> {
+        let (_, slot) = self.slot(id)?;
+        match std::mem::replace(&mut slot.outcome, Outcome::Known(status)) {
+            Outcome::Open(waker) => waker,
+            Outcome::Unwatched | Outcome::Free => {
+                self.release(id);
+                None
+            }
+            Outcome::Known(first) => {
+                // Cannot happen: the session resolves each send once. The first word stands.
+                slot.outcome = Outcome::Known(first);
+                None
+            }
+        }
+    }
+
+    /// The outcome, if it is known; that frees the slot. Otherwise `waker` is woken by it.
+    pub(crate) fn poll(&mut self, id: SendId, waker: &Waker) -> Poll<Option<DeliveryStatus>> {
+        let Some((_, slot)) = self.slot(id) else { return Poll::Ready(None) };
+        match &mut slot.outcome {
+            Outcome::Known(status) => {
+                let status = *status;
+                self.release(id);
+                Poll::Ready(Some(status))
+            }
+            Outcome::Open(waiting) => {
+                match waiting {
+                    Some(waiting) => waiting.clone_from(waker),
+                    None => *waiting = Some(waker.clone()),
+                }
+                Poll::Pending
+            }
+            Outcome::Unwatched | Outcome::Free => Poll::Ready(None),
+        }
+    }
+
+    /// Nobody will ask any more.
+    pub(crate) fn unwatch(&mut self, id: SendId) {
+        let Some((_, slot)) = self.slot(id) else { return };
+        match slot.outcome {
+            Outcome::Known(_) => self.release(id),
+            _ => slot.outcome = Outcome::Unwatched,
+        }
+    }
+
+    /// The wakers of all who wait: nothing will be resolved any more.
+    pub(crate) fn end(&mut self) -> Vec<Waker> {
+        self.free.clear();
+        self.slots
+            .drain(..)
+            .filter_map(|slot| match slot.outcome {
+                Outcome::Open(waker) => waker,
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WRITTEN: DeliveryStatus = DeliveryStatus::Written;
+
+    #[test]
+    fn an_id_is_never_valid_twice() {
+        let mut receipts = Receipts::default();
+        let first = receipts.insert().unwrap();
+        receipts.resolve(first, WRITTEN);
+        assert_eq!(receipts.poll(first, Waker::noop()), Poll::Ready(Some(WRITTEN)));
+        let second = receipts.insert().unwrap();
+        assert_ne!(first, second);
+        assert_eq!(receipts.poll(first, Waker::noop()), Poll::Ready(None));
+        assert_eq!(receipts.poll(second, Waker::noop()), Poll::Pending);
+    }
+
+    #[test]
+    fn the_first_outcome_stands() {
+        let mut receipts = Receipts::default();
+        let id = receipts.insert().unwrap();
+        receipts.resolve(id, WRITTEN);
+        receipts.resolve(id, DeliveryStatus::Unknown);
+        assert_eq!(receipts.poll(id, Waker::noop()), Poll::Ready(Some(WRITTEN)));
+    }
+
+    #[test]
+    fn a_slot_nobody_watches_is_used_again_once_its_outcome_is_known() {
+        let mut receipts = Receipts::default();
+        for _ in 0..10 {
+            let id = receipts.insert().unwrap();
+            receipts.unwatch(id);
+            receipts.resolve(id, WRITTEN);
+            let id = receipts.insert().unwrap();
+            receipts.resolve(id, WRITTEN);
+            receipts.unwatch(id);
+        }
+        assert_eq!(receipts.slots.len(), 1);
+    }
+}
