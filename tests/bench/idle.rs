@@ -11,6 +11,9 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 /// Messages in the burst that follows the idle measurement, for each connection.
 const BURST: usize = 50;
 
+/// Connections opened before the measurement: code and tables that one connection needs as much as many.
+const WARM_UP: usize = 20;
+
 fn resident() -> f64 {
     let status = std::fs::read_to_string("/proc/self/statm").unwrap();
     let pages: f64 = status.split(' ').nth(1).unwrap().parse().unwrap();
@@ -32,8 +35,11 @@ pub(crate) fn child(role: &str, count: usize, address: &str) {
 async fn bare_connections(count: usize, address: &str) -> (f64, f64) {
     let (burst, _) = tokio::sync::broadcast::channel::<()>(1);
     let (done, mut finished) = tokio::sync::mpsc::channel(1000);
-    let before = resident();
-    for _ in 0..count {
+    let mut before = 0.0;
+    for opened in 0..count + WARM_UP {
+        if opened == WARM_UP {
+            before = resident();
+        }
         let tcp = tokio::net::TcpStream::connect(address).await.unwrap();
         let config = WebSocketConfig::default().read_buffer_size(4 << 10);
         let url = format!("ws://{address}/");
@@ -52,16 +58,19 @@ async fn bare_connections(count: usize, address: &str) -> (f64, f64) {
     }
     let idle = resident() - before;
     burst.send(()).unwrap();
-    for _ in 0..count {
+    for _ in 0..count + WARM_UP {
         finished.recv().await.unwrap();
     }
     (idle / count as f64, (resident() - before) / count as f64)
 }
 
 async fn clients(count: usize, address: &str) -> (f64, f64) {
-    let before = resident();
-    let mut all = Vec::with_capacity(count);
-    for _ in 0..count {
+    let mut before = 0.0;
+    let mut all = Vec::with_capacity(count + WARM_UP);
+    for opened in 0..count + WARM_UP {
+        if opened == WARM_UP {
+            before = resident();
+        }
         let (client, mut events) =
             Client::builder(format!("ws://{address}/")).room("lobby").connect().unwrap();
         client.ready().await.unwrap();

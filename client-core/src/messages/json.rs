@@ -320,7 +320,7 @@ struct Names {
 }
 
 impl Names {
-    const SLOTS: usize = 64;
+    const SLOTS: usize = 32;
     /// Longer texts are not worth keeping.
     const LONGEST: usize = 128;
 

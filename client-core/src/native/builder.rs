@@ -196,7 +196,7 @@ impl ClientBuilder {
     /// For bad arguments only.
     pub fn connect(self) -> Result<(Client, Events), BuildError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
-        let mut endpoints = Vec::new();
+        let mut endpoints = Vec::with_capacity(self.urls.len());
         let mut token = self.token;
         for url in &self.urls {
             let (endpoint, in_url) = Endpoint::parse(url)?;
@@ -259,7 +259,7 @@ impl ClientBuilder {
         let events = Events::new(Arc::clone(&queue), Arc::clone(&inbox));
         let mut driver = Driver::new(
             Session::new(config, seed),
-            Arc::new(endpoints),
+            endpoints.into(),
             dialer,
             self.source,
             inbox,

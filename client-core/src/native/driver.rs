@@ -26,6 +26,8 @@ use tokio_tungstenite::WebSocketStream;
 
 /// Frames read before their events are handed over and the outputs are written.
 const BATCH: usize = 512;
+/// A buffer of no more inputs than this is given back when it is empty: most connections are quiet.
+const QUIET: usize = 64;
 /// Rounds before other tasks of the runtime get their turn.
 const ROUNDS: usize = 8;
 /// The timer is set back only for a deadline this much later: on a busy connection it moves with every frame.
@@ -37,7 +39,7 @@ type Dialing = BoxFuture<'static, Result<WebSocketStream<Transport>, DialError>>
 
 pub(crate) struct Driver {
     session: Session,
-    endpoints: Arc<Vec<Endpoint>>,
+    endpoints: Arc<[Endpoint]>,
     dialer: Dialer,
     source: Option<TokenSource>,
     inbox: Arc<Inbox>,
@@ -63,7 +65,7 @@ impl Driver {
     )]
     pub(crate) fn new(
         session: Session,
-        endpoints: Arc<Vec<Endpoint>>,
+        endpoints: Arc<[Endpoint]>,
         dialer: Dialer,
         source: Option<TokenSource>,
         inbox: Arc<Inbox>,
@@ -127,14 +129,17 @@ impl Driver {
         busy
     }
 
-    fn take_inputs(&mut self, cx: &Context<'_>) -> bool {
+    fn take_inputs(&mut self, cx: &mut Context<'_>) -> bool {
         let mut inputs = std::mem::take(&mut self.inputs);
         let abandoned = self.inbox.take(&mut inputs, cx);
         let busy = !inputs.is_empty();
         for input in inputs.drain(..) {
             self.input(input);
+            self.perform(cx);
         }
-        self.inputs = inputs;
+        if inputs.capacity() > QUIET {
+            self.inputs = inputs;
+        }
         if abandoned && !matches!(self.session.state(), State::Closing | State::Closed) {
             self.input(Input::Command(Command::Close));
             return true;
@@ -175,6 +180,8 @@ impl Driver {
                 self.socket = None;
             }
             self.input(input);
+            // At once: a queue of outputs as long as a batch would stay allocated for good.
+            self.perform(cx);
         }
         true
     }
