@@ -9,27 +9,27 @@ use std::thread::JoinHandle;
 use tokio_tungstenite::tungstenite::{self, Message};
 
 /// The 162-byte frame of performance.md: 64 bytes of content.
-pub const FRAME: &str = concat!(
+pub(crate) const FRAME: &str = concat!(
     r#"{"type":"message","roomId":"benchmark-room","userId":"user-0001","content":""#,
     "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
     r#"","timestamp":"2026-11-22T10:00:00.000Z"}"#
 );
 
 /// Its content.
-pub const CONTENT: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+pub(crate) const CONTENT: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /// What a program without this library would read frames into.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
 #[expect(dead_code, reason = "read for their cost")]
-pub enum Tagged {
+pub(crate) enum Tagged {
     Message { room_id: String, user_id: String, content: String, timestamp: String },
     UserJoined { room_id: String, user_id: String },
     Error { message: String },
 }
 
 /// The outgoing frame, as serde writes it.
-pub fn outgoing() -> String {
+pub(crate) fn outgoing() -> String {
     serde_json::to_string(&serde_json::json!({
         "type": "send_message", "roomId": "benchmark-room", "content": CONTENT,
     }))
@@ -37,7 +37,7 @@ pub fn outgoing() -> String {
 }
 
 /// Accepts one WebSocket and gives its TCP stream to `then`, on a thread of its own.
-pub fn accept_one(then: impl FnOnce(TcpStream) + Send + 'static) -> (SocketAddr, JoinHandle<()>) {
+pub(crate) fn accept_one(then: impl FnOnce(TcpStream) + Send + 'static) -> (SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let thread = std::thread::spawn(move || {
@@ -50,7 +50,7 @@ pub fn accept_one(then: impl FnOnce(TcpStream) + Send + 'static) -> (SocketAddr,
 }
 
 /// Sends `count` frames as fast as the kernel takes them, once `go` says so, then waits for the peer to leave.
-pub fn source(count: usize) -> (SocketAddr, mpsc::Sender<()>, JoinHandle<()>) {
+pub(crate) fn source(count: usize) -> (SocketAddr, mpsc::Sender<()>, JoinHandle<()>) {
     let (go, wait) = mpsc::channel();
     let (address, thread) = accept_one(move |mut tcp| {
         let mut frame = vec![0x81, 126];
@@ -73,7 +73,7 @@ pub fn source(count: usize) -> (SocketAddr, mpsc::Sender<()>, JoinHandle<()>) {
 }
 
 /// Swallows bytes until there have been `frames` frames of `payload` bytes, then says so.
-pub fn sink(frames: usize, payload: usize) -> (SocketAddr, mpsc::Receiver<()>, JoinHandle<()>) {
+pub(crate) fn sink(frames: usize, payload: usize) -> (SocketAddr, mpsc::Receiver<()>, JoinHandle<()>) {
     let (done, wait) = mpsc::channel();
     let header = if payload < 126 { 6 } else { 8 };
     let total = frames * (payload + header);
@@ -93,7 +93,7 @@ pub fn sink(frames: usize, payload: usize) -> (SocketAddr, mpsc::Receiver<()>, J
 }
 
 /// Answers every text with [`FRAME`], until the peer leaves.
-pub fn echo() -> (SocketAddr, JoinHandle<()>) {
+pub(crate) fn echo() -> (SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     listener.set_nonblocking(true).unwrap();
@@ -114,7 +114,9 @@ pub fn echo() -> (SocketAddr, JoinHandle<()>) {
 }
 
 /// A bare client connection with the library's defaults.
-pub async fn connect(address: SocketAddr) -> tokio_tungstenite::WebSocketStream<tokio::net::TcpStream> {
+pub(crate) async fn connect(
+    address: SocketAddr,
+) -> tokio_tungstenite::WebSocketStream<tokio::net::TcpStream> {
     let tcp = tokio::net::TcpStream::connect(address).await.unwrap();
     tcp.set_nodelay(true).unwrap();
     tokio_tungstenite::client_async(format!("ws://{address}/"), tcp).await.unwrap().0
@@ -124,7 +126,7 @@ pub async fn connect(address: SocketAddr) -> tokio_tungstenite::WebSocketStream<
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(dead_code, reason = "read for their cost")]
-pub struct Outgoing {
+pub(crate) struct Outgoing {
     room_id: String,
     content: String,
 }

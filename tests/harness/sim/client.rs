@@ -7,37 +7,37 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// A secret that must never be seen in anything a session says.
-pub const CANARY: &str = "canary-5f3a9";
+pub(super) const CANARY: &str = "canary-5f3a9";
 
 /// One client.
 #[derive(Debug)]
-pub struct Client {
+pub(super) struct Client {
     /// The machine under test.
-    pub session: Session,
+    pub(super) session: Session,
     /// Its user's name.
-    pub name: String,
+    pub(super) name: String,
     /// What its monotonic clock has missed.
     slept: Micros,
     /// What its wall clock is ahead, in milliseconds.
-    pub wall_ahead: i64,
+    pub(super) wall_ahead: i64,
     /// It takes nothing until then.
-    pub frozen_until: Option<Micros>,
+    pub(super) frozen_until: Option<Micros>,
     /// The freeze is a sleep.
-    pub asleep: bool,
+    pub(super) asleep: bool,
     /// Rooms its user wants.
-    pub wanted: BTreeSet<usize>,
+    pub(super) wanted: BTreeSet<usize>,
     /// The next send's number.
-    pub sends: u64,
+    pub(super) sends: u64,
     /// The dial under way.
-    pub dialing: Option<rejoin::ConnId>,
+    pub(super) dialing: Option<rejoin::ConnId>,
     /// The connection it uses, as an index into the world's.
-    pub conn: Option<usize>,
+    pub(super) conn: Option<usize>,
     /// The question to the token source under way.
-    pub token_question: u64,
+    pub(super) token_question: u64,
     /// When it last had a tick, and how many at that moment.
-    pub ticks_at: (Micros, u32),
+    pub(super) ticks_at: (Micros, u32),
     /// The token its server accepts.
-    pub token_serial: u64,
+    pub(super) token_serial: u64,
 }
 
 /// The wall clock when the world begins.
@@ -45,7 +45,7 @@ const EPOCH: Duration = Duration::from_secs(1_800_000_000);
 
 impl Client {
     /// A client that is idle.
-    pub fn new(index: usize, seed: u64, has_source: bool, legacy: bool, outbox: usize) -> Self {
+    pub(super) fn new(index: usize, seed: u64, has_source: bool, legacy: bool, outbox: usize) -> Self {
         let name = format!("u{index}");
         let mut config = Config::default();
         config.outbox.count = outbox;
@@ -75,12 +75,12 @@ impl Client {
     }
 
     /// The token with this serial; the server accepts the one with the current serial.
-    pub fn token(&self, serial: u64) -> Token {
+    pub(super) fn token(&self, serial: u64) -> Token {
         Self::token_text(&self.name, serial)
     }
 
     /// The clocks as the session sees them.
-    pub fn moment(&self, now: Micros) -> Moment {
+    pub(super) fn moment(&self, now: Micros) -> Moment {
         let wall = EPOCH + Duration::from_micros(now);
         let ahead = Duration::from_millis(self.wall_ahead.unsigned_abs());
         let wall = if self.wall_ahead < 0 { wall.saturating_sub(ahead) } else { wall + ahead };
@@ -88,7 +88,7 @@ impl Client {
     }
 
     /// When the session's deadline comes, in world time. A deadline is met at the next microsecond.
-    pub fn deadline(&self) -> Option<Micros> {
+    pub(super) fn deadline(&self) -> Option<Micros> {
         if self.frozen_until.is_some() {
             return None;
         }
@@ -98,7 +98,7 @@ impl Client {
     }
 
     /// The monotonic clock stood still since `since`.
-    pub fn missed(&mut self, time: Micros) {
+    pub(super) fn missed(&mut self, time: Micros) {
         self.slept += time;
     }
 }

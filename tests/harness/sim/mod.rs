@@ -14,7 +14,7 @@ mod trace;
 mod world;
 
 pub use checker::Checker;
-pub use plan::Plan;
+pub use plan::{DialFaults, Fault, Plan};
 pub use trace::Trace;
 pub use world::{Outcome, World, run};
 

@@ -5,7 +5,7 @@ use fastrand::Rng;
 
 /// Which way bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub(super) enum Way {
     /// Toward the server.
     Up,
     /// Toward the client.
@@ -14,7 +14,7 @@ pub enum Way {
 
 /// What travels: whole WebSocket frames. A cut inside a frame loses the whole frame, as a decoder would.
 #[derive(Debug, Clone)]
-pub enum Packet {
+pub(super) enum Packet {
     /// A text frame.
     Text(String),
     /// A ping.
@@ -29,7 +29,7 @@ pub enum Packet {
 
 impl Packet {
     /// Bytes on the wire, about.
-    pub fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         match self {
             Self::Text(text) => 6 + text.len() as u64,
             Self::Ping | Self::Pong => 6,
@@ -41,7 +41,7 @@ impl Packet {
 
 /// One direction of a connection.
 #[derive(Debug, Default)]
-pub struct Pipe {
+pub(super) struct Pipe {
     /// Bytes ever written.
     written: u64,
     /// Bytes the receiver has taken.
@@ -49,17 +49,17 @@ pub struct Pipe {
     /// Bytes beyond this offset never arrive.
     cut_at: Option<u64>,
     /// Nothing arrives any more, and nobody is told.
-    pub vanishing: bool,
+    pub(super) vanishing: bool,
     /// When the last packet arrives: the next one not before.
     last_arrival: Micros,
 }
 
 /// What an operating system keeps for a sender before it makes it wait.
-pub const SEND_BUFFER: u64 = 16 << 10;
+pub(super) const SEND_BUFFER: u64 = 16 << 10;
 
 impl Pipe {
     /// Writes a packet; gives the offset of its end and its arrival time, `None` if it will never arrive.
-    pub fn write(&mut self, now: Micros, latency: Micros, packet: &Packet) -> Option<(u64, Micros)> {
+    pub(super) fn write(&mut self, now: Micros, latency: Micros, packet: &Packet) -> Option<(u64, Micros)> {
         self.written += packet.bytes();
         if self.vanishing {
             return None;
@@ -69,7 +69,7 @@ impl Pipe {
     }
 
     /// Whether the packet that ends at `end` arrives; counts it as taken if it does.
-    pub fn take(&mut self, end: u64) -> bool {
+    pub(super) fn take(&mut self, end: u64) -> bool {
         if self.vanishing || self.cut_at.is_some_and(|cut| end > cut) {
             return false;
         }
@@ -78,46 +78,46 @@ impl Pipe {
     }
 
     /// Loses everything beyond a random byte of what is on its way.
-    pub fn cut(&mut self, rng: &mut Rng) {
+    pub(super) fn cut(&mut self, rng: &mut Rng) {
         let at = rng.u64(self.taken..=self.written);
         self.cut_at = Some(self.cut_at.map_or(at, |cut| cut.min(at)));
     }
 
     /// Nothing written from now on is taken before `until`.
-    pub fn hold(&mut self, until: Micros) {
+    pub(super) fn hold(&mut self, until: Micros) {
         self.last_arrival = self.last_arrival.max(until);
     }
 
     /// Whether the operating system has taken everything written.
-    pub fn is_flushed(&self) -> bool {
+    pub(super) fn is_flushed(&self) -> bool {
         self.written - self.taken <= SEND_BUFFER
     }
 }
 
 /// One connection between a client and the server.
 #[derive(Debug)]
-pub struct Conn {
+pub(super) struct Conn {
     /// Whose it is.
-    pub client: usize,
+    pub(super) client: usize,
     /// The client's number for it.
-    pub id: rejoin::ConnId,
+    pub(super) id: rejoin::ConnId,
     /// One-way latency.
-    pub latency: Micros,
+    pub(super) latency: Micros,
     /// Toward the server.
-    pub up: Pipe,
+    pub(super) up: Pipe,
     /// Toward the client.
-    pub down: Pipe,
+    pub(super) down: Pipe,
     /// The client still has its end.
-    pub client_open: bool,
+    pub(super) client_open: bool,
     /// The server still has its end.
-    pub server_open: bool,
+    pub(super) server_open: bool,
     /// The last frame whose flush has not been reported.
-    pub unflushed: Option<u64>,
+    pub(super) unflushed: Option<u64>,
 }
 
 impl Conn {
     /// The pipe of a direction.
-    pub fn pipe(&mut self, way: Way) -> &mut Pipe {
+    pub(super) fn pipe(&mut self, way: Way) -> &mut Pipe {
         match way {
             Way::Up => &mut self.up,
             Way::Down => &mut self.down,

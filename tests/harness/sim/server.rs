@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// What the process is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Process {
+pub(super) enum Process {
     /// It serves.
     Up,
     /// It stands still until then; its sockets stay.
@@ -18,29 +18,29 @@ pub enum Process {
 
 /// The server.
 #[derive(Debug)]
-pub struct Server {
+pub(super) struct Server {
     /// The real hub.
-    pub hub: Hub,
+    pub(super) hub: Hub,
     /// What its process is doing.
-    pub process: Process,
+    pub(super) process: Process,
     /// It dies when its last connection is closed, or then.
-    pub draining_until: Option<Micros>,
+    pub(super) draining_until: Option<Micros>,
 }
 
 impl Server {
     /// A fresh process.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { hub: Hub::new(HubConfig::default()), process: Process::Up, draining_until: None }
     }
 
     /// Its clocks.
-    pub fn moment(now: Micros) -> Moment {
+    pub(super) fn moment(now: Micros) -> Moment {
         let since_start = Duration::from_micros(now);
         Moment::new(Timestamp::new(since_start), Duration::from_secs(1_800_000_000) + since_start)
     }
 
     /// When the hub's deadline comes.
-    pub fn deadline(&self) -> Option<Micros> {
+    pub(super) fn deadline(&self) -> Option<Micros> {
         if self.process != Process::Up {
             return None;
         }
