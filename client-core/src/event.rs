@@ -158,6 +158,9 @@ pub enum SendFailure {
     /// The outbox is full: wait for outcomes, or raise its limits.
     #[error("the outbox is full")]
     QueueFull,
+    /// The room's name is no room name.
+    #[error("that is no room name")]
+    BadRoom,
     /// Larger than the configured limit.
     #[error("the message is larger than the limit")]
     TooLarge,
@@ -180,6 +183,7 @@ impl SendFailure {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::QueueFull => "queue_full",
+            Self::BadRoom => "bad_room",
             Self::TooLarge => "too_large",
             Self::Expired => "expired",
             Self::Timeout => "timeout",

@@ -165,7 +165,8 @@ impl Link {
                     Phase::AwaitingRetry { at } => Some(at),
                     _ => None,
                 };
-                let attempt = self.backoff.attempt();
+                // Waiting for a fresh token is an attempt too, though the backoff does not count it.
+                let attempt = self.backoff.attempt().max(1);
                 match &self.loss {
                     None => State::Connecting,
                     Some(loss) if loss.suspended => State::Suspended { attempt, retry_at },

@@ -5,7 +5,7 @@
 
 use super::receipts::Receipts;
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
-use crate::name::Name;
+use crate::name::{Name, check_room_name};
 use crate::session::Input;
 use futures_util::task::AtomicWaker;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -55,6 +55,11 @@ impl Inbox {
         if state.ended {
             return;
         }
+        // Sends stop at half of this, so only a loop of joins and cancels that never yields gets here.
+        if state.inputs.len() >= 2 * MOST_INPUTS {
+            tracing::warn!("a command was dropped: 131,072 are waiting for the driver");
+            return;
+        }
         state.inputs.push(input);
         let first = state.inputs.len() == 1;
         drop(state);
@@ -100,11 +105,14 @@ impl Inbox {
         if state.inputs.len() >= MOST_INPUTS || state.bytes.saturating_add(weight) > MOST_BYTES {
             return Err(SendFailure::QueueFull);
         }
-        let id = number(&mut state).ok_or(SendFailure::QueueFull)?;
         let room = match &state.last_room {
             Some(last) if last == room => last.clone(),
-            _ => state.last_room.insert(Name::from(room)).clone(),
+            _ => {
+                check_room_name(room).map_err(|_| SendFailure::BadRoom)?;
+                state.last_room.insert(Name::from(room)).clone()
+            }
         };
+        let id = number(&mut state).ok_or(SendFailure::QueueFull)?;
         state.bytes += weight;
         state.inputs.push(input(id, room));
         let first = state.inputs.len() == 1;
@@ -207,6 +215,14 @@ mod tests {
         assert_eq!(inbox.push_by_event("r", 0, cancel), Err(SendFailure::Closed));
         let cx = Context::from_waker(Waker::noop());
         assert_eq!(inbox.poll_receipt(receipt, &cx), Poll::Ready(None));
+    }
+
+    #[test]
+    fn a_send_to_what_is_no_room_is_refused_at_once() {
+        let inbox = Inbox::default();
+        for room in ["", "@me", "a\nb"] {
+            assert_eq!(inbox.push_by_event(room, 0, cancel), Err(SendFailure::BadRoom), "{room:?}");
+        }
     }
 
     #[test]
