@@ -123,7 +123,7 @@ impl Inbox {
         Ok(id)
     }
 
-    /// The outcome of a send with a receipt; `None` when the driver ended without one.
+    /// The outcome of a send with a receipt; `None` if it has been asked for before.
     pub(crate) fn poll_receipt(&self, id: SendId, cx: &Context<'_>) -> Poll<Option<DeliveryStatus>> {
         self.lock().receipts.poll(id, cx.waker())
     }
@@ -208,13 +208,13 @@ mod tests {
     }
 
     #[test]
-    fn after_the_end_a_send_fails_as_closed_and_a_receipt_is_not_waited_for() {
+    fn after_the_end_a_send_fails_as_closed_and_no_receipt_is_waited_for() {
         let inbox = Inbox::default();
         let receipt = inbox.push_with_receipt("r", 0, cancel).unwrap();
         inbox.end();
         assert_eq!(inbox.push_by_event("r", 0, cancel), Err(SendFailure::Closed));
         let cx = Context::from_waker(Waker::noop());
-        assert_eq!(inbox.poll_receipt(receipt, &cx), Poll::Ready(None));
+        assert_eq!(inbox.poll_receipt(receipt, &cx), Poll::Ready(Some(DeliveryStatus::Unknown)));
     }
 
     #[test]

@@ -108,16 +108,17 @@ impl Receipts {
         }
     }
 
-    /// The wakers of all who wait: nothing will be resolved any more.
+    /// Nothing will be resolved any more: who has no outcome yet gets `Unknown`, known ones wait to be asked for.
+    /// Gives the wakers of all who wait.
     pub(crate) fn end(&mut self) -> Vec<Waker> {
-        self.free.clear();
-        self.slots
-            .drain(..)
-            .filter_map(|slot| match slot.outcome {
-                Outcome::Open(waker) => waker,
-                _ => None,
-            })
-            .collect()
+        let mut wakers = Vec::new();
+        for slot in &mut self.slots {
+            if let Outcome::Open(waker) = &mut slot.outcome {
+                wakers.extend(waker.take());
+                slot.outcome = Outcome::Known(DeliveryStatus::Unknown);
+            }
+        }
+        wakers
     }
 }
 
@@ -137,6 +138,17 @@ mod tests {
         assert_ne!(first, second);
         assert_eq!(receipts.poll(first, Waker::noop()), Poll::Ready(None));
         assert_eq!(receipts.poll(second, Waker::noop()), Poll::Pending);
+    }
+
+    #[test]
+    fn at_the_end_known_outcomes_stay_and_open_ones_are_unknown() {
+        let mut receipts = Receipts::default();
+        let (known, open) = (receipts.insert().unwrap(), receipts.insert().unwrap());
+        receipts.resolve(known, WRITTEN);
+        assert!(receipts.poll(open, Waker::noop()).is_pending());
+        assert_eq!(receipts.end().len(), 1);
+        assert_eq!(receipts.poll(known, Waker::noop()), Poll::Ready(Some(WRITTEN)));
+        assert_eq!(receipts.poll(open, Waker::noop()), Poll::Ready(Some(DeliveryStatus::Unknown)));
     }
 
     #[test]

@@ -89,7 +89,6 @@ impl Future for Sending {
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(status) => {
                     self.state = SendingState::Resolved;
-                    // Without a status the driver is gone: the runtime was shut down around it.
                     Poll::Ready(status.map_or(Err(SendError::Unknown), outcome))
                 }
             },
