@@ -13,4 +13,6 @@
     reason = "the numbers of a test are small"
 )]
 
+pub mod process;
+pub mod proxy;
 pub mod sim;

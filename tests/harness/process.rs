@@ -1,0 +1,76 @@
+//! The real server as a process, to be killed, stopped and started again.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+/// A running `rejoin-server`. Dropping it kills it.
+#[derive(Debug)]
+pub struct ServerProcess {
+    child: Child,
+    /// `ws://127.0.0.1:PORT/ws`
+    pub url: String,
+}
+
+/// The binary `name`: from the environment variable, or where cargo puts it beside this test.
+pub fn binary(variable: &str, name: &str) -> PathBuf {
+    if let Some(path) = std::env::var_os(variable) {
+        return path.into();
+    }
+    let test = std::env::current_exe().unwrap();
+    let folder = test.parent().and_then(|deps| deps.parent()).unwrap();
+    let path = folder.join(name);
+    assert!(path.exists(), "{} is not built: run tests/run, or cargo build --workspace", path.display());
+    path
+}
+
+impl ServerProcess {
+    /// Starts the server on `listen` (`127.0.0.1:0` for a free port) and waits until it says that it listens.
+    pub fn start(listen: &str) -> Self {
+        let mut child = Command::new(binary("REJOIN_SERVER_BIN", "rejoin-server"))
+            .args(["--listen", listen])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("it said {line:?}"));
+        Self { url: url.to_owned(), child }
+    }
+
+    /// Its `HOST:PORT`, to start another one in its place.
+    pub fn address(&self) -> String {
+        self.url.trim_start_matches("ws://").trim_end_matches("/ws").to_owned()
+    }
+
+    /// SIGKILL, and waits until it is gone.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGSTOP: its sockets stay, nobody answers.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// SIGCONT.
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let status = Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap();
+        assert!(status.success());
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        // Already gone after `kill`.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,187 @@
+//! A TCP proxy that does to a connection what networks do.
+
+use fastrand::Rng;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+/// How one connection is treated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Treatment {
+    /// Passed on as it is.
+    Honest,
+    /// Reset after this many bytes toward the server.
+    Reset(usize),
+    /// Swallowed in both directions after this many bytes toward the server.
+    HalfOpen(usize),
+    /// Cut into pieces of a few bytes.
+    Split,
+    /// Stands still for a moment now and then.
+    Stall,
+}
+
+/// A running proxy. Dropping it cuts everything.
+#[derive(Debug)]
+pub struct FaultProxy {
+    /// Where it listens.
+    pub address: SocketAddr,
+    faulty: Arc<AtomicBool>,
+    task: JoinHandle<()>,
+}
+
+impl FaultProxy {
+    /// Starts a proxy to `target`; what each connection suffers is drawn from `seed`.
+    pub async fn start(target: SocketAddr, seed: u64) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let faulty = Arc::new(AtomicBool::new(true));
+        let still_faulty = Arc::clone(&faulty);
+        let task = tokio::spawn(async move {
+            let mut rng = Rng::with_seed(seed);
+            let mut connections = tokio::task::JoinSet::new();
+            loop {
+                let Ok((client, _)) = listener.accept().await else { return };
+                let treatment =
+                    if still_faulty.load(Ordering::Relaxed) { draw(&mut rng) } else { Treatment::Honest };
+                let rng = rng.fork();
+                connections.spawn(async move {
+                    if let Ok(server) = TcpStream::connect(target).await {
+                        carry(client, server, treatment, rng).await;
+                    }
+                });
+            }
+        });
+        Self { address, faulty, task }
+    }
+
+    /// From now on connections are passed on as they are; those under way suffer on.
+    pub fn calm_down(&self) {
+        self.faulty.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Drop for FaultProxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn draw(rng: &mut Rng) -> Treatment {
+    match rng.u8(..6) {
+        0 | 1 => Treatment::Reset(rng.usize(200..8000)),
+        2 => Treatment::HalfOpen(rng.usize(200..8000)),
+        3 => Treatment::Split,
+        4 => Treatment::Stall,
+        _ => Treatment::Honest,
+    }
+}
+
+async fn carry(client: TcpStream, server: TcpStream, treatment: Treatment, mut rng: Rng) {
+    // A reset, not a polite end: with linger zero, what is unread is lost as well.
+    #[expect(deprecated, reason = "zero does not block, which is what the deprecation is about")]
+    for stream in [&client, &server] {
+        let _ = stream.set_nodelay(true);
+        if matches!(treatment, Treatment::Reset(_)) {
+            let _ = stream.set_linger(Some(Duration::ZERO));
+        }
+    }
+    let (client_read, client_write) = client.into_split();
+    let (server_read, server_write) = server.into_split();
+    let swallow = Notify::new();
+    let other = rng.fork();
+    tokio::select! {
+        () = up(client_read, server_write, treatment, rng, &swallow) => {}
+        () = down(server_read, client_write, treatment, other, &swallow) => {}
+    }
+}
+
+async fn up(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    treatment: Treatment,
+    mut rng: Rng,
+    swallow: &Notify,
+) {
+    let mut buffer = [0; 4096];
+    let mut passed = 0;
+    loop {
+        let Ok(read @ 1..) = from.read(&mut buffer).await else { return };
+        passed += read;
+        match treatment {
+            Treatment::Reset(after) if passed > after => {
+                // Part of it still gets through.
+                let _ = to.write_all(&buffer[..read / 2]).await;
+                return;
+            }
+            Treatment::HalfOpen(after) if passed > after => {
+                swallow.notify_one();
+                continue;
+            }
+            _ => {}
+        }
+        if pass(&buffer[..read], &mut to, treatment, &mut rng).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn down(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    treatment: Treatment,
+    mut rng: Rng,
+    swallow: &Notify,
+) {
+    let mut buffer = [0; 4096];
+    let mut swallowing = false;
+    loop {
+        let read = tokio::select! {
+            read = from.read(&mut buffer) => read,
+            () = swallow.notified(), if !swallowing => {
+                swallowing = true;
+                continue;
+            }
+        };
+        let Ok(read @ 1..) = read else {
+            if swallowing {
+                // The server gave up; the client must find out by itself.
+                return std::future::pending().await;
+            }
+            return;
+        };
+        if !swallowing && pass(&buffer[..read], &mut to, treatment, &mut rng).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn pass(
+    bytes: &[u8],
+    to: &mut OwnedWriteHalf,
+    treatment: Treatment,
+    rng: &mut Rng,
+) -> std::io::Result<()> {
+    match treatment {
+        Treatment::Split => {
+            for piece in bytes.chunks(rng.usize(1..40)) {
+                to.write_all(piece).await?;
+                tokio::task::yield_now().await;
+            }
+            Ok(())
+        }
+        Treatment::Stall => {
+            if rng.u8(..20) == 0 {
+                // The stall itself is the fault.
+                tokio::time::sleep(Duration::from_millis(rng.u64(10..300))).await;
+            }
+            to.write_all(bytes).await
+        }
+        _ => to.write_all(bytes).await,
+    }
+}

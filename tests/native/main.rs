@@ -1,0 +1,96 @@
+//! The tokio client over real sockets, against the real server: embedded, as a process, and behind a network that
+//! misbehaves. Deadlines only keep a broken build from hanging.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::match_wild_err_arm,
+    clippy::unit_arg,
+    clippy::format_push_string,
+    reason = "a test stops at the first surprise"
+)]
+
+mod ends;
+mod faults;
+mod loss;
+mod messages;
+mod strangers;
+mod tls;
+mod tokens;
+
+use rejoin::{Client, ClientBuilder, Config, Event, Events, State, StateChange};
+use rejoin_server::{Server, ServerHandle};
+use std::future::Future;
+use std::time::Duration;
+
+/// Fails instead of hanging.
+async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(Duration::from_secs(90), future).await {
+        Ok(value) => value,
+        Err(_) => panic!("waited 90 s for {what}"),
+    }
+}
+
+/// An embedded server on a free port.
+async fn server() -> ServerHandle {
+    server_with(rejoin_server::Config::default()).await
+}
+
+async fn server_with(config: rejoin_server::Config) -> ServerHandle {
+    Server::bind(config).await.unwrap().spawn()
+}
+
+/// A client that finds out quickly what the defaults take half a minute for.
+fn quick(url: &str, token: &str) -> ClientBuilder {
+    let mut config = Config::default();
+    config.link.liveness.heartbeat = Duration::from_secs(2);
+    config.link.liveness.answer_within = Duration::from_secs(2);
+    config.link.dial_timeout = Duration::from_secs(2);
+    Client::builder(url).token(token).config(config)
+}
+
+/// A client in the lobby.
+async fn in_lobby(url: &str, token: &str) -> (Client, Events) {
+    let (client, events) = quick(url, token).room("lobby").connect().unwrap();
+    within("ready", client.ready()).await.unwrap();
+    (client, events)
+}
+
+/// The first event that `wanted` makes something of.
+async fn until<T>(events: &mut Events, what: &str, mut wanted: impl FnMut(Event) -> Option<T>) -> T {
+    within(what, async {
+        loop {
+            let event = events.next().await.unwrap_or_else(|| panic!("the events ended before {what}"));
+            if let Some(found) = wanted(event) {
+                return found;
+            }
+        }
+    })
+    .await
+}
+
+async fn until_message(events: &mut Events, content: &str) {
+    until(events, content, |event| match event {
+        Event::Message(message) if message.content == content => Some(()),
+        _ => None,
+    })
+    .await;
+}
+
+/// The next change to a state for which `wanted` says yes.
+async fn until_state(events: &mut Events, what: &str, wanted: fn(&State) -> bool) -> StateChange {
+    until(events, what, |event| match event {
+        Event::State(change) if wanted(&change.state) => Some(change),
+        _ => None,
+    })
+    .await
+}
+
+fn lost(state: &State) -> bool {
+    matches!(state, State::Reconnecting { .. })
+}
+
+fn failed(state: &State) -> bool {
+    *state == State::Failed
+}

@@ -1,0 +1,130 @@
+//! What goes right.
+
+use crate::{in_lobby, quick, server, until, until_message, within};
+use rejoin::{DeliveryStatus, Event, Receipt, SendError, SendFailure};
+
+#[tokio::test]
+async fn two_clients_talk_and_each_send_says_when_it_is_written() {
+    let server = server().await;
+    let (ada, mut ada_hears) = in_lobby(&server.url(), "ada").await;
+    let (bob, mut bob_hears) = in_lobby(&server.url(), "bob").await;
+    until(&mut ada_hears, "bob's arrival", |event| match event {
+        Event::UserJoined { room, user } => Some(assert_eq!((&*room, &*user), ("lobby", "bob"))),
+        _ => None,
+    })
+    .await;
+    assert_eq!(within("a receipt", ada.send("lobby", "hi")).await, Ok(Receipt::Written));
+    until_message(&mut bob_hears, "hi").await;
+    until_message(&mut ada_hears, "hi").await;
+    assert_eq!(within("a receipt", bob.send("lobby", "hello \u{1b}[2J\n\"")).await, Ok(Receipt::Written));
+    until_message(&mut ada_hears, "hello \u{1b}[2J\n\"").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_messages_arrive_once_and_in_order_and_every_outcome_is_told() {
+    const COUNT: usize = 10_000;
+    let server = server().await;
+    let (ada, mut ada_hears) = in_lobby(&server.url(), "ada").await;
+    let (_bob, mut bob_hears) = in_lobby(&server.url(), "bob").await;
+    let listening = tokio::spawn(async move {
+        for expected in 0..COUNT {
+            let heard = until(&mut bob_hears, "a message", |event| match event {
+                Event::Message(message) => Some(message.content),
+                Event::Gap(gap) => panic!("{gap:?}"),
+                _ => None,
+            })
+            .await;
+            assert_eq!(heard, expected.to_string());
+        }
+    });
+    let (mut submitted, mut outcomes, mut echoes) = (0, 0, 0);
+    while outcomes < COUNT || echoes < COUNT {
+        // A window: neither our outbox nor the server's queue is to overflow.
+        while submitted < COUNT && submitted < echoes + 500 {
+            ada.submit("lobby", submitted.to_string()).unwrap();
+            submitted += 1;
+        }
+        until(&mut ada_hears, "an outcome or an echo", |event| match event {
+            Event::Delivery(delivery) => {
+                assert_eq!(delivery.status, DeliveryStatus::Written);
+                outcomes += 1;
+                Some(())
+            }
+            Event::Message(_) => {
+                echoes += 1;
+                Some(())
+            }
+            _ => None,
+        })
+        .await;
+    }
+    listening.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_room_that_was_left_is_silent_and_can_be_joined_again() {
+    let server = server().await;
+    let (ada, mut ada_hears) = in_lobby(&server.url(), "ada").await;
+    let (bob, _bob_hears) = in_lobby(&server.url(), "bob").await;
+    ada.join("side").unwrap();
+    within("ready", ada.ready()).await.unwrap();
+    ada.leave("lobby");
+    // In order on one connection: once this is back, the server knows that ada has left.
+    within("a receipt", ada.send("side", "left")).await.unwrap();
+    until_message(&mut ada_hears, "left").await;
+    within("a receipt", bob.send("lobby", "unheard")).await.unwrap();
+    ada.join("lobby").unwrap();
+    until(&mut ada_hears, "the room", |event| match event {
+        Event::Room(change) if &*change.room == "lobby" && change.state == rejoin::RoomState::Joined => {
+            Some(())
+        }
+        Event::Message(message) => panic!("{message:?}"),
+        _ => None,
+    })
+    .await;
+    within("a receipt", ada.send("lobby", "back")).await.unwrap();
+    until_message(&mut ada_hears, "back").await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_is_refused_with_its_reason_and_nothing_else_is_lost() {
+    let server = server().await;
+    let (ada, mut ada_hears) = in_lobby(&server.url(), "ada").await;
+    let too_large = within("an outcome", ada.send("lobby", "x".repeat(2 << 20))).await;
+    assert_eq!(too_large, Err(SendError::Failed(SendFailure::TooLarge)));
+    assert_eq!(
+        within("an outcome", ada.send("@me", "x")).await,
+        Err(SendError::Failed(SendFailure::BadRoom))
+    );
+    assert!(ada.join("a\u{202e}b").is_err());
+    // Too much for the server, whose limit is its own: it says so, and the connection stays.
+    within("a receipt", ada.send("lobby", "x".repeat(10_000))).await.unwrap();
+    until(&mut ada_hears, "the server's error", |event| match event {
+        Event::ServerError { message } => Some(assert!(message.contains("too long"), "{message}")),
+        _ => None,
+    })
+    .await;
+    within("a receipt", ada.send("lobby", "still here")).await.unwrap();
+    until_message(&mut ada_hears, "still here").await;
+}
+
+#[tokio::test]
+async fn sends_wait_for_the_first_connection_until_their_own_timeout_or_until_they_are_taken_back() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let (client, _events) = quick(&format!("ws://{address}/ws"), "ada").connect().unwrap();
+    let timeout = std::time::Duration::from_millis(50);
+    let impatient = within("a timeout", client.send_within("lobby", "soon", timeout)).await;
+    assert_eq!(impatient, Err(SendError::Failed(SendFailure::Timeout)));
+    let sending = client.send("lobby", "never");
+    sending.cancel();
+    assert_eq!(within("an outcome", sending).await, Err(SendError::Failed(SendFailure::Cancelled)));
+    let waiting = client.send("lobby", "patient");
+    let config = rejoin_server::Config::default();
+    let mut config = config;
+    config.listen = address;
+    let _server = crate::server_with(config).await;
+    client.join("lobby").unwrap();
+    assert_eq!(within("a receipt", waiting).await, Ok(Receipt::Written));
+}

@@ -1,0 +1,135 @@
+//! Tokens: where they go, what a rejection does, and where they never appear.
+
+use crate::{Client, failed, lost, quick, until_state, within};
+use rejoin::{CauseCode, State, Token, TokenError, TokenPlace};
+use rejoin_server::Auth;
+use rejoin_server::auth::Tokens;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+const SECRET: &str = "canary-71b2c";
+
+async fn guarded() -> rejoin_server::ServerHandle {
+    let mut config = rejoin_server::Config::default();
+    config.auth = Auth::Tokens(Tokens::parse(&format!("{SECRET} ada\n")).unwrap());
+    crate::server_with(config).await
+}
+
+#[tokio::test]
+async fn a_wrong_token_ends_in_failed_and_a_right_one_leads_out() {
+    let server = guarded().await;
+    let (client, mut events) = quick(&server.url(), "wrong").connect().unwrap();
+    let change = until_state(&mut events, "the rejection", failed).await;
+    let cause = change.cause.unwrap();
+    assert_eq!((cause.code, cause.will_retry), (CauseCode::Unauthorized(4001), false));
+    assert_eq!(client.diagnostics().dials, 1);
+    client.set_token(Token::new(SECRET));
+    until_state(&mut events, "the connection", |state| *state == State::Connected).await;
+}
+
+#[tokio::test]
+async fn a_source_is_asked_once_for_each_rejection_and_the_second_in_a_row_is_final() {
+    let server = guarded().await;
+    for (answers, good) in [(["old", SECRET, SECRET], true), (["old", "older", SECRET], false)] {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let source = move || {
+            let token = answers[count.fetch_add(1, Ordering::SeqCst)];
+            async move { Ok::<_, TokenError>(Token::new(token)) }
+        };
+        let (_client, mut events) = Client::builder(server.url()).token_source(source).connect().unwrap();
+        // The refusal comes after the upgrade, so both begin with a connection and its loss.
+        until_state(&mut events, "the first rejection", lost).await;
+        if good {
+            until_state(&mut events, "the connection", |state| *state == State::Connected).await;
+        } else {
+            let change = until_state(&mut events, "the second rejection", failed).await;
+            assert_eq!(change.cause.unwrap().code, CauseCode::Unauthorized(4001));
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_fails_is_asked_again_and_a_final_no_is_final() {
+    let server = guarded().await;
+    let asked = AtomicUsize::new(0);
+    let source = move || {
+        let first = asked.fetch_add(1, Ordering::SeqCst) == 0;
+        async move {
+            Err::<Token, _>(if first {
+                TokenError::temporary("away")
+            } else {
+                TokenError::permanent("signed out")
+            })
+        }
+    };
+    let (_client, mut events) = Client::builder(server.url()).token_source(source).connect().unwrap();
+    let change = until_state(&mut events, "the first failure", lost).await;
+    assert_eq!(change.cause.unwrap().code, CauseCode::TokenUnavailable);
+    let change = until_state(&mut events, "the second", failed).await;
+    assert_eq!(&*change.cause.unwrap().text, "signed out");
+}
+
+/// What the client's request looks like on the wire.
+async fn request(build: impl FnOnce(rejoin::ClientBuilder) -> rejoin::ClientBuilder) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let builder = Client::builder(format!("ws://{}/ws?a=1", listener.local_addr().unwrap()));
+    let (_client, _events) = build(builder.token(SECRET)).connect().unwrap();
+    let (mut tcp, _) = within("a dial", listener.accept()).await.unwrap();
+    let mut bytes = Vec::new();
+    while !bytes.ends_with(b"\r\n\r\n") {
+        bytes.push(within("a byte", tokio::io::AsyncReadExt::read_u8(&mut tcp)).await.unwrap());
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
+#[tokio::test]
+async fn the_token_goes_into_the_header_or_the_query_never_both() {
+    let header = request(|builder| builder).await;
+    assert!(header.contains(&format!("uthorization: Bearer {SECRET}\r\n")), "{header}");
+    assert!(header.starts_with("GET /ws?a=1 HTTP/1.1\r\n"), "{header}");
+    let query = request(|builder| builder.token_place(TokenPlace::Query)).await;
+    assert!(query.starts_with(&format!("GET /ws?a=1&token={SECRET} HTTP/1.1\r\n")), "{query}");
+    assert!(!query.to_lowercase().contains("authorization"), "{query}");
+}
+
+/// Keeps everything that is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_token_is_in_no_log_no_event_and_no_debug_output() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing_subscriber::util::SubscriberInitExt::set_default(subscriber);
+    let server = guarded().await;
+    let url = format!("{}?token={SECRET}-wrong", server.url());
+    let builder = Client::builder(url).token_place(TokenPlace::Query);
+    let mut seen = format!("{builder:?}");
+    let (client, mut events) = builder.connect().unwrap();
+    while let Some(event) = within("the end", events.next()).await {
+        seen.push_str(&format!("{event:?}"));
+        if matches!(event, rejoin::Event::State(ref change) if change.state == State::Failed) {
+            break;
+        }
+    }
+    seen.push_str(&format!("{client:?} {:?} {:?}", client.snapshot(), client.ready().await));
+    seen.push_str(&String::from_utf8_lossy(&log.0.lock().unwrap()));
+    assert!(!seen.contains(SECRET), "{seen}");
+    assert!(seen.contains("Unauthorized"));
+}
