@@ -15,4 +15,6 @@
 
 pub mod process;
 pub mod proxy;
+pub mod screen;
 pub mod sim;
+pub mod terminal;

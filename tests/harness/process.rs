@@ -27,8 +27,14 @@ pub fn binary(variable: &str, name: &str) -> PathBuf {
 impl ServerProcess {
     /// Starts the server on `listen` (`127.0.0.1:0` for a free port) and waits until it says that it listens.
     pub fn start(listen: &str) -> Self {
+        Self::start_with(listen, &[])
+    }
+
+    /// As [`ServerProcess::start`], with more arguments.
+    pub fn start_with(listen: &str, args: &[&str]) -> Self {
         let mut child = Command::new(binary("REJOIN_SERVER_BIN", "rejoin-server"))
             .args(["--listen", listen])
+            .args(args)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

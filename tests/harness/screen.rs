@@ -1,0 +1,105 @@
+//! What a person would see: enough of a terminal to follow rustyline, on the parser of a real one.
+
+use vte::{Params, Perform};
+
+/// A grid of characters and a cursor.
+#[derive(Debug)]
+pub struct Screen {
+    rows: Vec<Vec<char>>,
+    row: usize,
+    column: usize,
+    columns: usize,
+    /// Sequences that a chat has no business with: titles, clipboard, device queries, alternate screens.
+    pub suspicious: Vec<String>,
+}
+
+impl Screen {
+    /// An empty screen.
+    pub fn new(rows: usize, columns: usize) -> Self {
+        Self { rows: vec![vec![' '; columns]; rows], row: 0, column: 0, columns, suspicious: Vec::new() }
+    }
+
+    /// The lines, without the blanks at their ends.
+    pub fn lines(&self) -> Vec<String> {
+        self.rows.iter().map(|row| row.iter().collect::<String>().trim_end().to_owned()).collect()
+    }
+
+    /// The line the cursor is in.
+    pub fn current_line(&self) -> String {
+        self.lines().swap_remove(self.row)
+    }
+
+    fn line_feed(&mut self) {
+        if self.row + 1 < self.rows.len() {
+            self.row += 1;
+        } else {
+            self.rows.remove(0);
+            self.rows.push(vec![' '; self.columns]);
+        }
+    }
+
+    fn erase_in_line(&mut self, mode: u16) {
+        let (from, to) = match mode {
+            0 => (self.column, self.columns),
+            1 => (0, self.column + 1),
+            _ => (0, self.columns),
+        };
+        self.rows[self.row][from..to.min(self.columns)].fill(' ');
+    }
+}
+
+impl Perform for Screen {
+    fn print(&mut self, c: char) {
+        if self.column == self.columns {
+            self.column = 0;
+            self.line_feed();
+        }
+        self.rows[self.row][self.column] = c;
+        self.column += 1;
+    }
+
+    fn execute(&mut self, byte: u8) {
+        match byte {
+            b'\n' => self.line_feed(),
+            b'\r' => self.column = 0,
+            8 => self.column = self.column.saturating_sub(1),
+            7 => {}
+            other => self.suspicious.push(format!("control {other:#04x}")),
+        }
+    }
+
+    fn csi_dispatch(&mut self, params: &Params, intermediates: &[u8], _ignore: bool, action: char) {
+        let first = params.iter().next().and_then(|param| param.first().copied()).unwrap_or(0);
+        let count = usize::from(first.max(1));
+        match action {
+            'A' => self.row = self.row.saturating_sub(count),
+            'B' => self.row = (self.row + count).min(self.rows.len() - 1),
+            'C' => self.column = (self.column + count).min(self.columns - 1),
+            'D' => self.column = self.column.saturating_sub(count),
+            'G' => self.column = (count - 1).min(self.columns - 1),
+            'K' => self.erase_in_line(first),
+            'J' => {
+                self.erase_in_line(first);
+                for row in self.row + 1..self.rows.len() {
+                    self.rows[row].fill(' ');
+                }
+            }
+            // Colours, and the modes a line editor sets.
+            'm' => {}
+            'h' | 'l' if intermediates == b"?" && matches!(first, 25 | 2004 | 2026) => {}
+            other => self.suspicious.push(format!("CSI {first} {other}")),
+        }
+    }
+
+    fn osc_dispatch(&mut self, params: &[&[u8]], _bell: bool) {
+        self.suspicious.push(format!("OSC {params:?}"));
+    }
+
+    fn esc_dispatch(&mut self, intermediates: &[u8], _ignore: bool, byte: u8) {
+        self.suspicious.push(format!("ESC {intermediates:?} {byte}"));
+    }
+
+    fn hook(&mut self, _params: &Params, _intermediates: &[u8], _ignore: bool, action: char) {
+        self.suspicious.push(format!("DCS {action}"));
+    }
+}

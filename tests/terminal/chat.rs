@@ -1,0 +1,151 @@
+//! `chat`: what a person sees.
+
+use crate::{rejoin, run, text};
+use harness::process::ServerProcess;
+use harness::terminal::Terminal;
+
+fn chat(url: &str, name: &str) -> Terminal {
+    let terminal = Terminal::run(&format!("{} chat {url} --token {name}", rejoin()));
+    terminal.wait_for("joined lobby");
+    terminal.wait_for_prompt("lobby>");
+    terminal
+}
+
+#[test]
+fn rejoin_alone_opens_a_chat_and_prints_the_line_with_which_a_second_terminal_joins() {
+    let mut first = Terminal::run(&rejoin());
+    let line = first.wait_for(" chat ws://127.0.0.1:").trim().to_owned();
+    first.wait_for_prompt("lobby>");
+    let mut second = Terminal::run(&line);
+    second.wait_for_prompt("lobby>");
+    second.type_line("hello from the second");
+    first.wait_for("hello from the second");
+    first.type_line("hello from the first");
+    second.wait_for("hello from the first");
+    first.wait_for("(delivered)");
+    assert_eq!(first.suspicious(), Vec::<String>::new());
+}
+
+#[test]
+fn both_chats_survive_the_death_of_the_server_and_what_was_typed_meanwhile_arrives() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let address = server.address();
+    let (mut ada, mut bob) = (chat(&server.url, "ada"), chat(&server.url, "bob"));
+    ada.wait_for("bob joined lobby");
+    server.kill();
+    ada.wait_for_prompt("lobby (reconnecting)>");
+    bob.wait_for_prompt("lobby (reconnecting)>");
+    let _server = ServerProcess::start(&address);
+    for terminal in [&ada, &bob] {
+        let line = terminal.wait_for("back in lobby");
+        assert!(line.contains("may have been missed"), "{line}");
+        terminal.wait_for_prompt("lobby>");
+    }
+    bob.type_line("bob is here");
+    bob.wait_for("bob is here  (delivered)");
+    ada.type_line("I am back");
+    bob.wait_for("I am back");
+}
+
+#[test]
+fn a_frozen_server_shows_at_the_prompt_and_its_thaw_too() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let ada = chat(&server.url, "ada");
+    server.freeze();
+    // The heartbeat of 31 s and 10 s for an answer.
+    ada.wait_for_prompt("lobby (reconnecting)>");
+    server.thaw();
+    ada.wait_for_prompt("lobby>");
+}
+
+#[test]
+fn an_incoming_line_leaves_the_line_being_typed_alone() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let (mut ada, mut bob) = (chat(&server.url, "ada"), chat(&server.url, "bob"));
+    ada.press("half a sente");
+    ada.wait_for_prompt("half a sente");
+    bob.type_line("interruption");
+    ada.wait_for("interruption");
+    ada.wait_for_prompt("half a sente");
+    ada.type_line("nce");
+    bob.wait_for("half a sentence");
+}
+
+#[test]
+fn commands_and_rooms_are_completed_and_do_what_help_says() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let mut ada = chat(&server.url, "ada");
+    ada.press("/he\t");
+    ada.wait_for_prompt("/help");
+    ada.press("\r");
+    ada.wait_for("/reconnect");
+    ada.type_line("/join kitchen");
+    ada.wait_for_prompt("kitchen>");
+    ada.type_line("/rooms");
+    ada.wait_for("kitchen (here)");
+    ada.type_line("/msg lobby from afar");
+    ada.wait_for("from afar");
+    ada.type_line("/who");
+    ada.wait_for("seen in kitchen");
+    ada.type_line("/status");
+    ada.wait_for("plain protocol");
+    ada.type_line("/leave");
+    ada.wait_for_prompt("lobby>");
+    ada.type_line("/quit");
+    ada.wait_for("[ended with 0]");
+    ada.wait_for("icanon");
+}
+
+#[test]
+fn hostile_text_does_nothing_to_the_screen() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let ada = chat(&server.url, "ada");
+    let hostile =
+        "\u{1b}[2J\u{1b}]0;title\u{7}\u{1b}]52;c;aGk=\u{7}\u{9b}31m\u{90}q\u{9c}\rX\u{8}\u{202e}\u{200b}end";
+    let frame =
+        serde_json::json!({"type": "send_message", "roomId": "lobby", "content": hostile}).to_string();
+    let forged = "first\nada joined\n23:59:59            bob \u{2502} forged";
+    let second =
+        serde_json::json!({"type": "send_message", "roomId": "lobby", "content": forged}).to_string();
+    let input = format!("{frame}\n{second}\n");
+    let output = run(&["pipe", &server.url, "-r", "lobby", "--token", "eve"], input.as_bytes());
+    assert_eq!(output.status.code(), Some(0));
+    ada.wait_for("forged");
+    ada.wait_for_prompt("lobby>");
+    assert_eq!(ada.suspicious(), Vec::<String>::new());
+    let lines = ada.lines();
+    assert!(lines.iter().any(|line| line.contains("joined lobby")), "the screen was cleared: {lines:#?}");
+    // A continuation stands behind the gutter: no line of a message begins where a header would.
+    let forged = lines.iter().find(|line| line.contains("forged")).unwrap();
+    assert!(forged.starts_with(' '), "{forged}");
+}
+
+#[test]
+fn ctrl_d_and_ctrl_c_end_it_also_while_nobody_answers() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let mut ada = chat(&server.url, "ada");
+    ada.press("\u{4}");
+    ada.wait_for("[ended with 0]");
+    ada.wait_for("icanon");
+    let mut ada = chat(&server.url, "ada");
+    ada.press("unfinished\u{3}");
+    ada.wait_for("[ended with 130]");
+    let url = server.url.clone();
+    server.kill();
+    let mut ada = Terminal::run(&format!("{} chat {url} --token ada", rejoin()));
+    ada.wait_for("cannot connect");
+    ada.press("\u{3}");
+    ada.wait_for("[ended with 130]");
+    ada.wait_for("icanon");
+}
+
+#[test]
+fn without_a_terminal_it_speaks_in_plain_lines_and_ends_with_its_input() {
+    let output = run(&[], b"");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let output = run(&[], b"hi there\n");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let said = text(&output.stdout);
+    assert!(said.contains("hi there"), "{said}");
+    assert!(said.chars().all(|c| c == '\n' || !c.is_control()), "{said:?}");
+}

@@ -1,0 +1,43 @@
+//! The real binary, in a terminal that somebody looks at and in a pipe.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
+
+mod chat;
+mod commands;
+mod pipe;
+
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+/// The binary under test.
+fn rejoin() -> String {
+    harness::process::binary("REJOIN_BIN", "rejoin").display().to_string()
+}
+
+/// A command without the environment of whoever runs the tests.
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(rejoin());
+    command.args(args);
+    for variable in ["REJOIN_URL", "REJOIN_TOKEN"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+/// Runs it with this on its standard input.
+fn run(args: &[&str], input: &[u8]) -> Output {
+    let mut child =
+        command(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // It may end without reading.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}

@@ -1,0 +1,126 @@
+//! `pipe`: JSON lines for scripts (interfaces.md).
+
+use crate::{command, run, text};
+use harness::process::ServerProcess;
+use serde_json::{Value, json};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Output, Stdio};
+
+fn lines(output: &Output) -> Vec<Value> {
+    text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn of_type<'a>(lines: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    lines.iter().filter(|line| line["type"] == kind).collect()
+}
+
+#[test]
+fn a_send_has_one_outcome_and_comes_back_as_a_message_and_the_end_of_input_is_the_end() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let input = json!({"type": "send_message", "roomId": "lobby", "content": "hi", "ref": "r1"}).to_string();
+    let args = ["pipe", &server.url, "-r", "lobby", "--token", "ada", "--linger", "1"];
+    let output = run(&args, format!("{input}\n").as_bytes());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let lines = lines(&output);
+    assert_eq!(lines[0]["state"], "connecting");
+    let connected = of_type(&lines, "state").into_iter().find(|line| line["state"] == "connected").unwrap();
+    assert!(connected["mode"].is_null() || connected["mode"] == "plain");
+    assert!(of_type(&lines, "state").iter().any(|line| line["mode"] == "plain"));
+    let outcomes = of_type(&lines, "delivery");
+    assert_eq!(outcomes.len(), 1);
+    assert_eq!((&outcomes[0]["ref"], &outcomes[0]["status"]), (&json!("r1"), &json!("written")));
+    let messages = of_type(&lines, "message");
+    assert_eq!((&messages[0]["content"], &messages[0]["userId"]), (&json!("hi"), &json!("ada")));
+}
+
+#[test]
+fn a_bad_line_is_answered_with_its_number_and_the_good_ones_around_it_are_sent() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let good = |n: u32| {
+        let frame = json!({"type": "send_message", "roomId": "lobby", "content": "x", "ref": n.to_string()});
+        format!("{frame}\n").into_bytes()
+    };
+    let long_room = "r".repeat(200);
+    let bad: [Vec<u8>; 7] = [
+        b"hello\n".to_vec(),
+        b"[]\n".to_vec(),
+        b"{\"type\":\"launch\"}\n".to_vec(),
+        b"\xff\xfe\n".to_vec(),
+        format!("{{\"type\":\"join_room\",\"roomId\":\"{long_room}\"}}\n").into_bytes(),
+        format!("{{\"type\":\"send_message\",\"roomId\":\"a\",\"content\":\"x\",\"ref\":\"{long_room}\"}}\n")
+            .into_bytes(),
+        [vec![b'x'; 3 << 20], b"\n".to_vec()].concat(),
+    ];
+    let mut input = Vec::new();
+    for (n, bad) in (0..).zip(&bad) {
+        input.extend(good(n));
+        input.extend(bad);
+    }
+    let output = run(&["pipe", &server.url, "-r", "lobby", "--token", "ada"], &input);
+    let lines = lines(&output);
+    let errors: Vec<u64> =
+        of_type(&lines, "error").iter().filter_map(|error| error["line"].as_u64()).collect();
+    assert_eq!(errors, [2, 4, 6, 8, 10, 12, 14], "{lines:#?}");
+    assert!(
+        of_type(&lines, "error")
+            .iter()
+            .all(|error| error["code"].is_string() && error["message"].is_string())
+    );
+    let written = of_type(&lines, "delivery").iter().filter(|line| line["status"] == "written").count();
+    assert_eq!(written, bad.len());
+}
+
+#[test]
+fn a_refused_token_ends_with_3_and_is_never_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = folder.path().join("tokens");
+    std::fs::write(&tokens, "right ada\n").unwrap();
+    let auth = format!("tokens={}", tokens.display());
+    let server = ServerProcess::start_with("127.0.0.1:0", &["--auth", &auth]);
+    let secret = "canary-99d1";
+    for args in [
+        vec!["pipe", &server.url, "--token", secret, "-v"],
+        vec!["send", &server.url, "-r", "lobby", "--token", secret, "-v", "hi"],
+        vec!["tail", &server.url, "-r", "lobby", "--token", secret],
+    ] {
+        // Input stays open for as long as it takes: the refusal ends it.
+        let child =
+            command(&args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = child.unwrap();
+        let held = child.stdin.take();
+        let output = child.wait_with_output().unwrap();
+        drop(held);
+        assert_eq!(output.status.code(), Some(3), "{args:?}: {}", text(&output.stderr));
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert!(!said.contains(secret), "{said}");
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_and_a_signal_end_it_as_documented() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    for (signal, status) in [("TERM", 0), ("INT", 130)] {
+        let mut child = command(&["pipe", &server.url, "-r", "lobby", "--token", "ada"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap().contains("\"connected\"")));
+        let pid = child.id().to_string();
+        std::process::Command::new("kill").args([&format!("-{signal}"), &pid]).status().unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(status), "SIG{signal}");
+    }
+    let mut child = command(&["pipe", &server.url, "-r", "lobby", "--token", "ada"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    assert_eq!(first, "{\"type\":\"state\",\"state\":\"connecting\"}\n");
+    // The reader is gone; the next line has nowhere to go.
+    let frame = json!({"type": "send_message", "roomId": "lobby", "content": "x"}).to_string();
+    let _ = writeln!(child.stdin.as_mut().unwrap(), "{frame}");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
