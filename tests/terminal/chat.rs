@@ -97,6 +97,16 @@ fn commands_and_rooms_are_completed_and_do_what_help_says() {
 }
 
 #[test]
+fn lines_typed_ahead_are_not_lost() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let mut ada = chat(&server.url, "ada");
+    ada.press("/rooms\rone\rtwo\r/status\r");
+    ada.wait_for("one  (delivered)");
+    ada.wait_for("two  (delivered)");
+    ada.wait_for("plain protocol");
+}
+
+#[test]
 fn hostile_text_does_nothing_to_the_screen() {
     let server = ServerProcess::start("127.0.0.1:0");
     let ada = chat(&server.url, "ada");
