@@ -1,150 +1,22 @@
 //! The machine: link, rooms and outbox behind one `handle`, one `poll` and one deadline.
 
-use crate::cause::{DialError, Disconnect};
+mod io;
+
+pub use io::{Command, Diagnostics, Input, Output};
+
 use crate::config::Config;
 use crate::event::{
-    Delivery, DeliveryStatus, Event, Gap, GapReason, Mode, RoomChange, RoomState, SendFailure, SendId,
+    Delivery, DeliveryStatus, Event, Gap, GapReason, Mode, RoomChange, RoomState, SendFailure,
 };
-use crate::link::{Action, ConnId, Hint, Link, State};
+use crate::link::{Action, ConnId, Link, State};
 use crate::messages::{ClientMessage, Message, ServerMessage};
 use crate::name::Name;
 use crate::outbox::{Outbox, Outgoing, Payload};
 use crate::rooms::{Membership, Rooms};
 use crate::time::{Moment, Timestamp};
-use crate::token::{Token, TokenError};
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::time::Duration;
-
-/// What the application asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Command<P = String, N = Name> {
-    /// Connect, or leave `failed` and `closed` and start anew.
-    Connect,
-    /// Replace the connection by a fresh one.
-    Reconnect,
-    /// End. Unresolved sends resolve at once; wait for their outcomes first to lose none.
-    Close,
-    /// Be a member of a room, now and after every reconnect.
-    Join(N),
-    /// Leave a room, once the earlier sends to it are final.
-    Leave(N),
-    /// Send a message. Its one outcome comes as [`Event::Delivery`].
-    Send(Outgoing<P, N>),
-    /// Take a send back, if it is not on its way yet.
-    Cancel(SendId),
-    /// Use another token from the next dial on; leaves `failed`.
-    SetToken(Token),
-}
-
-/// Everything that can happen to a session.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Input<P = String, N = Name> {
-    /// The application asks.
-    Command(Command<P, N>),
-    /// The dial succeeded.
-    Opened(ConnId),
-    /// The dial failed.
-    DialFailed(ConnId, DialError),
-    /// A frame came in.
-    Received(ConnId, ServerMessage<P, N>),
-    /// A text came in that is no frame, for the reason given.
-    Garbled(ConnId, Box<str>),
-    /// A pong came in.
-    Pong(ConnId),
-    /// Another sign of life came in: a ping, part of a frame.
-    Heard(ConnId),
-    /// The operating system has taken every byte of the frames up to this number ([`Output::Send`]).
-    Flushed(ConnId, u64),
-    /// The open connection ended.
-    Closed(ConnId, Disconnect),
-    /// What the token source answered to [`Output::FetchToken`].
-    Token(Result<Token, TokenError>),
-    /// The platform noticed something.
-    Hint(Hint),
-    /// [`Session::next_deadline`] has come.
-    Tick,
-}
-
-/// What the driver is to do.
-#[derive(Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Output<P = String, N = Name> {
-    /// Ask the token source; answer with [`Input::Token`]. Replaces a question under way.
-    FetchToken {
-        /// The server refused the last token.
-        rejected: bool,
-    },
-    /// Dial; answer with [`Input::Opened`] or [`Input::DialFailed`]. The deadline is the session's.
-    Dial {
-        /// The number of the dial and of its connection.
-        conn: ConnId,
-        /// Which of the URLs, from 0.
-        endpoint: usize,
-        /// Attempts since the count was reset.
-        attempt: u32,
-        /// What to authorise with.
-        token: Option<Token>,
-    },
-    /// Write a frame. Write all that are there, flush once, then say [`Input::Flushed`].
-    Send {
-        /// On which connection.
-        conn: ConnId,
-        /// The frame's number on it, from 1.
-        frame: u64,
-        /// What it says.
-        message: ClientMessage<P, N>,
-    },
-    /// Send a WebSocket ping.
-    Ping {
-        /// On which connection.
-        conn: ConnId,
-    },
-    /// Write what is queued, send a close frame and say [`Input::Closed`] when the server answers.
-    Close {
-        /// Which connection.
-        conn: ConnId,
-        /// With which code.
-        code: u16,
-    },
-    /// Drop the connection or the dial; send a close frame if it costs no waiting. Nothing of it counts any more.
-    Abandon {
-        /// Which connection.
-        conn: ConnId,
-        /// With which code.
-        code: u16,
-    },
-    /// Tell the application.
-    Event(Event<P, N>),
-}
-
-/// Counts since the start, for a person who wonders.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct Diagnostics {
-    /// Dials made.
-    pub dials: u64,
-    /// Dials that became connections.
-    pub connections: u64,
-    /// Frames received.
-    pub frames_in: u64,
-    /// Frames sent.
-    pub frames_out: u64,
-    /// Frames of a type this version does not know.
-    pub unknown_frames: u64,
-    /// Texts that were no frame.
-    pub garbled_frames: u64,
-    /// Unresolved sends.
-    pub outbox_len: usize,
-    /// Bytes of unresolved sends.
-    pub outbox_bytes: usize,
-    /// The last measured round trip.
-    pub rtt: Option<Duration>,
-}
 
 /// The connection in use: its frames are numbered from 1.
 #[derive(Debug)]

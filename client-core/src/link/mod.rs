@@ -12,6 +12,7 @@
 //!                                            Failed
 //! ```
 
+mod aftermath;
 mod auth;
 mod config;
 mod status;
@@ -19,15 +20,15 @@ mod status;
 pub use config::LinkConfig;
 pub use status::{ConnId, State, StateChange};
 
-use crate::backoff::{Backoff, Occasion, Policy, uniform};
+use crate::backoff::{Backoff, Occasion};
 use crate::cause::{Cause, CauseCode, DialError, DialErrorKind, Disconnect};
-use crate::close::{self, Verdict};
+use crate::close;
 use crate::limiter::DialLimiter;
 use crate::liveness::{Finding, Liveness};
 use crate::time::{Moment, Timestamp};
 use crate::token::{Token, TokenError};
 use alloc::collections::VecDeque;
-use auth::{Auth, Refresh};
+use auth::Auth;
 use core::time::Duration;
 use fastrand::Rng;
 use status::Loss;
@@ -92,13 +93,6 @@ enum Phase {
 const LONG_SLEEP: Duration = Duration::from_secs(30);
 /// The wall clock this much ahead of the monotonic one: the machine slept.
 const SLEPT: Duration = Duration::from_secs(5);
-/// A local cause shortens the wait at most once in this time.
-const LOCAL_EVERY: Duration = Duration::from_secs(10);
-/// Suspicious endings allowed in [`SUSPECT_PERIOD`] (protocol.md §2.5).
-const SUSPECTS: usize = 3;
-const SUSPECT_PERIOD: Duration = Duration::from_secs(600);
-/// The shortest wait that an overloaded server is given when it names none.
-const OVERLOADED: Duration = Duration::from_secs(5);
 
 /// The machine. Inputs carry the time, actions are drained by the session after each of them.
 #[derive(Debug)]
@@ -372,91 +366,6 @@ impl Link {
         self.actions.push_back(Action::Abandon { conn, code: wire_code });
         self.down(now, since);
         self.retry(now, Occasion::Local, Cause::bare(code));
-    }
-
-    fn judge(&mut self, now: Timestamp, verdict: Verdict, cause: Cause, hint: Option<Duration>) {
-        match verdict {
-            Verdict::Terminal => self.fail(cause),
-            Verdict::Retry | Verdict::TooLarge => self.retry(now, Occasion::Remote, cause),
-            Verdict::Window => self.retry(now, Occasion::Drain, cause),
-            Verdict::Wait => {
-                let hint = hint.unwrap_or(OVERLOADED);
-                let delay = self.backoff.hinted(hint, &mut self.rng);
-                self.wait(now, delay, cause);
-            }
-            Verdict::Suspect => {
-                self.suspects.retain(|at| now - *at < SUSPECT_PERIOD);
-                self.suspects.push_back(now);
-                if self.suspects.len() >= SUSPECTS {
-                    self.fail(cause);
-                } else {
-                    self.retry(now, Occasion::Remote, cause);
-                }
-            }
-            Verdict::Rejected | Verdict::Expired => match self.auth.refused(now, verdict) {
-                Refresh::Fetch => {
-                    let delay = uniform(&mut self.rng, Duration::ZERO, Duration::from_secs(1));
-                    self.wait(now, delay, cause);
-                }
-                Refresh::Later => self.retry(now, Occasion::Remote, cause),
-                Refresh::Never => {
-                    let code = CauseCode::Unauthorized(cause.code.number().unwrap_or(4001));
-                    self.fail(Cause { code, ..cause });
-                }
-            },
-        }
-    }
-
-    /// Waits as the backoff says.
-    fn retry(&mut self, now: Timestamp, occasion: Occasion, cause: Cause) {
-        let occasion = match occasion {
-            Occasion::Local if !self.take_local(now) => Occasion::Remote,
-            other => other,
-        };
-        let delay = self.backoff.next(occasion, &mut self.rng);
-        self.wait(now, delay, cause);
-    }
-
-    /// Whether a local cause may still shorten a wait; uses the chance up.
-    fn take_local(&mut self, now: Timestamp) -> bool {
-        let free = self.local_at.is_none_or(|at| now - at >= LOCAL_EVERY);
-        if free {
-            self.local_at = Some(now);
-        }
-        free
-    }
-
-    fn wait(&mut self, now: Timestamp, delay: Duration, cause: Cause) {
-        let loss = self.loss.get_or_insert(Loss::new(now));
-        let attempts = match self.config.policy {
-            Policy::Legacy => Some(Policy::LEGACY_ATTEMPTS),
-            Policy::Standard { .. } => self.config.max_attempts,
-        };
-        let exhausted = attempts.is_some_and(|most| self.backoff.attempt() > most)
-            || self.config.max_elapsed.is_some_and(|most| loss.age(now).saturating_add(delay) > most);
-        if exhausted {
-            self.fail(Cause { code: CauseCode::GaveUp, ..cause });
-            return;
-        }
-        self.phase = Phase::AwaitingRetry { at: self.limiter.earliest(now + delay) };
-        self.changed(self.state(), Some(cause));
-    }
-
-    /// Brings the next dial forward after a local cause.
-    fn retry_soon(&mut self, now: Timestamp) {
-        let Phase::AwaitingRetry { at } = self.phase else { return };
-        let soon = now + uniform(&mut self.rng, Duration::ZERO, Duration::from_millis(250));
-        let soon = self.limiter.earliest(soon);
-        if soon < at && self.take_local(now) {
-            self.phase = Phase::AwaitingRetry { at: soon };
-            self.changed(self.state(), Some(Cause::bare(CauseCode::NetworkChanged)));
-        }
-    }
-
-    fn fail(&mut self, cause: Cause) {
-        self.phase = Phase::Failed;
-        self.loss = None;
-        self.changed(State::Failed, Some(Cause { will_retry: false, ..cause }));
     }
 
     /// Dials now, or as soon as the limiter and the token allow.

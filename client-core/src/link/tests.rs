@@ -1,4 +1,6 @@
 use super::*;
+use crate::backoff::Policy;
+use crate::close::Verdict;
 use crate::token::Credentials;
 use alloc::vec::Vec;
 

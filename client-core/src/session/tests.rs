@@ -1,5 +1,8 @@
 use super::*;
+use crate::cause::Disconnect;
+use crate::event::SendId;
 use crate::outbox::{OutboxLimits, Overflow};
+use core::time::Duration;
 
 /// A session on a hand-driven clock, with everything it said since it was last asked.
 struct Rig {
