@@ -59,7 +59,7 @@ pub enum Input<P = String, N = Name> {
     Token(Result<Token, TokenError>),
     /// The platform noticed something.
     Hint(Hint),
-    /// [`Session::next_deadline`] has come.
+    /// [`Session::next_deadline`](super::Session::next_deadline) has come.
     Tick,
 }
 
