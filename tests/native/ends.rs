@@ -210,8 +210,7 @@ async fn twenty_clients_behind_a_network_that_misbehaves_lose_nothing_unannounce
         within("ready", client.ready()).await.unwrap();
         // A plain join is written, not confirmed: hearing oneself shows that one is a member again.
         let hello = (MESSAGES + 1).to_string();
-        within("a receipt", client.send("lobby", hello.as_str())).await.unwrap();
-        crate::until_message(events, &hello).await;
+        crate::say_until_heard(client, events, &hello).await;
     }
     let farewell = (MESSAGES + 2).to_string();
     within("a receipt", finished[0].0.send("lobby", farewell.as_str())).await.unwrap();

@@ -22,8 +22,7 @@ async fn connections_that_break_or_go_silent_are_replaced() {
         server.faults().add(Fault::new(kind).count(1));
         until_state(&mut events, "the loss", lost).await;
         within("ready", client.ready()).await.unwrap();
-        within("a receipt", client.send("lobby", "back")).await.unwrap();
-        until_message(&mut events, "back").await;
+        crate::say_until_heard(&client, &mut events, "back").await;
     }
 }
 

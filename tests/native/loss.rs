@@ -57,8 +57,7 @@ async fn a_frozen_server_is_noticed_and_its_thaw_too() {
     server.thaw();
     until_state(&mut ada_hears, "the connection", |state| *state == State::Connected).await;
     within("ready", ada.ready()).await.unwrap();
-    within("a receipt", ada.send("lobby", "thawed")).await.unwrap();
-    until_message(&mut ada_hears, "thawed").await;
+    crate::say_until_heard(&ada, &mut ada_hears, "thawed").await;
 }
 
 #[tokio::test]

@@ -94,3 +94,21 @@ fn lost(state: &State) -> bool {
 fn failed(state: &State) -> bool {
     *state == State::Failed
 }
+
+/// Says something until it comes back: on a plain server what is written may still be lost with its connection.
+async fn say_until_heard(client: &Client, events: &mut Events, content: &str) {
+    loop {
+        within("ready", client.ready()).await.unwrap();
+        // An unknown outcome comes with the loss that is looked for below.
+        let _ = within("an outcome", client.send("lobby", content)).await;
+        let heard = until(events, content, |event| match event {
+            Event::Message(message) if message.content == content => Some(true),
+            Event::State(change) if lost(&change.state) => Some(false),
+            _ => None,
+        })
+        .await;
+        if heard {
+            return;
+        }
+    }
+}
