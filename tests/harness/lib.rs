@@ -13,8 +13,11 @@
     reason = "the numbers of a test are small"
 )]
 
+pub mod command;
+pub mod gate;
 pub mod process;
 pub mod proxy;
 pub mod screen;
 pub mod sim;
 pub mod terminal;
+pub mod web_page;

@@ -4,7 +4,7 @@ use crate::{rejoin, run, text};
 use harness::process::ServerProcess;
 use harness::terminal::Terminal;
 
-fn chat(url: &str, name: &str) -> Terminal {
+pub(crate) fn chat(url: &str, name: &str) -> Terminal {
     let terminal = Terminal::run(&format!("{} chat {url} --token {name}", rejoin()));
     terminal.wait_for("joined lobby");
     terminal.wait_for_prompt("lobby>");

@@ -9,7 +9,12 @@
 
 mod chat;
 mod commands;
+mod manners;
+mod outages;
 mod pipe;
+mod refusals;
+mod secrets;
+mod tail;
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};

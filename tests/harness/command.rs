@@ -1,0 +1,149 @@
+//! The real `rejoin` in a pipe, line by line: what it says is waited for, what it is told is typed.
+
+use crate::process::binary;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How long anything may take before the test gives up. Not a measurement: only a hang meets it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running `rejoin`. Dropping it kills it.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: Receiver<Vec<u8>>,
+    said: Vec<u8>,
+    stderr: Option<JoinHandle<Vec<u8>>>,
+}
+
+/// How a command ended and everything it said.
+#[derive(Debug)]
+pub struct Ended {
+    /// The exit status; `None` after a signal.
+    pub status: Option<i32>,
+    /// All of stdout, as bytes: what must not be there may be anything.
+    pub stdout: Vec<u8>,
+    /// All of stderr.
+    pub stderr: Vec<u8>,
+}
+
+impl Ended {
+    /// Stdout and stderr as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&[&self.stdout[..], &self.stderr].concat()).into_owned()
+    }
+}
+
+impl Running {
+    /// Starts `rejoin` with these arguments, and nothing of the environment that it takes settings from.
+    pub fn start(args: &[&str]) -> Self {
+        Self::start_with(args, &[])
+    }
+
+    /// As [`Running::start`], with variables set.
+    pub fn start_with(args: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(binary("REJOIN_BIN", "rejoin"));
+        command.args(args).env("HOME", "/nonexistent");
+        for variable in ["REJOIN_URL", "REJOIN_TOKEN", "XDG_CONFIG_HOME", "XDG_DATA_HOME"] {
+            command.env_remove(variable);
+        }
+        command.envs(variables.iter().copied());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut stderr = child.stderr.take().unwrap();
+        let (said, lines) = channel();
+        // Both threads end with the process, whose ends of the pipes they read.
+        std::thread::spawn(move || {
+            let mut line = Vec::new();
+            while stdout.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+                if said.send(std::mem::take(&mut line)).is_err() {
+                    return;
+                }
+            }
+        });
+        let stderr = std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            stderr.read_to_end(&mut bytes).unwrap();
+            bytes
+        });
+        let stdin = child.stdin.take();
+        Self { child, stdin, lines, said: Vec::new(), stderr: Some(stderr) }
+    }
+
+    /// Writes to its standard input.
+    pub fn write(&mut self, bytes: &[u8]) {
+        self.stdin.as_mut().unwrap().write_all(bytes).unwrap();
+    }
+
+    /// Writes a line to its standard input.
+    pub fn type_line(&mut self, line: &str) {
+        self.write(format!("{line}\n").as_bytes());
+    }
+
+    /// Closes its standard input.
+    pub fn end_input(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+    }
+
+    /// Waits for the next line that holds `text`; gives it.
+    pub fn wait_for(&mut self, text: &str) -> String {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => {
+                    self.said.extend(&line);
+                    let line = String::from_utf8_lossy(&line).into_owned();
+                    if line.contains(text) {
+                        return line;
+                    }
+                }
+                Err(why) => {
+                    panic!("waited for {text:?}: {why}; it said:\n{}", String::from_utf8_lossy(&self.said))
+                }
+            }
+        }
+    }
+
+    /// Waits until it ends by itself. Its input stays as it is.
+    pub fn wait(mut self) -> Ended {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(line) => self.said.extend(line),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("it does not end; it said:\n{}", String::from_utf8_lossy(&self.said))
+                }
+            }
+        }
+        let status = self.child.wait().unwrap().code();
+        let stderr = self.stderr.take().unwrap().join().unwrap();
+        Ended { status, stdout: std::mem::take(&mut self.said), stderr }
+    }
+
+    /// Ends its input, then waits for the end.
+    pub fn finish(mut self) -> Ended {
+        self.end_input();
+        self.wait()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,29 @@
+//! `tail`: rooms to read.
+
+use harness::command::Running;
+use harness::process::ServerProcess;
+
+#[test]
+fn tail_prints_what_is_said_and_a_signal_ends_it_as_documented() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    for (signal, status) in [("TERM", 0), ("INT", 130)] {
+        let mut tail = Running::start(&["tail", &server.url, "-r", "lobby", "--token", "bob"]);
+        tail.wait_for("joined lobby");
+        let send =
+            Running::start(&["send", &server.url, "-r", "lobby", "--token", "ada", "two\u{1b}[2J\nlines"]);
+        assert_eq!(send.finish().status, Some(0));
+        assert_eq!(tail.wait_for("ada: "), "[lobby] ada: two^[[2J\n");
+        assert_eq!(tail.wait_for("lines"), "    | lines\n");
+        tail.signal(signal);
+        let ended = tail.wait();
+        assert_eq!(ended.status, Some(status), "SIG{signal}: {}", ended.text());
+        assert!(ended.stdout.iter().all(|byte| *byte == b'\n' || !byte.is_ascii_control()));
+    }
+}
+
+#[test]
+fn tail_without_a_room_is_wrong_usage() {
+    let ended = Running::start(&["tail", "ws://127.0.0.1:9/ws", "--token", "bob"]).wait();
+    assert_eq!(ended.status, Some(2));
+    assert!(ended.text().contains("-r ROOM"), "{}", ended.text());
+}
