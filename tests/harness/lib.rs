@@ -15,6 +15,7 @@
 
 pub mod command;
 pub mod gate;
+pub mod liar;
 pub mod process;
 pub mod proxy;
 pub mod screen;

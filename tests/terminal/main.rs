@@ -14,6 +14,7 @@ mod outages;
 mod pipe;
 mod refusals;
 mod secrets;
+mod strangers;
 mod tail;
 
 use std::io::Write as _;

@@ -1,0 +1,32 @@
+//! A server that lets everybody in and then says what it was told to say, true or not.
+
+use std::net::TcpListener;
+use tokio_tungstenite::tungstenite;
+
+/// Speaks WebSocket, and no protocol in particular. Its thread ends with the test process.
+#[derive(Debug)]
+pub struct Liar {
+    /// `ws://127.0.0.1:PORT/ws`
+    pub url: String,
+}
+
+impl Liar {
+    /// Sends these texts to whoever connects, as soon as he has said something, and then only listens.
+    pub fn start(texts: Vec<String>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("ws://{}/ws", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut socket = tungstenite::accept(stream.unwrap()).unwrap();
+                let mut texts = texts.iter();
+                while socket.read().is_ok() {
+                    for text in texts.by_ref() {
+                        // It may have gone; the next read says so.
+                        let _ = socket.send(text.as_str().into());
+                    }
+                }
+            }
+        });
+        Self { url }
+    }
+}
