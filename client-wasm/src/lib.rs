@@ -42,15 +42,16 @@ mod tests {
     fn the_machine_runs_on_handles_and_never_sees_a_text() {
         let mut session = PageSession::new(Config::default(), 1);
         let now = Moment::default();
-        session.handle(now, Input::Command(Command::Join(7)));
+        session.handle(now, Input::Command(Command::Join(7.into())));
         session.handle(now, Input::Command(Command::Connect));
         session.handle(now, Input::Opened(ConnId(1)));
         let value = |handle| Value { handle, bytes: 5 };
-        let message = Message { room: 7, user: 8, content: value(3), timestamp: value(4) };
+        let message = Message::plain(7, 8, value(3), value(4));
         session.handle(now, Input::Received(ConnId(1), ServerMessage::Message(message.clone())));
         let outputs: Vec<_> = core::iter::from_fn(|| session.poll()).collect();
-        let joined =
-            |output: &_| matches!(output, Output::Send { message: ClientMessage::JoinRoom { room: 7 }, .. });
+        let joined = |output: &_| {
+            matches!(output, Output::Send { message: ClientMessage::JoinRoom { room: 7, .. }, .. })
+        };
         assert!(outputs.iter().any(joined));
         assert_eq!(outputs.last(), Some(&Output::Event(Event::Message(message))));
     }
