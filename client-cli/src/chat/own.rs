@@ -235,7 +235,7 @@ mod tests {
         let now = Instant::now();
         for id in 0..1000 {
             own.add(now, SendId(id), "r", id.to_string());
-            own.outcome(now, SendId(id), DeliveryStatus::Written);
+            own.outcome(now, SendId(id), &DeliveryStatus::Written);
         }
         own.overdue(now, true);
         assert_eq!(own.list.len(), MOST_ECHOES);

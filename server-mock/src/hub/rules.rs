@@ -27,9 +27,9 @@ impl Hub {
                 self.send(now, conn, room, content, None, None);
             }
             // A type of a later version, or of somebody's extension: a plain server ignores it.
-            Ok(Some(_) | None) => {}
-            // The same, malformed by the rules of a version that this connection does not speak.
-            Err(DecodeError::Field {
+            // Nor does it judge such a frame by the rules of the version it comes from.
+            Ok(Some(_) | None)
+            | Err(DecodeError::Field {
                 frame: "history" | "presence" | "signal" | "ping" | "auth", ..
             }) if !extended => {}
             Err(error) => self.mistake(now.monotonic, conn, explain(&error)),
