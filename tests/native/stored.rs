@@ -31,16 +31,16 @@ impl StateStore for Shelf {
     }
 
     fn save(&mut self, state: Saved) -> BoxFuture<'static, Result<(), StateError>> {
-        let shelf = self.clone();
+        let store = self.clone();
         Box::pin(async move {
-            if shelf.shut.load(Ordering::Relaxed) {
-                shelf.waiting.notify_one();
-                shelf.open.notified().await;
+            if store.shut.load(Ordering::Relaxed) {
+                store.waiting.notify_one();
+                store.open.notified().await;
             }
-            if shelf.broken.load(Ordering::Relaxed) {
+            if store.broken.load(Ordering::Relaxed) {
                 return Err(StateError::Other("the shelf is full".into()));
             }
-            *shelf.state.lock().unwrap() = Some(state);
+            *store.state.lock().unwrap() = Some(state);
             Ok(())
         })
     }
