@@ -137,7 +137,15 @@ fn server_types() -> BTreeMap<&'static str, ServerMessage> {
         retry_after_ms: Some(5_000),
     };
     let left = Left { reference: None, room: lobby(), code: Some(Code::Forbidden) };
-    let ack = Ack { reference: id("s1"), room: lobby(), id: id("m9"), epoch: id("e1"), seq: 9, dup: true };
+    let ack = Ack {
+        reference: id("s1"),
+        room: lobby(),
+        id: id("m9"),
+        epoch: id("e1"),
+        seq: 9,
+        timestamp: None,
+        dup: true,
+    };
     let nack = Nack {
         reference: id("s3"),
         code: Code::SequenceGap,

@@ -97,6 +97,8 @@ pub(crate) struct Inflow<P, N> {
     recent: Recent,
     /// The highest place that the server is known to have, on this connection.
     head: u64,
+    /// Where the replay of the join ends: what lies between it and the head has to be fetched.
+    replay_until: u64,
     /// Replayed messages up to here are not for the application: only the last one's id is wanted.
     silent_until: u64,
     /// Behind a hole, in order.
@@ -118,6 +120,7 @@ impl<P, N> Default for Inflow<P, N> {
             place: None,
             recent: Recent::default(),
             head: 0,
+            replay_until: 0,
             silent_until: 0,
             held: VecDeque::new(),
             held_bytes: 0,
@@ -192,6 +195,7 @@ impl<P, N> Inflow<P, N> {
         self.progress = now;
         self.head = joined.seq;
         self.silent_until = 0;
+        self.replay_until = joined.seq;
         let start = joined.seq.saturating_sub(joined.replay);
         let begin = |seq| Some(Place { epoch: joined.epoch.clone(), seq, id: None });
         let Some(place) = &self.place else {
@@ -208,6 +212,9 @@ impl<P, N> Inflow<P, N> {
             || matches!(joined.reason, Some(JoinReason::Forked | JoinReason::EpochChanged));
         // Without `since` the replay still connects if it begins early enough.
         if within && !contradicts && (joined.recovered || start <= place.seq) {
+            if joined.recovered {
+                self.replay_until = place.seq.saturating_add(joined.replay);
+            }
             return Resumed { gap: None, new_epoch: false };
         }
         let reason = match joined.reason {
@@ -345,10 +352,11 @@ impl<P: Payload, N> Inflow<P, N> {
         }
     }
 
-    /// Whether the next messages have to be asked for: there is a hole, or a replay has stopped coming.
+    /// Whether the next messages have to be asked for: there is a hole, or the replay is over or has stopped coming.
     pub(crate) fn wants_fetch(&self, now: Timestamp) -> bool {
         let stalled = now >= self.progress + PATIENCE;
-        self.fetch.is_none() && !self.is_caught_up() && (self.hole || stalled)
+        let replayed = self.seq().is_some_and(|seq| seq >= self.replay_until);
+        self.fetch.is_none() && !self.is_caught_up() && (self.hole || replayed || stalled)
     }
 
     /// Messages were left on the server: they are asked for without waiting.
