@@ -187,7 +187,9 @@ async fn a_reader_that_is_slow_misses_nothing() {
         ada.say(format!("{number}:{text}"));
     }
     ada.listen("the last outcomes", |account| account.unresolved() == 0).await;
-    bob.listen("everything", |account| account.heard.len() == COUNT).await;
+    for talker in [&mut ada, &mut bob] {
+        talker.listen("everything", |account| account.heard.len() == COUNT).await;
+    }
     judge(&[ada.account, bob.account], Allowed::Nothing);
 }
 
