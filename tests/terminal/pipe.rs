@@ -36,7 +36,7 @@ fn a_send_has_one_outcome_and_comes_back_as_a_message_and_the_end_of_input_is_th
     for field in ["id", "seq"] {
         assert_eq!(messages[0][field], outcomes[0][field], "{field}");
     }
-    assert!(messages[0]["epoch"].is_string() && messages[0]["pseq"] == 1, "{}", messages[0]);
+    assert!(messages[0]["epoch"].is_string(), "{}", messages[0]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::settings::{Settings, Sources, parse_url};
 use crate::signals::Signals;
 use crate::token::TokenFrom;
 use crate::words;
-use rejoin::{Cause, CauseCode, Client, DialErrorKind, Event, Events, Mode, State};
+use rejoin::{Cause, CauseCode, Client, DialErrorKind, Event, Events, Hint, Mode, State};
 use report::Step;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -152,7 +152,11 @@ async fn talk(settings: &Settings, client: &Client, mut events: Events) -> bool 
                     return false;
                 }
             },
-            Ok(Some(Event::Mode(decided))) => mode = Some(decided),
+            Ok(Some(Event::Mode(decided))) => {
+                mode = Some(decided);
+                // An extended server says when to ping; here it is wanted at once.
+                client.hint(Hint::Woke);
+            }
             Ok(Some(_)) => {}
             Ok(None) => return false,
             Err(_) => break,
