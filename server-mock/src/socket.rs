@@ -91,12 +91,7 @@ impl Socket {
 
     /// Serves the connection to its end. Dropping the future cuts it.
     pub(crate) async fn serve(mut self, seat: Seat, metrics: &Metrics) {
-        // The greeting is there already and goes first: reading answers pings, and nothing may overtake a `hello`.
-        let greeted = poll_fn(|cx| Poll::Ready(self.write(&seat, cx))).await;
-        let ending = match greeted {
-            Poll::Ready(ending) => ending,
-            Poll::Pending => poll_fn(|cx| self.poll(&seat, cx)).await,
-        };
+        let ending = poll_fn(|cx| self.poll(&seat, cx)).await;
         // The rooms are free of it before the farewells, which may take their time.
         seat.leave(matches!(ending, Ending::ClosedByPeer { clean: true }));
         if self.link.dead().is_some() {
