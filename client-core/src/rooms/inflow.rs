@@ -189,8 +189,15 @@ impl<P, N> Inflow<P, N> {
         self.head = 0;
     }
 
-    /// The server has confirmed a join. `asked`: the application wants the messages of a first join.
-    pub(crate) fn joined(&mut self, now: Timestamp, joined: &Joined<N>, asked: bool) -> Resumed {
+    /// The server has confirmed a join. `asked`: the application wants the messages of a first join. `has_history`:
+    /// what a replay that begins too late leaves out can be fetched.
+    pub(crate) fn joined(
+        &mut self,
+        now: Timestamp,
+        joined: &Joined<N>,
+        asked: bool,
+        has_history: bool,
+    ) -> Resumed {
         self.connection_lost();
         self.progress = now;
         self.head = joined.seq;
@@ -210,8 +217,9 @@ impl<P, N> Inflow<P, N> {
         let within = same && place.seq <= joined.seq;
         let contradicts = core::mem::take(&mut self.forked)
             || matches!(joined.reason, Some(JoinReason::Forked | JoinReason::EpochChanged));
-        // Without `since` the replay still connects if it begins early enough.
-        if within && !contradicts && (joined.recovered || start <= place.seq) {
+        // Without `since` the replay still connects if it begins early enough, and leaves a hole if it does not.
+        let connects = start <= place.seq || (has_history && joined.reason == Some(JoinReason::Fresh));
+        if within && !contradicts && (joined.recovered || connects) {
             if joined.recovered {
                 self.replay_until = place.seq.saturating_add(joined.replay);
             }
@@ -344,10 +352,13 @@ impl<P: Payload, N> Inflow<P, N> {
             let Some((seq, logged)) = self.held.pop_front() else { return };
             self.held_bytes -= logged.weight();
             if let Some(stamp) = logged.stamp().filter(|_| seq == place.seq + 1) {
+                let again = self.recent.is(seq, &stamp.id) == Some(true);
                 place.seq = seq;
                 place.id = Some(stamp.id.clone());
                 self.recent.add(seq, &stamp.id);
-                ready.push(logged);
+                if !again {
+                    ready.push(logged);
+                }
             }
         }
     }
