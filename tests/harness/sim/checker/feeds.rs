@@ -1,0 +1,307 @@
+//! What applications are told of rooms: in order, nothing twice, no hole unannounced (invariants 2, 3, 4 and 6).
+
+use super::Checker;
+use super::truth::{Key, Place};
+use crate::sim::coverage::Sometimes;
+use rejoin::messages::{Joined, Stamp};
+use rejoin::{Gap, GapReason, Id};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Which message may come next.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+enum Next {
+    /// None: the room's join has not been answered in this process.
+    #[default]
+    Unjoined,
+    /// Any one: a hole of unknown size was announced.
+    Any,
+    /// This one.
+    Exactly(Id, u64),
+    /// None, until a hole is announced: the server could not go on from the last position.
+    AfterGap,
+}
+
+/// One room at one client, in its current process.
+#[derive(Debug, Default)]
+pub(super) struct Feed {
+    next: Next,
+    /// The join on the current connection has been answered.
+    joined: bool,
+    /// The user has left, and may begin anew.
+    left: bool,
+    delivered: BTreeSet<usize>,
+    /// Deliveries without a stamp, by message.
+    unstamped: BTreeMap<Key, usize>,
+    /// The last message delivered without a stamp since the last announced hole.
+    last_unstamped: Option<u64>,
+    /// Rooms left and joined again over one connection: what was on its way from before looks like after.
+    may_jump: u32,
+    /// The last message delivered with a stamp.
+    last: Option<usize>,
+    held: bool,
+}
+
+/// Everything told to all applications, and what they have dealt with.
+#[derive(Debug, Default)]
+pub(super) struct Feeds {
+    all: BTreeMap<(usize, Place), Feed>,
+    /// The positions each application has committed, in any of its processes.
+    committed: BTreeMap<(usize, Place), BTreeSet<(Id, u64)>>,
+    /// What earlier processes were told.
+    before: BTreeMap<usize, BTreeSet<usize>>,
+}
+
+impl Checker {
+    fn feed(&mut self, client: usize, place: Place) -> &mut Feed {
+        self.feeds.all.entry((client, place)).or_default()
+    }
+
+    /// A user asks for a room, from a position of its own if it has one.
+    pub fn asked(&mut self, client: usize, place: Place, since: Option<(Id, u64)>) {
+        let feed = self.feed(client, place);
+        feed.may_jump += 1;
+        feed.last_unstamped = None;
+        let left = feed.left;
+        if let Some((epoch, seq)) = since {
+            feed.next = Next::Exactly(epoch, seq + 1);
+            feed.left = false;
+        }
+        if left {
+            self.cover.reach(Sometimes::LeftAndCameBack);
+        }
+    }
+
+    /// An application is told that it has left a room, or is out of it for good.
+    pub(super) fn out(&mut self, client: usize, place: Place) {
+        let feed = self.feed(client, place);
+        feed.left = true;
+        feed.joined = false;
+    }
+
+    /// A client has no connection any more.
+    pub(super) fn out_of_all(&mut self, client: usize) {
+        for (_, feed) in self.feeds.all.range_mut((client, 0)..(client + 1, 0)) {
+            feed.joined = false;
+            feed.may_jump = 0;
+        }
+    }
+
+    /// A client is told `joined` by a server and tells its application.
+    pub fn joined(&mut self, client: usize, place: Place, joined: &Joined) {
+        let epochs = self.truth.epochs(place);
+        let feed = self.feed(client, place);
+        feed.joined = true;
+        let start = joined.seq.saturating_sub(joined.replay) + 1;
+        let begins = Next::Exactly(joined.epoch.clone(), start);
+        let left = std::mem::take(&mut feed.left);
+        let known = matches!(feed.next, Next::Exactly(..) | Next::AfterGap);
+        if joined.recovered {
+            if feed.next == Next::Unjoined {
+                feed.next = Next::Any;
+            }
+        } else if known && !left {
+            if feed.next != begins {
+                feed.next = Next::AfterGap;
+            }
+        } else {
+            feed.next = begins;
+        }
+        let state = match (joined.recovered, joined.reason) {
+            (true, _) if joined.replay > 0 => Some(Sometimes::RecoveredSome),
+            (true, _) => Some(Sometimes::RecoveredNone),
+            (false, Some(rejoin::messages::JoinReason::Forked)) => Some(Sometimes::ForkAtJoin),
+            _ => None,
+        };
+        state.into_iter().for_each(|state| self.cover.reach(state));
+        if epochs == 0 {
+            self.violated(format!("2.4: u{client} has joined place {place}, which has no log"));
+        }
+    }
+
+    /// An application is told of a hole.
+    pub(super) fn gap(&mut self, client: usize, place: Place, gap: &Gap) {
+        let (epochs, forks, oldest) =
+            (self.truth.epochs(place), self.truth.forks(place), self.truth.oldest(place));
+        let feed = self.feed(client, place);
+        let next = match &feed.next {
+            Next::Exactly(epoch, seq) if gap.epoch.as_ref() == Some(epoch) => Some(*seq),
+            _ => None,
+        };
+        feed.last_unstamped = None;
+        feed.next = match (&gap.epoch, gap.before) {
+            (Some(epoch), Some(before)) => Next::Exactly(epoch.clone(), before),
+            _ => Next::Any,
+        };
+        let names_it = matches!(gap.reason, GapReason::Trimmed | GapReason::Unavailable);
+        let mut wrong = None;
+        if names_it
+            && let (Some(next), Some(after)) = (next, gap.after)
+            && after + 1 != next
+        {
+            wrong = Some(format!("begins after {after}, and {next} was to come"));
+        }
+        if let (Some(after), Some(before), true) = (gap.after, gap.before, names_it)
+            && before <= after + 1
+        {
+            wrong = Some("is no hole".to_owned());
+        }
+        let (state, real) = match gap.reason {
+            GapReason::Trimmed => (Sometimes::GapTrimmed, next.is_none_or(|next| oldest > next)),
+            GapReason::EpochChanged => (Sometimes::GapNewEpoch, epochs > 1),
+            GapReason::Forked => (Sometimes::GapForked, forks > 0 || self.lied),
+            GapReason::Reconnected => (Sometimes::GapReconnected, true),
+            _ => (Sometimes::GapUnavailable, true),
+        };
+        self.cover.reach(state);
+        if !real {
+            wrong = Some("is not there".to_owned());
+        }
+        if let Some(wrong) = wrong {
+            self.violated(format!("3: a gap told to u{client} {wrong}: {gap:?}"));
+        }
+    }
+
+    /// An application is told a message or a notification.
+    pub(super) fn delivered(&mut self, client: usize, place: Place, key: Option<Key>, stamp: Option<&Stamp>) {
+        let Some(key) = key else {
+            return self.violated(format!("4: u{client} is told what nobody has said in place {place}"));
+        };
+        match stamp {
+            Some(stamp) => self.stamped(client, place, key, stamp),
+            None => self.unstamped(client, place, key),
+        }
+    }
+
+    fn stamped(&mut self, client: usize, place: Place, key: Key, stamp: &Stamp) {
+        let Some(index) = self.truth.by_id(&stamp.id) else {
+            return self.violated(format!("4: u{client} is told {key:?} as {}, never appended", stamp.id));
+        };
+        let record = self.truth.record(index);
+        let true_stamp = record.seq == stamp.seq && record.epoch.as_ref() == Some(&stamp.epoch);
+        if !true_stamp || record.key != key || record.place != place {
+            let text = format!("6: u{client} is told {key:?} as {stamp:?}, which is {record:?}");
+            return self.violated(text);
+        }
+        let again = self.feeds.before.get(&client).is_some_and(|before| before.contains(&index));
+        let feed = self.feed(client, place);
+        let next = Next::Exactly(stamp.epoch.clone(), stamp.seq + 1);
+        let expected = std::mem::replace(&mut feed.next, next);
+        let (twice, joined) = (!feed.delivered.insert(index), feed.joined);
+        feed.last = Some(index);
+        let released = std::mem::take(&mut feed.held);
+        if twice || feed.unstamped.contains_key(&key) {
+            self.violated(format!("2: {key:?} was delivered twice to u{client}"));
+        }
+        if !joined {
+            self.violated(format!("3: {key:?} was delivered to u{client} before its join was answered"));
+        }
+        match expected {
+            Next::Any => {}
+            Next::Exactly(epoch, seq) if epoch == stamp.epoch && seq == stamp.seq => {}
+            other => {
+                let text = format!("3: u{client} is told {}:{} ({key:?}), and next was {other:?}", stamp.epoch, stamp.seq);
+                self.violated(text);
+            }
+        }
+        if again {
+            self.cover.reach(Sometimes::ComesAgain);
+        }
+        if released {
+            self.cover.reach(Sometimes::HeldThenReleased);
+        }
+    }
+
+    fn unstamped(&mut self, client: usize, place: Place, key: Key) {
+        let copies = self.truth.by_key(key);
+        let Some(index) = copies.last().copied() else {
+            return self.violated(format!("4: {key:?} was delivered to u{client} but never sent by the hub"));
+        };
+        let (copies, record) = (copies.len(), self.truth.record(index));
+        let (ordinal, home) = (record.ordinal, record.place);
+        let feed = self.feed(client, place);
+        let times = feed.unstamped.entry(key).or_default();
+        *times += 1;
+        let twice = *times > copies || feed.delivered.contains(&index);
+        let last = feed.last_unstamped.replace(ordinal);
+        let mut hole = last.is_some_and(|last| ordinal != last + 1);
+        if hole && feed.may_jump > 0 && last.is_some_and(|last| ordinal > last) {
+            feed.may_jump -= 1;
+            hole = false;
+        }
+        if twice {
+            self.violated(format!("2: {key:?} was delivered twice to u{client}"));
+        }
+        if home != place {
+            self.violated(format!("4: {key:?} of place {home} was delivered in {place}"));
+        }
+        if hole {
+            self.violated(format!("3: u{client} is told number {ordinal} of place {place} after {last:?}"));
+        }
+    }
+
+    /// A message arrives ahead of its turn.
+    pub fn ahead(&mut self, client: usize, place: Place, stamp: &Stamp) {
+        let feed = self.feed(client, place);
+        if let Next::Exactly(epoch, seq) = &feed.next
+            && *epoch == stamp.epoch
+            && stamp.seq > *seq
+        {
+            feed.held = true;
+        }
+    }
+
+    /// Whether a message was delivered to a client's current process.
+    pub fn is_delivered(&self, client: usize, key: Key) -> bool {
+        let copies = self.truth.by_key(key);
+        self.feeds.all.range((client, 0)..(client + 1, 0)).any(|(_, feed)| {
+            feed.unstamped.contains_key(&key) || copies.iter().any(|copy| feed.delivered.contains(copy))
+        })
+    }
+
+    /// An application has dealt with everything up to here.
+    pub fn committed(&mut self, client: usize, place: Place, epoch: &Id, seq: u64) {
+        self.feeds.committed.entry((client, place)).or_default().insert((epoch.clone(), seq));
+    }
+
+    /// A client dies and begins anew from what its disk says.
+    pub(super) fn feeds_restarted(&mut self, client: usize, disk: &[(Place, Id, u64)]) {
+        let mut told = BTreeSet::new();
+        let places: Vec<_> = self.feeds.all.range((client, 0)..(client + 1, 0)).map(|(at, _)| *at).collect();
+        for at in places {
+            if let Some(mut feed) = self.feeds.all.remove(&at) {
+                told.append(&mut feed.delivered);
+            }
+        }
+        self.feeds.before.entry(client).or_default().append(&mut told);
+        for (place, epoch, seq) in disk {
+            let known = self.feeds.committed.get(&(client, *place));
+            if known.is_none_or(|known| !known.contains(&(epoch.clone(), *seq))) {
+                let text = format!("2.4: u{client} has stored {epoch}:{seq} of place {place}, never committed");
+                self.violations.push(text);
+            }
+            self.feed(client, *place).next = Next::Exactly(epoch.clone(), seq + 1);
+        }
+    }
+
+    /// On a calm network a member of an extended room is where the log is (invariants 6 and 9).
+    pub fn caught_up(&mut self, client: usize, place: Place) {
+        let (epoch, head) = self.truth.seen(place);
+        let Some(epoch) = epoch.cloned() else { return };
+        let feed = self.feed(client, place);
+        let last = feed.last;
+        let behind = match &feed.next {
+            Next::Exactly(now, seq) => *now != epoch || *seq != head + 1,
+            Next::Any => false,
+            Next::Unjoined | Next::AfterGap => true,
+        };
+        let next = feed.next.clone();
+        if behind {
+            self.violated(format!("9: u{client} waits for {next:?} of place {place}, which is at {epoch}:{head}"));
+        } else if let Some(record) = last.map(|last| self.truth.record(last))
+            && record.lost
+            && next == Next::Exactly(epoch, record.seq + 1)
+        {
+            self.violated(format!("6: u{client} was never told that {:?} was lost", record.key));
+        }
+    }
+}

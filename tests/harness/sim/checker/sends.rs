@@ -1,0 +1,395 @@
+//! Sends: each is appended at most once, resolves exactly once, and its outcome is true (invariants 1, 5 and 7).
+
+use super::Checker;
+use super::truth::{Key, Place};
+use crate::sim::coverage::Sometimes;
+use crate::sim::{Micros, SECOND};
+use rejoin::messages::{Ack, Code, LineTag, Nack};
+use rejoin::{DeliveryStatus, Id, SendFailure, SendId};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// One transmission of a send.
+#[derive(Debug, Clone)]
+pub(super) struct Transmission {
+    conn: usize,
+    extended: bool,
+    line: Option<(Id, u64)>,
+    reference: Option<Id>,
+}
+
+/// A send, from the moment its user made it.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) place: Place,
+    pub(super) data: Option<String>,
+    /// The outcome told in the current process of its client.
+    pub(super) outcome: Option<DeliveryStatus>,
+    /// It belongs to the current process: made there, or taken up from the disk.
+    alive: bool,
+    restored: bool,
+    /// It was made while there was no connection.
+    offline: bool,
+    /// Its user wanted it back when it was on its way.
+    cancelled: bool,
+    transmissions: Vec<Transmission>,
+    transmitted_here: bool,
+    nacked: Option<Code>,
+    /// The server has refused it for good.
+    refused: bool,
+    pub(super) ack_lost: bool,
+    pub(super) committed_at_crash: bool,
+    pub(super) horizon: bool,
+}
+
+/// All sends of all clients.
+#[derive(Debug, Default)]
+pub(super) struct Sends {
+    pub(super) all: BTreeMap<Key, Sent>,
+    /// What each number of a client's current process stands for.
+    numbers: HashMap<(usize, SendId), Key>,
+    /// What each number of each line has been used for.
+    lines: HashMap<(Id, u64), Key>,
+    references: HashMap<(usize, Id), Key>,
+    /// What a connection has not answered.
+    in_flight: BTreeMap<usize, BTreeSet<Key>>,
+    /// When a producer's last send was appended, and to which log.
+    used: HashMap<Id, (Micros, Option<Id>, u32)>,
+    pub(super) acked: Vec<(Key, usize)>,
+}
+
+impl Checker {
+    /// A user sends a message.
+    pub fn sent(&mut self, key: Key, id: SendId, place: Place, data: Option<String>, offline: bool) {
+        let sent = Sent {
+            place,
+            data,
+            outcome: None,
+            alive: true,
+            restored: false,
+            offline,
+            cancelled: false,
+            transmissions: Vec::new(),
+            transmitted_here: false,
+            nacked: None,
+            refused: false,
+            ack_lost: false,
+            committed_at_crash: false,
+            horizon: false,
+        };
+        self.sends.all.insert(key, sent);
+        self.sends.numbers.insert((key.0, id), key);
+    }
+
+    /// A user takes a send back.
+    pub fn cancelled(&mut self, key: Key) {
+        if let Some(sent) = self.sends.all.get_mut(&key) {
+            sent.cancelled = sent.outcome.is_none() && sent.transmitted_here;
+        }
+    }
+
+    /// A client gives a send to a connection.
+    pub fn transmitted(
+        &mut self,
+        key: Key,
+        conn: usize,
+        extended: bool,
+        reference: Option<&Id>,
+        line: Option<&LineTag>,
+        limit: usize,
+    ) {
+        let line = line.map(|tag| (tag.pid.clone(), tag.pseq));
+        let Some(sent) = self.sends.all.get_mut(&key) else {
+            return self.violated(format!("4: u{}-{} is transmitted and was never sent", key.0, key.1));
+        };
+        if sent.outcome.is_some() {
+            let outcome = sent.outcome.clone();
+            self.violations.push(format!("7: {key:?} is transmitted after its outcome {outcome:?}"));
+        }
+        let earlier = sent.transmissions.last();
+        if let Some(earlier) = earlier {
+            if line.is_none() {
+                self.violations.push(format!("1: {key:?} is transmitted again without a number"));
+            } else if !extended && earlier.extended {
+                self.violations.push(format!("1: {key:?} is transmitted again to a plain server"));
+            } else if earlier.line.is_some() && earlier.line != line {
+                self.cover.reach(Sometimes::Renumbered);
+            }
+        }
+        if let Some(line) = &line {
+            let first = self.sends.lines.entry(line.clone()).or_insert(key);
+            if *first != key {
+                self.violations.push(format!("1: {key:?} uses the number {line:?} of {first:?}"));
+            }
+        }
+        let mut conns: Vec<usize> = sent.transmissions.iter().map(|transmission| transmission.conn).collect();
+        conns.push(conn);
+        conns.dedup();
+        if conns.len() > 2 {
+            self.cover.reach(Sometimes::ThreeConnections);
+        }
+        sent.transmitted_here = true;
+        let reference = reference.cloned();
+        if let Some(reference) = &reference
+            && self.sends.references.insert((conn, reference.clone()), key).is_some()
+        {
+            self.violations.push(format!("2.2: {key:?} uses the reference {reference} again"));
+        }
+        if line.is_some() {
+            self.sends.in_flight.entry(conn).or_default().insert(key);
+        }
+        sent.transmissions.push(Transmission { conn, extended, line, reference });
+        let flying = self.sends.in_flight.get(&conn).map_or(0, BTreeSet::len);
+        if flying > limit {
+            self.violated(format!("8: u{} has {flying} sends in flight, {limit} are allowed", key.0));
+        }
+    }
+
+    fn lands(&mut self, key: Key) {
+        if let Some(sent) = self.sends.all.get(&key) {
+            for transmission in &sent.transmissions {
+                if let Some(flying) = self.sends.in_flight.get_mut(&transmission.conn) {
+                    flying.remove(&key);
+                }
+            }
+        }
+    }
+
+    /// A numbered send is appended: the number before it must have been used up.
+    pub(super) fn line_goes_on(&mut self, place: Place, key: Key) {
+        let Some(sent) = self.sends.all.get(&key) else { return };
+        let Some((pid, pseq)) = sent.transmissions.last().and_then(|last| last.line.clone()) else { return };
+        let (epoch, forks) = (self.truth.seen(place).0.cloned(), self.truth.forks(place));
+        if pseq > 1
+            && let Some(before) = self.sends.lines.get(&(pid.clone(), pseq - 1))
+        {
+            let copies = self.truth.by_key(*before);
+            let appended = copies.iter().any(|copy| self.truth.record(*copy).epoch == epoch);
+            let refused = self.sends.all.get(before).is_some_and(|before| before.refused);
+            if !appended && !refused {
+                let text = format!("2.3: {key:?} was appended as {pid}:{pseq} and {before:?} before it was not");
+                self.violations.push(text);
+            }
+        }
+        self.sends.used.insert(pid, (self.now, epoch, forks));
+    }
+
+    /// A client dies. What it had given to a connection must be on its disk, if it has one.
+    pub(super) fn sends_died(&mut self, client: usize, disk: Option<&[Key]>) {
+        self.sends.numbers.retain(|(owner, _), _| *owner != client);
+        for (key, sent) in self.sends.all.range_mut((client, 0)..(client + 1, 0)) {
+            let unresolved = sent.alive && sent.outcome.is_none();
+            let lined = sent.transmissions.last().is_some_and(|last| last.line.is_some());
+            if let Some(disk) = disk
+                && unresolved
+                && sent.transmitted_here
+                && lined
+                && !disk.contains(key)
+            {
+                self.violations.push(format!("2.3: {key:?} was transmitted and is not on the disk"));
+            }
+            sent.alive = false;
+            sent.transmitted_here = false;
+            sent.outcome = None;
+        }
+    }
+
+    /// A client takes up a stored send under this number.
+    pub(super) fn restored(&mut self, client: usize, id: SendId, content: &str) {
+        let Some(key) = super::truth::key(content).filter(|key| key.0 == client) else {
+            return self.violated(format!("7: u{client} takes up {content}, which is not its own"));
+        };
+        if self.sends.numbers.insert((client, id), key).is_some() {
+            self.violated(format!("7: u{client} takes up {key:?} under a number in use"));
+        }
+        match self.sends.all.get_mut(&key) {
+            Some(sent) if !sent.alive => {
+                sent.alive = true;
+                sent.restored = true;
+            }
+            _ => self.violated(format!("7: u{client} takes up {key:?}, which it has or never had")),
+        }
+    }
+
+    /// A server answers a send.
+    pub fn acked_by_server(&mut self, ack: &Ack) {
+        let found = self.truth.by_id(&ack.id).map(|index| self.truth.record(index));
+        if found.is_none_or(|record| record.seq != ack.seq || record.epoch.as_ref() != Some(&ack.epoch)) {
+            self.violated(format!("1: the server acks {} as number {}, which its log lacks", ack.id, ack.seq));
+        }
+    }
+
+    /// A client receives an ack on a connection; `moved` if it has opened another one since.
+    pub fn ack_received(&mut self, conn: usize, ack: &Ack, moved: bool) {
+        let Some(key) = self.sends.references.get(&(conn, ack.reference.clone())).copied() else { return };
+        self.lands(key);
+        let Some(sent) = self.sends.all.get(&key) else { return };
+        if sent.outcome.is_some() {
+            return;
+        }
+        self.cover.reach(if self.is_delivered(key.0, key) {
+            Sometimes::EchoBeforeAck
+        } else {
+            Sometimes::AckBeforeEcho
+        });
+        let sent = &self.sends.all[&key];
+        if ack.dup {
+            self.cover.reach(Sometimes::DupAck);
+            if sent.restored {
+                self.cover.reach(Sometimes::RestoredDupAck);
+            }
+        } else if sent.restored && sent.transmissions.len() == 1 {
+            self.cover.reach(Sometimes::RestoredFirst);
+        }
+        if moved {
+            self.cover.reach(Sometimes::AckOnOldConnection);
+        }
+    }
+
+    /// A server refuses a send over a connection.
+    pub fn refused_by_server(&mut self, conn: usize, nack: &Nack) {
+        let Some(key) = self.sends.references.get(&(conn, nack.reference.clone())).copied() else { return };
+        let Some(sent) = self.sends.all.get_mut(&key) else { return };
+        if nack.code != Code::UnknownProducer {
+            sent.refused |= !nack.retry;
+            return;
+        }
+        let line = sent.transmissions.iter().rev().find(|one| one.reference.as_ref() == Some(&nack.reference));
+        let pid = line.and_then(|one| one.line.as_ref()).map(|(pid, _)| pid);
+        let now = (self.truth.seen(sent.place).0.cloned(), self.truth.forks(sent.place));
+        if let Some((at, epoch, forks)) = pid.and_then(|pid| self.sends.used.get(pid))
+            && now == (epoch.clone(), *forks)
+            && self.now - at + 5 * SECOND < self.dedupe_window
+        {
+            self.violated(format!("2.3: the server has forgotten the line of {key:?}"));
+        }
+    }
+
+    /// A client receives a nack on a connection.
+    pub fn nack_received(&mut self, conn: usize, nack: &Nack) {
+        let state = match nack.code {
+            Code::SequenceGap => Some(Sometimes::SequenceGapNack),
+            Code::UnknownProducer => Some(Sometimes::UnknownProducerNack),
+            _ if !nack.retry => Some(Sometimes::RefusedForGood),
+            _ => None,
+        };
+        state.into_iter().for_each(|state| self.cover.reach(state));
+        let Some(key) = self.sends.references.get(&(conn, nack.reference.clone())).copied() else { return };
+        self.lands(key);
+        if let Some(sent) = self.sends.all.get_mut(&key) {
+            sent.nacked = Some(nack.code);
+            if !nack.retry {
+                self.refused.insert((key.0, sent.place));
+            }
+        }
+    }
+
+    /// An application is told an outcome.
+    pub(super) fn resolved(&mut self, client: usize, id: SendId, status: &DeliveryStatus) {
+        let Some(key) = self.sends.numbers.get(&(client, id)).copied() else {
+            return self.violated(format!("7: u{client} has an outcome for {id:?}, which was never sent"));
+        };
+        let Some(sent) = self.sends.all.get_mut(&key) else { return };
+        if let Some(first) = sent.outcome.replace(status.clone()) {
+            return self.violated(format!("7: {key:?} resolved twice: {first:?}, then {status:?}"));
+        }
+        let appended = !self.truth.by_key(key).is_empty();
+        let transmitted = !sent.transmissions.is_empty();
+        self.lands(key);
+        match status {
+            DeliveryStatus::Acked { id, seq } => self.says_acked(key, id, *seq),
+            DeliveryStatus::Failed(why) => {
+                if *why == SendFailure::Cancelled {
+                    self.cover.reach(Sometimes::CancelledInTime);
+                }
+                if appended {
+                    self.violated(format!("7: {key:?} failed with {why:?} and was appended"));
+                }
+            }
+            DeliveryStatus::Unknown => self.says_unknown(key, appended),
+            DeliveryStatus::Written => {
+                if !transmitted {
+                    self.violated(format!("7: {key:?} is written and was never transmitted"));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn says_acked(&mut self, key: Key, id: &Id, seq: u64) {
+        let Some(index) = self.truth.by_id(id) else {
+            return self.violated(format!("1: {key:?} is acked as {id}, which was never appended"));
+        };
+        let record = self.truth.record(index);
+        if record.key != key || record.seq != seq {
+            let (real, number) = (record.key, record.seq);
+            self.violated(format!("1: {key:?} is acked as {id}, number {seq}, which is {real:?}, {number}"));
+        }
+        self.sends.acked.push((key, index));
+        let Some(sent) = self.sends.all.get(&key) else { return };
+        match sent.nacked {
+            Some(Code::RateLimited) => self.cover.reach(Sometimes::RateLimitedThenAcked),
+            Some(Code::NotJoined) => self.cover.reach(Sometimes::NotJoinedThenAcked),
+            _ => {}
+        }
+        for (is, state) in [
+            (sent.ack_lost, Sometimes::AckLostAfterCommit),
+            (sent.committed_at_crash, Sometimes::CrashAfterCommit),
+            (sent.offline, Sometimes::SentOffline),
+            (self.refused.contains(&(key.0, sent.place)), Sometimes::AckedAfterRefusal),
+        ] {
+            if is {
+                self.cover.reach(state);
+            }
+        }
+    }
+
+    fn says_unknown(&mut self, key: Key, appended: bool) {
+        let Some(sent) = self.sends.all.get(&key) else { return };
+        let place = sent.place;
+        if sent.transmissions.is_empty() && !sent.restored {
+            self.violated(format!("7: {key:?} is unknown and was never transmitted"));
+            return;
+        }
+        let lost = self.truth.by_key(key).last().map(|index| self.truth.record(*index).cropped);
+        for (is, state) in [
+            (appended, Sometimes::UnknownButAppended),
+            (!appended, Sometimes::UnknownAndNotAppended),
+            (self.truth.epochs(place) > 1, Sometimes::UnknownAfterNewEpoch),
+            (lost == Some(true) || self.truth.forks(place) > 0, Sometimes::UnknownAfterFork),
+            (sent.restored, Sometimes::RestoredUnknown),
+            (sent.horizon, Sometimes::HorizonPassed),
+            (sent.cancelled, Sometimes::CancelledTooLate),
+        ] {
+            if is {
+                self.cover.reach(state);
+            }
+        }
+    }
+
+    /// The acked sends of each client and room stand in each log in the order in which they were made (invariant 5).
+    pub(super) fn check_order(&mut self) {
+        let mut acked = std::mem::take(&mut self.sends.acked);
+        acked.retain(|(_, index)| !self.truth.record(*index).cropped);
+        acked.sort_by_key(|(key, index)| {
+            let record = self.truth.record(*index);
+            (record.place, record.epoch.clone(), *key)
+        });
+        for pair in acked.windows(2) {
+            let ([(one, first), (two, second)], same) = ([pair[0], pair[1]], pair[0].0.0 == pair[1].0.0);
+            let (first, second) = (self.truth.record(first), self.truth.record(second));
+            if same && first.place == second.place && first.epoch == second.epoch && first.seq > second.seq {
+                let text = format!("5: {one:?} is number {}, {two:?} is {}", first.seq, second.seq);
+                self.violations.push(text);
+            }
+        }
+    }
+
+    /// Every send of the processes that live has its outcome (invariant 7).
+    pub(super) fn check_outcomes(&mut self) {
+        let open: Vec<Key> =
+            self.sends.all.iter().filter(|(_, sent)| sent.alive && sent.outcome.is_none()).map(|(key, _)| *key).collect();
+        for key in open {
+            self.violated(format!("7: {key:?} has no outcome"));
+        }
+    }
+}
