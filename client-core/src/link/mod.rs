@@ -15,37 +15,30 @@
 mod aftermath;
 mod auth;
 mod config;
+mod handover;
+mod hint;
 mod status;
+mod tokens;
 
 pub use config::LinkConfig;
+pub use hint::Hint;
 pub use status::{ConnId, State, StateChange};
 
 use crate::backoff::{Backoff, Occasion};
+use crate::bug::Bug;
 use crate::cause::{Cause, CauseCode, DialError, DialErrorKind, Disconnect};
 use crate::close;
 use crate::limiter::DialLimiter;
 use crate::liveness::{Finding, Liveness};
 use crate::time::{Moment, Timestamp};
-use crate::token::{Token, TokenError};
+use crate::token::Token;
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use auth::Auth;
 use core::time::Duration;
 use fastrand::Rng;
+use handover::{Next, Retiring};
 use status::Loss;
-
-/// What the platform noticed about the network or the page. Hints cause questions, never decisions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Hint {
-    /// The platform believes to be online again.
-    Online,
-    /// The platform believes to be offline. Never trusted: only a reason to ask the server.
-    Offline,
-    /// The route changed: another Wi-Fi, from Wi-Fi to mobile.
-    NetworkChanged,
-    /// A page came to the front or out of the back/forward cache, or the machine woke.
-    Woke,
-}
 
 /// What the link wants done. The session turns it into its own outputs.
 #[derive(Debug)]
@@ -58,7 +51,11 @@ pub(crate) enum Action {
         endpoint: usize,
         attempt: u32,
         token: Option<Token>,
+        extended: bool,
+        url: Option<Box<str>>,
     },
+    /// A fresh token for the connection in use.
+    Authenticate(Token),
     Ping(ConnId),
     /// Begin the close handshake; the end is reported as `closed`, or the link stops waiting.
     Close {
@@ -70,9 +67,18 @@ pub(crate) enum Action {
         conn: ConnId,
         code: u16,
     },
-    Up(ConnId),
+    /// A connection is open.
+    Up {
+        conn: ConnId,
+        offered: bool,
+    },
     /// The open connection is gone.
     Down,
+    /// The open connection is another one from now on; answers may still come on the old one.
+    Moved {
+        conn: ConnId,
+        offered: bool,
+    },
     Changed(StateChange),
 }
 
@@ -82,17 +88,12 @@ enum Phase {
     Idle,
     AwaitingToken { until: Timestamp },
     AwaitingRetry { at: Timestamp },
-    AwaitingOpen { conn: ConnId, until: Timestamp },
+    AwaitingOpen { conn: ConnId, until: Timestamp, offered: bool },
     Open { conn: ConnId, since: Timestamp, liveness: Liveness },
     AwaitingClose { conn: ConnId, until: Timestamp },
     Closed,
     Failed,
 }
-
-/// How long a sleep may be before a driver that cannot ping replaces the connection unasked.
-const LONG_SLEEP: Duration = Duration::from_secs(30);
-/// The wall clock this much ahead of the monotonic one: the machine slept.
-const SLEPT: Duration = Duration::from_secs(5);
 
 /// The machine. Inputs carry the time, actions are drained by the session after each of them.
 #[derive(Debug)]
@@ -110,11 +111,20 @@ pub(crate) struct Link {
     last_conn: u64,
     endpoint: usize,
     rtt: Option<Duration>,
+    /// Whether the next dial offers the extended protocol.
+    offer: bool,
+    /// The connection to move to.
+    next: Option<Next>,
+    /// The connection moved away from.
+    retiring: Option<Retiring>,
+    /// A fresh token is being fetched for the connection in use, until then.
+    refreshing: Option<Timestamp>,
     actions: VecDeque<Action>,
 }
 
 impl Link {
     pub(crate) fn new(config: LinkConfig, seed: u64) -> Self {
+        let offer = config.extended;
         Self {
             backoff: Backoff::new(config.policy, config.window),
             auth: Auth::new(config.credentials.clone()),
@@ -129,6 +139,10 @@ impl Link {
             last_conn: 0,
             endpoint: 0,
             rtt: None,
+            offer,
+            next: None,
+            retiring: None,
+            refreshing: None,
             actions: VecDeque::new(),
         }
     }
@@ -170,51 +184,6 @@ impl Link {
         }
     }
 
-    /// Both clocks, before each input: a wall clock that ran ahead means a sleep.
-    pub(crate) fn observe(&mut self, now: Moment) {
-        if self.last_seen == Some(now) {
-            return;
-        }
-        let Some(last) = self.last_seen.replace(now) else { return };
-        let wall = now.wall.saturating_sub(last.wall);
-        let slept = wall.saturating_sub(now.monotonic - last.monotonic);
-        if slept < SLEPT {
-            return;
-        }
-        if let Some(loss) = &mut self.loss {
-            loss.slept = loss.slept.saturating_add(slept);
-        }
-        self.woke(now.monotonic, slept);
-    }
-
-    fn woke(&mut self, now: Timestamp, slept: Duration) {
-        match &mut self.phase {
-            Phase::Open { liveness, conn, .. } => {
-                if !self.config.liveness.can_ping {
-                    if slept > LONG_SLEEP {
-                        self.replace(now, CauseCode::NetworkChanged);
-                    }
-                } else if liveness.doubt(now) == Finding::Ask {
-                    self.actions.push_back(Action::Ping(*conn));
-                }
-            }
-            Phase::AwaitingRetry { .. } => self.retry_soon(now),
-            _ => {}
-        }
-    }
-
-    pub(crate) fn hint(&mut self, now: Timestamp, hint: Hint) {
-        match hint {
-            Hint::Online | Hint::NetworkChanged => self.woke(now, Duration::MAX),
-            Hint::Woke => self.woke(now, Duration::ZERO),
-            Hint::Offline => {
-                if matches!(self.phase, Phase::Open { .. }) {
-                    self.woke(now, Duration::ZERO);
-                }
-            }
-        }
-    }
-
     /// Dials unless something is under way. Out of `failed` and `closed` it starts anew.
     pub(crate) fn connect(&mut self, now: Timestamp) {
         match self.phase {
@@ -241,19 +210,11 @@ impl Link {
         }
     }
 
-    /// A new token: used from the next dial on, and the way out of `failed`.
-    pub(crate) fn set_token(&mut self, now: Timestamp, token: Token) {
-        self.auth.replace(token);
-        match self.phase {
-            Phase::Failed => self.connect(now),
-            Phase::AwaitingToken { .. } => self.dial(now),
-            _ => {}
-        }
-    }
-
     pub(crate) fn close(&mut self, now: Timestamp) {
         match self.phase {
             Phase::Open { conn, .. } => {
+                self.drop_others();
+                self.refreshing = None;
                 self.phase = Phase::AwaitingClose { conn, until: now + self.config.close_timeout };
                 self.actions.push_back(Action::Close { conn, code: close::NORMAL });
                 let cause = Cause { will_retry: false, ..Cause::bare(CauseCode::Requested) };
@@ -273,20 +234,29 @@ impl Link {
 
     fn end(&mut self) {
         self.phase = Phase::Closed;
-        self.loss = None;
+        if !self.config.bugs.has(Bug::TimerAfterClose) {
+            self.loss = None;
+        }
         self.changed(State::Closed, Some(Cause { will_retry: false, ..Cause::bare(CauseCode::Requested) }));
     }
 
     pub(crate) fn opened(&mut self, now: Timestamp, opened: ConnId) {
         match self.phase {
-            Phase::AwaitingOpen { conn, .. } if conn == opened => {
+            Phase::AwaitingOpen { conn, offered, .. } if conn == opened => {
                 self.backoff.opened();
+                if self.config.bugs.has(Bug::ResetBackoffOnOpen) {
+                    self.backoff.reset();
+                }
                 self.loss = None;
                 let liveness = Liveness::new(self.config.liveness, now);
                 self.phase = Phase::Open { conn, since: now, liveness };
                 self.changed(State::Connected, None);
-                self.actions.push_back(Action::Up(conn));
+                self.actions.push_back(Action::Up { conn, offered });
+                if offered {
+                    self.greet(now);
+                }
             }
+            _ if self.is_next(opened) => self.opened_next(now, opened),
             // The late success of a dial that was given up.
             _ => self.actions.push_back(Action::Abandon { conn: opened, code: close::NORMAL }),
         }
@@ -295,6 +265,12 @@ impl Link {
     /// Whether `conn` is the connection in use; anything else about another one is ignored.
     pub(crate) fn is_current(&self, conn: ConnId) -> bool {
         matches!(self.phase, Phase::Open { conn: current, .. } if current == conn)
+    }
+
+    /// Whether a connection ended because a frame of ours was too large for the server.
+    pub(crate) fn blames_a_frame(&self, how: &Disconnect) -> bool {
+        matches!(how, Disconnect::Closed { .. })
+            && self.config.close_table.disconnect(how) == close::Verdict::TooLarge
     }
 
     /// Something came in on the current connection.
@@ -310,25 +286,49 @@ impl Link {
         }
     }
 
-    pub(crate) fn token(&mut self, now: Timestamp, result: Result<Token, TokenError>) {
-        if !matches!(self.phase, Phase::AwaitingToken { .. }) {
-            return;
-        }
-        match result {
-            Ok(token) => {
-                self.auth.fetched(token);
-                self.dial(now);
-            }
-            Err(error) => {
-                let cause = Cause::new(CauseCode::TokenUnavailable, error.text);
-                if error.temporary { self.retry(now, Occasion::Remote, cause) } else { self.fail(cause) }
-            }
+    /// The first frame of an extended server is its `hello`: a pong that comes without one decides the mode early.
+    fn greet(&mut self, now: Timestamp) {
+        if let Phase::Open { conn, liveness, .. } = &mut self.phase
+            && liveness.ask(now)
+        {
+            self.actions.push_back(Action::Ping(*conn));
         }
     }
 
+    /// What an extended server has said of itself.
+    pub(crate) fn agree(&mut self, heartbeat: Duration, window: Duration, recoverable: Duration) {
+        self.backoff.set_window(window);
+        self.config.suspend_after = recoverable;
+        if let Phase::Open { liveness, .. } = &mut self.phase {
+            liveness.agree(heartbeat);
+        }
+    }
+
+    /// What an earlier run knew of the server.
+    pub(crate) fn remember(&mut self, window: Duration, recoverable: Duration) {
+        self.backoff.set_window(window);
+        self.config.suspend_after = recoverable;
+    }
+
+    /// The connection in use is given up because the server does not do its work on it.
+    pub(crate) fn give_up(&mut self, now: Timestamp, code: CauseCode) {
+        let Phase::Open { conn, since, .. } = self.phase else { return };
+        self.actions.push_back(Action::Abandon { conn, code: close::DEAD_PEER });
+        self.down(now, since);
+        self.retry(now, Occasion::Remote, Cause::bare(code));
+    }
+
     pub(crate) fn dial_failed(&mut self, now: Timestamp, failed: ConnId, error: DialError) {
-        if !matches!(self.phase, Phase::AwaitingOpen { conn, .. } if conn == failed) {
+        if self.failed_next(now, failed) {
             return;
+        }
+        let Phase::AwaitingOpen { conn, offered, .. } = self.phase else { return };
+        if conn != failed {
+            return;
+        }
+        if self.config.extended && matches!(error.kind, DialErrorKind::Http(400 | 404)) {
+            // Some gateways refuse a parameter they do not know.
+            self.offer = !offered;
         }
         self.endpoint = (self.endpoint + 1) % self.config.endpoints.max(1);
         self.backoff.lost(Duration::ZERO);
@@ -337,6 +337,9 @@ impl Link {
     }
 
     pub(crate) fn closed(&mut self, now: Timestamp, closed: ConnId, how: Disconnect) {
+        if self.retired(closed) {
+            return;
+        }
         match self.phase {
             Phase::Open { conn, since, .. } if conn == closed => {
                 let verdict = self.config.close_table.disconnect(&how);
@@ -355,6 +358,10 @@ impl Link {
     }
 
     fn down(&mut self, now: Timestamp, since: Timestamp) {
+        self.refreshing = None;
+        if let Some(retiring) = self.retiring.take() {
+            self.actions.push_back(Action::Abandon { conn: retiring.conn, code: close::NORMAL });
+        }
         self.backoff.lost(now - since);
         self.actions.push_back(Action::Down);
     }
@@ -370,7 +377,7 @@ impl Link {
 
     /// Dials now, or as soon as the limiter and the token allow.
     fn dial(&mut self, now: Timestamp) {
-        let earliest = self.limiter.earliest(now);
+        let earliest = if self.config.bugs.has(Bug::NoDialLimit) { now } else { self.limiter.earliest(now) };
         if earliest > now {
             self.loss.get_or_insert(Loss::new(now));
             self.phase = Phase::AwaitingRetry { at: earliest };
@@ -385,24 +392,29 @@ impl Link {
         self.limiter.count(now);
         self.last_conn += 1;
         let conn = ConnId(self.last_conn);
-        self.phase = Phase::AwaitingOpen { conn, until: now + self.config.dial_timeout };
+        let offered = self.offer;
+        self.phase = Phase::AwaitingOpen { conn, until: now + self.config.dial_timeout, offered };
         self.actions.push_back(Action::Dial {
             conn,
             endpoint: self.endpoint,
             attempt: self.backoff.attempt(),
             token: self.auth.token().cloned(),
+            extended: offered,
+            url: None,
         });
     }
 
     pub(crate) fn tick(&mut self, now: Timestamp) {
         self.suspend(now);
+        self.tick_next(now);
+        self.refreshing.take_if(|until| *until <= now);
         match &mut self.phase {
             Phase::AwaitingToken { until } if *until <= now => {
                 let text = "the token source did not answer in time";
                 self.retry(now, Occasion::Remote, Cause::new(CauseCode::TokenUnavailable, text));
             }
             Phase::AwaitingRetry { at } if *at <= now => self.dial(now),
-            Phase::AwaitingOpen { conn, until } if *until <= now => {
+            Phase::AwaitingOpen { conn, until, .. } if *until <= now => {
                 let conn = *conn;
                 self.actions.push_back(Action::Abandon { conn, code: close::NORMAL });
                 let text = "the server did not answer in time";
@@ -450,7 +462,7 @@ impl Link {
             .as_ref()
             .filter(|loss| !loss.suspended)
             .map(|loss| loss.reaches(self.config.suspend_after));
-        phase.into_iter().chain(suspend).min()
+        phase.into_iter().chain(suspend).chain(self.next_deadline()).chain(self.refreshing).min()
     }
 
     fn changed(&mut self, state: State, cause: Option<Cause>) {

@@ -55,6 +55,16 @@ impl Store {
         self.rooms.iter().map(|(name, kept)| (name, &kept.log))
     }
 
+    /// How many lines of sends are remembered.
+    pub fn lines_held(&self) -> usize {
+        self.lines
+    }
+
+    /// Bytes of all messages kept, about.
+    pub fn bytes_held(&self) -> usize {
+        self.bytes
+    }
+
     /// Loses a room's newest messages, and the answers to the sends that they were, without a new epoch: a failover
     /// to a copy that was behind, which nobody noticed.
     pub fn lose_suffix(&mut self, room: &str, messages: usize) {

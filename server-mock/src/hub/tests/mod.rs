@@ -1,9 +1,19 @@
 //! The hub's rules as sentences, frames compared to the byte where they are plain.
 
+mod drains;
+mod joins;
 mod plain;
+mod presence;
+mod published;
+mod replays;
+mod sends;
+mod stores;
+mod strangers;
+mod tokens;
 
 use super::{ConnId, Hub, HubConfig, Input, Output};
 use rejoin::{Moment, Name, Timestamp};
+use serde_json::{Value, json};
 use std::time::Duration;
 
 const ADA: ConnId = ConnId(1);
@@ -46,6 +56,63 @@ impl World {
         self.handle(Input::Connected { conn, user: Name::from(user), extended: false, expires: None })
     }
 
+    /// Connects one that speaks the extended protocol.
+    fn extend(&mut self, conn: ConnId, user: &str) -> Vec<Output> {
+        self.handle(Input::Connected { conn, user: Name::from(user), extended: true, expires: None })
+    }
+
+    /// Says a frame and gives what comes of it, as JSON.
+    fn ask(&mut self, conn: ConnId, frame: &Value) -> Vec<(ConnId, Value)> {
+        heard(&self.say(conn, &frame.to_string()))
+    }
+
+    /// The extended join, and its answer.
+    fn enter(&mut self, conn: ConnId, room: &str) -> Value {
+        let frame = json!({"type": "join_room", "roomId": room, "ref": "j"});
+        let (to, joined) = self.ask(conn, &frame).remove(0);
+        assert_eq!((to, &joined["type"]), (conn, &json!("joined")), "{joined}");
+        joined
+    }
+
+    /// The extended join from a position, and all that comes to the one who joins.
+    fn rejoin(&mut self, conn: ConnId, room: &str, since: &Value) -> Vec<Value> {
+        let frame = json!({"type": "join_room", "roomId": room, "ref": "j", "since": since});
+        self.ask(conn, &frame).into_iter().filter(|(to, _)| *to == conn).map(|(_, frame)| frame).collect()
+    }
+
+    /// A numbered send into `lobby`, and the answer to it.
+    fn number(&mut self, conn: ConnId, pid: &str, pseq: u64, content: &str) -> Value {
+        let epoch = self.epoch("lobby");
+        self.number_in(conn, &epoch, pid, pseq, content)
+    }
+
+    fn number_in(&mut self, conn: ConnId, epoch: &str, pid: &str, pseq: u64, content: &str) -> Value {
+        let frame = json!({
+            "type": "send_message", "roomId": "lobby", "content": content,
+            "ref": format!("s{pseq}"), "pid": pid, "pseq": pseq, "epoch": epoch,
+        });
+        let mut answers = self.ask(conn, &frame);
+        answers.retain(|(to, frame)| *to == conn && (frame["type"] == "ack" || frame["type"] == "nack"));
+        assert_eq!(answers.len(), 1, "one answer to {frame}");
+        answers.remove(0).1
+    }
+
+    fn epoch(&self, room: &str) -> String {
+        self.hub.store().room(room).unwrap().epoch().to_string()
+    }
+
+    /// What is in a room's log.
+    fn logged(&self, room: &str) -> Vec<&str> {
+        self.hub.store().room(room).unwrap().messages().map(|entry| entry.content.as_str()).collect()
+    }
+
+    /// The position of the newest message.
+    fn position(&self, room: &str) -> Value {
+        let log = self.hub.store().room(room).unwrap();
+        let entry = log.messages().next_back().unwrap();
+        json!({"epoch": log.epoch(), "seq": entry.seq, "id": entry.id})
+    }
+
     fn say(&mut self, conn: ConnId, text: &str) -> Vec<Output> {
         self.handle(Input::Frame { conn, text })
     }
@@ -82,6 +149,20 @@ impl World {
 
 fn sent(conn: ConnId, text: &str) -> Output {
     Output::Send { conn, text: String::from(text).into() }
+}
+
+/// The frames among the outputs.
+fn heard(outputs: &[Output]) -> Vec<(ConnId, Value)> {
+    let frames = outputs.iter().filter_map(|output| match output {
+        Output::Send { conn, text } | Output::Offer { conn, text } => Some((*conn, text)),
+        _ => None,
+    });
+    frames.map(|(conn, text)| (conn, serde_json::from_str(text).unwrap())).collect()
+}
+
+/// The contents of the messages among the frames.
+fn contents(frames: &[Value]) -> Vec<&str> {
+    frames.iter().filter_map(|frame| frame["content"].as_str()).collect()
 }
 
 fn error(conn: ConnId, message: &str) -> Vec<Output> {

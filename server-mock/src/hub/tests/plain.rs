@@ -20,7 +20,7 @@ fn content_comes_out_as_it_went_in() {
     let frame = serde_json::json!({ "content": content, "roomId": "lobby", "type": "send_message" });
     let outputs = world.say(ADA, &frame.to_string());
     let Some(Output::Send { text, .. }) = outputs.first() else { panic!("{outputs:?}") };
-    let message: serde_json::Value = serde_json::from_str(text).unwrap();
+    let message: Value = serde_json::from_str(text).unwrap();
     assert_eq!(message["content"], content);
 }
 
