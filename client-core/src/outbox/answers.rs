@@ -149,12 +149,12 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let mut again = VecDeque::new();
         for sent in lane.unanswered.drain(..) {
             self.unanswered -= 1;
-            let Unanswered { send, serial, pseq, epoch, first, .. } = sent;
+            let Unanswered { send, serial, pseq, epoch, first, attempts, .. } = sent;
             if first == Some(conn) || renumber_all {
                 let until = now + ttl;
                 self.next_expiry = Some(self.next_expiry.map_or(until, |next| next.min(until)));
                 self.waiting += 1;
-                again.push_back(Waiting { send, serial, until, late: SendFailure::Expired });
+                again.push_back(Waiting { send, serial, until, late: SendFailure::Expired, attempts });
             } else {
                 let until = now + LAST_CHANCE;
                 lane.doomed.push(Doomed { send, serial, pid: pid.clone(), pseq, epoch, until });

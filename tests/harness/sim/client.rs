@@ -59,6 +59,12 @@ pub(super) struct Client {
     pub(super) rng: Rng,
     /// What it stored last.
     pub(super) disk: Option<Box<Saved>>,
+    /// How many changes of its state are stored, as its session counts.
+    pub(super) stored: u64,
+    /// It will store its state soon.
+    pub(super) will_store: bool,
+    /// Storing was the last thing that it did.
+    pub(super) just_stored: bool,
     /// When its session wants a tick.
     pub(super) due: Option<Micros>,
     /// What its monotonic clock has missed.
@@ -123,6 +129,9 @@ impl Client {
             name: Name::from(name),
             rng: Rng::with_seed(seed),
             disk: None,
+            stored: 0,
+            will_store: false,
+            just_stored: false,
             due: None,
             slept: 0,
             wall_ahead: 0,
@@ -187,6 +196,8 @@ impl Client {
     /// The process is gone, and everything that was in its memory.
     pub(super) fn loses_its_memory(&mut self) {
         self.session = None;
+        self.stored = 0;
+        self.will_store = false;
         self.due = None;
         self.death = None;
         self.dialing.clear();

@@ -129,6 +129,8 @@ pub(super) struct Conn {
     pub(super) server_open: bool,
     /// The server speaks the extended protocol on it.
     pub(super) extended: bool,
+    /// The rooms it is a member of.
+    pub(super) rooms: std::collections::BTreeSet<usize>,
     /// The last frame whose flush has not been reported.
     pub(super) unflushed: Option<u64>,
     /// The last message sent down, to be sent again by a liar.

@@ -29,6 +29,8 @@ pub(super) struct Feed {
     joined: bool,
     /// The user has left, and may begin anew.
     left: bool,
+    /// The user wants to see what was said before.
+    wants_history: bool,
     delivered: BTreeSet<usize>,
     /// Deliveries without a stamp, by message.
     unstamped: BTreeMap<Key, usize>,
@@ -56,9 +58,10 @@ impl Checker {
         self.feeds.all.entry((client, place)).or_default()
     }
 
-    /// A user asks for a room, from a position of its own if it has one.
-    pub fn asked(&mut self, client: usize, place: Place, since: Option<(Id, u64)>) {
+    /// A user asks for a room, from a position of its own if it has one, and perhaps for what was said before.
+    pub fn asked(&mut self, client: usize, place: Place, since: Option<(Id, u64)>, history: bool) {
         let feed = self.feed(client, place);
+        feed.wants_history = history;
         feed.may_jump += 1;
         feed.last_unstamped = None;
         let left = feed.left;
@@ -92,19 +95,32 @@ impl Checker {
         let feed = self.feed(client, place);
         feed.joined = true;
         let start = joined.seq.saturating_sub(joined.replay) + 1;
-        let begins = Next::Exactly(joined.epoch.clone(), start);
         let left = std::mem::take(&mut feed.left);
+        if left {
+            // Another stay: who asks for what was said before may be shown again what the last one has shown.
+            feed.delivered.clear();
+            feed.last = None;
+        }
         let known = matches!(feed.next, Next::Exactly(..) | Next::AfterGap);
         if joined.recovered {
             if feed.next == Next::Unjoined {
                 feed.next = Next::Any;
             }
         } else if known && !left {
-            if feed.next != begins {
+            // Who has joined and received nothing has no position to name, but may ask for enough.
+            let overlaps = |epoch: &Id, next: u64| *epoch == joined.epoch && start <= next && next <= joined.seq + 1;
+            let goes_on = matches!(&feed.next, Next::Exactly(epoch, next) if overlaps(epoch, *next));
+            if !goes_on || joined.reason != Some(rejoin::messages::JoinReason::Fresh) {
                 feed.next = Next::AfterGap;
             }
         } else {
-            feed.next = begins;
+            let start = if feed.wants_history { start } else { joined.seq + 1 };
+            feed.next = Next::Exactly(joined.epoch.clone(), start);
+        }
+        if !joined.recovered {
+            // There is nothing before it to deal with.
+            self.committed(client, place, &joined.epoch, start - 1);
+            self.committed(client, place, &joined.epoch, joined.seq);
         }
         let state = match (joined.recovered, joined.reason) {
             (true, _) if joined.replay > 0 => Some(Sometimes::RecoveredSome),
@@ -189,7 +205,8 @@ impl Checker {
         let (twice, joined) = (!feed.delivered.insert(index), feed.joined);
         feed.last = Some(index);
         let released = std::mem::take(&mut feed.held);
-        if twice || feed.unstamped.contains_key(&key) {
+        // What came without an id cannot be recognised when it comes again with one.
+        if twice {
             self.violated(format!("2: {key:?} was delivered twice to u{client}"));
         }
         if !joined {

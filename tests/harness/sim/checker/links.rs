@@ -48,7 +48,7 @@ impl Checker {
         if count > 6 {
             self.violated(format!("11: u{client} made {count} dials in 30 s"));
         }
-        if counting && attempt < last && !moving {
+        if counting && attempt < last && !moving && !self.legacy {
             self.violated(format!(
                 "11: u{client} counts attempt {attempt} after attempt {last} without a stable connection"
             ));

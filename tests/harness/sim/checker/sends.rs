@@ -41,6 +41,13 @@ pub(super) struct Sent {
     pub(super) horizon: bool,
 }
 
+impl Sent {
+    /// Whether a message that was this send may have this beside its text: over a plain connection it is lost.
+    pub(super) fn may_carry(&self, data: Option<&String>) -> bool {
+        data == self.data.as_ref() || (data.is_none() && self.transmissions.iter().any(|one| !one.extended))
+    }
+}
+
 /// All sends of all clients.
 #[derive(Debug, Default)]
 pub(super) struct Sends {
@@ -50,8 +57,8 @@ pub(super) struct Sends {
     /// What each number of each line has been used for.
     lines: HashMap<(Id, u64), Key>,
     references: HashMap<(usize, Id), Key>,
-    /// What a connection has not answered.
-    in_flight: BTreeMap<usize, BTreeSet<Key>>,
+    /// What a connection has not answered, by producer.
+    in_flight: HashMap<(usize, Id), BTreeSet<Key>>,
     /// When a producer's last send was appended, and to which log.
     used: HashMap<Id, (Micros, Option<Id>, u32)>,
     pub(super) acked: Vec<(Key, usize)>,
@@ -134,11 +141,13 @@ impl Checker {
         {
             self.violations.push(format!("2.2: {key:?} uses the reference {reference} again"));
         }
-        if line.is_some() {
-            self.sends.in_flight.entry(conn).or_default().insert(key);
+        let mut flying = 0;
+        if let Some((pid, _)) = &line {
+            let sends = self.sends.in_flight.entry((conn, pid.clone())).or_default();
+            sends.insert(key);
+            flying = sends.len();
         }
         sent.transmissions.push(Transmission { conn, extended, line, reference });
-        let flying = self.sends.in_flight.get(&conn).map_or(0, BTreeSet::len);
         if flying > limit {
             self.violated(format!("8: u{} has {flying} sends in flight, {limit} are allowed", key.0));
         }
@@ -147,7 +156,8 @@ impl Checker {
     fn lands(&mut self, key: Key) {
         if let Some(sent) = self.sends.all.get(&key) {
             for transmission in &sent.transmissions {
-                if let Some(flying) = self.sends.in_flight.get_mut(&transmission.conn) {
+                let line = transmission.line.as_ref().map(|(pid, _)| (transmission.conn, pid.clone()));
+                if let Some(flying) = line.and_then(|line| self.sends.in_flight.get_mut(&line)) {
                     flying.remove(&key);
                 }
             }
@@ -382,6 +392,14 @@ impl Checker {
                 self.violations.push(text);
             }
         }
+    }
+
+    /// How many sends of a client have been given to an extended connection and have no outcome: to a plain one they
+    /// are not given again, and wait until they are too old.
+    pub fn given(&self, client: usize) -> usize {
+        let sends = self.sends.all.range((client, 0)..(client + 1, 0));
+        let given = |sent: &Sent| sent.transmissions.iter().any(|one| one.extended && one.line.is_some());
+        sends.filter(|(_, sent)| sent.alive && sent.outcome.is_none() && given(sent)).count()
     }
 
     /// Every send of the processes that live has its outcome (invariant 7).

@@ -81,7 +81,7 @@ impl World {
         let (name, user) = (Self::room(room), self.clients[client].user);
         let since = self.clients[client].positions.get(&name).filter(|_| own_position).cloned();
         let known = since.as_ref().map(|position| (position.epoch.clone(), position.seq));
-        self.checker.asked(client, place(&name, user), known);
+        self.checker.asked(client, place(&name, user), known, history.is_some());
         self.command(client, Command::Join(Join { since, history, ..Join::from(name) }));
     }
 

@@ -9,6 +9,7 @@ use crate::sim::{Micros, SECOND};
 use fastrand::Rng;
 use rejoin::{ConnId, DialError, DialErrorKind, Input, Token};
 use rejoin_server::hub;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// The longest `Retry-After` of this world, in seconds.
@@ -108,6 +109,7 @@ impl World {
             client_open: false,
             server_open: true,
             extended,
+            rooms: BTreeSet::new(),
             unflushed: None,
             last_message: None,
             forgets: None,

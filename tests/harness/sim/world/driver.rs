@@ -19,6 +19,9 @@ impl World {
             let who = format!("client{client}");
             self.trace.note(self.now, &who, format_args!("{}", Shown(&input)));
         }
+        if !matches!(input, Input::Tick) {
+            self.clients[client].ticks_at.1 = 0;
+        }
         let Some(session) = &mut self.clients[client].session else { return };
         session.handle(now, input);
         self.perform(client);
@@ -26,6 +29,9 @@ impl World {
         let diagnostics = session.diagnostics();
         if diagnostics.outbox_len > self.plan.outbox || diagnostics.outbox_bytes > 4 << 20 {
             self.checker.violated(format!("8: the outbox of u{client} is over its bound: {diagnostics:?}"));
+        }
+        if diagnostics.held > self.plan.held || diagnostics.held_bytes > 1 << 20 {
+            self.checker.violated(format!("8: u{client} holds back more than it may: {diagnostics:?}"));
         }
         self.clients[client].look_at_deadline();
     }
@@ -53,9 +59,23 @@ impl World {
             self.flush(index);
         }
         self.app_looks(client);
+        self.stores_some_time(client);
+    }
+
+    /// What has changed and must not be on the disk before anything else is stored a little later.
+    fn stores_some_time(&mut self, client: usize) {
+        let state = &mut self.clients[client];
+        let Some(session) = state.session.as_ref().filter(|_| state.plan.stores && !state.will_store) else { return };
+        if session.changes() != state.stored {
+            state.will_store = true;
+            let delay = state.rng.u64(..SECOND / 2);
+            let process = self.processes[client];
+            self.later(delay, Happening::Stores { client, process });
+        }
     }
 
     fn perform_one(&mut self, client: usize, output: Output) {
+        self.clients[client].just_stored = matches!(output, Output::Save);
         match output {
             Output::Event(event) => self.told(client, &event),
             Output::Send { conn, frame, message } => {
@@ -86,10 +106,11 @@ impl World {
         }
     }
 
-    fn save(&mut self, client: usize) {
+    pub(super) fn save(&mut self, client: usize) {
         let state = &mut self.clients[client];
         if let (true, Some(session)) = (state.plan.stores, &state.session) {
-            let saved: rejoin::Saved = { let _ = session; return }; // STUB
+            let saved = session.saved();
+            state.stored = session.changes();
             if self.watch_for_tokens {
                 self.checker.said(client, &format!("{saved:?}"));
             }

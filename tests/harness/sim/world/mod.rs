@@ -39,6 +39,7 @@ enum Happening {
     Drained { conn: usize },
     GatewayGone { conn: usize },
     AppTakes { client: usize },
+    Stores { client: usize, process: u64 },
     Starts { client: usize },
     Act(usize),
     Thaw { client: usize },
@@ -113,7 +114,7 @@ impl World {
         let clients: Vec<Client> =
             (0..plan.clients.len()).map(|index| Client::new(index, rng.u64(..), &plan)).collect();
         let server = Server::new(&plan.server, rng.u64(..));
-        let checker = Checker::new(plan.server.dedupe_window);
+        let checker = Checker::new(plan.server.dedupe_window, plan.legacy);
         let world = Self {
             schedule: setup.schedule.clone(),
             cut: setup.cut,
@@ -230,6 +231,7 @@ impl World {
             }
             Happening::DialEnds { client, .. }
             | Happening::TokenAnswer { client, .. }
+            | Happening::Stores { client, .. }
             | Happening::AppTakes { client } => Some(*client),
             _ => None,
         };
@@ -254,6 +256,12 @@ impl World {
             Happening::Drained { conn } => self.drained(conn),
             Happening::GatewayGone { conn } => self.gateway_gone(conn),
             Happening::AppTakes { client } => self.app_takes(client),
+            Happening::Stores { client, process } => {
+                if self.processes[client] == process {
+                    self.clients[client].will_store = false;
+                    self.save(client);
+                }
+            }
             Happening::Starts { client } => self.start(client),
             Happening::Act(index) => {
                 let act = self.schedule[index].act.clone();

@@ -24,7 +24,7 @@ impl World {
         }
         let (plan, user) = (self.clients[client].plan.clone(), self.clients[client].user);
         if plan.personal {
-            self.checker.asked(client, place("@me", user), None);
+            self.checker.asked(client, place("@me", user), None, plan.history.is_some());
             let own = Join { personal: true, history: plan.history, ..Join::from(Name::from("@me")) };
             self.command(client, Command::Join(own));
         }
@@ -37,6 +37,9 @@ impl World {
     /// A process dies, now.
     pub(super) fn dies(&mut self, client: usize) {
         let Some(death) = self.clients[client].death else { return };
+        if self.clients[client].just_stored {
+            self.checker.cover.reach(Sometimes::CrashBeforeSend);
+        }
         self.trace.note(self.now, "client", format_args!("{client} dies"));
         let sockets = self.clients[client].sockets.clone();
         for index in sockets {

@@ -133,8 +133,7 @@ impl World {
                 self.checker.member_said_gone(place(&room, 0), &user);
             }
             Ok(ServerMessage::Joined(joined)) => {
-                let user = self.clients[self.conns[index].client].name.clone();
-                self.checker.member_settled(place(&joined.room, 0), &user, true);
+                self.enters(index, &joined.room);
                 self.looks_mixed(&joined.room);
             }
             _ => self.checker.violated(format!("2.2: the server sends a {kind} that is none: {text}")),

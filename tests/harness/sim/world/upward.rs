@@ -73,6 +73,8 @@ impl World {
                 }
                 if text.starts_with("{\"type\":\"leave_room\"") {
                     self.leaves(index, &text);
+                } else if text.starts_with("{\"type\":\"join_room\"") && !self.conns[index].extended {
+                    self.enters(index, &text);
                 }
                 self.hub(hub::Input::Frame { conn, text: &text });
             }
@@ -93,8 +95,20 @@ impl World {
         let user = self.clients[self.conns[index].client].name.clone();
         for room in 0..self.plan.rooms {
             let name = Self::room(room);
-            if text.contains(name.as_str()) {
+            if text.contains(name.as_str()) && self.conns[index].rooms.remove(&room) {
                 self.checker.member_settled(place(&name, 0), &user, false);
+            }
+        }
+    }
+
+    /// A connection is about to be a member of a room.
+    pub(super) fn enters(&mut self, index: usize, text: &str) {
+        let user = self.clients[self.conns[index].client].name.clone();
+        for room in 0..self.plan.rooms {
+            let name = Self::room(room);
+            if text.contains(name.as_str()) {
+                self.conns[index].rooms.insert(room);
+                self.checker.member_settled(place(&name, 0), &user, true);
             }
         }
     }
@@ -108,7 +122,7 @@ impl World {
     /// A connection is about to be forgotten by the hub.
     pub(super) fn members_change(&mut self, index: usize, clean: bool) {
         let user = self.clients[self.conns[index].client].name.clone();
-        for room in 0..self.plan.rooms {
+        for room in std::mem::take(&mut self.conns[index].rooms) {
             let at = place(&Self::room(room), 0);
             if clean {
                 self.checker.member_settled(at, &user, false);
