@@ -214,7 +214,8 @@ impl<P, N> Inflow<P, N> {
         let trimmed = reason == GapReason::Trimmed;
         let before = trimmed.then_some(start.saturating_add(1));
         let gap = Hole { epoch: place.epoch.clone(), after: place.seq, before, reason };
-        if !trimmed {
+        if !same {
+            // After a fork they tell what the replay only repeats from what is new.
             self.recent.clear();
         }
         self.place = begin(start);
@@ -283,6 +284,8 @@ impl<P: Payload, N> Inflow<P, N> {
             }
             return Taken::Nothing;
         }
+        // Only a place that a fork has moved back can come to a message that was delivered before.
+        let again = self.recent.is(seq, &stamp.id) == Some(true);
         place.seq = seq;
         place.id = Some(stamp.id.clone());
         self.recent.add(seq, &stamp.id);
@@ -294,9 +297,9 @@ impl<P: Payload, N> Inflow<P, N> {
             self.hole = false;
         }
         if self.held.is_empty() {
-            return Taken::One(logged);
+            return if again { Taken::Nothing } else { Taken::One(logged) };
         }
-        let mut ready = Vec::from([logged]);
+        let mut ready = if again { Vec::new() } else { Vec::from([logged]) };
         self.release(&mut ready);
         if bugs.has(Bug::ForgetHeld) {
             ready.truncate(1);
