@@ -9,6 +9,7 @@
 #[cfg(feature = "bugs")]
 mod bugs;
 mod cuts;
+mod survey;
 mod sweep;
 
 use harness::sim::{Setup, shrink};
