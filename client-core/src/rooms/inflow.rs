@@ -104,6 +104,8 @@ pub(crate) struct Inflow<P, N> {
     held_bytes: usize,
     /// A message beyond the next one has come.
     hole: bool,
+    /// Another log was seen at a place without an id: the server cannot be asked about it.
+    forked: bool,
     fetch: Option<Fetch>,
     tries: u8,
     /// When something last came, while not everything has.
@@ -120,6 +122,7 @@ impl<P, N> Default for Inflow<P, N> {
             held: VecDeque::new(),
             held_bytes: 0,
             hole: false,
+            forked: false,
             fetch: None,
             tries: 0,
             progress: Timestamp::ZERO,
@@ -201,14 +204,17 @@ impl<P, N> Inflow<P, N> {
         };
         let same = place.epoch == joined.epoch;
         let within = same && place.seq <= joined.seq;
-        let contradicts = matches!(joined.reason, Some(JoinReason::Forked | JoinReason::EpochChanged));
+        let contradicts = core::mem::take(&mut self.forked)
+            || matches!(joined.reason, Some(JoinReason::Forked | JoinReason::EpochChanged));
         // Without `since` the replay still connects if it begins early enough.
         if within && !contradicts && (joined.recovered || start <= place.seq) {
             return Resumed { gap: None, new_epoch: false };
         }
         let reason = match joined.reason {
             _ if !same => GapReason::EpochChanged,
-            Some(JoinReason::Trimmed | JoinReason::Fresh | JoinReason::Other) if within => GapReason::Trimmed,
+            Some(JoinReason::Trimmed | JoinReason::Fresh | JoinReason::Other) if within && !contradicts => {
+                GapReason::Trimmed
+            }
             _ => GapReason::Forked,
         };
         let trimmed = reason == GapReason::Trimmed;
@@ -224,6 +230,12 @@ impl<P, N> Inflow<P, N> {
 }
 
 impl<P: Payload, N> Inflow<P, N> {
+    /// The log is another one than it was.
+    fn contradicted(&mut self) -> Taken<P, N> {
+        self.forked = self.place.as_ref().is_some_and(|place| place.id.is_none());
+        Taken::Forked
+    }
+
     /// Takes a message of the log. `live`: it came by itself on the current connection, neither replayed nor fetched.
     /// `may_hold`: how much room there is behind a hole. `busy`: the application takes nothing now.
     pub(crate) fn take(
@@ -253,14 +265,14 @@ impl<P: Payload, N> Inflow<P, N> {
                     {
                         Taken::Nothing
                     }
-                    _ => Taken::Forked,
+                    _ => self.contradicted(),
                 };
             }
             self.head = self.head.max(seq);
         }
         if seq <= place.seq {
             if self.recent.is(seq, &stamp.id) == Some(false) && !bugs.has(Bug::NoForkCheck) {
-                return Taken::Forked;
+                return self.contradicted();
             }
             if seq == place.seq && place.id.is_none() {
                 place.id = Some(stamp.id.clone());
