@@ -123,6 +123,8 @@ pub(super) struct Conn {
     pub(super) up: Pipe,
     /// Toward the client.
     pub(super) down: Pipe,
+    /// When it opened.
+    pub(super) opened: Micros,
     /// The client still has its end.
     pub(super) client_open: bool,
     /// The server still has its end.

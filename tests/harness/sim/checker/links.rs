@@ -13,7 +13,6 @@ pub(super) struct Link {
     attempt: u32,
     /// Nothing has happened since the last dial that may begin the count anew.
     counting: bool,
-    opened: Option<Micros>,
 }
 
 /// A connection this short was never in sync long enough to matter.
@@ -55,16 +54,10 @@ impl Checker {
         }
     }
 
-    /// A connection opened.
-    pub fn opened(&mut self, client: usize, now: Micros) {
-        self.link(client).opened = Some(now);
-    }
-
-    /// It is gone.
-    pub fn lost(&mut self, client: usize, now: Micros) {
-        let link = self.link(client);
-        if link.opened.take().is_some_and(|opened| now - opened > UNSTABLE) {
-            link.counting = false;
+    /// A connection is gone that was open for so long.
+    pub fn lost(&mut self, client: usize, open: Micros) {
+        if open > UNSTABLE {
+            self.link(client).counting = false;
         }
     }
 

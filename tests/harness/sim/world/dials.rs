@@ -106,6 +106,7 @@ impl World {
             rng,
             up: Pipe::default(),
             down: Pipe::default(),
+            opened: 0,
             client_open: false,
             server_open: true,
             extended,
@@ -151,6 +152,7 @@ impl World {
         match result {
             Ok(index) if awaited => {
                 self.conns[index].client_open = true;
+                self.conns[index].opened = self.now;
                 self.clients[client].sockets.push(index);
                 if self.clients[client].sockets.len() > 1 {
                     self.checker.cover.reach(Sometimes::TwoSockets);
@@ -159,7 +161,6 @@ impl World {
                         self.checker.cover.reach(Sometimes::HandoverUnanswered);
                     }
                 }
-                self.checker.opened(client, self.now);
                 self.input(client, Input::Opened(id));
             }
             Ok(index) => {

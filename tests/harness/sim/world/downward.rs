@@ -115,7 +115,7 @@ impl World {
         let had = sockets.len();
         sockets.retain(|socket| *socket != index);
         if sockets.len() < had {
-            self.checker.lost(client, self.now);
+            self.checker.lost(client, self.now - self.conns[index].opened);
         }
     }
 
