@@ -144,6 +144,10 @@ impl Checker {
             _ => None,
         };
         feed.last_unstamped = None;
+        if gap.reason == GapReason::Reconnected {
+            // On a plain server the place in the log is lost, and with it what would tell old from new.
+            feed.delivered.clear();
+        }
         feed.next = match (&gap.epoch, gap.before) {
             (Some(epoch), Some(before)) => Next::Exactly(epoch.clone(), before),
             _ => Next::Any,
