@@ -126,6 +126,12 @@ impl Truth {
         self.by_id.get(id).copied()
     }
 
+    /// The messages of a room's log from one number up to another, without it.
+    pub(super) fn between(&self, place: Place, from: u64, to: u64) -> &[usize] {
+        let at = |seq: u64| usize::try_from(seq.saturating_sub(1)).unwrap_or(usize::MAX);
+        self.logs.get(&place).and_then(|log| log.records.get(at(from)..at(to))).unwrap_or(&[])
+    }
+
     /// The records of a message, oldest first.
     pub(super) fn by_key(&self, key: Key) -> &[usize] {
         self.by_key.get(&key).map_or(&[], Vec::as_slice)
