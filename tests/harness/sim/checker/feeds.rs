@@ -69,6 +69,7 @@ impl Checker {
         let left = feed.left;
         if let Some((epoch, seq)) = since {
             feed.next = Next::Exactly(epoch, seq + 1);
+            feed.delivered.clear();
             feed.left = false;
         }
         if left {

@@ -75,7 +75,13 @@ impl World {
             }
             Act::Sleep { client, time, sockets_die } => self.freeze(client, time, true, sockets_die),
             Act::Freeze { client, time } => self.freeze(client, time, false, false),
-            Act::WallJump { client, millis } => self.clients[client].wall_ahead += millis,
+            Act::WallJump { client, millis } => {
+                // A clock that is set back over a sleep hides it from everybody: that is not asked of anybody.
+                if self.clients[client].is_running() {
+                    self.clients[client].wall_ahead += millis;
+                    self.input(client, Input::Tick);
+                }
+            }
             Act::Hint { client, hint } => {
                 if self.clients[client].is_running() {
                     self.checker.counts_anew(client);
