@@ -152,7 +152,7 @@ impl Checker {
             // On a plain server the place in the log is lost, and with it what would tell old from new.
             feed.delivered.clear();
         }
-        let begin = feed.begin.take().filter(|_| feed.joined);
+        let begin = feed.begin.take().filter(|_| feed.joined && gap.reason != GapReason::Reconnected);
         feed.next = match (&gap.epoch, gap.before, begin) {
             (Some(epoch), Some(before), _) => Next::Exactly(epoch.clone(), before),
             (_, None, Some((epoch, start))) => Next::Exactly(epoch, start),
@@ -244,8 +244,10 @@ impl Checker {
     fn knows_all_before(&self, client: usize, place: Place, stamp: &Stamp) -> bool {
         let Some(feed) = self.feeds.all.get(&(client, place)) else { return false };
         let Next::Exactly(_, next) = feed.next else { return false };
-        let before = self.truth.between(place, next, stamp.seq);
-        next < stamp.seq && !before.is_empty() && before.iter().all(|index| feed.delivered.contains(index))
+        let earlier = self.feeds.before.get(&client);
+        let known = |index| feed.delivered.contains(index) || earlier.is_some_and(|told| told.contains(index));
+        let was_told = |seq| self.truth.ever(place, &stamp.epoch, seq).iter().any(known);
+        next < stamp.seq && (next..stamp.seq).all(was_told)
     }
 
     fn unstamped(&mut self, client: usize, place: Place, key: Key) {

@@ -259,8 +259,8 @@ impl Checker {
     pub fn refused_by_server(&mut self, conn: usize, nack: &Nack) {
         let Some(key) = self.sends.references.get(&(conn, nack.reference.clone())).copied() else { return };
         let Some(sent) = self.sends.all.get_mut(&key) else { return };
-        if nack.code != Code::UnknownProducer {
-            sent.refused |= !nack.retry;
+        if nack.code != Code::UnknownProducer || self.bereft.contains_key(&sent.place) {
+            sent.refused |= !nack.retry && nack.code != Code::UnknownProducer;
             return;
         }
         let line = sent.transmissions.iter().rev().find(|one| one.reference.as_ref() == Some(&nack.reference));

@@ -62,6 +62,7 @@ pub struct Stored {
 pub(super) struct Truth {
     records: Vec<Record>,
     by_id: HashMap<Id, usize>,
+    by_place: HashMap<(Place, Id, u64), Vec<usize>>,
     by_key: HashMap<Key, Vec<usize>>,
     logs: BTreeMap<Place, Log>,
 }
@@ -111,6 +112,8 @@ impl Truth {
         if let Some(id) = &id {
             log.records.push(index);
             self.by_id.insert(id.clone(), index);
+            let epoch = log.epoch.clone().unwrap_or_else(|| id.clone());
+            self.by_place.entry((place, epoch, seq)).or_default().push(index);
         }
         let ordinal = log.ordinals;
         self.records.push(Record { place, key, epoch, seq, id, ordinal, lost: false, cropped: false });
@@ -126,10 +129,9 @@ impl Truth {
         self.by_id.get(id).copied()
     }
 
-    /// The messages of a room's log from one number up to another, without it.
-    pub(super) fn between(&self, place: Place, from: u64, to: u64) -> &[usize] {
-        let at = |seq: u64| usize::try_from(seq.saturating_sub(1)).unwrap_or(usize::MAX);
-        self.logs.get(&place).and_then(|log| log.records.get(at(from)..at(to))).unwrap_or(&[])
+    /// The messages that have had a number in an epoch of a room's log: more than one where it forked.
+    pub(super) fn ever(&self, place: Place, epoch: &Id, seq: u64) -> &[usize] {
+        self.by_place.get(&(place, epoch.clone(), seq)).map_or(&[], Vec::as_slice)
     }
 
     /// The records of a message, oldest first.
