@@ -141,7 +141,8 @@ impl World {
 
     /// When a token that is shown now will be over.
     pub(super) fn token_end(&self) -> Option<rejoin::Timestamp> {
-        let life = self.plan.server.token_life.filter(|_| self.plan.token_source.is_some())?;
+        let ends = self.plan.token_source.is_some() && !self.calm;
+        let life = self.plan.server.token_life.filter(|_| ends)?;
         Some(Server::moment(self.now + life).monotonic)
     }
 
