@@ -202,7 +202,7 @@ impl ServerPlan {
             rate: (rng.u8(..4) == 0).then(|| 1.0 + rng.f64() * 9.0),
             content_bytes: if rng.u8(..4) == 0 { 1000 } else { 8 << 10 },
             token_life: (rng.u8(..5) == 0).then(|| rng.u64(15 * SECOND..120 * SECOND)),
-            slow_bytes: if rng.u8(..4) == 0 { 4 << 10 } else { 1 << 20 },
+            slow_bytes: if rng.u8(..4) == 0 { 64 << 10 } else { 1 << 20 },
         }
     }
 }

@@ -69,12 +69,21 @@ impl Checker {
         let left = feed.left;
         if let Some((epoch, seq)) = since {
             feed.next = Next::Exactly(epoch, seq + 1);
-            feed.delivered.clear();
             feed.left = false;
+            self.begins_anew(client, place);
         }
         if left {
+            self.begins_anew(client, place);
             self.cover.reach(Sometimes::LeftAndCameBack);
         }
+    }
+
+    /// What is told from now on may be what has been told before: after a leave, from a position of the user's own.
+    fn begins_anew(&mut self, client: usize, place: Place) {
+        let feed = self.feeds.all.entry((client, place)).or_default();
+        feed.last = None;
+        let told = std::mem::take(&mut feed.delivered);
+        self.feeds.before.entry(client).or_default().extend(told);
     }
 
     /// An application is told that it has left a room, or is out of it for good.
@@ -99,11 +108,6 @@ impl Checker {
         feed.joined = true;
         let start = joined.seq.saturating_sub(joined.replay) + 1;
         let left = std::mem::take(&mut feed.left);
-        if left {
-            // Another stay: who asks for what was said before may be shown again what the last one has shown.
-            feed.delivered.clear();
-            feed.last = None;
-        }
         let known = matches!(feed.next, Next::Exactly(..) | Next::AfterGap);
         if joined.recovered {
             if feed.next == Next::Unjoined {
@@ -148,10 +152,6 @@ impl Checker {
             _ => None,
         };
         feed.last_unstamped = None;
-        if gap.reason == GapReason::Reconnected {
-            // On a plain server the place in the log is lost, and with it what would tell old from new.
-            feed.delivered.clear();
-        }
         let begin = feed.begin.take().filter(|_| feed.joined && gap.reason != GapReason::Reconnected);
         feed.next = match (&gap.epoch, gap.before, begin) {
             (Some(epoch), Some(before), _) => Next::Exactly(epoch.clone(), before),
@@ -179,6 +179,10 @@ impl Checker {
             _ => (Sometimes::GapUnavailable, true),
         };
         self.cover.reach(state);
+        if gap.reason == GapReason::Reconnected {
+            // On a plain server the place in the log is lost, and with it what would tell old from new.
+            self.begins_anew(client, place);
+        }
         if !real {
             wrong = Some("is not there".to_owned());
         }

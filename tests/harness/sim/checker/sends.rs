@@ -394,11 +394,14 @@ impl Checker {
         }
     }
 
-    /// How many sends of a client have been given to an extended connection and have no outcome: to a plain one they
-    /// are not given again, and wait until they are too old.
-    pub fn given(&self, client: usize) -> usize {
+    /// How many sends of a client to some rooms have been given to an extended connection and have no outcome. They
+    /// wait until they are too old where they cannot be given again: on a plain connection, and in a room that is
+    /// not wanted any more.
+    pub fn given(&self, client: usize, somewhere: impl Fn(Place) -> bool) -> usize {
         let sends = self.sends.all.range((client, 0)..(client + 1, 0));
-        let given = |sent: &Sent| sent.transmissions.iter().any(|one| one.extended && one.line.is_some());
+        let given = |sent: &Sent| {
+            somewhere(sent.place) && sent.transmissions.iter().any(|one| one.extended && one.line.is_some())
+        };
         sends.filter(|(_, sent)| sent.alive && sent.outcome.is_none() && given(sent)).count()
     }
 

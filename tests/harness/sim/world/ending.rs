@@ -87,7 +87,8 @@ impl World {
             if !session.is_ready() {
                 self.checker.violated(format!("9: u{client} is not back after the faults stopped: {state:?}"));
             }
-            let waits = if self.speaks(client) { 0 } else { self.checker.given(client) };
+            let (speaks, wanted) = (self.speaks(client), &self.clients[client].wanted);
+            let waits = self.checker.given(client, |at| !speaks || !wanted.contains(&(at as usize)));
             if left > waits {
                 self.checker.violated(format!("9: u{client} is back but its outbox does not drain: {left} left"));
             }
@@ -106,7 +107,7 @@ impl World {
         let expected: Vec<usize> = (0..self.clients.len())
             .filter(|c| self.is_living(*c) && self.clients[*c].wanted.contains(&room))
             .collect();
-        let leaving = (0..self.clients.len()).filter(|c| self.is_living(*c) && self.checker.given(*c) > 0);
+        let leaving = (0..self.clients.len()).filter(|c| self.is_living(*c) && self.checker.given(*c, |at| at as usize == room) > 0);
         let leaving: BTreeSet<Name> = leaving.map(|c| self.clients[c].name.clone()).collect();
         let users: BTreeSet<Name> = expected.iter().map(|c| self.clients[*c].name.clone()).collect();
         // Who leaves is a member until the fate of the last sends is known.
