@@ -394,6 +394,11 @@ impl Checker {
         }
     }
 
+    /// Whether a send was refused or given up before it was made.
+    pub fn has_failed(&self, key: Key) -> bool {
+        self.sends.all.get(&key).is_none_or(|sent| matches!(sent.outcome, Some(DeliveryStatus::Failed(_))))
+    }
+
     /// How many sends of a client to some rooms have been given to an extended connection and have no outcome. They
     /// wait until they are too old where they cannot be given again: on a plain connection, and in a room that is
     /// not wanted any more.
