@@ -67,7 +67,9 @@ impl Checker {
         feed.may_jump += 1;
         feed.last_unstamped = None;
         let left = feed.left;
-        if let Some((epoch, seq)) = since {
+        // Who has not left yet simply stays.
+        let begins = left || feed.next == Next::Unjoined;
+        if let Some((epoch, seq)) = since.filter(|_| begins) {
             feed.next = Next::Exactly(epoch, seq + 1);
             feed.left = false;
             self.begins_anew(client, place);
@@ -110,7 +112,7 @@ impl Checker {
         let left = std::mem::take(&mut feed.left);
         let known = matches!(feed.next, Next::Exactly(..) | Next::AfterGap);
         if joined.recovered {
-            if feed.next == Next::Unjoined {
+            if matches!(feed.next, Next::Unjoined | Next::AfterGap) {
                 feed.next = Next::Any;
             }
         } else if known && !left {
@@ -152,6 +154,7 @@ impl Checker {
             _ => None,
         };
         feed.last_unstamped = None;
+        feed.last = None;
         let begin = feed.begin.take().filter(|_| feed.joined && gap.reason != GapReason::Reconnected);
         feed.next = match (&gap.epoch, gap.before, begin) {
             (Some(epoch), Some(before), _) => Next::Exactly(epoch.clone(), before),

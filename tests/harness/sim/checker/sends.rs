@@ -36,6 +36,8 @@ pub(super) struct Sent {
     nacked: Option<Code>,
     /// The server has refused it for good.
     refused: bool,
+    /// The server that it was given to does not know its line: it is certainly not appended.
+    disowned: bool,
     pub(super) ack_lost: bool,
     pub(super) committed_at_crash: bool,
     pub(super) horizon: bool,
@@ -79,6 +81,7 @@ impl Checker {
             transmitted_here: false,
             nacked: None,
             refused: false,
+            disowned: false,
             ack_lost: false,
             committed_at_crash: false,
             horizon: false,
@@ -112,14 +115,14 @@ impl Checker {
             let outcome = sent.outcome.clone();
             self.violations.push(format!("7: {key:?} is transmitted after its outcome {outcome:?}"));
         }
-        let earlier = sent.transmissions.last();
-        if let Some(earlier) = earlier {
+        let earlier = sent.transmissions.last().cloned();
+        if std::mem::take(&mut sent.disowned) {
+            self.cover.reach(Sometimes::Renumbered);
+        } else if let Some(earlier) = earlier {
             if line.is_none() {
                 self.violations.push(format!("1: {key:?} is transmitted again without a number"));
             } else if !extended && earlier.extended {
                 self.violations.push(format!("1: {key:?} is transmitted again to a plain server"));
-            } else if earlier.line.is_some() && earlier.line != line {
-                self.cover.reach(Sometimes::Renumbered);
             }
         }
         if let Some(line) = &line {
@@ -287,6 +290,8 @@ impl Checker {
         self.lands(key);
         if let Some(sent) = self.sends.all.get_mut(&key) {
             sent.nacked = Some(nack.code);
+            let only_here = sent.transmissions.iter().all(|one| one.conn == conn);
+            sent.disowned = nack.code == Code::UnknownProducer && only_here;
             if !nack.retry {
                 self.refused.insert((key.0, sent.place));
             }
@@ -405,7 +410,8 @@ impl Checker {
     pub fn given(&self, client: usize, somewhere: impl Fn(Place) -> bool) -> usize {
         let sends = self.sends.all.range((client, 0)..(client + 1, 0));
         let given = |sent: &Sent| {
-            somewhere(sent.place) && sent.transmissions.iter().any(|one| one.extended && one.line.is_some())
+            let given = sent.transmissions.iter().any(|one| one.extended && one.line.is_some());
+            somewhere(sent.place) && (given || sent.restored)
         };
         sends.filter(|(_, sent)| sent.alive && sent.outcome.is_none() && given(sent)).count()
     }

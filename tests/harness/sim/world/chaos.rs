@@ -102,7 +102,7 @@ impl World {
         }
     }
 
-    fn notify(&mut self, client: usize) {
+    pub(super) fn notify(&mut self, client: usize) {
         if self.server.process != Process::Up || !self.server.speaks_extended() {
             return;
         }

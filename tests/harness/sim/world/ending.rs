@@ -98,6 +98,9 @@ impl World {
             self.later(room as Micros * 3 * SECOND, Happening::ProbeRoom { room, counts: false });
             self.later((30 + room as Micros * 3) * SECOND, Happening::ProbeRoom { room, counts: true });
         }
+        for wait in [1, 31] {
+            self.later(wait * SECOND, Happening::ProbeStreams);
+        }
         self.later(70 * SECOND, Happening::Farewell);
     }
 
@@ -124,6 +127,15 @@ impl World {
             let key = self.send(*client, room, 0, false, None);
             if counts {
                 self.probes.extend(expected.iter().map(|receiver| (*receiver, key)));
+            }
+        }
+    }
+
+    /// Everybody who wants a stream of the own gets something in it: the last thing said may have been forgotten.
+    pub(super) fn probe_streams(&mut self) {
+        for client in 0..self.clients.len() {
+            if self.clients[client].plan.personal {
+                self.notify(client);
             }
         }
     }
