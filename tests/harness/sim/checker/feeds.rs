@@ -29,6 +29,8 @@ pub(super) struct Feed {
     joined: bool,
     /// The user has left, and may begin anew.
     left: bool,
+    /// The user has asked for the room in this process.
+    asked: bool,
     /// The user wants to see what was said before.
     wants_history: bool,
     delivered: BTreeSet<usize>,
@@ -64,6 +66,7 @@ impl Checker {
     pub fn asked(&mut self, client: usize, place: Place, since: Option<(Id, u64)>, history: bool) {
         let feed = self.feed(client, place);
         feed.wants_history = history;
+        feed.asked = true;
         feed.may_jump += 1;
         feed.last_unstamped = None;
         let left = feed.left;
@@ -109,7 +112,13 @@ impl Checker {
         let feed = self.feed(client, place);
         feed.joined = true;
         let start = joined.seq.saturating_sub(joined.replay) + 1;
-        let left = std::mem::take(&mut feed.left);
+        // Whoever names a position when coming back goes on from there.
+        let fresh = joined.reason == Some(rejoin::messages::JoinReason::Fresh);
+        let left = std::mem::take(&mut feed.left) && (fresh || joined.recovered);
+        if !feed.asked {
+            // Joined for the sake of stored sends alone: where the user was does not matter, and is not forgotten.
+            feed.next = Next::Any;
+        }
         let known = matches!(feed.next, Next::Exactly(..) | Next::AfterGap);
         if joined.recovered {
             if matches!(feed.next, Next::Unjoined | Next::AfterGap) {
@@ -119,7 +128,7 @@ impl Checker {
             // Who has joined and received nothing has no position to name, but may ask for enough.
             let overlaps = |epoch: &Id, next: u64| *epoch == joined.epoch && start <= next && next <= joined.seq + 1;
             let goes_on = matches!(&feed.next, Next::Exactly(epoch, next) if overlaps(epoch, *next));
-            if !goes_on || joined.reason != Some(rejoin::messages::JoinReason::Fresh) {
+            if !goes_on || !fresh {
                 feed.next = Next::AfterGap;
             }
         } else if left || feed.next == Next::Unjoined {

@@ -116,9 +116,10 @@ impl Checker {
             self.violations.push(format!("7: {key:?} is transmitted after its outcome {outcome:?}"));
         }
         let earlier = sent.transmissions.last().cloned();
-        if std::mem::take(&mut sent.disowned) {
+        if sent.disowned {
             self.cover.reach(Sometimes::Renumbered);
-        } else if let Some(earlier) = earlier {
+        }
+        if let Some(earlier) = earlier {
             if line.is_none() {
                 self.violations.push(format!("1: {key:?} is transmitted again without a number"));
             } else if !extended && earlier.extended {
@@ -291,7 +292,10 @@ impl Checker {
         if let Some(sent) = self.sends.all.get_mut(&key) {
             sent.nacked = Some(nack.code);
             let only_here = sent.transmissions.iter().all(|one| one.conn == conn);
-            sent.disowned = nack.code == Code::UnknownProducer && only_here;
+            if nack.code == Code::UnknownProducer && only_here {
+                sent.disowned = true;
+                sent.transmissions.clear();
+            }
             if !nack.retry {
                 self.refused.insert((key.0, sent.place));
             }
@@ -361,7 +365,7 @@ impl Checker {
     fn says_unknown(&mut self, key: Key, appended: bool) {
         let Some(sent) = self.sends.all.get(&key) else { return };
         let place = sent.place;
-        if sent.transmissions.is_empty() && !sent.restored {
+        if sent.transmissions.is_empty() && !sent.restored && !sent.disowned {
             self.violated(format!("7: {key:?} is unknown and was never transmitted"));
             return;
         }
