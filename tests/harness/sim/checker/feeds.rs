@@ -132,9 +132,15 @@ impl Checker {
                 feed.next = Next::AfterGap;
             }
         } else if left || feed.next == Next::Unjoined {
-            let start = if feed.wants_history { start } else { joined.seq + 1 };
-            feed.next = Next::Exactly(joined.epoch.clone(), start);
+            let silent = !feed.wants_history;
+            feed.next = Next::Exactly(joined.epoch.clone(), if silent { joined.seq + 1 } else { start });
+            if silent {
+                // The last message before is asked for all the same, for its id: it is known, and not shown.
+                let last = self.truth.ever(place, &joined.epoch, joined.seq).to_vec();
+                self.feeds.before.entry(client).or_default().extend(last);
+            }
         }
+        let feed = self.feed(client, place);
         feed.begin = (!joined.recovered).then(|| (joined.epoch.clone(), start));
         if !joined.recovered {
             // There is nothing before it to deal with.
@@ -184,7 +190,10 @@ impl Checker {
             wrong = Some("is no hole".to_owned());
         }
         let (state, real) = match gap.reason {
-            GapReason::Trimmed => (Sometimes::GapTrimmed, next.is_none_or(|next| oldest > next)),
+            GapReason::Trimmed => {
+                let first = gap.after.map_or(next, |after| Some(after + 1));
+                (Sometimes::GapTrimmed, forks > 0 || first.is_none_or(|first| oldest > first))
+            }
             GapReason::EpochChanged => (Sometimes::GapNewEpoch, epochs > 1),
             GapReason::Forked => (Sometimes::GapForked, forks > 0 || self.lied),
             GapReason::Reconnected => (Sometimes::GapReconnected, true),

@@ -415,7 +415,7 @@ impl Checker {
         let sends = self.sends.all.range((client, 0)..(client + 1, 0));
         let given = |sent: &Sent| {
             let given = sent.transmissions.iter().any(|one| one.extended && one.line.is_some());
-            somewhere(sent.place) && (given || sent.restored)
+            somewhere(sent.place) && (given || sent.restored || sent.disowned)
         };
         sends.filter(|(_, sent)| sent.alive && sent.outcome.is_none() && given(sent)).count()
     }
