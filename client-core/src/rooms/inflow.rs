@@ -186,8 +186,15 @@ impl<P, N> Inflow<P, N> {
         self.head = 0;
     }
 
-    /// The server has confirmed a join. `asked`: the application wants the messages of a first join.
-    pub(crate) fn joined(&mut self, now: Timestamp, joined: &Joined<N>, asked: bool) -> Resumed {
+    /// The server has confirmed a join. `asked`: the application wants the messages of a first join. `has_history`:
+    /// what a replay that begins too late leaves out can be fetched.
+    pub(crate) fn joined(
+        &mut self,
+        now: Timestamp,
+        joined: &Joined<N>,
+        asked: bool,
+        has_history: bool,
+    ) -> Resumed {
         self.connection_lost();
         self.progress = now;
         self.head = joined.seq;
@@ -206,8 +213,9 @@ impl<P, N> Inflow<P, N> {
         let within = same && place.seq <= joined.seq;
         let contradicts = core::mem::take(&mut self.forked)
             || matches!(joined.reason, Some(JoinReason::Forked | JoinReason::EpochChanged));
-        // Without `since` the replay still connects if it begins early enough.
-        if within && !contradicts && (joined.recovered || start <= place.seq) {
+        // Without `since` the replay still connects if it begins early enough, and leaves a hole if it does not.
+        let connects = start <= place.seq || (has_history && joined.reason == Some(JoinReason::Fresh));
+        if within && !contradicts && (joined.recovered || connects) {
             return Resumed { gap: None, new_epoch: false };
         }
         let reason = match joined.reason {
