@@ -83,6 +83,10 @@ impl Checker {
         }
     }
 
+    fn is_long(&self, client: usize, place: Place) -> bool {
+        self.feeds.all.get(&(client, place)).is_some_and(|feed| feed.delivered.len() > 48)
+    }
+
     /// What is told from now on may be what has been told before: after a leave, from a position of the user's own.
     fn begins_anew(&mut self, client: usize, place: Place) {
         let feed = self.feeds.all.entry((client, place)).or_default();
@@ -121,13 +125,14 @@ impl Checker {
         }
         let known = matches!(feed.next, Next::Exactly(..) | Next::AfterGap);
         if joined.recovered {
-            if matches!(feed.next, Next::Unjoined | Next::AfterGap) {
+            // After a leave it may go on from what is stored, or from the last stay.
+            if left || matches!(feed.next, Next::Unjoined | Next::AfterGap) {
                 feed.next = Next::Any;
             }
         } else if known && !left {
-            // Who has joined and received nothing has no position to name, but may ask for enough.
-            let overlaps = |epoch: &Id, next: u64| *epoch == joined.epoch && start <= next && next <= joined.seq + 1;
-            let goes_on = matches!(&feed.next, Next::Exactly(epoch, next) if overlaps(epoch, *next));
+            // Who has joined and received nothing has no position to name, and fetches what the replay leaves out.
+            let within = |epoch: &Id, next: u64| *epoch == joined.epoch && next <= joined.seq + 1;
+            let goes_on = matches!(&feed.next, Next::Exactly(epoch, next) if within(epoch, *next));
             if !goes_on || !fresh {
                 feed.next = Next::AfterGap;
             }
@@ -202,6 +207,10 @@ impl Checker {
         self.cover.reach(state);
         if gap.reason == GapReason::Reconnected {
             // On a plain server the place in the log is lost, and with it what would tell old from new.
+            self.begins_anew(client, place);
+        }
+        if gap.reason == GapReason::Forked && self.is_long(client, place) {
+            // So many ids are not remembered: what a replay repeats may be shown again.
             self.begins_anew(client, place);
         }
         if !real {

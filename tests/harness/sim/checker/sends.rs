@@ -292,7 +292,7 @@ impl Checker {
         if let Some(sent) = self.sends.all.get_mut(&key) {
             sent.nacked = Some(nack.code);
             let only_here = sent.transmissions.iter().all(|one| one.conn == conn);
-            if nack.code == Code::UnknownProducer && only_here {
+            if matches!(nack.code, Code::UnknownProducer | Code::SequenceGap) && only_here {
                 sent.disowned = true;
                 sent.transmissions.clear();
             }
