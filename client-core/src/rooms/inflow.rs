@@ -345,10 +345,13 @@ impl<P: Payload, N> Inflow<P, N> {
             let Some((seq, logged)) = self.held.pop_front() else { return };
             self.held_bytes -= logged.weight();
             if let Some(stamp) = logged.stamp().filter(|_| seq == place.seq + 1) {
+                let again = self.recent.is(seq, &stamp.id) == Some(true);
                 place.seq = seq;
                 place.id = Some(stamp.id.clone());
                 self.recent.add(seq, &stamp.id);
-                ready.push(logged);
+                if !again {
+                    ready.push(logged);
+                }
             }
         }
     }
