@@ -244,6 +244,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if entry.inflow.epoch() != Some(&epoch) {
             return self.join_again(now, &room);
         }
+        if self.busy && !self.bugs.has(Bug::SkipWhenBusy) {
+            // It stays with the server, and so does what it would have released.
+            return;
+        }
         let before = entry.inflow.seq().unwrap_or(0);
         let first = messages.first().and_then(|message| message.stamp.as_ref()).map(|stamp| stamp.seq);
         let reason = if complete { GapReason::Unavailable } else { GapReason::Trimmed };
