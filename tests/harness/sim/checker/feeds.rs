@@ -83,6 +83,11 @@ impl Checker {
         }
     }
 
+    /// Whether an application has not been told yet that it is out of a room.
+    pub fn is_leaving(&self, client: usize, place: Place) -> bool {
+        self.feeds.all.get(&(client, place)).is_none_or(|feed| !feed.left)
+    }
+
     fn is_long(&self, client: usize, place: Place) -> bool {
         self.feeds.all.get(&(client, place)).is_some_and(|feed| feed.delivered.len() > 48)
     }
@@ -183,16 +188,17 @@ impl Checker {
         };
         let names_it = matches!(gap.reason, GapReason::Trimmed | GapReason::Unavailable);
         let mut wrong = None;
-        if names_it
-            && let (Some(next), Some(after)) = (next, gap.after)
-            && after + 1 != next
-        {
-            wrong = Some(format!("begins after {after}, and {next} was to come"));
-        }
         if let (Some(after), Some(before), true) = (gap.after, gap.before, names_it)
             && before <= after + 1
         {
             wrong = Some("is no hole".to_owned());
+        }
+        if names_it
+            && let (Some(next), Some(after), Some(epoch)) = (next, gap.after, &gap.epoch)
+            && after + 1 != next
+            && !(next..=after).all(|seq| self.was_told(client, place, epoch, seq))
+        {
+            wrong = Some(format!("begins after {after}, and {next} was to come"));
         }
         let (state, real) = match gap.reason {
             GapReason::Trimmed => {
@@ -278,10 +284,16 @@ impl Checker {
     fn knows_all_before(&self, client: usize, place: Place, stamp: &Stamp) -> bool {
         let Some(feed) = self.feeds.all.get(&(client, place)) else { return false };
         let Next::Exactly(_, next) = feed.next else { return false };
-        let earlier = self.feeds.before.get(&client);
-        let known = |index| feed.delivered.contains(index) || earlier.is_some_and(|told| told.contains(index));
-        let was_told = |seq| self.truth.ever(place, &stamp.epoch, seq).iter().any(known);
-        next < stamp.seq && (next..stamp.seq).all(was_told)
+        next < stamp.seq && (next..stamp.seq).all(|seq| self.was_told(client, place, &stamp.epoch, seq))
+    }
+
+    /// Whether a message with this number was told to an application, in this stay or before.
+    fn was_told(&self, client: usize, place: Place, epoch: &Id, seq: u64) -> bool {
+        let (now, before) = (self.feeds.all.get(&(client, place)), self.feeds.before.get(&client));
+        self.truth.ever(place, epoch, seq).iter().any(|index| {
+            now.is_some_and(|feed| feed.delivered.contains(index))
+                || before.is_some_and(|told| told.contains(index))
+        })
     }
 
     fn unstamped(&mut self, client: usize, place: Place, key: Key) {

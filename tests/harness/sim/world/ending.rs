@@ -68,7 +68,10 @@ impl World {
         let most = self.clients.iter().map(waiting).sum::<usize>() as Micros;
         let by_rate = self.plan.server.rate.map_or(0, |rate| (most as f64 / rate * 2e6) as Micros);
         let by_latency = most * self.plan.latency.1 * 3 / self.plan.server.in_flight;
-        (10 * SECOND + by_rate + by_latency).min(LONGEST_DRAIN)
+        // A fate may show only in a replay that is paged in small parts.
+        let pages = self.checker.appended_count() as Micros / self.plan.server.replay;
+        let by_pages = pages * self.plan.latency.1 * 3;
+        (10 * SECOND + by_rate + by_latency + by_pages).min(LONGEST_DRAIN)
     }
 
     pub(super) fn is_living(&self, client: usize) -> bool {
@@ -110,7 +113,8 @@ impl World {
         let expected: Vec<usize> = (0..self.clients.len())
             .filter(|c| self.is_living(*c) && self.clients[*c].wanted.contains(&room))
             .collect();
-        let leaving = (0..self.clients.len()).filter(|c| self.is_living(*c) && self.checker.given(*c, |at| at as usize == room) > 0);
+        let at = place(&name, 0);
+        let leaving = (0..self.clients.len()).filter(|c| self.is_living(*c) && self.checker.is_leaving(*c, at));
         let leaving: BTreeSet<Name> = leaving.map(|c| self.clients[c].name.clone()).collect();
         let users: BTreeSet<Name> = expected.iter().map(|c| self.clients[*c].name.clone()).collect();
         // Who leaves is a member until the fate of the last sends is known.
