@@ -155,7 +155,7 @@ impl Hub {
             Input::Drain { window } => self.drain(now.monotonic, window),
             Input::Tick => self.tick(now.monotonic),
         }
-        if !self.sweeps && !self.store.is_empty() {
+        if !self.sweeps && self.store.wants_sweep(self.conns.len()) {
             self.sweeps = true;
             self.due.insert((now.monotonic + self.sweep_interval(), Due::Sweep));
         }
@@ -179,6 +179,11 @@ impl Hub {
     /// How many connections there are.
     pub fn connections(&self) -> usize {
         self.conns.len()
+    }
+
+    /// How many of them speak the extended protocol.
+    pub fn extended_connections(&self) -> usize {
+        self.conns.values().filter(|state| state.extended.is_some()).count()
     }
 
     /// How many rooms have a member.
@@ -262,9 +267,9 @@ impl Hub {
                 Due::TokenEnding(conn) => self.warn_of_expiry(now, conn),
                 Due::TokenEnd(conn) => self.close(now, conn, 4002, "Token expired"),
                 Due::Sweep => {
-                    let rooms = &self.rooms;
-                    self.store.sweep(now, &self.config, &|name| rooms.contains_key(name));
-                    self.sweeps = !self.store.is_empty();
+                    let (rooms, connections) = (&self.rooms, self.conns.len());
+                    self.store.sweep(now, &self.config, connections, &|name| rooms.contains_key(name));
+                    self.sweeps = self.store.wants_sweep(connections);
                     if self.sweeps {
                         later.push((now + self.sweep_interval(), Due::Sweep));
                     }
