@@ -29,6 +29,8 @@ pub(super) struct Feed {
     joined: bool,
     /// The user has left, and may begin anew.
     left: bool,
+    /// The user has been told so, and has not asked again.
+    out: bool,
     /// The user has asked for the room in this process.
     asked: bool,
     /// The user wants to see what was said before.
@@ -67,6 +69,7 @@ impl Checker {
         let feed = self.feed(client, place);
         feed.wants_history = history;
         feed.asked = true;
+        feed.out = false;
         feed.may_jump += 1;
         feed.last_unstamped = None;
         let left = feed.left;
@@ -85,7 +88,7 @@ impl Checker {
 
     /// Whether an application has not been told yet that it is out of a room.
     pub fn is_leaving(&self, client: usize, place: Place) -> bool {
-        self.feeds.all.get(&(client, place)).is_none_or(|feed| !feed.left)
+        self.feeds.all.get(&(client, place)).is_none_or(|feed| !feed.out)
     }
 
     fn is_long(&self, client: usize, place: Place) -> bool {
@@ -104,6 +107,7 @@ impl Checker {
     pub(super) fn out(&mut self, client: usize, place: Place) {
         let feed = self.feed(client, place);
         feed.left = true;
+        feed.out = true;
         feed.joined = false;
     }
 
