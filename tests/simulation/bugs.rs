@@ -55,7 +55,8 @@ fn every_mistake_on_purpose_is_found() {
             None => println!("  none  {mistake:?}"),
         }
     }
-    let missed: Vec<&Mistake> = mistakes.iter().zip(&found).filter(|(_, first)| first.is_none()).map(|(m, _)| m).collect();
+    let missed: Vec<&Mistake> =
+        mistakes.iter().zip(&found).filter(|(_, first)| first.is_none()).map(|(m, _)| m).collect();
     println!("{} mistakes, each found by the seed named", mistakes.len());
     assert!(missed.is_empty(), "not found in {seeds} seeds: {missed:?}");
     assert!(mistakes.len() >= 20);

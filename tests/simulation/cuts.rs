@@ -4,7 +4,8 @@ use harness::sim::{Act, Plan, SECOND, Setup, Step, Way};
 
 /// Two people talk, leave, come back and say more.
 fn conversation() -> Setup {
-    let send = |client, count| Act::Send { client, room: 0, count, padding: 0, data: client == 1, timeout: None };
+    let send =
+        |client, count| Act::Send { client, room: 0, count, padding: 0, data: client == 1, timeout: None };
     let acts = [
         send(0, 1),
         send(1, 1),

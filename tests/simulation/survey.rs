@@ -23,7 +23,12 @@ fn survey() {
                     if let Some(first) = Setup::of_seed(seed).play().violations.first() {
                         let kind: String = first.chars().filter(|c| !c.is_ascii_digit()).take(40).collect();
                         let number = first.split(':').next().unwrap_or("");
-                        found.lock().unwrap().entry(format!("{number} {kind}")).or_default().push((seed, first.clone()));
+                        found
+                            .lock()
+                            .unwrap()
+                            .entry(format!("{number} {kind}"))
+                            .or_default()
+                            .push((seed, first.clone()));
                     }
                 }
             });
@@ -32,6 +37,10 @@ fn survey() {
     for (kind, mut seeds) in found.into_inner().unwrap() {
         seeds.sort();
         let first: Vec<u64> = seeds.iter().take(8).map(|(seed, _)| *seed).collect();
-        println!("{:>5} {kind} {first:?}\n        {}", seeds.len(), seeds[0].1.chars().take(300).collect::<String>());
+        println!(
+            "{:>5} {kind} {first:?}\n        {}",
+            seeds.len(),
+            seeds[0].1.chars().take(300).collect::<String>()
+        );
     }
 }

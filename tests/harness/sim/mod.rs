@@ -6,6 +6,11 @@
 //! delivered and resolved with what protocol.md §2.6 promises; [`Coverage`] says which interesting states came up;
 //! [`shrink`] takes everything out of a failing schedule that it does not need.
 
+#![allow(
+    clippy::struct_excessive_bools,
+    reason = "what is known of a thing in the world is many small facts"
+)]
+
 mod act;
 mod checker;
 mod client;
@@ -20,7 +25,7 @@ mod trace;
 mod world;
 
 pub use act::{Act, Fate, Forgotten, Lie, Step};
-pub use checker::Checker;
+pub use checker::{Checker, Disk, Key, PERSONAL, Place, Stored, key, place};
 pub use coverage::{Coverage, Sometimes};
 pub use net::Way;
 pub use plan::{ClientPlan, Commits, DialFaults, Fleet, Plan, ServerPlan};

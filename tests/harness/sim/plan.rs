@@ -114,8 +114,13 @@ impl Plan {
     /// Draws the plan of a seed.
     pub fn draw(rng: &mut Rng) -> Self {
         let mut rare = |most: u8| if rng.u8(..3) == 0 { rng.u8(..=most) } else { 0 };
-        let dial =
-            DialFaults { refused: rare(60), hang: rare(30), http: rare(40), other: rare(20), dropped: rare(40) };
+        let dial = DialFaults {
+            refused: rare(60),
+            hang: rare(30),
+            http: rare(40),
+            other: rare(20),
+            dropped: rare(40),
+        };
         let server = ServerPlan::draw(rng);
         let slow = rng.u8(..8) == 0;
         let count = rng.usize(1..=3);

@@ -50,7 +50,7 @@ pub(super) fn draw(rng: &mut Rng, plan: &Plan) -> Vec<Step> {
         let act = user(rng, plan);
         at_random(rng, act);
     }
-    let faults = rng.usize(1..1 + (plan.chaos / SECOND / 4).max(2) as usize);
+    let faults = rng.usize(1..=(plan.chaos / SECOND / 4).max(2) as usize);
     for _ in 0..faults {
         if let Some(kind) = rng.choice(&kinds) {
             let act = kind(rng, plan);

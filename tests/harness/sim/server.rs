@@ -62,7 +62,15 @@ impl Server {
         config.content_bytes = plan.content_bytes;
         config.frame_bytes = 16 << 10;
         let hub = Hub::new(config.clone(), seed);
-        Self { hub, process: Process::Up, draining_until: None, dies_at_commit: None, due: None, config, seed }
+        Self {
+            hub,
+            process: Process::Up,
+            draining_until: None,
+            dies_at_commit: None,
+            due: None,
+            config,
+            seed,
+        }
     }
 
     /// The same with a bug on purpose.
@@ -86,8 +94,9 @@ impl Server {
     /// Looks up when the hub's deadline comes.
     pub(super) fn look_at_deadline(&mut self) {
         let deadline = self.hub.next_deadline().filter(|_| self.process == Process::Up);
-        self.due = deadline
-            .map(|deadline| u64::try_from(deadline.since_start().as_nanos().div_ceil(1000)).unwrap_or(u64::MAX));
+        self.due = deadline.map(|deadline| {
+            u64::try_from(deadline.since_start().as_nanos().div_ceil(1000)).unwrap_or(u64::MAX)
+        });
     }
 
     /// The process dies until `back`; the next one finds what the store has kept.

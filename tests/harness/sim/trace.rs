@@ -4,29 +4,29 @@ use super::{Micros, SECOND};
 
 /// The record of a run.
 #[derive(Debug)]
-pub struct Trace {
+pub(super) struct Trace {
     hash: u64,
     lines: Option<Vec<String>>,
 }
 
 impl Trace {
     /// A trace that also keeps lines, if `readable`.
-    pub fn new(readable: bool) -> Self {
+    pub(super) fn new(readable: bool) -> Self {
         Self { hash: 0xcbf2_9ce4_8422_2325, lines: readable.then(Vec::new) }
     }
 
     /// Whether anybody will read the lines.
-    pub fn is_readable(&self) -> bool {
+    pub(super) fn is_readable(&self) -> bool {
         self.lines.is_some()
     }
 
     /// Takes a number into the hash.
-    pub fn mix(&mut self, number: u64) {
+    pub(super) fn mix(&mut self, number: u64) {
         self.hash = (self.hash ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
     }
 
     /// Takes a text into the hash.
-    pub fn mix_text(&mut self, text: &str) {
+    pub(super) fn mix_text(&mut self, text: &str) {
         for chunk in text.as_bytes().chunks(8) {
             let mut bytes = [0; 8];
             bytes[..chunk.len()].copy_from_slice(chunk);
@@ -36,19 +36,19 @@ impl Trace {
     }
 
     /// Keeps a line, for readers only.
-    pub fn note(&mut self, at: Micros, who: &str, what: std::fmt::Arguments<'_>) {
+    pub(super) fn note(&mut self, at: Micros, who: &str, what: std::fmt::Arguments<'_>) {
         if let Some(lines) = &mut self.lines {
             lines.push(format!("{:>11.6}  {who:<8} {what}", at as f64 / SECOND as f64));
         }
     }
 
     /// Equal for equal runs.
-    pub fn hash(&self) -> u64 {
+    pub(super) fn hash(&self) -> u64 {
         self.hash
     }
 
     /// The lines, oldest first.
-    pub fn into_lines(self) -> Vec<String> {
+    pub(super) fn into_lines(self) -> Vec<String> {
         self.lines.unwrap_or_default()
     }
 }

@@ -40,9 +40,15 @@ impl Checker {
     /// The answer to a join arrives.
     pub fn join_answered(&mut self, conn: usize, place: Place, joined: &Joined) {
         let Some(since) = self.answers.joins.remove(&(conn, joined.reference.clone())) else { return };
-        let first = if joined.recovered { since.unwrap_or(0) + 1 } else { (joined.seq + 1).saturating_sub(joined.replay) };
+        let first = if joined.recovered {
+            since.unwrap_or(0) + 1
+        } else {
+            (joined.seq + 1).saturating_sub(joined.replay)
+        };
         if joined.recovered && since.is_none_or(|since| since > joined.seq) {
-            self.violated(format!("2.2: connection {conn} is said to be recovered from {since:?}: {joined:?}"));
+            self.violated(format!(
+                "2.2: connection {conn} is said to be recovered from {since:?}: {joined:?}"
+            ));
         }
         let jump = Some((first + joined.replay, joined.seq + 1));
         self.answers.courses.insert((conn, place), Course { epoch: joined.epoch.clone(), next: first, jump });
@@ -67,16 +73,22 @@ impl Checker {
         // What the log has forgotten during the replay cannot be in it.
         let forgotten = stamp.seq > next && oldest > next;
         if stamp.epoch != epoch || (stamp.seq != next && !forgotten) {
-            self.violated(format!("2.2: place {place} sends {}:{} where {epoch}:{next} follows", stamp.epoch, stamp.seq));
+            self.violated(format!(
+                "2.2: place {place} sends {}:{} where {epoch}:{next} follows",
+                stamp.epoch, stamp.seq
+            ));
         }
     }
 
     /// The answer to a history request arrives.
     pub fn history_answered(&mut self, conn: usize, history: &History) {
         let Some(after) = self.answers.requests.remove(&(conn, history.reference.clone())) else { return };
-        let seqs: Vec<u64> = history.messages.iter().filter_map(|message| Some(message.stamp.as_ref()?.seq)).collect();
+        let seqs: Vec<u64> =
+            history.messages.iter().filter_map(|message| Some(message.stamp.as_ref()?.seq)).collect();
         let ascending = seqs.windows(2).all(|pair| pair[1] == pair[0] + 1);
-        let begins = seqs.first().is_none_or(|first| if history.complete { *first == after + 1 } else { *first > after });
+        let begins = seqs
+            .first()
+            .is_none_or(|first| if history.complete { *first == after + 1 } else { *first > after });
         if !ascending || !begins {
             self.violated(format!(
                 "2.2: the messages after {after} are said to be {seqs:?}, complete: {}",

@@ -167,7 +167,9 @@ impl Checker {
             (false, Some(rejoin::messages::JoinReason::Forked)) => Some(Sometimes::ForkAtJoin),
             _ => None,
         };
-        state.into_iter().for_each(|state| self.cover.reach(state));
+        if let Some(state) = state {
+            self.cover.reach(state);
+        }
         if epochs == 0 {
             self.violated(format!("2.4: u{client} has joined place {place}, which has no log"));
         }
@@ -271,7 +273,10 @@ impl Checker {
             Next::Any => {}
             Next::Exactly(epoch, seq) if epoch == stamp.epoch && (seq == stamp.seq || known) => {}
             other => {
-                let text = format!("3: u{client} is told {}:{} ({key:?}), and next was {other:?}", stamp.epoch, stamp.seq);
+                let text = format!(
+                    "3: u{client} is told {}:{} ({key:?}), and next was {other:?}",
+                    stamp.epoch, stamp.seq
+                );
                 self.violated(text);
             }
         }
@@ -312,10 +317,10 @@ impl Checker {
         *times += 1;
         let twice = *times > copies || feed.delivered.contains(&index);
         let last = feed.last_unstamped.replace(ordinal);
-        let mut hole = last.is_some_and(|last| ordinal != last + 1);
-        if hole && feed.may_jump > 0 && last.is_some_and(|last| ordinal > last) {
+        let mut gaping = last.is_some_and(|last| ordinal != last + 1);
+        if gaping && feed.may_jump > 0 && last.is_some_and(|last| ordinal > last) {
             feed.may_jump -= 1;
-            hole = false;
+            gaping = false;
         }
         if twice {
             self.violated(format!("2: {key:?} was delivered twice to u{client}"));
@@ -323,7 +328,7 @@ impl Checker {
         if home != place {
             self.violated(format!("4: {key:?} of place {home} was delivered in {place}"));
         }
-        if hole {
+        if gaping {
             self.violated(format!("3: u{client} is told number {ordinal} of place {place} after {last:?}"));
         }
     }
@@ -365,7 +370,8 @@ impl Checker {
         for (place, epoch, seq) in disk {
             let known = self.feeds.committed.get(&(client, *place));
             if known.is_none_or(|known| !known.contains(&(epoch.clone(), *seq))) {
-                let text = format!("2.4: u{client} has stored {epoch}:{seq} of place {place}, never committed");
+                let text =
+                    format!("2.4: u{client} has stored {epoch}:{seq} of place {place}, never committed");
                 self.violations.push(text);
             }
             self.feed(client, *place).next = Next::Exactly(epoch.clone(), seq + 1);
@@ -376,18 +382,22 @@ impl Checker {
     pub fn caught_up(&mut self, client: usize, place: Place) {
         let (epoch, head) = self.truth.seen(place);
         let Some(epoch) = epoch.cloned() else { return };
-        let end = Stamp { id: epoch.clone(), epoch: epoch.clone(), seq: head + 1, replay: false, origin: None };
+        let end =
+            Stamp { id: epoch.clone(), epoch: epoch.clone(), seq: head + 1, replay: false, origin: None };
         let known = self.knows_all_before(client, place, &end);
         let feed = self.feed(client, place);
         let last = feed.last;
-        let behind = !known && match &feed.next {
-            Next::Exactly(now, seq) => *now != epoch || *seq != head + 1,
-            Next::Any => false,
-            Next::Unjoined | Next::AfterGap => true,
-        };
+        let behind = !known
+            && match &feed.next {
+                Next::Exactly(now, seq) => *now != epoch || *seq != head + 1,
+                Next::Any => false,
+                Next::Unjoined | Next::AfterGap => true,
+            };
         let next = feed.next.clone();
         if behind {
-            self.violated(format!("9: u{client} waits for {next:?} of place {place}, which is at {epoch}:{head}"));
+            self.violated(format!(
+                "9: u{client} waits for {next:?} of place {place}, which is at {epoch}:{head}"
+            ));
         } else if let Some(record) = last.map(|last| self.truth.record(last))
             && record.lost
             && next == Next::Exactly(epoch, record.seq + 1)

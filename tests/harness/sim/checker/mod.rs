@@ -15,8 +15,8 @@ mod truth;
 
 pub use truth::{Key, PERSONAL, Place, Stored, key};
 
-use super::client::CANARY;
 use super::Micros;
+use super::client::CANARY;
 use super::coverage::{Coverage, Sometimes};
 use answers::Answers;
 use feeds::Feeds;
@@ -52,6 +52,9 @@ pub struct Checker {
     /// Some server has repeated a message, or numbered one in a way that looks like a fork.
     pub lied: bool,
 }
+
+/// What a client's disk holds: the sends and the positions.
+pub type Disk = (Vec<Key>, Vec<(Place, Id, u64)>);
 
 /// A room's place; `@me` is the stream of `user`.
 pub fn place(room: &str, user: usize) -> Place {
@@ -116,7 +119,11 @@ impl Checker {
             count += 1;
             let expected = self.truth.seen(place).1 + 1;
             if stored.seq != expected {
-                self.violated(format!("3: place {place} numbers a message {} after {}", stored.seq, expected - 1));
+                self.violated(format!(
+                    "3: place {place} numbers a message {} after {}",
+                    stored.seq,
+                    expected - 1
+                ));
                 break;
             }
             self.appended(place, stored.key, Some((stored.seq, stored.id)));
@@ -205,7 +212,8 @@ impl Checker {
             Event::Notification(notification) => {
                 let data = notification.data.as_deref().unwrap_or("").trim_matches('"');
                 self.delivered(client, place("@me", user), key(data), Some(&notification.stamp));
-                let state = if notification.stamp.replay { Sometimes::NotifiedLater } else { Sometimes::Notified };
+                let state =
+                    if notification.stamp.replay { Sometimes::NotifiedLater } else { Sometimes::Notified };
                 self.cover.reach(state);
             }
             Event::Gap(gap) => self.gap(client, place(&gap.room, user), gap),
@@ -216,7 +224,9 @@ impl Checker {
                     self.out(client, place(&change.room, user));
                 }
             }
-            Event::Joined(joined) => self.roster(client, place(&joined.room, user), joined.members.as_deref()),
+            Event::Joined(joined) => {
+                self.roster(client, place(&joined.room, user), joined.members.as_deref());
+            }
             Event::Presence(presence) => {
                 self.cover.reach(Sometimes::PresenceTold);
                 self.roster(client, place(&presence.room, user), presence.members.as_deref());
@@ -240,7 +250,9 @@ impl Checker {
             (Some(Mode::Plain), Mode::Extended) => Some(Sometimes::Upgraded),
             _ => None,
         };
-        state.into_iter().for_each(|state| self.cover.reach(state));
+        if let Some(state) = state {
+            self.cover.reach(state);
+        }
     }
 
     fn state(&mut self, client: usize, change: &rejoin::StateChange) {
@@ -271,9 +283,9 @@ impl Checker {
     }
 
     /// A client's process dies. Its disk, if it has one, holds these sends and these positions.
-    pub fn died(&mut self, client: usize, disk: Option<(&[Key], &[(Place, Id, u64)])>) {
-        self.sends_died(client, disk.map(|(sends, _)| sends));
-        self.feeds_restarted(client, disk.map_or(&[], |(_, positions)| positions));
+    pub fn died(&mut self, client: usize, disk: Option<&Disk>) {
+        self.sends_died(client, disk.map(|(sends, _)| sends.as_slice()));
+        self.feeds_restarted(client, disk.map_or(&[], |(_, positions)| positions.as_slice()));
         self.link_restarted(client);
         self.modes.remove(&client);
     }

@@ -180,7 +180,8 @@ impl Checker {
             let appended = copies.iter().any(|copy| self.truth.record(*copy).epoch == epoch);
             let refused = self.sends.all.get(before).is_some_and(|before| before.refused);
             if !appended && !refused {
-                let text = format!("2.3: {key:?} was appended as {pid}:{pseq} and {before:?} before it was not");
+                let text =
+                    format!("2.3: {key:?} was appended as {pid}:{pseq} and {before:?} before it was not");
                 self.violations.push(text);
             }
         }
@@ -228,7 +229,10 @@ impl Checker {
     pub fn acked_by_server(&mut self, ack: &Ack) {
         let found = self.truth.by_id(&ack.id).map(|index| self.truth.record(index));
         if found.is_none_or(|record| record.seq != ack.seq || record.epoch.as_ref() != Some(&ack.epoch)) {
-            self.violated(format!("1: the server acks {} as number {}, which its log lacks", ack.id, ack.seq));
+            self.violated(format!(
+                "1: the server acks {} as number {}, which its log lacks",
+                ack.id, ack.seq
+            ));
         }
     }
 
@@ -267,7 +271,8 @@ impl Checker {
             sent.refused |= !nack.retry && nack.code != Code::UnknownProducer;
             return;
         }
-        let line = sent.transmissions.iter().rev().find(|one| one.reference.as_ref() == Some(&nack.reference));
+        let line =
+            sent.transmissions.iter().rev().find(|one| one.reference.as_ref() == Some(&nack.reference));
         let pid = line.and_then(|one| one.line.as_ref()).map(|(pid, _)| pid);
         let now = (self.truth.seen(sent.place).0.cloned(), self.truth.forks(sent.place));
         if let Some((at, epoch, forks)) = pid.and_then(|pid| self.sends.used.get(pid))
@@ -286,7 +291,9 @@ impl Checker {
             _ if !nack.retry => Some(Sometimes::RefusedForGood),
             _ => None,
         };
-        state.into_iter().for_each(|state| self.cover.reach(state));
+        if let Some(state) = state {
+            self.cover.reach(state);
+        }
         let Some(key) = self.sends.references.get(&(conn, nack.reference.clone())).copied() else { return };
         self.lands(key);
         if let Some(sent) = self.sends.all.get_mut(&key) {
@@ -325,10 +332,8 @@ impl Checker {
                 }
             }
             DeliveryStatus::Unknown => self.says_unknown(key, appended),
-            DeliveryStatus::Written => {
-                if !transmitted {
-                    self.violated(format!("7: {key:?} is written and was never transmitted"));
-                }
+            DeliveryStatus::Written if !transmitted => {
+                self.violated(format!("7: {key:?} is written and was never transmitted"));
             }
             _ => {}
         }
@@ -422,8 +427,13 @@ impl Checker {
 
     /// Every send of the processes that live has its outcome (invariant 7).
     pub(super) fn check_outcomes(&mut self) {
-        let open: Vec<Key> =
-            self.sends.all.iter().filter(|(_, sent)| sent.alive && sent.outcome.is_none()).map(|(key, _)| *key).collect();
+        let open: Vec<Key> = self
+            .sends
+            .all
+            .iter()
+            .filter(|(_, sent)| sent.alive && sent.outcome.is_none())
+            .map(|(key, _)| *key)
+            .collect();
         for key in open {
             self.violated(format!("7: {key:?} has no outcome"));
         }

@@ -74,7 +74,12 @@ fn outcome(number: u64, status: DeliveryStatus) -> Event {
 }
 
 fn gap(after: u64, before: u64, reason: GapReason) -> Event {
-    Event::Gap(Gap { epoch: Some(epoch()), after: Some(after), before: Some(before), ..Gap::unknown("room0".into(), reason) })
+    Event::Gap(Gap {
+        epoch: Some(epoch()),
+        after: Some(after),
+        before: Some(before),
+        ..Gap::unknown("room0".into(), reason)
+    })
 }
 
 #[test]
@@ -201,7 +206,7 @@ fn a_number_used_for_two_sends_and_one_too_many_in_flight_are_found() {
     assert!(first(&checker).starts_with("8:"), "{}", first(&checker));
     let mut checker = observer();
     checker.transmitted((1, 1), 0, true, Some(&id(1)), Some(&line(1)), 8);
-    checker.died(1, Some((&[], &[])));
+    checker.died(1, Some(&(Vec::new(), Vec::new())));
     assert!(first(&checker).starts_with("2.3:"), "{}", first(&checker));
 }
 
@@ -223,7 +228,9 @@ fn what_a_plain_connection_misses_is_found() {
     checker.event(0, 0, &plain(3));
     assert_eq!(first(&checker), "");
     let mut checker = observer();
-    checker.plain_down(r#"{"type":"message","roomId":"room0","userId":"u1","content":"u1-1","timestamp":"","seq":1}"#);
+    checker.plain_down(
+        r#"{"type":"message","roomId":"room0","userId":"u1","content":"u1-1","timestamp":"","seq":1}"#,
+    );
     assert!(first(&checker).starts_with("2:"), "{}", first(&checker));
     let mut checker = observer();
     checker.plain_up(r#"{"type":"ping","t":0}"#);

@@ -25,7 +25,6 @@ pub(super) struct Record {
     pub(super) key: Key,
     pub(super) epoch: Option<Id>,
     pub(super) seq: u64,
-    pub(super) id: Option<Id>,
     /// Its number in its room through all epochs.
     pub(super) ordinal: u64,
     /// The store has lost it since.
@@ -116,7 +115,7 @@ impl Truth {
             self.by_place.entry((place, epoch, seq)).or_default().push(index);
         }
         let ordinal = log.ordinals;
-        self.records.push(Record { place, key, epoch, seq, id, ordinal, lost: false, cropped: false });
+        self.records.push(Record { place, key, epoch, seq, ordinal, lost: false, cropped: false });
         self.by_key.entry(key).or_default().push(index);
         index
     }

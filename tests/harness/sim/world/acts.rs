@@ -1,10 +1,10 @@
 //! What users do.
 
 use super::World;
+use crate::sim::Micros;
 use crate::sim::act::Act;
 use crate::sim::checker::{Key, place};
 use crate::sim::coverage::Sometimes;
-use crate::sim::Micros;
 use rejoin::{Command, Join, Name, Outgoing, SendId, State};
 use std::time::Duration;
 

@@ -1,13 +1,13 @@
 //! Faults as they strike.
 
 use super::{Happening, World};
+use crate::sim::SECOND;
 use crate::sim::act::Act;
 use crate::sim::checker::PERSONAL;
 use crate::sim::client::Death;
 use crate::sim::coverage::Sometimes;
 use crate::sim::net::{Packet, Way};
 use crate::sim::server::{Crash, Process};
-use crate::sim::SECOND;
 use rejoin::{Input, Name};
 use rejoin_server::hub;
 use std::time::Duration;
@@ -122,7 +122,11 @@ impl World {
                 self.server.look_at_deadline();
                 let open = self.conns.iter().any(|conn| conn.server_open && conn.client_open);
                 if time > 12 * SECOND && open {
-                    let conns = self.conns.iter().enumerate().filter(|(_, conn)| conn.server_open && conn.client_open);
+                    let conns = self
+                        .conns
+                        .iter()
+                        .enumerate()
+                        .filter(|(_, conn)| conn.server_open && conn.client_open);
                     self.outlived = conns.map(|(index, _)| index).collect();
                 }
                 self.at(until, Happening::ServerBack);

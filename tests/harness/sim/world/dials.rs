@@ -146,7 +146,13 @@ impl World {
         Some(Server::moment(self.now + life).monotonic)
     }
 
-    pub(super) fn dial_ends(&mut self, client: usize, process: u64, id: ConnId, result: Result<usize, DialError>) {
+    pub(super) fn dial_ends(
+        &mut self,
+        client: usize,
+        process: u64,
+        id: ConnId,
+        result: Result<usize, DialError>,
+    ) {
         let same = self.processes[client] == process && self.clients[client].session.is_some();
         let awaited = same && self.clients[client].dialing.contains(&id);
         self.clients[client].dialing.retain(|dialing| !same || *dialing != id);

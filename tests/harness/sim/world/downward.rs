@@ -50,7 +50,8 @@ impl World {
         if newest && matches!(code, 1000 | 4003 | 4004 | 4009 | 4014 | 4500..=4899) {
             self.checker.terminal_code(client);
         }
-        let outbox = self.clients[client].session.as_ref().map_or(0, |session| session.diagnostics().outbox_len);
+        let outbox =
+            self.clients[client].session.as_ref().map_or(0, |session| session.diagnostics().outbox_len);
         if code == 1009 && outbox > 0 {
             self.checker.cover.reach(Sometimes::TooLargeClose);
         }

@@ -65,7 +65,9 @@ impl World {
     /// What has changed and must not be on the disk before anything else is stored a little later.
     fn stores_some_time(&mut self, client: usize) {
         let state = &mut self.clients[client];
-        let Some(session) = state.session.as_ref().filter(|_| state.plan.stores && !state.will_store) else { return };
+        let Some(session) = state.session.as_ref().filter(|_| state.plan.stores && !state.will_store) else {
+            return;
+        };
         if session.changes() != state.stored {
             state.will_store = true;
             let delay = state.rng.u64(..SECOND / 2);

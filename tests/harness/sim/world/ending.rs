@@ -64,9 +64,11 @@ impl World {
 
     /// How long what waits needs at the rate and latency of this world.
     fn longest_drain(&self) -> Micros {
-        let waiting = |client: &super::Client| client.session.as_ref().map_or(0, |s| s.diagnostics().outbox_len);
+        let waiting =
+            |client: &super::Client| client.session.as_ref().map_or(0, |s| s.diagnostics().outbox_len);
         let most = self.clients.iter().map(waiting).sum::<usize>() as Micros;
-        let by_rate = self.plan.server.rate.map_or(0, |rate| (most as f64 / rate * 2e6) as Micros);
+        // The slowest rate lets one pass each second.
+        let by_rate = self.plan.server.rate.map_or(0, |_| 2 * most * SECOND);
         let by_latency = most * self.plan.latency.1 * 3 / self.plan.server.in_flight;
         // A fate may show only in a replay that is paged in small parts.
         let pages = self.checker.appended_count() as Micros / self.plan.server.replay;
@@ -88,12 +90,14 @@ impl World {
             let Some(session) = &self.clients[client].session else { continue };
             let (state, left) = (session.state(), session.diagnostics().outbox_len);
             if !session.is_ready() {
-                self.checker.violated(format!("9: u{client} is not back after the faults stopped: {state:?}"));
+                self.checker
+                    .violated(format!("9: u{client} is not back after the faults stopped: {state:?}"));
             }
             let (speaks, wanted) = (self.speaks(client), &self.clients[client].wanted);
             let waits = self.checker.given(client, |at| !speaks || !wanted.contains(&(at as usize)));
             if left > waits {
-                self.checker.violated(format!("9: u{client} is back but its outbox does not drain: {left} left"));
+                self.checker
+                    .violated(format!("9: u{client} is back but its outbox does not drain: {left} left"));
             }
         }
         // Twice: the first messages show forks that nobody has had a chance to see, and what is lost in them is lost.
@@ -114,11 +118,14 @@ impl World {
             .filter(|c| self.is_living(*c) && self.clients[*c].wanted.contains(&room))
             .collect();
         let at = place(&name, 0);
-        let leaving = (0..self.clients.len()).filter(|c| self.is_living(*c) && self.checker.is_leaving(*c, at));
+        let leaving =
+            (0..self.clients.len()).filter(|c| self.is_living(*c) && self.checker.is_leaving(*c, at));
         let leaving: BTreeSet<Name> = leaving.map(|c| self.clients[c].name.clone()).collect();
         let users: BTreeSet<Name> = expected.iter().map(|c| self.clients[*c].name.clone()).collect();
         // Who leaves is a member until the fate of the last sends is known.
-        if !members.is_superset(&users) || members.iter().any(|user| !users.contains(user) && !leaving.contains(user)) {
+        if !members.is_superset(&users)
+            || members.iter().any(|user| !users.contains(user) && !leaving.contains(user))
+        {
             self.checker.violated(format!("15: {name} has members {members:?}, expected {users:?}"));
             return;
         }

@@ -1,10 +1,10 @@
 //! What a server had better not say.
 
 use super::World;
+use crate::sim::Micros;
 use crate::sim::act::Lie;
 use crate::sim::coverage::Sometimes;
 use crate::sim::net::{Packet, Way};
-use crate::sim::Micros;
 
 /// Texts that are no frame, or frames of the future.
 const GARBAGE: [&str; 9] = [

@@ -11,6 +11,7 @@ mod processes;
 mod serving;
 mod upward;
 
+use super::Micros;
 use super::act::Step;
 use super::checker::Checker;
 use super::client::Client;
@@ -20,7 +21,6 @@ use super::plan::Plan;
 use super::server::Server;
 use super::setup::Setup;
 use super::trace::Trace;
-use super::Micros;
 use fastrand::Rng;
 use rejoin::messages::json::ServerDecoder;
 use rejoin::{ConnId, DialError, Input, Token, TokenError};
@@ -243,7 +243,9 @@ impl World {
         match happening {
             Happening::Arrive { conn, way: Way::Up, end, packet } => self.arrive_up(conn, end, packet),
             Happening::Arrive { conn, way: Way::Down, end, packet } => self.arrive_down(conn, end, packet),
-            Happening::DialEnds { client, process, id, result } => self.dial_ends(client, process, id, result),
+            Happening::DialEnds { client, process, id, result } => {
+                self.dial_ends(client, process, id, result);
+            }
             Happening::Accept { client, process, id, latency, token, offered } => {
                 self.accept(client, process, id, latency, token.as_ref(), offered);
             }

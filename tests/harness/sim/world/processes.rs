@@ -2,10 +2,10 @@
 
 use super::{Happening, World};
 use crate::sim::Micros;
-use crate::sim::checker::{Key, Place, key, place};
+use crate::sim::checker::{Disk, key, place};
 use crate::sim::coverage::Sometimes;
 use crate::sim::net::{Packet, Way};
-use rejoin::{Command, Id, Input, Join, Name, Session};
+use rejoin::{Command, Input, Join, Name, Session};
 
 impl World {
     /// A process begins: it takes up what is on the disk, then wants what its user wants.
@@ -52,17 +52,15 @@ impl World {
             self.hang_up(index);
         }
         let state = &self.clients[client];
-        let disk: Option<(Vec<Key>, Vec<(Place, Id, u64)>)> = state.disk.as_ref().map(|disk| {
+        let disk: Option<Disk> = state.disk.as_ref().map(|disk| {
             let sends = disk.sends.iter().filter_map(|send| key(&send.content)).collect();
             let positions = disk.positions.iter().map(|saved| {
                 (place(&saved.room, state.user), saved.position.epoch.clone(), saved.position.seq)
             });
             (sends, positions.collect())
         });
-        let empty = (Vec::new(), Vec::new());
-        let disk = disk.or_else(|| state.plan.stores.then_some(empty));
-        let stored = disk.as_ref().map(|(sends, positions)| (sends.as_slice(), positions.as_slice()));
-        self.checker.died(client, stored);
+        let disk = disk.or_else(|| state.plan.stores.then(Disk::default));
+        self.checker.died(client, disk.as_ref());
         self.clients[client].loses_its_memory();
         self.client_backlog[client].clear();
         let down = if self.calm { 0 } else { death.down };

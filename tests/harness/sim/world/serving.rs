@@ -51,10 +51,8 @@ impl World {
                     overfull.push(index);
                 }
             }
-            hub::Output::Offer { conn, text } => {
-                if self.conns[conn.0 as usize].down.queued() < 4 << 10 {
-                    self.send_down(conn.0 as usize, text);
-                }
+            hub::Output::Offer { conn, text } if self.conns[conn.0 as usize].down.queued() < 4 << 10 => {
+                self.send_down(conn.0 as usize, text);
             }
             hub::Output::WhenDrained { conn } => {
                 self.conns[conn.0 as usize].draining = true;

@@ -39,7 +39,8 @@ impl World {
 
     /// A packet came to a cut that was there from the beginning: both ends learn that the connection is gone.
     pub(super) fn broken(&mut self, index: usize, way: Way) {
-        if self.cut.is_some_and(|(cut, _)| cut == way) && index == 0 && !self.conns[index].pipe(way).vanishing {
+        if self.cut.is_some_and(|(cut, _)| cut == way) && index == 0 && !self.conns[index].pipe(way).vanishing
+        {
             self.cut = None;
             self.cut(index, 0);
         }
