@@ -23,7 +23,9 @@ fn conversation() -> Setup {
     let schedule = (1..).zip(acts).map(|(n, act)| Step { at: n * SECOND / 4, act }).collect();
     let mut plan = Plan::calm(2);
     plan.chaos = 6 * SECOND;
-    plan.clients[0].personal = true;
+    for client in plan.clients.iter_mut().take(1) {
+        client.personal = true;
+    }
     Setup::new(7, plan, schedule)
 }
 

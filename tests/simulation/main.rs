@@ -3,7 +3,13 @@
 //!
 //! `REJOIN_SEEDS`: how many, 20,000 if it is not set. `REJOIN_SEED`: only this one, with its story.
 //! `REJOIN_HASHES`: where to write the hashes of the first seeds, so that two builds can be compared.
-#![allow(clippy::panic, clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test"
+)]
 #![allow(clippy::cast_precision_loss, reason = "rates for a reader")]
 
 #[cfg(feature = "bugs")]
@@ -13,6 +19,7 @@ mod survey;
 mod sweep;
 
 use harness::sim::{Setup, shrink};
+use std::fmt::Write as _;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
@@ -71,7 +78,7 @@ fn the_same_seed_gives_the_same_run() {
         let first = Setup::of_seed(seed).play().hash;
         let second = Setup::of_seed(seed).play().hash;
         assert_eq!(first, second, "seed {seed}");
-        hashes.push_str(&format!("{seed} {first:016x}\n"));
+        let _ = writeln!(hashes, "{seed} {first:016x}");
     }
     if let Some(path) = std::env::var_os("REJOIN_HASHES") {
         std::fs::write(path, hashes).unwrap();

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 /// What many seeds came to.
 #[derive(Debug, Default)]
-pub struct Sweep {
+pub(crate) struct Sweep {
     /// The first seed that violates something.
-    pub bad: Option<u64>,
+    pub(crate) bad: Option<u64>,
     cover: Coverage,
     reached: Vec<u64>,
     happenings: Vec<u64>,
@@ -29,12 +29,12 @@ impl Sweep {
     }
 
     /// The states that no seed reached.
-    pub fn missing(&self) -> Vec<&'static str> {
+    pub(crate) fn missing(&self) -> Vec<&'static str> {
         Sometimes::ALL.iter().filter(|state| !self.cover.has(**state)).map(|state| state.text()).collect()
     }
 
     /// Prints how it went.
-    pub fn report(&self, seeds: u64) {
+    pub(crate) fn report(&self, seeds: u64) {
         for (state, count) in Sometimes::ALL.iter().zip(&self.reached) {
             println!("{count:>8}  {}", state.text());
         }
@@ -53,7 +53,7 @@ impl Sweep {
 }
 
 /// Plays the seeds from 0 on; stops at a violation.
-pub fn play(seeds: u64) -> Sweep {
+pub(crate) fn play(seeds: u64) -> Sweep {
     let start = Instant::now();
     let (next, bad) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
     let whole = Mutex::new(Sweep::default());

@@ -3,13 +3,13 @@
 use super::Checker;
 use super::truth::{Key, Place};
 use crate::sim::coverage::Sometimes;
+use rejoin::Id;
 use rejoin::messages::{Joined, Stamp};
-use rejoin::{Gap, GapReason, Id};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Which message may come next.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-enum Next {
+pub(super) enum Next {
     /// None: the room's join has not been answered in this process.
     #[default]
     Unjoined,
@@ -24,43 +24,43 @@ enum Next {
 /// One room at one client, in its current process.
 #[derive(Debug, Default)]
 pub(super) struct Feed {
-    next: Next,
+    pub(super) next: Next,
     /// The join on the current connection has been answered.
-    joined: bool,
+    pub(super) joined: bool,
     /// The user has left, and may begin anew.
-    left: bool,
+    pub(super) left: bool,
     /// The user has been told so, and has not asked again.
-    out: bool,
+    pub(super) out: bool,
     /// The user has asked for the room in this process.
-    asked: bool,
+    pub(super) asked: bool,
     /// The user wants to see what was said before.
-    wants_history: bool,
-    delivered: BTreeSet<usize>,
+    pub(super) wants_history: bool,
+    pub(super) delivered: BTreeSet<usize>,
     /// Deliveries without a stamp, by message.
-    unstamped: BTreeMap<Key, usize>,
+    pub(super) unstamped: BTreeMap<Key, usize>,
     /// The last message delivered without a stamp since the last announced hole.
-    last_unstamped: Option<u64>,
+    pub(super) last_unstamped: Option<u64>,
     /// Rooms left and joined again over one connection: what was on its way from before looks like after.
-    may_jump: u32,
+    pub(super) may_jump: u32,
     /// The last message delivered with a stamp.
-    last: Option<usize>,
-    held: bool,
+    pub(super) last: Option<usize>,
+    pub(super) held: bool,
     /// Where the last answer to a join said that a new beginning is.
-    begin: Option<(Id, u64)>,
+    pub(super) begin: Option<(Id, u64)>,
 }
 
 /// Everything told to all applications, and what they have dealt with.
 #[derive(Debug, Default)]
 pub(super) struct Feeds {
-    all: BTreeMap<(usize, Place), Feed>,
+    pub(super) all: BTreeMap<(usize, Place), Feed>,
     /// The positions each application has committed, in any of its processes.
-    committed: BTreeMap<(usize, Place), BTreeSet<(Id, u64)>>,
+    pub(super) committed: BTreeMap<(usize, Place), BTreeSet<(Id, u64)>>,
     /// What earlier processes were told.
-    before: BTreeMap<usize, BTreeSet<usize>>,
+    pub(super) before: BTreeMap<usize, BTreeSet<usize>>,
 }
 
 impl Checker {
-    fn feed(&mut self, client: usize, place: Place) -> &mut Feed {
+    pub(super) fn feed(&mut self, client: usize, place: Place) -> &mut Feed {
         self.feeds.all.entry((client, place)).or_default()
     }
 
@@ -89,18 +89,6 @@ impl Checker {
     /// Whether an application has not been told yet that it is out of a room.
     pub fn is_leaving(&self, client: usize, place: Place) -> bool {
         self.feeds.all.get(&(client, place)).is_none_or(|feed| !feed.out)
-    }
-
-    fn is_long(&self, client: usize, place: Place) -> bool {
-        self.feeds.all.get(&(client, place)).is_some_and(|feed| feed.delivered.len() > 48)
-    }
-
-    /// What is told from now on may be what has been told before: after a leave, from a position of the user's own.
-    fn begins_anew(&mut self, client: usize, place: Place) {
-        let feed = self.feeds.all.entry((client, place)).or_default();
-        feed.last = None;
-        let told = std::mem::take(&mut feed.delivered);
-        self.feeds.before.entry(client).or_default().extend(told);
     }
 
     /// An application is told that it has left a room, or is out of it for good.
@@ -175,64 +163,6 @@ impl Checker {
         }
     }
 
-    /// An application is told of a hole.
-    pub(super) fn gap(&mut self, client: usize, place: Place, gap: &Gap) {
-        let (epochs, forks, oldest) =
-            (self.truth.epochs(place), self.truth.forks(place), self.truth.oldest(place));
-        let feed = self.feed(client, place);
-        let next = match &feed.next {
-            Next::Exactly(epoch, seq) if gap.epoch.as_ref() == Some(epoch) => Some(*seq),
-            _ => None,
-        };
-        feed.last_unstamped = None;
-        feed.last = None;
-        let begin = feed.begin.take().filter(|_| feed.joined && gap.reason != GapReason::Reconnected);
-        feed.next = match (&gap.epoch, gap.before, begin) {
-            (Some(epoch), Some(before), _) => Next::Exactly(epoch.clone(), before),
-            (_, None, Some((epoch, start))) => Next::Exactly(epoch, start),
-            _ => Next::Any,
-        };
-        let names_it = matches!(gap.reason, GapReason::Trimmed | GapReason::Unavailable);
-        let mut wrong = None;
-        if let (Some(after), Some(before), true) = (gap.after, gap.before, names_it)
-            && before <= after + 1
-        {
-            wrong = Some("is no hole".to_owned());
-        }
-        if names_it
-            && let (Some(next), Some(after), Some(epoch)) = (next, gap.after, &gap.epoch)
-            && after + 1 != next
-            && !(next..=after).all(|seq| self.was_told(client, place, epoch, seq))
-        {
-            wrong = Some(format!("begins after {after}, and {next} was to come"));
-        }
-        let (state, real) = match gap.reason {
-            GapReason::Trimmed => {
-                let first = gap.after.map_or(next, |after| Some(after + 1));
-                (Sometimes::GapTrimmed, forks > 0 || first.is_none_or(|first| oldest > first))
-            }
-            GapReason::EpochChanged => (Sometimes::GapNewEpoch, epochs > 1),
-            GapReason::Forked => (Sometimes::GapForked, forks > 0 || self.lied),
-            GapReason::Reconnected => (Sometimes::GapReconnected, true),
-            _ => (Sometimes::GapUnavailable, true),
-        };
-        self.cover.reach(state);
-        if gap.reason == GapReason::Reconnected {
-            // On a plain server the place in the log is lost, and with it what would tell old from new.
-            self.begins_anew(client, place);
-        }
-        if gap.reason == GapReason::Forked && self.is_long(client, place) {
-            // So many ids are not remembered: what a replay repeats may be shown again.
-            self.begins_anew(client, place);
-        }
-        if !real {
-            wrong = Some("is not there".to_owned());
-        }
-        if let Some(wrong) = wrong {
-            self.violated(format!("3: a gap told to u{client} {wrong}: {gap:?}"));
-        }
-    }
-
     /// An application is told a message or a notification.
     pub(super) fn delivered(&mut self, client: usize, place: Place, key: Option<Key>, stamp: Option<&Stamp>) {
         let Some(key) = key else {
@@ -297,7 +227,7 @@ impl Checker {
     }
 
     /// Whether a message with this number was told to an application, in this stay or before.
-    fn was_told(&self, client: usize, place: Place, epoch: &Id, seq: u64) -> bool {
+    pub(super) fn was_told(&self, client: usize, place: Place, epoch: &Id, seq: u64) -> bool {
         let (now, before) = (self.feeds.all.get(&(client, place)), self.feeds.before.get(&client));
         self.truth.ever(place, epoch, seq).iter().any(|index| {
             now.is_some_and(|feed| feed.delivered.contains(index))

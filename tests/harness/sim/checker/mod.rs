@@ -6,7 +6,9 @@
 mod answers;
 mod feeds;
 mod frames;
+mod gaps;
 mod links;
+mod outcomes;
 mod rosters;
 mod sends;
 #[cfg(test)]
