@@ -139,6 +139,10 @@ pub(super) struct Conn {
     pub(super) last_message: Option<Text>,
     /// Frames the server forgets to send.
     pub(super) forgets: Option<(super::act::Forgotten, u8)>,
+    /// Its server is slow to say its first words: what it has to say waits until then.
+    pub(super) mute_until: Micros,
+    /// What waits.
+    pub(super) unsaid: Vec<Text>,
     /// It is cut in the place of the next ack.
     pub(super) cut_at_ack: bool,
     /// The client was told that its server is about to go.

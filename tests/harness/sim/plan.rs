@@ -17,6 +17,8 @@ pub struct DialFaults {
     pub other: u8,
     /// The connection is accepted and dropped soon after.
     pub dropped: u8,
+    /// The connection is accepted, and the server says nothing for longer than anybody waits.
+    pub mute: u8,
 }
 
 /// Who speaks the extended protocol.
@@ -120,6 +122,7 @@ impl Plan {
             http: rare(40),
             other: rare(20),
             dropped: rare(40),
+            mute: rare(12),
         };
         let server = ServerPlan::draw(rng);
         let slow = rng.u8(..8) == 0;

@@ -70,6 +70,18 @@ pub(super) fn draw(rng: &mut Rng, plan: &Plan) -> Vec<Step> {
             at_random(rng, act);
         }
     }
+    if plan.server.content_bytes < 4000 {
+        // Clients that have been told another limit make sends that are refused for good.
+        for index in 0..plan.clients.len() {
+            at_random(rng, Act::Lie { client: index, lie: Lie::Hello });
+        }
+        for _ in 0..12 {
+            let (client, room) = (client(rng, plan), rng.usize(..plan.rooms));
+            let count = rng.u8(1..4);
+            at_random(rng, Act::Send { client, room, count, padding: 1100, data: false, timeout: None });
+            at_random(rng, Act::Send { client, room, count, padding: 0, data: false, timeout: None });
+        }
+    }
     steps.sort_by_key(|step| step.at);
     steps
 }

@@ -37,6 +37,17 @@ impl Checker {
         self.answers.requests.insert((conn, request.reference.clone()), request.after);
     }
 
+    /// A server answers a join.
+    pub fn join_answered_by_server(&mut self, conn: usize, place: Place, joined: &Joined) {
+        let since = self.answers.joins.get(&(conn, joined.reference.clone())).copied().flatten();
+        let oldest = self.truth.oldest(place);
+        if let Some(since) = since.filter(|since| joined.recovered && oldest > since + 1) {
+            self.violated(format!(
+                "2.2: after {since} is said to be recovered, and the log begins at {oldest}"
+            ));
+        }
+    }
+
     /// The answer to a join arrives.
     pub fn join_answered(&mut self, conn: usize, place: Place, joined: &Joined) {
         let Some(since) = self.answers.joins.remove(&(conn, joined.reference.clone())) else { return };

@@ -23,7 +23,7 @@ use super::coverage::{Coverage, Sometimes};
 use answers::Answers;
 use feeds::Feeds;
 use links::Link;
-use rejoin::{Event, Id, Mode, RoomState, State};
+use rejoin::{CauseCode, Event, Id, Mode, RoomState, State};
 use rosters::Rosters;
 use sends::Sends;
 use std::collections::{BTreeMap, BTreeSet};
@@ -258,6 +258,9 @@ impl Checker {
     }
 
     fn state(&mut self, client: usize, change: &rejoin::StateChange) {
+        if change.cause.as_ref().is_some_and(|cause| cause.code == CauseCode::DeadPeer) {
+            self.cover.reach(Sometimes::DeadPeer);
+        }
         match change.state {
             State::Failed => {
                 self.ended(client);

@@ -263,6 +263,16 @@ impl Checker {
         }
     }
 
+    /// A client has dealt with an ack: it counts, whatever happened before.
+    pub fn ack_counts(&mut self, conn: usize, reference: &Id) {
+        let key = self.sends.references.get(&(conn, reference.clone())).copied();
+        let open =
+            |key: &Key| self.sends.all.get(key).is_some_and(|sent| sent.alive && sent.outcome.is_none());
+        if let Some(key) = key.filter(open) {
+            self.violated(format!("7: {key:?} was acked and has no outcome"));
+        }
+    }
+
     /// A server refuses a send over a connection.
     pub fn refused_by_server(&mut self, conn: usize, nack: &Nack) {
         let Some(key) = self.sends.references.get(&(conn, nack.reference.clone())).copied() else { return };

@@ -99,6 +99,8 @@ impl World {
         let extended = offered && gateway && self.server.speaks_extended();
         let dropped = !self.calm && rng.u8(..100) < self.plan.dial.dropped;
         let lifetime = rng.u64(..2 * SECOND);
+        let mute = !self.calm && extended && rng.u8(..100) < self.plan.dial.mute;
+        let silence = rng.u64(..4 * SECOND);
         let mut conn = Conn {
             client,
             id,
@@ -114,6 +116,8 @@ impl World {
             unflushed: None,
             last_message: None,
             forgets: None,
+            mute_until: if mute { self.now + 10 * SECOND + silence } else { 0 },
+            unsaid: Vec::new(),
             cut_at_ack: false,
             going_away: false,
             draining: false,
@@ -123,6 +127,9 @@ impl World {
             conn.pipe(way).cut_beyond(byte);
         }
         self.conns.push(conn);
+        if mute {
+            self.later(10 * SECOND + silence, Happening::Speaks { conn: index });
+        }
         if dropped {
             self.later(lifetime, Happening::Dropped { conn: index });
         }

@@ -42,7 +42,14 @@ impl World {
                 Input::Closed(id, Disconnect::Lost)
             }
         };
+        let acked = match &input {
+            Input::Received(_, ServerMessage::Ack(ack)) => Some(ack.reference.clone()),
+            _ => None,
+        };
         self.input(client, input);
+        if let Some(reference) = acked.filter(|_| self.clients[client].session.is_some()) {
+            self.checker.ack_counts(index, &reference);
+        }
     }
 
     fn closed_by_server(&mut self, client: usize, index: usize, code: u16) {

@@ -34,6 +34,7 @@ enum Happening {
     DialEnds { client: usize, process: u64, id: ConnId, result: Result<usize, DialError> },
     Accept { client: usize, process: u64, id: ConnId, latency: Micros, token: Option<Token>, offered: bool },
     Dropped { conn: usize },
+    Speaks { conn: usize },
     Flush { conn: usize, frame: u64 },
     TokenAnswer { client: usize, question: u64, result: Result<Token, TokenError> },
     Drained { conn: usize },
@@ -250,6 +251,7 @@ impl World {
                 self.accept(client, process, id, latency, token.as_ref(), offered);
             }
             Happening::Dropped { conn } => self.cut(conn, 0),
+            Happening::Speaks { conn } => self.speaks_at_last(conn),
             Happening::Flush { conn, frame } => self.flush_reported(conn, frame),
             Happening::TokenAnswer { client, question, result } => {
                 if self.clients[client].token_question == question {

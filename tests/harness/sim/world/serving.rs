@@ -120,7 +120,20 @@ impl World {
             self.checker.tampered(index);
             return;
         }
-        self.write(index, Way::Down, Packet::Text(text));
+        if self.conns[index].mute_until > self.now {
+            self.conns[index].unsaid.push(text);
+        } else {
+            self.write(index, Way::Down, Packet::Text(text));
+        }
+    }
+
+    /// A server that was slow to say its first words says all that has come together.
+    pub(super) fn speaks_at_last(&mut self, index: usize) {
+        for text in std::mem::take(&mut self.conns[index].unsaid) {
+            if self.conns[index].server_open {
+                self.write(index, Way::Down, Packet::Text(text));
+            }
+        }
     }
 
     fn observe_answer(&mut self, index: usize, kind: &str, text: &str) {
@@ -132,6 +145,8 @@ impl World {
             }
             Ok(ServerMessage::Joined(joined)) => {
                 self.enters(index, &joined.room);
+                let user = self.clients[self.conns[index].client].user;
+                self.checker.join_answered_by_server(index, place(&joined.room, user), &joined);
                 self.looks_mixed(&joined.room);
             }
             _ => self.checker.violated(format!("2.2: the server sends a {kind} that is none: {text}")),
