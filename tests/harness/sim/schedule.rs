@@ -70,11 +70,16 @@ pub(super) fn draw(rng: &mut Rng, plan: &Plan) -> Vec<Step> {
             at_random(rng, act);
         }
     }
-    if plan.server.content_bytes < 4000 {
-        // Clients that have been told another limit make sends that are refused for good.
-        for index in 0..plan.clients.len() {
-            at_random(rng, Act::Lie { client: index, lie: Lie::Hello });
+    if rng.u8(..10) == 0 {
+        // Somebody who does not like to wait.
+        let (client, begin) = (client(rng, plan), rng.u64(..plan.chaos));
+        for n in 0..12 {
+            steps.push(Step { at: begin + n * 2 * SECOND, act: Act::Reconnect { client } });
         }
+    }
+    let mut at_random = |rng: &mut Rng, act: Act| steps.push(Step { at: rng.u64(..plan.chaos), act });
+    if plan.server.content_bytes < 4000 {
+        // Clients are told another limit and make sends that are refused for good.
         for _ in 0..12 {
             let (client, room) = (client(rng, plan), rng.usize(..plan.rooms));
             let count = rng.u8(1..4);

@@ -53,7 +53,7 @@ impl Checker {
             // On a plain server the place in the log is lost, and with it what would tell old from new.
             self.begins_anew(client, place);
         }
-        if gap.reason == GapReason::Forked && self.is_long(client, place) {
+        if gap.reason == GapReason::Forked && (gap.after > Some(48) || self.is_long(client, place)) {
             // So many ids are not remembered: what a replay repeats may be shown again.
             self.begins_anew(client, place);
         }

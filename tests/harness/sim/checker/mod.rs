@@ -48,6 +48,8 @@ pub struct Checker {
     pub now: Micros,
     /// How long a server remembers a line.
     dedupe_window: Micros,
+    /// How many answers of a line.
+    pub answers_kept: u64,
     legacy: bool,
     /// The logs whose store was lost: their next epoch is another one.
     bereft: BTreeMap<Place, Id>,

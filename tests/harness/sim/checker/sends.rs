@@ -50,6 +50,9 @@ impl Sent {
     }
 }
 
+/// The last send of a producer: when it was appended, to which log, and its number.
+type Used = (Micros, Option<Id>, u32, u64);
+
 /// All sends of all clients.
 #[derive(Debug, Default)]
 pub(super) struct Sends {
@@ -61,8 +64,7 @@ pub(super) struct Sends {
     references: HashMap<(usize, Id), Key>,
     /// What a connection has not answered, by producer.
     in_flight: HashMap<(usize, Id), BTreeSet<Key>>,
-    /// When a producer's last send was appended, and to which log.
-    used: HashMap<Id, (Micros, Option<Id>, u32)>,
+    used: HashMap<Id, Used>,
     pub(super) acked: Vec<(Key, usize)>,
 }
 
@@ -185,7 +187,7 @@ impl Checker {
                 self.violations.push(text);
             }
         }
-        self.sends.used.insert(pid, (self.now, epoch, forks));
+        self.sends.used.insert(pid, (self.now, epoch, forks, pseq));
     }
 
     /// A client dies. What it had given to a connection must be on its disk, if it has one.
@@ -283,10 +285,12 @@ impl Checker {
         }
         let line =
             sent.transmissions.iter().rev().find(|one| one.reference.as_ref() == Some(&nack.reference));
-        let pid = line.and_then(|one| one.line.as_ref()).map(|(pid, _)| pid);
+        let Some((pid, pseq)) = line.and_then(|one| one.line.as_ref()) else { return };
         let now = (self.truth.seen(sent.place).0.cloned(), self.truth.forks(sent.place));
-        if let Some((at, epoch, forks)) = pid.and_then(|pid| self.sends.used.get(pid))
+        // Of a line that goes on, only so many answers are kept.
+        if let Some((at, epoch, forks, last)) = self.sends.used.get(pid)
             && now == (epoch.clone(), *forks)
+            && pseq + self.answers_kept > *last
             && self.now - at + 5 * SECOND < self.dedupe_window
         {
             self.violated(format!("2.3: the server has forgotten the line of {key:?}"));

@@ -16,7 +16,8 @@ impl World {
     /// A connection of a client that the server still has.
     fn served(&self, client: usize) -> Option<usize> {
         let index = self.clients.get(client)?.newest()?;
-        (self.conns[index].server_open && self.server.process == Process::Up).then_some(index)
+        let serves = self.conns[index].server_open && self.server.process == Process::Up;
+        (serves && !self.is_mute(index)).then_some(index)
     }
 
     pub(super) fn fault(&mut self, act: &Act) {

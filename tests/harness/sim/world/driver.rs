@@ -9,7 +9,7 @@ use crate::sim::net::{Packet, Way};
 use crate::sim::plan::Commits;
 use rejoin::messages::json::encode_client;
 use rejoin::{
-    ClientMessage, Command, Event, Input, Mode, Output, RoomState, ServerMessage, Session, TokenError,
+    ClientMessage, Command, Event, Input, Mode, Output, RoomState, ServerMessage, Session, State, TokenError,
 };
 
 impl World {
@@ -32,6 +32,9 @@ impl World {
         }
         if diagnostics.held > self.plan.held || diagnostics.held_bytes > 1 << 20 {
             self.checker.violated(format!("8: u{client} holds back more than it may: {diagnostics:?}"));
+        }
+        if session.state() == State::Closed && session.next_deadline().is_some() {
+            self.checker.violated(format!("14: u{client} is closed and has a timer"));
         }
         self.clients[client].look_at_deadline();
     }

@@ -116,7 +116,8 @@ impl World {
         let clients: Vec<Client> =
             (0..plan.clients.len()).map(|index| Client::new(index, rng.u64(..), &plan)).collect();
         let server = Server::new(&plan.server, rng.u64(..));
-        let checker = Checker::new(plan.server.dedupe_window, plan.legacy);
+        let mut checker = Checker::new(plan.server.dedupe_window, plan.legacy);
+        checker.answers_kept = plan.server.in_flight;
         let world = Self {
             schedule: setup.schedule.clone(),
             cut: setup.cut,

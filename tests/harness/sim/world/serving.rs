@@ -83,6 +83,7 @@ impl World {
     }
 
     fn send_down(&mut self, index: usize, text: hub::Text) {
+        let text = self.lied_about(text);
         let kind = text.strip_prefix("{\"type\":\"").and_then(|rest| rest.split('"').next()).unwrap_or("");
         if self.trace.is_readable() {
             self.trace.note(self.now, "server", format_args!("to {index}: {}", shortened(&text)));
@@ -120,11 +121,25 @@ impl World {
             self.checker.tampered(index);
             return;
         }
-        if self.conns[index].mute_until > self.now {
+        if self.is_mute(index) {
             self.conns[index].unsaid.push(text);
         } else {
             self.write(index, Way::Down, Packet::Text(text));
         }
+    }
+
+    /// A server with a small limit says that it takes more than it does: what is too large is refused for good.
+    fn lied_about(&self, text: hub::Text) -> hub::Text {
+        let bytes = self.plan.server.content_bytes;
+        if bytes >= 4000 || !text.starts_with("{\"type\":\"hello\"") {
+            return text;
+        }
+        text.replace(&format!("\"contentBytes\":{bytes}"), "\"contentBytes\":9000").into()
+    }
+
+    /// Whether what a server has to say over a connection still waits.
+    pub(super) fn is_mute(&self, index: usize) -> bool {
+        self.conns[index].mute_until > self.now || !self.conns[index].unsaid.is_empty()
     }
 
     /// A server that was slow to say its first words says all that has come together.
