@@ -111,5 +111,6 @@ impl Checker {
     /// What arrives over a connection is not what its server meant to send.
     pub fn tampered(&mut self, conn: usize) {
         self.answers.courses.retain(|(course, _), _| *course != conn);
+        self.answers.joins.retain(|(asked, _), _| *asked != conn);
     }
 }

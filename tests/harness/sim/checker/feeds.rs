@@ -237,7 +237,11 @@ impl Checker {
 
     fn unstamped(&mut self, client: usize, place: Place, key: Key) {
         let copies = self.truth.by_key(key);
-        let Some(index) = copies.last().copied() else {
+        // A lost copy and the one made after it look alike: it is the one that follows, if one does.
+        let next =
+            self.feeds.all.get(&(client, place)).and_then(|feed| feed.last_unstamped).map(|last| last + 1);
+        let follows = copies.iter().find(|copy| Some(self.truth.record(**copy).ordinal) == next);
+        let Some(index) = follows.or(copies.last()).copied() else {
             return self.violated(format!("4: {key:?} was delivered to u{client} but never sent by the hub"));
         };
         let (copies, record) = (copies.len(), self.truth.record(index));

@@ -297,6 +297,23 @@ impl Checker {
         }
     }
 
+    /// The server does not know a send's line (any more): what this connection alone was given of it is certainly not
+    /// appended.
+    fn disown(&mut self, conn: usize, key: Key) {
+        let pid = |sent: &Sent| Some(sent.transmissions.last()?.line.as_ref()?.0.clone());
+        let Some(line) = self.sends.all.get(&key).and_then(pid) else { return };
+        for (other, sent) in self.sends.all.range_mut((key.0, 0)..(key.0 + 1, 0)) {
+            let only_here = sent.transmissions.iter().all(|one| one.conn == conn);
+            if sent.outcome.is_none() && only_here && pid(sent).as_ref() == Some(&line) {
+                sent.disowned = true;
+                sent.transmissions.clear();
+                if let Some(flying) = self.sends.in_flight.get_mut(&(conn, line.clone())) {
+                    flying.remove(other);
+                }
+            }
+        }
+    }
+
     /// A client receives a nack on a connection.
     pub fn nack_received(&mut self, conn: usize, nack: &Nack) {
         let state = match nack.code {
@@ -312,14 +329,12 @@ impl Checker {
         self.lands(key);
         if let Some(sent) = self.sends.all.get_mut(&key) {
             sent.nacked = Some(nack.code);
-            let only_here = sent.transmissions.iter().all(|one| one.conn == conn);
-            if matches!(nack.code, Code::UnknownProducer | Code::SequenceGap) && only_here {
-                sent.disowned = true;
-                sent.transmissions.clear();
-            }
             if !nack.retry {
                 self.refused.insert((key.0, sent.place));
             }
+        }
+        if matches!(nack.code, Code::UnknownProducer | Code::SequenceGap) {
+            self.disown(conn, key);
         }
     }
 }

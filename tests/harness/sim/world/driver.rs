@@ -138,6 +138,8 @@ impl World {
             ClientMessage::JoinRoom { room, request: Some(request) } => {
                 self.checker.join_asked(index, place(room, user), request);
             }
+            // As on a plain server: without a name there is no answer.
+            ClientMessage::JoinRoom { .. } | ClientMessage::LeaveRoom { .. } => self.checker.tampered(index),
             ClientMessage::History(request) => self.checker.history_asked(index, request),
             _ => {}
         }
