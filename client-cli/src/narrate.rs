@@ -95,7 +95,7 @@ impl Narrator {
                 self.notice(&format!("{} joined {}", plain_name(user), plain_name(room)));
             }
             Event::Gap(gap) => self.rooms.gap(&gap.room),
-            Event::ServerError { message } => {
+            Event::ServerError { message, .. } => {
                 self.notice(&format!("the server says: {}", sanitise::line(message)));
             }
             Event::Garbled { error } => {
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_loss_says_what_happens_next_and_the_return_what_may_be_missing() {
-        let gap = Event::Gap(Gap { room: "lobby".into(), reason: GapReason::Reconnected });
+        let gap = Event::Gap(Gap::unknown("lobby".into(), GapReason::Reconnected));
         assert_eq!(
             told(&[joined(), lost(1), gap, joined()]),
             "* joined lobby\n* connection lost; retrying in 3 s\n\
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn what_a_server_says_cannot_act_on_the_terminal() {
         let events = [
-            Event::ServerError { message: "\u{1b}[2Jno\nbob: hi".to_owned() },
+            Event::ServerError { message: "\u{1b}[2Jno\nbob: hi".to_owned(), code: None },
             Event::Garbled { error: "\u{9b}x".into() },
             Event::UserJoined { room: "lo\u{202e}".into(), user: "a\nb".into() },
         ];

@@ -145,7 +145,7 @@ impl Sender {
                         self.unechoed.remove(at);
                     }
                 }
-                Some(Event::ServerError { message }) => {
+                Some(Event::ServerError { message, .. }) => {
                     // It does not say which one it means: one of those that have not come back.
                     self.unechoed.pop_front();
                     self.complain(None, &format!("the server says: {}", sanitise::line(&message)), "server");

@@ -8,7 +8,7 @@
 use rejoin::messages::json::{ServerDecoder, encode_client};
 use rejoin::{
     Command, Config, ConnId, DeliveryStatus, DialError, DialErrorKind, Disconnect, Event, Input, Moment,
-    Outgoing, Output, SendId, Session, State, Timestamp,
+    Name, Outgoing, Output, SendId, Session, State, Timestamp,
 };
 use std::io;
 use std::net::TcpStream;
@@ -71,7 +71,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut socket: Option<Socket> = None;
     let mut inputs = vec![
         Input::Command(Command::Connect),
-        Input::Command(Command::Join(room.as_str().into())),
+        Input::Command(Command::Join(Name::from(room.as_str()).into())),
         Input::Command(Command::Send(Outgoing {
             id: SendId(1),
             room: room.as_str().into(),

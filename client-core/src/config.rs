@@ -10,6 +10,12 @@ pub struct Config {
     pub link: LinkConfig,
     /// The sends on their way.
     pub outbox: OutboxLimits,
+    /// Offer the extended protocol. `true` by default; a server that does not speak it never notices.
+    pub extended: bool,
+    /// Most messages held back while a hole before them is being filled: 1,024 by default.
+    pub max_held: usize,
+    /// Most bytes of them: 1 MiB by default.
+    pub max_held_bytes: usize,
     /// Most rooms at once: 256 by default.
     pub max_rooms: usize,
     /// Most bytes of one message's content: 1 MiB by default. A server may allow less.
@@ -24,6 +30,9 @@ impl Default for Config {
         Self {
             link: LinkConfig::default(),
             outbox: OutboxLimits::default(),
+            extended: true,
+            max_held: 1024,
+            max_held_bytes: 1 << 20,
             max_rooms: 256,
             max_content: 1 << 20,
             max_unflushed: 256 << 10,

@@ -1,10 +1,12 @@
 //! What an application is told.
 
+use crate::id::Id;
 use crate::link::StateChange;
-use crate::messages::Message;
+use crate::messages::{Code, Epoch, JoinReason, Message, Notification, Presence, Signal};
 use crate::name::Name;
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 /// The caller's own number for a send; its outcome comes back under it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,10 +18,14 @@ pub struct SendId(pub u64);
 pub enum Event<P = String, N = Name> {
     /// The connection's state changed.
     State(StateChange),
+    /// What this connection can promise is known, or has changed. Comes before anything that depends on it.
+    Mode(Mode),
     /// Connected, the mode is decided and every wanted room is joined (plain: its join is written).
     Ready(Mode),
     /// A room's membership changed.
     Room(RoomChange<N>),
+    /// Extended: the server confirmed a membership. Comes before a gap, if there is one, and before the replay.
+    Joined(JoinedRoom<N>),
     /// A message in a room.
     Message(Message<P, N>),
     /// Somebody joined a room.
@@ -29,6 +35,21 @@ pub enum Event<P = String, N = Name> {
         /// Who joined.
         user: N,
     },
+    /// Extended: somebody left a room.
+    UserLeft {
+        /// The room.
+        room: N,
+        /// Who left.
+        user: N,
+    },
+    /// Extended: who is in a room, where joins and leaves do not say it.
+    Presence(Presence<N>),
+    /// Extended: something ephemeral, `typing` for instance.
+    Signal(Box<Signal<P, N>>),
+    /// Extended: something for this user alone.
+    Notification(Box<Notification<P, N>>),
+    /// A send of an earlier run is taken up again under this number; its outcome follows.
+    Restored(Box<Restored<P, N>>),
     /// Messages of a room were missed. Comes before any later message of that room.
     Gap(Gap<N>),
     /// The final outcome of a send: exactly one for each.
@@ -37,6 +58,8 @@ pub enum Event<P = String, N = Name> {
     ServerError {
         /// Its words. Hostile text.
         message: P,
+        /// Extended: why.
+        code: Option<Code>,
     },
     /// The server sent a text that is no frame; it was skipped, nothing else is lost.
     Garbled {
@@ -56,15 +79,48 @@ pub enum Event<P = String, N = Name> {
 pub enum Mode {
     /// The base contract: sends at most once, messages missed while away are gone and said to be.
     Plain,
+    /// The extended protocol: every send is answered and made once, missed messages are replayed.
+    Extended,
 }
 
 impl Mode {
-    /// `plain`
+    /// `plain` or `extended`
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Plain => "plain",
+            Self::Extended => "extended",
         }
     }
+}
+
+/// A confirmed membership.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JoinedRoom<N = Name> {
+    /// The room.
+    pub room: N,
+    /// Whether everything since the last position follows.
+    pub recovered: bool,
+    /// How many messages are replayed.
+    pub replayed: u64,
+    /// Why it does not.
+    pub reason: Option<JoinReason>,
+    /// Who is in the room.
+    pub members: Option<Vec<N>>,
+    /// How many are, when they are too many to name.
+    pub member_count: Option<u64>,
+}
+
+/// A send of an earlier run, from a stored state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored<P = String, N = Name> {
+    /// Its number in this run.
+    pub id: SendId,
+    /// Where it goes.
+    pub room: N,
+    /// What it says.
+    pub content: P,
+    /// The caller's own name for it.
+    pub reference: Option<Box<str>>,
 }
 
 /// A change of membership.
@@ -88,6 +144,10 @@ pub enum RoomState {
     Left,
     /// Never asked for: the name is no room name, or there are too many rooms.
     Refused,
+    /// The server refused the join for good. Not asked for again.
+    Failed(Code),
+    /// The server removed the user. Not rejoined.
+    Removed(Code),
 }
 
 impl RoomState {
@@ -98,6 +158,8 @@ impl RoomState {
             Self::Joined => "joined",
             Self::Left => "left",
             Self::Refused => "refused",
+            Self::Failed(_) => "failed",
+            Self::Removed(_) => "removed",
         }
     }
 }
@@ -107,8 +169,21 @@ impl RoomState {
 pub struct Gap<N = Name> {
     /// The room they were in.
     pub room: N,
+    /// The life of the log that the numbers belong to.
+    pub epoch: Option<Epoch>,
+    /// The last message before the hole; `None`: not known.
+    pub after: Option<u64>,
+    /// The first message behind it; `None`: not known, maybe none is missing.
+    pub before: Option<u64>,
     /// Why they are missing.
     pub reason: GapReason,
+}
+
+impl<N> Gap<N> {
+    /// A hole of which nothing is known but the reason.
+    pub fn unknown(room: N, reason: GapReason) -> Self {
+        Self { room, epoch: None, after: None, before: None, reason }
+    }
 }
 
 /// Why messages are missing.
@@ -117,6 +192,14 @@ pub struct Gap<N = Name> {
 pub enum GapReason {
     /// The connection was lost, and a plain server keeps nothing: how many is unknown, maybe none.
     Reconnected,
+    /// The log began anew: what was in the old one and not received is lost.
+    EpochChanged,
+    /// The log has other messages where this client had received some: the store lost a suffix.
+    Forked,
+    /// The log does not go back far enough.
+    Trimmed,
+    /// The server did not hand the messages out though it was asked again.
+    Unavailable,
 }
 
 impl GapReason {
@@ -124,6 +207,10 @@ impl GapReason {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Reconnected => "reconnected",
+            Self::EpochChanged => "epoch_changed",
+            Self::Forked => "forked",
+            Self::Trimmed => "trimmed",
+            Self::Unavailable => "unavailable",
         }
     }
 }
@@ -140,11 +227,18 @@ pub struct Delivery<N = Name> {
 }
 
 /// What became of a send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeliveryStatus {
     /// The operating system took every byte. All that a plain connection can say.
     Written,
+    /// Extended: it is in the room's log, once.
+    Acked {
+        /// The message's id.
+        id: Id,
+        /// Its number in the log.
+        seq: u64,
+    },
     /// Part of it may have left before the connection was lost: it arrived, or it did not.
     Unknown,
     /// Certainly not sent.
@@ -173,6 +267,12 @@ pub enum SendFailure {
     /// The client is closed or failed.
     #[error("the client is closed")]
     Closed,
+    /// The server refused it for good.
+    #[error("the server refused it: {}", .0.as_str())]
+    Refused(Code),
+    /// The stored state belongs to another user than the token.
+    #[error("the stored message belongs to another user")]
+    UserChanged,
     /// The application took it back in time.
     #[error("cancelled before it was sent")]
     Cancelled,
@@ -188,6 +288,8 @@ impl SendFailure {
             Self::Expired => "expired",
             Self::Timeout => "timeout",
             Self::Closed => "closed",
+            Self::Refused(code) => code.as_str(),
+            Self::UserChanged => "user_changed",
             Self::Cancelled => "cancelled",
         }
     }

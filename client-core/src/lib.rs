@@ -41,12 +41,13 @@
 //! no socket at all:
 //!
 //! ```
-//! use rejoin::{ClientMessage, Command, Config, Event, Input, Message, Moment, Output, ServerMessage, Session};
+//! use rejoin::{ClientMessage, Command, Config, Event, Input, Message, Moment, Name, Output, ServerMessage, Session};
 //! use std::time::Duration;
 //!
 //! let mut session: Session = Session::new(Config::default(), 42);
 //! let mut now = Moment::default();
-//! let mut inputs = vec![Input::Command(Command::Join("lobby".into())), Input::Command(Command::Connect)];
+//! let lobby = Name::from("lobby");
+//! let mut inputs = vec![Input::Command(Command::Join(lobby.into())), Input::Command(Command::Connect)];
 //! let mut heard = Vec::new();
 //! while heard.is_empty() {
 //!     // 1. Say what happened, and when.
@@ -61,13 +62,9 @@
 //!             // Write, flush, and say so. This "server" answers a join with a message.
 //!             Output::Send { conn, frame, message } => {
 //!                 inputs.push(Input::Flushed(conn, frame));
-//!                 if let ClientMessage::JoinRoom { room } = message {
-//!                     let greeting = Message {
-//!                         room,
-//!                         user: "server".into(),
-//!                         content: "welcome".to_owned(),
-//!                         timestamp: "2026-01-01T00:00:00.000Z".to_owned(),
-//!                     };
+//!                 if let ClientMessage::JoinRoom { room, .. } = message {
+//!                     let (welcome, when) = ("welcome".to_owned(), "2026-01-01T00:00:00.000Z".to_owned());
+//!                     let greeting = Message::plain(room, "server".into(), welcome, when);
 //!                     inputs.push(Input::Received(conn, ServerMessage::Message(greeting)));
 //!                 }
 //!             }
@@ -117,6 +114,7 @@ mod cause;
 pub mod close;
 mod config;
 mod event;
+mod id;
 mod limiter;
 mod link;
 mod liveness;
@@ -126,6 +124,7 @@ mod name;
 mod native;
 mod outbox;
 mod rooms;
+mod saved;
 mod session;
 mod time;
 mod token;
@@ -133,11 +132,13 @@ mod token;
 pub use cause::{Cause, CauseCode, DialError, DialErrorKind, Disconnect};
 pub use config::Config;
 pub use event::{
-    Delivery, DeliveryStatus, Event, Gap, GapReason, Mode, RoomChange, RoomState, SendFailure, SendId,
+    Delivery, DeliveryStatus, Event, Gap, GapReason, JoinedRoom, Mode, Restored, RoomChange, RoomState,
+    SendFailure, SendId,
 };
+pub use id::{ID_CHARS, Id, IdError};
 pub use link::{ConnId, Hint, LinkConfig, State, StateChange};
 pub use liveness::LivenessConfig;
-pub use messages::{ClientMessage, Message, ServerMessage};
+pub use messages::{ClientMessage, Message, Position, ServerMessage};
 pub use name::{Name, ROOM_NAME_CHARS, RoomNameError, check_room_name, is_invisible};
 #[cfg(feature = "native")]
 pub use native::{
@@ -145,6 +146,7 @@ pub use native::{
     Receipt, SendError, Sending, Snapshot, TlsError, TokenPlace,
 };
 pub use outbox::{OutboxLimits, Outgoing, Overflow, Payload};
-pub use session::{Command, Diagnostics, Input, Output, Session};
+pub use saved::{Saved, SavedLine, SavedPosition, SavedSend, Transmitted};
+pub use session::{Command, Diagnostics, Input, Join, Output, Session};
 pub use time::{Moment, Timestamp};
 pub use token::{Credentials, Token, TokenError};

@@ -5,6 +5,7 @@
 
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
 use crate::time::Timestamp;
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -60,8 +61,19 @@ pub struct Outgoing<P, N> {
     pub room: N,
     /// What it says.
     pub content: P,
+    /// Extended: any JSON beside the text; natively its text.
+    pub data: Option<P>,
+    /// The caller's own name for it, stored with it.
+    pub reference: Option<Box<str>>,
     /// How long it may wait for a connection, if shorter than the outbox's limit.
     pub timeout: Option<Duration>,
+}
+
+impl<P, N> Outgoing<P, N> {
+    /// A send with nothing but its text.
+    pub fn new(id: SendId, room: N, content: P) -> Self {
+        Self { id, room, content, data: None, reference: None, timeout: None }
+    }
 }
 
 #[derive(Debug)]

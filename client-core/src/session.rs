@@ -2,7 +2,7 @@
 
 mod io;
 
-pub use io::{Command, Diagnostics, Input, Output};
+pub use io::{Command, Diagnostics, Input, Join, Output};
 
 use crate::config::Config;
 use crate::event::{
@@ -91,6 +91,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             Input::Closed(conn, how) => self.link.closed(now, conn, how),
             Input::Token(result) => self.link.token(now, result),
             Input::Hint(hint) => self.link.hint(now, hint),
+            Input::Busy(_) | Input::Restore(_) => {}
             Input::Tick => {
                 self.link.tick(now);
                 self.outbox.expire(now, &mut self.outcomes);
@@ -162,8 +163,11 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                     self.event(Event::UserJoined { room, user });
                 }
             }
-            ServerMessage::Error { message } => self.event(Event::ServerError { message }),
-            ServerMessage::Unknown => self.diagnostics.unknown_frames += 1,
+            ServerMessage::Error { message, refusal } => {
+                let code = refusal.map(|refusal| refusal.code);
+                self.event(Event::ServerError { message, code });
+            }
+            _ => self.diagnostics.unknown_frames += 1,
         }
     }
 
@@ -183,11 +187,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             Command::Connect => self.link.connect(now),
             Command::Reconnect => self.link.reconnect(now),
             Command::Close => self.link.close(now),
-            Command::Join(room) => self.join(room),
+            Command::Join(join) => self.join(join.room),
             Command::Leave(room) => self.leave(&room),
             Command::Send(send) => self.send(now, send),
             Command::Cancel(id) => self.outcomes.extend(self.outbox.cancel(id)),
             Command::SetToken(token) => self.link.set_token(now, token),
+            Command::Commit { .. } | Command::Signal { .. } | Command::Presence(_) => {}
         }
     }
 
@@ -221,7 +226,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 let frame = wire.last_frame + 1;
                 entry.membership = Membership::Joining { frame };
                 wire.ready = false;
-                self.write(ClientMessage::JoinRoom { room: room.clone() });
+                self.write(ClientMessage::join(room.clone()));
             }
             (Membership::Absent | Membership::Left, None) => entry.membership = Membership::Absent,
         }
@@ -256,7 +261,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
         }
         for room in done {
-            self.write(ClientMessage::LeaveRoom { room: room.clone() });
+            self.write(ClientMessage::leave(room.clone()));
             self.room_changed(room, RoomState::Left);
         }
     }
@@ -324,7 +329,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             Action::FetchToken { rejected } => Output::FetchToken { rejected },
             Action::Dial { conn, endpoint, attempt, token } => {
                 self.diagnostics.dials += 1;
-                Output::Dial { conn, endpoint, attempt, token }
+                Output::Dial { conn, endpoint, attempt, token, extended: false, url: None }
             }
             Action::Ping(conn) => Output::Ping { conn },
             Action::Close { conn, code } => Output::Close { conn, code },
@@ -352,12 +357,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
         for (room, seen_before) in &joins {
             if *seen_before {
-                self.event(Event::Gap(Gap { room: room.clone(), reason: GapReason::Reconnected }));
+                self.event(Event::Gap(Gap::unknown(room.clone(), GapReason::Reconnected)));
             }
         }
         let none = joins.is_empty();
         for (room, _) in joins {
-            self.write(ClientMessage::JoinRoom { room });
+            self.write(ClientMessage::join(room));
         }
         if none {
             self.ready();
@@ -377,7 +382,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         while self.outbox.has_waiting() && self.outbox.written_bytes() < self.max_unflushed {
             let Some(wire) = &self.wire else { return };
             let Some((room, content)) = self.outbox.transmit(wire.last_frame + 1) else { return };
-            self.write(ClientMessage::SendMessage { room, content });
+            self.write(ClientMessage::send(room, content));
         }
     }
 }

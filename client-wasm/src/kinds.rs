@@ -7,20 +7,10 @@ macro_rules! kinds {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(crate) enum $kind { $($name),+ }
 
+        #[allow(dead_code, reason = "read for inputs only, and written for both")]
         impl $kind {
-            const ALL: &[Self] = &[$(Self::$name),+];
-
-            /// The number the page uses for it.
-            #[expect(dead_code, reason = "each direction needs one of the two")]
-            pub(crate) fn number(self) -> u32 {
-                self as u32 + 1
-            }
-
-            /// The kind with this number.
-            #[expect(dead_code, reason = "each direction needs one of the two")]
-            pub(crate) fn from_number(number: u32) -> Option<Self> {
-                Self::ALL.get(usize::try_from(number).ok()?.checked_sub(1)?).copied()
-            }
+            /// By number, from 1.
+            pub(crate) const ALL: &[Self] = &[$(Self::$name),+];
         }
 
         #[cfg(not(target_family = "wasm"))]

@@ -11,12 +11,14 @@
 
 extern crate alloc;
 
+mod frames;
 mod inputs;
 mod kinds;
 mod machine;
 pub mod names;
 mod numbers;
 mod outputs;
+mod texts;
 mod value;
 
 pub use machine::Machine;
@@ -33,3 +35,6 @@ static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_all
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     core::arch::wasm32::unreachable()
 }
+
+#[cfg(test)]
+mod tests;

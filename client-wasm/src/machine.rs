@@ -1,14 +1,20 @@
 //! The exported object.
 
-use crate::inputs::{Entry, read};
+use crate::frames;
+use crate::inputs;
 use crate::numbers::{count, duration, float, millis};
-use crate::outputs::{SLOTS, write};
-use crate::value::{PageSession, Released};
+use crate::outputs;
+use crate::texts::Texts;
+use crate::value::{Handle, PageSession, Released, Value};
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::time::Duration;
 use rejoin::backoff::Policy;
-use rejoin::{Config, Credentials, Moment, Timestamp, Token};
+use rejoin::{Config, Credentials, Message, Moment, Timestamp, Token};
 use wasm_bindgen::prelude::wasm_bindgen;
+
+/// No input or output has more fields.
+const SLOTS: usize = 16;
 
 /// A session with numbers for everything.
 #[wasm_bindgen]
@@ -16,24 +22,27 @@ use wasm_bindgen::prelude::wasm_bindgen;
 pub struct Machine {
     session: PageSession,
     released: Released,
+    history: Vec<Message<Value, Handle>>,
     slots: Box<[f64; SLOTS]>,
+    texts: Texts,
 }
 
 #[wasm_bindgen]
 impl Machine {
     /// A machine that is idle. `seed` is any number below 2^53; `credentials` is 0 for none, 1 for one token for
-    /// good, 2 for a source; zeros elsewhere stand for the default.
+    /// good, 2 for a source; zeros stand for the default.
     #[wasm_bindgen(constructor)]
     pub fn new(
         seed: f64,
         endpoints: u32,
         credentials: u32,
+        plain: bool,
         legacy: bool,
         max_attempts: u32,
         send_ttl: f64,
     ) -> Self {
-        let mut config = Config::default();
-        // A page can neither ping a plain server nor see its pings.
+        let mut config = Config { extended: !plain, ..Config::default() };
+        // A page can neither send nor see the pings of WebSocket.
         config.link.liveness.can_ping = false;
         config.link.endpoints = usize::try_from(endpoints).unwrap_or(1);
         config.link.max_attempts = (max_attempts > 0).then_some(max_attempts);
@@ -51,29 +60,49 @@ impl Machine {
         Self {
             session: PageSession::new(config, count(seed)),
             released: Released::default(),
+            history: Vec::new(),
             slots: Box::new([0.0; SLOTS]),
+            texts: Texts::new(),
         }
     }
 
-    /// Says what happened: a number of `Input` with its arguments, at this time by the monotonic and the wall clock.
-    #[expect(clippy::too_many_arguments, reason = "numbers cost nothing at this border, anything else does")]
-    #[expect(clippy::many_single_char_names, reason = "what they are is the kind's to say")]
-    pub fn input(&mut self, monotonic: f64, wall: f64, kind: u32, a: f64, b: f64, c: f64, d: f64, e: f64) {
+    /// Says what happened at this time by the monotonic and the wall clock: a number of `Input`, its fields in the
+    /// slots, and so many bytes of ids in the texts.
+    pub fn input(&mut self, kind: u32, monotonic: f64, wall: f64, ids: usize) {
         let now = Moment::new(Timestamp::new(duration(monotonic)), duration(wall));
-        let entry = Entry { a, b, c, d, e, released: &self.released };
-        if let Some(input) = read(kind, &entry) {
+        let mut fields = frames::Fields {
+            slots: self.slots.iter(),
+            ids: &mut self.texts.read(ids),
+            released: &self.released,
+            history: &mut self.history,
+        };
+        if let Some(input) = inputs::read(kind, &mut fields) {
             self.session.handle(now, input);
         }
     }
 
-    /// The next thing to do, a number of `Output` with its fields in the slots; 0 when there is none.
+    /// The next thing to do, a number of `Output` with its fields in the slots and the texts; 0 when there is none.
     pub fn poll(&mut self) -> u32 {
-        self.session.poll().map_or(0, |output| write(output, &mut self.slots))
+        let Some(output) = self.session.poll() else { return 0 };
+        *self.slots = [0.0; SLOTS];
+        self.texts.clear();
+        let mut fields = outputs::Fields { slots: self.slots.iter_mut(), texts: &mut self.texts };
+        outputs::write(output, &mut fields) as u32 + 1
     }
 
     /// Where the slots are in the module's memory.
     pub fn slots(&self) -> *const f64 {
         self.slots.as_ptr()
+    }
+
+    /// Where the texts are.
+    pub fn texts(&self) -> *const u8 {
+        self.texts.as_ptr()
+    }
+
+    /// How many bytes of ids the last output has.
+    pub fn ids(&self) -> usize {
+        self.texts.len()
     }
 
     /// When to say that the time has come, in milliseconds of the monotonic clock; −1 if nothing is waited for.
@@ -88,7 +117,7 @@ impl Machine {
         self.released.next().unwrap_or(0)
     }
 
-    /// One of the counts, by its place in `js/client.ts`.
+    /// One of the counts, by its place in `js/diagnostics.ts`.
     pub fn count(&self, which: u32) -> f64 {
         let counts = self.session.diagnostics();
         match which {
@@ -102,5 +131,22 @@ impl Machine {
             7 => float(u64::try_from(counts.outbox_bytes).unwrap_or(u64::MAX)),
             _ => counts.rtt.map_or(-1.0, millis),
         }
+    }
+}
+
+/// The page's side of the slots and the texts.
+#[cfg(test)]
+impl Machine {
+    pub(crate) fn put(&mut self, fields: &[f64], ids: &str) {
+        *self.slots = [0.0; SLOTS];
+        for (slot, field) in self.slots.iter_mut().zip(fields) {
+            *slot = *field;
+        }
+        self.texts.clear();
+        self.texts.put(ids);
+    }
+
+    pub(crate) fn get(&self) -> (Vec<f64>, String) {
+        (self.slots.to_vec(), self.texts.text())
     }
 }

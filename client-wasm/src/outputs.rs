@@ -3,163 +3,284 @@
 use crate::kinds::kinds;
 use crate::names;
 use crate::numbers::{float, millis};
+use crate::texts::Texts;
 use crate::value::{Handle, Value};
-use rejoin::{ClientMessage, DeliveryStatus, Event, Output, SendFailure, State, StateChange};
-
-/// Most fields an output has.
-pub(crate) const SLOTS: usize = 8;
+use rejoin::{
+    ClientMessage, DeliveryStatus, Event, Output, Position, RoomState, SendFailure, State, StateChange,
+};
 
 kinds!(
-    /// What the machine wants done, or tells. The fields are in the slots in the order given here.
+    /// What the machine wants done, or tells, with its fields in the order of the slots; ids are in the texts.
     OutputKind, OUTPUTS:
     // rejected
     FetchToken,
-    // connection, URL, whether to give the token
+    // connection, URL, whether to give the token, whether to offer the extended protocol, whether to go where the
+    // server sent us
     Dial,
-    // connection, frame, room
-    SendJoin, SendLeave,
-    // connection, frame, room, value
+    Save,
+    // connection, frame, room, history + 1 or 0, seq of `since`; ref, since's epoch and id
+    SendJoin,
+    // connection, frame, room; ref
+    SendLeave,
+    // connection, frame, room, value, pseq; ref, pid, epoch
     SendMessage,
+    // connection, frame, room, after, limit; ref, epoch
+    SendHistory,
+    // connection, frame, room
+    SendPresence,
+    // connection, frame, room, value
+    SendSignal,
+    // connection, frame, t
+    SendPing,
+    // connection, frame; ref
+    SendAuth,
     // connection, code
     Close, Abandon,
     // state, attempt, when in ms or −1, cause, the cause's number, whether it will retry
     State,
     // mode
-    Ready,
-    // room, state
+    Mode, Ready,
+    // room, state, code
     Room,
-    // value
-    Message,
-    // room, user
-    UserJoined,
-    // room, reason
+    // room, frame, recovered, replayed, reason
+    Joined,
+    // frame
+    Message, Notification,
+    // room, frame
+    UserJoined, UserLeft, Members, Signal,
+    // room, reason, after or −1, before or −1; epoch
     Gap,
-    // send, status (1 written, 2 unknown, 3 failed), failure
+    // send, status, failure, code, seq; id
     Delivery,
-    // value
+    // value, code
     ServerError,
     Garbled,
     // Of a kind this version does not pass on.
     Nothing,
 );
 
-/// Puts the fields into the slots and gives the kind's number.
-pub(crate) fn write(output: Output<Value, Handle>, slots: &mut [f64; SLOTS]) -> u32 {
-    let mut put = |fields: &[f64]| {
-        for (slot, field) in slots.iter_mut().zip(fields) {
-            *slot = *field;
-        }
-    };
-    let kind = match output {
-        Output::FetchToken { rejected } => {
-            put(&[truth(rejected)]);
-            OutputKind::FetchToken
-        }
-        Output::Dial { conn, endpoint, token, .. } => {
-            let endpoint = u32::try_from(endpoint).unwrap_or(0);
-            put(&[float(conn.0), f64::from(endpoint), truth(token.is_some())]);
-            OutputKind::Dial
-        }
-        Output::Send { conn, frame, message } => {
-            let (kind, room, value) = frame_of(&message);
-            put(&[float(conn.0), float(frame), f64::from(room), f64::from(value)]);
-            kind
-        }
-        Output::Close { conn, code } => {
-            put(&[float(conn.0), f64::from(code)]);
-            OutputKind::Close
-        }
-        Output::Abandon { conn, code } => {
-            put(&[float(conn.0), f64::from(code)]);
-            OutputKind::Abandon
-        }
-        Output::Event(event) => return event_of(event, put),
-        _ => OutputKind::Nothing,
-    };
-    kind.number()
+/// Where the fields of an output go.
+#[derive(Debug)]
+pub(crate) struct Fields<'a> {
+    pub(crate) slots: core::slice::IterMut<'a, f64>,
+    pub(crate) texts: &'a mut Texts,
 }
 
-fn frame_of(message: &ClientMessage<Value, Handle>) -> (OutputKind, Handle, u32) {
-    match message {
-        ClientMessage::JoinRoom { room } => (OutputKind::SendJoin, *room, 0),
-        ClientMessage::LeaveRoom { room } => (OutputKind::SendLeave, *room, 0),
-        ClientMessage::SendMessage { room, content } => (OutputKind::SendMessage, *room, content.handle()),
-        _ => (OutputKind::Nothing, 0, 0),
+impl Fields<'_> {
+    #[inline(never)]
+    fn put(&mut self, field: f64) -> &mut Self {
+        if let Some(slot) = self.slots.next() {
+            *slot = field;
+        }
+        self
+    }
+
+    #[inline(never)]
+    fn count(&mut self, count: u64) -> &mut Self {
+        self.put(float(count))
+    }
+
+    #[inline(never)]
+    fn small(&mut self, number: u32) -> &mut Self {
+        self.put(f64::from(number))
+    }
+
+    #[inline(never)]
+    fn truth(&mut self, yes: bool) -> &mut Self {
+        self.put(f64::from(u8::from(yes)))
+    }
+
+    #[inline(never)]
+    fn maybe(&mut self, count: Option<u64>) -> &mut Self {
+        self.put(count.map_or(-1.0, float))
+    }
+
+    #[inline(never)]
+    fn text(&mut self, text: &str) -> &mut Self {
+        self.texts.put(text);
+        self
+    }
+
+    /// The number under which a frame's members or user are kept by the page.
+    fn frame_of(&mut self, members: Option<&[Handle]>) -> &mut Self {
+        self.small(members.and_then(<[_]>::first).copied().unwrap_or(0))
     }
 }
 
-fn event_of(event: Event<Value, Handle>, mut put: impl FnMut(&[f64])) -> u32 {
-    let kind = match event {
-        Event::State(change) => {
-            put(&state_of(&change));
-            OutputKind::State
+/// Puts the fields into their places and gives the kind.
+pub(crate) fn write(output: Output<Value, Handle>, fields: &mut Fields<'_>) -> OutputKind {
+    match output {
+        Output::FetchToken { rejected } => {
+            fields.truth(rejected);
+            OutputKind::FetchToken
+        }
+        Output::Dial { conn, endpoint, token, extended, url, .. } => {
+            let endpoint = u32::try_from(endpoint).unwrap_or(0);
+            fields.count(conn.0).small(endpoint).truth(token.is_some()).truth(extended).truth(url.is_some());
+            OutputKind::Dial
+        }
+        Output::Save => OutputKind::Save,
+        Output::Send { conn, frame, message } => {
+            fields.count(conn.0).count(frame);
+            frame_of(&message, fields)
+        }
+        Output::Close { conn, code } => {
+            fields.count(conn.0).small(u32::from(code));
+            OutputKind::Close
+        }
+        Output::Abandon { conn, code } => {
+            fields.count(conn.0).small(u32::from(code));
+            OutputKind::Abandon
+        }
+        Output::Event(event) => event_of(event, fields),
+        _ => OutputKind::Nothing,
+    }
+}
+
+fn frame_of(message: &ClientMessage<Value, Handle>, fields: &mut Fields<'_>) -> OutputKind {
+    match message {
+        ClientMessage::JoinRoom { room, request } => {
+            fields.small(*room);
+            if let Some(request) = request {
+                fields.count(request.history.map_or(0, |history| history.saturating_add(1)));
+                fields.text(&request.reference);
+                if let Some(Position { epoch, seq, id }) = &request.since {
+                    fields.count(*seq).text(epoch).text(id);
+                }
+            }
+            OutputKind::SendJoin
+        }
+        ClientMessage::LeaveRoom { room, reference } => {
+            fields.small(*room).text(reference.as_deref().unwrap_or(""));
+            OutputKind::SendLeave
+        }
+        ClientMessage::SendMessage { room, content, tag, .. } => {
+            fields.small(*room).small(content.handle());
+            if let Some(tag) = tag {
+                fields.text(&tag.reference);
+                if let Some(line) = &tag.line {
+                    fields.count(line.pseq).text(&line.pid).text(&line.epoch);
+                }
+            }
+            OutputKind::SendMessage
+        }
+        ClientMessage::History(request) => {
+            fields.small(request.room).count(request.after).count(request.limit);
+            fields.text(&request.reference).text(&request.epoch);
+            OutputKind::SendHistory
+        }
+        ClientMessage::Presence { room } => {
+            fields.small(*room);
+            OutputKind::SendPresence
+        }
+        ClientMessage::Signal { room, data, .. } => {
+            fields.small(*room).small(data.as_ref().map_or(0, Value::handle));
+            OutputKind::SendSignal
+        }
+        ClientMessage::Ping { t } => {
+            fields.count(*t);
+            OutputKind::SendPing
+        }
+        ClientMessage::Auth { reference, .. } => {
+            fields.text(reference);
+            OutputKind::SendAuth
+        }
+        _ => OutputKind::Nothing,
+    }
+}
+
+fn event_of(event: Event<Value, Handle>, fields: &mut Fields<'_>) -> OutputKind {
+    match event {
+        Event::State(change) => state_of(&change, fields),
+        Event::Mode(mode) => {
+            fields.small(names::mode(&mode));
+            OutputKind::Mode
         }
         Event::Ready(mode) => {
-            put(&[f64::from(names::mode(&mode))]);
+            fields.small(names::mode(&mode));
             OutputKind::Ready
         }
         Event::Room(change) => {
-            put(&[f64::from(change.room), f64::from(names::room_state(&change.state))]);
+            fields.small(change.room).small(names::room_state(&change.state));
+            if let RoomState::Failed(code) | RoomState::Removed(code) = change.state {
+                fields.small(names::code(code));
+            }
             OutputKind::Room
         }
+        Event::Joined(joined) => {
+            fields.small(joined.room).frame_of(joined.members.as_deref()).truth(joined.recovered);
+            fields.count(joined.replayed).small(names::join_reason(joined.reason));
+            OutputKind::Joined
+        }
         Event::Message(message) => {
-            put(&[f64::from(message.content.handle())]);
+            fields.small(message.content.handle());
             OutputKind::Message
         }
+        Event::Notification(notification) => {
+            fields.small(notification.data.as_ref().map_or(0, Value::handle));
+            OutputKind::Notification
+        }
         Event::UserJoined { room, user } => {
-            put(&[f64::from(room), f64::from(user)]);
+            fields.small(room).small(user);
             OutputKind::UserJoined
         }
+        Event::UserLeft { room, user } => {
+            fields.small(room).small(user);
+            OutputKind::UserLeft
+        }
+        Event::Presence(presence) => {
+            fields.small(presence.room).frame_of(presence.members.as_deref());
+            OutputKind::Members
+        }
+        Event::Signal(signal) => {
+            fields.small(signal.room).small(signal.user);
+            OutputKind::Signal
+        }
         Event::Gap(gap) => {
-            put(&[f64::from(gap.room), f64::from(names::gap_reason(&gap.reason))]);
+            fields.small(gap.room).small(names::gap_reason(&gap.reason)).maybe(gap.after).maybe(gap.before);
+            fields.text(gap.epoch.as_deref().unwrap_or(""));
             OutputKind::Gap
         }
         Event::Delivery(delivery) => {
-            let (status, failure) = status_of(delivery.status);
-            put(&[float(delivery.id.0), status, failure]);
+            fields.count(delivery.id.0);
+            status_of(&delivery.status, fields);
             OutputKind::Delivery
         }
-        Event::ServerError { message } => {
-            put(&[f64::from(message.handle())]);
+        Event::ServerError { message, code } => {
+            fields.small(message.handle()).small(code.map_or(0, names::code));
             OutputKind::ServerError
         }
         Event::Garbled { .. } => OutputKind::Garbled,
         _ => OutputKind::Nothing,
-    };
-    kind.number()
+    }
 }
 
-fn state_of(change: &StateChange) -> [f64; 6] {
+fn state_of(change: &StateChange, fields: &mut Fields<'_>) -> OutputKind {
     let (attempt, retry_at) = match change.state {
         State::Reconnecting { attempt, retry_at } | State::Suspended { attempt, retry_at } => {
             (attempt, retry_at)
         }
         _ => (0, None),
     };
-    let (cause, number, will_retry) = match &change.cause {
-        Some(cause) => (names::cause(&cause.code), cause.code.number().unwrap_or(0), cause.will_retry),
-        None => (0, 0, false),
-    };
-    [
-        f64::from(names::state(&change.state)),
-        f64::from(attempt),
-        retry_at.map_or(-1.0, |at| millis(at.since_start())),
-        f64::from(cause),
-        f64::from(number),
-        truth(will_retry),
-    ]
-}
-
-fn status_of(status: DeliveryStatus) -> (f64, f64) {
-    let failure = |why: SendFailure| f64::from(names::failure(&why));
-    match status {
-        DeliveryStatus::Written => (1.0, 0.0),
-        DeliveryStatus::Failed(why) => (3.0, failure(why)),
-        // One that is new here cannot be promised to have been made.
-        _ => (2.0, 0.0),
+    fields.small(names::state(&change.state)).small(attempt);
+    fields.put(retry_at.map_or(-1.0, |at| millis(at.since_start())));
+    if let Some(cause) = &change.cause {
+        fields.small(names::cause(&cause.code)).small(u32::from(cause.code.number().unwrap_or(0)));
+        fields.truth(cause.will_retry);
     }
+    OutputKind::State
 }
 
-fn truth(yes: bool) -> f64 {
-    f64::from(u8::from(yes))
+/// 1 written, 2 acked, 3 unknown, 4 failed.
+fn status_of(status: &DeliveryStatus, fields: &mut Fields<'_>) {
+    match status {
+        DeliveryStatus::Written => fields.small(1),
+        DeliveryStatus::Acked { id, seq } => fields.small(2).small(0).small(0).count(*seq).text(id),
+        DeliveryStatus::Failed(SendFailure::Refused(code)) => {
+            fields.small(4).small(0).small(names::code(*code))
+        }
+        DeliveryStatus::Failed(why) => fields.small(4).small(names::failure(why)),
+        // One that is new here cannot be promised to have been made.
+        _ => fields.small(3),
+    };
 }

@@ -170,7 +170,7 @@ async fn twenty_clients_behind_a_network_that_misbehaves_lose_nothing_unannounce
                         listener.event(&event);
                         match &event {
                             Event::Delivery(delivery) => {
-                                let first = outcomes.insert(delivery.id, delivery.status);
+                                let first = outcomes.insert(delivery.id, delivery.status.clone());
                                 assert_eq!(first, None, "two outcomes for one send");
                             }
                             Event::State(change) => over |= crate::lost(&change.state),

@@ -100,7 +100,7 @@ async fn what_cannot_be_sent_is_refused_with_its_reason_and_nothing_else_is_lost
     // Too much for the server, whose limit is its own: it says so, and the connection stays.
     within("a receipt", ada.send("lobby", "x".repeat(10_000))).await.unwrap();
     until(&mut ada_hears, "the server's error", |event| match event {
-        Event::ServerError { message } => Some(assert!(message.contains("too long"), "{message}")),
+        Event::ServerError { message, .. } => Some(assert!(message.contains("too long"), "{message}")),
         _ => None,
     })
     .await;

@@ -37,9 +37,13 @@ fn kind(error: &DecodeError) -> &'static str {
 
 fn client_value(message: &ClientMessage) -> Value {
     match message {
-        ClientMessage::JoinRoom { room } => json!({"type": "join_room", "roomId": room.as_str()}),
-        ClientMessage::LeaveRoom { room } => json!({"type": "leave_room", "roomId": room.as_str()}),
-        ClientMessage::SendMessage { room, content } => {
+        ClientMessage::JoinRoom { room, request: None } => {
+            json!({"type": "join_room", "roomId": room.as_str()})
+        }
+        ClientMessage::LeaveRoom { room, reference: None } => {
+            json!({"type": "leave_room", "roomId": room.as_str()})
+        }
+        ClientMessage::SendMessage { room, content, tag: None, .. } => {
             json!({"type": "send_message", "roomId": room.as_str(), "content": content})
         }
         other => panic!("a message the golden frames do not know: {other:?}"),
@@ -48,14 +52,16 @@ fn client_value(message: &ClientMessage) -> Value {
 
 fn server_value(message: &ServerMessage) -> Value {
     match message {
-        ServerMessage::Message(Message { room, user, content, timestamp }) => json!({
-            "type": "message", "roomId": room.as_str(), "userId": user.as_str(),
-            "content": content, "timestamp": timestamp,
-        }),
+        ServerMessage::Message(Message { room, user, content, timestamp, stamp: None, .. }) => {
+            json!({
+                "type": "message", "roomId": room.as_str(), "userId": user.as_str(),
+                "content": content, "timestamp": timestamp,
+            })
+        }
         ServerMessage::UserJoined { room, user } => {
             json!({"type": "user_joined", "roomId": room.as_str(), "userId": user.as_str()})
         }
-        ServerMessage::Error { message } => json!({"type": "error", "message": message}),
+        ServerMessage::Error { message, refusal: None } => json!({"type": "error", "message": message}),
         ServerMessage::Unknown => Value::Null,
         other => panic!("a message the golden frames do not know: {other:?}"),
     }

@@ -87,7 +87,7 @@ impl OwnMessages {
     }
 
     /// The outcome of a send.
-    pub(super) fn outcome(&mut self, now: Instant, id: SendId, status: DeliveryStatus) -> Option<Show> {
+    pub(super) fn outcome(&mut self, now: Instant, id: SendId, status: &DeliveryStatus) -> Option<Show> {
         let at = self.list.iter().position(|own| own.id == id)?;
         let (news, mark) = match status {
             DeliveryStatus::Written => {
@@ -97,7 +97,7 @@ impl OwnMessages {
                 own.due = Some(now + PATIENCE);
                 return None;
             }
-            DeliveryStatus::Failed(why) => (News::Failed(why), "not sent"),
+            DeliveryStatus::Failed(why) => (News::Failed(*why), "not sent"),
             _ => (News::Unknown, "may not have arrived"),
         };
         let own = self.list.remove(at)?;

@@ -87,7 +87,7 @@ impl Talk {
                 if delivery.status != DeliveryStatus::Written {
                     self.exit = self.exit.max(Exit::Incomplete);
                 }
-                if let Some(show) = self.own.outcome(Instant::now(), delivery.id, delivery.status) {
+                if let Some(show) = self.own.outcome(Instant::now(), delivery.id, &delivery.status) {
                     self.show(show);
                 }
             }

@@ -164,12 +164,12 @@ impl Pipe {
 
     fn delivered(&mut self, delivery: &Delivery) {
         let reference = self.flight.resolve(delivery.id);
-        let status = match delivery.status {
+        let status = match &delivery.status {
             // Closing was our doing, because the time was up.
             DeliveryStatus::Failed(SendFailure::Closed) if self.phase == Phase::Closing(true) => {
                 DeliveryStatus::Failed(SendFailure::Timeout)
             }
-            status => status,
+            status => status.clone(),
         };
         self.outcome(reference.as_deref(), &delivery.room, status);
         if matches!(self.phase, Phase::Draining(_)) {

@@ -78,7 +78,7 @@ pub(crate) fn event(out: &mut Vec<u8>, event: &Event, now: Timestamp) {
             reason: Some(gap.reason.as_str()),
             ..Printed::default()
         },
-        Event::ServerError { message } => error("server", message),
+        Event::ServerError { message, .. } => error("server", message),
         Event::Garbled { error: text } => error("garbled", text),
         Event::Lagged { skipped } => {
             let text = format!("this program was too slow: {skipped} events were dropped here");
@@ -197,6 +197,8 @@ mod tests {
             user: "u".into(),
             content: "\u{9b}2J\n".to_owned(),
             timestamp: "2026-01-01T00:00:00.000Z".to_owned(),
+            data: None,
+            stamp: None,
         };
         assert_eq!(
             printed(&Event::Message(message)),
@@ -207,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_gap_of_unknown_size_says_null() {
-        let gap = Gap { room: "r".into(), reason: GapReason::Reconnected };
+        let gap = Gap::unknown("r".into(), GapReason::Reconnected);
         assert_eq!(
             printed(&Event::Gap(gap)),
             "{\"type\":\"gap\",\"roomId\":\"r\",\"after\":null,\"before\":null,\"reason\":\"reconnected\"}\n"

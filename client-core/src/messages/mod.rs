@@ -1,13 +1,24 @@
-//! The typed messages of the wire (protocol.md §1), shared with the server.
+//! The typed messages of the wire (protocol.md §1 and §2.2), shared with the server.
 //!
 //! They are generic over the payload `P` (what an application wrote: a `String` natively, a handle to the
 //! browser's own value in wasm) and the name type `N`, so that the machine that moves them never touches text.
 //! Text ↔ typed is the driver's job; [`json`] does it with `serde_json` (feature `json`).
+//!
+//! What the extended protocol adds is always optional: a message without it is a plain one, to the field.
 
+mod extended;
 #[cfg(feature = "json")]
 pub mod json;
 
+pub use extended::{
+    Ack, AuthExpiry, AuthOk, Code, Epoch, GoingAway, Hello, History, HistoryRequest, JoinReason, JoinRequest,
+    Joined, Left, Limits, LineTag, MAX_INT, Nack, Notification, Origin, Position, Presence, ReconnectHint,
+    Ref, Refusal, SendTag, Signal, Stamp,
+};
+
 use crate::name::Name;
+use crate::token::Token;
+use alloc::boxed::Box;
 use alloc::string::String;
 
 /// What a client says.
@@ -18,11 +29,15 @@ pub enum ClientMessage<P = String, N = Name> {
     JoinRoom {
         /// The room to become a member of.
         room: N,
+        /// Extended: where to go on from.
+        request: Option<JoinRequest>,
     },
     /// `leave_room`
     LeaveRoom {
         /// The room to leave.
         room: N,
+        /// Extended: asks for [`ServerMessage::Left`].
+        reference: Option<Ref>,
     },
     /// `send_message`
     SendMessage {
@@ -30,7 +45,56 @@ pub enum ClientMessage<P = String, N = Name> {
         room: N,
         /// What it says.
         content: P,
+        /// Extended: any JSON beside the text; natively its text.
+        data: Option<P>,
+        /// Extended: asks for an answer.
+        tag: Option<SendTag>,
     },
+    /// Extended, `history`: asks for messages of the log.
+    History(HistoryRequest<N>),
+    /// Extended, `presence`: asks who is in a room.
+    Presence {
+        /// The room.
+        room: N,
+    },
+    /// Extended, `signal`: something ephemeral for the others in a room.
+    Signal {
+        /// The room.
+        room: N,
+        /// What kind of thing, `typing` for instance.
+        kind: N,
+        /// Any JSON; natively its text.
+        data: Option<P>,
+    },
+    /// Extended, `ping`: asks for a [`ServerMessage::Pong`].
+    Ping {
+        /// Comes back in the answer.
+        t: u64,
+    },
+    /// Extended, `auth`: another token for the same user, without reconnecting.
+    Auth {
+        /// Comes back in [`ServerMessage::AuthOk`].
+        reference: Ref,
+        /// The token.
+        token: Token,
+    },
+}
+
+impl<P, N> ClientMessage<P, N> {
+    /// A plain `join_room`.
+    pub fn join(room: N) -> Self {
+        Self::JoinRoom { room, request: None }
+    }
+
+    /// A plain `leave_room`.
+    pub fn leave(room: N) -> Self {
+        Self::LeaveRoom { room, reference: None }
+    }
+
+    /// A plain `send_message`.
+    pub fn send(room: N, content: P) -> Self {
+        Self::SendMessage { room, content, data: None, tag: None }
+    }
 }
 
 /// What a server says.
@@ -50,7 +114,48 @@ pub enum ServerMessage<P = String, N = Name> {
     Error {
         /// What the server says about it.
         message: P,
+        /// Extended: which request it refuses.
+        refusal: Option<Box<Refusal<N>>>,
     },
+    /// Extended: the first frame.
+    Hello(Box<Hello<N>>),
+    /// Extended: the answer to a join.
+    Joined(Box<Joined<N>>),
+    /// Extended: the answer to a leave, or a removal.
+    Left(Left<N>),
+    /// Extended: a send is in the room's log.
+    Ack(Ack<N>),
+    /// Extended: a send is not.
+    Nack(Box<Nack>),
+    /// Extended: the answer to a history request.
+    History(Box<History<P, N>>),
+    /// Extended: somebody's last connection left a room.
+    UserLeft {
+        /// The room left.
+        room: N,
+        /// Who left it.
+        user: N,
+    },
+    /// Extended: who is in a room.
+    Presence(Presence<N>),
+    /// Extended: something ephemeral.
+    Signal(Box<Signal<P, N>>),
+    /// Extended: the answer to a ping.
+    Pong {
+        /// What the ping said.
+        t: u64,
+    },
+    /// Extended: the token is about to expire.
+    AuthExpiring {
+        /// In how many milliseconds.
+        in_ms: u64,
+    },
+    /// Extended: the new token is in force.
+    AuthOk(AuthOk),
+    /// Extended: this server is about to go.
+    GoingAway(Box<GoingAway>),
+    /// Extended: something for this user alone.
+    Notification(Box<Notification<P, N>>),
     /// A `type` this version does not know; tolerated and counted.
     Unknown,
 }
@@ -66,4 +171,20 @@ pub struct Message<P = String, N = Name> {
     pub content: P,
     /// When the server took it, as the server wrote it (UTC with milliseconds and `Z` by the contract).
     pub timestamp: P,
+    /// Extended: any JSON beside the text; natively its text.
+    pub data: Option<P>,
+    /// Extended: its place in the room's log.
+    pub stamp: Option<Stamp>,
+}
+
+impl<P, N> Message<P, N> {
+    /// A message as a plain server sends it.
+    pub fn plain(room: N, user: N, content: P, timestamp: P) -> Self {
+        Self { room, user, content, timestamp, data: None, stamp: None }
+    }
+
+    /// Its position in the room's log: what a later `join` can go on from, and what is committed.
+    pub fn position(&self) -> Option<Position> {
+        self.stamp.as_ref().map(Stamp::position)
+    }
 }

@@ -268,7 +268,7 @@ impl ClientBuilder {
             start,
         );
         for room in self.rooms {
-            driver.input(Input::Command(Command::Join(Name::from(room))));
+            driver.input(Input::Command(Command::Join(Name::from(room).into())));
         }
         driver.input(Input::Command(Command::Connect));
         // Owned by the handles: it ends when the client is closed, or when all of them are dropped.

@@ -82,7 +82,7 @@ impl Client {
     fn send_inner(&self, room: &str, content: String, timeout: Option<Duration>) -> Sending {
         let weight = content.len();
         let queued = self.shared.inbox.push_with_receipt(room, weight, |id, room| {
-            Input::Command(Command::Send(Outgoing { id, room, content, timeout }))
+            Input::Command(Command::Send(Outgoing { timeout, ..Outgoing::new(id, room, content) }))
         });
         let state = match queued {
             Ok(id) => SendingState::Queued(id),
@@ -99,7 +99,7 @@ impl Client {
     pub fn submit(&self, room: &str, content: impl Into<String>) -> Result<SendId, SendFailure> {
         let content = content.into();
         self.shared.inbox.push_by_event(room, content.len(), |id, room| {
-            Input::Command(Command::Send(Outgoing { id, room, content, timeout: None }))
+            Input::Command(Command::Send(Outgoing::new(id, room, content)))
         })
     }
 
@@ -115,7 +115,7 @@ impl Client {
     /// When `room` is no room name.
     pub fn join(&self, room: &str) -> Result<(), RoomNameError> {
         check_room_name(room)?;
-        self.command(Command::Join(Name::from(room)));
+        self.command(Command::Join(Name::from(room).into()));
         Ok(())
     }
 

@@ -230,11 +230,12 @@ impl Driver {
                     }
                 }
                 Output::Abandon { conn, code } => self.abandon(conn, code, cx),
-                Output::Dial { conn, endpoint, token, attempt: _ } => {
+                Output::Dial { conn, endpoint, token, attempt: _, extended: _, url: _ } => {
                     self.dial(conn, endpoint, token);
                     // A future that was never polled wakes nobody.
                     cx.waker().wake_by_ref();
                 }
+                Output::Save => {}
                 Output::FetchToken { rejected: _ } => {
                     self.fetching = self.source.as_ref().map(|source| source());
                     cx.waker().wake_by_ref();

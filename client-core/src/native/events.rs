@@ -41,7 +41,7 @@ struct State {
 fn weight(event: &Event) -> usize {
     match event {
         Event::Message(message) => message.content.len() + message.timestamp.len(),
-        Event::ServerError { message } => message.len(),
+        Event::ServerError { message, .. } => message.len(),
         Event::Garbled { error } => error.len(),
         _ => 0,
     }
@@ -229,12 +229,7 @@ mod tests {
     use crate::messages::Message;
 
     fn message(n: usize) -> Event {
-        Event::Message(Message {
-            room: "r".into(),
-            user: "u".into(),
-            content: n.to_string(),
-            timestamp: String::new(),
-        })
+        Event::Message(Message::plain("r".into(), "u".into(), n.to_string(), String::new()))
     }
 
     fn drain(queue: &EventQueue) -> VecDeque<Event> {

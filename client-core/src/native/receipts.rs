@@ -84,7 +84,7 @@ impl Receipts {
         let Some((_, slot)) = self.slot(id) else { return Poll::Ready(None) };
         match &mut slot.outcome {
             Outcome::Known(status) => {
-                let status = *status;
+                let status = status.clone();
                 self.release(id);
                 Poll::Ready(Some(status))
             }

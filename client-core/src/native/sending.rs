@@ -2,6 +2,7 @@
 
 use super::inbox::Inbox;
 use crate::event::{DeliveryStatus, SendFailure, SendId};
+use crate::id::Id;
 use crate::session::{Command, Input};
 use core::future::Future;
 use core::pin::Pin;
@@ -10,11 +11,18 @@ use std::fmt;
 use std::sync::Arc;
 
 /// What is known of a send that succeeded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Receipt {
     /// The operating system took every byte: all that a plain connection can say.
     Written,
+    /// The message is in the room's log, once.
+    Acked {
+        /// Its id.
+        id: Id,
+        /// Its number in the room's log.
+        seq: u64,
+    },
 }
 
 /// What is known of a send that did not.
@@ -74,6 +82,7 @@ impl Sending {
 pub(crate) fn outcome(status: DeliveryStatus) -> Result<Receipt, SendError> {
     match status {
         DeliveryStatus::Written => Ok(Receipt::Written),
+        DeliveryStatus::Acked { id, seq } => Ok(Receipt::Acked { id, seq }),
         DeliveryStatus::Unknown => Err(SendError::Unknown),
         DeliveryStatus::Failed(why) => Err(SendError::Failed(why)),
     }

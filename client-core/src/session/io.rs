@@ -3,9 +3,10 @@
 use crate::cause::{DialError, Disconnect};
 use crate::event::{Event, SendId};
 use crate::link::{ConnId, Hint};
-use crate::messages::{ClientMessage, ServerMessage};
+use crate::messages::{ClientMessage, Position, ServerMessage};
 use crate::name::Name;
 use crate::outbox::Outgoing;
+use crate::saved::Saved;
 use crate::token::{Token, TokenError};
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -22,7 +23,7 @@ pub enum Command<P = String, N = Name> {
     /// End. Unresolved sends resolve at once; wait for their outcomes first to lose none.
     Close,
     /// Be a member of a room, now and after every reconnect.
-    Join(N),
+    Join(Join<N>),
     /// Leave a room, once the earlier sends to it are final.
     Leave(N),
     /// Send a message. Its one outcome comes as [`Event::Delivery`].
@@ -31,6 +32,43 @@ pub enum Command<P = String, N = Name> {
     Cancel(SendId),
     /// Use another token from the next dial on; leaves `failed`.
     SetToken(Token),
+    /// The application has dealt with everything in a room up to here: what a stored state goes on from.
+    Commit {
+        /// The room.
+        room: N,
+        /// Up to where.
+        position: Position,
+    },
+    /// Send something ephemeral. Dropped where it cannot be sent at once.
+    Signal {
+        /// The room.
+        room: N,
+        /// What kind of thing.
+        kind: N,
+        /// Any JSON.
+        data: Option<P>,
+    },
+    /// Ask who is in a room; the answer is [`Event::Presence`]. Dropped where it cannot be sent at once.
+    Presence(N),
+}
+
+/// A room to be joined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Join<N = Name> {
+    /// Its name.
+    pub room: N,
+    /// Extended: go on after this position, which the application has from elsewhere.
+    pub since: Option<Position>,
+    /// Extended: the last so many messages, at a first join or when `since` cannot be recovered.
+    pub history: Option<u64>,
+    /// Extended: the user's own stream `@me`, whose messages are notifications.
+    pub personal: bool,
+}
+
+impl<N> From<N> for Join<N> {
+    fn from(room: N) -> Self {
+        Self { room, since: None, history: None, personal: false }
+    }
 }
 
 /// Everything that can happen to a session.
@@ -59,6 +97,11 @@ pub enum Input<P = String, N = Name> {
     Token(Result<Token, TokenError>),
     /// The platform noticed something.
     Hint(Hint),
+    /// The application's queue is full, or has room again. While it is full, messages of extended rooms are left
+    /// on the server and fetched later, so that none is lost.
+    Busy(bool),
+    /// Take up what an earlier run left. Before the first connect; later it is ignored.
+    Restore(Box<Saved<P, N>>),
     /// [`Session::next_deadline`](super::Session::next_deadline) has come.
     Tick,
 }
@@ -82,7 +125,15 @@ pub enum Output<P = String, N = Name> {
         attempt: u32,
         /// What to authorise with.
         token: Option<Token>,
+        /// Offer the extended protocol: `ext=1` in the query.
+        extended: bool,
+        /// Where the server sent us, instead of the endpoint's own URL. To be followed only to the same host or an
+        /// allowed one, and never from TLS to plain text.
+        url: Option<Box<str>>,
     },
+    /// Store [`Session::saved`](super::Session::saved) before the outputs that follow are performed. Without a store
+    /// there is nothing to do.
+    Save,
     /// Write a frame. Write all that are there, flush once, then say [`Input::Flushed`].
     Send {
         /// On which connection.

@@ -21,7 +21,7 @@ impl Rig {
     fn in_rooms(rooms: &[&str]) -> Self {
         let mut rig = Self::new(Config::default());
         for room in rooms {
-            rig.command(Command::Join((*room).into()));
+            rig.command(Command::Join(Name::from(*room).into()));
         }
         rig.command(Command::Connect);
         rig.open();
@@ -119,31 +119,22 @@ impl Rig {
     }
 
     fn send(&mut self, id: u64, room: &str, content: &str) {
-        self.command(Command::Send(Outgoing {
-            id: SendId(id),
-            room: room.into(),
-            content: content.into(),
-            timeout: None,
-        }));
+        self.command(Command::Send(Outgoing::new(SendId(id), room.into(), content.into())));
     }
 
     fn receive(&mut self, room: &str, content: &str) {
-        let message = Message {
-            room: room.into(),
-            user: "bob".into(),
-            content: content.into(),
-            timestamp: "2026-01-01T00:00:00.000Z".into(),
-        };
+        let when = "2026-01-01T00:00:00.000Z";
+        let message = Message::plain(room.into(), "bob".into(), content.into(), when.into());
         self.input(Input::Received(self.conn, ServerMessage::Message(message)));
     }
 }
 
 fn join(room: &str) -> ClientMessage {
-    ClientMessage::JoinRoom { room: room.into() }
+    ClientMessage::join(room.into())
 }
 
 fn message(room: &str, content: &str) -> ClientMessage {
-    ClientMessage::SendMessage { room: room.into(), content: content.into() }
+    ClientMessage::send(room.into(), content.into())
 }
 
 const WRITTEN: DeliveryStatus = DeliveryStatus::Written;
@@ -158,8 +149,8 @@ fn joins_go_out_before_the_messages_that_waited_for_a_connection() {
     let mut rig = Rig::new(Config::default());
     rig.command(Command::Connect);
     rig.send(1, "a", "one");
-    rig.command(Command::Join("b".into()));
-    rig.command(Command::Join("a".into()));
+    rig.command(Command::Join(Name::from("b").into()));
+    rig.command(Command::Join(Name::from("a").into()));
     rig.open();
     assert_eq!(rig.frames(), [join("a"), join("b"), message("a", "one")]);
 }
@@ -219,7 +210,7 @@ fn after_a_reconnect_every_room_is_joined_again_and_its_gap_comes_before_its_mes
 #[test]
 fn the_first_connection_has_no_gap() {
     let mut rig = Rig::new(Config::default());
-    rig.command(Command::Join("a".into()));
+    rig.command(Command::Join(Name::from("a").into()));
     rig.command(Command::Connect);
     rig.open();
     rig.flush();
@@ -233,7 +224,7 @@ fn leaving_waits_until_the_earlier_sends_are_final() {
     rig.command(Command::Leave("a".into()));
     assert_eq!(rig.frames(), [message("a", "last words")]);
     rig.flush();
-    assert_eq!(rig.frames(), [ClientMessage::LeaveRoom { room: "a".into() }]);
+    assert_eq!(rig.frames(), [ClientMessage::leave("a".into())]);
     rig.lose();
     rig.open();
     assert_eq!(rig.frames(), [], "a room that was left is joined again");
@@ -248,7 +239,7 @@ fn messages_of_a_room_that_was_left_are_not_delivered_even_if_the_server_goes_on
     rig.receive("b", "hello");
     rig.receive("never-asked-for", "by the server's own choice");
     assert_eq!(rig.events().len(), 2);
-    rig.command(Command::Join("a".into()));
+    rig.command(Command::Join(Name::from("a").into()));
     rig.events();
     rig.receive("a", "back");
     assert_eq!(rig.events().len(), 1);
@@ -292,10 +283,8 @@ fn a_send_expires_on_its_own_timeout_or_the_outbox_limit() {
     rig.command(Command::Connect);
     rig.send(1, "a", "x");
     rig.command(Command::Send(Outgoing {
-        id: SendId(2),
-        room: "a".into(),
-        content: "y".into(),
         timeout: Some(Duration::from_secs(1)),
+        ..Outgoing::new(SendId(2), "a".into(), "y".into())
     }));
     rig.events();
     rig.pass(Duration::from_secs(1));
@@ -371,12 +360,12 @@ fn one_room_too_many_is_refused_and_the_others_stay() {
     let config = Config { max_rooms: 2, ..Config::default() };
     let mut rig = Rig::new(config);
     for room in ["a", "b", "c"] {
-        rig.command(Command::Join(room.into()));
+        rig.command(Command::Join(Name::from(room).into()));
     }
     let refused = RoomChange { room: "c".into(), state: RoomState::Refused };
     assert_eq!(rig.events().pop(), Some(Event::Room(refused)));
     rig.command(Command::Leave("a".into()));
-    rig.command(Command::Join("c".into()));
+    rig.command(Command::Join(Name::from("c").into()));
     assert_eq!(rig.session.rooms().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["b", "c"]);
 }
 

@@ -13,9 +13,9 @@ impl Hub {
         let Some(state) = self.conns.get_mut(&conn) else { return };
         state.heard = true;
         match json::decode_client(text) {
-            Ok(Some(ClientMessage::JoinRoom { room })) => self.join(now.monotonic, conn, room),
-            Ok(Some(ClientMessage::LeaveRoom { room })) => self.leave(conn, &room),
-            Ok(Some(ClientMessage::SendMessage { room, content })) => self.send(now, conn, room, content),
+            Ok(Some(ClientMessage::JoinRoom { room, .. })) => self.join(now.monotonic, conn, room),
+            Ok(Some(ClientMessage::LeaveRoom { room, .. })) => self.leave(conn, &room),
+            Ok(Some(ClientMessage::SendMessage { room, content, .. })) => self.send(now, conn, room, content),
             // A type of a later version, or of somebody's extension: a plain server ignores it.
             Ok(Some(_) | None) => {}
             Err(error) => self.mistake(now.monotonic, conn, explain(&error)),
@@ -78,7 +78,7 @@ impl Hub {
         let Some(room) = self.rooms.get(&name).filter(|room| room.contains(conn)) else {
             return self.mistake(now.monotonic, conn, "join the room before sending to it");
         };
-        let message = Message { room: name, user: state.user.clone(), content, timestamp: utc(now.wall) };
+        let message = Message::plain(name, state.user.clone(), content, utc(now.wall));
         let Some(text) = encode(&ServerMessage::Message(message)) else { return };
         self.outputs.extend(room.members().map(|(conn, _)| Output::Send { conn, text: text.clone() }));
     }
@@ -93,7 +93,7 @@ impl Hub {
     }
 
     fn error(&mut self, conn: ConnId, message: &'static str) {
-        let error = ServerMessage::Error { message: String::from(message) };
+        let error = ServerMessage::Error { message: String::from(message), refusal: None };
         if let Some(text) = encode(&error) {
             self.outputs.push_back(Output::Send { conn, text });
         }

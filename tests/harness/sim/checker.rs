@@ -89,7 +89,7 @@ impl Checker {
         match event {
             Event::Message(message) => self.delivered(client, &message.room, &message.content),
             Event::Gap(gap) => self.gap(client, &gap.room),
-            Event::Delivery(delivery) => self.resolved(client, delivery.id.0, delivery.status),
+            Event::Delivery(delivery) => self.resolved(client, delivery.id.0, &delivery.status),
             Event::State(change) if change.state == State::Failed => {
                 self.terminal.insert(client);
                 if change.cause.as_ref().is_none_or(|cause| cause.will_retry) {
@@ -136,12 +136,12 @@ impl Checker {
         left.map(|left| *left -= 1).is_some()
     }
 
-    fn resolved(&mut self, client: usize, number: u64, status: DeliveryStatus) {
+    fn resolved(&mut self, client: usize, number: u64, status: &DeliveryStatus) {
         let Some(sent) = self.sends.get_mut(&(client, number)) else {
             self.violated(format!("7: u{client} has an outcome for number {number}, which was never sent"));
             return;
         };
-        if let Some(first) = sent.resolved.replace(status) {
+        if let Some(first) = sent.resolved.replace(status.clone()) {
             let content = sent.content.clone();
             self.violated(format!("7: {content} resolved twice: {first:?}, then {status:?}"));
         }
@@ -189,7 +189,7 @@ impl Checker {
     pub fn finish(&mut self) {
         let mut found = Vec::new();
         for sent in self.sends.values() {
-            match sent.resolved {
+            match &sent.resolved {
                 None => found.push(format!("7: {} never resolved", sent.content)),
                 Some(DeliveryStatus::Failed(why)) if self.arrived.contains(&sent.content) => {
                     found.push(format!("7: {} is said to be not sent ({why:?}) but arrived", sent.content));
@@ -212,12 +212,7 @@ mod tests {
     use rejoin::{Delivery, Gap, GapReason, Message, SendFailure, SendId};
 
     fn message(content: &str) -> Event {
-        Event::Message(Message {
-            room: "r".into(),
-            user: "u1".into(),
-            content: content.into(),
-            timestamp: String::new(),
-        })
+        Event::Message(Message::plain("r".into(), "u1".into(), content.into(), String::new()))
     }
 
     fn outcome(number: u64, status: DeliveryStatus) -> Event {
@@ -241,7 +236,7 @@ mod tests {
         assert!(
             violated(|c| ["u1-1", "u1-3"].iter().for_each(|m| c.event(0, &message(m)))).starts_with("3:")
         );
-        let gap = Event::Gap(Gap { room: "r".into(), reason: GapReason::Reconnected });
+        let gap = Event::Gap(Gap::unknown("r".into(), GapReason::Reconnected));
         assert_eq!(
             violated(|c| [message("u1-1"), gap, message("u1-3")].iter().for_each(|e| c.event(0, e))),
             ""

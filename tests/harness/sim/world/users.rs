@@ -15,7 +15,7 @@ impl World {
         if self.clients[client].wanted.insert(room) {
             let name = Self::room(room);
             self.checker.joined(client, &name);
-            self.command(client, Command::Join(name));
+            self.command(client, Command::Join(name.into()));
         }
     }
 
@@ -32,7 +32,7 @@ impl World {
         self.checker.sent(client, number, &content);
         let timeout = (self.rng.u8(..10) == 0).then(|| Duration::from_micros(self.rng.u64(..10 * SECOND)));
         let room = Self::room(room);
-        let send = Outgoing { id: SendId(number), room, content: content.clone(), timeout };
+        let send = Outgoing { timeout, ..Outgoing::new(SendId(number), room, content.clone()) };
         self.command(client, Command::Send(send));
         content
     }

@@ -1,0 +1,64 @@
+//! Frames as JSON text, for drivers and servers that have `serde_json`.
+
+mod client;
+mod family;
+mod fields;
+mod lenient;
+mod names;
+mod server;
+
+pub use client::{decode_client, encode_client, encode_client_into};
+pub use server::{ServerDecoder, encode_server};
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::Serialize;
+
+/// Why a text is no frame.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// Not JSON.
+    #[error("the frame is not JSON: {0}")]
+    NotJson(Box<str>),
+    /// JSON, but no object with a string `type`.
+    #[error("the frame is not a JSON object with a string \"type\"")]
+    NoType,
+    /// A known type with a field missing or of the wrong type.
+    #[error("the {frame} frame is malformed: {detail}")]
+    Field {
+        /// The frame's type.
+        frame: &'static str,
+        /// Which field, and what is wrong with it.
+        detail: Box<str>,
+    },
+}
+
+/// Whether a text is JSON, and so may be a message's `data`.
+pub fn is_json(text: &str) -> bool {
+    serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
+}
+
+/// A rare frame, written as its structure says.
+#[derive(Serialize)]
+struct Tagged<T> {
+    r#type: &'static str,
+    #[serde(flatten)]
+    fields: T,
+}
+
+fn write(frame: &impl Serialize, capacity: usize) -> String {
+    let mut text = String::with_capacity(capacity);
+    write_into(frame, &mut text);
+    text
+}
+
+fn write_into(frame: &impl Serialize, text: &mut String) {
+    let mut buffer: Vec<u8> = core::mem::take(text).into_bytes();
+    buffer.clear();
+    // Strings into a Vec: serde_json has nothing to fail on, and what it writes is UTF-8.
+    let written = serde_json::to_writer(&mut buffer, frame);
+    debug_assert!(written.is_ok());
+    *text = String::from_utf8(buffer).unwrap_or_default();
+}

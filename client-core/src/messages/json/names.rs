@@ -1,0 +1,40 @@
+//! Names that come again and again are shared instead of being allocated each time.
+
+use crate::name::Name;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// A small direct-mapped cache of names: a hit saves an allocation, a miss costs nothing but the slot.
+#[derive(Default)]
+pub(super) struct Names {
+    slots: Vec<Option<Name>>,
+}
+
+impl Names {
+    const SLOTS: usize = 32;
+    /// Longer texts are not worth keeping.
+    const LONGEST: usize = 128;
+
+    pub(super) fn get(&mut self, text: &str) -> Name {
+        if text.len() > Self::LONGEST {
+            return Name::from(text);
+        }
+        if self.slots.is_empty() {
+            self.slots.resize(Self::SLOTS, None);
+        }
+        let hash = text
+            .bytes()
+            .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        let Some(slot) = self.slots.get_mut(hash as usize % Self::SLOTS) else { return Name::from(text) };
+        match slot {
+            Some(name) if &**name == text => name.clone(),
+            _ => slot.insert(Name::from(text)).clone(),
+        }
+    }
+}
+
+impl fmt::Debug for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Names").field("slots", &self.slots.len()).finish()
+    }
+}

@@ -1,0 +1,180 @@
+//! Server frames.
+
+use super::family::{Family, decode};
+use super::fields::{
+    AckFields, ErrorFields, ExpiringFields, HistoryFields, MessageFields, NotificationFields, Out,
+    PingFields, RoomUserFields, SignalFields, as_raw,
+};
+use super::names::Names;
+use super::{DecodeError, Tagged, write};
+use crate::messages::{AuthOk, GoingAway, Hello, Joined, Left, Nack, Presence, ServerMessage};
+use alloc::boxed::Box;
+use alloc::string::String;
+use serde::{Deserialize, Deserializer};
+
+enum ServerFrame<'a> {
+    Message(MessageFields<'a>),
+    UserJoined(RoomUserFields<'a>),
+    UserLeft(RoomUserFields<'a>),
+    Error(ErrorFields),
+    Ack(AckFields<'a>),
+    History(HistoryFields<'a>),
+    Signal(SignalFields<'a>),
+    Notification(NotificationFields<'a>),
+    Pong(PingFields),
+    Expiring(ExpiringFields),
+    /// Read as it is.
+    Whole(ServerMessage),
+}
+
+impl<'de> Family<'de> for ServerFrame<'de> {
+    const KINDS: &'static [&'static str] = &[
+        "message",
+        "ack",
+        "user_joined",
+        "error",
+        "user_left",
+        "signal",
+        "presence",
+        "joined",
+        "history",
+        "nack",
+        "pong",
+        "hello",
+        "left",
+        "notification",
+        "auth_expiring",
+        "auth_ok",
+        "going_away",
+    ];
+
+    fn fields<D: Deserializer<'de>>(kind: &'static str, rest: D) -> Result<Self, D::Error> {
+        use ServerMessage as M;
+        match kind {
+            "message" => MessageFields::deserialize(rest).map(Self::Message),
+            "ack" => AckFields::deserialize(rest).map(Self::Ack),
+            "user_joined" => RoomUserFields::deserialize(rest).map(Self::UserJoined),
+            "user_left" => RoomUserFields::deserialize(rest).map(Self::UserLeft),
+            "signal" => SignalFields::deserialize(rest).map(Self::Signal),
+            "history" => HistoryFields::deserialize(rest).map(Self::History),
+            "notification" => NotificationFields::deserialize(rest).map(Self::Notification),
+            "pong" => PingFields::deserialize(rest).map(Self::Pong),
+            "auth_expiring" => ExpiringFields::deserialize(rest).map(Self::Expiring),
+            "presence" => Presence::deserialize(rest).map(M::Presence).map(Self::Whole),
+            "joined" => Joined::deserialize(rest).map(|it| Self::Whole(M::Joined(Box::new(it)))),
+            "nack" => Nack::deserialize(rest).map(|it| Self::Whole(M::Nack(Box::new(it)))),
+            "hello" => Hello::deserialize(rest).map(|it| Self::Whole(M::Hello(Box::new(it)))),
+            "left" => Left::deserialize(rest).map(M::Left).map(Self::Whole),
+            "auth_ok" => AuthOk::deserialize(rest).map(M::AuthOk).map(Self::Whole),
+            "going_away" => GoingAway::deserialize(rest).map(|it| Self::Whole(M::GoingAway(Box::new(it)))),
+            _ => ErrorFields::deserialize(rest).map(Self::Error),
+        }
+    }
+
+    fn unknown() -> Self {
+        Self::Whole(ServerMessage::Unknown)
+    }
+}
+
+/// Reads server frames; keeps the names it has seen, because the same few come again and again.
+#[derive(Debug, Default)]
+pub struct ServerDecoder {
+    names: Names,
+}
+
+impl ServerDecoder {
+    /// Reads one frame.
+    ///
+    /// # Errors
+    /// When the text is not JSON, has no string `type`, or has a known type with a missing or mistyped field.
+    /// Unknown types and unknown fields are no error.
+    pub fn decode(&mut self, text: &str) -> Result<ServerMessage, DecodeError> {
+        let names = &mut self.names;
+        Ok(match decode::<ServerFrame<'_>>(text)? {
+            ServerFrame::Message(fields) => ServerMessage::Message(fields.message(names)),
+            ServerFrame::UserJoined(fields) => ServerMessage::UserJoined {
+                room: names.get(&fields.room_id),
+                user: names.get(&fields.user_id),
+            },
+            ServerFrame::UserLeft(fields) => {
+                ServerMessage::UserLeft { room: names.get(&fields.room_id), user: names.get(&fields.user_id) }
+            }
+            ServerFrame::Error(mut fields) => {
+                let refusal = fields.refusal();
+                ServerMessage::Error { message: fields.message, refusal }
+            }
+            ServerFrame::Ack(fields) => ServerMessage::Ack(fields.ack(names)),
+            ServerFrame::History(fields) => ServerMessage::History(Box::new(fields.history(names))),
+            ServerFrame::Signal(fields) => ServerMessage::Signal(Box::new(fields.signal(names))),
+            ServerFrame::Notification(fields) => {
+                ServerMessage::Notification(Box::new(fields.notification(names)))
+            }
+            ServerFrame::Pong(fields) => ServerMessage::Pong { t: fields.t },
+            ServerFrame::Expiring(fields) => ServerMessage::AuthExpiring { in_ms: fields.in_ms },
+            ServerFrame::Whole(message) => message,
+        })
+    }
+}
+
+/// Writes one server frame; [`ServerMessage::Unknown`] has no text and gives `None`.
+pub fn encode_server(message: &ServerMessage) -> Option<String> {
+    use ServerMessage as M;
+    let mut capacity = 96;
+    let frame = match message {
+        M::Message(message) => {
+            capacity += 96 + message.room.len() + message.user.len() + message.content.len();
+            capacity += message.data.as_ref().map_or(0, String::len);
+            Out::message(message)
+        }
+        M::UserJoined { room, user } => Out { user_id: Some(user), ..Out::room("user_joined", room) },
+        M::UserLeft { room, user } => Out { user_id: Some(user), ..Out::room("user_left", room) },
+        M::Error { message, refusal: None } => Out { message: Some(message), ..Out::new("error") },
+        M::Error { message, refusal: Some(refusal) } => Out {
+            reference: refusal.reference.as_ref(),
+            room_id: refusal.room.as_deref(),
+            code: Some(refusal.code),
+            retry: Some(refusal.retry),
+            retry_after_ms: refusal.retry_after_ms,
+            message: Some(message),
+            ..Out::new("error")
+        },
+        M::Ack(ack) => Out {
+            reference: Some(&ack.reference),
+            id: Some(&ack.id),
+            epoch: Some(&ack.epoch),
+            seq: Some(ack.seq),
+            dup: ack.dup.then_some(true),
+            ..Out::room("ack", &ack.room)
+        },
+        M::History(history) => Out {
+            reference: Some(&history.reference),
+            epoch: Some(&history.epoch),
+            messages: Some(history.messages.iter().map(Out::message).collect()),
+            complete: Some(history.complete),
+            ..Out::room("history", &history.room)
+        },
+        M::Signal(signal) => Out {
+            user_id: Some(&signal.user),
+            kind: Some(&signal.kind),
+            data: as_raw(signal.data.as_ref()),
+            ..Out::room("signal", &signal.room)
+        },
+        M::Notification(notification) => Out {
+            kind: Some(&notification.kind),
+            data: as_raw(notification.data.as_ref()),
+            ..Out::new("notification")
+        }
+        .stamped(Some(&notification.stamp)),
+        M::Pong { t } => Out { t: Some(*t), ..Out::new("pong") },
+        M::AuthExpiring { in_ms } => Out { in_ms: Some(*in_ms), ..Out::new("auth_expiring") },
+        M::Hello(fields) => return Some(write(&Tagged { r#type: "hello", fields }, 512)),
+        M::Joined(fields) => return Some(write(&Tagged { r#type: "joined", fields }, 256)),
+        M::Left(fields) => return Some(write(&Tagged { r#type: "left", fields }, 96)),
+        M::Nack(fields) => return Some(write(&Tagged { r#type: "nack", fields }, 160)),
+        M::Presence(fields) => return Some(write(&Tagged { r#type: "presence", fields }, 256)),
+        M::AuthOk(fields) => return Some(write(&Tagged { r#type: "auth_ok", fields }, 96)),
+        M::GoingAway(fields) => return Some(write(&Tagged { r#type: "going_away", fields }, 96)),
+        M::Unknown => return None,
+    };
+    Some(write(&frame, capacity))
+}
