@@ -1,0 +1,38 @@
+import { Client } from "./client.js";
+import { RejoinError } from "./errors.js";
+import { start } from "./machine.js";
+import type { Options } from "./types.js";
+
+/** Gives the compiled module. */
+export type Load = (from: string | URL | undefined) => Promise<WebAssembly.Module>;
+
+let loading: Promise<void> | undefined;
+
+/** How the package is loaded is all that differs between a browser and Node. */
+export function connector(load: Load) {
+  async function run(from: Options["wasm"]): Promise<void> {
+    try {
+      start(
+        from instanceof WebAssembly.Module ? from
+        : typeof from == "string" || from instanceof URL || from == undefined ? await load(from)
+        : await WebAssembly.compile(from),
+      );
+    } catch (cause) {
+      loading = undefined;
+      const hint = "allow wasm-unsafe-eval in the content security policy; the option wasm says where the file is";
+      throw new RejoinError("wasm_failed", "the WebAssembly module did not load", hint, { cause });
+    }
+  }
+
+  /**
+   * Starts a client. Resolves as soon as it runs: it dials in the background, and works offline. Rejects on bad
+   * arguments, and when the WebAssembly module cannot be loaded.
+   */
+  return async function connect(
+    url: string | URL | readonly (string | URL)[],
+    options: Options = {},
+  ): Promise<Client> {
+    await (loading ??= run(options.wasm));
+    return new Client(url, options);
+  };
+}
