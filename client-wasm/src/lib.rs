@@ -24,10 +24,12 @@ mod value;
 pub use machine::Machine;
 pub use value::{Handle, PageSession, Released, Value};
 
-/// Half the bytes of dlmalloc, which `std` would bring.
+/// A tenth of the bytes of dlmalloc, which `std` would bring. Its time grows with the number of holes, of which the
+/// machine's queues leave few.
 #[cfg(all(target_family = "wasm", not(test)))]
 #[global_allocator]
-static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
+static ALLOCATOR: lol_alloc::LockedAllocator<lol_alloc::FreeListAllocator> =
+    lol_alloc::LockedAllocator::new(lol_alloc::FreeListAllocator::new());
 
 /// The machine does not panic on input (client-core's own rule); if it does all the same, the page gets a trap.
 #[cfg(all(target_family = "wasm", not(test)))]
