@@ -12,6 +12,7 @@ pub mod auth;
 pub mod cli;
 mod config;
 mod connection;
+mod demo;
 pub mod faults;
 pub mod hub;
 mod mailbox;
