@@ -73,10 +73,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Input::Command(Command::Connect),
         Input::Command(Command::Join(Name::from(room.as_str()).into())),
         Input::Command(Command::Send(Outgoing {
-            id: SendId(1),
-            room: room.as_str().into(),
-            content: text.clone(),
             timeout: Some(Duration::from_secs(30)),
+            ..Outgoing::new(SendId(1), room.as_str().into(), text.clone())
         })),
     ];
     loop {

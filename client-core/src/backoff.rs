@@ -91,6 +91,11 @@ impl Backoff {
         }
     }
 
+    /// The server has named its reconnect window.
+    pub fn set_window(&mut self, window: Duration) {
+        self.window = window;
+    }
+
     /// The application starts anew.
     pub fn reset(&mut self) {
         self.attempt = 0;

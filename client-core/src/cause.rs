@@ -75,6 +75,8 @@ pub enum CauseCode {
     ConnectionLost,
     /// The server did not answer a ping: the connection was closed with 4900.
     DeadPeer,
+    /// The server answers pings, but not the sends it has been given.
+    Unanswered,
     /// The network changed or the machine slept, and the connection did not survive it.
     NetworkChanged,
     /// The server sent what WebSocket forbids.
@@ -100,6 +102,7 @@ impl CauseCode {
             Self::Closed(_) => "closed",
             Self::ConnectionLost => "connection_lost",
             Self::DeadPeer => "dead_peer",
+            Self::Unanswered => "unanswered",
             Self::NetworkChanged => "network_changed",
             Self::ProtocolError => "protocol_error",
             Self::FrameTooLarge => "frame_too_large",

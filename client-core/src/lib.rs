@@ -110,6 +110,7 @@
 extern crate alloc;
 
 pub mod backoff;
+mod bug;
 mod cause;
 pub mod close;
 mod config;
@@ -129,6 +130,8 @@ mod session;
 mod time;
 mod token;
 
+#[cfg(feature = "bugs")]
+pub use bug::Bug;
 pub use cause::{Cause, CauseCode, DialError, DialErrorKind, Disconnect};
 pub use config::Config;
 pub use event::{

@@ -62,6 +62,21 @@ impl Liveness {
         Self { config, heard: now, phase: Phase::Quiet }
     }
 
+    /// The server has said how often it wants to hear, and can be asked.
+    pub(crate) fn agree(&mut self, heartbeat: Duration) {
+        self.config.heartbeat = heartbeat;
+        self.config.can_ping = true;
+    }
+
+    /// Asks now, out of turn.
+    pub(crate) fn ask(&mut self, now: Timestamp) -> bool {
+        let quiet = matches!(self.phase, Phase::Quiet) && self.config.can_ping;
+        if quiet {
+            self.phase = Phase::Asked { at: now, until: now + self.config.answer_within, probe: false };
+        }
+        quiet
+    }
+
     /// Anything came in: proof of life.
     pub(crate) fn heard(&mut self, now: Timestamp) {
         self.heard = now;

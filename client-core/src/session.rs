@@ -1,60 +1,129 @@
 //! The machine: link, rooms and outbox behind one `handle`, one `poll` and one deadline.
 
 mod io;
+mod joining;
+mod mode;
+mod receiving;
+mod restoring;
+mod sending;
+mod wire;
 
 pub use io::{Command, Diagnostics, Input, Join, Output};
 
+use crate::bug::Bugs;
 use crate::config::Config;
-use crate::event::{
-    Delivery, DeliveryStatus, Event, Gap, GapReason, Mode, RoomChange, RoomState, SendFailure,
-};
+use crate::event::{Delivery, Event, Mode, RoomChange, RoomState};
 use crate::link::{Action, ConnId, Link, State};
-use crate::messages::{ClientMessage, Message, ServerMessage};
+use crate::messages::ClientMessage;
 use crate::name::Name;
-use crate::outbox::{Outbox, Outgoing, Payload};
+use crate::outbox::{Outbox, Payload};
 use crate::rooms::{Membership, Rooms};
+use crate::saved::SavedPosition;
 use crate::time::{Moment, Timestamp};
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
-
-/// The connection in use: its frames are numbered from 1.
-#[derive(Debug)]
-struct Wire {
-    conn: ConnId,
-    last_frame: u64,
-    ready: bool,
-}
+use core::time::Duration;
+use fastrand::Rng;
+use wire::Wire;
 
 /// The whole client without its socket. See the crate's first page for the loop that drives it.
 #[derive(Debug)]
 pub struct Session<P = String, N = Name> {
     link: Link,
-    rooms: Rooms<N>,
+    rooms: Rooms<P, N>,
     outbox: Outbox<P, N>,
     wire: Option<Wire>,
+    known: Known<N>,
+    /// Committed positions of an earlier run, in rooms that have not been joined yet.
+    stored: Vec<SavedPosition<N>>,
+    rng: Rng,
+    now: Moment,
+    /// Grows with the larger of both clocks, so that it counts sleep. Begins far from zero: sends of an earlier run
+    /// are older than this one.
+    lived: Duration,
+    /// Requests are numbered over all connections, so that a late answer is never taken for another's.
+    requests: u64,
     /// Some room waits to be left: looked for after each input only then.
     leaving: bool,
-    max_content: usize,
-    max_unflushed: usize,
+    /// The application takes nothing now.
+    busy: bool,
+    settings: Settings,
+    bugs: Bugs,
     outputs: VecDeque<Output<P, N>>,
     outcomes: Vec<Delivery<N>>,
+    changes: u64,
     diagnostics: Diagnostics,
 }
+
+/// The part of [`Config`] that the session itself looks at.
+#[derive(Debug, Clone, Copy)]
+struct Settings {
+    max_content: usize,
+    max_unflushed: usize,
+    max_held: usize,
+    max_held_bytes: usize,
+    dial_timeout: Duration,
+    can_ping: bool,
+}
+
+/// What is known of the server from whatever connection, and kept with the state.
+#[derive(Debug)]
+struct Known<N> {
+    /// It has said `hello`.
+    extended: bool,
+    user: Option<N>,
+    window: Duration,
+    dedupe: Duration,
+}
+
+impl<N> Known<N> {
+    /// How long a send is transmitted again (protocol.md §2.3).
+    fn horizon(&self) -> Duration {
+        self.dedupe / 2
+    }
+}
+
+/// Older than the longest dedupe window.
+const BIRTH: Duration = Duration::from_secs(2 * 3600);
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// A session that is idle. Two sessions with equal configuration, seed and inputs give equal outputs.
     pub fn new(config: Config, seed: u64) -> Self {
-        Self {
-            link: Link::new(config.link, seed),
-            rooms: Rooms::new(config.max_rooms),
-            outbox: Outbox::new(config.outbox),
-            wire: None,
-            leaving: false,
+        #[cfg(feature = "bugs")]
+        let bugs = Bugs::new(config.bug);
+        #[cfg(not(feature = "bugs"))]
+        let bugs = Bugs::default();
+        let mut rng = Rng::with_seed(seed);
+        let mut link = config.link;
+        link.extended = config.extended;
+        link.bugs = bugs;
+        let settings = Settings {
             max_content: config.max_content,
             max_unflushed: config.max_unflushed,
+            max_held: config.max_held,
+            max_held_bytes: config.max_held_bytes,
+            dial_timeout: link.dial_timeout,
+            can_ping: link.liveness.can_ping,
+        };
+        Self {
+            link: Link::new(link, rng.u64(..)),
+            rooms: Rooms::new(config.max_rooms),
+            outbox: Outbox::new(config.outbox, bugs),
+            wire: None,
+            known: Known { extended: false, user: None, window: Duration::ZERO, dedupe: DEDUPE },
+            stored: Vec::new(),
+            rng,
+            now: Moment::default(),
+            lived: BIRTH,
+            requests: 0,
+            leaving: false,
+            busy: false,
+            settings,
+            bugs,
             outputs: VecDeque::new(),
             outcomes: Vec::new(),
+            changes: 0,
             diagnostics: Diagnostics::default(),
         }
     }
@@ -63,16 +132,15 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// event. Call [`Session::poll`] until it is empty afterwards; several inputs may come before that.
     pub fn handle(&mut self, now: Moment, input: Input<P, N>) {
         self.link.observe(now);
+        self.live(now);
         let now = now.monotonic;
         match input {
-            Input::Received(conn, message) => {
-                if self.heard(now, conn) {
-                    self.received(message);
-                }
-            }
+            Input::Received(conn, message) => self.received(now, conn, message),
             Input::Garbled(conn, error) => {
                 if self.heard(now, conn) {
                     self.diagnostics.garbled_frames += 1;
+                    // Whatever it is, it is no `hello`.
+                    self.first_frame(now);
                     self.event(Event::Garbled { error });
                 }
             }
@@ -82,20 +150,24 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             Input::Pong(conn) => {
                 if self.link.is_current(conn) {
                     self.link.ponged(now);
+                    self.ponged(now);
                 }
             }
             Input::Flushed(conn, through) => self.flushed(conn, through),
             Input::Command(command) => self.command(now, command),
             Input::Opened(conn) => self.link.opened(now, conn),
             Input::DialFailed(conn, error) => self.link.dial_failed(now, conn, error),
-            Input::Closed(conn, how) => self.link.closed(now, conn, how),
+            Input::Closed(conn, how) => {
+                if self.link.is_current(conn) && self.link.blames_a_frame(&how) {
+                    self.outbox.too_large(now, conn, &mut self.outcomes);
+                }
+                self.link.closed(now, conn, how);
+            }
             Input::Token(result) => self.link.token(now, result),
             Input::Hint(hint) => self.link.hint(now, hint),
-            Input::Busy(_) | Input::Restore(_) => {}
-            Input::Tick => {
-                self.link.tick(now);
-                self.outbox.expire(now, &mut self.outcomes);
-            }
+            Input::Busy(busy) => self.busy(now, busy),
+            Input::Restore(saved) => self.restore(*saved),
+            Input::Tick => self.tick(now),
         }
         self.settle();
     }
@@ -107,7 +179,15 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// When to say [`Input::Tick`], if nothing else happens before. Ticks that come early do nothing.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.link.deadline().into_iter().chain(self.outbox.deadline()).min()
+        let now = self.now.monotonic;
+        let outbox = self.outbox.deadline(now, self.lived, self.known.horizon());
+        let wire = self.wire.as_ref();
+        let decision = wire
+            .filter(|wire| wire.mode.is_none() && (wire.decide_at > now || self.may_decide(wire)))
+            .map(|wire| wire.decide_at);
+        let rooms = wire.and_then(|wire| self.rooms_deadline(wire));
+        let sends = wire.and_then(|wire| self.stall_deadline(wire));
+        self.link.deadline().into_iter().chain(outbox).chain(decision).chain(rooms).chain(sends).min()
     }
 
     /// The state of the connection.
@@ -120,6 +200,11 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.wire.as_ref().is_some_and(|wire| wire.ready)
     }
 
+    /// What the present connection can promise, once that is known.
+    pub fn mode(&self) -> Option<Mode> {
+        self.wire.as_ref().and_then(|wire| wire.mode)
+    }
+
     /// The wanted rooms and how it stands with them, by name.
     pub fn rooms(&self) -> impl Iterator<Item = (&N, RoomState)> {
         self.rooms.iter().filter(|room| room.is_wanted()).map(|room| {
@@ -128,14 +213,35 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         })
     }
 
+    /// Who is in a room, by name, as far as an extended server says: `None` when it does not.
+    pub fn members(&self, room: &N) -> Option<&[N]> {
+        self.rooms.get(room)?.members.as_deref()
+    }
+
+    /// Grows whenever [`Session::saved`] would give something else.
+    pub fn changes(&self) -> u64 {
+        self.changes.wrapping_add(self.outbox.changes())
+    }
+
     /// What has been counted so far.
     pub fn diagnostics(&self) -> Diagnostics {
+        let (held, held_bytes) = self.rooms.held();
         Diagnostics {
             outbox_len: self.outbox.len(),
             outbox_bytes: self.outbox.bytes(),
+            held,
+            held_bytes,
             rtt: self.link.rtt(),
             ..self.diagnostics
         }
+    }
+
+    fn live(&mut self, now: Moment) {
+        if self.now != Moment::default() {
+            let wall = now.wall.saturating_sub(self.now.wall);
+            self.lived += wall.max(now.monotonic - self.now.monotonic);
+        }
+        self.now = now;
     }
 
     fn event(&mut self, event: Event<P, N>) {
@@ -155,115 +261,37 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         current
     }
 
-    fn received(&mut self, message: ServerMessage<P, N>) {
-        match message {
-            ServerMessage::Message(message) => self.message(message),
-            ServerMessage::UserJoined { room, user } => {
-                if !self.is_left(&room) {
-                    self.event(Event::UserJoined { room, user });
-                }
-            }
-            ServerMessage::Error { message, refusal } => {
-                let code = refusal.map(|refusal| refusal.code);
-                self.event(Event::ServerError { message, code });
-            }
-            _ => self.diagnostics.unknown_frames += 1,
-        }
-    }
-
-    fn message(&mut self, message: Message<P, N>) {
-        if !self.is_left(&message.room) {
-            self.event(Event::Message(message));
-        }
-    }
-
-    /// A server that does not implement leaving goes on sending; rooms never asked for are its own choice.
-    fn is_left(&self, room: &N) -> bool {
-        self.rooms.get(room).is_some_and(|room| room.membership == Membership::Left)
-    }
-
     fn command(&mut self, now: Timestamp, command: Command<P, N>) {
         match command {
             Command::Connect => self.link.connect(now),
             Command::Reconnect => self.link.reconnect(now),
             Command::Close => self.link.close(now),
-            Command::Join(join) => self.join(join.room),
+            Command::Join(join) => self.join(now, join),
             Command::Leave(room) => self.leave(&room),
             Command::Send(send) => self.send(now, send),
-            Command::Cancel(id) => self.outcomes.extend(self.outbox.cancel(id)),
+            Command::Cancel(id) => self.outbox.cancel(id, &mut self.outcomes),
             Command::SetToken(token) => self.link.set_token(now, token),
-            Command::Commit { .. } | Command::Signal { .. } | Command::Presence(_) => {}
+            Command::Commit { room, position } => self.commit(&room, position),
+            Command::Signal { room, kind, data } => {
+                self.ask_room(&room, |room| ClientMessage::Signal { room, kind, data });
+            }
+            Command::Presence(room) => self.ask_room(&room, |room| ClientMessage::Presence { room }),
         }
     }
 
-    fn send(&mut self, now: Timestamp, send: Outgoing<P, N>) {
-        let refused = if self.link.has_ended() {
-            Some(SendFailure::Closed)
-        } else if send.content.weight() > self.max_content {
-            Some(SendFailure::TooLarge)
-        } else {
-            None
-        };
-        match refused {
-            Some(why) => {
-                let status = DeliveryStatus::Failed(why);
-                self.outcomes.push(Delivery { id: send.id, room: send.room, status });
-            }
-            None => self.outbox.push(now, send, &mut self.outcomes),
-        }
+    fn tick(&mut self, now: Timestamp) {
+        self.link.tick(now);
+        let horizon = self.known.horizon();
+        self.outbox.tick(now, self.lived, horizon, &mut self.outcomes);
+        self.decide_by_silence(now);
+        self.tick_rooms(now);
+        self.tick_sends(now);
     }
 
-    fn join(&mut self, room: N) {
-        let Some(entry) = self.rooms.want(room.clone()) else {
-            self.room_changed(room, RoomState::Refused);
-            return;
-        };
-        match (entry.membership, &mut self.wire) {
-            (Membership::Member | Membership::Joining { .. }, _) => return,
-            // Not left yet: it simply stays.
-            (Membership::Leaving { .. }, _) => entry.membership = Membership::Member,
-            (Membership::Absent | Membership::Left, Some(wire)) => {
-                let frame = wire.last_frame + 1;
-                entry.membership = Membership::Joining { frame };
-                wire.ready = false;
-                self.write(ClientMessage::join(room.clone()));
-            }
-            (Membership::Absent | Membership::Left, None) => entry.membership = Membership::Absent,
-        }
-        let joined = self.rooms.get(&room).is_some_and(|room| room.membership == Membership::Member);
-        self.room_changed(room, if joined { RoomState::Joined } else { RoomState::Joining });
-    }
-
-    fn leave(&mut self, room: &N) {
-        let serial = self.outbox.last_serial();
-        let connected = self.wire.is_some();
-        let Some(entry) = self.rooms.get_mut(room).filter(|entry| entry.is_wanted()) else { return };
-        entry.membership = Membership::Leaving { serial };
-        self.leaving = true;
-        if !connected {
-            for room in self.rooms.connection_lost() {
-                self.room_changed(room, RoomState::Left);
-            }
-        }
-    }
-
-    /// Sends `leave_room` for the rooms whose earlier sends have become final.
-    fn finish_leaving(&mut self) {
-        let mut done = Vec::new();
-        self.leaving = false;
-        for room in self.rooms.iter_mut() {
-            let Membership::Leaving { serial } = room.membership else { continue };
-            if self.outbox.is_pending(&room.name, serial) {
-                self.leaving = true;
-            } else {
-                room.membership = Membership::Left;
-                done.push(room.name.clone());
-            }
-        }
-        for room in done {
-            self.write(ClientMessage::leave(room.clone()));
-            self.room_changed(room, RoomState::Left);
-        }
+    /// The number of a new request.
+    fn request(&mut self) -> u64 {
+        self.requests += 1;
+        self.requests
     }
 
     fn write(&mut self, message: ClientMessage<P, N>) {
@@ -274,49 +302,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.outputs.push_back(Output::Send { conn, frame, message });
     }
 
-    fn flushed(&mut self, conn: ConnId, through: u64) {
-        if self.wire.as_ref().is_none_or(|wire| wire.conn != conn) {
-            return;
-        }
-        let outputs = &mut self.outputs;
-        self.outbox.flushed(through, |delivery| {
-            outputs.push_back(Output::Event(Event::Delivery(delivery)));
-        });
-        if self.is_ready() {
-            return;
-        }
-        let mut ready = true;
-        for room in self.rooms.iter_mut() {
-            match room.membership {
-                Membership::Joining { frame } if frame <= through => {
-                    room.membership = Membership::Member;
-                    room.seen_before = true;
-                    let change = RoomChange { room: room.name.clone(), state: RoomState::Joined };
-                    self.outputs.push_back(Output::Event(Event::Room(change)));
-                }
-                Membership::Joining { .. } => ready = false,
-                _ => {}
-            }
-        }
-        if ready {
-            self.ready();
-        }
-    }
-
-    fn ready(&mut self) {
-        if let Some(wire) = &mut self.wire {
-            wire.ready = true;
-            self.event(Event::Ready(Mode::Plain));
-        }
-    }
-
     /// Turns what the link wants and what has become possible into outputs.
     fn settle(&mut self) {
+        let now = self.now.monotonic;
         while let Some(action) = self.link.next_action() {
-            self.act(action);
+            self.act(now, action);
         }
-        self.transmit();
-        if self.leaving && self.wire.is_some() {
+        self.transmit(now);
+        if self.leaving {
             self.finish_leaving();
         }
         for delivery in self.outcomes.drain(..) {
@@ -324,68 +317,46 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
-    fn act(&mut self, action: Action) {
+    fn act(&mut self, now: Timestamp, action: Action) {
         let output = match action {
             Action::FetchToken { rejected } => Output::FetchToken { rejected },
-            Action::Dial { conn, endpoint, attempt, token } => {
+            Action::Dial { conn, endpoint, attempt, token, extended, url } => {
                 self.diagnostics.dials += 1;
-                Output::Dial { conn, endpoint, attempt, token, extended: false, url: None }
+                Output::Dial { conn, endpoint, attempt, token, extended, url }
             }
-            Action::Ping(conn) => Output::Ping { conn },
+            Action::Authenticate(token) => {
+                if self.wire.as_ref().is_some_and(Wire::is_extended) {
+                    let reference = crate::id::Id::numbered('a', self.request(), None);
+                    self.write(ClientMessage::Auth { reference, token });
+                }
+                return;
+            }
+            Action::Ping(conn) => {
+                if self.wire.as_ref().is_some_and(|wire| wire.conn == conn && wire.is_extended()) {
+                    return self.write(ClientMessage::Ping { t: 0 });
+                }
+                Output::Ping { conn }
+            }
             Action::Close { conn, code } => Output::Close { conn, code },
             Action::Abandon { conn, code } => Output::Abandon { conn, code },
-            Action::Up(conn) => return self.up(conn),
+            Action::Up { conn, offered } => return self.up(now, conn, offered),
             Action::Down => return self.down(),
+            Action::Moved { conn, offered } => return self.moved(now, conn, offered),
             Action::Changed(change) => {
-                if matches!(change.state, State::Closing | State::Closed | State::Failed) {
-                    self.outbox.close(&mut self.outcomes);
+                match change.state {
+                    State::Closing | State::Closed | State::Failed => self.outbox.close(&mut self.outcomes),
+                    State::Suspended { .. } => self.outbox.give_up(&mut self.outcomes),
+                    _ => {}
                 }
                 Output::Event(Event::State(change))
             }
         };
         self.outputs.push_back(output);
     }
-
-    /// A connection is open: announce what may have been missed, then ask for every wanted room at once.
-    fn up(&mut self, conn: ConnId) {
-        self.diagnostics.connections += 1;
-        self.wire = Some(Wire { conn, last_frame: 0, ready: false });
-        let mut joins = Vec::new();
-        for (frame, room) in (1..).zip(self.rooms.iter_mut()) {
-            room.membership = Membership::Joining { frame };
-            joins.push((room.name.clone(), room.seen_before));
-        }
-        for (room, seen_before) in &joins {
-            if *seen_before {
-                self.event(Event::Gap(Gap::unknown(room.clone(), GapReason::Reconnected)));
-            }
-        }
-        let none = joins.is_empty();
-        for (room, _) in joins {
-            self.write(ClientMessage::join(room));
-        }
-        if none {
-            self.ready();
-        }
-    }
-
-    fn down(&mut self) {
-        self.wire = None;
-        self.outbox.connection_lost(&mut self.outcomes);
-        for room in self.rooms.connection_lost() {
-            self.room_changed(room, RoomState::Left);
-        }
-    }
-
-    /// Gives waiting sends to the connection while the operating system keeps up.
-    fn transmit(&mut self) {
-        while self.outbox.has_waiting() && self.outbox.written_bytes() < self.max_unflushed {
-            let Some(wire) = &self.wire else { return };
-            let Some((room, content)) = self.outbox.transmit(wire.last_frame + 1) else { return };
-            self.write(ClientMessage::send(room, content));
-        }
-    }
 }
+
+/// Until a server has said otherwise (protocol.md §2.3).
+const DEDUPE: Duration = Duration::from_secs(600);
 
 #[cfg(test)]
 mod tests;

@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn a_quick_echo_makes_one_bubble_that_says_delivered() {
         let (mut own, now) = one();
-        assert_eq!(own.outcome(now, ID, DeliveryStatus::Written), None);
+        assert_eq!(own.outcome(now, ID, &DeliveryStatus::Written), None);
         assert_eq!(own.echo("r", "me", "hi"), Echo::Own(Some(bubble("delivered"))));
         assert!(own.is_settled() && own.overdue(now + PATIENCE, true).is_empty());
     }
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn without_an_echo_it_says_written_and_a_late_echo_is_not_shown_again() {
         let (mut own, now) = one();
-        own.outcome(now, ID, DeliveryStatus::Written);
+        own.outcome(now, ID, &DeliveryStatus::Written);
         assert_eq!(own.overdue(now + PATIENCE, false), [bubble("written")]);
         assert_eq!(own.echo("r", "me", "hi"), Echo::Own(None));
         assert_eq!(own.echo("r", "me", "hi"), Echo::Foreign);
@@ -199,14 +199,14 @@ mod tests {
         assert_eq!(own.overdue(now, false), []);
         assert_eq!(own.overdue(now + PATIENCE, false), [bubble("pending")]);
         assert_eq!(own.pending(), 1);
-        own.outcome(now, ID, DeliveryStatus::Written);
+        own.outcome(now, ID, &DeliveryStatus::Written);
         assert_eq!(own.echo("r", "me", "hi"), Echo::Own(Some(news(News::Delivered))));
         let (mut own, now) = one();
         own.overdue(now, true);
-        assert_eq!(own.outcome(now, ID, DeliveryStatus::Unknown), Some(news(News::Unknown)));
+        assert_eq!(own.outcome(now, ID, &DeliveryStatus::Unknown), Some(news(News::Unknown)));
         let (mut own, now) = one();
         own.overdue(now, true);
-        own.outcome(now, ID, DeliveryStatus::Written);
+        own.outcome(now, ID, &DeliveryStatus::Written);
         assert_eq!(own.overdue(now + PATIENCE, false), [news(News::Written)]);
     }
 
@@ -214,14 +214,14 @@ mod tests {
     fn a_failure_at_once_is_said_in_the_bubble() {
         let (mut own, now) = one();
         let failed = DeliveryStatus::Failed(SendFailure::TooLarge);
-        assert_eq!(own.outcome(now, ID, failed), Some(bubble("not sent")));
+        assert_eq!(own.outcome(now, ID, &failed), Some(bubble("not sent")));
         assert!(own.is_settled());
     }
 
     #[test]
     fn the_same_words_of_somebody_else_are_not_an_echo() {
         let (mut own, now) = one();
-        own.outcome(now, ID, DeliveryStatus::Written);
+        own.outcome(now, ID, &DeliveryStatus::Written);
         own.echo("r", "me", "hi");
         own.add(now, SendId(2), "r", "hi".to_owned());
         assert_eq!(own.echo("r", "bob", "hi"), Echo::Foreign);
@@ -235,7 +235,7 @@ mod tests {
         let now = Instant::now();
         for id in 0..1000 {
             own.add(now, SendId(id), "r", id.to_string());
-            own.outcome(now, SendId(id), DeliveryStatus::Written);
+            own.outcome(now, SendId(id), &DeliveryStatus::Written);
         }
         own.overdue(now, true);
         assert_eq!(own.list.len(), MOST_ECHOES);

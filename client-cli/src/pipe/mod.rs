@@ -171,14 +171,14 @@ impl Pipe {
             }
             status => status.clone(),
         };
-        self.outcome(reference.as_deref(), &delivery.room, status);
+        self.outcome(reference.as_deref(), &delivery.room, &status);
         if matches!(self.phase, Phase::Draining(_)) {
             self.phase = Phase::Draining(Instant::now() + self.drain_timeout);
         }
     }
 
-    fn outcome(&mut self, reference: Option<&str>, room: &str, status: DeliveryStatus) {
-        if status != DeliveryStatus::Written {
+    fn outcome(&mut self, reference: Option<&str>, room: &str, status: &DeliveryStatus) {
+        if *status != DeliveryStatus::Written {
             self.exit = self.exit.max(Exit::Incomplete);
         }
         output::delivery(&mut self.printed, reference, room, status);
@@ -209,7 +209,7 @@ impl Pipe {
                 self.has_sent = true;
                 match self.client.submit(&room, content) {
                     Ok(id) => self.flight.add(id, reference, weight),
-                    Err(why) => self.outcome(reference.as_deref(), &room, DeliveryStatus::Failed(why)),
+                    Err(why) => self.outcome(reference.as_deref(), &room, &DeliveryStatus::Failed(why)),
                 }
             }
             Frame::Close => {

@@ -122,7 +122,7 @@ fn ready(mode: Mode) -> Printed<'static> {
 }
 
 /// Prints the final outcome of a send.
-pub(super) fn delivery(out: &mut Vec<u8>, reference: Option<&str>, room: &str, outcome: DeliveryStatus) {
+pub(super) fn delivery(out: &mut Vec<u8>, reference: Option<&str>, room: &str, outcome: &DeliveryStatus) {
     let (status, code) = match outcome {
         DeliveryStatus::Written => ("written", None),
         DeliveryStatus::Failed(why) => ("failed", Some(why.as_str())),
@@ -137,7 +137,7 @@ pub(super) fn delivery(out: &mut Vec<u8>, reference: Option<&str>, room: &str, o
             status: Some(status),
             code: code.map(Code::Word),
             message: match outcome {
-                DeliveryStatus::Failed(why) => Some(advice(why)),
+                DeliveryStatus::Failed(why) => Some(advice(*why)),
                 _ => None,
             },
             ..Printed::default()
@@ -219,9 +219,9 @@ mod tests {
     #[test]
     fn a_delivery_repeats_its_ref_and_names_a_failure() {
         let mut out = Vec::new();
-        delivery(&mut out, Some("1"), "r", DeliveryStatus::Written);
-        delivery(&mut out, None, "r", DeliveryStatus::Failed(SendFailure::TooLarge));
-        delivery(&mut out, None, "r", DeliveryStatus::Unknown);
+        delivery(&mut out, Some("1"), "r", &DeliveryStatus::Written);
+        delivery(&mut out, None, "r", &DeliveryStatus::Failed(SendFailure::TooLarge));
+        delivery(&mut out, None, "r", &DeliveryStatus::Unknown);
         let text = String::from_utf8(out).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], r#"{"type":"delivery","ref":"1","roomId":"r","status":"written"}"#);

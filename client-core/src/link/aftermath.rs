@@ -5,6 +5,7 @@ use super::status::Loss;
 use super::status::State;
 use super::{Link, Phase};
 use crate::backoff::{Occasion, Policy, uniform};
+use crate::bug::Bug;
 use crate::cause::{Cause, CauseCode};
 use crate::close::Verdict;
 use crate::time::Timestamp;
@@ -21,6 +22,9 @@ const OVERLOADED: Duration = Duration::from_secs(5);
 impl Link {
     pub(super) fn judge(&mut self, now: Timestamp, verdict: Verdict, cause: Cause, hint: Option<Duration>) {
         match verdict {
+            Verdict::Terminal if self.config.bugs.has(Bug::RetryAfterTerminal) => {
+                self.retry(now, Occasion::Remote, cause);
+            }
             Verdict::Terminal => self.fail(cause),
             Verdict::Retry | Verdict::TooLarge => self.retry(now, Occasion::Remote, cause),
             Verdict::Window => self.retry(now, Occasion::Drain, cause),
@@ -83,7 +87,10 @@ impl Link {
             self.fail(Cause { code: CauseCode::GaveUp, ..cause });
             return;
         }
-        self.phase = Phase::AwaitingRetry { at: self.limiter.earliest(now + delay) };
+        self.phase = match self.take_next_dial() {
+            Some((conn, until)) => Phase::AwaitingOpen { conn, until, offered: self.offer },
+            None => Phase::AwaitingRetry { at: self.limiter.earliest(now + delay) },
+        };
         self.changed(self.state(), Some(cause));
     }
 
@@ -99,6 +106,7 @@ impl Link {
     }
 
     pub(super) fn fail(&mut self, cause: Cause) {
+        self.drop_others();
         self.phase = Phase::Failed;
         self.loss = None;
         self.changed(State::Failed, Some(Cause { will_retry: false, ..cause }));

@@ -49,6 +49,10 @@ impl Auth {
         self.wants_token.then_some(self.rejected)
     }
 
+    pub(crate) fn has_source(&self) -> bool {
+        self.has_source
+    }
+
     pub(crate) fn fetched(&mut self, token: Token) {
         self.token = Some(token);
         self.wants_token = false;

@@ -1,6 +1,7 @@
 //! What can be chosen about a link, with the defaults of reconnect.md.
 
 use crate::backoff::Policy;
+use crate::bug::Bugs;
 use crate::close::CloseTable;
 use crate::liveness::LivenessConfig;
 use crate::token::Credentials;
@@ -30,6 +31,10 @@ pub struct LinkConfig {
     pub max_elapsed: Option<Duration>,
     /// How long a loss may last before the state is `suspended`: 2 min on a plain server.
     pub suspend_after: Duration,
+    /// Offer the extended protocol in dials.
+    pub(crate) extended: bool,
+    /// A deliberate mistake.
+    pub(crate) bugs: Bugs,
     /// How many URLs the driver has; a failed dial moves on to the next. At least 1.
     pub endpoints: usize,
     /// Where tokens come from.
@@ -49,6 +54,8 @@ impl Default for LinkConfig {
             max_attempts: None,
             max_elapsed: None,
             suspend_after: Duration::from_secs(120),
+            extended: false,
+            bugs: Bugs::default(),
             endpoints: 1,
             credentials: Credentials::Anonymous,
         }

@@ -15,22 +15,26 @@
 mod aftermath;
 mod auth;
 mod config;
+mod handover;
 mod status;
 
 pub use config::LinkConfig;
 pub use status::{ConnId, State, StateChange};
 
 use crate::backoff::{Backoff, Occasion};
+use crate::bug::Bug;
 use crate::cause::{Cause, CauseCode, DialError, DialErrorKind, Disconnect};
 use crate::close;
 use crate::limiter::DialLimiter;
 use crate::liveness::{Finding, Liveness};
 use crate::time::{Moment, Timestamp};
 use crate::token::{Token, TokenError};
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use auth::Auth;
 use core::time::Duration;
 use fastrand::Rng;
+use handover::{Next, Retiring};
 use status::Loss;
 
 /// What the platform noticed about the network or the page. Hints cause questions, never decisions.
@@ -58,7 +62,11 @@ pub(crate) enum Action {
         endpoint: usize,
         attempt: u32,
         token: Option<Token>,
+        extended: bool,
+        url: Option<Box<str>>,
     },
+    /// A fresh token for the connection in use.
+    Authenticate(Token),
     Ping(ConnId),
     /// Begin the close handshake; the end is reported as `closed`, or the link stops waiting.
     Close {
@@ -70,9 +78,18 @@ pub(crate) enum Action {
         conn: ConnId,
         code: u16,
     },
-    Up(ConnId),
+    /// A connection is open.
+    Up {
+        conn: ConnId,
+        offered: bool,
+    },
     /// The open connection is gone.
     Down,
+    /// The open connection is another one from now on; answers may still come on the old one.
+    Moved {
+        conn: ConnId,
+        offered: bool,
+    },
     Changed(StateChange),
 }
 
@@ -82,7 +99,7 @@ enum Phase {
     Idle,
     AwaitingToken { until: Timestamp },
     AwaitingRetry { at: Timestamp },
-    AwaitingOpen { conn: ConnId, until: Timestamp },
+    AwaitingOpen { conn: ConnId, until: Timestamp, offered: bool },
     Open { conn: ConnId, since: Timestamp, liveness: Liveness },
     AwaitingClose { conn: ConnId, until: Timestamp },
     Closed,
@@ -110,11 +127,20 @@ pub(crate) struct Link {
     last_conn: u64,
     endpoint: usize,
     rtt: Option<Duration>,
+    /// Whether the next dial offers the extended protocol.
+    offer: bool,
+    /// The connection to move to.
+    next: Option<Next>,
+    /// The connection moved away from.
+    retiring: Option<Retiring>,
+    /// A fresh token is being fetched for the connection in use, until then.
+    refreshing: Option<Timestamp>,
     actions: VecDeque<Action>,
 }
 
 impl Link {
     pub(crate) fn new(config: LinkConfig, seed: u64) -> Self {
+        let offer = config.extended;
         Self {
             backoff: Backoff::new(config.policy, config.window),
             auth: Auth::new(config.credentials.clone()),
@@ -129,6 +155,10 @@ impl Link {
             last_conn: 0,
             endpoint: 0,
             rtt: None,
+            offer,
+            next: None,
+            retiring: None,
+            refreshing: None,
             actions: VecDeque::new(),
         }
     }
@@ -241,10 +271,14 @@ impl Link {
         }
     }
 
-    /// A new token: used from the next dial on, and the way out of `failed`.
+    /// A new token: used at once on a connection that can take it, from the next dial on, and the way out of `failed`.
     pub(crate) fn set_token(&mut self, now: Timestamp, token: Token) {
-        self.auth.replace(token);
+        self.auth.replace(token.clone());
         match self.phase {
+            Phase::Open { .. } => {
+                self.refreshing = None;
+                self.actions.push_back(Action::Authenticate(token));
+            }
             Phase::Failed => self.connect(now),
             Phase::AwaitingToken { .. } => self.dial(now),
             _ => {}
@@ -254,6 +288,7 @@ impl Link {
     pub(crate) fn close(&mut self, now: Timestamp) {
         match self.phase {
             Phase::Open { conn, .. } => {
+                self.drop_others();
                 self.phase = Phase::AwaitingClose { conn, until: now + self.config.close_timeout };
                 self.actions.push_back(Action::Close { conn, code: close::NORMAL });
                 let cause = Cause { will_retry: false, ..Cause::bare(CauseCode::Requested) };
@@ -273,20 +308,29 @@ impl Link {
 
     fn end(&mut self) {
         self.phase = Phase::Closed;
-        self.loss = None;
+        if !self.config.bugs.has(Bug::TimerAfterClose) {
+            self.loss = None;
+        }
         self.changed(State::Closed, Some(Cause { will_retry: false, ..Cause::bare(CauseCode::Requested) }));
     }
 
     pub(crate) fn opened(&mut self, now: Timestamp, opened: ConnId) {
         match self.phase {
-            Phase::AwaitingOpen { conn, .. } if conn == opened => {
+            Phase::AwaitingOpen { conn, offered, .. } if conn == opened => {
                 self.backoff.opened();
+                if self.config.bugs.has(Bug::ResetBackoffOnOpen) {
+                    self.backoff.reset();
+                }
                 self.loss = None;
                 let liveness = Liveness::new(self.config.liveness, now);
                 self.phase = Phase::Open { conn, since: now, liveness };
                 self.changed(State::Connected, None);
-                self.actions.push_back(Action::Up(conn));
+                self.actions.push_back(Action::Up { conn, offered });
+                if offered {
+                    self.greet(now);
+                }
             }
+            _ if self.is_next(opened) => self.opened_next(now, opened),
             // The late success of a dial that was given up.
             _ => self.actions.push_back(Action::Abandon { conn: opened, code: close::NORMAL }),
         }
@@ -295,6 +339,12 @@ impl Link {
     /// Whether `conn` is the connection in use; anything else about another one is ignored.
     pub(crate) fn is_current(&self, conn: ConnId) -> bool {
         matches!(self.phase, Phase::Open { conn: current, .. } if current == conn)
+    }
+
+    /// Whether a connection ended because a frame of ours was too large for the server.
+    pub(crate) fn blames_a_frame(&self, how: &Disconnect) -> bool {
+        matches!(how, Disconnect::Closed { .. })
+            && self.config.close_table.disconnect(how) == close::Verdict::TooLarge
     }
 
     /// Something came in on the current connection.
@@ -310,7 +360,55 @@ impl Link {
         }
     }
 
+    /// The first frame of an extended server is its `hello`: a pong that comes without one decides the mode early.
+    fn greet(&mut self, now: Timestamp) {
+        if let Phase::Open { conn, liveness, .. } = &mut self.phase
+            && liveness.ask(now)
+        {
+            self.actions.push_back(Action::Ping(*conn));
+        }
+    }
+
+    /// What an extended server has said of itself.
+    pub(crate) fn agree(&mut self, heartbeat: Duration, window: Duration, recoverable: Duration) {
+        self.backoff.set_window(window);
+        self.config.suspend_after = recoverable;
+        if let Phase::Open { liveness, .. } = &mut self.phase {
+            liveness.agree(heartbeat);
+        }
+    }
+
+    /// What an earlier run knew of the server.
+    pub(crate) fn remember(&mut self, window: Duration, recoverable: Duration) {
+        self.backoff.set_window(window);
+        self.config.suspend_after = recoverable;
+    }
+
+    /// The token of the connection in use is about to expire.
+    pub(crate) fn refresh_token(&mut self, now: Timestamp) {
+        if matches!(self.phase, Phase::Open { .. }) && self.refreshing.is_none() && self.auth.has_source() {
+            self.refreshing = Some(now + self.config.token_timeout);
+            self.actions.push_back(Action::FetchToken { rejected: false });
+        }
+    }
+
+    /// The connection in use is given up because the server does not do its work on it.
+    pub(crate) fn give_up(&mut self, now: Timestamp, code: CauseCode) {
+        let Phase::Open { conn, since, .. } = self.phase else { return };
+        self.actions.push_back(Action::Abandon { conn, code: close::DEAD_PEER });
+        self.down(now, since);
+        self.retry(now, Occasion::Remote, Cause::bare(code));
+    }
+
     pub(crate) fn token(&mut self, now: Timestamp, result: Result<Token, TokenError>) {
+        if self.refreshing.take().is_some() && matches!(self.phase, Phase::Open { .. }) {
+            // Without one the connection goes on for as long as the server lets it.
+            if let Ok(token) = result {
+                self.auth.fetched(token.clone());
+                self.actions.push_back(Action::Authenticate(token));
+            }
+            return;
+        }
         if !matches!(self.phase, Phase::AwaitingToken { .. }) {
             return;
         }
@@ -327,8 +425,16 @@ impl Link {
     }
 
     pub(crate) fn dial_failed(&mut self, now: Timestamp, failed: ConnId, error: DialError) {
-        if !matches!(self.phase, Phase::AwaitingOpen { conn, .. } if conn == failed) {
+        if self.failed_next(now, failed) {
             return;
+        }
+        let Phase::AwaitingOpen { conn, offered, .. } = self.phase else { return };
+        if conn != failed {
+            return;
+        }
+        if self.config.extended && matches!(error.kind, DialErrorKind::Http(400 | 404)) {
+            // Some gateways refuse a parameter they do not know.
+            self.offer = !offered;
         }
         self.endpoint = (self.endpoint + 1) % self.config.endpoints.max(1);
         self.backoff.lost(Duration::ZERO);
@@ -337,6 +443,9 @@ impl Link {
     }
 
     pub(crate) fn closed(&mut self, now: Timestamp, closed: ConnId, how: Disconnect) {
+        if self.retired(closed) {
+            return;
+        }
         match self.phase {
             Phase::Open { conn, since, .. } if conn == closed => {
                 let verdict = self.config.close_table.disconnect(&how);
@@ -355,6 +464,10 @@ impl Link {
     }
 
     fn down(&mut self, now: Timestamp, since: Timestamp) {
+        self.refreshing = None;
+        if let Some(retiring) = self.retiring.take() {
+            self.actions.push_back(Action::Abandon { conn: retiring.conn, code: close::NORMAL });
+        }
         self.backoff.lost(now - since);
         self.actions.push_back(Action::Down);
     }
@@ -370,7 +483,7 @@ impl Link {
 
     /// Dials now, or as soon as the limiter and the token allow.
     fn dial(&mut self, now: Timestamp) {
-        let earliest = self.limiter.earliest(now);
+        let earliest = if self.config.bugs.has(Bug::NoDialLimit) { now } else { self.limiter.earliest(now) };
         if earliest > now {
             self.loss.get_or_insert(Loss::new(now));
             self.phase = Phase::AwaitingRetry { at: earliest };
@@ -385,24 +498,29 @@ impl Link {
         self.limiter.count(now);
         self.last_conn += 1;
         let conn = ConnId(self.last_conn);
-        self.phase = Phase::AwaitingOpen { conn, until: now + self.config.dial_timeout };
+        let offered = self.offer;
+        self.phase = Phase::AwaitingOpen { conn, until: now + self.config.dial_timeout, offered };
         self.actions.push_back(Action::Dial {
             conn,
             endpoint: self.endpoint,
             attempt: self.backoff.attempt(),
             token: self.auth.token().cloned(),
+            extended: offered,
+            url: None,
         });
     }
 
     pub(crate) fn tick(&mut self, now: Timestamp) {
         self.suspend(now);
+        self.tick_next(now);
+        self.refreshing.take_if(|until| *until <= now);
         match &mut self.phase {
             Phase::AwaitingToken { until } if *until <= now => {
                 let text = "the token source did not answer in time";
                 self.retry(now, Occasion::Remote, Cause::new(CauseCode::TokenUnavailable, text));
             }
             Phase::AwaitingRetry { at } if *at <= now => self.dial(now),
-            Phase::AwaitingOpen { conn, until } if *until <= now => {
+            Phase::AwaitingOpen { conn, until, .. } if *until <= now => {
                 let conn = *conn;
                 self.actions.push_back(Action::Abandon { conn, code: close::NORMAL });
                 let text = "the server did not answer in time";
@@ -450,7 +568,7 @@ impl Link {
             .as_ref()
             .filter(|loss| !loss.suspended)
             .map(|loss| loss.reaches(self.config.suspend_after));
-        phase.into_iter().chain(suspend).min()
+        phase.into_iter().chain(suspend).chain(self.next_deadline()).chain(self.refreshing).min()
     }
 
     fn changed(&mut self, state: State, cause: Option<Cause>) {

@@ -182,6 +182,16 @@ pub struct Diagnostics {
     pub unknown_frames: u64,
     /// Texts that were no frame.
     pub garbled_frames: u64,
+    /// Rooms joined again on the same connection, because something about them was not as it should be.
+    pub rejoins: u64,
+    /// Signs that a room's log is not the one it was.
+    pub forks: u64,
+    /// Requests for messages of a log.
+    pub fetches: u64,
+    /// Messages held back behind a hole.
+    pub held: usize,
+    /// Bytes of them.
+    pub held_bytes: usize,
     /// Unresolved sends.
     pub outbox_len: usize,
     /// Bytes of unresolved sends.

@@ -1,7 +1,11 @@
-use super::*;
 use crate::cause::Disconnect;
-use crate::event::SendId;
-use crate::outbox::{OutboxLimits, Overflow};
+use crate::event::{DeliveryStatus, Event, Mode, RoomChange, RoomState, SendFailure, SendId};
+use crate::link::{ConnId, State};
+use crate::messages::{ClientMessage, Message, ServerMessage};
+use crate::outbox::{OutboxLimits, Outgoing, Overflow};
+use crate::session::{Command, Input, Output, Session};
+use crate::{Config, Moment, Name};
+use alloc::vec::Vec;
 use core::time::Duration;
 
 /// A session on a hand-driven clock, with everything it said since it was last asked.
@@ -14,6 +18,7 @@ struct Rig {
 
 impl Rig {
     fn new(config: Config) -> Self {
+        let config = Config { extended: false, ..config };
         Self { session: Session::new(config, 3), now: Moment::default(), conn: ConnId(0), last_frame: 0 }
     }
 

@@ -1,0 +1,181 @@
+//! Moving to another connection before the present one goes away: the new one first (protocol.md §2.2 `going_away`).
+//!
+//! At most two connections exist meanwhile. If the new dial fails the old connection serves on; if the old one breaks
+//! first, the dial under way becomes the reconnection.
+
+use super::{Action, ConnId, Link, Phase};
+use crate::backoff::uniform;
+use crate::close;
+use crate::liveness::Liveness;
+use crate::time::Timestamp;
+use alloc::boxed::Box;
+use core::time::Duration;
+
+/// How long the old connection is kept for the sake of answers on their way.
+const FAREWELL: Duration = Duration::from_secs(10);
+/// Dials before the end is waited for instead.
+const TRIES: u8 = 3;
+
+/// The connection to come.
+#[derive(Debug)]
+pub(super) struct Next {
+    url: Option<Box<str>>,
+    tries: u8,
+    step: Step,
+}
+
+#[derive(Debug)]
+enum Step {
+    At(Timestamp),
+    Dialing { conn: ConnId, until: Timestamp },
+}
+
+/// The connection that was moved away from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Retiring {
+    pub(super) conn: ConnId,
+    until: Timestamp,
+    closing: bool,
+}
+
+impl Link {
+    /// The server is about to go: move at a random moment in the window.
+    pub(crate) fn going_away(&mut self, now: Timestamp, window: Duration, url: Option<Box<str>>) {
+        if matches!(self.phase, Phase::Open { .. }) && self.next.is_none() {
+            let at = now + uniform(&mut self.rng, Duration::ZERO, window);
+            self.next = Some(Next { url, tries: 0, step: Step::At(at) });
+        }
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
+        let next = self.next.as_ref().map(|next| match next.step {
+            Step::At(at) => at,
+            Step::Dialing { until, .. } => until,
+        });
+        next.into_iter().chain(self.retiring.map(|retiring| retiring.until)).min()
+    }
+
+    pub(super) fn tick_next(&mut self, now: Timestamp) {
+        if let Some(retiring) = self.retiring.filter(|retiring| retiring.until <= now) {
+            if retiring.closing {
+                self.retiring = None;
+                self.actions.push_back(Action::Abandon { conn: retiring.conn, code: close::NORMAL });
+            } else {
+                self.retire_now(now);
+            }
+        }
+        match self.next.as_ref().map(|next| &next.step) {
+            Some(Step::At(at)) if *at <= now => self.dial_next(now),
+            Some(Step::Dialing { conn, until }) if *until <= now => {
+                let conn = *conn;
+                self.actions.push_back(Action::Abandon { conn, code: close::NORMAL });
+                self.next_failed(now);
+            }
+            _ => {}
+        }
+    }
+
+    fn dial_next(&mut self, now: Timestamp) {
+        let earliest = self.limiter.earliest(now);
+        // Two connections at most: the one moved away from before has to be gone.
+        let earliest = self.retiring.map_or(earliest, |retiring| earliest.max(retiring.until));
+        let until = now + self.config.dial_timeout;
+        let Some(next) = &mut self.next else { return };
+        if earliest > now {
+            next.step = Step::At(earliest);
+            return;
+        }
+        next.tries += 1;
+        let url = next.url.clone();
+        self.limiter.count(now);
+        self.last_conn += 1;
+        let conn = ConnId(self.last_conn);
+        next.step = Step::Dialing { conn, until };
+        self.actions.push_back(Action::Dial {
+            conn,
+            endpoint: self.endpoint,
+            attempt: self.backoff.attempt(),
+            token: self.auth.token().cloned(),
+            extended: self.offer,
+            url,
+        });
+    }
+
+    pub(super) fn is_next(&self, conn: ConnId) -> bool {
+        matches!(self.next, Some(Next { step: Step::Dialing { conn: next, .. }, .. }) if next == conn)
+    }
+
+    /// The dial of the new connection failed: the old one serves on.
+    pub(super) fn next_failed(&mut self, now: Timestamp) {
+        let pause = uniform(&mut self.rng, Duration::from_secs(1), Duration::from_secs(5));
+        match &mut self.next {
+            Some(next) if next.tries < TRIES => {
+                // The other server may be the wrong one; the own address is not.
+                next.url = None;
+                next.step = Step::At(now + pause);
+            }
+            _ => self.next = None,
+        }
+    }
+
+    /// Whether this failure is about the connection to come.
+    pub(super) fn failed_next(&mut self, now: Timestamp, conn: ConnId) -> bool {
+        let is_next = self.is_next(conn);
+        if is_next {
+            self.next_failed(now);
+        }
+        is_next
+    }
+
+    /// The new connection is open: it is the connection from now on.
+    pub(super) fn opened_next(&mut self, now: Timestamp, opened: ConnId) {
+        let Phase::Open { conn: old, .. } = self.phase else { return };
+        self.next = None;
+        self.retiring = Some(Retiring { conn: old, until: now + FAREWELL, closing: false });
+        let liveness = Liveness::new(self.config.liveness, now);
+        self.phase = Phase::Open { conn: opened, since: now, liveness };
+        self.actions.push_back(Action::Moved { conn: opened, offered: self.offer });
+        if self.offer {
+            self.greet(now);
+        }
+    }
+
+    /// Nothing more is expected of the old connection.
+    pub(crate) fn retire_now(&mut self, now: Timestamp) {
+        if let Some(retiring) = &mut self.retiring
+            && !retiring.closing
+        {
+            retiring.closing = true;
+            retiring.until = now + self.config.close_timeout;
+            self.actions.push_back(Action::Close { conn: retiring.conn, code: close::NORMAL });
+        }
+    }
+
+    /// Whether `conn` is the connection that was moved away from.
+    pub(crate) fn is_retiring(&self, conn: ConnId) -> bool {
+        self.retiring.is_some_and(|retiring| retiring.conn == conn)
+    }
+
+    /// The old connection is gone, as was to be.
+    pub(super) fn retired(&mut self, conn: ConnId) -> bool {
+        self.retiring.take_if(|retiring| retiring.conn == conn).is_some()
+    }
+
+    /// The present connection is lost while the next is being dialled: that dial is the reconnection.
+    pub(super) fn take_next_dial(&mut self) -> Option<(ConnId, Timestamp)> {
+        match self.next.take() {
+            Some(Next { step: Step::Dialing { conn, until }, .. }) => Some((conn, until)),
+            _ => None,
+        }
+    }
+
+    /// Only one connection is left, or none.
+    pub(super) fn drop_others(&mut self) {
+        if let Some(retiring) = self.retiring.take() {
+            self.actions.push_back(Action::Abandon { conn: retiring.conn, code: close::NORMAL });
+        }
+        if let Some((conn, _)) = self.take_next_dial() {
+            self.actions.push_back(Action::Abandon { conn, code: close::NORMAL });
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! What the server's answers mean for the sends they are about (protocol.md §2.3).
+
+use super::lane::{Doomed, Unanswered, Waiting};
+use super::{LAST_CHANCE, Outbox, Payload};
+use crate::bug::Bug;
+use crate::event::{Delivery, DeliveryStatus, SendFailure};
+use crate::id::Id;
+use crate::link::ConnId;
+use crate::messages::{Ack, Code, Nack, Origin};
+use crate::time::Timestamp;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// The wait after a temporary refusal that names none, and the longest that a server may ask for (protocol.md §2.2).
+const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+
+/// The server does not think that this connection is in the room.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Rejoin<N>(pub(crate) N);
+
+impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
+    /// An answer always counts, whichever transmission it is for.
+    pub(crate) fn acked(&mut self, ack: &Ack<N>, out: &mut Vec<Delivery<N>>) {
+        self.answers += 1;
+        if self.bugs.has(Bug::ForgetAnswer) && self.answers.is_multiple_of(10) {
+            return;
+        }
+        let Some((serial, _)) = ack.reference.read_numbered('s') else { return };
+        let status = DeliveryStatus::Acked { id: ack.id.clone(), seq: ack.seq };
+        let oldest = self.bugs.has(Bug::AnswerResolvesOldest);
+        if let Some(lane) = self.lane(&ack.room) {
+            let at = if oldest { (!lane.unanswered.is_empty()).then_some(0) } else { lane.position(serial) };
+            if let Some(sent) = at.and_then(|at| lane.unanswered.remove(at)) {
+                self.unanswered -= 1;
+                return self.settle(sent.send.id, ack.room.clone(), sent.send.weight(), status, out);
+            }
+            if let Some(at) = lane.doomed.iter().position(|doomed| doomed.serial == serial) {
+                let Doomed { send, .. } = lane.doomed.remove(at);
+                return self.settle(send.id, ack.room.clone(), send.weight(), status, out);
+            }
+        }
+        self.first_contact(serial, status, out);
+    }
+
+    /// The answer to a send that was made before the mode was known.
+    fn first_contact(&mut self, serial: u64, status: DeliveryStatus, out: &mut Vec<Delivery<N>>) {
+        let sent = match self.unconfirmed.iter().position(|sent| sent.serial == serial) {
+            Some(at) => self.unconfirmed.remove(at),
+            // The answer was faster than the report of the flush.
+            None => self.in_hand.iter_mut().find_map(|hand| hand.plain.take_if(|sent| sent.serial == serial)),
+        };
+        if let Some(sent) = sent {
+            self.settle(sent.id, sent.room, sent.weight, status, out);
+        }
+    }
+
+    /// The own message came by in its room: as good as an answer.
+    pub(crate) fn seen(&mut self, room: &N, origin: &Origin, id: &Id, seq: u64, out: &mut Vec<Delivery<N>>) {
+        let Some(lane) = self.lane(room) else { return };
+        let status = DeliveryStatus::Acked { id: id.clone(), seq };
+        if lane.line.as_ref().is_some_and(|(pid, _)| *pid == origin.pid) {
+            let at = lane.unanswered.iter().position(|sent| sent.pseq == origin.pseq);
+            if let Some(sent) = at.and_then(|at| lane.unanswered.remove(at)) {
+                self.unanswered -= 1;
+                self.settle(sent.send.id, room.clone(), sent.send.weight(), status, out);
+            }
+            return;
+        }
+        let same = |doomed: &Doomed<P, N>| doomed.pid == origin.pid && doomed.pseq == origin.pseq;
+        if let Some(at) = lane.doomed.iter().position(same) {
+            let Doomed { send, .. } = lane.doomed.remove(at);
+            self.settle(send.id, room.clone(), send.weight(), status, out);
+        }
+    }
+
+    /// A refusal counts only for the latest transmission. `wanted`: whether the room will be joined (again).
+    pub(crate) fn nacked(
+        &mut self,
+        now: Timestamp,
+        conn: ConnId,
+        nack: &Nack,
+        wanted: impl Fn(&N) -> bool,
+        out: &mut Vec<Delivery<N>>,
+    ) -> Option<Rejoin<N>> {
+        let (serial, attempt) = nack.reference.read_numbered('s')?;
+        let any = self.bugs.has(Bug::OldRefusalCounts);
+        let found = self.lanes.iter().enumerate().find_map(|(index, lane)| {
+            let at = lane.position(serial)?;
+            let sent = lane.unanswered.get(at)?;
+            let latest = sent.latest.is_some_and(|latest| latest.conn == conn);
+            (any || latest && Some(sent.attempts % 1_000_000) == attempt).then_some((index, at))
+        });
+        let Some((index, at)) = found else {
+            if attempt == Some(0) {
+                // Without a number nothing is made again: it was refused, and that is certain.
+                let status = DeliveryStatus::Failed(SendFailure::Refused(nack.code));
+                self.first_contact(serial, status, out);
+            }
+            return None;
+        };
+        let lane = self.lanes.get_mut(index)?;
+        let pseq = lane.unanswered.get(at).map_or(0, |sent| sent.pseq);
+        match nack.code {
+            Code::UnknownProducer => self.unknown_producer(now, index, conn),
+            Code::SequenceGap => {
+                let expected = nack.expected.unwrap_or(pseq);
+                if lane.unanswered.iter().any(|sent| sent.pseq == expected) && expected <= pseq {
+                    lane.go_back(expected);
+                } else {
+                    // What the server misses has been answered before: it has lost the line.
+                    self.unknown_producer(now, index, conn);
+                }
+            }
+            Code::NotJoined if wanted(&lane.room) => {
+                lane.go_back(pseq);
+                lane.needs_join = true;
+                return Some(Rejoin(lane.room.clone()));
+            }
+            code if nack.retry && code != Code::NotJoined => {
+                let pause = nack.retry_after_ms.map_or(PAUSE, Duration::from_millis).min(LONGEST_PAUSE);
+                lane.go_back(pseq);
+                lane.resume_at = Some(now + pause.max(Duration::from_millis(10)));
+            }
+            code => {
+                let sent = lane.unanswered.remove(at)?;
+                self.unanswered -= 1;
+                if self.bugs.has(Bug::ReuseNumberAfterRefusal)
+                    && let Some((_, next)) = &mut lane.line
+                {
+                    *next -= 1;
+                }
+                let status = DeliveryStatus::Failed(SendFailure::Refused(code));
+                let (room, weight) = (lane.room.clone(), sent.send.weight());
+                self.settle(sent.send.id, room, weight, status, out);
+            }
+        }
+        None
+    }
+
+    /// The server knows nothing of the line. What only this connection transmitted is certainly not appended and is
+    /// numbered anew; of the rest nothing is known.
+    fn unknown_producer(&mut self, now: Timestamp, index: usize, conn: ConnId) {
+        let renumber_all = self.bugs.has(Bug::RenumberTransmitted);
+        let (ttl, _) = self.limits.patience(None);
+        let Some(lane) = self.lanes.get_mut(index) else { return };
+        let Some((pid, _)) = lane.line.take() else { return };
+        let mut again = VecDeque::new();
+        for sent in lane.unanswered.drain(..) {
+            self.unanswered -= 1;
+            let Unanswered { send, serial, pseq, epoch, first, .. } = sent;
+            if first == Some(conn) || renumber_all {
+                let until = now + ttl;
+                self.next_expiry = Some(self.next_expiry.map_or(until, |next| next.min(until)));
+                self.waiting += 1;
+                again.push_back(Waiting { send, serial, until, late: SendFailure::Expired });
+            } else {
+                let until = now + LAST_CHANCE;
+                lane.doomed.push(Doomed { send, serial, pid: pid.clone(), pseq, epoch, until });
+            }
+        }
+        again.append(&mut lane.waiting);
+        lane.waiting = again;
+        self.changes += 1;
+    }
+
+    /// A frame of ours was too large for the server (1009): the largest one on its way is to blame.
+    pub(crate) fn too_large(&mut self, now: Timestamp, conn: ConnId, out: &mut Vec<Delivery<N>>) {
+        let mut largest: Option<(usize, usize, usize)> = None;
+        for (index, lane) in self.lanes.iter().enumerate() {
+            for (at, sent) in lane.unanswered.iter().enumerate() {
+                let weight = sent.send.weight();
+                let on_its_way = sent.latest.is_some_and(|latest| latest.conn == conn);
+                if on_its_way && largest.is_none_or(|(_, _, most)| weight > most) {
+                    largest = Some((index, at, weight));
+                }
+            }
+        }
+        let Some((index, at, weight)) = largest else { return };
+        let Some(lane) = self.lanes.get_mut(index) else { return };
+        let Some(sent) = lane.unanswered.remove(at) else { return };
+        self.unanswered -= 1;
+        let room = lane.room.clone();
+        self.settle(sent.send.id, room, weight, self.unknown(), out);
+        self.retire(index, now + LAST_CHANCE);
+    }
+
+    /// Whether something was transmitted on `conn` and is not answered, and since when.
+    pub(crate) fn oldest_transmission(&self, conn: ConnId) -> Option<Timestamp> {
+        if self.unanswered == 0 {
+            return None;
+        }
+        let sent = self.lanes.iter().flat_map(|lane| &lane.unanswered);
+        sent.filter_map(|sent| sent.latest).filter(|latest| latest.conn == conn).map(|latest| latest.at).min()
+    }
+
+    /// Everything unanswered is transmitted again on the same connection.
+    pub(crate) fn resend(&mut self) {
+        for lane in &mut self.lanes {
+            lane.go_back(0);
+        }
+    }
+
+    /// The line of a lane ends; what it has transmitted waits for its last chance.
+    pub(super) fn retire(&mut self, index: usize, until: Timestamp) {
+        let Some(lane) = self.lanes.get_mut(index) else { return };
+        self.unanswered -= lane.unanswered.len();
+        lane.retire(until);
+        self.changes += 1;
+    }
+
+    /// The replay of a room has come to its end: what it has not shown is not known.
+    pub(crate) fn caught_up(&mut self, room: &N, out: &mut Vec<Delivery<N>>) {
+        if let Ok(index) = self.lanes.binary_search_by(|lane| lane.room.cmp(room)) {
+            self.doomed_end(index, |_| true, out);
+        }
+    }
+
+    /// Whether some send waits for the replay of `room`.
+    pub(crate) fn has_doomed(&self, room: &N) -> bool {
+        let lane =
+            self.lanes.binary_search_by(|lane| lane.room.cmp(room)).ok().and_then(|at| self.lanes.get(at));
+        lane.is_some_and(|lane| !lane.doomed.is_empty())
+    }
+
+    pub(super) fn doomed_end(
+        &mut self,
+        index: usize,
+        ends: impl Fn(Timestamp) -> bool,
+        out: &mut Vec<Delivery<N>>,
+    ) {
+        let Some(lane) = self.lanes.get_mut(index) else { return };
+        if lane.doomed.is_empty() {
+            return;
+        }
+        let room = lane.room.clone();
+        let (over, rest): (Vec<_>, Vec<_>) =
+            core::mem::take(&mut lane.doomed).into_iter().partition(|doomed| ends(doomed.until));
+        lane.doomed = rest;
+        let unknown = self.unknown();
+        for Doomed { send, .. } in over {
+            let weight = send.weight();
+            self.settle(send.id, room.clone(), weight, unknown.clone(), out);
+        }
+    }
+
+    fn unknown(&self) -> DeliveryStatus {
+        if self.bugs.has(Bug::UnknownSaidFailed) {
+            DeliveryStatus::Failed(SendFailure::Expired)
+        } else {
+            DeliveryStatus::Unknown
+        }
+    }
+}

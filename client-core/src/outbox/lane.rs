@@ -1,0 +1,129 @@
+//! The sends to one room: waiting, transmitted and unanswered, given up. Each queue in the order of the sends.
+//!
+//! The numbers that make a send repeatable are given at the first transmission; a lane has one line at a time
+//! (protocol.md §2.3).
+
+use super::limits::Outgoing;
+use crate::event::SendFailure;
+use crate::id::Id;
+use crate::link::ConnId;
+use crate::messages::Epoch;
+use crate::time::Timestamp;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// A send that has not been transmitted.
+#[derive(Debug)]
+pub(super) struct Waiting<P, N> {
+    pub(super) send: Outgoing<P, N>,
+    pub(super) serial: u64,
+    pub(super) until: Timestamp,
+    pub(super) late: SendFailure,
+}
+
+/// One transmission of a send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Transmission {
+    pub(super) conn: ConnId,
+    pub(super) at: Timestamp,
+}
+
+/// A send that the server may have, and has not answered.
+#[derive(Debug)]
+pub(super) struct Unanswered<P, N> {
+    pub(super) send: Outgoing<P, N>,
+    pub(super) serial: u64,
+    pub(super) pseq: u64,
+    pub(super) epoch: Epoch,
+    /// The connection of the first transmission; `None` for one of an earlier run.
+    pub(super) first: Option<ConnId>,
+    /// When that was, on the clock that also counts sleep.
+    pub(super) born: Duration,
+    /// How often it has been transmitted.
+    pub(super) attempts: u32,
+    /// The latest transmission, if its answer may still come; `None`: to be transmitted again.
+    pub(super) latest: Option<Transmission>,
+}
+
+/// A send that is not transmitted again: only the replay of its room can still tell what became of it.
+#[derive(Debug)]
+pub(super) struct Doomed<P, N> {
+    pub(super) send: Outgoing<P, N>,
+    pub(super) serial: u64,
+    pub(super) pid: Id,
+    pub(super) pseq: u64,
+    pub(super) epoch: Epoch,
+    /// Not waited for beyond this.
+    pub(super) until: Timestamp,
+}
+
+#[derive(Debug)]
+pub(super) struct Lane<P, N> {
+    pub(super) room: N,
+    /// The line in use, and the number of its next send.
+    pub(super) line: Option<(Id, u64)>,
+    pub(super) waiting: VecDeque<Waiting<P, N>>,
+    pub(super) unanswered: VecDeque<Unanswered<P, N>>,
+    pub(super) doomed: Vec<Doomed<P, N>>,
+    /// The server asked to wait.
+    pub(super) resume_at: Option<Timestamp>,
+    /// The server said that the connection is no member: nothing goes before the next `joined`.
+    pub(super) needs_join: bool,
+}
+
+impl<P, N> Lane<P, N> {
+    pub(super) fn new(room: N) -> Self {
+        Self {
+            room,
+            line: None,
+            waiting: VecDeque::new(),
+            unanswered: VecDeque::new(),
+            doomed: Vec::new(),
+            resume_at: None,
+            needs_join: false,
+        }
+    }
+
+    /// The serial of the next send to transmit for the first time.
+    pub(super) fn head(&self) -> Option<u64> {
+        self.waiting.front().map(|waiting| waiting.serial)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.unanswered.is_empty() && self.doomed.is_empty()
+    }
+
+    pub(super) fn is_paused(&self, now: Timestamp) -> bool {
+        self.needs_join || self.resume_at.is_some_and(|at| at > now)
+    }
+
+    pub(super) fn is_pending(&self, serial: u64) -> bool {
+        // Each queue is in order, and what is in a later stage has a lower serial.
+        self.doomed.iter().any(|doomed| doomed.serial <= serial)
+            || self.unanswered.front().is_some_and(|sent| sent.serial <= serial)
+            || self.head().is_some_and(|head| head <= serial)
+    }
+
+    pub(super) fn position(&self, serial: u64) -> Option<usize> {
+        let at = self.unanswered.partition_point(|sent| sent.serial < serial);
+        self.unanswered.get(at).is_some_and(|sent| sent.serial == serial).then_some(at)
+    }
+
+    /// Everything from `pseq` on has to be transmitted again, in order.
+    pub(super) fn go_back(&mut self, pseq: u64) {
+        for sent in self.unanswered.iter_mut().filter(|sent| sent.pseq >= pseq) {
+            sent.latest = None;
+        }
+    }
+
+    /// The line ends. What was transmitted and is not answered is given up; later sends begin a new line.
+    pub(super) fn retire(&mut self, until: Timestamp) {
+        let Some((pid, _)) = self.line.take() else { return };
+        for sent in self.unanswered.drain(..) {
+            let Unanswered { send, serial, pseq, epoch, .. } = sent;
+            self.doomed.push(Doomed { send, serial, pid: pid.clone(), pseq, epoch, until });
+        }
+        self.resume_at = None;
+    }
+}

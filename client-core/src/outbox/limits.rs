@@ -1,0 +1,96 @@
+//! What an application hands to the outbox, and how much of it.
+
+use crate::event::{SendFailure, SendId};
+use alloc::boxed::Box;
+use alloc::string::String;
+use core::time::Duration;
+
+/// What an application writes: the machine passes it through and only asks for its size.
+pub trait Payload: Clone {
+    /// Its size on the wire, about, in bytes.
+    fn weight(&self) -> usize;
+}
+
+impl Payload for String {
+    fn weight(&self) -> usize {
+        self.len()
+    }
+}
+
+/// What a full outbox does with one more send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Overflow {
+    /// The new one fails with [`SendFailure::QueueFull`]. The default.
+    #[default]
+    Reject,
+    /// The oldest waiting ones fail with [`SendFailure::QueueFull`] until the new one fits.
+    DropOldest,
+}
+
+/// The bounds of an outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutboxLimits {
+    /// Most unresolved sends: 4,096 by default.
+    pub count: usize,
+    /// Most bytes of unresolved sends: 4 MiB by default.
+    pub bytes: usize,
+    /// What happens beyond.
+    pub overflow: Overflow,
+    /// How long a send may wait for a connection: 10 min by default.
+    pub ttl: Duration,
+}
+
+impl Default for OutboxLimits {
+    fn default() -> Self {
+        Self { count: 4096, bytes: 4 << 20, overflow: Overflow::Reject, ttl: Duration::from_secs(600) }
+    }
+}
+
+impl OutboxLimits {
+    /// How long a send may wait, and what it fails with then.
+    pub(super) fn patience(&self, timeout: Option<Duration>) -> (Duration, SendFailure) {
+        match timeout {
+            Some(timeout) if timeout < self.ttl => (timeout, SendFailure::Timeout),
+            _ => (self.ttl, SendFailure::Expired),
+        }
+    }
+}
+
+/// A send as the application gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing<P, N> {
+    /// The caller's number for it.
+    pub id: SendId,
+    /// Where it goes.
+    pub room: N,
+    /// What it says.
+    pub content: P,
+    /// Extended: any JSON beside the text; natively its text.
+    pub data: Option<P>,
+    /// The caller's own name for it, stored with it.
+    pub reference: Option<Box<str>>,
+    /// How long it may wait for a connection, if shorter than the outbox's limit.
+    pub timeout: Option<Duration>,
+}
+
+/// What a send costs beside its content.
+const OVERHEAD: usize = 64;
+
+impl<P, N> Outgoing<P, N> {
+    /// A send with nothing but its text.
+    pub fn new(id: SendId, room: N, content: P) -> Self {
+        Self { id, room, content, data: None, reference: None, timeout: None }
+    }
+}
+
+impl<P: Payload, N> Outgoing<P, N> {
+    /// Bytes of content and data.
+    pub(crate) fn payload(&self) -> usize {
+        self.content.weight() + self.data.as_ref().map_or(0, Payload::weight)
+    }
+
+    /// What it counts for against the bound in bytes.
+    pub(super) fn weight(&self) -> usize {
+        self.payload() + OVERHEAD
+    }
+}

@@ -1,0 +1,567 @@
+//! Sends on their way: bounded in count and bytes, each resolved exactly once (protocol.md §2.3, invariant 7).
+//!
+//! A send waits in the [`Lane`] of its room. A plain connection takes the oldest of all lanes and needs nothing more
+//! than to be flushed. An extended one numbers it, and keeps it until the server has answered.
+
+mod answers;
+mod lane;
+mod limits;
+mod stored;
+
+pub(crate) use answers::Rejoin;
+pub use limits::{OutboxLimits, Outgoing, Overflow, Payload};
+pub(crate) use stored::millis;
+
+use crate::bug::{Bug, Bugs};
+use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
+use crate::id::Id;
+use crate::link::ConnId;
+use crate::messages::{Code, Epoch, LineTag, SendTag};
+use crate::time::Timestamp;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::time::Duration;
+use fastrand::Rng;
+use lane::{Lane, Transmission, Unanswered, Waiting};
+
+/// How long a given-up send waits for the replay that may still show it.
+const LAST_CHANCE: Duration = Duration::from_secs(300);
+/// How long a send that was made before the mode was known waits for its answer.
+const FIRST_CONTACT: Duration = Duration::from_secs(30);
+
+/// Frames in the hands of the connection, whose flush is not reported yet.
+#[derive(Debug)]
+struct InHand<N> {
+    frame: u64,
+    weight: usize,
+    /// A send that the flush may settle; none for one that waits for an answer.
+    plain: Option<Plain<N>>,
+}
+
+/// A send made without a number: at most once.
+#[derive(Debug)]
+struct Plain<N> {
+    id: SendId,
+    room: N,
+    serial: u64,
+    weight: usize,
+    until: Timestamp,
+}
+
+/// How it stands with a room that has something to send.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Access<'a> {
+    /// Joined; new lines begin in this epoch.
+    Open(&'a Epoch),
+    /// Not joined yet.
+    Later,
+    /// Not wanted.
+    Closed,
+}
+
+/// What a connection lets through.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Gate {
+    pub(crate) conn: ConnId,
+    /// Most unanswered sends.
+    pub(crate) in_flight: usize,
+    /// Most bytes of content and data of one.
+    pub(crate) content: usize,
+    /// Most bytes that are not flushed.
+    pub(crate) unflushed: usize,
+}
+
+/// One send to be written.
+#[derive(Debug)]
+pub(crate) struct Transmit<P, N> {
+    pub(crate) room: N,
+    pub(crate) content: P,
+    pub(crate) data: Option<P>,
+    pub(crate) tag: Option<SendTag>,
+    /// It has just been numbered: the number has to be stored first.
+    pub(crate) fresh: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Outbox<P, N> {
+    limits: OutboxLimits,
+    bugs: Bugs,
+    /// By room.
+    lanes: Vec<Lane<P, N>>,
+    in_hand: VecDeque<InHand<N>>,
+    /// Flushed before the mode was known.
+    unconfirmed: VecDeque<Plain<N>>,
+    len: usize,
+    waiting: usize,
+    unanswered: usize,
+    bytes: usize,
+    unflushed: usize,
+    serials: u64,
+    /// No waiting send expires before this.
+    next_expiry: Option<Timestamp>,
+    /// Grows with everything that a stored state would show.
+    changes: u64,
+    answers: u64,
+}
+
+impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
+    pub(crate) fn new(limits: OutboxLimits, bugs: Bugs) -> Self {
+        Self {
+            limits,
+            bugs,
+            lanes: Vec::new(),
+            in_hand: VecDeque::new(),
+            unconfirmed: VecDeque::new(),
+            len: 0,
+            waiting: 0,
+            unanswered: 0,
+            bytes: 0,
+            unflushed: 0,
+            serials: 0,
+            next_expiry: None,
+            changes: 0,
+            answers: 0,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    fn lane(&mut self, room: &N) -> Option<&mut Lane<P, N>> {
+        let at = self.lanes.binary_search_by(|lane| lane.room.cmp(room)).ok()?;
+        self.lanes.get_mut(at)
+    }
+
+    fn lane_for(&mut self, room: &N) -> Option<&mut Lane<P, N>> {
+        let at = match self.lanes.binary_search_by(|lane| lane.room.cmp(room)) {
+            Ok(at) => at,
+            Err(at) => {
+                self.lanes.insert(at, Lane::new(room.clone()));
+                at
+            }
+        };
+        self.lanes.get_mut(at)
+    }
+
+    /// A send is no longer the outbox's.
+    fn settle(
+        &mut self,
+        id: SendId,
+        room: N,
+        weight: usize,
+        status: DeliveryStatus,
+        out: &mut Vec<Delivery<N>>,
+    ) {
+        self.len -= 1;
+        self.bytes -= weight;
+        self.changes += 1;
+        out.push(Delivery { id, room, status });
+    }
+
+    /// Takes a send, or resolves it (and others) at once. Outcomes go to `out`.
+    pub(crate) fn push(&mut self, now: Timestamp, send: Outgoing<P, N>, out: &mut Vec<Delivery<N>>) {
+        let weight = send.weight();
+        while !self.fits(weight) {
+            let oldest = if self.may_evict(weight) { self.pop_oldest() } else { None };
+            let Some(oldest) = oldest else {
+                out.push(failed(send.id, send.room, SendFailure::QueueFull));
+                return;
+            };
+            let weight = oldest.send.weight();
+            let status = DeliveryStatus::Failed(SendFailure::QueueFull);
+            self.settle(oldest.send.id, oldest.send.room, weight, status, out);
+        }
+        self.accept(now, send);
+    }
+
+    fn accept(&mut self, now: Timestamp, send: Outgoing<P, N>) {
+        let (wait, late) = self.limits.patience(send.timeout);
+        let until = now + wait;
+        self.next_expiry = Some(self.next_expiry.map_or(until, |next| next.min(until)));
+        self.serials += 1;
+        self.bytes += send.weight();
+        self.len += 1;
+        self.waiting += 1;
+        self.changes += 1;
+        let serial = self.serials;
+        if let Some(lane) = self.lane_for(&send.room.clone()) {
+            lane.waiting.push_back(Waiting { send, serial, until, late });
+        }
+    }
+
+    fn fits(&self, weight: usize) -> bool {
+        self.len < self.limits.count && self.bytes.saturating_add(weight) <= self.limits.bytes
+    }
+
+    /// Whether there is room once enough that waits has gone: one that never fits evicts nobody.
+    fn may_evict(&self, weight: usize) -> bool {
+        let waiting = self.lanes.iter().flat_map(|lane| &lane.waiting).map(|waiting| waiting.send.weight());
+        self.limits.overflow == Overflow::DropOldest
+            && self.limits.count > self.len - self.waiting
+            && self.limits.bytes.saturating_sub(self.bytes - waiting.sum::<usize>()) >= weight
+    }
+
+    fn pop_oldest(&mut self) -> Option<Waiting<P, N>> {
+        let lane =
+            self.lanes.iter_mut().filter(|lane| lane.head().is_some()).min_by_key(|lane| lane.head())?;
+        let oldest = lane.waiting.pop_front()?;
+        self.waiting -= 1;
+        Some(oldest)
+    }
+
+    /// Hands the next send to a plain connection as its frame number `frame`. With `tagged` it asks for an answer,
+    /// in case the server turns out to give one.
+    pub(crate) fn transmit_plain(
+        &mut self,
+        now: Timestamp,
+        frame: u64,
+        gate: &Gate,
+        tagged: bool,
+    ) -> Option<Transmit<P, N>> {
+        if self.unflushed >= gate.unflushed {
+            return None;
+        }
+        let Waiting { send, serial, .. } = self.pop_oldest()?;
+        let weight = send.weight();
+        self.unflushed += weight;
+        self.changes += 1;
+        let until = now + FIRST_CONTACT;
+        let plain = Some(Plain { id: send.id, room: send.room.clone(), serial, weight, until });
+        self.in_hand.push_back(InHand { frame, weight, plain });
+        let tag = tagged.then(|| SendTag { reference: Id::numbered('s', serial, Some(0)), line: None });
+        Some(Transmit { room: send.room, content: send.content, data: send.data, tag, fresh: false })
+    }
+
+    /// Whether [`Outbox::transmit`] may have something to do.
+    pub(crate) fn has_work(&self) -> bool {
+        self.waiting > 0 || self.unanswered > 0
+    }
+
+    /// The next send for an extended connection as its frame number `frame`: first what has to be transmitted again,
+    /// then what is new, each lane in its order.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one caller; the clocks, the generator and the bounds come from it"
+    )]
+    pub(crate) fn transmit<'a>(
+        &mut self,
+        now: Timestamp,
+        lived: Duration,
+        frame: u64,
+        gate: &Gate,
+        rng: &mut Rng,
+        access: impl Fn(&N) -> Access<'a>,
+        out: &mut Vec<Delivery<N>>,
+    ) -> Option<Transmit<P, N>> {
+        if self.unflushed >= gate.unflushed {
+            return None;
+        }
+        let again = self.transmit_again(now, gate.conn, &access);
+        let (transmit, weight) = match again {
+            Some(again) => again,
+            None => self.transmit_new(now, lived, gate, rng, &access, out)?,
+        };
+        self.unflushed += weight;
+        self.in_hand.push_back(InHand { frame, weight, plain: None });
+        Some(transmit)
+    }
+
+    fn transmit_again<'a>(
+        &mut self,
+        now: Timestamp,
+        conn: ConnId,
+        access: &impl Fn(&N) -> Access<'a>,
+    ) -> Option<(Transmit<P, N>, usize)> {
+        if self.unanswered == 0 {
+            return None;
+        }
+        for lane in &mut self.lanes {
+            if lane.is_paused(now) || matches!(access(&lane.room), Access::Later) {
+                continue;
+            }
+            let Some((pid, _)) = &lane.line else { continue };
+            let Some(sent) = lane.unanswered.iter_mut().find(|sent| sent.latest.is_none()) else { continue };
+            sent.attempts = sent.attempts.saturating_add(1);
+            sent.latest = Some(Transmission { conn, at: now });
+            return Some((sent.transmit(&lane.room, pid, false), sent.send.weight()));
+        }
+        None
+    }
+
+    fn transmit_new<'a>(
+        &mut self,
+        now: Timestamp,
+        lived: Duration,
+        gate: &Gate,
+        rng: &mut Rng,
+        access: &impl Fn(&N) -> Access<'a>,
+        out: &mut Vec<Delivery<N>>,
+    ) -> Option<(Transmit<P, N>, usize)> {
+        loop {
+            if self.waiting == 0 || self.unanswered >= gate.in_flight {
+                return None;
+            }
+            let lane = self
+                .lanes
+                .iter_mut()
+                .filter(|lane| lane.head().is_some() && !lane.is_paused(now))
+                .filter(|lane| !matches!(access(&lane.room), Access::Later))
+                .min_by_key(|lane| lane.head())?;
+            let epoch = match access(&lane.room) {
+                Access::Open(epoch) => Some(epoch.clone()),
+                _ => None,
+            };
+            let Waiting { send, serial, .. } = lane.waiting.pop_front()?;
+            self.waiting -= 1;
+            let why = match &epoch {
+                None => Some(SendFailure::Refused(Code::NotJoined)),
+                Some(_) if send.payload() > gate.content => Some(SendFailure::TooLarge),
+                Some(_) => None,
+            };
+            let Some(epoch) = epoch.filter(|_| why.is_none()) else {
+                let why = why.unwrap_or(SendFailure::TooLarge);
+                let (weight, status) = (send.weight(), DeliveryStatus::Failed(why));
+                self.settle(send.id, send.room, weight, status, out);
+                continue;
+            };
+            let (pid, next) = lane.line.get_or_insert_with(|| (Id::random(rng), 1));
+            let (pid, pseq) = (pid.clone(), *next);
+            *next += 1;
+            let weight = send.weight();
+            let sent = Unanswered {
+                send,
+                serial,
+                pseq,
+                epoch,
+                first: Some(gate.conn),
+                born: lived,
+                attempts: 1,
+                latest: Some(Transmission { conn: gate.conn, at: now }),
+            };
+            let transmit = sent.transmit(&lane.room, &pid, true);
+            lane.unanswered.push_back(sent);
+            self.unanswered += 1;
+            self.changes += 1;
+            return Some((transmit, weight));
+        }
+    }
+
+    /// The operating system took every frame up to `through`. What was sent at most once is settled by it, if the
+    /// connection is known to be `plain`; otherwise it waits for the mode, or for its answer.
+    pub(crate) fn flushed(&mut self, through: u64, plain: bool, mut out: impl FnMut(Delivery<N>)) {
+        while self.in_hand.front().is_some_and(|hand| hand.frame <= through) {
+            let Some(hand) = self.in_hand.pop_front() else { return };
+            self.unflushed -= hand.weight;
+            match hand.plain {
+                Some(sent) if plain => {
+                    self.len -= 1;
+                    self.bytes -= sent.weight;
+                    out(Delivery { id: sent.id, room: sent.room, status: DeliveryStatus::Written });
+                }
+                Some(sent) => self.unconfirmed.push_back(sent),
+                None => {}
+            }
+        }
+    }
+
+    /// The connection turned out to be plain: what is flushed is as settled as it can be.
+    pub(crate) fn is_plain(&mut self, out: &mut Vec<Delivery<N>>) {
+        for sent in core::mem::take(&mut self.unconfirmed) {
+            self.settle(sent.id, sent.room, sent.weight, DeliveryStatus::Written, out);
+        }
+    }
+
+    /// The connection is gone: what was sent at most once may or may not have arrived, what is numbered is sent again.
+    pub(crate) fn connection_lost(&mut self, out: &mut Vec<Delivery<N>>) {
+        let plain = core::mem::take(&mut self.in_hand).into_iter().filter_map(|hand| hand.plain);
+        for sent in core::mem::take(&mut self.unconfirmed).into_iter().chain(plain) {
+            self.settle(sent.id, sent.room, sent.weight, DeliveryStatus::Unknown, out);
+        }
+        self.unflushed = 0;
+        for lane in &mut self.lanes {
+            lane.go_back(0);
+            lane.resume_at = None;
+            lane.needs_join = false;
+            if self.bugs.has(Bug::NewLineEachConnection)
+                && let Some((pid, next)) = &mut lane.line
+            {
+                *pid = Id::from_bits(u64::MAX / (self.changes + 1), 7);
+                *next = 1;
+                for sent in &mut lane.unanswered {
+                    sent.pseq = *next;
+                    *next += 1;
+                }
+            }
+        }
+    }
+
+    /// The connection is replaced by another while answers may still come on it.
+    pub(crate) fn moved(&mut self) {
+        let plain = core::mem::take(&mut self.in_hand).into_iter().filter_map(|hand| hand.plain);
+        self.unconfirmed.extend(plain);
+        self.unflushed = 0;
+        for lane in &mut self.lanes {
+            lane.go_back(0);
+            lane.needs_join = false;
+        }
+    }
+
+    /// Nothing more will be sent: everything resolves.
+    pub(crate) fn close(&mut self, out: &mut Vec<Delivery<N>>) {
+        self.end(SendFailure::Closed, out);
+    }
+
+    /// The state belongs to somebody else.
+    pub(crate) fn user_changed(&mut self, out: &mut Vec<Delivery<N>>) {
+        self.end(SendFailure::UserChanged, out);
+    }
+
+    fn end(&mut self, why: SendFailure, out: &mut Vec<Delivery<N>>) {
+        self.give_up(out);
+        self.connection_lost(out);
+        while let Some(waiting) = self.pop_oldest() {
+            let weight = waiting.send.weight();
+            self.settle(waiting.send.id, waiting.send.room, weight, DeliveryStatus::Failed(why), out);
+        }
+        self.lanes.clear();
+        self.next_expiry = None;
+    }
+
+    /// What was transmitted with a number cannot be recovered any more: it resolves as unknown.
+    pub(crate) fn give_up(&mut self, out: &mut Vec<Delivery<N>>) {
+        for at in 0..self.lanes.len() {
+            self.retire(at, Timestamp::ZERO);
+            self.doomed_end(at, |_| true, out);
+        }
+    }
+
+    /// Takes a send back if it is still waiting.
+    pub(crate) fn cancel(&mut self, id: SendId, out: &mut Vec<Delivery<N>>) {
+        for lane in &mut self.lanes {
+            let Some(at) = lane.waiting.iter().position(|waiting| waiting.send.id == id) else { continue };
+            let Some(Waiting { send, .. }) = lane.waiting.remove(at) else { return };
+            self.waiting -= 1;
+            let (weight, status) = (send.weight(), DeliveryStatus::Failed(SendFailure::Cancelled));
+            return self.settle(send.id, send.room, weight, status, out);
+        }
+    }
+
+    /// The next moment at which time alone changes something. `horizon`: how long a send is transmitted again.
+    pub(crate) fn deadline(&self, now: Timestamp, lived: Duration, horizon: Duration) -> Option<Timestamp> {
+        let lanes = self.lanes.iter().filter(|lane| !lane.is_empty()).flat_map(|lane| {
+            let old = lane.unanswered.front().map(|sent| now + (sent.born + horizon).saturating_sub(lived));
+            let doomed = lane.doomed.iter().map(|doomed| doomed.until).min();
+            let resume = lane.resume_at.filter(|_| !lane.unanswered.is_empty() || !lane.waiting.is_empty());
+            [old, doomed, resume].into_iter().flatten()
+        });
+        let first_contact = self.unconfirmed.front().map(|sent| sent.until);
+        lanes.chain(first_contact).chain(self.next_expiry).min()
+    }
+
+    /// Does what time alone does.
+    pub(crate) fn tick(
+        &mut self,
+        now: Timestamp,
+        lived: Duration,
+        horizon: Duration,
+        out: &mut Vec<Delivery<N>>,
+    ) {
+        for at in 0..self.lanes.len() {
+            let Some(lane) = self.lanes.get_mut(at) else { break };
+            lane.resume_at.take_if(|resume| *resume <= now);
+            if lane.unanswered.front().is_some_and(|sent| sent.born + horizon <= lived) {
+                self.retire(at, now + LAST_CHANCE);
+            }
+            self.doomed_end(at, |until| until <= now, out);
+        }
+        while self.unconfirmed.front().is_some_and(|sent| sent.until <= now) {
+            let Some(sent) = self.unconfirmed.pop_front() else { break };
+            self.settle(sent.id, sent.room, sent.weight, DeliveryStatus::Unknown, out);
+        }
+        self.expire(now, out);
+    }
+
+    /// Resolves the waiting sends whose time is over.
+    fn expire(&mut self, now: Timestamp, out: &mut Vec<Delivery<N>>) {
+        if self.next_expiry.is_none_or(|at| at > now) {
+            return;
+        }
+        let mut next = None;
+        let mut late = Vec::new();
+        for lane in &mut self.lanes {
+            for waiting in core::mem::take(&mut lane.waiting) {
+                if waiting.until <= now {
+                    late.push(waiting);
+                } else {
+                    let until = waiting.until;
+                    next = Some(next.map_or(until, |next: Timestamp| next.min(until)));
+                    lane.waiting.push_back(waiting);
+                }
+            }
+        }
+        late.sort_by_key(|waiting| waiting.serial);
+        for Waiting { send, late, .. } in late {
+            self.waiting -= 1;
+            let weight = send.weight();
+            self.settle(send.id, send.room, weight, DeliveryStatus::Failed(late), out);
+        }
+        self.next_expiry = next;
+    }
+
+    /// The number of the last send taken: later ones have a higher one.
+    pub(crate) fn last_serial(&self) -> u64 {
+        self.serials
+    }
+
+    /// Whether sends to `room` up to `serial` are unresolved.
+    pub(crate) fn is_pending(&self, room: &N, serial: u64) -> bool {
+        let lane =
+            self.lanes.binary_search_by(|lane| lane.room.cmp(room)).ok().and_then(|at| self.lanes.get(at));
+        let here = |sent: &Plain<N>| sent.serial <= serial && sent.room == *room;
+        lane.is_some_and(|lane| lane.is_pending(serial))
+            || self.in_hand.iter().filter_map(|hand| hand.plain.as_ref()).any(here)
+            || self.unconfirmed.iter().any(here)
+    }
+
+    /// The room is joined, in this epoch: what waited for it may go. A line that is used up by another epoch ends.
+    pub(crate) fn joined(&mut self, room: &N, new_epoch: bool) {
+        if let Some(lane) = self.lane(room) {
+            lane.needs_join = false;
+            if new_epoch && lane.unanswered.is_empty() {
+                lane.line = None;
+            }
+        }
+    }
+
+    /// The room has been left: its line is not needed any more, once nothing is on its way.
+    pub(crate) fn left(&mut self, room: &N) {
+        self.lanes.retain(|lane| lane.room != *room || !lane.is_empty());
+    }
+}
+
+impl<P: Clone, N: Clone> Unanswered<P, N> {
+    fn transmit(&self, room: &N, pid: &Id, fresh: bool) -> Transmit<P, N> {
+        let reference = Id::numbered('s', self.serial, Some(self.attempts));
+        let line = Some(LineTag { pid: pid.clone(), pseq: self.pseq, epoch: self.epoch.clone() });
+        Transmit {
+            room: room.clone(),
+            content: self.send.content.clone(),
+            data: self.send.data.clone(),
+            tag: Some(SendTag { reference, line }),
+            fresh,
+        }
+    }
+}
+
+fn failed<N>(id: SendId, room: N, why: SendFailure) -> Delivery<N> {
+    Delivery { id, room, status: DeliveryStatus::Failed(why) }
+}

@@ -1,0 +1,134 @@
+//! The sends as they are stored, and as they are taken up again (protocol.md §2.3, last item).
+
+use super::lane::{Doomed, Unanswered, Waiting};
+use super::{LAST_CHANCE, Outbox, Outgoing, Payload};
+use crate::event::SendId;
+use crate::saved::{SavedLine, SavedSend, Transmitted};
+use crate::time::Timestamp;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// The numbers of sends taken up from a stored state have this bit.
+const RESTORED: u64 = 1 << 62;
+
+/// Milliseconds, as far as they go.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
+    /// The sends without an outcome that a later run can go on with, and their lines. `wall` and `lived` are the same
+    /// moment on two clocks.
+    pub(crate) fn stored(
+        &self,
+        wall: Duration,
+        lived: Duration,
+    ) -> (Vec<SavedLine<N>>, Vec<SavedSend<P, N>>) {
+        let mut lines = Vec::new();
+        let mut sends = Vec::new();
+        for lane in &self.lanes {
+            let mut add = |serial: u64, send: &Outgoing<P, N>, transmitted: Option<Transmitted>| {
+                let saved = SavedSend {
+                    room: lane.room.clone(),
+                    content: send.content.clone(),
+                    data: send.data.clone(),
+                    reference: send.reference.clone(),
+                    transmitted,
+                };
+                sends.push((serial, saved));
+            };
+            for doomed in &lane.doomed {
+                // Too old to be transmitted again, whenever it is taken up.
+                let (pid, pseq, epoch) = (doomed.pid.clone(), doomed.pseq, doomed.epoch.clone());
+                let line = Transmitted { pid, pseq, epoch, at_ms: 0 };
+                add(doomed.serial, &doomed.send, Some(line));
+            }
+            if let Some((pid, next_pseq)) = &lane.line {
+                for sent in &lane.unanswered {
+                    let at_ms = millis(wall.saturating_sub(lived.saturating_sub(sent.born)));
+                    let (pid, pseq, epoch) = (pid.clone(), sent.pseq, sent.epoch.clone());
+                    add(sent.serial, &sent.send, Some(Transmitted { pid, pseq, epoch, at_ms }));
+                }
+                if !lane.unanswered.is_empty() {
+                    lines.push(SavedLine {
+                        room: lane.room.clone(),
+                        pid: pid.clone(),
+                        next_pseq: *next_pseq,
+                    });
+                }
+            }
+            for waiting in &lane.waiting {
+                add(waiting.serial, &waiting.send, None);
+            }
+        }
+        sends.sort_by_key(|(serial, _)| *serial);
+        (lines, sends.into_iter().map(|(_, send)| send).collect())
+    }
+
+    /// Takes up what an earlier run left. Gives each send with its number in this run.
+    pub(crate) fn restore(
+        &mut self,
+        now: Timestamp,
+        wall: Duration,
+        lived: Duration,
+        lines: Vec<SavedLine<N>>,
+        sends: Vec<SavedSend<P, N>>,
+    ) -> Vec<(SendId, SavedSend<P, N>)> {
+        for line in lines {
+            if let Some(lane) = self.lane_for(&line.room) {
+                lane.line = Some((line.pid, line.next_pseq));
+            }
+        }
+        let mut taken = Vec::with_capacity(sends.len());
+        for saved in sends {
+            let (wait, late) = self.limits.patience(None);
+            self.serials += 1;
+            let serial = self.serials;
+            let id = SendId(RESTORED | serial);
+            let send = Outgoing {
+                data: saved.data.clone(),
+                reference: saved.reference.clone(),
+                ..Outgoing::new(id, saved.room.clone(), saved.content.clone())
+            };
+            let weight = send.weight();
+            let Some(place) = self.lane_for(&saved.room) else { continue };
+            match saved.transmitted.clone() {
+                None => {
+                    place.waiting.push_back(Waiting { send, serial, until: now + wait, late });
+                    self.waiting += 1;
+                    let until = now + wait;
+                    self.next_expiry = Some(self.next_expiry.map_or(until, |next| next.min(until)));
+                }
+                Some(Transmitted { pid, pseq, epoch, at_ms }) => {
+                    let age = wall.checked_sub(Duration::from_millis(at_ms));
+                    let in_line =
+                        place.line.as_ref().is_some_and(|(line, next)| *line == pid && pseq < *next);
+                    // A number out of order was not written by us: its line cannot be gone on with.
+                    let in_order = place.unanswered.back().is_none_or(|last| last.pseq < pseq);
+                    // A clock set back says nothing about the age: as if it were too old.
+                    if let Some(age) = age.filter(|_| in_line && in_order) {
+                        place.unanswered.push_back(Unanswered {
+                            send,
+                            serial,
+                            pseq,
+                            epoch,
+                            first: None,
+                            born: lived.saturating_sub(age),
+                            attempts: 0,
+                            latest: None,
+                        });
+                        self.unanswered += 1;
+                    } else {
+                        let until = now + LAST_CHANCE;
+                        place.doomed.push(Doomed { send, serial, pid, pseq, epoch, until });
+                    }
+                }
+            }
+            self.len += 1;
+            self.bytes += weight;
+            taken.push((id, saved));
+        }
+        self.changes += 1;
+        taken
+    }
+}

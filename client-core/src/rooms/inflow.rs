@@ -1,0 +1,406 @@
+//! How far a room has been received: what comes next, what is held back behind a hole, what has to be fetched
+//! (protocol.md §2.4).
+//!
+//! The place only moves forward within an epoch, one message at a time or over a hole that has been announced.
+
+use super::recent::Recent;
+use crate::bug::{Bug, Bugs};
+use crate::event::GapReason;
+use crate::id::Id;
+use crate::messages::{Epoch, JoinReason, Joined, Message, Notification, Position, Stamp};
+use crate::outbox::Payload;
+use crate::time::Timestamp;
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// Something in a room's log.
+#[derive(Debug)]
+pub(crate) enum Logged<P, N> {
+    Message(Message<P, N>),
+    Notification(Box<Notification<P, N>>),
+}
+
+impl<P: Payload, N> Logged<P, N> {
+    pub(crate) fn stamp(&self) -> Option<&Stamp> {
+        match self {
+            Self::Message(message) => message.stamp.as_ref(),
+            Self::Notification(notification) => Some(&notification.stamp),
+        }
+    }
+
+    fn weight(&self) -> usize {
+        let (content, data) = match self {
+            Self::Message(message) => (message.content.weight(), message.data.as_ref()),
+            Self::Notification(notification) => (0, notification.data.as_ref()),
+        };
+        content + data.map_or(0, Payload::weight)
+    }
+}
+
+/// Where in a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    epoch: Epoch,
+    seq: u64,
+    /// The id of the message there, if it is known.
+    id: Option<Id>,
+}
+
+/// A request for messages of the log.
+#[derive(Debug, Clone, Copy)]
+struct Fetch {
+    /// `None`: the server asked to wait before the next one.
+    request: Option<u64>,
+    until: Timestamp,
+}
+
+/// What to do with a message that has come in.
+#[derive(Debug)]
+pub(crate) enum Taken<P, N> {
+    /// Deliver these, in order.
+    Deliver(Vec<Logged<P, N>>),
+    /// Deliver this one.
+    One(Logged<P, N>),
+    /// Nothing.
+    Nothing,
+    /// The log is not the one it was: join again.
+    Forked,
+}
+
+/// A hole that cannot be filled.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Hole {
+    pub(crate) epoch: Epoch,
+    pub(crate) after: u64,
+    pub(crate) before: Option<u64>,
+    pub(crate) reason: GapReason,
+}
+
+/// What came of a `joined`.
+#[derive(Debug)]
+pub(crate) struct Resumed {
+    pub(crate) gap: Option<Hole>,
+    /// The log is in another epoch than before.
+    pub(crate) new_epoch: bool,
+}
+
+/// How long a replay or an answer may make no progress before it is asked for (again).
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Requests for the same hole before it is given up.
+const TRIES: u8 = 2;
+
+#[derive(Debug)]
+pub(crate) struct Inflow<P, N> {
+    place: Option<Place>,
+    recent: Recent,
+    /// The highest place that the server is known to have, on this connection.
+    head: u64,
+    /// Replayed messages up to here are not for the application: only the last one's id is wanted.
+    silent_until: u64,
+    /// Behind a hole, in order.
+    held: VecDeque<(u64, Logged<P, N>)>,
+    held_bytes: usize,
+    /// A message beyond the next one has come.
+    hole: bool,
+    fetch: Option<Fetch>,
+    tries: u8,
+    /// When something last came, while not everything has.
+    progress: Timestamp,
+}
+
+impl<P, N> Default for Inflow<P, N> {
+    fn default() -> Self {
+        Self {
+            place: None,
+            recent: Recent::default(),
+            head: 0,
+            silent_until: 0,
+            held: VecDeque::new(),
+            held_bytes: 0,
+            hole: false,
+            fetch: None,
+            tries: 0,
+            progress: Timestamp::ZERO,
+        }
+    }
+}
+
+impl<P, N> Inflow<P, N> {
+    /// Go on from here: what an application knows from elsewhere, or an earlier run has stored.
+    pub(crate) fn start_from(&mut self, position: Position) {
+        let Position { epoch, seq, id } = position;
+        self.recent.clear();
+        self.recent.add(seq, &id);
+        self.place = Some(Place { epoch, seq, id: Some(id) });
+    }
+
+    /// Nothing is known any more of where the room is.
+    pub(crate) fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    /// What to ask a server to go on from. Place 0 has no message: any id stands for it.
+    pub(crate) fn since(&self) -> Option<Position> {
+        let place = self.place.as_ref()?;
+        let id = match &place.id {
+            Some(id) => id.clone(),
+            None if place.seq == 0 => place.epoch.clone(),
+            None => return None,
+        };
+        Some(Position { epoch: place.epoch.clone(), seq: place.seq, id })
+    }
+
+    /// Where a first join has begun, while nothing has been delivered yet.
+    pub(crate) fn baseline(&self) -> Option<Position> {
+        self.since().filter(|since| since.seq == self.silent_until)
+    }
+
+    pub(crate) fn seq(&self) -> Option<u64> {
+        self.place.as_ref().map(|place| place.seq)
+    }
+
+    pub(crate) fn epoch(&self) -> Option<&Epoch> {
+        self.place.as_ref().map(|place| &place.epoch)
+    }
+
+    /// Whether everything that the server is known to have has been received.
+    pub(crate) fn is_caught_up(&self) -> bool {
+        self.place.as_ref().is_some_and(|place| place.seq >= self.head)
+    }
+
+    pub(crate) fn held(&self) -> (usize, usize) {
+        (self.held.len(), self.held_bytes)
+    }
+
+    pub(crate) fn connection_lost(&mut self) {
+        self.held.clear();
+        self.held_bytes = 0;
+        self.hole = false;
+        self.fetch = None;
+        self.tries = 0;
+        self.head = 0;
+    }
+
+    /// The server has confirmed a join. `asked`: the application wants the messages of a first join.
+    pub(crate) fn joined(&mut self, now: Timestamp, joined: &Joined<N>, asked: bool) -> Resumed {
+        self.connection_lost();
+        self.progress = now;
+        self.head = joined.seq;
+        self.silent_until = 0;
+        let start = joined.seq.saturating_sub(joined.replay);
+        let begin = |seq| Some(Place { epoch: joined.epoch.clone(), seq, id: None });
+        let Some(place) = &self.place else {
+            self.recent.clear();
+            self.place = begin(if asked { start } else { joined.seq });
+            if !asked {
+                self.silent_until = joined.seq;
+            }
+            return Resumed { gap: None, new_epoch: true };
+        };
+        let same = place.epoch == joined.epoch;
+        let within = same && place.seq <= joined.seq;
+        let contradicts = matches!(joined.reason, Some(JoinReason::Forked | JoinReason::EpochChanged));
+        // Without `since` the replay still connects if it begins early enough.
+        if within && !contradicts && (joined.recovered || start <= place.seq) {
+            return Resumed { gap: None, new_epoch: false };
+        }
+        let reason = match joined.reason {
+            _ if !same => GapReason::EpochChanged,
+            Some(JoinReason::Trimmed | JoinReason::Fresh | JoinReason::Other) if within => GapReason::Trimmed,
+            _ => GapReason::Forked,
+        };
+        let trimmed = reason == GapReason::Trimmed;
+        let before = trimmed.then_some(start.saturating_add(1));
+        let gap = Hole { epoch: place.epoch.clone(), after: place.seq, before, reason };
+        if !trimmed {
+            self.recent.clear();
+        }
+        self.place = begin(start);
+        Resumed { gap: Some(gap), new_epoch: !same }
+    }
+}
+
+impl<P: Payload, N> Inflow<P, N> {
+    /// Takes a message of the log. `live`: it came by itself on the current connection, neither replayed nor fetched.
+    /// `may_hold`: there is room behind a hole. `busy`: the application takes nothing now.
+    pub(crate) fn take(
+        &mut self,
+        now: Timestamp,
+        logged: Logged<P, N>,
+        live: bool,
+        may_hold: bool,
+        busy: bool,
+        bugs: Bugs,
+    ) -> Taken<P, N> {
+        let Some(stamp) = logged.stamp() else { return Taken::One(logged) };
+        let Some(place) = &mut self.place else { return Taken::Nothing };
+        if stamp.epoch != place.epoch {
+            return Taken::Forked;
+        }
+        let seq = stamp.seq;
+        self.progress = now;
+        if live {
+            if seq <= self.head && !bugs.has(Bug::NoForkCheck) {
+                // A live message grows the log. One that does not is either a frame said twice, or another log.
+                return match self.recent.is(seq, &stamp.id) {
+                    Some(true) => Taken::Nothing,
+                    _ if self.held.iter().any(|(held, it)| {
+                        *held == seq && it.stamp().is_some_and(|held| held.id == stamp.id)
+                    }) =>
+                    {
+                        Taken::Nothing
+                    }
+                    _ => Taken::Forked,
+                };
+            }
+            self.head = self.head.max(seq);
+        }
+        if seq <= place.seq {
+            if self.recent.is(seq, &stamp.id) == Some(false) && !bugs.has(Bug::NoForkCheck) {
+                return Taken::Forked;
+            }
+            if seq == place.seq && place.id.is_none() {
+                place.id = Some(stamp.id.clone());
+                self.recent.add(seq, &stamp.id);
+            }
+            if bugs.has(Bug::NoDedupe) && seq > self.silent_until {
+                return Taken::One(logged);
+            }
+            return Taken::Nothing;
+        }
+        if busy && !bugs.has(Bug::SkipWhenBusy) {
+            // It stays with the server and is fetched when the application has room.
+            self.head = self.head.max(seq);
+            return Taken::Nothing;
+        }
+        if seq > place.seq + 1 && !bugs.has(Bug::IgnoreHole) {
+            self.head = self.head.max(seq);
+            self.hole = true;
+            if may_hold {
+                self.hold(seq, logged);
+            }
+            return Taken::Nothing;
+        }
+        place.seq = seq;
+        place.id = Some(stamp.id.clone());
+        self.recent.add(seq, &stamp.id);
+        if busy {
+            return Taken::Nothing;
+        }
+        self.tries = 0;
+        if self.hole && seq >= self.head {
+            self.hole = false;
+        }
+        if self.held.is_empty() {
+            return Taken::One(logged);
+        }
+        let mut ready = Vec::from([logged]);
+        self.release(&mut ready);
+        if bugs.has(Bug::ForgetHeld) {
+            ready.truncate(1);
+        }
+        Taken::Deliver(ready)
+    }
+
+    fn hold(&mut self, seq: u64, logged: Logged<P, N>) {
+        let at = self.held.partition_point(|(held, _)| *held < seq);
+        if self.held.get(at).is_none_or(|(held, _)| *held != seq) {
+            self.held_bytes += logged.weight();
+            self.held.insert(at, (seq, logged));
+        }
+    }
+
+    /// Moves what now follows without a hole.
+    fn release(&mut self, ready: &mut Vec<Logged<P, N>>) {
+        let Some(place) = &mut self.place else { return };
+        while let Some((seq, _)) = self.held.front() {
+            if *seq > place.seq + 1 {
+                return;
+            }
+            let Some((seq, logged)) = self.held.pop_front() else { return };
+            self.held_bytes -= logged.weight();
+            if let Some(stamp) = logged.stamp().filter(|_| seq == place.seq + 1) {
+                place.seq = seq;
+                place.id = Some(stamp.id.clone());
+                self.recent.add(seq, &stamp.id);
+                ready.push(logged);
+            }
+        }
+    }
+
+    /// Whether the next messages have to be asked for: there is a hole, or a replay has stopped coming.
+    pub(crate) fn wants_fetch(&self, now: Timestamp) -> bool {
+        let stalled = now >= self.progress + PATIENCE;
+        self.fetch.is_none() && !self.is_caught_up() && (self.hole || stalled)
+    }
+
+    /// Messages were left on the server: they are asked for without waiting.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.fetch.is_none() && !self.is_caught_up()
+    }
+
+    /// A request has been written. Gives what it has to say: the epoch, and after which message.
+    pub(crate) fn fetching(&mut self, now: Timestamp, request: u64) -> Option<(Epoch, u64)> {
+        let place = self.place.as_ref()?;
+        self.fetch = Some(Fetch { request: Some(request), until: now + PATIENCE });
+        Some((place.epoch.clone(), place.seq))
+    }
+
+    /// The answer to a request has come; `false` if it is not the one that is waited for.
+    pub(crate) fn fetched(&mut self, now: Timestamp, request: u64) -> bool {
+        let awaited = self.fetch.is_some_and(|fetch| fetch.request == Some(request));
+        if awaited {
+            self.fetch = None;
+            self.progress = now;
+        }
+        awaited
+    }
+
+    /// The server will answer a request only after a while.
+    pub(crate) fn fetch_later(&mut self, at: Timestamp) {
+        self.fetch = Some(Fetch { request: None, until: at });
+    }
+
+    /// The hole before the next message that is at hand, `first`, or before everything the server has. Moves behind it.
+    pub(crate) fn skip(&mut self, first: Option<u64>, reason: GapReason) -> Option<Hole> {
+        let held = self.held.front().map(|(seq, _)| *seq);
+        let before = first.into_iter().chain(held).min().unwrap_or(self.head.saturating_add(1));
+        let place = self.place.as_mut()?;
+        if before <= place.seq + 1 {
+            return None;
+        }
+        let hole = Hole { epoch: place.epoch.clone(), after: place.seq, before: Some(before), reason };
+        place.seq = before - 1;
+        place.id = None;
+        self.tries = 0;
+        Some(hole)
+    }
+
+    /// What is ready after a hole has been skipped.
+    pub(crate) fn ready(&mut self) -> Vec<Logged<P, N>> {
+        let mut ready = Vec::new();
+        self.release(&mut ready);
+        ready
+    }
+
+    /// A request brought nothing that helps; says whether it is time to give the hole up.
+    pub(crate) fn failed_again(&mut self) -> bool {
+        self.tries += 1;
+        self.tries >= TRIES
+    }
+
+    /// The wait for an answer is over: `Some(true)` if one was asked for and did not come.
+    pub(crate) fn overdue(&mut self, now: Timestamp) -> Option<bool> {
+        self.fetch.take_if(|fetch| fetch.until <= now).map(|fetch| fetch.request.is_some())
+    }
+
+    pub(crate) fn deadline(&self, busy: bool) -> Option<Timestamp> {
+        match self.fetch {
+            Some(fetch) => Some(fetch.until),
+            None if busy || self.place.is_none() || self.is_caught_up() => None,
+            None => Some(self.progress + PATIENCE),
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Wanted versus confirmed membership, and how far each room has been received. What is wanted survives connections,
+//! what is confirmed does not.
+//!
+//! A sorted `Vec` instead of a map: a client has few rooms, and a map costs 6 KB of wasm.
+
+mod inflow;
+mod recent;
+
+pub(crate) use inflow::{Hole, Inflow, Logged, Taken};
+
+use crate::messages::Position;
+use crate::time::Timestamp;
+use alloc::vec::Vec;
+
+/// What the application wants of a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// To be a member.
+    Yes,
+    /// To leave once the sends up to `serial` are final.
+    Leaving { serial: u64 },
+    /// Nothing: it has been left on this connection. Remembered, because a server may not implement leaving at all.
+    No,
+}
+
+/// How it stands with a room on the current connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Membership {
+    /// Not asked yet.
+    Absent,
+    /// The join is frame number `frame` of the connection, and request number `request`.
+    Joining { frame: u64, request: u64, at: Timestamp },
+    /// The server asked to try again then.
+    Later { at: Timestamp },
+    /// Extended: confirmed. Plain: the join is written.
+    Member,
+}
+
+#[derive(Debug)]
+pub(crate) struct Room<P, N> {
+    pub(crate) name: N,
+    pub(crate) wanted: Wanted,
+    pub(crate) membership: Membership,
+    /// The user's own stream.
+    pub(crate) personal: bool,
+    /// Messages asked for at a first join.
+    pub(crate) history: Option<u64>,
+    /// Was a member on an earlier connection: coming back to a plain server means that something may have been missed.
+    pub(crate) seen_before: bool,
+    /// How far it has been received.
+    pub(crate) inflow: Inflow<P, N>,
+    /// How far the application has dealt with it.
+    pub(crate) committed: Option<Position>,
+    /// Who is in it, as far as the server says.
+    pub(crate) members: Option<Vec<N>>,
+}
+
+impl<P, N> Room<P, N> {
+    fn new(name: N) -> Self {
+        Self {
+            name,
+            wanted: Wanted::Yes,
+            membership: Membership::Absent,
+            personal: false,
+            history: None,
+            seen_before: false,
+            inflow: Inflow::default(),
+            committed: None,
+            members: None,
+        }
+    }
+
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.wanted == Wanted::Yes
+    }
+
+    /// Whether it is to be joined: a room with sends on their way is left only after them.
+    pub(crate) fn is_to_join(&self) -> bool {
+        self.wanted != Wanted::No
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Rooms<P, N> {
+    rooms: Vec<Room<P, N>>,
+    pub(crate) limit: usize,
+}
+
+impl<P, N: Clone + Ord> Rooms<P, N> {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { rooms: Vec::new(), limit }
+    }
+
+    pub(crate) fn get(&self, name: &N) -> Option<&Room<P, N>> {
+        let at = self.rooms.binary_search_by(|room| room.name.cmp(name)).ok()?;
+        self.rooms.get(at)
+    }
+
+    pub(crate) fn get_mut(&mut self, name: &N) -> Option<&mut Room<P, N>> {
+        let at = self.rooms.binary_search_by(|room| room.name.cmp(name)).ok()?;
+        self.rooms.get_mut(at)
+    }
+
+    /// The user's own stream.
+    pub(crate) fn personal(&self) -> Option<&N> {
+        self.rooms.iter().find(|room| room.personal).map(|room| &room.name)
+    }
+
+    /// The room, new if it was not known; `None` when there are as many as allowed.
+    pub(crate) fn entry(&mut self, name: N) -> Option<&mut Room<P, N>> {
+        let at = if let Ok(at) = self.rooms.binary_search_by(|room| room.name.cmp(&name)) {
+            at
+        } else {
+            if self.rooms.len() >= self.limit {
+                // Remembering a room that was left is worth less than one that is wanted.
+                self.rooms.retain(|room| room.wanted != Wanted::No);
+                if self.rooms.len() >= self.limit {
+                    return None;
+                }
+            }
+            let at = self.rooms.partition_point(|room| room.name < name);
+            self.rooms.insert(at, Room::new(name));
+            at
+        };
+        self.rooms.get_mut(at)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Room<P, N>> {
+        self.rooms.iter()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Room<P, N>> {
+        self.rooms.iter_mut()
+    }
+
+    pub(crate) fn remove(&mut self, name: &N) {
+        self.rooms.retain(|room| room.name != *name);
+    }
+
+    /// The connection is gone: nothing is confirmed, and what had been left is forgotten.
+    pub(crate) fn connection_lost(&mut self) {
+        self.rooms.retain_mut(|room| {
+            room.membership = Membership::Absent;
+            room.members = None;
+            room.inflow.connection_lost();
+            room.is_to_join()
+        });
+    }
+
+    /// Whether one more message of `room` may be held back: the bound is one for all rooms. The first one behind a hole
+    /// is not held: what fetches the hole brings it too, and so the count is needed only where there is a hole.
+    pub(crate) fn may_hold(&self, room: &N, most: usize, most_bytes: usize) -> bool {
+        self.get(room).is_some_and(|room| !room.inflow.is_caught_up()) && {
+            let (count, bytes) = self.held();
+            count < most && bytes < most_bytes
+        }
+    }
+
+    /// Messages held back in all rooms, and their bytes.
+    pub(crate) fn held(&self) -> (usize, usize) {
+        self.rooms
+            .iter()
+            .map(|room| room.inflow.held())
+            .fold((0, 0), |(count, bytes), (c, b)| (count + c, bytes + b))
+    }
+}

@@ -1,0 +1,352 @@
+//! Rooms: asked for, confirmed, refused, left.
+
+use super::wire::Wire;
+use super::{Join, Session};
+use crate::event::{Event, Gap, JoinedRoom, RoomState};
+use crate::id::Id;
+use crate::messages::{ClientMessage, Code, JoinRequest, Joined, Left, Position, Refusal};
+use crate::outbox::Payload;
+use crate::rooms::{Hole, Membership, Wanted};
+use crate::time::Timestamp;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// How long a server that answers may leave a join without an answer.
+const ANSWER: Duration = Duration::from_secs(20);
+/// The wait after a temporary refusal that names none, and the longest one.
+const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+
+/// The wait that a server asks for.
+pub(super) fn pause(retry_after_ms: Option<u64>) -> Duration {
+    retry_after_ms.map_or(PAUSE, Duration::from_millis).clamp(Duration::from_millis(100), LONGEST_PAUSE)
+}
+
+impl<P: Payload, N: Clone + Ord> Session<P, N> {
+    pub(super) fn join(&mut self, now: Timestamp, join: Join<N>) {
+        let Join { room, since, history, personal } = join;
+        let stored = self.stored.iter().position(|saved| saved.room == room);
+        let Some(entry) = self.rooms.entry(room.clone()) else {
+            self.room_changed(room, RoomState::Refused);
+            return;
+        };
+        let fresh = entry.wanted == Wanted::No || entry.membership == Membership::Absent;
+        entry.personal = personal;
+        entry.history = history;
+        if entry.inflow.seq().is_none() {
+            let stored = stored.map(|at| self.stored.swap_remove(at).position);
+            if let Some(position) = since.or_else(|| stored.clone()) {
+                entry.inflow.start_from(position);
+            }
+            if entry.committed.is_none() {
+                entry.committed = stored;
+            }
+        }
+        // Not left yet: it simply stays.
+        entry.wanted = Wanted::Yes;
+        if !fresh {
+            let joined = entry.membership == Membership::Member;
+            if joined {
+                self.room_changed(room, RoomState::Joined);
+            }
+            return;
+        }
+        self.room_changed(room.clone(), RoomState::Joining);
+        if self.wire.is_some() {
+            self.write_join(now, &room);
+        }
+    }
+
+    /// Asks for every room that is to be joined.
+    pub(super) fn join_all(&mut self, now: Timestamp) {
+        let rooms: Vec<N> =
+            self.rooms.iter().filter(|room| room.is_to_join()).map(|room| room.name.clone()).collect();
+        for room in rooms {
+            self.write_join(now, &room);
+        }
+    }
+
+    /// The user's own stream exists only on an extended server.
+    pub(super) fn join_personal(&mut self, now: Timestamp) {
+        if let Some(room) = self.rooms.personal().cloned() {
+            self.write_join(now, &room);
+        }
+    }
+
+    fn write_join(&mut self, now: Timestamp, room: &N) {
+        let Some(wire) = &mut self.wire else { return };
+        let (mode, frame, replay) = (wire.mode, wire.last_frame + 1, wire.peer.replay);
+        let Some(entry) = self.rooms.get_mut(room).filter(|entry| entry.is_to_join()) else { return };
+        if entry.personal && !wire.is_extended() {
+            return;
+        }
+        wire.ready = false;
+        self.requests += 1;
+        let request = self.requests;
+        entry.membership = Membership::Joining { frame, request, at: now };
+        let message = if mode == Some(crate::event::Mode::Plain) {
+            ClientMessage::join(room.clone())
+        } else {
+            let since = entry.inflow.since();
+            let history = match (&since, entry.inflow.seq()) {
+                // Where it was is known, but not by which message: a replay that begins early enough connects.
+                (None, Some(_)) => Some(replay),
+                // The last message alone, for its id: what a later join goes on from.
+                (None, None) => Some(entry.history.unwrap_or(1)),
+                (Some(_), _) => entry.history,
+            };
+            let history = history.filter(|_| self.known.extended || entry.history.is_some());
+            let reference = Id::numbered('j', request, None);
+            ClientMessage::JoinRoom {
+                room: room.clone(),
+                request: Some(JoinRequest { reference, since, history }),
+            }
+        };
+        self.write(message);
+    }
+
+    /// Joins a room of the present connection once more: something about it is not as it should be.
+    pub(super) fn join_again(&mut self, now: Timestamp, room: &N) {
+        if let Some(entry) = self.rooms.get_mut(room) {
+            entry.inflow.connection_lost();
+            self.diagnostics.rejoins += 1;
+            self.write_join(now, room);
+        }
+    }
+
+    /// Extended: the server has confirmed a join.
+    pub(super) fn joined(&mut self, now: Timestamp, joined: Joined<N>) {
+        let request = joined.reference.read_numbered('j').map(|(request, _)| request);
+        let Some(entry) = self.rooms.get_mut(&joined.room) else { return };
+        match entry.membership {
+            Membership::Joining { request: awaited, .. } if Some(awaited) == request => {}
+            // The answer to a question that has been asked anew since.
+            _ => return,
+        }
+        entry.membership = Membership::Member;
+        entry.seen_before = true;
+        let asked = entry.history.is_some();
+        let resumed = entry.inflow.joined(now, &joined, asked);
+        entry.members = joined.members.clone().map(|mut members| {
+            members.sort();
+            members.dedup();
+            members
+        });
+        if entry.committed.is_none() {
+            entry.committed = entry.inflow.baseline();
+            self.changes += 1;
+        }
+        let room = joined.room.clone();
+        self.room_changed(room.clone(), RoomState::Joined);
+        self.event(Event::Joined(JoinedRoom {
+            room: joined.room,
+            recovered: joined.recovered,
+            replayed: joined.replay,
+            reason: joined.reason,
+            members: joined.members,
+            member_count: joined.member_count,
+        }));
+        if let Some(hole) = resumed.gap {
+            self.gap(room.clone(), hole);
+        }
+        self.outbox.joined(&room, resumed.new_epoch);
+        self.check_inflow(now, &room);
+        self.check_ready(now);
+    }
+
+    pub(super) fn gap(&mut self, room: N, hole: Hole) {
+        if self.bugs.has(crate::bug::Bug::NoGap) {
+            return;
+        }
+        let Hole { epoch, after, before, reason } = hole;
+        self.event(Event::Gap(Gap { room, epoch: Some(epoch), after: Some(after), before, reason }));
+    }
+
+    /// Extended: the server refuses a request.
+    pub(super) fn refused(&mut self, now: Timestamp, message: P, refusal: Refusal<N>) {
+        let Refusal { reference, room, code, retry, retry_after_ms } = refusal;
+        let request =
+            |kind| reference.as_ref().and_then(|id| id.read_numbered(kind)).map(|(number, _)| number);
+        let at = now + pause(retry_after_ms);
+        let (join, history) = (request('j'), request('h'));
+        let room = room.filter(|_| join.is_some() || history.is_some());
+        let Some(room) = room else {
+            self.event(Event::ServerError { message, code: Some(code) });
+            return;
+        };
+        let Some(entry) = self.rooms.get_mut(&room) else { return };
+        match entry.membership {
+            Membership::Joining { request, .. } if Some(request) == join => {
+                if retry {
+                    entry.membership = Membership::Later { at };
+                } else {
+                    self.remove(&room, RoomState::Failed(code));
+                    self.check_ready(now);
+                }
+            }
+            Membership::Member if history.is_some_and(|request| entry.inflow.fetched(now, request)) => {
+                if retry {
+                    entry.inflow.fetch_later(at);
+                } else {
+                    self.hole_stays(now, &room);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Extended: a leave is done, or the server has removed the user.
+    pub(super) fn server_left(&mut self, now: Timestamp, left: &Left<N>) {
+        if left.reference.is_some() {
+            // Ours; a room asked for again meanwhile is waiting for its own answer.
+            if self.rooms.get(&left.room).is_some_and(|room| !room.is_to_join()) {
+                self.rooms.remove(&left.room);
+            }
+            return;
+        }
+        if self.rooms.get(&left.room).is_some_and(|room| room.membership == Membership::Member) {
+            self.remove(&left.room, RoomState::Removed(left.code.unwrap_or(Code::Other)));
+            self.check_ready(now);
+        }
+    }
+
+    fn remove(&mut self, room: &N, state: RoomState) {
+        self.rooms.remove(room);
+        self.room_changed(room.clone(), state);
+    }
+
+    pub(super) fn leave(&mut self, room: &N) {
+        let serial = self.outbox.last_serial();
+        let Some(entry) = self.rooms.get_mut(room).filter(|entry| entry.is_wanted()) else { return };
+        entry.wanted = Wanted::Leaving { serial };
+        self.leaving = true;
+    }
+
+    /// Leaves the rooms whose earlier sends have become final.
+    pub(super) fn finish_leaving(&mut self) {
+        let mut done = Vec::new();
+        self.leaving = false;
+        for room in self.rooms.iter_mut() {
+            let Wanted::Leaving { serial } = room.wanted else { continue };
+            if self.outbox.is_pending(&room.name, serial) {
+                self.leaving = true;
+                continue;
+            }
+            room.wanted = Wanted::No;
+            room.members = None;
+            room.committed = None;
+            room.inflow.forget();
+            let asked = room.membership != Membership::Absent;
+            room.membership = Membership::Absent;
+            done.push((room.name.clone(), asked));
+        }
+        for (room, asked) in done {
+            let extended = self.wire.as_ref().map(Wire::is_extended);
+            if let Some(extended) = extended.filter(|_| asked) {
+                let reference = extended.then(|| Id::numbered('l', self.request(), None));
+                self.write(ClientMessage::LeaveRoom { room: room.clone(), reference });
+            } else {
+                self.rooms.remove(&room);
+            }
+            self.changes += 1;
+            self.outbox.left(&room);
+            self.room_changed(room, RoomState::Left);
+        }
+        let now = self.now.monotonic;
+        self.check_ready(now);
+    }
+
+    /// Plain: the joins that the operating system has taken are as good as done.
+    pub(super) fn confirm_flushed(&mut self) {
+        let Some(wire) = self.wire.as_ref().filter(|wire| wire.is_plain()) else { return };
+        let mut joined = Vec::new();
+        for room in self.rooms.iter_mut() {
+            if let Membership::Joining { frame, .. } = room.membership
+                && frame <= wire.flushed
+            {
+                room.membership = Membership::Member;
+                room.seen_before = true;
+                joined.push(room.name.clone());
+            }
+        }
+        for room in joined {
+            self.room_changed(room, RoomState::Joined);
+        }
+    }
+
+    /// Says once that the mode is decided and every wanted room joined.
+    pub(super) fn check_ready(&mut self, now: Timestamp) {
+        let Some(wire) = &self.wire else { return };
+        let Some(mode) = wire.mode.filter(|_| !wire.ready) else { return };
+        let extended = wire.is_extended();
+        let joined = self.rooms.iter().all(|room| {
+            !room.is_wanted() || room.membership == Membership::Member || (room.personal && !extended)
+        });
+        if joined {
+            if let Some(wire) = &mut self.wire {
+                wire.ready = true;
+            }
+            self.link.retire_now(now);
+            self.event(Event::Ready(mode));
+        }
+    }
+
+    pub(super) fn commit(&mut self, room: &N, position: Position) {
+        let Some(entry) = self.rooms.get_mut(room) else { return };
+        let back = entry
+            .committed
+            .as_ref()
+            .is_some_and(|committed| committed.epoch == position.epoch && committed.seq >= position.seq);
+        if !back {
+            entry.committed = Some(position);
+            self.changes += 1;
+        }
+    }
+
+    /// Says something about a room that is joined on an extended connection; elsewhere it is nothing.
+    pub(super) fn ask_room(&mut self, room: &N, message: impl FnOnce(N) -> ClientMessage<P, N>) {
+        let joined = self.rooms.get(room).is_some_and(|entry| entry.membership == Membership::Member);
+        if joined && self.wire.as_ref().is_some_and(Wire::is_extended) {
+            self.write(message(room.clone()));
+        }
+    }
+
+    /// When some room wants to be looked at.
+    pub(super) fn rooms_deadline(&self, wire: &Wire) -> Option<Timestamp> {
+        let extended = wire.is_extended();
+        let deadlines = self.rooms.iter().filter_map(|room| match room.membership {
+            Membership::Later { at } => Some(at),
+            Membership::Joining { at, .. } if extended => Some(at + ANSWER),
+            Membership::Member if extended => room.inflow.deadline(self.busy),
+            _ => None,
+        });
+        deadlines.min()
+    }
+
+    pub(super) fn tick_rooms(&mut self, now: Timestamp) {
+        let Some(wire) = &self.wire else { return };
+        if self.rooms_deadline(wire).is_none_or(|at| at > now) {
+            return;
+        }
+        let mut again = Vec::new();
+        let mut behind = Vec::new();
+        let mut unanswered = false;
+        for room in self.rooms.iter() {
+            match room.membership {
+                Membership::Later { at } if at <= now => again.push(room.name.clone()),
+                Membership::Joining { at, .. } => unanswered |= at + ANSWER <= now,
+                Membership::Member => behind.push(room.name.clone()),
+                _ => {}
+            }
+        }
+        for room in again {
+            self.write_join(now, &room);
+        }
+        for room in behind {
+            self.tick_inflow(now, &room);
+        }
+        if unanswered && self.wire.as_ref().is_some_and(Wire::is_extended) {
+            self.link.give_up(now, crate::cause::CauseCode::Unanswered);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What a connection can promise: decided anew for each of them, by the first frame or by silence (protocol.md §2.1).
+
+use super::Session;
+use super::wire::{Peer, Times, Wire};
+use crate::event::{Event, Gap, GapReason, Mode};
+use crate::link::ConnId;
+use crate::messages::Hello;
+use crate::outbox::Payload;
+use crate::time::Timestamp;
+use alloc::vec::Vec;
+
+impl<P: Payload, N: Clone + Ord> Session<P, N> {
+    /// A connection is open: ask for every wanted room at once.
+    pub(super) fn up(&mut self, now: Timestamp, conn: ConnId, offered: bool) {
+        self.diagnostics.connections += 1;
+        self.wire = Some(Wire::new(conn, now + self.settings.dial_timeout));
+        if offered {
+            self.join_all(now);
+        } else {
+            self.decide_plain();
+            self.join_all(now);
+        }
+        self.check_ready(now);
+    }
+
+    pub(super) fn down(&mut self) {
+        self.wire = None;
+        self.outbox.connection_lost(&mut self.outcomes);
+        self.rooms.connection_lost();
+        self.leaving = true;
+    }
+
+    /// The connection in use is another one from now on.
+    pub(super) fn moved(&mut self, now: Timestamp, conn: ConnId, offered: bool) {
+        self.outbox.moved();
+        self.rooms.connection_lost();
+        self.leaving = true;
+        self.up(now, conn, offered);
+    }
+
+    /// A frame that is no `hello` has come.
+    pub(super) fn first_frame(&mut self, now: Timestamp) {
+        if self.wire.as_ref().is_some_and(|wire| wire.mode.is_none()) {
+            self.decide_plain();
+            self.check_ready(now);
+        }
+    }
+
+    pub(super) fn ponged(&mut self, now: Timestamp) {
+        let Some(wire) = &mut self.wire else { return };
+        if wire.mode.is_some() {
+            return;
+        }
+        wire.ponged = true;
+        // The first frame of an extended server is its `hello`. Where one has been heard before, a proxy may have
+        // answered in its place: wait for the silence too.
+        if !self.known.extended || now >= wire.decide_at {
+            self.first_frame(now);
+        }
+    }
+
+    pub(super) fn may_decide(&self, wire: &Wire) -> bool {
+        wire.ponged || !self.settings.can_ping
+    }
+
+    pub(super) fn decide_by_silence(&mut self, now: Timestamp) {
+        let silent = |wire: &Wire| wire.mode.is_none() && wire.decide_at <= now && self.may_decide(wire);
+        if self.wire.as_ref().is_some_and(silent) {
+            self.first_frame(now);
+        }
+    }
+
+    /// The server is a plain one: what was missed is gone, and where rooms were means nothing here.
+    fn decide_plain(&mut self) {
+        let Some(wire) = &mut self.wire else { return };
+        wire.mode = Some(Mode::Plain);
+        self.event(Event::Mode(Mode::Plain));
+        let mut gaps = Vec::new();
+        for room in self.rooms.iter_mut().filter(|room| room.is_to_join() && !room.personal) {
+            let (epoch, after) = (room.inflow.epoch().cloned(), room.inflow.seq());
+            if room.seen_before || after.is_some() {
+                let gap = Gap { epoch, after, ..Gap::unknown(room.name.clone(), GapReason::Reconnected) };
+                gaps.push(gap);
+            }
+            // Messages of this connection have no place: going on from the old one would deliver them again.
+            room.inflow.forget();
+        }
+        for gap in gaps {
+            self.event(Event::Gap(gap));
+        }
+        self.outbox.is_plain(&mut self.outcomes);
+        self.confirm_flushed();
+    }
+
+    /// The server speaks the extended protocol.
+    pub(super) fn hello(&mut self, now: Timestamp, hello: Hello<N>) {
+        let Some(wire) = &mut self.wire else { return };
+        let was_plain = match wire.mode {
+            Some(Mode::Extended) => return,
+            Some(Mode::Plain) => true,
+            None => false,
+        };
+        wire.mode = Some(Mode::Extended);
+        wire.peer = Peer::of(&hello);
+        wire.ready = false;
+        let times = Times::of(&hello);
+        if self.known.user.as_ref().is_some_and(|user| *user != hello.user_id) {
+            self.user_changed();
+        }
+        self.known.extended = true;
+        self.known.user = Some(hello.user_id);
+        self.known.window = times.window;
+        self.known.dedupe = times.dedupe;
+        self.changes += 1;
+        self.link.agree(times.heartbeat, times.window, self.known.horizon());
+        self.event(Event::Mode(Mode::Extended));
+        if was_plain {
+            // Late: nothing asked for so far is sure to be answered.
+            self.join_all(now);
+        } else {
+            self.join_personal(now);
+        }
+        self.check_ready(now);
+    }
+
+    /// The stored state is somebody else's.
+    fn user_changed(&mut self) {
+        self.outbox.user_changed(&mut self.outcomes);
+        self.stored.clear();
+        for room in self.rooms.iter_mut() {
+            room.inflow.forget();
+            room.committed = None;
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! What comes in: messages in the order of the log, without holes that are not announced (protocol.md §2.4).
+
+use super::Session;
+use super::wire::Wire;
+use crate::bug::Bug;
+use crate::event::{Event, GapReason};
+use crate::id::Id;
+use crate::link::ConnId;
+use crate::messages::{ClientMessage, History, HistoryRequest, Message, ServerMessage};
+use crate::outbox::Payload;
+use crate::rooms::{Logged, Membership, Taken, Wanted};
+use crate::time::Timestamp;
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// The longest window that a drain may name (protocol.md §2.2).
+const LONGEST_WINDOW: u64 = 600_000;
+
+impl<P: Payload, N: Clone + Ord> Session<P, N> {
+    pub(super) fn received(&mut self, now: Timestamp, conn: ConnId, message: ServerMessage<P, N>) {
+        if !self.heard(now, conn) {
+            if self.link.is_retiring(conn) {
+                self.received_on_the_old(message);
+            }
+            return;
+        }
+        match message {
+            ServerMessage::Hello(hello) => return self.hello(now, *hello),
+            // A pong may be the driver's: it decides nothing.
+            ServerMessage::Pong { .. } => {}
+            _ => self.first_frame(now),
+        }
+        if self.wire.as_ref().is_some_and(Wire::is_extended) {
+            self.extended(now, conn, message);
+        } else {
+            self.plain(message);
+        }
+    }
+
+    /// After the move only answers count on the old connection.
+    fn received_on_the_old(&mut self, message: ServerMessage<P, N>) {
+        match message {
+            ServerMessage::Ack(ack) => self.outbox.acked(&ack, &mut self.outcomes),
+            ServerMessage::Message(message) if self.bugs.has(Bug::OldConnectionDelivers) => {
+                self.event(Event::Message(message));
+            }
+            _ => {}
+        }
+    }
+
+    fn plain(&mut self, message: ServerMessage<P, N>) {
+        match message {
+            ServerMessage::Message(message) => {
+                if !self.is_left(&message.room) {
+                    self.event(Event::Message(message));
+                }
+            }
+            ServerMessage::UserJoined { room, user } => {
+                if !self.is_left(&room) {
+                    self.event(Event::UserJoined { room, user });
+                }
+            }
+            ServerMessage::Error { message, .. } => self.event(Event::ServerError { message, code: None }),
+            _ => self.diagnostics.unknown_frames += 1,
+        }
+    }
+
+    /// A server that does not implement leaving goes on sending; rooms never asked for are its own choice.
+    fn is_left(&self, room: &N) -> bool {
+        self.rooms.get(room).is_some_and(|room| room.wanted == Wanted::No)
+    }
+
+    fn extended(&mut self, now: Timestamp, conn: ConnId, message: ServerMessage<P, N>) {
+        match message {
+            ServerMessage::Message(message) => {
+                if message.stamp.is_none() {
+                    return self.plain(ServerMessage::Message(message));
+                }
+                let room = message.room.clone();
+                self.logged(now, &room, Logged::Message(message), true);
+            }
+            ServerMessage::Notification(notification) => {
+                if let Some(room) = self.rooms.personal().cloned() {
+                    self.logged(now, &room, Logged::Notification(notification), true);
+                }
+            }
+            ServerMessage::Ack(ack) => {
+                self.answered();
+                self.outbox.acked(&ack, &mut self.outcomes);
+            }
+            ServerMessage::Nack(nack) => self.nacked(now, conn, &nack),
+            ServerMessage::Joined(joined) => self.joined(now, *joined),
+            ServerMessage::Left(left) => self.server_left(now, &left),
+            ServerMessage::History(history) => self.history(now, *history),
+            ServerMessage::Error { message, refusal: Some(refusal) } => self.refused(now, message, *refusal),
+            ServerMessage::UserJoined { room, user } => {
+                self.member(&room, &user, true);
+                self.about_room(room, |room| Event::UserJoined { room, user });
+            }
+            ServerMessage::UserLeft { room, user } => {
+                self.member(&room, &user, false);
+                self.about_room(room, |room| Event::UserLeft { room, user });
+            }
+            ServerMessage::Presence(presence) => {
+                if let Some(entry) = self.rooms.get_mut(&presence.room) {
+                    entry.members = presence.members.clone().map(|mut members| {
+                        members.sort();
+                        members.dedup();
+                        members
+                    });
+                }
+                self.about_room(presence.room.clone(), |_| Event::Presence(presence));
+            }
+            ServerMessage::Signal(signal) => self.about_room(signal.room.clone(), |_| Event::Signal(signal)),
+            ServerMessage::Pong { .. } => {
+                self.link.ponged(now);
+                self.stall_ponged(now);
+            }
+            ServerMessage::AuthExpiring { .. } => self.link.refresh_token(now),
+            ServerMessage::AuthOk(_) | ServerMessage::Hello(_) => {}
+            ServerMessage::GoingAway(going) => {
+                let window = Duration::from_millis(going.window_ms.min(LONGEST_WINDOW));
+                self.link.going_away(now, window, going.url);
+            }
+            plain @ ServerMessage::Error { .. } => self.plain(plain),
+            ServerMessage::Unknown => self.diagnostics.unknown_frames += 1,
+        }
+    }
+
+    /// Frames of a room before its join is answered belong to an earlier membership.
+    fn is_member(&self, room: &N) -> bool {
+        self.rooms.get(room).is_some_and(|entry| entry.membership == Membership::Member)
+    }
+
+    fn about_room(&mut self, room: N, event: impl FnOnce(N) -> Event<P, N>) {
+        if self.is_member(&room) {
+            self.event(event(room));
+        }
+    }
+
+    fn member(&mut self, room: &N, user: &N, joined: bool) {
+        let entry = self.rooms.get_mut(room).filter(|entry| entry.membership == Membership::Member);
+        let Some(members) = entry.and_then(|entry| entry.members.as_mut()) else { return };
+        match (members.binary_search(user), joined) {
+            (Err(at), true) if members.len() < MOST_MEMBERS => members.insert(at, user.clone()),
+            (Ok(at), false) => {
+                members.remove(at);
+            }
+            _ => {}
+        }
+    }
+
+    /// A message of a room's log.
+    fn logged(&mut self, now: Timestamp, room: &N, logged: Logged<P, N>, from_wire: bool) {
+        if let Logged::Message(Message { stamp: Some(stamp), .. }) = &logged
+            && let Some(origin) = &stamp.origin
+        {
+            self.outbox.seen(room, origin, &stamp.id, stamp.seq, &mut self.outcomes);
+        }
+        let may_hold = self.rooms.may_hold(room, self.settings.max_held, self.settings.max_held_bytes);
+        let Some(entry) = self.rooms.get_mut(room) else { return };
+        let early = self.bugs.has(Bug::EarlyFrames) && entry.is_to_join();
+        if entry.membership != Membership::Member && !early {
+            return;
+        }
+        let live = from_wire && logged.stamp().is_some_and(|stamp| !stamp.replay);
+        match entry.inflow.take(now, logged, live, may_hold, self.busy, self.bugs) {
+            Taken::One(logged) => self.deliver(logged),
+            Taken::Deliver(ready) => ready.into_iter().for_each(|logged| self.deliver(logged)),
+            Taken::Nothing => {
+                if entry.committed.is_none() {
+                    entry.committed = entry.inflow.baseline();
+                    self.changes += u64::from(entry.committed.is_some());
+                }
+            }
+            Taken::Forked => {
+                self.diagnostics.forks += 1;
+                return self.join_again(now, room);
+            }
+        }
+        if from_wire {
+            self.check_inflow(now, room);
+        }
+    }
+
+    fn deliver(&mut self, logged: Logged<P, N>) {
+        // A send is settled before its own message is shown.
+        for delivery in self.outcomes.drain(..) {
+            self.outputs.push_back(super::Output::Event(Event::Delivery(delivery)));
+        }
+        self.event(match logged {
+            Logged::Message(message) => Event::Message(message),
+            Logged::Notification(notification) => Event::Notification(notification),
+        });
+    }
+
+    /// After something came in: is there a hole to fill, or is the replay over?
+    pub(super) fn check_inflow(&mut self, now: Timestamp, room: &N) {
+        let Some(entry) = self.rooms.get(room) else { return };
+        if entry.inflow.is_caught_up() {
+            if self.outbox.has_doomed(room) {
+                self.outbox.caught_up(room, &mut self.outcomes);
+            }
+        } else if !self.busy && entry.inflow.wants_fetch(now) {
+            self.fetch(now, room);
+        }
+    }
+
+    fn fetch(&mut self, now: Timestamp, room: &N) {
+        let Some(wire) = self.wire.as_ref().filter(|wire| wire.is_extended()) else { return };
+        let limit = wire.peer.replay;
+        let request = self.request();
+        let Some(entry) = self.rooms.get_mut(room).filter(|entry| entry.membership == Membership::Member)
+        else {
+            return;
+        };
+        if entry.personal {
+            // A stream that is no room has no history: joining again replays what is next.
+            return self.join_again(now, room);
+        }
+        let Some((epoch, after)) = entry.inflow.fetching(now, request) else { return };
+        self.diagnostics.fetches += 1;
+        let reference = Id::numbered('h', request, None);
+        self.write(ClientMessage::History(HistoryRequest {
+            reference,
+            room: room.clone(),
+            epoch,
+            after,
+            limit,
+        }));
+    }
+
+    fn history(&mut self, now: Timestamp, history: History<P, N>) {
+        let History { reference, room, epoch, messages, complete } = history;
+        let Some((request, _)) = reference.read_numbered('h') else { return };
+        let Some(entry) = self.rooms.get_mut(&room).filter(|entry| entry.membership == Membership::Member)
+        else {
+            return;
+        };
+        if !entry.inflow.fetched(now, request) {
+            return;
+        }
+        if entry.inflow.epoch() != Some(&epoch) {
+            return self.join_again(now, &room);
+        }
+        let before = entry.inflow.seq().unwrap_or(0);
+        let first = messages.first().and_then(|message| message.stamp.as_ref()).map(|stamp| stamp.seq);
+        let reason = if complete { GapReason::Unavailable } else { GapReason::Trimmed };
+        if first.is_some_and(|first| first > before + 1) || (first.is_none() && !complete) {
+            self.skip(&room, first, reason);
+        }
+        for message in messages {
+            self.logged(now, &room, Logged::Message(Message { room: room.clone(), ..message }), false);
+        }
+        let Some(entry) = self.rooms.get_mut(&room).filter(|entry| entry.membership == Membership::Member)
+        else {
+            return;
+        };
+        if entry.inflow.seq() == Some(before) && !self.busy && !entry.inflow.is_caught_up() {
+            // Nothing of use in it.
+            if entry.inflow.failed_again() {
+                self.hole_stays(now, &room);
+            }
+        }
+        self.go_on(now, &room);
+    }
+
+    /// Asks for more if the server is known to have more.
+    fn go_on(&mut self, now: Timestamp, room: &N) {
+        if !self.busy && self.rooms.get(room).is_some_and(|entry| entry.inflow.is_behind()) {
+            self.fetch(now, room);
+        } else {
+            self.check_inflow(now, room);
+        }
+    }
+
+    /// The hole cannot be filled: say so, and go on behind it.
+    pub(super) fn hole_stays(&mut self, now: Timestamp, room: &N) {
+        self.skip(room, None, GapReason::Unavailable);
+        self.check_inflow(now, room);
+    }
+
+    fn skip(&mut self, room: &N, first: Option<u64>, reason: GapReason) {
+        let Some(entry) = self.rooms.get_mut(room) else { return };
+        let Some(hole) = entry.inflow.skip(first, reason) else { return };
+        let ready = entry.inflow.ready();
+        self.gap(room.clone(), hole);
+        for logged in ready {
+            self.deliver(logged);
+        }
+    }
+
+    /// A room of an extended connection, when time has passed.
+    pub(super) fn tick_inflow(&mut self, now: Timestamp, room: &N) {
+        let Some(entry) = self.rooms.get_mut(room) else { return };
+        match entry.inflow.overdue(now) {
+            Some(true) if entry.inflow.failed_again() => self.hole_stays(now, room),
+            _ => {}
+        }
+        let wants = self.rooms.get(room).is_some_and(|entry| entry.inflow.wants_fetch(now));
+        if wants && !self.busy {
+            self.fetch(now, room);
+        }
+    }
+
+    /// The application's queue is full, or has room again.
+    pub(super) fn busy(&mut self, now: Timestamp, busy: bool) {
+        self.busy = busy;
+        if busy {
+            return;
+        }
+        let behind = self.rooms.iter().filter(|room| {
+            room.membership == Membership::Member && room.inflow.seq().is_some() && room.inflow.is_behind()
+        });
+        let behind: Vec<N> = behind.map(|room| room.name.clone()).collect();
+        for room in behind {
+            self.fetch(now, &room);
+        }
+    }
+}
+
+/// Names kept of one room; beyond that the server only says how many there are, or should.
+const MOST_MEMBERS: usize = 1_000;

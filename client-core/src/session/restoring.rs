@@ -1,0 +1,64 @@
+//! What is kept for another run, and taken up by it.
+
+use super::Session;
+use crate::bug::Bug;
+use crate::event::{Event, Restored};
+use crate::link::State;
+use crate::outbox::{Payload, millis};
+use crate::saved::{Saved, SavedPosition};
+use alloc::boxed::Box;
+use core::time::Duration;
+
+impl<P: Payload, N: Clone + Ord> Session<P, N> {
+    /// What a later run can go on with: unresolved sends and committed positions. It belongs to one URL; see
+    /// [`Session::changes`] for when to store it, and [`Output::Save`](super::Output::Save) for when it must be.
+    pub fn saved(&self) -> Saved<P, N> {
+        let received = self.bugs.has(Bug::CommitReceived);
+        let rooms = self.rooms.iter().filter_map(|room| {
+            let position = if received { room.inflow.since() } else { room.committed.clone() };
+            position.map(|position| SavedPosition { room: room.name.clone(), position })
+        });
+        let positions = rooms.chain(self.stored.iter().cloned()).collect();
+        let (lines, sends) = self.outbox.stored(self.now.wall, self.lived);
+        Saved {
+            user: self.known.user.clone(),
+            extended: self.known.extended,
+            window_ms: millis(self.known.window),
+            dedupe_window_ms: millis(self.known.dedupe),
+            positions,
+            lines,
+            sends,
+        }
+    }
+
+    /// Before the first connection only: later there is a state already.
+    pub(super) fn restore(&mut self, saved: Saved<P, N>) {
+        if self.link.state() != State::Idle {
+            return;
+        }
+        let Saved { user, extended, window_ms, dedupe_window_ms, positions, lines, sends } = saved;
+        self.known.user = user;
+        self.known.extended = extended;
+        self.known.window = Duration::from_millis(window_ms.min(600_000));
+        self.known.dedupe = Duration::from_millis(dedupe_window_ms.clamp(10_000, 3_600_000));
+        if extended {
+            self.link.remember(self.known.window, self.known.horizon());
+        }
+        for saved in positions {
+            match self.rooms.get_mut(&saved.room) {
+                // Asked for before the state was there.
+                Some(room) if room.inflow.seq().is_none() => {
+                    room.committed = Some(saved.position.clone());
+                    room.inflow.start_from(saved.position);
+                }
+                Some(_) => {}
+                None => self.stored.push(saved),
+            }
+        }
+        let now = self.now.monotonic;
+        for (id, send) in self.outbox.restore(now, self.now.wall, self.lived, lines, sends) {
+            let restored = Restored { id, room: send.room, content: send.content, reference: send.reference };
+            self.event(Event::Restored(Box::new(restored)));
+        }
+    }
+}

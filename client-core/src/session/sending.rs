@@ -1,0 +1,204 @@
+//! Sends: refused at once, transmitted when possible, answered, asked about (protocol.md §2.3).
+
+use super::Session;
+use super::wire::{Stall, Wire};
+use crate::bug::Bug;
+use crate::cause::CauseCode;
+use crate::event::{Delivery, DeliveryStatus, Event, SendFailure};
+use crate::link::ConnId;
+use crate::messages::{ClientMessage, Nack};
+use crate::outbox::{Access, Gate, Outgoing, Payload, Rejoin, Transmit};
+use crate::rooms::{Membership, Room};
+use crate::session::Output;
+use crate::time::Timestamp;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// A send without an answer for so long is asked about.
+const QUIET: Duration = Duration::from_secs(5);
+/// So long after the server has shown that it is alive, what is unanswered is sent again, and then given up.
+const ANSWER: Duration = Duration::from_secs(10);
+
+impl<P: Payload, N: Clone + Ord> Session<P, N> {
+    pub(super) fn send(&mut self, now: Timestamp, send: Outgoing<P, N>) {
+        let refused = if self.link.has_ended() {
+            Some(SendFailure::Closed)
+        } else if send.payload() > self.settings.max_content {
+            Some(SendFailure::TooLarge)
+        } else {
+            None
+        };
+        match refused {
+            Some(why) => {
+                let status = DeliveryStatus::Failed(why);
+                self.outcomes.push(Delivery { id: send.id, room: send.room, status });
+            }
+            None => self.outbox.push(now, send, &mut self.outcomes),
+        }
+    }
+
+    pub(super) fn flushed(&mut self, conn: ConnId, through: u64) {
+        let Some(wire) = self.wire.as_mut().filter(|wire| wire.conn == conn) else { return };
+        wire.flushed = wire.flushed.max(through);
+        let plain = wire.is_plain();
+        let outputs = &mut self.outputs;
+        self.outbox.flushed(through, plain, |delivery| {
+            outputs.push_back(Output::Event(Event::Delivery(delivery)));
+        });
+        if plain && !self.is_ready() {
+            self.confirm_flushed();
+            let now = self.now.monotonic;
+            self.check_ready(now);
+        }
+    }
+
+    /// Gives sends to the connection while it takes them.
+    pub(super) fn transmit(&mut self, now: Timestamp) {
+        if !self.outbox.has_work() {
+            return;
+        }
+        let Some(wire) = &self.wire else { return };
+        let gate = Gate {
+            conn: wire.conn,
+            in_flight: wire.peer.in_flight,
+            content: wire.peer.content,
+            unflushed: self.settings.max_unflushed,
+        };
+        match wire.mode {
+            Some(crate::event::Mode::Extended) => self.transmit_extended(now, &gate),
+            Some(crate::event::Mode::Plain) => {
+                if self.bugs.has(Bug::ResendIntoPlain) {
+                    self.transmit_extended(now, &gate);
+                }
+                self.transmit_plain(now, &gate, false);
+            }
+            // Where a `hello` has been heard before, it is waited for.
+            None if self.known.extended => {}
+            None => self.transmit_plain(now, &gate, true),
+        }
+    }
+
+    fn transmit_plain(&mut self, now: Timestamp, gate: &Gate, tagged: bool) {
+        while let Some(wire) = &self.wire {
+            let frame = wire.last_frame + 1;
+            let Some(transmit) = self.outbox.transmit_plain(now, frame, gate, tagged) else { return };
+            self.write_send(transmit);
+        }
+    }
+
+    fn transmit_extended(&mut self, now: Timestamp, gate: &Gate) {
+        // What is stored must be stored before it is used: one word for all that follows from this input.
+        let mut stored = self.bugs.has(Bug::SaveLate);
+        let late = stored;
+        let mut fresh = false;
+        while let Some(wire) = &self.wire {
+            let frame = wire.last_frame + 1;
+            let rooms = &self.rooms;
+            let access = |room: &N| access(rooms.get(room));
+            let out = &mut self.outcomes;
+            let next = self.outbox.transmit(now, self.lived, frame, gate, &mut self.rng, access, out);
+            let Some(transmit) = next else { break };
+            fresh |= transmit.fresh;
+            if transmit.fresh && !stored {
+                stored = true;
+                self.outputs.push_back(Output::Save);
+            }
+            self.write_send(transmit);
+        }
+        if late && fresh {
+            self.outputs.push_back(Output::Save);
+        }
+    }
+
+    fn write_send(&mut self, transmit: Transmit<P, N>) {
+        let Transmit { room, content, data, tag, fresh: _ } = transmit;
+        self.write(ClientMessage::SendMessage { room, content, data, tag });
+    }
+
+    /// The server works.
+    pub(super) fn answered(&mut self) {
+        if let Some(wire) = &mut self.wire {
+            wire.stall = None;
+            wire.resent = false;
+        }
+    }
+
+    pub(super) fn nacked(&mut self, now: Timestamp, conn: ConnId, nack: &Nack) {
+        self.answered();
+        let rooms = &self.rooms;
+        let wanted = |room: &N| rooms.get(room).is_some_and(Room::is_to_join);
+        let rejoin = self.outbox.nacked(now, conn, nack, wanted, &mut self.outcomes);
+        if let Some(Rejoin(room)) = rejoin
+            && self.rooms.get(&room).is_some_and(|entry| entry.membership == Membership::Member)
+        {
+            self.join_again(now, &room);
+        }
+        // What is given up waits for a replay that may be over already.
+        let caught_up = self.rooms.iter().filter(|room| {
+            room.membership == Membership::Member
+                && room.inflow.is_caught_up()
+                && self.outbox.has_doomed(&room.name)
+        });
+        let caught_up: Vec<N> = caught_up.map(|room| room.name.clone()).collect();
+        for room in caught_up {
+            self.outbox.caught_up(&room, &mut self.outcomes);
+        }
+    }
+
+    pub(super) fn stall_ponged(&mut self, now: Timestamp) {
+        if let Some(stall) = self.wire.as_mut().and_then(|wire| wire.stall.as_mut()) {
+            stall.ponged.get_or_insert(now);
+        }
+    }
+
+    pub(super) fn stall_deadline(&self, wire: &Wire) -> Option<Timestamp> {
+        if !wire.is_extended() {
+            return None;
+        }
+        let oldest = self.outbox.oldest_transmission(wire.conn)?;
+        match wire.stall {
+            None => Some(oldest + QUIET),
+            Some(Stall { ponged: Some(at) }) => Some(at + ANSWER),
+            // The link itself watches over the ping.
+            Some(Stall { ponged: None }) => None,
+        }
+    }
+
+    pub(super) fn tick_sends(&mut self, now: Timestamp) {
+        let Some(wire) = &mut self.wire else { return };
+        if !wire.is_extended() {
+            return;
+        }
+        let Some(oldest) = self.outbox.oldest_transmission(wire.conn) else {
+            wire.stall = None;
+            return;
+        };
+        match wire.stall {
+            None if oldest + QUIET <= now => {
+                wire.stall = Some(Stall { ponged: None });
+                self.write(ClientMessage::Ping { t: 0 });
+            }
+            Some(Stall { ponged: Some(at) }) if at + ANSWER <= now => {
+                wire.stall = None;
+                if wire.resent {
+                    self.link.give_up(now, CauseCode::Unanswered);
+                } else {
+                    wire.resent = true;
+                    self.outbox.resend();
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// How a send gets into its room.
+fn access<P, N>(room: Option<&Room<P, N>>) -> Access<'_> {
+    match room {
+        Some(room) if room.is_to_join() => match room.inflow.epoch() {
+            Some(epoch) if room.membership == Membership::Member => Access::Open(epoch),
+            _ => Access::Later,
+        },
+        _ => Access::Closed,
+    }
+}
