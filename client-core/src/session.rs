@@ -18,7 +18,7 @@ use crate::messages::ClientMessage;
 use crate::name::Name;
 use crate::outbox::{Outbox, Payload};
 use crate::rooms::{Membership, Rooms};
-use crate::saved::SavedPosition;
+use crate::saved::{SavedLine, SavedPosition, SavedSend};
 use crate::time::{Moment, Timestamp};
 use alloc::collections::VecDeque;
 use alloc::string::String;
@@ -53,8 +53,13 @@ pub struct Session<P = String, N = Name> {
     outputs: VecDeque<Output<P, N>>,
     outcomes: Vec<Delivery<N>>,
     changes: u64,
+    /// What the end has resolved: told to the application, and still worth storing for another run.
+    kept: Option<Kept<P, N>>,
     diagnostics: Diagnostics,
 }
+
+/// Lines and sends as they are stored.
+type Kept<P, N> = (Vec<SavedLine<N>>, Vec<SavedSend<P, N>>);
 
 /// The part of [`Config`] that the session itself looks at.
 #[derive(Debug, Clone, Copy)]
@@ -124,6 +129,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             outputs: VecDeque::new(),
             outcomes: Vec::new(),
             changes: 0,
+            kept: None,
             diagnostics: Diagnostics::default(),
         }
     }
@@ -344,9 +350,11 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             Action::Moved { conn, offered } => return self.moved(now, conn, offered),
             Action::Changed(change) => {
                 match change.state {
-                    State::Closing | State::Closed | State::Failed => self.outbox.close(&mut self.outcomes),
+                    State::Closing | State::Closed | State::Failed => self.end_sends(),
                     State::Suspended { .. } => self.outbox.give_up(&mut self.outcomes),
-                    _ => {}
+                    _ => {
+                        self.changes += u64::from(self.kept.take().is_some());
+                    }
                 }
                 Output::Event(Event::State(change))
             }

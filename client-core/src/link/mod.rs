@@ -16,9 +16,12 @@ mod aftermath;
 mod auth;
 mod config;
 mod handover;
+mod hint;
 mod status;
+mod tokens;
 
 pub use config::LinkConfig;
+pub use hint::Hint;
 pub use status::{ConnId, State, StateChange};
 
 use crate::backoff::{Backoff, Occasion};
@@ -28,7 +31,7 @@ use crate::close;
 use crate::limiter::DialLimiter;
 use crate::liveness::{Finding, Liveness};
 use crate::time::{Moment, Timestamp};
-use crate::token::{Token, TokenError};
+use crate::token::Token;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use auth::Auth;
@@ -36,20 +39,6 @@ use core::time::Duration;
 use fastrand::Rng;
 use handover::{Next, Retiring};
 use status::Loss;
-
-/// What the platform noticed about the network or the page. Hints cause questions, never decisions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Hint {
-    /// The platform believes to be online again.
-    Online,
-    /// The platform believes to be offline. Never trusted: only a reason to ask the server.
-    Offline,
-    /// The route changed: another Wi-Fi, from Wi-Fi to mobile.
-    NetworkChanged,
-    /// A page came to the front or out of the back/forward cache, or the machine woke.
-    Woke,
-}
 
 /// What the link wants done. The session turns it into its own outputs.
 #[derive(Debug)]
@@ -105,11 +94,6 @@ enum Phase {
     Closed,
     Failed,
 }
-
-/// How long a sleep may be before a driver that cannot ping replaces the connection unasked.
-const LONG_SLEEP: Duration = Duration::from_secs(30);
-/// The wall clock this much ahead of the monotonic one: the machine slept.
-const SLEPT: Duration = Duration::from_secs(5);
 
 /// The machine. Inputs carry the time, actions are drained by the session after each of them.
 #[derive(Debug)]
@@ -200,51 +184,6 @@ impl Link {
         }
     }
 
-    /// Both clocks, before each input: a wall clock that ran ahead means a sleep.
-    pub(crate) fn observe(&mut self, now: Moment) {
-        if self.last_seen == Some(now) {
-            return;
-        }
-        let Some(last) = self.last_seen.replace(now) else { return };
-        let wall = now.wall.saturating_sub(last.wall);
-        let slept = wall.saturating_sub(now.monotonic - last.monotonic);
-        if slept < SLEPT {
-            return;
-        }
-        if let Some(loss) = &mut self.loss {
-            loss.slept = loss.slept.saturating_add(slept);
-        }
-        self.woke(now.monotonic, slept);
-    }
-
-    fn woke(&mut self, now: Timestamp, slept: Duration) {
-        match &mut self.phase {
-            Phase::Open { liveness, conn, .. } => {
-                if !self.config.liveness.can_ping {
-                    if slept > LONG_SLEEP {
-                        self.replace(now, CauseCode::NetworkChanged);
-                    }
-                } else if liveness.doubt(now) == Finding::Ask {
-                    self.actions.push_back(Action::Ping(*conn));
-                }
-            }
-            Phase::AwaitingRetry { .. } => self.retry_soon(now),
-            _ => {}
-        }
-    }
-
-    pub(crate) fn hint(&mut self, now: Timestamp, hint: Hint) {
-        match hint {
-            Hint::Online | Hint::NetworkChanged => self.woke(now, Duration::MAX),
-            Hint::Woke => self.woke(now, Duration::ZERO),
-            Hint::Offline => {
-                if matches!(self.phase, Phase::Open { .. }) {
-                    self.woke(now, Duration::ZERO);
-                }
-            }
-        }
-    }
-
     /// Dials unless something is under way. Out of `failed` and `closed` it starts anew.
     pub(crate) fn connect(&mut self, now: Timestamp) {
         match self.phase {
@@ -268,20 +207,6 @@ impl Link {
         match self.phase {
             Phase::Open { .. } => self.replace(now, CauseCode::Requested),
             _ => self.connect(now),
-        }
-    }
-
-    /// A new token: used at once on a connection that can take it, from the next dial on, and the way out of `failed`.
-    pub(crate) fn set_token(&mut self, now: Timestamp, token: Token) {
-        self.auth.replace(token.clone());
-        match self.phase {
-            Phase::Open { .. } => {
-                self.refreshing = None;
-                self.actions.push_back(Action::Authenticate(token));
-            }
-            Phase::Failed => self.connect(now),
-            Phase::AwaitingToken { .. } => self.dial(now),
-            _ => {}
         }
     }
 
@@ -384,44 +309,12 @@ impl Link {
         self.config.suspend_after = recoverable;
     }
 
-    /// The token of the connection in use is about to expire.
-    pub(crate) fn refresh_token(&mut self, now: Timestamp) {
-        if matches!(self.phase, Phase::Open { .. }) && self.refreshing.is_none() && self.auth.has_source() {
-            self.refreshing = Some(now + self.config.token_timeout);
-            self.actions.push_back(Action::FetchToken { rejected: false });
-        }
-    }
-
     /// The connection in use is given up because the server does not do its work on it.
     pub(crate) fn give_up(&mut self, now: Timestamp, code: CauseCode) {
         let Phase::Open { conn, since, .. } = self.phase else { return };
         self.actions.push_back(Action::Abandon { conn, code: close::DEAD_PEER });
         self.down(now, since);
         self.retry(now, Occasion::Remote, Cause::bare(code));
-    }
-
-    pub(crate) fn token(&mut self, now: Timestamp, result: Result<Token, TokenError>) {
-        if self.refreshing.take().is_some() && matches!(self.phase, Phase::Open { .. }) {
-            // Without one the connection goes on for as long as the server lets it.
-            if let Ok(token) = result {
-                self.auth.fetched(token.clone());
-                self.actions.push_back(Action::Authenticate(token));
-            }
-            return;
-        }
-        if !matches!(self.phase, Phase::AwaitingToken { .. }) {
-            return;
-        }
-        match result {
-            Ok(token) => {
-                self.auth.fetched(token);
-                self.dial(now);
-            }
-            Err(error) => {
-                let cause = Cause::new(CauseCode::TokenUnavailable, error.text);
-                if error.temporary { self.retry(now, Occasion::Remote, cause) } else { self.fail(cause) }
-            }
-        }
     }
 
     pub(crate) fn dial_failed(&mut self, now: Timestamp, failed: ConnId, error: DialError) {

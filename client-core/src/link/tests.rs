@@ -2,6 +2,7 @@ use super::*;
 use crate::backoff::Policy;
 use crate::close::Verdict;
 use crate::token::Credentials;
+use crate::token::TokenError;
 use alloc::vec::Vec;
 
 /// A link on a hand-driven clock.

@@ -7,22 +7,22 @@ mod answers;
 mod lane;
 mod limits;
 mod stored;
+mod transmission;
+mod waiting;
 
 pub(crate) use answers::Rejoin;
 pub use limits::{OutboxLimits, Outgoing, Overflow, Payload};
 pub(crate) use stored::millis;
+pub(crate) use transmission::{Access, Gate, Transmit};
 
 use crate::bug::{Bug, Bugs};
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
 use crate::id::Id;
-use crate::link::ConnId;
-use crate::messages::{Code, Epoch, LineTag, SendTag};
 use crate::time::Timestamp;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
-use fastrand::Rng;
-use lane::{Lane, Transmission, Unanswered, Waiting};
+use lane::{Lane, Waiting};
 
 /// How long a given-up send waits for the replay that may still show it.
 const LAST_CHANCE: Duration = Duration::from_secs(300);
@@ -46,40 +46,6 @@ struct Plain<N> {
     serial: u64,
     weight: usize,
     until: Timestamp,
-}
-
-/// How it stands with a room that has something to send.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Access<'a> {
-    /// Joined; new lines begin in this epoch.
-    Open(&'a Epoch),
-    /// Not joined yet.
-    Later,
-    /// Not wanted.
-    Closed,
-}
-
-/// What a connection lets through.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Gate {
-    pub(crate) conn: ConnId,
-    /// Most unanswered sends.
-    pub(crate) in_flight: usize,
-    /// Most bytes of content and data of one.
-    pub(crate) content: usize,
-    /// Most bytes that are not flushed.
-    pub(crate) unflushed: usize,
-}
-
-/// One send to be written.
-#[derive(Debug)]
-pub(crate) struct Transmit<P, N> {
-    pub(crate) room: N,
-    pub(crate) content: P,
-    pub(crate) data: Option<P>,
-    pub(crate) tag: Option<SendTag>,
-    /// It has just been numbered: the number has to be stored first.
-    pub(crate) fresh: bool,
 }
 
 #[derive(Debug)]
@@ -218,143 +184,6 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         Some(oldest)
     }
 
-    /// Hands the next send to a plain connection as its frame number `frame`. With `tagged` it asks for an answer,
-    /// in case the server turns out to give one.
-    pub(crate) fn transmit_plain(
-        &mut self,
-        now: Timestamp,
-        frame: u64,
-        gate: &Gate,
-        tagged: bool,
-    ) -> Option<Transmit<P, N>> {
-        if self.unflushed >= gate.unflushed {
-            return None;
-        }
-        let Waiting { send, serial, .. } = self.pop_oldest()?;
-        let weight = send.weight();
-        self.unflushed += weight;
-        self.changes += 1;
-        let until = now + FIRST_CONTACT;
-        let plain = Some(Plain { id: send.id, room: send.room.clone(), serial, weight, until });
-        self.in_hand.push_back(InHand { frame, weight, plain });
-        let tag = tagged.then(|| SendTag { reference: Id::numbered('s', serial, Some(0)), line: None });
-        Some(Transmit { room: send.room, content: send.content, data: send.data, tag, fresh: false })
-    }
-
-    /// Whether [`Outbox::transmit`] may have something to do.
-    pub(crate) fn has_work(&self) -> bool {
-        self.waiting > 0 || self.unanswered > 0
-    }
-
-    /// The next send for an extended connection as its frame number `frame`: first what has to be transmitted again,
-    /// then what is new, each lane in its order.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one caller; the clocks, the generator and the bounds come from it"
-    )]
-    pub(crate) fn transmit<'a>(
-        &mut self,
-        now: Timestamp,
-        lived: Duration,
-        frame: u64,
-        gate: &Gate,
-        rng: &mut Rng,
-        access: impl Fn(&N) -> Access<'a>,
-        out: &mut Vec<Delivery<N>>,
-    ) -> Option<Transmit<P, N>> {
-        if self.unflushed >= gate.unflushed {
-            return None;
-        }
-        let again = self.transmit_again(now, gate.conn, &access);
-        let (transmit, weight) = match again {
-            Some(again) => again,
-            None => self.transmit_new(now, lived, gate, rng, &access, out)?,
-        };
-        self.unflushed += weight;
-        self.in_hand.push_back(InHand { frame, weight, plain: None });
-        Some(transmit)
-    }
-
-    fn transmit_again<'a>(
-        &mut self,
-        now: Timestamp,
-        conn: ConnId,
-        access: &impl Fn(&N) -> Access<'a>,
-    ) -> Option<(Transmit<P, N>, usize)> {
-        if self.unanswered == 0 {
-            return None;
-        }
-        for lane in &mut self.lanes {
-            if lane.is_paused(now) || matches!(access(&lane.room), Access::Later) {
-                continue;
-            }
-            let Some((pid, _)) = &lane.line else { continue };
-            let Some(sent) = lane.unanswered.iter_mut().find(|sent| sent.latest.is_none()) else { continue };
-            sent.attempts = sent.attempts.saturating_add(1);
-            sent.latest = Some(Transmission { conn, at: now });
-            return Some((sent.transmit(&lane.room, pid, false), sent.send.weight()));
-        }
-        None
-    }
-
-    fn transmit_new<'a>(
-        &mut self,
-        now: Timestamp,
-        lived: Duration,
-        gate: &Gate,
-        rng: &mut Rng,
-        access: &impl Fn(&N) -> Access<'a>,
-        out: &mut Vec<Delivery<N>>,
-    ) -> Option<(Transmit<P, N>, usize)> {
-        loop {
-            if self.waiting == 0 || self.unanswered >= gate.in_flight {
-                return None;
-            }
-            let lane = self
-                .lanes
-                .iter_mut()
-                .filter(|lane| lane.head().is_some() && !lane.is_paused(now))
-                .filter(|lane| !matches!(access(&lane.room), Access::Later))
-                .min_by_key(|lane| lane.head())?;
-            let epoch = match access(&lane.room) {
-                Access::Open(epoch) => Some(epoch.clone()),
-                _ => None,
-            };
-            let Waiting { send, serial, .. } = lane.waiting.pop_front()?;
-            self.waiting -= 1;
-            let why = match &epoch {
-                None => Some(SendFailure::Refused(Code::NotJoined)),
-                Some(_) if send.payload() > gate.content => Some(SendFailure::TooLarge),
-                Some(_) => None,
-            };
-            let Some(epoch) = epoch.filter(|_| why.is_none()) else {
-                let why = why.unwrap_or(SendFailure::TooLarge);
-                let (weight, status) = (send.weight(), DeliveryStatus::Failed(why));
-                self.settle(send.id, send.room, weight, status, out);
-                continue;
-            };
-            let (pid, next) = lane.line.get_or_insert_with(|| (Id::random(rng), 1));
-            let (pid, pseq) = (pid.clone(), *next);
-            *next += 1;
-            let weight = send.weight();
-            let sent = Unanswered {
-                send,
-                serial,
-                pseq,
-                epoch,
-                first: Some(gate.conn),
-                born: lived,
-                attempts: 1,
-                latest: Some(Transmission { conn: gate.conn, at: now }),
-            };
-            let transmit = sent.transmit(&lane.room, &pid, true);
-            lane.unanswered.push_back(sent);
-            self.unanswered += 1;
-            self.changes += 1;
-            return Some((transmit, weight));
-        }
-    }
-
     /// The operating system took every frame up to `through`. What was sent at most once is settled by it, if the
     /// connection is known to be `plain`; otherwise it waits for the mode, or for its answer.
     pub(crate) fn flushed(&mut self, through: u64, plain: bool, mut out: impl FnMut(Delivery<N>)) {
@@ -455,68 +284,6 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         }
     }
 
-    /// The next moment at which time alone changes something. `horizon`: how long a send is transmitted again.
-    pub(crate) fn deadline(&self, now: Timestamp, lived: Duration, horizon: Duration) -> Option<Timestamp> {
-        let lanes = self.lanes.iter().filter(|lane| !lane.is_empty()).flat_map(|lane| {
-            let old = lane.unanswered.front().map(|sent| now + (sent.born + horizon).saturating_sub(lived));
-            let doomed = lane.doomed.iter().map(|doomed| doomed.until).min();
-            let resume = lane.resume_at.filter(|_| !lane.unanswered.is_empty() || !lane.waiting.is_empty());
-            [old, doomed, resume].into_iter().flatten()
-        });
-        let first_contact = self.unconfirmed.front().map(|sent| sent.until);
-        lanes.chain(first_contact).chain(self.next_expiry).min()
-    }
-
-    /// Does what time alone does.
-    pub(crate) fn tick(
-        &mut self,
-        now: Timestamp,
-        lived: Duration,
-        horizon: Duration,
-        out: &mut Vec<Delivery<N>>,
-    ) {
-        for at in 0..self.lanes.len() {
-            let Some(lane) = self.lanes.get_mut(at) else { break };
-            lane.resume_at.take_if(|resume| *resume <= now);
-            if lane.unanswered.front().is_some_and(|sent| sent.born + horizon <= lived) {
-                self.retire(at, now + LAST_CHANCE);
-            }
-            self.doomed_end(at, |until| until <= now, out);
-        }
-        while self.unconfirmed.front().is_some_and(|sent| sent.until <= now) {
-            let Some(sent) = self.unconfirmed.pop_front() else { break };
-            self.settle(sent.id, sent.room, sent.weight, DeliveryStatus::Unknown, out);
-        }
-        self.expire(now, out);
-    }
-
-    /// Resolves the waiting sends whose time is over.
-    fn expire(&mut self, now: Timestamp, out: &mut Vec<Delivery<N>>) {
-        if self.next_expiry.is_none_or(|at| at > now) {
-            return;
-        }
-        let mut next = None;
-        let mut late = Vec::new();
-        for lane in &mut self.lanes {
-            for waiting in core::mem::take(&mut lane.waiting) {
-                if waiting.until <= now {
-                    late.push(waiting);
-                } else {
-                    let until = waiting.until;
-                    next = Some(next.map_or(until, |next: Timestamp| next.min(until)));
-                    lane.waiting.push_back(waiting);
-                }
-            }
-        }
-        late.sort_by_key(|waiting| waiting.serial);
-        for Waiting { send, late, .. } in late {
-            self.waiting -= 1;
-            let weight = send.weight();
-            self.settle(send.id, send.room, weight, DeliveryStatus::Failed(late), out);
-        }
-        self.next_expiry = next;
-    }
-
     /// The number of the last send taken: later ones have a higher one.
     pub(crate) fn last_serial(&self) -> u64 {
         self.serials
@@ -545,20 +312,6 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// The room has been left: its line is not needed any more, once nothing is on its way.
     pub(crate) fn left(&mut self, room: &N) {
         self.lanes.retain(|lane| lane.room != *room || !lane.is_empty());
-    }
-}
-
-impl<P: Clone, N: Clone> Unanswered<P, N> {
-    fn transmit(&self, room: &N, pid: &Id, fresh: bool) -> Transmit<P, N> {
-        let reference = Id::numbered('s', self.serial, Some(self.attempts));
-        let line = Some(LineTag { pid: pid.clone(), pseq: self.pseq, epoch: self.epoch.clone() });
-        Transmit {
-            room: room.clone(),
-            content: self.send.content.clone(),
-            data: self.send.data.clone(),
-            tag: Some(SendTag { reference, line }),
-            fresh,
-        }
     }
 }
 

@@ -19,7 +19,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             position.map(|position| SavedPosition { room: room.name.clone(), position })
         });
         let positions = rooms.chain(self.stored.iter().cloned()).collect();
-        let (lines, sends) = self.outbox.stored(self.now.wall, self.lived);
+        let (lines, sends) = match &self.kept {
+            Some(kept) => kept.clone(),
+            None => self.outbox.stored(self.now.wall, self.lived),
+        };
         Saved {
             user: self.known.user.clone(),
             extended: self.known.extended,
@@ -29,6 +32,16 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             lines,
             sends,
         }
+    }
+
+    /// The end resolves every send. For another run they are what they were before: that is no change.
+    pub(super) fn end_sends(&mut self) {
+        if self.kept.is_none() {
+            self.kept = Some(self.outbox.stored(self.now.wall, self.lived));
+        }
+        let before = self.outbox.changes();
+        self.outbox.close(&mut self.outcomes);
+        self.changes = self.changes.wrapping_sub(self.outbox.changes().wrapping_sub(before));
     }
 
     /// Before the first connection only: later there is a state already.

@@ -1,3 +1,9 @@
 //! The session's behaviour, told as stories of inputs and outputs.
 
+mod down;
+mod hand_over;
+mod mode;
 mod plain;
+mod rig;
+mod stored;
+mod up;

@@ -1,0 +1,73 @@
+//! What the platform notices: wakes, network changes. It causes questions, never decisions.
+
+use super::{Action, Link, Phase};
+use crate::cause::CauseCode;
+use crate::liveness::Finding;
+use crate::time::{Moment, Timestamp};
+use core::time::Duration;
+
+/// What the platform noticed about the network or the page. Hints cause questions, never decisions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Hint {
+    /// The platform believes to be online again.
+    Online,
+    /// The platform believes to be offline. Never trusted: only a reason to ask the server.
+    Offline,
+    /// The route changed: another Wi-Fi, from Wi-Fi to mobile.
+    NetworkChanged,
+    /// A page came to the front or out of the back/forward cache, or the machine woke.
+    Woke,
+}
+
+/// How long a sleep may be before a driver that cannot ping replaces the connection unasked.
+const LONG_SLEEP: Duration = Duration::from_secs(30);
+/// The wall clock this much ahead of the monotonic one: the machine slept.
+const SLEPT: Duration = Duration::from_secs(5);
+
+impl Link {
+    /// Both clocks, before each input: a wall clock that ran ahead means a sleep.
+    pub(crate) fn observe(&mut self, now: Moment) {
+        if self.last_seen == Some(now) {
+            return;
+        }
+        let Some(last) = self.last_seen.replace(now) else { return };
+        let wall = now.wall.saturating_sub(last.wall);
+        let slept = wall.saturating_sub(now.monotonic - last.monotonic);
+        if slept < SLEPT {
+            return;
+        }
+        if let Some(loss) = &mut self.loss {
+            loss.slept = loss.slept.saturating_add(slept);
+        }
+        self.woke(now.monotonic, slept);
+    }
+
+    fn woke(&mut self, now: Timestamp, slept: Duration) {
+        match &mut self.phase {
+            Phase::Open { liveness, conn, .. } => {
+                if !self.config.liveness.can_ping {
+                    if slept > LONG_SLEEP {
+                        self.replace(now, CauseCode::NetworkChanged);
+                    }
+                } else if liveness.doubt(now) == Finding::Ask {
+                    self.actions.push_back(Action::Ping(*conn));
+                }
+            }
+            Phase::AwaitingRetry { .. } => self.retry_soon(now),
+            _ => {}
+        }
+    }
+
+    pub(crate) fn hint(&mut self, now: Timestamp, hint: Hint) {
+        match hint {
+            Hint::Online | Hint::NetworkChanged => self.woke(now, Duration::MAX),
+            Hint::Woke => self.woke(now, Duration::ZERO),
+            Hint::Offline => {
+                if matches!(self.phase, Phase::Open { .. }) {
+                    self.woke(now, Duration::ZERO);
+                }
+            }
+        }
+    }
+}

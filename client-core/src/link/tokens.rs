@@ -1,0 +1,55 @@
+//! Tokens for the next dial and for the connection in use.
+
+use super::{Action, Link, Phase};
+use crate::backoff::Occasion;
+use crate::cause::{Cause, CauseCode};
+use crate::time::Timestamp;
+use crate::token::{Token, TokenError};
+
+impl Link {
+    /// A new token: used at once on a connection that can take it, from the next dial on, and the way out of `failed`.
+    pub(crate) fn set_token(&mut self, now: Timestamp, token: Token) {
+        self.auth.replace(token.clone());
+        match self.phase {
+            Phase::Open { .. } => {
+                self.refreshing = None;
+                self.actions.push_back(Action::Authenticate(token));
+            }
+            Phase::Failed => self.connect(now),
+            Phase::AwaitingToken { .. } => self.dial(now),
+            _ => {}
+        }
+    }
+
+    /// The token of the connection in use is about to expire.
+    pub(crate) fn refresh_token(&mut self, now: Timestamp) {
+        if matches!(self.phase, Phase::Open { .. }) && self.refreshing.is_none() && self.auth.has_source() {
+            self.refreshing = Some(now + self.config.token_timeout);
+            self.actions.push_back(Action::FetchToken { rejected: false });
+        }
+    }
+
+    pub(crate) fn token(&mut self, now: Timestamp, result: Result<Token, TokenError>) {
+        if self.refreshing.take().is_some() && matches!(self.phase, Phase::Open { .. }) {
+            // Without one the connection goes on for as long as the server lets it.
+            if let Ok(token) = result {
+                self.auth.fetched(token.clone());
+                self.actions.push_back(Action::Authenticate(token));
+            }
+            return;
+        }
+        if !matches!(self.phase, Phase::AwaitingToken { .. }) {
+            return;
+        }
+        match result {
+            Ok(token) => {
+                self.auth.fetched(token);
+                self.dial(now);
+            }
+            Err(error) => {
+                let cause = Cause::new(CauseCode::TokenUnavailable, error.text);
+                if error.temporary { self.retry(now, Occasion::Remote, cause) } else { self.fail(cause) }
+            }
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Which send goes next, and as what.
+
+use super::lane::{Transmission, Unanswered, Waiting};
+use super::limits::Payload;
+use super::{FIRST_CONTACT, InHand, Outbox, Plain};
+use crate::event::{Delivery, DeliveryStatus, SendFailure};
+use crate::id::Id;
+use crate::link::ConnId;
+use crate::messages::{Code, Epoch, LineTag, SendTag};
+use crate::time::Timestamp;
+use alloc::vec::Vec;
+use core::time::Duration;
+use fastrand::Rng;
+
+/// How it stands with a room that has something to send.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Access<'a> {
+    /// Joined; new lines begin in this epoch.
+    Open(&'a Epoch),
+    /// Not joined yet.
+    Later,
+    /// Not wanted.
+    Closed,
+}
+
+/// What a connection lets through.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Gate {
+    pub(crate) conn: ConnId,
+    /// Most unanswered sends.
+    pub(crate) in_flight: usize,
+    /// Most bytes of content and data of one.
+    pub(crate) content: usize,
+    /// Most bytes that are not flushed.
+    pub(crate) unflushed: usize,
+}
+
+/// One send to be written.
+#[derive(Debug)]
+pub(crate) struct Transmit<P, N> {
+    pub(crate) room: N,
+    pub(crate) content: P,
+    pub(crate) data: Option<P>,
+    pub(crate) tag: Option<SendTag>,
+    /// It has just been numbered: the number has to be stored first.
+    pub(crate) fresh: bool,
+}
+
+impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
+    /// Hands the next send to a plain connection as its frame number `frame`. With `tagged` it asks for an answer,
+    /// in case the server turns out to give one.
+    pub(crate) fn transmit_plain(
+        &mut self,
+        now: Timestamp,
+        frame: u64,
+        gate: &Gate,
+        tagged: bool,
+    ) -> Option<Transmit<P, N>> {
+        if self.unflushed >= gate.unflushed {
+            return None;
+        }
+        let Waiting { send, serial, .. } = self.pop_oldest()?;
+        let weight = send.weight();
+        self.unflushed += weight;
+        self.changes += 1;
+        let until = now + FIRST_CONTACT;
+        let plain = Some(Plain { id: send.id, room: send.room.clone(), serial, weight, until });
+        self.in_hand.push_back(InHand { frame, weight, plain });
+        let tag = tagged.then(|| SendTag { reference: Id::numbered('s', serial, Some(0)), line: None });
+        Some(Transmit { room: send.room, content: send.content, data: send.data, tag, fresh: false })
+    }
+
+    /// Whether [`Outbox::transmit`] may have something to do.
+    pub(crate) fn has_work(&self) -> bool {
+        self.waiting > 0 || self.unanswered > 0
+    }
+
+    /// The next send for an extended connection as its frame number `frame`: first what has to be transmitted again,
+    /// then what is new, each lane in its order.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one caller; the clocks, the generator and the bounds come from it"
+    )]
+    pub(crate) fn transmit<'a>(
+        &mut self,
+        now: Timestamp,
+        lived: Duration,
+        frame: u64,
+        gate: &Gate,
+        rng: &mut Rng,
+        access: impl Fn(&N) -> Access<'a>,
+        out: &mut Vec<Delivery<N>>,
+    ) -> Option<Transmit<P, N>> {
+        if self.unflushed >= gate.unflushed {
+            return None;
+        }
+        let again = self.transmit_again(now, gate.conn, &access);
+        let (transmit, weight) = match again {
+            Some(again) => again,
+            None => self.transmit_new(now, lived, gate, rng, &access, out)?,
+        };
+        self.unflushed += weight;
+        self.in_hand.push_back(InHand { frame, weight, plain: None });
+        Some(transmit)
+    }
+
+    fn transmit_again<'a>(
+        &mut self,
+        now: Timestamp,
+        conn: ConnId,
+        access: &impl Fn(&N) -> Access<'a>,
+    ) -> Option<(Transmit<P, N>, usize)> {
+        if self.unanswered == 0 {
+            return None;
+        }
+        for lane in &mut self.lanes {
+            if lane.is_paused(now) || matches!(access(&lane.room), Access::Later) {
+                continue;
+            }
+            let Some((pid, _)) = &lane.line else { continue };
+            let Some(sent) = lane.unanswered.iter_mut().find(|sent| sent.latest.is_none()) else { continue };
+            sent.attempts = sent.attempts.saturating_add(1);
+            sent.latest = Some(Transmission { conn, at: now });
+            return Some((sent.transmit(&lane.room, pid, false), sent.send.weight()));
+        }
+        None
+    }
+
+    fn transmit_new<'a>(
+        &mut self,
+        now: Timestamp,
+        lived: Duration,
+        gate: &Gate,
+        rng: &mut Rng,
+        access: &impl Fn(&N) -> Access<'a>,
+        out: &mut Vec<Delivery<N>>,
+    ) -> Option<(Transmit<P, N>, usize)> {
+        loop {
+            if self.waiting == 0 || self.unanswered >= gate.in_flight {
+                return None;
+            }
+            let lane = self
+                .lanes
+                .iter_mut()
+                .filter(|lane| lane.head().is_some() && !lane.is_paused(now))
+                .filter(|lane| !matches!(access(&lane.room), Access::Later))
+                .min_by_key(|lane| lane.head())?;
+            let epoch = match access(&lane.room) {
+                Access::Open(epoch) => Some(epoch.clone()),
+                _ => None,
+            };
+            let Waiting { send, serial, .. } = lane.waiting.pop_front()?;
+            self.waiting -= 1;
+            let why = match &epoch {
+                None => Some(SendFailure::Refused(Code::NotJoined)),
+                Some(_) if send.payload() > gate.content => Some(SendFailure::TooLarge),
+                Some(_) => None,
+            };
+            let Some(epoch) = epoch.filter(|_| why.is_none()) else {
+                let why = why.unwrap_or(SendFailure::TooLarge);
+                let (weight, status) = (send.weight(), DeliveryStatus::Failed(why));
+                self.settle(send.id, send.room, weight, status, out);
+                continue;
+            };
+            let (pid, next) = lane.line.get_or_insert_with(|| (Id::random(rng), 1));
+            let (pid, pseq) = (pid.clone(), *next);
+            *next += 1;
+            let weight = send.weight();
+            let sent = Unanswered {
+                send,
+                serial,
+                pseq,
+                epoch,
+                first: Some(gate.conn),
+                born: lived,
+                attempts: 1,
+                latest: Some(Transmission { conn: gate.conn, at: now }),
+            };
+            let transmit = sent.transmit(&lane.room, &pid, true);
+            lane.unanswered.push_back(sent);
+            self.unanswered += 1;
+            self.changes += 1;
+            return Some((transmit, weight));
+        }
+    }
+}
+
+impl<P: Clone, N: Clone> Unanswered<P, N> {
+    fn transmit(&self, room: &N, pid: &Id, fresh: bool) -> Transmit<P, N> {
+        let reference = Id::numbered('s', self.serial, Some(self.attempts));
+        let line = Some(LineTag { pid: pid.clone(), pseq: self.pseq, epoch: self.epoch.clone() });
+        Transmit {
+            room: room.clone(),
+            content: self.send.content.clone(),
+            data: self.send.data.clone(),
+            tag: Some(SendTag { reference, line }),
+            fresh,
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Messages over an extended connection (protocol.md §2.4).
+
+use super::rig::{Rig, hello, id, join_answer, live, message, replayed};
+use crate::event::{Event, RoomState};
+use crate::messages::{
+    ClientMessage, Code, History, HistoryRequest, JoinReason, Joined, Refusal, ServerMessage,
+};
+use crate::session::{Command, Input};
+use crate::{Config, Join};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+fn fetch(rig: &mut Rig) -> Option<HistoryRequest> {
+    let asked = |frame| match frame {
+        ClientMessage::History(request) => Some(request),
+        _ => None,
+    };
+    rig.frames().into_iter().filter_map(asked).next_back()
+}
+
+fn answer(rig: &mut Rig, request: &HistoryRequest, seqs: &[u64], complete: bool) {
+    let messages = seqs.iter().map(|seq| message("e", *seq)).collect();
+    let (reference, room, epoch) = (request.reference.clone(), request.room.clone(), request.epoch.clone());
+    rig.receive(ServerMessage::History(Box::new(History { reference, room, epoch, messages, complete })));
+}
+
+/// Reconnects and answers the join.
+fn rejoin(rig: &mut Rig, answer: impl FnOnce(Joined) -> Joined) {
+    rig.reconnect();
+    let request = rig.join_request("r");
+    rig.receive(hello("me"));
+    rig.receive(ServerMessage::Joined(Box::new(answer(join_answer(request.reference, "e", 14)))));
+}
+
+#[test]
+fn a_rejoin_goes_on_from_the_last_message_and_what_is_replayed_again_is_dropped() {
+    let mut rig = Rig::joined();
+    rig.receive(live("e", 11));
+    rig.reconnect();
+    let since = rig.join_request("r").since.unwrap();
+    assert_eq!((since.seq, since.id), (11, id("e11")));
+    let mut rig = Rig::joined();
+    rig.receive(live("e", 11));
+    rejoin(&mut rig, |answer| Joined { recovered: true, replay: 4, ..answer });
+    for seq in 11..=14 {
+        rig.receive(replayed("e", seq));
+    }
+    rig.receive(live("e", 15));
+    assert_eq!(rig.story(), ["m12", "m13", "m14", "m15"]);
+}
+
+#[test]
+fn messages_behind_a_hole_wait_until_it_is_fetched() {
+    let mut rig = Rig::joined();
+    rig.receive(live("e", 13));
+    rig.receive(live("e", 14));
+    let request = fetch(&mut rig).expect("a request for what is missing");
+    assert_eq!(request.after, 10);
+    assert_eq!(rig.story(), [""; 0]);
+    answer(&mut rig, &request, &[11, 12, 13], true);
+    rig.receive(live("e", 15));
+    assert_eq!(rig.story(), ["m11", "m12", "m13", "m14", "m15"]);
+}
+
+#[test]
+fn a_hole_that_cannot_be_filled_is_announced_before_anything_later() {
+    let mut rig = Rig::joined();
+    rig.receive(live("e", 14));
+    let request = fetch(&mut rig).unwrap();
+    answer(&mut rig, &request, &[13, 14], false);
+    assert_eq!(rig.story(), ["gap 10..13 trimmed", "m13", "m14"]);
+}
+
+#[test]
+fn a_history_that_never_comes_is_asked_for_twice_and_then_given_up() {
+    let mut rig = Rig::joined();
+    rig.receive(live("e", 12));
+    rig.receive(live("e", 13));
+    assert!(fetch(&mut rig).is_some());
+    rig.pass(Duration::from_secs(10));
+    assert!(fetch(&mut rig).is_some());
+    rig.pass(Duration::from_secs(10));
+    assert_eq!(rig.story(), ["gap 10..13 unavailable", "m13"]);
+}
+
+#[test]
+fn a_replay_that_stops_coming_is_fetched_instead() {
+    let mut rig = Rig::joined();
+    rejoin(&mut rig, |answer| Joined { recovered: true, replay: 4, ..answer });
+    rig.receive(replayed("e", 11));
+    rig.said();
+    rig.pass(Duration::from_secs(10));
+    assert_eq!(fetch(&mut rig).map(|request| request.after), Some(11));
+}
+
+#[test]
+fn a_log_that_began_anew_or_lost_its_beginning_leaves_a_gap() {
+    for (reason, epoch, expected) in [
+        (JoinReason::EpochChanged, "f", "gap 10..? epoch_changed"),
+        (JoinReason::Trimmed, "e", "gap 10..13 trimmed"),
+        (JoinReason::Forked, "e", "gap 10..? forked"),
+    ] {
+        let mut rig = Rig::joined();
+        rejoin(&mut rig, |answer| Joined { epoch: id(epoch), reason: Some(reason), replay: 2, ..answer });
+        rig.receive(replayed(epoch, 13));
+        rig.receive(replayed(epoch, 14));
+        assert_eq!(rig.story(), [expected, "m13", "m14"], "{reason:?}");
+    }
+}
+
+#[test]
+fn a_live_message_that_does_not_grow_the_log_shows_a_fork_and_a_frame_said_twice_does_not() {
+    let mut rig = Rig::joined();
+    rig.receive(live("e", 11));
+    rig.receive(live("e", 11));
+    assert_eq!(rig.story(), ["m11"]);
+    let mut other = message("e", 11);
+    if let Some(stamp) = &mut other.stamp {
+        stamp.id = id("another");
+    }
+    rig.receive(ServerMessage::Message(other));
+    let request = rig.join_request("r");
+    assert_eq!(request.since.unwrap().seq, 11);
+    rig.receive(live("e", 12));
+    assert_eq!(rig.story(), [""; 0], "what comes before the answer is of the log that was");
+}
+
+#[test]
+fn a_slow_application_finds_everything_later() {
+    let mut rig = Rig::joined();
+    rig.input(Input::Busy(true));
+    for seq in 11..=13 {
+        rig.receive(live("e", seq));
+    }
+    rig.pass(Duration::from_secs(60));
+    assert_eq!(rig.story(), [""; 0]);
+    rig.input(Input::Busy(false));
+    let request = fetch(&mut rig).unwrap();
+    answer(&mut rig, &request, &[11, 12, 13], true);
+    assert_eq!(rig.story(), ["m11", "m12", "m13"]);
+}
+
+#[test]
+fn a_first_join_delivers_old_messages_only_if_they_were_asked_for() {
+    for (history, expected) in [(None, &["m15"][..]), (Some(2), &["m13", "m14", "m15"])] {
+        let mut rig = Rig::new(Config::default());
+        rig.command(Command::Join(Join { history, ..Join::from(crate::Name::from("r")) }));
+        rig.command(Command::Connect);
+        rig.open();
+        let request = rig.join_request("r");
+        rig.receive(hello("me"));
+        let answer = Joined { replay: 2, ..join_answer(request.reference, "e", 14) };
+        rig.receive(ServerMessage::Joined(Box::new(answer)));
+        for seq in 13..=14 {
+            rig.receive(replayed("e", seq));
+        }
+        rig.receive(live("e", 15));
+        assert_eq!(rig.story(), expected);
+    }
+}
+
+#[test]
+fn a_refused_join_is_final_or_tried_again_as_the_server_says() {
+    for (retry, states) in [(false, &[RoomState::Failed(Code::Forbidden)][..]), (true, &[])] {
+        let mut rig = Rig::joined();
+        rig.reconnect();
+        let reference = Some(rig.join_request("r").reference);
+        rig.receive(hello("me"));
+        rig.said();
+        let refusal = Refusal {
+            reference,
+            room: Some("r".into()),
+            code: Code::Forbidden,
+            retry,
+            retry_after_ms: Some(3_000),
+        };
+        rig.receive(ServerMessage::Error { message: "no".into(), refusal: Some(Box::new(refusal)) });
+        let changes: Vec<RoomState> = rig
+            .events()
+            .into_iter()
+            .filter_map(|event| if let Event::Room(change) = event { Some(change.state) } else { None })
+            .collect();
+        assert_eq!(changes, states);
+        rig.pass(Duration::from_secs(3));
+        let joins =
+            rig.frames().iter().filter(|frame| matches!(frame, ClientMessage::JoinRoom { .. })).count();
+        assert_eq!(joins, usize::from(retry));
+    }
+}

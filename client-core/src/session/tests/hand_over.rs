@@ -1,0 +1,66 @@
+//! Moving before the server goes (protocol.md §2.2 `going_away`).
+
+use super::rig::{Rig, acked, hello, join_answer, live};
+use crate::messages::{GoingAway, Joined, ServerMessage};
+use crate::session::{Input, Output};
+use crate::{DialError, DialErrorKind, State};
+use alloc::boxed::Box;
+
+fn going_away(rig: &mut Rig) -> crate::ConnId {
+    let old = rig.conn;
+    rig.receive(ServerMessage::GoingAway(Box::new(GoingAway { window_ms: 2_000, url: None })));
+    rig.wait_for_dial();
+    assert_eq!(rig.session.state(), State::Connected);
+    old
+}
+
+#[test]
+fn the_new_connection_is_joined_before_the_old_one_is_closed_and_answers_on_the_old_one_count() {
+    let mut rig = Rig::joined();
+    rig.send(1, "x");
+    let first = rig.sends().remove(0).1;
+    let old = going_away(&mut rig);
+    rig.open();
+    assert!(!rig.said().iter().any(|output| matches!(output, Output::Close { .. } | Output::Abandon { .. })));
+    rig.input(Input::Received(old, live("e", 11)));
+    assert_eq!(rig.story(), [""; 0], "the replay on the new one brings it");
+    rig.receive(hello("me"));
+    rig.conn = old;
+    rig.ack(&first.reference, "a", 11);
+    assert_eq!(rig.deliveries(), [(1, acked("a", 11))]);
+}
+
+#[test]
+fn if_the_new_dial_fails_the_old_connection_serves_on() {
+    let mut rig = Rig::joined();
+    let old = going_away(&mut rig);
+    let error = DialError::new(DialErrorKind::Refused, "");
+    rig.input(Input::DialFailed(rig.conn, error));
+    assert_eq!(rig.session.state(), State::Connected);
+    rig.said();
+    rig.input(Input::Received(old, live("e", 11)));
+    assert_eq!(rig.story(), ["m11"]);
+}
+
+#[test]
+fn if_the_old_connection_breaks_first_the_dial_under_way_is_the_reconnection() {
+    let mut rig = Rig::joined();
+    let old = going_away(&mut rig);
+    rig.said();
+    rig.input(Input::Closed(old, crate::Disconnect::Lost));
+    assert!(matches!(rig.session.state(), State::Reconnecting { retry_at: None, .. }));
+    rig.open();
+    assert_eq!(rig.session.state(), State::Connected);
+}
+
+#[test]
+fn the_old_connection_is_closed_once_everything_is_joined_on_the_new_one() {
+    let mut rig = Rig::joined();
+    let old = going_away(&mut rig);
+    rig.open();
+    let request = rig.join_request("r");
+    rig.receive(hello("me"));
+    let answer = Joined { recovered: true, ..join_answer(request.reference, "e", 10) };
+    rig.receive(ServerMessage::Joined(Box::new(answer)));
+    assert!(rig.said().contains(&Output::Close { conn: old, code: 1000 }));
+}

@@ -1,0 +1,143 @@
+//! What a connection can promise.
+
+use super::rig::{Rig, acked, hello, join_answer, live};
+use crate::event::{DeliveryStatus, Event, Mode};
+use crate::link::State;
+use crate::messages::{ClientMessage, Hello, ServerMessage};
+use crate::session::{Command, Input, Output};
+use crate::{Config, Name};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+fn modes(rig: &mut Rig) -> Vec<Mode> {
+    rig.events()
+        .into_iter()
+        .filter_map(|event| if let Event::Mode(mode) = event { Some(mode) } else { None })
+        .collect()
+}
+
+#[test]
+fn the_first_contact_sends_at_once_without_a_number_and_an_extended_server_answers_it() {
+    let mut rig = Rig::new(Config::default());
+    rig.command(Command::Join(Name::from("r").into()));
+    rig.send(1, "early");
+    rig.command(Command::Connect);
+    rig.open();
+    let sends = rig.sends();
+    assert_eq!(sends.len(), 1);
+    assert_eq!(sends[0].1.line, None);
+    rig.input(Input::Flushed(rig.conn, 2));
+    rig.receive(hello("me"));
+    assert_eq!(rig.deliveries(), [], "written is for plain servers");
+    rig.ack(&sends[0].1.reference, "x", 7);
+    assert_eq!(rig.deliveries(), [(1, acked("x", 7))]);
+}
+
+#[test]
+fn a_pong_before_any_frame_shows_a_plain_server_and_written_is_all_there_is() {
+    let mut rig = Rig::new(Config::default());
+    rig.command(Command::Join(Name::from("r").into()));
+    rig.send(1, "early");
+    rig.command(Command::Connect);
+    rig.open();
+    assert!(rig.said().contains(&Output::Ping { conn: rig.conn }));
+    rig.input(Input::Flushed(rig.conn, 2));
+    assert_eq!(rig.deliveries(), []);
+    rig.input(Input::Pong(rig.conn));
+    let said = rig.events();
+    assert!(
+        said.contains(&Event::Mode(Mode::Plain)) && said.contains(&Event::Ready(Mode::Plain)),
+        "{said:?}"
+    );
+    assert!(
+        said.iter().any(|event| matches!(event, Event::Delivery(d) if d.status == DeliveryStatus::Written))
+    );
+}
+
+#[test]
+fn where_hello_was_heard_before_nothing_but_joins_goes_out_until_the_mode_is_known() {
+    let mut rig = Rig::joined();
+    rig.input(Input::Closed(rig.conn, crate::Disconnect::Lost));
+    rig.send(1, "later");
+    rig.wait_for_dial();
+    rig.open();
+    rig.input(Input::Pong(rig.conn));
+    let frames = rig.frames();
+    assert!(frames.iter().all(|frame| matches!(frame, ClientMessage::JoinRoom { .. })), "{frames:?}");
+    rig.pass(Duration::from_secs(10));
+    assert_eq!(rig.frames().len(), 1, "after the silence the server is plain, and the send goes");
+}
+
+#[test]
+fn a_plain_server_after_an_extended_one_is_told_as_a_loss_of_guarantee_with_a_gap() {
+    let mut rig = Rig::joined();
+    rig.reconnect();
+    rig.said();
+    rig.receive(ServerMessage::UserJoined { room: "r".into(), user: "bob".into() });
+    let told = rig.events();
+    let mode = told.iter().position(|event| *event == Event::Mode(Mode::Plain)).unwrap();
+    let gap =
+        told.iter().position(|event| matches!(event, Event::Gap(gap) if gap.after == Some(10))).unwrap();
+    let user = told.iter().position(|event| matches!(event, Event::UserJoined { .. })).unwrap();
+    assert!(mode < gap && gap < user, "{told:?}");
+    // Back on an extended one it does not go on from before: that would deliver again what came meanwhile.
+    rig.reconnect();
+    assert_eq!(rig.join_request("r").since, None);
+}
+
+#[test]
+fn a_late_hello_upgrades_and_joins_anew() {
+    let mut rig = Rig::new(Config::default());
+    rig.command(Command::Join(Name::from("r").into()));
+    rig.command(Command::Connect);
+    rig.open();
+    rig.input(Input::Pong(rig.conn));
+    rig.receive(live("e", 3));
+    assert_eq!(modes(&mut rig), [Mode::Plain]);
+    rig.receive(hello("me"));
+    assert!(rig.session.mode() == Some(Mode::Extended) && !rig.session.is_ready());
+    let reference = rig.join_request("r").reference;
+    rig.receive(ServerMessage::Joined(Box::new(join_answer(reference, "e", 3))));
+    assert!(rig.session.is_ready());
+}
+
+#[test]
+fn what_a_hello_claims_is_clamped() {
+    let mut rig = Rig::new(Config::default());
+    rig.command(Command::Join(Name::from("r").into()));
+    rig.command(Command::Connect);
+    rig.open();
+    let ServerMessage::Hello(honest) = hello("me") else { panic!() };
+    let mut hostile = Hello { heartbeat_ms: 0, dedupe_window_ms: u64::MAX, ..*honest };
+    hostile.reconnect.window_ms = u64::MAX;
+    hostile.limits.in_flight = 0;
+    hostile.limits.content_bytes = u64::MAX;
+    hostile.limits.replay = 0;
+    rig.receive(ServerMessage::Hello(Box::new(hostile)));
+    let reference = rig.join_request("r").reference;
+    rig.receive(ServerMessage::Joined(Box::new(join_answer(reference, "e", 0))));
+    for number in 1..=3 {
+        rig.send(number, "x");
+    }
+    assert_eq!(rig.sends().len(), 1, "at least one send is in flight, and no more than the server takes");
+    rig.input(Input::Closed(rig.conn, crate::Disconnect::Lost));
+    let State::Reconnecting { retry_at: Some(at), .. } = rig.session.state() else { panic!() };
+    assert!(at - rig.now.monotonic <= Duration::from_secs(600));
+}
+
+#[test]
+fn another_user_than_the_stored_one_gets_none_of_the_stored_sends() {
+    let mut rig = Rig::joined();
+    rig.send(1, "mine");
+    rig.input(Input::Closed(rig.conn, crate::Disconnect::Lost));
+    rig.send(2, "mine too");
+    rig.wait_for_dial();
+    rig.open();
+    rig.said();
+    rig.receive(hello("somebody else"));
+    let outcomes = rig.deliveries();
+    assert_eq!(outcomes[0], (1, DeliveryStatus::Unknown));
+    assert_eq!(outcomes[1], (2, DeliveryStatus::Failed(crate::SendFailure::UserChanged)));
+    assert_eq!(rig.session.diagnostics().outbox_len, 0);
+}

@@ -1,0 +1,78 @@
+//! What another run goes on with (protocol.md §2.3, §2.4).
+
+use super::rig::{Rig, acked, hello, join_answer, live};
+use crate::messages::{Joined, ServerMessage};
+use crate::session::{Command, Input, Output};
+use crate::{Config, Event, Name};
+use alloc::boxed::Box;
+
+/// A new process that takes up what the other one has stored.
+fn restarted(rig: &Rig) -> Rig {
+    let saved = rig.session.saved();
+    let mut next = Rig::new(Config::default());
+    next.now = rig.now;
+    next.input(Input::Restore(Box::new(saved)));
+    next.command(Command::Join(Name::from("r").into()));
+    next.command(Command::Connect);
+    next.open();
+    next
+}
+
+#[test]
+fn a_number_is_stored_before_it_is_used() {
+    let mut rig = Rig::joined();
+    rig.send(1, "x");
+    let said = rig.said();
+    assert!(matches!(said[..], [Output::Save, Output::Send { .. }]), "{said:?}");
+    assert_eq!(rig.session.saved().sends.len(), 1);
+}
+
+#[test]
+fn after_a_restart_the_same_send_goes_out_with_the_same_number_and_its_outcome_comes() {
+    let mut rig = Rig::joined();
+    rig.send(1, "x");
+    let first = rig.sends().remove(0).1;
+    let mut next = restarted(&rig);
+    let request = next.join_request("r");
+    next.receive(hello("me"));
+    next.receive(ServerMessage::Joined(Box::new(Joined {
+        recovered: true,
+        ..join_answer(request.reference, "e", 10)
+    })));
+    let again = next.sends().remove(0).1;
+    assert_eq!(again.line, first.line);
+    next.ack(&again.reference, "a", 11);
+    let outcomes = next.deliveries();
+    assert_eq!(outcomes.len(), 1);
+    assert_eq!(outcomes[0].1, acked("a", 11));
+}
+
+#[test]
+fn a_restart_goes_on_from_what_was_committed_not_from_what_was_received() {
+    let mut rig = Rig::joined();
+    for seq in 11..=13 {
+        rig.receive(live("e", seq));
+    }
+    let position = rig.events().into_iter().find_map(|event| match event {
+        Event::Message(message) if message.content == "m12" => message.position(),
+        _ => None,
+    });
+    rig.command(Command::Commit { room: "r".into(), position: position.unwrap() });
+    assert_eq!(restarted(&rig).join_request("r").since.unwrap().seq, 12);
+}
+
+#[test]
+fn a_first_join_of_which_nothing_was_delivered_is_gone_on_from_too() {
+    let rig = Rig::joined();
+    assert_eq!(restarted(&rig).join_request("r").since.unwrap().seq, 10);
+}
+
+#[test]
+fn what_the_end_resolves_stays_stored_for_another_run() {
+    let mut rig = Rig::joined();
+    rig.send(1, "x");
+    let changes = rig.session.changes();
+    rig.command(Command::Close);
+    assert_eq!(rig.session.saved().sends.len(), 1);
+    assert_eq!(rig.session.changes(), changes);
+}

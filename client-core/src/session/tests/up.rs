@@ -1,0 +1,237 @@
+//! Sends over an extended connection (protocol.md §2.3).
+
+use super::rig::{Rig, acked, hello, id, join_answer, message};
+use crate::event::DeliveryStatus;
+use crate::link::State;
+use crate::messages::{ClientMessage, Code, Joined, Nack, Origin, SendTag, ServerMessage};
+use crate::session::{Command, Input};
+use crate::{CauseCode, Disconnect, Event, SendFailure};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+fn number(tag: &SendTag) -> u64 {
+    tag.line.as_ref().unwrap().pseq
+}
+
+/// Reconnects to the same log; gives the sends that were made again.
+fn resume(rig: &mut Rig) -> Vec<SendTag> {
+    rig.reconnect();
+    let request = rig.join_request("r");
+    rig.receive(hello("me"));
+    let answer = Joined { recovered: true, ..join_answer(request.reference, "e", 10) };
+    rig.receive(ServerMessage::Joined(Box::new(answer)));
+    rig.sends().into_iter().map(|(_, tag)| tag).collect()
+}
+
+#[test]
+fn sends_are_pipelined_in_one_line_and_each_gets_its_own_answer() {
+    let mut rig = Rig::joined();
+    for number in 1..=3 {
+        rig.send(number, "x");
+    }
+    let tags: Vec<SendTag> = rig.sends().into_iter().map(|(_, tag)| tag).collect();
+    assert_eq!(tags.iter().map(number).collect::<Vec<_>>(), [1, 2, 3]);
+    rig.ack(&tags[1].reference, "b", 12);
+    rig.ack(&tags[0].reference, "a", 11);
+    rig.nack(&tags[2].reference, Code::Forbidden, false);
+    assert_eq!(
+        rig.deliveries(),
+        [
+            (2, acked("b", 12)),
+            (1, acked("a", 11)),
+            (3, DeliveryStatus::Failed(SendFailure::Refused(Code::Forbidden)))
+        ]
+    );
+    rig.ack(&id("s99-1"), "z", 13);
+    assert_eq!(rig.deliveries(), [], "an answer to nothing is nothing");
+}
+
+#[test]
+fn after_a_loss_the_same_number_goes_out_again_under_a_new_reference() {
+    let mut rig = Rig::joined();
+    rig.send(1, "x");
+    let first = rig.sends().remove(0).1;
+    let again = resume(&mut rig).remove(0);
+    assert_eq!(again.line, first.line);
+    assert_ne!(again.reference, first.reference);
+    // A refusal of the first transmission says nothing about the second; its answer would.
+    rig.nack(&first.reference, Code::Forbidden, false);
+    assert_eq!(rig.deliveries(), []);
+    rig.ack(&first.reference, "a", 11);
+    assert_eq!(rig.deliveries(), [(1, acked("a", 11))]);
+}
+
+#[test]
+fn the_own_message_coming_by_is_as_good_as_its_answer_and_comes_after_the_outcome() {
+    let mut rig = Rig::joined();
+    rig.send(1, "x");
+    let tag = rig.sends().remove(0).1;
+    let mut own = message("e", 11);
+    let line = tag.line.unwrap();
+    own.stamp.as_mut().unwrap().origin = Some(Box::new(Origin { pid: line.pid, pseq: line.pseq }));
+    rig.receive(ServerMessage::Message(own));
+    let told = rig.events();
+    assert!(
+        matches!(&told[..], [Event::Delivery(delivery), Event::Message(_)] if delivery.status == acked("e11", 11)),
+        "{told:?}"
+    );
+    rig.ack(&tag.reference, "e11", 11);
+    assert_eq!(rig.deliveries(), []);
+}
+
+#[test]
+fn a_line_the_server_does_not_know_is_begun_anew_for_what_only_this_connection_sent() {
+    let mut rig = Rig::joined();
+    rig.send(1, "old");
+    let first = rig.sends().remove(0).1;
+    let again = resume(&mut rig).remove(0);
+    rig.send(2, "new");
+    let new = rig.sends().remove(0).1;
+    assert_eq!(new.line.as_ref().unwrap().pid, first.line.as_ref().unwrap().pid);
+    rig.nack(&again.reference, Code::UnknownProducer, false);
+    let said = rig.said();
+    let outcome = said.iter().any(|output| {
+        matches!(output, crate::Output::Event(Event::Delivery(d)) if d.id.0 == 1 && d.status == DeliveryStatus::Unknown)
+    });
+    assert!(outcome, "what was sent before may have been appended: {said:?}");
+    let sent = said.iter().find_map(|output| match output {
+        crate::Output::Send {
+            message: ClientMessage::SendMessage { content, tag: Some(tag), .. }, ..
+        } => Some((content.as_str(), tag.line.as_ref().unwrap())),
+        _ => None,
+    });
+    let (content, line) = sent.expect("the new one is sent again");
+    assert_eq!((content, line.pseq), ("new", 1));
+    assert_ne!(line.pid, new.line.unwrap().pid);
+}
+
+#[test]
+fn a_temporary_refusal_pauses_the_line_and_then_everything_behind_it_follows_in_order() {
+    let mut rig = Rig::joined();
+    for number in 1..=3 {
+        rig.send(number, "x");
+    }
+    let tags: Vec<SendTag> = rig.sends().into_iter().map(|(_, tag)| tag).collect();
+    let refused = Nack {
+        reference: tags[1].reference.clone(),
+        code: Code::RateLimited,
+        retry: true,
+        retry_after_ms: Some(2_000),
+        expected: None,
+        dup: false,
+        message: "".into(),
+    };
+    rig.ack(&tags[0].reference, "a", 11);
+    rig.receive(ServerMessage::Nack(Box::new(refused)));
+    rig.nack(&tags[2].reference, Code::SequenceGap, true);
+    rig.said();
+    rig.pass(Duration::from_millis(1_900));
+    assert_eq!(rig.sends().len(), 0);
+    rig.pass(Duration::from_millis(200));
+    let again: Vec<u64> = rig.sends().iter().map(|(_, tag)| number(tag)).collect();
+    assert_eq!(again, [2, 3]);
+}
+
+#[test]
+fn a_send_to_a_room_that_is_not_wanted_fails_at_once_and_one_to_a_room_being_joined_waits() {
+    let mut rig = Rig::joined();
+    let other = crate::Outgoing::new(crate::SendId(1), "nowhere".into(), "x".into());
+    rig.command(Command::Send(other));
+    assert_eq!(rig.deliveries(), [(1, DeliveryStatus::Failed(SendFailure::Refused(Code::NotJoined)))]);
+    rig.reconnect();
+    rig.said();
+    rig.receive(hello("me"));
+    rig.send(2, "x");
+    assert_eq!(rig.sends().len(), 0);
+}
+
+#[test]
+fn what_is_larger_than_the_server_takes_fails_without_a_number() {
+    let mut rig = Rig::joined();
+    rig.send(1, &"x".repeat(8_193));
+    rig.send(2, "small");
+    let said = rig.said();
+    let numbers: Vec<u64> = said
+        .iter()
+        .filter_map(|output| match output {
+            crate::Output::Send { message: ClientMessage::SendMessage { tag: Some(tag), .. }, .. } => {
+                Some(number(tag))
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(numbers, [1]);
+    assert!(said.iter().any(|output| matches!(output, crate::Output::Event(Event::Delivery(d))
+        if d.id.0 == 1 && d.status == DeliveryStatus::Failed(SendFailure::TooLarge))));
+}
+
+#[test]
+fn a_server_that_lives_and_does_not_answer_is_asked_then_sent_to_again_then_left() {
+    let mut rig = Rig::joined();
+    rig.send(1, "x");
+    rig.said();
+    rig.pass(Duration::from_secs(5));
+    assert!(rig.frames().iter().any(|frame| matches!(frame, ClientMessage::Ping { .. })));
+    rig.receive(ServerMessage::Pong { t: 0 });
+    rig.pass(Duration::from_secs(10));
+    assert_eq!(rig.sends().len(), 1, "again on the same connection, once");
+    rig.pass(Duration::from_secs(5));
+    rig.receive(ServerMessage::Pong { t: 0 });
+    rig.said();
+    rig.pass(Duration::from_secs(10));
+    let told = rig.events();
+    let left = |event: &Event| {
+        matches!(event, Event::State(change)
+        if change.cause.as_ref().is_some_and(|cause| cause.code == CauseCode::Unanswered))
+    };
+    assert!(told.iter().any(left), "{told:?}");
+}
+
+#[test]
+fn beyond_half_of_the_dedupe_window_nothing_is_made_again_and_the_outcome_is_unknown() {
+    let mut rig = Rig::joined();
+    rig.send(1, "x");
+    rig.input(Input::Closed(rig.conn, Disconnect::Lost));
+    rig.said();
+    // The machine sleeps: only the wall clock counts it.
+    rig.now.wall += Duration::from_secs(301);
+    rig.pass(Duration::from_secs(1));
+    rig.wait_for_dial();
+    rig.open();
+    let request = rig.join_request("r");
+    rig.receive(hello("me"));
+    rig.receive(ServerMessage::Joined(Box::new(Joined {
+        recovered: true,
+        ..join_answer(request.reference, "e", 10)
+    })));
+    let said = rig.said();
+    assert!(!said.iter().any(|output| matches!(
+        output,
+        crate::Output::Send { message: ClientMessage::SendMessage { .. }, .. }
+    )));
+    assert_eq!(rig.session.diagnostics().outbox_len, 0);
+}
+
+#[test]
+fn a_frame_too_large_for_the_server_leaves_its_largest_send_unknown_and_ends_the_line() {
+    let mut rig = Rig::joined();
+    rig.send(1, "small");
+    rig.send(2, &"x".repeat(5_000));
+    rig.said();
+    let closed = Disconnect::Closed { code: 1009, reason: "".into() };
+    rig.input(Input::Closed(rig.conn, closed));
+    assert_eq!(rig.deliveries(), [(2, DeliveryStatus::Unknown)]);
+    assert!(matches!(rig.session.state(), State::Reconnecting { .. }));
+}
+
+#[test]
+fn a_room_is_left_after_its_sends_are_answered_even_across_a_loss() {
+    let mut rig = Rig::joined();
+    rig.send(1, "x");
+    rig.command(Command::Leave("r".into()));
+    assert!(!rig.frames().iter().any(|frame| matches!(frame, ClientMessage::LeaveRoom { .. })));
+    let again = resume(&mut rig).remove(0);
+    rig.ack(&again.reference, "a", 11);
+    assert!(rig.frames().iter().any(|frame| matches!(frame, ClientMessage::LeaveRoom { .. })));
+}
