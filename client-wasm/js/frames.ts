@@ -99,7 +99,6 @@ export function read(conn: number, text: unknown, reader: Reader): void {
           truth(frame["recovered"]),
           isText(frame["reason"]) ? joinReasons.indexOf(frame["reason"] as never) + 1 || joinReasons.length : 0,
           reader.pass(frame),
-          maybe(frame["memberCount"]),
         ],
         [ref, id(frame["epoch"])],
       );

@@ -5,7 +5,6 @@ use crate::names;
 use crate::numbers;
 use crate::value::{Handle, Released, Value};
 use alloc::boxed::Box;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 use rejoin::messages::{
@@ -152,7 +151,8 @@ fn extended(kind: InputKind, fields: &mut Fields<'_>) -> Option<Frame> {
         }
         // v, user, server time, heartbeat, dedupe window, six limits, window, token's time or −1
         InputKind::Hello => ServerMessage::Hello(Box::new(hello(fields))),
-        // room, seq, replay, recovered, reason, frame, member count or −1; ref, epoch
+        // room, seq, replay, recovered, reason, frame; ref, epoch. Who is in the room stays in the frame: it goes in
+        // the place of how many they are, and comes out there.
         InputKind::Joined => {
             let (reference, epoch) = (fields.id()?, fields.id()?);
             ServerMessage::Joined(Box::new(Joined {
@@ -163,9 +163,8 @@ fn extended(kind: InputKind, fields: &mut Fields<'_>) -> Option<Frame> {
                 replay: fields.count(),
                 recovered: fields.truth(),
                 reason: names::read_join_reason(fields.handle()),
-                // Who they are stays in the frame.
-                members: Some(vec![fields.handle()]),
-                member_count: fields.maybe_count(),
+                members: None,
+                member_count: Some(fields.count()),
             }))
         }
         // room, code or 0; ref
@@ -196,8 +195,8 @@ fn extended(kind: InputKind, fields: &mut Fields<'_>) -> Option<Frame> {
         // room, frame
         InputKind::Members => ServerMessage::Presence(Presence {
             room: fields.handle(),
-            members: Some(vec![fields.handle()]),
-            member_count: None,
+            members: None,
+            member_count: Some(fields.count()),
         }),
         // room, frame
         InputKind::SignalFrame => {

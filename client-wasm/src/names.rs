@@ -88,6 +88,7 @@ numbered!(
     CauseCode::Closed(_) => CauseCode::Closed(4000),
     CauseCode::ConnectionLost => CauseCode::ConnectionLost,
     CauseCode::DeadPeer => CauseCode::DeadPeer,
+    CauseCode::Unanswered => CauseCode::Unanswered,
     CauseCode::NetworkChanged => CauseCode::NetworkChanged,
     CauseCode::ProtocolError => CauseCode::ProtocolError,
     CauseCode::FrameTooLarge => CauseCode::FrameTooLarge,

@@ -100,11 +100,6 @@ impl Fields<'_> {
         self.texts.put(text);
         self
     }
-
-    /// The number under which a frame's members or user are kept by the page.
-    fn frame_of(&mut self, members: Option<&[Handle]>) -> &mut Self {
-        self.small(members.and_then(<[_]>::first).copied().unwrap_or(0))
-    }
 }
 
 /// Puts the fields into their places and gives the kind.
@@ -208,7 +203,7 @@ fn event_of(event: Event<Value, Handle>, fields: &mut Fields<'_>) -> OutputKind 
             OutputKind::Room
         }
         Event::Joined(joined) => {
-            fields.small(joined.room).frame_of(joined.members.as_deref()).truth(joined.recovered);
+            fields.small(joined.room).count(joined.member_count.unwrap_or(0)).truth(joined.recovered);
             fields.count(joined.replayed).small(names::join_reason(joined.reason));
             OutputKind::Joined
         }
@@ -229,7 +224,7 @@ fn event_of(event: Event<Value, Handle>, fields: &mut Fields<'_>) -> OutputKind 
             OutputKind::UserLeft
         }
         Event::Presence(presence) => {
-            fields.small(presence.room).frame_of(presence.members.as_deref());
+            fields.small(presence.room).count(presence.member_count.unwrap_or(0));
             OutputKind::Members
         }
         Event::Signal(signal) => {
