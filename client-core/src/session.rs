@@ -53,6 +53,8 @@ pub struct Session<P = String, N = Name> {
     outputs: VecDeque<Output<P, N>>,
     outcomes: Vec<Delivery<N>>,
     changes: u64,
+    /// Changes of the outbox that a stored state does not show.
+    unchanged: u64,
     /// What the end has resolved: told to the application, and still worth storing for another run.
     kept: Option<Kept<P, N>>,
     diagnostics: Diagnostics,
@@ -129,6 +131,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             outputs: VecDeque::new(),
             outcomes: Vec::new(),
             changes: 0,
+            unchanged: 0,
             kept: None,
             diagnostics: Diagnostics::default(),
         }
@@ -226,7 +229,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Grows whenever [`Session::saved`] would give something else.
     pub fn changes(&self) -> u64 {
-        self.changes.wrapping_add(self.outbox.changes())
+        self.changes + self.outbox.changes() - self.unchanged
     }
 
     /// What has been counted so far.

@@ -7,7 +7,9 @@ use crate::hub::{ConnId, Hub, HubConfig, Input, Output};
 use crate::mailbox::{Fill, Mailbox, Parcel, Pushed};
 use crate::metrics::Metrics;
 use rejoin::{Moment, Name, Timestamp};
+use std::collections::hash_map::RandomState;
 use std::fmt;
+use std::hash::BuildHasher as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::Notify;
@@ -58,7 +60,7 @@ impl fmt::Debug for Seat {
 impl Switchboard {
     pub(crate) fn new(config: HubConfig, metrics: Arc<Metrics>) -> Self {
         let core = Core {
-            hub: Hub::new(config),
+            hub: Hub::new(config, RandomState::new().hash_one(0)),
             slots: Vec::new(),
             free: Vec::new(),
             armed: None,
@@ -70,7 +72,7 @@ impl Switchboard {
     pub(crate) fn connect(self: &Arc<Self>, user: Name, mailbox: Arc<Mailbox>) -> Seat {
         let mut core = self.lock();
         let conn = core.admit(mailbox);
-        self.run(&mut core, Input::Connected { conn, user });
+        self.run(&mut core, Input::Connected { conn, user, extended: false, expires: None });
         Seat { switchboard: Arc::clone(self), conn }
     }
 
@@ -158,7 +160,7 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let mut core = self.switchboard.lock();
         core.release(self.conn);
-        self.switchboard.run(&mut core, Input::Disconnected { conn: self.conn });
+        self.switchboard.run(&mut core, Input::Disconnected { conn: self.conn, clean: false });
     }
 }
 
@@ -198,6 +200,11 @@ impl Core {
                     sent += 1;
                     fill = fill.max(self.push(conn, Parcel::Text(text)));
                 }
+                Output::Offer { .. }
+                | Output::WhenDrained { .. }
+                | Output::Authenticate { .. }
+                | Output::Logged { .. }
+                | Output::NotLogged { .. } => {}
                 Output::Ping { conn } => {
                     self.push(conn, Parcel::Ping);
                 }
@@ -219,7 +226,7 @@ impl Core {
         while let Some(conn) = self.slow.pop() {
             if self.release(conn).is_some() {
                 metrics.closed_slow.one_more();
-                self.hub.handle(now, Input::Disconnected { conn });
+                self.hub.handle(now, Input::Disconnected { conn, clean: false });
             }
         }
         fill

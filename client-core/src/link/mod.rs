@@ -214,6 +214,7 @@ impl Link {
         match self.phase {
             Phase::Open { conn, .. } => {
                 self.drop_others();
+                self.refreshing = None;
                 self.phase = Phase::AwaitingClose { conn, until: now + self.config.close_timeout };
                 self.actions.push_back(Action::Close { conn, code: close::NORMAL });
                 let cause = Cause { will_retry: false, ..Cause::bare(CauseCode::Requested) };

@@ -93,7 +93,8 @@ pub struct SendTag {
 pub struct LineTag {
     /// The producer.
     pub pid: Id,
-    /// The number in the line, from 1 without holes.
+    /// The number in the line, from 1 without holes. 0 is what is read from a tag that is not whole, so that a server
+    /// refuses it instead of taking it for a send that cannot be repeated.
     pub pseq: u64,
     /// The room's epoch at the first transmission.
     pub epoch: Epoch,

@@ -224,13 +224,13 @@ impl<P, N> Inflow<P, N> {
 
 impl<P: Payload, N> Inflow<P, N> {
     /// Takes a message of the log. `live`: it came by itself on the current connection, neither replayed nor fetched.
-    /// `may_hold`: there is room behind a hole. `busy`: the application takes nothing now.
+    /// `may_hold`: how much room there is behind a hole. `busy`: the application takes nothing now.
     pub(crate) fn take(
         &mut self,
         now: Timestamp,
         logged: Logged<P, N>,
         live: bool,
-        may_hold: bool,
+        may_hold: Option<usize>,
         busy: bool,
         bugs: Bugs,
     ) -> Taken<P, N> {
@@ -278,7 +278,7 @@ impl<P: Payload, N> Inflow<P, N> {
         if seq > place.seq + 1 && !bugs.has(Bug::IgnoreHole) {
             self.head = self.head.max(seq);
             self.hole = true;
-            if may_hold {
+            if may_hold.is_some_and(|bytes| logged.weight() <= bytes) {
                 self.hold(seq, logged);
             }
             return Taken::Nothing;

@@ -147,13 +147,12 @@ impl<P, N: Clone + Ord> Rooms<P, N> {
         });
     }
 
-    /// Whether one more message of `room` may be held back: the bound is one for all rooms. The first one behind a hole
-    /// is not held: what fetches the hole brings it too, and so the count is needed only where there is a hole.
-    pub(crate) fn may_hold(&self, room: &N, most: usize, most_bytes: usize) -> bool {
-        self.get(room).is_some_and(|room| !room.inflow.is_caught_up()) && {
-            let (count, bytes) = self.held();
-            count < most && bytes < most_bytes
-        }
+    /// Bytes that one more message of `room` may have to be held back: the bound is one for all rooms. The first one
+    /// behind a hole is not held: what fetches the hole brings it too, and so this is counted only where there is one.
+    pub(crate) fn may_hold(&self, room: &N, most: usize, most_bytes: usize) -> Option<usize> {
+        self.get(room).filter(|room| !room.inflow.is_caught_up())?;
+        let (count, bytes) = self.held();
+        (count < most).then(|| most_bytes.saturating_sub(bytes))
     }
 
     /// Messages held back in all rooms, and their bytes.

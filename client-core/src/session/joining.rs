@@ -2,6 +2,7 @@
 
 use super::wire::Wire;
 use super::{Join, Session};
+use crate::cause::CauseCode;
 use crate::event::{Event, Gap, JoinedRoom, RoomState};
 use crate::id::Id;
 use crate::messages::{ClientMessage, Code, JoinRequest, Joined, Left, Position, Refusal};
@@ -16,6 +17,9 @@ const ANSWER: Duration = Duration::from_secs(20);
 /// The wait after a temporary refusal that names none, and the longest one.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+
+/// Rooms joined again on one connection before it is given up. A personal stream is paged by joining again.
+const MOST_REJOINS: u32 = 64;
 
 /// The wait that a server asks for.
 pub(super) fn pause(retry_after_ms: Option<u64>) -> Duration {
@@ -107,7 +111,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Joins a room of the present connection once more: something about it is not as it should be.
     pub(super) fn join_again(&mut self, now: Timestamp, room: &N) {
-        if let Some(entry) = self.rooms.get_mut(room) {
+        let Some(wire) = &mut self.wire else { return };
+        wire.rejoins += 1;
+        if wire.rejoins > MOST_REJOINS {
+            // A server that contradicts itself for ever is not talked to for ever.
+            self.link.give_up(now, CauseCode::ProtocolError);
+        } else if let Some(entry) = self.rooms.get_mut(room) {
             entry.inflow.connection_lost();
             self.diagnostics.rejoins += 1;
             self.write_join(now, room);
@@ -346,7 +355,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             self.tick_inflow(now, &room);
         }
         if unanswered && self.wire.as_ref().is_some_and(Wire::is_extended) {
-            self.link.give_up(now, crate::cause::CauseCode::Unanswered);
+            self.link.give_up(now, CauseCode::Unanswered);
         }
     }
 }

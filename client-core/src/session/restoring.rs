@@ -5,6 +5,7 @@ use crate::bug::Bug;
 use crate::event::{Event, Restored};
 use crate::link::State;
 use crate::outbox::{Payload, millis};
+use crate::rooms::Wanted;
 use crate::saved::{Saved, SavedPosition};
 use alloc::boxed::Box;
 use core::time::Duration;
@@ -41,7 +42,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
         let before = self.outbox.changes();
         self.outbox.close(&mut self.outcomes);
-        self.changes = self.changes.wrapping_sub(self.outbox.changes().wrapping_sub(before));
+        self.unchanged += self.outbox.changes() - before;
     }
 
     /// Before the first connection only: later there is a state already.
@@ -70,6 +71,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
         let now = self.now.monotonic;
         for (id, send) in self.outbox.restore(now, self.now.wall, self.lived, lines, sends) {
+            // The room is joined for the sake of its sends, and left after them unless the application wants it.
+            let serial = self.outbox.last_serial();
+            if self.rooms.get(&send.room).is_none()
+                && let Some(room) = self.rooms.entry(send.room.clone())
+            {
+                room.wanted = Wanted::Leaving { serial };
+                self.leaving = true;
+            }
             let restored = Restored { id, room: send.room, content: send.content, reference: send.reference };
             self.event(Event::Restored(Box::new(restored)));
         }

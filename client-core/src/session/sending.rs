@@ -133,7 +133,11 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         {
             self.join_again(now, &room);
         }
-        // What is given up waits for a replay that may be over already.
+        self.resolve_doomed();
+    }
+
+    /// What is given up waits for a replay that may be over already.
+    pub(super) fn resolve_doomed(&mut self) {
         let caught_up = self.rooms.iter().filter(|room| {
             room.membership == Membership::Member
                 && room.inflow.is_caught_up()
@@ -165,10 +169,11 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     pub(super) fn tick_sends(&mut self, now: Timestamp) {
-        let Some(wire) = &mut self.wire else { return };
-        if !wire.is_extended() {
+        if !self.wire.as_ref().is_some_and(Wire::is_extended) {
             return;
         }
+        self.resolve_doomed();
+        let Some(wire) = &mut self.wire else { return };
         let Some(oldest) = self.outbox.oldest_transmission(wire.conn) else {
             wire.stall = None;
             return;

@@ -24,6 +24,8 @@ pub(super) struct Wire {
     pub(super) stall: Option<Stall>,
     /// What is unanswered has been transmitted twice on this connection.
     pub(super) resent: bool,
+    /// Rooms joined again on this connection.
+    pub(super) rejoins: u32,
 }
 
 /// A question about sends without an answer.
@@ -54,6 +56,7 @@ impl Wire {
             peer: Peer { in_flight: 1, content: usize::MAX, replay: 100 },
             stall: None,
             resent: false,
+            rejoins: 0,
         }
     }
 

@@ -27,6 +27,12 @@ impl Allowance {
         true
     }
 
+    /// How long after the last try there is one to take.
+    pub(super) fn next_in(&self, rate: f64) -> Duration {
+        let missing = (1.0 - self.left).max(0.0);
+        Duration::try_from_secs_f64(missing / rate).unwrap_or(Duration::MAX)
+    }
+
     /// When it is surely full again, if nothing more is taken.
     pub(super) fn full_at(&self, rate: f64, burst: f64) -> Timestamp {
         let missing = (burst - self.left).max(0.0);

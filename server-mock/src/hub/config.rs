@@ -1,9 +1,16 @@
 //! The hub's rules that a deployment may change.
 
+#[cfg(feature = "bugs")]
+use super::Bug;
 use std::time::Duration;
 
-/// Limits and times of a [`Hub`](super::Hub). Sources: protocol.md §1 for the heartbeat, the reference
-/// server's security rules for the rest.
+/// Limits and times of a [`Hub`](super::Hub). Sources: protocol.md §1 for the heartbeat, §2 for what the extended
+/// protocol has, the reference server's security rules for the rest.
+///
+/// What the hub keeps is bounded by `history` and `history_bytes` for a room, `rooms`, `store_bytes` and `lines` for
+/// all together. A bound never takes a room's log away from somebody who may still need it to tell two sends apart:
+/// what does not fit is refused as `overloaded`, after rooms that nobody is in and that have been silent for longer
+/// than the dedupe window have been forgotten, the longest silent first.
 ///
 /// ```
 /// let mut config = rejoin_server::hub::HubConfig::default();
@@ -30,6 +37,48 @@ pub struct HubConfig {
     /// ten bursts have been refused is closed with 4008. The same rate, with a burst of twice
     /// `rooms_per_conn`, holds for joins.
     pub rate: Option<f64>,
+    /// Whether a connection that offers the extended protocol gets it. `false`: plain toward everybody. Default
+    /// `true`.
+    pub extended: bool,
+    /// Messages kept per room and personal stream. At least 1. Default 500.
+    pub history: usize,
+    /// Bytes of messages kept per room and personal stream; the newest message stays whatever its size.
+    /// Default 4 MiB.
+    pub history_bytes: usize,
+    /// How long a room that nobody is in, and a personal stream, keep their log after the last thing that happened
+    /// there; never less than `dedupe_window`. Default 24 h.
+    pub retention: Duration,
+    /// Rooms and personal streams kept, those without anybody included. Default 100,000.
+    pub rooms: usize,
+    /// Bytes of messages kept in all rooms together. When they are used up and no room can be forgotten, a room's
+    /// new message takes the place of its own old ones. Default 256 MiB.
+    pub store_bytes: usize,
+    /// How long a line of sends is remembered after its last one. Default 10 min.
+    pub dedupe_window: Duration,
+    /// Lines remembered in all rooms together. Default 200,000.
+    pub lines: usize,
+    /// Lines of one user remembered in all rooms together. Default 2,048.
+    pub lines_per_user: usize,
+    /// Reconnections per second that this server is good for: `hello` tells the window in which all present
+    /// connections can come back at this rate, at least a second and at most ten minutes. Default 500.
+    pub reconnect_rate: u32,
+    /// Unanswered sends that a client may have; as many answers of a line are remembered. Told by `hello`. Default
+    /// and maximum 64.
+    pub in_flight: usize,
+    /// Most messages of a recovered join's replay and of a history answer. Default 200.
+    pub replay: usize,
+    /// Messages of a replay that are sent before the connection's queue has to be empty again. Default 32.
+    pub replay_chunk: usize,
+    /// How long somebody whose last connection was lost still counts as a member. Default 15 s.
+    pub presence_grace: Duration,
+    /// Above so many members a list of them is only a number. Default 100.
+    pub members_listed: usize,
+    /// Most bytes of a frame from a client, which the shell enforces and `hello` tells; a history answer is not much
+    /// longer either. Default 64 KiB.
+    pub frame_bytes: usize,
+    /// A bug on purpose, for proving that a checker finds it.
+    #[cfg(feature = "bugs")]
+    pub bug: Option<Bug>,
 }
 
 impl Default for HubConfig {
@@ -41,6 +90,24 @@ impl Default for HubConfig {
             members_per_room: 10_000,
             sockets_per_user: 64,
             rate: None,
+            extended: true,
+            history: 500,
+            history_bytes: 4 << 20,
+            retention: Duration::from_secs(24 * 3600),
+            rooms: 100_000,
+            store_bytes: 256 << 20,
+            dedupe_window: Duration::from_secs(600),
+            lines: 200_000,
+            lines_per_user: 2_048,
+            reconnect_rate: 500,
+            in_flight: 64,
+            replay: 200,
+            replay_chunk: 32,
+            presence_grace: Duration::from_secs(15),
+            members_listed: 100,
+            frame_bytes: 64 << 10,
+            #[cfg(feature = "bugs")]
+            bug: None,
         }
     }
 }

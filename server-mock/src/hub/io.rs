@@ -1,6 +1,7 @@
 //! What goes into the hub and what comes out of it.
 
-use rejoin::Name;
+use rejoin::messages::{Code, Ref};
+use rejoin::{Id, Name, Timestamp, Token};
 use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
@@ -55,6 +56,10 @@ pub enum Input<'a> {
         conn: ConnId,
         /// Whose it is.
         user: Name,
+        /// Whether it offered the extended protocol (`ext=1`).
+        extended: bool,
+        /// When its token ends, by the monotonic clock.
+        expires: Option<Timestamp>,
     },
     /// A text frame came in.
     Frame {
@@ -68,13 +73,63 @@ pub enum Input<'a> {
         /// From where.
         conn: ConnId,
     },
+    /// What was sent to the connection has left its queue, or nearly: there is room for the next part of a
+    /// replay. Follows an [`Output::WhenDrained`], and does no harm at any other time.
+    Drained {
+        /// Which one.
+        conn: ConnId,
+    },
     /// The connection is gone, for whatever reason.
     Disconnected {
         /// Which one.
         conn: ConnId,
+        /// The peer said goodbye (close code 1000): the others are told at once that it left, without the grace of
+        /// a loss.
+        clean: bool,
     },
-    /// Close every connection with 1012, spread evenly over `window`, the first one at once, and whoever connects
-    /// from now on as well.
+    /// The answer to an [`Output::Authenticate`].
+    Authenticated {
+        /// Which connection asked.
+        conn: ConnId,
+        /// Its request's name.
+        reference: Ref,
+        /// Whose token it is; `None` for nobody's.
+        user: Option<Name>,
+        /// When that token ends, by the monotonic clock.
+        expires: Option<Timestamp>,
+    },
+    /// Appends something to a user's personal stream. Answered by [`Output::Logged`] or [`Output::NotLogged`].
+    Notify {
+        /// Whose stream.
+        user: Name,
+        /// What kind of thing.
+        kind: Name,
+        /// JSON text.
+        data: Option<String>,
+    },
+    /// Says something in a room without a connection. Answered by [`Output::Logged`] or [`Output::NotLogged`].
+    Post {
+        /// Where.
+        room: Name,
+        /// In whose name.
+        user: Name,
+        /// What.
+        content: String,
+        /// JSON text.
+        data: Option<String>,
+        /// A second post with the same key to the same room within the dedupe window is the same post.
+        key: Option<Id>,
+    },
+    /// Takes a user out of a room: extended connections are told by `left` with the code `forbidden`.
+    Remove {
+        /// Which room.
+        room: Name,
+        /// Whom.
+        user: Name,
+    },
+    /// Ends every connection within `window`, and whoever connects from now on at once, with 1012. Plain connections
+    /// are closed evenly over the window, the first one now. Extended ones are told `going_away` and closed at its
+    /// end, if they are still there.
     Drain {
         /// How long it may take.
         window: Duration,
@@ -93,6 +148,41 @@ pub enum Output {
         conn: ConnId,
         /// The frame.
         text: Text,
+    },
+    /// Send a text frame if there is room for it in the queue, and drop it otherwise: it is worth nothing later.
+    Offer {
+        /// Where.
+        conn: ConnId,
+        /// The frame.
+        text: Text,
+    },
+    /// Say [`Input::Drained`] when what was sent before has left the connection's queue.
+    WhenDrained {
+        /// Which one.
+        conn: ConnId,
+    },
+    /// Find out whose token it is and say [`Input::Authenticated`].
+    Authenticate {
+        /// Which connection asks.
+        conn: ConnId,
+        /// Its request's name.
+        reference: Ref,
+        /// The token.
+        token: Token,
+    },
+    /// The [`Input::Notify`] or [`Input::Post`] of this call is in the log.
+    Logged {
+        /// The entry's id.
+        id: Id,
+        /// Its number.
+        seq: u64,
+        /// It had been before: this is a repetition.
+        dup: bool,
+    },
+    /// The [`Input::Notify`] or [`Input::Post`] of this call is not in the log.
+    NotLogged {
+        /// Why.
+        code: Code,
     },
     /// Send a WebSocket ping.
     Ping {

@@ -1,18 +1,18 @@
 //! The room server without sockets: one input in, any number of outputs out, one deadline.
 //!
-//! [`Hub`] is deterministic. It reads no clock ([`Moment`] comes with every input), does no I/O, draws no
-//! random number and iterates no hash map, so the same inputs give the same outputs. The shell in this crate
-//! and the simulation in `tests` drive the same code:
+//! [`Hub`] is deterministic. It reads no clock ([`Moment`] comes with every input), does no I/O, draws its random
+//! ids from the seed it was given and iterates no hash map, so the same inputs give the same outputs. The shell in
+//! this crate and the simulation in `tests` drive the same code:
 //!
 //! ```
 //! use rejoin::{Moment, Name};
 //! use rejoin_server::hub::{ConnId, Hub, HubConfig, Input, Output};
 //!
-//! let mut hub = Hub::new(HubConfig::default());
-//! let (ada, now) = (ConnId(1), Moment::default());
-//! hub.handle(now, Input::Connected { conn: ada, user: Name::from("ada") });
-//! hub.handle(now, Input::Frame { conn: ada, text: r#"{"type":"join_room","roomId":"lobby"}"# });
-//! hub.handle(now, Input::Frame { conn: ada, text: r#"{"type":"send_message","roomId":"lobby","content":"hi"}"# });
+//! let mut hub = Hub::new(HubConfig::default(), 1);
+//! let (conn, now) = (ConnId(1), Moment::default());
+//! hub.handle(now, Input::Connected { conn, user: Name::from("ada"), extended: false, expires: None });
+//! hub.handle(now, Input::Frame { conn, text: r#"{"type":"join_room","roomId":"lobby"}"# });
+//! hub.handle(now, Input::Frame { conn, text: r#"{"type":"send_message","roomId":"lobby","content":"hi"}"# });
 //! let Some(Output::Send { text, .. }) = hub.poll() else { panic!("the sender gets its own message") };
 //! assert_eq!(
 //!     &*text,
@@ -24,20 +24,47 @@
 //! [`Hub::next_deadline`] has come. The outputs wait in a queue that one input can lengthen by at most the
 //! members of one room (a frame), or the number of connections (a tick), so a driver that empties it each time
 //! bounds it.
+//!
+//! Some connections speak the extended protocol (protocol.md §2): what they send is numbered and answered, what
+//! they missed is replayed from the room's [`Log`]. A replay is read from the log as the connection takes it:
+//! after each part the hub says [`Output::WhenDrained`], and [`Input::Drained`] brings the next one. What must
+//! outlive the process is in the [`Store`].
 
 mod allowance;
+mod bug;
 mod config;
+mod conn;
+mod draining;
+mod greeting;
+mod history;
 mod io;
+mod joining;
+mod lines;
+mod log;
+mod presence;
+mod publishing;
+mod replay;
 mod room;
 mod rules;
+mod sending;
+mod signals;
+mod store;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod user;
 mod utc;
 
+#[cfg(feature = "bugs")]
+pub use bug::Bug;
 pub use config::HubConfig;
 pub use io::{ConnId, Input, Output, Text};
+pub use log::{Log, Logged};
+pub use store::Store;
 
+#[cfg(not(feature = "bugs"))]
+use bug::Bug;
+use conn::Conn;
 use rejoin::{Moment, Name, Timestamp};
 use room::Room;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -48,28 +75,25 @@ use user::User;
 /// silent peer gets a new ping instead of an end.
 const LATE_TICK: Duration = Duration::from_secs(3);
 
+/// The name by which every user joins the own personal stream (protocol.md §2.2).
+const ME: &str = "@me";
+
 /// The rooms, their members and the rules. See the [module](self) for its loop.
 #[derive(Debug)]
 pub struct Hub {
     config: HubConfig,
+    rng: fastrand::Rng,
+    store: Store,
     conns: BTreeMap<ConnId, Conn>,
+    /// Those with a member, or with somebody who may be back any moment. Personal streams are rooms named `@` and
+    /// the user's name, which no room's name can be.
     rooms: BTreeMap<Name, Room>,
     users: BTreeMap<Name, User>,
     due: BTreeSet<(Timestamp, Due)>,
+    /// Whether a sweep of the store is due some time.
+    sweeps: bool,
     draining: bool,
     outputs: VecDeque<Output>,
-}
-
-#[derive(Debug)]
-struct Conn {
-    user: Name,
-    rooms: BTreeSet<Name>,
-    /// Whether anything came since the last ping.
-    heard: bool,
-    /// Its entry in `due`.
-    heartbeat: Timestamp,
-    /// Its second entry in `due`, once a drain has begun.
-    drain: Option<Timestamp>,
 }
 
 /// What a deadline is for.
@@ -78,17 +102,30 @@ enum Due {
     Heartbeat(ConnId),
     Drain(ConnId),
     Forget(Name),
+    /// The user's grace in the room ends.
+    Gone(Name, Name),
+    TokenEnding(ConnId),
+    TokenEnd(ConnId),
+    Sweep,
 }
 
 impl Hub {
-    /// An empty hub.
-    pub fn new(config: HubConfig) -> Self {
+    /// An empty hub. Ids come from the seed: two hubs that follow each other must not have the same one.
+    pub fn new(config: HubConfig, seed: u64) -> Self {
+        Self::with_store(config, seed, Store::new())
+    }
+
+    /// A hub without connections that goes on where another one ended.
+    pub fn with_store(config: HubConfig, seed: u64, store: Store) -> Self {
         Self {
             config,
+            rng: fastrand::Rng::with_seed(seed),
+            store,
             conns: BTreeMap::new(),
             rooms: BTreeMap::new(),
             users: BTreeMap::new(),
             due: BTreeSet::new(),
+            sweeps: false,
             draining: false,
             outputs: VecDeque::new(),
         }
@@ -98,16 +135,29 @@ impl Hub {
     /// while the input was on its way.
     pub fn handle(&mut self, now: Moment, input: Input<'_>) {
         match input {
-            Input::Connected { conn, user } => self.connected(now.monotonic, conn, user),
+            Input::Connected { conn, user, extended, expires } => {
+                self.connected(now, conn, user, extended, expires);
+            }
             Input::Frame { conn, text } => self.frame(now, conn, text),
             Input::Heard { conn } => {
                 if let Some(state) = self.conns.get_mut(&conn) {
                     state.heard = true;
                 }
             }
-            Input::Disconnected { conn } => self.forget(now.monotonic, conn),
+            Input::Drained { conn } => self.drained(conn),
+            Input::Disconnected { conn, clean } => self.forget(now.monotonic, conn, clean),
+            Input::Authenticated { conn, reference, user, expires } => {
+                self.authenticated(now.monotonic, conn, reference, user, expires);
+            }
+            Input::Notify { user, kind, data } => self.notify(now, user, kind, data),
+            Input::Post { room, user, content, data, key } => self.post(now, &room, user, content, data, key),
+            Input::Remove { room, user } => self.expel(now.monotonic, &room, &user),
             Input::Drain { window } => self.drain(now.monotonic, window),
             Input::Tick => self.tick(now.monotonic),
+        }
+        if !self.sweeps && !self.store.is_empty() {
+            self.sweeps = true;
+            self.due.insert((now.monotonic + self.sweep_interval(), Due::Sweep));
         }
     }
 
@@ -123,7 +173,7 @@ impl Hub {
 
     /// The connections in a room and whose they are, in the order of [`ConnId`].
     pub fn members(&self, room: &str) -> impl Iterator<Item = (ConnId, &Name)> {
-        self.rooms.get(room).into_iter().flat_map(Room::members)
+        self.rooms.get(room).into_iter().flat_map(Room::members).map(|member| (member.conn, &member.user))
     }
 
     /// How many connections there are.
@@ -133,39 +183,35 @@ impl Hub {
 
     /// How many rooms have a member.
     pub fn rooms(&self) -> usize {
-        self.rooms.len()
+        self.rooms.iter().filter(|(name, room)| !name.starts_with('@') && room.connections() > 0).count()
     }
 
-    fn connected(&mut self, now: Timestamp, conn: ConnId, user: Name) {
-        self.forget(now, conn);
-        if self.draining {
-            // It was let in before the drain began.
-            self.outputs.push_back(Output::Close { conn, code: 1012, reason: "Service restart" });
-            return;
-        }
-        let open = self.users.get(&user).map_or(0, |state| state.connections);
-        if open >= self.config.sockets_per_user {
-            self.outputs.push_back(Output::Close { conn, code: 4011, reason: "Too many connections" });
-            return;
-        }
-        self.users.entry(user.clone()).or_insert_with(|| User::new(&self.config, now)).connections += 1;
-        let heartbeat = now + self.config.heartbeat;
-        self.due.insert((heartbeat, Due::Heartbeat(conn)));
-        // Until the first ping there is nothing the peer has failed to answer.
-        let state = Conn { user, rooms: BTreeSet::new(), heard: true, heartbeat, drain: None };
-        self.conns.insert(conn, state);
+    /// What must outlive the hub.
+    pub fn store(&self) -> &Store {
+        &self.store
     }
 
-    /// Removes every trace of a connection, silently: plain members are not told that somebody left.
-    fn forget(&mut self, now: Timestamp, conn: ConnId) {
+    /// The same, to do harm to it in a test.
+    pub fn store_mut(&mut self) -> &mut Store {
+        &mut self.store
+    }
+
+    /// Ends the hub and keeps what must outlive it.
+    pub fn into_store(self) -> Store {
+        self.store
+    }
+
+    /// Removes a connection from everywhere.
+    fn forget(&mut self, now: Timestamp, conn: ConnId, clean: bool) {
         let Some(state) = self.conns.remove(&conn) else { return };
         for name in &state.rooms {
-            self.remove_member(name, conn);
+            self.remove_member(now, name, conn, clean);
         }
         self.due.remove(&(state.heartbeat, Due::Heartbeat(conn)));
         if let Some(at) = state.drain {
             self.due.remove(&(at, Due::Drain(conn)));
         }
+        state.validity.retract(conn, &mut self.due);
         if let Some(user) = self.users.get_mut(&state.user) {
             user.connections -= 1;
             if user.connections == 0 {
@@ -179,31 +225,9 @@ impl Hub {
         }
     }
 
-    fn remove_member(&mut self, name: &Name, conn: ConnId) {
-        if let Some(room) = self.rooms.get_mut(name) {
-            room.remove(conn);
-            if room.is_empty() {
-                self.rooms.remove(name);
-            }
-        }
-    }
-
     fn close(&mut self, now: Timestamp, conn: ConnId, code: u16, reason: &'static str) {
-        self.forget(now, conn);
+        self.forget(now, conn, false);
         self.outputs.push_back(Output::Close { conn, code, reason });
-    }
-
-    fn drain(&mut self, now: Timestamp, window: Duration) {
-        self.draining = true;
-        let count = u32::try_from(self.conns.len()).unwrap_or(u32::MAX).max(1);
-        for (index, (conn, state)) in (0_u32..).zip(&mut self.conns) {
-            let at = now + window / count * index;
-            if let Some(earlier) = state.drain.replace(at) {
-                self.due.remove(&(earlier, Due::Drain(*conn)));
-            }
-            self.due.insert((at, Due::Drain(*conn)));
-        }
-        self.tick(now);
     }
 
     fn tick(&mut self, now: Timestamp) {
@@ -219,7 +243,7 @@ impl Hub {
                 Due::Heartbeat(conn) => {
                     let Some(state) = self.conns.get_mut(&conn) else { continue };
                     if !state.heard && now.since(at) < LATE_TICK {
-                        self.forget(now, conn);
+                        self.forget(now, conn, false);
                         self.outputs.push_back(Output::Terminate { conn });
                         continue;
                     }
@@ -234,8 +258,24 @@ impl Hub {
                         self.users.remove(&user);
                     }
                 }
+                Due::Gone(room, user) => self.departed(now, &room, &user),
+                Due::TokenEnding(conn) => self.warn_of_expiry(now, conn),
+                Due::TokenEnd(conn) => self.close(now, conn, 4002, "Token expired"),
+                Due::Sweep => {
+                    let rooms = &self.rooms;
+                    self.store.sweep(now, &self.config, &|name| rooms.contains_key(name));
+                    self.sweeps = !self.store.is_empty();
+                    if self.sweeps {
+                        later.push((now + self.sweep_interval(), Due::Sweep));
+                    }
+                }
             }
         }
         self.due.extend(later);
+    }
+
+    /// Often enough that what is out of use does not stay for much longer.
+    fn sweep_interval(&self) -> Duration {
+        (self.config.dedupe_window / 10).clamp(Duration::from_secs(1), Duration::from_secs(60))
     }
 }

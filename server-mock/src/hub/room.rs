@@ -1,7 +1,7 @@
 //! One room: who is in it.
 
 use super::ConnId;
-use rejoin::Name;
+use rejoin::{Name, Timestamp};
 use std::collections::BTreeMap;
 
 /// The members of a room, by connection and by user.
@@ -9,50 +9,107 @@ use std::collections::BTreeMap;
 pub(super) struct Room {
     /// In the order of [`ConnId`], so that a walk over it is the same in every run. A sorted `Vec` because the
     /// walk is what a message costs; joining and leaving are rare beside it.
-    members: Vec<(ConnId, Name)>,
-    /// How many connections each user has here.
-    users: BTreeMap<Name, usize>,
+    members: Vec<Member>,
+    users: BTreeMap<Name, Attendance>,
+}
+
+/// One connection in a room.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) conn: ConnId,
+    pub(super) user: Name,
+    /// Whether it speaks the extended protocol.
+    pub(super) extended: bool,
+    /// Its messages come out of the log, because a replay is under way: live ones are not sent to it.
+    pub(super) replaying: bool,
+}
+
+/// One user in a room.
+#[derive(Debug, Clone, Copy, Default)]
+struct Attendance {
+    /// How many connections the user has here.
+    connections: usize,
+    /// With none: until when a return goes unnoticed.
+    grace: Option<Timestamp>,
+}
+
+/// What a join changed for the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// Nothing: the user was here already.
+    Another,
+    /// The user's connections went from none to one, within the grace.
+    Back(Timestamp),
+    /// The user came.
+    New,
 }
 
 impl Room {
-    pub(super) fn members(&self) -> impl Iterator<Item = (ConnId, &Name)> {
-        self.members.iter().map(|(conn, user)| (*conn, user))
+    pub(super) fn members(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter()
     }
 
-    pub(super) fn len(&self) -> usize {
+    /// The number of connections.
+    pub(super) fn connections(&self) -> usize {
         self.members.len()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.members.is_empty()
+    /// Whether there is no connection and nobody is expected back.
+    pub(super) fn is_deserted(&self) -> bool {
+        self.members.is_empty() && self.users.is_empty()
+    }
+
+    /// Who is here, those expected back included.
+    pub(super) fn users(&self) -> impl ExactSizeIterator<Item = &Name> {
+        self.users.keys()
     }
 
     pub(super) fn contains(&self, conn: ConnId) -> bool {
         self.position(conn).is_ok()
     }
 
-    /// Adds a connection; `true` if it is its user's first one here. It must not be a member already.
-    pub(super) fn add(&mut self, conn: ConnId, user: &Name) -> bool {
-        if let Err(place) = self.position(conn) {
-            self.members.insert(place, (conn, user.clone()));
-        }
-        let connections = self.users.entry(user.clone()).or_default();
-        *connections += 1;
-        *connections == 1
+    pub(super) fn member_mut(&mut self, conn: ConnId) -> Option<&mut Member> {
+        self.position(conn).ok().and_then(|place| self.members.get_mut(place))
     }
 
-    pub(super) fn remove(&mut self, conn: ConnId) {
-        let Ok(place) = self.position(conn) else { return };
-        let (_, user) = self.members.remove(place);
-        if let Some(connections) = self.users.get_mut(&user) {
-            *connections -= 1;
-            if *connections == 0 {
-                self.users.remove(&user);
-            }
+    /// Adds a connection, which must not be a member already.
+    pub(super) fn add(&mut self, conn: ConnId, user: &Name, extended: bool) -> Arrival {
+        if let Err(place) = self.position(conn) {
+            self.members.insert(place, Member { conn, user: user.clone(), extended, replaying: false });
         }
+        let attendance = self.users.entry(user.clone()).or_default();
+        attendance.connections += 1;
+        match (attendance.connections, attendance.grace.take()) {
+            (1, None) => Arrival::New,
+            (1, Some(until)) => Arrival::Back(until),
+            _ => Arrival::Another,
+        }
+    }
+
+    /// Removes a connection. If it was its user's last one here, that user is the answer, and counts as here until
+    /// [`lapse`](Self::lapse).
+    pub(super) fn remove(&mut self, conn: ConnId, grace: Timestamp) -> Option<Name> {
+        let place = self.position(conn).ok()?;
+        let user = self.members.remove(place).user;
+        let attendance = self.users.get_mut(&user)?;
+        attendance.connections -= 1;
+        if attendance.connections > 0 {
+            return None;
+        }
+        attendance.grace = Some(grace);
+        Some(user)
+    }
+
+    /// Ends a user's grace; `true` if that was a change.
+    pub(super) fn lapse(&mut self, user: &Name) -> bool {
+        let away = self.users.get(user).is_some_and(|attendance| attendance.connections == 0);
+        if away {
+            self.users.remove(user);
+        }
+        away
     }
 
     fn position(&self, conn: ConnId) -> Result<usize, usize> {
-        self.members.binary_search_by_key(&conn, |(member, _)| *member)
+        self.members.binary_search_by_key(&conn, |member| member.conn)
     }
 }

@@ -1,111 +1,170 @@
-//! What the plain protocol says about each frame (protocol.md §1), to the field.
+//! Each frame to its rule, and what the refusals say (protocol.md §1 and §2.2).
 
 use super::user::{User, Verdict};
-use super::utc::utc;
-use super::{ConnId, Hub, Output, Text};
+use super::{ConnId, Hub, ME, Text};
 use rejoin::messages::json::{self, DecodeError};
-use rejoin::{
-    ClientMessage, Message, Moment, Name, RoomNameError, ServerMessage, Timestamp, check_room_name,
-};
+use rejoin::messages::{Code, Ref, Refusal};
+use rejoin::{ClientMessage, Moment, Name, RoomNameError, ServerMessage, Timestamp, check_room_name};
+use std::time::Duration;
+
+/// When to try again what the server has no room for.
+const OVERLOADED_AGAIN: Duration = Duration::from_secs(5);
+
+/// The frames of the plain protocol.
+const PLAIN: [&str; 3] = ["join_room", "leave_room", "send_message"];
+
+/// A request whose answer is told apart by its name; `None` for one that expects none, as all plain ones do.
+pub(super) type Asked = Option<Ref>;
 
 impl Hub {
     pub(super) fn frame(&mut self, now: Moment, conn: ConnId, text: &str) {
         let Some(state) = self.conns.get_mut(&conn) else { return };
         state.heard = true;
+        let extended = state.extended.is_some();
         match json::decode_client(text) {
-            Ok(Some(ClientMessage::JoinRoom { room, .. })) => self.join(now.monotonic, conn, room),
-            Ok(Some(ClientMessage::LeaveRoom { room, .. })) => self.leave(conn, &room),
-            Ok(Some(ClientMessage::SendMessage { room, content, .. })) => self.send(now, conn, room, content),
+            Ok(Some(message)) if extended => self.extended_frame(now, conn, message),
+            // Whatever a plain connection writes beside the plain fields says nothing here.
+            Ok(Some(ClientMessage::JoinRoom { room, .. })) => self.join(now.monotonic, conn, room, None),
+            Ok(Some(ClientMessage::LeaveRoom { room, .. })) => self.leave(now.monotonic, conn, room, None),
+            Ok(Some(ClientMessage::SendMessage { room, content, .. })) => {
+                self.send(now, conn, room, content, None, None);
+            }
             // A type of a later version, or of somebody's extension: a plain server ignores it.
-            // Nor does it judge such a frame by the rules of the version it comes from.
-            Ok(Some(_) | None)
-            | Err(DecodeError::Field {
-                frame: "history" | "presence" | "signal" | "ping" | "auth", ..
-            }) => {}
+            Ok(Some(_) | None) => {}
+            // Nor does it judge one by the rules of the version it comes from.
+            Err(DecodeError::Field { frame, .. }) if !extended && !PLAIN.contains(&frame) => {}
             Err(error) => self.mistake(now.monotonic, conn, explain(&error)),
         }
     }
 
-    fn join(&mut self, now: Timestamp, conn: ConnId, name: Name) {
-        if let Err(error) = check_room_name(&name) {
-            return self.mistake(now, conn, room_name(error));
-        }
-        let Some(state) = self.conns.get_mut(&conn) else { return };
-        if state.rooms.contains(&name) {
-            return;
-        }
-        match self.users.get_mut(&state.user).map_or(Verdict::Fine, |user| user.join(now)) {
-            Verdict::Fine => {}
-            Verdict::Refuse => return self.error(conn, "rate limited"),
-            Verdict::Flooding => return self.close(now, conn, 4008, "Rate limited"),
-        }
-        if state.rooms.len() >= self.config.rooms_per_conn {
-            return self.mistake(now, conn, "too many rooms on this connection");
-        }
-        // Looked up before it is made, so that a refusal leaves no empty room behind.
-        if self.rooms.get(&name).map_or(0, super::Room::len) >= self.config.members_per_room {
-            return self.mistake(now, conn, "the room is full");
-        }
-        let user = state.user.clone();
-        state.rooms.insert(name.clone());
-        let room = self.rooms.entry(name.clone()).or_default();
-        if !room.add(conn, &user) || room.len() == 1 {
-            return;
-        }
-        let joined = ServerMessage::UserJoined { room: name, user: user.clone() };
-        let Some(text) = encode(&joined) else { return };
-        let others = room.members().filter(|(_, member)| **member != user);
-        self.outputs.extend(others.map(|(conn, _)| Output::Send { conn, text: text.clone() }));
-    }
-
-    fn leave(&mut self, conn: ConnId, name: &Name) {
-        let Some(state) = self.conns.get_mut(&conn) else { return };
-        // Leaving a room one is not in is what one wanted: no error.
-        if state.rooms.remove(name) {
-            self.remove_member(name, conn);
+    fn extended_frame(&mut self, now: Moment, conn: ConnId, message: ClientMessage) {
+        match message {
+            ClientMessage::JoinRoom { room, request } => self.join(now.monotonic, conn, room, request),
+            ClientMessage::LeaveRoom { room, reference } => self.leave(now.monotonic, conn, room, reference),
+            ClientMessage::SendMessage { room, content, data, tag } => {
+                self.send(now, conn, room, content, data, tag);
+            }
+            ClientMessage::History(request) => self.history(now.monotonic, conn, request),
+            ClientMessage::Presence { room } => self.presence(now.monotonic, conn, room),
+            ClientMessage::Signal { room, kind, data } => self.signal(now.monotonic, conn, room, kind, data),
+            ClientMessage::Ping { t } => self.tell(conn, &ServerMessage::Pong { t }),
+            ClientMessage::Auth { reference, token } => self.auth(now.monotonic, conn, reference, token),
+            // A type of a later version.
+            _ => {}
         }
     }
 
-    fn send(&mut self, now: Moment, conn: ConnId, name: Name, content: String) {
-        let Some(state) = self.conns.get(&conn) else { return };
-        match self.users.get_mut(&state.user).map_or(Verdict::Fine, |user| user.send(now.monotonic)) {
-            Verdict::Fine => {}
-            Verdict::Refuse => return self.error(conn, "rate limited"),
-            Verdict::Flooding => return self.close(now.monotonic, conn, 4008, "Rate limited"),
+    /// Answers a request that cannot be carried out. One that did not ask for an answer gets the plain error.
+    pub(super) fn turn_down(
+        &mut self,
+        now: Timestamp,
+        conn: ConnId,
+        reference: Asked,
+        room: Option<Name>,
+        code: Code,
+        message: &'static str,
+    ) {
+        if reference.is_none() {
+            return self.mistake(now, conn, message);
         }
-        if content.len() > self.config.content_bytes {
-            return self.mistake(now.monotonic, conn, "content is too long");
+        if !self.bears(now, conn) {
+            return self.close(now, conn, 4008, "Rate limited");
         }
-        if let Err(error) = check_room_name(&name) {
-            return self.mistake(now.monotonic, conn, room_name(error));
-        }
-        let Some(room) = self.rooms.get(&name).filter(|room| room.contains(conn)) else {
-            return self.mistake(now.monotonic, conn, "join the room before sending to it");
+        self.refuse(conn, reference, room, code, message);
+    }
+
+    /// Says no, whatever it costs the other's patience.
+    pub(super) fn refuse(
+        &mut self,
+        conn: ConnId,
+        reference: Asked,
+        room: Option<Name>,
+        code: Code,
+        message: &'static str,
+    ) {
+        let retry_after_ms = match code {
+            Code::Overloaded | Code::RoomFull => Some(millis(OVERLOADED_AGAIN)),
+            Code::RateLimited => {
+                self.rate().map(|rate| millis(Duration::from_secs_f64((1.0 / rate).min(600.0))))
+            }
+            _ => None,
         };
-        let message = Message::plain(name, state.user.clone(), content, utc(now.wall));
-        let Some(text) = encode(&ServerMessage::Message(message)) else { return };
-        self.outputs.extend(room.members().map(|(conn, _)| Output::Send { conn, text: text.clone() }));
+        let refusal = Refusal { reference, room, code, retry: is_temporary(code), retry_after_ms };
+        self.tell(
+            conn,
+            &ServerMessage::Error { message: String::from(message), refusal: Some(Box::new(refusal)) },
+        );
     }
 
     /// Answers a frame that cannot be carried out; the connection stays open, unless it does nothing else.
-    fn mistake(&mut self, now: Timestamp, conn: ConnId, message: &'static str) {
-        let Some(state) = self.conns.get(&conn) else { return };
-        match self.users.get_mut(&state.user).map_or(Verdict::Fine, |user: &mut User| user.mistake(now)) {
-            Verdict::Flooding => self.close(now, conn, 4008, "Rate limited"),
-            Verdict::Fine | Verdict::Refuse => self.error(conn, message),
+    pub(super) fn mistake(&mut self, now: Timestamp, conn: ConnId, message: &'static str) {
+        if self.bears(now, conn) {
+            self.error(conn, message);
+        } else {
+            self.close(now, conn, 4008, "Rate limited");
         }
     }
 
-    fn error(&mut self, conn: ConnId, message: &'static str) {
-        let error = ServerMessage::Error { message: String::from(message), refusal: None };
-        if let Some(text) = encode(&error) {
-            self.outputs.push_back(Output::Send { conn, text });
-        }
+    /// Whether one more mistake of this connection's user can be borne.
+    pub(super) fn bears(&mut self, now: Timestamp, conn: ConnId) -> bool {
+        let Some(state) = self.conns.get(&conn) else { return true };
+        self.users.get_mut(&state.user).map_or(Verdict::Fine, |user: &mut User| user.mistake(now))
+            != Verdict::Flooding
+    }
+
+    pub(super) fn error(&mut self, conn: ConnId, message: &'static str) {
+        self.tell(conn, &ServerMessage::Error { message: String::from(message), refusal: None });
+    }
+
+    /// The rate in force, if there is one.
+    pub(super) fn rate(&self) -> Option<f64> {
+        self.config.rate.filter(|rate| rate.is_finite() && *rate > 0.0)
     }
 }
 
-fn encode(message: &ServerMessage) -> Option<Text> {
+/// A room's name in the hub for the one that a user's frame has.
+pub(super) fn locate(user: &Name, name: Name) -> Result<Name, RoomNameError> {
+    if &*name == ME {
+        return Ok(stream_of(user));
+    }
+    check_room_name(&name).map(|()| name)
+}
+
+/// The name in the hub of a user's personal stream.
+pub(super) fn stream_of(user: &Name) -> Name {
+    Name::from(format!("@{user}"))
+}
+
+/// Whether the name in the hub is that of a personal stream.
+pub(super) fn is_stream(room: &Name) -> bool {
+    room.starts_with('@')
+}
+
+/// A room's name on the wire for the one in the hub.
+pub(super) fn told(room: &Name) -> Name {
+    if is_stream(room) { Name::from(ME) } else { room.clone() }
+}
+
+pub(super) fn encode(message: &ServerMessage) -> Option<Text> {
     json::encode_server(message).map(Text::from)
+}
+
+/// Whole milliseconds, rounded up, so that a moment told is never before the real one.
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX).min(rejoin::messages::MAX_INT)
+}
+
+/// Whether what was refused may succeed later, as it is.
+pub(super) fn is_temporary(code: Code) -> bool {
+    matches!(
+        code,
+        Code::RateLimited
+            | Code::Overloaded
+            | Code::Internal
+            | Code::NotJoined
+            | Code::SequenceGap
+            | Code::RoomFull
+    )
 }
 
 /// Constant texts: what the peer sent is not repeated to it.
@@ -117,12 +176,17 @@ fn explain(error: &DecodeError) -> &'static str {
         }
         DecodeError::Field { frame: "join_room", .. } => "join_room needs a string roomId",
         DecodeError::Field { frame: "leave_room", .. } => "leave_room needs a string roomId",
+        DecodeError::Field { frame: "history", .. } => "history needs ref, roomId, epoch, after and limit",
+        DecodeError::Field { frame: "presence", .. } => "presence needs a string roomId",
+        DecodeError::Field { frame: "signal", .. } => "signal needs a string roomId and a string kind",
+        DecodeError::Field { frame: "ping", .. } => "ping needs a number t",
+        DecodeError::Field { frame: "auth", .. } => "auth needs ref and a string token",
         // The contract's own words.
         _ => "Invalid JSON",
     }
 }
 
-fn room_name(error: RoomNameError) -> &'static str {
+pub(super) fn room_name(error: RoomNameError) -> &'static str {
     match error {
         RoomNameError::Empty => "roomId is empty",
         RoomNameError::TooLong => "roomId is longer than 128 characters",

@@ -3,6 +3,7 @@
 use super::HubConfig;
 use super::allowance::Allowance;
 use rejoin::Timestamp;
+use std::time::Duration;
 
 /// Refusals that amount to flooding, in bursts.
 const FLOOD_BURSTS: f64 = 10.0;
@@ -22,6 +23,7 @@ struct Limits {
     join_burst: f64,
     sends: Allowance,
     joins: Allowance,
+    signals: Allowance,
     /// What may still be refused before it counts as flooding.
     patience: Allowance,
 }
@@ -48,6 +50,7 @@ impl User {
                 join_burst,
                 sends: Allowance::full(send_burst, now),
                 joins: Allowance::full(join_burst, now),
+                signals: Allowance::full(send_burst, now),
                 patience: Allowance::full(FLOOD_BURSTS * send_burst, now),
             }
         });
@@ -60,6 +63,15 @@ impl User {
 
     pub(super) fn join(&mut self, now: Timestamp) -> Verdict {
         self.judge(now, |limits| limits.joins.take(now, limits.rate, limits.join_burst))
+    }
+
+    pub(super) fn signal(&mut self, now: Timestamp) -> Verdict {
+        self.judge(now, |limits| limits.signals.take(now, limits.rate, limits.send_burst))
+    }
+
+    /// When the next send is allowed again, after a refusal.
+    pub(super) fn sends_again(&self) -> Duration {
+        self.limits.as_ref().map_or(Duration::ZERO, |limits| limits.sends.next_in(limits.rate))
     }
 
     /// A frame that was answered by an error: no allowance of its own, but patience ends.
@@ -86,6 +98,7 @@ impl User {
         limits
             .sends
             .full_at(limits.rate, limits.send_burst)
+            .max(limits.signals.full_at(limits.rate, limits.send_burst))
             .max(limits.joins.full_at(limits.rate, limits.join_burst))
             .max(patience)
     }

@@ -30,7 +30,7 @@ pub(super) struct Server {
 impl Server {
     /// A fresh process.
     pub(super) fn new() -> Self {
-        Self { hub: Hub::new(HubConfig::default()), process: Process::Up, draining_until: None }
+        Self { hub: Hub::new(HubConfig::default(), 1), process: Process::Up, draining_until: None }
     }
 
     /// Its clocks.

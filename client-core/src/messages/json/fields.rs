@@ -221,8 +221,8 @@ pub(super) struct JoinFields<'a> {
     pub(super) room_id: Cow<'a, str>,
     #[serde(rename = "ref", default, deserialize_with = "lenient")]
     pub(super) reference: Option<Id>,
-    #[serde(default)]
-    since: Option<Position>,
+    #[serde(borrow, default)]
+    since: Option<&'a RawValue>,
     #[serde(default, deserialize_with = "lenient")]
     history: Option<u64>,
 }
@@ -230,7 +230,8 @@ pub(super) struct JoinFields<'a> {
 impl JoinFields<'_> {
     /// A `since` or `history` without a `ref` asks for an answer that cannot be told apart: it is ignored.
     pub(super) fn request(self) -> Option<JoinRequest> {
-        let (since, history) = (self.since, self.history);
+        let since = self.since.and_then(|since| serde_json::from_str(since.get()).ok());
+        let history = self.history;
         self.reference.map(|reference| JoinRequest { reference, since, history })
     }
 }
@@ -270,8 +271,13 @@ impl SendFields<'_> {
     pub(super) fn tag(&mut self) -> Option<SendTag> {
         let reference = self.reference.take()?;
         let line = match (self.pid.take(), self.pseq, self.epoch.take()) {
+            (None, None, None) => None,
             (Some(pid), Some(pseq), Some(epoch)) => Some(LineTag { pid, pseq, epoch }),
-            _ => None,
+            (pid, _, epoch) => {
+                let nobody = || Id::numbered('x', 0, None);
+                let (pid, epoch) = (pid.unwrap_or_else(nobody), epoch.unwrap_or_else(nobody));
+                Some(LineTag { pid, pseq: 0, epoch })
+            }
         };
         Some(SendTag { reference, line })
     }

@@ -1,7 +1,7 @@
 //! What another run goes on with (protocol.md §2.3, §2.4).
 
 use super::rig::{Rig, acked, hello, join_answer, live};
-use crate::messages::{Joined, ServerMessage};
+use crate::messages::{ClientMessage, Joined, ServerMessage};
 use crate::session::{Command, Input, Output};
 use crate::{Config, Event, Name};
 use alloc::boxed::Box;
@@ -65,6 +65,25 @@ fn a_restart_goes_on_from_what_was_committed_not_from_what_was_received() {
 fn a_first_join_of_which_nothing_was_delivered_is_gone_on_from_too() {
     let rig = Rig::joined();
     assert_eq!(restarted(&rig).join_request("r").since.unwrap().seq, 10);
+}
+
+#[test]
+fn a_stored_send_reaches_a_room_that_the_new_run_does_not_ask_for() {
+    let mut rig = Rig::joined();
+    rig.input(Input::Closed(rig.conn, crate::Disconnect::Lost));
+    rig.send(1, "x");
+    let saved = rig.session.saved();
+    let mut next = Rig::new(Config::default());
+    next.now = rig.now;
+    next.input(Input::Restore(Box::new(saved)));
+    next.command(Command::Connect);
+    next.open();
+    let request = next.join_request("r");
+    next.receive(hello("me"));
+    next.receive(ServerMessage::Joined(Box::new(join_answer(request.reference, "e", 10))));
+    let tag = next.sends().remove(0).1;
+    next.ack(&tag.reference, "a", 11);
+    assert!(next.frames().iter().any(|frame| matches!(frame, ClientMessage::LeaveRoom { .. })));
 }
 
 #[test]

@@ -109,7 +109,8 @@ impl World {
         let serial = self.clients[client].token_serial;
         if token == Some(&self.clients[client].token(serial)) {
             let user = Name::from(self.clients[client].name.as_str());
-            self.hub(hub::Input::Connected { conn: hub::ConnId(index as u64), user });
+            let conn = hub::ConnId(index as u64);
+            self.hub(hub::Input::Connected { conn, user, extended: false, expires: None });
         } else {
             self.write(index, Way::Down, Packet::Close(4001));
             self.conns[index].server_open = false;
@@ -152,7 +153,8 @@ impl World {
 
     pub(super) fn server_hangs_up(&mut self, index: usize) {
         self.conns[index].server_open = false;
-        self.hub(hub::Input::Disconnected { conn: hub::ConnId(index as u64) });
+        let conn = hub::ConnId(index as u64);
+        self.hub(hub::Input::Disconnected { conn, clean: false });
     }
 
     pub(super) fn server_down(&mut self) {

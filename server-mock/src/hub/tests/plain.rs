@@ -1,78 +1,6 @@
-//! The rules of protocol.md §1 as sentences, frames compared to the byte.
+//! The rules of protocol.md §1.
 
-use super::{ConnId, Hub, HubConfig, Input, Output};
-use rejoin::{Moment, Name, Timestamp};
-use std::time::Duration;
-
-const ADA: ConnId = ConnId(1);
-const BOB: ConnId = ConnId(2);
-const CYD: ConnId = ConnId(3);
-
-/// A hub and its clock; the wall says 2025-11-22T21:19:19.123Z when the monotonic clock says zero.
-struct World {
-    hub: Hub,
-    ms: u64,
-}
-
-impl World {
-    fn new(change: impl FnOnce(&mut HubConfig)) -> Self {
-        let mut config = HubConfig::default();
-        change(&mut config);
-        Self { hub: Hub::new(config), ms: 0 }
-    }
-
-    /// Ada and Bob are connected and in `lobby`, and all about that has been said.
-    fn lobby(change: impl FnOnce(&mut HubConfig)) -> Self {
-        let mut world = Self::new(change);
-        for (conn, user) in [(ADA, "ada"), (BOB, "bob")] {
-            world.connect(conn, user);
-            world.join(conn, "lobby");
-        }
-        world
-    }
-
-    fn handle(&mut self, input: Input<'_>) -> Vec<Output> {
-        let now =
-            Moment::new(Timestamp::from_millis(self.ms), Duration::from_millis(1_763_846_359_123 + self.ms));
-        self.hub.handle(now, input);
-        std::iter::from_fn(|| self.hub.poll()).collect()
-    }
-
-    fn connect(&mut self, conn: ConnId, user: &str) -> Vec<Output> {
-        self.handle(Input::Connected { conn, user: Name::from(user) })
-    }
-
-    fn say(&mut self, conn: ConnId, text: &str) -> Vec<Output> {
-        self.handle(Input::Frame { conn, text })
-    }
-
-    fn join(&mut self, conn: ConnId, room: &str) -> Vec<Output> {
-        self.say(conn, &format!(r#"{{"type":"join_room","roomId":"{room}"}}"#))
-    }
-
-    fn send(&mut self, conn: ConnId, room: &str, content: &str) -> Vec<Output> {
-        self.say(conn, &format!(r#"{{"type":"send_message","roomId":"{room}","content":"{content}"}}"#))
-    }
-
-    /// Goes to the next deadline and ticks.
-    fn next_tick(&mut self) -> Vec<Output> {
-        let at = self.hub.next_deadline().unwrap().since_start();
-        self.ms = u64::try_from(at.as_millis()).unwrap();
-        self.handle(Input::Tick)
-    }
-}
-
-fn sent(conn: ConnId, text: &str) -> Output {
-    Output::Send { conn, text: String::from(text).into() }
-}
-
-fn error(conn: ConnId, message: &str) -> Vec<Output> {
-    vec![sent(conn, &format!(r#"{{"type":"error","message":"{message}"}}"#))]
-}
-
-fn closed(conn: ConnId, code: u16, reason: &'static str) -> Vec<Output> {
-    vec![Output::Close { conn, code, reason }]
-}
+use super::*;
 
 #[test]
 fn a_message_goes_to_every_member_and_to_its_sender_and_to_nobody_else() {
@@ -92,7 +20,7 @@ fn content_comes_out_as_it_went_in() {
     let frame = serde_json::json!({ "content": content, "roomId": "lobby", "type": "send_message" });
     let outputs = world.say(ADA, &frame.to_string());
     let Some(Output::Send { text, .. }) = outputs.first() else { panic!("{outputs:?}") };
-    let message: serde_json::Value = serde_json::from_str(text).unwrap();
+    let message: Value = serde_json::from_str(text).unwrap();
     assert_eq!(message["content"], content);
 }
 
@@ -122,7 +50,7 @@ fn membership_is_per_user_so_a_second_connection_joins_silently_but_hears_everyt
 #[test]
 fn a_user_who_comes_back_after_the_last_connection_left_joins_anew() {
     let mut world = World::lobby(|_| {});
-    world.handle(Input::Disconnected { conn: ADA });
+    world.hang_up(ADA);
     world.connect(ADA, "ada");
     let text = r#"{"type":"user_joined","roomId":"lobby","userId":"ada"}"#;
     assert_eq!(world.join(ADA, "lobby"), [sent(BOB, text)]);
@@ -143,11 +71,15 @@ fn a_closed_connection_is_out_of_all_rooms_and_empty_rooms_are_gone() {
     let mut world = World::lobby(|_| {});
     world.join(ADA, "other");
     assert_eq!(world.hub.rooms(), 2);
-    assert_eq!(world.handle(Input::Disconnected { conn: ADA }), []);
+    assert_eq!(world.hang_up(ADA), []);
     assert_eq!(world.hub.members("lobby").map(|(conn, _)| conn).collect::<Vec<_>>(), [BOB]);
     assert_eq!((world.hub.rooms(), world.hub.connections()), (1, 1));
-    world.handle(Input::Disconnected { conn: BOB });
-    assert_eq!((world.hub.rooms(), world.hub.connections(), world.hub.next_deadline()), (0, 0, None));
+    world.hang_up(BOB);
+    assert_eq!((world.hub.rooms(), world.hub.connections()), (0, 0));
+    while world.hub.next_deadline().is_some() {
+        assert_eq!(world.tick(), []);
+    }
+    assert!(world.hub.rooms.is_empty() && world.hub.store.is_empty());
 }
 
 #[test]
@@ -233,7 +165,7 @@ fn a_user_has_at_most_so_many_connections() {
     assert_eq!(world.connect(ADA, "ada"), []);
     assert_eq!(world.connect(BOB, "ada"), closed(BOB, 4011, "Too many connections"));
     assert_eq!(world.connect(CYD, "cyd"), []);
-    world.handle(Input::Disconnected { conn: ADA });
+    world.hang_up(ADA);
     assert_eq!(world.connect(BOB, "ada"), []);
 }
 
@@ -258,15 +190,15 @@ fn reconnecting_gives_no_second_burst_and_an_idle_user_is_forgotten() {
     for _ in 0..4 {
         world.send(ADA, "lobby", "x");
     }
-    world.handle(Input::Disconnected { conn: ADA });
+    world.hang_up(ADA);
     world.connect(ADA, "ada");
     world.join(ADA, "lobby");
     assert_eq!(world.send(ADA, "lobby", "x"), error(ADA, "rate limited"));
     for conn in [ADA, BOB] {
-        world.handle(Input::Disconnected { conn });
+        world.hang_up(conn);
     }
     while world.hub.next_deadline().is_some() {
-        assert_eq!(world.next_tick(), []);
+        assert_eq!(world.tick(), []);
     }
     assert!(world.hub.users.is_empty());
 }
@@ -349,7 +281,7 @@ fn inputs_for_unknown_connections_change_nothing() {
     let stranger = ConnId(99);
     assert_eq!(world.join(stranger, "lobby"), []);
     assert_eq!(world.handle(Input::Heard { conn: stranger }), []);
-    assert_eq!(world.handle(Input::Disconnected { conn: stranger }), []);
+    assert_eq!(world.hang_up(stranger), []);
     assert_eq!(world.hub.connections(), 2);
 }
 

@@ -1,0 +1,32 @@
+//! One connection.
+
+use super::replay::Replays;
+use super::tokens::Validity;
+use rejoin::{Name, Timestamp};
+use std::collections::BTreeSet;
+
+/// What the hub knows of a connection.
+#[derive(Debug)]
+pub(super) struct Conn {
+    pub(super) user: Name,
+    /// By their names in the hub, personal streams included.
+    pub(super) rooms: BTreeSet<Name>,
+    /// Whether anything came since the last ping.
+    pub(super) heard: bool,
+    /// Its entry in the hub's deadlines.
+    pub(super) heartbeat: Timestamp,
+    /// Its second entry there, once a drain has begun.
+    pub(super) drain: Option<Timestamp>,
+    pub(super) validity: Validity,
+    /// What only a connection has that speaks the extended protocol. Boxed: most of a large server's connections
+    /// are idle, and many are plain.
+    pub(super) extended: Option<Box<Extended>>,
+}
+
+/// What the extended protocol adds.
+#[derive(Debug, Default)]
+pub(super) struct Extended {
+    pub(super) replays: Replays,
+    /// Tokens that were nobody's.
+    pub(super) refused_tokens: u8,
+}

@@ -1,0 +1,36 @@
+//! How a server ends.
+
+use super::Output;
+use super::rules::{encode, millis};
+use super::{Due, Hub};
+use rejoin::messages::GoingAway;
+use rejoin::{ServerMessage, Timestamp};
+use std::time::Duration;
+
+impl Hub {
+    /// Plain connections are closed one after another over the window. Extended ones are asked to move within it;
+    /// they choose the moment, which spreads them too, and those that are still there at its end are closed.
+    pub(super) fn drain(&mut self, now: Timestamp, window: Duration) {
+        self.draining = true;
+        let going = ServerMessage::GoingAway(Box::new(GoingAway { window_ms: millis(window), url: None }));
+        let going = if window.is_zero() { None } else { encode(&going) };
+        let plain = self.conns.values().filter(|state| state.extended.is_none()).count();
+        let count = u32::try_from(plain).unwrap_or(u32::MAX).max(1);
+        let mut index = 0;
+        for (conn, state) in &mut self.conns {
+            let at = if state.extended.is_some() {
+                let told = going.clone().map(|text| Output::Send { conn: *conn, text });
+                self.outputs.extend(told);
+                now + window
+            } else {
+                index += 1;
+                now + window / count * (index - 1)
+            };
+            if let Some(earlier) = state.drain.replace(at) {
+                self.due.remove(&(earlier, Due::Drain(*conn)));
+            }
+            self.due.insert((at, Due::Drain(*conn)));
+        }
+        self.tick(now);
+    }
+}

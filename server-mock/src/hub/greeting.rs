@@ -1,0 +1,102 @@
+//! How a connection begins.
+
+use super::conn::{Conn, Extended};
+use super::rules::{encode, millis};
+use super::tokens::Validity;
+use super::user::User;
+use super::{ConnId, Due, Hub, Output};
+use rejoin::messages::{AuthExpiry, Hello, Limits, ReconnectHint};
+use rejoin::{Moment, Name, ServerMessage, Timestamp};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// The longest reconnect window that `hello` tells: what a client takes (protocol.md §2.2).
+const LONGEST_WINDOW: Duration = Duration::from_secs(600);
+
+impl Hub {
+    pub(super) fn connected(
+        &mut self,
+        now: Moment,
+        conn: ConnId,
+        user: Name,
+        extended: bool,
+        expires: Option<Timestamp>,
+    ) {
+        self.forget(now.monotonic, conn, false);
+        if self.draining {
+            // It was let in before the drain began.
+            self.outputs.push_back(Output::Close { conn, code: 1012, reason: "Service restart" });
+            return;
+        }
+        let open = self.users.get(&user).map_or(0, |state| state.connections);
+        if open >= self.config.sockets_per_user {
+            self.outputs.push_back(Output::Close { conn, code: 4011, reason: "Too many connections" });
+            return;
+        }
+        let state = self.users.entry(user.clone()).or_insert_with(|| User::new(&self.config, now.monotonic));
+        state.connections += 1;
+        let heartbeat = now.monotonic + self.config.heartbeat;
+        self.due.insert((heartbeat, Due::Heartbeat(conn)));
+        let extended = (extended && self.config.extended).then(Box::<Extended>::default);
+        let validity = Validity::new(now.monotonic, conn, expires, extended.is_some(), &mut self.due);
+        let speaks_extended = extended.is_some();
+        let state = Conn {
+            user: user.clone(),
+            rooms: BTreeSet::new(),
+            // Until the first ping there is nothing the peer has failed to answer.
+            heard: true,
+            heartbeat,
+            drain: None,
+            validity,
+            extended,
+        };
+        self.conns.insert(conn, state);
+        if speaks_extended {
+            let hello = self.hello(now, user, expires);
+            self.tell(conn, &hello);
+        }
+    }
+
+    fn hello(&self, now: Moment, user_id: Name, expires: Option<Timestamp>) -> ServerMessage {
+        let config = &self.config;
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a rate above 0, rounded to what a client may count on"
+        )]
+        let send_per_sec = self.rate().map_or(0, |rate| rate.max(1.0) as u64);
+        ServerMessage::Hello(Box::new(Hello {
+            v: 1,
+            user_id,
+            server_time: millis(now.wall),
+            heartbeat_ms: millis(config.heartbeat),
+            dedupe_window_ms: millis(config.dedupe_window),
+            limits: Limits {
+                frame_bytes: count(config.frame_bytes),
+                content_bytes: count(config.content_bytes),
+                rooms: count(config.rooms_per_conn),
+                in_flight: count(config.in_flight.clamp(1, 64)),
+                replay: count(config.replay),
+                send_per_sec,
+            },
+            reconnect: ReconnectHint { window_ms: millis(self.reconnect_window()) },
+            auth: expires.map(|end| AuthExpiry { expires_in_ms: millis(end.since(now.monotonic)) }),
+        }))
+    }
+
+    /// The time in which all present connections can come back at the rate this server is good for.
+    pub(super) fn reconnect_window(&self) -> Duration {
+        let connections = u32::try_from(self.conns.len()).unwrap_or(u32::MAX);
+        let window =
+            Duration::from_secs_f64(f64::from(connections) / f64::from(self.config.reconnect_rate.max(1)));
+        window.clamp(Duration::from_secs(1), LONGEST_WINDOW)
+    }
+
+    /// Sends a connection a frame of its own.
+    pub(super) fn tell(&mut self, conn: ConnId, message: &ServerMessage) {
+        if let Some(text) = encode(message) {
+            self.outputs.push_back(Output::Send { conn, text });
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Joining and leaving a room, and where a replay begins (protocol.md §2.2 and §2.4).
+
+use super::log::{Log, Standing};
+use super::replay::Replay;
+use super::room::Room;
+use super::rules::{Asked, is_stream, locate, room_name, told};
+use super::user::Verdict;
+use super::{Bug, ConnId, Hub};
+use rejoin::messages::{Code, Epoch, JoinReason, JoinRequest, Joined, Left};
+use rejoin::{Id, Name, ServerMessage, Timestamp};
+
+impl Hub {
+    pub(super) fn join(&mut self, now: Timestamp, conn: ConnId, name: Name, request: Option<JoinRequest>) {
+        let Some(state) = self.conns.get(&conn) else { return };
+        let reference: Asked = request.as_ref().map(|request| request.reference.clone());
+        let wanted = Some(name.clone());
+        let key = match locate(&state.user, name) {
+            // A personal stream has nothing for those who cannot read its frames.
+            Ok(key) if is_stream(&key) && request.is_none() => {
+                return self.mistake(now, conn, room_name(rejoin::RoomNameError::Reserved));
+            }
+            Ok(key) => key,
+            Err(error) => {
+                return self.turn_down(now, conn, reference, wanted, Code::BadRequest, room_name(error));
+            }
+        };
+        let again = state.rooms.contains(&key);
+        if again && request.is_none() {
+            return;
+        }
+        match self.users.get_mut(&state.user).map_or(Verdict::Fine, |user| user.join(now)) {
+            Verdict::Fine => {}
+            Verdict::Refuse if request.is_none() => return self.error(conn, "rate limited"),
+            Verdict::Refuse => {
+                return self.refuse(conn, reference, wanted, Code::RateLimited, "rate limited");
+            }
+            Verdict::Flooding => return self.close(now, conn, 4008, "Rate limited"),
+        }
+        if !again && state.rooms.len() >= self.config.rooms_per_conn {
+            let message = "too many rooms on this connection";
+            return self.turn_down(now, conn, reference, wanted, Code::TooManyRooms, message);
+        }
+        // Looked up before it is made, so that a refusal leaves no empty room behind.
+        if !again && self.rooms.get(&key).map_or(0, Room::connections) >= self.config.members_per_room {
+            return self.turn_down(now, conn, reference, wanted, Code::RoomFull, "the room is full");
+        }
+        if !self.open(now, &key) {
+            let message = "the server has as many rooms as it can keep";
+            return self.turn_down(now, conn, reference, wanted, Code::Overloaded, message);
+        }
+        let arrival = if again { None } else { self.enter(conn, &key) };
+        if let Some(request) = request {
+            self.answer_join(conn, &key, request);
+        }
+        if let Some(arrival) = arrival {
+            self.announce(&key, conn, arrival);
+        }
+        self.pump(conn);
+    }
+
+    /// Makes sure that the room has a log; `false` if there is no place for one more.
+    pub(super) fn open(&mut self, now: Timestamp, key: &Name) -> bool {
+        if self.store.room(key).is_some() {
+            self.store.touch(key, now);
+            return true;
+        }
+        let rooms = &self.rooms;
+        let place = self.store.has_place(now, &self.config, &|name| rooms.contains_key(name));
+        if place {
+            let epoch = self.new_epoch();
+            self.store.open(key.clone(), epoch, now);
+        }
+        place
+    }
+
+    fn new_epoch(&mut self) -> Epoch {
+        if self.has_bug(Bug::EpochKeptAfterLoss) {
+            return Id::numbered('e', 0, None);
+        }
+        Id::random(&mut self.rng)
+    }
+
+    fn answer_join(&mut self, conn: ConnId, key: &Name, request: JoinRequest) {
+        let Some(log) = self.store.room(key) else { return };
+        let (epoch, head) = (log.epoch().clone(), log.head());
+        let (start, reason) = self.start(key, log, &request);
+        // A personal stream cannot be paged, so it is replayed to its end.
+        let most = if is_stream(key) { u64::MAX } else { self.replay_limit() };
+        let replay = match reason {
+            None => log.from(start).take(usize::try_from(most).unwrap_or(usize::MAX)).count() as u64,
+            Some(_) => head.saturating_sub(start.saturating_sub(1)),
+        };
+        let until = start.saturating_sub(1) + replay;
+        let (members, member_count) = if is_stream(key) { (None, None) } else { self.who(key) };
+        let joined = ServerMessage::Joined(Box::new(Joined {
+            reference: request.reference,
+            room: told(key),
+            epoch,
+            seq: head,
+            replay,
+            recovered: reason.is_none(),
+            reason,
+            members,
+            member_count,
+        }));
+        self.tell(conn, &joined);
+        self.begin_replay(conn, Replay { room: key.clone(), next: start, until, resume: head + 1 });
+    }
+
+    /// The first message of the replay, and why it is not the one after `since`.
+    fn start(&self, key: &Name, log: &Log, request: &JoinRequest) -> (u64, Option<JoinReason>) {
+        let most = if is_stream(key) { u64::MAX } else { self.replay_limit() };
+        let last = request.history.unwrap_or(0).min(most).min(log.messages().len() as u64);
+        // Counted back from the head by entries, of which the log has exactly one for each number.
+        let fresh = log.head().saturating_sub(last) + 1;
+        let Some(since) = &request.since else { return (fresh, Some(JoinReason::Fresh)) };
+        if since.epoch != *log.epoch() {
+            return (fresh, Some(JoinReason::EpochChanged));
+        }
+        let next = since.seq.saturating_add(1);
+        match log.standing(since.seq, &since.id) {
+            Standing::Held if self.has_bug(Bug::SinceOffByOne) => (next + 1, None),
+            Standing::Held if self.has_bug(Bug::SinceInclusive) => (since.seq, None),
+            Standing::Held => (next, None),
+            Standing::Forked if self.has_bug(Bug::ForkUnchecked) => (next.min(log.head() + 1), None),
+            Standing::Forked => (fresh, Some(JoinReason::Forked)),
+            Standing::Trimmed if self.has_bug(Bug::TrimmedSaidRecovered) => (next, None),
+            Standing::Trimmed => (fresh, Some(JoinReason::Trimmed)),
+        }
+    }
+
+    pub(super) fn replay_limit(&self) -> u64 {
+        u64::try_from(self.config.replay).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn leave(&mut self, now: Timestamp, conn: ConnId, name: Name, reference: Asked) {
+        let Some(state) = self.conns.get_mut(&conn) else { return };
+        // Leaving a room one is not in, or that cannot be, is what one wanted: no error.
+        if let Ok(key) = locate(&state.user, name.clone())
+            && state.rooms.remove(&key)
+        {
+            if let Some(extended) = &mut state.extended {
+                extended.replays.end(&key);
+            }
+            self.remove_member(now, &key, conn, true);
+        }
+        if reference.is_some() {
+            self.tell(conn, &ServerMessage::Left(Left { reference, room: name, code: None }));
+        }
+    }
+
+    /// Takes a user out of a room.
+    pub(super) fn expel(&mut self, now: Timestamp, room: &Name, user: &Name) {
+        let members = self.rooms.get(room).into_iter().flat_map(Room::members);
+        let conns: Vec<ConnId> =
+            members.filter(|member| member.user == *user).map(|member| member.conn).collect();
+        for conn in conns {
+            let Some(state) = self.conns.get_mut(&conn) else { continue };
+            state.rooms.remove(room);
+            let extended = state.extended.as_mut().map(|extended| extended.replays.end(room)).is_some();
+            self.remove_member(now, room, conn, true);
+            if extended {
+                let left = Left { reference: None, room: room.clone(), code: Some(Code::Forbidden) };
+                self.tell(conn, &ServerMessage::Left(left));
+            }
+        }
+        // Somebody who was expected back is not any more.
+        self.departed(now, room, user);
+    }
+}

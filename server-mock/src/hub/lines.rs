@@ -1,0 +1,143 @@
+//! Lines: what makes a send that is made again the same send (protocol.md §2.3).
+
+use rejoin::messages::Code;
+use rejoin::{Id, Name, Timestamp};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// Answers remembered per line; a client has at most as many sends in flight.
+const ANSWERS: usize = 64;
+
+/// A line within its room: whose it is, and its producer. `None` are the posts of the admin listener, so that no
+/// user's producer can be mistaken for one of their keys.
+pub(super) type LineKey = (Option<Name>, Id);
+
+/// What a send was answered. Only what consumes its number is remembered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    Ack { id: Id, seq: u64 },
+    Nack(Code),
+}
+
+/// One line.
+#[derive(Debug, Clone)]
+struct Line {
+    /// The number of its last consumed send.
+    last: u64,
+    /// The answers to the last sends, that to `last` at the end.
+    answers: VecDeque<Answer>,
+    touched: Timestamp,
+}
+
+/// What is known about a send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Known {
+    /// Its line is not known.
+    NoLine,
+    /// It is the next one of its line.
+    Next,
+    /// It was decided before.
+    Answered(Answer),
+    /// It was decided so long ago that the answer is not remembered.
+    Forgotten,
+    /// The line goes on with an earlier number.
+    Gap {
+        /// That number.
+        expected: u64,
+    },
+}
+
+/// The lines of one room.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Lines(BTreeMap<LineKey, Line>);
+
+impl Lines {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Looks a send up. A line that nobody used for `window` is not known any more.
+    pub(super) fn look(&self, key: &LineKey, pseq: u64, now: Timestamp, window: Duration) -> Known {
+        let Some(line) = self.0.get(key).filter(|line| now.since(line.touched) < window) else {
+            return Known::NoLine;
+        };
+        if pseq > line.last {
+            return if pseq - 1 == line.last { Known::Next } else { Known::Gap { expected: line.last + 1 } };
+        }
+        let back = usize::try_from(line.last - pseq).unwrap_or(usize::MAX);
+        let place = line.answers.len().checked_sub(1).and_then(|newest| newest.checked_sub(back));
+        place
+            .and_then(|place| line.answers.get(place))
+            .map_or(Known::Forgotten, |answer| Known::Answered(answer.clone()))
+    }
+
+    /// Another answer that the line of `key` was given.
+    pub(super) fn another(&self, key: &LineKey) -> Option<Answer> {
+        self.0.get(key)?.answers.front().cloned()
+    }
+
+    pub(super) fn contains(&self, key: &LineKey) -> bool {
+        self.0.contains_key(key)
+    }
+
+    /// Remembers the answer to `pseq`, and that the line is in use. Makes the line if it is an acknowledgement; a
+    /// refusal makes none.
+    pub(super) fn answered(&mut self, key: LineKey, pseq: u64, answer: Answer, now: Timestamp) {
+        if let Answer::Nack(_) = answer
+            && !self.0.contains_key(&key)
+        {
+            return;
+        }
+        let line =
+            self.0.entry(key).or_insert_with(|| Line { last: 0, answers: VecDeque::new(), touched: now });
+        if pseq != line.last + 1 {
+            line.answers.clear();
+        }
+        line.last = pseq;
+        line.touched = now;
+        line.answers.push_back(answer);
+        if line.answers.len() > ANSWERS {
+            line.answers.pop_front();
+        }
+    }
+
+    /// The line is in use.
+    pub(super) fn touch(&mut self, key: &LineKey, now: Timestamp) {
+        if let Some(line) = self.0.get_mut(key) {
+            line.touched = now;
+        }
+    }
+
+    /// Forgets those that nobody used for `window`, and says whose they were.
+    pub(super) fn expire(&mut self, now: Timestamp, window: Duration, mut gone: impl FnMut(Option<&Name>)) {
+        self.0.retain(|(user, _), line| {
+            let keep = now.since(line.touched) < window;
+            if !keep {
+                gone(user.as_ref());
+            }
+            keep
+        });
+    }
+
+    /// Forgets all, and says whose they were.
+    pub(super) fn clear(&mut self, mut gone: impl FnMut(Option<&Name>)) {
+        for (user, _) in std::mem::take(&mut self.0).into_keys() {
+            gone(user.as_ref());
+        }
+    }
+
+    /// Forgets the acknowledgements of messages beyond `head`, and what came after them.
+    pub(super) fn lose_after(&mut self, head: u64, mut gone: impl FnMut(Option<&Name>)) {
+        self.0.retain(|(user, _), line| {
+            let lost = |answer: &Answer| matches!(answer, Answer::Ack { seq, .. } if *seq > head);
+            while line.answers.back().is_some_and(lost) {
+                line.answers.pop_back();
+                line.last = line.last.saturating_sub(1);
+            }
+            if line.last == 0 {
+                gone(user.as_ref());
+            }
+            line.last > 0
+        });
+    }
+}

@@ -1,0 +1,176 @@
+//! A room's log: what was said, in order, numbered, under an epoch.
+
+use rejoin::messages::{Epoch, Notification, Origin, Stamp};
+use rejoin::{Id, Message, Name, ServerMessage};
+use std::collections::VecDeque;
+
+/// What an entry costs beside its texts.
+const ENTRY: usize = size_of::<Logged>();
+
+/// One entry of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Logged {
+    /// Unique in the server.
+    pub id: Id,
+    /// The entry's number in its epoch, from 1.
+    pub seq: u64,
+    /// Who said it; in a personal stream, whose stream it is.
+    pub user: Name,
+    /// What was said; empty for a notification.
+    pub content: String,
+    /// JSON text.
+    pub data: Option<String>,
+    /// UTC, as the wire writes it.
+    pub timestamp: String,
+    /// Which send it was, if it came as a numbered one.
+    pub origin: Option<Box<Origin>>,
+    /// What kind of notification it is; `None` for a message.
+    pub kind: Option<Name>,
+}
+
+impl Logged {
+    /// What it costs to keep.
+    pub(super) fn bytes(&self) -> usize {
+        ENTRY + self.content.len() + self.data.as_ref().map_or(0, String::len) + self.timestamp.len()
+    }
+
+    /// The frame for extended connections; `own` are those of the user who said it.
+    pub(super) fn frame(&self, room: &Name, epoch: &Epoch, replay: bool, own: bool) -> ServerMessage {
+        match &self.kind {
+            None => ServerMessage::Message(self.message(room, epoch, replay, own)),
+            Some(kind) => ServerMessage::Notification(Box::new(Notification {
+                stamp: self.stamp(epoch, replay, false),
+                kind: kind.clone(),
+                data: self.data.clone(),
+            })),
+        }
+    }
+
+    /// The message for extended connections; `own` are those of the user who said it.
+    pub(super) fn message(&self, room: &Name, epoch: &Epoch, replay: bool, own: bool) -> Message {
+        let stamp = Some(self.stamp(epoch, replay, own));
+        Message { data: self.data.clone(), stamp, ..self.plain(room) }
+    }
+
+    /// The message as a plain connection gets it.
+    pub(super) fn plain(&self, room: &Name) -> Message {
+        Message::plain(room.clone(), self.user.clone(), self.content.clone(), self.timestamp.clone())
+    }
+
+    fn stamp(&self, epoch: &Epoch, replay: bool, own: bool) -> Stamp {
+        let origin = if own { self.origin.clone() } else { None };
+        Stamp { id: self.id.clone(), epoch: epoch.clone(), seq: self.seq, replay, origin }
+    }
+}
+
+/// What was said in a room, as far back as it is kept.
+#[derive(Debug, Clone)]
+pub struct Log {
+    epoch: Epoch,
+    /// In ascending order of `seq`.
+    entries: VecDeque<Logged>,
+    head: u64,
+    /// The last one that is not kept any more: its number, and its id if there was one. By the id a position right
+    /// before the first kept message can still be told from one of a forked log.
+    gone: (u64, Option<Id>),
+    bytes: usize,
+}
+
+/// Whether a position can be gone on from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Everything after it is kept.
+    Held,
+    /// Something after it is not.
+    Trimmed,
+    /// There is another message at that position, or none yet.
+    Forked,
+}
+
+impl Log {
+    pub(super) fn new(epoch: Epoch) -> Self {
+        Self { epoch, entries: VecDeque::new(), head: 0, gone: (0, None), bytes: 0 }
+    }
+
+    /// The life of the log. It changes whenever entries may have been lost.
+    pub fn epoch(&self) -> &Epoch {
+        &self.epoch
+    }
+
+    /// The number of the newest entry; 0 when there has been none.
+    pub fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// What is kept, the oldest first.
+    pub fn messages(&self) -> impl DoubleEndedIterator<Item = &Logged> + ExactSizeIterator {
+        self.entries.iter()
+    }
+
+    /// What is kept of the entries from `seq` on.
+    pub(super) fn from(&self, seq: u64) -> impl Iterator<Item = &Logged> {
+        self.entries.range(self.entries.partition_point(|entry| entry.seq < seq)..)
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether everything after `seq` is kept.
+    pub(super) fn reaches(&self, seq: u64) -> bool {
+        (self.gone.0..=self.head).contains(&seq)
+    }
+
+    /// What can be done for somebody who has everything up to the message `id` at `seq`.
+    pub(super) fn standing(&self, seq: u64, id: &Id) -> Standing {
+        if seq > self.head {
+            return Standing::Forked;
+        }
+        if seq < self.gone.0 {
+            return Standing::Trimmed;
+        }
+        let known = if seq == self.gone.0 {
+            self.gone.1.as_ref()
+        } else {
+            self.from(seq).next().filter(|entry| entry.seq == seq).map(|entry| &entry.id)
+        };
+        // Before the first message there is none whose id could differ.
+        if known == Some(id) || seq == 0 { Standing::Held } else { Standing::Forked }
+    }
+
+    /// Appends an entry under the next number.
+    pub(super) fn append(&mut self, mut entry: Logged) {
+        self.head += 1;
+        entry.seq = self.head;
+        self.bytes += entry.bytes();
+        self.entries.push_back(entry);
+    }
+
+    /// Leaves a number out.
+    pub(super) fn skip(&mut self) {
+        self.head += 1;
+    }
+
+    pub(super) fn newest(&self) -> Option<&Logged> {
+        self.entries.back()
+    }
+
+    /// Forgets the oldest entries beyond `keep` entries or `bytes`; the newest one stays if `keep` is at least 1.
+    pub(super) fn trim(&mut self, keep: usize, bytes: usize) {
+        while self.entries.len() > keep || (self.bytes > bytes && self.entries.len() > 1) {
+            let Some(entry) = self.entries.pop_front() else { break };
+            self.bytes -= entry.bytes();
+            self.gone = (entry.seq, Some(entry.id));
+        }
+    }
+
+    /// Loses the newest entries, as if they had never been.
+    pub(super) fn lose_suffix(&mut self, count: usize) {
+        for _ in 0..count {
+            let Some(entry) = self.entries.pop_back() else { break };
+            self.bytes -= entry.bytes();
+        }
+        self.head = self.entries.back().map_or(self.gone.0, |entry| entry.seq);
+    }
+}

@@ -1,0 +1,103 @@
+//! Who is in a room, counted per user, and who is told of it.
+//!
+//! Plain connections are told by the plain contract: whenever a user's connections go from none to one, and never of
+//! a departure. Extended ones see somebody whose connection was lost stay for a grace, so that a reconnect does not
+//! flicker.
+
+use super::room::{Arrival, Room};
+use super::rules::{Asked, encode, is_stream, locate, room_name};
+use super::{Bug, ConnId, Due, Hub, Output};
+use rejoin::messages::{Code, Presence};
+use rejoin::{Name, ServerMessage, Timestamp};
+
+impl Hub {
+    /// Makes a connection a member.
+    pub(super) fn enter(&mut self, conn: ConnId, key: &Name) -> Option<Arrival> {
+        let state = self.conns.get_mut(&conn)?;
+        state.rooms.insert(key.clone());
+        let room = self.rooms.entry(key.clone()).or_default();
+        let arrival = room.add(conn, &state.user, state.extended.is_some());
+        if let Arrival::Back(until) = arrival {
+            self.due.remove(&(until, Due::Gone(key.clone(), state.user.clone())));
+        }
+        Some(arrival)
+    }
+
+    /// Tells the others who came.
+    pub(super) fn announce(&mut self, key: &Name, conn: ConnId, arrival: Arrival) {
+        let Some(state) = self.conns.get(&conn) else { return };
+        let Some(room) = self.rooms.get(key) else { return };
+        if arrival == Arrival::Another || room.connections() == 1 {
+            return;
+        }
+        let joined = ServerMessage::UserJoined { room: key.clone(), user: state.user.clone() };
+        let Some(text) = encode(&joined) else { return };
+        let others = room.members().filter(|member| member.user != state.user);
+        let told = others.filter(|member| arrival == Arrival::New || !member.extended);
+        self.outputs.extend(told.map(|member| Output::Send { conn: member.conn, text: text.clone() }));
+    }
+
+    /// Ends a connection's membership. The others are told at once if it was said, after the grace otherwise.
+    pub(super) fn remove_member(&mut self, now: Timestamp, key: &Name, conn: ConnId, said: bool) {
+        let Some(room) = self.rooms.get_mut(key) else { return };
+        let until = now + self.config.presence_grace;
+        let Some(user) = room.remove(conn, until) else { return };
+        if room.connections() == 0 {
+            self.store.touch(key, now);
+        }
+        if said || is_stream(key) || self.has_bug(Bug::UserLeftWithoutGrace) {
+            self.departed(now, key, &user);
+        } else {
+            self.due.insert((until, Due::Gone(key.clone(), user)));
+        }
+    }
+
+    /// Nobody expects the user back: the others are told.
+    pub(super) fn departed(&mut self, now: Timestamp, key: &Name, user: &Name) {
+        if self.has_bug(Bug::MemberNeverLeaves) {
+            return;
+        }
+        let Some(room) = self.rooms.get_mut(key) else { return };
+        if !room.lapse(user) {
+            return;
+        }
+        if room.is_deserted() {
+            self.rooms.remove(key);
+            self.store.touch(key, now);
+            return;
+        }
+        let left = ServerMessage::UserLeft { room: key.clone(), user: user.clone() };
+        let Some(text) = encode(&left) else { return };
+        let told = room.members().filter(|member| member.extended);
+        self.outputs.extend(told.map(|member| Output::Send { conn: member.conn, text: text.clone() }));
+    }
+
+    /// A list of the users in a room, or only their number if they are many.
+    pub(super) fn who(&self, key: &Name) -> (Option<Vec<Name>>, Option<u64>) {
+        let users = self.rooms.get(key).map(Room::users);
+        let count = users.as_ref().map_or(0, ExactSizeIterator::len);
+        if count > self.config.members_listed {
+            (None, Some(count as u64))
+        } else {
+            (Some(users.into_iter().flatten().cloned().collect()), None)
+        }
+    }
+
+    pub(super) fn presence(&mut self, now: Timestamp, conn: ConnId, name: Name) {
+        let Some(state) = self.conns.get(&conn) else { return };
+        let key = match locate(&state.user, name.clone()) {
+            Ok(key) if !is_stream(&key) => key,
+            Ok(_) => return self.mistake(now, conn, room_name(rejoin::RoomNameError::Reserved)),
+            Err(error) => return self.mistake(now, conn, room_name(error)),
+        };
+        if !state.rooms.contains(&key) {
+            if !self.bears(now, conn) {
+                return self.close(now, conn, 4008, "Rate limited");
+            }
+            let reference: Asked = None;
+            return self.refuse(conn, reference, Some(name), Code::NotJoined, "join the room first");
+        }
+        let (members, member_count) = self.who(&key);
+        self.tell(conn, &ServerMessage::Presence(Presence { room: key, members, member_count }));
+    }
+}

@@ -1,0 +1,159 @@
+//! From a decision to the log, and from the log to the members.
+
+use super::lines::{Answer, Known};
+use super::log::Logged;
+use super::rules::{encode, stream_of, told};
+use super::utc::utc;
+use super::{Bug, Hub, Output, Text};
+use rejoin::messages::json::is_json;
+use rejoin::messages::{Code, Epoch};
+use rejoin::{Id, Moment, Name, ServerMessage, check_room_name};
+
+/// Most bytes of a notification's or a signal's kind.
+pub(super) const KIND_BYTES: usize = 64;
+
+/// The same entry for three kinds of connections, each encoded once and only if there is one.
+struct Copies<'a> {
+    room: Name,
+    epoch: &'a Epoch,
+    entry: &'a Logged,
+    plain: Option<Text>,
+    extended: Option<Text>,
+    own: Option<Text>,
+}
+
+impl Copies<'_> {
+    fn plain(&mut self) -> Option<Text> {
+        if self.plain.is_none() {
+            self.plain = encode(&ServerMessage::Message(self.entry.plain(&self.room)));
+        }
+        self.plain.clone()
+    }
+
+    fn extended(&mut self, own: bool) -> Option<Text> {
+        let copy = if own { &mut self.own } else { &mut self.extended };
+        if copy.is_none() {
+            *copy = encode(&self.entry.frame(&self.room, self.epoch, false, own));
+        }
+        copy.clone()
+    }
+}
+
+impl Hub {
+    /// Appends an entry to a room's log and gives its number.
+    pub(super) fn append(&mut self, now: Moment, room: &Name, entry: Logged) -> u64 {
+        if self.has_bug(Bug::SeqSkipped) && self.rng.u8(..) < 32 {
+            self.store.skip(room);
+        }
+        let rooms = &self.rooms;
+        self.store.append(room, entry, now.monotonic, &self.config, &|name| rooms.contains_key(name));
+        self.store.room(room).map_or(0, super::Log::head)
+    }
+
+    /// Sends the newest entry of a room's log to the members.
+    pub(super) fn deliver(&mut self, key: &Name) {
+        let leaky = self.has_bug(Bug::OriginToEverybody);
+        let blunt = self.has_bug(Bug::ExtendedFramesToPlain);
+        let (Some(room), Some(log)) = (self.rooms.get(key), self.store.room(key)) else { return };
+        let Some(entry) = log.newest() else { return };
+        let mut copies =
+            Copies { room: told(key), epoch: log.epoch(), entry, plain: None, extended: None, own: None };
+        for member in room.members() {
+            if member.replaying {
+                // It comes out of the log when its turn is.
+                let state = self.conns.get_mut(&member.conn).and_then(|state| state.extended.as_mut());
+                if let Some(extended) = state {
+                    extended.replays.rewind(key, entry.seq);
+                }
+                continue;
+            }
+            let copy = if member.extended || blunt {
+                copies.extended(entry.origin.is_some() && (member.user == entry.user || leaky))
+            } else {
+                copies.plain()
+            };
+            self.outputs.extend(copy.map(|text| Output::Send { conn: member.conn, text }));
+        }
+    }
+
+    pub(super) fn post(
+        &mut self,
+        now: Moment,
+        room: &Name,
+        user: Name,
+        content: String,
+        data: Option<String>,
+        key: Option<Id>,
+    ) {
+        let refused = if check_room_name(room).is_err() || data.as_ref().is_some_and(|data| !is_json(data)) {
+            Some(Code::BadRequest)
+        } else if content.len() + data.as_ref().map_or(0, String::len) > self.config.content_bytes {
+            Some(Code::TooLarge)
+        } else {
+            None
+        };
+        if let Some(code) = refused {
+            return self.outputs.push_back(Output::NotLogged { code });
+        }
+        // A post is the first and only send of a line that nobody else can name.
+        let line = key.map(|key| (None, key));
+        if let Some(line) = &line {
+            let known = self.store.look(room, line, 1, now.monotonic, self.config.dedupe_window);
+            if let Some(Known::Answered(Answer::Ack { id, seq })) = known {
+                return self.outputs.push_back(Output::Logged { id, seq, dup: true });
+            }
+        }
+        let place = line.as_ref().is_none_or(|line| self.store.has_line_place(room, line, &self.config));
+        if !place || !self.open(now.monotonic, room) {
+            return self.outputs.push_back(Output::NotLogged { code: Code::Overloaded });
+        }
+        let id = Id::random(&mut self.rng);
+        let entry = Logged {
+            id: id.clone(),
+            seq: 0,
+            user,
+            content,
+            data,
+            timestamp: utc(now.wall),
+            origin: None,
+            kind: None,
+        };
+        let seq = self.append(now, room, entry);
+        if let Some(line) = line {
+            self.store.answered(room, line, 1, Answer::Ack { id: id.clone(), seq }, now.monotonic);
+        }
+        self.outputs.push_back(Output::Logged { id, seq, dup: false });
+        self.deliver(room);
+    }
+
+    pub(super) fn notify(&mut self, now: Moment, user: Name, kind: Name, data: Option<String>) {
+        let stream = stream_of(&user);
+        let fits = kind.len() <= KIND_BYTES && !kind.is_empty();
+        let refused = if !fits || data.as_ref().is_some_and(|data| !is_json(data)) {
+            Some(Code::BadRequest)
+        } else if data.as_ref().is_some_and(|data| data.len() > self.config.content_bytes) {
+            Some(Code::TooLarge)
+        } else if !self.open(now.monotonic, &stream) {
+            Some(Code::Overloaded)
+        } else {
+            None
+        };
+        if let Some(code) = refused {
+            return self.outputs.push_back(Output::NotLogged { code });
+        }
+        let id = Id::random(&mut self.rng);
+        let entry = Logged {
+            id: id.clone(),
+            seq: 0,
+            user,
+            content: String::new(),
+            data,
+            timestamp: utc(now.wall),
+            origin: None,
+            kind: Some(kind),
+        };
+        let seq = self.append(now, &stream, entry);
+        self.outputs.push_back(Output::Logged { id, seq, dup: false });
+        self.deliver(&stream);
+    }
+}

@@ -1,0 +1,136 @@
+//! Replays: a room's past on its way to one connection, read from the log as the connection takes it.
+//!
+//! Nothing is copied beforehand, so a thousand replays cost no more memory than their cursors. While one is under
+//! way, what is said in its room is not sent to the connection but comes out of the log in its turn; when the cursor
+//! has reached the head, the connection hears live again.
+
+use super::log::{Log, Logged};
+use super::rules::{encode, told};
+use super::{Bug, ConnId, Hub, Output};
+use rejoin::Name;
+use std::collections::VecDeque;
+
+/// Bytes of a replay that are sent before the connection's queue has to be empty again, but for the last message.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// A cursor.
+#[derive(Debug, Clone)]
+pub(super) struct Replay {
+    /// By its name in the hub.
+    pub(super) room: Name,
+    /// The next number to be read.
+    pub(super) next: u64,
+    /// The last one of the replay.
+    pub(super) until: u64,
+    /// The first one said after the join. Between the two lies what the client fetches itself.
+    pub(super) resume: u64,
+}
+
+impl Replay {
+    /// The next entry; `None` when the cursor has reached the head.
+    fn read<'a>(&mut self, log: &'a Log) -> Option<&'a Logged> {
+        let mut entry = log.from(self.next).next()?;
+        if (self.until + 1..self.resume).contains(&entry.seq) {
+            entry = log.from(self.resume).next()?;
+        }
+        self.next = entry.seq + 1;
+        Some(entry)
+    }
+}
+
+/// The cursors of one connection, which take turns.
+#[derive(Debug, Default)]
+pub(super) struct Replays {
+    cursors: VecDeque<Replay>,
+    /// Sent since the connection's queue was last known to be empty.
+    sent: usize,
+    sent_bytes: usize,
+    /// An [`Output::WhenDrained`] is unanswered.
+    asked: bool,
+}
+
+impl Replays {
+    /// Ends the replay of a room that is not wanted any more.
+    pub(super) fn end(&mut self, room: &Name) {
+        self.cursors.retain(|cursor| cursor.room != *room);
+    }
+
+    /// The log was shortened and goes on at `seq`, which the cursor may have passed.
+    pub(super) fn rewind(&mut self, room: &Name, seq: u64) {
+        for cursor in self.cursors.iter_mut().filter(|cursor| cursor.room == *room) {
+            cursor.next = cursor.next.min(seq);
+        }
+    }
+}
+
+impl Hub {
+    /// Puts a cursor into a room; one that was there ends.
+    pub(super) fn begin_replay(&mut self, conn: ConnId, replay: Replay) {
+        let overtaken = self.has_bug(Bug::ReplayAfterLive);
+        let Some(extended) = self.conns.get_mut(&conn).and_then(|state| state.extended.as_mut()) else {
+            return;
+        };
+        extended.replays.end(&replay.room);
+        if let Some(member) = self.rooms.get_mut(&replay.room).and_then(|room| room.member_mut(conn)) {
+            member.replaying = !overtaken;
+        }
+        extended.replays.cursors.push_back(replay);
+        if overtaken && !extended.replays.asked {
+            (extended.replays.asked, extended.replays.sent) = (true, usize::MAX);
+            self.outputs.push_back(Output::WhenDrained { conn });
+        }
+    }
+
+    pub(super) fn drained(&mut self, conn: ConnId) {
+        let Some(extended) = self.conns.get_mut(&conn).and_then(|state| state.extended.as_mut()) else {
+            return;
+        };
+        let replays = &mut extended.replays;
+        (replays.sent, replays.sent_bytes, replays.asked) = (0, 0, false);
+        self.pump(conn);
+    }
+
+    /// Sends as much of the replays as the connection's queue has room for.
+    pub(super) fn pump(&mut self, conn: ConnId) {
+        let deaf = self.has_bug(Bug::LiveDuringReplayLost) || self.has_bug(Bug::ReplayAfterLive);
+        let backwards = self.has_bug(Bug::WrongOrderInReplay);
+        let Some(state) = self.conns.get_mut(&conn) else { return };
+        let Some(extended) = &mut state.extended else { return };
+        let replays = &mut extended.replays;
+        let mut chunk = Vec::new();
+        while let Some(cursor) = replays.cursors.front_mut() {
+            if replays.sent >= self.config.replay_chunk.max(1) || replays.sent_bytes >= CHUNK_BYTES {
+                break;
+            }
+            let over = deaf && cursor.next > cursor.until;
+            let log = self.store.room(&cursor.room).filter(|_| !over);
+            if let Some((log, entry)) = log.and_then(|log| cursor.read(log).map(|entry| (log, entry))) {
+                let replay = entry.seq <= cursor.until;
+                let own = entry.user == state.user;
+                if let Some(text) = encode(&entry.frame(&told(&cursor.room), log.epoch(), replay, own)) {
+                    replays.sent += 1;
+                    replays.sent_bytes += text.len();
+                    chunk.push(Output::Send { conn, text });
+                }
+            } else {
+                if let Some(member) = self.rooms.get_mut(&cursor.room).and_then(|room| room.member_mut(conn))
+                {
+                    member.replaying = false;
+                }
+                replays.cursors.pop_front();
+            }
+        }
+        if replays.cursors.len() > 1 {
+            replays.cursors.rotate_left(1);
+        }
+        if backwards {
+            chunk.reverse();
+        }
+        let ask = !chunk.is_empty() && !replays.asked;
+        replays.asked |= ask;
+        self.outputs.extend(chunk);
+        if ask {
+            self.outputs.push_back(Output::WhenDrained { conn });
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Signals: what is worth something only now, typing for instance (protocol.md §2.2).
+
+use super::publishing::KIND_BYTES;
+use super::rules::encode;
+use super::user::Verdict;
+use super::{ConnId, Hub, Output};
+use rejoin::messages::Signal;
+use rejoin::{Name, ServerMessage, Timestamp};
+
+impl Hub {
+    /// Offers a signal to the other users' extended connections in a room. One that comes too fast, or from
+    /// somebody who is not there (any more), is dropped like one that finds a queue full: it has no answer.
+    pub(super) fn signal(
+        &mut self,
+        now: Timestamp,
+        conn: ConnId,
+        name: Name,
+        kind: Name,
+        data: Option<String>,
+    ) {
+        let Some(state) = self.conns.get(&conn) else { return };
+        if kind.is_empty() || kind.len() > KIND_BYTES {
+            return self.mistake(now, conn, "a signal's kind has 1-64 bytes");
+        }
+        if data.as_ref().is_some_and(|data| data.len() > self.config.content_bytes) {
+            return self.mistake(now, conn, "data is too long");
+        }
+        match self.users.get_mut(&state.user).map_or(Verdict::Fine, |user| user.signal(now)) {
+            Verdict::Fine => {}
+            Verdict::Refuse => return,
+            Verdict::Flooding => return self.close(now, conn, 4008, "Rate limited"),
+        }
+        let Some(room) = self.rooms.get(&name).filter(|room| room.contains(conn)) else { return };
+        let signal = Signal { room: name, user: state.user.clone(), kind, data };
+        let Some(text) = encode(&ServerMessage::Signal(Box::new(signal))) else { return };
+        let others = room.members().filter(|member| {
+            // Whoever still catches up has no use for what is true only now.
+            member.extended && !member.replaying && member.user != state.user
+        });
+        self.outputs.extend(others.map(|member| Output::Offer { conn: member.conn, text: text.clone() }));
+    }
+}

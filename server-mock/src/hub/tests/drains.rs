@@ -1,0 +1,36 @@
+//! How a server says that it is going.
+
+use super::*;
+
+#[test]
+fn extended_connections_are_asked_to_move_and_plain_ones_closed_one_after_another() {
+    let mut world = World::new(|_| {});
+    world.connect(ADA, "ada");
+    world.extend(BOB, "bob");
+    world.connect(CYD, "cyd");
+    let outputs = world.handle(Input::Drain { window: Duration::from_secs(8) });
+    let going = sent(BOB, r#"{"type":"going_away","windowMs":8000}"#);
+    assert_eq!(outputs, [going, closed(ADA, 1012, "Service restart").remove(0)]);
+    assert_eq!((world.next_tick(), world.ms), (closed(CYD, 1012, "Service restart"), 4_000));
+    // Until the window ends it is served as ever.
+    assert_eq!(world.ask(BOB, &json!({"type": "ping", "t": 5}))[0].1, json!({"type": "pong", "t": 5}));
+    assert_eq!((world.next_tick(), world.ms), (closed(BOB, 1012, "Service restart"), 8_000));
+    assert_eq!(world.extend(BOB, "bob"), closed(BOB, 1012, "Service restart"));
+}
+
+#[test]
+fn one_that_has_moved_is_not_closed() {
+    let mut world = World::new(|_| {});
+    world.extend(BOB, "bob");
+    world.handle(Input::Drain { window: Duration::from_secs(8) });
+    world.handle(Input::Disconnected { conn: BOB, clean: true });
+    assert_eq!((world.hub.connections(), world.hub.next_deadline()), (0, None));
+}
+
+#[test]
+fn without_a_window_there_is_nothing_to_ask_for() {
+    let mut world = World::new(|_| {});
+    world.extend(BOB, "bob");
+    let outputs = world.handle(Input::Drain { window: Duration::ZERO });
+    assert_eq!(outputs, closed(BOB, 1012, "Service restart"));
+}

@@ -1,0 +1,162 @@
+//! What outlives a hub, and what is forgotten when.
+
+use super::*;
+use rejoin::Id;
+
+fn lobby(change: impl FnOnce(&mut HubConfig)) -> World {
+    let mut world = World::new(change);
+    world.extend(ADA, "ada");
+    world.enter(ADA, "lobby");
+    world
+}
+
+impl World {
+    /// The process ends and another one goes on with its store.
+    fn restart(&mut self, seed: u64) {
+        let config = self.hub.config.clone();
+        let store = std::mem::replace(&mut self.hub, Hub::new(config.clone(), 0)).into_store();
+        self.hub = Hub::with_store(config, seed, store);
+    }
+}
+
+#[test]
+fn a_hub_goes_on_with_the_store_of_the_one_before() {
+    let mut world = lobby(|_| {});
+    world.number(ADA, "p", 1, "one");
+    let since = world.position("lobby");
+    world.number(ADA, "p", 2, "two");
+    world.restart(2);
+    world.extend(ADA, "ada");
+    let frames = world.rejoin(ADA, "lobby", &since);
+    assert_eq!((&frames[0]["recovered"], contents(&frames)), (&json!(true), vec!["two"]));
+    assert_eq!(world.number(ADA, "p", 2, "two")["dup"], true);
+    assert_eq!(world.number(ADA, "p", 3, "three")["seq"], 3);
+}
+
+#[test]
+fn a_hub_without_the_store_begins_another_epoch() {
+    let mut world = lobby(|_| {});
+    world.number(ADA, "p", 1, "one");
+    let (since, epoch) = (world.position("lobby"), world.epoch("lobby"));
+    world.hub = Hub::new(HubConfig::default(), 2);
+    world.extend(ADA, "ada");
+    let frames = world.rejoin(ADA, "lobby", &since);
+    assert_eq!(frames[0]["reason"], "epoch_changed");
+    assert_ne!(world.epoch("lobby"), epoch);
+    assert_eq!(world.number_in(ADA, &epoch, "p", 1, "one")["code"], "unknown_producer");
+}
+
+#[test]
+fn the_same_seed_and_inputs_give_the_same_outputs() {
+    let run = || {
+        let mut world = lobby(|_| {});
+        let ack = world.number(ADA, "p", 1, "one");
+        (ack, world.position("lobby"))
+    };
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn a_lost_suffix_takes_its_answers_with_it_and_a_position_in_it_is_forked() {
+    let mut world = lobby(|_| {});
+    for pseq in 1..=3 {
+        world.number(ADA, "p", pseq, &pseq.to_string());
+    }
+    let since = world.position("lobby");
+    world.hub.store_mut().lose_suffix("lobby", 2);
+    assert_eq!(world.logged("lobby"), ["1"]);
+    assert_eq!(world.number(ADA, "p", 1, "1")["dup"], true);
+    let again = world.number(ADA, "p", 2, "2");
+    assert_eq!((again.get("dup"), &again["seq"]), (None, &json!(2)));
+    world.number(ADA, "p", 3, "3");
+    assert_eq!(world.rejoin(ADA, "lobby", &since)[0]["reason"], "forked");
+}
+
+#[test]
+fn a_lost_suffix_that_was_a_whole_line_takes_the_line() {
+    let mut world = lobby(|_| {});
+    world.number(ADA, "p", 1, "1");
+    world.hub.store_mut().lose_suffix("lobby", 9);
+    assert_eq!((world.hub.store().lines_held(), world.hub.store().bytes_held()), (0, 0));
+    assert_eq!(world.number(ADA, "p", 1, "1")["seq"], 1);
+}
+
+#[test]
+fn a_new_epoch_has_nothing_of_the_old_one() {
+    let mut world = lobby(|_| {});
+    world.number(ADA, "p", 1, "1");
+    world.hub.store_mut().begin_epoch("lobby", Id::new("next").unwrap());
+    assert_eq!(world.number_in(ADA, "next", "p", 2, "2")["code"], "unknown_producer");
+    let ack = world.number_in(ADA, "next", "p", 1, "again");
+    assert_eq!((&ack["epoch"], &ack["seq"]), (&json!("next"), &json!(1)));
+}
+
+#[test]
+fn an_empty_room_keeps_log_epoch_and_lines_until_it_has_been_silent_for_long() {
+    let mut world = lobby(|config| config.retention = Duration::from_secs(3_600));
+    world.number(ADA, "p", 1, "1");
+    let epoch = world.epoch("lobby");
+    world.hang_up(ADA);
+    let mut lines_until = 0;
+    while world.hub.store().room("lobby").is_some() {
+        assert_eq!(world.epoch("lobby"), epoch);
+        lines_until = if world.hub.store().lines_held() > 0 { world.ms } else { lines_until };
+        world.tick();
+    }
+    // A sweep each minute; the last thing that happened is the end of Ada's grace, after 15 s.
+    assert_eq!((lines_until, world.ms), (540_000, 3_660_000));
+}
+
+#[test]
+fn a_room_with_somebody_in_it_is_never_forgotten() {
+    let mut world = lobby(|config| config.retention = Duration::ZERO);
+    for _ in 0..50 {
+        world.tick();
+        world.handle(Input::Heard { conn: ADA });
+    }
+    assert!(world.hub.store().room("lobby").is_some() && world.ms > 600_000);
+}
+
+#[test]
+fn the_oldest_messages_go_when_there_are_too_many_or_they_are_too_large() {
+    let mut world = lobby(|config| config.history = 2);
+    for pseq in 1..=3 {
+        world.number(ADA, "p", pseq, &pseq.to_string());
+    }
+    assert_eq!(world.logged("lobby"), ["2", "3"]);
+    let mut world = lobby(|config| config.history_bytes = 1);
+    for pseq in 1..=3 {
+        world.number(ADA, "p", pseq, &pseq.to_string());
+    }
+    assert_eq!(world.logged("lobby"), ["3"]);
+}
+
+#[test]
+fn a_server_with_as_many_rooms_as_it_can_keep_forgets_silent_ones_and_never_one_that_may_be_needed() {
+    let mut world = lobby(|config| config.rooms = 2);
+    world.enter(ADA, "second");
+    let third = json!({"type": "join_room", "roomId": "third", "ref": "j"});
+    assert_eq!(world.ask(ADA, &third)[0].1["code"], "overloaded");
+    world.say(ADA, r#"{"type":"leave_room","roomId":"second"}"#);
+    assert_eq!(world.ask(ADA, &third)[0].1["code"], "overloaded");
+    world.ms += 599_000;
+    world.handle(Input::Tick);
+    assert_eq!(world.ask(ADA, &third)[0].1["code"], "overloaded");
+    world.extend(ADA, "ada");
+    world.enter(ADA, "lobby");
+    world.ms += 61_000;
+    world.handle(Input::Tick);
+    assert_eq!(world.ask(ADA, &third)[0].1["type"], "joined");
+}
+
+#[test]
+fn bytes_are_bounded_over_all_rooms() {
+    let mut world = lobby(|config| config.store_bytes = 20_000);
+    world.enter(ADA, "other");
+    for number in 0..100 {
+        let room = if number % 2 == 0 { "lobby" } else { "other" };
+        world.send(ADA, room, &"x".repeat(1_000));
+        assert!(world.hub.store().bytes_held() < 22_000);
+    }
+    assert!(world.hub.store().bytes_held() > 15_000);
+}
