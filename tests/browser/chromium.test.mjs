@@ -6,7 +6,8 @@ import { RejoinServer } from "../interop/processes.mjs";
 import { browser, pages, Tab } from "./page.mjs";
 import { Proxy } from "./site.mjs";
 
-const options = (token, more) => ({ token, rooms: ["lobby"], ...more });
+// Without an offer of the extended protocol, what a plain connection can promise is known at once.
+const options = (token, more) => ({ token, rooms: ["lobby"], protocol: "plain", ...more });
 
 async function rig(t, { more = [], context = {} } = {}) {
   const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0", "--allow-origin", "*", ...more);
@@ -105,7 +106,7 @@ test("bad arguments and calls after the end give typed errors with a hint", asyn
 
 test("a missing token is terminal with its code, and a new one leads out of it", async (t) => {
   const { server, tab } = await rig(t);
-  await tab.start("a", server.url, { rooms: ["lobby"] });
+  await tab.start("a", server.url, { rooms: ["lobby"], protocol: "plain" });
   const { what } = await tab.state("a", "failed");
   assert.deepEqual([what.cause.code, what.cause.number, what.cause.willRetry], ["unauthorized", 4001, false]);
   assert.equal((await tab.ask("a", "ready")).code, "failed");
@@ -121,7 +122,7 @@ test("a token function that throws is asked again, and its words are the cause",
       if (++asked == 1) throw new Error("the token service is away");
       return "alice";
     };
-    await window.start("a", url, { token, rooms: ["lobby"] });
+    await window.start("a", url, { token, rooms: ["lobby"], protocol: "plain" });
   }, server.url);
   const { what } = await tab.heard("a", "state", ({ cause }) => cause);
   assert.deepEqual([what.cause.code, what.cause.text], ["token_unavailable", "the token service is away"]);

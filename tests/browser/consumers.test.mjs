@@ -16,7 +16,7 @@ const serve = (t) => RejoinServer.start(t, "--listen", "127.0.0.1:0", "--allow-o
 
 /** What a consumer does; it says what it heard with `done`. */
 const use = (server, done, more = "{}") => `
-const client = await connect(${JSON.stringify(server.url)}, { token: "alice", rooms: ["lobby"], ...${more} });
+const client = await connect(${JSON.stringify(server.url)}, { token: "alice", rooms: ["lobby"], protocol: "plain", ...${more} });
 const heard = new Promise((resolve) => client.on("message", (message) => resolve(message.content)));
 await client.ready();
 await client.send("lobby", "hello from here");
