@@ -1,5 +1,5 @@
 //! A client for chat rooms that survives the network: it reconnects when and only when it should, joins its
-//! rooms again, and says honestly what became of every message.
+//! rooms again where it left off, and says honestly what became of every message.
 //!
 //! # A bot
 //!
@@ -86,17 +86,36 @@
 //! ```
 //!
 //! From the bottom up: [`messages`] are the typed frames; the link (private, configured by [`LinkConfig`]) decides
-//! when to dial, with [`backoff`] and the table of [`close`] codes; rooms and outbox keep what is wanted and what
-//! is on its way; [`Session`] puts them together.
+//! when to dial, with [`backoff`] and the table of [`close`] codes; rooms know how far each log has been received;
+//! the outbox keeps what is on its way; [`Session`] puts them together.
 //!
-//! # Guarantees on a plain server
+//! # Guarantees
 //!
-//! - A send resolves exactly once: `written` (the operating system took every byte), `failed` (certainly not
-//!   sent) or `unknown` (the connection broke while it was on its way). Nothing is sent twice.
-//! - Messages of a connection arrive in its order. What was missed while away is announced as [`Event::Gap`]
-//!   before any later message of that room.
+//! They belong to the connection, because a fleet in mid-deploy mixes both kinds of server: [`Event::Mode`] says which
+//! ones hold, each time it is decided.
+//!
+//! On every server:
+//!
+//! - A send resolves exactly once, with what is known and no more.
 //! - Every change of state has a [`Cause`], and after a terminal one there is no further attempt.
 //! - At most six dials in any thirty seconds, whatever asks for them.
+//! - Every queue has a bound in count and bytes.
+//!
+//! On an **extended** server (protocol.md §2):
+//!
+//! - `acked`: the message is in the room's log, once, however often the connection broke meanwhile. `failed`: it
+//!   certainly is not. `unknown`: the connection was gone for longer than the server remembers (half of its dedupe
+//!   window), or the server lost its memory; the message may be there or not, and is never sent again.
+//! - Acknowledged sends of one room arrive in their order.
+//! - Messages are delivered in the order of the log, none twice within a process. A room that was left behind catches
+//!   up by itself; a hole that cannot be filled is an [`Event::Gap`] before anything later.
+//! - With a stored state ([`Session::saved`], [`Output::Save`], [`Input::Restore`]) sends keep their numbers over a
+//!   restart, and messages after the committed position come again: at least once.
+//! - A slow application loses nothing: what it has no room for stays with the server ([`Input::Busy`]).
+//!
+//! On a **plain** server (protocol.md §1): `written` (the operating system took every byte), `failed` or `unknown`,
+//! nothing sent twice; messages in the connection's order; after each reconnect a gap of unknown size, because what was
+//! missed is gone.
 //!
 //! # Features
 //!
@@ -104,6 +123,7 @@
 //! |---|---|---|
 //! | none | [`Session`], `no_std` with `alloc` | serde, thiserror, fastrand |
 //! | `json` | `messages::json`, text ↔ typed | serde_json |
+//! | `bugs` | deliberate mistakes, for proving the simulation | |
 //! | `native` (default) | `Client`: tokio, TLS | tokio, tokio-tungstenite, rustls with ring, url |
 #![cfg_attr(not(feature = "native"), no_std)]
 
