@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 const here = fileURLToPath(new URL(".", import.meta.url));
 const source = join(here, "../../client-wasm");
 
-export function folder(t) {
+function folder(t) {
   const path = mkdtempSync(join(tmpdir(), "rejoin-"));
   t.after(() => rmSync(path, { recursive: true, force: true }));
   return path;

@@ -1,8 +1,11 @@
 // A page in a real Chromium that has the package, with a client whose events are told here.
 
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { Journal } from "../interop/journal.mjs";
-import { folder, project } from "./package.mjs";
+import { project } from "./package.mjs";
 import { site } from "./site.mjs";
 
 const flags = [
@@ -11,13 +14,18 @@ const flags = [
 ];
 
 export async function browser(t, options = {}) {
-  const context = await chromium.launchPersistentContext(folder(t), {
+  const profile = mkdtempSync(join(tmpdir(), "rejoin-profile-"));
+  let context;
+  t.after(async () => {
+    await context?.close();
+    rmSync(profile, { recursive: true, force: true, maxRetries: 10 });
+  });
+  context = await chromium.launchPersistentContext(profile, {
     executablePath: process.env.REJOIN_CHROMIUM ?? "/usr/bin/chromium",
     headless: true,
     args: flags,
     ...options,
   });
-  t.after(() => context.close());
   return context;
 }
 
