@@ -58,6 +58,8 @@ pub(crate) struct ChatArgs {
     #[arg(long, value_name = "ADDR", conflicts_with = "url")]
     pub(crate) listen: Option<SocketAddr>,
     #[command(flatten)]
+    pub(crate) state: StateArgs,
+    #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
 }
 
@@ -74,6 +76,8 @@ pub(crate) struct PipeArgs {
     /// At the end of input, go on receiving for this many seconds.
     #[arg(long, value_name = "SECS", default_value_t = 0)]
     pub(crate) linger: u32,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
 }
@@ -92,6 +96,8 @@ pub(crate) struct SendArgs {
     #[arg(long, value_name = "SECS", default_value_t = 30)]
     pub(crate) timeout: u32,
     #[command(flatten)]
+    pub(crate) state: StateArgs,
+    #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
 }
 
@@ -105,6 +111,11 @@ pub(crate) struct TailArgs {
     /// Print JSON lines as `pipe` does.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Begin with the last so many messages of each room, where the server keeps them.
+    #[arg(long, value_name = "N")]
+    pub(crate) history: Option<u64>,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
 }
@@ -115,6 +126,15 @@ pub(crate) struct DoctorArgs {
     pub(crate) url: Option<String>,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
+}
+
+/// What is kept across runs.
+#[derive(Debug, Args)]
+pub(crate) struct StateArgs {
+    /// Keep unresolved messages and what has been read in this file: another run with it goes on there. One file for
+    /// each server, and for one process at a time.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
 }
 
 /// What every command that connects understands.
@@ -175,9 +195,9 @@ pub(crate) enum PolicyName {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Protocol {
-    /// Whatever the server speaks.
+    /// The extended protocol if the server speaks it, else the plain one.
     Auto,
-    /// Room frames as JSON over a WebSocket.
+    /// The plain one, whatever the server speaks.
     Plain,
 }
 
@@ -210,7 +230,7 @@ mod tests {
 
     #[test]
     fn options_of_later_versions_are_not_accepted_yet() {
-        for option in ["--state=x", "--namespace=/n", "--protocol=socketio", "--event-map=x"] {
+        for option in ["--sse", "--namespace=/n", "--protocol=socketio", "--event-map=x"] {
             assert!(Arguments::try_parse_from(["rejoin", "pipe", "ws://h/", option]).is_err(), "{option}");
         }
     }

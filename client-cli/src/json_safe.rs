@@ -18,6 +18,18 @@ pub(crate) fn write_line(out: &mut Vec<u8>, value: &impl Serialize) {
 struct Visible;
 
 impl Formatter for Visible {
+    /// JSON from elsewhere. Outside of its strings there are no hidden characters but line breaks and tabs, and inside
+    /// none of those.
+    fn write_raw_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, json: &str) -> io::Result<()> {
+        for (number, part) in json.split(['\n', '\r', '\t']).enumerate() {
+            if number > 0 {
+                writer.write_all(b" ")?;
+            }
+            self.write_string_fragment(writer, part)?;
+        }
+        Ok(())
+    }
+
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, text: &str) -> io::Result<()> {
         let mut rest = text;
         // Most text is plain: one pass over the bytes without decoding settles it.
@@ -52,6 +64,15 @@ mod tests {
         let text = written(nasty);
         assert_eq!(text.trim_end(), r#""a\u001b[2J\u007f\u009b\u202e\u200b\udb40\udc41\n\"\\é部🚀""#);
         assert_eq!(serde_json::from_str::<String>(&text).unwrap(), nasty);
+    }
+
+    #[test]
+    fn json_from_elsewhere_stays_on_its_line_and_is_as_harmless() {
+        let data: Box<serde_json::value::RawValue> =
+            serde_json::from_str("{\n\t\"a\": [1,\r\n\"\u{9b}2J\\n\"]}").unwrap();
+        let mut out = Vec::new();
+        write_line(&mut out, &data);
+        assert_eq!(String::from_utf8(out).unwrap(), "{  \"a\": [1,  \"\\u009b2J\\n\"]}\n");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod args;
 mod chat;
 mod command;
+mod commits;
 mod doctor;
 mod editor;
 mod embedded;

@@ -2,9 +2,10 @@
 
 use crate::error::Failure;
 use crate::render::{Layout, Renderer, Who, now, plain_name};
-use crate::rooms::{Change, RoomBook};
+use crate::rooms::{Change, RoomBook, Said};
 use crate::{sanitise, words};
-use rejoin::{Event, RoomState, State, StateChange, Timestamp};
+use rejoin::messages::JoinReason;
+use rejoin::{Event, Message, Mode, Name, RoomState, State, StateChange, Timestamp};
 
 /// Attempts that are each worth a line; after them every doubling is.
 const FIRST_ATTEMPTS: u32 = 3;
@@ -17,6 +18,11 @@ pub(crate) struct Narrator {
     pub(crate) failed: Option<Failure>,
     /// To be printed.
     pub(crate) printed: Vec<u8>,
+    mode: Option<Mode>,
+    /// The room whose replay is coming, and how much of it is only remembered.
+    replay: Option<(Name, u64)>,
+    /// Of the history of a room that is joined for the first time, so many messages are shown.
+    shown_history: u64,
     renderer: Renderer,
 }
 
@@ -34,8 +40,16 @@ impl Narrator {
             state: State::Connecting,
             failed: None,
             printed: Vec::new(),
+            mode: None,
+            replay: None,
+            shown_history: u64::MAX,
             renderer: Renderer::new(layout),
         }
+    }
+
+    /// Shows only the last so many messages of a room's history; the rest can be asked for.
+    pub(crate) fn shorten_history(&mut self, shown: u64) {
+        self.shown_history = shown;
     }
 
     pub(crate) fn set_layout(&mut self, layout: Layout) {
@@ -58,7 +72,20 @@ impl Narrator {
 
     /// Shows a message of the user's own.
     pub(crate) fn own_message(&mut self, room: &str, mark: &'static str, content: &str) {
-        self.message(&now(), room, Who::Me(mark), content);
+        let time = now();
+        self.rooms.said(room, Said { time: time.clone(), who: None, content: content.to_owned() });
+        self.message(&time, room, Who::Me(mark), content);
+    }
+
+    /// Shows again what was said last in a room.
+    pub(crate) fn history(&mut self, room: &str, count: usize) {
+        let said = self.rooms.history(room, count);
+        if said.is_empty() {
+            self.notice(&format!("nothing has been said in {} that is known here", plain_name(room)));
+        }
+        for Said { time, who, content } in said {
+            self.message(&time, room, who.as_deref().map_or(Who::Me(""), Who::Other), &content);
+        }
     }
 
     fn message(&mut self, time: &str, room: &str, who: Who<'_>, content: &str) {
@@ -82,19 +109,53 @@ impl Narrator {
                     }
                     Change::Left => self.notice(&format!("left {room}")),
                     Change::Refused => self.notice(&format!("cannot join {room}: too many rooms")),
+                    Change::Failed(code) => {
+                        self.notice(&format!("cannot join {room}: the server says {}", code.as_str()));
+                    }
+                    Change::Removed(code) => {
+                        self.notice(&format!("the server removed you from {room}: {}", code.as_str()));
+                    }
                     Change::Nothing => {}
                 }
             }
+            Event::Mode(mode) => self.decided(*mode),
+            Event::Joined(joined) => {
+                self.rooms.present(&joined.room, joined.members.as_deref(), joined.member_count);
+                let is_first = joined.reason == Some(JoinReason::Fresh);
+                let hidden = joined.replayed.saturating_sub(self.shown_history);
+                self.replay = (is_first && hidden > 0).then(|| (joined.room.clone(), hidden));
+            }
             Event::Message(message) => {
                 self.rooms.seen(&message.room, &message.user);
+                let who = Some(message.user.to_string());
+                let (time, content) = (message.timestamp.clone(), message.content.clone());
+                self.rooms.said(&message.room, Said { time, who, content });
+                if self.is_hidden(message) {
+                    return;
+                }
                 let who = Who::Other(&message.user);
                 self.message(&message.timestamp, &message.room, who, &message.content);
             }
             Event::UserJoined { room, user } => {
-                self.rooms.seen(room, user);
+                self.rooms.came(room, user);
                 self.notice(&format!("{} joined {}", plain_name(user), plain_name(room)));
             }
-            Event::Gap(gap) => self.rooms.gap(&gap.room),
+            Event::UserLeft { room, user } => {
+                self.rooms.went(room, user);
+                self.notice(&format!("{} left {}", plain_name(user), plain_name(room)));
+            }
+            Event::Presence(presence) => {
+                self.rooms.present(&presence.room, presence.members.as_deref(), presence.member_count);
+            }
+            Event::Notification(notification) => {
+                let data = notification.data.as_deref().unwrap_or_default();
+                let kind = sanitise::line(&notification.kind);
+                self.notice(&format!("notification: {kind} {}", sanitise::line(data)));
+            }
+            Event::Gap(gap) if self.rooms.gap(&gap.room) => self.notice(&words::gap(gap)),
+            Event::NotStored { error } => {
+                self.notice(&format!("the state is not stored: {}", sanitise::line(error)));
+            }
             Event::ServerError { message, .. } => {
                 self.notice(&format!("the server says: {}", sanitise::line(message)));
             }
@@ -111,8 +172,31 @@ impl Narrator {
         }
     }
 
+    fn decided(&mut self, mode: Mode) {
+        if self.mode.replace(mode) == Some(Mode::Extended) && mode == Mode::Plain {
+            self.notice(
+                "this server keeps nothing: what is missed while away is lost, and nothing is confirmed",
+            );
+        }
+    }
+
+    /// Whether a message belongs to the part of a history that is only remembered.
+    fn is_hidden(&mut self, message: &Message) -> bool {
+        let is_replay = message.stamp.as_ref().is_some_and(|stamp| stamp.replay);
+        match &mut self.replay {
+            Some((room, hidden)) if is_replay && *room == message.room && *hidden > 0 => {
+                *hidden -= 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
     fn state_changed(&mut self, change: &StateChange, now: Timestamp) {
         self.state = change.state;
+        if change.state != State::Connected {
+            self.rooms.connection_lost();
+        }
         match change.state {
             State::Reconnecting { attempt, retry_at: Some(at) }
             | State::Suspended { attempt, retry_at: Some(at) } => {

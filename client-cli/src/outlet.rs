@@ -1,7 +1,8 @@
 //! The way out for what is printed, on a thread of its own: whoever reads slowly holds up nothing but itself.
 
 use std::io::{self, Write as _};
-use tokio::sync::{mpsc, oneshot};
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::{mpsc, watch};
 
 /// Chunks on their way to the thread.
 const CHUNKS: usize = 2;
@@ -9,7 +10,9 @@ const CHUNKS: usize = 2;
 /// A bounded way to stdout or to the terminal. When the reader closes it, the channel closes.
 pub(crate) struct Outlet {
     sender: mpsc::Sender<Vec<u8>>,
-    done: oneshot::Receiver<()>,
+    handed: AtomicU64,
+    /// Chunks written and flushed; closed when nothing more will be.
+    flushed: watch::Receiver<u64>,
 }
 
 /// Nobody reads any more.
@@ -29,26 +32,34 @@ impl Outlet {
     /// To `write`, which may block. The thread ends with the first error, or with [`Outlet::finish`].
     pub(crate) fn to(mut write: impl FnMut(Vec<u8>) -> io::Result<()> + Send + 'static) -> Self {
         let (sender, mut receiver) = mpsc::channel::<Vec<u8>>(CHUNKS);
-        let (finished, done) = oneshot::channel();
+        let (written, flushed) = watch::channel(0);
         std::thread::spawn(move || {
             while let Some(chunk) = receiver.blocking_recv() {
                 if write(chunk).is_err() {
                     break;
                 }
+                written.send_modify(|count| *count += 1);
             }
-            // Whoever waited for the end may have been interrupted.
-            let _ = finished.send(());
         });
-        Self { sender, done }
+        Self { sender, handed: AtomicU64::new(0), flushed }
     }
 
     /// Hands over what `buffer` holds as soon as the reader keeps up, and empties it.
     ///
-    /// Cancel safe: the buffer is taken only when there is room for it.
-    pub(crate) async fn write(&self, buffer: &mut Vec<u8>) -> Result<(), ReaderGone> {
+    /// Gives the chunk's number, from 1. Cancel safe: the buffer is taken only when there is room for it.
+    pub(crate) async fn write(&self, buffer: &mut Vec<u8>) -> Result<u64, ReaderGone> {
         let permit = self.sender.reserve().await.map_err(|_| ReaderGone)?;
         permit.send(std::mem::take(buffer));
-        Ok(())
+        Ok(self.handed.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// Waits until that chunk is written and flushed; gives the number of the last one that is. What came through the
+    /// side door counts too, so only an outlet without one knows.
+    ///
+    /// Cancel safe.
+    pub(crate) async fn flushed(&self, chunk: u64) -> Result<u64, ReaderGone> {
+        let mut flushed = self.flushed.clone();
+        flushed.wait_for(|count| *count >= chunk).await.map(|count| *count).map_err(|_| ReaderGone)
     }
 
     /// A way in for those who cannot wait, such as the log: what does not fit is lost. It does not keep the outlet
@@ -64,9 +75,8 @@ impl Outlet {
     }
 
     /// Waits until everything is written, or nobody reads any more.
-    pub(crate) async fn finish(self) {
+    pub(crate) async fn finish(mut self) {
         drop(self.sender);
-        // The thread is gone either way.
-        let _ = self.done.await;
+        while self.flushed.changed().await.is_ok() {}
     }
 }

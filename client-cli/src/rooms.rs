@@ -1,10 +1,14 @@
 //! The rooms as the user sees them.
 
-use rejoin::RoomState;
-use std::collections::BTreeMap;
+use rejoin::messages::Code;
+use rejoin::{Name, RoomState};
+use std::collections::{BTreeMap, VecDeque};
 
 /// Names remembered per room.
 const MOST_NAMES: usize = 256;
+/// Messages remembered per room, and bytes of them.
+const MOST_SAID: usize = 200;
+const MOST_SAID_BYTES: usize = 256 << 10;
 
 #[derive(Debug, Default)]
 pub(crate) struct RoomBook {
@@ -19,6 +23,30 @@ struct Room {
     has_gap: bool,
     /// Who has been seen, the latest last. A plain server has no list of members.
     names: Vec<String>,
+    /// Who is in the room, by name, where the server says so.
+    members: Option<Vec<String>>,
+    /// How many are, where they are too many to name.
+    count: Option<u64>,
+    /// What has been said last, the latest last.
+    said: VecDeque<Said>,
+}
+
+/// A message that was shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Said {
+    pub(crate) time: String,
+    /// Nobody: the user himself.
+    pub(crate) who: Option<String>,
+    pub(crate) content: String,
+}
+
+/// Who is in a room, as far as is known.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Present<'a> {
+    Members(&'a [String]),
+    Count(u64),
+    /// The server does not say.
+    Unknown,
 }
 
 /// What became of a room.
@@ -28,7 +56,12 @@ pub(crate) enum Change {
     /// Member again after a loss; with `true`, messages may have been missed.
     Back(bool),
     Left,
+    /// There are too many rooms.
     Refused,
+    /// The server does not let the user in.
+    Failed(Code),
+    /// The server threw the user out.
+    Removed(Code),
     /// Nothing worth a word.
     Nothing,
 }
@@ -68,29 +101,101 @@ impl RoomBook {
         room.names.push(name.to_owned());
     }
 
-    /// Messages of a room may have been missed.
-    pub(crate) fn gap(&mut self, room: &str) {
-        if let Some(room) = self.rooms.get_mut(room) {
-            room.has_gap = true;
+    /// The server has said who is in a room.
+    pub(crate) fn present(&mut self, room: &str, members: Option<&[Name]>, count: Option<u64>) {
+        let Some(room) = self.rooms.get_mut(room) else { return };
+        room.members = members.map(|members| members.iter().map(ToString::to_string).collect());
+        room.count = count;
+    }
+
+    /// Somebody has come.
+    pub(crate) fn came(&mut self, room: &str, name: &str) {
+        self.seen(room, name);
+        let Some(room) = self.rooms.get_mut(room) else { return };
+        room.count = room.count.map(|count| count.saturating_add(1));
+        if let Some(members) = &mut room.members
+            && let Err(at) = members.binary_search_by(|known| known.as_str().cmp(name))
+        {
+            members.insert(at, name.to_owned());
         }
+    }
+
+    /// Somebody has gone.
+    pub(crate) fn went(&mut self, room: &str, name: &str) {
+        let Some(room) = self.rooms.get_mut(room) else { return };
+        room.count = room.count.map(|count| count.saturating_sub(1));
+        if let Some(members) = &mut room.members {
+            members.retain(|known| known != name);
+        }
+    }
+
+    pub(crate) fn who_is_in(&self, room: &str) -> Present<'_> {
+        match self.rooms.get(room) {
+            Some(Room { members: Some(members), .. }) => Present::Members(members),
+            Some(Room { count: Some(count), .. }) => Present::Count(*count),
+            _ => Present::Unknown,
+        }
+    }
+
+    /// Something was said in a room.
+    pub(crate) fn said(&mut self, room: &str, said: Said) {
+        let Some(room) = self.rooms.get_mut(room) else { return };
+        room.said.push_back(said);
+        let mut bytes: usize = room.said.iter().map(|said| said.content.len()).sum();
+        while room.said.len() > MOST_SAID || bytes > MOST_SAID_BYTES {
+            let Some(oldest) = room.said.pop_front() else { return };
+            bytes -= oldest.content.len();
+        }
+    }
+
+    /// The last `count` things that were said in a room.
+    pub(crate) fn history(&self, room: &str, count: usize) -> Vec<Said> {
+        let said = self.rooms.get(room).map(|room| &room.said);
+        said.into_iter()
+            .flat_map(|said| said.iter().skip(said.len().saturating_sub(count)))
+            .cloned()
+            .collect()
+    }
+
+    /// No room has a member any more, until it is joined again.
+    pub(crate) fn connection_lost(&mut self) {
+        for room in self.rooms.values_mut() {
+            room.state = RoomState::Joining;
+        }
+    }
+
+    /// Messages of a room may have been missed. Says whether to tell it at once, because no return to the room follows.
+    pub(crate) fn gap(&mut self, room: &str) -> bool {
+        let Some(room) = self.rooms.get_mut(room) else { return false };
+        let is_member = room.state == RoomState::Joined;
+        room.has_gap |= !is_member;
+        is_member
     }
 
     pub(crate) fn change(&mut self, name: &str, state: RoomState) -> Change {
         match state {
-            RoomState::Left | RoomState::Refused => {
+            RoomState::Joining | RoomState::Joined => {}
+            gone => {
                 self.rooms.remove(name);
                 if self.current.as_deref() == Some(name) {
                     self.current = self.rooms.keys().next().cloned();
                 }
-                return if state == RoomState::Left { Change::Left } else { Change::Refused };
+                return match gone {
+                    RoomState::Refused => Change::Refused,
+                    RoomState::Failed(code) => Change::Failed(code),
+                    RoomState::Removed(code) => Change::Removed(code),
+                    _ => Change::Left,
+                };
             }
-            _ => {}
         }
         let room = self.rooms.entry(name.to_owned()).or_insert(Room {
             state,
             was_member: false,
             has_gap: false,
             names: Vec::new(),
+            members: None,
+            count: None,
+            said: VecDeque::new(),
         });
         room.state = state;
         if self.current.is_none() {
@@ -113,10 +218,45 @@ mod tests {
         let mut book = RoomBook::default();
         assert_eq!(book.change("a", RoomState::Joining), Change::Nothing);
         assert_eq!(book.change("a", RoomState::Joined), Change::Joined);
-        book.gap("a");
-        assert_eq!(book.change("a", RoomState::Joining), Change::Nothing);
+        book.connection_lost();
+        assert!(!book.gap("a"), "it will be said when the room is back");
         assert_eq!(book.change("a", RoomState::Joined), Change::Back(true));
         assert_eq!(book.change("a", RoomState::Joined), Change::Back(false));
+        assert!(book.gap("a"), "nothing else will say it");
+        assert_eq!(book.change("a", RoomState::Joined), Change::Back(false));
+    }
+
+    #[test]
+    fn members_come_and_go_where_the_server_names_them() {
+        let mut book = RoomBook::default();
+        book.change("a", RoomState::Joined);
+        assert_eq!(book.who_is_in("a"), Present::Unknown);
+        book.came("a", "zoe");
+        assert_eq!(book.who_is_in("a"), Present::Unknown);
+        book.present("a", Some(&["ada".into(), "bob".into()]), None);
+        book.came("a", "ada");
+        book.came("a", "al");
+        book.went("a", "bob");
+        assert_eq!(book.who_is_in("a"), Present::Members(&["ada".to_owned(), "al".to_owned()]));
+        book.present("a", None, Some(1000));
+        book.came("a", "zoe");
+        assert_eq!(book.who_is_in("a"), Present::Count(1001));
+    }
+
+    #[test]
+    fn what_was_said_is_remembered_within_bounds() {
+        let mut book = RoomBook::default();
+        book.change("a", RoomState::Joined);
+        let said = |content: String| Said { time: String::new(), who: None, content };
+        for number in 0..1000 {
+            book.said("a", said(number.to_string()));
+        }
+        let last: Vec<String> = book.history("a", 2).into_iter().map(|said| said.content).collect();
+        assert_eq!(last, ["998", "999"]);
+        assert_eq!(book.history("a", 5000).len(), MOST_SAID);
+        book.said("a", said("x".repeat(MOST_SAID_BYTES)));
+        assert_eq!(book.history("a", 5000).len(), 1);
+        assert!(book.history("b", 1).is_empty());
     }
 
     #[test]

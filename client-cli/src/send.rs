@@ -1,8 +1,8 @@
 //! `rejoin send`: one message, or stdin line by line, and the certainty that it arrived, as far as there is one.
 //!
-//! A plain server confirms nothing, and refuses a token only after it has let the client in. But it sends each
-//! message back to its sender: that echo is waited for a moment after the message is written, and an `error` or
-//! a close that comes in its place is the failure it is.
+//! An extended server acknowledges each message, and that is that. A plain one confirms nothing, and refuses a token
+//! only after it has let the client in. But it sends each message back to its sender: that echo is waited for a
+//! moment after the message is written, and an `error` or a close that comes in its place is the failure it is.
 
 use crate::args::SendArgs;
 use crate::error::{Exit, Failure};
@@ -10,13 +10,13 @@ use crate::lines::{self, BadText, Line};
 use crate::settings::{Settings, Sources, check_room};
 use crate::signals::{Signal, Signals};
 use crate::{sanitise, words};
-use rejoin::{Client, Event, Events, SendError, State};
-use std::collections::VecDeque;
+use rejoin::{Client, DeliveryStatus, Event, Events, Receipt, SendError, SendId, State};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
-/// How long an echo may take. A server that sends none costs this once per command, not per message.
+/// How long an echo may take. A plain server that sends none costs this once per command, not per message.
 const ECHO: Duration = Duration::from_secs(2);
 
 pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Exit, Failure> {
@@ -31,17 +31,23 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
         return Err(Failure::usage("room", "no room to send to").hint("name one with -r ROOM"));
     };
     check_room(&room)?;
-    let settings = sources.settings(&url, std::slice::from_ref(&room)).await?;
+    let mut settings = sources.settings(&url, std::slice::from_ref(&room)).await?;
+    settings.state.clone_from(&arguments.state.state);
+    // Nothing is read here, so nothing counts as read.
+    settings.manual_commit = true;
     let mut sender = Sender::new(&settings, room, Duration::from_secs(arguments.timeout.into()))?;
     let stop = Notify::new();
     let work = async {
-        match text {
-            Some(text) => sender.send(text, None).await?,
-            None => sender.send_lines(&stop).await?,
-        }
-        sender.wait_for_echoes().await?;
+        let sent = match text {
+            Some(text) => sender.send(text, None).await,
+            None => sender.send_lines(&stop).await,
+        };
+        let settled = match sent {
+            Ok(()) => sender.settle().await,
+            Err(failure) => Err(failure),
+        };
         sender.client.close().await;
-        Ok(sender.exit)
+        settled.map(|()| sender.exit)
     };
     tokio::pin!(work);
     loop {
@@ -61,44 +67,85 @@ struct Sender {
     events: Events,
     room: String,
     timeout: Duration,
-    /// Written and not seen again yet.
+    /// What has no outcome at the end is not lost.
+    keeps: bool,
+    /// Plain: written and not seen again yet.
     unechoed: VecDeque<String>,
+    /// Of an earlier run, without an outcome yet.
+    restored: BTreeSet<SendId>,
     exit: Exit,
 }
 
 impl Sender {
     fn new(settings: &Settings, room: String, timeout: Duration) -> Result<Self, Failure> {
         let (client, events) = settings.connect()?;
-        let unechoed = VecDeque::new();
-        Ok(Self { client, events, room, timeout, unechoed, exit: Exit::Success })
+        Ok(Self {
+            client,
+            events,
+            room,
+            timeout,
+            keeps: settings.state.is_some(),
+            unechoed: VecDeque::new(),
+            restored: BTreeSet::new(),
+            exit: Exit::Success,
+        })
     }
 
     /// Sends one message; `number` is its line.
     async fn send(&mut self, text: &str, number: Option<u64>) -> Result<(), Failure> {
-        let mut sending = self.client.send_within(&self.room, text, self.timeout);
+        let draft = self.client.message(&self.room, text);
+        // With a state file it may wait for another run.
+        let mut sending = if self.keeps { draft.send() } else { draft.timeout(self.timeout).send() };
         // The library's timeout is about the wait for a connection; this one also ends the wait for a server
         // that is connected and takes nothing.
-        let outcome = match timeout(self.timeout + ECHO, &mut sending).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(SendError::Unknown),
+        let patience = if self.keeps { self.timeout } else { self.timeout + ECHO };
+        let until = Instant::now() + patience;
+        let outcome = loop {
+            tokio::select! {
+                biased;
+                outcome = &mut sending => break Some(outcome),
+                event = self.events.next() => match event {
+                    Some(event) => self.event(&event)?,
+                    None => break None,
+                },
+                () = sleep_until(until) => break None,
+            }
         };
         match outcome {
-            Ok(_) => self.unechoed.push_back(text.to_owned()),
-            Err(error) => {
-                if self.client.snapshot().state == State::Failed {
-                    return Err(words::failure(self.client.snapshot().cause.as_ref()));
-                }
-                self.complain(number, &error.to_string(), error.code());
-                if let Some(cause) = &self.client.snapshot().cause {
-                    eprint_line(&format!("  {}", words::cause(cause)));
-                }
+            Some(Ok(Receipt::Written)) => self.unechoed.push_back(text.to_owned()),
+            Some(Ok(_)) => {}
+            Some(Err(error)) => self.failed(number, &error.to_string(), error.code()),
+            None if self.keeps => {
+                let what =
+                    "not delivered yet; it is kept, and the next run with this state file goes on with it";
+                self.failed(number, what, "kept");
             }
+            None => self.failed(number, &SendError::Unknown.to_string(), SendError::Unknown.code()),
+        }
+        if let Some(failure) = self.terminal() {
+            return Err(failure);
         }
         // What has come back meanwhile must not pile up.
         if self.unechoed.len() >= MOST_UNECHOED {
-            self.wait_for_echoes().await?;
+            self.settle().await?;
         }
         Ok(())
+    }
+
+    fn failed(&mut self, number: Option<u64>, what: &str, code: &str) {
+        if self.terminal().is_some() {
+            // Which says more than what became of the message.
+            return;
+        }
+        self.complain(number, what, code);
+        if let Some(cause) = &self.client.snapshot().cause {
+            eprint_line(&format!("  {}", words::cause(cause)));
+        }
+    }
+
+    fn terminal(&self) -> Option<Failure> {
+        let snapshot = self.client.snapshot();
+        (snapshot.state == State::Failed).then(|| words::failure(snapshot.cause.as_ref()))
     }
 
     /// Sends stdin until it ends or `stop` says so; what has been read by then is sent.
@@ -130,43 +177,68 @@ impl Sender {
         eprint_line(&format!("rejoin: {line}{what} [{code}]"));
     }
 
-    /// Waits for what has been written to come back, and for what comes instead.
-    async fn wait_for_echoes(&mut self) -> Result<(), Failure> {
-        let until = Instant::now() + ECHO;
-        while !self.unechoed.is_empty() {
-            let Ok(event) = timeout_at(until, self.events.next()).await else {
-                // The server sends nothing back. That is allowed, and all that can be said is: written.
-                self.unechoed.clear();
-                return Ok(());
-            };
-            match event {
-                Some(Event::Message(message)) if *message.room == *self.room => {
-                    if let Some(at) = self.unechoed.iter().position(|text| *text == message.content) {
-                        self.unechoed.remove(at);
-                    }
+    /// Waits for what has been written to come back, or for what comes instead, and for what an earlier run left.
+    async fn settle(&mut self) -> Result<(), Failure> {
+        let start = Instant::now();
+        while !self.unechoed.is_empty() || !self.restored.is_empty() {
+            let patience = if self.restored.is_empty() { ECHO } else { self.timeout };
+            match timeout_at(start + patience, self.events.next()).await {
+                Ok(Some(event)) => self.event(&event)?,
+                Ok(None) => break,
+                Err(_) if self.restored.is_empty() => break,
+                Err(_) => {
+                    let left = self.restored.len();
+                    self.restored.clear();
+                    let what =
+                        format!("{left} messages of an earlier run are not delivered yet; they are kept");
+                    self.complain(None, &what, "kept");
                 }
-                Some(Event::ServerError { message, .. }) => {
-                    // It does not say which one it means: one of those that have not come back.
-                    self.unechoed.pop_front();
-                    self.complain(None, &format!("the server says: {}", sanitise::line(&message)), "server");
-                }
-                Some(Event::State(change)) => match change.state {
-                    State::Failed => return Err(words::failure(change.cause.as_ref())),
-                    State::Reconnecting { .. } if !self.unechoed.is_empty() && change.cause.is_some() => {
-                        // Written to a connection that is gone: nobody will ever know.
-                        let lost = self.unechoed.len();
-                        self.unechoed.clear();
-                        self.complain(
-                            None,
-                            &format!("the connection was lost; the last {lost} may not have arrived"),
-                            "unknown",
-                        );
-                    }
-                    _ => {}
-                },
-                Some(_) => {}
-                None => return Ok(()),
             }
+        }
+        // A plain server that sends nothing back is allowed, and all that can be said of it is: written.
+        self.unechoed.clear();
+        Ok(())
+    }
+
+    fn event(&mut self, event: &Event) -> Result<(), Failure> {
+        match event {
+            Event::Message(message) if *message.room == *self.room => {
+                if let Some(at) = self.unechoed.iter().position(|text| *text == message.content) {
+                    self.unechoed.remove(at);
+                }
+            }
+            Event::Restored(restored) => {
+                self.restored.insert(restored.id);
+            }
+            Event::Delivery(delivery) => {
+                let was_restored = self.restored.remove(&delivery.id);
+                let what = match &delivery.status {
+                    DeliveryStatus::Failed(why) => Some((words::send_failure(*why), why.as_str())),
+                    DeliveryStatus::Unknown => Some((SendError::Unknown.to_string(), "unknown")),
+                    _ => None,
+                };
+                if let Some((what, code)) = what.filter(|_| was_restored) {
+                    self.complain(None, &format!("a message of an earlier run: {what}"), code);
+                }
+            }
+            Event::ServerError { message, .. } if !self.unechoed.is_empty() => {
+                // It does not say which one it means: one of those that have not come back.
+                self.unechoed.pop_front();
+                self.complain(None, &format!("the server says: {}", sanitise::line(message)), "server");
+            }
+            Event::NotStored { error } => self.complain(None, error, "not_stored"),
+            Event::State(change) => match change.state {
+                State::Failed => return Err(words::failure(change.cause.as_ref())),
+                State::Reconnecting { .. } if !self.unechoed.is_empty() && change.cause.is_some() => {
+                    // Written to a connection that is gone: nobody will ever know.
+                    let lost = self.unechoed.len();
+                    self.unechoed.clear();
+                    let what = format!("the connection was lost; the last {lost} may not have arrived");
+                    self.complain(None, &what, "unknown");
+                }
+                _ => {}
+            },
+            _ => {}
         }
         Ok(())
     }

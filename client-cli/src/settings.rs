@@ -1,14 +1,17 @@
 //! What the command line, the environment and a profile say together: a client ready to be built.
 
-use crate::args::{ConnectionArgs, PolicyName};
+use crate::args::{ConnectionArgs, PolicyName, Protocol};
 use crate::error::Failure;
 use crate::profile::{self, Profile};
 use crate::proxy_env::proxy_for;
 use crate::sanitise;
 use crate::token::{self, TokenFrom};
 use rejoin::backoff::Policy;
-use rejoin::{BuildError, Client, ClientBuilder, Config, Endpoint, EndpointError, Events, check_room_name};
+use rejoin::{
+    BuildError, Client, ClientBuilder, Config, Endpoint, EndpointError, Events, Join, Name, check_room_name,
+};
 use std::fs;
+use std::path::PathBuf;
 
 /// Columns of a quoted value in an error.
 const QUOTED: usize = 40;
@@ -21,6 +24,12 @@ pub(crate) struct Settings {
     pub(crate) token: TokenFrom,
     pub(crate) rooms: Vec<String>,
     pub(crate) config: Config,
+    /// Where unresolved messages and what has been read are kept.
+    pub(crate) state: Option<PathBuf>,
+    /// What has been read is said with `Client::commit`, not by asking for the next event.
+    pub(crate) manual_commit: bool,
+    /// So many messages of each room to begin with.
+    pub(crate) history: Option<u64>,
     ca: Option<Vec<u8>>,
     proxy: Option<rejoin::Proxy>,
 }
@@ -83,6 +92,7 @@ impl<'a> Sources<'a> {
         if arguments.policy.or(profile.policy) == Some(PolicyName::Legacy) {
             config.link.policy = Policy::Legacy;
         }
+        config.extended = arguments.protocol == Protocol::Auto;
         let ca = match arguments.ca.clone().or(profile.ca) {
             None => None,
             Some(path) => Some(fs::read(&path).map_err(|error| {
@@ -90,7 +100,17 @@ impl<'a> Sources<'a> {
             })?),
         };
         let proxy = proxy_for(&endpoint, |name| std::env::var(name).ok())?;
-        Ok(Settings { endpoint, token, rooms, config, ca, proxy })
+        Ok(Settings {
+            endpoint,
+            token,
+            rooms,
+            config,
+            state: None,
+            manual_commit: false,
+            history: None,
+            ca,
+            proxy,
+        })
     }
 }
 
@@ -107,6 +127,7 @@ impl Settings {
                 BuildError::Url(_) => "url",
                 BuildError::Room { .. } => "room",
                 BuildError::Tls(_) => "ca",
+                BuildError::State(_) => "state",
                 _ => "internal",
             };
             Failure::usage(code, error.to_string())
@@ -116,7 +137,14 @@ impl Settings {
     fn builder(&self) -> ClientBuilder {
         let mut builder = Client::builder(self.endpoint.to_string()).config(self.config.clone());
         for room in &self.rooms {
-            builder = builder.room(room);
+            let room = Name::from(room.as_str());
+            builder = builder.join(Join { history: self.history, ..room.into() });
+        }
+        if let Some(path) = &self.state {
+            builder = builder.state_file(path);
+        }
+        if self.manual_commit {
+            builder = builder.manual_commit();
         }
         if let Some(ca) = &self.ca {
             builder = builder.ca_pem(ca.clone());

@@ -1,6 +1,7 @@
 //! `rejoin tail`: rooms to read.
 
 use crate::args::TailArgs;
+use crate::commits::Commits;
 use crate::editor::terminal;
 use crate::error::{Exit, Failure};
 use crate::narrate::Narrator;
@@ -18,16 +19,21 @@ const MOST_UNPRINTED: usize = 64 << 10;
 pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Exit, Failure> {
     let sources = Sources::read(&arguments.connection)?;
     let url = sources.needed_url(arguments.url.as_deref())?;
-    let settings = sources.settings(&url, &arguments.rooms).await?;
+    let mut settings = sources.settings(&url, &arguments.rooms).await?;
+    settings.history = arguments.history;
+    settings.state.clone_from(&arguments.state.state);
+    settings.manual_commit = true;
     if settings.rooms.is_empty() {
         return Err(Failure::usage("room", "no room to follow").hint("name one with -r ROOM"));
     }
     let (client, mut events) = settings.connect()?;
     let outlet = Outlet::stdout();
     let mut narrator = Narrator::new(layout(), &settings.rooms);
+    let mut commits = settings.state.is_some().then(Commits::default);
     let mut ended = false;
     let mut closing = false;
     while !ended || !narrator.printed.is_empty() {
+        let awaited = commits.as_ref().and_then(Commits::awaited);
         tokio::select! {
             biased;
             signal = signals.next() => match signal {
@@ -40,15 +46,29 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
                 }
                 Signal::Terminate => {}
             },
-            result = outlet.write(&mut narrator.printed), if !narrator.printed.is_empty() => {
-                if result == Err(ReaderGone) {
-                    return Ok(Exit::Success);
+            result = outlet.write(&mut narrator.printed), if !narrator.printed.is_empty() => match result {
+                Ok(chunk) => {
+                    if let Some(commits) = &mut commits {
+                        commits.handed_over(chunk);
+                    }
                 }
-            }
+                Err(ReaderGone) => return Ok(Exit::Success),
+            },
+            result = outlet.flushed(awaited.unwrap_or_default()), if awaited.is_some() => match result {
+                Ok(through) => {
+                    if let Some(commits) = &mut commits {
+                        commits.flushed(&client, through);
+                    }
+                }
+                Err(ReaderGone) => return Ok(Exit::Success),
+            },
             batch = events.next_batch(), if !ended && narrator.printed.len() < MOST_UNPRINTED => {
                 narrator.set_layout(layout());
                 ended = batch.is_empty();
                 for event in &batch {
+                    if let Some(commits) = &mut commits {
+                        commits.printed(event);
+                    }
                     if arguments.json {
                         pipe::output::event(&mut narrator.printed, event, client.now());
                         if let Event::State(change) = event

@@ -1,8 +1,9 @@
 //! Causes and outcomes in words for people.
 
 use crate::error::Failure;
+use crate::render::plain_name;
 use crate::sanitise;
-use rejoin::{Cause, CauseCode, DialErrorKind, SendFailure, Timestamp};
+use rejoin::{Cause, CauseCode, DialErrorKind, Gap, GapReason, SendFailure, Timestamp};
 
 /// What happened, in a few words, made harmless.
 pub(crate) fn cause(cause: &Cause) -> String {
@@ -61,6 +62,27 @@ pub(crate) fn failure(reason: Option<&Cause>) -> Failure {
     match advice(reason.code) {
         Some(advice) => failure.hint(advice),
         None => failure,
+    }
+}
+
+/// What is missing of a room.
+pub(crate) fn gap(gap: &Gap) -> String {
+    let room = plain_name(&gap.room);
+    let count = match (gap.after, gap.before) {
+        (Some(after), Some(before)) => before.saturating_sub(after).saturating_sub(1),
+        _ => 0,
+    };
+    let why = match gap.reason {
+        GapReason::EpochChanged => "the server began anew",
+        GapReason::Forked => "the server lost some",
+        GapReason::Trimmed => "the server does not keep them that long",
+        GapReason::Unavailable => "the server does not hand them out",
+        _ => "the connection was lost",
+    };
+    match count {
+        0 => format!("messages in {room} may have been missed: {why}"),
+        1 => format!("a message in {room} was missed: {why}"),
+        count => format!("{count} messages in {room} were missed: {why}"),
     }
 }
 

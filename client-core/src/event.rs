@@ -66,7 +66,14 @@ pub enum Event<P = String, N = Name> {
         /// What is wrong with it.
         error: Box<str>,
     },
-    /// The application was too slow: this many events (never outcomes of sends) were dropped here.
+    /// The state could not be stored; it is tried again each second. Until it works nothing is sent for the first
+    /// time.
+    NotStored {
+        /// What is wrong.
+        error: Box<str>,
+    },
+    /// The application was too slow: this many events (never outcomes of sends, nor messages of extended rooms) were
+    /// dropped here.
     Lagged {
         /// How many.
         skipped: u64,
@@ -255,6 +262,9 @@ pub enum SendFailure {
     /// The room's name is no room name.
     #[error("that is no room name")]
     BadRoom,
+    /// What it was to carry beside the text cannot be written as JSON.
+    #[error("its data cannot be written as JSON")]
+    BadData,
     /// Larger than the configured limit.
     #[error("the message is larger than the limit")]
     TooLarge,
@@ -284,6 +294,7 @@ impl SendFailure {
         match self {
             Self::QueueFull => "queue_full",
             Self::BadRoom => "bad_room",
+            Self::BadData => "bad_data",
             Self::TooLarge => "too_large",
             Self::Expired => "expired",
             Self::Timeout => "timeout",

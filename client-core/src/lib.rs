@@ -163,11 +163,11 @@ pub use id::{ID_CHARS, Id, IdError};
 pub use link::{ConnId, Hint, LinkConfig, State, StateChange};
 pub use liveness::LivenessConfig;
 pub use messages::{ClientMessage, Message, Position, ServerMessage};
-pub use name::{Name, ROOM_NAME_CHARS, RoomNameError, check_room_name, is_invisible};
+pub use name::{Name, PERSONAL_ROOM, ROOM_NAME_CHARS, RoomNameError, check_room_name, is_invisible};
 #[cfg(feature = "native")]
 pub use native::{
-    Buffers, BuildError, Client, ClientBuilder, Ended, Endpoint, EndpointError, Events, Proxy, ProxyError,
-    Receipt, SendError, Sending, Snapshot, TlsError, TokenPlace,
+    Buffers, BuildError, Client, ClientBuilder, Draft, Ended, Endpoint, EndpointError, Events, Proxy,
+    ProxyError, Receipt, SendError, Sending, Snapshot, StateError, StateStore, TlsError, TokenPlace,
 };
 pub use outbox::{OutboxLimits, Outgoing, Overflow, Payload};
 pub use saved::{Saved, SavedLine, SavedPosition, SavedSend, Transmitted};

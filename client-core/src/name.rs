@@ -89,6 +89,9 @@ impl PartialEq<&str> for Name {
 /// Most characters a room name may have (protocol.md §1).
 pub const ROOM_NAME_CHARS: usize = 128;
 
+/// The name of every user's own stream, where a room's name would stand (protocol.md §2.2).
+pub const PERSONAL_ROOM: &str = "@me";
+
 /// Why a text is no room name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

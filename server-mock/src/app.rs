@@ -18,9 +18,11 @@ const WRITE_BUFFER: usize = 16 << 10;
 const ESCAPED: usize = 2 * 6;
 
 pub(crate) struct App {
-    pub(crate) auth: Auth,
+    pub(crate) auth: Arc<Auth>,
     pub(crate) allow_origin: Vec<String>,
     pub(crate) limits: Limits,
+    /// Most bytes of a message's content and data.
+    pub(crate) content_bytes: usize,
     pub(crate) websocket: WebSocketConfig,
     pub(crate) faults: Faults,
     pub(crate) metrics: Arc<Metrics>,
@@ -46,9 +48,14 @@ impl App {
         auth: Auth,
         allow_origin: Vec<String>,
         limits: Limits,
-        hub: crate::hub::HubConfig,
+        mut hub: crate::hub::HubConfig,
         faults: Faults,
     ) -> Self {
+        let auth = Arc::new(auth);
+        hub.frame_bytes = limits.frame_bytes;
+        // A part of a replay leaves most of a queue to what is said meanwhile: it never makes a slow consumer.
+        hub.replay_chunk = hub.replay_chunk.min(limits.queue_frames / 4);
+        hub.replay_chunk_bytes = hub.replay_chunk_bytes.min(limits.queue_bytes / 4);
         let metrics = Arc::new(Metrics::default());
         let longest =
             hub.content_bytes.max(limits.frame_bytes).saturating_add(4 << 10).saturating_mul(ESCAPED);
@@ -59,12 +66,15 @@ impl App {
             .max_message_size(Some(limits.frame_bytes.max(1)))
             .max_frame_size(Some(limits.frame_bytes.max(1)));
         let places = limits.connections.clamp(1, Semaphore::MAX_PERMITS);
+        let content_bytes = hub.content_bytes;
+        let switchboard = Arc::new(Switchboard::new(hub, Arc::clone(&auth), Arc::clone(&metrics)));
         Self {
             auth,
             allow_origin,
+            content_bytes,
             websocket,
             faults,
-            switchboard: Arc::new(Switchboard::new(hub, Arc::clone(&metrics))),
+            switchboard,
             metrics,
             places: Arc::new(Semaphore::new(places)),
             limits,

@@ -8,6 +8,8 @@ use std::hash::BuildHasher;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// Most characters in a user's name.
 const USER_CHARS: usize = 128;
@@ -25,12 +27,20 @@ pub enum Auth {
     Tokens(Tokens),
 }
 
+/// Whose a token is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) user: Name,
+    /// When the token ends.
+    pub(crate) expires: Option<Instant>,
+}
+
 impl Auth {
     /// Whose token it is; `None` for nobody's.
-    pub(crate) fn user(&self, token: &str) -> Option<Name> {
+    pub(crate) fn identify(&self, token: &str, now: Instant) -> Option<Identity> {
         match self {
-            Self::Open => is_user_name(token).then(|| Name::from(token)),
-            Self::Tokens(tokens) => tokens.user(token),
+            Self::Open => is_user_name(token).then(|| Identity { user: Name::from(token), expires: None }),
+            Self::Tokens(tokens) => tokens.identify(token, now),
         }
     }
 }
@@ -81,14 +91,25 @@ pub enum AuthError {
 /// by fingerprint, so that the time of a lookup says nothing about how much of a guess was right.
 #[derive(Clone)]
 pub struct Tokens {
-    users: BTreeMap<Fingerprint, Name>,
+    users: BTreeMap<Fingerprint, Holder>,
     keys: (RandomState, RandomState),
 }
 
 type Fingerprint = (u64, u64);
 
+#[derive(Clone)]
+struct Holder {
+    user: Name,
+    /// How long the token is good for; without end if absent.
+    lasts: Option<Duration>,
+    first_used: OnceLock<Instant>,
+}
+
 impl Tokens {
-    /// Reads a file of lines `TOKEN USER`; empty lines and those that begin with `#` say nothing.
+    /// Reads a file of lines `TOKEN USER [SECONDS]`; empty lines and those that begin with `#` say nothing.
+    ///
+    /// A token with `SECONDS` is good for so long from its first use. 0 is without end: a user whose name ends in a
+    /// number is written so, `s3cret Agent 7 0`.
     pub fn read(path: &Path) -> Result<Self, AuthError> {
         let text = read_bounded(path).map_err(|source| AuthError::File { path: path.into(), source })?;
         Self::parse(&text)
@@ -106,19 +127,23 @@ impl Tokens {
             let Some((token, user)) = text.split_once(char::is_whitespace) else {
                 return Err(problem("it has a token but no user; write 'TOKEN USER'"));
             };
-            let user = user.trim_start();
+            let (user, lasts) = validity(user.trim_start());
             if !is_user_name(user) {
                 return Err(problem("a user has 1-128 characters, none of them invisible"));
             }
-            if tokens.users.insert(tokens.fingerprint(token), Name::from(user)).is_some() {
+            let holder = Holder { user: Name::from(user), lasts, first_used: OnceLock::new() };
+            if tokens.users.insert(tokens.fingerprint(token), holder).is_some() {
                 return Err(problem("the token was given before"));
             }
         }
         if tokens.users.is_empty() { Err(AuthError::Empty) } else { Ok(tokens) }
     }
 
-    fn user(&self, token: &str) -> Option<Name> {
-        self.users.get(&self.fingerprint(token)).cloned()
+    fn identify(&self, token: &str, now: Instant) -> Option<Identity> {
+        let holder = self.users.get(&self.fingerprint(token))?;
+        let expires = holder.lasts.and_then(|lasts| holder.first_used.get_or_init(|| now).checked_add(lasts));
+        let good = expires.is_none_or(|end| now < end);
+        good.then(|| Identity { user: holder.user.clone(), expires })
     }
 
     fn fingerprint(&self, token: &str) -> Fingerprint {
@@ -132,6 +157,17 @@ impl fmt::Debug for Tokens {
     }
 }
 
+/// A user's name, and how long the token is good for.
+fn validity(text: &str) -> (&str, Option<Duration>) {
+    let Some((user, last)) = text.rsplit_once(char::is_whitespace) else { return (text, None) };
+    // A name that is only a number has nothing before it.
+    match last.parse() {
+        Ok(0) => (user.trim_end(), None),
+        Ok(seconds) => (user.trim_end(), Some(Duration::from_secs(seconds))),
+        Err(_) => (text, None),
+    }
+}
+
 fn read_bounded(path: &Path) -> io::Result<String> {
     use io::Read as _;
     let mut text = String::new();
@@ -142,7 +178,7 @@ fn read_bounded(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-fn is_user_name(text: &str) -> bool {
+pub(crate) fn is_user_name(text: &str) -> bool {
     // One more than allowed is enough to know.
     let chars = text.chars().take(USER_CHARS + 1).count();
     (1..=USER_CHARS).contains(&chars) && !text.chars().any(is_invisible)
@@ -152,23 +188,43 @@ fn is_user_name(text: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn user(auth: &Auth, token: &str) -> Option<Name> {
+        auth.identify(token, Instant::now()).map(|identity| identity.user)
+    }
+
     #[test]
     fn an_open_server_takes_the_token_for_the_name() {
-        assert_eq!(Auth::Open.user("ada"), Some(Name::from("ada")));
-        assert_eq!(Auth::Open.user(&"é".repeat(128)), Some(Name::from(&*"é".repeat(128))));
+        assert_eq!(user(&Auth::Open, "ada"), Some(Name::from("ada")));
+        assert_eq!(user(&Auth::Open, &"é".repeat(128)), Some(Name::from(&*"é".repeat(128))));
         for bad in ["", "a\u{202e}b", "a\nb", "\u{200b}", &"x".repeat(129)] {
-            assert_eq!(Auth::Open.user(bad), None, "{bad:?}");
+            assert_eq!(user(&Auth::Open, bad), None, "{bad:?}");
         }
     }
 
     #[test]
     fn a_token_table_knows_its_tokens_and_no_others() {
-        let tokens = Tokens::parse("# staff\n\ns3cret ada\n  0ther \t Grace Hopper \n").unwrap();
-        assert_eq!(tokens.user("s3cret"), Some(Name::from("ada")));
-        assert_eq!(tokens.user("0ther"), Some(Name::from("Grace Hopper")));
+        let tokens =
+            Tokens::parse("# staff\n\ns3cret ada\n  0ther \t Grace Hopper \nxyz Agent 7 0\n").unwrap();
+        let tokens = Auth::Tokens(tokens);
+        assert_eq!(user(&tokens, "s3cret"), Some(Name::from("ada")));
+        assert_eq!(user(&tokens, "0ther"), Some(Name::from("Grace Hopper")));
+        assert_eq!(user(&tokens, "xyz"), Some(Name::from("Agent 7")));
         for bad in ["", "s3cre", "s3cret ", "ada", "# staff"] {
-            assert_eq!(tokens.user(bad), None, "{bad:?}");
+            assert_eq!(user(&tokens, bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_token_with_a_time_is_good_for_so_long_from_its_first_use() {
+        let tokens = Auth::Tokens(Tokens::parse("short ada 90\nlong ada").unwrap());
+        let first = Instant::now();
+        let end = first + Duration::from_secs(90);
+        for later in [0, 89] {
+            let identity = tokens.identify("short", first + Duration::from_secs(later)).unwrap();
+            assert_eq!(identity, Identity { user: Name::from("ada"), expires: Some(end) });
+        }
+        assert_eq!(tokens.identify("short", end), None);
+        assert_eq!(tokens.identify("long", end).unwrap().expires, None);
     }
 
     #[test]

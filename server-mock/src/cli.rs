@@ -28,7 +28,7 @@ pub struct ServeArgs {
     pub path: String,
 
     /// Who may connect: 'open' (the token is the user's name; the default on loopback, and only for development) or
-    /// 'tokens=FILE' (a line 'TOKEN USER' each)
+    /// 'tokens=FILE' (a line 'TOKEN USER [SECONDS]' each, good for so many seconds from its first use)
     #[arg(long, value_name = "open|tokens=FILE")]
     pub auth: Option<String>,
 
@@ -39,6 +39,10 @@ pub struct ServeArgs {
     /// Time between pings; a peer silent from one to the next is cut
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_positive_duration)]
     pub heartbeat: Duration,
+
+    /// Messages kept per room, for those who were away
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = parse_count)]
+    pub history: usize,
 
     /// Sends per second and user, with a burst of twice as many; 'none' is no limit [default: none on loopback, 100
     /// elsewhere]
@@ -73,9 +77,14 @@ pub struct ServeArgs {
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = parse_count)]
     pub max_members: usize,
 
-    /// Listen here for /healthz, /readyz, /metrics and /faults; it asks nobody who they are, so keep it private
+    /// Listen here for /healthz, /readyz, /metrics, /faults, /users and /rooms; it asks nobody who they are, so keep it
+    /// private
     #[arg(long, value_name = "ADDR")]
     pub admin: Option<SocketAddr>,
+
+    /// Speak the plain protocol only, whatever a client offers
+    #[arg(long, hide = true)]
+    pub plain: bool,
 
     /// Faults to begin with; [`crate::faults`] has the table.
     #[arg(
@@ -156,6 +165,8 @@ impl ServeArgs {
             Some(Rate::PerSecond(rate)) => Some(rate),
             None => (!loopback).then_some(PUBLIC_RATE),
         };
+        config.hub.extended = !self.plain;
+        config.hub.history = self.history;
         config.hub.content_bytes = self.max_content;
         config.hub.rooms_per_conn = self.max_rooms;
         config.hub.members_per_room = self.max_members;
@@ -235,7 +246,7 @@ mod tests {
         let config = config(
             "--path /chat --heartbeat 5s --drain 0 --max-content 1 --max-frame 2 --max-connections 3 \
              --max-user-connections 4 --max-rooms 5 --max-members 6 --admin 127.0.0.1:0 --fault drop:count=1 \
-             --allow-origin https://a.example --allow-origin https://b.example",
+             --allow-origin https://a.example --allow-origin https://b.example --history 7 --plain",
         )
         .unwrap();
         assert_eq!((&*config.path, config.hub.heartbeat), ("/chat", Duration::from_secs(5)));
@@ -245,13 +256,14 @@ mod tests {
         );
         assert_eq!((config.limits.connections, config.hub.sockets_per_user), (3, 4));
         assert_eq!((config.hub.rooms_per_conn, config.hub.members_per_room), (5, 6));
+        assert_eq!((config.hub.history, config.hub.extended), (7, false));
         assert!(config.admin.is_some());
         assert_eq!((config.faults.len(), config.allow_origin.len()), (1, 2));
     }
 
     #[test]
     fn what_a_later_version_has_is_refused_now() {
-        for line in ["--auth jwt=key", "--auth canary", "--redis redis://x", "--history 5"] {
+        for line in ["--auth jwt=key", "--auth canary", "--redis redis://x"] {
             let error = config(line).unwrap_err();
             assert!(!error.contains("canary"), "{error}");
         }

@@ -51,10 +51,11 @@ pub(crate) async fn serve(
     let handshake = Box::pin(handshake(&app, router, tls, wire));
     let Ok(Some((accepted, stream))) = timeout(app.limits.handshake, handshake).await else { return };
     drop(permit);
-    let Accepted { user, place, .. } = accepted;
-    if let Some(user) = user {
+    let Accepted { identity, extended, place, .. } = accepted;
+    if let Some(identity) = identity {
+        let user = identity.user.clone();
         let mailbox = Arc::new(Mailbox::new(app.limits.queue_frames, app.limits.queue_bytes));
-        let seat = app.switchboard.connect(user.clone(), Arc::clone(&mailbox));
+        let seat = app.switchboard.connect(identity, extended, Arc::clone(&mailbox));
         let hit = app.faults.expose(user, Arc::clone(&link), Arc::clone(&mailbox));
         Socket::new(stream, mailbox, link).serve(seat, &app.metrics).await;
         drop(hit);

@@ -21,13 +21,15 @@ const KEPT: usize = 64;
 pub(crate) enum Parcel {
     Text(Text),
     Ping,
+    /// Nothing to write: the hub wants to know when the turn comes to it.
+    Mark,
 }
 
 impl Parcel {
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
-            Self::Ping => 0,
+            Self::Ping | Self::Mark => 0,
         }
     }
 }
@@ -128,6 +130,19 @@ impl Mailbox {
         // One whose socket is stuck is nobody else's business: only a task that has yet to run counts.
         let high = !queue.blocked && (frames > self.most_frames / 2 || bytes > self.most_bytes / 2);
         Pushed::Queued(if high { Fill::High } else { Fill::Low })
+    }
+
+    /// Queues a text if the queue is less than half full and the socket takes what it is given; `false` if it does not.
+    pub(crate) fn offer(&self, text: Text) -> bool {
+        {
+            let queue = self.lock();
+            let frames = queue.parcels.len() + queue.taken;
+            let bytes = queue.bytes + queue.taken_bytes;
+            if queue.blocked || frames >= self.most_frames / 2 || bytes >= self.most_bytes / 2 {
+                return false;
+            }
+        }
+        matches!(self.push(Parcel::Text(text)), Pushed::Queued(_))
     }
 
     /// Ends the connection after what is queued has been written.
@@ -259,6 +274,18 @@ mod tests {
         assert_eq!(mailbox.take(&mut held, (0, 0), Waker::noop()), Taken::Parcels);
         mailbox.blocked();
         assert_eq!(fill(&mailbox, 1), 1);
+    }
+
+    #[test]
+    fn an_offer_is_taken_while_there_is_room_and_never_ends_the_connection() {
+        let mailbox = Mailbox::new(8, 1 << 20);
+        let offered = || mailbox.offer(Text::from(String::from("x")));
+        assert_eq!((0..100).filter(|_| offered()).count(), 4);
+        assert_eq!(mailbox.take(&mut VecDeque::new(), (0, 0), Waker::noop()), Taken::Parcels);
+        assert_eq!(mailbox.take(&mut VecDeque::new(), (0, 0), Waker::noop()), Taken::Nothing);
+        mailbox.blocked();
+        assert!(!offered());
+        assert!(!mailbox.hurries());
     }
 
     #[test]

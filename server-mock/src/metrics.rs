@@ -1,5 +1,6 @@
 //! Counters for `/metrics`: plain atomics, no labels that name a room or a user.
 
+use crate::switchboard::Kept;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -29,6 +30,9 @@ impl Metric {
 pub(crate) struct Metrics {
     pub(crate) sockets: Metric,
     pub(crate) upgrades: Metric,
+    pub(crate) refreshes: Metric,
+    pub(crate) signals_dropped: Metric,
+    pub(crate) published: Metric,
     pub(crate) unauthorized: Metric,
     pub(crate) refused_busy: Metric,
     pub(crate) refused_origin: Metric,
@@ -43,14 +47,25 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     /// The Prometheus text format, version 0.0.4.
-    pub(crate) fn text(&self, rooms: usize, ready: bool) -> String {
+    pub(crate) fn text(&self, kept: Kept, ready: bool) -> String {
         let mut text = String::new();
-        let rooms = u64::try_from(rooms).unwrap_or(u64::MAX);
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         for (name, kind, help, value) in [
             ("sockets", "gauge", "Open WebSockets.", self.sockets.get()),
-            ("rooms", "gauge", "Rooms with at least one member.", rooms),
+            ("rooms", "gauge", "Rooms with at least one member.", number(kept.rooms)),
+            ("logs", "gauge", "Rooms and personal streams with a log.", number(kept.logs)),
+            ("log_bytes", "gauge", "Bytes of messages kept, about.", number(kept.bytes)),
+            ("lines", "gauge", "Lines of sends remembered.", number(kept.lines)),
             ("ready", "gauge", "1 while new connections are taken, 0 in a drain.", u64::from(ready)),
             ("upgrades_total", "counter", "Upgrades answered with 101.", self.upgrades.get()),
+            ("refreshes_total", "counter", "Tokens shown on an open connection.", self.refreshes.get()),
+            ("published_total", "counter", "Posts and notifications taken.", self.published.get()),
+            (
+                "signals_dropped_total",
+                "counter",
+                "Signals for which a queue had no room.",
+                self.signals_dropped.get(),
+            ),
             ("unauthorized_total", "counter", "Upgrades closed with 4001.", self.unauthorized.get()),
             ("refused_busy_total", "counter", "Connections refused with 503.", self.refused_busy.get()),
             ("refused_origin_total", "counter", "Upgrades refused by Origin.", self.refused_origin.get()),

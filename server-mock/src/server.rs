@@ -32,6 +32,9 @@ const ADMIN_PATIENCE: Duration = Duration::from_secs(60);
 /// After a failed `accept`: what failed it, mostly too many open files, does not pass at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Clients that can move to another server while they are served here need this long for it.
+const MOVE: Duration = Duration::from_secs(1);
+
 /// What the last close frames of a drain may take beyond its window.
 const LAST_WORDS: Duration = Duration::from_secs(8);
 
@@ -230,7 +233,11 @@ impl Server {
                     let connections = app.switchboard.connections();
                     let rate = f64::from(app.limits.drain_rate.max(1));
                     #[expect(clippy::cast_precision_loss, reason = "connections are far fewer than 2^52")]
-                    let window = Duration::from_secs_f64(connections as f64 / rate).min(longest);
+                    let mut window = Duration::from_secs_f64(connections as f64 / rate);
+                    if app.switchboard.extended_connections() > 0 {
+                        window = window.max(MOVE);
+                    }
+                    let window = window.min(longest);
                     tracing::info!(connections, ?window, "draining");
                     end = Some(Instant::now() + window + LAST_WORDS);
                     app.switchboard.drain(window);

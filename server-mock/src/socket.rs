@@ -60,8 +60,8 @@ pub(crate) struct Socket {
 
 /// Why the conversation ended.
 enum Ending {
-    /// The peer closed, and is answered.
-    ClosedByPeer,
+    /// The peer closed, and is answered. `clean`: it said that it is done (1000).
+    ClosedByPeer { clean: bool },
     /// The connection broke.
     Lost,
     /// The peer did what it must not.
@@ -90,7 +90,7 @@ impl Socket {
     pub(crate) async fn serve(mut self, seat: Seat, metrics: &Metrics) {
         let ending = poll_fn(|cx| self.poll(&seat, cx)).await;
         // The rooms are free of it before the farewells, which may take their time.
-        drop(seat);
+        seat.leave(matches!(ending, Ending::ClosedByPeer { clean: true }));
         if self.link.dead().is_some() {
             return abandon(self.stream, &self.link).await;
         }
@@ -98,7 +98,7 @@ impl Socket {
             Ending::Lost | Ending::Told(End::Cut) => {}
             // What was read after a cut was ordered says nothing about the peer.
             Ending::Violation(..) if self.mailbox.hurries() => {}
-            Ending::ClosedByPeer => {
+            Ending::ClosedByPeer { .. } => {
                 // The answer is queued inside; reading on sends it.
                 let answered = async { while let Some(Ok(_)) = self.stream.next().await {} };
                 let _ = timeout(FAREWELL, answered).await;
@@ -115,7 +115,7 @@ impl Socket {
         if self.mailbox.hurries() {
             self.out.clear();
             self.held.clear();
-            return self.write(cx);
+            return self.write(seat, cx);
         }
         let ending = self.read(seat, cx);
         while !self.batch.is_empty() {
@@ -128,7 +128,7 @@ impl Socket {
                 break;
             }
         }
-        ending.map_or_else(|| self.write(cx), Poll::Ready)
+        ending.map_or_else(|| self.write(seat, cx), Poll::Ready)
     }
 
     /// Reads until there is nothing more or the batch is full; in that case it asks to be run again.
@@ -150,12 +150,15 @@ impl Socket {
                     }
                     Message::Pong(_) => seat.heard(),
                     Message::Binary(_) => return Some(Ending::Violation(1003, "Text frames only")),
-                    Message::Close(_) => return Some(Ending::ClosedByPeer),
+                    Message::Close(frame) => {
+                        let clean = frame.is_some_and(|frame| frame.code == CloseCode::Normal);
+                        return Some(Ending::ClosedByPeer { clean });
+                    }
                     // Reading never gives raw frames.
                     Message::Frame(_) => {}
                 },
                 Poll::Ready(Some(Err(error))) => return Some(judge(&error)),
-                Poll::Ready(None) => return Some(Ending::ClosedByPeer),
+                Poll::Ready(None) => return Some(Ending::ClosedByPeer { clean: false }),
             }
         }
         cx.waker().wake_by_ref();
@@ -172,7 +175,7 @@ impl Socket {
     }
 
     /// Writes all there is, then flushes. Ready only when the conversation is over.
-    fn write(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
+    fn write(&mut self, seat: &Seat, cx: &mut Context<'_>) -> Poll<Ending> {
         loop {
             self.release(cx);
             while !self.out.is_empty() {
@@ -185,8 +188,24 @@ impl Socket {
                     }
                 }
                 let Some(parcel) = self.out.pop_front() else { break };
-                if self.start(parcel).is_err() {
-                    return Poll::Ready(Ending::Lost);
+                match parcel {
+                    // The socket has taken what was before it, but for a buffer: time for more of a replay.
+                    Parcel::Mark => seat.drained(),
+                    Parcel::Ping => {
+                        if self.start(Message::Ping(Bytes::new())).is_err() {
+                            return Poll::Ready(Ending::Lost);
+                        }
+                    }
+                    Parcel::Text(text) => {
+                        // A second one behind the first needs no second look at readiness: what does not fit into
+                        // the socket waits in the write buffer, which has room for several of the largest frames.
+                        let twice = self.link.duplicate().then(|| text.clone());
+                        for text in twice.into_iter().chain([text]) {
+                            if self.start(Message::Text(text.into_bytes())).is_err() {
+                                return Poll::Ready(Ending::Lost);
+                            }
+                        }
+                    }
                 }
             }
             let holding =
@@ -207,19 +226,8 @@ impl Socket {
         Poll::Pending
     }
 
-    fn start(&mut self, parcel: Parcel) -> Result<(), Error> {
+    fn start(&mut self, message: Message) -> Result<(), Error> {
         self.dirty = true;
-        let message = match parcel {
-            Parcel::Text(text) => {
-                if self.link.duplicate() {
-                    // A second one behind the first needs no second look at readiness: what does not fit into
-                    // the socket waits in the write buffer, which has room for several of the largest frames.
-                    Pin::new(&mut self.stream).start_send(Message::Text(text.clone().into_bytes()))?;
-                }
-                Message::Text(text.into_bytes())
-            }
-            Parcel::Ping => Message::Ping(Bytes::new()),
-        };
         Pin::new(&mut self.stream).start_send(message)
     }
 
@@ -255,7 +263,7 @@ impl Socket {
 /// What a failed read says about the peer.
 fn judge(error: &Error) -> Ending {
     match error {
-        Error::ConnectionClosed | Error::AlreadyClosed => Ending::ClosedByPeer,
+        Error::ConnectionClosed | Error::AlreadyClosed => Ending::ClosedByPeer { clean: false },
         Error::Capacity(_) => Ending::Violation(1009, "Frame too large"),
         Error::Utf8(_) => Ending::Violation(1007, "Text is UTF-8"),
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Ending::Lost,

@@ -3,10 +3,12 @@
 //! A lock rather than a task of its own: the task that read a frame also runs the hub and fills the mailboxes,
 //! so a message crosses from one task to another once, not twice.
 
+use crate::auth::{Auth, Identity};
 use crate::hub::{ConnId, Hub, HubConfig, Input, Output};
 use crate::mailbox::{Fill, Mailbox, Parcel, Pushed};
 use crate::metrics::Metrics;
-use rejoin::{Moment, Name, Timestamp};
+use rejoin::messages::{Code, Ref};
+use rejoin::{Id, Moment, Timestamp, Token};
 use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::BuildHasher as _;
@@ -22,6 +24,7 @@ const GRAIN: Duration = Duration::from_millis(10);
 pub(crate) struct Switchboard {
     core: Mutex<Core>,
     started: Instant,
+    auth: Arc<Auth>,
     pub(crate) metrics: Arc<Metrics>,
     /// The hub's next deadline came closer than the timekeeper knows.
     earlier: Notify,
@@ -37,6 +40,29 @@ struct Core {
     armed: Option<Timestamp>,
     /// Connections whose mailbox overflowed during the current input.
     slow: Vec<ConnId>,
+    /// What became of the current input, if it was something to publish.
+    published: Option<Published>,
+}
+
+/// What became of a post or a notification.
+pub(crate) type Published = Result<Receipt, Code>;
+
+/// Its place in the log.
+#[derive(Debug)]
+pub(crate) struct Receipt {
+    pub(crate) id: Id,
+    pub(crate) seq: u64,
+    /// It had been published before, under the same key.
+    pub(crate) dup: bool,
+}
+
+/// What the hub keeps, in numbers.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Kept {
+    pub(crate) rooms: usize,
+    pub(crate) logs: usize,
+    pub(crate) bytes: usize,
+    pub(crate) lines: usize,
 }
 
 #[derive(Debug, Default)]
@@ -49,6 +75,7 @@ struct Slot {
 pub(crate) struct Seat {
     switchboard: Arc<Switchboard>,
     conn: ConnId,
+    clean: bool,
 }
 
 impl fmt::Debug for Seat {
@@ -58,30 +85,59 @@ impl fmt::Debug for Seat {
 }
 
 impl Switchboard {
-    pub(crate) fn new(config: HubConfig, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(config: HubConfig, auth: Arc<Auth>, metrics: Arc<Metrics>) -> Self {
         let core = Core {
+            // The standard library's way to random bits of the operating system.
             hub: Hub::new(config, RandomState::new().hash_one(0)),
             slots: Vec::new(),
             free: Vec::new(),
             armed: None,
             slow: Vec::new(),
+            published: None,
         };
-        Self { core: Mutex::new(core), started: Instant::now(), metrics, earlier: Notify::new() }
+        Self { core: Mutex::new(core), started: Instant::now(), auth, metrics, earlier: Notify::new() }
     }
 
-    pub(crate) fn connect(self: &Arc<Self>, user: Name, mailbox: Arc<Mailbox>) -> Seat {
+    pub(crate) fn connect(
+        self: &Arc<Self>,
+        identity: Identity,
+        extended: bool,
+        mailbox: Arc<Mailbox>,
+    ) -> Seat {
+        let Identity { user, expires } = identity;
+        let expires = expires.map(|end| self.timestamp(end));
         let mut core = self.lock();
         let conn = core.admit(mailbox);
-        self.run(&mut core, Input::Connected { conn, user, extended: false, expires: None });
-        Seat { switchboard: Arc::clone(self), conn }
+        self.run(&mut core, Input::Connected { conn, user, extended, expires });
+        Seat { switchboard: Arc::clone(self), conn, clean: false }
+    }
+
+    /// Hands the hub an [`Input::Post`] or an [`Input::Notify`].
+    pub(crate) fn publish(&self, input: Input<'_>) -> Published {
+        let mut core = self.lock();
+        core.published = None;
+        self.run(&mut core, input);
+        core.published.take().unwrap_or(Err(Code::Internal))
     }
 
     pub(crate) fn drain(&self, window: Duration) {
         self.run(&mut self.lock(), Input::Drain { window });
     }
 
-    pub(crate) fn rooms(&self) -> usize {
-        self.lock().hub.rooms()
+    pub(crate) fn kept(&self) -> Kept {
+        let core = self.lock();
+        let store = core.hub.store();
+        Kept {
+            rooms: core.hub.rooms(),
+            logs: store.rooms().count(),
+            bytes: store.bytes_held(),
+            lines: store.lines_held(),
+        }
+    }
+
+    /// The connections that are told when they have to move.
+    pub(crate) fn extended_connections(&self) -> usize {
+        self.lock().hub.extended_connections()
     }
 
     pub(crate) fn connections(&self) -> usize {
@@ -111,7 +167,7 @@ impl Switchboard {
     }
 
     fn run(&self, core: &mut Core, input: Input<'_>) -> Fill {
-        let fill = core.run(self.now(), input, &self.metrics);
+        let fill = core.run(self, input);
         let next = core.hub.next_deadline();
         if next.is_some() && core.armed.is_none_or(|armed| next.is_some_and(|next| next < armed)) {
             // Once is enough: until the timekeeper has looked, nothing needs to be said again.
@@ -124,6 +180,10 @@ impl Switchboard {
     fn now(&self) -> Moment {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Moment::new(Timestamp::new(self.started.elapsed()), wall)
+    }
+
+    fn timestamp(&self, moment: Instant) -> Timestamp {
+        Timestamp::new(moment.saturating_duration_since(self.started))
     }
 
     fn lock(&self) -> MutexGuard<'_, Core> {
@@ -150,6 +210,16 @@ impl Seat {
         taken
     }
 
+    /// What was before an [`Output::WhenDrained`] has been written.
+    pub(crate) fn drained(&self) {
+        self.switchboard.run(&mut self.switchboard.lock(), Input::Drained { conn: self.conn });
+    }
+
+    /// The connection is over; `clean` if its peer said that it is done.
+    pub(crate) fn leave(mut self, clean: bool) {
+        self.clean = clean;
+    }
+
     /// Something other than text came in.
     pub(crate) fn heard(&self) {
         self.switchboard.run(&mut self.switchboard.lock(), Input::Heard { conn: self.conn });
@@ -160,7 +230,7 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let mut core = self.switchboard.lock();
         core.release(self.conn);
-        self.switchboard.run(&mut core, Input::Disconnected { conn: self.conn, clean: false });
+        self.switchboard.run(&mut core, Input::Disconnected { conn: self.conn, clean: self.clean });
     }
 }
 
@@ -190,7 +260,8 @@ impl Core {
         mailbox
     }
 
-    fn run(&mut self, now: Moment, input: Input<'_>, metrics: &Metrics) -> Fill {
+    fn run(&mut self, board: &Switchboard, input: Input<'_>) -> Fill {
+        let (now, metrics) = (board.now(), &*board.metrics);
         self.hub.handle(now, input);
         let mut fill = Fill::Low;
         let mut sent = 0;
@@ -200,11 +271,18 @@ impl Core {
                     sent += 1;
                     fill = fill.max(self.push(conn, Parcel::Text(text)));
                 }
-                Output::Offer { .. }
-                | Output::WhenDrained { .. }
-                | Output::Authenticate { .. }
-                | Output::Logged { .. }
-                | Output::NotLogged { .. } => {}
+                Output::Offer { conn, text } => match self.mailbox(conn) {
+                    Some(mailbox) if mailbox.offer(text) => sent += 1,
+                    _ => metrics.signals_dropped.one_more(),
+                },
+                Output::WhenDrained { conn } => {
+                    self.push(conn, Parcel::Mark);
+                }
+                Output::Authenticate { conn, reference, token } => {
+                    self.authenticate(board, now, conn, reference, &token);
+                }
+                Output::Logged { id, seq, dup } => self.published = Some(Ok(Receipt { id, seq, dup })),
+                Output::NotLogged { code } => self.published = Some(Err(code)),
                 Output::Ping { conn } => {
                     self.push(conn, Parcel::Ping);
                 }
@@ -232,8 +310,28 @@ impl Core {
         fill
     }
 
+    fn authenticate(
+        &mut self,
+        board: &Switchboard,
+        now: Moment,
+        conn: ConnId,
+        reference: Ref,
+        token: &Token,
+    ) {
+        board.metrics.refreshes.one_more();
+        let identity = board.auth.identify(token.expose(), Instant::now());
+        let expires = identity.as_ref().and_then(|identity| identity.expires);
+        let expires = expires.map(|end| board.timestamp(end));
+        let user = identity.map(|identity| identity.user);
+        self.hub.handle(now, Input::Authenticated { conn, reference, user, expires });
+    }
+
+    fn mailbox(&mut self, conn: ConnId) -> Option<&Mailbox> {
+        self.slot(conn).and_then(|slot| slot.mailbox.as_deref())
+    }
+
     fn push(&mut self, conn: ConnId, parcel: Parcel) -> Fill {
-        match self.slot(conn).and_then(|slot| slot.mailbox.as_ref()).map(|mailbox| mailbox.push(parcel)) {
+        match self.mailbox(conn).map(|mailbox| mailbox.push(parcel)) {
             Some(Pushed::Queued(fill)) => fill,
             Some(Pushed::Full) => {
                 self.slow.push(conn);

@@ -1,6 +1,7 @@
 //! From an HTTP request to a WebSocket: what is checked, in which order, and what the refusals say.
 
 use crate::app::{App, Place};
+use crate::auth::Identity;
 use crate::origin;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -11,8 +12,8 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use hyper::upgrade::OnUpgrade;
-use rejoin::Name;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// Seconds that a client refused for lack of room should wait.
@@ -22,7 +23,9 @@ const BUSY_SECONDS: u16 = 5;
 pub(crate) struct Accepted {
     pub(crate) on_upgrade: OnUpgrade,
     /// Nobody's token is accepted too: a browser can read a close code, not an HTTP status.
-    pub(crate) user: Option<Name>,
+    pub(crate) identity: Option<Identity>,
+    /// It offered the extended protocol.
+    pub(crate) extended: bool,
     pub(crate) place: Place,
 }
 
@@ -67,15 +70,17 @@ fn accept(app: &Arc<App>, request: &mut Request) -> Result<Response, Refusal> {
         app.metrics.refused_origin.one_more();
         return Err(Refusal::Origin);
     }
-    let user = token(headers, request.uri().query()).and_then(|token| app.auth.user(&token));
-    if let Some(status) = app.faults.refusal(user.as_ref()) {
+    let query = request.uri().query();
+    let extended = field(query, "ext").is_some_and(|value| value == "1");
+    let identity = token(headers, query).and_then(|token| app.auth.identify(&token, Instant::now()));
+    if let Some(status) = app.faults.refusal(identity.as_ref().map(|identity| &identity.user)) {
         return Err(Refusal::Fault(status));
     }
     let slot = request.extensions().get::<Slot>().cloned().ok_or(Refusal::NotWebSocket)?;
     let accept = HeaderValue::try_from(accept).map_err(|_| Refusal::Key)?;
     let on_upgrade = hyper::upgrade::on(request);
     app.metrics.upgrades.one_more();
-    slot.put(Accepted { on_upgrade, user, place });
+    slot.put(Accepted { on_upgrade, identity, extended, place });
     let headers = [
         (UPGRADE, HeaderValue::from_static("websocket")),
         (CONNECTION, HeaderValue::from_static("Upgrade")),
@@ -156,8 +161,13 @@ fn token(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
         let (scheme, token) = std::str::from_utf8(value.as_bytes()).ok()?.split_once(' ')?;
         return scheme.eq_ignore_ascii_case("bearer").then(|| String::from(token.trim()));
     }
+    field(query, "token").and_then(percent_decode)
+}
+
+/// The value of a field of the query, as it is written there.
+fn field<'a>(query: Option<&'a str>, name: &str) -> Option<&'a str> {
     let mut fields = query?.split('&').filter_map(|field| field.split_once('='));
-    fields.find(|(name, _)| *name == "token").and_then(|(_, value)| percent_decode(value))
+    fields.find(|(found, _)| *found == name).map(|(_, value)| value)
 }
 
 /// Undoes `encodeURIComponent` and `URLSearchParams`; `None` if what comes out is not UTF-8.

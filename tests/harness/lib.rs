@@ -15,10 +15,12 @@
 
 pub mod command;
 pub mod gate;
+pub mod ledger;
 pub mod liar;
 pub mod process;
 pub mod proxy;
 pub mod screen;
 pub mod sim;
 pub mod terminal;
+pub mod usher;
 pub mod web_page;

@@ -24,6 +24,8 @@ enum Treatment {
     Split,
     /// Stands still for a moment now and then.
     Stall,
+    /// Lets through a little at a time.
+    Drip,
 }
 
 /// A running proxy. Dropping it cuts everything.
@@ -73,11 +75,12 @@ impl Drop for FaultProxy {
 }
 
 fn draw(rng: &mut Rng) -> Treatment {
-    match rng.u8(..6) {
+    match rng.u8(..7) {
         0 | 1 => Treatment::Reset(rng.usize(200..8000)),
         2 => Treatment::HalfOpen(rng.usize(200..8000)),
         3 => Treatment::Split,
         4 => Treatment::Stall,
+        5 => Treatment::Drip,
         _ => Treatment::Honest,
     }
 }
@@ -172,6 +175,14 @@ async fn pass(
             for piece in bytes.chunks(rng.usize(1..40)) {
                 to.write_all(piece).await?;
                 tokio::task::yield_now().await;
+            }
+            Ok(())
+        }
+        Treatment::Drip => {
+            for piece in bytes.chunks(512) {
+                to.write_all(piece).await?;
+                // The slowness itself is the fault.
+                tokio::time::sleep(Duration::from_millis(rng.u64(1..8))).await;
             }
             Ok(())
         }

@@ -12,9 +12,11 @@
 )]
 
 mod ends;
+mod exactly;
 mod faults;
 mod loss;
 mod messages;
+mod stored;
 mod strangers;
 mod tls;
 mod tokens;

@@ -115,7 +115,7 @@ async fn sends_wait_for_the_first_connection_until_their_own_timeout_or_until_th
     drop(listener);
     let (client, _events) = quick(&format!("ws://{address}/ws"), "ada").connect().unwrap();
     let timeout = std::time::Duration::from_millis(50);
-    let impatient = within("a timeout", client.send_within("lobby", "soon", timeout)).await;
+    let impatient = within("a timeout", client.message("lobby", "soon").timeout(timeout).send()).await;
     assert_eq!(impatient, Err(SendError::Failed(SendFailure::Timeout)));
     let sending = client.send("lobby", "never");
     sending.cancel();

@@ -88,9 +88,11 @@ async fn request(build: impl FnOnce(rejoin::ClientBuilder) -> rejoin::ClientBuil
 async fn the_token_goes_into_the_header_or_the_query_never_both() {
     let header = request(|builder| builder).await;
     assert!(header.contains(&format!("uthorization: Bearer {SECRET}\r\n")), "{header}");
-    assert!(header.starts_with("GET /ws?a=1 HTTP/1.1\r\n"), "{header}");
+    assert!(header.starts_with("GET /ws?a=1&ext=1 HTTP/1.1\r\n"), "{header}");
+    let plain = request(|builder| builder.extended(false)).await;
+    assert!(plain.starts_with("GET /ws?a=1 HTTP/1.1\r\n"), "{plain}");
     let query = request(|builder| builder.token_place(TokenPlace::Query)).await;
-    assert!(query.starts_with(&format!("GET /ws?a=1&token={SECRET} HTTP/1.1\r\n")), "{query}");
+    assert!(query.starts_with(&format!("GET /ws?a=1&token={SECRET}&ext=1 HTTP/1.1\r\n")), "{query}");
     assert!(!query.to_lowercase().contains("authorization"), "{query}");
 }
 

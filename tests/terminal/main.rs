@@ -14,6 +14,7 @@ mod outages;
 mod pipe;
 mod refusals;
 mod secrets;
+mod state;
 mod strangers;
 mod tail;
 

@@ -41,6 +41,8 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
     if settings.rooms.is_empty() {
         settings.rooms.push(DEFAULT_ROOM.to_owned());
     }
+    settings.history = Some(talk::HISTORY);
+    settings.state.clone_from(&arguments.state.state);
     let invented = invent_name(&mut settings);
     let (client, events) = settings.connect()?;
     let shared = Arc::new(Shared::default());

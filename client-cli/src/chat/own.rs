@@ -1,10 +1,10 @@
 //! The user's own messages: one bubble each, whatever order outcome and echo come in.
 //!
-//! A plain server echoes a message to its sender without saying that it is an echo. It is taken for one when its
-//! text equals that of a message under way in the room and it comes from the user's own name, which is learned
-//! from the first echo where it is not known.
+//! An extended server acknowledges a message under the id that its echo has. A plain one echoes a message to its
+//! sender without saying that it is an echo: it is taken for one when its text equals that of a message under way in
+//! the room and it comes from the user's own name, which is learned from the first echo where it is not known.
 
-use rejoin::{DeliveryStatus, SendFailure, SendId};
+use rejoin::{DeliveryStatus, Id, Message, SendFailure, SendId};
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -62,12 +62,14 @@ struct Own {
 #[derive(Debug)]
 pub(super) struct OwnMessages {
     list: VecDeque<Own>,
+    /// Acknowledged and shown, and not seen again yet.
+    acknowledged: VecDeque<Id>,
     name: Option<String>,
 }
 
 impl OwnMessages {
     pub(super) fn new(name: Option<String>) -> Self {
-        Self { list: VecDeque::new(), name }
+        Self { list: VecDeque::new(), acknowledged: VecDeque::new(), name }
     }
 
     pub(super) fn add(&mut self, now: Instant, id: SendId, room: &str, content: String) {
@@ -97,6 +99,13 @@ impl OwnMessages {
                 own.due = Some(now + PATIENCE);
                 return None;
             }
+            DeliveryStatus::Acked { id, .. } => {
+                if self.acknowledged.len() >= MOST_ECHOES {
+                    self.acknowledged.pop_front();
+                }
+                self.acknowledged.push_back(id.clone());
+                (News::Delivered, "delivered")
+            }
             DeliveryStatus::Failed(why) => (News::Failed(*why), "not sent"),
             _ => (News::Unknown, "may not have arrived"),
         };
@@ -109,18 +118,25 @@ impl OwnMessages {
     }
 
     /// A message has come in: says whether it is the echo of an own one.
-    pub(super) fn echo(&mut self, room: &str, user: &str, content: &str) -> Echo {
-        if self.name.as_deref().is_some_and(|name| name != user) {
+    pub(super) fn echo(&mut self, message: &Message) -> Echo {
+        if let Some(stamp) = &message.stamp
+            && let Some(at) = self.acknowledged.iter().position(|id| *id == stamp.id)
+        {
+            self.acknowledged.remove(at);
+            return Echo::Own(None);
+        }
+        if self.name.as_deref().is_some_and(|name| message.user != name) {
             return Echo::Foreign;
         }
-        let at = self.list.iter().position(|own| own.room == room && own.content == content);
+        let is_own = |own: &Own| message.room == *own.room && own.content == message.content;
+        let at = self.list.iter().position(is_own);
         let Some(own) = at.and_then(|at| self.list.remove(at)) else { return Echo::Foreign };
-        self.name.get_or_insert_with(|| user.to_owned());
-        Echo::Own(match (own.shown, own.due) {
-            (false, _) => Some(Show::Bubble { room: own.room, content: own.content, mark: "delivered" }),
-            (true, Some(_)) => Some(Show::News { content: own.content, news: News::Delivered }),
+        self.name.get_or_insert_with(|| message.user.to_string());
+        Echo::Own(match (own.shown, own.stage, own.due) {
+            (false, ..) => Some(Show::Bubble { room: own.room, content: own.content, mark: "delivered" }),
             // Shown as written, and long ago perhaps: nothing new.
-            (true, None) => None,
+            (true, Stage::Written, None) => None,
+            (true, ..) => Some(Show::News { content: own.content, news: News::Delivered }),
         })
     }
 
@@ -158,6 +174,7 @@ impl OwnMessages {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rejoin::messages::Stamp;
 
     const ID: SendId = SendId(1);
 
@@ -166,6 +183,15 @@ mod tests {
         let now = Instant::now();
         own.add(now, ID, "r", "hi".to_owned());
         (own, now)
+    }
+
+    fn said(room: &str, user: &str, content: &str) -> Message {
+        Message::plain(room.into(), user.into(), content.to_owned(), String::new())
+    }
+
+    fn stamped(id: &Id, content: &str) -> Message {
+        let stamp = Stamp { id: id.clone(), epoch: id.clone(), seq: 1, replay: false, origin: None };
+        Message { stamp: Some(stamp), ..said("r", "me", content) }
     }
 
     fn bubble(mark: &'static str) -> Show {
@@ -180,7 +206,7 @@ mod tests {
     fn a_quick_echo_makes_one_bubble_that_says_delivered() {
         let (mut own, now) = one();
         assert_eq!(own.outcome(now, ID, &DeliveryStatus::Written), None);
-        assert_eq!(own.echo("r", "me", "hi"), Echo::Own(Some(bubble("delivered"))));
+        assert_eq!(own.echo(&said("r", "me", "hi")), Echo::Own(Some(bubble("delivered"))));
         assert!(own.is_settled() && own.overdue(now + PATIENCE, true).is_empty());
     }
 
@@ -189,8 +215,8 @@ mod tests {
         let (mut own, now) = one();
         own.outcome(now, ID, &DeliveryStatus::Written);
         assert_eq!(own.overdue(now + PATIENCE, false), [bubble("written")]);
-        assert_eq!(own.echo("r", "me", "hi"), Echo::Own(None));
-        assert_eq!(own.echo("r", "me", "hi"), Echo::Foreign);
+        assert_eq!(own.echo(&said("r", "me", "hi")), Echo::Own(None));
+        assert_eq!(own.echo(&said("r", "me", "hi")), Echo::Foreign);
     }
 
     #[test]
@@ -200,7 +226,7 @@ mod tests {
         assert_eq!(own.overdue(now + PATIENCE, false), [bubble("pending")]);
         assert_eq!(own.pending(), 1);
         own.outcome(now, ID, &DeliveryStatus::Written);
-        assert_eq!(own.echo("r", "me", "hi"), Echo::Own(Some(news(News::Delivered))));
+        assert_eq!(own.echo(&said("r", "me", "hi")), Echo::Own(Some(news(News::Delivered))));
         let (mut own, now) = one();
         own.overdue(now, true);
         assert_eq!(own.outcome(now, ID, &DeliveryStatus::Unknown), Some(news(News::Unknown)));
@@ -222,11 +248,26 @@ mod tests {
     fn the_same_words_of_somebody_else_are_not_an_echo() {
         let (mut own, now) = one();
         own.outcome(now, ID, &DeliveryStatus::Written);
-        own.echo("r", "me", "hi");
+        own.echo(&said("r", "me", "hi"));
         own.add(now, SendId(2), "r", "hi".to_owned());
-        assert_eq!(own.echo("r", "bob", "hi"), Echo::Foreign);
-        assert_eq!(own.echo("other", "me", "hi"), Echo::Foreign);
-        assert_ne!(own.echo("r", "me", "hi"), Echo::Foreign);
+        assert_eq!(own.echo(&said("r", "bob", "hi")), Echo::Foreign);
+        assert_eq!(own.echo(&said("other", "me", "hi")), Echo::Foreign);
+        assert_ne!(own.echo(&said("r", "me", "hi")), Echo::Foreign);
+    }
+
+    #[test]
+    fn acknowledgement_and_echo_make_one_bubble_in_either_order() {
+        let id = Id::new("m1").unwrap();
+        let acked = DeliveryStatus::Acked { id: id.clone(), seq: 1 };
+        let (mut own, now) = one();
+        assert_eq!(own.outcome(now, ID, &acked), Some(bubble("delivered")));
+        assert!(own.is_settled());
+        assert_eq!(own.echo(&stamped(&id, "hi")), Echo::Own(None));
+        assert_eq!(own.echo(&stamped(&Id::new("m2").unwrap(), "hi")), Echo::Foreign);
+        let (mut own, now) = one();
+        own.overdue(now, true);
+        assert_eq!(own.echo(&stamped(&id, "hi")), Echo::Own(Some(news(News::Delivered))));
+        assert_eq!(own.outcome(now, ID, &acked), None);
     }
 
     #[test]

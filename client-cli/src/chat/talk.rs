@@ -7,12 +7,16 @@ use crate::error::Exit;
 use crate::lines::BadText;
 use crate::narrate::Narrator;
 use crate::render::{Layout, plain_name};
+use crate::rooms::Present;
 use crate::{sanitise, words};
-use rejoin::{Client, DeliveryStatus, Event, RoomState, State};
+use rejoin::{Client, DeliveryStatus, Event, Join, Name, RoomState, State};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use tokio::time::Instant;
 
+/// Messages of a room that are asked for at a first join, and so many of them are shown at once.
+pub(super) const HISTORY: u64 = 200;
+const SHOWN_HISTORY: u64 = 20;
 /// Columns of a message that is quoted in a notice.
 const QUOTED: usize = 40;
 
@@ -32,13 +36,9 @@ impl Talk {
         name: Option<String>,
         rooms: &[String],
     ) -> Self {
-        let talk = Self {
-            client,
-            own: OwnMessages::new(name),
-            narrator: Narrator::new(layout, rooms),
-            exit: Exit::Success,
-            shared,
-        };
+        let mut narrator = Narrator::new(layout, rooms);
+        narrator.shorten_history(SHOWN_HISTORY);
+        let talk = Self { client, own: OwnMessages::new(name), narrator, exit: Exit::Success, shared };
         talk.share();
         talk
     }
@@ -74,7 +74,7 @@ impl Talk {
 
     fn event(&mut self, event: &Event) {
         match event {
-            Event::Message(message) => match self.own.echo(&message.room, &message.user, &message.content) {
+            Event::Message(message) => match self.own.echo(message) {
                 Echo::Foreign => self.narrator.event(event, self.client.now()),
                 Echo::Own(show) => {
                     self.narrator.rooms.seen(&message.room, &message.user);
@@ -84,12 +84,17 @@ impl Talk {
                 }
             },
             Event::Delivery(delivery) => {
-                if delivery.status != DeliveryStatus::Written {
+                let went_well =
+                    matches!(delivery.status, DeliveryStatus::Written | DeliveryStatus::Acked { .. });
+                if !went_well {
                     self.exit = self.exit.max(Exit::Incomplete);
                 }
                 if let Some(show) = self.own.outcome(Instant::now(), delivery.id, &delivery.status) {
                     self.show(show);
                 }
+            }
+            Event::Restored(restored) => {
+                self.own.add(Instant::now(), restored.id, &restored.room, restored.content.clone());
             }
             event => self.narrator.event(event, self.client.now()),
         }
@@ -158,6 +163,10 @@ impl Talk {
             },
             Command::Rooms => self.list_rooms(),
             Command::Who(room) => self.list_names(room),
+            Command::History(count) => match self.narrator.rooms.current().map(str::to_owned) {
+                Some(room) => self.narrator.history(&room, count),
+                None => self.notice("you are in no room"),
+            },
             Command::Status => self.status(),
             Command::Reconnect => {
                 self.notice("reconnecting");
@@ -179,7 +188,8 @@ impl Talk {
     }
 
     fn join(&mut self, room: &str) {
-        if let Err(error) = self.client.join(room) {
+        let join = Join { history: Some(HISTORY), ..Name::from(room).into() };
+        if let Err(error) = self.client.join_with(join) {
             self.notice(&error.to_string());
             return;
         }
@@ -216,14 +226,19 @@ impl Talk {
             self.notice("you are in no room");
             return;
         };
-        let names: Vec<String> =
-            self.narrator.rooms.names(&room).iter().rev().map(|name| plain_name(name)).collect();
-        let room = plain_name(&room);
-        if names.is_empty() {
-            self.notice(&format!("nobody has been seen in {room} yet"));
-        } else {
-            self.notice(&format!("seen in {room}, the latest first: {}", names.join(", ")));
-        }
+        let list = |names: &mut dyn Iterator<Item = &String>| {
+            names.map(|name| plain_name(name)).collect::<Vec<_>>().join(", ")
+        };
+        let shown = plain_name(&room);
+        let seen = list(&mut self.narrator.rooms.names(&room).iter().rev());
+        let text = match self.narrator.rooms.who_is_in(&room) {
+            Present::Members(members) => format!("in {shown}: {}", list(&mut members.iter())),
+            Present::Count(count) if seen.is_empty() => format!("{count} in {shown}"),
+            Present::Count(count) => format!("{count} in {shown}; seen, the latest first: {seen}"),
+            Present::Unknown if seen.is_empty() => format!("nobody has been seen in {shown} yet"),
+            Present::Unknown => format!("seen in {shown}, the latest first: {seen}"),
+        };
+        self.notice(&text);
     }
 
     fn status(&mut self) {

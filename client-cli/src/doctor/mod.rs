@@ -8,7 +8,7 @@ use crate::settings::{Settings, Sources, parse_url};
 use crate::signals::Signals;
 use crate::token::TokenFrom;
 use crate::words;
-use rejoin::{Cause, CauseCode, Client, DialErrorKind, Event, Events, State};
+use rejoin::{Cause, CauseCode, Client, DialErrorKind, Event, Events, Mode, State};
 use report::Step;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -128,6 +128,7 @@ async fn talk(settings: &Settings, client: &Client, mut events: Events) -> bool 
     }
     report::ok(Step::Upgrade, &format!("a WebSocket in {} ms", started.elapsed().as_millis().max(1)));
     let until = Instant::now() + REFUSAL;
+    let mut mode = None;
     // A pong is no event: the round trip it gives is looked at when the time is up.
     loop {
         match timeout_at(until, events.next()).await {
@@ -151,10 +152,20 @@ async fn talk(settings: &Settings, client: &Client, mut events: Events) -> bool 
                     return false;
                 }
             },
+            Ok(Some(Event::Mode(decided))) => mode = Some(decided),
             Ok(Some(_)) => {}
             Ok(None) => return false,
             Err(_) => break,
         }
+    }
+    match mode {
+        Some(Mode::Extended) => {
+            report::ok(
+                Step::Hello,
+                "extended protocol: messages are confirmed, and missed ones are replayed",
+            );
+        }
+        _ => report::skipped(Step::Hello, "none: plain protocol, which confirms nothing and keeps nothing"),
     }
     match settings.token {
         TokenFrom::Nowhere => report::ok(Step::Token, "none given, and none asked for"),

@@ -11,6 +11,7 @@ pub(super) enum Step {
     Tcp,
     Tls,
     Upgrade,
+    Hello,
     Token,
     Ping,
 }
@@ -23,6 +24,7 @@ impl Step {
             Self::Tcp => "TCP",
             Self::Tls => "TLS",
             Self::Upgrade => "upgrade",
+            Self::Hello => "hello",
             Self::Token => "token",
             Self::Ping => "ping",
         }

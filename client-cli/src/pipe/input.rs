@@ -2,8 +2,10 @@
 
 use crate::lines::{BadText, LONGEST_LINE};
 use crate::sanitise;
-use rejoin::check_room_name;
+use rejoin::{PERSONAL_ROOM, Position, check_room_name};
+use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// Longest `ref`, in characters.
 const LONGEST_REF: usize = 64;
@@ -13,10 +15,33 @@ const QUOTED: usize = 40;
 /// What a line asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Frame {
-    Join { room: String },
-    Leave { room: String },
-    Send { room: String, content: String },
+    /// [`PERSONAL_ROOM`] stands for the user's notifications.
+    Join {
+        room: String,
+        since: Option<Position>,
+        history: Option<u64>,
+    },
+    Leave {
+        room: String,
+    },
+    Send {
+        room: String,
+        content: String,
+        data: Option<String>,
+    },
+    Signal {
+        room: String,
+        kind: String,
+        data: Option<String>,
+    },
     Close,
+}
+
+/// The part of a line that is passed on as it is written.
+#[derive(Deserialize)]
+struct Data<'a> {
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
 }
 
 /// A frame and the caller's name for it.
@@ -73,7 +98,14 @@ pub(super) fn parse(text: &str) -> Result<Option<Request>, BadLine> {
             ));
         }
     };
-    match frame(&mut fields) {
+    let data = match fields.remove("data") {
+        None | Some(Value::Null) => None,
+        // It is there and it is JSON: the line as a whole has just been read.
+        Some(_) => {
+            serde_json::from_str(text).ok().and_then(|Data { data }| data.map(|data| data.get().to_owned()))
+        }
+    };
+    match frame(&mut fields, data) {
         Ok(frame) => Ok(Some(Request { frame, reference })),
         Err(bad) => Err(BadLine { reference, ..bad }),
     }
@@ -84,25 +116,47 @@ fn json_error(error: &serde_json::Error) -> String {
     error.to_string().replace(" at line 1 column ", " at column ")
 }
 
-fn frame(fields: &mut serde_json::Map<String, Value>) -> Result<Frame, BadLine> {
+type Fields = serde_json::Map<String, Value>;
+
+fn frame(fields: &mut Fields, data: Option<String>) -> Result<Frame, BadLine> {
     let kind = string(fields, "type")?;
     match kind.as_str() {
-        "join_room" => Ok(Frame::Join { room: room(fields)? }),
-        "leave_room" => Ok(Frame::Leave { room: room(fields)? }),
-        "send_message" => Ok(Frame::Send { room: room(fields)?, content: string(fields, "content")? }),
+        "join_room" => Ok(Frame::Join {
+            room: room(fields, true)?,
+            since: optional(fields, "since", "a position with epoch, seq and id")?,
+            history: optional(fields, "history", "a number of messages")?,
+        }),
+        "leave_room" => Ok(Frame::Leave { room: room(fields, true)? }),
+        "send_message" => {
+            Ok(Frame::Send { room: room(fields, false)?, content: string(fields, "content")?, data })
+        }
+        "signal" => Ok(Frame::Signal { room: room(fields, false)?, kind: string(fields, "kind")?, data }),
         "close" => Ok(Frame::Close),
         other => Err(BadLine::new(
             "unknown_type",
             format!(
-                "the type \"{}\" is not one of join_room, leave_room, send_message, close",
+                "the type \"{}\" is not one of join_room, leave_room, send_message, signal, close",
                 sanitise::name(other, QUOTED)
             ),
         )),
     }
 }
 
-fn room(fields: &mut serde_json::Map<String, Value>) -> Result<String, BadLine> {
+fn optional<T: serde::de::DeserializeOwned>(
+    fields: &mut Fields,
+    name: &'static str,
+    wanted: &'static str,
+) -> Result<Option<T>, BadLine> {
+    let value = fields.remove(name).unwrap_or(Value::Null);
+    serde_json::from_value(value)
+        .map_err(|_| BadLine::new("bad_frame", format!("\"{name}\" is not {wanted}")))
+}
+
+fn room(fields: &mut Fields, or_personal: bool) -> Result<String, BadLine> {
     let room = string(fields, "roomId")?;
+    if or_personal && room == PERSONAL_ROOM {
+        return Ok(room);
+    }
     match check_room_name(&room) {
         Ok(()) => Ok(room),
         Err(error) => {
@@ -111,7 +165,7 @@ fn room(fields: &mut serde_json::Map<String, Value>) -> Result<String, BadLine> 
     }
 }
 
-fn string(fields: &mut serde_json::Map<String, Value>, name: &'static str) -> Result<String, BadLine> {
+fn string(fields: &mut Fields, name: &'static str) -> Result<String, BadLine> {
     match fields.remove(name) {
         Some(Value::String(text)) => Ok(text),
         Some(_) => Err(BadLine::new("bad_frame", format!("\"{name}\" is not a string"))),
@@ -131,14 +185,33 @@ mod tests {
     fn each_frame_is_read_with_and_without_a_ref() {
         let send =
             parse(r#"{"type":"send_message","roomId":"r","content":"c\n","ref":"1"}"#).unwrap().unwrap();
-        assert_eq!(send.frame, Frame::Send { room: "r".into(), content: "c\n".into() });
+        assert_eq!(send.frame, Frame::Send { room: "r".into(), content: "c\n".into(), data: None });
         assert_eq!(send.reference.as_deref(), Some("1"));
         let join = parse(r#"{"roomId":"r","type":"join_room"}"#).unwrap().unwrap();
-        assert_eq!(join, Request { frame: Frame::Join { room: "r".into() }, reference: None });
+        let frame = Frame::Join { room: "r".into(), since: None, history: None };
+        assert_eq!(join, Request { frame, reference: None });
         let leave = parse(r#"{"type":"leave_room","roomId":"r","more":1}"#).unwrap().unwrap();
         assert_eq!(leave.frame, Frame::Leave { room: "r".into() });
         assert_eq!(parse(r#"{"type":"close"}"#).unwrap().unwrap().frame, Frame::Close);
         assert_eq!(parse("  \t").unwrap(), None);
+    }
+
+    #[test]
+    fn what_only_an_extended_server_understands_is_read_too() {
+        let frame = |text: &str| parse(text).unwrap().unwrap().frame;
+        let data = Some(r#"{"b":1.50, "a":[]}"#.to_owned());
+        assert_eq!(
+            frame(r#"{"type":"send_message","roomId":"r","content":"","data":{"b":1.50, "a":[]}}"#),
+            Frame::Send { room: "r".into(), content: String::new(), data: data.clone() }
+        );
+        assert_eq!(
+            frame(r#"{"type":"signal","roomId":"r","kind":"typing","data":null}"#),
+            Frame::Signal { room: "r".into(), kind: "typing".into(), data: None }
+        );
+        let join =
+            r#"{"type":"join_room","roomId":"@me","since":{"epoch":"e","seq":3,"id":"m"},"history":5}"#;
+        let Frame::Join { room, since, history } = frame(join) else { panic!("no join") };
+        assert_eq!((room.as_str(), since.unwrap().seq, history), ("@me", 3, Some(5)));
     }
 
     #[test]
@@ -156,7 +229,11 @@ mod tests {
             (r#"{"type":"send_message","roomId":"r","content":{}}"#, "bad_frame"),
             (r#"{"type":"shout","roomId":"r"}"#, "unknown_type"),
             (r#"{"type":"join_room","roomId":""}"#, "bad_room"),
-            (r#"{"type":"join_room","roomId":"@me"}"#, "bad_room"),
+            (r#"{"type":"join_room","roomId":"@you"}"#, "bad_room"),
+            (r#"{"type":"send_message","roomId":"@me","content":""}"#, "bad_room"),
+            (r#"{"type":"join_room","roomId":"r","history":-1}"#, "bad_frame"),
+            (r#"{"type":"join_room","roomId":"r","since":{"seq":1}}"#, "bad_frame"),
+            (r#"{"type":"signal","roomId":"r"}"#, "bad_frame"),
             (r#"{"type":"join_room","roomId":"a\u0007"}"#, "bad_room"),
             (r#"{"type":"close","ref":7}"#, "bad_ref"),
         ] {

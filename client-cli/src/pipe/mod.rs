@@ -8,6 +8,7 @@ mod input;
 pub(crate) mod output;
 
 use crate::args::PipeArgs;
+use crate::commits::{self, Commits};
 use crate::error::{Exit, Failure};
 use crate::lines::{self, Line};
 use crate::outlet::{Outlet, ReaderGone};
@@ -15,8 +16,13 @@ use crate::settings::Sources;
 use crate::signals::{Signal, Signals};
 use flight::Flight;
 use input::{BadLine, Frame, Request};
-use rejoin::{Client, Delivery, DeliveryStatus, Event, Events, SendFailure, State};
-use std::collections::VecDeque;
+use output::Outcome;
+use rejoin::{
+    Client, Delivery, DeliveryStatus, Event, Events, Join, Name, PERSONAL_ROOM, RoomState, SendFailure,
+    SendId, State,
+};
+use serde_json::value::RawValue;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -31,7 +37,9 @@ const MOST_UNPRINTED: usize = 64 << 10;
 pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Exit, Failure> {
     let sources = Sources::read(&arguments.connection)?;
     let url = sources.needed_url(arguments.url.as_deref())?;
-    let settings = sources.settings(&url, &arguments.rooms).await?;
+    let mut settings = sources.settings(&url, &arguments.rooms).await?;
+    settings.state.clone_from(&arguments.state.state);
+    settings.manual_commit = true;
     let (client, events) = settings.connect()?;
     let stdout = Outlet::stdout();
     let mut pipe = Pipe {
@@ -40,6 +48,9 @@ pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Ex
         input: Some(lines::stdin()),
         lines: VecDeque::new(),
         flight: Flight::default(),
+        joins: BTreeMap::new(),
+        commits: settings.state.is_some().then(Commits::default),
+        has_ended: false,
         unproven_since: None,
         has_sent: false,
         printed: Vec::new(),
@@ -72,6 +83,9 @@ enum Phase {
     Settling(Instant),
     /// Receiving until then.
     Lingering(Instant),
+    /// What has been printed is to be flushed and committed before the end; with `true` because outcomes took too
+    /// long.
+    Flushing(bool),
     /// The connection is being closed; with `true` because outcomes took too long.
     Closing(bool),
     /// The connection has failed for good.
@@ -87,6 +101,12 @@ struct Pipe {
     /// Lines read and not acted upon, because too many sends are under way.
     lines: VecDeque<Line>,
     flight: Flight,
+    /// The `ref` of the last join of each room.
+    joins: BTreeMap<String, String>,
+    /// With a state file: how far the reader has come.
+    commits: Option<Commits>,
+    /// The connection is closing or has failed: what resolves from here on resolves because of that.
+    has_ended: bool,
     /// When a connection that has been sent something and has not answered yet was opened.
     unproven_since: Option<Instant>,
     has_sent: bool,
@@ -107,6 +127,8 @@ impl Pipe {
             if self.phase == Phase::Ended && !unprinted {
                 return Ok(self.exit);
             }
+            let awaited = self.commits.as_ref().and_then(Commits::awaited);
+            let listens = keeps_up && !matches!(self.phase, Phase::Ended | Phase::Flushing(_));
             let deadline = match self.phase {
                 Phase::Draining(at) | Phase::Settling(at) | Phase::Lingering(at) => Some(at),
                 _ => None,
@@ -117,9 +139,20 @@ impl Pipe {
                     Signal::Interrupt => return Ok(Exit::Interrupted),
                     Signal::Terminate => self.input = None,
                 },
-                result = stdout.write(&mut self.printed), if unprinted => result?,
-                batch = self.events.next_batch(), if keeps_up && self.phase != Phase::Ended => {
-                    self.take_events(batch);
+                result = stdout.write(&mut self.printed), if unprinted => {
+                    let chunk = result?;
+                    if let Some(commits) = &mut self.commits {
+                        commits.handed_over(chunk);
+                    }
+                }
+                result = stdout.flushed(awaited.unwrap_or_default()), if awaited.is_some() => {
+                    let through = result?;
+                    if let Some(commits) = &mut self.commits {
+                        commits.flushed(&self.client, through);
+                    }
+                }
+                batch = self.events.next_batch(), if listens => {
+                    self.take_events(&batch);
                 }
                 batch = next_lines(&mut self.input), if keeps_up && self.lines.is_empty() => match batch {
                     Some(batch) => self.lines.extend(batch),
@@ -130,27 +163,45 @@ impl Pipe {
         }
     }
 
-    fn take_events(&mut self, batch: Vec<Event>) {
+    fn take_events(&mut self, batch: &[Event]) {
         if batch.is_empty() {
             self.phase = Phase::Ended;
         }
-        let now = self.client.now();
         for event in batch {
-            match event {
-                Event::Delivery(delivery) => self.delivered(&delivery),
-                event => {
-                    match &event {
-                        Event::State(change) => self.state_changed(change.state),
-                        Event::Message(_) | Event::UserJoined { .. } => self.unproven_since = None,
-                        _ => {}
-                    }
-                    output::event(&mut self.printed, &event, now);
-                }
-            }
+            self.event(event);
         }
     }
 
+    fn event(&mut self, event: &Event) {
+        match event {
+            Event::Delivery(delivery) => return self.delivered(delivery),
+            Event::Restored(restored) => {
+                let reference = restored.reference.as_deref().map(str::to_owned);
+                self.flight.add(restored.id, reference, restored.content.len());
+            }
+            Event::Joined(room) => {
+                let reference = self.joins.remove(&*room.room);
+                return output::joined(&mut self.printed, room, reference.as_deref());
+            }
+            Event::Room(change) if !matches!(change.state, RoomState::Joining | RoomState::Joined) => {
+                self.joins.remove(&*change.room);
+            }
+            Event::State(change) => self.state_changed(change.state),
+            Event::Mode(_) | Event::Message(_) | Event::UserJoined { .. } => self.unproven_since = None,
+            _ => {}
+        }
+        if let Some(commits) = &mut self.commits {
+            // Too late to be committed, so it comes again in the next run, and belongs there.
+            if self.has_ended && commits::position(event).is_some() {
+                return;
+            }
+            commits.printed(event);
+        }
+        output::event(&mut self.printed, event, self.client.now());
+    }
+
     fn state_changed(&mut self, state: State) {
+        self.has_ended = matches!(state, State::Closing | State::Closed | State::Failed);
         match state {
             State::Connected => self.unproven_since = Some(Instant::now()),
             State::Failed => {
@@ -164,24 +215,26 @@ impl Pipe {
 
     fn delivered(&mut self, delivery: &Delivery) {
         let reference = self.flight.resolve(delivery.id);
-        let status = match &delivery.status {
+        let is_kept = self.has_ended && self.commits.is_some();
+        let outcome = match &delivery.status {
+            DeliveryStatus::Failed(SendFailure::Closed) | DeliveryStatus::Unknown if is_kept => Outcome::Kept,
             // Closing was our doing, because the time was up.
             DeliveryStatus::Failed(SendFailure::Closed) if self.phase == Phase::Closing(true) => {
-                DeliveryStatus::Failed(SendFailure::Timeout)
+                Outcome::Final(DeliveryStatus::Failed(SendFailure::Timeout))
             }
-            status => status.clone(),
+            status => Outcome::Final(status.clone()),
         };
-        self.outcome(reference.as_deref(), &delivery.room, &status);
+        self.outcome(reference.as_deref(), &delivery.room, &outcome);
         if matches!(self.phase, Phase::Draining(_)) {
             self.phase = Phase::Draining(Instant::now() + self.drain_timeout);
         }
     }
 
-    fn outcome(&mut self, reference: Option<&str>, room: &str, status: &DeliveryStatus) {
-        if *status != DeliveryStatus::Written {
+    fn outcome(&mut self, reference: Option<&str>, room: &str, outcome: &Outcome) {
+        if !matches!(outcome, Outcome::Final(DeliveryStatus::Written | DeliveryStatus::Acked { .. })) {
             self.exit = self.exit.max(Exit::Incomplete);
         }
-        output::delivery(&mut self.printed, reference, room, status);
+        output::delivery(&mut self.printed, reference, room, outcome);
     }
 
     fn take_lines(&mut self) {
@@ -198,18 +251,31 @@ impl Pipe {
 
     fn act(&mut self, Request { frame, reference }: Request) {
         match frame {
-            Frame::Join { room } => {
+            Frame::Join { room, since, history } => {
+                let personal = room == PERSONAL_ROOM;
+                let join = Join { room: Name::from(room.as_str()), since, history, personal };
                 // The name has been checked with the rest of the line.
-                let checked = self.client.join(&room);
+                let checked = self.client.join_with(join);
                 debug_assert!(checked.is_ok());
+                if let Some(reference) = reference {
+                    self.joins.insert(room, reference);
+                }
             }
             Frame::Leave { room } => self.client.leave(&room),
-            Frame::Send { room, content } => {
-                let weight = content.len();
+            Frame::Signal { room, kind, data } => {
+                // Room and data have been checked with the rest of the line.
+                let signalled = self.client.signal(&room, &kind, &data.as_deref().and_then(as_raw));
+                debug_assert!(signalled.is_ok());
+            }
+            Frame::Send { room, content, data } => {
+                let weight = content.len() + data.as_ref().map_or(0, String::len);
                 self.has_sent = true;
-                match self.client.submit(&room, content) {
+                match self.submit(&room, content, data.as_deref(), reference.as_deref()) {
                     Ok(id) => self.flight.add(id, reference, weight),
-                    Err(why) => self.outcome(reference.as_deref(), &room, &DeliveryStatus::Failed(why)),
+                    Err(why) => {
+                        let outcome = Outcome::Final(DeliveryStatus::Failed(why));
+                        self.outcome(reference.as_deref(), &room, &outcome);
+                    }
                 }
             }
             Frame::Close => {
@@ -217,6 +283,23 @@ impl Pipe {
                 self.lines.clear();
             }
         }
+    }
+
+    fn submit(
+        &self,
+        room: &str,
+        content: String,
+        data: Option<&str>,
+        reference: Option<&str>,
+    ) -> Result<SendId, SendFailure> {
+        let mut draft = self.client.message(room, content);
+        if let Some(reference) = reference {
+            draft = draft.reference(reference);
+        }
+        if let Some(data) = data {
+            draft = draft.data(&as_raw(data));
+        }
+        draft.submit()
     }
 
     /// Begins the next phase when this one has nothing left to wait for.
@@ -235,6 +318,19 @@ impl Pipe {
             Phase::Settling(until) if self.unproven_since.is_none() || Instant::now() >= until => {
                 self.linger();
             }
+            Phase::Flushing(late)
+                if self
+                    .commits
+                    .as_ref()
+                    .is_none_or(|commits| self.printed.is_empty() && commits.is_empty()) =>
+            {
+                self.phase = Phase::Closing(late);
+                let client = self.client.clone();
+                // Ends by itself: the library closes within its own time limit.
+                tokio::spawn(async move { client.close().await });
+            }
+            // With a state file the end is a proper one, too: what has been printed is to be stored.
+            Phase::Failed if is_idle && self.commits.is_some() => self.close(false),
             Phase::Failed if is_idle => self.phase = Phase::Ended,
             _ => {}
         }
@@ -257,11 +353,14 @@ impl Pipe {
     }
 
     fn close(&mut self, late: bool) {
-        self.phase = Phase::Closing(late);
-        let client = self.client.clone();
-        // Ends by itself: the library closes within its own time limit.
-        tokio::spawn(async move { client.close().await });
+        self.phase = Phase::Flushing(late);
+        self.move_on();
     }
+}
+
+/// JSON that was read with its line.
+fn as_raw(json: &str) -> Option<&RawValue> {
+    serde_json::from_str(json).ok()
 }
 
 /// The next lines of input; never ready once it has ended.

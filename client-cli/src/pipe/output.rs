@@ -2,8 +2,13 @@
 
 use super::input::BadLine;
 use crate::json_safe::write_line;
-use rejoin::{Cause, DeliveryStatus, Event, Mode, RoomState, SendFailure, State, StateChange, Timestamp};
+use rejoin::messages::{JoinReason, Stamp};
+use rejoin::{
+    Cause, DeliveryStatus, Event, Gap, Id, JoinedRoom, Message, Mode, Name, RoomState, SendFailure, State,
+    StateChange, Timestamp,
+};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 /// One line: every field of every event, absent where it does not apply.
 #[derive(Debug, Default, Serialize)]
@@ -22,11 +27,34 @@ struct Printed<'a> {
     content: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timestamp: Option<&'a str>,
-    /// `null` when a gap's end is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    after: Option<()>,
+    kind: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    before: Option<()>,
+    data: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovered: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replayed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    members: Option<&'a [Name]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    member_count: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a Id>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epoch: Option<&'a Id>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replay: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid: Option<&'a Id>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pseq: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<Edge>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<Edge>,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,6 +73,10 @@ struct Printed<'a> {
     line: Option<u64>,
 }
 
+/// Where a gap begins or ends: `null` when that is not known.
+#[derive(Debug, Serialize)]
+struct Edge(Option<u64>);
+
 /// A close code or HTTP status is a number, the code of an error or a delivery is a word.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
@@ -53,45 +85,124 @@ enum Code {
     Word(&'static str),
 }
 
-/// Prints one event; a delivery needs its `ref` and goes through [`delivery`]. `now` is the clock that the
-/// events' times are on.
+/// The text of any JSON, as a part of this one.
+fn raw(json: Option<&String>) -> Option<&RawValue> {
+    json.and_then(|json| serde_json::from_str(json).ok())
+}
+
+/// Prints one event; a delivery or the answer to a join needs its `ref` and goes through [`delivery`] or [`joined`].
+/// `now` is the clock that the events' times are on.
 pub(crate) fn event(out: &mut Vec<u8>, event: &Event, now: Timestamp) {
     let line = match event {
         Event::State(change) => state(change, now),
-        Event::Ready(mode) => ready(*mode),
-        Event::Message(message) => Printed {
-            r#type: "message",
-            room_id: Some(&message.room),
-            user_id: Some(&message.user),
-            content: Some(&message.content),
-            timestamp: Some(&message.timestamp),
-            ..Printed::default()
+        Event::Mode(mode) => decided(*mode),
+        Event::Joined(room) => return joined(out, room, None),
+        Event::Message(message) => said(message),
+        Event::UserJoined { room, user } => somebody("user_joined", room, user),
+        Event::UserLeft { room, user } => somebody("user_left", room, user),
+        Event::Presence(presence) => Printed {
+            members: presence.members.as_deref(),
+            member_count: presence.member_count,
+            ..about("presence", &presence.room)
         },
-        Event::UserJoined { room, user } => {
-            Printed { r#type: "user_joined", room_id: Some(room), user_id: Some(user), ..Printed::default() }
+        Event::Signal(signal) => Printed {
+            kind: Some(&signal.kind),
+            data: raw(signal.data.as_ref()),
+            ..somebody("signal", &signal.room, &signal.user)
+        },
+        Event::Notification(notification) => Printed {
+            r#type: "notification",
+            kind: Some(&notification.kind),
+            data: raw(notification.data.as_ref()),
+            ..Printed::default()
         }
-        Event::Gap(gap) => Printed {
-            r#type: "gap",
-            room_id: Some(&gap.room),
-            after: Some(()),
-            before: Some(()),
-            reason: Some(gap.reason.as_str()),
-            ..Printed::default()
-        },
-        Event::ServerError { message, .. } => error("server", message),
+        .stamped(Some(&notification.stamp)),
+        Event::Gap(gap) => hole(gap),
+        Event::ServerError { message, code } => error(code.map_or("server", |code| code.as_str()), message),
         Event::Garbled { error: text } => error("garbled", text),
+        Event::NotStored { error: text } => error("not_stored", text),
         Event::Lagged { skipped } => {
             let text = format!("this program was too slow: {skipped} events were dropped here");
             return write_line(out, &error("lagged", &text));
         }
-        Event::Room(change) if change.state == RoomState::Refused => Printed {
-            room_id: Some(&change.room),
-            ..error("too_many_rooms", "the room is not joined: there are too many")
+        Event::Room(change) => match change.state {
+            RoomState::Refused => Printed {
+                room_id: Some(&change.room),
+                ..error("too_many_rooms", "the room is not joined: there are too many")
+            },
+            RoomState::Failed(code) => Printed {
+                room_id: Some(&change.room),
+                ..error(code.as_str(), "the server refused the join for good")
+            },
+            RoomState::Removed(code) => Printed {
+                room_id: Some(&change.room),
+                ..error(code.as_str(), "the server removed you from the room")
+            },
+            _ => return,
         },
-        // A plain server confirms no membership, so there is nothing true to print about it.
         _ => return,
     };
     write_line(out, &line);
+}
+
+impl<'a> Printed<'a> {
+    fn stamped(mut self, stamp: Option<&'a Stamp>) -> Self {
+        if let Some(stamp) = stamp {
+            self.id = Some(&stamp.id);
+            self.epoch = Some(&stamp.epoch);
+            self.seq = Some(stamp.seq);
+            self.replay = stamp.replay.then_some(true);
+            if let Some(origin) = &stamp.origin {
+                self.pid = Some(&origin.pid);
+                self.pseq = Some(origin.pseq);
+            }
+        }
+        self
+    }
+}
+
+fn about<'a>(kind: &'static str, room: &'a str) -> Printed<'a> {
+    Printed { r#type: kind, room_id: Some(room), ..Printed::default() }
+}
+
+fn somebody<'a>(kind: &'static str, room: &'a str, user: &'a str) -> Printed<'a> {
+    Printed { user_id: Some(user), ..about(kind, room) }
+}
+
+fn said(message: &Message) -> Printed<'_> {
+    Printed {
+        content: Some(&message.content),
+        timestamp: Some(&message.timestamp),
+        data: raw(message.data.as_ref()),
+        ..somebody("message", &message.room, &message.user)
+    }
+    .stamped(message.stamp.as_ref())
+}
+
+fn hole(gap: &Gap) -> Printed<'_> {
+    Printed {
+        epoch: gap.epoch.as_ref(),
+        after: Some(Edge(gap.after)),
+        before: Some(Edge(gap.before)),
+        reason: Some(gap.reason.as_str()),
+        ..about("gap", &gap.room)
+    }
+}
+
+/// Prints the answer to a join.
+pub(super) fn joined(out: &mut Vec<u8>, room: &JoinedRoom, reference: Option<&str>) {
+    write_line(
+        out,
+        &Printed {
+            r#ref: reference,
+            recovered: Some(room.recovered),
+            replayed: Some(room.replayed),
+            reason: room.reason.map(JoinReason::as_str),
+            members: room.members.as_deref(),
+            member_count: room.member_count,
+            ..about("joined", &room.room)
+        },
+    );
 }
 
 fn error<'a>(code: &'static str, message: &'a str) -> Printed<'a> {
@@ -112,7 +223,7 @@ fn state(change: &StateChange, now: Timestamp) -> Printed<'_> {
     line
 }
 
-fn ready(mode: Mode) -> Printed<'static> {
+fn decided(mode: Mode) -> Printed<'static> {
     Printed {
         r#type: "state",
         state: Some(State::Connected.as_str()),
@@ -121,36 +232,42 @@ fn ready(mode: Mode) -> Printed<'static> {
     }
 }
 
-/// Prints the final outcome of a send.
-pub(super) fn delivery(out: &mut Vec<u8>, reference: Option<&str>, room: &str, outcome: &DeliveryStatus) {
-    let (status, code) = match outcome {
-        DeliveryStatus::Written => ("written", None),
-        DeliveryStatus::Failed(why) => ("failed", Some(why.as_str())),
-        _ => ("unknown", None),
-    };
-    write_line(
-        out,
-        &Printed {
-            r#type: "delivery",
-            r#ref: reference,
-            room_id: Some(room),
-            status: Some(status),
-            code: code.map(Code::Word),
-            message: match outcome {
-                DeliveryStatus::Failed(why) => Some(advice(*why)),
-                _ => None,
-            },
-            ..Printed::default()
+/// What became of a send, for this run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Final(DeliveryStatus),
+    /// Without an outcome, and in the state file for the next run.
+    Kept,
+}
+
+/// Prints the outcome of a send.
+pub(super) fn delivery(out: &mut Vec<u8>, reference: Option<&str>, room: &str, outcome: &Outcome) {
+    let line = Printed { r#ref: reference, ..about("delivery", room) };
+    let line = match outcome {
+        Outcome::Kept => Printed { status: Some("kept"), ..line },
+        Outcome::Final(DeliveryStatus::Written) => Printed { status: Some("written"), ..line },
+        Outcome::Final(DeliveryStatus::Acked { id, seq }) => {
+            Printed { status: Some("acked"), id: Some(id), seq: Some(*seq), ..line }
+        }
+        Outcome::Final(DeliveryStatus::Failed(why)) => Printed {
+            status: Some("failed"),
+            code: Some(Code::Word(why.as_str())),
+            message: Some(advice(*why)),
+            ..line
         },
-    );
+        Outcome::Final(_) => Printed { status: Some("unknown"), ..line },
+    };
+    write_line(out, &line);
 }
 
 fn advice(why: SendFailure) -> &'static str {
     match why {
-        SendFailure::TooLarge => "the message is larger than this client sends; split it",
+        SendFailure::TooLarge => "the message is larger than this client or the server takes; split it",
         SendFailure::QueueFull => "too many messages are waiting; wait for deliveries",
         SendFailure::Expired | SendFailure::Timeout => "there was no connection in time; send it again",
         SendFailure::Closed => "the connection has ended for good",
+        SendFailure::Refused(_) => "the server refused it for good; sending it again changes nothing",
+        SendFailure::UserChanged => "the token is another user's than the message was written by",
         _ => "it was taken back",
     }
 }
@@ -163,82 +280,4 @@ pub(super) fn bad_line(out: &mut Vec<u8>, number: u64, bad: &BadLine) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use rejoin::{CauseCode, Gap, GapReason, Message};
-
-    fn printed(given: &Event) -> String {
-        let mut out = Vec::new();
-        event(&mut out, given, Timestamp::from_millis(1000));
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn a_state_carries_what_applies_and_nothing_else() {
-        let change = StateChange { state: State::Connecting, cause: None };
-        assert_eq!(printed(&Event::State(change)), "{\"type\":\"state\",\"state\":\"connecting\"}\n");
-        let state = State::Reconnecting { attempt: 2, retry_at: Some(Timestamp::from_millis(1250)) };
-        let cause = Cause { code: CauseCode::Closed(1012), text: "bye".into(), will_retry: true };
-        assert_eq!(
-            printed(&Event::State(StateChange { state, cause: Some(cause) })),
-            "{\"type\":\"state\",\"state\":\"reconnecting\",\"attempt\":2,\"retryInMs\":250,\"code\":1012,\
-             \"reason\":\"closed\",\"message\":\"bye\"}\n"
-        );
-        assert_eq!(
-            printed(&Event::Ready(Mode::Plain)),
-            "{\"type\":\"state\",\"state\":\"connected\",\"mode\":\"plain\"}\n"
-        );
-    }
-
-    #[test]
-    fn a_message_has_the_wires_own_fields_and_cannot_act_on_a_terminal() {
-        let message = Message {
-            room: "r".into(),
-            user: "u".into(),
-            content: "\u{9b}2J\n".to_owned(),
-            timestamp: "2026-01-01T00:00:00.000Z".to_owned(),
-            data: None,
-            stamp: None,
-        };
-        assert_eq!(
-            printed(&Event::Message(message)),
-            "{\"type\":\"message\",\"roomId\":\"r\",\"userId\":\"u\",\"content\":\"\\u009b2J\\n\",\
-             \"timestamp\":\"2026-01-01T00:00:00.000Z\"}\n"
-        );
-    }
-
-    #[test]
-    fn a_gap_of_unknown_size_says_null() {
-        let gap = Gap::unknown("r".into(), GapReason::Reconnected);
-        assert_eq!(
-            printed(&Event::Gap(gap)),
-            "{\"type\":\"gap\",\"roomId\":\"r\",\"after\":null,\"before\":null,\"reason\":\"reconnected\"}\n"
-        );
-    }
-
-    #[test]
-    fn a_delivery_repeats_its_ref_and_names_a_failure() {
-        let mut out = Vec::new();
-        delivery(&mut out, Some("1"), "r", &DeliveryStatus::Written);
-        delivery(&mut out, None, "r", &DeliveryStatus::Failed(SendFailure::TooLarge));
-        delivery(&mut out, None, "r", &DeliveryStatus::Unknown);
-        let text = String::from_utf8(out).unwrap();
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[0], r#"{"type":"delivery","ref":"1","roomId":"r","status":"written"}"#);
-        assert!(lines[1].starts_with(
-            r#"{"type":"delivery","roomId":"r","status":"failed","code":"too_large","message":"#
-        ));
-        assert_eq!(lines[2], r#"{"type":"delivery","roomId":"r","status":"unknown"}"#);
-    }
-
-    #[test]
-    fn a_bad_line_is_answered_with_its_number() {
-        let bad = BadLine { code: "not_json", message: "no".into(), reference: None };
-        let mut out = Vec::new();
-        bad_line(&mut out, 3, &bad);
-        assert_eq!(
-            String::from_utf8(out).unwrap(),
-            "{\"type\":\"error\",\"code\":\"not_json\",\"message\":\"no\",\"line\":3}\n"
-        );
-    }
-}
+mod tests;

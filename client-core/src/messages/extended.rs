@@ -207,6 +207,19 @@ pub enum JoinReason {
     Other,
 }
 
+impl JoinReason {
+    /// The reason as the wire writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::EpochChanged => "epoch_changed",
+            Self::Forked => "forked",
+            Self::Trimmed => "trimmed",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// `left`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

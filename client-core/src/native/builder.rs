@@ -1,22 +1,25 @@
 //! How a client is described.
 
-use super::client::{Client, Shared, Snapshot};
+use super::client::{Client, Shared, Snapshot, check_join};
 use super::dial::Dialer;
 use super::driver::Driver;
 use super::endpoint::{Endpoint, EndpointError};
 use super::events::{EventQueue, Events};
 use super::inbox::Inbox;
 use super::proxy::Proxy;
+use super::state::{StateError, StateStore};
+use super::state_file::StateFile;
 use super::tls::{self, TlsError};
 use crate::config::Config;
 use crate::link::State;
-use crate::name::{Name, RoomNameError, check_room_name};
-use crate::session::{Command, Input, Session};
+use crate::name::{Name, PERSONAL_ROOM, RoomNameError};
+use crate::session::{Command, Input, Join, Session};
 use crate::token::{Credentials, Token, TokenError};
 use futures_util::future::BoxFuture;
 use rustls::ClientConfig;
 use std::fmt;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::watch;
@@ -75,6 +78,9 @@ pub enum BuildError {
     /// The operating system gave no randomness for the seed.
     #[error("the operating system gave no randomness: {0}")]
     Randomness(String),
+    /// The stored state cannot be gone on from.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// Called outside a tokio runtime.
     #[error("there is no tokio runtime here: call connect() from inside one")]
     NoRuntime,
@@ -83,7 +89,7 @@ pub enum BuildError {
 /// A client being described. Only the URL is needed.
 pub struct ClientBuilder {
     urls: Vec<String>,
-    rooms: Vec<String>,
+    joins: Vec<Join>,
     token: Option<Token>,
     source: Option<TokenSource>,
     token_place: TokenPlace,
@@ -94,13 +100,21 @@ pub struct ClientBuilder {
     tls: Option<Arc<ClientConfig>>,
     proxy: Option<Proxy>,
     seed: Option<u64>,
+    store: Option<Store>,
+    manual_commit: bool,
+}
+
+/// Where the state is kept.
+enum Store {
+    File(PathBuf),
+    Own(Box<dyn StateStore>),
 }
 
 impl ClientBuilder {
     pub(crate) fn new(url: String) -> Self {
         Self {
             urls: vec![url],
-            rooms: Vec::new(),
+            joins: Vec::new(),
             token: None,
             source: None,
             token_place: TokenPlace::default(),
@@ -111,6 +125,8 @@ impl ClientBuilder {
             tls: None,
             proxy: None,
             seed: None,
+            store: None,
+            manual_commit: false,
         }
     }
 
@@ -122,7 +138,46 @@ impl ClientBuilder {
 
     /// A room to join from the start.
     pub fn room(mut self, room: impl Into<String>) -> Self {
-        self.rooms.push(room.into());
+        self.joins.push(Name::from(room.into()).into());
+        self
+    }
+
+    /// A room to join from the start, with a position to go on from or with history.
+    pub fn join(mut self, join: Join) -> Self {
+        self.joins.push(join);
+        self
+    }
+
+    /// Receive what is for this user alone, as [`Event::Notification`](crate::Event::Notification). Extended servers
+    /// only.
+    pub fn notifications(self) -> Self {
+        self.join(Join { personal: true, ..Name::from(PERSONAL_ROOM).into() })
+    }
+
+    /// Offer the extended protocol, which is the default. A server that does not speak it never notices.
+    pub fn extended(mut self, offer: bool) -> Self {
+        self.config.extended = offer;
+        self
+    }
+
+    /// Keep unresolved sends and committed positions in a file, so that they survive the end of the process. The file
+    /// belongs to this server and one client at a time (`FILE.lock` beside it says which); it is created when there is
+    /// something to keep.
+    pub fn state_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.store = Some(Store::File(path.into()));
+        self
+    }
+
+    /// As [`ClientBuilder::state_file`], in a store of your own.
+    pub fn state_store(mut self, store: impl StateStore) -> Self {
+        self.store = Some(Store::Own(Box::new(store)));
+        self
+    }
+
+    /// Move the committed positions with [`Client::commit`] only: for a bot that has to have dealt with a message, and
+    /// not only taken it, before it may be forgotten.
+    pub fn manual_commit(mut self) -> Self {
+        self.manual_commit = true;
         self
     }
 
@@ -203,9 +258,9 @@ impl ClientBuilder {
             token = token.or(in_url);
             endpoints.push(endpoint);
         }
-        for room in &self.rooms {
-            check_room_name(room).map_err(|source| BuildError::Room {
-                room: room.chars().take(64).flat_map(char::escape_debug).collect(),
+        for join in &self.joins {
+            check_join(join).map_err(|source| BuildError::Room {
+                room: join.room.chars().take(64).flat_map(char::escape_debug).collect(),
                 source,
             })?;
         }
@@ -244,6 +299,14 @@ impl ClientBuilder {
             token_in_query: self.token_place == TokenPlace::Query,
             websocket,
         };
+        let mut store: Option<Box<dyn StateStore>> = match self.store {
+            None => None,
+            Some(Store::File(path)) => Some(Box::new(StateFile::open(&path)?)),
+            Some(Store::Own(store)) => Some(store),
+        };
+        let url = endpoints.first().map(Endpoint::to_string).unwrap_or_default();
+        let saved = store.as_mut().map(|store| store.load(&url)).transpose()?.flatten();
+        let commits = store.is_some() && !self.manual_commit;
         let start = Instant::now();
         let inbox = Arc::new(Inbox::default());
         let queue = Arc::new(EventQueue::default());
@@ -256,7 +319,7 @@ impl ClientBuilder {
             start,
         });
         let client = Client::new(shared);
-        let events = Events::new(Arc::clone(&queue), Arc::clone(&inbox));
+        let events = Events::new(Arc::clone(&queue), Arc::clone(&inbox), commits);
         let mut driver = Driver::new(
             Session::new(config, seed),
             endpoints.into(),
@@ -266,9 +329,13 @@ impl ClientBuilder {
             queue,
             snapshot,
             start,
+            store,
         );
-        for room in self.rooms {
-            driver.input(Input::Command(Command::Join(Name::from(room).into())));
+        if let Some(saved) = saved {
+            driver.input(Input::Restore(Box::new(saved)));
+        }
+        for join in self.joins {
+            driver.input(Input::Command(Command::Join(join)));
         }
         driver.input(Input::Command(Command::Connect));
         // Owned by the handles: it ends when the client is closed, or when all of them are dropped.
@@ -279,6 +346,6 @@ impl ClientBuilder {
 
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientBuilder").field("rooms", &self.rooms).finish_non_exhaustive()
+        f.debug_struct("ClientBuilder").field("joins", &self.joins).finish_non_exhaustive()
     }
 }

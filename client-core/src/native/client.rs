@@ -1,17 +1,19 @@
 //! The handle an application holds.
 
 use super::builder::ClientBuilder;
+use super::draft::{self, Draft};
 use super::events::EventQueue;
 use super::inbox::Inbox;
-use super::sending::{Sending, SendingState};
+use super::sending::Sending;
 use crate::cause::Cause;
 use crate::event::{Mode, SendFailure, SendId};
 use crate::link::State;
-use crate::name::{Name, RoomNameError, check_room_name};
-use crate::outbox::Outgoing;
-use crate::session::{Command, Diagnostics, Input};
+use crate::messages::Position;
+use crate::name::{Name, PERSONAL_ROOM, RoomNameError, check_room_name};
+use crate::session::{Command, Diagnostics, Input, Join};
 use crate::time::Timestamp;
 use crate::token::Token;
+use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -51,6 +53,11 @@ pub(crate) struct Shared {
     pub(crate) start: Instant,
 }
 
+/// A user's own stream has a name that no room can have.
+pub(crate) fn check_join(join: &Join) -> Result<(), RoomNameError> {
+    if join.personal && join.room == PERSONAL_ROOM { Ok(()) } else { check_room_name(&join.room) }
+}
+
 impl Client {
     /// Begins to describe a client for `url` (`ws://` or `wss://`); nothing happens until
     /// [`ClientBuilder::connect`].
@@ -71,24 +78,7 @@ impl Client {
     /// mode can make it, [`SendError`](super::SendError) otherwise. It is queued when this returns, before the
     /// first poll; while there is no connection it waits, at most 10 minutes by default.
     pub fn send(&self, room: &str, content: impl Into<String>) -> Sending {
-        self.send_inner(room, content.into(), None)
-    }
-
-    /// As [`Client::send`], waiting at most `timeout` for a connection.
-    pub fn send_within(&self, room: &str, content: impl Into<String>, timeout: Duration) -> Sending {
-        self.send_inner(room, content.into(), Some(timeout))
-    }
-
-    fn send_inner(&self, room: &str, content: String, timeout: Option<Duration>) -> Sending {
-        let weight = content.len();
-        let queued = self.shared.inbox.push_with_receipt(room, weight, |id, room| {
-            Input::Command(Command::Send(Outgoing { timeout, ..Outgoing::new(id, room, content) }))
-        });
-        let state = match queued {
-            Ok(id) => SendingState::Queued(id),
-            Err(why) => SendingState::Refused(why),
-        };
-        Sending { inbox: Arc::clone(&self.shared.inbox), state }
+        self.message(room, content).send()
     }
 
     /// Queues a message whose outcome comes as [`Event::Delivery`](crate::Event::Delivery), in order with all
@@ -97,10 +87,12 @@ impl Client {
     /// # Errors
     /// When it is refused at once; then no event comes.
     pub fn submit(&self, room: &str, content: impl Into<String>) -> Result<SendId, SendFailure> {
-        let content = content.into();
-        self.shared.inbox.push_by_event(room, content.len(), |id, room| {
-            Input::Command(Command::Send(Outgoing::new(id, room, content)))
-        })
+        self.message(room, content).submit()
+    }
+
+    /// Begins a message that has more to it than its text: data, a timeout, a reference.
+    pub fn message<'a>(&'a self, room: &'a str, content: impl Into<String>) -> Draft<'a> {
+        Draft::new(&self.shared.inbox, room, content.into())
     }
 
     /// Takes a submitted message back if it is not on its way.
@@ -119,9 +111,45 @@ impl Client {
         Ok(())
     }
 
+    /// As [`Client::join`], with a position to go on from or with history:
+    /// `Join { history: Some(20), ..Name::from("lobby").into() }`.
+    ///
+    /// # Errors
+    /// When the room's name is none.
+    pub fn join_with(&self, join: Join) -> Result<(), RoomNameError> {
+        check_join(&join)?;
+        self.command(Command::Join(join));
+        Ok(())
+    }
+
     /// Leaves a room once the earlier sends to it are final.
     pub fn leave(&self, room: &str) {
         self.command(Command::Leave(Name::from(room)));
+    }
+
+    /// Says that everything in a room up to `position` has been dealt with: a later run with the same stored state
+    /// goes on behind it. For those who chose [`ClientBuilder::manual_commit`]; the room of notifications is
+    /// [`PERSONAL_ROOM`](crate::PERSONAL_ROOM).
+    pub fn commit(&self, room: &Name, position: Position) {
+        self.shared.inbox.commit(room.clone(), position);
+    }
+
+    /// Sends something ephemeral to whoever is in a room now, `typing` for instance; `&()` for no data. Not stored, not
+    /// answered, dropped where it cannot be sent at once.
+    ///
+    /// # Errors
+    /// When the room's name is none, or `data` cannot be written as JSON.
+    pub fn signal(&self, room: &str, kind: &str, data: &impl Serialize) -> Result<(), SendFailure> {
+        check_room_name(room).map_err(|_| SendFailure::BadRoom)?;
+        let data = Some(draft::json(data)?).filter(|json| json != "null");
+        self.command(Command::Signal { room: room.into(), kind: kind.into(), data });
+        Ok(())
+    }
+
+    /// Asks who is in a room; the answer is [`Event::Presence`](crate::Event::Presence). Dropped where it cannot be
+    /// sent at once.
+    pub fn request_presence(&self, room: &str) {
+        self.command(Command::Presence(Name::from(room)));
     }
 
     /// Replaces the connection by a fresh one, or dials at once instead of waiting. The limit of 6 dials in
@@ -165,7 +193,8 @@ impl Client {
         self.shared.events.diagnostics()
     }
 
-    /// Waits until the connection is up and every wanted room joined (plain: the joins are written).
+    /// Waits until the connection is up, what it can promise is known and every wanted room is joined (plain: the
+    /// joins are written).
     ///
     /// Cancel safe.
     ///
@@ -188,8 +217,9 @@ impl Client {
         }
     }
 
-    /// Ends the connection with 1000 and waits until it is closed, at most 3 s. Sends without an outcome resolve
-    /// at once: await them first to lose none.
+    /// Ends the connection with 1000 and waits until it is closed, at most 3 s, and then for the store, if there is
+    /// one. Sends without an outcome resolve at once: await them first to lose none. In a store they stay, and the next
+    /// run goes on with them.
     ///
     /// Cancel safe: the end goes on without the waiting.
     pub async fn close(&self) {

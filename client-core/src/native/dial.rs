@@ -39,8 +39,9 @@ impl Dialer {
         &self,
         endpoint: &Endpoint,
         token: Option<&Token>,
+        extended: bool,
     ) -> Result<WebSocketStream<Transport>, DialError> {
-        let request = self.request(endpoint, token)?;
+        let request = self.request(endpoint, token, extended)?;
         let tcp = match &self.proxy {
             Some(proxy) => {
                 let tcp = connect(proxy.host(), proxy.port()).await?;
@@ -62,10 +63,12 @@ impl Dialer {
         &self,
         endpoint: &Endpoint,
         token: Option<&Token>,
+        extended: bool,
     ) -> Result<handshake::client::Request, DialError> {
         let in_query = token.filter(|_| self.token_in_query);
         let malformed = |_| DialError::new(DialErrorKind::NotWebSocket, "the URL makes no HTTP request");
-        let mut request = endpoint.with_token(in_query).into_client_request().map_err(malformed)?;
+        let url = endpoint.to_dial(in_query, extended);
+        let mut request = url.into_client_request().map_err(malformed)?;
         let agent = concat!("rejoin/", env!("CARGO_PKG_VERSION"));
         request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(agent));
         if let Some(token) = token.filter(|_| !self.token_in_query) {

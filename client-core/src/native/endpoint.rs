@@ -78,13 +78,25 @@ impl Endpoint {
         }
     }
 
-    /// The address with the token in its query, for servers that read it there only.
-    pub(crate) fn with_token(&self, token: Option<&Token>) -> String {
+    /// The address to dial: with the token in its query, for servers that read it there only, and with the offer of
+    /// the extended protocol.
+    pub(crate) fn to_dial(&self, token: Option<&Token>, extended: bool) -> String {
         let mut url = self.url.clone();
         if let Some(token) = token {
             url.query_pairs_mut().append_pair("token", token.expose());
         }
+        if extended && !url.query_pairs().any(|(name, _)| name == "ext") {
+            url.query_pairs_mut().append_pair("ext", "1");
+        }
         url.into()
+    }
+
+    /// Where the server here sends its clients, if they may go there: to a host of its own, and never from TLS to plain
+    /// text. The token is ours alone to give.
+    pub(crate) fn successor(&self, url: &str, own: &[Self]) -> Option<Self> {
+        let (to, _) = Self::parse(url).ok()?;
+        let is_known = to.host == self.host || own.iter().any(|own| own.host == to.host);
+        (is_known && (to.is_secure() || !self.is_secure())).then_some(to)
     }
 }
 
@@ -137,9 +149,38 @@ mod tests {
     #[test]
     fn a_token_goes_into_the_query_only_when_asked() {
         let (endpoint, _) = Endpoint::parse("wss://example.org/ws?a=1").unwrap();
-        assert_eq!(endpoint.with_token(None), "wss://example.org/ws?a=1");
-        assert_eq!(endpoint.with_token(Some(&Token::new("a&b"))), "wss://example.org/ws?a=1&token=a%26b");
+        assert_eq!(endpoint.to_dial(None, false), "wss://example.org/ws?a=1");
+        let token = Token::new("a&b");
+        assert_eq!(endpoint.to_dial(Some(&token), false), "wss://example.org/ws?a=1&token=a%26b");
         assert_eq!(endpoint.port(), 443);
+    }
+
+    #[test]
+    fn the_extended_protocol_is_offered_once() {
+        for (url, expected) in [
+            ("ws://h/ws", "ws://h/ws?ext=1"),
+            ("ws://h/ws?a=b", "ws://h/ws?a=b&ext=1"),
+            ("ws://h/ws?ext=0", "ws://h/ws?ext=0"),
+        ] {
+            assert_eq!(Endpoint::parse(url).unwrap().0.to_dial(None, true), expected);
+        }
+    }
+
+    #[test]
+    fn a_server_can_send_its_clients_to_its_own_hosts_only_and_never_out_of_tls() {
+        let parse = |url: &str| Endpoint::parse(url).unwrap().0;
+        let own = [parse("wss://a.example/ws"), parse("wss://b.example/ws")];
+        let to = |url: &str| own[0].successor(url, &own).map(|to| to.to_string());
+        assert_eq!(to("wss://a.example:8443/next").as_deref(), Some("wss://a.example:8443/next"));
+        assert_eq!(to("wss://b.example/ws?token=x").as_deref(), Some("wss://b.example/ws"));
+        for bad in
+            ["wss://evil.example/ws", "ws://a.example/ws", "https://a.example/", "wss://u:p@a.example/", ""]
+        {
+            assert_eq!(to(bad), None, "{bad}");
+        }
+        let plain = parse("ws://a.example/ws");
+        assert!(plain.successor("ws://a.example/next", &[]).is_some());
+        assert!(plain.successor("wss://a.example/next", &[]).is_some());
     }
 
     #[test]

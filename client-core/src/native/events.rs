@@ -1,8 +1,9 @@
 //! Events on their way to the application: in batches, bounded, and never holding up the socket.
 
 use super::inbox::Inbox;
+use super::taken::Taken;
 use crate::event::Event;
-use crate::session::Diagnostics;
+use crate::session::{Diagnostics, Input};
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use futures_core::Stream;
@@ -18,6 +19,13 @@ const MOST_BYTES: usize = 16 << 20;
 /// What an application that never looks cannot be spared: states and outcomes come on top of the bound, up to
 /// this many.
 const MOST_KEPT: usize = MOST_EVENTS + 65_536;
+/// From here on messages of extended rooms are left on the server, to be fetched later: what one read of the socket
+/// can still bring has to fit.
+const BUSY_EVENTS: usize = MOST_EVENTS / 4 * 3;
+const BUSY_BYTES: usize = MOST_BYTES / 4 * 3;
+/// And from here on they are fetched.
+const CALM_EVENTS: usize = MOST_EVENTS / 4;
+const CALM_BYTES: usize = MOST_BYTES / 4;
 
 /// The queue between driver and application.
 #[derive(Debug, Default)]
@@ -35,24 +43,36 @@ struct State {
     skipped: u64,
     ended: bool,
     unread: bool,
+    busy: bool,
     diagnostics: Diagnostics,
 }
 
-fn weight(event: &Event) -> usize {
+/// The bytes an event holds, about: only what a server can make large.
+pub(super) fn weight(event: &Event) -> usize {
+    let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     match event {
-        Event::Message(message) => message.content.len() + message.timestamp.len(),
+        Event::Message(message) => message.content.len() + message.timestamp.len() + length(&message.data),
+        Event::Signal(signal) => length(&signal.data),
+        Event::Notification(notification) => length(&notification.data),
         Event::ServerError { message, .. } => message.len(),
         Event::Garbled { error } => error.len(),
         _ => 0,
     }
 }
 
-/// Messages and remarks may be dropped under pressure; states, gaps and outcomes may not.
+/// Messages that nobody can hand out again and remarks may be dropped under pressure; states, gaps and outcomes may
+/// not, and messages with a position need not.
 fn is_droppable(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::Message(_) | Event::UserJoined { .. } | Event::ServerError { .. } | Event::Garbled { .. }
-    )
+    match event {
+        Event::Message(message) => message.stamp.is_none(),
+        Event::UserJoined { .. }
+        | Event::UserLeft { .. }
+        | Event::Presence(_)
+        | Event::Signal(_)
+        | Event::ServerError { .. }
+        | Event::Garbled { .. } => true,
+        _ => false,
+    }
 }
 
 impl State {
@@ -90,26 +110,40 @@ impl State {
     }
 }
 
+/// What a look into the queue gives.
+struct Took {
+    batch: Option<Vec<Event>>,
+    /// Nothing more will come.
+    ended: bool,
+    /// The queue was nearly full and has room again.
+    calmed: bool,
+}
+
 impl EventQueue {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing in here is left half-done by a panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands a batch over.
-    pub(crate) fn publish(&self, batch: &mut Vec<Event>, diagnostics: Diagnostics) {
+    /// Hands a batch over. Says whether the queue has become nearly full by it; whoever empties it again says so to
+    /// the driver.
+    pub(crate) fn publish(&self, batch: &mut Vec<Event>, diagnostics: Diagnostics) -> bool {
         let mut state = self.lock();
         state.diagnostics = diagnostics;
         if batch.is_empty() {
-            return;
+            return false;
         }
         if state.unread {
             batch.clear();
-            return;
+            return false;
         }
         state.push(std::mem::take(batch));
+        let is_full = state.events >= BUSY_EVENTS || state.bytes >= BUSY_BYTES;
+        let became_busy = is_full && !state.busy;
+        state.busy |= is_full;
         drop(state);
         self.reader.wake();
+        became_busy
     }
 
     pub(crate) fn diagnostics(&self) -> Diagnostics {
@@ -121,34 +155,42 @@ impl EventQueue {
         self.reader.wake();
     }
 
-    /// The oldest batch, and whether nothing more will come after those that are there.
-    fn take(&self) -> (Option<Vec<Event>>, bool) {
+    /// The oldest batch, and what there is to know beside it.
+    fn take(&self) -> Took {
         let mut state = self.lock();
-        let batch = state.batches.pop_front();
+        let mut batch = state.batches.pop_front();
         if let Some(batch) = &batch {
             state.events -= batch.len();
             state.bytes -= batch.iter().map(weight).sum::<usize>();
         } else if state.skipped > 0 {
-            let lagged = Event::Lagged { skipped: std::mem::take(&mut state.skipped) };
-            return (Some(vec![lagged]), false);
+            batch = Some(vec![Event::Lagged { skipped: std::mem::take(&mut state.skipped) }]);
         }
-        (batch, state.ended)
+        let calmed = state.busy && state.events <= CALM_EVENTS && state.bytes <= CALM_BYTES;
+        state.busy &= !calmed;
+        Took { ended: batch.is_none() && state.ended, batch, calmed }
     }
 }
 
 /// Everything that happens to a client, in order. A [`Stream`]; it ends when the client is closed.
 ///
-/// Read it all the time: up to 65,536 events and 16 MiB of messages wait, beyond that messages are dropped and
-/// [`Event::Lagged`] says how many. Dropping it is allowed: then nothing is kept.
+/// Read it all the time: up to 65,536 events and 16 MiB of messages wait. Beyond that messages of extended rooms stay
+/// on the server until there is room, those of plain rooms are dropped and [`Event::Lagged`] says how many. Dropping
+/// the stream is allowed: then nothing is kept.
+///
+/// With a stored state, asking for the next event or batch says that the ones before it have been dealt with: a later
+/// run goes on behind them ([`ClientBuilder::manual_commit`](super::ClientBuilder::manual_commit) leaves that to you).
 pub struct Events {
     queue: Arc<EventQueue>,
     inbox: Arc<Inbox>,
     batch: std::vec::IntoIter<Event>,
+    /// What the application has taken and not been committed; `None` where nobody asks, or it commits by hand.
+    taken: Option<Taken>,
 }
 
 impl Events {
-    pub(crate) fn new(queue: Arc<EventQueue>, inbox: Arc<Inbox>) -> Self {
-        Self { queue, inbox, batch: Vec::new().into_iter() }
+    pub(crate) fn new(queue: Arc<EventQueue>, inbox: Arc<Inbox>, commits: bool) -> Self {
+        let taken = commits.then(Taken::default);
+        Self { queue, inbox, batch: Vec::new().into_iter(), taken }
     }
 
     /// The next event; `None` when the client is closed and everything has been read.
@@ -164,22 +206,35 @@ impl Events {
     /// Cancel safe: events not returned are still there.
     pub async fn next_batch(&mut self) -> Vec<Event> {
         core::future::poll_fn(|cx| self.poll_batch(cx)).await;
-        std::mem::take(&mut self.batch).collect()
+        let batch: Vec<Event> = std::mem::take(&mut self.batch).collect();
+        if let Some(taken) = &mut self.taken {
+            for event in &batch {
+                taken.add(event);
+            }
+        }
+        batch
     }
 
     /// Ready with `true` when `batch` holds something, `false` when nothing will come any more.
     fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        // Whoever asks for more is done with what he has.
+        if let Some(taken) = &mut self.taken {
+            taken.commit(|room, position| self.inbox.commit(room, position));
+        }
         if !self.batch.as_slice().is_empty() {
             return Poll::Ready(true);
         }
         // Twice: what comes between looking and registering would wake nobody.
         for registered in [false, true] {
-            let (batch, ended) = self.queue.take();
-            if let Some(batch) = batch.filter(|batch| !batch.is_empty()) {
+            let took = self.queue.take();
+            if took.calmed {
+                self.inbox.push(Input::Busy(false));
+            }
+            if let Some(batch) = took.batch.filter(|batch| !batch.is_empty()) {
                 self.batch = batch.into_iter();
                 return Poll::Ready(true);
             }
-            if ended {
+            if took.ended {
                 return Poll::Ready(false);
             }
             if !registered {
@@ -191,7 +246,13 @@ impl Events {
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         match self.poll_batch(cx) {
-            Poll::Ready(_) => Poll::Ready(self.batch.next()),
+            Poll::Ready(_) => {
+                let event = self.batch.next();
+                if let (Some(taken), Some(event)) = (&mut self.taken, &event) {
+                    taken.add(event);
+                }
+                Poll::Ready(event)
+            }
             Poll::Pending => Poll::Pending,
         }
     }
@@ -233,7 +294,7 @@ mod tests {
     }
 
     fn drain(queue: &EventQueue) -> VecDeque<Event> {
-        core::iter::from_fn(|| queue.take().0).flatten().collect()
+        core::iter::from_fn(|| queue.take().batch).flatten().collect()
     }
 
     #[test]
@@ -259,6 +320,44 @@ mod tests {
         };
         queue.publish(&mut vec![big(), big(), Event::Ready(Mode::Plain), message(1)], Diagnostics::default());
         assert_eq!(drain(&queue).remove(1), Some(Event::Lagged { skipped: 1 }));
+    }
+
+    fn stamped(n: usize) -> Event {
+        let id = crate::id::Id::new("x").unwrap();
+        let stamp =
+            crate::messages::Stamp { id: id.clone(), epoch: id, seq: n as u64, replay: false, origin: None };
+        match message(n) {
+            Event::Message(message) => Event::Message(Message { stamp: Some(stamp), ..message }),
+            other => other,
+        }
+    }
+
+    #[test]
+    fn a_nearly_full_queue_says_so_once_and_again_when_it_is_nearly_empty() {
+        let queue = EventQueue::default();
+        let publish = |count: usize| {
+            let mut batch: Vec<Event> = (0..count).map(stamped).collect();
+            queue.publish(&mut batch, Diagnostics::default())
+        };
+        let batches = BUSY_EVENTS / 1024;
+        let became_busy: Vec<bool> = (0..batches + 4).map(|_| publish(1024)).collect();
+        assert_eq!(became_busy.iter().position(|became| *became), Some(batches - 1));
+        assert_eq!(became_busy.iter().filter(|became| **became).count(), 1);
+        let calmed: Vec<bool> = (0..batches + 4).map(|_| queue.take().calmed).collect();
+        assert_eq!(calmed.iter().position(|calmed| *calmed), Some(batches + 3 - CALM_EVENTS / 1024));
+        assert_eq!(calmed.iter().filter(|calmed| **calmed).count(), 1);
+        assert!(publish(BUSY_EVENTS));
+    }
+
+    #[test]
+    fn a_message_with_a_position_is_never_dropped() {
+        let queue = EventQueue::default();
+        let mut batch: Vec<Event> = (0..MOST_EVENTS).map(message).collect();
+        queue.publish(&mut batch, Diagnostics::default());
+        queue.publish(&mut vec![message(0), stamped(1)], Diagnostics::default());
+        let mut events = drain(&queue);
+        assert_eq!(events.pop_back(), Some(Event::Lagged { skipped: 1 }));
+        assert_eq!(events.pop_back(), Some(stamped(1)));
     }
 
     #[test]

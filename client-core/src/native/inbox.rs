@@ -5,14 +5,17 @@
 
 use super::receipts::Receipts;
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
+use crate::messages::Position;
 use crate::name::{Name, check_room_name};
-use crate::session::Input;
+use crate::session::{Command, Input};
 use futures_util::task::AtomicWaker;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 /// Ids of sends whose outcome is an event rather than a receipt have this bit.
 const BY_EVENT: u64 = 1 << 63;
+/// Ids that the session gives to the sends of an earlier run have this one; nobody holds a receipt for them.
+const RESTORED: u64 = 1 << 62;
 /// Most commands that may wait for the driver; sends beyond fail with `queue_full`. The driver takes them all
 /// each time it runs, and the session's own bounds apply from there on.
 const MOST_INPUTS: usize = 65_536;
@@ -29,6 +32,8 @@ pub(crate) struct Inbox {
 struct State {
     inputs: Vec<Input>,
     bytes: usize,
+    /// What has been dealt with, the last position of each room: a quick reader commits faster than the driver runs.
+    commits: Vec<(Name, Position)>,
     receipts: Receipts,
     /// The room of the last send: most go where the one before went, and the name is shared.
     last_room: Option<Name>,
@@ -39,9 +44,15 @@ struct State {
     events_dropped: bool,
 }
 
+impl State {
+    fn is_empty(&self) -> bool {
+        self.inputs.is_empty() && self.commits.is_empty()
+    }
+}
+
 /// Whether an outcome goes into the event stream.
 pub(crate) fn is_by_event(id: SendId) -> bool {
-    id.0 & BY_EVENT != 0
+    id.0 & (BY_EVENT | RESTORED) != 0
 }
 
 impl Inbox {
@@ -60,8 +71,25 @@ impl Inbox {
             tracing::warn!("a command was dropped: 131,072 are waiting for the driver");
             return;
         }
+        let first = state.is_empty();
         state.inputs.push(input);
-        let first = state.inputs.len() == 1;
+        drop(state);
+        if first {
+            self.driver.wake();
+        }
+    }
+
+    /// The application has dealt with everything in a room up to there.
+    pub(crate) fn commit(&self, room: Name, position: Position) {
+        let mut state = self.lock();
+        let first = state.is_empty();
+        let State { commits, ended, .. } = &mut *state;
+        // Only rooms that were heard from are committed, and those are not many.
+        if let Some((_, last)) = commits.iter_mut().rev().find(|(known, _)| *known == room) {
+            *last = position;
+        } else if !*ended && commits.len() < MOST_INPUTS {
+            commits.push((room, position));
+        }
         drop(state);
         if first {
             self.driver.wake();
@@ -114,8 +142,8 @@ impl Inbox {
         };
         let id = number(&mut state).ok_or(SendFailure::QueueFull)?;
         state.bytes += weight;
+        let first = state.is_empty();
         state.inputs.push(input(id, room));
-        let first = state.inputs.len() == 1;
         drop(state);
         if first {
             self.driver.wake();
@@ -138,7 +166,13 @@ impl Inbox {
     pub(crate) fn take(&self, into: &mut Vec<Input>, cx: &Context<'_>) -> bool {
         self.driver.register(cx.waker());
         let mut state = self.lock();
-        std::mem::swap(&mut state.inputs, into);
+        if state.commits.is_empty() {
+            std::mem::swap(&mut state.inputs, into);
+        } else {
+            let commits = state.commits.drain(..);
+            into.extend(commits.map(|(room, position)| Input::Command(Command::Commit { room, position })));
+            into.append(&mut state.inputs);
+        }
         state.bytes = 0;
         state.clients == 0 && state.events_dropped
     }
@@ -182,6 +216,7 @@ impl Inbox {
         let mut state = self.lock();
         state.ended = true;
         state.inputs = Vec::new();
+        state.commits = Vec::new();
         let waiting = state.receipts.end();
         drop(state);
         for waker in waiting {
@@ -193,7 +228,6 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::Command;
 
     fn cancel(id: SendId, _: Name) -> Input {
         Input::Command(Command::Cancel(id))
@@ -205,6 +239,27 @@ mod tests {
         let by_event = inbox.push_by_event("r", 0, cancel).unwrap();
         let receipt = inbox.push_with_receipt("r", 0, cancel).unwrap();
         assert!(is_by_event(by_event) && !is_by_event(receipt));
+    }
+
+    #[test]
+    fn of_the_commits_of_a_room_the_last_counts_and_comes_before_what_was_asked_after_it() {
+        let inbox = Inbox::default();
+        let id = crate::id::Id::new("e").unwrap();
+        let position = |seq| Position { epoch: id.clone(), seq, id: id.clone() };
+        inbox.push(Input::Command(Command::Reconnect));
+        for seq in 1..=3 {
+            inbox.commit("a".into(), position(seq));
+            inbox.commit("b".into(), position(seq));
+        }
+        inbox.push(Input::Command(Command::Close));
+        let mut inputs = Vec::new();
+        inbox.take(&mut inputs, &Context::from_waker(Waker::noop()));
+        let commit = |room: &str| Command::Commit { room: room.into(), position: position(3) };
+        let expected = [commit("a"), commit("b"), Command::Reconnect, Command::Close];
+        assert_eq!(inputs.len(), expected.len());
+        for (input, expected) in inputs.iter().zip(expected) {
+            assert!(matches!(input, Input::Command(command) if *command == expected), "{input:?}");
+        }
     }
 
     #[test]

@@ -55,8 +55,8 @@ impl Receipts {
 
     fn release(&mut self, id: SendId) {
         if let Some((index, slot)) = self.slot(id) {
-            // The top bit of an id is not the generation's to use.
-            slot.generation = (slot.generation + 1) & (u32::MAX >> 1);
+            // The two top bits of an id are not the generation's to use.
+            slot.generation = (slot.generation + 1) & (u32::MAX >> 2);
             slot.outcome = Outcome::Free;
             self.free.push(index);
         }

@@ -25,6 +25,24 @@ pub enum Receipt {
     },
 }
 
+impl Receipt {
+    /// The message's id; none on a plain connection.
+    pub fn id(&self) -> Option<&Id> {
+        match self {
+            Self::Acked { id, .. } => Some(id),
+            Self::Written => None,
+        }
+    }
+
+    /// The message's number in the room's log; none on a plain connection.
+    pub fn seq(&self) -> Option<u64> {
+        match self {
+            Self::Acked { seq, .. } => Some(*seq),
+            Self::Written => None,
+        }
+    }
+}
+
 /// What is known of a send that did not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -32,9 +50,9 @@ pub enum SendError {
     /// Certainly not sent.
     #[error("not sent: {0}")]
     Failed(SendFailure),
-    /// The connection was lost while it was on its way: it arrived, or it did not. Send it again only if the
-    /// receiver can bear to see it twice.
-    #[error("the connection was lost while the message was on its way; it may have arrived")]
+    /// It was on its way when the connection was lost or nobody answered for it any more: it arrived, or it did not.
+    /// Send it again only if the receiver can bear to see it twice.
+    #[error("the message was on its way, and nobody knows whether it arrived")]
     Unknown,
 }
 

@@ -69,6 +69,8 @@ pub struct HubConfig {
     pub replay: usize,
     /// Messages of a replay that are sent before the connection's queue has to be empty again. Default 32.
     pub replay_chunk: usize,
+    /// The same in bytes, but for the last message. Default 64 KiB.
+    pub replay_chunk_bytes: usize,
     /// How long somebody whose last connection was lost still counts as a member. Default 15 s.
     pub presence_grace: Duration,
     /// Above so many members a list of them is only a number. Default 100.
@@ -103,6 +105,7 @@ impl Default for HubConfig {
             in_flight: 64,
             replay: 200,
             replay_chunk: 32,
+            replay_chunk_bytes: 64 << 10,
             presence_grace: Duration::from_secs(15),
             members_listed: 100,
             frame_bytes: 64 << 10,

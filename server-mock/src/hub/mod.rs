@@ -181,6 +181,11 @@ impl Hub {
         self.conns.len()
     }
 
+    /// How many of them speak the extended protocol.
+    pub fn extended_connections(&self) -> usize {
+        self.conns.values().filter(|state| state.extended.is_some()).count()
+    }
+
     /// How many rooms have a member.
     pub fn rooms(&self) -> usize {
         self.rooms.iter().filter(|(name, room)| !name.starts_with('@') && room.connections() > 0).count()

@@ -10,9 +10,6 @@ use super::{Bug, ConnId, Hub, Output};
 use rejoin::Name;
 use std::collections::VecDeque;
 
-/// Bytes of a replay that are sent before the connection's queue has to be empty again, but for the last message.
-const CHUNK_BYTES: usize = 64 << 10;
-
 /// A cursor.
 #[derive(Debug, Clone)]
 pub(super) struct Replay {
@@ -98,8 +95,9 @@ impl Hub {
         let Some(extended) = &mut state.extended else { return };
         let replays = &mut extended.replays;
         let mut chunk = Vec::new();
+        let (most, most_bytes) = (self.config.replay_chunk.max(1), self.config.replay_chunk_bytes.max(1));
         while let Some(cursor) = replays.cursors.front_mut() {
-            if replays.sent >= self.config.replay_chunk.max(1) || replays.sent_bytes >= CHUNK_BYTES {
+            if replays.sent >= most || replays.sent_bytes >= most_bytes {
                 break;
             }
             let over = deaf && cursor.next > cursor.until;

@@ -2,6 +2,7 @@
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use rejoin_server::{Config, Server, ServerHandle};
+use serde_json::Value;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -40,6 +41,25 @@ impl Client {
         client
     }
 
+    /// Opens a connection with `?ext=1` and gives what `hello` says.
+    pub(crate) async fn extended(url: &str, token: &str) -> (Self, Value) {
+        let mut client = Self::try_open(&format!("{url}?ext=1&token={token}"), &[]).await.unwrap();
+        let hello = client.hear_json().await;
+        assert_eq!(hello["type"], "hello");
+        (client, hello)
+    }
+
+    /// Says a frame.
+    pub(crate) async fn ask(&mut self, frame: &Value) {
+        self.say(&frame.to_string()).await;
+    }
+
+    /// Says a frame and gives what comes next.
+    pub(crate) async fn answer(&mut self, frame: &Value) -> Value {
+        self.ask(frame).await;
+        self.hear_json().await
+    }
+
     pub(crate) async fn try_open(url: &str, headers: &[(&'static str, &str)]) -> Result<Self, Error> {
         let mut request = url.into_client_request().unwrap();
         for (name, value) in headers {
@@ -61,7 +81,7 @@ impl Client {
     }
 
     /// The next text frame, as JSON.
-    pub(crate) async fn hear_json(&mut self) -> serde_json::Value {
+    pub(crate) async fn hear_json(&mut self) -> Value {
         serde_json::from_str(&self.hear().await).unwrap()
     }
 

@@ -2,6 +2,7 @@
 
 use crate::client::{Client, message, server, soon};
 use rejoin_server::{Config, Server};
+use serde_json::json;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -97,4 +98,21 @@ async fn a_peers_own_close_is_answered_with_its_code() {
     ada.0.send(Message::Close(Some(frame))).await.unwrap();
     assert_eq!(ada.close_code().await, 4901);
     ada.cut().await;
+}
+
+#[tokio::test]
+async fn extended_clients_are_asked_to_move_and_served_until_the_window_ends() {
+    let server = server(|config| config.drain = Duration::from_millis(300)).await;
+    let (mut ada, _) = Client::extended(&server.url(), "ada").await;
+    let (mut bob, _) = Client::extended(&server.url(), "bob").await;
+    let drained = tokio::spawn(server.drain());
+    for client in [&mut ada, &mut bob] {
+        assert_eq!(client.hear().await, r#"{"type":"going_away","windowMs":300}"#);
+    }
+    assert_eq!(ada.answer(&json!({"type": "ping", "t": 1})).await, json!({"type": "pong", "t": 1}));
+    // Bob has moved: nobody waits for him.
+    drop(bob);
+    assert_eq!(ada.close_code().await, 1012);
+    drop(ada);
+    soon(drained).await.unwrap();
 }

@@ -12,6 +12,8 @@ mod binary;
 mod client;
 mod doors;
 mod drain;
+mod extended;
 mod faults;
 mod limits;
 mod rooms;
+mod tokens;

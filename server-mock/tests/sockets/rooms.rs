@@ -20,8 +20,8 @@ async fn two_people_talk_and_the_sender_hears_the_message_too() {
 }
 
 #[tokio::test]
-async fn a_client_that_offers_extensions_is_answered_plainly() {
-    let server = server(|_| {}).await;
+async fn a_client_that_offers_extensions_to_a_plain_server_is_answered_plainly() {
+    let server = server(|config| config.hub.extended = false).await;
     let url = format!("{}?ext=1&token=ada", server.url());
     let mut ada = Client::try_open(&url, &[]).await.unwrap();
     ada.say(r#"{"type":"join_room","roomId":"lobby","ref":"1","history":5}"#).await;

@@ -1,5 +1,7 @@
 //! The hub's rules as sentences, frames compared to the byte where they are plain.
 
+#[cfg(feature = "bugs")]
+mod bugs;
 mod drains;
 mod joins;
 mod plain;

@@ -1,24 +1,30 @@
 //! The task around a session: it moves inputs and outputs and decides nothing.
 
+mod outputs;
+
 use super::builder::TokenSource;
 use super::client::Snapshot;
 use super::dial::Dialer;
 use super::endpoint::Endpoint;
 use super::events::EventQueue;
-use super::inbox::{Inbox, is_by_event};
+use super::inbox::Inbox;
+use super::keeper::Keeper;
 use super::socket::Socket;
+use super::sockets::Sockets;
+use super::state::{StateError, StateStore};
 use super::transport::Transport;
-use crate::cause::{DialError, DialErrorKind};
+use crate::cause::DialError;
 use crate::event::{Delivery, Event};
-use crate::link::{ConnId, State};
-use crate::session::{Command, Input, Output, Session};
+use crate::link::{ConnId, State, StateChange};
+use crate::saved::Saved;
+use crate::session::{Command, Input, Session};
 use crate::time::{Moment, Timestamp};
 use crate::token::{Token, TokenError};
 use futures_util::future::BoxFuture;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 use tokio::time::Sleep;
@@ -26,6 +32,8 @@ use tokio_tungstenite::WebSocketStream;
 
 /// Frames read before their events are handed over and the outputs are written.
 const BATCH: usize = 512;
+/// Bytes of events at which they are handed over before that.
+const BATCH_BYTES: usize = 1 << 20;
 /// A buffer of no more inputs than this is given back when it is empty: most connections are quiet.
 const QUIET: usize = 64;
 /// Rounds before other tasks of the runtime get their turn.
@@ -49,11 +57,18 @@ pub(crate) struct Driver {
     now: Moment,
     dialing: Option<(ConnId, Dialing)>,
     fetching: Option<BoxFuture<'static, Result<Token, TokenError>>>,
-    socket: Option<Socket>,
+    sockets: Sockets,
+    keeper: Option<Box<Keeper>>,
+    /// How it was when it was closed, with the sends that had no outcome then. What closing resolves stays stored.
+    last: Option<Saved>,
+    /// Closed, which is told when everything is stored.
+    closed: Option<StateChange>,
     timer: Option<Pin<Box<Sleep>>>,
     armed: Option<Timestamp>,
     inputs: Vec<Input>,
     events: Vec<Event>,
+    /// Bytes of them, about.
+    weight: usize,
     outcomes: Vec<Delivery>,
     wakers: Vec<Waker>,
 }
@@ -72,7 +87,9 @@ impl Driver {
         queue: Arc<EventQueue>,
         snapshot: watch::Sender<Snapshot>,
         start: Instant,
+        store: Option<Box<dyn StateStore>>,
     ) -> Self {
+        let keeper = store.map(|store| Box::new(Keeper::new(store, session.changes())));
         let mut driver = Self {
             session,
             endpoints,
@@ -85,11 +102,15 @@ impl Driver {
             now: Moment::default(),
             dialing: None,
             fetching: None,
-            socket: None,
+            sockets: Sockets::default(),
+            keeper,
+            last: None,
+            closed: None,
             timer: None,
             armed: None,
             inputs: Vec::new(),
             events: Vec::new(),
+            weight: 0,
             outcomes: Vec::new(),
             wakers: Vec::new(),
         };
@@ -113,19 +134,20 @@ impl Driver {
         let mut busy = self.take_inputs(cx);
         busy |= self.poll_token(cx);
         busy |= self.poll_dial(cx);
-        // Before the timer: what has arrived is proof of life that a late deadline must not overlook.
-        busy |= self.read(cx);
-        busy |= self.poll_timer(cx);
+        // While the store is waited for, what arrives stays in the socket, and no deadline is met: what has arrived
+        // is proof of life that a late one must not overlook.
+        if !self.is_holding() {
+            busy |= self.read(cx);
+            busy |= self.poll_timer(cx);
+        }
         self.perform(cx);
-        if let Some(socket) = &mut self.socket
-            && let Some(through) = socket.poll_flush(cx)
-        {
-            let conn = socket.conn;
+        if let Some((conn, through)) = self.sockets.poll_flush(cx) {
             self.input(Input::Flushed(conn, through));
             self.perform(cx);
             busy = true;
         }
-        self.hand_over();
+        busy |= self.hand_over(cx);
+        busy |= self.store(cx);
         busy
     }
 
@@ -134,6 +156,9 @@ impl Driver {
         let abandoned = self.inbox.take(&mut inputs, cx);
         let busy = !inputs.is_empty();
         for input in inputs.drain(..) {
+            if matches!(input, Input::Command(Command::Close)) {
+                self.remember();
+            }
             self.input(input);
             self.perform(cx);
         }
@@ -141,10 +166,18 @@ impl Driver {
             self.inputs = inputs;
         }
         if abandoned && !matches!(self.session.state(), State::Closing | State::Closed) {
+            self.remember();
             self.input(Input::Command(Command::Close));
             return true;
         }
         busy
+    }
+
+    /// Closing resolves every send; with a store those without an outcome are taken up again by the next run.
+    fn remember(&mut self) {
+        if self.keeper.is_some() && self.last.is_none() {
+            self.last = Some(self.session.saved());
+        }
     }
 
     fn poll_token(&mut self, cx: &mut Context<'_>) -> bool {
@@ -162,7 +195,7 @@ impl Driver {
         self.dialing = None;
         match result {
             Ok(stream) => {
-                self.socket = Some(Socket::new(conn, stream));
+                self.sockets.add(Socket::new(conn, stream));
                 self.input(Input::Opened(conn));
             }
             Err(error) => self.input(Input::DialFailed(conn, error)),
@@ -172,16 +205,13 @@ impl Driver {
 
     fn read(&mut self, cx: &mut Context<'_>) -> bool {
         for count in 0..BATCH {
-            let Some(socket) = &mut self.socket else { return count > 0 };
-            let Poll::Ready(input) = socket.poll_read(cx) else { return count > 0 };
-            if matches!(input, Input::Closed(..)) {
-                // The answer to a close frame is in the buffer; one try to get it out.
-                socket.poll_flush(cx);
-                self.socket = None;
-            }
+            let Poll::Ready(input) = self.sockets.poll_read(cx) else { return count > 0 };
             self.input(input);
             // At once: a queue of outputs as long as a batch would stay allocated for good.
             self.perform(cx);
+            if self.weight >= BATCH_BYTES || self.is_holding() {
+                break;
+            }
         }
         true
     }
@@ -210,86 +240,57 @@ impl Driver {
         fired
     }
 
-    fn perform(&mut self, cx: &mut Context<'_>) {
-        while let Some(output) = self.session.poll() {
-            match output {
-                Output::Send { conn, frame, message } => {
-                    if let Some(socket) = self.socket_of(conn) {
-                        socket.write(frame, &message);
-                    }
-                }
-                Output::Event(event) => self.event(event),
-                Output::Ping { conn } => {
-                    if let Some(socket) = self.socket_of(conn) {
-                        socket.ping();
-                    }
-                }
-                Output::Close { conn, code } => {
-                    if let Some(socket) = self.socket_of(conn) {
-                        socket.close(code);
-                    }
-                }
-                Output::Abandon { conn, code } => self.abandon(conn, code, cx),
-                Output::Dial { conn, endpoint, token, attempt: _, extended: _, url: _ } => {
-                    self.dial(conn, endpoint, token);
-                    // A future that was never polled wakes nobody.
-                    cx.waker().wake_by_ref();
-                }
-                Output::Save => {}
-                Output::FetchToken { rejected: _ } => {
-                    self.fetching = self.source.as_ref().map(|source| source());
-                    cx.waker().wake_by_ref();
-                }
-            }
-        }
+    fn is_holding(&self) -> bool {
+        self.keeper.as_ref().is_some_and(|keeper| keeper.is_holding())
     }
 
-    fn socket_of(&mut self, conn: ConnId) -> Option<&mut Socket> {
-        self.socket.as_mut().filter(|socket| socket.conn == conn)
-    }
-
-    fn dial(&mut self, conn: ConnId, endpoint: usize, token: Option<Token>) {
-        let dialer = self.dialer.clone();
-        let endpoints = Arc::clone(&self.endpoints);
-        let dialing: Dialing = Box::pin(async move {
-            match endpoints.get(endpoint) {
-                Some(endpoint) => dialer.dial(endpoint, token.as_ref()).await,
-                None => Err(DialError::new(DialErrorKind::Dns, "there is no such URL")),
-            }
-        });
-        self.dialing = Some((conn, dialing));
-    }
-
-    fn abandon(&mut self, conn: ConnId, code: u16, cx: &mut Context<'_>) {
-        self.dialing.take_if(|(dialing, _)| *dialing == conn);
-        if let Some(mut socket) = self.socket.take_if(|socket| socket.conn == conn) {
-            socket.close(code);
-            socket.poll_flush(cx);
-        }
-    }
-
-    fn event(&mut self, event: Event) {
-        match event {
-            Event::Delivery(delivery) if !is_by_event(delivery.id) => self.outcomes.push(delivery),
-            Event::State(change) => {
-                self.snapshot.send_modify(|snapshot| {
-                    snapshot.state = change.state;
-                    snapshot.cause.clone_from(&change.cause);
-                    snapshot.ready = None;
-                });
-                self.events.push(Event::State(change));
-            }
-            Event::Ready(mode) => {
-                self.snapshot.send_modify(|snapshot| snapshot.ready = Some(mode));
-                self.events.push(Event::Ready(mode));
-            }
-            other => self.events.push(other),
-        }
-    }
-
-    fn hand_over(&mut self) {
+    /// Gives outcomes and events to those who wait for them. Says whether that was so much that the session has
+    /// been told to be careful.
+    fn hand_over(&mut self, cx: &mut Context<'_>) -> bool {
+        self.weight = 0;
         self.inbox.resolve(&mut self.outcomes, &mut self.wakers);
-        self.queue.publish(&mut self.events, self.session.diagnostics());
+        let became_busy = self.queue.publish(&mut self.events, self.session.diagnostics());
+        if became_busy {
+            self.input(Input::Busy(true));
+            self.perform(cx);
+        }
+        became_busy
+    }
+
+    /// Lets the store go on. Says whether outputs have become free.
+    fn store(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(keeper) = &mut self.keeper else { return false };
+        if self.last.is_some() && !keeper.is_holding() {
+            return false;
+        }
+        match keeper.poll(&self.session, cx) {
+            Ok(freed) => freed,
+            Err(error) => {
+                self.not_stored(&error);
+                true
+            }
+        }
+    }
+
+    fn not_stored(&mut self, error: &StateError) {
+        tracing::error!(%error, "the state could not be stored");
+        self.events.push(Event::NotStored { error: error.to_string().into() });
+    }
+
+    /// Stores what is left to be stored, lets go of the store, and only then says that all is over.
+    fn finish(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(keeper) = &mut self.keeper {
+            let stored = ready!(keeper.poll_finish(&mut self.last, cx));
+            self.keeper = None;
+            if let Err(error) = stored {
+                self.not_stored(&error);
+            }
+        }
+        if let Some(change) = self.closed.take() {
+            self.state_changed(change);
+        }
+        self.hand_over(cx);
+        Poll::Ready(())
     }
 }
 
@@ -299,11 +300,11 @@ impl Future for Driver {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         for _ in 0..ROUNDS {
-            let busy = this.round(cx);
-            if this.session.state() == State::Closed {
-                return Poll::Ready(());
+            if this.closed.is_some() {
+                return this.finish(cx);
             }
-            if !busy {
+            let busy = this.round(cx);
+            if !busy && this.closed.is_none() {
                 return Poll::Pending;
             }
         }

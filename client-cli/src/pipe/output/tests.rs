@@ -1,0 +1,141 @@
+use super::*;
+use rejoin::messages::{Notification, Origin};
+use rejoin::{CauseCode, GapReason};
+
+fn printed(given: &Event) -> String {
+    let mut out = Vec::new();
+    event(&mut out, given, Timestamp::from_millis(1000));
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn a_state_carries_what_applies_and_nothing_else() {
+    let change = StateChange { state: State::Connecting, cause: None };
+    assert_eq!(printed(&Event::State(change)), "{\"type\":\"state\",\"state\":\"connecting\"}\n");
+    let state = State::Reconnecting { attempt: 2, retry_at: Some(Timestamp::from_millis(1250)) };
+    let cause = Cause { code: CauseCode::Closed(1012), text: "bye".into(), will_retry: true };
+    assert_eq!(
+        printed(&Event::State(StateChange { state, cause: Some(cause) })),
+        "{\"type\":\"state\",\"state\":\"reconnecting\",\"attempt\":2,\"retryInMs\":250,\"code\":1012,\
+         \"reason\":\"closed\",\"message\":\"bye\"}\n"
+    );
+    assert_eq!(
+        printed(&Event::Mode(Mode::Plain)),
+        "{\"type\":\"state\",\"state\":\"connected\",\"mode\":\"plain\"}\n"
+    );
+}
+
+#[test]
+fn a_message_has_the_wires_own_fields_and_cannot_act_on_a_terminal() {
+    let message = Message {
+        room: "r".into(),
+        user: "u".into(),
+        content: "\u{9b}2J\n".to_owned(),
+        timestamp: "2026-01-01T00:00:00.000Z".to_owned(),
+        data: None,
+        stamp: None,
+    };
+    assert_eq!(
+        printed(&Event::Message(message)),
+        "{\"type\":\"message\",\"roomId\":\"r\",\"userId\":\"u\",\"content\":\"\\u009b2J\\n\",\
+         \"timestamp\":\"2026-01-01T00:00:00.000Z\"}\n"
+    );
+}
+
+fn id(text: &str) -> Id {
+    Id::new(text).unwrap()
+}
+
+fn stamp(seq: u64) -> Stamp {
+    let origin = Some(Box::new(Origin { pid: id("p"), pseq: 3 }));
+    Stamp { id: id("m7"), epoch: id("e1"), seq, replay: true, origin }
+}
+
+#[test]
+fn an_extended_message_says_where_it_stands_and_a_notification_too() {
+    let plain = Message::plain("r".into(), "u".into(), "c".to_owned(), "t".to_owned());
+    let data = Some("{\"a\":\n1}".to_owned());
+    assert_eq!(
+        printed(&Event::Message(Message { data, stamp: Some(stamp(7)), ..plain })),
+        "{\"type\":\"message\",\"roomId\":\"r\",\"userId\":\"u\",\"content\":\"c\",\"timestamp\":\"t\",\
+         \"data\":{\"a\": 1},\"id\":\"m7\",\"epoch\":\"e1\",\"seq\":7,\"replay\":true,\"pid\":\"p\",\"pseq\":3}\n"
+    );
+    let stamp = Stamp { origin: None, replay: false, ..stamp(1) };
+    let notification = Notification { stamp, kind: "badge".into(), data: Some("3".to_owned()) };
+    assert_eq!(
+        printed(&Event::Notification(Box::new(notification))),
+        "{\"type\":\"notification\",\"kind\":\"badge\",\"data\":3,\"id\":\"m7\",\"epoch\":\"e1\",\"seq\":1}\n"
+    );
+}
+
+#[test]
+fn the_answer_to_a_join_has_its_ref_and_a_gap_its_numbers() {
+    let room = JoinedRoom {
+        room: "r".into(),
+        recovered: false,
+        replayed: 2,
+        reason: Some(JoinReason::Trimmed),
+        members: Some(vec!["ada".into()]),
+        member_count: None,
+    };
+    let mut out = Vec::new();
+    joined(&mut out, &room, Some("j1"));
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        "{\"type\":\"joined\",\"ref\":\"j1\",\"roomId\":\"r\",\"recovered\":false,\"replayed\":2,\
+         \"members\":[\"ada\"],\"reason\":\"trimmed\"}\n"
+    );
+    let gap = Gap {
+        epoch: Some(id("e1")),
+        after: Some(3),
+        before: Some(9),
+        ..Gap::unknown("r".into(), GapReason::Trimmed)
+    };
+    assert_eq!(
+        printed(&Event::Gap(gap)),
+        "{\"type\":\"gap\",\"roomId\":\"r\",\"epoch\":\"e1\",\"after\":3,\"before\":9,\
+         \"reason\":\"trimmed\"}\n"
+    );
+}
+
+#[test]
+fn a_gap_of_unknown_size_says_null() {
+    let gap = Gap::unknown("r".into(), GapReason::Reconnected);
+    assert_eq!(
+        printed(&Event::Gap(gap)),
+        "{\"type\":\"gap\",\"roomId\":\"r\",\"after\":null,\"before\":null,\"reason\":\"reconnected\"}\n"
+    );
+}
+
+#[test]
+fn a_delivery_repeats_its_ref_and_names_a_failure() {
+    let mut out = Vec::new();
+    let of = |status| Outcome::Final(status);
+    delivery(&mut out, Some("1"), "r", &of(DeliveryStatus::Written));
+    delivery(&mut out, None, "r", &of(DeliveryStatus::Failed(SendFailure::TooLarge)));
+    delivery(&mut out, None, "r", &of(DeliveryStatus::Unknown));
+    delivery(&mut out, None, "r", &of(DeliveryStatus::Acked { id: id("m7"), seq: 7 }));
+    delivery(&mut out, Some("2"), "r", &Outcome::Kept);
+    let text = String::from_utf8(out).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], r#"{"type":"delivery","ref":"1","roomId":"r","status":"written"}"#);
+    assert!(
+        lines[1].starts_with(
+            r#"{"type":"delivery","roomId":"r","status":"failed","code":"too_large","message":"#
+        )
+    );
+    assert_eq!(lines[2], r#"{"type":"delivery","roomId":"r","status":"unknown"}"#);
+    assert_eq!(lines[3], r#"{"type":"delivery","roomId":"r","id":"m7","seq":7,"status":"acked"}"#);
+    assert_eq!(lines[4], r#"{"type":"delivery","ref":"2","roomId":"r","status":"kept"}"#);
+}
+
+#[test]
+fn a_bad_line_is_answered_with_its_number() {
+    let bad = BadLine { code: "not_json", message: "no".into(), reference: None };
+    let mut out = Vec::new();
+    bad_line(&mut out, 3, &bad);
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        "{\"type\":\"error\",\"code\":\"not_json\",\"message\":\"no\",\"line\":3}\n"
+    );
+}

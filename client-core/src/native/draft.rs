@@ -1,0 +1,123 @@
+//! A message being written, with what it has beside its text.
+
+use super::inbox::Inbox;
+use super::sending::{Sending, SendingState};
+use crate::event::{SendFailure, SendId};
+use crate::name::Name;
+use crate::outbox::Outgoing;
+use crate::session::{Command, Input};
+use serde::Serialize;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A message that is not queued yet: [`Draft::send`] or [`Draft::submit`] does that.
+///
+/// ```no_run
+/// # async fn order(client: rejoin::Client) -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// let receipt = client
+///     .message("orders", "two pizzas")
+///     .data(&[("margherita", 1), ("funghi", 1)])
+///     .timeout(Duration::from_secs(30))
+///     .send()
+///     .await?;
+/// println!("message {:?}", receipt.seq());
+/// # Ok(()) }
+/// ```
+#[must_use = "a draft is not sent before send() or submit()"]
+pub struct Draft<'a> {
+    inbox: &'a Arc<Inbox>,
+    room: &'a str,
+    content: String,
+    data: Option<Result<String, SendFailure>>,
+    reference: Option<Box<str>>,
+    timeout: Option<Duration>,
+}
+
+/// Writes data as JSON.
+pub(crate) fn json(data: &impl Serialize) -> Result<String, SendFailure> {
+    serde_json::to_string(data).map_err(|_| SendFailure::BadData)
+}
+
+impl<'a> Draft<'a> {
+    pub(crate) fn new(inbox: &'a Arc<Inbox>, room: &'a str, content: String) -> Self {
+        Self { inbox, room, content, data: None, reference: None, timeout: None }
+    }
+
+    /// Something structured beside the text. Clients on extended connections receive it, others the text alone. What
+    /// cannot be written as JSON fails as [`SendFailure::BadData`].
+    pub fn data(mut self, data: &impl Serialize) -> Self {
+        self.data = Some(json(data));
+        self
+    }
+
+    /// How long it may wait before it is sent for the first time; then it fails. Without one it waits 10 minutes by
+    /// default.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// A name of your own for it. It is stored with it, and [`Event::Restored`](crate::Event::Restored) tells it to the
+    /// run that takes the message up again.
+    pub fn reference(mut self, reference: impl Into<Box<str>>) -> Self {
+        self.reference = Some(reference.into());
+        self
+    }
+
+    /// Queues it and gives its outcome, as [`Client::send`](super::Client::send) does.
+    pub fn send(self) -> Sending {
+        let inbox = Arc::clone(self.inbox);
+        let (room, content) = (self.room, self.content());
+        let queued = content.and_then(|content| {
+            inbox.push_with_receipt(room, content.weight(), |id, room| content.into_input(id, room))
+        });
+        let state = match queued {
+            Ok(id) => SendingState::Queued(id),
+            Err(why) => SendingState::Refused(why),
+        };
+        Sending { inbox, state }
+    }
+
+    /// Queues it; its outcome comes as [`Event::Delivery`](crate::Event::Delivery), in order with all other events.
+    ///
+    /// # Errors
+    /// When it is refused at once; then no event comes.
+    pub fn submit(self) -> Result<SendId, SendFailure> {
+        let (inbox, room) = (self.inbox, self.room);
+        let content = self.content()?;
+        inbox.push_by_event(room, content.weight(), |id, room| content.into_input(id, room))
+    }
+
+    fn content(self) -> Result<Content, SendFailure> {
+        let Self { content, data, reference, timeout, .. } = self;
+        Ok(Content { text: content, data: data.transpose()?, reference, timeout })
+    }
+}
+
+/// A draft whose data is written.
+struct Content {
+    text: String,
+    data: Option<String>,
+    reference: Option<Box<str>>,
+    timeout: Option<Duration>,
+}
+
+impl Content {
+    fn weight(&self) -> usize {
+        self.text.len() + self.data.as_ref().map_or(0, String::len)
+    }
+
+    fn into_input(self, id: SendId, room: Name) -> Input {
+        let Self { text: content, data, reference, timeout } = self;
+        Input::Command(Command::Send(Outgoing { id, room, content, data, reference, timeout }))
+    }
+}
+
+impl fmt::Debug for Draft<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Draft").field("room", &self.room).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,110 @@
+//! What a session wants, done.
+
+use super::{Dialing, Driver};
+use crate::cause::{DialError, DialErrorKind};
+use crate::event::Event;
+use crate::link::{ConnId, State, StateChange};
+use crate::native::events;
+use crate::native::inbox::is_by_event;
+use crate::session::Output;
+use crate::token::Token;
+use std::task::Context;
+
+impl Driver {
+    /// Does what the session wants, as far as the store lets it.
+    pub(super) fn perform(&mut self, cx: &mut Context<'_>) {
+        while !self.is_holding()
+            && let Some(output) = self.session.poll()
+        {
+            match output {
+                Output::Send { conn, frame, message } => {
+                    if let Some(socket) = self.sockets.get(conn) {
+                        socket.write(frame, &message);
+                    }
+                }
+                Output::Event(event) => self.event(event),
+                Output::Ping { conn } => {
+                    if let Some(socket) = self.sockets.get(conn) {
+                        socket.ping();
+                    }
+                }
+                Output::Close { conn, code } => {
+                    if let Some(socket) = self.sockets.get(conn) {
+                        socket.close(code);
+                    }
+                }
+                Output::Abandon { conn, code } => self.abandon(conn, code, cx),
+                Output::Dial { conn, endpoint, token, extended, url, attempt: _ } => {
+                    self.dial(conn, endpoint, token, extended, url.as_deref());
+                    // A future that was never polled wakes nobody.
+                    cx.waker().wake_by_ref();
+                }
+                Output::Save => {
+                    // What closing resolves is not to be stored any more.
+                    if let (Some(keeper), None) = (&mut self.keeper, &self.last) {
+                        keeper.hold(&self.session);
+                    }
+                }
+                Output::FetchToken { rejected: _ } => {
+                    self.fetching = self.source.as_ref().map(|source| source());
+                    cx.waker().wake_by_ref();
+                }
+            }
+        }
+    }
+
+    fn dial(
+        &mut self,
+        conn: ConnId,
+        endpoint: usize,
+        token: Option<Token>,
+        extended: bool,
+        url: Option<&str>,
+    ) {
+        let target = self.endpoints.get(endpoint).map(|own| {
+            let sent_to = url.and_then(|url| own.successor(url, &self.endpoints));
+            sent_to.filter(|to| !to.is_secure() || self.dialer.tls.is_some()).unwrap_or_else(|| own.clone())
+        });
+        let dialer = self.dialer.clone();
+        let dialing: Dialing = Box::pin(async move {
+            match target {
+                Some(target) => dialer.dial(&target, token.as_ref(), extended).await,
+                None => Err(DialError::new(DialErrorKind::Dns, "there is no such URL")),
+            }
+        });
+        self.dialing = Some((conn, dialing));
+    }
+
+    fn abandon(&mut self, conn: ConnId, code: u16, cx: &mut Context<'_>) {
+        self.dialing.take_if(|(dialing, _)| *dialing == conn);
+        if let Some(mut socket) = self.sockets.remove(conn) {
+            socket.close(code);
+            socket.poll_flush(cx);
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Delivery(delivery) if !is_by_event(delivery.id) => self.outcomes.push(delivery),
+            Event::State(change) if change.state == State::Closed => self.closed = Some(change),
+            Event::State(change) => self.state_changed(change),
+            Event::Ready(mode) => {
+                self.snapshot.send_modify(|snapshot| snapshot.ready = Some(mode));
+                self.events.push(Event::Ready(mode));
+            }
+            other => {
+                self.weight += events::weight(&other);
+                self.events.push(other);
+            }
+        }
+    }
+
+    pub(super) fn state_changed(&mut self, change: StateChange) {
+        self.snapshot.send_modify(|snapshot| {
+            snapshot.state = change.state;
+            snapshot.cause.clone_from(&change.cause);
+            snapshot.ready = None;
+        });
+        self.events.push(Event::State(change));
+    }
+}

@@ -1,0 +1,63 @@
+//! The open sockets: one, or two while a server that goes away hands over to another.
+
+use super::socket::Socket;
+use crate::link::ConnId;
+use crate::session::Input;
+use std::task::{Context, Poll};
+
+/// More are never open: the session abandons one before it dials a third.
+const MOST: usize = 2;
+
+#[derive(Default)]
+pub(crate) struct Sockets {
+    /// The oldest first.
+    open: Vec<Socket>,
+    /// Whose turn it is to be read first, so that neither starves the other.
+    turn: usize,
+}
+
+impl Sockets {
+    pub(crate) fn add(&mut self, socket: Socket) {
+        if self.open.len() == MOST {
+            self.open.remove(0);
+        }
+        // Nearly always the only one.
+        self.open.reserve_exact(1);
+        self.open.push(socket);
+    }
+
+    pub(crate) fn get(&mut self, conn: ConnId) -> Option<&mut Socket> {
+        self.open.iter_mut().find(|socket| socket.conn == conn)
+    }
+
+    pub(crate) fn remove(&mut self, conn: ConnId) -> Option<Socket> {
+        let at = self.open.iter().position(|socket| socket.conn == conn)?;
+        Some(self.open.remove(at))
+    }
+
+    /// The next thing that came in. A socket whose end this is, is gone.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+        let count = self.open.len();
+        for step in 0..count {
+            let at = (self.turn + step) % count;
+            let Some(socket) = self.open.get_mut(at) else { continue };
+            let Poll::Ready(input) = socket.poll_read(cx) else { continue };
+            if matches!(input, Input::Closed(..)) {
+                // The answer to a close frame is in the buffer; one try to get it out.
+                socket.poll_flush(cx);
+                self.open.remove(at);
+            }
+            self.turn = at + 1;
+            return Poll::Ready(input);
+        }
+        Poll::Pending
+    }
+
+    /// Flushes all of them; gives the news of one that has some.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Option<(ConnId, u64)> {
+        self.open.iter_mut().find_map(|socket| {
+            let conn = socket.conn;
+            socket.poll_flush(cx).map(|through| (conn, through))
+        })
+    }
+}

@@ -1,0 +1,100 @@
+//! Where the state of a client outlives its process: the seam, and why it can fail.
+
+use crate::saved::Saved;
+use futures_util::future::BoxFuture;
+use std::error::Error;
+use std::fmt;
+use std::path::PathBuf;
+
+/// Keeps what a client must not forget when its process ends: unresolved sends and committed positions.
+///
+/// [`ClientBuilder::state_file`](super::ClientBuilder::state_file) is the one on a disk. An implementation of your
+/// own has two promises to keep:
+///
+/// - When the future of [`save`](StateStore::save) is ready, the state survives a crash of the machine. Sends are
+///   transmitted for the first time only after that, so a slow store makes slow first sends and nothing else.
+/// - A state is stored whole or not at all: after a crash in the middle, the one before is still there.
+///
+/// Saves never overlap, and each replaces the one before. After the last one the store is dropped, before the
+/// client says that it is closed.
+pub trait StateStore: Send + 'static {
+    /// What an earlier run left for the server at `url` (without its token). Called once, before anything is dialled;
+    /// it may block for as long as reading a file takes.
+    ///
+    /// # Errors
+    /// Whatever makes it unwise to begin anew: then nothing is dialled.
+    fn load(&mut self, url: &str) -> Result<Option<Saved>, StateError>;
+
+    /// Stores `state` in the place of the one before. Must not block; the work is the future's.
+    fn save(&mut self, state: Saved) -> BoxFuture<'static, Result<(), StateError>>;
+}
+
+/// Why a state could not be read or stored. What was there is still there, untouched.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StateError {
+    /// Another process, or another client of this one, uses the file.
+    InUse(PathBuf),
+    /// The file is no state file.
+    Foreign(PathBuf),
+    /// The file was cut short or changed.
+    Damaged(PathBuf),
+    /// The file was written by another version, in a format of that number.
+    Version(PathBuf, u64),
+    /// The state belongs to another server.
+    OtherServer {
+        /// The file.
+        path: PathBuf,
+        /// The server it belongs to.
+        url: Box<str>,
+    },
+    /// The operating system refused.
+    Io(PathBuf, std::io::Error),
+    /// A store of the application's own failed.
+    Other(Box<dyn Error + Send + Sync>),
+}
+
+impl fmt::Display for StateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InUse(path) => write!(
+                f,
+                "the state file {} is in use by another process: end that one, or name another file",
+                path.display()
+            ),
+            Self::Foreign(path) => {
+                write!(f, "{} is no state file: name another one, nothing was changed", path.display())
+            }
+            Self::Damaged(path) => write!(
+                f,
+                "the state file {} is damaged or cut short, and nothing of it was used: move it away to begin anew \
+                 (unresolved sends and positions in it are lost then), or put a copy back",
+                path.display()
+            ),
+            Self::Version(path, version) => write!(
+                f,
+                "the state file {} has the format {version}, which this version does not know: use the version that \
+                 wrote it, or move it away to begin anew",
+                path.display()
+            ),
+            Self::OtherServer { path, url } => write!(
+                f,
+                "the state file {} belongs to {}: use one file for each server",
+                path.display(),
+                url.escape_debug()
+            ),
+            Self::Io(path, error) => write!(f, "the state file {}: {error}", path.display()),
+            Self::Other(error) => write!(f, "the state store: {error}"),
+        }
+    }
+}
+
+impl Error for StateError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Io(_, error) => Some(error),
+            Self::Other(error) => Some(&**error),
+            _ => None,
+        }
+    }
+}

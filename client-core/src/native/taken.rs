@@ -1,0 +1,69 @@
+//! What an application has taken from the event stream and is dealing with.
+
+use crate::event::Event;
+use crate::messages::Position;
+use crate::name::{Name, PERSONAL_ROOM};
+
+/// The last position of each room.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// Few rooms speak in one batch, and mostly the one that spoke before.
+    rooms: Vec<(Name, Position)>,
+}
+
+impl Taken {
+    pub(super) fn add(&mut self, event: &Event) {
+        let (room, position) = match event {
+            Event::Message(message) => match message.position() {
+                Some(position) => (message.room.clone(), position),
+                None => return,
+            },
+            Event::Notification(notification) => (Name::from(PERSONAL_ROOM), notification.stamp.position()),
+            _ => return,
+        };
+        match self.rooms.iter_mut().rev().find(|(known, _)| *known == room) {
+            Some((_, last)) => *last = position,
+            None => self.rooms.push((room, position)),
+        }
+    }
+
+    pub(super) fn commit(&mut self, mut commit: impl FnMut(Name, Position)) {
+        self.rooms.drain(..).for_each(|(room, position)| commit(room, position));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Id;
+    use crate::messages::{Message, Notification, Stamp};
+
+    fn stamp(seq: u64) -> Stamp {
+        let id = Id::new("x").unwrap();
+        Stamp { id: id.clone(), epoch: id, seq, replay: false, origin: None }
+    }
+
+    fn message(room: &str, seq: Option<u64>) -> Event {
+        let plain = Message::plain(room.into(), "u".into(), String::new(), String::new());
+        Event::Message(Message { stamp: seq.map(stamp), ..plain })
+    }
+
+    #[test]
+    fn the_last_position_of_each_room_is_committed_once() {
+        let mut taken = Taken::default();
+        let notification = Notification { stamp: stamp(5), kind: "k".into(), data: None };
+        for event in [
+            message("a", Some(1)),
+            message("b", Some(7)),
+            message("a", Some(2)),
+            message("plain", None),
+            Event::Notification(Box::new(notification)),
+        ] {
+            taken.add(&event);
+        }
+        let mut committed = Vec::new();
+        taken.commit(|room, position| committed.push((room.to_string(), position.seq)));
+        assert_eq!(committed, [("a".to_owned(), 2), ("b".to_owned(), 7), ("@me".to_owned(), 5)]);
+        taken.commit(|_, _| panic!("committed twice"));
+    }
+}

@@ -1,0 +1,174 @@
+//! What clients of an extended server were told, and whether that can be true: independent of everything it judges.
+//!
+//! Each account checks its own stream as it comes: nothing twice, numbers up by one, or a gap that names the hole
+//! before anything behind it. [`judge`] then compares the accounts with each other and with the outcomes of the
+//! sends (protocol.md §2.6, invariants 1–7).
+
+use rejoin::messages::Stamp;
+use rejoin::{DeliveryStatus, Event, Gap, GapReason, Id, SendFailure, SendId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A message as its room's log has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The log's life.
+    pub epoch: Id,
+    /// The number in it.
+    pub seq: u64,
+    /// The message's id.
+    pub id: Id,
+    /// Who said it.
+    pub user: String,
+    /// What; unique in a test.
+    pub content: String,
+}
+
+/// What one client was told about one room.
+#[derive(Debug, Default)]
+pub struct Account {
+    name: String,
+    /// What it heard, in order.
+    pub heard: Vec<Entry>,
+    contents: BTreeSet<String>,
+    hole: Option<Gap>,
+    /// Holes it was told of.
+    pub gaps: Vec<Gap>,
+    sent: BTreeMap<SendId, String>,
+    order: Vec<SendId>,
+    /// What became of its sends.
+    pub outcomes: BTreeMap<SendId, DeliveryStatus>,
+}
+
+impl Account {
+    /// An account of this user's client.
+    pub fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::default() }
+    }
+
+    /// It sent something.
+    pub fn sent(&mut self, id: SendId, content: String) {
+        assert_eq!(self.sent.insert(id, content), None, "{}: one number for two sends", self.name);
+        self.order.push(id);
+    }
+
+    /// Sends without an outcome.
+    pub fn unresolved(&self) -> usize {
+        self.sent.len() - self.outcomes.len()
+    }
+
+    /// It was told something.
+    pub fn event(&mut self, event: &Event) {
+        let name = &self.name;
+        match event {
+            Event::Delivery(delivery) => {
+                assert!(self.sent.contains_key(&delivery.id), "{name}: an outcome of nothing: {delivery:?}");
+                let first = self.outcomes.insert(delivery.id, delivery.status.clone());
+                assert_eq!(first, None, "{name}: two outcomes for one send");
+            }
+            Event::Gap(gap) => {
+                self.gaps.push(gap.clone());
+                self.hole = Some(gap.clone());
+            }
+            Event::Message(message) => {
+                let Stamp { id, epoch, seq, .. } = message.stamp.clone().unwrap_or_else(|| {
+                    panic!("{name}: a message without a place: {message:?}");
+                });
+                let content = message.content.clone();
+                assert!(self.contents.insert(content.clone()), "{name}: {content} came twice");
+                let entry = Entry { epoch, seq, id, user: message.user.to_string(), content };
+                self.follows(&entry);
+                self.heard.push(entry);
+            }
+            Event::Lagged { skipped } => panic!("{name}: {skipped} events were dropped"),
+            _ => {}
+        }
+    }
+
+    /// Whether a message can come where it came.
+    fn follows(&mut self, next: &Entry) {
+        let hole = self.hole.take();
+        let Some(last) = self.heard.last() else { return };
+        let name = &self.name;
+        if last.epoch != next.epoch {
+            let told = hole.is_some_and(|gap| gap.reason == GapReason::EpochChanged);
+            assert!(told, "{name}: {next:?} after {last:?}, and nobody said that the log began anew");
+            return;
+        }
+        if next.seq == last.seq + 1 {
+            return;
+        }
+        assert!(next.seq > last.seq, "{name}: {next:?} after {last:?}");
+        let gap = hole.unwrap_or_else(|| panic!("{name}: {next:?} after {last:?} without a gap"));
+        let right = gap.after == Some(last.seq) && gap.before.is_none_or(|before| before == next.seq);
+        assert!(right, "{name}: {next:?} after {last:?}, but the gap was {gap:?}");
+    }
+}
+
+/// What the network and the server may have cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Allowed {
+    /// Nothing: every message acknowledged, every message heard by everybody, no gap.
+    Nothing,
+    /// The server has lost its memory: what that cost has to be announced.
+    LostMemory,
+}
+
+/// Compares the accounts of all members of a room. Gives the messages that somebody heard, by place.
+pub fn judge(accounts: &[Account], allowed: Allowed) -> Vec<Entry> {
+    let mut log: BTreeMap<(Id, u64), Entry> = BTreeMap::new();
+    let mut by_content: BTreeMap<String, Entry> = BTreeMap::new();
+    let said: BTreeMap<&String, &String> = accounts
+        .iter()
+        .flat_map(|account| account.sent.values().map(|content| (content, &account.name)))
+        .collect();
+    for account in accounts {
+        for entry in &account.heard {
+            let known = log.entry((entry.epoch.clone(), entry.seq)).or_insert_with(|| entry.clone());
+            assert_eq!(known, entry, "{} heard something else there", account.name);
+            let known = by_content.entry(entry.content.clone()).or_insert_with(|| entry.clone());
+            assert_eq!(known, entry, "{} is in the log twice", entry.content);
+            assert_eq!(said.get(&entry.content), Some(&&entry.user), "nobody said {}", entry.content);
+        }
+    }
+    for account in accounts {
+        sends_are_true(account, &by_content, allowed);
+        if allowed == Allowed::Nothing {
+            assert_eq!(account.gaps, [], "{}", account.name);
+            let missing = log.len() - account.heard.len();
+            assert_eq!(missing, 0, "{} misses {missing} messages", account.name);
+        }
+    }
+    log.into_values().collect()
+}
+
+fn sends_are_true(account: &Account, log: &BTreeMap<String, Entry>, allowed: Allowed) {
+    let name = &account.name;
+    let mut last: BTreeMap<Id, u64> = BTreeMap::new();
+    for id in &account.order {
+        let content = &account.sent[id];
+        let outcome = account.outcomes.get(id).unwrap_or_else(|| panic!("{name}: {content} has no outcome"));
+        let entry = log.get(content);
+        match outcome {
+            DeliveryStatus::Acked { id, seq } => {
+                let Some(entry) = entry else {
+                    assert_eq!(allowed, Allowed::LostMemory, "{name}: {content} is acked and nowhere");
+                    continue;
+                };
+                assert_eq!((id, seq), (&entry.id, &entry.seq), "{name}: {content} is elsewhere");
+                let before = last.insert(entry.epoch.clone(), entry.seq);
+                assert!(before < Some(entry.seq), "{name}: {content} overtook what was sent before it");
+            }
+            DeliveryStatus::Unknown => {
+                assert_eq!(allowed, Allowed::LostMemory, "{name}: {content} is unknown");
+            }
+            DeliveryStatus::Failed(SendFailure::Closed) | DeliveryStatus::Written => {
+                panic!("{name}: {content} is {outcome:?}")
+            }
+            DeliveryStatus::Failed(why) => {
+                assert_eq!(entry, None, "{name}: {content} has failed ({why}) and is in the log");
+                panic!("{name}: {content} has failed: {why}");
+            }
+            other => panic!("{name}: {content} is {other:?}"),
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! `--state`: what survives the end of the process, however it ends.
+
+use harness::command::{Ended, Running};
+use harness::process::ServerProcess;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+fn pipe(url: &str, name: &str, state: &Path, more: &[&str]) -> Running {
+    let state = state.display().to_string();
+    let mut args = vec!["pipe", url, "-r", "lobby", "--token", name, "--state", &state];
+    args.extend(more);
+    Running::start(&args)
+}
+
+fn send(content: &str) -> String {
+    json!({"type": "send_message", "roomId": "lobby", "content": content, "ref": content}).to_string()
+}
+
+fn lines(ended: &Ended, kind: &str) -> Vec<Value> {
+    let text = String::from_utf8_lossy(&ended.stdout).into_owned();
+    text.lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|line| line["type"] == kind)
+        .collect()
+}
+
+fn in_folder() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    (folder, state)
+}
+
+/// Somebody in the lobby who hears everything, from now on.
+fn listener(url: &str) -> Running {
+    let mut bob = Running::start(&["pipe", url, "-r", "lobby", "--token", "bob"]);
+    bob.wait_for("\"joined\"");
+    bob
+}
+
+fn hears(bob: &mut Running, contents: &[String]) {
+    for content in contents {
+        let heard: Value = serde_json::from_str(&bob.wait_for("\"message\"")).unwrap();
+        assert_eq!(heard["content"], json!(content));
+    }
+}
+
+#[test]
+fn what_cannot_be_sent_is_kept_and_the_next_run_delivers_it_under_its_ref() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let address = server.address();
+    let url = server.url.clone();
+    server.kill();
+    let (_folder, state) = in_folder();
+    let mut ada = pipe(&url, "ada", &state, &["--drain-timeout", "1"]);
+    ada.type_line(&send("one"));
+    ada.type_line(&send("two"));
+    let ended = ada.finish();
+    assert_eq!(ended.status, Some(1), "{}", ended.text());
+    let kept = lines(&ended, "delivery");
+    assert_eq!(kept.iter().map(|line| &line["ref"]).collect::<Vec<_>>(), ["one", "two"]);
+    assert!(kept.iter().all(|line| line["status"] == "kept"), "{kept:?}");
+
+    let _server = ServerProcess::start(&address);
+    let mut bob = listener(&url);
+    let ended = pipe(&url, "ada", &state, &[]).finish();
+    assert_eq!(ended.status, Some(0), "{}", ended.text());
+    let acked = lines(&ended, "delivery");
+    assert_eq!(acked.iter().map(|line| &line["ref"]).collect::<Vec<_>>(), ["one", "two"]);
+    assert!(acked.iter().all(|line| line["status"] == "acked" && line["seq"].is_u64()), "{acked:?}");
+    hears(&mut bob, &["one".to_owned(), "two".to_owned()]);
+    let ended = pipe(&url, "ada", &state, &[]).finish();
+    assert_eq!(lines(&ended, "delivery"), Vec::<Value>::new());
+}
+
+#[test]
+fn a_killed_client_goes_on_where_it_was_and_nothing_is_sent_twice() {
+    const COUNT: usize = 200;
+    let server = ServerProcess::start("127.0.0.1:0");
+    let mut bob = listener(&server.url);
+    let (_folder, state) = in_folder();
+    let mut ada = pipe(&server.url, "ada", &state, &[]);
+    ada.type_line(&send("first"));
+    ada.wait_for("acked");
+    server.freeze();
+    let contents: Vec<String> = (0..COUNT).map(|number| format!("number {number}.")).collect();
+    for content in &contents {
+        ada.type_line(&send(content));
+    }
+    // Some of them are on their way into the frozen server by now, and all of them are in the file.
+    stored(&state, contents.last().unwrap());
+    ada.signal("KILL");
+    drop(ada);
+    server.thaw();
+    let ended = pipe(&server.url, "ada", &state, &[]).finish();
+    assert_eq!(ended.status, Some(0), "{}", ended.text());
+    let outcomes = lines(&ended, "delivery");
+    assert_eq!(outcomes.iter().map(|line| line["ref"].as_str().unwrap()).collect::<Vec<_>>(), contents);
+    assert!(outcomes.iter().all(|line| line["status"] == "acked"), "{outcomes:?}");
+    hears(&mut bob, &["first".to_owned()]);
+    hears(&mut bob, &contents);
+}
+
+/// Waits until the file holds `text`.
+fn stored(state: &Path, text: &str) {
+    let until = Instant::now() + Duration::from_secs(60);
+    while !std::fs::read_to_string(state).is_ok_and(|content| content.contains(text)) {
+        assert!(Instant::now() < until, "{text} is not stored");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_killed_reader_goes_on_behind_what_it_has_printed() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let (_folder, state) = in_folder();
+    let mut ada = Running::start(&["pipe", &server.url, "-r", "lobby", "--token", "ada"]);
+    ada.wait_for("\"joined\"");
+    let mut told: Vec<u64> = Vec::new();
+    for round in 0..5_u64 {
+        let mut bob = pipe(&server.url, "bob", &state, &[]);
+        bob.wait_for("\"joined\"");
+        // Half of them while bob is there, half while he is away.
+        for number in 0..20 {
+            ada.type_line(&send(&(20 * round + number).to_string()));
+        }
+        for _ in 0..10 {
+            let heard: Value = serde_json::from_str(&bob.wait_for("\"message\"")).unwrap();
+            told.push(heard["content"].as_str().unwrap().parse().unwrap());
+        }
+        bob.signal("KILL");
+        drop(bob);
+    }
+    let mut bob = pipe(&server.url, "bob", &state, &[]);
+    while told.last() != Some(&99) {
+        let heard: Value = serde_json::from_str(&bob.wait_for("\"message\"")).unwrap();
+        assert_eq!(heard["type"], "message");
+        told.push(heard["content"].as_str().unwrap().parse().unwrap());
+    }
+    // At least once, in order, and never a step over something.
+    assert_eq!(told.first(), Some(&0));
+    for pair in told.windows(2) {
+        assert!(pair[1] <= pair[0] + 1, "{} is missing: {told:?}", pair[0] + 1);
+    }
+}
+
+#[test]
+fn a_clean_end_repeats_nothing() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let (_folder, state) = in_folder();
+    let mut ada = Running::start(&["pipe", &server.url, "-r", "lobby", "--token", "ada"]);
+    ada.wait_for("\"joined\"");
+    let mut told = Vec::new();
+    for round in 0..3 {
+        let mut bob = pipe(&server.url, "bob", &state, &[]);
+        bob.wait_for("\"joined\"");
+        for number in 0..10 {
+            ada.type_line(&send(&format!("{round}.{number}")));
+        }
+        let mut last = bob.wait_for("\"message\"");
+        while !last.contains(&format!("{round}.4")) {
+            told.push(last);
+            last = bob.wait_for("\"message\"");
+        }
+        told.push(last);
+        let ended = bob.finish();
+        assert_eq!(ended.status, Some(0), "{}", ended.text());
+        let rest = String::from_utf8(ended.stdout).unwrap();
+        // What `wait_for` has read is in there too.
+        let shown = rest.lines().filter(|line| line.contains("\"message\"")).map(|line| format!("{line}\n"));
+        told = told
+            .into_iter()
+            .chain(shown.skip_while(|line| !line.contains(&format!("{round}.4"))).skip(1))
+            .collect();
+    }
+    let mut contents: Vec<String> = told
+        .iter()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["content"].as_str().unwrap().to_owned())
+        .collect();
+    let all = contents.len();
+    contents.dedup();
+    assert_eq!(contents.len(), all, "something came twice: {told:?}");
+    assert!(contents.is_sorted(), "{contents:?}");
+}
+
+#[test]
+fn a_damaged_a_foreign_and_a_used_state_file_are_refused_with_2_and_what_to_do() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let (_folder, state) = in_folder();
+    let mut ada = pipe(&server.url, "ada", &state, &[]);
+    ada.type_line(&send("x"));
+    ada.wait_for("acked");
+    let second = pipe(&server.url, "ada", &state, &[]).wait();
+    assert_eq!(second.status, Some(2), "{}", second.text());
+    assert!(second.text().contains("in use by another process"), "{}", second.text());
+    assert_eq!(ada.finish().status, Some(0));
+
+    let whole = std::fs::read(&state).unwrap();
+    for (content, what) in [
+        (&whole[..whole.len() - 1], "damaged or cut short"),
+        (&whole[..0], "damaged or cut short"),
+        (b"dear diary".as_slice(), "no state file"),
+    ] {
+        std::fs::write(&state, content).unwrap();
+        let refused = pipe(&server.url, "ada", &state, &[]).wait();
+        assert_eq!(refused.status, Some(2), "{}", refused.text());
+        assert!(refused.text().contains(what) && refused.text().contains("[state]"), "{}", refused.text());
+        assert_eq!(std::fs::read(&state).unwrap(), content, "it is left as it was");
+        assert_eq!(refused.stdout, b"");
+    }
+    std::fs::write(&state, &whole).unwrap();
+    let elsewhere = server.url.replace("/ws", "/other");
+    let refused = pipe(&elsewhere, "ada", &state, &[]).wait();
+    assert_eq!(refused.status, Some(2));
+    assert!(refused.text().contains("belongs to"), "{}", refused.text());
+    assert_eq!(pipe(&server.url, "ada", &state, &[]).finish().status, Some(0));
+}
+
+#[test]
+fn send_keeps_what_it_cannot_deliver_and_the_next_send_delivers_both() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let (address, url) = (server.address(), server.url.clone());
+    server.kill();
+    let (_folder, state) = in_folder();
+    let state = state.display().to_string();
+    let run = |text: &str, timeout: &str| {
+        let args =
+            ["send", &url, "-r", "lobby", "--token", "ada", "--state", &state, "--timeout", timeout, text];
+        Running::start(&args).finish()
+    };
+    let ended = run("early", "1");
+    assert_eq!(ended.status, Some(1));
+    assert!(ended.text().contains("[kept]"), "{}", ended.text());
+    let _server = ServerProcess::start(&address);
+    let mut bob = listener(&url);
+    let ended = run("late", "30");
+    assert_eq!(ended.status, Some(0), "{}", ended.text());
+    hears(&mut bob, &["early".to_owned(), "late".to_owned()]);
+}
