@@ -9,6 +9,7 @@ import {
   codes,
   gapReasons,
   Input,
+  Item as ItemKind,
   joinReasons,
   modes,
   Output,
@@ -20,6 +21,7 @@ import {
   type State,
 } from "./names.js";
 import { watch } from "./page.js";
+import type { Given, Item, Store } from "./stored.js";
 import { Timer } from "./timer.js";
 import type {
   Cause,
@@ -29,6 +31,7 @@ import type {
   Message,
   Options,
   Receipt,
+  Restored,
   SendOptions,
   TokenSource,
 } from "./types.js";
@@ -39,10 +42,9 @@ interface Pending {
   forget(): void;
 }
 
-/** What the application gave to be sent, until the machine lets go of it. */
-type Given = { content?: string; data?: unknown; kind?: string };
-
 const PAGE_HIDDEN = 4901;
+/** How long a change that can wait is gathered with others before it is stored, in ms. */
+const GATHER = 100;
 const encoder = /* @__PURE__ */ new TextEncoder();
 
 /** A connection to a room server that looks after itself. Made by `connect`. */
@@ -79,9 +81,17 @@ export class Client {
   #rooms = new Map<string, RoomState>();
   /** Words for the next cause, which the machine knows by its number only. */
   #words = "";
+  readonly #store: Store | undefined;
+  #stored = 0;
+  #storeSoon: ReturnType<typeof setTimeout> | undefined;
+  /** What follows must not happen before what is being stored is there. */
+  #storing = false;
+  #storeFailed = false;
+  #restored: Restored[] = [];
 
   /** @internal */
-  constructor(address: string | URL | readonly (string | URL)[], options: Options) {
+  constructor(address: string | URL | readonly (string | URL)[], options: Options, store?: Store) {
+    this.#store = store;
     const addresses = Array.isArray(address) ? address : [address];
     const found = addresses.map(endpoint);
     const socket = options.webSocket ?? globalThis.WebSocket;
@@ -112,6 +122,7 @@ export class Client {
       (hint) => this.#say(Input.Hint, [hint]),
       () => this.#hidden(),
     );
+    if (store?.saved) this.#restore(store.saved);
     if (options.notifications) this.#join("@me", {}, true);
     for (const room of options.rooms ?? []) this.join(room);
     this.#say(Input.Connect, []);
@@ -140,6 +151,11 @@ export class Client {
   /** The rooms that were asked for, and how it stands with each. */
   get rooms(): ReadonlyMap<string, RoomState> {
     return this.#rooms;
+  }
+
+  /** What an earlier page left unsent (option `persist`). */
+  get restored(): readonly Restored[] {
+    return this.#restored;
   }
 
   /** Resolves when connected and every wanted room is joined; rejects when the client is closed or has failed. */
@@ -280,10 +296,13 @@ export class Client {
   #settle(): void {
     if (!this.#performing) {
       this.#performing = true;
-      for (let kind; (kind = this.#machine.poll()); ) this.#perform(kind);
+      for (let kind; !this.#storing && (kind = this.#machine.poll()); ) this.#perform(kind);
       for (let value; (value = this.#machine.released()); ) this.#values.delete(value);
       for (const value of this.#passing.splice(0)) this.#values.delete(value);
       this.#timer.set(this.#machine.deadline);
+      if (this.#store && this.#machine.changes != this.#stored) {
+        this.#storeSoon ??= setTimeout(() => void this.#save(), GATHER);
+      }
       this.#performing = false;
     }
     // A listener may call anything here: what follows from it is told after what is being told.
@@ -303,6 +322,25 @@ export class Client {
         return this.#fetchToken(a == 1);
       case Output.Dial:
         return this.#dial(a, (e && this.#elsewhere) || this.#urls[b]!, c == 1, d == 1);
+      case Output.Save:
+        if (this.#store) {
+          this.#storing = true;
+          void this.#save().then(() => {
+            this.#storing = false;
+            if (!this.#machineIsGone) this.#settle();
+          });
+        }
+        return;
+      case Output.Restored: {
+        const { content = "", data } = this.#values.get(c) as Given;
+        const outcome = new Promise<Receipt>((resolve, reject) => {
+          this.#pending.set(a, { resolve, reject, forget() {} });
+        });
+        // Nobody has to ask what became of it.
+        outcome.catch(() => {});
+        this.#restored.push({ room: this.#names[b]!, content, data, outcome });
+        return;
+      }
       case Output.Close:
         return this.#connections.get(a)?.close(b);
       case Output.Abandon:
@@ -340,10 +378,11 @@ export class Client {
         return this.#tell("joined", joined);
       }
       case Output.Message:
-        return this.#tell("message", message(this.#values.get(a) as Frame));
+        return this.#tellLogged("message", message(this.#values.get(a) as Frame));
       case Output.Notification: {
         const frame = this.#values.get(a) as Frame;
-        return this.#tell("notification", {
+        return this.#tellLogged("notification", {
+          room: "@me",
           kind: frame["kind"] as string,
           data: frame["data"],
           position: position(frame)!,
@@ -397,6 +436,47 @@ export class Client {
       change?.();
       this.#emitter.emit(name, event);
     });
+  }
+
+  /** What has been told need not be told again to a later page. */
+  #tellLogged<K extends "message" | "notification">(name: K, event: Events[K]): void {
+    this.#tell(name, event);
+    const { room, position } = event;
+    if (this.#store && position) {
+      const { epoch, seq, id } = position;
+      this.#events.push(() => this.#say(Input.Commit, [this.#number(room), seq], [epoch, id]));
+    }
+  }
+
+  async #save(): Promise<void> {
+    clearTimeout(this.#storeSoon);
+    this.#storeSoon = undefined;
+    this.#stored = this.#machine.changes;
+    const items: Item[] = [];
+    for (const item of this.#machine.stored()) {
+      const [name = 0, value = 0] = item.fields;
+      if (name) item.name = this.#names[name]!;
+      if (item.kind == ItemKind.Send) item.given = this.#values.get(value) as Given;
+      items.push(item);
+    }
+    try {
+      await this.#store!.save(items);
+    } catch (error) {
+      // It goes on as without a store, and says so once.
+      if (!this.#storeFailed) {
+        this.#tell("error", { message: `what should outlive the page is not stored: ${error}`, code: "storage" });
+      }
+      this.#storeFailed = true;
+    }
+  }
+
+  #restore(items: Item[]): void {
+    for (const { fields, name, given } of items) {
+      if (name != undefined) fields[0] = this.#number(name);
+      if (given) fields[1] = this.#keep(given);
+    }
+    this.#machine.restore(items);
+    this.#settle();
   }
 
   #cause(code: number, number: number, willRetry: boolean): Cause {
@@ -486,6 +566,7 @@ export class Client {
 
   /** The page goes into the back/forward cache, or for good. Nothing may run any more when it is back. */
   #hidden(): void {
+    if (this.#storeSoon) void this.#save();
     for (const [conn, connection] of this.#connections) {
       connection.drop(PAGE_HIDDEN);
       this.#connections.delete(conn);
@@ -495,6 +576,8 @@ export class Client {
   }
 
   #end(): void {
+    // Once more: what the end left unsent is for another page.
+    if (this.#store) void this.#save().then(() => this.#store!.close());
     this.#machineIsGone = true;
     this.#timer.clear();
     this.#stopWatching();

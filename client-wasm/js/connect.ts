@@ -1,6 +1,8 @@
 import { Client } from "./client.js";
+import { endpoint } from "./endpoint.js";
 import { RejoinError } from "./errors.js";
 import { start } from "./machine.js";
+import type { Store } from "./stored.js";
 import type { Options } from "./types.js";
 
 /** Gives the compiled module. */
@@ -9,7 +11,7 @@ export type Load = (from: string | URL | undefined) => Promise<WebAssembly.Modul
 let loading: Promise<void> | undefined;
 
 /** How the package is loaded is all that differs between a browser and Node. */
-export function connector(load: Load) {
+export function connector(load: Load, store: (address: string) => Promise<Store>) {
   async function run(from: Options["wasm"]): Promise<void> {
     try {
       start(
@@ -33,6 +35,12 @@ export function connector(load: Load) {
     options: Options = {},
   ): Promise<Client> {
     await (loading ??= run(options.wasm));
-    return new Client(url, options);
+    if (!options.persist) return new Client(url, options);
+    const [first] = endpoint(Array.isArray(url) ? url[0] : url);
+    const kept = await store(first.href).catch((cause) => {
+      const hint = "persist needs IndexedDB and Web Locks: a secure context, and storage that is not blocked";
+      throw new RejoinError("no_storage", "the browser's storage cannot be used", hint, { cause });
+    });
+    return new Client(url, options, kept);
   };
 }

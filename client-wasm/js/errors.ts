@@ -8,6 +8,7 @@ export type ErrorCode =
   | "bad_argument"
   | "no_websocket"
   | "wasm_failed"
+  | "no_storage"
   | "closed"
   | "failed";
 

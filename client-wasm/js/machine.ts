@@ -1,5 +1,6 @@
 import { initSync, Machine as Exported } from "../pkg/rejoin.js";
 import type { Input, Output } from "./names.js";
+import type { Item } from "./stored.js";
 
 let memory: WebAssembly.Memory;
 
@@ -19,7 +20,30 @@ export class Machine {
   }
 
   /** What happened, with its fields and ids as `src/inputs.rs` and `src/frames.rs` list them. */
-  input(kind: Input, fields: readonly number[], ids: readonly (string | undefined)[] = []): void {
+  input(kind: Input, fields: readonly number[], ids?: readonly string[]): void {
+    this.#exported.input(kind, performance.now(), Date.now(), this.#put(fields, ids));
+  }
+
+  /** What is to be stored, item by item, as `src/stored.rs` lists them. */
+  *stored(): Generator<Item> {
+    this.#exported.save();
+    for (let at = 0, kind: number; (kind = this.#exported.stored(at)); at++) {
+      yield { kind, fields: [...this.fields], ids: this.ids };
+    }
+  }
+
+  /** Takes up what was stored, before the first connect. */
+  restore(items: Iterable<Item>): void {
+    for (const { kind, fields, ids } of items) this.#exported.give_back(kind, this.#put(fields, ids));
+    this.#exported.restore(performance.now(), Date.now());
+  }
+
+  /** Grows whenever there is something else to store. */
+  get changes(): number {
+    return this.#exported.changes();
+  }
+
+  #put(fields: readonly number[], ids: readonly string[] = []): number {
     const text = ids.join(" ");
     this.#look();
     this.#fields.fill(0).set(fields);
@@ -27,7 +51,7 @@ export class Machine {
       // A character that is none of an id's becomes one that is none either.
       this.#ids[at] = Math.min(text.charCodeAt(at), 255);
     }
-    this.#exported.input(kind, performance.now(), Date.now(), text.length);
+    return text.length;
   }
 
   /** The next thing to do; 0 for none. Its fields and ids are there until the next call. */

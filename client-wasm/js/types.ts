@@ -60,15 +60,24 @@ export interface Events {
   /** Something ephemeral, `typing` for instance. */
   signal: { room: string; user: string; kind: string; data?: unknown };
   /** Something for this user alone (option `notifications`). */
-  notification: { kind: string; data?: unknown; position: Position; replay: boolean };
+  notification: { room: "@me"; kind: string; data?: unknown; position: Position; replay: boolean };
   /** Messages of a room were missed. Comes before any later message of that room. */
   gap: { room: string; reason: GapReason; epoch?: string; after?: number; before?: number };
   /** The server said `error`, or something that is no frame. */
-  error: { message: string; code?: Code | "garbled" };
+  error: { message: string; code?: Code | "garbled" | "storage" };
 }
 
 /** What became of a message: `written` is all that a plain server lets anybody know. */
 export type Receipt = { status: "written" } | { status: "acked"; id: string; seq: number };
+
+/** A message of an earlier page that is sent now (option `persist`). */
+export interface Restored {
+  room: string;
+  content: string;
+  data?: unknown;
+  /** As of `send`. */
+  outcome: Promise<Receipt>;
+}
 
 /** A token, or where to get one: asked before the first dial and again when the server rejects it. */
 export type TokenSource = string | ((why: { rejected: boolean }) => string | PromiseLike<string>);
@@ -87,6 +96,8 @@ export interface Options {
   maxAttempts?: number;
   /** How long a message may wait for a connection, in ms: 10 minutes by default. */
   sendTtl?: number;
+  /** Keep what is unsent and what has been received over a reload. Browsers only. */
+  persist?: "indexeddb";
   /** Hosts that a server may send us to when it goes away; its own host always may. */
   allowedHosts?: readonly string[];
   /** A WebSocket constructor, where there is no global one (Node before 22). */

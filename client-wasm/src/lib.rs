@@ -18,6 +18,7 @@ mod machine;
 pub mod names;
 mod numbers;
 mod outputs;
+mod stored;
 mod texts;
 mod value;
 

@@ -172,7 +172,11 @@ pub fn typescript() -> String {
              /** By number, from 1. */\nexport const {list} = \"{words}\".split(\" \") as {name}[];\n"
         )
     });
-    let kinds = [("Input", crate::inputs::INPUTS), ("Output", crate::outputs::OUTPUTS)];
+    let kinds = [
+        ("Input", crate::inputs::INPUTS),
+        ("Output", crate::outputs::OUTPUTS),
+        ("Item", crate::stored::ITEMS),
+    ];
     let kinds = kinds.iter().map(|(name, kinds)| {
         let entries = kinds.iter().zip(1..).map(|(kind, number)| format!("  {kind} = {number},\n"));
         format!("\nexport const enum {name} {{\n{}}}\n", entries.collect::<String>())

@@ -5,8 +5,10 @@ use crate::names;
 use crate::numbers::{float, millis};
 use crate::texts::Texts;
 use crate::value::{Handle, Value};
+use rejoin::messages::MAX_INT;
 use rejoin::{
-    ClientMessage, DeliveryStatus, Event, Output, Position, RoomState, SendFailure, State, StateChange,
+    ClientMessage, DeliveryStatus, Event, Output, Position, RoomState, SendFailure, SendId, State,
+    StateChange,
 };
 
 kinds!(
@@ -52,6 +54,8 @@ kinds!(
     Gap,
     // send, status, failure, code, seq; id
     Delivery,
+    // send, room, value
+    Restored,
     // value, code
     ServerError,
     Garbled,
@@ -76,27 +80,33 @@ impl Fields<'_> {
     }
 
     #[inline(never)]
-    fn count(&mut self, count: u64) -> &mut Self {
+    pub(crate) fn count(&mut self, count: u64) -> &mut Self {
         self.put(float(count))
     }
 
     #[inline(never)]
-    fn small(&mut self, number: u32) -> &mut Self {
+    pub(crate) fn small(&mut self, number: u32) -> &mut Self {
         self.put(f64::from(number))
     }
 
     #[inline(never)]
-    fn truth(&mut self, yes: bool) -> &mut Self {
+    pub(crate) fn truth(&mut self, yes: bool) -> &mut Self {
         self.put(f64::from(u8::from(yes)))
     }
 
     #[inline(never)]
+    /// A restored send has a number beyond those of the page; there it is a negative one.
+    fn send(&mut self, SendId(id): SendId) -> &mut Self {
+        let own = id & MAX_INT;
+        self.put(if own == id { float(own) } else { -float(own) })
+    }
+
     fn maybe(&mut self, count: Option<u64>) -> &mut Self {
         self.put(count.map_or(-1.0, float))
     }
 
     #[inline(never)]
-    fn text(&mut self, text: &str) -> &mut Self {
+    pub(crate) fn text(&mut self, text: &str) -> &mut Self {
         self.texts.put(text);
         self
     }
@@ -237,9 +247,13 @@ fn event_of(event: Event<Value, Handle>, fields: &mut Fields<'_>) -> OutputKind 
             OutputKind::Gap
         }
         Event::Delivery(delivery) => {
-            fields.count(delivery.id.0);
+            fields.send(delivery.id);
             status_of(&delivery.status, fields);
             OutputKind::Delivery
+        }
+        Event::Restored(restored) => {
+            fields.send(restored.id).small(restored.room).small(restored.content.handle());
+            OutputKind::Restored
         }
         Event::ServerError { message, code } => {
             fields.small(message.handle()).small(code.map_or(0, names::code));

@@ -94,3 +94,26 @@ fn nonsense_from_a_page_is_no_input_and_does_no_harm() {
         }
     }
 }
+
+#[test]
+fn what_is_stored_and_given_back_is_taken_up_by_another_machine() {
+    let mut page = Page::connected();
+    page.say("Send", &[5.0, 1.0, 40.0, 2.0, 0.0], "");
+    page.say("Closed", &[1.0, 1006.0], "");
+    page.say("Send", &[6.0, 1.0, 41.0, 3.0, 0.0], "");
+    page.machine.save();
+    let mut later = Page { machine: Machine::new(4.0, 1, 0, true, false, 0, 0.0), now: 0.0 };
+    for at in 0.. {
+        let kind = page.machine.stored(at);
+        if kind == 0 {
+            break;
+        }
+        let (fields, ids) = page.machine.get();
+        later.machine.put(&fields, ids.trim_end());
+        later.machine.give_back(kind, ids.trim_end().len());
+    }
+    later.machine.restore(0.0, 0.0);
+    let (restored, _) = later.next("Restored");
+    assert_eq!(restored[1..3], [1.0, 41.0], "what was on its way is not sent again on a plain connection");
+    assert!(restored[0] < 0.0, "no number of the page's own");
+}

@@ -44,6 +44,11 @@ impl Value {
     pub fn handle(&self) -> u32 {
         self.0.handle
     }
+
+    /// Its size on the wire.
+    pub fn bytes(&self) -> u32 {
+        self.0.bytes
+    }
 }
 
 impl Payload for Value {
