@@ -317,10 +317,16 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         while let Some(action) = self.link.next_action() {
             self.act(now, action);
         }
+        // What is resolved is told before a state without it can be stored.
+        self.tell_outcomes();
         self.transmit(now);
         if self.leaving {
             self.finish_leaving();
         }
+        self.tell_outcomes();
+    }
+
+    fn tell_outcomes(&mut self) {
         for delivery in self.outcomes.drain(..) {
             self.outputs.push_back(Output::Event(Event::Delivery(delivery)));
         }

@@ -4,7 +4,26 @@
 //! admin listener. Bind it inside a test or a program, or run the binary `rejoin-server` ([`cli`]). [`hub`] is its inner
 //! half, the rooms without any socket, for simulations.
 //!
-//! It speaks the plain protocol (protocol.md §1) and nothing else.
+//! It speaks the plain protocol (protocol.md §1) with everybody, to the field, and the extended one (§2) with those who
+//! offer it by `ext=1` in the query: messages are numbered and kept, sends are appended at most once and answered,
+//! what was missed is replayed after a reconnect.
+//!
+//! ```text
+//! rejoin-server --listen 127.0.0.1:8080 --admin 127.0.0.1:9090 --history 1000
+//! ```
+//!
+//! The admin listener asks nobody who they are, so it belongs on a private address:
+//!
+//! | request | does |
+//! |---|---|
+//! | `GET /healthz`, `GET /readyz` | 200 while the process lives; while it takes connections (503 in a drain) |
+//! | `GET /metrics` | Prometheus text; no name of a room or a user is in it |
+//! | `POST /users/{id}/notifications` `{kind, data?}` | 202 `{id}`: goes to the user's personal stream, now or on the next connection |
+//! | `POST /rooms/{id}/messages` `{userId, content, data?}` | 201 `{id, seq}`; with the `Idempotency-Key` of an earlier one 200 and that one's answer |
+//! | `POST`, `GET`, `DELETE /faults` | [`faults`] on purpose |
+//!
+//! What is kept, is kept in memory: a restart begins new epochs, and clients are told so. Everything is bounded;
+//! [`hub::HubConfig`] has the bounds and says what happens at each.
 
 mod admin;
 mod app;

@@ -54,6 +54,8 @@ pub(crate) struct Socket {
     timer: Option<Pin<Box<Sleep>>>,
     /// Written since the last flush.
     dirty: bool,
+    /// The first words are in the stream's own buffer.
+    greeted: bool,
     pings: u32,
     pings_since: Instant,
 }
@@ -81,6 +83,7 @@ impl Socket {
             held: VecDeque::new(),
             timer: None,
             dirty: false,
+            greeted: false,
             pings: 0,
             pings_since: Instant::now(),
         }
@@ -116,6 +119,13 @@ impl Socket {
             self.out.clear();
             self.held.clear();
             return self.write(seat, cx);
+        }
+        if !self.greeted {
+            // What the hub has to say first goes first: an automatic pong would pass for a plain server's first word.
+            self.greeted = true;
+            if let Poll::Ready(ending) = self.write(seat, cx) {
+                return Poll::Ready(ending);
+            }
         }
         let ending = self.read(seat, cx);
         while !self.batch.is_empty() {

@@ -1,6 +1,8 @@
 //! The golden frames of `wire/*.json`, read by the Rust codec. Other implementations read the same files.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+mod extended;
+
 use rejoin::messages::json::{DecodeError, ServerDecoder, decode_client, encode_client, encode_server};
 use rejoin::{ClientMessage, Message, ServerMessage};
 use serde::Deserialize;

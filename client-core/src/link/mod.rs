@@ -286,7 +286,8 @@ impl Link {
         }
     }
 
-    /// The first frame of an extended server is its `hello`: a pong that comes without one decides the mode early.
+    /// The first frame of an extended server is its `hello`: silence decides the mode only where a pong has shown that
+    /// somebody is there.
     fn greet(&mut self, now: Timestamp) {
         if let Phase::Open { conn, liveness, .. } = &mut self.phase
             && liveness.ask(now)

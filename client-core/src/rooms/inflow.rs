@@ -104,6 +104,8 @@ pub(crate) struct Inflow<P, N> {
     held_bytes: usize,
     /// A message beyond the next one has come.
     hole: bool,
+    /// Another log was seen at a place without an id: the server cannot be asked about it.
+    forked: bool,
     fetch: Option<Fetch>,
     tries: u8,
     /// When something last came, while not everything has.
@@ -120,6 +122,7 @@ impl<P, N> Default for Inflow<P, N> {
             held: VecDeque::new(),
             held_bytes: 0,
             hole: false,
+            forked: false,
             fetch: None,
             tries: 0,
             progress: Timestamp::ZERO,
@@ -201,20 +204,24 @@ impl<P, N> Inflow<P, N> {
         };
         let same = place.epoch == joined.epoch;
         let within = same && place.seq <= joined.seq;
-        let contradicts = matches!(joined.reason, Some(JoinReason::Forked | JoinReason::EpochChanged));
+        let contradicts = core::mem::take(&mut self.forked)
+            || matches!(joined.reason, Some(JoinReason::Forked | JoinReason::EpochChanged));
         // Without `since` the replay still connects if it begins early enough.
         if within && !contradicts && (joined.recovered || start <= place.seq) {
             return Resumed { gap: None, new_epoch: false };
         }
         let reason = match joined.reason {
             _ if !same => GapReason::EpochChanged,
-            Some(JoinReason::Trimmed | JoinReason::Fresh | JoinReason::Other) if within => GapReason::Trimmed,
+            Some(JoinReason::Trimmed | JoinReason::Fresh | JoinReason::Other) if within && !contradicts => {
+                GapReason::Trimmed
+            }
             _ => GapReason::Forked,
         };
         let trimmed = reason == GapReason::Trimmed;
         let before = trimmed.then_some(start.saturating_add(1));
         let gap = Hole { epoch: place.epoch.clone(), after: place.seq, before, reason };
-        if !trimmed {
+        if !same {
+            // After a fork they tell what the replay only repeats from what is new.
             self.recent.clear();
         }
         self.place = begin(start);
@@ -223,6 +230,12 @@ impl<P, N> Inflow<P, N> {
 }
 
 impl<P: Payload, N> Inflow<P, N> {
+    /// The log is another one than it was.
+    fn contradicted(&mut self) -> Taken<P, N> {
+        self.forked = self.place.as_ref().is_some_and(|place| place.id.is_none());
+        Taken::Forked
+    }
+
     /// Takes a message of the log. `live`: it came by itself on the current connection, neither replayed nor fetched.
     /// `may_hold`: how much room there is behind a hole. `busy`: the application takes nothing now.
     pub(crate) fn take(
@@ -252,14 +265,14 @@ impl<P: Payload, N> Inflow<P, N> {
                     {
                         Taken::Nothing
                     }
-                    _ => Taken::Forked,
+                    _ => self.contradicted(),
                 };
             }
             self.head = self.head.max(seq);
         }
         if seq <= place.seq {
             if self.recent.is(seq, &stamp.id) == Some(false) && !bugs.has(Bug::NoForkCheck) {
-                return Taken::Forked;
+                return self.contradicted();
             }
             if seq == place.seq && place.id.is_none() {
                 place.id = Some(stamp.id.clone());
@@ -283,6 +296,8 @@ impl<P: Payload, N> Inflow<P, N> {
             }
             return Taken::Nothing;
         }
+        // Only a place that a fork has moved back can come to a message that was delivered before.
+        let again = self.recent.is(seq, &stamp.id) == Some(true);
         place.seq = seq;
         place.id = Some(stamp.id.clone());
         self.recent.add(seq, &stamp.id);
@@ -294,9 +309,9 @@ impl<P: Payload, N> Inflow<P, N> {
             self.hole = false;
         }
         if self.held.is_empty() {
-            return Taken::One(logged);
+            return if again { Taken::Nothing } else { Taken::One(logged) };
         }
-        let mut ready = Vec::from([logged]);
+        let mut ready = if again { Vec::new() } else { Vec::from([logged]) };
         self.release(&mut ready);
         if bugs.has(Bug::ForgetHeld) {
             ready.truncate(1);

@@ -8,12 +8,20 @@ use crate::messages::Hello;
 use crate::outbox::Payload;
 use crate::time::Timestamp;
 use alloc::vec::Vec;
+use core::time::Duration;
+
+/// How long the `hello` of an extended server may take, where none has been heard before and pings are answered. What
+/// is sent meanwhile is sent all the same; only its outcome waits.
+const FIRST_WORD: Duration = Duration::from_secs(1);
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// A connection is open: ask for every wanted room at once.
     pub(super) fn up(&mut self, now: Timestamp, conn: ConnId, offered: bool) {
         self.diagnostics.connections += 1;
-        self.wire = Some(Wire::new(conn, now + self.settings.dial_timeout));
+        // Where no `hello` has been heard before, a pong and a moment of silence are enough: most servers are plain.
+        let first = self.settings.can_ping && !self.known.extended;
+        let silence = if first { FIRST_WORD } else { self.settings.dial_timeout };
+        self.wire = Some(Wire::new(conn, now + silence));
         if offered {
             self.join_all(now);
         } else {
@@ -52,9 +60,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             return;
         }
         wire.ponged = true;
-        // The first frame of an extended server is its `hello`. Where one has been heard before, a proxy may have
-        // answered in its place: wait for the silence too.
-        if !self.known.extended || now >= wire.decide_at {
+        // The first frame of an extended server is its `hello`, but a proxy may have answered in its place.
+        if now >= wire.decide_at {
             self.first_frame(now);
         }
     }

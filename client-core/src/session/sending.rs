@@ -79,9 +79,15 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     fn transmit_plain(&mut self, now: Timestamp, gate: &Gate, tagged: bool) {
+        let mut stored = false;
         while let Some(wire) = &self.wire {
             let frame = wire.last_frame + 1;
             let Some(transmit) = self.outbox.transmit_plain(now, frame, gate, tagged) else { return };
+            if !stored {
+                // At most once: a later run must not find it and make it again.
+                stored = true;
+                self.outputs.push_back(Output::Save);
+            }
             self.write_send(transmit);
         }
     }

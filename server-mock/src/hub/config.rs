@@ -9,8 +9,8 @@ use std::time::Duration;
 ///
 /// What the hub keeps is bounded by `history` and `history_bytes` for a room, `rooms`, `store_bytes` and `lines` for
 /// all together. A bound never takes a room's log away from somebody who may still need it to tell two sends apart:
-/// what does not fit is refused as `overloaded`, after rooms that nobody is in and that have been silent for longer
-/// than the dedupe window have been forgotten, the longest silent first.
+/// what does not fit is refused as `overloaded`, after rooms that nobody is in, and in which nothing was ever said or
+/// nothing for longer than the dedupe window, have been forgotten, the longest silent first.
 ///
 /// ```
 /// let mut config = rejoin_server::hub::HubConfig::default();
@@ -34,8 +34,9 @@ pub struct HubConfig {
     /// library: no limit. Set it wherever strangers can connect.
     ///
     /// What is refused is answered by an `error` frame. A user who goes on at more than twice the rate until
-    /// ten bursts have been refused is closed with 4008. The same rate, with a burst of twice
-    /// `rooms_per_conn`, holds for joins.
+    /// ten bursts have been refused is closed with 4008. Joins and history requests together are limited in the
+    /// same way, with a burst of twice `rooms_per_conn` and a tenth of `rooms_per_conn` per second, or `rate` if
+    /// that is more.
     pub rate: Option<f64>,
     /// Whether a connection that offers the extended protocol gets it. `false`: plain toward everybody. Default
     /// `true`.
@@ -59,8 +60,9 @@ pub struct HubConfig {
     pub lines: usize,
     /// Lines of one user remembered in all rooms together. Default 2,048.
     pub lines_per_user: usize,
-    /// Reconnections per second that this server is good for: `hello` tells the window in which all present
-    /// connections can come back at this rate, at least a second and at most ten minutes. Default 500.
+    /// Reconnections per second that this server is good for: `hello` tells the window in which as many connections
+    /// as there are, or were lately, can come back at this rate; at least a second and at most ten minutes.
+    /// Default 500.
     pub reconnect_rate: u32,
     /// Unanswered sends that a client may have; as many answers of a line are remembered. Told by `hello`. Default
     /// and maximum 64.

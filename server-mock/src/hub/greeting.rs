@@ -51,6 +51,7 @@ impl Hub {
             extended,
         };
         self.conns.insert(conn, state);
+        self.store.saw_connections(self.conns.len());
         if speaks_extended {
             let hello = self.hello(now, user, expires);
             self.tell(conn, &hello);
@@ -85,9 +86,10 @@ impl Hub {
         }))
     }
 
-    /// The time in which all present connections can come back at the rate this server is good for.
+    /// The time in which as many connections as there are, or were lately, can come back at the rate this server is
+    /// good for. Counting the present ones only, those who come back first would be told that they are few.
     pub(super) fn reconnect_window(&self) -> Duration {
-        let connections = u32::try_from(self.conns.len()).unwrap_or(u32::MAX);
+        let connections = u32::try_from(self.store.connections_lately()).unwrap_or(u32::MAX);
         let window =
             Duration::from_secs_f64(f64::from(connections) / f64::from(self.config.reconnect_rate.max(1)));
         window.clamp(Duration::from_secs(1), LONGEST_WINDOW)

@@ -8,6 +8,7 @@ use super::user::Verdict;
 use super::{Bug, ConnId, Hub};
 use rejoin::messages::{Code, Epoch, JoinReason, JoinRequest, Joined, Left};
 use rejoin::{Id, Name, ServerMessage, Timestamp};
+use std::ops::Bound::{Excluded, Included};
 
 impl Hub {
     pub(super) fn join(&mut self, now: Timestamp, conn: ConnId, name: Name, request: Option<JoinRequest>) {
@@ -36,7 +37,9 @@ impl Hub {
             }
             Verdict::Flooding => return self.close(now, conn, 4008, "Rate limited"),
         }
-        if !again && state.rooms.len() >= self.config.rooms_per_conn {
+        // The own personal stream is no room.
+        let stream = state.rooms.range::<str, _>((Included("@"), Excluded("A"))).count();
+        if !again && !is_stream(&key) && state.rooms.len() - stream >= self.config.rooms_per_conn {
             let message = "too many rooms on this connection";
             return self.turn_down(now, conn, reference, wanted, Code::TooManyRooms, message);
         }

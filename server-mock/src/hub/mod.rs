@@ -155,7 +155,7 @@ impl Hub {
             Input::Drain { window } => self.drain(now.monotonic, window),
             Input::Tick => self.tick(now.monotonic),
         }
-        if !self.sweeps && !self.store.is_empty() {
+        if !self.sweeps && self.store.wants_sweep(self.conns.len()) {
             self.sweeps = true;
             self.due.insert((now.monotonic + self.sweep_interval(), Due::Sweep));
         }
@@ -267,9 +267,9 @@ impl Hub {
                 Due::TokenEnding(conn) => self.warn_of_expiry(now, conn),
                 Due::TokenEnd(conn) => self.close(now, conn, 4002, "Token expired"),
                 Due::Sweep => {
-                    let rooms = &self.rooms;
-                    self.store.sweep(now, &self.config, &|name| rooms.contains_key(name));
-                    self.sweeps = !self.store.is_empty();
+                    let (rooms, connections) = (&self.rooms, self.conns.len());
+                    self.store.sweep(now, &self.config, connections, &|name| rooms.contains_key(name));
+                    self.sweeps = self.store.wants_sweep(connections);
                     if self.sweeps {
                         later.push((now + self.sweep_interval(), Due::Sweep));
                     }

@@ -1,6 +1,6 @@
 //! Each frame to its rule, and what the refusals say (protocol.md §1 and §2.2).
 
-use super::user::{User, Verdict};
+use super::user::{JOINS_AGAIN, User, Verdict};
 use super::{ConnId, Hub, ME, Text};
 use rejoin::messages::json::{self, DecodeError};
 use rejoin::messages::{Code, Ref, Refusal};
@@ -84,9 +84,7 @@ impl Hub {
     ) {
         let retry_after_ms = match code {
             Code::Overloaded | Code::RoomFull => Some(millis(OVERLOADED_AGAIN)),
-            Code::RateLimited => {
-                self.rate().map(|rate| millis(Duration::from_secs_f64((1.0 / rate).min(600.0))))
-            }
+            Code::RateLimited => Some(millis(JOINS_AGAIN)),
             _ => None,
         };
         let refusal = Refusal { reference, room, code, retry: is_temporary(code), retry_after_ms };

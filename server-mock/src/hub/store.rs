@@ -12,6 +12,10 @@ use std::time::Duration;
 /// When the store is full, this part of the rooms that may be forgotten is.
 const EVICTED: usize = 16;
 
+/// With each sweep this part of the connections that are no more is forgotten: half of them in three quarters of an
+/// hour.
+const FADING: usize = 64;
+
 /// What is durable of a server: for each room and personal stream its log and its lines.
 ///
 /// It lives in memory. A [`Hub`](super::Hub) that ended can give it to the next one, which is what a restart with
@@ -28,6 +32,8 @@ pub struct Store {
     lines: usize,
     /// Lines by user.
     users: BTreeMap<Name, usize>,
+    /// The most connections lately.
+    connections: usize,
     /// Nothing could be forgotten when there was no room; looking again is left to the next sweep.
     full: bool,
 }
@@ -103,20 +109,14 @@ impl Store {
         self.bytes -= kept.log.bytes();
         self.lines -= kept.lines.len();
         let users = &mut self.users;
-        change(kept, &mut |user| {
-            if let Some(Entry::Occupied(mut count)) = user.map(|user| users.entry(user.clone())) {
-                *count.get_mut() -= 1;
-                if *count.get() == 0 {
-                    count.remove();
-                }
-            }
-        });
+        change(kept, &mut |user| release(users, user));
         self.bytes += kept.log.bytes();
         self.lines += kept.lines.len();
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.rooms.is_empty()
+    /// Whether a sweep could find anything, with so many connections open.
+    pub(super) fn wants_sweep(&self, connections: usize) -> bool {
+        !self.rooms.is_empty() || self.connections > connections
     }
 
     /// Something happened in the room.
@@ -221,23 +221,43 @@ impl Store {
         }
     }
 
-    /// Forgets the lines that are out of use, and the rooms without anybody that have been silent for too long.
-    pub(super) fn sweep(&mut self, now: Timestamp, config: &HubConfig, occupied: &dyn Fn(&str) -> bool) {
+    /// So many connections are open now.
+    pub(super) fn saw_connections(&mut self, count: usize) {
+        self.connections = self.connections.max(count);
+    }
+
+    /// The number of connections now, or lately if that was more.
+    pub(super) fn connections_lately(&self) -> usize {
+        self.connections
+    }
+
+    /// Forgets the lines that are out of use, the rooms without anybody that have been silent for too long, and a part
+    /// of how many connections there were.
+    pub(super) fn sweep(
+        &mut self,
+        now: Timestamp,
+        config: &HubConfig,
+        connections: usize,
+        occupied: &dyn Fn(&str) -> bool,
+    ) {
         self.full = false;
+        self.connections -= self.connections.saturating_sub(connections).div_ceil(FADING);
         let window = config.dedupe_window;
         let longest = config.retention.max(window);
-        let names: Vec<Name> = self.rooms.keys().cloned().collect();
-        for name in names {
-            self.change(&name, |kept, gone| kept.lines.expire(now, window, gone));
-            let silent = self.rooms.get(&name).is_some_and(|kept| {
-                // One in which nothing was ever said is only kept for those who may just be about to.
-                let keep = if kept.log.head() == 0 { window } else { longest };
-                now.since(kept.touched) >= keep
-            });
-            if silent && !occupied(&name) {
-                self.forget(&name);
+        let Self { rooms, bytes, lines, users, .. } = self;
+        rooms.retain(|name, kept| {
+            *lines -= kept.lines.len();
+            kept.lines.expire(now, window, |user| release(users, user));
+            // One in which nothing was ever said is only kept for those who may just be about to.
+            let keep = if kept.log.head() == 0 { window } else { longest };
+            let stays = now.since(kept.touched) < keep || occupied(name);
+            if !stays {
+                *bytes -= kept.log.bytes();
+                kept.lines.clear(|user| release(users, user));
             }
-        }
+            *lines += kept.lines.len();
+            stays
+        });
     }
 
     /// Forgets the longest silent of the rooms that nobody is in and in which no send can come again.
@@ -248,7 +268,10 @@ impl Store {
         let mut silent: Vec<(Timestamp, Name)> = self
             .rooms
             .iter()
-            .filter(|(name, kept)| now.since(kept.touched) >= window && !occupied(name))
+            .filter(|(name, kept)| {
+                let unused = kept.log.head() == 0 && kept.lines.len() == 0;
+                (unused || now.since(kept.touched) >= window) && !occupied(name)
+            })
             .map(|(name, kept)| (kept.touched, name.clone()))
             .collect();
         self.full = silent.is_empty();
@@ -256,6 +279,16 @@ impl Store {
         let count = silent.len().div_ceil(EVICTED);
         for (_, name) in silent.into_iter().take(count) {
             self.forget(&name);
+        }
+    }
+}
+
+/// One line of the user is no more.
+fn release(users: &mut BTreeMap<Name, usize>, user: Option<&Name>) {
+    if let Some(Entry::Occupied(mut count)) = user.map(|user| users.entry(user.clone())) {
+        *count.get_mut() -= 1;
+        if *count.get() == 0 {
+            count.remove();
         }
     }
 }

@@ -8,6 +8,10 @@ use std::time::Duration;
 /// Refusals that amount to flooding, in bursts.
 const FLOOD_BURSTS: f64 = 10.0;
 
+/// After this time a user who has used up everything can join as many rooms as a connection may be in. A refused join
+/// is told to come again then, so that a client with many rooms that reconnects again and again gets in at last.
+pub(super) const JOINS_AGAIN: Duration = Duration::from_secs(10);
+
 #[derive(Debug)]
 pub(super) struct User {
     /// Open connections.
@@ -20,12 +24,15 @@ pub(super) struct User {
 struct Limits {
     rate: f64,
     send_burst: f64,
+    join_rate: f64,
     join_burst: f64,
     sends: Allowance,
     joins: Allowance,
     signals: Allowance,
     /// What may still be refused before it counts as flooding.
     patience: Allowance,
+    /// The same for joins.
+    join_patience: Allowance,
 }
 
 /// What becomes of something a user wants to do.
@@ -43,15 +50,18 @@ impl User {
         let limits = config.rate.filter(|rate| rate.is_finite() && *rate > 0.0).map(|rate| {
             let send_burst = (2.0 * rate).max(1.0);
             #[expect(clippy::cast_precision_loss, reason = "a number of rooms is far below 2^52")]
-            let join_burst = (2 * config.rooms_per_conn.max(1)) as f64;
+            let rooms = config.rooms_per_conn.max(1) as f64;
+            let (join_rate, join_burst) = (rate.max(rooms / JOINS_AGAIN.as_secs_f64()), 2.0 * rooms);
             Limits {
                 rate,
                 send_burst,
+                join_rate,
                 join_burst,
                 sends: Allowance::full(send_burst, now),
                 joins: Allowance::full(join_burst, now),
                 signals: Allowance::full(send_burst, now),
                 patience: Allowance::full(FLOOD_BURSTS * send_burst, now),
+                join_patience: Allowance::full(FLOOD_BURSTS * join_burst, now),
             }
         });
         Self { connections: 0, limits }
@@ -62,7 +72,14 @@ impl User {
     }
 
     pub(super) fn join(&mut self, now: Timestamp) -> Verdict {
-        self.judge(now, |limits| limits.joins.take(now, limits.rate, limits.join_burst))
+        let Some(limits) = &mut self.limits else { return Verdict::Fine };
+        if limits.joins.take(now, limits.join_rate, limits.join_burst) {
+            Verdict::Fine
+        } else if limits.join_patience.take(now, limits.join_rate, FLOOD_BURSTS * limits.join_burst) {
+            Verdict::Refuse
+        } else {
+            Verdict::Flooding
+        }
     }
 
     pub(super) fn signal(&mut self, now: Timestamp) -> Verdict {
@@ -99,7 +116,8 @@ impl User {
             .sends
             .full_at(limits.rate, limits.send_burst)
             .max(limits.signals.full_at(limits.rate, limits.send_burst))
-            .max(limits.joins.full_at(limits.rate, limits.join_burst))
+            .max(limits.joins.full_at(limits.join_rate, limits.join_burst))
+            .max(limits.join_patience.full_at(limits.join_rate, FLOOD_BURSTS * limits.join_burst))
             .max(patience)
     }
 }

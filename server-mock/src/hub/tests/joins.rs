@@ -28,6 +28,66 @@ fn the_window_of_hello_grows_with_the_connections() {
 }
 
 #[test]
+fn those_who_come_back_first_are_told_of_those_who_are_still_to_come() {
+    let mut world = World::new(|config| config.reconnect_rate = 1);
+    for conn in 0..64 {
+        world.extend(ConnId(conn), &conn.to_string());
+        world.enter(ConnId(conn), "lobby");
+    }
+    for conn in 0..64 {
+        world.hang_up(ConnId(conn));
+    }
+    let window = |world: &mut World| {
+        let hello = world.extend(ADA, "ada");
+        heard(&hello)[0].1["reconnect"]["windowMs"].as_u64().unwrap()
+    };
+    assert_eq!(window(&mut world), 64_000);
+    while world.ms < 3_600_000 {
+        world.tick();
+        world.handle(Input::Heard { conn: ADA });
+    }
+    let later = window(&mut world);
+    assert!(
+        (2_000..32_000).contains(&later),
+        "{later}: an hour later most of them are not expected any more"
+    );
+}
+
+#[test]
+fn the_own_stream_does_not_count_among_the_rooms() {
+    let mut world = World::new(|config| config.rooms_per_conn = 1);
+    world.extend(ADA, "ada");
+    world.enter(ADA, "@me");
+    world.enter(ADA, "lobby");
+    let frame = json!({"type": "join_room", "roomId": "second", "ref": "j"});
+    assert_eq!(world.ask(ADA, &frame)[0].1["code"], "too_many_rooms");
+    let mut world = World::new(|config| config.rooms_per_conn = 1);
+    world.extend(ADA, "ada");
+    world.enter(ADA, "lobby");
+    world.enter(ADA, "@me");
+}
+
+#[test]
+fn a_client_with_many_rooms_that_reconnects_again_and_again_gets_in_at_last() {
+    let mut world = World::new(|config| config.rate = Some(1.0));
+    let join = |room: usize| json!({"type": "join_room", "roomId": room.to_string(), "ref": "j"});
+    for _ in 0..4 {
+        world.extend(ADA, "ada");
+        for room in 0..256 {
+            world.ask(ADA, &join(room));
+        }
+        world.hang_up(ADA);
+    }
+    world.extend(ADA, "ada");
+    let refused = world.ask(ADA, &join(0)).remove(0).1;
+    assert_eq!((&refused["code"], &refused["retryAfterMs"]), (&json!("rate_limited"), &json!(10_000)));
+    world.ms += 10_000;
+    for room in 0..256 {
+        assert_eq!(world.ask(ADA, &join(room))[0].1["type"], "joined");
+    }
+}
+
+#[test]
 fn a_server_that_is_told_so_stays_plain_toward_everybody() {
     let mut world = World::new(|config| config.extended = false);
     assert_eq!(world.extend(ADA, "ada"), []);

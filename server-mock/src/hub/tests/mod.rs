@@ -130,8 +130,15 @@ impl World {
     /// Goes to the next deadline and ticks.
     fn tick(&mut self) -> Vec<Output> {
         let at = self.hub.next_deadline().unwrap().since_start();
-        self.ms = u64::try_from(at.as_millis()).unwrap();
+        self.ms = u64::try_from(at.as_nanos().div_ceil(1_000_000)).unwrap();
         self.handle(Input::Tick)
+    }
+
+    /// Ticks until there is nothing more to wait for, and nothing is said any more.
+    fn rests(&mut self) {
+        while self.hub.next_deadline().is_some() {
+            assert_eq!(self.tick(), []);
+        }
     }
 
     /// Goes to the next deadline at which something is to be done, and does it.

@@ -135,6 +135,7 @@ fn the_oldest_messages_go_when_there_are_too_many_or_they_are_too_large() {
 fn a_server_with_as_many_rooms_as_it_can_keep_forgets_silent_ones_and_never_one_that_may_be_needed() {
     let mut world = lobby(|config| config.rooms = 2);
     world.enter(ADA, "second");
+    world.send(ADA, "second", "said");
     let third = json!({"type": "join_room", "roomId": "third", "ref": "j"});
     assert_eq!(world.ask(ADA, &third)[0].1["code"], "overloaded");
     world.say(ADA, r#"{"type":"leave_room","roomId":"second"}"#);
@@ -147,6 +148,17 @@ fn a_server_with_as_many_rooms_as_it_can_keep_forgets_silent_ones_and_never_one_
     world.ms += 61_000;
     world.handle(Input::Tick);
     assert_eq!(world.ask(ADA, &third)[0].1["type"], "joined");
+}
+
+#[test]
+fn a_room_in_which_nothing_was_ever_said_makes_room_at_once() {
+    let mut world = lobby(|config| config.rooms = 2);
+    for room in 0..1_000 {
+        let name = room.to_string();
+        world.enter(ADA, &name);
+        world.say(ADA, &json!({"type": "leave_room", "roomId": name}).to_string());
+    }
+    assert_eq!(world.hub.store().rooms().count(), 2);
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn a_token_of_another_user_closes_with_4002() {
     let mut world = world(10_000);
     let end = closed(ADA, 4002, "Token of another user");
     assert_eq!(authenticated(&mut world, Some("bob"), 20_000), end);
-    assert_eq!(world.hub.next_deadline(), None);
+    world.rests();
 }
 
 #[test]
