@@ -6,8 +6,12 @@ import { RejoinServer } from "../interop/processes.mjs";
 import { browser, pages, Tab } from "./page.mjs";
 import { Proxy } from "./site.mjs";
 
-// Without an offer of the extended protocol, what a plain connection can promise is known at once.
-const options = (token, more) => ({ token, rooms: ["lobby"], protocol: "plain", ...more });
+/** On a plain connection and on an extended one. */
+function both(name, body) {
+  for (const protocol of ["plain", "auto"]) {
+    test(`${name} (${protocol})`, (t) => body(t, (token, more) => ({ token, rooms: ["lobby"], protocol, ...more })));
+  }
+}
 
 async function rig(t, { more = [], context = {} } = {}) {
   const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0", "--allow-origin", "*", ...more);
@@ -17,7 +21,7 @@ async function rig(t, { more = [], context = {} } = {}) {
   return { server, proxy, chromium, address, tab: await Tab.open(t, chromium, address) };
 }
 
-test("two clients of a page talk to each other, and every send has its receipt", async (t) => {
+both("two clients of a page talk to each other, and every send has its receipt", async (t, options) => {
   const { server, tab } = await rig(t);
   await tab.start("a", server.url, options("alice"));
   await tab.heard("a", "ready");
@@ -33,7 +37,7 @@ test("two clients of a page talk to each other, and every send has its receipt",
   assert.deepEqual(tab.errors, []);
 });
 
-test("a cut connection is made again with a cause, rooms are joined again, and what is said then arrives", async (t) => {
+both("a cut connection is made again with a cause, rooms are joined again, and what is said then arrives", async (t, options) => {
   const { proxy, tab } = await rig(t);
   await tab.start("a", proxy.url, options("alice"));
   await tab.heard("a", "ready");
@@ -47,7 +51,7 @@ test("a cut connection is made again with a cause, rooms are joined again, and w
   await tab.said("a", "after");
 });
 
-test("what is sent while the server is away arrives once it is back", async (t) => {
+both("what is sent while the server is away arrives once it is back", async (t, options) => {
   const { server, proxy, tab } = await rig(t);
   await tab.start("a", proxy.url, options("alice"));
   await tab.heard("a", "ready");
@@ -59,7 +63,7 @@ test("what is sent while the server is away arrives once it is back", async (t) 
   await tab.said("a", "from before");
 });
 
-test("a listener that throws, sends or closes harms nobody, and its error reaches the page", async (t) => {
+both("a listener that throws, sends or closes harms nobody, and its error reaches the page", async (t, options) => {
   const { server, tab } = await rig(t);
   await tab.start("a", server.url, options("alice"));
   await tab.heard("a", "ready");
@@ -77,7 +81,7 @@ test("a listener that throws, sends or closes harms nobody, and its error reache
   assert.ok(tab.errors.length >= 1 && tab.errors.every((error) => error.includes("a listener's own")), tab.errors.join());
 });
 
-test("bad arguments and calls after the end give typed errors with a hint", async (t) => {
+both("bad arguments and calls after the end give typed errors with a hint", async (t, options) => {
   const { server, tab } = await rig(t);
   const failure = (...args) =>
     tab.page.evaluate(async (args) => {
@@ -104,9 +108,9 @@ test("bad arguments and calls after the end give typed errors with a hint", asyn
   assert.equal((await tab.ask("a", "ready")).code, "closed");
 });
 
-test("a missing token is terminal with its code, and a new one leads out of it", async (t) => {
+both("a missing token is terminal with its code, and a new one leads out of it", async (t, options) => {
   const { server, tab } = await rig(t);
-  await tab.start("a", server.url, { rooms: ["lobby"], protocol: "plain" });
+  await tab.start("a", server.url, options(undefined));
   const { what } = await tab.state("a", "failed");
   assert.deepEqual([what.cause.code, what.cause.number, what.cause.willRetry], ["unauthorized", 4001, false]);
   assert.equal((await tab.ask("a", "ready")).code, "failed");
@@ -114,22 +118,22 @@ test("a missing token is terminal with its code, and a new one leads out of it",
   await tab.heard("a", "ready");
 });
 
-test("a token function that throws is asked again, and its words are the cause", async (t) => {
+both("a token function that throws is asked again, and its words are the cause", async (t, options) => {
   const { server, tab } = await rig(t);
-  await tab.page.evaluate(async (url) => {
+  await tab.page.evaluate(async ([url, options]) => {
     let asked = 0;
     const token = async () => {
       if (++asked == 1) throw new Error("the token service is away");
       return "alice";
     };
-    await window.start("a", url, { token, rooms: ["lobby"], protocol: "plain" });
-  }, server.url);
+    await window.start("a", url, { ...options, token });
+  }, [server.url, options()]);
   const { what } = await tab.heard("a", "state", ({ cause }) => cause);
   assert.deepEqual([what.cause.code, what.cause.text], ["token_unavailable", "the token service is away"]);
   await tab.heard("a", "ready");
 });
 
-test("a send can be taken back while there is no connection, and times out by itself", async (t) => {
+both("a send can be taken back while there is no connection, and times out by itself", async (t, options) => {
   const { proxy, tab } = await rig(t);
   proxy.refuse();
   await tab.start("a", proxy.url, options("alice"));
@@ -144,7 +148,7 @@ test("a send can be taken back while there is no connection, and times out by it
   assert.deepEqual([late.outcome, late.code], ["failed", "timeout"]);
 });
 
-test("a page that comes back from the back/forward cache is connected again", async (t) => {
+both("a page that comes back from the back/forward cache is connected again", async (t, options) => {
   const context = { ignoreDefaultArgs: ["--disable-back-forward-cache"] };
   const { server, tab, address } = await rig(t, { context });
   await tab.start("a", server.url, options("alice"));
@@ -158,7 +162,7 @@ test("a page that comes back from the back/forward cache is connected again", as
   await tab.said("a", "back");
 });
 
-test("nothing is left running after the end", async (t) => {
+both("nothing is left running after the end", async (t, options) => {
   const { proxy, tab } = await rig(t);
   await tab.page.evaluate(() => {
     const added = (window.added = new Map());
