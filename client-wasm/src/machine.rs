@@ -179,19 +179,22 @@ impl Machine {
     }
 }
 
-/// The page's side of the slots and the texts.
-#[cfg(test)]
+/// The page's side of the slots and the texts, for tests.
+#[cfg(not(target_family = "wasm"))]
 impl Machine {
-    pub(crate) fn put(&mut self, fields: &[f64], ids: &str) {
+    /// Puts fields and ids where the next input is read from; gives the bytes of the ids.
+    pub fn put(&mut self, fields: &[f64], ids: &str) -> usize {
         *self.slots = [0.0; SLOTS];
         for (slot, field) in self.slots.iter_mut().zip(fields) {
             *slot = *field;
         }
         self.texts.clear();
         self.texts.put(ids);
+        ids.len().min(self.texts.len())
     }
 
-    pub(crate) fn get(&self) -> (Vec<f64>, String) {
+    /// The fields and the ids of the last output.
+    pub fn get(&self) -> (Vec<f64>, String) {
         (self.slots.to_vec(), self.texts.text())
     }
 }

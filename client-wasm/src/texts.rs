@@ -47,10 +47,10 @@ impl Texts {
     }
 }
 
-#[cfg(test)]
+#[cfg(not(target_family = "wasm"))]
 impl Texts {
     pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.bytes[..self.len]).into_owned()
+        String::from_utf8_lossy(self.bytes.get(..self.len).unwrap_or(&[])).into_owned()
     }
 }
 
