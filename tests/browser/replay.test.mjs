@@ -39,15 +39,17 @@ function script(seed) {
   say("Connect");
   for (let step = 0; step < 300; step++) {
     now += draw(4) ? draw(40) : draw(20_000);
-    switch (draw(14)) {
+    switch (draw(16)) {
       case 0:
         say("Opened", [++conn]);
+        if (draw(4)) say("Hello", [conn, 1, 9, now, 30_000, 600_000, 65_536, 8_192, 256, 8, 200, 0, 1000, -1]);
         break;
       case 1:
-        say("Hello", [conn, 1, 9, now, 30_000, 600_000, 65_536, 8_192, 256, 8, 200, 0, 1000, -1]);
-        break;
       case 2:
-        say("Joined", [conn, 1, seq, 0, draw(2), 1 + draw(4), 77], [`j${1 + draw(8)}`, `E${draw(2)}`]);
+        // Which request it answers is not known here: one of these will fit.
+        for (let ref = 1; ref < 12; ref++) {
+          say("Joined", [conn, 1, seq, 0, draw(2), 1 + draw(4), 77], [`j${ref}`, `E${+!draw(9)}`]);
+        }
         break;
       case 3:
       case 4:
@@ -64,7 +66,7 @@ function script(seed) {
         say("Flushed", [conn, (frame += draw(4))]);
         break;
       case 9:
-        say("Closed", [conn, [1006, 1000, 1012, 4001][draw(12)] ?? 1006]);
+        if (!draw(3)) say("Closed", [conn, [1006, 1000, 1012, 4001][draw(12)] ?? 1006]);
         break;
       case 10:
         say("Nack", [conn, 1 + draw(12), draw(2), -1, -1, 0], [`s${1 + draw(30)}-1`]);
@@ -74,6 +76,12 @@ function script(seed) {
         break;
       case 12:
         say("DialFailed", [++conn]);
+        break;
+      case 13:
+        say(["UserJoined", "UserLeft", "SignalFrame", "Members", "Error"][draw(5)], [conn, 1, step]);
+        break;
+      case 14:
+        say(["Presence", "Signal", "Leave", "Join"][draw(4)], [1 + draw(2), step]);
         break;
       default:
         say(Object.keys(kinds)[draw(Object.keys(kinds).length)], [draw(3), draw(5), draw(1000)], ["x", "E0"]);
