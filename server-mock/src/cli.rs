@@ -27,9 +27,14 @@ pub struct ServeArgs {
     #[arg(long, default_value = "/ws")]
     pub path: String,
 
-    /// Who may connect: 'open' (the token is the user's name; the default on loopback, and only for development) or
-    /// 'tokens=FILE' (a line 'TOKEN USER [SECONDS]' each, good for so many seconds from its first use)
-    #[arg(long, value_name = "open|tokens=FILE")]
+    /// Who may connect; [`Auth`] has the forms.
+    #[arg(
+        long,
+        value_name = "open|tokens=FILE",
+        help = "Who may connect: 'open' (the token is the user's name; the default on loopback, and only for \
+                development) or 'tokens=FILE' (a line 'TOKEN USER [SECONDS]' each, good for so many seconds from its \
+                first use)"
+    )]
     pub auth: Option<String>,
 
     /// An Origin that browser pages may come from, repeatable; '*' is any [default: pages of the same host]

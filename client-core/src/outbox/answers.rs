@@ -103,14 +103,14 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let lane = self.lanes.get_mut(index)?;
         let pseq = lane.unanswered.get(at).map_or(0, |sent| sent.pseq);
         match nack.code {
-            Code::UnknownProducer => self.unknown_producer(now, index, conn),
+            Code::UnknownProducer => self.unknown_producer(now, index, conn, 1),
             Code::SequenceGap => {
                 let expected = nack.expected.unwrap_or(pseq);
                 if lane.unanswered.iter().any(|sent| sent.pseq == expected) && expected <= pseq {
                     lane.go_back(expected);
                 } else {
                     // What the server misses has been answered before: it has lost the line.
-                    self.unknown_producer(now, index, conn);
+                    self.unknown_producer(now, index, conn, expected);
                 }
             }
             Code::NotJoined if wanted(&lane.room) => {
@@ -139,9 +139,9 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         None
     }
 
-    /// The server knows nothing of the line. What only this connection transmitted is certainly not appended and is
-    /// numbered anew; of the rest nothing is known.
-    fn unknown_producer(&mut self, now: Timestamp, index: usize, conn: ConnId) {
+    /// The server knows nothing of the line from number `lost` on. What only this connection transmitted is certainly
+    /// not appended and is numbered anew; of the rest nothing is known.
+    fn unknown_producer(&mut self, now: Timestamp, index: usize, conn: ConnId, lost: u64) {
         let renumber_all = self.bugs.has(Bug::RenumberTransmitted);
         let (ttl, _) = self.limits.patience(None);
         let Some(lane) = self.lanes.get_mut(index) else { return };
@@ -149,12 +149,12 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let mut again = VecDeque::new();
         for sent in lane.unanswered.drain(..) {
             self.unanswered -= 1;
-            let Unanswered { send, serial, pseq, epoch, first, .. } = sent;
-            if first == Some(conn) || renumber_all {
+            let Unanswered { send, serial, pseq, epoch, first, attempts, .. } = sent;
+            if first == Some(conn) && pseq >= lost || renumber_all {
                 let until = now + ttl;
                 self.next_expiry = Some(self.next_expiry.map_or(until, |next| next.min(until)));
                 self.waiting += 1;
-                again.push_back(Waiting { send, serial, until, late: SendFailure::Expired });
+                again.push_back(Waiting { send, serial, until, late: SendFailure::Expired, attempts });
             } else {
                 let until = now + LAST_CHANCE;
                 lane.doomed.push(Doomed { send, serial, pid: pid.clone(), pseq, epoch, until });

@@ -20,6 +20,8 @@ pub(super) struct Waiting<P, N> {
     pub(super) serial: u64,
     pub(super) until: Timestamp,
     pub(super) late: SendFailure,
+    /// How often it has been transmitted under a number that the server did not know.
+    pub(super) attempts: u32,
 }
 
 /// One transmission of a send.

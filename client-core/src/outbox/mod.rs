@@ -160,7 +160,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         self.changes += 1;
         let serial = self.serials;
         if let Some(lane) = self.lane_for(&send.room.clone()) {
-            lane.waiting.push_back(Waiting { send, serial, until, late });
+            lane.waiting.push_back(Waiting { send, serial, until, late, attempts: 0 });
         }
     }
 

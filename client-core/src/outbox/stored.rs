@@ -94,7 +94,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             let Some(place) = self.lane_for(&saved.room) else { continue };
             match saved.transmitted.clone() {
                 None => {
-                    place.waiting.push_back(Waiting { send, serial, until: now + wait, late });
+                    place.waiting.push_back(Waiting { send, serial, until: now + wait, late, attempts: 0 });
                     self.waiting += 1;
                     let until = now + wait;
                     self.next_expiry = Some(self.next_expiry.map_or(until, |next| next.min(until)));

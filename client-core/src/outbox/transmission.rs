@@ -149,7 +149,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 Access::Open(epoch) => Some(epoch.clone()),
                 _ => None,
             };
-            let Waiting { send, serial, .. } = lane.waiting.pop_front()?;
+            let Waiting { send, serial, attempts, .. } = lane.waiting.pop_front()?;
             self.waiting -= 1;
             let why = match &epoch {
                 None => Some(SendFailure::Refused(Code::NotJoined)),
@@ -173,7 +173,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 epoch,
                 first: Some(gate.conn),
                 born: lived,
-                attempts: 1,
+                attempts: attempts.saturating_add(1),
                 latest: Some(Transmission { conn: gate.conn, at: now }),
             };
             let transmit = sent.transmit(&lane.room, &pid, true);
