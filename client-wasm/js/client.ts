@@ -2,7 +2,7 @@ import { Connection } from "./connection.js";
 import { elsewhere, endpoint, withQuery } from "./endpoint.js";
 import { Emitter } from "./emitter.js";
 import { RejoinError, sendError } from "./errors.js";
-import { read, write, type Frame } from "./frames.js";
+import { position, read, write, type Frame } from "./frames.js";
 import { Machine } from "./machine.js";
 import {
   causeCodes,
@@ -599,11 +599,6 @@ export class Client {
     this.#values.set(this.#lastValue, value);
     return this.#lastValue;
   }
-}
-
-function position(frame: Frame): Message["position"] {
-  const { epoch, seq, id } = frame as { epoch?: string; seq?: number; id?: string };
-  return epoch != undefined && seq != undefined && id != undefined ? { epoch, seq, id } : undefined;
 }
 
 function message(frame: Frame): Message {

@@ -1,5 +1,6 @@
 import { codes, Input, joinReasons, Output } from "./names.js";
 import type { Machine } from "./machine.js";
+import type { Position } from "./types.js";
 
 /** A frame as JSON gave it: nothing is certain about it. */
 export type Frame = { readonly [field: string]: unknown };
@@ -18,34 +19,87 @@ export interface Reader {
   moved(url: unknown): boolean;
 }
 
-const isText = (value: unknown): value is string => typeof value == "string";
-const isId = (value: unknown): value is string => isText(value) && /^[\w-]{1,64}$/.test(value);
+type Check = (value: unknown) => boolean;
+
+// A lone surrogate is no text anywhere else.
+const isText = (value: unknown): value is string => typeof value == "string" && !/\p{Surrogate}/u.test(value);
+const isId = (value: unknown): value is string => typeof value == "string" && /^[\w-]{1,64}$/.test(value);
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+const isTruth: Check = (value) => typeof value == "boolean";
+const isTexts: Check = (value) => Array.isArray(value) && value.every(isText);
+const maybe = (check: Check): Check => (value) => value == undefined || check(value);
+const has = (shape: Shape): Check => (value) =>
+  value != undefined && typeof value == "object" && Object.entries(shape).every(([name, check]) => check((value as Frame)[name]));
+
+type Shape = { [field: string]: Check };
+
+const checks = { t: isText, i: isId, n: isCount, b: isTruth, l: isTexts } as { [letter: string]: Check };
+
+/** `roomId:t seq?:n`: a text, and a count that may be absent. */
+const shape = (fields: string): Shape =>
+  Object.fromEntries(
+    fields.split(" ").map((field) => {
+      const [name, letter] = field.split(":") as [string, string];
+      return name.endsWith("?") ? [name.slice(0, -1), maybe(checks[letter]!)] : [name, checks[letter]!];
+    }),
+  );
+
+const message = shape("roomId:t userId:t content:t timestamp:t");
+
+/** What a frame must be like, by its type. Fields that only say more about a message are looked at one by one. */
+const shapes = /* @__PURE__ */ new Map<unknown, Shape>(
+  Object.entries({
+    message,
+    user_joined: shape("roomId:t userId:t"),
+    user_left: shape("roomId:t userId:t"),
+    error: shape("message:t"),
+    hello: {
+      ...shape("v:n userId:t serverTime?:n heartbeatMs:n dedupeWindowMs:n"),
+      limits: has(shape("frameBytes:n contentBytes:n rooms:n inFlight:n replay:n sendPerSec?:n")),
+      reconnect: has(shape("windowMs:n")),
+      auth: maybe(has(shape("expiresInMs:n"))),
+    },
+    joined: shape("ref:i roomId:t epoch:i seq:n replay:n recovered:b reason?:t members?:l memberCount?:n"),
+    left: shape("ref?:i roomId:t code?:t"),
+    ack: shape("ref:i roomId:t id:i epoch:i seq:n dup?:b"),
+    nack: shape("ref:i code:t retry?:b retryAfterMs?:n expected?:n dup?:b message?:t"),
+    history: {
+      ...shape("ref:i roomId:t epoch:i complete:b"),
+      messages: (value) => Array.isArray(value) && value.every(has(message)),
+    },
+    presence: shape("roomId:t members?:l memberCount?:n"),
+    signal: shape("roomId:t userId:t kind:t"),
+    notification: shape("kind:t id:i epoch:i seq:n replay?:b"),
+    pong: shape("t:n"),
+    auth_expiring: shape("inMs:n"),
+    auth_ok: shape("ref:i expiresInMs?:n"),
+    going_away: shape("windowMs:n url?:t"),
+  } satisfies { [type: string]: Shape }),
+);
+
 const id = (value: unknown): string => (isId(value) ? value : "");
 const count = (value: unknown): number => (isCount(value) ? value : 0);
-const maybe = (value: unknown): number => (isCount(value) ? value : -1);
+const maybeCount = (value: unknown): number => (isCount(value) ? value : -1);
 const truth = (value: unknown): number => +(value === true);
 const code = (value: unknown): number =>
   isText(value) ? codes.indexOf(value as never) + 1 || codes.length : 0;
-const fields = (value: unknown): Frame => (value && typeof value == "object" ? (value as Frame) : {});
 
-/** The text fields that a frame must have. */
-const texts: { [type: string]: string[] | undefined } = /* @__PURE__ */ Object.assign(Object.create(null), {
-  message: ["roomId", "userId", "content", "timestamp"],
-  user_joined: ["roomId", "userId"],
-  user_left: ["roomId", "userId"],
-  error: ["message"],
-  hello: ["userId"],
-  joined: ["roomId", "ref", "epoch"],
-  left: ["roomId"],
-  ack: ["roomId", "ref", "id", "epoch"],
-  nack: ["ref", "code"],
-  history: ["roomId", "ref", "epoch"],
-  presence: ["roomId"],
-  signal: ["roomId", "userId", "kind"],
-  notification: ["kind", "id", "epoch"],
-  auth_ok: ["ref"],
-});
+/** A message's place in its log, if it has one. */
+export function position(frame: Frame): Position | undefined {
+  const { id, epoch, seq } = frame;
+  return isId(id) && isId(epoch) && isCount(seq) ? { epoch, seq, id } : undefined;
+}
+
+/** seq, replay, pseq and id, epoch, pid: of a message that has a place. */
+function stamp(frame: Frame): [numbers: number[], ids: string[]] {
+  const at = position(frame);
+  if (!at) return [[0, 0, 0], []];
+  const own = isId(frame["pid"]) && isCount(frame["pseq"]);
+  return [
+    [at.seq, truth(frame["replay"]), own ? count(frame["pseq"]) : 0],
+    [at.id, at.epoch, own ? id(frame["pid"]) : ""],
+  ];
+}
 
 /** Tells the machine what a text from the server says. */
 export function read(conn: number, text: unknown, reader: Reader): void {
@@ -54,30 +108,31 @@ export function read(conn: number, text: unknown, reader: Reader): void {
   let frame: Frame;
   try {
     frame = JSON.parse(text as string) as Frame;
-    const type = frame["type"] as string;
-    if (!isText(type) || texts[type]?.some((field) => !isText(frame[field]))) throw 0;
+    const { type } = frame;
+    const shape = shapes.get(type);
+    if (!isText(type) || (shape && !has(shape)(frame))) throw 0;
   } catch {
     return say(Input.Garbled, []);
   }
   const room = reader.room(frame["roomId"]);
-  const stamped = (frame: Frame) => [count(frame["seq"]), truth(frame["replay"]), count(frame["pseq"])];
-  const stamps = (frame: Frame) => [id(frame["id"]), id(frame["epoch"]), id(frame["pid"])];
   const ref = id(frame["ref"]);
   switch (frame["type"]) {
-    case "message":
-      return say(Input.Message, [reader.keep(frame), room, ...stamped(frame)], stamps(frame));
+    case "message": {
+      const [numbers, ids] = stamp(frame);
+      return say(Input.Message, [reader.keep(frame), room, ...numbers], ids);
+    }
     case "user_joined":
       return say(Input.UserJoined, [room, reader.pass(frame)]);
     case "user_left":
       return say(Input.UserLeft, [room, reader.pass(frame)]);
-    case "error":
-      return say(
-        Input.Error,
-        [reader.keep(frame), code(frame["code"]), room, truth(frame["retry"]), maybe(frame["retryAfterMs"])],
-        [ref],
-      );
+    case "error": {
+      // Without a code it is a plain one, which says nothing about a request.
+      const why = code(frame["code"]);
+      const request = why ? [why, room, truth(frame["retry"]), maybeCount(frame["retryAfterMs"])] : [];
+      return say(Input.Error, [reader.keep(frame), ...request], [ref]);
+    }
     case "hello": {
-      const limits = fields(frame["limits"]);
+      const limits = frame["limits"] as Frame;
       return say(Input.Hello, [
         count(frame["v"]),
         reader.user(frame["userId"] as string),
@@ -85,8 +140,8 @@ export function read(conn: number, text: unknown, reader: Reader): void {
         count(frame["heartbeatMs"]),
         count(frame["dedupeWindowMs"]),
         ...["frameBytes", "contentBytes", "rooms", "inFlight", "replay", "sendPerSec"].map((limit) => count(limits[limit])),
-        count(fields(frame["reconnect"])["windowMs"]),
-        maybe(fields(frame["auth"])["expiresInMs"]),
+        count((frame["reconnect"] as Frame)["windowMs"]),
+        maybeCount((frame["auth"] as Frame | undefined)?.["expiresInMs"]),
       ]);
     }
     case "joined":
@@ -109,16 +164,13 @@ export function read(conn: number, text: unknown, reader: Reader): void {
     case "nack":
       return say(
         Input.Nack,
-        [code(frame["code"]), truth(frame["retry"]), maybe(frame["retryAfterMs"]), maybe(frame["expected"]), truth(frame["dup"])],
+        [code(frame["code"]), truth(frame["retry"]), maybeCount(frame["retryAfterMs"]), maybeCount(frame["expected"]), truth(frame["dup"])],
         [ref],
       );
     case "history": {
-      const messages = Array.isArray(frame["messages"]) ? frame["messages"].map(fields) : [];
-      if (messages.some((message) => texts["message"]!.some((field) => !isText(message[field])))) {
-        return say(Input.Garbled, []);
-      }
-      for (const message of messages) {
-        say(Input.HistoryMessage, [reader.keep(message), room, ...stamped(message)], stamps(message));
+      for (const message of frame["messages"] as Frame[]) {
+        const [numbers, ids] = stamp(message);
+        say(Input.HistoryMessage, [reader.keep(message), room, ...numbers], ids);
       }
       return say(Input.History, [room, truth(frame["complete"])], [ref, id(frame["epoch"])]);
     }
@@ -131,11 +183,13 @@ export function read(conn: number, text: unknown, reader: Reader): void {
     case "auth_expiring":
       return say(Input.AuthExpiring, [count(frame["inMs"])]);
     case "auth_ok":
-      return say(Input.AuthOk, [maybe(frame["expiresInMs"])], [ref]);
+      return say(Input.AuthOk, [maybeCount(frame["expiresInMs"])], [ref]);
     case "going_away":
       return say(Input.GoingAway, [count(frame["windowMs"]), +reader.moved(frame["url"])]);
-    case "notification":
-      return say(Input.Notification, [reader.keep(frame), ...stamped(frame)], stamps(frame));
+    case "notification": {
+      const [numbers, ids] = stamp(frame);
+      return say(Input.Notification, [reader.keep(frame), ...numbers], ids);
+    }
     default:
       return say(Input.UnknownFrame, []);
   }
@@ -158,24 +212,24 @@ export function write(kind: Output, f: ArrayLike<number>, ids: string[], writer:
     case Output.SendJoin:
       frame = {
         type: "join_room",
-        roomId,
         ref,
+        roomId,
         since: ids[2] ? { epoch: ids[1], seq: f[4], id: ids[2] } : undefined,
         history: f[3] ? f[3] - 1 : undefined,
       };
       break;
     case Output.SendLeave:
-      frame = { type: "leave_room", roomId, ref };
+      frame = { type: "leave_room", ref, roomId };
       break;
     case Output.SendMessage:
       frame = {
         type: "send_message",
+        ref,
         roomId,
         ...writer.given(f[3]!),
-        ref,
+        epoch: ids[2] || undefined,
         pid: ids[1] || undefined,
         pseq: f[4] || undefined,
-        epoch: ids[2] || undefined,
       };
       break;
     case Output.SendHistory:
