@@ -72,7 +72,7 @@ async fn clients(count: usize, address: &str) -> (f64, f64) {
             before = resident();
         }
         let (client, mut events) =
-            Client::builder(format!("ws://{address}/")).room("lobby").connect().unwrap();
+            Client::builder(format!("ws://{address}/")).extended(false).room("lobby").connect().unwrap();
         client.ready().await.unwrap();
         // What a bot does: it reads its events.
         while let Some(event) = events.next().await {

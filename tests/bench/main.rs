@@ -17,9 +17,11 @@
     reason = "a benchmark stops at the first surprise and prints rounded figures"
 )]
 
+mod acked;
 mod bare;
 mod fan_out;
 mod idle;
+mod peer;
 mod receive;
 mod round_trip;
 mod send;
@@ -36,6 +38,11 @@ fn main() {
     {
         return idle::child(role, count.parse().expect("a number"), url);
     }
+    if let [role, count, url] = args.as_slice()
+        && role.starts_with("cost-")
+    {
+        return acked::child(role, count.parse().expect("a number"), url);
+    }
     let wanted = |name: &str| args.is_empty() || args.iter().any(|arg| arg == name);
     println!("{:<58}{:>12}{:>12}{:>9}{:>8}", "", "baseline", "ours", "ratio", "floor");
     if wanted("receive") {
@@ -43,6 +50,9 @@ fn main() {
     }
     if wanted("send") {
         send::run();
+    }
+    if wanted("acked") {
+        acked::run();
     }
     if wanted("round-trip") {
         round_trip::run();

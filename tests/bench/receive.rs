@@ -34,8 +34,11 @@ fn ours(buffers: Buffers) -> f64 {
     let (address, go, source) = bare::source(COUNT);
     let rate = multi_thread().block_on(async move {
         tokio::spawn(async move {
-            let (client, mut events) =
-                Client::builder(format!("ws://{address}/")).buffers(buffers).connect().unwrap();
+            let (client, mut events) = Client::builder(format!("ws://{address}/"))
+                .extended(false)
+                .buffers(buffers)
+                .connect()
+                .unwrap();
             client.ready().await.unwrap();
             go.send(()).unwrap();
             let start = Instant::now();

@@ -41,7 +41,8 @@ fn ours() -> (f64, f64) {
     let (address, echo) = bare::echo();
     let figures = multi_thread().block_on(async move {
         tokio::spawn(async move {
-            let (client, mut events) = Client::builder(format!("ws://{address}/")).connect().unwrap();
+            let (client, mut events) =
+                Client::builder(format!("ws://{address}/")).extended(false).connect().unwrap();
             client.ready().await.unwrap();
             let mut micros = Vec::with_capacity(COUNT);
             for _ in 0..COUNT {

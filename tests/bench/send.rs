@@ -36,7 +36,8 @@ fn ours() -> f64 {
     let (address, done, sink) = bare::sink(COUNT, bare::outgoing().len());
     let rate = multi_thread().block_on(async move {
         tokio::spawn(async move {
-            let (client, _events) = Client::builder(format!("ws://{address}/")).connect().unwrap();
+            let (client, _events) =
+                Client::builder(format!("ws://{address}/")).extended(false).connect().unwrap();
             client.ready().await.unwrap();
             let start = Instant::now();
             let mut sending = VecDeque::with_capacity(IN_FLIGHT);

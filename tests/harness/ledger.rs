@@ -30,7 +30,8 @@ pub struct Account {
     /// What it heard, in order.
     pub heard: Vec<Entry>,
     contents: BTreeSet<String>,
-    hole: Option<Gap>,
+    /// Told since the last message.
+    holes: Vec<Gap>,
     /// Holes it was told of.
     pub gaps: Vec<Gap>,
     sent: BTreeMap<SendId, String>,
@@ -67,7 +68,7 @@ impl Account {
             }
             Event::Gap(gap) => {
                 self.gaps.push(gap.clone());
-                self.hole = Some(gap.clone());
+                self.holes.push(gap.clone());
             }
             Event::Message(message) => {
                 let Stamp { id, epoch, seq, .. } = message.stamp.clone().unwrap_or_else(|| {
@@ -86,21 +87,26 @@ impl Account {
 
     /// Whether a message can come where it came.
     fn follows(&mut self, next: &Entry) {
-        let hole = self.hole.take();
+        let holes = std::mem::take(&mut self.holes);
         let Some(last) = self.heard.last() else { return };
         let name = &self.name;
         if last.epoch != next.epoch {
-            let told = hole.is_some_and(|gap| gap.reason == GapReason::EpochChanged);
-            assert!(told, "{name}: {next:?} after {last:?}, and nobody said that the log began anew");
-            return;
-        }
-        if next.seq == last.seq + 1 {
+            let told = holes.iter().any(|gap| gap.reason == GapReason::EpochChanged);
+            assert!(
+                told,
+                "{name}: {next:?} after {last:?}, and nobody said that the log began anew: {holes:?}"
+            );
             return;
         }
         assert!(next.seq > last.seq, "{name}: {next:?} after {last:?}");
-        let gap = hole.unwrap_or_else(|| panic!("{name}: {next:?} after {last:?} without a gap"));
-        let right = gap.after == Some(last.seq) && gap.before.is_none_or(|before| before == next.seq);
-        assert!(right, "{name}: {next:?} after {last:?}, but the gap was {gap:?}");
+        // Every number between the two is in a hole, and no hole says more than what is missing.
+        let mut at = last.seq;
+        for gap in &holes {
+            let right = gap.after == Some(at) && gap.before.is_none_or(|before| before <= next.seq);
+            assert!(right, "{name}: {next:?} after {last:?}, but the gaps were {holes:?}");
+            at = gap.before.unwrap_or(next.seq) - 1;
+        }
+        assert_eq!(next.seq, at + 1, "{name}: {next:?} after {last:?} with the gaps {holes:?}");
     }
 }
 

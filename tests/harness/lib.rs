@@ -13,6 +13,7 @@
     reason = "the numbers of a test are small"
 )]
 
+pub mod admin;
 pub mod command;
 pub mod gate;
 pub mod ledger;

@@ -10,6 +10,7 @@ pub struct ServerProcess {
     child: Child,
     /// `ws://127.0.0.1:PORT/ws`
     pub url: String,
+    admin: Option<String>,
 }
 
 /// The binary `name`: from the environment variable, or where cargo puts it beside this test.
@@ -39,15 +40,24 @@ impl ServerProcess {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("it said {line:?}"));
-        Self { url: url.to_owned(), child }
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut after = |words: &str| {
+            let line = lines.next().unwrap().unwrap();
+            line.strip_prefix(words).unwrap_or_else(|| panic!("it said {line:?}")).to_owned()
+        };
+        let url = after("listening on ");
+        let admin = args.contains(&"--admin").then(|| after("admin on http://"));
+        Self { child, url, admin }
     }
 
     /// Its `HOST:PORT`, to start another one in its place.
     pub fn address(&self) -> String {
         self.url.trim_start_matches("ws://").trim_end_matches("/ws").to_owned()
+    }
+
+    /// The `HOST:PORT` of its admin listener, if it was started with one.
+    pub fn admin(&self) -> &str {
+        self.admin.as_deref().unwrap()
     }
 
     /// SIGKILL, and waits until it is gone.

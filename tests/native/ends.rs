@@ -79,7 +79,8 @@ async fn a_full_outbox_refuses_what_is_too_much_and_sends_the_rest() {
     let url = server.url();
     let address = url.trim_start_matches("ws://").trim_end_matches("/ws").parse().unwrap();
     server.stop().await;
-    let (client, mut events) = Client::builder(&url).token("ada").config(config).connect().unwrap();
+    let builder = Client::builder(&url).token("ada").config(config);
+    let (client, mut events) = builder.room("lobby").connect().unwrap();
     let sending: Vec<_> = (0..5).map(|n| client.send("lobby", n.to_string())).collect();
     crate::until_state(&mut events, "the loss", crate::lost).await;
     let mut config = rejoin_server::Config::default();
@@ -141,7 +142,7 @@ impl Listener {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn twenty_clients_behind_a_network_that_misbehaves_lose_nothing_unannounced() {
+async fn twenty_plain_clients_behind_a_network_that_misbehaves_lose_nothing_unannounced() {
     const CLIENTS: usize = 20;
     const MESSAGES: u64 = 500;
     let server = server().await;
@@ -152,7 +153,8 @@ async fn twenty_clients_behind_a_network_that_misbehaves_lose_nothing_unannounce
         let url = format!("ws://{}/ws", proxy.address);
         clients.spawn(async move {
             let name = format!("u{index}");
-            let (client, mut events) = quick(&url, &name).room("lobby").connect().unwrap();
+            let builder = quick(&url, &name).extended(false);
+            let (client, mut events) = builder.room("lobby").connect().unwrap();
             let mut listener = Listener::default();
             let mut outcomes: BTreeMap<SendId, DeliveryStatus> = BTreeMap::new();
             let mut next = 0;

@@ -143,7 +143,8 @@ async fn what_a_killed_server_forgot_is_announced_and_the_rest_arrives_exactly_o
     let log = judge(&accounts, Allowed::LostMemory);
     assert!(log.len() > CLIENTS * MESSAGES / 2, "{} of the messages are left", log.len());
     for account in &accounts {
-        assert!(account.gaps.len() >= 2, "two lives of the log ended: {:?}", account.gaps);
+        // Who was away for the whole of the second life of the log heard of one change only.
+        assert!(!account.gaps.is_empty());
     }
 }
 
@@ -187,7 +188,9 @@ async fn a_reader_that_is_slow_misses_nothing() {
         ada.say(format!("{number}:{text}"));
     }
     ada.listen("the last outcomes", |account| account.unresolved() == 0).await;
-    bob.listen("everything", |account| account.heard.len() == COUNT).await;
+    for talker in [&mut ada, &mut bob] {
+        talker.listen("everything", |account| account.heard.len() == COUNT).await;
+    }
     judge(&[ada.account, bob.account], Allowed::Nothing);
 }
 

@@ -1,7 +1,7 @@
 //! Every fault the server can be told to have.
 
 use crate::{in_lobby, lost, quick, server, until, until_message, until_state, within};
-use rejoin::{CauseCode, DialErrorKind, Event, State};
+use rejoin::{CauseCode, DialErrorKind, Event, Mode, State};
 use rejoin_server::{Fault, FaultKind};
 
 #[tokio::test]
@@ -73,9 +73,25 @@ async fn delay_drip_and_duplicates_are_borne() {
     within("a receipt", client.send("lobby", "slow")).await.unwrap();
     until_message(&mut events, "slow").await;
     server.faults().clear();
-    server.faults().add(Fault::new(FaultKind::Duplicate).count(1));
+    server.faults().add(Fault::new(FaultKind::Duplicate).user("ada").count(2));
     within("a receipt", client.send("lobby", "twice")).await.unwrap();
+    within("a receipt", client.send("lobby", "after")).await.unwrap();
+    let mut heard = Vec::new();
+    while heard.last().is_none_or(|last| last != "after") {
+        heard.push(until(&mut events, "a message", message).await);
+    }
+    assert_eq!(heard, ["twice", "after"], "a message with a place is not believed twice");
     // A plain message has no identity: a server that says it twice is believed twice.
-    until_message(&mut events, "twice").await;
-    until_message(&mut events, "twice").await;
+    let (bob, mut bob_hears) = crate::in_lobby_as(Mode::Plain, &server.url(), "bob").await;
+    server.faults().add(Fault::new(FaultKind::Duplicate).user("bob").count(1));
+    within("a receipt", bob.send("lobby", "again")).await.unwrap();
+    until_message(&mut bob_hears, "again").await;
+    until_message(&mut bob_hears, "again").await;
+}
+
+fn message(event: Event) -> Option<String> {
+    match event {
+        Event::Message(message) => Some(message.content),
+        _ => None,
+    }
 }

@@ -66,8 +66,9 @@ async fn a_short_standstill_is_survived() {
     let (ada, mut ada_hears) = Client::builder(&server.url).token("ada").room("lobby").connect().unwrap();
     within("ready", ada.ready()).await.unwrap();
     server.freeze();
-    within("a receipt", ada.send("lobby", "into the silence")).await.unwrap();
+    let sending = ada.send("lobby", "into the silence");
     server.thaw();
+    assert!(within("a receipt", sending).await.unwrap().seq().is_some());
     until(&mut ada_hears, "the echo", |event| match event {
         Event::Message(message) => Some(assert_eq!(message.content, "into the silence")),
         Event::State(change) if lost(&change.state) => panic!("{change:?}"),

@@ -14,6 +14,7 @@
 mod ends;
 mod exactly;
 mod faults;
+mod liars;
 mod loss;
 mod messages;
 mod stored;
@@ -21,7 +22,7 @@ mod strangers;
 mod tls;
 mod tokens;
 
-use rejoin::{Client, ClientBuilder, Config, Event, Events, State, StateChange};
+use rejoin::{Client, ClientBuilder, Config, Event, Events, Mode, Receipt, State, StateChange};
 use rejoin_server::{Server, ServerHandle};
 use std::future::Future;
 use std::time::Duration;
@@ -36,7 +37,10 @@ async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
 
 /// An embedded server on a free port.
 async fn server() -> ServerHandle {
-    server_with(rejoin_server::Config::default()).await
+    let mut config = rejoin_server::Config::default();
+    // What `hello` says replaces the client's own: a dead server is to be found out quickly here.
+    config.hub.heartbeat = Duration::from_secs(5);
+    server_with(config).await
 }
 
 async fn server_with(config: rejoin_server::Config) -> ServerHandle {
@@ -52,11 +56,29 @@ fn quick(url: &str, token: &str) -> ClientBuilder {
     Client::builder(url).token(token).config(config)
 }
 
+/// A client that offers the extended protocol, or does not.
+fn speaking(mode: Mode, url: &str, token: &str) -> ClientBuilder {
+    quick(url, token).extended(mode == Mode::Extended)
+}
+
 /// A client in the lobby.
 async fn in_lobby(url: &str, token: &str) -> (Client, Events) {
-    let (client, events) = quick(url, token).room("lobby").connect().unwrap();
-    within("ready", client.ready()).await.unwrap();
+    in_lobby_as(Mode::Extended, url, token).await
+}
+
+/// A client in the lobby that offers the extended protocol, or does not.
+async fn in_lobby_as(mode: Mode, url: &str, token: &str) -> (Client, Events) {
+    let (client, events) = speaking(mode, url, token).room("lobby").connect().unwrap();
+    assert_eq!(within("ready", client.ready()).await.unwrap(), mode);
     (client, events)
+}
+
+/// Whether a receipt says what the mode can say.
+fn is_right(mode: Mode, receipt: &Receipt) -> bool {
+    match mode {
+        Mode::Extended => receipt.id().is_some() && receipt.seq().is_some(),
+        _ => *receipt == Receipt::Written,
+    }
 }
 
 /// The first event that `wanted` makes something of.

@@ -1,31 +1,67 @@
 //! What goes right.
 
-use crate::{in_lobby, quick, server, until, until_message, within};
-use rejoin::{DeliveryStatus, Event, Receipt, SendError, SendFailure};
+use crate::{in_lobby_as, is_right, quick, server, until, until_message, within};
+use rejoin::{DeliveryStatus, Event, Mode, SendError, SendFailure};
+
+const MODES: [Mode; 2] = [Mode::Plain, Mode::Extended];
 
 #[tokio::test]
-async fn two_clients_talk_and_each_send_says_when_it_is_written() {
+async fn two_clients_talk_and_each_send_says_how_safe_it_is_whatever_either_speaks() {
+    for (mode, other) in MODES.into_iter().flat_map(|mode| MODES.map(|other| (mode, other))) {
+        let server = server().await;
+        let (ada, mut ada_hears) = in_lobby_as(mode, &server.url(), "ada").await;
+        let (bob, mut bob_hears) = in_lobby_as(other, &server.url(), "bob").await;
+        until(&mut ada_hears, "bob's arrival", |event| match event {
+            Event::UserJoined { room, user } => Some(assert_eq!((&*room, &*user), ("lobby", "bob"))),
+            _ => None,
+        })
+        .await;
+        assert!(is_right(mode, &within("a receipt", ada.send("lobby", "hi")).await.unwrap()));
+        until_message(&mut bob_hears, "hi").await;
+        until_message(&mut ada_hears, "hi").await;
+        let nasty = "hello \u{1b}[2J\n\"";
+        assert!(is_right(other, &within("a receipt", bob.send("lobby", nasty)).await.unwrap()));
+        until_message(&mut ada_hears, nasty).await;
+    }
+}
+
+#[tokio::test]
+async fn data_beside_the_text_and_signals_reach_those_who_understand_them() {
     let server = server().await;
-    let (ada, mut ada_hears) = in_lobby(&server.url(), "ada").await;
-    let (bob, mut bob_hears) = in_lobby(&server.url(), "bob").await;
-    until(&mut ada_hears, "bob's arrival", |event| match event {
-        Event::UserJoined { room, user } => Some(assert_eq!((&*room, &*user), ("lobby", "bob"))),
+    let (ada, _ada_hears) = in_lobby_as(Mode::Extended, &server.url(), "ada").await;
+    let (_bob, mut bob_hears) = in_lobby_as(Mode::Extended, &server.url(), "bob").await;
+    let (_eve, mut eve_hears) = in_lobby_as(Mode::Plain, &server.url(), "eve").await;
+    ada.signal("lobby", "typing", &()).unwrap();
+    until(&mut bob_hears, "the signal", |event| match event {
+        Event::Signal(signal) => Some(assert_eq!((&*signal.kind, &*signal.user), ("typing", "ada"))),
         _ => None,
     })
     .await;
-    assert_eq!(within("a receipt", ada.send("lobby", "hi")).await, Ok(Receipt::Written));
-    until_message(&mut bob_hears, "hi").await;
-    until_message(&mut ada_hears, "hi").await;
-    assert_eq!(within("a receipt", bob.send("lobby", "hello \u{1b}[2J\n\"")).await, Ok(Receipt::Written));
-    until_message(&mut ada_hears, "hello \u{1b}[2J\n\"").await;
+    let order = std::collections::BTreeMap::from([("pizza", 2)]);
+    within("a receipt", ada.message("lobby", "order").data(&order).send()).await.unwrap();
+    let heard = |event| match event {
+        Event::Message(message) if message.content == "order" => Some(message.data),
+        Event::Signal(signal) => panic!("{signal:?}"),
+        _ => None,
+    };
+    let data = until(&mut bob_hears, "the order", heard).await;
+    assert_eq!(data.as_deref(), Some(r#"{"pizza":2}"#));
+    assert_eq!(until(&mut eve_hears, "the order", heard).await, None);
+    ada.request_presence("lobby");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_messages_arrive_once_and_in_order_and_every_outcome_is_told() {
+    for mode in MODES {
+        ten_thousand(mode).await;
+    }
+}
+
+async fn ten_thousand(mode: Mode) {
     const COUNT: usize = 10_000;
     let server = server().await;
-    let (ada, mut ada_hears) = in_lobby(&server.url(), "ada").await;
-    let (_bob, mut bob_hears) = in_lobby(&server.url(), "bob").await;
+    let (ada, mut ada_hears) = in_lobby_as(mode, &server.url(), "ada").await;
+    let (_bob, mut bob_hears) = in_lobby_as(mode, &server.url(), "bob").await;
     let listening = tokio::spawn(async move {
         for expected in 0..COUNT {
             let heard = until(&mut bob_hears, "a message", |event| match event {
@@ -46,7 +82,9 @@ async fn ten_thousand_messages_arrive_once_and_in_order_and_every_outcome_is_tol
         }
         until(&mut ada_hears, "an outcome or an echo", |event| match event {
             Event::Delivery(delivery) => {
-                assert_eq!(delivery.status, DeliveryStatus::Written);
+                let is_acked = matches!(delivery.status, DeliveryStatus::Acked { .. });
+                assert!(if mode == Mode::Extended { is_acked } else { !is_acked }, "{delivery:?}");
+                assert!(!matches!(delivery.status, DeliveryStatus::Unknown | DeliveryStatus::Failed(_)));
                 outcomes += 1;
                 Some(())
             }
@@ -63,9 +101,15 @@ async fn ten_thousand_messages_arrive_once_and_in_order_and_every_outcome_is_tol
 
 #[tokio::test]
 async fn a_room_that_was_left_is_silent_and_can_be_joined_again() {
+    for mode in MODES {
+        left_and_joined(mode).await;
+    }
+}
+
+async fn left_and_joined(mode: Mode) {
     let server = server().await;
-    let (ada, mut ada_hears) = in_lobby(&server.url(), "ada").await;
-    let (bob, _bob_hears) = in_lobby(&server.url(), "bob").await;
+    let (ada, mut ada_hears) = in_lobby_as(mode, &server.url(), "ada").await;
+    let (bob, _bob_hears) = in_lobby_as(mode, &server.url(), "bob").await;
     ada.join("side").unwrap();
     within("ready", ada.ready()).await.unwrap();
     ada.leave("lobby");
@@ -89,7 +133,7 @@ async fn a_room_that_was_left_is_silent_and_can_be_joined_again() {
 #[tokio::test]
 async fn what_cannot_be_sent_is_refused_with_its_reason_and_nothing_else_is_lost() {
     let server = server().await;
-    let (ada, mut ada_hears) = in_lobby(&server.url(), "ada").await;
+    let (ada, mut ada_hears) = in_lobby_as(Mode::Plain, &server.url(), "ada").await;
     let too_large = within("an outcome", ada.send("lobby", "x".repeat(2 << 20))).await;
     assert_eq!(too_large, Err(SendError::Failed(SendFailure::TooLarge)));
     assert_eq!(
@@ -106,6 +150,12 @@ async fn what_cannot_be_sent_is_refused_with_its_reason_and_nothing_else_is_lost
     .await;
     within("a receipt", ada.send("lobby", "still here")).await.unwrap();
     until_message(&mut ada_hears, "still here").await;
+    // An extended server has said what it takes.
+    let (bob, mut bob_hears) = in_lobby_as(Mode::Extended, &server.url(), "bob").await;
+    let too_large = within("an outcome", bob.send("lobby", "x".repeat(10_000))).await;
+    assert!(matches!(too_large, Err(SendError::Failed(why)) if why.as_str() == "too_large"), "{too_large:?}");
+    within("a receipt", bob.send("lobby", "and here")).await.unwrap();
+    until_message(&mut bob_hears, "and here").await;
 }
 
 #[tokio::test]
@@ -126,5 +176,5 @@ async fn sends_wait_for_the_first_connection_until_their_own_timeout_or_until_th
     config.listen = address;
     let _server = crate::server_with(config).await;
     client.join("lobby").unwrap();
-    assert_eq!(within("a receipt", waiting).await, Ok(Receipt::Written));
+    within("a receipt", waiting).await.unwrap();
 }

@@ -9,6 +9,7 @@
 
 mod chat;
 mod commands;
+mod extended;
 mod manners;
 mod outages;
 mod pipe;

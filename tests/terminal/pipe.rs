@@ -23,14 +23,34 @@ fn a_send_has_one_outcome_and_comes_back_as_a_message_and_the_end_of_input_is_th
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let lines = lines(&output);
     assert_eq!(lines[0]["state"], "connecting");
-    let connected = of_type(&lines, "state").into_iter().find(|line| line["state"] == "connected").unwrap();
-    assert!(connected["mode"].is_null() || connected["mode"] == "plain");
-    assert!(of_type(&lines, "state").iter().any(|line| line["mode"] == "plain"));
+    let modes: Vec<&Value> =
+        of_type(&lines, "state").iter().map(|line| &line["mode"]).filter(|mode| !mode.is_null()).collect();
+    assert_eq!(modes, ["extended"]);
+    let joined = of_type(&lines, "joined");
+    assert_eq!((&joined[0]["recovered"], &joined[0]["reason"]), (&json!(false), &json!("fresh")));
     let outcomes = of_type(&lines, "delivery");
     assert_eq!(outcomes.len(), 1);
-    assert_eq!((&outcomes[0]["ref"], &outcomes[0]["status"]), (&json!("r1"), &json!("written")));
+    assert_eq!((&outcomes[0]["ref"], &outcomes[0]["status"]), (&json!("r1"), &json!("acked")));
     let messages = of_type(&lines, "message");
     assert_eq!((&messages[0]["content"], &messages[0]["userId"]), (&json!("hi"), &json!("ada")));
+    for field in ["id", "seq"] {
+        assert_eq!(messages[0][field], outcomes[0][field], "{field}");
+    }
+    assert!(messages[0]["epoch"].is_string(), "{}", messages[0]);
+}
+
+#[test]
+fn the_plain_protocol_can_be_insisted_on() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let input = json!({"type": "send_message", "roomId": "lobby", "content": "hi", "ref": "r1"}).to_string();
+    let args = ["pipe", &server.url, "-r", "lobby", "--token", "ada", "--linger", "1", "--protocol", "plain"];
+    let output = run(&args, format!("{input}\n").as_bytes());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let lines = lines(&output);
+    assert!(of_type(&lines, "state").iter().any(|line| line["mode"] == "plain"), "{lines:?}");
+    assert_eq!(of_type(&lines, "delivery")[0]["status"], "written");
+    assert_eq!(of_type(&lines, "message")[0]["id"], Value::Null);
+    assert_eq!(of_type(&lines, "joined"), Vec::<&Value>::new());
 }
 
 #[test]
@@ -66,8 +86,8 @@ fn a_bad_line_is_answered_with_its_number_and_the_good_ones_around_it_are_sent()
             .iter()
             .all(|error| error["code"].is_string() && error["message"].is_string())
     );
-    let written = of_type(&lines, "delivery").iter().filter(|line| line["status"] == "written").count();
-    assert_eq!(written, bad.len());
+    let acked = of_type(&lines, "delivery").iter().filter(|line| line["status"] == "acked").count();
+    assert_eq!(acked, bad.len());
 }
 
 #[test]

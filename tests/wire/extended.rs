@@ -88,6 +88,11 @@ fn stamp(replay: bool) -> Stamp {
     Stamp { id: id("m9"), epoch: id("e1"), seq: 9, replay, origin: None }
 }
 
+fn ack_again() -> Ack {
+    let (reference, id, epoch) = (id("s1"), id("m9"), id("e1"));
+    Ack { reference, room: lobby(), id, epoch, seq: 9, timestamp: None, dup: true }
+}
+
 /// The same for the server's.
 fn server_types() -> BTreeMap<&'static str, ServerMessage> {
     use ServerMessage as M;
@@ -137,7 +142,6 @@ fn server_types() -> BTreeMap<&'static str, ServerMessage> {
         retry_after_ms: Some(5_000),
     };
     let left = Left { reference: None, room: lobby(), code: Some(Code::Forbidden) };
-    let ack = Ack { reference: id("s1"), room: lobby(), id: id("m9"), epoch: id("e1"), seq: 9, dup: true };
     let nack = Nack {
         reference: id("s3"),
         code: Code::SequenceGap,
@@ -172,7 +176,7 @@ fn server_types() -> BTreeMap<&'static str, ServerMessage> {
             M::Error { message: "the room is full".into(), refusal: Some(Box::new(refusal)) },
         ),
         ("left, removed", M::Left(left)),
-        ("ack again", M::Ack(ack)),
+        ("ack again", M::Ack(ack_again())),
         ("nack, a gap", M::Nack(Box::new(nack))),
         ("history", M::History(Box::new(history))),
         ("user_left", M::UserLeft { room: lobby(), user: "ada".into() }),

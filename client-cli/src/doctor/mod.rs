@@ -8,7 +8,7 @@ use crate::settings::{Settings, Sources, parse_url};
 use crate::signals::Signals;
 use crate::token::TokenFrom;
 use crate::words;
-use rejoin::{Cause, CauseCode, Client, DialErrorKind, Event, Events, Mode, State};
+use rejoin::{Cause, CauseCode, Client, DialErrorKind, Event, Events, Hint, Mode, State};
 use report::Step;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -130,8 +130,9 @@ async fn talk(settings: &Settings, client: &Client, mut events: Events) -> bool 
     let until = Instant::now() + REFUSAL;
     let mut mode = None;
     // A pong is no event: the round trip it gives is looked at when the time is up.
-    loop {
-        match timeout_at(until, events.next()).await {
+    while Instant::now() < until {
+        let next_question = until.min(Instant::now() + SILENCE);
+        match timeout_at(next_question, events.next()).await {
             Ok(Some(Event::State(change))) => match (change.state, &change.cause) {
                 (State::Connected, _) => {}
                 (_, Some(cause)) if is_refusal(cause) => {
@@ -153,9 +154,10 @@ async fn talk(settings: &Settings, client: &Client, mut events: Events) -> bool 
                 }
             },
             Ok(Some(Event::Mode(decided))) => mode = Some(decided),
-            Ok(Some(_)) => {}
             Ok(None) => return false,
-            Err(_) => break,
+            // An extended server says when to ping; here it is wanted at once.
+            Err(_) if client.rtt().is_none() => client.hint(Hint::Woke),
+            Ok(Some(_)) | Err(_) => {}
         }
     }
     match mode {

@@ -248,6 +248,8 @@ pub struct Ack<N = Name> {
     pub epoch: Epoch,
     /// The message's number in it.
     pub seq: u64,
+    /// When the server took it, as in the message itself; absent once the log does not hold it any more.
+    pub timestamp: Option<Box<str>>,
     /// It had been appended before: this answer is a repetition.
     pub dup: bool,
 }

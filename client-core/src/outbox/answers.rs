@@ -118,7 +118,9 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 lane.needs_join = true;
                 return Some(Rejoin(lane.room.clone()));
             }
-            code if nack.retry && code != Code::NotJoined => {
+            // Nobody will join the room again. The number is not used up, so the line ends here.
+            Code::NotJoined => self.unknown_producer(now, index, conn, pseq),
+            _ if nack.retry => {
                 let pause = nack.retry_after_ms.map_or(PAUSE, Duration::from_millis).min(LONGEST_PAUSE);
                 lane.go_back(pseq);
                 lane.resume_at = Some(now + pause.max(Duration::from_millis(10)));

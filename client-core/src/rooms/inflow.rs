@@ -97,6 +97,8 @@ pub(crate) struct Inflow<P, N> {
     recent: Recent,
     /// The highest place that the server is known to have, on this connection.
     head: u64,
+    /// Where the replay of the join ends: what lies between it and the head has to be fetched.
+    replay_until: u64,
     /// Replayed messages up to here are not for the application: only the last one's id is wanted.
     silent_until: u64,
     /// Behind a hole, in order.
@@ -118,6 +120,7 @@ impl<P, N> Default for Inflow<P, N> {
             place: None,
             recent: Recent::default(),
             head: 0,
+            replay_until: 0,
             silent_until: 0,
             held: VecDeque::new(),
             held_bytes: 0,
@@ -186,12 +189,20 @@ impl<P, N> Inflow<P, N> {
         self.head = 0;
     }
 
-    /// The server has confirmed a join. `asked`: the application wants the messages of a first join.
-    pub(crate) fn joined(&mut self, now: Timestamp, joined: &Joined<N>, asked: bool) -> Resumed {
+    /// The server has confirmed a join. `asked`: the application wants the messages of a first join. `has_history`:
+    /// what a replay that begins too late leaves out can be fetched.
+    pub(crate) fn joined(
+        &mut self,
+        now: Timestamp,
+        joined: &Joined<N>,
+        asked: bool,
+        has_history: bool,
+    ) -> Resumed {
         self.connection_lost();
         self.progress = now;
         self.head = joined.seq;
         self.silent_until = 0;
+        self.replay_until = joined.seq;
         let start = joined.seq.saturating_sub(joined.replay);
         let begin = |seq| Some(Place { epoch: joined.epoch.clone(), seq, id: None });
         let Some(place) = &self.place else {
@@ -206,8 +217,12 @@ impl<P, N> Inflow<P, N> {
         let within = same && place.seq <= joined.seq;
         let contradicts = core::mem::take(&mut self.forked)
             || matches!(joined.reason, Some(JoinReason::Forked | JoinReason::EpochChanged));
-        // Without `since` the replay still connects if it begins early enough.
-        if within && !contradicts && (joined.recovered || start <= place.seq) {
+        // Without `since` the replay still connects if it begins early enough, and leaves a hole if it does not.
+        let connects = start <= place.seq || (has_history && joined.reason == Some(JoinReason::Fresh));
+        if within && !contradicts && (joined.recovered || connects) {
+            if joined.recovered {
+                self.replay_until = place.seq.saturating_add(joined.replay);
+            }
             return Resumed { gap: None, new_epoch: false };
         }
         let reason = match joined.reason {
@@ -337,18 +352,22 @@ impl<P: Payload, N> Inflow<P, N> {
             let Some((seq, logged)) = self.held.pop_front() else { return };
             self.held_bytes -= logged.weight();
             if let Some(stamp) = logged.stamp().filter(|_| seq == place.seq + 1) {
+                let again = self.recent.is(seq, &stamp.id) == Some(true);
                 place.seq = seq;
                 place.id = Some(stamp.id.clone());
                 self.recent.add(seq, &stamp.id);
-                ready.push(logged);
+                if !again {
+                    ready.push(logged);
+                }
             }
         }
     }
 
-    /// Whether the next messages have to be asked for: there is a hole, or a replay has stopped coming.
+    /// Whether the next messages have to be asked for: there is a hole, or the replay is over or has stopped coming.
     pub(crate) fn wants_fetch(&self, now: Timestamp) -> bool {
         let stalled = now >= self.progress + PATIENCE;
-        self.fetch.is_none() && !self.is_caught_up() && (self.hole || stalled)
+        let replayed = self.seq().is_some_and(|seq| seq >= self.replay_until);
+        self.fetch.is_none() && !self.is_caught_up() && (self.hole || replayed || stalled)
     }
 
     /// Messages were left on the server: they are asked for without waiting.

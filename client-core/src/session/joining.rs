@@ -135,7 +135,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         entry.membership = Membership::Member;
         entry.seen_before = true;
         let asked = entry.history.is_some();
-        let resumed = entry.inflow.joined(now, &joined, asked);
+        let resumed = entry.inflow.joined(now, &joined, asked, !entry.personal);
         entry.members = joined.members.clone().map(|mut members| {
             crate::order::sort(&mut members, |one, other| one < other);
             members.dedup();

@@ -19,6 +19,10 @@ const LONGEST_WINDOW: u64 = 600_000;
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub(super) fn received(&mut self, now: Timestamp, conn: ConnId, message: ServerMessage<P, N>) {
+        if matches!(message, ServerMessage::Pong { .. }) && self.link.is_current(conn) {
+            // Before it counts as any sign of life, which forgets when the question was asked.
+            self.link.ponged(now);
+        }
         if !self.heard(now, conn) {
             if self.link.is_retiring(conn) {
                 self.received_on_the_old(message);
@@ -113,10 +117,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 self.about_room(presence.room.clone(), |_| Event::Presence(presence));
             }
             ServerMessage::Signal(signal) => self.about_room(signal.room.clone(), |_| Event::Signal(signal)),
-            ServerMessage::Pong { .. } => {
-                self.link.ponged(now);
-                self.stall_ponged(now);
-            }
+            ServerMessage::Pong { .. } => self.stall_ponged(now),
             ServerMessage::AuthExpiring { .. } => self.link.refresh_token(now),
             ServerMessage::AuthOk(_) | ServerMessage::Hello(_) => {}
             ServerMessage::GoingAway(going) => {
@@ -243,6 +244,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
         if entry.inflow.epoch() != Some(&epoch) {
             return self.join_again(now, &room);
+        }
+        if self.busy && !self.bugs.has(Bug::SkipWhenBusy) {
+            // It stays with the server, and so does what it would have released.
+            return;
         }
         let before = entry.inflow.seq().unwrap_or(0);
         let first = messages.first().and_then(|message| message.stamp.as_ref()).map(|stamp| stamp.seq);

@@ -165,7 +165,10 @@ impl Hub {
 
     fn ack(&mut self, conn: ConnId, room: &Name, reference: Ref, id: Id, seq: u64, dup: bool) {
         let Some(log) = self.store.room(room) else { return };
-        let ack = Ack { reference, room: room.clone(), id, epoch: log.epoch().clone(), seq, dup };
+        let timestamp =
+            log.from(seq).next().filter(|entry| entry.id == id).map(|entry| entry.timestamp.as_str().into());
+        let (room, epoch) = (room.clone(), log.epoch().clone());
+        let ack = Ack { reference, room, id, epoch, seq, timestamp, dup };
         self.tell(conn, &ServerMessage::Ack(ack));
     }
 

@@ -125,6 +125,8 @@ pub(super) struct AckFields<'a> {
     #[serde(deserialize_with = "int")]
     seq: u64,
     #[serde(default)]
+    timestamp: Option<Box<str>>,
+    #[serde(default)]
     dup: bool,
 }
 
@@ -136,6 +138,7 @@ impl AckFields<'_> {
             id: self.id,
             epoch: self.epoch,
             seq: self.seq,
+            timestamp: self.timestamp,
             dup: self.dup,
         }
     }

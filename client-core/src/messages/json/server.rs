@@ -143,6 +143,7 @@ pub fn encode_server(message: &ServerMessage) -> Option<String> {
             id: Some(&ack.id),
             epoch: Some(&ack.epoch),
             seq: Some(ack.seq),
+            timestamp: ack.timestamp.as_deref(),
             dup: ack.dup.then_some(true),
             ..Out::room("ack", &ack.room)
         },

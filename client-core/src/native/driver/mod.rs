@@ -247,6 +247,10 @@ impl Driver {
     /// Gives outcomes and events to those who wait for them. Says whether that was so much that the session has
     /// been told to be careful.
     fn hand_over(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.closed.is_some() && self.keeper.is_some() {
+            // Nobody is to hear of the end before all is stored.
+            return false;
+        }
         self.weight = 0;
         self.inbox.resolve(&mut self.outcomes, &mut self.wakers);
         let became_busy = self.queue.publish(&mut self.events, self.session.diagnostics());
@@ -287,7 +291,7 @@ impl Driver {
             }
         }
         if let Some(change) = self.closed.take() {
-            self.state_changed(change);
+            self.show_state(&change);
         }
         self.hand_over(cx);
         Poll::Ready(())

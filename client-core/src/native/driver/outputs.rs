@@ -22,7 +22,14 @@ impl Driver {
                         socket.write(frame, &message);
                     }
                 }
-                Output::Event(event) => self.event(event),
+                Output::Event(event) => {
+                    let is_new = matches!(&event, Event::Joined(joined) if !joined.recovered);
+                    self.event(event);
+                    // From here on there is a place to go on from: stored before anything behind it is told.
+                    if is_new {
+                        self.hold();
+                    }
+                }
                 Output::Ping { conn } => {
                     if let Some(socket) = self.sockets.get(conn) {
                         socket.ping();
@@ -39,17 +46,19 @@ impl Driver {
                     // A future that was never polled wakes nobody.
                     cx.waker().wake_by_ref();
                 }
-                Output::Save => {
-                    // What closing resolves is not to be stored any more.
-                    if let (Some(keeper), None) = (&mut self.keeper, &self.last) {
-                        keeper.hold(&self.session);
-                    }
-                }
+                Output::Save => self.hold(),
                 Output::FetchToken { rejected: _ } => {
                     self.fetching = self.source.as_ref().map(|source| source());
                     cx.waker().wake_by_ref();
                 }
             }
+        }
+    }
+
+    /// What follows has to wait until the state is stored. What closing resolves is not stored any more.
+    fn hold(&mut self) {
+        if let (Some(keeper), None) = (&mut self.keeper, &self.last) {
+            keeper.hold(&self.session);
         }
     }
 
@@ -86,8 +95,14 @@ impl Driver {
     fn event(&mut self, event: Event) {
         match event {
             Event::Delivery(delivery) if !is_by_event(delivery.id) => self.outcomes.push(delivery),
-            Event::State(change) if change.state == State::Closed => self.closed = Some(change),
-            Event::State(change) => self.state_changed(change),
+            Event::State(change) if change.state == State::Closed => {
+                self.events.push(Event::State(change.clone()));
+                self.closed = Some(change);
+            }
+            Event::State(change) => {
+                self.show_state(&change);
+                self.events.push(Event::State(change));
+            }
             Event::Ready(mode) => {
                 self.snapshot.send_modify(|snapshot| snapshot.ready = Some(mode));
                 self.events.push(Event::Ready(mode));
@@ -99,12 +114,11 @@ impl Driver {
         }
     }
 
-    pub(super) fn state_changed(&mut self, change: StateChange) {
+    pub(super) fn show_state(&mut self, change: &StateChange) {
         self.snapshot.send_modify(|snapshot| {
             snapshot.state = change.state;
             snapshot.cause.clone_from(&change.cause);
             snapshot.ready = None;
         });
-        self.events.push(Event::State(change));
     }
 }

@@ -85,6 +85,18 @@ fn a_history_that_never_comes_is_asked_for_twice_and_then_given_up() {
 }
 
 #[test]
+fn a_long_absence_is_paged_from_where_the_replay_ends() {
+    let mut rig = Rig::joined();
+    rejoin(&mut rig, |answer| Joined { recovered: true, replay: 2, ..answer });
+    rig.receive(replayed("e", 11));
+    assert_eq!(fetch(&mut rig), None);
+    rig.receive(replayed("e", 12));
+    let request = fetch(&mut rig).expect("the rest, at once");
+    answer(&mut rig, &request, &[13, 14], true);
+    assert_eq!(rig.story(), ["m13", "m14"]);
+}
+
+#[test]
 fn a_replay_that_stops_coming_is_fetched_instead() {
     let mut rig = Rig::joined();
     rejoin(&mut rig, |answer| Joined { recovered: true, replay: 4, ..answer });

@@ -176,6 +176,7 @@ impl Rig {
             id: id(message),
             epoch: id("e"),
             seq,
+            timestamp: None,
             dup: false,
         }));
     }

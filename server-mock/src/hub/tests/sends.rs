@@ -24,7 +24,9 @@ fn a_numbered_send_is_acknowledged_and_each_member_hears_what_it_understands() {
     });
     let outputs = world.say(ADA, &frame.to_string());
     let id = &world.hub.store().room("lobby").unwrap().messages().next().unwrap().id.to_string();
-    let ack = format!(r#"{{"type":"ack","ref":"r","roomId":"lobby","id":"{id}","epoch":"{epoch}","seq":1}}"#);
+    let ack = format!(
+        r#"{{"type":"ack","ref":"r","roomId":"lobby","timestamp":"2025-11-22T21:19:19.123Z","id":"{id}","epoch":"{epoch}","seq":1}}"#
+    );
     let plain = concat!(
         r#"{"type":"message","roomId":"lobby","userId":"ada","content":"hi","#,
         r#""timestamp":"2025-11-22T21:19:19.123Z""#

@@ -1,0 +1,211 @@
+//! What the extended protocol's promises cost: acknowledged sends per second, CPU for each message beside the plain
+//! mode's, and the way back into many rooms.
+
+use super::peer::{self, GO};
+use super::{ROUNDS, bare, line, median, multi_thread, per_second, single_thread, thousands};
+use futures_util::SinkExt as _;
+use rejoin::{Client, Event, Mode, Receipt, Sending, State};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+use tokio_tungstenite::tungstenite::Message;
+
+const FLUSH_EACH: usize = 100_000;
+const COUNT: usize = 500_000;
+/// Sends whose outcome is awaited at any time: what the protocol lets be unanswered.
+const IN_FLIGHT: usize = 64;
+/// Messages of the comparison with the plain mode.
+const COMPARED: usize = 400_000;
+const ROOMS: usize = 256;
+
+fn flush_each() -> f64 {
+    let (address, done, sink) = bare::sink(FLUSH_EACH, bare::outgoing().len());
+    let rate = multi_thread().block_on(async move {
+        tokio::spawn(async move {
+            let mut socket = bare::connect(address).await;
+            let start = Instant::now();
+            for _ in 0..FLUSH_EACH {
+                socket.send(Message::text(bare::outgoing())).await.unwrap();
+            }
+            done.recv().unwrap();
+            per_second(FLUSH_EACH, start.elapsed())
+        })
+        .await
+        .unwrap()
+    });
+    sink.join().unwrap();
+    rate
+}
+
+/// Sends, never more than so many at a time without an outcome.
+async fn send(client: &Client, count: usize, in_flight: usize) {
+    let mut sending: VecDeque<Sending> = VecDeque::with_capacity(in_flight);
+    for _ in 0..count {
+        if sending.len() == in_flight
+            && let Some(oldest) = sending.pop_front()
+        {
+            oldest.await.unwrap();
+        }
+        sending.push_back(client.send("benchmark-room", bare::CONTENT));
+    }
+    for sending in sending {
+        sending.await.unwrap();
+    }
+}
+
+fn acked(address: SocketAddr, count: usize, in_flight: usize) -> f64 {
+    multi_thread().block_on(async move {
+        tokio::spawn(async move {
+            let url = format!("ws://{address}/ws");
+            let builder = Client::builder(url).token("user-0001").room("benchmark-room");
+            let (client, events) = builder.connect().unwrap();
+            assert_eq!(client.ready().await.unwrap(), Mode::Extended);
+            // Only the outcomes are of interest.
+            drop(events);
+            assert!(matches!(client.send("benchmark-room", "first").await, Ok(Receipt::Acked { .. })));
+            let start = Instant::now();
+            send(&client, count, in_flight).await;
+            let rate = per_second(count, start.elapsed());
+            client.close().await;
+            rate
+        })
+        .await
+        .unwrap()
+    })
+}
+
+/// The real server, on a thread of its own.
+fn real_server() -> SocketAddr {
+    let (address, wait) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        single_thread().block_on(async move {
+            let server = rejoin_server::Server::bind(rejoin_server::Config::default()).await.unwrap();
+            let url = server.url();
+            let host = url.trim_start_matches("ws://").trim_end_matches("/ws");
+            address.send(host.parse().unwrap()).unwrap();
+            server.run(std::future::pending()).await;
+        });
+    });
+    wait.recv().unwrap()
+}
+
+/// CPU seconds of this process so far.
+fn cpu() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
+    ticks / 100.0
+}
+
+/// The measured process: prints CPU microseconds for each message sent, and for each received.
+pub(crate) fn child(role: &str, count: usize, address: &str) {
+    let extended = role == "cost-extended";
+    let (sent, received) = multi_thread().block_on(async {
+        let builder = Client::builder(format!("ws://{address}/ws")).extended(extended);
+        let (client, mut events) = builder.room("benchmark-room").connect().unwrap();
+        client.ready().await.unwrap();
+        let start = cpu();
+        send(&client, count, IN_FLIGHT).await;
+        let sent = cpu() - start;
+        let start = cpu();
+        let go = client.send("benchmark-room", GO);
+        let mut seen = 0;
+        while seen < count {
+            for event in events.next_batch().await {
+                match event {
+                    Event::Message(_) => seen += 1,
+                    Event::Gap(gap) => panic!("{gap:?}"),
+                    Event::Lagged { skipped } => panic!("{skipped} were lost"),
+                    _ => {}
+                }
+            }
+        }
+        let received = cpu() - start;
+        drop(go);
+        (sent, received)
+    });
+    let micros = |seconds: f64| seconds * 1e6 / count as f64;
+    println!("{} {}", micros(sent), micros(received));
+}
+
+fn cost(role: &str, address: SocketAddr) -> (f64, f64) {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args([role, &COMPARED.to_string(), &address.to_string()])
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut figures = text.split_whitespace().map(|figure| figure.parse().unwrap());
+    (figures.next().expect("a figure"), figures.next().expect("a figure"))
+}
+
+/// Milliseconds from an open connection to having every room again, each with its position.
+fn rejoin_rooms(address: SocketAddr, round: usize) -> f64 {
+    multi_thread().block_on(async move {
+        tokio::spawn(async move {
+            let mut builder = Client::builder(format!("ws://{address}/ws")).token(format!("user-{round}"));
+            let rooms: Vec<String> = (0..ROOMS).map(|room| format!("room-{round}-{room}")).collect();
+            for room in &rooms {
+                builder = builder.room(room);
+            }
+            let (client, mut events) = builder.connect().unwrap();
+            client.ready().await.unwrap();
+            for room in &rooms {
+                client.send(room, bare::CONTENT).await.unwrap();
+            }
+            client.reconnect();
+            let mut since = None;
+            let mut recovered = 0;
+            loop {
+                match events.next().await.unwrap() {
+                    Event::State(change) if change.state == State::Connected => since = Some(Instant::now()),
+                    Event::Joined(joined) => recovered += usize::from(joined.recovered),
+                    // The first one is of the first connection.
+                    Event::Ready(_) if recovered == ROOMS => break,
+                    _ => {}
+                }
+            }
+            let millis = since.unwrap().elapsed().as_secs_f64() * 1e3;
+            client.close().await;
+            millis
+        })
+        .await
+        .unwrap()
+    })
+}
+
+pub(crate) fn run() {
+    let cheap = peer::serve(COMPARED);
+    let real = real_server();
+    let (mut bare, mut ours, mut with_server) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        bare.push(flush_each());
+        ours.push(acked(cheap, COUNT, IN_FLIGHT));
+        with_server.push(acked(real, COUNT / 5, IN_FLIGHT));
+    }
+    let (bare, ours, with_server) = (median(bare), median(ours), median(with_server));
+    for (what, rate, floor) in
+        [("a peer that answers at once", ours, "9"), ("our server, on the other core", with_server, "")]
+    {
+        let what = format!("acked sends, 64 in flight, {what}");
+        line(&what, &thousands(bare), &thousands(rate), rate / bare, floor);
+    }
+    let (mut plain, mut extended) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+    for _ in 0..ROUNDS {
+        for (into, role) in [(&mut plain, "cost-plain"), (&mut extended, "cost-extended")] {
+            let (sent, received) = cost(role, cheap);
+            into[0].push(sent);
+            into[1].push(received);
+        }
+    }
+    let micros = |figure: f64| format!("{figure:.2} us");
+    for ((what, plain), extended) in ["sent", "received"].iter().zip(plain).zip(extended) {
+        let (plain, extended) = (median(plain), median(extended));
+        let what = format!("CPU of a message {what}, extended against plain");
+        line(&what, &micros(plain), &micros(extended), extended / plain, "<1.25");
+    }
+    let millis: Vec<f64> = (0..ROUNDS).map(|round| rejoin_rooms(real, round)).collect();
+    let millis = median(millis);
+    line("256 rooms with positions, from open to ready", "", &format!("{millis:.1} ms"), 0.0, "");
+}
