@@ -61,7 +61,7 @@ const shapes = /* @__PURE__ */ new Map<unknown, Shape>(
     },
     joined: shape("ref:i roomId:t epoch:i seq:n replay:n recovered:b reason?:t members?:l memberCount?:n"),
     left: shape("ref?:i roomId:t code?:t"),
-    ack: shape("ref:i roomId:t id:i epoch:i seq:n dup?:b"),
+    ack: shape("ref:i roomId:t id:i epoch:i seq:n timestamp?:t dup?:b"),
     nack: shape("ref:i code:t retry?:b retryAfterMs?:n expected?:n dup?:b message?:t"),
     history: {
       ...shape("ref:i roomId:t epoch:i complete:b"),

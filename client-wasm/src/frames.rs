@@ -181,6 +181,8 @@ fn extended(kind: InputKind, fields: &mut Fields<'_>) -> Option<Frame> {
             epoch: fields.id()?,
             seq: fields.count(),
             dup: fields.truth(),
+            // The message itself says it too.
+            timestamp: None,
         }),
         // code, retry, retry after or −1, expected or −1, dup; ref
         InputKind::Nack => ServerMessage::Nack(Box::new(Nack {

@@ -129,7 +129,7 @@ impl Client {
 
     /// Says that everything in a room up to `position` has been dealt with: a later run with the same stored state
     /// goes on behind it. For those who chose [`ClientBuilder::manual_commit`]; the room of notifications is
-    /// [`PERSONAL_ROOM`](crate::PERSONAL_ROOM).
+    /// [`PERSONAL_ROOM`].
     pub fn commit(&self, room: &Name, position: Position) {
         self.shared.inbox.commit(room.clone(), position);
     }
