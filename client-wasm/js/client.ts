@@ -351,7 +351,7 @@ export class Client {
         const cause = d ? this.#cause(d, e, f == 1) : undefined;
         const state: Events["state"] = { state: states[a - 1]! };
         if (b) state.attempt = b;
-        if (c >= 0) state.retryAt = Date.now() + Math.max(c - performance.now(), 0);
+        if (c >= 0) state.retryAt = Math.round(Date.now() + Math.max(c - performance.now(), 0));
         if (cause) state.cause = cause;
         return this.#tell("state", state, () => {
           this.#state = state;
