@@ -1,5 +1,6 @@
 import { codes, Input, joinReasons, Output } from "./names.js";
 import type { Machine } from "./machine.js";
+import type { Table } from "./table.js";
 import type { Position } from "./types.js";
 
 /** A frame as JSON gave it: nothing is certain about it. */
@@ -7,14 +8,8 @@ export type Frame = { readonly [field: string]: unknown };
 
 /** What a frame is read with. */
 export interface Reader {
-  machine: Machine;
-  /** The number of a name, for the machine; 0 for a room nobody here has asked for. */
-  room(name: unknown): number;
-  user(name: string): number;
-  /** Keeps a frame until the machine lets go of it, and gives its number. */
-  keep(frame: Frame): number;
-  /** Keeps a frame until what the machine has to say about it has been said. */
-  pass(frame: Frame): number;
+  machine: Pick<Machine, "input">;
+  table: Pick<Table, "find" | "number" | "keep" | "pass">;
   /** Where the server that goes away sends us: whether we follow. */
   moved(url: unknown): boolean;
 }
@@ -103,7 +98,7 @@ function stamp(frame: Frame): [numbers: number[], ids: string[]] {
 
 /** Tells the machine what a text from the server says. */
 export function read(conn: number, text: unknown, reader: Reader): void {
-  const { machine } = reader;
+  const { machine, table } = reader;
   const say = (kind: Input, more: number[], ids?: string[]) => machine.input(kind, [conn, ...more], ids);
   let frame: Frame;
   try {
@@ -114,28 +109,28 @@ export function read(conn: number, text: unknown, reader: Reader): void {
   } catch {
     return say(Input.Garbled, []);
   }
-  const room = reader.room(frame["roomId"]);
+  const room = table.find(frame["roomId"]);
   const ref = id(frame["ref"]);
   switch (frame["type"]) {
     case "message": {
       const [numbers, ids] = stamp(frame);
-      return say(Input.Message, [reader.keep(frame), room, ...numbers], ids);
+      return say(Input.Message, [table.keep(frame), room, ...numbers], ids);
     }
     case "user_joined":
-      return say(Input.UserJoined, [room, reader.pass(frame)]);
+      return say(Input.UserJoined, [room, table.pass(frame)]);
     case "user_left":
-      return say(Input.UserLeft, [room, reader.pass(frame)]);
+      return say(Input.UserLeft, [room, table.pass(frame)]);
     case "error": {
       // Without a code it is a plain one, which says nothing about a request.
       const why = code(frame["code"]);
       const request = why ? [why, room, truth(frame["retry"]), maybeCount(frame["retryAfterMs"])] : [];
-      return say(Input.Error, [reader.keep(frame), ...request], [ref]);
+      return say(Input.Error, [table.keep(frame), ...request], [ref]);
     }
     case "hello": {
       const limits = frame["limits"] as Frame;
       return say(Input.Hello, [
         count(frame["v"]),
-        reader.user(frame["userId"] as string),
+        table.number(frame["userId"] as string),
         count(frame["serverTime"]),
         count(frame["heartbeatMs"]),
         count(frame["dedupeWindowMs"]),
@@ -153,7 +148,7 @@ export function read(conn: number, text: unknown, reader: Reader): void {
           count(frame["replay"]),
           truth(frame["recovered"]),
           isText(frame["reason"]) ? joinReasons.indexOf(frame["reason"] as never) + 1 || joinReasons.length : 0,
-          reader.pass(frame),
+          table.pass(frame),
         ],
         [ref, id(frame["epoch"])],
       );
@@ -170,14 +165,14 @@ export function read(conn: number, text: unknown, reader: Reader): void {
     case "history": {
       for (const message of frame["messages"] as Frame[]) {
         const [numbers, ids] = stamp(message);
-        say(Input.HistoryMessage, [reader.keep(message), room, ...numbers], ids);
+        say(Input.HistoryMessage, [table.keep(message), room, ...numbers], ids);
       }
       return say(Input.History, [room, truth(frame["complete"])], [ref, id(frame["epoch"])]);
     }
     case "presence":
-      return say(Input.Members, [room, reader.pass(frame)]);
+      return say(Input.Members, [room, table.pass(frame)]);
     case "signal":
-      return say(Input.SignalFrame, [room, reader.pass(frame)]);
+      return say(Input.SignalFrame, [room, table.pass(frame)]);
     case "pong":
       return say(Input.Pong, [count(frame["t"])]);
     case "auth_expiring":
@@ -188,7 +183,7 @@ export function read(conn: number, text: unknown, reader: Reader): void {
       return say(Input.GoingAway, [count(frame["windowMs"]), +reader.moved(frame["url"])]);
     case "notification": {
       const [numbers, ids] = stamp(frame);
-      return say(Input.Notification, [reader.keep(frame), ...numbers], ids);
+      return say(Input.Notification, [table.keep(frame), ...numbers], ids);
     }
     default:
       return say(Input.UnknownFrame, []);

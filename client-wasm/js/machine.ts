@@ -1,6 +1,7 @@
 import { initSync, Machine as Exported } from "../pkg/rejoin.js";
 import type { Input, Output } from "./names.js";
 import type { Item } from "./stored.js";
+import type { Diagnostics } from "./types.js";
 
 let memory: WebAssembly.Memory;
 
@@ -81,8 +82,14 @@ export class Machine {
     return this.#exported.deadline();
   }
 
-  count(which: number): number {
-    return this.#exported.count(which);
+  /** What has been counted so far, in the order of `Machine::count`. */
+  diagnostics(): Diagnostics {
+    const [dials, connections, framesIn, framesOut, unknownFrames, garbledFrames, outboxLength, outboxBytes, rtt] =
+      Array.from({ length: 9 }, (_, which) => this.#exported.count(which)) as any;
+    return {
+      dials, connections, framesIn, framesOut, unknownFrames, garbledFrames, outboxLength, outboxBytes,
+      rtt: rtt < 0 ? undefined : rtt,
+    };
   }
 
   free(): void {

@@ -162,7 +162,7 @@ impl Machine {
         self.released.next().unwrap_or(0)
     }
 
-    /// One of the counts, by its place in `js/diagnostics.ts`.
+    /// One of the counts, by its place in `js/machine.ts`.
     pub fn count(&self, which: u32) -> f64 {
         let counts = self.session.diagnostics();
         match which {

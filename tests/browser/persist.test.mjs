@@ -104,3 +104,40 @@ test("storage that cannot be used is a typed error, and one that fails later is 
   const told = tab.events.entries.filter(({ event, what }) => event == "error" && what.code == "storage");
   assert.ok(told.length <= 1, JSON.stringify(told));
 });
+
+test("nothing is sent before it is stored, and what comes meanwhile is told afterwards", async (t) => {
+  const { server, open } = await rig(t);
+  const tab = await open();
+  await tab.page.evaluate(() => {
+    window.stored = [];
+    Object.defineProperty(IDBTransaction.prototype, "oncomplete", {
+      set(told) {
+        this.addEventListener("complete", () => (window.slow ? window.stored.push(told) : told()));
+      },
+    });
+  });
+  await tab.start("a", server.url, { token: "alice", rooms: ["lobby"], persist: "indexeddb" });
+  await tab.heard("a", "ready");
+  await tab.start("b", server.url, { token: "bob" });
+  await tab.heard("b", "ready");
+  await tab.page.evaluate(() => {
+    window.slow = true;
+    window.receipt = window.clients.a.send("lobby", "first stored");
+  });
+  await tab.page.waitForFunction(() => window.stored.length > 0);
+  await tab.ask("b", "join", "lobby");
+  await tab.heard("b", "joined", ({ members }) => members.includes("alice"));
+  await tab.ask("b", "send", "lobby", "meanwhile");
+  await tab.said("b", "meanwhile");
+  assert.ok(!tab.events.entries.some(({ client, what }) => client == "b" && what.content == "first stored"));
+  await tab.page.evaluate(() => {
+    window.slow = false;
+    for (const told of window.stored) told();
+  });
+  assert.equal((await tab.page.evaluate(() => window.receipt)).status, "acked");
+  const ofA = (name) => tab.events.entries.filter(({ client, event }) => client == "a" && event == name).map(({ what }) => what);
+  await tab.said("b", "first stored");
+  assert.deepEqual(ofA("user_joined"), [{ room: "lobby", user: "bob" }]);
+  assert.deepEqual(ofA("message").map(({ content }) => content).sort(), ["first stored", "meanwhile"]);
+  assert.deepEqual(tab.errors, []);
+});

@@ -22,10 +22,7 @@ function told(text) {
   const keep = (frame) => kept.push(frame);
   read(1, text, {
     machine: { input: (kind, fields, ids = []) => inputs.push([kind, ...fields, ids.join()]) },
-    room: (name) => (name == undefined ? 0 : 5),
-    user: () => 6,
-    keep,
-    pass: keep,
+    table: { find: (name) => (name == undefined ? 0 : 5), number: () => 6, keep, pass: keep },
     moved: (url) => url != undefined,
   });
   return { inputs, positions: kept.map(position) };
