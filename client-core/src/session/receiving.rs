@@ -113,7 +113,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             ServerMessage::Presence(presence) => {
                 if let Some(entry) = self.rooms.get_mut(&presence.room) {
                     entry.members = presence.members.clone().map(|mut members| {
-                        members.sort();
+                        crate::order::sort(&mut members, |one, other| one < other);
                         members.dedup();
                         members
                     });
