@@ -120,6 +120,7 @@ impl Checker {
             // Joined for the sake of stored sends alone: where the user was does not matter, and is not forgotten.
             feed.next = Next::Any;
         }
+        let silent = fresh && !feed.wants_history;
         let known = matches!(feed.next, Next::Exactly(..) | Next::AfterGap);
         if joined.recovered {
             // After a leave it may go on from what is stored, or from the last stay.
@@ -134,13 +135,12 @@ impl Checker {
                 feed.next = Next::AfterGap;
             }
         } else if left || feed.next == Next::Unjoined {
-            let silent = !feed.wants_history;
             feed.next = Next::Exactly(joined.epoch.clone(), if silent { joined.seq + 1 } else { start });
-            if silent {
-                // The last message before is asked for all the same, for its id: it is known, and not shown.
-                let last = self.truth.ever(place, &joined.epoch, joined.seq).to_vec();
-                self.feeds.before.entry(client).or_default().extend(last);
-            }
+        }
+        if silent {
+            // The last message before is asked for all the same, for its id: it is known, and not shown.
+            let last = self.truth.ever(place, &joined.epoch, joined.seq).to_vec();
+            self.feeds.before.entry(client).or_default().extend(last);
         }
         let feed = self.feed(client, place);
         feed.begin = (!joined.recovered).then(|| (joined.epoch.clone(), start));
