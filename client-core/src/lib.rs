@@ -143,6 +143,7 @@ pub mod messages;
 mod name;
 #[cfg(feature = "native")]
 mod native;
+mod order;
 mod outbox;
 mod rooms;
 mod saved;

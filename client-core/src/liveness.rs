@@ -68,6 +68,11 @@ impl Liveness {
         self.config.can_ping = true;
     }
 
+    /// Whether there is a way to ask on this connection.
+    pub(crate) fn can_ask(&self) -> bool {
+        self.config.can_ping
+    }
+
     /// Asks now, out of turn.
     pub(crate) fn ask(&mut self, now: Timestamp) -> bool {
         let quiet = matches!(self.phase, Phase::Quiet) && self.config.can_ping;

@@ -1,58 +1,43 @@
-//! The machine as a browser will drive it: names are handles and contents pass through unread, so that no text
-//! crosses into wasm (performance.md, "a page's bytes").
+//! The machine behind a few flat functions, for the TypeScript driver in `js/`.
 //!
-//! There is no driver here yet. What is fixed, and tested, is that the machine runs with these types and without
-//! `std`, a JSON reader or a clock.
-#![no_std]
+//! No text crosses into wasm (performance.md, "a page's bytes"): rooms are numbers in the page's own table, what
+//! people write is a [`Value`] that the machine passes through unread, reasons and causes are numbers whose words
+//! the page looks up ([`names`]). JSON stays with the browser, which has it anyway.
+//!
+//! The page says what happened with [`Machine::input`], takes what is to be done with [`Machine::poll`] until there
+//! is nothing more, and waits for [`Machine::deadline`]. The machine never calls the page, so nothing is borrowed
+//! while an application's listener runs.
+#![cfg_attr(all(target_family = "wasm", not(test)), no_std)]
 
-use rejoin::{Payload, Session};
+extern crate alloc;
 
-/// A room or a user: its number in the page's own table of names.
-pub type Handle = u32;
+mod frames;
+mod inputs;
+mod kinds;
+mod machine;
+pub mod names;
+mod numbers;
+mod outputs;
+mod stored;
+mod texts;
+mod value;
 
-/// A value that stays on the page's side: its number there, and how many bytes it is on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Value {
-    /// Its number in the page's table of values.
-    pub handle: u32,
-    /// Its size in UTF-8, in bytes.
-    pub bytes: u32,
+pub use machine::Machine;
+pub use value::{Handle, PageSession, Released, Value};
+
+/// A tenth of the bytes of dlmalloc, which `std` would bring. Its time grows with the number of holes, of which the
+/// machine's queues leave few.
+#[cfg(all(target_family = "wasm", not(test)))]
+#[global_allocator]
+static ALLOCATOR: lol_alloc::LockedAllocator<lol_alloc::FreeListAllocator> =
+    lol_alloc::LockedAllocator::new(lol_alloc::FreeListAllocator::new());
+
+/// The machine does not panic on input (client-core's own rule); if it does all the same, the page gets a trap.
+#[cfg(all(target_family = "wasm", not(test)))]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    core::arch::wasm32::unreachable()
 }
-
-impl Payload for Value {
-    fn weight(&self) -> usize {
-        usize::try_from(self.bytes).unwrap_or(usize::MAX)
-    }
-}
-
-/// The machine in the browser's types.
-pub type PageSession = Session<Value, Handle>;
 
 #[cfg(test)]
-mod tests {
-    extern crate alloc;
-
-    use super::*;
-    use alloc::vec::Vec;
-    use rejoin::{
-        ClientMessage, Command, Config, ConnId, Event, Input, Message, Moment, Output, ServerMessage,
-    };
-
-    #[test]
-    fn the_machine_runs_on_handles_and_never_sees_a_text() {
-        let mut session = PageSession::new(Config::default(), 1);
-        let now = Moment::default();
-        session.handle(now, Input::Command(Command::Join(7.into())));
-        session.handle(now, Input::Command(Command::Connect));
-        session.handle(now, Input::Opened(ConnId(1)));
-        let value = |handle| Value { handle, bytes: 5 };
-        let message = Message::plain(7, 8, value(3), value(4));
-        session.handle(now, Input::Received(ConnId(1), ServerMessage::Message(message.clone())));
-        let outputs: Vec<_> = core::iter::from_fn(|| session.poll()).collect();
-        let joined = |output: &_| {
-            matches!(output, Output::Send { message: ClientMessage::JoinRoom { room: 7, .. }, .. })
-        };
-        assert!(outputs.iter().any(joined));
-        assert_eq!(outputs.last(), Some(&Output::Event(Event::Message(message))));
-    }
-}
+mod tests;

@@ -31,6 +31,7 @@ pub mod auth;
 pub mod cli;
 mod config;
 mod connection;
+mod demo;
 pub mod faults;
 pub mod hub;
 mod mailbox;

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::connection;
 use crate::faults::Faults;
-use crate::{admin, upgrade};
+use crate::{admin, demo, upgrade};
 use axum::Router;
 use axum::routing::get;
 use std::fmt;
@@ -116,7 +116,10 @@ impl Server {
             faults.add(fault);
         }
         let app = Arc::new(App::new(auth, allow_origin, limits, hub, faults));
-        let router = Router::new().route(&path, get(upgrade::upgrade)).with_state(Arc::clone(&app));
+        let router = Router::new()
+            .route(&path, get(upgrade::upgrade))
+            .with_state(Arc::clone(&app))
+            .merge(demo::router(&path));
         Ok(Self {
             app,
             listener,

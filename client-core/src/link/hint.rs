@@ -46,7 +46,7 @@ impl Link {
     fn woke(&mut self, now: Timestamp, slept: Duration) {
         match &mut self.phase {
             Phase::Open { liveness, conn, .. } => {
-                if !self.config.liveness.can_ping {
+                if !liveness.can_ask() {
                     if slept > LONG_SLEEP {
                         self.replace(now, CauseCode::NetworkChanged);
                     }

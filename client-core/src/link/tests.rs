@@ -190,6 +190,18 @@ fn a_driver_that_cannot_ping_replaces_the_connection_after_a_long_sleep_only() {
 }
 
 #[test]
+fn a_driver_that_cannot_ping_asks_all_the_same_once_the_server_has_offered_it() {
+    let mut config = LinkConfig::default();
+    config.liveness.can_ping = false;
+    let mut rig = Rig::new(config);
+    rig.open();
+    rig.link.agree(25 * SECOND, SECOND, 300 * SECOND);
+    rig.link.hint(rig.now, Hint::Online);
+    rig.collect();
+    assert_eq!((rig.link.state(), rig.pings()), (State::Connected, 1));
+}
+
+#[test]
 fn offline_is_never_trusted_and_online_shortens_the_wait_once_in_ten_seconds() {
     let mut rig = Rig::connected();
     rig.link.hint(rig.now, Hint::Offline);

@@ -61,7 +61,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 add(waiting.serial, &waiting.send, None);
             }
         }
-        sends.sort_by_key(|(serial, _)| *serial);
+        crate::order::sort(&mut sends, |(one, _), (other, _)| one < other);
         (lines, sends.into_iter().map(|(_, send)| send).collect())
     }
 

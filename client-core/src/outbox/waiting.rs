@@ -62,7 +62,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 }
             }
         }
-        late.sort_by_key(|waiting| waiting.serial);
+        crate::order::sort(&mut late, |one, other| one.serial < other.serial);
         for Waiting { send, late, .. } in late {
             self.waiting -= 1;
             let weight = send.weight();

@@ -137,7 +137,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let asked = entry.history.is_some();
         let resumed = entry.inflow.joined(now, &joined, asked, !entry.personal);
         entry.members = joined.members.clone().map(|mut members| {
-            members.sort();
+            crate::order::sort(&mut members, |one, other| one < other);
             members.dedup();
             members
         });

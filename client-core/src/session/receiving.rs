@@ -57,6 +57,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         match message {
             ServerMessage::Message(message) => {
                 if !self.is_left(&message.room) {
+                    if let Some(room) = self.rooms.get_mut(&message.room) {
+                        // Whoever has heard something in a room can miss something there.
+                        room.seen_before = true;
+                    }
                     self.event(Event::Message(message));
                 }
             }
@@ -109,7 +113,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             ServerMessage::Presence(presence) => {
                 if let Some(entry) = self.rooms.get_mut(&presence.room) {
                     entry.members = presence.members.clone().map(|mut members| {
-                        members.sort();
+                        crate::order::sort(&mut members, |one, other| one < other);
                         members.dedup();
                         members
                     });

@@ -1,0 +1,5 @@
+//! Prints `js/names.ts`.
+
+fn main() {
+    print!("{}", rejoin_wasm::names::typescript());
+}

@@ -1,0 +1,104 @@
+/** What a connection tells the client. */
+export interface Ears {
+  opened(conn: number): void;
+  text(conn: number, text: unknown): void;
+  /** The operating system has taken every byte of the frames up to this number. */
+  flushed(conn: number, frame: number): void;
+  ended(conn: number, opened: boolean, code: number, reason: string): void;
+}
+
+/** How soon to look again whether what was written has left. There is no event for that. */
+const LOOKS = [0, 1, 4, 10, 25, 50];
+
+const deaf = () => {};
+
+/** One socket, from the dial to its end. It tells nothing more after `drop`. */
+export class Connection {
+  readonly #socket: WebSocket;
+  readonly #listeners: [name: string, listener: (event: any) => void][];
+  #opened = false;
+  /** Bytes given to the socket, and where the frames among them end. */
+  #given = 0;
+  #ends: [frame: number, end: number][] = [];
+  #look = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    readonly conn: number,
+    socket: WebSocket,
+    readonly ears: Ears,
+  ) {
+    this.#socket = socket;
+    this.#listeners = [
+      ["open", () => this.#open()],
+      ["message", (event: MessageEvent) => ears.text(conn, event.data)],
+      ["close", (event: CloseEvent) => this.#close(event)],
+    ];
+    for (const [name, listener] of this.#listeners) socket.addEventListener(name, listener);
+    // `close` follows, and says all there is to know. It stays: the package ws throws errors that nobody hears.
+    socket.onerror = deaf;
+  }
+
+  #open(): void {
+    this.#opened = true;
+    this.ears.opened(this.conn);
+  }
+
+  #close(event: CloseEvent): void {
+    this.#still();
+    this.ears.ended(this.conn, this.#opened, event.code, event.reason);
+  }
+
+  write(frame: number, text: string): void {
+    if (this.#socket.readyState != 1) return;
+    const before = this.#socket.bufferedAmount;
+    this.#socket.send(text);
+    // What the socket itself counts is the frame's size in UTF-8.
+    this.#given += Math.max(this.#socket.bufferedAmount - before, 0);
+    this.#ends.push([frame, this.#given]);
+    if (this.#timer == undefined) {
+      this.#look = 0;
+      this.#wait();
+    }
+  }
+
+  close(code: number, reason?: string): void {
+    try {
+      // Others than these a page may not send.
+      this.#socket.close(code == 1000 || code >= 3000 ? code : undefined, reason);
+    } catch {
+      // The close event comes all the same.
+    }
+  }
+
+  /** Closes it and hears no more of it. */
+  drop(code: number): void {
+    this.#still();
+    // A socket that opens only now is closed by the browser: it was told to.
+    this.close(code);
+  }
+
+  #still(): void {
+    for (const [name, listener] of this.#listeners) this.#socket.removeEventListener(name, listener);
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #wait(): void {
+    this.#timer = setTimeout(() => this.#check(), LOOKS[Math.min(this.#look++, LOOKS.length - 1)]);
+  }
+
+  /** Tells which frames have left. */
+  #check(): void {
+    this.#timer = undefined;
+    if (this.#socket.readyState > 1) return;
+    const left = this.#given - this.#socket.bufferedAmount;
+    const still = this.#ends.findIndex(([, end]) => end > left);
+    const gone = this.#ends.splice(0, still < 0 ? this.#ends.length : still);
+    if (this.#ends.length) this.#wait();
+    if (gone.length) {
+      this.#look = 0;
+      this.ears.flushed(this.conn, gone[gone.length - 1]![0]);
+    }
+  }
+}

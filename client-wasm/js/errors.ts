@@ -1,0 +1,53 @@
+import type { Code, SendFailure } from "./names.js";
+
+/** Codes of {@link RejoinError}. */
+export type ErrorCode =
+  | "bad_url"
+  | "mixed_content"
+  | "bad_option"
+  | "bad_argument"
+  | "no_websocket"
+  | "wasm_failed"
+  | "no_storage"
+  | "closed"
+  | "failed";
+
+/** What went wrong, for a program (`code`) and for a person (`message`, and what to do about it: `hint`). */
+export class RejoinError extends Error {
+  override readonly name: string = "RejoinError";
+  constructor(
+    readonly code: ErrorCode | SendFailure | Code | "unknown",
+    message: string,
+    readonly hint: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** A message that was not, or may not have been, delivered. */
+export class SendError extends RejoinError {
+  override readonly name = "SendError";
+  constructor(
+    /** `failed`: certainly not delivered. `unknown`: on its way when the connection broke, so it arrived or it did not. */
+    readonly outcome: "failed" | "unknown",
+    override readonly code: SendFailure | Code | "unknown",
+    hint: string,
+  ) {
+    super(code, outcome == "unknown" ? "it is not known whether the message arrived" : `not sent: ${code}`, hint);
+  }
+}
+
+const hints: { [code: string]: string } = {
+  unknown: "the connection broke while it was on its way: look for it before you send it again",
+  queue_full: "wait for the outcome of earlier sends",
+  too_large: "send less at once",
+  expired: "there was no connection for as long as a message may wait (option sendTtl)",
+  timeout: "there was no connection within this send's timeout",
+  closed: "the client is closed or has failed: connect again",
+  user_changed: "the stored message belongs to another user",
+  cancelled: "its signal was aborted before it was on its way",
+};
+
+export const sendError = (outcome: "failed" | "unknown", code: SendFailure | Code | "unknown") =>
+  new SendError(outcome, code, hints[code] ?? "the server refused it");

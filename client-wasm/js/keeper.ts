@@ -1,0 +1,62 @@
+import type { Machine } from "./machine.js";
+import { Item as Kind } from "./names.js";
+import type { Item, Store } from "./stored.js";
+import type { Table } from "./table.js";
+
+/** How long a change that can wait is gathered with others, in ms. */
+const GATHER = 100;
+
+/** Brings the machine's state into a store, and back. */
+export class Keeper {
+  #stored = 0;
+  #soon: ReturnType<typeof setTimeout> | undefined;
+  #failed = false;
+
+  constructor(
+    readonly store: Store,
+    readonly machine: Machine,
+    readonly table: Table,
+    /** Told once: it goes on as without a store. */
+    readonly failed: (error: unknown) => void,
+  ) {}
+
+  /** Gives the machine what an earlier page left. */
+  restore(): void {
+    const items = this.store.saved ?? [];
+    for (const { fields, name, given } of items) {
+      if (name != undefined) fields[0] = this.table.number(name);
+      if (given) fields[1] = this.table.keep(given);
+    }
+    this.machine.restore(items);
+  }
+
+  /** Something may have changed that can wait. */
+  look(): void {
+    if (this.machine.changes != this.#stored) this.#soon ??= setTimeout(() => void this.save(), GATHER);
+  }
+
+  /** What waits is stored at once. */
+  flush(): void {
+    if (this.#soon) void this.save();
+  }
+
+  /** Resolves when it is stored, or cannot be. */
+  async save(): Promise<void> {
+    clearTimeout(this.#soon);
+    this.#soon = undefined;
+    this.#stored = this.machine.changes;
+    const items: Item[] = [];
+    for (const item of this.machine.stored()) {
+      const [name = 0, value = 0] = item.fields;
+      if (name) item.name = this.table.name(name);
+      if (item.kind == Kind.Send) item.given = this.table.given(value);
+      items.push(item);
+    }
+    try {
+      await this.store.save(items);
+    } catch (error) {
+      if (!this.#failed) this.failed(error);
+      this.#failed = true;
+    }
+  }
+}

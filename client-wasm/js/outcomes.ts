@@ -1,0 +1,50 @@
+import { sendError } from "./errors.js";
+import { codes, sendFailures } from "./names.js";
+import type { Receipt } from "./types.js";
+
+interface Waiting {
+  resolve(receipt: Receipt): void;
+  reject(error: Error): void;
+  forget: () => void;
+}
+
+/** The sends that have no outcome yet, by number. */
+export class Outcomes {
+  readonly #waiting = new Map<number, Waiting>();
+  #last = 0;
+  #drained: (() => void) | undefined;
+
+  /** The number of another send of this page. */
+  next(): number {
+    return ++this.#last;
+  }
+
+  wait(send: number, waiting: Waiting): void {
+    this.#waiting.set(send, waiting);
+  }
+
+  /** The outcome is known. Gives what tells it. */
+  settle([send, status, failure, code, seq]: readonly number[], id: string): () => void {
+    const waiting = this.#waiting.get(send!);
+    this.#waiting.delete(send!);
+    waiting?.forget();
+    return () => {
+      if (status == 1) waiting?.resolve({ status: "written" });
+      else if (status == 2) waiting?.resolve({ status: "acked", id, seq: seq! });
+      else if (status == 3) waiting?.reject(sendError("unknown", "unknown"));
+      else waiting?.reject(sendError("failed", code ? codes[code - 1]! : sendFailures[failure! - 1]!));
+      if (!this.#waiting.size) this.#drained?.();
+    };
+  }
+
+  /** Resolves when every send has its outcome, or the time is over. */
+  async drain(timeout: number): Promise<void> {
+    if (!this.#waiting.size) return;
+    let timer: ReturnType<typeof setTimeout>;
+    await new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, timeout);
+      this.#drained = resolve;
+    });
+    clearTimeout(timer!);
+  }
+}

@@ -1,0 +1,45 @@
+/** The numbers of `Input.Hint`. */
+export const enum Hint {
+  Online = 1,
+  Offline = 2,
+  NetworkChanged = 3,
+  Woke = 4,
+}
+
+/** After being frozen for longer than this the connection is as doubtful as on another network. */
+const LONG_FREEZE = 30_000;
+
+interface NetworkInformation extends EventTarget {
+  type?: string;
+}
+
+/**
+ * Listens to what the page notices about the network and about itself, where there is such a thing (a worker hears
+ * `online`, Node hears nothing). Gives the function that stops it.
+ */
+export function watch(hint: (hint: Hint) => void, hidden: () => void): () => void {
+  const listeners: [target: EventTarget, name: string, listener: (event: any) => void][] = [];
+  const on = (target: EventTarget | undefined, name: string, listener: (event: any) => void) => {
+    target?.addEventListener?.(name, listener);
+    if (target?.addEventListener) listeners.push([target, name, listener]);
+  };
+  const { document, navigator } = globalThis as Partial<typeof globalThis>;
+  const network = (navigator as { connection?: NetworkInformation } | undefined)?.connection;
+  let type = network?.type;
+  let frozen = 0;
+  on(globalThis as unknown as EventTarget, "online", () => hint(Hint.Online));
+  on(globalThis as unknown as EventTarget, "offline", () => hint(Hint.Offline));
+  // The same event tells of every new estimate of the speed.
+  on(network, "change", () => type != network?.type && ((type = network?.type), hint(Hint.NetworkChanged)));
+  if (document) {
+    on(document, "visibilitychange", () => document.visibilityState == "visible" && hint(Hint.Woke));
+    on(document, "freeze", () => (frozen = Date.now()));
+    on(document, "resume", () => hint(Date.now() - frozen > LONG_FREEZE ? Hint.NetworkChanged : Hint.Woke));
+    // A socket that is open keeps a page out of the back/forward cache, or is cut without a word.
+    on(globalThis as unknown as EventTarget, "pagehide", hidden);
+    on(globalThis as unknown as EventTarget, "pageshow", (event) => event.persisted && hint(Hint.Woke));
+  }
+  return () => {
+    for (const [target, name, listener] of listeners) target.removeEventListener(name, listener);
+  };
+}

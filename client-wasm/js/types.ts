@@ -1,0 +1,142 @@
+import type { CauseCode, Code, GapReason, JoinReason, Mode, RoomState, State } from "./names.js";
+
+/** A message in a room. */
+export interface Message {
+  room: string;
+  user: string;
+  content: string;
+  /** When the server took it: UTC, ISO 8601. */
+  timestamp: string;
+  /** Extended servers: any JSON that was sent beside the text. */
+  data?: unknown;
+  /** Extended servers: its place in the room's log, which a later `join(room, { since })` can go on from. */
+  position?: Position;
+  /** It was missed while away, and is told now. */
+  replay: boolean;
+}
+
+/** A place in a room's log. */
+export interface Position {
+  epoch: string;
+  seq: number;
+  id: string;
+}
+
+/** Why the state changed. */
+export interface Cause {
+  code: CauseCode;
+  /** A close code, if there was one. */
+  number?: number;
+  /** The server's or the token function's words. Text from elsewhere: show it as text only. */
+  text?: string;
+  willRetry: boolean;
+}
+
+/** What {@link Events} tells, by name. */
+export interface Events {
+  /** The connection's state changed. */
+  state: { state: State; attempt?: number; retryAt?: number; cause?: Cause };
+  /** What this connection can promise is known, or has changed. */
+  mode: Mode;
+  /** Connected, and every wanted room is joined. */
+  ready: Mode;
+  /** How it stands with a room changed. */
+  room: { room: string; state: RoomState; code?: Code };
+  /** Extended servers: a membership was confirmed; the missed messages follow. */
+  joined: {
+    room: string;
+    recovered: boolean;
+    replayed: number;
+    reason?: JoinReason;
+    members?: string[];
+    memberCount?: number;
+  };
+  message: Message;
+  /** Somebody joined or left a room. */
+  user_joined: { room: string; user: string };
+  user_left: { room: string; user: string };
+  /** Who is in a room, where joins and leaves do not say it. */
+  presence: { room: string; members?: string[]; memberCount?: number };
+  /** Something ephemeral, `typing` for instance. */
+  signal: { room: string; user: string; kind: string; data?: unknown };
+  /** Something for this user alone (option `notifications`). */
+  notification: { room: "@me"; kind: string; data?: unknown; position: Position; replay: boolean };
+  /** Messages of a room were missed. Comes before any later message of that room. */
+  gap: { room: string; reason: GapReason; epoch?: string; after?: number; before?: number };
+  /** The server said `error`, or something that is no frame. */
+  error: { message: string; code?: Code | "garbled" | "storage" };
+}
+
+/** What became of a message: `written` is all that a plain server lets anybody know. */
+export type Receipt = { status: "written" } | { status: "acked"; id: string; seq: number };
+
+/** A message of an earlier page that is sent now (option `persist`). */
+export interface Restored {
+  room: string;
+  content: string;
+  data?: unknown;
+  /** As of `send`. */
+  outcome: Promise<Receipt>;
+}
+
+/** A token, or where to get one: asked before the first dial and again when the server rejects it. */
+export type TokenSource = string | ((why: { rejected: boolean }) => string | PromiseLike<string>);
+
+export interface Options {
+  token?: TokenSource;
+  /** Joined at once, and again after every reconnect. */
+  rooms?: readonly string[];
+  /** Join the user's own stream: event `notification`. Extended servers only. */
+  notifications?: boolean;
+  /** `plain`: do not offer the extended protocol. */
+  protocol?: "auto" | "plain";
+  /** `legacy`: the fixed delays of the base contract, at most 10 attempts. */
+  policy?: "default" | "legacy";
+  /** Attempts before the state is `failed`; without limit by default. */
+  maxAttempts?: number;
+  /** How long a message may wait for a connection, in ms: 10 minutes by default. */
+  sendTtl?: number;
+  /** Keep what is unsent and what has been received over a reload. Browsers only. */
+  persist?: "indexeddb";
+  /** Hosts that a server may send us to when it goes away; its own host always may. */
+  allowedHosts?: readonly string[];
+  /** A WebSocket constructor, where there is no global one (Node before 22). */
+  webSocket?: WebSocketConstructor;
+  /** Where the wasm comes from, if not from beside the script: a URL, its bytes, or a compiled module. */
+  wasm?: string | URL | BufferSource | WebAssembly.Module;
+}
+
+/** The part of the browser's WebSocket that is used. */
+export interface WebSocketConstructor {
+  new (url: string): WebSocket;
+}
+
+export interface JoinOptions {
+  /** Go on after this position, which the application has from elsewhere. */
+  since?: Position;
+  /** The last so many messages, at a first join or when `since` cannot be recovered. */
+  history?: number;
+}
+
+export interface SendOptions {
+  /** How long it may wait for a connection, in ms. */
+  timeout?: number;
+  /** Takes it back, if it is not on its way yet. */
+  signal?: AbortSignal;
+  /** Extended servers: any JSON beside the text. */
+  data?: unknown;
+}
+
+/** Counts since the start. */
+export interface Diagnostics {
+  dials: number;
+  connections: number;
+  framesIn: number;
+  framesOut: number;
+  unknownFrames: number;
+  garbledFrames: number;
+  outboxLength: number;
+  outboxBytes: number;
+  /** The last measured round trip in ms. */
+  rtt?: number;
+}

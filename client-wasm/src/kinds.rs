@@ -1,0 +1,21 @@
+//! Kinds that cross the border as numbers, with the list the generator reads.
+
+/// An enum whose variants are numbered from 1 by their place.
+macro_rules! kinds {
+    ($(#[$doc:meta])* $kind:ident, $list:ident: $($name:ident),+ $(,)?) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum $kind { $($name),+ }
+
+        #[allow(dead_code, reason = "read for inputs only, and written for both")]
+        impl $kind {
+            /// By number, from 1.
+            pub(crate) const ALL: &[Self] = &[$(Self::$name),+];
+        }
+
+        #[cfg(not(target_family = "wasm"))]
+        pub(crate) const $list: &[&str] = &[$(stringify!($name)),+];
+    };
+}
+
+pub(crate) use kinds;

@@ -1,0 +1,217 @@
+//! The numbers that cross the border, and the names the page gives them. One list for both sides: the match that
+//! runs in wasm and, natively, the text of `js/names.ts` (`cargo run -p rejoin-wasm --example names`).
+
+use rejoin::messages::{Code, JoinReason};
+use rejoin::{CauseCode, DialErrorKind, GapReason, Mode, RoomState, SendFailure, State};
+
+/// Gives each variant its number by its place, and natively its name.
+macro_rules! numbered {
+    ($(#[$doc:meta])* $number:ident, $names:ident, $type:ty, $($pattern:pat => $sample:expr),+ $(,)?) => {
+        $(#[$doc])*
+        pub(crate) fn $number(value: &$type) -> u32 {
+            let mut number = 0;
+            $(
+                number += 1;
+                if matches!(value, $pattern) {
+                    return number;
+                }
+            )+
+            0
+        }
+
+        #[cfg(not(target_family = "wasm"))]
+        pub(crate) fn $names() -> Vec<&'static str> {
+            vec![$($sample.as_str()),+]
+        }
+    };
+}
+
+numbered!(
+    /// The number of a state; 0 for one this table does not know.
+    state, states, State,
+    State::Idle => State::Idle,
+    State::Connecting => State::Connecting,
+    State::Connected => State::Connected,
+    State::Reconnecting { .. } => State::Reconnecting { attempt: 1, retry_at: None },
+    State::Suspended { .. } => State::Suspended { attempt: 1, retry_at: None },
+    State::Closing => State::Closing,
+    State::Closed => State::Closed,
+    State::Failed => State::Failed,
+);
+
+numbered!(
+    /// The number of a mode.
+    mode, modes, Mode,
+    Mode::Plain => Mode::Plain,
+    Mode::Extended => Mode::Extended,
+);
+
+numbered!(
+    /// The number of how it stands with a room.
+    room_state, room_states, RoomState,
+    RoomState::Joining => RoomState::Joining,
+    RoomState::Joined => RoomState::Joined,
+    RoomState::Left => RoomState::Left,
+    RoomState::Refused => RoomState::Refused,
+    RoomState::Failed(_) => RoomState::Failed(Code::Other),
+    RoomState::Removed(_) => RoomState::Removed(Code::Other),
+);
+
+numbered!(
+    /// The number of why messages are missing.
+    gap_reason, gap_reasons, GapReason,
+    GapReason::Reconnected => GapReason::Reconnected,
+    GapReason::EpochChanged => GapReason::EpochChanged,
+    GapReason::Forked => GapReason::Forked,
+    GapReason::Trimmed => GapReason::Trimmed,
+    GapReason::Unavailable => GapReason::Unavailable,
+);
+
+numbered!(
+    /// The number of why a send was not made.
+    failure, failures, SendFailure,
+    SendFailure::QueueFull => SendFailure::QueueFull,
+    SendFailure::BadRoom => SendFailure::BadRoom,
+    SendFailure::TooLarge => SendFailure::TooLarge,
+    SendFailure::Expired => SendFailure::Expired,
+    SendFailure::Timeout => SendFailure::Timeout,
+    SendFailure::Closed => SendFailure::Closed,
+    SendFailure::Cancelled => SendFailure::Cancelled,
+    SendFailure::UserChanged => SendFailure::UserChanged,
+);
+
+numbered!(
+    /// The number of a cause's code. A browser is not told why a dial failed, so only the kinds it can know.
+    cause, causes, CauseCode,
+    CauseCode::Requested => CauseCode::Requested,
+    CauseCode::Closed(1000) => CauseCode::Closed(1000),
+    CauseCode::Closed(_) => CauseCode::Closed(4000),
+    CauseCode::ConnectionLost => CauseCode::ConnectionLost,
+    CauseCode::DeadPeer => CauseCode::DeadPeer,
+    CauseCode::Unanswered => CauseCode::Unanswered,
+    CauseCode::NetworkChanged => CauseCode::NetworkChanged,
+    CauseCode::ProtocolError => CauseCode::ProtocolError,
+    CauseCode::FrameTooLarge => CauseCode::FrameTooLarge,
+    CauseCode::Dial(DialErrorKind::Timeout) => CauseCode::Dial(DialErrorKind::Timeout),
+    CauseCode::Dial(_) => CauseCode::Dial(DialErrorKind::Unreachable),
+    CauseCode::Unauthorized(_) => CauseCode::Unauthorized(4001),
+    CauseCode::TokenUnavailable => CauseCode::TokenUnavailable,
+    CauseCode::GaveUp => CauseCode::GaveUp,
+);
+
+/// What servers refuse with; the number is the place, from 1.
+const CODES: [Code; 12] = [
+    Code::RateLimited,
+    Code::Overloaded,
+    Code::Internal,
+    Code::NotJoined,
+    Code::SequenceGap,
+    Code::Forbidden,
+    Code::TooLarge,
+    Code::BadRequest,
+    Code::UnknownProducer,
+    Code::TooManyRooms,
+    Code::RoomFull,
+    Code::Other,
+];
+
+/// The number of a server's code.
+pub(crate) fn code(code: Code) -> u32 {
+    let place = CODES.iter().position(|known| *known == code);
+    place.and_then(|place| u32::try_from(place + 1).ok()).unwrap_or(0)
+}
+
+/// The inverse of [`code`].
+pub(crate) fn read_code(number: u32) -> Code {
+    at(&CODES, number).unwrap_or(Code::Other)
+}
+
+/// Why a join did not go on from where the client was; the number is the place, from 1.
+const JOIN_REASONS: [(JoinReason, &str); 5] = [
+    (JoinReason::Fresh, "fresh"),
+    (JoinReason::EpochChanged, "epoch_changed"),
+    (JoinReason::Forked, "forked"),
+    (JoinReason::Trimmed, "trimmed"),
+    (JoinReason::Other, "other"),
+];
+
+/// The number of a reason; 0 for none.
+pub(crate) fn join_reason(reason: Option<JoinReason>) -> u32 {
+    let place = JOIN_REASONS.iter().position(|(known, _)| Some(*known) == reason);
+    place.and_then(|place| u32::try_from(place + 1).ok()).unwrap_or(0)
+}
+
+/// The inverse of [`join_reason`].
+pub(crate) fn read_join_reason(number: u32) -> Option<JoinReason> {
+    at(&JOIN_REASONS, number).map(|(reason, _)| reason)
+}
+
+fn at<T: Copy>(list: &[T], number: u32) -> Option<T> {
+    list.get(usize::try_from(number).ok()?.checked_sub(1)?).copied()
+}
+
+/// The text of `js/names.ts`.
+#[cfg(not(target_family = "wasm"))]
+pub fn typescript() -> String {
+    let header = "// Written by `cargo run -p rejoin-wasm --example names`: change src/names.rs instead.\n";
+    let lists = [
+        ("State", states()),
+        ("Mode", modes()),
+        ("RoomState", room_states()),
+        ("GapReason", gap_reasons()),
+        ("SendFailure", failures()),
+        ("CauseCode", causes()),
+        ("Code", CODES.iter().map(|code| code.as_str()).collect()),
+        ("JoinReason", JOIN_REASONS.iter().map(|(_, name)| *name).collect()),
+    ];
+    let lists = lists.iter().map(|(name, names)| {
+        let union = names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" | ");
+        let (list, words) = (list_name(name), names.join(" "));
+        format!(
+            "\n/** By name. */\nexport type {name} = {union};\n\
+             /** By number, from 1. */\nexport const {list} = \"{words}\".split(\" \") as {name}[];\n"
+        )
+    });
+    let kinds = [
+        ("Input", crate::inputs::INPUTS),
+        ("Output", crate::outputs::OUTPUTS),
+        ("Item", crate::stored::ITEMS),
+    ];
+    let kinds = kinds.iter().map(|(name, kinds)| {
+        let entries = kinds.iter().zip(1..).map(|(kind, number)| format!("  {kind} = {number},\n"));
+        format!("\nexport const enum {name} {{\n{}}}\n", entries.collect::<String>())
+    });
+    [header.to_owned()].into_iter().chain(lists).chain(kinds).collect()
+}
+
+/// `RoomState` → `roomStates`.
+#[cfg(not(target_family = "wasm"))]
+fn list_name(name: &str) -> String {
+    let (first, rest) = name.split_at(1);
+    format!("{}{rest}s", first.to_ascii_lowercase())
+}
+
+#[cfg(all(test, not(target_family = "wasm")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_stands_at_the_place_of_its_number() {
+        let place = |names: Vec<&str>, number: u32| names[usize::try_from(number).unwrap() - 1].to_owned();
+        assert_eq!(place(states(), state(&State::Failed)), "failed");
+        assert_eq!(place(causes(), cause(&CauseCode::Closed(1000))), "server_closed");
+        assert_eq!(place(causes(), cause(&CauseCode::Closed(4001))), "closed");
+        assert_eq!(place(causes(), cause(&CauseCode::Dial(DialErrorKind::Timeout))), "dial_timeout");
+        assert_eq!(place(causes(), cause(&CauseCode::GaveUp)), "gave_up");
+        assert_eq!(place(failures(), failure(&SendFailure::Cancelled)), "cancelled");
+        assert_eq!(place(room_states(), room_state(&RoomState::Left)), "left");
+    }
+
+    #[test]
+    fn the_page_gets_a_type_and_a_list_for_each_enum() {
+        let text = typescript();
+        assert!(text.contains("export type RoomState = \"joining\" | \"joined\""), "{text}");
+        assert!(text.contains("export const roomStates = \"joining joined"), "{text}");
+        assert!(text.contains("export const enum Output {\n"), "{text}");
+    }
+}

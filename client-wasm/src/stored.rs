@@ -1,0 +1,95 @@
+//! The state that outlives a page, item by item: out to the page's store, and back in before the first connect.
+
+use crate::kinds::kinds;
+use crate::value::{Handle, Value};
+use crate::{frames, outputs};
+use alloc::vec::Vec;
+use rejoin::{Position, Saved, SavedLine, SavedPosition, SavedSend, Transmitted};
+
+kinds!(
+    /// What the stored state consists of, with the fields in the order of the slots; ids are in the texts.
+    ItemKind, ITEMS:
+    // user or 0, extended, window, dedupe window
+    Head,
+    // room, seq; epoch, id
+    Position,
+    // room, number of the next send; producer
+    Line,
+    // room, value, bytes, number or 0, when; producer, epoch
+    Send,
+);
+
+/// A state with nothing in it.
+pub(crate) fn nothing() -> Saved<Value, Handle> {
+    Saved {
+        user: None,
+        extended: false,
+        window_ms: 0,
+        dedupe_window_ms: 0,
+        positions: Vec::new(),
+        lines: Vec::new(),
+        sends: Vec::new(),
+    }
+}
+
+/// Writes the item at this place; `None` behind the last one.
+pub(crate) fn write(
+    saved: &Saved<Value, Handle>,
+    at: usize,
+    fields: &mut outputs::Fields<'_>,
+) -> Option<ItemKind> {
+    let Some(at) = at.checked_sub(1) else {
+        fields.small(saved.user.unwrap_or(0)).truth(saved.extended);
+        fields.count(saved.window_ms).count(saved.dedupe_window_ms);
+        return Some(ItemKind::Head);
+    };
+    if let Some(SavedPosition { room, position }) = saved.positions.get(at) {
+        fields.small(*room).count(position.seq).text(&position.epoch).text(&position.id);
+        return Some(ItemKind::Position);
+    }
+    let at = at - saved.positions.len();
+    if let Some(line) = saved.lines.get(at) {
+        fields.small(line.room).count(line.next_pseq).text(&line.pid);
+        return Some(ItemKind::Line);
+    }
+    let send = saved.sends.get(at - saved.lines.len())?;
+    fields.small(send.room).small(send.content.handle()).small(send.content.bytes());
+    if let Some(sent) = &send.transmitted {
+        fields.count(sent.pseq).count(sent.at_ms).text(&sent.pid).text(&sent.epoch);
+    }
+    Some(ItemKind::Send)
+}
+
+/// Adds the item that the page gives back. One that is not what was written is left out.
+pub(crate) fn read(
+    kind: u32,
+    fields: &mut frames::Fields<'_>,
+    saved: &mut Saved<Value, Handle>,
+) -> Option<()> {
+    match ItemKind::ALL.get(usize::try_from(kind).ok()?.checked_sub(1)?)? {
+        ItemKind::Head => {
+            let user = fields.handle();
+            saved.user = (user > 0).then_some(user);
+            saved.extended = fields.truth();
+            saved.window_ms = fields.count();
+            saved.dedupe_window_ms = fields.count();
+        }
+        ItemKind::Position => {
+            let (room, seq) = (fields.handle(), fields.count());
+            let position = Position { epoch: fields.id()?, seq, id: fields.id()? };
+            saved.positions.push(SavedPosition { room, position });
+        }
+        ItemKind::Line => {
+            let (room, next_pseq) = (fields.handle(), fields.count());
+            saved.lines.push(SavedLine { room, pid: fields.id()?, next_pseq });
+        }
+        ItemKind::Send => {
+            let (room, content) = (fields.handle(), fields.sized_value());
+            let (pseq, at_ms) = (fields.count(), fields.count());
+            let (pid, epoch) = (fields.id(), fields.id());
+            let transmitted = pid.zip(epoch).map(|(pid, epoch)| Transmitted { pid, pseq, epoch, at_ms });
+            saved.sends.push(SavedSend { room, content, data: None, reference: None, transmitted });
+        }
+    }
+    Some(())
+}

@@ -1,0 +1,94 @@
+//! What stays on the page's side, and how the page learns that it may forget it.
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::RefCell;
+use core::fmt;
+use rejoin::{Payload, Session};
+
+/// A room or a user: its number in the page's own table of names.
+pub type Handle = u32;
+
+/// The machine in the page's types.
+pub type PageSession = Session<Value, Handle>;
+
+/// The numbers of the values that the machine has let go of.
+#[derive(Debug, Clone, Default)]
+pub struct Released(Rc<RefCell<Vec<u32>>>);
+
+impl Released {
+    /// One of them; the page takes it out of its table.
+    pub fn next(&self) -> Option<u32> {
+        self.0.borrow_mut().pop()
+    }
+}
+
+/// A value of the page: its number there, and how many bytes it is on the wire. When the last clone is dropped,
+/// its number is in [`Released`].
+#[derive(Clone)]
+pub struct Value(Rc<Held>);
+
+struct Held {
+    handle: u32,
+    bytes: u32,
+    released: Released,
+}
+
+impl Value {
+    /// The page's value `handle`.
+    pub fn new(handle: u32, bytes: u32, released: &Released) -> Self {
+        Self(Rc::new(Held { handle, bytes, released: released.clone() }))
+    }
+
+    /// Its number in the page's table.
+    pub fn handle(&self) -> u32 {
+        self.0.handle
+    }
+
+    /// Its size on the wire.
+    pub fn bytes(&self) -> u32 {
+        self.0.bytes
+    }
+}
+
+impl Payload for Value {
+    fn weight(&self) -> usize {
+        usize::try_from(self.0.bytes).unwrap_or(usize::MAX)
+    }
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        self.handle() == other.handle()
+    }
+}
+
+impl Eq for Value {}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Value({})", self.handle())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.released.0.borrow_mut().push(self.handle);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_released_once_and_only_by_its_last_clone() {
+        let released = Released::default();
+        let value = Value::new(7, 1, &released);
+        let clone = value.clone();
+        drop(value);
+        assert_eq!(released.next(), None);
+        drop(clone);
+        assert_eq!((released.next(), released.next()), (Some(7), None));
+    }
+}
