@@ -152,37 +152,24 @@ fn a_clean_end_repeats_nothing() {
     let (_folder, state) = in_folder();
     let mut ada = Running::start(&["pipe", &server.url, "-r", "lobby", "--token", "ada"]);
     ada.wait_for("\"joined\"");
-    let mut told = Vec::new();
+    let mut told: Vec<String> = Vec::new();
     for round in 0..3 {
         let mut bob = pipe(&server.url, "bob", &state, &[]);
         bob.wait_for("\"joined\"");
         for number in 0..10 {
             ada.type_line(&send(&format!("{round}.{number}")));
         }
-        let mut last = bob.wait_for("\"message\"");
-        while !last.contains(&format!("{round}.4")) {
-            told.push(last);
-            last = bob.wait_for("\"message\"");
-        }
-        told.push(last);
+        // He leaves in the middle of it.
+        bob.wait_for(&format!("\"{round}.4\""));
         let ended = bob.finish();
         assert_eq!(ended.status, Some(0), "{}", ended.text());
-        let rest = String::from_utf8(ended.stdout).unwrap();
-        // What `wait_for` has read is in there too.
-        let shown = rest.lines().filter(|line| line.contains("\"message\"")).map(|line| format!("{line}\n"));
-        told = told
-            .into_iter()
-            .chain(shown.skip_while(|line| !line.contains(&format!("{round}.4"))).skip(1))
-            .collect();
+        let printed = lines(&ended, "message");
+        told.extend(printed.iter().map(|line| line["content"].as_str().unwrap().to_owned()));
     }
-    let mut contents: Vec<String> = told
-        .iter()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap()["content"].as_str().unwrap().to_owned())
-        .collect();
-    let all = contents.len();
-    contents.dedup();
-    assert_eq!(contents.len(), all, "something came twice: {told:?}");
-    assert!(contents.is_sorted(), "{contents:?}");
+    let expected: Vec<String> =
+        (0..3).flat_map(|round| (0..10).map(move |number| format!("{round}.{number}"))).collect();
+    assert_eq!(told, expected[..told.len()]);
+    assert!(told.len() >= 25);
 }
 
 #[test]

@@ -50,6 +50,7 @@ pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Ex
         flight: Flight::default(),
         joins: BTreeMap::new(),
         commits: settings.state.is_some().then(Commits::default),
+        has_begun: false,
         has_ended: false,
         unproven_since: None,
         has_sent: false,
@@ -105,6 +106,8 @@ struct Pipe {
     joins: BTreeMap<String, String>,
     /// With a state file: how far the reader has come.
     commits: Option<Commits>,
+    /// The first state has come; what an earlier run left comes before it.
+    has_begun: bool,
     /// The connection is closing or has failed: what resolves from here on resolves because of that.
     has_ended: bool,
     /// When a connection that has been sent something and has not answered yet was opened.
@@ -201,6 +204,7 @@ impl Pipe {
     }
 
     fn state_changed(&mut self, state: State) {
+        self.has_begun = true;
         self.has_ended = matches!(state, State::Closing | State::Closed | State::Failed);
         match state {
             State::Connected => self.unproven_since = Some(Instant::now()),
@@ -306,7 +310,7 @@ impl Pipe {
     fn move_on(&mut self) {
         let is_idle = self.flight.is_empty() && self.lines.is_empty();
         match self.phase {
-            Phase::Open if self.input.is_none() => {
+            Phase::Open if self.input.is_none() && self.has_begun => {
                 self.phase = Phase::Draining(Instant::now() + self.drain_timeout);
                 self.move_on();
             }
