@@ -3,7 +3,7 @@
 
 use super::peer::{self, GO};
 use super::{ROUNDS, bare, line, median, multi_thread, per_second, single_thread, thousands};
-use futures_util::SinkExt as _;
+use futures_util::{SinkExt as _, StreamExt as _};
 use rejoin::{Client, Event, Mode, Receipt, Sending, State};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -13,8 +13,8 @@ use tokio_tungstenite::tungstenite::Message;
 
 const FLUSH_EACH: usize = 100_000;
 const COUNT: usize = 500_000;
-/// Sends whose outcome is awaited at any time: what the protocol lets be unanswered.
-const IN_FLIGHT: usize = 64;
+/// Sends whose outcome the application awaits at any time. Of these the protocol lets 64 be unanswered.
+const AWAITED: usize = 2048;
 /// Messages of the comparison with the plain mode.
 const COMPARED: usize = 400_000;
 const ROOMS: usize = 256;
@@ -38,11 +38,10 @@ fn flush_each() -> f64 {
     rate
 }
 
-/// Sends, never more than so many at a time without an outcome.
-async fn send(client: &Client, count: usize, in_flight: usize) {
-    let mut sending: VecDeque<Sending> = VecDeque::with_capacity(in_flight);
+async fn send(client: &Client, count: usize) {
+    let mut sending: VecDeque<Sending> = VecDeque::with_capacity(AWAITED);
     for _ in 0..count {
-        if sending.len() == in_flight
+        if sending.len() == AWAITED
             && let Some(oldest) = sending.pop_front()
         {
             oldest.await.unwrap();
@@ -54,7 +53,7 @@ async fn send(client: &Client, count: usize, in_flight: usize) {
     }
 }
 
-fn acked(address: SocketAddr, count: usize, in_flight: usize) -> f64 {
+fn acked(address: SocketAddr, count: usize) -> f64 {
     multi_thread().block_on(async move {
         tokio::spawn(async move {
             let url = format!("ws://{address}/ws");
@@ -65,7 +64,7 @@ fn acked(address: SocketAddr, count: usize, in_flight: usize) -> f64 {
             drop(events);
             assert!(matches!(client.send("benchmark-room", "first").await, Ok(Receipt::Acked { .. })));
             let start = Instant::now();
-            send(&client, count, in_flight).await;
+            send(&client, count).await;
             let rate = per_second(count, start.elapsed());
             client.close().await;
             rate
@@ -106,7 +105,7 @@ pub(crate) fn child(role: &str, count: usize, address: &str) {
         let (client, mut events) = builder.room("benchmark-room").connect().unwrap();
         client.ready().await.unwrap();
         let start = cpu();
-        send(&client, count, IN_FLIGHT).await;
+        send(&client, count).await;
         let sent = cpu() - start;
         let start = cpu();
         let go = client.send("benchmark-room", GO);
@@ -138,6 +137,34 @@ fn cost(role: &str, address: SocketAddr) -> (f64, f64) {
     let text = String::from_utf8(output.stdout).unwrap();
     let mut figures = text.split_whitespace().map(|figure| figure.parse().unwrap());
     (figures.next().expect("a figure"), figures.next().expect("a figure"))
+}
+
+/// Milliseconds that a bare loop takes to have its joins answered.
+fn bare_joins(address: SocketAddr, round: usize) -> f64 {
+    multi_thread().block_on(async move {
+        tokio::spawn(async move {
+            let tcp = tokio::net::TcpStream::connect(address).await.unwrap();
+            tcp.set_nodelay(true).unwrap();
+            let url = format!("ws://{address}/ws?ext=1&token=bare-{round}");
+            let (mut socket, _) = tokio_tungstenite::client_async(url, tcp).await.unwrap();
+            let start = Instant::now();
+            for room in 0..ROOMS {
+                let join = format!(
+                    r#"{{"type":"join_room","ref":"j{room}","roomId":"bare-{round}-{room}","history":1}}"#
+                );
+                socket.feed(Message::text(join)).await.unwrap();
+            }
+            socket.flush().await.unwrap();
+            let mut joined = 0;
+            while joined < ROOMS {
+                let message = socket.next().await.unwrap().unwrap();
+                joined += usize::from(message.to_text().unwrap().contains(r#""type":"joined""#));
+            }
+            start.elapsed().as_secs_f64() * 1e3
+        })
+        .await
+        .unwrap()
+    })
 }
 
 /// Milliseconds from an open connection to having every room again, each with its position.
@@ -181,8 +208,8 @@ pub(crate) fn run() {
     let (mut bare, mut ours, mut with_server) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         bare.push(flush_each());
-        ours.push(acked(cheap, COUNT, IN_FLIGHT));
-        with_server.push(acked(real, COUNT / 5, IN_FLIGHT));
+        ours.push(acked(cheap, COUNT));
+        with_server.push(acked(real, COUNT / 5));
     }
     let (bare, ours, with_server) = (median(bare), median(ours), median(with_server));
     for (what, rate, floor) in
@@ -205,7 +232,12 @@ pub(crate) fn run() {
         let what = format!("CPU of a message {what}, extended against plain");
         line(&what, &micros(plain), &micros(extended), extended / plain, "<1.25");
     }
-    let millis: Vec<f64> = (0..ROUNDS).map(|round| rejoin_rooms(real, round)).collect();
-    let millis = median(millis);
-    line("256 rooms with positions, from open to ready", "", &format!("{millis:.1} ms"), 0.0, "");
+    let (mut bare, mut ours) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        bare.push(bare_joins(real, round));
+        ours.push(rejoin_rooms(real, round));
+    }
+    let (bare, ours) = (median(bare), median(ours));
+    let millis = |figure: f64| format!("{figure:.1} ms");
+    line("256 rooms with positions, from open to ready", &millis(bare), &millis(ours), ours / bare, "");
 }

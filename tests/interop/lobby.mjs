@@ -8,7 +8,7 @@ import { Pipe } from "./processes.mjs";
 export async function aliceAndBob(t, server) {
   const bob = await plainInLobby(t, server, "bob");
   const alice = new Pipe(t, server.url, "alice", "-r", "lobby");
-  await alice.connected();
+  await alice.connected(server.mode);
   await bob.joined("alice");
   return { alice, bob };
 }

@@ -73,6 +73,8 @@ class Server extends Process {
 }
 
 export class PlainServer extends Server {
+  mode = "plain";
+
   static start(t, ...args) {
     const script = fileURLToPath(new URL("plain-server.mjs", import.meta.url));
     return super.start(t, process.execPath, [script, ...args]);
@@ -98,6 +100,8 @@ export class PlainServer extends Server {
 }
 
 export class RejoinServer extends Server {
+  mode = "extended";
+
   static start(t, ...args) {
     return super.start(t, binary("REJOIN_SERVER_BIN"), args);
   }
@@ -126,11 +130,11 @@ export class Pipe extends Rejoin {
     return this.event(({ type, state }) => type === "state" && state === name, `state ${name}`);
   }
 
-  /** Connected, and the mode is decided. */
-  connected() {
+  /** Connected, and in the mode that its server has. */
+  connected(expected = "plain") {
     return this.event(
-      ({ type, state, mode }) => type === "state" && state === "connected" && mode === "plain",
-      "state connected in mode plain",
+      ({ type, state, mode }) => type === "state" && state === "connected" && mode === expected,
+      `state connected in mode ${expected}`,
     );
   }
 

@@ -1,73 +1,86 @@
-//! Thousands of seeds of the simulated world (harness/sim). A failing seed is printed with its story and the
-//! command that plays it again.
-#![allow(clippy::panic, clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
+//! Thousands of seeds of the simulated world (harness/sim). A failing seed is made short and printed with its story
+//! and the command that plays it again.
+//!
+//! `REJOIN_SEEDS`: how many, 20,000 if it is not set. `REJOIN_SEED`: only this one, with its story.
+//! `REJOIN_HASHES`: where to write the hashes of the first seeds, so that two builds can be compared.
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test"
+)]
+#![allow(clippy::cast_precision_loss, reason = "rates for a reader")]
 
-use harness::sim;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Instant;
+#[cfg(feature = "bugs")]
+mod bugs;
+mod cuts;
+mod survey;
+mod sweep;
+
+use harness::sim::{Setup, shrink};
+use std::fmt::Write as _;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
 }
 
-/// Prints the story of a seed and fails if it is a bad one.
-fn replay(seed: u64) {
-    let outcome = sim::run(seed, true);
-    for line in &outcome.tail {
+/// Prints the story of a run.
+fn tell(setup: &Setup) {
+    let outcome = setup.play_readable();
+    for line in &outcome.lines {
         println!("{line}");
     }
-    println!("seed {seed}: {} happenings, trace {:016x}", outcome.happenings, outcome.hash);
-    assert!(outcome.violations.is_empty(), "seed {seed}: {:#?}", outcome.violations);
+    println!("{} happenings, trace {:016x}", outcome.happenings, outcome.hash);
+    println!("violated: {:#?}", outcome.violations);
+}
+
+/// Prints the story of the shortest run that fails as this one does, and fails.
+fn fail(setup: &Setup, again: &str) -> ! {
+    let outcome = setup.play();
+    let short = shrink(setup);
+    tell(&short);
+    println!("the schedule, {} of {} acts:", short.schedule.len(), setup.schedule.len());
+    for step in &short.schedule {
+        println!("  {:>12} {:?}", step.at, step.act);
+    }
+    println!("play the whole run again with: {again}");
+    panic!("{:#?}", outcome.violations);
 }
 
 #[test]
-fn no_seed_violates_what_a_plain_connection_promises() {
+fn no_seed_violates_what_the_protocol_promises() {
     if let Some(seed) = number("REJOIN_SEED") {
-        return replay(seed);
-    }
-    let seeds = number("REJOIN_SEEDS").unwrap_or(5_000);
-    let start = Instant::now();
-    let next = AtomicU64::new(0);
-    let bad = AtomicU64::new(u64::MAX);
-    let (happenings, messages) = (AtomicU64::new(0), AtomicUsize::new(0));
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds || bad.load(Ordering::Relaxed) != u64::MAX {
-                        return;
-                    }
-                    let outcome = sim::run(seed, false);
-                    happenings.fetch_add(outcome.happenings, Ordering::Relaxed);
-                    messages.fetch_add(outcome.messages, Ordering::Relaxed);
-                    if !outcome.violations.is_empty() {
-                        bad.fetch_min(seed, Ordering::Relaxed);
-                    }
-                }
-            });
+        let setup = Setup::of_seed(seed);
+        if setup.play().violations.is_empty() {
+            tell(&setup);
+        } else {
+            fail(&setup, &format!("tests/run simulation --seed {seed}"));
         }
-    });
-    let bad = bad.into_inner();
-    if bad != u64::MAX {
-        println!("seed {bad} is a bad one; play it again with: tests/run simulation --seed {bad}");
-        replay(bad);
+        return;
     }
-    let seconds = start.elapsed().as_secs_f64();
-    println!(
-        "{seeds} seeds in {seconds:.1} s: {:.0} seeds per second, {} happenings, {} messages",
-        f64::from(u32::try_from(seeds).unwrap_or(u32::MAX)) / seconds,
-        happenings.into_inner(),
-        messages.into_inner()
-    );
+    let seeds = number("REJOIN_SEEDS").unwrap_or(20_000);
+    let result = sweep::play(seeds);
+    if let Some(seed) = result.bad {
+        fail(&Setup::of_seed(seed), &format!("tests/run simulation --seed {seed}"));
+    }
+    result.report(seeds);
+    if seeds >= 20_000 {
+        let missing = result.missing();
+        assert!(missing.is_empty(), "never reached in {seeds} seeds: {missing:#?}");
+    }
 }
 
 #[test]
 fn the_same_seed_gives_the_same_run() {
+    let mut hashes = String::new();
     for seed in 0..200 {
-        let first = sim::run(seed, false);
-        let second = sim::run(seed, false);
-        assert_eq!(first.hash, second.hash, "seed {seed}");
+        let first = Setup::of_seed(seed).play().hash;
+        let second = Setup::of_seed(seed).play().hash;
+        assert_eq!(first, second, "seed {seed}");
+        let _ = writeln!(hashes, "{seed} {first:016x}");
+    }
+    if let Some(path) = std::env::var_os("REJOIN_HASHES") {
+        std::fs::write(path, hashes).unwrap();
     }
 }

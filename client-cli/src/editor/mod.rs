@@ -74,10 +74,10 @@ pub(crate) fn start(shared: &Arc<Shared>, history: Option<PathBuf>) -> rustyline
     let (sender, typed) = mpsc::channel(TYPED);
     std::thread::spawn(move || {
         let mut reader = Reader { editor, gate, history };
-        while let Some(typed) = reader.next(&sender) {
-            if sender.blocking_send(typed).is_err() {
-                break;
-            }
+        // One last thing and no prompt after it, which would make the terminal raw again when it has been put in order.
+        if let Some(typed) = reader.run(&sender) {
+            // The program may have ended by itself meanwhile.
+            let _ = sender.blocking_send(typed);
         }
     });
     Ok(LineEditor { typed, outlet })
@@ -90,8 +90,9 @@ struct Reader {
 }
 
 impl Reader {
-    /// Reads one line and waits until the program has dealt with it. The last thing there is to say is returned.
-    fn next(&mut self, sender: &mpsc::Sender<Typed>) -> Option<Typed> {
+    /// Reads lines, and waits each time until the program has dealt with it. The last thing there is to say is
+    /// returned.
+    fn run(&mut self, sender: &mpsc::Sender<Typed>) -> Option<Typed> {
         loop {
             match self.editor.readline(&FixedWidth) {
                 Ok(text) => {

@@ -96,6 +96,14 @@ impl<P, N> Lane<P, N> {
         self.waiting.is_empty() && self.unanswered.is_empty() && self.doomed.is_empty()
     }
 
+    /// How many numbers lie between the oldest unanswered send and the next one.
+    pub(super) fn span(&self) -> usize {
+        let oldest = self.unanswered.front().map(|sent| sent.pseq);
+        let span =
+            self.line.as_ref().zip(oldest).map_or(0, |((_, next), oldest)| next.saturating_sub(oldest));
+        usize::try_from(span).unwrap_or(usize::MAX)
+    }
+
     pub(super) fn is_paused(&self, now: Timestamp) -> bool {
         self.needs_join || self.resume_at.is_some_and(|at| at > now)
     }

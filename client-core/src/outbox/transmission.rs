@@ -144,6 +144,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 .iter_mut()
                 .filter(|lane| lane.head().is_some() && !lane.is_paused(now))
                 .filter(|lane| !matches!(access(&lane.room), Access::Later))
+                // The server keeps as many answers of a line, counted from its newest.
+                .filter(|lane| lane.span() < gate.in_flight)
                 .min_by_key(|lane| lane.head())?;
             let epoch = match access(&lane.room) {
                 Access::Open(epoch) => Some(epoch.clone()),

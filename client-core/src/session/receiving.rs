@@ -57,6 +57,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         match message {
             ServerMessage::Message(message) => {
                 if !self.is_left(&message.room) {
+                    if let Some(room) = self.rooms.get_mut(&message.room) {
+                        // Whoever has heard something in a room can miss something there.
+                        room.seen_before = true;
+                    }
                     self.event(Event::Message(message));
                 }
             }

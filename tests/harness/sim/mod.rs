@@ -1,22 +1,37 @@
 //! The simulation: real [`Session`](rejoin::Session)s, the real [`Hub`](rejoin_server::hub::Hub) and a network
 //! that lies, in one thread on a virtual clock. A seed is the whole story: the same seed gives the same run.
 //!
-//! [`Plan`] draws which faults a seed has and how often; [`World`] plays it; [`Checker`] knows nothing of either
-//! and compares what was sent, appended, delivered and resolved with what protocol.md §2.6 promises of a plain
-//! connection.
+//! A [`Setup`] is what a seed decides: a [`Plan`] that holds for the whole run, and a schedule of [`Act`]s, each at
+//! its moment. The world plays it; [`Checker`] knows nothing of either and compares what was sent, appended,
+//! delivered and resolved with what protocol.md §2.6 promises; [`Coverage`] says which interesting states came up;
+//! [`shrink`] takes everything out of a failing schedule that it does not need.
 
+#![allow(
+    clippy::struct_excessive_bools,
+    reason = "what is known of a thing in the world is many small facts"
+)]
+
+mod act;
 mod checker;
 mod client;
+mod coverage;
 mod net;
 mod plan;
+mod schedule;
 mod server;
+mod setup;
+mod shrinking;
 mod trace;
 mod world;
 
-pub use checker::Checker;
-pub use plan::{DialFaults, Fault, Plan};
-pub use trace::Trace;
-pub use world::{Outcome, World, run};
+pub use act::{Act, Fate, Forgotten, Lie, Step};
+pub use checker::{Checker, Disk, Key, PERSONAL, Place, Stored, key, place};
+pub use coverage::{Coverage, Sometimes};
+pub use net::Way;
+pub use plan::{ClientPlan, Commits, DialFaults, Fleet, Plan, ServerPlan};
+pub use setup::Setup;
+pub use shrinking::shrink;
+pub use world::Outcome;
 
 /// Virtual time in microseconds since the world began.
 pub type Micros = u64;

@@ -1,11 +1,11 @@
 //! A TCP connection that can be slow, full, half-open or cut at any byte.
 
 use super::Micros;
-use fastrand::Rng;
+use rejoin_server::hub::Text;
 
 /// Which way bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub enum Way {
     /// Toward the server.
     Up,
     /// Toward the client.
@@ -16,7 +16,7 @@ pub(super) enum Way {
 #[derive(Debug, Clone)]
 pub(super) enum Packet {
     /// A text frame.
-    Text(String),
+    Text(Text),
     /// A ping.
     Ping,
     /// A pong.
@@ -77,10 +77,14 @@ impl Pipe {
         true
     }
 
-    /// Loses everything beyond a random byte of what is on its way.
-    pub(super) fn cut(&mut self, rng: &mut Rng) {
-        let at = rng.u64(self.taken..=self.written);
-        self.cut_at = Some(self.cut_at.map_or(at, |cut| cut.min(at)));
+    /// Loses everything beyond some byte of what is on its way.
+    pub(super) fn cut(&mut self, luck: u64) {
+        self.cut_beyond(self.taken + luck % (self.written - self.taken + 1));
+    }
+
+    /// Loses everything beyond a byte.
+    pub(super) fn cut_beyond(&mut self, byte: u64) {
+        self.cut_at = Some(self.cut_at.map_or(byte, |cut| cut.min(byte)));
     }
 
     /// Nothing written from now on is taken before `until`.
@@ -88,9 +92,19 @@ impl Pipe {
         self.last_arrival = self.last_arrival.max(until);
     }
 
+    /// Bytes ever written.
+    pub(super) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Bytes written and not taken.
+    pub(super) fn queued(&self) -> u64 {
+        self.written - self.taken
+    }
+
     /// Whether the operating system has taken everything written.
     pub(super) fn is_flushed(&self) -> bool {
-        self.written - self.taken <= SEND_BUFFER
+        self.queued() <= SEND_BUFFER
     }
 }
 
@@ -103,16 +117,40 @@ pub(super) struct Conn {
     pub(super) id: rejoin::ConnId,
     /// One-way latency.
     pub(super) latency: Micros,
+    /// Where its jitter comes from.
+    pub(super) rng: fastrand::Rng,
     /// Toward the server.
     pub(super) up: Pipe,
     /// Toward the client.
     pub(super) down: Pipe,
+    /// When it opened.
+    pub(super) opened: Micros,
     /// The client still has its end.
     pub(super) client_open: bool,
     /// The server still has its end.
     pub(super) server_open: bool,
+    /// The server speaks the extended protocol on it.
+    pub(super) extended: bool,
+    /// The rooms it is a member of.
+    pub(super) rooms: std::collections::BTreeSet<usize>,
     /// The last frame whose flush has not been reported.
     pub(super) unflushed: Option<u64>,
+    /// The last message sent down, to be sent again by a liar.
+    pub(super) last_message: Option<Text>,
+    /// Frames the server forgets to send.
+    pub(super) forgets: Option<(super::act::Forgotten, u8)>,
+    /// Its server is slow to say its first words: what it has to say waits until then.
+    pub(super) mute_until: Micros,
+    /// What waits.
+    pub(super) unsaid: Vec<Text>,
+    /// It is cut in the place of the next ack.
+    pub(super) cut_at_ack: bool,
+    /// The client was told that its server is about to go.
+    pub(super) going_away: bool,
+    /// The hub waits for its queue to be empty.
+    pub(super) draining: bool,
+    /// What arrives over it is not all that its server sent.
+    pub(super) tampered: bool,
 }
 
 impl Conn {

@@ -1,61 +1,8 @@
-//! What goes wrong in a seed. A random subset of the faults, each at its own rate: a run in which everything
-//! fails all the time explores less than many in which a few things do.
+//! What is random about a seed and holds for the whole of it. Much is switched off in any one seed: a run in which
+//! everything fails all the time explores less than many in which a few things do.
 
 use super::{Micros, SECOND};
 use fastrand::Rng;
-
-/// A kind of fault, injected at random moments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// A connection is reset; each direction loses what lies beyond a random byte.
-    Cut,
-    /// Bytes toward the server vanish.
-    HalfOpenUp,
-    /// Bytes toward the client vanish.
-    HalfOpenDown,
-    /// Both directions vanish.
-    HalfOpenBoth,
-    /// The server closes a connection with some code.
-    CloseCode,
-    /// A text that is no frame, or a frame of the future, arrives at a client.
-    Garbage,
-    /// The server process stands still, then goes on.
-    FreezeServer,
-    /// The server process dies and is started again.
-    CrashServer,
-    /// The server drains, ends and is started again.
-    DrainServer,
-    /// A client's machine sleeps: its monotonic clock stands, the wall clock does not.
-    Sleep,
-    /// A client's process stands still, its clocks do not.
-    FreezeClient,
-    /// A client's wall clock jumps.
-    WallJump,
-    /// The platform hints at something, rightly or not.
-    Hint,
-    /// The user does something drastic: reconnect, close and connect again, another token.
-    User,
-    /// The server goes on taking bytes but slowly: its side of the connection is full for a while.
-    SlowServer,
-}
-
-const ALL: [Fault; 15] = [
-    Fault::Cut,
-    Fault::HalfOpenUp,
-    Fault::HalfOpenDown,
-    Fault::HalfOpenBoth,
-    Fault::CloseCode,
-    Fault::Garbage,
-    Fault::FreezeServer,
-    Fault::CrashServer,
-    Fault::DrainServer,
-    Fault::Sleep,
-    Fault::FreezeClient,
-    Fault::WallJump,
-    Fault::Hint,
-    Fault::User,
-    Fault::SlowServer,
-];
 
 /// How a dial can go wrong, as chances in a hundred.
 #[derive(Debug, Clone, Copy, Default)]
@@ -68,23 +15,87 @@ pub struct DialFaults {
     pub http: u8,
     /// The name does not resolve, or TLS breaks.
     pub other: u8,
+    /// The connection is accepted and dropped soon after.
+    pub dropped: u8,
+    /// The connection is accepted, and the server says nothing for longer than anybody waits.
+    pub mute: u8,
 }
 
-/// Everything random about a seed that is not drawn while it runs.
+/// Who speaks the extended protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fleet {
+    /// Nobody.
+    Plain,
+    /// Every server.
+    Extended,
+    /// A deploy is under way: so many gateways in a hundred do not yet.
+    Mixed(u8),
+}
+
+/// When the application says that it has dealt with a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Commits {
+    /// When it takes it.
+    Taken,
+    /// Now and then.
+    Seldom,
+    /// Never.
+    Never,
+}
+
+/// What holds for one client.
+#[derive(Debug, Clone)]
+pub struct ClientPlan {
+    /// It offers the extended protocol.
+    pub offers: bool,
+    /// It has a disk.
+    pub stores: bool,
+    /// It wants its user's own stream.
+    pub personal: bool,
+    /// It belongs to the user of the first client.
+    pub shares_user: bool,
+    /// It commits.
+    pub commits: Commits,
+    /// It asks for so many messages at a first join.
+    pub history: Option<u64>,
+    /// Messages its application's queue takes before it counts as full.
+    pub queue: usize,
+}
+
+/// What holds for the server.
+#[derive(Debug, Clone)]
+pub struct ServerPlan {
+    /// Who speaks the extended protocol.
+    pub fleet: Fleet,
+    /// Messages a room keeps.
+    pub history: usize,
+    /// How long a line is remembered.
+    pub dedupe_window: Micros,
+    /// Unanswered sends of a connection.
+    pub in_flight: u64,
+    /// Messages of one replay or history answer.
+    pub replay: u64,
+    /// Sends per second.
+    pub rate: Option<f64>,
+    /// Bytes of one message.
+    pub content_bytes: usize,
+    /// How long a token is good for.
+    pub token_life: Option<Micros>,
+    /// Bytes that may wait for a client before it is thrown out.
+    pub slow_bytes: u64,
+}
+
+/// Everything about a seed but its schedule.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// Number of clients.
-    pub clients: usize,
+    /// The clients.
+    pub clients: Vec<ClientPlan>,
     /// Number of rooms they choose from.
     pub rooms: usize,
-    /// How long faults are injected.
+    /// The server.
+    pub server: ServerPlan,
+    /// How long things go wrong.
     pub chaos: Micros,
-    /// Mean time between two things users do.
-    pub user_every: Micros,
-    /// Mean time between two faults.
-    pub fault_every: Micros,
-    /// The faults of this seed.
-    pub faults: Vec<Fault>,
     /// What goes wrong with dials.
     pub dial: DialFaults,
     /// Base latency of a connection, one way.
@@ -97,34 +108,109 @@ pub struct Plan {
     pub legacy: bool,
     /// Sends a client's outbox holds.
     pub outbox: usize,
+    /// Messages a client holds back behind a hole.
+    pub held: usize,
 }
 
 impl Plan {
     /// Draws the plan of a seed.
     pub fn draw(rng: &mut Rng) -> Self {
-        let mut faults = Vec::new();
-        let share = rng.u8(10..80);
-        for fault in ALL {
-            if rng.u8(..100) < share {
-                faults.push(fault);
-            }
-        }
         let mut rare = |most: u8| if rng.u8(..3) == 0 { rng.u8(..=most) } else { 0 };
-        let dial = DialFaults { refused: rare(60), hang: rare(30), http: rare(40), other: rare(20) };
+        let dial = DialFaults {
+            refused: rare(60),
+            hang: rare(30),
+            http: rare(40),
+            other: rare(20),
+            dropped: rare(40),
+            mute: rare(12),
+        };
+        let server = ServerPlan::draw(rng);
         let slow = rng.u8(..8) == 0;
+        let count = rng.usize(1..=3);
+        let stores = rng.bool();
+        let clients = (0..count).map(|index| ClientPlan::draw(rng, index, stores)).collect();
         Self {
-            clients: rng.usize(1..=4),
-            rooms: rng.usize(1..=3),
-            chaos: rng.u64(5 * SECOND..300 * SECOND),
-            user_every: rng.u64(SECOND / 20..3 * SECOND),
-            fault_every: rng.u64(SECOND..40 * SECOND),
-            faults,
+            clients,
+            rooms: rng.usize(1..=2),
+            server,
+            chaos: rng.u64(5 * SECOND..240 * SECOND),
             dial,
             latency: if slow { (SECOND / 10, 3 * SECOND) } else { (100, SECOND / 10) },
             late_flush: if rng.bool() { rng.u8(..60) } else { 0 },
             token_source: (rng.u8(..3) == 0).then(|| rng.u8(..40)),
-            legacy: rng.u8(..10) == 0,
+            legacy: rng.u8(..12) == 0,
             outbox: if rng.u8(..5) == 0 { rng.usize(1..10) } else { 1000 },
+            held: if rng.u8(..4) == 0 { rng.usize(1..8) } else { 1024 },
+        }
+    }
+
+    /// A world in which nothing goes wrong: so many clients, who keep what they have.
+    pub fn calm(clients: usize) -> Self {
+        let client = ClientPlan {
+            offers: true,
+            stores: true,
+            personal: false,
+            shares_user: false,
+            commits: Commits::Taken,
+            history: None,
+            queue: 1000,
+        };
+        Self {
+            clients: vec![client; clients],
+            rooms: 1,
+            server: ServerPlan {
+                fleet: Fleet::Extended,
+                history: 1000,
+                dedupe_window: 600 * SECOND,
+                in_flight: 32,
+                replay: 100,
+                rate: None,
+                content_bytes: 8 << 10,
+                token_life: None,
+                slow_bytes: 1 << 20,
+            },
+            chaos: 20 * SECOND,
+            dial: DialFaults::default(),
+            latency: (SECOND / 100, SECOND / 100),
+            late_flush: 0,
+            token_source: None,
+            legacy: false,
+            outbox: 1000,
+            held: 1024,
+        }
+    }
+}
+
+impl ClientPlan {
+    fn draw(rng: &mut Rng, index: usize, stores: bool) -> Self {
+        Self {
+            offers: rng.u8(..10) > 0,
+            stores: stores && rng.u8(..4) > 0,
+            personal: rng.u8(..3) == 0,
+            shares_user: index > 0 && rng.u8(..8) == 0,
+            commits: [Commits::Taken, Commits::Taken, Commits::Seldom, Commits::Never][rng.usize(..4)],
+            history: (rng.u8(..3) == 0).then(|| rng.u64(1..20)),
+            queue: if rng.u8(..3) == 0 { rng.usize(1..8) } else { 1000 },
+        }
+    }
+}
+
+impl ServerPlan {
+    fn draw(rng: &mut Rng) -> Self {
+        Self {
+            fleet: match rng.u8(..10) {
+                0 => Fleet::Plain,
+                1..=3 => Fleet::Mixed(rng.u8(5..60)),
+                _ => Fleet::Extended,
+            },
+            history: if rng.u8(..3) == 0 { rng.usize(1..20) } else { 1000 },
+            dedupe_window: if rng.u8(..3) == 0 { rng.u64(20 * SECOND..120 * SECOND) } else { 600 * SECOND },
+            in_flight: if rng.u8(..3) == 0 { rng.u64(1..4) } else { 32 },
+            replay: if rng.u8(..3) == 0 { rng.u64(1..10) } else { 200 },
+            rate: (rng.u8(..4) == 0).then(|| 1.0 + rng.f64() * 9.0),
+            content_bytes: if rng.u8(..4) == 0 { 1000 } else { 8 << 10 },
+            token_life: (rng.u8(..5) == 0).then(|| rng.u64(15 * SECOND..120 * SECOND)),
+            slow_bytes: if rng.u8(..4) == 0 { 64 << 10 } else { 1 << 20 },
         }
     }
 }

@@ -1,8 +1,12 @@
-//! The server in the world: the real hub, in a process that can stand still, die and come back.
+//! The server in the world: the real hub, in a process that can stand still, die and come back with what its store
+//! has kept.
 
 use super::Micros;
+use super::act::Fate;
+use super::client::EPOCH;
+use super::plan::{Fleet, ServerPlan};
 use rejoin::{Moment, Timestamp};
-use rejoin_server::hub::{Hub, HubConfig};
+use rejoin_server::hub::{Hub, HubConfig, Store};
 use std::time::Duration;
 
 /// What the process is doing.
@@ -16,6 +20,17 @@ pub(super) enum Process {
     Down(Micros),
 }
 
+/// A crash that has been decided.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Crash {
+    /// For so long.
+    pub(super) down: Micros,
+    /// What becomes of the logs.
+    pub(super) fate: Fate,
+    /// What it speaks afterwards, if that changes.
+    pub(super) speaks_extended: Option<bool>,
+}
+
 /// The server.
 #[derive(Debug)]
 pub(super) struct Server {
@@ -25,32 +40,87 @@ pub(super) struct Server {
     pub(super) process: Process,
     /// It dies when its last connection is closed, or then.
     pub(super) draining_until: Option<Micros>,
+    /// It dies with the next commit.
+    pub(super) dies_at_commit: Option<Crash>,
+    /// When the hub wants a tick.
+    pub(super) due: Option<Micros>,
+    config: HubConfig,
+    seed: u64,
 }
 
 impl Server {
-    /// A fresh process.
-    pub(super) fn new() -> Self {
-        Self { hub: Hub::new(HubConfig::default(), 1), process: Process::Up, draining_until: None }
+    /// The first process.
+    pub(super) fn new(plan: &ServerPlan, seed: u64) -> Self {
+        let mut config = HubConfig::default();
+        config.extended = plan.fleet != Fleet::Plain;
+        config.history = plan.history;
+        config.dedupe_window = Duration::from_micros(plan.dedupe_window);
+        config.in_flight = usize::try_from(plan.in_flight).unwrap_or(1);
+        config.replay = usize::try_from(plan.replay).unwrap_or(1);
+        config.replay_chunk = 8;
+        config.rate = plan.rate;
+        config.content_bytes = plan.content_bytes;
+        config.frame_bytes = 16 << 10;
+        let hub = Hub::new(config.clone(), seed);
+        Self {
+            hub,
+            process: Process::Up,
+            draining_until: None,
+            dies_at_commit: None,
+            due: None,
+            config,
+            seed,
+        }
+    }
+
+    /// The same with a bug on purpose.
+    #[cfg(feature = "bugs")]
+    pub(super) fn make_bug(&mut self, bug: Option<rejoin_server::hub::Bug>) {
+        self.config.bug = bug;
+        self.hub = Hub::new(self.config.clone(), self.seed);
+    }
+
+    /// Whether the hub speaks the extended protocol to those who offer it.
+    pub(super) fn speaks_extended(&self) -> bool {
+        self.config.extended
     }
 
     /// Its clocks.
     pub(super) fn moment(now: Micros) -> Moment {
         let since_start = Duration::from_micros(now);
-        Moment::new(Timestamp::new(since_start), Duration::from_secs(1_800_000_000) + since_start)
+        Moment::new(Timestamp::new(since_start), EPOCH + since_start)
     }
 
-    /// When the hub's deadline comes.
-    pub(super) fn deadline(&self) -> Option<Micros> {
-        if self.process != Process::Up {
-            return None;
+    /// Looks up when the hub's deadline comes.
+    pub(super) fn look_at_deadline(&mut self) {
+        let deadline = self.hub.next_deadline().filter(|_| self.process == Process::Up);
+        self.due = deadline.map(|deadline| {
+            u64::try_from(deadline.since_start().as_nanos().div_ceil(1000)).unwrap_or(u64::MAX)
+        });
+    }
+
+    /// The process dies until `back`; the next one finds what the store has kept.
+    pub(super) fn die(&mut self, back: Micros, crash: Crash) {
+        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        if let Some(speaks_extended) = crash.speaks_extended {
+            self.config.extended = speaks_extended;
         }
-        let nanos = self.hub.next_deadline()?.since_start().as_nanos();
-        Some(u64::try_from(nanos.div_ceil(1000)).unwrap_or(u64::MAX))
-    }
-}
-
-impl Default for Server {
-    fn default() -> Self {
-        Self::new()
+        let next = Hub::new(self.config.clone(), self.seed);
+        let mut store = std::mem::replace(&mut self.hub, next).into_store();
+        match crash.fate {
+            Fate::Kept => {}
+            Fate::Lost => store = Store::new(),
+            Fate::Cropped(count) => {
+                let names: Vec<_> = store.rooms().map(|(name, _)| name.clone()).collect();
+                for name in names {
+                    store.lose_suffix(&name, usize::try_from(count).unwrap_or(0));
+                }
+            }
+        }
+        self.hub = Hub::with_store(self.config.clone(), self.seed, store);
+        self.process = Process::Down(back);
+        self.draining_until = None;
+        self.dies_at_commit = None;
+        self.due = None;
     }
 }

@@ -1,42 +1,54 @@
 //! What happened, as a hash always and as lines when somebody wants to read it.
 
 use super::{Micros, SECOND};
-use std::fmt::Write as _;
 
 /// The record of a run.
-#[derive(Debug, Default)]
-pub struct Trace {
+#[derive(Debug)]
+pub(super) struct Trace {
     hash: u64,
     lines: Option<Vec<String>>,
-    scratch: String,
 }
 
 impl Trace {
     /// A trace that also keeps lines, if `readable`.
-    pub fn new(readable: bool) -> Self {
-        Self { hash: 0xcbf2_9ce4_8422_2325, lines: readable.then(Vec::new), scratch: String::new() }
+    pub(super) fn new(readable: bool) -> Self {
+        Self { hash: 0xcbf2_9ce4_8422_2325, lines: readable.then(Vec::new) }
     }
 
-    /// Records one happening.
-    pub fn note(&mut self, at: Micros, who: &str, what: std::fmt::Arguments<'_>) {
-        self.scratch.clear();
-        let _ = write!(self.scratch, "{:>11.6}  {who:<8} {what}", at as f64 / SECOND as f64);
-        for byte in self.scratch.bytes() {
-            self.hash = (self.hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    /// Whether anybody will read the lines.
+    pub(super) fn is_readable(&self) -> bool {
+        self.lines.is_some()
+    }
+
+    /// Takes a number into the hash.
+    pub(super) fn mix(&mut self, number: u64) {
+        self.hash = (self.hash ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    }
+
+    /// Takes a text into the hash.
+    pub(super) fn mix_text(&mut self, text: &str) {
+        for chunk in text.as_bytes().chunks(8) {
+            let mut bytes = [0; 8];
+            bytes[..chunk.len()].copy_from_slice(chunk);
+            self.mix(u64::from_le_bytes(bytes));
         }
+        self.mix(text.len() as u64);
+    }
+
+    /// Keeps a line, for readers only.
+    pub(super) fn note(&mut self, at: Micros, who: &str, what: std::fmt::Arguments<'_>) {
         if let Some(lines) = &mut self.lines {
-            lines.push(self.scratch.clone());
+            lines.push(format!("{:>11.6}  {who:<8} {what}", at as f64 / SECOND as f64));
         }
     }
 
     /// Equal for equal runs.
-    pub fn hash(&self) -> u64 {
+    pub(super) fn hash(&self) -> u64 {
         self.hash
     }
 
-    /// The last lines, oldest first.
-    pub fn tail(&self, count: usize) -> &[String] {
-        let lines = self.lines.as_deref().unwrap_or_default();
-        &lines[lines.len().saturating_sub(count)..]
+    /// The lines, oldest first.
+    pub(super) fn into_lines(self) -> Vec<String> {
+        self.lines.unwrap_or_default()
     }
 }

@@ -2,158 +2,168 @@
 
 use super::{Happening, World};
 use crate::sim::SECOND;
+use crate::sim::act::Act;
+use crate::sim::checker::PERSONAL;
+use crate::sim::client::Death;
+use crate::sim::coverage::Sometimes;
 use crate::sim::net::{Packet, Way};
-use crate::sim::plan::Fault;
-use crate::sim::server::Process;
-use rejoin::{Hint, Input};
+use crate::sim::server::{Crash, Process};
+use rejoin::{Input, Name};
 use rejoin_server::hub;
 use std::time::Duration;
 
 impl World {
-    pub(super) fn next_fault(&mut self) {
-        if self.calm {
-            return;
-        }
-        if let Some(fault) = self.rng.choice(self.plan.faults.clone()) {
-            self.fault(fault);
-        }
-        let delay = self.rng.u64(..=2 * self.plan.fault_every);
-        self.later(delay, Happening::Fault);
+    /// A connection of a client that the server still has.
+    fn served(&self, client: usize) -> Option<usize> {
+        let index = self.clients.get(client)?.newest()?;
+        let serves = self.conns[index].server_open && self.server.process == Process::Up;
+        (serves && !self.is_mute(index)).then_some(index)
     }
 
-    pub(super) fn open_conn(&mut self) -> Option<usize> {
-        let open: Vec<usize> = self.clients.iter().filter_map(|client| client.conn).collect();
-        self.rng.choice(open)
-    }
-
-    pub(super) fn fault(&mut self, fault: Fault) {
-        self.trace.note(self.now, "fault", format_args!("{fault:?}"));
-        let client = self.rng.usize(..self.clients.len());
-        match fault {
-            Fault::Cut => {
-                if let Some(index) = self.open_conn() {
-                    self.cut(index);
+    pub(super) fn fault(&mut self, act: &Act) {
+        match *act {
+            Act::Cut { client, luck } => {
+                if let Some(index) = self.clients[client].newest() {
+                    self.cut(index, luck);
                 }
             }
-            Fault::HalfOpenUp | Fault::HalfOpenDown | Fault::HalfOpenBoth => {
-                if let Some(index) = self.open_conn() {
-                    self.conns[index].up.vanishing |= fault != Fault::HalfOpenDown;
-                    self.conns[index].down.vanishing |= fault != Fault::HalfOpenUp;
+            Act::Vanish { client, up, down } => {
+                if let Some(index) = self.clients[client].newest() {
+                    self.conns[index].up.vanishing |= up;
+                    self.conns[index].down.vanishing |= down;
                 }
             }
-            Fault::CloseCode => self.close_with_some_code(),
-            Fault::Garbage => {
-                if let Some(index) = self.open_conn() {
-                    let garbage = [
-                        "{{{",
-                        "",
-                        "[]",
-                        "{\"type\":7}",
-                        "{\"type\":\"presence_v9\",\"roomId\":{}}",
-                        "{\"type\":\"message\",\"roomId\":3}",
-                        "<html>",
-                    ];
-                    let text = garbage[self.rng.usize(..garbage.len())].to_owned();
-                    self.write(index, Way::Down, Packet::Text(text));
+            Act::Hold { client, way, time } => {
+                if let Some(index) = self.clients[client].newest() {
+                    let until = self.now + time;
+                    self.conns[index].pipe(way).hold(until);
                 }
             }
-            Fault::FreezeServer => {
-                if self.server.process == Process::Up {
-                    let until = self.now + self.rng.u64(SECOND / 10..90 * SECOND);
-                    self.server.process = Process::Frozen(until);
-                    self.at(until, Happening::ServerBack);
+            Act::CloseCode { client, code, new_token } => {
+                if let Some(index) = self.served(client) {
+                    if matches!(code, 4001 | 4002) && new_token {
+                        self.clients[client].token_serial += 1;
+                    }
+                    self.write(index, Way::Down, Packet::Close(code));
+                    self.server_hangs_up(index, false);
                 }
             }
-            Fault::CrashServer => {
-                if !matches!(self.server.process, Process::Down(_)) {
-                    self.server_down();
+            Act::Garbage { client, which } => {
+                if let Some(index) = self.served(client) {
+                    self.garbage(index, which);
                 }
             }
-            Fault::DrainServer => {
-                if self.server.process == Process::Up && self.server.draining_until.is_none() {
-                    let window = Duration::from_micros(self.rng.u64(..10 * SECOND));
-                    let until = self.now + 30 * SECOND;
-                    self.server.draining_until = Some(until);
-                    self.at(until, Happening::ServerBack);
-                    self.hub(hub::Input::Drain { window });
+            Act::Lie { client, lie } => {
+                if let Some(index) = self.served(client).filter(|index| self.conns[*index].extended) {
+                    self.lie(index, lie);
                 }
             }
-            Fault::Sleep | Fault::FreezeClient => self.freeze(client, fault == Fault::Sleep),
-            Fault::WallJump => {
-                let hour = 3_600_000;
-                self.clients[client].wall_ahead += self.rng.i64(-hour..=hour);
+            Act::Forget { client, what, count } => {
+                if let Some(index) = self.served(client) {
+                    self.conns[index].forgets = Some((what, count));
+                }
             }
-            Fault::Hint => {
-                let hint =
-                    [Hint::Online, Hint::Offline, Hint::NetworkChanged, Hint::Woke][self.rng.usize(..4)];
-                if self.clients[client].frozen_until.is_none() {
+            Act::CutAtAck { client } => {
+                if let Some(index) = self.served(client) {
+                    self.conns[index].cut_at_ack = true;
+                }
+            }
+            Act::Handover { client, window, url, patience } => {
+                if let Some(index) = self.served(client).filter(|index| self.conns[*index].extended) {
+                    self.going_away(index, window, url);
+                    self.later(patience, Happening::GatewayGone { conn: index });
+                }
+            }
+            Act::Sleep { client, time, sockets_die } => self.freeze(client, time, true, sockets_die),
+            Act::Freeze { client, time } => self.freeze(client, time, false, false),
+            Act::WallJump { client, millis } => {
+                // A clock that is set back over a sleep hides it from everybody: that is not asked of anybody.
+                if self.clients[client].is_running() {
+                    self.clients[client].wall_ahead += millis;
+                    self.input(client, Input::Tick);
+                }
+            }
+            Act::Hint { client, hint } => {
+                if self.clients[client].is_running() {
+                    self.checker.counts_anew(client);
                     self.input(client, Input::Hint(hint));
                 }
             }
-            Fault::User => self.user_interferes(client),
-            Fault::SlowServer => {
-                if let Some(index) = self.open_conn() {
-                    let until = self.now + self.rng.u64(..20 * SECOND);
-                    self.conns[index].up.hold(until);
+            Act::CrashClient { client, outputs, down, power } => {
+                if self.clients[client].is_running() {
+                    self.clients[client].death = Some(Death { outputs, down, power });
+                    if outputs == 0 {
+                        self.dies(client);
+                    }
                 }
             }
+            Act::Revoke { client } => self.clients[client].token_serial += 1,
+            Act::Notify { client } => self.notify(client),
+            _ => self.server_fault(act),
         }
     }
 
-    pub(super) fn close_with_some_code(&mut self) {
-        let Some(index) = self.open_conn().filter(|index| self.conns[*index].server_open) else { return };
-        if self.server.process != Process::Up {
+    pub(super) fn notify(&mut self, client: usize) {
+        if self.server.process != Process::Up || !self.server.speaks_extended() {
             return;
         }
-        let codes = [
-            1000, 1001, 1001, 1002, 1005, 1008, 1009, 1011, 1012, 1013, 4000, 4001, 4002, 4003, 4008, 4010,
-            4012, 4013, 4500,
-        ];
-        let code = codes[self.rng.usize(..codes.len())];
-        if matches!(code, 4001 | 4002) && self.rng.bool() {
-            let client = self.conns[index].client;
-            self.clients[client].token_serial += 1;
-        }
-        self.write(index, Way::Down, Packet::Close(code));
-        self.server_hangs_up(index);
+        self.notes += 1;
+        let user = self.clients[client].user;
+        let data = Some(format!("\"u{}-{}\"", PERSONAL as usize + user, self.notes));
+        let name = self.clients[client].name.clone();
+        self.hub(hub::Input::Notify { user: name, kind: Name::from("note"), data });
     }
 
-    pub(super) fn freeze(&mut self, client: usize, asleep: bool) {
-        if self.clients[client].frozen_until.is_some() {
-            return;
+    fn server_fault(&mut self, act: &Act) {
+        let up = self.server.process == Process::Up;
+        match *act {
+            Act::FreezeServer { time } if up => {
+                let until = self.now + time;
+                self.server.process = Process::Frozen(until);
+                self.server.look_at_deadline();
+                let open = self.conns.iter().any(|conn| conn.server_open && conn.client_open);
+                if time > 12 * SECOND && open {
+                    let conns = self
+                        .conns
+                        .iter()
+                        .enumerate()
+                        .filter(|(_, conn)| conn.server_open && conn.client_open);
+                    self.outlived = conns.map(|(index, _)| index).collect();
+                }
+                self.at(until, Happening::ServerBack);
+            }
+            Act::CrashServer { down, fate, at_commit, speaks_extended } => {
+                let crash = Crash { down, fate, speaks_extended };
+                if up && at_commit {
+                    self.server.dies_at_commit = Some(crash);
+                } else if !matches!(self.server.process, Process::Down(_)) {
+                    self.server_down(crash);
+                }
+            }
+            Act::DrainServer { window } if up && self.server.draining_until.is_none() => {
+                let until = self.now + 30 * SECOND;
+                self.server.draining_until = Some(until);
+                self.at(until, Happening::ServerBack);
+                self.hub(hub::Input::Drain { window: Duration::from_micros(window) });
+            }
+            Act::Crop { room, count } if up => {
+                let count = usize::try_from(count).unwrap_or(0);
+                self.server.hub.store_mut().lose_suffix(&Self::room(room), count);
+                self.observe();
+            }
+            Act::Trim { room, keep } if up => {
+                self.server.hub.store_mut().trim(&Self::room(room), keep);
+                self.observe();
+            }
+            _ => {}
         }
-        let longest = if self.rng.u8(..4) == 0 { 7200 } else { 90 };
-        let time = self.rng.u64(SECOND / 10..longest * SECOND);
-        self.clients[client].frozen_until = Some(self.now + time);
-        self.clients[client].asleep = asleep;
-        if asleep
-            && self.rng.u8(..10) < 6
-            && let Some(index) = self.clients[client].conn
-        {
-            self.conns[index].up.vanishing = true;
-            self.conns[index].down.vanishing = true;
-        }
-        if asleep {
-            // The whole time is known now: nothing asks for the clock before it is over.
-            self.clients[client].missed(time);
-        }
-        self.later(time, Happening::Thaw { client });
     }
 
-    pub(super) fn thaw(&mut self, client: usize) {
-        let Some(until) = self.clients[client].frozen_until.take() else { return };
-        debug_assert!(until <= self.now);
-        let backlog = std::mem::take(&mut self.client_backlog[client]);
-        // Either the socket or the timer is served first: a driver promises nothing.
-        let timer_first = self.rng.bool();
-        if timer_first {
-            self.input(client, Input::Tick);
-        }
-        for happening in backlog {
-            self.happen(happening);
-        }
-        if !timer_first {
-            self.input(client, Input::Tick);
+    /// The connections that were open while the server stood still for long, and still are.
+    pub(super) fn looks_outlived(&mut self) {
+        let outlived = std::mem::take(&mut self.outlived);
+        if outlived.into_iter().any(|index| self.conns[index].client_open && self.conns[index].server_open) {
+            self.checker.cover.reach(Sometimes::FrozenServerOutlived);
         }
     }
 }

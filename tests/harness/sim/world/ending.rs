@@ -1,88 +1,183 @@
 //! The faults stop, everybody has to come back, then everybody leaves.
 
-use super::{Happening, RECOVERY, World};
-use crate::sim::server::Process;
+use super::dials::LONGEST_HINT;
+use super::{Happening, World};
+use crate::sim::act::Fate;
+use crate::sim::checker::place;
+use crate::sim::coverage::Sometimes;
+use crate::sim::server::{Crash, Process};
 use crate::sim::{Micros, SECOND};
-use rejoin::{Command, State};
+use rejoin::{Command, Mode, Name, State};
+use std::collections::BTreeSet;
+
+/// After the faults stop: the longest step of the backoff, heartbeat and answer, two dials and the longest hint
+/// that this world gives, doubled by its jitter (protocol.md §2.6, invariant 9). A member list is true after the
+/// grace and 90 s, which is no longer.
+const RECOVERY: Micros = (30 + 31 + 10 + 20 + 2 * LONGEST_HINT) * SECOND;
+/// The longest that anybody waits for an outbox to drain: then its sends are too old.
+const LONGEST_DRAIN: Micros = 700 * SECOND;
 
 impl World {
     /// The faults stop. What was broken stays broken until somebody notices.
     pub(super) fn calm_down(&mut self) {
         self.trace.note(self.now, "world", format_args!("calms down"));
         self.calm = true;
+        self.server.dies_at_commit = None;
+        for conn in &mut self.conns {
+            conn.forgets = None;
+            conn.cut_at_ack = false;
+        }
         if self.server.draining_until.is_some() {
             // It would refuse everybody for good: what follows a drain is a restart.
-            self.server_down();
+            self.server_down(Crash { down: SECOND, fate: Fate::Kept, speaks_extended: None });
         } else if self.server.process != Process::Up {
             self.server_back();
         }
         for client in 0..self.clients.len() {
-            if self.clients[client].frozen_until.is_some() && !self.clients[client].asleep {
-                self.clients[client].frozen_until = Some(self.now);
-                self.thaw(client);
-            }
-            if self.rng.bool() && self.clients[client].frozen_until.is_none() {
-                let serial = self.clients[client].token_serial;
-                let token = self.clients[client].token(serial);
-                self.checker.revived(client);
-                self.command(client, Command::SetToken(token));
-                self.command(client, Command::Connect);
-            }
+            self.calm_client(client);
         }
         // Who sleeps wakes up by himself; the time to recover counts from then.
         let asleep = self.clients.iter().filter_map(|client| client.frozen_until).max();
         let from = asleep.unwrap_or(self.now).max(self.now);
-        self.at(from + RECOVERY, Happening::Probe);
+        self.at(from + RECOVERY + self.longest_drain(), Happening::Settled);
+    }
+
+    fn calm_client(&mut self, client: usize) {
+        self.clients[client].death = None;
+        self.clients[client].app.slow_until = self.now;
+        if self.clients[client].frozen_until.is_some() && !self.clients[client].asleep {
+            self.clients[client].frozen_until = Some(self.now);
+            self.thaw(client);
+        }
+        self.start(client);
+        if self.clients[client].rng.bool() && self.clients[client].is_running() {
+            let serial = self.clients[client].token_serial;
+            let token = self.clients[client].token(serial);
+            self.checker.revived(client);
+            self.command(client, Command::SetToken(token));
+            self.command(client, Command::Connect);
+        }
+        if self.clients[client].is_running() {
+            self.app_takes(client);
+        }
+    }
+
+    /// How long what waits needs at the rate and latency of this world.
+    fn longest_drain(&self) -> Micros {
+        let waiting =
+            |client: &super::Client| client.session.as_ref().map_or(0, |s| s.diagnostics().outbox_len);
+        let most = self.clients.iter().map(waiting).sum::<usize>() as Micros;
+        // The slowest rate lets one pass each second.
+        let by_rate = self.plan.server.rate.map_or(0, |_| 2 * most * SECOND);
+        let by_latency = most * self.plan.latency.1 * 3 / self.plan.server.in_flight;
+        // A fate may show only in a replay that is paged in small parts.
+        let pages = self.checker.appended_count() as Micros / self.plan.server.replay;
+        let by_pages = pages * self.plan.latency.1 * 3;
+        (10 * SECOND + by_rate + by_latency + by_pages).min(LONGEST_DRAIN)
     }
 
     pub(super) fn is_living(&self, client: usize) -> bool {
-        !matches!(self.clients[client].session.state(), State::Failed | State::Closed)
+        let state = self.clients[client].session.as_ref().map(rejoin::Session::state);
+        !matches!(state, None | Some(State::Failed | State::Closed))
     }
 
-    pub(super) fn probe(&mut self) {
+    pub(super) fn settled(&mut self) {
+        self.looks_outlived();
         for client in 0..self.clients.len() {
             if !self.is_living(client) {
                 continue;
             }
-            if !self.clients[client].session.is_ready() {
-                let state = self.clients[client].session.state();
+            let Some(session) = &self.clients[client].session else { continue };
+            let (state, left) = (session.state(), session.diagnostics().outbox_len);
+            if !session.is_ready() {
                 self.checker
                     .violated(format!("9: u{client} is not back after the faults stopped: {state:?}"));
             }
-            if self.clients[client].session.diagnostics().outbox_len > 0 {
-                self.checker.violated(format!("9: u{client} is back but its outbox does not drain"));
+            let (speaks, wanted) = (self.speaks(client), &self.clients[client].wanted);
+            let waits = self.checker.given(client, |at| !speaks || !wanted.contains(&(at as usize)));
+            if left > waits {
+                self.checker
+                    .violated(format!("9: u{client} is back but its outbox does not drain: {left} left"));
             }
         }
+        // Twice: the first messages show forks that nobody has had a chance to see, and what is lost in them is lost.
         for room in 0..self.plan.rooms {
-            // One after the other: the smallest outbox holds one send.
-            self.later(room as Micros * SECOND, Happening::ProbeRoom(room));
+            self.later(room as Micros * 3 * SECOND, Happening::ProbeRoom { room, counts: false });
+            self.later((30 + room as Micros * 3) * SECOND, Happening::ProbeRoom { room, counts: true });
         }
-        self.later(30 * SECOND, Happening::Farewell);
+        for wait in [1, 31] {
+            self.later(wait * SECOND, Happening::ProbeStreams);
+        }
+        self.later(70 * SECOND, Happening::Farewell);
     }
 
-    pub(super) fn probe_room(&mut self, room: usize) {
+    pub(super) fn probe_room(&mut self, room: usize, counts: bool) {
         let name = Self::room(room);
-        let mut members: Vec<String> =
-            self.server.hub.members(&name).map(|(_, user)| user.to_string()).collect();
-        members.sort();
+        let members: BTreeSet<Name> = self.server.hub.members(&name).map(|(_, user)| user.clone()).collect();
         let expected: Vec<usize> = (0..self.clients.len())
             .filter(|c| self.is_living(*c) && self.clients[*c].wanted.contains(&room))
             .collect();
-        let names: Vec<String> = expected.iter().map(|c| self.clients[*c].name.clone()).collect();
-        if members != names {
-            self.checker.violated(format!("15: {name} has members {members:?}, expected {names:?}"));
+        let at = place(&name, 0);
+        let leaving =
+            (0..self.clients.len()).filter(|c| self.is_living(*c) && self.checker.is_leaving(*c, at));
+        let leaving: BTreeSet<Name> = leaving.map(|c| self.clients[c].name.clone()).collect();
+        let users: BTreeSet<Name> = expected.iter().map(|c| self.clients[*c].name.clone()).collect();
+        // Who leaves is a member until the fate of the last sends is known.
+        if !members.is_superset(&users)
+            || members.iter().any(|user| !users.contains(user) && !leaving.contains(user))
+        {
+            self.checker.violated(format!("15: {name} has members {members:?}, expected {users:?}"));
             return;
         }
         for client in &expected {
-            let content = self.send_to(*client, room);
-            self.probes.extend(expected.iter().map(|receiver| (*receiver, content.clone())));
+            let newest = self.clients[*client].newest();
+            let untouched = newest.is_some_and(|index| !self.conns[index].tampered);
+            if counts && untouched && self.speaks(*client) {
+                self.checker.roster_is(*client, place(&name, 0), &members);
+            }
+            let key = self.send(*client, room, 0, false, None);
+            if counts {
+                self.probes.extend(expected.iter().map(|receiver| (*receiver, key)));
+            }
         }
     }
 
+    /// Everybody who wants a stream of the own gets something in it: the last thing said may have been forgotten.
+    pub(super) fn probe_streams(&mut self) {
+        for client in 0..self.clients.len() {
+            if self.clients[client].plan.personal {
+                self.notify(client);
+            }
+        }
+    }
+
+    /// Whether a client's connection is an extended one.
+    fn speaks(&self, client: usize) -> bool {
+        let newest = self.clients[client].newest();
+        newest.is_some_and(|index| self.conns[index].extended)
+            && matches!(self.clients[client].mode, Some((_, Mode::Extended)))
+    }
+
     pub(super) fn farewell(&mut self) {
-        for (client, content) in std::mem::take(&mut self.probes) {
-            if !self.checker.was_delivered(client, &content) {
-                self.checker.violated(format!("9: {content} did not reach u{client} on a calm network"));
+        for (client, key) in std::mem::take(&mut self.probes) {
+            let expected = self.is_living(client) && self.is_living(key.0) && !self.checker.has_failed(key);
+            if expected && !self.checker.is_delivered(client, key) {
+                self.checker.violated(format!("9: {key:?} did not reach u{client} on a calm network"));
+            }
+        }
+        for client in 0..self.clients.len() {
+            if !self.is_living(client) || !self.speaks(client) {
+                continue;
+            }
+            let rooms: Vec<usize> = self.clients[client].wanted.iter().copied().collect();
+            for room in rooms {
+                self.checker.caught_up(client, place(&Self::room(room), 0));
+            }
+            if self.clients[client].plan.personal {
+                self.checker.caught_up(client, place("@me", self.clients[client].user));
+            }
+            if self.clients[client].app.was_busy {
+                self.checker.cover.reach(Sometimes::BusyThenCaughtUp);
             }
         }
         for client in 0..self.clients.len() {
@@ -93,7 +188,7 @@ impl World {
 
     pub(super) fn end(&mut self) {
         for client in 0..self.clients.len() {
-            let session = &self.clients[client].session;
+            let Some(session) = &self.clients[client].session else { continue };
             if session.state() != State::Closed || session.next_deadline().is_some() {
                 let state = session.state();
                 self.checker.violated(format!("14: u{client} is {state:?} after close, or has a timer"));

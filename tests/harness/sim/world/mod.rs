@@ -1,21 +1,29 @@
-//! The world: plays a plan against clients and server, one happening after the other.
+//! The world: plays a schedule against clients and server, one happening after the other.
 
+mod acts;
 mod chaos;
-mod clients;
+mod dials;
+mod downward;
+mod driver;
 mod ending;
-mod server_side;
-mod users;
+mod lies;
+mod processes;
+mod serving;
+mod upward;
 
+use super::Micros;
+use super::act::Step;
 use super::checker::Checker;
 use super::client::Client;
+use super::coverage::Coverage;
 use super::net::{Conn, Packet, Way};
 use super::plan::Plan;
 use super::server::Server;
+use super::setup::Setup;
 use super::trace::Trace;
-use super::{Micros, SECOND};
 use fastrand::Rng;
 use rejoin::messages::json::ServerDecoder;
-use rejoin::{Command, DialError, Input, Token, TokenError};
+use rejoin::{ConnId, DialError, Input, Token, TokenError};
 use rejoin_server::hub;
 use std::collections::BTreeMap;
 
@@ -23,17 +31,24 @@ use std::collections::BTreeMap;
 #[derive(Debug)]
 enum Happening {
     Arrive { conn: usize, way: Way, end: u64, packet: Packet },
-    DialEnds { client: usize, id: rejoin::ConnId, result: Result<usize, DialError> },
-    Accept { client: usize, id: rejoin::ConnId, latency: Micros, token: Option<Token> },
+    DialEnds { client: usize, process: u64, id: ConnId, result: Result<usize, DialError> },
+    Accept { client: usize, process: u64, id: ConnId, latency: Micros, token: Option<Token>, offered: bool },
+    Dropped { conn: usize },
+    Speaks { conn: usize },
     Flush { conn: usize, frame: u64 },
     TokenAnswer { client: usize, question: u64, result: Result<Token, TokenError> },
-    UserActs,
-    Fault,
+    Drained { conn: usize },
+    GatewayGone { conn: usize },
+    AppTakes { client: usize },
+    Stores { client: usize, process: u64 },
+    Starts { client: usize },
+    Act(usize),
     Thaw { client: usize },
     ServerBack,
     Calm,
-    Probe,
-    ProbeRoom(usize),
+    Settled,
+    ProbeStreams,
+    ProbeRoom { room: usize, counts: bool },
     Farewell,
     End,
 }
@@ -47,20 +62,27 @@ pub struct Outcome {
     pub hash: u64,
     /// Happenings played.
     pub happenings: u64,
-    /// Messages the hub accepted.
+    /// Messages appended.
     pub messages: usize,
-    /// The end of the record, if it was asked for.
-    pub tail: Vec<String>,
+    /// Interesting states reached.
+    pub cover: Coverage,
+    /// The record, if it was asked for.
+    pub lines: Vec<String>,
+    /// Bytes that the first connection carried up and down.
+    pub carried: (u64, u64),
 }
 
 /// Everything there is.
-pub struct World {
+pub(super) struct World {
     plan: Plan,
-    rng: Rng,
+    schedule: Vec<Step>,
+    cut: Option<(Way, u64)>,
     now: Micros,
     queue: BTreeMap<(Micros, u64), Happening>,
     queued: u64,
     clients: Vec<Client>,
+    /// How many processes each client has had.
+    processes: Vec<u64>,
     server: Server,
     server_backlog: Vec<Happening>,
     client_backlog: Vec<Vec<Happening>>,
@@ -68,32 +90,16 @@ pub struct World {
     decoder: ServerDecoder,
     checker: Checker,
     trace: Trace,
+    /// For what the server's side decides by itself.
+    rng: Rng,
     calm: bool,
     over: bool,
     watch_for_tokens: bool,
-    probes: Vec<(usize, String)>,
+    /// The connections that were open when the server stood still for long.
+    outlived: Vec<usize>,
+    notes: u64,
+    probes: Vec<(usize, super::checker::Key)>,
     happenings: u64,
-}
-
-/// After the faults stop: the longest step of the backoff, heartbeat and answer, two dials and the longest hint
-/// that this world gives, doubled by its jitter (protocol.md §2.6, invariant 9).
-const RECOVERY: Micros = (30 + 31 + 10 + 20 + 60) * SECOND;
-/// The longest `Retry-After` of this world, in seconds.
-const LONGEST_HINT: u64 = 30;
-
-/// Plays a seed.
-pub fn run(seed: u64, readable: bool) -> Outcome {
-    let mut world = World::new(seed, readable);
-    while !world.over && world.checker.violations().is_empty() {
-        world.step();
-    }
-    Outcome {
-        violations: world.checker.violations().to_vec(),
-        hash: world.trace.hash(),
-        happenings: world.happenings,
-        messages: world.checker.appended_count(),
-        tail: world.trace.tail(400).to_vec(),
-    }
 }
 
 impl std::fmt::Debug for World {
@@ -103,45 +109,79 @@ impl std::fmt::Debug for World {
 }
 
 impl World {
-    /// The world of a seed, before anything has happened.
-    pub fn new(seed: u64, readable: bool) -> Self {
-        let mut rng = Rng::with_seed(seed);
-        let plan = Plan::draw(&mut rng);
-        let clients: Vec<Client> = (0..plan.clients)
-            .map(|index| {
-                Client::new(index, rng.u64(..), plan.token_source.is_some(), plan.legacy, plan.outbox)
-            })
-            .collect();
-        let mut world = Self {
-            rng,
+    /// The world of a setup, before anything has happened.
+    pub(super) fn new(setup: &Setup, readable: bool) -> Self {
+        let mut rng = Rng::with_seed(setup.seed ^ 0x5151_5151);
+        let plan = setup.plan.clone();
+        let clients: Vec<Client> =
+            (0..plan.clients.len()).map(|index| Client::new(index, rng.u64(..), &plan)).collect();
+        let server = Server::new(&plan.server, rng.u64(..));
+        let mut checker = Checker::new(plan.server.dedupe_window, plan.legacy);
+        checker.answers_kept = plan.server.in_flight;
+        let world = Self {
+            schedule: setup.schedule.clone(),
+            cut: setup.cut,
             now: 0,
             queue: BTreeMap::new(),
             queued: 0,
-            server: Server::new(),
+            processes: vec![0; clients.len()],
+            server,
             server_backlog: Vec::new(),
             client_backlog: clients.iter().map(|_| Vec::new()).collect(),
             clients,
             conns: Vec::new(),
             decoder: ServerDecoder::default(),
-            checker: Checker::default(),
+            checker,
             trace: Trace::new(readable),
+            rng,
             calm: false,
             over: false,
-            watch_for_tokens: seed.is_multiple_of(8),
+            watch_for_tokens: setup.seed.is_multiple_of(16),
+            outlived: Vec::new(),
+            notes: 0,
             probes: Vec::new(),
             happenings: 0,
             plan,
         };
-        world.trace.note(0, "plan", format_args!("{:?}", world.plan));
-        for client in 0..world.clients.len() {
-            world.user_joins(client);
-            world.command(client, Command::Connect);
-        }
-        world.later(0, Happening::UserActs);
-        let first = world.rng.u64(..=world.plan.fault_every);
-        world.later(first, Happening::Fault);
-        world.later(world.plan.chaos, Happening::Calm);
+        #[cfg(feature = "bugs")]
+        let world = world.with_bugs(setup);
         world
+    }
+
+    #[cfg(feature = "bugs")]
+    fn with_bugs(mut self, setup: &Setup) -> Self {
+        self.server.make_bug(setup.server_bug);
+        for client in &mut self.clients {
+            client.config.bug = setup.client_bug;
+        }
+        self
+    }
+
+    /// Plays it to its end, or to the first violation.
+    pub(super) fn play(mut self) -> Outcome {
+        self.trace.note(0, "plan", format_args!("{:?}", self.plan));
+        for client in 0..self.clients.len() {
+            let first = self.clients[client].rng.usize(..self.plan.rooms);
+            self.clients[client].wanted.insert(first);
+            self.start(client);
+        }
+        for index in 0..self.schedule.len() {
+            self.at(self.schedule[index].at, Happening::Act(index));
+        }
+        self.later(self.plan.chaos, Happening::Calm);
+        while !self.over && self.checker.violations().is_empty() {
+            self.step();
+        }
+        let carried = self.conns.first().map_or((0, 0), |conn| (conn.up.written(), conn.down.written()));
+        Outcome {
+            violations: self.checker.violations().to_vec(),
+            hash: self.trace.hash(),
+            happenings: self.happenings,
+            messages: self.checker.appended_count(),
+            cover: self.checker.cover,
+            carried,
+            lines: self.trace.into_lines(),
+        }
     }
 
     fn later(&mut self, delay: Micros, happening: Happening) {
@@ -157,14 +197,15 @@ impl World {
     fn step(&mut self) {
         self.happenings += 1;
         let queued = self.queue.first_key_value().map(|((at, _), _)| *at);
-        let client = (0..self.clients.len()).filter_map(|c| Some((self.clients[c].deadline()?, c))).min();
-        let server = self.server.deadline();
-        let next = [queued, client.map(|(at, _)| at), server].into_iter().flatten().min();
+        let client = (0..self.clients.len()).filter_map(|c| Some((self.clients[c].due?, c))).min();
+        let next = [queued, client.map(|(at, _)| at), self.server.due].into_iter().flatten().min();
         let Some(next) = next else {
             self.checker.violated("the world stands still".to_owned());
             return;
         };
         self.now = self.now.max(next);
+        self.checker.now = self.now;
+        self.trace.mix(self.now);
         if queued == Some(next) {
             if let Some((_, happening)) = self.queue.pop_first() {
                 self.happen(happening);
@@ -174,13 +215,13 @@ impl World {
             // A delay of zero is allowed; a deadline that a tick does not move would spin a driver.
             let ticks = &mut self.clients[client].ticks_at;
             *ticks = if ticks.0 == self.now { (self.now, ticks.1 + 1) } else { (self.now, 1) };
-            if ticks.1 > 4 {
+            if ticks.1 > 6 {
                 self.checker.violated(format!("u{client} wants the tick it has been given again and again"));
             }
         } else {
             self.hub(hub::Input::Tick);
         }
-        if self.happenings > 2_000_000 {
+        if self.happenings > 400_000 {
             self.checker.violated("the world does not come to an end".to_owned());
         }
     }
@@ -191,7 +232,10 @@ impl World {
             Happening::Arrive { conn, way: Way::Down, .. } | Happening::Flush { conn, .. } => {
                 Some(self.conns[*conn].client)
             }
-            Happening::DialEnds { client, .. } | Happening::TokenAnswer { client, .. } => Some(*client),
+            Happening::DialEnds { client, .. }
+            | Happening::TokenAnswer { client, .. }
+            | Happening::Stores { client, .. }
+            | Happening::AppTakes { client } => Some(*client),
             _ => None,
         };
         if let Some(client) = client.filter(|client| self.clients[*client].frozen_until.is_some()) {
@@ -201,23 +245,40 @@ impl World {
         match happening {
             Happening::Arrive { conn, way: Way::Up, end, packet } => self.arrive_up(conn, end, packet),
             Happening::Arrive { conn, way: Way::Down, end, packet } => self.arrive_down(conn, end, packet),
-            Happening::DialEnds { client, id, result } => self.dial_ends(client, id, result),
-            Happening::Accept { client, id, latency, token } => {
-                self.accept(client, id, latency, token.as_ref());
+            Happening::DialEnds { client, process, id, result } => {
+                self.dial_ends(client, process, id, result);
             }
+            Happening::Accept { client, process, id, latency, token, offered } => {
+                self.accept(client, process, id, latency, token.as_ref(), offered);
+            }
+            Happening::Dropped { conn } => self.cut(conn, 0),
+            Happening::Speaks { conn } => self.speaks_at_last(conn),
             Happening::Flush { conn, frame } => self.flush_reported(conn, frame),
             Happening::TokenAnswer { client, question, result } => {
                 if self.clients[client].token_question == question {
                     self.input(client, Input::Token(result));
                 }
             }
-            Happening::UserActs => self.user_acts(),
-            Happening::Fault => self.next_fault(),
+            Happening::Drained { conn } => self.drained(conn),
+            Happening::GatewayGone { conn } => self.gateway_gone(conn),
+            Happening::AppTakes { client } => self.app_takes(client),
+            Happening::Stores { client, process } => {
+                if self.processes[client] == process {
+                    self.clients[client].will_store = false;
+                    self.save(client);
+                }
+            }
+            Happening::Starts { client } => self.start(client),
+            Happening::Act(index) => {
+                let act = self.schedule[index].act.clone();
+                self.act(&act);
+            }
             Happening::Thaw { client } => self.thaw(client),
             Happening::ServerBack => self.server_back(),
             Happening::Calm => self.calm_down(),
-            Happening::Probe => self.probe(),
-            Happening::ProbeRoom(room) => self.probe_room(room),
+            Happening::Settled => self.settled(),
+            Happening::ProbeStreams => self.probe_streams(),
+            Happening::ProbeRoom { room, counts } => self.probe_room(room, counts),
             Happening::Farewell => self.farewell(),
             Happening::End => self.end(),
         }

@@ -1,0 +1,116 @@
+//! What a server answers to joins and history requests, as far as its answers arrive untouched: a replay begins right
+//! after the position asked for, nothing is left out of it and nothing overtakes it.
+
+use super::Checker;
+use super::truth::Place;
+use rejoin::Id;
+use rejoin::messages::{History, HistoryRequest, JoinRequest, Joined, Ref, Stamp};
+use std::collections::HashMap;
+
+/// What comes next over a connection in a room.
+#[derive(Debug)]
+struct Course {
+    epoch: Id,
+    next: u64,
+    /// The replay may stop after this one; then this number follows.
+    jump: Option<(u64, u64)>,
+}
+
+/// What has been asked and what must follow.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    joins: HashMap<(usize, Ref), Option<u64>>,
+    requests: HashMap<(usize, Ref), u64>,
+    courses: HashMap<(usize, Place), Course>,
+}
+
+impl Checker {
+    /// A client asks for a room over a connection.
+    pub fn join_asked(&mut self, conn: usize, place: Place, request: &JoinRequest) {
+        self.answers.courses.remove(&(conn, place));
+        let since = request.since.as_ref().map(|position| position.seq);
+        self.answers.joins.insert((conn, request.reference.clone()), since);
+    }
+
+    /// A client asks for older messages over a connection.
+    pub fn history_asked(&mut self, conn: usize, request: &HistoryRequest) {
+        self.answers.requests.insert((conn, request.reference.clone()), request.after);
+    }
+
+    /// A server answers a join.
+    pub fn join_answered_by_server(&mut self, conn: usize, place: Place, joined: &Joined) {
+        let since = self.answers.joins.get(&(conn, joined.reference.clone())).copied().flatten();
+        let oldest = self.truth.oldest(place);
+        if let Some(since) = since.filter(|since| joined.recovered && oldest > since + 1) {
+            self.violated(format!(
+                "2.2: after {since} is said to be recovered, and the log begins at {oldest}"
+            ));
+        }
+    }
+
+    /// The answer to a join arrives.
+    pub fn join_answered(&mut self, conn: usize, place: Place, joined: &Joined) {
+        let Some(since) = self.answers.joins.remove(&(conn, joined.reference.clone())) else { return };
+        let first = if joined.recovered {
+            since.unwrap_or(0) + 1
+        } else {
+            (joined.seq + 1).saturating_sub(joined.replay)
+        };
+        if joined.recovered && since.is_none_or(|since| since > joined.seq) {
+            self.violated(format!(
+                "2.2: connection {conn} is said to be recovered from {since:?}: {joined:?}"
+            ));
+        }
+        let jump = Some((first + joined.replay, joined.seq + 1));
+        self.answers.courses.insert((conn, place), Course { epoch: joined.epoch.clone(), next: first, jump });
+    }
+
+    /// A message arrives over a connection, which nobody has tampered with.
+    pub fn message_arrives(&mut self, conn: usize, place: Place, stamp: &Stamp) {
+        if self.truth.forks(place) > 0 || self.truth.epochs(place) > 1 {
+            self.answers.courses.remove(&(conn, place));
+            return;
+        }
+        let oldest = self.truth.oldest(place);
+        let Some(course) = self.answers.courses.get_mut(&(conn, place)) else { return };
+        if let Some((stop, head)) = course.jump
+            && course.next == stop
+        {
+            course.next = head;
+            course.jump = None;
+        }
+        let (epoch, next) = (course.epoch.clone(), course.next);
+        course.next = stamp.seq + 1;
+        // What the log has forgotten during the replay cannot be in it.
+        let forgotten = stamp.seq > next && oldest > next;
+        if stamp.epoch != epoch || (stamp.seq != next && !forgotten) {
+            self.violated(format!(
+                "2.2: place {place} sends {}:{} where {epoch}:{next} follows",
+                stamp.epoch, stamp.seq
+            ));
+        }
+    }
+
+    /// The answer to a history request arrives.
+    pub fn history_answered(&mut self, conn: usize, history: &History) {
+        let Some(after) = self.answers.requests.remove(&(conn, history.reference.clone())) else { return };
+        let seqs: Vec<u64> =
+            history.messages.iter().filter_map(|message| Some(message.stamp.as_ref()?.seq)).collect();
+        let ascending = seqs.windows(2).all(|pair| pair[1] == pair[0] + 1);
+        let begins = seqs
+            .first()
+            .is_none_or(|first| if history.complete { *first == after + 1 } else { *first > after });
+        if !ascending || !begins {
+            self.violated(format!(
+                "2.2: the messages after {after} are said to be {seqs:?}, complete: {}",
+                history.complete
+            ));
+        }
+    }
+
+    /// What arrives over a connection is not what its server meant to send.
+    pub fn tampered(&mut self, conn: usize) {
+        self.answers.courses.retain(|(course, _), _| *course != conn);
+        self.answers.joins.retain(|(asked, _), _| *asked != conn);
+    }
+}

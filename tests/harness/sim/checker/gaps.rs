@@ -1,0 +1,79 @@
+//! Announced holes: each names what is missing, and it is missing (invariant 3).
+
+use super::Checker;
+use super::feeds::Next;
+use super::truth::Place;
+use crate::sim::coverage::Sometimes;
+use rejoin::{Gap, GapReason};
+
+impl Checker {
+    /// An application is told of a hole.
+    pub(super) fn gap(&mut self, client: usize, place: Place, gap: &Gap) {
+        let (epochs, forks, oldest) =
+            (self.truth.epochs(place), self.truth.forks(place), self.truth.oldest(place));
+        let feed = self.feed(client, place);
+        let next = match &feed.next {
+            Next::Exactly(epoch, seq) if gap.epoch.as_ref() == Some(epoch) => Some(*seq),
+            _ => None,
+        };
+        feed.last_unstamped = None;
+        feed.last = None;
+        let begin = feed.begin.take().filter(|_| feed.joined && gap.reason != GapReason::Reconnected);
+        feed.next = match (&gap.epoch, gap.before, begin) {
+            (Some(epoch), Some(before), _) => Next::Exactly(epoch.clone(), before),
+            (_, None, Some((epoch, start))) => Next::Exactly(epoch, start),
+            _ => Next::Any,
+        };
+        let names_it = matches!(gap.reason, GapReason::Trimmed | GapReason::Unavailable);
+        let mut wrong = None;
+        if let (Some(after), Some(before), true) = (gap.after, gap.before, names_it)
+            && before <= after + 1
+        {
+            wrong = Some("is no hole".to_owned());
+        }
+        if names_it
+            && let (Some(next), Some(after), Some(epoch)) = (next, gap.after, &gap.epoch)
+            && after + 1 != next
+            && !(next..=after).all(|seq| self.was_told(client, place, epoch, seq))
+        {
+            wrong = Some(format!("begins after {after}, and {next} was to come"));
+        }
+        let (state, real) = match gap.reason {
+            GapReason::Trimmed => {
+                let first = gap.after.map_or(next, |after| Some(after + 1));
+                (Sometimes::GapTrimmed, forks > 0 || first.is_none_or(|first| oldest > first))
+            }
+            GapReason::EpochChanged => (Sometimes::GapNewEpoch, epochs > 1),
+            GapReason::Forked => (Sometimes::GapForked, forks > 0 || self.lied),
+            GapReason::Reconnected => (Sometimes::GapReconnected, true),
+            _ => (Sometimes::GapUnavailable, true),
+        };
+        self.cover.reach(state);
+        if gap.reason == GapReason::Reconnected {
+            // On a plain server the place in the log is lost, and with it what would tell old from new.
+            self.begins_anew(client, place);
+        }
+        if gap.reason == GapReason::Forked && (gap.after > Some(48) || self.is_long(client, place)) {
+            // So many ids are not remembered: what a replay repeats may be shown again.
+            self.begins_anew(client, place);
+        }
+        if !real {
+            wrong = Some("is not there".to_owned());
+        }
+        if let Some(wrong) = wrong {
+            self.violated(format!("3: a gap told to u{client} {wrong}: {gap:?}"));
+        }
+    }
+
+    /// What is told from now on may be what has been told before: after a leave, from a position of the user's own.
+    pub(super) fn begins_anew(&mut self, client: usize, place: Place) {
+        let feed = self.feeds.all.entry((client, place)).or_default();
+        feed.last = None;
+        let told = std::mem::take(&mut feed.delivered);
+        self.feeds.before.entry(client).or_default().extend(told);
+    }
+
+    fn is_long(&self, client: usize, place: Place) -> bool {
+        self.feeds.all.get(&(client, place)).is_some_and(|feed| feed.delivered.len() > 48)
+    }
+}

@@ -1,0 +1,89 @@
+//! When clients dial, and how many sockets they have (invariants 10, 11, 12 and rule 3 of reconnect.md).
+
+use super::Checker;
+use crate::sim::{Micros, SECOND};
+use std::collections::VecDeque;
+
+/// What is known of a client's dials.
+#[derive(Debug, Default)]
+pub(super) struct Link {
+    dials: VecDeque<Micros>,
+    terminal: bool,
+    /// The count of attempts the last dial named.
+    attempt: u32,
+    /// Nothing has happened since the last dial that may begin the count anew.
+    counting: bool,
+}
+
+/// A connection this short was never in sync long enough to matter.
+const UNSTABLE: Micros = 4 * SECOND;
+
+impl Checker {
+    fn link(&mut self, client: usize) -> &mut Link {
+        if self.links.len() <= client {
+            self.links.resize_with(client + 1, Link::default);
+        }
+        &mut self.links[client]
+    }
+
+    /// The client dials for the `attempt`th time, having `sockets` already.
+    pub fn dialled(&mut self, client: usize, monotonic: Micros, attempt: u32, sockets: usize, moving: bool) {
+        if sockets > usize::from(moving) {
+            self.violated(format!("12: u{client} dials beside {sockets} sockets it has"));
+        }
+        let link = self.link(client);
+        let (counting, last) = (link.counting, link.attempt);
+        link.counting = true;
+        link.attempt = attempt;
+        let terminal = link.terminal;
+        link.dials.push_back(monotonic);
+        while link.dials.front().is_some_and(|first| monotonic - first > 30 * SECOND) {
+            link.dials.pop_front();
+        }
+        let count = link.dials.len();
+        if terminal {
+            self.violated(format!("10: u{client} dials after a terminal code"));
+        }
+        if count > 6 {
+            self.violated(format!("11: u{client} made {count} dials in 30 s"));
+        }
+        if counting && attempt < last && !moving && !self.legacy {
+            self.violated(format!(
+                "11: u{client} counts attempt {attempt} after attempt {last} without a stable connection"
+            ));
+        }
+    }
+
+    /// A connection is gone that was open for so long.
+    pub fn lost(&mut self, client: usize, open: Micros) {
+        if open > UNSTABLE {
+            self.link(client).counting = false;
+        }
+    }
+
+    /// Attempts may be counted anew: the user asked, the platform hinted, the server is moving.
+    pub fn counts_anew(&mut self, client: usize) {
+        self.link(client).counting = false;
+    }
+
+    /// The user starts a failed or closed client anew.
+    pub fn revived(&mut self, client: usize) {
+        let link = self.link(client);
+        link.terminal = false;
+        link.counting = false;
+    }
+
+    /// A new process of the client: it knows nothing of the last one's dials.
+    pub(super) fn link_restarted(&mut self, client: usize) {
+        *self.link(client) = Link::default();
+    }
+
+    /// A close code arrives after which there is nothing more to try.
+    pub fn terminal_code(&mut self, client: usize) {
+        self.ended(client);
+    }
+
+    pub(super) fn ended(&mut self, client: usize) {
+        self.link(client).terminal = true;
+    }
+}

@@ -1,0 +1,305 @@
+//! What must hold, whatever happens: the invariants of protocol.md §2.6, each violation named by its number.
+//!
+//! The checker sees only what an outside observer could: what users asked for, what travelled, what the store holds,
+//! what each application was told. It shares no code with the machine.
+
+mod answers;
+mod feeds;
+mod frames;
+mod gaps;
+mod links;
+mod outcomes;
+mod rosters;
+mod sends;
+#[cfg(test)]
+mod tests;
+mod truth;
+
+pub use truth::{Key, PERSONAL, Place, Stored, key};
+
+use super::Micros;
+use super::client::CANARY;
+use super::coverage::{Coverage, Sometimes};
+use answers::Answers;
+use feeds::Feeds;
+use links::Link;
+use rejoin::{CauseCode, Event, Id, Mode, RoomState, State};
+use rosters::Rosters;
+use sends::Sends;
+use std::collections::{BTreeMap, BTreeSet};
+use truth::Truth;
+
+/// The observer.
+#[derive(Debug, Default)]
+pub struct Checker {
+    violations: Vec<String>,
+    /// The interesting states reached.
+    pub cover: Coverage,
+    truth: Truth,
+    sends: Sends,
+    feeds: Feeds,
+    answers: Answers,
+    rosters: Rosters,
+    links: Vec<Link>,
+    /// Who had a send refused for good, and where.
+    refused: BTreeSet<(usize, Place)>,
+    modes: BTreeMap<usize, Mode>,
+    /// When the world is.
+    pub now: Micros,
+    /// How long a server remembers a line.
+    dedupe_window: Micros,
+    /// How many answers of a line.
+    pub answers_kept: u64,
+    legacy: bool,
+    /// The logs whose store was lost: their next epoch is another one.
+    bereft: BTreeMap<Place, Id>,
+    /// Some server has repeated a message, or numbered one in a way that looks like a fork.
+    pub lied: bool,
+}
+
+/// What a client's disk holds: the sends and the positions.
+pub type Disk = (Vec<Key>, Vec<(Place, Id, u64)>);
+
+/// A room's place; `@me` is the stream of `user`.
+pub fn place(room: &str, user: usize) -> Place {
+    match room.strip_prefix("room").and_then(|number| number.parse().ok()) {
+        Some(number) => number,
+        None => PERSONAL + Place::try_from(user).unwrap_or(0),
+    }
+}
+
+impl Checker {
+    /// An observer of a server that remembers lines for so long, and of clients that may follow the legacy rule, by
+    /// which attempts are counted anew with every connection.
+    pub fn new(dedupe_window: Micros, legacy: bool) -> Self {
+        Self { dedupe_window, legacy, ..Self::default() }
+    }
+
+    /// Everything found so far.
+    pub fn violations(&self) -> &[String] {
+        &self.violations
+    }
+
+    /// Records a violation found by the world itself.
+    pub fn violated(&mut self, what: String) {
+        self.violations.push(what);
+    }
+
+    /// How many messages were appended.
+    pub fn appended_count(&self) -> usize {
+        self.truth.len()
+    }
+
+    /// The head of a room's log as last seen, if its epoch is still this one.
+    pub fn known_head(&self, place: Place, epoch: &Id) -> Option<u64> {
+        let (seen, head) = self.truth.seen(place);
+        (seen == Some(epoch)).then_some(head)
+    }
+
+    /// Whether the store has begun to forget since the last look.
+    pub fn is_news(&self, place: Place, oldest: u64) -> bool {
+        self.truth.oldest(place) != oldest
+    }
+
+    /// A room's log as its store shows it: the epoch, the head, the oldest message held, and the new ones. Gives how
+    /// many are new.
+    pub fn observe(
+        &mut self,
+        place: Place,
+        epoch: &Id,
+        head: u64,
+        oldest: u64,
+        new: impl Iterator<Item = Stored>,
+    ) -> usize {
+        let known = self.known_head(place, epoch);
+        if known.is_none_or(|known| known > head) {
+            self.truth.moved(place, epoch, head);
+        }
+        if self.bereft.remove(&place).as_ref() == Some(epoch) {
+            self.violated(format!("2.3: the log of place {place} was lost and its epoch is the old one"));
+        }
+        let mut count = 0;
+        for stored in new {
+            count += 1;
+            let expected = self.truth.seen(place).1 + 1;
+            if stored.seq != expected {
+                self.violated(format!(
+                    "3: place {place} numbers a message {} after {}",
+                    stored.seq,
+                    expected - 1
+                ));
+                break;
+            }
+            self.appended(place, stored.key, Some((stored.seq, stored.id)));
+        }
+        let reached = self.truth.seen(place).1;
+        if reached != head && self.violations.is_empty() {
+            self.violated(format!("3: the head of place {place} is {head}, and its last message {reached}"));
+        }
+        self.truth.trimmed(place, oldest);
+        count
+    }
+
+    /// The store is lost: every log begins a new epoch.
+    pub fn store_lost(&mut self) {
+        self.bereft = self.truth.places().collect();
+    }
+
+    /// A plain server sends a message to a member; the first time, it is appended.
+    pub fn broadcast(&mut self, place: Place, key: Key) {
+        if self.truth.by_key(key).is_empty() {
+            self.appended(place, key, None);
+        }
+    }
+
+    fn appended(&mut self, place: Place, key: Key, stamp: Option<(u64, Id)>) {
+        let here = self.truth.by_key(key).iter().any(|copy| !self.truth.record(*copy).cropped);
+        if here {
+            self.violated(format!("1: {key:?} was appended twice"));
+        }
+        if place < PERSONAL {
+            match self.sends.all.get(&key) {
+                None => self.violated(format!("4: {key:?} was appended and never sent")),
+                Some(sent) if sent.place != place => {
+                    self.violated(format!("4: {key:?} was appended to place {place}"));
+                }
+                Some(sent) if matches!(sent.outcome, Some(rejoin::DeliveryStatus::Failed(_))) => {
+                    let outcome = sent.outcome.clone();
+                    self.violations.push(format!("7: {key:?} was appended after its outcome {outcome:?}"));
+                }
+                Some(_) => {}
+            }
+        }
+        if stamp.is_some() {
+            self.line_goes_on(place, key);
+        }
+        self.truth.append(place, key, stamp);
+    }
+
+    /// The ack of a message is lost with its connection.
+    pub fn ack_lost(&mut self, id: &Id) {
+        if let Some(index) = self.truth.by_id(id) {
+            let key = self.truth.record(index).key;
+            if let Some(sent) = self.sends.all.get_mut(&key) {
+                sent.ack_lost = true;
+            }
+        }
+    }
+
+    /// The server dies having appended the newest message of a room and said nothing of it.
+    pub fn died_after_commit(&mut self, key: Key) {
+        if let Some(sent) = self.sends.all.get_mut(&key) {
+            sent.committed_at_crash = true;
+        }
+    }
+
+    /// A client's machine slept for longer than sends can be repeated.
+    pub fn overslept(&mut self, client: usize) {
+        for (_, sent) in self.sends.all.range_mut((client, 0)..(client + 1, 0)) {
+            sent.horizon = sent.outcome.is_none();
+        }
+    }
+
+    /// The application of a client, whose user has this number, is told something.
+    pub fn event(&mut self, client: usize, user: usize, event: &Event) {
+        match event {
+            Event::Message(message) => {
+                let (at, key) = (place(&message.room, user), key(&message.content));
+                self.delivered(client, at, key, message.stamp.as_ref());
+                let sent = key.and_then(|key| self.sends.all.get(&key));
+                if let (Some(sent), true) = (sent, message.stamp.is_some())
+                    && !sent.may_carry(message.data.as_ref())
+                {
+                    self.violated(format!("4: {key:?} came with {:?}", message.data));
+                }
+            }
+            Event::Notification(notification) => {
+                let data = notification.data.as_deref().unwrap_or("").trim_matches('"');
+                self.delivered(client, place("@me", user), key(data), Some(&notification.stamp));
+                let state =
+                    if notification.stamp.replay { Sometimes::NotifiedLater } else { Sometimes::Notified };
+                self.cover.reach(state);
+            }
+            Event::Gap(gap) => self.gap(client, place(&gap.room, user), gap),
+            Event::Delivery(delivery) => self.resolved(client, delivery.id, &delivery.status),
+            Event::Restored(restored) => self.restored(client, restored.id, &restored.content),
+            Event::Room(change) => {
+                if matches!(change.state, RoomState::Left | RoomState::Failed(_) | RoomState::Removed(_)) {
+                    self.out(client, place(&change.room, user));
+                }
+            }
+            Event::Joined(joined) => {
+                self.roster(client, place(&joined.room, user), joined.members.as_deref());
+            }
+            Event::Presence(presence) => {
+                self.cover.reach(Sometimes::PresenceTold);
+                self.roster(client, place(&presence.room, user), presence.members.as_deref());
+            }
+            Event::UserJoined { room, user: other } => {
+                self.roster_changes(client, place(room, user), other, true);
+            }
+            Event::UserLeft { room, user: other } => {
+                self.roster_changes(client, place(room, user), other, false);
+            }
+            Event::Signal(_) => self.cover.reach(Sometimes::Signalled),
+            Event::Mode(mode) => self.mode(client, *mode),
+            Event::State(change) => self.state(client, change),
+            _ => {}
+        }
+    }
+
+    fn mode(&mut self, client: usize, mode: Mode) {
+        let state = match (self.modes.insert(client, mode), mode) {
+            (Some(Mode::Extended), Mode::Plain) => Some(Sometimes::Downgraded),
+            (Some(Mode::Plain), Mode::Extended) => Some(Sometimes::Upgraded),
+            _ => None,
+        };
+        if let Some(state) = state {
+            self.cover.reach(state);
+        }
+    }
+
+    fn state(&mut self, client: usize, change: &rejoin::StateChange) {
+        if change.cause.as_ref().is_some_and(|cause| cause.code == CauseCode::DeadPeer) {
+            self.cover.reach(Sometimes::DeadPeer);
+        }
+        match change.state {
+            State::Failed => {
+                self.ended(client);
+                self.cover.reach(Sometimes::Terminal);
+                if change.cause.as_ref().is_none_or(|cause| cause.will_retry) {
+                    self.violated(format!("u{client} failed and says that it will retry, or not why"));
+                }
+            }
+            State::Reconnecting { .. } if change.cause.is_none() => {
+                self.violated(format!("u{client} is reconnecting for no reason"));
+            }
+            State::Suspended { .. } => self.cover.reach(Sometimes::Suspended),
+            _ => {}
+        }
+        if matches!(change.state, State::Reconnecting { .. } | State::Closed | State::Failed) {
+            self.out_of_all(client);
+        }
+    }
+
+    /// Anything a session says, as a person would read it in a log.
+    pub fn said(&mut self, client: usize, text: &str) {
+        if text.contains(CANARY) {
+            self.violated(format!("13: u{client} shows its token: {text}"));
+        }
+    }
+
+    /// A client's process dies. Its disk, if it has one, holds these sends and these positions.
+    pub fn died(&mut self, client: usize, disk: Option<&Disk>) {
+        self.sends_died(client, disk.map(|(sends, _)| sends.as_slice()));
+        self.feeds_restarted(client, disk.map_or(&[], |(_, positions)| positions.as_slice()));
+        self.link_restarted(client);
+        self.modes.remove(&client);
+    }
+
+    /// The run is over and every client closed.
+    pub fn finish(&mut self) {
+        self.check_outcomes();
+        self.check_order();
+    }
+}

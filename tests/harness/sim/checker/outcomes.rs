@@ -1,0 +1,140 @@
+//! Outcomes of sends: exactly one each, and a true one (invariants 5 and 7).
+
+use super::Checker;
+use super::sends::Sent;
+use super::truth::{Key, Place};
+use crate::sim::coverage::Sometimes;
+use rejoin::messages::Code;
+use rejoin::{DeliveryStatus, Id, SendFailure, SendId};
+
+impl Checker {
+    /// An application is told an outcome.
+    pub(super) fn resolved(&mut self, client: usize, id: SendId, status: &DeliveryStatus) {
+        let Some(key) = self.sends.numbers.get(&(client, id)).copied() else {
+            return self.violated(format!("7: u{client} has an outcome for {id:?}, which was never sent"));
+        };
+        let Some(sent) = self.sends.all.get_mut(&key) else { return };
+        if let Some(first) = sent.outcome.replace(status.clone()) {
+            return self.violated(format!("7: {key:?} resolved twice: {first:?}, then {status:?}"));
+        }
+        let appended = !self.truth.by_key(key).is_empty();
+        let transmitted = !sent.transmissions.is_empty();
+        self.lands(key);
+        match status {
+            DeliveryStatus::Acked { id, seq } => self.says_acked(key, id, *seq),
+            DeliveryStatus::Failed(why) => {
+                if *why == SendFailure::Cancelled {
+                    self.cover.reach(Sometimes::CancelledInTime);
+                }
+                if appended {
+                    self.violated(format!("7: {key:?} failed with {why:?} and was appended"));
+                }
+            }
+            DeliveryStatus::Unknown => self.says_unknown(key, appended),
+            DeliveryStatus::Written if !transmitted => {
+                self.violated(format!("7: {key:?} is written and was never transmitted"));
+            }
+            _ => {}
+        }
+    }
+
+    fn says_acked(&mut self, key: Key, id: &Id, seq: u64) {
+        let Some(index) = self.truth.by_id(id) else {
+            return self.violated(format!("1: {key:?} is acked as {id}, which was never appended"));
+        };
+        let record = self.truth.record(index);
+        if record.key != key || record.seq != seq {
+            let (real, number) = (record.key, record.seq);
+            self.violated(format!("1: {key:?} is acked as {id}, number {seq}, which is {real:?}, {number}"));
+        }
+        self.sends.acked.push((key, index));
+        let Some(sent) = self.sends.all.get(&key) else { return };
+        match sent.nacked {
+            Some(Code::RateLimited) => self.cover.reach(Sometimes::RateLimitedThenAcked),
+            Some(Code::NotJoined) => self.cover.reach(Sometimes::NotJoinedThenAcked),
+            _ => {}
+        }
+        for (is, state) in [
+            (sent.ack_lost, Sometimes::AckLostAfterCommit),
+            (sent.committed_at_crash, Sometimes::CrashAfterCommit),
+            (sent.offline, Sometimes::SentOffline),
+            (self.refused.contains(&(key.0, sent.place)), Sometimes::AckedAfterRefusal),
+        ] {
+            if is {
+                self.cover.reach(state);
+            }
+        }
+    }
+
+    fn says_unknown(&mut self, key: Key, appended: bool) {
+        let Some(sent) = self.sends.all.get(&key) else { return };
+        let place = sent.place;
+        if sent.transmissions.is_empty() && !sent.restored && !sent.disowned {
+            self.violated(format!("7: {key:?} is unknown and was never transmitted"));
+            return;
+        }
+        let lost = self.truth.by_key(key).last().map(|index| self.truth.record(*index).cropped);
+        for (is, state) in [
+            (appended, Sometimes::UnknownButAppended),
+            (!appended, Sometimes::UnknownAndNotAppended),
+            (self.truth.epochs(place) > 1, Sometimes::UnknownAfterNewEpoch),
+            (lost == Some(true) || self.truth.forks(place) > 0, Sometimes::UnknownAfterFork),
+            (sent.restored, Sometimes::RestoredUnknown),
+            (sent.horizon, Sometimes::HorizonPassed),
+            (sent.cancelled, Sometimes::CancelledTooLate),
+        ] {
+            if is {
+                self.cover.reach(state);
+            }
+        }
+    }
+
+    /// The acked sends of each client and room stand in each log in the order in which they were made (invariant 5).
+    pub(super) fn check_order(&mut self) {
+        let mut acked = std::mem::take(&mut self.sends.acked);
+        acked.retain(|(_, index)| !self.truth.record(*index).cropped);
+        acked.sort_by_key(|(key, index)| {
+            let record = self.truth.record(*index);
+            (record.place, record.epoch.clone(), *key)
+        });
+        for pair in acked.windows(2) {
+            let ([(one, first), (two, second)], same) = ([pair[0], pair[1]], pair[0].0.0 == pair[1].0.0);
+            let (first, second) = (self.truth.record(first), self.truth.record(second));
+            if same && first.place == second.place && first.epoch == second.epoch && first.seq > second.seq {
+                let text = format!("5: {one:?} is number {}, {two:?} is {}", first.seq, second.seq);
+                self.violations.push(text);
+            }
+        }
+    }
+
+    /// Whether a send was refused or given up before it was made.
+    pub fn has_failed(&self, key: Key) -> bool {
+        self.sends.all.get(&key).is_none_or(|sent| matches!(sent.outcome, Some(DeliveryStatus::Failed(_))))
+    }
+
+    /// How many sends of a client to some rooms have been given to an extended connection and have no outcome. They
+    /// wait until they are too old where they cannot be given again: on a plain connection, and in a room that is
+    /// not wanted any more.
+    pub fn given(&self, client: usize, somewhere: impl Fn(Place) -> bool) -> usize {
+        let sends = self.sends.all.range((client, 0)..(client + 1, 0));
+        let given = |sent: &Sent| {
+            let given = sent.transmissions.iter().any(|one| one.extended && one.line.is_some());
+            somewhere(sent.place) && (given || sent.restored || sent.disowned)
+        };
+        sends.filter(|(_, sent)| sent.alive && sent.outcome.is_none() && given(sent)).count()
+    }
+
+    /// Every send of the processes that live has its outcome (invariant 7).
+    pub(super) fn check_outcomes(&mut self) {
+        let open: Vec<Key> = self
+            .sends
+            .all
+            .iter()
+            .filter(|(_, sent)| sent.alive && sent.outcome.is_none())
+            .map(|(key, _)| *key)
+            .collect();
+        for key in open {
+            self.violated(format!("7: {key:?} has no outcome"));
+        }
+    }
+}

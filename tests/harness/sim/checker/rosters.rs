@@ -1,0 +1,75 @@
+//! Who is in a room, as each application has been told (invariant 15).
+
+use super::Checker;
+use super::truth::Place;
+use crate::sim::coverage::Sometimes;
+use crate::sim::{Micros, SECOND};
+use rejoin::Name;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How long somebody whose connection was lost still counts as a member.
+const GRACE: Micros = 15 * SECOND;
+
+/// The lists of all applications, and when users were last lost.
+#[derive(Debug, Default)]
+pub(super) struct Rosters {
+    all: BTreeMap<(usize, Place), BTreeSet<Name>>,
+    gone: BTreeMap<(Place, Name), Micros>,
+}
+
+impl Checker {
+    /// An application is told the whole list.
+    pub(super) fn roster(&mut self, client: usize, place: Place, members: Option<&[Name]>) {
+        if let Some(members) = members {
+            self.rosters.all.insert((client, place), members.iter().cloned().collect());
+        }
+    }
+
+    /// An application is told that somebody joined or left.
+    pub(super) fn roster_changes(&mut self, client: usize, place: Place, user: &Name, here: bool) {
+        let Some(members) = self.rosters.all.get_mut(&(client, place)) else { return };
+        if here {
+            members.insert(user.clone());
+        } else {
+            members.remove(user);
+            self.cover.reach(Sometimes::UserLeft);
+        }
+    }
+
+    /// A connection of a user in a room is lost.
+    pub fn member_lost(&mut self, place: Place, user: &Name) {
+        self.rosters.gone.insert((place, user.clone()), self.now);
+    }
+
+    /// A user is back in a room, or has left it with a word.
+    pub fn member_settled(&mut self, place: Place, user: &Name, back: bool) {
+        let gone = self.rosters.gone.remove(&(place, user.clone()));
+        if back && gone.is_some_and(|gone| self.now - gone < 10 * SECOND) {
+            self.cover.reach(Sometimes::Returned);
+        }
+    }
+
+    /// The server forgot who was there.
+    pub fn members_forgotten(&mut self) {
+        self.rosters.gone.clear();
+    }
+
+    /// A server tells a member that somebody left.
+    pub fn member_said_gone(&mut self, place: Place, user: &Name) {
+        if let Some(gone) = self.rosters.gone.get(&(place, user.clone()))
+            && self.now - gone < GRACE
+        {
+            self.violated(format!("15: {user} is said to have left place {place} within the grace"));
+        }
+    }
+
+    /// Long after the last change, an application's list is the true one.
+    pub fn roster_is(&mut self, client: usize, place: Place, members: &BTreeSet<Name>) {
+        if let Some(told) = self.rosters.all.get(&(client, place))
+            && told != members
+        {
+            let text = format!("15: u{client} believes that {told:?} are in place {place}: {members:?} are");
+            self.violations.push(text);
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! Sends on their way: numbered as they should be, on the disk in time, each appended at most once (invariant 1).
+
+use super::Checker;
+use super::truth::{Key, Place};
+use crate::sim::coverage::Sometimes;
+use crate::sim::{Micros, SECOND};
+use rejoin::messages::{Ack, Code, LineTag, Nack};
+use rejoin::{DeliveryStatus, Id, SendId};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// One transmission of a send.
+#[derive(Debug, Clone)]
+pub(super) struct Transmission {
+    conn: usize,
+    pub(super) extended: bool,
+    pub(super) line: Option<(Id, u64)>,
+    reference: Option<Id>,
+}
+
+/// A send, from the moment its user made it.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) place: Place,
+    pub(super) data: Option<String>,
+    /// The outcome told in the current process of its client.
+    pub(super) outcome: Option<DeliveryStatus>,
+    /// It belongs to the current process: made there, or taken up from the disk.
+    pub(super) alive: bool,
+    pub(super) restored: bool,
+    /// It was made while there was no connection.
+    pub(super) offline: bool,
+    /// Its user wanted it back when it was on its way.
+    pub(super) cancelled: bool,
+    pub(super) transmissions: Vec<Transmission>,
+    transmitted_here: bool,
+    pub(super) nacked: Option<Code>,
+    /// The server has refused it for good.
+    refused: bool,
+    /// The server that it was given to does not know its line: it is certainly not appended.
+    pub(super) disowned: bool,
+    pub(super) ack_lost: bool,
+    pub(super) committed_at_crash: bool,
+    pub(super) horizon: bool,
+}
+
+impl Sent {
+    /// Whether a message that was this send may have this beside its text: over a plain connection it is lost.
+    pub(super) fn may_carry(&self, data: Option<&String>) -> bool {
+        data == self.data.as_ref() || (data.is_none() && self.transmissions.iter().any(|one| !one.extended))
+    }
+}
+
+/// The last send of a producer: when it was appended, to which log, and its number.
+type Used = (Micros, Option<Id>, u32, u64);
+
+/// All sends of all clients.
+#[derive(Debug, Default)]
+pub(super) struct Sends {
+    pub(super) all: BTreeMap<Key, Sent>,
+    /// What each number of a client's current process stands for.
+    pub(super) numbers: HashMap<(usize, SendId), Key>,
+    /// What each number of each line has been used for.
+    lines: HashMap<(Id, u64), Key>,
+    references: HashMap<(usize, Id), Key>,
+    /// What a connection has not answered, by producer.
+    in_flight: HashMap<(usize, Id), BTreeSet<Key>>,
+    used: HashMap<Id, Used>,
+    pub(super) acked: Vec<(Key, usize)>,
+}
+
+impl Checker {
+    /// A user sends a message.
+    pub fn sent(&mut self, key: Key, id: SendId, place: Place, data: Option<String>, offline: bool) {
+        let sent = Sent {
+            place,
+            data,
+            outcome: None,
+            alive: true,
+            restored: false,
+            offline,
+            cancelled: false,
+            transmissions: Vec::new(),
+            transmitted_here: false,
+            nacked: None,
+            refused: false,
+            disowned: false,
+            ack_lost: false,
+            committed_at_crash: false,
+            horizon: false,
+        };
+        self.sends.all.insert(key, sent);
+        self.sends.numbers.insert((key.0, id), key);
+    }
+
+    /// A user takes a send back.
+    pub fn cancelled(&mut self, key: Key) {
+        if let Some(sent) = self.sends.all.get_mut(&key) {
+            sent.cancelled = sent.outcome.is_none() && sent.transmitted_here;
+        }
+    }
+
+    /// A client gives a send to a connection.
+    pub fn transmitted(
+        &mut self,
+        key: Key,
+        conn: usize,
+        extended: bool,
+        reference: Option<&Id>,
+        line: Option<&LineTag>,
+        limit: usize,
+    ) {
+        let line = line.map(|tag| (tag.pid.clone(), tag.pseq));
+        let Some(sent) = self.sends.all.get_mut(&key) else {
+            return self.violated(format!("4: u{}-{} is transmitted and was never sent", key.0, key.1));
+        };
+        if sent.outcome.is_some() {
+            let outcome = sent.outcome.clone();
+            self.violations.push(format!("7: {key:?} is transmitted after its outcome {outcome:?}"));
+        }
+        let earlier = sent.transmissions.last().cloned();
+        if sent.disowned {
+            self.cover.reach(Sometimes::Renumbered);
+        }
+        if let Some(earlier) = earlier {
+            if line.is_none() {
+                self.violations.push(format!("1: {key:?} is transmitted again without a number"));
+            } else if !extended && earlier.extended {
+                self.violations.push(format!("1: {key:?} is transmitted again to a plain server"));
+            }
+        }
+        if let Some(line) = &line {
+            let first = self.sends.lines.entry(line.clone()).or_insert(key);
+            if *first != key {
+                self.violations.push(format!("1: {key:?} uses the number {line:?} of {first:?}"));
+            }
+        }
+        let mut conns: Vec<usize> = sent.transmissions.iter().map(|transmission| transmission.conn).collect();
+        conns.push(conn);
+        conns.dedup();
+        if conns.len() > 2 {
+            self.cover.reach(Sometimes::ThreeConnections);
+        }
+        sent.transmitted_here = true;
+        let reference = reference.cloned();
+        if let Some(reference) = &reference
+            && self.sends.references.insert((conn, reference.clone()), key).is_some()
+        {
+            self.violations.push(format!("2.2: {key:?} uses the reference {reference} again"));
+        }
+        let mut flying = 0;
+        if let Some((pid, _)) = &line {
+            let sends = self.sends.in_flight.entry((conn, pid.clone())).or_default();
+            sends.insert(key);
+            flying = sends.len();
+        }
+        sent.transmissions.push(Transmission { conn, extended, line, reference });
+        if flying > limit {
+            self.violated(format!("8: u{} has {flying} sends in flight, {limit} are allowed", key.0));
+        }
+    }
+
+    pub(super) fn lands(&mut self, key: Key) {
+        if let Some(sent) = self.sends.all.get(&key) {
+            for transmission in &sent.transmissions {
+                let line = transmission.line.as_ref().map(|(pid, _)| (transmission.conn, pid.clone()));
+                if let Some(flying) = line.and_then(|line| self.sends.in_flight.get_mut(&line)) {
+                    flying.remove(&key);
+                }
+            }
+        }
+    }
+
+    /// A numbered send is appended: the number before it must have been used up.
+    pub(super) fn line_goes_on(&mut self, place: Place, key: Key) {
+        let Some(sent) = self.sends.all.get(&key) else { return };
+        let Some((pid, pseq)) = sent.transmissions.last().and_then(|last| last.line.clone()) else { return };
+        let (epoch, forks) = (self.truth.seen(place).0.cloned(), self.truth.forks(place));
+        if pseq > 1
+            && let Some(before) = self.sends.lines.get(&(pid.clone(), pseq - 1))
+        {
+            let copies = self.truth.by_key(*before);
+            let appended = copies.iter().any(|copy| self.truth.record(*copy).epoch == epoch);
+            let refused = self.sends.all.get(before).is_some_and(|before| before.refused);
+            if !appended && !refused {
+                let text =
+                    format!("2.3: {key:?} was appended as {pid}:{pseq} and {before:?} before it was not");
+                self.violations.push(text);
+            }
+        }
+        self.sends.used.insert(pid, (self.now, epoch, forks, pseq));
+    }
+
+    /// A client dies. What it had given to a connection must be on its disk, if it has one.
+    pub(super) fn sends_died(&mut self, client: usize, disk: Option<&[Key]>) {
+        self.sends.numbers.retain(|(owner, _), _| *owner != client);
+        for (key, sent) in self.sends.all.range_mut((client, 0)..(client + 1, 0)) {
+            let unresolved = sent.alive && sent.outcome.is_none();
+            let lined = sent.transmissions.last().is_some_and(|last| last.line.is_some());
+            if let Some(disk) = disk
+                && unresolved
+                && sent.transmitted_here
+                && lined
+                && !disk.contains(key)
+            {
+                self.violations.push(format!("2.3: {key:?} was transmitted and is not on the disk"));
+            }
+            sent.alive = false;
+            sent.transmitted_here = false;
+            sent.outcome = None;
+        }
+    }
+
+    /// A client takes up a stored send under this number.
+    pub(super) fn restored(&mut self, client: usize, id: SendId, content: &str) {
+        let Some(key) = super::truth::key(content).filter(|key| key.0 == client) else {
+            return self.violated(format!("7: u{client} takes up {content}, which is not its own"));
+        };
+        if self.sends.numbers.insert((client, id), key).is_some() {
+            self.violated(format!("7: u{client} takes up {key:?} under a number in use"));
+        }
+        match self.sends.all.get_mut(&key) {
+            Some(sent) if !sent.alive => {
+                sent.alive = true;
+                sent.restored = true;
+            }
+            _ => self.violated(format!("7: u{client} takes up {key:?}, which it has or never had")),
+        }
+    }
+
+    /// A server answers a send.
+    pub fn acked_by_server(&mut self, ack: &Ack) {
+        let found = self.truth.by_id(&ack.id).map(|index| self.truth.record(index));
+        if found.is_none_or(|record| record.seq != ack.seq || record.epoch.as_ref() != Some(&ack.epoch)) {
+            self.violated(format!(
+                "1: the server acks {} as number {}, which its log lacks",
+                ack.id, ack.seq
+            ));
+        }
+    }
+
+    /// A client receives an ack on a connection; `moved` if it has opened another one since.
+    pub fn ack_received(&mut self, conn: usize, ack: &Ack, moved: bool) {
+        let Some(key) = self.sends.references.get(&(conn, ack.reference.clone())).copied() else { return };
+        self.lands(key);
+        let Some(sent) = self.sends.all.get(&key) else { return };
+        if sent.outcome.is_some() {
+            return;
+        }
+        self.cover.reach(if self.is_delivered(key.0, key) {
+            Sometimes::EchoBeforeAck
+        } else {
+            Sometimes::AckBeforeEcho
+        });
+        let sent = &self.sends.all[&key];
+        if ack.dup {
+            self.cover.reach(Sometimes::DupAck);
+            if sent.restored {
+                self.cover.reach(Sometimes::RestoredDupAck);
+            }
+        } else if sent.restored && sent.transmissions.len() == 1 {
+            self.cover.reach(Sometimes::RestoredFirst);
+        }
+        if moved {
+            self.cover.reach(Sometimes::AckOnOldConnection);
+        }
+    }
+
+    /// A client has dealt with an ack: it counts, whatever happened before.
+    pub fn ack_counts(&mut self, conn: usize, reference: &Id) {
+        let key = self.sends.references.get(&(conn, reference.clone())).copied();
+        let open =
+            |key: &Key| self.sends.all.get(key).is_some_and(|sent| sent.alive && sent.outcome.is_none());
+        if let Some(key) = key.filter(open) {
+            self.violated(format!("7: {key:?} was acked and has no outcome"));
+        }
+    }
+
+    /// A server refuses a send over a connection.
+    pub fn refused_by_server(&mut self, conn: usize, nack: &Nack) {
+        let Some(key) = self.sends.references.get(&(conn, nack.reference.clone())).copied() else { return };
+        let Some(sent) = self.sends.all.get_mut(&key) else { return };
+        if nack.code != Code::UnknownProducer || self.bereft.contains_key(&sent.place) {
+            sent.refused |= !nack.retry && nack.code != Code::UnknownProducer;
+            return;
+        }
+        let line =
+            sent.transmissions.iter().rev().find(|one| one.reference.as_ref() == Some(&nack.reference));
+        let Some((pid, pseq)) = line.and_then(|one| one.line.as_ref()) else { return };
+        let now = (self.truth.seen(sent.place).0.cloned(), self.truth.forks(sent.place));
+        // Of a line that goes on, only so many answers are kept.
+        if let Some((at, epoch, forks, last)) = self.sends.used.get(pid)
+            && now == (epoch.clone(), *forks)
+            && pseq + self.answers_kept > *last
+            && self.now - at + 5 * SECOND < self.dedupe_window
+        {
+            self.violated(format!("2.3: the server has forgotten the line of {key:?}"));
+        }
+    }
+
+    /// The server does not know a send's line (any more): what this connection alone was given of it is certainly not
+    /// appended.
+    fn disown(&mut self, conn: usize, key: Key) {
+        let pid = |sent: &Sent| Some(sent.transmissions.last()?.line.as_ref()?.0.clone());
+        let Some(line) = self.sends.all.get(&key).and_then(pid) else { return };
+        for (other, sent) in self.sends.all.range_mut((key.0, 0)..(key.0 + 1, 0)) {
+            let only_here = sent.transmissions.iter().all(|one| one.conn == conn);
+            if sent.outcome.is_none() && only_here && pid(sent).as_ref() == Some(&line) {
+                sent.disowned = true;
+                sent.transmissions.clear();
+                if let Some(flying) = self.sends.in_flight.get_mut(&(conn, line.clone())) {
+                    flying.remove(other);
+                }
+            }
+        }
+    }
+
+    /// A client receives a nack on a connection.
+    pub fn nack_received(&mut self, conn: usize, nack: &Nack) {
+        let state = match nack.code {
+            Code::SequenceGap => Some(Sometimes::SequenceGapNack),
+            Code::UnknownProducer => Some(Sometimes::UnknownProducerNack),
+            _ if !nack.retry => Some(Sometimes::RefusedForGood),
+            _ => None,
+        };
+        if let Some(state) = state {
+            self.cover.reach(state);
+        }
+        let Some(key) = self.sends.references.get(&(conn, nack.reference.clone())).copied() else { return };
+        self.lands(key);
+        if let Some(sent) = self.sends.all.get_mut(&key) {
+            sent.nacked = Some(nack.code);
+            if !nack.retry {
+                self.refused.insert((key.0, sent.place));
+            }
+        }
+        if matches!(nack.code, Code::UnknownProducer | Code::SequenceGap) {
+            self.disown(conn, key);
+        }
+    }
+}

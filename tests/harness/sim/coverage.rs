@@ -1,0 +1,133 @@
+//! Which interesting states runs have reached. A simulation that never gets where it is difficult proves nothing, so
+//! the list is part of the test: every one of them must come up in twenty thousand seeds.
+
+macro_rules! sometimes {
+    ($($name:ident = $text:literal,)*) => {
+        /// A state that some seed must reach.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[allow(missing_docs, reason = "each has its text")]
+        pub enum Sometimes { $($name,)* }
+
+        impl Sometimes {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// What it is, in words.
+            pub fn text(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+sometimes! {
+    AckBeforeEcho = "ack came before the own message",
+    EchoBeforeAck = "own message came before the ack",
+    DupAck = "a repeated send got the old answer",
+    AckLostAfterCommit = "ack lost after the commit, then acked",
+    CrashAfterCommit = "server died between commit and ack, then acked",
+    UnknownAfterNewEpoch = "unknown after the room began a new epoch",
+    UnknownButAppended = "unknown, and it had been appended",
+    UnknownAndNotAppended = "unknown, and it had not been appended",
+    UnknownAfterFork = "unknown after a fork",
+    Renumbered = "renumbered under a new producer",
+    ThreeConnections = "sent over three connections before its outcome",
+    RateLimitedThenAcked = "nack rate_limited, then acked",
+    NotJoinedThenAcked = "nack not_joined, then acked",
+    SequenceGapNack = "nack sequence_gap",
+    UnknownProducerNack = "nack unknown_producer",
+    RefusedForGood = "a final nack",
+    AckedAfterRefusal = "a send acked after a final nack in the same room",
+    HeldThenReleased = "messages held behind a hole were released by history",
+    HistoryIncomplete = "history said that its first messages are gone",
+    HistoryPaged = "a long absence was paged with history",
+    GapTrimmed = "gap: trimmed",
+    GapNewEpoch = "gap: epoch changed",
+    GapForked = "gap: forked",
+    GapUnavailable = "gap: unavailable",
+    GapReconnected = "gap: plain reconnect",
+    RecoveredSome = "rejoin recovered with a replay",
+    RecoveredNone = "rejoin recovered with nothing to replay",
+    ForkAtJoin = "fork found by a join",
+    TwoSockets = "two sockets in a hand-over",
+    HandoverUnanswered = "hand-over with unanswered sends",
+    HandoverDone = "hand-over completed before the old server went",
+    HandoverDialFailed = "hand-over whose new dial failed",
+    HandoverTooLate = "the old server went before the new connection was there",
+    AckOnOldConnection = "ack on the old connection after the new one opened",
+    RestoredDupAck = "restart: sent again from disk, and it had been appended",
+    RestoredFirst = "restart: sent from disk for the first time",
+    RestoredUnknown = "restart: a stored send resolved unknown",
+    ComesAgain = "restart: messages after the committed position came again",
+    CrashBeforeSend = "client died between storing and sending",
+    HorizonPassed = "unknown because its time was over",
+    RefreshedInBand = "token refreshed without a reconnect",
+    TokenRefused = "token refused, another one fetched",
+    LateHello = "a late hello upgraded a connection",
+    Downgraded = "from an extended to a plain server",
+    Upgraded = "from a plain to an extended server",
+    BusyThenCaughtUp = "a slow application was rewound and caught up",
+    LeftAndCameBack = "left a room and joined it again",
+    Notified = "notification live",
+    NotifiedLater = "notification recovered after an absence",
+    Signalled = "a signal arrived",
+    UserLeft = "a member was gone for longer than the grace",
+    Returned = "a member returned within the grace",
+    PresenceTold = "presence answered",
+    TooLargeClose = "closed with 1009 with sends unanswered",
+    CancelledInTime = "cancelled before it was on its way",
+    CancelledTooLate = "cancelled on its way: unknown",
+    SentWhileFailed = "a send while closed or failed",
+    SentOffline = "sent without a connection, acked later",
+    Suspended = "the loss outlasted what can be recovered",
+    FrozenServerOutlived = "a connection outlived a frozen server",
+    DeadPeer = "a half-open connection was found by asking",
+    Terminal = "a terminal close code",
+    SlowConsumer = "thrown out as a slow consumer",
+    MixedRoom = "plain and extended connections in one room",
+    AgainDropped = "a repeated message was dropped",
+    JoinedForgotten = "the answer to a join never came",
+    StaleOpened = "a dial given up was reported open",
+    BothInHandover = "two connections of one user in one room",
+    Restarted = "a client restarted from its disk",
+    Drained = "a server drained and restarted",
+}
+
+/// The states reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Coverage(u128);
+
+impl Coverage {
+    /// A state was reached.
+    pub fn reach(&mut self, state: Sometimes) {
+        self.0 |= 1 << state as u32;
+    }
+
+    /// Whether it was.
+    pub fn has(self, state: Sometimes) -> bool {
+        self.0 >> state as u32 & 1 == 1
+    }
+
+    /// The states of both.
+    pub fn join(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+}
+
+const _: () = assert!(Sometimes::ALL.len() <= 128 && Sometimes::ALL.len() >= 40);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_are_kept_apart_and_joined() {
+        let mut one = Coverage::default();
+        one.reach(Sometimes::ALL[0]);
+        let mut last = Coverage::default();
+        last.reach(Sometimes::ALL[Sometimes::ALL.len() - 1]);
+        assert!(!one.has(Sometimes::ALL[1]) && !last.has(Sometimes::ALL[0]));
+        one.join(last);
+        assert!(one.has(Sometimes::ALL[0]) && one.has(Sometimes::ALL[Sometimes::ALL.len() - 1]));
+    }
+}

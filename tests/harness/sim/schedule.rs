@@ -1,0 +1,206 @@
+//! Draws the schedule of a seed: which acts, and when. A random subset of the kinds of fault, each with its own
+//! weight, over a random number of acts.
+
+use super::act::{Act, Fate, Forgotten, Lie, Step};
+use super::net::Way;
+use super::plan::{Fleet, Plan};
+use super::{Micros, SECOND};
+use fastrand::Rng;
+use rejoin::Hint;
+
+/// A way to draw a fault of some kind.
+type Draw = fn(&mut Rng, &Plan) -> Act;
+
+const FAULTS: [Draw; 26] = [
+    cut,
+    cut,
+    |rng, plan| Act::Vanish { client: client(rng, plan), up: true, down: rng.bool() },
+    |rng, plan| Act::Vanish { client: client(rng, plan), up: false, down: true },
+    |rng, plan| Act::Hold { client: client(rng, plan), way: Way::Up, time: rng.u64(..20 * SECOND) },
+    |rng, plan| Act::Hold { client: client(rng, plan), way: Way::Down, time: rng.u64(..20 * SECOND) },
+    close_code,
+    |rng, plan| Act::Garbage { client: client(rng, plan), which: rng.usize(..100) },
+    lie,
+    forget,
+    forget,
+    |rng, plan| Act::CutAtAck { client: client(rng, plan) },
+    |rng, _| Act::FreezeServer { time: rng.u64(SECOND / 10..60 * SECOND) },
+    crash_server,
+    crash_server,
+    |rng, _| Act::DrainServer { window: rng.u64(..10 * SECOND) },
+    handover,
+    |rng, plan| Act::Crop { room: rng.usize(..plan.rooms), count: rng.u64(1..6) },
+    |rng, plan| Act::Trim { room: rng.usize(..plan.rooms), keep: rng.usize(..5) },
+    |rng, plan| Act::Notify { client: client(rng, plan) },
+    |rng, plan| Act::Revoke { client: client(rng, plan) },
+    sleep,
+    |rng, plan| Act::Freeze { client: client(rng, plan), time: rng.u64(SECOND / 10..90 * SECOND) },
+    |rng, plan| Act::WallJump { client: client(rng, plan), millis: rng.i64(-3_600_000..=3_600_000) },
+    hint,
+    crash_client,
+];
+
+/// Draws the schedule of a seed.
+pub(super) fn draw(rng: &mut Rng, plan: &Plan) -> Vec<Step> {
+    let share = rng.u8(8..70);
+    let kinds: Vec<Draw> = FAULTS.into_iter().filter(|_| rng.u8(..100) < share).collect();
+    let mut steps = Vec::new();
+    let mut at_random = |rng: &mut Rng, act: Act| steps.push(Step { at: rng.u64(..plan.chaos), act });
+    for _ in 0..rng.usize(5..120) {
+        let act = user(rng, plan);
+        at_random(rng, act);
+    }
+    let faults = rng.usize(1..=(plan.chaos / SECOND / 4).max(2) as usize);
+    for _ in 0..faults {
+        if let Some(kind) = rng.choice(&kinds) {
+            let act = kind(rng, plan);
+            at_random(rng, act);
+        }
+    }
+    if rng.u8(..3) == 0 {
+        for _ in 0..rng.usize(1..6) {
+            let act = interference(rng, plan);
+            at_random(rng, act);
+        }
+    }
+    if rng.u8(..3) == 0 {
+        for _ in 0..rng.usize(1..6) {
+            let (time, pace) = (rng.u64(..30 * SECOND), rng.u64(..SECOND / 2));
+            let act = Act::SlowApp { client: client(rng, plan), time, pace };
+            at_random(rng, act);
+        }
+    }
+    if rng.u8(..10) == 0 {
+        // Somebody who does not like to wait.
+        let (client, begin) = (client(rng, plan), rng.u64(..plan.chaos));
+        for n in 0..12 {
+            steps.push(Step { at: begin + n * 2 * SECOND, act: Act::Reconnect { client } });
+        }
+    }
+    let mut at_random = |rng: &mut Rng, act: Act| steps.push(Step { at: rng.u64(..plan.chaos), act });
+    if plan.server.content_bytes < 4000 {
+        // Clients are told another limit and make sends that are refused for good.
+        for _ in 0..12 {
+            let (client, room) = (client(rng, plan), rng.usize(..plan.rooms));
+            let count = rng.u8(1..4);
+            at_random(rng, Act::Send { client, room, count, padding: 1100, data: false, timeout: None });
+            at_random(rng, Act::Send { client, room, count, padding: 0, data: false, timeout: None });
+        }
+    }
+    steps.sort_by_key(|step| step.at);
+    steps
+}
+
+fn client(rng: &mut Rng, plan: &Plan) -> usize {
+    rng.usize(..plan.clients.len())
+}
+
+fn user(rng: &mut Rng, plan: &Plan) -> Act {
+    let (client, room) = (client(rng, plan), rng.usize(..plan.rooms));
+    let timeout = (rng.u8(..10) == 0).then(|| rng.u64(..10 * SECOND));
+    let padding = if rng.u8(..16) == 0 { rng.u32(..3000) } else { 0 };
+    let data = rng.u8(..8) == 0;
+    match rng.u8(..24) {
+        0 | 1 => Act::Join { client, room, history: None, own_position: rng.u8(..4) == 0 },
+        2 => Act::Leave { client, room },
+        3 => Act::Cancel { client, back: rng.u64(..5) },
+        4 => Act::Send { client, room, count: rng.u8(2..25), padding, data, timeout },
+        5 => Act::Signal { client, room },
+        6 => Act::AskPresence { client, room },
+        _ => Act::Send { client, room, count: 1, padding, data, timeout },
+    }
+}
+
+/// What users do in anger.
+fn interference(rng: &mut Rng, plan: &Plan) -> Act {
+    let client = client(rng, plan);
+    match rng.u8(..6) {
+        0 => Act::Close { client },
+        1 => Act::SetToken { client, good: rng.bool() },
+        2 | 3 => Act::Connect { client },
+        _ => Act::Reconnect { client },
+    }
+}
+
+fn cut(rng: &mut Rng, plan: &Plan) -> Act {
+    Act::Cut { client: client(rng, plan), luck: rng.u64(..) }
+}
+
+fn close_code(rng: &mut Rng, plan: &Plan) -> Act {
+    let codes = [
+        1000, 1001, 1001, 1002, 1005, 1008, 1009, 1009, 1011, 1012, 1013, 4000, 4001, 4002, 4003, 4008, 4010,
+        4012, 4013, 4500,
+    ];
+    let code = codes[rng.usize(..codes.len())];
+    Act::CloseCode { client: client(rng, plan), code, new_token: rng.bool() }
+}
+
+fn lie(rng: &mut Rng, plan: &Plan) -> Act {
+    let lies = [
+        Lie::Again,
+        Lie::Again,
+        Lie::Hello,
+        Lie::Ack,
+        Lie::Nack,
+        Lie::Joined,
+        Lie::History,
+        Lie::Pong,
+        Lie::Expiring,
+    ];
+    Act::Lie { client: client(rng, plan), lie: lies[rng.usize(..lies.len())] }
+}
+
+fn forget(rng: &mut Rng, plan: &Plan) -> Act {
+    let kinds = [
+        Forgotten::Message,
+        Forgotten::Message,
+        Forgotten::Joined,
+        Forgotten::Ack,
+        Forgotten::History,
+        Forgotten::Any,
+    ];
+    let what = kinds[rng.usize(..kinds.len())];
+    Act::Forget { client: client(rng, plan), what, count: rng.u8(1..4) }
+}
+
+fn fate(rng: &mut Rng) -> Fate {
+    match rng.u8(..6) {
+        0 => Fate::Lost,
+        1 => Fate::Cropped(rng.u64(1..5)),
+        _ => Fate::Kept,
+    }
+}
+
+fn crash_server(rng: &mut Rng, plan: &Plan) -> Act {
+    let deploys = matches!(plan.server.fleet, Fleet::Mixed(_)) && rng.u8(..4) == 0;
+    let longest = if rng.u8(..4) == 0 { 40 } else { 4 };
+    Act::CrashServer {
+        down: rng.u64(SECOND / 10..longest * SECOND),
+        fate: fate(rng),
+        at_commit: rng.bool(),
+        speaks_extended: deploys.then(|| rng.bool()),
+    }
+}
+
+fn handover(rng: &mut Rng, plan: &Plan) -> Act {
+    let window: Micros = rng.u64(..6 * SECOND);
+    let patience = rng.u64(window / 2..window + 20 * SECOND);
+    Act::Handover { client: client(rng, plan), window, url: rng.u8(..4) == 0, patience }
+}
+
+fn sleep(rng: &mut Rng, plan: &Plan) -> Act {
+    let longest = if rng.u8(..4) == 0 { 7200 } else { 90 };
+    let time = rng.u64(SECOND / 10..longest * SECOND);
+    Act::Sleep { client: client(rng, plan), time, sockets_die: rng.u8(..10) < 6 }
+}
+
+fn hint(rng: &mut Rng, plan: &Plan) -> Act {
+    let hint = [Hint::Online, Hint::Offline, Hint::NetworkChanged, Hint::Woke][rng.usize(..4)];
+    Act::Hint { client: client(rng, plan), hint }
+}
+
+fn crash_client(rng: &mut Rng, plan: &Plan) -> Act {
+    let longest = if rng.u8(..5) == 0 { 60 } else { 3 };
+    let down = rng.u64(SECOND / 100..longest * SECOND);
+    Act::CrashClient { client: client(rng, plan), outputs: rng.u8(..8), down, power: rng.u8(..4) == 0 }
+}

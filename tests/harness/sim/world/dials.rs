@@ -1,0 +1,198 @@
+//! From a dial to an open connection, and what can go wrong on the way.
+
+use super::{Happening, World};
+use crate::sim::coverage::Sometimes;
+use crate::sim::net::{Conn, Packet, Pipe, Way};
+use crate::sim::plan::{DialFaults, Fleet};
+use crate::sim::server::{Process, Server};
+use crate::sim::{Micros, SECOND};
+use fastrand::Rng;
+use rejoin::{ConnId, DialError, DialErrorKind, Input, Token};
+use rejoin_server::hub;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// The longest `Retry-After` of this world, in seconds.
+pub(super) const LONGEST_HINT: u64 = 30;
+
+impl World {
+    pub(super) fn dial(
+        &mut self,
+        client: usize,
+        id: ConnId,
+        token: Option<Token>,
+        offered: bool,
+        attempt: u32,
+    ) {
+        let process = self.processes[client];
+        let state = &mut self.clients[client];
+        let monotonic = state.moment(self.now).monotonic.since_start().as_micros() as u64;
+        let sockets = state.sockets.len() + state.dialing.len();
+        let moving = state.sockets.first().is_some_and(|index| self.conns[*index].going_away);
+        state.dialing.push(id);
+        let (least, most) = self.plan.latency;
+        let latency = state.rng.u64(least..=most);
+        let luck = state.rng.u8(..100);
+        let detail = state.rng.u64(..);
+        self.checker.dialled(client, monotonic, attempt, sockets, moving);
+        let faults = if self.calm { DialFaults::default() } else { self.plan.dial };
+        // One after the other, so that each has its share.
+        let shares = [faults.refused, faults.hang, faults.http, faults.other, faults.dropped];
+        let total: u32 = shares.iter().map(|share| u32::from(*share)).sum::<u32>().max(100);
+        let mut mark = u32::from(luck) * total / 100;
+        let hit = shares.iter().position(|share| {
+            let hit = mark < u32::from(*share);
+            mark = mark.saturating_sub(u32::from(*share));
+            hit
+        });
+        let error = match hit {
+            Some(0) => DialError::new(DialErrorKind::Refused, ""),
+            Some(1) => return,
+            Some(2) => {
+                let status = [400, 401, 403, 404, 429, 500, 502, 503][detail as usize % 8];
+                let seconds = detail / 16 % (LONGEST_HINT + 1);
+                let retry_after = (detail & 8 == 0).then(|| Duration::from_secs(seconds));
+                DialError { retry_after, ..DialError::new(DialErrorKind::Http(status), "") }
+            }
+            Some(3) => {
+                use DialErrorKind::{Certificate, Dns, NotWebSocket, Proxy, Tls, Unreachable};
+                let kinds = [Certificate, Dns, NotWebSocket, Proxy, Tls, Unreachable];
+                DialError::new(kinds[detail as usize % kinds.len()], "")
+            }
+            _ => {
+                let happening = Happening::Accept { client, process, id, latency, token, offered };
+                return self.later(latency, happening);
+            }
+        };
+        self.later(2 * latency, Happening::DialEnds { client, process, id, result: Err(error) });
+    }
+
+    pub(super) fn accept(
+        &mut self,
+        client: usize,
+        process: u64,
+        id: ConnId,
+        latency: Micros,
+        token: Option<&Token>,
+        offered: bool,
+    ) {
+        let refused = match self.server.process {
+            // The kernel accepts, nobody answers.
+            Process::Frozen(_) => return,
+            Process::Down(_) => Some(DialError::new(DialErrorKind::Refused, "")),
+            Process::Up if self.server.draining_until.is_some() => {
+                let retry_after = Some(Duration::from_secs(2));
+                Some(DialError { retry_after, ..DialError::new(DialErrorKind::Http(503), "") })
+            }
+            Process::Up => None,
+        };
+        if let Some(error) = refused {
+            let result = Err(error);
+            return self.later(latency, Happening::DialEnds { client, process, id, result });
+        }
+        let index = self.conns.len();
+        let mut rng = Rng::with_seed(self.clients[client].rng.u64(..));
+        let gateway = match self.plan.server.fleet {
+            Fleet::Mixed(plain) => rng.u8(..100) >= plain,
+            Fleet::Plain | Fleet::Extended => true,
+        };
+        let extended = offered && gateway && self.server.speaks_extended();
+        let dropped = !self.calm && rng.u8(..100) < self.plan.dial.dropped;
+        let lifetime = rng.u64(..2 * SECOND);
+        let mute = !self.calm && extended && rng.u8(..100) < self.plan.dial.mute;
+        let silence = rng.u64(..4 * SECOND);
+        let mut conn = Conn {
+            client,
+            id,
+            latency,
+            rng,
+            up: Pipe::default(),
+            down: Pipe::default(),
+            opened: 0,
+            client_open: false,
+            server_open: true,
+            extended,
+            rooms: BTreeSet::new(),
+            unflushed: None,
+            last_message: None,
+            forgets: None,
+            mute_until: if mute { self.now + 10 * SECOND + silence } else { 0 },
+            unsaid: Vec::new(),
+            cut_at_ack: false,
+            going_away: false,
+            draining: false,
+            tampered: false,
+        };
+        if let (Some((way, byte)), 0) = (self.cut, index) {
+            conn.pipe(way).cut_beyond(byte);
+        }
+        self.conns.push(conn);
+        if mute {
+            self.later(10 * SECOND + silence, Happening::Speaks { conn: index });
+        }
+        if dropped {
+            self.later(lifetime, Happening::Dropped { conn: index });
+        }
+        // The upgrade's answer and what follows it arrive in this order.
+        self.later(latency, Happening::DialEnds { client, process, id, result: Ok(index) });
+        let state = &self.clients[client];
+        if token == Some(&state.token(state.token_serial)) {
+            let user = state.name.clone();
+            let expires = self.token_end();
+            self.hub(hub::Input::Connected { conn: hub::ConnId(index as u64), user, extended, expires });
+        } else {
+            self.write(index, Way::Down, Packet::Close(4001));
+            self.conns[index].server_open = false;
+        }
+    }
+
+    /// When a token that is shown now will be over.
+    pub(super) fn token_end(&self) -> Option<rejoin::Timestamp> {
+        let ends = self.plan.token_source.is_some() && !self.calm;
+        let life = self.plan.server.token_life.filter(|_| ends)?;
+        Some(Server::moment(self.now + life).monotonic)
+    }
+
+    pub(super) fn dial_ends(
+        &mut self,
+        client: usize,
+        process: u64,
+        id: ConnId,
+        result: Result<usize, DialError>,
+    ) {
+        let same = self.processes[client] == process && self.clients[client].session.is_some();
+        let awaited = same && self.clients[client].dialing.contains(&id);
+        self.clients[client].dialing.retain(|dialing| !same || *dialing != id);
+        match result {
+            Ok(index) if awaited => {
+                self.conns[index].client_open = true;
+                self.conns[index].opened = self.now;
+                self.clients[client].sockets.push(index);
+                if self.clients[client].sockets.len() > 1 {
+                    self.checker.cover.reach(Sometimes::TwoSockets);
+                    let session = self.clients[client].session.as_ref();
+                    if session.is_some_and(|session| session.diagnostics().outbox_len > 0) {
+                        self.checker.cover.reach(Sometimes::HandoverUnanswered);
+                    }
+                }
+                self.input(client, Input::Opened(id));
+            }
+            Ok(index) => {
+                // A driver that is a little behind may still report it; the machine must not care.
+                let late = self.conns[index].rng.bool();
+                self.write(index, Way::Up, Packet::Reset);
+                if same && late {
+                    self.checker.cover.reach(Sometimes::StaleOpened);
+                    self.input(client, Input::Opened(id));
+                }
+            }
+            Err(error) if same => {
+                if !self.clients[client].sockets.is_empty() {
+                    self.checker.cover.reach(Sometimes::HandoverDialFailed);
+                }
+                self.input(client, Input::DialFailed(id, error));
+            }
+            Err(_) => {}
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What reaches a client.
+
+use super::{Happening, World};
+use crate::sim::SECOND;
+use crate::sim::checker::place;
+use crate::sim::coverage::Sometimes;
+use crate::sim::net::{Packet, Way};
+use rejoin::messages::Stamp;
+use rejoin::{Disconnect, Input, ServerMessage};
+
+impl World {
+    pub(super) fn arrive_down(&mut self, index: usize, end: u64, packet: Packet) {
+        if !self.conns[index].down.take(end) {
+            return self.broken(index, Way::Down);
+        }
+        self.look_drained(index);
+        if !self.conns[index].client_open {
+            return;
+        }
+        let (client, id) = (self.conns[index].client, self.conns[index].id);
+        let input = match packet {
+            Packet::Text(text) => match self.decoder.decode(&text) {
+                Ok(message) => {
+                    self.observe_down(client, index, &message);
+                    Input::Received(id, message)
+                }
+                Err(error) => Input::Garbled(id, error.to_string().into()),
+            },
+            Packet::Ping => {
+                self.write(index, Way::Up, Packet::Pong);
+                Input::Heard(id)
+            }
+            Packet::Pong => Input::Pong(id),
+            Packet::Close(code) => {
+                self.write(index, Way::Up, Packet::Close(code));
+                self.closed_by_server(client, index, code);
+                self.hang_up(index);
+                Input::Closed(id, Disconnect::Closed { code, reason: "bye".into() })
+            }
+            Packet::Reset => {
+                self.hang_up(index);
+                Input::Closed(id, Disconnect::Lost)
+            }
+        };
+        let acked = match &input {
+            Input::Received(_, ServerMessage::Ack(ack)) => Some(ack.reference.clone()),
+            _ => None,
+        };
+        self.input(client, input);
+        if let Some(reference) = acked.filter(|_| self.clients[client].session.is_some()) {
+            self.checker.ack_counts(index, &reference);
+        }
+    }
+
+    fn closed_by_server(&mut self, client: usize, index: usize, code: u16) {
+        let newest = self.clients[client].newest() == Some(index);
+        if newest && matches!(code, 1000 | 4003 | 4004 | 4009 | 4014 | 4500..=4899) {
+            self.checker.terminal_code(client);
+        }
+        let outbox =
+            self.clients[client].session.as_ref().map_or(0, |session| session.diagnostics().outbox_len);
+        if code == 1009 && outbox > 0 {
+            self.checker.cover.reach(Sometimes::TooLargeClose);
+        }
+    }
+
+    fn observe_down(&mut self, client: usize, index: usize, message: &ServerMessage) {
+        let user = self.clients[client].user;
+        match message {
+            ServerMessage::Message(message) => {
+                let Some(stamp) = &message.stamp else { return };
+                if stamp.origin.is_some() && message.user != self.clients[client].name {
+                    let (who, name) = (&self.clients[client].name, &message.user);
+                    self.checker.violated(format!("2.2: {who} is told which send of {name} a message is"));
+                }
+                self.observe_stamp(client, index, place(&message.room, user), stamp);
+            }
+            ServerMessage::Notification(notification) => {
+                self.observe_stamp(client, index, place("@me", user), &notification.stamp);
+            }
+            ServerMessage::Joined(joined) => {
+                self.checker.join_answered(index, place(&joined.room, user), joined);
+                self.clients[client].joined.insert(joined.room.clone(), joined.clone());
+            }
+            ServerMessage::History(history) => {
+                if !self.conns[index].tampered {
+                    self.checker.history_answered(index, history);
+                }
+                if !history.complete {
+                    self.checker.cover.reach(Sometimes::HistoryIncomplete);
+                }
+                let paged = self.clients[client]
+                    .joined
+                    .get(&history.room)
+                    .is_some_and(|joined| joined.recovered && joined.replay >= self.plan.server.replay);
+                if paged && !history.messages.is_empty() {
+                    self.checker.cover.reach(Sometimes::HistoryPaged);
+                }
+            }
+            ServerMessage::Ack(ack) => {
+                let moved = self.clients[client].newest() != Some(index);
+                self.checker.ack_received(index, ack, moved);
+            }
+            ServerMessage::Nack(nack) => self.checker.nack_received(index, nack),
+            ServerMessage::AuthOk(_) => self.checker.cover.reach(Sometimes::RefreshedInBand),
+            ServerMessage::GoingAway(_) => self.conns[index].going_away = true,
+            _ => {}
+        }
+    }
+
+    fn observe_stamp(&mut self, client: usize, index: usize, at: u32, stamp: &Stamp) {
+        if !self.conns[index].tampered {
+            self.checker.message_arrives(index, at, stamp);
+        }
+        self.checker.ahead(client, at, stamp);
+    }
+
+    /// The client's end of a connection is gone.
+    pub(super) fn hang_up(&mut self, index: usize) {
+        self.conns[index].client_open = false;
+        let client = self.conns[index].client;
+        let sockets = &mut self.clients[client].sockets;
+        let had = sockets.len();
+        sockets.retain(|socket| *socket != index);
+        if sockets.len() < had {
+            self.checker.lost(client, self.now - self.conns[index].opened);
+        }
+    }
+
+    pub(super) fn flush(&mut self, index: usize) {
+        if !self.conns[index].up.is_flushed() {
+            return;
+        }
+        let Some(frame) = self.conns[index].unflushed.take() else { return };
+        let rng = &mut self.conns[index].rng;
+        let late = !self.calm && rng.u8(..100) < self.plan.late_flush;
+        let delay = if late { rng.u64(..SECOND / 5) } else { 0 };
+        self.later(delay, Happening::Flush { conn: index, frame });
+    }
+
+    pub(super) fn flush_reported(&mut self, index: usize, frame: u64) {
+        if self.conns[index].client_open {
+            let (client, id) = (self.conns[index].client, self.conns[index].id);
+            self.input(client, Input::Flushed(id, frame));
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! What a driver does for each client, and nothing more.
+
+use super::{Happening, World};
+use crate::sim::SECOND;
+use crate::sim::checker::{key, place};
+use crate::sim::client::LEAST_PACE;
+use crate::sim::coverage::Sometimes;
+use crate::sim::net::{Packet, Way};
+use crate::sim::plan::Commits;
+use rejoin::messages::json::encode_client;
+use rejoin::{
+    ClientMessage, Command, Event, Input, Mode, Output, RoomState, ServerMessage, Session, State, TokenError,
+};
+
+impl World {
+    pub(super) fn input(&mut self, client: usize, input: Input) {
+        let now = self.clients[client].moment(self.now);
+        if self.trace.is_readable() {
+            let who = format!("client{client}");
+            self.trace.note(self.now, &who, format_args!("{}", Shown(&input)));
+        }
+        if !matches!(input, Input::Tick) {
+            self.clients[client].ticks_at.1 = 0;
+        }
+        let Some(session) = &mut self.clients[client].session else { return };
+        session.handle(now, input);
+        self.perform(client);
+        let Some(session) = &self.clients[client].session else { return };
+        let diagnostics = session.diagnostics();
+        if diagnostics.outbox_len > self.plan.outbox || diagnostics.outbox_bytes > 4 << 20 {
+            self.checker.violated(format!("8: the outbox of u{client} is over its bound: {diagnostics:?}"));
+        }
+        if diagnostics.held > self.plan.held || diagnostics.held_bytes > 1 << 20 {
+            self.checker.violated(format!("8: u{client} holds back more than it may: {diagnostics:?}"));
+        }
+        if session.state() == State::Closed && session.next_deadline().is_some() {
+            self.checker.violated(format!("14: u{client} is closed and has a timer"));
+        }
+        self.clients[client].look_at_deadline();
+    }
+
+    pub(super) fn command(&mut self, client: usize, command: Command) {
+        self.input(client, Input::Command(command));
+    }
+
+    fn perform(&mut self, client: usize) {
+        loop {
+            if self.clients[client].death.is_some_and(|death| death.outputs == 0) {
+                self.dies(client);
+                return;
+            }
+            let Some(output) = self.clients[client].session.as_mut().and_then(Session::poll) else { break };
+            if let Some(death) = &mut self.clients[client].death {
+                death.outputs -= 1;
+            }
+            if self.watch_for_tokens {
+                self.checker.said(client, &format!("{output:?}"));
+            }
+            self.perform_one(client, output);
+        }
+        for index in self.clients[client].sockets.clone() {
+            self.flush(index);
+        }
+        self.app_looks(client);
+        self.stores_some_time(client);
+    }
+
+    /// What has changed and must not be on the disk before anything else is stored a little later.
+    fn stores_some_time(&mut self, client: usize) {
+        let state = &mut self.clients[client];
+        let Some(session) = state.session.as_ref().filter(|_| state.plan.stores && !state.will_store) else {
+            return;
+        };
+        if session.changes() != state.stored {
+            state.will_store = true;
+            let delay = state.rng.u64(..SECOND / 2);
+            let process = self.processes[client];
+            self.later(delay, Happening::Stores { client, process });
+        }
+    }
+
+    fn perform_one(&mut self, client: usize, output: Output) {
+        self.clients[client].just_stored = matches!(output, Output::Save);
+        match output {
+            Output::Event(event) => self.told(client, &event),
+            Output::Send { conn, frame, message } => {
+                if let Some(index) = self.socket(client, conn) {
+                    self.observe_up(client, index, &message);
+                    self.conns[index].unflushed = Some(frame);
+                    self.write(index, Way::Up, Packet::Text(encode_client(&message).into()));
+                }
+            }
+            Output::Ping { conn } => {
+                if let Some(index) = self.socket(client, conn) {
+                    self.write(index, Way::Up, Packet::Ping);
+                }
+            }
+            Output::Close { conn, code } => {
+                if let Some(index) = self.socket(client, conn) {
+                    self.moved(client, index);
+                    self.write(index, Way::Up, Packet::Close(code));
+                }
+            }
+            Output::Abandon { conn, code } => self.abandon(client, conn, code),
+            Output::Dial { conn, token, extended, attempt, .. } => {
+                self.dial(client, conn, token, extended, attempt);
+            }
+            Output::FetchToken { rejected } => self.fetch_token(client, rejected),
+            Output::Save => self.save(client),
+            _ => {}
+        }
+    }
+
+    pub(super) fn save(&mut self, client: usize) {
+        let state = &mut self.clients[client];
+        if let (true, Some(session)) = (state.plan.stores, &state.session) {
+            let saved = session.saved();
+            state.stored = session.changes();
+            if self.watch_for_tokens {
+                self.checker.said(client, &format!("{saved:?}"));
+            }
+            state.disk = Some(Box::new(saved));
+        }
+    }
+
+    fn observe_up(&mut self, client: usize, index: usize, message: &ClientMessage) {
+        let user = self.clients[client].user;
+        match message {
+            ClientMessage::SendMessage { content, tag, .. } => {
+                let Some(key) = key(content) else { return };
+                let (reference, line) =
+                    tag.as_ref().map_or((None, None), |tag| (Some(&tag.reference), tag.line.as_ref()));
+                let extended = self.conns[index].extended;
+                let limit = usize::try_from(self.plan.server.in_flight).unwrap_or(1);
+                let limit = if self.checker.lied { 64 } else { limit };
+                self.checker.transmitted(key, index, extended, reference, line, limit);
+            }
+            ClientMessage::JoinRoom { room, request: Some(request) } => {
+                self.checker.join_asked(index, place(room, user), request);
+            }
+            // As on a plain server: without a name there is no answer.
+            ClientMessage::JoinRoom { .. } | ClientMessage::LeaveRoom { .. } => self.checker.tampered(index),
+            ClientMessage::History(request) => self.checker.history_asked(index, request),
+            _ => {}
+        }
+    }
+
+    /// The connection with this number, if the client still has it.
+    pub(super) fn socket(&self, client: usize, id: rejoin::ConnId) -> Option<usize> {
+        self.clients[client].sockets.iter().copied().find(|index| self.conns[*index].id == id)
+    }
+
+    fn abandon(&mut self, client: usize, id: rejoin::ConnId, code: u16) {
+        if let Some(index) = self.socket(client, id) {
+            self.moved(client, index);
+            self.write(index, Way::Up, Packet::Close(code));
+            self.hang_up(index);
+        }
+        self.clients[client].dialing.retain(|dialing| *dialing != id);
+    }
+
+    /// A client gives up the old one of two connections.
+    fn moved(&mut self, client: usize, index: usize) {
+        let sockets = &self.clients[client].sockets;
+        if sockets.len() > 1 && sockets[0] == index && self.conns[index].server_open {
+            self.checker.cover.reach(Sometimes::HandoverDone);
+        }
+    }
+
+    fn fetch_token(&mut self, client: usize, rejected: bool) {
+        if rejected {
+            self.checker.cover.reach(Sometimes::TokenRefused);
+        }
+        let state = &mut self.clients[client];
+        state.token_question += 1;
+        let question = state.token_question;
+        let fails = if self.calm { 0 } else { self.plan.token_source.unwrap_or(0) };
+        let (serial, delay) = (state.token_serial, state.rng.u64(..SECOND));
+        let result = match state.rng.u8(..100) {
+            luck if luck >= fails => Ok(state.token(serial)),
+            // Hangs: no answer at all.
+            luck if luck % 4 == 0 => return,
+            luck if luck % 4 == 1 => Ok(state.token(serial.wrapping_sub(1))),
+            luck if luck % 16 == 2 => Err(TokenError::permanent("signed out")),
+            _ => Err(TokenError::temporary("the token service is away")),
+        };
+        self.later(delay, Happening::TokenAnswer { client, question, result });
+    }
+
+    fn told(&mut self, client: usize, event: &Event) {
+        if self.trace.is_readable() {
+            let who = format!("client{client}");
+            self.trace.note(self.now, &who, format_args!("    told {event:?}"));
+        }
+        let user = self.clients[client].user;
+        match event {
+            Event::Joined(joined) => {
+                if let Some(frame) = self.clients[client].joined.get(&joined.room) {
+                    self.checker.joined(client, place(&joined.room, user), frame);
+                }
+            }
+            Event::Mode(mode) => {
+                let conn = self.clients[client].newest().unwrap_or(usize::MAX);
+                if self.clients[client].mode == Some((conn, Mode::Plain)) && *mode == Mode::Extended {
+                    self.checker.cover.reach(Sometimes::LateHello);
+                }
+                self.clients[client].mode = Some((conn, *mode));
+            }
+            Event::Room(change) if matches!(change.state, RoomState::Failed(_) | RoomState::Removed(_)) => {
+                self.clients[client].wanted.retain(|room| *Self::room(*room) != *change.room);
+            }
+            _ => {}
+        }
+        self.trace.mix(tag(event));
+        self.checker.event(client, user, event);
+        self.app_gets(client, event);
+    }
+
+    fn app_gets(&mut self, client: usize, event: &Event) {
+        let (room, position) = match event {
+            Event::Message(message) => match message.position() {
+                Some(position) => (message.room.clone(), position),
+                None => return,
+            },
+            Event::Notification(notification) => ("@me".into(), notification.stamp.position()),
+            _ => return,
+        };
+        let app = &mut self.clients[client].app;
+        if app.busy {
+            self.checker.violated(format!("8: u{client} is given {position:?} though its queue is full"));
+        }
+        app.queue.push_back((room, position));
+    }
+
+    /// After its session had something to say: the application takes what it has been given, if it is quick.
+    fn app_looks(&mut self, client: usize) {
+        if self.clients[client].session.is_none() {
+            return;
+        }
+        if self.clients[client].is_quick(self.now) {
+            while self.clients[client].session.is_some() && self.app_takes_one(client) {}
+        } else if !self.clients[client].app.taking {
+            self.clients[client].app.taking = true;
+            let wait = self.clients[client].app.pace.max(LEAST_PACE);
+            self.later(wait, Happening::AppTakes { client });
+        }
+        let state = &mut self.clients[client];
+        if state.session.is_some() && !state.app.busy && state.app.queue.len() >= state.plan.queue {
+            state.app.busy = true;
+            state.app.was_busy = true;
+            self.input(client, Input::Busy(true));
+        }
+    }
+
+    pub(super) fn app_takes(&mut self, client: usize) {
+        self.clients[client].app.taking = false;
+        if self.clients[client].session.is_some() {
+            self.app_takes_one(client);
+            self.app_looks(client);
+        }
+    }
+
+    fn app_takes_one(&mut self, client: usize) -> bool {
+        let state = &mut self.clients[client];
+        let Some((room, position)) = state.app.queue.pop_front() else { return false };
+        state.app.taken += 1;
+        state.positions.insert(room.clone(), position.clone());
+        let last_of_room = !state.app.queue.iter().any(|(next, _)| *next == room);
+        let commits = match state.plan.commits {
+            Commits::Taken => last_of_room,
+            Commits::Seldom => state.app.taken.is_multiple_of(5),
+            Commits::Never => false,
+        };
+        let rests = state.app.busy && state.app.queue.len() <= state.plan.queue / 2;
+        if rests {
+            state.app.busy = false;
+        }
+        if commits {
+            let at = place(&room, state.user);
+            self.checker.committed(client, at, &position.epoch, position.seq);
+            self.command(client, Command::Commit { room, position });
+        }
+        if rests {
+            self.input(client, Input::Busy(false));
+        }
+        true
+    }
+}
+
+/// An event as the hash of the run takes it.
+fn tag(event: &Event) -> u64 {
+    match event {
+        Event::State(_) => 1,
+        Event::Mode(_) => 2,
+        Event::Ready(_) => 3,
+        Event::Room(_) => 4,
+        Event::Joined(joined) => 5 + (joined.replayed << 8),
+        Event::Message(message) => 6 + (message.stamp.as_ref().map_or(0, |stamp| stamp.seq) << 8),
+        Event::Gap(gap) => 7 + (gap.after.unwrap_or(0) << 8),
+        Event::Delivery(delivery) => 8 + (delivery.id.0 << 8),
+        _ => 9,
+    }
+}
+
+/// An input as a reader of the trace wants it.
+struct Shown<'a>(&'a Input);
+
+impl std::fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Input::Received(conn, ServerMessage::Message(message)) => {
+                let stamp = message.stamp.as_ref();
+                let seq = stamp.map_or_else(String::new, |stamp| format!(" {}:{}", stamp.epoch, stamp.seq));
+                write!(f, "receives {}{seq} in {} on {}", message.content.trim(), message.room, conn.0)
+            }
+            Input::Restore(saved) => write!(f, "restores {saved:?}"),
+            other => write!(f, "{other:?}"),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Clients' processes begin, stand still, and die.
+
+use super::{Happening, World};
+use crate::sim::Micros;
+use crate::sim::checker::{Disk, key, place};
+use crate::sim::coverage::Sometimes;
+use crate::sim::net::{Packet, Way};
+use rejoin::{Command, Input, Join, Name, Session};
+
+impl World {
+    /// A process begins: it takes up what is on the disk, then wants what its user wants.
+    pub(super) fn start(&mut self, client: usize) {
+        if self.clients[client].session.is_some() {
+            return;
+        }
+        self.processes[client] += 1;
+        let state = &mut self.clients[client];
+        let seed = state.rng.u64(..);
+        state.session = Some(Session::new(state.config.clone(), seed));
+        self.trace.note(self.now, "client", format_args!("{client} starts"));
+        if let Some(disk) = self.clients[client].disk.clone() {
+            self.checker.cover.reach(Sometimes::Restarted);
+            self.input(client, Input::Restore(disk));
+        }
+        let (plan, user) = (self.clients[client].plan.clone(), self.clients[client].user);
+        if plan.personal {
+            self.checker.asked(client, place("@me", user), None, plan.history.is_some());
+            let own = Join { personal: true, history: plan.history, ..Join::from(Name::from("@me")) };
+            self.command(client, Command::Join(own));
+        }
+        for room in self.clients[client].wanted.clone() {
+            self.join(client, room, plan.history, false);
+        }
+        self.command(client, Command::Connect);
+    }
+
+    /// A process dies, now.
+    pub(super) fn dies(&mut self, client: usize) {
+        let Some(death) = self.clients[client].death else { return };
+        if self.clients[client].just_stored {
+            self.checker.cover.reach(Sometimes::CrashBeforeSend);
+        }
+        self.trace.note(self.now, "client", format_args!("{client} dies"));
+        let sockets = self.clients[client].sockets.clone();
+        for index in sockets {
+            if death.power {
+                self.conns[index].up.vanishing = true;
+                self.conns[index].down.vanishing = true;
+            } else {
+                self.write(index, Way::Up, Packet::Reset);
+            }
+            self.hang_up(index);
+        }
+        let state = &self.clients[client];
+        let disk: Option<Disk> = state.disk.as_ref().map(|disk| {
+            let sends = disk.sends.iter().filter_map(|send| key(&send.content)).collect();
+            let positions = disk.positions.iter().map(|saved| {
+                (place(&saved.room, state.user), saved.position.epoch.clone(), saved.position.seq)
+            });
+            (sends, positions.collect())
+        });
+        let disk = disk.or_else(|| state.plan.stores.then(Disk::default));
+        self.checker.died(client, disk.as_ref());
+        self.clients[client].loses_its_memory();
+        self.client_backlog[client].clear();
+        let down = if self.calm { 0 } else { death.down };
+        self.later(down, Happening::Starts { client });
+    }
+
+    pub(super) fn freeze(&mut self, client: usize, time: Micros, asleep: bool, sockets_die: bool) {
+        if !self.clients[client].is_running() {
+            return;
+        }
+        self.clients[client].frozen_until = Some(self.now + time);
+        self.clients[client].asleep = asleep;
+        if sockets_die {
+            for index in self.clients[client].sockets.clone() {
+                self.conns[index].up.vanishing = true;
+                self.conns[index].down.vanishing = true;
+            }
+        }
+        if asleep {
+            // The whole time is known now: nothing asks for the clock before it is over.
+            self.clients[client].missed(time);
+            if time > self.plan.server.dedupe_window / 2 {
+                self.checker.overslept(client);
+            }
+        }
+        self.clients[client].look_at_deadline();
+        self.later(time, Happening::Thaw { client });
+    }
+
+    pub(super) fn thaw(&mut self, client: usize) {
+        let Some(until) = self.clients[client].frozen_until.take() else { return };
+        debug_assert!(until <= self.now);
+        let backlog = std::mem::take(&mut self.client_backlog[client]);
+        // Either the socket or the timer is served first: a driver promises nothing.
+        let timer_first = self.clients[client].rng.bool();
+        if timer_first {
+            self.input(client, Input::Tick);
+        }
+        for happening in backlog {
+            self.happen(happening);
+        }
+        if !timer_first {
+            self.input(client, Input::Tick);
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! The server process: what its hub does, and when it dies.
+
+use super::upward::shortened;
+use super::{Happening, World};
+use crate::sim::act::{Fate, Forgotten};
+use crate::sim::checker::{PERSONAL, Place, Stored, key, place};
+use crate::sim::coverage::Sometimes;
+use crate::sim::net::{Packet, Way};
+use crate::sim::server::{Crash, Process, Server};
+use crate::sim::{Micros, SECOND};
+use rejoin::{Name, ServerMessage};
+use rejoin_server::hub;
+
+impl World {
+    pub(super) fn hub(&mut self, input: hub::Input<'_>) {
+        let appends = matches!(input, hub::Input::Frame { .. } | hub::Input::Notify { .. });
+        self.server.hub.handle(Server::moment(self.now), input);
+        if appends {
+            let new = self.observe();
+            if let (Some(last), Some(crash)) = (new, self.server.dies_at_commit) {
+                while self.server.hub.poll().is_some() {}
+                self.checker.died_after_commit(last);
+                self.server_down(crash);
+                return;
+            }
+        }
+        let mut overfull = Vec::new();
+        while let Some(output) = self.server.hub.poll() {
+            self.hub_output(output, &mut overfull);
+        }
+        for index in overfull {
+            if self.conns[index].server_open {
+                self.checker.cover.reach(Sometimes::SlowConsumer);
+                self.write(index, Way::Down, Packet::Close(4012));
+                self.server_hangs_up(index, false);
+            }
+        }
+        if self.server.draining_until.is_some() && self.server.hub.connections() == 0 {
+            self.checker.cover.reach(Sometimes::Drained);
+            self.server_down(Crash { down: SECOND, fate: Fate::Kept, speaks_extended: None });
+        }
+        self.server.look_at_deadline();
+    }
+
+    fn hub_output(&mut self, output: hub::Output, overfull: &mut Vec<usize>) {
+        match output {
+            hub::Output::Send { conn, text } => {
+                let index = conn.0 as usize;
+                self.send_down(index, text);
+                if self.conns[index].down.queued() > self.plan.server.slow_bytes {
+                    overfull.push(index);
+                }
+            }
+            hub::Output::Offer { conn, text } if self.conns[conn.0 as usize].down.queued() < 4 << 10 => {
+                self.send_down(conn.0 as usize, text);
+            }
+            hub::Output::WhenDrained { conn } => {
+                self.conns[conn.0 as usize].draining = true;
+                self.look_drained(conn.0 as usize);
+            }
+            hub::Output::Authenticate { conn, reference, token } => {
+                let state = &self.clients[self.conns[conn.0 as usize].client];
+                let good = token == state.token(state.token_serial);
+                let user = good.then(|| state.name.clone());
+                let expires = self.token_end();
+                self.hub(hub::Input::Authenticated { conn, reference, user, expires });
+            }
+            hub::Output::Ping { conn } => self.write(conn.0 as usize, Way::Down, Packet::Ping),
+            hub::Output::Close { conn, code, .. } => {
+                self.trace.note(self.now, "server", format_args!("closes {} with {code}", conn.0));
+                self.write(conn.0 as usize, Way::Down, Packet::Close(code));
+                self.conns[conn.0 as usize].server_open = false;
+                self.members_change(conn.0 as usize, false);
+            }
+            hub::Output::Terminate { conn } => {
+                self.trace.note(self.now, "server", format_args!("terminates {}", conn.0));
+                self.write(conn.0 as usize, Way::Down, Packet::Reset);
+                self.conns[conn.0 as usize].server_open = false;
+                self.members_change(conn.0 as usize, false);
+            }
+            _ => {}
+        }
+    }
+
+    fn send_down(&mut self, index: usize, text: hub::Text) {
+        let text = self.lied_about(text);
+        let kind = text.strip_prefix("{\"type\":\"").and_then(|rest| rest.split('"').next()).unwrap_or("");
+        if self.trace.is_readable() {
+            self.trace.note(self.now, "server", format_args!("to {index}: {}", shortened(&text)));
+        }
+        if !self.conns[index].extended {
+            self.checker.plain_down(&text);
+        }
+        match kind {
+            "ack" | "nack" | "user_left" | "joined" => self.observe_answer(index, kind, &text),
+            "message" => self.conns[index].last_message = Some(text.clone()),
+            _ => {}
+        }
+        if kind == "ack" && self.conns[index].cut_at_ack {
+            if let Ok(ServerMessage::Ack(ack)) = self.decoder.decode(&text) {
+                self.checker.ack_lost(&ack.id);
+            }
+            self.cut(index, 0);
+            return;
+        }
+        let is_forgotten = |what: Forgotten| match what {
+            Forgotten::Message => matches!(kind, "message" | "notification"),
+            Forgotten::Joined => kind == "joined",
+            Forgotten::Ack => kind == "ack",
+            Forgotten::History => kind == "history",
+            // Whoever never says hello is no extended server.
+            Forgotten::Any => kind != "hello",
+        };
+        let conn = &mut self.conns[index];
+        if let Some((what, left)) = conn.forgets.filter(|(what, _)| conn.extended && is_forgotten(*what)) {
+            conn.forgets = (left > 1).then(|| (what, left - 1));
+            conn.tampered = true;
+            if kind == "joined" {
+                self.checker.cover.reach(Sometimes::JoinedForgotten);
+            }
+            self.checker.tampered(index);
+            return;
+        }
+        if self.is_mute(index) {
+            self.conns[index].unsaid.push(text);
+        } else {
+            self.write(index, Way::Down, Packet::Text(text));
+        }
+    }
+
+    /// A server with a small limit says that it takes more than it does: what is too large is refused for good.
+    fn lied_about(&self, text: hub::Text) -> hub::Text {
+        let bytes = self.plan.server.content_bytes;
+        if bytes >= 4000 || !text.starts_with("{\"type\":\"hello\"") {
+            return text;
+        }
+        text.replace(&format!("\"contentBytes\":{bytes}"), "\"contentBytes\":9000").into()
+    }
+
+    /// Whether what a server has to say over a connection still waits.
+    pub(super) fn is_mute(&self, index: usize) -> bool {
+        self.conns[index].mute_until > self.now || !self.conns[index].unsaid.is_empty()
+    }
+
+    /// A server that was slow to say its first words says all that has come together.
+    pub(super) fn speaks_at_last(&mut self, index: usize) {
+        for text in std::mem::take(&mut self.conns[index].unsaid) {
+            if self.conns[index].server_open {
+                self.write(index, Way::Down, Packet::Text(text));
+            }
+        }
+    }
+
+    fn observe_answer(&mut self, index: usize, kind: &str, text: &str) {
+        match self.decoder.decode(text) {
+            Ok(ServerMessage::Ack(ack)) => self.checker.acked_by_server(&ack),
+            Ok(ServerMessage::Nack(nack)) => self.checker.refused_by_server(index, &nack),
+            Ok(ServerMessage::UserLeft { room, user }) => {
+                self.checker.member_said_gone(place(&room, 0), &user);
+            }
+            Ok(ServerMessage::Joined(joined)) => {
+                self.enters(index, &joined.room);
+                let user = self.clients[self.conns[index].client].user;
+                self.checker.join_answered_by_server(index, place(&joined.room, user), &joined);
+                self.looks_mixed(&joined.room);
+            }
+            _ => self.checker.violated(format!("2.2: the server sends a {kind} that is none: {text}")),
+        }
+    }
+
+    fn looks_mixed(&mut self, room: &Name) {
+        let members: Vec<(usize, Name)> =
+            self.server.hub.members(room).map(|(conn, user)| (conn.0 as usize, user.clone())).collect();
+        let extended = members.iter().filter(|(index, _)| self.conns[*index].extended).count();
+        if extended > 0 && extended < members.len() {
+            self.checker.cover.reach(Sometimes::MixedRoom);
+        }
+        let twice = members.iter().any(|(index, user)| {
+            members.iter().any(|(other, name)| {
+                other != index && name == user && self.conns[*other].client == self.conns[*index].client
+            })
+        });
+        if twice {
+            self.checker.cover.reach(Sometimes::BothInHandover);
+        }
+    }
+
+    /// Looks at the store. Gives the last message that is new.
+    pub(super) fn observe(&mut self) -> Option<crate::sim::checker::Key> {
+        let mut last = None;
+        let store = self.server.hub.store();
+        for (name, log) in store.rooms() {
+            let at: Place = match name.strip_prefix("@u") {
+                Some(user) => PERSONAL + user.parse::<Place>().unwrap_or(0),
+                None => place(name, 0),
+            };
+            let known = self.checker.known_head(at, log.epoch());
+            let oldest = log.messages().next().map_or(log.head() + 1, |entry| entry.seq);
+            if known == Some(log.head()) && !self.checker.is_news(at, oldest) {
+                continue;
+            }
+            let from = known.map_or(0, |known| known.min(log.head()));
+            let new: Vec<Stored> = log
+                .messages()
+                .rev()
+                .take_while(|entry| entry.seq > from)
+                .map(|entry| {
+                    let text = entry.data.as_deref().filter(|_| entry.kind.is_some());
+                    let author = key(text.map_or(&*entry.content, |data| data.trim_matches('"')));
+                    Stored { key: author.unwrap_or((usize::MAX, 0)), seq: entry.seq, id: entry.id.clone() }
+                })
+                .collect();
+            last = new.first().map(|stored| stored.key).or(last);
+            self.checker.observe(at, log.epoch(), log.head(), oldest, new.into_iter().rev());
+        }
+        last
+    }
+
+    pub(super) fn server_down(&mut self, crash: Crash) {
+        let down = if self.calm { crash.down.min(SECOND) } else { crash.down };
+        let back: Micros = self.now + down;
+        self.trace.note(self.now, "server", format_args!("dies: {crash:?}"));
+        for index in 0..self.conns.len() {
+            if self.conns[index].server_open {
+                let luck = self.rng.u64(..);
+                self.cut(index, luck);
+                self.conns[index].server_open = false;
+            }
+        }
+        self.server.die(back, crash);
+        if crash.fate == Fate::Lost {
+            self.checker.store_lost();
+        }
+        self.checker.members_forgotten();
+        self.observe();
+        self.server_backlog.clear();
+        self.at(back, Happening::ServerBack);
+    }
+
+    pub(super) fn server_back(&mut self) {
+        let due = match self.server.process {
+            Process::Down(at) | Process::Frozen(at) => at <= self.now || self.calm,
+            Process::Up => match self.server.draining_until {
+                Some(at) if at <= self.now => {
+                    return self.server_down(Crash { down: SECOND, fate: Fate::Kept, speaks_extended: None });
+                }
+                _ => return,
+            },
+        };
+        if !due {
+            return;
+        }
+        self.trace.note(self.now, "server", format_args!("is back"));
+        self.server.process = Process::Up;
+        self.server.look_at_deadline();
+        for happening in std::mem::take(&mut self.server_backlog) {
+            self.happen(happening);
+        }
+    }
+
+    pub(super) fn gateway_gone(&mut self, index: usize) {
+        if !self.conns[index].server_open || self.server.process != Process::Up {
+            return;
+        }
+        let client = self.conns[index].client;
+        if self.clients[client].sockets == [index] {
+            self.checker.cover.reach(Sometimes::HandoverTooLate);
+        }
+        self.write(index, Way::Down, Packet::Close(1012));
+        self.server_hangs_up(index, false);
+    }
+}
