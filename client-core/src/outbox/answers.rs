@@ -226,6 +226,11 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         lane.is_some_and(|lane| !lane.doomed.is_empty())
     }
 
+    /// The rooms whose replay some send waits for.
+    pub(crate) fn doomed_rooms(&self) -> Vec<N> {
+        self.lanes.iter().filter(|lane| !lane.doomed.is_empty()).map(|lane| lane.room.clone()).collect()
+    }
+
     pub(super) fn doomed_end(
         &mut self,
         index: usize,

@@ -84,6 +84,8 @@ pub(crate) struct Resumed {
     pub(crate) gap: Option<Hole>,
     /// The log is in another epoch than before.
     pub(crate) new_epoch: bool,
+    /// What is replayed is not for the application.
+    pub(crate) silent: bool,
 }
 
 /// How long a replay or an answer may make no progress before it is asked for (again).
@@ -211,7 +213,7 @@ impl<P, N> Inflow<P, N> {
             if !asked {
                 self.silent_until = joined.seq;
             }
-            return Resumed { gap: None, new_epoch: true };
+            return Resumed { gap: None, new_epoch: true, silent: !asked };
         };
         let same = place.epoch == joined.epoch;
         let within = same && place.seq <= joined.seq;
@@ -223,7 +225,7 @@ impl<P, N> Inflow<P, N> {
             if joined.recovered {
                 self.replay_until = place.seq.saturating_add(joined.replay);
             }
-            return Resumed { gap: None, new_epoch: false };
+            return Resumed { gap: None, new_epoch: false, silent: false };
         }
         let reason = match joined.reason {
             _ if !same => GapReason::EpochChanged,
@@ -240,7 +242,7 @@ impl<P, N> Inflow<P, N> {
             self.recent.clear();
         }
         self.place = begin(start);
-        Resumed { gap: Some(gap), new_epoch: !same }
+        Resumed { gap: Some(gap), new_epoch: !same, silent: false }
     }
 }
 

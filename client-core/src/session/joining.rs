@@ -150,7 +150,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.event(Event::Joined(JoinedRoom {
             room: joined.room,
             recovered: joined.recovered,
-            replayed: joined.replay,
+            replayed: if resumed.silent { 0 } else { joined.replay },
             reason: joined.reason,
             members: joined.members,
             member_count: joined.member_count,

@@ -11,7 +11,6 @@ use crate::outbox::{Access, Gate, Outgoing, Payload, Rejoin, Transmit};
 use crate::rooms::{Membership, Room};
 use crate::session::Output;
 use crate::time::Timestamp;
-use alloc::vec::Vec;
 use core::time::Duration;
 
 /// A send without an answer for so long is asked about.
@@ -144,14 +143,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// What is given up waits for a replay that may be over already.
     pub(super) fn resolve_doomed(&mut self) {
-        let caught_up = self.rooms.iter().filter(|room| {
-            room.membership == Membership::Member
-                && room.inflow.is_caught_up()
-                && self.outbox.has_doomed(&room.name)
-        });
-        let caught_up: Vec<N> = caught_up.map(|room| room.name.clone()).collect();
-        for room in caught_up {
-            self.outbox.caught_up(&room, &mut self.outcomes);
+        for room in self.outbox.doomed_rooms() {
+            // Where nobody will join there will be no replay.
+            let over = self.rooms.get(&room).is_none_or(|room| {
+                !room.is_to_join() || room.membership == Membership::Member && room.inflow.is_caught_up()
+            });
+            if over {
+                self.outbox.caught_up(&room, &mut self.outcomes);
+            }
         }
     }
 
