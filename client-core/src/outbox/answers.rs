@@ -190,11 +190,9 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
 
     /// Whether something was transmitted on `conn` and is not answered, and since when.
     pub(crate) fn oldest_transmission(&self, conn: ConnId) -> Option<Timestamp> {
-        if self.unanswered == 0 {
-            return None;
-        }
-        let sent = self.lanes.iter().flat_map(|lane| &lane.unanswered);
-        sent.filter_map(|sent| sent.latest).filter(|latest| latest.conn == conn).map(|latest| latest.at).min()
+        // Each lane is transmitted in its order, so its first one is its oldest.
+        let first = self.lanes.iter().filter_map(|lane| lane.unanswered.front()?.latest);
+        first.filter(|latest| latest.conn == conn).map(|latest| latest.at).min()
     }
 
     /// Everything unanswered is transmitted again on the same connection.

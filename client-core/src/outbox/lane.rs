@@ -67,6 +67,8 @@ pub(super) struct Lane<P, N> {
     pub(super) line: Option<(Id, u64)>,
     pub(super) waiting: VecDeque<Waiting<P, N>>,
     pub(super) unanswered: VecDeque<Unanswered<P, N>>,
+    /// Some of the unanswered may have to be transmitted again: looked for only then.
+    pub(super) again: bool,
     pub(super) doomed: Vec<Doomed<P, N>>,
     /// The server asked to wait.
     pub(super) resume_at: Option<Timestamp>,
@@ -81,6 +83,7 @@ impl<P, N> Lane<P, N> {
             line: None,
             waiting: VecDeque::new(),
             unanswered: VecDeque::new(),
+            again: false,
             doomed: Vec::new(),
             resume_at: None,
             needs_join: false,
@@ -122,6 +125,7 @@ impl<P, N> Lane<P, N> {
 
     /// Everything from `pseq` on has to be transmitted again, in order.
     pub(super) fn go_back(&mut self, pseq: u64) {
+        self.again = true;
         for sent in self.unanswered.iter_mut().filter(|sent| sent.pseq >= pseq) {
             sent.latest = None;
         }

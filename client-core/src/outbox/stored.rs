@@ -107,6 +107,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                     let in_order = place.unanswered.back().is_none_or(|last| last.pseq < pseq);
                     // A clock set back says nothing about the age: as if it were too old.
                     if let Some(age) = age.filter(|_| in_line && in_order) {
+                        place.again = true;
                         place.unanswered.push_back(Unanswered {
                             send,
                             serial,

@@ -110,15 +110,15 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         conn: ConnId,
         access: &impl Fn(&N) -> Access<'a>,
     ) -> Option<(Transmit<P, N>, usize)> {
-        if self.unanswered == 0 {
-            return None;
-        }
-        for lane in &mut self.lanes {
+        for lane in self.lanes.iter_mut().filter(|lane| lane.again) {
             if lane.is_paused(now) || matches!(access(&lane.room), Access::Later) {
                 continue;
             }
-            let Some((pid, _)) = &lane.line else { continue };
-            let Some(sent) = lane.unanswered.iter_mut().find(|sent| sent.latest.is_none()) else { continue };
+            let next = lane.unanswered.iter_mut().find(|sent| sent.latest.is_none());
+            let Some((sent, (pid, _))) = next.zip(lane.line.as_ref()) else {
+                lane.again = false;
+                continue;
+            };
             sent.attempts = sent.attempts.saturating_add(1);
             sent.latest = Some(Transmission { conn, at: now });
             return Some((sent.transmit(&lane.room, pid, false), sent.send.weight()));
