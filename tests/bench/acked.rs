@@ -13,7 +13,9 @@ use tokio_tungstenite::tungstenite::Message;
 
 const FLUSH_EACH: usize = 100_000;
 const COUNT: usize = 500_000;
-/// Sends whose outcome the application awaits at any time. Of these the protocol lets 64 be unanswered.
+/// What the protocol lets be unanswered.
+const IN_FLIGHT: usize = 64;
+/// Sends whose outcome the application awaits at any time.
 const AWAITED: usize = 2048;
 /// Messages of the comparison with the plain mode.
 const COMPARED: usize = 400_000;
@@ -74,6 +76,48 @@ fn acked(address: SocketAddr, count: usize) -> f64 {
     })
 }
 
+/// What an answer looks like to a loop that wants nothing else of it.
+#[derive(serde::Deserialize)]
+struct Answer<'a> {
+    r#type: &'a str,
+    r#ref: &'a str,
+}
+
+/// The least that acknowledged sends can cost: a bare loop that writes the same frames, keeps 64 unanswered and reads
+/// the answers. Sends per second and CPU seconds for each.
+fn bare_acked(address: SocketAddr, count: usize) -> (f64, f64) {
+    multi_thread().block_on(async move {
+        tokio::spawn(async move {
+            let tcp = tokio::net::TcpStream::connect(address).await.unwrap();
+            tcp.set_nodelay(true).unwrap();
+            let url = format!("ws://{address}/ws?ext=1");
+            let (mut socket, _) = tokio_tungstenite::client_async(url, tcp).await.unwrap();
+            let (start, before) = (Instant::now(), cpu());
+            let (mut sent, mut answered) = (0, 0);
+            while answered < count {
+                while sent < count && sent - answered < IN_FLIGHT {
+                    sent += 1;
+                    let frame = format!(
+                        r#"{{"type":"send_message","ref":"s{sent}-1","roomId":"benchmark-room","content":"{}","epoch":"e1","pid":"0123456789abcdef","pseq":{sent}}}"#,
+                        bare::CONTENT
+                    );
+                    socket.feed(Message::text(frame)).await.unwrap();
+                }
+                socket.flush().await.unwrap();
+                let Some(messages) = (&mut socket).ready_chunks(IN_FLIGHT).next().await else { break };
+                for message in messages {
+                    let message = message.unwrap();
+                    let answer: Answer<'_> = serde_json::from_str(message.to_text().unwrap()).unwrap();
+                    answered += usize::from(answer.r#type == "ack" && !answer.r#ref.is_empty());
+                }
+            }
+            (per_second(count, start.elapsed()), (cpu() - before) * 1e6 / count as f64)
+        })
+        .await
+        .unwrap()
+    })
+}
+
 /// The real server, on a thread of its own.
 fn real_server() -> SocketAddr {
     let (address, wait) = std::sync::mpsc::channel();
@@ -99,6 +143,11 @@ fn cpu() -> f64 {
 
 /// The measured process: prints CPU microseconds for each message sent, and for each received.
 pub(crate) fn child(role: &str, count: usize, address: &str) {
+    if role == "cost-bare" {
+        let (rate, sent) = bare_acked(address.parse().expect("an address"), count);
+        println!("{sent} {rate}");
+        return;
+    }
     let extended = role == "cost-extended";
     let (sent, received) = multi_thread().block_on(async {
         let builder = Client::builder(format!("ws://{address}/ws")).extended(extended);
@@ -219,7 +268,11 @@ pub(crate) fn run() {
         line(&what, &thousands(bare), &thousands(rate), rate / bare, floor);
     }
     let (mut plain, mut extended) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+    let (mut bare_cpu, mut bare_rate) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
+        let (sent, rate) = cost("cost-bare", cheap);
+        bare_cpu.push(sent);
+        bare_rate.push(rate);
         for (into, role) in [(&mut plain, "cost-plain"), (&mut extended, "cost-extended")] {
             let (sent, received) = cost(role, cheap);
             into[0].push(sent);
@@ -227,6 +280,12 @@ pub(crate) fn run() {
         }
     }
     let micros = |figure: f64| format!("{figure:.2} us");
+    let (bare_cpu, bare_rate) = (median(bare_cpu), median(bare_rate));
+    let what = "acked sends, against a bare loop that reads its answers";
+    line(what, &thousands(bare_rate), &thousands(ours), ours / bare_rate, "");
+    let sent = median(extended[0].clone());
+    let what = "CPU of an acked send, against that bare loop";
+    line(what, &micros(bare_cpu), &micros(sent), sent / bare_cpu, "");
     for ((what, plain), extended) in ["sent", "received"].iter().zip(plain).zip(extended) {
         let (plain, extended) = (median(plain), median(extended));
         let what = format!("CPU of a message {what}, extended against plain");
