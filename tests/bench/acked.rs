@@ -2,6 +2,7 @@
 //! mode's, and the way back into many rooms.
 
 use super::peer::{self, GO};
+use super::send::flush_each;
 use super::{ROUNDS, bare, line, median, multi_thread, per_second, single_thread, thousands};
 use futures_util::{SinkExt as _, StreamExt as _};
 use rejoin::{Client, Event, Mode, Receipt, Sending, State};
@@ -11,7 +12,6 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 
-const FLUSH_EACH: usize = 100_000;
 const COUNT: usize = 500_000;
 /// What the protocol lets be unanswered.
 const IN_FLIGHT: usize = 64;
@@ -20,25 +20,6 @@ const AWAITED: usize = 2048;
 /// Messages of the comparison with the plain mode.
 const COMPARED: usize = 400_000;
 const ROOMS: usize = 256;
-
-fn flush_each() -> f64 {
-    let (address, done, sink) = bare::sink(FLUSH_EACH, bare::outgoing().len());
-    let rate = multi_thread().block_on(async move {
-        tokio::spawn(async move {
-            let mut socket = bare::connect(address).await;
-            let start = Instant::now();
-            for _ in 0..FLUSH_EACH {
-                socket.send(Message::text(bare::outgoing())).await.unwrap();
-            }
-            done.recv().unwrap();
-            per_second(FLUSH_EACH, start.elapsed())
-        })
-        .await
-        .unwrap()
-    });
-    sink.join().unwrap();
-    rate
-}
 
 async fn send(client: &Client, count: usize) {
     let mut sending: VecDeque<Sending> = VecDeque::with_capacity(AWAITED);

@@ -13,7 +13,8 @@ const COUNT: usize = 1_000_000;
 /// Sends whose outcome is awaited at any time.
 const IN_FLIGHT: usize = 2048;
 
-fn baseline() -> f64 {
+/// A bare loop that flushes each message.
+pub(crate) fn flush_each() -> f64 {
     let (address, done, sink) = bare::sink(FLUSH_EACH, bare::outgoing().len());
     let rate = multi_thread().block_on(async move {
         tokio::spawn(async move {
@@ -67,7 +68,7 @@ fn ours() -> f64 {
 pub(crate) fn run() {
     let (mut bare, mut rejoin) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        bare.push(baseline());
+        bare.push(flush_each());
         rejoin.push(ours());
     }
     let (bare, rejoin) = (median(bare), median(rejoin));

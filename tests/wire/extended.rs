@@ -1,6 +1,6 @@
 //! The golden frames of the extended protocol, read by the Rust codec.
 
-use super::kind;
+use super::{Golden, kind};
 use rejoin::messages::json::{ServerDecoder, decode_client, encode_client, encode_server};
 use rejoin::messages::{
     Ack, AuthExpiry, AuthOk, Code, GoingAway, Hello, History, HistoryRequest, JoinReason, JoinRequest,
@@ -8,25 +8,8 @@ use rejoin::messages::{
     Refusal, SendTag, Signal, Stamp,
 };
 use rejoin::{ClientMessage, Id, Message, Name, ServerMessage, Token};
-use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
-
-#[derive(Deserialize)]
-struct Golden {
-    client: Vec<Case>,
-    server: Vec<Case>,
-}
-
-#[derive(Deserialize)]
-struct Case {
-    name: String,
-    text: String,
-    canonical: bool,
-    #[serde(default)]
-    is: Value,
-    error: Option<String>,
-}
 
 fn golden() -> Golden {
     serde_json::from_str(include_str!("extended.json")).unwrap()
