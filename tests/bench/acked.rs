@@ -61,7 +61,7 @@ fn acked(address: SocketAddr, count: usize) -> f64 {
 #[derive(serde::Deserialize)]
 struct Answer<'a> {
     r#type: &'a str,
-    r#ref: &'a str,
+    r#ref: Option<&'a str>,
 }
 
 /// The least that acknowledged sends can cost: a bare loop that writes the same frames, keeps 64 unanswered and reads
@@ -89,7 +89,7 @@ fn bare_acked(address: SocketAddr, count: usize) -> (f64, f64) {
                 for message in messages {
                     let message = message.unwrap();
                     let answer: Answer<'_> = serde_json::from_str(message.to_text().unwrap()).unwrap();
-                    answered += usize::from(answer.r#type == "ack" && !answer.r#ref.is_empty());
+                    answered += usize::from(answer.r#type == "ack" && answer.r#ref.is_some());
                 }
             }
             (per_second(count, start.elapsed()), (cpu() - before) * 1e6 / count as f64)
