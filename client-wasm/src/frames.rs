@@ -116,7 +116,7 @@ pub(crate) fn read(kind: InputKind, fields: &mut Fields<'_>) -> Option<Input<Val
 fn message(fields: &mut Fields<'_>) -> Message<Value, Handle> {
     let (content, room) = (fields.value(), fields.handle());
     let timestamp = content.clone();
-    Message { stamp: stamp(fields), ..Message::plain(room, 0, content, timestamp) }
+    Message { stamp: stamp(fields).map(Box::new), ..Message::plain(room, 0, content, timestamp) }
 }
 
 /// seq, replay, pseq; id, epoch, pid

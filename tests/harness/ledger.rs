@@ -71,7 +71,7 @@ impl Account {
                 self.holes.push(gap.clone());
             }
             Event::Message(message) => {
-                let Stamp { id, epoch, seq, .. } = message.stamp.clone().unwrap_or_else(|| {
+                let Stamp { id, epoch, seq, .. } = message.stamp.as_deref().cloned().unwrap_or_else(|| {
                     panic!("{name}: a message without a place: {message:?}");
                 });
                 let content = message.content.clone();

@@ -35,7 +35,7 @@ fn client_types() -> BTreeMap<&'static str, ClientMessage> {
         room: lobby(),
         content: String::from("hi"),
         data: data.map(String::from),
-        tag: Some(SendTag { reference: id("s1"), line }),
+        tag: Some(Box::new(SendTag { reference: id("s1"), line })),
     };
     let history =
         HistoryRequest { reference: id("h1"), room: lobby(), epoch: id("e1"), after: 7, limit: 100 };
@@ -64,7 +64,7 @@ fn message(stamp: Stamp, data: Option<&str>) -> Message {
         String::from("hi"),
         String::from("2026-11-22T10:00:00.000Z"),
     );
-    Message { data: data.map(String::from), stamp: Some(stamp), ..plain }
+    Message { data: data.map(String::from), stamp: Some(Box::new(stamp)), ..plain }
 }
 
 fn stamp(replay: bool) -> Stamp {

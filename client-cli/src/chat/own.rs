@@ -191,7 +191,7 @@ mod tests {
 
     fn stamped(id: &Id, content: &str) -> Message {
         let stamp = Stamp { id: id.clone(), epoch: id.clone(), seq: 1, replay: false, origin: None };
-        Message { stamp: Some(stamp), ..said("r", "me", content) }
+        Message { stamp: Some(Box::new(stamp)), ..said("r", "me", content) }
     }
 
     fn bubble(mark: &'static str) -> Show {

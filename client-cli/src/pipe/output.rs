@@ -176,7 +176,7 @@ fn said(message: &Message) -> Printed<'_> {
         data: raw(message.data.as_ref()),
         ..somebody("message", &message.room, &message.user)
     }
-    .stamped(message.stamp.as_ref())
+    .stamped(message.stamp.as_deref())
 }
 
 fn hole(gap: &Gap) -> Printed<'_> {

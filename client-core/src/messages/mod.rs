@@ -47,8 +47,8 @@ pub enum ClientMessage<P = String, N = Name> {
         content: P,
         /// Extended: any JSON beside the text; natively its text.
         data: Option<P>,
-        /// Extended: asks for an answer.
-        tag: Option<SendTag>,
+        /// Extended: asks for an answer. Boxed, because a plain send has none.
+        tag: Option<Box<SendTag>>,
     },
     /// Extended, `history`: asks for messages of the log.
     History(HistoryRequest<N>),
@@ -173,8 +173,8 @@ pub struct Message<P = String, N = Name> {
     pub timestamp: P,
     /// Extended: any JSON beside the text; natively its text.
     pub data: Option<P>,
-    /// Extended: its place in the room's log.
-    pub stamp: Option<Stamp>,
+    /// Extended: its place in the room's log. Boxed, because a message is moved more often than it is read.
+    pub stamp: Option<Box<Stamp>>,
 }
 
 impl<P, N> Message<P, N> {
@@ -185,6 +185,6 @@ impl<P, N> Message<P, N> {
 
     /// Its position in the room's log: what a later `join` can go on from, and what is committed.
     pub fn position(&self) -> Option<Position> {
-        self.stamp.as_ref().map(Stamp::position)
+        self.stamp.as_deref().map(Stamp::position)
     }
 }

@@ -327,7 +327,7 @@ mod tests {
         let stamp =
             crate::messages::Stamp { id: id.clone(), epoch: id, seq: n as u64, replay: false, origin: None };
         match message(n) {
-            Event::Message(message) => Event::Message(Message { stamp: Some(stamp), ..message }),
+            Event::Message(message) => Event::Message(Message { stamp: Some(Box::new(stamp)), ..message }),
             other => other,
         }
     }

@@ -45,7 +45,7 @@ mod tests {
 
     fn message(room: &str, seq: Option<u64>) -> Event {
         let plain = Message::plain(room.into(), "u".into(), String::new(), String::new());
-        Event::Message(Message { stamp: seq.map(stamp), ..plain })
+        Event::Message(Message { stamp: seq.map(stamp).map(Box::new), ..plain })
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::id::Id;
 use crate::link::ConnId;
 use crate::messages::{Code, Epoch, LineTag, SendTag};
 use crate::time::Timestamp;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 use fastrand::Rng;
@@ -41,7 +42,7 @@ pub(crate) struct Transmit<P, N> {
     pub(crate) room: N,
     pub(crate) content: P,
     pub(crate) data: Option<P>,
-    pub(crate) tag: Option<SendTag>,
+    pub(crate) tag: Option<Box<SendTag>>,
     /// It has just been numbered: the number has to be stored first.
     pub(crate) fresh: bool,
 }
@@ -66,7 +67,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let until = now + FIRST_CONTACT;
         let plain = Some(Plain { id: send.id, room: send.room.clone(), serial, weight, until });
         self.in_hand.push_back(InHand { frame, weight, plain });
-        let tag = tagged.then(|| SendTag { reference: Id::numbered('s', serial, Some(0)), line: None });
+        let tag =
+            tagged.then(|| Box::new(SendTag { reference: Id::numbered('s', serial, Some(0)), line: None }));
         Some(Transmit { room: send.room, content: send.content, data: send.data, tag, fresh: false })
     }
 
@@ -195,7 +197,7 @@ impl<P: Clone, N: Clone> Unanswered<P, N> {
             room: room.clone(),
             content: self.send.content.clone(),
             data: self.send.data.clone(),
-            tag: Some(SendTag { reference, line }),
+            tag: Some(Box::new(SendTag { reference, line })),
             fresh,
         }
     }

@@ -25,7 +25,7 @@ pub(crate) enum Logged<P, N> {
 impl<P: Payload, N> Logged<P, N> {
     pub(crate) fn stamp(&self) -> Option<&Stamp> {
         match self {
-            Self::Message(message) => message.stamp.as_ref(),
+            Self::Message(message) => message.stamp.as_deref(),
             Self::Notification(notification) => Some(&notification.stamp),
         }
     }

@@ -49,7 +49,7 @@ impl Logged {
 
     /// The message for extended connections; `own` are those of the user who said it.
     pub(super) fn message(&self, room: &Name, epoch: &Epoch, replay: bool, own: bool) -> Message {
-        let stamp = Some(self.stamp(epoch, replay, own));
+        let stamp = Some(Box::new(self.stamp(epoch, replay, own)));
         Message { data: self.data.clone(), stamp, ..self.plain(room) }
     }
 

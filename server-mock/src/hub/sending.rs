@@ -54,7 +54,7 @@ impl Hub {
         room: Name,
         content: String,
         data: Option<String>,
-        tag: Option<SendTag>,
+        tag: Option<Box<SendTag>>,
     ) {
         let Some(state) = self.conns.get(&conn) else { return };
         let (user, at) = (state.user.clone(), now.monotonic);

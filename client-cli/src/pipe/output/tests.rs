@@ -56,7 +56,7 @@ fn an_extended_message_says_where_it_stands_and_a_notification_too() {
     let plain = Message::plain("r".into(), "u".into(), "c".to_owned(), "t".to_owned());
     let data = Some("{\"a\":\n1}".to_owned());
     assert_eq!(
-        printed(&Event::Message(Message { data, stamp: Some(stamp(7)), ..plain })),
+        printed(&Event::Message(Message { data, stamp: Some(Box::new(stamp(7))), ..plain })),
         "{\"type\":\"message\",\"roomId\":\"r\",\"userId\":\"u\",\"content\":\"c\",\"timestamp\":\"t\",\
          \"data\":{\"a\": 1},\"id\":\"m7\",\"epoch\":\"e1\",\"seq\":7,\"replay\":true,\"pid\":\"p\",\"pseq\":3}\n"
     );

@@ -60,7 +60,7 @@ impl MessageFields<'_> {
         let stamp = match (self.id, self.epoch, self.seq) {
             (Some(id), Some(epoch), Some(seq)) => {
                 let origin = origin(self.pid, self.pseq);
-                Some(Stamp { id, epoch, seq, replay: self.replay.unwrap_or(false), origin })
+                Some(Box::new(Stamp { id, epoch, seq, replay: self.replay.unwrap_or(false), origin }))
             }
             _ => None,
         };
@@ -271,7 +271,7 @@ impl SendFields<'_> {
         raw(self.data)
     }
 
-    pub(super) fn tag(&mut self) -> Option<SendTag> {
+    pub(super) fn tag(&mut self) -> Option<Box<SendTag>> {
         let reference = self.reference.take()?;
         let line = match (self.pid.take(), self.pseq, self.epoch.take()) {
             (None, None, None) => None,
@@ -282,7 +282,7 @@ impl SendFields<'_> {
                 Some(LineTag { pid, pseq: 0, epoch })
             }
         };
-        Some(SendTag { reference, line })
+        Some(Box::new(SendTag { reference, line }))
     }
 }
 
@@ -419,6 +419,6 @@ impl<'a> Out<'a> {
             data: as_raw(message.data.as_ref()),
             ..Self::room("message", &message.room)
         }
-        .stamped(message.stamp.as_ref())
+        .stamped(message.stamp.as_deref())
     }
 }

@@ -163,7 +163,7 @@ impl Rig {
     /// The tags of the sends written since it was last asked, with their contents.
     pub(super) fn sends(&mut self) -> Vec<(String, SendTag)> {
         let sent = |message: ClientMessage| match message {
-            ClientMessage::SendMessage { content, tag, .. } => Some((content, tag.expect("a tag"))),
+            ClientMessage::SendMessage { content, tag, .. } => Some((content, *tag.expect("a tag"))),
             _ => None,
         };
         self.frames().into_iter().filter_map(sent).collect()
@@ -233,7 +233,7 @@ pub(super) fn message(epoch: &str, seq: u64) -> Message {
     let content = alloc::format!("m{seq}");
     let stamp =
         Stamp { id: id(&alloc::format!("{epoch}{seq}")), epoch: id(epoch), seq, replay: false, origin: None };
-    Message { stamp: Some(stamp), ..Message::plain("r".into(), "bob".into(), content, "t".into()) }
+    Message { stamp: Some(Box::new(stamp)), ..Message::plain("r".into(), "bob".into(), content, "t".into()) }
 }
 
 pub(super) fn live(epoch: &str, seq: u64) -> ServerMessage {

@@ -205,7 +205,7 @@ impl Checker {
         match event {
             Event::Message(message) => {
                 let (at, key) = (place(&message.room, user), key(&message.content));
-                self.delivered(client, at, key, message.stamp.as_ref());
+                self.delivered(client, at, key, message.stamp.as_deref());
                 let sent = key.and_then(|key| self.sends.all.get(&key));
                 if let (Some(sent), true) = (sent, message.stamp.is_some())
                     && !sent.may_carry(message.data.as_ref())

@@ -309,7 +309,7 @@ impl std::fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
             Input::Received(conn, ServerMessage::Message(message)) => {
-                let stamp = message.stamp.as_ref();
+                let stamp = message.stamp.as_deref();
                 let seq = stamp.map_or_else(String::new, |stamp| format!(" {}:{}", stamp.epoch, stamp.seq));
                 write!(f, "receives {}{seq} in {} on {}", message.content.trim(), message.room, conn.0)
             }
