@@ -15,7 +15,6 @@
 #[cfg(feature = "bugs")]
 mod bugs;
 mod cuts;
-mod survey;
 mod sweep;
 
 use harness::sim::{Setup, shrink};
