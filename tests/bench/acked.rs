@@ -3,12 +3,11 @@
 
 use super::peer::{self, GO};
 use super::send::flush_each;
-use super::{ROUNDS, bare, line, median, multi_thread, per_second, single_thread, thousands};
+use super::{ROUNDS, bare, child_figures, line, median, multi_thread, per_second, single_thread, thousands};
 use futures_util::{SinkExt as _, StreamExt as _};
 use rejoin::{Client, Event, Mode, Receipt, Sending, State};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::process::{Command, Stdio};
 use std::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -158,17 +157,6 @@ pub(crate) fn child(role: &str, count: usize, address: &str) {
     println!("{} {}", micros(sent), micros(received));
 }
 
-fn cost(role: &str, address: SocketAddr) -> (f64, f64) {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args([role, &COMPARED.to_string(), &address.to_string()])
-        .stderr(Stdio::inherit())
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let mut figures = text.split_whitespace().map(|figure| figure.parse().unwrap());
-    (figures.next().expect("a figure"), figures.next().expect("a figure"))
-}
-
 /// Milliseconds that a bare loop takes to have its joins answered.
 fn bare_joins(address: SocketAddr, round: usize) -> f64 {
     multi_thread().block_on(async move {
@@ -251,11 +239,11 @@ pub(crate) fn run() {
     let (mut plain, mut extended) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
     let (mut bare_cpu, mut bare_rate) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let (sent, rate) = cost("cost-bare", cheap);
+        let (sent, rate) = child_figures("cost-bare", COMPARED, cheap);
         bare_cpu.push(sent);
         bare_rate.push(rate);
         for (into, role) in [(&mut plain, "cost-plain"), (&mut extended, "cost-extended")] {
-            let (sent, received) = cost(role, cheap);
+            let (sent, received) = child_figures(role, COMPARED, cheap);
             into[0].push(sent);
             into[1].push(received);
         }

@@ -1,10 +1,9 @@
 //! Memory of a connection that does nothing: the growth of a process of its own, divided by the connections.
 
 use super::bare;
-use super::{line, multi_thread, single_thread};
+use super::{child_figures, line, multi_thread, single_thread};
 use futures_util::{SinkExt as _, StreamExt as _};
 use rejoin::{Client, State};
-use std::process::{Command, Stdio};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
@@ -126,22 +125,11 @@ fn serve() -> std::net::SocketAddr {
     address
 }
 
-fn measure(role: &str, count: usize, address: std::net::SocketAddr) -> (f64, f64) {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args([role, &count.to_string(), &address.to_string()])
-        .stderr(Stdio::inherit())
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let mut figures = text.split_whitespace().map(|figure| figure.parse().unwrap());
-    (figures.next().expect("a figure"), figures.next().expect("a figure"))
-}
-
 pub(crate) fn run() {
     let address = serve();
     for count in [1_000, 10_000] {
-        let bare = measure("idle-bare", count, address);
-        let ours = measure("idle-client", count, address);
+        let bare = child_figures("idle-bare", count, address);
+        let ours = child_figures("idle-client", count, address);
         let kib = |figure: f64| format!("{figure:.1} KiB");
         let what = format!("memory per idle connection, {count} connections");
         line(&what, &kib(bare.0), &kib(ours.0), ours.0 / bare.0, "10 KiB");

@@ -26,6 +26,8 @@ mod receive;
 mod round_trip;
 mod send;
 
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Rounds of each contender; the median is what is printed.
@@ -63,6 +65,18 @@ fn main() {
     if wanted("fan-out") {
         fan_out::run();
     }
+}
+
+/// The two figures that a process of its own prints, which plays `role` against the server at `address`.
+fn child_figures(role: &str, count: usize, address: SocketAddr) -> (f64, f64) {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args([role, &count.to_string(), &address.to_string()])
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut figures = text.split_whitespace().map(|figure| figure.parse().unwrap());
+    (figures.next().expect("a figure"), figures.next().expect("a figure"))
 }
 
 /// A line of the table.

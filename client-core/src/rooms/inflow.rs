@@ -369,7 +369,7 @@ impl<P: Payload, N> Inflow<P, N> {
     pub(crate) fn wants_fetch(&self, now: Timestamp) -> bool {
         let stalled = now >= self.progress + PATIENCE;
         let replayed = self.seq().is_some_and(|seq| seq >= self.replay_until);
-        self.fetch.is_none() && !self.is_caught_up() && (self.hole || replayed || stalled)
+        self.is_behind() && (self.hole || replayed || stalled)
     }
 
     /// Messages were left on the server: they are asked for without waiting.

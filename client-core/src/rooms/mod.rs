@@ -74,6 +74,18 @@ impl<P, N> Room<P, N> {
         self.wanted == Wanted::Yes
     }
 
+    /// Who is in it, as the server lists them.
+    pub(crate) fn set_members(&mut self, members: Option<Vec<N>>)
+    where
+        N: Ord,
+    {
+        self.members = members.map(|mut members| {
+            crate::order::sort(&mut members, |one, other| one < other);
+            members.dedup();
+            members
+        });
+    }
+
     /// Whether it is to be joined: a room with sends on their way is left only after them.
     pub(crate) fn is_to_join(&self) -> bool {
         self.wanted != Wanted::No

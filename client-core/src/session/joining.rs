@@ -136,11 +136,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         entry.seen_before = true;
         let asked = entry.history.is_some();
         let resumed = entry.inflow.joined(now, &joined, asked, !entry.personal);
-        entry.members = joined.members.clone().map(|mut members| {
-            crate::order::sort(&mut members, |one, other| one < other);
-            members.dedup();
-            members
-        });
+        entry.set_members(joined.members.clone());
         if entry.committed.is_none() {
             entry.committed = entry.inflow.baseline();
             self.changes += 1;

@@ -112,11 +112,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
             ServerMessage::Presence(presence) => {
                 if let Some(entry) = self.rooms.get_mut(&presence.room) {
-                    entry.members = presence.members.clone().map(|mut members| {
-                        crate::order::sort(&mut members, |one, other| one < other);
-                        members.dedup();
-                        members
-                    });
+                    entry.set_members(presence.members.clone());
                 }
                 self.about_room(presence.room.clone(), |_| Event::Presence(presence));
             }
@@ -191,9 +187,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     fn deliver(&mut self, logged: Logged<P, N>) {
         // A send is settled before its own message is shown.
-        for delivery in self.outcomes.drain(..) {
-            self.outputs.push_back(super::Output::Event(Event::Delivery(delivery)));
-        }
+        self.tell_outcomes();
         self.event(match logged {
             Logged::Message(message) => Event::Message(message),
             Logged::Notification(notification) => Event::Notification(notification),
