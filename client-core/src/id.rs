@@ -34,8 +34,10 @@ impl Id {
     /// # Errors
     /// When it is empty, longer than 64 characters, or has others than `A-Z a-z 0-9 _ -`.
     pub fn new(text: &str) -> Result<Self, IdError> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-        if text.is_empty() || text.len() > ID_CHARS || !text.bytes().all(allowed) {
+        // Every byte is looked at: several at once that way, where an early end would take them one by one.
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        let good = text.bytes().fold(true, |good, byte| good & allowed(byte));
+        if text.is_empty() || text.len() > ID_CHARS || !good {
             return Err(IdError);
         }
         let mut bytes = [0; INLINE];
@@ -78,19 +80,32 @@ impl Id {
 
     /// The inverse of [`Id::numbered`].
     pub fn read_numbered(&self, kind: char) -> Option<(u64, Option<u32>)> {
-        let rest = self.strip_prefix(kind)?;
-        match rest.split_once('-') {
-            None => Some((rest.parse().ok()?, None)),
-            Some((number, part)) => Some((number.parse().ok()?, Some(part.parse().ok()?))),
+        let (first, rest) = self.as_bytes().split_first()?;
+        if char::from(*first) != kind {
+            return None;
+        }
+        match rest.iter().position(|byte| *byte == b'-') {
+            None => Some((number(rest)?, None)),
+            Some(at) => {
+                let (text, part) = rest.split_at_checked(at)?;
+                let part = number(part.get(1..)?)?;
+                Some((number(text)?, Some(u32::try_from(part).ok()?)))
+            }
+        }
+    }
+
+    /// Its characters, each of one byte.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Repr::Short { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or(&[]),
+            Repr::Long(text) => text.as_bytes(),
         }
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
         match &self.0 {
-            Repr::Short { len, bytes } => {
-                bytes.get(..usize::from(*len)).and_then(|text| core::str::from_utf8(text).ok()).unwrap_or("")
-            }
+            Repr::Short { .. } => core::str::from_utf8(self.as_bytes()).unwrap_or(""),
             Repr::Long(text) => text,
         }
     }
@@ -111,16 +126,27 @@ impl Digits {
         }
     }
 
-    fn number(&mut self, number: u64) {
-        let mut scale = 1;
-        while number / scale >= 10 {
-            scale *= 10;
+    fn number(&mut self, mut number: u64) {
+        let start = usize::from(self.len);
+        loop {
+            self.push(b'0' + u8::try_from(number % 10).unwrap_or(0));
+            number /= 10;
+            if number == 0 {
+                break;
+            }
         }
-        while scale > 0 {
-            self.push(b'0' + u8::try_from(number / scale % 10).unwrap_or(0));
-            scale /= 10;
+        if let Some(digits) = self.bytes.get_mut(start..usize::from(self.len)) {
+            digits.reverse();
         }
     }
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    let one = |sum: u64, byte: &u8| {
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        sum.checked_mul(10)?.checked_add(u64::from(digit))
+    };
+    if digits.is_empty() { None } else { digits.iter().try_fold(0, one) }
 }
 
 fn digit(six: u8) -> u8 {

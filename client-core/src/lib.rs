@@ -135,6 +135,7 @@ mod cause;
 pub mod close;
 mod config;
 mod event;
+mod fingerprint;
 mod id;
 mod limiter;
 mod link;

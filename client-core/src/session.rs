@@ -327,6 +327,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     fn tell_outcomes(&mut self) {
+        if self.outcomes.is_empty() {
+            return;
+        }
         for delivery in self.outcomes.drain(..) {
             self.outputs.push_back(Output::Event(Event::Delivery(delivery)));
         }

@@ -129,7 +129,9 @@ pub(crate) fn child(role: &str, count: usize, address: &str) {
         return;
     }
     let extended = role == "cost-extended";
-    let (sent, received) = multi_thread().block_on(async {
+    let address = address.to_owned();
+    // On the runtime's own threads, as applications are, and as the bare loop is.
+    let measured = async move {
         let builder = Client::builder(format!("ws://{address}/ws")).extended(extended);
         let (client, mut events) = builder.room("benchmark-room").connect().unwrap();
         client.ready().await.unwrap();
@@ -152,7 +154,8 @@ pub(crate) fn child(role: &str, count: usize, address: &str) {
         let received = cpu() - start;
         drop(go);
         (sent, received)
-    });
+    };
+    let (sent, received) = multi_thread().block_on(async { tokio::spawn(measured).await.unwrap() });
     let micros = |seconds: f64| seconds * 1e6 / count as f64;
     println!("{} {}", micros(sent), micros(received));
 }

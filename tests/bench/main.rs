@@ -40,6 +40,15 @@ fn main() {
     {
         return idle::child(role, count.parse().expect("a number"), url);
     }
+    if let [role, count] = args.as_slice()
+        && role == "peer"
+    {
+        // For a look at a measured process alone, under a profiler for instance.
+        println!("{}", peer::serve(count.parse().expect("a number")));
+        loop {
+            std::thread::park();
+        }
+    }
     if let [role, count, url] = args.as_slice()
         && role.starts_with("cost-")
     {

@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
 /// A larger buffer is given back after its frame.
 const KEPT: usize = 4 << 10;
@@ -23,7 +23,7 @@ pub(crate) struct Socket {
     stream: WebSocketStream<Transport>,
     decoder: ServerDecoder,
     /// Where frames are encoded: a copy of the exact size is cheaper than a buffer that is given away.
-    scratch: String,
+    scratch: Vec<u8>,
     /// The last frame written into the buffer.
     written: u64,
     /// The last frame known to be with the operating system.
@@ -38,7 +38,7 @@ impl Socket {
             conn,
             stream,
             decoder: ServerDecoder::default(),
-            scratch: String::new(),
+            scratch: Vec::new(),
             written: 0,
             flushed: 0,
             unflushed: false,
@@ -80,10 +80,14 @@ impl Socket {
 
     pub(crate) fn write(&mut self, frame: u64, message: &ClientMessage) {
         encode_client_into(message, &mut self.scratch);
-        self.send(Message::text(self.scratch.as_str()));
+        match Utf8Bytes::try_from(Bytes::copy_from_slice(&self.scratch)) {
+            Ok(text) => self.send(Message::Text(text)),
+            // Cannot happen: what is encoded is UTF-8.
+            Err(_) => drop(self.broken.get_or_insert(Disconnect::Protocol)),
+        }
         self.written = frame;
         if self.scratch.capacity() > KEPT {
-            self.scratch = String::new();
+            self.scratch = Vec::new();
         }
     }
 

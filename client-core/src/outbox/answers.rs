@@ -217,13 +217,6 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         }
     }
 
-    /// Whether some send waits for the replay of `room`.
-    pub(crate) fn has_doomed(&self, room: &N) -> bool {
-        let lane =
-            self.lanes.binary_search_by(|lane| lane.room.cmp(room)).ok().and_then(|at| self.lanes.get(at));
-        lane.is_some_and(|lane| !lane.doomed.is_empty())
-    }
-
     /// The rooms whose replay some send waits for.
     pub(crate) fn doomed_rooms(&self) -> Vec<N> {
         self.lanes.iter().filter(|lane| !lane.doomed.is_empty()).map(|lane| lane.room.clone()).collect()

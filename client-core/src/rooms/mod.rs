@@ -103,19 +103,31 @@ impl<P, N: Clone + Ord> Rooms<P, N> {
         Self { rooms: Vec::new(), limit }
     }
 
-    pub(crate) fn get(&self, name: &N) -> Option<&Room<P, N>> {
-        let at = self.rooms.binary_search_by(|room| room.name.cmp(name)).ok()?;
+    /// Where the room is, until the next one comes or goes: for what looks at it several times.
+    pub(crate) fn position(&self, name: &N) -> Option<usize> {
+        self.rooms.binary_search_by(|room| room.name.cmp(name)).ok()
+    }
+
+    pub(crate) fn at(&self, at: usize) -> Option<&Room<P, N>> {
         self.rooms.get(at)
     }
 
-    pub(crate) fn get_mut(&mut self, name: &N) -> Option<&mut Room<P, N>> {
-        let at = self.rooms.binary_search_by(|room| room.name.cmp(name)).ok()?;
+    pub(crate) fn at_mut(&mut self, at: usize) -> Option<&mut Room<P, N>> {
         self.rooms.get_mut(at)
     }
 
+    pub(crate) fn get(&self, name: &N) -> Option<&Room<P, N>> {
+        self.at(self.position(name)?)
+    }
+
+    pub(crate) fn get_mut(&mut self, name: &N) -> Option<&mut Room<P, N>> {
+        let at = self.position(name)?;
+        self.at_mut(at)
+    }
+
     /// The user's own stream.
-    pub(crate) fn personal(&self) -> Option<&N> {
-        self.rooms.iter().find(|room| room.personal).map(|room| &room.name)
+    pub(crate) fn personal(&self) -> Option<usize> {
+        self.rooms.iter().position(|room| room.personal)
     }
 
     /// The room, new if it was not known; `None` when there are as many as allowed.
@@ -159,10 +171,11 @@ impl<P, N: Clone + Ord> Rooms<P, N> {
         });
     }
 
-    /// Bytes that one more message of `room` may have to be held back: the bound is one for all rooms. The first one
-    /// behind a hole is not held: what fetches the hole brings it too, and so this is counted only where there is one.
-    pub(crate) fn may_hold(&self, room: &N, most: usize, most_bytes: usize) -> Option<usize> {
-        self.get(room).filter(|room| !room.inflow.is_caught_up())?;
+    /// Bytes that one more message of the room there may have to be held back: the bound is one for all rooms. The first
+    /// one behind a hole is not held: what fetches the hole brings it too, and so this is counted only where there is
+    /// one.
+    pub(crate) fn may_hold(&self, at: usize, most: usize, most_bytes: usize) -> Option<usize> {
+        self.at(at).filter(|room| !room.inflow.is_caught_up())?;
         let (count, bytes) = self.held();
         (count < most).then(|| most_bytes.saturating_sub(bytes))
     }

@@ -1,5 +1,7 @@
 //! Which ids the last messages of a room had, so that a forked log or a repeated frame is recognised.
 
+use crate::fingerprint;
+use crate::id::Id;
 use alloc::vec::Vec;
 
 /// Places remembered for each room.
@@ -13,32 +15,26 @@ pub(crate) struct Recent {
 
 impl Recent {
     /// Remembers the id at a place.
-    pub(crate) fn add(&mut self, seq: u64, id: &str) {
+    pub(crate) fn add(&mut self, seq: u64, id: &Id) {
         let at = usize::try_from(seq % REMEMBERED).unwrap_or(0);
         if at >= self.slots.len() {
             self.slots.resize(at + 1, (0, 0));
         }
         if let Some(slot) = self.slots.get_mut(at) {
-            *slot = (seq, hash(id));
+            *slot = (seq, fingerprint::of(id.as_bytes()));
         }
     }
 
     /// Whether the id is the one that was at that place; `None` when the place is not remembered.
-    pub(crate) fn is(&self, seq: u64, id: &str) -> Option<bool> {
+    pub(crate) fn is(&self, seq: u64, id: &Id) -> Option<bool> {
         let at = usize::try_from(seq % REMEMBERED).unwrap_or(0);
         let (known, known_hash) = self.slots.get(at)?;
-        (*known == seq && seq > 0).then(|| *known_hash == hash(id))
+        (*known == seq && seq > 0).then(|| *known_hash == fingerprint::of(id.as_bytes()))
     }
 
     pub(crate) fn clear(&mut self) {
         self.slots.clear();
     }
-}
-
-/// FNV-1a: ids are the server's own, nobody gains by a collision.
-fn hash(id: &str) -> u64 {
-    id.bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]
@@ -47,14 +43,15 @@ mod tests {
 
     #[test]
     fn the_last_places_are_remembered_by_their_ids() {
+        let id = |seq| Id::numbered('m', seq, None);
         let mut recent = Recent::default();
         for seq in 1..=100 {
-            recent.add(seq, &alloc::format!("m{seq}"));
+            recent.add(seq, &id(seq));
         }
-        assert_eq!(recent.is(100, "m100"), Some(true));
-        assert_eq!(recent.is(100, "other"), Some(false));
-        assert_eq!(recent.is(37, "m37"), Some(true));
-        assert_eq!(recent.is(36, "m36"), None);
-        assert_eq!(recent.is(101, "m101"), None);
+        assert_eq!(recent.is(100, &id(100)), Some(true));
+        assert_eq!(recent.is(100, &id(99)), Some(false));
+        assert_eq!(recent.is(37, &id(37)), Some(true));
+        assert_eq!(recent.is(36, &id(36)), None);
+        assert_eq!(recent.is(101, &id(101)), None);
     }
 }

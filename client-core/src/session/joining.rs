@@ -72,7 +72,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// The user's own stream exists only on an extended server.
     pub(super) fn join_personal(&mut self, now: Timestamp) {
-        if let Some(room) = self.rooms.personal().cloned() {
+        if let Some(room) =
+            self.rooms.personal().and_then(|at| self.rooms.at(at)).map(|room| room.name.clone())
+        {
             self.write_join(now, &room);
         }
     }
@@ -155,7 +157,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             self.gap(room.clone(), hole);
         }
         self.outbox.joined(&room, resumed.new_epoch);
-        self.check_inflow(now, &room);
+        self.check_room(now, &room);
         self.check_ready(now);
     }
 

@@ -85,13 +85,11 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 if message.stamp.is_none() {
                     return self.plain(ServerMessage::Message(message));
                 }
-                let room = message.room.clone();
-                self.logged(now, &room, Logged::Message(message), true);
+                let at = self.rooms.position(&message.room);
+                self.logged(now, at, Logged::Message(message), true);
             }
             ServerMessage::Notification(notification) => {
-                if let Some(room) = self.rooms.personal().cloned() {
-                    self.logged(now, &room, Logged::Notification(notification), true);
-                }
+                self.logged(now, self.rooms.personal(), Logged::Notification(notification), true);
             }
             ServerMessage::Ack(ack) => {
                 self.answered();
@@ -152,15 +150,16 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
-    /// A message of a room's log.
-    fn logged(&mut self, now: Timestamp, room: &N, logged: Logged<P, N>, from_wire: bool) {
-        if let Logged::Message(Message { stamp: Some(stamp), .. }) = &logged
+    /// A message of the log of the room at this place.
+    fn logged(&mut self, now: Timestamp, at: Option<usize>, logged: Logged<P, N>, from_wire: bool) {
+        if let Logged::Message(Message { room, stamp: Some(stamp), .. }) = &logged
             && let Some(origin) = &stamp.origin
         {
             self.outbox.seen(room, origin, &stamp.id, stamp.seq, &mut self.outcomes);
         }
-        let may_hold = self.rooms.may_hold(room, self.settings.max_held, self.settings.max_held_bytes);
-        let Some(entry) = self.rooms.get_mut(room) else { return };
+        let Some(at) = at else { return };
+        let may_hold = self.rooms.may_hold(at, self.settings.max_held, self.settings.max_held_bytes);
+        let Some(entry) = self.rooms.at_mut(at) else { return };
         let early = self.bugs.has(Bug::EarlyFrames) && entry.is_to_join();
         if entry.membership != Membership::Member && !early {
             return;
@@ -177,11 +176,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
             Taken::Forked => {
                 self.diagnostics.forks += 1;
-                return self.join_again(now, room);
+                let room = entry.name.clone();
+                return self.join_again(now, &room);
             }
         }
         if from_wire {
-            self.check_inflow(now, room);
+            self.check_inflow(now, at);
         }
     }
 
@@ -195,14 +195,19 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// After something came in: is there a hole to fill, or is the replay over?
-    pub(super) fn check_inflow(&mut self, now: Timestamp, room: &N) {
-        let Some(entry) = self.rooms.get(room) else { return };
+    fn check_inflow(&mut self, now: Timestamp, at: usize) {
+        let Some(entry) = self.rooms.at(at) else { return };
         if entry.inflow.is_caught_up() {
-            if self.outbox.has_doomed(room) {
-                self.outbox.caught_up(room, &mut self.outcomes);
-            }
+            self.outbox.caught_up(&entry.name, &mut self.outcomes);
         } else if !self.busy && entry.inflow.wants_fetch(now) {
-            self.fetch(now, room);
+            let room = entry.name.clone();
+            self.fetch(now, &room);
+        }
+    }
+
+    pub(super) fn check_room(&mut self, now: Timestamp, room: &N) {
+        if let Some(at) = self.rooms.position(room) {
+            self.check_inflow(now, at);
         }
     }
 
@@ -254,7 +259,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             self.skip(&room, first, reason);
         }
         for message in messages {
-            self.logged(now, &room, Logged::Message(Message { room: room.clone(), ..message }), false);
+            let at = self.rooms.position(&room);
+            self.logged(now, at, Logged::Message(Message { room: room.clone(), ..message }), false);
         }
         let Some(entry) = self.rooms.get_mut(&room).filter(|entry| entry.membership == Membership::Member)
         else {
@@ -274,14 +280,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if !self.busy && self.rooms.get(room).is_some_and(|entry| entry.inflow.is_behind()) {
             self.fetch(now, room);
         } else {
-            self.check_inflow(now, room);
+            self.check_room(now, room);
         }
     }
 
     /// The hole cannot be filled: say so, and go on behind it.
     pub(super) fn hole_stays(&mut self, now: Timestamp, room: &N) {
         self.skip(room, None, GapReason::Unavailable);
-        self.check_inflow(now, room);
+        self.check_room(now, room);
     }
 
     fn skip(&mut self, room: &N, first: Option<u64>, reason: GapReason) {

@@ -4,11 +4,13 @@ use super::family::{Family, decode};
 use super::fields::{
     AuthFields, ClientSignalFields, JoinFields, LeaveFields, Out, PingFields, RoomFields, SendFields, as_raw,
 };
+use super::writer::send_message;
 use super::{DecodeError, Tagged, write_into};
 use crate::messages::{ClientMessage, HistoryRequest};
 use crate::name::Name;
 use crate::token::Token;
 use alloc::string::String;
+use alloc::vec::Vec;
 use serde::{Deserialize, Deserializer};
 
 enum ClientFrame<'a> {
@@ -80,13 +82,15 @@ pub fn decode_client(text: &str) -> Result<Option<ClientMessage>, DecodeError> {
 
 /// Writes one client frame.
 pub fn encode_client(message: &ClientMessage) -> String {
-    let mut text = String::new();
+    let mut text = Vec::new();
     encode_client_into(message, &mut text);
-    text
+    // What is written is UTF-8.
+    String::from_utf8(text).unwrap_or_default()
 }
 
-/// Writes one client frame in the place of what `text` held; its allocation is used again.
-pub fn encode_client_into(message: &ClientMessage, text: &mut String) {
+/// Writes one client frame, as UTF-8, in the place of what `text` held; its allocation is used again.
+pub fn encode_client_into(message: &ClientMessage, text: &mut Vec<u8>) {
+    text.clear();
     let frame = match message {
         ClientMessage::JoinRoom { room, request: None } => Out::room("join_room", room),
         ClientMessage::JoinRoom { room, request: Some(request) } => Out {
@@ -99,16 +103,7 @@ pub fn encode_client_into(message: &ClientMessage, text: &mut String) {
             Out { reference: reference.as_ref(), ..Out::room("leave_room", room) }
         }
         ClientMessage::SendMessage { room, content, data, tag } => {
-            let line = tag.as_ref().and_then(|tag| tag.line.as_ref());
-            Out {
-                content: Some(content),
-                data: as_raw(data.as_ref()),
-                reference: tag.as_ref().map(|tag| &tag.reference),
-                pid: line.map(|line| &line.pid),
-                pseq: line.map(|line| line.pseq),
-                epoch: line.map(|line| &line.epoch),
-                ..Out::room("send_message", room)
-            }
+            return send_message(room, content, data.as_ref(), tag.as_deref(), text);
         }
         ClientMessage::History(request) => {
             return write_into(&Tagged { r#type: "history", fields: request }, text);

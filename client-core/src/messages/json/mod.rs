@@ -5,7 +5,9 @@ mod family;
 mod fields;
 mod lenient;
 mod names;
+mod reader;
 mod server;
+mod writer;
 
 pub use client::{decode_client, encode_client, encode_client_into};
 pub use server::{ServerDecoder, encode_server};
@@ -49,16 +51,14 @@ struct Tagged<T> {
 }
 
 fn write(frame: &impl Serialize, capacity: usize) -> String {
-    let mut text = String::with_capacity(capacity);
+    let mut text = Vec::with_capacity(capacity);
     write_into(frame, &mut text);
-    text
+    // What serde_json writes is UTF-8.
+    String::from_utf8(text).unwrap_or_default()
 }
 
-fn write_into(frame: &impl Serialize, text: &mut String) {
-    let mut buffer: Vec<u8> = core::mem::take(text).into_bytes();
-    buffer.clear();
-    // Strings into a Vec: serde_json has nothing to fail on, and what it writes is UTF-8.
-    let written = serde_json::to_writer(&mut buffer, frame);
+fn write_into(frame: &impl Serialize, text: &mut Vec<u8>) {
+    // Strings into a vector: serde_json has nothing to fail on.
+    let written = serde_json::to_writer(text, frame);
     debug_assert!(written.is_ok());
-    *text = String::from_utf8(buffer).unwrap_or_default();
 }

@@ -1,5 +1,6 @@
 //! Names that come again and again are shared instead of being allocated each time.
 
+use crate::fingerprint;
 use crate::name::Name;
 use alloc::vec::Vec;
 use core::fmt;
@@ -22,10 +23,8 @@ impl Names {
         if self.slots.is_empty() {
             self.slots.resize(Self::SLOTS, None);
         }
-        let hash = text
-            .bytes()
-            .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-        let Some(slot) = self.slots.get_mut(hash as usize % Self::SLOTS) else { return Name::from(text) };
+        let place = usize::try_from(fingerprint::of(text.as_bytes()) & 0xff).unwrap_or(0) % Self::SLOTS;
+        let Some(slot) = self.slots.get_mut(place) else { return Name::from(text) };
         match slot {
             Some(name) if &**name == text => name.clone(),
             _ => slot.insert(Name::from(text)).clone(),

@@ -6,7 +6,7 @@ use super::fields::{
     PingFields, RoomUserFields, SignalFields, as_raw,
 };
 use super::names::Names;
-use super::{DecodeError, Tagged, write};
+use super::{DecodeError, Tagged, reader, write};
 use crate::messages::{AuthOk, GoingAway, Hello, Joined, Left, Nack, Presence, ServerMessage};
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -89,31 +89,36 @@ impl ServerDecoder {
     /// When the text is not JSON, has no string `type`, or has a known type with a missing or mistyped field.
     /// Unknown types and unknown fields are no error.
     pub fn decode(&mut self, text: &str) -> Result<ServerMessage, DecodeError> {
-        let names = &mut self.names;
-        Ok(match decode::<ServerFrame<'_>>(text)? {
-            ServerFrame::Message(fields) => ServerMessage::Message(fields.message(names)),
-            ServerFrame::UserJoined(fields) => ServerMessage::UserJoined {
-                room: names.get(&fields.room_id),
-                user: names.get(&fields.user_id),
-            },
-            ServerFrame::UserLeft(fields) => {
-                ServerMessage::UserLeft { room: names.get(&fields.room_id), user: names.get(&fields.user_id) }
-            }
-            ServerFrame::Error(mut fields) => {
-                let refusal = fields.refusal();
-                ServerMessage::Error { message: fields.message, refusal }
-            }
-            ServerFrame::Ack(fields) => ServerMessage::Ack(fields.ack(names)),
-            ServerFrame::History(fields) => ServerMessage::History(Box::new(fields.history(names))),
-            ServerFrame::Signal(fields) => ServerMessage::Signal(Box::new(fields.signal(names))),
-            ServerFrame::Notification(fields) => {
-                ServerMessage::Notification(Box::new(fields.notification(names)))
-            }
-            ServerFrame::Pong(fields) => ServerMessage::Pong { t: fields.t },
-            ServerFrame::Expiring(fields) => ServerMessage::AuthExpiring { in_ms: fields.in_ms },
-            ServerFrame::Whole(message) => message,
-        })
+        match reader::read(text, &mut self.names) {
+            Some(message) => Ok(message),
+            None => read_by_library(text, &mut self.names),
+        }
     }
+}
+
+pub(super) fn read_by_library(text: &str, names: &mut Names) -> Result<ServerMessage, DecodeError> {
+    Ok(match decode::<ServerFrame<'_>>(text)? {
+        ServerFrame::Message(fields) => ServerMessage::Message(fields.message(names)),
+        ServerFrame::UserJoined(fields) => {
+            ServerMessage::UserJoined { room: names.get(&fields.room_id), user: names.get(&fields.user_id) }
+        }
+        ServerFrame::UserLeft(fields) => {
+            ServerMessage::UserLeft { room: names.get(&fields.room_id), user: names.get(&fields.user_id) }
+        }
+        ServerFrame::Error(mut fields) => {
+            let refusal = fields.refusal();
+            ServerMessage::Error { message: fields.message, refusal }
+        }
+        ServerFrame::Ack(fields) => ServerMessage::Ack(fields.ack(names)),
+        ServerFrame::History(fields) => ServerMessage::History(Box::new(fields.history(names))),
+        ServerFrame::Signal(fields) => ServerMessage::Signal(Box::new(fields.signal(names))),
+        ServerFrame::Notification(fields) => {
+            ServerMessage::Notification(Box::new(fields.notification(names)))
+        }
+        ServerFrame::Pong(fields) => ServerMessage::Pong { t: fields.t },
+        ServerFrame::Expiring(fields) => ServerMessage::AuthExpiring { in_ms: fields.in_ms },
+        ServerFrame::Whole(message) => message,
+    })
 }
 
 /// Writes one server frame; [`ServerMessage::Unknown`] has no text and gives `None`.
