@@ -152,6 +152,13 @@ impl Link {
     }
 
     /// The last measured round trip.
+    /// Gives back the memory of an empty queue.
+    pub(crate) fn rest(&mut self) {
+        if self.actions.is_empty() {
+            self.actions = VecDeque::new();
+        }
+    }
+
     pub(crate) fn rtt(&self) -> Option<Duration> {
         self.rtt
     }

@@ -248,6 +248,10 @@ impl Events {
         match self.poll_batch(cx) {
             Poll::Ready(_) => {
                 let event = self.batch.next();
+                if self.batch.as_slice().is_empty() {
+                    // Its memory goes with its last event: the next batch may be long in coming.
+                    self.batch = Vec::new().into_iter();
+                }
                 if let (Some(taken), Some(event)) = (&mut self.taken, &event) {
                     taken.add(event);
                 }

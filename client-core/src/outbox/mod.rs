@@ -111,6 +111,10 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let at = match self.lanes.binary_search_by(|lane| lane.room.cmp(room)) {
             Ok(at) => at,
             Err(at) => {
+                if self.lanes.is_empty() {
+                    // Most clients send to one room, and the vector's own first step is four.
+                    self.lanes.reserve_exact(1);
+                }
                 self.lanes.insert(at, Lane::new(room.clone()));
                 at
             }

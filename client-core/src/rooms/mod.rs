@@ -92,6 +92,9 @@ impl<P, N> Room<P, N> {
     }
 }
 
+/// Up to so many rooms there is place for just those that there are.
+const FEW: usize = 4;
+
 #[derive(Debug)]
 pub(crate) struct Rooms<P, N> {
     rooms: Vec<Room<P, N>>,
@@ -143,6 +146,10 @@ impl<P, N: Clone + Ord> Rooms<P, N> {
                 }
             }
             let at = self.rooms.partition_point(|room| room.name < name);
+            if self.rooms.len() < FEW {
+                // Most clients are in one or two, and the vector's own first step is four.
+                self.rooms.reserve_exact(1);
+            }
             self.rooms.insert(at, Room::new(name));
             at
         };

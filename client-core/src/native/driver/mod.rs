@@ -309,6 +309,7 @@ impl Future for Driver {
             }
             let busy = this.round(cx);
             if !busy && this.closed.is_none() {
+                this.session.rest();
                 return Poll::Pending;
             }
         }
