@@ -73,5 +73,6 @@ export class SharedRoom {
     this.members.clear();
     this.waiting.clear();
     this.joining = undefined;
+    clearTimeout(this.grace);
   }
 }
