@@ -341,7 +341,8 @@ test("a join that was made before the server was known to be plain needs no answ
   up("one", { type: "join_room", ref: "j1", roomId: "r" });
   assert.equal(sent().length, 1);
   socket.says({ type: "user_joined", roomId: "r", userId: "bob" });
-  up("two", { type: "join_room", roomId: "r" });
+  // A tab that has just come does not know yet.
+  up("two", { type: "join_room", ref: "j1", roomId: "r" });
   for (const name of ["own", "one"]) up(name, { type: "leave_room", roomId: "r" });
   assert.deepEqual(sent(), []);
   up("two", { type: "leave_room", roomId: "r" });
