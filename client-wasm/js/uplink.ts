@@ -6,7 +6,10 @@ import { SharedRoom } from "./shared_room.js";
 /** A frame as JSON gave it. */
 type Frame = { [field: string]: unknown };
 
-/** How long a tab that has been lost still counts as in its rooms, in ms: as long as the server's own grace, so that a reload makes no flicker. */
+/**
+ * How long a tab that has been lost still counts as in its rooms, in ms: as long as the server's own grace, so that a
+ * reload makes no flicker.
+ */
 const GRACE = 15_000;
 /** Pings whose answer is still waited for. */
 const MOST_PINGS = 64;
@@ -19,9 +22,10 @@ const TOO_LARGE = 1009;
 /** An answer to a question of ours. */
 const OWN = "_";
 
+/** What a real connection tells the hub. */
 export interface UplinkEars {
   opened(uplink: Uplink): void;
-  /** The real connection is over. `whose`: the only one whose end it is; for the others the connection is just lost. */
+  /** The real connection is over. `whose`: to whom the code is told; for the others the connection is just lost. */
   ended(uplink: Uplink, code: number, reason: string, whose: (seat: Seat) => boolean): void;
   tell(seats: readonly Seat[], down: Down): void;
   /** It leaves too much lying in the channel. */
