@@ -8,10 +8,13 @@ import type { Options } from "./types.js";
 /** Gives the compiled module. */
 export type Load = (from: string | URL | undefined) => Promise<WebAssembly.Module>;
 
+/** Gives the options with which a client shares its tabs' connection, where that is possible. */
+export type Share = (url: string | URL | readonly (string | URL)[], options: Options) => Promise<Options>;
+
 let loading: Promise<void> | undefined;
 
 /** How the package is loaded is all that differs between a browser and Node. */
-export function connector(load: Load, store: (address: string) => Promise<Store>) {
+export function connector(load: Load, store: (address: string) => Promise<Store>, share: Share) {
   async function run(from: Options["wasm"]): Promise<void> {
     try {
       start(
@@ -35,6 +38,7 @@ export function connector(load: Load, store: (address: string) => Promise<Store>
     options: Options = {},
   ): Promise<Client> {
     await (loading ??= run(options.wasm));
+    if (options.shareTabs) options = await share(url, options);
     if (!options.persist) return new Client(url, options);
     const [first] = endpoint(Array.isArray(url) ? url[0] : url);
     const kept = await store(first.href).catch((cause) => {

@@ -19,6 +19,6 @@ export const connect = connector(async (from) => {
       throw error;
     });
   }
-}, async (address) => (await import("./store.js")).open(address));
+}, async (address) => (await import("./store.js")).open(address), async (...args) => (await import("./tabs.js")).share(...args));
 
 export * from "./exports.js";

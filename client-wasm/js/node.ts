@@ -5,6 +5,8 @@ import { open } from "./store.js";
 export const connect = connector(
   async (from) => WebAssembly.compile(from ? await (await fetch(from)).arrayBuffer() : bytes()),
   open,
+  // There are no tabs.
+  async (_, options) => options,
 );
 
 export * from "./exports.js";

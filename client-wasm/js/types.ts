@@ -98,6 +98,13 @@ export interface Options {
   sendTtl?: number;
   /** Keep what is unsent and what has been received over a reload. Browsers only. */
   persist?: "indexeddb";
+  /**
+   * One connection for all tabs of the origin that connect to the same addresses. Each keeps its own rooms and sends, and
+   * loses nothing when the tab that has the connection is closed or crashes. The connection is one user's: where several
+   * users can be signed in at a time, give a text that only tabs of the same user have, the user's id for instance.
+   * Without Web Locks and BroadcastChannel the client has a connection of its own.
+   */
+  shareTabs?: boolean | string;
   /** Hosts that a server may send us to when it goes away; its own host always may. */
   allowedHosts?: readonly string[];
   /** A WebSocket constructor, where there is no global one (Node before 22). */

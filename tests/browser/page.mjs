@@ -8,7 +8,7 @@ import { Journal } from "../interop/journal.mjs";
 import { project } from "./package.mjs";
 import { site } from "./site.mjs";
 
-const flags = [
+export const flags = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
 ];

@@ -30,6 +30,7 @@ export async function site(t, root, headers = {}) {
 export class Proxy {
   #server;
   #pairs = new Set();
+  #port;
   #refusing = false;
   #frozen = false;
   /** Connections that were passed on. */
@@ -37,10 +38,11 @@ export class Proxy {
 
   static async start(t, port) {
     const proxy = new Proxy();
+    proxy.passOnTo(port);
     proxy.#server = createTcpServer((client) => {
       if (proxy.#refusing) return client.resetAndDestroy();
       proxy.accepted += 1;
-      const server = connect(port, "127.0.0.1");
+      const server = connect(proxy.#port, "127.0.0.1");
       const pair = [client, server];
       proxy.#pairs.add(pair);
       for (const [from, to] of [pair, pair.toReversed()]) {
@@ -63,6 +65,16 @@ export class Proxy {
 
   get url() {
     return `ws://127.0.0.1:${this.#server.address().port}/ws`;
+  }
+
+  /** Where connections go that come from now on. */
+  passOnTo(port) {
+    this.#port = port;
+  }
+
+  /** How many are open. */
+  get open() {
+    return this.#pairs.size;
   }
 
   /** Resets every connection. */
