@@ -127,16 +127,19 @@ impl Digits {
     }
 
     fn number(&mut self, mut number: u64) {
-        let start = usize::from(self.len);
-        loop {
-            self.push(b'0' + u8::try_from(number % 10).unwrap_or(0));
+        // From the last one, because the first is not known before.
+        let mut digits = [0; 20];
+        let mut first = digits.len();
+        for (at, digit) in digits.iter_mut().enumerate().rev() {
+            *digit = b'0' + u8::try_from(number % 10).unwrap_or(0);
+            first = at;
             number /= 10;
             if number == 0 {
                 break;
             }
         }
-        if let Some(digits) = self.bytes.get_mut(start..usize::from(self.len)) {
-            digits.reverse();
+        for digit in digits.iter().skip(first) {
+            self.push(*digit);
         }
     }
 }

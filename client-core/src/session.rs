@@ -19,11 +19,10 @@ use crate::name::Name;
 use crate::outbox::{Outbox, Payload};
 use crate::rooms::{Membership, Rooms};
 use crate::saved::{SavedLine, SavedPosition, SavedSend};
-use crate::time::{Moment, Timestamp};
+use crate::time::{Moment, Span, Timestamp};
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::time::Duration;
 use fastrand::Rng;
 use wire::Wire;
 
@@ -41,7 +40,7 @@ pub struct Session<P = String, N = Name> {
     now: Moment,
     /// Grows with the larger of both clocks, so that it counts sleep. Begins far from zero: sends of an earlier run
     /// are older than this one.
-    lived: Duration,
+    lived: Timestamp,
     /// Requests are numbered over all connections, so that a late answer is never taken for another's.
     requests: u64,
     /// Some room waits to be left: looked for after each input only then.
@@ -70,7 +69,7 @@ struct Settings {
     max_unflushed: usize,
     max_held: usize,
     max_held_bytes: usize,
-    dial_timeout: Duration,
+    dial_timeout: Span,
     can_ping: bool,
 }
 
@@ -80,19 +79,19 @@ struct Known<N> {
     /// It has said `hello`.
     extended: bool,
     user: Option<N>,
-    window: Duration,
-    dedupe: Duration,
+    window: Span,
+    dedupe: Span,
 }
 
 impl<N> Known<N> {
     /// How long a send is transmitted again (protocol.md §2.3).
-    fn horizon(&self) -> Duration {
-        self.dedupe / 2
+    fn horizon(&self) -> Span {
+        self.dedupe.half()
     }
 }
 
 /// Older than the longest dedupe window.
-const BIRTH: Duration = Duration::from_secs(2 * 3600);
+const BIRTH: Timestamp = Timestamp::from_millis(2 * 3_600_000);
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// A session that is idle. Two sessions with equal configuration, seed and inputs give equal outputs.
@@ -110,7 +109,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             max_unflushed: config.max_unflushed,
             max_held: config.max_held,
             max_held_bytes: config.max_held_bytes,
-            dial_timeout: link.dial_timeout,
+            dial_timeout: link.dial_timeout.into(),
             can_ping: link.liveness.can_ping,
         };
         Self {
@@ -118,7 +117,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             rooms: Rooms::new(config.max_rooms),
             outbox: Outbox::new(config.outbox, bugs),
             wire: None,
-            known: Known { extended: false, user: None, window: Duration::ZERO, dedupe: DEDUPE },
+            known: Known { extended: false, user: None, window: Span::ZERO, dedupe: DEDUPE },
             stored: Vec::new(),
             rng,
             now: Moment::default(),
@@ -195,20 +194,18 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if self.outcomes.is_empty() {
             self.outcomes = Vec::new();
         }
-        self.link.rest();
     }
 
     /// When to say [`Input::Tick`], if nothing else happens before. Ticks that come early do nothing.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let now = self.now.monotonic;
         let outbox = self.outbox.deadline(now, self.lived, self.known.horizon());
-        let wire = self.wire.as_ref();
-        let decision = wire
-            .filter(|wire| wire.mode.is_none() && (wire.decide_at > now || self.may_decide(wire)))
-            .map(|wire| wire.decide_at);
-        let rooms = wire.and_then(|wire| self.rooms_deadline(wire));
-        let sends = wire.and_then(|wire| self.stall_deadline(wire));
-        self.link.deadline().into_iter().chain(outbox).chain(decision).chain(rooms).chain(sends).min()
+        let wire = self.wire.as_ref().map_or(Timestamp::NEVER, |wire| {
+            let undecided = wire.mode.is_none() && (wire.decide_at > now || self.may_decide(wire));
+            let decision = if undecided { wire.decide_at } else { Timestamp::NEVER };
+            decision.min(self.rooms_deadline(wire)).min(self.stall_deadline(wire))
+        });
+        self.link.deadline().min(outbox).min(wire).ever()
     }
 
     /// The state of the connection.
@@ -252,15 +249,15 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             outbox_bytes: self.outbox.bytes(),
             held,
             held_bytes,
-            rtt: self.link.rtt(),
+            rtt: self.link.rtt().map(Span::duration),
             ..self.diagnostics
         }
     }
 
     fn live(&mut self, now: Moment) {
         if self.now != Moment::default() {
-            let wall = now.wall.saturating_sub(self.now.wall);
-            self.lived += wall.max(now.monotonic - self.now.monotonic);
+            let wall = now.wall.after(self.now.wall);
+            self.lived = self.lived + wall.max(now.monotonic.after(self.now.monotonic));
         }
         self.now = now;
     }
@@ -326,8 +323,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// Turns what the link wants and what has become possible into outputs.
     fn settle(&mut self) {
         let now = self.now.monotonic;
-        while let Some(action) = self.link.next_action() {
-            self.act(now, action);
+        loop {
+            let actions = self.link.take_actions();
+            if actions.is_empty() {
+                break;
+            }
+            for action in actions {
+                self.act(now, action);
+            }
         }
         // What is resolved is told before a state without it can be stored.
         self.tell_outcomes();
@@ -388,7 +391,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 }
 
 /// Until a server has said otherwise (protocol.md §2.3).
-const DEDUPE: Duration = Duration::from_secs(600);
+const DEDUPE: Span = Span::from_secs(600);
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use crate::frames;
 use crate::inputs;
-use crate::numbers::{count, duration, float, millis};
+use crate::numbers::{count, float};
 use crate::outputs;
 use crate::stored;
 use crate::texts::Texts;
@@ -58,7 +58,7 @@ impl Machine {
             config.link.policy = Policy::Legacy;
         }
         if send_ttl > 0.0 {
-            config.outbox.ttl = duration(send_ttl);
+            config.outbox.ttl = Duration::from_millis(count(send_ttl));
         }
         Self {
             session: PageSession::new(config, count(seed)),
@@ -73,7 +73,7 @@ impl Machine {
     /// Says what happened at this time by the monotonic and the wall clock: a number of `Input`, its fields in the
     /// slots, and so many bytes of ids in the texts.
     pub fn input(&mut self, kind: u32, monotonic: f64, wall: f64, ids: usize) {
-        let now = Moment::new(Timestamp::new(duration(monotonic)), duration(wall));
+        let now = moment(monotonic, wall);
         let mut fields = frames::Fields {
             slots: self.slots.iter(),
             ids: &mut self.texts.read(ids),
@@ -121,7 +121,7 @@ impl Machine {
 
     /// Takes up what was given back. Before the first connect.
     pub fn restore(&mut self, monotonic: f64, wall: f64) {
-        let now = Moment::new(Timestamp::new(duration(monotonic)), duration(wall));
+        let now = moment(monotonic, wall);
         let saved = core::mem::replace(&mut self.saved, stored::nothing());
         self.session.handle(now, Input::Restore(Box::new(saved)));
     }
@@ -153,8 +153,7 @@ impl Machine {
     /// When to say that the time has come, in milliseconds of the monotonic clock; −1 if nothing is waited for.
     pub fn deadline(&self) -> f64 {
         // Rounded up: a tick that comes too early would come again and again.
-        let up = Duration::from_nanos(999_999);
-        self.session.next_deadline().map_or(-1.0, |at| millis(at.since_start().saturating_add(up)))
+        self.session.next_deadline().map_or(-1.0, |at| float(at.millis_up()))
     }
 
     /// A value the machine has let go of; 0 when there is none.
@@ -174,9 +173,15 @@ impl Machine {
             5 => float(counts.garbled_frames),
             6 => float(u64::try_from(counts.outbox_len).unwrap_or(u64::MAX)),
             7 => float(u64::try_from(counts.outbox_bytes).unwrap_or(u64::MAX)),
-            _ => counts.rtt.map_or(-1.0, millis),
+            _ => counts.rtt.map_or(-1.0, |rtt| float(Timestamp::new(rtt).millis())),
         }
     }
+}
+
+/// The two clocks, in milliseconds.
+fn moment(monotonic: f64, wall: f64) -> Moment {
+    let at = |millis| Timestamp::from_millis(count(millis));
+    Moment { monotonic: at(monotonic), wall: at(wall) }
 }
 
 /// The page's side of the slots and the texts, for tests.

@@ -2,7 +2,7 @@
 
 use crate::kinds::kinds;
 use crate::names;
-use crate::numbers::{float, millis};
+use crate::numbers::float;
 use crate::texts::Texts;
 use crate::value::{Handle, Value};
 use rejoin::messages::MAX_INT;
@@ -272,7 +272,7 @@ fn state_of(change: &StateChange, fields: &mut Fields<'_>) -> OutputKind {
         _ => (0, None),
     };
     fields.small(names::state(&change.state)).small(attempt);
-    fields.put(retry_at.map_or(-1.0, |at| millis(at.since_start())));
+    fields.put(retry_at.map_or(-1.0, |at| float(at.millis())));
     if let Some(cause) = &change.cause {
         fields.small(names::cause(&cause.code)).small(u32::from(cause.code.number().unwrap_or(0)));
         fields.truth(cause.will_retry);
