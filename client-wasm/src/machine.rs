@@ -76,7 +76,7 @@ impl Machine {
         let now = moment(monotonic, wall);
         let mut fields = frames::Fields {
             slots: self.slots.iter(),
-            ids: &mut self.texts.read(ids),
+            ids: self.texts.read(ids),
             released: &self.released,
             history: &mut self.history,
         };
@@ -112,7 +112,7 @@ impl Machine {
     pub fn give_back(&mut self, kind: u32, ids: usize) {
         let mut fields = frames::Fields {
             slots: self.slots.iter(),
-            ids: &mut self.texts.read(ids),
+            ids: self.texts.read(ids),
             released: &self.released,
             history: &mut self.history,
         };
@@ -194,7 +194,7 @@ impl Machine {
             *slot = *field;
         }
         self.texts.clear();
-        self.texts.put(ids);
+        self.texts.put(ids.as_bytes());
         ids.len().min(self.texts.len())
     }
 

@@ -44,18 +44,18 @@ pub(crate) fn write(
         return Some(ItemKind::Head);
     };
     if let Some(SavedPosition { room, position }) = saved.positions.get(at) {
-        fields.small(*room).count(position.seq).text(&position.epoch).text(&position.id);
+        fields.small(*room).count(position.seq).id(&position.epoch).id(&position.id);
         return Some(ItemKind::Position);
     }
     let at = at - saved.positions.len();
     if let Some(line) = saved.lines.get(at) {
-        fields.small(line.room).count(line.next_pseq).text(&line.pid);
+        fields.small(line.room).count(line.next_pseq).id(&line.pid);
         return Some(ItemKind::Line);
     }
     let send = saved.sends.get(at - saved.lines.len())?;
     fields.small(send.room).small(send.content.handle()).small(send.content.bytes());
     if let Some(sent) = &send.transmitted {
-        fields.count(sent.pseq).count(sent.at_ms).text(&sent.pid).text(&sent.epoch);
+        fields.count(sent.pseq).count(sent.at_ms).id(&sent.pid).id(&sent.epoch);
     }
     Some(ItemKind::Send)
 }

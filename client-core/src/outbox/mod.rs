@@ -20,6 +20,7 @@ use crate::id::Id;
 use crate::time::{Span, Timestamp};
 use alloc::vec::Vec;
 use lane::{Lane, Waiting};
+use waiting::Withdrawn;
 
 /// How long a given-up send waits for the replay that may still show it.
 const LAST_CHANCE: Span = Span::from_secs(300);
@@ -267,7 +268,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     fn end(&mut self, why: SendFailure, out: &mut Vec<Delivery<N>>) {
         self.give_up(out);
         self.connection_lost(out);
-        self.withdraw(&|_| Some(why), out);
+        self.withdraw(Withdrawn::All(why), out);
         self.lanes.clear();
         self.next_expiry = Timestamp::NEVER;
     }
@@ -282,7 +283,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
 
     /// Takes a send back if it is still waiting.
     pub(crate) fn cancel(&mut self, id: SendId, out: &mut Vec<Delivery<N>>) {
-        self.withdraw(&|waiting| (waiting.send.id == id).then_some(SendFailure::Cancelled), out);
+        self.withdraw(Withdrawn::One(id), out);
     }
 
     /// The number of the last send taken: later ones have a higher one.

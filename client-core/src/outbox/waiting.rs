@@ -3,9 +3,19 @@
 use super::lane::Waiting;
 use super::limits::Payload;
 use super::{LAST_CHANCE, Outbox};
-use crate::event::{Delivery, DeliveryStatus, SendFailure};
+use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
 use crate::time::{Span, Timestamp};
 use alloc::vec::Vec;
+
+/// What does not wait any longer.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Withdrawn {
+    All(SendFailure),
+    /// Cancelled.
+    One(SendId),
+    /// What should have gone by now.
+    Late(Timestamp),
+}
 
 impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// The next moment at which time alone changes something. `horizon`: how long a send is transmitted again.
@@ -53,22 +63,23 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             self.settle_plain(over, &DeliveryStatus::Unknown, out);
         }
         if self.next_expiry <= now {
-            self.next_expiry = self.withdraw(&|waiting| (waiting.until <= now).then_some(waiting.late), out);
+            self.next_expiry = self.withdraw(Withdrawn::Late(now), out);
         }
     }
 
     /// Takes what fails out of the lanes, and resolves it in the order of the sends. Gives when the first of the rest
     /// expires.
-    pub(super) fn withdraw(
-        &mut self,
-        fails: &dyn Fn(&Waiting<P, N>) -> Option<SendFailure>,
-        out: &mut Vec<Delivery<N>>,
-    ) -> Timestamp {
+    pub(super) fn withdraw(&mut self, which: Withdrawn, out: &mut Vec<Delivery<N>>) -> Timestamp {
         let mut next = Timestamp::NEVER;
         let mut failed = Vec::new();
         for lane in &mut self.lanes {
             for waiting in core::mem::take(&mut lane.waiting) {
-                if let Some(why) = fails(&waiting) {
+                let why = match which {
+                    Withdrawn::All(why) => Some(why),
+                    Withdrawn::One(id) => (waiting.send.id == id).then_some(SendFailure::Cancelled),
+                    Withdrawn::Late(now) => (waiting.until <= now).then_some(waiting.late),
+                };
+                if let Some(why) = why {
                     failed.push((why, waiting));
                 } else {
                     next = next.min(waiting.until);
