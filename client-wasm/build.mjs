@@ -54,6 +54,8 @@ const common = { absWorkingDir: process.cwd(), bundle: true, minify: true, forma
 await build({ ...common, entryPoints: ["js/index.ts"], outfile: "dist/index.js", external: ["./inline.js", "./store.js"] });
 await build({ ...common, entryPoints: ["js/inline.ts"], outfile: "dist/inline.js" });
 await build({ ...common, entryPoints: ["js/store.ts"], outfile: "dist/store.js" });
+await build({ ...common, entryPoints: ["js/testing/index.ts"], outfile: "dist/testing.js" });
+await build({ ...common, entryPoints: ["js/testing/index.ts"], outfile: "dist/cjs/testing.js", format: "cjs" });
 await build({ ...common, entryPoints: ["js/node.ts"], outfile: "dist/node.js", platform: "node" });
 await build({ ...common, entryPoints: ["js/node.ts"], outfile: "dist/cjs/node.js", platform: "node", format: "cjs", logLevel: "error" });
 writeFileSync("dist/cjs/package.json", '{ "type": "commonjs" }\n');
@@ -69,9 +71,13 @@ const sizes = measured([
   ["driver and glue", "dist/index.js"],
   ["machine", "dist/rejoin.wasm"],
 ]);
+const apart = [
+  ["persist, apart", "dist/store.js"],
+  ["testing, apart", "dist/testing.js"],
+];
 const page = sizes.reduce(([, ...sums], [, ...sizes]) => ["a page loads", ...sums.map((sum, at) => sum + sizes[at])]);
 console.log(`${"".padEnd(16)}${["raw", "gzip -9", "brotli"].map((name) => name.padStart(9)).join("")}`);
-for (const [name, ...numbers] of [...sizes, page, ...measured([["persist, apart", "dist/store.js"]])]) {
+for (const [name, ...numbers] of [...sizes, page, ...measured(apart)]) {
   console.log(`${name.padEnd(16)}${numbers.map((number) => String(number).padStart(9)).join("")}`);
 }
 const [, , gzip] = page;

@@ -1,3 +1,5 @@
+import type { Clock } from "./types.js";
+
 /** What a connection tells the client. */
 export interface Ears {
   opened(conn: number): void;
@@ -21,11 +23,12 @@ export class Connection {
   #given = 0;
   #ends: [frame: number, end: number][] = [];
   #look = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: unknown;
 
   constructor(
     readonly conn: number,
     socket: WebSocket,
+    readonly clock: Clock,
     readonly ears: Ears,
   ) {
     this.#socket = socket;
@@ -80,12 +83,12 @@ export class Connection {
 
   #still(): void {
     for (const [name, listener] of this.#listeners) this.#socket.removeEventListener(name, listener);
-    clearTimeout(this.#timer);
+    this.clock.clearTimeout(this.#timer);
     this.#timer = undefined;
   }
 
   #wait(): void {
-    this.#timer = setTimeout(() => this.#check(), LOOKS[Math.min(this.#look++, LOOKS.length - 1)]);
+    this.#timer = this.clock.setTimeout(() => this.#check(), LOOKS[Math.min(this.#look++, LOOKS.length - 1)]);
   }
 
   /** Tells which frames have left. */

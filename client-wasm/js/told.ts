@@ -1,7 +1,7 @@
 import { position, type Frame } from "./frames.js";
 import { causeCodes, codes, gapReasons, joinReasons, modes, Output, roomStates, states } from "./names.js";
 import type { Table } from "./table.js";
-import type { Events, Message } from "./types.js";
+import type { Clock, Events, Message } from "./types.js";
 
 /** An event by its name. */
 export type Told = { [K in keyof Events]: [name: K, event: Events[K]] }[keyof Events];
@@ -11,6 +11,7 @@ export function told(
   kind: Output,
   fields: readonly number[],
   table: Table,
+  clock: Clock,
   ids: () => string[],
   words: () => string,
 ): Told | undefined {
@@ -20,7 +21,7 @@ export function told(
     case Output.State: {
       const state: Events["state"] = { state: states[a - 1]! };
       if (b) state.attempt = b;
-      if (c >= 0) state.retryAt = Math.round(Date.now() + Math.max(c - performance.now(), 0));
+      if (c >= 0) state.retryAt = Math.round(clock.Date.now() + Math.max(c - clock.performance.now(), 0));
       if (d) {
         state.cause = { code: causeCodes[d - 1]!, willRetry: f == 1 };
         if (e) state.cause.number = e;
