@@ -20,7 +20,7 @@ import { checkText, settings } from "./settings.js";
 import type { Store } from "./stored.js";
 import { Table } from "./table.js";
 import { Timer } from "./timer.js";
-import { told, type Told } from "./told.js";
+import { BLOCKED, told, type Told } from "./told.js";
 import type {
   Clock,
   Diagnostics,
@@ -351,8 +351,9 @@ export class Client {
     try {
       socket = this.#socketOf(withQuery(url, withToken ? this.#credentials.token : undefined, extended));
     } catch (error) {
-      // Refused before it began, by a content security policy for instance.
-      this.#words = String((error as Error)?.message ?? error);
+      // Refused before it began: what a page on https:// may not open, for instance.
+      const { name, message } = error as Error;
+      this.#words = name == "SecurityError" ? BLOCKED : String(message ?? error);
       return this.#machine.input(Input.DialFailed, [conn]);
     }
     this.#connections.set(

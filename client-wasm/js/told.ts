@@ -3,6 +3,10 @@ import { causeCodes, codes, gapReasons, joinReasons, modes, Output, roomStates, 
 import type { Table } from "./table.js";
 import type { Clock, Events, Message } from "./types.js";
 
+/** Said of a dial that the page itself forbids. */
+export const BLOCKED =
+  "blocked by the page: allow the address in its content security policy (connect-src), use wss:// on https://";
+
 /** An event by its name. */
 export type Told = { [K in keyof Events]: [name: K, event: Events[K]] }[keyof Events];
 
@@ -27,6 +31,7 @@ export function told(
         if (e) state.cause.number = e;
         const text = words();
         if (text) state.cause.text = text;
+        if (text == BLOCKED) state.cause.code = "blocked";
       }
       return ["state", state];
     }

@@ -24,7 +24,8 @@ export interface Position {
 
 /** Why the state changed. */
 export interface Cause {
-  code: CauseCode;
+  /** `blocked`: the page's own security policy forbids the dial; `text` says what to do. */
+  code: CauseCode | "blocked";
   /** A close code, if there was one. */
   number?: number;
   /** The server's or the token function's words. Text from elsewhere: show it as text only. */
