@@ -61,7 +61,8 @@ enum Line {
 const ROOM: &str = "lobby";
 
 fn main() {
-    let mut args = std::env::args().skip(1).map(|word| word.parse::<u64>().expect("PORT and SEED are numbers"));
+    let mut args =
+        std::env::args().skip(1).map(|word| word.parse::<u64>().expect("PORT and SEED are numbers"));
     let (port, seed) = args.next().zip(args.next()).expect("rejoin-faults PORT SEED");
     let target = SocketAddr::from((Ipv4Addr::LOCALHOST, u16::try_from(port).expect("a port")));
     let runtime = tokio::runtime::Runtime::new().unwrap();
