@@ -47,7 +47,7 @@ impl Texts {
     }
 }
 
-#[cfg(not(target_family = "wasm"))]
+#[cfg(any(test, not(target_family = "wasm")))]
 impl Texts {
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(self.bytes.get(..self.len).unwrap_or(&[])).into_owned()
@@ -63,6 +63,8 @@ impl fmt::Debug for Texts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_family = "wasm")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn ids_come_back_in_order_and_what_is_none_is_none() {
