@@ -55,7 +55,7 @@ export class Uplink {
     socket: WebSocket,
     readonly ears: UplinkEars,
   ) {
-    this.#connection = new Connection(0, socket, {
+    this.#connection = new Connection(0, socket, globalThis, {
       opened: () => {
         this.isOpen = true;
         ears.opened(this);
