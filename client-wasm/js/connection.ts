@@ -1,3 +1,4 @@
+import { Outlet } from "../pkg/rejoin.js";
 import { BLOCKED } from "./told.js";
 import type { Clock } from "./types.js";
 
@@ -18,11 +19,10 @@ const deaf = () => {};
 /** One socket, from the dial to its end. It tells nothing more after `drop`. */
 export class Connection {
   readonly #socket: WebSocket;
+  /** Gone once nothing more is told. */
+  #outlet: Outlet | undefined;
   readonly #listeners: [target: EventTarget, name: string, listener: (event: any) => void][];
   #opened = false;
-  /** Bytes given to the socket, and where the frames among them end. */
-  #given = 0;
-  #ends: [frame: number, end: number][] = [];
   #look = 0;
   #timer: unknown;
 
@@ -33,6 +33,7 @@ export class Connection {
     readonly ears: Ears,
   ) {
     this.#socket = socket;
+    this.#outlet = new Outlet(socket);
     this.#listeners = [
       [socket, "open", () => this.#open()],
       [socket, "message", (event: MessageEvent) => ears.text(conn, event.data)],
@@ -59,12 +60,9 @@ export class Connection {
   }
 
   write(frame: number, text: string): void {
-    if (this.#socket.readyState != 1) return;
-    const before = this.#socket.bufferedAmount;
+    if (!this.#outlet?.may_give()) return;
     this.#socket.send(text);
-    // What the socket itself counts is the frame's size in UTF-8.
-    this.#given += Math.max(this.#socket.bufferedAmount - before, 0);
-    this.#ends.push([frame, this.#given]);
+    this.#outlet.gave(frame);
     if (this.#timer == undefined) {
       this.#look = 0;
       this.#wait();
@@ -91,6 +89,8 @@ export class Connection {
     for (const [target, name, listener] of this.#listeners) target.removeEventListener?.(name, listener);
     this.clock.clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#outlet?.free();
+    this.#outlet = undefined;
   }
 
   #wait(): void {
@@ -100,14 +100,9 @@ export class Connection {
   /** Tells which frames have left. */
   #check(): void {
     this.#timer = undefined;
-    if (this.#socket.readyState > 1) return;
-    const left = this.#given - this.#socket.bufferedAmount;
-    const still = this.#ends.findIndex(([, end]) => end > left);
-    const gone = this.#ends.splice(0, still < 0 ? this.#ends.length : still);
-    if (this.#ends.length) this.#wait();
-    if (gone.length) {
-      this.#look = 0;
-      this.ears.flushed(this.conn, gone[gone.length - 1]![0]);
-    }
+    const frame = this.#outlet!.left();
+    if (frame) this.#look = 0;
+    if (this.#outlet!.is_waiting()) this.#wait();
+    if (frame) this.ears.flushed(this.conn, frame);
   }
 }

@@ -20,12 +20,14 @@ mod kinds;
 mod machine;
 pub mod names;
 mod numbers;
+mod outlet;
 mod outputs;
 mod stored;
 mod texts;
 mod value;
 
 pub use machine::Machine;
+pub use outlet::Outlet;
 pub use value::{Handle, PageSession, Released, Value};
 
 /// A tenth of the bytes of dlmalloc, which `std` would bring. Its time grows with the number of holes, of which the
