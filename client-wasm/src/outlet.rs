@@ -43,8 +43,11 @@ impl Outlet {
         let kept = u64::from(self.socket.buffered_amount());
         let left = self.given.saturating_sub(kept);
         let mut last = 0.0;
-        while let Some((frame, _)) = self.ends.pop_front_if(|(_, end)| *end <= left) {
+        while let Some(&(frame, end)) = self.ends.front()
+            && end <= left
+        {
             last = frame;
+            self.ends.pop_front();
         }
         last
     }
