@@ -43,7 +43,12 @@ export function connector(load: Load, store: (address: string) => Promise<Store>
     options: Options = {},
   ): Promise<Client> {
     await (loading ??= run(options.wasm));
-    if (options.shareTabs) options = await share(url, options, Connection);
+    if (options.shareTabs) {
+      options = await share(url, options, Connection).catch((cause) => {
+        const hint = "tabs.js has to be where the script is";
+        throw new RejoinError("tabs_failed", "the part for shared tabs did not load", hint, { cause });
+      });
+    }
     if (!options.persist) return new Client(url, options);
     const [first] = endpoint(Array.isArray(url) ? url[0] : url);
     const kept = await store(first.href).catch((cause) => {
