@@ -58,11 +58,14 @@ export const bytes = () => Uint8Array.from(atob("${wasm.toString("base64")}"), (
 );
 
 run("tsc");
-const common = { absWorkingDir: process.cwd(), bundle: true, minify: true, format: "esm", target: "es2022", legalComments: "none" };
+// The glue warns of a way of calling it that is not ours.
+const common = { absWorkingDir: process.cwd(), bundle: true, minify: true, drop: ["console"], format: "esm", target: "es2022", legalComments: "none" };
 await build({ ...common, entryPoints: ["js/index.ts"], outfile: "dist/index.js", external: ["./inline.js", "./store.js", "./tabs.js"] });
 await build({ ...common, entryPoints: ["js/inline.ts"], outfile: "dist/inline.js" });
 await build({ ...common, entryPoints: ["js/store.ts"], outfile: "dist/store.js" });
 await build({ ...common, entryPoints: ["js/tabs.ts"], outfile: "dist/tabs.js" });
+await build({ ...common, entryPoints: ["js/testing/index.ts"], outfile: "dist/testing.js" });
+await build({ ...common, entryPoints: ["js/testing/index.ts"], outfile: "dist/cjs/testing.js", format: "cjs" });
 await build({ ...common, entryPoints: ["js/node.ts"], outfile: "dist/node.js", platform: "node" });
 await build({ ...common, entryPoints: ["js/node.ts"], outfile: "dist/cjs/node.js", platform: "node", format: "cjs", logLevel: "error" });
 writeFileSync("dist/cjs/package.json", '{ "type": "commonjs" }\n');
@@ -81,6 +84,7 @@ const sizes = measured([
 const apart = measured([
   ["persist, apart", "dist/store.js"],
   ["shareTabs, apart", "dist/tabs.js"],
+  ["testing, apart", "dist/testing.js"],
 ]);
 const page = sizes.reduce(([, ...sums], [, ...sizes]) => ["a page loads", ...sums.map((sum, at) => sum + sizes[at])]);
 console.log(`${"".padEnd(18)}${["raw", "gzip -9", "brotli"].map((name) => name.padStart(9)).join("")}`);

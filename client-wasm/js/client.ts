@@ -20,8 +20,9 @@ import { checkText, settings } from "./settings.js";
 import type { Store } from "./stored.js";
 import { Table } from "./table.js";
 import { Timer } from "./timer.js";
-import { told, type Told } from "./told.js";
+import { BLOCKED, told, type Told } from "./told.js";
 import type {
+  Clock,
   Diagnostics,
   Events,
   JoinOptions,
@@ -38,7 +39,8 @@ const encoder = /* @__PURE__ */ new TextEncoder();
 export class Client {
   readonly #machine: Machine;
   readonly #emitter = new Emitter<Events>();
-  readonly #timer = new Timer(() => this.#say(Input.Tick, []));
+  readonly #clock: Clock;
+  readonly #timer: Timer;
   readonly #socketOf: (url: string) => WebSocket;
   readonly #allowed: readonly string[];
   readonly #stopWatching: () => void;
@@ -70,8 +72,11 @@ export class Client {
     this.#credentials = new Credentials(source);
     this.#socketOf = (url) => new socket(url);
     this.#allowed = options.allowedHosts ?? [];
+    this.#clock = options.clock ?? globalThis;
+    this.#timer = new Timer(this.#clock, () => this.#say(Input.Tick, []));
     this.#machine = new Machine(
-      seed(),
+      this.#clock,
+      options.seed ?? seed(),
       urls.length,
       source == undefined ? 0 : typeof source == "string" ? 1 : 2,
       options.protocol == "plain",
@@ -80,11 +85,12 @@ export class Client {
       options.sendTtl ?? 0,
     );
     this.#stopWatching = watch(
+      this.#clock,
       (hint) => this.#say(Input.Hint, [hint]),
       () => this.#hidden(),
     );
     if (store) {
-      this.#keeper = new Keeper(store, this.#machine, this.#table, (error) => {
+      this.#keeper = new Keeper(store, this.#machine, this.#table, this.#clock, (error) => {
         this.#tell(["error", { message: `what should outlive the page is not stored: ${error}`, code: "storage" }]);
         if (!this.#machineIsGone) this.#settle();
       });
@@ -205,7 +211,7 @@ export class Client {
    * a connection.
    */
   async close({ timeout = 5000 } = {}): Promise<void> {
-    if (this.#known.state.state == "connected") await this.#outcomes.drain(timeout);
+    if (this.#known.state.state == "connected") await this.#outcomes.drain(timeout, this.#clock);
     if (this.#machineIsGone) return;
     const closed = new Promise<void>((resolve) => {
       const off = this.on("state", ({ state }) => state == "closed" && (off(), resolve()));
@@ -309,7 +315,7 @@ export class Client {
       case Output.Delivery:
         return void this.#events.push(this.#outcomes.settle(fields, this.#machine.ids[0] ?? ""));
       default: {
-        const event = told(kind, fields, this.#table, () => this.#machine.ids, () => this.#takeWords());
+        const event = told(kind, fields, this.#table, this.#clock, () => this.#machine.ids, () => this.#takeWords());
         if (event) return this.#tell(event);
         const text = write(kind, fields, this.#machine.ids, {
           name: (room) => this.#table.name(room),
@@ -345,13 +351,14 @@ export class Client {
     try {
       socket = this.#socketOf(withQuery(url, withToken ? this.#credentials.token : undefined, extended));
     } catch (error) {
-      // Refused before it began, by a content security policy for instance.
-      this.#words = String((error as Error)?.message ?? error);
+      // Refused before it began: what a page on https:// may not open, for instance.
+      const { name, message } = error as Error;
+      this.#words = name == "SecurityError" ? BLOCKED : String(message ?? error);
       return this.#machine.input(Input.DialFailed, [conn]);
     }
     this.#connections.set(
       conn,
-      new Connection(conn, socket, {
+      new Connection(conn, socket, this.#clock, {
         opened: (conn) => this.#say(Input.Opened, [conn]),
         text: (conn, text) => {
           if (this.#machineIsGone) return;

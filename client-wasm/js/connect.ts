@@ -1,4 +1,5 @@
 import { Client } from "./client.js";
+import { Connection } from "./connection.js";
 import { endpoint } from "./endpoint.js";
 import { RejoinError } from "./errors.js";
 import { start } from "./machine.js";
@@ -9,7 +10,11 @@ import type { Options } from "./types.js";
 export type Load = (from: string | URL | undefined) => Promise<WebAssembly.Module>;
 
 /** Gives the options with which a client shares its tabs' connection, where that is possible. */
-export type Share = (url: string | URL | readonly (string | URL)[], options: Options) => Promise<Options>;
+export type Share = (
+  url: string | URL | readonly (string | URL)[],
+  options: Options,
+  connection: typeof Connection,
+) => Promise<Options>;
 
 let loading: Promise<void> | undefined;
 
@@ -38,7 +43,12 @@ export function connector(load: Load, store: (address: string) => Promise<Store>
     options: Options = {},
   ): Promise<Client> {
     await (loading ??= run(options.wasm));
-    if (options.shareTabs) options = await share(url, options);
+    if (options.shareTabs) {
+      options = await share(url, options, Connection).catch((cause) => {
+        const hint = "tabs.js has to be where the script is";
+        throw new RejoinError("tabs_failed", "the part for shared tabs did not load", hint, { cause });
+      });
+    }
     if (!options.persist) return new Client(url, options);
     const [first] = endpoint(Array.isArray(url) ? url[0] : url);
     const kept = await store(first.href).catch((cause) => {

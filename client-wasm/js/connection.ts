@@ -1,3 +1,7 @@
+import { Outlet } from "../pkg/rejoin.js";
+import { BLOCKED } from "./told.js";
+import type { Clock } from "./types.js";
+
 /** What a connection tells the client. */
 export interface Ears {
   opened(conn: number): void;
@@ -15,26 +19,32 @@ const deaf = () => {};
 /** One socket, from the dial to its end. It tells nothing more after `drop`. */
 export class Connection {
   readonly #socket: WebSocket;
-  readonly #listeners: [name: string, listener: (event: any) => void][];
+  /** Gone once nothing more is told. */
+  #outlet: Outlet | undefined;
+  readonly #listeners: [target: EventTarget, name: string, listener: (event: any) => void][];
   #opened = false;
-  /** Bytes given to the socket, and where the frames among them end. */
-  #given = 0;
-  #ends: [frame: number, end: number][] = [];
   #look = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: unknown;
 
   constructor(
     readonly conn: number,
     socket: WebSocket,
+    readonly clock: Clock,
     readonly ears: Ears,
   ) {
     this.#socket = socket;
+    this.#outlet = new Outlet(socket);
     this.#listeners = [
-      ["open", () => this.#open()],
-      ["message", (event: MessageEvent) => ears.text(conn, event.data)],
-      ["close", (event: CloseEvent) => this.#close(event)],
+      [socket, "open", () => this.#open()],
+      [socket, "message", (event: MessageEvent) => ears.text(conn, event.data)],
+      [socket, "close", (event: CloseEvent) => this.#close(event.code, event.reason)],
+      // Nothing else says why, and in Chromium no `close` follows. Elsewhere the address begins with http.
+      [globalThis as unknown as EventTarget, "securitypolicyviolation", (event: SecurityPolicyViolationEvent) => {
+        const mine = socket.url.endsWith(event.blockedURI.replace(/^\w+:/, ""));
+        if (mine && event.disposition == "enforce") this.#close(1006, BLOCKED);
+      }],
     ];
-    for (const [name, listener] of this.#listeners) socket.addEventListener(name, listener);
+    for (const [target, name, listener] of this.#listeners) target.addEventListener?.(name, listener);
     // `close` follows, and says all there is to know. It stays: the package ws throws errors that nobody hears.
     socket.onerror = deaf;
   }
@@ -44,18 +54,15 @@ export class Connection {
     this.ears.opened(this.conn);
   }
 
-  #close(event: CloseEvent): void {
+  #close(code: number, reason: string): void {
     this.#still();
-    this.ears.ended(this.conn, this.#opened, event.code, event.reason);
+    this.ears.ended(this.conn, this.#opened, code, reason);
   }
 
   write(frame: number, text: string): void {
-    if (this.#socket.readyState != 1) return;
-    const before = this.#socket.bufferedAmount;
+    if (!this.#outlet?.may_give()) return;
     this.#socket.send(text);
-    // What the socket itself counts is the frame's size in UTF-8.
-    this.#given += Math.max(this.#socket.bufferedAmount - before, 0);
-    this.#ends.push([frame, this.#given]);
+    this.#outlet.gave(frame);
     if (this.#timer == undefined) {
       this.#look = 0;
       this.#wait();
@@ -79,26 +86,23 @@ export class Connection {
   }
 
   #still(): void {
-    for (const [name, listener] of this.#listeners) this.#socket.removeEventListener(name, listener);
-    clearTimeout(this.#timer);
+    for (const [target, name, listener] of this.#listeners) target.removeEventListener?.(name, listener);
+    this.clock.clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#outlet?.free();
+    this.#outlet = undefined;
   }
 
   #wait(): void {
-    this.#timer = setTimeout(() => this.#check(), LOOKS[Math.min(this.#look++, LOOKS.length - 1)]);
+    this.#timer = this.clock.setTimeout(() => this.#check(), LOOKS[Math.min(this.#look++, LOOKS.length - 1)]);
   }
 
   /** Tells which frames have left. */
   #check(): void {
     this.#timer = undefined;
-    if (this.#socket.readyState > 1) return;
-    const left = this.#given - this.#socket.bufferedAmount;
-    const still = this.#ends.findIndex(([, end]) => end > left);
-    const gone = this.#ends.splice(0, still < 0 ? this.#ends.length : still);
-    if (this.#ends.length) this.#wait();
-    if (gone.length) {
-      this.#look = 0;
-      this.ears.flushed(this.conn, gone[gone.length - 1]![0]);
-    }
+    const frame = this.#outlet!.left();
+    if (frame) this.#look = 0;
+    if (this.#outlet!.is_waiting()) this.#wait();
+    if (frame) this.ears.flushed(this.conn, frame);
   }
 }

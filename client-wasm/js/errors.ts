@@ -9,6 +9,7 @@ export type ErrorCode =
   | "no_websocket"
   | "wasm_failed"
   | "no_storage"
+  | "tabs_failed"
   | "closed"
   | "failed";
 

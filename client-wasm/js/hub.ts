@@ -1,4 +1,5 @@
 import type { Down, Up } from "./channel.js";
+import type { Connection, Ears } from "./connection.js";
 import { Seat } from "./seat.js";
 import { Uplink } from "./uplink.js";
 
@@ -11,8 +12,8 @@ const PAGE_HIDDEN = 4901;
 
 /** What the hub is given to work with. */
 export interface Surroundings {
-  /** A real socket. */
-  dial(url: string): WebSocket;
+  /** A real connection. */
+  dial(url: string, ears: Ears): Connection;
   /** To virtual sockets of this tab. */
   tell(socket: string, down: Down): void;
   /** To virtual sockets of other tabs. */
@@ -41,7 +42,7 @@ export class Hub {
   dial(socket: string, url: string): void {
     this.#sit(socket, this.tab);
     try {
-      const uplink = new Uplink(this.around.dial(url), {
+      const uplink = new Uplink((ears) => this.around.dial(url, ears), {
         opened: (uplink) => this.#opened(uplink),
         ended: (uplink, code, reason, whose) => this.#ended(uplink, code, reason, whose),
         tell: (seats, down) => this.#tell(seats, down),

@@ -2,6 +2,7 @@ import type { Machine } from "./machine.js";
 import { Item as Kind } from "./names.js";
 import type { Item, Store } from "./stored.js";
 import type { Table } from "./table.js";
+import type { Clock } from "./types.js";
 
 /** How long a change that can wait is gathered with others, in ms. */
 const GATHER = 100;
@@ -9,13 +10,14 @@ const GATHER = 100;
 /** Brings the machine's state into a store, and back. */
 export class Keeper {
   #stored = 0;
-  #soon: ReturnType<typeof setTimeout> | undefined;
+  #soon: unknown;
   #failed = false;
 
   constructor(
     readonly store: Store,
     readonly machine: Machine,
     readonly table: Table,
+    readonly clock: Clock,
     /** Told once: it goes on as without a store. */
     readonly failed: (error: unknown) => void,
   ) {}
@@ -32,7 +34,7 @@ export class Keeper {
 
   /** Something may have changed that can wait. */
   look(): void {
-    if (this.machine.changes != this.#stored) this.#soon ??= setTimeout(() => void this.save(), GATHER);
+    if (this.machine.changes != this.#stored) this.#soon ??= this.clock.setTimeout(() => void this.save(), GATHER);
   }
 
   /** What waits is stored at once. */
@@ -42,7 +44,7 @@ export class Keeper {
 
   /** Resolves when it is stored, or cannot be. */
   async save(): Promise<void> {
-    clearTimeout(this.#soon);
+    this.clock.clearTimeout(this.#soon);
     this.#soon = undefined;
     this.#stored = this.machine.changes;
     const items: Item[] = [];

@@ -1,7 +1,7 @@
 import { initSync, Machine as Exported } from "../pkg/rejoin.js";
 import type { Input, Output } from "./names.js";
 import type { Item } from "./stored.js";
-import type { Diagnostics } from "./types.js";
+import type { Clock, Diagnostics } from "./types.js";
 
 let memory: WebAssembly.Memory;
 
@@ -16,13 +16,16 @@ export class Machine {
   #fields = new Float64Array();
   #ids = new Uint8Array();
 
-  constructor(...config: ConstructorParameters<typeof Exported>) {
+  constructor(
+    readonly clock: Clock,
+    ...config: ConstructorParameters<typeof Exported>
+  ) {
     this.#exported = new Exported(...config);
   }
 
   /** What happened, with its fields and ids as `src/inputs.rs` and `src/frames.rs` list them. */
   input(kind: Input, fields: readonly number[], ids?: readonly string[]): void {
-    this.#exported.input(kind, performance.now(), Date.now(), this.#put(fields, ids));
+    this.#exported.input(kind, this.clock.performance.now(), this.clock.Date.now(), this.#put(fields, ids));
   }
 
   /** What is to be stored, item by item, as `src/stored.rs` lists them. */
@@ -36,7 +39,7 @@ export class Machine {
   /** Takes up what was stored, before the first connect. */
   restore(items: Iterable<Item>): void {
     for (const { kind, fields, ids } of items) this.#exported.give_back(kind, this.#put(fields, ids));
-    this.#exported.restore(performance.now(), Date.now());
+    this.#exported.restore(this.clock.performance.now(), this.clock.Date.now());
   }
 
   /** Grows whenever there is something else to store. */

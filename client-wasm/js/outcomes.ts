@@ -1,6 +1,6 @@
 import { sendError } from "./errors.js";
 import { codes, sendFailures } from "./names.js";
-import type { Receipt } from "./types.js";
+import type { Clock, Receipt } from "./types.js";
 
 interface Waiting {
   resolve(receipt: Receipt): void;
@@ -38,13 +38,13 @@ export class Outcomes {
   }
 
   /** Resolves when every send has its outcome, or the time is over. */
-  async drain(timeout: number): Promise<void> {
+  async drain(timeout: number, clock: Clock): Promise<void> {
     if (!this.#waiting.size) return;
-    let timer: ReturnType<typeof setTimeout>;
+    let timer: unknown;
     await new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, timeout);
+      timer = clock.setTimeout(resolve, timeout);
       this.#drained = resolve;
     });
-    clearTimeout(timer!);
+    clock.clearTimeout(timer);
   }
 }

@@ -1,3 +1,5 @@
+import type { Clock } from "./types.js";
+
 /** The numbers of `Input.Hint`. */
 export const enum Hint {
   Online = 1,
@@ -17,7 +19,7 @@ interface NetworkInformation extends EventTarget {
  * Listens to what the page notices about the network and about itself, where there is such a thing (a worker hears
  * `online`, Node hears nothing). Gives the function that stops it.
  */
-export function watch(hint: (hint: Hint) => void, hidden: () => void): () => void {
+export function watch(clock: Clock, hint: (hint: Hint) => void, hidden: () => void): () => void {
   const listeners: [target: EventTarget, name: string, listener: (event: any) => void][] = [];
   const on = (target: EventTarget | undefined, name: string, listener: (event: any) => void) => {
     target?.addEventListener?.(name, listener);
@@ -33,8 +35,8 @@ export function watch(hint: (hint: Hint) => void, hidden: () => void): () => voi
   on(network, "change", () => type != network?.type && ((type = network?.type), hint(Hint.NetworkChanged)));
   if (document) {
     on(document, "visibilitychange", () => document.visibilityState == "visible" && hint(Hint.Woke));
-    on(document, "freeze", () => (frozen = Date.now()));
-    on(document, "resume", () => hint(Date.now() - frozen > LONG_FREEZE ? Hint.NetworkChanged : Hint.Woke));
+    on(document, "freeze", () => (frozen = clock.Date.now()));
+    on(document, "resume", () => hint(clock.Date.now() - frozen > LONG_FREEZE ? Hint.NetworkChanged : Hint.Woke));
     // A socket that is open keeps a page out of the back/forward cache, or is cut without a word.
     on(globalThis as unknown as EventTarget, "pagehide", hidden);
     on(globalThis as unknown as EventTarget, "pageshow", (event) => event.persisted && hint(Hint.Woke));

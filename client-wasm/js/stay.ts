@@ -1,3 +1,4 @@
+import type { Connection } from "./connection.js";
 import { sizeOf, type Down, type Up, type Word } from "./channel.js";
 import { Hub } from "./hub.js";
 import { VirtualSocket, type Carrier } from "./virtual.js";
@@ -30,6 +31,7 @@ export class Stay implements Carrier {
     /** Of the channel, and of the lock that the leader holds. */
     readonly name: string,
     readonly socket: new (url: string) => WebSocket,
+    readonly connection: typeof Connection,
   ) {
     const { signal } = this.#over;
     this.#channel = new BroadcastChannel(name);
@@ -93,7 +95,7 @@ export class Stay implements Carrier {
     if (this.#hub) return;
     clearTimeout(this.#stuck);
     this.#hub = new Hub(this.#id, {
-      dial: (url) => new this.socket(url),
+      dial: (url, ears) => new this.connection(0, new this.socket(url), globalThis, ears),
       // Never within the call that it follows from, as with a real socket.
       tell: (socket, down) => queueMicrotask(() => this.#sockets.get(socket)?.hear(this.#id, down)),
       post: (to, down) => this.#post({ from: this.#id, to, down }),

@@ -1,3 +1,4 @@
+import type { Connection } from "./connection.js";
 import { endpoint } from "./endpoint.js";
 import { Stay } from "./stay.js";
 import type { Options, WebSocketConstructor } from "./types.js";
@@ -12,6 +13,7 @@ const VERSION = 1;
 export async function share(
   url: string | URL | readonly (string | URL)[],
   options: Options,
+  connection: typeof Connection,
 ): Promise<Options> {
   const { navigator, BroadcastChannel, WebSocket } = globalThis as Partial<typeof globalThis>;
   const real = options.webSocket ?? WebSocket;
@@ -27,7 +29,7 @@ export async function share(
   }
   let stay: Stay | undefined;
   const Shared = function (url: string) {
-    if (!stay || stay.isOver) stay = new Stay(name, real!);
+    if (!stay || stay.isOver) stay = new Stay(name, real!, connection);
     return stay.dial(url);
   };
   return { ...options, webSocket: real && (Shared as unknown as WebSocketConstructor) };

@@ -1,28 +1,33 @@
+import type { Clock } from "./types.js";
+
 /** Browsers fire a timer of more milliseconds than this at once. */
 const LONGEST = 2 ** 31 - 1;
 
 /** One timer for a deadline that moves with every frame. */
 export class Timer {
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: unknown;
   #at = Infinity;
 
-  constructor(readonly due: () => void) {}
+  constructor(
+    readonly clock: Clock,
+    readonly due: () => void,
+  ) {}
 
   /** By the clock of `performance.now`; −1 for no deadline. One that moves back is noticed when the old one comes. */
   set(deadline: number): void {
     if (deadline < 0) return this.clear();
     if (deadline >= this.#at) return;
-    clearTimeout(this.#timer);
+    this.clock.clearTimeout(this.#timer);
     this.#at = deadline;
-    const wait = Math.min(Math.max(deadline - performance.now(), 0), LONGEST);
-    this.#timer = setTimeout(() => {
+    const wait = Math.min(Math.max(deadline - this.clock.performance.now(), 0), LONGEST);
+    this.#timer = this.clock.setTimeout(() => {
       this.#at = Infinity;
       this.due();
     }, wait);
   }
 
   clear(): void {
-    clearTimeout(this.#timer);
+    this.clock.clearTimeout(this.#timer);
     this.#at = Infinity;
   }
 }

@@ -1,7 +1,11 @@
 import { position, type Frame } from "./frames.js";
 import { causeCodes, codes, gapReasons, joinReasons, modes, Output, roomStates, states } from "./names.js";
 import type { Table } from "./table.js";
-import type { Events, Message } from "./types.js";
+import type { Clock, Events, Message } from "./types.js";
+
+/** Said of a dial that the page itself forbids. */
+export const BLOCKED =
+  "blocked by the page: allow the address in its content security policy (connect-src), use wss:// on https://";
 
 /** An event by its name. */
 export type Told = { [K in keyof Events]: [name: K, event: Events[K]] }[keyof Events];
@@ -11,6 +15,7 @@ export function told(
   kind: Output,
   fields: readonly number[],
   table: Table,
+  clock: Clock,
   ids: () => string[],
   words: () => string,
 ): Told | undefined {
@@ -20,12 +25,13 @@ export function told(
     case Output.State: {
       const state: Events["state"] = { state: states[a - 1]! };
       if (b) state.attempt = b;
-      if (c >= 0) state.retryAt = Math.round(Date.now() + Math.max(c - performance.now(), 0));
+      if (c >= 0) state.retryAt = Math.round(clock.Date.now() + Math.max(c - clock.performance.now(), 0));
       if (d) {
         state.cause = { code: causeCodes[d - 1]!, willRetry: f == 1 };
         if (e) state.cause.number = e;
         const text = words();
         if (text) state.cause.text = text;
+        if (text == BLOCKED) state.cause.code = "blocked";
       }
       return ["state", state];
     }

@@ -24,7 +24,8 @@ export interface Position {
 
 /** Why the state changed. */
 export interface Cause {
-  code: CauseCode;
+  /** `blocked`: the page's own security policy forbids the dial; `text` says what to do. */
+  code: CauseCode | "blocked";
   /** A close code, if there was one. */
   number?: number;
   /** The server's or the token function's words. Text from elsewhere: show it as text only. */
@@ -109,8 +110,22 @@ export interface Options {
   allowedHosts?: readonly string[];
   /** A WebSocket constructor, where there is no global one (Node before 22). */
   webSocket?: WebSocketConstructor;
+  /** Time as the client sees it, for tests: `VirtualClock` of `rejoin/testing`. */
+  clock?: Clock;
+  /** What is random about the client follows from this number, for tests. Each client needs one of its own. */
+  seed?: number;
   /** Where the wasm comes from, if not from beside the script: a URL, its bytes, or a compiled module. */
   wasm?: string | URL | BufferSource | WebAssembly.Module;
+}
+
+/** The part of the global object that is about time, which is what a client uses unless it is given another. */
+export interface Clock {
+  /** Milliseconds that never go back. */
+  performance: { now(): number };
+  /** Milliseconds since 1970. */
+  Date: { now(): number };
+  setTimeout(run: () => void, ms?: number): unknown;
+  clearTimeout(timer: unknown): void;
 }
 
 /** The part of the browser's WebSocket that is used. */

@@ -1,5 +1,5 @@
 import { sizeOf, type Down } from "./channel.js";
-import { Connection } from "./connection.js";
+import type { Connection, Ears } from "./connection.js";
 import type { Seat } from "./seat.js";
 import { SharedRoom } from "./shared_room.js";
 
@@ -52,10 +52,10 @@ export class Uplink {
   #largest: [size: number, seat: Seat | undefined] = [0, undefined];
 
   constructor(
-    socket: WebSocket,
+    dial: (ears: Ears) => Connection,
     readonly ears: UplinkEars,
   ) {
-    this.#connection = new Connection(0, socket, {
+    this.#connection = dial({
       opened: () => {
         this.isOpen = true;
         ears.opened(this);

@@ -13,7 +13,8 @@ macro_rules! kinds {
             pub(crate) const ALL: &[Self] = &[$(Self::$name),+];
         }
 
-        #[cfg(not(target_family = "wasm"))]
+        #[cfg(any(test, not(target_family = "wasm")))]
+        #[cfg_attr(target_family = "wasm", allow(dead_code, reason = "the tests there read two of the lists"))]
         pub(crate) const $list: &[&str] = &[$(stringify!($name)),+];
     };
 }

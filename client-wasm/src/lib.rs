@@ -7,7 +7,10 @@
 //! The page says what happened with [`Machine::input`], takes what is to be done with [`Machine::poll`] until there
 //! is nothing more, and waits for [`Machine::deadline`]. The machine never calls the page, so nothing is borrowed
 //! while an application's listener runs.
-#![cfg_attr(all(target_family = "wasm", not(test)), no_std)]
+//!
+//! What is shipped has no `std`. What is built for `wasm-pack test` has: its harness needs it, and there is no telling
+//! the two apart but by the profile.
+#![cfg_attr(all(target_family = "wasm", not(debug_assertions)), no_std)]
 
 extern crate alloc;
 
@@ -17,23 +20,25 @@ mod kinds;
 mod machine;
 pub mod names;
 mod numbers;
+mod outlet;
 mod outputs;
 mod stored;
 mod texts;
 mod value;
 
 pub use machine::Machine;
+pub use outlet::Outlet;
 pub use value::{Handle, PageSession, Released, Value};
 
 /// A tenth of the bytes of dlmalloc, which `std` would bring. Its time grows with the number of holes, of which the
 /// machine's queues leave few.
-#[cfg(all(target_family = "wasm", not(test)))]
+#[cfg(all(target_family = "wasm", not(debug_assertions)))]
 #[global_allocator]
 static ALLOCATOR: lol_alloc::LockedAllocator<lol_alloc::FreeListAllocator> =
     lol_alloc::LockedAllocator::new(lol_alloc::FreeListAllocator::new());
 
 /// The machine does not panic on input (client-core's own rule); if it does all the same, the page gets a trap.
-#[cfg(all(target_family = "wasm", not(test)))]
+#[cfg(all(target_family = "wasm", not(debug_assertions)))]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     core::arch::wasm32::unreachable()

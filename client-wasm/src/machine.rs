@@ -185,7 +185,7 @@ fn moment(monotonic: f64, wall: f64) -> Moment {
 }
 
 /// The page's side of the slots and the texts, for tests.
-#[cfg(not(target_family = "wasm"))]
+#[cfg(any(test, not(target_family = "wasm")))]
 impl Machine {
     /// Puts fields and ids where the next input is read from; gives the bytes of the ids.
     pub fn put(&mut self, fields: &[f64], ids: &str) -> usize {

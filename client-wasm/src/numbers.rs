@@ -21,6 +21,8 @@ pub(crate) fn float(number: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_family = "wasm")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn no_number_of_the_page_is_out_of_range_here() {

@@ -1,4 +1,12 @@
+//! The machine as a page speaks to it. The same tests run natively and, by `tests/run browser`, as WebAssembly in a
+//! browser.
+
 use super::*;
+#[cfg(target_family = "wasm")]
+use wasm_bindgen_test::{wasm_bindgen_test as test, wasm_bindgen_test_configure};
+
+#[cfg(target_family = "wasm")]
+wasm_bindgen_test_configure!(run_in_browser);
 
 /// A machine on a hand-driven clock, spoken to as the page does.
 struct Page {

@@ -62,7 +62,7 @@ impl Ids<'_> {
     }
 }
 
-#[cfg(not(target_family = "wasm"))]
+#[cfg(any(test, not(target_family = "wasm")))]
 impl Texts {
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(self.bytes.get(..self.len).unwrap_or(&[])).into_owned()
@@ -78,6 +78,8 @@ impl fmt::Debug for Texts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_family = "wasm")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn ids_come_back_in_order_and_what_is_none_is_none() {

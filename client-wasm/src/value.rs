@@ -80,6 +80,8 @@ impl Drop for Held {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_family = "wasm")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn a_value_is_released_once_and_only_by_its_last_clone() {

@@ -152,6 +152,24 @@ test("require in Node", async (t) => {
   assert.equal(stdout, "hello from here\n");
 });
 
+test("rejoin/testing, as a module and by require", async (t) => {
+  const talk = `
+    const server = new FakeServer();
+    const client = await connect(server.url, { ...server.options(), token: "alice", rooms: ["lobby"] });
+    const { status } = await server.clock.until(client.send("lobby", "hello from here"));
+    await client.close();
+    console.log(status, server.room("lobby").log[0].content);`;
+  const root = project(t, {
+    "package.json": '{ "type": "module" }',
+    "module.js": `import { connect } from "rejoin"; import { FakeServer } from "rejoin/testing";${talk}`,
+    "common.cjs": `const { connect } = require("rejoin"); const { FakeServer } = require("rejoin/testing"); (async () => {${talk}})();`,
+  });
+  for (const file of ["module.js", "common.cjs"]) {
+    const { stdout } = await run(process.execPath, [file], { cwd: root });
+    assert.equal(stdout, "acked hello from here\n", file);
+  }
+});
+
 test("a Node without WebSocket is told what to do", async (t) => {
   const root = project(t, {
     "package.json": '{ "type": "module" }',
@@ -212,11 +230,37 @@ test("the types say what there is, in every way of importing it", async (t) => {
       other.join("r", { since: { epoch: "e", seq: 1, id: "i" }, history: 20 });
       off();
     `,
-    "common.cts": `import rejoin = require("rejoin"); rejoin.connect("wss://h/ws").then((client) => client.state === "idle");`,
+    "testing.ts": `
+      import { connect, type Clock, type Options } from "rejoin";
+      import { FakeServer, VirtualClock, type FakeServerOptions, type Logged, type Traffic, type ClientFrame, type ServerFrame } from "rejoin/testing";
+      const given: FakeServerOptions = { clock: new VirtualClock({ date: new Date() }), extended: true, tokens: { t: "alice" }, limits: { replay: 5 } };
+      const server = new FakeServer(given);
+      const clock: Clock = server.clock;
+      const page: Clock = globalThis;
+      const options: Options = { ...server.options(), clock, webSocket: server.WebSocket, seed: 5 };
+      const client = await connect(server.url, options);
+      const receipt = await server.clock.until(client.send("r", "x"));
+      if (receipt.status === "acked") receipt.seq.toFixed();
+      const log: readonly Logged[] = server.room("r").log;
+      const received: Traffic<ClientFrame>[] = server.received;
+      for (const { frame } of received) if (frame.type === "send_message") frame.content.length;
+      const sent: Traffic<ServerFrame>[] = server.sent;
+      server.nack("forbidden", { room: "r", times: 2, retry: true });
+      // @ts-expect-error a code is a number
+      server.close("4001");
+      // @ts-expect-error there is no such option
+      new FakeServer({ extendd: true });
+      // @ts-expect-error time moves by numbers
+      await server.clock.advance("1s");
+      // @ts-expect-error a seed is a number
+      await connect(server.url, { seed: "x" });
+      log.length + sent.length + page.performance.now();
+    `,
+    "common.cts": `import rejoin = require("rejoin"); import testing = require("rejoin/testing"); rejoin.connect("wss://h/ws", new testing.FakeServer().options()).then((client) => client.state === "idle");`,
   });
   const common = ["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,esnext.disposable,dom"];
   for (const args of [
-    ["--module", "esnext", "--moduleResolution", "bundler", "use.ts"],
+    ["--module", "esnext", "--moduleResolution", "bundler", "use.ts", "testing.ts"],
     ["--module", "nodenext", "--moduleResolution", "nodenext", "common.cts"],
   ]) {
     await run(process.execPath, [tool("typescript/bin/tsc"), ...common, ...args], { cwd: root }).catch(({ stdout }) => {

@@ -3,12 +3,18 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
-const source = fileURLToPath(new URL("../../client-wasm/js/hub.ts", import.meta.url));
-const { outputFiles } = await build({ entryPoints: [source], bundle: true, write: false, format: "esm", logLevel: "error" });
-const { Hub } = await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`);
+const folder = fileURLToPath(new URL("../../client-wasm/", import.meta.url));
+const parts = { Hub: "hub", Connection: "connection", start: "machine" };
+const contents = Object.entries(parts).map(([name, file]) => `export { ${name} } from "./js/${file}.ts";`).join("");
+const { outputFiles } = await build({
+  stdin: { contents, resolveDir: folder }, bundle: true, write: false, format: "esm", logLevel: "error",
+});
+const { Hub, Connection, start } = await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`);
+start(new WebAssembly.Module(readFileSync(`${folder}dist/rejoin.wasm`)));
 
 class Socket extends EventTarget {
   readyState = 0;
@@ -52,7 +58,7 @@ function rig({ greeting = hello } = {}) {
   const watched = new Map();
   const hear = (name, down) => heard[name].push(down.kind == "text" || down.kind == "hello" ? JSON.parse(down.text) : down);
   const hub = new Hub("leader", {
-    dial: () => sockets[sockets.push(new Socket()) - 1],
+    dial: (_, ears) => new Connection(0, sockets[sockets.push(new Socket()) - 1], globalThis, ears),
     tell: hear,
     post: (names, down) => names.forEach((name) => hear(name, down)),
     watch: (tab, gone) => {

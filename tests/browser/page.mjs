@@ -78,6 +78,12 @@ export class Tab {
     return tab;
   }
 
+  /** The same for a frame of this tab that has the script. */
+  async within(frame) {
+    await frame.waitForFunction(() => document.title == "loaded");
+    return Object.assign(new Tab(), { page: frame, events: this.events, errors: this.errors });
+  }
+
   async load(address) {
     await this.page.goto(address);
     await this.page.waitForFunction(() => document.title == "loaded");

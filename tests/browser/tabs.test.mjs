@@ -458,6 +458,19 @@ test("a page in the back/forward cache has let go of everything, and shares agai
   assert.equal(proxy.accepted, 2);
 });
 
+test("a deployment without the part for shared tabs is told so, and other clients work", async (t) => {
+  const { proxy, empty } = await rig(t);
+  const tab = await empty();
+  await tab.page.route("**/tabs.js", (route) => route.abort());
+  const refused = await tab.page.evaluate(
+    (url) => window.connect(url, { shareTabs: true }).catch((error) => [error instanceof window.RejoinError, error.code, error.hint]),
+    proxy.url,
+  );
+  assert.deepEqual(refused, [true, "tabs_failed", "tabs.js has to be where the script is"]);
+  await tab.start("a", proxy.url, options({ shareTabs: false }));
+  await tab.heard("a", "ready");
+});
+
 test("nothing is left after the end: no lock, no channel, no connection", async (t) => {
   const { proxy, tab } = await rig(t);
   const tabs = [await tab(), await tab()];

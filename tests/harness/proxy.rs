@@ -1,9 +1,10 @@
 //! A TCP proxy that does to a connection what networks do.
 
 use fastrand::Rng;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -28,12 +29,26 @@ enum Treatment {
     Drip,
 }
 
+impl Treatment {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Honest => "honest",
+            Self::Reset(_) => "reset",
+            Self::HalfOpen(_) => "half_open",
+            Self::Split => "split",
+            Self::Stall => "stall",
+            Self::Drip => "drip",
+        }
+    }
+}
+
 /// A running proxy. Dropping it cuts everything.
 #[derive(Debug)]
 pub struct FaultProxy {
     /// Where it listens.
     pub address: SocketAddr,
     faulty: Arc<AtomicBool>,
+    suffered: Arc<Mutex<BTreeMap<&'static str, usize>>>,
     task: JoinHandle<()>,
 }
 
@@ -44,6 +59,8 @@ impl FaultProxy {
         let address = listener.local_addr().unwrap();
         let faulty = Arc::new(AtomicBool::new(true));
         let still_faulty = Arc::clone(&faulty);
+        let suffered = Arc::new(Mutex::new(BTreeMap::new()));
+        let counted = Arc::clone(&suffered);
         let task = tokio::spawn(async move {
             let mut rng = Rng::with_seed(seed);
             let mut connections = tokio::task::JoinSet::new();
@@ -51,6 +68,7 @@ impl FaultProxy {
                 let Ok((client, _)) = listener.accept().await else { return };
                 let treatment =
                     if still_faulty.load(Ordering::Relaxed) { draw(&mut rng) } else { Treatment::Honest };
+                *counted.lock().unwrap().entry(treatment.name()).or_default() += 1;
                 let rng = rng.fork();
                 connections.spawn(async move {
                     if let Ok(server) = TcpStream::connect(target).await {
@@ -59,7 +77,12 @@ impl FaultProxy {
                 });
             }
         });
-        Self { address, faulty, task }
+        Self { address, faulty, suffered, task }
+    }
+
+    /// How many connections were treated how.
+    pub fn suffered(&self) -> BTreeMap<&'static str, usize> {
+        self.suffered.lock().unwrap().clone()
     }
 
     /// From now on connections are passed on as they are; those under way suffer on.

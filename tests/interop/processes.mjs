@@ -107,6 +107,34 @@ export class RejoinServer extends Server {
   }
 }
 
+/** A proxy that does to connections what networks do, with a checker of what clients were told (tests/faults). */
+export class FaultProxy extends Server {
+  static start(t, port, seed) {
+    return super.start(t, binary("REJOIN_FAULTS_BIN"), [port, seed].map(String));
+  }
+
+  put(line) {
+    this.write(`${JSON.stringify(line)}\n`);
+  }
+
+  /** New connections suffer no more. */
+  async calmDown() {
+    this.put({ type: "calm_down" });
+    await this.line((line) => line == "calm", "calm");
+  }
+
+  /** What the checker says to these accounts, by name; an account that cannot be true is an error. */
+  async judge(accounts) {
+    for (const [name, lines] of Object.entries(accounts)) {
+      this.put({ type: "account", name });
+      for (const line of lines) this.put(line);
+    }
+    this.put({ type: "judge" });
+    const { found } = await this.line((line) => line.startsWith("{"), "the judgement");
+    return JSON.parse(found);
+  }
+}
+
 /** The `rejoin` command line. */
 export class Rejoin extends Process {
   constructor(t, ...args) {

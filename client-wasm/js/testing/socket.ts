@@ -1,0 +1,78 @@
+import type { Link } from "./link.js";
+
+const encoder = new TextEncoder();
+
+const event = (type: string, fields: object = {}): Event => Object.assign(new Event(type), fields);
+
+/** The browser's side of a connection: the WebSocket that code under test is given. */
+export class FakeSocket extends EventTarget {
+  static readonly CONNECTING = 0;
+  static readonly OPEN = 1;
+  static readonly CLOSING = 2;
+  static readonly CLOSED = 3;
+
+  readonly url: string;
+  readonly protocol = "";
+  readonly extensions = "";
+  binaryType = "blob";
+  readyState = FakeSocket.CONNECTING;
+  bufferedAmount = 0;
+  onopen: ((event: Event) => void) | null = null;
+  onmessage: ((event: Event) => void) | null = null;
+  onerror: ((event: Event) => void) | null = null;
+  onclose: ((event: Event) => void) | null = null;
+  readonly #link: Link;
+
+  constructor(url: string, dial: (socket: FakeSocket) => Link) {
+    super();
+    this.url = url;
+    this.#link = dial(this);
+  }
+
+  send(text: string): void {
+    if (this.readyState == FakeSocket.CONNECTING) throw new DOMException("still connecting", "InvalidStateError");
+    const bytes = encoder.encode(text).length;
+    this.bufferedAmount += bytes;
+    if (this.readyState != FakeSocket.OPEN) return;
+    // What the operating system takes, it takes from a network that is silent too.
+    this.#link.network.clock.setTimeout(() => (this.bufferedAmount -= bytes));
+    this.#link.toServer(text);
+  }
+
+  close(code?: number, reason = ""): void {
+    if (code != undefined && code != 1000 && !(code >= 3000 && code <= 4999)) {
+      throw new DOMException(`a page may not close with ${code}`, "InvalidAccessError");
+    }
+    if (encoder.encode(reason).length > 123) throw new DOMException("the reason is longer than 123 bytes", "SyntaxError");
+    if (this.readyState > FakeSocket.OPEN) return;
+    const opened = this.readyState == FakeSocket.OPEN;
+    this.readyState = FakeSocket.CLOSING;
+    this.#link.closedByClient(opened, code ?? 1005, reason);
+  }
+
+  /** @internal */
+  opened(): void {
+    if (this.readyState != FakeSocket.CONNECTING) return;
+    this.readyState = FakeSocket.OPEN;
+    this.#tell("open");
+  }
+
+  /** @internal */
+  heard(data: string): void {
+    if (this.readyState == FakeSocket.OPEN) this.#tell("message", { data });
+  }
+
+  /** @internal */
+  ended(code: number, reason: string, wasClean: boolean): void {
+    if (this.readyState == FakeSocket.CLOSED) return;
+    this.readyState = FakeSocket.CLOSED;
+    if (!wasClean) this.#tell("error");
+    this.#tell("close", { code, reason, wasClean });
+  }
+
+  #tell(type: "open" | "message" | "error" | "close", fields?: object): void {
+    const told = event(type, fields);
+    this[`on${type}`]?.(told);
+    this.dispatchEvent(told);
+  }
+}
