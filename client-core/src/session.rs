@@ -4,6 +4,7 @@ mod io;
 mod joining;
 mod mode;
 mod receiving;
+#[cfg(feature = "stored")]
 mod restoring;
 mod sending;
 mod wire;
@@ -18,7 +19,9 @@ use crate::messages::ClientMessage;
 use crate::name::Name;
 use crate::outbox::{Outbox, Payload};
 use crate::rooms::{Membership, Rooms};
-use crate::saved::{SavedLine, SavedPosition, SavedSend};
+use crate::saved::SavedPosition;
+#[cfg(feature = "stored")]
+use crate::saved::{SavedLine, SavedSend};
 use crate::time::{Moment, Span, Timestamp};
 use alloc::collections::VecDeque;
 use alloc::string::String;
@@ -55,11 +58,13 @@ pub struct Session<P = String, N = Name> {
     /// Changes of the outbox that a stored state does not show.
     unchanged: u64,
     /// What the end has resolved: told to the application, and still worth storing for another run.
+    #[cfg(feature = "stored")]
     kept: Option<Kept<P, N>>,
     diagnostics: Diagnostics,
 }
 
 /// Lines and sends as they are stored.
+#[cfg(feature = "stored")]
 type Kept<P, N> = (Vec<SavedLine<N>>, Vec<SavedSend<P, N>>);
 
 /// The part of [`Config`] that the session itself looks at.
@@ -131,6 +136,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             outcomes: Vec::new(),
             changes: 0,
             unchanged: 0,
+            #[cfg(feature = "stored")]
             kept: None,
             diagnostics: Diagnostics::default(),
         }
@@ -174,6 +180,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             Input::Token(result) => self.link.token(now, result),
             Input::Hint(hint) => self.link.hint(now, hint),
             Input::Busy(busy) => self.busy(now, busy),
+            #[cfg(feature = "stored")]
             Input::Restore(saved) => self.restore(*saved),
             Input::Tick => self.tick(now),
         }
@@ -236,7 +243,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.rooms.get(room)?.members.as_deref()
     }
 
-    /// Grows whenever [`Session::saved`] would give something else.
+    /// Grows whenever there is something else to store.
     pub fn changes(&self) -> u64 {
         self.changes + self.outbox.changes() - self.unchanged
     }
@@ -350,6 +357,23 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
+    /// The end resolves every send. For another run they are what they were before: that is no change.
+    fn end_sends(&mut self) {
+        #[cfg(feature = "stored")]
+        self.keep();
+        let before = self.outbox.changes();
+        self.outbox.close(&mut self.outcomes);
+        self.unchanged += self.outbox.changes() - before;
+    }
+
+    /// After the end it begins anew.
+    fn goes_on(&mut self) {
+        #[cfg(feature = "stored")]
+        if self.kept.take().is_some() {
+            self.changes += 1;
+        }
+    }
+
     fn act(&mut self, now: Timestamp, action: Action) {
         let output = match action {
             Action::FetchToken { rejected } => Output::FetchToken { rejected },
@@ -379,9 +403,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 match change.state {
                     State::Closing | State::Closed | State::Failed => self.end_sends(),
                     State::Suspended { .. } => self.outbox.give_up(&mut self.outcomes),
-                    _ => {
-                        self.changes += u64::from(self.kept.take().is_some());
-                    }
+                    _ => self.goes_on(),
                 }
                 Output::Event(Event::State(change))
             }

@@ -310,6 +310,7 @@ impl Link {
     }
 
     /// What an earlier run knew of the server.
+    #[cfg(feature = "stored")]
     pub(crate) fn remember(&mut self, window: Span, recoverable: Span) {
         self.backoff.set_window(window);
         self.suspend_after = recoverable;

@@ -54,6 +54,7 @@ pub(super) struct Doomed<P, N> {
     pub(super) serial: u64,
     pub(super) pid: Id,
     pub(super) pseq: u64,
+    #[cfg_attr(not(feature = "stored"), expect(dead_code, reason = "read when it is stored"))]
     pub(super) epoch: Epoch,
     /// Not waited for beyond this.
     pub(super) until: Timestamp,

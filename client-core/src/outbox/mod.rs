@@ -6,6 +6,7 @@
 mod answers;
 mod lane;
 mod limits;
+#[cfg(feature = "stored")]
 mod stored;
 mod transmission;
 mod waiting;

@@ -35,14 +35,11 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
-    /// The end resolves every send. For another run they are what they were before: that is no change.
-    pub(super) fn end_sends(&mut self) {
+    /// What is about to be resolved by the end is kept for another run.
+    pub(super) fn keep(&mut self) {
         if self.kept.is_none() {
             self.kept = Some(self.outbox.stored(self.now.wall, self.lived));
         }
-        let before = self.outbox.changes();
-        self.outbox.close(&mut self.outcomes);
-        self.unchanged += self.outbox.changes() - before;
     }
 
     /// Before the first connection only: later there is a state already.
