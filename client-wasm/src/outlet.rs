@@ -2,7 +2,7 @@
 //!
 //! The texts themselves go from the page to its socket: through the machine's memory they would be copied twice.
 
-use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::WebSocket;
 
@@ -15,7 +15,7 @@ pub struct Outlet {
     before: u32,
     /// Bytes given so far, and where the frames among them end.
     given: u64,
-    ends: VecDeque<(f64, u64)>,
+    ends: Vec<(f64, u64)>,
 }
 
 #[wasm_bindgen]
@@ -23,7 +23,7 @@ impl Outlet {
     /// Of a socket that looks like the browser's own.
     #[wasm_bindgen(constructor)]
     pub fn new(socket: WebSocket) -> Self {
-        Self { socket, before: 0, given: 0, ends: VecDeque::new() }
+        Self { socket, before: 0, given: 0, ends: Vec::new() }
     }
 
     /// Whether a frame may be given to the socket now; [`Outlet::gave`] follows.
@@ -35,21 +35,15 @@ impl Outlet {
     /// The frame of this number has been given to it. What the socket itself counts is its size in UTF-8.
     pub fn gave(&mut self, frame: f64) {
         self.given += u64::from(self.socket.buffered_amount().saturating_sub(self.before));
-        self.ends.push_back((frame, self.given));
+        self.ends.push((frame, self.given));
     }
 
     /// The last frame that has left since the last look; 0 for none.
     pub fn left(&mut self) -> f64 {
         let kept = u64::from(self.socket.buffered_amount());
         let left = self.given.saturating_sub(kept);
-        let mut last = 0.0;
-        while let Some(&(frame, end)) = self.ends.front()
-            && end <= left
-        {
-            last = frame;
-            self.ends.pop_front();
-        }
-        last
+        let gone = self.ends.partition_point(|(_, end)| *end <= left);
+        self.ends.drain(..gone).last().map_or(0.0, |(frame, _)| frame)
     }
 
     /// Whether there are frames that have not left, on a socket that may still take them.
