@@ -40,7 +40,8 @@ if (!process.argv.includes("--stable")) {
 function machine(file, ...features) {
   run(
     "wasm-pack", "--quiet", "build", ".", "--mode", "no-install", "--target", "web", "--profile", "page",
-    "--no-pack", "--out-dir", "pkg", "--out-name", "rejoin", "--", "--no-default-features", ...features,
+    // Its own use of wasm-opt inlines what the next step is told not to.
+    "--no-opt", "--no-pack", "--out-dir", "pkg", "--out-name", "rejoin", "--", "--no-default-features", ...features,
   );
   run(
     "wasm-opt", "pkg/rejoin_bg.wasm", "-o", file, "-Oz", "--converge",
