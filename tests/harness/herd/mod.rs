@@ -1,7 +1,7 @@
 //! A herd: thousands of clients that lose one server at the same moment and come back to it, on a virtual clock.
 //!
 //! The clients are real [`Session`](rejoin::Session)s, or, to compare, a formula for the delay. The server is a
-//! [model](server) of what it can get done in a second, because what a handshake costs is the question here, not what
+//! model of what it can get done in a second, because what a handshake costs is the question here, not what
 //! is said afterwards. Times are milliseconds since the clients connected.
 
 mod client;
