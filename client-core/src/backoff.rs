@@ -120,19 +120,26 @@ impl Backoff {
             Occasion::Drain | Occasion::Remote => {
                 // The window is a floor, not a raised cap: the cap form lets a herd through.
                 let step = base.saturating_mul(1 << attempt.min(20)).min(cap);
-                let step = step.max(self.window.saturating_mul(3) / 2);
+                let step = step.max(self.floor());
                 uniform(rng, step / 4, step)
             }
         }
     }
 
     /// The delay when the server said how long to wait: the hint and up to as much again, so that those it
-    /// turned away together do not come back together.
+    /// turned away together do not come back together. A hint is about one client, the window about all of them:
+    /// it stays the floor.
     pub fn hinted(&mut self, hint: Duration, rng: &mut Rng) -> Duration {
         self.attempt = self.attempt.saturating_add(1);
         let hint = hint.min(LONGEST_HINT);
         let spread = hint.max(self.window).max(REMOTE_SPREAD);
-        uniform(rng, hint, hint + spread).min(LONGEST_HINT)
+        let floor = self.floor();
+        uniform(rng, hint.max(floor / 4), (hint + spread).max(floor)).min(LONGEST_HINT)
+    }
+
+    /// The least that the largest delay may be where the server has named its window.
+    fn floor(&self) -> Duration {
+        self.window.saturating_mul(3) / 2
     }
 }
 
@@ -230,5 +237,13 @@ mod tests {
             assert!(delay >= 5 * SECOND && delay <= 10 * SECOND);
             assert!(backoff.hinted(SECOND * 86_400, &mut rng) <= LONGEST_HINT);
         }
+    }
+
+    #[test]
+    fn a_hint_shorter_than_the_window_brings_nobody_back_before_it() {
+        let (mut backoff, mut rng) = standard(80 * SECOND);
+        let delays: Vec<Duration> = (0..200).map(|_| backoff.hinted(5 * SECOND, &mut rng)).collect();
+        assert!(delays.iter().all(|delay| *delay >= 30 * SECOND && *delay <= 120 * SECOND), "{delays:?}");
+        assert!(delays.iter().any(|delay| *delay > 100 * SECOND), "{delays:?}");
     }
 }
