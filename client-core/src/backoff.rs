@@ -3,6 +3,7 @@
 //! Not the crate `backoff`: it is unmaintained (RUSTSEC-2025-0012), reads the clock in its constructor and
 //! draws from a generator that cannot be seeded. This is a page of integer arithmetic.
 
+use crate::time::Span;
 use core::time::Duration;
 use fastrand::Rng;
 
@@ -35,7 +36,7 @@ impl Default for Policy {
 
 /// What kind of event the next dial answers: it decides the first delay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Occasion {
+pub(crate) enum Occasion {
     /// Something on this side: the network came back, a page was shown, a wake, the user asked.
     Local,
     /// The server announced a restart.
@@ -45,44 +46,44 @@ pub enum Occasion {
 }
 
 /// Most that a server may make a client wait (reconnect.md, rule 2).
-pub const LONGEST_HINT: Duration = Duration::from_secs(600);
+const LONGEST_HINT: Span = Span::from_secs(600);
 /// A connection in sync this long shows that the network works, though perhaps not well.
-const SHORT_STABLE: Duration = Duration::from_secs(5);
+const SHORT_STABLE: Span = Span::from_secs(5);
 /// A connection in sync this long starts the count anew.
-const LONG_STABLE: Duration = Duration::from_secs(30);
-const LOCAL_SPREAD: Duration = Duration::from_millis(250);
-const REMOTE_SPREAD: Duration = Duration::from_secs(1);
+const LONG_STABLE: Span = Span::from_secs(30);
+const LOCAL_SPREAD: Span = Span::from_millis(250);
+const REMOTE_SPREAD: Span = Span::from_secs(1);
 
 /// The count of failed attempts and the delays that follow from it. Pure: time and randomness come in.
 #[derive(Debug, Clone)]
-pub struct Backoff {
+pub(crate) struct Backoff {
     policy: Policy,
     attempt: u32,
-    window: Duration,
+    window: Span,
     /// The last connection was in sync for a while: its loss says nothing about the server's health.
     stable: bool,
 }
 
 impl Backoff {
     /// A fresh count. `window` is the server's reconnect window, zero if it never named one.
-    pub fn new(policy: Policy, window: Duration) -> Self {
+    pub(crate) fn new(policy: Policy, window: Span) -> Self {
         Self { policy, attempt: 0, window, stable: false }
     }
 
     /// Attempts since the count was last reset.
-    pub fn attempt(&self) -> u32 {
+    pub(crate) fn attempt(&self) -> u32 {
         self.attempt
     }
 
     /// A connection is open. Only the legacy rule takes that for success.
-    pub fn opened(&mut self) {
+    pub(crate) fn opened(&mut self) {
         if self.policy == Policy::Legacy {
             self.attempt = 0;
         }
     }
 
     /// A connection that was in sync for `in_sync` is lost: adjusts the count (reconnect.md, rule 3).
-    pub fn lost(&mut self, in_sync: Duration) {
+    pub(crate) fn lost(&mut self, in_sync: Span) {
         self.stable = in_sync >= SHORT_STABLE;
         if in_sync >= LONG_STABLE.max(self.window) {
             self.attempt = 0;
@@ -92,36 +93,35 @@ impl Backoff {
     }
 
     /// The server has named its reconnect window.
-    pub fn set_window(&mut self, window: Duration) {
+    pub(crate) fn set_window(&mut self, window: Span) {
         self.window = window;
     }
 
     /// The application starts anew.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.attempt = 0;
         self.stable = false;
     }
 
     /// The delay before the next dial; counts it.
-    pub fn next(&mut self, occasion: Occasion, rng: &mut Rng) -> Duration {
+    pub(crate) fn next(&mut self, occasion: Occasion, rng: &mut Rng) -> Span {
         let attempt = self.attempt;
         self.attempt = attempt.saturating_add(1);
         let Policy::Standard { base, cap } = self.policy else {
-            return Duration::from_millis(1000 << attempt.min(5)).min(Duration::from_secs(30));
+            return Span::from_millis(1000 << attempt.min(5)).min(Span::from_secs(30));
         };
-        let known = !self.window.is_zero();
+        let known = self.window > Span::ZERO;
         match occasion {
-            Occasion::Local => uniform(rng, Duration::ZERO, LOCAL_SPREAD),
-            Occasion::Drain if attempt == 0 && known => uniform(rng, Duration::ZERO, self.window),
-            Occasion::Drain if attempt == 0 => uniform(rng, Duration::ZERO, REMOTE_SPREAD),
+            Occasion::Local => uniform(rng, Span::ZERO, LOCAL_SPREAD),
+            Occasion::Drain if attempt == 0 && known => uniform(rng, Span::ZERO, self.window),
+            Occasion::Drain if attempt == 0 => uniform(rng, Span::ZERO, REMOTE_SPREAD),
             Occasion::Remote if attempt == 0 && (known || self.stable) => {
-                uniform(rng, Duration::ZERO, self.window.max(REMOTE_SPREAD))
+                uniform(rng, Span::ZERO, self.window.max(REMOTE_SPREAD))
             }
             Occasion::Drain | Occasion::Remote => {
                 // The window is a floor, not a raised cap: the cap form lets a herd through.
-                let step = base.saturating_mul(1 << attempt.min(20)).min(cap);
-                let step = step.max(self.floor());
-                uniform(rng, step / 4, step)
+                let step = Span::from(base).doubled(attempt.min(20)).min(cap.into()).max(self.floor());
+                uniform(rng, step.half().half(), step)
             }
         }
     }
@@ -129,25 +129,24 @@ impl Backoff {
     /// The delay when the server said how long to wait: the hint and up to as much again, so that those it
     /// turned away together do not come back together. A hint is about one client, the window about all of them:
     /// it stays the floor.
-    pub fn hinted(&mut self, hint: Duration, rng: &mut Rng) -> Duration {
+    pub(crate) fn hinted(&mut self, hint: Span, rng: &mut Rng) -> Span {
         self.attempt = self.attempt.saturating_add(1);
         let hint = hint.min(LONGEST_HINT);
         let spread = hint.max(self.window).max(REMOTE_SPREAD);
         let floor = self.floor();
-        uniform(rng, hint.max(floor / 4), (hint + spread).max(floor)).min(LONGEST_HINT)
+        uniform(rng, hint.max(floor.half().half()), hint.plus(spread).max(floor)).min(LONGEST_HINT)
     }
 
     /// The least that the largest delay may be where the server has named its window.
-    fn floor(&self) -> Duration {
-        self.window.saturating_mul(3) / 2
+    fn floor(&self) -> Span {
+        self.window.plus(self.window.half())
     }
 }
 
 /// A delay in `[from, to]`, to the millisecond.
-pub fn uniform(rng: &mut Rng, from: Duration, to: Duration) -> Duration {
-    let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    let (from, to) = (millis(from), millis(to));
-    Duration::from_millis(rng.u64(from..=to.max(from)))
+pub(crate) fn uniform(rng: &mut Rng, from: Span, to: Span) -> Span {
+    let (from, to) = (from.millis(), to.millis());
+    Span::from_millis(rng.u64(from..=to.max(from)))
 }
 
 #[cfg(test)]
@@ -158,28 +157,32 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn standard(window: Duration) -> (Backoff, Rng) {
-        (Backoff::new(Policy::default(), window), Rng::with_seed(7))
+        (Backoff::new(Policy::default(), window.into()), Rng::with_seed(7))
+    }
+
+    fn next(backoff: &mut Backoff, rng: &mut Rng) -> Duration {
+        backoff.next(Occasion::Remote, rng).duration()
     }
 
     #[test]
     fn legacy_waits_doubling_seconds_up_to_thirty_without_jitter() {
-        let mut backoff = Backoff::new(Policy::Legacy, Duration::ZERO);
+        let mut backoff = Backoff::new(Policy::Legacy, Span::ZERO);
         let mut rng = Rng::with_seed(1);
-        let delays: Vec<u64> = (0..8).map(|_| backoff.next(Occasion::Remote, &mut rng).as_secs()).collect();
+        let delays: Vec<u64> = (0..8).map(|_| next(&mut backoff, &mut rng).as_secs()).collect();
         assert_eq!(delays, [1, 2, 4, 8, 16, 30, 30, 30]);
         backoff.opened();
-        assert_eq!(backoff.next(Occasion::Remote, &mut rng), SECOND);
+        assert_eq!(next(&mut backoff, &mut rng), SECOND);
     }
 
     #[test]
     fn the_delay_grows_to_the_cap_and_keeps_its_jitter_there() {
         let (mut backoff, mut rng) = standard(Duration::ZERO);
         for n in 0..5_u32 {
-            let delay = backoff.next(Occasion::Remote, &mut rng);
+            let delay = next(&mut backoff, &mut rng);
             let step = SECOND * 2_u32.pow(n);
             assert!(delay >= step / 4 && delay <= step, "attempt {n}: {delay:?}");
         }
-        let mut seen: Vec<Duration> = (0..50).map(|_| backoff.next(Occasion::Remote, &mut rng)).collect();
+        let mut seen: Vec<Duration> = (0..50).map(|_| next(&mut backoff, &mut rng)).collect();
         assert!(seen.iter().all(|d| *d >= Duration::from_millis(7500) && *d <= 30 * SECOND));
         seen.sort();
         seen.dedup();
@@ -191,16 +194,16 @@ mod tests {
         let (mut backoff, mut rng) = standard(Duration::ZERO);
         backoff.attempt = u32::MAX - 2;
         for _ in 0..5 {
-            assert!(backoff.next(Occasion::Remote, &mut rng) <= 30 * SECOND);
+            assert!(next(&mut backoff, &mut rng) <= 30 * SECOND);
         }
     }
 
     #[test]
     fn the_window_is_a_floor_for_every_delay_after_the_first() {
         let (mut backoff, mut rng) = standard(60 * SECOND);
-        assert!(backoff.next(Occasion::Remote, &mut rng) <= 60 * SECOND);
+        assert!(next(&mut backoff, &mut rng) <= 60 * SECOND);
         for _ in 0..20 {
-            let delay = backoff.next(Occasion::Remote, &mut rng);
+            let delay = next(&mut backoff, &mut rng);
             assert!(delay >= 22 * SECOND && delay <= 90 * SECOND, "{delay:?}");
         }
     }
@@ -211,8 +214,8 @@ mod tests {
         let mut total = Duration::ZERO;
         for _ in 0..20 {
             backoff.opened();
-            backoff.lost(Duration::from_millis(100));
-            total += backoff.next(Occasion::Remote, &mut rng);
+            backoff.lost(Duration::from_millis(100).into());
+            total += next(&mut backoff, &mut rng);
         }
         assert!(total > 120 * SECOND, "20 attempts in {total:?}");
     }
@@ -221,11 +224,11 @@ mod tests {
     fn a_short_stable_connection_halves_the_count_and_a_long_one_resets_it() {
         let (mut backoff, _) = standard(Duration::ZERO);
         backoff.attempt = 8;
-        backoff.lost(4 * SECOND);
+        backoff.lost((4 * SECOND).into());
         assert_eq!(backoff.attempt(), 8);
-        backoff.lost(5 * SECOND);
+        backoff.lost((5 * SECOND).into());
         assert_eq!(backoff.attempt(), 4);
-        backoff.lost(30 * SECOND);
+        backoff.lost((30 * SECOND).into());
         assert_eq!(backoff.attempt(), 0);
     }
 
@@ -233,16 +236,17 @@ mod tests {
     fn a_hint_is_a_floor_and_never_exceeds_ten_minutes() {
         let (mut backoff, mut rng) = standard(Duration::ZERO);
         for _ in 0..20 {
-            let delay = backoff.hinted(5 * SECOND, &mut rng);
+            let delay = backoff.hinted(Span::from_secs(5), &mut rng).duration();
             assert!(delay >= 5 * SECOND && delay <= 10 * SECOND);
-            assert!(backoff.hinted(SECOND * 86_400, &mut rng) <= LONGEST_HINT);
+            assert!(backoff.hinted(Span::from_secs(86_400), &mut rng) <= LONGEST_HINT);
         }
     }
 
     #[test]
     fn a_hint_shorter_than_the_window_brings_nobody_back_before_it() {
         let (mut backoff, mut rng) = standard(80 * SECOND);
-        let delays: Vec<Duration> = (0..200).map(|_| backoff.hinted(5 * SECOND, &mut rng)).collect();
+        let delays: Vec<Duration> =
+            (0..200).map(|_| backoff.hinted(Span::from_secs(5), &mut rng).duration()).collect();
         assert!(delays.iter().all(|delay| *delay >= 30 * SECOND && *delay <= 120 * SECOND), "{delays:?}");
         assert!(delays.iter().any(|delay| *delay > 100 * SECOND), "{delays:?}");
     }

@@ -20,7 +20,7 @@ enum Repr {
         len: u8,
         bytes: [u8; INLINE],
     },
-    Long(Box<str>),
+    Long(Box<[u8]>),
 }
 
 /// Why a text is no id.
@@ -34,16 +34,24 @@ impl Id {
     /// # Errors
     /// When it is empty, longer than 64 characters, or has others than `A-Z a-z 0-9 _ -`.
     pub fn new(text: &str) -> Result<Self, IdError> {
+        Self::from_bytes(text.as_bytes())
+    }
+
+    /// Checks the bytes of a text.
+    ///
+    /// # Errors
+    /// As with [`Id::new`].
+    pub fn from_bytes(text: &[u8]) -> Result<Self, IdError> {
         // Every byte is looked at: several at once that way, where an early end would take them one by one.
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-        let good = text.bytes().fold(true, |good, byte| good & allowed(byte));
+        let good = text.iter().fold(true, |good, byte| good & allowed(*byte));
         if text.is_empty() || text.len() > ID_CHARS || !good {
             return Err(IdError);
         }
         let mut bytes = [0; INLINE];
         Ok(match (bytes.get_mut(..text.len()), u8::try_from(text.len())) {
             (Some(place), Ok(len)) => {
-                place.copy_from_slice(text.as_bytes());
+                place.copy_from_slice(text);
                 Self(Repr::Short { len, bytes })
             }
             _ => Self(Repr::Long(text.into())),
@@ -95,19 +103,16 @@ impl Id {
     }
 
     /// Its characters, each of one byte.
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Repr::Short { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or(&[]),
-            Repr::Long(text) => text.as_bytes(),
+            Repr::Long(text) => text,
         }
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        match &self.0 {
-            Repr::Short { .. } => core::str::from_utf8(self.as_bytes()).unwrap_or(""),
-            Repr::Long(text) => text,
-        }
+        core::str::from_utf8(self.as_bytes()).unwrap_or("")
     }
 }
 
@@ -127,16 +132,19 @@ impl Digits {
     }
 
     fn number(&mut self, mut number: u64) {
-        let start = usize::from(self.len);
-        loop {
-            self.push(b'0' + u8::try_from(number % 10).unwrap_or(0));
+        // From the last one, because the first is not known before.
+        let mut digits = [0; 20];
+        let mut first = digits.len();
+        for (at, digit) in digits.iter_mut().enumerate().rev() {
+            *digit = b'0' + u8::try_from(number % 10).unwrap_or(0);
+            first = at;
             number /= 10;
             if number == 0 {
                 break;
             }
         }
-        if let Some(digits) = self.bytes.get_mut(start..usize::from(self.len)) {
-            digits.reverse();
+        for digit in digits.iter().skip(first) {
+            self.push(*digit);
         }
     }
 }

@@ -122,6 +122,7 @@
 //! | feature | gives | needs |
 //! |---|---|---|
 //! | none | [`Session`], `no_std` with `alloc` | serde, thiserror, fastrand |
+//! | `stored` | `Session::saved`, `Input::Restore`: a state that outlives the process | |
 //! | `json` | `messages::json`, text ↔ typed | serde_json |
 //! | `bugs` | deliberate mistakes, for proving the simulation | |
 //! | `native` (default) | `Client`: tokio, TLS | tokio, tokio-tungstenite, rustls with ring, url |

@@ -1,11 +1,10 @@
 //! At most six dials in any thirty seconds, whatever asks for them (reconnect.md, rule 4; invariant 11).
 
-use crate::time::Timestamp;
-use core::time::Duration;
+use crate::time::{Span, Timestamp};
 
 /// Dials allowed in one [`PERIOD`].
 const DIALS: usize = 6;
-const PERIOD: Duration = Duration::from_secs(30);
+const PERIOD: Span = Span::from_secs(30);
 
 /// The times of the last dials.
 #[derive(Debug, Clone, Default)]
@@ -19,7 +18,7 @@ impl DialLimiter {
     pub(crate) fn earliest(&self, now: Timestamp) -> Timestamp {
         match self.dials.get(self.oldest) {
             // One past the period: "any 30 s" includes both ends.
-            Some(Some(oldest)) => (*oldest + PERIOD + Duration::from_millis(1)).max(now),
+            Some(Some(oldest)) => (*oldest + PERIOD + Span::from_millis(1)).max(now),
             _ => now,
         }
     }

@@ -1,6 +1,6 @@
 //! Whether the server is still there (reconnect.md, "Liveness").
 
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use core::time::Duration;
 
 /// When to ask, and how long to wait for an answer.
@@ -30,7 +30,7 @@ impl Default for LivenessConfig {
 }
 
 /// A timer this late was held back: the process was stopped, or the machine slept.
-pub(crate) const LATE: Duration = Duration::from_secs(2);
+pub(crate) const LATE: Span = Span::from_secs(2);
 
 /// What to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,8 +63,8 @@ impl Liveness {
     }
 
     /// The server has said how often it wants to hear, and can be asked.
-    pub(crate) fn agree(&mut self, heartbeat: Duration) {
-        self.config.heartbeat = heartbeat;
+    pub(crate) fn agree(&mut self, heartbeat: Span) {
+        self.config.heartbeat = heartbeat.duration();
         self.config.can_ping = true;
     }
 
@@ -89,9 +89,9 @@ impl Liveness {
     }
 
     /// An answer to a ping came in. Gives the round trip, if one was under way.
-    pub(crate) fn answered(&mut self, now: Timestamp) -> Option<Duration> {
+    pub(crate) fn answered(&mut self, now: Timestamp) -> Option<Span> {
         let rtt = match self.phase {
-            Phase::Asked { at, .. } => Some(now - at),
+            Phase::Asked { at, .. } => Some(now.after(at)),
             Phase::Quiet => None,
         };
         self.heard(now);
@@ -112,19 +112,20 @@ impl Liveness {
         Finding::Ask
     }
 
-    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+    pub(crate) fn deadline(&self) -> Timestamp {
         match self.phase {
-            Phase::Asked { until, .. } => Some(until),
-            Phase::Quiet if self.config.can_ping => Some(self.heard + self.config.heartbeat),
-            Phase::Quiet => None,
+            Phase::Asked { until, .. } => until,
+            Phase::Quiet if self.config.can_ping => self.heard + self.config.heartbeat,
+            Phase::Quiet => Timestamp::NEVER,
         }
     }
 
     pub(crate) fn tick(&mut self, now: Timestamp) -> Finding {
-        let Some(deadline) = self.deadline().filter(|deadline| *deadline <= now) else {
+        let deadline = self.deadline();
+        if deadline > now {
             return Finding::Fine;
-        };
-        if now - deadline > LATE {
+        }
+        if now.after(deadline) > LATE {
             // The answer may be waiting in a buffer that nobody has read: ask again, never kill.
             return self.probe(now);
         }
@@ -165,10 +166,10 @@ mod tests {
     fn any_frame_proves_life_and_an_answer_gives_the_round_trip() {
         let mut live = fresh();
         live.tick(at(25));
-        assert_eq!(live.answered(at(26)), Some(Duration::from_secs(1)));
-        assert_eq!(live.deadline(), Some(at(51)));
+        assert_eq!(live.answered(at(26)), Some(Span::from_secs(1)));
+        assert_eq!(live.deadline(), at(51));
         live.heard(at(40));
-        assert_eq!(live.deadline(), Some(at(65)));
+        assert_eq!(live.deadline(), at(65));
     }
 
     #[test]
@@ -176,7 +177,7 @@ mod tests {
         let mut live = fresh();
         live.tick(at(25));
         assert_eq!(live.tick(at(3600)), Finding::Ask);
-        assert_eq!(live.deadline(), Some(at(3603)));
+        assert_eq!(live.deadline(), at(3603));
         assert_eq!(live.tick(at(3603)), Finding::Dead { local: true });
     }
 
@@ -185,14 +186,14 @@ mod tests {
         let mut live = fresh();
         assert_eq!(live.doubt(at(1)), Finding::Ask);
         assert_eq!(live.doubt(at(2)), Finding::Fine);
-        assert_eq!(live.deadline(), Some(at(4)));
+        assert_eq!(live.deadline(), at(4));
     }
 
     #[test]
     fn a_driver_that_cannot_ping_has_no_deadline() {
         let config = LivenessConfig { can_ping: false, ..LivenessConfig::default() };
         let mut live = Liveness::new(config, at(0));
-        assert_eq!(live.deadline(), None);
+        assert_eq!(live.deadline(), Timestamp::NEVER);
         assert_eq!(live.doubt(at(1)), Finding::Fine);
     }
 }

@@ -4,6 +4,7 @@ mod io;
 mod joining;
 mod mode;
 mod receiving;
+#[cfg(feature = "stored")]
 mod restoring;
 mod sending;
 mod wire;
@@ -18,12 +19,13 @@ use crate::messages::ClientMessage;
 use crate::name::Name;
 use crate::outbox::{Outbox, Payload};
 use crate::rooms::{Membership, Rooms};
-use crate::saved::{SavedLine, SavedPosition, SavedSend};
-use crate::time::{Moment, Timestamp};
+use crate::saved::SavedPosition;
+#[cfg(feature = "stored")]
+use crate::saved::{SavedLine, SavedSend};
+use crate::time::{Moment, Span, Timestamp};
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::time::Duration;
 use fastrand::Rng;
 use wire::Wire;
 
@@ -41,7 +43,7 @@ pub struct Session<P = String, N = Name> {
     now: Moment,
     /// Grows with the larger of both clocks, so that it counts sleep. Begins far from zero: sends of an earlier run
     /// are older than this one.
-    lived: Duration,
+    lived: Timestamp,
     /// Requests are numbered over all connections, so that a late answer is never taken for another's.
     requests: u64,
     /// Some room waits to be left: looked for after each input only then.
@@ -56,11 +58,13 @@ pub struct Session<P = String, N = Name> {
     /// Changes of the outbox that a stored state does not show.
     unchanged: u64,
     /// What the end has resolved: told to the application, and still worth storing for another run.
+    #[cfg(feature = "stored")]
     kept: Option<Kept<P, N>>,
     diagnostics: Diagnostics,
 }
 
 /// Lines and sends as they are stored.
+#[cfg(feature = "stored")]
 type Kept<P, N> = (Vec<SavedLine<N>>, Vec<SavedSend<P, N>>);
 
 /// The part of [`Config`] that the session itself looks at.
@@ -70,7 +74,7 @@ struct Settings {
     max_unflushed: usize,
     max_held: usize,
     max_held_bytes: usize,
-    dial_timeout: Duration,
+    dial_timeout: Span,
     can_ping: bool,
 }
 
@@ -80,19 +84,19 @@ struct Known<N> {
     /// It has said `hello`.
     extended: bool,
     user: Option<N>,
-    window: Duration,
-    dedupe: Duration,
+    window: Span,
+    dedupe: Span,
 }
 
 impl<N> Known<N> {
     /// How long a send is transmitted again (protocol.md §2.3).
-    fn horizon(&self) -> Duration {
-        self.dedupe / 2
+    fn horizon(&self) -> Span {
+        self.dedupe.half()
     }
 }
 
 /// Older than the longest dedupe window.
-const BIRTH: Duration = Duration::from_secs(2 * 3600);
+const BIRTH: Timestamp = Timestamp::from_millis(2 * 3_600_000);
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// A session that is idle. Two sessions with equal configuration, seed and inputs give equal outputs.
@@ -110,7 +114,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             max_unflushed: config.max_unflushed,
             max_held: config.max_held,
             max_held_bytes: config.max_held_bytes,
-            dial_timeout: link.dial_timeout,
+            dial_timeout: link.dial_timeout.into(),
             can_ping: link.liveness.can_ping,
         };
         Self {
@@ -118,7 +122,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             rooms: Rooms::new(config.max_rooms),
             outbox: Outbox::new(config.outbox, bugs),
             wire: None,
-            known: Known { extended: false, user: None, window: Duration::ZERO, dedupe: DEDUPE },
+            known: Known { extended: false, user: None, window: Span::ZERO, dedupe: DEDUPE },
             stored: Vec::new(),
             rng,
             now: Moment::default(),
@@ -132,6 +136,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             outcomes: Vec::new(),
             changes: 0,
             unchanged: 0,
+            #[cfg(feature = "stored")]
             kept: None,
             diagnostics: Diagnostics::default(),
         }
@@ -175,6 +180,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             Input::Token(result) => self.link.token(now, result),
             Input::Hint(hint) => self.link.hint(now, hint),
             Input::Busy(busy) => self.busy(now, busy),
+            #[cfg(feature = "stored")]
             Input::Restore(saved) => self.restore(*saved),
             Input::Tick => self.tick(now),
         }
@@ -195,20 +201,18 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if self.outcomes.is_empty() {
             self.outcomes = Vec::new();
         }
-        self.link.rest();
     }
 
     /// When to say [`Input::Tick`], if nothing else happens before. Ticks that come early do nothing.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let now = self.now.monotonic;
         let outbox = self.outbox.deadline(now, self.lived, self.known.horizon());
-        let wire = self.wire.as_ref();
-        let decision = wire
-            .filter(|wire| wire.mode.is_none() && (wire.decide_at > now || self.may_decide(wire)))
-            .map(|wire| wire.decide_at);
-        let rooms = wire.and_then(|wire| self.rooms_deadline(wire));
-        let sends = wire.and_then(|wire| self.stall_deadline(wire));
-        self.link.deadline().into_iter().chain(outbox).chain(decision).chain(rooms).chain(sends).min()
+        let wire = self.wire.as_ref().map_or(Timestamp::NEVER, |wire| {
+            let undecided = wire.mode.is_none() && (wire.decide_at > now || self.may_decide(wire));
+            let decision = if undecided { wire.decide_at } else { Timestamp::NEVER };
+            decision.min(self.rooms_deadline(wire)).min(self.stall_deadline(wire))
+        });
+        self.link.deadline().min(outbox).min(wire).ever()
     }
 
     /// The state of the connection.
@@ -239,7 +243,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.rooms.get(room)?.members.as_deref()
     }
 
-    /// Grows whenever [`Session::saved`] would give something else.
+    /// Grows whenever there is something else to store.
     pub fn changes(&self) -> u64 {
         self.changes + self.outbox.changes() - self.unchanged
     }
@@ -252,15 +256,15 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             outbox_bytes: self.outbox.bytes(),
             held,
             held_bytes,
-            rtt: self.link.rtt(),
+            rtt: self.link.rtt().map(Span::duration),
             ..self.diagnostics
         }
     }
 
     fn live(&mut self, now: Moment) {
         if self.now != Moment::default() {
-            let wall = now.wall.saturating_sub(self.now.wall);
-            self.lived += wall.max(now.monotonic - self.now.monotonic);
+            let wall = now.wall.after(self.now.wall);
+            self.lived = self.lived + wall.max(now.monotonic.after(self.now.monotonic));
         }
         self.now = now;
     }
@@ -326,8 +330,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// Turns what the link wants and what has become possible into outputs.
     fn settle(&mut self) {
         let now = self.now.monotonic;
-        while let Some(action) = self.link.next_action() {
-            self.act(now, action);
+        loop {
+            let actions = self.link.take_actions();
+            if actions.is_empty() {
+                break;
+            }
+            for action in actions {
+                self.act(now, action);
+            }
         }
         // What is resolved is told before a state without it can be stored.
         self.tell_outcomes();
@@ -344,6 +354,23 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
         for delivery in self.outcomes.drain(..) {
             self.outputs.push_back(Output::Event(Event::Delivery(delivery)));
+        }
+    }
+
+    /// The end resolves every send. For another run they are what they were before: that is no change.
+    fn end_sends(&mut self) {
+        #[cfg(feature = "stored")]
+        self.keep();
+        let before = self.outbox.changes();
+        self.outbox.close(&mut self.outcomes);
+        self.unchanged += self.outbox.changes() - before;
+    }
+
+    /// After the end it begins anew.
+    fn goes_on(&mut self) {
+        #[cfg(feature = "stored")]
+        if self.kept.take().is_some() {
+            self.changes += 1;
         }
     }
 
@@ -376,9 +403,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 match change.state {
                     State::Closing | State::Closed | State::Failed => self.end_sends(),
                     State::Suspended { .. } => self.outbox.give_up(&mut self.outcomes),
-                    _ => {
-                        self.changes += u64::from(self.kept.take().is_some());
-                    }
+                    _ => self.goes_on(),
                 }
                 Output::Event(Event::State(change))
             }
@@ -388,7 +413,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 }
 
 /// Until a server has said otherwise (protocol.md §2.3).
-const DEDUPE: Duration = Duration::from_secs(600);
+const DEDUPE: Span = Span::from_secs(600);
 
 #[cfg(test)]
 mod tests;

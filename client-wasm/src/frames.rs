@@ -3,6 +3,7 @@
 use crate::inputs::InputKind;
 use crate::names;
 use crate::numbers;
+use crate::texts::Ids;
 use crate::value::{Handle, Released, Value};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -18,7 +19,7 @@ type Frame = ServerMessage<Value, Handle>;
 /// The fields of an input, read one after the other.
 pub(crate) struct Fields<'a> {
     pub(crate) slots: core::slice::Iter<'a, f64>,
-    pub(crate) ids: &'a mut dyn Iterator<Item = Option<Id>>,
+    pub(crate) ids: Ids<'a>,
     pub(crate) released: &'a Released,
     /// The messages of a history answer come one by one before it.
     pub(crate) history: &'a mut Vec<Message<Value, Handle>>,
@@ -69,7 +70,7 @@ impl Fields<'_> {
 
     #[inline(never)]
     pub(crate) fn id(&mut self) -> Option<Id> {
-        self.ids.next().flatten()
+        self.ids.next()
     }
 }
 

@@ -22,6 +22,7 @@ pub mod names;
 mod numbers;
 mod outlet;
 mod outputs;
+#[cfg(feature = "stored")]
 mod stored;
 mod texts;
 mod value;

@@ -2,32 +2,34 @@
 
 use crate::frames;
 use crate::inputs;
-use crate::numbers::{count, duration, float, millis};
+use crate::numbers::{count, float};
 use crate::outputs;
-use crate::stored;
 use crate::texts::Texts;
 use crate::value::{Handle, PageSession, Released, Value};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
+#[cfg(feature = "stored")]
+use rejoin::Saved;
 use rejoin::backoff::Policy;
-use rejoin::{Config, Credentials, Input, Message, Moment, Saved, Timestamp, Token};
+use rejoin::{Config, Credentials, Message, Moment, Timestamp, Token};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 /// No input or output has more fields.
-const SLOTS: usize = 16;
+pub(crate) const SLOTS: usize = 16;
 
 /// A session with numbers for everything.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct Machine {
-    session: PageSession,
-    released: Released,
-    history: Vec<Message<Value, Handle>>,
+    pub(crate) session: PageSession,
+    pub(crate) released: Released,
+    pub(crate) history: Vec<Message<Value, Handle>>,
     /// On its way out to the page's store, or back in.
-    saved: Saved<Value, Handle>,
-    slots: Box<[f64; SLOTS]>,
-    texts: Texts,
+    #[cfg(feature = "stored")]
+    pub(crate) saved: Saved<Value, Handle>,
+    pub(crate) slots: Box<[f64; SLOTS]>,
+    pub(crate) texts: Texts,
 }
 
 #[wasm_bindgen]
@@ -58,13 +60,14 @@ impl Machine {
             config.link.policy = Policy::Legacy;
         }
         if send_ttl > 0.0 {
-            config.outbox.ttl = duration(send_ttl);
+            config.outbox.ttl = Duration::from_millis(count(send_ttl));
         }
         Self {
             session: PageSession::new(config, count(seed)),
             released: Released::default(),
             history: Vec::new(),
-            saved: stored::nothing(),
+            #[cfg(feature = "stored")]
+            saved: crate::stored::nothing(),
             slots: Box::new([0.0; SLOTS]),
             texts: Texts::new(),
         }
@@ -73,10 +76,10 @@ impl Machine {
     /// Says what happened at this time by the monotonic and the wall clock: a number of `Input`, its fields in the
     /// slots, and so many bytes of ids in the texts.
     pub fn input(&mut self, kind: u32, monotonic: f64, wall: f64, ids: usize) {
-        let now = Moment::new(Timestamp::new(duration(monotonic)), duration(wall));
+        let now = moment(monotonic, wall);
         let mut fields = frames::Fields {
             slots: self.slots.iter(),
-            ids: &mut self.texts.read(ids),
+            ids: self.texts.read(ids),
             released: &self.released,
             history: &mut self.history,
         };
@@ -88,42 +91,6 @@ impl Machine {
     /// Grows whenever there is something else to store.
     pub fn changes(&self) -> f64 {
         float(self.session.changes())
-    }
-
-    /// Takes a picture of what is to be stored, for [`Machine::stored`].
-    pub fn save(&mut self) {
-        self.saved = self.session.saved();
-    }
-
-    /// The item of the picture at this place, a number of `Item` with its fields in the slots and the texts. Behind
-    /// the last one it is 0, and the picture is dropped.
-    pub fn stored(&mut self, at: usize) -> u32 {
-        *self.slots = [0.0; SLOTS];
-        self.texts.clear();
-        let mut fields = outputs::Fields { slots: self.slots.iter_mut(), texts: &mut self.texts };
-        let Some(kind) = stored::write(&self.saved, at, &mut fields) else {
-            self.saved = stored::nothing();
-            return 0;
-        };
-        kind as u32 + 1
-    }
-
-    /// Gives an item back, in the order in which they were read.
-    pub fn give_back(&mut self, kind: u32, ids: usize) {
-        let mut fields = frames::Fields {
-            slots: self.slots.iter(),
-            ids: &mut self.texts.read(ids),
-            released: &self.released,
-            history: &mut self.history,
-        };
-        stored::read(kind, &mut fields, &mut self.saved);
-    }
-
-    /// Takes up what was given back. Before the first connect.
-    pub fn restore(&mut self, monotonic: f64, wall: f64) {
-        let now = Moment::new(Timestamp::new(duration(monotonic)), duration(wall));
-        let saved = core::mem::replace(&mut self.saved, stored::nothing());
-        self.session.handle(now, Input::Restore(Box::new(saved)));
     }
 
     /// The next thing to do, a number of `Output` with its fields in the slots and the texts; 0 when there is none.
@@ -153,8 +120,7 @@ impl Machine {
     /// When to say that the time has come, in milliseconds of the monotonic clock; −1 if nothing is waited for.
     pub fn deadline(&self) -> f64 {
         // Rounded up: a tick that comes too early would come again and again.
-        let up = Duration::from_nanos(999_999);
-        self.session.next_deadline().map_or(-1.0, |at| millis(at.since_start().saturating_add(up)))
+        self.session.next_deadline().map_or(-1.0, |at| float(at.millis_up()))
     }
 
     /// A value the machine has let go of; 0 when there is none.
@@ -174,9 +140,15 @@ impl Machine {
             5 => float(counts.garbled_frames),
             6 => float(u64::try_from(counts.outbox_len).unwrap_or(u64::MAX)),
             7 => float(u64::try_from(counts.outbox_bytes).unwrap_or(u64::MAX)),
-            _ => counts.rtt.map_or(-1.0, millis),
+            _ => counts.rtt.map_or(-1.0, |rtt| float(Timestamp::new(rtt).millis())),
         }
     }
+}
+
+/// The two clocks, in milliseconds.
+pub(crate) fn moment(monotonic: f64, wall: f64) -> Moment {
+    let at = |millis| Timestamp::from_millis(count(millis));
+    Moment { monotonic: at(monotonic), wall: at(wall) }
 }
 
 /// The page's side of the slots and the texts, for tests.
@@ -189,7 +161,7 @@ impl Machine {
             *slot = *field;
         }
         self.texts.clear();
-        self.texts.put(ids);
+        self.texts.put(ids.as_bytes());
         ids.len().min(self.texts.len())
     }
 

@@ -175,6 +175,7 @@ pub fn typescript() -> String {
     let kinds = [
         ("Input", crate::inputs::INPUTS),
         ("Output", crate::outputs::OUTPUTS),
+        #[cfg(feature = "stored")]
         ("Item", crate::stored::ITEMS),
     ];
     let kinds = kinds.iter().map(|(name, kinds)| {

@@ -1,14 +1,6 @@
 //! JavaScript has one kind of number: what comes from there is brought into range, never trusted.
 
-use core::time::Duration;
-
-/// Milliseconds since the start of some clock.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates; NaN is zero")]
-pub(crate) fn duration(millis: f64) -> Duration {
-    Duration::from_millis(millis as u64)
-}
-
-/// A count, a number of a connection, a frame or a send.
+/// A count, milliseconds, a number of a connection, a frame or a send.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates; NaN is zero")]
 pub(crate) fn count(number: f64) -> u64 {
     number as u64
@@ -26,12 +18,6 @@ pub(crate) fn float(number: u64) -> f64 {
     number as f64
 }
 
-/// A duration on its way to JavaScript, in whole milliseconds.
-#[expect(clippy::cast_precision_loss, reason = "exact below 2^53 ms")]
-pub(crate) fn millis(duration: Duration) -> f64 {
-    (duration.as_secs() * 1000 + u64::from(duration.subsec_millis())) as f64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,10 +27,9 @@ mod tests {
     #[test]
     fn no_number_of_the_page_is_out_of_range_here() {
         for wild in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, 1e300, 0.5] {
-            let _ = duration(wild);
             assert!(count(-wild.abs()) == 0 && handle(-wild.abs()) == 0, "{wild}");
         }
         assert_eq!(handle(1e300), u32::MAX);
-        assert!((millis(duration(12.9)) - 12.0).abs() < f64::EPSILON);
+        assert_eq!(count(12.9), 12);
     }
 }

@@ -2,12 +2,12 @@
 
 use crate::kinds::kinds;
 use crate::names;
-use crate::numbers::{float, millis};
+use crate::numbers::float;
 use crate::texts::Texts;
 use crate::value::{Handle, Value};
 use rejoin::messages::MAX_INT;
 use rejoin::{
-    ClientMessage, DeliveryStatus, Event, Output, Position, RoomState, SendFailure, SendId, State,
+    ClientMessage, DeliveryStatus, Event, Id, Output, Position, RoomState, SendFailure, SendId, State,
     StateChange,
 };
 
@@ -106,8 +106,14 @@ impl Fields<'_> {
     }
 
     #[inline(never)]
-    pub(crate) fn text(&mut self, text: &str) -> &mut Self {
-        self.texts.put(text);
+    pub(crate) fn id(&mut self, id: &Id) -> &mut Self {
+        self.texts.put(id.as_bytes());
+        self
+    }
+
+    /// An id that may be absent: its place stays empty.
+    fn maybe_id(&mut self, id: Option<&Id>) -> &mut Self {
+        self.texts.put(id.map_or(&[], Id::as_bytes));
         self
     }
 }
@@ -148,30 +154,30 @@ fn frame_of(message: &ClientMessage<Value, Handle>, fields: &mut Fields<'_>) -> 
             fields.small(*room);
             if let Some(request) = request {
                 fields.count(request.history.map_or(0, |history| history.saturating_add(1)));
-                fields.text(&request.reference);
+                fields.id(&request.reference);
                 if let Some(Position { epoch, seq, id }) = &request.since {
-                    fields.count(*seq).text(epoch).text(id);
+                    fields.count(*seq).id(epoch).id(id);
                 }
             }
             OutputKind::SendJoin
         }
         ClientMessage::LeaveRoom { room, reference } => {
-            fields.small(*room).text(reference.as_deref().unwrap_or(""));
+            fields.small(*room).maybe_id(reference.as_ref());
             OutputKind::SendLeave
         }
         ClientMessage::SendMessage { room, content, tag, .. } => {
             fields.small(*room).small(content.handle());
             if let Some(tag) = tag {
-                fields.text(&tag.reference);
+                fields.id(&tag.reference);
                 if let Some(line) = &tag.line {
-                    fields.count(line.pseq).text(&line.pid).text(&line.epoch);
+                    fields.count(line.pseq).id(&line.pid).id(&line.epoch);
                 }
             }
             OutputKind::SendMessage
         }
         ClientMessage::History(request) => {
             fields.small(request.room).count(request.after).count(request.limit);
-            fields.text(&request.reference).text(&request.epoch);
+            fields.id(&request.reference).id(&request.epoch);
             OutputKind::SendHistory
         }
         ClientMessage::Presence { room } => {
@@ -187,7 +193,7 @@ fn frame_of(message: &ClientMessage<Value, Handle>, fields: &mut Fields<'_>) -> 
             OutputKind::SendPing
         }
         ClientMessage::Auth { reference, .. } => {
-            fields.text(reference);
+            fields.id(reference);
             OutputKind::SendAuth
         }
         _ => OutputKind::Nothing,
@@ -243,7 +249,7 @@ fn event_of(event: Event<Value, Handle>, fields: &mut Fields<'_>) -> OutputKind 
         }
         Event::Gap(gap) => {
             fields.small(gap.room).small(names::gap_reason(&gap.reason)).maybe(gap.after).maybe(gap.before);
-            fields.text(gap.epoch.as_deref().unwrap_or(""));
+            fields.maybe_id(gap.epoch.as_ref());
             OutputKind::Gap
         }
         Event::Delivery(delivery) => {
@@ -272,7 +278,7 @@ fn state_of(change: &StateChange, fields: &mut Fields<'_>) -> OutputKind {
         _ => (0, None),
     };
     fields.small(names::state(&change.state)).small(attempt);
-    fields.put(retry_at.map_or(-1.0, |at| millis(at.since_start())));
+    fields.put(retry_at.map_or(-1.0, |at| float(at.millis())));
     if let Some(cause) = &change.cause {
         fields.small(names::cause(&cause.code)).small(u32::from(cause.code.number().unwrap_or(0)));
         fields.truth(cause.will_retry);
@@ -284,7 +290,7 @@ fn state_of(change: &StateChange, fields: &mut Fields<'_>) -> OutputKind {
 fn status_of(status: &DeliveryStatus, fields: &mut Fields<'_>) {
     match status {
         DeliveryStatus::Written => fields.small(1),
-        DeliveryStatus::Acked { id, seq } => fields.small(2).small(0).small(0).count(*seq).text(id),
+        DeliveryStatus::Acked { id, seq } => fields.small(2).small(0).small(0).count(*seq).id(id),
         DeliveryStatus::Failed(SendFailure::Refused(code)) => {
             fields.small(4).small(0).small(names::code(*code))
         }

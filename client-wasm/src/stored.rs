@@ -1,10 +1,13 @@
 //! The state that outlives a page, item by item: out to the page's store, and back in before the first connect.
 
 use crate::kinds::kinds;
+use crate::machine::{Machine, SLOTS, moment};
 use crate::value::{Handle, Value};
 use crate::{frames, outputs};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
-use rejoin::{Position, Saved, SavedLine, SavedPosition, SavedSend, Transmitted};
+use rejoin::{Input, Position, Saved, SavedLine, SavedPosition, SavedSend, Transmitted};
+use wasm_bindgen::prelude::wasm_bindgen;
 
 kinds!(
     /// What the stored state consists of, with the fields in the order of the slots; ids are in the texts.
@@ -18,6 +21,45 @@ kinds!(
     // room, value, bytes, number or 0, when; producer, epoch
     Send,
 );
+
+#[wasm_bindgen]
+impl Machine {
+    /// Takes a picture of what is to be stored, for [`Machine::stored`].
+    pub fn save(&mut self) {
+        self.saved = self.session.saved();
+    }
+
+    /// The item of the picture at this place, a number of `Item` with its fields in the slots and the texts. Behind
+    /// the last one it is 0, and the picture is dropped.
+    pub fn stored(&mut self, at: usize) -> u32 {
+        *self.slots = [0.0; SLOTS];
+        self.texts.clear();
+        let mut fields = outputs::Fields { slots: self.slots.iter_mut(), texts: &mut self.texts };
+        let Some(kind) = write(&self.saved, at, &mut fields) else {
+            self.saved = nothing();
+            return 0;
+        };
+        kind as u32 + 1
+    }
+
+    /// Gives an item back, in the order in which they were read.
+    pub fn give_back(&mut self, kind: u32, ids: usize) {
+        let mut fields = frames::Fields {
+            slots: self.slots.iter(),
+            ids: self.texts.read(ids),
+            released: &self.released,
+            history: &mut self.history,
+        };
+        read(kind, &mut fields, &mut self.saved);
+    }
+
+    /// Takes up what was given back. Before the first connect.
+    pub fn restore(&mut self, monotonic: f64, wall: f64) {
+        let now = moment(monotonic, wall);
+        let saved = core::mem::replace(&mut self.saved, nothing());
+        self.session.handle(now, Input::Restore(Box::new(saved)));
+    }
+}
 
 /// A state with nothing in it.
 pub(crate) fn nothing() -> Saved<Value, Handle> {
@@ -33,39 +75,31 @@ pub(crate) fn nothing() -> Saved<Value, Handle> {
 }
 
 /// Writes the item at this place; `None` behind the last one.
-pub(crate) fn write(
-    saved: &Saved<Value, Handle>,
-    at: usize,
-    fields: &mut outputs::Fields<'_>,
-) -> Option<ItemKind> {
+fn write(saved: &Saved<Value, Handle>, at: usize, fields: &mut outputs::Fields<'_>) -> Option<ItemKind> {
     let Some(at) = at.checked_sub(1) else {
         fields.small(saved.user.unwrap_or(0)).truth(saved.extended);
         fields.count(saved.window_ms).count(saved.dedupe_window_ms);
         return Some(ItemKind::Head);
     };
     if let Some(SavedPosition { room, position }) = saved.positions.get(at) {
-        fields.small(*room).count(position.seq).text(&position.epoch).text(&position.id);
+        fields.small(*room).count(position.seq).id(&position.epoch).id(&position.id);
         return Some(ItemKind::Position);
     }
     let at = at - saved.positions.len();
     if let Some(line) = saved.lines.get(at) {
-        fields.small(line.room).count(line.next_pseq).text(&line.pid);
+        fields.small(line.room).count(line.next_pseq).id(&line.pid);
         return Some(ItemKind::Line);
     }
     let send = saved.sends.get(at - saved.lines.len())?;
     fields.small(send.room).small(send.content.handle()).small(send.content.bytes());
     if let Some(sent) = &send.transmitted {
-        fields.count(sent.pseq).count(sent.at_ms).text(&sent.pid).text(&sent.epoch);
+        fields.count(sent.pseq).count(sent.at_ms).id(&sent.pid).id(&sent.epoch);
     }
     Some(ItemKind::Send)
 }
 
 /// Adds the item that the page gives back. One that is not what was written is left out.
-pub(crate) fn read(
-    kind: u32,
-    fields: &mut frames::Fields<'_>,
-    saved: &mut Saved<Value, Handle>,
-) -> Option<()> {
+fn read(kind: u32, fields: &mut frames::Fields<'_>, saved: &mut Saved<Value, Handle>) -> Option<()> {
     match ItemKind::ALL.get(usize::try_from(kind).ok()?.checked_sub(1)?)? {
         ItemKind::Head => {
             let user = fields.handle();

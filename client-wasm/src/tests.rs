@@ -103,6 +103,7 @@ fn nonsense_from_a_page_is_no_input_and_does_no_harm() {
     }
 }
 
+#[cfg(feature = "stored")]
 #[test]
 fn what_is_stored_and_given_back_is_taken_up_by_another_machine() {
     let mut page = Page::connected();

@@ -31,19 +31,34 @@ impl Texts {
     }
 
     /// Adds a text; one that finds no room is left out whole.
-    pub(crate) fn put(&mut self, text: &str) {
-        let end = self.len + text.len();
-        let Some(place) = self.bytes.get_mut(self.len..end + 1) else { return };
-        for (place, byte) in place.iter_mut().zip(text.bytes().chain([b' '])) {
-            *place = byte;
+    pub(crate) fn put(&mut self, text: &[u8]) {
+        let Some(place) = self.bytes.get_mut(self.len..=self.len + text.len()) else { return };
+        for (place, byte) in place.iter_mut().zip(text) {
+            *place = *byte;
         }
-        self.len = end + 1;
+        if let Some(end) = place.last_mut() {
+            *end = b' ';
+        }
+        self.len += place.len();
     }
 
-    /// The ids that the page has put there, in its order. What is no id is `None`.
-    pub(crate) fn read(&self, len: usize) -> impl Iterator<Item = Option<Id>> {
-        let bytes = self.bytes.get(..len).unwrap_or(&[]);
-        bytes.split(|byte| *byte == b' ').map(|id| Id::new(core::str::from_utf8(id).ok()?).ok())
+    /// The ids that the page has put there, in its order.
+    pub(crate) fn read(&self, len: usize) -> Ids<'_> {
+        Ids(self.bytes.get(..len).unwrap_or(&[]))
+    }
+}
+
+/// The ids that have not been read yet.
+#[derive(Debug)]
+pub(crate) struct Ids<'a>(&'a [u8]);
+
+impl Ids<'_> {
+    /// The next one; `None` for what is no id, and at the end.
+    pub(crate) fn next(&mut self) -> Option<Id> {
+        let end = self.0.iter().position(|byte| *byte == b' ').unwrap_or(self.0.len());
+        let (id, rest) = self.0.split_at_checked(end)?;
+        self.0 = rest.get(1..).unwrap_or(&[]);
+        Id::from_bytes(id).ok()
     }
 }
 
@@ -70,18 +85,20 @@ mod tests {
     fn ids_come_back_in_order_and_what_is_none_is_none() {
         let mut texts = Texts::new();
         for text in ["a1", "", "not\u{1}one", "Z_-"] {
-            texts.put(text);
+            texts.put(text.as_bytes());
         }
-        let ids: Vec<_> = texts.read(texts.len()).map(|id| id.map(|id| id.as_str().to_owned())).collect();
+        let mut ids = texts.read(texts.len());
+        let ids = [(); 5].map(|()| ids.next().map(|id| id.as_str().to_owned()));
         assert_eq!(ids, [Some("a1".to_owned()), None, None, Some("Z_-".to_owned()), None]);
-        assert_eq!(texts.read(usize::MAX).flatten().count(), 0);
+        assert_eq!(texts.read(usize::MAX).next(), None);
     }
 
     #[test]
     fn what_finds_no_room_is_left_out() {
         let mut texts = Texts::new();
-        texts.put(&"x".repeat(ROOM));
-        texts.put("y");
-        assert_eq!(texts.read(texts.len()).flatten().count(), 1);
+        texts.put(&[b'x'; ROOM]);
+        texts.put(b"y");
+        let mut ids = texts.read(texts.len());
+        assert_eq!((ids.next().as_deref(), ids.next()), (Some("y"), None));
     }
 }

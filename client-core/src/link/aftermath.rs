@@ -8,16 +8,15 @@ use crate::backoff::{Occasion, Policy, uniform};
 use crate::bug::Bug;
 use crate::cause::{Cause, CauseCode};
 use crate::close::Verdict;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use core::time::Duration;
 
 /// A local cause shortens the wait at most once in this time.
-const LOCAL_EVERY: Duration = Duration::from_secs(10);
-/// Suspicious endings allowed in [`SUSPECT_PERIOD`] (protocol.md §2.5).
-const SUSPECTS: usize = 3;
-const SUSPECT_PERIOD: Duration = Duration::from_secs(600);
+const LOCAL_EVERY: Span = Span::from_secs(10);
+/// The third suspicious ending in this time is the last one (protocol.md §2.5).
+const SUSPECT_PERIOD: Span = Span::from_secs(600);
 /// The shortest wait that an overloaded server is given when it names none.
-const OVERLOADED: Duration = Duration::from_secs(5);
+const OVERLOADED: Span = Span::from_secs(5);
 
 impl Link {
     pub(super) fn judge(&mut self, now: Timestamp, verdict: Verdict, cause: Cause, hint: Option<Duration>) {
@@ -29,14 +28,14 @@ impl Link {
             Verdict::Retry | Verdict::TooLarge => self.retry(now, Occasion::Remote, cause),
             Verdict::Window => self.retry(now, Occasion::Drain, cause),
             Verdict::Wait => {
-                let hint = hint.unwrap_or(OVERLOADED);
+                let hint = hint.map_or(OVERLOADED, Span::from);
                 let delay = self.backoff.hinted(hint, &mut self.rng);
                 self.wait(now, delay, cause);
             }
             Verdict::Suspect => {
-                self.suspects.retain(|at| now - *at < SUSPECT_PERIOD);
-                self.suspects.push_back(now);
-                if self.suspects.len() >= SUSPECTS {
+                let [last_but_one, last] = self.suspects;
+                self.suspects = [last, Some(now)];
+                if last_but_one.is_some_and(|at| now.after(at) < SUSPECT_PERIOD) {
                     self.fail(cause);
                 } else {
                     self.retry(now, Occasion::Remote, cause);
@@ -44,7 +43,7 @@ impl Link {
             }
             Verdict::Rejected | Verdict::Expired => match self.auth.refused(now, verdict) {
                 Refresh::Fetch => {
-                    let delay = uniform(&mut self.rng, Duration::ZERO, Duration::from_secs(1));
+                    let delay = uniform(&mut self.rng, Span::ZERO, Span::from_secs(1));
                     self.wait(now, delay, cause);
                 }
                 Refresh::Later => self.retry(now, Occasion::Remote, cause),
@@ -68,21 +67,21 @@ impl Link {
 
     /// Whether a local cause may still shorten a wait; uses the chance up.
     pub(super) fn take_local(&mut self, now: Timestamp) -> bool {
-        let free = self.local_at.is_none_or(|at| now - at >= LOCAL_EVERY);
+        let free = self.local_at.is_none_or(|at| now.after(at) >= LOCAL_EVERY);
         if free {
             self.local_at = Some(now);
         }
         free
     }
 
-    pub(super) fn wait(&mut self, now: Timestamp, delay: Duration, cause: Cause) {
+    pub(super) fn wait(&mut self, now: Timestamp, delay: Span, cause: Cause) {
         let loss = self.loss.get_or_insert(Loss::new(now));
         let attempts = match self.config.policy {
             Policy::Legacy => Some(Policy::LEGACY_ATTEMPTS),
             Policy::Standard { .. } => self.config.max_attempts,
         };
         let exhausted = attempts.is_some_and(|most| self.backoff.attempt() > most)
-            || self.config.max_elapsed.is_some_and(|most| loss.age(now).saturating_add(delay) > most);
+            || self.config.max_elapsed.is_some_and(|most| loss.age(now).plus(delay) > most.into());
         if exhausted {
             self.fail(Cause { code: CauseCode::GaveUp, ..cause });
             return;
@@ -97,7 +96,7 @@ impl Link {
     /// Brings the next dial forward after a local cause.
     pub(super) fn retry_soon(&mut self, now: Timestamp) {
         let Phase::AwaitingRetry { at } = self.phase else { return };
-        let soon = now + uniform(&mut self.rng, Duration::ZERO, Duration::from_millis(250));
+        let soon = now + uniform(&mut self.rng, Span::ZERO, Span::from_millis(250));
         let soon = self.limiter.earliest(soon);
         if soon < at && self.take_local(now) {
             self.phase = Phase::AwaitingRetry { at: soon };

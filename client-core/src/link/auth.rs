@@ -1,12 +1,11 @@
 //! The token in use, and how often a new one may be asked for (protocol.md §2.5).
 
 use crate::close::Verdict;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use crate::token::{Credentials, Token};
-use core::time::Duration;
 
 /// A second rejection within this time is final; an expiry within it waits for the backoff.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Span = Span::from_secs(60);
 
 /// What to do about a refused token.
 #[derive(Debug, PartialEq, Eq)]
@@ -77,7 +76,7 @@ impl Auth {
         }
         let expired = verdict == Verdict::Expired;
         let last = if expired { &mut self.renewed_at } else { &mut self.rejected_at };
-        let recent = last.is_some_and(|at| now - at < PATIENCE);
+        let recent = last.is_some_and(|at| now.after(at) < PATIENCE);
         *last = Some(now);
         self.wants_token = true;
         self.rejected = true;

@@ -7,12 +7,11 @@ use super::{Action, ConnId, Link, Phase};
 use crate::backoff::uniform;
 use crate::close;
 use crate::liveness::Liveness;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use alloc::boxed::Box;
-use core::time::Duration;
 
 /// How long the old connection is kept for the sake of answers on their way.
-const FAREWELL: Duration = Duration::from_secs(10);
+const FAREWELL: Span = Span::from_secs(10);
 /// Dials before the end is waited for instead.
 const TRIES: u8 = 3;
 
@@ -40,26 +39,26 @@ pub(super) struct Retiring {
 
 impl Link {
     /// The server is about to go: move at a random moment in the window.
-    pub(crate) fn going_away(&mut self, now: Timestamp, window: Duration, url: Option<Box<str>>) {
+    pub(crate) fn going_away(&mut self, now: Timestamp, window: Span, url: Option<Box<str>>) {
         if matches!(self.phase, Phase::Open { .. }) && self.next.is_none() {
-            let at = now + uniform(&mut self.rng, Duration::ZERO, window);
+            let at = now + uniform(&mut self.rng, Span::ZERO, window);
             self.next = Some(Next { url, tries: 0, step: Step::At(at) });
         }
     }
 
-    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
-        let next = self.next.as_ref().map(|next| match next.step {
+    pub(super) fn next_deadline(&self) -> Timestamp {
+        let next = self.next.as_ref().map_or(Timestamp::NEVER, |next| match next.step {
             Step::At(at) => at,
             Step::Dialing { until, .. } => until,
         });
-        next.into_iter().chain(self.retiring.map(|retiring| retiring.until)).min()
+        self.retiring.map_or(next, |retiring| next.min(retiring.until))
     }
 
     pub(super) fn tick_next(&mut self, now: Timestamp) {
         if let Some(retiring) = self.retiring.filter(|retiring| retiring.until <= now) {
             if retiring.closing {
                 self.retiring = None;
-                self.actions.push_back(Action::Abandon { conn: retiring.conn, code: close::NORMAL });
+                self.actions.push(Action::Abandon { conn: retiring.conn, code: close::NORMAL });
             } else {
                 self.retire_now(now);
             }
@@ -68,7 +67,7 @@ impl Link {
             Some(Step::At(at)) if *at <= now => self.dial_next(now),
             Some(Step::Dialing { conn, until }) if *until <= now => {
                 let conn = *conn;
-                self.actions.push_back(Action::Abandon { conn, code: close::NORMAL });
+                self.actions.push(Action::Abandon { conn, code: close::NORMAL });
                 self.next_failed(now);
             }
             _ => {}
@@ -91,7 +90,7 @@ impl Link {
         self.last_conn += 1;
         let conn = ConnId(self.last_conn);
         next.step = Step::Dialing { conn, until };
-        self.actions.push_back(Action::Dial {
+        self.actions.push(Action::Dial {
             conn,
             endpoint: self.endpoint,
             attempt: self.backoff.attempt(),
@@ -107,7 +106,7 @@ impl Link {
 
     /// The dial of the new connection failed: the old one serves on.
     pub(super) fn next_failed(&mut self, now: Timestamp) {
-        let pause = uniform(&mut self.rng, Duration::from_secs(1), Duration::from_secs(5));
+        let pause = uniform(&mut self.rng, Span::from_secs(1), Span::from_secs(5));
         match &mut self.next {
             Some(next) if next.tries < TRIES => {
                 // The other server may be the wrong one; the own address is not.
@@ -134,7 +133,7 @@ impl Link {
         self.retiring = Some(Retiring { conn: old, until: now + FAREWELL, closing: false });
         let liveness = Liveness::new(self.config.liveness, now);
         self.phase = Phase::Open { conn: opened, since: now, liveness };
-        self.actions.push_back(Action::Moved { conn: opened, offered: self.offer });
+        self.actions.push(Action::Moved { conn: opened, offered: self.offer });
         if self.offer {
             self.greet(now);
         }
@@ -147,7 +146,7 @@ impl Link {
         {
             retiring.closing = true;
             retiring.until = now + self.config.close_timeout;
-            self.actions.push_back(Action::Close { conn: retiring.conn, code: close::NORMAL });
+            self.actions.push(Action::Close { conn: retiring.conn, code: close::NORMAL });
         }
     }
 
@@ -172,10 +171,10 @@ impl Link {
     /// Only one connection is left, or none.
     pub(super) fn drop_others(&mut self) {
         if let Some(retiring) = self.retiring.take() {
-            self.actions.push_back(Action::Abandon { conn: retiring.conn, code: close::NORMAL });
+            self.actions.push(Action::Abandon { conn: retiring.conn, code: close::NORMAL });
         }
         if let Some((conn, _)) = self.take_next_dial() {
-            self.actions.push_back(Action::Abandon { conn, code: close::NORMAL });
+            self.actions.push(Action::Abandon { conn, code: close::NORMAL });
         }
     }
 }

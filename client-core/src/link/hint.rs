@@ -3,8 +3,7 @@
 use super::{Action, Link, Phase};
 use crate::cause::CauseCode;
 use crate::liveness::Finding;
-use crate::time::{Moment, Timestamp};
-use core::time::Duration;
+use crate::time::{Moment, Span, Timestamp};
 
 /// What the platform noticed about the network or the page. Hints cause questions, never decisions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,9 +20,9 @@ pub enum Hint {
 }
 
 /// How long a sleep may be before a driver that cannot ping replaces the connection unasked.
-const LONG_SLEEP: Duration = Duration::from_secs(30);
+const LONG_SLEEP: Span = Span::from_secs(30);
 /// The wall clock this much ahead of the monotonic one: the machine slept.
-const SLEPT: Duration = Duration::from_secs(5);
+const SLEPT: Span = Span::from_secs(5);
 
 impl Link {
     /// Both clocks, before each input: a wall clock that ran ahead means a sleep.
@@ -32,18 +31,18 @@ impl Link {
             return;
         }
         let Some(last) = self.last_seen.replace(now) else { return };
-        let wall = now.wall.saturating_sub(last.wall);
-        let slept = wall.saturating_sub(now.monotonic - last.monotonic);
+        let wall = now.wall.after(last.wall);
+        let slept = wall.minus(now.monotonic.after(last.monotonic));
         if slept < SLEPT {
             return;
         }
         if let Some(loss) = &mut self.loss {
-            loss.slept = loss.slept.saturating_add(slept);
+            loss.slept = loss.slept.plus(slept);
         }
         self.woke(now.monotonic, slept);
     }
 
-    fn woke(&mut self, now: Timestamp, slept: Duration) {
+    fn woke(&mut self, now: Timestamp, slept: Span) {
         match &mut self.phase {
             Phase::Open { liveness, conn, .. } => {
                 if !liveness.can_ask() {
@@ -51,7 +50,7 @@ impl Link {
                         self.replace(now, CauseCode::NetworkChanged);
                     }
                 } else if liveness.doubt(now) == Finding::Ask {
-                    self.actions.push_back(Action::Ping(*conn));
+                    self.actions.push(Action::Ping(*conn));
                 }
             }
             Phase::AwaitingRetry { .. } => self.retry_soon(now),
@@ -61,11 +60,11 @@ impl Link {
 
     pub(crate) fn hint(&mut self, now: Timestamp, hint: Hint) {
         match hint {
-            Hint::Online | Hint::NetworkChanged => self.woke(now, Duration::MAX),
-            Hint::Woke => self.woke(now, Duration::ZERO),
+            Hint::Online | Hint::NetworkChanged => self.woke(now, Span::MAX),
+            Hint::Woke => self.woke(now, Span::ZERO),
             Hint::Offline => {
                 if matches!(self.phase, Phase::Open { .. }) {
-                    self.woke(now, Duration::ZERO);
+                    self.woke(now, Span::ZERO);
                 }
             }
         }

@@ -30,12 +30,11 @@ use crate::cause::{Cause, CauseCode, DialError, DialErrorKind, Disconnect};
 use crate::close;
 use crate::limiter::DialLimiter;
 use crate::liveness::{Finding, Liveness};
-use crate::time::{Moment, Timestamp};
+use crate::time::{Moment, Span, Timestamp};
 use crate::token::Token;
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use auth::Auth;
-use core::time::Duration;
 use fastrand::Rng;
 use handover::{Next, Retiring};
 use status::Loss;
@@ -105,12 +104,15 @@ pub(crate) struct Link {
     limiter: DialLimiter,
     auth: Auth,
     loss: Option<Loss>,
-    suspects: VecDeque<Timestamp>,
+    /// How long a loss may last on this server before the state is `suspended`.
+    suspend_after: Span,
+    /// When the last suspicious endings were.
+    suspects: [Option<Timestamp>; 2],
     local_at: Option<Timestamp>,
     last_seen: Option<Moment>,
     last_conn: u64,
     endpoint: usize,
-    rtt: Option<Duration>,
+    rtt: Option<Span>,
     /// Whether the next dial offers the extended protocol.
     offer: bool,
     /// The connection to move to.
@@ -119,21 +121,21 @@ pub(crate) struct Link {
     retiring: Option<Retiring>,
     /// A fresh token is being fetched for the connection in use, until then.
     refreshing: Option<Timestamp>,
-    actions: VecDeque<Action>,
+    actions: Vec<Action>,
 }
 
 impl Link {
     pub(crate) fn new(config: LinkConfig, seed: u64) -> Self {
         let offer = config.extended;
         Self {
-            backoff: Backoff::new(config.policy, config.window),
+            backoff: Backoff::new(config.policy, config.window.into()),
             auth: Auth::new(config.credentials.clone()),
-            config,
             rng: Rng::with_seed(seed),
             phase: Phase::Idle,
             limiter: DialLimiter::default(),
             loss: None,
-            suspects: VecDeque::new(),
+            suspend_after: config.suspend_after.into(),
+            suspects: [None; 2],
             local_at: None,
             last_seen: None,
             last_conn: 0,
@@ -143,23 +145,18 @@ impl Link {
             next: None,
             retiring: None,
             refreshing: None,
-            actions: VecDeque::new(),
+            actions: Vec::new(),
+            config,
         }
     }
 
-    pub(crate) fn next_action(&mut self) -> Option<Action> {
-        self.actions.pop_front()
+    /// What is to be done, in order.
+    pub(crate) fn take_actions(&mut self) -> Vec<Action> {
+        core::mem::take(&mut self.actions)
     }
 
     /// The last measured round trip.
-    /// Gives back the memory of an empty queue.
-    pub(crate) fn rest(&mut self) {
-        if self.actions.is_empty() {
-            self.actions = VecDeque::new();
-        }
-    }
-
-    pub(crate) fn rtt(&self) -> Option<Duration> {
+    pub(crate) fn rtt(&self) -> Option<Span> {
         self.rtt
     }
 
@@ -197,7 +194,7 @@ impl Link {
             Phase::Idle | Phase::Closed | Phase::Failed => {
                 self.backoff.reset();
                 self.auth.start_anew();
-                self.suspects.clear();
+                self.suspects = [None; 2];
                 self.loss = None;
                 self.dial(now);
                 if matches!(self.phase, Phase::AwaitingToken { .. } | Phase::AwaitingOpen { .. }) {
@@ -223,13 +220,13 @@ impl Link {
                 self.drop_others();
                 self.refreshing = None;
                 self.phase = Phase::AwaitingClose { conn, until: now + self.config.close_timeout };
-                self.actions.push_back(Action::Close { conn, code: close::NORMAL });
+                self.actions.push(Action::Close { conn, code: close::NORMAL });
                 let cause = Cause { will_retry: false, ..Cause::bare(CauseCode::Requested) };
                 self.changed(State::Closing, Some(cause));
-                self.actions.push_back(Action::Down);
+                self.actions.push(Action::Down);
             }
             Phase::AwaitingOpen { conn, .. } => {
-                self.actions.push_back(Action::Abandon { conn, code: close::NORMAL });
+                self.actions.push(Action::Abandon { conn, code: close::NORMAL });
                 self.end();
             }
             Phase::Idle | Phase::AwaitingToken { .. } | Phase::AwaitingRetry { .. } | Phase::Failed => {
@@ -258,14 +255,14 @@ impl Link {
                 let liveness = Liveness::new(self.config.liveness, now);
                 self.phase = Phase::Open { conn, since: now, liveness };
                 self.changed(State::Connected, None);
-                self.actions.push_back(Action::Up { conn, offered });
+                self.actions.push(Action::Up { conn, offered });
                 if offered {
                     self.greet(now);
                 }
             }
             _ if self.is_next(opened) => self.opened_next(now, opened),
             // The late success of a dial that was given up.
-            _ => self.actions.push_back(Action::Abandon { conn: opened, code: close::NORMAL }),
+            _ => self.actions.push(Action::Abandon { conn: opened, code: close::NORMAL }),
         }
     }
 
@@ -299,29 +296,30 @@ impl Link {
         if let Phase::Open { conn, liveness, .. } = &mut self.phase
             && liveness.ask(now)
         {
-            self.actions.push_back(Action::Ping(*conn));
+            self.actions.push(Action::Ping(*conn));
         }
     }
 
     /// What an extended server has said of itself.
-    pub(crate) fn agree(&mut self, heartbeat: Duration, window: Duration, recoverable: Duration) {
+    pub(crate) fn agree(&mut self, heartbeat: Span, window: Span, recoverable: Span) {
         self.backoff.set_window(window);
-        self.config.suspend_after = recoverable;
+        self.suspend_after = recoverable;
         if let Phase::Open { liveness, .. } = &mut self.phase {
             liveness.agree(heartbeat);
         }
     }
 
     /// What an earlier run knew of the server.
-    pub(crate) fn remember(&mut self, window: Duration, recoverable: Duration) {
+    #[cfg(feature = "stored")]
+    pub(crate) fn remember(&mut self, window: Span, recoverable: Span) {
         self.backoff.set_window(window);
-        self.config.suspend_after = recoverable;
+        self.suspend_after = recoverable;
     }
 
     /// The connection in use is given up because the server does not do its work on it.
     pub(crate) fn give_up(&mut self, now: Timestamp, code: CauseCode) {
         let Phase::Open { conn, since, .. } = self.phase else { return };
-        self.actions.push_back(Action::Abandon { conn, code: close::DEAD_PEER });
+        self.actions.push(Action::Abandon { conn, code: close::DEAD_PEER });
         self.down(now, since);
         self.retry(now, Occasion::Remote, Cause::bare(code));
     }
@@ -339,7 +337,7 @@ impl Link {
             self.offer = !offered;
         }
         self.endpoint = (self.endpoint + 1) % self.config.endpoints.max(1);
-        self.backoff.lost(Duration::ZERO);
+        self.backoff.lost(Span::ZERO);
         let verdict = self.config.close_table.dial_error(error.kind);
         self.judge(now, verdict, Cause::new(CauseCode::Dial(error.kind), error.text), error.retry_after);
     }
@@ -368,17 +366,17 @@ impl Link {
     fn down(&mut self, now: Timestamp, since: Timestamp) {
         self.refreshing = None;
         if let Some(retiring) = self.retiring.take() {
-            self.actions.push_back(Action::Abandon { conn: retiring.conn, code: close::NORMAL });
+            self.actions.push(Action::Abandon { conn: retiring.conn, code: close::NORMAL });
         }
-        self.backoff.lost(now - since);
-        self.actions.push_back(Action::Down);
+        self.backoff.lost(now.after(since));
+        self.actions.push(Action::Down);
     }
 
     /// Gives the open connection up for a reason on this side and dials again.
     fn replace(&mut self, now: Timestamp, code: CauseCode) {
         let Phase::Open { conn, since, .. } = self.phase else { return };
         let wire_code = if code == CauseCode::DeadPeer { close::DEAD_PEER } else { close::REPLACED };
-        self.actions.push_back(Action::Abandon { conn, code: wire_code });
+        self.actions.push(Action::Abandon { conn, code: wire_code });
         self.down(now, since);
         self.retry(now, Occasion::Local, Cause::bare(code));
     }
@@ -394,7 +392,7 @@ impl Link {
         }
         if let Some(rejected) = self.auth.needs_token() {
             self.phase = Phase::AwaitingToken { until: now + self.config.token_timeout };
-            self.actions.push_back(Action::FetchToken { rejected });
+            self.actions.push(Action::FetchToken { rejected });
             return;
         }
         self.limiter.count(now);
@@ -402,7 +400,7 @@ impl Link {
         let conn = ConnId(self.last_conn);
         let offered = self.offer;
         self.phase = Phase::AwaitingOpen { conn, until: now + self.config.dial_timeout, offered };
-        self.actions.push_back(Action::Dial {
+        self.actions.push(Action::Dial {
             conn,
             endpoint: self.endpoint,
             attempt: self.backoff.attempt(),
@@ -424,23 +422,23 @@ impl Link {
             Phase::AwaitingRetry { at } if *at <= now => self.dial(now),
             Phase::AwaitingOpen { conn, until, .. } if *until <= now => {
                 let conn = *conn;
-                self.actions.push_back(Action::Abandon { conn, code: close::NORMAL });
+                self.actions.push(Action::Abandon { conn, code: close::NORMAL });
                 let text = "the server did not answer in time";
                 self.dial_failed(now, conn, DialError::new(DialErrorKind::Timeout, text));
             }
             Phase::Open { conn, since, liveness } => match liveness.tick(now) {
                 Finding::Fine => {}
-                Finding::Ask => self.actions.push_back(Action::Ping(*conn)),
+                Finding::Ask => self.actions.push(Action::Ping(*conn)),
                 Finding::Dead { local: true } => self.replace(now, CauseCode::NetworkChanged),
                 Finding::Dead { local: false } => {
                     let (conn, since) = (*conn, *since);
-                    self.actions.push_back(Action::Abandon { conn, code: close::DEAD_PEER });
+                    self.actions.push(Action::Abandon { conn, code: close::DEAD_PEER });
                     self.down(now, since);
                     self.retry(now, Occasion::Remote, Cause::bare(CauseCode::DeadPeer));
                 }
             },
             Phase::AwaitingClose { conn, until } if *until <= now => {
-                self.actions.push_back(Action::Abandon { conn: *conn, code: close::NORMAL });
+                self.actions.push(Action::Abandon { conn: *conn, code: close::NORMAL });
                 self.end();
             }
             _ => {}
@@ -450,31 +448,30 @@ impl Link {
     /// Says once that the loss has outlasted what can be recovered.
     fn suspend(&mut self, now: Timestamp) {
         let Some(loss) = &mut self.loss else { return };
-        if !loss.suspended && loss.age(now) >= self.config.suspend_after {
+        if !loss.suspended && loss.age(now) >= self.suspend_after {
             loss.suspended = true;
             self.changed(self.state(), None);
         }
     }
 
-    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+    pub(crate) fn deadline(&self) -> Timestamp {
         let phase = match &self.phase {
-            Phase::Idle | Phase::Closed | Phase::Failed => None,
+            Phase::Idle | Phase::Closed | Phase::Failed => Timestamp::NEVER,
             Phase::AwaitingToken { until }
             | Phase::AwaitingOpen { until, .. }
-            | Phase::AwaitingClose { until, .. } => Some(*until),
-            Phase::AwaitingRetry { at } => Some(*at),
+            | Phase::AwaitingClose { until, .. } => *until,
+            Phase::AwaitingRetry { at } => *at,
             Phase::Open { liveness, .. } => liveness.deadline(),
         };
-        let suspend = self
-            .loss
-            .as_ref()
-            .filter(|loss| !loss.suspended)
-            .map(|loss| loss.reaches(self.config.suspend_after));
-        phase.into_iter().chain(suspend).chain(self.next_deadline()).chain(self.refreshing).min()
+        let suspend = match &self.loss {
+            Some(loss) if !loss.suspended => loss.reaches(self.suspend_after),
+            _ => Timestamp::NEVER,
+        };
+        phase.min(suspend).min(self.next_deadline()).min(self.refreshing.unwrap_or(Timestamp::NEVER))
     }
 
     fn changed(&mut self, state: State, cause: Option<Cause>) {
-        self.actions.push_back(Action::Changed(StateChange { state, cause }));
+        self.actions.push(Action::Changed(StateChange { state, cause }));
     }
 }
 

@@ -1,8 +1,7 @@
 //! The connection as an application sees it.
 
 use crate::cause::Cause;
-use crate::time::Timestamp;
-use core::time::Duration;
+use crate::time::{Span, Timestamp};
 
 /// One dial, successful or not. Events of an older one are ignored and its socket is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,21 +69,21 @@ pub struct StateChange {
 pub(crate) struct Loss {
     since: Timestamp,
     /// What the monotonic clock missed while the machine slept.
-    pub(crate) slept: Duration,
+    pub(crate) slept: Span,
     pub(crate) suspended: bool,
 }
 
 impl Loss {
     pub(crate) fn new(since: Timestamp) -> Self {
-        Self { since, slept: Duration::ZERO, suspended: false }
+        Self { since, slept: Span::ZERO, suspended: false }
     }
 
-    pub(crate) fn age(&self, now: Timestamp) -> Duration {
-        (now - self.since).saturating_add(self.slept)
+    pub(crate) fn age(&self, now: Timestamp) -> Span {
+        now.after(self.since).plus(self.slept)
     }
 
     /// When the age will be `age`.
-    pub(crate) fn reaches(&self, age: Duration) -> Timestamp {
-        self.since + age.saturating_sub(self.slept)
+    pub(crate) fn reaches(&self, age: Span) -> Timestamp {
+        self.since + age.minus(self.slept)
     }
 }

@@ -4,6 +4,7 @@ use crate::close::Verdict;
 use crate::token::Credentials;
 use crate::token::TokenError;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 /// A link on a hand-driven clock.
 struct Rig {
@@ -27,9 +28,7 @@ impl Rig {
     }
 
     fn collect(&mut self) {
-        while let Some(action) = self.link.next_action() {
-            self.done.push(action);
-        }
+        self.done.append(&mut self.link.take_actions());
     }
 
     fn pass(&mut self, time: Duration) {
@@ -52,7 +51,7 @@ impl Rig {
             if let Some(conn) = self.take_dial() {
                 return Some(conn);
             }
-            let deadline = self.link.deadline()?;
+            let deadline = self.link.deadline().ever()?;
             self.pass(deadline - self.now);
         }
         None
@@ -165,7 +164,7 @@ fn a_wake_from_sleep_asks_the_server_and_believes_the_answer() {
     rig.link.ponged(rig.now);
     rig.pass(5 * SECOND);
     assert_eq!(rig.link.state(), State::Connected);
-    assert_eq!(rig.link.rtt(), Some(SECOND));
+    assert_eq!(rig.link.rtt(), Some(Span::from(SECOND)));
 }
 
 #[test]
@@ -195,7 +194,7 @@ fn a_driver_that_cannot_ping_asks_all_the_same_once_the_server_has_offered_it() 
     config.liveness.can_ping = false;
     let mut rig = Rig::new(config);
     rig.open();
-    rig.link.agree(25 * SECOND, SECOND, 300 * SECOND);
+    rig.link.agree((25 * SECOND).into(), SECOND.into(), (300 * SECOND).into());
     rig.link.hint(rig.now, Hint::Online);
     rig.collect();
     assert_eq!((rig.link.state(), rig.pings()), (State::Connected, 1));
@@ -259,7 +258,7 @@ fn a_rejected_token_is_refreshed_once_and_the_second_rejection_within_a_minute_i
                 rig.collect();
                 return;
             }
-            let deadline = rig.link.deadline().expect("a deadline");
+            let deadline = rig.link.deadline().ever().expect("a deadline");
             rig.pass(deadline - rig.now);
         }
         panic!("no token was asked for");
@@ -428,7 +427,7 @@ fn close_waits_three_seconds_for_the_servers_answer_and_leaves_no_timer() {
     assert_eq!(rig.link.state(), State::Closing);
     rig.pass(3 * SECOND);
     assert_eq!(rig.link.state(), State::Closed);
-    assert_eq!(rig.link.deadline(), None);
+    assert_eq!(rig.link.deadline(), Timestamp::NEVER);
 }
 
 #[test]
@@ -436,14 +435,14 @@ fn close_while_waiting_or_dialling_ends_at_once() {
     let mut rig = Rig::connected();
     rig.closed(1006);
     rig.link.close(rig.now);
-    assert_eq!((rig.link.state(), rig.link.deadline()), (State::Closed, None));
+    assert_eq!((rig.link.state(), rig.link.deadline()), (State::Closed, Timestamp::NEVER));
     let mut rig = Rig::new(LinkConfig::default());
     rig.link.connect(rig.now);
     let conn = rig.until_dial().unwrap();
     rig.link.close(rig.now);
     rig.collect();
     assert!(rig.done.iter().any(|a| matches!(a, Action::Abandon { conn: c, .. } if *c == conn)));
-    assert_eq!((rig.link.state(), rig.link.deadline()), (State::Closed, None));
+    assert_eq!((rig.link.state(), rig.link.deadline()), (State::Closed, Timestamp::NEVER));
 }
 
 #[test]
@@ -452,7 +451,7 @@ fn a_failed_dial_moves_on_to_the_next_url() {
     rig.link.connect(rig.now);
     let mut order = Vec::new();
     for _ in 0..4 {
-        let deadline = rig.link.deadline().expect("a deadline");
+        let deadline = rig.link.deadline().ever().expect("a deadline");
         rig.collect();
         let dial = rig.done.iter().find_map(|a| match a {
             Action::Dial { conn, endpoint, .. } => Some((*conn, *endpoint)),

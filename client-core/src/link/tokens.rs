@@ -13,7 +13,7 @@ impl Link {
         match self.phase {
             Phase::Open { .. } => {
                 self.refreshing = None;
-                self.actions.push_back(Action::Authenticate(token));
+                self.actions.push(Action::Authenticate(token));
             }
             Phase::Failed => self.connect(now),
             Phase::AwaitingToken { .. } => self.dial(now),
@@ -25,7 +25,7 @@ impl Link {
     pub(crate) fn refresh_token(&mut self, now: Timestamp) {
         if matches!(self.phase, Phase::Open { .. }) && self.refreshing.is_none() && self.auth.has_source() {
             self.refreshing = Some(now + self.config.token_timeout);
-            self.actions.push_back(Action::FetchToken { rejected: false });
+            self.actions.push(Action::FetchToken { rejected: false });
         }
     }
 
@@ -34,7 +34,7 @@ impl Link {
             // Without one the connection goes on for as long as the server lets it.
             if let Ok(token) = result {
                 self.auth.fetched(token.clone());
-                self.actions.push_back(Action::Authenticate(token));
+                self.actions.push(Action::Authenticate(token));
             }
             return;
         }

@@ -7,14 +7,12 @@ use crate::event::{Delivery, DeliveryStatus, SendFailure};
 use crate::id::Id;
 use crate::link::ConnId;
 use crate::messages::{Ack, Code, Nack, Origin};
-use crate::time::Timestamp;
-use alloc::collections::VecDeque;
+use crate::time::{Span, Timestamp};
 use alloc::vec::Vec;
-use core::time::Duration;
 
 /// The wait after a temporary refusal that names none, and the longest that a server may ask for (protocol.md §2.2).
-const PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+const PAUSE: Span = Span::from_secs(1);
+const LONGEST_PAUSE: Span = Span::from_secs(600);
 
 /// The server does not think that this connection is in the room.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,7 +30,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let oldest = self.bugs.has(Bug::AnswerResolvesOldest);
         if let Some(lane) = self.lane(&ack.room) {
             let at = if oldest { (!lane.unanswered.is_empty()).then_some(0) } else { lane.position(serial) };
-            if let Some(sent) = at.and_then(|at| lane.unanswered.remove(at)) {
+            if let Some(at) = at {
+                let sent = lane.unanswered.remove(at);
                 self.unanswered -= 1;
                 return self.settle(sent.send.id, ack.room.clone(), sent.send.weight(), status, out);
             }
@@ -47,7 +46,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// The answer to a send that was made before the mode was known.
     fn first_contact(&mut self, serial: u64, status: DeliveryStatus, out: &mut Vec<Delivery<N>>) {
         let sent = match self.unconfirmed.iter().position(|sent| sent.serial == serial) {
-            Some(at) => self.unconfirmed.remove(at),
+            Some(at) => Some(self.unconfirmed.remove(at)),
             // The answer was faster than the report of the flush.
             None => self.in_hand.iter_mut().find_map(|hand| hand.plain.take_if(|sent| sent.serial == serial)),
         };
@@ -62,7 +61,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let status = DeliveryStatus::Acked { id: id.clone(), seq };
         if lane.line.as_ref().is_some_and(|(pid, _)| *pid == origin.pid) {
             let at = lane.unanswered.iter().position(|sent| sent.pseq == origin.pseq);
-            if let Some(sent) = at.and_then(|at| lane.unanswered.remove(at)) {
+            if let Some(at) = at {
+                let sent = lane.unanswered.remove(at);
                 self.unanswered -= 1;
                 self.settle(sent.send.id, room.clone(), sent.send.weight(), status, out);
             }
@@ -121,12 +121,12 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             // Nobody will join the room again. The number is not used up, so the line ends here.
             Code::NotJoined => self.unknown_producer(now, index, conn, pseq),
             _ if nack.retry => {
-                let pause = nack.retry_after_ms.map_or(PAUSE, Duration::from_millis).min(LONGEST_PAUSE);
+                let pause = nack.retry_after_ms.map_or(PAUSE, Span::from_millis).min(LONGEST_PAUSE);
                 lane.go_back(pseq);
-                lane.resume_at = Some(now + pause.max(Duration::from_millis(10)));
+                lane.resume_at = Some(now + pause.max(Span::from_millis(10)));
             }
             code => {
-                let sent = lane.unanswered.remove(at)?;
+                let sent = lane.unanswered.remove(at);
                 self.unanswered -= 1;
                 if self.bugs.has(Bug::ReuseNumberAfterRefusal)
                     && let Some((_, next)) = &mut lane.line
@@ -148,22 +148,23 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let (ttl, _) = self.limits.patience(None);
         let Some(lane) = self.lanes.get_mut(index) else { return };
         let Some((pid, _)) = lane.line.take() else { return };
-        let mut again = VecDeque::new();
-        for sent in lane.unanswered.drain(..) {
+        let later = core::mem::take(&mut lane.waiting);
+        for sent in core::mem::take(&mut lane.unanswered) {
             self.unanswered -= 1;
             let Unanswered { send, serial, pseq, epoch, first, attempts, .. } = sent;
             if first == Some(conn) && pseq >= lost || renumber_all {
                 let until = now + ttl;
-                self.next_expiry = Some(self.next_expiry.map_or(until, |next| next.min(until)));
+                self.next_expiry = self.next_expiry.min(until);
                 self.waiting += 1;
-                again.push_back(Waiting { send, serial, until, late: SendFailure::Expired, attempts });
+                lane.waiting.push_back(Waiting { send, serial, until, late: SendFailure::Expired, attempts });
             } else {
                 let until = now + LAST_CHANCE;
                 lane.doomed.push(Doomed { send, serial, pid: pid.clone(), pseq, epoch, until });
             }
         }
-        again.append(&mut lane.waiting);
-        lane.waiting = again;
+        for waiting in later {
+            lane.waiting.push_back(waiting);
+        }
         self.changes += 1;
     }
 
@@ -181,18 +182,25 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         }
         let Some((index, at, weight)) = largest else { return };
         let Some(lane) = self.lanes.get_mut(index) else { return };
-        let Some(sent) = lane.unanswered.remove(at) else { return };
+        let sent = lane.unanswered.remove(at);
         self.unanswered -= 1;
         let room = lane.room.clone();
         self.settle(sent.send.id, room, weight, self.unknown(), out);
         self.retire(index, now + LAST_CHANCE);
     }
 
-    /// Whether something was transmitted on `conn` and is not answered, and since when.
-    pub(crate) fn oldest_transmission(&self, conn: ConnId) -> Option<Timestamp> {
-        // Each lane is transmitted in its order, so its first one is its oldest.
-        let first = self.lanes.iter().filter_map(|lane| lane.unanswered.front()?.latest);
-        first.filter(|latest| latest.conn == conn).map(|latest| latest.at).min()
+    /// When the oldest of what is not answered was transmitted on `conn`.
+    pub(crate) fn oldest_transmission(&self, conn: ConnId) -> Timestamp {
+        let mut oldest = Timestamp::NEVER;
+        for lane in &self.lanes {
+            // Each lane is transmitted in its order, so its first one is its oldest.
+            if let Some(latest) = lane.unanswered.first().and_then(|sent| sent.latest)
+                && latest.conn == conn
+            {
+                oldest = oldest.min(latest.at);
+            }
+        }
+        oldest
     }
 
     /// Everything unanswered is transmitted again on the same connection.
@@ -213,33 +221,30 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// The replay of a room has come to its end: what it has not shown is not known.
     pub(crate) fn caught_up(&mut self, room: &N, out: &mut Vec<Delivery<N>>) {
         if let Ok(index) = self.lanes.binary_search_by(|lane| lane.room.cmp(room)) {
-            self.doomed_end(index, |_| true, out);
+            self.doomed_end(index, Timestamp::NEVER, out);
         }
     }
 
-    /// The rooms whose replay some send waits for.
-    pub(crate) fn doomed_rooms(&self) -> Vec<N> {
-        self.lanes.iter().filter(|lane| !lane.doomed.is_empty()).map(|lane| lane.room.clone()).collect()
+    /// The same of all rooms of which this is said.
+    pub(crate) fn caught_up_where(&mut self, over: impl Fn(&N) -> bool, out: &mut Vec<Delivery<N>>) {
+        for index in 0..self.lanes.len() {
+            let doomed = self.lanes.get(index).filter(|lane| !lane.doomed.is_empty());
+            if doomed.is_some_and(|lane| over(&lane.room)) {
+                self.doomed_end(index, Timestamp::NEVER, out);
+            }
+        }
     }
 
-    pub(super) fn doomed_end(
-        &mut self,
-        index: usize,
-        ends: impl Fn(Timestamp) -> bool,
-        out: &mut Vec<Delivery<N>>,
-    ) {
+    /// What is waited for up to `until` is not waited for any more.
+    pub(super) fn doomed_end(&mut self, index: usize, until: Timestamp, out: &mut Vec<Delivery<N>>) {
         let Some(lane) = self.lanes.get_mut(index) else { return };
-        if lane.doomed.is_empty() {
-            return;
+        let mut over = Vec::new();
+        for doomed in core::mem::take(&mut lane.doomed) {
+            if doomed.until <= until { over.push(doomed) } else { lane.doomed.push(doomed) }
         }
-        let room = lane.room.clone();
-        let (over, rest): (Vec<_>, Vec<_>) =
-            core::mem::take(&mut lane.doomed).into_iter().partition(|doomed| ends(doomed.until));
-        lane.doomed = rest;
-        let unknown = self.unknown();
         for Doomed { send, .. } in over {
-            let weight = send.weight();
-            self.settle(send.id, room.clone(), weight, unknown.clone(), out);
+            let (weight, unknown) = (send.weight(), self.unknown());
+            self.settle(send.id, send.room, weight, unknown, out);
         }
     }
 

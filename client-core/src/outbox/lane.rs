@@ -11,7 +11,6 @@ use crate::messages::Epoch;
 use crate::time::Timestamp;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 /// A send that has not been transmitted.
 #[derive(Debug)]
@@ -41,7 +40,7 @@ pub(super) struct Unanswered<P, N> {
     /// The connection of the first transmission; `None` for one of an earlier run.
     pub(super) first: Option<ConnId>,
     /// When that was, on the clock that also counts sleep.
-    pub(super) born: Duration,
+    pub(super) born: Timestamp,
     /// How often it has been transmitted.
     pub(super) attempts: u32,
     /// The latest transmission, if its answer may still come; `None`: to be transmitted again.
@@ -55,6 +54,7 @@ pub(super) struct Doomed<P, N> {
     pub(super) serial: u64,
     pub(super) pid: Id,
     pub(super) pseq: u64,
+    #[cfg_attr(not(feature = "stored"), expect(dead_code, reason = "read when it is stored"))]
     pub(super) epoch: Epoch,
     /// Not waited for beyond this.
     pub(super) until: Timestamp,
@@ -66,7 +66,7 @@ pub(super) struct Lane<P, N> {
     /// The line in use, and the number of its next send.
     pub(super) line: Option<(Id, u64)>,
     pub(super) waiting: VecDeque<Waiting<P, N>>,
-    pub(super) unanswered: VecDeque<Unanswered<P, N>>,
+    pub(super) unanswered: Vec<Unanswered<P, N>>,
     /// Some of the unanswered may have to be transmitted again: looked for only then.
     pub(super) again: bool,
     pub(super) doomed: Vec<Doomed<P, N>>,
@@ -82,7 +82,7 @@ impl<P, N> Lane<P, N> {
             room,
             line: None,
             waiting: VecDeque::new(),
-            unanswered: VecDeque::new(),
+            unanswered: Vec::new(),
             again: false,
             doomed: Vec::new(),
             resume_at: None,
@@ -101,7 +101,7 @@ impl<P, N> Lane<P, N> {
 
     /// How many numbers lie between the oldest unanswered send and the next one.
     pub(super) fn span(&self) -> usize {
-        let oldest = self.unanswered.front().map(|sent| sent.pseq);
+        let oldest = self.unanswered.first().map(|sent| sent.pseq);
         let span =
             self.line.as_ref().zip(oldest).map_or(0, |((_, next), oldest)| next.saturating_sub(oldest));
         usize::try_from(span).unwrap_or(usize::MAX)
@@ -114,7 +114,7 @@ impl<P, N> Lane<P, N> {
     pub(super) fn is_pending(&self, serial: u64) -> bool {
         // Each queue is in order, and what is in a later stage has a lower serial.
         self.doomed.iter().any(|doomed| doomed.serial <= serial)
-            || self.unanswered.front().is_some_and(|sent| sent.serial <= serial)
+            || self.unanswered.first().is_some_and(|sent| sent.serial <= serial)
             || self.head().is_some_and(|head| head <= serial)
     }
 
@@ -134,7 +134,7 @@ impl<P, N> Lane<P, N> {
     /// The line ends. What was transmitted and is not answered is given up; later sends begin a new line.
     pub(super) fn retire(&mut self, until: Timestamp) {
         let Some((pid, _)) = self.line.take() else { return };
-        for sent in self.unanswered.drain(..) {
+        for sent in core::mem::take(&mut self.unanswered) {
             let Unanswered { send, serial, pseq, epoch, .. } = sent;
             self.doomed.push(Doomed { send, serial, pid: pid.clone(), pseq, epoch, until });
         }

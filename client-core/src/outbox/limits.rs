@@ -1,6 +1,7 @@
 //! What an application hands to the outbox, and how much of it.
 
 use crate::event::{SendFailure, SendId};
+use crate::time::Span;
 use alloc::boxed::Box;
 use alloc::string::String;
 use core::time::Duration;
@@ -48,10 +49,10 @@ impl Default for OutboxLimits {
 
 impl OutboxLimits {
     /// How long a send may wait, and what it fails with then.
-    pub(super) fn patience(&self, timeout: Option<Duration>) -> (Duration, SendFailure) {
+    pub(super) fn patience(&self, timeout: Option<Duration>) -> (Span, SendFailure) {
         match timeout {
-            Some(timeout) if timeout < self.ttl => (timeout, SendFailure::Timeout),
-            _ => (self.ttl, SendFailure::Expired),
+            Some(timeout) if timeout < self.ttl => (timeout.into(), SendFailure::Timeout),
+            _ => (self.ttl.into(), SendFailure::Expired),
         }
     }
 }

@@ -6,28 +6,27 @@
 mod answers;
 mod lane;
 mod limits;
+#[cfg(feature = "stored")]
 mod stored;
 mod transmission;
 mod waiting;
 
 pub(crate) use answers::Rejoin;
 pub use limits::{OutboxLimits, Outgoing, Overflow, Payload};
-pub(crate) use stored::millis;
 pub(crate) use transmission::{Access, Gate, Transmit};
 
 use crate::bug::{Bug, Bugs};
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
 use crate::id::Id;
-use crate::time::Timestamp;
-use alloc::collections::VecDeque;
+use crate::time::{Span, Timestamp};
 use alloc::vec::Vec;
-use core::time::Duration;
 use lane::{Lane, Waiting};
+use waiting::Withdrawn;
 
 /// How long a given-up send waits for the replay that may still show it.
-const LAST_CHANCE: Duration = Duration::from_secs(300);
+const LAST_CHANCE: Span = Span::from_secs(300);
 /// How long a send that was made before the mode was known waits for its answer.
-const FIRST_CONTACT: Duration = Duration::from_secs(30);
+const FIRST_CONTACT: Span = Span::from_secs(30);
 
 /// Frames in the hands of the connection, whose flush is not reported yet.
 #[derive(Debug)]
@@ -54,9 +53,9 @@ pub(crate) struct Outbox<P, N> {
     bugs: Bugs,
     /// By room.
     lanes: Vec<Lane<P, N>>,
-    in_hand: VecDeque<InHand<N>>,
+    in_hand: Vec<InHand<N>>,
     /// Flushed before the mode was known.
-    unconfirmed: VecDeque<Plain<N>>,
+    unconfirmed: Vec<Plain<N>>,
     len: usize,
     waiting: usize,
     unanswered: usize,
@@ -64,7 +63,7 @@ pub(crate) struct Outbox<P, N> {
     unflushed: usize,
     serials: u64,
     /// No waiting send expires before this.
-    next_expiry: Option<Timestamp>,
+    next_expiry: Timestamp,
     /// Grows with everything that a stored state would show.
     changes: u64,
     answers: u64,
@@ -76,15 +75,15 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             limits,
             bugs,
             lanes: Vec::new(),
-            in_hand: VecDeque::new(),
-            unconfirmed: VecDeque::new(),
+            in_hand: Vec::new(),
+            unconfirmed: Vec::new(),
             len: 0,
             waiting: 0,
             unanswered: 0,
             bytes: 0,
             unflushed: 0,
             serials: 0,
-            next_expiry: None,
+            next_expiry: Timestamp::NEVER,
             changes: 0,
             answers: 0,
         }
@@ -156,7 +155,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     fn accept(&mut self, now: Timestamp, send: Outgoing<P, N>) {
         let (wait, late) = self.limits.patience(send.timeout);
         let until = now + wait;
-        self.next_expiry = Some(self.next_expiry.map_or(until, |next| next.min(until)));
+        self.next_expiry = self.next_expiry.min(until);
         self.serials += 1;
         self.bytes += send.weight();
         self.len += 1;
@@ -191,8 +190,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// The operating system took every frame up to `through`. What was sent at most once is settled by it, if the
     /// connection is known to be `plain`; otherwise it waits for the mode, or for its answer.
     pub(crate) fn flushed(&mut self, through: u64, plain: bool, mut out: impl FnMut(Delivery<N>)) {
-        while self.in_hand.front().is_some_and(|hand| hand.frame <= through) {
-            let Some(hand) = self.in_hand.pop_front() else { return };
+        let taken = self.in_hand.partition_point(|hand| hand.frame <= through);
+        for hand in self.in_hand.drain(..taken) {
             self.unflushed -= hand.weight;
             match hand.plain {
                 Some(sent) if plain => {
@@ -200,7 +199,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                     self.bytes -= sent.weight;
                     out(Delivery { id: sent.id, room: sent.room, status: DeliveryStatus::Written });
                 }
-                Some(sent) => self.unconfirmed.push_back(sent),
+                Some(sent) => self.unconfirmed.push(sent),
                 None => {}
             }
         }
@@ -208,18 +207,29 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
 
     /// The connection turned out to be plain: what is flushed is as settled as it can be.
     pub(crate) fn is_plain(&mut self, out: &mut Vec<Delivery<N>>) {
-        for sent in core::mem::take(&mut self.unconfirmed) {
-            self.settle(sent.id, sent.room, sent.weight, DeliveryStatus::Written, out);
+        let sent = core::mem::take(&mut self.unconfirmed);
+        self.settle_plain(sent, &DeliveryStatus::Written, out);
+    }
+
+    /// What was sent at most once is no longer the outbox's.
+    fn settle_plain(&mut self, sent: Vec<Plain<N>>, status: &DeliveryStatus, out: &mut Vec<Delivery<N>>) {
+        for sent in sent {
+            self.settle(sent.id, sent.room, sent.weight, status.clone(), out);
         }
+    }
+
+    /// What is not flushed counts as flushed from now on: its connection is not the one in use.
+    fn let_go(&mut self) {
+        let plain = core::mem::take(&mut self.in_hand).into_iter().filter_map(|hand| hand.plain);
+        self.unconfirmed.extend(plain);
+        self.unflushed = 0;
     }
 
     /// The connection is gone: what was sent at most once may or may not have arrived, what is numbered is sent again.
     pub(crate) fn connection_lost(&mut self, out: &mut Vec<Delivery<N>>) {
-        let plain = core::mem::take(&mut self.in_hand).into_iter().filter_map(|hand| hand.plain);
-        for sent in core::mem::take(&mut self.unconfirmed).into_iter().chain(plain) {
-            self.settle(sent.id, sent.room, sent.weight, DeliveryStatus::Unknown, out);
-        }
-        self.unflushed = 0;
+        self.let_go();
+        let sent = core::mem::take(&mut self.unconfirmed);
+        self.settle_plain(sent, &DeliveryStatus::Unknown, out);
         for lane in &mut self.lanes {
             lane.go_back(0);
             lane.resume_at = None;
@@ -239,9 +249,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
 
     /// The connection is replaced by another while answers may still come on it.
     pub(crate) fn moved(&mut self) {
-        let plain = core::mem::take(&mut self.in_hand).into_iter().filter_map(|hand| hand.plain);
-        self.unconfirmed.extend(plain);
-        self.unflushed = 0;
+        self.let_go();
         for lane in &mut self.lanes {
             lane.go_back(0);
             lane.needs_join = false;
@@ -261,31 +269,22 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     fn end(&mut self, why: SendFailure, out: &mut Vec<Delivery<N>>) {
         self.give_up(out);
         self.connection_lost(out);
-        while let Some(waiting) = self.pop_oldest() {
-            let weight = waiting.send.weight();
-            self.settle(waiting.send.id, waiting.send.room, weight, DeliveryStatus::Failed(why), out);
-        }
+        self.withdraw(Withdrawn::All(why), out);
         self.lanes.clear();
-        self.next_expiry = None;
+        self.next_expiry = Timestamp::NEVER;
     }
 
     /// What was transmitted with a number cannot be recovered any more: it resolves as unknown.
     pub(crate) fn give_up(&mut self, out: &mut Vec<Delivery<N>>) {
         for at in 0..self.lanes.len() {
             self.retire(at, Timestamp::ZERO);
-            self.doomed_end(at, |_| true, out);
+            self.doomed_end(at, Timestamp::NEVER, out);
         }
     }
 
     /// Takes a send back if it is still waiting.
     pub(crate) fn cancel(&mut self, id: SendId, out: &mut Vec<Delivery<N>>) {
-        for lane in &mut self.lanes {
-            let Some(at) = lane.waiting.iter().position(|waiting| waiting.send.id == id) else { continue };
-            let Some(Waiting { send, .. }) = lane.waiting.remove(at) else { return };
-            self.waiting -= 1;
-            let (weight, status) = (send.weight(), DeliveryStatus::Failed(SendFailure::Cancelled));
-            return self.settle(send.id, send.room, weight, status, out);
-        }
+        self.withdraw(Withdrawn::One(id), out);
     }
 
     /// The number of the last send taken: later ones have a higher one.

@@ -6,23 +6,17 @@ use crate::event::SendId;
 use crate::saved::{SavedLine, SavedSend, Transmitted};
 use crate::time::Timestamp;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 /// The numbers of sends taken up from a stored state have this bit.
 const RESTORED: u64 = 1 << 62;
-
-/// Milliseconds, as far as they go.
-pub(crate) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
 
 impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// The sends without an outcome that a later run can go on with, and their lines. `wall` and `lived` are the same
     /// moment on two clocks.
     pub(crate) fn stored(
         &self,
-        wall: Duration,
-        lived: Duration,
+        wall: Timestamp,
+        lived: Timestamp,
     ) -> (Vec<SavedLine<N>>, Vec<SavedSend<P, N>>) {
         let mut lines = Vec::new();
         let mut sends = Vec::new();
@@ -45,7 +39,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             }
             if let Some((pid, next_pseq)) = &lane.line {
                 for sent in &lane.unanswered {
-                    let at_ms = millis(wall.saturating_sub(lived.saturating_sub(sent.born)));
+                    let at_ms = (wall - lived.after(sent.born)).millis();
                     let (pid, pseq, epoch) = (pid.clone(), sent.pseq, sent.epoch.clone());
                     add(sent.serial, &sent.send, Some(Transmitted { pid, pseq, epoch, at_ms }));
                 }
@@ -69,8 +63,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     pub(crate) fn restore(
         &mut self,
         now: Timestamp,
-        wall: Duration,
-        lived: Duration,
+        wall: Timestamp,
+        lived: Timestamp,
         lines: Vec<SavedLine<N>>,
         sends: Vec<SavedSend<P, N>>,
     ) -> Vec<(SendId, SavedSend<P, N>)> {
@@ -97,24 +91,24 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                     place.waiting.push_back(Waiting { send, serial, until: now + wait, late, attempts: 0 });
                     self.waiting += 1;
                     let until = now + wait;
-                    self.next_expiry = Some(self.next_expiry.map_or(until, |next| next.min(until)));
+                    self.next_expiry = self.next_expiry.min(until);
                 }
                 Some(Transmitted { pid, pseq, epoch, at_ms }) => {
-                    let age = wall.checked_sub(Duration::from_millis(at_ms));
+                    let at = Timestamp::from_millis(at_ms);
                     let in_line =
                         place.line.as_ref().is_some_and(|(line, next)| *line == pid && pseq < *next);
                     // A number out of order was not written by us: its line cannot be gone on with.
-                    let in_order = place.unanswered.back().is_none_or(|last| last.pseq < pseq);
+                    let in_order = place.unanswered.last().is_none_or(|last| last.pseq < pseq);
                     // A clock set back says nothing about the age: as if it were too old.
-                    if let Some(age) = age.filter(|_| in_line && in_order) {
+                    if at <= wall && in_line && in_order {
                         place.again = true;
-                        place.unanswered.push_back(Unanswered {
+                        place.unanswered.push(Unanswered {
                             send,
                             serial,
                             pseq,
                             epoch,
                             first: None,
-                            born: lived.saturating_sub(age),
+                            born: lived - wall.after(at),
                             attempts: 0,
                             latest: None,
                         });

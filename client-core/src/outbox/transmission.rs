@@ -10,7 +10,6 @@ use crate::messages::{Code, Epoch, LineTag, SendTag};
 use crate::time::Timestamp;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::time::Duration;
 use fastrand::Rng;
 
 /// How it stands with a room that has something to send.
@@ -66,7 +65,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         self.changes += 1;
         let until = now + FIRST_CONTACT;
         let plain = Some(Plain { id: send.id, room: send.room.clone(), serial, weight, until });
-        self.in_hand.push_back(InHand { frame, weight, plain });
+        self.in_hand.push(InHand { frame, weight, plain });
         let tag =
             tagged.then(|| Box::new(SendTag { reference: Id::numbered('s', serial, Some(0)), line: None }));
         Some(Transmit { room: send.room, content: send.content, data: send.data, tag, fresh: false })
@@ -86,7 +85,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     pub(crate) fn transmit<'a>(
         &mut self,
         now: Timestamp,
-        lived: Duration,
+        lived: Timestamp,
         frame: u64,
         gate: &Gate,
         rng: &mut Rng,
@@ -102,7 +101,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             None => self.transmit_new(now, lived, gate, rng, &access, out)?,
         };
         self.unflushed += weight;
-        self.in_hand.push_back(InHand { frame, weight, plain: None });
+        self.in_hand.push(InHand { frame, weight, plain: None });
         Some(transmit)
     }
 
@@ -131,7 +130,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     fn transmit_new<'a>(
         &mut self,
         now: Timestamp,
-        lived: Duration,
+        lived: Timestamp,
         gate: &Gate,
         rng: &mut Rng,
         access: &impl Fn(&N) -> Access<'a>,
@@ -181,7 +180,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 latest: Some(Transmission { conn: gate.conn, at: now }),
             };
             let transmit = sent.transmit(&lane.room, &pid, true);
-            lane.unanswered.push_back(sent);
+            lane.unanswered.push(sent);
             self.unanswered += 1;
             self.changes += 1;
             return Some((transmit, weight));

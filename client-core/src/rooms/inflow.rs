@@ -9,11 +9,9 @@ use crate::event::GapReason;
 use crate::id::Id;
 use crate::messages::{Epoch, JoinReason, Joined, Message, Notification, Position, Stamp};
 use crate::outbox::Payload;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 /// Something in a room's log.
 #[derive(Debug)]
@@ -89,7 +87,7 @@ pub(crate) struct Resumed {
 }
 
 /// How long a replay or an answer may make no progress before it is asked for (again).
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Span = Span::from_secs(10);
 /// Requests for the same hole before it is given up.
 const TRIES: u8 = 2;
 
@@ -104,7 +102,7 @@ pub(crate) struct Inflow<P, N> {
     /// Replayed messages up to here are not for the application: only the last one's id is wanted.
     silent_until: u64,
     /// Behind a hole, in order.
-    held: VecDeque<(u64, Logged<P, N>)>,
+    held: Vec<(u64, Logged<P, N>)>,
     held_bytes: usize,
     /// A message beyond the next one has come.
     hole: bool,
@@ -124,7 +122,7 @@ impl<P, N> Default for Inflow<P, N> {
             head: 0,
             replay_until: 0,
             silent_until: 0,
-            held: VecDeque::new(),
+            held: Vec::new(),
             held_bytes: 0,
             hole: false,
             forked: false,
@@ -347,11 +345,14 @@ impl<P: Payload, N> Inflow<P, N> {
     /// Moves what now follows without a hole.
     fn release(&mut self, ready: &mut Vec<Logged<P, N>>) {
         let Some(place) = &mut self.place else { return };
-        while let Some((seq, _)) = self.held.front() {
-            if *seq > place.seq + 1 {
-                return;
+        if self.held.first().is_none_or(|(seq, _)| *seq > place.seq + 1) {
+            return;
+        }
+        for (seq, logged) in core::mem::take(&mut self.held) {
+            if seq > place.seq + 1 {
+                self.held.push((seq, logged));
+                continue;
             }
-            let Some((seq, logged)) = self.held.pop_front() else { return };
             self.held_bytes -= logged.weight();
             if let Some(stamp) = logged.stamp().filter(|_| seq == place.seq + 1) {
                 let again = self.recent.is(seq, &stamp.id) == Some(true);
@@ -401,8 +402,11 @@ impl<P: Payload, N> Inflow<P, N> {
 
     /// The hole before the next message that is at hand, `first`, or before everything the server has. Moves behind it.
     pub(crate) fn skip(&mut self, first: Option<u64>, reason: GapReason) -> Option<Hole> {
-        let held = self.held.front().map(|(seq, _)| *seq);
-        let before = first.into_iter().chain(held).min().unwrap_or(self.head.saturating_add(1));
+        let held = self.held.first().map(|(seq, _)| *seq);
+        let before = match (first, held) {
+            (Some(first), Some(held)) => first.min(held),
+            (one, other) => one.or(other).unwrap_or(self.head.saturating_add(1)),
+        };
         let place = self.place.as_mut()?;
         if before <= place.seq + 1 {
             return None;
@@ -427,16 +431,16 @@ impl<P: Payload, N> Inflow<P, N> {
         self.tries >= TRIES
     }
 
-    /// The wait for an answer is over: `Some(true)` if one was asked for and did not come.
-    pub(crate) fn overdue(&mut self, now: Timestamp) -> Option<bool> {
-        self.fetch.take_if(|fetch| fetch.until <= now).map(|fetch| fetch.request.is_some())
+    /// Ends the wait for an answer that is over; whether one was asked for and did not come.
+    pub(crate) fn is_overdue(&mut self, now: Timestamp) -> bool {
+        self.fetch.take_if(|fetch| fetch.until <= now).is_some_and(|fetch| fetch.request.is_some())
     }
 
-    pub(crate) fn deadline(&self, busy: bool) -> Option<Timestamp> {
+    pub(crate) fn deadline(&self, busy: bool) -> Timestamp {
         match self.fetch {
-            Some(fetch) => Some(fetch.until),
-            None if busy || self.place.is_none() || self.is_caught_up() => None,
-            None => Some(self.progress + PATIENCE),
+            Some(fetch) => fetch.until,
+            None if busy || self.place.is_none() || self.is_caught_up() => Timestamp::NEVER,
+            None => self.progress + PATIENCE,
         }
     }
 }

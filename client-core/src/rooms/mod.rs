@@ -133,27 +133,29 @@ impl<P, N: Clone + Ord> Rooms<P, N> {
         self.rooms.iter().position(|room| room.personal)
     }
 
-    /// The room, new if it was not known; `None` when there are as many as allowed.
-    pub(crate) fn entry(&mut self, name: N) -> Option<&mut Room<P, N>> {
-        let at = if let Ok(at) = self.rooms.binary_search_by(|room| room.name.cmp(&name)) {
-            at
-        } else {
+    /// Where the room is, new if it was not known; `None` when there are as many as allowed.
+    pub(crate) fn entry(&mut self, name: N) -> Option<usize> {
+        if let Some(at) = self.position(&name) {
+            return Some(at);
+        }
+        if self.rooms.len() >= self.limit {
+            // Remembering a room that was left is worth less than one that is wanted.
+            self.rooms.retain(|room| room.wanted != Wanted::No);
             if self.rooms.len() >= self.limit {
-                // Remembering a room that was left is worth less than one that is wanted.
-                self.rooms.retain(|room| room.wanted != Wanted::No);
-                if self.rooms.len() >= self.limit {
-                    return None;
-                }
+                return None;
             }
-            let at = self.rooms.partition_point(|room| room.name < name);
-            if self.rooms.len() < FEW {
-                // Most clients are in one or two, and the vector's own first step is four.
-                self.rooms.reserve_exact(1);
-            }
-            self.rooms.insert(at, Room::new(name));
-            at
-        };
-        self.rooms.get_mut(at)
+        }
+        let at = self.rooms.partition_point(|room| room.name < name);
+        if self.rooms.len() < FEW {
+            // Most clients are in one or two, and the vector's own first step is four.
+            self.rooms.reserve_exact(1);
+        }
+        self.rooms.insert(at, Room::new(name));
+        Some(at)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rooms.len()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Room<P, N>> {
@@ -164,8 +166,11 @@ impl<P, N: Clone + Ord> Rooms<P, N> {
         self.rooms.iter_mut()
     }
 
-    pub(crate) fn remove(&mut self, name: &N) {
-        self.rooms.retain(|room| room.name != *name);
+    /// Forgets the room there.
+    pub(crate) fn remove(&mut self, at: usize) {
+        if at < self.rooms.len() {
+            self.rooms.remove(at);
+        }
     }
 
     /// The connection is gone: nothing is confirmed, and what had been left is forgotten.

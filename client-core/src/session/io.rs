@@ -6,6 +6,7 @@ use crate::link::{ConnId, Hint};
 use crate::messages::{ClientMessage, Position, ServerMessage};
 use crate::name::Name;
 use crate::outbox::Outgoing;
+#[cfg(feature = "stored")]
 use crate::saved::Saved;
 use crate::token::{Token, TokenError};
 use alloc::boxed::Box;
@@ -101,6 +102,7 @@ pub enum Input<P = String, N = Name> {
     /// on the server and fetched later, so that none is lost.
     Busy(bool),
     /// Take up what an earlier run left. Before the first connect; later it is ignored.
+    #[cfg(feature = "stored")]
     Restore(Box<Saved<P, N>>),
     /// [`Session::next_deadline`](super::Session::next_deadline) has come.
     Tick,
@@ -131,8 +133,7 @@ pub enum Output<P = String, N = Name> {
         /// allowed one, and never from TLS to plain text.
         url: Option<Box<str>>,
     },
-    /// Store [`Session::saved`](super::Session::saved) before the outputs that follow are performed. Without a store
-    /// there is nothing to do.
+    /// Store the state before the outputs that follow are performed. Without a store there is nothing to do.
     Save,
     /// Write a frame. Write all that are there, flush once, then say [`Input::Flushed`].
     Send {

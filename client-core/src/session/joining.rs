@@ -8,32 +8,31 @@ use crate::id::Id;
 use crate::messages::{ClientMessage, Code, JoinRequest, Joined, Left, Position, Refusal};
 use crate::outbox::Payload;
 use crate::rooms::{Hole, Membership, Wanted};
-use crate::time::Timestamp;
-use alloc::vec::Vec;
-use core::time::Duration;
+use crate::time::{Span, Timestamp};
 
 /// How long a server that answers may leave a join without an answer.
-const ANSWER: Duration = Duration::from_secs(20);
+const ANSWER: Span = Span::from_secs(20);
 /// The wait after a temporary refusal that names none, and the longest one.
-const PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+const PAUSE: Span = Span::from_secs(1);
+const LONGEST_PAUSE: Span = Span::from_secs(600);
 
 /// Rooms joined again on one connection before it is given up. A personal stream is paged by joining again.
 const MOST_REJOINS: u32 = 64;
 
 /// The wait that a server asks for.
-pub(super) fn pause(retry_after_ms: Option<u64>) -> Duration {
-    retry_after_ms.map_or(PAUSE, Duration::from_millis).clamp(Duration::from_millis(100), LONGEST_PAUSE)
+pub(super) fn pause(retry_after_ms: Option<u64>) -> Span {
+    retry_after_ms.map_or(PAUSE, Span::from_millis).clamp(Span::from_millis(100), LONGEST_PAUSE)
 }
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub(super) fn join(&mut self, now: Timestamp, join: Join<N>) {
         let Join { room, since, history, personal } = join;
         let stored = self.stored.iter().position(|saved| saved.room == room);
-        let Some(entry) = self.rooms.entry(room.clone()) else {
+        let Some(at) = self.rooms.entry(room.clone()) else {
             self.room_changed(room, RoomState::Refused);
             return;
         };
+        let Some(entry) = self.rooms.at_mut(at) else { return };
         let fresh = entry.wanted == Wanted::No || entry.membership == Membership::Absent;
         entry.personal = personal;
         entry.history = history;
@@ -55,34 +54,29 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
             return;
         }
-        self.room_changed(room.clone(), RoomState::Joining);
-        if self.wire.is_some() {
-            self.write_join(now, &room);
-        }
+        self.room_changed(room, RoomState::Joining);
+        self.write_join(now, at);
     }
 
     /// Asks for every room that is to be joined.
     pub(super) fn join_all(&mut self, now: Timestamp) {
-        let rooms: Vec<N> =
-            self.rooms.iter().filter(|room| room.is_to_join()).map(|room| room.name.clone()).collect();
-        for room in rooms {
-            self.write_join(now, &room);
+        for at in 0..self.rooms.len() {
+            self.write_join(now, at);
         }
     }
 
     /// The user's own stream exists only on an extended server.
     pub(super) fn join_personal(&mut self, now: Timestamp) {
-        if let Some(room) =
-            self.rooms.personal().and_then(|at| self.rooms.at(at)).map(|room| room.name.clone())
-        {
-            self.write_join(now, &room);
+        if let Some(at) = self.rooms.personal() {
+            self.write_join(now, at);
         }
     }
 
-    fn write_join(&mut self, now: Timestamp, room: &N) {
+    /// Asks for the room there, if it is to be joined.
+    fn write_join(&mut self, now: Timestamp, at: usize) {
         let Some(wire) = &mut self.wire else { return };
         let (mode, frame, replay) = (wire.mode, wire.last_frame + 1, wire.peer.replay);
-        let Some(entry) = self.rooms.get_mut(room).filter(|entry| entry.is_to_join()) else { return };
+        let Some(entry) = self.rooms.at_mut(at).filter(|entry| entry.is_to_join()) else { return };
         if entry.personal && !wire.is_extended() {
             return;
         }
@@ -91,7 +85,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let request = self.requests;
         entry.membership = Membership::Joining { frame, request, at: now };
         let message = if mode == Some(crate::event::Mode::Plain) {
-            ClientMessage::join(room.clone())
+            ClientMessage::join(entry.name.clone())
         } else {
             let since = entry.inflow.since();
             let history = match (&since, entry.inflow.seq()) {
@@ -104,7 +98,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             let history = history.filter(|_| self.known.extended || entry.history.is_some());
             let reference = Id::numbered('j', request, None);
             ClientMessage::JoinRoom {
-                room: room.clone(),
+                room: entry.name.clone(),
                 request: Some(JoinRequest { reference, since, history }),
             }
         };
@@ -112,23 +106,24 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// Joins a room of the present connection once more: something about it is not as it should be.
-    pub(super) fn join_again(&mut self, now: Timestamp, room: &N) {
+    pub(super) fn join_again(&mut self, now: Timestamp, at: usize) {
         let Some(wire) = &mut self.wire else { return };
         wire.rejoins += 1;
         if wire.rejoins > MOST_REJOINS {
             // A server that contradicts itself for ever is not talked to for ever.
             self.link.give_up(now, CauseCode::ProtocolError);
-        } else if let Some(entry) = self.rooms.get_mut(room) {
+        } else if let Some(entry) = self.rooms.at_mut(at) {
             entry.inflow.connection_lost();
             self.diagnostics.rejoins += 1;
-            self.write_join(now, room);
+            self.write_join(now, at);
         }
     }
 
     /// Extended: the server has confirmed a join.
     pub(super) fn joined(&mut self, now: Timestamp, joined: Joined<N>) {
         let request = joined.reference.read_numbered('j').map(|(request, _)| request);
-        let Some(entry) = self.rooms.get_mut(&joined.room) else { return };
+        let Some(at) = self.rooms.position(&joined.room) else { return };
+        let Some(entry) = self.rooms.at_mut(at) else { return };
         match entry.membership {
             Membership::Joining { request: awaited, .. } if Some(awaited) == request => {}
             // The answer to a question that has been asked anew since.
@@ -157,7 +152,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             self.gap(room.clone(), hole);
         }
         self.outbox.joined(&room, resumed.new_epoch);
-        self.check_room(now, &room);
+        self.check_inflow(now, at);
         self.check_ready(now);
     }
 
@@ -181,13 +176,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             self.event(Event::ServerError { message, code: Some(code) });
             return;
         };
-        let Some(entry) = self.rooms.get_mut(&room) else { return };
+        let Some(place) = self.rooms.position(&room) else { return };
+        let Some(entry) = self.rooms.at_mut(place) else { return };
         match entry.membership {
             Membership::Joining { request, .. } if Some(request) == join => {
                 if retry {
                     entry.membership = Membership::Later { at };
                 } else {
-                    self.remove(&room, RoomState::Failed(code));
+                    self.remove(place, room, RoomState::Failed(code));
                     self.check_ready(now);
                 }
             }
@@ -195,7 +191,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 if retry {
                     entry.inflow.fetch_later(at);
                 } else {
-                    self.hole_stays(now, &room);
+                    self.hole_stays(now, place);
                 }
             }
             _ => {}
@@ -203,23 +199,23 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// Extended: a leave is done, or the server has removed the user.
-    pub(super) fn server_left(&mut self, now: Timestamp, left: &Left<N>) {
+    pub(super) fn server_left(&mut self, now: Timestamp, left: Left<N>) {
+        let Some(at) = self.rooms.position(&left.room) else { return };
+        let Some(room) = self.rooms.at(at) else { return };
         if left.reference.is_some() {
             // Ours; a room asked for again meanwhile is waiting for its own answer.
-            if self.rooms.get(&left.room).is_some_and(|room| !room.is_to_join()) {
-                self.rooms.remove(&left.room);
+            if !room.is_to_join() {
+                self.rooms.remove(at);
             }
-            return;
-        }
-        if self.rooms.get(&left.room).is_some_and(|room| room.membership == Membership::Member) {
-            self.remove(&left.room, RoomState::Removed(left.code.unwrap_or(Code::Other)));
+        } else if room.membership == Membership::Member {
+            self.remove(at, left.room, RoomState::Removed(left.code.unwrap_or(Code::Other)));
             self.check_ready(now);
         }
     }
 
-    fn remove(&mut self, room: &N, state: RoomState) {
-        self.rooms.remove(room);
-        self.room_changed(room.clone(), state);
+    fn remove(&mut self, at: usize, room: N, state: RoomState) {
+        self.rooms.remove(at);
+        self.room_changed(room, state);
     }
 
     pub(super) fn leave(&mut self, room: &N) {
@@ -231,9 +227,11 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Leaves the rooms whose earlier sends have become final.
     pub(super) fn finish_leaving(&mut self) {
-        let mut done = Vec::new();
         self.leaving = false;
-        for room in self.rooms.iter_mut() {
+        let extended = self.wire.as_ref().map(Wire::is_extended);
+        let mut at = 0;
+        while let Some(room) = self.rooms.at_mut(at) {
+            at += 1;
             let Wanted::Leaving { serial } = room.wanted else { continue };
             if self.outbox.is_pending(&room.name, serial) {
                 self.leaving = true;
@@ -245,15 +243,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             room.inflow.forget();
             let asked = room.membership != Membership::Absent;
             room.membership = Membership::Absent;
-            done.push((room.name.clone(), asked));
-        }
-        for (room, asked) in done {
-            let extended = self.wire.as_ref().map(Wire::is_extended);
+            let room = room.name.clone();
             if let Some(extended) = extended.filter(|_| asked) {
                 let reference = extended.then(|| Id::numbered('l', self.request(), None));
                 self.write(ClientMessage::LeaveRoom { room: room.clone(), reference });
             } else {
-                self.rooms.remove(&room);
+                at -= 1;
+                self.rooms.remove(at);
             }
             self.changes += 1;
             self.outbox.left(&room);
@@ -266,18 +262,17 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// Plain: the joins that the operating system has taken are as good as done.
     pub(super) fn confirm_flushed(&mut self) {
         let Some(wire) = self.wire.as_ref().filter(|wire| wire.is_plain()) else { return };
-        let mut joined = Vec::new();
-        for room in self.rooms.iter_mut() {
-            if let Membership::Joining { frame, .. } = room.membership
-                && frame <= wire.flushed
+        let flushed = wire.flushed;
+        for at in 0..self.rooms.len() {
+            if let Some(room) = self.rooms.at_mut(at)
+                && let Membership::Joining { frame, .. } = room.membership
+                && frame <= flushed
             {
                 room.membership = Membership::Member;
                 room.seen_before = true;
-                joined.push(room.name.clone());
+                let room = room.name.clone();
+                self.room_changed(room, RoomState::Joined);
             }
-        }
-        for room in joined {
-            self.room_changed(room, RoomState::Joined);
         }
     }
 
@@ -319,38 +314,35 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// When some room wants to be looked at.
-    pub(super) fn rooms_deadline(&self, wire: &Wire) -> Option<Timestamp> {
+    pub(super) fn rooms_deadline(&self, wire: &Wire) -> Timestamp {
         let extended = wire.is_extended();
-        let deadlines = self.rooms.iter().filter_map(|room| match room.membership {
-            Membership::Later { at } => Some(at),
-            Membership::Joining { at, .. } if extended => Some(at + ANSWER),
-            Membership::Member if extended => room.inflow.deadline(self.busy),
-            _ => None,
-        });
-        deadlines.min()
+        self.rooms.iter().fold(Timestamp::NEVER, |earliest, room| {
+            earliest.min(match room.membership {
+                Membership::Later { at } => at,
+                Membership::Joining { at, .. } if extended => at + ANSWER,
+                Membership::Member if extended => room.inflow.deadline(self.busy),
+                _ => Timestamp::NEVER,
+            })
+        })
     }
 
     pub(super) fn tick_rooms(&mut self, now: Timestamp) {
         let Some(wire) = &self.wire else { return };
-        if self.rooms_deadline(wire).is_none_or(|at| at > now) {
+        if self.rooms_deadline(wire) > now {
             return;
         }
-        let mut again = Vec::new();
-        let mut behind = Vec::new();
         let mut unanswered = false;
-        for room in self.rooms.iter() {
-            match room.membership {
-                Membership::Later { at } if at <= now => again.push(room.name.clone()),
-                Membership::Joining { at, .. } => unanswered |= at + ANSWER <= now,
-                Membership::Member => behind.push(room.name.clone()),
+        for at in 0..self.rooms.len() {
+            match self.rooms.at(at).map(|room| room.membership) {
+                Some(Membership::Later { at: then }) if then <= now => self.write_join(now, at),
+                Some(Membership::Joining { at: then, .. }) => unanswered |= then + ANSWER <= now,
                 _ => {}
             }
         }
-        for room in again {
-            self.write_join(now, &room);
-        }
-        for room in behind {
-            self.tick_inflow(now, &room);
+        for at in 0..self.rooms.len() {
+            if self.rooms.at(at).is_some_and(|room| room.membership == Membership::Member) {
+                self.tick_inflow(now, at);
+            }
         }
         if unanswered && self.wire.as_ref().is_some_and(Wire::is_extended) {
             self.link.give_up(now, CauseCode::Unanswered);

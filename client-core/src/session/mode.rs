@@ -6,13 +6,11 @@ use crate::event::{Event, Gap, GapReason, Mode};
 use crate::link::ConnId;
 use crate::messages::Hello;
 use crate::outbox::Payload;
-use crate::time::Timestamp;
-use alloc::vec::Vec;
-use core::time::Duration;
+use crate::time::{Span, Timestamp};
 
 /// How long the `hello` of an extended server may take, where none has been heard before and pings are answered. What
 /// is sent meanwhile is sent all the same; only its outcome waits.
-const FIRST_WORD: Duration = Duration::from_secs(1);
+const FIRST_WORD: Span = Span::from_secs(1);
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// A connection is open: ask for every wanted room at once.
@@ -82,18 +80,19 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let Some(wire) = &mut self.wire else { return };
         wire.mode = Some(Mode::Plain);
         self.event(Event::Mode(Mode::Plain));
-        let mut gaps = Vec::new();
-        for room in self.rooms.iter_mut().filter(|room| room.is_to_join() && !room.personal) {
-            let (epoch, after) = (room.inflow.epoch().cloned(), room.inflow.seq());
-            if room.seen_before || after.is_some() {
-                let gap = Gap { epoch, after, ..Gap::unknown(room.name.clone(), GapReason::Reconnected) };
-                gaps.push(gap);
+        for at in 0..self.rooms.len() {
+            let Some(room) = self.rooms.at_mut(at) else { break };
+            if !room.is_to_join() || room.personal {
+                continue;
             }
+            let (epoch, after) = (room.inflow.epoch().cloned(), room.inflow.seq());
+            let missed = room.seen_before || after.is_some();
+            let gap = Gap { epoch, after, ..Gap::unknown(room.name.clone(), GapReason::Reconnected) };
             // Messages of this connection have no place: going on from the old one would deliver them again.
             room.inflow.forget();
-        }
-        for gap in gaps {
-            self.event(Event::Gap(gap));
+            if missed {
+                self.event(Event::Gap(gap));
+            }
         }
         self.outbox.is_plain(&mut self.outcomes);
         self.confirm_flushed();

@@ -8,11 +8,8 @@ use crate::id::Id;
 use crate::link::ConnId;
 use crate::messages::{ClientMessage, History, HistoryRequest, Message, ServerMessage};
 use crate::outbox::Payload;
-use crate::rooms::{Logged, Membership, Taken, Wanted};
-use crate::time::Timestamp;
-
-use alloc::vec::Vec;
-use core::time::Duration;
+use crate::rooms::{Logged, Membership, Room, Taken, Wanted};
+use crate::time::{Span, Timestamp};
 
 /// The longest window that a drain may name (protocol.md §2.2).
 const LONGEST_WINDOW: u64 = 600_000;
@@ -97,7 +94,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
             ServerMessage::Nack(nack) => self.nacked(now, conn, &nack),
             ServerMessage::Joined(joined) => self.joined(now, *joined),
-            ServerMessage::Left(left) => self.server_left(now, &left),
+            ServerMessage::Left(left) => self.server_left(now, left),
             ServerMessage::History(history) => self.history(now, *history),
             ServerMessage::Error { message, refusal: Some(refusal) } => self.refused(now, message, *refusal),
             ServerMessage::UserJoined { room, user } => {
@@ -119,7 +116,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             ServerMessage::AuthExpiring { .. } => self.link.refresh_token(now),
             ServerMessage::AuthOk(_) | ServerMessage::Hello(_) => {}
             ServerMessage::GoingAway(going) => {
-                let window = Duration::from_millis(going.window_ms.min(LONGEST_WINDOW));
+                let window = Span::from_millis(going.window_ms.min(LONGEST_WINDOW));
                 self.link.going_away(now, window, going.url);
             }
             plain @ ServerMessage::Error { .. } => self.plain(plain),
@@ -176,8 +173,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
             Taken::Forked => {
                 self.diagnostics.forks += 1;
-                let room = entry.name.clone();
-                return self.join_again(now, &room);
+                return self.join_again(now, at);
             }
         }
         if from_wire {
@@ -195,60 +191,49 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// After something came in: is there a hole to fill, or is the replay over?
-    fn check_inflow(&mut self, now: Timestamp, at: usize) {
+    pub(super) fn check_inflow(&mut self, now: Timestamp, at: usize) {
         let Some(entry) = self.rooms.at(at) else { return };
         if entry.inflow.is_caught_up() {
             self.outbox.caught_up(&entry.name, &mut self.outcomes);
         } else if !self.busy && entry.inflow.wants_fetch(now) {
-            let room = entry.name.clone();
-            self.fetch(now, &room);
+            self.fetch(now, at);
         }
     }
 
-    pub(super) fn check_room(&mut self, now: Timestamp, room: &N) {
-        if let Some(at) = self.rooms.position(room) {
-            self.check_inflow(now, at);
-        }
-    }
-
-    fn fetch(&mut self, now: Timestamp, room: &N) {
+    fn fetch(&mut self, now: Timestamp, at: usize) {
         let Some(wire) = self.wire.as_ref().filter(|wire| wire.is_extended()) else { return };
         let limit = wire.peer.replay;
         let request = self.request();
-        let Some(entry) = self.rooms.get_mut(room).filter(|entry| entry.membership == Membership::Member)
-        else {
-            return;
-        };
+        let Some(entry) = self.member_room(at) else { return };
         if entry.personal {
             // A stream that is no room has no history: joining again replays what is next.
-            return self.join_again(now, room);
+            return self.join_again(now, at);
         }
         let Some((epoch, after)) = entry.inflow.fetching(now, request) else { return };
+        let room = entry.name.clone();
         self.diagnostics.fetches += 1;
         let reference = Id::numbered('h', request, None);
-        self.write(ClientMessage::History(HistoryRequest {
-            reference,
-            room: room.clone(),
-            epoch,
-            after,
-            limit,
-        }));
+        self.write(ClientMessage::History(HistoryRequest { reference, room, epoch, after, limit }));
+    }
+
+    /// The room there, if this connection is a member of it.
+    fn member_room(&mut self, at: usize) -> Option<&mut Room<P, N>> {
+        self.rooms.at_mut(at).filter(|entry| entry.membership == Membership::Member)
     }
 
     fn history(&mut self, now: Timestamp, history: History<P, N>) {
         let History { reference, room, epoch, messages, complete } = history;
         let Some((request, _)) = reference.read_numbered('h') else { return };
-        let Some(entry) = self.rooms.get_mut(&room).filter(|entry| entry.membership == Membership::Member)
-        else {
-            return;
-        };
+        let Some(at) = self.rooms.position(&room) else { return };
+        let busy = self.busy && !self.bugs.has(Bug::SkipWhenBusy);
+        let Some(entry) = self.member_room(at) else { return };
         if !entry.inflow.fetched(now, request) {
             return;
         }
         if entry.inflow.epoch() != Some(&epoch) {
-            return self.join_again(now, &room);
+            return self.join_again(now, at);
         }
-        if self.busy && !self.bugs.has(Bug::SkipWhenBusy) {
+        if busy {
             // It stays with the server, and so does what it would have released.
             return;
         }
@@ -256,60 +241,54 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let first = messages.first().and_then(|message| message.stamp.as_ref()).map(|stamp| stamp.seq);
         let reason = if complete { GapReason::Unavailable } else { GapReason::Trimmed };
         if first.is_some_and(|first| first > before + 1) || (first.is_none() && !complete) {
-            self.skip(&room, first, reason);
+            self.skip(at, first, reason);
         }
         for message in messages {
-            let at = self.rooms.position(&room);
-            self.logged(now, at, Logged::Message(Message { room: room.clone(), ..message }), false);
+            self.logged(now, Some(at), Logged::Message(Message { room: room.clone(), ..message }), false);
         }
-        let Some(entry) = self.rooms.get_mut(&room).filter(|entry| entry.membership == Membership::Member)
-        else {
-            return;
-        };
-        if entry.inflow.seq() == Some(before) && !self.busy && !entry.inflow.is_caught_up() {
-            // Nothing of use in it.
-            if entry.inflow.failed_again() {
-                self.hole_stays(now, &room);
-            }
+        let Some(entry) = self.member_room(at) else { return };
+        let useless = entry.inflow.seq() == Some(before) && !entry.inflow.is_caught_up();
+        if useless && !self.busy && self.member_room(at).is_some_and(|entry| entry.inflow.failed_again()) {
+            self.hole_stays(now, at);
         }
-        self.go_on(now, &room);
+        self.go_on(now, at);
     }
 
     /// Asks for more if the server is known to have more.
-    fn go_on(&mut self, now: Timestamp, room: &N) {
-        if !self.busy && self.rooms.get(room).is_some_and(|entry| entry.inflow.is_behind()) {
-            self.fetch(now, room);
+    fn go_on(&mut self, now: Timestamp, at: usize) {
+        if !self.busy && self.rooms.at(at).is_some_and(|entry| entry.inflow.is_behind()) {
+            self.fetch(now, at);
         } else {
-            self.check_room(now, room);
+            self.check_inflow(now, at);
         }
     }
 
     /// The hole cannot be filled: say so, and go on behind it.
-    pub(super) fn hole_stays(&mut self, now: Timestamp, room: &N) {
-        self.skip(room, None, GapReason::Unavailable);
-        self.check_room(now, room);
+    pub(super) fn hole_stays(&mut self, now: Timestamp, at: usize) {
+        self.skip(at, None, GapReason::Unavailable);
+        self.check_inflow(now, at);
     }
 
-    fn skip(&mut self, room: &N, first: Option<u64>, reason: GapReason) {
-        let Some(entry) = self.rooms.get_mut(room) else { return };
+    fn skip(&mut self, at: usize, first: Option<u64>, reason: GapReason) {
+        let Some(entry) = self.rooms.at_mut(at) else { return };
         let Some(hole) = entry.inflow.skip(first, reason) else { return };
         let ready = entry.inflow.ready();
-        self.gap(room.clone(), hole);
+        let room = entry.name.clone();
+        self.gap(room, hole);
         for logged in ready {
             self.deliver(logged);
         }
     }
 
     /// A room of an extended connection, when time has passed.
-    pub(super) fn tick_inflow(&mut self, now: Timestamp, room: &N) {
-        let Some(entry) = self.rooms.get_mut(room) else { return };
-        match entry.inflow.overdue(now) {
-            Some(true) if entry.inflow.failed_again() => self.hole_stays(now, room),
-            _ => {}
+    pub(super) fn tick_inflow(&mut self, now: Timestamp, at: usize) {
+        let Some(entry) = self.rooms.at_mut(at) else { return };
+        if entry.inflow.is_overdue(now) && entry.inflow.failed_again() {
+            self.hole_stays(now, at);
         }
-        let wants = self.rooms.get(room).is_some_and(|entry| entry.inflow.wants_fetch(now));
+        let wants = self.rooms.at(at).is_some_and(|entry| entry.inflow.wants_fetch(now));
         if wants && !self.busy {
-            self.fetch(now, room);
+            self.fetch(now, at);
         }
     }
 
@@ -319,12 +298,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if busy {
             return;
         }
-        let behind = self.rooms.iter().filter(|room| {
-            room.membership == Membership::Member && room.inflow.seq().is_some() && room.inflow.is_behind()
-        });
-        let behind: Vec<N> = behind.map(|room| room.name.clone()).collect();
-        for room in behind {
-            self.fetch(now, &room);
+        for at in 0..self.rooms.len() {
+            let behind = self
+                .member_room(at)
+                .is_some_and(|room| room.inflow.seq().is_some() && room.inflow.is_behind());
+            if behind {
+                self.fetch(now, at);
+            }
         }
     }
 }

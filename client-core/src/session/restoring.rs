@@ -4,11 +4,11 @@ use super::Session;
 use crate::bug::Bug;
 use crate::event::{Event, Restored};
 use crate::link::State;
-use crate::outbox::{Payload, millis};
+use crate::outbox::Payload;
 use crate::rooms::Wanted;
 use crate::saved::{Saved, SavedPosition};
+use crate::time::Span;
 use alloc::boxed::Box;
-use core::time::Duration;
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// What a later run can go on with: unresolved sends and committed positions. It belongs to one URL; see
@@ -27,22 +27,19 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         Saved {
             user: self.known.user.clone(),
             extended: self.known.extended,
-            window_ms: millis(self.known.window),
-            dedupe_window_ms: millis(self.known.dedupe),
+            window_ms: self.known.window.millis(),
+            dedupe_window_ms: self.known.dedupe.millis(),
             positions,
             lines,
             sends,
         }
     }
 
-    /// The end resolves every send. For another run they are what they were before: that is no change.
-    pub(super) fn end_sends(&mut self) {
+    /// What is about to be resolved by the end is kept for another run.
+    pub(super) fn keep(&mut self) {
         if self.kept.is_none() {
             self.kept = Some(self.outbox.stored(self.now.wall, self.lived));
         }
-        let before = self.outbox.changes();
-        self.outbox.close(&mut self.outcomes);
-        self.unchanged += self.outbox.changes() - before;
     }
 
     /// Before the first connection only: later there is a state already.
@@ -53,8 +50,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let Saved { user, extended, window_ms, dedupe_window_ms, positions, lines, sends } = saved;
         self.known.user = user;
         self.known.extended = extended;
-        self.known.window = Duration::from_millis(window_ms.min(600_000));
-        self.known.dedupe = Duration::from_millis(dedupe_window_ms.clamp(10_000, 3_600_000));
+        self.known.window = Span::from_millis(window_ms.min(600_000));
+        self.known.dedupe = Span::from_millis(dedupe_window_ms.clamp(10_000, 3_600_000));
         if extended {
             self.link.remember(self.known.window, self.known.horizon());
         }
@@ -74,7 +71,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             // The room is joined for the sake of its sends, and left after them unless the application wants it.
             let serial = self.outbox.last_serial();
             if self.rooms.get(&send.room).is_none()
-                && let Some(room) = self.rooms.entry(send.room.clone())
+                && let Some(at) = self.rooms.entry(send.room.clone())
+                && let Some(room) = self.rooms.at_mut(at)
             {
                 room.wanted = Wanted::Leaving { serial };
                 self.leaving = true;

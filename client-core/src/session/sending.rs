@@ -10,13 +10,12 @@ use crate::messages::{ClientMessage, Nack};
 use crate::outbox::{Access, Gate, Outgoing, Payload, Rejoin, Transmit};
 use crate::rooms::{Membership, Room};
 use crate::session::Output;
-use crate::time::Timestamp;
-use core::time::Duration;
+use crate::time::{Span, Timestamp};
 
 /// A send without an answer for so long is asked about.
-const QUIET: Duration = Duration::from_secs(5);
+const QUIET: Span = Span::from_secs(5);
 /// So long after the server has shown that it is alive, what is unanswered is sent again, and then given up.
-const ANSWER: Duration = Duration::from_secs(10);
+const ANSWER: Span = Span::from_secs(10);
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub(super) fn send(&mut self, now: Timestamp, send: Outgoing<P, N>) {
@@ -134,24 +133,24 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let wanted = |room: &N| rooms.get(room).is_some_and(Room::is_to_join);
         let rejoin = self.outbox.nacked(now, conn, nack, wanted, &mut self.outcomes);
         if let Some(Rejoin(room)) = rejoin
-            && self.rooms.get(&room).is_some_and(|entry| entry.membership == Membership::Member)
+            && let Some(at) = self.rooms.position(&room)
+            && self.rooms.at(at).is_some_and(|entry| entry.membership == Membership::Member)
         {
-            self.join_again(now, &room);
+            self.join_again(now, at);
         }
         self.resolve_doomed();
     }
 
     /// What is given up waits for a replay that may be over already.
     pub(super) fn resolve_doomed(&mut self) {
-        for room in self.outbox.doomed_rooms() {
-            // Where nobody will join there will be no replay.
-            let over = self.rooms.get(&room).is_none_or(|room| {
+        let rooms = &self.rooms;
+        // Where nobody will join there will be no replay.
+        let over = |room: &N| {
+            rooms.get(room).is_none_or(|room| {
                 !room.is_to_join() || room.membership == Membership::Member && room.inflow.is_caught_up()
-            });
-            if over {
-                self.outbox.caught_up(&room, &mut self.outcomes);
-            }
-        }
+            })
+        };
+        self.outbox.caught_up_where(over, &mut self.outcomes);
     }
 
     pub(super) fn stall_ponged(&mut self, now: Timestamp) {
@@ -160,16 +159,16 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
-    pub(super) fn stall_deadline(&self, wire: &Wire) -> Option<Timestamp> {
+    pub(super) fn stall_deadline(&self, wire: &Wire) -> Timestamp {
         if !wire.is_extended() {
-            return None;
+            return Timestamp::NEVER;
         }
-        let oldest = self.outbox.oldest_transmission(wire.conn)?;
+        let oldest = self.outbox.oldest_transmission(wire.conn);
         match wire.stall {
-            None => Some(oldest + QUIET),
-            Some(Stall { ponged: Some(at) }) => Some(at + ANSWER),
+            None => oldest + QUIET,
+            Some(Stall { ponged: Some(at) }) if oldest != Timestamp::NEVER => at + ANSWER,
             // The link itself watches over the ping.
-            Some(Stall { ponged: None }) => None,
+            Some(_) => Timestamp::NEVER,
         }
     }
 
@@ -179,10 +178,11 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
         self.resolve_doomed();
         let Some(wire) = &mut self.wire else { return };
-        let Some(oldest) = self.outbox.oldest_transmission(wire.conn) else {
+        let oldest = self.outbox.oldest_transmission(wire.conn);
+        if oldest == Timestamp::NEVER {
             wire.stall = None;
             return;
-        };
+        }
         match wire.stall {
             None if oldest + QUIET <= now => {
                 wire.stall = Some(Stall { ponged: None });

@@ -3,8 +3,7 @@
 use crate::event::Mode;
 use crate::link::ConnId;
 use crate::messages::Hello;
-use crate::time::Timestamp;
-use core::time::Duration;
+use crate::time::{Span, Timestamp};
 
 /// The present connection. Its frames are numbered from 1.
 #[derive(Debug)]
@@ -72,9 +71,9 @@ impl Wire {
 /// The times a server names, within what a client accepts (protocol.md §2.2).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Times {
-    pub(super) heartbeat: Duration,
-    pub(super) window: Duration,
-    pub(super) dedupe: Duration,
+    pub(super) heartbeat: Span,
+    pub(super) window: Span,
+    pub(super) dedupe: Span,
 }
 
 impl Times {
@@ -83,9 +82,9 @@ impl Times {
 
     pub(super) fn of<N>(hello: &Hello<N>) -> Self {
         Self {
-            heartbeat: Duration::from_millis(hello.heartbeat_ms.clamp(5_000, 120_000)),
-            window: Duration::from_millis(hello.reconnect.window_ms.min(600_000)),
-            dedupe: Duration::from_millis(hello.dedupe_window_ms.clamp(Self::SHORTEST_DEDUPE, 3_600_000)),
+            heartbeat: Span::from_millis(hello.heartbeat_ms.clamp(5_000, 120_000)),
+            window: Span::from_millis(hello.reconnect.window_ms.min(600_000)),
+            dedupe: Span::from_millis(hello.dedupe_window_ms.clamp(Self::SHORTEST_DEDUPE, 3_600_000)),
         }
     }
 }

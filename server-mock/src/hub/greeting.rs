@@ -68,7 +68,7 @@ impl Hub {
         ServerMessage::Hello(Box::new(Hello {
             v: 1,
             user_id,
-            server_time: millis(now.wall),
+            server_time: millis(now.wall.since_start()),
             heartbeat_ms: millis(config.heartbeat),
             dedupe_window_ms: millis(config.dedupe_window),
             limits: Limits {

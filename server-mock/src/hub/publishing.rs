@@ -114,7 +114,7 @@ impl Hub {
             user,
             content,
             data,
-            timestamp: utc(now.wall),
+            timestamp: utc(now.wall.since_start()),
             origin: None,
             kind: None,
         };
@@ -148,7 +148,7 @@ impl Hub {
             user,
             content: String::new(),
             data,
-            timestamp: utc(now.wall),
+            timestamp: utc(now.wall.since_start()),
             origin: None,
             kind: Some(kind),
         };

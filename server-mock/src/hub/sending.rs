@@ -237,7 +237,7 @@ impl Send {
             user: self.user,
             content: self.content,
             data: self.data,
-            timestamp: utc(now.wall),
+            timestamp: utc(now.wall.since_start()),
             origin: self.line.map(|((_, pid), pseq)| Box::new(Origin { pid, pseq })),
             kind: None,
         }
