@@ -130,6 +130,10 @@ impl Backoff {
     /// turned away together do not come back together. A hint is about one client, the window about all of them:
     /// it stays the floor.
     pub(crate) fn hinted(&mut self, hint: Span, rng: &mut Rng) -> Span {
+        if self.policy == Policy::Legacy {
+            // Its rule knows no hints.
+            return self.next(Occasion::Remote, rng);
+        }
         self.attempt = self.attempt.saturating_add(1);
         let hint = hint.min(LONGEST_HINT);
         let spread = hint.max(self.window).max(REMOTE_SPREAD);
@@ -240,6 +244,15 @@ mod tests {
             assert!(delay >= 5 * SECOND && delay <= 10 * SECOND);
             assert!(backoff.hinted(Span::from_secs(86_400), &mut rng) <= LONGEST_HINT);
         }
+    }
+
+    #[test]
+    fn legacy_knows_no_hints() {
+        let (_, mut rng) = standard(Duration::ZERO);
+        let mut backoff = Backoff::new(Policy::Legacy, Span::ZERO);
+        let delays: Vec<Duration> =
+            (0..3).map(|_| backoff.hinted(Span::from_secs(60), &mut rng).duration()).collect();
+        assert_eq!(delays, [SECOND, 2 * SECOND, 4 * SECOND]);
     }
 
     #[test]
