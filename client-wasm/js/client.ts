@@ -1,4 +1,4 @@
-import { Connection } from "./connection.js";
+import type { Connection } from "./connection.js";
 import { Credentials } from "./credentials.js";
 import { elsewhere, withQuery } from "./endpoint.js";
 import { Emitter } from "./emitter.js";
@@ -6,7 +6,8 @@ import { RejoinError, sendError } from "./errors.js";
 import { read, write } from "./frames.js";
 import { Keeper } from "./keeper.js";
 import { Known } from "./known.js";
-import { Machine } from "./machine.js";
+import type * as own from "./home.js";
+import type { Machine } from "./machine.js";
 import {
   Input,
   Output,
@@ -37,6 +38,7 @@ const encoder = /* @__PURE__ */ new TextEncoder();
 
 /** A connection to a room server that looks after itself. Made by `connect`. */
 export class Client {
+  readonly #home: typeof own;
   readonly #machine: Machine;
   readonly #emitter = new Emitter<Events>();
   readonly #clock: Clock;
@@ -66,15 +68,21 @@ export class Client {
   #restored: Restored[] = [];
 
   /** @internal */
-  constructor(address: string | URL | readonly (string | URL)[], options: Options, store?: Store) {
+  constructor(
+    home: typeof own,
+    address: string | URL | readonly (string | URL)[],
+    options: Options,
+    store?: Store,
+  ) {
     const { urls, socket, source } = settings(address, options);
+    this.#home = home;
     this.#urls = urls;
     this.#credentials = new Credentials(source);
     this.#socketOf = (url) => new socket(url);
     this.#allowed = options.allowedHosts ?? [];
     this.#clock = options.clock ?? globalThis;
     this.#timer = new Timer(this.#clock, () => this.#say(Input.Tick, []));
-    this.#machine = new Machine(
+    this.#machine = new home.Machine(
       this.#clock,
       options.seed ?? seed(),
       urls.length,
@@ -358,7 +366,7 @@ export class Client {
     }
     this.#connections.set(
       conn,
-      new Connection(conn, socket, this.#clock, {
+      new this.#home.Connection(conn, socket, this.#clock, {
         opened: (conn) => this.#say(Input.Opened, [conn]),
         text: (conn, text) => {
           if (this.#machineIsGone) return;

@@ -1,13 +1,16 @@
 import { Client } from "./client.js";
-import { Connection } from "./connection.js";
+import type { Connection } from "./connection.js";
 import { endpoint } from "./endpoint.js";
 import { RejoinError } from "./errors.js";
-import { start } from "./machine.js";
+import * as own from "./home.js";
 import type { Store } from "./stored.js";
 import type { Options } from "./types.js";
 
-/** Gives the compiled module. */
-export type Load = (from: string | URL | undefined) => Promise<WebAssembly.Module>;
+/** Gives the compiled module; `stores`: the one that can store. */
+export type Load = (from: string | URL | undefined, stores: boolean) => Promise<WebAssembly.Module>;
+
+/** Gives what a client that stores needs, with a home of its own. */
+export type Storing = () => Promise<{ home: typeof own; open(address: string): Promise<Store> }>;
 
 /** Gives the options with which a client shares its tabs' connection, where that is possible. */
 export type Share = (
@@ -16,20 +19,25 @@ export type Share = (
   connection: typeof Connection,
 ) => Promise<Options>;
 
-let loading: Promise<void> | undefined;
+const loading = new Map<typeof own, Promise<void>>();
 
 /** How the package is loaded is all that differs between a browser and Node. */
-export function connector(load: Load, store: (address: string) => Promise<Store>, share: Share) {
-  async function run(from: Options["wasm"]): Promise<void> {
+export function connector(load: Load, storing: Storing, share: Share) {
+  async function run(home: typeof own, { wasm: from, persist }: Options): Promise<void> {
     try {
-      start(
+      const module =
         from instanceof WebAssembly.Module ? from
-        : typeof from == "string" || from instanceof URL || from == undefined ? await load(from)
-        : await WebAssembly.compile(from),
-      );
+        : typeof from == "string" || from instanceof URL || from == undefined ? await load(from, !!persist)
+        : await WebAssembly.compile(from);
+      if (persist && !WebAssembly.Module.exports(module).some(({ name }) => name == "machine_save")) {
+        throw new Error("this one cannot store");
+      }
+      home.start(module);
     } catch (cause) {
-      loading = undefined;
-      const hint = "allow wasm-unsafe-eval in the content security policy; the option wasm says where the file is";
+      loading.delete(home);
+      const hint =
+        "allow wasm-unsafe-eval in the content security policy; " +
+        "the option wasm says where the file is, which for persist is rejoin-store.wasm";
       throw new RejoinError("wasm_failed", "the WebAssembly module did not load", hint, { cause });
     }
   }
@@ -42,19 +50,20 @@ export function connector(load: Load, store: (address: string) => Promise<Store>
     url: string | URL | readonly (string | URL)[],
     options: Options = {},
   ): Promise<Client> {
-    await (loading ??= run(options.wasm));
+    const noStorage = (cause: unknown) => {
+      const hint = "persist needs IndexedDB and Web Locks: a secure context, and storage that is not blocked";
+      throw new RejoinError("no_storage", "the browser's storage cannot be used", hint, { cause });
+    };
+    const { home, open } = options.persist ? await storing().catch(noStorage) : { home: own };
+    if (!loading.has(home)) loading.set(home, run(home, options));
+    await loading.get(home);
     if (options.shareTabs) {
-      options = await share(url, options, Connection).catch((cause) => {
+      options = await share(url, options, home.Connection).catch((cause) => {
         const hint = "tabs.js has to be where the script is";
         throw new RejoinError("tabs_failed", "the part for shared tabs did not load", hint, { cause });
       });
     }
-    if (!options.persist) return new Client(url, options);
     const [first] = endpoint(Array.isArray(url) ? url[0] : url);
-    const kept = await store(first.href).catch((cause) => {
-      const hint = "persist needs IndexedDB and Web Locks: a secure context, and storage that is not blocked";
-      throw new RejoinError("no_storage", "the browser's storage cannot be used", hint, { cause });
-    });
-    return new Client(url, options, kept);
+    return new Client(home, url, options, await open?.(first.href).catch(noStorage));
   };
 }

@@ -1,10 +1,10 @@
 import { connector } from "./connect.js";
 import { bytes } from "./inline.js";
-import { open } from "./store.js";
+import * as storing from "./store.js";
 
 export const connect = connector(
   async (from) => WebAssembly.compile(from ? await (await fetch(from)).arrayBuffer() : bytes()),
-  open,
+  async () => storing,
   // There are no tabs.
   async (_, options) => options,
 );

@@ -1,5 +1,7 @@
 import type { Item, Store } from "./stored.js";
 
+export * as home from "./home.js";
+
 const DATABASE = "rejoin";
 const STATES = "states";
 

@@ -88,11 +88,6 @@ impl Machine {
         }
     }
 
-    /// Grows whenever there is something else to store.
-    pub fn changes(&self) -> f64 {
-        float(self.session.changes())
-    }
-
     /// The next thing to do, a number of `Output` with its fields in the slots and the texts; 0 when there is none.
     pub fn poll(&mut self) -> u32 {
         let Some(output) = self.session.poll() else { return 0 };

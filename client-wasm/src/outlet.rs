@@ -14,8 +14,8 @@ pub struct Outlet {
     /// What the socket had not taken before the frame that is being given to it.
     before: u32,
     /// Bytes given so far, and where the frames among them end.
-    given: f64,
-    ends: Vec<(f64, f64)>,
+    given: u64,
+    ends: Vec<(f64, u64)>,
 }
 
 #[wasm_bindgen]
@@ -23,7 +23,7 @@ impl Outlet {
     /// Of a socket that looks like the browser's own.
     #[wasm_bindgen(constructor)]
     pub fn new(socket: WebSocket) -> Self {
-        Self { socket, before: 0, given: 0.0, ends: Vec::new() }
+        Self { socket, before: 0, given: 0, ends: Vec::new() }
     }
 
     /// Whether a frame may be given to the socket now; [`Outlet::gave`] follows.
@@ -34,22 +34,16 @@ impl Outlet {
 
     /// The frame of this number has been given to it. What the socket itself counts is its size in UTF-8.
     pub fn gave(&mut self, frame: f64) {
-        self.given += f64::from(self.socket.buffered_amount().saturating_sub(self.before));
+        self.given += u64::from(self.socket.buffered_amount().saturating_sub(self.before));
         self.ends.push((frame, self.given));
     }
 
     /// The last frame that has left since the last look; 0 for none.
     pub fn left(&mut self) -> f64 {
-        let left = self.given - f64::from(self.socket.buffered_amount());
-        let mut last = 0.0;
-        self.ends.retain(|(frame, end)| {
-            let has_left = *end <= left;
-            if has_left {
-                last = *frame;
-            }
-            !has_left
-        });
-        last
+        let kept = u64::from(self.socket.buffered_amount());
+        let left = self.given.saturating_sub(kept);
+        let gone = self.ends.partition_point(|(_, end)| *end <= left);
+        self.ends.drain(..gone).last().map_or(0.0, |(frame, _)| frame)
     }
 
     /// Whether there are frames that have not left, on a socket that may still take them.

@@ -2,6 +2,7 @@
 
 use crate::kinds::kinds;
 use crate::machine::{Machine, SLOTS, moment};
+use crate::numbers::float;
 use crate::value::{Handle, Value};
 use crate::{frames, outputs};
 use alloc::boxed::Box;
@@ -24,6 +25,11 @@ kinds!(
 
 #[wasm_bindgen]
 impl Machine {
+    /// Grows whenever there is something else to store.
+    pub fn changes(&self) -> f64 {
+        float(self.session.changes())
+    }
+
     /// Takes a picture of what is to be stored, for [`Machine::stored`].
     pub fn save(&mut self) {
         self.saved = self.session.saved();

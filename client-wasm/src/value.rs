@@ -2,7 +2,7 @@
 
 use alloc::rc::Rc;
 use alloc::vec::Vec;
-use core::cell::RefCell;
+use core::cell::Cell;
 use core::fmt;
 use rejoin::{Payload, Session};
 
@@ -13,13 +13,26 @@ pub type Handle = u32;
 pub type PageSession = Session<Value, Handle>;
 
 /// The numbers of the values that the machine has let go of.
-#[derive(Debug, Clone, Default)]
-pub struct Released(Rc<RefCell<Vec<u32>>>);
+#[derive(Clone, Default)]
+pub struct Released(Rc<Cell<Vec<u32>>>);
+
+impl fmt::Debug for Released {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Released").finish_non_exhaustive()
+    }
+}
 
 impl Released {
+    fn with<T>(&self, then: impl FnOnce(&mut Vec<u32>) -> T) -> T {
+        let mut handles = self.0.take();
+        let done = then(&mut handles);
+        self.0.set(handles);
+        done
+    }
+
     /// One of them; the page takes it out of its table.
     pub fn next(&self) -> Option<u32> {
-        self.0.borrow_mut().pop()
+        self.with(Vec::pop)
     }
 }
 
@@ -73,7 +86,7 @@ impl fmt::Debug for Value {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.released.0.borrow_mut().push(self.handle);
+        self.released.with(|handles| handles.push(self.handle));
     }
 }
 

@@ -180,7 +180,7 @@ test("a Node without WebSocket is told what to do", async (t) => {
   assert.match(stdout, /^RejoinError no_websocket .*\bws\b/);
 });
 
-test("a file that is not there, and one that is no module, are a typed error unless it is the package's own", async (t) => {
+test("a file that is not there, no module or one that cannot store is a typed error unless it is the package's own", async (t) => {
   const root = project(t, {
     "index.html": html('<script type="module" src="page.js"></script>'),
     "page.js": `import { connect } from "./node_modules/rejoin/dist/index.js";
@@ -188,15 +188,18 @@ test("a file that is not there, and one that is no module, are a typed error unl
       for (const wasm of ["missing.wasm", "page.js"]) {
         await connect("ws://127.0.0.1:1/ws", { wasm }).catch(({ code }) => codes.push(code));
       }
-      const client = await connect("ws://127.0.0.1:1/ws", { wasm: "node_modules/rejoin/dist/rejoin.wasm" });
-      codes.push(client.state);
+      const dist = "node_modules/rejoin/dist/";
+      for (const [wasm, persist] of [["rejoin.wasm", "indexeddb"], ["rejoin.wasm"], ["rejoin-store.wasm", "indexeddb"]]) {
+        const started = connect("ws://127.0.0.1:1/ws", { wasm: dist + wasm, persist });
+        codes.push(await started.then(({ state }) => state, ({ code }) => code));
+      }
       document.title = codes.join();`,
   });
   const context = await browser(t);
   const page = await context.newPage();
   await page.goto(await site(t, root));
   await page.waitForFunction(() => document.title != "…");
-  assert.equal(await page.title(), "wasm_failed,wasm_failed,connecting");
+  assert.equal(await page.title(), "wasm_failed,wasm_failed,wasm_failed,connecting,connecting");
 });
 
 test("the types say what there is, in every way of importing it", async (t) => {

@@ -33,11 +33,11 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             if let Some(at) = at {
                 let sent = lane.unanswered.remove(at);
                 self.unanswered -= 1;
-                return self.settle(sent.send.id, ack.room.clone(), sent.send.weight(), status, out);
+                return self.settle_send(sent.send, status, out);
             }
             if let Some(at) = lane.doomed.iter().position(|doomed| doomed.serial == serial) {
                 let Doomed { send, .. } = lane.doomed.remove(at);
-                return self.settle(send.id, ack.room.clone(), send.weight(), status, out);
+                return self.settle_send(send, status, out);
             }
         }
         self.first_contact(serial, status, out);
@@ -64,14 +64,14 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             if let Some(at) = at {
                 let sent = lane.unanswered.remove(at);
                 self.unanswered -= 1;
-                self.settle(sent.send.id, room.clone(), sent.send.weight(), status, out);
+                self.settle_send(sent.send, status, out);
             }
             return;
         }
         let same = |doomed: &Doomed<P, N>| doomed.pid == origin.pid && doomed.pseq == origin.pseq;
         if let Some(at) = lane.doomed.iter().position(same) {
             let Doomed { send, .. } = lane.doomed.remove(at);
-            self.settle(send.id, room.clone(), send.weight(), status, out);
+            self.settle_send(send, status, out);
         }
     }
 
@@ -134,8 +134,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                     *next -= 1;
                 }
                 let status = DeliveryStatus::Failed(SendFailure::Refused(code));
-                let (room, weight) = (lane.room.clone(), sent.send.weight());
-                self.settle(sent.send.id, room, weight, status, out);
+                self.settle_send(sent.send, status, out);
             }
         }
         None
@@ -180,12 +179,11 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 }
             }
         }
-        let Some((index, at, weight)) = largest else { return };
+        let Some((index, at, _)) = largest else { return };
         let Some(lane) = self.lanes.get_mut(index) else { return };
         let sent = lane.unanswered.remove(at);
         self.unanswered -= 1;
-        let room = lane.room.clone();
-        self.settle(sent.send.id, room, weight, self.unknown(), out);
+        self.settle_send(sent.send, self.unknown(), out);
         self.retire(index, now + LAST_CHANCE);
     }
 
@@ -237,14 +235,16 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
 
     /// What is waited for up to `until` is not waited for any more.
     pub(super) fn doomed_end(&mut self, index: usize, until: Timestamp, out: &mut Vec<Delivery<N>>) {
-        let Some(lane) = self.lanes.get_mut(index) else { return };
-        let mut over = Vec::new();
-        for doomed in core::mem::take(&mut lane.doomed) {
-            if doomed.until <= until { over.push(doomed) } else { lane.doomed.push(doomed) }
-        }
-        for Doomed { send, .. } in over {
-            let (weight, unknown) = (send.weight(), self.unknown());
-            self.settle(send.id, send.room, weight, unknown, out);
+        let mut at = 0;
+        while let Some(lane) = self.lanes.get_mut(index)
+            && let Some(doomed) = lane.doomed.get(at)
+        {
+            if doomed.until > until {
+                at += 1;
+                continue;
+            }
+            let Doomed { send, .. } = lane.doomed.remove(at);
+            self.settle_send(send, self.unknown(), out);
         }
     }
 

@@ -136,6 +136,11 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         out.push(Delivery { id, room, status });
     }
 
+    fn settle_send(&mut self, send: Outgoing<P, N>, status: DeliveryStatus, out: &mut Vec<Delivery<N>>) {
+        let weight = send.weight();
+        self.settle(send.id, send.room, weight, status, out);
+    }
+
     /// Takes a send, or resolves it (and others) at once. Outcomes go to `out`.
     pub(crate) fn push(&mut self, now: Timestamp, send: Outgoing<P, N>, out: &mut Vec<Delivery<N>>) {
         let weight = send.weight();
@@ -145,9 +150,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 out.push(failed(send.id, send.room, SendFailure::QueueFull));
                 return;
             };
-            let weight = oldest.send.weight();
-            let status = DeliveryStatus::Failed(SendFailure::QueueFull);
-            self.settle(oldest.send.id, oldest.send.room, weight, status, out);
+            self.settle_send(oldest.send, DeliveryStatus::Failed(SendFailure::QueueFull), out);
         }
         self.accept(now, send);
     }
@@ -220,8 +223,11 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
 
     /// What is not flushed counts as flushed from now on: its connection is not the one in use.
     fn let_go(&mut self) {
-        let plain = core::mem::take(&mut self.in_hand).into_iter().filter_map(|hand| hand.plain);
-        self.unconfirmed.extend(plain);
+        for hand in core::mem::take(&mut self.in_hand) {
+            if let Some(sent) = hand.plain {
+                self.unconfirmed.push(sent);
+            }
+        }
         self.unflushed = 0;
     }
 

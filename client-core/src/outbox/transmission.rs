@@ -161,8 +161,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             };
             let Some(epoch) = epoch.filter(|_| why.is_none()) else {
                 let why = why.unwrap_or(SendFailure::TooLarge);
-                let (weight, status) = (send.weight(), DeliveryStatus::Failed(why));
-                self.settle(send.id, send.room, weight, status, out);
+                self.settle_send(send, DeliveryStatus::Failed(why), out);
                 continue;
             };
             let (pid, next) = lane.line.get_or_insert_with(|| (Id::random(rng), 1));

@@ -90,8 +90,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         crate::order::sort(&mut failed, |(_, one), (_, other)| one.serial < other.serial);
         for (why, Waiting { send, .. }) in failed {
             self.waiting -= 1;
-            let weight = send.weight();
-            self.settle(send.id, send.room, weight, DeliveryStatus::Failed(why), out);
+            self.settle_send(send, DeliveryStatus::Failed(why), out);
         }
         next
     }
