@@ -43,7 +43,7 @@ impl Outlet {
         let kept = u64::from(self.socket.buffered_amount());
         let left = self.given.saturating_sub(kept);
         let gone = self.ends.partition_point(|(_, end)| *end <= left);
-        self.ends.drain(..gone).last().map_or(0.0, |(frame, _)| frame)
+        self.ends.drain(..gone).next_back().map_or(0.0, |(frame, _)| frame)
     }
 
     /// Whether there are frames that have not left, on a socket that may still take them.
