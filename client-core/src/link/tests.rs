@@ -32,7 +32,7 @@ impl Rig {
     }
 
     fn pass(&mut self, time: Duration) {
-        self.now = self.now + time;
+        self.now += time;
         self.wall += time;
         self.link.observe(Moment::new(self.now, self.wall));
         self.link.tick(self.now);
