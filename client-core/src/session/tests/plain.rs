@@ -44,7 +44,7 @@ impl Rig {
     }
 
     fn pass(&mut self, time: Duration) {
-        self.now.monotonic = self.now.monotonic + time;
+        self.now.monotonic += time;
         self.now.wall += time;
         self.input(Input::Tick);
     }

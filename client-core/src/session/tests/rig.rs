@@ -79,7 +79,7 @@ impl Rig {
     }
 
     pub(super) fn pass(&mut self, time: Duration) {
-        self.now.monotonic = self.now.monotonic + time;
+        self.now.monotonic += time;
         self.now.wall += time;
         self.input(Input::Tick);
     }
