@@ -30,8 +30,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let oldest = self.bugs.has(Bug::AnswerResolvesOldest);
         if let Some(lane) = self.lane(&ack.room) {
             let at = if oldest { (!lane.unanswered.is_empty()).then_some(0) } else { lane.position(serial) };
-            if let Some(at) = at {
-                let sent = lane.unanswered.remove(at);
+            if let Some(sent) = at.and_then(|at| lane.take_unanswered(at)) {
                 self.unanswered -= 1;
                 return self.settle_send(sent.send, status, out);
             }
@@ -61,8 +60,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let status = DeliveryStatus::Acked { id: id.clone(), seq };
         if lane.line.as_ref().is_some_and(|(pid, _)| *pid == origin.pid) {
             let at = lane.unanswered.iter().position(|sent| sent.pseq == origin.pseq);
-            if let Some(at) = at {
-                let sent = lane.unanswered.remove(at);
+            if let Some(sent) = at.and_then(|at| lane.take_unanswered(at)) {
                 self.unanswered -= 1;
                 self.settle_send(sent.send, status, out);
             }
@@ -126,7 +124,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 lane.resume_at = Some(now + pause.max(Span::from_millis(10)));
             }
             code => {
-                let sent = lane.unanswered.remove(at);
+                let sent = lane.take_unanswered(at)?;
                 self.unanswered -= 1;
                 if self.bugs.has(Bug::ReuseNumberAfterRefusal)
                     && let Some((_, next)) = &mut lane.line
@@ -181,7 +179,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         }
         let Some((index, at, _)) = largest else { return };
         let Some(lane) = self.lanes.get_mut(index) else { return };
-        let sent = lane.unanswered.remove(at);
+        let Some(sent) = lane.take_unanswered(at) else { return };
         self.unanswered -= 1;
         self.settle_send(sent.send, self.unknown(), out);
         self.retire(index, now + LAST_CHANCE);
@@ -192,7 +190,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let mut oldest = Timestamp::NEVER;
         for lane in &self.lanes {
             // Each lane is transmitted in its order, so its first one is its oldest.
-            if let Some(latest) = lane.unanswered.first().and_then(|sent| sent.latest)
+            if let Some(latest) = lane.unanswered.front().and_then(|sent| sent.latest)
                 && latest.conn == conn
             {
                 oldest = oldest.min(latest.at);

@@ -66,7 +66,7 @@ pub(super) struct Lane<P, N> {
     /// The line in use, and the number of its next send.
     pub(super) line: Option<(Id, u64)>,
     pub(super) waiting: VecDeque<Waiting<P, N>>,
-    pub(super) unanswered: Vec<Unanswered<P, N>>,
+    pub(super) unanswered: VecDeque<Unanswered<P, N>>,
     /// Some of the unanswered may have to be transmitted again: looked for only then.
     pub(super) again: bool,
     pub(super) doomed: Vec<Doomed<P, N>>,
@@ -82,7 +82,7 @@ impl<P, N> Lane<P, N> {
             room,
             line: None,
             waiting: VecDeque::new(),
-            unanswered: Vec::new(),
+            unanswered: VecDeque::new(),
             again: false,
             doomed: Vec::new(),
             resume_at: None,
@@ -101,7 +101,7 @@ impl<P, N> Lane<P, N> {
 
     /// How many numbers lie between the oldest unanswered send and the next one.
     pub(super) fn span(&self) -> usize {
-        let oldest = self.unanswered.first().map(|sent| sent.pseq);
+        let oldest = self.unanswered.front().map(|sent| sent.pseq);
         let span =
             self.line.as_ref().zip(oldest).map_or(0, |((_, next), oldest)| next.saturating_sub(oldest));
         usize::try_from(span).unwrap_or(usize::MAX)
@@ -114,13 +114,25 @@ impl<P, N> Lane<P, N> {
     pub(super) fn is_pending(&self, serial: u64) -> bool {
         // Each queue is in order, and what is in a later stage has a lower serial.
         self.doomed.iter().any(|doomed| doomed.serial <= serial)
-            || self.unanswered.first().is_some_and(|sent| sent.serial <= serial)
+            || self.unanswered.front().is_some_and(|sent| sent.serial <= serial)
             || self.head().is_some_and(|head| head <= serial)
     }
 
     pub(super) fn position(&self, serial: u64) -> Option<usize> {
         let at = self.unanswered.partition_point(|sent| sent.serial < serial);
         self.unanswered.get(at).is_some_and(|sent| sent.serial == serial).then_some(at)
+    }
+
+    /// Takes out the unanswered send there. Almost always it is the first one; another is brought to the front, because a
+    /// queue's own way from the middle is half a kilobyte of a page's machine.
+    pub(super) fn take_unanswered(&mut self, at: usize) -> Option<Unanswered<P, N>> {
+        if at >= self.unanswered.len() {
+            return None;
+        }
+        for at in (1..=at).rev() {
+            self.unanswered.swap(at, at - 1);
+        }
+        self.unanswered.pop_front()
     }
 
     /// Everything from `pseq` on has to be transmitted again, in order.

@@ -98,11 +98,11 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                     let in_line =
                         place.line.as_ref().is_some_and(|(line, next)| *line == pid && pseq < *next);
                     // A number out of order was not written by us: its line cannot be gone on with.
-                    let in_order = place.unanswered.last().is_none_or(|last| last.pseq < pseq);
+                    let in_order = place.unanswered.back().is_none_or(|last| last.pseq < pseq);
                     // A clock set back says nothing about the age: as if it were too old.
                     if at <= wall && in_line && in_order {
                         place.again = true;
-                        place.unanswered.push(Unanswered {
+                        place.unanswered.push_back(Unanswered {
                             send,
                             serial,
                             pseq,

@@ -22,7 +22,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     pub(crate) fn deadline(&self, now: Timestamp, lived: Timestamp, horizon: Span) -> Timestamp {
         let mut earliest = self.next_expiry;
         for lane in &self.lanes {
-            if let Some(oldest) = lane.unanswered.first() {
+            if let Some(oldest) = lane.unanswered.front() {
                 earliest = earliest.min(now + (oldest.born + horizon).after(lived));
             }
             for doomed in &lane.doomed {
@@ -51,7 +51,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         for at in 0..self.lanes.len() {
             let Some(lane) = self.lanes.get_mut(at) else { break };
             lane.resume_at.take_if(|resume| *resume <= now);
-            if lane.unanswered.first().is_some_and(|sent| sent.born + horizon <= lived) {
+            if lane.unanswered.front().is_some_and(|sent| sent.born + horizon <= lived) {
                 self.retire(at, now + LAST_CHANCE);
             }
             self.doomed_end(at, now, out);
