@@ -120,20 +120,30 @@ impl Backoff {
             }
             Occasion::Drain | Occasion::Remote => {
                 // The window is a floor, not a raised cap: the cap form lets a herd through.
-                let step = Span::from(base).doubled(attempt.min(20)).min(cap.into());
-                let step = step.max(self.window.plus(self.window.half()));
+                let step = Span::from(base).doubled(attempt.min(20)).min(cap.into()).max(self.floor());
                 uniform(rng, step.half().half(), step)
             }
         }
     }
 
     /// The delay when the server said how long to wait: the hint and up to as much again, so that those it
-    /// turned away together do not come back together.
+    /// turned away together do not come back together. A hint is about one client, the window about all of them:
+    /// it stays the floor.
     pub(crate) fn hinted(&mut self, hint: Span, rng: &mut Rng) -> Span {
+        if self.policy == Policy::Legacy {
+            // Its rule knows no hints.
+            return self.next(Occasion::Remote, rng);
+        }
         self.attempt = self.attempt.saturating_add(1);
         let hint = hint.min(LONGEST_HINT);
         let spread = hint.max(self.window).max(REMOTE_SPREAD);
-        uniform(rng, hint, hint.plus(spread)).min(LONGEST_HINT)
+        let floor = self.floor();
+        uniform(rng, hint.max(floor.half().half()), hint.plus(spread).max(floor)).min(LONGEST_HINT)
+    }
+
+    /// The least that the largest delay may be where the server has named its window.
+    fn floor(&self) -> Span {
+        self.window.plus(self.window.half())
     }
 }
 
@@ -234,5 +244,23 @@ mod tests {
             assert!(delay >= 5 * SECOND && delay <= 10 * SECOND);
             assert!(backoff.hinted(Span::from_secs(86_400), &mut rng) <= LONGEST_HINT);
         }
+    }
+
+    #[test]
+    fn legacy_knows_no_hints() {
+        let (_, mut rng) = standard(Duration::ZERO);
+        let mut backoff = Backoff::new(Policy::Legacy, Span::ZERO);
+        let delays: Vec<Duration> =
+            (0..3).map(|_| backoff.hinted(Span::from_secs(60), &mut rng).duration()).collect();
+        assert_eq!(delays, [SECOND, 2 * SECOND, 4 * SECOND]);
+    }
+
+    #[test]
+    fn a_hint_shorter_than_the_window_brings_nobody_back_before_it() {
+        let (mut backoff, mut rng) = standard(80 * SECOND);
+        let delays: Vec<Duration> =
+            (0..200).map(|_| backoff.hinted(Span::from_secs(5), &mut rng).duration()).collect();
+        assert!(delays.iter().all(|delay| *delay >= 30 * SECOND && *delay <= 120 * SECOND), "{delays:?}");
+        assert!(delays.iter().any(|delay| *delay > 100 * SECOND), "{delays:?}");
     }
 }

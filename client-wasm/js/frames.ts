@@ -14,70 +14,78 @@ export interface Reader {
   moved(url: unknown): boolean;
 }
 
-type Check = (value: unknown) => boolean;
-
 // A lone surrogate is no text anywhere else.
 const isText = (value: unknown): value is string => typeof value == "string" && !/\p{Surrogate}/u.test(value);
 const isId = (value: unknown): value is string => typeof value == "string" && /^[\w-]{1,64}$/.test(value);
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
-const isTruth: Check = (value) => typeof value == "boolean";
-const isTexts: Check = (value) => Array.isArray(value) && value.every(isText);
-const maybe = (check: Check): Check => (value) => value == undefined || check(value);
-const has = (shape: Shape): Check => (value) =>
-  value != undefined && typeof value == "object" && Object.entries(shape).every(([name, check]) => check((value as Frame)[name]));
 
-type Shape = { [field: string]: Check };
+/** The number of a name in a list; the list's last for one that is not in it, 0 for none. */
+const numberOf = (list: readonly string[], name: unknown): number =>
+  isText(name) ? list.indexOf(name) + 1 || list.length : 0;
 
-const checks = { t: isText, i: isId, n: isCount, b: isTruth, l: isTexts } as { [letter: string]: Check };
+/** What a field must be, by its letter. A capital: or absent. `a`: with the object that it is in, or without it. */
+const checks: { [letter: string]: (value: unknown, within: unknown) => boolean } = {
+  t: isText,
+  i: isId,
+  n: isCount,
+  b: (value) => typeof value == "boolean",
+  l: (value) => Array.isArray(value) && value.every(isText),
+  h: (value) => Array.isArray(value) && value.every((frame) => frame && fits(frame as Frame, message)),
+  a: (value, within) => within == undefined || isCount(value),
+};
+checks["r"] = checks["u"] = checks["c"] = checks["j"] = checks["t"]!;
+checks["m"] = checks["o"] = checks["n"]!;
 
-/** `roomId:t seq?:n`: a text, and a count that may be absent. */
-const shape = (fields: string): Shape =>
-  Object.fromEntries(
-    fields.split(" ").map((field) => {
-      const [name, letter] = field.split(":") as [string, string];
-      return name.endsWith("?") ? [name.slice(0, -1), maybe(checks[letter]!)] : [name, checks[letter]!];
-    }),
-  );
+/** Where it is in the frame, its letter, and whether it may be absent. */
+type Field = [path: string[], letter: string, optional: boolean];
 
-const message = shape("roomId:t userId:t content:t timestamp:t");
+/** `seq:n`: a field and its letter. `:f`: what the page keeps of the frame. */
+const fields = (list: string): Field[] =>
+  list.split(" ").map((field) => {
+    const [path, letter] = field.split(":") as [string, string];
+    const small = letter.toLowerCase();
+    return [path.split("."), small, small != letter];
+  });
 
-/** What a frame must be like, by its type. Fields that only say more about a message are looked at one by one. */
-const shapes = /* @__PURE__ */ new Map<unknown, Shape>(
-  Object.entries({
-    message,
-    user_joined: shape("roomId:t userId:t"),
-    user_left: shape("roomId:t userId:t"),
-    error: shape("message:t"),
-    hello: {
-      ...shape("v:n userId:t serverTime?:n heartbeatMs:n dedupeWindowMs:n"),
-      limits: has(shape("frameBytes:n contentBytes:n rooms:n inFlight:n replay:n sendPerSec?:n")),
-      reconnect: has(shape("windowMs:n")),
-      auth: maybe(has(shape("expiresInMs:n"))),
-    },
-    joined: shape("ref:i roomId:t epoch:i seq:n replay:n recovered:b reason?:t members?:l memberCount?:n"),
-    left: shape("ref?:i roomId:t code?:t"),
-    ack: shape("ref:i roomId:t id:i epoch:i seq:n timestamp?:t dup?:b"),
-    nack: shape("ref:i code:t retry?:b retryAfterMs?:n expected?:n dup?:b message?:t"),
-    history: {
-      ...shape("ref:i roomId:t epoch:i complete:b"),
-      messages: (value) => Array.isArray(value) && value.every(has(message)),
-    },
-    presence: shape("roomId:t members?:l memberCount?:n"),
-    signal: shape("roomId:t userId:t kind:t"),
-    notification: shape("kind:t id:i epoch:i seq:n replay?:b"),
-    pong: shape("t:n"),
-    auth_expiring: shape("inMs:n"),
-    auth_ok: shape("ref:i expiresInMs?:n"),
-    going_away: shape("windowMs:n url?:t"),
-  } satisfies { [type: string]: Shape }),
-);
+/** Fields that only say more about a message are looked at one by one. */
+const message = fields("roomId:t userId:t content:t timestamp:t");
 
-const id = (value: unknown): string => (isId(value) ? value : "");
-const count = (value: unknown): number => (isCount(value) ? value : 0);
-const maybeCount = (value: unknown): number => (isCount(value) ? value : -1);
-const truth = (value: unknown): number => +(value === true);
-const code = (value: unknown): number =>
-  isText(value) ? codes.indexOf(value as never) + 1 || codes.length : 0;
+/** A frame by its type: what it is to the machine, and its fields in the order of the machine's. */
+const frames = /* @__PURE__ */ new Map<unknown, [kind: Input, fields: Field[]]>([
+  ["message", [Input.Message, message]],
+  ["user_joined", [Input.UserJoined, fields("roomId:r userId:t :f")]],
+  ["user_left", [Input.UserLeft, fields("roomId:r userId:t :f")]],
+  ["error", [Input.Error, fields("message:t :k")]],
+  [
+    "hello",
+    [
+      Input.Hello,
+      fields(
+        "v:n userId:u serverTime:N heartbeatMs:n dedupeWindowMs:n limits.frameBytes:n limits.contentBytes:n limits.rooms:n limits.inFlight:n limits.replay:n limits.sendPerSec:N reconnect.windowMs:n auth.expiresInMs:a",
+      ),
+    ],
+  ],
+  ["joined", [Input.Joined, fields("ref:i roomId:r epoch:i seq:n replay:n recovered:b reason:J members:L memberCount:O :f")]],
+  ["left", [Input.Left, fields("ref:I roomId:r code:C")]],
+  ["ack", [Input.Ack, fields("ref:i roomId:r id:i epoch:i seq:n timestamp:T dup:B")]],
+  ["nack", [Input.Nack, fields("ref:i code:c retry:B retryAfterMs:M expected:M dup:B message:T")]],
+  ["history", [Input.History, fields("ref:i roomId:r epoch:i complete:b messages:h")]],
+  ["presence", [Input.Members, fields("roomId:r members:L memberCount:O :f")]],
+  ["signal", [Input.SignalFrame, fields("roomId:r userId:t kind:t :f")]],
+  ["notification", [Input.Notification, fields(":k seq:n replay:B id:i epoch:i kind:t")]],
+  ["pong", [Input.Pong, fields("t:n")]],
+  ["auth_expiring", [Input.AuthExpiring, fields("inMs:n")]],
+  ["auth_ok", [Input.AuthOk, fields("ref:i expiresInMs:M")]],
+  ["going_away", [Input.GoingAway, fields("windowMs:n url:T")]],
+]);
+
+const at = (frame: Frame, path: string[]): any => path.reduce<any>((value, name) => value?.[name], frame);
+
+const fits = (frame: Frame, fields: Field[]): boolean =>
+  fields.every(([path, letter, optional]) => {
+    const value = at(frame, path);
+    return (optional && value == undefined) || (checks[letter]?.(value, frame[path[0]!]) ?? true);
+  });
 
 /** A message's place in its log, if it has one. */
 export function position(frame: Frame): Position | undefined {
@@ -85,109 +93,55 @@ export function position(frame: Frame): Position | undefined {
   return isId(id) && isId(epoch) && isCount(seq) ? { epoch, seq, id } : undefined;
 }
 
-/** seq, replay, pseq and id, epoch, pid: of a message that has a place. */
-function stamp(frame: Frame): [numbers: number[], ids: string[]] {
-  const at = position(frame);
-  if (!at) return [[0, 0, 0], []];
-  const own = isId(frame["pid"]) && isCount(frame["pseq"]);
-  return [
-    [at.seq, truth(frame["replay"]), own ? count(frame["pseq"]) : 0],
-    [at.id, at.epoch, own ? id(frame["pid"]) : ""],
-  ];
-}
-
 /** Tells the machine what a text from the server says. */
-export function read(conn: number, text: unknown, reader: Reader): void {
-  const { machine, table } = reader;
-  const say = (kind: Input, more: number[], ids?: string[]) => machine.input(kind, [conn, ...more], ids);
+export function read(conn: number, text: unknown, { machine, table, moved }: Reader): void {
   let frame: Frame;
   try {
     frame = JSON.parse(text as string) as Frame;
-    const { type } = frame;
-    const shape = shapes.get(type);
-    if (!isText(type) || (shape && !has(shape)(frame))) throw 0;
   } catch {
-    return say(Input.Garbled, []);
+    return machine.input(Input.Garbled, [conn]);
+  }
+  const [kind, list] = frames.get(frame?.["type"]) ?? [isText(frame?.["type"]) ? Input.UnknownFrame : Input.Garbled, []];
+  if (!fits(frame, list)) return machine.input(Input.Garbled, [conn]);
+  const numbers: number[] = [conn];
+  const ids: string[] = [];
+  for (const [path, letter] of list) {
+    const value = at(frame, path);
+    if (letter == "i") ids.push(value ?? "");
+    else if (letter == "n") numbers.push(value ?? 0);
+    else if (letter == "m" || letter == "a") numbers.push(value ?? -1);
+    else if (letter == "b") numbers.push(+(value == true));
+    else if (letter == "c") numbers.push(numberOf(codes, value));
+    else if (letter == "j") numbers.push(numberOf(joinReasons, value));
+    else if (letter == "r") numbers.push(table.find(value));
+    else if (letter == "u") numbers.push(table.number(value));
+    else if (letter == "f") numbers.push(table.pass(frame));
+    else if (letter == "k") numbers.push(table.keep(frame));
   }
   const room = table.find(frame["roomId"]);
-  const ref = id(frame["ref"]);
-  switch (frame["type"]) {
-    case "message": {
-      const [numbers, ids] = stamp(frame);
-      return say(Input.Message, [table.keep(frame), room, ...numbers], ids);
+  /** Of a message: value, room, seq, replay, pseq and id, epoch, pid, if it has a place. */
+  const say = (kind: Input, message: Frame) => {
+    const numbers = [conn, table.keep(message), room];
+    const ids: string[] = [];
+    const place = position(message);
+    if (place) {
+      const { pid, pseq } = message;
+      const own = isId(pid) && isCount(pseq);
+      numbers.push(place.seq, +(message["replay"] === true), own ? pseq : 0);
+      ids.push(place.id, place.epoch, own ? pid : "");
     }
-    case "user_joined":
-      return say(Input.UserJoined, [room, table.pass(frame)]);
-    case "user_left":
-      return say(Input.UserLeft, [room, table.pass(frame)]);
-    case "error": {
-      // Without a code it is a plain one, which says nothing about a request.
-      const why = code(frame["code"]);
-      const request = why ? [why, room, truth(frame["retry"]), maybeCount(frame["retryAfterMs"])] : [];
-      return say(Input.Error, [table.keep(frame), ...request], [ref]);
-    }
-    case "hello": {
-      const limits = frame["limits"] as Frame;
-      return say(Input.Hello, [
-        count(frame["v"]),
-        table.number(frame["userId"] as string),
-        count(frame["serverTime"]),
-        count(frame["heartbeatMs"]),
-        count(frame["dedupeWindowMs"]),
-        ...["frameBytes", "contentBytes", "rooms", "inFlight", "replay", "sendPerSec"].map((limit) => count(limits[limit])),
-        count((frame["reconnect"] as Frame)["windowMs"]),
-        maybeCount((frame["auth"] as Frame | undefined)?.["expiresInMs"]),
-      ]);
-    }
-    case "joined":
-      return say(
-        Input.Joined,
-        [
-          room,
-          count(frame["seq"]),
-          count(frame["replay"]),
-          truth(frame["recovered"]),
-          isText(frame["reason"]) ? joinReasons.indexOf(frame["reason"] as never) + 1 || joinReasons.length : 0,
-          table.pass(frame),
-        ],
-        [ref, id(frame["epoch"])],
-      );
-    case "left":
-      return say(Input.Left, [room, code(frame["code"])], [ref]);
-    case "ack":
-      return say(Input.Ack, [room, count(frame["seq"]), truth(frame["dup"])], [ref, id(frame["id"]), id(frame["epoch"])]);
-    case "nack":
-      return say(
-        Input.Nack,
-        [code(frame["code"]), truth(frame["retry"]), maybeCount(frame["retryAfterMs"]), maybeCount(frame["expected"]), truth(frame["dup"])],
-        [ref],
-      );
-    case "history": {
-      for (const message of frame["messages"] as Frame[]) {
-        const [numbers, ids] = stamp(message);
-        say(Input.HistoryMessage, [table.keep(message), room, ...numbers], ids);
-      }
-      return say(Input.History, [room, truth(frame["complete"])], [ref, id(frame["epoch"])]);
-    }
-    case "presence":
-      return say(Input.Members, [room, table.pass(frame)]);
-    case "signal":
-      return say(Input.SignalFrame, [room, table.pass(frame)]);
-    case "pong":
-      return say(Input.Pong, [count(frame["t"])]);
-    case "auth_expiring":
-      return say(Input.AuthExpiring, [count(frame["inMs"])]);
-    case "auth_ok":
-      return say(Input.AuthOk, [maybeCount(frame["expiresInMs"])], [ref]);
-    case "going_away":
-      return say(Input.GoingAway, [count(frame["windowMs"]), +reader.moved(frame["url"])]);
-    case "notification": {
-      const [numbers, ids] = stamp(frame);
-      return say(Input.Notification, [table.keep(frame), ...numbers], ids);
-    }
-    default:
-      return say(Input.UnknownFrame, []);
+    machine.input(kind, numbers, ids);
+  };
+  if (kind == Input.Message) return say(kind, frame);
+  if (kind == Input.History) (frame["messages"] as Frame[]).forEach((message) => say(Input.HistoryMessage, message));
+  if (kind == Input.GoingAway) numbers.push(+moved(frame["url"]));
+  if (kind == Input.Error && isText(frame["code"])) {
+    // Without a code it is a plain one, which says nothing about a request.
+    const { code, ref, retry, retryAfterMs } = frame;
+    numbers.push(numberOf(codes, code), room, +(retry === true), isCount(retryAfterMs) ? retryAfterMs : -1);
+    if (isId(ref)) ids.push(ref);
   }
+  machine.input(kind, numbers, ids);
 }
 
 /** What a client's frame is written with. */

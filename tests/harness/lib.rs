@@ -16,6 +16,7 @@
 pub mod admin;
 pub mod command;
 pub mod gate;
+pub mod herd;
 pub mod ledger;
 pub mod liar;
 pub mod process;

@@ -15,6 +15,7 @@
 #[cfg(feature = "bugs")]
 mod bugs;
 mod cuts;
+mod herd;
 mod sweep;
 
 use harness::sim::{Setup, shrink};

@@ -4,6 +4,9 @@
 use super::Bug;
 use std::time::Duration;
 
+/// The longest reconnect window that `hello` tells: what a client takes (protocol.md §2.2).
+const LONGEST_WINDOW: Duration = Duration::from_secs(600);
+
 /// Limits and times of a [`Hub`](super::Hub). Sources: protocol.md §1 for the heartbeat, §2 for what the extended
 /// protocol has, the reference server's security rules for the rest.
 ///
@@ -60,9 +63,9 @@ pub struct HubConfig {
     pub lines: usize,
     /// Lines of one user remembered in all rooms together. Default 2,048.
     pub lines_per_user: usize,
-    /// Reconnections per second that this server is good for: `hello` tells the window in which as many connections
-    /// as there are, or were lately, can come back at this rate; at least a second and at most ten minutes.
-    /// Default 500.
+    /// Reconnections per second that this server is good for at most: `hello` tells the window in which as many
+    /// connections as there are, or were lately, can come back at four fifths of it; at least a second and at most ten
+    /// minutes. Default 500.
     pub reconnect_rate: u32,
     /// Unanswered sends that a client may have; as many answers of a line are remembered. Told by `hello`. Default
     /// and maximum 64.
@@ -114,5 +117,17 @@ impl Default for HubConfig {
             #[cfg(feature = "bugs")]
             bug: None,
         }
+    }
+}
+
+impl HubConfig {
+    /// The time in which so many connections can come back at four fifths of
+    /// [`reconnect_rate`](Self::reconnect_rate): who comes at random comes unevenly, and a server that is only just
+    /// fast enough spends itself on refusals.
+    pub fn reconnect_window(&self, connections: usize) -> Duration {
+        let connections = u32::try_from(connections).unwrap_or(u32::MAX);
+        let rate = 0.8 * f64::from(self.reconnect_rate.max(1));
+        let window = Duration::from_secs_f64(f64::from(connections) / rate);
+        window.clamp(Duration::from_secs(1), LONGEST_WINDOW)
     }
 }

@@ -8,10 +8,6 @@ use super::{ConnId, Due, Hub, Output};
 use rejoin::messages::{AuthExpiry, Hello, Limits, ReconnectHint};
 use rejoin::{Moment, Name, ServerMessage, Timestamp};
 use std::collections::BTreeSet;
-use std::time::Duration;
-
-/// The longest reconnect window that `hello` tells: what a client takes (protocol.md §2.2).
-const LONGEST_WINDOW: Duration = Duration::from_secs(600);
 
 impl Hub {
     pub(super) fn connected(
@@ -60,6 +56,8 @@ impl Hub {
 
     fn hello(&self, now: Moment, user_id: Name, expires: Option<Timestamp>) -> ServerMessage {
         let config = &self.config;
+        // Counting the present ones only, those who come back first would be told that they are few.
+        let window = config.reconnect_window(self.store.connections_lately());
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         #[expect(
             clippy::cast_possible_truncation,
@@ -81,18 +79,9 @@ impl Hub {
                 replay: count(config.replay),
                 send_per_sec,
             },
-            reconnect: ReconnectHint { window_ms: millis(self.reconnect_window()) },
+            reconnect: ReconnectHint { window_ms: millis(window) },
             auth: expires.map(|end| AuthExpiry { expires_in_ms: millis(end.since(now.monotonic)) }),
         }))
-    }
-
-    /// The time in which as many connections as there are, or were lately, can come back at the rate this server is
-    /// good for. Counting the present ones only, those who come back first would be told that they are few.
-    pub(super) fn reconnect_window(&self) -> Duration {
-        let connections = u32::try_from(self.store.connections_lately()).unwrap_or(u32::MAX);
-        let window =
-            Duration::from_secs_f64(f64::from(connections) / f64::from(self.config.reconnect_rate.max(1)));
-        window.clamp(Duration::from_secs(1), LONGEST_WINDOW)
     }
 
     /// Sends a connection a frame of its own.

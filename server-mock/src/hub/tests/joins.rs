@@ -24,7 +24,7 @@ fn the_window_of_hello_grows_with_the_connections() {
         let hello = world.extend(ConnId(conn), &conn.to_string());
         windows.push(heard(&hello)[0].1["reconnect"]["windowMs"].clone());
     }
-    assert_eq!(windows, [1_000, 1_000, 1_500, 2_000, 2_500]);
+    assert_eq!(windows, [1_000, 1_250, 1_875, 2_500, 3_125]);
 }
 
 #[test]
@@ -41,14 +41,14 @@ fn those_who_come_back_first_are_told_of_those_who_are_still_to_come() {
         let hello = world.extend(ADA, "ada");
         heard(&hello)[0].1["reconnect"]["windowMs"].as_u64().unwrap()
     };
-    assert_eq!(window(&mut world), 64_000);
+    assert_eq!(window(&mut world), 80_000);
     while world.ms < 3_600_000 {
         world.tick();
         world.handle(Input::Heard { conn: ADA });
     }
     let later = window(&mut world);
     assert!(
-        (2_000..32_000).contains(&later),
+        (2_500..40_000).contains(&later),
         "{later}: an hour later most of them are not expected any more"
     );
 }
