@@ -54,7 +54,7 @@ export function connector(load: Load, storing: Storing, share: Share) {
       const hint = "persist needs IndexedDB and Web Locks: a secure context, and storage that is not blocked";
       throw new RejoinError("no_storage", "the browser's storage cannot be used", hint, { cause });
     };
-    const { home, open } = options.persist ? await storing().catch(noStorage) : { home: own };
+    const { home, open } = options.persist ? await storing().catch(noStorage) : { home: own, open: undefined };
     if (!loading.has(home)) loading.set(home, run(home, options));
     await loading.get(home);
     if (options.shareTabs) {
@@ -63,7 +63,8 @@ export function connector(load: Load, storing: Storing, share: Share) {
         throw new RejoinError("tabs_failed", "the part for shared tabs did not load", hint, { cause });
       });
     }
+    if (!open) return new Client(home, url, options);
     const [first] = endpoint(Array.isArray(url) ? url[0] : url);
-    return new Client(home, url, options, await open?.(first.href).catch(noStorage));
+    return new Client(home, url, options, await open(first.href).catch(noStorage));
   };
 }

@@ -101,23 +101,10 @@ export function read(conn: number, text: unknown, { machine, table, moved }: Rea
   } catch {
     return machine.input(Input.Garbled, [conn]);
   }
-  const [kind, list] = frames.get(frame?.["type"]) ?? [isText(frame?.["type"]) ? Input.UnknownFrame : Input.Garbled, []];
-  if (!fits(frame, list)) return machine.input(Input.Garbled, [conn]);
-  const numbers: number[] = [conn];
-  const ids: string[] = [];
-  for (const [path, letter] of list) {
-    const value = at(frame, path);
-    if (letter == "i") ids.push(value ?? "");
-    else if (letter == "n") numbers.push(value ?? 0);
-    else if (letter == "m" || letter == "a") numbers.push(value ?? -1);
-    else if (letter == "b") numbers.push(+(value == true));
-    else if (letter == "c") numbers.push(numberOf(codes, value));
-    else if (letter == "j") numbers.push(numberOf(joinReasons, value));
-    else if (letter == "r") numbers.push(table.find(value));
-    else if (letter == "u") numbers.push(table.number(value));
-    else if (letter == "f") numbers.push(table.pass(frame));
-    else if (letter == "k") numbers.push(table.keep(frame));
-  }
+  // Any JSON: `null` has no type either.
+  const type = frame?.["type"];
+  const [kind, list] = frames.get(type) ?? [Input.UnknownFrame, []];
+  if (!isText(type) || !fits(frame, list)) return machine.input(Input.Garbled, [conn]);
   const room = table.find(frame["roomId"]);
   /** Of a message: value, room, seq, replay, pseq and id, epoch, pid, if it has a place. */
   const say = (kind: Input, message: Frame) => {
@@ -133,6 +120,21 @@ export function read(conn: number, text: unknown, { machine, table, moved }: Rea
     machine.input(kind, numbers, ids);
   };
   if (kind == Input.Message) return say(kind, frame);
+  const numbers: number[] = [conn];
+  const ids: string[] = [];
+  for (const [path, letter] of list) {
+    const value = at(frame, path);
+    if (letter == "i") ids.push(value ?? "");
+    else if (letter == "n") numbers.push(value ?? 0);
+    else if (letter == "m" || letter == "a") numbers.push(value ?? -1);
+    else if (letter == "b") numbers.push(+(value == true));
+    else if (letter == "c") numbers.push(numberOf(codes, value));
+    else if (letter == "j") numbers.push(numberOf(joinReasons, value));
+    else if (letter == "r") numbers.push(table.find(value));
+    else if (letter == "u") numbers.push(table.number(value));
+    else if (letter == "f") numbers.push(table.pass(frame));
+    else if (letter == "k") numbers.push(table.keep(frame));
+  }
   if (kind == Input.History) (frame["messages"] as Frame[]).forEach((message) => say(Input.HistoryMessage, message));
   if (kind == Input.GoingAway) numbers.push(+moved(frame["url"]));
   if (kind == Input.Error && isText(frame["code"])) {

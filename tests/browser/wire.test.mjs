@@ -64,3 +64,9 @@ for (const name of ["plain", "extended"]) {
     }
   });
 }
+
+test("JSON that is no object is refused, whatever it is", () => {
+  for (const text of ["null", "1", "true", '"message"', "[]", "[null]", '{"type":null}', '{"type":["message"]}', ""]) {
+    assert.deepEqual(told(text).inputs, [[Input.Garbled, 1, ""]], text);
+  }
+});
