@@ -1,8 +1,9 @@
 //! The user's own messages: one bubble each, whatever order outcome and echo come in.
 //!
-//! An extended server acknowledges a message under the id that its echo has. A plain one echoes a message to its
-//! sender without saying that it is an echo: it is taken for one when its text equals that of a message under way in
-//! the room and it comes from the user's own name, which is learned from the first echo where it is not known.
+//! An extended server acknowledges a message under the id that its echo has, and the library tells the outcome first;
+//! what a room said earlier has the same words now and then, and is no echo. A plain one echoes a message to its sender
+//! without saying that it is an echo: it is taken for one when its text equals that of a message under way in the room
+//! and it comes from the user's own name, which is learned from the first echo where it is not known.
 
 use rejoin::{DeliveryStatus, Id, Message, SendFailure, SendId};
 use std::collections::VecDeque;
@@ -56,6 +57,8 @@ struct Own {
     /// When the bubble, or its news, is shown without waiting any longer; `None` when nothing is left to show.
     due: Option<Instant>,
     shown: bool,
+    /// Its echo was faster than its outcome.
+    echoed: bool,
 }
 
 /// The own messages whose story is not finished, in the order they were typed.
@@ -74,7 +77,15 @@ impl OwnMessages {
 
     pub(super) fn add(&mut self, now: Instant, id: SendId, room: &str, content: String) {
         let due = Some(now + PATIENCE);
-        let own = Own { id, room: room.to_owned(), content, stage: Stage::Pending, due, shown: false };
+        let own = Own {
+            id,
+            room: room.to_owned(),
+            content,
+            stage: Stage::Pending,
+            due,
+            shown: false,
+            echoed: false,
+        };
         self.list.push_back(own);
     }
 
@@ -94,6 +105,10 @@ impl OwnMessages {
         let (news, mark) = match status {
             DeliveryStatus::Written => {
                 let own = self.list.get_mut(at)?;
+                if own.echoed {
+                    self.list.remove(at);
+                    return None;
+                }
                 own.stage = Stage::Written;
                 // The echo is on its way, and better news.
                 own.due = Some(now + PATIENCE);
@@ -119,25 +134,32 @@ impl OwnMessages {
 
     /// A message has come in: says whether it is the echo of an own one.
     pub(super) fn echo(&mut self, message: &Message) -> Echo {
-        if let Some(stamp) = &message.stamp
-            && let Some(at) = self.acknowledged.iter().position(|id| *id == stamp.id)
-        {
-            self.acknowledged.remove(at);
-            return Echo::Own(None);
+        if let Some(stamp) = &message.stamp {
+            let at = self.acknowledged.iter().position(|id| *id == stamp.id);
+            let own = at.and_then(|at| self.acknowledged.remove(at));
+            return if own.is_some() { Echo::Own(None) } else { Echo::Foreign };
         }
         if self.name.as_deref().is_some_and(|name| message.user != name) {
             return Echo::Foreign;
         }
-        let is_own = |own: &Own| message.room == *own.room && own.content == message.content;
-        let at = self.list.iter().position(is_own);
-        let Some(own) = at.and_then(|at| self.list.remove(at)) else { return Echo::Foreign };
+        let is_own = |own: &Own| !own.echoed && message.room == *own.room && own.content == message.content;
+        let Some(at) = self.list.iter().position(is_own) else { return Echo::Foreign };
         self.name.get_or_insert_with(|| message.user.to_string());
-        Echo::Own(match (own.shown, own.stage, own.due) {
-            (false, ..) => Some(Show::Bubble { room: own.room, content: own.content, mark: "delivered" }),
+        let Some(own) = self.list.get_mut(at) else { return Echo::Foreign };
+        let content = own.content.clone();
+        let show = match (own.shown, own.stage, own.due) {
+            (false, ..) => Some(Show::Bubble { room: own.room.clone(), content, mark: "delivered" }),
             // Shown as written, and long ago perhaps: nothing new.
             (true, Stage::Written, None) => None,
-            (true, ..) => Some(Show::News { content: own.content, news: News::Delivered }),
-        })
+            (true, ..) => Some(Show::News { content, news: News::Delivered }),
+        };
+        if own.stage == Stage::Written {
+            self.list.remove(at);
+        } else {
+            // Its outcome is still to come: leaving before that would make it an unknown one.
+            (own.echoed, own.shown, own.due) = (true, true, None);
+        }
+        Echo::Own(show)
     }
 
     /// When [`OwnMessages::overdue`] has something next.
@@ -256,7 +278,27 @@ mod tests {
     }
 
     #[test]
-    fn acknowledgement_and_echo_make_one_bubble_in_either_order() {
+    fn an_earlier_message_with_the_same_words_is_not_the_echo_of_a_pending_one() {
+        let (mut own, now) = one();
+        assert_eq!(own.echo(&stamped(&Id::new("m0").unwrap(), "hi")), Echo::Foreign);
+        assert!(!own.is_settled() && own.pending() == 1);
+        let acked = DeliveryStatus::Acked { id: Id::new("m1").unwrap(), seq: 2 };
+        assert_eq!(own.outcome(now, ID, &acked), Some(bubble("delivered")));
+        assert!(own.is_settled());
+    }
+
+    #[test]
+    fn an_echo_before_the_outcome_is_shown_at_once_and_the_outcome_is_waited_for() {
+        let (mut own, now) = one();
+        assert_eq!(own.echo(&said("r", "me", "hi")), Echo::Own(Some(bubble("delivered"))));
+        assert!(!own.is_settled());
+        assert_eq!((own.next_due(), own.overdue(now + PATIENCE, true)), (None, vec![]));
+        assert_eq!(own.outcome(now, ID, &DeliveryStatus::Written), None);
+        assert!(own.is_settled() && own.list.is_empty());
+    }
+
+    #[test]
+    fn acknowledgement_and_echo_make_one_bubble() {
         let id = Id::new("m1").unwrap();
         let acked = DeliveryStatus::Acked { id: id.clone(), seq: 1 };
         let (mut own, now) = one();
@@ -264,10 +306,6 @@ mod tests {
         assert!(own.is_settled());
         assert_eq!(own.echo(&stamped(&id, "hi")), Echo::Own(None));
         assert_eq!(own.echo(&stamped(&Id::new("m2").unwrap(), "hi")), Echo::Foreign);
-        let (mut own, now) = one();
-        own.overdue(now, true);
-        assert_eq!(own.echo(&stamped(&id, "hi")), Echo::Own(Some(news(News::Delivered))));
-        assert_eq!(own.outcome(now, ID, &acked), None);
     }
 
     #[test]
