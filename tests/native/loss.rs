@@ -93,9 +93,8 @@ async fn a_draining_server_says_1012_and_its_successor_is_found() {
 
 #[tokio::test]
 async fn a_second_url_is_tried_when_the_first_does_not_answer() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let nobody = format!("ws://{}/ws", listener.local_addr().unwrap());
-    drop(listener);
+    let (_socket, address) = crate::vacant();
+    let nobody = format!("ws://{address}/ws");
     let server = server().await;
     let (client, _events) = quick(&nobody, "ada").url(server.url()).connect().unwrap();
     within("ready", client.ready()).await.unwrap();

@@ -1,6 +1,6 @@
 //! What goes right.
 
-use crate::{in_lobby_as, is_right, quick, server, until, until_message, within};
+use crate::{in_lobby_as, is_right, quick, server, until, until_arrival, until_message, within};
 use rejoin::{DeliveryStatus, Event, Mode, SendError, SendFailure};
 
 const MODES: [Mode; 2] = [Mode::Plain, Mode::Extended];
@@ -11,11 +11,7 @@ async fn two_clients_talk_and_each_send_says_how_safe_it_is_whatever_either_spea
         let server = server().await;
         let (ada, mut ada_hears) = in_lobby_as(mode, &server.url(), "ada").await;
         let (bob, mut bob_hears) = in_lobby_as(other, &server.url(), "bob").await;
-        until(&mut ada_hears, "bob's arrival", |event| match event {
-            Event::UserJoined { room, user } => Some(assert_eq!((&*room, &*user), ("lobby", "bob"))),
-            _ => None,
-        })
-        .await;
+        until_arrival(&mut ada_hears, "bob").await;
         assert!(is_right(mode, &within("a receipt", ada.send("lobby", "hi")).await.unwrap()));
         until_message(&mut bob_hears, "hi").await;
         until_message(&mut ada_hears, "hi").await;
@@ -28,9 +24,11 @@ async fn two_clients_talk_and_each_send_says_how_safe_it_is_whatever_either_spea
 #[tokio::test]
 async fn data_beside_the_text_and_signals_reach_those_who_understand_them() {
     let server = server().await;
-    let (ada, _ada_hears) = in_lobby_as(Mode::Extended, &server.url(), "ada").await;
+    let (ada, mut ada_hears) = in_lobby_as(Mode::Extended, &server.url(), "ada").await;
     let (_bob, mut bob_hears) = in_lobby_as(Mode::Extended, &server.url(), "bob").await;
+    until_arrival(&mut ada_hears, "bob").await;
     let (_eve, mut eve_hears) = in_lobby_as(Mode::Plain, &server.url(), "eve").await;
+    until_arrival(&mut ada_hears, "eve").await;
     ada.signal("lobby", "typing", &()).unwrap();
     until(&mut bob_hears, "the signal", |event| match event {
         Event::Signal(signal) => Some(assert_eq!((&*signal.kind, &*signal.user), ("typing", "ada"))),
@@ -62,6 +60,7 @@ async fn ten_thousand(mode: Mode) {
     let server = server().await;
     let (ada, mut ada_hears) = in_lobby_as(mode, &server.url(), "ada").await;
     let (_bob, mut bob_hears) = in_lobby_as(mode, &server.url(), "bob").await;
+    until_arrival(&mut ada_hears, "bob").await;
     let listening = tokio::spawn(async move {
         for expected in 0..COUNT {
             let heard = until(&mut bob_hears, "a message", |event| match event {
@@ -109,7 +108,7 @@ async fn a_room_that_was_left_is_silent_and_can_be_joined_again() {
 async fn left_and_joined(mode: Mode) {
     let server = server().await;
     let (ada, mut ada_hears) = in_lobby_as(mode, &server.url(), "ada").await;
-    let (bob, _bob_hears) = in_lobby_as(mode, &server.url(), "bob").await;
+    let (bob, mut bob_hears) = in_lobby_as(mode, &server.url(), "bob").await;
     ada.join("side").unwrap();
     within("ready", ada.ready()).await.unwrap();
     ada.leave("lobby");
@@ -117,6 +116,8 @@ async fn left_and_joined(mode: Mode) {
     within("a receipt", ada.send("side", "left")).await.unwrap();
     until_message(&mut ada_hears, "left").await;
     within("a receipt", bob.send("lobby", "unheard")).await.unwrap();
+    // The server has dealt with it before ada comes back.
+    until_message(&mut bob_hears, "unheard").await;
     ada.join("lobby").unwrap();
     until(&mut ada_hears, "the room", |event| match event {
         Event::Room(change) if &*change.room == "lobby" && change.state == rejoin::RoomState::Joined => {
@@ -160,9 +161,7 @@ async fn what_cannot_be_sent_is_refused_with_its_reason_and_nothing_else_is_lost
 
 #[tokio::test]
 async fn sends_wait_for_the_first_connection_until_their_own_timeout_or_until_they_are_taken_back() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let (_socket, address) = crate::vacant();
     let (client, _events) = quick(&format!("ws://{address}/ws"), "ada").connect().unwrap();
     let timeout = std::time::Duration::from_millis(50);
     let impatient = within("a timeout", client.message("lobby", "soon").timeout(timeout).send()).await;
@@ -171,8 +170,7 @@ async fn sends_wait_for_the_first_connection_until_their_own_timeout_or_until_th
     sending.cancel();
     assert_eq!(within("an outcome", sending).await, Err(SendError::Failed(SendFailure::Cancelled)));
     let waiting = client.send("lobby", "patient");
-    let config = rejoin_server::Config::default();
-    let mut config = config;
+    let mut config = rejoin_server::Config::default();
     config.listen = address;
     let _server = crate::server_with(config).await;
     client.join("lobby").unwrap();

@@ -68,9 +68,8 @@ async fn a_port_that_says_nothing_is_given_up_at_the_deadline_of_the_dial() {
 
 #[tokio::test]
 async fn nobody_there_and_no_such_name_are_told_apart_and_tried_again() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let nobody = format!("ws://{}/", listener.local_addr().unwrap());
-    drop(listener);
+    let (_socket, address) = crate::vacant();
+    let nobody = format!("ws://{address}/");
     for (url, kind) in
         [(nobody.as_str(), DialErrorKind::Refused), ("ws://nowhere.invalid/", DialErrorKind::Dns)]
     {
