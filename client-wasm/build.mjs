@@ -9,7 +9,7 @@ import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 /** Most bytes, gzip -9, of all that a page loads for the base entry: what it has been brought to, never to be raised lightly. */
-const BUDGET = 43 * 1024;
+const BUDGET = 42 * 1024;
 /** What it is meant to be (performance.md). */
 const GOAL = 18 * 1024;
 
@@ -30,11 +30,15 @@ mkdirSync("dist/cjs", { recursive: true });
 writeFileSync("js/names.ts", run("cargo", "run", "--quiet", "--locked", "--package", "rejoin-wasm", "--example", "names"));
 
 // Bytes that no stable switch saves: the library's own copies of generic code, which are made for speed; the places in
-// the source that a panic would name, though nobody hears it; the text of `Debug`. None of them changes what the code
-// does, and without them everything works the same.
+// the source that a panic would name, though nobody hears it; the text of `Debug`; copies written out word by word, where
+// wasm has an instruction for them (an option of LLVM 21 and later). None of them changes what the code does, and without
+// them everything works the same.
 if (!process.argv.includes("--stable")) {
   process.env.RUSTC_BOOTSTRAP = "1";
-  process.env.RUSTFLAGS = "-Zshare-generics=no -Zlocation-detail=none -Zfmt-debug=none";
+  process.env.RUSTFLAGS = [
+    "-Zshare-generics=no", "-Zlocation-detail=none", "-Zfmt-debug=none",
+    "-Cllvm-args=-max-store-memcpy=1", "-Cllvm-args=-max-store-memset=1",
+  ].join(" ");
 }
 /** The machine with these features of its crate. The glue of the last one stays. */
 function machine(file, ...features) {
