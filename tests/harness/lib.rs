@@ -25,4 +25,5 @@ pub mod screen;
 pub mod sim;
 pub mod terminal;
 pub mod usher;
+pub mod vacancy;
 pub mod web_page;

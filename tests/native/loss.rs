@@ -2,6 +2,7 @@
 
 use crate::{Client, in_lobby, lost, quick, server, until, until_message, until_state, within};
 use harness::process::ServerProcess;
+use harness::vacancy::Vacancy;
 use rejoin::{CauseCode, Event, State};
 
 /// The next message, and whether a gap of its room was announced before it.
@@ -93,9 +94,8 @@ async fn a_draining_server_says_1012_and_its_successor_is_found() {
 
 #[tokio::test]
 async fn a_second_url_is_tried_when_the_first_does_not_answer() {
-    let (_socket, address) = crate::vacant();
-    let nobody = format!("ws://{address}/ws");
+    let nobody = Vacancy::hold();
     let server = server().await;
-    let (client, _events) = quick(&nobody, "ada").url(server.url()).connect().unwrap();
+    let (client, _events) = quick(&nobody.url(), "ada").url(server.url()).connect().unwrap();
     within("ready", client.ready()).await.unwrap();
 }

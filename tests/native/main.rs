@@ -94,15 +94,6 @@ async fn until<T>(events: &mut Events, what: &str, mut wanted: impl FnMut(Event)
     .await
 }
 
-/// An address where nobody listens, and nobody else will while the socket lives: a server of ours may take it over.
-fn vacant() -> (tokio::net::TcpSocket, std::net::SocketAddr) {
-    let socket = tokio::net::TcpSocket::new_v4().unwrap();
-    socket.set_reuseaddr(true).unwrap();
-    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let address = socket.local_addr().unwrap();
-    (socket, address)
-}
-
 /// On a plain server a join is only known to be written: whoever is to miss nothing has to be seen in the room first.
 async fn until_arrival(events: &mut Events, user: &str) {
     until(events, user, |event| match event {

@@ -1,6 +1,7 @@
 //! What answers is no room server, or nothing does; and a proxy in between.
 
 use crate::{Client, failed, lost, quick, server, until_message, until_state, within};
+use harness::vacancy::Vacancy;
 use rejoin::{CauseCode, DialErrorKind, Proxy};
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -68,10 +69,9 @@ async fn a_port_that_says_nothing_is_given_up_at_the_deadline_of_the_dial() {
 
 #[tokio::test]
 async fn nobody_there_and_no_such_name_are_told_apart_and_tried_again() {
-    let (_socket, address) = crate::vacant();
-    let nobody = format!("ws://{address}/");
+    let nobody = Vacancy::hold();
     for (url, kind) in
-        [(nobody.as_str(), DialErrorKind::Refused), ("ws://nowhere.invalid/", DialErrorKind::Dns)]
+        [(nobody.url().as_str(), DialErrorKind::Refused), ("ws://nowhere.invalid/", DialErrorKind::Dns)]
     {
         let (_client, mut events) = Client::builder(url).connect().unwrap();
         let change = until_state(&mut events, "the failure", lost).await;

@@ -2,12 +2,7 @@
 
 use crate::{run, text};
 use harness::process::ServerProcess;
-use std::net::TcpListener;
-
-fn nobody() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("ws://{}/ws", listener.local_addr().unwrap())
-}
+use harness::vacancy::Vacancy;
 
 #[test]
 fn send_says_by_its_status_whether_the_message_is_written() {
@@ -16,7 +11,9 @@ fn send_says_by_its_status_whether_the_message_is_written() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let output = run(&["send", &server.url, "-r", "lobby", "--token", "ada"], b"one\ntwo\n");
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    let output = run(&["send", &nobody(), "-r", "lobby", "--token", "ada", "--timeout", "1", "hello"], b"");
+    let nobody = Vacancy::hold();
+    let output =
+        run(&["send", &nobody.url(), "-r", "lobby", "--token", "ada", "--timeout", "1", "hello"], b"");
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     assert!(!output.stderr.is_empty());
 }
@@ -41,7 +38,8 @@ fn doctor_says_which_step_fails() {
     let server = ServerProcess::start("127.0.0.1:0");
     let good = run(&["doctor", &server.url, "--token", "ada"], b"");
     assert_eq!(good.status.code(), Some(0), "{}", text(&good.stdout));
-    for (url, step) in [(nobody(), "TCP"), ("ws://nowhere.invalid/".to_owned(), "DNS")] {
+    let nobody = Vacancy::hold();
+    for (url, step) in [(nobody.url(), "TCP"), ("ws://nowhere.invalid/".to_owned(), "DNS")] {
         let output = run(&["doctor", &url, "--token", "ada"], b"");
         assert_ne!(output.status.code(), Some(0));
         assert!(text(&output.stdout).contains(step), "{}", text(&output.stdout));

@@ -2,6 +2,7 @@
 
 use harness::command::Running;
 use harness::process::ServerProcess;
+use harness::vacancy::Vacancy;
 use harness::web_page::WebPage;
 use serde_json::{Value, json};
 
@@ -83,10 +84,8 @@ fn each_bad_line_is_named_by_its_code_and_another_user_hears_the_good_ones() {
 
 #[test]
 fn what_cannot_be_sent_before_the_drain_timeout_has_failed_and_the_status_says_so() {
-    let page = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("ws://{}/ws", page.local_addr().unwrap());
-    drop(page);
-    let mut ada = Running::start(&["pipe", &url, "--token", "ada", "--drain-timeout", "1"]);
+    let nobody = Vacancy::hold();
+    let mut ada = Running::start(&["pipe", &nobody.url(), "--token", "ada", "--drain-timeout", "1"]);
     ada.type_line(r#"{"type":"send_message","roomId":"lobby","content":"x","ref":"r"}"#);
     ada.type_line(r#"{"type":"close"}"#);
     let outcome: Value = serde_json::from_str(&ada.wait_for("delivery")).unwrap();
