@@ -45,6 +45,8 @@ pub(super) enum News {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Pending,
+    /// Its echo was faster than its outcome.
+    Echoed,
     Written,
 }
 
@@ -57,8 +59,6 @@ struct Own {
     /// When the bubble, or its news, is shown without waiting any longer; `None` when nothing is left to show.
     due: Option<Instant>,
     shown: bool,
-    /// Its echo was faster than its outcome.
-    echoed: bool,
 }
 
 /// The own messages whose story is not finished, in the order they were typed.
@@ -77,21 +77,13 @@ impl OwnMessages {
 
     pub(super) fn add(&mut self, now: Instant, id: SendId, room: &str, content: String) {
         let due = Some(now + PATIENCE);
-        let own = Own {
-            id,
-            room: room.to_owned(),
-            content,
-            stage: Stage::Pending,
-            due,
-            shown: false,
-            echoed: false,
-        };
+        let own = Own { id, room: room.to_owned(), content, stage: Stage::Pending, due, shown: false };
         self.list.push_back(own);
     }
 
     /// How many have no outcome yet.
     pub(super) fn pending(&self) -> usize {
-        self.list.iter().filter(|own| own.stage == Stage::Pending).count()
+        self.list.iter().filter(|own| own.stage != Stage::Written).count()
     }
 
     /// Whether everything has been shown that will be.
@@ -105,7 +97,7 @@ impl OwnMessages {
         let (news, mark) = match status {
             DeliveryStatus::Written => {
                 let own = self.list.get_mut(at)?;
-                if own.echoed {
+                if own.stage == Stage::Echoed {
                     self.list.remove(at);
                     return None;
                 }
@@ -135,17 +127,21 @@ impl OwnMessages {
     /// A message has come in: says whether it is the echo of an own one.
     pub(super) fn echo(&mut self, message: &Message) -> Echo {
         if let Some(stamp) = &message.stamp {
-            let at = self.acknowledged.iter().position(|id| *id == stamp.id);
-            let own = at.and_then(|at| self.acknowledged.remove(at));
-            return if own.is_some() { Echo::Own(None) } else { Echo::Foreign };
+            let Some(at) = self.acknowledged.iter().position(|id| *id == stamp.id) else {
+                return Echo::Foreign;
+            };
+            self.acknowledged.remove(at);
+            return Echo::Own(None);
         }
         if self.name.as_deref().is_some_and(|name| message.user != name) {
             return Echo::Foreign;
         }
-        let is_own = |own: &Own| !own.echoed && message.room == *own.room && own.content == message.content;
-        let Some(at) = self.list.iter().position(is_own) else { return Echo::Foreign };
+        let is_own = |own: &Own| {
+            own.stage != Stage::Echoed && message.room == *own.room && own.content == message.content
+        };
+        let own = self.list.iter_mut().enumerate().find(|(_, own)| is_own(own));
+        let Some((at, own)) = own else { return Echo::Foreign };
         self.name.get_or_insert_with(|| message.user.to_string());
-        let Some(own) = self.list.get_mut(at) else { return Echo::Foreign };
         let content = own.content.clone();
         let show = match (own.shown, own.stage, own.due) {
             (false, ..) => Some(Show::Bubble { room: own.room.clone(), content, mark: "delivered" }),
@@ -157,7 +153,7 @@ impl OwnMessages {
             self.list.remove(at);
         } else {
             // Its outcome is still to come: leaving before that would make it an unknown one.
-            (own.echoed, own.shown, own.due) = (true, true, None);
+            (own.stage, own.shown, own.due) = (Stage::Echoed, true, None);
         }
         Echo::Own(show)
     }
