@@ -139,6 +139,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let wait = deadline.since(now(start).monotonic);
         match &mut socket {
             Some(socket) => inputs.extend(read(socket, wait)),
+            // Nothing to read: only time can bring the next dial.
             None => std::thread::sleep(wait),
         }
         if matches!(inputs.last(), Some(Input::Closed(..))) {

@@ -158,6 +158,7 @@ impl Switchboard {
             };
             let wait = at.since(self.now().monotonic);
             tokio::select! {
+                // Until the hub's own deadline: here its time becomes the system's.
                 () = tokio::time::sleep(wait.max(GRAIN)) => {
                     self.run(&mut self.lock(), Input::Tick);
                 }

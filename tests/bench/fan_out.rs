@@ -77,6 +77,14 @@ fn serve_ours() -> SocketAddr {
     url.trim_start_matches("ws://").trim_end_matches("/ws").parse().unwrap()
 }
 
+/// Waits until the readers have read so many bytes. It looks once a millisecond: what a thousand readers would have to
+/// say of each read would be measured too.
+async fn have_read(bytes: &AtomicU64, target: u64) {
+    while bytes.load(Ordering::Relaxed) < target {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 /// Joins all members, has one of them say everything, and counts what arrives.
 fn measure(address: SocketAddr) -> f64 {
     single_thread().block_on(async move {
@@ -116,9 +124,7 @@ fn measure(address: SocketAddr) -> f64 {
         // The second greeting reaches everybody else once; after that the counter is quiet.
         let frame = 4 + bare::FRAME.len() as u64;
         let quiet = (MEMBERS as u64 - 1) * frame;
-        while bytes.load(Ordering::Relaxed) < quiet {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        have_read(&bytes, quiet).await;
         let target = quiet + MESSAGES as u64 * quiet;
         let start = Instant::now();
         for _ in 0..MESSAGES {
@@ -130,9 +136,7 @@ fn measure(address: SocketAddr) -> f64 {
                 speaker.next().await.unwrap().unwrap();
             }
         });
-        while bytes.load(Ordering::Relaxed) < target {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        have_read(&bytes, target).await;
         let rate = per_second(MESSAGES * MEMBERS, start.elapsed());
         own.await.unwrap();
         rate

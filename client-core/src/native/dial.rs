@@ -113,6 +113,7 @@ async fn connect(host: &str, port: u16) -> Result<TcpStream, DialError> {
         .zip(0_u32..)
         .map(|(address, position)| async move {
             if position > 0 {
+                // A head start for the one before, which may be all that is needed.
                 tokio::time::sleep(NEXT_ADDRESS * position).await;
             }
             TcpStream::connect(address).await.map_err(|error| (address, error))

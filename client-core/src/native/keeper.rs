@@ -96,6 +96,7 @@ impl Keeper {
         if self.held == Held::UntilThis {
             self.held = Held::UntilNext;
         }
+        // A full disk does not empty itself at once.
         self.again = Some(Box::pin(tokio::time::sleep(AGAIN)));
         // The new timer has not been polled yet.
         cx.waker().wake_by_ref();
