@@ -31,7 +31,7 @@ writeFileSync("js/names.ts", run("cargo", "run", "--quiet", "--locked", "--packa
 
 // Bytes that no stable switch saves: the library's own copies of generic code, which are made for speed; the places in
 // the source that a panic would name, though nobody hears it; the text of `Debug`; copies written out word by word, where
-// wasm has an instruction for them (an option of LLVM 21 and later). None of them changes what the code does, and without
+// wasm has an instruction for them (an option of LLVM, known to version 22). None of them changes what the code does, and without
 // them everything works the same.
 if (!process.argv.includes("--stable")) {
   process.env.RUSTC_BOOTSTRAP = "1";
