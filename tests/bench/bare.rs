@@ -8,6 +8,9 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use tokio_tungstenite::tungstenite::{self, Message};
 
+/// The room of [`FRAME`].
+pub(crate) const ROOM: &str = "benchmark-room";
+
 /// The 162-byte frame of performance.md: 64 bytes of content.
 pub(crate) const FRAME: &str = concat!(
     r#"{"type":"message","roomId":"benchmark-room","userId":"user-0001","content":""#,

@@ -21,6 +21,7 @@ mod acked;
 mod bare;
 mod fan_out;
 mod idle;
+mod paced;
 mod peer;
 mod receive;
 mod round_trip;
@@ -54,6 +55,11 @@ fn main() {
     {
         return acked::child(role, count.parse().expect("a number"), url);
     }
+    if let [role, count, url] = args.as_slice()
+        && role.starts_with("paced-")
+    {
+        return paced::child(role, count.parse().expect("a number"), url);
+    }
     let wanted = |name: &str| args.is_empty() || args.iter().any(|arg| arg == name);
     println!("{:<58}{:>12}{:>12}{:>9}{:>8}", "", "baseline", "ours", "ratio", "floor");
     if wanted("receive") {
@@ -64,6 +70,9 @@ fn main() {
     }
     if wanted("acked") {
         acked::run();
+    }
+    if wanted("paced") {
+        paced::run();
     }
     if wanted("round-trip") {
         round_trip::run();
@@ -86,6 +95,16 @@ fn child_figures(role: &str, count: usize, address: SocketAddr) -> (f64, f64) {
     let text = String::from_utf8(output.stdout).unwrap();
     let mut figures = text.split_whitespace().map(|figure| figure.parse().unwrap());
     (figures.next().expect("a figure"), figures.next().expect("a figure"))
+}
+
+/// CPU seconds of this process so far, its threads together, to the nanosecond.
+fn cpu() -> f64 {
+    let threads = std::fs::read_dir("/proc/self/task").unwrap();
+    let of_thread = |folder: std::io::Result<std::fs::DirEntry>| -> f64 {
+        let text = std::fs::read_to_string(folder.unwrap().path().join("schedstat")).unwrap();
+        text.split_whitespace().next().unwrap().parse().unwrap()
+    };
+    threads.map(of_thread).sum::<f64>() / 1e9
 }
 
 /// A line of the table.

@@ -6,12 +6,23 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use serde::Deserialize;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
-/// A send with this content asks for messages; as many as its data says.
+/// A send with this content asks for messages.
 pub(crate) const GO: &str = "go";
+
+/// A send with this content asks for as many messages, each in a packet of its own.
+pub(crate) const DRIP: &str = "drip";
+
+/// Between two of those; a client is asleep again by then.
+const APART: Duration = Duration::from_millis(1);
+
+/// In this room each send comes back as a message too, as on every server of the protocol (protocol.md §1). In others
+/// it does not, so that sending can be measured apart from receiving.
+pub(crate) const ECHO_ROOM: &str = "echo-room";
 
 const HELLO: &str = concat!(
     r#"{"type":"hello","v":1,"userId":"user-0001","serverTime":0,"heartbeatMs":30000,"dedupeWindowMs":600000,"#,
@@ -65,6 +76,17 @@ async fn converse(tcp: TcpStream, burst: usize) {
         for message in chunk {
             let Ok(Message::Text(text)) = message else { continue };
             let frame: Frame<'_> = serde_json::from_str(&text).unwrap();
+            if frame.content == Some(DRIP) {
+                let mut ticks = tokio::time::interval(APART);
+                for _ in 0..burst {
+                    ticks.tick().await;
+                    seq += 1;
+                    if sink.send(Message::Text(spoken(frame.room_id, extended, seq))).await.is_err() {
+                        return;
+                    }
+                }
+                continue;
+            }
             let answers = answer(&frame, extended, &mut seq, burst);
             for answer in answers {
                 if sink.feed(Message::Text(answer)).await.is_err() {
@@ -90,20 +112,32 @@ fn answer(frame: &Frame<'_>, extended: bool, seq: &mut u64, burst: usize) -> Vec
             answers.reserve(burst);
             for _ in 0..burst {
                 *seq += 1;
-                let mut text = bare::FRAME.to_owned();
-                if extended {
-                    text.pop();
-                    let _ = write!(text, r#","id":"m{seq:015}","epoch":"e1","seq":{seq}}}"#);
-                }
-                answers.push(text.into());
+                answers.push(spoken(bare::ROOM, extended, *seq));
             }
         }
-        "send_message" if extended => {
-            answers.push(format!(
-                r#"{{"type":"ack","ref":"{reference}","roomId":"{room}","id":"m{seq:015}","epoch":"e1","seq":{seq},"timestamp":"2026-11-22T10:00:00.000Z"}}"#
-            ).into());
+        "send_message" => {
+            let echo = *room == ECHO_ROOM;
+            *seq += u64::from(echo);
+            if extended {
+                answers.push(format!(
+                    r#"{{"type":"ack","ref":"{reference}","roomId":"{room}","id":"m{seq:015}","epoch":"e1","seq":{seq},"timestamp":"2026-11-22T10:00:00.000Z"}}"#
+                ).into());
+            }
+            if echo {
+                answers.push(spoken(room, extended, *seq));
+            }
         }
         _ => {}
     }
     answers
+}
+
+/// The message of every benchmark, in `room`.
+fn spoken(room: &str, extended: bool, seq: u64) -> Utf8Bytes {
+    let mut text = bare::FRAME.replace(bare::ROOM, room);
+    if extended {
+        text.pop();
+        let _ = write!(text, r#","id":"m{seq:015}","epoch":"e1","seq":{seq}}}"#);
+    }
+    text.into()
 }
