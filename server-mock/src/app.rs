@@ -4,9 +4,11 @@ use crate::auth::Auth;
 use crate::config::Limits;
 use crate::faults::Faults;
 use crate::metrics::Metrics;
+use crate::socketio::Sessions;
 use crate::switchboard::Switchboard;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
@@ -23,10 +25,15 @@ pub(crate) struct App {
     pub(crate) limits: Limits,
     /// Most bytes of a message's content and data.
     pub(crate) content_bytes: usize,
+    /// How often the hub asks who is there.
+    pub(crate) heartbeat: Duration,
+    /// The hub speaks the extended protocol too.
+    pub(crate) extended: bool,
     pub(crate) websocket: WebSocketConfig,
     pub(crate) faults: Faults,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) switchboard: Arc<Switchboard>,
+    pub(crate) sessions: Sessions,
     places: Arc<Semaphore>,
     draining: AtomicBool,
 }
@@ -66,15 +73,18 @@ impl App {
             .max_message_size(Some(limits.frame_bytes.max(1)))
             .max_frame_size(Some(limits.frame_bytes.max(1)));
         let places = limits.connections.clamp(1, Semaphore::MAX_PERMITS);
-        let content_bytes = hub.content_bytes;
+        let (content_bytes, heartbeat, extended) = (hub.content_bytes, hub.heartbeat, hub.extended);
         let switchboard = Arc::new(Switchboard::new(hub, Arc::clone(&auth), Arc::clone(&metrics)));
         Self {
             auth,
             allow_origin,
             content_bytes,
+            heartbeat,
+            extended,
             websocket,
             faults,
             switchboard,
+            sessions: Sessions::default(),
             metrics,
             places: Arc::new(Semaphore::new(places)),
             limits,

@@ -1,11 +1,13 @@
 //! One TCP connection, from `accept` to its end, in one task.
 
 use crate::app::App;
+use crate::auth::Identity;
 use crate::faults::{Link, Wire};
 use crate::mailbox::Mailbox;
 use crate::socket::{Socket, close};
+use crate::socketio::longest_poll;
 use crate::transport::Transport;
-use crate::upgrade::{Accepted, Slot};
+use crate::upgrade::{Accepted, Purpose, Slot};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::header::CONNECTION;
@@ -37,7 +39,8 @@ const REFUSAL: Duration = Duration::from_secs(1);
 const BUSY: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-/// Serves one connection. Its `permit` counts it among the handshakes until it is a WebSocket.
+/// Serves one connection. Its `permit` counts it among the handshakes until it is a WebSocket or
+/// waits for something else than its peer.
 pub(crate) async fn serve(
     app: Arc<App>,
     router: Router,
@@ -48,10 +51,42 @@ pub(crate) async fn serve(
     let link = Arc::new(Link::default());
     let wire = Wire::new(stream, Arc::clone(&link));
     // Boxed, so that the handshake's state does not stay in a task that lives for days.
-    let handshake = Box::pin(handshake(&app, router, tls, wire));
-    let Ok(Some((accepted, stream))) = timeout(app.limits.handshake, handshake).await else { return };
-    drop(permit);
-    let Accepted { identity, extended, place, .. } = accepted;
+    let slot = Slot::default();
+    let mut handshake = Box::pin(handshake(&app, router, tls, wire, &slot));
+    let accepted = tokio::select! {
+        outcome = timeout(app.limits.handshake, &mut handshake) => outcome.ok().flatten(),
+        () = slot.settled() => {
+            drop(permit);
+            let longest = longest_poll(app.heartbeat, app.limits.handshake);
+            let _ = timeout(longest, handshake).await;
+            return;
+        }
+    };
+    let Some((purpose, stream)) = accepted else { return };
+    drop(handshake);
+    match (purpose, stream) {
+        (Purpose::Rooms { identity, extended, place }, Some(stream)) => {
+            drop(permit);
+            rooms(&app, link, identity, extended, stream).await;
+            drop(place);
+        }
+        (Purpose::Rooms { .. }, None) => {}
+        (Purpose::SocketIo(opening), stream) => {
+            let permit = opening.is_brief().then_some(permit);
+            opening.serve(app, stream, link).await;
+            drop(permit);
+        }
+    }
+}
+
+/// Serves a WebSocket of the plain or the extended protocol.
+async fn rooms(
+    app: &App,
+    link: Arc<Link>,
+    identity: Option<Identity>,
+    extended: bool,
+    stream: WebSocketStream<Transport>,
+) {
     if let Some(identity) = identity {
         let user = identity.user.clone();
         let mailbox = Arc::new(Mailbox::new(app.limits.queue_frames, app.limits.queue_bytes));
@@ -63,24 +98,24 @@ pub(crate) async fn serve(
         app.metrics.unauthorized.one_more();
         close(stream, 4001, "Unauthorized").await;
     }
-    drop(place);
 }
 
-/// TLS, HTTP, upgrade; `None` if the request was no upgrade, and has been answered.
+/// TLS, HTTP, upgrade; `None` if the request has been answered, and that was all.
 async fn handshake(
     app: &App,
     router: Router,
     tls: Option<TlsAcceptor>,
     wire: Wire,
-) -> Option<(Accepted, WebSocketStream<Transport>)> {
+    slot: &Slot,
+) -> Option<(Purpose, Option<WebSocketStream<Transport>>)> {
     let transport = match tls {
         Some(acceptor) => Transport::Tls(Box::new(acceptor.accept(wire).await.ok()?)),
         None => Transport::Plain(wire),
     };
-    let slot = Slot::default();
-    http(transport, router, &slot, app.limits.handshake, false).await;
-    let mut accepted = slot.take()?;
-    let upgraded = (&mut accepted.on_upgrade).await.ok()?;
+    http(transport, router, slot, app.limits.handshake, false).await;
+    let Accepted { on_upgrade, purpose } = slot.take()?;
+    let Some(on_upgrade) = on_upgrade else { return Some((purpose, None)) };
+    let upgraded = on_upgrade.await.ok()?;
     let parts = upgraded.downcast::<TokioIo<Transport>>().ok()?;
     let stream = WebSocketStream::from_partially_read(
         parts.io.into_inner(),
@@ -89,7 +124,7 @@ async fn handshake(
         Some(app.websocket),
     )
     .await;
-    Some((accepted, stream))
+    Some((purpose, Some(stream)))
 }
 
 /// Answers HTTP requests until the peer has no more, or one was an upgrade.

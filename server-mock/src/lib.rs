@@ -39,6 +39,7 @@ mod metrics;
 mod origin;
 mod server;
 mod socket;
+mod socketio;
 mod switchboard;
 mod transport;
 mod upgrade;

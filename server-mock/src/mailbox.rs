@@ -160,6 +160,19 @@ impl Mailbox {
         self.finish(&mut queue, End::Cut);
     }
 
+    /// How the connection ends, once that is decided.
+    pub(crate) fn end(&self) -> Option<End> {
+        self.lock().end
+    }
+
+    /// Has the task woken when the end is decided, though it takes nothing now.
+    pub(crate) fn watch(&self, waker: &Waker) {
+        let mut queue = self.lock();
+        if !queue.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            queue.waker = Some(waker.clone());
+        }
+    }
+
     /// Makes the task look again, at its faults for instance.
     pub(crate) fn wake(&self) {
         self.lock().wake();

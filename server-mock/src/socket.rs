@@ -30,7 +30,7 @@ const BATCH: usize = 32;
 const BATCH_BYTES: usize = 64 << 10;
 
 /// How long the close frame and what is before it may take to be written, and the peer's close to be answered.
-const FAREWELL: Duration = Duration::from_secs(5);
+pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
 
 /// How long the peer may take to end its side after that.
 const LINGER: Duration = Duration::from_secs(2);
@@ -61,7 +61,7 @@ pub(crate) struct Socket {
 }
 
 /// Why the conversation ended.
-enum Ending {
+pub(crate) enum Ending {
     /// The peer closed, and is answered. `clean`: it said that it is done (1000).
     ClosedByPeer { clean: bool },
     /// The connection broke.
@@ -94,24 +94,7 @@ impl Socket {
         let ending = poll_fn(|cx| self.poll(&seat, cx)).await;
         // The rooms are free of it before the farewells, which may take their time.
         seat.leave(matches!(ending, Ending::ClosedByPeer { clean: true }));
-        if self.link.dead().is_some() {
-            return abandon(self.stream, &self.link).await;
-        }
-        match ending {
-            Ending::Lost | Ending::Told(End::Cut) => {}
-            // What was read after a cut was ordered says nothing about the peer.
-            Ending::Violation(..) if self.mailbox.hurries() => {}
-            Ending::ClosedByPeer { .. } => {
-                // The answer is queued inside; reading on sends it.
-                let answered = async { while let Some(Ok(_)) = self.stream.next().await {} };
-                let _ = timeout(FAREWELL, answered).await;
-            }
-            Ending::Violation(code, reason) => {
-                metrics.closed_violation.one_more();
-                close(self.stream, code, reason).await;
-            }
-            Ending::Told(End::Close { code, reason }) => close(self.stream, code, reason).await,
-        }
+        end(self.stream, &self.link, self.mailbox.hurries(), ending, metrics).await;
     }
 
     fn poll(&mut self, seat: &Seat, cx: &mut Context<'_>) -> Poll<Ending> {
@@ -270,8 +253,36 @@ impl Socket {
     }
 }
 
+/// Ends a connection whose conversation is over. `hurries`: it was told to end at once.
+pub(crate) async fn end(
+    mut stream: WebSocketStream<Transport>,
+    link: &Link,
+    hurries: bool,
+    ending: Ending,
+    metrics: &Metrics,
+) {
+    if link.dead().is_some() {
+        return abandon(stream, link).await;
+    }
+    match ending {
+        Ending::Lost | Ending::Told(End::Cut) => {}
+        // What was read after a cut was ordered says nothing about the peer.
+        Ending::Violation(..) if hurries => {}
+        Ending::ClosedByPeer { .. } => {
+            // The answer is queued inside; reading on sends it.
+            let answered = async { while let Some(Ok(_)) = stream.next().await {} };
+            let _ = timeout(FAREWELL, answered).await;
+        }
+        Ending::Violation(code, reason) => {
+            metrics.closed_violation.one_more();
+            close(stream, code, reason).await;
+        }
+        Ending::Told(End::Close { code, reason }) => close(stream, code, reason).await,
+    }
+}
+
 /// What a failed read says about the peer.
-fn judge(error: &Error) -> Ending {
+pub(crate) fn judge(error: &Error) -> Ending {
     match error {
         Error::ConnectionClosed | Error::AlreadyClosed => Ending::ClosedByPeer { clean: false },
         Error::Capacity(_) => Ending::Violation(1009, "Frame too large"),

@@ -3,6 +3,7 @@
 use crate::app::{App, Place};
 use crate::auth::Identity;
 use crate::origin;
+use crate::socketio::Opening;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{
@@ -14,33 +15,61 @@ use axum::response::{IntoResponse, Response};
 use hyper::upgrade::OnUpgrade;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
+use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// Seconds that a client refused for lack of room should wait.
-const BUSY_SECONDS: u16 = 5;
+pub(crate) const BUSY_SECONDS: u16 = 5;
 
-/// A request that was answered with 101.
+/// A request after which the connection's task goes on.
 pub(crate) struct Accepted {
-    pub(crate) on_upgrade: OnUpgrade,
-    /// Nobody's token is accepted too: a browser can read a close code, not an HTTP status.
-    pub(crate) identity: Option<Identity>,
-    /// It offered the extended protocol.
-    pub(crate) extended: bool,
-    pub(crate) place: Place,
+    /// It was answered with 101.
+    pub(crate) on_upgrade: Option<OnUpgrade>,
+    pub(crate) purpose: Purpose,
 }
 
-/// Where the handler leaves an [`Accepted`] for the task that owns the TCP connection, so that a WebSocket needs no
-/// task of its own.
+/// What it goes on with.
+pub(crate) enum Purpose {
+    /// A WebSocket of the plain or the extended protocol.
+    Rooms {
+        /// Nobody's token is accepted too: a browser can read a close code, not an HTTP status.
+        identity: Option<Identity>,
+        /// It offered the extended protocol.
+        extended: bool,
+        place: Place,
+    },
+    SocketIo(Opening),
+}
+
+/// What a handler and the task that owns the TCP connection have in common.
 #[derive(Clone, Default)]
-pub(crate) struct Slot(Arc<Mutex<Option<Accepted>>>);
+pub(crate) struct Slot(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    /// Left here by the handler, so that a WebSocket needs no task of its own.
+    accepted: Mutex<Option<Accepted>>,
+    /// The request has been read and belongs to somebody who is let in.
+    settled: Notify,
+}
 
 impl Slot {
     pub(crate) fn take(&self) -> Option<Accepted> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.0.accepted.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn put(&self, accepted: Accepted) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(accepted);
+    pub(crate) fn put(&self, accepted: Accepted) {
+        *self.0.accepted.lock().unwrap_or_else(PoisonError::into_inner) = Some(accepted);
+    }
+
+    /// The connection is none of the handshakes any more: its answer waits for something else than its peer.
+    pub(crate) fn settle(&self) {
+        self.0.settled.notify_one();
+    }
+
+    /// Until a handler says so.
+    pub(crate) async fn settled(&self) {
+        self.0.settled.notified().await;
     }
 }
 
@@ -54,14 +83,7 @@ pub(crate) async fn upgrade(State(app): State<Arc<App>>, mut request: Request) -
 
 fn accept(app: &Arc<App>, request: &mut Request) -> Result<Response, Refusal> {
     let headers = request.headers();
-    if !has_token(headers, &CONNECTION, "upgrade") || !has_token(headers, &UPGRADE, "websocket") {
-        return Err(Refusal::NotWebSocket);
-    }
-    if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
-        return Err(Refusal::Version);
-    }
-    let key = headers.get(SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes).filter(|key| is_key(key));
-    let accept = derive_accept_key(key.ok_or(Refusal::Key)?);
+    let accept = key(headers)?;
     let place = app.admit().ok_or_else(|| {
         app.metrics.refused_busy.one_more();
         Refusal::Busy
@@ -77,21 +99,37 @@ fn accept(app: &Arc<App>, request: &mut Request) -> Result<Response, Refusal> {
         return Err(Refusal::Fault(status));
     }
     let slot = request.extensions().get::<Slot>().cloned().ok_or(Refusal::NotWebSocket)?;
-    let accept = HeaderValue::try_from(accept).map_err(|_| Refusal::Key)?;
-    let on_upgrade = hyper::upgrade::on(request);
+    let on_upgrade = Some(hyper::upgrade::on(request));
     app.metrics.upgrades.one_more();
-    slot.put(Accepted { on_upgrade, identity, extended, place });
+    slot.put(Accepted { on_upgrade, purpose: Purpose::Rooms { identity, extended, place } });
+    Ok(switch(accept))
+}
+
+/// What `Sec-WebSocket-Accept` says to these headers, if they ask for a WebSocket.
+pub(crate) fn key(headers: &HeaderMap) -> Result<HeaderValue, Refusal> {
+    if !has_token(headers, &CONNECTION, "upgrade") || !has_token(headers, &UPGRADE, "websocket") {
+        return Err(Refusal::NotWebSocket);
+    }
+    if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        return Err(Refusal::Version);
+    }
+    let key = headers.get(SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes).filter(|key| is_key(key));
+    HeaderValue::try_from(derive_accept_key(key.ok_or(Refusal::Key)?)).map_err(|_| Refusal::Key)
+}
+
+/// The 101.
+pub(crate) fn switch(accept: HeaderValue) -> Response {
     let headers = [
         (UPGRADE, HeaderValue::from_static("websocket")),
         (CONNECTION, HeaderValue::from_static("Upgrade")),
         (SEC_WEBSOCKET_ACCEPT, accept),
     ];
-    Ok((StatusCode::SWITCHING_PROTOCOLS, headers, Body::empty()).into_response())
+    (StatusCode::SWITCHING_PROTOCOLS, headers, Body::empty()).into_response()
 }
 
 /// Why there is no WebSocket.
 #[derive(Debug, PartialEq, Eq)]
-enum Refusal {
+pub(crate) enum Refusal {
     NotWebSocket,
     Version,
     Key,
@@ -165,7 +203,7 @@ fn token(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
 }
 
 /// The value of a field of the query, as it is written there.
-fn field<'a>(query: Option<&'a str>, name: &str) -> Option<&'a str> {
+pub(crate) fn field<'a>(query: Option<&'a str>, name: &str) -> Option<&'a str> {
     let mut fields = query?.split('&').filter_map(|field| field.split_once('='));
     fields.find(|(found, _)| *found == name).map(|(_, value)| value)
 }

@@ -29,6 +29,7 @@ mod wire;
 
 pub(crate) use link::Link;
 pub use registry::Faults;
+pub(crate) use registry::Hit;
 pub(crate) use wire::Wire;
 
 use serde::{Deserialize, Serialize};

@@ -62,6 +62,8 @@ pub use io::{ConnId, Input, Output, Text};
 pub use log::{Log, Logged};
 pub use store::Store;
 
+pub(crate) use rules::explain;
+
 #[cfg(not(feature = "bugs"))]
 use bug::Bug;
 use conn::Conn;

@@ -166,7 +166,7 @@ pub(super) fn is_temporary(code: Code) -> bool {
 }
 
 /// Constant texts: what the peer sent is not repeated to it.
-fn explain(error: &DecodeError) -> &'static str {
+pub(crate) fn explain(error: &DecodeError) -> &'static str {
     match error {
         DecodeError::NoType => "a frame is an object with a string type",
         DecodeError::Field { frame: "send_message", .. } => {

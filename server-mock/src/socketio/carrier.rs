@@ -1,0 +1,301 @@
+//! What carries a session's packets: a WebSocket, or the requests of HTTP long-polling.
+
+use super::incoming::Incoming;
+use super::outgoing::{Line, Outgoing};
+use super::payload::{SEPARATOR, append};
+use crate::socket::{Ending, judge};
+use crate::transport::Transport;
+use futures_util::{Sink as _, Stream as _};
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::sync::oneshot;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+/// Most packets read before the others get their turn.
+const BATCH: usize = 32;
+
+/// Most bytes of such a batch, but for its last frame.
+const BATCH_BYTES: usize = 64 << 10;
+
+/// An answer of long-polling takes no more packets once it has so many bytes.
+const BODY: usize = 256 << 10;
+
+pub(super) enum Carrier {
+    Polling(Polling),
+    WebSocket {
+        stream: Box<WebSocketStream<Transport>>,
+        /// Written since the last flush.
+        dirty: bool,
+    },
+}
+
+#[derive(Default)]
+pub(super) struct Polling {
+    /// The GET that waits.
+    waiting: Option<oneshot::Sender<String>>,
+    /// The answer to a GET whose peer was gone when it came.
+    undelivered: Option<String>,
+    /// What the GET that waits is answered with.
+    body: String,
+    /// A WebSocket is about to take over: whoever polls is sent away at once.
+    pub(super) probing: bool,
+}
+
+/// What came of writing.
+pub(super) enum Written {
+    /// All of it: there is room for more.
+    All,
+    /// No more can be taken now.
+    Blocked,
+    Lost,
+}
+
+impl Carrier {
+    pub(super) fn websocket(stream: Box<WebSocketStream<Transport>>) -> Self {
+        Self::WebSocket { stream, dirty: false }
+    }
+
+    /// Reads until there is nothing more or the batch is full; in that case it asks to be run again. Gives whether
+    /// there was a sign of life other than a packet, and why the conversation is over, if it is.
+    pub(super) fn read(
+        &mut self,
+        incoming: &mut VecDeque<Incoming>,
+        cx: &mut Context<'_>,
+    ) -> (bool, Option<Ending>) {
+        let Self::WebSocket { stream, .. } = self else { return (false, None) };
+        let (mut bytes, mut alive) = (0, false);
+        while incoming.len() < BATCH && bytes < BATCH_BYTES {
+            match Pin::new(&mut **stream).poll_next(cx) {
+                Poll::Pending => return (alive, None),
+                Poll::Ready(Some(Ok(message))) => match message {
+                    Message::Text(text) => {
+                        bytes += text.len();
+                        incoming.push_back(Incoming::Packet(text));
+                    }
+                    Message::Binary(data) => {
+                        bytes += data.len();
+                        incoming.push_back(Incoming::Attachment);
+                    }
+                    Message::Ping(_) | Message::Pong(_) => alive = true,
+                    Message::Close(frame) => {
+                        let clean = frame.is_some_and(|frame| frame.code == CloseCode::Normal);
+                        return (alive, Some(Ending::ClosedByPeer { clean }));
+                    }
+                    // Reading never gives raw frames.
+                    Message::Frame(_) => {}
+                },
+                Poll::Ready(Some(Err(error))) => return (alive, Some(judge(&error))),
+                Poll::Ready(None) => return (alive, Some(Ending::ClosedByPeer { clean: false })),
+            }
+        }
+        cx.waker().wake_by_ref();
+        (alive, None)
+    }
+
+    /// Writes what can be written, and calls `drained` where the hub wants to know that its turn has come.
+    pub(super) fn write(
+        &mut self,
+        outgoing: &mut Outgoing,
+        mut drained: impl FnMut(),
+        cx: &mut Context<'_>,
+    ) -> Written {
+        match self {
+            Self::Polling(polling) => {
+                if !polling.is_waiting() {
+                    return Written::Blocked;
+                }
+                while polling.body.len() < BODY {
+                    match outgoing.pop() {
+                        Some(Line::Packet(packet)) => append(&mut polling.body, &packet),
+                        Some(Line::Mark) => drained(),
+                        None => return Written::All,
+                    }
+                }
+                Written::Blocked
+            }
+            Self::WebSocket { stream, dirty } => {
+                while !outgoing.is_empty() {
+                    match Pin::new(&mut **stream).poll_ready(cx) {
+                        Poll::Ready(Ok(())) => {}
+                        Poll::Ready(Err(_)) => return Written::Lost,
+                        Poll::Pending => return Written::Blocked,
+                    }
+                    match outgoing.pop() {
+                        Some(Line::Packet(packet)) => {
+                            *dirty = true;
+                            if Pin::new(&mut **stream).start_send(Message::Text(packet)).is_err() {
+                                return Written::Lost;
+                            }
+                        }
+                        Some(Line::Mark) => drained(),
+                        None => break,
+                    }
+                }
+                Written::All
+            }
+        }
+    }
+
+    /// Sends what was written on its way.
+    pub(super) fn flush(&mut self, cx: &mut Context<'_>) -> Written {
+        match self {
+            Self::Polling(polling) => {
+                polling.answer();
+                Written::All
+            }
+            Self::WebSocket { stream, dirty } => {
+                if *dirty {
+                    match Pin::new(&mut **stream).poll_flush(cx) {
+                        Poll::Ready(Ok(())) => *dirty = false,
+                        Poll::Ready(Err(_)) => return Written::Lost,
+                        Poll::Pending => return Written::Blocked,
+                    }
+                }
+                Written::All
+            }
+        }
+    }
+}
+
+impl Polling {
+    /// A GET has come. `false`: another one waits already, which no client does.
+    pub(super) fn poll(&mut self, answer: oneshot::Sender<String>) -> bool {
+        let alone = !self.is_waiting();
+        self.waiting = Some(answer);
+        self.body = self.undelivered.take().unwrap_or_default();
+        alone
+    }
+
+    /// Whether a GET waits whose peer is still there.
+    fn is_waiting(&self) -> bool {
+        self.waiting.as_ref().is_some_and(|answer| !answer.is_closed())
+    }
+
+    /// Answers the GET with what there is, if there is something.
+    fn answer(&mut self) {
+        if !self.body.is_empty()
+            && let Some(answer) = self.waiting.take()
+            && let Err(body) = answer.send(std::mem::take(&mut self.body))
+        {
+            self.undelivered = Some(body);
+        }
+    }
+
+    /// Answers the GET with this if there is nothing else.
+    pub(super) fn send_away(&mut self, packet: &str) {
+        if self.is_waiting() {
+            append(&mut self.body, packet);
+            self.answer();
+        }
+    }
+
+    /// Whether the GET that waits has been told this as the last thing.
+    pub(super) fn finish(&mut self, outgoing: &mut Outgoing, packet: &str) -> bool {
+        if !self.is_waiting() {
+            return false;
+        }
+        while let Some(line) = outgoing.pop() {
+            if let Line::Packet(packet) = line {
+                append(&mut self.body, &packet);
+            }
+        }
+        append(&mut self.body, packet);
+        self.answer();
+        self.undelivered.is_none()
+    }
+
+    /// A WebSocket takes over: what no GET has got goes there.
+    pub(super) fn give_up(mut self, outgoing: &mut Outgoing, packet: &str) {
+        if let Some(body) = self.undelivered.take() {
+            outgoing.give_back(body.split(SEPARATOR));
+        }
+        self.send_away(packet);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+
+    fn written(carrier: &mut Carrier, outgoing: &mut Outgoing) -> usize {
+        let mut marks = 0;
+        let cx = &mut Context::from_waker(Waker::noop());
+        carrier.write(outgoing, || marks += 1, cx);
+        carrier.flush(cx);
+        marks
+    }
+
+    fn polled(carrier: &mut Carrier) -> oneshot::Receiver<String> {
+        let (answer, answered) = oneshot::channel();
+        let Carrier::Polling(polling) = carrier else { panic!() };
+        assert!(polling.poll(answer));
+        answered
+    }
+
+    #[test]
+    fn a_poll_takes_all_there_is_and_one_without_anything_waits() {
+        let (mut carrier, mut outgoing) = (Carrier::Polling(Polling::default()), Outgoing::default());
+        outgoing.push("4a");
+        outgoing.mark();
+        outgoing.push("4b");
+        assert_eq!((written(&mut carrier, &mut outgoing), outgoing.is_empty()), (0, false));
+        let mut answer = polled(&mut carrier);
+        assert_eq!(written(&mut carrier, &mut outgoing), 1);
+        assert_eq!(answer.try_recv().unwrap(), "4a\u{1e}4b");
+        let mut answer = polled(&mut carrier);
+        written(&mut carrier, &mut outgoing);
+        assert!(answer.try_recv().is_err());
+        outgoing.push("4c");
+        written(&mut carrier, &mut outgoing);
+        assert_eq!(answer.try_recv().unwrap(), "4c");
+    }
+
+    #[test]
+    fn an_answer_whose_peer_was_gone_is_the_next_ones() {
+        let (mut carrier, mut outgoing) = (Carrier::Polling(Polling::default()), Outgoing::default());
+        let gone = polled(&mut carrier);
+        let Carrier::Polling(polling) = &mut carrier else { panic!() };
+        append(&mut polling.body, "4a");
+        drop(gone);
+        polling.answer();
+        outgoing.push("4b");
+        let mut answer = polled(&mut carrier);
+        written(&mut carrier, &mut outgoing);
+        assert_eq!(answer.try_recv().unwrap(), "4a\u{1e}4b");
+    }
+
+    #[test]
+    fn a_long_answer_leaves_the_rest_and_the_replays_to_the_next() {
+        let (mut carrier, mut outgoing) = (Carrier::Polling(Polling::default()), Outgoing::default());
+        outgoing.push("4".repeat(BODY));
+        outgoing.mark();
+        outgoing.push("4b");
+        let mut answer = polled(&mut carrier);
+        assert_eq!(written(&mut carrier, &mut outgoing), 0);
+        assert_eq!(answer.try_recv().unwrap().len(), BODY);
+        assert_eq!(outgoing.holding().0, 2);
+    }
+
+    #[test]
+    fn two_polls_at_a_time_are_noticed() {
+        let mut polling = Polling::default();
+        let (one, _waits) = oneshot::channel();
+        let (other, _waits) = oneshot::channel();
+        assert!(polling.poll(one));
+        assert!(!polling.poll(other));
+    }
+
+    #[test]
+    fn what_no_poll_has_got_goes_to_the_websocket_that_takes_over() {
+        let mut outgoing = Outgoing::default();
+        outgoing.push("4c");
+        let polling = Polling { undelivered: Some(String::from("4a\u{1e}4b")), ..Polling::default() };
+        polling.give_up(&mut outgoing, "6");
+        let lines: Vec<_> = std::iter::from_fn(|| outgoing.pop()).collect();
+        assert_eq!(lines, ["4a", "4b", "4c"].map(|packet| Line::Packet(packet.into())));
+    }
+}

@@ -1,0 +1,192 @@
+//! The requests to `/socket.io/`: which session they belong to, and what they carry.
+
+use super::carrier::{Carrier, Polling};
+use super::refusal::Refusal;
+use super::session::Session;
+use super::sessions::{Command, Commands, Registration};
+use super::{cors, packet, payload, probe};
+use crate::app::{App, Place};
+use crate::faults::Link;
+use crate::origin;
+use crate::transport::Transport;
+use crate::upgrade::{self, Accepted, Purpose, Slot, field};
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::{HeaderValue, Method};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+use tokio_tungstenite::WebSocketStream;
+
+/// Where clients look for it unless they are told otherwise.
+const PATH: &str = "/socket.io/";
+
+/// The routes, unless the WebSocket is where they would be.
+pub(crate) fn router(app: Arc<App>, websocket: &str) -> Router {
+    if websocket.trim_end_matches('/') == PATH.trim_end_matches('/') {
+        return Router::new();
+    }
+    let bare = PATH.trim_end_matches('/');
+    Router::new().route(PATH, any(serve)).route(bare, any(serve)).with_state(app)
+}
+
+/// A session that begins, or the WebSocket of one; the connection's task goes on with it.
+pub(crate) enum Opening {
+    Polling { registration: Registration, commands: mpsc::Receiver<Command>, place: Place },
+    WebSocket { place: Place },
+    Upgrade { session: Commands },
+}
+
+impl Opening {
+    /// Goes on. `stream` is the connection, if it was upgraded.
+    pub(crate) async fn serve(
+        self,
+        app: Arc<App>,
+        stream: Option<WebSocketStream<Transport>>,
+        link: Arc<Link>,
+    ) {
+        match (self, stream) {
+            (Self::Polling { registration, commands, place }, _) => {
+                let polling = Carrier::Polling(Polling::default());
+                Session::new(app, polling, Some(commands), link).serve().await;
+                drop((registration, place));
+            }
+            (Self::WebSocket { place }, Some(stream)) => {
+                let open = open(&app, &app.sessions.sid(), false);
+                let mut session = Session::new(app, Carrier::websocket(Box::new(stream)), None, link);
+                session.say(open);
+                session.serve().await;
+                drop(place);
+            }
+            (Self::Upgrade { session }, Some(stream)) => {
+                probe::upgrade(stream, link, session, app.limits.handshake).await;
+            }
+            // An upgrade that did not come about.
+            (Self::WebSocket { .. } | Self::Upgrade { .. }, None) => {}
+        }
+    }
+
+    /// Whether it is over soon, and still one of the handshakes.
+    pub(crate) fn is_brief(&self) -> bool {
+        matches!(self, Self::Upgrade { .. })
+    }
+}
+
+async fn serve(State(app): State<Arc<App>>, request: Request) -> Response {
+    let headers = request.headers();
+    let origin = headers.get(ORIGIN).cloned();
+    if !origin::allowed(&app.allow_origin, origin.as_ref(), headers.get(HOST)) {
+        app.metrics.refused_origin.one_more();
+        return Refusal::Origin.into_response();
+    }
+    let answer = dispatch(&app, request).await.unwrap_or_else(IntoResponse::into_response);
+    // A refusal too: its page is to be able to read why.
+    cors::readable(answer, origin)
+}
+
+async fn dispatch(app: &Arc<App>, request: Request) -> Result<Response, Refusal> {
+    if request.method() == Method::OPTIONS {
+        return Ok(cors::preflight());
+    }
+    let query = request.uri().query();
+    let polling = match field(query, "transport") {
+        Some("polling") => true,
+        Some("websocket") => false,
+        _ => return Err(Refusal::Transport),
+    };
+    if field(query, "EIO") != Some("4") {
+        return Err(Refusal::Version);
+    }
+    let session = match field(query, "sid") {
+        Some(sid) => Some(app.sessions.find(sid).ok_or(Refusal::Session)?),
+        None => None,
+    };
+    let slot = request.extensions().get::<Slot>().cloned().ok_or(Refusal::Request)?;
+    match (request.method(), polling, session) {
+        (&Method::GET, true, None) => begin(app, &slot),
+        (&Method::GET, true, Some(session)) => poll(&slot, session).await,
+        (&Method::POST, true, Some(session)) => post(app, &slot, session, request).await,
+        (&Method::GET, false, session) => websocket(app, &slot, session, request),
+        (_, _, None) => Err(Refusal::Method),
+        _ => Err(Refusal::Request),
+    }
+}
+
+/// A place for a session, unless a fault or the limits say no.
+fn admit(app: &Arc<App>) -> Result<Place, Refusal> {
+    let place = app.admit().ok_or_else(|| {
+        app.metrics.refused_busy.one_more();
+        Refusal::Busy
+    })?;
+    // Whose it is will be known only later.
+    if let Some(status) = app.faults.refusal(None) {
+        return Err(Refusal::Fault(status));
+    }
+    app.metrics.sessions.one_more();
+    Ok(place)
+}
+
+fn open(app: &App, sid: &str, upgrades: bool) -> String {
+    let heartbeat = u64::try_from(app.heartbeat.as_millis()).unwrap_or(u64::MAX);
+    packet::open(sid, upgrades, heartbeat, app.limits.frame_bytes)
+}
+
+fn begin(app: &Arc<App>, slot: &Slot) -> Result<Response, Refusal> {
+    let place = admit(app)?;
+    let (registration, commands) = app.sessions.register();
+    let body = open(app, &registration.sid, true);
+    let opening = Opening::Polling { registration, commands, place };
+    slot.put(Accepted { on_upgrade: None, purpose: Purpose::SocketIo(opening) });
+    Ok(text(body))
+}
+
+async fn poll(slot: &Slot, session: Commands) -> Result<Response, Refusal> {
+    slot.settle();
+    let (answer, answered) = oneshot::channel();
+    session.send(Command::Poll(answer)).await.map_err(|_| Refusal::Session)?;
+    answered.await.map(text).map_err(|_| Refusal::Session)
+}
+
+async fn post(app: &App, slot: &Slot, session: Commands, request: Request) -> Result<Response, Refusal> {
+    let limit = app.limits.frame_bytes.max(1);
+    let Ok(body) = axum::body::to_bytes(request.into_body(), limit).await else {
+        let _ = session.send(Command::Violation(1009, "Frame too large")).await;
+        return Err(Refusal::TooLarge);
+    };
+    let Some(packets) = payload::split(body.into()) else {
+        let _ = session.send(Command::Violation(1007, "A payload is text")).await;
+        return Err(Refusal::Request);
+    };
+    // From here on it waits for the hub, and not for the peer.
+    slot.settle();
+    let (done, handled) = oneshot::channel();
+    session.send(Command::Post(packets, done)).await.map_err(|_| Refusal::Session)?;
+    handled.await.map(|()| text(String::from("ok"))).map_err(|_| Refusal::Session)
+}
+
+fn websocket(
+    app: &Arc<App>,
+    slot: &Slot,
+    session: Option<Commands>,
+    mut request: Request,
+) -> Result<Response, Refusal> {
+    let accept = upgrade::key(request.headers())?;
+    let opening = match session {
+        Some(session) => Opening::Upgrade { session },
+        None => Opening::WebSocket { place: admit(app)? },
+    };
+    let on_upgrade = Some(hyper::upgrade::on(&mut request));
+    app.metrics.upgrades.one_more();
+    slot.put(Accepted { on_upgrade, purpose: Purpose::SocketIo(opening) });
+    Ok(upgrade::switch(accept))
+}
+
+fn text(body: String) -> Response {
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=UTF-8")),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    (headers, body).into_response()
+}

@@ -1,0 +1,264 @@
+//! Engine.IO packets (protocol 4) and the Socket.IO packets in them (protocol 5): what is read and what is written.
+//!
+//! ```text
+//! Engine.IO   0{…} open · 1 close · 2 ping · 3 pong · 4… message · 5 upgrade · 6 noop
+//! Socket.IO   <type>[<attachments>-][<namespace>,][<ack>][JSON]
+//!             0 connect · 1 disconnect · 2 event · 3 ack · 4 connect error · 5 binary event · 6 binary ack
+//! ```
+
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// The namespace that a packet without one belongs to.
+pub(super) const MAIN: &str = "/";
+
+/// Most binary attachments of one packet, as in the JavaScript implementation.
+const ATTACHMENTS: u8 = 10;
+
+/// Names that a peer must not use for an event: they are its library's own.
+const RESERVED: [&str; 6] =
+    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+
+pub(super) const CLOSE: &str = "1";
+pub(super) const PING: &str = "2";
+pub(super) const PROBE: &str = "2probe";
+pub(super) const PROBED: &str = "3probe";
+pub(super) const UPGRADE: &str = "5";
+pub(super) const NOOP: &str = "6";
+
+/// A text that an engine brings.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Engine<'a> {
+    Close,
+    /// A sign of life: a pong, or a ping that a server is not asked to answer.
+    Alive,
+    Message(&'a str),
+}
+
+impl<'a> Engine<'a> {
+    /// `None` for what a client must not send.
+    pub(super) fn read(text: &'a str) -> Option<Self> {
+        match text.strip_prefix('4') {
+            Some(message) => Some(Self::Message(message)),
+            None if text == CLOSE => Some(Self::Close),
+            None if text.starts_with(['2', '3']) => Some(Self::Alive),
+            None => None,
+        }
+    }
+}
+
+/// What a Socket.IO client says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Packet<'a> {
+    /// With the JSON of its `auth`, empty without one.
+    Connect {
+        namespace: &'a str,
+        auth: &'a str,
+    },
+    Disconnect {
+        namespace: &'a str,
+    },
+    /// With the JSON of its name and arguments.
+    Event {
+        namespace: &'a str,
+        ack: Option<u64>,
+        array: &'a str,
+    },
+    /// An event in several parts, of which these many are to come.
+    BinaryEvent {
+        namespace: &'a str,
+        ack: Option<u64>,
+        attachments: u8,
+    },
+    /// An answer; this server asks nothing.
+    Answer {
+        attachments: u8,
+    },
+}
+
+impl<'a> Packet<'a> {
+    /// `None` for what is no packet, or not a client's.
+    pub(super) fn read(text: &'a str) -> Option<Self> {
+        let mut rest = text;
+        let kind = rest.as_bytes().first()?;
+        rest = rest.get(1..)?;
+        let mut attachments = 0;
+        if matches!(kind, b'5' | b'6') {
+            let (count, after) = rest.split_once('-')?;
+            attachments = number(count)?;
+            if attachments > u64::from(ATTACHMENTS) {
+                return None;
+            }
+            rest = after;
+        }
+        let attachments = u8::try_from(attachments).ok()?;
+        let mut namespace = MAIN;
+        if rest.starts_with('/') {
+            (namespace, rest) = rest.split_once(',').unwrap_or((rest, ""));
+            // What a client asks of a namespace in its query is nothing to this server.
+            namespace = namespace.split_once('?').map_or(namespace, |(name, _)| name);
+        }
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (digits, data) = rest.split_at_checked(digits)?;
+        let ack = if digits.is_empty() { None } else { Some(number(digits)?) };
+        match kind {
+            b'0' if ack.is_none() => Some(Self::Connect { namespace, auth: data }),
+            b'1' if ack.is_none() && data.is_empty() => Some(Self::Disconnect { namespace }),
+            b'2' => Some(Self::Event { namespace, ack, array: data }),
+            b'5' => Some(Self::BinaryEvent { namespace, ack, attachments }),
+            b'3' | b'6' if ack.is_some() => Some(Self::Answer { attachments }),
+            _ => None,
+        }
+    }
+}
+
+/// Only digits, and below 2^53, which is what a JavaScript peer can count to.
+fn number(digits: &str) -> Option<u64> {
+    let value: u64 = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())??;
+    (value <= rejoin::messages::MAX_INT).then_some(value)
+}
+
+/// The name and the first argument of an event; `None` if the text is not what an event may be.
+pub(super) fn event(array: &str) -> Option<(Cow<'_, str>, Option<&RawValue>)> {
+    let items: Vec<&RawValue> = serde_json::from_str(array).ok()?;
+    let mut items = items.into_iter();
+    let name = items.next()?.get();
+    let name = if name.starts_with('"') {
+        // Borrowed where nothing in it is escaped.
+        unescaped(name)
+            .map_or_else(|| serde_json::from_str(name).map(Cow::Owned), |name| Ok(Cow::Borrowed(name)))
+    } else {
+        serde_json::from_str::<serde_json::Number>(name).map(|number| Cow::Owned(number.to_string()))
+    };
+    let name = name.ok().filter(|name| !RESERVED.contains(&&**name))?;
+    Some((name, items.next()))
+}
+
+fn unescaped(json: &str) -> Option<&str> {
+    let inner = json.strip_prefix('"')?.strip_suffix('"')?;
+    (!inner.contains('\\')).then_some(inner)
+}
+
+/// The engine's first packet. The hub asks who is there once per heartbeat and gives up at the next one, so that is the
+/// time for the answer too.
+pub(super) fn open(sid: &str, upgrades: bool, heartbeat_ms: u64, max_payload: usize) -> String {
+    let upgrades = if upgrades { "\"websocket\"" } else { "" };
+    format!(
+        r#"0{{"sid":"{sid}","upgrades":[{upgrades}],"pingInterval":{heartbeat_ms},"pingTimeout":{heartbeat_ms},"maxPayload":{max_payload}}}"#
+    )
+}
+
+/// The consent to a CONNECT.
+pub(super) fn connected(sid: &str) -> String {
+    format!(r#"40{{"sid":"{sid}"}}"#)
+}
+
+/// The refusal of a CONNECT, in JSON.
+pub(super) fn refused(namespace: &str, error: &str) -> String {
+    if namespace == MAIN { format!("44{error}") } else { format!("44{namespace},{error}") }
+}
+
+/// An event with the JSON of its arguments, separated by commas.
+pub(super) fn emit(name: &str, arguments: &str) -> String {
+    format!(r#"42["{name}",{arguments}]"#)
+}
+
+/// The answer to an event.
+pub(super) fn answer(ack: u64, argument: &str) -> String {
+    format!("43{ack}[{argument}]")
+}
+
+/// An engine message of any text.
+pub(super) fn message(text: &str) -> String {
+    format!("4{text}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_packets_of_the_protocol_are_read() {
+        let nothing = "";
+        for (text, packet) in [
+            ("0", Packet::Connect { namespace: MAIN, auth: nothing }),
+            (r#"0{"token":"ada"}"#, Packet::Connect { namespace: MAIN, auth: r#"{"token":"ada"}"# }),
+            ("0/admin,", Packet::Connect { namespace: "/admin", auth: nothing }),
+            ("0/admin", Packet::Connect { namespace: "/admin", auth: nothing }),
+            (r#"0/a?b=c,{"d":1}"#, Packet::Connect { namespace: "/a", auth: r#"{"d":1}"# }),
+            ("1", Packet::Disconnect { namespace: MAIN }),
+            (r#"2["hi",1]"#, Packet::Event { namespace: MAIN, ack: None, array: r#"["hi",1]"# }),
+            (r#"20["hi"]"#, Packet::Event { namespace: MAIN, ack: Some(0), array: r#"["hi"]"# }),
+            (r#"2/x,12["hi"]"#, Packet::Event { namespace: "/x", ack: Some(12), array: r#"["hi"]"# }),
+            (
+                r#"52-3["hi",{"_placeholder":true,"num":0}]"#,
+                Packet::BinaryEvent { namespace: MAIN, ack: Some(3), attachments: 2 },
+            ),
+            ("31[]", Packet::Answer { attachments: 0 }),
+            (r#"61-4[{"_placeholder":true,"num":0}]"#, Packet::Answer { attachments: 1 }),
+        ] {
+            assert_eq!(Packet::read(text), Some(packet), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_packet_of_a_client_is_refused() {
+        for text in [
+            "",
+            "x",
+            "é",
+            "4{}",
+            "7",
+            "3[]",
+            "05",
+            "5[\"hi\"]",
+            "5x-[\"hi\"]",
+            "511-[\"hi\"]",
+            "5-[\"hi\"]",
+            "299999999999999999999[\"hi\"]",
+            "29007199254740993[\"hi\"]",
+            "1[]",
+            "11-",
+        ] {
+            assert_eq!(Packet::read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_event_is_a_name_and_its_arguments() {
+        let (name, first) = event(r#"["send_message",{"a":[1]},2]"#).unwrap();
+        assert_eq!((&*name, first.unwrap().get()), ("send_message", r#"{"a":[1]}"#));
+        assert_eq!(event(r#"["j\u006fin"]"#).unwrap().0, "join");
+        assert!(event(r#"["hi"]"#).unwrap().1.is_none());
+        assert_eq!(event("[7]").unwrap().0, "7");
+        for bad in
+            ["", "{}", "[]", "[null]", "[{}]", "[\"hi\"", "[\"disconnect\"]", "[\"connec\\u0074\"]", "\"hi\""]
+        {
+            assert!(event(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_engine_brings_messages_signs_of_life_and_an_end() {
+        assert_eq!(Engine::read("42[\"hi\"]"), Some(Engine::Message("2[\"hi\"]")));
+        assert_eq!(Engine::read("3"), Some(Engine::Alive));
+        assert_eq!(Engine::read("1"), Some(Engine::Close));
+        for bad in ["", "0{}", "5", "6", "11", "hello"] {
+            assert_eq!(Engine::read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_what_the_protocol_says() {
+        assert_eq!(
+            open("s", true, 25_000, 100),
+            r#"0{"sid":"s","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":25000,"maxPayload":100}"#
+        );
+        assert!(open("s", false, 1, 1).contains(r#""upgrades":[],"#));
+        assert_eq!(connected("s"), r#"40{"sid":"s"}"#);
+        assert_eq!(refused(MAIN, "{}"), "44{}");
+        assert_eq!(refused("/x", "{}"), "44/x,{}");
+        assert_eq!(emit("hi", "{},1"), r#"42["hi",{},1]"#);
+        assert_eq!(answer(7, "{}"), "437[{}]");
+    }
+}

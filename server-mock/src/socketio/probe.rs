@@ -1,0 +1,45 @@
+//! A WebSocket that is to take over from the polling of a session.
+
+use super::packet::{PROBE, PROBED, UPGRADE};
+use super::sessions::{Command, Commands};
+use crate::faults::Link;
+use crate::transport::Transport;
+use futures_util::{SinkExt as _, StreamExt as _};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+
+/// Shows the client that the WebSocket works, and hands it to the session when the client says so.
+pub(super) async fn upgrade(
+    mut stream: WebSocketStream<Transport>,
+    link: Arc<Link>,
+    session: Commands,
+    patience: Duration,
+) {
+    // A session that is gone takes nothing, and the stream is dropped.
+    let command = match timeout(patience, probe(&mut stream, &session)).await {
+        Ok(Some(())) => Command::Upgraded(Box::new(stream), link),
+        Ok(None) | Err(_) => Command::Probing(false),
+    };
+    let _ = session.send(command).await;
+}
+
+async fn probe(stream: &mut WebSocketStream<Transport>, session: &Commands) -> Option<()> {
+    expect(stream, PROBE).await?;
+    // Before the answer: after it the client waits for its last poll to end.
+    session.send(Command::Probing(true)).await.ok()?;
+    stream.send(Message::Text(Utf8Bytes::from_static(PROBED))).await.ok()?;
+    expect(stream, UPGRADE).await
+}
+
+async fn expect(stream: &mut WebSocketStream<Transport>, packet: &str) -> Option<()> {
+    loop {
+        match stream.next().await?.ok()? {
+            Message::Text(text) => return (*text == *packet).then_some(()),
+            Message::Ping(_) | Message::Pong(_) => {}
+            _ => return None,
+        }
+    }
+}

@@ -1,0 +1,452 @@
+//! The task of one Socket.IO session.
+//!
+//! Each time it runs it does what the connections that belong to it ask for, reads a batch of packets, hands what they
+//! say to the hub, and writes everything its mailbox has. A session outlives the connections of HTTP long-polling; its
+//! task is that of the connection which opened it.
+
+use super::answers;
+use super::carrier::{Carrier, Polling, Written};
+use super::incoming::Incoming;
+use super::outgoing::Outgoing;
+use super::packet::{self, Engine, MAIN, Packet};
+use super::seated::Seated;
+use super::sessions::Command;
+use crate::app::App;
+use crate::faults::Link;
+use crate::mailbox::{End, Taken};
+use crate::socket::{self, Ending, FAREWELL};
+use serde::Deserialize;
+use std::collections::VecDeque;
+use std::future::{Future as _, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+/// Most frames gathered for the hub before the others get their turn.
+const BATCH: usize = 32;
+
+/// CONNECTs that may be refused; with the last of them the session ends.
+const REFUSALS: u8 = 3;
+
+pub(super) struct Session {
+    app: Arc<App>,
+    carrier: Carrier,
+    /// What the connections that belong to it ask for; none of them can for one that began as a WebSocket.
+    commands: Option<mpsc::Receiver<Command>>,
+    /// The faults of the connection that carries it.
+    link: Arc<Link>,
+    /// Read and not yet handled.
+    incoming: VecDeque<Incoming>,
+    /// Waits until `incoming` is handled.
+    posted: Option<oneshot::Sender<()>>,
+    outgoing: Outgoing,
+    seated: Option<Seated>,
+    /// Attachments that are still to come, of an event that is refused.
+    attachments: u8,
+    refusals: u8,
+    due: Option<(Instant, Due)>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// What a session does when its time has come.
+#[derive(Debug, Clone, Copy)]
+enum Due {
+    /// Ends: nobody has said who is there.
+    Connect,
+    /// Goes to another server, or to this one's successor.
+    Move,
+    /// Ends like this, since no poll comes that could be told.
+    Farewell(End),
+}
+
+/// What a CONNECT says of itself.
+#[derive(Deserialize, Default)]
+struct Auth {
+    token: Option<String>,
+    #[serde(default)]
+    positions: bool,
+}
+
+impl Session {
+    pub(super) fn new(
+        app: Arc<App>,
+        carrier: Carrier,
+        commands: Option<mpsc::Receiver<Command>>,
+        link: Arc<Link>,
+    ) -> Self {
+        let due = Some((Instant::now() + app.limits.handshake, Due::Connect));
+        Self {
+            app,
+            carrier,
+            commands,
+            link,
+            incoming: VecDeque::new(),
+            posted: None,
+            outgoing: Outgoing::default(),
+            seated: None,
+            attachments: 0,
+            refusals: 0,
+            due,
+            timer: None,
+        }
+    }
+
+    pub(super) fn say(&mut self, packet: String) {
+        self.outgoing.push(packet);
+    }
+
+    /// Serves the session to its end. Dropping the future cuts it.
+    pub(super) async fn serve(mut self) {
+        let ending = poll_fn(|cx| self.poll(cx)).await;
+        let hurries = self.hurries();
+        // The rooms are free of it before the farewells, which may take their time.
+        if let Some(seated) = self.seated.take() {
+            seated.leave(matches!(ending, Ending::ClosedByPeer { clean: true }));
+        }
+        // Whoever has just said goodbye is to know that it was heard.
+        if let (Ending::ClosedByPeer { .. }, Some(posted)) = (&ending, self.posted.take()) {
+            let _ = posted.send(());
+        }
+        match self.carrier {
+            Carrier::WebSocket { stream, .. } => {
+                socket::end(*stream, &self.link, hurries, ending, &self.app.metrics).await;
+            }
+            Carrier::Polling(polling) => {
+                let violates = matches!(ending, Ending::Violation(..));
+                if violates {
+                    self.app.metrics.closed_violation.one_more();
+                }
+                match ending {
+                    Ending::Lost | Ending::Told(End::Cut) => {}
+                    Ending::ClosedByPeer { .. } => {
+                        let mut polling = polling;
+                        polling.send_away(packet::NOOP);
+                    }
+                    Ending::Violation(..) | Ending::Told(End::Close { .. }) => {
+                        let farewell = dismiss(polling, self.outgoing, self.commands);
+                        let _ = timeout(FAREWELL, farewell).await;
+                    }
+                }
+            }
+        }
+    }
+
+    fn hurries(&self) -> bool {
+        self.seated.as_ref().is_some_and(|seated| seated.mailbox.hurries())
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
+        if let Some(ending) = self.obey(cx) {
+            return Poll::Ready(ending);
+        }
+        if self.hurries() {
+            self.outgoing.clear();
+            self.incoming.clear();
+            return self.write(cx);
+        }
+        let (alive, ending) =
+            if self.outgoing.is_long() { (false, None) } else { self.carrier.read(&mut self.incoming, cx) };
+        if let (true, Some(seated)) = (alive, &self.seated) {
+            seated.heard();
+        }
+        if let Err(ending) = self.handle(ending.is_some(), cx) {
+            return Poll::Ready(ending);
+        }
+        if let Some(ending) = ending {
+            return Poll::Ready(ending);
+        }
+        if let Some(ending) = self.when_due(cx) {
+            return Poll::Ready(ending);
+        }
+        let was_long = self.outgoing.is_long();
+        let written = self.write(cx);
+        if was_long && !self.outgoing.is_long() {
+            // What was left unread for that is read now.
+            cx.waker().wake_by_ref();
+        }
+        written
+    }
+
+    /// Does what the connections that belong to the session ask for.
+    fn obey(&mut self, cx: &mut Context<'_>) -> Option<Ending> {
+        loop {
+            let Some(Poll::Ready(Some(command))) =
+                self.commands.as_mut().map(|commands| commands.poll_recv(cx))
+            else {
+                return None;
+            };
+            match (command, &mut self.carrier) {
+                (Command::Violation(code, reason), _) => return Some(Ending::Violation(code, reason)),
+                (Command::Poll(answer), Carrier::Polling(polling)) => {
+                    if !polling.poll(answer) {
+                        return Some(Ending::Violation(1008, "Two polls at a time"));
+                    }
+                    if polling.probing {
+                        polling.send_away(packet::NOOP);
+                    }
+                }
+                (Command::Post(packets, posted), Carrier::Polling(_)) => {
+                    if self.posted.replace(posted).is_some() {
+                        return Some(Ending::Violation(1008, "Two POSTs at a time"));
+                    }
+                    self.incoming.extend(packets);
+                }
+                (Command::Probing(probing), Carrier::Polling(polling)) => {
+                    polling.probing = probing;
+                    if probing {
+                        polling.send_away(packet::NOOP);
+                    }
+                }
+                (Command::Upgraded(stream, link), carrier @ Carrier::Polling(_)) => {
+                    let polled = std::mem::replace(carrier, Carrier::websocket(stream));
+                    if let Carrier::Polling(polling) = polled {
+                        polling.give_up(&mut self.outgoing, packet::NOOP);
+                    }
+                    self.link = link;
+                    if let Some(seated) = &mut self.seated {
+                        seated.moved(&self.app, &self.link);
+                    }
+                }
+                // Once a WebSocket carries it, requests that come late are told so by the loss of their answer.
+                (_, Carrier::WebSocket { .. }) => {}
+            }
+        }
+    }
+
+    /// Handles what was read, as far as the others let it. `all`: nothing is read any more.
+    fn handle(&mut self, all: bool, cx: &mut Context<'_>) -> Result<(), Ending> {
+        loop {
+            while self.seated.as_ref().map_or(0, Seated::pending) < BATCH && (all || !self.outgoing.is_long())
+            {
+                let Some(incoming) = self.incoming.pop_front() else { break };
+                match incoming {
+                    Incoming::Packet(text) => {
+                        if !self.packet(&text)? {
+                            self.incoming.push_front(Incoming::Packet(text));
+                            break;
+                        }
+                    }
+                    Incoming::Attachment => {
+                        let left = self.attachments.checked_sub(1);
+                        self.attachments = left.ok_or(Ending::Violation(1003, "Unexpected attachment"))?;
+                    }
+                }
+            }
+            let handed = self.seated.as_mut().is_none_or(Seated::hand_over);
+            if !handed && !all {
+                // Let the others write before this one goes on.
+                cx.waker().wake_by_ref();
+                return Ok(());
+            }
+            if handed && self.incoming.is_empty() {
+                if let Some(posted) = self.posted.take() {
+                    let _ = posted.send(());
+                }
+                return Ok(());
+            }
+            if !all && self.outgoing.is_long() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Handles one packet; `false` if what came before it must reach the hub first.
+    fn packet(&mut self, text: &Utf8Bytes) -> Result<bool, Ending> {
+        let malformed = || Ending::Violation(1002, "Not a packet of Socket.IO 5");
+        let message = match Engine::read(text).ok_or_else(malformed)? {
+            Engine::Close => return Err(Ending::ClosedByPeer { clean: false }),
+            Engine::Alive => {
+                if let Some(seated) = &self.seated {
+                    seated.heard();
+                }
+                return Ok(true);
+            }
+            Engine::Message(_) if self.attachments > 0 => {
+                return Err(Ending::Violation(1002, "An attachment is missing"));
+            }
+            Engine::Message(message) => message,
+        };
+        let packet = Packet::read(message).ok_or_else(malformed)?;
+        let pending = self.seated.as_ref().is_some_and(|seated| seated.pending() > 0);
+        match packet {
+            Packet::Connect { .. } | Packet::Disconnect { .. } if pending => return Ok(false),
+            Packet::Connect { namespace: MAIN, auth } => {
+                if self.seated.is_none() {
+                    self.connect(auth)?;
+                }
+            }
+            Packet::Connect { namespace, .. } => {
+                let error = answers::connect_error("Invalid namespace", None);
+                self.outgoing.push(packet::refused(namespace, &error));
+            }
+            Packet::Disconnect { namespace: MAIN } => {
+                if let Some(seated) = self.seated.take() {
+                    seated.leave(true);
+                    self.due = Some((Instant::now() + self.app.limits.handshake, Due::Connect));
+                }
+            }
+            Packet::Event { namespace: MAIN, ack, array } => {
+                let seated = self.seated.as_mut().ok_or(Ending::Violation(1008, "CONNECT comes first"))?;
+                let (name, payload) = packet::event(array).ok_or_else(malformed)?;
+                seated.event(&name, payload, ack, &mut self.outgoing);
+            }
+            Packet::BinaryEvent { namespace, ack, attachments } => {
+                self.attachments = attachments;
+                if let (MAIN, Some(seated)) = (namespace, &self.seated) {
+                    seated.binary_event(ack, &mut self.outgoing);
+                }
+            }
+            Packet::Answer { attachments } => self.attachments = attachments,
+            // Those of a namespace that there is not are on their way from before its refusal.
+            Packet::Event { .. } | Packet::Disconnect { .. } => {}
+        }
+        Ok(true)
+    }
+
+    fn connect(&mut self, auth: &str) -> Result<(), Ending> {
+        let Auth { token, positions } = serde_json::from_str(auth).unwrap_or_default();
+        let identity = token.and_then(|token| self.app.auth.identify(&token, std::time::Instant::now()));
+        let Some(identity) = identity else {
+            self.app.metrics.unauthorized.one_more();
+            return self.refuse("Unauthorized", "unauthorized", false);
+        };
+        if self.app.faults.refusal(Some(&identity.user)).is_some() {
+            // Who it is was not known when there could have been an HTTP status.
+            return Err(Ending::Told(End::Cut));
+        }
+        match Seated::new(&self.app, identity, positions, &self.link) {
+            Ok(seated) => {
+                self.outgoing.push(packet::connected(&self.app.sessions.sid()));
+                self.seated = Some(seated);
+                self.due = None;
+                Ok(())
+            }
+            Err(End::Close { code: 4011, reason }) => self.refuse(reason, "overloaded", true),
+            Err(end) => Err(Ending::Told(end)),
+        }
+    }
+
+    /// Refuses a CONNECT. The client may try again, with another token for instance, but not for ever.
+    fn refuse(&mut self, message: &str, code: &str, retry: bool) -> Result<(), Ending> {
+        self.refusals += 1;
+        if self.refusals >= REFUSALS {
+            return Err(Ending::Violation(4001, "Unauthorized"));
+        }
+        let error = answers::connect_error(message, Some((code, retry)));
+        self.outgoing.push(packet::refused(MAIN, &error));
+        self.due = Some((Instant::now() + self.app.limits.handshake, Due::Connect));
+        Ok(())
+    }
+
+    fn when_due(&mut self, cx: &mut Context<'_>) -> Option<Ending> {
+        let (at, due) = self.due?;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        if timer.deadline() != at {
+            timer.as_mut().reset(at);
+        }
+        if timer.as_mut().poll(cx).is_pending() {
+            return None;
+        }
+        self.due = None;
+        match due {
+            Due::Connect => Some(Ending::Violation(1008, "No CONNECT in time")),
+            Due::Move => {
+                // Not a DISCONNECT: a client that gets one does not come back by itself.
+                if let Some(seated) = &self.seated {
+                    seated.mailbox.close(1012, "Service restart");
+                }
+                None
+            }
+            Due::Farewell(end) => Some(Ending::Told(end)),
+        }
+    }
+
+    /// Writes all there is. Ready only when the conversation is over.
+    fn write(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
+        let Self { carrier, outgoing, seated, .. } = self;
+        let mut end = None;
+        let mut window = None;
+        loop {
+            let drained = || {
+                if let Some(seated) = seated.as_ref() {
+                    seated.drained();
+                }
+            };
+            match carrier.write(outgoing, drained, cx) {
+                Written::All => {}
+                Written::Lost => return Poll::Ready(Ending::Lost),
+                Written::Blocked => {
+                    if let Some(seated) = seated {
+                        seated.mailbox.blocked();
+                        seated.mailbox.watch(cx.waker());
+                        end = seated.mailbox.end();
+                    }
+                    break;
+                }
+            }
+            let Some(seated) = seated else { break };
+            let (taken, going) = seated.take(outgoing, cx.waker());
+            window = going.or(window);
+            match taken {
+                Taken::Parcels => {}
+                Taken::End(end) => return Poll::Ready(Ending::Told(end)),
+                Taken::Nothing => break,
+            }
+        }
+        match carrier.flush(cx) {
+            Written::All => {}
+            Written::Lost => return Poll::Ready(Ending::Lost),
+            Written::Blocked => {
+                if let Some(seated) = seated {
+                    seated.mailbox.blocked();
+                }
+            }
+        }
+        if let Some(window) = window {
+            // Evenly over the window, as plain clients are closed: this one cannot choose for itself.
+            let moment = window.mul_f64(fastrand::f64());
+            self.due = Some((Instant::now() + moment, Due::Move));
+            cx.waker().wake_by_ref();
+        }
+        self.await_the_end(end, cx)
+    }
+
+    /// The hub has ended the session, and it is not known whether anybody can still be told.
+    fn await_the_end(&mut self, end: Option<End>, cx: &mut Context<'_>) -> Poll<Ending> {
+        match (end, &self.carrier) {
+            (Some(End::Cut), _) => return Poll::Ready(Ending::Told(End::Cut)),
+            (Some(end), _) if self.hurries() => return Poll::Ready(Ending::Told(end)),
+            (Some(end), Carrier::Polling(_)) if !matches!(self.due, Some((_, Due::Farewell(_)))) => {
+                self.due = Some((Instant::now() + FAREWELL, Due::Farewell(end)));
+                cx.waker().wake_by_ref();
+            }
+            _ => {}
+        }
+        Poll::Pending
+    }
+}
+
+/// Tells the poll that waits, or the next one, that the session is over.
+async fn dismiss(mut polling: Polling, mut outgoing: Outgoing, commands: Option<mpsc::Receiver<Command>>) {
+    let Some(mut commands) = commands else { return };
+    while !polling.finish(&mut outgoing, packet::CLOSE) {
+        match commands.recv().await {
+            Some(Command::Poll(answer)) => {
+                polling.poll(answer);
+            }
+            // Nothing else is heard any more.
+            Some(_) => {}
+            None => return,
+        }
+    }
+}
+
+/// How long a connection that only polls may take for one request: the hub says something once per heartbeat, to be
+/// answered before the next.
+pub(crate) fn longest_poll(heartbeat: Duration, handshake: Duration) -> Duration {
+    heartbeat.saturating_mul(2).saturating_add(handshake)
+}

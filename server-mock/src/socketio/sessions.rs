@@ -1,0 +1,112 @@
+//! Which sessions there are, for the requests of HTTP long-polling that belong to them.
+
+use super::incoming::Incoming;
+use crate::faults::Link;
+use crate::transport::Transport;
+use std::collections::BTreeMap;
+use std::collections::hash_map::RandomState;
+use std::fmt;
+use std::hash::BuildHasher as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{mpsc, oneshot};
+use tokio_tungstenite::WebSocketStream;
+
+/// Requests on their way to one session. It has two at a time: a GET that waits and a POST.
+const REQUESTS: usize = 4;
+
+/// What a session's task is asked by the connections that belong to it.
+pub(crate) enum Command {
+    /// A GET waits for what there is to say.
+    Poll(oneshot::Sender<String>),
+    /// A POST has brought packets and waits until they are handled.
+    Post(Vec<Incoming>, oneshot::Sender<()>),
+    /// What came is not what may come.
+    Violation(u16, &'static str),
+    /// A WebSocket is about to take over, or is not any more.
+    Probing(bool),
+    /// It takes over.
+    Upgraded(Box<WebSocketStream<Transport>>, Arc<Link>),
+}
+
+pub(crate) type Commands = mpsc::Sender<Command>;
+
+/// The sessions that began by polling. At most as many as there are places.
+#[derive(Clone)]
+pub(crate) struct Sessions(Arc<Shared>);
+
+struct Shared {
+    by_sid: Mutex<BTreeMap<String, Commands>>,
+    /// Keys of the operating system's randomness: whoever knows a session's id can speak in its name, so that no id may
+    /// say anything about another one.
+    keys: (RandomState, RandomState),
+    last: AtomicU64,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        let keys = (RandomState::new(), RandomState::new());
+        Self(Arc::new(Shared { by_sid: Mutex::default(), keys, last: AtomicU64::new(0) }))
+    }
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sessions({})", self.lock().len())
+    }
+}
+
+impl Sessions {
+    /// An id that nobody can guess.
+    pub(super) fn sid(&self) -> String {
+        let number = self.0.last.fetch_add(1, Ordering::Relaxed);
+        let (high, low) = &self.0.keys;
+        format!("{:016x}{:016x}", high.hash_one(number), low.hash_one(number))
+    }
+
+    pub(super) fn register(&self) -> (Registration, mpsc::Receiver<Command>) {
+        let (commands, received) = mpsc::channel(REQUESTS);
+        let sid = self.sid();
+        self.lock().insert(sid.clone(), commands);
+        (Registration { sessions: self.clone(), sid }, received)
+    }
+
+    pub(super) fn find(&self, sid: &str) -> Option<Commands> {
+        self.lock().get(sid).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Commands>> {
+        self.0.by_sid.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The session is found by its id until this is dropped.
+pub(crate) struct Registration {
+    sessions: Sessions,
+    pub(super) sid: String,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.sessions.lock().remove(&self.sid);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_found_while_it_is_registered() {
+        let sessions = Sessions::default();
+        let (one, _received) = sessions.register();
+        let (other, _received) = sessions.register();
+        assert_ne!(one.sid, other.sid);
+        assert_eq!(one.sid.len(), 32);
+        assert!(sessions.find(&one.sid).is_some());
+        let sid = one.sid.clone();
+        drop(one);
+        assert!(sessions.find(&sid).is_none());
+        assert!(sessions.find(&other.sid).is_some());
+    }
+}
