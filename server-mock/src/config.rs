@@ -16,7 +16,8 @@ use tokio_rustls::rustls;
 pub struct Config {
     /// Where to listen; port 0 takes a free one. Default `127.0.0.1:0`.
     pub listen: SocketAddr,
-    /// The path of the WebSocket endpoint, starting with `/`. Default `/ws`.
+    /// The path of the WebSocket endpoint, starting with `/`. Default `/ws`. At `/socket.io/` it takes the place of the
+    /// Socket.IO endpoint.
     pub path: String,
     /// Who may connect, and as whom. Default [`Auth::Open`].
     pub auth: Auth,
@@ -77,14 +78,14 @@ impl fmt::Debug for Config {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Most open WebSockets; beyond, HTTP 503 with `Retry-After`. Default 20,000.
+    /// Most open WebSockets and Socket.IO sessions; beyond, HTTP 503 with `Retry-After`. Default 20,000.
     pub connections: usize,
-    /// Most connections that have not become a WebSocket yet; beyond, a 503 before anything is read.
+    /// Most connections that are neither a WebSocket yet nor a poll that waits; beyond, a 503 before anything is read.
     /// A server that queues handshakes never gets a herd of clients back. Default 256.
     pub handshakes: usize,
-    /// How long TLS, HTTP and the upgrade may take together. Default 10 s.
+    /// How long TLS, HTTP and the upgrade may take together, and a Socket.IO session until its CONNECT. Default 10 s.
     pub handshake: Duration,
-    /// Most bytes of one inbound message; beyond, close 1009. Default 64 KiB.
+    /// Most bytes of one inbound message, or of the body of a POST; beyond, close 1009. Default 64 KiB.
     pub frame_bytes: usize,
     /// Most frames waiting for one connection whose socket takes nothing; beyond, close 4012. While the socket
     /// does take bytes and it is the server that is behind, four times as many. Default 1,024.

@@ -5,7 +5,6 @@ use crate::auth::Identity;
 use crate::faults::{Link, Wire};
 use crate::mailbox::Mailbox;
 use crate::socket::{Socket, close};
-use crate::socketio::longest_poll;
 use crate::transport::Transport;
 use crate::upgrade::{Accepted, Purpose, Slot};
 use axum::Router;
@@ -57,13 +56,15 @@ pub(crate) async fn serve(
         outcome = timeout(app.limits.handshake, &mut handshake) => outcome.ok().flatten(),
         () = slot.settled() => {
             drop(permit);
-            let longest = longest_poll(app.heartbeat, app.limits.handshake);
+            // The hub says something once per heartbeat.
+            let longest = app.heartbeat.saturating_mul(2).saturating_add(app.limits.handshake);
             let _ = timeout(longest, handshake).await;
             return;
         }
     };
     let Some((purpose, stream)) = accepted else { return };
     drop(handshake);
+    drop(slot);
     match (purpose, stream) {
         (Purpose::Rooms { identity, extended, place }, Some(stream)) => {
             drop(permit);
@@ -73,7 +74,8 @@ pub(crate) async fn serve(
         (Purpose::Rooms { .. }, None) => {}
         (Purpose::SocketIo(opening), stream) => {
             let permit = opening.is_brief().then_some(permit);
-            opening.serve(app, stream, link).await;
+            // Boxed too: what a session needs is not to lie in the task of every WebSocket.
+            Box::pin(opening.serve(app, stream, link)).await;
             drop(permit);
         }
     }

@@ -1,6 +1,6 @@
 //! The reference room server of Rejoin: what a test, a demonstration or a small deployment talks to.
 //!
-//! [`Server`] is the whole server: HTTP, WebSocket, TLS, authentication, limits, drain, [`faults`] on purpose and an
+//! [`Server`] is the whole server: HTTP, WebSocket, Socket.IO, TLS, authentication, limits, drain, [`faults`] on purpose and an
 //! admin listener. Bind it inside a test or a program, or run the binary `rejoin-server` ([`cli`]). [`hub`] is its inner
 //! half, the rooms without any socket, for simulations.
 //!
@@ -11,6 +11,34 @@
 //! ```text
 //! rejoin-server --listen 127.0.0.1:8080 --admin 127.0.0.1:9090 --history 1000
 //! ```
+//!
+//! # Socket.IO
+//!
+//! `/socket.io/` serves clients of Socket.IO 5 over Engine.IO 4 (protocol.md §3), by polling, by WebSocket and by way of
+//! one to the other. They are in the same rooms. `auth.token` of CONNECT says who it is; a token of nobody is refused by
+//! CONNECT_ERROR `Unauthorized` with `data` `{code: "unauthorized", retry: false}`.
+//!
+//! | the client emits | its acknowledgement, if it asks for one |
+//! |---|---|
+//! | `join_room` `{roomId, since?, history?}` | `{ok: true, roomId, members}`, `memberCount` where they are many; after `since` or `history` also `epoch`, `seq`, `replay`, `recovered`, `reason?` |
+//! | `leave_room` `{roomId}` | `{ok: true, roomId}` |
+//! | `send_message` `{roomId, content, data?}` | `{ok: true, id, seq, timestamp}` |
+//! | `auth` `{token}`, another one of the same user | `{ok: true, expiresInMs?}` |
+//! | `signal` `{roomId, kind, data?}`, `presence` `{roomId}` | none |
+//!
+//! A refusal is `{ok: false, code, retry, retryAfterMs?, message}`, and the event `error` where nobody asked. Down come
+//! `message`, `user_joined` and `error` with the fields of the plain protocol and no others, and `user_left`,
+//! `presence`, `signal`, `notification`, `left` and `auth_expiring` with those of the extended one, each without `type`.
+//! With `auth.positions: true` a `message` has a second argument `{epoch, seq, id}`, which a later `join_room` takes as
+//! `since`, and the acknowledgement of a send has its `epoch`. The user's personal stream is the room `@me`, joined
+//! already; joined again with `since` or `history` it brings what was missed.
+//!
+//! The heartbeat is the engine's `pingInterval` and `pingTimeout`, the largest frame its `maxPayload`. Whatever ends a
+//! session ends its transport, never by a DISCONNECT, so that clients come back by themselves. Not offered: namespaces
+//! other than `/`, binary attachments, connection state recovery. A server that speaks the plain protocol only gives no
+//! acknowledgements.
+//!
+//! # Admin
 //!
 //! The admin listener asks nobody who they are, so it belongs on a private address:
 //!
@@ -37,6 +65,7 @@ pub mod hub;
 mod mailbox;
 mod metrics;
 mod origin;
+mod pings;
 mod server;
 mod socket;
 mod socketio;

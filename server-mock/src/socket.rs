@@ -6,6 +6,7 @@
 use crate::faults::Link;
 use crate::mailbox::{End, Mailbox, Parcel, Taken};
 use crate::metrics::Metrics;
+use crate::pings::Pings;
 use crate::switchboard::Seat;
 use crate::transport::Transport;
 use futures_util::{Sink as _, SinkExt as _, Stream as _, StreamExt as _};
@@ -35,10 +36,6 @@ pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
 /// How long the peer may take to end its side after that.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// A peer may send this many pings within [`PING_WINDOW`]; each costs an answer.
-const MOST_PINGS: u32 = 100;
-const PING_WINDOW: Duration = Duration::from_secs(10);
-
 /// A connection, its queue and what it still has to write.
 pub(crate) struct Socket {
     stream: WebSocketStream<Transport>,
@@ -56,8 +53,7 @@ pub(crate) struct Socket {
     dirty: bool,
     /// The first words are in the stream's own buffer.
     greeted: bool,
-    pings: u32,
-    pings_since: Instant,
+    pings: Pings,
 }
 
 /// Why the conversation ended.
@@ -84,8 +80,7 @@ impl Socket {
             timer: None,
             dirty: false,
             greeted: false,
-            pings: 0,
-            pings_since: Instant::now(),
+            pings: Pings::new(),
         }
     }
 
@@ -137,7 +132,7 @@ impl Socket {
                     }
                     Message::Ping(_) => {
                         seat.heard();
-                        if self.floods_with_pings() {
+                        if self.pings.flood() {
                             return Some(Ending::Violation(4008, "Rate limited"));
                         }
                     }
@@ -156,15 +151,6 @@ impl Socket {
         }
         cx.waker().wake_by_ref();
         None
-    }
-
-    fn floods_with_pings(&mut self) -> bool {
-        let now = Instant::now();
-        if now.duration_since(self.pings_since) > PING_WINDOW {
-            (self.pings, self.pings_since) = (0, now);
-        }
-        self.pings += 1;
-        self.pings > MOST_PINGS
     }
 
     /// Writes all there is, then flushes. Ready only when the conversation is over.

@@ -17,8 +17,9 @@ export class SocketIoClient {
     t.after(() => this.socket.disconnect());
     this.socket.on("connect", () => {
       this.journal.add({ connect: true, recovered: this.socket.recovered });
-      const { engine } = this.socket.io;
-      engine.once("upgrade", ({ name }) => this.journal.add({ transport: name }));
+      // The transport may have changed before the namespace let us in.
+      if (this.transport === "websocket") this.journal.add({ transport: "websocket" });
+      else this.socket.io.engine.once("upgrade", ({ name }) => this.journal.add({ transport: name }));
     });
     this.socket.on("connect_error", (error) =>
       this.journal.add({ connectError: error.message, data: error.data, description: error.description }),

@@ -98,6 +98,7 @@ describe("our server, judged by socket.io-client", { concurrency: 2 }, () => {
       await bob.send("lobby", "hello ada");
       assert.deepEqual(sortedFields(await ada.said("hello ada")), ["content", "roomId", "timestamp", "userId"]);
       assert.equal(ada.transport, transport);
+      for (const { args } of ada.events) assert.equal(args.length, 1, "an event has one argument");
       await bob.finish();
     });
   }
@@ -146,6 +147,23 @@ describe("our server, judged by socket.io-client", { concurrency: 2 }, () => {
     }
     const nobody = new SocketIoClient(t, server, undefined, { auth: {} });
     assert.equal((await nobody.refused()).connectError, "Unauthorized");
+  });
+
+  it("takes another token on an open connection, and ends one whose token has ended", async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), "rejoin-"));
+    t.after(() => rm(folder, { recursive: true }));
+    await writeFile(join(folder, "tokens"), "first ada 3\nsecond ada 0\nbrief bob 1\n");
+    const server = await start(t, "--auth", `tokens=${join(folder, "tokens")}`);
+    const ada = await SocketIoClient.open(t, server, "first");
+    const bob = await SocketIoClient.open(t, server, "brief", WEBSOCKET);
+    const [{ inMs }] = await ada.event("auth_expiring");
+    assert.ok(inMs > 0 && inMs < 3_000, `${inMs}`);
+    const refused = await ada.ask("auth", { token: "guess" });
+    assert.deepEqual([refused.ok, refused.code], [false, "forbidden"]);
+    assert.deepEqual(await ada.ask("auth", { token: "second" }), { ok: true });
+    await bob.disconnected();
+    assert.equal((await bob.refused()).connectError, "Unauthorized");
+    assert.equal((await ada.ask("join_room", { roomId: "lobby" })).ok, true);
   });
 
   it("knows one namespace and refuses the others without harm to it", async (t) => {
@@ -415,7 +433,7 @@ describe("our server, judged by socket.io-client", { concurrency: 2 }, () => {
     await bob.finish();
   });
 
-  it("ends a session in which nobody connects, and one that says what it must not", async (t) => {
+  it("ends a session that says what it must not", async (t) => {
     const server = await start(t);
     for (const packets of [
       ['42["join_room",{"roomId":"lobby"}]'],
@@ -508,6 +526,8 @@ describe("our server, judged by socket.io-client", { concurrency: 2 }, () => {
       await fault({ kind: "close", user: "ada" });
       await ada.disconnected();
       await ada.connected();
+      const waiting = await (await fetch(`http://127.0.0.1:${admin}/faults`)).json();
+      assert.deepEqual(waiting, [], "it was refused twice before");
       ada.socket.disconnect();
     }
     await fault({ kind: "refuse", code: 502 });
@@ -521,6 +541,7 @@ describe("our server, judged by socket.io-client", { concurrency: 2 }, () => {
     let answered = false;
     ada.emit("join_room", { roomId: "lobby" }, () => (answered = true));
     ada.emit("send_message", { roomId: "lobby", content: "hi" }, () => (answered = true));
+    ada.emit("launch", { roomId: "lobby" }, () => (answered = true));
     assert.deepEqual(sortedFields(await ada.said("hi")), ["content", "roomId", "timestamp", "userId"]);
     await ada.settled("lobby");
     assert.equal(answered, false);

@@ -22,6 +22,11 @@
 //!
 //! A pong is the WebSocket library's own answer to a ping: `delay` does not hold it, `drip` and the others do.
 //! A fault never slows down anybody whom it does not hit.
+//!
+//! A Socket.IO session is hit like a WebSocket, with these differences. Whose it is, is known only after its CONNECT: a
+//! `refuse` with a `user` cuts it there. `close` ends its transport, with the code if that is a WebSocket. `delay` and
+//! `duplicate` do nothing to it. While it polls, no more do `freeze`, `half_open` and `drip`, since each request has a
+//! connection of its own.
 
 mod link;
 mod registry;

@@ -3,6 +3,7 @@
 use super::incoming::Incoming;
 use super::outgoing::{Line, Outgoing};
 use super::payload::{SEPARATOR, append};
+use crate::pings::Pings;
 use crate::socket::{Ending, judge};
 use crate::transport::Transport;
 use futures_util::{Sink as _, Stream as _};
@@ -29,6 +30,7 @@ pub(super) enum Carrier {
         stream: Box<WebSocketStream<Transport>>,
         /// Written since the last flush.
         dirty: bool,
+        pings: Pings,
     },
 }
 
@@ -55,7 +57,7 @@ pub(super) enum Written {
 
 impl Carrier {
     pub(super) fn websocket(stream: Box<WebSocketStream<Transport>>) -> Self {
-        Self::WebSocket { stream, dirty: false }
+        Self::WebSocket { stream, dirty: false, pings: Pings::new() }
     }
 
     /// Reads until there is nothing more or the batch is full; in that case it asks to be run again. Gives whether
@@ -65,7 +67,7 @@ impl Carrier {
         incoming: &mut VecDeque<Incoming>,
         cx: &mut Context<'_>,
     ) -> (bool, Option<Ending>) {
-        let Self::WebSocket { stream, .. } = self else { return (false, None) };
+        let Self::WebSocket { stream, pings, .. } = self else { return (false, None) };
         let (mut bytes, mut alive) = (0, false);
         while incoming.len() < BATCH && bytes < BATCH_BYTES {
             match Pin::new(&mut **stream).poll_next(cx) {
@@ -78,6 +80,9 @@ impl Carrier {
                     Message::Binary(data) => {
                         bytes += data.len();
                         incoming.push_back(Incoming::Attachment);
+                    }
+                    Message::Ping(_) if pings.flood() => {
+                        return (true, Some(Ending::Violation(4008, "Rate limited")));
                     }
                     Message::Ping(_) | Message::Pong(_) => alive = true,
                     Message::Close(frame) => {
@@ -116,7 +121,7 @@ impl Carrier {
                 }
                 Written::Blocked
             }
-            Self::WebSocket { stream, dirty } => {
+            Self::WebSocket { stream, dirty, .. } => {
                 while !outgoing.is_empty() {
                     match Pin::new(&mut **stream).poll_ready(cx) {
                         Poll::Ready(Ok(())) => {}
@@ -146,7 +151,7 @@ impl Carrier {
                 polling.answer();
                 Written::All
             }
-            Self::WebSocket { stream, dirty } => {
+            Self::WebSocket { stream, dirty, .. } => {
                 if *dirty {
                     match Pin::new(&mut **stream).poll_flush(cx) {
                         Poll::Ready(Ok(())) => *dirty = false,

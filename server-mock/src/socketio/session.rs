@@ -5,7 +5,8 @@
 //! task is that of the connection which opened it.
 
 use super::answers;
-use super::carrier::{Carrier, Polling, Written};
+use super::carrier::{Carrier, Written};
+use super::farewell::farewell;
 use super::incoming::Incoming;
 use super::outgoing::Outgoing;
 use super::packet::{self, Engine, MAIN, Packet};
@@ -14,40 +15,35 @@ use super::sessions::Command;
 use crate::app::App;
 use crate::faults::Link;
 use crate::mailbox::{End, Taken};
-use crate::socket::{self, Ending, FAREWELL};
-use serde::Deserialize;
+use crate::socket::{Ending, FAREWELL};
 use std::collections::VecDeque;
 use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// Most frames gathered for the hub before the others get their turn.
 const BATCH: usize = 32;
 
-/// CONNECTs that may be refused; with the last of them the session ends.
-const REFUSALS: u8 = 3;
-
 pub(super) struct Session {
-    app: Arc<App>,
-    carrier: Carrier,
+    pub(super) app: Arc<App>,
+    pub(super) carrier: Carrier,
     /// What the connections that belong to it ask for; none of them can for one that began as a WebSocket.
-    commands: Option<mpsc::Receiver<Command>>,
+    pub(super) commands: Option<mpsc::Receiver<Command>>,
     /// The faults of the connection that carries it.
-    link: Arc<Link>,
+    pub(super) link: Arc<Link>,
     /// Read and not yet handled.
     incoming: VecDeque<Incoming>,
     /// Waits until `incoming` is handled.
     posted: Option<oneshot::Sender<()>>,
-    outgoing: Outgoing,
+    pub(super) outgoing: Outgoing,
     seated: Option<Seated>,
     /// Attachments that are still to come, of an event that is refused.
     attachments: u8,
-    refusals: u8,
+    pub(super) refusals: u8,
     due: Option<(Instant, Due)>,
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -59,16 +55,8 @@ enum Due {
     Connect,
     /// Goes to another server, or to this one's successor.
     Move,
-    /// Ends like this, since no poll comes that could be told.
+    /// Ends like this, since what is queued is not taken.
     Farewell(End),
-}
-
-/// What a CONNECT says of itself.
-#[derive(Deserialize, Default)]
-struct Auth {
-    token: Option<String>,
-    #[serde(default)]
-    positions: bool,
 }
 
 impl Session {
@@ -78,8 +66,7 @@ impl Session {
         commands: Option<mpsc::Receiver<Command>>,
         link: Arc<Link>,
     ) -> Self {
-        let due = Some((Instant::now() + app.limits.handshake, Due::Connect));
-        Self {
+        let mut session = Self {
             app,
             carrier,
             commands,
@@ -90,9 +77,22 @@ impl Session {
             seated: None,
             attachments: 0,
             refusals: 0,
-            due,
+            due: None,
             timer: None,
-        }
+        };
+        session.expect_connect();
+        session
+    }
+
+    /// Begins to wait for a CONNECT.
+    pub(super) fn expect_connect(&mut self) {
+        self.due = Some((Instant::now() + self.app.limits.handshake, Due::Connect));
+    }
+
+    /// The wait for a CONNECT is over.
+    pub(super) fn connected(&mut self, seated: Seated) {
+        self.seated = Some(seated);
+        self.due = None;
     }
 
     pub(super) fn say(&mut self, packet: String) {
@@ -111,28 +111,7 @@ impl Session {
         if let (Ending::ClosedByPeer { .. }, Some(posted)) = (&ending, self.posted.take()) {
             let _ = posted.send(());
         }
-        match self.carrier {
-            Carrier::WebSocket { stream, .. } => {
-                socket::end(*stream, &self.link, hurries, ending, &self.app.metrics).await;
-            }
-            Carrier::Polling(polling) => {
-                let violates = matches!(ending, Ending::Violation(..));
-                if violates {
-                    self.app.metrics.closed_violation.one_more();
-                }
-                match ending {
-                    Ending::Lost | Ending::Told(End::Cut) => {}
-                    Ending::ClosedByPeer { .. } => {
-                        let mut polling = polling;
-                        polling.send_away(packet::NOOP);
-                    }
-                    Ending::Violation(..) | Ending::Told(End::Close { .. }) => {
-                        let farewell = dismiss(polling, self.outgoing, self.commands);
-                        let _ = timeout(FAREWELL, farewell).await;
-                    }
-                }
-            }
-        }
+        farewell(self, hurries, ending).await;
     }
 
     fn hurries(&self) -> bool {
@@ -286,7 +265,7 @@ impl Session {
             Packet::Disconnect { namespace: MAIN } => {
                 if let Some(seated) = self.seated.take() {
                     seated.leave(true);
-                    self.due = Some((Instant::now() + self.app.limits.handshake, Due::Connect));
+                    self.expect_connect();
                 }
             }
             Packet::Event { namespace: MAIN, ack, array } => {
@@ -305,41 +284,6 @@ impl Session {
             Packet::Event { .. } | Packet::Disconnect { .. } => {}
         }
         Ok(true)
-    }
-
-    fn connect(&mut self, auth: &str) -> Result<(), Ending> {
-        let Auth { token, positions } = serde_json::from_str(auth).unwrap_or_default();
-        let identity = token.and_then(|token| self.app.auth.identify(&token, std::time::Instant::now()));
-        let Some(identity) = identity else {
-            self.app.metrics.unauthorized.one_more();
-            return self.refuse("Unauthorized", "unauthorized", false);
-        };
-        if self.app.faults.refusal(Some(&identity.user)).is_some() {
-            // Who it is was not known when there could have been an HTTP status.
-            return Err(Ending::Told(End::Cut));
-        }
-        match Seated::new(&self.app, identity, positions, &self.link) {
-            Ok(seated) => {
-                self.outgoing.push(packet::connected(&self.app.sessions.sid()));
-                self.seated = Some(seated);
-                self.due = None;
-                Ok(())
-            }
-            Err(End::Close { code: 4011, reason }) => self.refuse(reason, "overloaded", true),
-            Err(end) => Err(Ending::Told(end)),
-        }
-    }
-
-    /// Refuses a CONNECT. The client may try again, with another token for instance, but not for ever.
-    fn refuse(&mut self, message: &str, code: &str, retry: bool) -> Result<(), Ending> {
-        self.refusals += 1;
-        if self.refusals >= REFUSALS {
-            return Err(Ending::Violation(4001, "Unauthorized"));
-        }
-        let error = answers::connect_error(message, Some((code, retry)));
-        self.outgoing.push(packet::refused(MAIN, &error));
-        self.due = Some((Instant::now() + self.app.limits.handshake, Due::Connect));
-        Ok(())
     }
 
     fn when_due(&mut self, cx: &mut Context<'_>) -> Option<Ending> {
@@ -417,10 +361,9 @@ impl Session {
 
     /// The hub has ended the session, and it is not known whether anybody can still be told.
     fn await_the_end(&mut self, end: Option<End>, cx: &mut Context<'_>) -> Poll<Ending> {
-        match (end, &self.carrier) {
-            (Some(End::Cut), _) => return Poll::Ready(Ending::Told(End::Cut)),
-            (Some(end), _) if self.hurries() => return Poll::Ready(Ending::Told(end)),
-            (Some(end), Carrier::Polling(_)) if !matches!(self.due, Some((_, Due::Farewell(_)))) => {
+        match end {
+            Some(end) if self.hurries() => return Poll::Ready(Ending::Told(end)),
+            Some(end) if !matches!(self.due, Some((_, Due::Farewell(_)))) => {
                 self.due = Some((Instant::now() + FAREWELL, Due::Farewell(end)));
                 cx.waker().wake_by_ref();
             }
@@ -428,25 +371,4 @@ impl Session {
         }
         Poll::Pending
     }
-}
-
-/// Tells the poll that waits, or the next one, that the session is over.
-async fn dismiss(mut polling: Polling, mut outgoing: Outgoing, commands: Option<mpsc::Receiver<Command>>) {
-    let Some(mut commands) = commands else { return };
-    while !polling.finish(&mut outgoing, packet::CLOSE) {
-        match commands.recv().await {
-            Some(Command::Poll(answer)) => {
-                polling.poll(answer);
-            }
-            // Nothing else is heard any more.
-            Some(_) => {}
-            None => return,
-        }
-    }
-}
-
-/// How long a connection that only polls may take for one request: the hub says something once per heartbeat, to be
-/// answered before the next.
-pub(crate) fn longest_poll(heartbeat: Duration, handshake: Duration) -> Duration {
-    heartbeat.saturating_mul(2).saturating_add(handshake)
 }

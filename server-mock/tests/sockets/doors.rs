@@ -13,7 +13,7 @@ fn staff(config: &mut Config) {
     config.auth = Auth::Tokens(Tokens::parse("s3cret/+ ada\n").unwrap());
 }
 
-fn address(url: &str) -> SocketAddr {
+pub(crate) fn address(url: &str) -> SocketAddr {
     url.split('/').nth(2).unwrap().parse().unwrap()
 }
 

@@ -16,4 +16,5 @@ mod extended;
 mod faults;
 mod limits;
 mod rooms;
+mod socketio;
 mod tokens;

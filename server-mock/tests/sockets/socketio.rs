@@ -1,0 +1,217 @@
+//! Socket.IO clients, seen from below: requests and frames by hand. What the library makes of it is tests/interop's.
+
+use crate::client::{Client, message, server, soon};
+use crate::doors::{address, http};
+use futures_util::SinkExt as _;
+use rejoin_server::ServerHandle;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+
+/// A session that is polled.
+struct Session {
+    base: String,
+    sid: String,
+}
+
+impl Session {
+    async fn open(server: &ServerHandle) -> Self {
+        let base = server.url();
+        let answer = http(&base, &get("")).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        let sid = answer.split(r#""sid":""#).nth(1).unwrap().split('"').next().unwrap();
+        Self { sid: String::from(sid), base }
+    }
+
+    /// One that is in a room.
+    async fn in_room(server: &ServerHandle, token: &str, room: &str) -> Self {
+        let session = Self::open(server).await;
+        let join = format!(r#"42["join_room",{{"roomId":"{room}"}}]"#);
+        let answer = session.say(&[&format!(r#"40{{"token":"{token}"}}"#), &join]).await;
+        assert!(answer.ends_with("ok"), "{answer}");
+        session.hear().await;
+        session
+    }
+
+    async fn say(&self, packets: &[&str]) -> String {
+        let body = packets.join("\u{1e}");
+        let path = format!("/socket.io/?EIO=4&transport=polling&sid={}", self.sid);
+        let head = format!("POST {path} HTTP/1.1\nHost: x\nContent-Length: {}\n\n", body.len());
+        http(&self.base, &format!("{head}{body}")).await
+    }
+
+    /// What a poll answers: everything.
+    async fn hear(&self) -> String {
+        http(&self.base, &get(&format!("&sid={}", self.sid))).await
+    }
+
+    /// A poll whose answer nobody has read yet.
+    async fn begin_to_hear(&self) -> TcpStream {
+        let mut stream = TcpStream::connect(address(&self.base)).await.unwrap();
+        stream.write_all(get(&format!("&sid={}", self.sid)).replace('\n', "\r\n").as_bytes()).await.unwrap();
+        stream
+    }
+
+    /// The URL of its WebSocket.
+    fn websocket(&self) -> String {
+        format!("{}&sid={}", endpoint(&self.base), self.sid)
+    }
+}
+
+fn get(query: &str) -> String {
+    format!("GET /socket.io/?EIO=4&transport=polling{query} HTTP/1.1\nHost: x\n\n")
+}
+
+fn endpoint(url: &str) -> String {
+    url.replace("/ws", "/socket.io/?EIO=4&transport=websocket")
+}
+
+async fn rest(mut stream: TcpStream) -> String {
+    let mut text = String::new();
+    soon(stream.read_to_string(&mut text)).await.unwrap();
+    text
+}
+
+#[tokio::test]
+async fn who_does_not_say_who_it_is_is_ended_in_time() {
+    let server = server(|config| config.limits.handshake = Duration::from_millis(100)).await;
+    let mut silent = Client::try_open(&endpoint(&server.url()), &[]).await.unwrap();
+    assert!(silent.hear().await.starts_with("0{"));
+    assert_eq!(silent.close_code().await, 1008);
+    let session = Session::open(&server).await;
+    let answer = session.hear().await;
+    assert!(answer.ends_with("\r\n1"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_poll_may_wait_for_longer_than_a_handshake_and_keeps_nobody_out() {
+    let server = server(|config| {
+        config.limits.handshake = Duration::from_millis(300);
+        config.limits.handshakes = 1;
+    })
+    .await;
+    let ada = Session::in_room(&server, "ada", "lobby").await;
+    let poll = ada.begin_to_hear().await;
+    // Only one connection at a time may be in its handshake, and the poll is in none, once it is understood.
+    let mut bob = soon(async {
+        loop {
+            if let Ok(bob) = Client::try_open(&format!("{}?token=bob", server.url()), &[]).await {
+                return bob;
+            }
+        }
+    })
+    .await;
+    // The poll has been waiting for twice as long as a handshake may take, which nothing but time can show.
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    bob.say(&crate::client::join("lobby")).await;
+    let answer = rest(poll).await;
+    assert!(answer.ends_with(r#"42["user_joined",{"roomId":"lobby","userId":"bob"}]"#), "{answer}");
+}
+
+#[tokio::test]
+async fn a_request_that_is_not_finished_is_cut_like_any_other() {
+    let server = server(|config| config.limits.handshake = Duration::from_millis(50)).await;
+    for beginning in [
+        "GET /socket.io/?EIO=4&transp",
+        "POST /socket.io/?EIO=4&transport=polling&sid=SID HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n42[",
+    ] {
+        let session = Session::open(&server).await;
+        let mut slow = TcpStream::connect(address(&server.url())).await.unwrap();
+        slow.write_all(beginning.replace("SID", &session.sid).as_bytes()).await.unwrap();
+        let mut rest = Vec::new();
+        let _ = soon(slow.read_to_end(&mut rest)).await;
+        assert!(rest.is_empty(), "{}", String::from_utf8_lossy(&rest));
+    }
+}
+
+#[tokio::test]
+async fn a_websocket_takes_over_what_no_poll_has_got() {
+    let server = server(|_| {}).await;
+    let ada = Session::in_room(&server, "ada", "lobby").await;
+    let mut websocket = Client::try_open(&ada.websocket(), &[]).await.unwrap();
+    websocket.say("2probe").await;
+    assert_eq!(websocket.hear().await, "3probe");
+    // Whoever polls meanwhile is sent away at once.
+    let answer = ada.hear().await;
+    assert!(answer.ends_with("\r\n6"), "{answer}");
+    let mut bob = Client::in_room(&server.url(), "bob", "lobby").await;
+    bob.say(&message("lobby", "hi")).await;
+    bob.hear().await;
+    websocket.say("5").await;
+    assert_eq!(websocket.hear().await, r#"42["user_joined",{"roomId":"lobby","userId":"bob"}]"#);
+    assert!(
+        websocket
+            .hear()
+            .await
+            .starts_with(r#"42["message",{"roomId":"lobby","userId":"bob","content":"hi","#)
+    );
+    let late = ada.hear().await;
+    assert!(late.starts_with("HTTP/1.1 400 "), "{late}");
+    websocket.say(r#"42["send_message",{"roomId":"lobby","content":"over"}]"#).await;
+    assert_eq!(bob.hear_json().await["content"], "over");
+}
+
+#[tokio::test]
+async fn a_websocket_that_does_not_take_over_leaves_the_polls_as_they_were() {
+    let server = server(|config| config.limits.handshake = Duration::from_millis(300)).await;
+    let ada = Session::in_room(&server, "ada", "lobby").await;
+    for words in [&["2probe", "4no"][..], &["hello"], &["2probe"]] {
+        let mut websocket = Client::try_open(&ada.websocket(), &[]).await.unwrap();
+        for word in words {
+            websocket.say(word).await;
+        }
+        while websocket.next().await.is_ok() {}
+    }
+    let poll = ada.begin_to_hear().await;
+    Client::in_room(&server.url(), "bob", "lobby").await;
+    let answer = rest(poll).await;
+    assert!(answer.contains("user_joined"), "{answer}");
+    let unknown = format!("{}&sid=nobody", endpoint(&server.url()));
+    assert!(Client::try_open(&unknown, &[]).await.is_err());
+}
+
+#[tokio::test]
+async fn a_stop_cuts_polls_and_websockets() {
+    let server = server(|_| {}).await;
+    let ada = Session::in_room(&server, "ada", "lobby").await;
+    let poll = ada.begin_to_hear().await;
+    let mut websocket = Client::try_open(&endpoint(&server.url()), &[]).await.unwrap();
+    websocket.say(r#"40{"token":"bob"}"#).await;
+    websocket.hear().await;
+    websocket.hear().await;
+    soon(server.stop()).await;
+    assert_eq!(rest(poll).await, "");
+    websocket.cut().await;
+}
+
+#[tokio::test]
+async fn a_flood_of_websocket_pings_is_closed_with_4008() {
+    let server = server(|_| {}).await;
+    let mut ada = Client::try_open(&endpoint(&server.url()), &[]).await.unwrap();
+    ada.hear().await;
+    for _ in 0..101 {
+        ada.0.feed(Message::Ping(Vec::new().into())).await.unwrap();
+    }
+    ada.0.flush().await.unwrap();
+    assert_eq!(ada.close_code().await, 4008);
+}
+
+#[tokio::test]
+async fn the_places_of_sessions_that_ended_are_free_again() {
+    let server = server(|config| config.limits.connections = 1).await;
+    for _ in 0..3 {
+        let session = soon(async {
+            loop {
+                let answer = http(&server.url(), &get("")).await;
+                if answer.starts_with("HTTP/1.1 200 ") {
+                    let sid = answer.split(r#""sid":""#).nth(1).unwrap().split('"').next().unwrap();
+                    return Session { base: server.url(), sid: String::from(sid) };
+                }
+                assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+            }
+        })
+        .await;
+        assert!(session.say(&["1"]).await.ends_with("ok"));
+    }
+}
