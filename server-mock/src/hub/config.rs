@@ -65,7 +65,7 @@ pub struct HubConfig {
     pub lines_per_user: usize,
     /// Reconnections per second that this server is good for at most: `hello` tells the window in which as many
     /// connections as there are, or were lately, can come back at four fifths of it; at least a second and at most ten
-    /// minutes. Default 500.
+    /// minutes. Whoever was told a much shorter one is told again at a heartbeat. Default 500.
     pub reconnect_rate: u32,
     /// Unanswered sends that a client may have; as many answers of a line are remembered. Told by `hello`. Default
     /// and maximum 64.

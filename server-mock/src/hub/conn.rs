@@ -4,6 +4,7 @@ use super::replay::Replays;
 use super::tokens::Validity;
 use rejoin::{Name, Timestamp};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// What the hub knows of a connection.
 #[derive(Debug)]
@@ -29,4 +30,6 @@ pub(super) struct Extended {
     pub(super) replays: Replays,
     /// Tokens that were nobody's.
     pub(super) refused_tokens: u8,
+    /// The reconnect window that its last `hello` named.
+    pub(super) told_window: Duration,
 }

@@ -8,6 +8,10 @@ use super::{ConnId, Due, Hub, Output};
 use rejoin::messages::{AuthExpiry, Hello, Limits, ReconnectHint};
 use rejoin::{Moment, Name, ServerMessage, Timestamp};
 use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// A window is told again when it has become so many times as long.
+const MUCH_LONGER: f64 = 1.25;
 
 impl Hub {
     pub(super) fn connected(
@@ -37,7 +41,7 @@ impl Hub {
         let validity = Validity::new(now.monotonic, conn, expires, extended.is_some(), &mut self.due);
         let speaks_extended = extended.is_some();
         let state = Conn {
-            user: user.clone(),
+            user,
             rooms: BTreeSet::new(),
             // Until the first ping there is nothing the peer has failed to answer.
             heard: true,
@@ -49,15 +53,44 @@ impl Hub {
         self.conns.insert(conn, state);
         self.store.saw_connections(self.conns.len());
         if speaks_extended {
-            let hello = self.hello(now, user, expires);
-            self.tell(conn, &hello);
+            self.greet(now, conn);
         }
     }
 
-    fn hello(&self, now: Moment, user_id: Name, expires: Option<Timestamp>) -> ServerMessage {
-        let config = &self.config;
+    /// Says `hello`, for the first time or again.
+    fn greet(&mut self, now: Moment, conn: ConnId) {
+        let window = self.window();
+        let Some(state) = self.conns.get_mut(&conn) else { return };
+        let Some(extended) = &mut state.extended else { return };
+        extended.told_window = window;
+        let (user, end) = (state.user.clone(), state.validity.end());
+        let hello = self.hello(now, user, end, window);
+        self.tell(conn, &hello);
+    }
+
+    /// Says `hello` again to whoever was told a much shorter window: those who came when there were few would all come
+    /// back at once. Asked at each heartbeat, so that a fleet that has grown is not told in one moment.
+    pub(super) fn greet_again(&mut self, now: Moment, conn: ConnId) {
+        let window = self.window();
+        let extended = self.conns.get(&conn).and_then(|state| state.extended.as_ref());
+        if extended.is_some_and(|extended| window > extended.told_window.mul_f64(MUCH_LONGER)) {
+            self.greet(now, conn);
+        }
+    }
+
+    fn window(&self) -> Duration {
         // Counting the present ones only, those who come back first would be told that they are few.
-        let window = config.reconnect_window(self.store.connections_lately());
+        self.config.reconnect_window(self.store.connections_lately())
+    }
+
+    fn hello(
+        &self,
+        now: Moment,
+        user_id: Name,
+        expires: Option<Timestamp>,
+        window: Duration,
+    ) -> ServerMessage {
+        let config = &self.config;
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         #[expect(
             clippy::cast_possible_truncation,

@@ -152,8 +152,8 @@ impl Hub {
             Input::Notify { user, kind, data } => self.notify(now, user, kind, data),
             Input::Post { room, user, content, data, key } => self.post(now, &room, user, content, data, key),
             Input::Remove { room, user } => self.expel(now.monotonic, &room, &user),
-            Input::Drain { window } => self.drain(now.monotonic, window),
-            Input::Tick => self.tick(now.monotonic),
+            Input::Drain { window } => self.drain(now, window),
+            Input::Tick => self.tick(now),
         }
         if !self.sweeps && self.store.wants_sweep(self.conns.len()) {
             self.sweeps = true;
@@ -235,7 +235,8 @@ impl Hub {
         self.outputs.push_back(Output::Close { conn, code, reason });
     }
 
-    fn tick(&mut self, now: Timestamp) {
+    fn tick(&mut self, moment: Moment) {
+        let now = moment.monotonic;
         // Each pass removes the entry it looks at, and what it adds lies in the future (or, with a heartbeat
         // of zero, is a ping whose answer cannot have come): the walk ends.
         let mut later = Vec::new();
@@ -256,6 +257,7 @@ impl Hub {
                     state.heartbeat = now + self.config.heartbeat;
                     later.push((state.heartbeat, Due::Heartbeat(conn)));
                     self.outputs.push_back(Output::Ping { conn });
+                    self.greet_again(moment, conn);
                 }
                 Due::Drain(conn) => self.close(now, conn, 1012, "Service restart"),
                 Due::Forget(user) => {
