@@ -32,6 +32,7 @@ pub mod cli;
 mod config;
 mod connection;
 mod demo;
+mod events;
 pub mod faults;
 pub mod hub;
 mod mailbox;

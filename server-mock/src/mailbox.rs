@@ -20,6 +20,8 @@ const KEPT: usize = 64;
 #[derive(Debug, Clone)]
 pub(crate) enum Parcel {
     Text(Text),
+    /// A text of a fault, which means nothing.
+    Garbage(Text),
     Ping,
     /// Nothing to write: the hub wants to know when the turn comes to it.
     Mark,
@@ -28,7 +30,7 @@ pub(crate) enum Parcel {
 impl Parcel {
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::Text(text) => text.len(),
+            Self::Text(text) | Self::Garbage(text) => text.len(),
             Self::Ping | Self::Mark => 0,
         }
     }
@@ -152,6 +154,11 @@ impl Mailbox {
             queue.end = Some(End::Close { code, reason });
             queue.wake();
         }
+    }
+
+    /// The end it has come to, if it has.
+    pub(crate) fn end(&self) -> Option<End> {
+        self.lock().end
     }
 
     /// Ends the connection at once, without a close frame.

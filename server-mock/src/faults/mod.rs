@@ -23,12 +23,15 @@
 //! A pong is the WebSocket library's own answer to a ping: `delay` does not hold it, `drip` and the others do.
 //! A fault never slows down anybody whom it does not hit.
 
+mod late;
 mod link;
 mod registry;
 mod wire;
 
+pub(crate) use late::Late;
 pub(crate) use link::Link;
 pub use registry::Faults;
+pub(crate) use registry::Hit;
 pub(crate) use wire::Wire;
 
 use serde::{Deserialize, Serialize};

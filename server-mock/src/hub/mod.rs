@@ -35,6 +35,7 @@ mod bug;
 mod config;
 mod conn;
 mod draining;
+mod feed;
 mod greeting;
 mod history;
 mod io;
@@ -54,13 +55,18 @@ mod tests;
 mod tokens;
 mod user;
 mod utc;
+mod watching;
 
 #[cfg(feature = "bugs")]
 pub use bug::Bug;
 pub use config::HubConfig;
+pub use feed::Since;
 pub use io::{ConnId, Input, Output, Text};
 pub use log::{Log, Logged};
 pub use store::Store;
+pub use watching::FeedRequest;
+
+pub(crate) use feed::{COMMENT, anonymous};
 
 #[cfg(not(feature = "bugs"))]
 use bug::Bug;
@@ -138,6 +144,7 @@ impl Hub {
             Input::Connected { conn, user, extended, expires } => {
                 self.connected(now, conn, user, extended, expires);
             }
+            Input::Watch { conn, user, expires, request } => self.watch(now, conn, &user, expires, request),
             Input::Frame { conn, text } => self.frame(now, conn, text),
             Input::Heard { conn } => {
                 if let Some(state) = self.conns.get_mut(&conn) {
@@ -212,6 +219,9 @@ impl Hub {
         for name in &state.rooms {
             self.remove_member(now, name, conn, clean);
         }
+        if let Some(reader) = &state.reader {
+            self.unwatch(now, conn, reader);
+        }
         self.due.remove(&(state.heartbeat, Due::Heartbeat(conn)));
         if let Some(at) = state.drain {
             self.due.remove(&(at, Due::Drain(conn)));
@@ -247,15 +257,21 @@ impl Hub {
             match due {
                 Due::Heartbeat(conn) => {
                     let Some(state) = self.conns.get_mut(&conn) else { continue };
-                    if !state.heard && now.since(at) < LATE_TICK {
+                    let (lives, beat) = match &mut state.reader {
+                        Some(reader) => (reader.beat(conn, &mut self.outputs), self.config.comments),
+                        None => (state.heard, self.config.heartbeat),
+                    };
+                    if !lives && now.since(at) < LATE_TICK {
                         self.forget(now, conn, false);
                         self.outputs.push_back(Output::Terminate { conn });
                         continue;
                     }
                     state.heard = false;
-                    state.heartbeat = now + self.config.heartbeat;
+                    state.heartbeat = now + beat;
                     later.push((state.heartbeat, Due::Heartbeat(conn)));
-                    self.outputs.push_back(Output::Ping { conn });
+                    if state.reader.is_none() {
+                        self.outputs.push_back(Output::Ping { conn });
+                    }
                 }
                 Due::Drain(conn) => self.close(now, conn, 1012, "Service restart"),
                 Due::Forget(user) => {
