@@ -116,9 +116,10 @@ impl Mailbox {
         let frames = queue.parcels.len() + queue.taken + 1;
         let bytes = queue.bytes + queue.taken_bytes + parcel.bytes();
         let slack = if queue.blocked { 1 } else { BEHIND };
-        // A single parcel always fits: otherwise a small limit would close everybody.
-        if frames > 1 && (frames > self.most_frames * slack || bytes > self.most_bytes.saturating_mul(slack))
-        {
+        // A single parcel always fits: otherwise a small limit would close everybody. So does a mark: the hub waits
+        // for one before it sets another.
+        let fits = frames == 1 || matches!(parcel, Parcel::Mark);
+        if !fits && (frames > self.most_frames * slack || bytes > self.most_bytes.saturating_mul(slack)) {
             self.finish(&mut queue, End::Close { code: 4012, reason: "Slow consumer" });
             return Pushed::Full;
         }
@@ -264,6 +265,15 @@ mod tests {
             assert!(mailbox.hurries() && taken.is_empty());
             assert_eq!(mailbox.push(text(1)), Pushed::Ended);
         }
+    }
+
+    #[test]
+    fn a_mark_fits_behind_a_text_that_is_longer_than_the_limit() {
+        let mailbox = Mailbox::new(1, 100);
+        mailbox.blocked();
+        assert!(matches!(mailbox.push(text(1_000)), Pushed::Queued(_)));
+        assert!(matches!(mailbox.push(Parcel::Mark), Pushed::Queued(_)));
+        assert_eq!(mailbox.push(text(1)), Pushed::Full);
     }
 
     #[test]

@@ -18,10 +18,13 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use body::Feed;
+use futures_util::stream::pending;
 use refusal::Refusal;
 use rejoin::{Name, check_room_name};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
+use tokio_tungstenite::tungstenite::Bytes;
 
 /// The position that a reader comes back with; browsers set it by themselves.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -78,7 +81,8 @@ fn open(
         Refusal::Token
     })?;
     if request.method() == Method::HEAD {
-        return Ok(stream(Body::empty()));
+        // Of unknown length, as the feed itself would be.
+        return Ok(stream(Body::from_stream(pending::<Result<Bytes, Infallible>>())));
     }
     let slot = request.extensions().get::<Slot>().ok_or(Refusal::Busy)?;
     let since = since(headers, query);

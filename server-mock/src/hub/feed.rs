@@ -115,7 +115,7 @@ impl Cursor {
             self.next = log.first();
         }
         if let Some(hole) = self.hole.take() {
-            return gap(room, log, self.next, hole);
+            return gap(room, log, self.next, &hole);
         }
         let entry = log.from(self.next).next()?;
         self.next = entry.seq.saturating_add(1);
@@ -172,7 +172,7 @@ struct Gap<'a> {
     reason: &'static str,
 }
 
-fn gap(room: &Name, log: &Log, next: u64, hole: Hole) -> Option<Text> {
+fn gap(room: &Name, log: &Log, next: u64, hole: &Hole) -> Option<Text> {
     let gap = Gap {
         room_id: room,
         epoch: hole.after.as_ref().map(|(epoch, _)| epoch.as_str()),

@@ -134,7 +134,8 @@ pub enum Input<'a> {
         /// A second post with the same key to the same room within the dedupe window is the same post.
         key: Option<Id>,
     },
-    /// Takes a user out of a room: extended connections are told by `left` with the code `forbidden`.
+    /// Takes a user out of a room: extended connections are told by `left` with the code `forbidden`, readers are closed
+    /// with 4003.
     Remove {
         /// Which room.
         room: Name,

@@ -27,8 +27,9 @@
 //!
 //! Some connections speak the extended protocol (protocol.md §2): what they send is numbered and answered, what
 //! they missed is replayed from the room's [`Log`]. A replay is read from the log as the connection takes it:
-//! after each part the hub says [`Output::WhenDrained`], and [`Input::Drained`] brings the next one. What must
-//! outlive the process is in the [`Store`].
+//! after each part the hub says [`Output::WhenDrained`], and [`Input::Drained`] brings the next one. Readers
+//! ([`Input::Watch`], protocol.md §4) are always served that way, the newest message too. What must outlive the process
+//! is in the [`Store`].
 
 mod allowance;
 mod bug;

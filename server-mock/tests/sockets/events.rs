@@ -144,6 +144,7 @@ async fn what_is_wrong_with_a_request_is_said_with_what_to_do() {
     }
     let answer = request(&server.url(), "HEAD", &good, &[]).await;
     assert_eq!((answer.status, &*answer.headers["content-type"]), (200, "text/event-stream"));
+    assert_eq!(answer.headers.get("content-length"), None);
 }
 
 #[tokio::test]

@@ -49,8 +49,11 @@ pub(crate) fn path(room: &str, token: &str) -> String {
 pub(crate) async fn request(url: &str, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
     let address = url.split('/').nth(2).unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    let head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\n{headers}\r\n");
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\n");
+    for (name, value) in headers {
+        head.extend([*name, ": ", *value, "\r\n"]);
+    }
+    head += "\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut stream = BufReader::new(stream);
     let mut lines = Vec::new();

@@ -331,6 +331,16 @@ fn a_feed_ends_with_its_token() {
 }
 
 #[test]
+fn a_feed_ends_when_its_user_is_taken_out_of_the_room_and_no_other_does() {
+    let mut world = World::lobby(|_| {});
+    world.watch(EVE, Since::Nothing, 0);
+    let outputs = world.handle(Input::Remove { room: Name::from("lobby"), user: Name::from("bob") });
+    assert_eq!(outputs, []);
+    let outputs = world.handle(Input::Remove { room: Name::from("lobby"), user: Name::from("eve") });
+    assert_eq!(outputs, closed(EVE, 4003, "Removed from the room"));
+}
+
+#[test]
 fn a_user_has_so_many_feeds_and_connections_together_and_opens_them_so_fast() {
     let mut world = World::new(|config| config.sockets_per_user = 2);
     world.connect(ADA, "eve");
