@@ -130,8 +130,8 @@ impl World {
             return;
         }
         // What a plain sender says beyond the burst of its user is refused, and it cannot tell which message that was.
-        let burst = self.plan.server.rate.map_or(usize::MAX, |rate| (2.0 * rate) as usize);
-        let mut said: BTreeMap<Name, usize> = BTreeMap::new();
+        let burst = self.plan.server.rate.map_or(f64::INFINITY, |rate| 2.0 * rate);
+        let mut said: BTreeMap<Name, u32> = BTreeMap::new();
         for client in &expected {
             let newest = self.clients[*client].newest();
             let untouched = newest.is_some_and(|index| !self.conns[index].tampered);
@@ -141,7 +141,7 @@ impl World {
             let key = self.send(*client, room, 0, false, None);
             let of_user = said.entry(self.clients[*client].name.clone()).or_default();
             *of_user += 1;
-            if counts && (self.speaks(*client) || *of_user <= burst) {
+            if counts && (self.speaks(*client) || f64::from(*of_user) <= burst) {
                 self.probes.extend(expected.iter().map(|receiver| (*receiver, key)));
             }
         }
