@@ -87,7 +87,8 @@
 //!
 //! From the bottom up: [`messages`] are the typed frames; the link (private, configured by [`LinkConfig`]) decides
 //! when to dial, with [`backoff`] and the table of [`close`] codes; rooms know how far each log has been received;
-//! the outbox keeps what is on its way; [`Session`] puts them together.
+//! the outbox keeps what is on its way; [`Session`] puts them together. [`Feed`] is a second session over the same link,
+//! which reads one room from a stream of server-sent events.
 //!
 //! # Guarantees
 //!
@@ -136,6 +137,7 @@ mod cause;
 pub mod close;
 mod config;
 mod event;
+pub mod feed;
 mod fingerprint;
 mod id;
 mod limiter;
@@ -161,6 +163,7 @@ pub use event::{
     Delivery, DeliveryStatus, Event, Gap, GapReason, JoinedRoom, Mode, Restored, RoomChange, RoomState,
     SendFailure, SendId,
 };
+pub use feed::{Feed, FeedConfig, FeedEvent, FeedInput, FeedOutput};
 pub use id::{ID_CHARS, Id, IdError};
 pub use link::{ConnId, Hint, LinkConfig, State, StateChange};
 pub use liveness::LivenessConfig;
