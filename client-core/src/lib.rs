@@ -171,8 +171,9 @@ pub use messages::{ClientMessage, Message, Position, ServerMessage};
 pub use name::{Name, PERSONAL_ROOM, ROOM_NAME_CHARS, RoomNameError, check_room_name, is_invisible};
 #[cfg(feature = "native")]
 pub use native::{
-    Buffers, BuildError, Client, ClientBuilder, Draft, Ended, Endpoint, EndpointError, Events, Proxy,
-    ProxyError, Receipt, SendError, Sending, Snapshot, StateError, StateStore, TlsError, TokenPlace,
+    Buffers, BuildError, Client, ClientBuilder, Draft, Ended, Endpoint, EndpointError, Events, FollowBuilder,
+    Following, Proxy, ProxyError, Receipt, SendError, Sending, Snapshot, StateError, StateStore, TlsError,
+    TokenPlace, follow,
 };
 pub use outbox::{OutboxLimits, Outgoing, Overflow, Payload};
 pub use saved::{Saved, SavedLine, SavedPosition, SavedSend, Transmitted};

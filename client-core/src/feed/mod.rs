@@ -12,6 +12,8 @@
 mod event_stream;
 mod io;
 mod place;
+#[cfg(feature = "json")]
+mod reading;
 
 pub use event_stream::{EventStream, StreamEvent, StreamItem};
 pub use io::{Arrival, FeedConfig, FeedEvent, FeedInput, FeedOutput};
