@@ -37,7 +37,7 @@ const REFUSAL: Duration = Duration::from_secs(1);
 const BUSY: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-/// Serves one connection. Its `permit` counts it among the handshakes until it is a WebSocket.
+/// Serves one connection. Its `permit` counts it among the handshakes until it is a WebSocket or a feed.
 pub(crate) async fn serve(
     app: Arc<App>,
     router: Router,
@@ -48,9 +48,19 @@ pub(crate) async fn serve(
     let link = Arc::new(Link::default());
     let wire = Wire::new(stream, Arc::clone(&link));
     // Boxed, so that the handshake's state does not stay in a task that lives for days.
-    let handshake = Box::pin(handshake(&app, router, tls, wire));
-    let Ok(Some((accepted, stream))) = timeout(app.limits.handshake, handshake).await else { return };
-    drop(permit);
+    let slot = Slot::new(Arc::clone(&link));
+    let mut handshake = Box::pin(handshake(&app, router, tls, wire, &slot));
+    let upgraded = tokio::select! {
+        outcome = timeout(app.limits.handshake, &mut handshake) => outcome.ok().flatten(),
+        () = slot.feeds() => {
+            drop(permit);
+            // The handler's answer lasts until the feed ends or the peer is gone.
+            handshake.await;
+            return;
+        }
+    };
+    let Some((accepted, stream)) = upgraded else { return };
+    drop((handshake, permit));
     let Accepted { identity, extended, place, .. } = accepted;
     if let Some(identity) = identity {
         let user = identity.user.clone();
@@ -72,13 +82,13 @@ async fn handshake(
     router: Router,
     tls: Option<TlsAcceptor>,
     wire: Wire,
+    slot: &Slot,
 ) -> Option<(Accepted, WebSocketStream<Transport>)> {
     let transport = match tls {
         Some(acceptor) => Transport::Tls(Box::new(acceptor.accept(wire).await.ok()?)),
         None => Transport::Plain(wire),
     };
-    let slot = Slot::default();
-    http(transport, router, &slot, app.limits.handshake, false).await;
+    http(transport, router, slot, app.limits.handshake, false).await;
     let mut accepted = slot.take()?;
     let upgraded = (&mut accepted.on_upgrade).await.ok()?;
     let parts = upgraded.downcast::<TokioIo<Transport>>().ok()?;

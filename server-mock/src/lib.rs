@@ -1,6 +1,6 @@
 //! The reference room server of Rejoin: what a test, a demonstration or a small deployment talks to.
 //!
-//! [`Server`] is the whole server: HTTP, WebSocket, TLS, authentication, limits, drain, [`faults`] on purpose and an
+//! [`Server`] is the whole server: HTTP, WebSocket, server-sent events, TLS, authentication, limits, drain, [`faults`] on purpose and an
 //! admin listener. Bind it inside a test or a program, or run the binary `rejoin-server` ([`cli`]). [`hub`] is its inner
 //! half, the rooms without any socket, for simulations.
 //!
@@ -10,6 +10,16 @@
 //!
 //! ```text
 //! rejoin-server --listen 127.0.0.1:8080 --admin 127.0.0.1:9090 --history 1000
+//! ```
+//!
+//! Who only reads a room needs no WebSocket: `GET /rooms/{id}/events` is its feed of server-sent events (protocol.md §4),
+//! with the token as `Authorization: Bearer` or `?token=`. Each event is the plain `message` under its position as `id`;
+//! one who comes back with it, as `Last-Event-ID` or `?lastEventId=`, gets what it missed, and `event: gap` before the
+//! next message when something is not held any more. `?history=N` begins with the last N messages for one who has no
+//! position. A reader is no member of the room: nobody is told of it. `/demo/` is a chat in the browser.
+//!
+//! ```text
+//! curl -N -H 'Authorization: Bearer ada' 'http://127.0.0.1:8080/rooms/lobby/events?history=10'
 //! ```
 //!
 //! The admin listener asks nobody who they are, so it belongs on a private address:
@@ -32,6 +42,7 @@ pub mod cli;
 mod config;
 mod connection;
 mod demo;
+mod events;
 pub mod faults;
 pub mod hub;
 mod mailbox;

@@ -30,6 +30,7 @@ impl Metric {
 pub(crate) struct Metrics {
     pub(crate) sockets: Metric,
     pub(crate) upgrades: Metric,
+    pub(crate) feeds: Metric,
     pub(crate) refreshes: Metric,
     pub(crate) signals_dropped: Metric,
     pub(crate) published: Metric,
@@ -51,13 +52,14 @@ impl Metrics {
         let mut text = String::new();
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         for (name, kind, help, value) in [
-            ("sockets", "gauge", "Open WebSockets.", self.sockets.get()),
+            ("sockets", "gauge", "Open WebSockets and feeds.", self.sockets.get()),
             ("rooms", "gauge", "Rooms with at least one member.", number(kept.rooms)),
             ("logs", "gauge", "Rooms and personal streams with a log.", number(kept.logs)),
             ("log_bytes", "gauge", "Bytes of messages kept, about.", number(kept.bytes)),
             ("lines", "gauge", "Lines of sends remembered.", number(kept.lines)),
             ("ready", "gauge", "1 while new connections are taken, 0 in a drain.", u64::from(ready)),
             ("upgrades_total", "counter", "Upgrades answered with 101.", self.upgrades.get()),
+            ("feeds_total", "counter", "Feeds begun.", self.feeds.get()),
             ("refreshes_total", "counter", "Tokens shown on an open connection.", self.refreshes.get()),
             ("published_total", "counter", "Posts and notifications taken.", self.published.get()),
             (
@@ -66,9 +68,19 @@ impl Metrics {
                 "Signals for which a queue had no room.",
                 self.signals_dropped.get(),
             ),
-            ("unauthorized_total", "counter", "Upgrades closed with 4001.", self.unauthorized.get()),
+            (
+                "unauthorized_total",
+                "counter",
+                "Upgrades closed with 4001, feeds refused with 401.",
+                self.unauthorized.get(),
+            ),
             ("refused_busy_total", "counter", "Connections refused with 503.", self.refused_busy.get()),
-            ("refused_origin_total", "counter", "Upgrades refused by Origin.", self.refused_origin.get()),
+            (
+                "refused_origin_total",
+                "counter",
+                "Upgrades and feeds refused by Origin.",
+                self.refused_origin.get(),
+            ),
             ("frames_received_total", "counter", "Text frames received.", self.frames_in.get()),
             ("frames_sent_total", "counter", "Frames handed to connections.", self.frames_out.get()),
             ("closed_slow_total", "counter", "Slow consumers closed with 4012.", self.closed_slow.get()),

@@ -2,6 +2,7 @@
 
 use crate::app::{App, Place};
 use crate::auth::Identity;
+use crate::faults::Link;
 use crate::origin;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -14,10 +15,11 @@ use axum::response::{IntoResponse, Response};
 use hyper::upgrade::OnUpgrade;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
+use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// Seconds that a client refused for lack of room should wait.
-const BUSY_SECONDS: u16 = 5;
+pub(crate) const BUSY_SECONDS: u16 = 5;
 
 /// A request that was answered with 101.
 pub(crate) struct Accepted {
@@ -29,18 +31,45 @@ pub(crate) struct Accepted {
     pub(crate) place: Place,
 }
 
-/// Where the handler leaves an [`Accepted`] for the task that owns the TCP connection, so that a WebSocket needs no
-/// task of its own.
+/// What a handler and the task that owns the TCP connection have in common.
 #[derive(Clone, Default)]
-pub(crate) struct Slot(Arc<Mutex<Option<Accepted>>>);
+pub(crate) struct Slot(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    /// Left here by the handler, so that a WebSocket needs no task of its own.
+    accepted: Mutex<Option<Accepted>>,
+    /// What the faults say about the connection.
+    link: Arc<Link>,
+    /// The answer is a feed, whose end is nobody's to wait for.
+    feeds: Notify,
+}
 
 impl Slot {
+    pub(crate) fn new(link: Arc<Link>) -> Self {
+        Self(Arc::new(Shared { link, ..Shared::default() }))
+    }
+
     pub(crate) fn take(&self) -> Option<Accepted> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.0.accepted.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn put(&self, accepted: Accepted) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(accepted);
+        *self.0.accepted.lock().unwrap_or_else(PoisonError::into_inner) = Some(accepted);
+    }
+
+    pub(crate) fn link(&self) -> Arc<Link> {
+        Arc::clone(&self.0.link)
+    }
+
+    /// The handler has begun a feed.
+    pub(crate) fn feed(&self) {
+        self.0.feeds.notify_one();
+    }
+
+    /// Until a handler begins a feed.
+    pub(crate) async fn feeds(&self) {
+        self.0.feeds.notified().await;
     }
 }
 
@@ -156,7 +185,7 @@ fn is_key(key: &[u8]) -> bool {
 }
 
 /// The token of the `Authorization` header or, without one, of the query.
-fn token(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
+pub(crate) fn token(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
     if let Some(value) = headers.get(AUTHORIZATION) {
         let (scheme, token) = std::str::from_utf8(value.as_bytes()).ok()?.split_once(' ')?;
         return scheme.eq_ignore_ascii_case("bearer").then(|| String::from(token.trim()));
@@ -165,13 +194,13 @@ fn token(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
 }
 
 /// The value of a field of the query, as it is written there.
-fn field<'a>(query: Option<&'a str>, name: &str) -> Option<&'a str> {
+pub(crate) fn field<'a>(query: Option<&'a str>, name: &str) -> Option<&'a str> {
     let mut fields = query?.split('&').filter_map(|field| field.split_once('='));
     fields.find(|(found, _)| *found == name).map(|(_, value)| value)
 }
 
 /// Undoes `encodeURIComponent` and `URLSearchParams`; `None` if what comes out is not UTF-8.
-fn percent_decode(text: &str) -> Option<String> {
+pub(crate) fn percent_decode(text: &str) -> Option<String> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {

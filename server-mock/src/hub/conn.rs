@@ -2,6 +2,7 @@
 
 use super::replay::Replays;
 use super::tokens::Validity;
+use super::watching::Reader;
 use rejoin::{Name, Timestamp};
 use std::collections::BTreeSet;
 
@@ -21,6 +22,8 @@ pub(super) struct Conn {
     /// What only a connection has that speaks the extended protocol. Boxed: most of a large server's connections
     /// are idle, and many are plain.
     pub(super) extended: Option<Box<Extended>>,
+    /// What only a connection has that reads one room and says nothing.
+    pub(super) reader: Option<Box<Reader>>,
 }
 
 /// What the extended protocol adds.

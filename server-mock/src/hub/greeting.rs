@@ -8,6 +8,7 @@ use super::{ConnId, Due, Hub, Output};
 use rejoin::messages::{AuthExpiry, Hello, Limits, ReconnectHint};
 use rejoin::{Moment, Name, ServerMessage, Timestamp};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 impl Hub {
     pub(super) fn connected(
@@ -18,24 +19,41 @@ impl Hub {
         extended: bool,
         expires: Option<Timestamp>,
     ) {
-        self.forget(now.monotonic, conn, false);
+        let extended = (extended && self.config.extended).then(Box::<Extended>::default);
+        let speaks_extended = extended.is_some();
+        let beat = self.config.heartbeat;
+        if self.let_in(now.monotonic, conn, &user, expires, beat, extended) && speaks_extended {
+            let hello = self.hello(now, user, expires);
+            self.tell(conn, &hello);
+        }
+    }
+
+    /// Counts a connection among its user's, or closes it.
+    pub(super) fn let_in(
+        &mut self,
+        now: Timestamp,
+        conn: ConnId,
+        user: &Name,
+        expires: Option<Timestamp>,
+        beat: Duration,
+        extended: Option<Box<Extended>>,
+    ) -> bool {
+        self.forget(now, conn, false);
         if self.draining {
             // It was let in before the drain began.
             self.outputs.push_back(Output::Close { conn, code: 1012, reason: "Service restart" });
-            return;
+            return false;
         }
-        let open = self.users.get(&user).map_or(0, |state| state.connections);
+        let open = self.users.get(user).map_or(0, |state| state.connections);
         if open >= self.config.sockets_per_user {
             self.outputs.push_back(Output::Close { conn, code: 4011, reason: "Too many connections" });
-            return;
+            return false;
         }
-        let state = self.users.entry(user.clone()).or_insert_with(|| User::new(&self.config, now.monotonic));
+        let state = self.users.entry(user.clone()).or_insert_with(|| User::new(&self.config, now));
         state.connections += 1;
-        let heartbeat = now.monotonic + self.config.heartbeat;
+        let heartbeat = now + beat;
         self.due.insert((heartbeat, Due::Heartbeat(conn)));
-        let extended = (extended && self.config.extended).then(Box::<Extended>::default);
-        let validity = Validity::new(now.monotonic, conn, expires, extended.is_some(), &mut self.due);
-        let speaks_extended = extended.is_some();
+        let validity = Validity::new(now, conn, expires, extended.is_some(), &mut self.due);
         let state = Conn {
             user: user.clone(),
             rooms: BTreeSet::new(),
@@ -45,13 +63,11 @@ impl Hub {
             drain: None,
             validity,
             extended,
+            reader: None,
         };
         self.conns.insert(conn, state);
         self.store.saw_connections(self.conns.len());
-        if speaks_extended {
-            let hello = self.hello(now, user, expires);
-            self.tell(conn, &hello);
-        }
+        true
     }
 
     fn hello(&self, now: Moment, user_id: Name, expires: Option<Timestamp>) -> ServerMessage {

@@ -27,14 +27,16 @@
 //!
 //! Some connections speak the extended protocol (protocol.md §2): what they send is numbered and answered, what
 //! they missed is replayed from the room's [`Log`]. A replay is read from the log as the connection takes it:
-//! after each part the hub says [`Output::WhenDrained`], and [`Input::Drained`] brings the next one. What must
-//! outlive the process is in the [`Store`].
+//! after each part the hub says [`Output::WhenDrained`], and [`Input::Drained`] brings the next one. Readers
+//! ([`Input::Watch`], protocol.md §4) are always served that way, the newest message too. What must outlive the process
+//! is in the [`Store`].
 
 mod allowance;
 mod bug;
 mod config;
 mod conn;
 mod draining;
+mod feed;
 mod greeting;
 mod history;
 mod io;
@@ -54,13 +56,18 @@ mod tests;
 mod tokens;
 mod user;
 mod utc;
+mod watching;
 
 #[cfg(feature = "bugs")]
 pub use bug::Bug;
 pub use config::HubConfig;
+pub use feed::Since;
 pub use io::{ConnId, Input, Output, Text};
 pub use log::{Log, Logged};
 pub use store::Store;
+pub use watching::FeedRequest;
+
+pub(crate) use feed::{COMMENT, anonymous};
 
 #[cfg(not(feature = "bugs"))]
 use bug::Bug;
@@ -138,6 +145,7 @@ impl Hub {
             Input::Connected { conn, user, extended, expires } => {
                 self.connected(now, conn, user, extended, expires);
             }
+            Input::Watch { conn, user, expires, request } => self.watch(now, conn, &user, expires, request),
             Input::Frame { conn, text } => self.frame(now, conn, text),
             Input::Heard { conn } => {
                 if let Some(state) = self.conns.get_mut(&conn) {
@@ -212,6 +220,9 @@ impl Hub {
         for name in &state.rooms {
             self.remove_member(now, name, conn, clean);
         }
+        if let Some(reader) = &state.reader {
+            self.unwatch(now, conn, reader);
+        }
         self.due.remove(&(state.heartbeat, Due::Heartbeat(conn)));
         if let Some(at) = state.drain {
             self.due.remove(&(at, Due::Drain(conn)));
@@ -247,15 +258,21 @@ impl Hub {
             match due {
                 Due::Heartbeat(conn) => {
                     let Some(state) = self.conns.get_mut(&conn) else { continue };
-                    if !state.heard && now.since(at) < LATE_TICK {
+                    let (lives, beat) = match &mut state.reader {
+                        Some(reader) => (reader.beat(conn, &mut self.outputs), self.config.comments),
+                        None => (state.heard, self.config.heartbeat),
+                    };
+                    if !lives && now.since(at) < LATE_TICK {
                         self.forget(now, conn, false);
                         self.outputs.push_back(Output::Terminate { conn });
                         continue;
                     }
                     state.heard = false;
-                    state.heartbeat = now + self.config.heartbeat;
+                    state.heartbeat = now + beat;
                     later.push((state.heartbeat, Due::Heartbeat(conn)));
-                    self.outputs.push_back(Output::Ping { conn });
+                    if state.reader.is_none() {
+                        self.outputs.push_back(Output::Ping { conn });
+                    }
                 }
                 Due::Drain(conn) => self.close(now, conn, 1012, "Service restart"),
                 Due::Forget(user) => {
