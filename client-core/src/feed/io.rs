@@ -144,6 +144,8 @@ pub enum FeedOutput<P = String, N = Name> {
 pub enum FeedEvent<P = String, N = Name> {
     /// The connection's state changed.
     State(StateChange),
+    /// The server has said where it begins: there is a place to go on from, before any message has come.
+    Began,
     /// A message in the room.
     Message(Message<P, N>),
     /// Messages of the room were missed. Comes before any later message.

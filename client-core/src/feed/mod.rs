@@ -136,8 +136,12 @@ impl<P, N: Clone> Feed<P, N> {
     }
 
     fn mark(&mut self, id: Option<&str>) {
+        let had_none = self.place.last_id().is_none();
         if let Some(id) = id {
             self.place.mark(id);
+        }
+        if had_none && self.place.last_id().is_some() {
+            self.event(FeedEvent::Began);
         }
     }
 

@@ -125,8 +125,8 @@ impl Endpoint {
         target
     }
 
-    /// The host and, if it is not the scheme's own, the port: for `Host`.
-    pub(crate) fn authority(&self) -> String {
+    /// The host, an IPv6 address in brackets, and the port if it is not the scheme's own.
+    pub fn authority(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
         self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }

@@ -36,4 +36,5 @@ pub use following::Following;
 pub use proxy::{Proxy, ProxyError};
 pub use sending::{Receipt, SendError, Sending};
 pub use state::{StateError, StateStore};
+pub use state_file::StateFile;
 pub use tls::TlsError;

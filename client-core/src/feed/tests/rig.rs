@@ -263,6 +263,7 @@ fn line(told: &Told) -> Option<String> {
     match told {
         FeedEvent::State(_) => None,
         FeedEvent::Message(message) => Some(message.content.clone()),
+        FeedEvent::Began => Some("began".to_owned()),
         FeedEvent::Garbled { .. } => Some("garbled".to_owned()),
         FeedEvent::Gap(gap) => {
             let reason = gap.reason.as_str();
