@@ -71,8 +71,14 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
             event = next(&mut readings, &mut turn), if !ended && narrator.printed.len() < MOST_UNPRINTED => {
                 narrator.set_layout(layout());
                 if let Some((reading, event)) = event {
-                    if let Some((room, position)) = place(reading, &event) {
-                        commits.reached(room, position);
+                    match &event {
+                        FeedEvent::Message(message) => {
+                            if let Some(position) = message.position() {
+                                commits.reached(reading.room.clone(), position);
+                            }
+                        }
+                        FeedEvent::Began => began(reading, positions.as_mut()),
+                        _ => {}
                     }
                     tell(&mut narrator, arguments.json, reading, event);
                     ended = narrator.failed.is_some();
@@ -123,15 +129,11 @@ async fn next<'a>(readings: &'a mut [Reading], turn: &mut usize) -> Option<(&'a 
     readings.get(at).map(|reading| (reading, event))
 }
 
-/// What this event has reached. A gap has reached nothing: the message behind it will.
-fn place(reading: &Reading, event: &FeedEvent) -> Option<(Name, Position)> {
-    match event {
-        FeedEvent::Message(message) => Some((reading.room.clone(), message.position()?)),
-        FeedEvent::Began => {
-            let id = reading.events.last_event_id()?;
-            Some((reading.room.clone(), Position::from_event_id(id)?))
-        }
-        _ => None,
+/// There is a place to go on from, and nothing behind it to be printed first.
+fn began(reading: &Reading, positions: Option<&mut Positions>) {
+    let position = reading.events.last_event_id().and_then(Position::from_event_id);
+    if let (Some(positions), Some(position)) = (positions, position) {
+        positions.commit(reading.room.clone(), position);
     }
 }
 

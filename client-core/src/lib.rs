@@ -126,7 +126,7 @@
 //! | `stored` | `Session::saved`, `Input::Restore`: a state that outlives the process | |
 //! | `json` | `messages::json`, text ↔ typed | serde_json |
 //! | `bugs` | deliberate mistakes, for proving the simulation | |
-//! | `native` (default) | `Client`: tokio, TLS | tokio, tokio-tungstenite, rustls with ring, url |
+//! | `native` (default) | `Client` and `follow`: tokio, TLS | tokio, tokio-tungstenite, hyper, rustls with ring, url |
 #![cfg_attr(not(feature = "native"), no_std)]
 
 extern crate alloc;

@@ -238,7 +238,8 @@ async fn a_slow_application_holds_up_the_socket_and_loses_nothing() {
     let mut config = rejoin_server::Config::default();
     (config.hub.history, config.hub.history_bytes) = (2 * COUNT, 1 << 28);
     config.hub.rate = None;
-    config.hub.comments = Duration::from_millis(500);
+    // It gives up a reader who takes nothing for four of them.
+    config.hub.comments = Duration::from_secs(3);
     let server = server_with(config).await;
     let (ada, _ada_hears) = in_lobby(&server.url(), "ada").await;
     let mut bob = quick(&server.url(), "bob").connect().unwrap();
@@ -253,6 +254,7 @@ async fn a_slow_application_holds_up_the_socket_and_loses_nothing() {
     for number in 0..COUNT {
         let content = until(&mut bob, "a message", |event| match event {
             FeedEvent::Message(message) => Some(message.content),
+            FeedEvent::Began => None,
             other => panic!("{other:?}"),
         })
         .await;
@@ -492,12 +494,17 @@ async fn a_full_queue_does_not_hold_up_the_end() {
     let before = tasks();
     let mut events = follow(stranger.url(), "lobby").connect().unwrap();
     let (_, mut tcp) = stranger.answer(STREAM).await;
-    let flood = tokio::spawn(async move {
+    let mut flood = tokio::spawn(async move {
         let text = format!("data: {SAID}\n\n").repeat(1000);
-        while tcp.write_all(text.as_bytes()).await.is_ok() {}
+        // More than queue and sockets hold.
+        for _ in 0..1000 {
+            if tcp.write_all(text.as_bytes()).await.is_err() {
+                break;
+            }
+        }
     });
-    // Nobody takes anything, until the socket is full too.
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    // Nobody takes anything, so it never ends; a reader that went on reading would be through in half the time.
+    assert!(tokio::time::timeout(Duration::from_secs(3), &mut flood).await.is_err());
     within("the end", events.close()).await;
     within("the flood", flood).await.unwrap();
     let mut taken = 0;
