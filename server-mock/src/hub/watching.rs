@@ -121,7 +121,8 @@ impl Hub {
     /// The newest entry of a room's log goes to its readers.
     pub(super) fn feed(&mut self, key: &Name) {
         let Self { conns, rooms, store, outputs, config, .. } = self;
-        let (Some(room), Some(log)) = (rooms.get(key), store.room(key)) else { return };
+        let Some(room) = rooms.get(key).filter(|room| !room.readers().is_empty()) else { return };
+        let Some(log) = store.room(key) else { return };
         let mut last = LastText::default();
         for conn in room.readers() {
             let reader = conns.get_mut(conn).and_then(|state| state.reader.as_mut());

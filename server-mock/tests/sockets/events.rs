@@ -198,6 +198,8 @@ async fn a_feed_takes_a_place_and_gives_it_back_when_its_reader_is_gone() {
     })
     .await;
     let admin = server.admin_url().unwrap();
+    // A question about a feed begins none.
+    assert_eq!(request(&server.url(), "HEAD", &path("lobby", "eve"), &[]).await.status, 200);
     let mut eve = feed(&server.url(), &path("lobby", "eve")).await;
     eve.block().await;
     let refused = request(&server.url(), "GET", &path("lobby", "bob"), &[]).await;

@@ -387,6 +387,20 @@ fn a_room_with_a_reader_keeps_its_log_and_one_without_anybody_is_forgotten() {
     }
     assert_eq!(world.epoch("lobby"), epoch);
     world.hang_up(EVE);
-    world.rests();
+    while world.ms < 120_000 && world.hub.next_deadline().is_some() {
+        world.tick();
+    }
     assert_eq!(world.hub.store().rooms().count(), 0);
+}
+
+#[test]
+fn a_reader_hears_on_after_the_last_member_has_left() {
+    let mut world = World::new(|_| {});
+    world.watch(EVE, Since::Nothing, 0);
+    world.connect(ADA, "ada");
+    world.join(ADA, "lobby");
+    world.say(ADA, r#"{"type":"leave_room","roomId":"lobby"}"#);
+    let (room, user, content) = (Name::from("lobby"), Name::from("bot"), String::from("news"));
+    let outputs = world.handle(Input::Post { room, user, content, data: None, key: None });
+    assert_eq!(contents_of(&to_eve(&outputs)), ["news"]);
 }
