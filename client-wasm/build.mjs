@@ -48,7 +48,9 @@ function machine(file, ...features) {
     "--no-opt", "--no-pack", "--out-dir", "pkg", "--out-name", "rejoin", "--", "--no-default-features", ...features,
   );
   run(
-    "wasm-opt", "pkg/rejoin_bg.wasm", "-o", file, "-Oz", "--converge",
+    "wasm-opt", "pkg/rejoin_bg.wasm", "-o", file,
+    // Its own control flow in the place of the compiler's, and once more when that has become less.
+    ...["--flatten", "--rereloop", "-Oz", "--flatten", "--rereloop", "-Oz"], "-Oz", "--converge",
     // Functions that are used once and stay apart compress better.
     "--one-caller-inline-max-function-size=0",
     // So do functions next to those of the same type, and memory accesses without the hints that no engine reads.

@@ -103,7 +103,7 @@ pub(crate) struct SendArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct TailArgs {
-    /// The server, ws:// or wss://. `REJOIN_URL` or a profile can name it too.
+    /// The server: ws:// or wss://, with --sse http:// or https://. `REJOIN_URL` or a profile can name it too.
     pub(crate) url: Option<String>,
     /// A room to follow; may be repeated.
     #[arg(short, long = "room", value_name = "ROOM")]
@@ -111,6 +111,9 @@ pub(crate) struct TailArgs {
     /// Print JSON lines as `pipe` does.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Read by server-sent events, over http:// or https:// and without being a member of the rooms.
+    #[arg(long)]
+    pub(crate) sse: bool,
     /// Begin with the last so many messages of each room, where the server keeps them.
     #[arg(long, value_name = "N")]
     pub(crate) history: Option<u64>,
@@ -122,8 +125,11 @@ pub(crate) struct TailArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
-    /// The server: ws://, wss://, or the http:// or https:// address of the same place.
+    /// The server: ws:// or wss://, or the http:// or https:// address that `tail --sse` reads from.
     pub(crate) url: Option<String>,
+    /// Of an http:// or https:// address: the room whose stream is tried.
+    #[arg(short, long, value_name = "ROOM", default_value = "lobby")]
+    pub(crate) room: String,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
 }
@@ -233,6 +239,7 @@ mod tests {
         for option in ["--sse", "--namespace=/n", "--protocol=socketio", "--event-map=x"] {
             assert!(Arguments::try_parse_from(["rejoin", "pipe", "ws://h/", option]).is_err(), "{option}");
         }
+        assert!(Arguments::try_parse_from(["rejoin", "tail", "http://h/", "--sse"]).is_ok());
     }
 
     #[test]

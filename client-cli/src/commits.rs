@@ -1,6 +1,6 @@
 //! How far the reader has come: a message is dealt with when its line has left this process.
 
-use rejoin::{Client, Event, Name, PERSONAL_ROOM, Position};
+use rejoin::{Event, Name, PERSONAL_ROOM, Position};
 use std::collections::VecDeque;
 
 /// The positions of messages on their way out.
@@ -15,7 +15,13 @@ pub(crate) struct Commits {
 impl Commits {
     /// The event has been printed into the buffer.
     pub(crate) fn printed(&mut self, event: &Event) {
-        let Some((room, position)) = position(event) else { return };
+        if let Some((room, position)) = position(event) {
+            self.reached(room, position);
+        }
+    }
+
+    /// As [`Commits::printed`], for what an event of another kind has reached.
+    pub(crate) fn reached(&mut self, room: Name, position: Position) {
         match self.unprinted.iter_mut().rev().find(|(known, _)| *known == room) {
             Some((_, last)) => *last = position,
             None => self.unprinted.push((room, position)),
@@ -30,12 +36,12 @@ impl Commits {
     }
 
     /// The outlet has written and flushed its chunks up to this number.
-    pub(crate) fn flushed(&mut self, client: &Client, through: u64) {
+    pub(crate) fn flushed(&mut self, through: u64, mut commit: impl FnMut(Name, Position)) {
         while self.handed.front().is_some_and(|(chunk, _)| *chunk <= through)
             && let Some((_, positions)) = self.handed.pop_front()
         {
             for (room, position) in positions {
-                client.commit(&room, position);
+                commit(room, position);
             }
         }
     }

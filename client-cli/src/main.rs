@@ -8,6 +8,7 @@ mod doctor;
 mod editor;
 mod embedded;
 mod error;
+mod feeds;
 #[cfg(test)]
 mod hostile;
 mod json_safe;
@@ -16,6 +17,7 @@ mod logging;
 mod narrate;
 mod outlet;
 mod pipe;
+mod positions;
 mod profile;
 mod proxy_env;
 mod render;

@@ -5,7 +5,7 @@ use crate::render::{Layout, Renderer, Who, now, plain_name};
 use crate::rooms::{Change, RoomBook, Said};
 use crate::{sanitise, words};
 use rejoin::messages::JoinReason;
-use rejoin::{Event, Message, Mode, Name, RoomState, State, StateChange, Timestamp};
+use rejoin::{Event, FeedEvent, Message, Mode, Name, RoomChange, RoomState, State, StateChange, Timestamp};
 
 /// Attempts that are each worth a line; after them every doubling is.
 const FIRST_ATTEMPTS: u32 = 3;
@@ -172,6 +172,27 @@ impl Narrator {
         }
     }
 
+    /// Tells what happened to the stream of a room; at `at`, the stream's clock.
+    pub(crate) fn feed_event(&mut self, room: &Name, event: FeedEvent, at: Timestamp) {
+        let event = match event {
+            FeedEvent::Message(message) => Event::Message(message),
+            FeedEvent::Gap(gap) => Event::Gap(gap),
+            FeedEvent::Garbled { error } => Event::Garbled { error },
+            FeedEvent::State(change) if change.state == State::Connected => {
+                Event::Room(RoomChange { room: room.clone(), state: RoomState::Joined })
+            }
+            FeedEvent::State(change) => {
+                self.rooms.change(room, RoomState::Joining);
+                // Of several rooms each has a connection of its own.
+                let whose =
+                    if self.rooms.list().nth(1).is_some() { plain_name(room) + ": " } else { String::new() };
+                return self.trouble(&change, &whose, at);
+            }
+            _ => return,
+        };
+        self.event(&event, at);
+    }
+
     fn decided(&mut self, mode: Mode) {
         if self.mode.replace(mode) == Some(Mode::Extended) && mode == Mode::Plain {
             self.notice(
@@ -197,6 +218,10 @@ impl Narrator {
         if change.state != State::Connected {
             self.rooms.connection_lost();
         }
+        self.trouble(change, "", now);
+    }
+
+    fn trouble(&mut self, change: &StateChange, whose: &str, now: Timestamp) {
         match change.state {
             State::Reconnecting { attempt, retry_at: Some(at) }
             | State::Suspended { attempt, retry_at: Some(at) } => {
@@ -204,7 +229,7 @@ impl Narrator {
                     return;
                 }
                 let cause = change.cause.as_ref().map_or_else(|| "connection lost".to_owned(), words::cause);
-                self.notice(&format!("{cause}; {}", words::retry(at, now)));
+                self.notice(&format!("{whose}{cause}; {}", words::retry(at, now)));
             }
             State::Failed => self.failed = Some(words::failure(change.cause.as_ref())),
             _ => {}
@@ -215,7 +240,7 @@ impl Narrator {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rejoin::{Cause, CauseCode, Gap, GapReason, RoomChange};
+    use rejoin::{Cause, CauseCode, Gap, GapReason};
 
     fn told(events: &[Event]) -> String {
         let mut narrator = Narrator::new(Layout::Plain, &["lobby".to_owned()]);

@@ -3,7 +3,7 @@
 use crate::args::{Arguments, Command, LogArgs};
 use crate::error::{Exit, Failure, without_tokens};
 use crate::signals::Signals;
-use crate::{chat, doctor, embedded, logging, pipe, send, tail};
+use crate::{chat, doctor, embedded, feeds, logging, pipe, send, tail};
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 use std::io::Write as _;
@@ -80,6 +80,7 @@ fn connected(command: Command) -> Result<Exit, Failure> {
             Command::Chat(arguments) => chat::run(&arguments, signals).await,
             Command::Pipe(arguments) => pipe::run(&arguments, signals).await,
             Command::Send(arguments) => send::run(&arguments, signals).await,
+            Command::Tail(arguments) if arguments.sse => feeds::run(&arguments, signals).await,
             Command::Tail(arguments) => tail::run(&arguments, signals).await,
             Command::Doctor(arguments) => doctor::run(&arguments, signals).await,
             // Dealt with before the network comes into it.

@@ -8,7 +8,8 @@ use crate::sanitise;
 use crate::token::{self, TokenFrom};
 use rejoin::backoff::Policy;
 use rejoin::{
-    BuildError, Client, ClientBuilder, Config, Endpoint, EndpointError, Events, Join, Name, check_room_name,
+    BuildError, Client, ClientBuilder, Config, Endpoint, EndpointError, Events, FeedConfig, Following, Join,
+    Name, Token, check_room_name,
 };
 use std::fs;
 use std::path::PathBuf;
@@ -58,9 +59,23 @@ impl<'a> Sources<'a> {
         })
     }
 
-    /// Everything, for `url`.
+    /// Everything, for a chat at `url`.
     pub(crate) async fn settings(self, url: &str, rooms: &[String]) -> Result<Settings, Failure> {
-        let (endpoint, in_url) = parse_url(url)?;
+        let address = parse_url(url)?;
+        self.at(address, rooms).await
+    }
+
+    /// Everything, for streams of events at `url`.
+    pub(crate) async fn feed_settings(self, url: &str, rooms: &[String]) -> Result<Settings, Failure> {
+        let address = parse_feed_url(url)?;
+        self.at(address, rooms).await
+    }
+
+    async fn at(
+        self,
+        (endpoint, in_url): (Endpoint, Option<Token>),
+        rooms: &[String],
+    ) -> Result<Settings, Failure> {
         let arguments = self.arguments;
         let profile = self.profile;
         let token = if let Some(token) = &arguments.token {
@@ -122,16 +137,34 @@ fn variable(name: &str) -> Option<String> {
 impl Settings {
     /// The client, already dialling.
     pub(crate) fn connect(&self) -> Result<(Client, Events), Failure> {
-        self.builder().connect().map_err(|error| {
-            let code = match &error {
-                BuildError::Url(_) => "url",
-                BuildError::Room { .. } => "room",
-                BuildError::Tls(_) => "ca",
-                BuildError::State(_) => "state",
-                _ => "internal",
-            };
-            Failure::usage(code, error.to_string())
-        })
+        self.builder().connect().map_err(|error| build_failure(&error))
+    }
+
+    /// The reading of a room by server-sent events, already dialling; from `since` on, where that is given.
+    pub(crate) fn follow(&self, room: &str, since: Option<String>) -> Result<Following, Failure> {
+        let mut config = FeedConfig { history: self.history, ..FeedConfig::default() };
+        config.link.policy = self.config.link.policy;
+        config.since = since.map(String::into_boxed_str);
+        let mut builder = rejoin::follow(self.endpoint.to_string(), room).config(config);
+        if let Some(ca) = &self.ca {
+            builder = builder.ca_pem(ca.clone());
+        }
+        if let Some(proxy) = &self.proxy {
+            builder = builder.proxy(proxy.clone());
+        }
+        builder = match self.token.clone() {
+            TokenFrom::Nowhere => builder,
+            TokenFrom::Given(token) => builder.token(token),
+            TokenFrom::File(path) => builder.token_source(move || {
+                let path = path.clone();
+                async move { token::from_file(&path).await }
+            }),
+            TokenFrom::Command(command) => builder.token_source(move || {
+                let command = command.clone();
+                async move { token::from_command(&command).await }
+            }),
+        };
+        builder.connect().map_err(|error| build_failure(&error))
     }
 
     fn builder(&self) -> ClientBuilder {
@@ -171,8 +204,38 @@ impl Settings {
     }
 }
 
+fn build_failure(error: &BuildError) -> Failure {
+    let code = match error {
+        BuildError::Url(_) => "url",
+        BuildError::Room { .. } => "room",
+        BuildError::Tls(_) => "ca",
+        BuildError::State(_) => "state",
+        _ => "internal",
+    };
+    Failure::usage(code, error.to_string())
+}
+
+/// As [`parse_url`], for streams of events.
+pub(crate) fn parse_feed_url(text: &str) -> Result<(Endpoint, Option<Token>), Failure> {
+    Endpoint::parse_http(text).map_err(|error| {
+        let failure = Failure::usage("url", error.to_string());
+        match error {
+            // The path of the WebSocket is not that of the streams, so it is left out.
+            EndpointError::NotHttp(scheme) if matches!(&*scheme, "ws" | "wss") => match Endpoint::parse(text)
+            {
+                Ok((chat, _)) => {
+                    let secure = if chat.is_secure() { "s" } else { "" };
+                    failure.hint(format!("try http{secure}://{}/", chat.authority()))
+                }
+                Err(_) => failure,
+            },
+            _ => failure,
+        }
+    })
+}
+
 /// Reads a URL; the error never quotes it, because a token may be in it.
-pub(crate) fn parse_url(text: &str) -> Result<(Endpoint, Option<rejoin::Token>), Failure> {
+pub(crate) fn parse_url(text: &str) -> Result<(Endpoint, Option<Token>), Failure> {
     Endpoint::parse(text).map_err(|error| {
         let failure = Failure::usage("url", error.to_string());
         match error {
@@ -206,6 +269,16 @@ mod tests {
         assert_eq!((failure.exit.code(), failure.code), (2, "url"));
         assert!(failure.render().contains("ws://") && !failure.render().contains("s3cret"));
         assert!(parse_url("https://h/").unwrap_err().render().contains("wss://"));
+    }
+
+    #[test]
+    fn a_websockets_url_is_refused_for_a_stream_with_the_one_to_try() {
+        let failure = parse_feed_url("wss://h:8443/ws?token=s3cret").unwrap_err();
+        assert_eq!((failure.exit.code(), failure.code), (2, "url"));
+        assert!(failure.render().contains("try https://h:8443/\n"), "{}", failure.render());
+        assert!(!failure.render().contains("s3cret"));
+        assert!(parse_feed_url("ws://[::1]/ws").unwrap_err().render().contains("http://[::1]/"));
+        assert!(parse_feed_url("http://h/?token=t").unwrap().1.is_some());
     }
 
     #[test]

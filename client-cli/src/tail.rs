@@ -14,7 +14,7 @@ use rejoin::{Event, State};
 use std::io::{IsTerminal as _, stdout};
 
 /// Bytes to print at which nothing more is read.
-const MOST_UNPRINTED: usize = 64 << 10;
+pub(crate) const MOST_UNPRINTED: usize = 64 << 10;
 
 pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Exit, Failure> {
     let sources = Sources::read(&arguments.connection)?;
@@ -57,7 +57,7 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
             result = outlet.flushed(awaited.unwrap_or_default()), if awaited.is_some() => match result {
                 Ok(through) => {
                     if let Some(commits) = &mut commits {
-                        commits.flushed(&client, through);
+                        commits.flushed(through, |room, position| client.commit(&room, position));
                     }
                 }
                 Err(ReaderGone) => return Ok(Exit::Success),
@@ -95,7 +95,8 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
     }
 }
 
-fn layout() -> Layout {
+/// How lines are laid out where they go now.
+pub(crate) fn layout() -> Layout {
     if stdout().is_terminal() {
         let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         Layout::Columns { width: terminal::width(), colour }

@@ -17,6 +17,7 @@ pub(crate) fn cause(cause: &Cause) -> String {
         CauseCode::Closed(4002) => with("the token has expired"),
         CauseCode::Closed(code) => with(&format!("the server closed the connection ({code})")),
         CauseCode::ConnectionLost => with("connection lost"),
+        CauseCode::StreamEnded => with("the server ended the stream"),
         CauseCode::DeadPeer => with("the server does not answer"),
         CauseCode::NetworkChanged => with("the network changed"),
         CauseCode::ProtocolError => with("the server broke the WebSocket protocol"),
@@ -45,9 +46,9 @@ pub(crate) fn advice(code: CauseCode) -> Option<&'static str> {
         CauseCode::Dial(DialErrorKind::Certificate) => {
             Some("trust the server's certificate authority with --ca FILE, or check the host name")
         }
-        CauseCode::Dial(DialErrorKind::NotWebSocket | DialErrorKind::Http(_)) => {
-            Some("check the URL's path; `rejoin doctor URL` shows what answers there")
-        }
+        CauseCode::Dial(
+            DialErrorKind::NotWebSocket | DialErrorKind::NotEventStream | DialErrorKind::Http(_),
+        ) => Some("check the URL's path; `rejoin doctor URL` shows what answers there"),
         CauseCode::GaveUp => Some("the default policy has no limit of attempts: leave out --policy legacy"),
         _ => None,
     }

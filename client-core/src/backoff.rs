@@ -60,6 +60,8 @@ pub(crate) struct Backoff {
     policy: Policy,
     attempt: u32,
     window: Span,
+    /// What the server has asked everybody to wait at least; zero if nothing.
+    least: Span,
     /// The last connection was in sync for a while: its loss says nothing about the server's health.
     stable: bool,
 }
@@ -67,7 +69,7 @@ pub(crate) struct Backoff {
 impl Backoff {
     /// A fresh count. `window` is the server's reconnect window, zero if it never named one.
     pub(crate) fn new(policy: Policy, window: Span) -> Self {
-        Self { policy, attempt: 0, window, stable: false }
+        Self { policy, attempt: 0, window, least: Span::ZERO, stable: false }
     }
 
     /// Attempts since the count was last reset.
@@ -97,6 +99,11 @@ impl Backoff {
         self.window = window;
     }
 
+    /// The server has said how long to wait before each return.
+    pub(crate) fn set_least(&mut self, least: Span) {
+        self.least = least.min(LONGEST_HINT);
+    }
+
     /// The application starts anew.
     pub(crate) fn reset(&mut self) {
         self.attempt = 0;
@@ -110,6 +117,15 @@ impl Backoff {
         let Policy::Standard { base, cap } = self.policy else {
             return Span::from_millis(1000 << attempt.min(5)).min(Span::from_secs(30));
         };
+        let delay = self.unhinted(attempt, occasion, base.into(), cap.into(), rng);
+        if self.least == Span::ZERO || occasion == Occasion::Local {
+            return delay;
+        }
+        // A server may have told everybody the same.
+        self.least.plus(uniform(rng, Span::ZERO, REMOTE_SPREAD)).max(delay)
+    }
+
+    fn unhinted(&self, attempt: u32, occasion: Occasion, base: Span, cap: Span, rng: &mut Rng) -> Span {
         let known = self.window > Span::ZERO;
         match occasion {
             Occasion::Local => uniform(rng, Span::ZERO, LOCAL_SPREAD),
@@ -120,7 +136,7 @@ impl Backoff {
             }
             Occasion::Drain | Occasion::Remote => {
                 // The window is a floor, not a raised cap: the cap form lets a herd through.
-                let step = Span::from(base).doubled(attempt.min(20)).min(cap.into()).max(self.floor());
+                let step = base.doubled(attempt.min(20)).min(cap).max(self.floor());
                 uniform(rng, step.half().half(), step)
             }
         }
@@ -247,9 +263,31 @@ mod tests {
     }
 
     #[test]
+    fn what_a_stream_asks_for_is_waited_and_never_shortens_the_rule() {
+        let (mut backoff, mut rng) = standard(Duration::ZERO);
+        backoff.set_least(Span::from_secs(3));
+        backoff.lost((5 * SECOND).into());
+        let first: Vec<Duration> = (0..20)
+            .map(|_| {
+                backoff.reset();
+                next(&mut backoff, &mut rng)
+            })
+            .collect();
+        assert!(first.iter().all(|delay| (3 * SECOND..=4 * SECOND).contains(delay)), "{first:?}");
+        assert!(first.iter().any(|delay| *delay != first[0]), "everybody came back at once: {first:?}");
+        assert!(backoff.next(Occasion::Local, &mut rng) <= LOCAL_SPREAD);
+        backoff.attempt = 8;
+        let grown: Vec<Duration> = (0..50).map(|_| next(&mut backoff, &mut rng)).collect();
+        assert!(grown.iter().any(|delay| *delay > 20 * SECOND), "{grown:?}");
+        backoff.set_least(Span::from_secs(86_400));
+        assert!(next(&mut backoff, &mut rng) <= LONGEST_HINT.plus(REMOTE_SPREAD).duration());
+    }
+
+    #[test]
     fn legacy_knows_no_hints() {
         let (_, mut rng) = standard(Duration::ZERO);
         let mut backoff = Backoff::new(Policy::Legacy, Span::ZERO);
+        backoff.set_least(Span::from_secs(60));
         let delays: Vec<Duration> =
             (0..3).map(|_| backoff.hinted(Span::from_secs(60), &mut rng).duration()).collect();
         assert_eq!(delays, [SECOND, 2 * SECOND, 4 * SECOND]);

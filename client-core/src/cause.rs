@@ -19,6 +19,8 @@ pub enum Disconnect {
     Protocol,
     /// A frame was larger than this client accepts (1009, found on our side).
     TooLarge,
+    /// The server ended a stream of events as HTTP ends an answer.
+    Ended,
 }
 
 /// Why a dial failed.
@@ -59,6 +61,8 @@ pub enum DialErrorKind {
     Http(u16),
     /// The answer was no WebSocket upgrade: HTTP 200, HTML, or not HTTP at all.
     NotWebSocket,
+    /// The answer to a request for a stream of events was none: HTML, another type, or not HTTP at all.
+    NotEventStream,
     /// The proxy refused.
     Proxy,
 }
@@ -73,7 +77,10 @@ pub enum CauseCode {
     Closed(u16),
     /// The connection broke without a close frame.
     ConnectionLost,
-    /// The server did not answer a ping: the connection was closed with 4900.
+    /// The server ended the stream of events.
+    StreamEnded,
+    /// The server did not answer a ping: the connection was closed with 4900. A stream of events was silent for too
+    /// long.
     DeadPeer,
     /// The server answers pings, but not the sends it has been given.
     Unanswered,
@@ -101,6 +108,7 @@ impl CauseCode {
             Self::Closed(1000) => "server_closed",
             Self::Closed(_) => "closed",
             Self::ConnectionLost => "connection_lost",
+            Self::StreamEnded => "stream_ended",
             Self::DeadPeer => "dead_peer",
             Self::Unanswered => "unanswered",
             Self::NetworkChanged => "network_changed",
@@ -115,6 +123,7 @@ impl CauseCode {
                 DialErrorKind::Tls => "tls",
                 DialErrorKind::Http(_) => "http",
                 DialErrorKind::NotWebSocket => "not_websocket",
+                DialErrorKind::NotEventStream => "not_event_stream",
                 DialErrorKind::Proxy => "proxy",
             },
             Self::Unauthorized(_) => "unauthorized",

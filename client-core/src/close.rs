@@ -84,12 +84,16 @@ impl CloseTable {
             Disconnect::Protocol => self.close_code(1002),
             // Ours is the limit, so no send of ours is to blame; the next connection may do better.
             Disconnect::TooLarge => Verdict::Suspect,
+            // A restart, or the end of a connection's lifetime.
+            Disconnect::Ended => Verdict::Window,
         }
     }
 
     /// What a failed dial means.
     pub fn dial_error(&self, kind: DialErrorKind) -> Verdict {
         match kind {
+            // What a stream of events is not to be asked for again with (the HTML standard, "Processing model").
+            DialErrorKind::Http(204) => self.close_code(NORMAL),
             DialErrorKind::Http(401 | 403) => Verdict::Rejected,
             DialErrorKind::Http(429 | 503) => Verdict::Wait,
             DialErrorKind::Http(500..=599)
@@ -99,9 +103,10 @@ impl CloseTable {
             | DialErrorKind::Timeout
             | DialErrorKind::Tls
             | DialErrorKind::Proxy => Verdict::Retry,
-            DialErrorKind::Http(_) | DialErrorKind::Certificate | DialErrorKind::NotWebSocket => {
-                Verdict::Suspect
-            }
+            DialErrorKind::Http(_)
+            | DialErrorKind::Certificate
+            | DialErrorKind::NotWebSocket
+            | DialErrorKind::NotEventStream => Verdict::Suspect,
         }
     }
 }

@@ -210,6 +210,17 @@ pub enum GapReason {
 }
 
 impl GapReason {
+    /// A reason as the wire writes it; one that is not known says no more than that messages are missing.
+    pub fn read(text: &str) -> Self {
+        match text {
+            "reconnected" => Self::Reconnected,
+            "epoch_changed" => Self::EpochChanged,
+            "forked" => Self::Forked,
+            "trimmed" => Self::Trimmed,
+            _ => Self::Unavailable,
+        }
+    }
+
     /// The reason's name, in snake case.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -87,7 +87,8 @@
 //!
 //! From the bottom up: [`messages`] are the typed frames; the link (private, configured by [`LinkConfig`]) decides
 //! when to dial, with [`backoff`] and the table of [`close`] codes; rooms know how far each log has been received;
-//! the outbox keeps what is on its way; [`Session`] puts them together.
+//! the outbox keeps what is on its way; [`Session`] puts them together. [`Feed`] is a second session over the same link,
+//! which reads one room from a stream of server-sent events.
 //!
 //! # Guarantees
 //!
@@ -125,7 +126,7 @@
 //! | `stored` | `Session::saved`, `Input::Restore`: a state that outlives the process | |
 //! | `json` | `messages::json`, text ↔ typed | serde_json |
 //! | `bugs` | deliberate mistakes, for proving the simulation | |
-//! | `native` (default) | `Client`: tokio, TLS | tokio, tokio-tungstenite, rustls with ring, url |
+//! | `native` (default) | `Client` and `follow`: tokio, TLS | tokio, tokio-tungstenite, hyper, rustls with ring, url |
 #![cfg_attr(not(feature = "native"), no_std)]
 
 extern crate alloc;
@@ -136,6 +137,7 @@ mod cause;
 pub mod close;
 mod config;
 mod event;
+pub mod feed;
 mod fingerprint;
 mod id;
 mod limiter;
@@ -161,6 +163,7 @@ pub use event::{
     Delivery, DeliveryStatus, Event, Gap, GapReason, JoinedRoom, Mode, Restored, RoomChange, RoomState,
     SendFailure, SendId,
 };
+pub use feed::{Feed, FeedConfig, FeedEvent, FeedInput, FeedOutput};
 pub use id::{ID_CHARS, Id, IdError};
 pub use link::{ConnId, Hint, LinkConfig, State, StateChange};
 pub use liveness::LivenessConfig;
@@ -168,8 +171,9 @@ pub use messages::{ClientMessage, Message, Position, ServerMessage};
 pub use name::{Name, PERSONAL_ROOM, ROOM_NAME_CHARS, RoomNameError, check_room_name, is_invisible};
 #[cfg(feature = "native")]
 pub use native::{
-    Buffers, BuildError, Client, ClientBuilder, Draft, Ended, Endpoint, EndpointError, Events, Proxy,
-    ProxyError, Receipt, SendError, Sending, Snapshot, StateError, StateStore, TlsError, TokenPlace,
+    Buffers, BuildError, Client, ClientBuilder, Draft, Ended, Endpoint, EndpointError, Events, FollowBuilder,
+    Following, Proxy, ProxyError, Receipt, SendError, Sending, Snapshot, StateError, StateFile, StateStore,
+    TlsError, TokenPlace, follow,
 };
 pub use outbox::{OutboxLimits, Outgoing, Overflow, Payload};
 pub use saved::{Saved, SavedLine, SavedPosition, SavedSend, Transmitted};

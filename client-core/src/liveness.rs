@@ -16,6 +16,9 @@ pub struct LivenessConfig {
     /// Whether the driver can ping. A browser on a plain server cannot: there a half-open connection is not
     /// found by asking, and after a long sleep the connection is replaced instead.
     pub can_ping: bool,
+    /// For a stream that can only be listened to, but in which the server is never silent for long: silence after
+    /// which it is dead, without a question. `None` by default. Used where the driver cannot ping.
+    pub silence: Option<Duration>,
 }
 
 impl Default for LivenessConfig {
@@ -25,6 +28,7 @@ impl Default for LivenessConfig {
             answer_within: Duration::from_secs(10),
             probe_within: Duration::from_secs(3),
             can_ping: true,
+            silence: None,
         }
     }
 }
@@ -102,8 +106,15 @@ impl Liveness {
     pub(crate) fn doubt(&mut self, now: Timestamp) -> Finding {
         match self.phase {
             Phase::Asked { probe: true, .. } => Finding::Fine,
-            _ if !self.config.can_ping => Finding::Fine,
-            _ => self.probe(now),
+            _ => match self.config.silence {
+                _ if self.config.can_ping => self.probe(now),
+                None => Finding::Fine,
+                // What should have come by now is missing, or is still to come.
+                Some(silence) => {
+                    let due = self.heard + Span::from(silence).half();
+                    self.wait_for_a_sign(now, due.max(now + self.config.probe_within))
+                }
+            },
         }
     }
 
@@ -112,11 +123,19 @@ impl Liveness {
         Finding::Ask
     }
 
+    /// As [`Liveness::probe`], where there is no way to ask.
+    fn wait_for_a_sign(&mut self, now: Timestamp, until: Timestamp) -> Finding {
+        self.phase = Phase::Asked { at: now, until, probe: true };
+        Finding::Fine
+    }
+
     pub(crate) fn deadline(&self) -> Timestamp {
         match self.phase {
             Phase::Asked { until, .. } => until,
             Phase::Quiet if self.config.can_ping => self.heard + self.config.heartbeat,
-            Phase::Quiet => Timestamp::NEVER,
+            Phase::Quiet => {
+                self.config.silence.map_or(Timestamp::NEVER, |silence| self.heard + Span::from(silence))
+            }
         }
     }
 
@@ -127,9 +146,14 @@ impl Liveness {
         }
         if now.after(deadline) > LATE {
             // The answer may be waiting in a buffer that nobody has read: ask again, never kill.
-            return self.probe(now);
+            return if self.config.can_ping {
+                self.probe(now)
+            } else {
+                self.wait_for_a_sign(now, now + self.config.probe_within)
+            };
         }
         match self.phase {
+            Phase::Quiet if !self.config.can_ping => Finding::Dead { local: false },
             Phase::Quiet => {
                 let until = now + self.config.answer_within;
                 self.phase = Phase::Asked { at: now, until, probe: false };
@@ -195,5 +219,43 @@ mod tests {
         let mut live = Liveness::new(config, at(0));
         assert_eq!(live.deadline(), Timestamp::NEVER);
         assert_eq!(live.doubt(at(1)), Finding::Fine);
+        assert_eq!(live.deadline(), Timestamp::NEVER);
+    }
+
+    fn listener() -> Liveness {
+        let silence = Some(Duration::from_secs(40));
+        let config = LivenessConfig { can_ping: false, silence, ..LivenessConfig::default() };
+        Liveness::new(config, at(0))
+    }
+
+    #[test]
+    fn a_stream_that_can_only_be_listened_to_is_dead_after_its_silence_without_a_question() {
+        let mut live = listener();
+        live.heard(at(10));
+        assert_eq!(live.tick(at(49)), Finding::Fine);
+        assert_eq!(live.tick(at(50)), Finding::Dead { local: false });
+    }
+
+    #[test]
+    fn a_late_timer_on_such_a_stream_leaves_time_to_read_what_is_there() {
+        let mut live = listener();
+        assert_eq!(live.tick(at(3600)), Finding::Fine);
+        assert_eq!(live.deadline(), at(3603));
+        assert_eq!(live.tick(at(3603)), Finding::Dead { local: true });
+        let mut live = listener();
+        live.tick(at(3600));
+        live.heard(at(3601));
+        assert_eq!(live.deadline(), at(3641));
+    }
+
+    #[test]
+    fn doubt_about_such_a_stream_waits_for_the_sign_that_is_due_and_not_for_the_whole_silence() {
+        let mut live = listener();
+        live.heard(at(10));
+        assert_eq!(live.doubt(at(12)), Finding::Fine);
+        assert_eq!(live.deadline(), at(30));
+        let mut live = listener();
+        assert_eq!(live.doubt(at(38)), Finding::Fine);
+        assert_eq!(live.tick(at(41)), Finding::Dead { local: true });
     }
 }

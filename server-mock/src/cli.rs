@@ -23,7 +23,8 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
 
-    /// Path of the WebSocket endpoint
+    /// Path of the WebSocket endpoint; beside it there are /rooms/{id}/events, a room as server-sent events, and /demo/, a
+    /// chat in the browser
     #[arg(long, default_value = "/ws")]
     pub path: String,
 
@@ -66,7 +67,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 10, value_parser = parse_count)]
     pub max_frame: usize,
 
-    /// Most open connections
+    /// Most open connections, feeds of server-sent events included
     #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = parse_count)]
     pub max_connections: usize,
 

@@ -23,7 +23,7 @@ pub struct Config {
     pub auth: Auth,
     /// The `Origin` headers that are accepted, as browsers write them (`https://chat.example`); `*` is any.
     /// Empty, the default: those whose host is the server's own. A missing `Origin` is always accepted,
-    /// because tokens authenticate here, not cookies.
+    /// because tokens authenticate here, not cookies. The pages that may open a WebSocket may read feeds.
     pub allow_origin: Vec<String>,
     /// Where the admin listener goes, if anywhere. It has no authentication: keep it private.
     pub admin: Option<SocketAddr>,
@@ -78,12 +78,13 @@ impl fmt::Debug for Config {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Most open WebSockets and Socket.IO sessions; beyond, HTTP 503 with `Retry-After`. Default 20,000.
+    /// Most open WebSockets, feeds and Socket.IO sessions; beyond, HTTP 503 with `Retry-After`. Default 20,000.
     pub connections: usize,
-    /// Most connections that are neither a WebSocket yet nor a poll that waits; beyond, a 503 before anything is read.
-    /// A server that queues handshakes never gets a herd of clients back. Default 256.
+    /// Most connections that have not become a WebSocket, a feed or a poll that waits yet; beyond, a 503 before anything
+    /// is read. A server that queues handshakes never gets a herd of clients back. Default 256.
     pub handshakes: usize,
-    /// How long TLS, HTTP and the upgrade may take together, and a Socket.IO session until its CONNECT. Default 10 s.
+    /// How long TLS, HTTP and the upgrade, or the beginning of a feed, may take together, and a Socket.IO session until
+    /// its CONNECT. Default 10 s.
     pub handshake: Duration,
     /// Most bytes of one inbound message, or of the body of a POST; beyond, close 1009. Default 64 KiB.
     pub frame_bytes: usize,

@@ -1,7 +1,6 @@
 //! One TCP connection, from `accept` to its end, in one task.
 
 use crate::app::App;
-use crate::auth::Identity;
 use crate::faults::{Link, Wire};
 use crate::mailbox::Mailbox;
 use crate::socket::{Socket, close};
@@ -38,8 +37,8 @@ const REFUSAL: Duration = Duration::from_secs(1);
 const BUSY: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-/// Serves one connection. Its `permit` counts it among the handshakes until it is a WebSocket or
-/// waits for something else than its peer.
+/// Serves one connection. Its `permit` counts it among the handshakes until it is a WebSocket, a feed or a poll that
+/// waits.
 pub(crate) async fn serve(
     app: Arc<App>,
     router: Router,
@@ -50,11 +49,17 @@ pub(crate) async fn serve(
     let link = Arc::new(Link::default());
     let wire = Wire::new(stream, Arc::clone(&link));
     // Boxed, so that the handshake's state does not stay in a task that lives for days.
-    let slot = Slot::default();
+    let slot = Slot::new(Arc::clone(&link));
     let mut handshake = Box::pin(handshake(&app, router, tls, wire, &slot));
     let accepted = tokio::select! {
         outcome = timeout(app.limits.handshake, &mut handshake) => outcome.ok().flatten(),
-        () = slot.settled() => {
+        () = slot.feeds() => {
+            drop(permit);
+            // The handler's answer lasts until the feed ends or the peer is gone.
+            handshake.await;
+            return;
+        }
+        () = slot.polls() => {
             drop(permit);
             // The hub says something once per heartbeat.
             let longest = app.heartbeat.saturating_mul(2).saturating_add(app.limits.handshake);
@@ -62,33 +67,21 @@ pub(crate) async fn serve(
             return;
         }
     };
-    let Some((purpose, stream)) = accepted else { return };
     drop(handshake);
-    drop(slot);
-    match (purpose, stream) {
-        (Purpose::Rooms { identity, extended, place }, Some(stream)) => {
-            drop(permit);
-            rooms(&app, link, identity, extended, stream).await;
-            drop(place);
+    let (identity, extended, place, stream) = match accepted {
+        Some((Purpose::Rooms { identity, extended, place }, Some(stream))) => {
+            (identity, extended, place, stream)
         }
-        (Purpose::Rooms { .. }, None) => {}
-        (Purpose::SocketIo(opening), stream) => {
+        Some((Purpose::SocketIo(opening), stream)) => {
             let permit = opening.is_brief().then_some(permit);
             // Boxed too: what a session needs is not to lie in the task of every WebSocket.
             Box::pin(opening.serve(app, stream, link)).await;
             drop(permit);
+            return;
         }
-    }
-}
-
-/// Serves a WebSocket of the plain or the extended protocol.
-async fn rooms(
-    app: &App,
-    link: Arc<Link>,
-    identity: Option<Identity>,
-    extended: bool,
-    stream: WebSocketStream<Transport>,
-) {
+        Some((Purpose::Rooms { .. }, None)) | None => return,
+    };
+    drop(permit);
     if let Some(identity) = identity {
         let user = identity.user.clone();
         let mailbox = Arc::new(Mailbox::new(app.limits.queue_frames, app.limits.queue_bytes));
@@ -100,6 +93,7 @@ async fn rooms(
         app.metrics.unauthorized.one_more();
         close(stream, 4001, "Unauthorized").await;
     }
+    drop(place);
 }
 
 /// TLS, HTTP, upgrade; `None` if the request has been answered, and that was all.

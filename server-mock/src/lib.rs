@@ -1,8 +1,8 @@
 //! The reference room server of Rejoin: what a test, a demonstration or a small deployment talks to.
 //!
-//! [`Server`] is the whole server: HTTP, WebSocket, Socket.IO, TLS, authentication, limits, drain, [`faults`] on purpose and an
-//! admin listener. Bind it inside a test or a program, or run the binary `rejoin-server` ([`cli`]). [`hub`] is its inner
-//! half, the rooms without any socket, for simulations.
+//! [`Server`] is the whole server: HTTP, WebSocket, server-sent events, Socket.IO, TLS, authentication, limits,
+//! drain, [`faults`] on purpose and an admin listener. Bind it inside a test or a program, or run the binary
+//! `rejoin-server` ([`cli`]). [`hub`] is its inner half, the rooms without any socket, for simulations.
 //!
 //! It speaks the plain protocol (protocol.md §1) with everybody, to the field, and the extended one (§2) with those who
 //! offer it by `ext=1` in the query: messages are numbered and kept, sends are appended at most once and answered,
@@ -12,11 +12,21 @@
 //! rejoin-server --listen 127.0.0.1:8080 --admin 127.0.0.1:9090 --history 1000
 //! ```
 //!
+//! Who only reads a room needs no WebSocket: `GET /rooms/{id}/events` is its feed of server-sent events (protocol.md §4),
+//! with the token as `Authorization: Bearer` or `?token=`. Each event is the plain `message` under its position as `id`;
+//! one who comes back with it, as `Last-Event-ID` or `?lastEventId=`, gets what it missed, and `event: gap` before the
+//! next message when something is not held any more. `?history=N` begins with the last N messages for one who has no
+//! position. A reader is no member of the room: nobody is told of it. `/demo/` is a chat in the browser.
+//!
+//! ```text
+//! curl -N -H 'Authorization: Bearer ada' 'http://127.0.0.1:8080/rooms/lobby/events?history=10'
+//! ```
+//!
 //! # Socket.IO
 //!
 //! `/socket.io/` serves clients of Socket.IO 5 over Engine.IO 4 (protocol.md §3), by polling, by WebSocket and by way of
 //! one to the other. They are in the same rooms. `auth.token` of CONNECT says who it is; a token of nobody is refused by
-//! CONNECT_ERROR `Unauthorized` with `data` `{code: "unauthorized", retry: false}`.
+//! an error `Unauthorized` with `data` `{code: "unauthorized", retry: false}`.
 //!
 //! | the client emits | its acknowledgement, if it asks for one |
 //! |---|---|
@@ -59,7 +69,9 @@ pub mod auth;
 pub mod cli;
 mod config;
 mod connection;
+mod cors;
 mod demo;
+mod events;
 pub mod faults;
 pub mod hub;
 mod mailbox;

@@ -20,6 +20,8 @@ const KEPT: usize = 64;
 #[derive(Debug, Clone)]
 pub(crate) enum Parcel {
     Text(Text),
+    /// A text of a fault, which means nothing.
+    Garbage(Text),
     Ping,
     /// Nothing to write: the hub wants to know when the turn comes to it.
     Mark,
@@ -28,7 +30,7 @@ pub(crate) enum Parcel {
 impl Parcel {
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::Text(text) => text.len(),
+            Self::Text(text) | Self::Garbage(text) => text.len(),
             Self::Ping | Self::Mark => 0,
         }
     }
@@ -114,9 +116,10 @@ impl Mailbox {
         let frames = queue.parcels.len() + queue.taken + 1;
         let bytes = queue.bytes + queue.taken_bytes + parcel.bytes();
         let slack = if queue.blocked { 1 } else { BEHIND };
-        // A single parcel always fits: otherwise a small limit would close everybody.
-        if frames > 1 && (frames > self.most_frames * slack || bytes > self.most_bytes.saturating_mul(slack))
-        {
+        // A single parcel always fits: otherwise a small limit would close everybody. So does a mark: the hub waits
+        // for one before it sets another.
+        let fits = frames == 1 || matches!(parcel, Parcel::Mark);
+        if !fits && (frames > self.most_frames * slack || bytes > self.most_bytes.saturating_mul(slack)) {
             self.finish(&mut queue, End::Close { code: 4012, reason: "Slow consumer" });
             return Pushed::Full;
         }
@@ -154,15 +157,15 @@ impl Mailbox {
         }
     }
 
+    /// The end it has come to, if it has.
+    pub(crate) fn end(&self) -> Option<End> {
+        self.lock().end
+    }
+
     /// Ends the connection at once, without a close frame.
     pub(crate) fn cut(&self) {
         let mut queue = self.lock();
         self.finish(&mut queue, End::Cut);
-    }
-
-    /// How the connection ends, once that is decided.
-    pub(crate) fn end(&self) -> Option<End> {
-        self.lock().end
     }
 
     /// Has the task woken when the end is decided, though it takes nothing now.
@@ -270,6 +273,15 @@ mod tests {
             assert!(mailbox.hurries() && taken.is_empty());
             assert_eq!(mailbox.push(text(1)), Pushed::Ended);
         }
+    }
+
+    #[test]
+    fn a_mark_fits_behind_a_text_that_is_longer_than_the_limit() {
+        let mailbox = Mailbox::new(1, 100);
+        mailbox.blocked();
+        assert!(matches!(mailbox.push(text(1_000)), Pushed::Queued(_)));
+        assert!(matches!(mailbox.push(Parcel::Mark), Pushed::Queued(_)));
+        assert_eq!(mailbox.push(text(1)), Pushed::Full);
     }
 
     #[test]

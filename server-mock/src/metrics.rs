@@ -31,6 +31,7 @@ pub(crate) struct Metrics {
     pub(crate) sockets: Metric,
     pub(crate) upgrades: Metric,
     pub(crate) sessions: Metric,
+    pub(crate) feeds: Metric,
     pub(crate) refreshes: Metric,
     pub(crate) signals_dropped: Metric,
     pub(crate) published: Metric,
@@ -52,13 +53,14 @@ impl Metrics {
         let mut text = String::new();
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         for (name, kind, help, value) in [
-            ("sockets", "gauge", "Open WebSockets and Socket.IO sessions.", self.sockets.get()),
+            ("sockets", "gauge", "Open WebSockets, feeds and Socket.IO sessions.", self.sockets.get()),
             ("rooms", "gauge", "Rooms with at least one member.", number(kept.rooms)),
             ("logs", "gauge", "Rooms and personal streams with a log.", number(kept.logs)),
             ("log_bytes", "gauge", "Bytes of messages kept, about.", number(kept.bytes)),
             ("lines", "gauge", "Lines of sends remembered.", number(kept.lines)),
             ("ready", "gauge", "1 while new connections are taken, 0 in a drain.", u64::from(ready)),
             ("upgrades_total", "counter", "Upgrades answered with 101.", self.upgrades.get()),
+            ("feeds_total", "counter", "Feeds begun.", self.feeds.get()),
             ("socketio_sessions_total", "counter", "Socket.IO sessions begun.", self.sessions.get()),
             ("refreshes_total", "counter", "Tokens shown on an open connection.", self.refreshes.get()),
             ("published_total", "counter", "Posts and notifications taken.", self.published.get()),
@@ -71,14 +73,14 @@ impl Metrics {
             (
                 "unauthorized_total",
                 "counter",
-                "Upgrades closed with 4001, Socket.IO CONNECTs refused.",
+                "Upgrades closed with 4001, feeds refused with 401, Socket.IO CONNECTs refused.",
                 self.unauthorized.get(),
             ),
             ("refused_busy_total", "counter", "Connections refused with 503.", self.refused_busy.get()),
             (
                 "refused_origin_total",
                 "counter",
-                "Upgrades and Socket.IO requests refused by Origin.",
+                "Upgrades, feeds and Socket.IO requests refused by Origin.",
                 self.refused_origin.get(),
             ),
             ("frames_received_total", "counter", "Text frames received.", self.frames_in.get()),

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::connection;
 use crate::faults::Faults;
-use crate::{admin, demo, socketio, upgrade};
+use crate::{admin, demo, events, socketio, upgrade};
 use axum::Router;
 use axum::routing::get;
 use std::fmt;
@@ -119,6 +119,7 @@ impl Server {
         let router = Router::new()
             .route(&path, get(upgrade::upgrade))
             .with_state(Arc::clone(&app))
+            .merge(events::router(Arc::clone(&app)))
             .merge(socketio::router(Arc::clone(&app), &path))
             .merge(demo::router(&path));
         Ok(Self {

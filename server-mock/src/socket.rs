@@ -3,7 +3,7 @@
 //! Each time it runs it reads a batch, hands it to the hub in one go, writes everything its mailbox has, and
 //! flushes once. Writing before flushing is worth a factor of eight in a fan-out (performance.md).
 
-use crate::faults::Link;
+use crate::faults::{Late, Link};
 use crate::mailbox::{End, Mailbox, Parcel, Taken};
 use crate::metrics::Metrics;
 use crate::pings::Pings;
@@ -11,13 +11,13 @@ use crate::switchboard::Seat;
 use crate::transport::Transport;
 use futures_util::{Sink as _, SinkExt as _, Stream as _, StreamExt as _};
 use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -45,10 +45,8 @@ pub(crate) struct Socket {
     batch: Vec<Utf8Bytes>,
     /// Taken from the mailbox and not yet written.
     out: VecDeque<Parcel>,
-    /// Waiting for a `delay` fault, before they go to `out`.
-    held: VecDeque<(Instant, Parcel)>,
-    /// What `held` waits with; made when it is first needed.
-    timer: Option<Pin<Box<Sleep>>>,
+    /// Waiting before it goes to `out`.
+    late: Late,
     /// Written since the last flush.
     dirty: bool,
     /// The first words are in the stream's own buffer.
@@ -76,8 +74,7 @@ impl Socket {
             link,
             batch: Vec::new(),
             out: VecDeque::new(),
-            held: VecDeque::new(),
-            timer: None,
+            late: Late::default(),
             dirty: false,
             greeted: false,
             pings: Pings::new(),
@@ -89,13 +86,14 @@ impl Socket {
         let ending = poll_fn(|cx| self.poll(&seat, cx)).await;
         // The rooms are free of it before the farewells, which may take their time.
         seat.leave(matches!(ending, Ending::ClosedByPeer { clean: true }));
-        end(self.stream, &self.link, self.mailbox.hurries(), ending, metrics).await;
+        // Boxed: what it needs at its end is not to lie in the task of an open connection.
+        Box::pin(end(self.stream, &self.link, self.mailbox.hurries(), ending, metrics)).await;
     }
 
     fn poll(&mut self, seat: &Seat, cx: &mut Context<'_>) -> Poll<Ending> {
         if self.mailbox.hurries() {
             self.out.clear();
-            self.held.clear();
+            self.late.clear();
             return self.write(seat, cx);
         }
         if !self.greeted {
@@ -156,7 +154,7 @@ impl Socket {
     /// Writes all there is, then flushes. Ready only when the conversation is over.
     fn write(&mut self, seat: &Seat, cx: &mut Context<'_>) -> Poll<Ending> {
         loop {
-            self.release(cx);
+            self.late.release(&self.link, &mut self.out, cx);
             while !self.out.is_empty() {
                 match Pin::new(&mut self.stream).poll_ready(cx) {
                     Poll::Ready(Ok(())) => {}
@@ -175,7 +173,7 @@ impl Socket {
                             return Poll::Ready(Ending::Lost);
                         }
                     }
-                    Parcel::Text(text) => {
+                    Parcel::Text(text) | Parcel::Garbage(text) => {
                         // A second one behind the first needs no second look at readiness: what does not fit into
                         // the socket waits in the write buffer, which has room for several of the largest frames.
                         let twice = self.link.duplicate().then(|| text.clone());
@@ -187,11 +185,9 @@ impl Socket {
                     }
                 }
             }
-            let holding =
-                (self.held.len(), self.held.iter().map(|(_, parcel)| parcel.bytes()).sum::<usize>());
-            match self.mailbox.take(&mut self.out, holding, cx.waker()) {
-                Taken::Parcels => self.hold(),
-                Taken::End(end) if self.held.is_empty() => return Poll::Ready(Ending::Told(end)),
+            match self.mailbox.take(&mut self.out, self.late.holding(), cx.waker()) {
+                Taken::Parcels => self.late.hold(&self.link, &mut self.out),
+                Taken::End(end) if self.late.is_empty() => return Poll::Ready(Ending::Told(end)),
                 Taken::End(_) | Taken::Nothing => break,
             }
         }
@@ -208,34 +204,6 @@ impl Socket {
     fn start(&mut self, message: Message) -> Result<(), Error> {
         self.dirty = true;
         Pin::new(&mut self.stream).start_send(message)
-    }
-
-    /// Moves what was just taken to where it waits, if there is a `delay` fault.
-    fn hold(&mut self) {
-        let delay = self.link.delay();
-        if delay.is_none() && self.held.is_empty() {
-            return;
-        }
-        let at = Instant::now() + delay.unwrap_or_default();
-        self.held.extend(self.out.drain(..).map(|parcel| (at, parcel)));
-    }
-
-    /// Moves what has waited long enough to where it is written from.
-    fn release(&mut self, cx: &mut Context<'_>) {
-        while let Some((at, _)) = self.held.front() {
-            let at = *at;
-            if self.link.delay().is_some() && at > Instant::now() {
-                let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
-                if timer.deadline() != at {
-                    timer.as_mut().reset(at);
-                }
-                if timer.as_mut().poll(cx).is_pending() {
-                    return;
-                }
-            }
-            self.out.extend(self.held.pop_front().map(|(_, parcel)| parcel));
-        }
-        self.timer = None;
     }
 }
 

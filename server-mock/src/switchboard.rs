@@ -4,8 +4,8 @@
 //! so a message crosses from one task to another once, not twice.
 
 use crate::auth::{Auth, Identity};
-use crate::hub::{ConnId, Hub, HubConfig, Input, Output};
-use crate::mailbox::{Fill, Mailbox, Parcel, Pushed};
+use crate::hub::{ConnId, FeedRequest, Hub, HubConfig, Input, Output};
+use crate::mailbox::{End, Fill, Mailbox, Parcel, Pushed};
 use crate::metrics::Metrics;
 use rejoin::messages::{Code, Ref};
 use rejoin::{Id, Moment, Timestamp, Token};
@@ -110,6 +110,28 @@ impl Switchboard {
         let conn = core.admit(mailbox);
         self.run(&mut core, Input::Connected { conn, user, extended, expires });
         Seat { switchboard: Arc::clone(self), conn, clean: false }
+    }
+
+    /// Begins a feed; the close code that says why there is none otherwise.
+    pub(crate) fn watch(
+        self: &Arc<Self>,
+        identity: Identity,
+        request: FeedRequest,
+        mailbox: &Arc<Mailbox>,
+    ) -> Result<Seat, u16> {
+        let Identity { user, expires } = identity;
+        let expires = expires.map(|end| self.timestamp(end));
+        let conn = {
+            let mut core = self.lock();
+            let conn = core.admit(Arc::clone(mailbox));
+            self.run(&mut core, Input::Watch { conn, user, expires, request });
+            conn
+        };
+        let seat = Seat { switchboard: Arc::clone(self), conn, clean: false };
+        match mailbox.end() {
+            Some(End::Close { code, .. }) => Err(code),
+            Some(End::Cut) | None => Ok(seat),
+        }
     }
 
     /// Hands the hub an [`Input::Post`] or an [`Input::Notify`].

@@ -2,6 +2,7 @@
 
 use crate::app::{App, Place};
 use crate::auth::Identity;
+use crate::faults::Link;
 use crate::origin;
 use crate::socketio::Opening;
 use axum::body::Body;
@@ -49,11 +50,19 @@ pub(crate) struct Slot(Arc<Shared>);
 struct Shared {
     /// Left here by the handler, so that a WebSocket needs no task of its own.
     accepted: Mutex<Option<Accepted>>,
-    /// The request has been read and belongs to somebody who is let in.
-    settled: Notify,
+    /// What the faults say about the connection.
+    link: Arc<Link>,
+    /// The answer is a feed, whose end is nobody's to wait for.
+    feeds: Notify,
+    /// The answer is to a poll, which waits for something else than its peer, but not for ever.
+    polls: Notify,
 }
 
 impl Slot {
+    pub(crate) fn new(link: Arc<Link>) -> Self {
+        Self(Arc::new(Shared { link, ..Shared::default() }))
+    }
+
     pub(crate) fn take(&self) -> Option<Accepted> {
         self.0.accepted.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -62,14 +71,28 @@ impl Slot {
         *self.0.accepted.lock().unwrap_or_else(PoisonError::into_inner) = Some(accepted);
     }
 
-    /// The connection is none of the handshakes any more: its answer waits for something else than its peer.
-    pub(crate) fn settle(&self) {
-        self.0.settled.notify_one();
+    pub(crate) fn link(&self) -> Arc<Link> {
+        Arc::clone(&self.0.link)
     }
 
-    /// Until a handler says so.
-    pub(crate) async fn settled(&self) {
-        self.0.settled.notified().await;
+    /// The handler has begun a feed.
+    pub(crate) fn feed(&self) {
+        self.0.feeds.notify_one();
+    }
+
+    /// Until a handler begins a feed.
+    pub(crate) async fn feeds(&self) {
+        self.0.feeds.notified().await;
+    }
+
+    /// The handler has understood a poll, or a POST beside one.
+    pub(crate) fn poll(&self) {
+        self.0.polls.notify_one();
+    }
+
+    /// Until a handler has.
+    pub(crate) async fn polls(&self) {
+        self.0.polls.notified().await;
     }
 }
 
@@ -194,7 +217,7 @@ fn is_key(key: &[u8]) -> bool {
 }
 
 /// The token of the `Authorization` header or, without one, of the query.
-fn token(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
+pub(crate) fn token(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
     if let Some(value) = headers.get(AUTHORIZATION) {
         let (scheme, token) = std::str::from_utf8(value.as_bytes()).ok()?.split_once(' ')?;
         return scheme.eq_ignore_ascii_case("bearer").then(|| String::from(token.trim()));
@@ -209,7 +232,7 @@ pub(crate) fn field<'a>(query: Option<&'a str>, name: &str) -> Option<&'a str> {
 }
 
 /// Undoes `encodeURIComponent` and `URLSearchParams`; `None` if what comes out is not UTF-8.
-fn percent_decode(text: &str) -> Option<String> {
+pub(crate) fn percent_decode(text: &str) -> Option<String> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {

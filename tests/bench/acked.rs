@@ -3,7 +3,9 @@
 
 use super::peer::{self, GO};
 use super::send::flush_each;
-use super::{ROUNDS, bare, child_figures, line, median, multi_thread, per_second, single_thread, thousands};
+use super::{
+    ROUNDS, bare, child_figures, cpu, line, median, multi_thread, per_second, single_thread, thousands,
+};
 use futures_util::{SinkExt as _, StreamExt as _};
 use rejoin::{Client, Event, Mode, Receipt, Sending, State};
 use std::collections::VecDeque;
@@ -98,6 +100,45 @@ fn bare_acked(address: SocketAddr, count: usize) -> (f64, f64) {
     })
 }
 
+/// What a program without this library would read the extended protocol's messages into.
+#[derive(serde::Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
+#[expect(dead_code, reason = "read for their cost")]
+enum Numbered {
+    Hello {},
+    Message {
+        room_id: String,
+        user_id: String,
+        content: String,
+        timestamp: String,
+        id: String,
+        epoch: String,
+        seq: u64,
+    },
+}
+
+/// CPU microseconds of a bare loop for each message that it reads as a `T`.
+fn bare_received<T: serde::de::DeserializeOwned>(address: SocketAddr, query: &str, count: usize) -> f64 {
+    let url = format!("ws://{address}/ws{query}");
+    multi_thread().block_on(async move {
+        tokio::spawn(async move {
+            let tcp = tokio::net::TcpStream::connect(address).await.unwrap();
+            tcp.set_nodelay(true).unwrap();
+            let (mut socket, _) = tokio_tungstenite::client_async(url, tcp).await.unwrap();
+            let go = format!(r#"{{"type":"send_message","roomId":"{}","content":"{GO}"}}"#, bare::ROOM);
+            let before = cpu();
+            socket.send(Message::text(go)).await.unwrap();
+            for _ in 0..count {
+                let message = socket.next().await.unwrap().unwrap();
+                std::hint::black_box(serde_json::from_str::<T>(message.to_text().unwrap()).unwrap());
+            }
+            (cpu() - before) * 1e6 / count as f64
+        })
+        .await
+        .unwrap()
+    })
+}
+
 /// The real server, on a thread of its own.
 fn real_server() -> SocketAddr {
     let (address, wait) = std::sync::mpsc::channel();
@@ -113,20 +154,20 @@ fn real_server() -> SocketAddr {
     wait.recv().unwrap()
 }
 
-/// CPU seconds of this process so far.
-fn cpu() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
-    ticks / 100.0
-}
-
 /// The measured process: prints CPU microseconds for each message sent, and for each received.
 pub(crate) fn child(role: &str, count: usize, address: &str) {
-    if role == "cost-bare" {
-        let (rate, sent) = bare_acked(address.parse().expect("an address"), count);
-        println!("{sent} {rate}");
-        return;
+    match role {
+        "cost-bare" => {
+            let (rate, sent) = bare_acked(address.parse().expect("an address"), count);
+            return println!("{sent} {rate}");
+        }
+        "cost-bare-received" => {
+            let address = address.parse().expect("an address");
+            let plain = bare_received::<bare::Tagged>(address, "", count);
+            let extended = bare_received::<Numbered>(address, "?ext=1", count);
+            return println!("{plain} {extended}");
+        }
+        _ => {}
     }
     let extended = role == "cost-extended";
     let address = address.to_owned();
@@ -251,6 +292,12 @@ pub(crate) fn run() {
             into[1].push(received);
         }
     }
+    let (mut bare_plain, mut bare_extended) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let (plain, extended) = child_figures("cost-bare-received", COMPARED, cheap);
+        bare_plain.push(plain);
+        bare_extended.push(extended);
+    }
     let micros = |figure: f64| format!("{figure:.2} us");
     let (bare_cpu, bare_rate) = (median(bare_cpu), median(bare_rate));
     let what = "acked sends, against a bare loop that reads its answers";
@@ -263,6 +310,9 @@ pub(crate) fn run() {
         let what = format!("CPU of a message {what}, extended against plain");
         line(&what, &micros(plain), &micros(extended), extended / plain, "<1.25");
     }
+    let (plain, extended) = (median(bare_plain), median(bare_extended));
+    let what = "the same of a bare loop: what the larger frame costs";
+    line(what, &micros(plain), &micros(extended), extended / plain, "");
     let (mut bare, mut ours) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         bare.push(bare_joins(real, round));

@@ -21,6 +21,7 @@ pub mod ledger;
 pub mod liar;
 pub mod process;
 pub mod proxy;
+pub mod scissors;
 pub mod screen;
 pub mod sim;
 pub mod terminal;

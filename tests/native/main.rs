@@ -14,6 +14,7 @@
 mod ends;
 mod exactly;
 mod faults;
+mod feeds;
 mod liars;
 mod loss;
 mod messages;

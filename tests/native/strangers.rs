@@ -116,6 +116,18 @@ async fn a_proxy_is_asked_for_a_tunnel_and_its_refusal_is_told() {
     assert_eq!(within("the proxy", targets.recv()).await, Some(target));
     within("a receipt", client.send("lobby", "through")).await.unwrap();
     until_message(&mut events, "through").await;
+    let base = server.url().replace("ws://", "http://").replace("/ws", "");
+    let proxy = Proxy::parse(&format!("http://user:pass@{address}")).unwrap();
+    let mut feed = rejoin::follow(base, "lobby").token("bob").history(1).proxy(proxy).connect().unwrap();
+    let heard = within("the message", async {
+        loop {
+            if let Some(rejoin::FeedEvent::Message(message)) = feed.next().await {
+                return message.content;
+            }
+        }
+    })
+    .await;
+    assert_eq!(heard, "through");
     let (_client, mut events) = through("");
     let change = until_state(&mut events, "the refusal", lost).await;
     let cause = change.cause.unwrap();

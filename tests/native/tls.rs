@@ -45,6 +45,30 @@ async fn a_private_authority_is_trusted_when_it_is_given() {
 }
 
 #[tokio::test]
+async fn a_room_is_read_over_https_too() {
+    let (server, ca) = secure_server("localhost").await;
+    let base = url(&server).replace("wss://", "https://").replace("/ws", "");
+    let mut events = rejoin::follow(&base, "lobby").token("ada").ca_pem(ca).connect().unwrap();
+    within("the connection", async {
+        while events.state().state != rejoin::State::Connected {
+            events.next().await.unwrap();
+        }
+    })
+    .await;
+    let mut events = rejoin::follow(&base, "lobby").token("ada").connect().unwrap();
+    within("the refusal", async {
+        while events
+            .state()
+            .cause
+            .is_none_or(|cause| cause.code != CauseCode::Dial(DialErrorKind::Certificate))
+        {
+            events.next().await.unwrap();
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_unknown_authority_or_a_wrong_name_is_refused_for_good_after_three_tries() {
     let (unknown, _) = secure_server("localhost").await;
     let (wrong_name, ca) = secure_server("example.org").await;

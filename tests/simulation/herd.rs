@@ -115,6 +115,8 @@ fn a_herd_that_knows_its_window_comes_back_as_fast_as_the_server_can_take_it() {
         let few = (seeds / 4).max(1);
         let page = Herd { refusal: Refusal::Unexplained, ..herd };
         assert_within(&page, "ours, in a page: no Retry-After", few, BOUNDS);
+        let grown = Herd { windows: Windows::Grown, ..herd };
+        assert_within(&grown, "ours, grown from none and told again", few, BOUNDS);
         for seconds in [2, 10] {
             let shorter = Herd { outage: Duration::from_secs(seconds), ..herd };
             assert_within(&shorter, "ours", few, BOUNDS);
@@ -143,7 +145,7 @@ fn without_the_window_no_policy_keeps_the_bounds() {
         let plain = Herd { windows: Windows::Unknown, ..herd };
         let growing = Herd { windows: Windows::Growing, ..herd };
         for (herd, policy, who) in [
-            (growing, OURS, "ours, told by a server that began with none"),
+            (growing, OURS, "ours, grown from none and not told again"),
             (plain, OURS, "ours, no window: a plain server"),
             (plain, FULL_JITTER, "full jitter, 1 s to 30 s"),
             (plain, FIVE_SECONDS, "1 s to 5 s, jitter 0.5"),

@@ -10,6 +10,7 @@
 mod chat;
 mod commands;
 mod extended;
+mod feeds;
 mod manners;
 mod outages;
 mod pipe;

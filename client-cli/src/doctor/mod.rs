@@ -1,10 +1,12 @@
 //! `rejoin doctor`: each step of connecting, tried in turn.
 
 mod report;
+mod stream;
 
 use crate::args::DoctorArgs;
 use crate::error::{Exit, Failure};
-use crate::settings::{Settings, Sources, parse_url};
+use crate::render::plain_name;
+use crate::settings::{Settings, Sources, check_room, parse_feed_url, parse_url};
 use crate::signals::Signals;
 use crate::token::TokenFrom;
 use crate::words;
@@ -24,44 +26,59 @@ const SILENCE: Duration = Duration::from_millis(500);
 
 pub(crate) async fn run(arguments: &DoctorArgs, mut signals: Signals) -> Result<Exit, Failure> {
     let sources = Sources::read(&arguments.connection)?;
-    let given = sources.needed_url(arguments.url.as_deref())?;
-    let url = as_websocket(&given);
+    let url = sources.needed_url(arguments.url.as_deref())?;
+    let is_stream = is_http(&url);
     // Before the configuration: a wrong URL is the step that failed, not a usage error without a report.
-    if let Err(failure) = parse_url(&url) {
+    let parsed = if is_stream { parse_feed_url(&url) } else { parse_url(&url) };
+    if let Err(failure) = parsed {
         report::failed(Step::Url, &failure.message, failure.hint.as_deref());
         return Ok(Exit::Usage);
     }
-    let mut settings = sources.settings(&url, &[]).await?;
-    settings.rooms.clear();
-    settings.config.link.liveness.heartbeat = SILENCE;
-    let mapped = if url == given { "" } else { " (a chat needs this scheme)" };
-    report::ok(Step::Url, &format!("{}{mapped}", settings.endpoint));
+    let settings = if is_stream {
+        check_room(&arguments.room)?;
+        let settings = sources.feed_settings(&url, &[]).await?;
+        let room = plain_name(&arguments.room);
+        report::ok(Step::Url, &format!("{} (for reading {room}; for a chat give ws://)", settings.endpoint));
+        settings
+    } else {
+        let mut settings = sources.settings(&url, &[]).await?;
+        settings.rooms.clear();
+        settings.config.link.liveness.heartbeat = SILENCE;
+        report::ok(Step::Url, &settings.endpoint.to_string());
+        settings
+    };
+    let examined = async {
+        if !route(&settings).await {
+            return Ok(false);
+        }
+        if is_stream { stream::examine(&settings, &arguments.room).await } else { examine(&settings).await }
+    };
     tokio::select! {
         biased;
         () = signals.interrupted() => Ok(Exit::Interrupted),
-        healthy = examine(&settings) => {
+        healthy = examined => {
             Ok(if healthy? { Exit::Success } else { Exit::Incomplete })
         }
     }
 }
 
-/// `http` and `https` are what people copy from a browser.
-fn as_websocket(url: &str) -> String {
-    let url = url.trim();
-    match url.split_once("://") {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => format!("ws://{rest}"),
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => format!("wss://{rest}"),
-        _ => url.to_owned(),
+/// Whether it is an address that `tail --sse` reads from.
+fn is_http(url: &str) -> bool {
+    let scheme = url.trim().split_once("://").map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)))
+}
+
+/// The way to the server.
+async fn route(settings: &Settings) -> bool {
+    if !settings.has_proxy() {
+        return reach(settings).await;
     }
+    report::skipped(Step::Dns, "a proxy looks the name up");
+    report::skipped(Step::Tcp, "the connection goes through the proxy of the environment");
+    true
 }
 
 async fn examine(settings: &Settings) -> Result<bool, Failure> {
-    if settings.has_proxy() {
-        report::skipped(Step::Dns, "a proxy looks the name up");
-        report::skipped(Step::Tcp, "the connection goes through the proxy of the environment");
-    } else if !reach(settings).await {
-        return Ok(false);
-    }
     let (client, events) = settings.connect()?;
     let healthy = talk(settings, &client, events).await;
     client.close().await;
@@ -113,19 +130,12 @@ async fn reach(settings: &Settings) -> bool {
 
 /// TLS, upgrade, token and ping, as the library sees them.
 async fn talk(settings: &Settings, client: &Client, mut events: Events) -> bool {
-    let secure = settings.endpoint.is_secure();
     let started = Instant::now();
     if let Err(cause) = until_connected(&mut events).await {
-        dial_failed(secure, &cause);
+        dial_failed(settings.endpoint.is_secure(), &cause);
         return false;
     }
-    if secure {
-        report::ok(Step::Tls, "the certificate verifies");
-    } else if settings.endpoint.is_loopback() {
-        report::skipped(Step::Tls, "not used (ws://), which is fine on this machine");
-    } else {
-        report::skipped(Step::Tls, "not used (ws://): everybody on the way can read along; prefer wss://");
-    }
+    secrecy(settings, ["ws://", "wss://"]);
     report::ok(Step::Upgrade, &format!("a WebSocket in {} ms", started.elapsed().as_millis().max(1)));
     let until = Instant::now() + REFUSAL;
     let mut mode = None;
@@ -169,10 +179,7 @@ async fn talk(settings: &Settings, client: &Client, mut events: Events) -> bool 
         }
         _ => report::skipped(Step::Hello, "none: plain protocol, which confirms nothing and keeps nothing"),
     }
-    match settings.token {
-        TokenFrom::Nowhere => report::ok(Step::Token, "none given, and none asked for"),
-        _ => report::ok(Step::Token, "not refused"),
-    }
+    token_taken(settings);
     let Some(rtt) = client.rtt() else {
         let hint = "a proxy on the way may swallow pings; connections would be taken for dead";
         report::failed(Step::Ping, "no answer", Some(hint));
@@ -180,6 +187,25 @@ async fn talk(settings: &Settings, client: &Client, mut events: Events) -> bool 
     };
     report::ok(Step::Ping, &format!("answered in {} ms", rtt.as_millis().max(1)));
     true
+}
+
+/// Whether others can read along; `schemes` are the one without TLS and the one with it.
+fn secrecy(settings: &Settings, [open, secure]: [&str; 2]) {
+    if settings.endpoint.is_secure() {
+        report::ok(Step::Tls, "the certificate verifies");
+    } else if settings.endpoint.is_loopback() {
+        report::skipped(Step::Tls, &format!("not used ({open}), which is fine on this machine"));
+    } else {
+        let text = format!("not used ({open}): everybody on the way can read along; prefer {secure}");
+        report::skipped(Step::Tls, &text);
+    }
+}
+
+fn token_taken(settings: &Settings) {
+    match settings.token {
+        TokenFrom::Nowhere => report::ok(Step::Token, "none given, and none asked for"),
+        _ => report::ok(Step::Token, "not refused"),
+    }
 }
 
 fn is_refusal(cause: &Cause) -> bool {
@@ -241,10 +267,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_browsers_address_becomes_a_websockets() {
-        assert_eq!(as_websocket("https://h/p?q"), "wss://h/p?q");
-        assert_eq!(as_websocket(" HTTP://h"), "ws://h");
-        assert_eq!(as_websocket("wss://h"), "wss://h");
-        assert_eq!(as_websocket("http"), "http");
+    fn the_scheme_says_which_way_of_reading_is_tried() {
+        assert!(is_http("https://h/p?q") && is_http(" HTTP://h"));
+        assert!(!is_http("wss://h") && !is_http("http") && !is_http("httpx://h"));
     }
 }

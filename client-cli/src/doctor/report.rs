@@ -14,6 +14,7 @@ pub(super) enum Step {
     Hello,
     Token,
     Ping,
+    Stream,
 }
 
 impl Step {
@@ -27,6 +28,7 @@ impl Step {
             Self::Hello => "hello",
             Self::Token => "token",
             Self::Ping => "ping",
+            Self::Stream => "stream",
         }
     }
 }

@@ -151,7 +151,8 @@ impl Pipe {
                 result = stdout.flushed(awaited.unwrap_or_default()), if awaited.is_some() => {
                     let through = result?;
                     if let Some(commits) = &mut self.commits {
-                        commits.flushed(&self.client, through);
+                        let client = &self.client;
+                        commits.flushed(through, |room, position| client.commit(&room, position));
                     }
                 }
                 batch = self.events.next_batch(), if listens => {

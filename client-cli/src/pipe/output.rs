@@ -223,6 +223,11 @@ fn state(change: &StateChange, now: Timestamp) -> Printed<'_> {
     line
 }
 
+/// Prints a change of the connection that one room is read over.
+pub(crate) fn feed_state(out: &mut Vec<u8>, room: &Name, change: &StateChange, now: Timestamp) {
+    write_line(out, &Printed { room_id: Some(room), ..state(change, now) });
+}
+
 fn decided(mode: Mode) -> Printed<'static> {
     Printed {
         r#type: "state",

@@ -45,10 +45,8 @@ impl Link {
     fn woke(&mut self, now: Timestamp, slept: Span) {
         match &mut self.phase {
             Phase::Open { liveness, conn, .. } => {
-                if !liveness.can_ask() {
-                    if slept > LONG_SLEEP {
-                        self.replace(now, CauseCode::NetworkChanged);
-                    }
+                if !liveness.can_ask() && slept > LONG_SLEEP {
+                    self.replace(now, CauseCode::NetworkChanged);
                 } else if liveness.doubt(now) == Finding::Ask {
                     self.actions.push(Action::Ping(*conn));
                 }

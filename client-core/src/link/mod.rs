@@ -309,6 +309,11 @@ impl Link {
         }
     }
 
+    /// The server has said how long to wait before each return.
+    pub(crate) fn wait_at_least(&mut self, least: Span) {
+        self.backoff.set_least(least);
+    }
+
     /// What an earlier run knew of the server.
     #[cfg(feature = "stored")]
     pub(crate) fn remember(&mut self, window: Span, recoverable: Span) {
@@ -339,7 +344,11 @@ impl Link {
         self.endpoint = (self.endpoint + 1) % self.config.endpoints.max(1);
         self.backoff.lost(Span::ZERO);
         let verdict = self.config.close_table.dial_error(error.kind);
-        self.judge(now, verdict, Cause::new(CauseCode::Dial(error.kind), error.text), error.retry_after);
+        let code = match error.kind {
+            DialErrorKind::Http(204) => CauseCode::Closed(close::NORMAL),
+            kind => CauseCode::Dial(kind),
+        };
+        self.judge(now, verdict, Cause::new(code, error.text), error.retry_after);
     }
 
     pub(crate) fn closed(&mut self, now: Timestamp, closed: ConnId, how: Disconnect) {
@@ -355,6 +364,7 @@ impl Link {
                     Disconnect::Lost => Cause::bare(CauseCode::ConnectionLost),
                     Disconnect::Protocol => Cause::bare(CauseCode::ProtocolError),
                     Disconnect::TooLarge => Cause::bare(CauseCode::FrameTooLarge),
+                    Disconnect::Ended => Cause::bare(CauseCode::StreamEnded),
                 };
                 self.judge(now, verdict, cause, None);
             }

@@ -7,6 +7,7 @@ use super::endpoint::{Endpoint, EndpointError};
 use super::events::{EventQueue, Events};
 use super::inbox::Inbox;
 use super::proxy::Proxy;
+use super::route::Route;
 use super::state::{StateError, StateStore};
 use super::state_file::StateFile;
 use super::tls::{self, TlsError};
@@ -259,32 +260,19 @@ impl ClientBuilder {
             endpoints.push(endpoint);
         }
         for join in &self.joins {
-            check_join(join).map_err(|source| BuildError::Room {
-                room: join.room.chars().take(64).flat_map(char::escape_debug).collect(),
-                source,
-            })?;
+            check_join(join).map_err(|error| bad_room(&join.room, error))?;
         }
         let tls = match self.tls {
             None if endpoints.iter().any(Endpoint::is_secure) => Some(tls::client_config(&self.extra_ca)?),
             given => given,
         };
-        let seed = match self.seed {
-            Some(seed) => seed,
-            None => getrandom::u64().map_err(|error| BuildError::Randomness(error.to_string()))?,
-        };
-        let has_secret = self.source.is_some() || token.is_some();
-        for endpoint in &endpoints {
-            if has_secret && !endpoint.is_secure() && !endpoint.is_loopback() {
-                tracing::warn!(url = %endpoint, "the token travels unencrypted: use wss://");
-            }
-        }
+        let seed = seed(self.seed)?;
         let mut config = self.config;
         config.link.endpoints = endpoints.len();
-        config.link.credentials = match (&self.source, token) {
-            (Some(_), _) => Credentials::Source,
-            (None, Some(token)) => Credentials::Fixed(token),
-            (None, None) => Credentials::Anonymous,
-        };
+        config.link.credentials = credentials(self.source.as_ref(), token);
+        for endpoint in &endpoints {
+            warn_of_eavesdroppers(endpoint, &config.link.credentials);
+        }
         // What the session may hand out without a flush, and one message that it hands out at the brink.
         let most_written = 2 * (config.max_unflushed + config.max_content) + (64 << 10);
         let websocket = WebSocketConfig::default()
@@ -294,8 +282,7 @@ impl ClientBuilder {
             .max_message_size(Some(self.max_message))
             .max_frame_size(Some(self.max_message));
         let dialer = Dialer {
-            tls,
-            proxy: self.proxy,
+            route: Route { tls, proxy: self.proxy },
             token_in_query: self.token_place == TokenPlace::Query,
             websocket,
         };
@@ -342,6 +329,32 @@ impl ClientBuilder {
         runtime.spawn(driver);
         Ok((client, events))
     }
+}
+
+/// The seed given, or one of the operating system's.
+pub(super) fn seed(given: Option<u64>) -> Result<u64, BuildError> {
+    match given {
+        Some(seed) => Ok(seed),
+        None => getrandom::u64().map_err(|error| BuildError::Randomness(error.to_string())),
+    }
+}
+
+pub(super) fn credentials(source: Option<&TokenSource>, token: Option<Token>) -> Credentials {
+    match (source, token) {
+        (Some(_), _) => Credentials::Source,
+        (None, Some(token)) => Credentials::Fixed(token),
+        (None, None) => Credentials::Anonymous,
+    }
+}
+
+pub(super) fn warn_of_eavesdroppers(endpoint: &Endpoint, credentials: &Credentials) {
+    if *credentials != Credentials::Anonymous && !endpoint.is_secure() && !endpoint.is_loopback() {
+        tracing::warn!(url = %endpoint, "the token travels unencrypted: use TLS (wss:// or https://)");
+    }
+}
+
+pub(super) fn bad_room(room: &str, source: RoomNameError) -> BuildError {
+    BuildError::Room { room: room.chars().take(64).flat_map(char::escape_debug).collect(), source }
 }
 
 impl fmt::Debug for ClientBuilder {

@@ -4,7 +4,8 @@ use crate::token::Token;
 use core::fmt;
 use url::Url;
 
-/// A `ws://` or `wss://` address. The token, if one was in the query, has been taken out of it.
+/// A `ws://` or `wss://` address, or for streams of events an `http://` or `https://` one. The token, if one was in the
+/// query, has been taken out of it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
     url: Url,
@@ -22,6 +23,9 @@ pub enum EndpointError {
     /// Another scheme, such as `http`.
     #[error("the scheme is \"{0}\": use ws:// or wss://")]
     Scheme(Box<str>),
+    /// Another scheme than the two of HTTP, such as `ws`.
+    #[error("the scheme is \"{0}\": a stream of events is read over http:// or https://")]
+    NotHttp(Box<str>),
     /// No host.
     #[error("the URL names no host")]
     NoHost,
@@ -33,10 +37,23 @@ pub enum EndpointError {
 impl Endpoint {
     /// Checks `text`; a `token` in its query is taken out and returned apart, so that the address can be shown.
     pub fn parse(text: &str) -> Result<(Self, Option<Token>), EndpointError> {
+        Self::parse_as(text, ["ws", "wss"], EndpointError::Scheme)
+    }
+
+    /// As [`Endpoint::parse`], for an `http://` or `https://` address.
+    pub fn parse_http(text: &str) -> Result<(Self, Option<Token>), EndpointError> {
+        Self::parse_as(text, ["http", "https"], EndpointError::NotHttp)
+    }
+
+    fn parse_as(
+        text: &str,
+        schemes: [&str; 2],
+        other: fn(Box<str>) -> EndpointError,
+    ) -> Result<(Self, Option<Token>), EndpointError> {
         let mut url =
             Url::parse(text.trim()).map_err(|error| EndpointError::Malformed(error.to_string().into()))?;
-        if !matches!(url.scheme(), "ws" | "wss") {
-            return Err(EndpointError::Scheme(url.scheme().into()));
+        if !schemes.contains(&url.scheme()) {
+            return Err(other(url.scheme().into()));
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(EndpointError::UserInfo);
@@ -63,9 +80,9 @@ impl Endpoint {
         self.port
     }
 
-    /// Whether it is `wss://`.
+    /// Whether it is `wss://` or `https://`.
     pub fn is_secure(&self) -> bool {
-        self.url.scheme() == "wss"
+        matches!(self.url.scheme(), "wss" | "https")
     }
 
     /// Whether the host is this machine.
@@ -91,12 +108,49 @@ impl Endpoint {
         url.into()
     }
 
+    /// The path and query of a room's stream of events, under the path of the address.
+    pub(crate) fn stream_of(&self, room: &str, history: Option<u64>) -> String {
+        let mut target = self.url.path().trim_end_matches('/').to_owned();
+        target.push_str("/rooms/");
+        percent_encode(room, &mut target);
+        target.push_str("/events");
+        let mut url = self.url.clone();
+        if let Some(history) = history {
+            url.query_pairs_mut().append_pair("history", &history.to_string());
+        }
+        if let Some(query) = url.query() {
+            target.push('?');
+            target.push_str(query);
+        }
+        target
+    }
+
+    /// The host, an IPv6 address in brackets, and the port if it is not the scheme's own.
+    pub fn authority(&self) -> String {
+        let host = self.url.host_str().unwrap_or_default();
+        self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
     /// Where the server here sends its clients, if they may go there: to a host of its own, and never from TLS to plain
     /// text. The token is ours alone to give.
     pub(crate) fn successor(&self, url: &str, own: &[Self]) -> Option<Self> {
         let (to, _) = Self::parse(url).ok()?;
         let is_known = to.host == self.host || own.iter().any(|own| own.host == to.host);
         (is_known && (to.is_secure() || !self.is_secure())).then_some(to)
+    }
+}
+
+/// Writes a segment of a path. A dot is encoded too: `..` is a room like any other.
+fn percent_encode(segment: &str, target: &mut String) {
+    for byte in segment.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') {
+            target.push(char::from(byte));
+        } else {
+            target.push('%');
+            for digit in [byte >> 4, byte & 15] {
+                target.push(char::from_digit(digit.into(), 16).unwrap_or('0').to_ascii_uppercase());
+            }
+        }
     }
 }
 
@@ -190,6 +244,29 @@ mod tests {
         assert!(matches!(Endpoint::parse("no url"), Err(EndpointError::Malformed(_))));
         assert!(matches!(Endpoint::parse("ws://"), Err(EndpointError::Malformed(_))));
         assert!(matches!(Endpoint::parse(""), Err(EndpointError::Malformed(_))));
+    }
+
+    #[test]
+    fn a_rooms_stream_lies_under_the_address_and_its_name_is_one_segment() {
+        let target =
+            |url: &str, room: &str, history| Endpoint::parse_http(url).unwrap().0.stream_of(room, history);
+        assert_eq!(target("http://h", "lobby", None), "/rooms/lobby/events");
+        assert_eq!(
+            target("https://h/chat/?a=b&token=x", "a/b ?é..", Some(5)),
+            "/chat/rooms/a%2Fb%20%3F%C3%A9%2E%2E/events?a=b&history=5"
+        );
+        let authority = |url: &str| Endpoint::parse_http(url).unwrap().0.authority();
+        assert_eq!(authority("https://[::1]:443/"), "[::1]");
+        assert_eq!(authority("http://h:443"), "h:443");
+    }
+
+    #[test]
+    fn a_stream_is_not_read_over_a_websockets_address_nor_the_other_way_round() {
+        let scheme = |text: &str| Box::<str>::from(text);
+        assert_eq!(Endpoint::parse_http("wss://h/"), Err(EndpointError::NotHttp(scheme("wss"))));
+        assert_eq!(Endpoint::parse("https://h/"), Err(EndpointError::Scheme(scheme("https"))));
+        assert!(Endpoint::parse_http("https://h/").unwrap().0.is_secure());
+        assert!(!Endpoint::parse_http("http://h/").unwrap().0.is_secure());
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The tokio driver: a socket, a clock and a task around a [`Session`](crate::Session), with no decisions of its own.
+//! The tokio drivers: a socket, a clock and a task around a [`Session`](crate::Session) or a [`Feed`](crate::Feed), with
+//! no decisions of their own.
 
 mod builder;
 mod client;
@@ -7,15 +8,20 @@ mod draft;
 mod driver;
 mod endpoint;
 mod events;
+mod follow;
+mod follower;
+mod following;
 mod inbox;
 mod keeper;
 mod proxy;
 mod receipts;
+mod route;
 mod sending;
 mod socket;
 mod sockets;
 mod state;
 mod state_file;
+mod stream_request;
 mod taken;
 mod tls;
 mod transport;
@@ -25,7 +31,10 @@ pub use client::{Client, Ended, Snapshot};
 pub use draft::Draft;
 pub use endpoint::{Endpoint, EndpointError};
 pub use events::Events;
+pub use follow::{FollowBuilder, follow};
+pub use following::Following;
 pub use proxy::{Proxy, ProxyError};
 pub use sending::{Receipt, SendError, Sending};
 pub use state::{StateError, StateStore};
+pub use state_file::StateFile;
 pub use tls::TlsError;

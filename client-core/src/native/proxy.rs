@@ -1,7 +1,7 @@
 //! An HTTP proxy that is asked to `CONNECT` (RFC 9110 §9.3.6).
 
-use super::dial::unreachable;
 use super::endpoint::Endpoint;
+use super::route::unreachable;
 use crate::cause::{DialError, DialErrorKind};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;

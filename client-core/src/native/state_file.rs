@@ -24,9 +24,10 @@ const LARGEST: u64 = 1 << 30;
 /// The first line is shorter than this.
 const LONGEST_HEAD: usize = 80;
 
-/// A [`StateStore`] in a file that belongs to one client at a time.
+/// A [`StateStore`] in a file that belongs to one client at a time: the store behind
+/// [`ClientBuilder::state_file`](super::ClientBuilder::state_file), for whoever keeps a state without a client.
 #[derive(Debug)]
-pub(crate) struct StateFile {
+pub struct StateFile {
     place: Arc<Place>,
     url: Box<str>,
 }
@@ -52,8 +53,11 @@ struct Stored {
 }
 
 impl StateFile {
-    /// Takes the file for this client; it need not exist.
-    pub(crate) fn open(path: &Path) -> Result<Self, StateError> {
+    /// Takes the file; it need not exist. It is given back when the store is dropped.
+    ///
+    /// # Errors
+    /// When somebody else has it, or the operating system refuses.
+    pub fn open(path: &Path) -> Result<Self, StateError> {
         let failed = |error| StateError::Io(path.to_owned(), error);
         // Where a link leads: replacing the link itself would leave the old state behind it.
         let path = match fs::canonicalize(path) {

@@ -7,6 +7,7 @@ mod inflow;
 mod recent;
 
 pub(crate) use inflow::{Hole, Inflow, Logged, Taken};
+pub(crate) use recent::Recent;
 
 use crate::messages::Position;
 use crate::time::Timestamp;

@@ -101,32 +101,35 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// The server speaks the extended protocol.
     pub(super) fn hello(&mut self, now: Timestamp, hello: Hello<N>) {
         let Some(wire) = &mut self.wire else { return };
-        let was_plain = match wire.mode {
-            Some(Mode::Extended) => return,
-            Some(Mode::Plain) => true,
-            None => false,
-        };
-        wire.mode = Some(Mode::Extended);
+        let before = wire.mode.replace(Mode::Extended);
         wire.peer = Peer::of(&hello);
-        wire.ready = false;
         let times = Times::of(&hello);
+        if before == Some(Mode::Extended) {
+            // Said again, because there are many more clients now than there were, or less time.
+            return self.agree(times);
+        }
+        wire.ready = false;
         if self.known.user.as_ref().is_some_and(|user| *user != hello.user_id) {
             self.user_changed();
         }
         self.known.extended = true;
         self.known.user = Some(hello.user_id);
-        self.known.window = times.window;
-        self.known.dedupe = times.dedupe;
-        self.changes += 1;
-        self.link.agree(times.heartbeat, times.window, self.known.horizon());
+        self.agree(times);
         self.event(Event::Mode(Mode::Extended));
-        if was_plain {
+        if before == Some(Mode::Plain) {
             // Late: nothing asked for so far is sure to be answered.
             self.join_all(now);
         } else {
             self.join_personal(now);
         }
         self.check_ready(now);
+    }
+
+    fn agree(&mut self, times: Times) {
+        self.known.window = times.window;
+        self.known.dedupe = times.dedupe;
+        self.changes += 1;
+        self.link.agree(times.heartbeat, times.window, self.known.horizon());
     }
 
     /// The stored state is somebody else's.

@@ -20,6 +20,9 @@
 //! there is none, the next one to come. `refuse` and the kinds that stay hit connections to come in the order
 //! in which the faults were added; several may hit the same one.
 //!
+//! They hit feeds of server-sent events too, where `refuse` is the answer to the request, `close` ends the answer as if it
+//! were complete, whatever the `code`, and `garbage` is an event whose data is not JSON.
+//!
 //! A pong is the WebSocket library's own answer to a ping: `delay` does not hold it, `drip` and the others do.
 //! A fault never slows down anybody whom it does not hit.
 //!
@@ -28,10 +31,12 @@
 //! `duplicate` do nothing to it. While it polls, no more do `freeze`, `half_open` and `drip`, since each request has a
 //! connection of its own.
 
+mod late;
 mod link;
 mod registry;
 mod wire;
 
+pub(crate) use late::Late;
 pub(crate) use link::Link;
 pub use registry::Faults;
 pub(crate) use registry::Hit;

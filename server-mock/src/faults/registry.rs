@@ -178,7 +178,7 @@ impl Waiting {
             }
             FaultKind::Close => mailbox.close(fault.code.unwrap_or(1011), "Fault"),
             FaultKind::Garbage => {
-                mailbox.push(Parcel::Text(garbage(fault.bytes.unwrap_or(16))));
+                mailbox.push(Parcel::Garbage(garbage(fault.bytes.unwrap_or(16))));
             }
             FaultKind::Freeze => {
                 let until = Instant::now() + fault.duration(10_000);

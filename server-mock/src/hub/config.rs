@@ -65,7 +65,7 @@ pub struct HubConfig {
     pub lines_per_user: usize,
     /// Reconnections per second that this server is good for at most: `hello` tells the window in which as many
     /// connections as there are, or were lately, can come back at four fifths of it; at least a second and at most ten
-    /// minutes. Default 500.
+    /// minutes. Whoever was told a much shorter one is told again at a heartbeat. Default 500.
     pub reconnect_rate: u32,
     /// Unanswered sends that a client may have; as many answers of a line are remembered. Told by `hello`. Default
     /// and maximum 64.
@@ -78,6 +78,9 @@ pub struct HubConfig {
     pub replay_chunk_bytes: usize,
     /// How long somebody whose last connection was lost still counts as a member. Default 15 s.
     pub presence_grace: Duration,
+    /// Time between two comment lines of a feed; a reader that takes nothing for four of them is terminated. Default
+    /// 15 s.
+    pub comments: Duration,
     /// Above so many members a list of them is only a number. Default 100.
     pub members_listed: usize,
     /// Most bytes of a frame from a client, which the shell enforces and `hello` tells; a history answer is not much
@@ -112,6 +115,7 @@ impl Default for HubConfig {
             replay_chunk: 32,
             replay_chunk_bytes: 64 << 10,
             presence_grace: Duration::from_secs(15),
+            comments: Duration::from_secs(15),
             members_listed: 100,
             frame_bytes: 64 << 10,
             #[cfg(feature = "bugs")]

@@ -2,8 +2,10 @@
 
 use super::replay::Replays;
 use super::tokens::Validity;
+use super::watching::Reader;
 use rejoin::{Name, Timestamp};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// What the hub knows of a connection.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub(super) struct Conn {
     /// What only a connection has that speaks the extended protocol. Boxed: most of a large server's connections
     /// are idle, and many are plain.
     pub(super) extended: Option<Box<Extended>>,
+    /// What only a connection has that reads one room and says nothing.
+    pub(super) reader: Option<Box<Reader>>,
 }
 
 /// What the extended protocol adds.
@@ -29,4 +33,6 @@ pub(super) struct Extended {
     pub(super) replays: Replays,
     /// Tokens that were nobody's.
     pub(super) refused_tokens: u8,
+    /// The reconnect window that its last `hello` named.
+    pub(super) told_window: Duration,
 }

@@ -4,13 +4,14 @@ use super::Output;
 use super::rules::{encode, millis};
 use super::{Due, Hub};
 use rejoin::messages::GoingAway;
-use rejoin::{ServerMessage, Timestamp};
+use rejoin::{Moment, ServerMessage};
 use std::time::Duration;
 
 impl Hub {
     /// Plain connections are closed one after another over the window. Extended ones are asked to move within it;
     /// they choose the moment, which spreads them too, and those that are still there at its end are closed.
-    pub(super) fn drain(&mut self, now: Timestamp, window: Duration) {
+    pub(super) fn drain(&mut self, moment: Moment, window: Duration) {
+        let now = moment.monotonic;
         self.draining = true;
         let going = ServerMessage::GoingAway(Box::new(GoingAway { window_ms: millis(window), url: None }));
         let going = if window.is_zero() { None } else { encode(&going) };
@@ -31,6 +32,6 @@ impl Hub {
             }
             self.due.insert((at, Due::Drain(*conn)));
         }
-        self.tick(now);
+        self.tick(moment);
     }
 }

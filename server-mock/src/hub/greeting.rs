@@ -8,34 +8,53 @@ use super::{ConnId, Due, Hub, Output};
 use rejoin::messages::{AuthExpiry, Hello, Limits, ReconnectHint};
 use rejoin::{Moment, Name, ServerMessage, Timestamp};
 use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// A window is told again when it has become so many times as long.
+const MUCH_LONGER: f64 = 1.25;
 
 impl Hub {
     pub(super) fn connected(
         &mut self,
         now: Moment,
         conn: ConnId,
-        user: Name,
+        user: &Name,
         extended: bool,
         expires: Option<Timestamp>,
     ) {
-        self.forget(now.monotonic, conn, false);
+        let extended = (extended && self.config.extended).then(Box::<Extended>::default);
+        let beat = self.config.heartbeat;
+        if self.let_in(now.monotonic, conn, user, expires, beat, extended) {
+            self.greet(now, conn);
+        }
+    }
+
+    /// Counts a connection among its user's, or closes it.
+    pub(super) fn let_in(
+        &mut self,
+        now: Timestamp,
+        conn: ConnId,
+        user: &Name,
+        expires: Option<Timestamp>,
+        beat: Duration,
+        extended: Option<Box<Extended>>,
+    ) -> bool {
+        self.forget(now, conn, false);
         if self.draining {
             // It was let in before the drain began.
             self.outputs.push_back(Output::Close { conn, code: 1012, reason: "Service restart" });
-            return;
+            return false;
         }
-        let open = self.users.get(&user).map_or(0, |state| state.connections);
+        let open = self.users.get(user).map_or(0, |state| state.connections);
         if open >= self.config.sockets_per_user {
             self.outputs.push_back(Output::Close { conn, code: 4011, reason: "Too many connections" });
-            return;
+            return false;
         }
-        let state = self.users.entry(user.clone()).or_insert_with(|| User::new(&self.config, now.monotonic));
+        let state = self.users.entry(user.clone()).or_insert_with(|| User::new(&self.config, now));
         state.connections += 1;
-        let heartbeat = now.monotonic + self.config.heartbeat;
+        let heartbeat = now + beat;
         self.due.insert((heartbeat, Due::Heartbeat(conn)));
-        let extended = (extended && self.config.extended).then(Box::<Extended>::default);
-        let validity = Validity::new(now.monotonic, conn, expires, extended.is_some(), &mut self.due);
-        let speaks_extended = extended.is_some();
+        let validity = Validity::new(now, conn, expires, extended.is_some(), &mut self.due);
         let state = Conn {
             user: user.clone(),
             rooms: BTreeSet::new(),
@@ -45,19 +64,47 @@ impl Hub {
             drain: None,
             validity,
             extended,
+            reader: None,
         };
         self.conns.insert(conn, state);
         self.store.saw_connections(self.conns.len());
-        if speaks_extended {
-            let hello = self.hello(now, user, expires);
-            self.tell(conn, &hello);
+        true
+    }
+
+    /// Says `hello` to who understands it, for the first time or again.
+    fn greet(&mut self, now: Moment, conn: ConnId) {
+        let window = self.window();
+        let Some(state) = self.conns.get_mut(&conn) else { return };
+        let Some(extended) = &mut state.extended else { return };
+        extended.told_window = window;
+        let (user, end) = (state.user.clone(), state.validity.end());
+        let hello = self.hello(now, user, end, window);
+        self.tell(conn, &hello);
+    }
+
+    /// Says `hello` again to whoever was told a much shorter window: those who came when there were few would all come
+    /// back at once. Asked at each heartbeat, so that a fleet that has grown is not told in one moment.
+    pub(super) fn greet_again(&mut self, now: Moment, conn: ConnId) {
+        let window = self.window();
+        let extended = self.conns.get(&conn).and_then(|state| state.extended.as_ref());
+        if extended.is_some_and(|extended| window > extended.told_window.mul_f64(MUCH_LONGER)) {
+            self.greet(now, conn);
         }
     }
 
-    fn hello(&self, now: Moment, user_id: Name, expires: Option<Timestamp>) -> ServerMessage {
-        let config = &self.config;
+    fn window(&self) -> Duration {
         // Counting the present ones only, those who come back first would be told that they are few.
-        let window = config.reconnect_window(self.store.connections_lately());
+        self.config.reconnect_window(self.store.connections_lately())
+    }
+
+    fn hello(
+        &self,
+        now: Moment,
+        user_id: Name,
+        expires: Option<Timestamp>,
+        window: Duration,
+    ) -> ServerMessage {
+        let config = &self.config;
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         #[expect(
             clippy::cast_possible_truncation,

@@ -1,5 +1,6 @@
 //! What goes into the hub and what comes out of it.
 
+use super::FeedRequest;
 use rejoin::messages::{Code, Ref};
 use rejoin::{Id, Name, Timestamp, Token};
 use std::fmt;
@@ -61,6 +62,19 @@ pub enum Input<'a> {
         /// When its token ends, by the monotonic clock.
         expires: Option<Timestamp>,
     },
+    /// An authenticated connection opened that wants a room's feed and will say nothing: it is no member, and nobody
+    /// is told of it. Answered by [`Output::Send`] with the feed's beginning, or by [`Output::Close`] with the code that
+    /// says why there is none: 1008, 1012, 1013, 4008 or 4011.
+    Watch {
+        /// Its number, not in use.
+        conn: ConnId,
+        /// Whose it is.
+        user: Name,
+        /// When its token ends, by the monotonic clock.
+        expires: Option<Timestamp>,
+        /// Which feed.
+        request: FeedRequest,
+    },
     /// A text frame came in.
     Frame {
         /// From where.
@@ -120,7 +134,8 @@ pub enum Input<'a> {
         /// A second post with the same key to the same room within the dedupe window is the same post.
         key: Option<Id>,
     },
-    /// Takes a user out of a room: extended connections are told by `left` with the code `forbidden`.
+    /// Takes a user out of a room: extended connections are told by `left` with the code `forbidden`, readers are closed
+    /// with 4003.
     Remove {
         /// Which room.
         room: Name,
@@ -128,8 +143,8 @@ pub enum Input<'a> {
         user: Name,
     },
     /// Ends every connection within `window`, and whoever connects from now on at once, with 1012. Plain connections
-    /// are closed evenly over the window, the first one now. Extended ones are told `going_away` and closed at its
-    /// end, if they are still there.
+    /// and readers are closed evenly over the window, the first one now. Extended ones are told `going_away` and closed
+    /// at its end, if they are still there.
     Drain {
         /// How long it may take.
         window: Duration,
@@ -142,7 +157,7 @@ pub enum Input<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Output {
-    /// Send a text frame.
+    /// Send a text frame; to a reader, a part of its feed.
     Send {
         /// Where.
         conn: ConnId,
@@ -184,7 +199,7 @@ pub enum Output {
         /// Why.
         code: Code,
     },
-    /// Send a WebSocket ping.
+    /// Send a WebSocket ping; to a reader, a comment line.
     Ping {
         /// Where.
         conn: ConnId,

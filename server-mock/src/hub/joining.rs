@@ -169,5 +169,10 @@ impl Hub {
         }
         // Somebody who was expected back is not any more.
         self.departed(now, room, user);
+        let readers = self.rooms.get(room).map(Room::readers).unwrap_or_default();
+        let reads = |conn: &&ConnId| self.conns.get(conn).is_some_and(|state| state.user == *user);
+        for conn in readers.iter().filter(reads).copied().collect::<Vec<_>>() {
+            self.close(now, conn, 4003, "Removed from the room");
+        }
     }
 }

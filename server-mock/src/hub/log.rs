@@ -103,6 +103,11 @@ impl Log {
         self.head
     }
 
+    /// The number of the oldest entry kept, or of the one to come if none is.
+    pub(super) fn first(&self) -> u64 {
+        self.gone.0 + 1
+    }
+
     /// What is kept, the oldest first.
     pub fn messages(&self) -> impl DoubleEndedIterator<Item = &Logged> + ExactSizeIterator {
         self.entries.iter()
@@ -130,13 +135,16 @@ impl Log {
         if seq < self.gone.0 {
             return Standing::Trimmed;
         }
-        let known = if seq == self.gone.0 {
-            self.gone.1.as_ref()
-        } else {
-            self.from(seq).next().filter(|entry| entry.seq == seq).map(|entry| &entry.id)
-        };
         // Before the first message there is none whose id could differ.
-        if known == Some(id) || seq == 0 { Standing::Held } else { Standing::Forked }
+        if self.id_at(seq) == Some(id) || seq == 0 { Standing::Held } else { Standing::Forked }
+    }
+
+    /// The id of the entry at `seq`, if it is kept or the last one that was not.
+    pub(super) fn id_at(&self, seq: u64) -> Option<&Id> {
+        if seq == self.gone.0 {
+            return self.gone.1.as_ref();
+        }
+        self.from(seq).next().filter(|entry| entry.seq == seq).map(|entry| &entry.id)
     }
 
     /// Appends an entry under the next number.

@@ -27,14 +27,16 @@
 //!
 //! Some connections speak the extended protocol (protocol.md §2): what they send is numbered and answered, what
 //! they missed is replayed from the room's [`Log`]. A replay is read from the log as the connection takes it:
-//! after each part the hub says [`Output::WhenDrained`], and [`Input::Drained`] brings the next one. What must
-//! outlive the process is in the [`Store`].
+//! after each part the hub says [`Output::WhenDrained`], and [`Input::Drained`] brings the next one. Readers
+//! ([`Input::Watch`], protocol.md §4) are always served that way, the newest message too. What must outlive the process
+//! is in the [`Store`].
 
 mod allowance;
 mod bug;
 mod config;
 mod conn;
 mod draining;
+mod feed;
 mod greeting;
 mod history;
 mod io;
@@ -54,13 +56,18 @@ mod tests;
 mod tokens;
 mod user;
 mod utc;
+mod watching;
 
 #[cfg(feature = "bugs")]
 pub use bug::Bug;
 pub use config::HubConfig;
+pub use feed::Since;
 pub use io::{ConnId, Input, Output, Text};
 pub use log::{Log, Logged};
 pub use store::Store;
+pub use watching::FeedRequest;
+
+pub(crate) use feed::{COMMENT, anonymous};
 
 pub(crate) use rules::explain;
 
@@ -138,8 +145,9 @@ impl Hub {
     pub fn handle(&mut self, now: Moment, input: Input<'_>) {
         match input {
             Input::Connected { conn, user, extended, expires } => {
-                self.connected(now, conn, user, extended, expires);
+                self.connected(now, conn, &user, extended, expires);
             }
+            Input::Watch { conn, user, expires, request } => self.watch(now, conn, &user, expires, request),
             Input::Frame { conn, text } => self.frame(now, conn, text),
             Input::Heard { conn } => {
                 if let Some(state) = self.conns.get_mut(&conn) {
@@ -154,8 +162,8 @@ impl Hub {
             Input::Notify { user, kind, data } => self.notify(now, user, kind, data),
             Input::Post { room, user, content, data, key } => self.post(now, &room, user, content, data, key),
             Input::Remove { room, user } => self.expel(now.monotonic, &room, &user),
-            Input::Drain { window } => self.drain(now.monotonic, window),
-            Input::Tick => self.tick(now.monotonic),
+            Input::Drain { window } => self.drain(now, window),
+            Input::Tick => self.tick(now),
         }
         if !self.sweeps && self.store.wants_sweep(self.conns.len()) {
             self.sweeps = true;
@@ -214,6 +222,9 @@ impl Hub {
         for name in &state.rooms {
             self.remove_member(now, name, conn, clean);
         }
+        if let Some(reader) = &state.reader {
+            self.unwatch(now, conn, reader);
+        }
         self.due.remove(&(state.heartbeat, Due::Heartbeat(conn)));
         if let Some(at) = state.drain {
             self.due.remove(&(at, Due::Drain(conn)));
@@ -237,7 +248,8 @@ impl Hub {
         self.outputs.push_back(Output::Close { conn, code, reason });
     }
 
-    fn tick(&mut self, now: Timestamp) {
+    fn tick(&mut self, moment: Moment) {
+        let now = moment.monotonic;
         // Each pass removes the entry it looks at, and what it adds lies in the future (or, with a heartbeat
         // of zero, is a ping whose answer cannot have come): the walk ends.
         let mut later = Vec::new();
@@ -249,15 +261,22 @@ impl Hub {
             match due {
                 Due::Heartbeat(conn) => {
                     let Some(state) = self.conns.get_mut(&conn) else { continue };
-                    if !state.heard && now.since(at) < LATE_TICK {
+                    let (lives, beat) = match &mut state.reader {
+                        Some(reader) => (reader.beat(conn, &mut self.outputs), self.config.comments),
+                        None => (state.heard, self.config.heartbeat),
+                    };
+                    if !lives && now.since(at) < LATE_TICK {
                         self.forget(now, conn, false);
                         self.outputs.push_back(Output::Terminate { conn });
                         continue;
                     }
                     state.heard = false;
-                    state.heartbeat = now + self.config.heartbeat;
+                    state.heartbeat = now + beat;
                     later.push((state.heartbeat, Due::Heartbeat(conn)));
-                    self.outputs.push_back(Output::Ping { conn });
+                    if state.reader.is_none() {
+                        self.outputs.push_back(Output::Ping { conn });
+                        self.greet_again(moment, conn);
+                    }
                 }
                 Due::Drain(conn) => self.close(now, conn, 1012, "Service restart"),
                 Due::Forget(user) => {

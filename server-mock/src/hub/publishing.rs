@@ -50,8 +50,13 @@ impl Hub {
         self.store.room(room).map_or(0, super::Log::head)
     }
 
-    /// Sends the newest entry of a room's log to the members.
+    /// Sends the newest entry of a room's log to the members and the readers.
     pub(super) fn deliver(&mut self, key: &Name) {
+        self.tell_members(key);
+        self.feed(key);
+    }
+
+    fn tell_members(&mut self, key: &Name) {
         let leaky = self.has_bug(Bug::OriginToEverybody);
         let blunt = self.has_bug(Bug::ExtendedFramesToPlain);
         let (Some(room), Some(log)) = (self.rooms.get(key), self.store.room(key)) else { return };

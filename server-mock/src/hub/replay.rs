@@ -80,7 +80,7 @@ impl Hub {
 
     pub(super) fn drained(&mut self, conn: ConnId) {
         let Some(extended) = self.conns.get_mut(&conn).and_then(|state| state.extended.as_mut()) else {
-            return;
+            return self.read_on(conn);
         };
         let replays = &mut extended.replays;
         (replays.sent, replays.sent_bytes, replays.asked) = (0, 0, false);

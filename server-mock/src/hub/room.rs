@@ -11,6 +11,8 @@ pub(super) struct Room {
     /// walk is what a message costs; joining and leaving are rare beside it.
     members: Vec<Member>,
     users: BTreeMap<Name, Attendance>,
+    /// Connections that only read, in order.
+    readers: Vec<ConnId>,
 }
 
 /// One connection in a room.
@@ -56,7 +58,24 @@ impl Room {
 
     /// Whether there is no connection and nobody is expected back.
     pub(super) fn is_deserted(&self) -> bool {
-        self.members.is_empty() && self.users.is_empty()
+        self.members.is_empty() && self.users.is_empty() && self.readers.is_empty()
+    }
+
+    /// Those who read and are no members.
+    pub(super) fn readers(&self) -> &[ConnId] {
+        &self.readers
+    }
+
+    pub(super) fn add_reader(&mut self, conn: ConnId) {
+        if let Err(place) = self.readers.binary_search(&conn) {
+            self.readers.insert(place, conn);
+        }
+    }
+
+    pub(super) fn remove_reader(&mut self, conn: ConnId) {
+        if let Ok(place) = self.readers.binary_search(&conn) {
+            self.readers.remove(place);
+        }
     }
 
     /// Who is here, those expected back included.

@@ -18,7 +18,9 @@ pub(super) type Asked = Option<Ref>;
 
 impl Hub {
     pub(super) fn frame(&mut self, now: Moment, conn: ConnId, text: &str) {
-        let Some(state) = self.conns.get_mut(&conn) else { return };
+        // One that only reads says nothing.
+        let speaker = self.conns.get_mut(&conn).filter(|state| state.reader.is_none());
+        let Some(state) = speaker else { return };
         state.heard = true;
         let extended = state.extended.is_some();
         match json::decode_client(text) {

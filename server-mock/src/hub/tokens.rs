@@ -40,6 +40,10 @@ impl Validity {
         Self { warning, end: Some(end) }
     }
 
+    pub(super) fn end(&self) -> Option<Timestamp> {
+        self.end
+    }
+
     /// Takes its entries out of the deadlines.
     pub(super) fn retract(&self, conn: ConnId, due: &mut BTreeSet<(Timestamp, Due)>) {
         if let Some(at) = self.warning {

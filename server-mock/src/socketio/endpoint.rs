@@ -4,8 +4,9 @@ use super::carrier::{Carrier, Polling};
 use super::refusal::Refusal;
 use super::session::Session;
 use super::sessions::{Command, Commands, Registration};
-use super::{cors, packet, payload, probe};
+use super::{packet, payload, probe};
 use crate::app::{App, Place};
+use crate::cors;
 use crate::faults::Link;
 use crate::origin;
 use crate::transport::Transport;
@@ -22,6 +23,10 @@ use tokio_tungstenite::WebSocketStream;
 
 /// Where clients look for it unless they are told otherwise.
 const PATH: &str = "/socket.io/";
+
+/// What it answers to, and what a page may send with it.
+const METHODS: &str = "GET, POST, OPTIONS";
+const HEADERS: &str = "Authorization, Content-Type";
 
 /// The routes, unless the WebSocket is where they would be.
 pub(crate) fn router(app: Arc<App>, websocket: &str) -> Router {
@@ -81,15 +86,15 @@ async fn serve(State(app): State<Arc<App>>, request: Request) -> Response {
         app.metrics.refused_origin.one_more();
         return Refusal::Origin.into_response();
     }
+    if request.method() == Method::OPTIONS {
+        return cors::preflight(METHODS, HEADERS, origin.as_ref());
+    }
     let answer = dispatch(&app, request).await.unwrap_or_else(IntoResponse::into_response);
     // A refusal too: its page is to be able to read why.
-    cors::readable(answer, origin)
+    cors::readable(answer, origin.as_ref())
 }
 
 async fn dispatch(app: &Arc<App>, request: Request) -> Result<Response, Refusal> {
-    if request.method() == Method::OPTIONS {
-        return Ok(cors::preflight());
-    }
     let query = request.uri().query();
     let polling = match field(query, "transport") {
         Some("polling") => true,
@@ -143,7 +148,7 @@ fn begin(app: &Arc<App>, slot: &Slot) -> Result<Response, Refusal> {
 }
 
 async fn poll(slot: &Slot, session: Commands) -> Result<Response, Refusal> {
-    slot.settle();
+    slot.poll();
     let (answer, answered) = oneshot::channel();
     session.send(Command::Poll(answer)).await.map_err(|_| Refusal::Session)?;
     answered.await.map(text).map_err(|_| Refusal::Session)
@@ -160,7 +165,7 @@ async fn post(app: &App, slot: &Slot, session: Commands, request: Request) -> Re
         return Err(Refusal::Request);
     };
     // From here on it waits for the hub, and not for the peer.
-    slot.settle();
+    slot.poll();
     let (done, handled) = oneshot::channel();
     session.send(Command::Post(packets, done)).await.map_err(|_| Refusal::Session)?;
     handled.await.map(|()| text(String::from("ok"))).map_err(|_| Refusal::Session)

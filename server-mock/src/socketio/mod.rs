@@ -13,7 +13,6 @@
 mod answers;
 mod carrier;
 mod connecting;
-mod cors;
 mod down;
 mod endpoint;
 mod farewell;

@@ -124,6 +124,7 @@ impl Seated {
             match parcel {
                 Parcel::Ping => outgoing.push(packet::PING),
                 Parcel::Mark => outgoing.mark(),
+                Parcel::Garbage(text) => outgoing.push(packet::message(&text)),
                 Parcel::Text(text) => match self.translator.down(&text) {
                     Down::Packet(packet) => outgoing.push(packet),
                     Down::GoingAway(ms) => window = Some(Duration::from_millis(ms)),

@@ -74,7 +74,14 @@ impl Driven {
         if let Some(conn) = client.open
             && client.session.mode().is_none()
         {
-            client.take(0, Input::Received(conn, hello(herd, index)));
+            let few = matches!(herd.windows, Windows::Growing | Windows::Grown);
+            client.take(
+                0,
+                Input::Received(conn, hello(herd, index, if few { index + 1 } else { herd.clients })),
+            );
+            if herd.windows == Windows::Grown {
+                client.take(0, Input::Received(conn, hello(herd, index, herd.clients)));
+            }
         }
         client.session.rest();
         client
@@ -147,11 +154,10 @@ impl Client for Driven {
     }
 }
 
-/// The first word of the reference server to the `index`th of its clients.
-fn hello(herd: &Herd, index: u32) -> ServerMessage {
+/// The first word of the reference server to the `index`th of its clients, of which it knows so many.
+fn hello(herd: &Herd, index: u32, known: u32) -> ServerMessage {
     let mut config = HubConfig::default();
     config.reconnect_rate = herd.capacity;
-    let known = if herd.windows == Windows::Growing { index + 1 } else { herd.clients };
     let millis = |time: Duration| time.as_millis() as u64;
     ServerMessage::Hello(Box::new(Hello {
         v: 1,

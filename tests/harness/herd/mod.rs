@@ -52,6 +52,8 @@ pub enum Windows {
     Whole,
     /// Room for those who were there already: the clients came one after another to a server that knew of none.
     Growing,
+    /// The same, and at a heartbeat they were told again, as the reference server does.
+    Grown,
     /// No server said anything.
     Unknown,
 }

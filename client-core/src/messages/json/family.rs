@@ -80,6 +80,6 @@ pub(super) fn decode<'de, F: Family<'de>>(text: &'de str) -> Result<F, DecodeErr
 }
 
 /// An error's text quotes the offending value, which the sender chose: keep the beginning.
-fn bounded(text: &str) -> Box<str> {
+pub(super) fn bounded(text: &str) -> Box<str> {
     text.chars().take(160).collect::<String>().into()
 }

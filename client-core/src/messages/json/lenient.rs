@@ -1,6 +1,7 @@
 //! Optional fields of frames that plain peers send too. A plain peer may have fields of its own by the same name,
 //! so one of another type is taken for absent instead of for an error.
 
+use crate::event::GapReason;
 use crate::id::Id;
 use crate::messages::{Code, MAX_INT};
 use crate::name::Name;
@@ -35,6 +36,12 @@ impl Lenient for Name {
 }
 
 impl Lenient for Code {
+    fn text(text: &str) -> Option<Self> {
+        Some(Self::read(text))
+    }
+}
+
+impl Lenient for GapReason {
     fn text(text: &str) -> Option<Self> {
         Some(Self::read(text))
     }

@@ -7,6 +7,7 @@ mod lenient;
 mod names;
 mod reader;
 mod server;
+mod stream;
 mod writer;
 
 pub use client::{decode_client, encode_client, encode_client_into};

@@ -79,7 +79,7 @@ impl<'de> Family<'de> for ServerFrame<'de> {
 /// Reads server frames; keeps the names it has seen, because the same few come again and again.
 #[derive(Debug, Default)]
 pub struct ServerDecoder {
-    names: Names,
+    pub(super) names: Names,
 }
 
 impl ServerDecoder {

@@ -72,7 +72,9 @@ impl Driver {
     ) {
         let target = self.endpoints.get(endpoint).map(|own| {
             let sent_to = url.and_then(|url| own.successor(url, &self.endpoints));
-            sent_to.filter(|to| !to.is_secure() || self.dialer.tls.is_some()).unwrap_or_else(|| own.clone())
+            sent_to
+                .filter(|to| !to.is_secure() || self.dialer.route.tls.is_some())
+                .unwrap_or_else(|| own.clone())
         });
         let dialer = self.dialer.clone();
         let dialing: Dialing = Box::pin(async move {

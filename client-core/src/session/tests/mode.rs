@@ -128,6 +128,26 @@ fn what_a_hello_claims_is_clamped() {
 }
 
 #[test]
+fn a_hello_said_again_names_the_window_that_counts() {
+    let mut latest = Duration::ZERO;
+    for seed in 0..50 {
+        let mut rig = Rig::joined_as(seed);
+        let ServerMessage::Hello(mut again) = hello("me") else { panic!() };
+        again.reconnect.window_ms = 300_000;
+        rig.receive(ServerMessage::Hello(again));
+        assert_eq!(
+            rig.said(),
+            [],
+            "nothing is joined again, and nobody is told of a mode that has not changed"
+        );
+        rig.input(Input::Closed(rig.conn, crate::Disconnect::Lost));
+        let State::Reconnecting { retry_at: Some(at), .. } = rig.session.state() else { panic!() };
+        latest = latest.max(at - rig.now.monotonic);
+    }
+    assert!((Duration::from_secs(200)..=Duration::from_secs(300)).contains(&latest), "{latest:?}");
+}
+
+#[test]
 fn another_user_than_the_stored_one_gets_none_of_the_stored_sends() {
     let mut rig = Rig::joined();
     rig.send(1, "mine");

@@ -34,13 +34,22 @@ pub(super) struct Rig {
 
 impl Rig {
     pub(super) fn new(config: Config) -> Self {
+        Self::seeded(config, 5)
+    }
+
+    fn seeded(config: Config, seed: u64) -> Self {
         let now = Moment::new(Timestamp::from_millis(1), Duration::from_secs(1_800_000_000));
-        Self { session: Session::new(config, 5), now, conn: ConnId(0), said: Vec::new() }
+        Self { session: Session::new(config, seed), now, conn: ConnId(0), said: Vec::new() }
     }
 
     /// Connected to an extended server, in the room `r` whose log is at 10.
     pub(super) fn joined() -> Self {
-        let mut rig = Self::new(Config::default());
+        Self::joined_as(5)
+    }
+
+    /// The same with another seed.
+    pub(super) fn joined_as(seed: u64) -> Self {
+        let mut rig = Self::seeded(Config::default(), seed);
         rig.command(Command::Join(Name::from("r").into()));
         rig.command(Command::Connect);
         rig.open();

@@ -28,6 +28,30 @@ fn the_window_of_hello_grows_with_the_connections() {
 }
 
 #[test]
+fn whoever_was_told_a_much_shorter_window_is_told_again_at_a_heartbeat() {
+    let mut world = World::new(|config| config.reconnect_rate = 2);
+    world.connect(ConnId(100), "plain");
+    for conn in 0..5 {
+        world.extend(ConnId(conn), &conn.to_string());
+    }
+    // The first three were told 1.25, 1.875 and 2.5 s; now it is 3.75 s.
+    let mut again = Vec::new();
+    let mut beats = 0;
+    while beats < 2 {
+        let before = world.ms;
+        for (conn, frame) in heard(&world.tick()) {
+            assert_eq!((&frame["type"], &frame["reconnect"]["windowMs"]), (&"hello".into(), &3_750.into()));
+            again.push(conn.0);
+        }
+        beats += u32::from(world.ms > before);
+        for conn in [0, 1, 2, 3, 4, 100] {
+            world.handle(Input::Heard { conn: ConnId(conn) });
+        }
+    }
+    assert_eq!(again, [0, 1, 2], "each of them once, the others and a plain one not at all");
+}
+
+#[test]
 fn those_who_come_back_first_are_told_of_those_who_are_still_to_come() {
     let mut world = World::new(|config| config.reconnect_rate = 1);
     for conn in 0..64 {

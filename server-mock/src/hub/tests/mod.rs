@@ -3,6 +3,7 @@
 #[cfg(feature = "bugs")]
 mod bugs;
 mod drains;
+mod feeds;
 mod joins;
 mod plain;
 mod presence;

@@ -8,7 +8,7 @@ use crate::sim::coverage::Sometimes;
 use crate::sim::server::{Crash, Process};
 use crate::sim::{Micros, SECOND};
 use rejoin::{Command, Mode, Name, State};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// After the faults stop: the longest step of the backoff, heartbeat and answer, two dials and the longest hint
 /// that this world gives, doubled by its jitter (protocol.md §2.6, invariant 9). A member list is true after the
@@ -129,6 +129,9 @@ impl World {
             self.checker.violated(format!("15: {name} has members {members:?}, expected {users:?}"));
             return;
         }
+        // What a plain sender says beyond the burst of its user is refused, and it cannot tell which message that was.
+        let burst = self.plan.server.rate.map_or(f64::INFINITY, |rate| 2.0 * rate);
+        let mut said: BTreeMap<Name, u32> = BTreeMap::new();
         for client in &expected {
             let newest = self.clients[*client].newest();
             let untouched = newest.is_some_and(|index| !self.conns[index].tampered);
@@ -136,7 +139,9 @@ impl World {
                 self.checker.roster_is(*client, place(&name, 0), &members);
             }
             let key = self.send(*client, room, 0, false, None);
-            if counts {
+            let of_user = said.entry(self.clients[*client].name.clone()).or_default();
+            *of_user += 1;
+            if counts && (self.speaks(*client) || f64::from(*of_user) <= burst) {
                 self.probes.extend(expected.iter().map(|receiver| (*receiver, key)));
             }
         }

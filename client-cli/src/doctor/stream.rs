@@ -1,0 +1,96 @@
+//! The steps of reading a room by server-sent events, behind the way to the server.
+
+use super::report::{self, Step};
+use super::{is_refusal, secrecy, token_taken};
+use crate::error::Failure;
+use crate::settings::Settings;
+use crate::words;
+use rejoin::{Cause, CauseCode, DialErrorKind, FeedEvent, Following, State};
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// A server of ours says at once where it begins; this long it is given.
+const BEGINNING: Duration = Duration::from_secs(2);
+
+pub(super) async fn examine(settings: &Settings, room: &str) -> Result<bool, Failure> {
+    let mut events = settings.follow(room, None)?;
+    let healthy = read(settings, &mut events).await;
+    events.close().await;
+    Ok(healthy)
+}
+
+async fn read(settings: &Settings, events: &mut Following) -> bool {
+    let started = Instant::now();
+    while events.state().state != State::Connected {
+        match events.next().await {
+            Some(FeedEvent::State(change)) => {
+                if let Some(cause) = &change.cause {
+                    failed(settings, cause);
+                    return false;
+                }
+            }
+            Some(_) => {}
+            None => return false,
+        }
+    }
+    secrecy(settings, ["http://", "https://"]);
+    token_taken(settings);
+    let opened = format!("text/event-stream in {} ms", started.elapsed().as_millis().max(1));
+    let until = Instant::now() + BEGINNING;
+    let mut has_place = false;
+    while !has_place {
+        match timeout_at(until, events.next()).await {
+            Ok(Some(FeedEvent::State(change))) if change.state != State::Connected => {
+                let what = change.cause.as_ref().map_or_else(|| "it ended".to_owned(), words::cause);
+                let hint = "the server opens streams and ends them: see its log, and a proxy's on the way";
+                report::failed(Step::Stream, &what, Some(hint));
+                return false;
+            }
+            Ok(Some(FeedEvent::Message(message))) => has_place = message.stamp.is_some(),
+            Ok(Some(FeedEvent::Began)) => {
+                has_place =
+                    events.last_event_id().is_some_and(|id| rejoin::Position::from_event_id(id).is_some());
+            }
+            Ok(Some(_)) => {}
+            Ok(None) => return false,
+            Err(_) => break,
+        }
+    }
+    if has_place {
+        report::ok(Step::Stream, &format!("{opened}; what is missed is replayed or said to be missing"));
+    } else {
+        report::ok(Step::Stream, &opened);
+        report::skipped(Step::Stream, "its ids name no places: after a loss nobody knows what was missed");
+    }
+    true
+}
+
+/// Says at which step a dial ended, and which steps that proves to be fine.
+fn failed(settings: &Settings, cause: &Cause) {
+    let what = words::cause(cause);
+    let hint = words::advice(cause.code);
+    match cause.code {
+        code if is_refusal(cause) || matches!(code, CauseCode::Dial(DialErrorKind::Http(401 | 403))) => {
+            report::failed(Step::Token, &what, words::advice(CauseCode::Unauthorized(401)));
+        }
+        CauseCode::Dial(DialErrorKind::Certificate) => report::failed(Step::Tls, &what, hint),
+        CauseCode::Dial(DialErrorKind::Tls) => {
+            let hint = "does the server speak TLS on this port? http:// is without";
+            report::failed(Step::Tls, &what, Some(hint));
+        }
+        CauseCode::Dial(DialErrorKind::Proxy) => {
+            report::failed(Step::Tcp, &what, Some("check HTTPS_PROXY, ALL_PROXY and NO_PROXY"));
+        }
+        CauseCode::Dial(DialErrorKind::Http(429 | 503)) => {
+            secrecy(settings, ["http://", "https://"]);
+            report::failed(Step::Stream, &what, Some("the server is busy or going away: try again later"));
+        }
+        CauseCode::Dial(DialErrorKind::Http(_) | DialErrorKind::NotEventStream) => {
+            secrecy(settings, ["http://", "https://"]);
+            let hint = "a web server answers, but not with a room's stream: check the URL, to which rooms/ROOM/events \
+                        is added; for a chat give ws:// or wss://";
+            report::failed(Step::Stream, &what, Some(hint));
+        }
+        _ => report::failed(Step::Stream, &what, Some("the port answers, but not as a web server does")),
+    }
+}

@@ -1,0 +1,202 @@
+//! `rejoin tail --sse`: rooms read by server-sent events, each over a connection of its own.
+
+use crate::args::TailArgs;
+use crate::commits::Commits;
+use crate::error::{Exit, Failure};
+use crate::narrate::Narrator;
+use crate::outlet::{Outlet, ReaderGone};
+use crate::pipe;
+use crate::positions::Positions;
+use crate::settings::{Settings, Sources};
+use crate::signals::{Signal, Signals};
+use crate::tail::{MOST_UNPRINTED, layout};
+use crate::words;
+use rejoin::{Event, FeedEvent, Following, Name, Position, State};
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
+/// A room that is being read.
+struct Reading {
+    room: Name,
+    events: Following,
+}
+
+pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Exit, Failure> {
+    let sources = Sources::read(&arguments.connection)?;
+    let url = sources.needed_url(arguments.url.as_deref())?;
+    let mut settings = sources.feed_settings(&url, &arguments.rooms).await?;
+    settings.history = arguments.history;
+    if settings.rooms.is_empty() {
+        return Err(Failure::usage("room", "no room to follow").hint("name one with -r ROOM"));
+    }
+    // Twice the same would be two readers of one place.
+    settings.rooms.sort();
+    settings.rooms.dedup();
+    let mut positions = match &arguments.state.state {
+        Some(path) => Some(Positions::open(path, &settings.endpoint.to_string())?),
+        None => None,
+    };
+    let mut readings = start(&settings, positions.as_ref())?;
+    let outlet = Outlet::stdout();
+    let mut narrator = Narrator::new(layout(), &settings.rooms);
+    let mut commits = Commits::default();
+    let mut turn = 0;
+    let mut ended = false;
+    while !ended || !narrator.printed.is_empty() {
+        let awaited = positions.as_ref().and_then(|_| commits.awaited());
+        tokio::select! {
+            biased;
+            signal = signals.next() => match signal {
+                Signal::Interrupt => return Ok(Exit::Interrupted),
+                // Nothing is on its way to the server: there is nothing to wait for.
+                Signal::Terminate => {
+                    readings.clear();
+                    ended = true;
+                }
+            },
+            result = outlet.write(&mut narrator.printed), if !narrator.printed.is_empty() => match result {
+                Ok(chunk) => commits.handed_over(chunk),
+                Err(ReaderGone) => return Ok(Exit::Success),
+            },
+            result = outlet.flushed(awaited.unwrap_or_default()), if awaited.is_some() => match result {
+                Ok(through) => commit(&mut commits, positions.as_mut(), through),
+                Err(ReaderGone) => return Ok(Exit::Success),
+            },
+            result = saved(positions.as_mut()), if positions.as_ref().is_some_and(Positions::is_unsaved) => {
+                if let Err(error) = result {
+                    tell_unsaved(&mut narrator, arguments.json, &error);
+                }
+            }
+            event = next(&mut readings, &mut turn), if !ended && narrator.printed.len() < MOST_UNPRINTED => {
+                narrator.set_layout(layout());
+                if let Some((reading, event)) = event {
+                    match &event {
+                        FeedEvent::Message(message) => {
+                            if let Some(position) = message.position() {
+                                commits.reached(reading.room.clone(), position);
+                            }
+                        }
+                        FeedEvent::Began => began(reading, positions.as_mut()),
+                        _ => {}
+                    }
+                    tell(&mut narrator, arguments.json, reading, event);
+                    ended = narrator.failed.is_some();
+                }
+            }
+        }
+    }
+    tokio::select! {
+        biased;
+        result = finish(outlet, &mut commits, positions) => {
+            if let Err(error) = result {
+                tracing::error!(%error, "the state could not be stored");
+            }
+        }
+        () = signals.interrupted() => return Ok(Exit::Interrupted),
+    }
+    match narrator.failed {
+        Some(failure) => Err(failure),
+        None => Ok(Exit::Success),
+    }
+}
+
+fn start(settings: &Settings, positions: Option<&Positions>) -> Result<Vec<Reading>, Failure> {
+    let start = |room: &String| {
+        let since = positions.and_then(|positions| positions.get(room)).map(Position::to_event_id);
+        Ok(Reading { room: Name::from(room.as_str()), events: settings.follow(room, since)? })
+    };
+    settings.rooms.iter().map(start).collect()
+}
+
+/// The next event of whichever room has one, each in its turn.
+///
+/// Cancel safe.
+async fn next<'a>(readings: &'a mut [Reading], turn: &mut usize) -> Option<(&'a Reading, FeedEvent)> {
+    let count = readings.len();
+    let (at, event) = poll_fn(|cx| {
+        for step in 0..count {
+            let at = (*turn + step) % count;
+            let Some(reading) = readings.get_mut(at) else { continue };
+            if let Poll::Ready(Some(event)) = pin!(reading.events.next()).poll(cx) {
+                *turn = at + 1;
+                return Poll::Ready((at, event));
+            }
+        }
+        Poll::Pending
+    })
+    .await;
+    readings.get(at).map(|reading| (reading, event))
+}
+
+/// There is a place to go on from, and nothing behind it to be printed first.
+fn began(reading: &Reading, positions: Option<&mut Positions>) {
+    let position = reading.events.last_event_id().and_then(Position::from_event_id);
+    if let (Some(positions), Some(position)) = (positions, position) {
+        positions.commit(reading.room.clone(), position);
+    }
+}
+
+fn tell(narrator: &mut Narrator, as_json: bool, reading: &Reading, event: FeedEvent) {
+    let now = reading.events.now();
+    if !as_json {
+        return narrator.feed_event(&reading.room, event, now);
+    }
+    let out = &mut narrator.printed;
+    match event {
+        FeedEvent::State(change) => {
+            pipe::output::feed_state(out, &reading.room, &change, now);
+            if change.state == State::Failed {
+                narrator.failed = Some(words::failure(change.cause.as_ref()));
+            }
+        }
+        FeedEvent::Message(message) => pipe::output::event(out, &Event::Message(message), now),
+        FeedEvent::Gap(gap) => pipe::output::event(out, &Event::Gap(gap), now),
+        FeedEvent::Garbled { error } => pipe::output::event(out, &Event::Garbled { error }, now),
+        _ => {}
+    }
+}
+
+fn tell_unsaved(narrator: &mut Narrator, as_json: bool, error: &rejoin::StateError) {
+    let event = Event::NotStored { error: error.to_string().into() };
+    let now = rejoin::Timestamp::ZERO;
+    if as_json {
+        pipe::output::event(&mut narrator.printed, &event, now);
+    } else {
+        narrator.event(&event, now);
+    }
+}
+
+fn commit(commits: &mut Commits, positions: Option<&mut Positions>, through: u64) {
+    if let Some(positions) = positions {
+        commits.flushed(through, |room, position| positions.commit(room, position));
+    }
+}
+
+async fn saved(positions: Option<&mut Positions>) -> Result<(), rejoin::StateError> {
+    match positions {
+        Some(positions) => positions.saved().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until everything is written, and then until that is stored.
+async fn finish(
+    outlet: Outlet,
+    commits: &mut Commits,
+    mut positions: Option<Positions>,
+) -> Result<(), rejoin::StateError> {
+    while let Some(chunk) = commits.awaited().filter(|_| positions.is_some()) {
+        match outlet.flushed(chunk).await {
+            Ok(through) => commit(commits, positions.as_mut(), through),
+            Err(ReaderGone) => break,
+        }
+    }
+    outlet.finish().await;
+    if let Some(positions) = &mut positions {
+        while positions.is_unsaved() {
+            positions.saved().await?;
+        }
+    }
+    Ok(())
+}

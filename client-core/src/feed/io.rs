@@ -1,0 +1,158 @@
+//! What goes into a feed and what comes out of it.
+
+use crate::cause::{DialError, Disconnect};
+use crate::event::Gap;
+use crate::link::{ConnId, Hint, LinkConfig, StateChange};
+use crate::liveness::LivenessConfig;
+use crate::messages::Message;
+use crate::name::Name;
+use crate::token::{Token, TokenError};
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::time::Duration;
+
+/// The choices of a feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedConfig {
+    /// The connection. Its `liveness` is that of a stream: it cannot be asked, and is dead after a silence of 40 s.
+    pub link: LinkConfig,
+    /// Go on behind the event with this id: what [`FeedOutput::Event`] said beside the last event that was dealt with,
+    /// maybe in another process. `None`: with what is said from now on, or with `history`.
+    pub since: Option<Box<str>>,
+    /// Begin with the last so many messages, where there is nothing to go on from.
+    pub history: Option<u64>,
+}
+
+/// The server says something every 15 s, if only a comment: two of them are missing, and as long as a pong may take.
+const SILENCE: Duration = Duration::from_secs(2 * 15 + 10);
+
+impl Default for FeedConfig {
+    fn default() -> Self {
+        let liveness =
+            LivenessConfig { can_ping: false, silence: Some(SILENCE), ..LivenessConfig::default() };
+        Self { link: LinkConfig { liveness, ..LinkConfig::default() }, since: None, history: None }
+    }
+}
+
+/// Everything that can happen to a feed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum FeedInput<P = String, N = Name> {
+    /// Connect, or leave `failed` and `closed` and start anew.
+    Connect,
+    /// Replace the connection by a fresh one.
+    Reconnect,
+    /// End.
+    Close,
+    /// Use another token from the next dial on; leaves `failed`.
+    SetToken(Token),
+    /// What the token source answered to [`FeedOutput::FetchToken`].
+    Token(Result<Token, TokenError>),
+    /// The answer has begun: HTTP 200 and `text/event-stream`.
+    Opened(ConnId),
+    /// The dial failed, or the answer was another one. HTTP 204 is the server's last word.
+    Failed(ConnId, DialError),
+    /// Bytes came in, whatever they are.
+    Heard(ConnId),
+    /// Something complete was in them.
+    Arrived(ConnId, Arrival<P, N>),
+    /// The stream ended.
+    Ended(ConnId, Disconnect),
+    /// The application takes nothing now and the stream is not read, or it is read again. A silence that this side
+    /// makes is not the server's.
+    Busy(bool),
+    /// The platform noticed something.
+    Hint(Hint),
+    /// [`Feed::next_deadline`](super::Feed::next_deadline) has come.
+    Tick,
+}
+
+/// What a stream holds, read by the driver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Arrival<P = String, N = Name> {
+    /// A message.
+    Message {
+        /// Its event's own id.
+        id: Option<Box<str>>,
+        /// What it says. Room and place are the feed's to say.
+        message: Message<P, N>,
+    },
+    /// An event `gap`: something is missing before the next message.
+    Gap {
+        /// Its event's own id.
+        id: Option<Box<str>>,
+        /// What is missing.
+        gap: Gap<N>,
+    },
+    /// An event of a kind that is not known, or none: only its id counts.
+    Other {
+        /// Its own id.
+        id: Option<Box<str>>,
+    },
+    /// `retry:`, how long to wait before coming back.
+    Retry(Duration),
+    /// An event that cannot be read, or is larger than the bound.
+    Unreadable {
+        /// Its event's own id.
+        id: Option<Box<str>>,
+        /// What is wrong with it.
+        error: Box<str>,
+    },
+}
+
+/// What the driver is to do.
+#[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FeedOutput<P = String, N = Name> {
+    /// Ask the token source; answer with [`FeedInput::Token`]. Replaces a question under way.
+    FetchToken {
+        /// The server refused the last token.
+        rejected: bool,
+    },
+    /// Ask for the stream; answer with [`FeedInput::Opened`] or [`FeedInput::Failed`]. The deadline is the feed's.
+    Dial {
+        /// The number of the dial and of its stream.
+        conn: ConnId,
+        /// Attempts since the count was reset.
+        attempt: u32,
+        /// What to authorise with.
+        token: Option<Token>,
+        /// For `Last-Event-ID`.
+        last_event_id: Option<Arc<str>>,
+        /// For `?history=`.
+        history: Option<u64>,
+    },
+    /// Drop the stream or the dial. Nothing of it counts any more.
+    Abandon {
+        /// Which.
+        conn: ConnId,
+    },
+    /// Tell the application.
+    Event {
+        /// What.
+        event: FeedEvent<P, N>,
+        /// What to go on from when this has been dealt with.
+        last_event_id: Option<Arc<str>>,
+    },
+}
+
+/// What an application is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FeedEvent<P = String, N = Name> {
+    /// The connection's state changed.
+    State(StateChange),
+    /// The server has said where it begins: there is a place to go on from, before any message has come.
+    Began,
+    /// A message in the room.
+    Message(Message<P, N>),
+    /// Messages of the room were missed. Comes before any later message.
+    Gap(Gap<N>),
+    /// The server sent an event that cannot be read; it was left out.
+    Garbled {
+        /// What is wrong with it.
+        error: Box<str>,
+    },
+}

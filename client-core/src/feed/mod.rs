@@ -1,0 +1,216 @@
+//! One room, read from a stream of server-sent events (protocol.md §4): a second kind of session over the same link.
+//!
+//! [`Feed`] is the machine: deterministic, without I/O, one [`FeedInput`] in, [`FeedOutput`]s out, one deadline, as
+//! [`Session`](crate::Session) is. A driver reads bytes with an [`EventStream`], turns the data of its events into
+//! messages, and hands them over. Nothing is written: there is nothing to lose upwards, and no way to ask the server
+//! whether it is there.
+//!
+//! Where the ids of the events are the server's `epoch:seq:id`, messages are delivered in order, each once, and a hole
+//! is told before what comes behind it, whether the server tells it or not. Ids of another form are passed back to the
+//! server as they are, and after each reconnect a gap of unknown size says that nobody knows.
+
+mod event_stream;
+mod io;
+mod place;
+#[cfg(feature = "json")]
+mod reading;
+
+pub use event_stream::{EventStream, StreamEvent, StreamItem};
+pub use io::{Arrival, FeedConfig, FeedEvent, FeedInput, FeedOutput};
+
+use crate::cause::Disconnect;
+use crate::link::{Action, ConnId, Link, State};
+use crate::messages::{Message, Position, Stamp};
+use crate::name::Name;
+use crate::time::{Moment, Timestamp};
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::sync::Arc;
+use place::{Hole, Place};
+
+/// The reader of one room without its socket.
+#[derive(Debug)]
+pub struct Feed<P = String, N = Name> {
+    link: Link,
+    room: N,
+    place: Place,
+    history: Option<u64>,
+    busy: bool,
+    outputs: VecDeque<FeedOutput<P, N>>,
+}
+
+impl<P, N: Clone> Feed<P, N> {
+    /// A feed of `room` that is idle. Two feeds with equal configuration, seed and inputs give equal outputs.
+    pub fn new(config: FeedConfig, room: N, seed: u64) -> Self {
+        let FeedConfig { link, since, history } = config;
+        Self {
+            link: Link::new(link, seed),
+            room,
+            place: Place::new(since.as_deref()),
+            history,
+            busy: false,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Takes one input. Never fails, never blocks, never panics. Call [`Feed::poll`] until it is empty afterwards;
+    /// several inputs may come before that.
+    pub fn handle(&mut self, now: Moment, input: FeedInput<P, N>) {
+        self.link.observe(now);
+        let now = now.monotonic;
+        if self.busy {
+            // What the server has said meanwhile is in the socket.
+            self.link.heard(now);
+        }
+        match input {
+            FeedInput::Connect => self.link.connect(now),
+            FeedInput::Reconnect => self.link.reconnect(now),
+            FeedInput::Close => self.link.close(now),
+            FeedInput::SetToken(token) => self.link.set_token(now, token),
+            FeedInput::Token(result) => self.link.token(now, result),
+            FeedInput::Opened(conn) => self.link.opened(now, conn),
+            FeedInput::Failed(conn, error) => self.link.dial_failed(now, conn, error),
+            FeedInput::Heard(conn) => {
+                self.heard(now, conn);
+            }
+            FeedInput::Arrived(conn, arrival) => {
+                if self.heard(now, conn) {
+                    self.arrived(arrival);
+                }
+            }
+            FeedInput::Ended(conn, how) => self.link.closed(now, conn, how),
+            FeedInput::Busy(busy) => self.busy = busy,
+            FeedInput::Hint(hint) => self.link.hint(now, hint),
+            FeedInput::Tick => self.link.tick(now),
+        }
+        self.settle(now);
+    }
+
+    /// The next thing to do, in order; `None` when there is nothing until the next input.
+    pub fn poll(&mut self) -> Option<FeedOutput<P, N>> {
+        self.outputs.pop_front()
+    }
+
+    /// When to say [`FeedInput::Tick`], if nothing else happens before. Ticks that come early do nothing.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.link.deadline().ever()
+    }
+
+    /// The state of the connection.
+    pub fn state(&self) -> State {
+        self.link.state()
+    }
+
+    /// What a reader that has dealt with everything told so far goes on from.
+    pub fn last_event_id(&self) -> Option<&str> {
+        self.place.last_id().map(|id| &**id)
+    }
+
+    fn heard(&mut self, now: Timestamp, conn: ConnId) -> bool {
+        let current = self.link.is_current(conn);
+        if current {
+            self.link.heard(now);
+        }
+        current
+    }
+
+    fn arrived(&mut self, arrival: Arrival<P, N>) {
+        match arrival {
+            Arrival::Message { id, message } => self.message(id.as_deref(), message),
+            Arrival::Gap { id, gap } => {
+                let hole = self.place.gap(gap, id.as_deref());
+                let last_event_id = self.last();
+                self.hole(hole, last_event_id);
+            }
+            Arrival::Other { id } => self.mark(id.as_deref()),
+            Arrival::Retry(wait) => self.link.wait_at_least(wait.into()),
+            Arrival::Unreadable { id, error } => {
+                self.event(FeedEvent::Garbled { error });
+                let hole = self.place.left_out();
+                let last_event_id = self.last();
+                self.hole(hole, last_event_id);
+                self.mark(id.as_deref());
+            }
+        }
+    }
+
+    fn mark(&mut self, id: Option<&str>) {
+        let had_none = self.place.last_id().is_none();
+        if let Some(id) = id {
+            self.place.mark(id);
+        }
+        if had_none && self.place.last_id().is_some() {
+            self.event(FeedEvent::Began);
+        }
+    }
+
+    fn message(&mut self, id: Option<&str>, message: Message<P, N>) {
+        // The message is not dealt with when the hole before it is.
+        let before = self.last();
+        let step = self.place.take(id);
+        self.hole(step.hole, before);
+        if step.is_new {
+            let stamp = id.and_then(Position::from_event_id).map(|Position { epoch, seq, id }| {
+                Box::new(Stamp { id, epoch, seq, replay: false, origin: None })
+            });
+            self.event(FeedEvent::Message(Message { room: self.room.clone(), stamp, ..message }));
+        }
+    }
+
+    fn hole(&mut self, hole: Option<Hole>, last_event_id: Option<Arc<str>>) {
+        if let Some(hole) = hole {
+            let event = FeedEvent::Gap(hole.in_room(self.room.clone()));
+            self.outputs.push_back(FeedOutput::Event { event, last_event_id });
+        }
+    }
+
+    fn last(&self) -> Option<Arc<str>> {
+        self.place.last_id().map(Arc::clone)
+    }
+
+    fn event(&mut self, event: FeedEvent<P, N>) {
+        let last_event_id = self.last();
+        self.outputs.push_back(FeedOutput::Event { event, last_event_id });
+    }
+
+    /// Turns what the link wants into outputs.
+    fn settle(&mut self, now: Timestamp) {
+        loop {
+            let actions = self.link.take_actions();
+            if actions.is_empty() {
+                return;
+            }
+            for action in actions {
+                self.perform(now, action);
+            }
+        }
+    }
+
+    fn perform(&mut self, now: Timestamp, action: Action) {
+        match action {
+            Action::FetchToken { rejected } => self.outputs.push_back(FeedOutput::FetchToken { rejected }),
+            Action::Dial { conn, attempt, token, .. } => {
+                let (last_event_id, history) = (self.last(), self.history);
+                self.outputs.push_back(FeedOutput::Dial { conn, attempt, token, last_event_id, history });
+            }
+            Action::Abandon { conn, .. } => self.outputs.push_back(FeedOutput::Abandon { conn }),
+            Action::Close { conn, .. } => {
+                // There is nobody to take leave of.
+                self.outputs.push_back(FeedOutput::Abandon { conn });
+                self.link.closed(now, conn, Disconnect::Ended);
+            }
+            Action::Up { .. } => {
+                let hole = self.place.opened();
+                let last_event_id = self.last();
+                self.hole(hole, last_event_id);
+            }
+            Action::Changed(change) => self.event(FeedEvent::State(change)),
+            // Nothing can be said on a stream, and it is never moved.
+            Action::Authenticate(_) | Action::Ping(_) | Action::Moved { .. } | Action::Down => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

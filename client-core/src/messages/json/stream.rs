@@ -1,0 +1,85 @@
+//! The data of an event stream's events (protocol.md §4): messages, whose type the event may say instead, and gaps.
+
+use super::DecodeError;
+use super::family::bounded;
+use super::fields::MessageFields;
+use super::lenient::lenient;
+use super::server::ServerDecoder;
+use crate::event::{Gap, GapReason};
+use crate::id::Id;
+use crate::messages::{Message, ServerMessage};
+use crate::name::Name;
+use alloc::string::ToString as _;
+use serde::Deserialize;
+
+#[derive(Deserialize, Default)]
+struct GapFields {
+    #[serde(default, deserialize_with = "lenient")]
+    epoch: Option<Id>,
+    #[serde(default, deserialize_with = "lenient")]
+    after: Option<u64>,
+    #[serde(default, deserialize_with = "lenient")]
+    before: Option<u64>,
+    #[serde(default, deserialize_with = "lenient")]
+    reason: Option<GapReason>,
+}
+
+impl ServerDecoder {
+    /// Reads a message; `None` for any other frame. One without a `type` is a message too: its event has said so.
+    ///
+    /// # Errors
+    /// When the text is not JSON, or no message.
+    pub fn decode_message(&mut self, text: &str) -> Result<Option<Message>, DecodeError> {
+        match self.decode(text) {
+            Ok(ServerMessage::Message(message)) => Ok(Some(message)),
+            Ok(_) => Ok(None),
+            Err(DecodeError::NoType) => match serde_json::from_str::<MessageFields<'_>>(text) {
+                Ok(fields) => Ok(Some(fields.message(&mut self.names))),
+                Err(error) => {
+                    Err(DecodeError::Field { frame: "message", detail: bounded(&error.to_string()) })
+                }
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads a gap in `room`. That something is missing is said by the event alone, so there is nothing to fail.
+    pub fn decode_gap(&mut self, room: Name, text: &str) -> Gap {
+        let GapFields { epoch, after, before, reason } = serde_json::from_str(text).unwrap_or_default();
+        Gap { room, epoch, after, before, reason: reason.unwrap_or(GapReason::Unavailable) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: &str = r#""roomId":"r","userId":"u","content":"hi","timestamp":"2026-01-01T00:00:00.000Z""#;
+
+    #[test]
+    fn a_message_is_one_with_its_type_and_without_it() {
+        for text in [format!(r#"{{"type":"message",{PLAIN}}}"#), format!("{{{PLAIN}}}")] {
+            let message = ServerDecoder::default().decode_message(&text).unwrap().unwrap();
+            assert_eq!((&*message.room, &*message.user, &*message.content), ("r", "u", "hi"));
+        }
+        let mut decoder = ServerDecoder::default();
+        let other = format!(r#"{{"type":"user_joined",{PLAIN}}}"#);
+        assert_eq!(decoder.decode_message(&other), Ok(None));
+        for text in ["{}", "[]", "hello", "", r#"{"roomId":1}"#] {
+            assert!(decoder.decode_message(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_gap_says_what_it_knows_and_is_one_in_any_case() {
+        let mut decoder = ServerDecoder::default();
+        let text = r#"{"roomId":"x","epoch":"e","after":3,"before":9,"reason":"trimmed"}"#;
+        let gap = decoder.decode_gap("r".into(), text);
+        assert_eq!((&*gap.room, gap.after, gap.before), ("r", Some(3), Some(9)));
+        assert_eq!((gap.epoch, gap.reason), (Id::new("e").ok(), GapReason::Trimmed));
+        for text in ["", "[1]", r#"{"epoch":"not an id","after":"3","before":-1,"reason":7}"#] {
+            let gap = decoder.decode_gap("r".into(), text);
+            assert_eq!(gap, Gap::unknown("r".into(), GapReason::Unavailable), "{text}");
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The task around a feed: it moves bytes and events and decides nothing.
+
+use super::builder::TokenSource;
+use super::following::{Telling, Waiting};
+use super::stream_request::{StreamBody, StreamRequest};
+use crate::cause::{DialError, Disconnect};
+use crate::feed::{Arrival, EventStream, Feed, FeedEvent, FeedInput, FeedOutput};
+use crate::link::{ConnId, State};
+use crate::messages::json::ServerDecoder;
+use crate::name::Name;
+use crate::time::{Moment, Timestamp};
+use crate::token::{Token, TokenError};
+use futures_util::future::BoxFuture;
+use hyper::body::{Buf as _, Bytes};
+use std::collections::VecDeque;
+use std::future::{pending, poll_fn};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::mpsc::Receiver;
+
+/// Items read before other tasks of the runtime get their turn.
+const TURN: usize = 256;
+/// A deadline further away is looked at again then.
+const FURTHEST: Duration = Duration::from_secs(86_400);
+
+pub(crate) struct Follower {
+    feed: Feed,
+    room: Name,
+    request: Arc<StreamRequest>,
+    source: Option<TokenSource>,
+    start: Instant,
+    max_event: usize,
+    telling: Telling,
+    requests: Receiver<FeedInput>,
+    decoder: ServerDecoder,
+    dialing: Option<(ConnId, BoxFuture<'static, Result<StreamBody, DialError>>)>,
+    fetching: Option<BoxFuture<'static, Result<Token, TokenError>>>,
+    open: Option<Open>,
+    /// Told as soon as there is room; until then nothing is read.
+    waiting: VecDeque<Waiting>,
+    busy: bool,
+}
+
+/// The stream in use.
+struct Open {
+    conn: ConnId,
+    body: StreamBody,
+    reader: EventStream,
+    /// What has come and not been read.
+    piece: Bytes,
+}
+
+/// What the task waits for.
+enum Next {
+    Request(Option<FeedInput>),
+    Room(Option<OwnedSemaphorePermit>),
+    Token(Result<Token, TokenError>),
+    Dialed(Result<StreamBody, DialError>),
+    Piece(Result<Bytes, Disconnect>),
+    Time,
+}
+
+impl Follower {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "called once, by the builder; a struct would only rename it"
+    )]
+    pub(crate) fn new(
+        feed: Feed,
+        room: Name,
+        request: StreamRequest,
+        source: Option<TokenSource>,
+        start: Instant,
+        max_event: usize,
+        telling: Telling,
+        requests: Receiver<FeedInput>,
+    ) -> Self {
+        Self {
+            feed,
+            room,
+            request: Arc::new(request),
+            source,
+            start,
+            max_event,
+            telling,
+            requests,
+            decoder: ServerDecoder::default(),
+            dialing: None,
+            fetching: None,
+            open: None,
+            waiting: VecDeque::new(),
+            busy: false,
+        }
+    }
+
+    pub(crate) async fn run(mut self) {
+        self.input(FeedInput::Connect);
+        loop {
+            self.read();
+            match self.next().await {
+                Next::Request(Some(input)) => self.input(input),
+                Next::Request(None) => return self.end(),
+                Next::Room(permit) => {
+                    if let Some(waiting) = self.waiting.pop_front() {
+                        self.telling.tell(waiting, permit);
+                    }
+                    self.hand_over();
+                }
+                Next::Token(result) => {
+                    self.fetching = None;
+                    self.input(FeedInput::Token(result));
+                }
+                Next::Dialed(result) => self.dialed(result),
+                Next::Piece(Ok(piece)) => {
+                    if let Some(open) = &mut self.open {
+                        open.piece = piece;
+                        let conn = open.conn;
+                        self.input(FeedInput::Heard(conn));
+                    }
+                }
+                Next::Piece(Err(how)) => {
+                    if let Some(open) = self.open.take() {
+                        self.input(FeedInput::Ended(open.conn, how));
+                    }
+                }
+                Next::Time => self.input(FeedInput::Tick),
+            }
+        }
+    }
+
+    fn now(&self) -> Moment {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Moment::new(Timestamp::new(self.start.elapsed()), wall)
+    }
+
+    /// Says what happened, and does what the feed wants.
+    fn input(&mut self, input: FeedInput) {
+        self.feed.handle(self.now(), input);
+        while let Some(output) = self.feed.poll() {
+            match output {
+                FeedOutput::FetchToken { rejected: _ } => {
+                    self.fetching = self.source.as_ref().map(|source| source());
+                }
+                FeedOutput::Dial { conn, attempt: _, token, last_event_id, history } => {
+                    let request = Arc::clone(&self.request);
+                    let dial = async move { request.dial(token, last_event_id, history).await };
+                    self.dialing = Some((conn, Box::pin(dial)));
+                }
+                FeedOutput::Abandon { conn } => {
+                    self.dialing.take_if(|(dialing, _)| *dialing == conn);
+                    self.open.take_if(|open| open.conn == conn);
+                }
+                FeedOutput::Event { event, last_event_id } => {
+                    if let FeedEvent::State(change) = &event {
+                        self.telling.state.send_replace(change.clone());
+                    }
+                    self.waiting.push_back(Waiting::new(event, last_event_id));
+                }
+            }
+        }
+        self.hand_over();
+    }
+
+    /// Gives the application what there is room for. A silence while there is none is this side's own.
+    fn hand_over(&mut self) {
+        while let Some(waiting) = self.waiting.pop_front() {
+            if let Some(waiting) = self.telling.try_tell(waiting) {
+                self.waiting.push_front(waiting);
+                break;
+            }
+        }
+        let busy = !self.waiting.is_empty();
+        if std::mem::replace(&mut self.busy, busy) != busy {
+            self.feed.handle(self.now(), FeedInput::Busy(busy));
+        }
+    }
+
+    fn dialed(&mut self, result: Result<StreamBody, DialError>) {
+        let Some((conn, _)) = self.dialing.take() else { return };
+        match result {
+            Ok(body) => {
+                let reader = EventStream::new(self.max_event);
+                self.open = Some(Open { conn, body, reader, piece: Bytes::new() });
+                self.input(FeedInput::Opened(conn));
+            }
+            Err(error) => self.input(FeedInput::Failed(conn, error)),
+        }
+    }
+
+    /// Reads what has come, as far as the application has room for it.
+    fn read(&mut self) {
+        for _ in 0..TURN {
+            let Some(open) = self.open.as_mut().filter(|open| !self.busy && !open.piece.is_empty()) else {
+                return;
+            };
+            let mut rest: &[u8] = &open.piece;
+            let item = open.reader.read(&mut rest);
+            let read = open.piece.len() - rest.len();
+            open.piece.advance(read);
+            if let Some(item) = item {
+                let conn = open.conn;
+                let arrival = Arrival::read(item, &self.room, &mut self.decoder);
+                self.input(FeedInput::Arrived(conn, arrival));
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Next {
+        let now = self.start.elapsed();
+        let deadline = self.feed.next_deadline().map(|deadline| {
+            let at = deadline.since_start().min(now.saturating_add(FURTHEST));
+            tokio::time::Instant::from_std(self.start) + at
+        });
+        let unread = self.open.as_ref().is_some_and(|open| !open.piece.is_empty());
+        let first = self.waiting.front();
+        // Looked at in this order: what has arrived is proof of life that a late deadline must not overlook.
+        tokio::select! {
+            biased;
+            request = self.requests.recv() => Next::Request(request),
+            permit = room(&self.telling, first), if first.is_some() => Next::Room(permit),
+            result = done(self.fetching.as_mut()) => Next::Token(result),
+            result = done(self.dialing.as_mut().map(|(_, dialing)| dialing)) => Next::Dialed(result),
+            // Other tasks first, then the rest of what has come.
+            () = tokio::task::yield_now(), if unread && first.is_none() => Next::Time,
+            piece = piece(self.open.as_mut()), if !unread && first.is_none() => Next::Piece(piece),
+            () = time(deadline) => Next::Time,
+        }
+    }
+
+    /// The application wants no more. The last words do not wait for room, and what did is dropped.
+    fn end(mut self) {
+        self.waiting.clear();
+        self.feed.handle(self.now(), FeedInput::Close);
+        while let Some(output) = self.feed.poll() {
+            if let FeedOutput::Event { event, last_event_id } = output {
+                if let FeedEvent::State(change) = &event {
+                    self.telling.state.send_replace(change.clone());
+                }
+                self.telling.tell(Waiting::new(event, last_event_id), None);
+            }
+        }
+        debug_assert!(self.feed.state() == State::Closed);
+    }
+}
+
+async fn room(telling: &Telling, waiting: Option<&Waiting>) -> Option<OwnedSemaphorePermit> {
+    match waiting {
+        Some(waiting) => telling.room_for(waiting).await,
+        None => pending().await,
+    }
+}
+
+async fn done<T>(future: Option<&mut BoxFuture<'static, T>>) -> T {
+    match future {
+        Some(future) => future.await,
+        None => pending().await,
+    }
+}
+
+async fn piece(open: Option<&mut Open>) -> Result<Bytes, Disconnect> {
+    match open {
+        Some(open) => poll_fn(|cx| open.body.poll_piece(cx)).await,
+        None => pending().await,
+    }
+}
+
+async fn time(deadline: Option<tokio::time::Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => pending().await,
+    }
+}

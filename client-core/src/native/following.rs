@@ -1,0 +1,183 @@
+//! The handle of an application that reads a room, and the queue behind it.
+
+use crate::feed::{FeedEvent, FeedInput};
+use crate::link::{Hint, State, StateChange};
+use crate::time::Timestamp;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use futures_core::Stream;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+/// Bytes of events that wait for the application; then the socket is not read.
+const MOST_BYTES: u32 = 4 << 20;
+/// What an event weighs at least: at most 16,384 of them wait.
+const LEAST_WEIGHT: u32 = 256;
+/// Requests that wait for the task.
+const MOST_REQUESTS: usize = 64;
+
+/// An event on its way.
+struct Told {
+    event: FeedEvent,
+    last_event_id: Option<Arc<str>>,
+    /// Its place in the queue.
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+/// The task's end of it.
+pub(crate) struct Telling {
+    told: UnboundedSender<Told>,
+    /// What bounds the queue.
+    room: Arc<Semaphore>,
+    pub(crate) state: watch::Sender<StateChange>,
+}
+
+/// An event that there is no room for yet.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    event: FeedEvent,
+    last_event_id: Option<Arc<str>>,
+}
+
+impl Waiting {
+    pub(crate) fn new(event: FeedEvent, last_event_id: Option<Arc<str>>) -> Self {
+        Self { event, last_event_id }
+    }
+
+    fn weight(&self) -> u32 {
+        let bytes = match &self.event {
+            FeedEvent::Message(message) => {
+                message.content.len() + message.timestamp.len() + message.data.as_ref().map_or(0, String::len)
+            }
+            FeedEvent::Garbled { error } => error.len(),
+            _ => 0,
+        };
+        u32::try_from(bytes).unwrap_or(u32::MAX).clamp(LEAST_WEIGHT, MOST_BYTES)
+    }
+}
+
+impl Telling {
+    /// Tells it at once, or gives it back. Whoever reads no more is told nothing.
+    pub(crate) fn try_tell(&self, waiting: Waiting) -> Option<Waiting> {
+        match Arc::clone(&self.room).try_acquire_many_owned(waiting.weight()) {
+            Ok(permit) => {
+                self.tell(waiting, Some(permit));
+                None
+            }
+            Err(_) => Some(waiting),
+        }
+    }
+
+    /// Waits for room for it.
+    ///
+    /// Cancel safe.
+    pub(crate) async fn room_for(&self, waiting: &Waiting) -> Option<OwnedSemaphorePermit> {
+        // It is never closed.
+        Arc::clone(&self.room).acquire_many_owned(waiting.weight()).await.ok()
+    }
+
+    /// Tells it, in the room that was waited for, or beyond the bound at the very end.
+    pub(crate) fn tell(&self, waiting: Waiting, permit: Option<OwnedSemaphorePermit>) {
+        let Waiting { event, last_event_id } = waiting;
+        // Nobody may be there any more.
+        let _ = self.told.send(Told { event, last_event_id, _permit: permit });
+    }
+}
+
+/// Both ends, and what the application asks for.
+pub(crate) fn following(start: Instant) -> (Following, Telling, Receiver<FeedInput>) {
+    let (told, events) = unbounded_channel();
+    let (asking, requests) = channel(MOST_REQUESTS);
+    let (state, states) = watch::channel(StateChange { state: State::Connecting, cause: None });
+    let room = Arc::new(Semaphore::new(MOST_BYTES as usize));
+    let following = Following { events, requests: Some(asking), states, last_event_id: None, start };
+    (following, Telling { told, room, state }, requests)
+}
+
+/// A room that is being read: its events, in order. A [`Stream`]; it ends when the reading has been
+/// [closed](Following::close), and dropping it ends the reading too.
+///
+/// Up to 4 MiB of events wait for you; then the socket is not read any more, and the server keeps what follows.
+pub struct Following {
+    events: UnboundedReceiver<Told>,
+    /// Gone when the end has been asked for.
+    requests: Option<Sender<FeedInput>>,
+    states: watch::Receiver<StateChange>,
+    last_event_id: Option<Arc<str>>,
+    start: Instant,
+}
+
+impl Following {
+    /// The next event; `None` when the reading has ended and everything has been taken.
+    ///
+    /// Cancel safe: an event not returned is still there.
+    pub async fn next(&mut self) -> Option<FeedEvent> {
+        core::future::poll_fn(|cx| self.poll_event(cx)).await
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<FeedEvent>> {
+        Poll::Ready(ready!(self.events.poll_recv(cx)).map(|told| {
+            self.last_event_id = told.last_event_id;
+            told.event
+        }))
+    }
+
+    /// What another process has to be given as [`since`](super::FollowBuilder::since) to go on behind the event that
+    /// was taken last.
+    pub fn last_event_id(&self) -> Option<&str> {
+        self.last_event_id.as_deref()
+    }
+
+    /// The connection as it is now, and why.
+    pub fn state(&self) -> StateChange {
+        self.states.borrow().clone()
+    }
+
+    /// The clock that the `retry_at` of a state is to be read against.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::new(self.start.elapsed())
+    }
+
+    /// Tells what the platform noticed about the network.
+    pub fn hint(&self, hint: Hint) {
+        self.request(FeedInput::Hint(hint));
+    }
+
+    /// Replaces the connection by a fresh one, or dials at once instead of waiting, also out of `failed`. The limit of 6
+    /// dials in 30 s holds here too.
+    pub fn reconnect(&self) {
+        self.request(FeedInput::Reconnect);
+    }
+
+    fn request(&self, input: FeedInput) {
+        if let Some(requests) = &self.requests {
+            // Full: as many as that have been asked for already, and one of them will do.
+            let _ = requests.try_send(input);
+        }
+    }
+
+    /// Ends the reading, and waits until connection and task are gone, which takes no answer of the server's. What had
+    /// come before can still be taken.
+    ///
+    /// Cancel safe: the end goes on without the waiting.
+    pub async fn close(&mut self) {
+        self.requests = None;
+        while self.states.changed().await.is_ok() {}
+    }
+}
+
+impl Stream for Following {
+    type Item = FeedEvent;
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<FeedEvent>> {
+        self.poll_event(cx)
+    }
+}
+
+impl fmt::Debug for Following {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Following").field("state", &self.state().state).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,205 @@
+//! `GET /rooms/{room}/events`: a room's messages as server-sent events, read only (protocol.md §4).
+
+mod body;
+mod refusal;
+
+use crate::app::App;
+use crate::cors;
+use crate::hub::{FeedRequest, Since};
+use crate::mailbox::Mailbox;
+use crate::origin;
+use crate::upgrade::{Slot, field, percent_decode, token};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use body::Feed;
+use futures_util::stream::pending;
+use refusal::Refusal;
+use rejoin::{Name, check_room_name};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio_tungstenite::tungstenite::Bytes;
+
+/// The position that a reader comes back with; browsers set it by themselves.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// Proxies that gather an answer before they pass it on would hold a feed back for ever.
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// What the route answers to.
+const METHODS: &str = "GET, HEAD, OPTIONS";
+
+/// What a page may send with it.
+const HEADERS: &str = "Authorization, Last-Event-ID, Cache-Control";
+
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let feeds = get(feed).options(preflight).fallback(async || Refusal::Method);
+    Router::new().route("/rooms/{room}/events", feeds).with_state(app)
+}
+
+async fn feed(
+    State(app): State<Arc<App>>,
+    room: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Response {
+    let headers = request.headers();
+    if !origin::allowed(&app.allow_origin, headers.get(ORIGIN), headers.get(HOST)) {
+        app.metrics.refused_origin.one_more();
+        return Refusal::Origin.into_response();
+    }
+    let answer = open(&app, room, &request).unwrap_or_else(IntoResponse::into_response);
+    // A refusal too: its page is to be able to read why.
+    cors::readable(answer, headers.get(ORIGIN))
+}
+
+fn open(
+    app: &Arc<App>,
+    room: Result<Path<String>, PathRejection>,
+    request: &Request,
+) -> Result<Response, Refusal> {
+    let (headers, query) = (request.headers(), request.uri().query());
+    // What does not decode to UTF-8 is no room's name either.
+    let Path(room) = room.map_err(|_| Refusal::Room("it is not UTF-8 in percent-encoding"))?;
+    check_room_name(&room).map_err(Refusal::bad_room)?;
+    if !accepts(headers) {
+        return Err(Refusal::Accept);
+    }
+    let history = history(query).ok_or(Refusal::History)?;
+    let place = app.admit().ok_or_else(|| {
+        app.metrics.refused_busy.one_more();
+        if app.draining() { Refusal::Draining } else { Refusal::Busy }
+    })?;
+    let identity = token(headers, query).and_then(|token| app.auth.identify(&token, Instant::now()));
+    if let Some(status) = app.faults.refusal(identity.as_ref().map(|identity| &identity.user)) {
+        return Err(Refusal::Fault(status));
+    }
+    let identity = identity.ok_or_else(|| {
+        app.metrics.unauthorized.one_more();
+        Refusal::Token
+    })?;
+    if request.method() == Method::HEAD {
+        // Of unknown length, as the feed itself would be.
+        return Ok(stream(Body::from_stream(pending::<Result<Bytes, Infallible>>())));
+    }
+    let slot = request.extensions().get::<Slot>().ok_or(Refusal::Busy)?;
+    let since = since(headers, query);
+    let user = identity.user.clone();
+    let mailbox = Arc::new(Mailbox::new(app.limits.queue_frames, app.limits.queue_bytes));
+    let request = FeedRequest { room: Name::from(room), since, history };
+    let seat = app.switchboard.watch(identity, request, &mailbox).map_err(Refusal::Closed)?;
+    let hit = app.faults.expose(user, slot.link(), Arc::clone(&mailbox));
+    app.metrics.feeds.one_more();
+    slot.feed();
+    Ok(stream(Body::from_stream(Feed::new(mailbox, slot.link(), seat, hit, place))))
+}
+
+fn stream(body: Body) -> Response {
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (ACCEL_BUFFERING, HeaderValue::from_static("no")),
+    ];
+    (headers, body).into_response()
+}
+
+/// What a browser asks before it lets a page of another origin send a token.
+async fn preflight(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    if !origin::allowed(&app.allow_origin, headers.get(ORIGIN), headers.get(HOST)) {
+        app.metrics.refused_origin.one_more();
+        return Refusal::Origin.into_response();
+    }
+    cors::preflight(METHODS, HEADERS, headers.get(ORIGIN))
+}
+
+/// Whether the media type is among those that the peer takes.
+fn accepts(headers: &HeaderMap) -> bool {
+    let mut lists = headers.get_all(ACCEPT).iter().filter_map(|list| list.to_str().ok()).peekable();
+    lists.peek().is_none() || lists.flat_map(|list| list.split(',')).any(covers)
+}
+
+fn covers(range: &str) -> bool {
+    let mut parts = range.split(';').map(str::trim);
+    let kinds = ["text/event-stream", "text/*", "*/*"];
+    let covered = parts.next().is_some_and(|kind| kinds.iter().any(|known| kind.eq_ignore_ascii_case(known)));
+    let weights = parts.filter_map(|part| part.split_once('='));
+    let refused = |(name, weight): (&str, &str)| {
+        name.trim().eq_ignore_ascii_case("q") && weight.trim().parse().is_ok_and(|weight: f32| weight <= 0.0)
+    };
+    covered && !weights.into_iter().any(refused)
+}
+
+/// `?history=N`, 0 without it; `None` if it is no number.
+fn history(query: Option<&str>) -> Option<u64> {
+    let Some(text) = field(query, "history") else { return Some(0) };
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    // More than a u64 counts is more than there is.
+    digits.then(|| text.parse().unwrap_or(u64::MAX))
+}
+
+/// The header goes before the query: a browser that comes back by itself has the old query and the new header.
+fn since(headers: &HeaderMap, query: Option<&str>) -> Since {
+    if let Some(value) = headers.get(LAST_EVENT_ID).filter(|value| !value.is_empty()) {
+        return value.to_str().map_or(Since::Unreadable, Since::from);
+    }
+    match field(query, "lastEventId").map(percent_decode) {
+        None => Since::Nothing,
+        Some(None) => Since::Unreadable,
+        Some(Some(text)) => Since::from(&*text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, value.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn an_accept_header_has_to_leave_room_for_the_media_type() {
+        assert!(accepts(&HeaderMap::new()));
+        for list in ["*/*", "text/event-stream", "Text/*;q=0.5", "text/html, text/event-stream;q=0.1"] {
+            assert!(accepts(&headers(&[("accept", list)])), "{list}");
+        }
+        for list in ["", "text/html", "application/json, text/event-stream;q=0", "*/*; Q=0.0"] {
+            assert!(!accepts(&headers(&[("accept", list)])), "{list}");
+        }
+        assert!(accepts(&headers(&[("accept", "text/html"), ("accept", "*/*")])));
+    }
+
+    #[test]
+    fn history_is_a_number_of_any_size() {
+        assert_eq!(history(None), Some(0));
+        assert_eq!(history(Some("token=x&history=12")), Some(12));
+        assert_eq!(history(Some("history=99999999999999999999999")), Some(u64::MAX));
+        for text in ["history=", "history=-1", "history=+1", "history=1.5", "history=all"] {
+            assert_eq!(history(Some(text)), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_position_of_the_header_goes_before_that_of_the_query() {
+        let old = Some("lastEventId=e%3A1%3Aa");
+        assert_eq!(since(&headers(&[("last-event-id", "e:2:b")]), old), Since::from("e:2:b"));
+        for fields in [&[][..], &[("last-event-id", "")]] {
+            assert_eq!(since(&headers(fields), old), Since::from("e:1:a"));
+            assert_eq!(since(&headers(fields), None), Since::Nothing);
+            assert_eq!(since(&headers(fields), Some("lastEventId=")), Since::Nothing);
+            assert_eq!(since(&headers(fields), Some("lastEventId=%ff")), Since::Unreadable);
+        }
+        let mut strange = HeaderMap::new();
+        strange.insert(LAST_EVENT_ID, HeaderValue::from_bytes(b"e:1:\xff").unwrap());
+        assert_eq!(since(&strange, old), Since::Unreadable);
+    }
+}

@@ -1,0 +1,130 @@
+//! Why there is no feed, as JSON: `{"code", "message", "hint"}`, what happened and what to do.
+
+use super::METHODS;
+use crate::upgrade::BUSY_SECONDS;
+use axum::Json;
+use axum::http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use rejoin::RoomNameError;
+use serde_json::json;
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    Method,
+    Origin,
+    /// What is wrong with the room's name.
+    Room(&'static str),
+    Accept,
+    History,
+    Token,
+    Busy,
+    Draining,
+    /// The hub's close code.
+    Closed(u16),
+    Fault(u16),
+}
+
+impl Refusal {
+    pub(super) fn bad_room(error: RoomNameError) -> Self {
+        Self::Room(match error {
+            RoomNameError::Empty => "it is empty",
+            RoomNameError::TooLong => "it is longer than 128 characters",
+            RoomNameError::Invisible => "it has control, bidirectional or zero-width characters",
+            RoomNameError::Reserved => "it starts with the reserved @",
+            _ => "it is not a room name",
+        })
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Origin => StatusCode::FORBIDDEN,
+            Self::Room(_) | Self::Closed(1008) => StatusCode::NOT_FOUND,
+            Self::Accept => StatusCode::NOT_ACCEPTABLE,
+            Self::History => StatusCode::BAD_REQUEST,
+            Self::Token => StatusCode::UNAUTHORIZED,
+            Self::Closed(4008 | 4011) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Busy | Self::Draining | Self::Closed(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Fault(status) => StatusCode::from_u16(*status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE),
+        }
+    }
+
+    /// The code, what happened, and what to do.
+    fn words(&self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Method => {
+                ("method_not_allowed", "a feed is read only", "read it with GET; send over the WebSocket")
+            }
+            Self::Origin => (
+                "forbidden_origin",
+                "pages of this Origin may not read here",
+                "start the server with --allow-origin for this Origin",
+            ),
+            Self::Room(what) => (
+                "bad_room",
+                what,
+                "a room's name has 1-128 visible characters, does not start with @ and is percent-encoded in the path",
+            ),
+            Self::Closed(1008) => ("bad_room", "it is not a room name", "name another room"),
+            Self::Accept => (
+                "not_acceptable",
+                "a feed is text/event-stream, which the Accept header leaves out",
+                "add text/event-stream to the Accept header, or leave the header out",
+            ),
+            Self::History => (
+                "bad_request",
+                "history is not a whole number",
+                "give the number of messages to begin with, for example ?history=20",
+            ),
+            Self::Token => (
+                "unauthorized",
+                "the token is missing, wrong or has ended",
+                "send a valid token as 'Authorization: Bearer TOKEN' or as ?token=TOKEN",
+            ),
+            Self::Closed(4011) => (
+                "too_many_connections",
+                "this user has as many connections as one may have",
+                "close another one of this user first",
+            ),
+            Self::Closed(4008) => {
+                ("rate_limited", "this user opens feeds too fast", "wait as Retry-After says, then try again")
+            }
+            Self::Draining | Self::Closed(1012) => (
+                "draining",
+                "the server is going away",
+                "wait as Retry-After says, then try again: another one takes over",
+            ),
+            Self::Busy | Self::Closed(_) => (
+                "overloaded",
+                "the server takes no more feeds now",
+                "wait as Retry-After says, then try again",
+            ),
+            Self::Fault(_) => ("fault", "a fault on purpose", "it ends when it is used up or cleared"),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let (code, message, hint) = self.words();
+        let body = Json(json!({ "code": code, "message": message, "hint": hint }));
+        let mut response = (status, [(CACHE_CONTROL, "no-store")], body).into_response();
+        let headers = response.headers_mut();
+        match status {
+            StatusCode::METHOD_NOT_ALLOWED => {
+                headers.insert(ALLOW, HeaderValue::from_static(METHODS));
+            }
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                let seconds = if matches!(self, Self::Fault(_)) { 1 } else { BUSY_SECONDS };
+                headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            _ => {}
+        }
+        response
+    }
+}

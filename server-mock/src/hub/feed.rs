@@ -1,0 +1,231 @@
+//! A feed: one room's log as text/event-stream (protocol.md §4), read by a cursor.
+//!
+//! A feed has no queue of what is to be sent, only a place in the log, so one that is taken slowly costs no more than
+//! one that is not. What was trimmed before it was read is announced by a `gap`, as is everything else that is lost.
+//!
+//! Each event has the position behind it as its `id`, a gap too: a reader that comes back with it is not told the same
+//! gap twice. The first block of a feed without a gap has an `id` and no data, which makes no event and gives the
+//! reader a position before the first message has come.
+
+use super::Text;
+use super::log::{Log, Logged, Standing};
+use rejoin::messages::json::encode_server;
+use rejoin::messages::{Epoch, MAX_INT};
+use rejoin::{GapReason, Id, Name, Position, ServerMessage};
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// A line that says nothing but that the feed lives.
+pub(crate) const COMMENT: &str = ":\n\n";
+
+/// The id in a position before the first message, where there is none.
+const NOTHING: &str = "0";
+
+/// What a reader has seen, by its own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Since {
+    /// It says nothing: it is new here.
+    Nothing,
+    /// Everything up to this message.
+    At(Position),
+    /// It has seen something, and what it says of it is no position.
+    Unreadable,
+}
+
+impl From<&str> for Since {
+    /// Reads `epoch:seq:id`, as the events have it.
+    fn from(text: &str) -> Self {
+        if text.is_empty() {
+            return Self::Nothing;
+        }
+        position(text).map_or(Self::Unreadable, Self::At)
+    }
+}
+
+fn position(text: &str) -> Option<Position> {
+    let mut parts = text.split(':');
+    let (epoch, seq, id) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() || !seq.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let seq = seq.parse().ok().filter(|seq| *seq <= MAX_INT)?;
+    Some(Position { epoch: Id::new(epoch).ok()?, seq, id: Id::new(id).ok()? })
+}
+
+/// Messages that the reader has not seen and will not see.
+#[derive(Debug)]
+struct Hole {
+    /// The life of the log that the numbers belong to, and the last message before the hole; `None`: not known.
+    after: Option<(Epoch, u64)>,
+    reason: GapReason,
+}
+
+/// A reader's place in a log.
+#[derive(Debug)]
+pub(super) struct Cursor {
+    epoch: Epoch,
+    /// The number of the next message.
+    next: u64,
+    /// To be told before that.
+    hole: Option<Hole>,
+}
+
+impl Cursor {
+    /// Begins after what the reader has seen. One who is new, or cannot say, begins `history` messages before the end.
+    pub(super) fn new(log: &Log, since: Since, history: u64) -> Self {
+        let end = log.head().saturating_add(1);
+        let fresh = end.saturating_sub(history).max(log.first());
+        let (next, hole) = match since {
+            Since::Nothing => (fresh, None),
+            Since::Unreadable => (fresh, Some((None, GapReason::Unavailable))),
+            // What is kept of another life has been said since.
+            Since::At(Position { epoch, seq, .. }) if epoch != *log.epoch() => {
+                (log.first(), Some((Some((epoch, seq)), GapReason::EpochChanged)))
+            }
+            Since::At(Position { epoch, seq, id }) => {
+                let after = seq.saturating_add(1);
+                match log.standing(seq, &id) {
+                    Standing::Held => (after, None),
+                    Standing::Trimmed => (log.first(), Some((Some((epoch, seq)), GapReason::Trimmed))),
+                    // Where the fork is, nobody knows: what lies beyond the reader's own number is certainly new.
+                    Standing::Forked => (after.min(end), Some((Some((epoch, seq)), GapReason::Forked))),
+                }
+            }
+        };
+        let hole = hole.map(|(after, reason)| Hole { after, reason });
+        Self { epoch: log.epoch().clone(), next, hole }
+    }
+
+    /// A message was appended under this number. If the cursor has passed it, there was another one before.
+    pub(super) fn appended(&mut self, epoch: &Epoch, seq: u64) {
+        if seq < self.next && *epoch == self.epoch {
+            self.lose(GapReason::Forked);
+            self.next = seq;
+        }
+    }
+
+    /// The text of the next event; `None` at the end of the log.
+    pub(super) fn read(&mut self, room: &Name, log: &Log, last: &mut LastText) -> Option<Text> {
+        if self.epoch != *log.epoch() {
+            self.lose(GapReason::EpochChanged);
+            (self.epoch, self.next) = (log.epoch().clone(), log.first());
+        } else if self.next < log.first() {
+            self.lose(GapReason::Trimmed);
+            self.next = log.first();
+        }
+        if let Some(hole) = self.hole.take() {
+            return gap(room, log, self.next, &hole);
+        }
+        let entry = log.from(self.next).next()?;
+        self.next = entry.seq.saturating_add(1);
+        last.of(room, log.epoch(), entry)
+    }
+
+    /// The feed's first block, with the time after which the reader shall come back when the feed has ended.
+    pub(super) fn begin(&self, log: &Log, retry: Duration) -> Text {
+        let mut text = format!("retry: {}\n", retry.as_millis());
+        // A gap has the id itself: one that is lost on its way is told again.
+        if self.hole.is_none() {
+            id_line(&mut text, log, self.next);
+        }
+        text.push('\n');
+        text.into()
+    }
+
+    fn lose(&mut self, reason: GapReason) {
+        let after = Some((self.epoch.clone(), self.next.saturating_sub(1)));
+        self.hole.get_or_insert(Hole { after, reason });
+    }
+}
+
+/// The event encoded last: the readers of a room mostly read the same one.
+#[derive(Debug, Default)]
+pub(super) struct LastText(Option<(u64, Text)>);
+
+impl LastText {
+    fn of(&mut self, room: &Name, epoch: &Epoch, entry: &Logged) -> Option<Text> {
+        if let Some((seq, text)) = &self.0
+            && *seq == entry.seq
+        {
+            return Some(text.clone());
+        }
+        let message = encode_server(&ServerMessage::Message(entry.plain(room)))?;
+        let text = Text::from(format!("id: {epoch}:{}:{}\ndata: {message}\n\n", entry.seq, entry.id));
+        self.0 = Some((entry.seq, text.clone()));
+        Some(text)
+    }
+}
+
+/// A text as an event without an id.
+pub(crate) fn anonymous(data: &str) -> String {
+    format!("data: {data}\n\n")
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Gap<'a> {
+    room_id: &'a str,
+    epoch: Option<&'a str>,
+    after: Option<u64>,
+    before: Option<u64>,
+    reason: &'static str,
+}
+
+fn gap(room: &Name, log: &Log, next: u64, hole: &Hole) -> Option<Text> {
+    let gap = Gap {
+        room_id: room,
+        epoch: hole.after.as_ref().map(|(epoch, _)| epoch.as_str()),
+        after: hole.after.as_ref().map(|(_, seq)| *seq),
+        // Only there both ends are numbers of one line.
+        before: (hole.reason == GapReason::Trimmed).then_some(next),
+        reason: hole.reason.as_str(),
+    };
+    let mut text = String::from("event: gap\n");
+    id_line(&mut text, log, next);
+    // Writing to a String does not fail.
+    let _ = write!(text, "data: {}\n\n", serde_json::to_string(&gap).ok()?);
+    Some(text.into())
+}
+
+/// The position before a message, where the log knows it.
+fn id_line(text: &mut String, log: &Log, next: u64) {
+    let seq = next.saturating_sub(1);
+    let id = if seq == 0 { Some(NOTHING) } else { log.id_at(seq).map(Id::as_str) };
+    if let Some(id) = id {
+        let _ = writeln!(text, "id: {}:{seq}:{id}", log.epoch());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_is_read_as_it_is_written_and_nothing_else_is_one() {
+        assert_eq!(Since::from(""), Since::Nothing);
+        let id = |text| Id::new(text).unwrap();
+        for (text, seq) in [("e-1:7:i_2", 7), ("e-1:0:i_2", 0), ("e-1:9007199254740991:i_2", MAX_INT)] {
+            assert_eq!(Since::from(text), Since::At(Position { epoch: id("e-1"), seq, id: id("i_2") }));
+        }
+        for text in [
+            "x",
+            "e:7",
+            "e:7:i:",
+            "e:7:i:j",
+            ":7:i",
+            "e::i",
+            "e:7:",
+            "e:+7:i",
+            "e:-7:i",
+            "e: 7:i",
+            "e:7:i ",
+            "e:9007199254740992:i",
+            "e:99999999999999999999:i",
+            "\u{e9}:7:i",
+            &format!("{}:7:i", "e".repeat(65)),
+        ] {
+            assert_eq!(Since::from(text), Since::Unreadable, "{text}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Readers: connections that are sent one room's feed and say nothing (protocol.md §4). They are no members, so nobody
+//! is told of them.
+
+use super::feed::{Cursor, LastText, Since};
+use super::log::Log;
+use super::user::Verdict;
+use super::{ConnId, Hub, HubConfig, Output};
+use rejoin::{Moment, Name, Timestamp, check_room_name};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// A reader that has taken nothing for so many comment lines is gone, or as good as gone: it can come back.
+const PATIENCE: u8 = 4;
+
+/// The shortest time after which a reader comes back; the longest is a reconnect window more.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Which feed a reader wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedRequest {
+    /// The room.
+    pub room: Name,
+    /// What the reader has seen.
+    pub since: Since,
+    /// The last so many messages, for one who has seen nothing.
+    pub history: u64,
+}
+
+/// What the hub knows of a reader beside what it knows of every connection.
+#[derive(Debug)]
+pub(super) struct Reader {
+    room: Name,
+    cursor: Cursor,
+    /// Sent since the connection's queue was last known to be empty.
+    sent: usize,
+    sent_bytes: usize,
+    /// An [`Output::WhenDrained`] is unanswered.
+    asked: bool,
+    /// Comment lines that were due since then.
+    stuck: u8,
+}
+
+impl Reader {
+    /// Sends as much of the feed as the connection's queue has room for.
+    fn pump(
+        &mut self,
+        conn: ConnId,
+        log: &Log,
+        last: &mut LastText,
+        config: &HubConfig,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        let (most, most_bytes) = (config.replay_chunk.max(1), config.replay_chunk_bytes.max(1));
+        while self.sent < most && self.sent_bytes < most_bytes {
+            let Some(text) = self.cursor.read(&self.room, log, last) else { return };
+            self.sent += 1;
+            self.sent_bytes += text.len();
+            outputs.push_back(Output::Send { conn, text });
+        }
+        self.ask(conn, outputs);
+    }
+
+    fn ask(&mut self, conn: ConnId, outputs: &mut VecDeque<Output>) {
+        if !self.asked {
+            (self.asked, self.stuck) = (true, 0);
+            outputs.push_back(Output::WhenDrained { conn });
+        }
+    }
+
+    /// A comment line is due; `false` if the reader has to be given up.
+    pub(super) fn beat(&mut self, conn: ConnId, outputs: &mut VecDeque<Output>) -> bool {
+        if self.asked {
+            // Behind what waits already it would say nothing.
+            self.stuck += 1;
+            return self.stuck < PATIENCE;
+        }
+        outputs.push_back(Output::Ping { conn });
+        self.ask(conn, outputs);
+        true
+    }
+}
+
+impl Hub {
+    /// Begins a feed, or closes the connection with the code that says why there is none.
+    pub(super) fn watch(
+        &mut self,
+        now: Moment,
+        conn: ConnId,
+        user: &Name,
+        expires: Option<Timestamp>,
+        request: FeedRequest,
+    ) {
+        let FeedRequest { room, since, history } = request;
+        let (at, beat) = (now.monotonic, self.config.comments);
+        if !self.let_in(at, conn, user, expires, beat, None) {
+            return;
+        }
+        if check_room_name(&room).is_err() {
+            return self.close(at, conn, 1008, "Not a room name");
+        }
+        if self.users.get_mut(user).is_some_and(|user| user.join(at) != Verdict::Fine) {
+            return self.close(at, conn, 4008, "Rate limited");
+        }
+        let readers = self.rooms.get(&room).map_or(0, |room| room.readers().len());
+        if readers >= self.config.members_per_room || !self.open(at, &room) {
+            return self.close(at, conn, 1013, "Try again later");
+        }
+        let window = self.config.reconnect_window(self.store.connections_lately());
+        let millis = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
+        let retry = RETRY + Duration::from_millis(self.rng.u64(0..=millis));
+        let Self { conns, rooms, store, outputs, config, .. } = self;
+        let (Some(log), Some(state)) = (store.room(&room), conns.get_mut(&conn)) else { return };
+        rooms.entry(room.clone()).or_default().add_reader(conn);
+        let cursor = Cursor::new(log, since, history);
+        outputs.push_back(Output::Send { conn, text: cursor.begin(log, retry) });
+        let reader = Reader { room, cursor, sent: 0, sent_bytes: 0, asked: false, stuck: 0 };
+        let reader = state.reader.insert(Box::new(reader));
+        reader.pump(conn, log, &mut LastText::default(), config, outputs);
+    }
+
+    /// The newest entry of a room's log goes to its readers.
+    pub(super) fn feed(&mut self, key: &Name) {
+        let Self { conns, rooms, store, outputs, config, .. } = self;
+        let Some(room) = rooms.get(key).filter(|room| !room.readers().is_empty()) else { return };
+        let Some(log) = store.room(key) else { return };
+        let mut last = LastText::default();
+        for conn in room.readers() {
+            let reader = conns.get_mut(conn).and_then(|state| state.reader.as_mut());
+            let Some(reader) = reader else { continue };
+            reader.cursor.appended(log.epoch(), log.head());
+            reader.pump(*conn, log, &mut last, config, outputs);
+        }
+    }
+
+    /// A reader's queue is empty: time for more.
+    pub(super) fn read_on(&mut self, conn: ConnId) {
+        let Self { conns, store, outputs, config, .. } = self;
+        let Some(reader) = conns.get_mut(&conn).and_then(|state| state.reader.as_mut()) else { return };
+        (reader.sent, reader.sent_bytes, reader.asked) = (0, 0, false);
+        if let Some(log) = store.room(&reader.room) {
+            reader.pump(conn, log, &mut LastText::default(), config, outputs);
+        }
+    }
+
+    /// Ends a feed.
+    pub(super) fn unwatch(&mut self, now: Timestamp, conn: ConnId, reader: &Reader) {
+        let Some(room) = self.rooms.get_mut(&reader.room) else { return };
+        room.remove_reader(conn);
+        if room.is_deserted() {
+            self.rooms.remove(&reader.room);
+            self.store.touch(&reader.room, now);
+        }
+    }
+}

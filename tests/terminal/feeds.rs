@@ -1,0 +1,231 @@
+//! `tail --sse`: rooms read by server-sent events.
+
+use crate::run;
+use harness::command::Running;
+use harness::process::ServerProcess;
+use harness::web_page::WebPage;
+use serde_json::Value;
+use std::io::Write as _;
+
+fn http(server: &ServerProcess) -> String {
+    format!("http://{}", server.address())
+}
+
+fn tail(url: &str, more: &[&str]) -> Running {
+    let mut args = vec!["tail", url, "-r", "lobby", "--sse", "--token", "bob"];
+    args.extend(more);
+    Running::start(&args)
+}
+
+fn say(server: &ServerProcess, room: &str, text: &str) {
+    let sent = Running::start(&["send", &server.url, "-r", room, "--token", "ada", text]).finish();
+    assert_eq!(sent.status, Some(0), "{}", sent.text());
+}
+
+fn line(running: &mut Running, holding: &str) -> Value {
+    serde_json::from_str(&running.wait_for(holding)).unwrap()
+}
+
+#[test]
+fn it_prints_what_tail_prints_and_a_signal_ends_it_as_documented() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    for (signal, status) in [("TERM", 0), ("INT", 130)] {
+        let mut tail = tail(&http(&server), &[]);
+        tail.wait_for("joined lobby");
+        say(&server, "lobby", "two\u{1b}[2J\nlines");
+        assert_eq!(tail.wait_for("ada: "), "[lobby] ada: two^[[2J\n");
+        assert_eq!(tail.wait_for("lines"), "    | lines\n");
+        tail.signal(signal);
+        let ended = tail.wait();
+        assert_eq!(ended.status, Some(status), "SIG{signal}: {}", ended.text());
+        assert!(ended.stdout.iter().all(|byte| *byte == b'\n' || !byte.is_ascii_control()));
+    }
+}
+
+#[test]
+fn history_comes_first_and_every_room_has_its_lines() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    for text in ["one", "two", "three"] {
+        say(&server, "lobby", text);
+    }
+    let mut tail = tail(&http(&server), &["--history", "2", "-r", "kitchen"]);
+    assert_eq!(tail.wait_for("ada: "), "[lobby] ada: two\n");
+    assert_eq!(tail.wait_for("ada: "), "[lobby] ada: three\n");
+    say(&server, "kitchen", "tea");
+    assert_eq!(tail.wait_for("ada: "), "[kitchen] ada: tea\n");
+}
+
+#[test]
+fn json_lines_are_those_of_pipe_with_the_room_of_each_state() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let mut tail = tail(&http(&server), &["--json"]);
+    let first = line(&mut tail, "state");
+    assert_eq!((&first["state"], &first["roomId"]), (&"connecting".into(), &"lobby".into()));
+    assert_eq!(line(&mut tail, "state")["state"], "connected");
+    say(&server, "lobby", "hi");
+    let message = line(&mut tail, "message");
+    for (name, value) in [("type", "message"), ("roomId", "lobby"), ("userId", "ada"), ("content", "hi")] {
+        assert_eq!(message[name], value, "{message}");
+    }
+    assert_eq!(message["seq"], 1);
+    assert!(message["epoch"].is_string() && message["id"].is_string(), "{message}");
+}
+
+#[test]
+fn a_killed_server_is_waited_for_and_what_is_lost_is_said() {
+    let first = ServerProcess::start("127.0.0.1:0");
+    let address = first.address();
+    let url = http(&first);
+    let mut people = tail(&url, &[]);
+    let mut machine = tail(&url, &["--json"]);
+    people.wait_for("joined lobby");
+    machine.wait_for("connected");
+    say(&first, "lobby", "before");
+    people.wait_for("before");
+    machine.wait_for("before");
+    first.kill();
+    people.wait_for("retrying");
+    let second = ServerProcess::start(&address);
+    people.wait_for("back in lobby");
+    people.wait_for("missed: the server began anew");
+    let gap = line(&mut machine, "\"gap\"");
+    assert_eq!((&gap["after"], &gap["before"]), (&1.into(), &Value::Null));
+    assert_eq!(gap["reason"], "epoch_changed");
+    say(&second, "lobby", "after");
+    people.wait_for("ada: after");
+    machine.wait_for("after");
+}
+
+#[test]
+fn a_killed_reader_goes_on_behind_what_it_has_printed() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state").display().to_string();
+    let stored = |what: &str| {
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while !std::fs::read_to_string(&state).is_ok_and(|content| content.contains(what)) {
+            assert!(std::time::Instant::now() < until, "{what} is not stored");
+            std::thread::yield_now();
+        }
+    };
+    let bob = || tail(&http(&server), &["--json", "--state", &state]);
+    let reader = bob();
+    // Before anything has been said there is a place already.
+    stored("\"seq\":0");
+    reader.signal("KILL");
+    drop(reader);
+    say(&server, "lobby", "while away");
+    let mut reader = bob();
+    assert_eq!(line(&mut reader, "\"message\"")["content"], "while away");
+    say(&server, "lobby", "read");
+    assert_eq!(line(&mut reader, "\"message\"")["content"], "read");
+    stored("\"seq\":2");
+    reader.signal("KILL");
+    drop(reader);
+    say(&server, "lobby", "away again");
+    let mut reader = bob();
+    assert_eq!(line(&mut reader, "\"message\"")["content"], "away again");
+    reader.signal("TERM");
+    assert_eq!(reader.wait().status, Some(0));
+    stored("\"seq\":3");
+    let second = ServerProcess::start("127.0.0.1:0");
+    let refused = tail(&http(&second), &["--state", &state]).wait();
+    assert_eq!(refused.status, Some(2));
+    assert!(refused.text().contains("belongs to http://"), "{}", refused.text());
+}
+
+#[test]
+fn a_hole_in_the_log_is_said_before_what_comes_behind_it() {
+    let server = ServerProcess::start_with("127.0.0.1:0", &["--history", "2"]);
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state").display().to_string();
+    let mut reader = tail(&http(&server), &["--state", &state]);
+    reader.wait_for("joined lobby");
+    say(&server, "lobby", "1");
+    reader.wait_for("ada: 1");
+    reader.signal("TERM");
+    assert_eq!(reader.wait().status, Some(0));
+    for number in 2..=5 {
+        say(&server, "lobby", &number.to_string());
+    }
+    let mut reader = tail(&http(&server), &["--state", &state]);
+    reader.wait_for("2 messages in lobby were missed");
+    assert_eq!(reader.wait_for("ada: "), "[lobby] ada: 4\n");
+    assert_eq!(reader.wait_for("ada: "), "[lobby] ada: 5\n");
+}
+
+#[test]
+fn a_refused_token_ends_it_with_3_and_a_token_is_never_shown() {
+    let mut tokens = tempfile::NamedTempFile::new().unwrap();
+    writeln!(tokens, "s3cret bob").unwrap();
+    let auth = format!("tokens={}", tokens.path().display());
+    let server = ServerProcess::start_with("127.0.0.1:0", &["--auth", &auth]);
+    let url = format!("{}/?token=wr0ng", http(&server));
+    let ended = Running::start(&["tail", &url, "-r", "lobby", "--sse", "-vv"]).wait();
+    assert_eq!(ended.status, Some(3), "{}", ended.text());
+    assert!(ended.text().contains("refused the token") && ended.text().contains("[unauthorized]"));
+    assert!(!ended.text().contains("wr0ng"), "{}", ended.text());
+    let url = format!("{}/?token=s3cret", http(&server));
+    let mut tail = Running::start(&["tail", &url, "-r", "lobby", "--sse", "-vv"]);
+    tail.wait_for("joined lobby");
+    tail.signal("TERM");
+    let ended = tail.wait();
+    assert_eq!(ended.status, Some(0));
+    assert!(!ended.text().contains("s3cret"), "{}", ended.text());
+}
+
+#[test]
+fn wrong_usage_says_what_to_give_instead() {
+    for (args, words) in [
+        (&["tail", "ws://127.0.0.1:9/ws", "-r", "lobby", "--sse"][..], "try http://127.0.0.1:9/"),
+        (&["tail", "http://127.0.0.1:9/", "-r", "lobby"], "ws://"),
+        (&["tail", "http://127.0.0.1:9/", "--sse"], "-r ROOM"),
+        (&["tail", "http://127.0.0.1:9/", "--sse", "-r", "@me"], "no room name"),
+    ] {
+        let ended = run(args, b"");
+        assert_eq!(ended.status.code(), Some(2), "{args:?}");
+        let said = crate::text(&ended.stderr);
+        assert!(said.contains(words), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn a_web_page_in_place_of_a_stream_ends_it_with_3() {
+    let page = WebPage::start();
+    let url = page.url.replace("ws://", "http://");
+    let ended = tail(&url, &[]).wait();
+    assert_eq!(ended.status, Some(3), "{}", ended.text());
+    assert!(ended.text().contains("web page") && ended.text().contains("[not_event_stream]"));
+    assert_eq!(page.requests(), 3);
+}
+
+#[test]
+fn doctor_tries_the_steps_of_a_stream() {
+    let mut tokens = tempfile::NamedTempFile::new().unwrap();
+    writeln!(tokens, "s3cret bob").unwrap();
+    let auth = format!("tokens={}", tokens.path().display());
+    let server = ServerProcess::start_with("127.0.0.1:0", &["--auth", &auth]);
+    let page = WebPage::start();
+    let page = page.url.replace("ws://", "http://");
+    let steps = |url: &str, token: &str| {
+        let ended = run(&["doctor", url, "--token", token], b"");
+        (ended.status.code(), crate::text(&ended.stdout))
+    };
+    let has = |said: &str, verdict, step| {
+        said.lines().any(|line| line.split_whitespace().take(2).eq([verdict, step]))
+    };
+    let (status, said) = steps(&http(&server), "s3cret");
+    assert_eq!(status, Some(0), "{said}");
+    for step in ["URL", "DNS", "TCP", "token", "stream"] {
+        assert!(has(&said, "ok", step), "{step}: {said}");
+    }
+    for (url, token, step) in [
+        (http(&server), "wrong", "token"),
+        (page, "any", "stream"),
+        ("http://nowhere.invalid".to_owned(), "a", "DNS"),
+    ] {
+        let (status, said) = steps(&url, token);
+        assert_eq!(status, Some(1), "{said}");
+        assert!(has(&said, "failed", step), "{step}: {said}");
+    }
+}
