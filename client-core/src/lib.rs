@@ -85,6 +85,8 @@
 //! assert_eq!(heard, ["welcome"]);
 //! ```
 //!
+//! A Socket.IO server is spoken to by a machine of its own, [`socketio::Session`], over the same link.
+//!
 //! From the bottom up: [`messages`] are the typed frames; the link (private, configured by [`LinkConfig`]) decides
 //! when to dial, with [`backoff`] and the table of [`close`] codes; rooms know how far each log has been received;
 //! the outbox keeps what is on its way; [`Session`] puts them together.
@@ -117,13 +119,17 @@
 //! nothing sent twice; messages in the connection's order; after each reconnect a gap of unknown size, because what was
 //! missed is gone.
 //!
+//! On a **Socket.IO** server ([`socketio`]): `answered` (the server's handler has called its ack), `failed` or
+//! `unknown`, nothing sent twice; what was missed comes again where the server recovers sessions, and is a gap where it
+//! does not.
+//!
 //! # Features
 //!
 //! | feature | gives | needs |
 //! |---|---|---|
 //! | none | [`Session`], `no_std` with `alloc` | serde, thiserror, fastrand |
 //! | `stored` | `Session::saved`, `Input::Restore`: a state that outlives the process | |
-//! | `json` | `messages::json`, text ↔ typed | serde_json |
+//! | `json` | `messages::json`, `socketio::json`: text ↔ typed | serde_json, base64 |
 //! | `bugs` | deliberate mistakes, for proving the simulation | |
 //! | `native` (default) | `Client`: tokio, TLS | tokio, tokio-tungstenite, rustls with ring, url |
 #![cfg_attr(not(feature = "native"), no_std)]
@@ -150,6 +156,7 @@ mod outbox;
 mod rooms;
 mod saved;
 mod session;
+pub mod socketio;
 mod time;
 mod token;
 

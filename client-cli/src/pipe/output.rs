@@ -116,7 +116,7 @@ pub(crate) fn event(out: &mut Vec<u8>, event: &Event, now: Timestamp) {
             data: raw(notification.data.as_ref()),
             ..Printed::default()
         }
-        .stamped(Some(&notification.stamp)),
+        .stamped(notification.stamp.as_ref()),
         Event::Gap(gap) => hole(gap),
         Event::ServerError { message, code } => error(code.map_or("server", |code| code.as_str()), message),
         Event::Garbled { error: text } => error("garbled", text),

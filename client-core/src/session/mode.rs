@@ -103,8 +103,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let Some(wire) = &mut self.wire else { return };
         let was_plain = match wire.mode {
             Some(Mode::Extended) => return,
-            Some(Mode::Plain) => true,
-            None => false,
+            before => before.is_some(),
         };
         wire.mode = Some(Mode::Extended);
         wire.peer = Peer::of(&hello);

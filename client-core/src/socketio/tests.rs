@@ -1,0 +1,7 @@
+mod codec;
+mod ends;
+mod losses;
+mod model;
+mod random;
+mod rig;
+mod rooms_and_sends;
