@@ -176,7 +176,8 @@ pub use name::{Name, PERSONAL_ROOM, ROOM_NAME_CHARS, RoomNameError, check_room_n
 #[cfg(feature = "native")]
 pub use native::{
     Buffers, BuildError, Client, ClientBuilder, Draft, Ended, Endpoint, EndpointError, Events, Proxy,
-    ProxyError, Receipt, SendError, Sending, Snapshot, StateError, StateStore, TlsError, TokenPlace,
+    ProxyError, Receipt, SendError, Sending, Snapshot, SocketIo, StateError, StateStore, TlsError,
+    TokenPlace,
 };
 pub use outbox::{OutboxLimits, Outgoing, Overflow, Payload};
 pub use saved::{Saved, SavedLine, SavedPosition, SavedSend, Transmitted};

@@ -1,4 +1,4 @@
-//! The tokio driver: a socket, a clock and a task around a [`Session`](crate::Session), with no decisions of its own.
+//! The tokio driver: a socket, a clock and a task around a [`Session`](crate::Session) (or a [`socketio::Session`](crate::socketio::Session)), with no decisions of its own.
 
 mod builder;
 mod client;
@@ -9,10 +9,12 @@ mod endpoint;
 mod events;
 mod inbox;
 mod keeper;
+mod machine;
 mod proxy;
 mod receipts;
 mod sending;
 mod socket;
+mod socket_io;
 mod sockets;
 mod state;
 mod state_file;
@@ -27,5 +29,6 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use events::Events;
 pub use proxy::{Proxy, ProxyError};
 pub use sending::{Receipt, SendError, Sending};
+pub use socket_io::SocketIo;
 pub use state::{StateError, StateStore};
 pub use tls::TlsError;

@@ -108,6 +108,29 @@ pub enum Input<P = String, N = Name, F = ServerMessage<P, N>> {
     Tick,
 }
 
+#[cfg(feature = "native")]
+impl<P, N, F> Input<P, N, F> {
+    /// The same for a session whose server speaks otherwise; `None` for a frame.
+    pub(crate) fn without_frame<G>(self) -> Option<Input<P, N, G>> {
+        Some(match self {
+            Self::Received(..) => return None,
+            Self::Command(command) => Input::Command(command),
+            Self::Opened(conn) => Input::Opened(conn),
+            Self::DialFailed(conn, error) => Input::DialFailed(conn, error),
+            Self::Garbled(conn, error) => Input::Garbled(conn, error),
+            Self::Pong(conn) => Input::Pong(conn),
+            Self::Heard(conn) => Input::Heard(conn),
+            Self::Flushed(conn, through) => Input::Flushed(conn, through),
+            Self::Closed(conn, how) => Input::Closed(conn, how),
+            Self::Token(result) => Input::Token(result),
+            Self::Hint(hint) => Input::Hint(hint),
+            Self::Busy(busy) => Input::Busy(busy),
+            Self::Restore(saved) => Input::Restore(saved),
+            Self::Tick => Input::Tick,
+        })
+    }
+}
+
 /// What the driver is to do, for a session that speaks in `F`.
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -38,7 +38,8 @@ pub(super) struct Room<N> {
     pub(super) seen_before: bool,
     /// Was a member before.
     pub(super) joined_before: bool,
-    /// The server has shown that the session is in it: a join that was only written may be lost with the connection.
+    /// The server has shown that the session is in it, as it would be recovered: a join that was only written may be
+    /// lost with the connection.
     pub(super) confirmed: bool,
 }
 

@@ -6,6 +6,8 @@
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
 use crate::outbox::{OutboxLimits, Outgoing, Overflow, Payload};
 use crate::time::Timestamp;
+#[cfg(feature = "stored")]
+use crate::{outbox::RESTORED, saved::SavedSend};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -59,6 +61,8 @@ pub(super) struct Sends<P, N> {
     serials: u64,
     /// No waiting send expires before this.
     next_expiry: Timestamp,
+    /// Grows with everything that a stored state would show.
+    changes: u64,
 }
 
 impl<P: Payload, N: Clone + Ord> Sends<P, N> {
@@ -72,6 +76,7 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
             bytes: 0,
             serials: 0,
             next_expiry: Timestamp::NEVER,
+            changes: 0,
         }
     }
 
@@ -81,6 +86,16 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
 
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Something else is to be stored.
+    #[cfg(feature = "stored")]
+    pub(super) fn changed(&mut self) {
+        self.changes += 1;
+    }
+
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// The number of the last send taken: later ones have a higher one.
@@ -111,11 +126,16 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
             };
             self.settle_waiting(oldest, full, out);
         }
+        self.accept(now, send);
+    }
+
+    fn accept(&mut self, now: Timestamp, send: Outgoing<P, N>) {
         let (patience, late) = self.limits.patience(send.timeout);
         let until = now + patience;
         self.next_expiry = self.next_expiry.min(until);
         self.serials += 1;
-        self.bytes += weight;
+        self.bytes += send.weight();
+        self.changes += 1;
         self.waiting.push_back(Waiting { send, serial: self.serials, until, late });
     }
 
@@ -130,6 +150,7 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
     fn settle_waiting(&mut self, waiting: Waiting<P, N>, status: DeliveryStatus, out: &mut Vec<Delivery<N>>) {
         let send = waiting.send;
         self.bytes -= send.weight();
+        self.changes += 1;
         out.push(Delivery { id: send.id, room: send.room, status });
     }
 
@@ -169,6 +190,7 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
             self.sent.push_back(Sent { id, room, serial, weight, frame: gate.frame, ack: gate.ack });
             self.in_hand.push_back((gate.frame, weight));
             self.unflushed += weight;
+            self.changes += 1;
             return Some(send);
         }
     }
@@ -233,6 +255,35 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
     pub(super) fn close(&mut self, out: &mut Vec<Delivery<N>>) {
         self.connection_lost(out);
         self.withdraw(out, |_| Some(SendFailure::Closed));
+    }
+
+    /// What waits, for a later run. What is with the connection is not sent again.
+    #[cfg(feature = "stored")]
+    pub(super) fn stored(&self) -> Vec<SavedSend<P, N>> {
+        let saved = |waiting: &Waiting<P, N>| SavedSend {
+            room: waiting.send.room.clone(),
+            content: waiting.send.content.clone(),
+            data: waiting.send.data.clone(),
+            reference: waiting.send.reference.clone(),
+            transmitted: None,
+        };
+        self.waiting.iter().map(saved).collect()
+    }
+
+    /// Takes up what an earlier run left. Gives its number in this run, and whether it waits: what another protocol
+    /// has transmitted cannot be gone on with.
+    #[cfg(feature = "stored")]
+    pub(super) fn restore(&mut self, now: Timestamp, saved: SavedSend<P, N>) -> (SendId, bool) {
+        let SavedSend { room, content, data, reference, transmitted } = saved;
+        let id = SendId(RESTORED | (self.serials + 1));
+        let send = Outgoing { data, reference, ..Outgoing::new(id, room, content) };
+        if transmitted.is_none() {
+            self.accept(now, send);
+        } else {
+            self.serials += 1;
+            self.changes += 1;
+        }
+        (id, transmitted.is_none())
     }
 
     /// Gives back the memory of queues that are empty.

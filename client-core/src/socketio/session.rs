@@ -2,6 +2,8 @@
 
 mod connecting;
 mod receiving;
+#[cfg(feature = "stored")]
+mod restoring;
 mod rooms;
 mod wire;
 
@@ -14,6 +16,8 @@ use crate::event::{Delivery, DeliveryStatus, Event, RoomChange, RoomState, SendF
 use crate::link::{Action, ConnId, Link, State};
 use crate::name::Name;
 use crate::outbox::{Outgoing, Payload};
+#[cfg(feature = "stored")]
+use crate::saved::SavedSend;
 use crate::session::{Command, Diagnostics, Input, Output};
 use crate::time::{Moment, Span, Timestamp};
 use crate::token::Token;
@@ -62,6 +66,11 @@ pub struct Session<P = String, N = Name> {
     settings: Settings,
     outputs: VecDeque<Output<P, N, ClientPacket<P, N>>>,
     outcomes: Vec<Delivery<N>>,
+    /// Changes of the sends that a stored state does not show.
+    unchanged: u64,
+    /// What the end has resolved: told to the application, and still worth storing for another run.
+    #[cfg(feature = "stored")]
+    kept: Option<Vec<SavedSend<P, N>>>,
     diagnostics: Diagnostics,
 }
 
@@ -106,6 +115,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             },
             outputs: VecDeque::new(),
             outcomes: Vec::new(),
+            unchanged: 0,
+            #[cfg(feature = "stored")]
+            kept: None,
             diagnostics: Diagnostics::default(),
         }
     }
@@ -145,9 +157,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             Input::Hint(hint) => self.link.hint(now, hint),
             // What is missed on such a server cannot be fetched later.
             Input::Busy(_) => {}
-            // There are no positions, and nothing is made twice.
             #[cfg(feature = "stored")]
-            Input::Restore(_) => {}
+            Input::Restore(saved) => self.restore(now, *saved),
             Input::Tick => self.tick(now),
         }
         self.settle();
@@ -190,6 +201,11 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             let joined = room.membership == Membership::Member;
             (&room.name, if joined { RoomState::Joined } else { RoomState::Joining })
         })
+    }
+
+    /// Grows whenever there is something else to store.
+    pub fn changes(&self) -> u64 {
+        self.sends.changes() - self.unchanged
     }
 
     /// What has been counted so far.
@@ -284,6 +300,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// Gives sends to the connection while it takes them.
     fn transmit(&mut self) {
         let now = self.now.monotonic;
+        let mut stored = false;
         while let Some(wire) = self.wire.as_ref().filter(|wire| wire.is_up()) {
             let gate = Gate {
                 frame: wire.last_frame + 1,
@@ -292,6 +309,11 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 content: wire.max_payload,
             };
             let Some(send) = self.sends.transmit(&gate, &mut self.outcomes) else { return };
+            if !stored {
+                // At most once: a later run must not find it and make it again.
+                stored = true;
+                self.outputs.push_back(Output::Save);
+            }
             let Outgoing { room, content, data, .. } = send;
             self.emit(gate.ack, ClientEvent::Send { room, content, data });
         }
@@ -348,8 +370,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             Action::Up { .. } => return self.up(now),
             Action::Down => return self.down(),
             Action::Changed(change) => {
-                if matches!(change.state, State::Closing | State::Closed | State::Failed) {
-                    self.end();
+                match change.state {
+                    State::Closing | State::Closed | State::Failed => self.end(),
+                    _ => self.goes_on(),
                 }
                 Output::Event(Event::State(change))
             }
@@ -359,14 +382,23 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// The end resolves every send, and the session is not to be recovered.
     fn end(&mut self) {
+        #[cfg(feature = "stored")]
+        self.keep();
+        let before = self.sends.changes();
         self.sends.close(&mut self.outcomes);
-        self.forget_session();
-    }
-
-    fn forget_session(&mut self) {
+        // For another run they are what they were before.
+        self.unchanged += self.sends.changes() - before;
         self.offset = Offset::default();
         if self.wire.as_ref().is_none_or(|wire| !wire.is_up()) {
             self.rooms.begin_anew();
+        }
+    }
+
+    /// After the end it begins anew.
+    fn goes_on(&mut self) {
+        #[cfg(feature = "stored")]
+        if self.kept.take().is_some() {
+            self.sends.changed();
         }
     }
 

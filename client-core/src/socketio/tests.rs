@@ -5,3 +5,5 @@ mod model;
 mod random;
 mod rig;
 mod rooms_and_sends;
+#[cfg(feature = "stored")]
+mod stored;

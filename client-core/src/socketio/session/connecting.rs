@@ -58,6 +58,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let Stage::AwaitingConsent { pid, offset, .. } = &mut wire.stage else { return };
         if pid.is_some() && *pid == connected.pid {
             self.offset = core::mem::take(offset);
+            wire.recovered = true;
         } else {
             self.offset = Offset::default();
             self.rooms.begin_anew();

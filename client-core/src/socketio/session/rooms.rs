@@ -63,10 +63,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let Some(at) = self.rooms.iter().position(|room| is_asked(room.membership)) else { return false };
         let Some(room) = self.rooms.at_mut(at) else { return false };
         let name = room.name.clone();
+        let certain = self.recovers_as_it_is();
+        let Some(room) = self.rooms.at_mut(at) else { return false };
         match answer {
             Answer::Done { members, .. } => {
                 let reason = (!room.joined_before).then_some(JoinReason::Fresh);
-                room.confirmed = true;
+                room.confirmed |= certain;
                 let members = members.clone();
                 self.is_member(at);
                 self.event(Event::Joined(JoinedRoom {
@@ -89,6 +91,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         true
     }
 
+    /// Whether a recovery would bring the session back as it is now. One that has been recovered before may come back as
+    /// it was then: the reference server keeps that until it has noticed the next loss.
+    fn recovers_as_it_is(&self) -> bool {
+        self.wire.as_ref().is_some_and(|wire| !wire.recovered)
+    }
+
     /// The room there is joined, as far as anybody can tell.
     fn is_member(&mut self, at: usize) {
         let Some(room) = self.rooms.at_mut(at) else { return };
@@ -101,8 +109,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Whoever has heard something in a room is in it, and can miss something there.
     pub(super) fn was_heard_in(&mut self, room: &N) {
+        let certain = self.recovers_as_it_is();
         if let Some(room) = self.rooms.get_mut(room) {
-            (room.seen_before, room.confirmed) = (true, true);
+            room.seen_before = true;
+            room.confirmed |= certain;
         }
     }
 

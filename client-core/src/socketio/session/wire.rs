@@ -78,6 +78,8 @@ pub(super) struct Wire<P, N> {
     /// The last frame that the operating system has taken.
     pub(super) flushed: u64,
     pub(super) ready: bool,
+    /// It goes on with a session that was lost.
+    pub(super) recovered: bool,
     /// Longer silence is death.
     pub(super) silence: Span,
     /// Most bytes that the server takes in one message.
@@ -92,6 +94,7 @@ impl<P, N> Wire<P, N> {
             last_frame: 0,
             flushed: 0,
             ready: false,
+            recovered: false,
             silence: Span::MAX,
             max_payload: usize::MAX,
         }

@@ -190,6 +190,35 @@ fn a_room_whose_join_was_never_answered_may_not_be_in_the_recovered_session_and_
 }
 
 #[test]
+fn a_room_joined_after_a_recovery_may_be_missing_in_the_next_one_and_is_joined_again() {
+    let mut rig = Rig::in_rooms(&["r"], Some("p"));
+    rig.receive(placed("r", "one", "1-1"));
+    rig.lose();
+    rig.wait_for_dial();
+    rig.let_in(Some("p"));
+    rig.join("s");
+    rig.answer(1, DONE);
+    rig.lose();
+    rig.wait_for_dial();
+    rig.said();
+    rig.let_in(Some("p"));
+    let back = ["joined r", "answered r recovered, 0 replayed", "gap in s", "> join s"];
+    assert_eq!(rig.story()[2..], back);
+}
+
+#[test]
+fn a_leave_that_may_be_lost_with_the_connection_is_said_again_in_the_recovered_session() {
+    let mut rig = Rig::in_rooms(&["r"], Some("p"));
+    rig.receive(placed("r", "one", "1-1"));
+    rig.command(Command::Leave("r".into()));
+    rig.lose();
+    rig.wait_for_dial();
+    rig.said();
+    rig.let_in(Some("p"));
+    assert_eq!(rig.story()[2..], ["ready", "> leave r"]);
+}
+
+#[test]
 fn a_room_left_while_away_is_left_in_the_recovered_session_too() {
     let mut rig = Rig::in_rooms(&["a", "b"], Some("p"));
     rig.receive(placed("a", "one", "1-1"));

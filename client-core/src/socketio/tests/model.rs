@@ -3,7 +3,7 @@
 use super::rig::{HANDSHAKE, connected, event, said};
 use crate::socketio::{Answer, ClientEvent, ClientPacket, ServerEvent, ServerPacket, Trailing};
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -27,18 +27,29 @@ pub(super) struct Server {
     ways: Ways,
     /// The client's connection, once it is in.
     member: Option<Member>,
-    /// Lost, and not forgotten.
-    lost: Vec<Member>,
+    /// As they were when their loss was noticed, and not forgotten. As in the reference server, one that has come back
+    /// stays there until the next loss is noticed.
+    lost: BTreeMap<String, Member>,
     pids: u64,
     /// Everything that was said: where, and what.
     log: Vec<(String, String)>,
+    /// Left on the connection in use, and not joined again: what is said there is not missed.
+    left: BTreeSet<String>,
     /// What the client has sent, as it came.
     pub(super) taken: Vec<String>,
 }
 
 impl Server {
     pub(super) fn new(ways: Ways) -> Self {
-        Self { ways, member: None, lost: Vec::new(), pids: 0, log: Vec::new(), taken: Vec::new() }
+        Self {
+            ways,
+            member: None,
+            lost: BTreeMap::new(),
+            pids: 0,
+            log: Vec::new(),
+            left: BTreeSet::new(),
+            taken: Vec::new(),
+        }
     }
 
     /// The first word on a new connection.
@@ -55,9 +66,15 @@ impl Server {
         &self.log
     }
 
-    /// The server has noticed that the connection is gone.
-    pub(super) fn connection_lost(&mut self) {
-        self.lost.extend(self.member.take().filter(|_| self.ways.recovers));
+    pub(super) fn is_left(&self, room: &str) -> bool {
+        self.left.contains(room)
+    }
+
+    /// The connection is gone, which the server notices or does not.
+    pub(super) fn connection_lost(&mut self, notices: bool) {
+        self.left.clear();
+        let member = self.member.take().filter(|_| notices && self.ways.recovers);
+        self.lost.extend(member.map(|member| (member.pid.clone(), member)));
     }
 
     /// It forgets whoever is away.
@@ -90,9 +107,9 @@ impl Server {
             ClientPacket::Connect { resume, .. } => {
                 assert!(self.member.is_none(), "asked twice");
                 let known = resume.and_then(|resume| {
-                    let at = self.lost.iter().position(|member| *member.pid == *resume.pid)?;
+                    let member = self.lost.get(&*resume.pid)?.clone();
                     let seen: usize = resume.offset.strip_prefix("1-")?.parse().ok()?;
-                    Some((self.lost.remove(at), seen))
+                    Some((member, seen))
                 });
                 let mut said = Vec::new();
                 let member = if let Some((member, seen)) = known {
@@ -119,10 +136,12 @@ impl Server {
                 match event {
                     ClientEvent::Join { room } => {
                         member.rooms.insert(room.to_string());
+                        self.left.remove(room.as_str());
                         done(None).into_iter().collect()
                     }
                     ClientEvent::Leave { room } => {
                         member.rooms.remove(room.as_str());
+                        self.left.insert(room.to_string());
                         Vec::new()
                     }
                     ClientEvent::Send { room, content, .. } => {

@@ -4,7 +4,7 @@
 use super::model::{Server, Ways};
 use crate::cause::{DialError, DialErrorKind, Disconnect};
 use crate::config::Config;
-use crate::event::{DeliveryStatus, Event, SendId};
+use crate::event::{DeliveryStatus, Event, RoomChange, RoomState, SendId};
 use crate::link::{ConnId, State};
 use crate::outbox::Outgoing;
 use crate::session::{Command, Input, Output};
@@ -53,6 +53,8 @@ impl Judge {
                 self.gaps += 1;
                 self.last.remove(gap.room.as_str());
             }
+            // Whoever has left misses nothing.
+            Event::Room(RoomChange { room, state: RoomState::Left }) => drop(self.last.remove(room.as_str())),
             Event::Joined(joined) => self.recoveries += u64::from(joined.recovered),
             Event::State(change) => self.failed |= change.state == State::Failed,
             _ => {}
@@ -147,7 +149,7 @@ impl World {
         self.conn = None;
         self.up.clear();
         self.down.clear();
-        self.server.connection_lost();
+        self.server.connection_lost(self.rng.u8(..4) > 0);
         if self.faults && self.rng.u8(..4) == 0 {
             self.server.forget();
         }
@@ -165,7 +167,9 @@ impl World {
         let log = self.server.log();
         for (at, (room, content)) in log.iter().enumerate().skip(self.places.len()) {
             self.places.insert(content.clone(), at);
-            self.said.get_mut(room).expect("a room").push(at);
+            if !self.server.is_left(room) {
+                self.said.get_mut(room).expect("a room").push(at);
+            }
         }
     }
 
@@ -220,6 +224,15 @@ impl World {
                 self.noted(said);
             }
             13 if self.faults && self.rng.u8(..4) == 0 => self.lose(),
+            14 if self.faults && self.rng.u8(..4) == 0 => {
+                let room = Name::from(ROOMS[self.rng.usize(..ROOMS.len())]);
+                let leave = Command::Leave(room.clone());
+                // Asked for at once again, or left for now.
+                if self.rng.bool() {
+                    self.input(Input::Command(leave));
+                }
+                self.input(Input::Command(Command::Join(room.into())));
+            }
             _ => {
                 let time = if self.rng.u8(..50) == 0 { 15_000 } else { self.rng.u64(..400) };
                 self.pass(Duration::from_millis(time));
