@@ -17,6 +17,7 @@ mod faults;
 mod liars;
 mod loss;
 mod messages;
+mod socket_io;
 mod stored;
 mod strangers;
 mod tls;

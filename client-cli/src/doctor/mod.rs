@@ -2,7 +2,7 @@
 
 mod report;
 
-use crate::args::DoctorArgs;
+use crate::args::{DoctorArgs, Protocol};
 use crate::error::{Exit, Failure};
 use crate::settings::{Settings, Sources, parse_url};
 use crate::signals::Signals;
@@ -25,9 +25,10 @@ const SILENCE: Duration = Duration::from_millis(500);
 pub(crate) async fn run(arguments: &DoctorArgs, mut signals: Signals) -> Result<Exit, Failure> {
     let sources = Sources::read(&arguments.connection)?;
     let given = sources.needed_url(arguments.url.as_deref())?;
-    let url = as_websocket(&given);
+    let protocol = arguments.connection.protocol;
+    let url = if protocol == Protocol::SocketIo { given.clone() } else { as_websocket(&given) };
     // Before the configuration: a wrong URL is the step that failed, not a usage error without a report.
-    if let Err(failure) = parse_url(&url) {
+    if let Err(failure) = parse_url(&url, protocol) {
         report::failed(Step::Url, &failure.message, failure.hint.as_deref());
         return Ok(Exit::Usage);
     }
@@ -167,6 +168,10 @@ async fn talk(settings: &Settings, client: &Client, mut events: Events) -> bool 
                 "extended protocol: messages are confirmed, and missed ones are replayed",
             );
         }
+        Some(Mode::SocketIo) => report::ok(
+            Step::Hello,
+            "Socket.IO, and the namespace lets us in: messages are answered by the server's handlers",
+        ),
         _ => report::skipped(Step::Hello, "none: plain protocol, which confirms nothing and keeps nothing"),
     }
     match settings.token {
@@ -229,6 +234,7 @@ fn dial_failed(secure: bool, cause: &Cause) {
                 Some("check the URL's path: a web server answers, but no chat"),
             );
         }
+        CauseCode::UnknownNamespace | CauseCode::Incompatible => report::failed(Step::Hello, &what, hint),
         CauseCode::Dial(DialErrorKind::Proxy) => {
             report::failed(Step::Tcp, &what, Some("check HTTPS_PROXY, ALL_PROXY and NO_PROXY"));
         }

@@ -249,6 +249,9 @@ pub(super) fn delivery(out: &mut Vec<u8>, reference: Option<&str>, room: &str, o
         Outcome::Final(DeliveryStatus::Acked { id, seq }) => {
             Printed { status: Some("acked"), id: Some(id), seq: Some(*seq), ..line }
         }
+        Outcome::Final(DeliveryStatus::Answered { id, seq }) => {
+            Printed { status: Some("acked"), id: id.as_ref(), seq: *seq, ..line }
+        }
         Outcome::Final(DeliveryStatus::Failed(why)) => Printed {
             status: Some("failed"),
             code: Some(Code::Word(why.as_str())),

@@ -372,7 +372,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             Action::Changed(change) => {
                 match change.state {
                     State::Closing | State::Closed | State::Failed => self.end(),
-                    _ => self.goes_on(),
+                    _ => {
+                        #[cfg(feature = "stored")]
+                        self.goes_on();
+                    }
                 }
                 Output::Event(Event::State(change))
             }
@@ -391,14 +394,6 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.offset = Offset::default();
         if self.wire.as_ref().is_none_or(|wire| !wire.is_up()) {
             self.rooms.begin_anew();
-        }
-    }
-
-    /// After the end it begins anew.
-    fn goes_on(&mut self) {
-        #[cfg(feature = "stored")]
-        if self.kept.take().is_some() {
-            self.sends.changed();
         }
     }
 

@@ -32,6 +32,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
+    /// After the end it begins anew.
+    pub(super) fn goes_on(&mut self) {
+        if self.kept.take().is_some() {
+            self.sends.changed();
+        }
+    }
+
     /// Before the first connection only: later there is a state already.
     pub(super) fn restore(&mut self, now: Timestamp, saved: Saved<P, N>) {
         if self.link.state() != State::Idle {
