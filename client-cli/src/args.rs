@@ -49,7 +49,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct ChatArgs {
-    /// The server, ws:// or wss://. Without one a server is started inside this process.
+    /// The server, ws:// or wss:// (http:// or https:// with --protocol socketio). Without one a server is started inside this process.
     pub(crate) url: Option<String>,
     /// A room to join; may be repeated. `lobby` if none is given.
     #[arg(short, long = "room", value_name = "ROOM")]
@@ -65,7 +65,7 @@ pub(crate) struct ChatArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct PipeArgs {
-    /// The server, ws:// or wss://. `REJOIN_URL` or a profile can name it too.
+    /// The server, ws:// or wss:// (http:// or https:// with --protocol socketio). `REJOIN_URL` or a profile can name it too.
     pub(crate) url: Option<String>,
     /// A room to join from the start; may be repeated.
     #[arg(short, long = "room", value_name = "ROOM")]
@@ -84,7 +84,7 @@ pub(crate) struct PipeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct SendArgs {
-    /// The server, ws:// or wss://. `REJOIN_URL` or a profile can name it too.
+    /// The server, ws:// or wss:// (http:// or https:// with --protocol socketio). `REJOIN_URL` or a profile can name it too.
     pub(crate) url: Option<String>,
     /// The room to send to.
     #[arg(short, long, value_name = "ROOM")]
@@ -103,7 +103,8 @@ pub(crate) struct SendArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct TailArgs {
-    /// The server: ws:// or wss://, with --sse http:// or https://. `REJOIN_URL` or a profile can name it too.
+    /// The server: ws:// or wss://; http:// or https:// with --sse and with --protocol socketio. `REJOIN_URL` or a
+    /// profile can name it too.
     pub(crate) url: Option<String>,
     /// A room to follow; may be repeated.
     #[arg(short, long = "room", value_name = "ROOM")]
@@ -164,6 +165,17 @@ pub(crate) struct ConnectionArgs {
     /// The protocol to speak.
     #[arg(long, value_enum, value_name = "PROTOCOL", default_value = "auto")]
     pub(crate) protocol: Protocol,
+    /// Socket.IO: the namespace; `/` if not given.
+    #[arg(long, value_name = "/NS")]
+    pub(crate) namespace: Option<String>,
+    /// Socket.IO: what the server calls an event of ours, `send_message=chat:send,message=chat:said`; any event of its
+    /// own as `notification=NAME`.
+    #[arg(long, value_name = "NAME=EVENT", value_delimiter = ',')]
+    pub(crate) event_map: Vec<String>,
+    /// Socket.IO: ask for no acks, for a server whose handlers never call them. Messages are then written, not
+    /// acknowledged.
+    #[arg(long)]
+    pub(crate) no_acks: bool,
     /// A certificate authority (PEM) to trust beside the system's.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
@@ -205,6 +217,9 @@ pub(crate) enum Protocol {
     Auto,
     /// The plain one, whatever the server speaks.
     Plain,
+    /// Socket.IO, on a server at an http:// or https:// address.
+    #[value(name = "socketio")]
+    SocketIo,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -235,11 +250,29 @@ mod tests {
     }
 
     #[test]
-    fn options_of_later_versions_are_not_accepted_yet() {
-        for option in ["--sse", "--namespace=/n", "--protocol=socketio", "--event-map=x"] {
-            assert!(Arguments::try_parse_from(["rejoin", "pipe", "ws://h/", option]).is_err(), "{option}");
-        }
+    fn only_tail_reads_a_stream_of_events() {
+        assert!(Arguments::try_parse_from(["rejoin", "pipe", "ws://h/", "--sse"]).is_err());
         assert!(Arguments::try_parse_from(["rejoin", "tail", "http://h/", "--sse"]).is_ok());
+    }
+
+    #[test]
+    fn every_command_that_connects_takes_the_options_of_socket_io() {
+        for command in ["chat", "pipe", "send", "tail", "doctor"] {
+            let options = ["--protocol=socketio", "--namespace=/n", "--event-map=a=b,c=d", "--no-acks"];
+            let words = ["rejoin", command, "http://h/"].into_iter().chain(options);
+            let connection = match Arguments::try_parse_from(words).unwrap().command.unwrap() {
+                Command::Chat(arguments) => arguments.connection,
+                Command::Pipe(arguments) => arguments.connection,
+                Command::Send(arguments) => arguments.connection,
+                Command::Tail(arguments) => arguments.connection,
+                Command::Doctor(arguments) => arguments.connection,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(connection.protocol, Protocol::SocketIo);
+            assert_eq!(connection.namespace.as_deref(), Some("/n"));
+            assert_eq!(connection.event_map, ["a=b", "c=d"]);
+            assert!(connection.no_acks);
+        }
     }
 
     #[test]

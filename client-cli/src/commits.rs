@@ -61,7 +61,9 @@ impl Commits {
 pub(crate) fn position(event: &Event) -> Option<(Name, Position)> {
     match event {
         Event::Message(message) => Some((message.room.clone(), message.position()?)),
-        Event::Notification(notification) => Some((PERSONAL_ROOM.into(), notification.stamp.position())),
+        Event::Notification(notification) => {
+            notification.stamp.as_ref().map(|stamp| (PERSONAL_ROOM.into(), stamp.position()))
+        }
         _ => None,
     }
 }

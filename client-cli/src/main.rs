@@ -27,6 +27,7 @@ mod sanitise;
 mod send;
 mod settings;
 mod signals;
+mod socket_io;
 mod tail;
 mod token;
 mod words;

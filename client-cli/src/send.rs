@@ -69,6 +69,8 @@ struct Sender {
     timeout: Duration,
     /// What has no outcome at the end is not lost.
     keeps: bool,
+    /// The server's handlers are asked for acks.
+    asks: bool,
     /// Plain: written and not seen again yet.
     unechoed: VecDeque<String>,
     /// Of an earlier run, without an outcome yet.
@@ -85,6 +87,7 @@ impl Sender {
             room,
             timeout,
             keeps: settings.state.is_some(),
+            asks: settings.socket_io.as_ref().is_some_and(|server| server.options.acks),
             unechoed: VecDeque::new(),
             restored: BTreeSet::new(),
             exit: Exit::Success,
@@ -138,6 +141,9 @@ impl Sender {
             return;
         }
         self.complain(number, what, code);
+        if self.asks && code == SendError::Unknown.code() {
+            eprint_line("  if this server's handlers never call their acks, --no-acks is for it");
+        }
         if let Some(cause) = &self.client.snapshot().cause {
             eprint_line(&format!("  {}", words::cause(cause)));
         }

@@ -4,12 +4,12 @@ use crate::args::{ConnectionArgs, PolicyName, Protocol};
 use crate::error::Failure;
 use crate::profile::{self, Profile};
 use crate::proxy_env::proxy_for;
-use crate::sanitise;
 use crate::token::{self, TokenFrom};
+use crate::{sanitise, socket_io};
 use rejoin::backoff::Policy;
 use rejoin::{
     BuildError, Client, ClientBuilder, Config, Endpoint, EndpointError, Events, FeedConfig, Following, Join,
-    Name, Token, check_room_name,
+    Name, SocketIo, Token, check_room_name,
 };
 use std::fs;
 use std::path::PathBuf;
@@ -25,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) token: TokenFrom,
     pub(crate) rooms: Vec<String>,
     pub(crate) config: Config,
+    /// The server speaks Socket.IO.
+    pub(crate) socket_io: Option<SocketIo>,
     /// Where unresolved messages and what has been read are kept.
     pub(crate) state: Option<PathBuf>,
     /// What has been read is said with `Client::commit`, not by asking for the next event.
@@ -61,7 +63,7 @@ impl<'a> Sources<'a> {
 
     /// Everything, for a chat at `url`.
     pub(crate) async fn settings(self, url: &str, rooms: &[String]) -> Result<Settings, Failure> {
-        let address = parse_url(url)?;
+        let address = parse_url(url, self.arguments.protocol)?;
         self.at(address, rooms).await
     }
 
@@ -77,6 +79,7 @@ impl<'a> Sources<'a> {
         rooms: &[String],
     ) -> Result<Settings, Failure> {
         let arguments = self.arguments;
+        let socket_io = socket_io::described(arguments)?;
         let profile = self.profile;
         let token = if let Some(token) = &arguments.token {
             TokenFrom::Given(token.as_str().into())
@@ -120,6 +123,7 @@ impl<'a> Sources<'a> {
             token,
             rooms,
             config,
+            socket_io,
             state: None,
             manual_commit: false,
             history: None,
@@ -172,6 +176,9 @@ impl Settings {
         for room in &self.rooms {
             let room = Name::from(room.as_str());
             builder = builder.join(Join { history: self.history, ..room.into() });
+        }
+        if let Some(server) = &self.socket_io {
+            builder = builder.socket_io(server.clone());
         }
         if let Some(path) = &self.state {
             builder = builder.state_file(path);
@@ -235,14 +242,20 @@ pub(crate) fn parse_feed_url(text: &str) -> Result<(Endpoint, Option<Token>), Fa
 }
 
 /// Reads a URL; the error never quotes it, because a token may be in it.
-pub(crate) fn parse_url(text: &str) -> Result<(Endpoint, Option<Token>), Failure> {
-    Endpoint::parse(text).map_err(|error| {
+pub(crate) fn parse_url(text: &str, protocol: Protocol) -> Result<(Endpoint, Option<Token>), Failure> {
+    let parsed = match protocol {
+        Protocol::SocketIo => Endpoint::parse_socket_io(text),
+        Protocol::Auto | Protocol::Plain => Endpoint::parse(text),
+    };
+    parsed.map_err(|error| {
         let failure = Failure::usage("url", error.to_string());
         match error {
             EndpointError::Scheme(scheme) if matches!(&*scheme, "http" | "https") => {
                 let wanted = if &*scheme == "http" { "ws://" } else { "wss://" };
-                failure
-                    .hint(format!("the same address with {wanted} instead of {scheme}:// is the one to try"))
+                failure.hint(format!(
+                    "the same address with {wanted} instead of {scheme}:// is the one to try, or --protocol \
+                     socketio if the server speaks that"
+                ))
             }
             EndpointError::Malformed(_) => {
                 failure.hint("if a command was meant: rejoin --help lists them all")
@@ -265,10 +278,10 @@ mod tests {
 
     #[test]
     fn an_http_url_is_refused_with_the_one_to_try() {
-        let failure = parse_url("http://h/?token=s3cret").unwrap_err();
+        let failure = parse_url("http://h/?token=s3cret", Protocol::Auto).unwrap_err();
         assert_eq!((failure.exit.code(), failure.code), (2, "url"));
         assert!(failure.render().contains("ws://") && !failure.render().contains("s3cret"));
-        assert!(parse_url("https://h/").unwrap_err().render().contains("wss://"));
+        assert!(parse_url("https://h/", Protocol::Plain).unwrap_err().render().contains("wss://"));
     }
 
     #[test]
@@ -290,7 +303,11 @@ mod tests {
             "s3cret",
             "ws://h:99999/?token=s3cret",
         ] {
-            assert!(!parse_url(url).unwrap_err().render().contains("s3cret"), "{url}");
+            for protocol in [Protocol::Auto, Protocol::SocketIo] {
+                if let Err(failure) = parse_url(url, protocol) {
+                    assert!(!failure.render().contains("s3cret"), "{url}");
+                }
+            }
         }
     }
 

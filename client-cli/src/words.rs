@@ -3,7 +3,7 @@
 use crate::error::Failure;
 use crate::render::plain_name;
 use crate::sanitise;
-use rejoin::{Cause, CauseCode, DialErrorKind, Gap, GapReason, SendFailure, Timestamp};
+use rejoin::{Cause, CauseCode, DeliveryStatus, DialErrorKind, Gap, GapReason, SendFailure, Timestamp};
 
 /// What happened, in a few words, made harmless.
 pub(crate) fn cause(cause: &Cause) -> String {
@@ -23,6 +23,9 @@ pub(crate) fn cause(cause: &Cause) -> String {
         CauseCode::ProtocolError => with("the server broke the WebSocket protocol"),
         CauseCode::FrameTooLarge => with("the server sent a frame that is too large"),
         CauseCode::Unauthorized(_) => with("the server refused the token"),
+        CauseCode::UnknownNamespace => "the server has no such namespace".to_owned(),
+        CauseCode::Incompatible if !text.is_empty() => text,
+        CauseCode::Incompatible => "the server speaks another version of the protocol".to_owned(),
         CauseCode::TokenUnavailable => with("no token"),
         CauseCode::GaveUp => with("gave up after the last attempt allowed"),
         CauseCode::Dial(DialErrorKind::Timeout) => "cannot connect: no answer in time".to_owned(),
@@ -42,6 +45,7 @@ pub(crate) fn advice(code: CauseCode) -> Option<&'static str> {
         CauseCode::Unauthorized(_) => {
             Some("give a valid token with --token-file, --token-command or REJOIN_TOKEN")
         }
+        CauseCode::UnknownNamespace => Some("give the name that the server's code uses with --namespace"),
         CauseCode::TokenUnavailable => Some("check the token file or command"),
         CauseCode::Dial(DialErrorKind::Certificate) => {
             Some("trust the server's certificate authority with --ca FILE, or check the host name")
@@ -94,6 +98,11 @@ pub(crate) fn retry(at: Timestamp, now: Timestamp) -> String {
         0 => "retrying now".to_owned(),
         seconds => format!("retrying in\u{a0}{seconds}\u{a0}s"),
     }
+}
+
+/// Whether a message is as safe as the server can make it.
+pub(crate) fn went_well(status: &DeliveryStatus) -> bool {
+    matches!(status, DeliveryStatus::Written | DeliveryStatus::Acked { .. } | DeliveryStatus::Answered { .. })
 }
 
 /// Why a message was not sent.

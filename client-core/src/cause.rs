@@ -94,6 +94,10 @@ pub enum CauseCode {
     Dial(DialErrorKind),
     /// The server rejected the token with this close code or HTTP status, and there is no other to be had.
     Unauthorized(u16),
+    /// Socket.IO: the server has no such namespace.
+    UnknownNamespace,
+    /// The server speaks another version of the protocol.
+    Incompatible,
     /// The token source failed or did not answer in time.
     TokenUnavailable,
     /// `maxAttempts` or `maxElapsed` is used up.
@@ -127,6 +131,8 @@ impl CauseCode {
                 DialErrorKind::Proxy => "proxy",
             },
             Self::Unauthorized(_) => "unauthorized",
+            Self::UnknownNamespace => "unknown_namespace",
+            Self::Incompatible => "incompatible",
             Self::TokenUnavailable => "token_unavailable",
             Self::GaveUp => "gave_up",
         }

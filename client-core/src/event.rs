@@ -24,7 +24,7 @@ pub enum Event<P = String, N = Name> {
     Ready(Mode),
     /// A room's membership changed.
     Room(RoomChange<N>),
-    /// Extended: the server confirmed a membership. Comes before a gap, if there is one, and before the replay.
+    /// Extended and Socket.IO: the server confirmed a membership. Comes before a gap, if there is one, and before the replay.
     Joined(JoinedRoom<N>),
     /// A message in a room.
     Message(Message<P, N>),
@@ -46,7 +46,7 @@ pub enum Event<P = String, N = Name> {
     Presence(Presence<N>),
     /// Extended: something ephemeral, `typing` for instance.
     Signal(Box<Signal<P, N>>),
-    /// Extended: something for this user alone.
+    /// Extended and Socket.IO: something for this user alone.
     Notification(Box<Notification<P, N>>),
     /// A send of an earlier run is taken up again under this number; its outcome follows.
     Restored(Box<Restored<P, N>>),
@@ -88,14 +88,18 @@ pub enum Mode {
     Plain,
     /// The extended protocol: every send is answered and made once, missed messages are replayed.
     Extended,
+    /// Socket.IO: sends at most once and answered by the server's handlers, missed messages recovered where the server
+    /// does that, and otherwise gone and said to be.
+    SocketIo,
 }
 
 impl Mode {
-    /// `plain` or `extended`
+    /// `plain`, `extended` or `socketio`
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Plain => "plain",
             Self::Extended => "extended",
+            Self::SocketIo => "socketio",
         }
     }
 }
@@ -197,7 +201,7 @@ impl<N> Gap<N> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GapReason {
-    /// The connection was lost, and a plain server keeps nothing: how many is unknown, maybe none.
+    /// The connection was lost, and the server has kept nothing: how many is unknown, maybe none.
     Reconnected,
     /// The log began anew: what was in the old one and not received is lost.
     EpochChanged,
@@ -257,7 +261,14 @@ pub enum DeliveryStatus {
         /// Its number in the log.
         seq: u64,
     },
-    /// Part of it may have left before the connection was lost: it arrived, or it did not.
+    /// Socket.IO: the server's handler has answered. What that means is the server's business.
+    Answered {
+        /// The id that the answer gives the message, if it gives one of 1–64 characters of `A-Z a-z 0-9 _ -`.
+        id: Option<Id>,
+        /// The number that the answer gives it.
+        seq: Option<u64>,
+    },
+    /// Part of it may have left before the connection was lost, or nobody answered for it: it arrived, or it did not.
     Unknown,
     /// Certainly not sent.
     Failed(SendFailure),

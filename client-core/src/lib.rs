@@ -85,6 +85,8 @@
 //! assert_eq!(heard, ["welcome"]);
 //! ```
 //!
+//! A Socket.IO server is spoken to by a machine of its own, [`socketio::Session`], over the same link.
+//!
 //! From the bottom up: [`messages`] are the typed frames; the link (private, configured by [`LinkConfig`]) decides
 //! when to dial, with [`backoff`] and the table of [`close`] codes; rooms know how far each log has been received;
 //! the outbox keeps what is on its way; [`Session`] puts them together. [`Feed`] is a second session over the same link,
@@ -118,13 +120,17 @@
 //! nothing sent twice; messages in the connection's order; after each reconnect a gap of unknown size, because what was
 //! missed is gone.
 //!
+//! On a **Socket.IO** server ([`socketio`]): `answered` (the server's handler has called its ack), `failed` or
+//! `unknown`, nothing sent twice; what was missed comes again where the server recovers sessions, and is a gap where it
+//! does not.
+//!
 //! # Features
 //!
 //! | feature | gives | needs |
 //! |---|---|---|
 //! | none | [`Session`], `no_std` with `alloc` | serde, thiserror, fastrand |
 //! | `stored` | `Session::saved`, `Input::Restore`: a state that outlives the process | |
-//! | `json` | `messages::json`, text ↔ typed | serde_json |
+//! | `json` | `messages::json`, `socketio::json`: text ↔ typed | serde_json, base64 |
 //! | `bugs` | deliberate mistakes, for proving the simulation | |
 //! | `native` (default) | `Client` and `follow`: tokio, TLS | tokio, tokio-tungstenite, hyper, rustls with ring, url |
 #![cfg_attr(not(feature = "native"), no_std)]
@@ -152,6 +158,7 @@ mod outbox;
 mod rooms;
 mod saved;
 mod session;
+pub mod socketio;
 mod time;
 mod token;
 
@@ -172,8 +179,8 @@ pub use name::{Name, PERSONAL_ROOM, ROOM_NAME_CHARS, RoomNameError, check_room_n
 #[cfg(feature = "native")]
 pub use native::{
     Buffers, BuildError, Client, ClientBuilder, Draft, Ended, Endpoint, EndpointError, Events, FollowBuilder,
-    Following, Proxy, ProxyError, Receipt, SendError, Sending, Snapshot, StateError, StateFile, StateStore,
-    TlsError, TokenPlace, follow,
+    Following, Proxy, ProxyError, Receipt, SendError, Sending, Snapshot, SocketIo, StateError, StateFile,
+    StateStore, TlsError, TokenPlace, follow,
 };
 pub use outbox::{OutboxLimits, Outgoing, Overflow, Payload};
 pub use saved::{Saved, SavedLine, SavedPosition, SavedSend, Transmitted};

@@ -58,18 +58,29 @@ enum Phase {
 pub(crate) struct Liveness {
     config: LivenessConfig,
     heard: Timestamp,
+    /// The server speaks by itself at least so often: longer silence is death, and nobody is asked.
+    silence: Option<Span>,
     phase: Phase,
 }
 
 impl Liveness {
     pub(crate) fn new(config: LivenessConfig, now: Timestamp) -> Self {
-        Self { config, heard: now, phase: Phase::Quiet }
+        Self { config, heard: now, silence: None, phase: Phase::Quiet }
     }
 
     /// The server has said how often it wants to hear, and can be asked.
     pub(crate) fn agree(&mut self, heartbeat: Span) {
         self.config.heartbeat = heartbeat.duration();
         self.config.can_ping = true;
+    }
+
+    /// The server speaks by itself at least so often.
+    pub(crate) fn expect(&mut self, silence: Span) {
+        self.silence = Some(silence);
+    }
+
+    fn silence(&self) -> Option<Span> {
+        self.silence.or(self.config.silence.map(Span::from))
     }
 
     /// Whether there is a way to ask on this connection.
@@ -132,10 +143,11 @@ impl Liveness {
     pub(crate) fn deadline(&self) -> Timestamp {
         match self.phase {
             Phase::Asked { until, .. } => until,
-            Phase::Quiet if self.config.can_ping => self.heard + self.config.heartbeat,
-            Phase::Quiet => {
-                self.config.silence.map_or(Timestamp::NEVER, |silence| self.heard + Span::from(silence))
-            }
+            Phase::Quiet => match self.silence() {
+                Some(silence) => self.heard + silence,
+                None if self.config.can_ping => self.heard + self.config.heartbeat,
+                None => Timestamp::NEVER,
+            },
         }
     }
 
@@ -153,7 +165,7 @@ impl Liveness {
             };
         }
         match self.phase {
-            Phase::Quiet if !self.config.can_ping => Finding::Dead { local: false },
+            Phase::Quiet if self.silence().is_some() => Finding::Dead { local: false },
             Phase::Quiet => {
                 let until = now + self.config.answer_within;
                 self.phase = Phase::Asked { at: now, until, probe: false };
@@ -211,6 +223,23 @@ mod tests {
         assert_eq!(live.doubt(at(1)), Finding::Ask);
         assert_eq!(live.doubt(at(2)), Finding::Fine);
         assert_eq!(live.deadline(), at(4));
+    }
+
+    #[test]
+    fn the_silence_of_a_server_that_speaks_by_itself_is_death() {
+        let mut live = fresh();
+        live.expect(Span::from_secs(45));
+        live.heard(at(10));
+        assert_eq!(live.tick(at(54)), Finding::Fine);
+        assert_eq!(live.tick(at(55)), Finding::Dead { local: false });
+        // A late timer asks, and where it cannot, it waits once more.
+        assert_eq!(live.tick(at(58)), Finding::Ask);
+        let config = LivenessConfig { can_ping: false, ..LivenessConfig::default() };
+        let mut mute = Liveness::new(config, at(0));
+        mute.expect(Span::from_secs(45));
+        assert_eq!(mute.tick(at(48)), Finding::Fine);
+        assert_eq!(mute.deadline(), at(93));
+        assert_eq!(mute.tick(at(93)), Finding::Dead { local: false });
     }
 
     #[test]

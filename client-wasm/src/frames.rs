@@ -93,6 +93,7 @@ pub(crate) fn read(kind: InputKind, fields: &mut Fields<'_>) -> Option<Input<Val
             let value = fields.value();
             match stamp(fields) {
                 Some(stamp) => {
+                    let stamp = Some(stamp);
                     ServerMessage::Notification(Box::new(Notification { stamp, kind: 0, data: Some(value) }))
                 }
                 None => ServerMessage::Unknown,

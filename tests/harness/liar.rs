@@ -13,13 +13,22 @@ pub struct Liar {
 impl Liar {
     /// Sends these texts to whoever connects, as soon as he has said something, and then only listens.
     pub fn start(texts: Vec<String>) -> Self {
+        Self::run(texts, false)
+    }
+
+    /// Sends these texts to whoever connects, at once, and then only listens.
+    pub fn start_unasked(texts: Vec<String>) -> Self {
+        Self::run(texts, true)
+    }
+
+    fn run(texts: Vec<String>, unasked: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("ws://{}/ws", listener.local_addr().unwrap());
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut socket = tungstenite::accept(stream.unwrap()).unwrap();
                 let mut texts = texts.iter();
-                while socket.read().is_ok() {
+                while unasked && texts.len() > 0 || socket.read().is_ok() {
                     for text in texts.by_ref() {
                         // It may have gone; the next read says so.
                         let _ = socket.send(text.as_str().into());

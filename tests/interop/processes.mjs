@@ -57,7 +57,7 @@ export class Process {
   }
 }
 
-const LISTENING = /^listening on (ws:\/\/127\.0\.0\.1:(\d+)\/\S*)$/;
+const LISTENING = /^listening on ((?:ws|http):\/\/127\.0\.0\.1:(\d+)\/\S*)$/;
 
 /** A server that has said where it listens. */
 class Server extends Process {
@@ -96,6 +96,27 @@ export class PlainServer extends Server {
     this.kill("SIGTERM");
     const { found } = await this.line((line) => line.startsWith("report "), "the report");
     return JSON.parse(found.slice("report ".length));
+  }
+}
+
+export class SocketIoServer extends Server {
+  mode = "socketio";
+
+  static start(t, ...args) {
+    const script = fileURLToPath(new URL("socketio-server.mjs", import.meta.url));
+    return super.start(t, process.execPath, [script, ...args]);
+  }
+
+  /** Gives a command on stdin and waits until it is carried out. */
+  async command(text) {
+    this.write(`${text}\n`);
+    await this.line((line) => line === `done ${text}`, `done ${text}`);
+  }
+
+  /** A connection of `user` came in; gives what the server says of it. */
+  async opened(user) {
+    const { found } = await this.line((line) => line.startsWith(`opened ${user} `), `a connection of ${user}`);
+    return found;
   }
 }
 

@@ -18,6 +18,7 @@ mod feeds;
 mod liars;
 mod loss;
 mod messages;
+mod socket_io;
 mod stored;
 mod strangers;
 mod tls;

@@ -145,7 +145,7 @@ fn server_types() -> BTreeMap<&'static str, ServerMessage> {
     let signal = Signal { room: lobby(), user: "ada".into(), kind: "typing".into(), data };
     let presence = Presence { room: lobby(), members: Some(vec!["ada".into()]), member_count: None };
     let data = Some(String::from(r#"{"room":"x"}"#));
-    let notification = Notification { stamp: stamp(false), kind: "invite".into(), data };
+    let notification = Notification { stamp: Some(stamp(false)), kind: "invite".into(), data };
     BTreeMap::from([
         ("hello with the token's end", M::Hello(Box::new(hello))),
         ("joined, recovered", M::Joined(Box::new(named))),

@@ -5,7 +5,7 @@ mod front;
 mod own;
 mod talk;
 
-use crate::args::ChatArgs;
+use crate::args::{ChatArgs, Protocol};
 use crate::editor::Shared;
 use crate::embedded;
 use crate::error::{Exit, Failure};
@@ -34,6 +34,10 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
     let given = if arguments.listen.is_some() { None } else { sources.url(arguments.url.as_deref()) };
     let server = match given {
         Some(_) => None,
+        None if arguments.connection.protocol == Protocol::SocketIo => {
+            return Err(Failure::usage("url", "no URL given")
+                .hint("a chat on its own server speaks its own protocol: leave out --protocol socketio"));
+        }
         None => Some(embedded::start(arguments.listen).await?),
     };
     let url = given.or_else(|| server.as_ref().map(rejoin_server::ServerHandle::url)).unwrap_or_default();

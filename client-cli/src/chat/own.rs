@@ -106,6 +106,22 @@ impl OwnMessages {
                 own.due = Some(now + PATIENCE);
                 return None;
             }
+            DeliveryStatus::Answered { .. } | DeliveryStatus::Unknown if self.is_echoed(id) => {
+                self.list.remove(at);
+                return None;
+            }
+            // Its echo does not say that it is one: it is remembered until that has come.
+            DeliveryStatus::Answered { .. } => {
+                let own = self.list.get_mut(at)?;
+                let was_shown = std::mem::replace(&mut own.shown, true);
+                (own.stage, own.due) = (Stage::Written, None);
+                let (room, content) = (own.room.clone(), own.content.clone());
+                return Some(if was_shown {
+                    Show::News { content, news: News::Delivered }
+                } else {
+                    Show::Bubble { room, content, mark: "delivered" }
+                });
+            }
             DeliveryStatus::Acked { id, .. } => {
                 if self.acknowledged.len() >= MOST_ECHOES {
                     self.acknowledged.pop_front();
@@ -122,6 +138,11 @@ impl OwnMessages {
         } else {
             Show::Bubble { room: own.room, content: own.content, mark }
         })
+    }
+
+    /// Whether it has come back, and its outcome has not.
+    pub(super) fn is_echoed(&self, id: SendId) -> bool {
+        self.list.iter().any(|own| own.id == id && own.stage == Stage::Echoed)
     }
 
     /// A message has come in: says whether it is the echo of an own one.
@@ -252,6 +273,32 @@ mod tests {
         own.overdue(now, true);
         own.outcome(now, ID, &DeliveryStatus::Written);
         assert_eq!(own.overdue(now + PATIENCE, false), [news(News::Written)]);
+    }
+
+    const ANSWERED: DeliveryStatus = DeliveryStatus::Answered { id: None, seq: None };
+
+    #[test]
+    fn a_handlers_answer_and_an_echo_make_one_bubble_in_either_order() {
+        let (mut own, now) = one();
+        assert_eq!(own.outcome(now, ID, &ANSWERED), Some(bubble("delivered")));
+        assert!(own.is_settled());
+        assert_eq!(own.echo(&said("r", "me", "hi")), Echo::Own(None));
+        let (mut own, now) = one();
+        assert_eq!(own.echo(&said("r", "me", "hi")), Echo::Own(Some(bubble("delivered"))));
+        assert_eq!(own.outcome(now, ID, &ANSWERED), None);
+        assert!(own.list.is_empty());
+        let (mut own, now) = one();
+        own.overdue(now, true);
+        assert_eq!(own.outcome(now, ID, &ANSWERED), Some(news(News::Delivered)));
+    }
+
+    #[test]
+    fn what_has_come_back_has_arrived_though_nobody_answers_for_it() {
+        let (mut own, now) = one();
+        own.echo(&said("r", "me", "hi"));
+        assert!(own.is_echoed(ID));
+        assert_eq!(own.outcome(now, ID, &DeliveryStatus::Unknown), None);
+        assert!(own.is_settled() && !own.is_echoed(ID));
     }
 
     #[test]

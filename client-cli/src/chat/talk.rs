@@ -9,7 +9,7 @@ use crate::narrate::Narrator;
 use crate::render::{Layout, plain_name};
 use crate::rooms::Present;
 use crate::{sanitise, words};
-use rejoin::{Client, DeliveryStatus, Event, Join, Name, RoomState, State};
+use rejoin::{Client, Event, Join, Name, RoomState, State};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -84,9 +84,8 @@ impl Talk {
                 }
             },
             Event::Delivery(delivery) => {
-                let went_well =
-                    matches!(delivery.status, DeliveryStatus::Written | DeliveryStatus::Acked { .. });
-                if !went_well {
+                // What has come back has arrived, whether or not anybody answers for it.
+                if !words::went_well(&delivery.status) && !self.own.is_echoed(delivery.id) {
                     self.exit = self.exit.max(Exit::Incomplete);
                 }
                 if let Some(show) = self.own.outcome(Instant::now(), delivery.id, &delivery.status) {

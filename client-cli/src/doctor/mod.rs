@@ -3,7 +3,7 @@
 mod report;
 mod stream;
 
-use crate::args::DoctorArgs;
+use crate::args::{DoctorArgs, Protocol};
 use crate::error::{Exit, Failure};
 use crate::render::plain_name;
 use crate::settings::{Settings, Sources, check_room, parse_feed_url, parse_url};
@@ -27,9 +27,10 @@ const SILENCE: Duration = Duration::from_millis(500);
 pub(crate) async fn run(arguments: &DoctorArgs, mut signals: Signals) -> Result<Exit, Failure> {
     let sources = Sources::read(&arguments.connection)?;
     let url = sources.needed_url(arguments.url.as_deref())?;
-    let is_stream = is_http(&url);
+    let protocol = arguments.connection.protocol;
+    let is_stream = protocol != Protocol::SocketIo && is_http(&url);
     // Before the configuration: a wrong URL is the step that failed, not a usage error without a report.
-    let parsed = if is_stream { parse_feed_url(&url) } else { parse_url(&url) };
+    let parsed = if is_stream { parse_feed_url(&url) } else { parse_url(&url, protocol) };
     if let Err(failure) = parsed {
         report::failed(Step::Url, &failure.message, failure.hint.as_deref());
         return Ok(Exit::Usage);
@@ -177,6 +178,10 @@ async fn talk(settings: &Settings, client: &Client, mut events: Events) -> bool 
                 "extended protocol: messages are confirmed, and missed ones are replayed",
             );
         }
+        Some(Mode::SocketIo) => report::ok(
+            Step::Hello,
+            "Socket.IO, and the namespace lets us in: messages are answered by the server's handlers",
+        ),
         _ => report::skipped(Step::Hello, "none: plain protocol, which confirms nothing and keeps nothing"),
     }
     token_taken(settings);
@@ -255,6 +260,7 @@ fn dial_failed(secure: bool, cause: &Cause) {
                 Some("check the URL's path: a web server answers, but no chat"),
             );
         }
+        CauseCode::UnknownNamespace | CauseCode::Incompatible => report::failed(Step::Hello, &what, hint),
         CauseCode::Dial(DialErrorKind::Proxy) => {
             report::failed(Step::Tcp, &what, Some("check HTTPS_PROXY, ALL_PROXY and NO_PROXY"));
         }

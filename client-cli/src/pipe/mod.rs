@@ -14,11 +14,12 @@ use crate::lines::{self, Line};
 use crate::outlet::{Outlet, ReaderGone};
 use crate::settings::Sources;
 use crate::signals::{Signal, Signals};
+use crate::words::went_well;
 use flight::Flight;
 use input::{BadLine, Frame, Request};
 use output::Outcome;
 use rejoin::{
-    Client, Delivery, DeliveryStatus, Event, Events, Join, Name, PERSONAL_ROOM, RoomState, SendFailure,
+    Client, Delivery, DeliveryStatus, Event, Events, Join, Mode, Name, PERSONAL_ROOM, RoomState, SendFailure,
     SendId, State,
 };
 use serde_json::value::RawValue;
@@ -54,6 +55,7 @@ pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Ex
         has_ended: false,
         unproven_since: None,
         has_sent: false,
+        mode: None,
         printed: Vec::new(),
         phase: Phase::Open,
         exit: Exit::Success,
@@ -113,6 +115,8 @@ struct Pipe {
     /// When a connection that has been sent something and has not answered yet was opened.
     unproven_since: Option<Instant>,
     has_sent: bool,
+    /// What the last connection could promise.
+    mode: Option<Mode>,
     printed: Vec<u8>,
     phase: Phase,
     exit: Exit,
@@ -191,7 +195,11 @@ impl Pipe {
                 self.joins.remove(&*change.room);
             }
             Event::State(change) => self.state_changed(change.state),
-            Event::Mode(_) | Event::Message(_) | Event::UserJoined { .. } => self.unproven_since = None,
+            Event::Mode(mode) => {
+                self.unproven_since = None;
+                self.mode = Some(*mode);
+            }
+            Event::Message(_) | Event::UserJoined { .. } => self.unproven_since = None,
             _ => {}
         }
         if let Some(commits) = &mut self.commits {
@@ -221,8 +229,11 @@ impl Pipe {
     fn delivered(&mut self, delivery: &Delivery) {
         let reference = self.flight.resolve(delivery.id);
         let is_kept = self.has_ended && self.commits.is_some();
+        let sends_again = self.mode.is_none_or(|mode| mode == Mode::Extended);
         let outcome = match &delivery.status {
-            DeliveryStatus::Failed(SendFailure::Closed) | DeliveryStatus::Unknown if is_kept => Outcome::Kept,
+            DeliveryStatus::Failed(SendFailure::Closed) if is_kept => Outcome::Kept,
+            // Only an extended server can tell a message that is sent again.
+            DeliveryStatus::Unknown if is_kept && sends_again => Outcome::Kept,
             // Closing was our doing, because the time was up.
             DeliveryStatus::Failed(SendFailure::Closed) if self.phase == Phase::Closing(true) => {
                 Outcome::Final(DeliveryStatus::Failed(SendFailure::Timeout))
@@ -236,8 +247,9 @@ impl Pipe {
     }
 
     fn outcome(&mut self, reference: Option<&str>, room: &str, outcome: &Outcome) {
-        if !matches!(outcome, Outcome::Final(DeliveryStatus::Written | DeliveryStatus::Acked { .. })) {
-            self.exit = self.exit.max(Exit::Incomplete);
+        match outcome {
+            Outcome::Final(status) if went_well(status) => {}
+            _ => self.exit = self.exit.max(Exit::Incomplete),
         }
         output::delivery(&mut self.printed, reference, room, outcome);
     }

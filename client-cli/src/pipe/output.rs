@@ -116,7 +116,7 @@ pub(crate) fn event(out: &mut Vec<u8>, event: &Event, now: Timestamp) {
             data: raw(notification.data.as_ref()),
             ..Printed::default()
         }
-        .stamped(Some(&notification.stamp)),
+        .stamped(notification.stamp.as_ref()),
         Event::Gap(gap) => hole(gap),
         Event::ServerError { message, code } => error(code.map_or("server", |code| code.as_str()), message),
         Event::Garbled { error: text } => error("garbled", text),
@@ -253,6 +253,9 @@ pub(super) fn delivery(out: &mut Vec<u8>, reference: Option<&str>, room: &str, o
         Outcome::Final(DeliveryStatus::Written) => Printed { status: Some("written"), ..line },
         Outcome::Final(DeliveryStatus::Acked { id, seq }) => {
             Printed { status: Some("acked"), id: Some(id), seq: Some(*seq), ..line }
+        }
+        Outcome::Final(DeliveryStatus::Answered { id, seq }) => {
+            Printed { status: Some("acked"), id: id.as_ref(), seq: *seq, ..line }
         }
         Outcome::Final(DeliveryStatus::Failed(why)) => Printed {
             status: Some("failed"),

@@ -16,6 +16,7 @@ mod aftermath;
 mod auth;
 mod config;
 mod handover;
+mod handshake;
 mod hint;
 mod status;
 mod tokens;
@@ -341,8 +342,7 @@ impl Link {
             // Some gateways refuse a parameter they do not know.
             self.offer = !offered;
         }
-        self.endpoint = (self.endpoint + 1) % self.config.endpoints.max(1);
-        self.backoff.lost(Span::ZERO);
+        self.dial_is_lost();
         let verdict = self.config.close_table.dial_error(error.kind);
         let code = match error.kind {
             DialErrorKind::Http(204) => CauseCode::Closed(close::NORMAL),
@@ -359,14 +359,7 @@ impl Link {
             Phase::Open { conn, since, .. } if conn == closed => {
                 let verdict = self.config.close_table.disconnect(&how);
                 self.down(now, since);
-                let cause = match how {
-                    Disconnect::Closed { code, reason } => Cause::new(CauseCode::Closed(code), reason),
-                    Disconnect::Lost => Cause::bare(CauseCode::ConnectionLost),
-                    Disconnect::Protocol => Cause::bare(CauseCode::ProtocolError),
-                    Disconnect::TooLarge => Cause::bare(CauseCode::FrameTooLarge),
-                    Disconnect::Ended => Cause::bare(CauseCode::StreamEnded),
-                };
-                self.judge(now, verdict, cause, None);
+                self.judge(now, verdict, handshake::cause(how), None);
             }
             Phase::AwaitingClose { conn, .. } if conn == closed => self.end(),
             _ => {}

@@ -384,8 +384,8 @@ pub struct GoingAway {
 /// `notification`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification<P = String, N = Name> {
-    /// Its place in the user's own stream.
-    pub stamp: Stamp,
+    /// Its place in the user's own stream; none on a server that keeps none.
+    pub stamp: Option<Stamp>,
     /// What kind of thing.
     pub kind: N,
     /// Any JSON; natively its text.

@@ -2,19 +2,23 @@
 
 use super::client::{Client, Shared, Snapshot, check_join};
 use super::dial::Dialer;
-use super::driver::Driver;
+use super::driver::{Driver, Surroundings};
 use super::endpoint::{Endpoint, EndpointError};
 use super::events::{EventQueue, Events};
 use super::inbox::Inbox;
+use super::machine::{Frames, Machine};
 use super::proxy::Proxy;
 use super::route::Route;
+use super::socket_io::{Packets, SocketIo};
 use super::state::{StateError, StateStore};
 use super::state_file::StateFile;
 use super::tls::{self, TlsError};
 use crate::config::Config;
 use crate::link::State;
 use crate::name::{Name, PERSONAL_ROOM, RoomNameError};
+use crate::saved::Saved;
 use crate::session::{Command, Input, Join, Session};
+use crate::socketio;
 use crate::token::{Credentials, Token, TokenError};
 use futures_util::future::BoxFuture;
 use rustls::ClientConfig;
@@ -103,6 +107,7 @@ pub struct ClientBuilder {
     seed: Option<u64>,
     store: Option<Store>,
     manual_commit: bool,
+    socket_io: Option<SocketIo>,
 }
 
 /// Where the state is kept.
@@ -128,6 +133,7 @@ impl ClientBuilder {
             seed: None,
             store: None,
             manual_commit: false,
+            socket_io: None,
         }
     }
 
@@ -158,6 +164,24 @@ impl ClientBuilder {
     /// Offer the extended protocol, which is the default. A server that does not speak it never notices.
     pub fn extended(mut self, offer: bool) -> Self {
         self.config.extended = offer;
+        self
+    }
+
+    /// Speak to a Socket.IO server. Then the URL is `http://` or `https://`; its path is the engine's, `/socket.io/` if
+    /// there is none. The token goes into the `auth` object. WebSocket is the only transport: a server that lets no
+    /// client begin with it is not reached.
+    ///
+    /// ```no_run
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use rejoin::{Client, SocketIo};
+    ///
+    /// let builder = Client::builder("https://chat.example").socket_io(SocketIo::default());
+    /// let (client, mut events) = builder.token("secret").room("lobby").connect()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn socket_io(mut self, server: SocketIo) -> Self {
+        self.socket_io = Some(server);
         self
     }
 
@@ -255,7 +279,10 @@ impl ClientBuilder {
         let mut endpoints = Vec::with_capacity(self.urls.len());
         let mut token = self.token;
         for url in &self.urls {
-            let (endpoint, in_url) = Endpoint::parse(url)?;
+            let (endpoint, in_url) = match self.socket_io {
+                Some(_) => Endpoint::parse_socket_io(url)?,
+                None => Endpoint::parse(url)?,
+            };
             token = token.or(in_url);
             endpoints.push(endpoint);
         }
@@ -307,28 +334,32 @@ impl ClientBuilder {
         });
         let client = Client::new(shared);
         let events = Events::new(Arc::clone(&queue), Arc::clone(&inbox), commits);
-        let mut driver = Driver::new(
-            Session::new(config, seed),
-            endpoints.into(),
-            dialer,
-            self.source,
-            inbox,
-            queue,
-            snapshot,
-            start,
-            store,
-        );
-        if let Some(saved) = saved {
-            driver.input(Input::Restore(Box::new(saved)));
-        }
-        for join in self.joins {
-            driver.input(Input::Command(Command::Join(join)));
-        }
-        driver.input(Input::Command(Command::Connect));
+        let endpoints = endpoints.into();
+        let surroundings =
+            Surroundings { endpoints, dialer, source: self.source, inbox, queue, snapshot, start, store };
         // Owned by the handles: it ends when the client is closed, or when all of them are dropped.
-        runtime.spawn(driver);
+        if let Some(SocketIo { namespace, events, options }) = self.socket_io {
+            let session = socketio::Session::new(config, options, seed);
+            let codec = Packets::new(namespace, Arc::new(events));
+            runtime.spawn(begun(Driver::new(session, codec, surroundings), saved, self.joins));
+        } else {
+            let driver = Driver::new(Session::new(config, seed), Frames::default(), surroundings);
+            runtime.spawn(begun(driver, saved, self.joins));
+        }
         Ok((client, events))
     }
+}
+
+/// A driver that has been told all there is to know at the beginning.
+fn begun<M: Machine>(mut driver: Driver<M>, saved: Option<Saved>, joins: Vec<Join>) -> Driver<M> {
+    if let Some(saved) = saved {
+        driver.input(Input::Restore(Box::new(saved)));
+    }
+    for join in joins {
+        driver.input(Input::Command(Command::Join(join)));
+    }
+    driver.input(Input::Command(Command::Connect));
+    driver
 }
 
 /// The seed given, or one of the operating system's.

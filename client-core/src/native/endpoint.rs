@@ -20,8 +20,8 @@ pub enum EndpointError {
     /// Not a URL.
     #[error("not a URL: {0}; it should look like wss://host/path")]
     Malformed(Box<str>),
-    /// Another scheme, such as `http`.
-    #[error("the scheme is \"{0}\": use ws:// or wss://")]
+    /// Another scheme, such as `http` where no Socket.IO is spoken.
+    #[error("the scheme is \"{0}\": use ws:// or wss:// (http:// and https:// are for Socket.IO)")]
     Scheme(Box<str>),
     /// Another scheme than the two of HTTP, such as `ws`.
     #[error("the scheme is \"{0}\": a stream of events is read over http:// or https://")]
@@ -37,21 +37,44 @@ pub enum EndpointError {
 impl Endpoint {
     /// Checks `text`; a `token` in its query is taken out and returned apart, so that the address can be shown.
     pub fn parse(text: &str) -> Result<(Self, Option<Token>), EndpointError> {
-        Self::parse_as(text, ["ws", "wss"], EndpointError::Scheme)
+        Self::check(parse_url(text)?, ["ws", "wss"], EndpointError::Scheme)
     }
 
     /// As [`Endpoint::parse`], for an `http://` or `https://` address.
     pub fn parse_http(text: &str) -> Result<(Self, Option<Token>), EndpointError> {
-        Self::parse_as(text, ["http", "https"], EndpointError::NotHttp)
+        Self::check(parse_url(text)?, ["http", "https"], EndpointError::NotHttp)
     }
 
-    fn parse_as(
-        text: &str,
+    /// As [`Endpoint::parse`], for a Socket.IO server: `http://` and `https://` too, with the path of the engine
+    /// (`/socket.io/` if there is none) and its query, so that what is shown is what is dialled.
+    pub fn parse_socket_io(text: &str) -> Result<(Self, Option<Token>), EndpointError> {
+        let mut url = parse_url(text)?;
+        let scheme = match url.scheme() {
+            "http" => "ws",
+            "https" => "wss",
+            other => other,
+        }
+        .to_owned();
+        // From one scheme of the web to another, or to itself: that cannot fail.
+        let _ = url.set_scheme(&scheme);
+        match url.path() {
+            "/" | "" => url.set_path("/socket.io/"),
+            path if !path.ends_with('/') => url.set_path(&format!("{path}/")),
+            _ => {}
+        }
+        for (name, value) in [("EIO", "4"), ("transport", "websocket")] {
+            if !url.query_pairs().any(|(known, _)| known == name) {
+                url.query_pairs_mut().append_pair(name, value);
+            }
+        }
+        Self::check(url, ["ws", "wss"], EndpointError::Scheme)
+    }
+
+    fn check(
+        mut url: Url,
         schemes: [&str; 2],
         other: fn(Box<str>) -> EndpointError,
     ) -> Result<(Self, Option<Token>), EndpointError> {
-        let mut url =
-            Url::parse(text.trim()).map_err(|error| EndpointError::Malformed(error.to_string().into()))?;
         if !schemes.contains(&url.scheme()) {
             return Err(other(url.scheme().into()));
         }
@@ -138,6 +161,10 @@ impl Endpoint {
         let is_known = to.host == self.host || own.iter().any(|own| own.host == to.host);
         (is_known && (to.is_secure() || !self.is_secure())).then_some(to)
     }
+}
+
+fn parse_url(text: &str) -> Result<Url, EndpointError> {
+    Url::parse(text.trim()).map_err(|error| EndpointError::Malformed(error.to_string().into()))
 }
 
 /// Writes a segment of a path. A dot is encoded too: `..` is a room like any other.
@@ -267,6 +294,23 @@ mod tests {
         assert_eq!(Endpoint::parse("https://h/"), Err(EndpointError::Scheme(scheme("https"))));
         assert!(Endpoint::parse_http("https://h/").unwrap().0.is_secure());
         assert!(!Endpoint::parse_http("http://h/").unwrap().0.is_secure());
+    }
+
+    #[test]
+    fn the_address_of_a_socket_io_server_becomes_that_of_its_engine() {
+        for (url, expected) in [
+            ("http://h", "ws://h/socket.io/?EIO=4&transport=websocket"),
+            ("https://h:81/engine?a=b", "wss://h:81/engine/?a=b&EIO=4&transport=websocket"),
+            ("ws://h/socket.io/?EIO=4&transport=websocket", "ws://h/socket.io/?EIO=4&transport=websocket"),
+        ] {
+            assert_eq!(Endpoint::parse_socket_io(url).unwrap().0.to_string(), expected);
+        }
+        let (endpoint, token) = Endpoint::parse_socket_io("http://h/?token=s3cret").unwrap();
+        assert_eq!(endpoint.to_string(), "ws://h/socket.io/?EIO=4&transport=websocket");
+        assert_eq!(token.unwrap().expose(), "s3cret");
+        assert_eq!(Endpoint::parse_socket_io("ftp://h/"), Err(EndpointError::Scheme("ftp".into())));
+        assert_eq!(Endpoint::parse_socket_io("http://u:p@h/"), Err(EndpointError::UserInfo));
+        assert!(matches!(Endpoint::parse_socket_io("mailto:a"), Err(EndpointError::Scheme(_))));
     }
 
     #[test]

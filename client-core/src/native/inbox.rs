@@ -7,6 +7,7 @@ use super::receipts::Receipts;
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
 use crate::messages::Position;
 use crate::name::{Name, check_room_name};
+use crate::outbox::RESTORED;
 use crate::session::{Command, Input};
 use futures_util::task::AtomicWaker;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,8 +15,6 @@ use std::task::{Context, Poll, Waker};
 
 /// Ids of sends whose outcome is an event rather than a receipt have this bit.
 const BY_EVENT: u64 = 1 << 63;
-/// Ids that the session gives to the sends of an earlier run have this one; nobody holds a receipt for them.
-const RESTORED: u64 = 1 << 62;
 /// Most commands that may wait for the driver; sends beyond fail with `queue_full`. The driver takes them all
 /// each time it runs, and the session's own bounds apply from there on.
 const MOST_INPUTS: usize = 65_536;
@@ -50,7 +49,7 @@ impl State {
     }
 }
 
-/// Whether an outcome goes into the event stream.
+/// Whether an outcome goes into the event stream: nobody holds a receipt for the sends of an earlier run.
 pub(crate) fn is_by_event(id: SendId) -> bool {
     id.0 & (BY_EVENT | RESTORED) != 0
 }

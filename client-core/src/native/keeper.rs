@@ -1,8 +1,8 @@
 //! When the state of a session is stored: before a first transmission, and behind everything else.
 
+use super::machine::Machine;
 use super::state::{StateError, StateStore};
 use crate::saved::Saved;
-use crate::session::Session;
 use futures_util::future::BoxFuture;
 use std::future::Future;
 use std::pin::Pin;
@@ -26,7 +26,7 @@ enum Held {
 pub(crate) struct Keeper {
     store: Box<dyn StateStore>,
     saving: Option<BoxFuture<'static, Result<(), StateError>>>,
-    /// What [`Session::changes`] said of the state stored last; `None` after a failure.
+    /// What [`Machine::changes`] said of the state stored last; `None` after a failure.
     stored: Option<u64>,
     held: Held,
     again: Option<Pin<Box<Sleep>>>,
@@ -39,7 +39,7 @@ impl Keeper {
     }
 
     /// Outputs from here on have to wait until the state as it is now is stored.
-    pub(crate) fn hold(&mut self, session: &Session) {
+    pub(crate) fn hold(&mut self, session: &impl Machine) {
         if self.stored == Some(session.changes()) {
             // Stored, or being stored.
             if self.saving.is_some() {
@@ -56,7 +56,7 @@ impl Keeper {
 
     /// Goes on with what there is to store. Says whether outputs have become free, or why the store failed; then it
     /// is asked again after a while.
-    pub(crate) fn poll(&mut self, session: &Session, cx: &mut Context<'_>) -> Result<bool, StateError> {
+    pub(crate) fn poll(&mut self, session: &impl Machine, cx: &mut Context<'_>) -> Result<bool, StateError> {
         if let Some(again) = &mut self.again {
             if again.as_mut().poll(cx).is_pending() {
                 return Ok(false);

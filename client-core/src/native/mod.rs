@@ -1,5 +1,5 @@
-//! The tokio drivers: a socket, a clock and a task around a [`Session`](crate::Session) or a [`Feed`](crate::Feed), with
-//! no decisions of their own.
+//! The tokio drivers: a socket, a clock and a task around a [`Session`](crate::Session), a
+//! [`socketio::Session`](crate::socketio::Session) or a [`Feed`](crate::Feed), with no decisions of their own.
 
 mod builder;
 mod client;
@@ -13,11 +13,13 @@ mod follower;
 mod following;
 mod inbox;
 mod keeper;
+mod machine;
 mod proxy;
 mod receipts;
 mod route;
 mod sending;
 mod socket;
+mod socket_io;
 mod sockets;
 mod state;
 mod state_file;
@@ -35,6 +37,7 @@ pub use follow::{FollowBuilder, follow};
 pub use following::Following;
 pub use proxy::{Proxy, ProxyError};
 pub use sending::{Receipt, SendError, Sending};
+pub use socket_io::SocketIo;
 pub use state::{StateError, StateStore};
 pub use state_file::StateFile;
 pub use tls::TlsError;

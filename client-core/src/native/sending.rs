@@ -23,6 +23,13 @@ pub enum Receipt {
         /// Its number in the room's log.
         seq: u64,
     },
+    /// Socket.IO: the server's handler has answered.
+    Answered {
+        /// The id in its answer, if there is one.
+        id: Option<Id>,
+        /// The number in its answer, if there is one.
+        seq: Option<u64>,
+    },
 }
 
 impl Receipt {
@@ -30,6 +37,7 @@ impl Receipt {
     pub fn id(&self) -> Option<&Id> {
         match self {
             Self::Acked { id, .. } => Some(id),
+            Self::Answered { id, .. } => id.as_ref(),
             Self::Written => None,
         }
     }
@@ -38,6 +46,7 @@ impl Receipt {
     pub fn seq(&self) -> Option<u64> {
         match self {
             Self::Acked { seq, .. } => Some(*seq),
+            Self::Answered { seq, .. } => *seq,
             Self::Written => None,
         }
     }
@@ -101,6 +110,7 @@ pub(crate) fn outcome(status: DeliveryStatus) -> Result<Receipt, SendError> {
     match status {
         DeliveryStatus::Written => Ok(Receipt::Written),
         DeliveryStatus::Acked { id, seq } => Ok(Receipt::Acked { id, seq }),
+        DeliveryStatus::Answered { id, seq } => Ok(Receipt::Answered { id, seq }),
         DeliveryStatus::Unknown => Err(SendError::Unknown),
         DeliveryStatus::Failed(why) => Err(SendError::Failed(why)),
     }

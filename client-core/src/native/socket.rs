@@ -1,10 +1,9 @@
 //! One open WebSocket: frames in and out, typed.
 
+use super::machine::{Codec, InputOf};
 use super::transport::Transport;
 use crate::cause::Disconnect;
 use crate::link::ConnId;
-use crate::messages::ClientMessage;
-use crate::messages::json::{ServerDecoder, encode_client_into};
 use crate::session::Input;
 use futures_core::Stream;
 use futures_util::Sink;
@@ -18,10 +17,10 @@ use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 const KEPT: usize = 4 << 10;
 
 /// A WebSocket whose writes are buffered until [`Socket::poll_flush`].
-pub(crate) struct Socket {
+pub(crate) struct Socket<C> {
     pub(crate) conn: ConnId,
     stream: WebSocketStream<Transport>,
-    decoder: ServerDecoder,
+    codec: C,
     /// Where frames are encoded: a copy of the exact size is cheaper than a buffer that is given away.
     scratch: Vec<u8>,
     /// The last frame written into the buffer.
@@ -32,12 +31,12 @@ pub(crate) struct Socket {
     broken: Option<Disconnect>,
 }
 
-impl Socket {
-    pub(crate) fn new(conn: ConnId, stream: WebSocketStream<Transport>) -> Self {
+impl<C: Codec> Socket<C> {
+    pub(crate) fn new(conn: ConnId, stream: WebSocketStream<Transport>, codec: C) -> Self {
         Self {
             conn,
             stream,
-            decoder: ServerDecoder::default(),
+            codec,
             scratch: Vec::new(),
             written: 0,
             flushed: 0,
@@ -47,19 +46,14 @@ impl Socket {
     }
 
     /// What came in, as the session takes it; [`Input::Closed`] is the last.
-    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<InputOf<C>> {
         let conn = self.conn;
         if let Some(how) = self.broken.take() {
             return Poll::Ready(Input::Closed(conn, how));
         }
         Pin::new(&mut self.stream).poll_next(cx).map(|item| match item {
-            Some(Ok(Message::Text(text))) => match self.decoder.decode(&text) {
-                Ok(message) => Input::Received(conn, message),
-                Err(error) => Input::Garbled(conn, error.to_string().into()),
-            },
-            Some(Ok(Message::Binary(_))) => {
-                Input::Garbled(conn, "a binary frame, where only text is spoken".into())
-            }
+            Some(Ok(Message::Text(text))) => self.codec.text(conn, &text),
+            Some(Ok(Message::Binary(bytes))) => self.codec.binary(conn, &bytes),
             Some(Ok(Message::Pong(_))) => Input::Pong(conn),
             Some(Ok(Message::Close(frame))) => {
                 let (code, reason) = match frame {
@@ -78,8 +72,8 @@ impl Socket {
         })
     }
 
-    pub(crate) fn write(&mut self, frame: u64, message: &ClientMessage) {
-        encode_client_into(message, &mut self.scratch);
+    pub(crate) fn write(&mut self, frame: u64, message: &C::Sent) {
+        self.codec.encode(message, &mut self.scratch);
         match Utf8Bytes::try_from(Bytes::copy_from_slice(&self.scratch)) {
             Ok(text) => self.send(Message::Text(text)),
             // Cannot happen: what is encoded is UTF-8.

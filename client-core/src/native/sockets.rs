@@ -1,5 +1,6 @@
 //! The open sockets: one, or two while a server that goes away hands over to another.
 
+use super::machine::{Codec, InputOf};
 use super::socket::Socket;
 use crate::link::ConnId;
 use crate::session::Input;
@@ -8,16 +9,21 @@ use std::task::{Context, Poll};
 /// More are never open: the session abandons one before it dials a third.
 const MOST: usize = 2;
 
-#[derive(Default)]
-pub(crate) struct Sockets {
+pub(crate) struct Sockets<C> {
     /// The oldest first.
-    open: Vec<Socket>,
+    open: Vec<Socket<C>>,
     /// Whose turn it is to be read first, so that neither starves the other.
     turn: usize,
 }
 
-impl Sockets {
-    pub(crate) fn add(&mut self, socket: Socket) {
+impl<C> Default for Sockets<C> {
+    fn default() -> Self {
+        Self { open: Vec::new(), turn: 0 }
+    }
+}
+
+impl<C: Codec> Sockets<C> {
+    pub(crate) fn add(&mut self, socket: Socket<C>) {
         if self.open.len() == MOST {
             self.open.remove(0);
         }
@@ -26,17 +32,17 @@ impl Sockets {
         self.open.push(socket);
     }
 
-    pub(crate) fn get(&mut self, conn: ConnId) -> Option<&mut Socket> {
+    pub(crate) fn get(&mut self, conn: ConnId) -> Option<&mut Socket<C>> {
         self.open.iter_mut().find(|socket| socket.conn == conn)
     }
 
-    pub(crate) fn remove(&mut self, conn: ConnId) -> Option<Socket> {
+    pub(crate) fn remove(&mut self, conn: ConnId) -> Option<Socket<C>> {
         let at = self.open.iter().position(|socket| socket.conn == conn)?;
         Some(self.open.remove(at))
     }
 
     /// The next thing that came in. A socket whose end this is, is gone.
-    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<InputOf<C>> {
         let count = self.open.len();
         for step in 0..count {
             let at = (self.turn + step) % count;

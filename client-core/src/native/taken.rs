@@ -18,7 +18,10 @@ impl Taken {
                 Some(position) => (message.room.clone(), position),
                 None => return,
             },
-            Event::Notification(notification) => (Name::from(PERSONAL_ROOM), notification.stamp.position()),
+            Event::Notification(notification) => match &notification.stamp {
+                Some(stamp) => (Name::from(PERSONAL_ROOM), stamp.position()),
+                None => return,
+            },
             _ => return,
         };
         match self.rooms.iter_mut().rev().find(|(known, _)| *known == room) {
@@ -51,7 +54,7 @@ mod tests {
     #[test]
     fn the_last_position_of_each_room_is_committed_once() {
         let mut taken = Taken::default();
-        let notification = Notification { stamp: stamp(5), kind: "k".into(), data: None };
+        let notification = Notification { stamp: Some(stamp(5)), kind: "k".into(), data: None };
         for event in [
             message("a", Some(1)),
             message("b", Some(7)),

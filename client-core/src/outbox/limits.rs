@@ -49,7 +49,7 @@ impl Default for OutboxLimits {
 
 impl OutboxLimits {
     /// How long a send may wait, and what it fails with then.
-    pub(super) fn patience(&self, timeout: Option<Duration>) -> (Span, SendFailure) {
+    pub(crate) fn patience(&self, timeout: Option<Duration>) -> (Span, SendFailure) {
         match timeout {
             Some(timeout) if timeout < self.ttl => (timeout.into(), SendFailure::Timeout),
             _ => (self.ttl.into(), SendFailure::Expired),
@@ -91,7 +91,7 @@ impl<P: Payload, N> Outgoing<P, N> {
     }
 
     /// What it counts for against the bound in bytes.
-    pub(super) fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         self.payload() + OVERHEAD
     }
 }

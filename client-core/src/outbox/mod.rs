@@ -13,6 +13,8 @@ mod waiting;
 
 pub(crate) use answers::Rejoin;
 pub use limits::{OutboxLimits, Outgoing, Overflow, Payload};
+#[cfg(feature = "stored")]
+pub(crate) use stored::RESTORED;
 pub(crate) use transmission::{Access, Gate, Transmit};
 
 use crate::bug::{Bug, Bugs};

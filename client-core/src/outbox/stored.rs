@@ -8,7 +8,7 @@ use crate::time::Timestamp;
 use alloc::vec::Vec;
 
 /// The numbers of sends taken up from a stored state have this bit.
-const RESTORED: u64 = 1 << 62;
+pub(crate) const RESTORED: u64 = 1 << 62;
 
 impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// The sends without an outcome that a later run can go on with, and their lines. `wall` and `lived` are the same

@@ -24,7 +24,7 @@ impl<P: Payload, N> Logged<P, N> {
     pub(crate) fn stamp(&self) -> Option<&Stamp> {
         match self {
             Self::Message(message) => message.stamp.as_deref(),
-            Self::Notification(notification) => Some(&notification.stamp),
+            Self::Notification(notification) => notification.stamp.as_ref(),
         }
     }
 

@@ -72,10 +72,10 @@ impl<N> From<N> for Join<N> {
     }
 }
 
-/// Everything that can happen to a session.
+/// Everything that can happen to a session, whose server speaks in `F`.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Input<P = String, N = Name> {
+pub enum Input<P = String, N = Name, F = ServerMessage<P, N>> {
     /// The application asks.
     Command(Command<P, N>),
     /// The dial succeeded.
@@ -83,7 +83,7 @@ pub enum Input<P = String, N = Name> {
     /// The dial failed.
     DialFailed(ConnId, DialError),
     /// A frame came in.
-    Received(ConnId, ServerMessage<P, N>),
+    Received(ConnId, F),
     /// A text came in that is no frame, for the reason given.
     Garbled(ConnId, Box<str>),
     /// A pong came in.
@@ -108,10 +108,33 @@ pub enum Input<P = String, N = Name> {
     Tick,
 }
 
-/// What the driver is to do.
+#[cfg(feature = "native")]
+impl<P, N, F> Input<P, N, F> {
+    /// The same for a session whose server speaks otherwise; `None` for a frame.
+    pub(crate) fn without_frame<G>(self) -> Option<Input<P, N, G>> {
+        Some(match self {
+            Self::Received(..) => return None,
+            Self::Command(command) => Input::Command(command),
+            Self::Opened(conn) => Input::Opened(conn),
+            Self::DialFailed(conn, error) => Input::DialFailed(conn, error),
+            Self::Garbled(conn, error) => Input::Garbled(conn, error),
+            Self::Pong(conn) => Input::Pong(conn),
+            Self::Heard(conn) => Input::Heard(conn),
+            Self::Flushed(conn, through) => Input::Flushed(conn, through),
+            Self::Closed(conn, how) => Input::Closed(conn, how),
+            Self::Token(result) => Input::Token(result),
+            Self::Hint(hint) => Input::Hint(hint),
+            Self::Busy(busy) => Input::Busy(busy),
+            Self::Restore(saved) => Input::Restore(saved),
+            Self::Tick => Input::Tick,
+        })
+    }
+}
+
+/// What the driver is to do, for a session that speaks in `F`.
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Output<P = String, N = Name> {
+pub enum Output<P = String, N = Name, F = ClientMessage<P, N>> {
     /// Ask the token source; answer with [`Input::Token`]. Replaces a question under way.
     FetchToken {
         /// The server refused the last token.
@@ -142,7 +165,7 @@ pub enum Output<P = String, N = Name> {
         /// The frame's number on it, from 1.
         frame: u64,
         /// What it says.
-        message: ClientMessage<P, N>,
+        message: F,
     },
     /// Send a WebSocket ping.
     Ping {

@@ -64,7 +64,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         };
         match wire.mode {
             Some(crate::event::Mode::Extended) => self.transmit_extended(now, &gate),
-            Some(crate::event::Mode::Plain) => {
+            Some(_) => {
                 if self.bugs.has(Bug::ResendIntoPlain) {
                     self.transmit_extended(now, &gate);
                 }

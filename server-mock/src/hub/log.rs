@@ -40,7 +40,7 @@ impl Logged {
         match &self.kind {
             None => ServerMessage::Message(self.message(room, epoch, replay, own)),
             Some(kind) => ServerMessage::Notification(Box::new(Notification {
-                stamp: self.stamp(epoch, replay, false),
+                stamp: Some(self.stamp(epoch, replay, false)),
                 kind: kind.clone(),
                 data: self.data.clone(),
             })),

@@ -61,7 +61,7 @@ fn an_extended_message_says_where_it_stands_and_a_notification_too() {
          \"data\":{\"a\": 1},\"id\":\"m7\",\"epoch\":\"e1\",\"seq\":7,\"replay\":true,\"pid\":\"p\",\"pseq\":3}\n"
     );
     let stamp = Stamp { origin: None, replay: false, ..stamp(1) };
-    let notification = Notification { stamp, kind: "badge".into(), data: Some("3".to_owned()) };
+    let notification = Notification { stamp: Some(stamp), kind: "badge".into(), data: Some("3".to_owned()) };
     assert_eq!(
         printed(&Event::Notification(Box::new(notification))),
         "{\"type\":\"notification\",\"kind\":\"badge\",\"data\":3,\"id\":\"m7\",\"epoch\":\"e1\",\"seq\":1}\n"

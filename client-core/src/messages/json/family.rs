@@ -73,7 +73,12 @@ pub(super) fn decode<'de, F: Family<'de>>(text: &'de str) -> Result<F, DecodeErr
     let tag: Tag<'de> = serde_json::from_str(text).map_err(|error| {
         if error.is_data() { DecodeError::NoType } else { DecodeError::NotJson(error.to_string().into()) }
     })?;
-    let Some(kind) = F::known(&tag.kind) else { return Ok(F::unknown()) };
+    decode_fields(&tag.kind, text)
+}
+
+/// Reads the fields of a frame whose type is known already.
+pub(super) fn decode_fields<'de, F: Family<'de>>(kind: &str, text: &'de str) -> Result<F, DecodeError> {
+    let Some(kind) = F::known(kind) else { return Ok(F::unknown()) };
     let mut rest = serde_json::Deserializer::from_str(text);
     F::fields(kind, &mut rest)
         .map_err(|error| DecodeError::Field { frame: kind, detail: bounded(&error.to_string()) })

@@ -209,8 +209,9 @@ pub(super) struct NotificationFields<'a> {
 
 impl NotificationFields<'_> {
     pub(super) fn notification(self, names: &mut Names) -> Notification {
+        let (id, epoch, seq) = (self.id, self.epoch, self.seq);
         Notification {
-            stamp: Stamp { id: self.id, epoch: self.epoch, seq: self.seq, replay: self.replay, origin: None },
+            stamp: Some(Stamp { id, epoch, seq, replay: self.replay, origin: None }),
             kind: names.get(&self.kind),
             data: raw(self.data),
         }

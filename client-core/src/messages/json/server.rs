@@ -1,6 +1,6 @@
 //! Server frames.
 
-use super::family::{Family, decode};
+use super::family::{Family, decode, decode_fields};
 use super::fields::{
     AckFields, ErrorFields, ExpiringFields, HistoryFields, MessageFields, NotificationFields, Out,
     PingFields, RoomUserFields, SignalFields, as_raw,
@@ -8,6 +8,7 @@ use super::fields::{
 use super::names::Names;
 use super::{DecodeError, Tagged, reader, write};
 use crate::messages::{AuthOk, GoingAway, Hello, Joined, Left, Nack, Presence, ServerMessage};
+use crate::name::Name;
 use alloc::boxed::Box;
 use alloc::string::String;
 use serde::{Deserialize, Deserializer};
@@ -94,10 +95,25 @@ impl ServerDecoder {
             None => read_by_library(text, &mut self.names),
         }
     }
+
+    /// Reads a frame whose type is said elsewhere, from its other fields.
+    pub(crate) fn decode_fields(&mut self, kind: &str, json: &str) -> Result<ServerMessage, DecodeError> {
+        let frame = decode_fields(kind, json)?;
+        Ok(typed(frame, &mut self.names))
+    }
+
+    /// A name, shared with those that were read before.
+    pub(crate) fn name(&mut self, text: &str) -> Name {
+        self.names.get(text)
+    }
 }
 
 pub(super) fn read_by_library(text: &str, names: &mut Names) -> Result<ServerMessage, DecodeError> {
-    Ok(match decode::<ServerFrame<'_>>(text)? {
+    decode(text).map(|frame| typed(frame, names))
+}
+
+fn typed(frame: ServerFrame<'_>, names: &mut Names) -> ServerMessage {
+    match frame {
         ServerFrame::Message(fields) => ServerMessage::Message(fields.message(names)),
         ServerFrame::UserJoined(fields) => {
             ServerMessage::UserJoined { room: names.get(&fields.room_id), user: names.get(&fields.user_id) }
@@ -118,7 +134,7 @@ pub(super) fn read_by_library(text: &str, names: &mut Names) -> Result<ServerMes
         ServerFrame::Pong(fields) => ServerMessage::Pong { t: fields.t },
         ServerFrame::Expiring(fields) => ServerMessage::AuthExpiring { in_ms: fields.in_ms },
         ServerFrame::Whole(message) => message,
-    })
+    }
 }
 
 /// Writes one server frame; [`ServerMessage::Unknown`] has no text and gives `None`.
@@ -170,7 +186,7 @@ pub fn encode_server(message: &ServerMessage) -> Option<String> {
             data: as_raw(notification.data.as_ref()),
             ..Out::new("notification")
         }
-        .stamped(Some(&notification.stamp)),
+        .stamped(notification.stamp.as_ref()),
         M::Pong { t } => Out { t: Some(*t), ..Out::new("pong") },
         M::AuthExpiring { in_ms } => Out { in_ms: Some(*in_ms), ..Out::new("auth_expiring") },
         M::Hello(fields) => return Some(write(&Tagged { r#type: "hello", fields }, 512)),

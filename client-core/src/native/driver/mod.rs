@@ -9,6 +9,7 @@ use super::endpoint::Endpoint;
 use super::events::EventQueue;
 use super::inbox::Inbox;
 use super::keeper::Keeper;
+use super::machine::{Codec as _, InputOf, Machine};
 use super::socket::Socket;
 use super::sockets::Sockets;
 use super::state::{StateError, StateStore};
@@ -17,7 +18,7 @@ use crate::cause::DialError;
 use crate::event::{Delivery, Event};
 use crate::link::{ConnId, State, StateChange};
 use crate::saved::Saved;
-use crate::session::{Command, Input, Session};
+use crate::session::{Command, Input};
 use crate::time::{Moment, Timestamp};
 use crate::token::{Token, TokenError};
 use futures_util::future::BoxFuture;
@@ -45,8 +46,22 @@ const FURTHEST: Duration = Duration::from_secs(86_400);
 
 type Dialing = BoxFuture<'static, Result<WebSocketStream<Transport>, DialError>>;
 
-pub(crate) struct Driver {
-    session: Session,
+/// What a driver has around its session.
+pub(crate) struct Surroundings {
+    pub(crate) endpoints: Arc<[Endpoint]>,
+    pub(crate) dialer: Dialer,
+    pub(crate) source: Option<TokenSource>,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) queue: Arc<EventQueue>,
+    pub(crate) snapshot: watch::Sender<Snapshot>,
+    pub(crate) start: Instant,
+    pub(crate) store: Option<Box<dyn StateStore>>,
+}
+
+pub(crate) struct Driver<M: Machine> {
+    session: M,
+    /// What the codec of each connection is made from.
+    codec: M::Codec,
     endpoints: Arc<[Endpoint]>,
     dialer: Dialer,
     source: Option<TokenSource>,
@@ -57,7 +72,7 @@ pub(crate) struct Driver {
     now: Moment,
     dialing: Option<(ConnId, Dialing)>,
     fetching: Option<BoxFuture<'static, Result<Token, TokenError>>>,
-    sockets: Sockets,
+    sockets: Sockets<M::Codec>,
     keeper: Option<Box<Keeper>>,
     /// How it was when it was closed, with the sends that had no outcome then. What closing resolves stays stored.
     last: Option<Saved>,
@@ -73,25 +88,13 @@ pub(crate) struct Driver {
     wakers: Vec<Waker>,
 }
 
-impl Driver {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "called once, by the builder; a struct would only rename it"
-    )]
-    pub(crate) fn new(
-        session: Session,
-        endpoints: Arc<[Endpoint]>,
-        dialer: Dialer,
-        source: Option<TokenSource>,
-        inbox: Arc<Inbox>,
-        queue: Arc<EventQueue>,
-        snapshot: watch::Sender<Snapshot>,
-        start: Instant,
-        store: Option<Box<dyn StateStore>>,
-    ) -> Self {
+impl<M: Machine> Driver<M> {
+    pub(crate) fn new(session: M, codec: M::Codec, surroundings: Surroundings) -> Self {
+        let Surroundings { endpoints, dialer, source, inbox, queue, snapshot, start, store } = surroundings;
         let keeper = store.map(|store| Box::new(Keeper::new(store, session.changes())));
         let mut driver = Self {
             session,
+            codec,
             endpoints,
             dialer,
             source,
@@ -118,7 +121,7 @@ impl Driver {
         driver
     }
 
-    pub(crate) fn input(&mut self, input: Input) {
+    pub(crate) fn input(&mut self, input: InputOf<M::Codec>) {
         self.session.handle(self.now, input);
     }
 
@@ -159,7 +162,9 @@ impl Driver {
             if matches!(input, Input::Command(Command::Close)) {
                 self.remember();
             }
-            self.input(input);
+            if let Some(input) = M::adopt(input) {
+                self.input(input);
+            }
             self.perform(cx);
         }
         if inputs.capacity() > QUIET {
@@ -195,7 +200,7 @@ impl Driver {
         self.dialing = None;
         match result {
             Ok(stream) => {
-                self.sockets.add(Socket::new(conn, stream));
+                self.sockets.add(Socket::new(conn, stream, self.codec.fresh()));
                 self.input(Input::Opened(conn));
             }
             Err(error) => self.input(Input::DialFailed(conn, error)),
@@ -298,7 +303,7 @@ impl Driver {
     }
 }
 
-impl Future for Driver {
+impl<M: Machine> Future for Driver<M> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -318,7 +323,7 @@ impl Future for Driver {
     }
 }
 
-impl Drop for Driver {
+impl<M: Machine> Drop for Driver<M> {
     /// However it ends, nobody goes on waiting.
     fn drop(&mut self) {
         self.inbox.end();

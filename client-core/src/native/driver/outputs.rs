@@ -6,11 +6,12 @@ use crate::event::Event;
 use crate::link::{ConnId, State, StateChange};
 use crate::native::events;
 use crate::native::inbox::is_by_event;
+use crate::native::machine::Machine;
 use crate::session::Output;
 use crate::token::Token;
 use std::task::Context;
 
-impl Driver {
+impl<M: Machine> Driver<M> {
     /// Does what the session wants, as far as the store lets it.
     pub(super) fn perform(&mut self, cx: &mut Context<'_>) {
         while !self.is_holding()

@@ -215,9 +215,10 @@ impl Checker {
             }
             Event::Notification(notification) => {
                 let data = notification.data.as_deref().unwrap_or("").trim_matches('"');
-                self.delivered(client, place("@me", user), key(data), Some(&notification.stamp));
-                let state =
-                    if notification.stamp.replay { Sometimes::NotifiedLater } else { Sometimes::Notified };
+                let stamp = notification.stamp.as_ref();
+                self.delivered(client, place("@me", user), key(data), stamp);
+                let replay = stamp.is_some_and(|stamp| stamp.replay);
+                let state = if replay { Sometimes::NotifiedLater } else { Sometimes::Notified };
                 self.cover.reach(state);
             }
             Event::Gap(gap) => self.gap(client, place(&gap.room, user), gap),

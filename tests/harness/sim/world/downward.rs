@@ -76,7 +76,8 @@ impl World {
                 self.observe_stamp(client, index, place(&message.room, user), stamp);
             }
             ServerMessage::Notification(notification) => {
-                self.observe_stamp(client, index, place("@me", user), &notification.stamp);
+                let Some(stamp) = &notification.stamp else { return };
+                self.observe_stamp(client, index, place("@me", user), stamp);
             }
             ServerMessage::Joined(joined) => {
                 self.checker.join_answered(index, place(&joined.room, user), joined);

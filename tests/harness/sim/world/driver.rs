@@ -222,7 +222,10 @@ impl World {
                 Some(position) => (message.room.clone(), position),
                 None => return,
             },
-            Event::Notification(notification) => ("@me".into(), notification.stamp.position()),
+            Event::Notification(notification) => match &notification.stamp {
+                Some(stamp) => ("@me".into(), stamp.position()),
+                None => return,
+            },
             _ => return,
         };
         let app = &mut self.clients[client].app;

@@ -1,0 +1,61 @@
+//! Protocols with a handshake of their own above the WebSocket's: to the link their dial lasts until that is done.
+
+use super::{Action, ConnId, Link, Phase};
+use crate::cause::{Cause, CauseCode, Disconnect};
+use crate::close::{self, Verdict};
+use crate::time::{Span, Timestamp};
+
+impl Link {
+    /// Whether `conn` is the dial under way.
+    pub(crate) fn is_dialling(&self, conn: ConnId) -> bool {
+        matches!(self.phase, Phase::AwaitingOpen { conn: current, .. } if current == conn)
+    }
+
+    /// The socket of the dial under way was open and is closed.
+    pub(crate) fn refused_before_use(&mut self, now: Timestamp, conn: ConnId, how: Disconnect) {
+        if self.is_dialling(conn) {
+            self.dial_is_lost();
+            let verdict = self.config.close_table.disconnect(&how);
+            self.judge(now, verdict, cause(how), None);
+        }
+    }
+
+    /// The server ends the connection, or refuses the dial under way, in words of its own protocol.
+    pub(crate) fn ended_by_peer(&mut self, now: Timestamp, conn: ConnId, verdict: Verdict, cause: Cause) {
+        let since = match self.phase {
+            Phase::Open { conn: current, since, .. } if current == conn => Some(since),
+            _ if self.is_dialling(conn) => None,
+            _ => return,
+        };
+        self.actions.push(Action::Abandon { conn, code: close::NORMAL });
+        match since {
+            Some(since) => self.down(now, since),
+            None => self.dial_is_lost(),
+        }
+        self.judge(now, verdict, cause, None);
+    }
+
+    /// The next dial tries the next URL.
+    pub(super) fn dial_is_lost(&mut self) {
+        self.endpoint = (self.endpoint + 1) % self.config.endpoints.max(1);
+        self.backoff.lost(Span::ZERO);
+    }
+
+    /// The server speaks by itself at least so often: longer silence is death.
+    pub(crate) fn expect_to_hear_every(&mut self, silence: Span) {
+        if let Phase::Open { liveness, .. } = &mut self.phase {
+            liveness.expect(silence);
+        }
+    }
+}
+
+/// The end of an open connection, as the application is told.
+pub(super) fn cause(how: Disconnect) -> Cause {
+    match how {
+        Disconnect::Closed { code, reason } => Cause::new(CauseCode::Closed(code), reason),
+        Disconnect::Lost => Cause::bare(CauseCode::ConnectionLost),
+        Disconnect::Protocol => Cause::bare(CauseCode::ProtocolError),
+        Disconnect::TooLarge => Cause::bare(CauseCode::FrameTooLarge),
+        Disconnect::Ended => Cause::bare(CauseCode::StreamEnded),
+    }
+}

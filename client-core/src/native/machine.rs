@@ -1,0 +1,123 @@
+//! What the driver drives: one of the two sessions, and the text of its frames.
+
+use super::socket_io;
+use crate::link::{ConnId, State};
+use crate::messages::json::{ServerDecoder, encode_client_into};
+use crate::messages::{ClientMessage, ServerMessage};
+use crate::name::Name;
+use crate::saved::Saved;
+use crate::session::{Diagnostics, Input, Output, Session};
+use crate::socketio;
+use crate::time::{Moment, Timestamp};
+
+/// A session. Its methods are those of [`Session`].
+pub(crate) trait Machine: Send + Unpin + 'static {
+    type Codec: Codec;
+
+    /// What the handles ask for, which has no frame in it.
+    fn adopt(asked: Input) -> Option<InputOf<Self::Codec>>;
+    fn handle(&mut self, now: Moment, input: InputOf<Self::Codec>);
+    fn poll(&mut self) -> Option<OutputOf<Self::Codec>>;
+    fn rest(&mut self);
+    fn next_deadline(&self) -> Option<Timestamp>;
+    fn state(&self) -> State;
+    fn diagnostics(&self) -> Diagnostics;
+    fn changes(&self) -> u64;
+    fn saved(&self) -> Saved;
+}
+
+/// Text to typed frames and back, for one connection.
+pub(crate) trait Codec: Send + Unpin + Sized + 'static {
+    type Received;
+    type Sent;
+
+    /// For another connection.
+    fn fresh(&self) -> Self;
+    fn text(&mut self, conn: ConnId, text: &str) -> InputOf<Self>;
+    fn binary(&mut self, conn: ConnId, bytes: &[u8]) -> InputOf<Self>;
+    /// Writes a frame as UTF-8 in the place of what `text` held.
+    fn encode(&self, frame: &Self::Sent, text: &mut Vec<u8>);
+}
+
+pub(crate) type InputOf<C> = Input<String, Name, <C as Codec>::Received>;
+pub(crate) type OutputOf<C> = Output<String, Name, <C as Codec>::Sent>;
+
+/// The frames of our own protocol.
+#[derive(Default)]
+pub(crate) struct Frames {
+    decoder: ServerDecoder,
+}
+
+impl Codec for Frames {
+    type Received = ServerMessage;
+    type Sent = ClientMessage;
+
+    fn fresh(&self) -> Self {
+        Self::default()
+    }
+
+    fn text(&mut self, conn: ConnId, text: &str) -> Input {
+        match self.decoder.decode(text) {
+            Ok(message) => Input::Received(conn, message),
+            Err(error) => Input::Garbled(conn, error.to_string().into()),
+        }
+    }
+
+    fn binary(&mut self, conn: ConnId, _: &[u8]) -> Input {
+        Input::Garbled(conn, "a binary frame, where only text is spoken".into())
+    }
+
+    fn encode(&self, frame: &ClientMessage, text: &mut Vec<u8>) {
+        encode_client_into(frame, text);
+    }
+}
+
+/// The methods that both sessions have by the same name.
+macro_rules! by_the_same_name {
+    () => {
+        fn handle(&mut self, now: Moment, input: InputOf<Self::Codec>) {
+            Self::handle(self, now, input);
+        }
+        fn poll(&mut self) -> Option<OutputOf<Self::Codec>> {
+            Self::poll(self)
+        }
+        fn rest(&mut self) {
+            Self::rest(self);
+        }
+        fn next_deadline(&self) -> Option<Timestamp> {
+            Self::next_deadline(self)
+        }
+        fn state(&self) -> State {
+            Self::state(self)
+        }
+        fn diagnostics(&self) -> Diagnostics {
+            Self::diagnostics(self)
+        }
+        fn changes(&self) -> u64 {
+            Self::changes(self)
+        }
+        fn saved(&self) -> Saved {
+            Self::saved(self)
+        }
+    };
+}
+
+impl Machine for Session {
+    type Codec = Frames;
+
+    fn adopt(asked: Input) -> Option<Input> {
+        Some(asked)
+    }
+
+    by_the_same_name!();
+}
+
+impl Machine for socketio::Session {
+    type Codec = socket_io::Packets;
+
+    fn adopt(asked: Input) -> Option<InputOf<Self::Codec>> {
+        asked.without_frame()
+    }
+
+    by_the_same_name!();
+}

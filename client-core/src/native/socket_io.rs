@@ -1,0 +1,78 @@
+//! A Socket.IO server, as the builder is told of it, and the text of its packets.
+
+use super::machine::{Codec, InputOf};
+use crate::cause::Disconnect;
+use crate::link::ConnId;
+use crate::session::Input;
+use crate::socketio::json::{self, DecodeError};
+use crate::socketio::{ClientPacket, EventMap, Namespace, Options, ServerPacket};
+use std::sync::Arc;
+
+/// How to speak to a Socket.IO server: [`ClientBuilder::socket_io`](super::ClientBuilder::socket_io). The default is the
+/// main namespace, the contract's own names for the events, and acks.
+///
+/// ```
+/// use rejoin::SocketIo;
+/// use rejoin::socketio::{Namespace, Options};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut server = SocketIo { namespace: Namespace::new("/chat")?, ..SocketIo::default() };
+/// server.events.set("message", "chat:message")?;
+/// server.options.acks = false; // its handlers do not call them
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SocketIo {
+    /// The namespace.
+    pub namespace: Namespace,
+    /// What the server calls the events.
+    pub events: EventMap,
+    /// Acks.
+    pub options: Options,
+}
+
+/// The packets of one connection.
+pub(crate) struct Packets {
+    namespace: Namespace,
+    events: Arc<EventMap>,
+    codec: json::Codec,
+}
+
+impl Packets {
+    pub(crate) fn new(namespace: Namespace, events: Arc<EventMap>) -> Self {
+        let codec = json::Codec::new(namespace.clone(), Arc::clone(&events));
+        Self { namespace, events, codec }
+    }
+}
+
+impl Codec for Packets {
+    type Received = ServerPacket;
+    type Sent = ClientPacket;
+
+    fn fresh(&self) -> Self {
+        Self::new(self.namespace.clone(), Arc::clone(&self.events))
+    }
+
+    fn text(&mut self, conn: ConnId, text: &str) -> InputOf<Self> {
+        input(conn, self.codec.decode(text))
+    }
+
+    fn binary(&mut self, conn: ConnId, bytes: &[u8]) -> InputOf<Self> {
+        input(conn, self.codec.decode_binary(bytes))
+    }
+
+    fn encode(&self, frame: &ClientPacket, text: &mut Vec<u8>) {
+        let mut written = String::new();
+        self.codec.encode_into(frame, &mut written);
+        *text = written.into_bytes();
+    }
+}
+
+fn input(conn: ConnId, decoded: Result<Option<ServerPacket>, DecodeError>) -> InputOf<Packets> {
+    match decoded {
+        Ok(Some(packet)) => Input::Received(conn, packet),
+        Ok(None) => Input::Heard(conn),
+        Err(error) if error.is_out_of_step() => Input::Closed(conn, Disconnect::Protocol),
+        Err(error) => Input::Garbled(conn, error.to_string().into()),
+    }
+}

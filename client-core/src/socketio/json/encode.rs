@@ -1,0 +1,83 @@
+//! From typed packets to text.
+
+use super::Codec;
+use crate::socketio::{ClientEvent, ClientPacket, EnginePacket, EventKind, Packet, PacketType};
+use crate::token::Token;
+use alloc::string::String;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// What a `CONNECT` says, in the `auth` object.
+#[derive(Serialize)]
+struct Auth<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Fields<'a> {
+    room_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a RawValue>,
+}
+
+impl Codec {
+    /// Writes one packet as a text frame, in the place of what `text` held; its allocation is used again.
+    pub fn encode_into(&self, packet: &ClientPacket, text: &mut String) {
+        text.clear();
+        match packet {
+            ClientPacket::Pong => EnginePacket::Pong("").encode_into(text),
+            ClientPacket::Connect { token, resume } => {
+                let auth = Auth {
+                    pid: resume.as_ref().map(|resume| &*resume.pid),
+                    offset: resume.as_ref().map(|resume| &*resume.offset),
+                    token: token.as_ref().map(Token::expose),
+                };
+                let nothing = auth.token.is_none() && auth.pid.is_none();
+                let payload = if nothing { String::new() } else { json(&auth) };
+                self.write(PacketType::Connect, None, &payload, text);
+            }
+            ClientPacket::Disconnect => self.write(PacketType::Disconnect, None, "", text),
+            ClientPacket::Ack { id } => self.write(PacketType::Ack, Some(*id), "[]", text),
+            ClientPacket::Emit { ack, event } => {
+                self.write(PacketType::Event, *ack, &self.arguments(event), text);
+            }
+        }
+    }
+
+    fn write(&self, kind: PacketType, ack: Option<u64>, payload: &str, text: &mut String) {
+        EnginePacket::Message("").encode_into(text);
+        let namespace = self.namespace.as_str();
+        Packet { kind, attachments: 0, namespace, ack, payload }.encode_into(text);
+    }
+
+    /// The event's name and what it carries.
+    fn arguments(&self, event: &ClientEvent) -> String {
+        let (kind, fields) = match event {
+            ClientEvent::Join { room } => (EventKind::JoinRoom, fields(room)),
+            ClientEvent::Leave { room } => (EventKind::LeaveRoom, fields(room)),
+            ClientEvent::Send { room, content, data } => {
+                // What is no JSON is left out; a caller that checks has none.
+                let data = data.as_deref().and_then(|data| serde_json::from_str(data).ok());
+                (EventKind::SendMessage, Fields { content: Some(content), data, ..fields(room) })
+            }
+        };
+        json(&(self.events.name(kind), fields))
+    }
+}
+
+fn fields(room: &str) -> Fields<'_> {
+    Fields { room_id: room, content: None, data: None }
+}
+
+fn json(value: &impl Serialize) -> String {
+    // Texts and JSON that has been read: there is nothing to fail on.
+    serde_json::to_string(value).unwrap_or_default()
+}

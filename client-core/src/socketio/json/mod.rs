@@ -1,0 +1,64 @@
+//! Packets as JSON text, for drivers that have `serde_json`.
+
+mod answer;
+mod binary;
+mod decode;
+mod encode;
+
+use super::{Attachments, EventMap, Namespace, PacketError};
+use crate::messages::json::{self as rooms, ServerDecoder};
+use alloc::boxed::Box;
+use alloc::string::{String, ToString as _};
+use alloc::sync::Arc;
+
+/// Why a frame cannot be understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// It is no packet.
+    #[error(transparent)]
+    Packet(#[from] PacketError),
+    /// Its JSON is none, or not what a packet of its kind holds.
+    #[error("the {packet} packet is malformed: {detail}")]
+    Payload {
+        /// The packet's kind.
+        packet: &'static str,
+        /// What is wrong with it.
+        detail: Box<str>,
+    },
+    /// An event of the contract with a field missing or of the wrong type.
+    #[error(transparent)]
+    Event(#[from] rooms::DecodeError),
+}
+
+impl DecodeError {
+    fn payload(packet: &'static str, error: &serde_json::Error) -> Self {
+        // It may quote what the server chose.
+        let detail = error.to_string().chars().take(160).collect::<String>().into();
+        Self::Payload { packet, detail }
+    }
+
+    /// Whether nothing that follows on the connection can be understood: it is to be closed.
+    pub fn is_out_of_step(&self) -> bool {
+        matches!(self, Self::Packet(error) if error.is_out_of_step())
+    }
+}
+
+/// Reads and writes the packets of one connection in one namespace.
+#[derive(Debug)]
+pub struct Codec {
+    namespace: Namespace,
+    events: Arc<EventMap>,
+    attachments: Attachments,
+    rooms: ServerDecoder,
+}
+
+impl Codec {
+    /// For a new connection.
+    pub fn new(namespace: Namespace, events: Arc<EventMap>) -> Self {
+        Self { namespace, events, attachments: Attachments::default(), rooms: ServerDecoder::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests;

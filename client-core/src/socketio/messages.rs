@@ -1,0 +1,167 @@
+//! The typed packets that the machine moves. What they say about rooms is what the other protocol says
+//! ([`ServerMessage`]); their text is the driver's job.
+
+use crate::id::Id;
+use crate::messages::{Code, ServerMessage};
+use crate::name::Name;
+use crate::token::Token;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// Most characters of a session's id that are remembered; a longer one is taken for none.
+pub const MOST_PID: usize = 128;
+
+/// What a server says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ServerPacket<P = String, N = Name> {
+    /// Engine: the connection's first packet.
+    Open(Handshake),
+    /// Engine: are you there?
+    Ping,
+    /// Engine: it is about to close.
+    Close,
+    /// The namespace lets us in.
+    Connected(Connected),
+    /// The namespace does not, in these words. The connection stays open and silent.
+    Refused(Box<str>),
+    /// The server throws us out of the namespace.
+    Disconnected,
+    /// An event.
+    Event(ServerEvent<P, N>),
+    /// The answer to one of ours.
+    Ack {
+        /// Which.
+        id: u64,
+        /// What it says.
+        answer: Box<Answer<P, N>>,
+    },
+    /// Something that is of no use here: another namespace's, an engine's `noop`.
+    Other,
+}
+
+/// What the engine says of the connection. A server's claim: the session clamps it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Handshake {
+    /// How often the server asks whether we are there.
+    pub ping_interval_ms: u64,
+    /// How long the answer may take.
+    pub ping_timeout_ms: u64,
+    /// Most bytes of one message, if it says.
+    pub max_payload: Option<u64>,
+}
+
+/// The namespace's consent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connected {
+    /// Whether it gave us an id: a server that speaks this version does.
+    pub has_sid: bool,
+    /// The name of a session that can be recovered; none where the server recovers nothing.
+    pub pid: Option<Box<str>>,
+}
+
+/// An event of the server's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerEvent<P = String, N = Name> {
+    /// Where the server wants an answer.
+    pub ack: Option<u64>,
+    /// The last argument, if it is a text: maybe the place to recover from.
+    pub trailing: Option<Trailing>,
+    /// What happened. Without stamps: a place in a log is not of this protocol.
+    pub message: ServerMessage<P, N>,
+}
+
+/// An event's last argument, a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trailing {
+    /// The text.
+    pub text: Box<str>,
+    /// It stands behind an object, where the events of this contract have theirs.
+    pub follows_object: bool,
+    /// It is the only argument, and so the event's data unless it is the place to recover from.
+    pub is_alone: bool,
+}
+
+/// What an ack says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer<P = String, N = Name> {
+    /// It is done.
+    Done {
+        /// The id the server has given, if it is one.
+        id: Option<Id>,
+        /// The number the server has given.
+        seq: Option<u64>,
+        /// Who is in the room that was joined.
+        members: Option<Vec<N>>,
+    },
+    /// It is not.
+    Refused {
+        /// Why, as far as it is a known reason.
+        code: Code,
+        /// The server's words.
+        message: Option<P>,
+    },
+}
+
+/// What a client says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClientPacket<P = String, N = Name> {
+    /// Engine: yes, we are there.
+    Pong,
+    /// Asks for the namespace.
+    Connect {
+        /// Goes into the `auth` object.
+        token: Option<Token>,
+        /// What to recover.
+        resume: Option<Box<Resume>>,
+    },
+    /// Leaves the namespace for good.
+    Disconnect,
+    /// An event.
+    Emit {
+        /// Where an answer is wanted.
+        ack: Option<u64>,
+        /// What.
+        event: ClientEvent<P, N>,
+    },
+    /// The empty answer to an event of the server's.
+    Ack {
+        /// Which.
+        id: u64,
+    },
+}
+
+/// An event of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientEvent<P = String, N = Name> {
+    /// `join_room`
+    Join {
+        /// The room to become a member of.
+        room: N,
+    },
+    /// `leave_room`
+    Leave {
+        /// The room to leave.
+        room: N,
+    },
+    /// `send_message`
+    Send {
+        /// Where it goes.
+        room: N,
+        /// What it says.
+        content: P,
+        /// Any JSON beside the text; natively its text. A field that the contract does not know.
+        data: Option<P>,
+    },
+}
+
+/// Where a lost connection is to be gone on from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resume {
+    /// The session.
+    pub pid: Box<str>,
+    /// The last event received in it.
+    pub offset: Box<str>,
+}

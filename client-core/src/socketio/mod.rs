@@ -1,0 +1,93 @@
+//! Socket.IO (protocol.md §3): the same rooms on servers that speak Socket.IO protocol 5 over Engine.IO 4, which are
+//! most Socket.IO servers since 2020.
+//!
+//! ```text
+//! Engine.IO:  0{…} open · 1 close · 2 ping · 3 pong · 4… message         engine.rs
+//! Socket.IO:  40{auth} connect · 41 disconnect · 42["event",…] · 43id[…]  packet.rs, attachments.rs
+//! the rooms:  join_room, leave_room, send_message · message, user_joined, error, notification
+//! ```
+//!
+//! [`Session`] is a second machine over the same link as [`crate::Session`], and is driven the same way: one
+//! [`Input`](crate::Input) in, [`Output`](crate::Output)s out, one deadline, no I/O. Its frames are typed packets
+//! ([`ServerPacket`], [`ClientPacket`]). The envelopes around the JSON are read and written here, without any
+//! dependency; the JSON itself is the driver's (natively [`json`], feature `json`).
+//!
+//! # What it promises
+//!
+//! - A send ends as [`Answered`](crate::DeliveryStatus::Answered) (the server's handler has called its ack; what that
+//!   means is the server's business), `failed` (refused by the ack, or never sent) or `unknown`: no answer for ten
+//!   seconds, or the connection broke first. Without acks ([`Options::acks`]) it ends as `written`. Nothing is sent
+//!   twice.
+//! - After a loss the server is asked to recover the session. If it does, rooms are not joined again and what was
+//!   missed is delivered; if it does not, they are joined again and each is told a [`Gap`](crate::Gap) of unknown size.
+//! - An event of the server's that wants an answer gets an empty one.
+
+mod attachments;
+mod engine;
+mod events;
+#[cfg(feature = "json")]
+pub mod json;
+mod messages;
+mod namespace;
+mod offset;
+mod packet;
+mod rooms;
+mod sends;
+mod session;
+
+pub use attachments::{Attachments, Whole};
+pub use engine::EnginePacket;
+pub use events::{EventKind, EventMap, EventMapError};
+pub use messages::{
+    Answer, ClientEvent, ClientPacket, Connected, Handshake, MOST_PID, Resume, ServerEvent, ServerPacket,
+    Trailing,
+};
+pub use namespace::{Namespace, NamespaceError};
+pub use packet::{MAIN_NAMESPACE, MOST_ATTACHMENTS, Packet, PacketType};
+pub use session::{Options, Session};
+
+/// Why a frame is no packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PacketError {
+    /// Nothing in it.
+    #[error("an empty packet")]
+    Empty,
+    /// The first character is no packet's.
+    #[error("a packet of a type that does not exist")]
+    UnknownType,
+    /// A binary packet that does not say how many attachments follow.
+    #[error("a binary packet without a number of attachments")]
+    NoAttachments,
+    /// More than [`MOST_ATTACHMENTS`].
+    #[error("a packet with more than 10 attachments")]
+    TooManyAttachments,
+    /// More than 16 MiB of them.
+    #[error("attachments of more than 16 MiB")]
+    AttachmentsTooLarge,
+    /// A text came where an attachment had to.
+    #[error("a text where an attachment had to come")]
+    AttachmentMissing,
+    /// An attachment came that belongs to no packet.
+    #[error("a binary frame that belongs to no packet")]
+    UnexpectedAttachment,
+    /// The number of an ack is none.
+    #[error("the number of an ack is beyond 2^53")]
+    AckId,
+}
+
+impl PacketError {
+    /// Whether nothing that follows on the connection can be understood.
+    pub fn is_out_of_step(self) -> bool {
+        matches!(
+            self,
+            Self::TooManyAttachments
+                | Self::AttachmentsTooLarge
+                | Self::AttachmentMissing
+                | Self::UnexpectedAttachment
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,301 @@
+//! Sends on their way: bounded in count and bytes, in order, each resolved exactly once.
+//!
+//! Nothing is made twice, because a Socket.IO server knows no numbers by which it could tell: what was on its way when
+//! the connection broke is `unknown`.
+
+use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
+use crate::outbox::{OutboxLimits, Outgoing, Overflow, Payload};
+use crate::time::Timestamp;
+#[cfg(feature = "stored")]
+use crate::{outbox::RESTORED, saved::SavedSend};
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+/// Most sends that wait for an answer at once: a server is not to take ten seconds for what is given to it at once.
+const IN_FLIGHT: usize = 256;
+
+#[derive(Debug)]
+struct Waiting<P, N> {
+    send: Outgoing<P, N>,
+    serial: u64,
+    until: Timestamp,
+    /// What it fails with then.
+    late: SendFailure,
+}
+
+/// A send that is with the connection.
+#[derive(Debug)]
+struct Sent<N> {
+    id: SendId,
+    room: N,
+    serial: u64,
+    weight: usize,
+    frame: u64,
+    /// The number its answer comes under, and until when; none where no answer is wanted.
+    ack: Option<(u64, Timestamp)>,
+}
+
+/// What the connection takes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Gate {
+    /// The next frame's number.
+    pub(super) frame: u64,
+    /// The next answer's number, and until when it may come; none where no answers are wanted.
+    pub(super) ack: Option<(u64, Timestamp)>,
+    /// Most bytes that the operating system has not taken.
+    pub(super) unflushed: usize,
+    /// Most bytes of one message.
+    pub(super) content: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Sends<P, N> {
+    limits: OutboxLimits,
+    waiting: VecDeque<Waiting<P, N>>,
+    /// In the order of their frames, and of their answers' numbers.
+    sent: VecDeque<Sent<N>>,
+    /// The frames that are not flushed, with their bytes.
+    in_hand: VecDeque<(u64, usize)>,
+    unflushed: usize,
+    bytes: usize,
+    serials: u64,
+    /// No waiting send expires before this.
+    next_expiry: Timestamp,
+    /// Grows with everything that a stored state would show.
+    changes: u64,
+}
+
+impl<P: Payload, N: Clone + Ord> Sends<P, N> {
+    pub(super) fn new(limits: OutboxLimits) -> Self {
+        Self {
+            limits,
+            waiting: VecDeque::new(),
+            sent: VecDeque::new(),
+            in_hand: VecDeque::new(),
+            unflushed: 0,
+            bytes: 0,
+            serials: 0,
+            next_expiry: Timestamp::NEVER,
+            changes: 0,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len() + self.sent.len()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Something else is to be stored.
+    #[cfg(feature = "stored")]
+    pub(super) fn changed(&mut self) {
+        self.changes += 1;
+    }
+
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// The number of the last send taken: later ones have a higher one.
+    pub(super) fn last_serial(&self) -> u64 {
+        self.serials
+    }
+
+    /// Whether sends to `room` up to `serial` are unresolved.
+    pub(super) fn is_pending(&self, room: &N, serial: u64) -> bool {
+        self.waiting.iter().any(|waiting| waiting.serial <= serial && waiting.send.room == *room)
+            || self.sent.iter().any(|sent| sent.serial <= serial && sent.room == *room)
+    }
+
+    pub(super) fn deadline(&self) -> Timestamp {
+        let answer = self.sent.front().and_then(|sent| sent.ack);
+        answer.map_or(Timestamp::NEVER, |(_, until)| until).min(self.next_expiry)
+    }
+
+    /// Takes a send, or resolves it (and others) at once.
+    pub(super) fn push(&mut self, now: Timestamp, send: Outgoing<P, N>, out: &mut Vec<Delivery<N>>) {
+        let weight = send.weight();
+        while self.len() >= self.limits.count || self.bytes.saturating_add(weight) > self.limits.bytes {
+            let oldest = if self.may_evict(weight) { self.waiting.pop_front() } else { None };
+            let full = DeliveryStatus::Failed(SendFailure::QueueFull);
+            let Some(oldest) = oldest else {
+                out.push(Delivery { id: send.id, room: send.room, status: full });
+                return;
+            };
+            self.settle_waiting(oldest, full, out);
+        }
+        self.accept(now, send);
+    }
+
+    fn accept(&mut self, now: Timestamp, send: Outgoing<P, N>) {
+        let (patience, late) = self.limits.patience(send.timeout);
+        let until = now + patience;
+        self.next_expiry = self.next_expiry.min(until);
+        self.serials += 1;
+        self.bytes += send.weight();
+        self.changes += 1;
+        self.waiting.push_back(Waiting { send, serial: self.serials, until, late });
+    }
+
+    /// Whether there is room once enough that waits has gone: one that never fits evicts nobody.
+    fn may_evict(&self, weight: usize) -> bool {
+        let waiting: usize = self.waiting.iter().map(|waiting| waiting.send.weight()).sum();
+        self.limits.overflow == Overflow::DropOldest
+            && self.limits.count > self.sent.len()
+            && self.limits.bytes.saturating_sub(self.bytes - waiting) >= weight
+    }
+
+    fn settle_waiting(&mut self, waiting: Waiting<P, N>, status: DeliveryStatus, out: &mut Vec<Delivery<N>>) {
+        let send = waiting.send;
+        self.bytes -= send.weight();
+        self.changes += 1;
+        out.push(Delivery { id: send.id, room: send.room, status });
+    }
+
+    fn settle_sent(&mut self, sent: Sent<N>, status: DeliveryStatus, out: &mut Vec<Delivery<N>>) {
+        self.bytes -= sent.weight;
+        out.push(Delivery { id: sent.id, room: sent.room, status });
+    }
+
+    /// Settles the first of those with the connection, as many as `are`.
+    fn settle_first(
+        &mut self,
+        are: impl Fn(&Sent<N>) -> bool,
+        status: &DeliveryStatus,
+        out: &mut Vec<Delivery<N>>,
+    ) {
+        while self.sent.front().is_some_and(&are) {
+            if let Some(sent) = self.sent.pop_front() {
+                self.settle_sent(sent, status.clone(), out);
+            }
+        }
+    }
+
+    /// The next send for the connection, if it takes one.
+    pub(super) fn transmit(&mut self, gate: &Gate, out: &mut Vec<Delivery<N>>) -> Option<Outgoing<P, N>> {
+        loop {
+            if self.unflushed >= gate.unflushed || (gate.ack.is_some() && self.sent.len() >= IN_FLIGHT) {
+                return None;
+            }
+            let waiting = self.waiting.pop_front()?;
+            let weight = waiting.send.weight();
+            if weight > gate.content {
+                self.settle_waiting(waiting, DeliveryStatus::Failed(SendFailure::TooLarge), out);
+                continue;
+            }
+            let Waiting { send, serial, .. } = waiting;
+            let (id, room) = (send.id, send.room.clone());
+            self.sent.push_back(Sent { id, room, serial, weight, frame: gate.frame, ack: gate.ack });
+            self.in_hand.push_back((gate.frame, weight));
+            self.unflushed += weight;
+            self.changes += 1;
+            return Some(send);
+        }
+    }
+
+    /// The operating system took every frame up to `through`: what wants no answer is as settled as it can be.
+    pub(super) fn flushed(&mut self, through: u64, out: &mut Vec<Delivery<N>>) {
+        let taken = self.in_hand.partition_point(|(frame, _)| *frame <= through);
+        self.unflushed -= self.in_hand.drain(..taken).map(|(_, weight)| weight).sum::<usize>();
+        let is_written = |sent: &Sent<N>| sent.frame <= through && sent.ack.is_none();
+        self.settle_first(is_written, &DeliveryStatus::Written, out);
+    }
+
+    /// The server has answered for the send with this number.
+    pub(super) fn answered(&mut self, ack: u64, status: DeliveryStatus, out: &mut Vec<Delivery<N>>) -> bool {
+        let at = self.sent.binary_search_by_key(&Some(ack), |sent| sent.ack.map(|(number, _)| number));
+        let sent = at.ok().and_then(|at| self.sent.remove(at));
+        let found = sent.is_some();
+        if let Some(sent) = sent {
+            self.settle_sent(sent, status, out);
+        }
+        found
+    }
+
+    /// Does what time alone does.
+    pub(super) fn tick(&mut self, now: Timestamp, out: &mut Vec<Delivery<N>>) {
+        let is_late = |sent: &Sent<N>| sent.ack.is_some_and(|(_, until)| until <= now);
+        self.settle_first(is_late, &DeliveryStatus::Unknown, out);
+        if self.next_expiry <= now {
+            self.withdraw(out, |waiting| (waiting.until <= now).then_some(waiting.late));
+        }
+    }
+
+    /// Takes a send back if it is still waiting.
+    pub(super) fn cancel(&mut self, id: SendId, out: &mut Vec<Delivery<N>>) {
+        self.withdraw(out, |waiting| (waiting.send.id == id).then_some(SendFailure::Cancelled));
+    }
+
+    fn withdraw(
+        &mut self,
+        out: &mut Vec<Delivery<N>>,
+        mut why: impl FnMut(&Waiting<P, N>) -> Option<SendFailure>,
+    ) {
+        self.next_expiry = Timestamp::NEVER;
+        for waiting in core::mem::take(&mut self.waiting) {
+            if let Some(why) = why(&waiting) {
+                self.settle_waiting(waiting, DeliveryStatus::Failed(why), out);
+            } else {
+                self.next_expiry = self.next_expiry.min(waiting.until);
+                self.waiting.push_back(waiting);
+            }
+        }
+    }
+
+    /// The connection is gone: nobody will ever answer for what was given to it.
+    pub(super) fn connection_lost(&mut self, out: &mut Vec<Delivery<N>>) {
+        self.in_hand.clear();
+        self.unflushed = 0;
+        self.settle_first(|_| true, &DeliveryStatus::Unknown, out);
+    }
+
+    /// Nothing more will be sent: everything resolves.
+    pub(super) fn close(&mut self, out: &mut Vec<Delivery<N>>) {
+        self.connection_lost(out);
+        self.withdraw(out, |_| Some(SendFailure::Closed));
+    }
+
+    /// What waits, for a later run. What is with the connection is not sent again.
+    #[cfg(feature = "stored")]
+    pub(super) fn stored(&self) -> Vec<SavedSend<P, N>> {
+        let saved = |waiting: &Waiting<P, N>| SavedSend {
+            room: waiting.send.room.clone(),
+            content: waiting.send.content.clone(),
+            data: waiting.send.data.clone(),
+            reference: waiting.send.reference.clone(),
+            transmitted: None,
+        };
+        self.waiting.iter().map(saved).collect()
+    }
+
+    /// Takes up what an earlier run left. Gives its number in this run, and whether it waits: what another protocol
+    /// has transmitted cannot be gone on with.
+    #[cfg(feature = "stored")]
+    pub(super) fn restore(&mut self, now: Timestamp, saved: SavedSend<P, N>) -> (SendId, bool) {
+        let SavedSend { room, content, data, reference, transmitted } = saved;
+        let id = SendId(RESTORED | (self.serials + 1));
+        let send = Outgoing { data, reference, ..Outgoing::new(id, room, content) };
+        if transmitted.is_none() {
+            self.accept(now, send);
+        } else {
+            self.serials += 1;
+            self.changes += 1;
+        }
+        (id, transmitted.is_none())
+    }
+
+    /// Gives back the memory of queues that are empty.
+    pub(super) fn rest(&mut self) {
+        if self.waiting.is_empty() {
+            self.waiting = VecDeque::new();
+        }
+        if self.sent.is_empty() {
+            self.sent = VecDeque::new();
+        }
+        if self.in_hand.is_empty() {
+            self.in_hand = VecDeque::new();
+        }
+    }
+}

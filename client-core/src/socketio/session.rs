@@ -1,0 +1,406 @@
+//! The machine: link, rooms and sends behind one `handle`, one `poll` and one deadline.
+
+mod connecting;
+mod receiving;
+#[cfg(feature = "stored")]
+mod restoring;
+mod rooms;
+mod wire;
+
+use super::messages::{ClientEvent, ClientPacket, ServerPacket};
+use super::offset::Offset;
+use super::rooms::{Membership, Rooms};
+use super::sends::{Gate, Sends};
+use crate::config::Config;
+use crate::event::{Delivery, DeliveryStatus, Event, RoomChange, RoomState, SendFailure};
+use crate::link::{Action, ConnId, Link, State};
+use crate::name::Name;
+use crate::outbox::{Outgoing, Payload};
+#[cfg(feature = "stored")]
+use crate::saved::SavedSend;
+use crate::session::{Command, Diagnostics, Input, Output};
+use crate::time::{Moment, Span, Timestamp};
+use crate::token::Token;
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+use fastrand::Rng;
+use wire::Wire;
+
+/// What can be chosen beside [`Config`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Ask the server to answer joins and messages. `true` by default; turn it off for a server whose handlers do not
+    /// call their acks: then a message is done when it is written.
+    pub acks: bool,
+    /// How long an answer may take: 10 s by default.
+    pub ack_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { acks: true, ack_timeout: Duration::from_secs(10) }
+    }
+}
+
+/// The whole client of a Socket.IO server without its socket. Driven as [`crate::Session`] is.
+#[derive(Debug)]
+pub struct Session<P = String, N = Name> {
+    link: Link,
+    rooms: Rooms<N>,
+    sends: Sends<P, N>,
+    wire: Option<Wire<P, N>>,
+    /// The session that a server may recover, and how far it has been received: without a place there is nothing to
+    /// ask for.
+    pid: Option<Box<str>>,
+    offset: Offset,
+    /// Of the dial under way or the connection in use.
+    token: Option<Token>,
+    now: Moment,
+    /// Numbers of acks are counted over all connections, so that a late answer is never taken for another's.
+    acks: u64,
+    /// Some room waits to be left: looked for after each input only then.
+    leaving: bool,
+    settings: Settings,
+    outputs: VecDeque<Output<P, N, ClientPacket<P, N>>>,
+    outcomes: Vec<Delivery<N>>,
+    /// Changes of the sends that a stored state does not show.
+    unchanged: u64,
+    /// What the end has resolved: told to the application, and still worth storing for another run.
+    #[cfg(feature = "stored")]
+    kept: Option<Vec<SavedSend<P, N>>>,
+    diagnostics: Diagnostics,
+}
+
+/// The part of the configuration that the session itself looks at.
+#[derive(Debug, Clone, Copy)]
+struct Settings {
+    acks: bool,
+    ack_timeout: Span,
+    max_content: usize,
+    max_unflushed: usize,
+    max_held: usize,
+    max_held_bytes: usize,
+}
+
+impl<P: Payload, N: Clone + Ord> Session<P, N> {
+    /// A session that is idle. Two sessions with equal configuration, seed and inputs give equal outputs.
+    ///
+    /// Of the configuration, `extended` means nothing here, and a transport closed with 1000 is an ordinary loss: a
+    /// Socket.IO server says goodbye in a packet.
+    pub fn new(config: Config, options: Options, seed: u64) -> Self {
+        let mut link = config.link;
+        link.extended = false;
+        link.close_table.set(crate::close::NORMAL, crate::close::Verdict::Retry);
+        Self {
+            link: Link::new(link, Rng::with_seed(seed).u64(..)),
+            rooms: Rooms::new(config.max_rooms),
+            sends: Sends::new(config.outbox),
+            wire: None,
+            pid: None,
+            offset: Offset::default(),
+            token: None,
+            now: Moment::default(),
+            acks: 0,
+            leaving: false,
+            settings: Settings {
+                acks: options.acks,
+                ack_timeout: options.ack_timeout.into(),
+                max_content: config.max_content,
+                max_unflushed: config.max_unflushed,
+                max_held: config.max_held,
+                max_held_bytes: config.max_held_bytes,
+            },
+            outputs: VecDeque::new(),
+            outcomes: Vec::new(),
+            unchanged: 0,
+            #[cfg(feature = "stored")]
+            kept: None,
+            diagnostics: Diagnostics::default(),
+        }
+    }
+
+    /// Takes one input. Never fails, never blocks, never panics: what was wrong with an input comes out as an
+    /// event. Call [`Session::poll`] until it is empty afterwards; several inputs may come before that.
+    pub fn handle(&mut self, now: Moment, input: Input<P, N, ServerPacket<P, N>>) {
+        self.link.observe(now);
+        self.now = now;
+        let now = now.monotonic;
+        match input {
+            Input::Received(conn, packet) => {
+                if self.heard(now, conn) {
+                    self.received(now, packet);
+                }
+            }
+            Input::Garbled(conn, error) => {
+                if self.heard(now, conn) {
+                    self.diagnostics.garbled_frames += 1;
+                    self.event(Event::Garbled { error });
+                }
+            }
+            Input::Heard(conn) => {
+                self.heard(now, conn);
+            }
+            Input::Pong(conn) => {
+                if self.link.is_current(conn) {
+                    self.link.ponged(now);
+                }
+            }
+            Input::Flushed(conn, through) => self.flushed(conn, through),
+            Input::Command(command) => self.command(now, command),
+            Input::Opened(conn) => self.opened(conn),
+            Input::DialFailed(conn, error) => self.link.dial_failed(now, conn, error),
+            Input::Closed(conn, how) => self.closed(now, conn, how),
+            Input::Token(result) => self.link.token(now, result),
+            Input::Hint(hint) => self.link.hint(now, hint),
+            // What is missed on such a server cannot be fetched later.
+            Input::Busy(_) => {}
+            #[cfg(feature = "stored")]
+            Input::Restore(saved) => self.restore(now, *saved),
+            Input::Tick => self.tick(now),
+        }
+        self.settle();
+    }
+
+    /// The next thing to do, in order; `None` when there is nothing until the next input.
+    pub fn poll(&mut self) -> Option<Output<P, N, ClientPacket<P, N>>> {
+        self.outputs.pop_front()
+    }
+
+    /// Gives back the memory of queues that are empty. For a driver that is about to wait.
+    pub fn rest(&mut self) {
+        if self.outputs.is_empty() {
+            self.outputs = VecDeque::new();
+        }
+        if self.outcomes.is_empty() {
+            self.outcomes = Vec::new();
+        }
+        self.sends.rest();
+    }
+
+    /// When to say [`Input::Tick`], if nothing else happens before. Ticks that come early do nothing.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.link.deadline().min(self.sends.deadline()).min(self.rooms_deadline()).ever()
+    }
+
+    /// The state of the connection. `Connected` means that the namespace has let us in.
+    pub fn state(&self) -> State {
+        self.link.state()
+    }
+
+    /// Whether the namespace has let us in and every wanted room is joined.
+    pub fn is_ready(&self) -> bool {
+        self.wire.as_ref().is_some_and(|wire| wire.ready)
+    }
+
+    /// The wanted rooms and how it stands with them, by name.
+    pub fn rooms(&self) -> impl Iterator<Item = (&N, RoomState)> {
+        self.rooms.iter().filter(|room| room.is_wanted()).map(|room| {
+            let joined = room.membership == Membership::Member;
+            (&room.name, if joined { RoomState::Joined } else { RoomState::Joining })
+        })
+    }
+
+    /// Grows whenever there is something else to store.
+    pub fn changes(&self) -> u64 {
+        self.sends.changes() - self.unchanged
+    }
+
+    /// What has been counted so far.
+    pub fn diagnostics(&self) -> Diagnostics {
+        let (held, held_bytes) = self.wire.as_ref().map_or((0, 0), Wire::held);
+        Diagnostics {
+            outbox_len: self.sends.len(),
+            outbox_bytes: self.sends.bytes(),
+            held,
+            held_bytes,
+            rtt: self.link.rtt().map(Span::duration),
+            ..self.diagnostics
+        }
+    }
+
+    fn event(&mut self, event: Event<P, N>) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    fn room_changed(&mut self, room: N, state: RoomState) {
+        self.event(Event::Room(RoomChange { room, state }));
+    }
+
+    /// A sign of life. Says whether it is of the connection that counts.
+    fn heard(&mut self, now: Timestamp, conn: ConnId) -> bool {
+        let counts = self.wire.as_ref().is_some_and(|wire| wire.conn == conn);
+        if counts {
+            self.diagnostics.frames_in += 1;
+            self.link.heard(now);
+        }
+        counts
+    }
+
+    fn command(&mut self, now: Timestamp, command: Command<P, N>) {
+        match command {
+            Command::Connect => self.link.connect(now),
+            Command::Reconnect => self.link.reconnect(now),
+            Command::Close => self.link.close(now),
+            Command::Join(join) => self.join(now, join),
+            Command::Leave(room) => self.leave(&room),
+            Command::Send(send) => self.send(now, send),
+            Command::Cancel(id) => self.sends.cancel(id, &mut self.outcomes),
+            Command::SetToken(token) => self.link.set_token(now, token),
+            // Such a server has no positions, no signals and no lists of members.
+            Command::Commit { .. } | Command::Signal { .. } | Command::Presence(_) => {}
+        }
+    }
+
+    fn send(&mut self, now: Timestamp, send: Outgoing<P, N>) {
+        let refused = if self.link.has_ended() {
+            SendFailure::Closed
+        } else if send.payload() > self.settings.max_content {
+            SendFailure::TooLarge
+        } else {
+            return self.sends.push(now, send, &mut self.outcomes);
+        };
+        let status = DeliveryStatus::Failed(refused);
+        self.outcomes.push(Delivery { id: send.id, room: send.room, status });
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        self.link.tick(now);
+        self.sends.tick(now, &mut self.outcomes);
+        self.tick_rooms(now);
+    }
+
+    fn flushed(&mut self, conn: ConnId, through: u64) {
+        let Some(wire) = self.wire.as_mut().filter(|wire| wire.conn == conn) else { return };
+        wire.flushed = wire.flushed.max(through);
+        self.sends.flushed(through, &mut self.outcomes);
+        self.confirm_flushed();
+    }
+
+    /// The number of the next answer, where answers are wanted, and until when it may come.
+    fn next_ack(&self, now: Timestamp) -> Option<(u64, Timestamp)> {
+        self.settings.acks.then(|| (self.acks, now + self.settings.ack_timeout))
+    }
+
+    fn emit(&mut self, ack: Option<(u64, Timestamp)>, event: ClientEvent<P, N>) {
+        self.acks += u64::from(ack.is_some());
+        self.write(ClientPacket::Emit { ack: ack.map(|(number, _)| number), event });
+    }
+
+    fn write(&mut self, message: ClientPacket<P, N>) {
+        let Some(wire) = &mut self.wire else { return };
+        wire.last_frame += 1;
+        self.diagnostics.frames_out += 1;
+        let (conn, frame) = (wire.conn, wire.last_frame);
+        self.outputs.push_back(Output::Send { conn, frame, message });
+    }
+
+    /// Gives sends to the connection while it takes them.
+    fn transmit(&mut self) {
+        let now = self.now.monotonic;
+        let mut stored = false;
+        while let Some(wire) = self.wire.as_ref().filter(|wire| wire.is_up()) {
+            let gate = Gate {
+                frame: wire.last_frame + 1,
+                ack: self.next_ack(now),
+                unflushed: self.settings.max_unflushed,
+                content: wire.max_payload,
+            };
+            let Some(send) = self.sends.transmit(&gate, &mut self.outcomes) else { return };
+            if !stored {
+                // At most once: a later run must not find it and make it again.
+                stored = true;
+                self.outputs.push_back(Output::Save);
+            }
+            let Outgoing { room, content, data, .. } = send;
+            self.emit(gate.ack, ClientEvent::Send { room, content, data });
+        }
+    }
+
+    /// Turns what the link wants and what has become possible into outputs.
+    fn settle(&mut self) {
+        let now = self.now.monotonic;
+        loop {
+            let actions = self.link.take_actions();
+            if actions.is_empty() {
+                break;
+            }
+            for action in actions {
+                self.act(now, action);
+            }
+        }
+        self.transmit();
+        if self.leaving {
+            self.tell_outcomes();
+            self.finish_leaving();
+        }
+        self.tell_outcomes();
+    }
+
+    fn tell_outcomes(&mut self) {
+        for delivery in core::mem::take(&mut self.outcomes) {
+            self.event(Event::Delivery(delivery));
+        }
+    }
+
+    fn act(&mut self, now: Timestamp, action: Action) {
+        let output = match action {
+            Action::FetchToken { rejected } => Output::FetchToken { rejected },
+            Action::Dial { conn, endpoint, attempt, token, .. } => {
+                self.diagnostics.dials += 1;
+                // It goes into the namespace's `auth` object, and nowhere else.
+                self.token = token;
+                Output::Dial { conn, endpoint, attempt, token: None, extended: false, url: None }
+            }
+            // A token cannot be handed to a connection that is open: the next one takes it. And only a server of the
+            // other protocol announces that it goes away.
+            Action::Authenticate(_) | Action::Moved { .. } => return,
+            Action::Ping(conn) => Output::Ping { conn },
+            Action::Close { conn, code } => {
+                self.write(ClientPacket::Disconnect);
+                Output::Close { conn, code }
+            }
+            Action::Abandon { conn, code } => {
+                // One that is up goes with `Action::Down`.
+                self.wire.take_if(|wire| wire.conn == conn && !wire.is_up());
+                Output::Abandon { conn, code }
+            }
+            Action::Up { .. } => return self.up(now),
+            Action::Down => return self.down(),
+            Action::Changed(change) => {
+                match change.state {
+                    State::Closing | State::Closed | State::Failed => self.end(),
+                    _ => {
+                        #[cfg(feature = "stored")]
+                        self.goes_on();
+                    }
+                }
+                Output::Event(Event::State(change))
+            }
+        };
+        self.outputs.push_back(output);
+    }
+
+    /// The end resolves every send, and the session is not to be recovered.
+    fn end(&mut self) {
+        #[cfg(feature = "stored")]
+        self.keep();
+        let before = self.sends.changes();
+        self.sends.close(&mut self.outcomes);
+        // For another run they are what they were before.
+        self.unchanged += self.sends.changes() - before;
+        self.offset = Offset::default();
+        if self.wire.as_ref().is_none_or(|wire| !wire.is_up()) {
+            self.rooms.begin_anew();
+        }
+    }
+
+    fn down(&mut self) {
+        self.wire = None;
+        self.sends.connection_lost(&mut self.outcomes);
+        self.rooms.connection_lost(self.pid.is_some() && self.offset.last().is_some());
+        self.leaving = true;
+    }
+}

@@ -1,0 +1,146 @@
+//! From the open socket to the namespace's consent, and what ends a connection.
+
+use super::Session;
+use super::wire::{Held, Stage, Wire};
+use crate::cause::{Cause, CauseCode, Disconnect};
+use crate::close::{self, Verdict};
+use crate::event::{Event, Gap, GapReason, JoinedRoom, Mode, RoomState};
+use crate::link::ConnId;
+use crate::messages::ServerMessage;
+use crate::outbox::Payload;
+use crate::session::Output;
+use crate::socketio::messages::{ClientPacket, Connected, Handshake, Resume};
+use crate::socketio::offset::Offset;
+use crate::socketio::rooms::Membership;
+use crate::time::Timestamp;
+use alloc::boxed::Box;
+
+/// What the reference server says to a namespace it does not have.
+const NO_NAMESPACE: &str = "Invalid namespace";
+
+impl<P: Payload, N: Clone + Ord> Session<P, N> {
+    /// The socket is open, which the link learns when it is of use.
+    pub(super) fn opened(&mut self, conn: ConnId) {
+        if self.link.is_dialling(conn) {
+            self.wire = Some(Wire::new(conn));
+        } else {
+            self.outputs.push_back(Output::Abandon { conn, code: close::NORMAL });
+        }
+    }
+
+    pub(super) fn closed(&mut self, now: Timestamp, conn: ConnId, how: Disconnect) {
+        if self.wire.take_if(|wire| wire.conn == conn && !wire.is_up()).is_some() {
+            self.link.refused_before_use(now, conn, how);
+        } else {
+            self.link.closed(now, conn, how);
+        }
+    }
+
+    pub(super) fn greeted(&mut self, handshake: Handshake) {
+        let Some(wire) = self.wire.as_mut().filter(|wire| matches!(wire.stage, Stage::AwaitingOpen)) else {
+            return;
+        };
+        wire.agree(handshake);
+        let resume = self.pid.clone().zip(self.offset.last().map(Box::from));
+        let pid = resume.as_ref().map(|(pid, _)| pid.clone());
+        wire.stage = Stage::AwaitingConsent { pid, offset: self.offset.clone(), held: Held::new() };
+        let resume = resume.map(|(pid, offset)| Box::new(Resume { pid, offset }));
+        self.write(ClientPacket::Connect { token: self.token.clone(), resume });
+    }
+
+    /// The namespace lets us in.
+    pub(super) fn consented(&mut self, now: Timestamp, connected: Connected) {
+        if !connected.has_sid {
+            let text = "the server speaks Socket.IO 2 or older: this client needs version 3 or later";
+            return self.ends(now, Verdict::Terminal, CauseCode::Incompatible, text);
+        }
+        let Some(wire) = &mut self.wire else { return };
+        let Stage::AwaitingConsent { pid, offset, .. } = &mut wire.stage else { return };
+        if pid.is_some() && *pid == connected.pid {
+            self.offset = core::mem::take(offset);
+            wire.recovered = true;
+        } else {
+            self.offset = Offset::default();
+            self.rooms.begin_anew();
+        }
+        self.pid = connected.pid;
+        self.link.opened(now, wire.conn);
+        self.link.expect_to_hear_every(wire.silence);
+    }
+
+    /// Let in: what was missed, what is wanted, and that it may begin.
+    pub(super) fn up(&mut self, now: Timestamp) {
+        self.diagnostics.connections += 1;
+        let Some(wire) = &mut self.wire else { return };
+        let Stage::AwaitingConsent { held, .. } = core::mem::replace(&mut wire.stage, Stage::Up) else {
+            return;
+        };
+        self.event(Event::Mode(Mode::SocketIo));
+        for at in 0..self.rooms.len() {
+            self.return_to(at, &held);
+        }
+        for event in held.events {
+            self.happened(event);
+        }
+        self.join_all(now);
+        self.leaving = true;
+        self.check_ready();
+    }
+
+    /// Says of a room that was joined before how it stands with it now.
+    fn return_to(&mut self, at: usize, held: &Held<P, N>) {
+        let Some(room) = self.rooms.at_mut(at) else { return };
+        let recovered = room.membership == Membership::Suspended;
+        if !room.is_to_join() {
+            return;
+        }
+        if recovered {
+            room.membership = Membership::Member;
+        }
+        let (name, missed) = (room.name.clone(), room.seen_before && (!recovered || held.overflown));
+        if recovered {
+            let in_room = |event: &&_| replays(event, &name);
+            let replayed = held.events.iter().filter(in_room).count() as u64;
+            self.room_changed(name.clone(), RoomState::Joined);
+            self.event(Event::Joined(JoinedRoom {
+                room: name.clone(),
+                recovered: !held.overflown,
+                replayed,
+                reason: None,
+                members: None,
+                member_count: None,
+            }));
+        }
+        if missed {
+            self.event(Event::Gap(Gap::unknown(name, GapReason::Reconnected)));
+        }
+    }
+
+    /// The namespace refuses. Only another token may change that.
+    pub(super) fn refused(&mut self, now: Timestamp, words: Box<str>) {
+        if *words == *NO_NAMESPACE {
+            let text = "the server has no such namespace";
+            self.ends(now, Verdict::Terminal, CauseCode::UnknownNamespace, text);
+        } else {
+            self.ends(now, Verdict::Rejected, CauseCode::Unauthorized(4001), words);
+        }
+    }
+
+    /// The server ends the connection in words of this protocol.
+    pub(super) fn ends(
+        &mut self,
+        now: Timestamp,
+        verdict: Verdict,
+        code: CauseCode,
+        text: impl Into<Box<str>>,
+    ) {
+        if let Some(wire) = &self.wire {
+            self.link.ended_by_peer(now, wire.conn, verdict, Cause::new(code, text));
+        }
+    }
+}
+
+/// Whether an event that was missed is a message of that room.
+fn replays<P, N: PartialEq>(event: &crate::socketio::ServerEvent<P, N>, room: &N) -> bool {
+    matches!(&event.message, ServerMessage::Message(message) if message.room == *room)
+}

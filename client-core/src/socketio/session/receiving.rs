@@ -1,0 +1,105 @@
+//! What comes in.
+
+use super::Session;
+use super::wire::Stage;
+use crate::cause::CauseCode;
+use crate::close::{self, Verdict};
+use crate::event::{DeliveryStatus, Event, SendFailure};
+use crate::messages::ServerMessage;
+use crate::outbox::Payload;
+use crate::socketio::messages::{Answer, ClientPacket, ServerEvent, ServerPacket};
+use crate::socketio::offset::Offset;
+use crate::time::{Moment, Timestamp};
+
+impl<P: Payload, N: Clone + Ord> Session<P, N> {
+    pub(super) fn received(&mut self, now: Timestamp, packet: ServerPacket<P, N>) {
+        match packet {
+            ServerPacket::Ping => self.write(ClientPacket::Pong),
+            ServerPacket::Open(handshake) => self.greeted(handshake),
+            ServerPacket::Connected(connected) => self.consented(now, connected),
+            ServerPacket::Refused(words) => self.refused(now, words),
+            ServerPacket::Disconnected => {
+                let text = "the server disconnected this client";
+                self.ends(now, Verdict::Terminal, CauseCode::Closed(close::NORMAL), text);
+            }
+            ServerPacket::Close => self.ends(now, Verdict::Retry, CauseCode::ConnectionLost, ""),
+            ServerPacket::Event(event) => self.event_came(event),
+            ServerPacket::Ack { id, answer } => self.answered(id, *answer),
+            ServerPacket::Other => {}
+        }
+    }
+
+    fn event_came(&mut self, mut event: ServerEvent<P, N>) {
+        match self.wire.as_mut().map(|wire| &mut wire.stage) {
+            Some(Stage::Up) => {
+                if self.pid.is_some() {
+                    read_place(&mut self.offset, self.now, &mut event);
+                }
+                self.happened(event);
+            }
+            Some(Stage::AwaitingConsent { offset, held, .. }) => {
+                read_place(offset, self.now, &mut event);
+                held.hold(event, self.settings.max_held, self.settings.max_held_bytes);
+            }
+            _ => self.diagnostics.unknown_frames += 1,
+        }
+    }
+
+    pub(super) fn happened(&mut self, event: ServerEvent<P, N>) {
+        if let Some(id) = event.ack {
+            self.write(ClientPacket::Ack { id });
+        }
+        match event.message {
+            ServerMessage::Message(message) => {
+                if !self.is_left(&message.room) {
+                    self.was_heard_in(&message.room);
+                    self.event(Event::Message(message));
+                }
+            }
+            ServerMessage::UserJoined { room, user } => {
+                if !self.is_left(&room) {
+                    self.was_heard_in(&room);
+                    self.event(Event::UserJoined { room, user });
+                }
+            }
+            ServerMessage::Error { message, refusal } => {
+                let code = refusal.map(|refusal| refusal.code);
+                self.event(Event::ServerError { message, code });
+            }
+            ServerMessage::Notification(notification) => self.event(Event::Notification(notification)),
+            _ => self.diagnostics.unknown_frames += 1,
+        }
+    }
+
+    pub(super) fn answered(&mut self, id: u64, answer: Answer<P, N>) {
+        if self.answers_join(id, &answer) {
+            if let Answer::Refused { code, message: Some(message) } = answer {
+                self.event(Event::ServerError { message, code: Some(code) });
+            }
+            return;
+        }
+        let (status, words) = match answer {
+            Answer::Done { id, seq, .. } => (DeliveryStatus::Answered { id, seq }, None),
+            Answer::Refused { code, message } => {
+                (DeliveryStatus::Failed(SendFailure::Refused(code)), message.map(|message| (message, code)))
+            }
+        };
+        if self.sends.answered(id, status, &mut self.outcomes)
+            && let Some((message, code)) = words
+        {
+            self.event(Event::ServerError { message, code: Some(code) });
+        }
+    }
+}
+
+/// Takes the place to recover from out of an event, if it has one. Servers give none to events that want an answer.
+fn read_place<P, N>(offset: &mut Offset, now: Moment, event: &mut ServerEvent<P, N>) {
+    let Some(trailing) = event.trailing.take().filter(|_| event.ack.is_none()) else { return };
+    let is_alone = trailing.is_alone;
+    if offset.take(now, trailing)
+        && is_alone
+        && let ServerMessage::Notification(notification) = &mut event.message
+    {
+        notification.data = None;
+    }
+}

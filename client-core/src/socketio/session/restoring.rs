@@ -1,0 +1,68 @@
+//! What is kept for another run, and taken up by it: what waited. There are no positions.
+
+use super::Session;
+use crate::event::{Delivery, DeliveryStatus, Event, Restored};
+use crate::link::State;
+use crate::outbox::Payload;
+use crate::saved::Saved;
+use crate::socketio::rooms::Wanted;
+use crate::time::Timestamp;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+impl<P: Payload, N: Clone + Ord> Session<P, N> {
+    /// What a later run can go on with: the sends that waited for a connection. See [`Session::changes`] for when to
+    /// store it, and [`Output::Save`](crate::Output::Save) for when it must be.
+    pub fn saved(&self) -> Saved<P, N> {
+        Saved {
+            user: None,
+            extended: false,
+            window_ms: 0,
+            dedupe_window_ms: 0,
+            positions: Vec::new(),
+            lines: Vec::new(),
+            sends: self.kept.clone().unwrap_or_else(|| self.sends.stored()),
+        }
+    }
+
+    /// What is about to be resolved by the end is kept for another run.
+    pub(super) fn keep(&mut self) {
+        if self.kept.is_none() {
+            self.kept = Some(self.sends.stored());
+        }
+    }
+
+    /// After the end it begins anew.
+    pub(super) fn goes_on(&mut self) {
+        if self.kept.take().is_some() {
+            self.sends.changed();
+        }
+    }
+
+    /// Before the first connection only: later there is a state already.
+    pub(super) fn restore(&mut self, now: Timestamp, saved: Saved<P, N>) {
+        if self.link.state() != State::Idle {
+            return;
+        }
+        for send in saved.sends {
+            let (room, content, reference) =
+                (send.room.clone(), send.content.clone(), send.reference.clone());
+            let (id, waits) = self.sends.restore(now, send);
+            self.event(Event::Restored(Box::new(Restored { id, room: room.clone(), content, reference })));
+            if !waits {
+                self.outcomes.push(Delivery { id, room, status: DeliveryStatus::Unknown });
+                continue;
+            }
+            // The room is joined for the sake of its sends, and left after them unless the application wants it.
+            let serial = self.sends.last_serial();
+            let is_known = self.rooms.get(&room).is_some_and(|room| room.wanted == Wanted::Yes);
+            if !is_known
+                && let Some(at) = self.rooms.entry(room)
+                && let Some(room) = self.rooms.at_mut(at)
+            {
+                room.wanted = Wanted::Leaving { serial };
+                self.leaving = true;
+            }
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Rooms: asked for, answered, left.
+
+use super::Session;
+use crate::event::{Event, JoinedRoom, Mode, RoomState};
+use crate::messages::JoinReason;
+use crate::outbox::Payload;
+use crate::session::Join;
+use crate::socketio::messages::{Answer, ClientEvent};
+use crate::socketio::rooms::{Membership, Wanted};
+use crate::time::Timestamp;
+
+impl<P: Payload, N: Clone + Ord> Session<P, N> {
+    pub(super) fn join(&mut self, now: Timestamp, join: Join<N>) {
+        if join.personal {
+            // What is for this user alone comes unasked.
+            return;
+        }
+        let room = join.room;
+        let Some(at) = self.rooms.entry(room.clone()) else {
+            return self.room_changed(room, RoomState::Refused);
+        };
+        let Some(entry) = self.rooms.at_mut(at) else { return };
+        if entry.wanted == Wanted::No {
+            // Left on this connection, or still in the session that may be recovered: asked for anew.
+            entry.membership = Membership::Absent;
+        }
+        // Not left yet: it simply stays.
+        entry.wanted = Wanted::Yes;
+        if entry.membership == Membership::Member {
+            return self.room_changed(room, RoomState::Joined);
+        }
+        if !entry.is_joining() {
+            self.room_changed(room, RoomState::Joining);
+            self.write_join(now, at);
+        }
+    }
+
+    pub(super) fn join_all(&mut self, now: Timestamp) {
+        for at in 0..self.rooms.len() {
+            self.write_join(now, at);
+        }
+    }
+
+    fn write_join(&mut self, now: Timestamp, at: usize) {
+        let ack = self.next_ack(now);
+        let Some(wire) = self.wire.as_mut().filter(|wire| wire.is_up()) else { return };
+        let Some(room) = self.rooms.at_mut(at) else { return };
+        if !room.is_to_join() || room.is_joining() || room.membership == Membership::Member {
+            return;
+        }
+        wire.ready = false;
+        room.membership = match ack {
+            Some((ack, until)) => Membership::Joining { ack, until },
+            None => Membership::Written { frame: wire.last_frame + 1 },
+        };
+        let event = ClientEvent::Join { room: room.name.clone() };
+        self.emit(ack, event);
+    }
+
+    /// Whether `id` is the number of a join; then it is dealt with.
+    pub(super) fn answers_join(&mut self, id: u64, answer: &Answer<P, N>) -> bool {
+        let is_asked = |membership| matches!(membership, Membership::Joining { ack, .. } if ack == id);
+        let Some(at) = self.rooms.iter().position(|room| is_asked(room.membership)) else { return false };
+        let Some(room) = self.rooms.at_mut(at) else { return false };
+        let name = room.name.clone();
+        let certain = self.recovers_as_it_is();
+        let Some(room) = self.rooms.at_mut(at) else { return false };
+        match answer {
+            Answer::Done { members, .. } => {
+                let reason = (!room.joined_before).then_some(JoinReason::Fresh);
+                room.confirmed |= certain;
+                let members = members.clone();
+                self.is_member(at);
+                self.event(Event::Joined(JoinedRoom {
+                    room: name,
+                    recovered: false,
+                    replayed: 0,
+                    reason,
+                    members,
+                    member_count: None,
+                }));
+            }
+            Answer::Refused { code, .. } => {
+                self.rooms.remove(at);
+                self.room_changed(name, RoomState::Failed(*code));
+            }
+        }
+        self.check_ready();
+        // Somebody may have asked to leave it meanwhile.
+        self.leaving = true;
+        true
+    }
+
+    /// Whether a recovery would bring the session back as it is now. One that has been recovered before may come back as
+    /// it was then: the reference server keeps that until it has noticed the next loss.
+    fn recovers_as_it_is(&self) -> bool {
+        self.wire.as_ref().is_some_and(|wire| !wire.recovered)
+    }
+
+    /// The room there is joined, as far as anybody can tell.
+    fn is_member(&mut self, at: usize) {
+        let Some(room) = self.rooms.at_mut(at) else { return };
+        room.membership = Membership::Member;
+        room.seen_before = true;
+        room.joined_before = true;
+        let name = room.name.clone();
+        self.room_changed(name, RoomState::Joined);
+    }
+
+    /// Whoever has heard something in a room is in it, and can miss something there.
+    pub(super) fn was_heard_in(&mut self, room: &N) {
+        let certain = self.recovers_as_it_is();
+        if let Some(room) = self.rooms.get_mut(room) {
+            room.seen_before = true;
+            room.confirmed |= certain;
+        }
+    }
+
+    /// A server that does not implement leaving goes on sending; rooms never asked for are its own choice.
+    pub(super) fn is_left(&self, room: &N) -> bool {
+        self.rooms.get(room).is_some_and(|room| room.wanted == Wanted::No)
+    }
+
+    pub(super) fn leave(&mut self, room: &N) {
+        let serial = self.sends.last_serial();
+        let Some(entry) = self.rooms.get_mut(room).filter(|entry| entry.is_wanted()) else { return };
+        entry.wanted = Wanted::Leaving { serial };
+        self.leaving = true;
+    }
+
+    /// Leaves the rooms whose earlier sends have become final.
+    pub(super) fn finish_leaving(&mut self) {
+        self.leaving = false;
+        let is_up = self.wire.as_ref().is_some_and(super::wire::Wire::is_up);
+        let mut at = 0;
+        while let Some(room) = self.rooms.at_mut(at) {
+            at += 1;
+            // Left already, but the session that was recovered may still be in it.
+            let again = room.wanted == Wanted::No && room.membership == Membership::Suspended && is_up;
+            match room.wanted {
+                Wanted::Leaving { serial } if self.sends.is_pending(&room.name, serial) => {
+                    self.leaving = true;
+                    continue;
+                }
+                Wanted::Yes | Wanted::No if !again => continue,
+                _ => {}
+            }
+            let known_there = room.membership != Membership::Absent;
+            room.wanted = Wanted::No;
+            if is_up {
+                room.membership = Membership::Absent;
+            }
+            let name = room.name.clone();
+            if is_up && known_there {
+                self.emit(None, ClientEvent::Leave { room: name.clone() });
+            } else if !known_there {
+                at -= 1;
+                self.rooms.remove(at);
+            }
+            if !again {
+                self.room_changed(name, RoomState::Left);
+            }
+        }
+        self.check_ready();
+    }
+
+    /// Without answers the joins that the operating system has taken are as good as done.
+    pub(super) fn confirm_flushed(&mut self) {
+        let Some(flushed) = self.wire.as_ref().map(|wire| wire.flushed) else { return };
+        self.confirm(|membership| matches!(membership, Membership::Written { frame } if frame <= flushed));
+    }
+
+    fn confirm(&mut self, is_confirmed: impl Fn(Membership) -> bool) {
+        for at in 0..self.rooms.len() {
+            if self.rooms.at_mut(at).is_some_and(|room| is_confirmed(room.membership)) {
+                self.is_member(at);
+            }
+        }
+        self.check_ready();
+    }
+
+    pub(super) fn rooms_deadline(&self) -> Timestamp {
+        self.rooms.iter().fold(Timestamp::NEVER, |earliest, room| match room.membership {
+            Membership::Joining { until, .. } => earliest.min(until),
+            _ => earliest,
+        })
+    }
+
+    /// Not every server answers a join: after a while it counts as done.
+    pub(super) fn tick_rooms(&mut self, now: Timestamp) {
+        if self.rooms_deadline() <= now {
+            self.confirm(
+                |membership| matches!(membership, Membership::Joining { until, .. } if until <= now),
+            );
+        }
+    }
+
+    /// Says once that every wanted room is joined.
+    pub(super) fn check_ready(&mut self) {
+        let Some(wire) = self.wire.as_mut().filter(|wire| wire.is_up() && !wire.ready) else { return };
+        if self.rooms.iter().all(|room| !room.is_wanted() || room.membership == Membership::Member) {
+            wire.ready = true;
+            self.event(Event::Ready(Mode::SocketIo));
+        }
+    }
+}

@@ -1,0 +1,9 @@
+mod codec;
+mod ends;
+mod losses;
+mod model;
+mod random;
+mod rig;
+mod rooms_and_sends;
+#[cfg(feature = "stored")]
+mod stored;

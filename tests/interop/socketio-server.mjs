@@ -1,0 +1,125 @@
+// A room server as an ordinary Node developer writes one on `socket.io` (protocol.md §3). It shares no code with ours on
+// purpose.
+//
+//   node socketio-server.mjs [--port N] [--tokens a,b] [--recovery] [--no-acks] [--ping INTERVAL,TIMEOUT]
+//                            [--names join=say:join,…]
+//
+// Prints `listening on http://127.0.0.1:PORT/`, then a line per connection opened or lost. Namespaces: / and /chat.
+// --tokens     only these are let in; without it every token is a user's name
+// --recovery   connection state recovery
+// --no-acks    handlers that never call their acks
+// --names      other names for the events
+//
+// Lines on stdin, each answered by a line beginning with `done`; USER is in whatever namespace:
+//   drop USER · miss USER ROOM TEXT… · kick USER · say ROOM TEXT · binary ROOM HEX · volatile ROOM WORD
+//   notify USER KIND JSON · emit USER EVENT JSON · ask USER
+// `miss` drops USER and says each word of TEXT in ROOM before it can come back.
+// The end of stdin stops the server too: it never outlives the test that started it.
+
+import { createServer } from "node:http";
+import { createInterface } from "node:readline";
+import { parseArgs } from "node:util";
+import { Server } from "socket.io";
+
+const { values: flags } = parseArgs({
+  options: {
+    port: { type: "string", default: "0" },
+    tokens: { type: "string" },
+    recovery: { type: "boolean", default: false },
+    "no-acks": { type: "boolean", default: false },
+    ping: { type: "string", default: "25000,20000" },
+    names: { type: "string", default: "" },
+  },
+});
+
+const tokens = flags.tokens?.split(",");
+const names = Object.fromEntries(flags.names.split(",").map((pair) => pair.split("=")));
+const called = (name) => names[name] ?? name;
+const [pingInterval, pingTimeout] = flags.ping.split(",").map(Number);
+
+const http = createServer();
+const io = new Server(http, {
+  pingInterval,
+  pingTimeout,
+  ...(flags.recovery ? { connectionStateRecovery: {} } : {}),
+});
+
+let messages = 0;
+
+function message(userId, roomId, content) {
+  return { roomId, userId, content, timestamp: new Date().toISOString() };
+}
+
+for (const namespace of [io.of("/"), io.of("/chat")]) {
+  namespace.use((socket, next) => {
+    const { token } = socket.handshake.auth;
+    if (!token || (tokens && !tokens.includes(token))) return next(new Error("this token is not on the list"));
+    socket.data.userId = token;
+    next();
+  });
+
+  namespace.on("connection", (socket) => {
+    const { userId } = socket.data;
+    const acknowledge = (ack, answer) => {
+      if (!flags["no-acks"]) ack?.(answer);
+    };
+    socket.join(`user:${userId}`);
+    socket.on(called("join_room"), ({ roomId }, ack) => {
+      socket.join(roomId);
+      socket.to(roomId).emit(called("user_joined"), { roomId, userId });
+      acknowledge(ack, { ok: true });
+    });
+    socket.on(called("leave_room"), ({ roomId }) => {
+      socket.leave(roomId);
+      console.log(`left ${userId} ${roomId}`);
+    });
+    socket.on(called("send_message"), ({ roomId, content }, ack) => {
+      if (content === "a forbidden word") {
+        return acknowledge(ack, { ok: false, code: "forbidden", message: "mind your language" });
+      }
+      namespace.to(roomId).emit(called("message"), message(userId, roomId, content));
+      acknowledge(ack, { ok: true, id: `m${++messages}`, seq: messages });
+    });
+    socket.on("disconnect", (reason) => console.log(`lost ${userId} ${reason}`));
+    const query = Object.keys(socket.handshake.query).sort().join();
+    const header = socket.handshake.headers.authorization ? "header" : "no header";
+    console.log(`opened ${userId} ${namespace.name} ${query} ${header}${socket.recovered ? " recovered" : ""}`);
+  });
+}
+
+const sockets = (userId) =>
+  ["/", "/chat"].flatMap((name) => [...io.of(name).sockets.values()]).filter(({ data }) => data.userId === userId);
+const say = (room, text) => io.to(room).emit(called("message"), message("server", room, text));
+const drop = (socket) => socket.conn.transport.socket.terminate();
+
+const commands = {
+  drop: (user) => sockets(user).forEach(drop),
+  miss: (user, room, ...texts) =>
+    sockets(user).forEach((socket) => {
+      socket.on("disconnect", () => texts.forEach((text) => say(room, text)));
+      drop(socket);
+    }),
+  kick: (user) => sockets(user).forEach((socket) => socket.disconnect()),
+  say,
+  binary: (room, hex) => io.to(room).emit(called("message"), message("server", room, Buffer.from(hex, "hex"))),
+  volatile: (room, word) =>
+    io.to(room).volatile.emit(called("message"), message("server", room, `volatile ${word}`), word),
+  notify: (user, kind, json) => io.to(`user:${user}`).emit("notification", { kind, data: JSON.parse(json) }),
+  emit: (user, event, json) => io.to(`user:${user}`).emit(event, JSON.parse(json)),
+  ask: async (user) => {
+    for (const socket of sockets(user)) await socket.timeout(20_000).emitWithAck("are you there?", {});
+  },
+};
+
+const control = createInterface({ input: process.stdin });
+control.on("line", async (line) => {
+  const [name, ...words] = line.trim().split(/\s+/);
+  await commands[name](...words);
+  console.log(`done ${line}`);
+});
+control.on("close", () => process.exit(0));
+process.on("SIGTERM", () => process.exit(0));
+
+http.listen(Number(flags.port), "127.0.0.1", () => {
+  console.log(`listening on http://127.0.0.1:${http.address().port}/`);
+});

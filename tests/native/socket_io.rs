@@ -1,0 +1,71 @@
+//! Socket.IO through the builder, on servers that say what they were told to; real ones are in `tests/interop`.
+
+use crate::{quick, until, until_message, within};
+use harness::liar::Liar;
+use rejoin::socketio::Options;
+use rejoin::{CauseCode, Client, Event, Events, Mode, Receipt, SocketIo, State};
+
+const OPEN: &str =
+    r#"0{"sid":"a","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#;
+const CONSENT: &str = r#"40{"sid":"s"}"#;
+
+fn said(content: &str) -> String {
+    format!(r#"42["message",{{"roomId":"lobby","userId":"eve","content":"{content}","timestamp":"t"}}]"#)
+}
+
+/// A client of a server that says this to everybody.
+fn hears(texts: &[&str]) -> (Liar, Client, Events) {
+    let liar = Liar::start_unasked(texts.iter().copied().map(str::to_owned).collect());
+    let server = SocketIo { options: Options { acks: false, ..Options::default() }, ..SocketIo::default() };
+    let (client, events) = quick(&liar.url, "ada").socket_io(server).room("lobby").connect().unwrap();
+    (liar, client, events)
+}
+
+#[tokio::test]
+async fn a_client_is_ready_hears_and_sends() {
+    let (_liar, client, mut events) = hears(&[OPEN, CONSENT, &said("welcome")]);
+    assert_eq!(within("ready", client.ready()).await.unwrap(), Mode::SocketIo);
+    until_message(&mut events, "welcome").await;
+    assert_eq!(within("a receipt", client.send("lobby", "hi")).await, Ok(Receipt::Written));
+    within("the end", client.close()).await;
+}
+
+#[tokio::test]
+async fn nonsense_is_told_and_costs_nothing_else() {
+    let nonsense =
+        ["x", "", "4", "42{", r#"42["message",{"roomId":7}]"#, r#"0{"pingInterval":-1}"#, "43[]", "47"];
+    let welcome = said("welcome");
+    let texts = [&[OPEN], &nonsense[..], &[CONSENT, &welcome]].concat();
+    let (_liar, client, mut events) = hears(&texts);
+    let mut garbled = 0;
+    until(&mut events, "welcome", |event| match event {
+        Event::Garbled { .. } => {
+            garbled += 1;
+            None
+        }
+        Event::Message(message) => Some(assert_eq!(message.content, "welcome")),
+        _ => None,
+    })
+    .await;
+    // An ack without a number is no nonsense, only nobody's.
+    assert_eq!((garbled, client.diagnostics().connections), (nonsense.len() - 1, 1));
+}
+
+#[tokio::test]
+async fn a_server_out_of_step_with_its_attachments_is_left_and_dialled_again() {
+    let binary = r#"451-["message",{"_placeholder":true,"num":0}]"#;
+    let (_liar, client, mut events) = hears(&[OPEN, CONSENT, binary, &said("too early")]);
+    let cause = until(&mut events, "the loss", |event| match event {
+        Event::State(change) if matches!(change.state, State::Reconnecting { .. }) => change.cause,
+        Event::Message(message) => panic!("{message:?}"),
+        _ => None,
+    })
+    .await;
+    assert_eq!(cause.code, CauseCode::ProtocolError);
+    until(&mut events, "the next connection", |event| match event {
+        Event::State(change) if change.state == State::Connected => Some(()),
+        _ => None,
+    })
+    .await;
+    within("the end", client.close()).await;
+}
