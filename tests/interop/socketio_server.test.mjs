@@ -522,6 +522,20 @@ describe("our server, judged by socket.io-client", { concurrency: 2 }, () => {
         assert.notEqual(await ada.disconnected(), "io server disconnect");
         await ada.connected();
       }
+      await ada.ask("join_room", { roomId: "lobby" });
+      await fault({ kind: "duplicate", user: "ada" });
+      await ada.settled("lobby");
+      await fault({ kind: "delay", user: "ada", ms: 1 });
+      await ada.settled("lobby");
+      const heard = ada.events.filter(({ event }) => event === "message").map(({ args }) => args[0].content);
+      assert.deepEqual([heard.length, new Set(heard).size, heard[0]], [3, 2, heard[1]]);
+      await request({ port: admin }, "DELETE", "/faults");
+      await fault({ kind: "delay", user: "ada", ms: 600_000 });
+      ada.emit("send_message", { roomId: "lobby", content: "never heard" });
+      await fault({ kind: "drop", user: "ada" });
+      await ada.disconnected();
+      await request({ port: admin }, "DELETE", "/faults");
+      await ada.connected();
       await fault({ kind: "refuse", user: "ada", count: 2 });
       await fault({ kind: "close", user: "ada" });
       await ada.disconnected();

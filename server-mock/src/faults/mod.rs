@@ -27,9 +27,8 @@
 //! A fault never slows down anybody whom it does not hit.
 //!
 //! A Socket.IO session is hit like a WebSocket, with these differences. Whose it is, is known only after its CONNECT: a
-//! `refuse` with a `user` cuts it there. `close` ends its transport, with the code if that is a WebSocket. `delay` and
-//! `duplicate` do nothing to it. While it polls, no more do `freeze`, `half_open` and `drip`, since each request has a
-//! connection of its own.
+//! `refuse` with a `user` cuts it there. `close` ends its transport, with the code if that is a WebSocket. While it
+//! polls, `freeze`, `half_open` and `drip` do nothing to it, since each request has a connection of its own.
 
 mod late;
 mod link;

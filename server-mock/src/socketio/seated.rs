@@ -7,7 +7,7 @@ use super::packet;
 use super::up::{self, Up};
 use crate::app::App;
 use crate::auth::Identity;
-use crate::faults::{Hit, Link};
+use crate::faults::{Hit, Late, Link};
 use crate::mailbox::{End, Mailbox, Parcel, Taken};
 use crate::switchboard::Seat;
 use rejoin::Name;
@@ -15,7 +15,7 @@ use rejoin::messages::Code;
 use serde_json::value::RawValue;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::Context;
 use std::time::Duration;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
@@ -31,6 +31,8 @@ pub(super) struct Seated {
     frames: Vec<Utf8Bytes>,
     /// Taken from the mailbox; empty but while they are translated.
     parcels: VecDeque<Parcel>,
+    /// Waiting before it is translated.
+    late: Late,
     translator: Translator,
     /// The hub answers: it speaks the extended protocol, so that it can be asked for acknowledgements.
     answers: bool,
@@ -48,8 +50,8 @@ impl Seated {
         let hit = app.faults.expose(user.clone(), Arc::clone(link), Arc::clone(&mailbox));
         let frames = if app.extended { vec![Utf8Bytes::from_static(JOIN_ME)] } else { Vec::new() };
         let translator = Translator::new(positions);
-        let parcels = VecDeque::new();
-        Ok(Self { user, seat, mailbox, hit, frames, parcels, translator, answers: app.extended })
+        let (parcels, late) = (VecDeque::new(), Late::default());
+        Ok(Self { user, seat, mailbox, hit, frames, parcels, late, translator, answers: app.extended })
     }
 
     /// Another connection carries the session: faults that act on bytes act there.
@@ -93,6 +95,11 @@ impl Seated {
         }
     }
 
+    /// Drops what still waits: the session ends at once.
+    pub(super) fn hurry(&mut self) {
+        self.late.clear();
+    }
+
     pub(super) fn heard(&self) {
         self.seat.heard();
     }
@@ -117,8 +124,23 @@ impl Seated {
     }
 
     /// Moves what the hub has said to `outgoing`. Gives also how soon the server goes away, if it has said so.
-    pub(super) fn take(&mut self, outgoing: &mut Outgoing, waker: &Waker) -> (Taken, Option<Duration>) {
-        let taken = self.mailbox.take(&mut self.parcels, outgoing.holding(), waker);
+    pub(super) fn take(
+        &mut self,
+        link: &Link,
+        outgoing: &mut Outgoing,
+        cx: &mut Context<'_>,
+    ) -> (Taken, Option<Duration>) {
+        let (late, out) = (self.late.holding(), outgoing.holding());
+        let holding = (late.0 + out.0, late.1 + out.1);
+        let mut taken = self.mailbox.take(&mut self.parcels, holding, cx.waker());
+        self.late.hold(link, &mut self.parcels);
+        self.late.release(link, &mut self.parcels, cx);
+        if !self.parcels.is_empty() {
+            taken = Taken::Parcels;
+        } else if !self.late.is_empty() {
+            // Whatever else there is comes after it.
+            taken = Taken::Nothing;
+        }
         let mut window = None;
         for parcel in self.parcels.drain(..) {
             match parcel {
@@ -126,7 +148,12 @@ impl Seated {
                 Parcel::Mark => outgoing.mark(),
                 Parcel::Garbage(text) => outgoing.push(packet::message(&text)),
                 Parcel::Text(text) => match self.translator.down(&text) {
-                    Down::Packet(packet) => outgoing.push(packet),
+                    Down::Packet(packet) => {
+                        if link.duplicate() {
+                            outgoing.push(packet.clone());
+                        }
+                        outgoing.push(packet);
+                    }
                     Down::GoingAway(ms) => window = Some(Duration::from_millis(ms)),
                     Down::Nothing => {}
                 },

@@ -125,6 +125,9 @@ impl Session {
         if self.hurries() {
             self.outgoing.clear();
             self.incoming.clear();
+            if let Some(seated) = &mut self.seated {
+                seated.hurry();
+            }
             return self.write(cx);
         }
         let (alive, ending) =
@@ -311,7 +314,7 @@ impl Session {
 
     /// Writes all there is. Ready only when the conversation is over.
     fn write(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
-        let Self { carrier, outgoing, seated, .. } = self;
+        let Self { carrier, link, outgoing, seated, .. } = self;
         let mut end = None;
         let mut window = None;
         loop {
@@ -333,7 +336,7 @@ impl Session {
                 }
             }
             let Some(seated) = seated else { break };
-            let (taken, going) = seated.take(outgoing, cx.waker());
+            let (taken, going) = seated.take(link, outgoing, cx);
             window = going.or(window);
             match taken {
                 Taken::Parcels => {}
