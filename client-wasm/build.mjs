@@ -27,7 +27,9 @@ function run(command, ...args) {
 
 rmSync("dist", { recursive: true, force: true });
 mkdirSync("dist/cjs", { recursive: true });
-writeFileSync("js/names.ts", run("cargo", "run", "--quiet", "--locked", "--package", "rejoin-wasm", "--example", "names"));
+for (const [file, example] of [["js/names.ts", "names"], ["js/sse/names.ts", "feed_names"]]) {
+  writeFileSync(file, run("cargo", "run", "--quiet", "--locked", "--package", "rejoin-wasm", "--example", example));
+}
 
 // Bytes that no stable switch saves: the library's own copies of generic code, which are made for speed; the places in
 // the source that a panic would name, though nobody hears it; the text of `Debug`; copies written out word by word, where
@@ -40,15 +42,15 @@ if (!process.argv.includes("--stable")) {
     "-Cllvm-args=-max-store-memcpy=1", "-Cllvm-args=-max-store-memset=1",
   ].join(" ");
 }
-/** The machine with these features of its crate. The glue of the last one stays. */
-function machine(file, ...features) {
+/** The machine that this feature of its crate makes. Its glue is named so; of the same name that of the last one stays. */
+function machine(file, glue, feature) {
   run(
     "wasm-pack", "--quiet", "build", ".", "--mode", "no-install", "--target", "web", "--profile", "page",
     // Its own use of wasm-opt inlines what the next step is told not to.
-    "--no-opt", "--no-pack", "--out-dir", "pkg", "--out-name", "rejoin", "--", "--no-default-features", ...features,
+    "--no-opt", "--no-pack", "--out-dir", "pkg", "--out-name", glue, "--", "--no-default-features", `--features=${feature}`,
   );
   run(
-    "wasm-opt", "pkg/rejoin_bg.wasm", "-o", file,
+    "wasm-opt", `pkg/${glue}_bg.wasm`, "-o", file,
     // Its own control flow in the place of the compiler's, and once more when that has become less.
     ...["--flatten", "--rereloop", "-Oz", "--flatten", "--rereloop", "-Oz"], "-Oz", "--converge",
     // Functions that are used once and stay apart compress better.
@@ -62,15 +64,17 @@ function machine(file, ...features) {
     "--strip-debug", "--strip-producers", "--strip-target-features",
   );
 }
-machine("dist/rejoin.wasm");
+machine("dist/rejoin-feed.wasm", "rejoin-feed", "feed");
+machine("dist/rejoin.wasm", "rejoin", "session");
 // What it can do more is in its glue; it needs nothing more from the page, so that one glue serves both.
-machine("dist/rejoin-store.wasm", "--features=stored");
-const wasm = readFileSync("dist/rejoin-store.wasm");
-writeFileSync(
-  "js/inline.ts",
-  `/** The machine's module, for where there is no file to fetch. Written by build.mjs. */
-export const bytes = () => Uint8Array.from(atob("${wasm.toString("base64")}"), (c) => c.charCodeAt(0));\n`,
-);
+machine("dist/rejoin-store.wasm", "rejoin", "stored");
+for (const [file, wasm] of [["js/inline.ts", "dist/rejoin-store.wasm"], ["js/sse/feed-inline.ts", "dist/rejoin-feed.wasm"]]) {
+  writeFileSync(
+    file,
+    `/** The machine's module, for where there is no file to fetch. Written by build.mjs. */
+export const bytes = () => Uint8Array.from(atob("${readFileSync(wasm).toString("base64")}"), (c) => c.charCodeAt(0));\n`,
+  );
+}
 
 run("tsc");
 // The glue warns of a way of calling it that is not ours.
@@ -79,6 +83,10 @@ await build({ ...common, entryPoints: ["js/index.ts"], outfile: "dist/index.js",
 await build({ ...common, entryPoints: ["js/inline.ts"], outfile: "dist/inline.js" });
 await build({ ...common, entryPoints: ["js/store.ts"], outfile: "dist/store.js" });
 await build({ ...common, entryPoints: ["js/tabs.ts"], outfile: "dist/tabs.js" });
+await build({ ...common, entryPoints: ["js/sse/index.ts"], outfile: "dist/sse.js", external: ["./feed-inline.js"] });
+await build({ ...common, entryPoints: ["js/sse/feed-inline.ts"], outfile: "dist/feed-inline.js" });
+await build({ ...common, entryPoints: ["js/sse/node.ts"], outfile: "dist/sse-node.js", platform: "node" });
+await build({ ...common, entryPoints: ["js/sse/node.ts"], outfile: "dist/cjs/sse-node.js", platform: "node", format: "cjs", logLevel: "error" });
 await build({ ...common, entryPoints: ["js/testing/index.ts"], outfile: "dist/testing.js" });
 await build({ ...common, entryPoints: ["js/testing/index.ts"], outfile: "dist/cjs/testing.js", format: "cjs" });
 await build({ ...common, entryPoints: ["js/node.ts"], outfile: "dist/node.js", platform: "node" });
@@ -100,6 +108,8 @@ const apart = measured([
   ["persist, apart", "dist/store.js"],
   ["its machine", "dist/rejoin-store.wasm"],
   ["shareTabs, apart", "dist/tabs.js"],
+  ["sse, apart", "dist/sse.js"],
+  ["its machine", "dist/rejoin-feed.wasm"],
   ["testing, apart", "dist/testing.js"],
 ]);
 const page = sizes.reduce(([, ...sums], [, ...sizes]) => ["a page loads", ...sums.map((sum, at) => sum + sizes[at])]);

@@ -17,6 +17,7 @@ import {
 } from "./names.js";
 import { Outcomes } from "./outcomes.js";
 import { watch } from "./page.js";
+import { seed } from "./seed.js";
 import { checkText, settings } from "./settings.js";
 import type { Store } from "./stored.js";
 import { Table } from "./table.js";
@@ -412,10 +413,4 @@ export class Client {
     for (const connection of this.#connections.values()) connection.drop(1000);
     this.#machine.free();
   }
-}
-
-/** 53 random bits. */
-function seed(): number {
-  const [high, low] = crypto.getRandomValues(new Uint32Array(2)) as unknown as [number, number];
-  return (high % 2 ** 21) * 2 ** 32 + low;
 }

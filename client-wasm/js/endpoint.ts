@@ -1,6 +1,6 @@
 import { RejoinError } from "./errors.js";
 
-const loopback = /^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/;
+export const loopback = /^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/;
 
 /** Checks an address once. A token in it is taken out and returned apart, so that the address can be shown. */
 export function endpoint(address: string | URL): [url: URL, token: string | null] {

@@ -8,27 +8,45 @@
 //! is nothing more, and waits for [`Machine::deadline`]. The machine never calls the page, so nothing is borrowed
 //! while an application's listener runs.
 //!
+//! [`FeedMachine`] does the same for a room read by server-sent events; there text does cross, because that machine reads
+//! the stream.
+//!
 //! What is shipped has no `std`. What is built for `wasm-pack test` has: its harness needs it, and there is no telling
 //! the two apart but by the profile.
 #![cfg_attr(all(target_family = "wasm", not(debug_assertions)), no_std)]
 
 extern crate alloc;
 
+#[cfg(feature = "feed")]
+pub mod feed;
+#[cfg(feature = "session")]
 mod frames;
+#[cfg(feature = "session")]
 mod inputs;
 mod kinds;
+#[cfg(feature = "session")]
 mod machine;
 pub mod names;
+mod numbered;
 mod numbers;
+#[cfg(feature = "session")]
 mod outlet;
+#[cfg(feature = "session")]
 mod outputs;
 #[cfg(feature = "stored")]
 mod stored;
+#[cfg(feature = "session")]
 mod texts;
+#[cfg(feature = "session")]
 mod value;
 
+#[cfg(feature = "feed")]
+pub use feed::FeedMachine;
+#[cfg(feature = "session")]
 pub use machine::Machine;
+#[cfg(feature = "session")]
 pub use outlet::Outlet;
+#[cfg(feature = "session")]
 pub use value::{Handle, PageSession, Released, Value};
 
 /// A tenth of the bytes of dlmalloc, which `std` would bring. Its time grows with the number of holes, of which the
@@ -46,4 +64,5 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
 }
 
 #[cfg(test)]
+#[cfg(feature = "session")]
 mod tests;

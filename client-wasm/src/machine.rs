@@ -2,7 +2,7 @@
 
 use crate::frames;
 use crate::inputs;
-use crate::numbers::{count, float};
+use crate::numbers::{count, float, moment};
 use crate::outputs;
 use crate::texts::Texts;
 use crate::value::{Handle, PageSession, Released, Value};
@@ -12,7 +12,7 @@ use core::time::Duration;
 #[cfg(feature = "stored")]
 use rejoin::Saved;
 use rejoin::backoff::Policy;
-use rejoin::{Config, Credentials, Message, Moment, Timestamp, Token};
+use rejoin::{Config, Credentials, Message, Timestamp, Token};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 /// No input or output has more fields.
@@ -138,12 +138,6 @@ impl Machine {
             _ => counts.rtt.map_or(-1.0, |rtt| float(Timestamp::new(rtt).millis())),
         }
     }
-}
-
-/// The two clocks, in milliseconds.
-pub(crate) fn moment(monotonic: f64, wall: f64) -> Moment {
-    let at = |millis| Timestamp::from_millis(count(millis));
-    Moment { monotonic: at(monotonic), wall: at(wall) }
 }
 
 /// The page's side of the slots and the texts, for tests.

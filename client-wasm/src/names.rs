@@ -1,30 +1,12 @@
 //! The numbers that cross the border, and the names the page gives them. One list for both sides: the match that
 //! runs in wasm and, natively, the text of `js/names.ts` (`cargo run -p rejoin-wasm --example names`).
 
+use crate::numbered::numbered;
+#[cfg(feature = "session")]
 use rejoin::messages::{Code, JoinReason};
-use rejoin::{CauseCode, DialErrorKind, GapReason, Mode, RoomState, SendFailure, State};
-
-/// Gives each variant its number by its place, and natively its name.
-macro_rules! numbered {
-    ($(#[$doc:meta])* $number:ident, $names:ident, $type:ty, $($pattern:pat => $sample:expr),+ $(,)?) => {
-        $(#[$doc])*
-        pub(crate) fn $number(value: &$type) -> u32 {
-            let mut number = 0;
-            $(
-                number += 1;
-                if matches!(value, $pattern) {
-                    return number;
-                }
-            )+
-            0
-        }
-
-        #[cfg(not(target_family = "wasm"))]
-        pub(crate) fn $names() -> Vec<&'static str> {
-            vec![$($sample.as_str()),+]
-        }
-    };
-}
+#[cfg(feature = "session")]
+use rejoin::{CauseCode, DialErrorKind, Mode, RoomState, SendFailure};
+use rejoin::{GapReason, State};
 
 numbered!(
     /// The number of a state; 0 for one this table does not know.
@@ -39,6 +21,7 @@ numbered!(
     State::Failed => State::Failed,
 );
 
+#[cfg(feature = "session")]
 numbered!(
     /// The number of a mode.
     mode, modes, Mode,
@@ -46,6 +29,7 @@ numbered!(
     Mode::Extended => Mode::Extended,
 );
 
+#[cfg(feature = "session")]
 numbered!(
     /// The number of how it stands with a room.
     room_state, room_states, RoomState,
@@ -67,6 +51,7 @@ numbered!(
     GapReason::Unavailable => GapReason::Unavailable,
 );
 
+#[cfg(feature = "session")]
 numbered!(
     /// The number of why a send was not made.
     failure, failures, SendFailure,
@@ -80,6 +65,7 @@ numbered!(
     SendFailure::UserChanged => SendFailure::UserChanged,
 );
 
+#[cfg(feature = "session")]
 numbered!(
     /// The number of a cause's code. A browser is not told why a dial failed, so only the kinds it can know.
     cause, causes, CauseCode,
@@ -99,6 +85,7 @@ numbered!(
     CauseCode::GaveUp => CauseCode::GaveUp,
 );
 
+#[cfg(feature = "session")]
 /// What servers refuse with; the number is the place, from 1.
 const CODES: [Code; 12] = [
     Code::RateLimited,
@@ -115,17 +102,20 @@ const CODES: [Code; 12] = [
     Code::Other,
 ];
 
+#[cfg(feature = "session")]
 /// The number of a server's code.
 pub(crate) fn code(code: Code) -> u32 {
     let place = CODES.iter().position(|known| *known == code);
     place.and_then(|place| u32::try_from(place + 1).ok()).unwrap_or(0)
 }
 
+#[cfg(feature = "session")]
 /// The inverse of [`code`].
 pub(crate) fn read_code(number: u32) -> Code {
     at(&CODES, number).unwrap_or(Code::Other)
 }
 
+#[cfg(feature = "session")]
 /// Why a join did not go on from where the client was; the number is the place, from 1.
 const JOIN_REASONS: [(JoinReason, &str); 5] = [
     (JoinReason::Fresh, "fresh"),
@@ -135,25 +125,27 @@ const JOIN_REASONS: [(JoinReason, &str); 5] = [
     (JoinReason::Other, "other"),
 ];
 
+#[cfg(feature = "session")]
 /// The number of a reason; 0 for none.
 pub(crate) fn join_reason(reason: Option<JoinReason>) -> u32 {
     let place = JOIN_REASONS.iter().position(|(known, _)| Some(*known) == reason);
     place.and_then(|place| u32::try_from(place + 1).ok()).unwrap_or(0)
 }
 
+#[cfg(feature = "session")]
 /// The inverse of [`join_reason`].
 pub(crate) fn read_join_reason(number: u32) -> Option<JoinReason> {
     at(&JOIN_REASONS, number).map(|(reason, _)| reason)
 }
 
+#[cfg(feature = "session")]
 fn at<T: Copy>(list: &[T], number: u32) -> Option<T> {
     list.get(usize::try_from(number).ok()?.checked_sub(1)?).copied()
 }
 
 /// The text of `js/names.ts`.
-#[cfg(not(target_family = "wasm"))]
+#[cfg(all(feature = "session", not(target_family = "wasm")))]
 pub fn typescript() -> String {
-    let header = "// Written by `cargo run -p rejoin-wasm --example names`: change src/names.rs instead.\n";
     let lists = [
         ("State", states()),
         ("Mode", modes()),
@@ -164,6 +156,25 @@ pub fn typescript() -> String {
         ("Code", CODES.iter().map(|code| code.as_str()).collect()),
         ("JoinReason", JOIN_REASONS.iter().map(|(_, name)| *name).collect()),
     ];
+    let kinds = [
+        ("Input", crate::inputs::INPUTS),
+        ("Output", crate::outputs::OUTPUTS),
+        #[cfg(feature = "stored")]
+        ("Item", crate::stored::ITEMS),
+    ];
+    text("src/names.rs", "names", &lists, &kinds)
+}
+
+/// The text of a file of names, which `source` says and `example` writes.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn text(
+    source: &str,
+    example: &str,
+    lists: &[(&str, Vec<&str>)],
+    kinds: &[(&str, &[&str])],
+) -> String {
+    let header =
+        format!("// Written by `cargo run -p rejoin-wasm --example {example}`: change {source} instead.\n");
     let lists = lists.iter().map(|(name, names)| {
         let union = names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" | ");
         let (list, words) = (list_name(name), names.join(" "));
@@ -172,17 +183,11 @@ pub fn typescript() -> String {
              /** By number, from 1. */\nexport const {list} = \"{words}\".split(\" \") as {name}[];\n"
         )
     });
-    let kinds = [
-        ("Input", crate::inputs::INPUTS),
-        ("Output", crate::outputs::OUTPUTS),
-        #[cfg(feature = "stored")]
-        ("Item", crate::stored::ITEMS),
-    ];
     let kinds = kinds.iter().map(|(name, kinds)| {
         let entries = kinds.iter().zip(1..).map(|(kind, number)| format!("  {kind} = {number},\n"));
         format!("\nexport const enum {name} {{\n{}}}\n", entries.collect::<String>())
     });
-    [header.to_owned()].into_iter().chain(lists).chain(kinds).collect()
+    [header].into_iter().chain(lists).chain(kinds).collect()
 }
 
 /// `RoomState` → `roomStates`.
@@ -193,6 +198,7 @@ fn list_name(name: &str) -> String {
 }
 
 #[cfg(all(test, not(target_family = "wasm")))]
+#[cfg(feature = "session")]
 mod tests {
     use super::*;
 

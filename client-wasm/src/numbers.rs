@@ -1,5 +1,7 @@
 //! JavaScript has one kind of number: what comes from there is brought into range, never trusted.
 
+use rejoin::{Moment, Timestamp};
+
 /// A count, milliseconds, a number of a connection, a frame or a send.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates; NaN is zero")]
 pub(crate) fn count(number: f64) -> u64 {
@@ -16,6 +18,12 @@ pub(crate) fn handle(number: f64) -> u32 {
 #[expect(clippy::cast_precision_loss, reason = "exact below 2^53; none of these counts gets there")]
 pub(crate) fn float(number: u64) -> f64 {
     number as f64
+}
+
+/// The two clocks, in milliseconds.
+pub(crate) fn moment(monotonic: f64, wall: f64) -> Moment {
+    let at = |millis| Timestamp::from_millis(count(millis));
+    Moment { monotonic: at(monotonic), wall: at(wall) }
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! The state that outlives a page, item by item: out to the page's store, and back in before the first connect.
 
 use crate::kinds::kinds;
-use crate::machine::{Machine, SLOTS, moment};
+use crate::machine::{Machine, SLOTS};
 use crate::numbers::float;
+use crate::numbers::moment;
 use crate::value::{Handle, Value};
 use crate::{frames, outputs};
 use alloc::boxed::Box;

@@ -1,0 +1,5 @@
+//! Prints `js/sse/names.ts`.
+
+fn main() {
+    print!("{}", rejoin_wasm::feed::names::typescript());
+}

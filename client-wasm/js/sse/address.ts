@@ -1,0 +1,31 @@
+import { loopback } from "../endpoint.js";
+import { RejoinError } from "../errors.js";
+
+/** Checks the address below which the rooms are. A token in it is taken out and returned apart. */
+export function base(address: string | URL): [url: URL, token: string | null] {
+  const page = globalThis.location?.href;
+  let url: URL;
+  try {
+    url = new URL(address, page);
+  } catch (cause) {
+    throw new RejoinError("bad_url", "not a URL", "it should look like https://host/", { cause });
+  }
+  if (!/^https?:$/.test(url.protocol) || url.username || url.password) {
+    throw new RejoinError("bad_url", `not the address of a web server: ${url.protocol}//${url.host}`, "use http:// or https://, and give a token instead of a user name");
+  }
+  if (page?.startsWith("https:") && url.protocol == "http:" && !loopback.test(url.hostname)) {
+    throw new RejoinError("mixed_content", "a page from https:// may not read from http://", "use https://");
+  }
+  const token = url.searchParams.get("token");
+  url.searchParams.delete("token");
+  url.hash = "";
+  return [url, token];
+}
+
+/** The address of a room's stream. */
+export function streamOf(base: URL, room: string, history: number): string {
+  const url = new URL(base);
+  url.pathname = `${base.pathname.replace(/\/+$/, "")}/rooms/${encodeURIComponent(room)}/events`;
+  if (history >= 0) url.searchParams.set("history", String(history));
+  return url.href;
+}

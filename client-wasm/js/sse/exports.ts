@@ -1,0 +1,3 @@
+export { RejoinError, type ErrorCode } from "../errors.js";
+export type { Feed } from "./feed.js";
+export type * from "./types.js";

@@ -1,0 +1,38 @@
+/** An event as the page's own JSON reads it. */
+export type Reading =
+  | { what: "message"; user: string; content: string; timestamp: string; data?: unknown }
+  | { what: "gap"; epoch: string; after: number; before: number; reason: string }
+  | { what: "unreadable" }
+  /** Of a kind that is not known. */
+  | { what: "other" };
+
+type Fields = { [name: string]: unknown };
+
+/** Reads an event. A server may send what it likes. */
+export function reading(kind: string, data: string): Reading {
+  if (kind == "gap") return gap(parsed(data) ?? {});
+  if (kind != "message") return { what: "other" };
+  const frame = parsed(data);
+  if (!frame) return { what: "unreadable" };
+  // Without a type it is the event that says what it is.
+  if (typeof frame["type"] == "string" && frame["type"] != "message") return { what: "other" };
+  const { userId: user, content, timestamp, data: more } = frame;
+  if (typeof user != "string" || typeof content != "string" || typeof timestamp != "string") return { what: "unreadable" };
+  return { what: "message", user, content, timestamp, ...(more !== undefined && { data: more }) };
+}
+
+/** That something is missing is said by the event alone. */
+function gap({ epoch, after, before, reason }: Fields): Reading {
+  const text = (value: unknown) => (typeof value == "string" ? value : "");
+  const number = (value: unknown) => (typeof value == "number" && value >= 0 ? value : -1);
+  return { what: "gap", epoch: text(epoch), after: number(after), before: number(before), reason: text(reason) };
+}
+
+function parsed(text: string): Fields | undefined {
+  try {
+    const value = JSON.parse(text);
+    return value != undefined && typeof value == "object" && !Array.isArray(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

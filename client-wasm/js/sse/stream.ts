@@ -1,0 +1,77 @@
+/** Why there is no stream: an HTTP status, 1 for an answer that is none, 0 for no answer at all. */
+export interface Refusal {
+  status: number;
+  /** `Retry-After` in seconds; −1 for none. */
+  retryAfter: number;
+  words: string;
+}
+
+/** Who is told of one request; nothing after {@link Stream.drop}. */
+export interface StreamEars {
+  opened(): void;
+  refused(refusal: Refusal): void;
+  bytes(piece: Uint8Array): void;
+  /** `said`: as HTTP ends an answer. */
+  ended(said: boolean): void;
+}
+
+/** One request for a stream of events, and its answer. */
+export class Stream {
+  readonly #abort = new AbortController();
+
+  constructor(
+    readonly conn: number,
+    fetching: (init: RequestInit) => Promise<Response>,
+    headers: Record<string, string>,
+    ears: StreamEars,
+  ) {
+    const { signal } = this.#abort;
+    // Tokens authenticate here, and what is cached is no stream. Where a redirect leads nobody has said the token may go.
+    const init: RequestInit = { headers, signal, cache: "no-store", redirect: "manual" };
+    void this.#read(fetching, init, ears);
+  }
+
+  /** Nothing of it is told any more. */
+  drop(): void {
+    this.#abort.abort();
+  }
+
+  async #read(fetching: (init: RequestInit) => Promise<Response>, init: RequestInit, ears: StreamEars): Promise<void> {
+    const { signal } = this.#abort;
+    let response: Response;
+    try {
+      response = await fetching(init);
+    } catch (error) {
+      if (!signal.aborted) ears.refused({ status: 0, retryAfter: -1, words: String((error as Error)?.message ?? error) });
+      return;
+    }
+    if (signal.aborted) return;
+    const refusal = refused(response);
+    if (refusal || !response.body) {
+      this.drop();
+      return ears.refused(refusal ?? none("there is no body in the answer"));
+    }
+    ears.opened();
+    const reader = response.body.getReader();
+    for (;;) {
+      const read = await reader.read().catch(() => undefined);
+      if (signal.aborted) return;
+      if (!read?.value) return ears.ended(!!read);
+      ears.bytes(read.value);
+    }
+  }
+}
+
+const none = (words: string): Refusal => ({ status: 1, retryAfter: -1, words });
+
+function refused(response: Response): Refusal | undefined {
+  // Its status is hidden.
+  if (response.type == "opaqueredirect") return { status: 302, retryAfter: -1, words: "redirects are not followed" };
+  const { status } = response;
+  const kind = response.headers.get("content-type") ?? "";
+  const words = `the server answered HTTP ${status}`;
+  if (status == 200) return /^\s*text\/event-stream\s*(;|$)/i.test(kind) ? undefined : none(`${words}: this is not a stream of events`);
+  if (status > 200 && status < 300 && status != 204) return none(words);
+  const retryAfter = /^\s*\d+\s*$/.exec(response.headers.get("retry-after") ?? "");
+  return { status, retryAfter: retryAfter ? Number(retryAfter[0]) : -1, words };
+}

@@ -1,0 +1,361 @@
+//! The machine that reads a room by server-sent events, as a page speaks to it.
+//!
+//! The page gives it the bytes as they come, and reads with its own JSON what is in an event. A message is never kept
+//! here: the one that is told is the one that the page has just read.
+
+pub mod names;
+
+use crate::kinds::kinds;
+use crate::numbers::{count, float, handle, moment};
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+use rejoin::backoff::Policy;
+use rejoin::feed::{Arrival, EventStream, StreamItem};
+use rejoin::{
+    ConnId, Credentials, DialError, DialErrorKind, Disconnect, Feed, FeedConfig, FeedEvent, FeedInput,
+    FeedOutput, Gap, GapReason, Hint, Id, Message, Position, State, StateChange, Token, TokenError,
+};
+use wasm_bindgen::prelude::wasm_bindgen;
+
+kinds!(
+    /// What can be said to the machine, with its fields.
+    InputKind, INPUTS:
+    Connect, Reconnect, Close, SetToken,
+    // 1 for a token, 2 for a failure that may pass, 3 for one that will not
+    Token,
+    // connection
+    Opened,
+    // connection, HTTP status or 0 for none and 1 for an answer that is no stream, seconds of `Retry-After` or −1
+    Failed,
+    // connection, 1 as HTTP ends an answer, 0 otherwise
+    Ended,
+    // 1 online, 2 offline, 3 another network, 4 woke
+    Hint,
+    Tick,
+);
+
+kinds!(
+    /// What the machine wants done, or tells, with its fields; the ids are texts.
+    OutputKind, OUTPUTS:
+    // rejected
+    FetchToken,
+    // connection, whether to give the token, history or −1
+    Dial,
+    // connection
+    Abandon,
+    // state, attempt, when in ms or −1, cause, the cause's number, whether it will retry
+    State,
+    Began,
+    // seq or −1; epoch, id
+    Message,
+    // reason, after or −1, before or −1; epoch
+    Gap,
+    Garbled,
+);
+
+/// The fields of an output that has the most of them.
+const SLOTS: usize = 6;
+
+/// Most bytes of an event, where the page does not say.
+const LARGEST: usize = 1 << 20;
+
+/// A reader of one room, with numbers for everything but ids.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct FeedMachine {
+    feed: Feed<(), ()>,
+    /// Of the stream that is open.
+    stream: EventStream,
+    most: usize,
+    conn: ConnId,
+    /// What has come and not been read: from `at` on.
+    piece: Vec<u8>,
+    at: usize,
+    /// The event that the page is reading.
+    kind: String,
+    data: String,
+    id: Option<Box<str>>,
+    slots: [f64; SLOTS],
+    texts: [String; 2],
+    last_event_id: String,
+}
+
+#[wasm_bindgen]
+impl FeedMachine {
+    /// A machine that is idle. `seed` is any number below 2^53; `credentials` is 0 for none, 1 for one token for good,
+    /// 2 for a source; zeros stand for the default, as the empty `since` does; no `history` is −1.
+    #[wasm_bindgen(constructor)]
+    pub fn new(
+        seed: f64,
+        credentials: u32,
+        legacy: bool,
+        max_attempts: u32,
+        history: f64,
+        max_event: f64,
+        since: &str,
+    ) -> Self {
+        let mut config = FeedConfig::default();
+        config.link.max_attempts = (max_attempts > 0).then_some(max_attempts);
+        config.link.credentials = match credentials {
+            0 => Credentials::Anonymous,
+            1 => Credentials::Fixed(Token::new("")),
+            _ => Credentials::Source,
+        };
+        if legacy {
+            config.link.policy = Policy::Legacy;
+        }
+        config.since = (!since.is_empty()).then(|| since.into());
+        config.history = (history >= 0.0).then(|| count(history));
+        let most =
+            if max_event > 0.0 { usize::try_from(count(max_event)).unwrap_or(LARGEST) } else { LARGEST };
+        Self {
+            feed: Feed::new(config, (), count(seed)),
+            stream: EventStream::new(most),
+            most,
+            conn: ConnId(0),
+            piece: Vec::new(),
+            at: 0,
+            kind: String::new(),
+            data: String::new(),
+            id: None,
+            slots: [0.0; SLOTS],
+            texts: [const { String::new() }; 2],
+            last_event_id: since.into(),
+        }
+    }
+
+    /// Says what happened at this time by the monotonic and the wall clock: a number of `FeedInput` and its fields.
+    pub fn input(&mut self, kind: u32, monotonic: f64, wall: f64, a: f64, b: f64, c: f64) {
+        if let Some(input) = self.read_input(kind, [a, b, c]) {
+            self.feed.handle(moment(monotonic, wall), input);
+        }
+    }
+
+    /// Takes bytes of a stream, to be read by [`FeedMachine::read`] before more are given.
+    pub fn give(&mut self, conn: f64, monotonic: f64, wall: f64, piece: Vec<u8>) {
+        let conn = ConnId(count(conn));
+        if conn == self.conn {
+            (self.piece, self.at) = (piece, 0);
+        }
+        self.feed.handle(moment(monotonic, wall), FeedInput::Heard(conn));
+    }
+
+    /// Reads on until there is an event for the page to read, which is answered by [`FeedMachine::arrived`] or
+    /// [`FeedMachine::gap`]; `false` when the bytes are used up. What needs no reading has been dealt with either way.
+    pub fn read(&mut self, monotonic: f64, wall: f64) -> bool {
+        loop {
+            let mut rest = self.piece.get(self.at..).unwrap_or_default();
+            let Some(item) = self.stream.read(&mut rest) else {
+                self.piece = Vec::new();
+                return false;
+            };
+            self.at = self.piece.len() - rest.len();
+            let arrival = match item {
+                StreamItem::Event(event) => {
+                    (self.kind, self.data) = (event.kind, event.data);
+                    self.id = event.id.map(String::into_boxed_str);
+                    return true;
+                }
+                StreamItem::Id(id) => Arrival::Other { id: Some(id.into()) },
+                StreamItem::Retry(millis) => Arrival::Retry(Duration::from_millis(millis)),
+                _ => Arrival::Unreadable { id: None, error: "".into() },
+            };
+            self.feed.handle(moment(monotonic, wall), FeedInput::Arrived(self.conn, arrival));
+        }
+    }
+
+    /// The kind of the event to be read.
+    pub fn kind(&mut self) -> String {
+        core::mem::take(&mut self.kind)
+    }
+
+    /// Its data.
+    pub fn data(&mut self) -> String {
+        core::mem::take(&mut self.data)
+    }
+
+    /// What the event is: 1 a message, 2 nothing that can be read, 0 another one. A gap is told by
+    /// [`FeedMachine::gap`].
+    pub fn arrived(&mut self, what: u32, monotonic: f64, wall: f64) {
+        let id = self.id.take();
+        let arrival = match what {
+            1 => Arrival::Message { id, message: Message::plain((), (), (), ()) },
+            2 => Arrival::Unreadable { id, error: "".into() },
+            _ => Arrival::Other { id },
+        };
+        self.feed.handle(moment(monotonic, wall), FeedInput::Arrived(self.conn, arrival));
+    }
+
+    /// The event is a gap: its fields, where −1 and the empty text are absent ones.
+    pub fn gap(&mut self, monotonic: f64, wall: f64, epoch: &str, after: f64, before: f64, reason: &str) {
+        let maybe = |number: f64| (number >= 0.0).then(|| count(number));
+        let gap = Gap {
+            room: (),
+            epoch: Id::new(epoch).ok(),
+            after: maybe(after),
+            before: maybe(before),
+            reason: GapReason::read(reason),
+        };
+        let arrival = Arrival::Gap { id: self.id.take(), gap };
+        self.feed.handle(moment(monotonic, wall), FeedInput::Arrived(self.conn, arrival));
+    }
+
+    /// The next thing to do, a number of `FeedOutput`; 0 when there is none.
+    pub fn poll(&mut self) -> u32 {
+        let Some(output) = self.feed.poll() else { return 0 };
+        self.slots = [0.0; SLOTS];
+        self.texts = [const { String::new() }; 2];
+        self.write(output) as u32 + 1
+    }
+
+    /// A field of the last output.
+    pub fn field(&self, which: usize) -> f64 {
+        self.slots.get(which).copied().unwrap_or(0.0)
+    }
+
+    /// An id of it.
+    pub fn text(&self, which: usize) -> String {
+        self.texts.get(which).cloned().unwrap_or_default()
+    }
+
+    /// What to go on from when everything told so far has been dealt with; empty where there is nothing.
+    pub fn last_event_id(&self) -> String {
+        self.last_event_id.clone()
+    }
+
+    /// When to say that the time has come, in milliseconds of the monotonic clock; −1 if nothing is waited for.
+    pub fn deadline(&self) -> f64 {
+        // Rounded up: a tick that comes too early would come again and again.
+        self.feed.next_deadline().map_or(-1.0, |at| float(at.millis_up()))
+    }
+}
+
+impl FeedMachine {
+    fn read_input(&mut self, kind: u32, [a, b, c]: [f64; 3]) -> Option<FeedInput<(), ()>> {
+        let conn = ConnId(count(a));
+        Some(match InputKind::ALL.get(usize::try_from(kind).ok()?.checked_sub(1)?)? {
+            InputKind::Connect => FeedInput::Connect,
+            InputKind::Reconnect => FeedInput::Reconnect,
+            InputKind::Close => FeedInput::Close,
+            // Tokens stay with the page: the machine only knows that there is one.
+            InputKind::SetToken => FeedInput::SetToken(Token::new("")),
+            InputKind::Token => FeedInput::Token(match handle(a) {
+                1 => Ok(Token::new("")),
+                2 => Err(TokenError::temporary("")),
+                _ => Err(TokenError::permanent("")),
+            }),
+            InputKind::Opened => {
+                self.conn = conn;
+                self.stream = EventStream::new(self.most);
+                (self.piece, self.at) = (Vec::new(), 0);
+                FeedInput::Opened(conn)
+            }
+            InputKind::Failed => {
+                let kind = match u16::try_from(handle(b)) {
+                    // A page is not told why there was no answer.
+                    Ok(0) | Err(_) => DialErrorKind::Unreachable,
+                    Ok(1) => DialErrorKind::NotEventStream,
+                    Ok(status) => DialErrorKind::Http(status),
+                };
+                let retry_after = (c >= 0.0).then(|| Duration::from_secs(u64::from(handle(c))));
+                FeedInput::Failed(conn, DialError { retry_after, ..DialError::new(kind, "") })
+            }
+            InputKind::Ended if b > 0.0 => FeedInput::Ended(conn, Disconnect::Ended),
+            InputKind::Ended => FeedInput::Ended(conn, Disconnect::Lost),
+            InputKind::Hint => FeedInput::Hint(match handle(a) {
+                1 => Hint::Online,
+                2 => Hint::Offline,
+                3 => Hint::NetworkChanged,
+                _ => Hint::Woke,
+            }),
+            InputKind::Tick => FeedInput::Tick,
+        })
+    }
+
+    fn put(&mut self, fields: &[f64]) {
+        for (slot, field) in self.slots.iter_mut().zip(fields) {
+            *slot = *field;
+        }
+    }
+
+    fn put_ids(&mut self, epoch: &Id, id: Option<&Id>) {
+        self.texts = [epoch.as_str().into(), id.map_or("", |id| id.as_str()).into()];
+    }
+
+    fn write(&mut self, output: FeedOutput<(), ()>) -> OutputKind {
+        match output {
+            FeedOutput::FetchToken { rejected } => {
+                self.put(&[f64::from(u8::from(rejected))]);
+                OutputKind::FetchToken
+            }
+            FeedOutput::Dial { conn, token, last_event_id, history, .. } => {
+                self.put(&[float(conn.0), f64::from(u8::from(token.is_some())), history.map_or(-1.0, float)]);
+                self.last_event_id = last_event_id.as_deref().unwrap_or_default().into();
+                OutputKind::Dial
+            }
+            FeedOutput::Abandon { conn } => {
+                self.put(&[float(conn.0)]);
+                OutputKind::Abandon
+            }
+            FeedOutput::Event { event, last_event_id } => {
+                self.last_event_id = last_event_id.as_deref().unwrap_or_default().into();
+                self.event(event)
+            }
+            _ => OutputKind::Garbled,
+        }
+    }
+
+    fn event(&mut self, event: FeedEvent<(), ()>) -> OutputKind {
+        match event {
+            FeedEvent::State(change) => {
+                self.put(&state(&change));
+                OutputKind::State
+            }
+            FeedEvent::Began => OutputKind::Began,
+            FeedEvent::Message(message) => {
+                match message.position() {
+                    Some(Position { epoch, seq, id }) => {
+                        self.put(&[float(seq)]);
+                        self.put_ids(&epoch, Some(&id));
+                    }
+                    None => self.put(&[-1.0]),
+                }
+                OutputKind::Message
+            }
+            FeedEvent::Gap(gap) => {
+                let reason = f64::from(crate::names::gap_reason(&gap.reason));
+                self.put(&[reason, gap.after.map_or(-1.0, float), gap.before.map_or(-1.0, float)]);
+                if let Some(epoch) = &gap.epoch {
+                    self.put_ids(epoch, None);
+                }
+                OutputKind::Gap
+            }
+            _ => OutputKind::Garbled,
+        }
+    }
+}
+
+fn state(change: &StateChange) -> [f64; SLOTS] {
+    let (attempt, retry_at) = match change.state {
+        State::Reconnecting { attempt, retry_at } | State::Suspended { attempt, retry_at } => {
+            (attempt, retry_at)
+        }
+        _ => (0, None),
+    };
+    let (cause, number, will_retry) = change.cause.as_ref().map_or((0, 0, false), |cause| {
+        (names::cause(&cause.code), cause.code.number().unwrap_or(0), cause.will_retry)
+    });
+    [
+        f64::from(crate::names::state(&change.state)),
+        f64::from(attempt),
+        retry_at.map_or(-1.0, |at| float(at.millis())),
+        f64::from(cause),
+        f64::from(number),
+        f64::from(u8::from(will_retry)),
+    ]
+}
+
+#[cfg(test)]
+mod tests;
