@@ -15,7 +15,8 @@ pub struct Config {
     pub bug: Option<crate::bug::Bug>,
     /// Offer the extended protocol. `true` by default; a server that does not speak it never notices.
     pub extended: bool,
-    /// Most messages held back while a hole before them is being filled: 1,024 by default.
+    /// Most messages held back while a hole before them is being filled, or, on a Socket.IO server, until it is known
+    /// what they belong to: 1,024 by default.
     pub max_held: usize,
     /// Most bytes of them: 1 MiB by default.
     pub max_held_bytes: usize,

@@ -59,8 +59,8 @@ pub(crate) fn check_join(join: &Join) -> Result<(), RoomNameError> {
 }
 
 impl Client {
-    /// Begins to describe a client for `url` (`ws://` or `wss://`); nothing happens until
-    /// [`ClientBuilder::connect`].
+    /// Begins to describe a client for `url` (`ws://` or `wss://`; with [`ClientBuilder::socket_io`] `http://` or
+    /// `https://`); nothing happens until [`ClientBuilder::connect`].
     pub fn builder(url: impl Into<String>) -> ClientBuilder {
         ClientBuilder::new(url.into())
     }
