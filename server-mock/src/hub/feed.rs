@@ -9,8 +9,8 @@
 
 use super::Text;
 use super::log::{Log, Logged, Standing};
+use rejoin::messages::Epoch;
 use rejoin::messages::json::encode_server;
-use rejoin::messages::{Epoch, MAX_INT};
 use rejoin::{GapReason, Id, Name, Position, ServerMessage};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -39,18 +39,8 @@ impl From<&str> for Since {
         if text.is_empty() {
             return Self::Nothing;
         }
-        position(text).map_or(Self::Unreadable, Self::At)
+        Position::from_event_id(text).map_or(Self::Unreadable, Self::At)
     }
-}
-
-fn position(text: &str) -> Option<Position> {
-    let mut parts = text.split(':');
-    let (epoch, seq, id) = (parts.next()?, parts.next()?, parts.next()?);
-    if parts.next().is_some() || !seq.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let seq = seq.parse().ok().filter(|seq| *seq <= MAX_INT)?;
-    Some(Position { epoch: Id::new(epoch).ok()?, seq, id: Id::new(id).ok()? })
 }
 
 /// Messages that the reader has not seen and will not see.
@@ -200,6 +190,7 @@ fn id_line(text: &mut String, log: &Log, next: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rejoin::messages::MAX_INT;
 
     #[test]
     fn a_position_is_read_as_it_is_written_and_nothing_else_is_one() {
