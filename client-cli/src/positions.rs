@@ -22,7 +22,7 @@ impl Positions {
     pub(crate) fn open(path: &Path, url: &str) -> Result<Self, Failure> {
         let failed = |error: StateError| Failure::usage("state", error.to_string());
         let mut store = StateFile::open(path).map_err(failed)?;
-        let saved = store.load(url).map_err(failed)?.unwrap_or_else(nothing);
+        let saved = store.load(url).map_err(failed)?.unwrap_or_default();
         Ok(Self { store, saved, saving: None, changed: false })
     }
 
@@ -58,17 +58,5 @@ impl Positions {
         let result = saving.await;
         self.saving = None;
         result
-    }
-}
-
-fn nothing() -> Saved {
-    Saved {
-        user: None,
-        extended: false,
-        window_ms: 0,
-        dedupe_window_ms: 0,
-        positions: Vec::new(),
-        lines: Vec::new(),
-        sends: Vec::new(),
     }
 }

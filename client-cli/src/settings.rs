@@ -156,18 +156,12 @@ impl Settings {
         if let Some(proxy) = &self.proxy {
             builder = builder.proxy(proxy.clone());
         }
-        builder = match self.token.clone() {
-            TokenFrom::Nowhere => builder,
-            TokenFrom::Given(token) => builder.token(token),
-            TokenFrom::File(path) => builder.token_source(move || {
-                let path = path.clone();
-                async move { token::from_file(&path).await }
-            }),
-            TokenFrom::Command(command) => builder.token_source(move || {
-                let command = command.clone();
-                async move { token::from_command(&command).await }
-            }),
-        };
+        if let TokenFrom::Given(token) = &self.token {
+            builder = builder.token(token.clone());
+        }
+        if let Some(source) = self.token.source() {
+            builder = builder.token_source(source);
+        }
         builder.connect().map_err(|error| build_failure(&error))
     }
 
@@ -192,18 +186,13 @@ impl Settings {
         if let Some(proxy) = &self.proxy {
             builder = builder.proxy(proxy.clone());
         }
-        match self.token.clone() {
-            TokenFrom::Nowhere => builder,
-            TokenFrom::Given(token) => builder.token(token),
-            TokenFrom::File(path) => builder.token_source(move || {
-                let path = path.clone();
-                async move { token::from_file(&path).await }
-            }),
-            TokenFrom::Command(command) => builder.token_source(move || {
-                let command = command.clone();
-                async move { token::from_command(&command).await }
-            }),
+        if let TokenFrom::Given(token) = &self.token {
+            builder = builder.token(token.clone());
         }
+        if let Some(source) = self.token.source() {
+            builder = builder.token_source(source);
+        }
+        builder
     }
 
     pub(crate) fn has_proxy(&self) -> bool {

@@ -3,6 +3,7 @@
 use crate::sanitise;
 use rejoin::{Token, TokenError};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::Stdio;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
@@ -23,6 +24,27 @@ pub(crate) enum TokenFrom {
     Command(String),
 }
 
+impl TokenFrom {
+    /// A function that fetches it, where it can change.
+    pub(crate) fn source(&self) -> Option<impl Fn() -> Fetching + Send + Sync + 'static> {
+        let from = self.clone();
+        matches!(from, Self::File(_) | Self::Command(_)).then_some(move || -> Fetching {
+            let from = from.clone();
+            Box::pin(async move {
+                match from {
+                    Self::File(path) => from_file(&path).await,
+                    Self::Command(command) => from_command(&command).await,
+                    Self::Given(token) => Ok(token),
+                    Self::Nowhere => Err(TokenError::permanent("there is no token")),
+                }
+            })
+        })
+    }
+}
+
+/// A token on its way.
+type Fetching = Pin<Box<dyn Future<Output = Result<Token, TokenError>> + Send>>;
+
 /// Reads the first line of a file.
 pub(crate) async fn from_file(path: &Path) -> Result<Token, TokenError> {
     let failed = |what: String| TokenError::permanent(format!("the token file {} {what}", path.display()));
@@ -33,7 +55,7 @@ pub(crate) async fn from_file(path: &Path) -> Result<Token, TokenError> {
 }
 
 /// Runs a command in the shell and takes the first line it prints.
-pub(crate) async fn from_command(command: &str) -> Result<Token, TokenError> {
+async fn from_command(command: &str) -> Result<Token, TokenError> {
     let cannot_run =
         |error: std::io::Error| TokenError::permanent(format!("the token command cannot be run: {error}"));
     let mut child = shell(command)

@@ -31,6 +31,21 @@ pub struct Saved<P = String, N = Name> {
     pub sends: Vec<SavedSend<P, N>>,
 }
 
+/// A state with nothing in it.
+impl<P, N> Default for Saved<P, N> {
+    fn default() -> Self {
+        Self {
+            user: None,
+            extended: false,
+            window_ms: 0,
+            dedupe_window_ms: 0,
+            positions: Vec::new(),
+            lines: Vec::new(),
+            sends: Vec::new(),
+        }
+    }
+}
+
 /// A committed position.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedPosition<N = Name> {

@@ -67,7 +67,7 @@ impl Machine {
             released: Released::default(),
             history: Vec::new(),
             #[cfg(feature = "stored")]
-            saved: crate::stored::nothing(),
+            saved: Saved::default(),
             slots: Box::new([0.0; SLOTS]),
             texts: Texts::new(),
         }

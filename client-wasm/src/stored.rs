@@ -7,7 +7,6 @@ use crate::numbers::moment;
 use crate::value::{Handle, Value};
 use crate::{frames, outputs};
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use rejoin::{Input, Position, Saved, SavedLine, SavedPosition, SavedSend, Transmitted};
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -43,7 +42,7 @@ impl Machine {
         self.texts.clear();
         let mut fields = outputs::Fields { slots: self.slots.iter_mut(), texts: &mut self.texts };
         let Some(kind) = write(&self.saved, at, &mut fields) else {
-            self.saved = nothing();
+            self.saved = Saved::default();
             return 0;
         };
         kind as u32 + 1
@@ -63,21 +62,8 @@ impl Machine {
     /// Takes up what was given back. Before the first connect.
     pub fn restore(&mut self, monotonic: f64, wall: f64) {
         let now = moment(monotonic, wall);
-        let saved = core::mem::replace(&mut self.saved, nothing());
+        let saved = core::mem::take(&mut self.saved);
         self.session.handle(now, Input::Restore(Box::new(saved)));
-    }
-}
-
-/// A state with nothing in it.
-pub(crate) fn nothing() -> Saved<Value, Handle> {
-    Saved {
-        user: None,
-        extended: false,
-        window_ms: 0,
-        dedupe_window_ms: 0,
-        positions: Vec::new(),
-        lines: Vec::new(),
-        sends: Vec::new(),
     }
 }
 

@@ -8,21 +8,13 @@ use crate::saved::Saved;
 use crate::socketio::rooms::Wanted;
 use crate::time::Timestamp;
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// What a later run can go on with: the sends that waited for a connection. See [`Session::changes`] for when to
     /// store it, and [`Output::Save`](crate::Output::Save) for when it must be.
     pub fn saved(&self) -> Saved<P, N> {
-        Saved {
-            user: None,
-            extended: false,
-            window_ms: 0,
-            dedupe_window_ms: 0,
-            positions: Vec::new(),
-            lines: Vec::new(),
-            sends: self.kept.clone().unwrap_or_else(|| self.sends.stored()),
-        }
+        let sends = self.kept.clone().unwrap_or_else(|| self.sends.stored());
+        Saved { sends, ..Saved::default() }
     }
 
     /// What is about to be resolved by the end is kept for another run.
