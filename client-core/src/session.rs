@@ -367,8 +367,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// After the end it begins anew.
+    #[cfg(feature = "stored")]
     fn goes_on(&mut self) {
-        #[cfg(feature = "stored")]
         if self.kept.take().is_some() {
             self.changes += 1;
         }
@@ -403,7 +403,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 match change.state {
                     State::Closing | State::Closed | State::Failed => self.end_sends(),
                     State::Suspended { .. } => self.outbox.give_up(&mut self.outcomes),
+                    #[cfg(feature = "stored")]
                     _ => self.goes_on(),
+                    #[cfg(not(feature = "stored"))]
+                    _ => {}
                 }
                 Output::Event(Event::State(change))
             }
