@@ -87,7 +87,7 @@ impl SocketIoMachine {
         self.texts.clear();
         let cause = sent::prepare(&mut output);
         let mut fields = outputs::Fields { slots: self.slots.iter_mut(), texts: &mut self.texts };
-        let kind = sent::answered(&output, &mut fields);
+        let kind = sent::own(&output, &mut fields);
         let kind = kind.unwrap_or_else(|| outputs::write(output, &mut fields, sent::write));
         if let Some((at, cause)) = cause
             && let Some(slot) = self.slots.get_mut(at)

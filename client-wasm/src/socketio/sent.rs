@@ -87,10 +87,20 @@ pub(super) fn prepare(output: &mut PacketOutput) -> Option<(usize, f64)> {
     None
 }
 
-/// An answer to a send, as that of another server's; −1 and the empty text for what it does not give.
-pub(super) fn answered(output: &PacketOutput, fields: &mut Fields<'_>) -> Option<u32> {
-    let Output::Event(Event::Delivery(delivery)) = output else { return None };
-    let DeliveryStatus::Answered { id, seq } = &delivery.status else { return None };
-    fields.send(delivery.id).small(2).small(0).small(0).maybe(*seq).maybe_id(id.as_ref());
-    Some(OutputKind::Delivery.number())
+/// Puts what other servers do not say, or in another way: an answer to a send, where −1 and the empty text stand for what
+/// it does not give; and a notification, whose data may have been the place to recover from.
+pub(super) fn own(output: &PacketOutput, fields: &mut Fields<'_>) -> Option<u32> {
+    let Output::Event(event) = output else { return None };
+    match event {
+        Event::Delivery(delivery) => {
+            let DeliveryStatus::Answered { id, seq } = &delivery.status else { return None };
+            fields.send(delivery.id).small(2).small(0).small(0).maybe(*seq).maybe_id(id.as_ref());
+            Some(OutputKind::Delivery.number())
+        }
+        Event::Notification(notification) => {
+            fields.small(notification.kind.number()).truth(notification.data.is_some());
+            Some(OutputKind::Notification.number())
+        }
+        _ => None,
+    }
 }
