@@ -24,12 +24,6 @@ export type Share = (
 /** How the package is loaded is all that differs between a browser and Node. */
 export function connector(load: Load, storing: Storing, share: Share) {
   const starts = new Map<typeof own, ReturnType<typeof once>>();
-  const failed = (cause: unknown) => {
-    const hint =
-      "allow wasm-unsafe-eval in the content security policy; " +
-      "the option wasm says where the file is, which for persist is rejoin-store.wasm";
-    return new RejoinError("wasm_failed", "the WebAssembly module did not load", hint, { cause });
-  };
   const starter = (home: typeof own, stores: boolean) =>
     once(
       (from) => load(from, stores),
@@ -39,7 +33,7 @@ export function connector(load: Load, storing: Storing, share: Share) {
         }
         home.start(module);
       },
-      failed,
+      stores ? "rejoin-store.wasm" : "rejoin.wasm",
     );
 
   /**

@@ -1,3 +1,5 @@
+import { RejoinError } from "./errors.js";
+
 /** Gives the compiled module. */
 export type Load = (from: string | URL | undefined) => Promise<WebAssembly.Module>;
 
@@ -28,8 +30,8 @@ export async function found(
   }
 }
 
-/** Loads a module once, however often it is asked for; again only after it has failed. */
-export function once(load: Load, start: (module: WebAssembly.Module) => void, failed: (cause: unknown) => Error) {
+/** Loads a module once, however often it is asked for; again only after it has failed. `file`: which it is. */
+export function once(load: Load, start: (module: WebAssembly.Module) => void, file: string) {
   let loading: Promise<void> | undefined;
   async function run(from: string | URL | BufferSource | WebAssembly.Module | undefined): Promise<void> {
     try {
@@ -40,7 +42,8 @@ export function once(load: Load, start: (module: WebAssembly.Module) => void, fa
       );
     } catch (cause) {
       loading = undefined;
-      throw failed(cause);
+      const advice = `allow wasm-unsafe-eval in the content security policy; the option wasm says where ${file} is`;
+      throw new RejoinError("wasm_failed", "the WebAssembly module did not load", advice, { cause });
     }
   }
   return (from: Parameters<typeof run>[0]) => (loading ??= run(from));

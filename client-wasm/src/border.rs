@@ -1,14 +1,14 @@
 //! What every machine of rooms has for its page: how it is configured, and where its fields are.
 
+use crate::dialling;
 use crate::numbers::{count, float};
 use core::time::Duration;
-use rejoin::backoff::Policy;
-use rejoin::{Config, Credentials, Diagnostics, Timestamp, Token};
+use rejoin::{Config, Diagnostics, Timestamp};
 
 /// No input or output has more fields.
 pub(crate) const SLOTS: usize = 16;
 
-/// Zeros stand for the default; `credentials` is 0 for none, 1 for one token for good, 2 for a source.
+/// Zeros stand for the default; the rest is as [`dialling::configure`] says.
 pub(crate) fn config(
     endpoints: u32,
     credentials: u32,
@@ -20,15 +20,7 @@ pub(crate) fn config(
     // A page can neither send nor see the pings of WebSocket.
     config.link.liveness.can_ping = false;
     config.link.endpoints = usize::try_from(endpoints).unwrap_or(1);
-    config.link.max_attempts = (max_attempts > 0).then_some(max_attempts);
-    config.link.credentials = match credentials {
-        0 => Credentials::Anonymous,
-        1 => Credentials::Fixed(Token::new("")),
-        _ => Credentials::Source,
-    };
-    if legacy {
-        config.link.policy = Policy::Legacy;
-    }
+    dialling::configure(&mut config.link, credentials, legacy, max_attempts);
     if send_ttl > 0.0 {
         config.outbox.ttl = Duration::from_millis(count(send_ttl));
     }

@@ -42,6 +42,7 @@ kinds!(
 
 /// The input that the page means; `None` for a number that stands for none, and for what only adds to a later one. What
 /// the server's frames say depends on its protocol: `frame` reads them.
+#[inline(never)]
 pub(crate) fn read<N: From<u32>, F>(
     kind: u32,
     fields: &mut Fields<'_>,

@@ -21,6 +21,7 @@ extern crate alloc;
 
 #[cfg(feature = "rooms")]
 mod border;
+mod dialling;
 #[cfg(feature = "feed")]
 pub mod feed;
 #[cfg(feature = "rooms")]

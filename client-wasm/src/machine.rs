@@ -11,9 +11,9 @@ use crate::texts::Texts;
 use crate::value::{Handle, PageSession, Released, Value};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use rejoin::Message;
 #[cfg(feature = "stored")]
 use rejoin::Saved;
-use rejoin::{Config, Message};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 /// A session with numbers for everything.
@@ -44,9 +44,10 @@ impl Machine {
         max_attempts: u32,
         send_ttl: f64,
     ) -> Self {
-        let common = config(endpoints, credentials, legacy, max_attempts, send_ttl);
+        let mut config = config(endpoints, credentials, legacy, max_attempts, send_ttl);
+        config.extended = !plain;
         Self {
-            session: PageSession::new(Config { extended: !plain, ..common }, count(seed)),
+            session: PageSession::new(config, count(seed)),
             released: Released::default(),
             history: Vec::new(),
             #[cfg(feature = "stored")]

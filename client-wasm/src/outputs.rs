@@ -117,6 +117,7 @@ impl Fields<'_> {
 
 /// Puts the fields into their places and gives the number of the kind. What is in a frame depends on the protocol: `put`
 /// does it.
+#[inline(never)]
 pub(crate) fn write<N: Numbered, M>(
     output: Output<Value, N, M>,
     fields: &mut Fields<'_>,

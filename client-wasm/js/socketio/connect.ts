@@ -1,4 +1,3 @@
-import { RejoinError } from "../errors.js";
 import { once, type Load } from "../loading.js";
 import { start } from "../machine.js";
 import { Client } from "./client.js";
@@ -6,10 +5,7 @@ import type { Options } from "./types.js";
 
 /** How the package is loaded is all that differs between a browser and Node. */
 export function connector(load: Load) {
-  const started = once(load, start, (cause) => {
-    const hint = "allow wasm-unsafe-eval in the content security policy; the option wasm says where rejoin-socketio.wasm is";
-    return new RejoinError("wasm_failed", "the WebAssembly module did not load", hint, { cause });
-  });
+  const started = once(load, start, "rejoin-socketio.wasm");
 
   /**
    * Starts a client of a Socket.IO server: `https://host`, or with the path of its engine if that is not `/socket.io/`.

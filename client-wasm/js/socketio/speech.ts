@@ -151,7 +151,7 @@ export class SocketIoSpeech implements Speech {
         return emit("join_room");
       case Sent.Leave:
         return emit("leave_room");
-      case Sent.Message:
+      case Sent.Say:
         return emit("send_message", given(c));
       default:
         return undefined;

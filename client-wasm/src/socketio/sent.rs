@@ -19,7 +19,7 @@ kinds!(
     // ack or −1, room
     Join, Leave,
     // ack or −1, room, value
-    Message,
+    Say,
 );
 
 /// Where a cause stands among the fields of a state.
@@ -65,7 +65,7 @@ fn emitted(event: &ClientEvent<Value, Name>, fields: &mut Fields<'_>) -> SentKin
         }
         ClientEvent::Send { room, content, .. } => {
             fields.small(room.number()).small(content.handle());
-            SentKind::Message
+            SentKind::Say
         }
     }
 }
