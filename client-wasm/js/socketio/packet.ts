@@ -1,3 +1,5 @@
+import { isCount } from "../fields.js";
+
 /** Nothing that follows on the connection can be understood. */
 export class OutOfStep extends Error {}
 
@@ -81,7 +83,7 @@ function read(json: string, attachments: readonly ArrayBuffer[]): unknown {
 /** The text of an attachment where the JSON has a hole for it, for JSON has no bytes. */
 function filled(value: any, attachments: readonly ArrayBuffer[]): unknown {
   if (value?._placeholder !== true) return value;
-  const bytes = attachments[value.num];
+  const bytes = isCount(value.num) ? attachments[value.num] : undefined;
   if (!bytes) throw new OutOfStep("an attachment that did not come");
   let characters = "";
   for (const byte of new Uint8Array(bytes)) characters += String.fromCharCode(byte);
