@@ -27,7 +27,7 @@ function run(command, ...args) {
 
 rmSync("dist", { recursive: true, force: true });
 mkdirSync("dist/cjs", { recursive: true });
-for (const [file, example] of [["js/names.ts", "names"], ["js/sse/names.ts", "feed_names"]]) {
+for (const [file, example] of [["js/names.ts", "names"], ["js/socketio/names.ts", "socketio_names"], ["js/sse/names.ts", "feed_names"]]) {
   writeFileSync(file, run("cargo", "run", "--quiet", "--locked", "--package", "rejoin-wasm", "--example", example));
 }
 
@@ -65,10 +65,16 @@ function machine(file, glue, feature) {
   );
 }
 machine("dist/rejoin-feed.wasm", "rejoin-feed", "feed");
+// It stands for the client's machine, and has its glue.
+machine("dist/rejoin-socketio.wasm", "rejoin", "socketio");
 machine("dist/rejoin.wasm", "rejoin", "session");
 // What it can do more is in its glue; it needs nothing more from the page, so that one glue serves both.
 machine("dist/rejoin-store.wasm", "rejoin", "stored");
-for (const [file, wasm] of [["js/inline.ts", "dist/rejoin-store.wasm"], ["js/sse/feed-inline.ts", "dist/rejoin-feed.wasm"]]) {
+for (const [file, wasm] of [
+  ["js/inline.ts", "dist/rejoin-store.wasm"],
+  ["js/socketio/socketio-inline.ts", "dist/rejoin-socketio.wasm"],
+  ["js/sse/feed-inline.ts", "dist/rejoin-feed.wasm"],
+]) {
   writeFileSync(
     file,
     `/** The machine's module, for where there is no file to fetch. Written by build.mjs. */
@@ -83,6 +89,10 @@ await build({ ...common, entryPoints: ["js/index.ts"], outfile: "dist/index.js",
 await build({ ...common, entryPoints: ["js/inline.ts"], outfile: "dist/inline.js" });
 await build({ ...common, entryPoints: ["js/store.ts"], outfile: "dist/store.js" });
 await build({ ...common, entryPoints: ["js/tabs.ts"], outfile: "dist/tabs.js" });
+await build({ ...common, entryPoints: ["js/socketio/index.ts"], outfile: "dist/socketio.js", external: ["./socketio-inline.js"] });
+await build({ ...common, entryPoints: ["js/socketio/socketio-inline.ts"], outfile: "dist/socketio-inline.js" });
+await build({ ...common, entryPoints: ["js/socketio/node.ts"], outfile: "dist/socketio-node.js", platform: "node" });
+await build({ ...common, entryPoints: ["js/socketio/node.ts"], outfile: "dist/cjs/socketio-node.js", platform: "node", format: "cjs", logLevel: "error" });
 await build({ ...common, entryPoints: ["js/sse/index.ts"], outfile: "dist/sse.js", external: ["./feed-inline.js"] });
 await build({ ...common, entryPoints: ["js/sse/feed-inline.ts"], outfile: "dist/feed-inline.js" });
 await build({ ...common, entryPoints: ["js/sse/node.ts"], outfile: "dist/sse-node.js", platform: "node" });
@@ -108,6 +118,8 @@ const apart = measured([
   ["persist, apart", "dist/store.js"],
   ["its machine", "dist/rejoin-store.wasm"],
   ["shareTabs, apart", "dist/tabs.js"],
+  ["socketio, apart", "dist/socketio.js"],
+  ["its machine", "dist/rejoin-socketio.wasm"],
   ["sse, apart", "dist/sse.js"],
   ["its machine", "dist/rejoin-feed.wasm"],
   ["testing, apart", "dist/testing.js"],

@@ -3,7 +3,6 @@ import { Credentials } from "./credentials.js";
 import { elsewhere, withQuery } from "./endpoint.js";
 import { Emitter } from "./emitter.js";
 import { RejoinError, sendError } from "./errors.js";
-import { read, write } from "./frames.js";
 import { Keeper } from "./keeper.js";
 import { Known } from "./known.js";
 import type * as own from "./home.js";
@@ -19,10 +18,11 @@ import { Outcomes } from "./outcomes.js";
 import { watch } from "./page.js";
 import { seed } from "./seed.js";
 import { checkText, settings } from "./settings.js";
+import type { Speech } from "./speech.js";
 import type { Store } from "./stored.js";
 import { Table } from "./table.js";
 import { Timer } from "./timer.js";
-import { BLOCKED, told, type Told } from "./told.js";
+import { BLOCKED, type Told } from "./told.js";
 import type {
   Clock,
   Diagnostics,
@@ -40,6 +40,7 @@ const encoder = /* @__PURE__ */ new TextEncoder();
 /** A connection to a room server that looks after itself. Made by `connect`. */
 export class Client {
   readonly #home: typeof own;
+  readonly #speech: Speech;
   readonly #machine: Machine;
   readonly #emitter = new Emitter<Events>();
   readonly #clock: Clock;
@@ -73,10 +74,12 @@ export class Client {
     home: typeof own,
     address: string | URL | readonly (string | URL)[],
     options: Options,
+    speech: Speech,
     store?: Store,
   ) {
     const { urls, socket, source } = settings(address, options);
     this.#home = home;
+    this.#speech = speech;
     this.#urls = urls;
     this.#credentials = new Credentials(source);
     this.#socketOf = (url) => new socket(url);
@@ -238,7 +241,6 @@ export class Client {
     return this.#machineIsGone ? this.#last! : this.#machine.diagnostics();
   }
 
-
   /** What the application asks of a client that is still there. */
   #ask(kind: Input, fields: number[], ids?: string[]): void {
     if (this.#machineIsGone) throw new RejoinError("closed", "the client is closed", "connect again");
@@ -324,9 +326,9 @@ export class Client {
       case Output.Delivery:
         return void this.#events.push(this.#outcomes.settle(fields, this.#machine.ids[0] ?? ""));
       default: {
-        const event = told(kind, fields, this.#table, this.#clock, () => this.#machine.ids, () => this.#takeWords());
+        const event = this.#speech.told(kind, fields, this.#table, this.#clock, () => this.#machine.ids, () => this.#takeWords());
         if (event) return this.#tell(event);
-        const text = write(kind, fields, this.#machine.ids, {
+        const text = this.#speech.write(kind, fields, this.#machine.ids, {
           name: (room) => this.#table.name(room),
           given: (value) => this.#table.given(value),
           token: () => this.#credentials.token,
@@ -371,7 +373,7 @@ export class Client {
         opened: (conn) => this.#say(Input.Opened, [conn]),
         text: (conn, text) => {
           if (this.#machineIsGone) return;
-          read(conn, text, {
+          this.#speech.read(conn, text, {
             machine: this.#machine,
             table: this.#table,
             moved: (to) => {

@@ -3,6 +3,8 @@ import type { Connection } from "./connection.js";
 import { endpoint } from "./endpoint.js";
 import { RejoinError } from "./errors.js";
 import * as own from "./home.js";
+import { once } from "./loading.js";
+import { rooms } from "./speech.js";
 import type { Store } from "./stored.js";
 import type { Options } from "./types.js";
 
@@ -19,28 +21,20 @@ export type Share = (
   connection: typeof Connection,
 ) => Promise<Options>;
 
-const loading = new Map<typeof own, Promise<void>>();
-
 /** How the package is loaded is all that differs between a browser and Node. */
 export function connector(load: Load, storing: Storing, share: Share) {
-  async function run(home: typeof own, { wasm: from, persist }: Options): Promise<void> {
-    try {
-      const module =
-        from instanceof WebAssembly.Module ? from
-        : typeof from == "string" || from instanceof URL || from == undefined ? await load(from, !!persist)
-        : await WebAssembly.compile(from);
-      if (persist && !WebAssembly.Module.exports(module).some(({ name }) => name == "machine_save")) {
-        throw new Error("this one cannot store");
-      }
-      home.start(module);
-    } catch (cause) {
-      loading.delete(home);
-      const hint =
-        "allow wasm-unsafe-eval in the content security policy; " +
-        "the option wasm says where the file is, which for persist is rejoin-store.wasm";
-      throw new RejoinError("wasm_failed", "the WebAssembly module did not load", hint, { cause });
-    }
-  }
+  const starts = new Map<typeof own, ReturnType<typeof once>>();
+  const starter = (home: typeof own, stores: boolean) =>
+    once(
+      (from) => load(from, stores),
+      (module) => {
+        if (stores && !WebAssembly.Module.exports(module).some(({ name }) => name == "machine_save")) {
+          throw new Error("this one cannot store");
+        }
+        home.start(module);
+      },
+      stores ? "rejoin-store.wasm" : "rejoin.wasm",
+    );
 
   /**
    * Starts a client. Resolves as soon as it runs: it dials in the background, and works offline. Rejects on bad
@@ -55,16 +49,16 @@ export function connector(load: Load, storing: Storing, share: Share) {
       throw new RejoinError("no_storage", "the browser's storage cannot be used", hint, { cause });
     };
     const { home, open } = options.persist ? await storing().catch(noStorage) : { home: own, open: undefined };
-    if (!loading.has(home)) loading.set(home, run(home, options));
-    await loading.get(home);
+    if (!starts.has(home)) starts.set(home, starter(home, !!open));
+    await starts.get(home)!(options.wasm);
     if (options.shareTabs) {
       options = await share(url, options, home.Connection).catch((cause) => {
         const hint = "tabs.js has to be where the script is";
         throw new RejoinError("tabs_failed", "the part for shared tabs did not load", hint, { cause });
       });
     }
-    if (!open) return new Client(home, url, options);
+    if (!open) return new Client(home, url, options, rooms);
     const [first] = endpoint(Array.isArray(url) ? url[0] : url);
-    return new Client(home, url, options, await open(first.href).catch(noStorage));
+    return new Client(home, url, options, rooms, await open(first.href).catch(noStorage));
   };
 }

@@ -1,10 +1,7 @@
+import { isCount, isId, isText, numberOf, position, type Frame } from "./fields.js";
 import { codes, Input, joinReasons, Output } from "./names.js";
 import type { Machine } from "./machine.js";
 import type { Table } from "./table.js";
-import type { Position } from "./types.js";
-
-/** A frame as JSON gave it: nothing is certain about it. */
-export type Frame = { readonly [field: string]: unknown };
 
 /** What a frame is read with. */
 export interface Reader {
@@ -13,15 +10,6 @@ export interface Reader {
   /** Where the server that goes away sends us: whether we follow. */
   moved(url: unknown): boolean;
 }
-
-// A lone surrogate is no text anywhere else.
-const isText = (value: unknown): value is string => typeof value == "string" && !/\p{Surrogate}/u.test(value);
-const isId = (value: unknown): value is string => typeof value == "string" && /^[\w-]{1,64}$/.test(value);
-const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
-
-/** The number of a name in a list; the list's last for one that is not in it, 0 for none. */
-const numberOf = (list: readonly string[], name: unknown): number =>
-  isText(name) ? list.indexOf(name) + 1 || list.length : 0;
 
 /** What a field must be, by its letter. A capital: or absent. `a`: with the object that it is in, or without it. */
 const checks: { [letter: string]: (value: unknown, within: unknown) => boolean } = {
@@ -86,12 +74,6 @@ const fits = (frame: Frame, fields: Field[]): boolean =>
     const value = at(frame, path);
     return (optional && value == undefined) || (checks[letter]?.(value, frame[path[0]!]) ?? true);
   });
-
-/** A message's place in its log, if it has one. */
-export function position(frame: Frame): Position | undefined {
-  const { id, epoch, seq } = frame;
-  return isId(id) && isId(epoch) && isCount(seq) ? { epoch, seq, id } : undefined;
-}
 
 /** Tells the machine what a text from the server says. */
 export function read(conn: number, text: unknown, { machine, table, moved }: Reader): void {

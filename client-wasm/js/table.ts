@@ -1,4 +1,4 @@
-import type { Frame } from "./frames.js";
+import type { Frame } from "./fields.js";
 import type { Given } from "./stored.js";
 
 /** What the machine knows by numbers: rooms and users for good, frames and what is to be sent until it lets go. */

@@ -1,4 +1,4 @@
-import { position, type Frame } from "./frames.js";
+import { position, type Frame } from "./fields.js";
 import { causeCodes, codes, gapReasons, joinReasons, modes, Output, roomStates, states } from "./names.js";
 import type { Table } from "./table.js";
 import type { Clock, Events, Message } from "./types.js";

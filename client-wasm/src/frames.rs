@@ -1,91 +1,35 @@
 //! The fields of the server's frames, as the page read them with its own JSON.
 
+use crate::fields::Fields;
 use crate::inputs::InputKind;
 use crate::names;
-use crate::numbers;
-use crate::texts::Ids;
-use crate::value::{Handle, Released, Value};
+use crate::value::{Handle, Value};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::time::Duration;
 use rejoin::messages::{
     Ack, AuthExpiry, AuthOk, GoingAway, Hello, History, Joined, Left, Limits, Nack, Notification, Origin,
     Presence, ReconnectHint, Refusal, Signal, Stamp,
 };
-use rejoin::{ConnId, Id, Input, Message, ServerMessage};
+use rejoin::{ConnId, Input, Message, ServerMessage};
 
 type Frame = ServerMessage<Value, Handle>;
-
-/// The fields of an input, read one after the other.
-pub(crate) struct Fields<'a> {
-    pub(crate) slots: core::slice::Iter<'a, f64>,
-    pub(crate) ids: Ids<'a>,
-    pub(crate) released: &'a Released,
-    /// The messages of a history answer come one by one before it.
-    pub(crate) history: &'a mut Vec<Message<Value, Handle>>,
-}
-
-impl Fields<'_> {
-    fn number(&mut self) -> f64 {
-        self.slots.next().copied().unwrap_or(0.0)
-    }
-
-    #[inline(never)]
-    pub(crate) fn count(&mut self) -> u64 {
-        numbers::count(self.number())
-    }
-
-    #[inline(never)]
-    pub(crate) fn handle(&mut self) -> u32 {
-        numbers::handle(self.number())
-    }
-
-    #[inline(never)]
-    pub(crate) fn truth(&mut self) -> bool {
-        self.number() != 0.0
-    }
-
-    /// A duration in milliseconds; 0 is none.
-    pub(crate) fn duration(&mut self) -> Option<Duration> {
-        let millis = self.count();
-        (millis > 0).then(|| Duration::from_millis(millis))
-    }
-
-    /// A count that may be absent, which is −1.
-    #[inline(never)]
-    fn maybe_count(&mut self) -> Option<u64> {
-        let number = self.number();
-        (number >= 0.0).then(|| numbers::count(number))
-    }
-
-    #[inline(never)]
-    pub(crate) fn value(&mut self) -> Value {
-        Value::new(self.handle(), 0, self.released)
-    }
-
-    /// A value and its size.
-    pub(crate) fn sized_value(&mut self) -> Value {
-        Value::new(self.handle(), self.handle(), self.released)
-    }
-
-    #[inline(never)]
-    pub(crate) fn id(&mut self) -> Option<Id> {
-        self.ids.next()
-    }
-}
 
 /// The frame that the page read: the connection, then the fields listed with each.
 ///
 /// A frame is numbered by the page. Where the machine keeps or hands on a value or a user of it, that is the frame's
-/// number: the page finds there what was said and by whom.
-pub(crate) fn read(kind: InputKind, fields: &mut Fields<'_>) -> Option<Input<Value, Handle>> {
+/// number: the page finds there what was said and by whom. The messages of a history answer come one by one before it.
+pub(crate) fn read(
+    kind: InputKind,
+    fields: &mut Fields<'_>,
+    history: &mut Vec<Message<Value, Handle>>,
+) -> Option<Input<Value, Handle>> {
     let conn = ConnId(fields.count());
     let frame = match kind {
         // frame, room, seq or 0, replay, pseq; id, epoch, pid
         InputKind::Message => ServerMessage::Message(message(fields)),
         InputKind::HistoryMessage => {
             let message = message(fields);
-            fields.history.push(message);
+            history.push(message);
             return None;
         }
         // frame, seq, replay; id, epoch
@@ -102,7 +46,7 @@ pub(crate) fn read(kind: InputKind, fields: &mut Fields<'_>) -> Option<Input<Val
         // room, complete; ref, epoch
         InputKind::History => {
             let (room, complete) = (fields.handle(), fields.truth());
-            let messages = core::mem::take(fields.history);
+            let messages = core::mem::take(history);
             match (fields.id(), fields.id()) {
                 (Some(reference), Some(epoch)) => {
                     ServerMessage::History(Box::new(History { reference, room, epoch, messages, complete }))

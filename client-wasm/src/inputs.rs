@@ -1,8 +1,8 @@
 //! Numbers from the page → inputs of the session.
 
-use crate::frames::{self, Fields};
+use crate::fields::Fields;
 use crate::kinds::kinds;
-use crate::value::{Handle, Value};
+use crate::value::Value;
 use rejoin::{
     Command, ConnId, DialError, DialErrorKind, Disconnect, Hint, Input, Join, Outgoing, Position, SendId,
     Token, TokenError,
@@ -40,8 +40,14 @@ kinds!(
     Members, SignalFrame, Pong, AuthExpiring, AuthOk, GoingAway, Notification,
 );
 
-/// The input that the page means; `None` for a number that stands for none, and for what only adds to a later one.
-pub(crate) fn read(kind: u32, fields: &mut Fields<'_>) -> Option<Input<Value, Handle>> {
+/// The input that the page means; `None` for a number that stands for none, and for what only adds to a later one. What
+/// the server's frames say depends on its protocol: `frame` reads them.
+#[inline(never)]
+pub(crate) fn read<N: From<u32>, F>(
+    kind: u32,
+    fields: &mut Fields<'_>,
+    frame: impl FnOnce(InputKind, &mut Fields<'_>) -> Option<Input<Value, N, F>>,
+) -> Option<Input<Value, N, F>> {
     let kind = *InputKind::ALL.get(usize::try_from(kind).ok()?.checked_sub(1)?)?;
     Some(match kind {
         InputKind::Opened => Input::Opened(ConnId(fields.count())),
@@ -66,12 +72,12 @@ pub(crate) fn read(kind: u32, fields: &mut Fields<'_>) -> Option<Input<Value, Ha
         InputKind::Tick => Input::Tick,
         _ => match command(kind, fields) {
             Some(command) => Input::Command(command),
-            None => frames::read(kind, fields)?,
+            None => frame(kind, fields)?,
         },
     })
 }
 
-fn command(kind: InputKind, fields: &mut Fields<'_>) -> Option<Command<Value, Handle>> {
+fn command<N: From<u32>>(kind: InputKind, fields: &mut Fields<'_>) -> Option<Command<Value, N>> {
     Some(match kind {
         InputKind::Connect => Command::Connect,
         InputKind::Reconnect => Command::Reconnect,
@@ -79,22 +85,24 @@ fn command(kind: InputKind, fields: &mut Fields<'_>) -> Option<Command<Value, Ha
         // Tokens stay with the page: the machine only knows that there is one.
         InputKind::SetToken => Command::SetToken(Token::new("")),
         InputKind::Join => Command::Join(join(fields)),
-        InputKind::Leave => Command::Leave(fields.handle()),
-        InputKind::Presence => Command::Presence(fields.handle()),
+        InputKind::Leave => Command::Leave(fields.handle().into()),
+        InputKind::Presence => Command::Presence(fields.handle().into()),
         InputKind::Send => {
-            let (id, room) = (SendId(fields.count()), fields.handle());
+            let (id, room) = (SendId(fields.count()), fields.handle().into());
             let (content, timeout) = (fields.sized_value(), fields.duration());
             Command::Send(Outgoing { timeout, ..Outgoing::new(id, room, content) })
         }
         InputKind::Cancel => Command::Cancel(SendId(fields.count())),
-        InputKind::Commit => Command::Commit { room: fields.handle(), position: position(fields)? },
-        InputKind::Signal => Command::Signal { room: fields.handle(), kind: 0, data: Some(fields.value()) },
+        InputKind::Commit => Command::Commit { room: fields.handle().into(), position: position(fields)? },
+        InputKind::Signal => {
+            Command::Signal { room: fields.handle().into(), kind: 0.into(), data: Some(fields.value()) }
+        }
         _ => return None,
     })
 }
 
-fn join(fields: &mut Fields<'_>) -> Join<Handle> {
-    let room = fields.handle();
+fn join<N: From<u32>>(fields: &mut Fields<'_>) -> Join<N> {
+    let room = fields.handle().into();
     let history = fields.count().checked_sub(1);
     let personal = fields.truth();
     Join { room, since: position(fields), history, personal }

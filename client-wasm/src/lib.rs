@@ -8,6 +8,8 @@
 //! is nothing more, and waits for [`Machine::deadline`]. The machine never calls the page, so nothing is borrowed
 //! while an application's listener runs.
 //!
+//! [`SocketIoMachine`] is spoken to in the same way, and stands for the other one in a file of its own.
+//!
 //! [`FeedMachine`] does the same for a room read by server-sent events; there text does cross, because that machine reads
 //! the stream.
 //!
@@ -17,11 +19,16 @@
 
 extern crate alloc;
 
+#[cfg(feature = "rooms")]
+mod border;
+mod dialling;
 #[cfg(feature = "feed")]
 pub mod feed;
+#[cfg(feature = "rooms")]
+mod fields;
 #[cfg(feature = "session")]
 mod frames;
-#[cfg(feature = "session")]
+#[cfg(feature = "rooms")]
 mod inputs;
 mod kinds;
 #[cfg(feature = "session")]
@@ -29,25 +36,33 @@ mod machine;
 pub mod names;
 mod numbered;
 mod numbers;
-#[cfg(feature = "session")]
+#[cfg(feature = "rooms")]
 mod outlet;
-#[cfg(feature = "session")]
+#[cfg(feature = "rooms")]
 mod outputs;
+#[cfg(feature = "session")]
+mod sent;
+#[cfg(feature = "socketio")]
+pub mod socketio;
 #[cfg(feature = "stored")]
 mod stored;
-#[cfg(feature = "session")]
+#[cfg(feature = "rooms")]
 mod texts;
-#[cfg(feature = "session")]
+#[cfg(feature = "rooms")]
 mod value;
 
 #[cfg(feature = "feed")]
 pub use feed::FeedMachine;
 #[cfg(feature = "session")]
 pub use machine::Machine;
-#[cfg(feature = "session")]
+#[cfg(feature = "rooms")]
 pub use outlet::Outlet;
+#[cfg(feature = "socketio")]
+pub use socketio::SocketIoMachine;
 #[cfg(feature = "session")]
-pub use value::{Handle, PageSession, Released, Value};
+pub use value::PageSession;
+#[cfg(feature = "rooms")]
+pub use value::{Handle, Released, Value};
 
 /// A tenth of the bytes of dlmalloc, which `std` would bring. Its time grows with the number of holes, of which the
 /// machine's queues leave few.

@@ -1,22 +1,20 @@
 //! The exported object.
 
+use crate::border::{SLOTS, border, config};
+use crate::fields::Fields;
 use crate::frames;
 use crate::inputs;
-use crate::numbers::{count, float, moment};
+use crate::numbers::{count, moment};
 use crate::outputs;
+use crate::sent;
 use crate::texts::Texts;
 use crate::value::{Handle, PageSession, Released, Value};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::time::Duration;
+use rejoin::Message;
 #[cfg(feature = "stored")]
 use rejoin::Saved;
-use rejoin::backoff::Policy;
-use rejoin::{Config, Credentials, Message, Timestamp, Token};
 use wasm_bindgen::prelude::wasm_bindgen;
-
-/// No input or output has more fields.
-pub(crate) const SLOTS: usize = 16;
 
 /// A session with numbers for everything.
 #[wasm_bindgen]
@@ -46,22 +44,8 @@ impl Machine {
         max_attempts: u32,
         send_ttl: f64,
     ) -> Self {
-        let mut config = Config { extended: !plain, ..Config::default() };
-        // A page can neither send nor see the pings of WebSocket.
-        config.link.liveness.can_ping = false;
-        config.link.endpoints = usize::try_from(endpoints).unwrap_or(1);
-        config.link.max_attempts = (max_attempts > 0).then_some(max_attempts);
-        config.link.credentials = match credentials {
-            0 => Credentials::Anonymous,
-            1 => Credentials::Fixed(Token::new("")),
-            _ => Credentials::Source,
-        };
-        if legacy {
-            config.link.policy = Policy::Legacy;
-        }
-        if send_ttl > 0.0 {
-            config.outbox.ttl = Duration::from_millis(count(send_ttl));
-        }
+        let mut config = config(endpoints, credentials, legacy, max_attempts, send_ttl);
+        config.extended = !plain;
         Self {
             session: PageSession::new(config, count(seed)),
             released: Released::default(),
@@ -77,13 +61,10 @@ impl Machine {
     /// slots, and so many bytes of ids in the texts.
     pub fn input(&mut self, kind: u32, monotonic: f64, wall: f64, ids: usize) {
         let now = moment(monotonic, wall);
-        let mut fields = frames::Fields {
-            slots: self.slots.iter(),
-            ids: self.texts.read(ids),
-            released: &self.released,
-            history: &mut self.history,
-        };
-        if let Some(input) = inputs::read(kind, &mut fields) {
+        let mut fields =
+            Fields { slots: self.slots.iter(), ids: self.texts.read(ids), released: &self.released };
+        let frame = |kind, fields: &mut Fields<'_>| frames::read(kind, fields, &mut self.history);
+        if let Some(input) = inputs::read(kind, &mut fields, frame) {
             self.session.handle(now, input);
         }
     }
@@ -94,68 +75,8 @@ impl Machine {
         *self.slots = [0.0; SLOTS];
         self.texts.clear();
         let mut fields = outputs::Fields { slots: self.slots.iter_mut(), texts: &mut self.texts };
-        outputs::write(output, &mut fields) as u32 + 1
-    }
-
-    /// Where the slots are in the module's memory.
-    pub fn slots(&self) -> *const f64 {
-        self.slots.as_ptr()
-    }
-
-    /// Where the texts are.
-    pub fn texts(&self) -> *const u8 {
-        self.texts.as_ptr()
-    }
-
-    /// How many bytes of ids the last output has.
-    pub fn ids(&self) -> usize {
-        self.texts.len()
-    }
-
-    /// When to say that the time has come, in milliseconds of the monotonic clock; −1 if nothing is waited for.
-    pub fn deadline(&self) -> f64 {
-        // Rounded up: a tick that comes too early would come again and again.
-        self.session.next_deadline().map_or(-1.0, |at| float(at.millis_up()))
-    }
-
-    /// A value the machine has let go of; 0 when there is none.
-    pub fn released(&self) -> u32 {
-        self.released.next().unwrap_or(0)
-    }
-
-    /// One of the counts, by its place in `js/machine.ts`.
-    pub fn count(&self, which: u32) -> f64 {
-        let counts = self.session.diagnostics();
-        match which {
-            0 => float(counts.dials),
-            1 => float(counts.connections),
-            2 => float(counts.frames_in),
-            3 => float(counts.frames_out),
-            4 => float(counts.unknown_frames),
-            5 => float(counts.garbled_frames),
-            6 => float(u64::try_from(counts.outbox_len).unwrap_or(u64::MAX)),
-            7 => float(u64::try_from(counts.outbox_bytes).unwrap_or(u64::MAX)),
-            _ => counts.rtt.map_or(-1.0, |rtt| float(Timestamp::new(rtt).millis())),
-        }
+        outputs::write(output, &mut fields, sent::write)
     }
 }
 
-/// The page's side of the slots and the texts, for tests.
-#[cfg(any(test, not(target_family = "wasm")))]
-impl Machine {
-    /// Puts fields and ids where the next input is read from; gives the bytes of the ids.
-    pub fn put(&mut self, fields: &[f64], ids: &str) -> usize {
-        *self.slots = [0.0; SLOTS];
-        for (slot, field) in self.slots.iter_mut().zip(fields) {
-            *slot = *field;
-        }
-        self.texts.clear();
-        self.texts.put(ids.as_bytes());
-        ids.len().min(self.texts.len())
-    }
-
-    /// The fields and the ids of the last output.
-    pub fn get(&self) -> (Vec<f64>, String) {
-        (self.slots.to_vec(), self.texts.text())
-    }
-}
+border!(Machine, Machine);

@@ -2,9 +2,9 @@
 //! runs in wasm and, natively, the text of `js/names.ts` (`cargo run -p rejoin-wasm --example names`).
 
 use crate::numbered::numbered;
-#[cfg(feature = "session")]
+#[cfg(feature = "rooms")]
 use rejoin::messages::{Code, JoinReason};
-#[cfg(feature = "session")]
+#[cfg(feature = "rooms")]
 use rejoin::{CauseCode, DialErrorKind, Mode, RoomState, SendFailure};
 use rejoin::{GapReason, State};
 
@@ -21,7 +21,7 @@ numbered!(
     State::Failed => State::Failed,
 );
 
-#[cfg(feature = "session")]
+#[cfg(feature = "rooms")]
 numbered!(
     /// The number of a mode.
     mode, modes, Mode,
@@ -29,7 +29,7 @@ numbered!(
     Mode::Extended => Mode::Extended,
 );
 
-#[cfg(feature = "session")]
+#[cfg(feature = "rooms")]
 numbered!(
     /// The number of how it stands with a room.
     room_state, room_states, RoomState,
@@ -51,7 +51,7 @@ numbered!(
     GapReason::Unavailable => GapReason::Unavailable,
 );
 
-#[cfg(feature = "session")]
+#[cfg(feature = "rooms")]
 numbered!(
     /// The number of why a send was not made.
     failure, failures, SendFailure,
@@ -65,7 +65,7 @@ numbered!(
     SendFailure::UserChanged => SendFailure::UserChanged,
 );
 
-#[cfg(feature = "session")]
+#[cfg(feature = "rooms")]
 numbered!(
     /// The number of a cause's code. A browser is not told why a dial failed, so only the kinds it can know.
     cause, causes, CauseCode,
@@ -85,7 +85,7 @@ numbered!(
     CauseCode::GaveUp => CauseCode::GaveUp,
 );
 
-#[cfg(feature = "session")]
+#[cfg(feature = "rooms")]
 /// What servers refuse with; the number is the place, from 1.
 const CODES: [Code; 12] = [
     Code::RateLimited,
@@ -102,20 +102,20 @@ const CODES: [Code; 12] = [
     Code::Other,
 ];
 
-#[cfg(feature = "session")]
+#[cfg(feature = "rooms")]
 /// The number of a server's code.
 pub(crate) fn code(code: Code) -> u32 {
     let place = CODES.iter().position(|known| *known == code);
     place.and_then(|place| u32::try_from(place + 1).ok()).unwrap_or(0)
 }
 
-#[cfg(feature = "session")]
+#[cfg(feature = "rooms")]
 /// The inverse of [`code`].
 pub(crate) fn read_code(number: u32) -> Code {
     at(&CODES, number).unwrap_or(Code::Other)
 }
 
-#[cfg(feature = "session")]
+#[cfg(feature = "rooms")]
 /// Why a join did not go on from where the client was; the number is the place, from 1.
 const JOIN_REASONS: [(JoinReason, &str); 5] = [
     (JoinReason::Fresh, "fresh"),
@@ -125,20 +125,20 @@ const JOIN_REASONS: [(JoinReason, &str); 5] = [
     (JoinReason::Other, "other"),
 ];
 
-#[cfg(feature = "session")]
+#[cfg(feature = "rooms")]
 /// The number of a reason; 0 for none.
 pub(crate) fn join_reason(reason: Option<JoinReason>) -> u32 {
     let place = JOIN_REASONS.iter().position(|(known, _)| Some(*known) == reason);
     place.and_then(|place| u32::try_from(place + 1).ok()).unwrap_or(0)
 }
 
-#[cfg(feature = "session")]
+#[cfg(feature = "rooms")]
 /// The inverse of [`join_reason`].
 pub(crate) fn read_join_reason(number: u32) -> Option<JoinReason> {
     at(&JOIN_REASONS, number).map(|(reason, _)| reason)
 }
 
-#[cfg(feature = "session")]
+#[cfg(feature = "rooms")]
 fn at<T: Copy>(list: &[T], number: u32) -> Option<T> {
     list.get(usize::try_from(number).ok()?.checked_sub(1)?).copied()
 }
@@ -162,16 +162,17 @@ pub fn typescript() -> String {
         #[cfg(feature = "stored")]
         ("Item", crate::stored::ITEMS),
     ];
-    text("src/names.rs", "names", &lists, &kinds)
+    text("src/names.rs", "names", &lists, &kinds, 1)
 }
 
-/// The text of a file of names, which `source` says and `example` writes.
+/// The text of a file of names, which `source` says and `example` writes. The kinds are numbered from `first`.
 #[cfg(not(target_family = "wasm"))]
 pub(crate) fn text(
     source: &str,
     example: &str,
     lists: &[(&str, Vec<&str>)],
     kinds: &[(&str, &[&str])],
+    first: u32,
 ) -> String {
     let header =
         format!("// Written by `cargo run -p rejoin-wasm --example {example}`: change {source} instead.\n");
@@ -184,7 +185,7 @@ pub(crate) fn text(
         )
     });
     let kinds = kinds.iter().map(|(name, kinds)| {
-        let entries = kinds.iter().zip(1..).map(|(kind, number)| format!("  {kind} = {number},\n"));
+        let entries = kinds.iter().zip(first..).map(|(kind, number)| format!("  {kind} = {number},\n"));
         format!("\nexport const enum {name} {{\n{}}}\n", entries.collect::<String>())
     });
     [header].into_iter().chain(lists).chain(kinds).collect()
@@ -198,7 +199,7 @@ fn list_name(name: &str) -> String {
 }
 
 #[cfg(all(test, not(target_family = "wasm")))]
-#[cfg(feature = "session")]
+#[cfg(feature = "rooms")]
 mod tests {
     use super::*;
 

@@ -4,12 +4,9 @@ use crate::kinds::kinds;
 use crate::names;
 use crate::numbers::float;
 use crate::texts::Texts;
-use crate::value::{Handle, Value};
+use crate::value::{Numbered, Value};
 use rejoin::messages::MAX_INT;
-use rejoin::{
-    ClientMessage, DeliveryStatus, Event, Id, Output, Position, RoomState, SendFailure, SendId, State,
-    StateChange,
-};
+use rejoin::{DeliveryStatus, Event, Id, Output, RoomState, SendFailure, SendId, State, StateChange};
 
 kinds!(
     /// What the machine wants done, or tells, with its fields in the order of the slots; ids are in the texts.
@@ -96,12 +93,12 @@ impl Fields<'_> {
 
     #[inline(never)]
     /// A restored send has a number beyond those of the page; there it is a negative one.
-    fn send(&mut self, SendId(id): SendId) -> &mut Self {
+    pub(crate) fn send(&mut self, SendId(id): SendId) -> &mut Self {
         let own = id & MAX_INT;
         self.put(if own == id { float(own) } else { -float(own) })
     }
 
-    fn maybe(&mut self, count: Option<u64>) -> &mut Self {
+    pub(crate) fn maybe(&mut self, count: Option<u64>) -> &mut Self {
         self.put(count.map_or(-1.0, float))
     }
 
@@ -112,15 +109,21 @@ impl Fields<'_> {
     }
 
     /// An id that may be absent: its place stays empty.
-    fn maybe_id(&mut self, id: Option<&Id>) -> &mut Self {
+    pub(crate) fn maybe_id(&mut self, id: Option<&Id>) -> &mut Self {
         self.texts.put(id.map_or(&[], Id::as_bytes));
         self
     }
 }
 
-/// Puts the fields into their places and gives the kind.
-pub(crate) fn write(output: Output<Value, Handle>, fields: &mut Fields<'_>) -> OutputKind {
-    match output {
+/// Puts the fields into their places and gives the number of the kind. What is in a frame depends on the protocol: `put`
+/// does it.
+#[inline(never)]
+pub(crate) fn write<N: Numbered, M>(
+    output: Output<Value, N, M>,
+    fields: &mut Fields<'_>,
+    put: impl FnOnce(&M, &mut Fields<'_>) -> u32,
+) -> u32 {
+    let kind = match output {
         Output::FetchToken { rejected } => {
             fields.truth(rejected);
             OutputKind::FetchToken
@@ -133,7 +136,7 @@ pub(crate) fn write(output: Output<Value, Handle>, fields: &mut Fields<'_>) -> O
         Output::Save => OutputKind::Save,
         Output::Send { conn, frame, message } => {
             fields.count(conn.0).count(frame);
-            frame_of(&message, fields)
+            return put(&message, fields);
         }
         Output::Close { conn, code } => {
             fields.count(conn.0).small(u32::from(code));
@@ -145,62 +148,18 @@ pub(crate) fn write(output: Output<Value, Handle>, fields: &mut Fields<'_>) -> O
         }
         Output::Event(event) => event_of(event, fields),
         _ => OutputKind::Nothing,
+    };
+    kind.number()
+}
+
+impl OutputKind {
+    /// As the page knows it.
+    pub(crate) fn number(self) -> u32 {
+        self as u32 + 1
     }
 }
 
-fn frame_of(message: &ClientMessage<Value, Handle>, fields: &mut Fields<'_>) -> OutputKind {
-    match message {
-        ClientMessage::JoinRoom { room, request } => {
-            fields.small(*room);
-            if let Some(request) = request {
-                fields.count(request.history.map_or(0, |history| history.saturating_add(1)));
-                fields.id(&request.reference);
-                if let Some(Position { epoch, seq, id }) = &request.since {
-                    fields.count(*seq).id(epoch).id(id);
-                }
-            }
-            OutputKind::SendJoin
-        }
-        ClientMessage::LeaveRoom { room, reference } => {
-            fields.small(*room).maybe_id(reference.as_ref());
-            OutputKind::SendLeave
-        }
-        ClientMessage::SendMessage { room, content, tag, .. } => {
-            fields.small(*room).small(content.handle());
-            if let Some(tag) = tag {
-                fields.id(&tag.reference);
-                if let Some(line) = &tag.line {
-                    fields.count(line.pseq).id(&line.pid).id(&line.epoch);
-                }
-            }
-            OutputKind::SendMessage
-        }
-        ClientMessage::History(request) => {
-            fields.small(request.room).count(request.after).count(request.limit);
-            fields.id(&request.reference).id(&request.epoch);
-            OutputKind::SendHistory
-        }
-        ClientMessage::Presence { room } => {
-            fields.small(*room);
-            OutputKind::SendPresence
-        }
-        ClientMessage::Signal { room, data, .. } => {
-            fields.small(*room).small(data.as_ref().map_or(0, Value::handle));
-            OutputKind::SendSignal
-        }
-        ClientMessage::Ping { t } => {
-            fields.count(*t);
-            OutputKind::SendPing
-        }
-        ClientMessage::Auth { reference, .. } => {
-            fields.id(reference);
-            OutputKind::SendAuth
-        }
-        _ => OutputKind::Nothing,
-    }
-}
-
-fn event_of(event: Event<Value, Handle>, fields: &mut Fields<'_>) -> OutputKind {
+fn event_of<N: Numbered>(event: Event<Value, N>, fields: &mut Fields<'_>) -> OutputKind {
     match event {
         Event::State(change) => state_of(&change, fields),
         Event::Mode(mode) => {
@@ -212,14 +171,17 @@ fn event_of(event: Event<Value, Handle>, fields: &mut Fields<'_>) -> OutputKind 
             OutputKind::Ready
         }
         Event::Room(change) => {
-            fields.small(change.room).small(names::room_state(&change.state));
+            fields.small(change.room.number()).small(names::room_state(&change.state));
             if let RoomState::Failed(code) | RoomState::Removed(code) = change.state {
                 fields.small(names::code(code));
             }
             OutputKind::Room
         }
         Event::Joined(joined) => {
-            fields.small(joined.room).count(joined.member_count.unwrap_or(0)).truth(joined.recovered);
+            fields
+                .small(joined.room.number())
+                .count(joined.member_count.unwrap_or(0))
+                .truth(joined.recovered);
             fields.count(joined.replayed).small(names::join_reason(joined.reason));
             OutputKind::Joined
         }
@@ -232,23 +194,27 @@ fn event_of(event: Event<Value, Handle>, fields: &mut Fields<'_>) -> OutputKind 
             OutputKind::Notification
         }
         Event::UserJoined { room, user } => {
-            fields.small(room).small(user);
+            fields.small(room.number()).small(user.number());
             OutputKind::UserJoined
         }
         Event::UserLeft { room, user } => {
-            fields.small(room).small(user);
+            fields.small(room.number()).small(user.number());
             OutputKind::UserLeft
         }
         Event::Presence(presence) => {
-            fields.small(presence.room).count(presence.member_count.unwrap_or(0));
+            fields.small(presence.room.number()).count(presence.member_count.unwrap_or(0));
             OutputKind::Members
         }
         Event::Signal(signal) => {
-            fields.small(signal.room).small(signal.user);
+            fields.small(signal.room.number()).small(signal.user.number());
             OutputKind::Signal
         }
         Event::Gap(gap) => {
-            fields.small(gap.room).small(names::gap_reason(&gap.reason)).maybe(gap.after).maybe(gap.before);
+            fields
+                .small(gap.room.number())
+                .small(names::gap_reason(&gap.reason))
+                .maybe(gap.after)
+                .maybe(gap.before);
             fields.maybe_id(gap.epoch.as_ref());
             OutputKind::Gap
         }
@@ -258,7 +224,7 @@ fn event_of(event: Event<Value, Handle>, fields: &mut Fields<'_>) -> OutputKind 
             OutputKind::Delivery
         }
         Event::Restored(restored) => {
-            fields.send(restored.id).small(restored.room).small(restored.content.handle());
+            fields.send(restored.id).small(restored.room.number()).small(restored.content.handle());
             OutputKind::Restored
         }
         Event::ServerError { message, code } => {

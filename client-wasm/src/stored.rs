@@ -1,11 +1,13 @@
 //! The state that outlives a page, item by item: out to the page's store, and back in before the first connect.
 
+use crate::border::SLOTS;
+use crate::fields::Fields;
 use crate::kinds::kinds;
-use crate::machine::{Machine, SLOTS};
+use crate::machine::Machine;
 use crate::numbers::float;
 use crate::numbers::moment;
+use crate::outputs;
 use crate::value::{Handle, Value};
-use crate::{frames, outputs};
 use alloc::boxed::Box;
 use rejoin::{Input, Position, Saved, SavedLine, SavedPosition, SavedSend, Transmitted};
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -50,12 +52,8 @@ impl Machine {
 
     /// Gives an item back, in the order in which they were read.
     pub fn give_back(&mut self, kind: u32, ids: usize) {
-        let mut fields = frames::Fields {
-            slots: self.slots.iter(),
-            ids: self.texts.read(ids),
-            released: &self.released,
-            history: &mut self.history,
-        };
+        let mut fields =
+            Fields { slots: self.slots.iter(), ids: self.texts.read(ids), released: &self.released };
         read(kind, &mut fields, &mut self.saved);
     }
 
@@ -92,7 +90,7 @@ fn write(saved: &Saved<Value, Handle>, at: usize, fields: &mut outputs::Fields<'
 }
 
 /// Adds the item that the page gives back. One that is not what was written is left out.
-fn read(kind: u32, fields: &mut frames::Fields<'_>, saved: &mut Saved<Value, Handle>) -> Option<()> {
+fn read(kind: u32, fields: &mut Fields<'_>, saved: &mut Saved<Value, Handle>) -> Option<()> {
     match ItemKind::ALL.get(usize::try_from(kind).ok()?.checked_sub(1)?)? {
         ItemKind::Head => {
             let user = fields.handle();

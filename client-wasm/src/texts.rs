@@ -55,10 +55,15 @@ pub(crate) struct Ids<'a>(&'a [u8]);
 impl Ids<'_> {
     /// The next one; `None` for what is no id, and at the end.
     pub(crate) fn next(&mut self) -> Option<Id> {
+        Id::from_bytes(self.piece()?).ok()
+    }
+
+    /// What stands where the next id would, whatever it is.
+    pub(crate) fn piece(&mut self) -> Option<&[u8]> {
         let end = self.0.iter().position(|byte| *byte == b' ').unwrap_or(self.0.len());
-        let (id, rest) = self.0.split_at_checked(end)?;
+        let (piece, rest) = self.0.split_at_checked(end)?;
         self.0 = rest.get(1..).unwrap_or(&[]);
-        Id::from_bytes(id).ok()
+        Some(piece)
     }
 }
 

@@ -4,12 +4,27 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::Cell;
 use core::fmt;
-use rejoin::{Payload, Session};
+use rejoin::Payload;
+#[cfg(feature = "session")]
+use rejoin::Session;
 
 /// A room or a user: its number in the page's own table of names.
 pub type Handle = u32;
 
+/// A name that the page has a number for.
+pub(crate) trait Numbered {
+    /// The number.
+    fn number(&self) -> Handle;
+}
+
+impl Numbered for Handle {
+    fn number(&self) -> Handle {
+        *self
+    }
+}
+
 /// The machine in the page's types.
+#[cfg(feature = "session")]
 pub type PageSession = Session<Value, Handle>;
 
 /// The numbers of the values that the machine has let go of.

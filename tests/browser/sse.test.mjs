@@ -10,8 +10,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { Pipe, RejoinServer } from "../interop/processes.mjs";
+import { compiles, html, worksBuilt } from "./builds.mjs";
 import { browser, Tab } from "./page.mjs";
-import { project, tool } from "./package.mjs";
+import { project } from "./package.mjs";
 import { Proxy, site } from "./site.mjs";
 
 const run = promisify(execFile);
@@ -37,7 +38,6 @@ const strict = {
   "content-security-policy":
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' http://127.0.0.1:*",
 };
-const html = (source) => `<!doctype html><html lang="en"><meta charset="utf-8"><title>…</title>${source}`;
 
 /** A server, somebody who talks in its lobby, and pages that read it. */
 async function rig(t, { args = [], listen = "127.0.0.1:0", clock = false } = {}) {
@@ -255,24 +255,7 @@ ${done}`;
 test("a worker, Vite's build and one without the file read a room too", async (t) => {
   const { server } = await rig(t);
   await (await talker(t, server))("hello");
-  const root = project(t, {
-    "package.json": '{ "type": "module" }',
-    "index.html": html('<script type="module" src="/page.js"></script>'),
-    "page.js": `import { follow } from "rejoin/sse";${use(server, "document.title = content;")}`,
-    "worker/index.html": html('<script type="module" src="page.js"></script>'),
-    "worker/page.js": 'new Worker("worker.js", { type: "module" }).onmessage = ({ data }) => (document.title = data);',
-    "worker/worker.js": `import { follow } from "../node_modules/rejoin/dist/sse.js";${use(server, "postMessage(content);")}`,
-    "esbuild/index.html": html('<script type="module" src="page.js"></script>'),
-  });
-  await run(process.execPath, [tool("vite/bin/vite.js"), "build", "--target", "es2022"], { cwd: root });
-  const { build } = await import("esbuild");
-  await build({ absWorkingDir: root, entryPoints: ["page.js"], bundle: true, format: "esm", outdir: "esbuild", logLevel: "silent" });
-  const context = await browser(t);
-  for (const address of [await site(t, join(root, "dist")), `${await site(t, root)}/worker/`, await site(t, join(root, "esbuild"))]) {
-    const page = await context.newPage();
-    await page.goto(address);
-    await page.waitForFunction(() => document.title == "hello");
-  }
+  await worksBuilt(t, "follow", "sse", (done) => use(server, done), "hello");
 });
 
 test("both module systems of Node read a room", async (t) => {
@@ -289,10 +272,7 @@ test("both module systems of Node read a room", async (t) => {
 });
 
 test("its types are those of a strict project", async (t) => {
-  const root = project(t, {
-    "tsconfig.json": JSON.stringify({
-      compilerOptions: { strict: true, noEmit: true, module: "nodenext", target: "es2022", lib: ["es2023", "esnext.disposable", "dom"], types: [] },
-    }),
+  await compiles(t, {
     "page.mts": `import { follow, type Feed, type FeedEvents } from "rejoin/sse";
 const feed: Feed = await follow("https://h/", { room: "r", token: async () => "t", since: "e:1:a", history: 3 });
 const off: () => void = feed.on("message", ({ content, position }) => void [content.length, position?.seq]);
@@ -302,7 +282,4 @@ feed.on("state", ({ cause }: FeedEvents["state"]) => cause?.code == "stream_ende
 feed.on("joined", () => {});
 off();`,
   });
-  await run(process.execPath, [tool("typescript/bin/tsc")], { cwd: root }).catch(
-    ({ stdout }) => assert.fail(stdout),
-  );
 });

@@ -12,6 +12,9 @@ use alloc::vec::Vec;
 /// Most characters of a session's id that are remembered; a longer one is taken for none.
 pub const MOST_PID: usize = 128;
 
+/// What the reference server says to a namespace it does not have.
+pub const NO_NAMESPACE: &str = "Invalid namespace";
+
 /// What a server says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

@@ -39,8 +39,8 @@ pub use attachments::{Attachments, Whole};
 pub use engine::EnginePacket;
 pub use events::{EventKind, EventMap, EventMapError};
 pub use messages::{
-    Answer, ClientEvent, ClientPacket, Connected, Handshake, MOST_PID, Resume, ServerEvent, ServerPacket,
-    Trailing,
+    Answer, ClientEvent, ClientPacket, Connected, Handshake, MOST_PID, NO_NAMESPACE, Resume, ServerEvent,
+    ServerPacket, Trailing,
 };
 pub use namespace::{Namespace, NamespaceError};
 pub use packet::{MAIN_NAMESPACE, MOST_ATTACHMENTS, Packet, PacketType};

@@ -5,17 +5,17 @@
 
 pub mod names;
 
+use crate::dialling;
 use crate::kinds::kinds;
 use crate::numbers::{count, float, handle, moment};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
-use rejoin::backoff::Policy;
 use rejoin::feed::{Arrival, EventStream, StreamItem};
 use rejoin::{
-    ConnId, Credentials, DialError, DialErrorKind, Disconnect, Feed, FeedConfig, FeedEvent, FeedInput,
-    FeedOutput, Gap, GapReason, Hint, Id, Message, Position, State, StateChange, Token, TokenError,
+    ConnId, DialError, DialErrorKind, Disconnect, Feed, FeedConfig, FeedEvent, FeedInput, FeedOutput, Gap,
+    GapReason, Hint, Id, Message, Position, State, StateChange, Token, TokenError,
 };
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -97,15 +97,7 @@ impl FeedMachine {
         since: &str,
     ) -> Self {
         let mut config = FeedConfig::default();
-        config.link.max_attempts = (max_attempts > 0).then_some(max_attempts);
-        config.link.credentials = match credentials {
-            0 => Credentials::Anonymous,
-            1 => Credentials::Fixed(Token::new("")),
-            _ => Credentials::Source,
-        };
-        if legacy {
-            config.link.policy = Policy::Legacy;
-        }
+        dialling::configure(&mut config.link, credentials, legacy, max_attempts);
         config.since = (!since.is_empty()).then(|| since.into());
         config.history = (history >= 0.0).then(|| count(history));
         let most =

@@ -31,5 +31,5 @@ pub fn typescript() -> String {
         ("FeedCauseCode", causes()),
     ];
     let kinds = [("FeedInput", super::INPUTS), ("FeedOutput", super::OUTPUTS)];
-    crate::names::text("src/feed/names.rs", "feed_names", &lists, &kinds)
+    crate::names::text("src/feed/names.rs", "feed_names", &lists, &kinds, 1)
 }

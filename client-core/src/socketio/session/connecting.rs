@@ -9,14 +9,11 @@ use crate::link::ConnId;
 use crate::messages::ServerMessage;
 use crate::outbox::Payload;
 use crate::session::Output;
-use crate::socketio::messages::{ClientPacket, Connected, Handshake, Resume};
+use crate::socketio::messages::{ClientPacket, Connected, Handshake, NO_NAMESPACE, Resume};
 use crate::socketio::offset::Offset;
 use crate::socketio::rooms::Membership;
 use crate::time::Timestamp;
 use alloc::boxed::Box;
-
-/// What the reference server says to a namespace it does not have.
-const NO_NAMESPACE: &str = "Invalid namespace";
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// The socket is open, which the link learns when it is of use.

@@ -1,0 +1,19 @@
+import type { Position } from "./types.js";
+
+/** A frame as JSON gave it: nothing is certain about it. */
+export type Frame = { readonly [field: string]: unknown };
+
+// A lone surrogate is no text anywhere else.
+export const isText = (value: unknown): value is string => typeof value == "string" && !/\p{Surrogate}/u.test(value);
+export const isId = (value: unknown): value is string => typeof value == "string" && /^[\w-]{1,64}$/.test(value);
+export const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+/** The number of a name in a list; the list's last for one that is not in it, 0 for none. */
+export const numberOf = (list: readonly string[], name: unknown): number =>
+  isText(name) ? list.indexOf(name) + 1 || list.length : 0;
+
+/** A message's place in its log, if it has one. */
+export function position(frame: Frame): Position | undefined {
+  const { id, epoch, seq } = frame;
+  return isId(id) && isId(epoch) && isCount(seq) ? { epoch, seq, id } : undefined;
+}

@@ -1,0 +1,134 @@
+import { Client as RoomClient } from "../client.js";
+import { SendError } from "../errors.js";
+import * as own from "../home.js";
+import { Input } from "../names.js";
+import { check, checkText } from "../settings.js";
+import type { WebSocketConstructor } from "../types.js";
+import { engine } from "./address.js";
+import { source, textOf } from "./credentials.js";
+import { EventNames } from "./events.js";
+import { Said } from "./names.js";
+import { SocketIoSpeech } from "./speech.js";
+import type { Auth, Diagnostics, Events, Options, Receipt, RoomState, SendOptions, State } from "./types.js";
+
+/** A slash and what neither ends a name on the wire nor begins what servers ignore. */
+const NAMESPACE = /^\/[^,?\s\p{Cc}]{0,127}$/u;
+
+/** A connection to a Socket.IO server that looks after itself. Made by `connect`. */
+export class Client {
+  /** The client of rooms, which speaks another protocol here. */
+  readonly #client: RoomClient;
+
+  /** @internal */
+  constructor(address: string | URL | readonly (string | URL)[], options: Options) {
+    const { namespace = "/", events = {}, acks = true, ackTimeout = 0, rooms, policy, maxAttempts, sendTtl, clock, seed } = options;
+    check(NAMESPACE.test(namespace), "bad_option", `"${namespace}" is no namespace`, "it looks like /admin");
+    const found = (Array.isArray(address) ? address : [address]).map(engine);
+    const token = source(options, found.map(([, token]) => token).findLast((token) => token != null) ?? null);
+    const home = { ...own, Machine: machine([+acks, ackTimeout]) };
+    const speech = new SocketIoSpeech(namespace, new EventNames(events));
+    const given = { token, rooms, policy, maxAttempts, sendTtl, clock, seed, webSocket: binary(options.webSocket ?? globalThis.WebSocket) };
+    this.#client = new RoomClient(home, found.map(([url]) => url), given, speech);
+  }
+
+  /** Calls `listener` for every such event from now on; gives the function that ends it. */
+  on<K extends keyof Events>(name: K, listener: (event: Events[K]) => void): () => void {
+    return this.#client.on(name, listener as (event: unknown) => void);
+  }
+
+  /** How it stands with the connection. */
+  get state(): State {
+    return this.#client.state;
+  }
+
+  /** The same with its attempt, the time of the next one and the cause. */
+  get status(): Events["state"] {
+    return this.#client.status;
+  }
+
+  /** The rooms that were asked for, and how it stands with each. */
+  get rooms(): ReadonlyMap<string, RoomState> {
+    return this.#client.rooms;
+  }
+
+  /** Resolves when connected and every wanted room is joined; rejects when the client is closed or has failed. */
+  async ready(): Promise<void> {
+    await this.#client.ready();
+  }
+
+  /** Sends a message. Resolves or rejects (with a `SendError`) exactly once, when it is known what became of it. */
+  async send(room: string, content: string, options: SendOptions = {}): Promise<Receipt> {
+    try {
+      const receipt = await this.#client.send(room, content, options);
+      if (receipt.status == "written") return receipt;
+      const { id, seq } = receipt;
+      return { status: "answered", ...(id && { id }), ...(seq >= 0 && { seq }) };
+    } catch (error) {
+      if (!(error instanceof SendError) || error.outcome != "unknown") throw error;
+      const hint = "no answer came in time, or the connection broke first: look for it before you send it again";
+      throw new SendError("unknown", "unknown", hint);
+    }
+  }
+
+  /** Be a member of a room, now and after every reconnect. */
+  join(room: string): void {
+    this.#client.join(room);
+  }
+
+  /** Leave a room, once the earlier sends to it are final. */
+  leave(room: string): void {
+    this.#client.leave(room);
+  }
+
+  /** Uses another token, or another `auth` object, from the next dial on; leaves the state `failed`. */
+  setToken(token: string | Auth): void {
+    if (typeof token != "object") checkText(token, "token");
+    this.#client.setToken(textOf(token));
+  }
+
+  /** Replaces the connection by a fresh one, or tries at once. Leaves the state `failed`. */
+  reconnect(): void {
+    this.#client.reconnect();
+  }
+
+  /**
+   * Ends it. Sends that have no outcome yet get one first, for at most `timeout` ms (5 s by default) while there is
+   * a connection.
+   */
+  close(options?: { timeout?: number }): Promise<void> {
+    return this.#client.close(options);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** What has been counted so far. */
+  diagnostics(): Diagnostics {
+    return this.#client.diagnostics();
+  }
+}
+
+/** A machine that is told first how acks are dealt with. */
+function machine(acks: readonly number[]): typeof own.Machine {
+  return class extends own.Machine {
+    constructor(...config: ConstructorParameters<typeof own.Machine>) {
+      super(...config);
+      this.input(Said.Acks as number as Input, acks);
+    }
+  };
+}
+
+/** A socket whose attachments come at once. */
+function binary(given: WebSocketConstructor | undefined): WebSocketConstructor | undefined {
+  const socketOf = (make: WebSocketConstructor) =>
+    class {
+      constructor(url: string) {
+        const socket = new make(url);
+        socket.binaryType = "arraybuffer";
+        return socket;
+      }
+    } as WebSocketConstructor;
+  // What is none the client refuses.
+  return typeof given == "function" ? socketOf(given) : given;
+}

@@ -1,0 +1,3 @@
+export { RejoinError, SendError, type ErrorCode } from "../errors.js";
+export type { Client } from "./client.js";
+export type * from "./types.js";

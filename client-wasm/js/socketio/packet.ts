@@ -1,0 +1,91 @@
+import { isCount } from "../fields.js";
+
+/** Nothing that follows on the connection can be understood. */
+export class OutOfStep extends Error {}
+
+/** Most attachments of one packet, and bytes of them. */
+const MOST_ATTACHMENTS = 10;
+const MOST_BYTES = 16 << 20;
+
+/** A Socket.IO packet, with its JSON read. */
+export interface Packet {
+  type: number;
+  namespace: string;
+  ack: number | undefined;
+  /** The JSON in it, and its value: `undefined` for nothing, and for what is no JSON. */
+  json: string;
+  payload: unknown;
+  /** Its bytes, about. */
+  size: number;
+}
+
+interface Waiting {
+  text: string;
+  wanted: number;
+  attachments: ArrayBuffer[];
+  bytes: number;
+}
+
+/** `<type>[<attachments>-][<namespace>,][<ack>][<JSON>]` */
+const FORM = /^([0-4]|[56](\d+)-)(?:(\/[^,]*),?)?(\d*)(.*)$/s;
+
+/** Reads the packets of one connection: each whole, with its attachments in their places. */
+export class Packets {
+  #waiting: Waiting | undefined;
+
+  /** A text of the engine's, without its digit. `undefined`: its attachments follow. */
+  text(text: string): Packet | undefined {
+    if (this.#waiting) throw new OutOfStep("a text where an attachment had to come");
+    const [, , attachments] = form(text);
+    const wanted = Number(attachments ?? 0);
+    if (wanted > MOST_ATTACHMENTS) throw new OutOfStep("too many attachments");
+    if (!wanted) return packet(text, []);
+    this.#waiting = { text, wanted, attachments: [], bytes: 0 };
+    return undefined;
+  }
+
+  /** A binary frame. `undefined`: others follow. */
+  binary(bytes: ArrayBuffer): Packet | undefined {
+    const waiting = this.#waiting;
+    if (!waiting) throw new OutOfStep("an attachment that belongs to no packet");
+    waiting.bytes += bytes.byteLength;
+    if (waiting.bytes > MOST_BYTES) throw new OutOfStep("attachments of more than 16 MiB");
+    waiting.attachments.push(bytes);
+    if (waiting.attachments.length < waiting.wanted) return undefined;
+    this.#waiting = undefined;
+    return packet(waiting.text, waiting.attachments);
+  }
+}
+
+function form(text: string): RegExpExecArray {
+  const found = FORM.exec(text);
+  if (!found) throw new Error("no packet");
+  return found;
+}
+
+function packet(text: string, attachments: readonly ArrayBuffer[]): Packet {
+  const [, type, , namespace = "/", number, json] = form(text);
+  const ack = number ? Number(number) : undefined;
+  if (ack != undefined && !Number.isSafeInteger(ack)) throw new Error("the number of an ack is beyond 2^53");
+  const size = attachments.reduce((size, { byteLength }) => size + byteLength, text.length);
+  return { type: Number(type![0]), namespace, ack, json: json!, payload: read(json!, attachments), size };
+}
+
+function read(json: string, attachments: readonly ArrayBuffer[]): unknown {
+  try {
+    return attachments.length ? JSON.parse(json, (_, value) => filled(value, attachments)) : JSON.parse(json);
+  } catch (error) {
+    if (error instanceof OutOfStep) throw error;
+    return undefined;
+  }
+}
+
+/** The text of an attachment where the JSON has a hole for it, for JSON has no bytes. */
+function filled(value: any, attachments: readonly ArrayBuffer[]): unknown {
+  if (value?._placeholder !== true) return value;
+  const bytes = isCount(value.num) ? attachments[value.num] : undefined;
+  if (!bytes) throw new OutOfStep("an attachment that did not come");
+  let characters = "";
+  for (const byte of new Uint8Array(bytes)) characters += String.fromCharCode(byte);
+  return btoa(characters);
+}

@@ -1,0 +1,196 @@
+import { isCount, type Frame } from "../fields.js";
+import { Input, Output } from "../names.js";
+import type { Speech } from "../speech.js";
+import type { Table } from "../table.js";
+import { told, type Told } from "../told.js";
+import { answer, isObject } from "./answer.js";
+import type { EventNames } from "./events.js";
+import { heard, trailing } from "./heard.js";
+import { Said, Sent, socketIoCauseCodes } from "./names.js";
+import { OutOfStep, Packets, type Packet } from "./packet.js";
+import type { Events } from "./types.js";
+
+/** What the machine is told: as an input, its fields and its texts. */
+type MachineInput = [kind: Said | Input, fields: number[], texts?: string[]];
+
+/** What the reference server says to a namespace it does not have. */
+const NO_NAMESPACE = "Invalid namespace";
+/** Most characters of a refusal, and of a session's name. */
+const LONGEST_WORDS = 256;
+const LONGEST_PID = 128;
+/** Numbers of sessions: each is another one than the last. */
+const MOST_SESSIONS = 30_000;
+/** Causes of this machine are numbered from here. */
+const FIRST = 101;
+
+/** Packets of Socket.IO 5 over Engine.IO 4, of one client in one namespace. */
+export class SocketIoSpeech implements Speech {
+  #conn = 0;
+  #packets = new Packets();
+  /** The name of the session that may be recovered, and its number. */
+  #pid = "";
+  #session = 0;
+  /** Words for the next cause. */
+  #words = "";
+
+  constructor(
+    readonly namespace: string,
+    readonly names: EventNames,
+  ) {}
+
+  readonly read: Speech["read"] = (conn, data, { machine, table }) => {
+    if (conn != this.#conn) {
+      this.#conn = conn;
+      this.#packets = new Packets();
+    }
+    let input: MachineInput;
+    try {
+      input = this.#input(data as unknown, table as Table);
+    } catch (error) {
+      input = [error instanceof OutOfStep ? Said.OutOfStep : Input.Garbled, []];
+    }
+    const [kind, fields, texts] = input;
+    machine.input(kind as Input, [conn, ...fields], texts);
+  };
+
+  #input(data: unknown, table: Table): MachineInput {
+    if (typeof data != "string") return this.#said(this.#packets.binary(data as ArrayBuffer), table);
+    const rest = data.slice(1);
+    switch (data[0]) {
+      case "0": {
+        const { pingInterval, pingTimeout, maxPayload } = JSON.parse(rest);
+        if (!isCount(pingInterval) || !isCount(pingTimeout)) throw new Error("an engine without its times");
+        return [Said.Open, [pingInterval, pingTimeout, isCount(maxPayload) ? maxPayload : -1]];
+      }
+      case "1":
+        return [Said.Close, []];
+      case "2":
+        return [Said.Ping, []];
+      case "4":
+        return this.#said(this.#packets.text(rest), table);
+      case "3":
+      case "5":
+      case "6":
+        return [Said.Other, []];
+      default:
+        throw new Error("no packet of the engine's");
+    }
+  }
+
+  #said(packet: Packet | undefined, table: Table): MachineInput {
+    if (!packet) return [Said.Heard, []];
+    if (packet.namespace != this.namespace) return [Said.Other, []];
+    switch (packet.type) {
+      case 0:
+        return this.#connected(packet.payload);
+      case 1:
+        this.#words = "the server disconnected this client";
+        return [Said.Disconnected, []];
+      case 4:
+        return this.#refused(packet);
+      default: {
+        const { payload } = packet;
+        if (!Array.isArray(payload)) throw new Error("arguments that are no list");
+        return packet.type % 3 ? this.#event(packet, payload, table) : this.#ack(packet, payload, table);
+      }
+    }
+  }
+
+  #connected(payload: unknown): MachineInput {
+    const { sid, pid } = isObject(payload) ? payload : {};
+    const hasSid = typeof sid == "string";
+    if (!hasSid) this.#words = "the server speaks Socket.IO 2 or older: this client needs version 3 or later";
+    if (typeof pid != "string" || pid.length > LONGEST_PID) return [Said.Connected, [+hasSid, 0]];
+    if (pid != this.#pid) this.#session = (this.#session % MOST_SESSIONS) + 1;
+    this.#pid = pid;
+    return [Said.Connected, [+hasSid, this.#session]];
+  }
+
+  /** In the words of an object's `message`, of a bare text, or of the JSON itself. */
+  #refused({ payload, json }: Packet): MachineInput {
+    const said = isObject(payload) ? payload["message"] : payload;
+    const words = typeof said == "string" ? said : json;
+    const isUnknown = words == NO_NAMESPACE;
+    this.#words = isUnknown ? "the server has no such namespace" : [...words].slice(0, LONGEST_WORDS).join("");
+    return [Said.Refused, [+isUnknown]];
+  }
+
+  #event({ ack, size }: Packet, given: readonly unknown[], table: Table): MachineInput {
+    const { kind, kept, with: what = 0 } = heard(this.names, given);
+    const [last, text] = trailing(given);
+    const fields = [ack ?? -1, last];
+    if (kept) fields.push(table.keep(kept), size, typeof what == "string" ? table.find(what) : what);
+    return [kind, fields, [text]];
+  }
+
+  #ack({ ack }: Packet, given: readonly unknown[], table: Table): MachineInput {
+    if (ack == undefined) return [Said.Other, []];
+    const said = answer(given);
+    const kept = (frame: Frame | undefined) => (frame ? table.keep(frame) : 0);
+    if (!said.done) return [Said.Nack, [ack, said.code, kept(said.message == undefined ? undefined : { message: said.message })]];
+    return [Said.Ack, [ack, said.seq, kept(said.members && { members: said.members })], [said.id]];
+  }
+
+  readonly write: Speech["write"] = (kind, fields, ids, { name, given, token }) => {
+    const [, , a, b, c] = Array.from(fields) as [number, number, number, number, number];
+    const emit = (event: Parameters<EventNames["called"]>[0], more?: object) =>
+      this.#packet(2, JSON.stringify([this.names.called(event), { roomId: name(b), ...more }]), a);
+    switch (kind as number) {
+      case Sent.Pong:
+        return "3";
+      case Sent.Disconnect:
+        return this.#packet(1);
+      case Sent.Connect: {
+        // The credentials are the text of the whole object.
+        const auth = { ...(a && JSON.parse(token() ?? "{}")), ...(b && { pid: this.#pid, offset: ids[0] }) };
+        return this.#packet(0, Object.keys(auth).length ? JSON.stringify(auth) : "");
+      }
+      case Sent.Ack:
+        return this.#packet(3, "[]", a);
+      case Sent.Join:
+        return emit("join_room");
+      case Sent.Leave:
+        return emit("leave_room");
+      case Sent.Say:
+        return emit("send_message", given(c));
+      default:
+        return undefined;
+    }
+  };
+
+  #packet(type: number, json = "", ack = -1): string {
+    return `4${type}${this.namespace == "/" ? "" : `${this.namespace},`}${ack < 0 ? "" : ack}${json}`;
+  }
+
+  readonly told: Speech["told"] = (kind, fields, table, clock, ids, words) => {
+    const [a, b, , d] = fields as [number, number, number, number];
+    switch (kind) {
+      // There is only one.
+      case Output.Mode:
+        return undefined;
+      case Output.Ready:
+        return tell("ready", "socketio");
+      case Output.Message: {
+        const { roomId: room, userId: user, content, timestamp, data } = table.frame(a) as { [field: string]: any };
+        return tell("message", { room, user, content, timestamp, ...(data !== undefined && { data }) });
+      }
+      case Output.Notification: {
+        // Its data may have been the place to recover from.
+        const { kind, data } = table.frame(a) as { kind: string; data?: unknown };
+        return tell("notification", { kind, ...(b && { data }) });
+      }
+      case Output.State: {
+        const own = this.#words;
+        if (d) this.#words = "";
+        const event = told(kind, fields, table, clock, ids, () => words() || own)!;
+        if (d >= FIRST) (event[1] as Events["state"]).cause!.code = socketIoCauseCodes[d - FIRST]!;
+        return event;
+      }
+      default:
+        return told(kind, fields, table, clock, ids, words);
+    }
+  };
+}
+
+/** An event of these: the client passes on what it does not look at. */
+const tell = <K extends keyof Events>(name: K, event: Events[K]): Told => [name, event] as unknown as Told;

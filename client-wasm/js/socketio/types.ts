@@ -1,0 +1,71 @@
+import type { Cause as AnyCause, Events as AnyEvents, Message as AnyMessage, Options as AnyOptions, SendOptions as AnySendOptions, TokenSource } from "../types.js";
+import type { CauseCode } from "../names.js";
+import type { SocketIoCauseCode } from "./names.js";
+
+export type { Clock, Diagnostics, TokenSource, WebSocketConstructor } from "../types.js";
+export type { CauseCode, Code, GapReason, JoinReason, RoomState, SendFailure, State } from "../names.js";
+export type { SocketIoCauseCode } from "./names.js";
+
+/** A message in a room. Such a server has no places in a log. */
+export type Message = Omit<AnyMessage, "position" | "replay">;
+
+/** Why the state changed. */
+export type Cause = Omit<AnyCause, "code"> & { code: CauseCode | SocketIoCauseCode | "blocked" };
+
+/** What {@link Client} tells, by name. */
+export interface Events extends Pick<AnyEvents, "room" | "user_joined" | "error"> {
+  /** The connection's state changed. `connected`: the namespace has let us in. */
+  state: Omit<AnyEvents["state"], "cause"> & { cause?: Cause };
+  /** Connected, and every wanted room is joined. */
+  ready: "socketio";
+  /** A join was answered, or the server has recovered the session that was lost: then nothing was missed. */
+  joined: Omit<AnyEvents["joined"], "memberCount">;
+  message: Message;
+  /** Something for this user alone: an event that the option `events` calls so, or an object with a `kind`. */
+  notification: { kind: string; data?: unknown };
+  /** Messages of a room were missed: how many nobody knows. Comes before any later message of that room. */
+  gap: Pick<AnyEvents["gap"], "room" | "reason">;
+}
+
+/**
+ * What became of a message. `answered`: the server's handler has called its ack, with this id and number if it says so.
+ * `written`: the browser has given every byte away (option `acks: false`).
+ */
+export type Receipt = { status: "written" } | { status: "answered"; id?: string; seq?: number };
+
+/** The events of rooms: the first three go up, the others come down. */
+export type EventName =
+  | "join_room"
+  | "leave_room"
+  | "send_message"
+  | "message"
+  | "user_joined"
+  | "error"
+  | "notification";
+
+/** What a server wants to know of who connects: its `socket.handshake.auth`. */
+export type Auth = { readonly [field: string]: unknown };
+
+/** That, or where to get it: asked before the first dial and again when the server refuses. */
+export type AuthSource = Auth | ((why: { rejected: boolean }) => Auth | PromiseLike<Auth>);
+
+export interface Options
+  extends Pick<AnyOptions, "rooms" | "policy" | "maxAttempts" | "sendTtl" | "webSocket" | "clock" | "seed" | "wasm"> {
+  /** `/admin`; `/` by default. */
+  namespace?: string;
+  /** Goes into the `auth` object as `token`, never into the address. */
+  token?: TokenSource;
+  /** The whole `auth` object, in the place of `token`. */
+  auth?: AuthSource;
+  /** What the server calls the events, where that is something else. What comes down may have several names. */
+  events?: { readonly [name in EventName]?: string | readonly string[] };
+  /** `false`: the server's handlers do not call their acks. A message is done when it is written then. */
+  acks?: boolean;
+  /** How long an answer may take, in ms: 10 s by default. */
+  ackTimeout?: number;
+}
+
+export interface SendOptions extends Omit<AnySendOptions, "data"> {
+  /** Any JSON beside the text, as a field of the event. */
+  data?: unknown;
+}

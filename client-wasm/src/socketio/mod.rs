@@ -1,0 +1,107 @@
+//! The machine for servers that speak Socket.IO, as a page speaks to it.
+//!
+//! It has the numbers, the fields and the commands of the other machine, and so its driver; what it has more is numbered
+//! behind them. The packets' text is the page's business, attachments too.
+
+mod name;
+pub mod names;
+mod packets;
+mod sent;
+
+use crate::border::{SLOTS, border, config};
+use crate::fields::Fields;
+use crate::inputs;
+use crate::numbers::{count, moment};
+use crate::outputs;
+use crate::texts::Texts;
+use crate::value::{Released, Value};
+use alloc::boxed::Box;
+pub use name::Name;
+use packets::PacketKind;
+use rejoin::Config;
+use rejoin::socketio::{Options, Session};
+use wasm_bindgen::prelude::wasm_bindgen;
+
+/// A session with numbers for everything. In a file of its own it has the other machine's name, so that one glue serves
+/// both.
+#[cfg_attr(feature = "session", wasm_bindgen)]
+#[cfg_attr(not(feature = "session"), wasm_bindgen(js_name = Machine))]
+#[derive(Debug)]
+pub struct SocketIoMachine {
+    session: Session<Value, Name>,
+    config: Config,
+    seed: u64,
+    released: Released,
+    slots: Box<[f64; SLOTS]>,
+    texts: Texts,
+}
+
+#[cfg_attr(feature = "session", wasm_bindgen)]
+#[cfg_attr(not(feature = "session"), wasm_bindgen(js_class = Machine))]
+impl SocketIoMachine {
+    /// A machine that is idle, configured as [`crate::Machine::new`] says. There is only one way to speak to such a
+    /// server.
+    #[wasm_bindgen(constructor)]
+    pub fn new(
+        seed: f64,
+        endpoints: u32,
+        credentials: u32,
+        _plain: bool,
+        legacy: bool,
+        max_attempts: u32,
+        send_ttl: f64,
+    ) -> Self {
+        let config = config(endpoints, credentials, legacy, max_attempts, send_ttl);
+        Self {
+            session: Session::new(config.clone(), Options::default(), count(seed)),
+            config,
+            seed: count(seed),
+            released: Released::default(),
+            slots: Box::new([0.0; SLOTS]),
+            texts: Texts::new(),
+        }
+    }
+
+    /// Says what happened, as to the other machine.
+    pub fn input(&mut self, kind: u32, monotonic: f64, wall: f64, ids: usize) {
+        let mut fields =
+            Fields { slots: self.slots.iter(), ids: self.texts.read(ids), released: &self.released };
+        let input = match packets::kind(kind) {
+            Some(PacketKind::Acks) => {
+                let options = packets::options(&mut fields);
+                self.session = Session::new(self.config.clone(), options, self.seed);
+                None
+            }
+            Some(kind) => packets::read(kind, &mut fields),
+            None => inputs::read(kind, &mut fields, |_, _| None),
+        };
+        if let Some(input) = input {
+            self.session.handle(moment(monotonic, wall), input);
+        }
+    }
+
+    /// The next thing to do, as of the other machine.
+    pub fn poll(&mut self) -> u32 {
+        let Some(mut output) = self.session.poll() else { return 0 };
+        *self.slots = [0.0; SLOTS];
+        self.texts.clear();
+        let cause = sent::prepare(&mut output);
+        let mut fields = outputs::Fields { slots: self.slots.iter_mut(), texts: &mut self.texts };
+        let kind = sent::own(&output, &mut fields);
+        let kind = kind.unwrap_or_else(|| outputs::write(output, &mut fields, sent::write));
+        if let Some((at, cause)) = cause
+            && let Some(slot) = self.slots.get_mut(at)
+        {
+            *slot = cause;
+        }
+        kind
+    }
+}
+
+#[cfg(feature = "session")]
+border!(SocketIoMachine, SocketIoMachine);
+#[cfg(not(feature = "session"))]
+border!(SocketIoMachine, Machine);
+
+#[cfg(test)]
+mod tests;

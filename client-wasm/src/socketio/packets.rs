@@ -1,0 +1,147 @@
+//! The server's packets, as the page read them with its own JSON.
+
+use super::name::Name;
+use super::names::FIRST;
+use crate::fields::Fields;
+use crate::kinds::kinds;
+use crate::names;
+use crate::value::Value;
+use alloc::boxed::Box;
+use alloc::string::String;
+use rejoin::messages::{Notification, Refusal};
+use rejoin::socketio::{
+    Answer, Connected, Handshake, NO_NAMESPACE, Options, ServerEvent, ServerPacket, Trailing,
+};
+use rejoin::{ConnId, Disconnect, Input, Message, ServerMessage};
+
+kinds!(
+    /// What only this machine is told, with its fields in the order of the slots; texts are in the texts.
+    PacketKind, PACKETS:
+    // whether answers are wanted, how long one may take in ms or 0: said before anything else
+    Acks,
+    // The connection comes first with all of these.
+    Heard, OutOfStep,
+    // ping interval, ping timeout, most bytes or −1
+    Open,
+    Ping, Close, Disconnected, Other,
+    // whether there is an id, the number of the session or 0
+    Connected,
+    // whether there is no such namespace
+    Refused,
+    // Events: ack or −1, what the last argument is (1 a text, 2 and behind an object, 3 and alone); that text. Then:
+    // value, its bytes, room
+    Message, UserJoined,
+    // value, its bytes, code or 0
+    Error,
+    // value, its bytes, whether there is data
+    Notification,
+    Unknown,
+    // id, seq or −1, the packet with who is in the room or 0; the message's id
+    Ack,
+    // id, code, the packet with the server's words or 0
+    Nack,
+);
+
+/// What the machine takes.
+pub(super) type PacketInput = Input<Value, Name, ServerPacket<Value, Name>>;
+
+/// The kind with this number.
+pub(super) fn kind(number: u32) -> Option<PacketKind> {
+    PacketKind::ALL.get(usize::try_from(number.checked_sub(FIRST)?).ok()?).copied()
+}
+
+/// How acks are dealt with.
+pub(super) fn options(fields: &mut Fields<'_>) -> Options {
+    let acks = fields.truth();
+    let ack_timeout = fields.duration().unwrap_or(Options::default().ack_timeout);
+    Options { acks, ack_timeout }
+}
+
+/// The packet that the page read; `None` for what is none.
+pub(super) fn read(kind: PacketKind, fields: &mut Fields<'_>) -> Option<PacketInput> {
+    let conn = ConnId(fields.count());
+    let packet = match kind {
+        PacketKind::Acks => return None,
+        PacketKind::Heard => return Some(Input::Heard(conn)),
+        PacketKind::OutOfStep => return Some(Input::Closed(conn, Disconnect::Protocol)),
+        PacketKind::Open => ServerPacket::Open(Handshake {
+            ping_interval_ms: fields.count(),
+            ping_timeout_ms: fields.count(),
+            max_payload: fields.maybe_count(),
+        }),
+        PacketKind::Ping => ServerPacket::Ping,
+        PacketKind::Close => ServerPacket::Close,
+        PacketKind::Disconnected => ServerPacket::Disconnected,
+        PacketKind::Other => ServerPacket::Other,
+        PacketKind::Connected => {
+            let (has_sid, session) = (fields.truth(), fields.handle());
+            // Its name stays with the page: here it only has to be the same one or another.
+            let pid = char::from_u32(session).filter(|_| session > 0).map(|pid| String::from(pid).into());
+            ServerPacket::Connected(Connected { has_sid, pid })
+        }
+        PacketKind::Refused => {
+            ServerPacket::Refused(if fields.truth() { NO_NAMESPACE.into() } else { "".into() })
+        }
+        PacketKind::Ack => {
+            let (id, seq, members) = (fields.count(), fields.maybe_count(), kept(fields));
+            let members = members.map(|members| alloc::vec![Name::Within(members)]);
+            ServerPacket::Ack { id, answer: Box::new(Answer::Done { id: fields.id(), seq, members }) }
+        }
+        PacketKind::Nack => {
+            let (id, code, message) = (fields.count(), names::read_code(fields.handle()), kept(fields));
+            ServerPacket::Ack { id, answer: Box::new(Answer::Refused { code, message }) }
+        }
+        _ => ServerPacket::Event(event(kind, fields)),
+    };
+    Some(Input::Received(conn, packet))
+}
+
+/// A packet that may have nothing to keep.
+fn kept(fields: &mut Fields<'_>) -> Option<Value> {
+    let packet = fields.handle();
+    (packet > 0).then(|| Value::new(packet, 0, fields.released))
+}
+
+fn event(kind: PacketKind, fields: &mut Fields<'_>) -> ServerEvent<Value, Name> {
+    let (ack, last) = (fields.maybe_count(), fields.handle());
+    let trailing = (last > 0).then(|| Trailing {
+        text: fields.text().into(),
+        follows_object: last == 2,
+        is_alone: last == 3,
+    });
+    let message = match kind {
+        PacketKind::Unknown => ServerMessage::Unknown,
+        _ => message(kind, fields),
+    };
+    ServerEvent { ack, trailing, message }
+}
+
+fn message(kind: PacketKind, fields: &mut Fields<'_>) -> ServerMessage<Value, Name> {
+    let (value, what) = (fields.sized_value(), fields.handle());
+    match kind {
+        PacketKind::Message => {
+            let user = Name::Within(value.clone());
+            ServerMessage::Message(Message::plain(Name::Room(what), user, value.clone(), value))
+        }
+        PacketKind::UserJoined => {
+            ServerMessage::UserJoined { room: Name::Room(what), user: Name::Within(value) }
+        }
+        PacketKind::Error => {
+            let refusal = (what > 0).then(|| {
+                Box::new(Refusal {
+                    reference: None,
+                    room: None,
+                    code: names::read_code(what),
+                    retry: false,
+                    retry_after_ms: None,
+                })
+            });
+            ServerMessage::Error { message: value, refusal }
+        }
+        _ => ServerMessage::Notification(Box::new(Notification {
+            stamp: None,
+            kind: Name::Within(value.clone()),
+            data: (what > 0).then_some(value),
+        })),
+    }
+}

@@ -1,0 +1,106 @@
+//! The client's packets and what only this machine tells, for the page to write and to tell.
+
+use super::name::Name;
+use super::names::{self, FIRST};
+use crate::kinds::kinds;
+use crate::outputs::{Fields, OutputKind};
+use crate::value::{Numbered as _, Value};
+use rejoin::socketio::{ClientEvent, ClientPacket};
+use rejoin::{DeliveryStatus, Event, Output};
+
+kinds!(
+    /// Packets that only this machine sends, with their fields: the connection and the frame's number first.
+    SentKind, SENT:
+    Pong, Disconnect,
+    // whether to give the token, whether to resume; the place to resume from
+    Connect,
+    // id
+    Ack,
+    // ack or −1, room
+    Join, Leave,
+    // ack or −1, room, value
+    Say,
+);
+
+/// Where a cause stands among the fields of a state.
+const CAUSE: usize = 3;
+
+/// What the machine wants or tells.
+pub(super) type PacketOutput = Output<Value, Name, ClientPacket<Value, Name>>;
+
+/// Puts a packet's fields behind its connection and its number.
+pub(super) fn write(packet: &ClientPacket<Value, Name>, fields: &mut Fields<'_>) -> u32 {
+    let kind = match packet {
+        ClientPacket::Pong => SentKind::Pong,
+        ClientPacket::Disconnect => SentKind::Disconnect,
+        ClientPacket::Connect { token, resume } => {
+            fields.truth(token.is_some()).truth(resume.is_some());
+            if let Some(resume) = resume {
+                fields.texts.put(resume.offset.as_bytes());
+            }
+            SentKind::Connect
+        }
+        ClientPacket::Ack { id } => {
+            fields.count(*id);
+            SentKind::Ack
+        }
+        ClientPacket::Emit { ack, event } => {
+            fields.maybe(*ack);
+            emitted(event, fields)
+        }
+        _ => return OutputKind::Nothing.number(),
+    };
+    FIRST + kind as u32
+}
+
+fn emitted(event: &ClientEvent<Value, Name>, fields: &mut Fields<'_>) -> SentKind {
+    match event {
+        ClientEvent::Join { room } => {
+            fields.small(room.number());
+            SentKind::Join
+        }
+        ClientEvent::Leave { room } => {
+            fields.small(room.number());
+            SentKind::Leave
+        }
+        ClientEvent::Send { room, content, .. } => {
+            fields.small(room.number()).small(content.handle());
+            SentKind::Say
+        }
+    }
+}
+
+/// Makes an output what the page can be told of it; gives the cause that only this machine knows, with its place.
+pub(super) fn prepare(output: &mut PacketOutput) -> Option<(usize, f64)> {
+    match output {
+        // The packet with who is in the room goes in the place of how many they are.
+        Output::Event(Event::Joined(joined)) => {
+            let packet = joined.members.take().and_then(|members| members.first().map(Name::number));
+            joined.member_count = packet.map(u64::from);
+        }
+        Output::Event(Event::State(change)) => {
+            let number = names::cause(&change.cause.as_ref()?.code);
+            return (number > 0).then(|| (CAUSE, f64::from(FIRST - 1 + number)));
+        }
+        _ => {}
+    }
+    None
+}
+
+/// Puts what other servers do not say, or in another way: an answer to a send, where −1 and the empty text stand for what
+/// it does not give; and a notification, whose data may have been the place to recover from.
+pub(super) fn own(output: &PacketOutput, fields: &mut Fields<'_>) -> Option<u32> {
+    let Output::Event(event) = output else { return None };
+    match event {
+        Event::Delivery(delivery) => {
+            let DeliveryStatus::Answered { id, seq } = &delivery.status else { return None };
+            fields.send(delivery.id).small(2).small(0).small(0).maybe(*seq).maybe_id(id.as_ref());
+            Some(OutputKind::Delivery.number())
+        }
+        Event::Notification(notification) => {
+            fields.small(notification.kind.number()).truth(notification.data.is_some());
+            Some(OutputKind::Notification.number())
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,158 @@
+//! The machine as a page speaks to it: the numbers of the other one, and those behind them.
+
+use super::names::FIRST;
+use super::packets::PACKETS;
+use super::sent::SENT;
+use super::*;
+use crate::inputs::INPUTS;
+use crate::outputs::OUTPUTS;
+#[cfg(target_family = "wasm")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+/// The number of a kind, which is of both machines or of this one.
+fn number(name: &str, all: &[&str], own: &[&str]) -> u32 {
+    let place = |list: &[&str]| list.iter().position(|known| *known == name);
+    let number = place(own).map(|at| at + FIRST as usize).or_else(|| place(all).map(|at| at + 1));
+    u32::try_from(number.expect("a kind")).unwrap()
+}
+
+fn say(machine: &mut SocketIoMachine, kind: &str, fields: &[f64], texts: &str) {
+    let ids = machine.put(fields, texts);
+    machine.input(number(kind, INPUTS, PACKETS), 0.0, 0.0, ids);
+}
+
+/// What is wanted or told until there is one of this kind: its fields and its texts.
+fn until(machine: &mut SocketIoMachine, kind: &str) -> (Vec<f64>, String) {
+    let wanted = number(kind, OUTPUTS, SENT);
+    loop {
+        match machine.poll() {
+            0 => panic!("no {kind}"),
+            found if found == wanted => return machine.get(),
+            _ => {}
+        }
+    }
+}
+
+/// Dialled, opened and greeted, with a token, and with room 1 wanted.
+fn greeted() -> SocketIoMachine {
+    let mut machine = SocketIoMachine::new(3.0, 1, 1, false, false, 0, 0.0);
+    say(&mut machine, "Join", &[1.0], "");
+    say(&mut machine, "Connect", &[], "");
+    greet(&mut machine, 1.0);
+    machine
+}
+
+fn greet(machine: &mut SocketIoMachine, conn: f64) {
+    assert_eq!(until(machine, "Dial").0[..3], [conn, 0.0, 0.0], "the token is not for the address");
+    say(machine, "Opened", &[conn], "");
+    say(machine, "Open", &[conn, 25_000.0, 20_000.0, -1.0], "");
+}
+
+/// Let in under session 1, with the answer to its join still to come.
+fn connected() -> SocketIoMachine {
+    let mut machine = greeted();
+    assert_eq!(until(&mut machine, "Connect").0[..4], [1.0, 1.0, 1.0, 0.0], "a token, and nothing to resume");
+    say(&mut machine, "Connected", &[1.0, 1.0, 1.0], "");
+    assert_eq!(until(&mut machine, "Join").0[..4], [1.0, 2.0, 0.0, 1.0]);
+    machine
+}
+
+#[test]
+fn a_join_and_a_send_are_answered_and_what_the_server_named_is_let_go() {
+    let mut machine = connected();
+    // Who is in the room is in packet 30.
+    say(&mut machine, "Ack", &[1.0, 0.0, -1.0, 30.0], "");
+    assert_eq!(until(&mut machine, "Joined").0[..5], [1.0, 30.0, 0.0, 0.0, 1.0]);
+    assert_eq!((machine.released(), machine.released()), (30, 0));
+    say(&mut machine, "Send", &[5.0, 1.0, 40.0, 2.0], "");
+    assert_eq!(until(&mut machine, "Say").0[..5], [1.0, 3.0, 1.0, 1.0, 40.0]);
+    say(&mut machine, "Ack", &[1.0, 1.0, 7.0, 0.0], "m7");
+    let (fields, id) = until(&mut machine, "Delivery");
+    assert_eq!((&fields[..5], id.as_str()), (&[5.0, 2.0, 0.0, 0.0, 7.0][..], "m7 "));
+    say(&mut machine, "Send", &[6.0, 1.0, 41.0, 2.0], "");
+    say(&mut machine, "Ack", &[1.0, 2.0, -1.0, 0.0], "");
+    let (fields, id) = until(&mut machine, "Delivery");
+    assert_eq!((&fields[..5], id.as_str()), (&[6.0, 2.0, 0.0, 0.0, -1.0][..], " "), "it says no more");
+    say(&mut machine, "Send", &[7.0, 1.0, 42.0, 2.0], "");
+    let forbidden = f64::from(crate::names::code(rejoin::messages::Code::Forbidden));
+    say(&mut machine, "Nack", &[1.0, 3.0, forbidden, 31.0], "");
+    assert_eq!(until(&mut machine, "ServerError").0[..2], [31.0, forbidden]);
+    assert_eq!(until(&mut machine, "Delivery").0[..4], [7.0, 4.0, 0.0, forbidden]);
+}
+
+#[test]
+fn without_acks_none_are_asked_for() {
+    let mut machine = SocketIoMachine::new(3.0, 1, 0, false, false, 0, 0.0);
+    say(&mut machine, "Acks", &[0.0, 0.0], "");
+    say(&mut machine, "Join", &[1.0], "");
+    say(&mut machine, "Connect", &[], "");
+    greet(&mut machine, 1.0);
+    assert_eq!(until(&mut machine, "Connect").0[..4], [1.0, 1.0, 0.0, 0.0]);
+    say(&mut machine, "Connected", &[1.0, 1.0, 0.0], "");
+    assert_eq!(until(&mut machine, "Join").0[..4], [1.0, 2.0, -1.0, 1.0]);
+}
+
+#[test]
+fn a_lost_session_is_asked_for_by_its_place_and_what_was_missed_is_held_until_the_consent() {
+    let mut machine = connected();
+    say(&mut machine, "Ack", &[1.0, 0.0, -1.0, 0.0], "");
+    say(&mut machine, "Message", &[1.0, -1.0, 2.0, 50.0, 9.0, 1.0], "Pe0aaaa.1");
+    assert_eq!(until(&mut machine, "Message").0[..1], [50.0]);
+    say(&mut machine, "Closed", &[1.0, 1006.0], "");
+    until(&mut machine, "State");
+    let due = machine.deadline();
+    machine.input(number("Tick", INPUTS, PACKETS), due, due, 0);
+    greet(&mut machine, 2.0);
+    let (fields, place) = until(&mut machine, "Connect");
+    assert_eq!((&fields[..4], place.as_str()), (&[2.0, 1.0, 1.0, 1.0][..], "Pe0aaaa.1 "));
+    say(&mut machine, "UserJoined", &[2.0, -1.0, 0.0, 51.0, 9.0, 1.0], "");
+    say(&mut machine, "Message", &[2.0, -1.0, 2.0, 52.0, 9.0, 1.0], "Pe0aaab");
+    assert_eq!(machine.released(), 50);
+    assert_eq!(machine.released(), 0, "what is held is not let go");
+    say(&mut machine, "Connected", &[2.0, 1.0, 1.0], "");
+    assert_eq!(until(&mut machine, "Joined").0[..4], [1.0, 0.0, 1.0, 1.0], "recovered, with one message");
+    assert_eq!(until(&mut machine, "UserJoined").0[..2], [1.0, 51.0]);
+    assert_eq!(until(&mut machine, "Message").0[..1], [52.0]);
+}
+
+#[test]
+fn a_notification_names_its_packet_also_when_its_data_was_the_place_to_recover_from() {
+    let mut machine = connected();
+    say(&mut machine, "Notification", &[1.0, 8.0, 0.0, 60.0, 9.0, 1.0], "");
+    assert_eq!(until(&mut machine, "Ack").0[..3], [1.0, 3.0, 8.0], "an event that wants an answer gets one");
+    assert_eq!(until(&mut machine, "Notification").0[..2], [60.0, 1.0]);
+    say(&mut machine, "Message", &[1.0, -1.0, 2.0, 61.0, 9.0, 1.0], "1700000000000-0");
+    say(&mut machine, "Notification", &[1.0, -1.0, 3.0, 62.0, 9.0, 1.0], "1700000000000-1");
+    assert_eq!(until(&mut machine, "Notification").0[..2], [62.0, 0.0]);
+}
+
+#[test]
+fn causes_that_only_this_machine_has_are_numbered_behind_the_others() {
+    for (kind, told, expected) in [("Connected", 0.0, FIRST), ("Refused", 1.0, FIRST + 1)] {
+        let mut machine = greeted();
+        say(&mut machine, kind, &[1.0, told], "");
+        let failed = crate::names::state(&rejoin::State::Failed);
+        loop {
+            let (state, _) = until(&mut machine, "State");
+            if state[..1] == [f64::from(failed)] {
+                assert_eq!(state[3..4], [f64::from(expected)], "{kind}");
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_connection_that_is_out_of_step_is_given_up_and_wild_numbers_are_harmless() {
+    let mut machine = connected();
+    say(&mut machine, "OutOfStep", &[1.0], "");
+    until(&mut machine, "State");
+    for wild in [f64::NAN, f64::INFINITY, -1.0, 1e300] {
+        for kind in (0..60).chain(FIRST..FIRST + 40).filter(|kind| *kind != FIRST) {
+            machine.put(&[wild; SLOTS], "not\u{1}one \u{ff} x");
+            machine.input(kind, wild, wild, usize::MAX);
+        }
+        machine.input(u32::MAX, wild, wild, 0);
+    }
+    while machine.poll() > 0 {}
+}

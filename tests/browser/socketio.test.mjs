@@ -1,0 +1,313 @@
+// rejoin/socketio: the same rooms on Socket.IO servers, in a real browser, in a worker and in Node: on the real server's own
+// endpoint, and on a server that others wrote.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { test } from "node:test";
+import { promisify } from "node:util";
+import { RejoinServer, SocketIoServer } from "../interop/processes.mjs";
+import { SocketIoMember } from "../interop/socketio-member.mjs";
+import { compiles, html, worksBuilt } from "./builds.mjs";
+import { browser, Tab } from "./page.mjs";
+import { project } from "./package.mjs";
+import { Proxy, site } from "./site.mjs";
+
+const run = promisify(execFile);
+const events = ["state", "ready", "room", "joined", "message", "user_joined", "notification", "gap", "error"];
+
+const script = `
+import { connect, RejoinError, SendError } from "./node_modules/rejoin/dist/socketio.js";
+Object.assign(window, { connect, RejoinError, SendError, clients: [] });
+window.start = async (name, url, options) => {
+  const client = await connect(url, options);
+  window.clients[name] = client;
+  for (const event of ${JSON.stringify(events)}) {
+    client.on(event, (what) => window.tell?.({ client: name, event, what }));
+  }
+  window.tell?.({ client: name, event: "state", what: client.status });
+};
+document.title = "loaded";
+`;
+const strict = {
+  "content-security-policy":
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' ws://127.0.0.1:*",
+};
+const http = (server) => `http://127.0.0.1:${server.port}`;
+const told = ({ event }) => ["message", "gap", "joined", "error"].includes(event);
+
+/** A tab whose page has the chunk. */
+async function page(t, options) {
+  const root = project(t, { "index.html": html('<script type="module" src="page.js"></script>'), "page.js": script });
+  return Tab.open(t, await browser(t), await site(t, root, strict), options);
+}
+
+/** The two servers, by name; each with what it is told at its start for a port to listen on. */
+const servers = {
+  ours: (t, port = 0) => RejoinServer.start(t, "--listen", `127.0.0.1:${port}`, "--allow-origin", "*"),
+  theirs: (t, port = 0) => SocketIoServer.start(t, "--port", `${port}`),
+};
+
+for (const [whose, serve] of Object.entries(servers)) {
+  test(`on ${whose}: two pages talk in a room, and each send is answered`, async (t) => {
+    const server = await serve(t);
+    const tab = await page(t);
+    await tab.start("a", http(server), { token: "ada", rooms: ["lobby"] });
+    await tab.heard("a", "ready");
+    await tab.start("b", http(server), { token: "bob" });
+    await tab.ask("b", "join", "lobby");
+    const { what: joined } = await tab.heard("b", "joined");
+    assert.deepEqual([joined.room, joined.recovered, joined.reason], ["lobby", false, "fresh"]);
+    const receipt = await tab.ask("b", "send", "lobby", "hello ada");
+    assert.equal(receipt.status, "answered");
+    assert.equal(receipt.seq, 1);
+    assert.match(receipt.id, /^[\w-]+$/);
+    const { what } = await tab.said("a", "hello ada");
+    const { what: came } = tab.events.entries.find(({ client, event, what }) => client == "a" && event == "user_joined" && what.user == "bob");
+    assert.deepEqual(came, { room: "lobby", user: "bob" });
+    assert.deepEqual([what.room, what.user, Object.keys(what).sort().join()], ["lobby", "bob", "content,room,timestamp,user"]);
+    await tab.ask("b", "leave", "lobby");
+    await tab.heard("b", "room", ({ state }) => state == "left");
+    await tab.ask("b", "close");
+    await tab.state("b", "closed");
+    assert.deepEqual(await tab.ask("b", "send", "lobby", "too late"), {
+      error: "SendError",
+      code: "closed",
+      outcome: "failed",
+      hint: "the client is closed or has failed: connect again",
+      message: "not sent: closed",
+    });
+    assert.deepEqual(tab.errors, []);
+  });
+
+  test(`on ${whose}: a server that was killed is waited for, and what is lost is told before what comes`, async (t) => {
+    const server = await serve(t);
+    const tab = await page(t);
+    await tab.start("a", http(server), { token: "ada", rooms: ["lobby"] });
+    await tab.heard("a", "ready");
+    server.kill("SIGKILL");
+    const { what } = await tab.state("a", "reconnecting");
+    assert.deepEqual([what.cause.code, what.cause.willRetry], ["connection_lost", true]);
+    const waiting = tab.ask("a", "send", "lobby", "written in a tunnel");
+    await serve(t, server.port);
+    assert.equal((await waiting).status, "answered");
+    const { skipped } = await tab.said("a", "written in a tunnel");
+    const [gap] = skipped.filter(({ event }) => event == "gap");
+    assert.deepEqual(gap.what, { room: "lobby", reason: "reconnected" });
+  });
+}
+
+test("the token goes into the auth object alone, in its namespace, also one that stood in the address", async (t) => {
+  const server = await SocketIoServer.start(t);
+  const tab = await page(t);
+  await tab.start("a", `${http(server)}/?token=s3cret&room=x`, { namespace: "/chat", rooms: ["lobby"] });
+  assert.equal(await server.opened("s3cret"), "opened s3cret /chat EIO,room,transport no header");
+  await tab.heard("a", "ready");
+  assert.equal((await tab.ask("a", "send", "lobby", "hi")).status, "answered");
+  await tab.start("b", http(server), { auth: { token: "bob", device: 7 } });
+  assert.equal(await server.opened("bob"), "opened bob / EIO,transport no header");
+  await tab.start("c", http(server), { token: "carol", namespace: "/nowhere" });
+  const { what } = await tab.state("c", "failed");
+  assert.deepEqual([what.cause.code, what.cause.text], ["unknown_namespace", "the server has no such namespace"]);
+  await tab.ask("a", "close");
+  await server.line((line) => line == "lost s3cret client namespace disconnect", "a goodbye");
+});
+
+test("a refused token is terminal, a source is asked once more, and a new token leads out", async (t) => {
+  const server = await SocketIoServer.start(t, "--tokens", "good");
+  const tab = await page(t);
+  await tab.start("a", http(server), { token: "bad" });
+  const { what } = await tab.state("a", "failed");
+  assert.deepEqual([what.cause.code, what.cause.text, what.cause.willRetry], ["unauthorized", "this token is not on the list", false]);
+  const { code, message } = await tab.ask("a", "ready");
+  assert.deepEqual([code, message], ["failed", "failed: this token is not on the list"]);
+  await tab.ask("a", "setToken", "good");
+  await tab.state("a", "connected");
+  for (const source of ["token", "auth"]) {
+    const asked = await tab.page.evaluate(
+      async ([url, source]) => {
+        const asked = [];
+        const text = () => (asked.length == 1 ? "old" : "good");
+        const give = ({ rejected }) => (asked.push(rejected), source == "token" ? text() : { token: text() });
+        const client = await window.connect(url, { [source]: give });
+        await client.ready();
+        return asked;
+      },
+      [http(server), source],
+    );
+    assert.deepEqual(asked, [false, true], source);
+  }
+});
+
+test("a handler that never calls its ack leaves a send unknown; without acks it is written", async (t) => {
+  const server = await SocketIoServer.start(t, "--no-acks");
+  const tab = await page(t);
+  await tab.start("a", http(server), { token: "ada", rooms: ["lobby"], ackTimeout: 300 });
+  await tab.heard("a", "ready");
+  const { error, outcome, hint } = await tab.ask("a", "send", "lobby", "anybody?");
+  assert.deepEqual([error, outcome], ["SendError", "unknown"]);
+  assert.match(hint, /no answer/);
+  await tab.said("a", "anybody?");
+  await tab.start("b", http(server), { token: "bob", rooms: ["lobby"], acks: false });
+  assert.deepEqual(await tab.ask("b", "send", "lobby", "hello"), { status: "written" });
+  await tab.said("a", "hello");
+});
+
+test("an ack that refuses says why, and a send that waits can be taken back", async (t) => {
+  const server = await SocketIoServer.start(t);
+  const tab = await page(t);
+  await tab.start("a", http(server), { token: "ada", rooms: ["lobby"] });
+  await tab.heard("a", "ready");
+  const { outcome, code } = await tab.ask("a", "send", "lobby", "a forbidden word");
+  assert.deepEqual([outcome, code], ["failed", "forbidden"]);
+  assert.deepEqual((await tab.heard("a", "error")).what, { message: "mind your language", code: "forbidden" });
+  const codes = await tab.page.evaluate(async (url) => {
+    const client = await window.connect(url, { token: "bob" });
+    const abort = new AbortController();
+    const sends = [client.send("lobby", "x", { signal: abort.signal }), client.send("lobby", "y", { timeout: 50 })];
+    abort.abort();
+    return Promise.all(sends.map((send) => send.catch(({ code }) => code)));
+  }, "http://127.0.0.1:1");
+  assert.deepEqual(codes, ["cancelled", "timeout"]);
+});
+
+test("a server that recovers sessions loses nothing: joined says so, and there is no gap", async (t) => {
+  const server = await SocketIoServer.start(t, "--recovery");
+  const tab = await page(t);
+  await tab.start("a", http(server), { token: "ada", rooms: ["lobby"] });
+  await tab.heard("a", "ready");
+  await server.command("say lobby before");
+  await tab.said("a", "before");
+  await server.command("miss ada lobby one two");
+  await tab.state("a", "reconnecting");
+  const { skipped } = await tab.said("a", "two");
+  const seen = skipped.filter(told).map(({ event, what }) => [event, what.recovered ?? what.content, what.replayed]);
+  assert.deepEqual(seen, [["joined", true, 2], ["message", "one", undefined]]);
+  await server.command("volatile lobby busy");
+  await tab.said("a", "volatile busy");
+  // Somebody who joined meanwhile is told of too, though the packet came before the server's consent.
+  const proxy = await Proxy.start(t, server.port);
+  await tab.start("b", proxy.url.replace("ws:", "http:").replace("/ws", ""), { token: "bob", rooms: ["lobby"] });
+  await tab.heard("b", "ready");
+  await server.command("say lobby both");
+  await tab.said("b", "both");
+  proxy.refuse();
+  await server.line((line) => line.startsWith("lost bob"), "the loss of bob");
+  await tab.state("b", "reconnecting");
+  await (await SocketIoMember.open(t, server.url, "carol")).join("lobby");
+  proxy.allow();
+  assert.deepEqual((await tab.heard("b", "user_joined", ({ user }) => user == "carol")).what, { room: "lobby", user: "carol" });
+  assert.deepEqual(tab.errors, []);
+});
+
+test("notifications, other names for events, and bytes as base64", async (t) => {
+  const server = await SocketIoServer.start(t, "--names", "message=said,send_message=say");
+  const tab = await page(t);
+  const names = { message: "said", send_message: "say", notification: ["badge", "order"] };
+  await tab.start("a", http(server), { token: "ada", rooms: ["lobby"], events: names });
+  await tab.heard("a", "ready");
+  assert.equal((await tab.ask("a", "send", "lobby", "renamed")).status, "answered");
+  await tab.said("a", "renamed");
+  await server.command('notify ada hello {"a":1}');
+  assert.deepEqual((await tab.heard("a", "notification")).what, { kind: "hello", data: { a: 1 } });
+  await server.command("emit ada badge 3");
+  assert.deepEqual((await tab.heard("a", "notification")).what, { kind: "badge", data: 3 });
+  await server.command("emit ada typing {}");
+  await server.command("binary lobby 00ff10");
+  await tab.said("a", "AP8Q");
+  await server.command("ask ada");
+  await server.command("kick ada");
+  const { what } = await tab.state("a", "failed");
+  assert.deepEqual([what.cause.code, what.cause.text], ["server_closed", "the server disconnected this client"]);
+});
+
+test("bad arguments reject with a code", async (t) => {
+  const tab = await page(t);
+  const codes = await tab.page.evaluate(async () => {
+    const code = (...args) => window.connect(...args).then(() => "none", (error) => [error instanceof window.RejoinError, error.code]);
+    return [
+      await code("ftp://h/"),
+      await code("http://["),
+      await code("http://u:p@h/"),
+      await code([]),
+      await code("http://h/", { namespace: "chat" }),
+      await code("http://h/", { token: 7 }),
+      await code("http://h/", { auth: "x" }),
+      await code("http://h/", { token: "x", auth: {} }),
+      await code("http://h/", { rooms: "lobby" }),
+      await code("http://h/", { events: { says: "x" } }),
+      await code("http://h/", { events: { message: "connect" } }),
+      await code("http://h/", { events: { message: "x", error: "x" } }),
+      await code("http://h/", { webSocket: 7 }),
+    ];
+  });
+  const expected = ["bad_url", "bad_url", "bad_url", "bad_url", ...Array(8).fill("bad_option"), "no_websocket"];
+  assert.deepEqual(codes.map(([typed, code]) => typed && code), expected);
+});
+
+const use = (server, done, more = "{}") => `
+const client = await connect(${JSON.stringify(http(server))}, { token: "alice", rooms: ["lobby"], ...${more} });
+const heard = new Promise((resolve) => client.on("message", (message) => resolve(message.content)));
+await client.ready();
+const { status } = await client.send("lobby", "hello");
+const content = (await heard) + " " + status;
+await client.close();
+${done}`;
+
+test("a worker, Vite's build and one without the file talk too", async (t) => {
+  const server = await servers.ours(t);
+  await worksBuilt(t, "connect", "socketio", (done) => use(server, done), "hello answered");
+});
+
+test("both module systems of Node talk on both servers, with its own WebSocket and the package's", async (t) => {
+  const done = "console.log(content);";
+  for (const serve of Object.values(servers)) {
+    const server = await serve(t);
+    const root = project(
+      t,
+      {
+        "own.mjs": `import { connect } from "rejoin/socketio";${use(server, done)}`,
+        "old.cjs": `const { connect } = require("rejoin/socketio"); const { WebSocket } = require("ws");
+          (async () => {${use(server, done, "{ webSocket: WebSocket }")}})();`,
+      },
+      ["ws"],
+    );
+    for (const args of [["--experimental-websocket", "own.mjs"], ["old.cjs"]]) {
+      const { stdout } = await run(process.execPath, args, { cwd: root });
+      assert.equal(stdout, "hello answered\n", args.join(" "));
+    }
+  }
+});
+
+test("its types are those of a strict project, in both module systems", async (t) => {
+  await compiles(t, {
+    "page.mts": `import { connect, SendError, type Client, type Events, type Options, type Receipt } from "rejoin/socketio";
+const options: Options = { namespace: "/chat", token: async ({ rejected }) => (rejected ? "a" : "b"), rooms: ["r"], acks: true, ackTimeout: 5000, events: { message: "said", notification: ["x", "y"] } };
+const client: Client = await connect("https://h", options);
+const off: () => void = client.on("message", ({ room, user, content, timestamp }) => void (room + user + content + timestamp).length);
+client.on("gap", ({ reason }) => reason === "reconnected");
+client.on("notification", ({ kind, data }) => void [kind.length, data]);
+client.on("state", ({ cause }: Events["state"]) => cause?.code === "unknown_namespace");
+// @ts-expect-error: there is no such event
+client.on("presence", () => {});
+// @ts-expect-error: content is a text
+client.send("r", 5);
+// @ts-expect-error: there is no such option
+await connect("https://h", { persist: "indexeddb" });
+// @ts-expect-error: no event is called so
+await connect("https://h", { events: { says: "x" } });
+// @ts-expect-error: such a server has no positions
+client.join("r", { since: { epoch: "e", seq: 1, id: "i" } });
+try {
+  const receipt: Receipt = await client.send("r", "x", { timeout: 5, signal: AbortSignal.timeout(5), data: { a: 1 } });
+  if (receipt.status === "answered") receipt.seq?.toFixed();
+  // @ts-expect-error: written is all that is known
+  if (receipt.status === "written") receipt.seq;
+} catch (error) {
+  if (error instanceof SendError) { const outcome: "failed" | "unknown" = error.outcome; outcome.length; }
+}
+client.setToken({ apiKey: "k" });
+await using other = await connect(["https://a", "wss://b"], { auth: () => ({ apiKey: "k" }) });
+off();`,
+    "common.cts": `import socketio = require("rejoin/socketio"); socketio.connect("https://h", { auth: { a: 1 } }).then((client) => client.state === "idle");`,
+  });
+});
