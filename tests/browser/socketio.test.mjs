@@ -3,8 +3,10 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { once } from "node:events";
 import { test } from "node:test";
 import { promisify } from "node:util";
+import { WebSocketServer } from "ws";
 import { RejoinServer, SocketIoServer } from "../interop/processes.mjs";
 import { SocketIoMember } from "../interop/socketio-member.mjs";
 import { compiles, html, worksBuilt } from "./builds.mjs";
@@ -220,6 +222,58 @@ test("notifications, other names for events, and bytes as base64", async (t) => 
   assert.deepEqual([what.cause.code, what.cause.text], ["server_closed", "the server disconnected this client"]);
 });
 
+/** A server that lets each client in and then says these frames, and nothing more. */
+async function saying(t, ...frames) {
+  const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  t.after(() => {
+    for (const client of server.clients) client.terminate();
+    server.close();
+  });
+  server.on("connection", (socket) => {
+    socket.send('0{"sid":"e","upgrades":[],"pingInterval":25000,"pingTimeout":20000}');
+    socket.once("message", () => {
+      socket.send('40{"sid":"s"}');
+      for (const frame of frames) socket.send(frame);
+    });
+  });
+  if (!server.address()) await once(server, "listening");
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
+const said = (content) => `42["message",{"roomId":"r","userId":"u","content":${JSON.stringify(content)},"timestamp":"t"}]`;
+
+test("what is no packet is told and left out, what is another's is nothing, and what follows is understood", async (t) => {
+  const tab = await page(t);
+  const garbage = [
+    "", "x", "4", "49", "42", "42{}", "42[", "45[]", "43x", "439007199254740993[]", '42["message",null]',
+    '42["message",{"roomId":"r","userId":"u","content":5,"timestamp":"t"}]', '42["error",{"message":"\\ud800"}]',
+  ];
+  const nothing = ["6", "3", '42/other,["message"]', '42["typing",{}]', "42[]", "4399[]", "43[]", '432["no such ack"]', "41/other"];
+  await tab.start("a", await saying(t, ...garbage, ...nothing, said("after all of it")), { token: "ada" });
+  const { skipped } = await tab.said("a", "after all of it");
+  const errors = skipped.filter(({ event }) => event == "error");
+  assert.deepEqual(errors.map(({ what }) => what.code), garbage.map(() => "garbled"));
+  assert.deepEqual(skipped.filter(({ event }) => event == "message"), []);
+  assert.deepEqual(tab.errors, []);
+});
+
+test("a connection whose attachments are out of step is given up", async (t) => {
+  const tab = await page(t);
+  const hole = '["message",{"roomId":"r","userId":"u","content":{"_placeholder":true,"num":0},"timestamp":"t"}]';
+  const outOfStep = {
+    "an attachment of nobody": [Buffer.from("x")],
+    "a text in its place": [`451-${hole}`, said("instead")],
+    "too many": [`4511-${hole}`],
+    "a hole without one": [`451-${hole.replace('"num":0', '"num":"length"')}`, Buffer.from("x")],
+  };
+  for (const [name, frames] of Object.entries(outOfStep)) {
+    await tab.start(name, await saying(t, ...frames), { token: "ada" });
+    const { what } = await tab.state(name, "reconnecting");
+    assert.equal(what.cause.code, "protocol_error", name);
+    await tab.ask(name, "close");
+  }
+});
+
 test("bad arguments reject with a code", async (t) => {
   const tab = await page(t);
   const codes = await tab.page.evaluate(async () => {
@@ -233,6 +287,7 @@ test("bad arguments reject with a code", async (t) => {
       await code("http://h/", { token: 7 }),
       await code("http://h/", { auth: "x" }),
       await code("http://h/", { token: "x", auth: {} }),
+      await code("http://h/", { auth: { n: 1n } }),
       await code("http://h/", { rooms: "lobby" }),
       await code("http://h/", { events: { says: "x" } }),
       await code("http://h/", { events: { message: "connect" } }),
@@ -240,7 +295,9 @@ test("bad arguments reject with a code", async (t) => {
       await code("http://h/", { webSocket: 7 }),
     ];
   });
-  const expected = ["bad_url", "bad_url", "bad_url", "bad_url", ...Array(8).fill("bad_option"), "no_websocket"];
+  const expected = [
+    ...Array(4).fill("bad_url"), ...Array(4).fill("bad_option"), "bad_argument", ...Array(4).fill("bad_option"), "no_websocket",
+  ];
   assert.deepEqual(codes.map(([typed, code]) => typed && code), expected);
 });
 

@@ -1,3 +1,4 @@
+import { RejoinError } from "../errors.js";
 import { check } from "../settings.js";
 import type { TokenSource } from "../types.js";
 import { isObject } from "./answer.js";
@@ -5,7 +6,11 @@ import type { Auth, Options } from "./types.js";
 
 /** The text of an `auth` object: for the client it is the token. */
 export function textOf(auth: string | Auth): string {
-  return JSON.stringify(typeof auth == "string" ? { token: auth } : auth);
+  try {
+    return JSON.stringify(typeof auth == "string" ? { token: auth } : auth);
+  } catch (cause) {
+    throw new RejoinError("bad_argument", "auth cannot be written as JSON", "leave out what is no data", { cause });
+  }
 }
 
 /** Where that text comes from; `token` is that of the address. */
