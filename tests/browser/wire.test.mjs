@@ -8,7 +8,7 @@ import { build } from "esbuild";
 
 const source = fileURLToPath(new URL("../../client-wasm/js/frames.ts", import.meta.url));
 const bundle = async (path) => {
-  const contents = `export * from ${JSON.stringify(path)}; export { Input, Output } from "./names.js";`;
+  const contents = `export * from ${JSON.stringify(path)}; export { position } from "./fields.js"; export { Input, Output } from "./names.js";`;
   const stdin = { contents, resolveDir: fileURLToPath(new URL("../../client-wasm/js", import.meta.url)), loader: "ts" };
   const { outputFiles } = await build({ stdin, bundle: true, write: false, format: "esm", target: "es2022" });
   return import(`data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`);
