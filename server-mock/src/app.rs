@@ -4,8 +4,11 @@ use crate::auth::Auth;
 use crate::config::Limits;
 use crate::faults::Faults;
 use crate::metrics::Metrics;
+use crate::origin;
 use crate::socketio::Sessions;
 use crate::switchboard::Switchboard;
+use axum::http::HeaderMap;
+use axum::http::header::{HOST, ORIGIN};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -92,14 +95,24 @@ impl App {
         }
     }
 
-    /// A place for one more connection, unless there is none or the server is going away.
+    /// A place for one more connection, unless there is none or the server is going away, which is counted.
     pub(crate) fn admit(&self) -> Option<Place> {
-        if self.draining() {
-            return None;
+        let permit = if self.draining() { None } else { Arc::clone(&self.places).try_acquire_owned().ok() };
+        if permit.is_some() {
+            self.metrics.sockets.one_more();
+        } else {
+            self.metrics.refused_busy.one_more();
         }
-        let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        self.metrics.sockets.one_more();
-        Some(Place { metrics: Arc::clone(&self.metrics), _permit: permit })
+        permit.map(|permit| Place { metrics: Arc::clone(&self.metrics), _permit: permit })
+    }
+
+    /// Whether the page that a request comes from may open a connection; counted if it may not.
+    pub(crate) fn allows_origin(&self, headers: &HeaderMap) -> bool {
+        let allowed = origin::allowed(&self.allow_origin, headers.get(ORIGIN), headers.get(HOST));
+        if !allowed {
+            self.metrics.refused_origin.one_more();
+        }
+        allowed
     }
 
     pub(crate) fn draining(&self) -> bool {

@@ -3,13 +3,12 @@
 use crate::app::{App, Place};
 use crate::auth::Identity;
 use crate::faults::Link;
-use crate::origin;
 use crate::socketio::Opening;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{
-    AUTHORIZATION, CONNECTION, HOST, ORIGIN, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_VERSION, UPGRADE,
+    AUTHORIZATION, CONNECTION, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
+    UPGRADE,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -107,12 +106,8 @@ pub(crate) async fn upgrade(State(app): State<Arc<App>>, mut request: Request) -
 fn accept(app: &Arc<App>, request: &mut Request) -> Result<Response, Refusal> {
     let headers = request.headers();
     let accept = key(headers)?;
-    let place = app.admit().ok_or_else(|| {
-        app.metrics.refused_busy.one_more();
-        Refusal::Busy
-    })?;
-    if !origin::allowed(&app.allow_origin, headers.get(ORIGIN), headers.get(HOST)) {
-        app.metrics.refused_origin.one_more();
+    let place = app.admit().ok_or(Refusal::Busy)?;
+    if !app.allows_origin(headers) {
         return Err(Refusal::Origin);
     }
     let query = request.uri().query();
@@ -158,7 +153,7 @@ pub(crate) enum Refusal {
     Key,
     Busy,
     Origin,
-    Fault(u16),
+    Fault(StatusCode),
 }
 
 impl IntoResponse for Refusal {
@@ -172,10 +167,7 @@ impl IntoResponse for Refusal {
             Self::Key => (StatusCode::BAD_REQUEST, "Sec-WebSocket-Key is missing or malformed.\n"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "The server takes no more connections now.\n"),
             Self::Origin => (StatusCode::FORBIDDEN, "This Origin is not allowed; see --allow-origin.\n"),
-            Self::Fault(status) => (
-                StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE),
-                "A fault on purpose.\n",
-            ),
+            Self::Fault(status) => (status, "A fault on purpose.\n"),
         };
         let mut response = (status, text).into_response();
         let headers = response.headers_mut();
@@ -190,7 +182,7 @@ impl IntoResponse for Refusal {
             Self::Busy => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(BUSY_SECONDS));
             }
-            Self::Fault(429 | 503) => {
+            Self::Fault(StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Self::Key | Self::Origin | Self::Fault(_) => {}

@@ -45,8 +45,8 @@ impl EventKind {
     }
 }
 
-/// Names that a server takes for mistakes, and ends the connection.
-const RESERVED: [&str; 6] =
+/// Names that no event may have: the libraries keep them for themselves, and end the connection of a peer that uses one.
+pub const RESERVED_EVENTS: [&str; 6] =
     ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 /// Most names of one map.
 const MOST: usize = 64;
@@ -87,7 +87,7 @@ impl EventMap {
     pub fn set(&mut self, name: &str, called: &str) -> Result<(), EventMapError> {
         let known = EventKind::ALL.iter().find(|(_, known)| *known == name);
         let &(kind, _) = known.ok_or_else(|| EventMapError::Unknown(shortened(name)))?;
-        if called.is_empty() || RESERVED.contains(&called) {
+        if called.is_empty() || RESERVED_EVENTS.contains(&called) {
             return Err(EventMapError::Reserved(shortened(called)));
         }
         if kind.is_up() {

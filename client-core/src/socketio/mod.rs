@@ -37,7 +37,7 @@ mod session;
 
 pub use attachments::{Attachments, Whole};
 pub use engine::EnginePacket;
-pub use events::{EventKind, EventMap, EventMapError};
+pub use events::{EventKind, EventMap, EventMapError, RESERVED_EVENTS};
 pub use messages::{
     Answer, ClientEvent, ClientPacket, Connected, Handshake, MOST_PID, NO_NAMESPACE, Resume, ServerEvent,
     ServerPacket, Trailing,

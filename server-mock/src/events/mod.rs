@@ -7,13 +7,12 @@ use crate::app::App;
 use crate::cors;
 use crate::hub::{FeedRequest, Since};
 use crate::mailbox::Mailbox;
-use crate::origin;
 use crate::upgrade::{Slot, field, percent_decode, token};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -49,8 +48,7 @@ async fn feed(
     request: Request,
 ) -> Response {
     let headers = request.headers();
-    if !origin::allowed(&app.allow_origin, headers.get(ORIGIN), headers.get(HOST)) {
-        app.metrics.refused_origin.one_more();
+    if !app.allows_origin(headers) {
         return Refusal::Origin.into_response();
     }
     let answer = open(&app, room, &request).unwrap_or_else(IntoResponse::into_response);
@@ -71,10 +69,7 @@ fn open(
         return Err(Refusal::Accept);
     }
     let history = history(query).ok_or(Refusal::History)?;
-    let place = app.admit().ok_or_else(|| {
-        app.metrics.refused_busy.one_more();
-        if app.draining() { Refusal::Draining } else { Refusal::Busy }
-    })?;
+    let place = app.admit().ok_or(if app.draining() { Refusal::Draining } else { Refusal::Busy })?;
     let identity = token(headers, query).and_then(|token| app.auth.identify(&token, Instant::now()));
     if let Some(status) = app.faults.refusal(identity.as_ref().map(|identity| &identity.user)) {
         return Err(Refusal::Fault(status));
@@ -110,8 +105,7 @@ fn stream(body: Body) -> Response {
 
 /// What a browser asks before it lets a page of another origin send a token.
 async fn preflight(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    if !origin::allowed(&app.allow_origin, headers.get(ORIGIN), headers.get(HOST)) {
-        app.metrics.refused_origin.one_more();
+    if !app.allows_origin(&headers) {
         return Refusal::Origin.into_response();
     }
     cors::preflight(METHODS, HEADERS, headers.get(ORIGIN))

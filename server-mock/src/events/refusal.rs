@@ -22,7 +22,7 @@ pub(super) enum Refusal {
     Draining,
     /// The hub's close code.
     Closed(u16),
-    Fault(u16),
+    Fault(StatusCode),
 }
 
 impl Refusal {
@@ -46,7 +46,7 @@ impl Refusal {
             Self::Token => StatusCode::UNAUTHORIZED,
             Self::Closed(4008 | 4011) => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy | Self::Draining | Self::Closed(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Fault(status) => StatusCode::from_u16(*status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE),
+            Self::Fault(status) => *status,
         }
     }
 

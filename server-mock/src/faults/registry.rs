@@ -3,6 +3,7 @@
 use super::{Fault, FaultKind, Link, Way};
 use crate::hub::Text;
 use crate::mailbox::{Mailbox, Parcel};
+use axum::http::StatusCode;
 use rejoin::Name;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -109,17 +110,17 @@ impl Faults {
     }
 
     /// The HTTP status with which the upgrade of this user is to be refused.
-    pub(crate) fn refusal(&self, user: Option<&Name>) -> Option<u16> {
+    pub(crate) fn refusal(&self, user: Option<&Name>) -> Option<StatusCode> {
         let mut registry = self.lock();
         let user = user.map(Name::as_str);
         let waiting = registry
             .waiting
             .iter_mut()
             .find(|waiting| waiting.fault.kind == FaultKind::Refuse && waiting.fault.concerns(user))?;
-        let code = waiting.fault.code.unwrap_or(503);
+        let status = waiting.fault.code.and_then(|code| StatusCode::from_u16(code).ok());
         waiting.count_down();
         registry.waiting.retain(|waiting| !waiting.is_over());
-        Some(code)
+        Some(status.unwrap_or(StatusCode::SERVICE_UNAVAILABLE))
     }
 
     /// Puts a connection among those that can be hit, and hits it with what waits for it.

@@ -92,7 +92,7 @@ impl Hub {
         }
     }
 
-    fn window(&self) -> Duration {
+    pub(super) fn window(&self) -> Duration {
         // Counting the present ones only, those who come back first would be told that they are few.
         self.config.reconnect_window(self.store.connections_lately())
     }

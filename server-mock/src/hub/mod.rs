@@ -69,7 +69,7 @@ pub use watching::FeedRequest;
 
 pub(crate) use feed::{COMMENT, anonymous};
 
-pub(crate) use rules::explain;
+pub(crate) use rules::{explain, millis};
 
 #[cfg(not(feature = "bugs"))]
 use bug::Bug;

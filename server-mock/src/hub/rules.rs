@@ -150,7 +150,7 @@ pub(super) fn encode(message: &ServerMessage) -> Option<Text> {
 }
 
 /// Whole milliseconds, rounded up, so that a moment told is never before the real one.
-pub(super) fn millis(duration: Duration) -> u64 {
+pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX).min(rejoin::messages::MAX_INT)
 }
 

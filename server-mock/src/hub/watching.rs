@@ -3,6 +3,7 @@
 
 use super::feed::{Cursor, LastText, Since};
 use super::log::Log;
+use super::rules::millis;
 use super::user::Verdict;
 use super::{ConnId, Hub, HubConfig, Output};
 use rejoin::{Moment, Name, Timestamp, check_room_name};
@@ -105,9 +106,8 @@ impl Hub {
         if readers >= self.config.members_per_room || !self.open(at, &room) {
             return self.close(at, conn, 1013, "Try again later");
         }
-        let window = self.config.reconnect_window(self.store.connections_lately());
-        let millis = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
-        let retry = RETRY + Duration::from_millis(self.rng.u64(0..=millis));
+        let window = millis(self.window());
+        let retry = RETRY + Duration::from_millis(self.rng.u64(0..=window));
         let Self { conns, rooms, store, outputs, config, .. } = self;
         let (Some(log), Some(state)) = (store.room(&room), conns.get_mut(&conn)) else { return };
         rooms.entry(room.clone()).or_default().add_reader(conn);

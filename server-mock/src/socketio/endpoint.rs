@@ -8,12 +8,12 @@ use super::{packet, payload, probe};
 use crate::app::{App, Place};
 use crate::cors;
 use crate::faults::Link;
-use crate::origin;
+use crate::hub::millis;
 use crate::transport::Transport;
 use crate::upgrade::{self, Accepted, Purpose, Slot, field};
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
 use axum::http::{HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
@@ -80,12 +80,10 @@ impl Opening {
 }
 
 async fn serve(State(app): State<Arc<App>>, request: Request) -> Response {
-    let headers = request.headers();
-    let origin = headers.get(ORIGIN).cloned();
-    if !origin::allowed(&app.allow_origin, origin.as_ref(), headers.get(HOST)) {
-        app.metrics.refused_origin.one_more();
+    if !app.allows_origin(request.headers()) {
         return Refusal::Origin.into_response();
     }
+    let origin = request.headers().get(ORIGIN).cloned();
     if request.method() == Method::OPTIONS {
         return cors::preflight(METHODS, HEADERS, origin.as_ref());
     }
@@ -121,10 +119,7 @@ async fn dispatch(app: &Arc<App>, request: Request) -> Result<Response, Refusal>
 
 /// A place for a session, unless a fault or the limits say no.
 fn admit(app: &Arc<App>) -> Result<Place, Refusal> {
-    let place = app.admit().ok_or_else(|| {
-        app.metrics.refused_busy.one_more();
-        Refusal::Busy
-    })?;
+    let place = app.admit().ok_or(Refusal::Busy)?;
     // Whose it is will be known only later.
     if let Some(status) = app.faults.refusal(None) {
         return Err(Refusal::Fault(status));
@@ -134,8 +129,7 @@ fn admit(app: &Arc<App>) -> Result<Place, Refusal> {
 }
 
 fn open(app: &App, sid: &str, upgrades: bool) -> String {
-    let heartbeat = u64::try_from(app.heartbeat.as_millis()).unwrap_or(u64::MAX);
-    packet::open(sid, upgrades, heartbeat, app.limits.frame_bytes)
+    packet::open(sid, upgrades, millis(app.heartbeat), app.limits.frame_bytes)
 }
 
 fn begin(app: &Arc<App>, slot: &Slot) -> Result<Response, Refusal> {

@@ -1,23 +1,11 @@
-//! Engine.IO packets (protocol 4) and the Socket.IO packets in them (protocol 5): what is read and what is written.
-//!
-//! ```text
-//! Engine.IO   0{…} open · 1 close · 2 ping · 3 pong · 4… message · 5 upgrade · 6 noop
-//! Socket.IO   <type>[<attachments>-][<namespace>,][<ack>][JSON]
-//!             0 connect · 1 disconnect · 2 event · 3 ack · 4 connect error · 5 binary event · 6 binary ack
-//! ```
+//! What of Engine.IO 4 and Socket.IO 5 a client may say, and what it is told. The envelopes themselves are read by
+//! [`rejoin::socketio`].
 
+use rejoin::socketio::{self, EnginePacket, PacketType, RESERVED_EVENTS};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// The namespace that a packet without one belongs to.
-pub(super) const MAIN: &str = "/";
-
-/// Most binary attachments of one packet, as in the JavaScript implementation.
-const ATTACHMENTS: u8 = 10;
-
-/// Names that a peer must not use for an event: they are its library's own.
-const RESERVED: [&str; 6] =
-    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+pub(super) use rejoin::socketio::MAIN_NAMESPACE as MAIN;
 
 pub(super) const CLOSE: &str = "1";
 pub(super) const PING: &str = "2";
@@ -38,11 +26,11 @@ pub(super) enum Engine<'a> {
 impl<'a> Engine<'a> {
     /// `None` for what a client must not send.
     pub(super) fn read(text: &'a str) -> Option<Self> {
-        match text.strip_prefix('4') {
-            Some(message) => Some(Self::Message(message)),
-            None if text == CLOSE => Some(Self::Close),
-            None if text.starts_with(['2', '3']) => Some(Self::Alive),
-            None => None,
+        match EnginePacket::decode(text).ok()? {
+            EnginePacket::Message(message) => Some(Self::Message(message)),
+            EnginePacket::Close if text == CLOSE => Some(Self::Close),
+            EnginePacket::Ping(_) | EnginePacket::Pong(_) => Some(Self::Alive),
+            _ => None,
         }
     }
 }
@@ -79,43 +67,21 @@ pub(super) enum Packet<'a> {
 impl<'a> Packet<'a> {
     /// `None` for what is no packet, or not a client's.
     pub(super) fn read(text: &'a str) -> Option<Self> {
-        let mut rest = text;
-        let kind = rest.as_bytes().first()?;
-        rest = rest.get(1..)?;
-        let mut attachments = 0;
-        if matches!(kind, b'5' | b'6') {
-            let (count, after) = rest.split_once('-')?;
-            attachments = number(count)?;
-            if attachments > u64::from(ATTACHMENTS) {
-                return None;
-            }
-            rest = after;
-        }
-        let attachments = u8::try_from(attachments).ok()?;
-        let mut namespace = MAIN;
-        if rest.starts_with('/') {
-            (namespace, rest) = rest.split_once(',').unwrap_or((rest, ""));
-            // What a client asks of a namespace in its query is nothing to this server.
-            namespace = namespace.split_once('?').map_or(namespace, |(name, _)| name);
-        }
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let (digits, data) = rest.split_at_checked(digits)?;
-        let ack = if digits.is_empty() { None } else { Some(number(digits)?) };
+        let socketio::Packet { kind, attachments, namespace, ack, payload } =
+            socketio::Packet::decode(text).ok()?;
+        // What a client asks of a namespace in its query is nothing to this server.
+        let namespace = namespace.split_once('?').map_or(namespace, |(name, _)| name);
         match kind {
-            b'0' if ack.is_none() => Some(Self::Connect { namespace, auth: data }),
-            b'1' if ack.is_none() && data.is_empty() => Some(Self::Disconnect { namespace }),
-            b'2' => Some(Self::Event { namespace, ack, array: data }),
-            b'5' => Some(Self::BinaryEvent { namespace, ack, attachments }),
-            b'3' | b'6' if ack.is_some() => Some(Self::Answer { attachments }),
+            PacketType::Connect if ack.is_none() => Some(Self::Connect { namespace, auth: payload }),
+            PacketType::Disconnect if ack.is_none() && payload.is_empty() => {
+                Some(Self::Disconnect { namespace })
+            }
+            PacketType::Event => Some(Self::Event { namespace, ack, array: payload }),
+            PacketType::BinaryEvent => Some(Self::BinaryEvent { namespace, ack, attachments }),
+            PacketType::Ack | PacketType::BinaryAck if ack.is_some() => Some(Self::Answer { attachments }),
             _ => None,
         }
     }
-}
-
-/// Only digits, and below 2^53, which is what a JavaScript peer can count to.
-fn number(digits: &str) -> Option<u64> {
-    let value: u64 = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())??;
-    (value <= rejoin::messages::MAX_INT).then_some(value)
 }
 
 /// The name and the first argument of an event; `None` if the text is not what an event may be.
@@ -130,7 +96,7 @@ pub(super) fn event(array: &str) -> Option<(Cow<'_, str>, Option<&RawValue>)> {
     } else {
         serde_json::from_str::<serde_json::Number>(name).map(|number| Cow::Owned(number.to_string()))
     };
-    let name = name.ok().filter(|name| !RESERVED.contains(&&**name))?;
+    let name = name.ok().filter(|name| !RESERVED_EVENTS.contains(&&**name))?;
     Some((name, items.next()))
 }
 

@@ -16,7 +16,7 @@ pub(super) enum Refusal {
     Version,
     TooLarge,
     Busy,
-    Fault(u16),
+    Fault(StatusCode),
     /// It is no WebSocket handshake.
     Upgrade(upgrade::Refusal),
 }
@@ -39,10 +39,7 @@ impl IntoResponse for Refusal {
             Self::Version => (bad, 5, "Unsupported protocol version"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, 3, "Payload too large"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, 3, "The server takes no more connections now"),
-            Self::Fault(status) => {
-                let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-                (status, 3, "A fault on purpose")
-            }
+            Self::Fault(status) => (status, 3, "A fault on purpose"),
             Self::Upgrade(refusal) => return refusal.into_response(),
         };
         let json = HeaderValue::from_static("application/json");
@@ -50,7 +47,7 @@ impl IntoResponse for Refusal {
         let mut response = (status, [(CONTENT_TYPE, json)], body).into_response();
         let wait = match self {
             Self::Busy => Some(BUSY_SECONDS),
-            Self::Fault(429 | 503) => Some(1),
+            Self::Fault(StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => Some(1),
             _ => None,
         };
         if let Some(seconds) = wait {

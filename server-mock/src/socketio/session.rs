@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::faults::Link;
 use crate::mailbox::{End, Taken};
 use crate::socket::{Ending, FAREWELL};
+use rejoin::socketio::NO_NAMESPACE;
 use std::collections::VecDeque;
 use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
@@ -262,7 +263,7 @@ impl Session {
                 }
             }
             Packet::Connect { namespace, .. } => {
-                let error = answers::connect_error("Invalid namespace", None);
+                let error = answers::connect_error(NO_NAMESPACE, None);
                 self.outgoing.push(packet::refused(namespace, &error));
             }
             Packet::Disconnect { namespace: MAIN } => {
