@@ -26,24 +26,23 @@ pub(crate) enum TokenFrom {
 
 impl TokenFrom {
     /// A function that fetches it, where it can change.
-    pub(crate) fn source(&self) -> Option<impl Fn() -> Fetching + Send + Sync + 'static> {
-        let from = self.clone();
-        matches!(from, Self::File(_) | Self::Command(_)).then_some(move || -> Fetching {
-            let from = from.clone();
-            Box::pin(async move {
-                match from {
-                    Self::File(path) => from_file(&path).await,
-                    Self::Command(command) => from_command(&command).await,
-                    Self::Given(token) => Ok(token),
-                    Self::Nowhere => Err(TokenError::permanent("there is no token")),
-                }
-            })
-        })
+    pub(crate) fn source(&self) -> Option<Source> {
+        match self.clone() {
+            Self::Nowhere | Self::Given(_) => None,
+            Self::File(path) => Some(Box::new(move || {
+                let path = path.clone();
+                Box::pin(async move { from_file(&path).await })
+            })),
+            Self::Command(command) => Some(Box::new(move || {
+                let command = command.clone();
+                Box::pin(async move { from_command(&command).await })
+            })),
+        }
     }
 }
 
-/// A token on its way.
-type Fetching = Pin<Box<dyn Future<Output = Result<Token, TokenError>> + Send>>;
+/// Fetches a token.
+type Source = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Token, TokenError>> + Send>> + Send + Sync>;
 
 /// Reads the first line of a file.
 pub(crate) async fn from_file(path: &Path) -> Result<Token, TokenError> {

@@ -58,7 +58,8 @@ enum Phase {
 pub(crate) struct Liveness {
     config: LivenessConfig,
     heard: Timestamp,
-    /// The server speaks by itself at least so often: longer silence is death, and nobody is asked.
+    /// What the server has said of its silences, in the place of the configuration's. By when within one its next word
+    /// is due it has not said, so that doubt shortens nothing.
     silence: Option<Span>,
     phase: Phase,
 }
@@ -79,8 +80,9 @@ impl Liveness {
         self.silence = Some(silence);
     }
 
+    /// Longer silence is death, and nobody is asked.
     fn silence(&self) -> Option<Span> {
-        self.silence.or(self.config.silence.map(Span::from))
+        self.silence.or(self.config.silence.filter(|_| !self.config.can_ping).map(Span::from))
     }
 
     /// Whether there is a way to ask on this connection.
@@ -115,29 +117,20 @@ impl Liveness {
 
     /// Something on this side makes the connection doubtful: ask now, and expect a quick answer.
     pub(crate) fn doubt(&mut self, now: Timestamp) -> Finding {
-        match self.phase {
-            Phase::Asked { probe: true, .. } => Finding::Fine,
-            _ => match self.config.silence {
-                _ if self.config.can_ping => self.probe(now),
-                None => Finding::Fine,
-                // What should have come by now is missing, or is still to come.
-                Some(silence) => {
-                    let due = self.heard + Span::from(silence).half();
-                    self.wait_for_a_sign(now, due.max(now + self.config.probe_within))
-                }
-            },
+        let soon = now + self.config.probe_within;
+        match (self.phase, self.config.silence) {
+            (Phase::Asked { probe: true, .. }, _) => Finding::Fine,
+            _ if self.config.can_ping => self.probe(now, soon),
+            (_, None) => Finding::Fine,
+            // What should have come by now is missing, or is still to come.
+            (_, Some(silence)) => self.probe(now, soon.max(self.heard + Span::from(silence).half())),
         }
     }
 
-    fn probe(&mut self, now: Timestamp) -> Finding {
-        self.phase = Phase::Asked { at: now, until: now + self.config.probe_within, probe: true };
-        Finding::Ask
-    }
-
-    /// As [`Liveness::probe`], where there is no way to ask.
-    fn wait_for_a_sign(&mut self, now: Timestamp, until: Timestamp) -> Finding {
+    /// Expects a sign of life until then, and asks for one where there is a way to.
+    fn probe(&mut self, now: Timestamp, until: Timestamp) -> Finding {
         self.phase = Phase::Asked { at: now, until, probe: true };
-        Finding::Fine
+        if self.config.can_ping { Finding::Ask } else { Finding::Fine }
     }
 
     pub(crate) fn deadline(&self) -> Timestamp {
@@ -158,11 +151,7 @@ impl Liveness {
         }
         if now.after(deadline) > LATE {
             // The answer may be waiting in a buffer that nobody has read: ask again, never kill.
-            return if self.config.can_ping {
-                self.probe(now)
-            } else {
-                self.wait_for_a_sign(now, now + self.config.probe_within)
-            };
+            return self.probe(now, now + self.config.probe_within);
         }
         match self.phase {
             Phase::Quiet if self.silence().is_some() => Finding::Dead { local: false },
@@ -263,6 +252,14 @@ mod tests {
         live.heard(at(10));
         assert_eq!(live.tick(at(49)), Finding::Fine);
         assert_eq!(live.tick(at(50)), Finding::Dead { local: false });
+    }
+
+    #[test]
+    fn where_there_is_a_way_to_ask_a_configured_silence_kills_nobody() {
+        let silence = Some(Duration::from_secs(20));
+        let mut live = Liveness::new(LivenessConfig { silence, ..fresh().config }, at(0));
+        assert_eq!(live.tick(at(20)), Finding::Fine);
+        assert_eq!(live.tick(at(25)), Finding::Ask);
     }
 
     #[test]

@@ -403,10 +403,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 match change.state {
                     State::Closing | State::Closed | State::Failed => self.end_sends(),
                     State::Suspended { .. } => self.outbox.give_up(&mut self.outcomes),
-                    #[cfg(feature = "stored")]
-                    _ => self.goes_on(),
-                    #[cfg(not(feature = "stored"))]
-                    _ => {}
+                    _ => {
+                        #[cfg(feature = "stored")]
+                        self.goes_on();
+                    }
                 }
                 Output::Event(Event::State(change))
             }

@@ -1,37 +1,30 @@
 //! How a client is described.
 
+use super::access::{Access, Granted, access_methods};
 use super::client::{Client, Shared, Snapshot, check_join};
+use super::clock::Clock;
 use super::dial::Dialer;
 use super::driver::{Driver, Surroundings};
 use super::endpoint::{Endpoint, EndpointError};
 use super::events::{EventQueue, Events};
 use super::inbox::Inbox;
 use super::machine::{Frames, Machine};
-use super::proxy::Proxy;
-use super::route::Route;
 use super::socket_io::{Packets, SocketIo};
 use super::state::{StateError, StateStore};
 use super::state_file::StateFile;
-use super::tls::{self, TlsError};
+use super::tls::TlsError;
 use crate::config::Config;
 use crate::link::State;
 use crate::name::{Name, PERSONAL_ROOM, RoomNameError};
 use crate::saved::Saved;
 use crate::session::{Command, Input, Join, Session};
 use crate::socketio;
-use crate::token::{Credentials, Token, TokenError};
-use futures_util::future::BoxFuture;
-use rustls::ClientConfig;
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-
-/// Asks for a token.
-pub(crate) type TokenSource = Arc<dyn Fn() -> BoxFuture<'static, Result<Token, TokenError>> + Send + Sync>;
 
 /// Where the token goes in the upgrade request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -95,16 +88,11 @@ pub enum BuildError {
 pub struct ClientBuilder {
     urls: Vec<String>,
     joins: Vec<Join>,
-    token: Option<Token>,
-    source: Option<TokenSource>,
+    access: Access,
     token_place: TokenPlace,
     config: Config,
     buffers: Buffers,
     max_message: usize,
-    extra_ca: Vec<Vec<u8>>,
-    tls: Option<Arc<ClientConfig>>,
-    proxy: Option<Proxy>,
-    seed: Option<u64>,
     store: Option<Store>,
     manual_commit: bool,
     socket_io: Option<SocketIo>,
@@ -121,16 +109,11 @@ impl ClientBuilder {
         Self {
             urls: vec![url],
             joins: Vec::new(),
-            token: None,
-            source: None,
+            access: Access::default(),
             token_place: TokenPlace::default(),
             config: Config::default(),
             buffers: Buffers::default(),
             max_message: 1 << 20,
-            extra_ca: Vec::new(),
-            tls: None,
-            proxy: None,
-            seed: None,
             store: None,
             manual_commit: false,
             socket_io: None,
@@ -206,21 +189,7 @@ impl ClientBuilder {
         self
     }
 
-    /// One token for good. A `?token=` in the URL does the same; this one wins.
-    pub fn token(mut self, token: impl Into<Token>) -> Self {
-        self.token = Some(token.into());
-        self
-    }
-
-    /// A function that fetches a token: called before the first dial and once for each rejection, at most 10 s.
-    pub fn token_source<F, R>(mut self, fetch: F) -> Self
-    where
-        F: Fn() -> R + Send + Sync + 'static,
-        R: Future<Output = Result<Token, TokenError>> + Send + 'static,
-    {
-        self.source = Some(Arc::new(move || Box::pin(fetch())));
-        self
-    }
+    access_methods!();
 
     /// Where the token goes.
     pub fn token_place(mut self, place: TokenPlace) -> Self {
@@ -246,30 +215,6 @@ impl ClientBuilder {
         self
     }
 
-    /// A certificate authority (PEM) to trust beside the system's.
-    pub fn ca_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.extra_ca.push(pem.into());
-        self
-    }
-
-    /// The whole TLS configuration, instead of the system's roots.
-    pub fn tls_config(mut self, config: Arc<ClientConfig>) -> Self {
-        self.tls = Some(config);
-        self
-    }
-
-    /// An HTTP proxy. None by default: a library does not read the environment.
-    pub fn proxy(mut self, proxy: Proxy) -> Self {
-        self.proxy = Some(proxy);
-        self
-    }
-
-    /// The seed of all jitter, for tests. From the operating system by default.
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = Some(seed);
-        self
-    }
-
     /// Starts the client and dials in the background: this succeeds without a network too.
     ///
     /// # Errors
@@ -277,29 +222,22 @@ impl ClientBuilder {
     pub fn connect(self) -> Result<(Client, Events), BuildError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
         let mut endpoints = Vec::with_capacity(self.urls.len());
-        let mut token = self.token;
+        let mut in_urls = None;
         for url in &self.urls {
             let (endpoint, in_url) = match self.socket_io {
                 Some(_) => Endpoint::parse_socket_io(url)?,
                 None => Endpoint::parse(url)?,
             };
-            token = token.or(in_url);
+            in_urls = in_urls.or(in_url);
             endpoints.push(endpoint);
         }
         for join in &self.joins {
             check_join(join).map_err(|error| bad_room(&join.room, error))?;
         }
-        let tls = match self.tls {
-            None if endpoints.iter().any(Endpoint::is_secure) => Some(tls::client_config(&self.extra_ca)?),
-            given => given,
-        };
-        let seed = seed(self.seed)?;
+        let Granted { route, credentials, source, seed } = self.access.grant(&endpoints, in_urls)?;
         let mut config = self.config;
         config.link.endpoints = endpoints.len();
-        config.link.credentials = credentials(self.source.as_ref(), token);
-        for endpoint in &endpoints {
-            warn_of_eavesdroppers(endpoint, &config.link.credentials);
-        }
+        config.link.credentials = credentials;
         // What the session may hand out without a flush, and one message that it hands out at the brink.
         let most_written = 2 * (config.max_unflushed + config.max_content) + (64 << 10);
         let websocket = WebSocketConfig::default()
@@ -308,11 +246,8 @@ impl ClientBuilder {
             .max_write_buffer_size(most_written)
             .max_message_size(Some(self.max_message))
             .max_frame_size(Some(self.max_message));
-        let dialer = Dialer {
-            route: Route { tls, proxy: self.proxy },
-            token_in_query: self.token_place == TokenPlace::Query,
-            websocket,
-        };
+        let token_in_query = self.token_place == TokenPlace::Query;
+        let dialer = Dialer { route, token_in_query, websocket };
         let mut store: Option<Box<dyn StateStore>> = match self.store {
             None => None,
             Some(Store::File(path)) => Some(Box::new(StateFile::open(&path)?)),
@@ -321,7 +256,7 @@ impl ClientBuilder {
         let url = endpoints.first().map(Endpoint::to_string).unwrap_or_default();
         let saved = store.as_mut().map(|store| store.load(&url)).transpose()?.flatten();
         let commits = store.is_some() && !self.manual_commit;
-        let start = Instant::now();
+        let clock = Clock::start();
         let inbox = Arc::new(Inbox::default());
         let queue = Arc::new(EventQueue::default());
         let (snapshot, snapshots) =
@@ -330,13 +265,12 @@ impl ClientBuilder {
             inbox: Arc::clone(&inbox),
             events: Arc::clone(&queue),
             snapshot: snapshots,
-            start,
+            clock,
         });
         let client = Client::new(shared);
         let events = Events::new(Arc::clone(&queue), Arc::clone(&inbox), commits);
         let endpoints = endpoints.into();
-        let surroundings =
-            Surroundings { endpoints, dialer, source: self.source, inbox, queue, snapshot, start, store };
+        let surroundings = Surroundings { endpoints, dialer, source, inbox, queue, snapshot, clock, store };
         // Owned by the handles: it ends when the client is closed, or when all of them are dropped.
         if let Some(SocketIo { namespace, events, options }) = self.socket_io {
             let session = socketio::Session::new(config, options, seed);
@@ -360,28 +294,6 @@ fn begun<M: Machine>(mut driver: Driver<M>, saved: Option<Saved>, joins: Vec<Joi
     }
     driver.input(Input::Command(Command::Connect));
     driver
-}
-
-/// The seed given, or one of the operating system's.
-pub(super) fn seed(given: Option<u64>) -> Result<u64, BuildError> {
-    match given {
-        Some(seed) => Ok(seed),
-        None => getrandom::u64().map_err(|error| BuildError::Randomness(error.to_string())),
-    }
-}
-
-pub(super) fn credentials(source: Option<&TokenSource>, token: Option<Token>) -> Credentials {
-    match (source, token) {
-        (Some(_), _) => Credentials::Source,
-        (None, Some(token)) => Credentials::Fixed(token),
-        (None, None) => Credentials::Anonymous,
-    }
-}
-
-pub(super) fn warn_of_eavesdroppers(endpoint: &Endpoint, credentials: &Credentials) {
-    if *credentials != Credentials::Anonymous && !endpoint.is_secure() && !endpoint.is_loopback() {
-        tracing::warn!(url = %endpoint, "the token travels unencrypted: use TLS (wss:// or https://)");
-    }
 }
 
 pub(super) fn bad_room(room: &str, source: RoomNameError) -> BuildError {

@@ -1,6 +1,7 @@
 //! The handle an application holds.
 
 use super::builder::ClientBuilder;
+use super::clock::Clock;
 use super::draft::{self, Draft};
 use super::events::EventQueue;
 use super::inbox::Inbox;
@@ -16,7 +17,7 @@ use crate::token::Token;
 use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// The connection as it is now.
@@ -50,7 +51,7 @@ pub(crate) struct Shared {
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) events: Arc<EventQueue>,
     pub(crate) snapshot: watch::Receiver<Snapshot>,
-    pub(crate) start: Instant,
+    pub(crate) clock: Clock,
 }
 
 /// A user's own stream has a name that no room can have.
@@ -180,7 +181,7 @@ impl Client {
 
     /// The client's clock, to read the `retry_at` of a state against.
     pub fn now(&self) -> Timestamp {
-        Timestamp::new(self.shared.start.elapsed())
+        self.shared.clock.monotonic()
     }
 
     /// The last measured round trip, if there was one.

@@ -1,21 +1,16 @@
 //! How the reading of a room is described.
 
-use super::builder::{BuildError, TokenSource, bad_room, credentials, seed, warn_of_eavesdroppers};
+use super::access::{Access, Granted, access_methods};
+use super::builder::{BuildError, bad_room};
+use super::clock::Clock;
 use super::endpoint::Endpoint;
 use super::follower::Follower;
 use super::following::{Following, following};
-use super::proxy::Proxy;
-use super::route::Route;
 use super::stream_request::StreamRequest;
-use super::tls;
 use crate::feed::{Feed, FeedConfig};
 use crate::name::{Name, check_room_name};
-use crate::token::{Token, TokenError};
-use rustls::ClientConfig;
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
-use std::time::Instant;
 
 /// Begins to describe the reading of `room` at `url` (`http://` or `https://`) by server-sent events; nothing happens
 /// until [`FollowBuilder::connect`]. The stream is asked for at `rooms/ROOM/events` below the URL.
@@ -39,28 +34,18 @@ pub fn follow(url: impl Into<String>, room: impl Into<String>) -> FollowBuilder 
         url: url.into(),
         room: room.into(),
         config: FeedConfig::default(),
-        token: None,
-        source: None,
+        access: Access::default(),
         max_event: 1 << 20,
-        extra_ca: Vec::new(),
-        tls: None,
-        proxy: None,
-        seed: None,
     }
 }
 
-/// The reading of a room, being described.
+/// The reading of a room, being described. Its token goes as `Authorization: Bearer`.
 pub struct FollowBuilder {
     url: String,
     room: String,
     config: FeedConfig,
-    token: Option<Token>,
-    source: Option<TokenSource>,
+    access: Access,
     max_event: usize,
-    extra_ca: Vec<Vec<u8>>,
-    tls: Option<Arc<ClientConfig>>,
-    proxy: Option<Proxy>,
-    seed: Option<u64>,
 }
 
 impl FollowBuilder {
@@ -76,21 +61,7 @@ impl FollowBuilder {
         self
     }
 
-    /// One token for good, sent as `Authorization: Bearer`. A `?token=` in the URL does the same; this one wins.
-    pub fn token(mut self, token: impl Into<Token>) -> Self {
-        self.token = Some(token.into());
-        self
-    }
-
-    /// A function that fetches a token: called before the first dial and once for each rejection, at most 10 s.
-    pub fn token_source<F, R>(mut self, fetch: F) -> Self
-    where
-        F: Fn() -> R + Send + Sync + 'static,
-        R: Future<Output = Result<Token, TokenError>> + Send + 'static,
-    {
-        self.source = Some(Arc::new(move || Box::pin(fetch())));
-        self
-    }
+    access_methods!();
 
     /// The machine's choices, `since` and `history` among them. `config.link.credentials` is set from the rest of the
     /// builder.
@@ -105,30 +76,6 @@ impl FollowBuilder {
         self
     }
 
-    /// A certificate authority (PEM) to trust beside the system's.
-    pub fn ca_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.extra_ca.push(pem.into());
-        self
-    }
-
-    /// The whole TLS configuration, instead of the system's roots.
-    pub fn tls_config(mut self, config: Arc<ClientConfig>) -> Self {
-        self.tls = Some(config);
-        self
-    }
-
-    /// An HTTP proxy. None by default: a library does not read the environment.
-    pub fn proxy(mut self, proxy: Proxy) -> Self {
-        self.proxy = Some(proxy);
-        self
-    }
-
-    /// The seed of all jitter, for tests. From the operating system by default.
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = Some(seed);
-        self
-    }
-
     /// Starts reading and dials in the background: this succeeds without a network too.
     ///
     /// # Errors
@@ -137,21 +84,16 @@ impl FollowBuilder {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
         let (endpoint, in_url) = Endpoint::parse_http(&self.url)?;
         check_room_name(&self.room).map_err(|error| bad_room(&self.room, error))?;
-        let tls = match self.tls {
-            None if endpoint.is_secure() => Some(tls::client_config(&self.extra_ca)?),
-            given => given,
-        };
+        let Granted { route, credentials, source, seed } =
+            self.access.grant(std::slice::from_ref(&endpoint), in_url)?;
         let mut config = self.config;
-        config.link.credentials = credentials(self.source.as_ref(), self.token.or(in_url));
-        warn_of_eavesdroppers(&endpoint, &config.link.credentials);
+        config.link.credentials = credentials;
         let room = Name::from(self.room);
-        let request =
-            StreamRequest { route: Route { tls, proxy: self.proxy }, endpoint, room: room.as_str().into() };
-        let feed = Feed::new(config, room.clone(), seed(self.seed)?);
-        let start = Instant::now();
-        let (following, telling, requests) = following(start);
-        let follower =
-            Follower::new(feed, room, request, self.source, start, self.max_event, telling, requests);
+        let feed = Feed::new(config, room.clone(), seed);
+        let request = StreamRequest { route, endpoint, room };
+        let clock = Clock::start();
+        let (following, telling, requests) = following(clock);
+        let follower = Follower::new(feed, request, source, clock, self.max_event, telling, requests);
         // Owned by the handle: it ends when that is closed or dropped.
         runtime.spawn(follower.run());
         Ok(following)

@@ -1,35 +1,30 @@
 //! The task around a feed: it moves bytes and events and decides nothing.
 
-use super::builder::TokenSource;
+use super::access::TokenSource;
+use super::clock::Clock;
 use super::following::{Telling, Waiting};
 use super::stream_request::{StreamBody, StreamRequest};
 use crate::cause::{DialError, Disconnect};
 use crate::feed::{Arrival, EventStream, Feed, FeedEvent, FeedInput, FeedOutput};
 use crate::link::{ConnId, State};
 use crate::messages::json::ServerDecoder;
-use crate::name::Name;
-use crate::time::{Moment, Timestamp};
 use crate::token::{Token, TokenError};
 use futures_util::future::BoxFuture;
 use hyper::body::{Buf as _, Bytes};
 use std::collections::VecDeque;
 use std::future::{pending, poll_fn};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::Receiver;
 
 /// Items read before other tasks of the runtime get their turn.
 const TURN: usize = 256;
-/// A deadline further away is looked at again then.
-const FURTHEST: Duration = Duration::from_secs(86_400);
 
 pub(crate) struct Follower {
     feed: Feed,
-    room: Name,
     request: Arc<StreamRequest>,
     source: Option<TokenSource>,
-    start: Instant,
+    clock: Clock,
     max_event: usize,
     telling: Telling,
     requests: Receiver<FeedInput>,
@@ -62,26 +57,20 @@ enum Next {
 }
 
 impl Follower {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "called once, by the builder; a struct would only rename it"
-    )]
     pub(crate) fn new(
         feed: Feed,
-        room: Name,
         request: StreamRequest,
         source: Option<TokenSource>,
-        start: Instant,
+        clock: Clock,
         max_event: usize,
         telling: Telling,
         requests: Receiver<FeedInput>,
     ) -> Self {
         Self {
             feed,
-            room,
             request: Arc::new(request),
             source,
-            start,
+            clock,
             max_event,
             telling,
             requests,
@@ -129,14 +118,9 @@ impl Follower {
         }
     }
 
-    fn now(&self) -> Moment {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Moment::new(Timestamp::new(self.start.elapsed()), wall)
-    }
-
     /// Says what happened, and does what the feed wants.
     fn input(&mut self, input: FeedInput) {
-        self.feed.handle(self.now(), input);
+        self.feed.handle(self.clock.now(), input);
         while let Some(output) = self.feed.poll() {
             match output {
                 FeedOutput::FetchToken { rejected: _ } => {
@@ -152,14 +136,20 @@ impl Follower {
                     self.open.take_if(|open| open.conn == conn);
                 }
                 FeedOutput::Event { event, last_event_id } => {
-                    if let FeedEvent::State(change) = &event {
-                        self.telling.state.send_replace(change.clone());
-                    }
-                    self.waiting.push_back(Waiting::new(event, last_event_id));
+                    let waiting = self.news(event, last_event_id);
+                    self.waiting.push_back(waiting);
                 }
             }
         }
         self.hand_over();
+    }
+
+    /// An event for the application; a change of state is seen at once.
+    fn news(&self, event: FeedEvent, last_event_id: Option<Arc<str>>) -> Waiting {
+        if let FeedEvent::State(change) = &event {
+            self.telling.state.send_replace(change.clone());
+        }
+        Waiting::new(event, last_event_id)
     }
 
     /// Gives the application what there is room for. A silence while there is none is this side's own.
@@ -172,7 +162,7 @@ impl Follower {
         }
         let busy = !self.waiting.is_empty();
         if std::mem::replace(&mut self.busy, busy) != busy {
-            self.feed.handle(self.now(), FeedInput::Busy(busy));
+            self.feed.handle(self.clock.now(), FeedInput::Busy(busy));
         }
     }
 
@@ -200,18 +190,15 @@ impl Follower {
             open.piece.advance(read);
             if let Some(item) = item {
                 let conn = open.conn;
-                let arrival = Arrival::read(item, &self.room, &mut self.decoder);
+                let arrival = Arrival::read(item, &self.request.room, &mut self.decoder);
                 self.input(FeedInput::Arrived(conn, arrival));
             }
         }
     }
 
     async fn next(&mut self) -> Next {
-        let now = self.start.elapsed();
-        let deadline = self.feed.next_deadline().map(|deadline| {
-            let at = deadline.since_start().min(now.saturating_add(FURTHEST));
-            tokio::time::Instant::from_std(self.start) + at
-        });
+        let deadline =
+            self.feed.next_deadline().map(|deadline| self.clock.ring(self.clock.monotonic(), deadline));
         let unread = self.open.as_ref().is_some_and(|open| !open.piece.is_empty());
         let first = self.waiting.front();
         // Looked at in this order: what has arrived is proof of life that a late deadline must not overlook.
@@ -231,13 +218,11 @@ impl Follower {
     /// The application wants no more. The last words do not wait for room, and what did is dropped.
     fn end(mut self) {
         self.waiting.clear();
-        self.feed.handle(self.now(), FeedInput::Close);
+        self.feed.handle(self.clock.now(), FeedInput::Close);
         while let Some(output) = self.feed.poll() {
             if let FeedOutput::Event { event, last_event_id } = output {
-                if let FeedEvent::State(change) = &event {
-                    self.telling.state.send_replace(change.clone());
-                }
-                self.telling.tell(Waiting::new(event, last_event_id), None);
+                let waiting = self.news(event, last_event_id);
+                self.telling.tell(waiting, None);
             }
         }
         debug_assert!(self.feed.state() == State::Closed);

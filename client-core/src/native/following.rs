@@ -1,5 +1,6 @@
 //! The handle of an application that reads a room, and the queue behind it.
 
+use super::clock::Clock;
 use crate::feed::{FeedEvent, FeedInput};
 use crate::link::{Hint, State, StateChange};
 use crate::time::Timestamp;
@@ -8,7 +9,6 @@ use core::task::{Context, Poll, ready};
 use futures_core::Stream;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
@@ -88,12 +88,12 @@ impl Telling {
 }
 
 /// Both ends, and what the application asks for.
-pub(crate) fn following(start: Instant) -> (Following, Telling, Receiver<FeedInput>) {
+pub(crate) fn following(clock: Clock) -> (Following, Telling, Receiver<FeedInput>) {
     let (told, events) = unbounded_channel();
     let (asking, requests) = channel(MOST_REQUESTS);
     let (state, states) = watch::channel(StateChange { state: State::Connecting, cause: None });
     let room = Arc::new(Semaphore::new(MOST_BYTES as usize));
-    let following = Following { events, requests: Some(asking), states, last_event_id: None, start };
+    let following = Following { events, requests: Some(asking), states, last_event_id: None, clock };
     (following, Telling { told, room, state }, requests)
 }
 
@@ -107,7 +107,7 @@ pub struct Following {
     requests: Option<Sender<FeedInput>>,
     states: watch::Receiver<StateChange>,
     last_event_id: Option<Arc<str>>,
-    start: Instant,
+    clock: Clock,
 }
 
 impl Following {
@@ -138,7 +138,7 @@ impl Following {
 
     /// The clock that the `retry_at` of a state is to be read against.
     pub fn now(&self) -> Timestamp {
-        Timestamp::new(self.start.elapsed())
+        self.clock.monotonic()
     }
 
     /// Tells what the platform noticed about the network.

@@ -1,8 +1,10 @@
 //! The tokio drivers: a socket, a clock and a task around a [`Session`](crate::Session), a
 //! [`socketio::Session`](crate::socketio::Session) or a [`Feed`](crate::Feed), with no decisions of their own.
 
+mod access;
 mod builder;
 mod client;
+mod clock;
 mod dial;
 mod draft;
 mod driver;

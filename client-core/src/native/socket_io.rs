@@ -62,7 +62,9 @@ impl Codec for Packets {
     }
 
     fn encode(&self, frame: &ClientPacket, text: &mut Vec<u8>) {
-        let mut written = String::new();
+        // What is empty is UTF-8, so that its allocation is used again.
+        text.clear();
+        let mut written = String::from_utf8(std::mem::take(text)).unwrap_or_default();
         self.codec.encode_into(frame, &mut written);
         *text = written.into_bytes();
     }

@@ -5,6 +5,7 @@ use super::endpoint::Endpoint;
 use super::route::{Route, unreachable};
 use super::transport::Transport;
 use crate::cause::{DialError, DialErrorKind, Disconnect};
+use crate::name::Name;
 use crate::token::Token;
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::client::conn::http1::{self, Connection};
@@ -21,7 +22,7 @@ use std::task::{Context, Poll};
 pub(crate) struct StreamRequest {
     pub(crate) route: Route,
     pub(crate) endpoint: Endpoint,
-    pub(crate) room: Box<str>,
+    pub(crate) room: Name,
 }
 
 type Http = Connection<TokioIo<Transport>, String>;

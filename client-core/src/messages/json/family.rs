@@ -85,6 +85,6 @@ pub(super) fn decode_fields<'de, F: Family<'de>>(kind: &str, text: &'de str) -> 
 }
 
 /// An error's text quotes the offending value, which the sender chose: keep the beginning.
-pub(super) fn bounded(text: &str) -> Box<str> {
+pub(crate) fn bounded(text: &str) -> Box<str> {
     text.chars().take(160).collect::<String>().into()
 }

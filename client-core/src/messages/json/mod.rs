@@ -11,6 +11,7 @@ mod stream;
 mod writer;
 
 pub use client::{decode_client, encode_client, encode_client_into};
+pub(crate) use family::bounded;
 pub use server::{ServerDecoder, encode_server};
 
 use alloc::boxed::Box;

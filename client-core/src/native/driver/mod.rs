@@ -2,8 +2,9 @@
 
 mod outputs;
 
-use super::builder::TokenSource;
+use super::access::TokenSource;
 use super::client::Snapshot;
+use super::clock::Clock;
 use super::dial::Dialer;
 use super::endpoint::Endpoint;
 use super::events::EventQueue;
@@ -26,7 +27,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Sleep;
 use tokio_tungstenite::WebSocketStream;
@@ -41,8 +42,6 @@ const QUIET: usize = 64;
 const ROUNDS: usize = 8;
 /// The timer is set back only for a deadline this much later: on a busy connection it moves with every frame.
 const LAZY: Duration = Duration::from_secs(1);
-/// A deadline further away is looked at again then.
-const FURTHEST: Duration = Duration::from_secs(86_400);
 
 type Dialing = BoxFuture<'static, Result<WebSocketStream<Transport>, DialError>>;
 
@@ -54,7 +53,7 @@ pub(crate) struct Surroundings {
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) queue: Arc<EventQueue>,
     pub(crate) snapshot: watch::Sender<Snapshot>,
-    pub(crate) start: Instant,
+    pub(crate) clock: Clock,
     pub(crate) store: Option<Box<dyn StateStore>>,
 }
 
@@ -68,7 +67,7 @@ pub(crate) struct Driver<M: Machine> {
     inbox: Arc<Inbox>,
     queue: Arc<EventQueue>,
     snapshot: watch::Sender<Snapshot>,
-    start: Instant,
+    clock: Clock,
     now: Moment,
     dialing: Option<(ConnId, Dialing)>,
     fetching: Option<BoxFuture<'static, Result<Token, TokenError>>>,
@@ -90,7 +89,7 @@ pub(crate) struct Driver<M: Machine> {
 
 impl<M: Machine> Driver<M> {
     pub(crate) fn new(session: M, codec: M::Codec, surroundings: Surroundings) -> Self {
-        let Surroundings { endpoints, dialer, source, inbox, queue, snapshot, start, store } = surroundings;
+        let Surroundings { endpoints, dialer, source, inbox, queue, snapshot, clock, store } = surroundings;
         let keeper = store.map(|store| Box::new(Keeper::new(store, session.changes())));
         let mut driver = Self {
             session,
@@ -101,7 +100,7 @@ impl<M: Machine> Driver<M> {
             inbox,
             queue,
             snapshot,
-            start,
+            clock,
             now: Moment::default(),
             dialing: None,
             fetching: None,
@@ -127,8 +126,7 @@ impl<M: Machine> Driver<M> {
 
     /// Once per round: a clock read per frame would cost as much as a short frame's parsing.
     fn look_at_the_clock(&mut self) {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.now = Moment::new(Timestamp::new(self.start.elapsed()), wall);
+        self.now = self.clock.now();
     }
 
     /// One pass over everything that can be ready. Says whether anything was.
@@ -230,8 +228,7 @@ impl<M: Machine> Driver<M> {
             self.input(Input::Tick);
             return true;
         }
-        let at = tokio::time::Instant::from_std(self.start)
-            + deadline.since_start().min(self.now.monotonic.since_start().saturating_add(FURTHEST));
+        let at = self.clock.ring(self.now.monotonic, deadline);
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
         if self.armed.is_none_or(|armed| deadline < armed || deadline > armed + LAZY) {
             self.armed = Some(deadline);

@@ -8,7 +8,7 @@ mod encode;
 use super::{Attachments, EventMap, Namespace, PacketError};
 use crate::messages::json::{self as rooms, ServerDecoder};
 use alloc::boxed::Box;
-use alloc::string::{String, ToString as _};
+use alloc::string::ToString as _;
 use alloc::sync::Arc;
 
 /// Why a frame cannot be understood.
@@ -33,9 +33,7 @@ pub enum DecodeError {
 
 impl DecodeError {
     fn payload(packet: &'static str, error: &serde_json::Error) -> Self {
-        // It may quote what the server chose.
-        let detail = error.to_string().chars().take(160).collect::<String>().into();
-        Self::Payload { packet, detail }
+        Self::Payload { packet, detail: rooms::bounded(&error.to_string()) }
     }
 
     /// Whether nothing that follows on the connection can be understood: it is to be closed.
