@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 import { WebSocketServer } from "ws";
 import { RejoinServer, SocketIoServer } from "../interop/processes.mjs";
-import { SocketIoMember } from "../interop/socketio-member.mjs";
+import { SocketIoClient } from "../interop/socketio-client.mjs";
 import { compiles, html, worksBuilt } from "./builds.mjs";
 import { browser, Tab } from "./page.mjs";
 import { project } from "./package.mjs";
@@ -195,7 +195,7 @@ test("a server that recovers sessions loses nothing: joined says so, and there i
   proxy.refuse();
   await server.line((line) => line.startsWith("lost bob"), "the loss of bob");
   await tab.state("b", "reconnecting");
-  await (await SocketIoMember.open(t, server.url, "carol")).join("lobby");
+  await (await SocketIoClient.open(t, server, "carol", { transports: ["websocket"] })).join("lobby");
   proxy.allow();
   assert.deepEqual((await tab.heard("b", "user_joined", ({ user }) => user == "carol")).what, { room: "lobby", user: "carol" });
   assert.deepEqual(tab.errors, []);

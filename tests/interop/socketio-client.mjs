@@ -73,8 +73,23 @@ export class SocketIoClient {
     return found.args;
   }
 
-  said(content) {
-    return this.event("message", (message) => message.content === content).then(([message]) => message);
+  join(roomId) {
+    return this.ask("join_room", { roomId });
+  }
+
+  send(roomId, content) {
+    return this.ask("send_message", { roomId, content });
+  }
+
+  /** `user` has joined. */
+  sees(user) {
+    return this.event("user_joined", ({ userId }) => userId === user);
+  }
+
+  /** The message with this content, from `user` if it is said who. */
+  said(content, user) {
+    const matches = (message) => message.content === content && (!user || message.userId === user);
+    return this.event("message", matches).then(([message]) => message);
   }
 
   /** Everything said so far has been handled; what that caused has come. */
@@ -86,6 +101,11 @@ export class SocketIoClient {
 
   get events() {
     return this.journal.entries.filter(({ event }) => event);
+  }
+
+  /** The events as the frames of the other protocol. */
+  get frames() {
+    return this.events.map(({ event, args }) => ({ type: event, ...args[0] }));
   }
 
   get transport() {

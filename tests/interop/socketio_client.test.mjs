@@ -9,9 +9,16 @@ import { WebSocketServer } from "ws";
 import { endsWell } from "./lobby.mjs";
 import { Pipe, Rejoin, SocketIoServer } from "./processes.mjs";
 import { COUNT, numbered, numberedIn } from "./sequences.mjs";
-import { SocketIoMember } from "./socketio-member.mjs";
+import { SocketIoClient } from "./socketio-client.mjs";
 
 const SOCKET_IO = ["--protocol", "socketio"];
+
+/** A socket.io-client in the lobby. */
+async function inLobby(t, server, user, options) {
+  const client = await SocketIoClient.open(t, server, user, { transports: ["websocket"], ...options });
+  await client.join("lobby");
+  return client;
+}
 
 /** Alice's pipe in the lobby, joined as far as the server says. */
 async function aliceIn(t, server, ...args) {
@@ -24,11 +31,10 @@ const joined = (pipe) => pipe.event(({ type }) => type === "joined", "joined");
 
 /** Alice's pipe and bob, a socket.io-client, both in the lobby. */
 async function aliceAndBob(t, server) {
-  const bob = await SocketIoMember.open(t, server.url, "bob");
-  await bob.join("lobby");
+  const bob = await inLobby(t, server, "bob");
   const alice = await aliceIn(t, server);
   await joined(alice);
-  await bob.event(({ type, userId }) => type === "user_joined" && userId === "alice", "alice in the lobby");
+  await bob.sees("alice");
   return { alice, bob };
 }
 
@@ -61,15 +67,14 @@ describe("our command line on a Socket.IO server", { concurrency: 3 }, () => {
     const server = await SocketIoServer.start(t);
     const { alice, bob } = await aliceAndBob(t, server);
     alice.send("lobby", "hello bob", "1");
-    const { event: heard } = await bob.said("alice", "hello bob");
+    const heard = await bob.said("hello bob", "alice");
     const { event: delivery } = await alice.delivery("1");
     assert.deepEqual(delivery, { type: "delivery", ref: "1", roomId: "lobby", id: "m1", seq: 1, status: "acked" });
     const echo = alice.events.find(({ type }) => type === "message");
-    assert.deepEqual(echo, heard);
+    assert.deepEqual(echo, { type: "message", ...heard });
     await bob.send("lobby", "hello alice");
     await alice.said("bob", "hello alice");
-    const carol = await SocketIoMember.open(t, server.url, "carol");
-    await carol.join("lobby");
+    await inLobby(t, server, "carol");
     const { event } = await alice.event(({ type }) => type === "user_joined", "user_joined");
     assert.deepEqual(event, { type: "user_joined", roomId: "lobby", userId: "carol" });
     await endsWell(alice);
@@ -104,9 +109,9 @@ describe("our command line on a Socket.IO server", { concurrency: 3 }, () => {
     const { alice, bob } = await aliceAndBob(t, server);
     const sent = numbered("alice");
     for (const [n, content] of sent.entries()) alice.send("lobby", content, `ref ${n}`);
-    await bob.said("alice", sent.at(-1));
+    await bob.said(sent.at(-1), "alice");
     await endsWell(alice);
-    assert.deepEqual(numberedIn(bob.journal.entries), sent);
+    assert.deepEqual(numberedIn(bob.frames), sent);
     assert.deepEqual(numberedIn(alice.events), sent);
     const deliveries = alice.events.filter(({ type }) => type === "delivery");
     assert.deepEqual(
@@ -129,8 +134,7 @@ describe("our command line on a Socket.IO server", { concurrency: 3 }, () => {
 
   it("a namespace is a world of its own, and one that does not exist ends with status 3", async (t) => {
     const server = await SocketIoServer.start(t);
-    const bob = await SocketIoMember.open(t, server.url, "bob", "/chat");
-    await bob.join("lobby");
+    const bob = await inLobby(t, server, "bob", { namespace: "/chat" });
     const alice = await aliceIn(t, server, "--namespace", "/chat");
     await joined(alice);
     assert.match(await server.opened("alice"), / \/chat /);
@@ -329,12 +333,11 @@ describe("our command line on a Socket.IO server", { concurrency: 3 }, () => {
 
   it("send is done when the handler has answered, and fails when it refuses", async (t) => {
     const server = await SocketIoServer.start(t);
-    const bob = await SocketIoMember.open(t, server.url, "bob");
-    await bob.join("lobby");
+    const bob = await inLobby(t, server, "bob");
     const send = (text) => new Rejoin(t, "send", server.url, ...SOCKET_IO, "-r", "lobby", "--token", "alice", text);
     const alice = send("hello from a script");
     assert.equal(await alice.exited(), 0, alice.stderr);
-    await bob.said("alice", "hello from a script");
+    await bob.said("hello from a script", "alice");
     const refused = send("a forbidden word");
     assert.equal(await refused.exited(), 1);
     assert.match(refused.stderr, /\[forbidden\]/);
@@ -342,8 +345,7 @@ describe("our command line on a Socket.IO server", { concurrency: 3 }, () => {
 
   it("what could not be sent is kept in the state file and sent by the next run", async (t) => {
     const server = await SocketIoServer.start(t);
-    const bob = await SocketIoMember.open(t, server.url, "bob");
-    await bob.join("lobby");
+    const bob = await inLobby(t, server, "bob");
     const folder = await mkdtemp(join(tmpdir(), "rejoin-"));
     t.after(() => rm(folder, { recursive: true }));
     const state = ["--state", join(folder, "state"), "-r", "lobby", "--token", "alice", ...SOCKET_IO];
@@ -360,14 +362,13 @@ describe("our command line on a Socket.IO server", { concurrency: 3 }, () => {
 
   it("chat talks with a socket.io-client, and shows an own message once", async (t) => {
     const server = await SocketIoServer.start(t);
-    const bob = await SocketIoMember.open(t, server.url, "bob");
-    await bob.join("lobby");
+    const bob = await inLobby(t, server, "bob");
     const alice = new Rejoin(t, "chat", server.url, ...SOCKET_IO, "-r", "lobby", "--token", "alice");
-    await bob.event(({ type, userId }) => type === "user_joined" && userId === "alice", "alice in the lobby");
+    await bob.sees("alice");
     await bob.send("lobby", "hello alice");
     await alice.line((line) => line.includes("hello alice"), "bob's words");
     alice.write("hello bob\n");
-    await bob.said("alice", "hello bob");
+    await bob.said("hello bob", "alice");
     await alice.line((line) => line.includes("hello bob"), "the own words");
     alice.write("/quit\n");
     assert.equal(await alice.exited(), 0, alice.stderr);
