@@ -6,6 +6,8 @@ use vte::{Params, Perform};
 #[derive(Debug)]
 pub struct Screen {
     rows: Vec<Vec<char>>,
+    /// Whether a row goes on in the next one, because it was full.
+    goes_on: Vec<bool>,
     row: usize,
     column: usize,
     columns: usize,
@@ -16,7 +18,60 @@ pub struct Screen {
 impl Screen {
     /// An empty screen.
     pub fn new(rows: usize, columns: usize) -> Self {
-        Self { rows: vec![vec![' '; columns]; rows], row: 0, column: 0, columns, suspicious: Vec::new() }
+        Self {
+            rows: vec![vec![' '; columns]; rows],
+            goes_on: vec![false; rows],
+            row: 0,
+            column: 0,
+            columns,
+            suspicious: Vec::new(),
+        }
+    }
+
+    /// Makes the screen wider or narrower, and breaks lines anew that were longer than a row, as most terminals do.
+    pub fn resize(&mut self, columns: usize) {
+        let height = self.rows.len();
+        let (mut rows, mut goes_on, mut cursor) = (Vec::new(), Vec::new(), (0, 0));
+        let mut line: Vec<char> = Vec::new();
+        let mut cursor_in_line = None;
+        for (at, row) in self.rows.iter().enumerate() {
+            if at == self.row {
+                cursor_in_line = Some(line.len() + self.column);
+            }
+            line.extend(row);
+            if self.goes_on[at] && at + 1 < height {
+                continue;
+            }
+            let used = line.iter().rposition(|c| *c != ' ').map_or(0, |last| last + 1);
+            let parts = used.div_ceil(columns).max(1);
+            if let Some(at) = cursor_in_line.take() {
+                let part = (at / columns).min(parts - 1);
+                cursor = (rows.len() + part, (at - part * columns).min(columns));
+            }
+            for part in 0..parts {
+                let mut row: Vec<char> =
+                    line[..used].iter().copied().skip(part * columns).take(columns).collect();
+                row.resize(columns, ' ');
+                rows.push(row);
+                goes_on.push(part + 1 < parts);
+            }
+            line.clear();
+        }
+        // Blank rows below the cursor go first, then what is at the top.
+        while rows.len() > height {
+            if rows.len() > cursor.0 + 1 && rows.last().is_some_and(|row| row.iter().all(|c| *c == ' ')) {
+                rows.pop();
+                goes_on.pop();
+            } else {
+                rows.remove(0);
+                goes_on.remove(0);
+                cursor.0 -= 1;
+            }
+        }
+        rows.resize(height, vec![' '; columns]);
+        goes_on.resize(height, false);
+        (self.rows, self.goes_on, self.columns) = (rows, goes_on, columns);
+        (self.row, self.column) = cursor;
     }
 
     /// The lines, without the blanks at their ends.
@@ -35,6 +90,8 @@ impl Screen {
         } else {
             self.rows.remove(0);
             self.rows.push(vec![' '; self.columns]);
+            self.goes_on.remove(0);
+            self.goes_on.push(false);
         }
     }
 
@@ -45,12 +102,14 @@ impl Screen {
             _ => (0, self.columns),
         };
         self.rows[self.row][from..to.min(self.columns)].fill(' ');
+        self.goes_on[self.row] = false;
     }
 }
 
 impl Perform for Screen {
     fn print(&mut self, c: char) {
         if self.column == self.columns {
+            self.goes_on[self.row] = true;
             self.column = 0;
             self.line_feed();
         }
@@ -82,6 +141,7 @@ impl Perform for Screen {
                 self.erase_in_line(first);
                 for row in self.row + 1..self.rows.len() {
                     self.rows[row].fill(' ');
+                    self.goes_on[row] = false;
                 }
             }
             // Colours, and the modes a line editor sets.

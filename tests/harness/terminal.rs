@@ -2,6 +2,8 @@
 
 use crate::screen::Screen;
 use rexpect::process::PtyProcess;
+use rustix::process::{Signal, kill_process_group};
+use rustix::termios::{Winsize, tcgetpgrp, tcsetwinsize};
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::process::Command;
@@ -58,6 +60,18 @@ impl Terminal {
     /// Types a line and Enter.
     pub fn type_line(&mut self, line: &str) {
         self.press(&format!("{line}\r"));
+    }
+
+    /// Stops what runs in the foreground, as `kill -STOP` does.
+    pub fn stop_foreground(&self) {
+        kill_process_group(tcgetpgrp(&self.keyboard).unwrap(), Signal::STOP).unwrap();
+    }
+
+    /// Makes the terminal wider or narrower.
+    pub fn resize(&mut self, columns: u16) {
+        self.shown.0.lock().unwrap().resize(usize::from(columns));
+        let size = Winsize { ws_row: 40, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        tcsetwinsize(&self.keyboard, size).unwrap();
     }
 
     /// Waits until the screen is as `wanted` says; shows it if that does not come.

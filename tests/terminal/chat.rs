@@ -139,7 +139,7 @@ fn ctrl_d_and_ctrl_c_end_it_also_while_nobody_answers() {
     ada.wait_for("[ended with 0]");
     ada.wait_for("icanon");
     let mut ada = chat(&server.url, "ada");
-    ada.press("unfinished\u{3}");
+    ada.press("\u{3}");
     ada.wait_for("[ended with 130]");
     let url = server.url.clone();
     server.kill();

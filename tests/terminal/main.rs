@@ -9,6 +9,7 @@
 
 mod chat;
 mod commands;
+mod editor;
 mod extended;
 mod feeds;
 mod manners;

@@ -26,7 +26,7 @@ fn tab_completes_the_name_of_a_room_and_the_message_goes_there() {
 #[test]
 fn the_terminal_is_left_as_it_was_found_however_the_chat_ends() {
     let server = ServerProcess::start("127.0.0.1:0");
-    for (keys, status) in [("/quit\r", 0), ("\u{4}", 0), ("half a line\u{3}", 130)] {
+    for (keys, status) in [("/quit\r", 0), ("\u{4}", 0), ("half a line\u{3}\u{3}", 130)] {
         let mut ada = Terminal::run(&format!(
             "before=$(stty -g); {} chat {} --token ada; status=$?; \
              [ \"$before\" = \"$(stty -g)\" ] && echo as it was, after $status",

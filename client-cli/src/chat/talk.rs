@@ -177,7 +177,8 @@ impl Talk {
                     // Writing to a String does not fail, here and below.
                     let _ = writeln!(text, "{:<18} {meaning}", format!("{name} {arguments}"));
                 }
-                text.push_str("Ctrl-D is /quit, Ctrl-C leaves at once\n");
+                text.push_str("Ctrl-C clears what you have typed (Ctrl-Y brings it back); on an empty line it leaves at once\n");
+                text.push_str("Ctrl-D is /quit\n");
                 text.push_str("// at the start of a line says a /\n");
                 text.push_str("all times are UTC");
                 self.notice(&text);

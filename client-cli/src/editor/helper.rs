@@ -2,9 +2,10 @@
 
 use super::gate::Gate;
 use super::prompt::Shared;
+use super::reflow::Reflow;
 use crate::command;
 use rustyline::completion::Completer;
-use rustyline::highlight::Highlighter;
+use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::Hinter;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Helper};
@@ -14,11 +15,12 @@ use std::sync::Arc;
 pub(super) struct LineHelper {
     shared: Arc<Shared>,
     gate: Arc<Gate>,
+    reflow: Arc<Reflow>,
 }
 
 impl LineHelper {
-    pub(super) fn new(shared: Arc<Shared>, gate: Arc<Gate>) -> Self {
-        Self { shared, gate }
+    pub(super) fn new(shared: Arc<Shared>, gate: Arc<Gate>, reflow: Arc<Reflow>) -> Self {
+        Self { shared, gate, reflow }
     }
 }
 
@@ -28,6 +30,12 @@ impl Highlighter for LineHelper {
     /// The only place that is asked again at every redrawing, so the prompt follows the connection.
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, default: bool) -> Cow<'b, str> {
         if default { Cow::Owned(self.shared.prompt()) } else { Cow::Borrowed(prompt) }
+    }
+
+    /// Colours nothing; it is called each time before the line is drawn.
+    fn highlight_char(&self, line: &str, position: usize, _: CmdKind) -> bool {
+        self.reflow.drawing(line, position);
+        false
     }
 }
 

@@ -6,14 +6,19 @@
 
 mod gate;
 mod helper;
+mod keys;
 mod prompt;
+mod reflow;
+mod suspend;
 pub(crate) mod terminal;
 
 use crate::outlet::Outlet;
 use gate::Gate;
 use helper::LineHelper;
+use keys::{Draft, Suspended};
 use prompt::FixedWidth;
 pub(crate) use prompt::Shared;
+use reflow::Reflow;
 use rustyline::config::{BellStyle, ColorMode, CompletionType};
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
@@ -21,6 +26,7 @@ use rustyline::{Config, Editor, ExternalPrinter};
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
+use suspend::Suspension;
 use tokio::sync::{mpsc, oneshot};
 
 /// Lines the history keeps.
@@ -59,8 +65,12 @@ pub(crate) fn start(shared: &Arc<Shared>, history: Option<PathBuf>) -> rustyline
         .build();
     let mut editor: Editor<LineHelper, FileHistory> = Editor::with_config(config)?;
     let mut printer = editor.create_external_printer()?;
-    let gate = Arc::new(Gate::default());
-    editor.set_helper(Some(LineHelper::new(Arc::clone(shared), Arc::clone(&gate))));
+    let (gate, reflow) = (Arc::new(Gate::default()), Arc::new(Reflow::default()));
+    editor.set_helper(Some(LineHelper::new(Arc::clone(shared), Arc::clone(&gate), Arc::clone(&reflow))));
+    let suspended = Suspended::default();
+    for (key, handler) in keys::bindings(&suspended) {
+        editor.bind_sequence(key, handler);
+    }
     if let Some(history) = &history
         && let Err(error) = editor.load_history(history)
     {
@@ -71,9 +81,12 @@ pub(crate) fn start(shared: &Arc<Shared>, history: Option<PathBuf>) -> rustyline
         let _pass = printing.pass();
         printer.print(String::from_utf8_lossy(&chunk).into_owned()).map_err(io::Error::other)
     });
+    let suspension = Arc::new(Suspension::default());
+    #[cfg(unix)]
+    follow_continuing(Arc::clone(&suspension), Arc::clone(&reflow), outlet.side_door());
     let (sender, typed) = mpsc::channel(TYPED);
     std::thread::spawn(move || {
-        let mut reader = Reader { editor, gate, history };
+        let mut reader = Reader { editor, gate, reflow, suspended, suspension, history };
         // One last thing and no prompt after it, which would make the terminal raw again when it has been put in order.
         if let Some(typed) = reader.run(&sender) {
             // The program may have ended by itself meanwhile.
@@ -83,9 +96,34 @@ pub(crate) fn start(shared: &Arc<Shared>, history: Option<PathBuf>) -> rustyline
     Ok(LineEditor { typed, outlet })
 }
 
+/// Goes on with the line after the program was stopped from outside (`kill -STOP`), with the terminal as the shell left it.
+/// The task ends with the program.
+#[cfg(unix)]
+fn follow_continuing(
+    suspension: Arc<Suspension>,
+    reflow: Arc<Reflow>,
+    print: impl Fn(String) + Send + 'static,
+) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let continued = rustix::process::Signal::CONT.as_raw();
+    let Ok(mut continued) = signal(SignalKind::from_raw(continued)) else { return };
+    tokio::spawn(async move {
+        while continued.recv().await.is_some() {
+            if suspension.has_continued() && terminal::make_raw() {
+                reflow.leave_room();
+                // An empty line, and below it rustyline draws its own again.
+                print(String::new());
+            }
+        }
+    });
+}
+
 struct Reader {
     editor: Editor<LineHelper, FileHistory>,
     gate: Arc<Gate>,
+    reflow: Arc<Reflow>,
+    suspended: Suspended,
+    suspension: Arc<Suspension>,
     history: Option<PathBuf>,
 }
 
@@ -93,8 +131,12 @@ impl Reader {
     /// Reads lines, and waits each time until the program has dealt with it. The last thing there is to say is
     /// returned.
     fn run(&mut self, sender: &mpsc::Sender<Typed>) -> Option<Typed> {
+        let prompt = FixedWidth(Arc::clone(&self.reflow));
+        let mut draft = Draft::default();
         loop {
-            match self.editor.readline(&FixedWidth) {
+            self.reflow.begin();
+            let Draft { left, right } = std::mem::take(&mut draft);
+            match self.editor.readline_with_initial(&prompt, (&left, &right)) {
                 Ok(text) => {
                     erase(&text, self.editor.dimensions().map(|(columns, _)| usize::from(columns)));
                     self.remember(&text);
@@ -106,7 +148,14 @@ impl Reader {
                     // Dropped unanswered: there is no next prompt.
                     answered.blocking_recv().ok()?;
                 }
-                Err(ReadlineError::Interrupted) => return Some(Typed::Interrupt),
+                Err(ReadlineError::Interrupted) => match self.suspended.take() {
+                    Some(kept) => {
+                        // The terminal is as it was found, and the draft stays above the shell's own line.
+                        self.suspension.stop();
+                        draft = kept;
+                    }
+                    None => return Some(Typed::Interrupt),
+                },
                 Err(ReadlineError::Eof) => return Some(Typed::End),
                 Err(error) => {
                     tracing::warn!(%error, "the terminal cannot be read any more");

@@ -3,9 +3,10 @@
 //! rustyline measures the prompt once per line and cannot be told to measure it again. So its width never
 //! changes: the prompt is right-aligned left of the column in which the text of messages begins.
 
+use super::reflow::Reflow;
 use crate::render::TEXT_COLUMN;
 use crate::sanitise;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use unicode_width::UnicodeWidthChar as _;
 
 /// What the editor's thread needs to know of the chat.
@@ -44,13 +45,15 @@ impl Shared {
 }
 
 /// What rustyline measures: as wide as every prompt.
-pub(super) struct FixedWidth;
+pub(super) struct FixedWidth(pub(super) Arc<Reflow>);
 
-const BLANK: &str = "                          ";
+/// As wide as the prompt.
+pub(super) const BLANK: &str = "                          ";
 const _: () = assert!(BLANK.len() == TEXT_COLUMN);
 
 impl rustyline::Prompt for FixedWidth {
     fn raw(&self) -> &str {
+        self.0.measured();
         BLANK
     }
 }

@@ -11,6 +11,31 @@ pub(crate) fn width() -> usize {
         .unwrap_or(USUAL_WIDTH)
 }
 
+/// Makes the terminal raw as rustyline does, if it is not: a shell that has stopped the program puts it back for itself.
+/// `true` if it was not raw.
+#[cfg(unix)]
+pub(crate) fn make_raw() -> bool {
+    use rustix::termios::{
+        ControlModes, InputModes, LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr,
+    };
+    use std::io::Write as _;
+    let Ok(mut attributes) = tcgetattr(std::io::stdin()) else { return false };
+    if !attributes.local_modes.contains(LocalModes::ICANON) {
+        return false;
+    }
+    attributes.input_modes -=
+        InputModes::BRKINT | InputModes::ICRNL | InputModes::INPCK | InputModes::ISTRIP | InputModes::IXON;
+    attributes.control_modes |= ControlModes::CS8;
+    attributes.local_modes -= LocalModes::ECHO | LocalModes::ICANON | LocalModes::IEXTEN | LocalModes::ISIG;
+    attributes.special_codes[SpecialCodeIndex::VMIN] = 1;
+    attributes.special_codes[SpecialCodeIndex::VTIME] = 0;
+    let set = tcsetattr(std::io::stdin(), OptionalActions::Drain, &attributes);
+    let mut stdout = std::io::stdout().lock();
+    // Bracketed paste on. A terminal that is gone is noticed by the next read.
+    drop(stdout.write_all(b"\x1b[?2004h").and_then(|()| stdout.flush()));
+    set.is_ok()
+}
+
 /// What the terminal was like. Ending the program while the editor reads would leave it raw.
 #[cfg(unix)]
 pub(crate) struct Before(Option<rustix::termios::Termios>);

@@ -1,0 +1,85 @@
+//! The two keys that rustyline does not deal with as a chat needs it: Ctrl-C and Ctrl-Z. Decides, and does nothing else.
+
+use rustyline::{
+    Cmd, ConditionalEventHandler, Event, EventContext, EventHandler, KeyEvent, Modifiers, Movement,
+    RepeatCount,
+};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The line being typed: what is left of the cursor, and what is right of it.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Draft {
+    pub(super) left: String,
+    pub(super) right: String,
+}
+
+/// Holds the draft after Ctrl-Z, until it is taken.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Suspended(Arc<Mutex<Option<Draft>>>);
+
+impl Suspended {
+    /// The draft, if `readline` was interrupted by Ctrl-Z and not by Ctrl-C.
+    pub(super) fn take(&self) -> Option<Draft> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// The keys with their handlers. A key that the terminal does not have is left out.
+pub(super) fn bindings(suspended: &Suspended) -> Vec<(Event, EventHandler)> {
+    let keys = Keys::of_terminal();
+    let mut bindings = Vec::new();
+    if let Some(key) = keys.interrupt {
+        bindings.push((event(key), EventHandler::Conditional(Box::new(ClearOrLeave))));
+    }
+    if let Some(key) = keys.suspend {
+        bindings.push((event(key), EventHandler::Conditional(Box::new(suspended.clone()))));
+    }
+    bindings
+}
+
+fn event(key: char) -> Event {
+    KeyEvent::new(key, Modifiers::NONE).into()
+}
+
+/// Ctrl-C: throws a draft away, where it can be fetched back with Ctrl-Y, and ends the chat when there is none.
+struct ClearOrLeave;
+
+impl ConditionalEventHandler for ClearOrLeave {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
+        Some(if context.line().is_empty() { Cmd::Interrupt } else { Cmd::Kill(Movement::WholeBuffer) })
+    }
+}
+
+/// Ctrl-Z: leaves `readline`. rustyline's own `Cmd::Suspend` makes the terminal raw again before the process has stopped.
+impl ConditionalEventHandler for Suspended {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
+        let (left, right) = context.line().split_at_checked(context.pos()).unwrap_or((context.line(), ""));
+        let draft = Draft { left: left.to_owned(), right: right.to_owned() };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(draft);
+        Some(Cmd::Interrupt)
+    }
+}
+
+/// The characters that the terminal has for these keys (`stty intr`, `stty susp`).
+struct Keys {
+    interrupt: Option<char>,
+    suspend: Option<char>,
+}
+
+impl Keys {
+    #[cfg(unix)]
+    fn of_terminal() -> Self {
+        use rustix::termios::{SpecialCodeIndex, tcgetattr};
+        let Ok(attributes) = tcgetattr(std::io::stdin()) else {
+            return Self { interrupt: Some('\u{3}'), suspend: Some('\u{1a}') };
+        };
+        // 0 is `stty susp undef`.
+        let key = |index| Some(char::from(attributes.special_codes[index])).filter(|key| *key != '\0');
+        Self { interrupt: key(SpecialCodeIndex::VINTR), suspend: key(SpecialCodeIndex::VSUSP) }
+    }
+
+    #[cfg(not(unix))]
+    fn of_terminal() -> Self {
+        Self { interrupt: Some('\u{3}'), suspend: None }
+    }
+}

@@ -1,0 +1,170 @@
+//! What a change of the terminal's width does to the line being typed.
+//!
+//! A terminal that has become wider or narrower breaks the line anew, so that it takes fewer or more rows than before.
+//! rustyline goes up by the rows it took before: too far, over lines that were received, or not far enough, and the old
+//! prompt stays. So the cursor is put to where rustyline believes it is, just before it draws the line again.
+
+use super::prompt::BLANK;
+use super::terminal;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use unicode_width::UnicodeWidthChar as _;
+
+/// Follows what rustyline does about the width.
+#[derive(Debug, Default)]
+pub(super) struct Reflow {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The columns that the line was drawn for.
+    columns: usize,
+    /// Rows of the line beside the first.
+    more_rows: usize,
+    /// `readline` has begun and measures its prompt for the first time.
+    is_beginning: bool,
+    /// rustyline has measured the prompt again, as it does before it draws for another width.
+    is_resized: bool,
+}
+
+impl Reflow {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `readline` is about to begin.
+    pub(super) fn begin(&self) {
+        *self.lock() = State { columns: terminal::width(), is_beginning: true, ..State::default() };
+    }
+
+    /// rustyline measures the prompt.
+    pub(super) fn measured(&self) {
+        let mut state = self.lock();
+        state.is_resized = !std::mem::take(&mut state.is_beginning);
+    }
+
+    /// rustyline is about to draw `line` with its cursor before the byte `position`.
+    pub(super) fn drawing(&self, line: &str, position: usize) {
+        let mut state = self.lock();
+        let columns = terminal::width();
+        let before = std::mem::replace(&mut state.columns, columns);
+        state.more_rows = drawn_place(line, columns).row;
+        if std::mem::take(&mut state.is_resized) && before != columns && breaks_lines_anew() {
+            write(&correction(line, position, before, columns));
+        }
+    }
+
+    /// Others have written to the terminal: goes down by as many rows as rustyline will go up, so that it erases none of
+    /// theirs.
+    #[cfg(unix)]
+    pub(super) fn leave_room(&self) {
+        write(&"\n".repeat(self.lock().more_rows));
+    }
+}
+
+fn write(text: &str) {
+    let mut stdout = io::stdout().lock();
+    // A terminal that is gone is noticed by the next read.
+    drop(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+}
+
+/// Whether the terminal breaks long lines anew when its width changes. Most do; the oldest cut them off or leave them.
+fn breaks_lines_anew() -> bool {
+    let is_set = |name: &str| std::env::var_os(name).is_some();
+    if is_set("TMUX") {
+        return true;
+    }
+    let name = std::env::var("TERM").unwrap_or_default();
+    !(is_set("XTERM_VERSION") || is_set("STY") || name == "linux" || name.starts_with("vt"))
+}
+
+/// A place below the prompt's beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    row: usize,
+    column: usize,
+}
+
+/// Where a text ends that follows the prompt, as every terminal lays it out. A row that is filled to its last column is
+/// not left before there is more.
+fn place(text: &str, columns: usize) -> Place {
+    let mut place = Place { row: 0, column: 0 };
+    for c in BLANK.chars().chain(text.chars()) {
+        if c == '\n' {
+            place = Place { row: place.row + 1, column: 0 };
+            continue;
+        }
+        let width = c.width().unwrap_or(0);
+        place.column += width;
+        if place.column > columns {
+            place = Place { row: place.row + 1, column: width };
+        }
+    }
+    place
+}
+
+/// As [`place`], as rustyline draws it: it goes on to the next row when one is full.
+fn drawn_place(text: &str, columns: usize) -> Place {
+    let place = place(text, columns);
+    if place.column == columns { Place { row: place.row + 1, column: 0 } } else { place }
+}
+
+/// Erases the line as it stands now, and moves to where rustyline believes that the cursor is.
+fn correction(line: &str, position: usize, before: usize, now: usize) -> String {
+    let left = line.get(..position).unwrap_or(line);
+    let (cursor, end) = (drawn_place(left, before), drawn_place(line, before));
+    // A full row was ended with a line feed, which is kept when lines are broken anew.
+    let is_ended = place(line, before) != end;
+    let up = if is_ended && cursor == end { place(line, now).row + 1 } else { place(left, now).row };
+    let mut text = String::new();
+    // Writing to a String does not fail, here and below.
+    if up > 0 {
+        let _ = write!(text, "\x1b[{up}A");
+    }
+    text.push_str("\r\x1b[J");
+    text.extend(std::iter::repeat_n('\n', end.row));
+    if end.row > cursor.row {
+        let _ = write!(text, "\x1b[{}A", end.row - cursor.row);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::TEXT_COLUMN;
+
+    fn draft(columns: usize) -> String {
+        "x".repeat(columns - TEXT_COLUMN)
+    }
+
+    #[test]
+    fn a_wider_terminal_is_not_gone_up_further_than_the_line_reaches() {
+        // 100 columns: two rows of 80, one of 120.
+        assert_eq!(correction(&draft(100), 74, 80, 120), "\r\x1b[J\n");
+        // The cursor on the first row, the end on the second.
+        assert_eq!(correction(&draft(100), 10, 80, 120), "\r\x1b[J\n\x1b[1A");
+    }
+
+    #[test]
+    fn in_a_narrower_terminal_the_whole_line_is_erased() {
+        // 100 columns: one row of 120, three of 45.
+        assert_eq!(correction(&draft(100), 74, 120, 45), "\x1b[2A\r\x1b[J");
+    }
+
+    #[test]
+    fn a_row_that_was_full_has_an_empty_one_after_it() {
+        assert_eq!(correction(&draft(80), 54, 80, 120), "\x1b[1A\r\x1b[J\n");
+        assert_eq!(correction(&draft(80), 54, 80, 40), "\x1b[2A\r\x1b[J\n");
+    }
+
+    #[test]
+    fn lines_of_a_draft_are_broken_each_for_itself() {
+        let text = format!("{}\n{}", draft(60), "y".repeat(60));
+        assert_eq!(place(&text, 80), Place { row: 1, column: 60 });
+        assert_eq!(place(&text, 40), Place { row: 3, column: 20 });
+        assert_eq!(place("部屋", 28), Place { row: 1, column: 2 });
+    }
+}

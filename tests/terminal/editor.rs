@@ -1,0 +1,118 @@
+//! The line being typed in `chat`: keys, stopping and going on, a window whose width changes.
+
+use crate::chat::chat;
+use crate::rejoin;
+use harness::process::ServerProcess;
+use harness::terminal::Terminal;
+
+/// Lines of the screen that hold `text`.
+fn count(terminal: &Terminal, text: &str) -> usize {
+    terminal.lines().iter().filter(|line| line.contains(text)).count()
+}
+
+#[test]
+fn after_ctrl_z_and_fg_the_draft_is_there_and_lines_are_shown_before_any_key() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let mut bob = chat(&server.url, "bob");
+    let mut ada = Terminal::run(&format!(
+        "set -m; {} chat {} --token ada; echo stopped, $(stty -a | grep -o ' icanon'); read go; fg",
+        rejoin(),
+        server.url
+    ));
+    ada.wait_for_prompt("lobby>");
+    // The cursor comes back to where it was, too.
+    ada.press("half a line\u{1b}[D\u{1b}[D\u{1b}[D\u{1b}[D");
+    ada.wait_for_prompt("half a line");
+    ada.press("\u{1a}");
+    ada.wait_for("stopped, icanon");
+    ada.type_line("go");
+    ada.wait_for_prompt("lobby> half a line");
+    bob.type_line("are you there");
+    ada.wait_for("are you there");
+    ada.wait_for_prompt("lobby> half a line");
+    ada.type_line("new ");
+    bob.wait_for("half a new line");
+}
+
+#[test]
+fn a_chat_stopped_from_outside_goes_on_with_its_draft() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let mut bob = chat(&server.url, "bob");
+    // A shell for people puts the terminal back for itself.
+    let mut ada = Terminal::run(&format!(
+        "set -m; {} chat {} --token ada; stty sane; echo stopped; read go; fg",
+        rejoin(),
+        server.url
+    ));
+    ada.wait_for_prompt("lobby>");
+    ada.press("half a line");
+    ada.wait_for_prompt("half a line");
+    ada.stop_foreground();
+    ada.wait_for("stopped");
+    ada.type_line("go");
+    ada.wait_for_prompt("lobby> half a line");
+    bob.type_line("are you there");
+    ada.wait_for("are you there");
+    ada.type_line(" and the rest");
+    bob.wait_for("half a line and the rest");
+}
+
+#[test]
+fn ctrl_c_clears_a_draft_and_ctrl_y_brings_it_back() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let mut ada = chat(&server.url, "ada");
+    ada.press("not like this\u{3}");
+    ada.wait_until("the draft to go", |screen| screen.current_line().ends_with("lobby>"));
+    ada.press("\u{19}");
+    ada.wait_for_prompt("lobby> not like this");
+    // In the middle of the line, too.
+    ada.press("\u{1}\u{3}");
+    ada.wait_until("the draft to go", |screen| screen.current_line().ends_with("lobby>"));
+    ada.type_line("but like this");
+    ada.wait_for("but like this  (delivered)");
+    ada.press("\u{3}");
+    ada.wait_for("[ended with 130]");
+}
+
+#[test]
+fn a_long_draft_survives_every_change_of_width_and_so_does_what_was_received() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let (mut ada, mut bob) = (chat(&server.url, "ada"), chat(&server.url, "bob"));
+    let received: Vec<String> = (1..=6).map(|number| format!("line {number}.")).collect();
+    for line in &received {
+        bob.type_line(line);
+    }
+    ada.wait_for("line 6.");
+    // 26 columns of prompt: one that fills rows of 110 to the end, and ones that do not.
+    for length in [84, 150, 300] {
+        let draft: String = (1000..)
+            .flat_map(|number: u32| number.to_string().into_bytes())
+            .map(char::from)
+            .take(length)
+            .collect();
+        ada.press(&draft);
+        let end = &draft[draft.len() - 6..];
+        let shown = |terminal: &Terminal| {
+            terminal.wait_until("the draft as it was typed", |screen| {
+                let all = screen.lines().concat();
+                all.matches(&draft[..60]).count() == 1 && all.contains(end)
+            });
+        };
+        for columns in [160, 100, 55, 120, 80, 200, 110] {
+            ada.resize(columns);
+            shown(&ada);
+            // Something to be printed above it, and so a second look at where it stands.
+            bob.type_line(&format!("now {columns}, {length}"));
+            ada.wait_for(&format!("now {columns}, {length}"));
+            shown(&ada);
+            assert_eq!(count(&ada, "lobby>"), 1, "{columns}: {:#?}", ada.lines());
+            if length == 84 {
+                for line in &received {
+                    assert_eq!(count(&ada, line), 1, "{line} at {columns}: {:#?}", ada.lines());
+                }
+            }
+        }
+        ada.press("\u{3}");
+        ada.wait_until("the draft to go", |screen| screen.current_line().ends_with("lobby>"));
+    }
+}
