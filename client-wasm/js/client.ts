@@ -1,11 +1,14 @@
 import type { Connection } from "./connection.js";
 import { Credentials } from "./credentials.js";
+import { EarlyMachine } from "./early.js";
 import { elsewhere, withQuery } from "./endpoint.js";
 import { Emitter } from "./emitter.js";
+import { abortable, abortReason, onAbort } from "./abort.js";
 import { RejoinError, sendError } from "./errors.js";
-import { Keeper } from "./keeper.js";
+import type { Keeper } from "./keeper.js";
 import { Known } from "./known.js";
 import type * as own from "./home.js";
+import type { Loader } from "./loading.js";
 import type { Machine } from "./machine.js";
 import {
   Input,
@@ -16,36 +19,55 @@ import {
 } from "./names.js";
 import { Outcomes } from "./outcomes.js";
 import { watch } from "./page.js";
+import { Reload } from "./reload.js";
+import { joinOf, messagesOf } from "./rooms.js";
 import { seed } from "./seed.js";
-import { checkText, settings } from "./settings.js";
+import { joining, roomName, roomsOf, settings } from "./settings.js";
 import type { Speech } from "./speech.js";
 import type { Store } from "./stored.js";
 import { Table } from "./table.js";
 import { Timer } from "./timer.js";
+import { byteLength, jsonOf, wellFormed } from "./text.js";
 import { BLOCKED, type Told } from "./told.js";
 import type {
+  Address,
   Clock,
+  CloseOptions,
   Diagnostics,
   Events,
   JoinOptions,
+  JoinOutcome,
+  ListenOptions,
+  Message,
   Options,
   Receipt,
   Restored,
   SendOptions,
+  WaitOptions,
+  WebSocketLike,
 } from "./types.js";
+import { argument, fields, millis, signal as aSignal, text as aText } from "./validate.js";
 
 const PAGE_HIDDEN = 4901;
-const encoder = /* @__PURE__ */ new TextEncoder();
+
+/** The events of a client of rooms. */
+const events: readonly (keyof Events)[] = [
+  "state", "mode", "ready", "room", "joined", "message", "user_joined", "user_left", "presence", "signal", "notification", "gap", "error",
+];
+
+const sending = { timeout: millis, signal: aSignal, data: [() => true, ""] as const };
 
 /** A connection to a room server that looks after itself. Made by `connect`. */
 export class Client {
   readonly #home: typeof own;
   readonly #speech: Speech;
-  readonly #machine: Machine;
-  readonly #emitter = new Emitter<Events>();
+  /** Another one as long as the module has not come. */
+  #machine: Machine | EarlyMachine;
+  readonly #reload: Reload | undefined;
+  readonly #emitter = new Emitter<Events>(events);
   readonly #clock: Clock;
   readonly #timer: Timer;
-  readonly #socketOf: (url: string) => WebSocket;
+  readonly #socketOf: (url: string) => WebSocketLike;
   readonly #allowed: readonly string[];
   readonly #stopWatching: () => void;
   readonly #urls: readonly URL[];
@@ -64,20 +86,24 @@ export class Client {
   readonly #known = new Known();
   /** Words for the next cause, which the machine knows by its number only. */
   #words = "";
-  readonly #keeper: Keeper | undefined;
+  #keeper: Keeper | undefined;
   /** What follows must not happen before what is being stored is there. */
   #storing = false;
   #restored: Restored[] = [];
+  /** Joins that have no outcome yet. */
+  readonly #joins = new Map<string, Promise<JoinOutcome>>();
 
   /** @internal */
   constructor(
     home: typeof own,
-    address: string | URL | readonly (string | URL)[],
+    address: Address,
     options: Options,
     speech: Speech,
+    loader: Loader,
     store?: Store,
   ) {
     const { urls, socket, source } = settings(address, options);
+    const rooms = roomsOf(options.rooms, joining);
     this.#home = home;
     this.#speech = speech;
     this.#urls = urls;
@@ -86,37 +112,59 @@ export class Client {
     this.#allowed = options.allowedHosts ?? [];
     this.#clock = options.clock ?? globalThis;
     this.#timer = new Timer(this.#clock, () => this.#say(Input.Tick, []));
-    this.#machine = new home.Machine(
-      this.#clock,
-      options.seed ?? seed(),
-      urls.length,
-      source == undefined ? 0 : typeof source == "string" ? 1 : 2,
-      options.protocol == "plain",
-      options.policy == "legacy",
-      options.maxAttempts ?? 0,
-      options.sendTtl ?? 0,
-    );
+    const makeMachine = () =>
+      new home.Machine(
+        this.#clock,
+        options.seed ?? seed(),
+        urls.length,
+        source == undefined ? 0 : typeof source == "string" ? 1 : 2,
+        options.protocol == "plain",
+        options.policy == "legacy",
+        options.maxAttempts == Infinity ? 0 : (options.maxAttempts ?? 0),
+        options.sendTtl ?? 0,
+      );
     this.#stopWatching = watch(
       this.#clock,
       (hint) => this.#say(Input.Hint, [hint]),
       () => this.#hidden(),
     );
-    if (store) {
-      this.#keeper = new Keeper(store, this.#machine, this.#table, this.#clock, (error) => {
-        this.#tell(["error", { message: `what should outlive the page is not stored: ${error}`, code: "storage" }]);
-        if (!this.#machineIsGone) this.#settle();
-      });
-      this.#keeper.restore();
-      this.#settle();
-    }
+    const early = loader.isLoaded ? undefined : new EarlyMachine(this.#clock, options.sendTtl, () => this.#reload?.again());
+    this.#machine = early ?? this.#restore(makeMachine(), store);
     if (options.notifications) this.#join("@me", {}, true);
-    for (const room of options.rooms ?? []) this.join(room);
+    for (const [room, from] of rooms) this.#join(room, from, false);
     this.#say(Input.Connect, []);
+    this.#reload =
+      early &&
+      new Reload(
+        loader,
+        options.wasm,
+        this.#clock,
+        (state) => {
+          if (state.state == "failed") early.fail();
+          this.#tell(["state", state]);
+          this.#settle();
+        },
+        () => {
+          const machine = (this.#machine = this.#restore(makeMachine(), store));
+          early.handOver(machine);
+          this.#settle();
+        },
+      );
   }
 
   /** Calls `listener` for every such event from now on; gives the function that ends it. */
-  on<K extends keyof Events>(name: K, listener: (event: Events[K]) => void): () => void {
-    return this.#emitter.on(name, listener);
+  on<K extends keyof Events>(name: K, listener: (event: Events[K]) => void, options?: ListenOptions): () => void {
+    return this.#emitter.on(name, listener, options);
+  }
+
+  /** The same for the next such event alone. */
+  once<K extends keyof Events>(name: K, listener: (event: Events[K]) => void, options?: ListenOptions): () => void {
+    return this.#emitter.on(name, listener, options, true);
+  }
+
+  /** Ends what `on` and `once` began with this listener. */
+  off<K extends keyof Events>(name: K, listener: (event: Events[K]) => void): void {
+    this.#emitter.off(name, listener);
   }
 
   /** How it stands with the connection. */
@@ -145,71 +193,84 @@ export class Client {
   }
 
   /** Resolves when connected and every wanted room is joined; rejects when the client is closed or has failed. */
-  async ready(): Promise<Mode> {
-    while (!this.#known.ready) {
-      if (this.#known.state.state == "closed" || this.#known.state.state == "failed") {
-        const { code, text } = this.#known.state.cause ?? { code: "requested" as const };
-        throw new RejoinError(this.#known.state.state, `${this.#known.state.state}: ${text || code}`, "connect again");
-      }
-      await new Promise<void>((resolve) => {
-        const offs = [this.on("ready", done), this.on("state", done)];
-        function done() {
-          for (const off of offs) off();
-          resolve();
-        }
-      });
-    }
-    return this.#known.ready;
+  async ready(options: WaitOptions = {}): Promise<Mode> {
+    fields(options, { signal: aSignal });
+    const ready = (): Mode | undefined => this.#known.ready ?? this.#checkAlive();
+    return abortable((async () => ready() ?? this.#emitter.until<Mode>({ ready, state: ready }))(), options.signal);
+  }
+
+  /** The messages of a room from now on, until it is left or the client is closed. Throws what ends it otherwise. */
+  messages(room: string, options: WaitOptions = {}): AsyncIterableIterator<Message> {
+    fields(options, { signal: aSignal });
+    return messagesOf(this.#emitter, roomName(room), options.signal);
   }
 
   /** Sends a message. Resolves or rejects (with a `SendError`) exactly once, when it is known what became of it. */
   send(room: string, content: string, options: SendOptions = {}): Promise<Receipt> {
     return new Promise((resolve, reject) => {
-      // Inside, so that a bad argument rejects and does not throw.
-      checkText(room, "room");
-      checkText(content, "content");
-      const { data, signal, timeout } = options;
-      const text = data === undefined ? "" : JSON.stringify(data);
+      // Inside, so that a bad argument rejects and does not throw. Nothing is kept before all of it is good.
+      const name = roomName(room);
+      argument(content, [(value) => typeof value == "string", "a text"], "content");
+      fields(options, sending);
+      const { signal, timeout } = options;
+      const { copy, json } = options.data === undefined ? { copy: undefined, json: "" } : jsonOf(options.data, "data");
+      const said = wellFormed(content);
       if (signal?.aborted) return reject(sendError("failed", "cancelled"));
       if (this.#machineIsGone) return reject(sendError("failed", "closed"));
       const send = this.#outcomes.next();
-      const cancel = () => this.#say(Input.Cancel, [send]);
-      signal?.addEventListener("abort", cancel);
-      this.#outcomes.wait(send, { resolve, reject, forget: () => signal?.removeEventListener("abort", cancel) });
-      const value = this.#table.keep({ content, data });
-      const bytes = encoder.encode(content).length + text.length;
-      this.#say(Input.Send, [send, this.#table.number(room), value, bytes, timeout ?? 0]);
+      const forget = onAbort(signal, () => this.#say(Input.Cancel, [send]));
+      this.#outcomes.wait(send, { resolve, reject, forget });
+      const value = this.#table.keep({ content: said, data: copy });
+      this.#say(Input.Send, [send, this.#table.number(name), value, byteLength(said) + byteLength(json), timeout ?? 0]);
     });
   }
 
-  /** Be a member of a room, now and after every reconnect. */
-  join(room: string, options: JoinOptions = {}): void {
-    this.#join(room, options, false);
+  /**
+   * Be a member of a room, now and after every reconnect. Resolves when it is joined; rejects when the server refuses it,
+   * when it is left first, and when the client is closed or has failed. Nobody has to look: the event `room` says the same.
+   */
+  join(room: string, options: JoinOptions = {}): Promise<JoinOutcome> {
+    try {
+      const name = roomName(room);
+      fields(options, { ...joining, signal: aSignal });
+      if (options.signal?.aborted) throw abortReason(options.signal);
+      this.#checkOpen();
+      let joined = this.#joins.get(name);
+      if (!joined) {
+        this.#joins.set(name, (joined = joinOf(this.#emitter, name, () => this.#checkAlive())));
+        joined.catch(() => {}).finally(() => this.#joins.delete(name));
+      }
+      this.#join(name, options, false);
+      const outcome = abortable(joined, options.signal);
+      outcome.catch(() => {});
+      return outcome;
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** Leave a room, once the earlier sends to it are final. */
   leave(room: string): void {
-    checkText(room, "room");
-    this.#ask(Input.Leave, [this.#table.number(room)]);
+    this.#ask(Input.Leave, [this.#table.number(roomName(room))]);
   }
 
   /** Sends something ephemeral, `typing` for instance. Dropped where it cannot be sent at once. */
   signal(room: string, kind: string, data?: unknown): void {
-    checkText(room, "room");
-    checkText(kind, "kind");
-    this.#ask(Input.Signal, [this.#table.number(room), this.#table.keep({ kind, data })]);
+    const name = roomName(room);
+    argument(kind, aText, "kind");
+    const copy = data === undefined ? data : jsonOf(data, "data").copy;
+    this.#ask(Input.Signal, [this.#table.number(name), this.#table.keep({ kind: wellFormed(kind), data: copy })]);
   }
 
   /** Asks who is in a room; the answer is the event `presence`. */
   presence(room: string): void {
-    checkText(room, "room");
-    this.#ask(Input.Presence, [this.#table.number(room)]);
+    this.#ask(Input.Presence, [this.#table.number(roomName(room))]);
   }
 
   /** Uses another token from the next dial on; leaves the state `failed`. */
   setToken(token: string): void {
-    checkText(token, "token");
-    this.#credentials.token = token;
+    argument(token, aText, "token");
+    this.#credentials.token = wellFormed(token);
     this.#ask(Input.SetToken, []);
   }
 
@@ -222,12 +283,12 @@ export class Client {
    * Ends it. Sends that have no outcome yet get one first, for at most `timeout` ms (5 s by default) while there is
    * a connection.
    */
-  async close({ timeout = 5000 } = {}): Promise<void> {
-    if (this.#known.state.state == "connected") await this.#outcomes.drain(timeout, this.#clock);
+  async close(options: CloseOptions = {}): Promise<void> {
+    fields(options, { timeout: millis, signal: aSignal });
+    const { timeout = 5000, signal } = options;
+    if (this.#known.state.state == "connected") await this.#outcomes.drain(timeout, this.#clock, signal);
     if (this.#machineIsGone) return;
-    const closed = new Promise<void>((resolve) => {
-      const off = this.on("state", ({ state }) => state == "closed" && (off(), resolve()));
-    });
+    const closed = this.#emitter.until({ state: ({ state }) => state == "closed" || undefined });
     this.#say(Input.Close, []);
     await closed;
   }
@@ -241,14 +302,37 @@ export class Client {
     return this.#machineIsGone ? this.#last! : this.#machine.diagnostics();
   }
 
+  /** Gives the machine what an earlier page has stored. */
+  #restore(machine: Machine, store: Store | undefined): Machine {
+    if (!store) return machine;
+    this.#machine = machine;
+    this.#keeper = new store.Keeper(store, machine, this.#table, this.#clock, (error) => {
+      this.#tell(["error", { message: `what should outlive the page is not stored: ${error}`, code: "storage" }]);
+      if (!this.#machineIsGone) this.#settle();
+    });
+    this.#keeper.restore();
+    this.#settle();
+    return machine;
+  }
+
+  /** Throws when nothing more is to be waited for. */
+  #checkAlive(): undefined {
+    const { state, cause } = this.#known.state;
+    if (state != "closed" && state != "failed") return undefined;
+    throw new RejoinError(state, `${state}: ${cause?.text || (cause?.code ?? "requested")}`, "connect again");
+  }
+
   /** What the application asks of a client that is still there. */
   #ask(kind: Input, fields: number[], ids?: string[]): void {
-    if (this.#machineIsGone) throw new RejoinError("closed", "the client is closed", "connect again");
+    this.#checkOpen();
     this.#say(kind, fields, ids);
   }
 
+  #checkOpen(): void {
+    if (this.#machineIsGone) throw new RejoinError("closed", "the client is closed", "connect again");
+  }
+
   #join(room: string, { since, history }: JoinOptions, personal: boolean): void {
-    checkText(room, "room");
     const ids = since ? [since.epoch, since.id] : [];
     this.#ask(
       Input.Join,
@@ -358,7 +442,7 @@ export class Client {
   }
 
   #dial(conn: number, url: URL, withToken: boolean, extended: boolean): void {
-    let socket: WebSocket;
+    let socket: WebSocketLike;
     try {
       socket = this.#socketOf(withQuery(url, withToken ? this.#credentials.token : undefined, extended));
     } catch (error) {
@@ -411,6 +495,7 @@ export class Client {
     this.#last = this.#machine.diagnostics();
     this.#machineIsGone = true;
     this.#timer.clear();
+    this.#reload?.stop();
     this.#stopWatching();
     for (const connection of this.#connections.values()) connection.drop(1000);
     this.#machine.free();

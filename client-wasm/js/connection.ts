@@ -1,6 +1,6 @@
 import { Outlet } from "../pkg/rejoin.js";
 import { BLOCKED } from "./told.js";
-import type { Clock } from "./types.js";
+import type { Clock, WebSocketLike } from "./types.js";
 
 /** What a connection tells the client. */
 export interface Ears {
@@ -16,30 +16,32 @@ const LOOKS = [0, 1, 4, 10, 25, 50];
 
 const deaf = () => {};
 
+type Target = Pick<WebSocketLike, "addEventListener" | "removeEventListener">;
+
 /** One socket, from the dial to its end. It tells nothing more after `drop`. */
 export class Connection {
-  readonly #socket: WebSocket;
+  readonly #socket: WebSocketLike;
   /** Gone once nothing more is told. */
   #outlet: Outlet | undefined;
-  readonly #listeners: [target: EventTarget, name: string, listener: (event: any) => void][];
+  readonly #listeners: [target: Target, name: string, listener: (event: any) => void][];
   #opened = false;
   #look = 0;
   #timer: unknown;
 
   constructor(
     readonly conn: number,
-    socket: WebSocket,
+    socket: WebSocketLike,
     readonly clock: Clock,
     readonly ears: Ears,
   ) {
     this.#socket = socket;
-    this.#outlet = new Outlet(socket);
+    this.#outlet = new Outlet(socket as WebSocket);
     this.#listeners = [
       [socket, "open", () => this.#open()],
       [socket, "message", (event: MessageEvent) => ears.text(conn, event.data)],
       [socket, "close", (event: CloseEvent) => this.#close(event.code, event.reason)],
       // Nothing else says why, and in Chromium no `close` follows. Elsewhere the address begins with http.
-      [globalThis as unknown as EventTarget, "securitypolicyviolation", (event: SecurityPolicyViolationEvent) => {
+      [globalThis as unknown as Target, "securitypolicyviolation", (event: SecurityPolicyViolationEvent) => {
         const mine = socket.url.endsWith(event.blockedURI.replace(/^\w+:/, ""));
         if (mine && event.disposition == "enforce") this.#close(1006, BLOCKED);
       }],

@@ -1,3 +1,4 @@
+import { wellFormed } from "./text.js";
 import type { TokenSource } from "./types.js";
 
 /** What the machine is told of an answer: a token, a failure that may pass, one that will not. */
@@ -13,7 +14,7 @@ export class Credentials {
   #asked = 0;
 
   constructor(readonly source: TokenSource | undefined) {
-    if (typeof source == "string") this.token = source;
+    if (typeof source == "string") this.token = wellFormed(source);
   }
 
   /** Asks the source; an answer that another question has overtaken is not told. */
@@ -26,7 +27,7 @@ export class Credentials {
     asking.then(
       (token) => {
         if (typeof token != "string" || !token) return tell(Answer.Never, "the token function did not give a text");
-        if (question == this.#asked) this.token = token;
+        if (question == this.#asked) this.token = wellFormed(token);
         return tell(Answer.Token);
       },
       (error) => tell(error?.permanent === true ? Answer.Never : Answer.Later, String(error?.message ?? error)),

@@ -1,13 +1,14 @@
 import { RejoinError } from "./errors.js";
+import type { UrlLike } from "./types.js";
 
 export const loopback = /^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/;
 
 /** Checks an address once. A token in it is taken out and returned apart, so that the address can be shown. */
-export function endpoint(address: string | URL): [url: URL, token: string | null] {
+export function endpoint(address: string | UrlLike): [url: URL, token: string | null] {
   const base = globalThis.location?.href;
   let url: URL;
   try {
-    url = new URL(address, base);
+    url = new URL(typeof address == "string" ? address : address.href, base);
   } catch (cause) {
     throw new RejoinError("bad_url", "not a URL", "it should look like wss://host/path", { cause });
   }

@@ -7,11 +7,16 @@ export type ErrorCode =
   | "bad_option"
   | "bad_argument"
   | "no_websocket"
+  | "no_webassembly"
   | "wasm_failed"
   | "no_storage"
   | "tabs_failed"
   | "closed"
-  | "failed";
+  | "failed"
+  | "left"
+  | "removed"
+  | "refused"
+  | "lagged";
 
 /** What went wrong, for a program (`code`) and for a person (`message`, and what to do about it: `hint`). */
 export class RejoinError extends Error {
@@ -20,7 +25,7 @@ export class RejoinError extends Error {
     readonly code: ErrorCode | SendFailure | Code | "unknown",
     message: string,
     readonly hint: string,
-    options?: ErrorOptions,
+    options?: { cause?: unknown },
   ) {
     super(message, options);
   }
@@ -48,7 +53,16 @@ const hints: { [code: string]: string } = {
   closed: "the client is closed or has failed: connect again",
   user_changed: "the stored message belongs to another user",
   cancelled: "its signal was aborted before it was on its way",
+  not_joined: "join the room first: option rooms, or join(room)",
+  forbidden: "ask the server's operator for the right to do this",
+  rate_limited: "send less often",
+  bad_request: "the server does not take such a name or message",
+  too_many_rooms: "leave a room first",
+  room_full: "try again when somebody has left",
 };
 
+/** What to do about a code of the server's or of a send. */
+export const hintOf = (code: string): string => hints[code] ?? "the server refused it: try again later";
+
 export const sendError = (outcome: "failed" | "unknown", code: SendFailure | Code | "unknown") =>
-  new SendError(outcome, code, hints[code] ?? "the server refused it");
+  new SendError(outcome, code, hintOf(code));

@@ -4,6 +4,8 @@ import type { Item, Store } from "./stored.js";
 import type { Table } from "./table.js";
 import type { Clock } from "./types.js";
 
+/** How long the store may take, in ms: what waits for it must not wait for ever. */
+const LONGEST_SAVE = 5_000;
 /** How long a change that can wait is gathered with others, in ms. */
 const GATHER = 100;
 
@@ -54,11 +56,18 @@ export class Keeper {
       if (item.kind == Kind.Send) item.given = this.table.given(value);
       items.push(item);
     }
+    let timer: unknown;
     try {
-      await this.store.save(items);
+      await Promise.race([
+        this.store.save(items),
+        new Promise((_, reject) => {
+          timer = this.clock.setTimeout(() => reject(new Error("the storage does not answer")), LONGEST_SAVE);
+        }),
+      ]);
     } catch (error) {
       if (!this.#failed) this.failed(error);
       this.#failed = true;
     }
+    this.clock.clearTimeout(timer);
   }
 }

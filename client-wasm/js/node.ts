@@ -1,9 +1,10 @@
+import { fetched } from "./loading.js";
 import { connector } from "./connect.js";
 import { bytes } from "./inline.js";
 import * as storing from "./store.js";
 
 export const connect = connector(
-  async (from) => WebAssembly.compile(from ? await (await fetch(from)).arrayBuffer() : bytes()),
+  async (from) => (from ? fetched(from) : WebAssembly.compile(bytes())),
   async () => storing,
   // There are no tabs.
   async (_, options) => options,

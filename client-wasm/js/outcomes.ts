@@ -1,6 +1,7 @@
+import { onAbort } from "./abort.js";
 import { sendError } from "./errors.js";
 import { codes, sendFailures } from "./names.js";
-import type { Clock, Receipt } from "./types.js";
+import type { AbortSignalLike, Clock, Receipt } from "./types.js";
 
 interface Waiting {
   resolve(receipt: Receipt): void;
@@ -12,7 +13,8 @@ interface Waiting {
 export class Outcomes {
   readonly #waiting = new Map<number, Waiting>();
   #last = 0;
-  #drained: (() => void) | undefined;
+  /** Two may close at a time. */
+  readonly #drained = new Set<() => void>();
 
   /** The number of another send of this page. */
   next(): number {
@@ -33,18 +35,21 @@ export class Outcomes {
       else if (status == 2) waiting?.resolve({ status: "acked", id, seq: seq! });
       else if (status == 3) waiting?.reject(sendError("unknown", "unknown"));
       else waiting?.reject(sendError("failed", code ? codes[code - 1]! : sendFailures[failure! - 1]!));
-      if (!this.#waiting.size) this.#drained?.();
+      if (!this.#waiting.size) for (const drained of this.#drained) drained();
     };
   }
 
-  /** Resolves when every send has its outcome, or the time is over. */
-  async drain(timeout: number, clock: Clock): Promise<void> {
-    if (!this.#waiting.size) return;
+  /** Resolves when every send has its outcome, when the time is over, or when the signal is aborted. */
+  async drain(timeout: number, clock: Clock, signal: AbortSignalLike | undefined): Promise<void> {
+    if (!this.#waiting.size || signal?.aborted) return;
     let timer: unknown;
+    let off: () => void;
     await new Promise<void>((resolve) => {
       timer = clock.setTimeout(resolve, timeout);
-      this.#drained = resolve;
+      off = onAbort(signal, resolve);
+      this.#drained.add(resolve);
     });
     clock.clearTimeout(timer);
+    off!();
   }
 }

@@ -1,6 +1,7 @@
 import type { Connection } from "./connection.js";
 import { sizeOf, type Down, type Up, type Word } from "./channel.js";
 import { Hub } from "./hub.js";
+import type { WebSocketConstructor } from "./types.js";
 import { VirtualSocket, type Carrier } from "./virtual.js";
 
 const LOST = 1006;
@@ -30,7 +31,7 @@ export class Stay implements Carrier {
   constructor(
     /** Of the channel, and of the lock that the leader holds. */
     readonly name: string,
-    readonly socket: new (url: string) => WebSocket,
+    readonly socket: WebSocketConstructor,
     readonly connection: typeof Connection,
   ) {
     const { signal } = this.#over;

@@ -1,3 +1,4 @@
+import { Keeper } from "./keeper.js";
 import type { Item, Store } from "./stored.js";
 
 export * as home from "./home.js";
@@ -22,6 +23,7 @@ export async function open(address: string): Promise<Store> {
   const [place, release] = await takePlace(address);
   const states = (mode: IDBTransactionMode) => database.transaction(STATES, mode, { durability: "strict" });
   return {
+    Keeper,
     saved: (await settled(states("readonly").objectStore(STATES).get(place))) as Item[] | undefined,
     save(items) {
       const transaction = states("readwrite");

@@ -1,3 +1,4 @@
+import type { Keeper } from "./keeper.js";
 import { Item as Kind } from "./names.js";
 
 /** What the application gave to be sent, until the machine lets go of it. */
@@ -17,6 +18,8 @@ export interface Item {
 export interface Store {
   /** What an earlier run left. */
   readonly saved: Item[] | undefined;
+  /** What brings the state there: it comes with the store. */
+  readonly Keeper: typeof Keeper;
   save(items: Item[]): Promise<void>;
   close(): void;
 }

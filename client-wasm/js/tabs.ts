@@ -1,7 +1,7 @@
 import type { Connection } from "./connection.js";
 import { endpoint } from "./endpoint.js";
 import { Stay } from "./stay.js";
-import type { Options, WebSocketConstructor } from "./types.js";
+import type { Address, Options, WebSocketConstructor } from "./types.js";
 
 /** Tabs with another version of this have a channel and a leader of their own. */
 const VERSION = 1;
@@ -11,13 +11,13 @@ const VERSION = 1;
  * Unchanged where the browser has no means for it.
  */
 export async function share(
-  url: string | URL | readonly (string | URL)[],
+  url: Address,
   options: Options,
   connection: typeof Connection,
 ): Promise<Options> {
   const { navigator, BroadcastChannel, WebSocket } = globalThis as Partial<typeof globalThis>;
-  const real = options.webSocket ?? WebSocket;
-  const urls = (Array.isArray(url) ? url : [url]).map((url) => endpoint(url)[0].href);
+  const real = options.webSocket ?? (WebSocket as WebSocketConstructor | undefined);
+  const urls = (Array.isArray(url) ? (url as readonly string[]) : [url as string]).map((url) => endpoint(url)[0].href);
   // Who may share must be in it: the tabs of one user, that speak the same protocol.
   const name = JSON.stringify(["rejoin tabs", VERSION, options.shareTabs, options.protocol == "plain", ...urls]);
   try {

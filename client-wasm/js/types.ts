@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { CauseCode, Code, GapReason, JoinReason, Mode, RoomState, State } from "./names.js";
 
 /** A message in a room. */
@@ -24,8 +25,11 @@ export interface Position {
 
 /** Why the state changed. */
 export interface Cause {
-  /** `blocked`: the page's own security policy forbids the dial; `text` says what to do. */
-  code: CauseCode | "blocked";
+  /**
+   * `blocked`: the page's own security policy forbids the dial; `text` says what to do. `wasm_unavailable`: the
+   * WebAssembly module has not come yet.
+   */
+  code: CauseCode | "blocked" | "wasm_unavailable";
   /** A close code, if there was one. */
   number?: number;
   /** The server's or the token function's words. Text from elsewhere: show it as text only. */
@@ -86,7 +90,7 @@ export type TokenSource = string | ((why: { rejected: boolean }) => string | Pro
 export interface Options {
   token?: TokenSource;
   /** Joined at once, and again after every reconnect. */
-  rooms?: readonly string[];
+  rooms?: readonly (string | RoomOptions)[];
   /** Join the user's own stream: event `notification`. Extended servers only. */
   notifications?: boolean;
   /** `plain`: do not offer the extended protocol. */
@@ -100,12 +104,12 @@ export interface Options {
   /** Keep what is unsent and what has been received over a reload. Browsers only. */
   persist?: "indexeddb";
   /**
-   * One connection for all tabs of the origin that connect to the same addresses. Each keeps its own rooms and sends, and
-   * loses nothing when the tab that has the connection is closed or crashes. The connection is one user's: where several
-   * users can be signed in at a time, give a text that only tabs of the same user have, the user's id for instance.
-   * Without Web Locks and BroadcastChannel the client has a connection of its own.
+   * One connection for all tabs of the origin that give the same text and connect to the same addresses. The text names
+   * the user, whose connection it is: the user's id, for instance. Each tab keeps its own rooms and sends, and loses
+   * nothing when the tab that has the connection is closed or crashes. Without Web Locks and BroadcastChannel the client
+   * has a connection of its own.
    */
-  shareTabs?: boolean | string;
+  shareTabs?: string;
   /** Hosts that a server may send us to when it goes away; its own host always may. */
   allowedHosts?: readonly string[];
   /** A WebSocket constructor, where there is no global one (Node before 22). */
@@ -114,8 +118,39 @@ export interface Options {
   clock?: Clock;
   /** What is random about the client follows from this number, for tests. Each client needs one of its own. */
   seed?: number;
-  /** Where the wasm comes from, if not from beside the script: a URL, its bytes, or a compiled module. */
-  wasm?: string | URL | BufferSource | WebAssembly.Module;
+  /** Where the wasm comes from, if not from beside the script. */
+  wasm?: WasmSource;
+  /** Ends the wait for `connect`. The client that it gave is ended by `close`. */
+  signal?: AbortSignalLike;
+}
+
+/** A room that is joined at once, with where its messages begin. */
+export interface RoomOptions extends Pick<JoinOptions, "since" | "history"> {
+  room: string;
+}
+
+// What is used of the platform's own types: the package needs neither the DOM library nor that of Node.
+
+/** A `URL`. */
+export interface UrlLike {
+  readonly href: string;
+}
+
+/** An address of a server, or several to be tried in turn. */
+export type Address = string | UrlLike | readonly (string | UrlLike)[];
+
+/** A URL, the bytes, or a compiled `WebAssembly.Module`. */
+export type WasmSource = string | UrlLike | ArrayBuffer | ArrayBufferView | WasmModule;
+
+/** A compiled `WebAssembly.Module`, of which nothing is used by name. */
+export type WasmModule = object;
+
+/** An `AbortSignal`. */
+export interface AbortSignalLike {
+  readonly aborted: boolean;
+  readonly reason?: any;
+  addEventListener(type: "abort", listener: () => void): void;
+  removeEventListener(type: "abort", listener: () => void): void;
 }
 
 /** The part of the global object that is about time, which is what a client uses unless it is given another. */
@@ -128,9 +163,33 @@ export interface Clock {
   clearTimeout(timer: unknown): void;
 }
 
-/** The part of the browser's WebSocket that is used. */
+/** The part of a WebSocket that is used: that of browsers, of Node and of the package `ws` all have it. */
+export interface WebSocketLike {
+  readonly url: string;
+  readonly readyState: number;
+  readonly bufferedAmount: number;
+  binaryType: string;
+  onerror: ((event: any) => void) | null;
+  send(data: string): void;
+  close(code?: number, reason?: string): void;
+  addEventListener(type: any, listener: (event: any) => void): void;
+  removeEventListener(type: any, listener: (event: any) => void): void;
+}
+
 export interface WebSocketConstructor {
-  new (url: string): WebSocket;
+  new (url: string): WebSocketLike;
+}
+
+/** How long something is wanted. */
+export interface ListenOptions {
+  /** Ends it. */
+  signal?: AbortSignalLike;
+}
+
+/** How long something is waited for. */
+export interface WaitOptions {
+  /** Ends the wait, which rejects with the signal's reason. */
+  signal?: AbortSignalLike;
 }
 
 export interface JoinOptions {
@@ -138,15 +197,27 @@ export interface JoinOptions {
   since?: Position;
   /** The last so many messages, at a first join or when `since` cannot be recovered. */
   history?: number;
+  /** Ends the wait for the outcome. The room stays wanted until `leave`. */
+  signal?: AbortSignalLike;
 }
+
+/** A join that has been answered. All but the room only an extended server tells, and only for a join of its own. */
+export type JoinOutcome = Pick<Events["joined"], "room"> & Partial<Events["joined"]>;
 
 export interface SendOptions {
   /** How long it may wait for a connection, in ms. */
   timeout?: number;
   /** Takes it back, if it is not on its way yet. */
-  signal?: AbortSignal;
+  signal?: AbortSignalLike;
   /** Extended servers: any JSON beside the text. */
   data?: unknown;
+}
+
+export interface CloseOptions {
+  /** How long sends that have no outcome yet are waited for, in ms: 5 s by default. */
+  timeout?: number;
+  /** Ends that wait: it closes at once. */
+  signal?: AbortSignalLike;
 }
 
 /** Counts since the start. */

@@ -63,7 +63,7 @@ test("Vite, built", async (t) => {
   const root = project(t, {
     "package.json": '{ "type": "module" }',
     "index.html": html('<script type="module" src="/page.js"></script>'),
-    "page.js": `import { connect } from "rejoin";${use(server, inPage, "{ shareTabs: true }")}`,
+    "page.js": `import { connect } from "rejoin";${use(server, inPage, "{ shareTabs: 'alice' }")}`,
   });
   await run(process.execPath, [tool("vite/bin/vite.js"), "build", "--target", "es2022"], { cwd: root });
   await works(t, await site(t, join(root, "dist")));
@@ -88,7 +88,7 @@ test("webpack", async (t) => {
   const root = project(t, {
     "package.json": '{ "type": "module" }',
     "dist/index.html": html('<script type="module" src="page.js"></script>'),
-    "page.js": `import { connect } from "rejoin";${use(server, inPage, "{ shareTabs: true }")}`,
+    "page.js": `import { connect } from "rejoin";${use(server, inPage, "{ shareTabs: 'alice' }")}`,
   });
   const { default: webpack } = await import("webpack");
   const stats = await promisify(webpack)({
@@ -106,7 +106,7 @@ test("esbuild, which takes no file along", async (t) => {
   const root = project(t, {
     "package.json": '{ "type": "module" }',
     "dist/index.html": html('<script type="module" src="page.js"></script>'),
-    "page.js": `import { connect } from "rejoin";${use(server, inPage, "{ shareTabs: true }")}`,
+    "page.js": `import { connect } from "rejoin";${use(server, inPage, "{ shareTabs: 'alice' }")}`,
   });
   const { build } = await import("esbuild");
   await build({

@@ -22,7 +22,10 @@ export function project(t, files, tools = []) {
   const modules = join(path, "node_modules");
   mkdirSync(join(modules, "rejoin"), { recursive: true });
   execFileSync("tar", ["-xzf", join(path, filename), "-C", join(modules, "rejoin"), "--strip-components=1"]);
-  for (const tool of tools) symlinkSync(join(here, "node_modules", tool), join(modules, tool));
+  for (const tool of tools) {
+    mkdirSync(dirname(join(modules, tool)), { recursive: true });
+    symlinkSync(join(here, "node_modules", tool), join(modules, tool));
+  }
   for (const [name, text] of Object.entries(files)) {
     mkdirSync(dirname(join(path, name)), { recursive: true });
     writeFileSync(join(path, name), text);

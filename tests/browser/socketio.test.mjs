@@ -296,7 +296,7 @@ test("bad arguments reject with a code", async (t) => {
     ];
   });
   const expected = [
-    ...Array(4).fill("bad_url"), ...Array(4).fill("bad_option"), "bad_argument", ...Array(4).fill("bad_option"), "no_websocket",
+    ...Array(4).fill("bad_url"), ...Array(4).fill("bad_option"), "bad_argument", ...Array(5).fill("bad_option"),
   ];
   assert.deepEqual(codes.map(([typed, code]) => typed && code), expected);
 });

@@ -7,7 +7,7 @@ import { Freezable } from "./freezable.mjs";
 import { browser, pages, Tab } from "./page.mjs";
 import { Proxy } from "./site.mjs";
 
-const options = (more) => ({ token: "alice", rooms: ["lobby"], shareTabs: true, ...more });
+const options = (more) => ({ token: "alice", rooms: ["lobby"], shareTabs: "alice", ...more });
 
 /** A server, a proxy that counts and cuts connections, and tabs of one origin with a client `a` each. */
 async function rig(t, { context = {}, args = [], server } = {}) {
@@ -463,11 +463,11 @@ test("a deployment without the part for shared tabs is told so, and other client
   const tab = await empty();
   await tab.page.route("**/tabs.js", (route) => route.abort());
   const refused = await tab.page.evaluate(
-    (url) => window.connect(url, { shareTabs: true }).catch((error) => [error instanceof window.RejoinError, error.code, error.hint]),
+    (url) => window.connect(url, { shareTabs: "alice" }).catch((error) => [error instanceof window.RejoinError, error.code, error.hint]),
     proxy.url,
   );
   assert.deepEqual(refused, [true, "tabs_failed", "tabs.js has to be where the script is"]);
-  await tab.start("a", proxy.url, options({ shareTabs: false }));
+  await tab.start("a", proxy.url, options({ shareTabs: undefined }));
   await tab.heard("a", "ready");
 });
 

@@ -1,18 +1,51 @@
 import { Client as RoomClient } from "../client.js";
 import { SendError } from "../errors.js";
 import * as own from "../home.js";
+import type { Loader } from "../loading.js";
 import { Input } from "../names.js";
-import { check, checkText } from "../settings.js";
-import type { WebSocketConstructor } from "../types.js";
+import { addresses, roomOptions, roomsOf } from "../settings.js";
+import type { Events as AnyEvents, WebSocketConstructor } from "../types.js";
+import { argument, check, either, fields, known, millis, object, signal, text, token, truth } from "../validate.js";
 import { engine } from "./address.js";
 import { source, textOf } from "./credentials.js";
 import { EventNames } from "./events.js";
 import { Said } from "./names.js";
 import { SocketIoSpeech } from "./speech.js";
-import type { Auth, Diagnostics, Events, Options, Receipt, RoomState, SendOptions, State } from "./types.js";
+import type {
+  Address,
+  Auth,
+  CloseOptions,
+  Diagnostics,
+  Events,
+  JoinOutcome,
+  ListenOptions,
+  Message,
+  Options,
+  Receipt,
+  RoomState,
+  SendOptions,
+  State,
+  WaitOptions,
+} from "./types.js";
 
 /** A slash and what neither ends a name on the wire nor begins what servers ignore. */
 const NAMESPACE = /^\/[^,?\s\p{Cc}]{0,127}$/u;
+
+const options = {
+  ...roomOptions,
+  namespace: text,
+  token,
+  auth: either([object[0], "an object"], [(value: unknown) => typeof value == "function", "a function that gives one"]),
+  events: object,
+  acks: truth,
+  ackTimeout: millis,
+};
+
+/** Throws for a bad option. */
+export const checkOptions = (given: Options): void => fields(given, options);
+
+/** What this client tells; the client of rooms has others too. */
+const events: readonly (keyof Events)[] = ["state", "ready", "room", "joined", "message", "user_joined", "notification", "gap", "error"];
 
 /** A connection to a Socket.IO server that looks after itself. Made by `connect`. */
 export class Client {
@@ -20,20 +53,36 @@ export class Client {
   readonly #client: RoomClient;
 
   /** @internal */
-  constructor(address: string | URL | readonly (string | URL)[], options: Options) {
-    const { namespace = "/", events = {}, acks = true, ackTimeout = 0, rooms, policy, maxAttempts, sendTtl, clock, seed } = options;
+  constructor(address: Address, options: Options, loader: Loader) {
+    const { namespace = "/", events = {}, acks = true, ackTimeout = 0, rooms, policy, maxAttempts, sendTtl, clock, seed, wasm } = options;
     check(NAMESPACE.test(namespace), "bad_option", `"${namespace}" is no namespace`, "it looks like /admin");
-    const found = (Array.isArray(address) ? address : [address]).map(engine);
+    const found = addresses(address, engine);
+    roomsOf(rooms, {});
     const token = source(options, found.map(([, token]) => token).findLast((token) => token != null) ?? null);
     const home = { ...own, Machine: machine([+acks, ackTimeout]) };
     const speech = new SocketIoSpeech(namespace, new EventNames(events));
-    const given = { token, rooms, policy, maxAttempts, sendTtl, clock, seed, webSocket: binary(options.webSocket ?? globalThis.WebSocket) };
-    this.#client = new RoomClient(home, found.map(([url]) => url), given, speech);
+    const given = { token, rooms, policy, maxAttempts, sendTtl, clock, seed, wasm, webSocket: binary(options.webSocket ?? (globalThis.WebSocket as WebSocketConstructor | undefined)) };
+    this.#client = new RoomClient(home, found.map(([url]) => url), given, speech, loader);
   }
 
   /** Calls `listener` for every such event from now on; gives the function that ends it. */
-  on<K extends keyof Events>(name: K, listener: (event: Events[K]) => void): () => void {
-    return this.#client.on(name, listener as (event: unknown) => void);
+  on<K extends keyof Events>(name: K, listener: (event: Events[K]) => void, options?: ListenOptions): () => void {
+    return this.#client.on(event(name), listener as (event: unknown) => void, options);
+  }
+
+  /** The same for the next such event alone. */
+  once<K extends keyof Events>(name: K, listener: (event: Events[K]) => void, options?: ListenOptions): () => void {
+    return this.#client.once(event(name), listener as (event: unknown) => void, options);
+  }
+
+  /** Ends what `on` and `once` began with this listener. */
+  off<K extends keyof Events>(name: K, listener: (event: Events[K]) => void): void {
+    this.#client.off(event(name), listener as (event: unknown) => void);
+  }
+
+  /** The messages of a room from now on, until it is left or the client is closed. Throws what ends it otherwise. */
+  messages(room: string, options?: WaitOptions): AsyncIterableIterator<Message> {
+    return this.#client.messages(room, options);
   }
 
   /** How it stands with the connection. */
@@ -52,8 +101,8 @@ export class Client {
   }
 
   /** Resolves when connected and every wanted room is joined; rejects when the client is closed or has failed. */
-  async ready(): Promise<void> {
-    await this.#client.ready();
+  async ready(options?: WaitOptions): Promise<void> {
+    await this.#client.ready(options);
   }
 
   /** Sends a message. Resolves or rejects (with a `SendError`) exactly once, when it is known what became of it. */
@@ -70,9 +119,17 @@ export class Client {
     }
   }
 
-  /** Be a member of a room, now and after every reconnect. */
-  join(room: string): void {
-    this.#client.join(room);
+  /**
+   * Be a member of a room, now and after every reconnect. Resolves when it is joined; rejects when the server refuses it,
+   * when it is left first, and when the client is closed or has failed. Nobody has to look: the event `room` says the same.
+   */
+  join(room: string, options: WaitOptions = {}): Promise<JoinOutcome> {
+    try {
+      fields(options, { signal });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#client.join(room, options);
   }
 
   /** Leave a room, once the earlier sends to it are final. */
@@ -82,7 +139,7 @@ export class Client {
 
   /** Uses another token, or another `auth` object, from the next dial on; leaves the state `failed`. */
   setToken(token: string | Auth): void {
-    if (typeof token != "object") checkText(token, "token");
+    argument(token, either(text, [object[0], "an auth object"]), "token");
     this.#client.setToken(textOf(token));
   }
 
@@ -95,7 +152,7 @@ export class Client {
    * Ends it. Sends that have no outcome yet get one first, for at most `timeout` ms (5 s by default) while there is
    * a connection.
    */
-  close(options?: { timeout?: number }): Promise<void> {
+  close(options?: CloseOptions): Promise<void> {
     return this.#client.close(options);
   }
 
@@ -107,6 +164,12 @@ export class Client {
   diagnostics(): Diagnostics {
     return this.#client.diagnostics();
   }
+}
+
+/** The name of an event as the client of rooms has it. */
+function event<K extends keyof Events>(name: K): K & keyof AnyEvents {
+  known(name, events, "event");
+  return name;
 }
 
 /** A machine that is told first how acks are dealt with. */

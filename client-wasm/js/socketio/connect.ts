@@ -1,11 +1,15 @@
-import { once, type Load } from "../loading.js";
+import { abortable } from "../abort.js";
+import { Loader, type Load } from "../loading.js";
 import { start } from "../machine.js";
-import { Client } from "./client.js";
-import type { Options } from "./types.js";
+import { begin } from "../reload.js";
+import { addresses } from "../settings.js";
+import { engine } from "./address.js";
+import { checkOptions, Client } from "./client.js";
+import type { Address, Options } from "./types.js";
 
 /** How the package is loaded is all that differs between a browser and Node. */
 export function connector(load: Load) {
-  const started = once(load, start, "rejoin-socketio.wasm");
+  const loader = new Loader(load, start, "rejoin-socketio.wasm");
 
   /**
    * Starts a client of a Socket.IO server: `https://host`, or with the path of its engine if that is not `/socket.io/`.
@@ -13,10 +17,12 @@ export function connector(load: Load) {
    * WebAssembly module cannot be loaded.
    */
   return async function connect(
-    url: string | URL | readonly (string | URL)[],
+    url: Address,
     options: Options = {},
   ): Promise<Client> {
-    await started(options.wasm);
-    return new Client(url, options);
+    checkOptions(options);
+    addresses(url, engine);
+    await abortable(begin(loader, options.wasm), options.signal);
+    return new Client(url, options, loader);
   };
 }

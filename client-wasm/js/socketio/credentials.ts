@@ -1,16 +1,12 @@
-import { RejoinError } from "../errors.js";
-import { check } from "../settings.js";
+import { check } from "../validate.js";
+import { jsonOf } from "../text.js";
 import type { TokenSource } from "../types.js";
 import { isObject } from "./answer.js";
 import type { Auth, Options } from "./types.js";
 
 /** The text of an `auth` object: for the client it is the token. */
 export function textOf(auth: string | Auth): string {
-  try {
-    return JSON.stringify(typeof auth == "string" ? { token: auth } : auth);
-  } catch (cause) {
-    throw new RejoinError("bad_argument", "auth cannot be written as JSON", "leave out what is no data", { cause });
-  }
+  return jsonOf(typeof auth == "string" ? { token: auth } : auth, "auth").json;
 }
 
 /** Where that text comes from; `token` is that of the address. */

@@ -1,4 +1,4 @@
-import { check } from "../settings.js";
+import { check } from "../validate.js";
 import type { EventName, Options } from "./types.js";
 
 const UP: readonly string[] = ["join_room", "leave_room", "send_message"];

@@ -1,8 +1,9 @@
+import { fetched } from "../loading.js";
 import { connector } from "./connect.js";
 import { bytes } from "./socketio-inline.js";
 
 export const connect = connector(async (from) =>
-  WebAssembly.compile(from ? await (await fetch(from)).arrayBuffer() : bytes()),
+  (from ? fetched(from) : WebAssembly.compile(bytes())),
 );
 
 export * from "./exports.js";

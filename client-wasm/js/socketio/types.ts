@@ -1,8 +1,28 @@
-import type { Cause as AnyCause, Events as AnyEvents, Message as AnyMessage, Options as AnyOptions, SendOptions as AnySendOptions, TokenSource } from "../types.js";
-import type { CauseCode } from "../names.js";
+import type {
+  Cause as AnyCause,
+  Events as AnyEvents,
+  Message as AnyMessage,
+  Options as AnyOptions,
+  SendOptions as AnySendOptions,
+  TokenSource,
+} from "../types.js";
 import type { SocketIoCauseCode } from "./names.js";
 
-export type { Clock, Diagnostics, TokenSource, WebSocketConstructor } from "../types.js";
+export type {
+  AbortSignalLike,
+  Address,
+  Clock,
+  CloseOptions,
+  Diagnostics,
+  ListenOptions,
+  TokenSource,
+  UrlLike,
+  WaitOptions,
+  WasmModule,
+  WasmSource,
+  WebSocketConstructor,
+  WebSocketLike,
+} from "../types.js";
 export type { CauseCode, Code, GapReason, JoinReason, RoomState, SendFailure, State } from "../names.js";
 export type { SocketIoCauseCode } from "./names.js";
 
@@ -10,7 +30,7 @@ export type { SocketIoCauseCode } from "./names.js";
 export type Message = Omit<AnyMessage, "position" | "replay">;
 
 /** Why the state changed. */
-export type Cause = Omit<AnyCause, "code"> & { code: CauseCode | SocketIoCauseCode | "blocked" };
+export type Cause = Omit<AnyCause, "code"> & { code: AnyCause["code"] | SocketIoCauseCode };
 
 /** What {@link Client} tells, by name. */
 export interface Events extends Pick<AnyEvents, "room" | "user_joined" | "error"> {
@@ -33,6 +53,9 @@ export interface Events extends Pick<AnyEvents, "room" | "user_joined" | "error"
  */
 export type Receipt = { status: "written" } | { status: "answered"; id?: string; seq?: number };
 
+/** A join that was answered. All but the room is what the server said of it. */
+export type JoinOutcome = Pick<Events["joined"], "room"> & Partial<Events["joined"]>;
+
 /** The events of rooms: the first three go up, the others come down. */
 export type EventName =
   | "join_room"
@@ -50,7 +73,9 @@ export type Auth = { readonly [field: string]: unknown };
 export type AuthSource = Auth | ((why: { rejected: boolean }) => Auth | PromiseLike<Auth>);
 
 export interface Options
-  extends Pick<AnyOptions, "rooms" | "policy" | "maxAttempts" | "sendTtl" | "webSocket" | "clock" | "seed" | "wasm"> {
+  extends Pick<AnyOptions, "policy" | "maxAttempts" | "sendTtl" | "webSocket" | "clock" | "seed" | "wasm" | "signal"> {
+  /** Joined at once, and again after every reconnect. */
+  rooms?: readonly (string | { room: string })[];
   /** `/admin`; `/` by default. */
   namespace?: string;
   /** Goes into the `auth` object as `token`, never into the address. */

@@ -1,12 +1,15 @@
 import { loopback } from "../endpoint.js";
 import { RejoinError } from "../errors.js";
+import type { UrlLike } from "../types.js";
+import { check, text } from "../validate.js";
 
 /** Checks the address below which the rooms are. A token in it is taken out and returned apart. */
-export function base(address: string | URL): [url: URL, token: string | null] {
+export function base(address: string | UrlLike): [url: URL, token: string | null] {
   const page = globalThis.location?.href;
+  check(text[0](address) || typeof (address as UrlLike)?.href == "string", "bad_url", "the address is no text and no URL", "give https://host/");
   let url: URL;
   try {
-    url = new URL(address, page);
+    url = new URL(typeof address == "string" ? address : address.href, page);
   } catch (cause) {
     throw new RejoinError("bad_url", "not a URL", "it should look like https://host/", { cause });
   }

@@ -2,15 +2,30 @@ import { FeedMachine } from "../../pkg/rejoin-feed.js";
 import { Credentials } from "../credentials.js";
 import { Emitter } from "../emitter.js";
 import { RejoinError } from "../errors.js";
+import { endWith, iterate } from "../iterate.js";
 import { watch } from "../page.js";
 import { seed } from "../seed.js";
-import { check, checkText } from "../settings.js";
+import type { Loader } from "../loading.js";
+import { Reload } from "../reload.js";
+import { clientOptions } from "../settings.js";
+import { wellFormed } from "../text.js";
 import { Timer } from "../timer.js";
+import { argument, call, check, count, fields, signal, text, token, type Kinds } from "../validate.js";
 import { base, streamOf } from "./address.js";
 import { feedCauseCodes, feedGapReasons, FeedInput, FeedOutput, feedStates, type FeedState } from "./names.js";
 import { reading, type Reading } from "./reading.js";
 import { Stream } from "./stream.js";
-import type { Clock, FeedEvents, FollowOptions, Message } from "./types.js";
+import type { Clock, FeedEvents, FollowOptions, ListenOptions, Message, UrlLike, WaitOptions } from "./types.js";
+
+const options: Kinds = { ...clientOptions, room: [() => true, ""], token, since: text, history: count, maxEvent: count, fetch: call };
+
+/** Throws for a bad option. */
+export const checkOptions = (given: FollowOptions): void => {
+  fields(given, options);
+  argument(given.room, text, "room");
+  // A URL has no way to write these two.
+  check(given.room != "." && given.room != "..", "bad_argument", "that is no room to read", "name another one");
+};
 
 /** An event by its name. */
 type Told = { [K in keyof FeedEvents]: [name: K, event: FeedEvents[K]] }[keyof FeedEvents];
@@ -22,10 +37,12 @@ export class Feed {
   readonly #fetch: NonNullable<FollowOptions["fetch"]>;
   readonly #clock: Clock;
   readonly #credentials: Credentials;
-  readonly #machine: FeedMachine;
+  /** None as long as the module has not come. */
+  #machine: FeedMachine | undefined;
+  readonly #reload: Reload | undefined;
   readonly #timer: Timer;
   readonly #stopWatching: () => void;
-  readonly #emitter = new Emitter<FeedEvents>();
+  readonly #emitter = new Emitter<FeedEvents>(["state", "began", "message", "gap", "error"]);
   #stream: Stream | undefined;
   /** The message that has just been read: the machine tells it at once or never. */
   #read: Reading | undefined;
@@ -34,54 +51,63 @@ export class Feed {
   #lastEventId: string;
   /** Words for the next cause, which the machine knows by its number only. */
   #words = "";
-  #machineIsGone = false;
+  #isOver = false;
   #performing = false;
   #telling = false;
 
   /** @internal */
-  constructor(address: string | URL, options: FollowOptions) {
-    const { room, since = "", history, maxEvent = 0, clock = globalThis } = options;
+  constructor(address: string | UrlLike, options: FollowOptions, loader: Loader) {
+    const { since = "", history, maxEvent = 0, clock = globalThis } = options;
     const [url, token] = base(address);
     const source = options.token ?? token ?? undefined;
-    checkText(room, "room");
-    checkText(since, "since");
-    // A URL has no way to write these two.
-    check(!!room && room != "." && room != "..", "bad_argument", "that is no room to read", "name another one");
-    check(history == undefined || history >= 0, "bad_option", "history is not a count", "e.g. 20");
-    check(
-      source == undefined || typeof source == "string" || typeof source == "function",
-      "bad_option",
-      "token is neither a text nor a function",
-      "give a string, or a function that gives one",
-    );
     this.#base = url;
-    this.#room = room;
+    this.#room = wellFormed(options.room);
     this.#fetch = options.fetch ?? ((url, init) => globalThis.fetch(url, init));
     this.#clock = clock;
     this.#lastEventId = since;
     this.#credentials = new Credentials(source);
-    this.#machine = new FeedMachine(
-      options.seed ?? seed(),
-      source == undefined ? 0 : typeof source == "string" ? 1 : 2,
-      options.policy == "legacy",
-      options.maxAttempts ?? 0,
-      history ?? -1,
-      maxEvent,
-      since,
-    );
+    const begin = () => {
+      const credentials = source == undefined ? 0 : typeof source == "string" ? 1 : 2;
+      const attempts = options.maxAttempts == Infinity ? 0 : (options.maxAttempts ?? 0);
+      this.#machine = new FeedMachine(options.seed ?? seed(), credentials, options.policy == "legacy", attempts, history ?? -1, maxEvent, wellFormed(since));
+      this.#say(FeedInput.Connect);
+    };
     this.#timer = new Timer(clock, () => this.#say(FeedInput.Tick));
     this.#stopWatching = watch(
       clock,
-      (hint) => this.#say(FeedInput.Hint, hint),
+      (hint) => (this.#machine ? this.#say(FeedInput.Hint, hint) : this.#reload?.again()),
       // A stream keeps a page out of the back/forward cache, or is cut without a word.
       () => this.#lose(),
     );
-    this.#say(FeedInput.Connect);
+    if (loader.isLoaded) begin();
+    else {
+      const tell = (state: FeedEvents["state"]) => {
+        this.#events.push([["state", state], this.#lastEventId]);
+        this.#tellAll();
+      };
+      this.#reload = new Reload(loader, options.wasm, clock, tell, begin);
+    }
   }
 
   /** Calls `listener` for every such event from now on; gives the function that ends it. */
-  on<K extends keyof FeedEvents>(name: K, listener: (event: FeedEvents[K]) => void): () => void {
-    return this.#emitter.on(name, listener);
+  on<K extends keyof FeedEvents>(name: K, listener: (event: FeedEvents[K]) => void, options?: ListenOptions): () => void {
+    return this.#emitter.on(name, listener, options);
+  }
+
+  /** The same for the next such event alone. */
+  once<K extends keyof FeedEvents>(name: K, listener: (event: FeedEvents[K]) => void, options?: ListenOptions): () => void {
+    return this.#emitter.on(name, listener, options, true);
+  }
+
+  /** Ends what `on` and `once` began with this listener. */
+  off<K extends keyof FeedEvents>(name: K, listener: (event: FeedEvents[K]) => void): void {
+    this.#emitter.off(name, listener);
+  }
+
+  /** The messages from now on, until the feed is closed. Throws what ends it otherwise. */
+  messages(options: WaitOptions = {}): AsyncIterableIterator<Message> {
+    fields(options, { signal });
+    return iterate(options.signal, (take, end) => [this.on("message", take), this.on("state", (status) => endWith(status, end))]);
   }
 
   /** How it stands with the connection. */
@@ -101,8 +127,8 @@ export class Feed {
 
   /** Uses another token from the next dial on; leaves the state `failed`. */
   setToken(token: string): void {
-    checkText(token, "token");
-    this.#credentials.token = token;
+    argument(token, text, "token");
+    this.#credentials.token = wellFormed(token);
     this.#ask(FeedInput.SetToken);
   }
 
@@ -113,7 +139,9 @@ export class Feed {
 
   /** Ends it. There is nothing to wait for. */
   async close(): Promise<void> {
-    this.#say(FeedInput.Close);
+    if (this.#machine || this.#isOver) return this.#say(FeedInput.Close);
+    for (const state of ["closing", "closed"] as const) this.#events.push([["state", { state }], this.#lastEventId]);
+    this.#tellAll();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -122,8 +150,9 @@ export class Feed {
 
   /** What the application asks of a feed that is still there. */
   #ask(kind: FeedInput): void {
-    if (this.#machineIsGone) throw new RejoinError("closed", "the feed is closed", "follow again");
-    this.#say(kind);
+    if (this.#isOver) throw new RejoinError("closed", "the feed is closed", "follow again");
+    if (this.#machine) this.#say(kind);
+    else this.#reload?.again();
   }
 
   get #now(): [monotonic: number, wall: number] {
@@ -132,21 +161,25 @@ export class Feed {
 
   /** Tells the machine what happened, and does what it wants. */
   #say(kind: FeedInput, a = 0, b = 0, c = 0): void {
-    if (this.#machineIsGone) return;
+    if (!this.#machine) return;
     this.#machine.input(kind, ...this.#now, a, b, c);
-    this.#settle();
+    this.#settle(this.#machine);
   }
 
-  #settle(): void {
+  #settle(machine: FeedMachine): void {
     if (!this.#performing) {
       this.#performing = true;
       try {
-        for (let kind; (kind = this.#machine.poll()); ) this.#perform(kind);
+        for (let kind; (kind = machine.poll()); ) this.#perform(kind, machine);
       } finally {
         this.#performing = false;
       }
-      this.#timer.set(this.#machine.deadline());
+      this.#timer.set(machine.deadline());
     }
+    this.#tellAll();
+  }
+
+  #tellAll(): void {
     // A listener may call anything here: what follows from it is told after what is being told.
     if (!this.#telling) {
       this.#telling = true;
@@ -161,8 +194,7 @@ export class Feed {
     }
   }
 
-  #perform(kind: FeedOutput): void {
-    const machine = this.#machine;
+  #perform(kind: FeedOutput, machine: FeedMachine): void {
     const [a, b, c, d, e, f] = Array.from({ length: 6 }, (_, which) => machine.field(which)) as [number, number, number, number, number, number];
     switch (kind) {
       case FeedOutput.FetchToken:
@@ -188,42 +220,42 @@ export class Feed {
           if (this.#words) state.cause.text = this.#words;
           this.#words = "";
         }
-        return this.#tell(["state", state]);
+        return this.#tell(["state", state], machine);
       }
       case FeedOutput.Began:
-        return this.#tell(["began", { lastEventId: machine.last_event_id() }]);
+        return this.#tell(["began", { lastEventId: machine.last_event_id() }], machine);
       case FeedOutput.Message:
-        return this.#message(a);
+        return this.#message(a, machine);
       case FeedOutput.Gap: {
         const gap: FeedEvents["gap"] = { room: this.#room, reason: feedGapReasons[a - 1]! };
         const epoch = machine.text(0);
         if (epoch) gap.epoch = epoch;
         if (b >= 0) gap.after = b;
         if (c >= 0) gap.before = c;
-        return this.#tell(["gap", gap]);
+        return this.#tell(["gap", gap], machine);
       }
       case FeedOutput.Garbled:
-        return this.#tell(["error", { message: "an event that cannot be read", code: "garbled" }]);
+        return this.#tell(["error", { message: "an event that cannot be read", code: "garbled" }], machine);
     }
   }
 
-  #message(seq: number): void {
+  #message(seq: number, machine: FeedMachine): void {
     const read = this.#read;
     if (read?.what != "message") return;
     const { what: _, ...said } = read;
     const message: Message = { room: this.#room, ...said, replay: false };
-    if (seq >= 0) message.position = { epoch: this.#machine.text(0), seq, id: this.#machine.text(1) };
-    this.#tell(["message", message]);
+    if (seq >= 0) message.position = { epoch: machine.text(0), seq, id: machine.text(1) };
+    this.#tell(["message", message], machine);
   }
 
-  #tell(told: Told): void {
-    this.#events.push([told, this.#machine.last_event_id()]);
+  #tell(told: Told, machine: FeedMachine): void {
+    this.#events.push([told, machine.last_event_id()]);
   }
 
   #dial(conn: number, withToken: boolean, history: number, lastEventId: string): void {
     const { token } = this.#credentials;
     const headers: Record<string, string> = { accept: "text/event-stream" };
-    if (withToken && token) headers["authorization"] = `Bearer ${token}`;
+    if (withToken && token) headers["authorization"] = utf8(`Bearer ${token}`);
     // A header has bytes: what is not ASCII goes as UTF-8, which is what the standard wants of this one.
     if (lastEventId) headers["last-event-id"] = utf8(lastEventId);
     this.#stream = new Stream(conn, async (init) => this.#fetch(streamOf(this.#base, this.#room, history), init), headers, {
@@ -238,19 +270,21 @@ export class Feed {
   }
 
   #bytes(conn: number, piece: Uint8Array): void {
-    const isOurs = () => !this.#machineIsGone && this.#stream?.conn == conn;
-    if (!isOurs()) return;
-    this.#machine.give(conn, ...this.#now, piece);
-    this.#settle();
-    while (isOurs() && this.#machine.read(...this.#now)) {
-      const read = reading(this.#machine.kind(), this.#machine.data());
+    /** The machine, as long as this connection is its. */
+    const mine = () => (this.#stream?.conn == conn ? this.#machine : undefined);
+    let machine = mine();
+    if (!machine) return;
+    machine.give(conn, ...this.#now, piece);
+    this.#settle(machine);
+    while ((machine = mine()) && machine.read(...this.#now)) {
+      const read = reading(machine.kind(), machine.data());
       this.#read = read;
-      if (read.what == "gap") this.#machine.gap(...this.#now, read.epoch, read.after, read.before, read.reason);
-      else this.#machine.arrived(read.what == "message" ? 1 : read.what == "unreadable" ? 2 : 0, ...this.#now);
-      this.#settle();
+      if (read.what == "gap") machine.gap(...this.#now, read.epoch, read.after, read.before, read.reason);
+      else machine.arrived(read.what == "message" ? 1 : read.what == "unreadable" ? 2 : 0, ...this.#now);
+      this.#settle(machine);
     }
     this.#read = undefined;
-    if (isOurs()) this.#settle();
+    if (machine) this.#settle(machine);
   }
 
   /** The page goes into the back/forward cache, or for good. */
@@ -264,13 +298,15 @@ export class Feed {
   }
 
   #end(): void {
-    if (this.#machineIsGone) return;
-    this.#machineIsGone = true;
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#reload?.stop();
     this.#timer.clear();
     this.#stopWatching();
     this.#stream?.drop();
     this.#stream = undefined;
-    this.#machine.free();
+    this.#machine?.free();
+    this.#machine = undefined;
   }
 }
 

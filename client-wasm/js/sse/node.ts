@@ -1,8 +1,9 @@
+import { fetched } from "../loading.js";
 import { bytes } from "./feed-inline.js";
 import { follower } from "./follow.js";
 
 export const follow = follower(async (from) =>
-  WebAssembly.compile(from ? await (await fetch(from)).arrayBuffer() : bytes()),
+  (from ? fetched(from) : WebAssembly.compile(bytes())),
 );
 
 export * from "./exports.js";

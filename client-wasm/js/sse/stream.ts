@@ -1,3 +1,5 @@
+import type { FetchInit, FetchResponse } from "./types.js";
+
 /** Why there is no stream: an HTTP status, 1 for an answer that is none, 0 for no answer at all. */
 export interface Refusal {
   status: number;
@@ -21,13 +23,13 @@ export class Stream {
 
   constructor(
     readonly conn: number,
-    fetching: (init: RequestInit) => Promise<Response>,
+    fetching: (init: FetchInit) => Promise<FetchResponse>,
     headers: Record<string, string>,
     ears: StreamEars,
   ) {
     const { signal } = this.#abort;
     // Tokens authenticate here, and what is cached is no stream. Where a redirect leads nobody has said the token may go.
-    const init: RequestInit = { headers, signal, cache: "no-store", redirect: "manual" };
+    const init: FetchInit = { headers, signal, cache: "no-store", redirect: "manual" };
     void this.#read(fetching, init, ears);
   }
 
@@ -36,9 +38,9 @@ export class Stream {
     this.#abort.abort();
   }
 
-  async #read(fetching: (init: RequestInit) => Promise<Response>, init: RequestInit, ears: StreamEars): Promise<void> {
+  async #read(fetching: (init: FetchInit) => Promise<FetchResponse>, init: FetchInit, ears: StreamEars): Promise<void> {
     const { signal } = this.#abort;
-    let response: Response;
+    let response: FetchResponse;
     try {
       response = await fetching(init);
     } catch (error) {
@@ -54,7 +56,7 @@ export class Stream {
     ears.opened();
     const reader = response.body.getReader();
     for (;;) {
-      const read = await reader.read().catch(() => undefined);
+      const read = await (async () => reader.read())().catch(() => undefined);
       if (signal.aborted) return;
       if (!read?.value) return ears.ended(!!read);
       ears.bytes(read.value);
@@ -64,7 +66,7 @@ export class Stream {
 
 const none = (words: string): Refusal => ({ status: 1, retryAfter: -1, words });
 
-function refused(response: Response): Refusal | undefined {
+function refused(response: FetchResponse): Refusal | undefined {
   // Its status is hidden.
   if (response.type == "opaqueredirect") return { status: 302, retryAfter: -1, words: "redirects are not followed" };
   const { status } = response;

@@ -1,7 +1,7 @@
-import type { Cause, Clock, Message, TokenSource } from "../types.js";
+import type { AbortSignalLike, Cause, Clock, Message, TokenSource, WasmSource } from "../types.js";
 import type { FeedCauseCode, FeedGapReason, FeedState } from "./names.js";
 
-export type { Clock, Message, Position, TokenSource } from "../types.js";
+export type { AbortSignalLike, Clock, ListenOptions, Message, Position, TokenSource, UrlLike, WaitOptions, WasmModule, WasmSource } from "../types.js";
 export type { FeedCauseCode, FeedGapReason, FeedState } from "./names.js";
 
 /** What a {@link Feed} tells, by name. */
@@ -11,8 +11,8 @@ export interface FeedEvents {
     state: FeedState;
     attempt?: number;
     retryAt?: number;
-    /** `number` is an HTTP status. */
-    cause?: Omit<Cause, "code"> & { code: FeedCauseCode };
+    /** `number` is an HTTP status; `wasm_unavailable`: the WebAssembly module has not come yet. */
+    cause?: Omit<Cause, "code"> & { code: FeedCauseCode | "wasm_unavailable" };
   };
   /** The server has said where it begins: there is a `lastEventId` to go on from, before any message has come. */
   began: { lastEventId: string };
@@ -38,11 +38,34 @@ export interface FollowOptions {
   /** The largest event that is taken, in bytes: 1 MiB by default. A larger one is left out, and said to be. */
   maxEvent?: number;
   /** In the place of the global one. */
-  fetch?: (url: string, init: RequestInit) => Promise<Response>;
+  fetch?: Fetch;
   /** Time as the feed sees it, for tests: `VirtualClock` of `rejoin/testing`. */
   clock?: Clock;
   /** What is random about the feed follows from this number, for tests. */
   seed?: number;
-  /** Where the wasm comes from, if not from beside the script: a URL, its bytes, or a compiled module. */
-  wasm?: string | URL | BufferSource | WebAssembly.Module;
+  /** Where the wasm comes from, if not from beside the script. */
+  wasm?: WasmSource;
+  /** Ends the wait for `follow`. The feed that it gave is ended by `close`. */
+  signal?: AbortSignalLike;
+}
+
+/** The part of `fetch` that is used. */
+export type Fetch = (url: string, init: FetchInit) => PromiseLike<FetchResponse>;
+
+/** What it is given. */
+export interface FetchInit {
+  headers: Record<string, string>;
+  /** An `AbortSignal`. */
+  signal: any;
+  cache: "no-store";
+  redirect: "manual";
+}
+
+/** The part of a `Response` that is used. */
+export interface FetchResponse {
+  readonly status: number;
+  /** `opaqueredirect`: a redirect, which is not followed. */
+  readonly type?: string;
+  readonly headers: { get(name: string): string | null };
+  readonly body: { getReader(): { read(): PromiseLike<{ readonly done: boolean; readonly value?: Uint8Array | undefined }> } } | null;
 }

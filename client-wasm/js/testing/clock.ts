@@ -1,4 +1,5 @@
 import type { Clock } from "../types.js";
+import { argument, either, fields, millis, number } from "../validate.js";
 
 interface Waiting {
   id: number;
@@ -42,7 +43,9 @@ export class VirtualClock implements Clock {
   #turning = false;
 
   /** Starts at 1 January 2026, or at another date. */
-  constructor({ date = Date.UTC(2026, 0) }: { date?: number | Date } = {}) {
+  constructor(options: { date?: number | Date } = {}) {
+    fields(options, { date: either(number, [(value) => value instanceof Date, "a Date"]) });
+    const { date = Date.UTC(2026, 0) } = options;
     this.#start = Number(date);
   }
 
@@ -75,6 +78,7 @@ export class VirtualClock implements Clock {
    * before the next. What a timer throws rejects it.
    */
   async advance(ms: number): Promise<void> {
+    argument(ms, millis, "ms");
     const to = this.#now + ms;
     await this.#move(to, () => false);
     this.#now = to;
@@ -85,6 +89,8 @@ export class VirtualClock implements Clock {
    * than `within` ms, an hour by default.
    */
   async until<T>(promise: PromiseLike<T>, within = HOUR): Promise<T> {
+    argument(promise, [(value) => typeof value?.then == "function", "what a method gave that one waits for"], "promise");
+    argument(within, millis, "within");
     let settled = false;
     const done = () => void (settled = true);
     promise.then(done, done);
@@ -95,6 +101,7 @@ export class VirtualClock implements Clock {
 
   /** Moves the time on at once, as for a machine that slept: the timers that were due meanwhile fire late. */
   async sleep(ms: number): Promise<void> {
+    argument(ms, millis, "ms");
     this.#now += ms;
     await this.advance(0);
   }

@@ -1,7 +1,5 @@
 import type { Link } from "./link.js";
-
-/** A frame of the server. */
-export type ServerFrame = { type: string; [field: string]: unknown };
+import type { ServerFrame } from "./understanding.js";
 
 /** A connection as the server has it. */
 export class Connection {

@@ -1,3 +1,4 @@
+import { byteLength } from "../text.js";
 import type { Connection } from "./connection.js";
 import type { Logged } from "./log.js";
 import { Room } from "./room.js";
@@ -175,7 +176,7 @@ export class Hub {
 
   #unsendable(connection: Connection, { roomId, content, data }: SendFrame): Refusal | undefined {
     if (!connection.rooms.has(roomId)) return { code: "not_joined", retry: true };
-    const bytes = new TextEncoder().encode(content + (data === undefined ? "" : JSON.stringify(data))).length;
+    const bytes = byteLength(content + (data === undefined ? "" : JSON.stringify(data)));
     return bytes > this.limits.contentBytes ? { code: "too_large" } : undefined;
   }
 

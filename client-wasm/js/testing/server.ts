@@ -1,6 +1,7 @@
 import type { Clock, WebSocketConstructor } from "../types.js";
+import { argument, count, fields, millis, number, object, text, truth } from "../validate.js";
 import { VirtualClock } from "./clock.js";
-import { Connection, type ServerFrame } from "./connection.js";
+import { Connection } from "./connection.js";
 import { Hub, streamOf } from "./hub.js";
 import { usual, type Limits } from "./limits.js";
 import { Link } from "./link.js";
@@ -8,7 +9,7 @@ import type { Logged } from "./log.js";
 import { Network } from "./network.js";
 import { Script, type Refusal } from "./script.js";
 import { FakeSocket } from "./socket.js";
-import { understand, type ClientFrame } from "./understanding.js";
+import { understand, type ClientFrame, type ServerFrame } from "./understanding.js";
 
 export interface FakeServerOptions {
   /** Its time, and that of its clients: one of its own if none is given. */
@@ -47,6 +48,14 @@ export interface FakeRoom {
   members: readonly string[];
 }
 
+/** How a refusal may be planned. */
+const refusing = { room: text, times: count, retry: truth, retryAfterMs: millis, message: text };
+
+/** That each of these arguments is a text. */
+function texts(given: { readonly [name: string]: unknown }): void {
+  for (const [name, value] of Object.entries(given)) argument(value, text, name);
+}
+
 /** A room server inside the test: no network, no time but that of its clock, and everything that can go wrong at will. */
 export class FakeServer {
   readonly url: string;
@@ -72,7 +81,10 @@ export class FakeServer {
   #connections = 0;
   #stopped = false;
 
-  constructor({ clock = new VirtualClock(), extended = true, url, tokens, latency = 0, seed = 1, limits }: FakeServerOptions = {}) {
+  constructor(options: FakeServerOptions = {}) {
+    fields(options, { clock: object, extended: truth, url: text, tokens: object, latency: millis, seed: number, limits: object });
+    const { clock = new VirtualClock(), extended = true, url, tokens, latency = 0, seed = 1, limits = {} } = options;
+    fields(limits, Object.fromEntries(Object.keys(usual).map((name) => [name, count])), "limit");
     this.clock = clock;
     this.url = url ?? "wss://rejoin.test/ws";
     this.#extended = extended;
@@ -115,26 +127,32 @@ export class FakeServer {
 
   /** Somebody says something in a room. */
   say(room: string, user: string, content: string, { data }: { data?: unknown } = {}): void {
+    texts({ room, user });
+    argument(content, [(value) => typeof value == "string", "a text"], "content");
     this.#hub.deliver(room, this.#hub.append(room, { user, content, data }));
   }
 
   /** Somebody who is no client comes into a room. */
   enter(room: string, user: string): void {
+    texts({ room, user });
     this.#hub.room(room).enter(user);
   }
 
   /** Somebody who came by {@link enter} goes. */
   leave(room: string, user: string): void {
+    texts({ room, user });
     this.#hub.room(room).leave(user, true);
   }
 
   /** Somebody says something ephemeral. */
   signal(room: string, user: string, kind: string, data?: unknown): void {
+    texts({ room, user, kind });
     this.#hub.signal(room, user, kind, data);
   }
 
   /** Something for one user alone. */
   notify(user: string, kind: string, data?: unknown): void {
+    texts({ user, kind });
     const stream = streamOf(user);
     this.#hub.deliver(stream, this.#hub.append(stream, { user, content: "", kind, data }));
   }
@@ -142,17 +160,24 @@ export class FakeServer {
   // ---- what the server does ----
 
   /** Refuses the next send, or the next so many. With `retry` a client makes it again, without it is final. */
-  nack(code: string, { room, times = 1, ...more }: Omit<Refusal, "code"> & { room?: string; times?: number } = {}): void {
+  nack(code: string, options: Omit<Refusal, "code"> & { room?: string; times?: number } = {}): void {
+    texts({ code });
+    fields(options, refusing);
+    const { room, times = 1, ...more } = options;
     this.#script.refuse({ type: "send_message", room, times, code, ...more });
   }
 
   /** Refuses the next join, or the next so many. */
-  refuseJoin(code: string, { room, times = 1, ...more }: Omit<Refusal, "code"> & { room?: string; times?: number } = {}): void {
+  refuseJoin(code: string, options: Omit<Refusal, "code"> & { room?: string; times?: number } = {}): void {
+    texts({ code });
+    fields(options, refusing);
+    const { room, times = 1, ...more } = options;
     this.#script.refuse({ type: "join_room", room, times, code, ...more });
   }
 
   /** Takes a user out of a room, who may not come back by itself. */
   remove(room: string, user: string, code = "forbidden"): void {
+    texts({ room, user, code });
     for (const connection of this.#of(user)) {
       if (!connection.rooms.delete(room)) continue;
       this.#hub.room(room).leave(user, true, connection);
@@ -162,6 +187,7 @@ export class FakeServer {
 
   /** Says that something is wrong. */
   error(message: string, user?: string): void {
+    texts({ message });
     for (const connection of this.#of(user)) connection.tell({ type: "error", message });
   }
 
@@ -171,7 +197,9 @@ export class FakeServer {
   }
 
   /** Says that it goes away: clients make their new connection within the window, before they close this one. */
-  goAway({ windowMs = 1000, url, user }: { windowMs?: number; url?: string; user?: string } = {}): void {
+  goAway(options: { windowMs?: number; url?: string; user?: string } = {}): void {
+    fields(options, { windowMs: millis, url: text, user: text });
+    const { windowMs = 1000, url, user } = options;
     for (const connection of this.#of(user)) {
       if (connection.extended) connection.tell({ type: "going_away", windowMs, url });
     }
@@ -179,16 +207,19 @@ export class FakeServer {
 
   /** A token is good from now on, and is that user's. */
   allow(token: string, user: string): void {
+    texts({ token, user });
     this.#tokens.set(token, user);
   }
 
   /** A token is good no more. Connections that were made with it stay. */
   revoke(token: string): void {
+    texts({ token });
     this.#tokens.set(token, null);
   }
 
   /** Says that tokens end in `inMs`, and closes with 4002 then whoever has not shown another. */
   expire(inMs: number, user?: string): void {
+    argument(inMs, millis, "inMs");
     for (const connection of this.#of(user)) {
       this.clock.clearTimeout(connection.tokenEnd);
       connection.tokenEnd = this.clock.setTimeout(() => this.#close(connection, 4002, "Token expired"), inMs);
@@ -198,11 +229,16 @@ export class FakeServer {
 
   /** Forgets all but the last `keep` messages of a room. */
   trim(room: string, keep: number): void {
+    texts({ room });
+    argument(keep, count, "keep");
     this.#hub.room(room).log.trim(keep);
   }
 
   /** Closes connections with a code. */
-  close(code: number, { reason = "", user }: { reason?: string; user?: string } = {}): void {
+  close(code: number, options: { reason?: string; user?: string } = {}): void {
+    argument(code, count, "code");
+    fields(options, { reason: [(value) => typeof value == "string", "a text"], user: text });
+    const { reason = "", user } = options;
     for (const connection of this.#of(user)) this.#close(connection, code, reason);
   }
 
@@ -215,11 +251,13 @@ export class FakeServer {
 
   /** The connection breaks when the server is about to say a frame of this type, `ack` for instance. */
   cutBefore(type: string): void {
+    texts({ type });
     this.#script.cutBefore(type);
   }
 
   /** The next dial fails, or the next so many. */
   refuse(times = 1): void {
+    argument(times, count, "times");
     this.#script.refusedDials = times;
   }
 
@@ -240,7 +278,9 @@ export class FakeServer {
   }
 
   /** It is back, with its memory or, `keepLog: false`, without: every room begins a new epoch. */
-  start({ keepLog = true }: { keepLog?: boolean } = {}): void {
+  start(options: { keepLog?: boolean } = {}): void {
+    fields(options, { keepLog: truth });
+    const { keepLog = true } = options;
     if (!keepLog) {
       for (const room of this.#hub.rooms.values()) room.clear();
       this.#hub = this.#begin();

@@ -1,6 +1,5 @@
+import { byteLength } from "../text.js";
 import type { Link } from "./link.js";
-
-const encoder = new TextEncoder();
 
 const event = (type: string, fields: object = {}): Event => Object.assign(new Event(type), fields);
 
@@ -31,7 +30,7 @@ export class FakeSocket extends EventTarget {
 
   send(text: string): void {
     if (this.readyState == FakeSocket.CONNECTING) throw new DOMException("still connecting", "InvalidStateError");
-    const bytes = encoder.encode(text).length;
+    const bytes = byteLength(text);
     this.bufferedAmount += bytes;
     if (this.readyState != FakeSocket.OPEN) return;
     // What the operating system takes, it takes from a network that is silent too.
@@ -43,7 +42,7 @@ export class FakeSocket extends EventTarget {
     if (code != undefined && code != 1000 && !(code >= 3000 && code <= 4999)) {
       throw new DOMException(`a page may not close with ${code}`, "InvalidAccessError");
     }
-    if (encoder.encode(reason).length > 123) throw new DOMException("the reason is longer than 123 bytes", "SyntaxError");
+    if (byteLength(reason) > 123) throw new DOMException("the reason is longer than 123 bytes", "SyntaxError");
     if (this.readyState > FakeSocket.OPEN) return;
     const opened = this.readyState == FakeSocket.OPEN;
     this.readyState = FakeSocket.CLOSING;

@@ -11,6 +11,9 @@ export type ClientFrame =
   | { type: "ping"; t: number }
   | { type: "auth"; ref: string; token: string };
 
+/** A frame of the server. */
+export type ServerFrame = { type: string; [field: string]: unknown };
+
 /** A message on its way to a room. */
 export interface SendFrame {
   type: "send_message";

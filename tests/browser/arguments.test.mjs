@@ -1,0 +1,176 @@
+// What an application passes wrongly is refused by name, with what to do, and leaves nothing behind.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { installed } from "./installed.mjs";
+
+const { connect, RejoinError, SendError } = await installed("node.js");
+const { connect: connectSocketIo } = await installed("socketio-node.js");
+const { follow } = await installed("sse-node.js");
+const { FakeServer } = await installed("testing.js");
+
+/** That `act` throws or rejects with a `RejoinError` of this code, in words that match. */
+async function refused(act, code, message, hint = /./) {
+  const error = await (async () => act())().then(
+    () => assert.fail(`not refused: ${act}`),
+    (error) => error,
+  );
+  assert.ok(error instanceof RejoinError || error.name == "RejoinError", String(error));
+  assert.equal(error.code, code, error.message);
+  assert.match(error.message, message);
+  assert.match(error.hint, hint);
+  return error;
+}
+
+async function client(t, options = {}) {
+  const server = new FakeServer();
+  const client = await connect(server.url, { ...server.options(), token: "alice", rooms: ["lobby"], ...options });
+  t.after(() => server.clock.until(client.close({ timeout: 0 })));
+  await server.clock.until(client.ready());
+  return { server, client };
+}
+
+test("an option that is none is named, with the one that was meant", async () => {
+  const { url } = new FakeServer();
+  await refused(() => connect(url, { tokens: "secret" }), "bad_option", /option "tokens"/, /did you mean "token"\?/);
+  await refused(() => connect(url, { romms: [] }), "bad_option", /"romms"/, /did you mean "rooms"\?/);
+  await refused(() => connect(url, { sharetabs: "x" }), "bad_option", /"sharetabs"/, /"shareTabs"/);
+  await refused(() => connect(url, { websocket: WebSocketStub }), "bad_option", /"websocket"/, /"webSocket"/);
+  await refused(() => connect(url, { headers: {} }), "bad_option", /"headers"/, /there are .*rooms.*token/);
+  await refused(() => connect(url, { constructor: 1 }), "bad_option", /"constructor"/);
+  await refused(() => connectSocketIo(url, { namespaces: "/a" }), "bad_option", /"namespaces"/, /"namespace"/);
+  await refused(() => connectSocketIo(url, { persist: "indexeddb" }), "bad_option", /"persist"/);
+  await refused(() => follow("https://h", { rooms: ["r"] }), "bad_option", /"rooms"/, /"room"/);
+  assert.throws(() => new FakeServer({ extendd: true }), /no option "extendd"/);
+});
+
+class WebSocketStub {}
+
+test("an option of the wrong kind is named, with what it has to be", async () => {
+  const { url } = new FakeServer();
+  for (const [name, values, hint] of [
+    ["token", [null, "", 5, {}], /text.*function/],
+    ["rooms", [null, "lobby", {}, [null], [""], [5], [{}], [{ room: "" }], [{ room: "r", histroy: 5 }], [{ room: "r", history: "5" }], ["@me"]], /./],
+    ["maxAttempts", [null, "3", NaN, -1, 1.5, 0], /whole number from 1/],
+    ["sendTtl", [null, "3", NaN, -1, Infinity], /milliseconds/],
+    ["seed", [null, "3", NaN], /number/],
+    ["persist", [null, true, false, "localstorage"], /"indexeddb"/],
+    ["shareTabs", [null, true, false, "", 1, {}], /text that names the user/],
+    ["notifications", [null, "yes", 1], /true or false/],
+    ["protocol", [null, "plian", true], /"auto" or "plain"/],
+    ["policy", [null, "fast"], /"legacy"/],
+    ["allowedHosts", [null, "host", [5]], /list/],
+    ["webSocket", [null, {}, "ws"], /function/],
+    ["clock", [null, 5], /object/],
+    ["wasm", [null, 5, ""], /URL/],
+    ["signal", [null, {}], /AbortSignal/],
+  ]) {
+    for (const value of values) {
+      const error = await refused(() => connect(url, { [name]: value }), "bad_option", new RegExp(name == "rooms" ? "room" : name), hint);
+      assert.ok(error.message.length < 120, error.message);
+    }
+  }
+  for (const options of [null, 5, "token", []]) await refused(() => connect(url, options), "bad_option", /^options (is|are) /);
+});
+
+test("an address that is none is refused before anything is loaded", async () => {
+  for (const address of [undefined, null, "", 5, {}, [], [""], [null], "http://[", "ftp://host/"]) {
+    await refused(() => connect(address), "bad_url", /address|URL/);
+    await refused(() => connectSocketIo(address), "bad_url", /address|URL/);
+  }
+  for (const address of [undefined, null, "", 5]) await refused(() => follow(address, { room: "r" }), "bad_url", /address|URL/);
+});
+
+test("a token is in no error", async () => {
+  const { url } = new FakeServer();
+  for (const token of [12345678, ["hush-hush"], { token: "hush-hush" }]) {
+    const { message, hint } = await refused(() => connect(url, { token }), "bad_option", /token/);
+    assert.doesNotMatch(message + hint, /hush|1234/);
+  }
+});
+
+test("an event that is none and a listener that is none are refused", async (t) => {
+  const { client: alice } = await client(t);
+  for (const method of ["on", "once", "off"]) {
+    await refused(() => alice[method]("mesage", () => {}), "bad_argument", /event "mesage"/, /did you mean "message"\?/);
+    await refused(() => alice[method]("userJoined", () => {}), "bad_argument", /"userJoined"/, /"user_joined"/);
+    await refused(() => alice[method]("open", () => {}), "bad_argument", /"open"/, /there are state, /);
+    await refused(() => alice[method]("message"), "bad_argument", /listener of "message" is undefined/, /function/);
+    await refused(() => alice[method](), "bad_argument", /event/);
+    await refused(() => alice[method](null, () => {}), "bad_argument", /event null/);
+  }
+  await refused(() => alice.on("message", () => {}, { sginal: 1 }), "bad_option", /"sginal"/, /"signal"/);
+});
+
+test("a room, a text and what goes with them are checked by every method", async (t) => {
+  const { client: alice } = await client(t);
+  for (const room of [undefined, null, "", 5, {}, "@me"]) {
+    for (const act of [
+      () => alice.send(room, "x"), () => alice.join(room), () => alice.leave(room), () => alice.signal(room, "typing"),
+      () => alice.presence(room), () => alice.messages(room),
+    ]) await refused(act, "bad_argument", /room/);
+  }
+  for (const content of [undefined, null, 5, {}]) await refused(() => alice.send("lobby", content), "bad_argument", /content is/, /text/);
+  await refused(() => alice.signal("lobby", ""), "bad_argument", /kind is an empty text/);
+  await refused(() => alice.setToken(""), "bad_argument", /token/);
+  for (const timeout of ["3", NaN, -1, null]) {
+    await refused(() => alice.send("lobby", "x", { timeout }), "bad_option", /timeout/, /milliseconds/);
+    await refused(() => alice.close({ timeout }), "bad_option", /timeout/, /milliseconds/);
+  }
+  await refused(() => alice.send("lobby", "x", { timeOut: 5 }), "bad_option", /"timeOut"/, /"timeout"/);
+  await refused(() => alice.send("lobby", "x", null), "bad_option", /options is null/);
+  for (const since of [null, "5", {}, { epoch: "e", seq: 1 }, { epoch: "e e", seq: 1, id: "i" }]) {
+    await refused(() => alice.join("r", { since }), "bad_option", /since/, /position/);
+  }
+  for (const history of [null, "5", NaN, -1, 1.5]) await refused(() => alice.join("r", { history }), "bad_option", /history/, /whole number/);
+  await refused(() => alice.ready({ timeout: 5 }), "bad_option", /"timeout"/);
+  assert.equal(alice.rooms.size, 1, "nothing was joined");
+});
+
+test("data that JSON cannot hold rejects the send and leaves nothing behind", async (t) => {
+  const { server, client: alice } = await client(t);
+  const cycle = {};
+  cycle.self = cycle;
+  let deep = 1;
+  for (let level = 0; level < 65; level++) deep = [deep];
+  const hostile = { toJSON: () => { throw new Error("no"); } };
+  const before = server.received.length;
+  for (const data of [() => {}, { f() {} }, [Symbol("s")], cycle, 5n, { big: 5n }, NaN, { n: Infinity }, deep, hostile]) {
+    await refused(() => alice.send("lobby", "x", { data }), "bad_argument", /data cannot be written as JSON/, /plain data/);
+    await refused(() => alice.signal("lobby", "typing", data), "bad_argument", /data cannot be written as JSON/);
+  }
+  assert.equal(server.received.length, before);
+  assert.equal(alice.diagnostics().outboxLength, 0);
+  const from = server.clock.performance.now();
+  await server.clock.until(alice.close());
+  assert.equal(server.clock.performance.now() - from, 0, "no ghost holds the end up");
+});
+
+test("data is sent as it was when it was given", async (t) => {
+  const { server, client: alice } = await client(t);
+  const data = { n: 1, gone: undefined };
+  const sent = alice.send("lobby", "x", { data });
+  data.n = 2;
+  await server.clock.until(sent);
+  assert.deepEqual(server.room("lobby").log[0].data, { n: 1 });
+});
+
+test("a refused send says what to do", async (t) => {
+  const { server, client: alice } = await client(t);
+  for (const [code, hint] of [["forbidden", /right/], ["too_large", /less/], ["bad_request", /./]]) {
+    server.nack(code);
+    await assert.rejects(server.clock.until(alice.send("lobby", "x")), (error) => error instanceof SendError && error.code == code && hint.test(error.hint));
+  }
+});
+
+test("the server of rejoin/testing says what it was given wrongly", async () => {
+  assert.throws(() => new FakeServer({ latency: "20" }), /option latency/);
+  assert.throws(() => new FakeServer({ limits: { repaly: 5 } }), /"repaly"/);
+  assert.throws(() => new FakeServer(null), /options is null/);
+  const server = new FakeServer();
+  await assert.rejects(server.clock.advance("1s"), /ms is a text/);
+  await assert.rejects(server.clock.advance(NaN), /ms is NaN/);
+  assert.throws(() => server.close("4001"), /code is a text/);
+  assert.throws(() => server.goAway({ window: 5 }), /"window"/);
+  assert.throws(() => server.say("lobby", "bob"), /content is undefined/);
+});

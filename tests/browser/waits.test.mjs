@@ -1,0 +1,168 @@
+// What an application waits for: the outcome of a join, messages one by one, the first event of a kind. Each wait ends.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { installed } from "./installed.mjs";
+
+const { connect, RejoinError } = await installed("node.js");
+const { FakeServer } = await installed("testing.js");
+
+async function client(t, options = {}, serving = {}) {
+  const server = new FakeServer(serving);
+  const client = await connect(server.url, { ...server.options(), token: "alice", ...options });
+  t.after(() => server.clock.until(client.close({ timeout: 0 })));
+  return { server, client, clock: server.clock };
+}
+
+const fails = (promise, code) => assert.rejects(promise, (error) => (error instanceof RejoinError && error.code == code) || assert.fail(error));
+
+test("a join resolves with what the server says of it", async (t) => {
+  const { server, client: alice, clock } = await client(t);
+  server.enter("lobby", "bob");
+  assert.deepEqual(await clock.until(alice.join("lobby")), {
+    room: "lobby", recovered: false, replayed: 0, reason: "fresh", members: ["alice", "bob"], memberCount: undefined,
+  });
+  assert.deepEqual(await clock.until(alice.join("lobby")), { room: "lobby" }, "it is joined already");
+  const { client: carol, clock: hers } = await client(t, { protocol: "plain" }, { extended: false });
+  assert.deepEqual(await hers.until(carol.join("lobby")), { room: "lobby" });
+});
+
+test("a join that is refused for good, or left first, rejects, and does no harm where nobody looks", async (t) => {
+  const { server, client: alice, clock } = await client(t);
+  server.refuseJoin("forbidden", { room: "secret", times: 2 });
+  await fails(clock.until(alice.join("secret")), "forbidden");
+  alice.join("secret");
+  server.hold();
+  const left = alice.join("later");
+  alice.leave("later");
+  server.release();
+  await fails(clock.until(left), "left");
+  await clock.advance(10_000);
+});
+
+test("a join that is refused for now waits for the next answer", async (t) => {
+  const { server, client: alice, clock } = await client(t);
+  server.refuseJoin("room_full", { retry: true, retryAfterMs: 5000 });
+  const from = clock.performance.now();
+  await clock.until(alice.join("lobby"));
+  assert.ok(clock.performance.now() - from >= 5000);
+});
+
+test("every wait ends with its client", async (t) => {
+  const { server, client: alice, clock } = await client(t);
+  server.stop();
+  const waits = [alice.join("lobby"), alice.ready(), alice.join("lobby", { signal: new AbortController().signal })];
+  const ends = Promise.all(waits.map((wait) => fails(wait, "closed")));
+  const messages = alice.messages("lobby").next();
+  await clock.until(alice.close());
+  await ends;
+  assert.equal((await messages).done, true);
+  await fails(alice.join("lobby"), "closed");
+});
+
+test("a signal ends every wait with its reason, and leaves the rest as it is", async (t) => {
+  const { server, client: alice, clock } = await client(t);
+  server.stop();
+  await clock.advance(0);
+  for (const early of [true, false]) {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const reason = new Error("enough");
+    if (early) controller.abort(reason);
+    const waits = [
+      alice.join(`early ${early}`, { signal }), alice.ready({ signal }), alice.messages("lobby", { signal }).next(),
+    ];
+    if (!early) controller.abort(reason);
+    await Promise.all(waits.map((wait) => assert.rejects(wait, reason)));
+  }
+  assert.equal(alice.rooms.has("early true"), false, "not even asked for");
+  assert.equal(alice.rooms.get("early false"), "joining", "wanted all the same");
+  const heard = [];
+  const controller = new AbortController();
+  alice.on("state", ({ state }) => heard.push(state), { signal: controller.signal });
+  controller.abort();
+  server.start();
+  await clock.until(alice.ready());
+  assert.deepEqual(heard, []);
+});
+
+test("a close that waits for sends ends when its signal is aborted", async (t) => {
+  const { server, client: alice, clock } = await client(t, { rooms: ["lobby"] });
+  await clock.until(alice.ready());
+  server.hold();
+  const sent = alice.send("lobby", "x");
+  const unknown = assert.rejects(sent, { outcome: "unknown" });
+  const controller = new AbortController();
+  const from = clock.performance.now();
+  const closed = alice.close({ timeout: 60_000, signal: controller.signal });
+  controller.abort();
+  await clock.until(closed);
+  await unknown;
+  assert.ok(clock.performance.now() - from < 5000);
+});
+
+test("messages of a room come one by one, none is lost between two of them", async (t) => {
+  const { server, client: alice, clock } = await client(t, { rooms: ["lobby", "other"] });
+  await clock.until(alice.ready());
+  const messages = alice.messages("lobby");
+  for (const content of ["1", "2", "3"]) server.say("lobby", "bob", content);
+  server.say("other", "bob", "not here");
+  await clock.advance(0);
+  const heard = [];
+  for await (const { content } of messages) {
+    heard.push(content);
+    if (content == "2") server.say("lobby", "bob", "4");
+    if (heard.length == 4) break;
+  }
+  assert.deepEqual(heard, ["1", "2", "3", "4"]);
+  assert.deepEqual(await messages.next(), { done: true, value: undefined }, "a loop that is left ends it");
+});
+
+test("an iteration ends when the room is left, and throws when the server takes it away", async (t) => {
+  const { server, client: alice, clock } = await client(t, { rooms: ["lobby", "secret"] });
+  await clock.until(alice.ready());
+  const heard = [];
+  const over = (async () => {
+    for await (const { content } of alice.messages("lobby")) heard.push(content);
+  })();
+  const taken = alice.messages("secret").next();
+  server.say("lobby", "bob", "last");
+  await clock.advance(0);
+  alice.leave("lobby");
+  server.remove("secret", "alice");
+  await fails(clock.until(taken), "forbidden");
+  await clock.until(over);
+  assert.deepEqual(heard, ["last"]);
+});
+
+test("an iteration that falls too far behind says so", async (t) => {
+  const { server, client: alice, clock } = await client(t, { rooms: ["lobby"] }, { limits: { contentBytes: 1 << 20 } });
+  await clock.until(alice.ready());
+  const messages = alice.messages("lobby");
+  for (let count = 0; count < 33; count++) server.say("lobby", "bob", "x".repeat(1 << 19));
+  await clock.advance(0);
+  await assert.rejects(async () => {
+    for await (const { content } of messages) assert.equal(content.length, 1 << 19);
+  }, { code: "lagged" });
+});
+
+test("once is once, off ends what a listener began, and rooms begin where they are told to", async (t) => {
+  const server = new FakeServer();
+  for (const content of ["1", "2", "3"]) server.say("lobby", "bob", content);
+  const alice = await connect(server.url, { ...server.options(), token: "alice", rooms: [{ room: "lobby", history: 2 }] });
+  t.after(() => server.clock.until(alice.close({ timeout: 0 })));
+  const [first, all] = [[], []];
+  const listener = ({ content }) => all.push(content);
+  alice.once("message", ({ content }) => first.push(content));
+  for (const _ of [1, 2]) alice.on("message", listener);
+  const never = ({ content }) => first.push(content);
+  alice.once("message", never);
+  alice.off("message", never);
+  await server.clock.until(alice.ready());
+  await server.clock.advance(0);
+  assert.deepEqual([first, all], [["2"], ["2", "2", "3", "3"]]);
+  alice.off("message", listener);
+  server.say("lobby", "bob", "4");
+  await server.clock.advance(0);
+  assert.equal(all.length, 4);
+});
