@@ -11,7 +11,7 @@ Without a command, `rejoin` is `rejoin chat`. Without a URL, chat starts a serve
 Exit status: 0 done, 1 a message was not delivered for certain, 2 wrong usage,
 3 the server ended it for good (a refused token, for instance), 130 interrupted.
 
-Environment: REJOIN_URL and REJOIN_TOKEN stand in for the URL and --token;
+Environment: REJOIN_URL, REJOIN_TOKEN and REJOIN_TOKEN_IN stand in for the URL, --token and --token-in;
 https_proxy, http_proxy, all_proxy and no_proxy name an HTTP proxy.";
 
 /// Chat that survives the network.
@@ -159,6 +159,18 @@ pub(crate) struct ConnectionArgs {
     /// A command whose first line of output is the token; run again for every refresh.
     #[arg(long, value_name = "CMD", group = "token_from")]
     pub(crate) token_command: Option<String>,
+    /// Where the token goes. A token in the URL stays there, any other goes into the Authorization header.
+    #[arg(long, value_enum, value_name = "PLACE")]
+    pub(crate) token_in: Option<TokenIn>,
+    /// A header for every request to the server, such as 'Cookie: session=1'; may be repeated.
+    #[arg(long = "header", value_name = "NAME: VALUE")]
+    pub(crate) headers: Vec<String>,
+    /// A WebSocket subprotocol to offer; may be repeated, the most wanted first.
+    #[arg(long = "subprotocol", value_name = "NAME")]
+    pub(crate) subprotocols: Vec<String>,
+    /// Give up an attempt to connect after this many seconds; 10 if not given.
+    #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub(crate) connect_timeout: Option<u32>,
     /// The rule for reconnecting.
     #[arg(long, value_enum, value_name = "POLICY")]
     pub(crate) policy: Option<PolicyName>,
@@ -179,6 +191,12 @@ pub(crate) struct ConnectionArgs {
     /// A certificate authority (PEM) to trust beside the system's.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
+    /// The client certificate (PEM, with its chain) for a server that asks for one.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cert: Option<PathBuf>,
+    /// The key of --cert (PEM, without a passphrase), if it is not in the same file.
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) log: LogArgs,
 }
@@ -209,6 +227,15 @@ pub(crate) enum PolicyName {
     Default,
     /// 1, 2, 4 … 30 s, at most 10 attempts.
     Legacy,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum TokenIn {
+    /// In an `Authorization: Bearer` header.
+    Header,
+    /// As `?token=` in the URL.
+    Query,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -272,6 +299,19 @@ mod tests {
             assert_eq!(connection.namespace.as_deref(), Some("/n"));
             assert_eq!(connection.event_map, ["a=b", "c=d"]);
             assert!(connection.no_acks);
+        }
+    }
+
+    #[test]
+    fn every_command_that_connects_takes_the_options_of_requests() {
+        for command in ["chat", "pipe", "send", "tail", "doctor"] {
+            let options = ["--token-in=query", "--header=A: b", "--subprotocol=x", "--connect-timeout=20"];
+            let words = ["rejoin", command, "ws://h/", "--cert=c", "--key=k"].into_iter().chain(options);
+            assert!(Arguments::try_parse_from(words).is_ok(), "{command}");
+        }
+        for wrong in [&["--key=k"][..], &["--token-in=body"], &["--connect-timeout=0"]] {
+            let words = ["rejoin", "pipe", "ws://h/"].into_iter().chain(wrong.iter().copied());
+            assert!(Arguments::try_parse_from(words).is_err(), "{wrong:?}");
         }
     }
 

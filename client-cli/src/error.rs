@@ -75,8 +75,13 @@ impl Failure {
     }
 }
 
-/// Takes tokens out of a text that quotes what the user typed, such as an argument parser's complaint.
-pub(crate) fn without_tokens(text: &str) -> String {
+/// Takes secrets out of a text that quotes what the user typed, such as an argument parser's complaint: tokens, the
+/// password of a URL and the values of headers.
+pub(crate) fn without_secrets(text: &str) -> String {
+    without_header_values(&without_passwords(&without_tokens(text)))
+}
+
+fn without_tokens(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("token=") {
@@ -90,6 +95,43 @@ pub(crate) fn without_tokens(text: &str) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// Without what stands between `://` and `@`.
+fn without_passwords(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, from) = rest.split_at(at + "://".len());
+        out.push_str(before);
+        let end = from.find(|c: char| c.is_whitespace() || "/?#'\"`".contains(c)).unwrap_or(from.len());
+        rest = from;
+        if let Some(at) = from.get(..end).and_then(|authority| authority.rfind('@')) {
+            out.push('…');
+            rest = from.get(at..).unwrap_or_default();
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Without the values of what is quoted and looks like `Name: value`.
+fn without_header_values(text: &str) -> String {
+    let mut quoted = false;
+    let mut parts = Vec::new();
+    for part in text.split('\'') {
+        let name = part.split_once(": ").map(|(name, _)| name);
+        let is_header = name.is_some_and(|name| {
+            let name = name.trim_start_matches("--header=");
+            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+        });
+        match name {
+            Some(name) if quoted && is_header => parts.push(format!("{name}: …")),
+            _ => parts.push(part.to_owned()),
+        }
+        quoted = !quoted;
+    }
+    parts.join("'")
 }
 
 #[cfg(test)]
@@ -112,6 +154,20 @@ mod tests {
         );
         assert_eq!(without_tokens("--token=abc"), "--token=…");
         assert_eq!(without_tokens("no secret, token="), "no secret, token=");
+    }
+
+    #[test]
+    fn a_quoted_password_or_header_is_left_out() {
+        assert_eq!(
+            without_secrets("unexpected argument 'wss://me:s3cr@et@h:1/p?q@r' found, 'ws://h/a@b'"),
+            "unexpected argument 'wss://…@h:1/p?q@r' found, 'ws://h/a@b'"
+        );
+        assert_eq!(without_secrets("argument 'X-Key: s3cret' found"), "argument 'X-Key: …' found");
+        assert_eq!(without_secrets("'--header=Cookie: a=b' x: y"), "'--header=Cookie: …' x: y");
+        assert_eq!(
+            without_secrets("a value is required for '--header <NAME: VALUE>'"),
+            "a value is required for '--header <NAME: VALUE>'"
+        );
     }
 
     #[test]

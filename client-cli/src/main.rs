@@ -21,6 +21,7 @@ mod positions;
 mod profile;
 mod proxy_env;
 mod render;
+mod requests;
 mod rooms;
 mod run;
 mod sanitise;

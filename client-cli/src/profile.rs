@@ -1,16 +1,17 @@
 //! The configuration file: named profiles in the platform's configuration folder.
 
-use crate::args::PolicyName;
+use crate::args::{PolicyName, TokenIn};
 use crate::error::Failure;
 use directories::ProjectDirs;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// What a profile may set. The command line and the environment win over it.
-#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Profile {
     pub(crate) url: Option<String>,
@@ -20,6 +21,21 @@ pub(crate) struct Profile {
     pub(crate) rooms: Vec<String>,
     pub(crate) ca: Option<PathBuf>,
     pub(crate) policy: Option<PolicyName>,
+    pub(crate) token_in: Option<TokenIn>,
+    #[serde(default)]
+    pub(crate) headers: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) subprotocols: Vec<String>,
+    pub(crate) connect_timeout: Option<u32>,
+    pub(crate) cert: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
+}
+
+impl fmt::Debug for Profile {
+    /// URL, command and headers may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Profile").field("rooms", &self.rooms).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -63,7 +79,8 @@ fn choose(text: &str, path: &Path, name: Option<&str>) -> Result<Profile, Failur
             .and_then(|span| text.get(..span.start))
             .map_or(1, |before| before.matches('\n').count() + 1);
         Failure::usage("config_file", format!("{}, line {line}: {}", path.display(), error.message())).hint(
-            "a profile looks like [profiles.work] with url, token_file or token_command, rooms, ca, policy",
+            "a profile looks like [profiles.work] with url, token_file or token_command, token_in, rooms, policy, \
+             headers, subprotocols, connect_timeout, ca, cert, key",
         )
     })?;
     let profile = file.profiles.remove(name.unwrap_or(DEFAULT));

@@ -1,7 +1,7 @@
 //! From the command line to the command, and from its end to the exit status.
 
 use crate::args::{Arguments, Command, LogArgs};
-use crate::error::{Exit, Failure, without_tokens};
+use crate::error::{Exit, Failure, without_secrets};
 use crate::signals::Signals;
 use crate::{chat, doctor, embedded, feeds, logging, pipe, send, tail};
 use clap::error::ErrorKind;
@@ -27,9 +27,9 @@ pub(crate) fn main() -> ExitCode {
     result.unwrap_or_else(|failure| report(&failure)).into()
 }
 
-/// Help goes to stdout, complaints to stderr. They quote what was typed, so tokens are taken out.
+/// Help goes to stdout, complaints to stderr. They quote what was typed, so secrets are taken out.
 fn complaint(error: &clap::Error) -> Exit {
-    let text = without_tokens(&error.render().to_string());
+    let text = without_secrets(&error.render().to_string());
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => print(text.as_bytes()),
         _ => {

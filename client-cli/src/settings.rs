@@ -5,24 +5,31 @@ use crate::error::Failure;
 use crate::profile::{self, Profile};
 use crate::proxy_env::proxy_for;
 use crate::token::{self, TokenFrom};
-use crate::{sanitise, socket_io};
+use crate::{requests, sanitise, socket_io};
 use rejoin::backoff::Policy;
 use rejoin::{
-    BuildError, Client, ClientBuilder, Config, Endpoint, EndpointError, Events, FeedConfig, Following, Join,
-    Name, SocketIo, Token, check_room_name,
+    BuildError, Client, ClientBuilder, Config, Endpoint, EndpointError, Events, FeedConfig, Following,
+    Headers, Join, Name, SocketIo, TlsError, Token, TokenLocation, check_room_name,
 };
+use std::fmt;
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Columns of a quoted value in an error.
 const QUOTED: usize = 40;
 
 /// Where to connect and how.
-#[derive(Debug)]
 pub(crate) struct Settings {
     /// The address, without any token: safe to show.
     pub(crate) endpoint: Endpoint,
+    /// The URL as it was given, with the token and the password it may have.
+    url: Token,
     pub(crate) token: TokenFrom,
+    /// Where the token goes, if that was said; else the library decides.
+    pub(crate) token_location: Option<TokenLocation>,
+    /// The URL has a token.
+    token_in_url: bool,
     pub(crate) rooms: Vec<String>,
     pub(crate) config: Config,
     /// The server speaks Socket.IO.
@@ -33,8 +40,19 @@ pub(crate) struct Settings {
     pub(crate) manual_commit: bool,
     /// So many messages of each room to begin with.
     pub(crate) history: Option<u64>,
+    headers: Headers,
+    subprotocols: Vec<String>,
+    connect_timeout: Option<Duration>,
     ca: Option<Vec<u8>>,
+    client_certificate: Option<(Vec<u8>, Vec<u8>)>,
     proxy: Option<rejoin::Proxy>,
+}
+
+impl fmt::Debug for Settings {
+    /// Without what may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
 }
 
 /// The settings that do not need a URL yet.
@@ -64,23 +82,40 @@ impl<'a> Sources<'a> {
     /// Everything, for a chat at `url`.
     pub(crate) async fn settings(self, url: &str, rooms: &[String]) -> Result<Settings, Failure> {
         let address = parse_url(url, self.arguments.protocol)?;
-        self.at(address, rooms).await
+        self.at(url, address, rooms).await
     }
 
     /// Everything, for streams of events at `url`.
     pub(crate) async fn feed_settings(self, url: &str, rooms: &[String]) -> Result<Settings, Failure> {
         let address = parse_feed_url(url)?;
-        self.at(address, rooms).await
+        self.at(url, address, rooms).await
     }
 
     async fn at(
         self,
+        url: &str,
         (endpoint, in_url): (Endpoint, Option<Token>),
         rooms: &[String],
     ) -> Result<Settings, Failure> {
         let arguments = self.arguments;
         let socket_io = socket_io::described(arguments)?;
         let profile = self.profile;
+        let token_in_url = in_url.is_some();
+        let variable_in = variable("REJOIN_TOKEN_IN");
+        let token_location = requests::token_location(
+            arguments.token_in,
+            variable_in.as_deref(),
+            profile.token_in,
+            token_in_url,
+        )?;
+        let headers = requests::headers(arguments, &profile)?;
+        let client_certificate = requests::client_certificate(arguments, &profile)?;
+        let subprotocols = if arguments.subprotocols.is_empty() {
+            profile.subprotocols
+        } else {
+            arguments.subprotocols.clone()
+        };
+        let connect_timeout = arguments.connect_timeout.or(profile.connect_timeout);
         let token = if let Some(token) = &arguments.token {
             TokenFrom::Given(token.as_str().into())
         } else if let Some(file) = &arguments.token_file {
@@ -120,17 +155,54 @@ impl<'a> Sources<'a> {
         let proxy = proxy_for(&endpoint, |name| std::env::var(name).ok())?;
         Ok(Settings {
             endpoint,
+            url: url.into(),
             token,
+            token_location,
+            token_in_url,
             rooms,
             config,
             socket_io,
             state: None,
             manual_commit: false,
             history: None,
+            headers,
+            subprotocols,
+            connect_timeout: connect_timeout.map(|seconds| Duration::from_secs(seconds.into())),
             ca,
+            client_certificate,
             proxy,
         })
     }
+}
+
+/// A builder with the options that both kinds of builder have.
+macro_rules! with_options {
+    ($settings:expr, $builder:expr) => {{
+        let (settings, mut builder) = ($settings, $builder);
+        builder = builder.headers(settings.headers.clone());
+        if let Some(ca) = &settings.ca {
+            builder = builder.ca_pem(ca.clone());
+        }
+        if let Some((chain, key)) = &settings.client_certificate {
+            builder = builder.client_certificate(chain.clone(), key.clone());
+        }
+        if let Some(proxy) = &settings.proxy {
+            builder = builder.proxy(proxy.clone());
+        }
+        if let Some(timeout) = settings.connect_timeout {
+            builder = builder.connect_timeout(timeout);
+        }
+        if let Some(location) = settings.token_location {
+            builder = builder.token_location(location);
+        }
+        if let TokenFrom::Given(token) = &settings.token {
+            builder = builder.token(token.clone());
+        }
+        if let Some(source) = settings.token.source() {
+            builder = builder.token_source(source);
+        }
+        builder
+    }};
 }
 
 /// A variable of the environment, if it is set to something.
@@ -149,24 +221,15 @@ impl Settings {
         let mut config = FeedConfig { history: self.history, ..FeedConfig::default() };
         config.link.policy = self.config.link.policy;
         config.since = since.map(String::into_boxed_str);
-        let mut builder = rejoin::follow(self.endpoint.to_string(), room).config(config);
-        if let Some(ca) = &self.ca {
-            builder = builder.ca_pem(ca.clone());
-        }
-        if let Some(proxy) = &self.proxy {
-            builder = builder.proxy(proxy.clone());
-        }
-        if let TokenFrom::Given(token) = &self.token {
-            builder = builder.token(token.clone());
-        }
-        if let Some(source) = self.token.source() {
-            builder = builder.token_source(source);
-        }
+        let builder = with_options!(self, rejoin::follow(self.url.expose(), room).config(config));
         builder.connect().map_err(|error| build_failure(&error))
     }
 
     fn builder(&self) -> ClientBuilder {
-        let mut builder = Client::builder(self.endpoint.to_string()).config(self.config.clone());
+        let mut builder = with_options!(self, Client::builder(self.url.expose()).config(self.config.clone()));
+        for name in &self.subprotocols {
+            builder = builder.subprotocol(name.as_str());
+        }
         for room in &self.rooms {
             let room = Name::from(room.as_str());
             builder = builder.join(Join { history: self.history, ..room.into() });
@@ -180,19 +243,16 @@ impl Settings {
         if self.manual_commit {
             builder = builder.manual_commit();
         }
-        if let Some(ca) = &self.ca {
-            builder = builder.ca_pem(ca.clone());
-        }
-        if let Some(proxy) = &self.proxy {
-            builder = builder.proxy(proxy.clone());
-        }
-        if let TokenFrom::Given(token) = &self.token {
-            builder = builder.token(token.clone());
-        }
-        if let Some(source) = self.token.source() {
-            builder = builder.token_source(source);
-        }
         builder
+    }
+
+    /// The place where the token goes, and the other one.
+    pub(crate) fn token_places(&self) -> (TokenLocation, TokenLocation) {
+        let default = if self.token_in_url { TokenLocation::Query } else { TokenLocation::Header };
+        match self.token_location.unwrap_or(default) {
+            TokenLocation::Header => (TokenLocation::Header, TokenLocation::Query),
+            TokenLocation::Query => (TokenLocation::Query, TokenLocation::Header),
+        }
     }
 
     pub(crate) fn has_proxy(&self) -> bool {
@@ -204,11 +264,20 @@ fn build_failure(error: &BuildError) -> Failure {
     let code = match error {
         BuildError::Url(_) => "url",
         BuildError::Room { .. } => "room",
+        BuildError::Tls(TlsError::ClientCertificate(_)) => "cert",
         BuildError::Tls(_) => "ca",
         BuildError::State(_) => "state",
+        BuildError::Header(_) => "header",
+        BuildError::Authorization => "token_in",
+        BuildError::Subprotocol => "subprotocol",
+        BuildError::ConnectTimeout(_) => "connect_timeout",
         _ => "internal",
     };
-    Failure::usage(code, error.to_string())
+    let failure = Failure::usage(code, error.to_string());
+    match error {
+        BuildError::Authorization => failure.hint("add --token-in query"),
+        _ => failure,
+    }
 }
 
 /// As [`parse_url`], for streams of events.

@@ -42,9 +42,10 @@ pub(crate) fn without_errno(text: &str) -> &str {
 /// What the user can do about it, when the connection has ended for good.
 pub(crate) fn advice(code: CauseCode) -> Option<&'static str> {
     match code {
-        CauseCode::Unauthorized(_) => {
-            Some("give a valid token with --token-file, --token-command or REJOIN_TOKEN")
-        }
+        CauseCode::Unauthorized(_) => Some(
+            "give a valid token with --token-file, --token-command or REJOIN_TOKEN; if it is valid, the server may \
+                 read it elsewhere: `rejoin doctor` finds out where, for --token-in",
+        ),
         CauseCode::UnknownNamespace => Some("give the name that the server's code uses with --namespace"),
         CauseCode::TokenUnavailable => Some("check the token file or command"),
         CauseCode::Dial(DialErrorKind::Certificate) => {

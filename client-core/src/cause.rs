@@ -65,6 +65,8 @@ pub enum DialErrorKind {
     NotEventStream,
     /// The proxy refused.
     Proxy,
+    /// The application's own function made no header fields for the request.
+    Headers,
 }
 
 /// The code of a [`Cause`]: stable, for programs; [`CauseCode::as_str`] is what `pipe` and logs print.
@@ -129,6 +131,7 @@ impl CauseCode {
                 DialErrorKind::NotWebSocket => "not_websocket",
                 DialErrorKind::NotEventStream => "not_event_stream",
                 DialErrorKind::Proxy => "proxy",
+                DialErrorKind::Headers => "headers",
             },
             Self::Unauthorized(_) => "unauthorized",
             Self::UnknownNamespace => "unknown_namespace",

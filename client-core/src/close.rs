@@ -102,7 +102,8 @@ impl CloseTable {
             | DialErrorKind::Unreachable
             | DialErrorKind::Timeout
             | DialErrorKind::Tls
-            | DialErrorKind::Proxy => Verdict::Retry,
+            | DialErrorKind::Proxy
+            | DialErrorKind::Headers => Verdict::Retry,
             DialErrorKind::Http(_)
             | DialErrorKind::Certificate
             | DialErrorKind::NotWebSocket

@@ -179,8 +179,8 @@ pub use name::{Name, PERSONAL_ROOM, ROOM_NAME_CHARS, RoomNameError, check_room_n
 #[cfg(feature = "native")]
 pub use native::{
     Buffers, BuildError, Client, ClientBuilder, Draft, Ended, Endpoint, EndpointError, Events, FollowBuilder,
-    Following, Proxy, ProxyError, Receipt, SendError, Sending, Snapshot, SocketIo, StateError, StateFile,
-    StateStore, TlsError, TokenPlace, follow,
+    Following, HeaderError, Headers, Proxy, ProxyError, Receipt, SendError, Sending, Snapshot, SocketIo,
+    StateError, StateFile, StateStore, TlsError, TokenLocation, follow,
 };
 pub use outbox::{OutboxLimits, Outgoing, Overflow, Payload};
 pub use saved::{Saved, SavedLine, SavedPosition, SavedSend, Transmitted};

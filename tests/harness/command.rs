@@ -48,7 +48,8 @@ impl Running {
     pub fn start_with(args: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(binary("REJOIN_BIN", "rejoin"));
         command.args(args).env("HOME", "/nonexistent");
-        for variable in ["REJOIN_URL", "REJOIN_TOKEN", "XDG_CONFIG_HOME", "XDG_DATA_HOME"] {
+        for variable in ["REJOIN_URL", "REJOIN_TOKEN", "REJOIN_TOKEN_IN", "XDG_CONFIG_HOME", "XDG_DATA_HOME"]
+        {
             command.env_remove(variable);
         }
         command.envs(variables.iter().copied());

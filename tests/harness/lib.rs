@@ -25,6 +25,7 @@ pub mod scissors;
 pub mod screen;
 pub mod sim;
 pub mod terminal;
+pub mod token_reader;
 pub mod usher;
 pub mod vacancy;
 pub mod web_page;

@@ -29,6 +29,20 @@ describe("our command line on a plain server", { concurrency: 3 }, () => {
     await endsWell(alice);
   });
 
+  it("a token in the URL is sent in the URL, and --token-in query sends any other there", async (t) => {
+    const server = await PlainServer.start(t, "--query-only", "--tokens", "alice");
+    const inUrl = `${server.url}?token=alice`;
+    for (const [url, ...options] of [[inUrl], [server.url, "--token", "alice", "--token-in", "query"]]) {
+      const alice = new Rejoin(t, "send", url, "-r", "lobby", ...options, "hi");
+      assert.equal((await server.opened("alice")).found, "opened alice query");
+      assert.equal(await alice.exited(), 0, alice.stderr);
+    }
+    const refused = new Rejoin(t, "send", server.url, "-r", "lobby", "--token", "alice", "hi");
+    assert.equal(await refused.exited(), 3, refused.stderr);
+    const doctor = new Rejoin(t, "doctor", server.url, "--token", "alice");
+    await doctor.line((line) => line.includes("--token-in query"), "the other place");
+  });
+
   it("pipe carries frames in and events out, to the field", async (t) => {
     const server = await PlainServer.start(t);
     const { alice, bob } = await aliceAndBob(t, server);

@@ -2,10 +2,11 @@
 // It shares no code with ours on purpose.
 //
 //   node plain-server.mjs [--port N] [--heartbeat MS] [--tokens a,b] [--no-leave] [--strict-unknown-frames]
-//                         [--wrong MODE]
+//                         [--query-only] [--wrong MODE]
 //
 // Prints `listening on ws://127.0.0.1:PORT/`, then a line per connection opened or lost.
 // --tokens                  only these are let in; without it every token is a user's name
+// --query-only              the token is read in the URL only, as the base contract's own server does
 // --no-leave                a server from before leave_room existed
 // --strict-unknown-frames   notes every frame that is not exactly of the base contract; SIGTERM then prints
 //                           `report {"frames":n,"unknown":[…]}` and exits with 1 if there was one
@@ -25,6 +26,7 @@ const { values: flags } = parseArgs({
     port: { type: "string", default: "0" },
     heartbeat: { type: "string", default: "30000" },
     tokens: { type: "string" },
+    "query-only": { type: "boolean", default: false },
     "no-leave": { type: "boolean", default: false },
     "strict-unknown-frames": { type: "boolean", default: false },
     wrong: { type: "string" },
@@ -64,7 +66,7 @@ wss.on("listening", () => console.log(`listening on ws://127.0.0.1:${wss.address
 
 wss.on("connection", (ws, req) => {
   const query = new URL(req.url, "http://localhost").searchParams.get("token");
-  const bearer = req.headers.authorization?.match(/^Bearer (.+)$/i)?.[1];
+  const bearer = flags["query-only"] ? undefined : req.headers.authorization?.match(/^Bearer (.+)$/i)?.[1];
   const token = query ?? bearer;
   if (!token || (tokens && !tokens.includes(token))) {
     ws.close(4001, "Unauthorized");

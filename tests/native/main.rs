@@ -18,11 +18,13 @@ mod feeds;
 mod liars;
 mod loss;
 mod messages;
+mod reach;
 mod socket_io;
 mod stored;
 mod strangers;
 mod tls;
 mod tokens;
+mod upgrades;
 
 use rejoin::{Client, ClientBuilder, Config, Event, Events, Mode, Receipt, State, StateChange};
 use rejoin_server::{Server, ServerHandle};

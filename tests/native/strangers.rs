@@ -46,7 +46,7 @@ async fn what_is_no_room_server_is_given_up_after_three_tries_with_the_reason() 
             DialErrorKind::Http(302),
             "redirects are not followed",
         ),
-        ("SSH-2.0-OpenSSH_9.2\r\n\r\n", DialErrorKind::NotWebSocket, "no WebSocket"),
+        ("SSH-2.0-OpenSSH_9.2\r\n\r\n", DialErrorKind::NotWebSocket, "not HTTP"),
     ] {
         let address = stranger(answer).await;
         let (client, mut events) = quick(&format!("ws://{address}/"), "ada").connect().unwrap();

@@ -1,7 +1,7 @@
 //! Tokens: where they go, what a rejection does, and where they never appear.
 
 use crate::{Client, failed, lost, quick, until_state, within};
-use rejoin::{CauseCode, State, Token, TokenError, TokenPlace};
+use rejoin::{CauseCode, State, Token, TokenError, TokenLocation};
 use rejoin_server::Auth;
 use rejoin_server::auth::Tokens;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -91,9 +91,74 @@ async fn the_token_goes_into_the_header_or_the_query_never_both() {
     assert!(header.starts_with("GET /ws?a=1&ext=1 HTTP/1.1\r\n"), "{header}");
     let plain = request(|builder| builder.extended(false)).await;
     assert!(plain.starts_with("GET /ws?a=1 HTTP/1.1\r\n"), "{plain}");
-    let query = request(|builder| builder.token_place(TokenPlace::Query)).await;
+    let query = request(|builder| builder.token_location(TokenLocation::Query)).await;
     assert!(query.starts_with(&format!("GET /ws?a=1&token={SECRET}&ext=1 HTTP/1.1\r\n")), "{query}");
     assert!(!query.to_lowercase().contains("authorization"), "{query}");
+}
+
+/// What a client's request for this path looks like on the wire.
+async fn request_of(
+    path: &str,
+    build: impl FnOnce(rejoin::ClientBuilder) -> rejoin::ClientBuilder,
+) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let builder = Client::builder(format!("ws://{}{path}", listener.local_addr().unwrap()));
+    let (_client, _events) = build(builder).connect().unwrap();
+    let (mut tcp, _) = within("a dial", listener.accept()).await.unwrap();
+    within("the request", crate::upgrades::head(&mut tcp)).await
+}
+
+#[tokio::test]
+async fn a_token_in_the_url_is_sent_in_the_url_unless_it_is_told_to_go_elsewhere() {
+    let path = "/ws?a=b%20c&token=a%2Bb&d=e";
+    let in_url = request_of(path, |builder| builder).await;
+    assert!(in_url.starts_with("GET /ws?a=b%20c&d=e&token=a%2Bb&ext=1 HTTP/1.1\r\n"), "{in_url}");
+    assert!(!in_url.to_lowercase().contains("authorization"), "{in_url}");
+    // Another token takes the place of the one in the URL.
+    let replaced = request_of(path, |builder| builder.token("other")).await;
+    assert!(replaced.contains("&token=other&") && !replaced.contains("a%2Bb"), "{replaced}");
+    let source = || async { Ok::<_, TokenError>(Token::new("fresh")) };
+    let fetched = request_of(path, |builder| builder.token_source(source)).await;
+    assert!(fetched.contains("&token=fresh&"), "{fetched}");
+    let header = request_of(path, |builder| builder.token_location(TokenLocation::Header)).await;
+    assert!(header.starts_with("GET /ws?a=b%20c&d=e&ext=1 HTTP/1.1\r\n"), "{header}");
+    assert_eq!(crate::upgrades::field(&header, "authorization"), Some("Bearer a+b"));
+}
+
+#[tokio::test]
+async fn a_token_for_a_stream_of_events_goes_where_it_was_given_too() {
+    for (query, location, expected) in [
+        ("?token=s&a=b", None, ("/rooms/r/events?a=b&token=s", None)),
+        ("?token=s", Some(TokenLocation::Header), ("/rooms/r/events", Some("Bearer s"))),
+        ("", Some(TokenLocation::Query), ("/rooms/r/events?token=t", None)),
+    ] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut builder = rejoin::follow(format!("http://{}/{query}", listener.local_addr().unwrap()), "r");
+        if query.is_empty() {
+            builder = builder.token("t");
+        }
+        if let Some(location) = location {
+            builder = builder.token_location(location);
+        }
+        let _events = builder.connect().unwrap();
+        let (mut tcp, _) = within("a dial", listener.accept()).await.unwrap();
+        let head = within("the request", crate::upgrades::head(&mut tcp)).await;
+        assert_eq!(head.split(' ').nth(1), Some(expected.0));
+        assert_eq!(crate::upgrades::field(&head, "authorization"), expected.1);
+    }
+}
+
+#[tokio::test]
+async fn toward_socket_io_a_token_in_the_url_goes_there_beside_the_auth_object() {
+    let socket_io = |builder: rejoin::ClientBuilder| builder.socket_io(rejoin::SocketIo::default());
+    let in_url = request_of("/?token=s", socket_io).await;
+    assert!(in_url.starts_with("GET /socket.io/?EIO=4&transport=websocket&token=s HTTP/1.1\r\n"), "{in_url}");
+    let given = request_of("/", |builder| socket_io(builder.token("s"))).await;
+    assert!(given.starts_with("GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n"), "{given}");
+    assert!(!given.to_lowercase().contains("authorization"), "{given}");
+    let header =
+        request_of("/", |builder| socket_io(builder.token("s").token_location(TokenLocation::Header))).await;
+    assert_eq!(crate::upgrades::field(&header, "authorization"), Some("Bearer s"));
 }
 
 /// Keeps everything that is logged.
@@ -121,7 +186,7 @@ async fn the_token_is_in_no_log_no_event_and_no_debug_output() {
     let _guard = tracing_subscriber::util::SubscriberInitExt::set_default(subscriber);
     let server = guarded().await;
     let url = format!("{}?token={SECRET}-wrong", server.url());
-    let builder = Client::builder(url).token_place(TokenPlace::Query);
+    let builder = Client::builder(url).token_location(TokenLocation::Query);
     let mut seen = format!("{builder:?}");
     let (client, mut events) = builder.connect().unwrap();
     while let Some(event) = within("the end", events.next()).await {

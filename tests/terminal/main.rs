@@ -20,6 +20,7 @@ mod secrets;
 mod state;
 mod strangers;
 mod tail;
+mod tokens;
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
@@ -33,7 +34,7 @@ fn rejoin() -> String {
 fn command(args: &[&str]) -> Command {
     let mut command = Command::new(rejoin());
     command.args(args);
-    for variable in ["REJOIN_URL", "REJOIN_TOKEN"] {
+    for variable in ["REJOIN_URL", "REJOIN_TOKEN", "REJOIN_TOKEN_IN"] {
         command.env_remove(variable);
     }
     command

@@ -2,6 +2,7 @@
 
 mod report;
 mod stream;
+mod token;
 
 use crate::args::{DoctorArgs, Protocol};
 use crate::error::{Exit, Failure};
@@ -35,7 +36,7 @@ pub(crate) async fn run(arguments: &DoctorArgs, mut signals: Signals) -> Result<
         report::failed(Step::Url, &failure.message, failure.hint.as_deref());
         return Ok(Exit::Usage);
     }
-    let settings = if is_stream {
+    let mut settings = if is_stream {
         check_room(&arguments.room)?;
         let settings = sources.feed_settings(&url, &[]).await?;
         let room = plain_name(&arguments.room);
@@ -52,7 +53,11 @@ pub(crate) async fn run(arguments: &DoctorArgs, mut signals: Signals) -> Result<
         if !route(&settings).await {
             return Ok(false);
         }
-        if is_stream { stream::examine(&settings, &arguments.room).await } else { examine(&settings).await }
+        if is_stream {
+            stream::examine(&mut settings, &arguments.room).await
+        } else {
+            examine(&mut settings).await
+        }
     };
     tokio::select! {
         biased;
@@ -79,11 +84,15 @@ async fn route(settings: &Settings) -> bool {
     true
 }
 
-async fn examine(settings: &Settings) -> Result<bool, Failure> {
+async fn examine(settings: &mut Settings) -> Result<bool, Failure> {
     let (client, events) = settings.connect()?;
     let healthy = talk(settings, &client, events).await;
     client.close().await;
-    Ok(healthy)
+    if let Err(cause) = &healthy {
+        let advice = token::advice(settings, None, cause).await;
+        report::failed(Step::Token, &words::cause(cause), Some(&advice));
+    }
+    Ok(healthy.unwrap_or(false))
 }
 
 /// Name and TCP connection, without the library: it does not say which address failed.
@@ -129,12 +138,16 @@ async fn reach(settings: &Settings) -> bool {
     any
 }
 
-/// TLS, upgrade, token and ping, as the library sees them.
-async fn talk(settings: &Settings, client: &Client, mut events: Events) -> bool {
+/// TLS, upgrade, token and ping, as the library sees them. The error is a refusal of the token, which has not been
+/// reported yet.
+async fn talk(settings: &Settings, client: &Client, mut events: Events) -> Result<bool, Cause> {
     let started = Instant::now();
     if let Err(cause) = until_connected(&mut events).await {
+        if token::is_about_token(&cause) {
+            return Err(cause);
+        }
         dial_failed(settings.endpoint.is_secure(), &cause);
-        return false;
+        return Ok(false);
     }
     secrecy(settings, ["ws://", "wss://"]);
     report::ok(Step::Upgrade, &format!("a WebSocket in {} ms", started.elapsed().as_millis().max(1)));
@@ -146,14 +159,7 @@ async fn talk(settings: &Settings, client: &Client, mut events: Events) -> bool 
         match timeout_at(next_question, events.next()).await {
             Ok(Some(Event::State(change))) => match (change.state, &change.cause) {
                 (State::Connected, _) => {}
-                (_, Some(cause)) if is_refusal(cause) => {
-                    report::failed(
-                        Step::Token,
-                        &words::cause(cause),
-                        words::advice(CauseCode::Unauthorized(4001)),
-                    );
-                    return false;
-                }
+                (_, Some(cause)) if is_refusal(cause) => return Err(cause.clone()),
                 (_, cause) => {
                     let what = cause.as_ref().map_or_else(|| "connection lost".to_owned(), words::cause);
                     report::failed(
@@ -161,11 +167,11 @@ async fn talk(settings: &Settings, client: &Client, mut events: Events) -> bool 
                         &what,
                         Some("the server lets clients in and drops them: see its log"),
                     );
-                    return false;
+                    return Ok(false);
                 }
             },
             Ok(Some(Event::Mode(decided))) => mode = Some(decided),
-            Ok(None) => return false,
+            Ok(None) => return Ok(false),
             // An extended server says when to ping; here it is wanted at once.
             Err(_) if client.rtt().is_none() => client.hint(Hint::Woke),
             Ok(Some(_)) | Err(_) => {}
@@ -188,10 +194,10 @@ async fn talk(settings: &Settings, client: &Client, mut events: Events) -> bool 
     let Some(rtt) = client.rtt() else {
         let hint = "a proxy on the way may swallow pings; connections would be taken for dead";
         report::failed(Step::Ping, "no answer", Some(hint));
-        return false;
+        return Ok(false);
     };
     report::ok(Step::Ping, &format!("answered in {} ms", rtt.as_millis().max(1)));
-    true
+    Ok(true)
 }
 
 /// Whether others can read along; `schemes` are the one without TLS and the one with it.
@@ -238,10 +244,6 @@ fn dial_failed(secure: bool, cause: &Cause) {
     let what = words::cause(cause);
     let hint = words::advice(cause.code);
     match cause.code {
-        CauseCode::Unauthorized(_) | CauseCode::TokenUnavailable => report::failed(Step::Token, &what, hint),
-        CauseCode::Dial(DialErrorKind::Http(401 | 403)) => {
-            report::failed(Step::Token, &what, words::advice(CauseCode::Unauthorized(4001)));
-        }
         CauseCode::Dial(DialErrorKind::Certificate) => report::failed(Step::Tls, &what, hint),
         CauseCode::Dial(DialErrorKind::Tls) => {
             report::failed(

@@ -1,7 +1,7 @@
 //! The steps of reading a room by server-sent events, behind the way to the server.
 
 use super::report::{self, Step};
-use super::{is_refusal, secrecy, token_taken};
+use super::{secrecy, token, token_taken};
 use crate::error::Failure;
 use crate::settings::Settings;
 use crate::words;
@@ -12,25 +12,33 @@ use tokio::time::{Instant, timeout_at};
 /// A server of ours says at once where it begins; this long it is given.
 const BEGINNING: Duration = Duration::from_secs(2);
 
-pub(super) async fn examine(settings: &Settings, room: &str) -> Result<bool, Failure> {
+pub(super) async fn examine(settings: &mut Settings, room: &str) -> Result<bool, Failure> {
     let mut events = settings.follow(room, None)?;
     let healthy = read(settings, &mut events).await;
     events.close().await;
-    Ok(healthy)
+    if let Err(cause) = &healthy {
+        let advice = token::advice(settings, Some(room), cause).await;
+        report::failed(Step::Token, &words::cause(cause), Some(&advice));
+    }
+    Ok(healthy.unwrap_or(false))
 }
 
-async fn read(settings: &Settings, events: &mut Following) -> bool {
+/// The error is a refusal of the token, which has not been reported yet.
+async fn read(settings: &Settings, events: &mut Following) -> Result<bool, Cause> {
     let started = Instant::now();
     while events.state().state != State::Connected {
         match events.next().await {
             Some(FeedEvent::State(change)) => {
-                if let Some(cause) = &change.cause {
-                    failed(settings, cause);
-                    return false;
+                if let Some(cause) = change.cause {
+                    if token::is_about_token(&cause) {
+                        return Err(cause);
+                    }
+                    failed(settings, &cause);
+                    return Ok(false);
                 }
             }
             Some(_) => {}
-            None => return false,
+            None => return Ok(false),
         }
     }
     secrecy(settings, ["http://", "https://"]);
@@ -44,7 +52,7 @@ async fn read(settings: &Settings, events: &mut Following) -> bool {
                 let what = change.cause.as_ref().map_or_else(|| "it ended".to_owned(), words::cause);
                 let hint = "the server opens streams and ends them: see its log, and a proxy's on the way";
                 report::failed(Step::Stream, &what, Some(hint));
-                return false;
+                return Ok(false);
             }
             Ok(Some(FeedEvent::Message(message))) => has_place = message.stamp.is_some(),
             Ok(Some(FeedEvent::Began)) => {
@@ -52,7 +60,7 @@ async fn read(settings: &Settings, events: &mut Following) -> bool {
                     events.last_event_id().is_some_and(|id| rejoin::Position::from_event_id(id).is_some());
             }
             Ok(Some(_)) => {}
-            Ok(None) => return false,
+            Ok(None) => return Ok(false),
             Err(_) => break,
         }
     }
@@ -62,7 +70,7 @@ async fn read(settings: &Settings, events: &mut Following) -> bool {
         report::ok(Step::Stream, &opened);
         report::skipped(Step::Stream, "its ids name no places: after a loss nobody knows what was missed");
     }
-    true
+    Ok(true)
 }
 
 /// Says at which step a dial ended, and which steps that proves to be fine.
@@ -70,9 +78,6 @@ fn failed(settings: &Settings, cause: &Cause) {
     let what = words::cause(cause);
     let hint = words::advice(cause.code);
     match cause.code {
-        code if is_refusal(cause) || matches!(code, CauseCode::Dial(DialErrorKind::Http(401 | 403))) => {
-            report::failed(Step::Token, &what, words::advice(CauseCode::Unauthorized(401)));
-        }
         CauseCode::Dial(DialErrorKind::Certificate) => report::failed(Step::Tls, &what, hint),
         CauseCode::Dial(DialErrorKind::Tls) => {
             let hint = "does the server speak TLS on this port? http:// is without";

@@ -1,14 +1,15 @@
 //! How a client is described.
 
-use super::access::{Access, Granted, access_methods};
 use super::client::{Client, Shared, Snapshot, check_join};
 use super::clock::Clock;
 use super::dial::Dialer;
 use super::driver::{Driver, Surroundings};
 use super::endpoint::{Endpoint, EndpointError};
 use super::events::{EventQueue, Events};
+use super::headers::HeaderError;
 use super::inbox::Inbox;
 use super::machine::{Frames, Machine};
+use super::options::{ConnectOptions, Resolved, TokenLocation, option_methods};
 use super::socket_io::{Packets, SocketIo};
 use super::state::{StateError, StateStore};
 use super::state_file::StateFile;
@@ -23,18 +24,9 @@ use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-
-/// Where the token goes in the upgrade request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum TokenPlace {
-    /// `Authorization: Bearer`. The default: it is not logged by proxies.
-    #[default]
-    Header,
-    /// `?token=` in the URL, for servers that read it there only.
-    Query,
-}
 
 /// How much memory a connection may take to be fast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -73,6 +65,19 @@ pub enum BuildError {
     /// TLS could not be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// A header cannot be sent.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// A token would go into the `Authorization` header, which a header of the application's or a user name in the URL
+    /// already takes.
+    #[error("the Authorization header cannot carry the token too: put the token into the URL's query")]
+    Authorization,
+    /// A subprotocol's name has characters that it cannot have, or is there twice.
+    #[error("a subprotocol's name is letters, digits and signs like - and ., each given once")]
+    Subprotocol,
+    /// The limit of a dial is out of range.
+    #[error("the limit for connecting is {0:?}: it must be from 100 ms to 1 h")]
+    ConnectTimeout(Duration),
     /// The operating system gave no randomness for the seed.
     #[error("the operating system gave no randomness: {0}")]
     Randomness(String),
@@ -88,8 +93,8 @@ pub enum BuildError {
 pub struct ClientBuilder {
     urls: Vec<String>,
     joins: Vec<Join>,
-    access: Access,
-    token_place: TokenPlace,
+    options: ConnectOptions,
+    subprotocols: Vec<Box<str>>,
     config: Config,
     buffers: Buffers,
     max_message: usize,
@@ -109,8 +114,8 @@ impl ClientBuilder {
         Self {
             urls: vec![url],
             joins: Vec::new(),
-            access: Access::default(),
-            token_place: TokenPlace::default(),
+            options: ConnectOptions::default(),
+            subprotocols: Vec::new(),
             config: Config::default(),
             buffers: Buffers::default(),
             max_message: 1 << 20,
@@ -189,15 +194,17 @@ impl ClientBuilder {
         self
     }
 
-    access_methods!();
+    option_methods!();
 
-    /// Where the token goes.
-    pub fn token_place(mut self, place: TokenPlace) -> Self {
-        self.token_place = place;
+    /// A WebSocket subprotocol to offer, the most wanted first; may be called several times. None by default. A server
+    /// that chooses none of those offered is not used, as a browser would not.
+    pub fn subprotocol(mut self, name: impl Into<Box<str>>) -> Self {
+        self.subprotocols.push(name.into());
         self
     }
 
-    /// The machine's choices. `config.link.credentials` and `endpoints` are set from the rest of the builder.
+    /// The machine's choices. `config.link.credentials`, `endpoints` and, where
+    /// [`connect_timeout`](Self::connect_timeout) is given, `dial_timeout` are set from the rest of the builder.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
@@ -234,8 +241,13 @@ impl ClientBuilder {
         for join in &self.joins {
             check_join(join).map_err(|error| bad_room(&join.room, error))?;
         }
-        let Granted { route, credentials, source, seed } = self.access.grant(&endpoints, in_urls)?;
+        check_subprotocols(&self.subprotocols)?;
+        // Toward Socket.IO the token goes into the `auth` object.
+        let default_location = self.socket_io.is_none().then_some(TokenLocation::Header);
+        let Resolved { route, credentials, source, request: options, connect_timeout, seed } =
+            self.options.resolve(&endpoints, in_urls, default_location)?;
         let mut config = self.config;
+        config.link.dial_timeout = connect_timeout.unwrap_or(config.link.dial_timeout);
         config.link.endpoints = endpoints.len();
         config.link.credentials = credentials;
         // What the session may hand out without a flush, and one message that it hands out at the brink.
@@ -246,8 +258,7 @@ impl ClientBuilder {
             .max_write_buffer_size(most_written)
             .max_message_size(Some(self.max_message))
             .max_frame_size(Some(self.max_message));
-        let token_in_query = self.token_place == TokenPlace::Query;
-        let dialer = Dialer { route, token_in_query, websocket };
+        let dialer = Dialer { route, options, subprotocols: self.subprotocols.into(), websocket };
         let mut store: Option<Box<dyn StateStore>> = match self.store {
             None => None,
             Some(Store::File(path)) => Some(Box::new(StateFile::open(&path)?)),
@@ -294,6 +305,16 @@ fn begun<M: Machine>(mut driver: Driver<M>, saved: Option<Saved>, joins: Vec<Joi
     }
     driver.input(Input::Command(Command::Connect));
     driver
+}
+
+/// Subprotocols are distinct tokens of HTTP (RFC 6455 §4.1).
+fn check_subprotocols(names: &[Box<str>]) -> Result<(), BuildError> {
+    let is_token = |name: &str| {
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    };
+    let repeats = |(at, name): (usize, &Box<str>)| names.iter().take(at).any(|before| before == name);
+    let is_valid = names.iter().all(|name| is_token(name)) && !names.iter().enumerate().any(repeats);
+    if is_valid { Ok(()) } else { Err(BuildError::Subprotocol) }
 }
 
 pub(super) fn bad_room(room: &str, source: RoomNameError) -> BuildError {

@@ -1,16 +1,20 @@
 //! A server's address, checked once, without secrets in it.
 
+use super::basic::Basic;
 use crate::token::Token;
 use core::fmt;
+use std::iter::{once, repeat};
 use url::Url;
 
 /// A `ws://` or `wss://` address, or for streams of events an `http://` or `https://` one. The token, if one was in the
-/// query, has been taken out of it.
+/// query, has been taken out of it, and a user name and password are kept apart: neither `Display` nor `Debug` shows
+/// them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
     url: Url,
     host: Box<str>,
     port: u16,
+    basic: Option<Basic>,
 }
 
 /// Why a text is no address of a room server.
@@ -29,9 +33,6 @@ pub enum EndpointError {
     /// No host.
     #[error("the URL names no host")]
     NoHost,
-    /// `user:password@` before the host.
-    #[error("the URL has a user name or password in it: give a token instead")]
-    UserInfo,
 }
 
 impl Endpoint {
@@ -78,9 +79,6 @@ impl Endpoint {
         if !schemes.contains(&url.scheme()) {
             return Err(other(url.scheme().into()));
         }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(EndpointError::UserInfo);
-        }
         let host = match url.host() {
             None => return Err(EndpointError::NoHost),
             Some(url::Host::Domain(name)) => name.to_owned(),
@@ -89,8 +87,12 @@ impl Endpoint {
         };
         let port = url.port_or_known_default().ok_or(EndpointError::NoHost)?;
         url.set_fragment(None);
+        let basic = Basic::of(&url);
+        // A URL of these schemes has a host, so that cannot fail.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
         let token = take_token(&mut url);
-        Ok((Self { url, host: host.into(), port }, token))
+        Ok((Self { url, host: host.into(), port, basic }, token))
     }
 
     /// The host without brackets, for DNS and TLS.
@@ -101,6 +103,11 @@ impl Endpoint {
     /// The port, 80 or 443 if none is written.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The user name and password that the URL had before its host.
+    pub(super) fn basic(&self) -> Option<&Basic> {
+        self.basic.as_ref()
     }
 
     /// Whether it is `wss://` or `https://`.
@@ -118,34 +125,47 @@ impl Endpoint {
         }
     }
 
-    /// The address to dial: with the token in its query, for servers that read it there only, and with the offer of
-    /// the extended protocol.
-    pub(crate) fn to_dial(&self, token: Option<&Token>, extended: bool) -> String {
-        let mut url = self.url.clone();
-        if let Some(token) = token {
-            url.query_pairs_mut().append_pair("token", token.expose());
+    /// The path and query of an upgrade request: with the token in the query, for servers that read it there, and with
+    /// the offer of the extended protocol.
+    pub(crate) fn upgrade_target(&self, token: Option<&Token>, extended: bool) -> String {
+        let offers = extended && !self.url.query_pairs().any(|(name, _)| name == "ext");
+        let added = token.map(token_pair).into_iter().chain(offers.then(|| "ext=1".to_owned()));
+        self.target(self.url.path().to_owned(), added)
+    }
+
+    /// A path with the query of the address and more pairs behind it.
+    fn target(&self, mut target: String, added: impl Iterator<Item = String>) -> String {
+        let own = self.url.query().filter(|query| !query.is_empty()).map(str::to_owned);
+        for (pair, separator) in own.into_iter().chain(added).zip(once('?').chain(repeat('&'))) {
+            target.push(separator);
+            target.push_str(&pair);
         }
-        if extended && !url.query_pairs().any(|(name, _)| name == "ext") {
-            url.query_pairs_mut().append_pair("ext", "1");
-        }
-        url.into()
+        target
+    }
+
+    /// Where an answer with this `Location` sends its client; without credentials and query, which may hold a token.
+    pub(crate) fn redirect_target(&self, location: &str) -> Option<String> {
+        let mut base = self.url.clone();
+        // A server answers in the scheme it was asked in.
+        let _ = base.set_scheme(if self.is_secure() { "https" } else { "http" });
+        let mut target = base.join(location).ok()?;
+        let had_query = target.query().is_some();
+        target.set_query(None);
+        target.set_fragment(None);
+        // Addresses without a host have no credentials either.
+        let _ = target.set_username("");
+        let _ = target.set_password(None);
+        Some(format!("{target}{}", if had_query { "?…" } else { "" }))
     }
 
     /// The path and query of a room's stream of events, under the path of the address.
-    pub(crate) fn stream_of(&self, room: &str, history: Option<u64>) -> String {
+    pub(crate) fn stream_target(&self, room: &str, history: Option<u64>, token: Option<&Token>) -> String {
         let mut target = self.url.path().trim_end_matches('/').to_owned();
         target.push_str("/rooms/");
         percent_encode(room, &mut target);
         target.push_str("/events");
-        let mut url = self.url.clone();
-        if let Some(history) = history {
-            url.query_pairs_mut().append_pair("history", &history.to_string());
-        }
-        if let Some(query) = url.query() {
-            target.push('?');
-            target.push_str(query);
-        }
-        target
+        let history = history.map(|count| format!("history={count}"));
+        self.target(target, history.into_iter().chain(token.map(token_pair)))
     }
 
     /// The host, an IPv6 address in brackets, and the port if it is not the scheme's own.
@@ -155,11 +175,11 @@ impl Endpoint {
     }
 
     /// Where the server here sends its clients, if they may go there: to a host of its own, and never from TLS to plain
-    /// text. The token is ours alone to give.
+    /// text. Token, user name and password are ours alone to give.
     pub(crate) fn successor(&self, url: &str, own: &[Self]) -> Option<Self> {
-        let (to, _) = Self::parse(url).ok()?;
-        let is_known = to.host == self.host || own.iter().any(|own| own.host == to.host);
-        (is_known && (to.is_secure() || !self.is_secure())).then_some(to)
+        let (to, _) = Self::parse(url).ok().filter(|(to, _)| to.basic.is_none())?;
+        let known = once(self).chain(own).find(|known| known.host == to.host)?;
+        (to.is_secure() || !self.is_secure()).then(|| Self { basic: known.basic.clone(), ..to })
     }
 }
 
@@ -167,7 +187,7 @@ fn parse_url(text: &str) -> Result<Url, EndpointError> {
     Url::parse(text.trim()).map_err(|error| EndpointError::Malformed(error.to_string().into()))
 }
 
-/// Writes a segment of a path. A dot is encoded too: `..` is a room like any other.
+/// Writes a segment of a path or a value of a query. A dot is encoded too: `..` is a room like any other.
 fn percent_encode(segment: &str, target: &mut String) {
     for byte in segment.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') {
@@ -181,24 +201,25 @@ fn percent_encode(segment: &str, target: &mut String) {
     }
 }
 
-/// Removes every `token` pair from the query and gives the last of them.
+/// A token as a pair of a query.
+fn token_pair(token: &Token) -> String {
+    let mut pair = "token=".to_owned();
+    percent_encode(token.expose(), &mut pair);
+    pair
+}
+
+/// Removes every `token` pair from the query and gives the first of them, which is the one a server takes. The rest
+/// stays as it is written.
 fn take_token(url: &mut Url) -> Option<Token> {
-    let mut token = None;
-    let mut rest = Vec::new();
-    for (name, value) in url.query_pairs() {
-        if name == "token" {
-            token = Some(Token::new(value.into_owned()));
-        } else {
-            rest.push((name.into_owned(), value.into_owned()));
-        }
-    }
-    if token.is_some() {
-        url.set_query(None);
-        if !rest.is_empty() {
-            url.query_pairs_mut().extend_pairs(rest);
-        }
-    }
-    token
+    let is_token = |name: &str| name == "token";
+    let token = url.query_pairs().find(|(name, _)| is_token(name)).map(|(_, value)| value.into_owned())?;
+    let names_token =
+        |pair: &&str| url::form_urlencoded::parse(pair.as_bytes()).any(|(name, _)| is_token(&name));
+    let pairs = url.query().unwrap_or_default().split('&');
+    let rest: Vec<&str> = pairs.filter(|pair| !names_token(pair)).collect();
+    let rest = (!rest.is_empty()).then(|| rest.join("&"));
+    url.set_query(rest.as_deref());
+    Some(Token::new(token))
 }
 
 impl fmt::Display for Endpoint {
@@ -223,6 +244,8 @@ mod tests {
         assert_eq!(token.unwrap().expose(), "s ecret");
         assert_eq!(endpoint.to_string(), "ws://h:81/p?a=1&b=2");
         assert!(!format!("{endpoint:?}").contains("ecret"));
+        let (endpoint, token) = Endpoint::parse("ws://h/?token=x&a=b%20c+d&e&%74oken=y").unwrap();
+        assert_eq!((endpoint.to_string().as_str(), token.unwrap().expose()), ("ws://h/?a=b%20c+d&e", "x"));
         let (endpoint, _) = Endpoint::parse("ws://h/?token=x").unwrap();
         assert_eq!(endpoint.to_string(), "ws://h/");
     }
@@ -230,21 +253,37 @@ mod tests {
     #[test]
     fn a_token_goes_into_the_query_only_when_asked() {
         let (endpoint, _) = Endpoint::parse("wss://example.org/ws?a=1").unwrap();
-        assert_eq!(endpoint.to_dial(None, false), "wss://example.org/ws?a=1");
-        let token = Token::new("a&b");
-        assert_eq!(endpoint.to_dial(Some(&token), false), "wss://example.org/ws?a=1&token=a%26b");
+        assert_eq!(endpoint.upgrade_target(None, false), "/ws?a=1");
+        let token = Token::new("a&b c+d");
+        assert_eq!(endpoint.upgrade_target(Some(&token), false), "/ws?a=1&token=a%26b%20c%2Bd");
         assert_eq!(endpoint.port(), 443);
     }
 
     #[test]
     fn the_extended_protocol_is_offered_once() {
         for (url, expected) in [
-            ("ws://h/ws", "ws://h/ws?ext=1"),
-            ("ws://h/ws?a=b", "ws://h/ws?a=b&ext=1"),
-            ("ws://h/ws?ext=0", "ws://h/ws?ext=0"),
+            ("ws://h/ws", "/ws?ext=1"),
+            ("ws://h", "/?ext=1"),
+            ("ws://h/ws?a=b", "/ws?a=b&ext=1"),
+            ("ws://h/ws?", "/ws?ext=1"),
+            ("ws://h/ws?ext=0", "/ws?ext=0"),
         ] {
-            assert_eq!(Endpoint::parse(url).unwrap().0.to_dial(None, true), expected);
+            assert_eq!(Endpoint::parse(url).unwrap().0.upgrade_target(None, true), expected);
         }
+    }
+
+    #[test]
+    fn a_redirect_names_its_target_without_what_may_be_a_secret() {
+        let (endpoint, _) = Endpoint::parse("wss://h/chat/ws?token=s3cret").unwrap();
+        for (location, expected) in [
+            ("/login?next=%2Fws%3Ftoken%3Ds3cret#top", "https://h/login?…"),
+            ("http://u:pw@other:81/x", "http://other:81/x"),
+            ("next", "https://h/chat/next"),
+            ("//cdn/", "https://cdn/"),
+        ] {
+            assert_eq!(endpoint.redirect_target(location).as_deref(), Some(expected));
+        }
+        assert_eq!(endpoint.redirect_target("http://["), None);
     }
 
     #[test]
@@ -267,7 +306,6 @@ mod tests {
     #[test]
     fn other_schemes_and_texts_are_refused_with_what_to_do() {
         assert_eq!(Endpoint::parse("http://h/"), Err(EndpointError::Scheme("http".into())));
-        assert_eq!(Endpoint::parse("ws://u:p@h/"), Err(EndpointError::UserInfo));
         assert!(matches!(Endpoint::parse("no url"), Err(EndpointError::Malformed(_))));
         assert!(matches!(Endpoint::parse("ws://"), Err(EndpointError::Malformed(_))));
         assert!(matches!(Endpoint::parse(""), Err(EndpointError::Malformed(_))));
@@ -275,8 +313,9 @@ mod tests {
 
     #[test]
     fn a_rooms_stream_lies_under_the_address_and_its_name_is_one_segment() {
-        let target =
-            |url: &str, room: &str, history| Endpoint::parse_http(url).unwrap().0.stream_of(room, history);
+        let target = |url: &str, room: &str, history| {
+            Endpoint::parse_http(url).unwrap().0.stream_target(room, history, None)
+        };
         assert_eq!(target("http://h", "lobby", None), "/rooms/lobby/events");
         assert_eq!(
             target("https://h/chat/?a=b&token=x", "a/b ?é..", Some(5)),
@@ -309,8 +348,24 @@ mod tests {
         assert_eq!(endpoint.to_string(), "ws://h/socket.io/?EIO=4&transport=websocket");
         assert_eq!(token.unwrap().expose(), "s3cret");
         assert_eq!(Endpoint::parse_socket_io("ftp://h/"), Err(EndpointError::Scheme("ftp".into())));
-        assert_eq!(Endpoint::parse_socket_io("http://u:p@h/"), Err(EndpointError::UserInfo));
         assert!(matches!(Endpoint::parse_socket_io("mailto:a"), Err(EndpointError::Scheme(_))));
+    }
+
+    #[test]
+    fn a_user_name_and_password_are_kept_apart_and_shown_nowhere() {
+        for (endpoint, _) in [
+            Endpoint::parse("ws://me:s3cret@h/ws").unwrap(),
+            Endpoint::parse_http("https://me:s3cret@h/").unwrap(),
+            Endpoint::parse_socket_io("http://me:s3cret@h/").unwrap(),
+        ] {
+            assert_eq!(&*endpoint.basic().unwrap().password, "s3cret");
+            assert!(
+                !format!("{endpoint} {endpoint:?} {}", endpoint.authority()).contains("me"),
+                "{endpoint}"
+            );
+        }
+        let own = Endpoint::parse("wss://me:s3cret@h/ws").unwrap().0;
+        assert!(own.successor("wss://h/next", &[]).unwrap().basic().is_some());
     }
 
     #[test]

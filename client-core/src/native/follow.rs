@@ -1,11 +1,11 @@
 //! How the reading of a room is described.
 
-use super::access::{Access, Granted, access_methods};
 use super::builder::{BuildError, bad_room};
 use super::clock::Clock;
 use super::endpoint::Endpoint;
 use super::follower::Follower;
 use super::following::{Following, following};
+use super::options::{ConnectOptions, Resolved, TokenLocation, option_methods};
 use super::stream_request::StreamRequest;
 use crate::feed::{Feed, FeedConfig};
 use crate::name::{Name, check_room_name};
@@ -34,17 +34,17 @@ pub fn follow(url: impl Into<String>, room: impl Into<String>) -> FollowBuilder 
         url: url.into(),
         room: room.into(),
         config: FeedConfig::default(),
-        access: Access::default(),
+        options: ConnectOptions::default(),
         max_event: 1 << 20,
     }
 }
 
-/// The reading of a room, being described. Its token goes as `Authorization: Bearer`.
+/// The reading of a room, being described.
 pub struct FollowBuilder {
     url: String,
     room: String,
     config: FeedConfig,
-    access: Access,
+    options: ConnectOptions,
     max_event: usize,
 }
 
@@ -61,7 +61,7 @@ impl FollowBuilder {
         self
     }
 
-    access_methods!();
+    option_methods!();
 
     /// The machine's choices, `since` and `history` among them. `config.link.credentials` is set from the rest of the
     /// builder.
@@ -84,13 +84,15 @@ impl FollowBuilder {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
         let (endpoint, in_url) = Endpoint::parse_http(&self.url)?;
         check_room_name(&self.room).map_err(|error| bad_room(&self.room, error))?;
-        let Granted { route, credentials, source, seed } =
-            self.access.grant(std::slice::from_ref(&endpoint), in_url)?;
+        let endpoints = std::slice::from_ref(&endpoint);
+        let Resolved { route, credentials, source, request: options, connect_timeout, seed } =
+            self.options.resolve(endpoints, in_url, Some(TokenLocation::Header))?;
         let mut config = self.config;
         config.link.credentials = credentials;
+        config.link.dial_timeout = connect_timeout.unwrap_or(config.link.dial_timeout);
         let room = Name::from(self.room);
         let feed = Feed::new(config, room.clone(), seed);
-        let request = StreamRequest { route, endpoint, room };
+        let request = StreamRequest { route, options, endpoint, room };
         let clock = Clock::start();
         let (following, telling, requests) = following(clock);
         let follower = Follower::new(feed, request, source, clock, self.max_event, telling, requests);

@@ -1,8 +1,8 @@
 //! The task around a feed: it moves bytes and events and decides nothing.
 
-use super::access::TokenSource;
 use super::clock::Clock;
 use super::following::{Telling, Waiting};
+use super::options::TokenSource;
 use super::stream_request::{StreamBody, StreamRequest};
 use crate::cause::{DialError, Disconnect};
 use crate::feed::{Arrival, EventStream, Feed, FeedEvent, FeedInput, FeedOutput};

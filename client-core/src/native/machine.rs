@@ -9,6 +9,7 @@ use crate::saved::Saved;
 use crate::session::{Diagnostics, Input, Output, Session};
 use crate::socketio;
 use crate::time::{Moment, Timestamp};
+use crate::token::Token;
 
 /// A session. Its methods are those of [`Session`].
 pub(crate) trait Machine: Send + Unpin + 'static {
@@ -16,6 +17,8 @@ pub(crate) trait Machine: Send + Unpin + 'static {
 
     /// What the handles ask for, which has no frame in it.
     fn adopt(asked: Input) -> Option<InputOf<Self::Codec>>;
+    /// The token of the dial under way, where the protocol has a place of its own for it, so that a dial comes without.
+    fn token(&self) -> Option<&Token>;
     fn handle(&mut self, now: Moment, input: InputOf<Self::Codec>);
     fn poll(&mut self) -> Option<OutputOf<Self::Codec>>;
     fn rest(&mut self);
@@ -109,6 +112,10 @@ impl Machine for Session {
         Some(asked)
     }
 
+    fn token(&self) -> Option<&Token> {
+        None
+    }
+
     by_the_same_name!();
 }
 
@@ -117,6 +124,10 @@ impl Machine for socketio::Session {
 
     fn adopt(asked: Input) -> Option<InputOf<Self::Codec>> {
         asked.without_frame()
+    }
+
+    fn token(&self) -> Option<&Token> {
+        Self::token(self)
     }
 
     by_the_same_name!();

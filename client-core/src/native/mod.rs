@@ -1,7 +1,7 @@
 //! The tokio drivers: a socket, a clock and a task around a [`Session`](crate::Session), a
 //! [`socketio::Session`](crate::socketio::Session) or a [`Feed`](crate::Feed), with no decisions of their own.
 
-mod access;
+mod basic;
 mod builder;
 mod client;
 mod clock;
@@ -10,15 +10,21 @@ mod draft;
 mod driver;
 mod endpoint;
 mod events;
+mod exchange;
 mod follow;
 mod follower;
 mod following;
+mod headers;
 mod inbox;
 mod keeper;
 mod machine;
+mod options;
 mod proxy;
 mod receipts;
+mod refusal;
+mod request;
 mod route;
+mod secrets;
 mod sending;
 mod socket;
 mod socket_io;
@@ -29,14 +35,17 @@ mod stream_request;
 mod taken;
 mod tls;
 mod transport;
+mod upgrade;
 
-pub use builder::{Buffers, BuildError, ClientBuilder, TokenPlace};
+pub use builder::{Buffers, BuildError, ClientBuilder};
 pub use client::{Client, Ended, Snapshot};
 pub use draft::Draft;
 pub use endpoint::{Endpoint, EndpointError};
 pub use events::Events;
 pub use follow::{FollowBuilder, follow};
 pub use following::Following;
+pub use headers::{HeaderError, Headers};
+pub use options::TokenLocation;
 pub use proxy::{Proxy, ProxyError};
 pub use sending::{Receipt, SendError, Sending};
 pub use socket_io::SocketIo;

@@ -1,32 +1,58 @@
-//! The way to a server: name, TCP, proxy, TLS.
+//! The way to a server: name, TCP, proxy, TLS; or the application's own stream in the place of the first three.
 
 use super::endpoint::Endpoint;
+use super::exchange::broken;
 use super::proxy::{self, Proxy};
-use super::transport::Transport;
+use super::transport::{ByteStream, RawStream, Transport};
 use crate::cause::{DialError, DialErrorKind};
 use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+/// Opens the application's own stream.
+pub(super) type Connector =
+    Arc<dyn Fn(Endpoint) -> BoxFuture<'static, io::Result<Box<dyn ByteStream>>> + Send + Sync>;
+
 /// What the way needs besides the address.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Route {
-    pub(crate) tls: Option<Arc<ClientConfig>>,
-    pub(crate) proxy: Option<Proxy>,
+    pub(super) tls: Option<Arc<ClientConfig>>,
+    pub(super) proxy: Option<Proxy>,
+    pub(super) connector: Option<Connector>,
 }
 
-/// The wait before the next address is tried beside the first (RFC 8305 §5).
-const NEXT_ADDRESS: Duration = Duration::from_millis(250);
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route").field("proxy", &self.proxy).finish_non_exhaustive()
+    }
+}
+
+/// How long an address may be silent before the next one is tried beside it (RFC 8305 §5).
+const HEAD_START: Duration = Duration::from_millis(250);
 
 impl Route {
     pub(crate) async fn open(&self, endpoint: &Endpoint) -> Result<Transport, DialError> {
+        let stream = match &self.connector {
+            Some(connect) => {
+                let stream = connect(endpoint.clone()).await;
+                RawStream::Own(stream.map_err(|error| DialError::new(kind(&error), error.to_string()))?)
+            }
+            None => RawStream::Tcp(self.connect(endpoint).await?),
+        };
+        if endpoint.is_secure() { self.secure(endpoint, stream).await } else { Ok(Transport::Plain(stream)) }
+    }
+
+    async fn connect(&self, endpoint: &Endpoint) -> Result<TcpStream, DialError> {
         let tcp = match &self.proxy {
             Some(proxy) => {
                 let tcp = connect(proxy.host(), proxy.port()).await?;
@@ -35,18 +61,18 @@ impl Route {
             None => connect(endpoint.host(), endpoint.port()).await?,
         };
         // Small frames, written in batches: waiting for more of them is the driver's business.
-        tcp.set_nodelay(true).map_err(|error| unreachable(&error))?;
-        if endpoint.is_secure() { self.secure(endpoint, tcp).await } else { Ok(Transport::Plain(tcp)) }
+        tcp.set_nodelay(true).map_err(|error| broken(&error))?;
+        Ok(tcp)
     }
 
-    async fn secure(&self, endpoint: &Endpoint, tcp: TcpStream) -> Result<Transport, DialError> {
+    async fn secure(&self, endpoint: &Endpoint, stream: RawStream) -> Result<Transport, DialError> {
         let Some(config) = &self.tls else {
             return Err(DialError::new(DialErrorKind::Tls, "TLS is not set up"));
         };
         let name = ServerName::try_from(endpoint.host().to_owned()).map_err(|_| {
             DialError::new(DialErrorKind::Certificate, "the host is no name a certificate can have")
         })?;
-        match TlsConnector::from(Arc::clone(config)).connect(name, tcp).await {
+        match TlsConnector::from(Arc::clone(config)).connect(name, stream).await {
             Ok(stream) => Ok(Transport::Tls(Box::new(stream))),
             Err(error) => {
                 let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
@@ -60,40 +86,99 @@ impl Route {
     }
 }
 
-/// Connects to the first address that answers, starting with one and adding the next a moment later.
+/// Connects to a host, whose addresses are tried in the order of the system's resolver.
 async fn connect(host: &str, port: u16) -> Result<TcpStream, DialError> {
     let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port))
         .await
         .map_err(|error| DialError::new(DialErrorKind::Dns, format!("{host} does not resolve: {error}")))?
         .collect();
-    let mut attempts: FuturesUnordered<_> = addresses
-        .into_iter()
-        .zip(0_u32..)
-        .map(|(address, position)| async move {
-            if position > 0 {
-                // A head start for the one before, which may be all that is needed.
-                tokio::time::sleep(NEXT_ADDRESS * position).await;
+    let none = DialError::new(DialErrorKind::Dns, format!("{host} has no address"));
+    first(addresses, HEAD_START, TcpStream::connect).await.unwrap_or(Err(none))
+}
+
+/// The first address that answers. The next one is tried at once when one refuses, and beside it when one has been
+/// silent for `head_start`. `None` without an address.
+async fn first<T, F: Future<Output = io::Result<T>>>(
+    addresses: Vec<SocketAddr>,
+    head_start: Duration,
+    connect: impl Fn(SocketAddr) -> F,
+) -> Option<Result<T, DialError>> {
+    let mut addresses = addresses.into_iter();
+    let mut attempts = FuturesUnordered::new();
+    let mut last = None;
+    loop {
+        if let Some(address) = addresses.next() {
+            let attempt = connect(address);
+            attempts.push(async move { attempt.await.map_err(|error| (address, error)) });
+        }
+        let outcome = if addresses.len() == 0 {
+            attempts.next().await
+        } else {
+            match timeout(head_start, attempts.next()).await {
+                Ok(outcome) => outcome,
+                Err(_) => continue,
             }
-            TcpStream::connect(address).await.map_err(|error| (address, error))
-        })
-        .collect();
-    let mut last = DialError::new(DialErrorKind::Dns, format!("{host} has no address"));
-    while let Some(result) = attempts.next().await {
-        match result {
-            Ok(tcp) => return Ok(tcp),
-            Err((address, error)) => {
-                let kind = match error.kind() {
-                    io::ErrorKind::ConnectionRefused => DialErrorKind::Refused,
-                    io::ErrorKind::TimedOut => DialErrorKind::Timeout,
-                    _ => DialErrorKind::Unreachable,
-                };
-                last = DialError::new(kind, format!("{address}: {error}"));
+        };
+        match outcome {
+            None => return last.map(Err),
+            Some(Ok(stream)) => return Some(Ok(stream)),
+            Some(Err((address, error))) => {
+                last = Some(DialError::new(kind(&error), format!("{address}: {error}")));
             }
         }
     }
-    Err(last)
 }
 
-pub(crate) fn unreachable(error: &io::Error) -> DialError {
-    DialError::new(DialErrorKind::Unreachable, error.to_string())
+/// What the failure of a connection attempt is called.
+fn kind(error: &io::Error) -> DialErrorKind {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => DialErrorKind::Refused,
+        io::ErrorKind::TimedOut => DialErrorKind::Timeout,
+        _ => DialErrorKind::Unreachable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+    use std::future::pending;
+
+    /// What becomes of an address, by its port.
+    async fn answer(address: SocketAddr) -> io::Result<u16> {
+        match address.port() {
+            1 => Err(io::ErrorKind::ConnectionRefused.into()),
+            2 => pending().await,
+            port => Ok(port),
+        }
+    }
+
+    fn addresses(ports: &[u16]) -> Vec<SocketAddr> {
+        ports.iter().map(|port| SocketAddr::from(([127, 0, 0, 1], *port))).collect()
+    }
+
+    #[tokio::test]
+    async fn the_next_address_is_tried_at_once_when_one_refuses() {
+        let for_ever = Duration::from_secs(1 << 32);
+        assert_eq!(first(addresses(&[1, 1, 1, 7]), for_ever, answer).await, Some(Ok(7)));
+        // Also when the one that refuses is not the latest: nobody but it has been tried.
+        let error = first(addresses(&[1, 1]), for_ever, answer).await.unwrap().unwrap_err();
+        assert_eq!((error.kind, &*error.text), (DialErrorKind::Refused, "127.0.0.1:1: connection refused"));
+    }
+
+    #[tokio::test]
+    async fn a_silent_address_does_not_hold_up_the_next_and_goes_on_beside_it() {
+        let tried = RefCell::new(Vec::new());
+        let connect = |address: SocketAddr| {
+            tried.borrow_mut().push(address.port());
+            answer(address)
+        };
+        assert_eq!(first(addresses(&[2, 1, 2, 7, 8]), Duration::from_millis(1), connect).await, Some(Ok(7)));
+        assert_eq!(*tried.borrow(), [2, 1, 2, 7]);
+    }
+
+    #[tokio::test]
+    async fn without_an_address_there_is_nothing_to_try() {
+        assert_eq!(first(Vec::new(), Duration::ZERO, answer).await, None);
+    }
 }

@@ -1,8 +1,8 @@
 //! TLS, with the crypto provider named: rustls has no default one here, and relying on a process-wide
 //! default makes `wss://` panic in programs that never set it.
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use std::sync::Arc;
 
@@ -13,13 +13,20 @@ pub enum TlsError {
     /// The extra certificate authority is no PEM certificate.
     #[error("the extra CA is not a PEM certificate: {0}")]
     Ca(Box<str>),
+    /// The client's certificate or its key cannot be used.
+    #[error("the client certificate cannot be used: {0}")]
+    ClientCertificate(Box<str>),
     /// rustls refused the configuration.
     #[error("TLS cannot be set up: {0}")]
     Setup(#[from] rustls::Error),
 }
 
-/// The system's roots and `extra` ones (PEM), TLS 1.2 or later, certificates always verified.
-pub(crate) fn client_config(extra: &[Vec<u8>]) -> Result<Arc<ClientConfig>, TlsError> {
+/// The system's roots and `extra` ones (PEM), TLS 1.2 or later, certificates always verified. `own` is the client's
+/// certificate chain and key (PEM), for servers that ask for one.
+pub(crate) fn client_config(
+    extra: &[Vec<u8>],
+    own: Option<(Vec<u8>, Vec<u8>)>,
+) -> Result<Arc<ClientConfig>, TlsError> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
     for error in &system.errors {
@@ -38,10 +45,35 @@ pub(crate) fn client_config(extra: &[Vec<u8>]) -> Result<Arc<ClientConfig>, TlsE
         }
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let mut config = match own {
+        None => builder.with_no_client_auth(),
+        Some((chain, key)) => {
+            let (chain, key) = client_certificate(&chain, &key)?;
+            let refused = |error: rustls::Error| TlsError::ClientCertificate(error.to_string().into());
+            builder.with_client_auth_cert(chain, key).map_err(refused)?
+        }
+    };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
+}
+
+/// Reads the client's certificate chain and key.
+fn client_certificate(
+    chain: &[u8],
+    key: &[u8],
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
+    let unusable = |what: &str| TlsError::ClientCertificate(what.into());
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain).collect();
+    let chain = chain.map_err(|error| unusable(&error.to_string()))?;
+    if chain.is_empty() {
+        return Err(unusable("there is no PEM certificate in it"));
+    }
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| match error {
+        pem::Error::NoItemsFound => unusable("there is no PEM key without a passphrase"),
+        error => unusable(&error.to_string()),
+    })?;
+    Ok((chain, key))
 }

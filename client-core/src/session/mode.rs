@@ -12,13 +12,17 @@ use crate::time::{Span, Timestamp};
 /// is sent meanwhile is sent all the same; only its outcome waits.
 const FIRST_WORD: Span = Span::from_secs(1);
 
+/// How long it may take elsewhere, unless a whole dial may not take that long. The limit of a dial is larger for servers
+/// that are slow to let a client in, which says nothing about their `hello`.
+const LAST_WORD: Span = Span::from_secs(10);
+
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// A connection is open: ask for every wanted room at once.
     pub(super) fn up(&mut self, now: Timestamp, conn: ConnId, offered: bool) {
         self.diagnostics.connections += 1;
         // Where no `hello` has been heard before, a pong and a moment of silence are enough: most servers are plain.
         let first = self.settings.can_ping && !self.known.extended;
-        let silence = if first { FIRST_WORD } else { self.settings.dial_timeout };
+        let silence = if first { FIRST_WORD } else { self.settings.dial_timeout.min(LAST_WORD) };
         self.wire = Some(Wire::new(conn, now + silence));
         if offered {
             self.join_all(now);

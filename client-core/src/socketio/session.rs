@@ -345,12 +345,18 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
+    /// The token of the dial under way, and of the connection made by it.
+    #[cfg(feature = "native")]
+    pub(crate) fn token(&self) -> Option<&Token> {
+        self.token.as_ref()
+    }
+
     fn act(&mut self, now: Timestamp, action: Action) {
         let output = match action {
             Action::FetchToken { rejected } => Output::FetchToken { rejected },
             Action::Dial { conn, endpoint, attempt, token, .. } => {
                 self.diagnostics.dials += 1;
-                // It goes into the namespace's `auth` object, and nowhere else.
+                // It goes into the namespace's `auth` object. A driver may put it into the request too.
                 self.token = token;
                 Output::Dial { conn, endpoint, attempt, token: None, extended: false, url: None }
             }

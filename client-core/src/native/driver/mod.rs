@@ -2,7 +2,6 @@
 
 mod outputs;
 
-use super::access::TokenSource;
 use super::client::Snapshot;
 use super::clock::Clock;
 use super::dial::Dialer;
@@ -11,6 +10,7 @@ use super::events::EventQueue;
 use super::inbox::Inbox;
 use super::keeper::Keeper;
 use super::machine::{Codec as _, InputOf, Machine};
+use super::options::TokenSource;
 use super::socket::Socket;
 use super::sockets::Sockets;
 use super::state::{StateError, StateStore};

@@ -73,10 +73,9 @@ impl<M: Machine> Driver<M> {
     ) {
         let target = self.endpoints.get(endpoint).map(|own| {
             let sent_to = url.and_then(|url| own.successor(url, &self.endpoints));
-            sent_to
-                .filter(|to| !to.is_secure() || self.dialer.route.tls.is_some())
-                .unwrap_or_else(|| own.clone())
+            sent_to.filter(|to| !to.is_secure() || self.dialer.has_tls()).unwrap_or_else(|| own.clone())
         });
+        let token = token.or_else(|| self.session.token().cloned());
         let dialer = self.dialer.clone();
         let dialing: Dialing = Box::pin(async move {
             match target {

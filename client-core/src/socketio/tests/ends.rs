@@ -140,6 +140,21 @@ fn a_server_that_never_lets_us_in_is_left_with_the_dials_deadline() {
 }
 
 #[test]
+fn a_middleware_that_takes_14_s_is_waited_for_by_a_larger_limit_of_the_dial() {
+    let mut config = Config::default();
+    config.link.dial_timeout = Duration::from_secs(20);
+    let mut rig = Rig::with(config, Options::default());
+    rig.command(Command::Connect);
+    rig.greet();
+    rig.said();
+    rig.pass(Duration::from_secs(14));
+    // The engine goes on asking meanwhile.
+    rig.receive(ServerPacket::Ping);
+    rig.receive(connected(None));
+    assert!(matches!(rig.session.state(), State::Connected), "{:?}", rig.story());
+}
+
+#[test]
 fn a_connection_that_ends_before_it_is_of_use_counts_as_a_failed_dial() {
     let mut rig = Rig::new();
     rig.command(Command::Connect);

@@ -1,0 +1,107 @@
+//! A refused token, tried in the other place: in the URL instead of the header, or the reverse.
+
+use super::is_refusal;
+use crate::settings::Settings;
+use crate::token::TokenFrom;
+use crate::words;
+use rejoin::{Cause, CauseCode, DialErrorKind, Event, FeedEvent, State, TokenLocation};
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// How long the second try may take as a whole.
+const TRY: Duration = Duration::from_secs(10);
+/// How long a plain server may take to refuse a token after it has let the client in.
+const REFUSAL: Duration = Duration::from_secs(2);
+
+/// What became of the second try.
+enum Found {
+    Accepted,
+    Refused,
+    /// It ended for another reason, or had no end in time.
+    Nothing,
+}
+
+/// Whether a cause is about the token: those that [`is_refusal`] knows, and the refusals of an HTTP server.
+pub(super) fn is_about_token(cause: &Cause) -> bool {
+    is_refusal(cause) || matches!(cause.code, CauseCode::Dial(DialErrorKind::Http(401 | 403)))
+}
+
+/// What to do about a refused token. Tries the place where it was not; `room` is that of a stream of events.
+pub(super) async fn advice(settings: &mut Settings, room: Option<&str>, cause: &Cause) -> String {
+    let general = words::advice(CauseCode::Unauthorized(4001)).unwrap_or_default();
+    if matches!(settings.token, TokenFrom::Nowhere) {
+        return "this server wants a token and none was given: --token, --token-file or REJOIN_TOKEN"
+            .to_owned();
+    }
+    if cause.code == CauseCode::TokenUnavailable {
+        return words::advice(cause.code).unwrap_or(general).to_owned();
+    }
+    let (_, other) = settings.token_places();
+    let before = settings.token_location.replace(other);
+    let until = Instant::now() + TRY;
+    let found = match room {
+        Some(room) => read(settings, room, until).await,
+        None => chat(settings, until).await,
+    };
+    settings.token_location = before;
+    let (place, option) = match other {
+        TokenLocation::Query => ("in the URL (?token=)", "query"),
+        TokenLocation::Header => ("in the Authorization header", "header"),
+    };
+    match found {
+        Found::Accepted => format!(
+            "it is accepted {place}: add --token-in {option}, or set REJOIN_TOKEN_IN or token_in in the profile"
+        ),
+        Found::Refused => {
+            "it is refused in the Authorization header and in the URL: give a valid token with --token-file, \
+             --token-command or REJOIN_TOKEN"
+                .to_owned()
+        }
+        Found::Nothing => general.to_owned(),
+    }
+}
+
+/// Connects for a chat.
+async fn chat(settings: &Settings, until: Instant) -> Found {
+    let Ok((client, mut events)) = settings.connect() else { return Found::Nothing };
+    let mut until = until;
+    let mut found = Found::Nothing;
+    let found = loop {
+        match timeout_at(until, events.next()).await {
+            // A server that speaks first lets nobody in whom it refuses.
+            Ok(Some(Event::Mode(rejoin::Mode::Extended | rejoin::Mode::SocketIo))) => break Found::Accepted,
+            Ok(Some(Event::State(change))) => match (change.state, change.cause) {
+                (State::Connected, _) => {
+                    until = until.min(Instant::now() + REFUSAL);
+                    found = Found::Accepted;
+                }
+                (_, Some(cause)) if is_about_token(&cause) => break Found::Refused,
+                (_, Some(_)) => break Found::Nothing,
+                _ => {}
+            },
+            Ok(Some(_)) => {}
+            Ok(None) | Err(_) => break found,
+        }
+    };
+    client.close().await;
+    found
+}
+
+/// Connects for reading a room.
+async fn read(settings: &Settings, room: &str, until: Instant) -> Found {
+    let Ok(mut events) = settings.follow(room, None) else { return Found::Nothing };
+    let found = loop {
+        match timeout_at(until, events.next()).await {
+            Ok(Some(FeedEvent::State(change))) => match (change.state, change.cause) {
+                (State::Connected, _) => break Found::Accepted,
+                (_, Some(cause)) if is_about_token(&cause) => break Found::Refused,
+                (_, Some(_)) => break Found::Nothing,
+                _ => {}
+            },
+            Ok(Some(_)) => {}
+            Ok(None) | Err(_) => break Found::Nothing,
+        }
+    };
+    events.close().await;
+    found
+}

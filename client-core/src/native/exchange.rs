@@ -1,0 +1,96 @@
+//! One HTTP/1.1 request over an open transport, and its answer. Bounds the answer's head; knows nothing of what is
+//! asked for. The deadline is the caller's, who drops the future.
+
+use super::transport::Transport;
+use crate::cause::{DialError, DialErrorKind};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1::{self, Connection};
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll};
+
+/// Header fields an answer may have.
+const MAX_FIELDS: usize = 128;
+/// Bytes the head of an answer may have, and bytes of a body that are buffered before they are read.
+const MAX_HEAD: usize = 64 << 10;
+
+/// An answer whose head has come, and the connection that its body comes from.
+pub(super) struct Answer {
+    pub(super) response: Response<Incoming>,
+    pub(super) connection: HttpConnection,
+}
+
+/// Moves the bytes while it is polled.
+pub(super) struct HttpConnection {
+    connection: Box<Connection<TokioIo<Transport>, String>>,
+    /// There is nothing more to move. A connection must not be polled again then.
+    ended: bool,
+}
+
+/// Sends the request and waits for the head of its answer. What is not HTTP is an error of the kind `not_http`.
+pub(super) async fn exchange(
+    transport: Transport,
+    request: Request<String>,
+    not_http: DialErrorKind,
+) -> Result<Answer, DialError> {
+    let failed = |error: hyper::Error| transport_error(&error, not_http);
+    let (mut sender, connection) = http1::Builder::new()
+        // HTTP's names have no case, but servers written by hand compare them with the usual one.
+        .title_case_headers(true)
+        .max_headers(MAX_FIELDS)
+        .max_buf_size(MAX_HEAD)
+        .handshake(TokioIo::new(transport))
+        .await
+        .map_err(failed)?;
+    let mut connection = HttpConnection { connection: Box::new(connection), ended: false };
+    let answer = sender.send_request(request);
+    tokio::pin!(answer);
+    let response = poll_fn(|cx| {
+        // An error of the connection is the answer's error too.
+        connection.poll(cx);
+        answer.as_mut().poll(cx)
+    })
+    .await
+    .map_err(failed)?;
+    Ok(Answer { response, connection })
+}
+
+impl HttpConnection {
+    /// Moves what can be moved, until the end.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) {
+        self.ended = self.ended || self.connection.poll_without_shutdown(cx).is_ready();
+    }
+
+    /// After the answer 101: the transport, and what was read of it behind the answer's head.
+    pub(super) async fn into_upgraded(mut self) -> (Transport, Bytes) {
+        // Ready at once after a 101, because HTTP is over then.
+        poll_fn(|cx| {
+            self.poll(cx);
+            if self.ended { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        let parts = self.connection.into_parts();
+        (parts.io.into_inner(), parts.read_buf)
+    }
+}
+
+/// Why no answer came.
+fn transport_error(error: &hyper::Error, not_http: DialErrorKind) -> DialError {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
+    match source {
+        Some(source) => broken(source),
+        None if error.is_parse() => DialError::new(not_http, format!("the answer is not HTTP: {error}")),
+        None => {
+            DialError::new(DialErrorKind::Unreachable, "the server closed the connection before it answered")
+        }
+    }
+}
+
+/// The transport broke. A TLS server may refuse a client only after the handshake is over on the client's side.
+pub(super) fn broken(error: &io::Error) -> DialError {
+    let is_tls = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
+    let kind = if is_tls { DialErrorKind::Tls } else { DialErrorKind::Unreachable };
+    DialError::new(kind, error.to_string())
+}

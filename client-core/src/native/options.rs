@@ -1,0 +1,266 @@
+//! The options by which every builder of this library reaches a server: credentials, header fields, trust, the way
+//! there, the deadline of a dial; and the seed. Checks them before anything is dialled.
+
+use super::builder::BuildError;
+use super::endpoint::Endpoint;
+use super::headers::{HeaderError, Headers};
+use super::proxy::Proxy;
+use super::request::{HeadersSource, RequestOptions};
+use super::route::{Connector, Route};
+use super::tls;
+use crate::token::{Credentials, Token, TokenError};
+use futures_util::future::BoxFuture;
+use rustls::ClientConfig;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Fetches a token.
+pub(crate) type TokenSource = Arc<dyn Fn() -> BoxFuture<'static, Result<Token, TokenError>> + Send + Sync>;
+
+/// Where the token goes in a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenLocation {
+    /// `Authorization: Bearer`. The default for a token that is not in the URL: proxies do not log it.
+    Header,
+    /// `?token=` in the URL. The default where the URL given has a `token` in its query.
+    Query,
+}
+
+/// How long a dial may be allowed to take.
+const CONNECT_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
+
+/// The options as they were given.
+#[derive(Default)]
+pub(super) struct ConnectOptions {
+    pub(super) token: Option<Token>,
+    pub(super) source: Option<TokenSource>,
+    pub(super) token_location: Option<TokenLocation>,
+    pub(super) headers: Headers,
+    /// The first header that cannot be sent.
+    pub(super) bad_header: Option<HeaderError>,
+    pub(super) headers_source: Option<HeadersSource>,
+    pub(super) extra_ca: Vec<Vec<u8>>,
+    /// Certificate chain and key.
+    pub(super) client_certificate: Option<(Vec<u8>, Vec<u8>)>,
+    pub(super) tls: Option<Arc<ClientConfig>>,
+    pub(super) proxy: Option<Proxy>,
+    pub(super) connector: Option<Connector>,
+    pub(super) connect_timeout: Option<Duration>,
+    pub(super) seed: Option<u64>,
+}
+
+/// The options for certain addresses, checked.
+pub(super) struct Resolved {
+    pub(super) route: Route,
+    pub(super) credentials: Credentials,
+    pub(super) source: Option<TokenSource>,
+    pub(super) request: RequestOptions,
+    pub(super) connect_timeout: Option<Duration>,
+    pub(super) seed: u64,
+}
+
+impl ConnectOptions {
+    /// Checks the options for these addresses, in one of which there may have been a token. `default_location` is where
+    /// a token goes that was not in a URL.
+    pub(super) fn resolve(
+        self,
+        endpoints: &[Endpoint],
+        in_url: Option<Token>,
+        default_location: Option<TokenLocation>,
+    ) -> Result<Resolved, BuildError> {
+        if let Some(error) = self.bad_header {
+            return Err(error.into());
+        }
+        if let Some(timeout) = self.connect_timeout.filter(|timeout| !CONNECT_TIMEOUT.contains(timeout)) {
+            return Err(BuildError::ConnectTimeout(timeout));
+        }
+        // A certificate is read even where no TLS is spoken: a wrong one is an error all the same.
+        let needs_tls = endpoints.iter().any(Endpoint::is_secure) || self.client_certificate.is_some();
+        let tls = match self.tls {
+            None if needs_tls => Some(tls::client_config(&self.extra_ca, self.client_certificate)?),
+            given => given,
+        };
+        // The seed given, or one of the operating system's.
+        let seed = match self.seed {
+            Some(seed) => seed,
+            None => getrandom::u64().map_err(|error| BuildError::Randomness(error.to_string()))?,
+        };
+        let in_query = in_url.as_ref().map(|_| TokenLocation::Query);
+        let token_location = self.token_location.or(in_query).or(default_location);
+        let credentials = match (&self.source, self.token.or(in_url)) {
+            (Some(_), _) => Credentials::Source,
+            (None, Some(token)) => Credentials::Fixed(token),
+            (None, None) => Credentials::Anonymous,
+        };
+        let has_basic = endpoints.iter().any(|endpoint| endpoint.basic().is_some());
+        if credentials != Credentials::Anonymous {
+            let is_taken = has_basic || self.headers.has_authorization();
+            if is_taken && token_location == Some(TokenLocation::Header) {
+                return Err(BuildError::Authorization);
+            }
+        }
+        if self.connector.is_none() && (credentials != Credentials::Anonymous || has_basic) {
+            for endpoint in
+                endpoints.iter().filter(|endpoint| !endpoint.is_secure() && !endpoint.is_loopback())
+            {
+                tracing::warn!(url = %endpoint, "the credentials travel unencrypted: use TLS (wss:// or https://)");
+            }
+        }
+        Ok(Resolved {
+            route: Route { tls, proxy: self.proxy, connector: self.connector },
+            credentials,
+            source: self.source,
+            request: RequestOptions {
+                token_location,
+                headers: self.headers,
+                headers_source: self.headers_source,
+            },
+            connect_timeout: self.connect_timeout,
+            seed,
+        })
+    }
+}
+
+/// The methods that set the options of a builder, which has them in its field `options`.
+macro_rules! option_methods {
+    () => {
+        /// One token for good. A `?token=` in the URL does the same; this one wins.
+        pub fn token(mut self, token: impl Into<$crate::token::Token>) -> Self {
+            self.options.token = Some(token.into());
+            self
+        }
+
+        /// A function that fetches a token: called before the first dial and once for each rejection, at most 10 s.
+        pub fn token_source<F, R>(mut self, fetch: F) -> Self
+        where
+            F: Fn() -> R + Send + Sync + 'static,
+            R: Future<Output = Result<$crate::token::Token, $crate::token::TokenError>> + Send + 'static,
+        {
+            self.options.source = Some(std::sync::Arc::new(move || Box::pin(fetch())));
+            self
+        }
+
+        /// Where the token goes in a request. By default where it was given: in the URL's query if the URL has a
+        /// `token` there, else in the `Authorization` header. Toward Socket.IO it is in the `auth` object in any case,
+        /// and by default nowhere else unless it was in the URL.
+        pub fn token_location(mut self, location: $crate::native::TokenLocation) -> Self {
+            self.options.token_location = Some(location);
+            self
+        }
+
+        /// A header for every request, such as a cookie or the key of a gateway. May be called several times; one that
+        /// cannot be sent makes `connect` fail. Its value appears in no log, error or `Debug`.
+        ///
+        /// `user:password@` in the URL is sent as `Authorization: Basic` without this.
+        pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
+            if let Err(error) = self.options.headers.add(name.as_ref(), value.as_ref()) {
+                self.options.bad_header.get_or_insert(error);
+            }
+            self
+        }
+
+        /// As [`header`](Self::header), for several.
+        pub fn headers(mut self, headers: $crate::native::Headers) -> Self {
+            self.options.headers.extend(headers);
+            self
+        }
+
+        /// A function that makes more headers, called for each attempt to connect; the attempt's deadline is its
+        /// deadline too. They win over those of [`header`](Self::header). An error is a failed attempt with the code
+        /// `headers`, which is made again with the usual delays; its text is shown, so it must hold no secret.
+        ///
+        /// Cancel safe as the function is: an attempt that is given up drops its future.
+        ///
+        /// ```no_run
+        /// # async fn sign() -> Result<String, std::io::Error> { Ok(String::new()) }
+        /// use rejoin::Headers;
+        ///
+        /// let builder = rejoin::Client::builder("wss://chat.example").headers_with(|| async {
+        ///     let signature = sign().await?;
+        ///     Ok::<_, Box<dyn std::error::Error + Send + Sync>>(Headers::new().with("X-Signature", &signature)?)
+        /// });
+        /// ```
+        pub fn headers_with<F, R, E>(mut self, make: F) -> Self
+        where
+            F: Fn() -> R + Send + Sync + 'static,
+            R: Future<Output = Result<$crate::native::Headers, E>> + Send + 'static,
+            E: core::fmt::Display,
+        {
+            self.options.headers_source = Some(std::sync::Arc::new(move || {
+                let made = make();
+                Box::pin(async move { made.await.map_err(|error| error.to_string().into()) })
+            }));
+            self
+        }
+
+        /// A certificate authority (PEM) to trust beside the system's.
+        pub fn ca_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
+            self.options.extra_ca.push(pem.into());
+            self
+        }
+
+        /// The certificate that this client shows a server that asks for one: the chain, its own certificate first, and
+        /// the unencrypted key of that, both PEM.
+        pub fn client_certificate(mut self, chain: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+            self.options.client_certificate = Some((chain.into(), key.into()));
+            self
+        }
+
+        /// The whole TLS configuration, instead of the system's roots, [`ca_pem`](Self::ca_pem) and
+        /// [`client_certificate`](Self::client_certificate).
+        pub fn tls_config(mut self, config: std::sync::Arc<rustls::ClientConfig>) -> Self {
+            self.options.tls = Some(config);
+            self
+        }
+
+        /// An HTTP proxy. None by default: a library does not read the environment.
+        pub fn proxy(mut self, proxy: $crate::native::Proxy) -> Self {
+            self.options.proxy = Some(proxy);
+            self
+        }
+
+        /// A function that opens the byte stream of a connection, instead of looking the host up and connecting to it
+        /// by TCP, directly or through a proxy: for Unix sockets, tunnels and tests in memory. It is called for each
+        /// attempt with the address that is dialled. TLS (for `wss://` and `https://`) and HTTP are spoken over the
+        /// stream it gives; its errors are failed attempts.
+        ///
+        /// Cancel safe as the function is: an attempt that is given up drops its future.
+        ///
+        /// ```no_run
+        /// # #[cfg(unix)]
+        /// let builder = rejoin::Client::builder("ws://localhost/ws")
+        ///     .connector(|_| tokio::net::UnixStream::connect("/run/chat.sock"));
+        /// ```
+        pub fn connector<F, R, S>(mut self, connect: F) -> Self
+        where
+            F: Fn($crate::native::Endpoint) -> R + Send + Sync + 'static,
+            R: Future<Output = std::io::Result<S>> + Send + 'static,
+            S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
+        {
+            self.options.connector = Some(std::sync::Arc::new(move |endpoint| {
+                let connecting = connect(endpoint);
+                Box::pin(async move {
+                    let stream: Box<dyn $crate::native::transport::ByteStream> = Box::new(connecting.await?);
+                    Ok(stream)
+                })
+            }));
+            self
+        }
+
+        /// How long an attempt to connect may take as a whole: the look-up, TCP, TLS, the HTTP upgrade, and on Socket.IO
+        /// the namespace's consent too. 10 s by default, from 100 ms to 1 hour.
+        pub fn connect_timeout(mut self, timeout: std::time::Duration) -> Self {
+            self.options.connect_timeout = Some(timeout);
+            self
+        }
+
+        /// The seed of all jitter, for tests. From the operating system by default.
+        pub fn seed(mut self, seed: u64) -> Self {
+            self.options.seed = Some(seed);
+            self
+        }
+    };
+}
+
+pub(super) use option_methods;

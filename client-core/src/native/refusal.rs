@@ -1,0 +1,189 @@
+//! An HTTP answer that is not the one asked for, as the error it means: with the target of a redirect and the first
+//! line of an explanation, bounded, printable and without secrets.
+
+use super::endpoint::Endpoint;
+use super::exchange::Answer;
+use super::secrets::Secrets;
+use crate::cause::{DialError, DialErrorKind};
+use crate::name::is_invisible;
+use hyper::body::Body as _;
+use hyper::header::{self, HeaderMap, HeaderName};
+use hyper::{StatusCode, Version};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Poll, ready};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Bytes of a body that are looked at.
+const MAX_BODY: usize = 4 << 10;
+/// How long they may take: the status alone is an answer too.
+const BODY_TIMEOUT: Duration = Duration::from_millis(500);
+/// Characters of an explanation, and of a redirect's target.
+const MAX_LINE: usize = 200;
+
+/// The error that an answer means. `hint` is what its status means where it was asked, `""` if nothing more.
+pub(super) async fn refusal(
+    mut answer: Answer,
+    kind: DialErrorKind,
+    hint: &str,
+    endpoint: &Endpoint,
+    secrets: &Secrets,
+) -> DialError {
+    let (status, headers) = (answer.response.status(), answer.response.headers());
+    let retry_after = retry_after(headers);
+    let mut text = format!("the server answered HTTP {status}{hint}");
+    if status.is_redirection() {
+        let target = field(headers, header::LOCATION).and_then(|to| endpoint.redirect_target(to));
+        if let Some(target) = target.map(|target| secrets.redact(&printable(&target))) {
+            text = format!(
+                "the server answered HTTP {status}: it redirects to {target}, and redirects are not followed"
+            );
+        }
+    } else if status.is_client_error() || status.is_server_error() {
+        let explanation = explanation(&mut answer).await.map(|line| secrets.redact(&line));
+        if let Some(line) = explanation.filter(|line| !repeats(line, status)) {
+            text = format!("{text} (\"{line}\")");
+        }
+    }
+    DialError { retry_after, ..DialError::new(kind, text) }
+}
+
+/// Whether it is an answer of HTTP 1.0, which knows no upgrade.
+pub(super) fn is_too_old(answer: &Answer) -> bool {
+    answer.response.version() < Version::HTTP_11
+}
+
+/// `Content-Type` without its parameters, in lower case.
+pub(super) fn media_type(headers: &HeaderMap) -> Option<String> {
+    field(headers, header::CONTENT_TYPE)?.split(';').next().map(|kind| kind.trim().to_ascii_lowercase())
+}
+
+/// Whether the body is compressed.
+pub(super) fn is_encoded(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity")
+}
+
+fn field(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// What `Retry-After` says. Only the form in seconds: the date form would need a clock that agrees with the server's.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    field(headers, header::RETRY_AFTER)?.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// The first line of the body, if it is text.
+async fn explanation(answer: &mut Answer) -> Option<String> {
+    let headers = answer.response.headers();
+    let kind = media_type(headers).unwrap_or_else(|| "text/plain".to_owned());
+    let is_text = kind.starts_with("text/") || kind.ends_with("json") || kind.ends_with("xml");
+    if !is_text || is_encoded(headers) {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    // What has come when the time is up is looked at all the same.
+    let _ = timeout(BODY_TIMEOUT, body(answer, &mut bytes)).await;
+    first_line(&String::from_utf8_lossy(&bytes), kind.ends_with("html"))
+}
+
+/// Reads the beginning of the body.
+async fn body(answer: &mut Answer, bytes: &mut Vec<u8>) {
+    let Answer { response, connection } = answer;
+    poll_fn(|cx| {
+        while bytes.len() < MAX_BODY {
+            connection.poll(cx);
+            match ready!(Pin::new(response.body_mut()).poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    let data = frame.into_data().unwrap_or_default();
+                    let room = MAX_BODY - bytes.len();
+                    bytes.extend_from_slice(data.get(..room).unwrap_or(&data));
+                }
+                Some(Err(_)) | None => break,
+            }
+        }
+        Poll::Ready(())
+    })
+    .await;
+}
+
+/// The first line that says anything; of a page, of what it shows.
+fn first_line(text: &str, is_page: bool) -> Option<String> {
+    let shown = is_page.then(|| without_tags(text));
+    let text = shown.as_deref().unwrap_or(text);
+    let line = text.lines().map(str::trim).find(|line| line.contains(char::is_alphanumeric))?;
+    Some(printable(line))
+}
+
+/// The text of a page's body, a line for each element.
+fn without_tags(page: &str) -> String {
+    let start = page.to_ascii_lowercase().find("<body").unwrap_or(0);
+    let mut shown = String::new();
+    let mut in_tag = false;
+    for c in page.get(start..).unwrap_or_default().chars() {
+        match c {
+            '<' => in_tag = true,
+            '>' => {
+                in_tag = false;
+                shown.push('\n');
+            }
+            c if !in_tag => shown.push(c),
+            _ => {}
+        }
+    }
+    shown
+}
+
+/// At most [`MAX_LINE`] characters, none of which acts on a terminal or hides.
+fn printable(text: &str) -> String {
+    let is_safe = |c: &char| !c.is_control() && !is_invisible(*c);
+    let mut line: String = text.chars().filter(is_safe).take(MAX_LINE).collect();
+    if text.chars().filter(is_safe).nth(MAX_LINE).is_some() {
+        line.push('…');
+    }
+    line
+}
+
+/// Whether a line is the status again, such as "404 Not Found".
+fn repeats(line: &str, status: StatusCode) -> bool {
+    let reason = status.canonical_reason().unwrap_or_default();
+    [status.as_str(), reason, &status.to_string()].iter().any(|known| line.eq_ignore_ascii_case(known))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_that_says_anything_is_taken() {
+        for (text, expected) in [
+            ("no room\nfor you", Some("no room")),
+            ("\r\n\r\n  {\n  \"error\": \"x\"\n}", Some("\"error\": \"x\"")),
+            ("{\"error\":\"x\"}", Some("{\"error\":\"x\"}")),
+            ("", None),
+            ("\n---\n", None),
+        ] {
+            assert_eq!(first_line(text, false).as_deref(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn of_a_page_its_visible_text_is_taken() {
+        let express = "<!DOCTYPE html>\n<html>\n<head>\n<title>Error</title>\n</head>\n<body>\n<pre>Cannot GET /ws</pre>\n";
+        assert_eq!(first_line(express, true).as_deref(), Some("Cannot GET /ws"));
+        let nginx =
+            "<html>\r\n<head><title>404 Not Found</title></head>\r\n<body>\r\n<center><h1>404 Not Found</h1>";
+        assert_eq!(first_line(nginx, true).as_deref(), Some("404 Not Found"));
+        assert!(
+            repeats("404 Not Found", StatusCode::NOT_FOUND) && repeats("not found", StatusCode::NOT_FOUND)
+        );
+        assert_eq!(first_line("<p>unfinished <a href=", true).as_deref(), Some("unfinished"));
+    }
+
+    #[test]
+    fn a_line_is_bounded_and_harmless() {
+        assert_eq!(printable("\u{1b}[2J\u{202e}x\u{7}"), "[2Jx");
+        let long = printable(&"ü".repeat(5000));
+        assert_eq!((long.chars().count(), long.ends_with('…')), (MAX_LINE + 1, true));
+    }
+}

@@ -1,0 +1,90 @@
+//! A plain room server of the base contract that reads the token in one place only and lets one token in.
+
+use std::net::{TcpListener, TcpStream};
+use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Message, accept_hdr};
+
+/// Where the token is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// `Authorization: Bearer`.
+    Header,
+    /// `?token=`.
+    Query,
+}
+
+/// How another token is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// After the upgrade, with 4001.
+    Close,
+    /// By HTTP 401, with a page that repeats the request's address.
+    Http,
+}
+
+/// Sends each message back to its sender. Its threads end with the test process.
+#[derive(Debug)]
+pub struct TokenReader {
+    /// `ws://127.0.0.1:PORT/ws`
+    pub url: String,
+}
+
+impl TokenReader {
+    /// Starts one that knows this token.
+    pub fn start(place: Place, refusal: Refusal, token: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("ws://{}/ws", listener.local_addr().unwrap());
+        let token = token.to_owned();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let token = token.clone();
+                std::thread::spawn(move || serve(stream.unwrap(), place, refusal, &token));
+            }
+        });
+        Self { url }
+    }
+}
+
+/// What the request has in that place, as it is written.
+fn token_of(request: &Request, place: Place) -> Option<String> {
+    match place {
+        Place::Header => {
+            let value = request.headers().get("authorization")?.to_str().ok()?;
+            value.strip_prefix("Bearer ").map(str::to_owned)
+        }
+        Place::Query => {
+            let mut pairs = request.uri().query()?.split('&');
+            pairs.find_map(|pair| pair.strip_prefix("token=")).map(str::to_owned)
+        }
+    }
+}
+
+#[expect(clippy::result_large_err, reason = "tungstenite's callback has this type")]
+fn serve(stream: TcpStream, place: Place, refusal: Refusal, token: &str) {
+    let mut is_known = false;
+    let accepted = accept_hdr(stream, |request: &Request, response: Response| {
+        is_known = token_of(request, place).is_some_and(|given| given == token);
+        if is_known || refusal == Refusal::Close {
+            return Ok(response);
+        }
+        let mut refused = ErrorResponse::new(Some(format!("not allowed: {}", request.uri())));
+        *refused.status_mut() = tokio_tungstenite::tungstenite::http::StatusCode::UNAUTHORIZED;
+        Err(refused)
+    });
+    let Ok(mut socket) = accepted else { return };
+    if !is_known {
+        // The client may have gone.
+        let _ = socket.close(Some(CloseFrame { code: 4001.into(), reason: "Unauthorized".into() }));
+    }
+    while let Ok(message) = socket.read() {
+        let Message::Text(text) = message else { continue };
+        let Ok(mut frame) = serde_json::from_str::<serde_json::Value>(&text) else { continue };
+        if frame["type"] == "send_message" {
+            frame["type"] = "message".into();
+            frame["userId"] = "somebody".into();
+            frame["timestamp"] = "2026-01-01T12:34:56.000Z".into();
+            let _ = socket.send(frame.to_string().into());
+        }
+    }
+}

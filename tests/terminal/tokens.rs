@@ -1,0 +1,87 @@
+//! Where the token goes: where it was given, or where it is told to go; and what `doctor` says of a server that reads
+//! it elsewhere.
+
+use harness::command::{Ended, Running};
+use harness::token_reader::{Place, Refusal, TokenReader};
+
+const CANARY: &str = "canary-7f3a9c51";
+
+fn ended(args: &[&str], variables: &[(&str, &str)], lines: &[&str]) -> Ended {
+    let mut running = Running::start_with(&[args, &["-vvv"]].concat(), variables);
+    for line in lines {
+        running.type_line(line);
+    }
+    let ended = running.finish();
+    assert!(!ended.text().contains(CANARY), "{args:?}: {}", ended.text());
+    ended
+}
+
+#[test]
+fn a_token_in_the_url_is_sent_in_the_url_by_every_command() {
+    let server = TokenReader::start(Place::Query, Refusal::Close, CANARY);
+    let url = format!("{}?a=1&token={CANARY}", server.url);
+    let message = r#"{"type":"send_message","roomId":"lobby","content":"hi"}"#;
+    for (args, line) in [
+        (&["send", &url, "-r", "lobby", "hi"][..], None),
+        (&["pipe", &url, "-r", "lobby"], Some(message)),
+        (&["chat", &url], Some("hi")),
+        (&["doctor", &url], None),
+    ] {
+        let ended = ended(args, &[], line.as_slice());
+        assert_eq!(ended.status, Some(0), "{args:?}: {}", ended.text());
+    }
+    let mut tail = Running::start(&["tail", &url, "-r", "lobby", "--json"]);
+    tail.wait_for("connected");
+    tail.signal("TERM");
+    assert_eq!(tail.wait().status, Some(0));
+    // The environment and a profile speak of tokens that are not in the URL.
+    let ended = ended(&["send", &url, "-r", "lobby", "hi"], &[("REJOIN_TOKEN_IN", "header")], &[]);
+    assert_eq!(ended.status, Some(0), "{}", ended.text());
+}
+
+#[test]
+fn a_token_from_elsewhere_goes_where_option_variable_and_profile_say_in_that_order() {
+    let query = TokenReader::start(Place::Query, Refusal::Close, CANARY);
+    let header = TokenReader::start(Place::Header, Refusal::Close, CANARY);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("rejoin")).unwrap();
+    let profile = "[profiles.q]\ntoken_in = \"query\"\n";
+    std::fs::write(folder.path().join("rejoin/config.toml"), profile).unwrap();
+    let config = ("XDG_CONFIG_HOME", folder.path().to_str().unwrap());
+    let in_header = ("REJOIN_TOKEN_IN", "header");
+    let in_query = ("REJOIN_TOKEN_IN", "query");
+    for (server, options, variables, status) in [
+        (&query, &[][..], &[config][..], Some(3)),
+        (&query, &["--token-in", "query"], &[config, in_header], Some(0)),
+        (&query, &[], &[config, in_query], Some(0)),
+        (&query, &["--profile", "q"], &[config], Some(0)),
+        (&header, &["--profile", "q"], &[config, in_header], Some(0)),
+        (&header, &[], &[config], Some(0)),
+        (&header, &[], &[config, ("REJOIN_TOKEN_IN", "cookie")], Some(2)),
+    ] {
+        let variables = [variables, &[("REJOIN_TOKEN", CANARY)]].concat();
+        let ended = ended(&[&["send", &server.url, "-r", "lobby", "hi"], options].concat(), &variables, &[]);
+        assert_eq!(ended.status, status, "{options:?} {variables:?}: {}", ended.text());
+    }
+}
+
+#[test]
+fn doctor_tries_the_other_place_and_says_which_one_works() {
+    for refusal in [Refusal::Close, Refusal::Http] {
+        let query = TokenReader::start(Place::Query, refusal, CANARY);
+        let found = ended(&["doctor", &query.url, "--token", CANARY], &[], &[]);
+        assert_eq!(found.status, Some(1), "{}", found.text());
+        assert!(found.text().contains("add --token-in query"), "{}", found.text());
+        let header = TokenReader::start(Place::Header, refusal, CANARY);
+        let in_url = format!("{}?token={CANARY}", header.url);
+        let found = ended(&["doctor", &in_url], &[], &[]);
+        assert!(found.text().contains("add --token-in header"), "{}", found.text());
+        // And that is true.
+        assert_eq!(ended(&["doctor", &in_url, "--token-in", "header"], &[], &[]).status, Some(0));
+        let found = ended(&["doctor", &query.url, "--token", "another"], &[], &[]);
+        assert!(found.text().contains("in the Authorization header and in the URL"), "{}", found.text());
+        assert!(!found.text().contains("another "), "{}", found.text());
+        let found = ended(&["doctor", &query.url], &[], &[]);
+        assert!(found.text().contains("none was given"), "{}", found.text());
+    }
+}
