@@ -73,11 +73,17 @@ pub(crate) fn bad_header(error: &HeaderError) -> Failure {
     }
 }
 
+/// A client certificate with its chain, and its key; both PEM.
+pub(crate) struct ClientCertificate {
+    pub(crate) chain: Vec<u8>,
+    pub(crate) key: Vec<u8>,
+}
+
 /// The client certificate and its key, which may be in one file.
 pub(crate) fn client_certificate(
     arguments: &ConnectionArgs,
     profile: &Profile,
-) -> Result<Option<(Vec<u8>, Vec<u8>)>, Failure> {
+) -> Result<Option<ClientCertificate>, Failure> {
     let (cert, key) = match &arguments.cert {
         Some(cert) => (cert, arguments.key.as_ref()),
         None => match &profile.cert {
@@ -87,7 +93,7 @@ pub(crate) fn client_certificate(
     };
     let chain = read("cert", "the client certificate", cert)?;
     let key = read("key", "the key of the client certificate", key.unwrap_or(cert))?;
-    Ok(Some((chain, key)))
+    Ok(Some(ClientCertificate { chain, key }))
 }
 
 fn read(code: &'static str, what: &str, path: &PathBuf) -> Result<Vec<u8>, Failure> {

@@ -4,6 +4,7 @@ use crate::args::{ConnectionArgs, PolicyName, Protocol};
 use crate::error::Failure;
 use crate::profile::{self, Profile};
 use crate::proxy_env::proxy_for;
+use crate::requests::ClientCertificate;
 use crate::token::{self, TokenFrom};
 use crate::{requests, sanitise, socket_io};
 use rejoin::backoff::Policy;
@@ -44,7 +45,7 @@ pub(crate) struct Settings {
     subprotocols: Vec<String>,
     connect_timeout: Option<Duration>,
     ca: Option<Vec<u8>>,
-    client_certificate: Option<(Vec<u8>, Vec<u8>)>,
+    client_certificate: Option<ClientCertificate>,
     proxy: Option<rejoin::Proxy>,
 }
 
@@ -179,11 +180,11 @@ impl<'a> Sources<'a> {
 macro_rules! with_options {
     ($settings:expr, $builder:expr) => {{
         let (settings, mut builder) = ($settings, $builder);
-        builder = builder.headers(settings.headers.clone());
+        builder = builder.headers(&settings.headers);
         if let Some(ca) = &settings.ca {
             builder = builder.ca_pem(ca.clone());
         }
-        if let Some((chain, key)) = &settings.client_certificate {
+        if let Some(ClientCertificate { chain, key }) = &settings.client_certificate {
             builder = builder.client_certificate(chain.clone(), key.clone());
         }
         if let Some(proxy) = &settings.proxy {

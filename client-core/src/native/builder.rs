@@ -20,6 +20,7 @@ use crate::name::{Name, PERSONAL_ROOM, RoomNameError};
 use crate::saved::Saved;
 use crate::session::{Command, Input, Join, Session};
 use crate::socketio;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
@@ -312,8 +313,8 @@ fn check_subprotocols(names: &[Box<str>]) -> Result<(), BuildError> {
     let is_token = |name: &str| {
         !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
     };
-    let repeats = |(at, name): (usize, &Box<str>)| names.iter().take(at).any(|before| before == name);
-    let is_valid = names.iter().all(|name| is_token(name)) && !names.iter().enumerate().any(repeats);
+    let distinct: BTreeSet<&str> = names.iter().map(|name| &**name).collect();
+    let is_valid = distinct.len() == names.len() && distinct.iter().all(|name| is_token(name));
     if is_valid { Ok(()) } else { Err(BuildError::Subprotocol) }
 }
 

@@ -60,7 +60,7 @@ impl Headers {
         Ok(self)
     }
 
-    pub(super) fn extend(&mut self, others: Self) {
+    pub(super) fn extend(&mut self, others: &Self) {
         for (name, value) in &others.0 {
             self.0.append(name, value.clone());
         }

@@ -161,7 +161,7 @@ macro_rules! option_methods {
         }
 
         /// As [`header`](Self::header), for several.
-        pub fn headers(mut self, headers: $crate::native::Headers) -> Self {
+        pub fn headers(mut self, headers: &$crate::native::Headers) -> Self {
             self.options.headers.extend(headers);
             self
         }
