@@ -1,4 +1,4 @@
-// Builds the npm package into dist/: the machine by wasm-bindgen and wasm-opt, the driver by esbuild, its types by tsc.
+// Builds the npm package into dist/: the machine by wasm-pack and wasm-opt, the driver by esbuild, its types by tsc.
 // tests/run browser installs what this needs. Prints what a page loads, and fails when that is over the budget.
 // `--stable`: without the compiler's unstable switches, to see what they are worth. `--scripts`: the machines stay as they
 // were built last.
@@ -58,14 +58,11 @@ function lazyCoders(file) {
 /** The machine that this feature of its crate makes. Its glue is named so; of the same name that of the last one stays. */
 function machine(file, glue, feature) {
   if (onlyScripts) return lazyCoders(`pkg/${glue}.js`);
-  const built = run(
-    "cargo", "build", "--quiet", "--locked", "--lib", "--target", "wasm32-unknown-unknown", "--profile", "page",
-    "--no-default-features", `--features=${feature}`, "--message-format", "json",
+  run(
+    "wasm-pack", "--quiet", "build", ".", "--mode", "no-install", "--target", "web", "--profile", "page",
+    // Its own use of wasm-opt inlines what the next step is told not to.
+    "--no-opt", "--no-pack", "--out-dir", "pkg", "--out-name", glue, "--", "--no-default-features", `--features=${feature}`,
   );
-  const [wasm] = String(built).trimEnd().split("\n").map((line) => JSON.parse(line))
-    .filter(({ reason, target }) => reason == "compiler-artifact" && target.name == "rejoin_wasm").at(-1)
-    .filenames.filter((name) => name.endsWith(".wasm"));
-  run("wasm-bindgen", wasm, "--target", "web", "--typescript", "--out-dir", "pkg", "--out-name", glue);
   run(
     "wasm-opt", `pkg/${glue}_bg.wasm`, "-o", file,
     // Its own control flow in the place of the compiler's, and once more when that has become less.

@@ -13,7 +13,7 @@
 //! [`FeedMachine`] does the same for a room read by server-sent events; there text does cross, because that machine reads
 //! the stream.
 //!
-//! What is shipped has no `std`. What is built for its tests there has: their harness needs it, and there is no telling
+//! What is shipped has no `std`. What is built for `wasm-pack test` has: its harness needs it, and there is no telling
 //! the two apart but by the profile.
 #![cfg_attr(all(target_family = "wasm", not(debug_assertions)), no_std)]
 
