@@ -188,7 +188,7 @@ pub(crate) struct ConnectionArgs {
     /// acknowledged.
     #[arg(long)]
     pub(crate) no_acks: bool,
-    /// A certificate authority (PEM) to trust beside the system's.
+    /// A certificate authority (PEM) to trust beside the system's, or the server's own certificate.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
     /// The client certificate (PEM, with its chain) for a server that asks for one.

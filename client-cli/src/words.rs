@@ -29,6 +29,7 @@ pub(crate) fn cause(cause: &Cause) -> String {
         CauseCode::TokenUnavailable => with("no token"),
         CauseCode::GaveUp => with("gave up after the last attempt allowed"),
         CauseCode::Dial(DialErrorKind::Timeout) => "cannot connect: no answer in time".to_owned(),
+        CauseCode::Dial(DialErrorKind::Headers) => with("the headers for the request could not be made"),
         CauseCode::Dial(DialErrorKind::Certificate) => with("the certificate does not verify"),
         _ => with("cannot connect"),
     }

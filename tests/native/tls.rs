@@ -1,12 +1,15 @@
 //! `wss://` with a private certificate authority, and nothing in the process but this library's own provider.
 
 use crate::{Client, failed, until, until_state, within};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+};
 use rejoin::{CauseCode, DialErrorKind, Event};
 use std::sync::Arc;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{ConfigBuilder, RootCertStore, ServerConfig, WantsVerifier};
 
 /// A server whose certificate is for `name`, and the authority that signed it, as PEM.
 async fn secure_server(name: &str) -> (rejoin_server::ServerHandle, String) {
@@ -18,16 +21,98 @@ async fn secure_server(name: &str) -> (rejoin_server::ServerHandle, String) {
     let issuer = Issuer::new(ca, ca_key);
     let certificate =
         CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
-    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let tls = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)
-        .unwrap();
+    let tls = tls().with_no_client_auth();
+    let tls = tls.with_single_cert(vec![certificate.der().clone()], private(&key)).unwrap();
+    (with_tls(tls).await, ca_pem)
+}
+
+fn tls() -> ConfigBuilder<ServerConfig, WantsVerifier> {
+    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    builder.with_safe_default_protocol_versions().unwrap()
+}
+
+fn private(key: &KeyPair) -> PrivateKeyDer<'static> {
+    PrivateKeyDer::try_from(key.serialize_der()).unwrap()
+}
+
+async fn with_tls(tls: ServerConfig) -> rejoin_server::ServerHandle {
     let mut config = rejoin_server::Config::default();
     config.tls = Some(Arc::new(tls));
-    (crate::server_with(config).await, ca_pem)
+    crate::server_with(config).await
+}
+
+/// A certificate that signs itself and calls itself an authority, as `openssl req -x509` makes it.
+fn self_signed(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> (Certificate, KeyPair) {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = CertificateParams::new(names).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    change(&mut params);
+    let key = KeyPair::generate().unwrap();
+    (params.self_signed(&key).unwrap(), key)
+}
+
+async fn with_certificate((certificate, key): &(Certificate, KeyPair)) -> rejoin_server::ServerHandle {
+    let chain = vec![certificate.der().clone()];
+    with_tls(tls().with_no_client_auth().with_single_cert(chain, private(key)).unwrap()).await
+}
+
+#[tokio::test]
+async fn a_servers_own_certificate_is_accepted_though_it_calls_itself_an_authority_or_names_nobody() {
+    for names in [&["localhost"][..], &[]] {
+        let own = self_signed(names, |_| {});
+        let server = with_certificate(&own).await;
+        let (client, _events) =
+            Client::builder(url(&server)).token("ada").ca_pem(own.0.pem()).connect().unwrap();
+        within("ready", client.ready()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn another_certificate_a_date_gone_by_and_another_hosts_name_are_refused_all_the_same() {
+    let past = |params: &mut CertificateParams| params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    let good = self_signed(&["localhost"], |_| {});
+    let expired = self_signed(&["localhost"], past);
+    let of_another_host = self_signed(&["example.org"], |_| {});
+    for (own, given) in
+        [(&expired, &expired), (&of_another_host, &of_another_host), (&good, &of_another_host)]
+    {
+        let server = with_certificate(own).await;
+        let builder = Client::builder(url(&server)).token("ada").ca_pem(given.0.pem());
+        let (_client, mut events) = builder.connect().unwrap();
+        let cause = until_state(&mut events, "the refusal", crate::lost).await.cause.unwrap();
+        assert_eq!(cause.code, CauseCode::Dial(DialErrorKind::Certificate), "{cause:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_a_client_certificate_is_shown_it() {
+    let client_authority = self_signed(&[], |_| {});
+    let mut roots = RootCertStore::empty();
+    roots.add(client_authority.0.der().clone()).unwrap();
+    let provider = Arc::new(ring::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+    let own = self_signed(&["localhost"], |_| {});
+    let chain = vec![own.0.der().clone()];
+    let tls = tls().with_client_cert_verifier(verifier).with_single_cert(chain, private(&own.1)).unwrap();
+    let server = with_tls(tls).await;
+    let key = KeyPair::generate().unwrap();
+    let mut ca = CertificateParams::new(Vec::new()).unwrap();
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let issuer = Issuer::new(ca, &client_authority.1);
+    let mut params = CertificateParams::new(vec!["bot".to_owned()]).unwrap();
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let certificate = params.signed_by(&key, &issuer).unwrap();
+    let builder = || Client::builder(url(&server)).token("ada").ca_pem(own.0.pem());
+    let (client, _events) =
+        builder().client_certificate(certificate.pem(), key.serialize_pem()).connect().unwrap();
+    within("ready", client.ready()).await.unwrap();
+    // Without one the server refuses, which TLS 1.3 shows only behind the handshake.
+    let (_client, mut events) = builder().connect().unwrap();
+    let cause = until_state(&mut events, "the refusal", crate::lost).await.cause.unwrap();
+    assert_eq!(cause.code, CauseCode::Dial(DialErrorKind::Tls), "{cause:?}");
+    let other = KeyPair::generate().unwrap().serialize_pem();
+    let error = builder().client_certificate(certificate.pem(), other).connect().unwrap_err();
+    assert!(error.to_string().contains("client certificate"), "{error}");
 }
 
 fn url(server: &rejoin_server::ServerHandle) -> String {

@@ -15,6 +15,7 @@ mod feeds;
 mod manners;
 mod outages;
 mod pipe;
+mod reach;
 mod refusals;
 mod secrets;
 mod state;

@@ -79,7 +79,11 @@ fn doctor_tries_the_other_place_and_says_which_one_works() {
         // And that is true.
         assert_eq!(ended(&["doctor", &in_url, "--token-in", "header"], &[], &[]).status, Some(0));
         let found = ended(&["doctor", &query.url, "--token", "another"], &[], &[]);
-        assert!(found.text().contains("in the Authorization header and in the URL"), "{}", found.text());
+        assert!(
+            found.text().contains("in the Authorization header and in the URL (?token=)"),
+            "{}",
+            found.text()
+        );
         assert!(!found.text().contains("another "), "{}", found.text());
         let found = ended(&["doctor", &query.url], &[], &[]);
         assert!(found.text().contains("none was given"), "{}", found.text());

@@ -36,7 +36,11 @@ pub(super) async fn advice(settings: &mut Settings, room: Option<&str>, cause: &
     if cause.code == CauseCode::TokenUnavailable {
         return words::advice(cause.code).unwrap_or(general).to_owned();
     }
-    let (_, other) = settings.token_places();
+    let (here, other) = settings.token_places();
+    // Toward Socket.IO that is the place of a token of which nothing else was said.
+    let is_in_auth =
+        settings.socket_io.is_some() && here == TokenLocation::Header && settings.token_location.is_none();
+    let here = if is_in_auth { "in the auth object" } else { words_of(here) };
     let before = settings.token_location.replace(other);
     let until = Instant::now() + TRY;
     let found = match room {
@@ -44,20 +48,26 @@ pub(super) async fn advice(settings: &mut Settings, room: Option<&str>, cause: &
         None => chat(settings, until).await,
     };
     settings.token_location = before;
-    let (place, option) = match other {
-        TokenLocation::Query => ("in the URL (?token=)", "query"),
-        TokenLocation::Header => ("in the Authorization header", "header"),
+    let option = match other {
+        TokenLocation::Query => "query",
+        TokenLocation::Header => "header",
     };
+    let place = words_of(other);
     match found {
         Found::Accepted => format!(
             "it is accepted {place}: add --token-in {option}, or set REJOIN_TOKEN_IN or token_in in the profile"
         ),
-        Found::Refused => {
-            "it is refused in the Authorization header and in the URL: give a valid token with --token-file, \
-             --token-command or REJOIN_TOKEN"
-                .to_owned()
-        }
+        Found::Refused => format!(
+            "it is refused {here} and {place}: give a valid token with --token-file, --token-command or REJOIN_TOKEN"
+        ),
         Found::Nothing => general.to_owned(),
+    }
+}
+
+fn words_of(location: TokenLocation) -> &'static str {
+    match location {
+        TokenLocation::Header => "in the Authorization header",
+        TokenLocation::Query => "in the URL (?token=)",
     }
 }
 

@@ -4,11 +4,11 @@ use super::basic::Basic;
 use crate::token::Token;
 use core::fmt;
 use std::iter::{once, repeat};
-use url::Url;
+use url::{Position, Url};
 
 /// A `ws://` or `wss://` address, or for streams of events an `http://` or `https://` one. The token, if one was in the
 /// query, has been taken out of it, and a user name and password are kept apart: neither `Display` nor `Debug` shows
-/// them.
+/// them, nor the values of other parameters that sound like secrets (`access_token`, `api_key`).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
     url: Url,
@@ -222,9 +222,29 @@ fn take_token(url: &mut Url) -> Option<Token> {
     Some(Token::new(token))
 }
 
+/// Words in the names of query parameters whose values are kept to oneself: other servers call their token otherwise.
+const SECRET_NAMES: [&str; 8] = ["token", "secret", "pass", "auth", "key", "jwt", "sig", "ticket"];
+
+/// A pair of a query as it may be shown.
+fn shown(pair: &str) -> String {
+    let name = pair.split('=').next().unwrap_or_default();
+    let folded = name.to_ascii_lowercase();
+    if name.len() < pair.len() && SECRET_NAMES.iter().any(|word| folded.contains(word)) {
+        format!("{name}=…")
+    } else {
+        pair.to_owned()
+    }
+}
+
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.url.as_str())
+        f.write_str(&self.url[..Position::AfterPath])?;
+        for (pair, separator) in
+            self.url.query().into_iter().flat_map(|query| query.split('&')).zip(once('?').chain(repeat('&')))
+        {
+            write!(f, "{separator}{}", shown(pair))?;
+        }
+        Ok(())
     }
 }
 
@@ -248,6 +268,18 @@ mod tests {
         assert_eq!((endpoint.to_string().as_str(), token.unwrap().expose()), ("ws://h/?a=b%20c+d&e", "x"));
         let (endpoint, _) = Endpoint::parse("ws://h/?token=x").unwrap();
         assert_eq!(endpoint.to_string(), "ws://h/");
+    }
+
+    #[test]
+    fn a_secret_by_another_name_stays_in_the_request_and_is_not_shown() {
+        let (endpoint, token) =
+            Endpoint::parse("ws://h/ws?access_token=s3cret&a=1&Api_Key=s3cret&key&author=").unwrap();
+        assert_eq!(token, None);
+        assert_eq!(endpoint.to_string(), "ws://h/ws?access_token=…&a=1&Api_Key=…&key&author=…");
+        assert_eq!(
+            endpoint.upgrade_target(None, false),
+            "/ws?access_token=s3cret&a=1&Api_Key=s3cret&key&author="
+        );
     }
 
     #[test]

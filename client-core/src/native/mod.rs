@@ -19,6 +19,7 @@ mod inbox;
 mod keeper;
 mod machine;
 mod options;
+mod pinned;
 mod proxy;
 mod receipts;
 mod refusal;

@@ -194,7 +194,9 @@ macro_rules! option_methods {
             self
         }
 
-        /// A certificate authority (PEM) to trust beside the system's.
+        /// A certificate authority (PEM) to trust beside the system's, or a server's own certificate: exactly that one is
+        /// accepted then, also if it is self-signed, calls itself an authority or names no host. It still has to be in
+        /// date and not to name another host.
         pub fn ca_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
             self.options.extra_ca.push(pem.into());
             self

@@ -35,13 +35,13 @@ pub(super) async fn refusal(
     let mut text = format!("the server answered HTTP {status}{hint}");
     if status.is_redirection() {
         let target = field(headers, header::LOCATION).and_then(|to| endpoint.redirect_target(to));
-        if let Some(target) = target.map(|target| secrets.redact(&printable(&target))) {
+        if let Some(target) = target.map(|target| shown(&target, secrets)) {
             text = format!(
                 "the server answered HTTP {status}: it redirects to {target}, and redirects are not followed"
             );
         }
     } else if status.is_client_error() || status.is_server_error() {
-        let explanation = explanation(&mut answer).await.map(|line| secrets.redact(&line));
+        let explanation = explanation(&mut answer).await.map(|line| shown(&line, secrets));
         if let Some(line) = explanation.filter(|line| !repeats(line, status)) {
             text = format!("{text} (\"{line}\")");
         }
@@ -112,7 +112,7 @@ fn first_line(text: &str, is_page: bool) -> Option<String> {
     let shown = is_page.then(|| without_tags(text));
     let text = shown.as_deref().unwrap_or(text);
     let line = text.lines().map(str::trim).find(|line| line.contains(char::is_alphanumeric))?;
-    Some(printable(line))
+    Some(line.to_owned())
 }
 
 /// The text of a page's body, a line for each element.
@@ -134,11 +134,13 @@ fn without_tags(page: &str) -> String {
     shown
 }
 
-/// At most [`MAX_LINE`] characters, none of which acts on a terminal or hides.
-fn printable(text: &str) -> String {
-    let is_safe = |c: &char| !c.is_control() && !is_invisible(*c);
-    let mut line: String = text.chars().filter(is_safe).take(MAX_LINE).collect();
-    if text.chars().filter(is_safe).nth(MAX_LINE).is_some() {
+/// What may be shown of a text: at most [`MAX_LINE`] characters, none of which acts on a terminal or hides, and no
+/// secret. Cut last, so that no part of a secret stays.
+fn shown(text: &str, secrets: &Secrets) -> String {
+    let safe: String = text.chars().filter(|c| !c.is_control() && !is_invisible(*c)).collect();
+    let safe = secrets.redact(&safe);
+    let mut line: String = safe.chars().take(MAX_LINE).collect();
+    if line.len() < safe.len() {
         line.push('…');
     }
     line
@@ -181,9 +183,13 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_bounded_and_harmless() {
-        assert_eq!(printable("\u{1b}[2J\u{202e}x\u{7}"), "[2Jx");
-        let long = printable(&"ü".repeat(5000));
+    fn a_line_is_bounded_and_harmless_and_no_part_of_a_secret_stays() {
+        let mut secrets = Secrets::default();
+        assert_eq!(shown("\u{1b}[2J\u{202e}x\u{7}", &secrets), "[2Jx");
+        let long = shown(&"ü".repeat(5000), &secrets);
         assert_eq!((long.chars().count(), long.ends_with('…')), (MAX_LINE + 1, true));
+        secrets.add("a-long-secret");
+        let cut = shown(&format!("{}a-long-secret", "x".repeat(MAX_LINE - 5)), &secrets);
+        assert_eq!(cut, format!("{}…", "x".repeat(MAX_LINE - 5)));
     }
 }

@@ -1,6 +1,8 @@
 //! TLS, with the crypto provider named: rustls has no default one here, and relying on a process-wide
 //! default makes `wss://` panic in programs that never set it.
 
+use super::pinned::PinnedVerifier;
+use rustls::client::WebPkiServerVerifier;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
@@ -21,13 +23,15 @@ pub enum TlsError {
     Setup(#[from] rustls::Error),
 }
 
-/// The system's roots and `extra` ones (PEM), TLS 1.2 or later, certificates always verified. `own` is the client's
+/// The system's roots and `extra` ones (PEM), TLS 1.2 or later, certificates always verified; one of `extra` may be the
+/// server's own. `own` is the client's
 /// certificate chain and key (PEM), for servers that ask for one.
 pub(crate) fn client_config(
     extra: &[Vec<u8>],
     own: Option<(Vec<u8>, Vec<u8>)>,
 ) -> Result<Arc<ClientConfig>, TlsError> {
     let mut roots = RootCertStore::empty();
+    let mut pinned = Vec::new();
     let system = rustls_native_certs::load_native_certs();
     for error in &system.errors {
         tracing::warn!(%error, "a system certificate store could not be read");
@@ -37,7 +41,8 @@ pub(crate) fn client_config(
         let mut found = false;
         for certificate in CertificateDer::pem_slice_iter(pem) {
             let certificate = certificate.map_err(|error| TlsError::Ca(error.to_string().into()))?;
-            roots.add(certificate)?;
+            roots.add(certificate.clone())?;
+            pinned.push(certificate);
             found = true;
         }
         if !found {
@@ -45,9 +50,16 @@ pub(crate) fn client_config(
         }
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots);
+    let builder =
+        ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+    let builder = if pinned.is_empty() {
+        builder.with_root_certificates(roots)
+    } else {
+        let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+        let usual = usual.map_err(|error| TlsError::Ca(error.to_string().into()))?;
+        // What it does not take over from the usual verification is in its own file.
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(PinnedVerifier::new(usual, pinned)))
+    };
     let mut config = match own {
         None => builder.with_no_client_auth(),
         Some((chain, key)) => {

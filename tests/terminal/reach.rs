@@ -1,0 +1,95 @@
+//! What is passed on the command line and in a profile to get to a server: header fields, Basic authentication, the
+//! limit of an attempt to connect. None of it is shown.
+
+use harness::command::Running;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::thread::JoinHandle;
+
+const CANARY: &str = "canary-7f3a9c51";
+
+/// Takes one request, refuses it with a page that repeats it, and gives its head.
+fn refusing() -> (String, JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let thread = std::thread::spawn(move || {
+        let (mut tcp, _) = listener.accept().unwrap();
+        let lines = BufReader::new(tcp.try_clone().unwrap()).lines().map(Result::unwrap);
+        let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+        let body = head.join(" ");
+        write!(tcp, "HTTP/1.1 403 Forbidden\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+        head.join("\n")
+    });
+    (address, thread)
+}
+
+#[test]
+fn headers_and_basic_authentication_reach_the_server_and_no_output() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("rejoin")).unwrap();
+    let variables = [("XDG_CONFIG_HOME", folder.path().to_str().unwrap())];
+    for (command, scheme) in [("send", "ws"), ("tail", "ws"), ("tail", "http"), ("send", "http")] {
+        let (address, server) = refusing();
+        let url = format!("{scheme}://me:{CANARY}@{address}/");
+        let profile = format!("[profiles.p]\nurl = \"{url}\"\nheaders = {{ X-Profile = \"p-{CANARY}\" }}\n");
+        std::fs::write(folder.path().join("rejoin/config.toml"), profile).unwrap();
+        let cookie = format!("Cookie: session={CANARY}");
+        let mut args = vec![command, "--profile", "p", "-r", "lobby", "-vvv", "--header", &cookie];
+        match (command, scheme) {
+            ("send", "http") => args.extend(["--protocol", "socketio"]),
+            ("send", _) => args.extend(["--subprotocol", "v2.chat"]),
+            (_, "http") => args.push("--sse"),
+            _ => {}
+        }
+        if command == "send" {
+            args.extend([url.as_str(), "hi"]);
+        }
+        let ended = Running::start_with(&args, &variables).finish();
+        let head = server.join().unwrap().to_lowercase();
+        let expected = [format!("cookie: session={CANARY}"), format!("x-profile: p-{CANARY}")];
+        assert!(expected.iter().all(|field| head.contains(field)), "{args:?}: {head}");
+        assert!(head.contains("authorization: basic "), "{args:?}: {head}");
+        assert_eq!(
+            head.contains("sec-websocket-protocol: v2.chat"),
+            args.contains(&"--subprotocol"),
+            "{head}"
+        );
+        assert!(!ended.text().contains(CANARY), "{args:?}: {}", ended.text());
+        assert_eq!(ended.status, Some(3), "{args:?}: {}", ended.text());
+    }
+}
+
+#[test]
+fn what_a_complaint_quotes_has_no_secret_in_it() {
+    let header = format!("Cookie: {CANARY}");
+    let url = format!("ws://me:{CANARY}@h/");
+    for args in [
+        &["pipe", "ws://h/", &header][..],
+        &["pipe", "ws://h/", &url],
+        &["pipe", "ws://h/", "--header", CANARY],
+        &["pipe", &url, "--token", "t"],
+    ] {
+        let ended = Running::start(args).finish();
+        assert_eq!(ended.status, Some(2), "{args:?}: {}", ended.text());
+        assert!(!ended.text().contains(CANARY), "{args:?}: {}", ended.text());
+    }
+    let ended = Running::start(&["pipe", &url, "--token", "t"]).finish();
+    assert!(ended.text().contains("--token-in query"), "{}", ended.text());
+}
+
+#[test]
+fn an_attempt_to_connect_ends_after_as_many_seconds_as_were_given() {
+    // The kernel takes connections that nobody accepts.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("rejoin")).unwrap();
+    // The command line wins over this.
+    let profile = "[profiles.p]\nconnect_timeout = 3600\n";
+    std::fs::write(folder.path().join("rejoin/config.toml"), profile).unwrap();
+    let variables = [("XDG_CONFIG_HOME", folder.path().to_str().unwrap())];
+    let url = format!("ws://{}/", silent.local_addr().unwrap());
+    let args = ["doctor", "--profile", "p", "--connect-timeout", "1", &url, "--token", "t"];
+    let ended = Running::start_with(&args, &variables).finish();
+    assert_eq!(ended.status, Some(1), "{}", ended.text());
+    assert!(ended.text().contains("no answer in time"), "{}", ended.text());
+}
