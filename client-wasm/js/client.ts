@@ -1,7 +1,6 @@
-import type { Connection } from "./connection.js";
+import { Connections } from "./connections.js";
 import { Credentials } from "./credentials.js";
 import { EarlyMachine } from "./early.js";
-import { elsewhere, withQuery } from "./endpoint.js";
 import { Emitter } from "./emitter.js";
 import { abortable, abortReason, onAbort } from "./abort.js";
 import { RejoinError, sendError } from "./errors.js";
@@ -28,7 +27,7 @@ import type { Store } from "./stored.js";
 import { Table } from "./table.js";
 import { Timer } from "./timer.js";
 import { byteLength, jsonOf, wellFormed } from "./text.js";
-import { BLOCKED, type Told } from "./told.js";
+import type { Told } from "./told.js";
 import type {
   Address,
   Clock,
@@ -44,7 +43,6 @@ import type {
   Restored,
   SendOptions,
   WaitOptions,
-  WebSocketLike,
 } from "./types.js";
 import { argument, fields, millis, signal as aSignal, text as aText } from "./validate.js";
 
@@ -59,7 +57,6 @@ const sending = { timeout: millis, signal: aSignal, data: [() => true, ""] as co
 
 /** A connection to a room server that looks after itself. Made by `connect`. */
 export class Client {
-  readonly #home: typeof own;
   readonly #speech: Speech;
   /** Another one as long as the module has not come. */
   #machine: Machine | EarlyMachine;
@@ -67,14 +64,9 @@ export class Client {
   readonly #emitter = new Emitter<Events>(events);
   readonly #clock: Clock;
   readonly #timer: Timer;
-  readonly #socketOf: (url: string) => WebSocketLike;
-  readonly #allowed: readonly string[];
   readonly #stopWatching: () => void;
-  readonly #urls: readonly URL[];
-  #elsewhere: URL | undefined;
   readonly #credentials: Credentials;
-  /** Two during a hand-over. */
-  #connections = new Map<number, Connection>();
+  readonly #connections: Connections;
   readonly #table = new Table();
   readonly #outcomes = new Outcomes();
   #events: (() => void)[] = [];
@@ -86,6 +78,7 @@ export class Client {
   readonly #known = new Known();
   /** Words for the next cause, which the machine knows by its number only. */
   #words = "";
+  readonly #store: Store | undefined;
   #keeper: Keeper | undefined;
   /** What follows must not happen before what is being stored is there. */
   #storing = false;
@@ -104,14 +97,29 @@ export class Client {
   ) {
     const { urls, socket, source } = settings(address, options);
     const rooms = roomsOf(options.rooms, joining);
-    this.#home = home;
+    this.#store = store;
     this.#speech = speech;
-    this.#urls = urls;
     this.#credentials = new Credentials(source);
-    this.#socketOf = (url) => new socket(url);
-    this.#allowed = options.allowedHosts ?? [];
     this.#clock = options.clock ?? globalThis;
     this.#timer = new Timer(this.#clock, () => this.#say(Input.Tick, []));
+    this.#connections = new Connections(home.Connection, urls, socket, options.allowedHosts ?? [], this.#clock, {
+      opened: (conn) => this.#say(Input.Opened, [conn]),
+      text: (conn, text, moved) => {
+        if (this.#machineIsGone) return;
+        this.#speech.read(conn, text, { machine: this.#machine, table: this.#table, moved });
+        this.#settle();
+      },
+      flushed: (conn, frame) => this.#say(Input.Flushed, [conn, frame]),
+      ended: (conn, opened, code, reason) => {
+        this.#words = reason;
+        this.#say(opened ? Input.Closed : Input.DialFailed, [conn, code]);
+      },
+      // Within what the machine wants done: what follows comes with the rest of it.
+      refused: (conn, words) => {
+        this.#words = words;
+        this.#machine.input(Input.DialFailed, [conn]);
+      },
+    });
     const makeMachine = () =>
       new home.Machine(
         this.#clock,
@@ -129,7 +137,7 @@ export class Client {
       () => this.#hidden(),
     );
     const early = loader.isLoaded ? undefined : new EarlyMachine(this.#clock, options.sendTtl, () => this.#reload?.again());
-    this.#machine = early ?? this.#restore(makeMachine(), store);
+    this.#machine = early ?? this.#restore(makeMachine());
     if (options.notifications) this.#join("@me", {}, true);
     for (const [room, from] of rooms) this.#join(room, from, false);
     this.#say(Input.Connect, []);
@@ -145,7 +153,7 @@ export class Client {
           this.#settle();
         },
         () => {
-          const machine = (this.#machine = this.#restore(makeMachine(), store));
+          const machine = (this.#machine = this.#restore(makeMachine()));
           early.handOver(machine);
           this.#settle();
         },
@@ -303,10 +311,10 @@ export class Client {
   }
 
   /** Gives the machine what an earlier page has stored. */
-  #restore(machine: Machine, store: Store | undefined): Machine {
-    if (!store) return machine;
+  #restore(machine: Machine): Machine {
+    if (!this.#store) return machine;
     this.#machine = machine;
-    this.#keeper = new store.Keeper(store, machine, this.#table, this.#clock, (error) => {
+    this.#keeper = new this.#store.Keeper(this.#store, machine, this.#table, this.#clock, (error) => {
       this.#tell(["error", { message: `what should outlive the page is not stored: ${error}`, code: "storage" }]);
       if (!this.#machineIsGone) this.#settle();
     });
@@ -381,7 +389,8 @@ export class Client {
           this.#say(Input.Token, [answer]);
         });
       case Output.Dial:
-        return this.#dial(a, (e && this.#elsewhere) || this.#urls[b]!, c == 1, d == 1);
+        this.#connections.dial(a, b, e == 1, c == 1 ? this.#credentials.token : undefined, d == 1);
+        return;
       case Output.Save:
         if (this.#keeper) {
           this.#storing = true;
@@ -404,9 +413,7 @@ export class Client {
       case Output.Close:
         return this.#connections.get(a)?.close(b);
       case Output.Abandon:
-        this.#connections.get(a)?.drop(b);
-        this.#connections.delete(a);
-        return;
+        return this.#connections.abandon(a, b);
       case Output.Delivery:
         return void this.#events.push(this.#outcomes.settle(fields, this.#machine.ids[0] ?? ""));
       default: {
@@ -441,48 +448,10 @@ export class Client {
     return words;
   }
 
-  #dial(conn: number, url: URL, withToken: boolean, extended: boolean): void {
-    let socket: WebSocketLike;
-    try {
-      socket = this.#socketOf(withQuery(url, withToken ? this.#credentials.token : undefined, extended));
-    } catch (error) {
-      // Refused before it began: what a page on https:// may not open, for instance.
-      const { name, message } = error as Error;
-      this.#words = name == "SecurityError" ? BLOCKED : String(message ?? error);
-      return this.#machine.input(Input.DialFailed, [conn]);
-    }
-    this.#connections.set(
-      conn,
-      new this.#home.Connection(conn, socket, this.#clock, {
-        opened: (conn) => this.#say(Input.Opened, [conn]),
-        text: (conn, text) => {
-          if (this.#machineIsGone) return;
-          this.#speech.read(conn, text, {
-            machine: this.#machine,
-            table: this.#table,
-            moved: (to) => {
-              this.#elsewhere = to == undefined ? undefined : elsewhere(url, to, this.#allowed);
-              return this.#elsewhere != undefined;
-            },
-          });
-          this.#settle();
-        },
-        flushed: (conn, frame) => this.#say(Input.Flushed, [conn, frame]),
-        ended: (conn, opened, code, reason) => {
-          this.#connections.delete(conn);
-          this.#words = reason;
-          this.#say(opened ? Input.Closed : Input.DialFailed, [conn, code]);
-        },
-      }),
-    );
-  }
-
   /** The page goes into the back/forward cache, or for good. Nothing may run any more when it is back. */
   #hidden(): void {
     this.#keeper?.flush();
-    for (const [conn, connection] of this.#connections) {
-      connection.drop(PAGE_HIDDEN);
-      this.#connections.delete(conn);
+    for (const conn of this.#connections.drop(PAGE_HIDDEN)) {
       this.#say(Input.Closed, [conn, 1006]);
       this.#say(Input.DialFailed, [conn]);
     }
@@ -490,14 +459,13 @@ export class Client {
 
   #end(): void {
     // Once more: what the end left unsent is for another page.
-    const keeper = this.#keeper;
-    void keeper?.save().then(() => keeper.store.close());
+    void Promise.resolve(this.#keeper?.save()).then(() => this.#store?.close());
     this.#last = this.#machine.diagnostics();
     this.#machineIsGone = true;
     this.#timer.clear();
     this.#reload?.stop();
     this.#stopWatching();
-    for (const connection of this.#connections.values()) connection.drop(1000);
+    this.#connections.drop(1000);
     this.#machine.free();
   }
 }

@@ -2,11 +2,13 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RejoinServer } from "../interop/processes.mjs";
-import { installed } from "./installed.mjs";
 import { WebSocket } from "ws";
+import { RejoinServer, SocketIoServer } from "../interop/processes.mjs";
+import { installed } from "./installed.mjs";
 
 const { connect } = await installed("node.js");
+const { connect: connectSocketIo } = await installed("socketio-node.js");
+const { follow } = await installed("sse-node.js");
 const { FakeServer } = await installed("testing.js");
 
 const half = "look 😀".slice(0, 6);
@@ -47,3 +49,23 @@ for (const protocol of ["auto", "plain"]) {
     assert.ok(client.diagnostics().framesOut - framesOut <= 2);
   });
 }
+
+test("so it is on a Socket.IO server, and in a room that is read by server-sent events", async (t) => {
+  const theirs = await SocketIoServer.start(t, "--port", "0");
+  const ours = await RejoinServer.start(t, "--listen", "127.0.0.1:0");
+  for (const server of [theirs, ours]) {
+    const address = `http://127.0.0.1:${server.port}`;
+    const client = await connectSocketIo(address, { webSocket: WebSocket, token: `${half}t`, rooms: [half] });
+    t.after(() => client.close());
+    await client.ready();
+    assert.equal((await client.send(half, half, { data: [half] })).status, "answered");
+    const heard = client.messages(half).next();
+    await client.send(half, half);
+    const { room, content } = (await heard).value;
+    assert.deepEqual([room, content], [whole, whole]);
+    if (server != ours) continue;
+    const feed = await follow(address, { room: half, token: `${half}t`, history: 1 });
+    assert.equal((await feed.messages().next()).value.content, whole);
+    await feed.close();
+  }
+});

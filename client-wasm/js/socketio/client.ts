@@ -6,6 +6,7 @@ import { Input } from "../names.js";
 import { addresses, roomOptions, roomsOf } from "../settings.js";
 import type { Events as AnyEvents, WebSocketConstructor } from "../types.js";
 import { argument, check, either, fields, known, millis, object, signal, text, token, truth } from "../validate.js";
+import { wellFormed } from "../text.js";
 import { engine } from "./address.js";
 import { source, textOf } from "./credentials.js";
 import { EventNames } from "./events.js";
@@ -60,7 +61,7 @@ export class Client {
     roomsOf(rooms, {});
     const token = source(options, found.map(([, token]) => token).findLast((token) => token != null) ?? null);
     const home = { ...own, Machine: machine([+acks, ackTimeout]) };
-    const speech = new SocketIoSpeech(namespace, new EventNames(events));
+    const speech = new SocketIoSpeech(wellFormed(namespace), new EventNames(events));
     const given = { token, rooms, policy, maxAttempts, sendTtl, clock, seed, wasm, webSocket: binary(options.webSocket ?? (globalThis.WebSocket as WebSocketConstructor | undefined)) };
     this.#client = new RoomClient(home, found.map(([url]) => url), given, speech, loader);
   }

@@ -1,3 +1,4 @@
+import { wellFormed } from "../text.js";
 import { check } from "../validate.js";
 import type { EventName, Options } from "./types.js";
 
@@ -32,8 +33,9 @@ export class EventNames {
     const names = isUp ? this.#up : this.#down;
     check(isUp || !names.has(called as string), "bad_option", `events: "${called}" stands for two events`, "name it once");
     check(this.#up.size + this.#down.size < MOST, "bad_option", `events: more than ${MOST} names`, "leave some out");
-    if (isUp) names.set(name, called as string);
-    else names.set(called as string, name);
+    const written = wellFormed(called as string);
+    if (isUp) names.set(name, written);
+    else names.set(written, name);
   }
 
   /** What an event that goes up is called. */
