@@ -11,7 +11,7 @@ use crate::time::{Span, Timestamp};
 use alloc::boxed::Box;
 
 /// How long the old connection is kept for the sake of answers on their way.
-const FAREWELL: Span = Span::from_secs(10);
+const FAREWELL: Span = Span::from_secs(5);
 /// Dials before the end is waited for instead.
 const TRIES: u8 = 3;
 
@@ -148,6 +148,11 @@ impl Link {
             retiring.until = now + self.config.close_timeout;
             self.actions.push(Action::Close { conn: retiring.conn, code: close::NORMAL });
         }
+    }
+
+    /// Whether answers may still come on the connection that was moved away from.
+    pub(crate) fn awaits_answers(&self) -> bool {
+        self.retiring.is_some_and(|retiring| !retiring.closing)
     }
 
     /// Whether `conn` is the connection that was moved away from.

@@ -74,6 +74,9 @@ pub(super) struct Lane<P, N> {
     pub(super) resume_at: Option<Timestamp>,
     /// The server said that the connection is no member: nothing goes before the next `joined`.
     pub(super) needs_join: bool,
+    /// What is unanswered was transmitted on a connection that has been moved away from, and may still be answered there:
+    /// nothing goes on the new one before.
+    pub(super) held: bool,
 }
 
 impl<P, N> Lane<P, N> {
@@ -87,6 +90,7 @@ impl<P, N> Lane<P, N> {
             doomed: Vec::new(),
             resume_at: None,
             needs_join: false,
+            held: false,
         }
     }
 
@@ -107,8 +111,13 @@ impl<P, N> Lane<P, N> {
         usize::try_from(span).unwrap_or(usize::MAX)
     }
 
+    /// Whether it waits for answers on the connection that was moved away from.
+    pub(super) fn is_held(&self) -> bool {
+        self.held && !self.unanswered.is_empty()
+    }
+
     pub(super) fn is_paused(&self, now: Timestamp) -> bool {
-        self.needs_join || self.resume_at.is_some_and(|at| at > now)
+        self.is_held() || self.needs_join || self.resume_at.is_some_and(|at| at > now)
     }
 
     pub(super) fn is_pending(&self, serial: u64) -> bool {

@@ -242,6 +242,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             lane.go_back(0);
             lane.resume_at = None;
             lane.needs_join = false;
+            lane.held = false;
             if self.bugs.has(Bug::NewLineEachConnection)
                 && let Some((pid, next)) = &mut lane.line
             {
@@ -261,6 +262,19 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         for lane in &mut self.lanes {
             lane.go_back(0);
             lane.needs_join = false;
+            lane.held = true;
+        }
+    }
+
+    /// Whether answers are waited for on the connection that was moved away from.
+    pub(crate) fn is_held(&self) -> bool {
+        self.lanes.iter().any(Lane::is_held)
+    }
+
+    /// No answers come on that connection any more: what has none is transmitted again.
+    pub(crate) fn release(&mut self) {
+        for lane in &mut self.lanes {
+            lane.held = false;
         }
     }
 

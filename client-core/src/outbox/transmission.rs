@@ -179,6 +179,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 latest: Some(Transmission { conn: gate.conn, at: now }),
             };
             let transmit = sent.transmit(&lane.room, &pid, true);
+            lane.held = false;
             lane.unanswered.push_back(sent);
             self.unanswered += 1;
             self.changes += 1;

@@ -288,8 +288,16 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             if let Some(wire) = &mut self.wire {
                 wire.ready = true;
             }
-            self.link.retire_now(now);
+            self.retire_old(now);
             self.event(Event::Ready(mode));
+        }
+    }
+
+    /// The connection that was moved away from is not needed once everything is joined on the new one and every send on the
+    /// old one is answered.
+    pub(super) fn retire_old(&mut self, now: Timestamp) {
+        if self.is_ready() && !self.outbox.is_held() {
+            self.link.retire_now(now);
         }
     }
 

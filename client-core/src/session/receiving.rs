@@ -23,6 +23,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if !self.heard(now, conn) {
             if self.link.is_retiring(conn) {
                 self.received_on_the_old(message);
+                self.retire_old(now);
             }
             return;
         }

@@ -52,6 +52,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Gives sends to the connection while it takes them.
     pub(super) fn transmit(&mut self, now: Timestamp) {
+        if !self.link.awaits_answers() && self.outbox.is_held() {
+            self.outbox.release();
+        }
         if !self.outbox.has_work() {
             return;
         }

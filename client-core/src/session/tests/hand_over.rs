@@ -1,10 +1,11 @@
 //! Moving before the server goes (protocol.md §2.2 `going_away`).
 
 use super::rig::{Rig, acked, hello, join_answer, live};
-use crate::messages::{GoingAway, Joined, ServerMessage};
+use crate::messages::{ClientMessage, GoingAway, Joined, ServerMessage};
 use crate::session::{Input, Output};
-use crate::{DialError, DialErrorKind, State};
+use crate::{DialError, DialErrorKind, Event, State};
 use alloc::boxed::Box;
+use core::time::Duration;
 
 fn going_away(rig: &mut Rig) -> crate::ConnId {
     let old = rig.conn;
@@ -63,4 +64,55 @@ fn the_old_connection_is_closed_once_everything_is_joined_on_the_new_one() {
     let answer = Joined { recovered: true, ..join_answer(request.reference, "e", 10) };
     rig.receive(ServerMessage::Joined(Box::new(answer)));
     assert!(rig.said().contains(&Output::Close { conn: old, code: 1000 }));
+}
+
+/// The new connection is joined, to a server that knows nothing of the old one's log.
+fn joined_on_another_log(rig: &mut Rig) {
+    rig.open();
+    let request = rig.join_request("r");
+    rig.receive(hello("me"));
+    rig.receive(ServerMessage::Joined(Box::new(join_answer(request.reference, "f", 0))));
+}
+
+#[test]
+fn what_is_unanswered_on_the_old_connection_is_not_sent_again_while_an_answer_may_come_there() {
+    let mut rig = Rig::joined();
+    rig.send(1, "x");
+    let first = rig.sends().remove(0).1;
+    let old = going_away(&mut rig);
+    joined_on_another_log(&mut rig);
+    rig.send(2, "y");
+    let kept = |output: &Output| !matches!(output, Output::Close { .. } | Output::Send { .. });
+    assert!(
+        rig.said().iter().all(kept),
+        "nothing again, nothing out of order, and the answer is still to come"
+    );
+    let new = core::mem::replace(&mut rig.conn, old);
+    rig.ack(&first.reference, "a", 11);
+    rig.conn = new;
+    let said = rig.said();
+    assert!(said.contains(&Output::Close { conn: old, code: 1000 }));
+    let told = |output: &Output| matches!(output, Output::Event(Event::Delivery(delivery)) if delivery.status == acked("a", 11));
+    assert!(said.iter().any(told));
+    let sent = |output: &Output| matches!(output, Output::Send { conn, message: ClientMessage::SendMessage { content, .. }, .. } if *conn == new && content == "y");
+    assert!(said.iter().any(sent));
+}
+
+#[test]
+fn what_the_old_connection_never_answers_is_sent_again_when_it_is_gone_or_its_time_is_over() {
+    for breaks in [true, false] {
+        let mut rig = Rig::joined();
+        rig.send(1, "x");
+        let first = rig.sends().remove(0).1;
+        let old = going_away(&mut rig);
+        joined_on_another_log(&mut rig);
+        assert!(rig.sends().is_empty());
+        if breaks {
+            rig.input(Input::Closed(old, crate::Disconnect::Lost));
+        } else {
+            rig.pass(Duration::from_secs(5));
+        }
+        let again = rig.sends().remove(0).1;
+        assert_eq!(again.line, first.line);
+    }
 }
