@@ -14,6 +14,8 @@ export class Keeper {
   #stored = 0;
   #soon: unknown;
   #failed = false;
+  /** The last save has not been answered in its time. */
+  #hangs = false;
 
   constructor(
     readonly store: Store,
@@ -46,6 +48,8 @@ export class Keeper {
 
   /** Resolves when it is stored, or cannot be. */
   async save(): Promise<void> {
+    // It waits for nothing twice: what has changed is stored when it answers again.
+    if (this.#hangs) return;
     this.clock.clearTimeout(this.#soon);
     this.#soon = undefined;
     this.#stored = this.machine.changes;
@@ -56,12 +60,18 @@ export class Keeper {
       if (item.kind == Kind.Send) item.given = this.table.given(value);
       items.push(item);
     }
+    const saving = this.store.save(items);
     let timer: unknown;
     try {
       await Promise.race([
-        this.store.save(items),
+        saving,
         new Promise((_, reject) => {
-          timer = this.clock.setTimeout(() => reject(new Error("the storage does not answer")), LONGEST_SAVE);
+          timer = this.clock.setTimeout(() => {
+            this.#hangs = true;
+            const answered = () => (this.#hangs = false);
+            saving.then(answered, answered);
+            reject(new Error("the storage does not answer"));
+          }, LONGEST_SAVE);
         }),
       ]);
     } catch (error) {

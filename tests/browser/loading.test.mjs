@@ -210,3 +210,18 @@ test("a page whose module is cut off, and its copy too, starts and goes on when 
   await tab.heard("a", "ready");
   assert.equal((await tab.ask("a", "send", "lobby", "here")).status, "acked");
 });
+
+test("parts of the package that do not come at first are loaded again", async (t) => {
+  const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0", "--allow-origin", "*");
+  const tab = await Tab.open(t, await browser(t), await pages(t));
+  const cut = new Set();
+  await tab.page.route(/(store|tabs)\.js/, (route) => {
+    const url = route.request().url();
+    if (cut.has(url)) return route.continue();
+    cut.add(url);
+    return route.abort("connectionreset");
+  });
+  await tab.start("a", server.url, { token: "alice", rooms: ["lobby"], persist: "indexeddb", shareTabs: "alice" });
+  await tab.heard("a", "ready");
+  assert.equal(cut.size, 2);
+});

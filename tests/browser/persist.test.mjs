@@ -143,3 +143,24 @@ test("nothing is sent before it is stored, and what comes meanwhile is told afte
   assert.deepEqual(ofA("message").map(({ content }) => content).sort(), ["first stored", "meanwhile"]);
   assert.deepEqual(tab.errors, []);
 });
+
+test("a storage that hangs holds up one send for a while, and the end not at all", async (t) => {
+  const { server, open } = await rig(t);
+  const tab = await open();
+  await tab.start("a", server.url, options("alice"));
+  await tab.heard("a", "ready");
+  await tab.page.evaluate(() => {
+    // Every one of them stays open.
+    const { transaction } = IDBDatabase.prototype;
+    IDBDatabase.prototype.transaction = function (stores, mode, ...more) {
+      return mode == "readwrite" ? { objectStore: () => ({ put() {} }) } : transaction.call(this, stores, mode, ...more);
+    };
+  });
+  assert.equal((await tab.ask("a", "send", "lobby", "first")).status, "written");
+  const { what } = await tab.heard("a", "error");
+  assert.equal(what.code, "storage");
+  assert.match(what.message, /does not answer/);
+  assert.equal((await tab.ask("a", "send", "lobby", "second")).status, "written");
+  await tab.ask("a", "close");
+  await tab.state("a", "closed");
+});
