@@ -151,6 +151,9 @@ fn tell(narrator: &mut Narrator, as_json: bool, reading: &Reading, event: FeedEv
             }
         }
         FeedEvent::Message(message) => pipe::output::event(out, &Event::Message(message), now),
+        FeedEvent::Event { name, data, id } => {
+            pipe::output::stream_event(out, &reading.room, &name, &data, id.as_deref());
+        }
         FeedEvent::Gap(gap) => pipe::output::event(out, &Event::Gap(gap), now),
         FeedEvent::Garbled { error } => pipe::output::event(out, &Event::Garbled { error }, now),
         _ => {}

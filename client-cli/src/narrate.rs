@@ -7,6 +7,8 @@ use crate::{sanitise, words};
 use rejoin::messages::JoinReason;
 use rejoin::{Event, FeedEvent, Message, Mode, Name, RoomChange, RoomState, State, StateChange, Timestamp};
 
+/// The name of a stream's event to which its server gives none.
+const UNNAMED: &str = "message";
 /// Attempts that are each worth a line; after them every doubling is.
 const FIRST_ATTEMPTS: u32 = 3;
 
@@ -178,19 +180,30 @@ impl Narrator {
             FeedEvent::Message(message) => Event::Message(message),
             FeedEvent::Gap(gap) => Event::Gap(gap),
             FeedEvent::Garbled { error } => Event::Garbled { error },
+            // Some servers keep a stream open with it.
+            FeedEvent::Event { name, data, .. } if data.is_empty() && *name == *UNNAMED => return,
+            FeedEvent::Event { name, data, .. } => {
+                let data = sanitise::content(&data).join("\n");
+                let text =
+                    if *name == *UNNAMED { data } else { format!("{}: {data}", sanitise::line(&name)) };
+                return self.notice(&(self.whose(room) + &text));
+            }
             FeedEvent::State(change) if change.state == State::Connected => {
                 Event::Room(RoomChange { room: room.clone(), state: RoomState::Joined })
             }
             FeedEvent::State(change) => {
                 self.rooms.change(room, RoomState::Joining);
-                // Of several rooms each has a connection of its own.
-                let whose =
-                    if self.rooms.list().nth(1).is_some() { plain_name(room) + ": " } else { String::new() };
+                let whose = self.whose(room);
                 return self.trouble(&change, &whose, at);
             }
             _ => return,
         };
         self.event(&event, at);
+    }
+
+    /// Of several rooms each has a stream of its own: the beginning of a line that is about one of them.
+    fn whose(&self, room: &Name) -> String {
+        if self.rooms.list().nth(1).is_some() { plain_name(room) + ": " } else { String::new() }
     }
 
     fn decided(&mut self, mode: Mode) {

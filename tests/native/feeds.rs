@@ -419,6 +419,41 @@ async fn another_servers_ids_are_passed_back_and_each_return_says_that_nobody_kn
 }
 
 #[tokio::test]
+async fn events_of_another_make_come_as_what_they_are_without_an_error_or_a_gap() {
+    let stranger = Stranger::new().await;
+    let mut events = follow(stranger.url(), "lobby").connect().unwrap();
+    let stream = format!(
+        "{STREAM}\u{feff}: hello\r\rid: 1\revent: odd \u{1b}[2J: name\rdata: one\rdata: two\r\r\
+         retry: soon\ndata: {{\"n\": 1}}\n\ndata:\n\nid: 2\0\ndata: {{\"type\":\"message\",\"text\":\"hi\"}}\n\n\
+         event: message\nid: 3\ndata: {SAID}\n\n"
+    );
+    let (_, _tcp) = stranger.answer(&stream).await;
+    let mut told = Vec::new();
+    let content = until(&mut events, "the message", |event| match event {
+        FeedEvent::Event { name, data, id } => {
+            told.push((name.to_string(), data, id.map(String::from)));
+            None
+        }
+        FeedEvent::Message(message) => Some(message.content),
+        FeedEvent::State(change) if change.cause.is_none() => None,
+        other => panic!("{other:?}"),
+    })
+    .await;
+    let event =
+        |name: &str, data: &str, id: Option<&str>| (name.to_owned(), data.to_owned(), id.map(str::to_owned));
+    assert_eq!(
+        told,
+        [
+            event("odd \u{1b}[2J: name", "one\ntwo", Some("1")),
+            event("message", "{\"n\": 1}", None),
+            event("message", "", None),
+            event("message", "{\"type\":\"message\",\"text\":\"hi\"}", None),
+        ]
+    );
+    assert_eq!((content.as_str(), events.last_event_id()), ("hi", Some("3")));
+}
+
+#[tokio::test]
 async fn what_is_no_stream_is_given_up_after_three_tries_with_the_reason() {
     let page = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>";
     let json = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";

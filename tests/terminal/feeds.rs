@@ -5,7 +5,7 @@ use harness::command::Running;
 use harness::process::ServerProcess;
 use harness::web_page::WebPage;
 use serde_json::Value;
-use std::io::Write as _;
+use std::io::{BufRead as _, Write as _};
 
 fn http(server: &ServerProcess) -> String {
     format!("http://{}", server.address())
@@ -227,5 +227,44 @@ fn doctor_tries_the_steps_of_a_stream() {
         let (status, said) = steps(&url, token);
         assert_eq!(status, Some(1), "{said}");
         assert!(has(&said, "failed", step), "{step}: {said}");
+    }
+}
+
+/// A server of another make: the stream of each room begins with these events, and stays open.
+fn other_make(events: &'static str) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let mut streams = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut lines = std::io::BufReader::new(stream.try_clone().unwrap()).lines();
+            if !lines.any(|line| line.is_ok_and(|line| line.is_empty())) {
+                continue;
+            }
+            let answer = format!("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n{events}");
+            // The client may have hung up.
+            if stream.write_all(answer.as_bytes()).is_ok() {
+                streams.push(stream);
+            }
+        }
+    });
+    url
+}
+
+const WEATHER: &str = "event: wea\u{1b}ther\nid: 7\ndata: rain\ndata: wind\n\ndata:\n\ndata: {\"n\":1}\n\n";
+
+#[test]
+fn events_of_another_make_are_shown_as_what_they_are() {
+    let mut reader = tail(&other_make(WEATHER), &[]);
+    assert_eq!(reader.wait_for("ther"), "* wea^[ther: rain\n");
+    assert_eq!(reader.wait_for("wind"), "  wind\n");
+    assert_eq!(reader.wait_for("{"), "* {\"n\":1}\n");
+    let mut reader = tail(&other_make(WEATHER), &["--json"]);
+    let event = |event: &str, data: &str| serde_json::json!({ "type": "event", "roomId": "lobby", "event": event, "data": data });
+    let mut named = event("wea\u{1b}ther", "rain\nwind");
+    named["id"] = "7".into();
+    for expected in [named, event("message", ""), event("message", "{\"n\":1}")] {
+        assert_eq!(line(&mut reader, "\"event\""), expected);
     }
 }

@@ -228,6 +228,23 @@ pub(crate) fn feed_state(out: &mut Vec<u8>, room: &Name, change: &StateChange, n
     write_line(out, &Printed { room_id: Some(room), ..state(change, now) });
 }
 
+/// An event of a stream that is no message of the contract.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StreamEvent<'a> {
+    r#type: &'static str,
+    room_id: &'a str,
+    event: &'a str,
+    data: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+}
+
+/// Prints an event of a room's stream that is no message of the contract: its name, its data as text, and its id.
+pub(crate) fn stream_event(out: &mut Vec<u8>, room: &Name, event: &str, data: &str, id: Option<&str>) {
+    write_line(out, &StreamEvent { r#type: "event", room_id: room, event, data, id });
+}
+
 fn decided(mode: Mode) -> Printed<'static> {
     Printed {
         r#type: "state",

@@ -86,17 +86,23 @@ pub enum Arrival<P = String, N = Name> {
         /// What is missing.
         gap: Gap<N>,
     },
-    /// An event of a kind that is not known, or none: only its id counts.
-    Other {
+    /// An event that is neither a message of the contract nor a gap.
+    Event {
         /// Its own id.
         id: Option<Box<str>>,
+        /// Its name; `message` where the server names none.
+        name: N,
+        /// Its data.
+        data: P,
+        /// Why it is no message, where its name says that it is one.
+        error: Option<Box<str>>,
     },
+    /// An id without an event.
+    Id(Box<str>),
     /// `retry:`, how long to wait before coming back.
     Retry(Duration),
-    /// An event that cannot be read, or is larger than the bound.
+    /// An event larger than the bound, which the driver has dropped.
     Unreadable {
-        /// Its event's own id.
-        id: Option<Box<str>>,
         /// What is wrong with it.
         error: Box<str>,
     },
@@ -148,9 +154,19 @@ pub enum FeedEvent<P = String, N = Name> {
     Began,
     /// A message in the room.
     Message(Message<P, N>),
+    /// An event that is no message of the contract: of another name, or with data of another shape. Nothing is missing.
+    Event {
+        /// Its name; `message` where the server names none. Hostile text.
+        name: N,
+        /// Its data as the server wrote it: lines with a line feed between them, maybe empty. Hostile text.
+        data: P,
+        /// Its own id, if it has one. Hostile text.
+        id: Option<Box<str>>,
+    },
     /// Messages of the room were missed. Comes before any later message.
     Gap(Gap<N>),
-    /// The server sent an event that cannot be read; it was left out.
+    /// An event was left out: it is larger than the limit, or damaged, on a server whose ids show that it speaks the
+    /// contract.
     Garbled {
         /// What is wrong with it.
         error: Box<str>,

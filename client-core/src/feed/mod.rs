@@ -7,7 +7,8 @@
 //!
 //! Where the ids of the events are the server's `epoch:seq:id`, messages are delivered in order, each once, and a hole
 //! is told before what comes behind it, whether the server tells it or not. Ids of another form are passed back to the
-//! server as they are, and after each reconnect a gap of unknown size says that nobody knows.
+//! server as they are, and after each reconnect a gap of unknown size says that nobody knows. An event that is no message
+//! of the contract is told with its name, its data and its id.
 
 mod event_stream;
 mod io;
@@ -123,23 +124,31 @@ impl<P, N: Clone> Feed<P, N> {
                 let last_event_id = self.last();
                 self.hole(hole, last_event_id);
             }
-            Arrival::Other { id } => self.mark(id.as_deref()),
+            Arrival::Event { id, name, data, error } => {
+                // Where ids are places in a log, each message is one of the contract.
+                let damaged = error.filter(|_| self.place.has_position());
+                if let Some(id) = &id {
+                    self.place.mark(id);
+                }
+                self.event(match damaged {
+                    Some(error) => FeedEvent::Garbled { error },
+                    None => FeedEvent::Event { name, data, id },
+                });
+            }
+            Arrival::Id(id) => self.mark(&id),
             Arrival::Retry(wait) => self.link.wait_at_least(wait.into()),
-            Arrival::Unreadable { id, error } => {
+            Arrival::Unreadable { error } => {
                 self.event(FeedEvent::Garbled { error });
                 let hole = self.place.left_out();
                 let last_event_id = self.last();
                 self.hole(hole, last_event_id);
-                self.mark(id.as_deref());
             }
         }
     }
 
-    fn mark(&mut self, id: Option<&str>) {
+    fn mark(&mut self, id: &str) {
         let had_none = self.place.last_id().is_none();
-        if let Some(id) = id {
-            self.place.mark(id);
-        }
+        self.place.mark(id);
         if had_none && self.place.last_id().is_some() {
             self.event(FeedEvent::Began);
         }

@@ -117,6 +117,11 @@ impl Place {
         self.last_id.as_ref()
     }
 
+    /// Whether the last id says where in a log it is.
+    pub(super) fn has_position(&self) -> bool {
+        self.position.is_some()
+    }
+
     /// The stream is open, for the first time or again. Gives what that leaves unknown: a server whose ids say nothing
     /// about places may or may not go on where it was.
     pub(super) fn opened(&mut self) -> Option<Hole> {

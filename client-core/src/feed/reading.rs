@@ -1,33 +1,35 @@
 //! From what a stream holds to what it means, for drivers that have `serde_json`.
 
-use super::{Arrival, StreamItem};
+use super::{Arrival, StreamEvent, StreamItem};
 use crate::messages::json::ServerDecoder;
 use crate::name::Name;
 use alloc::boxed::Box;
-use alloc::string::{String, ToString};
+use alloc::string::{String, ToString as _};
 use core::time::Duration;
 
 impl Arrival {
-    /// Reads an item of a stream of `room`.
+    /// Reads an item of a stream of `room`. An event is a message when its data is one of the contract; any other event
+    /// is told as it is.
     pub fn read(item: StreamItem, room: &Name, decoder: &mut ServerDecoder) -> Self {
         let event = match item {
             StreamItem::Event(event) => event,
-            StreamItem::Id(id) => return Self::Other { id: Some(id.into()) },
+            StreamItem::Id(id) => return Self::Id(id.into()),
             StreamItem::Retry(millis) => return Self::Retry(Duration::from_millis(millis)),
             StreamItem::TooLarge => {
-                let error = "an event is larger than the limit".into();
-                return Self::Unreadable { id: None, error };
+                return Self::Unreadable { error: "an event is larger than the limit".into() };
             }
         };
-        let id = event.id.map(String::into_boxed_str);
-        match &*event.kind {
-            "gap" => Self::Gap { id, gap: decoder.decode_gap(room.clone(), &event.data) },
-            "message" => match decoder.decode_message(&event.data) {
-                Ok(Some(message)) => Self::Message { id, message },
-                Ok(None) => Self::Other { id },
-                Err(error) => Self::Unreadable { id, error: Box::from(error.to_string()) },
+        let StreamEvent { kind, data, id } = event;
+        let id = id.map(String::into_boxed_str);
+        let error = match &*kind {
+            "gap" => return Self::Gap { id, gap: decoder.decode_gap(room.clone(), &data) },
+            "message" => match decoder.decode_message(&data) {
+                Ok(Some(message)) => return Self::Message { id, message },
+                Ok(None) => None,
+                Err(error) => Some(Box::from(error.to_string())),
             },
-            _ => Self::Other { id },
-        }
+            _ => None,
+        };
+        Self::Event { id, name: kind.into(), data, error }
     }
 }

@@ -234,17 +234,40 @@ fn an_event_that_cannot_be_read_is_told_and_its_hole_too() {
     rig.says(&message("e", 5));
     assert_eq!(rig.told(), ["garbled", "gap e 3..5 unavailable", "e:5"]);
     let mut rig = Rig::connected();
-    rig.says("id: 6\ndata: unreadable\n\n");
-    assert_eq!(rig.told(), ["garbled", "gap ? unavailable", "began"]);
+    rig.says(&format!("id: 6\ndata: {long}\n\n"));
+    assert_eq!(rig.told(), ["garbled", "gap ? unavailable"]);
 }
 
 #[test]
-fn an_event_of_another_kind_is_passed_over_and_its_id_counts() {
+fn an_event_of_another_make_is_told_as_it_is_and_leaves_no_gap() {
     let mut rig = Rig::connected();
-    rig.says("event: weather\nid: 5\ndata: unreadable\n\n");
-    rig.says("event: weather\ndata: unreadable\n\n");
-    assert_eq!(rig.told(), ["began"]);
+    rig.says("event: weather\nid: 5\ndata: rain\ndata: and wind\n\n");
+    rig.says("event: weather\ndata\n\n");
+    rig.says("data: unreadable\n\n");
     assert_eq!(rig.feed.last_event_id(), Some("5"));
+    rig.says("id: 6\ndata:\n\n");
+    rig.says("data: unreadable\nid: 7\0\nretry: soon\n: a comment\n\n");
+    assert_eq!(
+        rig.told(),
+        [
+            "event weather \"rain\\nand wind\" 5",
+            "event weather \"\" -",
+            "event message \"unreadable\" -",
+            "event message \"\" 6",
+            "event message \"unreadable\" -",
+        ]
+    );
+    assert_eq!(rig.reconnect(Disconnect::Lost).last_event_id.as_deref(), Some("6"));
+    assert_eq!(rig.told(), ["gap ? reconnected"]);
+}
+
+#[test]
+fn an_event_of_another_name_among_places_is_told_and_moves_none() {
+    let mut rig = Rig::connected();
+    rig.says(&message("e", 1));
+    rig.says("event: weather\nid: e:9:x\ndata: rain\n\n");
+    rig.says(&message("e", 2));
+    assert_eq!(rig.told(), ["e:1", "event weather \"rain\" e:9:x", "e:2"]);
 }
 
 #[test]

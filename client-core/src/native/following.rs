@@ -52,6 +52,9 @@ impl Waiting {
             FeedEvent::Message(message) => {
                 message.content.len() + message.timestamp.len() + message.data.as_ref().map_or(0, String::len)
             }
+            FeedEvent::Event { name, data, id } => {
+                name.len() + data.len() + id.as_ref().map_or(0, |id| id.len())
+            }
             FeedEvent::Garbled { error } => error.len(),
             _ => 0,
         };

@@ -42,9 +42,9 @@ export class Feed {
   readonly #reload: Reload | undefined;
   readonly #timer: Timer;
   readonly #stopWatching: () => void;
-  readonly #emitter = new Emitter<FeedEvents>(["state", "began", "message", "gap", "error"]);
+  readonly #emitter = new Emitter<FeedEvents>(["state", "began", "message", "event", "gap", "error"]);
   #stream: Stream | undefined;
-  /** The message that has just been read: the machine tells it at once or never. */
+  /** The event that has just been read: the machine tells it at once or never. */
   #read: Reading | undefined;
   #events: [told: Told, lastEventId: string][] = [];
   #status: FeedEvents["state"] = { state: "idle" };
@@ -234,6 +234,12 @@ export class Feed {
         if (c >= 0) gap.before = c;
         return this.#tell(["gap", gap], machine);
       }
+      case FeedOutput.Event: {
+        const read = this.#read;
+        if (read?.what != "event") return;
+        const { name, data } = read;
+        return this.#tell(["event", { name, data, ...(a && { id: machine.text(0) }) }], machine);
+      }
       case FeedOutput.Garbled:
         return this.#tell(["error", { message: "an event that cannot be read", code: "garbled" }], machine);
     }
@@ -280,7 +286,7 @@ export class Feed {
       const read = reading(machine.kind(), machine.data());
       this.#read = read;
       if (read.what == "gap") machine.gap(...this.#now, read.epoch, read.after, read.before, read.reason);
-      else machine.arrived(read.what == "message" ? 1 : read.what == "unreadable" ? 2 : 0, ...this.#now);
+      else machine.arrived(read.what == "message" ? 1 : read.claims ? 2 : 0, ...this.#now);
       this.#settle(machine);
     }
     this.#read = undefined;

@@ -2,22 +2,22 @@
 export type Reading =
   | { what: "message"; user: string; content: string; timestamp: string; data?: unknown }
   | { what: "gap"; epoch: string; after: number; before: number; reason: string }
-  | { what: "unreadable" }
-  /** Of a kind that is not known. */
-  | { what: "other" };
+  /** None of these; `claims`: though its name says that it is a message. */
+  | { what: "event"; name: string; data: string; claims: boolean };
 
 type Fields = { [name: string]: unknown };
 
 /** Reads an event. A server may send what it likes. */
 export function reading(kind: string, data: string): Reading {
   if (kind == "gap") return gap(parsed(data) ?? {});
-  if (kind != "message") return { what: "other" };
+  const other = (claims: boolean): Reading => ({ what: "event", name: kind, data, claims });
+  if (kind != "message") return other(false);
   const frame = parsed(data);
-  if (!frame) return { what: "unreadable" };
   // Without a type it is the event that says what it is.
-  if (typeof frame["type"] == "string" && frame["type"] != "message") return { what: "other" };
-  const { userId: user, content, timestamp, data: more } = frame;
-  if (typeof user != "string" || typeof content != "string" || typeof timestamp != "string") return { what: "unreadable" };
+  if (typeof frame?.["type"] == "string" && frame["type"] != "message") return other(false);
+  const { roomId, userId: user, content, timestamp, data: more } = frame ?? {};
+  const isText = (value: unknown): value is string => typeof value == "string";
+  if (!isText(roomId) || !isText(user) || !isText(content) || !isText(timestamp)) return other(true);
   return { what: "message", user, content, timestamp, ...(more !== undefined && { data: more }) };
 }
 

@@ -19,7 +19,12 @@ export interface FeedEvents {
   message: Message;
   /** Messages of the room were missed. Comes before any later message. */
   gap: { room: string; reason: FeedGapReason; epoch?: string; after?: number; before?: number };
-  /** The server sent an event that cannot be read; it was left out. */
+  /**
+   * An event that is no message of the contract: of another name (`message` if it has none), or with data of another
+   * shape. `data` is its text, `id` its own id.
+   */
+  event: { name: string; data: string; id?: string };
+  /** An event was left out: it is larger than `maxEvent`, or damaged, on a server that speaks the contract. */
   error: { message: string; code: "garbled" };
 }
 

@@ -53,6 +53,8 @@ kinds!(
     // reason, after or −1, before or −1; epoch
     Gap,
     Garbled,
+    // whether it has an id of its own; that id
+    Event,
 );
 
 /// The fields of an output that has the most of them.
@@ -150,9 +152,9 @@ impl FeedMachine {
                     self.id = event.id.map(String::into_boxed_str);
                     return true;
                 }
-                StreamItem::Id(id) => Arrival::Other { id: Some(id.into()) },
+                StreamItem::Id(id) => Arrival::Id(id.into()),
                 StreamItem::Retry(millis) => Arrival::Retry(Duration::from_millis(millis)),
-                _ => Arrival::Unreadable { id: None, error: "".into() },
+                _ => Arrival::Unreadable { error: "".into() },
             };
             self.feed.handle(moment(monotonic, wall), FeedInput::Arrived(self.conn, arrival));
         }
@@ -168,14 +170,13 @@ impl FeedMachine {
         core::mem::take(&mut self.data)
     }
 
-    /// What the event is: 1 a message, 2 nothing that can be read, 0 another one. A gap is told by
+    /// What the event is: 1 a message, 2 one by its name alone, 0 another one. A gap is told by
     /// [`FeedMachine::gap`].
     pub fn arrived(&mut self, what: u32, monotonic: f64, wall: f64) {
         let id = self.id.take();
         let arrival = match what {
             1 => Arrival::Message { id, message: Message::plain((), (), (), ()) },
-            2 => Arrival::Unreadable { id, error: "".into() },
-            _ => Arrival::Other { id },
+            _ => Arrival::Event { id, name: (), data: (), error: (what == 2).then(|| "".into()) },
         };
         self.feed.handle(moment(monotonic, wall), FeedInput::Arrived(self.conn, arrival));
     }
@@ -323,6 +324,11 @@ impl FeedMachine {
                     self.put_ids(epoch, None);
                 }
                 OutputKind::Gap
+            }
+            FeedEvent::Event { id, .. } => {
+                self.put(&[f64::from(u8::from(id.is_some()))]);
+                self.texts = [id.unwrap_or_default().into(), String::new()];
+                OutputKind::Event
             }
             _ => OutputKind::Garbled,
         }

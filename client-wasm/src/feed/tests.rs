@@ -77,6 +77,19 @@ fn what_is_not_for_the_page_to_read_is_dealt_with_and_a_large_event_is_said_to_b
 }
 
 #[test]
+fn an_event_of_another_make_is_told_with_its_id() {
+    let mut page = Page(FeedMachine::new(3.0, 0, false, 0, 5.0, 200.0, ""));
+    page.say("Connect", [0.0; 3]);
+    page.say("Opened", [1.0, 0.0, 0.0]);
+    page.gives(1.0, "event: weather\nid: 5\ndata: rain\n\n", Some(0));
+    assert_eq!(page.next("Event")[..1], [1.0]);
+    assert_eq!((page.0.text(0).as_str(), page.0.last_event_id().as_str()), ("5", "5"));
+    page.gives(1.0, "data: rain\n\n", Some(2));
+    assert_eq!(page.next("Event")[..1], [0.0]);
+    assert_eq!(page.0.poll(), 0, "there is no gap");
+}
+
+#[test]
 fn an_older_stream_gives_nothing_and_wild_numbers_are_harmless() {
     let mut page = Page::new();
     page.say("Connect", [0.0; 3]);

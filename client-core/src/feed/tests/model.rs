@@ -141,6 +141,7 @@ fn check(rig: &Rig, seed: u64) -> Vec<u64> {
             FeedEvent::State(change) => assert_ne!(change.state, State::Failed, "seed {seed}"),
             FeedEvent::Began => {}
             FeedEvent::Garbled { error } => panic!("seed {seed}: {error}"),
+            FeedEvent::Event { name, .. } => panic!("seed {seed}: an event {name}"),
         }
     }
     let different: BTreeSet<u64> = heard.iter().copied().collect();

@@ -81,17 +81,20 @@ pub(super) fn arrival(item: StreamItem) -> Arrival {
             let id = event.id.map(String::into_boxed_str);
             match (&*event.kind, &*event.data) {
                 ("gap", data) => Arrival::Gap { id, gap: read_gap(data) },
-                ("message", "unreadable") => Arrival::Unreadable { id, error: "it is not".into() },
+                ("message", "unreadable") => {
+                    let error = Some("it is not".into());
+                    Arrival::Event { id, name: event.kind.into(), data: event.data, error }
+                }
                 ("message", _) => {
                     let (room, user) = (Name::from("whatever"), Name::from("ada"));
                     Arrival::Message { id, message: Message::plain(room, user, event.data, String::new()) }
                 }
-                _ => Arrival::Other { id },
+                _ => Arrival::Event { id, name: event.kind.into(), data: event.data, error: None },
             }
         }
-        StreamItem::Id(id) => Arrival::Other { id: Some(id.into()) },
+        StreamItem::Id(id) => Arrival::Id(id.into()),
         StreamItem::Retry(millis) => Arrival::Retry(Duration::from_millis(millis)),
-        StreamItem::TooLarge => Arrival::Unreadable { id: None, error: "it is too large".into() },
+        StreamItem::TooLarge => Arrival::Unreadable { error: "it is too large".into() },
     }
 }
 
@@ -265,6 +268,9 @@ fn line(told: &Told) -> Option<String> {
         FeedEvent::Message(message) => Some(message.content.clone()),
         FeedEvent::Began => Some("began".to_owned()),
         FeedEvent::Garbled { .. } => Some("garbled".to_owned()),
+        FeedEvent::Event { name, data, id } => {
+            Some(format!("event {name} {data:?} {}", id.as_deref().unwrap_or("-")))
+        }
         FeedEvent::Gap(gap) => {
             let reason = gap.reason.as_str();
             Some(match (&gap.epoch, gap.after, gap.before) {
