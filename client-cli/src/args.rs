@@ -188,6 +188,9 @@ pub(crate) struct ConnectionArgs {
     /// acknowledged.
     #[arg(long)]
     pub(crate) no_acks: bool,
+    /// Socket.IO: what an ack means that is nothing but a text, such as callback("Username is taken").
+    #[arg(long, value_enum, value_name = "MEANING")]
+    pub(crate) ack_text: Option<AckTextName>,
     /// A certificate authority (PEM) to trust beside the system's, or the server's own certificate.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
@@ -236,6 +239,24 @@ pub(crate) enum TokenIn {
     Header,
     /// As `?token=` in the URL.
     Query,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum AckTextName {
+    /// The message was taken (the default); the text is shown.
+    Ok,
+    /// The message was refused, in these words; but for the empty text and words such as "ok".
+    Error,
+}
+
+impl From<AckTextName> for rejoin::socketio::AckText {
+    fn from(name: AckTextName) -> Self {
+        match name {
+            AckTextName::Ok => Self::Ok,
+            AckTextName::Error => Self::Error,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -207,8 +207,10 @@ fn with_colours_only_our_own_are_seen() {
 #[test]
 fn causes_and_json_lines_are_as_harmless() {
     for text in corpus() {
-        let cause =
-            Cause { code: rejoin::CauseCode::Closed(4400), text: text.as_str().into(), will_retry: true };
+        let cause = Cause {
+            data: Some(text.as_str().into()),
+            ..Cause::new(rejoin::CauseCode::Closed(4400), text.as_str())
+        };
         let mut json = Vec::new();
         json_safe::write_line(&mut json, &text);
         for line in [crate::words::cause(&cause), String::from_utf8(json).unwrap()] {

@@ -5,7 +5,10 @@ use crate::render::{Layout, Renderer, Who, now, plain_name};
 use crate::rooms::{Change, RoomBook, Said};
 use crate::{sanitise, words};
 use rejoin::messages::JoinReason;
-use rejoin::{Event, FeedEvent, Message, Mode, Name, RoomChange, RoomState, State, StateChange, Timestamp};
+use rejoin::{
+    Event, FeedEvent, Message, Mode, Name, PERSONAL_ROOM, RoomChange, RoomState, State, StateChange,
+    Timestamp,
+};
 
 /// The name of a stream's event to which its server gives none.
 const UNNAMED: &str = "message";
@@ -121,6 +124,14 @@ impl Narrator {
                 }
             }
             Event::Mode(mode) => self.decided(*mode),
+            Event::Ready(_) if self.rooms.list().next().is_none() => {
+                self.notice("connected; notifications are shown as they come");
+            }
+            Event::Joined(joined) if *joined.room == *PERSONAL_ROOM => {
+                if joined.recovered && joined.reason.is_none() {
+                    self.notice("no notification was missed");
+                }
+            }
             Event::Joined(joined) => {
                 self.rooms.present(&joined.room, joined.members.as_deref(), joined.member_count);
                 let is_first = joined.reason == Some(JoinReason::Fresh);
@@ -154,6 +165,7 @@ impl Narrator {
                 let kind = sanitise::line(&notification.kind);
                 self.notice(&format!("notification: {kind} {}", sanitise::line(data)));
             }
+            Event::Gap(gap) if *gap.room == *PERSONAL_ROOM => self.notice(&words::gap(gap)),
             Event::Gap(gap) if self.rooms.gap(&gap.room) => self.notice(&words::gap(gap)),
             Event::NotStored { error } => {
                 self.notice(&format!("the state is not stored: {}", sanitise::line(error)));
@@ -269,7 +281,7 @@ mod tests {
 
     fn lost(attempt: u32) -> Event {
         let state = State::Reconnecting { attempt, retry_at: Some(Timestamp::from_millis(4000)) };
-        let cause = Cause { code: CauseCode::ConnectionLost, text: "".into(), will_retry: true };
+        let cause = Cause::new(CauseCode::ConnectionLost, "");
         Event::State(StateChange { state, cause: Some(cause) })
     }
 

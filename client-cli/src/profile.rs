@@ -1,6 +1,6 @@
 //! The configuration file: named profiles in the platform's configuration folder.
 
-use crate::args::{PolicyName, TokenIn};
+use crate::args::{AckTextName, PolicyName, TokenIn};
 use crate::error::Failure;
 use directories::ProjectDirs;
 use serde::Deserialize;
@@ -21,6 +21,7 @@ pub(crate) struct Profile {
     pub(crate) rooms: Vec<String>,
     pub(crate) ca: Option<PathBuf>,
     pub(crate) policy: Option<PolicyName>,
+    pub(crate) ack_text: Option<AckTextName>,
     pub(crate) token_in: Option<TokenIn>,
     #[serde(default)]
     pub(crate) headers: BTreeMap<String, String>,
@@ -80,7 +81,7 @@ fn choose(text: &str, path: &Path, name: Option<&str>) -> Result<Profile, Failur
             .map_or(1, |before| before.matches('\n').count() + 1);
         Failure::usage("config_file", format!("{}, line {line}: {}", path.display(), error.message())).hint(
             "a profile looks like [profiles.work] with url, token_file or token_command, token_in, rooms, policy, \
-             headers, subprotocols, connect_timeout, ca, cert, key",
+             headers, subprotocols, connect_timeout, ca, cert, key, ack_text",
         )
     })?;
     let profile = file.profiles.remove(name.unwrap_or(DEFAULT));

@@ -116,8 +116,17 @@ impl Sender {
         };
         match outcome {
             Some(Ok(Receipt::Written)) => self.unechoed.push_back(text.to_owned()),
-            Some(Ok(_)) => {}
-            Some(Err(error)) => self.failed(number, &error.to_string(), error.code()),
+            Some(Ok(receipt)) => {
+                if let Some(answer) = receipt.answer() {
+                    self.answered(number, answer);
+                }
+            }
+            Some(Err(error)) => {
+                self.failed(number, &sanitise::line(&error.to_string()), error.code());
+                if let (SendError::Refused { message: None, .. }, Some(answer)) = (&error, error.answer()) {
+                    eprint_line(&format!("  {}", words::answer(answer)));
+                }
+            }
             None if self.keeps => {
                 let what =
                     "not delivered yet; it is kept, and the next run with this state file goes on with it";
@@ -146,6 +155,17 @@ impl Sender {
         }
         if let Some(cause) = &self.client.snapshot().cause {
             eprint_line(&format!("  {}", words::cause(cause)));
+        }
+    }
+
+    /// What the server's handler said to a message is all that is known of it.
+    fn answered(&mut self, number: Option<u64>, answer: &str) {
+        use std::io::Write as _;
+        let line = line_of(number);
+        if let Err(error) = writeln!(std::io::stdout().lock(), "{line}{}", words::answer(answer))
+            && error.kind() != std::io::ErrorKind::BrokenPipe
+        {
+            self.complain(None, &format!("cannot write to stdout: {error}"), "output");
         }
     }
 
@@ -179,7 +199,7 @@ impl Sender {
 
     fn complain(&mut self, number: Option<u64>, what: &str, code: &str) {
         self.exit = self.exit.max(Exit::Incomplete);
-        let line = number.map(|number| format!("line {number}: ")).unwrap_or_default();
+        let line = line_of(number);
         eprint_line(&format!("rejoin: {line}{what} [{code}]"));
     }
 
@@ -248,6 +268,11 @@ impl Sender {
         }
         Ok(())
     }
+}
+
+/// Which line of the input it is about.
+fn line_of(number: Option<u64>) -> String {
+    number.map(|number| format!("line {number}: ")).unwrap_or_default()
 }
 
 /// Messages written at which echoes are waited for, so that neither list nor event queue grows with the input.

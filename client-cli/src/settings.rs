@@ -8,6 +8,7 @@ use crate::requests::ClientCertificate;
 use crate::token::{self, TokenFrom};
 use crate::{requests, sanitise, socket_io};
 use rejoin::backoff::Policy;
+use rejoin::socketio::EventKind;
 use rejoin::{
     BuildError, Client, ClientBuilder, Config, Endpoint, EndpointError, Events, FeedConfig, Following,
     Headers, Join, Name, SocketIo, TlsError, Token, TokenLocation, check_room_name,
@@ -99,7 +100,7 @@ impl<'a> Sources<'a> {
         rooms: &[String],
     ) -> Result<Settings, Failure> {
         let arguments = self.arguments;
-        let socket_io = socket_io::described(arguments)?;
+        let socket_io = socket_io::described(arguments, self.profile.ack_text)?;
         let profile = self.profile;
         let token_in_url = in_url.is_some();
         let variable_in = variable("REJOIN_TOKEN_IN");
@@ -238,6 +239,9 @@ impl Settings {
         if let Some(server) = &self.socket_io {
             builder = builder.socket_io(server.clone());
         }
+        if self.follows_notifications() {
+            builder = builder.notifications();
+        }
         if let Some(path) = &self.state {
             builder = builder.state_file(path);
         }
@@ -254,6 +258,11 @@ impl Settings {
             TokenLocation::Header => (TokenLocation::Header, TokenLocation::Query),
             TokenLocation::Query => (TokenLocation::Query, TokenLocation::Header),
         }
+    }
+
+    /// Whether there is something to read beside rooms: an event of the server's that is a notification.
+    pub(crate) fn follows_notifications(&self) -> bool {
+        self.socket_io.as_ref().is_some_and(|server| server.events.has_name(EventKind::Notification))
     }
 
     pub(crate) fn has_proxy(&self) -> bool {

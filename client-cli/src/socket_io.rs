@@ -1,17 +1,21 @@
 //! What the command line says of a Socket.IO server.
 
-use crate::args::{ConnectionArgs, Protocol};
+use crate::args::{AckTextName, ConnectionArgs, Protocol};
 use crate::error::Failure;
 use rejoin::SocketIo;
 use rejoin::socketio::Namespace;
 
-/// The server as it was described; `None` if it speaks another protocol.
-pub(crate) fn described(arguments: &ConnectionArgs) -> Result<Option<SocketIo>, Failure> {
+/// The server as it was described, also by a profile; `None` if it speaks another protocol.
+pub(crate) fn described(
+    arguments: &ConnectionArgs,
+    profile_ack_text: Option<AckTextName>,
+) -> Result<Option<SocketIo>, Failure> {
     if arguments.protocol != Protocol::SocketIo {
         let options = [
             ("--namespace", arguments.namespace.is_some()),
             ("--event-map", !arguments.event_map.is_empty()),
             ("--no-acks", arguments.no_acks),
+            ("--ack-text", arguments.ack_text.is_some()),
         ];
         return match options.iter().find(|(_, given)| *given) {
             Some((option, _)) => Err(Failure::usage("protocol", format!("{option} is for Socket.IO only"))
@@ -32,6 +36,9 @@ pub(crate) fn described(arguments: &ConnectionArgs) -> Result<Option<SocketIo>, 
         server.events.set(name, called).map_err(|error| Failure::usage("event_map", error.to_string()))?;
     }
     server.options.acks = !arguments.no_acks;
+    if let Some(text) = arguments.ack_text.or(profile_ack_text) {
+        server.ack_text = text.into();
+    }
     Ok(Some(server))
 }
 
@@ -40,12 +47,12 @@ mod tests {
     use super::*;
     use crate::args::{Arguments, Command};
     use clap::Parser as _;
-    use rejoin::socketio::EventKind;
+    use rejoin::socketio::{AckText, EventKind};
 
     fn given(options: &[&str]) -> Result<Option<SocketIo>, Failure> {
         let words = ["rejoin", "doctor", "http://h/"].iter().chain(options);
         match Arguments::try_parse_from(words).unwrap().command.unwrap() {
-            Command::Doctor(arguments) => described(&arguments.connection),
+            Command::Doctor(arguments) => described(&arguments.connection, None),
             other => panic!("{other:?}"),
         }
     }
@@ -59,6 +66,8 @@ mod tests {
         assert_eq!((server.namespace.as_str(), server.options.acks), ("/n", false));
         assert_eq!(server.events.name(EventKind::SendMessage), "say");
         assert_eq!(server.events.kind("said=so"), Some(EventKind::Message));
+        let server = given(&["--protocol=socketio", "--ack-text=error"]).unwrap().unwrap();
+        assert_eq!(server.ack_text, AckText::Error);
     }
 
     #[test]
@@ -67,6 +76,7 @@ mod tests {
             (&["--namespace=/n"][..], "protocol", "--protocol socketio"),
             (&["--event-map=a=b"], "protocol", "--protocol socketio"),
             (&["--no-acks", "--protocol=plain"], "protocol", "--protocol socketio"),
+            (&["--ack-text=error"], "protocol", "--protocol socketio"),
             (&["--protocol=socketio", "--namespace=n"], "namespace", "/admin"),
             (&["--protocol=socketio", "--event-map=say"], "event_map", "send_message=chat:send"),
             (&["--protocol=socketio", "--event-map=says=x"], "event_map", "join_room"),

@@ -23,7 +23,7 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
     settings.history = arguments.history;
     settings.state.clone_from(&arguments.state.state);
     settings.manual_commit = true;
-    if settings.rooms.is_empty() {
+    if settings.rooms.is_empty() && !settings.follows_notifications() {
         return Err(Failure::usage("room", "no room to follow").hint("name one with -r ROOM"));
     }
     let (client, mut events) = settings.connect()?;

@@ -3,11 +3,17 @@
 use crate::error::Failure;
 use crate::render::plain_name;
 use crate::sanitise;
-use rejoin::{Cause, CauseCode, DeliveryStatus, DialErrorKind, Gap, GapReason, SendFailure, Timestamp};
+use rejoin::{
+    Cause, CauseCode, DeliveryStatus, DialErrorKind, Gap, GapReason, PERSONAL_ROOM, SendFailure, Timestamp,
+};
+use serde_json::Value;
 
 /// What happened, in a few words, made harmless.
 pub(crate) fn cause(cause: &Cause) -> String {
-    let text = sanitise::line(without_errno(&cause.text));
+    let mut text = sanitise::line(without_errno(&cause.text));
+    if let Some(data) = &cause.data {
+        text = format!("{text} ({})", json(data)).trim_start().to_owned();
+    }
     let with = |what: &str| if text.is_empty() { what.to_owned() } else { format!("{what}: {text}") };
     match cause.code {
         CauseCode::Requested => "as asked".to_owned(),
@@ -38,6 +44,32 @@ pub(crate) fn cause(cause: &Cause) -> String {
 /// The operating system's words without its number, which says the same to fewer people.
 pub(crate) fn without_errno(text: &str) -> &str {
     text.rfind(" (os error ").filter(|_| text.ends_with(')')).and_then(|at| text.get(..at)).unwrap_or(text)
+}
+
+/// Columns of JSON of a server's that is shown in a line.
+const SHOWN_JSON: usize = 300;
+
+/// JSON of a server's, made harmless and short: a text as what it says.
+pub(crate) fn json(json: &str) -> String {
+    let text = serde_json::from_str::<String>(json);
+    sanitise::truncate(&sanitise::line(text.as_deref().unwrap_or(json)), SHOWN_JSON)
+}
+
+/// What a Socket.IO server's handler answered to a message.
+pub(crate) fn answer(answer: &str) -> String {
+    format!("the server answered: {}", json(answer))
+}
+
+/// Whether an answer says more than "delivered" does.
+pub(crate) fn says_more(answer: &str) -> bool {
+    /// What the ack's reader has looked at, and what is of no use to a person.
+    const KNOWN: [&str; 9] =
+        ["ok", "success", "status", "id", "_id", "messageId", "message_id", "seq", "timestamp"];
+    match serde_json::from_str(answer) {
+        Ok(Value::Null | Value::Bool(_)) => false,
+        Ok(Value::Object(fields)) => fields.keys().any(|name| !KNOWN.contains(&&**name)),
+        _ => true,
+    }
 }
 
 /// What the user can do about it, when the connection has ended for good.
@@ -74,6 +106,7 @@ pub(crate) fn failure(reason: Option<&Cause>) -> Failure {
 
 /// What is missing of a room.
 pub(crate) fn gap(gap: &Gap) -> String {
+    let personal = *gap.room == *PERSONAL_ROOM;
     let room = plain_name(&gap.room);
     let count = match (gap.after, gap.before) {
         (Some(after), Some(before)) => before.saturating_sub(after).saturating_sub(1),
@@ -87,6 +120,9 @@ pub(crate) fn gap(gap: &Gap) -> String {
         _ => "the connection was lost",
     };
     match count {
+        0 if personal => format!("notifications may have been missed: {why}"),
+        1 if personal => format!("a notification was missed: {why}"),
+        count if personal => format!("{count} notifications were missed: {why}"),
         0 => format!("messages in {room} may have been missed: {why}"),
         1 => format!("a message in {room} was missed: {why}"),
         count => format!("{count} messages in {room} were missed: {why}"),
@@ -122,10 +158,28 @@ mod tests {
 
     #[test]
     fn a_servers_words_are_kept_and_made_harmless() {
-        let given = Cause { code: CauseCode::Closed(4400), text: "\u{1b}]0;x".into(), will_retry: true };
+        let given = Cause::new(CauseCode::Closed(4400), "\u{1b}]0;x");
         assert_eq!(cause(&given), "the server closed the connection (4400): ^[]0;x");
-        let given = Cause { code: CauseCode::ConnectionLost, text: "".into(), will_retry: true };
+        let given = Cause::new(CauseCode::ConnectionLost, "");
         assert_eq!(cause(&given), "connection lost");
+    }
+
+    #[test]
+    fn the_data_of_a_refusal_and_an_answer_are_shown_short_and_made_harmless() {
+        let data = Some(Box::from("{\"code\":\"\\u001b\u{202e}\"}"));
+        let refused = Cause { data, ..Cause::new(CauseCode::Unauthorized(4001), "not you") };
+        assert_eq!(
+            cause(&refused),
+            "the server refused the token: not you ({\"code\":\"\\u001b\\u{202e}\"})"
+        );
+        assert_eq!(answer("\"world\\u001b[2J\\n\""), "the server answered: world^[[2J^J");
+        assert!(answer(&format!("\"{}\"", "x".repeat(9_000))).len() < 400);
+        for yes in ["true", "null", r#"{"ok":true,"id":"m1","seq":1}"#] {
+            assert!(!says_more(yes), "{yes}");
+        }
+        for more in ["\"world\"", r#"{"ok":true,"warning":"slow down"}"#, "[null,1]", "7"] {
+            assert!(says_more(more), "{more}");
+        }
     }
 
     #[test]
@@ -147,8 +201,7 @@ mod tests {
 
     #[test]
     fn a_terminal_cause_says_what_to_do() {
-        let reason =
-            Cause { code: CauseCode::Unauthorized(4001), text: "Unauthorized".into(), will_retry: false };
+        let reason = Cause { will_retry: false, ..Cause::new(CauseCode::Unauthorized(4001), "Unauthorized") };
         let failure = failure(Some(&reason));
         assert_eq!((failure.exit.code(), failure.code), (3, "unauthorized"));
         assert!(failure.render().contains("--token-file"));

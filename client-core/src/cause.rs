@@ -163,13 +163,16 @@ pub struct Cause {
     pub code: CauseCode,
     /// In whose words: a close reason or an error's text. Hostile where a server had a part in it.
     pub text: Box<str>,
+    /// Socket.IO: the `data` of the error with which the server's middleware refused, as JSON. Hostile text.
+    pub data: Option<Box<str>>,
     /// Whether the machine goes on trying by itself.
     pub will_retry: bool,
 }
 
 impl Cause {
-    pub(crate) fn new(code: CauseCode, text: impl Into<Box<str>>) -> Self {
-        Self { code, text: text.into(), will_retry: true }
+    /// A cause after which the machine goes on trying.
+    pub fn new(code: CauseCode, text: impl Into<Box<str>>) -> Self {
+        Self { code, text: text.into(), data: None, will_retry: true }
     }
 
     pub(crate) fn bare(code: CauseCode) -> Self {

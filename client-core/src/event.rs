@@ -53,7 +53,7 @@ pub enum Event<P = String, N = Name> {
     /// Messages of a room were missed. Comes before any later message of that room.
     Gap(Gap<N>),
     /// The final outcome of a send: exactly one for each.
-    Delivery(Delivery<N>),
+    Delivery(Delivery<P, N>),
     /// The server said `error`. On a plain connection it does not say what about.
     ServerError {
         /// Its words. Hostile text.
@@ -239,13 +239,32 @@ impl GapReason {
 
 /// The final outcome of a send.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivery<N = Name> {
+pub struct Delivery<P = String, N = Name> {
     /// The send.
     pub id: SendId,
     /// Where it was to go.
     pub room: N,
     /// What became of it.
     pub status: DeliveryStatus,
+    /// Socket.IO: what the server's handler answered, if it answered anything.
+    pub reply: Option<Box<SendReply<P>>>,
+}
+
+impl<P, N> Delivery<P, N> {
+    /// An outcome without an answer.
+    pub fn new(id: SendId, room: N, status: DeliveryStatus) -> Self {
+        Self { id, room, status, reply: None }
+    }
+}
+
+/// What a Socket.IO server's handler gave to the ack of a send.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SendReply<P = String> {
+    /// All of it, as JSON: one argument as it is, several as a list. Of more than 16 KiB the first 1,000 characters, as
+    /// a text that ends in `…`. Hostile text.
+    pub answer: Option<P>,
+    /// Of a refusal the words that are meant for people. Hostile text.
+    pub message: Option<P>,
 }
 
 /// What became of a send.

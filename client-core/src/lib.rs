@@ -161,6 +161,7 @@ mod session;
 pub mod socketio;
 mod time;
 mod token;
+mod utc;
 
 #[cfg(feature = "bugs")]
 pub use bug::Bug;
@@ -168,7 +169,7 @@ pub use cause::{Cause, CauseCode, DialError, DialErrorKind, Disconnect};
 pub use config::Config;
 pub use event::{
     Delivery, DeliveryStatus, Event, Gap, GapReason, JoinedRoom, Mode, Restored, RoomChange, RoomState,
-    SendFailure, SendId,
+    SendFailure, SendId, SendReply,
 };
 pub use feed::{Feed, FeedConfig, FeedEvent, FeedInput, FeedOutput};
 pub use id::{ID_CHARS, Id, IdError};
@@ -187,3 +188,4 @@ pub use saved::{Saved, SavedLine, SavedPosition, SavedSend, Transmitted};
 pub use session::{Command, Diagnostics, Input, Join, Output, Session};
 pub use time::{Moment, Timestamp};
 pub use token::{Credentials, Token, TokenError};
+pub use utc::utc;

@@ -53,7 +53,7 @@ pub struct Session<P = String, N = Name> {
     settings: Settings,
     bugs: Bugs,
     outputs: VecDeque<Output<P, N>>,
-    outcomes: Vec<Delivery<N>>,
+    outcomes: Vec<Delivery<P, N>>,
     changes: u64,
     /// Changes of the outbox that a stored state does not show.
     unchanged: u64,

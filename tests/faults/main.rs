@@ -101,7 +101,7 @@ fn enter(account: &mut Account, line: Line) {
                 ("failed", ..) => DeliveryStatus::Failed(SendFailure::Cancelled),
                 other => panic!("no outcome: {other:?}"),
             };
-            Event::Delivery(Delivery { id: SendId(send), room, status })
+            Event::Delivery(Delivery::new(SendId(send), room, status))
         }
         Line::Message { user, content, epoch, seq, id: message } => {
             let stamp = Stamp { id: id(&message), epoch: id(&epoch), seq, replay: false, origin: None };

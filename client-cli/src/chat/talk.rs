@@ -91,6 +91,12 @@ impl Talk {
                 if let Some(show) = self.own.outcome(Instant::now(), delivery.id, &delivery.status) {
                     self.show(show);
                 }
+                let answer = delivery.reply.as_ref().and_then(|reply| reply.answer.as_deref());
+                // The words of a refusal have been told before it.
+                let has_words = delivery.reply.as_ref().is_some_and(|reply| reply.message.is_some());
+                if let Some(answer) = answer.filter(|answer| !has_words && words::says_more(answer)) {
+                    self.notice(&words::answer(answer));
+                }
             }
             Event::Restored(restored) => {
                 self.own.add(Instant::now(), restored.id, &restored.room, restored.content.clone());

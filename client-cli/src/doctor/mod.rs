@@ -236,7 +236,7 @@ async fn until_connected(events: &mut Events) -> Result<(), Cause> {
             }
         }
     }
-    Err(Cause { code: CauseCode::Requested, text: "".into(), will_retry: false })
+    Err(Cause { will_retry: false, ..Cause::new(CauseCode::Requested, "") })
 }
 
 /// Says at which step a dial ended, and which steps that proves to be fine.

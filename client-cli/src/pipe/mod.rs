@@ -20,7 +20,7 @@ use input::{BadLine, Frame, Request};
 use output::Outcome;
 use rejoin::{
     Client, Delivery, DeliveryStatus, Event, Events, Join, Mode, Name, PERSONAL_ROOM, RoomState, SendFailure,
-    SendId, State,
+    SendId, SendReply, State,
 };
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, VecDeque};
@@ -240,18 +240,18 @@ impl Pipe {
             }
             status => Outcome::Final(status.clone()),
         };
-        self.outcome(reference.as_deref(), &delivery.room, &outcome);
+        self.outcome(reference.as_deref(), &delivery.room, &outcome, delivery.reply.as_deref());
         if matches!(self.phase, Phase::Draining(_)) {
             self.phase = Phase::Draining(Instant::now() + self.drain_timeout);
         }
     }
 
-    fn outcome(&mut self, reference: Option<&str>, room: &str, outcome: &Outcome) {
+    fn outcome(&mut self, reference: Option<&str>, room: &str, outcome: &Outcome, reply: Option<&SendReply>) {
         match outcome {
             Outcome::Final(status) if went_well(status) => {}
             _ => self.exit = self.exit.max(Exit::Incomplete),
         }
-        output::delivery(&mut self.printed, reference, room, outcome);
+        output::delivery(&mut self.printed, reference, room, outcome, reply);
     }
 
     fn take_lines(&mut self) {
@@ -291,7 +291,7 @@ impl Pipe {
                     Ok(id) => self.flight.add(id, reference, weight),
                     Err(why) => {
                         let outcome = Outcome::Final(DeliveryStatus::Failed(why));
-                        self.outcome(reference.as_deref(), &room, &outcome);
+                        self.outcome(reference.as_deref(), &room, &outcome, None);
                     }
                 }
             }

@@ -4,8 +4,8 @@ use super::input::BadLine;
 use crate::json_safe::write_line;
 use rejoin::messages::{JoinReason, Stamp};
 use rejoin::{
-    Cause, DeliveryStatus, Event, Gap, Id, JoinedRoom, Message, Mode, Name, RoomState, SendFailure, State,
-    StateChange, Timestamp,
+    Cause, DeliveryStatus, Event, Gap, Id, JoinedRoom, Message, Mode, Name, RoomState, SendFailure,
+    SendReply, State, StateChange, Timestamp,
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -71,6 +71,9 @@ struct Printed<'a> {
     message: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u64>,
+    /// What a Socket.IO server's handler answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<&'a RawValue>,
 }
 
 /// Where a gap begins or ends: `null` when that is not known.
@@ -86,8 +89,8 @@ enum Code {
 }
 
 /// The text of any JSON, as a part of this one.
-fn raw(json: Option<&String>) -> Option<&RawValue> {
-    json.and_then(|json| serde_json::from_str(json).ok())
+fn raw<'a>(json: Option<&'a (impl AsRef<str> + ?Sized)>) -> Option<&'a RawValue> {
+    json.and_then(|json| serde_json::from_str(json.as_ref()).ok())
 }
 
 /// Prints one event; a delivery or the answer to a join needs its `ref` and goes through [`delivery`] or [`joined`].
@@ -172,7 +175,7 @@ fn somebody<'a>(kind: &'static str, room: &'a str, user: &'a str) -> Printed<'a>
 fn said(message: &Message) -> Printed<'_> {
     Printed {
         content: Some(&message.content),
-        timestamp: Some(&message.timestamp),
+        timestamp: Some(&*message.timestamp).filter(|timestamp| !timestamp.is_empty()),
         data: raw(message.data.as_ref()),
         ..somebody("message", &message.room, &message.user)
     }
@@ -215,10 +218,11 @@ fn state(change: &StateChange, now: Timestamp) -> Printed<'_> {
         line.attempt = Some(attempt);
         line.retry_in_ms = retry_at.map(|at| u64::try_from((at - now).as_millis()).unwrap_or(u64::MAX));
     }
-    if let Some(Cause { code, text, .. }) = &change.cause {
+    if let Some(Cause { code, text, data, .. }) = &change.cause {
         line.code = code.number().map(Code::Number);
         line.reason = Some(code.as_str());
         line.message = Some(&**text).filter(|text| !text.is_empty());
+        line.data = raw(data.as_ref());
     }
     line
 }
@@ -262,9 +266,16 @@ pub(super) enum Outcome {
     Kept,
 }
 
-/// Prints the outcome of a send.
-pub(super) fn delivery(out: &mut Vec<u8>, reference: Option<&str>, room: &str, outcome: &Outcome) {
-    let line = Printed { r#ref: reference, ..about("delivery", room) };
+/// Prints the outcome of a send, with what a Socket.IO server answered.
+pub(super) fn delivery(
+    out: &mut Vec<u8>,
+    reference: Option<&str>,
+    room: &str,
+    outcome: &Outcome,
+    reply: Option<&SendReply>,
+) {
+    let answer = raw(reply.and_then(|reply| reply.answer.as_ref()));
+    let line = Printed { r#ref: reference, answer, ..about("delivery", room) };
     let line = match outcome {
         Outcome::Kept => Printed { status: Some("kept"), ..line },
         Outcome::Final(DeliveryStatus::Written) => Printed { status: Some("written"), ..line },
@@ -277,7 +288,7 @@ pub(super) fn delivery(out: &mut Vec<u8>, reference: Option<&str>, room: &str, o
         Outcome::Final(DeliveryStatus::Failed(why)) => Printed {
             status: Some("failed"),
             code: Some(Code::Word(why.as_str())),
-            message: Some(advice(*why)),
+            message: Some(reply.and_then(|reply| reply.message.as_deref()).unwrap_or_else(|| advice(*why))),
             ..line
         },
         Outcome::Final(_) => Printed { status: Some("unknown"), ..line },

@@ -245,7 +245,7 @@ fn an_event_of_another_make_is_told_as_it_is_and_leaves_no_gap() {
     rig.says("event: weather\ndata\n\n");
     rig.says("data: unreadable\n\n");
     assert_eq!(rig.feed.last_event_id(), Some("5"));
-    rig.says("id: 6\ndata:\n\n");
+    rig.says("event: done\nid: 6\ndata:\n\n");
     rig.says("data: unreadable\nid: 7\0\nretry: soon\n: a comment\n\n");
     assert_eq!(
         rig.told(),
@@ -253,7 +253,7 @@ fn an_event_of_another_make_is_told_as_it_is_and_leaves_no_gap() {
             "event weather \"rain\\nand wind\" 5",
             "event weather \"\" -",
             "event message \"unreadable\" -",
-            "event message \"\" 6",
+            "event done \"\" 6",
             "event message \"unreadable\" -",
         ]
     );

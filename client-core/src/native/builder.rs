@@ -144,8 +144,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Receive what is for this user alone, as [`Event::Notification`](crate::Event::Notification). Extended servers
-    /// only.
+    /// Receive what is for this user alone, as [`Event::Notification`](crate::Event::Notification). Extended
+    /// servers, and Socket.IO servers, from which it comes in any case: there it is told whether some was missed.
     pub fn notifications(self) -> Self {
         self.join(Join { personal: true, ..Name::from(PERSONAL_ROOM).into() })
     }
@@ -284,9 +284,9 @@ impl ClientBuilder {
         let endpoints = endpoints.into();
         let surroundings = Surroundings { endpoints, dialer, source, inbox, queue, snapshot, clock, store };
         // Owned by the handles: it ends when the client is closed, or when all of them are dropped.
-        if let Some(SocketIo { namespace, events, options }) = self.socket_io {
-            let session = socketio::Session::new(config, options, seed);
-            let codec = Packets::new(namespace, Arc::new(events));
+        if let Some(SocketIo { namespace, events, options, ack_text }) = self.socket_io {
+            let session = socketio::Session::new(config, options, PERSONAL_ROOM.into(), seed);
+            let codec = Packets::new(namespace, Arc::new(events), ack_text);
             runtime.spawn(begun(Driver::new(session, codec, surroundings), saved, self.joins));
         } else {
             let driver = Driver::new(Session::new(config, seed), Frames::default(), surroundings);

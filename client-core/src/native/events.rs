@@ -2,7 +2,7 @@
 
 use super::inbox::Inbox;
 use super::taken::Taken;
-use crate::event::Event;
+use crate::event::{Delivery, Event};
 use crate::session::{Diagnostics, Input};
 use core::pin::Pin;
 use core::task::{Context, Poll};
@@ -56,6 +56,9 @@ pub(super) fn weight(event: &Event) -> usize {
         Event::Notification(notification) => length(&notification.data),
         Event::ServerError { message, .. } => message.len(),
         Event::Garbled { error } => error.len(),
+        Event::Delivery(Delivery { reply: Some(reply), .. }) => {
+            length(&reply.answer) + length(&reply.message)
+        }
         _ => 0,
     }
 }
@@ -91,9 +94,13 @@ impl State {
 
     fn push_what_fits(&mut self, batch: Vec<Event>) {
         let mut kept = Vec::new();
-        for event in batch {
+        for mut event in batch {
+            let full = self.events >= MOST_EVENTS || self.bytes + weight(&event) > MOST_BYTES;
+            if full && let Event::Delivery(delivery) = &mut event {
+                // The outcome stays, what the server said to it is dropped.
+                delivery.reply = None;
+            }
             let weight = weight(&event);
-            let full = self.events >= MOST_EVENTS || self.bytes + weight > MOST_BYTES;
             if (full && is_droppable(&event)) || self.events >= MOST_KEPT {
                 self.skipped += 1;
                 continue;
@@ -290,7 +297,7 @@ impl fmt::Debug for Events {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Delivery, DeliveryStatus, Mode, SendId};
+    use crate::event::{DeliveryStatus, Mode, SendId};
     use crate::messages::Message;
 
     fn message(n: usize) -> Event {
@@ -306,7 +313,7 @@ mod tests {
         let queue = EventQueue::default();
         let mut batch: Vec<Event> = (0..MOST_EVENTS + 5).map(message).collect();
         let status = DeliveryStatus::Written;
-        batch.push(Event::Delivery(Delivery { id: SendId(1), room: "r".into(), status }));
+        batch.push(Event::Delivery(Delivery::new(SendId(1), "r".into(), status)));
         queue.publish(&mut batch, Diagnostics::default());
         let mut events = drain(&queue);
         assert_eq!(events.pop_back(), Some(Event::Lagged { skipped: 5 }));

@@ -3,8 +3,8 @@
 //! One lock and one wake for any number of commands, because the driver takes all that are there at once. A
 //! channel costs as much again per message as the message itself.
 
-use super::receipts::Receipts;
-use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
+use super::receipts::{Receipts, Resolved};
+use crate::event::{Delivery, SendFailure, SendId};
 use crate::messages::Position;
 use crate::name::{Name, check_room_name};
 use crate::outbox::RESTORED;
@@ -151,7 +151,7 @@ impl Inbox {
     }
 
     /// The outcome of a send with a receipt; `None` if it has been asked for before.
-    pub(crate) fn poll_receipt(&self, id: SendId, cx: &Context<'_>) -> Poll<Option<DeliveryStatus>> {
+    pub(crate) fn poll_receipt(&self, id: SendId, cx: &Context<'_>) -> Poll<Option<Resolved>> {
         self.lock().receipts.poll(id, cx.waker())
     }
 
@@ -183,7 +183,8 @@ impl Inbox {
         }
         let mut state = self.lock();
         for outcome in outcomes.drain(..) {
-            wakers.extend(state.receipts.resolve(outcome.id, outcome.status));
+            let Delivery { id, status, reply, .. } = outcome;
+            wakers.extend(state.receipts.resolve(id, Resolved { status, reply }));
         }
         drop(state);
         for waker in wakers.drain(..) {
@@ -227,6 +228,7 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::DeliveryStatus;
 
     fn cancel(id: SendId, _: Name) -> Input {
         Input::Command(Command::Cancel(id))
@@ -268,7 +270,7 @@ mod tests {
         inbox.end();
         assert_eq!(inbox.push_by_event("r", 0, cancel), Err(SendFailure::Closed));
         let cx = Context::from_waker(Waker::noop());
-        assert_eq!(inbox.poll_receipt(receipt, &cx), Poll::Ready(Some(DeliveryStatus::Unknown)));
+        assert_eq!(inbox.poll_receipt(receipt, &cx), Poll::Ready(Some(DeliveryStatus::Unknown.into())));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! another, which together cost more than the frame. A send's id is its slot and the slot's generation, so that
 //! a late cancel meets nobody else's send.
 
-use crate::event::{DeliveryStatus, SendId};
+use crate::event::{DeliveryStatus, SendId, SendReply};
 use std::task::{Poll, Waker};
 
 #[derive(Debug, Default)]
@@ -29,7 +29,20 @@ enum Outcome {
     /// Not known yet, and nobody will ask.
     Unwatched,
     /// Known, and not asked for yet.
-    Known(DeliveryStatus),
+    Known(Resolved),
+}
+
+/// What became of a send, and what the server answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Resolved {
+    pub(crate) status: DeliveryStatus,
+    pub(crate) reply: Option<Box<SendReply>>,
+}
+
+impl From<DeliveryStatus> for Resolved {
+    fn from(status: DeliveryStatus) -> Self {
+        Self { status, reply: None }
+    }
 }
 
 impl Receipts {
@@ -63,9 +76,9 @@ impl Receipts {
     }
 
     /// An outcome is known. Gives whoever has to be woken, outside the lock.
-    pub(crate) fn resolve(&mut self, id: SendId, status: DeliveryStatus) -> Option<Waker> {
+    pub(crate) fn resolve(&mut self, id: SendId, resolved: Resolved) -> Option<Waker> {
         let (_, slot) = self.slot(id)?;
-        match std::mem::replace(&mut slot.outcome, Outcome::Known(status)) {
+        match std::mem::replace(&mut slot.outcome, Outcome::Known(resolved)) {
             Outcome::Open(waker) => waker,
             Outcome::Unwatched | Outcome::Free => {
                 self.release(id);
@@ -80,13 +93,13 @@ impl Receipts {
     }
 
     /// The outcome, if it is known; that frees the slot. Otherwise `waker` is woken by it.
-    pub(crate) fn poll(&mut self, id: SendId, waker: &Waker) -> Poll<Option<DeliveryStatus>> {
+    pub(crate) fn poll(&mut self, id: SendId, waker: &Waker) -> Poll<Option<Resolved>> {
         let Some((_, slot)) = self.slot(id) else { return Poll::Ready(None) };
         match &mut slot.outcome {
-            Outcome::Known(status) => {
-                let status = status.clone();
+            Outcome::Known(resolved) => {
+                let resolved = resolved.clone();
                 self.release(id);
-                Poll::Ready(Some(status))
+                Poll::Ready(Some(resolved))
             }
             Outcome::Open(waiting) => {
                 match waiting {
@@ -115,7 +128,7 @@ impl Receipts {
         for slot in &mut self.slots {
             if let Outcome::Open(waker) = &mut slot.outcome {
                 wakers.extend(waker.take());
-                slot.outcome = Outcome::Known(DeliveryStatus::Unknown);
+                slot.outcome = Outcome::Known(DeliveryStatus::Unknown.into());
             }
         }
         wakers
@@ -132,8 +145,8 @@ mod tests {
     fn an_id_is_never_valid_twice() {
         let mut receipts = Receipts::default();
         let first = receipts.insert().unwrap();
-        receipts.resolve(first, WRITTEN);
-        assert_eq!(receipts.poll(first, Waker::noop()), Poll::Ready(Some(WRITTEN)));
+        receipts.resolve(first, WRITTEN.into());
+        assert_eq!(receipts.poll(first, Waker::noop()), Poll::Ready(Some(WRITTEN.into())));
         let second = receipts.insert().unwrap();
         assert_ne!(first, second);
         assert_eq!(receipts.poll(first, Waker::noop()), Poll::Ready(None));
@@ -144,20 +157,20 @@ mod tests {
     fn at_the_end_known_outcomes_stay_and_open_ones_are_unknown() {
         let mut receipts = Receipts::default();
         let (known, open) = (receipts.insert().unwrap(), receipts.insert().unwrap());
-        receipts.resolve(known, WRITTEN);
+        receipts.resolve(known, WRITTEN.into());
         assert!(receipts.poll(open, Waker::noop()).is_pending());
         assert_eq!(receipts.end().len(), 1);
-        assert_eq!(receipts.poll(known, Waker::noop()), Poll::Ready(Some(WRITTEN)));
-        assert_eq!(receipts.poll(open, Waker::noop()), Poll::Ready(Some(DeliveryStatus::Unknown)));
+        assert_eq!(receipts.poll(known, Waker::noop()), Poll::Ready(Some(WRITTEN.into())));
+        assert_eq!(receipts.poll(open, Waker::noop()), Poll::Ready(Some(DeliveryStatus::Unknown.into())));
     }
 
     #[test]
     fn the_first_outcome_stands() {
         let mut receipts = Receipts::default();
         let id = receipts.insert().unwrap();
-        receipts.resolve(id, WRITTEN);
-        receipts.resolve(id, DeliveryStatus::Unknown);
-        assert_eq!(receipts.poll(id, Waker::noop()), Poll::Ready(Some(WRITTEN)));
+        receipts.resolve(id, WRITTEN.into());
+        receipts.resolve(id, DeliveryStatus::Unknown.into());
+        assert_eq!(receipts.poll(id, Waker::noop()), Poll::Ready(Some(WRITTEN.into())));
     }
 
     #[test]
@@ -166,9 +179,9 @@ mod tests {
         for _ in 0..10 {
             let id = receipts.insert().unwrap();
             receipts.unwatch(id);
-            receipts.resolve(id, WRITTEN);
+            receipts.resolve(id, WRITTEN.into());
             let id = receipts.insert().unwrap();
-            receipts.resolve(id, WRITTEN);
+            receipts.resolve(id, WRITTEN.into());
             receipts.unwatch(id);
         }
         assert_eq!(receipts.slots.len(), 1);

@@ -1,8 +1,10 @@
 //! A send under way and what becomes of it.
 
 use super::inbox::Inbox;
-use crate::event::{DeliveryStatus, SendFailure, SendId};
+use super::receipts::Resolved;
+use crate::event::{DeliveryStatus, SendFailure, SendId, SendReply};
 use crate::id::Id;
+use crate::messages::Code;
 use crate::session::{Command, Input};
 use core::future::Future;
 use core::pin::Pin;
@@ -29,6 +31,9 @@ pub enum Receipt {
         id: Option<Id>,
         /// The number in its answer, if there is one.
         seq: Option<u64>,
+        /// The whole answer as JSON, if it is not empty: one argument as it is, several as a list; of more than 16 KiB
+        /// the first 1,000 characters, as a text. Hostile text.
+        answer: Option<String>,
     },
 }
 
@@ -50,32 +55,64 @@ impl Receipt {
             Self::Written => None,
         }
     }
+
+    /// What a Socket.IO server's handler answered, as JSON. Hostile text.
+    pub fn answer(&self) -> Option<&str> {
+        match self {
+            Self::Answered { answer, .. } => answer.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 /// What is known of a send that did not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
     /// Certainly not sent.
     #[error("not sent: {0}")]
     Failed(SendFailure),
+    /// Socket.IO: the server's handler has refused it in its answer.
+    #[error("not sent: the server refused it: {}", words(message.as_deref(), *code))]
+    Refused {
+        /// Why, as far as it is a known reason.
+        code: Code,
+        /// The server's words, if there are some. Hostile text.
+        message: Option<String>,
+        /// The whole answer, as in [`Receipt::Answered`]. Hostile text.
+        answer: Option<String>,
+    },
     /// It was on its way when the connection was lost or nobody answered for it any more: it arrived, or it did not.
     /// Send it again only if the receiver can bear to see it twice.
     #[error("the message was on its way, and nobody knows whether it arrived")]
     Unknown,
 }
 
+/// The server's words, or the code that stands in for them.
+fn words(message: Option<&str>, code: Code) -> &str {
+    message.unwrap_or(code.as_str())
+}
+
 impl SendError {
     /// A stable code: `unknown`, or that of the failure.
-    pub fn code(self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
             Self::Failed(why) => why.as_str(),
+            Self::Refused { code, .. } => code.as_str(),
             Self::Unknown => "unknown",
         }
     }
 
+    /// What a Socket.IO server's handler answered to refuse it, as JSON. Hostile text.
+    pub fn answer(&self) -> Option<&str> {
+        match self {
+            Self::Refused { answer, .. } => answer.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Whether the same send may succeed later without being a duplicate.
-    pub fn is_temporary(self) -> bool {
+    pub fn is_temporary(&self) -> bool {
         matches!(self, Self::Failed(why) if why.is_temporary())
     }
 }
@@ -106,11 +143,21 @@ impl Sending {
     }
 }
 
-pub(crate) fn outcome(status: DeliveryStatus) -> Result<Receipt, SendError> {
+pub(crate) fn outcome(resolved: Resolved) -> Result<Receipt, SendError> {
+    match (resolved.status, resolved.reply) {
+        (DeliveryStatus::Failed(SendFailure::Refused(code)), Some(reply)) => {
+            let SendReply { answer, message } = *reply;
+            Err(SendError::Refused { code, message, answer })
+        }
+        (status, reply) => without_refusal(status, reply.and_then(|reply| reply.answer)),
+    }
+}
+
+fn without_refusal(status: DeliveryStatus, answer: Option<String>) -> Result<Receipt, SendError> {
     match status {
         DeliveryStatus::Written => Ok(Receipt::Written),
         DeliveryStatus::Acked { id, seq } => Ok(Receipt::Acked { id, seq }),
-        DeliveryStatus::Answered { id, seq } => Ok(Receipt::Answered { id, seq }),
+        DeliveryStatus::Answered { id, seq } => Ok(Receipt::Answered { id, seq, answer }),
         DeliveryStatus::Unknown => Err(SendError::Unknown),
         DeliveryStatus::Failed(why) => Err(SendError::Failed(why)),
     }
@@ -124,9 +171,9 @@ impl Future for Sending {
             SendingState::Refused(why) => Poll::Ready(Err(SendError::Failed(why))),
             SendingState::Queued(id) => match self.inbox.poll_receipt(id, cx) {
                 Poll::Pending => Poll::Pending,
-                Poll::Ready(status) => {
+                Poll::Ready(resolved) => {
                     self.state = SendingState::Resolved;
-                    Poll::Ready(status.map_or(Err(SendError::Unknown), outcome))
+                    Poll::Ready(resolved.map_or(Err(SendError::Unknown), outcome))
                 }
             },
             // Polled again after it was ready, which a future need not answer.

@@ -5,7 +5,7 @@ use crate::cause::Disconnect;
 use crate::link::ConnId;
 use crate::session::Input;
 use crate::socketio::json::{self, DecodeError};
-use crate::socketio::{ClientPacket, EventMap, Namespace, Options, ServerPacket};
+use crate::socketio::{AckText, ClientPacket, EventMap, Namespace, Options, ServerPacket};
 use std::sync::Arc;
 
 /// How to speak to a Socket.IO server: [`ClientBuilder::socket_io`](super::ClientBuilder::socket_io). The default is the
@@ -13,12 +13,14 @@ use std::sync::Arc;
 ///
 /// ```
 /// use rejoin::SocketIo;
-/// use rejoin::socketio::{Namespace, Options};
+/// use rejoin::socketio::{AckText, Namespace};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let mut server = SocketIo { namespace: Namespace::new("/chat")?, ..SocketIo::default() };
 /// server.events.set("message", "chat:message")?;
 /// server.options.acks = false; // its handlers do not call them
+/// // Or, where they call them with a text when something is wrong:
+/// server.ack_text = AckText::Error;
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,19 +31,22 @@ pub struct SocketIo {
     pub events: EventMap,
     /// Acks.
     pub options: Options,
+    /// What an ack means that is nothing but a text: a success, unless told otherwise.
+    pub ack_text: AckText,
 }
 
 /// The packets of one connection.
 pub(crate) struct Packets {
     namespace: Namespace,
     events: Arc<EventMap>,
+    ack_text: AckText,
     codec: json::Codec,
 }
 
 impl Packets {
-    pub(crate) fn new(namespace: Namespace, events: Arc<EventMap>) -> Self {
-        let codec = json::Codec::new(namespace.clone(), Arc::clone(&events));
-        Self { namespace, events, codec }
+    pub(crate) fn new(namespace: Namespace, events: Arc<EventMap>, ack_text: AckText) -> Self {
+        let codec = json::Codec::new(namespace.clone(), Arc::clone(&events)).ack_text(ack_text);
+        Self { namespace, events, ack_text, codec }
     }
 }
 
@@ -50,7 +55,7 @@ impl Codec for Packets {
     type Sent = ClientPacket;
 
     fn fresh(&self) -> Self {
-        Self::new(self.namespace.clone(), Arc::clone(&self.events))
+        Self::new(self.namespace.clone(), Arc::clone(&self.events), self.ack_text)
     }
 
     fn text(&mut self, conn: ConnId, text: &str) -> InputOf<Self> {

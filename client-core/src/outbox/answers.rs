@@ -20,7 +20,7 @@ pub(crate) struct Rejoin<N>(pub(crate) N);
 
 impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// An answer always counts, whichever transmission it is for.
-    pub(crate) fn acked(&mut self, ack: &Ack<N>, out: &mut Vec<Delivery<N>>) {
+    pub(crate) fn acked(&mut self, ack: &Ack<N>, out: &mut Vec<Delivery<P, N>>) {
         self.answers += 1;
         if self.bugs.has(Bug::ForgetAnswer) && self.answers.is_multiple_of(10) {
             return;
@@ -43,7 +43,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     }
 
     /// The answer to a send that was made before the mode was known.
-    fn first_contact(&mut self, serial: u64, status: DeliveryStatus, out: &mut Vec<Delivery<N>>) {
+    fn first_contact(&mut self, serial: u64, status: DeliveryStatus, out: &mut Vec<Delivery<P, N>>) {
         let sent = match self.unconfirmed.iter().position(|sent| sent.serial == serial) {
             Some(at) => Some(self.unconfirmed.remove(at)),
             // The answer was faster than the report of the flush.
@@ -55,7 +55,14 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     }
 
     /// The own message came by in its room: as good as an answer.
-    pub(crate) fn seen(&mut self, room: &N, origin: &Origin, id: &Id, seq: u64, out: &mut Vec<Delivery<N>>) {
+    pub(crate) fn seen(
+        &mut self,
+        room: &N,
+        origin: &Origin,
+        id: &Id,
+        seq: u64,
+        out: &mut Vec<Delivery<P, N>>,
+    ) {
         let Some(lane) = self.lane(room) else { return };
         let status = DeliveryStatus::Acked { id: id.clone(), seq };
         if lane.line.as_ref().is_some_and(|(pid, _)| *pid == origin.pid) {
@@ -80,7 +87,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         conn: ConnId,
         nack: &Nack,
         wanted: impl Fn(&N) -> bool,
-        out: &mut Vec<Delivery<N>>,
+        out: &mut Vec<Delivery<P, N>>,
     ) -> Option<Rejoin<N>> {
         let (serial, attempt) = nack.reference.read_numbered('s')?;
         let any = self.bugs.has(Bug::OldRefusalCounts);
@@ -166,7 +173,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     }
 
     /// A frame of ours was too large for the server (1009): the largest one on its way is to blame.
-    pub(crate) fn too_large(&mut self, now: Timestamp, conn: ConnId, out: &mut Vec<Delivery<N>>) {
+    pub(crate) fn too_large(&mut self, now: Timestamp, conn: ConnId, out: &mut Vec<Delivery<P, N>>) {
         let mut largest: Option<(usize, usize, usize)> = None;
         for (index, lane) in self.lanes.iter().enumerate() {
             for (at, sent) in lane.unanswered.iter().enumerate() {
@@ -215,14 +222,14 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     }
 
     /// The replay of a room has come to its end: what it has not shown is not known.
-    pub(crate) fn caught_up(&mut self, room: &N, out: &mut Vec<Delivery<N>>) {
+    pub(crate) fn caught_up(&mut self, room: &N, out: &mut Vec<Delivery<P, N>>) {
         if let Ok(index) = self.lanes.binary_search_by(|lane| lane.room.cmp(room)) {
             self.doomed_end(index, Timestamp::NEVER, out);
         }
     }
 
     /// The same of all rooms of which this is said.
-    pub(crate) fn caught_up_where(&mut self, over: impl Fn(&N) -> bool, out: &mut Vec<Delivery<N>>) {
+    pub(crate) fn caught_up_where(&mut self, over: impl Fn(&N) -> bool, out: &mut Vec<Delivery<P, N>>) {
         for index in 0..self.lanes.len() {
             let doomed = self.lanes.get(index).filter(|lane| !lane.doomed.is_empty());
             if doomed.is_some_and(|lane| over(&lane.room)) {
@@ -232,7 +239,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     }
 
     /// What is waited for up to `until` is not waited for any more.
-    pub(super) fn doomed_end(&mut self, index: usize, until: Timestamp, out: &mut Vec<Delivery<N>>) {
+    pub(super) fn doomed_end(&mut self, index: usize, until: Timestamp, out: &mut Vec<Delivery<P, N>>) {
         let mut at = 0;
         while let Some(lane) = self.lanes.get_mut(index)
             && let Some(doomed) = lane.doomed.get(at)

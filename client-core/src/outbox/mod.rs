@@ -130,21 +130,21 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         room: N,
         weight: usize,
         status: DeliveryStatus,
-        out: &mut Vec<Delivery<N>>,
+        out: &mut Vec<Delivery<P, N>>,
     ) {
         self.len -= 1;
         self.bytes -= weight;
         self.changes += 1;
-        out.push(Delivery { id, room, status });
+        out.push(Delivery::new(id, room, status));
     }
 
-    fn settle_send(&mut self, send: Outgoing<P, N>, status: DeliveryStatus, out: &mut Vec<Delivery<N>>) {
+    fn settle_send(&mut self, send: Outgoing<P, N>, status: DeliveryStatus, out: &mut Vec<Delivery<P, N>>) {
         let weight = send.weight();
         self.settle(send.id, send.room, weight, status, out);
     }
 
     /// Takes a send, or resolves it (and others) at once. Outcomes go to `out`.
-    pub(crate) fn push(&mut self, now: Timestamp, send: Outgoing<P, N>, out: &mut Vec<Delivery<N>>) {
+    pub(crate) fn push(&mut self, now: Timestamp, send: Outgoing<P, N>, out: &mut Vec<Delivery<P, N>>) {
         let weight = send.weight();
         while !self.fits(weight) {
             let oldest = if self.may_evict(weight) { self.pop_oldest() } else { None };
@@ -194,7 +194,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
 
     /// The operating system took every frame up to `through`. What was sent at most once is settled by it, if the
     /// connection is known to be `plain`; otherwise it waits for the mode, or for its answer.
-    pub(crate) fn flushed(&mut self, through: u64, plain: bool, mut out: impl FnMut(Delivery<N>)) {
+    pub(crate) fn flushed(&mut self, through: u64, plain: bool, mut out: impl FnMut(Delivery<P, N>)) {
         let taken = self.in_hand.partition_point(|hand| hand.frame <= through);
         for hand in self.in_hand.drain(..taken) {
             self.unflushed -= hand.weight;
@@ -202,7 +202,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 Some(sent) if plain => {
                     self.len -= 1;
                     self.bytes -= sent.weight;
-                    out(Delivery { id: sent.id, room: sent.room, status: DeliveryStatus::Written });
+                    out(Delivery::new(sent.id, sent.room, DeliveryStatus::Written));
                 }
                 Some(sent) => self.unconfirmed.push(sent),
                 None => {}
@@ -211,13 +211,13 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     }
 
     /// The connection turned out to be plain: what is flushed is as settled as it can be.
-    pub(crate) fn is_plain(&mut self, out: &mut Vec<Delivery<N>>) {
+    pub(crate) fn is_plain(&mut self, out: &mut Vec<Delivery<P, N>>) {
         let sent = core::mem::take(&mut self.unconfirmed);
         self.settle_plain(sent, &DeliveryStatus::Written, out);
     }
 
     /// What was sent at most once is no longer the outbox's.
-    fn settle_plain(&mut self, sent: Vec<Plain<N>>, status: &DeliveryStatus, out: &mut Vec<Delivery<N>>) {
+    fn settle_plain(&mut self, sent: Vec<Plain<N>>, status: &DeliveryStatus, out: &mut Vec<Delivery<P, N>>) {
         for sent in sent {
             self.settle(sent.id, sent.room, sent.weight, status.clone(), out);
         }
@@ -234,7 +234,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     }
 
     /// The connection is gone: what was sent at most once may or may not have arrived, what is numbered is sent again.
-    pub(crate) fn connection_lost(&mut self, out: &mut Vec<Delivery<N>>) {
+    pub(crate) fn connection_lost(&mut self, out: &mut Vec<Delivery<P, N>>) {
         self.let_go();
         let sent = core::mem::take(&mut self.unconfirmed);
         self.settle_plain(sent, &DeliveryStatus::Unknown, out);
@@ -279,16 +279,16 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     }
 
     /// Nothing more will be sent: everything resolves.
-    pub(crate) fn close(&mut self, out: &mut Vec<Delivery<N>>) {
+    pub(crate) fn close(&mut self, out: &mut Vec<Delivery<P, N>>) {
         self.end(SendFailure::Closed, out);
     }
 
     /// The state belongs to somebody else.
-    pub(crate) fn user_changed(&mut self, out: &mut Vec<Delivery<N>>) {
+    pub(crate) fn user_changed(&mut self, out: &mut Vec<Delivery<P, N>>) {
         self.end(SendFailure::UserChanged, out);
     }
 
-    fn end(&mut self, why: SendFailure, out: &mut Vec<Delivery<N>>) {
+    fn end(&mut self, why: SendFailure, out: &mut Vec<Delivery<P, N>>) {
         self.give_up(out);
         self.connection_lost(out);
         self.withdraw(Withdrawn::All(why), out);
@@ -297,7 +297,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     }
 
     /// What was transmitted with a number cannot be recovered any more: it resolves as unknown.
-    pub(crate) fn give_up(&mut self, out: &mut Vec<Delivery<N>>) {
+    pub(crate) fn give_up(&mut self, out: &mut Vec<Delivery<P, N>>) {
         for at in 0..self.lanes.len() {
             self.retire(at, Timestamp::ZERO);
             self.doomed_end(at, Timestamp::NEVER, out);
@@ -305,7 +305,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     }
 
     /// Takes a send back if it is still waiting.
-    pub(crate) fn cancel(&mut self, id: SendId, out: &mut Vec<Delivery<N>>) {
+    pub(crate) fn cancel(&mut self, id: SendId, out: &mut Vec<Delivery<P, N>>) {
         self.withdraw(Withdrawn::One(id), out);
     }
 
@@ -340,6 +340,6 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     }
 }
 
-fn failed<N>(id: SendId, room: N, why: SendFailure) -> Delivery<N> {
-    Delivery { id, room, status: DeliveryStatus::Failed(why) }
+fn failed<P, N>(id: SendId, room: N, why: SendFailure) -> Delivery<P, N> {
+    Delivery::new(id, room, DeliveryStatus::Failed(why))
 }

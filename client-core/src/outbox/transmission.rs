@@ -90,7 +90,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         gate: &Gate,
         rng: &mut Rng,
         access: impl Fn(&N) -> Access<'a>,
-        out: &mut Vec<Delivery<N>>,
+        out: &mut Vec<Delivery<P, N>>,
     ) -> Option<Transmit<P, N>> {
         if self.unflushed >= gate.unflushed {
             return None;
@@ -134,7 +134,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         gate: &Gate,
         rng: &mut Rng,
         access: &impl Fn(&N) -> Access<'a>,
-        out: &mut Vec<Delivery<N>>,
+        out: &mut Vec<Delivery<P, N>>,
     ) -> Option<(Transmit<P, N>, usize)> {
         loop {
             if self.waiting == 0 || self.unanswered >= gate.in_flight {

@@ -46,7 +46,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         now: Timestamp,
         lived: Timestamp,
         horizon: Span,
-        out: &mut Vec<Delivery<N>>,
+        out: &mut Vec<Delivery<P, N>>,
     ) {
         for at in 0..self.lanes.len() {
             let Some(lane) = self.lanes.get_mut(at) else { break };
@@ -69,7 +69,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
 
     /// Takes what fails out of the lanes, and resolves it in the order of the sends. Gives when the first of the rest
     /// expires.
-    pub(super) fn withdraw(&mut self, which: Withdrawn, out: &mut Vec<Delivery<N>>) -> Timestamp {
+    pub(super) fn withdraw(&mut self, which: Withdrawn, out: &mut Vec<Delivery<P, N>>) -> Timestamp {
         let mut next = Timestamp::NEVER;
         let mut failed = Vec::new();
         for lane in &mut self.lanes {

@@ -29,7 +29,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         match refused {
             Some(why) => {
                 let status = DeliveryStatus::Failed(why);
-                self.outcomes.push(Delivery { id: send.id, room: send.room, status });
+                self.outcomes.push(Delivery::new(send.id, send.room, status));
             }
             None => self.outbox.push(now, send, &mut self.outcomes),
         }

@@ -102,6 +102,11 @@ impl EventMap {
         Ok(())
     }
 
+    /// Whether an event has been given a name.
+    pub fn has_name(&self, kind: EventKind) -> bool {
+        self.names.iter().any(|(known, _)| *known == kind)
+    }
+
     /// What an event that goes up is called.
     pub fn name(&self, kind: EventKind) -> &str {
         self.names.iter().find(|(known, _)| *known == kind).map_or(kind.as_str(), |(_, name)| name)

@@ -27,8 +27,8 @@ pub enum ServerPacket<P = String, N = Name> {
     Close,
     /// The namespace lets us in.
     Connected(Connected),
-    /// The namespace does not, in these words. The connection stays open and silent.
-    Refused(Box<str>),
+    /// The namespace does not. The connection stays open and silent.
+    Refused(ConnectRefusal),
     /// The server throws us out of the namespace.
     Disconnected,
     /// An event.
@@ -64,6 +64,21 @@ pub struct Connected {
     pub pid: Option<Box<str>>,
 }
 
+/// Why a namespace does not let a client in: what a middleware gave to `next`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ConnectRefusal {
+    /// In these words. Hostile text.
+    pub words: Box<str>,
+    /// The error's `data`, as JSON. Of more than 16 KiB the beginning, as a text.
+    pub data: Option<Box<str>>,
+}
+
+impl From<&str> for ConnectRefusal {
+    fn from(words: &str) -> Self {
+        Self { words: words.into(), data: None }
+    }
+}
+
 /// An event of the server's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerEvent<P = String, N = Name> {
@@ -73,6 +88,8 @@ pub struct ServerEvent<P = String, N = Name> {
     pub trailing: Option<Trailing>,
     /// What happened. Without stamps: a place in a log is not of this protocol.
     pub message: ServerMessage<P, N>,
+    /// Of a notification with several arguments: its data if the last of them is the place to recover from.
+    pub data_before_trailing: Option<P>,
 }
 
 /// An event's last argument, a text.
@@ -82,8 +99,6 @@ pub struct Trailing {
     pub text: Box<str>,
     /// It stands behind an object, where the events of this contract have theirs.
     pub follows_object: bool,
-    /// It is the only argument, and so the event's data unless it is the place to recover from.
-    pub is_alone: bool,
 }
 
 /// What an ack says.
@@ -97,6 +112,8 @@ pub enum Answer<P = String, N = Name> {
         seq: Option<u64>,
         /// Who is in the room that was joined.
         members: Option<Vec<N>>,
+        /// The whole answer, as [`SendReply::answer`](crate::SendReply::answer) has it.
+        answer: Option<P>,
     },
     /// It is not.
     Refused {
@@ -104,7 +121,20 @@ pub enum Answer<P = String, N = Name> {
         code: Code,
         /// The server's words.
         message: Option<P>,
+        /// The whole answer, as [`SendReply::answer`](crate::SendReply::answer) has it.
+        answer: Option<P>,
     },
+}
+
+/// How an ack is read that is nothing but a text: `callback("world")` is a success in Socket.IO's own documentation, and
+/// `callback("Username is taken")` a refusal in many tutorials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AckText {
+    /// As a success. The text is in the answer that the application is given.
+    #[default]
+    Ok,
+    /// As a refusal in these words; but for the empty text and words of success such as `ok`.
+    Error,
 }
 
 /// What a client says.

@@ -17,9 +17,11 @@
 //! - A send ends as [`Answered`](crate::DeliveryStatus::Answered) (the server's handler has called its ack; what that
 //!   means is the server's business), `failed` (refused by the ack, or never sent) or `unknown`: no answer for ten
 //!   seconds, or the connection broke first. Without acks ([`Options::acks`]) it ends as `written`. Nothing is sent
-//!   twice.
+//!   twice. What the server answered comes with the outcome ([`SendReply`](crate::SendReply)).
 //! - After a loss the server is asked to recover the session. If it does, rooms are not joined again and what was
 //!   missed is delivered; if it does not, they are joined again and each is told a [`Gap`](crate::Gap) of unknown size.
+//!   The notifications of the user are a stream like a room, [`PERSONAL_ROOM`](crate::PERSONAL_ROOM), once one has come
+//!   or they have been asked for.
 //! - An event of the server's that wants an answer gets an empty one.
 
 mod attachments;
@@ -31,6 +33,7 @@ mod messages;
 mod namespace;
 mod offset;
 mod packet;
+mod personal;
 mod rooms;
 mod sends;
 mod session;
@@ -39,8 +42,8 @@ pub use attachments::{Attachments, Whole};
 pub use engine::EnginePacket;
 pub use events::{EventKind, EventMap, EventMapError, RESERVED_EVENTS};
 pub use messages::{
-    Answer, ClientEvent, ClientPacket, Connected, Handshake, MOST_PID, NO_NAMESPACE, Resume, ServerEvent,
-    ServerPacket, Trailing,
+    AckText, Answer, ClientEvent, ClientPacket, ConnectRefusal, Connected, Handshake, MOST_PID, NO_NAMESPACE,
+    Resume, ServerEvent, ServerPacket, Trailing,
 };
 pub use namespace::{Namespace, NamespaceError};
 pub use packet::{MAIN_NAMESPACE, MOST_ATTACHMENTS, Packet, PacketType};

@@ -120,7 +120,7 @@ mod tests {
     }
 
     fn trailing(text: &str) -> Trailing {
-        Trailing { text: text.into(), follows_object: true, is_alone: false }
+        Trailing { text: text.into(), follows_object: true }
     }
 
     /// Takes each text a second after the one before, and gives those that count.
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn nothing_is_learned_from_a_text_that_follows_no_object() {
         let mut offset = Offset::default();
-        let alone = Trailing { text: "Pe0aaaa".into(), follows_object: false, is_alone: true };
+        let alone = Trailing { text: "Pe0aaaa".into(), follows_object: false };
         assert!(!offset.take(at(0), alone.clone()));
         assert!(offset.take(at(0), trailing("Pe0aaaa")));
         assert!(offset.take(at(1), alone));

@@ -3,11 +3,12 @@
 //! Nothing is made twice, because a Socket.IO server knows no numbers by which it could tell: what was on its way when
 //! the connection broke is `unknown`.
 
-use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
+use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId, SendReply};
 use crate::outbox::{OutboxLimits, Outgoing, Overflow, Payload};
 use crate::time::Timestamp;
 #[cfg(feature = "stored")]
 use crate::{outbox::RESTORED, saved::SavedSend};
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -115,13 +116,13 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
     }
 
     /// Takes a send, or resolves it (and others) at once.
-    pub(super) fn push(&mut self, now: Timestamp, send: Outgoing<P, N>, out: &mut Vec<Delivery<N>>) {
+    pub(super) fn push(&mut self, now: Timestamp, send: Outgoing<P, N>, out: &mut Vec<Delivery<P, N>>) {
         let weight = send.weight();
         while self.len() >= self.limits.count || self.bytes.saturating_add(weight) > self.limits.bytes {
             let oldest = if self.may_evict(weight) { self.waiting.pop_front() } else { None };
             let full = DeliveryStatus::Failed(SendFailure::QueueFull);
             let Some(oldest) = oldest else {
-                out.push(Delivery { id: send.id, room: send.room, status: full });
+                out.push(Delivery::new(send.id, send.room, full));
                 return;
             };
             self.settle_waiting(oldest, full, out);
@@ -147,16 +148,21 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
             && self.limits.bytes.saturating_sub(self.bytes - waiting) >= weight
     }
 
-    fn settle_waiting(&mut self, waiting: Waiting<P, N>, status: DeliveryStatus, out: &mut Vec<Delivery<N>>) {
+    fn settle_waiting(
+        &mut self,
+        waiting: Waiting<P, N>,
+        status: DeliveryStatus,
+        out: &mut Vec<Delivery<P, N>>,
+    ) {
         let send = waiting.send;
         self.bytes -= send.weight();
         self.changes += 1;
-        out.push(Delivery { id: send.id, room: send.room, status });
+        out.push(Delivery::new(send.id, send.room, status));
     }
 
-    fn settle_sent(&mut self, sent: Sent<N>, status: DeliveryStatus, out: &mut Vec<Delivery<N>>) {
+    fn settle_sent(&mut self, sent: Sent<N>, status: DeliveryStatus, out: &mut Vec<Delivery<P, N>>) {
         self.bytes -= sent.weight;
-        out.push(Delivery { id: sent.id, room: sent.room, status });
+        out.push(Delivery::new(sent.id, sent.room, status));
     }
 
     /// Settles the first of those with the connection, as many as `are`.
@@ -164,7 +170,7 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
         &mut self,
         are: impl Fn(&Sent<N>) -> bool,
         status: &DeliveryStatus,
-        out: &mut Vec<Delivery<N>>,
+        out: &mut Vec<Delivery<P, N>>,
     ) {
         while self.sent.front().is_some_and(&are) {
             if let Some(sent) = self.sent.pop_front() {
@@ -174,7 +180,7 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
     }
 
     /// The next send for the connection, if it takes one.
-    pub(super) fn transmit(&mut self, gate: &Gate, out: &mut Vec<Delivery<N>>) -> Option<Outgoing<P, N>> {
+    pub(super) fn transmit(&mut self, gate: &Gate, out: &mut Vec<Delivery<P, N>>) -> Option<Outgoing<P, N>> {
         loop {
             if self.unflushed >= gate.unflushed || (gate.ack.is_some() && self.sent.len() >= IN_FLIGHT) {
                 return None;
@@ -196,7 +202,7 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
     }
 
     /// The operating system took every frame up to `through`: what wants no answer is as settled as it can be.
-    pub(super) fn flushed(&mut self, through: u64, out: &mut Vec<Delivery<N>>) {
+    pub(super) fn flushed(&mut self, through: u64, out: &mut Vec<Delivery<P, N>>) {
         let taken = self.in_hand.partition_point(|(frame, _)| *frame <= through);
         self.unflushed -= self.in_hand.drain(..taken).map(|(_, weight)| weight).sum::<usize>();
         let is_written = |sent: &Sent<N>| sent.frame <= through && sent.ack.is_none();
@@ -204,18 +210,26 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
     }
 
     /// The server has answered for the send with this number.
-    pub(super) fn answered(&mut self, ack: u64, status: DeliveryStatus, out: &mut Vec<Delivery<N>>) -> bool {
+    pub(super) fn answered(
+        &mut self,
+        ack: u64,
+        status: DeliveryStatus,
+        reply: SendReply<P>,
+        out: &mut Vec<Delivery<P, N>>,
+    ) -> bool {
         let at = self.sent.binary_search_by_key(&Some(ack), |sent| sent.ack.map(|(number, _)| number));
-        let sent = at.ok().and_then(|at| self.sent.remove(at));
-        let found = sent.is_some();
-        if let Some(sent) = sent {
-            self.settle_sent(sent, status, out);
+        let Some(sent) = at.ok().and_then(|at| self.sent.remove(at)) else { return false };
+        self.settle_sent(sent, status, out);
+        if reply.answer.is_some()
+            && let Some(delivery) = out.last_mut()
+        {
+            delivery.reply = Some(Box::new(reply));
         }
-        found
+        true
     }
 
     /// Does what time alone does.
-    pub(super) fn tick(&mut self, now: Timestamp, out: &mut Vec<Delivery<N>>) {
+    pub(super) fn tick(&mut self, now: Timestamp, out: &mut Vec<Delivery<P, N>>) {
         let is_late = |sent: &Sent<N>| sent.ack.is_some_and(|(_, until)| until <= now);
         self.settle_first(is_late, &DeliveryStatus::Unknown, out);
         if self.next_expiry <= now {
@@ -224,13 +238,13 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
     }
 
     /// Takes a send back if it is still waiting.
-    pub(super) fn cancel(&mut self, id: SendId, out: &mut Vec<Delivery<N>>) {
+    pub(super) fn cancel(&mut self, id: SendId, out: &mut Vec<Delivery<P, N>>) {
         self.withdraw(out, |waiting| (waiting.send.id == id).then_some(SendFailure::Cancelled));
     }
 
     fn withdraw(
         &mut self,
-        out: &mut Vec<Delivery<N>>,
+        out: &mut Vec<Delivery<P, N>>,
         mut why: impl FnMut(&Waiting<P, N>) -> Option<SendFailure>,
     ) {
         self.next_expiry = Timestamp::NEVER;
@@ -245,14 +259,14 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
     }
 
     /// The connection is gone: nobody will ever answer for what was given to it.
-    pub(super) fn connection_lost(&mut self, out: &mut Vec<Delivery<N>>) {
+    pub(super) fn connection_lost(&mut self, out: &mut Vec<Delivery<P, N>>) {
         self.in_hand.clear();
         self.unflushed = 0;
         self.settle_first(|_| true, &DeliveryStatus::Unknown, out);
     }
 
     /// Nothing more will be sent: everything resolves.
-    pub(super) fn close(&mut self, out: &mut Vec<Delivery<N>>) {
+    pub(super) fn close(&mut self, out: &mut Vec<Delivery<P, N>>) {
         self.connection_lost(out);
         self.withdraw(out, |_| Some(SendFailure::Closed));
     }

@@ -9,6 +9,7 @@ mod wire;
 
 use super::messages::{ClientEvent, ClientPacket, ServerPacket};
 use super::offset::Offset;
+use super::personal::Personal;
 use super::rooms::{Membership, Rooms};
 use super::sends::{Gate, Sends};
 use crate::config::Config;
@@ -50,6 +51,7 @@ impl Default for Options {
 pub struct Session<P = String, N = Name> {
     link: Link,
     rooms: Rooms<N>,
+    personal: Personal<N>,
     sends: Sends<P, N>,
     wire: Option<Wire<P, N>>,
     /// The session that a server may recover, and how far it has been received: without a place there is nothing to
@@ -65,7 +67,7 @@ pub struct Session<P = String, N = Name> {
     leaving: bool,
     settings: Settings,
     outputs: VecDeque<Output<P, N, ClientPacket<P, N>>>,
-    outcomes: Vec<Delivery<N>>,
+    outcomes: Vec<Delivery<P, N>>,
     /// Changes of the sends that a stored state does not show.
     unchanged: u64,
     /// What the end has resolved: told to the application, and still worth storing for another run.
@@ -86,17 +88,19 @@ struct Settings {
 }
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
-    /// A session that is idle. Two sessions with equal configuration, seed and inputs give equal outputs.
+    /// A session that is idle. Two sessions with equal configuration, seed and inputs give equal outputs. `personal` is
+    /// what the stream of notifications is called in events about it.
     ///
     /// Of the configuration, `extended` means nothing here, and a transport closed with 1000 is an ordinary loss: a
     /// Socket.IO server says goodbye in a packet.
-    pub fn new(config: Config, options: Options, seed: u64) -> Self {
+    pub fn new(config: Config, options: Options, personal: N, seed: u64) -> Self {
         let mut link = config.link;
         link.extended = false;
         link.close_table.set(crate::close::NORMAL, crate::close::Verdict::Retry);
         Self {
             link: Link::new(link, Rng::with_seed(seed).u64(..)),
             rooms: Rooms::new(config.max_rooms),
+            personal: Personal::new(personal),
             sends: Sends::new(config.outbox),
             wire: None,
             pid: None,
@@ -263,7 +267,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             return self.sends.push(now, send, &mut self.outcomes);
         };
         let status = DeliveryStatus::Failed(refused);
-        self.outcomes.push(Delivery { id: send.id, room: send.room, status });
+        self.outcomes.push(Delivery::new(send.id, send.room, status));
     }
 
     fn tick(&mut self, now: Timestamp) {

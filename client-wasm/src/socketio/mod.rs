@@ -53,7 +53,7 @@ impl SocketIoMachine {
     ) -> Self {
         let config = config(endpoints, credentials, legacy, max_attempts, send_ttl);
         Self {
-            session: Session::new(config.clone(), Options::default(), count(seed)),
+            session: Session::new(config.clone(), Options::default(), Name::Personal, count(seed)),
             config,
             seed: count(seed),
             released: Released::default(),
@@ -69,7 +69,7 @@ impl SocketIoMachine {
         let input = match packets::kind(kind) {
             Some(PacketKind::Acks) => {
                 let options = packets::options(&mut fields);
-                self.session = Session::new(self.config.clone(), options, self.seed);
+                self.session = Session::new(self.config.clone(), options, Name::Personal, self.seed);
                 None
             }
             Some(kind) => packets::read(kind, &mut fields),

@@ -11,7 +11,12 @@ pub enum Name {
     Room(Handle),
     /// Who or what is in this packet.
     Within(Value),
+    /// The stream of notifications, which is no room of the table.
+    Personal,
 }
+
+/// What the page is given for [`Name::Personal`]: more than its table ever counts.
+const PERSONAL: Handle = Handle::MAX;
 
 impl Name {
     fn place(&self) -> (bool, Handle) {
@@ -24,6 +29,7 @@ impl Numbered for Name {
         match self {
             Self::Room(room) => *room,
             Self::Within(packet) => packet.handle(),
+            Self::Personal => PERSONAL,
         }
     }
 }

@@ -28,17 +28,17 @@ kinds!(
     Connected,
     // whether there is no such namespace
     Refused,
-    // Events: ack or −1, what the last argument is (1 a text, 2 and behind an object, 3 and alone); that text. Then:
+    // Events: ack or −1, what the last argument is (1 a text, 2 and behind an object); that text. Then:
     // value, its bytes, room
     Message, UserJoined,
     // value, its bytes, code or 0
     Error,
-    // value, its bytes, whether there is data
+    // value, its bytes, whether there is data, the packet with the data before the last argument or 0
     Notification,
     Unknown,
-    // id, seq or −1, the packet with who is in the room or 0; the message's id
+    // id, seq or −1, the packet with who is in the room or 0, the packet with the answer or 0; the message's id
     Ack,
-    // id, code, the packet with the server's words or 0
+    // id, code, the packet with the server's words or 0, the packet with the answer or 0
     Nack,
 );
 
@@ -83,13 +83,16 @@ pub(super) fn read(kind: PacketKind, fields: &mut Fields<'_>) -> Option<PacketIn
             ServerPacket::Refused(if fields.truth() { NO_NAMESPACE.into() } else { "".into() })
         }
         PacketKind::Ack => {
-            let (id, seq, members) = (fields.count(), fields.maybe_count(), kept(fields));
+            let (id, seq, members, answer) =
+                (fields.count(), fields.maybe_count(), kept(fields), kept(fields));
             let members = members.map(|members| alloc::vec![Name::Within(members)]);
-            ServerPacket::Ack { id, answer: Box::new(Answer::Done { id: fields.id(), seq, members }) }
+            let answer = Answer::Done { id: fields.id(), seq, members, answer };
+            ServerPacket::Ack { id, answer: Box::new(answer) }
         }
         PacketKind::Nack => {
             let (id, code, message) = (fields.count(), names::read_code(fields.handle()), kept(fields));
-            ServerPacket::Ack { id, answer: Box::new(Answer::Refused { code, message }) }
+            let answer = Answer::Refused { code, message, answer: kept(fields) };
+            ServerPacket::Ack { id, answer: Box::new(answer) }
         }
         _ => ServerPacket::Event(event(kind, fields)),
     };
@@ -104,16 +107,13 @@ fn kept(fields: &mut Fields<'_>) -> Option<Value> {
 
 fn event(kind: PacketKind, fields: &mut Fields<'_>) -> ServerEvent<Value, Name> {
     let (ack, last) = (fields.maybe_count(), fields.handle());
-    let trailing = (last > 0).then(|| Trailing {
-        text: fields.text().into(),
-        follows_object: last == 2,
-        is_alone: last == 3,
-    });
+    let trailing = (last > 0).then(|| Trailing { text: fields.text().into(), follows_object: last == 2 });
     let message = match kind {
         PacketKind::Unknown => ServerMessage::Unknown,
         _ => message(kind, fields),
     };
-    ServerEvent { ack, trailing, message }
+    let data_before_trailing = if matches!(kind, PacketKind::Notification) { kept(fields) } else { None };
+    ServerEvent { ack, trailing, message, data_before_trailing }
 }
 
 fn message(kind: PacketKind, fields: &mut Fields<'_>) -> ServerMessage<Value, Name> {

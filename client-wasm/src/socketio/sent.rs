@@ -6,7 +6,7 @@ use crate::kinds::kinds;
 use crate::outputs::{Fields, OutputKind};
 use crate::value::{Numbered as _, Value};
 use rejoin::socketio::{ClientEvent, ClientPacket};
-use rejoin::{DeliveryStatus, Event, Output};
+use rejoin::{DeliveryStatus, Event, Output, SendFailure};
 
 kinds!(
     /// Packets that only this machine sends, with their fields: the connection and the frame's number first.
@@ -88,17 +88,28 @@ pub(super) fn prepare(output: &mut PacketOutput) -> Option<(usize, f64)> {
 }
 
 /// Puts what other servers do not say, or in another way: an answer to a send, where −1 and the empty text stand for what
-/// it does not give; and a notification, whose data may have been the place to recover from.
+/// it does not give, with its packet or 0; and a notification with the packet that its data is in, which is another one
+/// where the last argument was the place to recover from, or 0.
 pub(super) fn own(output: &PacketOutput, fields: &mut Fields<'_>) -> Option<u32> {
     let Output::Event(event) = output else { return None };
     match event {
         Event::Delivery(delivery) => {
-            let DeliveryStatus::Answered { id, seq } = &delivery.status else { return None };
-            fields.send(delivery.id).small(2).small(0).small(0).maybe(*seq).maybe_id(id.as_ref());
+            let answer = delivery.reply.as_ref().and_then(|reply| reply.answer.as_ref());
+            match &delivery.status {
+                DeliveryStatus::Answered { id, seq } => {
+                    fields.send(delivery.id).small(2).small(0).small(0).maybe(*seq).maybe_id(id.as_ref());
+                }
+                DeliveryStatus::Failed(SendFailure::Refused(code)) => {
+                    fields.send(delivery.id).small(4).small(0).small(crate::names::code(*code)).maybe(None);
+                }
+                _ => return None,
+            }
+            fields.small(answer.map_or(0, Value::handle));
             Some(OutputKind::Delivery.number())
         }
         Event::Notification(notification) => {
-            fields.small(notification.kind.number()).truth(notification.data.is_some());
+            let data = notification.data.as_ref().map_or(0, Value::handle);
+            fields.small(notification.kind.number()).small(data);
             Some(OutputKind::Notification.number())
         }
         _ => None,

@@ -66,18 +66,18 @@ fn a_join_and_a_send_are_answered_and_what_the_server_named_is_let_go() {
     assert_eq!((machine.released(), machine.released()), (30, 0));
     say(&mut machine, "Send", &[5.0, 1.0, 40.0, 2.0], "");
     assert_eq!(until(&mut machine, "Say").0[..5], [1.0, 3.0, 1.0, 1.0, 40.0]);
-    say(&mut machine, "Ack", &[1.0, 1.0, 7.0, 0.0], "m7");
+    say(&mut machine, "Ack", &[1.0, 1.0, 7.0, 0.0, 32.0], "m7");
     let (fields, id) = until(&mut machine, "Delivery");
-    assert_eq!((&fields[..5], id.as_str()), (&[5.0, 2.0, 0.0, 0.0, 7.0][..], "m7 "));
+    assert_eq!((&fields[..6], id.as_str()), (&[5.0, 2.0, 0.0, 0.0, 7.0, 32.0][..], "m7 "));
     say(&mut machine, "Send", &[6.0, 1.0, 41.0, 2.0], "");
     say(&mut machine, "Ack", &[1.0, 2.0, -1.0, 0.0], "");
     let (fields, id) = until(&mut machine, "Delivery");
     assert_eq!((&fields[..5], id.as_str()), (&[6.0, 2.0, 0.0, 0.0, -1.0][..], " "), "it says no more");
     say(&mut machine, "Send", &[7.0, 1.0, 42.0, 2.0], "");
     let forbidden = f64::from(crate::names::code(rejoin::messages::Code::Forbidden));
-    say(&mut machine, "Nack", &[1.0, 3.0, forbidden, 31.0], "");
+    say(&mut machine, "Nack", &[1.0, 3.0, forbidden, 31.0, 33.0], "");
     assert_eq!(until(&mut machine, "ServerError").0[..2], [31.0, forbidden]);
-    assert_eq!(until(&mut machine, "Delivery").0[..4], [7.0, 4.0, 0.0, forbidden]);
+    assert_eq!(until(&mut machine, "Delivery").0[..6], [7.0, 4.0, 0.0, forbidden, -1.0, 33.0]);
 }
 
 #[test]
@@ -120,10 +120,27 @@ fn a_notification_names_its_packet_also_when_its_data_was_the_place_to_recover_f
     let mut machine = connected();
     say(&mut machine, "Notification", &[1.0, 8.0, 0.0, 60.0, 9.0, 1.0], "");
     assert_eq!(until(&mut machine, "Ack").0[..3], [1.0, 3.0, 8.0], "an event that wants an answer gets one");
-    assert_eq!(until(&mut machine, "Notification").0[..2], [60.0, 1.0]);
+    assert_eq!(until(&mut machine, "Notification").0[..2], [60.0, 60.0]);
     say(&mut machine, "Message", &[1.0, -1.0, 2.0, 61.0, 9.0, 1.0], "1700000000000-0");
-    say(&mut machine, "Notification", &[1.0, -1.0, 3.0, 62.0, 9.0, 1.0], "1700000000000-1");
+    say(&mut machine, "Notification", &[1.0, -1.0, 1.0, 62.0, 9.0, 1.0], "1700000000000-1");
     assert_eq!(until(&mut machine, "Notification").0[..2], [62.0, 0.0]);
+    say(&mut machine, "Notification", &[1.0, -1.0, 2.0, 63.0, 9.0, 1.0, 64.0], "1700000000000-2");
+    assert_eq!(until(&mut machine, "Notification").0[..2], [63.0, 64.0], "the data before the place");
+    say(&mut machine, "Notification", &[1.0, -1.0, 2.0, 65.0, 9.0, 1.0, 66.0], "busy");
+    assert_eq!(until(&mut machine, "Notification").0[..2], [65.0, 65.0]);
+    say(&mut machine, "Closed", &[1.0, 1006.0], "");
+    until(&mut machine, "State");
+    let due = machine.deadline();
+    machine.input(number("Tick", INPUTS, PACKETS), due, due, 0);
+    greet(&mut machine, 2.0);
+    say(&mut machine, "Connected", &[2.0, 1.0, 2.0], "");
+    let gap = loop {
+        let (gap, _) = until(&mut machine, "Gap");
+        if gap[0] > 1.0 {
+            break gap;
+        }
+    };
+    assert_eq!(gap[..1], [f64::from(u32::MAX)], "the stream of notifications");
 }
 
 #[test]

@@ -55,7 +55,6 @@ mod store;
 mod tests;
 mod tokens;
 mod user;
-mod utc;
 mod watching;
 
 #[cfg(feature = "bugs")]

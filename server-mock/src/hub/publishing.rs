@@ -3,11 +3,10 @@
 use super::lines::{Answer, Known};
 use super::log::Logged;
 use super::rules::{encode, stream_of, told};
-use super::utc::utc;
 use super::{Bug, Hub, Output, Text};
 use rejoin::messages::json::is_json;
 use rejoin::messages::{Code, Epoch};
-use rejoin::{Id, Moment, Name, ServerMessage, check_room_name};
+use rejoin::{Id, Moment, Name, ServerMessage, check_room_name, utc};
 
 /// Most bytes of a notification's or a signal's kind.
 pub(super) const KIND_BYTES: usize = 64;

@@ -4,10 +4,9 @@ use super::lines::{Answer, Known, LineKey};
 use super::log::Logged;
 use super::rules::{is_stream, is_temporary, locate, millis, room_name};
 use super::user::Verdict;
-use super::utc::utc;
 use super::{Bug, ConnId, Hub};
 use rejoin::messages::{Ack, Code, Nack, Origin, Ref, SendTag};
-use rejoin::{Id, Moment, Name, RoomNameError, ServerMessage, Timestamp};
+use rejoin::{Id, Moment, Name, RoomNameError, ServerMessage, Timestamp, utc};
 use std::time::Duration;
 
 /// A send on its way to a decision.

@@ -13,7 +13,7 @@ fn a_state_carries_what_applies_and_nothing_else() {
     let change = StateChange { state: State::Connecting, cause: None };
     assert_eq!(printed(&Event::State(change)), "{\"type\":\"state\",\"state\":\"connecting\"}\n");
     let state = State::Reconnecting { attempt: 2, retry_at: Some(Timestamp::from_millis(1250)) };
-    let cause = Cause { code: CauseCode::Closed(1012), text: "bye".into(), will_retry: true };
+    let cause = Cause::new(CauseCode::Closed(1012), "bye");
     assert_eq!(
         printed(&Event::State(StateChange { state, cause: Some(cause) })),
         "{\"type\":\"state\",\"state\":\"reconnecting\",\"attempt\":2,\"retryInMs\":250,\"code\":1012,\
@@ -111,11 +111,11 @@ fn a_gap_of_unknown_size_says_null() {
 fn a_delivery_repeats_its_ref_and_names_a_failure() {
     let mut out = Vec::new();
     let of = |status| Outcome::Final(status);
-    delivery(&mut out, Some("1"), "r", &of(DeliveryStatus::Written));
-    delivery(&mut out, None, "r", &of(DeliveryStatus::Failed(SendFailure::TooLarge)));
-    delivery(&mut out, None, "r", &of(DeliveryStatus::Unknown));
-    delivery(&mut out, None, "r", &of(DeliveryStatus::Acked { id: id("m7"), seq: 7 }));
-    delivery(&mut out, Some("2"), "r", &Outcome::Kept);
+    delivery(&mut out, Some("1"), "r", &of(DeliveryStatus::Written), None);
+    delivery(&mut out, None, "r", &of(DeliveryStatus::Failed(SendFailure::TooLarge)), None);
+    delivery(&mut out, None, "r", &of(DeliveryStatus::Unknown), None);
+    delivery(&mut out, None, "r", &of(DeliveryStatus::Acked { id: id("m7"), seq: 7 }), None);
+    delivery(&mut out, Some("2"), "r", &Outcome::Kept, None);
     let text = String::from_utf8(out).unwrap();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], r#"{"type":"delivery","ref":"1","roomId":"r","status":"written"}"#);

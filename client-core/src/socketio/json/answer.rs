@@ -1,61 +1,365 @@
-//! What an ack says. There is no one form: `{ok:true,…}`, `{status:"ok"}`, `(null, result)`, `{error:"…"}`, nothing.
+//! Whether an ack says yes or no. Socket.IO has no form for it, so the usual ones are told apart by one table, which
+//! `client-wasm/js/socketio/answer.ts` repeats; `acks.json` holds both to the same answers.
+//!
+//! | arguments | |
+//! |---|---|
+//! | none, `null`, `true`, a number, a text, a list | yes; a text is a no with [`AckText::Error`], unless it is a word of success |
+//! | `false` | no |
+//! | an object with `error`, `err`, `errors` or `exception` that is not `null`, `false`, `0` or empty | no |
+//! | an object with `ok` or `success` | what that says |
+//! | an object whose `status`, `statusCode`, `code`, `type` or `result` is a word of failure, a code of the contract, 400–599 or negative, or whose `name` ends in `Error` | no |
+//! | any other object | yes |
+//! | two and more, the first `null`, `0`, empty, `true`, 2xx or a word of success | what the second says, if it is an object; else yes |
+//! | two and more, the first anything else | no: the error comes first; but for an object that says yes, or `false` before one |
+//!
+//! Of a yes, the id is looked for in `id`, `_id`, `messageId` and `message_id`, also one level below `data`, `result`,
+//! `message` and `payload`.
 
 use crate::id::Id;
 use crate::messages::{Code, MAX_INT};
 use crate::name::Name;
-use crate::socketio::Answer;
+use crate::socketio::{AckText, Answer};
+use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 /// Most names of an answer that are read.
 const MOST_MEMBERS: usize = 1_000;
+/// The largest answer that is shown as it is, in bytes; of a larger one the beginning is shown as a text.
+const LARGEST_SHOWN: usize = 16 << 10;
+/// So many characters of it.
+const SHOWN: usize = 1_000;
+/// Most characters of a refusal's words.
+const LONGEST_WORDS: usize = 1_000;
 
-pub(super) fn read(arguments: &[&RawValue]) -> Answer {
-    let mut values =
-        arguments.iter().filter_map(|argument| serde_json::from_str::<Value>(argument.get()).ok());
-    let first = values.next().unwrap_or_default();
-    match first {
-        Value::Bool(false) => refused(&first),
-        Value::Object(_) => object(&first),
-        // The error comes first, and there is none.
-        Value::Null => values.next().filter(Value::is_object).map_or(DONE, |result| object(&result)),
-        _ => DONE,
+const SUCCESS: [&str; 14] = [
+    "ok",
+    "okay",
+    "success",
+    "successful",
+    "succeeded",
+    "sent",
+    "delivered",
+    "done",
+    "accepted",
+    "acknowledged",
+    "ack",
+    "created",
+    "yes",
+    "true",
+];
+const FAILURE: [&str; 20] = [
+    "error",
+    "err",
+    "fail",
+    "failed",
+    "failure",
+    "rejected",
+    "refused",
+    "denied",
+    "forbidden",
+    "unauthorized",
+    "unauthenticated",
+    "invalid",
+    "not_found",
+    "timeout",
+    "nack",
+    "nok",
+    "no",
+    "false",
+    "exception",
+    "aborted",
+];
+const ERRORS: [&str; 4] = ["error", "err", "errors", "exception"];
+const VERDICTS: [&str; 5] = ["status", "statusCode", "code", "type", "result"];
+const IDS: [&str; 4] = ["id", "_id", "messageId", "message_id"];
+const INSIDE: [&str; 4] = ["data", "result", "message", "payload"];
+const WORDS: [&str; 10] = [
+    "message",
+    "msg",
+    "reason",
+    "detail",
+    "description",
+    "error",
+    "err",
+    "errors",
+    "exception",
+    "statusText",
+];
+
+/// What an ack with these arguments says.
+pub(super) fn read(arguments: &[&RawValue], text: AckText) -> Answer {
+    let answer = listed(arguments).map(bounded);
+    let values =
+        arguments.iter().take(2).map(|argument| serde_json::from_str(argument.get()).unwrap_or_default());
+    let values: Vec<Value> = values.collect();
+    match verdict(&values, text) {
+        Ok(result) => {
+            let field = |name| result.and_then(|result| result.get(name));
+            let seq = field("seq").and_then(Value::as_u64).filter(|seq| *seq <= MAX_INT);
+            let members = field("members").and_then(Value::as_array).map(|members| members_of(members));
+            Answer::Done { id: result.and_then(id), seq, members, answer }
+        }
+        Err(()) => {
+            let code = values.iter().map(|value| code(value, 0)).find(|code| *code != Code::Other);
+            let code = code.unwrap_or(Code::Other);
+            let words = values.iter().find_map(|value| words(value, 0));
+            let message = words.filter(|words| **words != *code.as_str());
+            Answer::Refused {
+                code,
+                message: message.map(|words| words.chars().take(LONGEST_WORDS).collect()),
+                answer,
+            }
+        }
     }
 }
 
-const DONE: Answer = Answer::Done { id: None, seq: None, members: None };
-
-fn object(value: &Value) -> Answer {
-    let has_error = !matches!(value.get("error"), None | Some(Value::Null | Value::Bool(false)));
-    let says_no = [value.get("ok"), value.get("success")].contains(&Some(&Value::Bool(false)));
-    let status_is_error = value.get("status").and_then(Value::as_str) == Some("error");
-    if has_error || says_no || status_is_error {
-        return refused(value);
+/// Arguments as one JSON: one as it is, several as a list.
+pub(super) fn listed(arguments: &[&RawValue]) -> Option<String> {
+    match arguments {
+        [] => None,
+        [one] => Some(one.get().to_string()),
+        several => {
+            let several: Vec<&str> = several.iter().map(|one| one.get()).collect();
+            Some(format!("[{}]", several.join(",")))
+        }
     }
-    let id = value.get("id").and_then(|id| match id {
-        Value::String(id) => Id::new(id).ok(),
-        Value::Number(id) => Id::new(&id.to_string()).ok(),
+}
+
+/// JSON that is kept for being shown: too much of it is cut, and then a text.
+pub(super) fn bounded(json: String) -> String {
+    if json.len() <= LARGEST_SHOWN {
+        return json;
+    }
+    let beginning: String = json.chars().take(SHOWN).chain(['…']).collect();
+    Value::String(beginning).to_string()
+}
+
+/// `Ok` with the value that describes what was done, if there is one; `Err` for a no.
+fn verdict(values: &[Value], text: AckText) -> Result<Option<&Value>, ()> {
+    let of = |value| if says_no(value) { Err(()) } else { Ok(Some(value)) };
+    match values {
+        [] => Ok(None),
+        [Value::String(_)] if text == AckText::Error && !is_success(&values[0]) => Err(()),
+        [one] => of(one),
+        [first, second, ..] if is_success(first) => {
+            if second.is_object() {
+                of(second)
+            } else {
+                Ok(None)
+            }
+        }
+        [first, ..] if first.is_object() && says_yes(first) => of(first),
+        [Value::Bool(false), second, ..] if says_yes(second) => of(second),
+        _ => Err(()),
+    }
+}
+
+/// No error, where an error could stand.
+fn is_success(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(true) => true,
+        Value::Number(number) => {
+            number.as_u64().is_some_and(|number| number == 0 || (200..300).contains(&number))
+        }
+        Value::String(text) => {
+            let text = text.trim().to_ascii_lowercase();
+            text.is_empty()
+                || SUCCESS.contains(&&*text)
+                || http_status(&text).is_some_and(|status| status < 300)
+        }
+        _ => false,
+    }
+}
+
+/// Nothing, where an error could stand in a field.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        _ => false,
+    }
+}
+
+fn says_no(value: &Value) -> bool {
+    let Value::Object(fields) = value else { return *value == Value::Bool(false) };
+    if ERRORS.iter().any(|name| fields.get(*name).is_some_and(|error| !is_empty(error))) {
+        return true;
+    }
+    if let Some(said) = flag(fields) {
+        return !said;
+    }
+    let named = fields.get("name").and_then(Value::as_str).unwrap_or_default();
+    named.ends_with("Error")
+        || named.ends_with("Exception")
+        || VERDICTS.iter().any(|name| fields.get(*name).is_some_and(is_failure))
+}
+
+/// An object that says yes in so many words, or names what was done.
+fn says_yes(value: &Value) -> bool {
+    let Value::Object(fields) = value else { return false };
+    let is_said = |name: &&str| fields.get(*name).is_some_and(|said| !said.is_null() && is_success(said));
+    !says_no(value) && (flag(fields) == Some(true) || VERDICTS.iter().any(is_said) || id(value).is_some())
+}
+
+/// What `ok` or `success` says.
+fn flag(fields: &Map<String, Value>) -> Option<bool> {
+    ["ok", "success"].iter().find_map(|name| match fields.get(*name)? {
+        Value::Bool(said) => Some(*said),
+        Value::Number(number) => Some(number.as_f64() != Some(0.0)),
+        Value::String(text) => Some(!FAILURE.contains(&&*text.to_ascii_lowercase())),
         _ => None,
-    });
-    let seq = value.get("seq").and_then(Value::as_u64).filter(|seq| *seq <= MAX_INT);
-    let members = value.get("members").and_then(Value::as_array).map(|members| {
-        let mut names: Vec<Name> =
-            members.iter().take(MOST_MEMBERS).filter_map(Value::as_str).map(Name::from).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
-    });
-    Answer::Done { id, seq, members }
+    })
 }
 
-/// The code in `code`, `error.code` or `error` itself, and the first text that is meant for people.
-fn refused(value: &Value) -> Answer {
-    let error = value.get("error");
-    let code = value.get("code").or_else(|| error?.get("code")).or(error).and_then(Value::as_str);
-    let code = code.map_or(Code::Other, Code::read);
-    let words = [value.get("message"), error.and_then(|error| error.get("message")), error];
-    let message: Option<String> = words.into_iter().flatten().find_map(Value::as_str).map(String::from);
-    Answer::Refused { code, message: message.filter(|message| *message != code.as_str()) }
+fn is_failure(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => {
+            number.as_f64().is_some_and(|number| number < 0.0 || (400.0..600.0).contains(&number))
+        }
+        Value::String(text) => {
+            let text = text.trim().to_ascii_lowercase();
+            let is_code = Code::read(&text) != Code::Other;
+            is_code || FAILURE.contains(&&*text) || http_status(&text).is_some_and(|status| status >= 400)
+        }
+        _ => false,
+    }
+}
+
+/// A text that is the number of an HTTP status, from 200 on.
+fn http_status(text: &str) -> Option<u16> {
+    let is_number = text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|status| is_number && (200..600).contains(status))
+}
+
+fn id(value: &Value) -> Option<Id> {
+    let here = |value: &Value| {
+        IDS.iter().find_map(|name| match value.get(*name)? {
+            Value::String(id) => Id::new(id).ok(),
+            Value::Number(id) => Id::new(&id.to_string()).ok(),
+            _ => None,
+        })
+    };
+    here(value).or_else(|| INSIDE.iter().find_map(|name| here(value.get(*name)?)))
+}
+
+fn members_of(members: &[Value]) -> Vec<Name> {
+    let mut names: Vec<Name> =
+        members.iter().take(MOST_MEMBERS).filter_map(Value::as_str).map(Name::from).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Levels below an answer at which words and codes are looked for.
+const DEEPEST: usize = 3;
+
+/// The first text that is meant for people.
+fn words(value: &Value, depth: usize) -> Option<&str> {
+    match value {
+        Value::String(text) if !text.is_empty() => Some(text),
+        Value::Object(fields) if depth < DEEPEST => {
+            WORDS.iter().find_map(|name| words(fields.get(*name)?, depth + 1))
+        }
+        Value::Array(items) if depth < DEEPEST => words(items.first()?, depth + 1),
+        _ => None,
+    }
+}
+
+/// Why, as far as that is a code of the contract or an HTTP status.
+fn code(value: &Value, depth: usize) -> Code {
+    match value {
+        Value::String(text) => match Code::read(&text.to_ascii_lowercase()) {
+            Code::Other => http_status(text).map_or(Code::Other, |status| by_status(status.into())),
+            known => known,
+        },
+        Value::Number(number) => number.as_u64().map_or(Code::Other, by_status),
+        Value::Object(fields) if depth < DEEPEST => {
+            let places = ["code", "status", "statusCode", "error", "err", "exception", "type", "result"];
+            let found = places
+                .iter()
+                .map(|name| fields.get(*name).map_or(Code::Other, |value| code(value, depth + 1)));
+            found.into_iter().find(|code| *code != Code::Other).unwrap_or(Code::Other)
+        }
+        _ => Code::Other,
+    }
+}
+
+fn by_status(status: u64) -> Code {
+    match status {
+        400 | 422 => Code::BadRequest,
+        401 | 403 => Code::Forbidden,
+        413 => Code::TooLarge,
+        429 => Code::RateLimited,
+        500 | 502 => Code::Internal,
+        503 | 504 => Code::Overloaded,
+        _ => Code::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    /// One ack and what it says; `client-wasm` is tested with the same ones.
+    #[derive(Debug, Deserialize)]
+    struct Vector {
+        args: String,
+        #[serde(default)]
+        text: Option<String>,
+        #[serde(default)]
+        id: Option<String>,
+        #[serde(default)]
+        seq: Option<u64>,
+        #[serde(default)]
+        refused: Option<String>,
+        #[serde(default)]
+        words: Option<String>,
+        #[serde(default)]
+        answer: Option<Value>,
+    }
+
+    #[test]
+    fn every_ack_of_the_shared_vectors_is_read_as_they_say() {
+        let vectors: Vec<Vector> = serde_json::from_str(include_str!("acks.json")).unwrap();
+        for vector in &vectors {
+            let arguments: Vec<&RawValue> = serde_json::from_str(&vector.args).unwrap();
+            let text = if vector.text.as_deref() == Some("error") { AckText::Error } else { AckText::Ok };
+            let (id, seq, refused, words, answer) = match read(&arguments, text) {
+                Answer::Done { id, seq, answer, .. } => (id, seq, None, None, answer),
+                Answer::Refused { code, message, answer } => {
+                    (None, None, Some(code.as_str()), message, answer)
+                }
+            };
+            assert_eq!(refused, vector.refused.as_deref(), "{vector:?}");
+            assert_eq!(words, vector.words, "{vector:?}");
+            assert_eq!(id.as_deref(), vector.id.as_deref(), "{vector:?}");
+            assert_eq!(seq, vector.seq, "{vector:?}");
+            assert_eq!(answer.is_some(), !arguments.is_empty(), "{vector:?}");
+            if let Some(expected) = &vector.answer {
+                assert_eq!(serde_json::from_str::<Value>(&answer.unwrap()).unwrap(), *expected, "{vector:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_huge_answer_is_cut_and_still_json() {
+        let text = format!("[{}]", Value::String("é".repeat(20_000)));
+        let arguments: Vec<&RawValue> = serde_json::from_str(&text).unwrap();
+        let Answer::Done { answer: Some(answer), .. } = read(&arguments, AckText::Ok) else { panic!() };
+        let shown: String = serde_json::from_str(&answer).unwrap();
+        assert_eq!(
+            (shown.chars().count(), shown.starts_with("\"éé"), shown.ends_with("é…")),
+            (1_001, true, true)
+        );
+        let refused = format!("[{{\"error\":{}}}]", Value::String("x".repeat(20_000)));
+        let arguments: Vec<&RawValue> = serde_json::from_str(&refused).unwrap();
+        let Answer::Refused { message: Some(message), .. } = read(&arguments, AckText::Ok) else { panic!() };
+        assert_eq!(message.len(), 1_000);
+    }
 }

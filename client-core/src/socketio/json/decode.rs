@@ -1,13 +1,16 @@
 //! From text to typed packets.
 
+use super::fields::{MessageFields, UserJoinedFields};
 use super::{Codec, DecodeError, answer, binary};
 use crate::messages::{Notification, ServerMessage};
 use crate::socketio::messages::MOST_PID;
 use crate::socketio::{
-    Connected, EnginePacket, EventKind, Handshake, Packet, PacketType, ServerEvent, ServerPacket, Trailing,
+    ConnectRefusal, Connected, EnginePacket, EventKind, Handshake, Packet, PacketType, ServerEvent,
+    ServerPacket, Trailing,
 };
 use alloc::borrow::{Cow, ToOwned as _};
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::Deserialize;
@@ -35,19 +38,16 @@ struct ConnectFields<'a> {
     pid: Option<Cow<'a, str>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct RefusalFields<'a> {
-    #[serde(borrow)]
-    message: Cow<'a, str>,
-}
-
-#[derive(Deserialize)]
-struct KindFields<'a> {
-    #[serde(borrow)]
-    kind: Cow<'a, str>,
+    #[serde(borrow, default)]
+    message: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     data: Option<&'a RawValue>,
 }
+
+/// The fields that a notification of the contract may have; those of a place in a log only together.
+const OWN_FIELDS: [&str; 7] = ["kind", "data", "type", "id", "epoch", "seq", "replay"];
 
 impl Codec {
     /// Reads one text frame; `None` for one whose attachments are still to come.
@@ -101,7 +101,7 @@ impl Codec {
         Ok(match packet.kind {
             PacketType::Connect => ServerPacket::Connected(connected(packet.payload)),
             PacketType::Disconnect => ServerPacket::Disconnected,
-            PacketType::ConnectError => ServerPacket::Refused(refusal(packet.payload)),
+            PacketType::ConnectError => ServerPacket::Refused(connect_refusal(packet.payload)),
             PacketType::Event | PacketType::BinaryEvent => {
                 let arguments: Vec<&RawValue> = serde_json::from_str(packet.payload).map_err(bad("event"))?;
                 ServerPacket::Event(self.event(packet.ack, &arguments)?)
@@ -109,7 +109,7 @@ impl Codec {
             PacketType::Ack | PacketType::BinaryAck => {
                 let Some(id) = packet.ack else { return Ok(ServerPacket::Other) };
                 let arguments: Vec<&RawValue> = serde_json::from_str(packet.payload).map_err(bad("ack"))?;
-                ServerPacket::Ack { id, answer: Box::new(answer::read(&arguments)) }
+                ServerPacket::Ack { id, answer: Box::new(answer::read(&arguments, self.ack_text)) }
             }
         })
     }
@@ -122,30 +122,56 @@ impl Codec {
         };
         let trailing = trailing(arguments);
         let payload = arguments.first().map(|payload| payload.get());
+        let of = |kind: EventKind| move |error| DecodeError::payload(kind.as_str(), &error);
+        let mut data_before_trailing = None;
         let message = match self.events.kind(&name) {
-            Some(EventKind::Notification) => self.notification(&name, payload),
+            Some(EventKind::Notification) => {
+                // A list of one is the one, and the last may be no part of it.
+                if trailing.is_some()
+                    && let Some((_, before @ [_, ..])) = arguments.split_last()
+                {
+                    data_before_trailing = self.notification(&name, before).data;
+                }
+                ServerMessage::Notification(Box::new(self.notification(&name, arguments)))
+            }
             Some(EventKind::Error) => self.error(payload)?,
-            Some(kind) => self.rooms.decode_fields(kind.as_str(), payload.unwrap_or("null"))?,
+            Some(kind @ EventKind::Message) => {
+                let fields: MessageFields<'_> =
+                    serde_json::from_str(payload.unwrap_or("null")).map_err(of(kind))?;
+                ServerMessage::Message(fields.message(&mut self.rooms).map_err(of(kind))?)
+            }
+            Some(kind) => {
+                let UserJoinedFields { room_id, user_id } =
+                    serde_json::from_str(payload.unwrap_or("null")).map_err(of(kind))?;
+                ServerMessage::UserJoined {
+                    room: self.rooms.name(&room_id.0),
+                    user: self.rooms.name(&user_id.0),
+                }
+            }
             None => ServerMessage::Unknown,
         };
-        Ok(ServerEvent { ack, trailing, message: unstamped(message) })
+        Ok(ServerEvent { ack, trailing, message, data_before_trailing })
     }
 
-    /// An object with a `kind` is a notification as the contract has it; anything else is one of the event's kind.
-    fn notification(&mut self, name: &str, payload: Option<&str>) -> ServerMessage {
-        let fields = payload
-            .filter(|_| name == EventKind::Notification.as_str())
-            .and_then(|json| serde_json::from_str::<KindFields<'_>>(json).ok());
-        let (kind, data) = match &fields {
-            Some(fields) => (&*fields.kind, fields.data.map(RawValue::get)),
-            None => (name, payload),
+    /// The kind is what the contract's own event says, or the event's name. The data is the contract's, where there is
+    /// nothing beside it; else everything that was sent.
+    fn notification(&mut self, name: &str, arguments: &[&RawValue]) -> Notification {
+        let own = arguments.first().filter(|_| name == EventKind::Notification.as_str());
+        let fields: Option<BTreeMap<String, &RawValue>> =
+            own.and_then(|json| serde_json::from_str(json.get()).ok());
+        let kind = fields.as_ref().and_then(|fields| text(fields.get("kind")?));
+        let is_own = |fields: &BTreeMap<String, &RawValue>| {
+            let has = |name: &str| fields.contains_key(name);
+            fields.keys().all(|name| OWN_FIELDS.contains(&&**name)) && has("id") == has("epoch")
         };
-        let kind = self.rooms.name(kind);
-        ServerMessage::Notification(Box::new(Notification {
-            stamp: None,
-            kind,
-            data: data.map(str::to_owned),
-        }))
+        let data = match &fields {
+            Some(fields) if kind.is_some() && arguments.len() == 1 && is_own(fields) => {
+                fields.get("data").map(|data| data.get().to_owned())
+            }
+            _ => answer::listed(arguments),
+        };
+        let kind = kind.unwrap_or(Cow::Borrowed(name));
+        Notification { stamp: None, kind: self.rooms.name(&kind), data }
     }
 
     /// Many servers send the bare text.
@@ -172,16 +198,7 @@ fn trailing(arguments: &[&RawValue]) -> Option<Trailing> {
     Some(Trailing {
         text: text(last)?.into(),
         follows_object: before.last().is_some_and(|before| before.get().starts_with('{')),
-        is_alone: before.is_empty(),
     })
-}
-
-/// A place in a log is not of this protocol: whoever took it for one would wait for what is before it.
-fn unstamped(mut message: ServerMessage) -> ServerMessage {
-    if let ServerMessage::Message(message) = &mut message {
-        message.stamp = None;
-    }
-    message
 }
 
 fn connected(payload: &str) -> Connected {
@@ -190,9 +207,11 @@ fn connected(payload: &str) -> Connected {
     Connected { has_sid: fields.sid.is_some(), pid }
 }
 
-/// The words of a refusal: an object's `message`, a bare text, or the JSON itself.
-fn refusal(payload: &str) -> Box<str> {
-    let object = serde_json::from_str::<RefusalFields<'_>>(payload).ok().map(|fields| fields.message);
-    let words = object.or_else(|| serde_json::from_str::<String>(payload).ok().map(Cow::Owned));
-    words.as_deref().unwrap_or(payload).chars().take(LONGEST_WORDS).collect::<String>().into()
+/// The words of a refusal, an object's `message`, a bare text or the JSON itself; and the object's `data`.
+fn connect_refusal(payload: &str) -> ConnectRefusal {
+    let fields = serde_json::from_str::<RefusalFields<'_>>(payload).unwrap_or_default();
+    let words = fields.message.or_else(|| serde_json::from_str::<String>(payload).ok().map(Cow::Owned));
+    let words = words.as_deref().unwrap_or(payload).chars().take(LONGEST_WORDS).collect::<String>();
+    let data = fields.data.map(|data| answer::bounded(data.get().to_owned()));
+    ConnectRefusal { words: words.into(), data: data.map(String::into_boxed_str) }
 }

@@ -4,8 +4,9 @@ mod answer;
 mod binary;
 mod decode;
 mod encode;
+mod fields;
 
-use super::{Attachments, EventMap, Namespace, PacketError};
+use super::{AckText, Attachments, EventMap, Namespace, PacketError};
 use crate::messages::json::{self as rooms, ServerDecoder};
 use alloc::boxed::Box;
 use alloc::string::ToString as _;
@@ -47,6 +48,7 @@ impl DecodeError {
 pub struct Codec {
     namespace: Namespace,
     events: Arc<EventMap>,
+    ack_text: AckText,
     attachments: Attachments,
     rooms: ServerDecoder,
 }
@@ -54,7 +56,14 @@ pub struct Codec {
 impl Codec {
     /// For a new connection.
     pub fn new(namespace: Namespace, events: Arc<EventMap>) -> Self {
-        Self { namespace, events, attachments: Attachments::default(), rooms: ServerDecoder::default() }
+        let (attachments, rooms) = (Attachments::default(), ServerDecoder::default());
+        Self { namespace, events, ack_text: AckText::default(), attachments, rooms }
+    }
+
+    /// Reads acks that are nothing but a text so.
+    pub fn ack_text(mut self, text: AckText) -> Self {
+        self.ack_text = text;
+        self
     }
 }
 

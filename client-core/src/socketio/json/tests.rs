@@ -1,9 +1,8 @@
 use super::{Codec, DecodeError};
-use crate::id::Id;
 use crate::messages::{Code, Message, Notification, ServerMessage};
 use crate::socketio::{
-    Answer, ClientEvent, ClientPacket, Connected, EventMap, Handshake, Namespace, PacketError, Resume,
-    ServerEvent, ServerPacket, Trailing,
+    AckText, Answer, ClientEvent, ClientPacket, ConnectRefusal, Connected, EventMap, Handshake, Namespace,
+    PacketError, Resume, ServerEvent, ServerPacket, Trailing,
 };
 use crate::token::Token;
 use alloc::borrow::ToOwned as _;
@@ -39,6 +38,10 @@ fn written(namespace: &str, packet: &ClientPacket) -> String {
     text
 }
 
+fn plain(message: ServerMessage) -> ServerEvent {
+    ServerEvent { ack: None, trailing: None, message, data_before_trailing: None }
+}
+
 fn message(room: &str, content: &str) -> ServerMessage {
     ServerMessage::Message(Message::plain(room.into(), "bob".into(), content.into(), "t".into()))
 }
@@ -70,7 +73,12 @@ fn the_first_words_are_read() {
 #[test]
 fn a_refusal_is_read_in_each_form_and_not_without_end() {
     let refused = |words: &str| ServerPacket::Refused(words.into());
-    assert_eq!(read(r#"44{"message":"not you","data":{"a":1}}"#), refused("not you"));
+    let with_data = |words: &str, data: &str| {
+        ServerPacket::Refused(ConnectRefusal { words: words.into(), data: Some(data.into()) })
+    };
+    assert_eq!(read(r#"44{"message":"not you","data":{"a":1}}"#), with_data("not you", r#"{"a":1}"#));
+    assert_eq!(read(r#"44{"data":7}"#), with_data(r#"{"data":7}"#, "7"));
+    assert_eq!(read(r#"44{"message":7,"data":7}"#), refused(r#"{"message":7,"data":7}"#));
     assert_eq!(read(r#"44"not you""#), refused("not you"));
     assert_eq!(read(r#"44{"why":1}"#), refused(r#"{"why":1}"#));
     assert_eq!(read("44"), refused(""));
@@ -83,10 +91,10 @@ fn a_refusal_is_read_in_each_form_and_not_without_end() {
 #[test]
 fn events_of_the_contract_are_read_without_their_place_in_a_log() {
     let text = alloc::format!(r#"42["message",{SAID}]"#);
-    assert_eq!(event(&text), ServerEvent { ack: None, trailing: None, message: message("r", "hi") });
+    assert_eq!(event(&text), plain(message("r", "hi")));
     let joined = event(r#"427["user_joined",{"roomId":"r","userId":"u"}]"#);
     let expected = ServerMessage::UserJoined { room: "r".into(), user: "u".into() };
-    assert_eq!(joined, ServerEvent { ack: Some(7), trailing: None, message: expected });
+    assert_eq!(joined, ServerEvent { ack: Some(7), ..plain(expected) });
     for text in [r#"42["error",{"message":"no"}]"#, r#"42["error","no"]"#] {
         let expected = ServerMessage::Error { message: "no".into(), refusal: None };
         assert_eq!(event(text).message, expected, "{text}");
@@ -98,14 +106,10 @@ fn events_of_the_contract_are_read_without_their_place_in_a_log() {
 
 #[test]
 fn the_last_text_is_told_apart_where_it_may_be_a_place() {
-    let trailing =
-        |text: &str, follows_object, is_alone| Some(Trailing { text: text.into(), follows_object, is_alone });
-    assert_eq!(
-        event(&alloc::format!(r#"42["message",{SAID},"1-1"]"#)).trailing,
-        trailing("1-1", true, false)
-    );
-    assert_eq!(event(r#"42["tick","1-1"]"#).trailing, trailing("1-1", false, true));
-    assert_eq!(event(r#"42["tick",3,"1-1"]"#).trailing, trailing("1-1", false, false));
+    let trailing = |text: &str, follows_object| Some(Trailing { text: text.into(), follows_object });
+    assert_eq!(event(&alloc::format!(r#"42["message",{SAID},"1-1"]"#)).trailing, trailing("1-1", true));
+    assert_eq!(event(r#"42["tick","1-1"]"#).trailing, trailing("1-1", false));
+    assert_eq!(event(r#"42["tick",3,"1-1"]"#).trailing, trailing("1-1", false));
     assert_eq!(event(r#"42["1-1"]"#).trailing, None);
     assert_eq!(event(&alloc::format!(r#"42["tick","{}"]"#, "x".repeat(65))).trailing, None);
 }
@@ -133,46 +137,86 @@ fn a_notification_has_the_kind_it_says_or_its_events_name() {
     assert_eq!(notified(r#"42["notification",{"n":1}]"#), ("notification".into(), some(r#"{"n":1}"#)));
     assert_eq!(notified(r#"42["order",{"kind":"k"}]"#), ("order".into(), some(r#"{"kind":"k"}"#)));
     assert_eq!(notified(r#"42["notification"]"#), ("notification".into(), None));
+    assert_eq!(notified(r#"42["notification",{"kind":"k"}]"#), ("k".into(), None));
+    let stamped = r#"42["notification",{"id":"i","epoch":"e","seq":1,"kind":"k","data":[2]}]"#;
+    assert_eq!(notified(stamped), ("k".into(), some("[2]")), "as our own server writes it");
 }
 
 #[test]
-fn an_answer_is_read_in_each_of_its_forms() {
-    let answer = |arguments: &str| match read(&alloc::format!("437{arguments}")) {
+fn a_notification_of_another_shape_keeps_everything_that_was_sent() {
+    let mut codec = codec();
+    let mut notified =
+        |arguments: &str| match codec.decode(&alloc::format!(r#"42["notification",{arguments}]"#)).unwrap() {
+            Some(ServerPacket::Event(ServerEvent {
+                message: ServerMessage::Notification(notification),
+                data_before_trailing,
+                ..
+            })) => (notification.kind.to_string(), notification.data.unwrap(), data_before_trailing),
+            other => panic!("{other:?}"),
+        };
+    for whole in [
+        r#"{"kind":"k","title":"t","body":"b"}"#,
+        r#"{"kind":"k","data":1,"id":7}"#,
+        r#"{"kind":"k","data":1,"to":2}"#,
+    ] {
+        assert_eq!(notified(whole), ("k".to_owned(), whole.to_owned(), None));
+    }
+    for whole in [r#"{"kind":7}"#, "\"hello\"", "[1]", "null", "0", "true"] {
+        assert_eq!(notified(whole), ("notification".to_owned(), whole.to_owned(), None));
+    }
+    let several = notified(r#"{"kind":"k","data":1},2"#);
+    assert_eq!(several, ("k".to_owned(), r#"[{"kind":"k","data":1},2]"#.to_owned(), None));
+    // The last text may be the place to recover from.
+    let (_, data, before) = notified(r#"{"kind":"k","data":1},"1-1""#);
+    assert_eq!((&*data, before.as_deref()), (r#"[{"kind":"k","data":1},"1-1"]"#, Some("1")));
+    let (_, data, before) = notified(r#"1,2,"1-1""#);
+    assert_eq!((&*data, before.as_deref()), (r#"[1,2,"1-1"]"#, Some("[1,2]")));
+}
+
+#[test]
+fn an_ack_has_its_number_its_members_and_the_whole_answer() {
+    let answer = |text: &str| match read(text) {
         ServerPacket::Ack { id: 7, answer } => *answer,
         other => panic!("{other:?}"),
     };
-    let done = Answer::Done { id: None, seq: None, members: None };
-    for text in [
-        "[]",
-        "[null]",
-        "[true]",
-        r#"["ok"]"#,
-        r#"[{"ok":true}]"#,
-        r#"[{"error":null}]"#,
-        r#"[{"status":"ok"}]"#,
-    ] {
-        assert_eq!(answer(text), done, "{text}");
-    }
-    let numbered = |id: &str| Answer::Done { id: Some(Id::new(id).unwrap()), seq: Some(3), members: None };
-    assert_eq!(answer(r#"[{"id":"m1","seq":3}]"#), numbered("m1"));
-    assert_eq!(answer(r#"[null,{"id":17,"seq":3}]"#), numbered("17"));
-    assert_eq!(answer(r#"[{"id":"no id","seq":-1}]"#), done);
     let members = Some(vec!["a".into(), "b".into()]);
-    assert_eq!(answer(r#"[{"members":["b","a","b",1]}]"#), Answer::Done { id: None, seq: None, members });
-    let refused = |code, words: Option<&str>| Answer::Refused { code, message: words.map(ToOwned::to_owned) };
-    assert_eq!(answer(r#"[{"error":"not you"}]"#), refused(Code::Other, Some("not you")));
-    assert_eq!(answer(r#"[{"error":"forbidden"}]"#), refused(Code::Forbidden, None));
-    assert_eq!(
-        answer(r#"[{"ok":false,"code":"too_large","message":"long"}]"#),
-        refused(Code::TooLarge, Some("long"))
-    );
-    assert_eq!(
-        answer(r#"[{"error":{"code":"rate_limited","message":"slow"}}]"#),
-        refused(Code::RateLimited, Some("slow"))
-    );
-    for text in [r#"[{"success":false}]"#, r#"[{"status":"error"}]"#, "[false]", r#"[{"error":1}]"#] {
-        assert_eq!(answer(text), refused(Code::Other, None), "{text}");
+    let done = |members, answer: Option<&str>| Answer::Done {
+        id: None,
+        seq: None,
+        members,
+        answer: answer.map(ToOwned::to_owned),
+    };
+    assert_eq!(answer("437[]"), done(None, None));
+    assert_eq!(answer("437[ true ]"), done(None, Some("true")));
+    let text = r#"437[{"members":["b","a","b",1]}]"#;
+    assert_eq!(answer(text), done(members, Some(r#"{"members":["b","a","b",1]}"#)));
+    let mut errors = codec().ack_text(AckText::Error);
+    let Ok(Some(ServerPacket::Ack { answer, .. })) = errors.decode(r#"437["too \u001bloud"]"#) else {
+        panic!()
+    };
+    let expected = Answer::Refused {
+        code: Code::Other,
+        message: Some("too \u{1b}loud".to_owned()),
+        answer: Some(r#""too \u001bloud""#.to_owned()),
+    };
+    assert_eq!(*answer, expected);
+}
+
+#[test]
+fn ids_and_timestamps_may_be_numbers_and_a_timestamp_may_be_missing() {
+    for (fields, timestamp) in [
+        (r#""timestamp":1795852800123"#, "2026-11-28T08:00:00.123Z"),
+        (r#""timestamp":null"#, ""),
+        (r#""other":1"#, ""),
+    ] {
+        let text = alloc::format!(
+            r#"42["message",{{"roomId":7,"userId":9007199254740993,"content":"hi",{fields}}}]"#
+        );
+        let expected = Message::plain("7".into(), "9007199254740993".into(), "hi".into(), timestamp.into());
+        assert_eq!(event(&text).message, ServerMessage::Message(expected), "{text}");
     }
+    let joined = ServerMessage::UserJoined { room: "7".into(), user: "-1".into() };
+    assert_eq!(event(r#"42["user_joined",{"roomId":7,"userId":-1}]"#).message, joined);
 }
 
 #[test]
@@ -183,7 +227,7 @@ fn attachments_come_as_base64_where_the_json_has_its_holes() {
     // The engine may ask in between.
     assert_eq!(codec.decode("2"), Ok(Some(ServerPacket::Ping)));
     let whole = codec.decode_binary(&[0, 255, 1]).unwrap();
-    let expected = ServerEvent { ack: None, trailing: None, message: message("r", "AP8B") };
+    let expected = plain(message("r", "AP8B"));
     assert_eq!(whole, Some(ServerPacket::Event(expected)));
     codec.decode(r#"462-7[{"id":"m"},{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}]"#).unwrap();
     assert_eq!(codec.decode_binary(&[1]), Ok(None));

@@ -9,7 +9,9 @@ use crate::link::ConnId;
 use crate::messages::ServerMessage;
 use crate::outbox::Payload;
 use crate::session::Output;
-use crate::socketio::messages::{ClientPacket, Connected, Handshake, NO_NAMESPACE, Resume};
+use crate::socketio::messages::{
+    ClientPacket, ConnectRefusal, Connected, Handshake, NO_NAMESPACE, Resume, ServerEvent,
+};
 use crate::socketio::offset::Offset;
 use crate::socketio::rooms::Membership;
 use crate::time::Timestamp;
@@ -76,6 +78,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         for at in 0..self.rooms.len() {
             self.return_to(at, &held);
         }
+        self.return_to_personal(&held);
         for event in held.events {
             self.happened(event);
         }
@@ -113,14 +116,37 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
-    /// The namespace refuses. Only another token may change that.
-    pub(super) fn refused(&mut self, now: Timestamp, words: Box<str>) {
-        if *words == *NO_NAMESPACE {
-            let text = "the server has no such namespace";
-            self.ends(now, Verdict::Terminal, CauseCode::UnknownNamespace, text);
-        } else {
-            self.ends(now, Verdict::Rejected, CauseCode::Unauthorized(4001), words);
+    /// Says of the notifications what it says of a room that was joined before.
+    fn return_to_personal(&mut self, held: &Held<P, N>) {
+        let was_up = core::mem::replace(&mut self.personal.was_up, true);
+        if !was_up || !self.personal.is_followed {
+            return;
         }
+        let room = self.personal.name.clone();
+        if held.overflown || self.wire.as_ref().is_none_or(|wire| !wire.recovered) {
+            return self.event(Event::Gap(Gap::unknown(room, GapReason::Reconnected)));
+        }
+        let is_one = |event: &&ServerEvent<P, N>| matches!(event.message, ServerMessage::Notification(_));
+        self.event(Event::Joined(JoinedRoom {
+            room,
+            recovered: true,
+            replayed: held.events.iter().filter(is_one).count() as u64,
+            reason: None,
+            members: None,
+            member_count: None,
+        }));
+    }
+
+    /// The namespace refuses. Only another token may change that.
+    pub(super) fn refused(&mut self, now: Timestamp, refusal: ConnectRefusal) {
+        let ConnectRefusal { words, data } = refusal;
+        let (verdict, cause) = if *words == *NO_NAMESPACE {
+            let text = "the server has no such namespace";
+            (Verdict::Terminal, Cause::new(CauseCode::UnknownNamespace, text))
+        } else {
+            (Verdict::Rejected, Cause::new(CauseCode::Unauthorized(4001), words))
+        };
+        self.ended_by(now, verdict, Cause { data, ..cause });
     }
 
     /// The server ends the connection in words of this protocol.
@@ -131,13 +157,17 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         code: CauseCode,
         text: impl Into<Box<str>>,
     ) {
+        self.ended_by(now, verdict, Cause::new(code, text));
+    }
+
+    fn ended_by(&mut self, now: Timestamp, verdict: Verdict, cause: Cause) {
         if let Some(wire) = &self.wire {
-            self.link.ended_by_peer(now, wire.conn, verdict, Cause::new(code, text));
+            self.link.ended_by_peer(now, wire.conn, verdict, cause);
         }
     }
 }
 
 /// Whether an event that was missed is a message of that room.
-fn replays<P, N: PartialEq>(event: &crate::socketio::ServerEvent<P, N>, room: &N) -> bool {
+fn replays<P, N: PartialEq>(event: &ServerEvent<P, N>, room: &N) -> bool {
     matches!(&event.message, ServerMessage::Message(message) if message.room == *room)
 }

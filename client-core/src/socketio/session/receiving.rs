@@ -4,7 +4,7 @@ use super::Session;
 use super::wire::Stage;
 use crate::cause::CauseCode;
 use crate::close::{self, Verdict};
-use crate::event::{DeliveryStatus, Event, SendFailure};
+use crate::event::{DeliveryStatus, Event, SendFailure, SendReply};
 use crate::messages::ServerMessage;
 use crate::outbox::Payload;
 use crate::socketio::messages::{Answer, ClientPacket, ServerEvent, ServerPacket};
@@ -17,7 +17,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             ServerPacket::Ping => self.write(ClientPacket::Pong),
             ServerPacket::Open(handshake) => self.greeted(handshake),
             ServerPacket::Connected(connected) => self.consented(now, connected),
-            ServerPacket::Refused(words) => self.refused(now, words),
+            ServerPacket::Refused(refusal) => self.refused(now, refusal),
             ServerPacket::Disconnected => {
                 let text = "the server disconnected this client";
                 self.ends(now, Verdict::Terminal, CauseCode::Closed(close::NORMAL), text);
@@ -66,25 +66,31 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 let code = refusal.map(|refusal| refusal.code);
                 self.event(Event::ServerError { message, code });
             }
-            ServerMessage::Notification(notification) => self.event(Event::Notification(notification)),
+            ServerMessage::Notification(notification) => {
+                self.personal.is_followed = true;
+                self.event(Event::Notification(notification));
+            }
             _ => self.diagnostics.unknown_frames += 1,
         }
     }
 
     pub(super) fn answered(&mut self, id: u64, answer: Answer<P, N>) {
         if self.answers_join(id, &answer) {
-            if let Answer::Refused { code, message: Some(message) } = answer {
+            if let Answer::Refused { code, message: Some(message), .. } = answer {
                 self.event(Event::ServerError { message, code: Some(code) });
             }
             return;
         }
-        let (status, words) = match answer {
-            Answer::Done { id, seq, .. } => (DeliveryStatus::Answered { id, seq }, None),
-            Answer::Refused { code, message } => {
-                (DeliveryStatus::Failed(SendFailure::Refused(code)), message.map(|message| (message, code)))
+        let (status, words, reply) = match answer {
+            Answer::Done { id, seq, answer, .. } => {
+                (DeliveryStatus::Answered { id, seq }, None, SendReply { answer, message: None })
+            }
+            Answer::Refused { code, message, answer } => {
+                let words = message.clone().map(|message| (message, code));
+                (DeliveryStatus::Failed(SendFailure::Refused(code)), words, SendReply { answer, message })
             }
         };
-        if self.sends.answered(id, status, &mut self.outcomes)
+        if self.sends.answered(id, status, reply, &mut self.outcomes)
             && let Some((message, code)) = words
         {
             self.event(Event::ServerError { message, code: Some(code) });
@@ -95,11 +101,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 /// Takes the place to recover from out of an event, if it has one. Servers give none to events that want an answer.
 fn read_place<P, N>(offset: &mut Offset, now: Moment, event: &mut ServerEvent<P, N>) {
     let Some(trailing) = event.trailing.take().filter(|_| event.ack.is_none()) else { return };
-    let is_alone = trailing.is_alone;
     if offset.take(now, trailing)
-        && is_alone
         && let ServerMessage::Notification(notification) = &mut event.message
     {
-        notification.data = None;
+        notification.data = event.data_before_trailing.take();
     }
 }

@@ -42,7 +42,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             let (id, waits) = self.sends.restore(now, send);
             self.event(Event::Restored(Box::new(Restored { id, room: room.clone(), content, reference })));
             if !waits {
-                self.outcomes.push(Delivery { id, room, status: DeliveryStatus::Unknown });
+                self.outcomes.push(Delivery::new(id, room, DeliveryStatus::Unknown));
                 continue;
             }
             // The room is joined for the sake of its sends, and left after them unless the application wants it.

@@ -12,7 +12,8 @@ use crate::time::Timestamp;
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub(super) fn join(&mut self, now: Timestamp, join: Join<N>) {
         if join.personal {
-            // What is for this user alone comes unasked.
+            // What is for this user alone comes unasked: only what is told of it changes.
+            self.personal.is_followed = true;
             return;
         }
         let room = join.room;

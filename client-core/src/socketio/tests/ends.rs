@@ -3,7 +3,7 @@ use crate::cause::Disconnect;
 use crate::config::Config;
 use crate::link::State;
 use crate::session::{Command, Input, Output};
-use crate::socketio::{ClientPacket, Connected, Options, ServerPacket};
+use crate::socketio::{ClientPacket, ConnectRefusal, Connected, Options, ServerPacket};
 use crate::token::{Credentials, Token};
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -47,13 +47,14 @@ fn a_refusal_without_another_token_is_the_end_in_the_servers_words() {
     rig.command(Command::Connect);
     rig.greet();
     rig.said();
-    rig.receive(ServerPacket::Refused("not you".into()));
+    let data = Some(Box::from(r#"{"code":"E_TOKEN"}"#));
+    rig.receive(ServerPacket::Refused(ConnectRefusal { words: "not you".into(), data: data.clone() }));
     let said = rig.said();
-    let words = said.iter().find_map(|output| match output {
-        Output::Event(crate::Event::State(change)) => change.cause.as_ref().map(|cause| cause.text.clone()),
+    let cause = said.iter().find_map(|output| match output {
+        Output::Event(crate::Event::State(change)) => change.cause.clone(),
         _ => None,
     });
-    assert_eq!(words.as_deref(), Some("not you"));
+    assert_eq!(cause.map(|cause| (cause.text, cause.data)), Some((Box::from("not you"), data)));
     assert!(matches!(said.first(), Some(Output::Abandon { .. })), "the engine would stay open: {said:?}");
     is_over(&mut rig);
 }

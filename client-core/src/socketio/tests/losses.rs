@@ -2,7 +2,8 @@ use super::rig::{DONE, Rig, connected, event, placed, said};
 use crate::config::Config;
 use crate::link::State;
 use crate::messages::{Notification, ServerMessage};
-use crate::session::{Command, Output};
+use crate::name::Name;
+use crate::session::{Command, Join, Output};
 use crate::socketio::{ClientPacket, Options, ServerEvent, ServerPacket, Trailing};
 use alloc::boxed::Box;
 use alloc::string::{String, ToString as _};
@@ -164,11 +165,69 @@ fn a_place_alone_is_not_taken_for_the_data_of_a_notification() {
     for text in ["1-2", "data"] {
         let data = Some(alloc::format!("\"{text}\""));
         let notification = Notification { stamp: None, kind: "tick".into(), data };
-        let trailing = Trailing { text: text.into(), follows_object: false, is_alone: true };
+        let trailing = Trailing { text: text.into(), follows_object: false };
         let message = ServerMessage::Notification(Box::new(notification));
         rig.receive(ServerPacket::Event(ServerEvent { trailing: Some(trailing), ..event(message) }));
     }
     assert_eq!(rig.story(), ["notification tick ", "notification tick \"data\""]);
+}
+
+/// A notification, with the place of a server that recovers behind its data.
+fn notification(data: &str, place: Option<&str>) -> ServerPacket {
+    let whole = place.map_or_else(|| data.to_owned(), |place| alloc::format!("[{data},\"{place}\"]"));
+    let notification = Notification { stamp: None, kind: "badge".into(), data: Some(whole) };
+    ServerPacket::Event(ServerEvent {
+        trailing: place.map(|place| Trailing { text: place.into(), follows_object: true }),
+        data_before_trailing: place.map(|_| data.to_owned()),
+        ..event(ServerMessage::Notification(Box::new(notification)))
+    })
+}
+
+#[test]
+fn of_a_notification_with_several_arguments_the_place_is_no_part() {
+    let mut rig = Rig::in_rooms(&["r"], Some("p"));
+    rig.receive(notification("1", Some("1-1")));
+    rig.receive(notification("2", Some("busy")));
+    assert_eq!(rig.story(), ["notification badge 1", "notification badge [2,\"busy\"]"]);
+}
+
+#[test]
+fn notifications_have_a_gap_like_a_room_and_a_recovery_is_told_of_them_too() {
+    let mut rig = Rig::in_rooms(&["r"], Some("p"));
+    rig.receive(notification("1", Some("1-1")));
+    rig.lose();
+    rig.wait_for_dial();
+    rig.greet();
+    rig.receive(notification("2", Some("1-2")));
+    rig.receive(connected(Some("p")));
+    let story = rig.story();
+    let of_them = |story: &[String]| -> Vec<String> {
+        story.iter().filter(|line| line.contains("@me") || line.contains("badge")).cloned().collect()
+    };
+    assert_eq!(
+        of_them(&story),
+        ["notification badge 1", "answered @me recovered, 1 replayed", "notification badge 2"]
+    );
+    rig.lose();
+    rig.wait_for_dial();
+    rig.greet();
+    rig.receive(connected(Some("another")));
+    rig.receive(notification("3", None));
+    assert_eq!(of_them(&rig.story()), ["gap in @me", "notification badge 3"]);
+}
+
+#[test]
+fn notifications_that_were_asked_for_have_a_gap_before_the_first_and_others_none() {
+    for asked in [true, false] {
+        let mut rig = Rig::in_rooms(&["r"], None);
+        if asked {
+            rig.command(Command::Join(Join { personal: true, ..Name::from("@me").into() }));
+        }
+        rig.lose();
+        rig.wait_for_dial();
+        rig.let_in(None);
+        assert_eq!(rig.story().contains(&"gap in @me".to_owned()), asked);
+    }
 }
 
 #[test]

@@ -84,7 +84,7 @@ impl Server {
 
     fn placed(&self, at: usize) -> ServerPacket {
         let Some((room, content)) = self.log.get(at) else { panic!("no such message") };
-        let trailing = Trailing { text: format!("1-{at}").into(), follows_object: true, is_alone: false };
+        let trailing = Trailing { text: format!("1-{at}").into(), follows_object: true };
         let trailing = self.ways.recovers.then_some(trailing);
         ServerPacket::Event(ServerEvent { trailing, ..event(said(room, content)) })
     }
@@ -130,7 +130,7 @@ impl Server {
                 let Some(member) = &mut self.member else { panic!("an event before the consent") };
                 let answers = self.ways.answers;
                 let done = |seq| {
-                    let answer = Box::new(Answer::Done { id: None, seq, members: None });
+                    let answer = Box::new(Answer::Done { id: None, seq, members: None, answer: None });
                     ack.filter(|_| answers).map(|id| ServerPacket::Ack { id, answer })
                 };
                 match event {

@@ -90,7 +90,7 @@ impl World {
         let max_held = if rng.u8(..4) == 0 { 2 } else { 1024 };
         let config = Config { max_held, ..Config::default() };
         let mut world = Self {
-            session: Session::new(config, options, rng.u64(..)),
+            session: Session::new(config, options, "@me".into(), rng.u64(..)),
             rng,
             server: Server::new(ways),
             judge: Judge::default(),

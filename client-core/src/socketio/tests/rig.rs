@@ -3,6 +3,7 @@
 use crate::event::{Delivery, DeliveryStatus, Event, SendId};
 use crate::link::ConnId;
 use crate::messages::{Message, ServerMessage};
+use crate::name::PERSONAL_ROOM;
 use crate::outbox::Outgoing;
 use crate::session::{Command, Input, Output};
 use crate::socketio::{
@@ -36,7 +37,7 @@ pub(super) fn connected(pid: Option<&str>) -> ServerPacket {
 }
 
 pub(super) fn event(message: ServerMessage) -> ServerEvent {
-    ServerEvent { ack: None, trailing: None, message }
+    ServerEvent { ack: None, trailing: None, message, data_before_trailing: None }
 }
 
 pub(super) fn said(room: &str, content: &str) -> ServerMessage {
@@ -45,16 +46,16 @@ pub(super) fn said(room: &str, content: &str) -> ServerMessage {
 
 /// A message as a server that recovers sends it.
 pub(super) fn placed(room: &str, content: &str, offset: &str) -> ServerPacket {
-    let trailing = Trailing { text: offset.into(), follows_object: true, is_alone: false };
+    let trailing = Trailing { text: offset.into(), follows_object: true };
     ServerPacket::Event(ServerEvent { trailing: Some(trailing), ..event(said(room, content)) })
 }
 
-pub(super) const DONE: Answer = Answer::Done { id: None, seq: None, members: None };
+pub(super) const DONE: Answer = Answer::Done { id: None, seq: None, members: None, answer: None };
 
 impl Rig {
     pub(super) fn with(config: Config, options: Options) -> Self {
         let now = Moment::new(Timestamp::from_millis(1), Duration::from_secs(1_800_000_000));
-        let session = Session::new(config, options, 5);
+        let session = Session::new(config, options, PERSONAL_ROOM.into(), 5);
         Self { session, now, conn: ConnId(0), last_frame: 0, said: Vec::new() }
     }
 

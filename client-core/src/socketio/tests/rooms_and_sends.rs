@@ -1,11 +1,11 @@
 use super::rig::{DONE, HANDSHAKE, Rig, connected, event, said};
 use crate::config::Config;
-use crate::event::{DeliveryStatus, SendFailure, SendId};
+use crate::event::{DeliveryStatus, Event, SendFailure, SendId, SendReply};
 use crate::id::Id;
 use crate::messages::{Code, Notification, ServerMessage};
 use crate::name::{Name, PERSONAL_ROOM};
 use crate::outbox::{OutboxLimits, Overflow};
-use crate::session::{Command, Join};
+use crate::session::{Command, Join, Output};
 use crate::socketio::{Answer, ClientPacket, Handshake, Options, ServerEvent, ServerPacket};
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -16,7 +16,7 @@ use core::time::Duration;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn refused(code: Code) -> Answer {
-    Answer::Refused { code, message: Some("not you".to_owned()) }
+    Answer::Refused { code, message: Some("not you".to_owned()), answer: Some("\"not you\"".to_owned()) }
 }
 
 fn without_acks() -> Rig {
@@ -54,7 +54,7 @@ fn a_send_is_done_when_the_handler_answers_and_says_what_it_was_told() {
     rig.send(1, "one");
     rig.send(2, "two");
     let id = Id::new("m7").unwrap();
-    rig.answer(2, Answer::Done { id: Some(id.clone()), seq: Some(7), members: None });
+    rig.answer(2, Answer::Done { id: Some(id.clone()), seq: Some(7), members: None, answer: None });
     rig.answer(1, DONE);
     let none = DeliveryStatus::Answered { id: None, seq: None };
     let some = DeliveryStatus::Answered { id: Some(id), seq: Some(7) };
@@ -69,6 +69,28 @@ fn a_send_that_is_refused_has_failed_with_the_servers_words_beside_it() {
     rig.send(1, "one");
     rig.answer(1, refused(Code::Forbidden));
     assert_eq!(rig.story(), ["> one to r", "error not you", "1 is forbidden"]);
+}
+
+#[test]
+fn an_outcome_has_the_servers_answer_with_it() {
+    let mut rig = Rig::in_rooms(&["r"], None);
+    rig.send(1, "one");
+    rig.send(2, "two");
+    rig.send(3, "three");
+    let answer = Some("\"world\"".to_owned());
+    rig.answer(1, Answer::Done { id: None, seq: None, members: None, answer: answer.clone() });
+    rig.answer(2, refused(Code::Forbidden));
+    rig.answer(3, DONE);
+    let replies: Vec<_> = rig
+        .said()
+        .into_iter()
+        .filter_map(|output| match output {
+            Output::Event(Event::Delivery(delivery)) => Some(delivery.reply.map(|reply| *reply)),
+            _ => None,
+        })
+        .collect();
+    let words = SendReply { answer: Some("\"not you\"".to_owned()), message: Some("not you".to_owned()) };
+    assert_eq!(replies, [Some(SendReply { answer, message: None }), Some(words), None]);
 }
 
 #[test]

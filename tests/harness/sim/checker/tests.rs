@@ -70,7 +70,7 @@ fn first(checker: &Checker) -> &str {
 }
 
 fn outcome(number: u64, status: DeliveryStatus) -> Event {
-    Event::Delivery(Delivery { id: SendId(number), room: "room0".into(), status })
+    Event::Delivery(Delivery::new(SendId(number), "room0".into(), status))
 }
 
 fn gap(after: u64, before: u64, reason: GapReason) -> Event {

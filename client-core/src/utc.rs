@@ -1,9 +1,11 @@
 //! UTC timestamps with milliseconds and `Z`, from the time since the Unix epoch.
 
-use std::time::Duration;
+use alloc::format;
+use alloc::string::String;
+use core::time::Duration;
 
-/// `2026-11-22T23:34:33.042Z`. Years beyond 9999 are written as the last moment of 9999.
-pub(super) fn utc(since_epoch: Duration) -> String {
+/// A timestamp as the contract writes it: `2026-11-22T23:34:33.042Z`, from the time since 1970. Years beyond 9999 are written as the last moment of 9999.
+pub fn utc(since_epoch: Duration) -> String {
     const LAST_SECOND: u64 = 253_402_300_799;
     let (seconds, millis) = if since_epoch.as_secs() > LAST_SECOND {
         (LAST_SECOND, 999)

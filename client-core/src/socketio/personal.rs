@@ -1,0 +1,18 @@
+//! The notifications of the user: a stream beside the rooms, for which a server is not asked.
+
+/// Whether somebody follows it, and whether something can have been missed.
+#[derive(Debug)]
+pub(super) struct Personal<N> {
+    /// What it is called where rooms are named.
+    pub(super) name: N,
+    /// It has been asked for, or a notification has come.
+    pub(super) is_followed: bool,
+    /// There was a connection over which they could come.
+    pub(super) was_up: bool,
+}
+
+impl<N> Personal<N> {
+    pub(super) fn new(name: N) -> Self {
+        Self { name, is_followed: false, was_up: false }
+    }
+}
