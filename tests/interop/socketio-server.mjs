@@ -2,18 +2,21 @@
 // purpose.
 //
 //   node socketio-server.mjs [--port N] [--tokens a,b] [--recovery] [--no-acks] [--ping INTERVAL,TIMEOUT]
-//                            [--names join=say:join,…]
+//                            [--names join=say:join,…] [--numbers] [--polling]
 //
 // Prints `listening on http://127.0.0.1:PORT/`, then a line per connection opened or lost. Namespaces: / and /chat.
 // --tokens     only these are let in; without it every token is a user's name
 // --recovery   connection state recovery
 // --no-acks    handlers that never call their acks
 // --names      other names for the events
+// --numbers    users are numbers, messages have the milliseconds since 1970
+// --polling    no WebSocket
 //
 // Lines on stdin, each answered by a line beginning with `done`; USER is in whatever namespace:
 //   drop USER · miss USER ROOM TEXT… · kick USER · say ROOM TEXT · binary ROOM HEX · volatile ROOM WORD
-//   notify USER KIND JSON · emit USER EVENT JSON · ask USER
+//   notify USER KIND JSON · emit USER EVENT JSON… · ask USER
 // `miss` drops USER and says each word of TEXT in ROOM before it can come back.
+// A message `ack JSON…` is acked with these arguments and goes nowhere.
 // The end of stdin stops the server too: it never outlives the test that started it.
 
 import { createServer } from "node:http";
@@ -29,6 +32,8 @@ const { values: flags } = parseArgs({
     "no-acks": { type: "boolean", default: false },
     ping: { type: "string", default: "25000,20000" },
     names: { type: "string", default: "" },
+    numbers: { type: "boolean", default: false },
+    polling: { type: "boolean", default: false },
   },
 });
 
@@ -41,19 +46,23 @@ const http = createServer();
 const io = new Server(http, {
   pingInterval,
   pingTimeout,
+  ...(flags.polling ? { transports: ["polling"] } : {}),
   ...(flags.recovery ? { connectionStateRecovery: {} } : {}),
 });
 
 let messages = 0;
 
 function message(userId, roomId, content) {
+  if (flags.numbers) return { roomId, userId: 17, content, timestamp: 1795852800123 };
   return { roomId, userId, content, timestamp: new Date().toISOString() };
 }
 
 for (const namespace of [io.of("/"), io.of("/chat")]) {
   namespace.use((socket, next) => {
     const { token } = socket.handshake.auth;
-    if (!token || (tokens && !tokens.includes(token))) return next(new Error("this token is not on the list"));
+    if (!token || (tokens && !tokens.includes(token))) {
+      return next(Object.assign(new Error("this token is not on the list"), { data: { code: "E_TOKEN" } }));
+    }
     socket.data.userId = token;
     next();
   });
@@ -74,6 +83,7 @@ for (const namespace of [io.of("/"), io.of("/chat")]) {
       console.log(`left ${userId} ${roomId}`);
     });
     socket.on(called("send_message"), ({ roomId, content }, ack) => {
+      if (content.startsWith("ack ")) return ack?.(...JSON.parse(`[${content.slice("ack ".length)}]`));
       if (content === "a forbidden word") {
         return acknowledge(ack, { ok: false, code: "forbidden", message: "mind your language" });
       }
@@ -105,7 +115,7 @@ const commands = {
   volatile: (room, word) =>
     io.to(room).volatile.emit(called("message"), message("server", room, `volatile ${word}`), word),
   notify: (user, kind, json) => io.to(`user:${user}`).emit("notification", { kind, data: JSON.parse(json) }),
-  emit: (user, event, json) => io.to(`user:${user}`).emit(event, JSON.parse(json)),
+  emit: (user, event, ...json) => io.to(`user:${user}`).emit(event, ...json.map((json) => JSON.parse(json))),
   ask: async (user) => {
     for (const socket of sockets(user)) await socket.timeout(20_000).emitWithAck("are you there?", {});
   },

@@ -69,7 +69,8 @@ describe("our command line on a Socket.IO server", { concurrency: 3 }, () => {
     alice.send("lobby", "hello bob", "1");
     const heard = await bob.said("hello bob", "alice");
     const { event: delivery } = await alice.delivery("1");
-    assert.deepEqual(delivery, { type: "delivery", ref: "1", roomId: "lobby", id: "m1", seq: 1, status: "acked" });
+    const answer = { ok: true, id: "m1", seq: 1 };
+    assert.deepEqual(delivery, { type: "delivery", ref: "1", roomId: "lobby", id: "m1", seq: 1, status: "acked", answer });
     const echo = alice.events.find(({ type }) => type === "message");
     assert.deepEqual(echo, { type: "message", ...heard });
     await bob.send("lobby", "hello alice");
@@ -127,7 +128,9 @@ describe("our command line on a Socket.IO server", { concurrency: 3 }, () => {
     const { event: error } = await alice.event(({ type }) => type === "error", "the server's words");
     assert.deepEqual(error, { type: "error", code: "forbidden", message: "mind your language" });
     const { event } = await alice.delivery("1");
-    assert.deepEqual({ status: event.status, code: event.code }, { status: "failed", code: "forbidden" });
+    const { status, code, message, answer } = event;
+    assert.deepEqual({ status, code, message }, { status: "failed", code: "forbidden", message: "mind your language" });
+    assert.deepEqual(answer, { ok: false, code: "forbidden", message: "mind your language" });
     alice.endInput();
     assert.equal(await alice.exited(), 1, alice.stderr);
   });
@@ -185,8 +188,10 @@ describe("our command line on a Socket.IO server", { concurrency: 3 }, () => {
       const all = [...stranger.lines.entries, stranger.stderr].join();
       assert.ok(all.includes("this token is not on the list") && !all.includes("s3cr3t"), all);
       if (subcommand === "pipe") {
-        const { state, reason } = JSON.parse(stranger.lines.entries.at(-1));
-        assert.deepEqual({ state, reason }, { state: "failed", reason: "unauthorized" });
+        const { state, reason, data } = JSON.parse(stranger.lines.entries.at(-1));
+        assert.deepEqual({ state, reason, data }, { state: "failed", reason: "unauthorized", data: { code: "E_TOKEN" } });
+      } else {
+        assert.ok(all.includes('({"code":"E_TOKEN"})'), all);
       }
     });
   }
@@ -340,7 +345,112 @@ describe("our command line on a Socket.IO server", { concurrency: 3 }, () => {
     await bob.said("hello from a script", "alice");
     const refused = send("a forbidden word");
     assert.equal(await refused.exited(), 1);
-    assert.match(refused.stderr, /\[forbidden\]/);
+    assert.match(refused.stderr, /mind your language \[forbidden\]/);
+  });
+
+  it("an ack that says no is a failure in each of its forms, and a text is one where it is said to be", async (t) => {
+    const server = await SocketIoServer.start(t);
+    const alice = await aliceIn(t, server);
+    const outcomes = {
+      '"world"': ["acked", undefined, "world"],
+      "": ["acked", undefined, undefined],
+      '"boom",null': ["failed", "boom", ["boom", null]],
+      '"boom",{"id":"m1"}': ["failed", "boom", ["boom", { id: "m1" }]],
+      '{"err":"boom"}': ["failed", "boom", { err: "boom" }],
+      '{"success":false,"reason":"muted"}': ["failed", "muted", { success: false, reason: "muted" }],
+      '{"status":403}': ["failed", undefined, { status: 403 }],
+    };
+    for (const args of Object.keys(outcomes)) alice.send("lobby", `ack ${args}`, args);
+    for (const [args, [status, words, answer]] of Object.entries(outcomes)) {
+      const { event } = await alice.delivery(args);
+      assert.deepEqual([event.status, event.answer], [status, answer], args);
+      if (words) assert.equal(event.message, words);
+    }
+    alice.endInput();
+    assert.equal(await alice.exited(), 1, alice.stderr);
+    const strict = await aliceIn(t, server, "--ack-text", "error");
+    strict.send("lobby", 'ack "no such room"', "1");
+    const { event } = await strict.delivery("1");
+    assert.deepEqual([event.status, event.code, event.message, event.answer], ["failed", "other", "no such room", "no such room"]);
+    strict.endInput();
+    assert.equal(await strict.exited(), 1, strict.stderr);
+  });
+
+  it("send and chat show what the server answered, and no answer acts on the terminal", async (t) => {
+    const server = await SocketIoServer.start(t);
+    const args = ["-r", "lobby", "--token", "alice", ...SOCKET_IO];
+    const send = new Rejoin(t, "send", server.url, ...args, 'ack "world\\u001b[2J"');
+    assert.equal(await send.exited(), 0, send.stderr);
+    assert.deepEqual(send.lines.entries, ["the server answered: world^[[2J"]);
+    const refused = new Rejoin(t, "send", server.url, ...args, "--ack-text", "error", 'ack "no such\\u001b[2J room"');
+    assert.equal(await refused.exited(), 1);
+    assert.match(refused.stderr, /the server refused it: no such\^\[\[2J room \[other\]/);
+    const chat = new Rejoin(t, "chat", server.url, ...args);
+    await chat.line((line) => line.includes("joined lobby"), "the join");
+    chat.write('ack "world"\n');
+    await chat.line((line) => line === "* the server answered: world", "the answer");
+    chat.write('ack "boom",null\n');
+    await chat.line((line) => line === "* the server says: boom", "the words");
+    await chat.line((line) => line.includes("not sent"), "the failure");
+    chat.write("/quit\n");
+    assert.equal(await chat.exited(), 1, chat.stderr);
+  });
+
+  it("ids and times may be numbers, and a message may have no time", async (t) => {
+    const server = await SocketIoServer.start(t, "--numbers");
+    const alice = await aliceIn(t, server);
+    await joined(alice);
+    await server.command("say lobby hello");
+    const { event } = await alice.said("17", "hello");
+    assert.equal(event.timestamp, "2026-11-28T08:00:00.123Z");
+    await server.command('emit alice message {"roomId":"lobby","userId":9007199254740993,"content":"timeless"}');
+    const { event: other } = await alice.event(({ content }) => content === "timeless", "the message");
+    // What JavaScript makes of it.
+    assert.deepEqual(other, { type: "message", roomId: "lobby", userId: "9007199254740992", content: "timeless" });
+    await endsWell(alice);
+  });
+
+  it("a notification is kept whole, with all its arguments, over a recovery too", async (t) => {
+    const server = await SocketIoServer.start(t, "--recovery");
+    const alice = await aliceIn(t, server, "--event-map", "notification=order");
+    await joined(alice);
+    const told = async (command) => {
+      await server.command(command);
+      const { event } = await alice.event(({ type }) => type === "notification", command);
+      return event;
+    };
+    const whole = { kind: "k", title: "t", body: "b" };
+    const first = await told(`emit alice notification ${JSON.stringify(whole)}`);
+    assert.deepEqual(first, { type: "notification", kind: "k", data: whole });
+    assert.deepEqual(await told('emit alice order 7 "now"'), { type: "notification", kind: "order", data: [7, "now"] });
+    assert.deepEqual(await told('emit alice order "alone"'), { type: "notification", kind: "order", data: "alone" });
+    await server.command("drop alice");
+    const { event } = await alice.event(({ type, roomId }) => type === "joined" && roomId === "@me", "the recovery");
+    assert.deepEqual(event, { type: "joined", roomId: "@me", recovered: true, replayed: 0 });
+    await endsWell(alice);
+  });
+
+  it("notifications alone can be followed, and have a gap after a reconnect without recovery", async (t) => {
+    const server = await SocketIoServer.start(t);
+    const args = [server.url, ...SOCKET_IO, "--event-map", "notification=order", "--token", "alice"];
+    const pipe = new Rejoin(t, "pipe", ...args);
+    const tail = new Rejoin(t, "tail", ...args);
+    await tail.line((line) => line.includes("notifications are shown"), "the connection");
+    await pipe.line((line) => line.includes('"mode":"socketio"'), "the connection");
+    await server.command('emit alice order {"n":1}');
+    await tail.line((line) => line === '* notification: order {"n":1}', "the notification");
+    await server.command("drop alice");
+    await tail.line((line) => line === "* notifications may have been missed: the connection was lost", "the gap");
+    const { found } = await pipe.line((line) => line.includes('"gap"'), "the gap");
+    const gap = { type: "gap", roomId: "@me", after: null, before: null, reason: "reconnected" };
+    assert.deepEqual(JSON.parse(found), gap);
+    await server.command('emit alice order {"n":2}');
+    await tail.line((line) => line.includes('{"n":2}'), "the next one");
+    await pipe.line((line) => line.includes('{"n":2}'), "the next one");
+    pipe.endInput();
+    assert.equal(await pipe.exited(), 0, pipe.stderr);
+    const nothing = new Rejoin(t, "tail", server.url, ...SOCKET_IO, "--token", "alice");
+    assert.equal(await nothing.exited(), 2);
   });
 
   it("what could not be sent is kept in the state file and sent by the next run", async (t) => {
