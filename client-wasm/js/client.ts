@@ -415,7 +415,7 @@ export class Client {
       case Output.Abandon:
         return this.#connections.abandon(a, b);
       case Output.Delivery:
-        return void this.#events.push(this.#outcomes.settle(fields, this.#machine.ids[0] ?? ""));
+        return void this.#events.push(this.#outcomes.settle(fields, this.#machine.ids[0] ?? "", this.#table.frame(fields[5] ?? 0)));
       default: {
         const event = this.#speech.told(kind, fields, this.#table, this.#clock, () => this.#machine.ids, () => this.#takeWords());
         if (event) return this.#tell(event);

@@ -39,9 +39,20 @@ export class SendError extends RejoinError {
     readonly outcome: "failed" | "unknown",
     override readonly code: SendFailure | Code | "unknown",
     hint: string,
+    { message, answer }: Reply = {},
   ) {
-    super(code, outcome == "unknown" ? "it is not known whether the message arrived" : `not sent: ${code}`, hint);
+    super(code, outcome == "unknown" ? "it is not known whether the message arrived" : `not sent: ${message ?? code}`, hint);
+    if (answer !== undefined) this.answer = answer;
   }
+
+  /** From a Socket.IO server: all that its handler answered to refuse it. */
+  declare readonly answer?: unknown;
+}
+
+/** What a server said to a send beside its outcome: its words, and all of its answer. */
+export interface Reply {
+  readonly message?: string;
+  readonly answer?: unknown;
 }
 
 const hints: { [code: string]: string } = {
@@ -64,5 +75,5 @@ const hints: { [code: string]: string } = {
 /** What to do about a code of the server's or of a send. */
 export const hintOf = (code: string): string => hints[code] ?? "the server refused it: try again later";
 
-export const sendError = (outcome: "failed" | "unknown", code: SendFailure | Code | "unknown") =>
-  new SendError(outcome, code, hintOf(code));
+export const sendError = (outcome: "failed" | "unknown", code: SendFailure | Code | "unknown", reply?: Reply) =>
+  new SendError(outcome, code, hintOf(code), reply);

@@ -1,5 +1,5 @@
 import { onAbort } from "./abort.js";
-import { sendError } from "./errors.js";
+import { sendError, type Reply } from "./errors.js";
 import { codes, sendFailures } from "./names.js";
 import type { AbortSignalLike, Clock, Receipt } from "./types.js";
 
@@ -25,16 +25,16 @@ export class Outcomes {
     this.#waiting.set(send, waiting);
   }
 
-  /** The outcome is known. Gives what tells it. */
-  settle([send, status, failure, code, seq]: readonly number[], id: string): () => void {
+  /** The outcome is known, and what the server answered where that is more. Gives what tells it. */
+  settle([send, status, failure, code, seq]: readonly number[], id: string, reply: Reply): () => void {
     const waiting = this.#waiting.get(send!);
     this.#waiting.delete(send!);
     waiting?.forget();
     return () => {
       if (status == 1) waiting?.resolve({ status: "written" });
-      else if (status == 2) waiting?.resolve({ status: "acked", id, seq: seq! });
+      else if (status == 2) waiting?.resolve({ status: "acked", id, seq: seq!, ...reply });
       else if (status == 3) waiting?.reject(sendError("unknown", "unknown"));
-      else waiting?.reject(sendError("failed", code ? codes[code - 1]! : sendFailures[failure! - 1]!));
+      else waiting?.reject(sendError("failed", code ? codes[code - 1]! : sendFailures[failure! - 1]!, reply));
       if (!this.#waiting.size) for (const drained of this.#drained) drained();
     };
   }

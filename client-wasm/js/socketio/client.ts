@@ -5,7 +5,7 @@ import type { Loader } from "../loading.js";
 import { Input } from "../names.js";
 import { addresses, roomOptions, roomsOf } from "../settings.js";
 import type { Events as AnyEvents, WebSocketConstructor } from "../types.js";
-import { argument, check, either, fields, known, millis, object, signal, text, token, truth } from "../validate.js";
+import { argument, check, either, fields, known, millis, object, signal, text, token, truth, word } from "../validate.js";
 import { wellFormed } from "../text.js";
 import { engine } from "./address.js";
 import { source, textOf } from "./credentials.js";
@@ -39,6 +39,7 @@ const options = {
   auth: either([object[0], "an object"], [(value: unknown) => typeof value == "function", "a function that gives one"]),
   events: object,
   acks: truth,
+  ackText: word("ok", "error"),
   ackTimeout: millis,
 };
 
@@ -55,14 +56,16 @@ export class Client {
 
   /** @internal */
   constructor(address: Address, options: Options, loader: Loader) {
-    const { namespace = "/", events = {}, acks = true, ackTimeout = 0, rooms, policy, maxAttempts, sendTtl, clock, seed, wasm } = options;
+    const { namespace = "/", events = {}, acks = true, ackTimeout = 0, ackText = "ok", rooms, policy, maxAttempts, sendTtl, clock, seed, wasm } = options;
     check(NAMESPACE.test(namespace), "bad_option", `"${namespace}" is no namespace`, "it looks like /admin");
     const found = addresses(address, engine);
     roomsOf(rooms, {});
     const token = source(options, found.map(([, token]) => token).findLast((token) => token != null) ?? null);
     const home = { ...own, Machine: machine([+acks, ackTimeout]) };
-    const speech = new SocketIoSpeech(wellFormed(namespace), new EventNames(events));
-    const given = { token, rooms, policy, maxAttempts, sendTtl, clock, seed, wasm, webSocket: binary(options.webSocket ?? (globalThis.WebSocket as WebSocketConstructor | undefined)) };
+    const speech = new SocketIoSpeech(wellFormed(namespace), new EventNames(events), ackText == "error");
+    // They come in any case: whoever has named one wants to know that some were missed.
+    const notifications = events.notification != undefined;
+    const given = { token, notifications, rooms, policy, maxAttempts, sendTtl, clock, seed, wasm, webSocket: binary(options.webSocket ?? (globalThis.WebSocket as WebSocketConstructor | undefined)) };
     this.#client = new RoomClient(home, found.map(([url]) => url), given, speech, loader);
   }
 
@@ -111,8 +114,8 @@ export class Client {
     try {
       const receipt = await this.#client.send(room, content, options);
       if (receipt.status == "written") return receipt;
-      const { id, seq } = receipt;
-      return { status: "answered", ...(id && { id }), ...(seq >= 0 && { seq }) };
+      const { id, seq, ...answer } = receipt;
+      return { ...answer, status: "answered", ...(id && { id }), ...(seq >= 0 && { seq }) };
     } catch (error) {
       if (!(error instanceof SendError) || error.outcome != "unknown") throw error;
       const hint = "no answer came in time, or the connection broke first: look for it before you send it again";

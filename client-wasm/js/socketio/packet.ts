@@ -71,7 +71,11 @@ function packet(text: string, attachments: readonly ArrayBuffer[]): Packet {
   return { type: Number(type![0]), namespace, ack, json: json!, payload: read(json!, attachments), size };
 }
 
-function read(json: string, attachments: readonly ArrayBuffer[]): unknown {
+/** Names of ids, whose numbers may be too large for JavaScript: then they are read as the texts that they are here. */
+const LARGE_ID = /"(roomId|userId|id|_id|messageId|message_id)"(\s*:\s*)(-?\d{16,64})(?=\s*[,}])/g;
+
+function read(text: string, attachments: readonly ArrayBuffer[]): unknown {
+  const json = /\d{16}/.test(text) ? text.replace(LARGE_ID, '"$1"$2"$3"') : text;
   try {
     return attachments.length ? JSON.parse(json, (_, value) => filled(value, attachments)) : JSON.parse(json);
   } catch (error) {

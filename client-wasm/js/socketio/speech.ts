@@ -3,7 +3,7 @@ import { Input, Output } from "../names.js";
 import type { Speech } from "../speech.js";
 import type { Table } from "../table.js";
 import { told, type Told } from "../told.js";
-import { answer, isObject } from "./answer.js";
+import { answer, bounded, isObject } from "./answer.js";
 import type { EventNames } from "./events.js";
 import { heard, trailing } from "./heard.js";
 import { Said, Sent, socketIoCauseCodes } from "./names.js";
@@ -20,6 +20,8 @@ const LONGEST_WORDS = 256;
 const LONGEST_PID = 128;
 /** Numbers of sessions: each is another one than the last. */
 const MOST_SESSIONS = 30_000;
+/** The stream of notifications among the rooms. */
+const PERSONAL = 0xffff_ffff;
 /** Causes of this machine are numbered from here. */
 const FIRST = 101;
 
@@ -30,12 +32,15 @@ export class SocketIoSpeech implements Speech {
   /** The name of the session that may be recovered, and its number. */
   #pid = "";
   #session = 0;
-  /** Words for the next cause. */
+  /** Words for the next cause, and the data of the error that it is. */
   #words = "";
+  #data: unknown;
 
   constructor(
     readonly namespace: string,
     readonly names: EventNames,
+    /** An ack that is nothing but a text is a refusal. */
+    readonly textIsError = false,
   ) {}
 
   readonly read: Speech["read"] = (conn, data, { machine, table }) => {
@@ -109,6 +114,7 @@ export class SocketIoSpeech implements Speech {
   /** In the words of an object's `message`, of a bare text, or of the JSON itself. */
   #refused({ payload, json }: Packet): MachineInput {
     const said = isObject(payload) ? payload["message"] : payload;
+    this.#data = isObject(payload) && payload["data"] != undefined ? bounded(payload["data"]) : undefined;
     const words = typeof said == "string" ? said : json;
     const isUnknown = words == NO_NAMESPACE;
     this.#words = isUnknown ? "the server has no such namespace" : [...words].slice(0, LONGEST_WORDS).join("");
@@ -116,19 +122,22 @@ export class SocketIoSpeech implements Speech {
   }
 
   #event({ ack, size }: Packet, given: readonly unknown[], table: Table): MachineInput {
-    const { kind, kept, with: what = 0 } = heard(this.names, given);
+    const { kind, kept, with: what = 0, before } = heard(this.names, given);
     const [last, text] = trailing(given);
     const fields = [ack ?? -1, last];
     if (kept) fields.push(table.keep(kept), size, typeof what == "string" ? table.find(what) : what);
+    if (before) fields.push(table.keep(before));
     return [kind, fields, [text]];
   }
 
   #ack({ ack }: Packet, given: readonly unknown[], table: Table): MachineInput {
     if (ack == undefined) return [Said.Other, []];
-    const said = answer(given);
+    const said = answer(given, this.textIsError);
     const kept = (frame: Frame | undefined) => (frame ? table.keep(frame) : 0);
-    if (!said.done) return [Said.Nack, [ack, said.code, kept(said.message == undefined ? undefined : { message: said.message })]];
-    return [Said.Ack, [ack, said.seq, kept(said.members && { members: said.members })], [said.id]];
+    const message = said.done || said.message == undefined ? {} : { message: said.message };
+    const all = kept("answer" in said ? { answer: said.answer, ...message } : undefined);
+    if (!said.done) return [Said.Nack, [ack, said.code, kept("message" in message ? message : undefined), all]];
+    return [Said.Ack, [ack, said.seq, kept(said.members && { members: said.members }), all], [said.id]];
   }
 
   readonly write: Speech["write"] = (kind, fields, ids, { name, given, token }) => {
@@ -174,16 +183,24 @@ export class SocketIoSpeech implements Speech {
         const { roomId: room, userId: user, content, timestamp, data } = table.frame(a) as { [field: string]: any };
         return tell("message", { room, user, content, timestamp, ...(data !== undefined && { data }) });
       }
+      case Output.Gap:
+      case Output.Joined: {
+        const event = told(kind, fields, table, clock, ids, words)!;
+        if (a == PERSONAL) (event[1] as Events["gap"]).room = "@me";
+        return event;
+      }
       case Output.Notification: {
-        // Its data may have been the place to recover from.
-        const { kind, data } = table.frame(a) as { kind: string; data?: unknown };
-        return tell("notification", { kind, ...(b && { data }) });
+        // The last of its arguments may have been the place to recover from.
+        const { kind } = table.frame(a) as { kind: string };
+        return tell("notification", { kind, ...(b && { data: table.frame(b)["data"] }) });
       }
       case Output.State: {
-        const own = this.#words;
-        if (d) this.#words = "";
+        const [own, data] = [this.#words, this.#data];
+        if (d) [this.#words, this.#data] = ["", undefined];
         const event = told(kind, fields, table, clock, ids, () => words() || own)!;
-        if (d >= FIRST) (event[1] as Events["state"]).cause!.code = socketIoCauseCodes[d - FIRST]!;
+        const { cause } = event[1] as Events["state"];
+        if (d >= FIRST) cause!.code = socketIoCauseCodes[d - FIRST]!;
+        if (cause && data !== undefined) cause.data = data;
         return event;
       }
       default:

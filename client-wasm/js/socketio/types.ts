@@ -26,11 +26,18 @@ export type {
 export type { CauseCode, Code, GapReason, JoinReason, RoomState, SendFailure, State } from "../names.js";
 export type { SocketIoCauseCode } from "./names.js";
 
-/** A message in a room. Such a server has no places in a log. */
+/**
+ * A message in a room. Such a server has no places in a log. The ids of rooms and users are texts, also where the server
+ * writes numbers; a timestamp that is a number becomes the text of its time, and one that is missing is empty.
+ */
 export type Message = Omit<AnyMessage, "position" | "replay">;
 
 /** Why the state changed. */
-export type Cause = Omit<AnyCause, "code"> & { code: AnyCause["code"] | SocketIoCauseCode };
+export type Cause = Omit<AnyCause, "code"> & {
+  code: AnyCause["code"] | SocketIoCauseCode;
+  /** The `data` of the error with which the server's middleware refused. */
+  data?: unknown;
+};
 
 /** What {@link Client} tells, by name. */
 export interface Events extends Pick<AnyEvents, "room" | "user_joined" | "error"> {
@@ -41,17 +48,24 @@ export interface Events extends Pick<AnyEvents, "room" | "user_joined" | "error"
   /** A join was answered, or the server has recovered the session that was lost: then nothing was missed. */
   joined: Omit<AnyEvents["joined"], "memberCount">;
   message: Message;
-  /** Something for this user alone: an event that the option `events` calls so, or an object with a `kind`. */
+  /**
+   * Something for this user alone: an event that the option `events` calls so, or an object with a `kind`. `data` is the
+   * object's, where it has nothing else; otherwise all that was sent, several arguments as a list.
+   */
   notification: { kind: string; data?: unknown };
-  /** Messages of a room were missed: how many nobody knows. Comes before any later message of that room. */
+  /**
+   * Messages of a room were missed: how many nobody knows. Comes before any later message of that room. The room `@me` is
+   * the notifications.
+   */
   gap: Pick<AnyEvents["gap"], "room" | "reason">;
 }
 
 /**
- * What became of a message. `answered`: the server's handler has called its ack, with this id and number if it says so.
+ * What became of a message. `answered`: the server's handler has called its ack, with this id and number if it says so;
+ * `answer` is all that it gave, one argument as it is and several as a list, of more than 16 KiB the beginning as a text.
  * `written`: the browser has given every byte away (option `acks: false`).
  */
-export type Receipt = { status: "written" } | { status: "answered"; id?: string; seq?: number };
+export type Receipt = { status: "written" } | { status: "answered"; id?: string; seq?: number; answer?: unknown };
 
 /** A join that was answered. All but the room is what the server said of it. */
 export type JoinOutcome = Pick<Events["joined"], "room"> & Partial<Events["joined"]>;
@@ -86,6 +100,8 @@ export interface Options
   events?: { readonly [name in EventName]?: string | readonly string[] };
   /** `false`: the server's handlers do not call their acks. A message is done when it is written then. */
   acks?: boolean;
+  /** What an ack means that is nothing but a text: `error` is a refusal in these words, `ok`, the default, a success. */
+  ackText?: "ok" | "error";
   /** How long an answer may take, in ms: 10 s by default. */
   ackTimeout?: number;
 }
