@@ -99,8 +99,8 @@ export class Tab {
       async ([name, method, args]) => {
         try {
           return await window.clients[name][method](...args);
-        } catch ({ name, code, outcome, hint, message }) {
-          return { error: name, code, outcome, hint, message };
+        } catch ({ name, code, outcome, hint, message, answer }) {
+          return { error: name, code, outcome, hint, message, ...(answer !== undefined && { answer }) };
         }
       },
       [name, method, args],

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { WebSocketServer } from "ws";
@@ -172,6 +173,96 @@ test("an ack that refuses says why, and a send that waits can be taken back", as
   assert.deepEqual(codes, ["cancelled", "timeout"]);
 });
 
+/** A server that acks each message with the JSON in it: `send` says what is told to the application. */
+async function acking(t, tab, options) {
+  const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  t.after(() => {
+    for (const client of server.clients) client.terminate();
+    server.close();
+  });
+  server.on("connection", (socket) => {
+    socket.send('0{"sid":"e","upgrades":[],"pingInterval":25000,"pingTimeout":20000}');
+    socket.on("message", (data) => {
+      const [, kind, ack, json] = /^(\d\d)(\d*)(.*)$/s.exec(String(data)) ?? [];
+      if (kind == "40") return socket.send('40{"sid":"s"}');
+      if (kind != "42") return;
+      const [name, fields] = JSON.parse(json);
+      socket.send(`43${ack}${name == "send_message" ? fields.content : "[]"}`);
+    });
+  });
+  if (!server.address()) await once(server, "listening");
+  const name = `acking ${JSON.stringify(options)}`;
+  await tab.start(name, `http://127.0.0.1:${server.address().port}`, { token: "ada", rooms: ["r"], ...options });
+  await tab.heard(name, "ready");
+  return (args) => tab.ask(name, "send", "r", args);
+}
+
+test("every ack of the shared vectors is read as they say, and its answer is told", async (t) => {
+  const tab = await page(t);
+  const vectors = JSON.parse(readFileSync(new URL("../../client-core/src/socketio/json/acks.json", import.meta.url)));
+  const send = { ok: await acking(t, tab, {}), error: await acking(t, tab, { ackText: "error" }) };
+  for (const { args, text = "ok", id, seq, refused, words, answer } of vectors) {
+    const told = await send[text](args);
+    const given = JSON.parse(args);
+    assert.equal(told.error == undefined, refused == undefined, args);
+    if (refused) {
+      assert.deepEqual([told.outcome, told.code], ["failed", refused], args);
+      assert.equal(told.message, `not sent: ${words ?? refused}`, args);
+    } else {
+      assert.deepEqual([told.status, told.id, told.seq], ["answered", id, seq], args);
+    }
+    const isExact = !/\d{16}/.test(args);
+    if (isExact) assert.deepEqual(told.answer, given.length > 1 ? given : given[0], args);
+    if (answer !== undefined) assert.deepEqual(told.answer, answer, args);
+  }
+  const large = await send.ok(JSON.stringify(["x".repeat(20_000)]));
+  assert.deepEqual([large.answer.length, large.answer.at(-1)], [1_001, "…"]);
+});
+
+test("ids and times may be numbers, a notification is kept whole, and a refusal's data is told", async (t) => {
+  const tab = await page(t);
+  const frames = [
+    '42["message",{"roomId":"r","userId":9007199254740993,"content":"one","timestamp":1795852800123}]',
+    '42["message",{"roomId":"r","userId":-7,"content":"two","timestamp":1795852800.5}]',
+    '42["message",{"roomId":"r","userId":"u","content":"three"}]',
+    '42["notification",{"kind":"k","title":"t","body":"b"}]',
+    '42["notification",{"kind":"k","data":1}]',
+    '42["order",1,"two"]',
+    '42["order"]',
+  ];
+  await tab.start("a", await saying(t, ...frames, said("end")), { token: "ada", events: { notification: "order" } });
+  const { skipped } = await tab.said("a", "end");
+  const messages = skipped.filter(({ event }) => event == "message").map(({ what }) => [what.user, what.timestamp]);
+  assert.deepEqual(messages, [
+    ["9007199254740993", "2026-11-28T08:00:00.123Z"],
+    ["-7", "2026-11-28T08:00:00.500Z"],
+    ["u", ""],
+  ]);
+  assert.deepEqual(skipped.filter(({ event }) => event == "notification").map(({ what }) => what), [
+    { kind: "k", data: { kind: "k", title: "t", body: "b" } },
+    { kind: "k", data: 1 },
+    { kind: "order", data: [1, "two"] },
+    { kind: "order" },
+  ]);
+  const server = await SocketIoServer.start(t, "--tokens", "good");
+  await tab.start("b", http(server), { token: "bad" });
+  assert.deepEqual((await tab.state("b", "failed")).what.cause.data, { code: "E_TOKEN" });
+});
+
+test("notifications have a gap after a reconnect, and a recovery is told of them too", async (t) => {
+  for (const recovers of [true, false]) {
+    const server = await SocketIoServer.start(t, ...(recovers ? ["--recovery"] : []));
+    const tab = await page(t);
+    await tab.start("a", http(server), { token: "ada", rooms: ["lobby"] });
+    await tab.heard("a", "ready");
+    await server.command('emit ada notification {"n":1}');
+    await tab.heard("a", "notification");
+    await server.command("drop ada");
+    const { what } = await tab.heard("a", recovers ? "joined" : "gap", ({ room }) => room == "@me");
+    assert.deepEqual([what.recovered, what.reason], recovers ? [true, undefined] : [undefined, "reconnected"]);
+  }
+});
+
 test("a server that recovers sessions loses nothing: joined says so, and there is no gap", async (t) => {
   const server = await SocketIoServer.start(t, "--recovery");
   const tab = await page(t);
@@ -338,12 +429,12 @@ test("both module systems of Node talk on both servers, with its own WebSocket a
 test("its types are those of a strict project, in both module systems", async (t) => {
   await compiles(t, {
     "page.mts": `import { connect, SendError, type Client, type Events, type Options, type Receipt } from "rejoin/socketio";
-const options: Options = { namespace: "/chat", token: async ({ rejected }) => (rejected ? "a" : "b"), rooms: ["r"], acks: true, ackTimeout: 5000, events: { message: "said", notification: ["x", "y"] } };
+const options: Options = { namespace: "/chat", token: async ({ rejected }) => (rejected ? "a" : "b"), rooms: ["r"], acks: true, ackText: "error", ackTimeout: 5000, events: { message: "said", notification: ["x", "y"] } };
 const client: Client = await connect("https://h", options);
 const off: () => void = client.on("message", ({ room, user, content, timestamp }) => void (room + user + content + timestamp).length);
 client.on("gap", ({ reason }) => reason === "reconnected");
 client.on("notification", ({ kind, data }) => void [kind.length, data]);
-client.on("state", ({ cause }: Events["state"]) => cause?.code === "unknown_namespace");
+client.on("state", ({ cause }: Events["state"]) => void [cause?.code === "unknown_namespace", cause?.data]);
 // @ts-expect-error: there is no such event
 client.on("presence", () => {});
 // @ts-expect-error: content is a text
@@ -356,11 +447,11 @@ await connect("https://h", { events: { says: "x" } });
 client.join("r", { since: { epoch: "e", seq: 1, id: "i" } });
 try {
   const receipt: Receipt = await client.send("r", "x", { timeout: 5, signal: AbortSignal.timeout(5), data: { a: 1 } });
-  if (receipt.status === "answered") receipt.seq?.toFixed();
+  if (receipt.status === "answered") void [receipt.seq?.toFixed(), receipt.answer];
   // @ts-expect-error: written is all that is known
   if (receipt.status === "written") receipt.seq;
 } catch (error) {
-  if (error instanceof SendError) { const outcome: "failed" | "unknown" = error.outcome; outcome.length; }
+  if (error instanceof SendError) { const outcome: "failed" | "unknown" = error.outcome; void [outcome.length, error.answer]; }
 }
 client.setToken({ apiKey: "k" });
 await using other = await connect(["https://a", "wss://b"], { auth: () => ({ apiKey: "k" }) });

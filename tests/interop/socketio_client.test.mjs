@@ -514,6 +514,21 @@ describe("our command line on a Socket.IO server", { concurrency: 3 }, () => {
     assert.match(lost.lines.entries.join("\n"), /^failed +hello .*no such namespace/m);
   });
 
+  it("a path that may be a namespace and a server that only polls are named as what they are", async (t) => {
+    const server = await SocketIoServer.start(t);
+    const args = [...SOCKET_IO, "-r", "lobby", "--token", "alice"];
+    const lost = new Pipe(t, `${server.url}chat`, "alice", "-r", "lobby", ...SOCKET_IO);
+    const { event } = await lost.state("reconnecting");
+    assert.match(event.message, /--namespace \/chat\)/);
+    const polling = await SocketIoServer.start(t, "--polling");
+    const alice = new Rejoin(t, "send", polling.url, ...args, "hi");
+    assert.equal(await alice.exited(), 3, alice.stderr);
+    assert.match(alice.stderr, /allows long polling only/);
+    const doctor = new Rejoin(t, "doctor", polling.url, ...SOCKET_IO, "--token", "alice");
+    assert.equal(await doctor.exited(), 1);
+    assert.match(doctor.lines.entries.join("\n"), /^failed +upgrade .*long polling only/m);
+  });
+
   it("its address and its options are refused where no Socket.IO is meant", async (t) => {
     for (const [args, word] of [
       [["http://127.0.0.1:1/"], "--protocol socketio"],

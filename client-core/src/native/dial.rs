@@ -7,6 +7,7 @@ use super::refusal::{is_too_old, media_type, refusal};
 use super::request::RequestOptions;
 use super::route::Route;
 use super::secrets::Secrets;
+use super::socket_io::explained;
 use super::transport::Transport;
 use super::upgrade::Offer;
 use crate::cause::{DialError, DialErrorKind};
@@ -27,6 +28,19 @@ pub(crate) struct Dialer {
 
 impl Dialer {
     pub(crate) async fn dial(
+        &self,
+        endpoint: &Endpoint,
+        token: Option<&Token>,
+        extended: bool,
+    ) -> Result<WebSocketStream<Transport>, DialError> {
+        let dialed = self.upgrade(endpoint, token, extended).await;
+        dialed.map_err(|error| match endpoint.engine_path() {
+            Some(path) => explained(error, path),
+            None => error,
+        })
+    }
+
+    async fn upgrade(
         &self,
         endpoint: &Endpoint,
         token: Option<&Token>,

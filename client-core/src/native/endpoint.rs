@@ -95,6 +95,11 @@ impl Endpoint {
         Ok((Self { url, host: host.into(), port, basic }, token))
     }
 
+    /// The path of the engine, of the address of a Socket.IO server.
+    pub(super) fn engine_path(&self) -> Option<&str> {
+        self.url.query_pairs().any(|(name, _)| name == "EIO").then(|| self.url.path())
+    }
+
     /// The host without brackets, for DNS and TLS.
     pub fn host(&self) -> &str {
         &self.host
