@@ -127,10 +127,10 @@ impl Narrator {
             Event::Ready(_) if self.rooms.list().next().is_none() => {
                 self.notice("connected; notifications are shown as they come");
             }
-            Event::Joined(joined) if *joined.room == *PERSONAL_ROOM => {
-                if joined.recovered && joined.reason.is_none() {
-                    self.notice("no notification was missed");
-                }
+            Event::Joined(joined)
+                if *joined.room == *PERSONAL_ROOM && joined.recovered && joined.reason.is_none() =>
+            {
+                self.notice("no notification was missed");
             }
             Event::Joined(joined) => {
                 self.rooms.present(&joined.room, joined.members.as_deref(), joined.member_count);

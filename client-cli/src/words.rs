@@ -10,10 +10,11 @@ use serde_json::Value;
 
 /// What happened, in a few words, made harmless.
 pub(crate) fn cause(cause: &Cause) -> String {
-    let mut text = sanitise::line(without_errno(&cause.text));
-    if let Some(data) = &cause.data {
-        text = format!("{text} ({})", json(data)).trim_start().to_owned();
-    }
+    let text = sanitise::line(without_errno(&cause.text));
+    let text = match &cause.data {
+        Some(data) => format!("{text} ({})", json(data)).trim_start().to_owned(),
+        None => text,
+    };
     let with = |what: &str| if text.is_empty() { what.to_owned() } else { format!("{what}: {text}") };
     match cause.code {
         CauseCode::Requested => "as asked".to_owned(),

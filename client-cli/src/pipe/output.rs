@@ -89,7 +89,7 @@ enum Code {
 }
 
 /// The text of any JSON, as a part of this one.
-fn raw<'a>(json: Option<&'a (impl AsRef<str> + ?Sized)>) -> Option<&'a RawValue> {
+fn raw(json: Option<&(impl AsRef<str> + ?Sized)>) -> Option<&RawValue> {
     json.and_then(|json| serde_json::from_str(json.as_ref()).ok())
 }
 

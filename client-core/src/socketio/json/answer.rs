@@ -19,6 +19,7 @@ use crate::id::Id;
 use crate::messages::{Code, MAX_INT};
 use crate::name::Name;
 use crate::socketio::{AckText, Answer};
+use alloc::borrow::ToOwned as _;
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -95,32 +96,25 @@ pub(super) fn read(arguments: &[&RawValue], text: AckText) -> Answer {
     let values =
         arguments.iter().take(2).map(|argument| serde_json::from_str(argument.get()).unwrap_or_default());
     let values: Vec<Value> = values.collect();
-    match verdict(&values, text) {
-        Ok(result) => {
-            let field = |name| result.and_then(|result| result.get(name));
-            let seq = field("seq").and_then(Value::as_u64).filter(|seq| *seq <= MAX_INT);
-            let members = field("members").and_then(Value::as_array).map(|members| members_of(members));
-            Answer::Done { id: result.and_then(id), seq, members, answer }
-        }
-        Err(()) => {
-            let code = values.iter().map(|value| code(value, 0)).find(|code| *code != Code::Other);
-            let code = code.unwrap_or(Code::Other);
-            let words = values.iter().find_map(|value| words(value, 0));
-            let message = words.filter(|words| **words != *code.as_str());
-            Answer::Refused {
-                code,
-                message: message.map(|words| words.chars().take(LONGEST_WORDS).collect()),
-                answer,
-            }
-        }
-    }
+    let Ok(result) = verdict(&values, text) else {
+        let code = values.iter().map(|value| code(value, 0)).find(|code| *code != Code::Other);
+        let code = code.unwrap_or(Code::Other);
+        let words = values.iter().find_map(|value| words(value, 0));
+        let message = words.filter(|words| **words != *code.as_str());
+        let message = message.map(|words| words.chars().take(LONGEST_WORDS).collect());
+        return Answer::Refused { code, message, answer };
+    };
+    let field = |name| result.and_then(|result| result.get(name));
+    let seq = field("seq").and_then(Value::as_u64).filter(|seq| *seq <= MAX_INT);
+    let members = field("members").and_then(Value::as_array).map(|members| members_of(members));
+    Answer::Done { id: result.and_then(id), seq, members, answer }
 }
 
 /// Arguments as one JSON: one as it is, several as a list.
 pub(super) fn listed(arguments: &[&RawValue]) -> Option<String> {
     match arguments {
         [] => None,
-        [one] => Some(one.get().to_string()),
+        [one] => Some(one.get().to_owned()),
         several => {
             let several: Vec<&str> = several.iter().map(|one| one.get()).collect();
             Some(format!("[{}]", several.join(",")))
@@ -142,7 +136,7 @@ fn verdict(values: &[Value], text: AckText) -> Result<Option<&Value>, ()> {
     let of = |value| if says_no(value) { Err(()) } else { Ok(Some(value)) };
     match values {
         [] => Ok(None),
-        [Value::String(_)] if text == AckText::Error && !is_success(&values[0]) => Err(()),
+        [said @ Value::String(_)] if text == AckText::Error && !is_success(said) => Err(()),
         [one] => of(one),
         [first, second, ..] if is_success(first) => {
             if second.is_object() {

@@ -56,11 +56,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for IdText<'a> {
         if is_number(json) && json.len() <= LONGEST_NUMBER {
             return Ok(Self(Cow::Borrowed(json)));
         }
-        #[derive(Deserialize)]
-        struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
         serde_json::from_str(json).map(|Text(text)| Self(text)).map_err(D::Error::custom)
     }
 }
+
+/// A text that is borrowed where it has no escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 fn is_number(json: &str) -> bool {
     json.starts_with(|first: char| first == '-' || first.is_ascii_digit())
