@@ -54,11 +54,11 @@ describe("our command line on a Socket.IO server", { concurrency: 3 }, () => {
     await server.line((line) => line === "lost alice client namespace disconnect", "a goodbye");
   });
 
-  it("a token in the URL goes into the auth object too, and is never printed", async (t) => {
+  it("a token in the URL is sent there and in the auth object, and is never printed", async (t) => {
     const server = await SocketIoServer.start(t);
     const url = `${server.url}?token=s3cr3t&room=x`;
     const alice = new Rejoin(t, "send", url, ...SOCKET_IO, "-r", "lobby", "hi", "-vv");
-    assert.equal(await server.opened("s3cr3t"), "opened s3cr3t / EIO,room,transport no header");
+    assert.equal(await server.opened("s3cr3t"), "opened s3cr3t / EIO,room,token,transport no header");
     assert.equal(await alice.exited(), 0, alice.stderr);
     assert.ok(![...alice.lines.entries, alice.stderr].join().includes("s3cr3t"));
   });
