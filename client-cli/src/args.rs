@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Talk in rooms (the default command).
     Chat(ChatArgs),
-    /// JSON lines: client frames in on stdin, events out on stdout.
+    /// Talk in JSON lines: commands on stdin, events on stdout.
     Pipe(PipeArgs),
     /// Send one message, or stdin line by line, and wait until it is delivered.
     Send(SendArgs),
@@ -57,6 +57,8 @@ pub(crate) struct ChatArgs {
     /// Where the bundled server listens; a free port on 127.0.0.1 if not given.
     #[arg(long, value_name = "ADDR", conflicts_with = "url")]
     pub(crate) listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) display: DisplayArgs,
     #[command(flatten)]
     pub(crate) state: StateArgs,
     #[command(flatten)]
@@ -119,6 +121,8 @@ pub(crate) struct TailArgs {
     #[arg(long, value_name = "N")]
     pub(crate) history: Option<u64>,
     #[command(flatten)]
+    pub(crate) display: DisplayArgs,
+    #[command(flatten)]
     pub(crate) state: StateArgs,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
@@ -133,6 +137,17 @@ pub(crate) struct DoctorArgs {
     pub(crate) room: String,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
+}
+
+/// What is shown to people, and how.
+#[derive(Debug, Args)]
+pub(crate) struct DisplayArgs {
+    /// Show times in UTC; otherwise they are local (TZ, or the system's zone).
+    #[arg(long)]
+    pub(crate) utc: bool,
+    /// Show what the server has for this user alone; --notifications=false for not. `chat` does without being told to.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) notifications: Option<bool>,
 }
 
 /// What is kept across runs.

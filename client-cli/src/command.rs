@@ -16,8 +16,8 @@ pub(crate) enum Command {
     Rooms,
     /// Who is in the current room, or the one named.
     Who(Option<String>),
-    /// The last so many messages of the current room again.
-    History(usize),
+    /// The last so many messages of the current room again; a screenful if no number is given.
+    History(Option<usize>),
     Status,
     Reconnect,
     Quit,
@@ -31,7 +31,7 @@ pub(crate) const COMMANDS: [(&str, &str, &str); 10] = [
     ("/rooms", "", "the rooms you are in"),
     ("/who", "[ROOM]", "who is here, or there"),
     ("/msg", "ROOM TEXT", "say something in another room"),
-    ("/history", "N", "the last N messages here again"),
+    ("/history", "[N]", "the last N messages here again"),
     ("/status", "", "how the connection is"),
     ("/reconnect", "", "make a fresh connection"),
     ("/quit", "", "send what is waiting, then leave"),
@@ -70,9 +70,10 @@ pub(crate) fn parse(line: &str) -> Result<Option<Command>, String> {
             Ok(Some(Command::Message { room: word.to_owned(), text: after.trim().to_owned() }))
         }
         "/msg" => Err(usage(name)),
-        "/history" => match optional()?.and_then(|count| count.parse().ok()) {
-            Some(count) => Ok(Some(Command::History(count))),
-            None => Err(usage(name)),
+        "/history" => match optional()?.map(|count| count.parse()) {
+            None => Ok(Some(Command::History(None))),
+            Some(Ok(count)) => Ok(Some(Command::History(Some(count)))),
+            Some(Err(_)) => Err(usage(name)),
         },
         "/rooms" => none(Command::Rooms),
         "/status" => none(Command::Status),
@@ -145,7 +146,8 @@ mod tests {
             ("/who a", Command::Who(Some("a".into()))),
             ("/msg a  b c ", Command::Message { room: "a".into(), text: "b c".into() }),
             ("/msg a /b", Command::Message { room: "a".into(), text: "/b".into() }),
-            ("/history 12", Command::History(12)),
+            ("/history 12", Command::History(Some(12))),
+            ("/history", Command::History(None)),
             ("/status", Command::Status),
             ("/reconnect", Command::Reconnect),
             ("/quit", Command::Quit),
@@ -163,8 +165,7 @@ mod tests {
         assert_eq!(parse("/join a b"), Err("usage: /join ROOM".into()));
         assert_eq!(parse("/msg a"), Err("usage: /msg ROOM TEXT".into()));
         assert_eq!(parse("/quit now"), Err("usage: /quit".into()));
-        assert_eq!(parse("/history all"), Err("usage: /history N".into()));
-        assert_eq!(parse("/history"), Err("usage: /history N".into()));
+        assert_eq!(parse("/history all"), Err("usage: /history [N]".into()));
         assert!(parse("/nick me").unwrap_err().contains("/help"));
         assert!(parse("/").is_err());
     }

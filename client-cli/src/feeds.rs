@@ -1,6 +1,7 @@
 //! `rejoin tail --sse`: rooms read by server-sent events, each over a connection of its own.
 
 use crate::args::TailArgs;
+use crate::clock::Clock;
 use crate::commits::Commits;
 use crate::error::{Exit, Failure};
 use crate::narrate::Narrator;
@@ -23,6 +24,10 @@ struct Reading {
 }
 
 pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Exit, Failure> {
+    if arguments.display.notifications == Some(true) {
+        return Err(Failure::usage("notifications", "server-sent events carry rooms, and no notifications")
+            .hint("leave out --sse, or --notifications"));
+    }
     let sources = Sources::read(&arguments.connection)?;
     let url = sources.needed_url(arguments.url.as_deref())?;
     let mut settings = sources.feed_settings(&url, &arguments.rooms).await?;
@@ -39,7 +44,7 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
     };
     let mut readings = start(&settings, positions.as_ref())?;
     let outlet = Outlet::stdout();
-    let mut narrator = Narrator::new(layout(), &settings.rooms);
+    let mut narrator = Narrator::new(layout(), Clock::new(arguments.display.utc), &settings.rooms);
     let mut commits = Commits::default();
     let mut turn = 0;
     let mut ended = false;

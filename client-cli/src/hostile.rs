@@ -1,5 +1,6 @@
 //! Proof that nothing remote acts on a terminal: rendered output goes through the parser of a real one.
 
+use crate::clock::{self, Clock};
 use crate::render::{Layout, Renderer, TEXT_COLUMN, Who};
 use crate::{json_safe, sanitise};
 use rejoin::Cause;
@@ -126,12 +127,12 @@ fn corpus() -> Vec<String> {
 
 /// Shows `text` as content, name and room; the terminal has to do nothing but show characters and end lines.
 fn shown(layout: Layout, texts: &[&str]) -> String {
-    let mut renderer = Renderer::new(layout);
+    let mut renderer = Renderer::new(layout, Clock::new(true));
     let mut parser = Parser::new();
     let mut acts = Acts::default();
     for text in texts {
         let mut out = String::new();
-        renderer.message(&mut out, text, text, Who::Other(text), text);
+        renderer.message(&mut out, clock::read(text), text, Who::Other(text), text);
         renderer.notice(&mut out, &sanitise::line(text));
         run(&mut parser, &mut acts, &out);
     }
@@ -172,14 +173,26 @@ fn a_sequence_in_two_halves_does_not_act_either() {
 fn every_row_of_a_message_stays_behind_the_gutter() {
     for text in corpus() {
         let mut out = String::new();
-        Renderer::new(COLUMNS).message(&mut out, "", "room", Who::Other("eve"), &text);
+        Renderer::new(COLUMNS, Clock::new(true)).message(
+            &mut out,
+            clock::read(""),
+            "room",
+            Who::Other("eve"),
+            &text,
+        );
         for row in out.lines() {
             let gutter = row.chars().nth(TEXT_COLUMN - 2);
             assert_eq!(gutter, Some('│'), "{text:?} gave {row:?}");
             assert!(sanitise::display_width(row) < 80, "{text:?} gave {row:?}");
         }
         out.clear();
-        Renderer::new(Layout::Plain).message(&mut out, "", "room", Who::Other("eve"), &text);
+        Renderer::new(Layout::Plain, Clock::new(true)).message(
+            &mut out,
+            clock::read(""),
+            "room",
+            Who::Other("eve"),
+            &text,
+        );
         for (position, row) in out.lines().enumerate() {
             assert!(
                 row.starts_with(if position == 0 { "[room] eve: " } else { "    | " }),
@@ -195,7 +208,13 @@ fn with_colours_only_our_own_are_seen() {
     for text in corpus() {
         let mut out = String::new();
         let layout = Layout::Columns { width: 80, colour: true };
-        Renderer::new(layout).message(&mut out, &text, &text, Who::Other(&text), &text);
+        Renderer::new(layout, Clock::new(true)).message(
+            &mut out,
+            clock::read(&text),
+            &text,
+            Who::Other(&text),
+            &text,
+        );
         let mut acts = Acts::default();
         run(&mut Parser::new(), &mut acts, &out);
         assert!(allowed(&acts.acts), "{text:?} gave {:?}", acts.acts);

@@ -2,12 +2,14 @@
 
 mod args;
 mod chat;
+mod clock;
 mod command;
 mod commits;
 mod doctor;
 mod editor;
 mod embedded;
 mod error;
+mod fate;
 mod feeds;
 #[cfg(test)]
 mod hostile;

@@ -1,13 +1,15 @@
 //! What happens, told to people: the events that `chat` and `tail` show alike.
 
+use crate::clock::{self, Clock};
 use crate::error::Failure;
-use crate::render::{Layout, Renderer, Who, now, plain_name};
-use crate::rooms::{Change, RoomBook, Said};
+use crate::fate::Fate;
+use crate::render::{Layout, Renderer, Who, plain_name};
+use crate::rooms::{Change, RoomBook, Said, Speaker};
 use crate::{sanitise, words};
 use rejoin::messages::JoinReason;
 use rejoin::{
-    Event, FeedEvent, Message, Mode, Name, PERSONAL_ROOM, RoomChange, RoomState, State, StateChange,
-    Timestamp,
+    CauseCode, Event, FeedEvent, Message, Mode, Name, PERSONAL_ROOM, RoomChange, RoomState, SendId, State,
+    StateChange, Timestamp,
 };
 
 /// The name of a stream's event to which its server gives none.
@@ -19,11 +21,15 @@ const FIRST_ATTEMPTS: u32 = 3;
 pub(crate) struct Narrator {
     pub(crate) rooms: RoomBook,
     pub(crate) state: State,
+    /// There has been a connection.
+    pub(crate) has_connected: bool,
     /// The connection has ended for good.
     pub(crate) failed: Option<Failure>,
     /// To be printed.
     pub(crate) printed: Vec<u8>,
     mode: Option<Mode>,
+    /// It has been said that the connection has been away for long.
+    is_suspended: bool,
     /// The room whose replay is coming, and how much of it is only remembered.
     replay: Option<(Name, u64)>,
     /// Of the history of a room that is joined for the first time, so many messages are shown.
@@ -32,7 +38,7 @@ pub(crate) struct Narrator {
 }
 
 impl Narrator {
-    pub(crate) fn new(layout: Layout, rooms: &[String]) -> Self {
+    pub(crate) fn new(layout: Layout, clock: Clock, rooms: &[String]) -> Self {
         let mut book = RoomBook::default();
         for room in rooms {
             book.change(room, RoomState::Joining);
@@ -43,12 +49,14 @@ impl Narrator {
         Self {
             rooms: book,
             state: State::Connecting,
+            has_connected: false,
             failed: None,
             printed: Vec::new(),
             mode: None,
+            is_suspended: false,
             replay: None,
             shown_history: u64::MAX,
-            renderer: Renderer::new(layout),
+            renderer: Renderer::new(layout, clock),
         }
     }
 
@@ -75,11 +83,23 @@ impl Narrator {
         self.printed.extend_from_slice(out.as_bytes());
     }
 
+    /// What the times are that are shown.
+    pub(crate) fn clock_description(&self) -> String {
+        self.renderer.clock.description()
+    }
+
     /// Shows a message of the user's own.
-    pub(crate) fn own_message(&mut self, room: &str, mark: &'static str, content: &str) {
-        let time = now();
-        self.rooms.said(room, Said { time: time.clone(), who: None, content: content.to_owned() });
-        self.message(&time, room, Who::Me(mark), content);
+    pub(crate) fn own_message(
+        &mut self,
+        room: &str,
+        at: jiff::Timestamp,
+        id: SendId,
+        fate: Fate,
+        content: &str,
+    ) {
+        let who = Speaker::Me(Some(id), fate);
+        self.rooms.said(room, Said { at, who: who.clone(), content: content.to_owned() });
+        self.message(at, room, &who, content);
     }
 
     /// Shows again what was said last in a room.
@@ -88,29 +108,56 @@ impl Narrator {
         if said.is_empty() {
             self.notice(&format!("nothing has been said in {} that is known here", plain_name(room)));
         }
-        for Said { time, who, content } in said {
-            self.message(&time, room, who.as_deref().map_or(Who::Me(""), Who::Other), &content);
+        for Said { at, who, content } in said {
+            self.message(at, room, &who, &content);
         }
     }
 
-    fn message(&mut self, time: &str, room: &str, who: Who<'_>, content: &str) {
+    fn message(&mut self, at: jiff::Timestamp, room: &str, who: &Speaker, content: &str) {
         let mut out = String::new();
+        let mark;
+        let who = match who {
+            Speaker::Me(_, fate) => {
+                mark = fate.mark();
+                Who::Me(&mark)
+            }
+            Speaker::Other(name) => Who::Other(name),
+        };
         self.renderer.expect_room(self.rooms.current());
-        self.renderer.message(&mut out, time, room, who, content);
+        self.renderer.message(&mut out, at, room, who, content);
         self.printed.extend_from_slice(out.as_bytes());
+    }
+
+    /// Shows a message that has come in; `own` if the user sent it, and not from here.
+    pub(crate) fn received(&mut self, message: &Message, own: Option<Fate>) {
+        self.rooms.seen(&message.room, &message.user);
+        let who = match own {
+            Some(fate) => Speaker::Me(None, fate),
+            None => Speaker::Other(message.user.to_string()),
+        };
+        let (at, content) = (clock::read(&message.timestamp), message.content.clone());
+        self.rooms.said(&message.room, Said { at, who: who.clone(), content });
+        if !self.is_hidden(message) {
+            self.message(at, &message.room, &who, &message.content);
+        }
     }
 
     /// Tells an event; `at` is the client's clock. Outcomes of sends are not for here.
     pub(crate) fn event(&mut self, event: &Event, at: Timestamp) {
         match event {
             Event::State(change) => self.state_changed(change, at),
+            Event::Room(change) if *change.room == *PERSONAL_ROOM => {
+                if let RoomState::Failed(code) | RoomState::Removed(code) = change.state {
+                    self.notice(&format!("no notifications: the server says {}", code.as_str()));
+                }
+            }
             Event::Room(change) => {
                 let room = plain_name(&change.room);
                 match self.rooms.change(&change.room, change.state) {
                     Change::Joined => self.notice(&format!("joined {room}")),
-                    Change::Back(false) => self.notice(&format!("back in {room}")),
-                    Change::Back(true) => {
-                        self.notice(&format!("back in {room}; messages sent meanwhile may have been missed"));
+                    Change::Back(None) => self.notice(&format!("back in {room}")),
+                    Change::Back(Some(gap)) => {
+                        self.notice(&format!("back in {room}; {}", words::gap(&gap)));
                     }
                     Change::Left => self.notice(&format!("left {room}")),
                     Change::Refused => self.notice(&format!("cannot join {room}: too many rooms")),
@@ -138,17 +185,7 @@ impl Narrator {
                 let hidden = joined.replayed.saturating_sub(self.shown_history);
                 self.replay = (is_first && hidden > 0).then(|| (joined.room.clone(), hidden));
             }
-            Event::Message(message) => {
-                self.rooms.seen(&message.room, &message.user);
-                let who = Some(message.user.to_string());
-                let (time, content) = (message.timestamp.clone(), message.content.clone());
-                self.rooms.said(&message.room, Said { time, who, content });
-                if self.is_hidden(message) {
-                    return;
-                }
-                let who = Who::Other(&message.user);
-                self.message(&message.timestamp, &message.room, who, &message.content);
-            }
+            Event::Message(message) => self.received(message, None),
             Event::UserJoined { room, user } => {
                 self.rooms.came(room, user);
                 self.notice(&format!("{} joined {}", plain_name(user), plain_name(room)));
@@ -165,8 +202,9 @@ impl Narrator {
                 let kind = sanitise::line(&notification.kind);
                 self.notice(&format!("notification: {kind} {}", sanitise::line(data)));
             }
-            Event::Gap(gap) if *gap.room == *PERSONAL_ROOM => self.notice(&words::gap(gap)),
-            Event::Gap(gap) if self.rooms.gap(&gap.room) => self.notice(&words::gap(gap)),
+            Event::Gap(gap) if self.rooms.gap(gap) || *gap.room == *PERSONAL_ROOM => {
+                self.notice(&words::gap(gap));
+            }
             Event::NotStored { error } => {
                 self.notice(&format!("the state is not stored: {}", sanitise::line(error)));
             }
@@ -240,6 +278,7 @@ impl Narrator {
 
     fn state_changed(&mut self, change: &StateChange, now: Timestamp) {
         self.state = change.state;
+        self.has_connected |= change.state == State::Connected;
         if change.state != State::Connected {
             self.rooms.connection_lost();
         }
@@ -250,12 +289,25 @@ impl Narrator {
         match change.state {
             State::Reconnecting { attempt, retry_at: Some(at) }
             | State::Suspended { attempt, retry_at: Some(at) } => {
-                if attempt > FIRST_ATTEMPTS && !attempt.is_power_of_two() {
+                let is_new = matches!(change.state, State::Suspended { .. }) && !self.is_suspended;
+                if attempt > FIRST_ATTEMPTS && !attempt.is_power_of_two() && !is_new {
+                    return;
+                }
+                if change.cause.as_ref().is_some_and(|cause| cause.code == CauseCode::Requested) {
+                    // The user asked for it, and has been answered.
                     return;
                 }
                 let cause = change.cause.as_ref().map_or_else(|| "connection lost".to_owned(), words::cause);
-                self.notice(&format!("{whose}{cause}; {}", words::retry(at, now)));
+                let retry = words::retry(at, now);
+                let is_suspended = matches!(change.state, State::Suspended { .. });
+                // Said once, and then as any other attempt.
+                if is_suspended && !std::mem::replace(&mut self.is_suspended, true) {
+                    self.notice(&format!("{whose}offline, still trying: {cause}; {retry}"));
+                } else {
+                    self.notice(&format!("{whose}{cause}; {retry}"));
+                }
             }
+            State::Connected => self.is_suspended = false,
             State::Failed => self.failed = Some(words::failure(change.cause.as_ref())),
             _ => {}
         }
@@ -265,10 +317,10 @@ impl Narrator {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rejoin::{Cause, CauseCode, Gap, GapReason};
+    use rejoin::{Cause, Gap, GapReason};
 
     fn told(events: &[Event]) -> String {
-        let mut narrator = Narrator::new(Layout::Plain, &["lobby".to_owned()]);
+        let mut narrator = Narrator::new(Layout::Plain, Clock::new(true), &["lobby".to_owned()]);
         for event in events {
             narrator.event(event, Timestamp::from_millis(1000));
         }
@@ -291,7 +343,7 @@ mod tests {
         assert_eq!(
             told(&[joined(), lost(1), gap, joined()]),
             "* joined lobby\n* connection lost; retrying in 3 s\n\
-             * back in lobby; messages sent meanwhile may have been missed\n"
+             * back in lobby; messages in lobby may be missing: the connection was lost\n"
         );
     }
 

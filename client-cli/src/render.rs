@@ -4,18 +4,27 @@
 //! terminal its text stays right of a gutter, wrapped by us and not by the terminal; elsewhere its further
 //! lines are indented.
 
+use crate::clock::{Clock, long_date};
 use crate::sanitise;
+use jiff::Timestamp;
+use jiff::civil::Date;
 use std::fmt::Write as _;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Columns left of the text: time, name, gutter.
-pub(crate) const TEXT_COLUMN: usize = 26;
-/// After the time and a space; before a space, the gutter and a space.
-const NAME_WIDTH: usize = TEXT_COLUMN - 9 - 3;
+/// Columns left of the text: time, name, gutter. `lobby (offline, still trying)> ` fits there.
+pub(crate) const TEXT_COLUMN: usize = 31;
+/// The same on a narrow terminal, where the time has no seconds.
+const NARROW_TEXT_COLUMN: usize = 18;
+/// A terminal with fewer columns is narrow.
+const NARROW: usize = 64;
+/// After the name: a space, the gutter and a space.
+const GUTTER: usize = 3;
 /// Names elsewhere than in columns.
 const PLAIN_NAME_WIDTH: usize = 64;
 /// However narrow the terminal is, the text keeps this many columns.
 const LEAST_TEXT: usize = 16;
+
+/// How the user is called.
+const ME: &str = "you";
 
 const DIM: &str = "\x1b[2m";
 const OTHER: &str = "\x1b[36m";
@@ -36,24 +45,44 @@ pub(crate) enum Layout {
 pub(crate) enum Who<'a> {
     /// Somebody else, by a name from the network.
     Other(&'a str),
-    /// The user, with what is known of the message's delivery.
-    Me(&'static str),
+    /// The user, with what is known of the message's delivery; that has been sanitised.
+    Me(&'a str),
 }
 
-/// Turns words into lines. Remembers the room shown last, to say when it changes.
+/// Columns left of the text on a terminal this wide.
+pub(crate) fn text_column(width: usize) -> usize {
+    if width < NARROW { NARROW_TEXT_COLUMN } else { TEXT_COLUMN }
+}
+
+/// As much of a time of day as there is room for.
+fn shown_time(time: &str, width: usize) -> &str {
+    if width < NARROW { time.get(..5).unwrap_or(time) } else { time }
+}
+
+/// Turns words into lines. Remembers the room and the day shown last, to say when they change.
 #[derive(Debug)]
 pub(crate) struct Renderer {
     pub(crate) layout: Layout,
+    pub(crate) clock: Clock,
     room: Option<String>,
+    day: Date,
 }
 
 impl Renderer {
-    pub(crate) fn new(layout: Layout) -> Self {
-        Self { layout, room: None }
+    pub(crate) fn new(layout: Layout, clock: Clock) -> Self {
+        let day = clock.day(Timestamp::now());
+        Self { layout, clock, room: None, day }
     }
 
     /// A message.
-    pub(crate) fn message(&mut self, out: &mut String, time: &str, room: &str, who: Who<'_>, content: &str) {
+    pub(crate) fn message(
+        &mut self,
+        out: &mut String,
+        at: Timestamp,
+        room: &str,
+        who: Who<'_>,
+        content: &str,
+    ) {
         let mut lines = sanitise::content(content);
         if let (Who::Me(mark), Some(last)) = (who, lines.last_mut())
             && !mark.is_empty()
@@ -64,14 +93,15 @@ impl Renderer {
         match self.layout {
             Layout::Plain => plain_message(out, room, who, &lines),
             Layout::Columns { width, colour } => {
+                self.day_header(out, at, width, colour);
                 self.room_header(out, room, width, colour);
-                columns_message(out, time, who, &lines, width, colour);
+                columns_message(out, &self.clock.time(at), who, &lines, width, colour);
             }
         }
     }
 
     /// Something this program has to say. Remote parts of `text` have been sanitised.
-    pub(crate) fn notice(&self, out: &mut String, text: &str) {
+    pub(crate) fn notice(&mut self, out: &mut String, text: &str) {
         // No-break spaces have done their work when the rows are made.
         let spaces = |row: &str| row.replace('\u{a0}', " ");
         match self.layout {
@@ -81,13 +111,21 @@ impl Renderer {
                 }
             }
             Layout::Columns { width, colour } => {
+                let now = Timestamp::now();
+                self.day_header(out, now, width, colour);
                 let (dim, reset) = if colour { (DIM, RESET) } else { ("", "") };
                 let rows =
                     text.lines().flat_map(|line| wrap(line, text_width(width))).map(|row| spaces(&row));
                 for (position, row) in rows.enumerate() {
-                    let time = if position == 0 { now() } else { String::new() };
-                    let mark = if position == 0 { '*' } else { ' ' };
-                    let _ = writeln!(out, "{dim}{time:<8}{:>1$} {row}{reset}", mark, TEXT_COLUMN - 1 - 8);
+                    let (time, mark) =
+                        if position == 0 { (self.clock.time(now), '*') } else { (String::new(), ' ') };
+                    let time = shown_time(&time, width);
+                    let _ = writeln!(
+                        out,
+                        "{dim}{time}{:>1$} {row}{reset}",
+                        mark,
+                        text_column(width) - 1 - time.len()
+                    );
                 }
             }
         }
@@ -96,6 +134,14 @@ impl Renderer {
     /// A line to be copied from the screen: neither wrapped nor pushed aside. It has been sanitised.
     pub(crate) fn verbatim(out: &mut String, line: &str) {
         let _ = writeln!(out, "    {line}");
+    }
+
+    /// On a terminal the day is named when it changes, as the room is.
+    fn day_header(&mut self, out: &mut String, at: Timestamp, width: usize, colour: bool) {
+        let day = self.clock.day(at);
+        if std::mem::replace(&mut self.day, day) != day {
+            header(out, &long_date(day), width, colour);
+        }
     }
 
     /// On a terminal the room is named when it changes. No message can look like this: it begins at the left edge.
@@ -107,8 +153,8 @@ impl Renderer {
         if is_first {
             return;
         }
-        let (dim, reset) = if colour { (DIM, RESET) } else { ("", "") };
-        let _ = writeln!(out, "{dim}── {} ──{reset}", sanitise::name(room, width.saturating_sub(8)));
+        // In quotes where it has spaces: no room's name can pass for a day.
+        header(out, &plain_name(room), width, colour);
     }
 
     /// The room whose messages are expected: no header for it.
@@ -119,12 +165,15 @@ impl Renderer {
     }
 }
 
+fn header(out: &mut String, text: &str, width: usize, colour: bool) {
+    let (dim, reset) = if colour { (DIM, RESET) } else { ("", "") };
+    let _ = writeln!(out, "{dim}── {} ──{reset}", sanitise::truncate(text, width.saturating_sub(8)));
+}
+
 fn plain_message(out: &mut String, room: &str, who: Who<'_>, lines: &[String]) {
     let room = plain_name(room);
     let name = match who {
-        Who::Me(_) => "you".to_owned(),
-        // Only the user is `you`.
-        Who::Other("you") => "\"you\"".to_owned(),
+        Who::Me(_) => ME.to_owned(),
         Who::Other(name) => plain_name(name),
     };
     for (position, line) in lines.iter().enumerate() {
@@ -138,24 +187,31 @@ fn plain_message(out: &mut String, room: &str, who: Who<'_>, lines: &[String]) {
 
 /// A name in running text: in quotes when it could be taken for something else.
 pub(crate) fn plain_name(name: &str) -> String {
-    let clean = sanitise::name(name, PLAIN_NAME_WIDTH);
-    if clean.is_empty() || clean.contains(|c: char| c.is_whitespace() || "[]:\"|*()".contains(c)) {
-        format!("\"{}\"", clean.replace('"', "'"))
+    quoted_name(name, PLAIN_NAME_WIDTH)
+}
+
+/// A name of at most `width` columns, its quotes included. Only the user is `you`, in whatever case.
+fn quoted_name(name: &str, width: usize) -> String {
+    let clean = sanitise::name(name, width);
+    let is_doubtful = |c: char| c.is_whitespace() || "[]:\"|*()│─".contains(c);
+    if clean.is_empty() || clean.contains(is_doubtful) || clean.to_lowercase() == ME {
+        format!("\"{}\"", sanitise::truncate(&clean.replace('"', "'"), width.saturating_sub(2)))
     } else {
         clean
     }
 }
 
 fn columns_message(out: &mut String, time: &str, who: Who<'_>, lines: &[String], width: usize, colour: bool) {
+    let time = shown_time(time, width);
+    let name_width = text_column(width) - time.len() - 1 - GUTTER;
     let (name, paint) = match who {
-        Who::Me(_) => ("you".to_owned(), OWN),
-        Who::Other("you") => ("\"you\"".to_owned(), OTHER),
-        Who::Other(name) => (sanitise::name(name, NAME_WIDTH), OTHER),
+        Who::Me(_) => (ME.to_owned(), OWN),
+        Who::Other(name) => (quoted_name(name, name_width), OTHER),
     };
-    let padding = " ".repeat(NAME_WIDTH.saturating_sub(sanitise::display_width(&name)));
+    let padding = " ".repeat(name_width.saturating_sub(sanitise::display_width(&name)));
     let (dim, paint, reset) = if colour { (DIM, paint, RESET) } else { ("", "", "") };
-    let mut header = format!("{dim}{}{reset} {padding}{paint}{name}{reset} {dim}│{reset} ", clock(time));
-    let gutter = format!("{}{dim}│{reset} ", " ".repeat(TEXT_COLUMN - 2));
+    let mut header = format!("{dim}{time}{reset} {padding}{paint}{name}{reset} {dim}│{reset} ");
+    let gutter = format!("{}{dim}│{reset} ", " ".repeat(text_column(width) - 2));
     for line in lines {
         for row in wrap(line, text_width(width)) {
             out.push_str(&std::mem::replace(&mut header, gutter.clone()));
@@ -167,7 +223,7 @@ fn columns_message(out: &mut String, time: &str, who: Who<'_>, lines: &[String],
 
 /// Columns for text. One is left free: a terminal that has filled a row disagrees with others about where it is.
 fn text_width(width: usize) -> usize {
-    width.saturating_sub(TEXT_COLUMN + 1).max(LEAST_TEXT)
+    width.saturating_sub(text_column(width) + 1).max(LEAST_TEXT)
 }
 
 /// Breaks a clean line into rows of at most `width` columns, at spaces where there are any.
@@ -201,32 +257,24 @@ fn wrap(line: &str, width: usize) -> Vec<String> {
     rows
 }
 
-/// The time of day of a server's timestamp (`…THH:MM:SS…`), or ours if it has none.
-fn clock(timestamp: &str) -> String {
-    let time = timestamp.get(11..19).filter(|time| {
-        time.bytes()
-            .zip(0_u8..)
-            .all(|(byte, at)| if at % 3 == 2 { byte == b':' } else { byte.is_ascii_digit() })
-    });
-    time.map_or_else(now, str::to_owned)
-}
-
-/// The time of day, UTC as all timestamps are.
-pub(crate) fn now() -> String {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() % 86_400;
-    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::read;
 
     const TIME: &str = "2026-11-22T12:03:01.123Z";
-    const SCREEN: Layout = Layout::Columns { width: 60, colour: false };
+
+    /// As it is on the day of that time.
+    fn renderer(layout: Layout) -> Renderer {
+        let clock = Clock::new(true);
+        let day = clock.day(read(TIME));
+        Renderer { layout, clock, room: None, day }
+    }
+    const SCREEN: Layout = Layout::Columns { width: 70, colour: false };
 
     fn message(layout: Layout, who: Who<'_>, content: &str) -> String {
         let mut out = String::new();
-        Renderer::new(layout).message(&mut out, TIME, "lobby", who, content);
+        renderer(layout).message(&mut out, read(TIME), "lobby", who, content);
         out
     }
 
@@ -245,13 +293,26 @@ mod tests {
 
     #[test]
     fn columns_keep_the_text_right_of_the_gutter() {
-        assert_eq!(message(SCREEN, Who::Other("bob"), "hi"), "12:03:01            bob │ hi\n");
+        assert_eq!(message(SCREEN, Who::Other("bob"), "hi"), "12:03:01                 bob │ hi\n");
         let long = message(SCREEN, Who::Other("bob"), &"word ".repeat(20));
         assert!(long.lines().count() > 2);
         for line in long.lines().skip(1) {
-            assert!(line.starts_with("                        │ "), "{line:?}");
+            assert!(line.starts_with("                             │ "), "{line:?}");
         }
-        assert!(long.lines().all(|line| sanitise::display_width(line) < 60));
+        assert!(long.lines().all(|line| sanitise::display_width(line) < 70));
+    }
+
+    #[test]
+    fn a_narrow_terminal_keeps_its_columns_for_the_text() {
+        let narrow = Layout::Columns { width: 45, colour: false };
+        assert_eq!(message(narrow, Who::Other("bob"), "hi"), "12:03       bob │ hi\n");
+        assert!(message(narrow, Who::Other("a long name"), "hi").starts_with("12:03 \"a long"));
+        let mut out = String::new();
+        renderer(narrow).notice(&mut out, &"word ".repeat(20));
+        for line in message(narrow, Who::Other("bob"), &"word ".repeat(20)).lines().chain(out.lines().skip(1))
+        {
+            assert!(sanitise::display_width(line) < 45, "{line:?}");
+        }
     }
 
     #[test]
@@ -268,33 +329,54 @@ mod tests {
 
     #[test]
     fn a_change_of_room_is_named_at_the_left_edge() {
-        let mut renderer = Renderer::new(SCREEN);
+        let mut renderer = renderer(SCREEN);
         let mut out = String::new();
-        renderer.message(&mut out, TIME, "a", Who::Other("bob"), "1");
-        renderer.message(&mut out, TIME, "b\u{1b}", Who::Other("bob"), "2");
+        renderer.message(&mut out, read(TIME), "a", Who::Other("bob"), "1");
+        renderer.message(&mut out, read(TIME), "b\u{1b}", Who::Other("bob"), "2");
         let lines: Vec<&str> = out.lines().collect();
-        assert_eq!(lines[1], "── b^[ ──");
+        assert_eq!(lines[1], "── \"b^[\" ──");
         assert_eq!(lines.len(), 3);
     }
 
     #[test]
     fn notices_have_a_star_where_messages_have_the_gutter() {
         let mut out = String::new();
-        Renderer::new(SCREEN).notice(&mut out, "joined lobby\nand more");
+        Renderer::new(SCREEN, Clock::new(true)).notice(&mut out, "joined lobby\nand more");
         let lines: Vec<&str> = out.lines().collect();
-        assert!(lines[0].ends_with("                * joined lobby"), "{out}");
-        assert_eq!(lines[1], "                          and more");
+        assert!(lines[0].ends_with("                     * joined lobby"), "{out}");
+        assert_eq!(lines[1], format!("{:31}and more", ""));
         out.clear();
-        Renderer::new(Layout::Plain).notice(&mut out, "joined lobby");
+        renderer(Layout::Plain).notice(&mut out, "joined lobby");
         assert_eq!(out, "* joined lobby\n");
     }
 
     #[test]
-    fn a_timestamp_that_is_none_is_not_shown() {
-        assert_eq!(clock(TIME), "12:03:01");
-        assert_eq!(clock("2026-11-22T\u{1b}[2J:03:01").len(), 8);
-        assert!(!clock("2026-11-22T\u{1b}[2J3:01Z").contains('\u{1b}'));
-        assert_eq!(clock("").len(), 8);
+    fn a_change_of_day_is_named_once_and_no_room_can_be_called_so() {
+        let mut renderer = renderer(SCREEN);
+        let mut out = String::new();
+        for (at, room) in [
+            (TIME, "a"),
+            ("2026-11-23T00:00:01Z", "a"),
+            ("2026-11-23T00:00:02Z", "a"),
+            ("2026-11-23T00:00:03Z", "Tuesday, 24 November 2026"),
+        ] {
+            renderer.message(&mut out, read(at), room, Who::Other("bob"), "x");
+        }
+        let headers: Vec<&str> = out.lines().filter(|line| line.starts_with('─')).collect();
+        assert_eq!(headers, ["── Monday, 23 November 2026 ──", "── \"Tuesday, 24 November 2026\" ──"]);
+    }
+
+    #[test]
+    fn nobody_else_is_called_you() {
+        for name in ["you", "You", "YOU", " you", "you ", "\u{a0}you"] {
+            for layout in [Layout::Plain, SCREEN] {
+                let line = message(layout, Who::Other(name), "x");
+                assert!(line.contains('"'), "{line:?}");
+            }
+            assert!(plain_name(name).starts_with('"'), "{name:?}");
+        }
+        let long = "a name with spaces, longer than its column";
+        assert_eq!(sanitise::display_width(&quoted_name(long, 19)), 19);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The rooms as the user sees them.
 
+use crate::fate::Fate;
+use jiff::Timestamp;
 use rejoin::messages::Code;
-use rejoin::{Name, RoomState};
+use rejoin::{Gap, Name, RoomState, SendId};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Names remembered per room.
@@ -20,7 +22,7 @@ pub(crate) struct RoomBook {
 struct Room {
     state: RoomState,
     was_member: bool,
-    has_gap: bool,
+    gap: Option<Gap>,
     /// Who has been seen, the latest last. A plain server has no list of members.
     names: Vec<String>,
     /// Who is in the room, by name, where the server says so.
@@ -34,10 +36,17 @@ struct Room {
 /// A message that was shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Said {
-    pub(crate) time: String,
-    /// Nobody: the user himself.
-    pub(crate) who: Option<String>,
+    pub(crate) at: Timestamp,
+    pub(crate) who: Speaker,
     pub(crate) content: String,
+}
+
+/// Who said something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Speaker {
+    /// The user, here if the send has a number.
+    Me(Option<SendId>, Fate),
+    Other(String),
 }
 
 /// Who is in a room, as far as is known.
@@ -53,8 +62,8 @@ pub(crate) enum Present<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     Joined,
-    /// Member again after a loss; with `true`, messages may have been missed.
-    Back(bool),
+    /// Member again after a loss; messages may have been missed.
+    Back(Option<Gap>),
     Left,
     /// There are too many rooms.
     Refused,
@@ -148,6 +157,19 @@ impl RoomBook {
         }
     }
 
+    /// The outcome of a send is known.
+    pub(crate) fn settled(&mut self, room: &str, send: SendId, outcome: Fate) {
+        let said = self.rooms.get_mut(room).into_iter().flat_map(|room| room.said.iter_mut().rev());
+        for Said { who, .. } in said {
+            if let Speaker::Me(id, fate) = who
+                && *id == Some(send)
+            {
+                *fate = outcome;
+                return;
+            }
+        }
+    }
+
     /// The last `count` things that were said in a room.
     pub(crate) fn history(&self, room: &str, count: usize) -> Vec<Said> {
         let said = self.rooms.get(room).map(|room| &room.said);
@@ -165,10 +187,12 @@ impl RoomBook {
     }
 
     /// Messages of a room may have been missed. Says whether to tell it at once, because no return to the room follows.
-    pub(crate) fn gap(&mut self, room: &str) -> bool {
-        let Some(room) = self.rooms.get_mut(room) else { return false };
+    pub(crate) fn gap(&mut self, gap: &Gap) -> bool {
+        let Some(room) = self.rooms.get_mut(&*gap.room) else { return false };
         let is_member = room.state == RoomState::Joined;
-        room.has_gap |= !is_member;
+        if !is_member {
+            room.gap = Some(gap.clone());
+        }
         is_member
     }
 
@@ -191,7 +215,7 @@ impl RoomBook {
         let room = self.rooms.entry(name.to_owned()).or_insert(Room {
             state,
             was_member: false,
-            has_gap: false,
+            gap: None,
             names: Vec::new(),
             members: None,
             count: None,
@@ -204,14 +228,15 @@ impl RoomBook {
         if state != RoomState::Joined {
             return Change::Nothing;
         }
-        let has_gap = std::mem::take(&mut room.has_gap);
-        if std::mem::replace(&mut room.was_member, true) { Change::Back(has_gap) } else { Change::Joined }
+        let gap = room.gap.take();
+        if std::mem::replace(&mut room.was_member, true) { Change::Back(gap) } else { Change::Joined }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rejoin::GapReason;
 
     #[test]
     fn coming_back_is_told_from_joining_and_says_whether_messages_may_be_missing() {
@@ -219,11 +244,12 @@ mod tests {
         assert_eq!(book.change("a", RoomState::Joining), Change::Nothing);
         assert_eq!(book.change("a", RoomState::Joined), Change::Joined);
         book.connection_lost();
-        assert!(!book.gap("a"), "it will be said when the room is back");
-        assert_eq!(book.change("a", RoomState::Joined), Change::Back(true));
-        assert_eq!(book.change("a", RoomState::Joined), Change::Back(false));
-        assert!(book.gap("a"), "nothing else will say it");
-        assert_eq!(book.change("a", RoomState::Joined), Change::Back(false));
+        let gap = Gap::unknown("a".into(), GapReason::Reconnected);
+        assert!(!book.gap(&gap), "it will be said when the room is back");
+        assert_eq!(book.change("a", RoomState::Joined), Change::Back(Some(gap.clone())));
+        assert_eq!(book.change("a", RoomState::Joined), Change::Back(None));
+        assert!(book.gap(&gap), "nothing else will say it");
+        assert_eq!(book.change("a", RoomState::Joined), Change::Back(None));
     }
 
     #[test]
@@ -247,7 +273,8 @@ mod tests {
     fn what_was_said_is_remembered_within_bounds() {
         let mut book = RoomBook::default();
         book.change("a", RoomState::Joined);
-        let said = |content: String| Said { time: String::new(), who: None, content };
+        let who = Speaker::Other("bob".to_owned());
+        let said = |content: String| Said { at: Timestamp::UNIX_EPOCH, who: who.clone(), content };
         for number in 0..1000 {
             book.said("a", said(number.to_string()));
         }
@@ -257,6 +284,20 @@ mod tests {
         book.said("a", said("x".repeat(MOST_SAID_BYTES)));
         assert_eq!(book.history("a", 5000).len(), 1);
         assert!(book.history("b", 1).is_empty());
+    }
+
+    #[test]
+    fn what_is_remembered_of_an_own_message_follows_its_outcome() {
+        let mut book = RoomBook::default();
+        book.change("a", RoomState::Joined);
+        for id in [1, 2] {
+            let who = Speaker::Me(Some(SendId(id)), Fate::Pending);
+            book.said("a", Said { at: Timestamp::UNIX_EPOCH, who, content: "x".to_owned() });
+        }
+        book.settled("a", SendId(1), Fate::Delivered);
+        let speakers: Vec<Speaker> = book.history("a", 2).into_iter().map(|said| said.who).collect();
+        let me = |id, fate| Speaker::Me(Some(SendId(id)), fate);
+        assert_eq!(speakers, [me(1, Fate::Delivered), me(2, Fate::Pending)]);
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub(crate) struct Settings {
     headers: Headers,
     subprotocols: Vec<String>,
     connect_timeout: Option<Duration>,
+    /// Receive what is for this user alone.
+    pub(crate) notifications: bool,
     ca: Option<Vec<u8>>,
     client_certificate: Option<ClientCertificate>,
     proxy: Option<rejoin::Proxy>,
@@ -170,6 +172,7 @@ impl<'a> Sources<'a> {
             headers,
             subprotocols,
             connect_timeout: connect_timeout.map(|seconds| Duration::from_secs(seconds.into())),
+            notifications: false,
             ca,
             client_certificate,
             proxy,
@@ -235,6 +238,9 @@ impl Settings {
         for room in &self.rooms {
             let room = Name::from(room.as_str());
             builder = builder.join(Join { history: self.history, ..room.into() });
+        }
+        if self.notifications {
+            builder = builder.notifications();
         }
         if let Some(server) = &self.socket_io {
             builder = builder.socket_io(server.clone());

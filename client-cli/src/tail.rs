@@ -1,6 +1,7 @@
 //! `rejoin tail`: rooms to read.
 
 use crate::args::TailArgs;
+use crate::clock::Clock;
 use crate::commits::Commits;
 use crate::editor::terminal;
 use crate::error::{Exit, Failure};
@@ -21,14 +22,17 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
     let url = sources.needed_url(arguments.url.as_deref())?;
     let mut settings = sources.settings(&url, &arguments.rooms).await?;
     settings.history = arguments.history;
+    settings.notifications = arguments.display.notifications.unwrap_or(false);
     settings.state.clone_from(&arguments.state.state);
     settings.manual_commit = true;
-    if settings.rooms.is_empty() && !settings.follows_notifications() {
-        return Err(Failure::usage("room", "no room to follow").hint("name one with -r ROOM"));
+    if settings.rooms.is_empty() && !settings.notifications && !settings.follows_notifications() {
+        return Err(
+            Failure::usage("room", "no room to follow").hint("name one with -r ROOM, or add --notifications")
+        );
     }
     let (client, mut events) = settings.connect()?;
     let outlet = Outlet::stdout();
-    let mut narrator = Narrator::new(layout(), &settings.rooms);
+    let mut narrator = Narrator::new(layout(), Clock::new(arguments.display.utc), &settings.rooms);
     let mut commits = settings.state.is_some().then(Commits::default);
     let mut ended = false;
     let mut closing = false;

@@ -4,20 +4,22 @@ use crate::error::Failure;
 use crate::render::plain_name;
 use crate::sanitise;
 use rejoin::{
-    Cause, CauseCode, DeliveryStatus, DialErrorKind, Gap, GapReason, PERSONAL_ROOM, SendFailure, Timestamp,
+    Cause, CauseCode, DeliveryStatus, DialErrorKind, Gap, GapReason, PERSONAL_ROOM, SendFailure, State,
+    Timestamp,
 };
 use serde_json::Value;
 
 /// What happened, in a few words, made harmless.
 pub(crate) fn cause(cause: &Cause) -> String {
     let text = sanitise::line(without_errno(&cause.text));
+    let text = if says_no_more(&text) { String::new() } else { text };
     let text = match &cause.data {
         Some(data) => format!("{text} ({})", json(data)).trim_start().to_owned(),
         None => text,
     };
     let with = |what: &str| if text.is_empty() { what.to_owned() } else { format!("{what}: {text}") };
     match cause.code {
-        CauseCode::Requested => "as asked".to_owned(),
+        CauseCode::Requested => "as you asked".to_owned(),
         CauseCode::Closed(1000) => with("the server closed the connection"),
         CauseCode::Closed(1001 | 1012 | 4010) => with("the server is restarting"),
         CauseCode::Closed(1013 | 4008 | 4011) => with("the server is overloaded"),
@@ -39,6 +41,32 @@ pub(crate) fn cause(cause: &Cause) -> String {
         CauseCode::Dial(DialErrorKind::Headers) => with("the headers for the request could not be made"),
         CauseCode::Dial(DialErrorKind::Certificate) => with("the certificate does not verify"),
         _ => with("cannot connect"),
+    }
+}
+
+/// Close reasons that only name the code which we have words for.
+fn says_no_more(text: &str) -> bool {
+    const STANDARD: [&str; 9] = [
+        "going away",
+        "normal closure",
+        "service restart",
+        "server restart",
+        "server restarting",
+        "server shutting down",
+        "try again later",
+        "unauthorized",
+        "token expired",
+    ];
+    STANDARD.contains(&text.trim_end_matches('.').to_ascii_lowercase().as_str())
+}
+
+/// The state, for the prompt; nothing while connected.
+pub(crate) fn state(state: State, has_connected: bool) -> Option<&'static str> {
+    match state {
+        State::Connected => None,
+        State::Suspended { .. } => Some("offline, still trying"),
+        State::Reconnecting { .. } if !has_connected => Some("connecting"),
+        state => Some(state.as_str()),
     }
 }
 
@@ -107,26 +135,23 @@ pub(crate) fn failure(reason: Option<&Cause>) -> Failure {
 
 /// What is missing of a room.
 pub(crate) fn gap(gap: &Gap) -> String {
-    let personal = *gap.room == *PERSONAL_ROOM;
-    let room = plain_name(&gap.room);
-    let count = match (gap.after, gap.before) {
-        (Some(after), Some(before)) => before.saturating_sub(after).saturating_sub(1),
-        _ => 0,
+    let is_personal = *gap.room == *PERSONAL_ROOM;
+    let (one, many) = if is_personal { ("notification", "notifications") } else { ("message", "messages") };
+    let place = if is_personal { String::new() } else { format!(" in {}", plain_name(&gap.room)) };
+    let what = match (gap.after, gap.before) {
+        (Some(after), Some(before)) => match before.saturating_sub(after).saturating_sub(1) {
+            0 => format!("{many}{place} may be missing"),
+            1 => format!("a {one}{place} is missing"),
+            count => format!("{count} {many}{place} are missing"),
+        },
+        _ => format!("{many}{place} may be missing"),
     };
-    let why = match gap.reason {
-        GapReason::EpochChanged => "the server began anew",
-        GapReason::Forked => "the server lost some",
-        GapReason::Trimmed => "the server does not keep them that long",
-        GapReason::Unavailable => "the server does not hand them out",
-        _ => "the connection was lost",
-    };
-    match count {
-        0 if personal => format!("notifications may have been missed: {why}"),
-        1 if personal => format!("a notification was missed: {why}"),
-        count if personal => format!("{count} notifications were missed: {why}"),
-        0 => format!("messages in {room} may have been missed: {why}"),
-        1 => format!("a message in {room} was missed: {why}"),
-        count => format!("{count} messages in {room} were missed: {why}"),
+    match gap.reason {
+        GapReason::EpochChanged => format!("the server was restarted and lost its history; {what}"),
+        GapReason::Forked => format!("the server lost part of its history; {what}"),
+        GapReason::Trimmed => format!("{what}: the server does not keep them that long"),
+        GapReason::Unavailable => format!("{what}: the server does not hand them out"),
+        _ => format!("{what}: the connection was lost"),
     }
 }
 
@@ -149,6 +174,8 @@ pub(crate) fn send_failure(why: SendFailure) -> String {
     match why {
         SendFailure::QueueFull => "too many messages are waiting".to_owned(),
         SendFailure::TooLarge => "it is too long".to_owned(),
+        SendFailure::Closed => "rejoin was stopped".to_owned(),
+        SendFailure::Refused(code) => format!("the server refused it ({})", code.as_str()),
         other => other.to_string(),
     }
 }
@@ -181,6 +208,29 @@ mod tests {
         for more in ["\"world\"", r#"{"ok":true,"warning":"slow down"}"#, "[null,1]", "7"] {
             assert!(says_more(more), "{more}");
         }
+    }
+
+    #[test]
+    fn a_reason_that_repeats_the_code_is_left_out() {
+        let given = Cause::new(CauseCode::Closed(1012), "Service restart");
+        assert_eq!(cause(&given), "the server is restarting");
+        let given = Cause { text: "new version".into(), ..given };
+        assert_eq!(cause(&given), "the server is restarting: new version");
+    }
+
+    #[test]
+    fn a_gap_says_how_much_of_what_and_why() {
+        let of = |room: &str, after, before, reason| {
+            gap(&Gap { room: room.into(), epoch: None, after, before, reason })
+        };
+        assert_eq!(
+            of("lobby", None, None, GapReason::EpochChanged),
+            "the server was restarted and lost its history; messages in lobby may be missing"
+        );
+        assert_eq!(
+            of("@me", Some(1), Some(3), GapReason::Trimmed),
+            "a notification is missing: the server does not keep them that long"
+        );
     }
 
     #[test]

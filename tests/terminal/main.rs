@@ -13,6 +13,7 @@ mod editor;
 mod extended;
 mod feeds;
 mod manners;
+mod notifications;
 mod outages;
 mod pipe;
 mod reach;
@@ -21,6 +22,7 @@ mod secrets;
 mod state;
 mod strangers;
 mod tail;
+mod times;
 mod tokens;
 
 use std::io::Write as _;

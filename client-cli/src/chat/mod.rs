@@ -6,6 +6,7 @@ mod own;
 mod talk;
 
 use crate::args::{ChatArgs, Protocol};
+use crate::clock::Clock;
 use crate::editor::Shared;
 use crate::embedded;
 use crate::error::{Exit, Failure};
@@ -46,13 +47,21 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
         settings.rooms.push(DEFAULT_ROOM.to_owned());
     }
     settings.history = Some(talk::HISTORY);
+    settings.notifications = arguments.display.notifications.unwrap_or(true);
     settings.state.clone_from(&arguments.state.state);
     let invented = invent_name(&mut settings);
     let (client, events) = settings.connect()?;
     let shared = Arc::new(Shared::default());
     shared.lock().state = Some("connecting");
     let front = Front::open(&shared);
-    let mut talk = Talk::new(client, shared, front.layout(), invented.clone(), &settings.rooms);
+    let mut talk = Talk::new(
+        client,
+        shared,
+        front.layout(),
+        Clock::new(arguments.display.utc),
+        invented.clone(),
+        &settings.rooms,
+    );
     if server.is_some() {
         talk.notice("this chat has its own server; join it from another terminal with");
         talk.narrator.verbatim(&command(&settings));
@@ -60,7 +69,7 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
         talk.notice(&format!("connecting to {}", settings.endpoint));
     }
     if let Some(name) = &invented {
-        talk.notice(&format!("no token given, so you are {name}"));
+        talk.notice(&format!("you are {name}; choose a name with --token NAME"));
     }
     if front.is_terminal() {
         talk.notice("/help lists the commands; Ctrl-D leaves");

@@ -3,9 +3,13 @@
 //! An extended server acknowledges a message under the id that its echo has, and the library tells the outcome first;
 //! what a room said earlier has the same words now and then, and is no echo. A plain one echoes a message to its sender
 //! without saying that it is an echo: it is taken for one when its text equals that of a message under way in the room
-//! and it comes from the user's own name, which is learned from the first echo where it is not known.
+//! and it comes from the user's own name, which is guessed from the first echo where it is not known. What else comes
+//! from the user's name was sent from elsewhere, where the name is certain: a guess would let somebody who says the same
+//! at the same moment pass for the user from then on.
 
-use rejoin::{DeliveryStatus, Id, Message, SendFailure, SendId};
+use crate::fate::Fate;
+use jiff::Timestamp;
+use rejoin::{DeliveryStatus, Id, Message, SendId};
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -18,10 +22,10 @@ const MOST_ECHOES: usize = 256;
 /// What to show of an own message.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Show {
-    /// The bubble itself, with what is known of the delivery.
-    Bubble { room: String, content: String, mark: &'static str },
-    /// News of a bubble already shown.
-    News { content: String, news: News },
+    /// The message itself, as it was typed at that time, with what is known of the delivery.
+    Bubble { id: SendId, at: Timestamp, room: String, content: String, fate: Fate },
+    /// News of a message already shown.
+    News { id: SendId, room: String, content: String, fate: Fate },
 }
 
 /// What a message that has come in is.
@@ -31,15 +35,8 @@ pub(super) enum Echo {
     Foreign,
     /// The user's own, with what there is to show of it instead.
     Own(Option<Show>),
-}
-
-/// What became of a message whose bubble said `pending`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum News {
-    Delivered,
-    Written,
-    Unknown,
-    Failed(SendFailure),
+    /// The user's own, and not sent from here, or in an earlier run.
+    Elsewhere,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +50,7 @@ enum Stage {
 #[derive(Debug)]
 struct Own {
     id: SendId,
+    at: Timestamp,
     room: String,
     content: String,
     stage: Stage,
@@ -61,23 +59,38 @@ struct Own {
     shown: bool,
 }
 
+impl Own {
+    /// What there is to show: the message, or, where that has been shown, what is new.
+    fn show(&mut self, fate: Fate) -> Show {
+        let (id, room, content) = (self.id, self.room.clone(), self.content.clone());
+        if std::mem::replace(&mut self.shown, true) {
+            Show::News { id, room, content, fate }
+        } else {
+            Show::Bubble { id, at: self.at, room, content, fate }
+        }
+    }
+}
+
 /// The own messages whose story is not finished, in the order they were typed.
 #[derive(Debug)]
 pub(super) struct OwnMessages {
     list: VecDeque<Own>,
     /// Acknowledged and shown, and not seen again yet.
     acknowledged: VecDeque<Id>,
+    /// The user's name: given, or said by an extended server.
     name: Option<String>,
+    /// On a plain server: where the first echo came from.
+    guess: Option<String>,
 }
 
 impl OwnMessages {
     pub(super) fn new(name: Option<String>) -> Self {
-        Self { list: VecDeque::new(), acknowledged: VecDeque::new(), name }
+        Self { list: VecDeque::new(), acknowledged: VecDeque::new(), name, guess: None }
     }
 
-    pub(super) fn add(&mut self, now: Instant, id: SendId, room: &str, content: String) {
+    pub(super) fn add(&mut self, now: Instant, at: Timestamp, id: SendId, room: &str, content: String) {
         let due = Some(now + PATIENCE);
-        let own = Own { id, room: room.to_owned(), content, stage: Stage::Pending, due, shown: false };
+        let own = Own { id, at, room: room.to_owned(), content, stage: Stage::Pending, due, shown: false };
         self.list.push_back(own);
     }
 
@@ -94,7 +107,7 @@ impl OwnMessages {
     /// The outcome of a send.
     pub(super) fn outcome(&mut self, now: Instant, id: SendId, status: &DeliveryStatus) -> Option<Show> {
         let at = self.list.iter().position(|own| own.id == id)?;
-        let (news, mark) = match status {
+        let fate = match status {
             DeliveryStatus::Written => {
                 let own = self.list.get_mut(at)?;
                 if own.stage == Stage::Echoed {
@@ -113,31 +126,20 @@ impl OwnMessages {
             // Its echo does not say that it is one: it is remembered until that has come.
             DeliveryStatus::Answered { .. } => {
                 let own = self.list.get_mut(at)?;
-                let was_shown = std::mem::replace(&mut own.shown, true);
                 (own.stage, own.due) = (Stage::Written, None);
-                let (room, content) = (own.room.clone(), own.content.clone());
-                return Some(if was_shown {
-                    Show::News { content, news: News::Delivered }
-                } else {
-                    Show::Bubble { room, content, mark: "delivered" }
-                });
+                return Some(own.show(Fate::Delivered));
             }
             DeliveryStatus::Acked { id, .. } => {
                 if self.acknowledged.len() >= MOST_ECHOES {
                     self.acknowledged.pop_front();
                 }
                 self.acknowledged.push_back(id.clone());
-                (News::Delivered, "delivered")
+                Fate::Delivered
             }
-            DeliveryStatus::Failed(why) => (News::Failed(*why), "not sent"),
-            _ => (News::Unknown, "may not have arrived"),
+            DeliveryStatus::Failed(why) => Fate::Failed(*why),
+            _ => Fate::Unknown,
         };
-        let own = self.list.remove(at)?;
-        Some(if own.shown {
-            Show::News { content: own.content, news }
-        } else {
-            Show::Bubble { room: own.room, content: own.content, mark }
-        })
+        self.list.remove(at).map(|mut own| own.show(fate))
     }
 
     /// Whether it has come back, and its outcome has not.
@@ -148,35 +150,42 @@ impl OwnMessages {
     /// A message has come in: says whether it is the echo of an own one.
     pub(super) fn echo(&mut self, message: &Message) -> Echo {
         if let Some(stamp) = &message.stamp {
-            let Some(at) = self.acknowledged.iter().position(|id| *id == stamp.id) else {
-                return Echo::Foreign;
-            };
-            self.acknowledged.remove(at);
-            return Echo::Own(None);
+            let acknowledged = self.acknowledged.iter().position(|id| *id == stamp.id);
+            // Only the sender's own user is told which send a message was.
+            if acknowledged.is_some() || stamp.origin.is_some() {
+                self.name = Some(message.user.to_string());
+            }
+            if let Some(at) = acknowledged {
+                self.acknowledged.remove(at);
+                return Echo::Own(None);
+            }
+            return self.whose(message);
         }
-        if self.name.as_deref().is_some_and(|name| message.user != name) {
+        let name = self.name.as_deref().or(self.guess.as_deref());
+        if name.is_some_and(|name| message.user != name) {
             return Echo::Foreign;
         }
         let is_own = |own: &Own| {
             own.stage != Stage::Echoed && message.room == *own.room && own.content == message.content
         };
         let own = self.list.iter_mut().enumerate().find(|(_, own)| is_own(own));
-        let Some((at, own)) = own else { return Echo::Foreign };
-        self.name.get_or_insert_with(|| message.user.to_string());
-        let content = own.content.clone();
-        let show = match (own.shown, own.stage, own.due) {
-            (false, ..) => Some(Show::Bubble { room: own.room.clone(), content, mark: "delivered" }),
-            // Shown as written, and long ago perhaps: nothing new.
-            (true, Stage::Written, None) => None,
-            (true, ..) => Some(Show::News { content, news: News::Delivered }),
-        };
+        let Some((at, own)) = own else { return self.whose(message) };
+        self.guess.get_or_insert_with(|| message.user.to_string());
+        // Shown as written, and long ago perhaps: nothing new.
+        let is_old = own.shown && own.stage == Stage::Written && own.due.is_none();
+        let show = (!is_old).then(|| own.show(Fate::Delivered));
         if own.stage == Stage::Written {
             self.list.remove(at);
         } else {
             // Its outcome is still to come: leaving before that would make it an unknown one.
-            (own.stage, own.shown, own.due) = (Stage::Echoed, true, None);
+            (own.stage, own.due) = (Stage::Echoed, None);
         }
         Echo::Own(show)
+    }
+
+    fn whose(&self, message: &Message) -> Echo {
+        let is_mine = self.name.as_deref().is_some_and(|name| message.user == name);
+        if is_mine { Echo::Elsewhere } else { Echo::Foreign }
     }
 
     /// When [`OwnMessages::overdue`] has something next.
@@ -192,13 +201,7 @@ impl OwnMessages {
                 continue;
             }
             own.due = None;
-            let mark = if own.stage == Stage::Written { "written" } else { "pending" };
-            show.push(if own.shown {
-                Show::News { content: own.content.clone(), news: News::Written }
-            } else {
-                Show::Bubble { room: own.room.clone(), content: own.content.clone(), mark }
-            });
-            own.shown = true;
+            show.push(own.show(if own.stage == Stage::Written { Fate::Written } else { Fate::Pending }));
         }
         let is_old = |own: &Own| own.stage == Stage::Written && own.due.is_none();
         while self.list.len() > MOST_ECHOES
@@ -213,14 +216,16 @@ impl OwnMessages {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rejoin::messages::Stamp;
+    use rejoin::SendFailure;
+    use rejoin::messages::{Origin, Stamp};
 
     const ID: SendId = SendId(1);
+    const TYPED: Timestamp = Timestamp::UNIX_EPOCH;
 
     fn one() -> (OwnMessages, Instant) {
         let mut own = OwnMessages::new(None);
         let now = Instant::now();
-        own.add(now, ID, "r", "hi".to_owned());
+        own.add(now, TYPED, ID, "r", "hi".to_owned());
         (own, now)
     }
 
@@ -233,19 +238,19 @@ mod tests {
         Message { stamp: Some(Box::new(stamp)), ..said("r", "me", content) }
     }
 
-    fn bubble(mark: &'static str) -> Show {
-        Show::Bubble { room: "r".into(), content: "hi".into(), mark }
+    fn bubble(fate: Fate) -> Show {
+        Show::Bubble { id: ID, at: TYPED, room: "r".into(), content: "hi".into(), fate }
     }
 
-    fn news(news: News) -> Show {
-        Show::News { content: "hi".into(), news }
+    fn news(fate: Fate) -> Show {
+        Show::News { id: ID, room: "r".into(), content: "hi".into(), fate }
     }
 
     #[test]
     fn a_quick_echo_makes_one_bubble_that_says_delivered() {
         let (mut own, now) = one();
         assert_eq!(own.outcome(now, ID, &DeliveryStatus::Written), None);
-        assert_eq!(own.echo(&said("r", "me", "hi")), Echo::Own(Some(bubble("delivered"))));
+        assert_eq!(own.echo(&said("r", "me", "hi")), Echo::Own(Some(bubble(Fate::Delivered))));
         assert!(own.is_settled() && own.overdue(now + PATIENCE, true).is_empty());
     }
 
@@ -253,7 +258,7 @@ mod tests {
     fn without_an_echo_it_says_written_and_a_late_echo_is_not_shown_again() {
         let (mut own, now) = one();
         own.outcome(now, ID, &DeliveryStatus::Written);
-        assert_eq!(own.overdue(now + PATIENCE, false), [bubble("written")]);
+        assert_eq!(own.overdue(now + PATIENCE, false), [bubble(Fate::Written)]);
         assert_eq!(own.echo(&said("r", "me", "hi")), Echo::Own(None));
         assert_eq!(own.echo(&said("r", "me", "hi")), Echo::Foreign);
     }
@@ -262,17 +267,17 @@ mod tests {
     fn a_message_that_waits_says_pending_and_later_what_became_of_it() {
         let (mut own, now) = one();
         assert_eq!(own.overdue(now, false), []);
-        assert_eq!(own.overdue(now + PATIENCE, false), [bubble("pending")]);
+        assert_eq!(own.overdue(now + PATIENCE, false), [bubble(Fate::Pending)]);
         assert_eq!(own.pending(), 1);
         own.outcome(now, ID, &DeliveryStatus::Written);
-        assert_eq!(own.echo(&said("r", "me", "hi")), Echo::Own(Some(news(News::Delivered))));
+        assert_eq!(own.echo(&said("r", "me", "hi")), Echo::Own(Some(news(Fate::Delivered))));
         let (mut own, now) = one();
         own.overdue(now, true);
-        assert_eq!(own.outcome(now, ID, &DeliveryStatus::Unknown), Some(news(News::Unknown)));
+        assert_eq!(own.outcome(now, ID, &DeliveryStatus::Unknown), Some(news(Fate::Unknown)));
         let (mut own, now) = one();
         own.overdue(now, true);
         own.outcome(now, ID, &DeliveryStatus::Written);
-        assert_eq!(own.overdue(now + PATIENCE, false), [news(News::Written)]);
+        assert_eq!(own.overdue(now + PATIENCE, false), [news(Fate::Written)]);
     }
 
     const ANSWERED: DeliveryStatus = DeliveryStatus::Answered { id: None, seq: None };
@@ -280,16 +285,16 @@ mod tests {
     #[test]
     fn a_handlers_answer_and_an_echo_make_one_bubble_in_either_order() {
         let (mut own, now) = one();
-        assert_eq!(own.outcome(now, ID, &ANSWERED), Some(bubble("delivered")));
+        assert_eq!(own.outcome(now, ID, &ANSWERED), Some(bubble(Fate::Delivered)));
         assert!(own.is_settled());
         assert_eq!(own.echo(&said("r", "me", "hi")), Echo::Own(None));
         let (mut own, now) = one();
-        assert_eq!(own.echo(&said("r", "me", "hi")), Echo::Own(Some(bubble("delivered"))));
+        assert_eq!(own.echo(&said("r", "me", "hi")), Echo::Own(Some(bubble(Fate::Delivered))));
         assert_eq!(own.outcome(now, ID, &ANSWERED), None);
         assert!(own.list.is_empty());
         let (mut own, now) = one();
         own.overdue(now, true);
-        assert_eq!(own.outcome(now, ID, &ANSWERED), Some(news(News::Delivered)));
+        assert_eq!(own.outcome(now, ID, &ANSWERED), Some(news(Fate::Delivered)));
     }
 
     #[test]
@@ -305,7 +310,7 @@ mod tests {
     fn a_failure_at_once_is_said_in_the_bubble() {
         let (mut own, now) = one();
         let failed = DeliveryStatus::Failed(SendFailure::TooLarge);
-        assert_eq!(own.outcome(now, ID, &failed), Some(bubble("not sent")));
+        assert_eq!(own.outcome(now, ID, &failed), Some(bubble(Fate::Failed(SendFailure::TooLarge))));
         assert!(own.is_settled());
     }
 
@@ -314,7 +319,7 @@ mod tests {
         let (mut own, now) = one();
         own.outcome(now, ID, &DeliveryStatus::Written);
         own.echo(&said("r", "me", "hi"));
-        own.add(now, SendId(2), "r", "hi".to_owned());
+        own.add(now, TYPED, SendId(2), "r", "hi".to_owned());
         assert_eq!(own.echo(&said("r", "bob", "hi")), Echo::Foreign);
         assert_eq!(own.echo(&said("other", "me", "hi")), Echo::Foreign);
         assert_ne!(own.echo(&said("r", "me", "hi")), Echo::Foreign);
@@ -326,14 +331,14 @@ mod tests {
         assert_eq!(own.echo(&stamped(&Id::new("m0").unwrap(), "hi")), Echo::Foreign);
         assert!(!own.is_settled() && own.pending() == 1);
         let acked = DeliveryStatus::Acked { id: Id::new("m1").unwrap(), seq: 2 };
-        assert_eq!(own.outcome(now, ID, &acked), Some(bubble("delivered")));
+        assert_eq!(own.outcome(now, ID, &acked), Some(bubble(Fate::Delivered)));
         assert!(own.is_settled());
     }
 
     #[test]
     fn an_echo_before_the_outcome_is_shown_at_once_and_the_outcome_is_waited_for() {
         let (mut own, now) = one();
-        assert_eq!(own.echo(&said("r", "me", "hi")), Echo::Own(Some(bubble("delivered"))));
+        assert_eq!(own.echo(&said("r", "me", "hi")), Echo::Own(Some(bubble(Fate::Delivered))));
         assert!(!own.is_settled());
         assert_eq!((own.next_due(), own.overdue(now + PATIENCE, true)), (None, vec![]));
         assert_eq!(own.outcome(now, ID, &DeliveryStatus::Written), None);
@@ -345,10 +350,32 @@ mod tests {
         let id = Id::new("m1").unwrap();
         let acked = DeliveryStatus::Acked { id: id.clone(), seq: 1 };
         let (mut own, now) = one();
-        assert_eq!(own.outcome(now, ID, &acked), Some(bubble("delivered")));
+        assert_eq!(own.outcome(now, ID, &acked), Some(bubble(Fate::Delivered)));
         assert!(own.is_settled());
         assert_eq!(own.echo(&stamped(&id, "hi")), Echo::Own(None));
-        assert_eq!(own.echo(&stamped(&Id::new("m2").unwrap(), "hi")), Echo::Foreign);
+        assert_eq!(own.echo(&stamped(&Id::new("m2").unwrap(), "hi")), Echo::Elsewhere);
+    }
+
+    #[test]
+    fn what_the_user_sends_from_elsewhere_is_told_from_what_others_send() {
+        let mut own = OwnMessages::new(None);
+        let pid = Id::new("p").unwrap();
+        let mut elsewhere = stamped(&Id::new("m7").unwrap(), "hi");
+        if let Some(stamp) = &mut elsewhere.stamp {
+            stamp.origin = Some(Box::new(Origin { pid, pseq: 1 }));
+        }
+        assert_eq!(own.echo(&elsewhere), Echo::Elsewhere);
+        // By a client of the user's that does not number its sends: the name is known by now.
+        assert_eq!(own.echo(&stamped(&Id::new("m8").unwrap(), "hi")), Echo::Elsewhere);
+        assert_eq!(own.echo(&said("r", "me", "hi")), Echo::Elsewhere);
+        assert_eq!(own.echo(&said("r", "bob", "hi")), Echo::Foreign);
+    }
+
+    #[test]
+    fn whoever_says_the_same_at_the_same_moment_does_not_pass_for_the_user_from_then_on() {
+        let (mut own, _) = one();
+        assert!(matches!(own.echo(&said("r", "eve", "hi")), Echo::Own(Some(_))));
+        assert_eq!(own.echo(&said("r", "eve", "pay me")), Echo::Foreign);
     }
 
     #[test]
@@ -356,7 +383,7 @@ mod tests {
         let mut own = OwnMessages::new(None);
         let now = Instant::now();
         for id in 0..1000 {
-            own.add(now, SendId(id), "r", id.to_string());
+            own.add(now, TYPED, SendId(id), "r", id.to_string());
             own.outcome(now, SendId(id), &DeliveryStatus::Written);
         }
         own.overdue(now, true);

@@ -1,14 +1,17 @@
 //! What a chat makes of each event and each typed line: words, and commands for the client.
 
-use super::own::{Echo, News, OwnMessages, Show};
+use super::own::{Echo, OwnMessages, Show};
+use crate::clock::Clock;
 use crate::command::{self, COMMANDS, Command};
 use crate::editor::Shared;
 use crate::error::Exit;
+use crate::fate::Fate;
 use crate::lines::BadText;
 use crate::narrate::Narrator;
 use crate::render::{Layout, plain_name};
 use crate::rooms::Present;
 use crate::{sanitise, words};
+use jiff::Timestamp;
 use rejoin::{Client, Event, Join, Name, RoomState, State};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -17,6 +20,8 @@ use tokio::time::Instant;
 /// Messages of a room that are asked for at a first join, and so many of them are shown at once.
 pub(super) const HISTORY: u64 = 200;
 const SHOWN_HISTORY: u64 = 20;
+/// Messages that `/history` shows without a number.
+const USUAL_HISTORY: usize = 20;
 /// Columns of a message that is quoted in a notice.
 const QUOTED: usize = 40;
 
@@ -33,10 +38,11 @@ impl Talk {
         client: Client,
         shared: Arc<Shared>,
         layout: Layout,
+        clock: Clock,
         name: Option<String>,
         rooms: &[String],
     ) -> Self {
-        let mut narrator = Narrator::new(layout, rooms);
+        let mut narrator = Narrator::new(layout, clock, rooms);
         narrator.shorten_history(SHOWN_HISTORY);
         let talk = Self { client, own: OwnMessages::new(name), narrator, exit: Exit::Success, shared };
         talk.share();
@@ -51,8 +57,7 @@ impl Talk {
     fn share(&self) {
         let mut known = self.shared.lock();
         known.room = self.narrator.rooms.current().map(str::to_owned);
-        let state = self.narrator.state;
-        known.state = (state != State::Connected).then(|| state.as_str());
+        known.state = words::state(self.narrator.state, self.narrator.has_connected);
         known.rooms = self
             .narrator
             .rooms
@@ -76,6 +81,11 @@ impl Talk {
         match event {
             Event::Message(message) => match self.own.echo(message) {
                 Echo::Foreign => self.narrator.event(event, self.client.now()),
+                Echo::Elsewhere => {
+                    let is_replay = message.stamp.as_ref().is_some_and(|stamp| stamp.replay);
+                    let fate = if is_replay { Fate::Earlier } else { Fate::Elsewhere };
+                    self.narrator.received(message, Some(fate));
+                }
                 Echo::Own(show) => {
                     self.narrator.rooms.seen(&message.room, &message.user);
                     if let Some(show) = show {
@@ -99,7 +109,13 @@ impl Talk {
                 }
             }
             Event::Restored(restored) => {
-                self.own.add(Instant::now(), restored.id, &restored.room, restored.content.clone());
+                self.own.add(
+                    Instant::now(),
+                    Timestamp::now(),
+                    restored.id,
+                    &restored.room,
+                    restored.content.clone(),
+                );
             }
             event => self.narrator.event(event, self.client.now()),
         }
@@ -113,17 +129,13 @@ impl Talk {
 
     fn show(&mut self, show: Show) {
         match show {
-            Show::Bubble { room, content, mark } => self.narrator.own_message(&room, mark, &content),
-            Show::News { content, news } => {
+            Show::Bubble { id, at, room, content, fate } => {
+                self.narrator.own_message(&room, at, id, fate, &content);
+            }
+            Show::News { id, room, content, fate } => {
+                self.narrator.rooms.settled(&room, id, fate);
                 let first = sanitise::content(&content).into_iter().next().unwrap_or_default();
-                let quote = sanitise::truncate(&first, QUOTED);
-                let news = match news {
-                    News::Delivered => "delivered".to_owned(),
-                    News::Written => "written".to_owned(),
-                    News::Unknown => "may not have arrived".to_owned(),
-                    News::Failed(why) => format!("not sent ({})", words::send_failure(why)),
-                };
-                self.notice(&format!("{news}: {quote}"));
+                self.notice(&fate.news(&sanitise::truncate(&first, QUOTED)));
             }
         }
     }
@@ -169,12 +181,12 @@ impl Talk {
             Command::Rooms => self.list_rooms(),
             Command::Who(room) => self.list_names(room),
             Command::History(count) => match self.narrator.rooms.current().map(str::to_owned) {
-                Some(room) => self.narrator.history(&room, count),
+                Some(room) => self.narrator.history(&room, count.unwrap_or(USUAL_HISTORY)),
                 None => self.notice("you are in no room"),
             },
             Command::Status => self.status(),
             Command::Reconnect => {
-                self.notice("reconnecting");
+                self.notice("reconnecting, as you asked");
                 self.client.reconnect();
             }
             Command::Help => {
@@ -186,7 +198,7 @@ impl Talk {
                 text.push_str("Ctrl-C clears what you have typed (Ctrl-Y brings it back); on an empty line it leaves at once\n");
                 text.push_str("Ctrl-D is /quit\n");
                 text.push_str("// at the start of a line says a /\n");
-                text.push_str("all times are UTC");
+                text.push_str(&self.narrator.clock_description());
                 self.notice(&text);
             }
             Command::Quit => {}
@@ -209,7 +221,7 @@ impl Talk {
 
     fn say(&mut self, room: &str, text: String) {
         match self.client.submit(room, text.clone()) {
-            Ok(id) => self.own.add(Instant::now(), id, room, text),
+            Ok(id) => self.own.add(Instant::now(), Timestamp::now(), id, room, text),
             Err(why) => {
                 self.exit = self.exit.max(Exit::Incomplete);
                 self.notice(&format!("not sent: {}", words::send_failure(why)));
@@ -237,6 +249,10 @@ impl Talk {
         };
         let shown = plain_name(&room);
         let seen = list(&mut self.narrator.rooms.names(&room).iter().rev());
+        if !self.narrator.rooms.contains(&room) {
+            self.notice(&format!("you are not in {shown}"));
+            return;
+        }
         let text = match self.narrator.rooms.who_is_in(&room) {
             Present::Members(members) => format!("in {shown}: {}", list(&mut members.iter())),
             Present::Count(count) if seen.is_empty() => format!("{count} in {shown}"),
@@ -244,7 +260,11 @@ impl Talk {
             Present::Unknown if seen.is_empty() => format!("nobody has been seen in {shown} yet"),
             Present::Unknown => format!("seen in {shown}, the latest first: {seen}"),
         };
-        self.notice(&text);
+        if self.narrator.state == State::Connected {
+            self.notice(&text);
+        } else {
+            self.notice(&format!("you are offline; before that: {text}"));
+        }
     }
 
     fn status(&mut self) {

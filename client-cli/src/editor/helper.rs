@@ -29,7 +29,7 @@ impl Helper for LineHelper {}
 impl Highlighter for LineHelper {
     /// The only place that is asked again at every redrawing, so the prompt follows the connection.
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, default: bool) -> Cow<'b, str> {
-        if default { Cow::Owned(self.shared.prompt()) } else { Cow::Borrowed(prompt) }
+        if default { Cow::Owned(self.shared.prompt(self.reflow.prompt())) } else { Cow::Borrowed(prompt) }
     }
 
     /// Colours nothing; it is called each time before the line is drawn.

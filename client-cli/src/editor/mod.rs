@@ -138,7 +138,8 @@ impl Reader {
             let Draft { left, right } = std::mem::take(&mut draft);
             match self.editor.readline_with_initial(&prompt, (&left, &right)) {
                 Ok(text) => {
-                    erase(&text, self.editor.dimensions().map(|(columns, _)| usize::from(columns)));
+                    let columns = self.editor.dimensions().map(|(columns, _)| usize::from(columns));
+                    erase(&text, self.reflow.prompt(), columns);
                     self.remember(&text);
                     let (done, answered) = oneshot::channel();
                     if sender.blocking_send(Typed::Line { text, done }).is_err() {
@@ -183,8 +184,8 @@ impl Reader {
 
 /// Takes the finished line off the screen: it comes back as a message once it is known what became of it.
 /// Where the line's height is not certain it stays, rather than take a line of others with it.
-fn erase(text: &str, columns: Option<usize>) {
-    let Some(rows) = columns.and_then(|columns| prompt::rows(text, columns)) else { return };
+fn erase(text: &str, prompt: usize, columns: Option<usize>) {
+    let Some(rows) = columns.and_then(|columns| prompt::rows(text, prompt, columns)) else { return };
     let mut stdout = io::stdout().lock();
     let up = format!("\x1b[{rows}A\r\x1b[J");
     // A terminal that is gone is noticed by the next read.

@@ -30,16 +30,18 @@ impl Shared {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The prompt as it is now, [`TEXT_COLUMN`] wide.
-    pub(super) fn prompt(&self) -> String {
+    /// The prompt as it is now, `width` columns wide.
+    pub(super) fn prompt(&self, width: usize) -> String {
         let known = self.lock();
         let end = match known.state {
+            // There is no room for more.
+            Some(_) if width < TEXT_COLUMN => " (offline)> ".to_owned(),
             Some(state) => format!(" ({state})> "),
             None => "> ".to_owned(),
         };
         let room = known.room.as_deref().unwrap_or("no room");
-        let room = sanitise::name(room, TEXT_COLUMN - end.len());
-        let padding = TEXT_COLUMN.saturating_sub(sanitise::display_width(&room) + end.len());
+        let room = sanitise::name(room, width.saturating_sub(end.len()));
+        let padding = width.saturating_sub(sanitise::display_width(&room) + end.len());
         format!("{}{room}{end}", " ".repeat(padding))
     }
 }
@@ -48,20 +50,19 @@ impl Shared {
 pub(super) struct FixedWidth(pub(super) Arc<Reflow>);
 
 /// As wide as the prompt.
-pub(super) const BLANK: &str = "                          ";
+pub(super) const BLANK: &str = "                               ";
 const _: () = assert!(BLANK.len() == TEXT_COLUMN);
 
 impl rustyline::Prompt for FixedWidth {
     fn raw(&self) -> &str {
-        self.0.measured();
-        BLANK
+        BLANK.get(..self.0.measured()).unwrap_or(BLANK)
     }
 }
 
 /// The rows that a finished line and its prompt take; `None` when terminals may disagree about it.
-pub(super) fn rows(text: &str, columns: usize) -> Option<usize> {
-    let (mut row, mut column) = (1, TEXT_COLUMN);
-    if columns <= TEXT_COLUMN {
+pub(super) fn rows(text: &str, prompt: usize, columns: usize) -> Option<usize> {
+    let (mut row, mut column) = (1, prompt);
+    if columns <= prompt {
         return None;
     }
     for c in text.chars() {
@@ -93,7 +94,7 @@ mod tests {
     fn prompt(room: Option<&str>, state: Option<&'static str>) -> String {
         let shared = Shared::default();
         *shared.lock() = Known { room: room.map(str::to_owned), state, ..Known::default() };
-        shared.prompt()
+        shared.prompt(TEXT_COLUMN)
     }
 
     #[test]
@@ -101,10 +102,14 @@ mod tests {
         assert!(prompt(Some("lobby"), None).ends_with(" lobby> "));
         assert!(prompt(Some("lobby"), Some("reconnecting")).ends_with(" lobby (reconnecting)> "));
         assert!(prompt(None, None).ends_with(" no room> "));
+        assert!(
+            prompt(Some("lobby"), Some("offline, still trying"))
+                .starts_with("lobby (offline, still trying)> ")
+        );
         for room in
             ["lobby", "a room with a very long name indeed", "部屋部屋部屋部屋部屋部屋部屋", "x\u{1b}[2J"]
         {
-            for state in [None, Some("connecting"), Some("reconnecting"), Some("suspended")] {
+            for state in [None, Some("connecting"), Some("reconnecting"), Some("offline, still trying")] {
                 let prompt = prompt(Some(room), state);
                 assert_eq!(sanitise::display_width(&prompt), TEXT_COLUMN, "{prompt:?}");
                 assert!(state.is_none_or(|state| prompt.contains(state)));
@@ -115,16 +120,16 @@ mod tests {
 
     #[test]
     fn rows_are_counted_as_the_editor_lays_them_out() {
-        assert_eq!(rows("hello", 80), Some(1));
-        assert_eq!(rows(&"x".repeat(53), 80), Some(1));
-        assert_eq!(rows(&"x".repeat(54), 80), Some(2));
-        assert_eq!(rows(&"x".repeat(55), 80), Some(2));
-        assert_eq!(rows(&"x".repeat(134), 80), Some(3));
-        assert_eq!(rows("a\nb", 80), Some(2));
-        assert_eq!(rows("部屋", 28), Some(2));
-        assert_eq!(rows("部屋", 29), Some(2));
-        assert_eq!(rows("e\u{301}", 80), None);
-        assert_eq!(rows("👍🏽", 80), None);
-        assert_eq!(rows("x", 10), None);
+        assert_eq!(rows("hello", 26, 80), Some(1));
+        assert_eq!(rows(&"x".repeat(53), 26, 80), Some(1));
+        assert_eq!(rows(&"x".repeat(54), 26, 80), Some(2));
+        assert_eq!(rows(&"x".repeat(55), 26, 80), Some(2));
+        assert_eq!(rows(&"x".repeat(134), 26, 80), Some(3));
+        assert_eq!(rows("a\nb", 26, 80), Some(2));
+        assert_eq!(rows("部屋", 26, 28), Some(2));
+        assert_eq!(rows("部屋", 26, 29), Some(2));
+        assert_eq!(rows("e\u{301}", 26, 80), None);
+        assert_eq!(rows("👍🏽", 26, 80), None);
+        assert_eq!(rows("x", 26, 10), None);
     }
 }

@@ -4,8 +4,8 @@
 //! rustyline goes up by the rows it took before: too far, over lines that were received, or not far enough, and the old
 //! prompt stays. So the cursor is put to where rustyline believes it is, just before it draws the line again.
 
-use super::prompt::BLANK;
 use super::terminal;
+use crate::render::text_column;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,6 +21,10 @@ pub(super) struct Reflow {
 struct State {
     /// The columns that the line was drawn for.
     columns: usize,
+    /// Columns of the prompt, as rustyline has measured it.
+    prompt: usize,
+    /// Columns of the prompt before that, which is still on the screen.
+    drawn_prompt: usize,
     /// Rows of the line beside the first.
     more_rows: usize,
     /// `readline` has begun and measures its prompt for the first time.
@@ -39,10 +43,17 @@ impl Reflow {
         *self.lock() = State { columns: terminal::width(), is_beginning: true, ..State::default() };
     }
 
-    /// rustyline measures the prompt.
-    pub(super) fn measured(&self) {
+    /// rustyline measures the prompt: gives its width.
+    pub(super) fn measured(&self) -> usize {
         let mut state = self.lock();
         state.is_resized = !std::mem::take(&mut state.is_beginning);
+        state.drawn_prompt = std::mem::replace(&mut state.prompt, text_column(terminal::width()));
+        state.prompt
+    }
+
+    /// Columns of the prompt.
+    pub(super) fn prompt(&self) -> usize {
+        self.lock().prompt
     }
 
     /// rustyline is about to draw `line` with its cursor before the byte `position`.
@@ -50,9 +61,9 @@ impl Reflow {
         let mut state = self.lock();
         let columns = terminal::width();
         let before = std::mem::replace(&mut state.columns, columns);
-        state.more_rows = drawn_place(line, columns).row;
+        state.more_rows = drawn_place(state.prompt, line, columns).row;
         if std::mem::take(&mut state.is_resized) && before != columns && breaks_lines_anew() {
-            write(&correction(line, position, before, columns));
+            write(&correction(state.drawn_prompt, line, position, (before, columns)));
         }
     }
 
@@ -87,11 +98,11 @@ struct Place {
     column: usize,
 }
 
-/// Where a text ends that follows the prompt, as every terminal lays it out. A row that is filled to its last column is
+/// Where a text ends that follows a prompt of so many columns, as every terminal lays it out. A row that is filled to its last column is
 /// not left before there is more.
-fn place(text: &str, columns: usize) -> Place {
+fn place(prompt: usize, text: &str, columns: usize) -> Place {
     let mut place = Place { row: 0, column: 0 };
-    for c in BLANK.chars().chain(text.chars()) {
+    for c in std::iter::repeat_n(' ', prompt).chain(text.chars()) {
         if c == '\n' {
             place = Place { row: place.row + 1, column: 0 };
             continue;
@@ -106,18 +117,22 @@ fn place(text: &str, columns: usize) -> Place {
 }
 
 /// As [`place`], as rustyline draws it: it goes on to the next row when one is full.
-fn drawn_place(text: &str, columns: usize) -> Place {
-    let place = place(text, columns);
+fn drawn_place(prompt: usize, text: &str, columns: usize) -> Place {
+    let place = place(prompt, text, columns);
     if place.column == columns { Place { row: place.row + 1, column: 0 } } else { place }
 }
 
 /// Erases the line as it stands now, and moves to where rustyline believes that the cursor is.
-fn correction(line: &str, position: usize, before: usize, now: usize) -> String {
+fn correction(prompt: usize, line: &str, position: usize, (before, now): (usize, usize)) -> String {
     let left = line.get(..position).unwrap_or(line);
-    let (cursor, end) = (drawn_place(left, before), drawn_place(line, before));
+    let (cursor, end) = (drawn_place(prompt, left, before), drawn_place(prompt, line, before));
     // A full row was ended with a line feed, which is kept when lines are broken anew.
-    let is_ended = place(line, before) != end;
-    let up = if is_ended && cursor == end { place(line, now).row + 1 } else { place(left, now).row };
+    let is_ended = place(prompt, line, before) != end;
+    let up = if is_ended && cursor == end {
+        place(prompt, line, now).row + 1
+    } else {
+        place(prompt, left, now).row
+    };
     let mut text = String::new();
     // Writing to a String does not fail, here and below.
     if up > 0 {
@@ -134,37 +149,38 @@ fn correction(line: &str, position: usize, before: usize, now: usize) -> String 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::TEXT_COLUMN;
+
+    const PROMPT: usize = 26;
 
     fn draft(columns: usize) -> String {
-        "x".repeat(columns - TEXT_COLUMN)
+        "x".repeat(columns - PROMPT)
     }
 
     #[test]
     fn a_wider_terminal_is_not_gone_up_further_than_the_line_reaches() {
         // 100 columns: two rows of 80, one of 120.
-        assert_eq!(correction(&draft(100), 74, 80, 120), "\r\x1b[J\n");
+        assert_eq!(correction(PROMPT, &draft(100), 74, (80, 120)), "\r\x1b[J\n");
         // The cursor on the first row, the end on the second.
-        assert_eq!(correction(&draft(100), 10, 80, 120), "\r\x1b[J\n\x1b[1A");
+        assert_eq!(correction(PROMPT, &draft(100), 10, (80, 120)), "\r\x1b[J\n\x1b[1A");
     }
 
     #[test]
     fn in_a_narrower_terminal_the_whole_line_is_erased() {
         // 100 columns: one row of 120, three of 45.
-        assert_eq!(correction(&draft(100), 74, 120, 45), "\x1b[2A\r\x1b[J");
+        assert_eq!(correction(PROMPT, &draft(100), 74, (120, 45)), "\x1b[2A\r\x1b[J");
     }
 
     #[test]
     fn a_row_that_was_full_has_an_empty_one_after_it() {
-        assert_eq!(correction(&draft(80), 54, 80, 120), "\x1b[1A\r\x1b[J\n");
-        assert_eq!(correction(&draft(80), 54, 80, 40), "\x1b[2A\r\x1b[J\n");
+        assert_eq!(correction(PROMPT, &draft(80), 54, (80, 120)), "\x1b[1A\r\x1b[J\n");
+        assert_eq!(correction(PROMPT, &draft(80), 54, (80, 40)), "\x1b[2A\r\x1b[J\n");
     }
 
     #[test]
     fn lines_of_a_draft_are_broken_each_for_itself() {
         let text = format!("{}\n{}", draft(60), "y".repeat(60));
-        assert_eq!(place(&text, 80), Place { row: 1, column: 60 });
-        assert_eq!(place(&text, 40), Place { row: 3, column: 20 });
-        assert_eq!(place("部屋", 28), Place { row: 1, column: 2 });
+        assert_eq!(place(PROMPT, &text, 80), Place { row: 1, column: 60 });
+        assert_eq!(place(PROMPT, &text, 40), Place { row: 3, column: 20 });
+        assert_eq!(place(PROMPT, "部屋", 28), Place { row: 1, column: 2 });
     }
 }
