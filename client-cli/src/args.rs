@@ -54,8 +54,8 @@ pub(crate) struct ChatArgs {
     /// A room to join; may be repeated. `lobby` if none is given.
     #[arg(short, long = "room", value_name = "ROOM")]
     pub(crate) rooms: Vec<String>,
-    /// Where the bundled server listens; a free port on 127.0.0.1 if not given.
-    #[arg(long, value_name = "ADDR", conflicts_with = "url")]
+    /// Where the bundled server listens, HOST:PORT or a PORT of this machine; a free port on 127.0.0.1 if not given.
+    #[arg(long, value_name = "ADDR", conflicts_with = "url", value_parser = rejoin_server::cli::parse_address)]
     pub(crate) listen: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) display: DisplayArgs,

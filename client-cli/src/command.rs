@@ -1,5 +1,12 @@
 //! A typed line: text to command, nothing else.
 
+use crate::sanitise;
+
+/// Letters by which a command may be missed and still be guessed.
+const MOST_SLIPS: usize = 2;
+/// Columns of a quoted command.
+const QUOTED: usize = 40;
+
 /// What a typed line asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
@@ -80,7 +87,17 @@ pub(crate) fn parse(line: &str) -> Result<Option<Command>, String> {
         "/reconnect" => none(Command::Reconnect),
         "/quit" => none(Command::Quit),
         "/help" => none(Command::Help),
-        _ => Err("there is no such command; /help lists them, and // at the start says a /".to_owned()),
+        _ => Err(unknown(name)),
+    }
+}
+
+/// What to say of a command that is none. `//` is said too, to those who meant a text.
+fn unknown(name: &str) -> String {
+    let shown = sanitise::name(name, QUOTED);
+    let near = COMMANDS.iter().map(|(known, ..)| (strsim::osa_distance(known, name), *known)).min();
+    match near.filter(|(distance, known)| *distance <= MOST_SLIPS && *distance + 1 < known.len()) {
+        Some((_, known)) => format!("{shown} is no command; did you mean {known}? (/help lists all)"),
+        None => format!("{shown} is no command; /help lists them, and // at the start says a /"),
     }
 }
 
@@ -168,6 +185,18 @@ mod tests {
         assert_eq!(parse("/history all"), Err("usage: /history [N]".into()));
         assert!(parse("/nick me").unwrap_err().contains("/help"));
         assert!(parse("/").is_err());
+    }
+
+    #[test]
+    fn a_command_that_was_missed_by_a_letter_or_two_is_guessed() {
+        for (typed, meant) in
+            [("/jion", "/join"), ("/rom", "/rooms"), ("/hist", "/who"), ("/histroy", "/history")]
+        {
+            let said = parse(&format!("{typed} x")).unwrap_err();
+            assert!(said.starts_with(&format!("{typed} is no command")), "{said}");
+            assert_eq!(said.contains(&format!("did you mean {meant}?")), typed != "/hist", "{said}");
+        }
+        assert!(!parse("/\u{1b}[2J").unwrap_err().contains('\u{1b}'));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use rejoin::{Event, FeedEvent, Following, Name, Position, State};
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
+use tokio::time::{Instant, sleep_until};
 
 /// A room that is being read.
 struct Reading {
@@ -50,6 +51,7 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
     let mut ended = false;
     while !ended || !narrator.printed.is_empty() {
         let awaited = positions.as_ref().and_then(|_| commits.awaited());
+        let due = narrator.next_due();
         tokio::select! {
             biased;
             signal = signals.next() => match signal {
@@ -73,6 +75,7 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
                     tell_unsaved(&mut narrator, arguments.json, &error);
                 }
             }
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => narrator.print_repeats(false),
             event = next(&mut readings, &mut turn), if !ended && narrator.printed.len() < MOST_UNPRINTED => {
                 narrator.set_layout(layout());
                 if let Some((reading, event)) = event {
@@ -87,6 +90,9 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
                     }
                     tell(&mut narrator, arguments.json, reading, event);
                     ended = narrator.failed.is_some();
+                    if ended {
+                        narrator.print_repeats(true);
+                    }
                 }
             }
         }

@@ -12,6 +12,9 @@ const BATCH: usize = 64 << 10;
 /// Batches on their way: with the one being filled, at most 3 × (64 KiB + 1 MiB) are held.
 const BATCHES: usize = 2;
 
+/// What some editors and shells put in front of a text: no part of it.
+pub(crate) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// One line of input.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Line {
@@ -92,6 +95,9 @@ impl Lines {
             }
         }
         self.number += 1;
+        if self.number == 1 && bytes.starts_with(BYTE_ORDER_MARK) {
+            bytes.drain(..BYTE_ORDER_MARK.len());
+        }
         if bytes.last() == Some(&b'\r') {
             bytes.pop();
         }
@@ -131,6 +137,13 @@ mod tests {
         assert_eq!(all(&input), [Err(BadText::TooLong), Err(BadText::NotUtf8), Ok("ok".to_owned())]);
         let longest = "x".repeat(LONGEST_LINE);
         assert_eq!(all(longest.as_bytes()), [Ok(longest)]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_in_front_of_it_all_is_no_part_of_the_first_line() {
+        let expected: Vec<_> = ["one", "\u{feff}two"].iter().map(|line| Ok((*line).to_owned())).collect();
+        assert_eq!(all("\u{feff}one\n\u{feff}two\n".as_bytes()), expected);
+        assert_eq!(all("\u{feff}".as_bytes()), [Ok(String::new())]);
     }
 
     #[test]

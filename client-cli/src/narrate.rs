@@ -4,6 +4,7 @@ use crate::clock::{self, Clock};
 use crate::error::Failure;
 use crate::fate::Fate;
 use crate::render::{Layout, Renderer, Who, plain_name};
+use crate::repeats::Repeats;
 use crate::rooms::{Change, RoomBook, Said, Speaker};
 use crate::{sanitise, words};
 use rejoin::messages::JoinReason;
@@ -11,6 +12,7 @@ use rejoin::{
     CauseCode, Event, FeedEvent, Message, Mode, Name, PERSONAL_ROOM, RoomChange, RoomState, SendId, State,
     StateChange, Timestamp,
 };
+use tokio::time::Instant;
 
 /// The name of a stream's event to which its server gives none.
 const UNNAMED: &str = "message";
@@ -34,6 +36,7 @@ pub(crate) struct Narrator {
     replay: Option<(Name, u64)>,
     /// Of the history of a room that is joined for the first time, so many messages are shown.
     shown_history: u64,
+    repeats: Repeats,
     renderer: Renderer,
 }
 
@@ -56,6 +59,7 @@ impl Narrator {
             is_suspended: false,
             replay: None,
             shown_history: u64::MAX,
+            repeats: Repeats::default(),
             renderer: Renderer::new(layout, clock),
         }
     }
@@ -69,8 +73,35 @@ impl Narrator {
         self.renderer.layout = layout;
     }
 
-    /// Says something. Remote parts of `text` have been sanitised.
+    /// Says something. Remote parts of `text` have been sanitised. The same again is counted, and the count is said when
+    /// something else is, or after a while.
     pub(crate) fn notice(&mut self, text: &str) {
+        if !self.repeats.is_repeated(text, Instant::now()) {
+            self.print_repeats(true);
+            self.repeats.begin(text);
+            self.print_notice(text);
+        }
+    }
+
+    /// When [`Narrator::print_repeats`] has something to say.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.repeats.due()
+    }
+
+    /// Says how often the last notice has come, where that is due, or with `all` where it has not been said yet.
+    pub(crate) fn print_repeats(&mut self, all: bool) {
+        if let Some(text) = self.repeats.take(all, Instant::now()) {
+            self.print_notice(&text);
+        }
+    }
+
+    /// Something else follows, or the user has asked for something: the same notice after that is worth a line again.
+    pub(crate) fn end_repeats(&mut self) {
+        self.print_repeats(true);
+        self.repeats = Repeats::default();
+    }
+
+    fn print_notice(&mut self, text: &str) {
         let mut out = String::new();
         self.renderer.notice(&mut out, text);
         self.printed.extend_from_slice(out.as_bytes());
@@ -78,6 +109,7 @@ impl Narrator {
 
     /// Shows a line to be copied. It has been sanitised.
     pub(crate) fn verbatim(&mut self, line: &str) {
+        self.end_repeats();
         let mut out = String::new();
         Renderer::verbatim(&mut out, line);
         self.printed.extend_from_slice(out.as_bytes());
@@ -114,6 +146,7 @@ impl Narrator {
     }
 
     fn message(&mut self, at: jiff::Timestamp, room: &str, who: &Speaker, content: &str) {
+        self.end_repeats();
         let mut out = String::new();
         let mark;
         let who = match who {
@@ -332,7 +365,8 @@ mod tests {
     }
 
     fn lost(attempt: u32) -> Event {
-        let state = State::Reconnecting { attempt, retry_at: Some(Timestamp::from_millis(4000)) };
+        let retry_at = Some(Timestamp::from_millis(3000 + 1000 * u64::from(attempt)));
+        let state = State::Reconnecting { attempt, retry_at };
         let cause = Cause::new(CauseCode::ConnectionLost, "");
         Event::State(StateChange { state, cause: Some(cause) })
     }
@@ -351,6 +385,14 @@ mod tests {
     fn a_long_absence_is_not_a_wall_of_lines() {
         let attempts: Vec<Event> = (1..=64).map(lost).collect();
         assert_eq!(told(&attempts).lines().count(), 8);
+    }
+
+    #[test]
+    fn the_same_notice_again_is_counted_until_something_else_is_said() {
+        let garbled = || Event::Garbled { error: "no JSON".into() };
+        let said = told(&[garbled(), garbled(), garbled(), joined(), garbled()]);
+        let skipped = "* skipped something unreadable from the server: no JSON";
+        assert_eq!(said, format!("{skipped}\n{skipped} (3 times)\n* joined lobby\n{skipped}\n"));
     }
 
     #[test]

@@ -73,6 +73,7 @@ pub(crate) fn load(name: Option<&str>) -> Result<Profile, Failure> {
 }
 
 fn choose(text: &str, path: &Path, name: Option<&str>) -> Result<Profile, Failure> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut file: File = toml::from_str(text).map_err(|error| {
         // Not the error's own Display: it quotes the line, which may hold a URL with a token.
         let line = error
@@ -123,6 +124,11 @@ mod tests {
         assert_eq!(work.rooms, ["x"]);
         assert_eq!(work.policy, Some(PolicyName::Legacy));
         assert_eq!(chosen("", None).unwrap(), Profile::default());
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_file() {
+        assert_eq!(chosen(&format!("\u{feff}{TWO}"), None).unwrap().url.as_deref(), Some("wss://a/"));
     }
 
     #[test]

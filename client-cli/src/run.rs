@@ -3,7 +3,7 @@
 use crate::args::{Arguments, Command, LogArgs};
 use crate::error::{Exit, Failure, without_secrets};
 use crate::signals::Signals;
-use crate::{chat, doctor, embedded, feeds, logging, pipe, send, tail};
+use crate::{chat, doctor, embedded, feeds, logging, manual, pipe, send, tail};
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 use std::io::Write as _;
@@ -21,7 +21,9 @@ pub(crate) fn main() -> ExitCode {
             clap_complete::generate(shell, &mut Arguments::command(), "rejoin", &mut script);
             Ok(print(&script))
         }
-        Command::Man => manual(),
+        Command::Man => manual::page()
+            .map(|page| print(&page))
+            .map_err(|error| internal("the manual page cannot be written", &error)),
         command => connected(command),
     };
     result.unwrap_or_else(|failure| report(&failure)).into()
@@ -49,13 +51,6 @@ fn print(text: &[u8]) -> Exit {
 fn report(failure: &Failure) -> Exit {
     drop(std::io::stderr().write_all(failure.render().as_bytes()));
     failure.exit
-}
-
-fn manual() -> Result<Exit, Failure> {
-    let mut page = Vec::new();
-    let rendered = clap_mangen::Man::new(Arguments::command()).render(&mut page);
-    rendered.map_err(|error| internal("the manual page cannot be written", &error))?;
-    Ok(print(&page))
 }
 
 fn internal(what: &str, error: &std::io::Error) -> Failure {

@@ -13,6 +13,7 @@ use crate::signals::{Signal, Signals};
 use crate::{pipe, words};
 use rejoin::{Event, State};
 use std::io::{IsTerminal as _, stdout};
+use tokio::time::{Instant, sleep_until};
 
 /// Bytes to print at which nothing more is read.
 pub(crate) const MOST_UNPRINTED: usize = 64 << 10;
@@ -38,6 +39,7 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
     let mut closing = false;
     while !ended || !narrator.printed.is_empty() {
         let awaited = commits.as_ref().and_then(Commits::awaited);
+        let due = narrator.next_due();
         tokio::select! {
             biased;
             signal = signals.next() => match signal {
@@ -66,6 +68,7 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
                 }
                 Err(ReaderGone) => return Ok(Exit::Success),
             },
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => narrator.print_repeats(false),
             batch = events.next_batch(), if !ended && narrator.printed.len() < MOST_UNPRINTED => {
                 narrator.set_layout(layout());
                 ended = batch.is_empty();
@@ -85,6 +88,9 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
                     }
                 }
                 ended |= narrator.failed.is_some();
+                if ended {
+                    narrator.print_repeats(true);
+                }
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Where the token comes from. Its text is never shown, not even in part.
 
+use crate::lines::BYTE_ORDER_MARK;
 use crate::sanitise;
 use rejoin::{Token, TokenError};
 use std::path::{Path, PathBuf};
@@ -109,6 +110,7 @@ async fn bounded(mut from: impl AsyncRead + Unpin) -> std::io::Result<Vec<u8>> {
 }
 
 fn first_line(bytes: &[u8]) -> Option<Token> {
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let text = std::str::from_utf8(bytes.split(|byte| *byte == b'\n').next()?).ok()?.trim();
     (!text.is_empty()).then(|| Token::new(text))
 }
@@ -138,6 +140,12 @@ mod tests {
         assert!(from_command("true").await.is_err());
         let token = from_command("echo abc; head -c 1000000 /dev/zero").await.unwrap();
         assert_eq!(token.expose(), "abc");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_token() {
+        assert_eq!(first_line("\u{feff}abc\r\n".as_bytes()).unwrap().expose(), "abc");
+        assert!(first_line("\u{feff}\n".as_bytes()).is_none());
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::sync::oneshot;
+pub use values::parse_address;
 use values::{parse_count, parse_duration, parse_positive_duration, parse_rate};
 
 /// Sends per second and user on an address that others can reach, unless `--rate` says otherwise.
@@ -19,8 +20,8 @@ const PUBLIC_RATE: f64 = 100.0;
 #[derive(Debug, Clone, clap::Args)]
 #[non_exhaustive]
 pub struct ServeArgs {
-    /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    /// Where to listen: HOST:PORT, or a PORT of this machine alone; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = parse_address)]
     pub listen: SocketAddr,
 
     /// Path of the WebSocket endpoint; beside it there are /rooms/{id}/events, a room as server-sent events, and /demo/, a
@@ -85,7 +86,7 @@ pub struct ServeArgs {
 
     /// Listen here for /healthz, /readyz, /metrics, /faults, /users and /rooms; it asks nobody who they are, so keep it
     /// private
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = parse_address)]
     pub admin: Option<SocketAddr>,
 
     /// Speak the plain protocol only, whatever a client offers

@@ -38,7 +38,7 @@ fn both_chats_survive_the_death_of_the_server_and_what_was_typed_meanwhile_arriv
     let _server = ServerProcess::start(&address);
     for terminal in [&ada, &bob] {
         terminal.wait_for("back in lobby");
-        let line = terminal.wait_for("the server was restarted and lost its history");
+        let line = terminal.wait_for("the server was restarted and lost its history; messages");
         assert!(line.contains("lobby"), "{line}");
         terminal.wait_for_prompt("lobby>");
     }

@@ -4,7 +4,6 @@ use crate::chat::chat;
 use crate::rejoin;
 use harness::admin::post;
 use harness::command::Running;
-use harness::liar::Liar;
 use harness::process::ServerProcess;
 use harness::terminal::Terminal;
 
@@ -30,11 +29,7 @@ fn chat_shows_them_and_tail_when_it_is_asked_to_even_without_a_room() {
 }
 
 #[test]
-fn they_are_shown_where_the_server_speaks_another_protocol() {
-    let frame = r#"{"type":"notification","kind":"order_shipped","data":{"order":7}}"#;
-    let plain = Liar::start(vec![frame.to_owned()]);
-    let ada = Terminal::run(&format!("{} chat {} --token ada", rejoin(), plain.url));
-    ada.wait_for("order_shipped");
+fn they_are_shown_over_socket_io_too() {
     let server = ServerProcess::start_with("127.0.0.1:0", &["--admin", "127.0.0.1:0"]);
     let socket_io = format!("http://{}", server.address());
     let bob = Terminal::run(&format!("{} chat {socket_io} --protocol socketio --token bob", rejoin()));

@@ -229,7 +229,7 @@ impl Chat {
             Phase::Draining(at) => Some(at),
             _ => None,
         };
-        self.talk.own.next_due().into_iter().chain(drained).min()
+        self.talk.own.next_due().into_iter().chain(self.talk.narrator.next_due()).chain(drained).min()
     }
 
     /// The user wants to go: what is under way is waited for.
@@ -252,6 +252,7 @@ impl Chat {
     fn move_on(&mut self) {
         let now = Instant::now();
         self.talk.show_overdue(now, false);
+        self.talk.narrator.print_repeats(self.phase == Phase::Ended);
         if self.talk.narrator.failed.is_some() {
             self.talk.show_overdue(now, true);
             self.phase = Phase::Ended;

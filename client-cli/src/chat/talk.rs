@@ -149,6 +149,7 @@ impl Talk {
 
     /// Does what a typed line asks for. `true`: the user wants to leave.
     pub(super) fn typed(&mut self, line: &str) -> bool {
+        self.narrator.end_repeats();
         match command::parse(line) {
             Ok(None) => {}
             Ok(Some(Command::Quit)) => return true,

@@ -14,6 +14,7 @@ use super::socket_io::{Packets, SocketIo};
 use super::state::{StateError, StateStore};
 use super::state_file::StateFile;
 use super::tls::TlsError;
+use super::trace;
 use crate::config::Config;
 use crate::link::State;
 use crate::name::{Name, PERSONAL_ROOM, RoomNameError};
@@ -28,6 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tracing::{Instrument as _, Span};
 
 /// How much memory a connection may take to be fast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -281,16 +283,18 @@ impl ClientBuilder {
         });
         let client = Client::new(shared);
         let events = Events::new(Arc::clone(&queue), Arc::clone(&inbox), commits);
+        let span = endpoints.first().map_or_else(Span::none, trace::client_span);
         let endpoints = endpoints.into();
         let surroundings = Surroundings { endpoints, dialer, source, inbox, queue, snapshot, clock, store };
         // Owned by the handles: it ends when the client is closed, or when all of them are dropped.
         if let Some(SocketIo { namespace, events, options, ack_text }) = self.socket_io {
             let session = socketio::Session::new(config, options, PERSONAL_ROOM.into(), seed);
             let codec = Packets::new(namespace, Arc::new(events), ack_text);
-            runtime.spawn(begun(Driver::new(session, codec, surroundings), saved, self.joins));
+            let driver = Driver::new(session, codec, surroundings);
+            runtime.spawn(begun(driver, saved, self.joins).instrument(span));
         } else {
             let driver = Driver::new(Session::new(config, seed), Frames::default(), surroundings);
-            runtime.spawn(begun(driver, saved, self.joins));
+            runtime.spawn(begun(driver, saved, self.joins).instrument(span));
         }
         Ok((client, events))
     }

@@ -7,10 +7,12 @@ use super::follower::Follower;
 use super::following::{Following, following};
 use super::options::{ConnectOptions, Resolved, TokenLocation, option_methods};
 use super::stream_request::StreamRequest;
+use super::trace;
 use crate::feed::{Feed, FeedConfig};
 use crate::name::{Name, check_room_name};
 use std::fmt;
 use std::future::Future;
+use tracing::Instrument as _;
 
 /// Begins to describe the reading of `room` at `url` (`http://` or `https://`) by server-sent events; nothing happens
 /// until [`FollowBuilder::connect`]. The stream is asked for at `rooms/ROOM/events` below the URL.
@@ -92,12 +94,13 @@ impl FollowBuilder {
         config.link.dial_timeout = connect_timeout.unwrap_or(config.link.dial_timeout);
         let room = Name::from(self.room);
         let feed = Feed::new(config, room.clone(), seed);
+        let span = trace::stream_span(&endpoint, &room);
         let request = StreamRequest { route, options, endpoint, room };
         let clock = Clock::start();
         let (following, telling, requests) = following(clock);
         let follower = Follower::new(feed, request, source, clock, self.max_event, telling, requests);
         // Owned by the handle: it ends when that is closed or dropped.
-        runtime.spawn(follower.run());
+        runtime.spawn(follower.run().instrument(span));
         Ok(following)
     }
 }

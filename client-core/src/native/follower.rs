@@ -4,6 +4,7 @@ use super::clock::Clock;
 use super::following::{Telling, Waiting};
 use super::options::TokenSource;
 use super::stream_request::{StreamBody, StreamRequest};
+use super::trace;
 use crate::cause::{DialError, Disconnect};
 use crate::feed::{Arrival, EventStream, Feed, FeedEvent, FeedInput, FeedOutput};
 use crate::link::{ConnId, State};
@@ -124,9 +125,11 @@ impl Follower {
         while let Some(output) = self.feed.poll() {
             match output {
                 FeedOutput::FetchToken { rejected: _ } => {
+                    trace::fetching_token();
                     self.fetching = self.source.as_ref().map(|source| source());
                 }
-                FeedOutput::Dial { conn, attempt: _, token, last_event_id, history } => {
+                FeedOutput::Dial { conn, attempt, token, last_event_id, history } => {
+                    trace::requesting(attempt);
                     let request = Arc::clone(&self.request);
                     let dial = async move { request.dial(token, last_event_id, history).await };
                     self.dialing = Some((conn, Box::pin(dial)));
@@ -146,6 +149,7 @@ impl Follower {
 
     /// An event for the application; a change of state is seen at once.
     fn news(&self, event: FeedEvent, last_event_id: Option<Arc<str>>) -> Waiting {
+        trace::feed_event(&event, self.clock.monotonic());
         if let FeedEvent::State(change) = &event {
             self.telling.state.send_replace(change.clone());
         }

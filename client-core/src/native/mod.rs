@@ -35,6 +35,7 @@ mod state_file;
 mod stream_request;
 mod taken;
 mod tls;
+mod trace;
 mod transport;
 mod upgrade;
 

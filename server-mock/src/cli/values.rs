@@ -1,6 +1,7 @@
 //! How the values of options are read.
 
 use super::Rate;
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
 
 /// Longest time that an option takes: a day. What is longer is a slip.
@@ -23,6 +24,35 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
         .map(Duration::from_millis)
         .filter(|duration| *duration <= LONGEST)
         .ok_or_else(|| String::from("a time is a whole number with ms, s or m, and at most a day"))
+}
+
+/// Where to listen: `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`, a host's name with a port, or `:8080` and `8080`,
+/// which are that port of this machine alone. Names are looked up here.
+///
+/// # Errors
+/// A sentence that says what is wrong with the text, for the user.
+pub fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
+    let is_half_an_address = host.contains(':') && !host.starts_with('[');
+    let port = match port.parse::<u16>() {
+        Ok(port) if !is_half_an_address => port,
+        _ => {
+            return Err(String::from(
+                "an address is written like 127.0.0.1:8080, [::1]:8080, localhost:8080, :8080 or 8080",
+            ));
+        }
+    };
+    if host.is_empty() || host.eq_ignore_ascii_case("localhost") {
+        return Ok((Ipv4Addr::LOCALHOST, port).into());
+    }
+    let looked_up = (host, port).to_socket_addrs();
+    looked_up
+        .map_err(|error| format!("there is no address for this name: {error}"))?
+        .next()
+        .ok_or_else(|| String::from("there is no address for this name"))
 }
 
 /// As [`parse_duration`], but not zero.
@@ -66,6 +96,40 @@ mod tests {
             assert!(parse_duration(bad).is_err(), "{bad}");
         }
         assert!(parse_positive_duration("0s").is_err());
+    }
+
+    #[test]
+    fn addresses_are_read_with_or_without_a_host() {
+        for (text, address) in [
+            ("127.0.0.1:8080", "127.0.0.1:8080"),
+            ("0.0.0.0:80", "0.0.0.0:80"),
+            ("[::1]:8080", "[::1]:8080"),
+            ("localhost:8080", "127.0.0.1:8080"),
+            ("LOCALHOST:0", "127.0.0.1:0"),
+            (":8080", "127.0.0.1:8080"),
+            ("8080", "127.0.0.1:8080"),
+            ("0", "127.0.0.1:0"),
+        ] {
+            assert_eq!(
+                parse_address(text).map(|address| address.to_string()).as_deref(),
+                Ok(address),
+                "{text}"
+            );
+        }
+        for bad in [
+            "",
+            ":",
+            "localhost",
+            "127.0.0.1",
+            "::1",
+            "::1:8080:",
+            "99999",
+            ":-1",
+            "nowhere.invalid:80",
+            "a:b",
+        ] {
+            assert!(parse_address(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

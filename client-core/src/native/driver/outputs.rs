@@ -7,6 +7,7 @@ use crate::link::{ConnId, State, StateChange};
 use crate::native::events;
 use crate::native::inbox::is_by_event;
 use crate::native::machine::Machine;
+use crate::native::trace;
 use crate::session::Output;
 use crate::token::Token;
 use std::task::Context;
@@ -42,13 +43,17 @@ impl<M: Machine> Driver<M> {
                     }
                 }
                 Output::Abandon { conn, code } => self.abandon(conn, code, cx),
-                Output::Dial { conn, endpoint, token, extended, url, attempt: _ } => {
+                Output::Dial { conn, endpoint, token, extended, url, attempt } => {
+                    if let Some(endpoint) = self.endpoints.get(endpoint) {
+                        trace::dialing(endpoint, attempt);
+                    }
                     self.dial(conn, endpoint, token, extended, url.as_deref());
                     // A future that was never polled wakes nobody.
                     cx.waker().wake_by_ref();
                 }
                 Output::Save => self.hold(),
                 Output::FetchToken { rejected: _ } => {
+                    trace::fetching_token();
                     self.fetching = self.source.as_ref().map(|source| source());
                     cx.waker().wake_by_ref();
                 }
@@ -95,6 +100,7 @@ impl<M: Machine> Driver<M> {
     }
 
     fn event(&mut self, event: Event) {
+        trace::event(&event, self.now.monotonic);
         match event {
             Event::Delivery(delivery) if !is_by_event(delivery.id) => self.outcomes.push(delivery),
             Event::State(change) if change.state == State::Closed => {

@@ -1,0 +1,120 @@
+//! The manual page: all commands on one page, made from the command line's own descriptions.
+
+use crate::args::Arguments;
+use clap::CommandFactory as _;
+use clap_mangen::Man;
+use std::fmt::Write as _;
+use std::io;
+
+const EXIT_STATUS: [(&str, &str); 5] = [
+    ("0", "Done. Every message was delivered (on a plain server: written)."),
+    ("1", "A message was not delivered for certain, or a step of doctor failed."),
+    ("2", "Wrong usage: the command line, the configuration or a file."),
+    ("3", "The server ended the connection for good: a refused token, for instance."),
+    ("130", "Interrupted with Ctrl-C."),
+];
+
+const ENVIRONMENT: [(&str, &str); 6] = [
+    ("REJOIN_URL", "The server, where no URL is given."),
+    ("REJOIN_TOKEN", "The access token, where no option gives one."),
+    ("https_proxy, http_proxy, all_proxy", "An HTTP proxy to connect through."),
+    ("no_proxy", "Hosts that are reached without it."),
+    ("TZ", "The time zone in which chat and tail show times; the system's if it is not set."),
+    ("NO_COLOR", "Set to anything: no colours."),
+];
+
+/// The page, in roff.
+pub(crate) fn page() -> io::Result<Vec<u8>> {
+    // What stands below the help has sections of its own here.
+    let mut command = Arguments::command().after_help("").after_long_help("");
+    command.build();
+    let mut page = Vec::new();
+    let man = Man::new(command.clone());
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    let mut rest = String::from(".SH COMMANDS\n");
+    for command in command.get_subcommands().filter(|command| command.get_name() != "help") {
+        of_command(command, &mut rest)?;
+    }
+    section("EXIT STATUS", &EXIT_STATUS, &mut rest);
+    section("ENVIRONMENT", &ENVIRONMENT, &mut rest);
+    let (config, history) = files();
+    let files = [
+        (
+            &*config,
+            "Named profiles: [profiles.NAME] with url, rooms, token_file or token_command, and more; see --profile.",
+        ),
+        (&*history, "Lines typed in chat. Lines that begin with a space are left out."),
+    ];
+    section("FILES", &files, &mut rest);
+    page.extend_from_slice(rest.as_bytes());
+    man.render_version_section(&mut page)?;
+    Ok(page)
+}
+
+/// A command's synopsis, description and options, one level below where they stand on a page of their own.
+fn of_command(command: &clap::Command, page: &mut String) -> io::Result<()> {
+    let man = Man::new(command.clone());
+    let mut sections = Vec::new();
+    man.render_synopsis_section(&mut sections)?;
+    man.render_description_section(&mut sections)?;
+    man.render_options_section(&mut sections)?;
+    // Writing to a String does not fail, here and below.
+    let _ = writeln!(page, ".SS \"rejoin {}\"", command.get_name());
+    for line in String::from_utf8_lossy(&sections).lines() {
+        match line.strip_prefix(".SH ") {
+            Some("OPTIONS" | "ARGUMENTS") => page.push_str(".PP\nOptions:\n"),
+            Some(_) => page.push_str(".PP\n"),
+            None => {
+                let _ = writeln!(page, "{line}");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn section(title: &str, entries: &[(&str, &str)], page: &mut String) {
+    let _ = writeln!(page, ".SH \"{title}\"");
+    for (term, meaning) in entries {
+        let _ = writeln!(page, ".TP\n\\fB{}\\fR\n{}", escaped(term), escaped(meaning));
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\e").replace('-', "\\-")
+}
+
+/// The configuration and the history, as far as they can be named without a user.
+fn files() -> (String, String) {
+    let folders = crate::profile::folders();
+    let path = |folder: Option<&std::path::Path>, otherwise: &str, name: &str| {
+        folder.map_or_else(|| format!("{otherwise}/{name}"), |folder| folder.join(name).display().to_string())
+    };
+    (
+        path(folders.as_ref().map(directories::ProjectDirs::config_dir), "~/.config/rejoin", "config.toml"),
+        path(folders.as_ref().map(directories::ProjectDirs::data_dir), "~/.local/share/rejoin", "history"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_with_its_options_stands_in_the_manual() {
+        let page = String::from_utf8(page().unwrap()).unwrap().replace('\\', "");
+        for command in ["chat", "pipe", "send", "tail", "serve", "doctor", "completions", "man"] {
+            assert!(page.contains(&format!(".SS \"rejoin {command}\"")), "{command}");
+        }
+        for option in ["--drain-timeout", "--timeout", "--sse", "--heartbeat", "--token-file", "--utc"] {
+            assert!(page.contains(option), "{option}");
+        }
+        for section in ["EXIT STATUS", "ENVIRONMENT", "FILES"] {
+            assert!(page.contains(&format!(".SH \"{section}\"")), "{section}");
+        }
+        assert!(!page.contains("EXTRA") && page.contains("config.toml") && page.contains("REJOIN_TOKEN"));
+    }
+}

@@ -1,0 +1,121 @@
+//! What a driver does, for `tracing`: a span for each client or stream, and an event for each thing that happens to the
+//! connection and its rooms. Names rooms and addresses; no token, no header's value and no content at any level.
+
+use super::endpoint::Endpoint;
+use crate::cause::Cause;
+use crate::event::{DeliveryStatus, Event, RoomState};
+use crate::feed::FeedEvent;
+use crate::link::{State, StateChange};
+use crate::time::Timestamp;
+use tracing::{Span, debug, info, info_span, trace};
+
+/// Around everything that a client does.
+pub(crate) fn client_span(endpoint: &Endpoint) -> Span {
+    info_span!("client", url = %endpoint)
+}
+
+/// Around everything that the reading of a stream does.
+pub(crate) fn stream_span(endpoint: &Endpoint, room: &str) -> Span {
+    info_span!("stream", url = %endpoint, room)
+}
+
+/// A connection is being made.
+pub(crate) fn dialing(endpoint: &Endpoint, attempt: u32) {
+    info!(url = %endpoint, attempt, "dialling");
+}
+
+/// A stream is being opened.
+pub(crate) fn requesting(attempt: u32) {
+    info!(attempt, "dialling");
+}
+
+/// The token is being fetched.
+pub(crate) fn fetching_token() {
+    debug!("fetching a token");
+}
+
+/// What the application is told; `now` is the driver's clock.
+pub(crate) fn event(event: &Event, now: Timestamp) {
+    match event {
+        Event::State(change) => state(change, now),
+        Event::Mode(mode) => debug!(mode = mode.as_str(), "the mode is decided"),
+        Event::Ready(mode) => debug!(mode = mode.as_str(), "ready"),
+        Event::Room(change) => match change.state {
+            RoomState::Joining => debug!(room = %change.room, "joining"),
+            RoomState::Failed(code) | RoomState::Removed(code) => {
+                info!(room = %change.room, code = code.as_str(), "{}", change.state.as_str());
+            }
+            state => info!(room = %change.room, "{}", state.as_str()),
+        },
+        Event::Joined(joined) => debug!(
+            room = %joined.room,
+            recovered = joined.recovered,
+            replayed = joined.replayed,
+            "the server confirmed the join"
+        ),
+        Event::Gap(gap) => {
+            info!(room = %gap.room, reason = gap.reason.as_str(), after = gap.after, before = gap.before, "gap");
+        }
+        Event::Delivery(delivery) => {
+            let code = if let DeliveryStatus::Failed(why) = &delivery.status { why.as_str() } else { "" };
+            debug!(room = %delivery.room, send = delivery.id.0, outcome = outcome(&delivery.status), code, "a send has its outcome");
+        }
+        Event::Restored(restored) => {
+            debug!(room = %restored.room, send = restored.id.0, "a send of an earlier run goes on");
+        }
+        Event::ServerError { code, .. } => {
+            info!(code = code.map_or("none", crate::messages::Code::as_str), "the server said error");
+        }
+        Event::Garbled { .. } => info!("a frame that cannot be read was skipped"),
+        Event::Lagged { skipped } => info!(skipped, "the application was too slow"),
+        Event::Message(message) => {
+            let seq = message.stamp.as_ref().map(|stamp| stamp.seq);
+            trace!(room = %message.room, seq, bytes = message.content.len(), "message");
+        }
+        _ => {}
+    }
+}
+
+/// What the reader of a stream is told.
+pub(crate) fn feed_event(event: &FeedEvent, now: Timestamp) {
+    match event {
+        FeedEvent::State(change) => state(change, now),
+        FeedEvent::Gap(gap) => {
+            info!(room = %gap.room, reason = gap.reason.as_str(), after = gap.after, before = gap.before, "gap");
+        }
+        FeedEvent::Garbled { .. } => info!("an event that cannot be read was skipped"),
+        _ => {}
+    }
+}
+
+fn state(change: &StateChange, now: Timestamp) {
+    let (code, cause) =
+        change.cause.as_ref().map_or(("none", ""), |Cause { code, text, .. }| (code.as_str(), text));
+    match change.state {
+        State::Connected => info!("open"),
+        State::Reconnecting { attempt, retry_at } | State::Suspended { attempt, retry_at } => {
+            let retry_in_ms = retry_at.map(|at| u64::try_from((at - now).as_millis()).unwrap_or(u64::MAX));
+            info!(
+                code,
+                cause,
+                attempt,
+                retry_in_ms,
+                "{}",
+                if attempt <= 1 { "lost" } else { "not connected" }
+            );
+        }
+        State::Failed => info!(code, cause, "failed for good"),
+        State::Closed => info!("closed"),
+        _ => debug!("{}", change.state.as_str()),
+    }
+}
+
+fn outcome(status: &DeliveryStatus) -> &'static str {
+    match status {
+        DeliveryStatus::Written => "written",
+        DeliveryStatus::Acked { .. } => "acked",
+        DeliveryStatus::Answered { .. } => "answered",
+        DeliveryStatus::Failed(_) => "failed",
+        _ => "unknown",
+    }
+}
