@@ -12,6 +12,7 @@ mod commands;
 mod editor;
 mod extended;
 mod feeds;
+mod logging;
 mod manners;
 mod notifications;
 mod outages;
