@@ -75,6 +75,12 @@ impl Failure {
     }
 }
 
+/// Prints a line to stderr, which may be closed: then there is nowhere left to say so.
+pub(crate) fn eprint_line(line: &str) {
+    use std::io::Write as _;
+    drop(writeln!(std::io::stderr().lock(), "{line}"));
+}
+
 /// Takes secrets out of a text that quotes what the user typed, such as an argument parser's complaint: tokens, the
 /// password of a URL and the values of headers.
 pub(crate) fn without_secrets(text: &str) -> String {

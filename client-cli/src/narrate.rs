@@ -200,7 +200,11 @@ impl Narrator {
                     Change::Removed(code) => {
                         self.notice(&format!("the server removed you from {room}: {}", code.as_str()));
                     }
-                    Change::Nothing => {}
+                    Change::Nothing => {
+                        if let Some(code) = change.refused {
+                            self.notice(&words::not_yet(&change.room, code));
+                        }
+                    }
                 }
             }
             Event::Mode(mode) => self.decided(*mode),
@@ -272,7 +276,7 @@ impl Narrator {
                 return self.notice(&(self.whose(room) + &text));
             }
             FeedEvent::State(change) if change.state == State::Connected => {
-                Event::Room(RoomChange { room: room.clone(), state: RoomState::Joined })
+                Event::Room(RoomChange::new(room.clone(), RoomState::Joined))
             }
             FeedEvent::State(change) => {
                 self.rooms.change(room, RoomState::Joining);
@@ -350,6 +354,7 @@ impl Narrator {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rejoin::messages::Code;
     use rejoin::{Cause, Gap, GapReason};
 
     fn told(events: &[Event]) -> String {
@@ -361,7 +366,7 @@ mod tests {
     }
 
     fn joined() -> Event {
-        Event::Room(RoomChange { room: "lobby".into(), state: RoomState::Joined })
+        Event::Room(RoomChange::new("lobby".into(), RoomState::Joined))
     }
 
     fn lost(attempt: u32) -> Event {
@@ -393,6 +398,19 @@ mod tests {
         let said = told(&[garbled(), garbled(), garbled(), joined(), garbled()]);
         let skipped = "* skipped something unreadable from the server: no JSON";
         assert_eq!(said, format!("{skipped}\n{skipped} (3 times)\n* joined lobby\n{skipped}\n"));
+    }
+
+    #[test]
+    fn a_room_that_is_refused_for_now_is_told_with_its_reason() {
+        let refused = |code| {
+            let change = RoomChange::new("lobby".into(), RoomState::Joining);
+            Event::Room(RoomChange { refused: Some(code), ..change })
+        };
+        assert_eq!(
+            told(&[refused(Code::RoomFull), refused(Code::Internal)]),
+            "* cannot join lobby yet: the room is full (room_full); trying again\n\
+             * cannot join lobby yet: the server says internal; trying again\n"
+        );
     }
 
     #[test]

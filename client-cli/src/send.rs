@@ -5,12 +5,13 @@
 //! moment after the message is written, and an `error` or a close that comes in its place is the failure it is.
 
 use crate::args::SendArgs;
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, Failure, eprint_line};
 use crate::lines::{self, BadText, Line};
 use crate::settings::{Settings, Sources, check_room};
 use crate::signals::{Signal, Signals};
 use crate::{sanitise, words};
-use rejoin::{Client, DeliveryStatus, Event, Events, Receipt, SendError, SendId, State};
+use rejoin::messages::Code;
+use rejoin::{Client, DeliveryStatus, Event, Events, Receipt, RoomState, SendError, SendId, State};
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -75,6 +76,8 @@ struct Sender {
     unechoed: VecDeque<String>,
     /// Of an earlier run, without an outcome yet.
     restored: BTreeSet<SendId>,
+    /// Why the server does not let us into the room.
+    refused: Option<Code>,
     exit: Exit,
 }
 
@@ -90,6 +93,7 @@ impl Sender {
             asks: settings.socket_io.as_ref().is_some_and(|server| server.options.acks),
             unechoed: VecDeque::new(),
             restored: BTreeSet::new(),
+            refused: None,
             exit: Exit::Success,
         })
     }
@@ -152,6 +156,10 @@ impl Sender {
         self.complain(number, what, code);
         if self.asks && code == SendError::Unknown.code() {
             eprint_line("  if this server's handlers never call their acks, --no-acks is for it");
+        }
+        if let Some(code) = self.refused {
+            let room = crate::render::plain_name(&self.room);
+            eprint_line(&format!("  {room} could not be joined: {}", words::refusal(code)));
         }
         if let Some(cause) = &self.client.snapshot().cause {
             eprint_line(&format!("  {}", words::cause(cause)));
@@ -253,6 +261,14 @@ impl Sender {
                 self.complain(None, &format!("the server says: {}", sanitise::line(message)), "server");
             }
             Event::NotStored { error } => self.complain(None, error, "not_stored"),
+            Event::Room(change) if *change.room == *self.room => match (change.state, change.refused) {
+                (RoomState::Joining, Some(code)) => {
+                    self.refused = Some(code);
+                    eprint_line(&format!("rejoin: {}", words::not_yet(&self.room, code)));
+                }
+                (RoomState::Failed(code) | RoomState::Removed(code), _) => self.refused = Some(code),
+                _ => self.refused = None,
+            },
             Event::State(change) => match change.state {
                 State::Failed => return Err(words::failure(change.cause.as_ref())),
                 State::Reconnecting { .. } if !self.unechoed.is_empty() && change.cause.is_some() => {
@@ -277,9 +293,3 @@ fn line_of(number: Option<u64>) -> String {
 
 /// Messages written at which echoes are waited for, so that neither list nor event queue grows with the input.
 const MOST_UNECHOED: usize = 256;
-
-fn eprint_line(line: &str) {
-    use std::io::Write as _;
-    // Stderr may be closed; there is nowhere left to say so.
-    drop(writeln!(std::io::stderr().lock(), "{line}"));
-}

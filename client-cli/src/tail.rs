@@ -4,14 +4,14 @@ use crate::args::TailArgs;
 use crate::clock::Clock;
 use crate::commits::Commits;
 use crate::editor::terminal;
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, Failure, eprint_line};
 use crate::narrate::Narrator;
 use crate::outlet::{Outlet, ReaderGone};
 use crate::render::Layout;
 use crate::settings::Sources;
 use crate::signals::{Signal, Signals};
 use crate::{pipe, words};
-use rejoin::{Event, State};
+use rejoin::{Event, RoomChange, State};
 use std::io::{IsTerminal as _, stdout};
 use tokio::time::{Instant, sleep_until};
 
@@ -75,6 +75,13 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
                 for event in &batch {
                     if let Some(commits) = &mut commits {
                         commits.printed(event);
+                    }
+                    if let Event::Room(RoomChange { room, refused: Some(code), .. }) = event {
+                        // What goes to stdout is the rooms'.
+                        eprint_line(&format!("rejoin: {}", words::not_yet(room, *code)));
+                        if !arguments.json {
+                            continue;
+                        }
                     }
                     if arguments.json {
                         pipe::output::event(&mut narrator.printed, event, client.now());

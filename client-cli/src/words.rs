@@ -3,6 +3,7 @@
 use crate::error::Failure;
 use crate::render::plain_name;
 use crate::sanitise;
+use rejoin::messages::Code;
 use rejoin::{
     Cause, CauseCode, DeliveryStatus, DialErrorKind, Gap, GapReason, PERSONAL_ROOM, SendFailure, State,
     Timestamp,
@@ -153,6 +154,24 @@ pub(crate) fn gap(gap: &Gap) -> String {
         GapReason::Unavailable => format!("{what}: the server does not hand them out"),
         _ => format!("{what}: the connection was lost"),
     }
+}
+
+/// Why a room is not joined yet.
+pub(crate) fn not_yet(room: &str, code: Code) -> String {
+    format!("cannot join {} yet: {}; trying again", plain_name(room), refusal(code))
+}
+
+/// What the server says of a room that it does not let the user into.
+pub(crate) fn refusal(code: Code) -> String {
+    let why = match code {
+        Code::RoomFull => "the room is full",
+        Code::Overloaded => "the server is overloaded",
+        Code::RateLimited => "too many requests",
+        Code::Forbidden => "you are not allowed to",
+        Code::TooManyRooms => "you are in too many rooms",
+        _ => return format!("the server says {}", code.as_str()),
+    };
+    format!("{why} ({})", code.as_str())
 }
 
 /// When the next attempt is made. The no-break spaces keep number and unit on one row.

@@ -34,6 +34,19 @@ impl Default for Policy {
     }
 }
 
+/// The longest wait between tries of what a server refuses for now, unless it names a longer one.
+const LONGEST_RETRY: Span = Span::from_secs(30);
+
+/// The wait before something is sent again that was refused for now `refusals` times in a row before, at least `least`:
+/// nothing the first time, then a quarter of a second, doubled each time.
+pub(crate) fn retry_delay(refusals: u32, least: Span) -> Span {
+    let delay = match refusals.min(8).checked_sub(1) {
+        None => Span::ZERO,
+        Some(doublings) => Span::from_millis(250).doubled(doublings).min(LONGEST_RETRY),
+    };
+    delay.max(least)
+}
+
 /// What kind of event the next dial answers: it decides the first delay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Occasion {

@@ -24,7 +24,8 @@ pub enum Verdict {
     Window,
     /// The server is overloaded: wait for its hint, or at least 5 s.
     Wait,
-    /// Probably a bug or a wrong address: 3 tries in 10 minutes, then terminal.
+    /// Probably a bug or a wrong address: 3 tries in 10 minutes, then terminal. A dial that fails so where this address
+    /// has worked before is an outage: tried again for 5 minutes.
     Suspect,
     /// The token was rejected: one refresh if there is a source; again within 60 s is terminal.
     Rejected,
@@ -96,7 +97,8 @@ impl CloseTable {
             DialErrorKind::Http(204) => self.close_code(NORMAL),
             DialErrorKind::Http(401 | 403) => Verdict::Rejected,
             DialErrorKind::Http(429 | 503) => Verdict::Wait,
-            DialErrorKind::Http(500..=599)
+            // 408, 421, 425: this request came at a bad time or on the wrong connection; the next one may not.
+            DialErrorKind::Http(408 | 421 | 425 | 500..=599)
             | DialErrorKind::Dns
             | DialErrorKind::Refused
             | DialErrorKind::Unreachable
@@ -155,7 +157,7 @@ mod tests {
         for status in [429, 503] {
             assert_eq!(table.dial_error(DialErrorKind::Http(status)), Verdict::Wait);
         }
-        for status in [500, 502, 504] {
+        for status in [408, 421, 425, 500, 502, 504] {
             assert_eq!(table.dial_error(DialErrorKind::Http(status)), Verdict::Retry);
         }
         for status in [200, 301, 400, 404, 410, 426] {

@@ -61,7 +61,8 @@ pub enum Event<P = String, N = Name> {
         /// Extended: why.
         code: Option<Code>,
     },
-    /// The server sent a text that is no frame; it was skipped, nothing else is lost.
+    /// The server sent something that is no frame; it was skipped, nothing else is lost. Told once for each connection; the
+    /// rest is only counted in [`Diagnostics::garbled_frames`](crate::Diagnostics::garbled_frames).
     Garbled {
         /// What is wrong with it.
         error: Box<str>,
@@ -141,6 +142,16 @@ pub struct RoomChange<N = Name> {
     pub room: N,
     /// How it stands with it now.
     pub state: RoomState,
+    /// The server has refused to let us in for now, for this reason, and is asked again by itself. Told once for each
+    /// reason; the state is [`RoomState::Joining`].
+    pub refused: Option<Code>,
+}
+
+impl<N> RoomChange<N> {
+    /// A change to this state.
+    pub fn new(room: N, state: RoomState) -> Self {
+        Self { room, state, refused: None }
+    }
 }
 
 /// How it stands with a room.
@@ -303,8 +314,8 @@ pub enum SendFailure {
     /// The room's name is no room name.
     #[error("that is no room name")]
     BadRoom,
-    /// What it was to carry beside the text cannot be written as JSON.
-    #[error("its data cannot be written as JSON")]
+    /// What it was to carry beside the text cannot be written as JSON, or has more than 64 levels of arrays and objects.
+    #[error("its data cannot be written as JSON, or has more than 64 levels")]
     BadData,
     /// Larger than the configured limit.
     #[error("the message is larger than the limit")]
@@ -312,8 +323,8 @@ pub enum SendFailure {
     /// Waited longer than the send time-to-live for a connection.
     #[error("no connection within the time a send may wait")]
     Expired,
-    /// Waited longer than the timeout given with it.
-    #[error("no connection within the send's timeout")]
+    /// Not sent within the timeout given with it: no connection, or the server refused it for now.
+    #[error("it could not be sent within its timeout")]
     Timeout,
     /// The client is closed or failed.
     #[error("the client is closed")]

@@ -6,8 +6,7 @@ use core::time::Duration;
 /// When to ask, and how long to wait for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LivenessConfig {
-    /// Silence after which the server is asked: 31 s by default. A server of the base contract pings every 30 s,
-    /// so an idle connection to it costs two wake-ups a minute and no question of ours.
+    /// Silence after which the server is asked: 25 s by default. Many proxies cut a connection that is silent for 30 s.
     pub heartbeat: Duration,
     /// How long it may take to answer: 10 s by default.
     pub answer_within: Duration,
@@ -24,7 +23,7 @@ pub struct LivenessConfig {
 impl Default for LivenessConfig {
     fn default() -> Self {
         Self {
-            heartbeat: Duration::from_secs(31),
+            heartbeat: Duration::from_secs(25),
             answer_within: Duration::from_secs(10),
             probe_within: Duration::from_secs(3),
             can_ping: true,

@@ -7,6 +7,7 @@ mod receiving;
 #[cfg(feature = "stored")]
 mod restoring;
 mod sending;
+mod unnamed;
 mod wire;
 
 pub use io::{Command, Diagnostics, Input, Join, Output};
@@ -155,7 +156,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                     self.diagnostics.garbled_frames += 1;
                     // Whatever it is, it is no `hello`.
                     self.first_frame(now);
-                    self.event(Event::Garbled { error });
+                    // Once for each connection: some servers say something of the kind all the time.
+                    if let Some(wire) = &mut self.wire {
+                        wire.garbled += 1;
+                        if wire.garbled == 1 {
+                            self.event(Event::Garbled { error });
+                        }
+                    }
                 }
             }
             Input::Heard(conn) => {
@@ -274,7 +281,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     fn room_changed(&mut self, room: N, state: RoomState) {
-        self.event(Event::Room(RoomChange { room, state }));
+        self.event(Event::Room(RoomChange::new(room, state)));
     }
 
     fn heard(&mut self, now: Timestamp, conn: ConnId) -> bool {
@@ -282,6 +289,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if current {
             self.diagnostics.frames_in += 1;
             self.link.heard(now);
+            if let Some(wire) = &mut self.wire {
+                wire.silent_since = Timestamp::NEVER;
+            }
         }
         current
     }
@@ -385,12 +395,17 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 if self.wire.as_ref().is_some_and(Wire::is_extended) {
                     let reference = crate::id::Id::numbered('a', self.request(), None);
                     self.write(ClientMessage::Auth { reference, token });
+                    self.aside();
                 }
                 return;
             }
             Action::Ping(conn) => {
                 if self.wire.as_ref().is_some_and(|wire| wire.conn == conn && wire.is_extended()) {
-                    return self.write(ClientMessage::Ping { t: 0 });
+                    self.write(ClientMessage::Ping { t: 0 });
+                    if let Some(wire) = &mut self.wire {
+                        wire.pinged = wire.last_frame;
+                    }
+                    return;
                 }
                 Output::Ping { conn }
             }

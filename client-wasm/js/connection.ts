@@ -35,6 +35,8 @@ export class Connection {
     readonly ears: Ears,
   ) {
     this.#socket = socket;
+    // Bytes come at once, and not as a Blob.
+    socket.binaryType = "arraybuffer";
     this.#outlet = new Outlet(socket as WebSocket);
     this.#listeners = [
       [socket, "open", () => this.#open()],

@@ -3,6 +3,13 @@ import type { Position } from "./types.js";
 /** A frame as JSON gave it: nothing is certain about it. */
 export type Frame = { readonly [field: string]: unknown };
 
+/** JSON without halves of surrogate pairs, which are no text anywhere else: they become U+FFFD, in names and data too. */
+export const repaired = (json: string): string =>
+  /\\ud/i.test(json) ? json.replace(/\\(?:ud[89ab]..\\ud[c-f]..|(ud[89a-f]..)|.)/gi, (all, half) => (half ? "\ufffd" : all)) : json;
+
+/** The text of a frame: servers in some languages send it as bytes. */
+export const textOf = (data: unknown): string => (typeof data == "string" ? data : new TextDecoder().decode(data as ArrayBuffer));
+
 // A lone surrogate is no text anywhere else.
 export const isText = (value: unknown): value is string => typeof value == "string" && !/\p{Surrogate}/u.test(value);
 export const isId = (value: unknown): value is string => typeof value == "string" && /^[\w-]{1,64}$/.test(value);

@@ -1,4 +1,4 @@
-import { isCount, isId, isText, numberOf, position, type Frame } from "./fields.js";
+import { isCount, isId, isText, numberOf, position, repaired, textOf, type Frame } from "./fields.js";
 import { codes, Input, joinReasons, Output } from "./names.js";
 import type { Machine } from "./machine.js";
 import type { Table } from "./table.js";
@@ -56,7 +56,7 @@ const frames = /* @__PURE__ */ new Map<unknown, [kind: Input, fields: Field[]]>(
   ["joined", [Input.Joined, fields("ref:i roomId:r epoch:i seq:n replay:n recovered:b reason:J members:L memberCount:O :f")]],
   ["left", [Input.Left, fields("ref:I roomId:r code:C")]],
   ["ack", [Input.Ack, fields("ref:i roomId:r id:i epoch:i seq:n timestamp:T dup:B")]],
-  ["nack", [Input.Nack, fields("ref:i code:c retry:B retryAfterMs:M expected:M dup:B message:T")]],
+  ["nack", [Input.Nack, fields("ref:I code:c retry:B retryAfterMs:M expected:M dup:B message:T")]],
   ["history", [Input.History, fields("ref:i roomId:r epoch:i complete:b messages:h")]],
   ["presence", [Input.Members, fields("roomId:r members:L memberCount:O :f")]],
   ["signal", [Input.SignalFrame, fields("roomId:r userId:t kind:t :f")]],
@@ -79,7 +79,7 @@ const fits = (frame: Frame, fields: Field[]): boolean =>
 export function read(conn: number, text: unknown, { machine, table, moved }: Reader): void {
   let frame: Frame;
   try {
-    frame = JSON.parse(text as string) as Frame;
+    frame = JSON.parse(repaired(textOf(text))) as Frame;
   } catch {
     return machine.input(Input.Garbled, [conn]);
   }

@@ -1,5 +1,6 @@
 // Text and data as they may leave the page: well-formed, and countable before anything is sent.
 import { RejoinError } from "./errors.js";
+import { MAX_DATA_LEVELS } from "./names.js";
 
 /** A lone surrogate cannot be written as UTF-8, and a server refuses the frame that has one: it becomes U+FFFD. */
 export const wellFormed = (text: string): string => text.replace(/\p{Surrogate}/gu, "\ufffd");
@@ -14,9 +15,6 @@ export function byteLength(text: string): number {
   }
   return bytes;
 }
-
-/** More levels than this a server refuses: some readers of JSON end there. */
-const MOST_LEVELS = 64;
 
 const isDeeper = (value: unknown, levels: number): boolean =>
   typeof value == "object" && value != null && (!levels || Object.values(value).some((part) => isDeeper(part, levels - 1)));
@@ -40,8 +38,8 @@ export function jsonOf<T>(value: T, what: string): { copy: T; json: string } {
     // Lone surrogates are the only escapes that begin so.
     const json = JSON.stringify(value, kept).replace(/\\(ud[89a-f]..|.)/g, (all, code) => (code[1] ? "\ufffd" : all));
     const copy = JSON.parse(json) as T;
-    if (!isDeeper(copy, MOST_LEVELS)) return { copy, json };
-    cause = new RangeError(`more than ${MOST_LEVELS} levels`);
+    if (!isDeeper(copy, MAX_DATA_LEVELS)) return { copy, json };
+    cause = new RangeError(`more than ${MAX_DATA_LEVELS} levels`);
   } catch (error) {
     cause = error;
   }

@@ -39,8 +39,10 @@ export function told(
       return ["mode", modes[a - 1]!];
     case Output.Ready:
       return ["ready", modes[a - 1]!];
-    case Output.Room:
-      return ["room", { room, state: roomStates[b - 1]!, ...(c && { code: codes[c - 1]! }) }];
+    case Output.Room: {
+      const state = roomStates[b - 1]!;
+      return ["room", { room, state, ...(c && { code: codes[c - 1]! }), ...(c && state == "joining" && { willRetry: true }) }];
+    }
     case Output.Joined: {
       const { members, memberCount } = table.frame(b) as Events["presence"] & Frame;
       const reason = joinReasons[e - 1];

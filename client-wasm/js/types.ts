@@ -45,8 +45,11 @@ export interface Events {
   mode: Mode;
   /** Connected, and every wanted room is joined. */
   ready: Mode;
-  /** How it stands with a room changed. */
-  room: { room: string; state: RoomState; code?: Code };
+  /**
+   * How it stands with a room changed. `code`: why the server does not let us in or has removed us; with `willRetry` it is
+   * for now, told once for each reason, and tried again.
+   */
+  room: { room: string; state: RoomState; code?: Code; willRetry?: boolean };
   /** Extended servers: a membership was confirmed; the missed messages follow. */
   joined: {
     room: string;

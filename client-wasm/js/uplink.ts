@@ -1,5 +1,6 @@
 import { sizeOf, type Down } from "./channel.js";
 import type { Connection, Ears } from "./connection.js";
+import { repaired, textOf } from "./fields.js";
 import type { Seat } from "./seat.js";
 import { SharedRoom } from "./shared_room.js";
 
@@ -223,22 +224,23 @@ export class Uplink {
 
   // ---- from the server ----
 
-  #down(text: unknown): void {
+  #down(data: unknown): void {
+    const text = textOf(data);
     const frame = parsed(text);
     const type = frame?.["type"];
-    if (type == "hello") return this.#greeted(text as string);
+    if (type == "hello") return this.#greeted(text);
     if (!this.#hello && !this.#plain) this.#decidePlain();
-    if (!frame) return this.#tell(this.seats, text as string);
+    if (!frame) return this.#tell(this.seats, text);
     if (typeof frame["ref"] == "string") return this.#answer(frame, frame["ref"]);
     const name = type == "notification" ? "@me" : (frame["roomId"] as string);
     const room = this.#rooms.get(name);
     switch (type) {
       case "message":
       case "notification":
-        return this.#logged(name, room, frame, text as string);
+        return this.#logged(name, room, frame, text);
       case "left":
         if (room) {
-          this.#tell(room.members, text as string);
+          this.#tell(room.members, text);
           room.clear();
           this.#rooms.delete(name);
         }
@@ -251,14 +253,14 @@ export class Uplink {
       // The tab with the token, and with the next dial. The others move when it has moved.
       case "auth_expiring":
       case "going_away":
-        return this.#tell([...this.seats].filter((seat) => seat.own), text as string);
+        return this.#tell([...this.seats].filter((seat) => seat.own), text);
       case "user_joined":
       case "user_left":
       case "presence":
       case "signal":
-        return this.#tell(room?.members ?? this.seats, text as string);
+        return this.#tell(room?.members ?? this.seats, text);
       default:
-        return this.#tell(this.seats, text as string);
+        return this.#tell(this.seats, text);
     }
   }
 
@@ -336,9 +338,9 @@ export class Uplink {
   }
 }
 
-function parsed(text: unknown): Frame | undefined {
+function parsed(text: string): Frame | undefined {
   try {
-    const value = JSON.parse(text as string);
+    const value = JSON.parse(repaired(text));
     return value != undefined && typeof value == "object" ? value : undefined;
   } catch {
     return undefined;

@@ -130,9 +130,9 @@ fn extended(kind: InputKind, fields: &mut Fields<'_>) -> Option<Frame> {
             // The message itself says it too.
             timestamp: None,
         }),
-        // code, retry, retry after or −1, expected or −1, dup; ref
+        // code, retry, retry after or −1, expected or −1, dup; ref or none
         InputKind::Nack => ServerMessage::Nack(Box::new(Nack {
-            reference: fields.id()?,
+            reference: fields.id(),
             code: names::read_code(fields.handle()),
             retry: fields.truth(),
             retry_after_ms: fields.maybe_count(),

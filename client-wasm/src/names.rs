@@ -162,7 +162,11 @@ pub fn typescript() -> String {
         #[cfg(feature = "stored")]
         ("Item", crate::stored::ITEMS),
     ];
-    text("src/names.rs", "names", &lists, &kinds, 1)
+    let levels = rejoin::messages::MAX_DATA_LEVELS;
+    let levels = format!(
+        "\n/** Most levels of arrays and objects in a message's `data`. */\nexport const MAX_DATA_LEVELS = {levels};\n"
+    );
+    text("src/names.rs", "names", &lists, &kinds, 1) + &levels
 }
 
 /// The text of a file of names, which `source` says and `example` writes. The kinds are numbered from `first`.

@@ -172,9 +172,11 @@ fn event_of<N: Numbered>(event: Event<Value, N>, fields: &mut Fields<'_>) -> Out
         }
         Event::Room(change) => {
             fields.small(change.room.number()).small(names::room_state(&change.state));
-            if let RoomState::Failed(code) | RoomState::Removed(code) = change.state {
-                fields.small(names::code(code));
-            }
+            let code = match change.state {
+                RoomState::Failed(code) | RoomState::Removed(code) => Some(code),
+                _ => change.refused,
+            };
+            fields.small(code.map_or(0, names::code));
             OutputKind::Room
         }
         Event::Joined(joined) => {

@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::auth::is_user_name;
 use crate::faults::Fault;
 use crate::hub::Input;
+use crate::json_body::JsonBody;
 use crate::switchboard::Receipt;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, Path, State};
@@ -84,10 +85,10 @@ struct NewNotification {
 async fn notify(
     State(app): State<Arc<App>>,
     Path(user): Path<String>,
-    notification: Result<Json<NewNotification>, JsonRejection>,
+    notification: Result<JsonBody<NewNotification>, JsonRejection>,
 ) -> Response {
     let NewNotification { kind, data } = match notification {
-        Ok(Json(notification)) => notification,
+        Ok(JsonBody(notification)) => notification,
         Err(rejection) => return problem(rejection.status(), &rejection.body_text()),
     };
     if !is_user_name(&user) {
@@ -117,10 +118,10 @@ async fn say(
     State(app): State<Arc<App>>,
     Path(room): Path<String>,
     headers: HeaderMap,
-    message: Result<Json<NewMessage>, JsonRejection>,
+    message: Result<JsonBody<NewMessage>, JsonRejection>,
 ) -> Response {
     let NewMessage { user_id, content, data } = match message {
-        Ok(Json(message)) => message,
+        Ok(JsonBody(message)) => message,
         Err(rejection) => return problem(rejection.status(), &rejection.body_text()),
     };
     if !is_user_name(&user_id) {
@@ -160,7 +161,8 @@ fn refusal(code: Code) -> Response {
     match code {
         Code::TooLarge => problem(StatusCode::PAYLOAD_TOO_LARGE, "content and data are too long"),
         Code::BadRequest => {
-            problem(StatusCode::UNPROCESSABLE_ENTITY, "no room's name, or a kind that has not 1-64 bytes")
+            let what = "no room's name, a kind that has not 1-64 bytes, or data of more than 64 levels";
+            problem(StatusCode::UNPROCESSABLE_ENTITY, what)
         }
         _ => {
             let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, "the server keeps as much as it can");

@@ -74,6 +74,7 @@ mod demo;
 mod events;
 pub mod faults;
 pub mod hub;
+mod json_body;
 mod mailbox;
 mod metrics;
 mod origin;

@@ -1,7 +1,7 @@
 //! A server that lets everybody in and then says what it was told to say, true or not.
 
 use std::net::TcpListener;
-use tokio_tungstenite::tungstenite;
+use tokio_tungstenite::tungstenite::{self, Message};
 
 /// Speaks WebSocket, and no protocol in particular. Its thread ends with the test process.
 #[derive(Debug)]
@@ -13,15 +13,20 @@ pub struct Liar {
 impl Liar {
     /// Sends these texts to whoever connects, as soon as he has said something, and then only listens.
     pub fn start(texts: Vec<String>) -> Self {
-        Self::run(texts, false)
+        Self::run(texts, false, |text| text.into())
     }
 
     /// Sends these texts to whoever connects, at once, and then only listens.
     pub fn start_unasked(texts: Vec<String>) -> Self {
-        Self::run(texts, true)
+        Self::run(texts, true, |text| text.into())
     }
 
-    fn run(texts: Vec<String>, unasked: bool) -> Self {
+    /// As [`Liar::start`], in binary frames.
+    pub fn start_in_bytes(texts: Vec<String>) -> Self {
+        Self::run(texts, false, |text| Message::Binary(text.to_owned().into()))
+    }
+
+    fn run(texts: Vec<String>, unasked: bool, frame: fn(&str) -> Message) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("ws://{}/ws", listener.local_addr().unwrap());
         std::thread::spawn(move || {
@@ -31,7 +36,7 @@ impl Liar {
                 while unasked && texts.len() > 0 || socket.read().is_ok() {
                     for text in texts.by_ref() {
                         // It may have gone; the next read says so.
-                        let _ = socket.send(text.as_str().into());
+                        let _ = socket.send(frame(text));
                     }
                 }
             }

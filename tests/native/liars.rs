@@ -121,3 +121,59 @@ async fn a_hole_that_the_server_does_not_fill_is_announced_before_what_is_behind
     assert_eq!((gap.after, gap.before, gap.reason), (Some(1), Some(6), GapReason::Unavailable));
     until_message(&mut events, "sixth").await;
 }
+
+#[tokio::test]
+async fn json_in_binary_frames_is_read_as_json() {
+    let plain = |content: &str| {
+        let at = "2026-11-24T10:00:00.000Z";
+        json!({"type": "message", "roomId": "lobby", "userId": "eve", "content": content, "timestamp": at})
+            .to_string()
+    };
+    for (texts, mode) in [
+        (vec![hello(&[]), joined(), message(1, "welcome")], Mode::Extended),
+        (vec![plain("welcome")], Mode::Plain),
+    ] {
+        let liar = Liar::start_in_bytes(texts);
+        let (client, mut events) = hears(&liar);
+        until_message(&mut events, "welcome").await;
+        assert_eq!(within("ready", client.ready()).await.unwrap(), mode);
+        assert_eq!(client.diagnostics().garbled_frames, 0);
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_json_is_told_once_for_each_connection_and_then_counted() {
+    let mut texts = vec![hello(&[]), joined()];
+    texts.extend(["ping"; 5].map(String::from));
+    texts.push(message(1, "after them"));
+    let liar = Liar::start(texts);
+    let (client, mut events) = hears(&liar);
+    let mut complaints = 0;
+    until(&mut events, "the message", |event| match event {
+        Event::Garbled { .. } => {
+            complaints += 1;
+            None
+        }
+        Event::Message(message) => Some(assert_eq!(message.content, "after them")),
+        _ => None,
+    })
+    .await;
+    assert_eq!(complaints, 1);
+    assert_eq!(client.diagnostics().garbled_frames, 5);
+}
+
+#[tokio::test]
+async fn half_of_a_surrogate_pair_from_a_server_is_read_as_u_fffd_wherever_it_stands() {
+    let mut half: Value = serde_json::from_str(&message(1, "CONTENT")).unwrap();
+    half["data"] = json!({"KEY": "VALUE"});
+    let half = half.to_string().replace("CONTENT", r"look \ud83d").replace("VALUE", r"\ude00");
+    let liar = Liar::start(vec![hello(&[]), joined(), half]);
+    let (_client, mut events) = hears(&liar);
+    let message = until(&mut events, "the message", |event| match event {
+        Event::Message(message) => Some(message),
+        _ => None,
+    })
+    .await;
+    assert_eq!(message.content, "look \u{fffd}");
+    assert_eq!(message.data.as_deref(), Some(r#"{"KEY":"\ufffd"}"#));
+}

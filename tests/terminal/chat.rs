@@ -53,7 +53,7 @@ fn a_frozen_server_shows_at_the_prompt_and_its_thaw_too() {
     let server = ServerProcess::start("127.0.0.1:0");
     let ada = chat(&server.url, "ada");
     server.freeze();
-    // The heartbeat of 31 s and 10 s for an answer.
+    // The heartbeat of 25 s and 10 s for an answer.
     ada.wait_for_prompt("lobby (reconnecting)>");
     server.thaw();
     ada.wait_for_prompt("lobby>");

@@ -12,6 +12,7 @@ mod commands;
 mod editor;
 mod extended;
 mod feeds;
+mod full_rooms;
 mod logging;
 mod manners;
 mod notifications;

@@ -126,7 +126,7 @@ fn server_types() -> BTreeMap<&'static str, ServerMessage> {
     };
     let left = Left { reference: None, room: lobby(), code: Some(Code::Forbidden) };
     let nack = Nack {
-        reference: id("s3"),
+        reference: Some(id("s3")),
         code: Code::SequenceGap,
         retry: true,
         retry_after_ms: None,

@@ -2,6 +2,8 @@
 
 use crate::lines::{BadText, LONGEST_LINE};
 use crate::sanitise;
+use rejoin::messages::MAX_DATA_LEVELS;
+use rejoin::messages::json::{levels, well_formed};
 use rejoin::{PERSONAL_ROOM, Position, check_room_name};
 use serde::Deserialize;
 use serde_json::Value;
@@ -42,6 +44,8 @@ pub(super) enum Frame {
 struct Data<'a> {
     #[serde(borrow, default)]
     data: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "ref")]
+    reference: Option<&'a RawValue>,
 }
 
 /// A frame and the caller's name for it.
@@ -83,7 +87,12 @@ pub(super) fn parse(text: &str) -> Result<Option<Request>, BadLine> {
     if text.trim().is_empty() {
         return Ok(None);
     }
-    let value: Value = serde_json::from_str(text)
+    let text = &*well_formed(text);
+    let value = match too_deep(text) {
+        Some(bad) => return Err(bad),
+        None => serde_json::from_str::<Value>(text),
+    };
+    let value = value
         .map_err(|error| BadLine::new("not_json", format!("the line is not JSON: {}", json_error(&error))))?;
     let Value::Object(mut fields) = value else {
         return Err(BadLine::new("bad_frame", "the line is not a JSON object"));
@@ -101,14 +110,25 @@ pub(super) fn parse(text: &str) -> Result<Option<Request>, BadLine> {
     let data = match fields.remove("data") {
         None | Some(Value::Null) => None,
         // It is there and it is JSON: the line as a whole has just been read.
-        Some(_) => {
-            serde_json::from_str(text).ok().and_then(|Data { data }| data.map(|data| data.get().to_owned()))
-        }
+        Some(_) => serde_json::from_str(text)
+            .ok()
+            .and_then(|Data { data, .. }| data.map(|data| data.get().to_owned())),
     };
     match frame(&mut fields, data) {
         Ok(frame) => Ok(Some(Request { frame, reference })),
         Err(bad) => Err(BadLine { reference, ..bad }),
     }
+}
+
+/// The answer to a line whose data is too deep: looked at first, because it may be too deep for the parser too.
+fn too_deep(text: &str) -> Option<BadLine> {
+    let Data { data, reference } = serde_json::from_str(text).ok()?;
+    let deep = data.is_some_and(|data| levels(data.get()) > MAX_DATA_LEVELS);
+    deep.then(|| {
+        let message = format!("\"data\" has more than {MAX_DATA_LEVELS} levels of arrays and objects");
+        let reference = reference.and_then(|json| serde_json::from_str(json.get()).ok());
+        BadLine { reference, ..BadLine::new("bad_data", message) }
+    })
 }
 
 /// The words of `serde_json` with its column, but without its line, which is always 1 here unlike ours.
@@ -242,6 +262,30 @@ mod tests {
         assert_eq!(code(&format!(r#"{{"type":"join_room","roomId":"{}"}}"#, "x".repeat(129))), "bad_room");
         assert_eq!(code(&format!(r#"{{"type":"close","ref":"{}"}}"#, "x".repeat(65))), "bad_ref");
         assert_eq!(code(&"[".repeat(100_000)), "not_json");
+    }
+
+    #[test]
+    fn half_of_a_surrogate_pair_costs_no_line() {
+        let line = r#"{"type":"send_message","roomId":"r","content":"look \ud83d","data":{"\ude00":"\ud83d\ude00"}}"#;
+        let expected = Frame::Send {
+            room: "r".into(),
+            content: "look \u{fffd}".into(),
+            data: Some(r#"{"\ufffd":"\ud83d\ude00"}"#.into()),
+        };
+        assert_eq!(parse(line).unwrap().unwrap().frame, expected);
+    }
+
+    #[test]
+    fn data_of_more_than_64_levels_is_refused_with_its_ref_however_deep_it_is() {
+        let line = |levels: usize| {
+            let data = "[".repeat(levels) + &"]".repeat(levels);
+            format!(r#"{{"type":"send_message","roomId":"r","content":"c","data":{data},"ref":"me"}}"#)
+        };
+        assert!(parse(&line(64)).is_ok());
+        for levels in [65, 127, 128, 10_000] {
+            let bad = parse(&line(levels)).unwrap_err();
+            assert_eq!((bad.code, bad.reference.as_deref()), ("bad_data", Some("me")), "{levels}");
+        }
     }
 
     #[test]

@@ -70,6 +70,8 @@ struct Printed<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    will_retry: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u64>,
     /// What a Socket.IO server's handler answered.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -140,6 +142,14 @@ pub(crate) fn event(out: &mut Vec<u8>, event: &Event, now: Timestamp) {
             RoomState::Removed(code) => Printed {
                 room_id: Some(&change.room),
                 ..error(code.as_str(), "the server removed you from the room")
+            },
+            RoomState::Joining => match change.refused {
+                Some(code) => Printed {
+                    room_id: Some(&change.room),
+                    will_retry: Some(true),
+                    ..error(code.as_str(), "the server does not let you into the room now; trying again")
+                },
+                None => return,
             },
             _ => return,
         },
@@ -300,7 +310,8 @@ fn advice(why: SendFailure) -> &'static str {
     match why {
         SendFailure::TooLarge => "the message is larger than this client or the server takes; split it",
         SendFailure::QueueFull => "too many messages are waiting; wait for deliveries",
-        SendFailure::Expired | SendFailure::Timeout => "there was no connection in time; send it again",
+        SendFailure::Expired | SendFailure::Timeout => "it could not be sent in time; send it again",
+        SendFailure::BadData => "its data has more than 64 levels of arrays and objects; flatten it",
         SendFailure::Closed => "the connection has ended for good",
         SendFailure::Refused(_) => "the server refused it for good; sending it again changes nothing",
         SendFailure::UserChanged => "the token is another user's than the message was written by",

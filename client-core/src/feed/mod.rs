@@ -45,8 +45,13 @@ impl<P, N: Clone> Feed<P, N> {
     /// A feed of `room` that is idle. Two feeds with equal configuration, seed and inputs give equal outputs.
     pub fn new(config: FeedConfig, room: N, seed: u64) -> Self {
         let FeedConfig { link, since, history } = config;
+        let mut link = Link::new(link, seed);
+        if since.is_some() {
+            // An event with that id has come from there.
+            link.has_worked();
+        }
         Self {
-            link: Link::new(link, seed),
+            link,
             room,
             place: Place::new(since.as_deref()),
             history,

@@ -454,3 +454,20 @@ fn a_gap_of_a_room_names_the_feeds_room() {
     };
     assert!(rig.events.iter().any(|(told, _)| *told == Told::Gap(expected.clone())));
 }
+
+#[test]
+fn where_the_stream_has_worked_such_an_answer_is_an_outage_of_five_minutes() {
+    let since = FeedConfig { since: Some("e:1:m1".into()), ..FeedConfig::default() };
+    for mut rig in [Rig::connected(), Rig::new(since)] {
+        if rig.feed.state() == State::Connected {
+            rig.input(FeedInput::Ended(rig.conn, Disconnect::Lost));
+        }
+        let begin = rig.now;
+        while rig.failure().is_none() {
+            let asked = rig.dial();
+            rig.failed(asked.conn, DialErrorKind::NotEventStream);
+        }
+        let time = rig.now - begin;
+        assert!(time > 295 * SECOND && time < 345 * SECOND, "{time:?}");
+    }
+}

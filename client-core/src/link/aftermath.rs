@@ -15,6 +15,9 @@ use core::time::Duration;
 const LOCAL_EVERY: Span = Span::from_secs(10);
 /// The third suspicious ending in this time is the last one (protocol.md §2.5).
 const SUSPECT_PERIOD: Span = Span::from_secs(600);
+/// How long a URL that has worked may answer as a wrong address would: a deployment behind a proxy or the sign-in page
+/// of a network takes no longer.
+const WRONG_PERIOD: Span = Span::from_secs(300);
 /// The shortest wait that an overloaded server is given when it names none.
 const OVERLOADED: Span = Span::from_secs(5);
 
@@ -52,6 +55,16 @@ impl Link {
                     self.fail(Cause { code, ..cause });
                 }
             },
+        }
+    }
+
+    /// A URL that has worked is answered as a wrong one would be, by a proxy most likely.
+    pub(super) fn wrong_answer(&mut self, now: Timestamp, cause: Cause) {
+        let since = *self.wrong_since.get_or_insert(now);
+        if now.after(since) < WRONG_PERIOD {
+            self.retry(now, Occasion::Remote, cause);
+        } else {
+            self.fail(cause);
         }
     }
 

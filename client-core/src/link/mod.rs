@@ -109,6 +109,10 @@ pub(crate) struct Link {
     suspend_after: Span,
     /// When the last suspicious endings were.
     suspects: [Option<Timestamp>; 2],
+    /// One bit for each URL that has been connected to, in this process or an earlier one.
+    worked: u64,
+    /// Since when a URL that has worked is answered in a way that a wrong address would be.
+    wrong_since: Option<Timestamp>,
     local_at: Option<Timestamp>,
     last_seen: Option<Moment>,
     last_conn: u64,
@@ -137,6 +141,8 @@ impl Link {
             loss: None,
             suspend_after: config.suspend_after.into(),
             suspects: [None; 2],
+            worked: 0,
+            wrong_since: None,
             local_at: None,
             last_seen: None,
             last_conn: 0,
@@ -196,6 +202,7 @@ impl Link {
                 self.backoff.reset();
                 self.auth.start_anew();
                 self.suspects = [None; 2];
+                self.wrong_since = None;
                 self.loss = None;
                 self.dial(now);
                 if matches!(self.phase, Phase::AwaitingToken { .. } | Phase::AwaitingOpen { .. }) {
@@ -253,6 +260,8 @@ impl Link {
                     self.backoff.reset();
                 }
                 self.loss = None;
+                self.worked |= self.endpoint_bit();
+                self.wrong_since = None;
                 let liveness = Liveness::new(self.config.liveness, now);
                 self.phase = Phase::Open { conn, since: now, liveness };
                 self.changed(State::Connected, None);
@@ -294,6 +303,11 @@ impl Link {
     /// The first frame of an extended server is its `hello`: silence decides the mode only where a pong has shown that
     /// somebody is there.
     fn greet(&mut self, now: Timestamp) {
+        self.probe(now);
+    }
+
+    /// Asks the server for a sign of life, where there is a way to; none in time is the end of the connection.
+    pub(crate) fn probe(&mut self, now: Timestamp) {
         if let Phase::Open { conn, liveness, .. } = &mut self.phase
             && liveness.ask(now)
         {
@@ -313,6 +327,16 @@ impl Link {
     /// The server has said how long to wait before each return.
     pub(crate) fn wait_at_least(&mut self, least: Span) {
         self.backoff.set_least(least);
+    }
+
+    /// An earlier run was connected: the address is right.
+    pub(crate) fn has_worked(&mut self) {
+        self.worked = u64::MAX;
+    }
+
+    /// The bit of the URL of the dial under way.
+    fn endpoint_bit(&self) -> u64 {
+        1 << (self.endpoint % 64)
     }
 
     /// What an earlier run knew of the server.
@@ -342,13 +366,19 @@ impl Link {
             // Some gateways refuse a parameter they do not know.
             self.offer = !offered;
         }
+        let worked = self.worked & self.endpoint_bit() != 0;
         self.dial_is_lost();
         let verdict = self.config.close_table.dial_error(error.kind);
         let code = match error.kind {
             DialErrorKind::Http(204) => CauseCode::Closed(close::NORMAL),
             kind => CauseCode::Dial(kind),
         };
-        self.judge(now, verdict, Cause::new(code, error.text), error.retry_after);
+        let cause = Cause::new(code, error.text);
+        if worked && verdict == close::Verdict::Suspect && error.kind != DialErrorKind::Http(410) {
+            return self.wrong_answer(now, cause);
+        }
+        self.wrong_since = None;
+        self.judge(now, verdict, cause, error.retry_after);
     }
 
     pub(crate) fn closed(&mut self, now: Timestamp, closed: ConnId, how: Disconnect) {

@@ -147,7 +147,7 @@ fn the_late_success_of_an_older_dial_is_closed_and_changes_nothing() {
 #[test]
 fn a_silent_server_is_asked_after_the_heartbeat_and_given_up_ten_seconds_later() {
     let mut rig = Rig::connected();
-    rig.pass(31 * SECOND);
+    rig.pass(25 * SECOND);
     assert_eq!(rig.pings(), 1);
     rig.pass(10 * SECOND);
     assert!(rig.done.iter().any(|a| matches!(a, Action::Abandon { code: close::DEAD_PEER, .. })));
@@ -466,4 +466,86 @@ fn a_failed_dial_moves_on_to_the_next_url() {
         }
     }
     assert_eq!(order[..2], [0, 1]);
+}
+
+/// Answers every dial so, and gives for how long it was tried.
+fn tried_for(rig: &mut Rig, kind: DialErrorKind) -> Duration {
+    let begin = rig.now;
+    while let Some(conn) = rig.until_dial() {
+        rig.link.dial_failed(rig.now, conn, DialError::new(kind, ""));
+        rig.collect();
+        if rig.link.state() == State::Failed {
+            return rig.now - begin;
+        }
+    }
+    panic!("it waits for nothing");
+}
+
+const ANSWERS_OF_A_PROXY: [DialErrorKind; 6] = [
+    DialErrorKind::Http(404),
+    DialErrorKind::Http(302),
+    DialErrorKind::Http(426),
+    DialErrorKind::NotWebSocket,
+    DialErrorKind::NotEventStream,
+    DialErrorKind::Certificate,
+];
+
+#[test]
+fn where_an_address_has_worked_the_answers_of_a_proxy_are_an_outage_of_five_minutes() {
+    for kind in ANSWERS_OF_A_PROXY {
+        let mut rig = Rig::connected();
+        rig.closed(1006);
+        let time = tried_for(&mut rig, kind);
+        assert!(time > 299 * SECOND && time < 345 * SECOND, "{kind:?}: {time:?}");
+        assert_eq!(rig.cause().code, CauseCode::Dial(kind));
+    }
+}
+
+#[test]
+fn where_it_never_worked_the_third_such_answer_is_the_last() {
+    for kind in ANSWERS_OF_A_PROXY {
+        let mut rig = Rig::new(LinkConfig::default());
+        rig.link.connect(rig.now);
+        assert!(tried_for(&mut rig, kind) < 10 * SECOND, "{kind:?}");
+    }
+    let mut gone = Rig::connected();
+    gone.closed(1006);
+    assert!(
+        tried_for(&mut gone, DialErrorKind::Http(410)) < 10 * SECOND,
+        "410 says that it is gone for good"
+    );
+}
+
+#[test]
+fn the_five_minutes_begin_anew_after_an_answer_of_another_kind_and_after_a_success() {
+    for success in [false, true] {
+        let mut rig = Rig::connected();
+        rig.closed(1006);
+        for round in 0..30 {
+            let conn = rig.until_dial().expect("a dial");
+            match round % 10 {
+                0 if success => {
+                    rig.link.opened(rig.now, conn);
+                    rig.collect();
+                    rig.closed(1006);
+                }
+                0 => rig.link.dial_failed(rig.now, conn, DialError::new(DialErrorKind::Http(502), "")),
+                _ => rig.link.dial_failed(rig.now, conn, DialError::new(DialErrorKind::Http(404), "")),
+            }
+        }
+        assert_ne!(rig.link.state(), State::Failed);
+    }
+}
+
+#[test]
+fn an_answer_about_this_one_request_is_always_tried_again() {
+    for status in [408, 421, 425] {
+        let mut rig = Rig::new(LinkConfig::default());
+        rig.link.connect(rig.now);
+        for _ in 0..20 {
+            let conn = rig.until_dial().expect("a dial");
+            rig.link.dial_failed(rig.now, conn, DialError::new(DialErrorKind::Http(status), ""));
+        }
+        assert_ne!(rig.link.state(), State::Failed, "{status}");
+    }
 }

@@ -258,9 +258,9 @@ pub struct Ack<N = Name> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Nack {
-    /// The transmission's.
-    #[serde(rename = "ref")]
-    pub reference: Ref,
+    /// The transmission's. Without one it is about the oldest send that is not answered.
+    #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Ref>,
     /// Why.
     pub code: Code,
     /// Whether the number was not consumed: the same send may be made again.

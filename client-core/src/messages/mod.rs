@@ -21,6 +21,10 @@ use crate::token::Token;
 use alloc::boxed::Box;
 use alloc::string::String;
 
+/// Most levels of arrays and objects in a message's `data`: `1` has none, `[]` one, `[{"a": 1}]` two. A server refuses
+/// more for good, and a client does not send it: parsers in other languages break on it, at every replay again.
+pub const MAX_DATA_LEVELS: usize = 64;
+
 /// What a client says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

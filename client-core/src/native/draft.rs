@@ -3,6 +3,8 @@
 use super::inbox::Inbox;
 use super::sending::{Sending, SendingState};
 use crate::event::{SendFailure, SendId};
+use crate::messages::MAX_DATA_LEVELS;
+use crate::messages::json::{levels, well_formed};
 use crate::name::Name;
 use crate::outbox::Outgoing;
 use crate::session::{Command, Input};
@@ -36,9 +38,12 @@ pub struct Draft<'a> {
     timeout: Option<Duration>,
 }
 
-/// Writes data as JSON.
+/// Writes data as JSON that every receiver can read.
 pub(crate) fn json(data: &impl Serialize) -> Result<String, SendFailure> {
-    serde_json::to_string(data).map_err(|_| SendFailure::BadData)
+    let json = serde_json::to_string(data).map_err(|_| SendFailure::BadData)?;
+    // Only JSON that was written elsewhere can have halves of surrogate pairs.
+    let json = well_formed(&json).into_owned();
+    if levels(&json) > MAX_DATA_LEVELS { Err(SendFailure::BadData) } else { Ok(json) }
 }
 
 impl<'a> Draft<'a> {
@@ -47,14 +52,15 @@ impl<'a> Draft<'a> {
     }
 
     /// Something structured beside the text. Clients on extended connections receive it, others the text alone. What
-    /// cannot be written as JSON fails as [`SendFailure::BadData`].
+    /// cannot be written as JSON, or has more than 64 levels of arrays and objects, fails as [`SendFailure::BadData`].
     pub fn data(mut self, data: &impl Serialize) -> Self {
         self.data = Some(json(data));
         self
     }
 
-    /// How long it may wait before it is sent for the first time; then it fails. Without one it waits 10 minutes by
-    /// default.
+    /// After how long it has its outcome at the latest, whatever state the connection is in: one that could not be sent
+    /// fails with [`SendFailure::Timeout`], one that is on its way without an answer is unknown. Without a timeout it waits
+    /// 10 minutes by default before it is sent for the first time.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self

@@ -66,8 +66,12 @@ impl Codec for Frames {
         }
     }
 
-    fn binary(&mut self, conn: ConnId, _: &[u8]) -> Input {
-        Input::Garbled(conn, "a binary frame, where only text is spoken".into())
+    /// Servers in some languages send their JSON as bytes.
+    fn binary(&mut self, conn: ConnId, bytes: &[u8]) -> Input {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => self.text(conn, text),
+            Err(_) => Input::Garbled(conn, "a binary frame that is no text".into()),
+        }
     }
 
     fn encode(&self, frame: &ClientMessage, text: &mut Vec<u8>) {

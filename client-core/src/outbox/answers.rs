@@ -31,8 +31,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         if let Some(lane) = self.lane(&ack.room) {
             let at = if oldest { (!lane.unanswered.is_empty()).then_some(0) } else { lane.position(serial) };
             if let Some(sent) = at.and_then(|at| lane.take_unanswered(at)) {
-                self.unanswered -= 1;
-                return self.settle_send(sent.send, status, out);
+                lane.refusals = 0;
+                return self.settle_unanswered(sent, status, out);
             }
             if let Some(at) = lane.doomed.iter().position(|doomed| doomed.serial == serial) {
                 let Doomed { send, .. } = lane.doomed.remove(at);
@@ -68,8 +68,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         if lane.line.as_ref().is_some_and(|(pid, _)| *pid == origin.pid) {
             let at = lane.unanswered.iter().position(|sent| sent.pseq == origin.pseq);
             if let Some(sent) = at.and_then(|at| lane.take_unanswered(at)) {
-                self.unanswered -= 1;
-                self.settle_send(sent.send, status, out);
+                lane.refusals = 0;
+                self.settle_unanswered(sent, status, out);
             }
             return;
         }
@@ -89,7 +89,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         wanted: impl Fn(&N) -> bool,
         out: &mut Vec<Delivery<P, N>>,
     ) -> Option<Rejoin<N>> {
-        let (serial, attempt) = nack.reference.read_numbered('s')?;
+        let (serial, attempt) = nack.reference.as_ref()?.read_numbered('s')?;
         let any = self.bugs.has(Bug::OldRefusalCounts);
         let found = self.lanes.iter().enumerate().find_map(|(index, lane)| {
             let at = lane.position(serial)?;
@@ -112,14 +112,14 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             Code::SequenceGap => {
                 let expected = nack.expected.unwrap_or(pseq);
                 if lane.unanswered.iter().any(|sent| sent.pseq == expected) && expected <= pseq {
-                    lane.go_back(expected);
+                    lane.refused_from(now, expected, conn, Span::ZERO);
                 } else {
                     // What the server misses has been answered before: it has lost the line.
                     self.unknown_producer(now, index, conn, expected);
                 }
             }
             Code::NotJoined if wanted(&lane.room) => {
-                lane.go_back(pseq);
+                lane.refused_from(now, pseq, conn, Span::ZERO);
                 lane.needs_join = true;
                 return Some(Rejoin(lane.room.clone()));
             }
@@ -127,19 +127,18 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             Code::NotJoined => self.unknown_producer(now, index, conn, pseq),
             _ if nack.retry => {
                 let pause = nack.retry_after_ms.map_or(PAUSE, Span::from_millis).min(LONGEST_PAUSE);
-                lane.go_back(pseq);
-                lane.resume_at = Some(now + pause.max(Span::from_millis(10)));
+                lane.refused_from(now, pseq, conn, pause.max(Span::from_millis(10)));
             }
             code => {
                 let sent = lane.take_unanswered(at)?;
-                self.unanswered -= 1;
+                lane.refusals = 0;
                 if self.bugs.has(Bug::ReuseNumberAfterRefusal)
                     && let Some((_, next)) = &mut lane.line
                 {
                     *next -= 1;
                 }
                 let status = DeliveryStatus::Failed(SendFailure::Refused(code));
-                self.settle_send(sent.send, status, out);
+                self.settle_unanswered(sent, status, out);
             }
         }
         None
@@ -149,21 +148,21 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// not appended and is numbered anew; of the rest nothing is known.
     fn unknown_producer(&mut self, now: Timestamp, index: usize, conn: ConnId, lost: u64) {
         let renumber_all = self.bugs.has(Bug::RenumberTransmitted);
-        let (ttl, _) = self.limits.patience(None);
         let Some(lane) = self.lanes.get_mut(index) else { return };
         let Some((pid, _)) = lane.line.take() else { return };
+        lane.pause(now, Span::ZERO);
         let later = core::mem::take(&mut lane.waiting);
-        for sent in core::mem::take(&mut lane.unanswered) {
-            self.unanswered -= 1;
-            let Unanswered { send, serial, pseq, epoch, first, attempts, .. } = sent;
-            if first == Some(conn) && pseq >= lost || renumber_all {
-                let until = now + ttl;
+        for sent in lane.take_all_unanswered() {
+            if sent.resolved {
+                continue;
+            }
+            if sent.first == Some(conn) && sent.pseq >= lost || renumber_all {
+                let Unanswered { send, serial, attempts, until, late, .. } = sent;
                 self.next_expiry = self.next_expiry.min(until);
                 self.waiting += 1;
-                lane.waiting.push_back(Waiting { send, serial, until, late: SendFailure::Expired, attempts });
+                lane.waiting.push_back(Waiting { send, serial, until, late, attempts });
             } else {
-                let until = now + LAST_CHANCE;
-                lane.doomed.push(Doomed { send, serial, pid: pid.clone(), pseq, epoch, until });
+                lane.doomed.push(sent.given_up(pid.clone(), now + LAST_CHANCE));
             }
         }
         for waiting in later {
@@ -187,9 +186,23 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let Some((index, at, _)) = largest else { return };
         let Some(lane) = self.lanes.get_mut(index) else { return };
         let Some(sent) = lane.take_unanswered(at) else { return };
-        self.unanswered -= 1;
-        self.settle_send(sent.send, self.unknown(), out);
+        self.settle_unanswered(sent, self.unknown(), out);
         self.retire(index, now + LAST_CHANCE);
+    }
+
+    /// The send on `conn` that has waited longest for an answer, as its frame's number and its reference; in `room` if that
+    /// is given.
+    pub(crate) fn oldest_unanswered(&self, conn: ConnId, room: Option<&N>) -> Option<(u64, Id)> {
+        let is_there = |other: &N| room.is_none_or(|room| room == other);
+        let numbered = self.lanes.iter().filter(|lane| is_there(&lane.room)).filter_map(|lane| {
+            let sent = lane.unanswered.iter().find(|sent| sent.latest.is_some())?;
+            let latest = sent.latest.filter(|latest| latest.conn == conn)?;
+            Some((latest.frame, Id::numbered('s', sent.serial, Some(sent.attempts))))
+        });
+        let unflushed = self.in_hand.iter().filter_map(|hand| hand.plain.as_ref());
+        let first = self.unconfirmed.iter().chain(unflushed).filter(|sent| is_there(&sent.room));
+        let first = first.map(|sent| (sent.frame, Id::numbered('s', sent.serial, Some(0))));
+        numbered.chain(first).min_by_key(|(frame, _)| *frame)
     }
 
     /// When the oldest of what is not answered was transmitted on `conn`.
@@ -216,7 +229,6 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// The line of a lane ends; what it has transmitted waits for its last chance.
     pub(super) fn retire(&mut self, index: usize, until: Timestamp) {
         let Some(lane) = self.lanes.get_mut(index) else { return };
-        self.unanswered -= lane.unanswered.len();
         lane.retire(until);
         self.changes += 1;
     }

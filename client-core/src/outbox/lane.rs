@@ -4,11 +4,12 @@
 //! (protocol.md §2.3).
 
 use super::limits::Outgoing;
+use crate::backoff::retry_delay;
 use crate::event::SendFailure;
 use crate::id::Id;
 use crate::link::ConnId;
 use crate::messages::Epoch;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -27,6 +28,7 @@ pub(super) struct Waiting<P, N> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Transmission {
     pub(super) conn: ConnId,
+    pub(super) frame: u64,
     pub(super) at: Timestamp,
 }
 
@@ -45,6 +47,24 @@ pub(super) struct Unanswered<P, N> {
     pub(super) attempts: u32,
     /// The latest transmission, if its answer may still come; `None`: to be transmitted again.
     pub(super) latest: Option<Transmission>,
+    /// The server has refused it for now, so that it certainly has not appended it; no other connection has had it.
+    pub(super) refused: bool,
+    /// Its outcome has been told as unknown, because its time was over. It is not transmitted again, but keeps its number for
+    /// as long as it need not be.
+    pub(super) resolved: bool,
+    /// When its time is over, if the application has set one.
+    pub(super) until: Timestamp,
+    /// What it fails with then.
+    pub(super) late: SendFailure,
+}
+
+impl<P, N> Unanswered<P, N> {
+    /// It is not transmitted again. What becomes of it is waited for until then, or until its own time is over.
+    pub(super) fn given_up(self, pid: Id, until: Timestamp) -> Doomed<P, N> {
+        let until = if self.late == SendFailure::Timeout { until.min(self.until) } else { until };
+        let Self { send, serial, pseq, epoch, .. } = self;
+        Doomed { send, serial, pid, pseq, epoch, until }
+    }
 }
 
 /// A send that is not transmitted again: only the replay of its room can still tell what became of it.
@@ -60,6 +80,9 @@ pub(super) struct Doomed<P, N> {
     pub(super) until: Timestamp,
 }
 
+/// A room without an answer for so long is silent.
+const QUIET: Span = Span::from_secs(5);
+
 #[derive(Debug)]
 pub(super) struct Lane<P, N> {
     pub(super) room: N,
@@ -70,8 +93,12 @@ pub(super) struct Lane<P, N> {
     /// Some of the unanswered may have to be transmitted again: looked for only then.
     pub(super) again: bool,
     pub(super) doomed: Vec<Doomed<P, N>>,
-    /// The server asked to wait.
+    /// Sends that are transmitted and neither answered nor refused.
+    pub(super) in_flight: usize,
+    /// Nothing is transmitted before.
     pub(super) resume_at: Option<Timestamp>,
+    /// Answers in a row that led to sending again.
+    pub(super) refusals: u32,
     /// The server said that the connection is no member: nothing goes before the next `joined`.
     pub(super) needs_join: bool,
     /// What is unanswered was transmitted on a connection that has been moved away from, and may still be answered there:
@@ -88,7 +115,9 @@ impl<P, N> Lane<P, N> {
             unanswered: VecDeque::new(),
             again: false,
             doomed: Vec::new(),
+            in_flight: 0,
             resume_at: None,
+            refusals: 0,
             needs_join: false,
             held: false,
         }
@@ -123,7 +152,7 @@ impl<P, N> Lane<P, N> {
     pub(super) fn is_pending(&self, serial: u64) -> bool {
         // Each queue is in order, and what is in a later stage has a lower serial.
         self.doomed.iter().any(|doomed| doomed.serial <= serial)
-            || self.unanswered.front().is_some_and(|sent| sent.serial <= serial)
+            || self.unanswered.iter().find(|sent| !sent.resolved).is_some_and(|sent| sent.serial <= serial)
             || self.head().is_some_and(|head| head <= serial)
     }
 
@@ -141,23 +170,69 @@ impl<P, N> Lane<P, N> {
         for at in (1..=at).rev() {
             self.unanswered.swap(at, at - 1);
         }
-        self.unanswered.pop_front()
+        let sent = self.unanswered.pop_front()?;
+        self.in_flight -= usize::from(sent.latest.is_some());
+        Some(sent)
     }
 
-    /// Everything from `pseq` on has to be transmitted again, in order.
+    /// All of the unanswered, taken out.
+    pub(super) fn take_all_unanswered(&mut self) -> VecDeque<Unanswered<P, N>> {
+        self.in_flight = 0;
+        core::mem::take(&mut self.unanswered)
+    }
+
+    /// The server has refused something for now: nothing goes before the backoff, or before `least`.
+    pub(super) fn pause(&mut self, now: Timestamp, least: Span) {
+        let until = now + retry_delay(self.refusals, least);
+        self.refusals = self.refusals.saturating_add(1);
+        if until > now {
+            self.resume_at = self.resume_at.max(Some(until));
+        }
+    }
+
+    /// Sends in flight, as far as they hold other rooms back: those of a room that has been silent for long do not.
+    pub(super) fn holds_back(&self, now: Timestamp) -> usize {
+        let oldest = self.unanswered.front().and_then(|sent| sent.latest);
+        if oldest.is_some_and(|latest| latest.at + QUIET <= now) { 0 } else { self.in_flight }
+    }
+
+    /// Everything from `pseq` on has to be transmitted again, in order. Where the server misses a number that is given up, it
+    /// says so.
     pub(super) fn go_back(&mut self, pseq: u64) {
         self.again = true;
+        for sent in self.unanswered.iter().filter(|sent| sent.pseq >= pseq && sent.resolved) {
+            self.in_flight -= usize::from(sent.latest.is_some());
+        }
+        self.unanswered.retain(|sent| sent.pseq < pseq || !sent.resolved);
         for sent in self.unanswered.iter_mut().filter(|sent| sent.pseq >= pseq) {
-            sent.latest = None;
+            self.in_flight -= usize::from(sent.latest.take().is_some());
+        }
+    }
+
+    /// The server has refused the send `pseq` for now, on this connection: it and everything behind it is not appended, and
+    /// has to be transmitted again.
+    pub(super) fn refused_from(&mut self, now: Timestamp, pseq: u64, conn: ConnId, least: Span) {
+        self.go_back(pseq);
+        for sent in self.unanswered.iter_mut().filter(|sent| sent.pseq >= pseq) {
+            sent.refused = sent.first == Some(conn);
+        }
+        self.pause(now, least);
+    }
+
+    /// Whatever was refused or in flight on the connection goes again on the next one.
+    pub(super) fn connection_lost(&mut self) {
+        self.go_back(0);
+        self.needs_join = false;
+        for sent in &mut self.unanswered {
+            sent.refused = false;
         }
     }
 
     /// The line ends. What was transmitted and is not answered is given up; later sends begin a new line.
     pub(super) fn retire(&mut self, until: Timestamp) {
         let Some((pid, _)) = self.line.take() else { return };
-        for sent in core::mem::take(&mut self.unanswered) {
-            let Unanswered { send, serial, pseq, epoch, .. } = sent;
-            self.doomed.push(Doomed { send, serial, pid: pid.clone(), pseq, epoch, until });
+        for sent in self.take_all_unanswered().into_iter().filter(|sent| !sent.resolved) {
+            self.doomed.push(sent.given_up(pid.clone(), until));
         }
         self.resume_at = None;
     }

@@ -70,7 +70,8 @@ pub struct Outgoing<P, N> {
     pub data: Option<P>,
     /// The caller's own name for it, stored with it.
     pub reference: Option<Box<str>>,
-    /// How long it may wait for a connection, if shorter than the outbox's limit.
+    /// By when it has its outcome, if that is shorter than the outbox's limit: one that was not sent by then fails, one
+    /// that is on its way without an answer is unknown.
     pub timeout: Option<Duration>,
 }
 

@@ -22,7 +22,7 @@ use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
 use crate::id::Id;
 use crate::time::{Span, Timestamp};
 use alloc::vec::Vec;
-use lane::{Lane, Waiting};
+use lane::{Lane, Unanswered, Waiting};
 use waiting::Withdrawn;
 
 /// How long a given-up send waits for the replay that may still show it.
@@ -46,7 +46,11 @@ struct Plain<N> {
     room: N,
     serial: u64,
     weight: usize,
+    frame: u64,
+    /// Its answer is not waited for beyond this.
     until: Timestamp,
+    /// When its time is over, if the application has set one.
+    expires: Timestamp,
 }
 
 #[derive(Debug)]
@@ -60,7 +64,6 @@ pub(crate) struct Outbox<P, N> {
     unconfirmed: Vec<Plain<N>>,
     len: usize,
     waiting: usize,
-    unanswered: usize,
     bytes: usize,
     unflushed: usize,
     serials: u64,
@@ -81,7 +84,6 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             unconfirmed: Vec::new(),
             len: 0,
             waiting: 0,
-            unanswered: 0,
             bytes: 0,
             unflushed: 0,
             serials: 0,
@@ -136,6 +138,18 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         self.bytes -= weight;
         self.changes += 1;
         out.push(Delivery::new(id, room, status));
+    }
+
+    /// A transmitted send is no longer the outbox's; its outcome may have been told before.
+    fn settle_unanswered(
+        &mut self,
+        sent: Unanswered<P, N>,
+        status: DeliveryStatus,
+        out: &mut Vec<Delivery<P, N>>,
+    ) {
+        if !sent.resolved {
+            self.settle_send(sent.send, status, out);
+        }
     }
 
     fn settle_send(&mut self, send: Outgoing<P, N>, status: DeliveryStatus, out: &mut Vec<Delivery<P, N>>) {
@@ -239,9 +253,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let sent = core::mem::take(&mut self.unconfirmed);
         self.settle_plain(sent, &DeliveryStatus::Unknown, out);
         for lane in &mut self.lanes {
-            lane.go_back(0);
+            lane.connection_lost();
             lane.resume_at = None;
-            lane.needs_join = false;
             lane.held = false;
             if self.bugs.has(Bug::NewLineEachConnection)
                 && let Some((pid, next)) = &mut lane.line
@@ -260,8 +273,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     pub(crate) fn moved(&mut self) {
         self.let_go();
         for lane in &mut self.lanes {
-            lane.go_back(0);
-            lane.needs_join = false;
+            lane.connection_lost();
             lane.held = true;
         }
     }

@@ -38,7 +38,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 add(doomed.serial, &doomed.send, Some(line));
             }
             if let Some((pid, next_pseq)) = &lane.line {
-                for sent in &lane.unanswered {
+                for sent in lane.unanswered.iter().filter(|sent| !sent.resolved) {
                     let at_ms = (wall - lived.after(sent.born)).millis();
                     let (pid, pseq, epoch) = (pid.clone(), sent.pseq, sent.epoch.clone());
                     add(sent.serial, &sent.send, Some(Transmitted { pid, pseq, epoch, at_ms }));
@@ -111,8 +111,11 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                             born: lived - wall.after(at),
                             attempts: 0,
                             latest: None,
+                            refused: false,
+                            resolved: false,
+                            until: now + wait,
+                            late,
                         });
-                        self.unanswered += 1;
                     } else {
                         let until = now + LAST_CHANCE;
                         place.doomed.push(Doomed { send, serial, pid, pseq, epoch, until });

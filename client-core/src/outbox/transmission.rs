@@ -59,12 +59,15 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         if self.unflushed >= gate.unflushed {
             return None;
         }
-        let Waiting { send, serial, .. } = self.pop_oldest()?;
+        let Waiting { send, serial, until: expires, late, .. } = self.pop_oldest()?;
         let weight = send.weight();
         self.unflushed += weight;
         self.changes += 1;
         let until = now + FIRST_CONTACT;
-        let plain = Some(Plain { id: send.id, room: send.room.clone(), serial, weight, until });
+        let expires = if late == SendFailure::Timeout { expires } else { Timestamp::NEVER };
+        self.next_expiry = self.next_expiry.min(expires);
+        let plain =
+            Some(Plain { id: send.id, room: send.room.clone(), serial, weight, frame, until, expires });
         self.in_hand.push(InHand { frame, weight, plain });
         let tag =
             tagged.then(|| Box::new(SendTag { reference: Id::numbered('s', serial, Some(0)), line: None }));
@@ -73,7 +76,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
 
     /// Whether [`Outbox::transmit`] may have something to do.
     pub(crate) fn has_work(&self) -> bool {
-        self.waiting > 0 || self.unanswered > 0
+        self.waiting > 0 || self.lanes.iter().any(|lane| lane.again)
     }
 
     /// The next send for an extended connection as its frame number `frame`: first what has to be transmitted again,
@@ -95,10 +98,10 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         if self.unflushed >= gate.unflushed {
             return None;
         }
-        let again = self.transmit_again(now, gate.conn, &access);
+        let again = self.transmit_again(now, frame, gate.conn, &access);
         let (transmit, weight) = match again {
             Some(again) => again,
-            None => self.transmit_new(now, lived, gate, rng, &access, out)?,
+            None => self.transmit_new(now, lived, frame, gate, rng, &access, out)?,
         };
         self.unflushed += weight;
         self.in_hand.push(InHand { frame, weight, plain: None });
@@ -108,6 +111,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     fn transmit_again<'a>(
         &mut self,
         now: Timestamp,
+        frame: u64,
         conn: ConnId,
         access: &impl Fn(&N) -> Access<'a>,
     ) -> Option<(Transmit<P, N>, usize)> {
@@ -121,23 +125,28 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 continue;
             };
             sent.attempts = sent.attempts.saturating_add(1);
-            sent.latest = Some(Transmission { conn, at: now });
+            sent.latest = Some(Transmission { conn, frame, at: now });
+            sent.refused = false;
+            lane.in_flight += 1;
             return Some((sent.transmit(&lane.room, pid, false), sent.send.weight()));
         }
         None
     }
 
+    #[expect(clippy::too_many_arguments, reason = "as above")]
     fn transmit_new<'a>(
         &mut self,
         now: Timestamp,
         lived: Timestamp,
+        frame: u64,
         gate: &Gate,
         rng: &mut Rng,
         access: &impl Fn(&N) -> Access<'a>,
         out: &mut Vec<Delivery<P, N>>,
     ) -> Option<(Transmit<P, N>, usize)> {
         loop {
-            if self.waiting == 0 || self.unanswered >= gate.in_flight {
+            let in_flight = || self.lanes.iter().map(|lane| lane.holds_back(now)).sum::<usize>();
+            if self.waiting == 0 || in_flight() >= gate.in_flight {
                 return None;
             }
             let lane = self
@@ -152,7 +161,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 Access::Open(epoch) => Some(epoch.clone()),
                 _ => None,
             };
-            let Waiting { send, serial, attempts, .. } = lane.waiting.pop_front()?;
+            let Waiting { send, serial, attempts, until, late } = lane.waiting.pop_front()?;
             self.waiting -= 1;
             let why = match &epoch {
                 None => Some(SendFailure::Refused(Code::NotJoined)),
@@ -176,12 +185,16 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 first: Some(gate.conn),
                 born: lived,
                 attempts: attempts.saturating_add(1),
-                latest: Some(Transmission { conn: gate.conn, at: now }),
+                latest: Some(Transmission { conn: gate.conn, frame, at: now }),
+                refused: false,
+                resolved: false,
+                until,
+                late,
             };
+            lane.in_flight += 1;
             let transmit = sent.transmit(&lane.room, &pid, true);
             lane.held = false;
             lane.unanswered.push_back(sent);
-            self.unanswered += 1;
             self.changes += 1;
             return Some((transmit, weight));
         }

@@ -2,7 +2,7 @@
 
 use super::lane::Waiting;
 use super::limits::Payload;
-use super::{LAST_CHANCE, Outbox};
+use super::{LAST_CHANCE, Outbox, Plain};
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
 use crate::time::{Span, Timestamp};
 use alloc::vec::Vec;
@@ -67,10 +67,10 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         }
     }
 
-    /// Takes what fails out of the lanes, and resolves it in the order of the sends. Gives when the first of the rest
-    /// expires.
+    /// Resolves what was transmitted and is not wanted any longer, then takes what waits out of the lanes and resolves it in
+    /// the order of the sends. Gives when the first of the rest expires.
     pub(super) fn withdraw(&mut self, which: Withdrawn, out: &mut Vec<Delivery<P, N>>) -> Timestamp {
-        let mut next = Timestamp::NEVER;
+        let mut next = self.withdraw_transmitted(which, out);
         let mut failed = Vec::new();
         for lane in &mut self.lanes {
             for waiting in core::mem::take(&mut lane.waiting) {
@@ -92,6 +92,69 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             self.waiting -= 1;
             self.settle_send(send, DeliveryStatus::Failed(why), out);
         }
+        next
+    }
+
+    /// Of what was transmitted: what the server has refused for now is taken back; of the rest nobody knows, once its own
+    /// time is over.
+    fn withdraw_transmitted(&mut self, which: Withdrawn, out: &mut Vec<Delivery<P, N>>) -> Timestamp {
+        let mut next = Timestamp::NEVER;
+        for index in 0..self.lanes.len() {
+            let mut at = 0;
+            while let Some(lane) = self.lanes.get_mut(index)
+                && let Some(sent) = lane.unanswered.get_mut(at)
+            {
+                let (has_time, refused) = (sent.late == SendFailure::Timeout, sent.refused);
+                let why = match which {
+                    _ if sent.resolved => None,
+                    Withdrawn::One(id) if sent.send.id == id && refused => Some(SendFailure::Cancelled),
+                    Withdrawn::Late(now) if has_time && sent.until <= now => Some(SendFailure::Timeout),
+                    _ => None,
+                };
+                let Some(why) = why else {
+                    if has_time && !sent.resolved {
+                        next = next.min(sent.until);
+                    }
+                    at += 1;
+                    continue;
+                };
+                if sent.latest.is_none() {
+                    // Where its number is not used up the server will ask for it, and the rest begin a new line.
+                    let status = if refused { DeliveryStatus::Failed(why) } else { DeliveryStatus::Unknown };
+                    if let Some(sent) = lane.take_unanswered(at) {
+                        self.settle_send(sent.send, status, out);
+                    }
+                } else {
+                    sent.resolved = true;
+                    at += 1;
+                    let (id, room, weight) = (sent.send.id, sent.send.room.clone(), sent.send.weight());
+                    self.settle(id, room, weight, DeliveryStatus::Unknown, out);
+                }
+            }
+        }
+        if let Withdrawn::Late(now) = which {
+            next = next.min(self.expire_plain(now, out));
+        }
+        next
+    }
+
+    /// What was sent without a number and whose own time is over: nobody knows.
+    fn expire_plain(&mut self, now: Timestamp, out: &mut Vec<Delivery<P, N>>) -> Timestamp {
+        let mut next = Timestamp::NEVER;
+        let mut over = Vec::new();
+        let mut stays = |sent: &Plain<N>| {
+            if sent.expires > now {
+                next = next.min(sent.expires);
+            }
+            sent.expires > now
+        };
+        for hand in &mut self.in_hand {
+            over.extend(hand.plain.take_if(|sent| !stays(sent)));
+        }
+        for sent in core::mem::take(&mut self.unconfirmed) {
+            if stays(&sent) { self.unconfirmed.push(sent) } else { over.push(sent) }
+        }
+        self.settle_plain(over, &DeliveryStatus::Unknown, out);
         next
     }
 }

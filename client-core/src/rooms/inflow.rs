@@ -4,6 +4,7 @@
 //! The place only moves forward within an epoch, one message at a time or over a hole that has been announced.
 
 use super::recent::Recent;
+use crate::backoff::retry_delay;
 use crate::bug::{Bug, Bugs};
 use crate::event::GapReason;
 use crate::id::Id;
@@ -49,8 +50,8 @@ struct Place {
 /// A request for messages of the log.
 #[derive(Debug, Clone, Copy)]
 struct Fetch {
-    /// `None`: the server asked to wait before the next one.
-    request: Option<u64>,
+    /// Its number, and that of its frame. `None`: the server asked to wait before the next one.
+    request: Option<(u64, u64)>,
     until: Timestamp,
 }
 
@@ -110,6 +111,8 @@ pub(crate) struct Inflow<P, N> {
     forked: bool,
     fetch: Option<Fetch>,
     tries: u8,
+    /// Requests refused for now, one after another.
+    refusals: u32,
     /// When something last came, while not everything has.
     progress: Timestamp,
 }
@@ -128,6 +131,7 @@ impl<P, N> Default for Inflow<P, N> {
             forked: false,
             fetch: None,
             tries: 0,
+            refusals: 0,
             progress: Timestamp::ZERO,
         }
     }
@@ -320,6 +324,7 @@ impl<P: Payload, N> Inflow<P, N> {
             return Taken::Nothing;
         }
         self.tries = 0;
+        self.refusals = 0;
         if self.hole && seq >= self.head {
             self.hole = false;
         }
@@ -379,15 +384,15 @@ impl<P: Payload, N> Inflow<P, N> {
     }
 
     /// A request has been written. Gives what it has to say: the epoch, and after which message.
-    pub(crate) fn fetching(&mut self, now: Timestamp, request: u64) -> Option<(Epoch, u64)> {
+    pub(crate) fn fetching(&mut self, now: Timestamp, request: u64, frame: u64) -> Option<(Epoch, u64)> {
         let place = self.place.as_ref()?;
-        self.fetch = Some(Fetch { request: Some(request), until: now + PATIENCE });
+        self.fetch = Some(Fetch { request: Some((request, frame)), until: now + PATIENCE });
         Some((place.epoch.clone(), place.seq))
     }
 
     /// The answer to a request has come; `false` if it is not the one that is waited for.
     pub(crate) fn fetched(&mut self, now: Timestamp, request: u64) -> bool {
-        let awaited = self.fetch.is_some_and(|fetch| fetch.request == Some(request));
+        let awaited = self.awaited().is_some_and(|(awaited, _)| awaited == request);
         if awaited {
             self.fetch = None;
             self.progress = now;
@@ -395,9 +400,15 @@ impl<P: Payload, N> Inflow<P, N> {
         awaited
     }
 
+    /// The request without an answer: its number, and that of its frame.
+    pub(crate) fn awaited(&self) -> Option<(u64, u64)> {
+        self.fetch.and_then(|fetch| fetch.request)
+    }
+
     /// The server will answer a request only after a while.
-    pub(crate) fn fetch_later(&mut self, at: Timestamp) {
-        self.fetch = Some(Fetch { request: None, until: at });
+    pub(crate) fn fetch_later(&mut self, now: Timestamp, least: Span) {
+        self.fetch = Some(Fetch { request: None, until: now + retry_delay(self.refusals, least) });
+        self.refusals = self.refusals.saturating_add(1);
     }
 
     /// The hole before the next message that is at hand, `first`, or before everything the server has. Moves behind it.

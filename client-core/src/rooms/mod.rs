@@ -9,7 +9,7 @@ mod recent;
 pub(crate) use inflow::{Hole, Inflow, Logged, Taken};
 pub(crate) use recent::Recent;
 
-use crate::messages::Position;
+use crate::messages::{Code, Position};
 use crate::time::Timestamp;
 use alloc::vec::Vec;
 
@@ -42,6 +42,10 @@ pub(crate) struct Room<P, N> {
     pub(crate) name: N,
     pub(crate) wanted: Wanted,
     pub(crate) membership: Membership,
+    /// Refusals for now of its join, one after another.
+    pub(crate) refusals: u32,
+    /// The refusal that the application has been told of.
+    pub(crate) told: Option<Code>,
     /// The user's own stream.
     pub(crate) personal: bool,
     /// Messages asked for at a first join.
@@ -62,6 +66,8 @@ impl<P, N> Room<P, N> {
             name,
             wanted: Wanted::Yes,
             membership: Membership::Absent,
+            refusals: 0,
+            told: None,
             personal: false,
             history: None,
             seen_before: false,

@@ -204,7 +204,7 @@ pub struct Diagnostics {
     pub frames_out: u64,
     /// Frames of a type this version does not know.
     pub unknown_frames: u64,
-    /// Texts that were no frame.
+    /// Texts and binary frames that were no frame of the protocol.
     pub garbled_frames: u64,
     /// Rooms joined again on the same connection, because something about them was not as it should be.
     pub rejoins: u64,

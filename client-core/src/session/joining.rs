@@ -2,10 +2,12 @@
 
 use super::wire::Wire;
 use super::{Join, Session};
+use crate::backoff::retry_delay;
 use crate::cause::CauseCode;
-use crate::event::{Event, Gap, JoinedRoom, RoomState};
+use crate::event::{Event, Gap, JoinedRoom, RoomChange, RoomState};
 use crate::id::Id;
-use crate::messages::{ClientMessage, Code, JoinRequest, Joined, Left, Position, Refusal};
+use crate::link::ConnId;
+use crate::messages::{ClientMessage, Code, JoinRequest, Joined, Left, Nack, Position, Refusal};
 use crate::outbox::Payload;
 use crate::rooms::{Hole, Membership, Wanted};
 use crate::time::{Span, Timestamp};
@@ -130,6 +132,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             _ => return,
         }
         entry.membership = Membership::Member;
+        entry.refusals = 0;
+        entry.told = None;
         entry.seen_before = true;
         let asked = entry.history.is_some();
         let resumed = entry.inflow.joined(now, &joined, asked, !entry.personal);
@@ -165,11 +169,19 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// Extended: the server refuses a request.
-    pub(super) fn refused(&mut self, now: Timestamp, message: P, refusal: Refusal<N>) {
+    pub(super) fn refused(&mut self, now: Timestamp, conn: ConnId, message: P, refusal: Refusal<N>) {
+        if refusal.reference.is_none() {
+            return self.refused_unnamed(now, conn, message, &refusal);
+        }
         let Refusal { reference, room, code, retry, retry_after_ms } = refusal;
+        if reference.as_ref().is_some_and(|id| id.read_numbered('s').is_some()) {
+            let (dup, expected) = (false, None);
+            let nack = Nack { reference, code, retry, retry_after_ms, expected, dup, message: "".into() };
+            return self.nacked(now, conn, nack);
+        }
         let request =
             |kind| reference.as_ref().and_then(|id| id.read_numbered(kind)).map(|(number, _)| number);
-        let at = now + pause(retry_after_ms);
+        let least = pause(retry_after_ms);
         let (join, history) = (request('j'), request('h'));
         let room = room.filter(|_| join.is_some() || history.is_some());
         let Some(room) = room else {
@@ -181,7 +193,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         match entry.membership {
             Membership::Joining { request, .. } if Some(request) == join => {
                 if retry {
-                    entry.membership = Membership::Later { at };
+                    entry.membership = Membership::Later { at: now + retry_delay(entry.refusals, least) };
+                    entry.refusals = entry.refusals.saturating_add(1);
+                    if entry.told != Some(code) {
+                        entry.told = Some(code);
+                        let change =
+                            RoomChange { refused: Some(code), ..RoomChange::new(room, RoomState::Joining) };
+                        self.event(Event::Room(change));
+                    }
                 } else {
                     self.remove(place, room, RoomState::Failed(code));
                     self.check_ready(now);
@@ -189,7 +208,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
             Membership::Member if history.is_some_and(|request| entry.inflow.fetched(now, request)) => {
                 if retry {
-                    entry.inflow.fetch_later(at);
+                    entry.inflow.fetch_later(now, least);
                 } else {
                     self.hole_stays(now, place);
                 }
@@ -318,6 +337,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let joined = self.rooms.get(room).is_some_and(|entry| entry.membership == Membership::Member);
         if joined && self.wire.as_ref().is_some_and(Wire::is_extended) {
             self.write(message(room.clone()));
+            self.aside();
         }
     }
 

@@ -90,14 +90,16 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 self.logged(now, self.rooms.personal(), Logged::Notification(notification), true);
             }
             ServerMessage::Ack(ack) => {
-                self.answered();
+                self.answered(conn);
                 self.outbox.acked(&ack, &mut self.outcomes);
             }
-            ServerMessage::Nack(nack) => self.nacked(now, conn, &nack),
+            ServerMessage::Nack(nack) => self.nacked(now, conn, *nack),
             ServerMessage::Joined(joined) => self.joined(now, *joined),
             ServerMessage::Left(left) => self.server_left(now, left),
             ServerMessage::History(history) => self.history(now, *history),
-            ServerMessage::Error { message, refusal: Some(refusal) } => self.refused(now, message, *refusal),
+            ServerMessage::Error { message, refusal: Some(refusal) } => {
+                self.refused(now, conn, message, *refusal);
+            }
             ServerMessage::UserJoined { room, user } => {
                 self.member(&room, &user, true);
                 self.about_room(room, |room| Event::UserJoined { room, user });
@@ -203,14 +205,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     fn fetch(&mut self, now: Timestamp, at: usize) {
         let Some(wire) = self.wire.as_ref().filter(|wire| wire.is_extended()) else { return };
-        let limit = wire.peer.replay;
+        let (limit, frame) = (wire.peer.replay, wire.last_frame + 1);
         let request = self.request();
         let Some(entry) = self.member_room(at) else { return };
         if entry.personal {
             // A stream that is no room has no history: joining again replays what is next.
             return self.join_again(now, at);
         }
-        let Some((epoch, after)) = entry.inflow.fetching(now, request) else { return };
+        let Some((epoch, after)) = entry.inflow.fetching(now, request, frame) else { return };
         let room = entry.name.clone();
         self.diagnostics.fetches += 1;
         let reference = Id::numbered('h', request, None);

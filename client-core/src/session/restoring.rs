@@ -53,6 +53,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.known.window = Span::from_millis(window_ms.min(600_000));
         self.known.dedupe = Span::from_millis(dedupe_window_ms.clamp(10_000, 3_600_000));
         if extended {
+            self.link.has_worked();
             self.link.remember(self.known.window, self.known.horizon());
         }
         for saved in positions {

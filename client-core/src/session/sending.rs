@@ -90,6 +90,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 self.outputs.push_back(Output::Save);
             }
             self.write_send(transmit);
+            if let Some(wire) = &mut self.wire {
+                wire.silent_since = wire.silent_since.min(now);
+            }
         }
     }
 
@@ -123,15 +126,24 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// The server works.
-    pub(super) fn answered(&mut self) {
-        if let Some(wire) = &mut self.wire {
-            wire.stall = None;
-            wire.resent = false;
+    pub(super) fn answered(&mut self, conn: ConnId) {
+        let Some(wire) = &mut self.wire else { return };
+        wire.stall = None;
+        wire.resent = false;
+        if !wire.asides.is_empty()
+            && let Some((frame, _)) = self.outbox.oldest_unanswered(conn, None)
+        {
+            // Answers come in the order of the frames.
+            wire.dealt_with(frame);
         }
     }
 
-    pub(super) fn nacked(&mut self, now: Timestamp, conn: ConnId, nack: &Nack) {
-        self.answered();
+    pub(super) fn nacked(&mut self, now: Timestamp, conn: ConnId, mut nack: Nack) {
+        self.answered(conn);
+        if nack.reference.is_none() {
+            nack.reference = self.outbox.oldest_unanswered(conn, None).map(|(_, reference)| reference);
+        }
+        let nack = &nack;
         let rooms = &self.rooms;
         let wanted = |room: &N| rooms.get(room).is_some_and(Room::is_to_join);
         let rejoin = self.outbox.nacked(now, conn, nack, wanted, &mut self.outcomes);
@@ -157,26 +169,33 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     pub(super) fn stall_ponged(&mut self, now: Timestamp) {
-        if let Some(stall) = self.wire.as_mut().and_then(|wire| wire.stall.as_mut()) {
+        let Some(wire) = &mut self.wire else { return };
+        wire.dealt_with(wire.pinged);
+        if let Some(stall) = &mut wire.stall {
             stall.ponged.get_or_insert(now);
         }
     }
 
     pub(super) fn stall_deadline(&self, wire: &Wire) -> Timestamp {
         if !wire.is_extended() {
-            return Timestamp::NEVER;
+            return wire.silent_since + QUIET;
         }
         let oldest = self.outbox.oldest_transmission(wire.conn);
         match wire.stall {
             None => oldest + QUIET,
-            Some(Stall { ponged: Some(at) }) if oldest != Timestamp::NEVER => at + ANSWER,
-            // The link itself watches over the ping.
-            Some(_) => Timestamp::NEVER,
+            // The link itself ends a connection on which nothing comes at all.
+            Some(Stall { asked, ponged }) => ponged.unwrap_or(asked) + ANSWER,
         }
     }
 
     pub(super) fn tick_sends(&mut self, now: Timestamp) {
-        if !self.wire.as_ref().is_some_and(Wire::is_extended) {
+        let Some(wire) = &mut self.wire else { return };
+        if !wire.is_extended() {
+            // A plain server answers a message with the message itself, if at all.
+            if wire.silent_since + QUIET <= now {
+                wire.silent_since = Timestamp::NEVER;
+                self.link.probe(now);
+            }
             return;
         }
         self.resolve_doomed();
@@ -188,10 +207,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
         match wire.stall {
             None if oldest + QUIET <= now => {
-                wire.stall = Some(Stall { ponged: None });
-                self.write(ClientMessage::Ping { t: 0 });
+                wire.stall = Some(Stall { asked: now, ponged: None });
+                self.link.probe(now);
             }
-            Some(Stall { ponged: Some(at) }) if at + ANSWER <= now => {
+            Some(Stall { asked, ponged }) if ponged.unwrap_or(asked) + ANSWER <= now => {
                 wire.stall = None;
                 if wire.resent {
                     self.link.give_up(now, CauseCode::Unanswered);

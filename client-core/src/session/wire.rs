@@ -4,12 +4,18 @@ use crate::event::Mode;
 use crate::link::ConnId;
 use crate::messages::Hello;
 use crate::time::{Span, Timestamp};
+use alloc::vec::Vec;
+
+/// Asides that are remembered.
+const MOST_ASIDES: usize = 32;
 
 /// The present connection. Its frames are numbered from 1.
 #[derive(Debug)]
 pub(super) struct Wire {
     pub(super) conn: ConnId,
     pub(super) last_frame: u64,
+    /// What came in that is no frame: the first is told.
+    pub(super) garbled: u64,
     /// The last frame that the operating system has taken.
     pub(super) flushed: u64,
     pub(super) ready: bool,
@@ -19,10 +25,17 @@ pub(super) struct Wire {
     pub(super) decide_at: Timestamp,
     pub(super) ponged: bool,
     pub(super) peer: Peer,
+    /// Plain: since when nothing has come in although a message was written.
+    pub(super) silent_since: Timestamp,
     /// The server has left sends without an answer for a while.
     pub(super) stall: Option<Stall>,
     /// What is unanswered has been transmitted twice on this connection.
     pub(super) resent: bool,
+    /// The frames of requests without an answer of their own, or whose answer changes nothing, as far as the server may not
+    /// have dealt with them yet: a refusal that does not say what it is about may be about one of them.
+    pub(super) asides: Vec<u64>,
+    /// The frame of the last ping.
+    pub(super) pinged: u64,
     /// Rooms joined again on this connection.
     pub(super) rejoins: u32,
 }
@@ -30,6 +43,7 @@ pub(super) struct Wire {
 /// A question about sends without an answer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stall {
+    pub(super) asked: Timestamp,
     /// When the server answered the ping.
     pub(super) ponged: Option<Timestamp>,
 }
@@ -47,16 +61,33 @@ impl Wire {
         Self {
             conn,
             last_frame: 0,
+            garbled: 0,
             flushed: 0,
             ready: false,
             mode: None,
             decide_at,
             ponged: false,
             peer: Peer { in_flight: 1, content: usize::MAX, replay: 100 },
+            silent_since: Timestamp::NEVER,
             stall: None,
             resent: false,
+            asides: Vec::new(),
+            pinged: 0,
             rejoins: 0,
         }
+    }
+
+    /// A request has been written in the last frame that no answer is awaited for.
+    pub(super) fn aside(&mut self) {
+        if self.asides.len() == MOST_ASIDES {
+            self.asides.remove(0);
+        }
+        self.asides.push(self.last_frame);
+    }
+
+    /// The server has dealt with everything before this frame.
+    pub(super) fn dealt_with(&mut self, frame: u64) {
+        self.asides.retain(|aside| *aside > frame);
     }
 
     pub(super) fn is_extended(&self) -> bool {

@@ -34,6 +34,8 @@ struct Sent<N> {
     frame: u64,
     /// The number its answer comes under, and until when; none where no answer is wanted.
     ack: Option<(u64, Timestamp)>,
+    /// When its time is over, if the application has set one.
+    expires: Timestamp,
 }
 
 /// What the connection takes.
@@ -191,9 +193,10 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
                 self.settle_waiting(waiting, DeliveryStatus::Failed(SendFailure::TooLarge), out);
                 continue;
             }
-            let Waiting { send, serial, .. } = waiting;
-            let (id, room) = (send.id, send.room.clone());
-            self.sent.push_back(Sent { id, room, serial, weight, frame: gate.frame, ack: gate.ack });
+            let Waiting { send, serial, until, late } = waiting;
+            let (id, room, frame, ack) = (send.id, send.room.clone(), gate.frame, gate.ack);
+            let expires = if late == SendFailure::Timeout { until } else { Timestamp::NEVER };
+            self.sent.push_back(Sent { id, room, serial, weight, frame, ack, expires });
             self.in_hand.push_back((gate.frame, weight));
             self.unflushed += weight;
             self.changes += 1;
@@ -233,6 +236,13 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
         let is_late = |sent: &Sent<N>| sent.ack.is_some_and(|(_, until)| until <= now);
         self.settle_first(is_late, &DeliveryStatus::Unknown, out);
         if self.next_expiry <= now {
+            for sent in core::mem::take(&mut self.sent) {
+                if sent.expires <= now {
+                    self.settle_sent(sent, DeliveryStatus::Unknown, out);
+                } else {
+                    self.sent.push_back(sent);
+                }
+            }
             self.withdraw(out, |waiting| (waiting.until <= now).then_some(waiting.late));
         }
     }
@@ -247,7 +257,7 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
         out: &mut Vec<Delivery<P, N>>,
         mut why: impl FnMut(&Waiting<P, N>) -> Option<SendFailure>,
     ) {
-        self.next_expiry = Timestamp::NEVER;
+        self.next_expiry = self.sent.iter().map(|sent| sent.expires).min().unwrap_or(Timestamp::NEVER);
         for waiting in core::mem::take(&mut self.waiting) {
             if let Some(why) = why(&waiting) {
                 self.settle_waiting(waiting, DeliveryStatus::Failed(why), out);

@@ -30,6 +30,9 @@ use core::time::Duration;
 use fastrand::Rng;
 use wire::Wire;
 
+/// Silence after a message, after which the server is asked for a sign of life.
+const QUIET: Span = Span::from_secs(5);
+
 /// What can be chosen beside [`Config`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
@@ -141,7 +144,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             Input::Garbled(conn, error) => {
                 if self.heard(now, conn) {
                     self.diagnostics.garbled_frames += 1;
-                    self.event(Event::Garbled { error });
+                    if let Some(wire) = &mut self.wire {
+                        wire.garbled += 1;
+                        if wire.garbled == 1 {
+                            self.event(Event::Garbled { error });
+                        }
+                    }
                 }
             }
             Input::Heard(conn) => {
@@ -186,7 +194,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// When to say [`Input::Tick`], if nothing else happens before. Ticks that come early do nothing.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.link.deadline().min(self.sends.deadline()).min(self.rooms_deadline()).ever()
+        let silence = self.wire.as_ref().map_or(Timestamp::NEVER, |wire| wire.silent_since + QUIET);
+        self.link.deadline().min(self.sends.deadline()).min(self.rooms_deadline()).min(silence).ever()
     }
 
     /// The state of the connection. `Connected` means that the namespace has let us in.
@@ -230,17 +239,16 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     fn room_changed(&mut self, room: N, state: RoomState) {
-        self.event(Event::Room(RoomChange { room, state }));
+        self.event(Event::Room(RoomChange::new(room, state)));
     }
 
     /// A sign of life. Says whether it is of the connection that counts.
     fn heard(&mut self, now: Timestamp, conn: ConnId) -> bool {
-        let counts = self.wire.as_ref().is_some_and(|wire| wire.conn == conn);
-        if counts {
-            self.diagnostics.frames_in += 1;
-            self.link.heard(now);
-        }
-        counts
+        let Some(wire) = self.wire.as_mut().filter(|wire| wire.conn == conn) else { return false };
+        wire.silent_since = Timestamp::NEVER;
+        self.diagnostics.frames_in += 1;
+        self.link.heard(now);
+        true
     }
 
     fn command(&mut self, now: Timestamp, command: Command<P, N>) {
@@ -274,6 +282,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.link.tick(now);
         self.sends.tick(now, &mut self.outcomes);
         self.tick_rooms(now);
+        if let Some(wire) = self.wire.as_mut().filter(|wire| wire.silent_since + QUIET <= now) {
+            wire.silent_since = Timestamp::NEVER;
+            self.link.probe(now);
+        }
     }
 
     fn flushed(&mut self, conn: ConnId, through: u64) {
@@ -320,6 +332,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
             let Outgoing { room, content, data, .. } = send;
             self.emit(gate.ack, ClientEvent::Send { room, content, data });
+            if let Some(wire) = &mut self.wire {
+                wire.silent_since = wire.silent_since.min(now);
+            }
         }
     }
 

@@ -4,7 +4,7 @@ import * as own from "../home.js";
 import type { Loader } from "../loading.js";
 import { Input } from "../names.js";
 import { addresses, roomOptions, roomsOf } from "../settings.js";
-import type { Events as AnyEvents, WebSocketConstructor } from "../types.js";
+import type { Events as AnyEvents } from "../types.js";
 import { argument, check, either, fields, known, millis, object, signal, text, token, truth, word } from "../validate.js";
 import { wellFormed } from "../text.js";
 import { engine } from "./address.js";
@@ -65,7 +65,7 @@ export class Client {
     const speech = new SocketIoSpeech(wellFormed(namespace), new EventNames(events), ackText == "error");
     // They come in any case: whoever has named one wants to know that some were missed.
     const notifications = events.notification != undefined;
-    const given = { token, notifications, rooms, policy, maxAttempts, sendTtl, clock, seed, wasm, webSocket: binary(options.webSocket ?? (globalThis.WebSocket as WebSocketConstructor | undefined)) };
+    const given = { token, notifications, rooms, policy, maxAttempts, sendTtl, clock, seed, wasm, webSocket: options.webSocket };
     this.#client = new RoomClient(home, found.map(([url]) => url), given, speech, loader);
   }
 
@@ -184,18 +184,4 @@ function machine(acks: readonly number[]): typeof own.Machine {
       this.input(Said.Acks as number as Input, acks);
     }
   };
-}
-
-/** A socket whose attachments come at once. */
-function binary(given: WebSocketConstructor | undefined): WebSocketConstructor | undefined {
-  const socketOf = (make: WebSocketConstructor) =>
-    class {
-      constructor(url: string) {
-        const socket = new make(url);
-        socket.binaryType = "arraybuffer";
-        return socket;
-      }
-    } as WebSocketConstructor;
-  // What is none the client refuses.
-  return typeof given == "function" ? socketOf(given) : given;
 }

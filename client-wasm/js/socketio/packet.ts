@@ -1,4 +1,4 @@
-import { isCount } from "../fields.js";
+import { isCount, repaired } from "../fields.js";
 
 /** Nothing that follows on the connection can be understood. */
 export class OutOfStep extends Error {}
@@ -77,7 +77,8 @@ const LARGE_ID = /"(roomId|userId|id|_id|messageId|message_id)"(\s*:\s*)(-?\d{16
 function read(text: string, attachments: readonly ArrayBuffer[]): unknown {
   const json = /\d{16}/.test(text) ? text.replace(LARGE_ID, '"$1"$2"$3"') : text;
   try {
-    return attachments.length ? JSON.parse(json, (_, value) => filled(value, attachments)) : JSON.parse(json);
+    const text = repaired(json);
+    return attachments.length ? JSON.parse(text, (_, value) => filled(value, attachments)) : JSON.parse(text);
   } catch (error) {
     if (error instanceof OutOfStep) throw error;
     return undefined;

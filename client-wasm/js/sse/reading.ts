@@ -1,3 +1,5 @@
+import { repaired } from "../fields.js";
+
 /** An event as the page's own JSON reads it. */
 export type Reading =
   | { what: "message"; user: string; content: string; timestamp: string; data?: unknown }
@@ -30,7 +32,7 @@ function gap({ epoch, after, before, reason }: Fields): Reading {
 
 function parsed(text: string): Fields | undefined {
   try {
-    const value = JSON.parse(text);
+    const value = JSON.parse(repaired(text));
     return value != undefined && typeof value == "object" && !Array.isArray(value) ? value : undefined;
   } catch {
     return undefined;

@@ -4,7 +4,7 @@ use super::lines::{Answer, Known};
 use super::log::Logged;
 use super::rules::{encode, stream_of, told};
 use super::{Bug, Hub, Output, Text};
-use rejoin::messages::json::is_json;
+use rejoin::messages::json::is_data;
 use rejoin::messages::{Code, Epoch};
 use rejoin::{Id, Moment, Name, ServerMessage, check_room_name, utc};
 
@@ -89,7 +89,7 @@ impl Hub {
         data: Option<String>,
         key: Option<Id>,
     ) {
-        let refused = if check_room_name(room).is_err() || data.as_ref().is_some_and(|data| !is_json(data)) {
+        let refused = if check_room_name(room).is_err() || data.as_ref().is_some_and(|data| !is_data(data)) {
             Some(Code::BadRequest)
         } else if content.len() + data.as_ref().map_or(0, String::len) > self.config.content_bytes {
             Some(Code::TooLarge)
@@ -133,7 +133,7 @@ impl Hub {
     pub(super) fn notify(&mut self, now: Moment, user: Name, kind: Name, data: Option<String>) {
         let stream = stream_of(&user);
         let fits = kind.len() <= KIND_BYTES && !kind.is_empty();
-        let refused = if !fits || data.as_ref().is_some_and(|data| !is_json(data)) {
+        let refused = if !fits || data.as_ref().is_some_and(|data| !is_data(data)) {
             Some(Code::BadRequest)
         } else if data.as_ref().is_some_and(|data| data.len() > self.config.content_bytes) {
             Some(Code::TooLarge)

@@ -10,6 +10,9 @@ use std::time::Duration;
 /// When to try again what the server has no room for.
 const OVERLOADED_AGAIN: Duration = Duration::from_secs(5);
 
+/// Said of data with more than [`rejoin::messages::MAX_DATA_LEVELS`] levels.
+pub(super) const TOO_DEEP: &str = "data has more than 64 levels of arrays and objects";
+
 /// The frames of the plain protocol.
 const PLAIN: [&str; 3] = ["join_room", "leave_room", "send_message"];
 
@@ -35,7 +38,10 @@ impl Hub {
             Ok(Some(_) | None) => {}
             // Nor does it judge one by the rules of the version it comes from.
             Err(DecodeError::Field { frame, .. }) if !extended && !PLAIN.contains(&frame) => {}
-            Err(error) => self.mistake(now.monotonic, conn, explain(&error)),
+            Err(error) => {
+                let (reference, room) = json::envelope(text);
+                self.mistaken(now.monotonic, conn, reference, room, explain(&error));
+            }
         }
     }
 
@@ -98,10 +104,24 @@ impl Hub {
 
     /// Answers a frame that cannot be carried out; the connection stays open, unless it does nothing else.
     pub(super) fn mistake(&mut self, now: Timestamp, conn: ConnId, message: &'static str) {
-        if self.bears(now, conn) {
-            self.error(conn, message);
-        } else {
+        self.mistaken(now, conn, None, None, message);
+    }
+
+    /// The same, with what the frame said of itself. Only the extended protocol has a place for that and for a code.
+    fn mistaken(
+        &mut self,
+        now: Timestamp,
+        conn: ConnId,
+        reference: Asked,
+        room: Option<Name>,
+        message: &'static str,
+    ) {
+        if !self.bears(now, conn) {
             self.close(now, conn, 4008, "Rate limited");
+        } else if self.conns.get(&conn).is_some_and(|state| state.extended.is_some()) {
+            self.refuse(conn, reference, room, Code::BadRequest, message);
+        } else {
+            self.error(conn, message);
         }
     }
 

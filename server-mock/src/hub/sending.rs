@@ -2,10 +2,11 @@
 
 use super::lines::{Answer, Known, LineKey};
 use super::log::Logged;
-use super::rules::{is_stream, is_temporary, locate, millis, room_name};
+use super::rules::{TOO_DEEP, is_stream, is_temporary, locate, millis, room_name};
 use super::user::Verdict;
 use super::{Bug, ConnId, Hub};
-use rejoin::messages::{Ack, Code, Nack, Origin, Ref, SendTag};
+use rejoin::messages::json::levels;
+use rejoin::messages::{Ack, Code, MAX_DATA_LEVELS, Nack, Origin, Ref, SendTag};
 use rejoin::{Id, Moment, Name, RoomNameError, ServerMessage, Timestamp, utc};
 use std::time::Duration;
 
@@ -124,6 +125,9 @@ impl Hub {
         if send.content.len() + send.data.as_ref().map_or(0, String::len) > self.config.content_bytes {
             return no(Code::TooLarge, "content is too long");
         }
+        if send.data.as_ref().is_some_and(|data| levels(data) > MAX_DATA_LEVELS) {
+            return no(Code::BadRequest, TOO_DEEP);
+        }
         if let Some((key, _)) = &send.line
             && !self.store.has_line_place(&send.room, key, &self.config)
         {
@@ -185,7 +189,7 @@ impl Hub {
             Answer::Ack { id, seq } => self.ack(send.conn, &send.room, reference, id, seq, true),
             Answer::Nack(code) => {
                 let nack = Nack {
-                    reference,
+                    reference: Some(reference),
                     code,
                     retry: false,
                     retry_after_ms: None,
@@ -216,7 +220,7 @@ impl Hub {
             self.store.answered(&send.room, key, pseq, Answer::Nack(no.code), now);
         }
         let nack = Nack {
-            reference,
+            reference: Some(reference),
             code: no.code,
             retry,
             retry_after_ms: no.after.map(millis),

@@ -1,10 +1,11 @@
 //! Signals: what is worth something only now, typing for instance (protocol.md §2.2).
 
 use super::publishing::KIND_BYTES;
-use super::rules::encode;
+use super::rules::{TOO_DEEP, encode};
 use super::user::Verdict;
 use super::{ConnId, Hub, Output};
-use rejoin::messages::Signal;
+use rejoin::messages::json::levels;
+use rejoin::messages::{MAX_DATA_LEVELS, Signal};
 use rejoin::{Name, ServerMessage, Timestamp};
 
 impl Hub {
@@ -24,6 +25,9 @@ impl Hub {
         }
         if data.as_ref().is_some_and(|data| data.len() > self.config.content_bytes) {
             return self.mistake(now, conn, "data is too long");
+        }
+        if data.as_ref().is_some_and(|data| levels(data) > MAX_DATA_LEVELS) {
+            return self.mistake(now, conn, TOO_DEEP);
         }
         match self.users.get_mut(&state.user).map_or(Verdict::Fine, |user| user.signal(now)) {
             Verdict::Fine => {}

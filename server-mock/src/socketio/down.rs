@@ -47,7 +47,10 @@ impl Translator {
                 let positions = self.positions;
                 self.answer(&ack.reference, |_| answers::sent(&ack, positions))
             }
-            M::Nack(nack) => self.answer(&nack.reference, |_| answers::nack(&nack)),
+            M::Nack(nack) => match &nack.reference {
+                Some(reference) => self.answer(reference, |_| answers::nack(&nack)),
+                None => Down::Nothing,
+            },
             M::Joined(joined) => self.answer(&joined.reference, |traced| answers::joined(&joined, traced)),
             M::Error { message, refusal } => {
                 let answered = refusal.as_ref().and_then(|refusal| {

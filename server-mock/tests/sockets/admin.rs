@@ -118,6 +118,8 @@ async fn what_cannot_be_published_is_refused_with_the_reason() {
     let server = server(|config| config.admin = Some("127.0.0.1:0".parse().unwrap())).await;
     let admin = server.admin_url().unwrap();
     let long = format!(r#"{{"userId":"bot","content":"{}"}}"#, "x".repeat((8 << 10) + 1));
+    let (open, close) = ("[".repeat(65), "]".repeat(65));
+    let deep = format!(r#"{{"userId":"bot","content":"x","data":{open}{close}}}"#);
     for (path, body, status) in [
         ("/users/ada/notifications", "{}", 422),
         ("/users/ada/notifications", r#"{"kind":"","data":1}"#, 422),
@@ -126,6 +128,7 @@ async fn what_cannot_be_published_is_refused_with_the_reason() {
         ("/rooms/lobby/messages", r#"{"content":"x"}"#, 422),
         ("/rooms/lobby/messages", "{", 400),
         ("/rooms/lobby/messages", &long, 413),
+        ("/rooms/lobby/messages", &deep, 422),
         (
             "/rooms/lobby/messages HTTP/1.1\nIdempotency-Key: a b\nX-Rest:",
             r#"{"userId":"bot","content":"x"}"#,
@@ -136,4 +139,14 @@ async fn what_cannot_be_published_is_refused_with_the_reason() {
         assert_eq!(found, status, "{path} {answer}");
         assert!(answer.starts_with(r#"{"error":"#), "{answer}");
     }
+}
+
+#[tokio::test]
+async fn half_of_a_surrogate_pair_in_a_post_is_taken_for_u_fffd() {
+    let server = server(|config| config.admin = Some("127.0.0.1:0".parse().unwrap())).await;
+    let admin = server.admin_url().unwrap();
+    let mut ada = Client::in_room(&server.url(), "ada", "lobby").await;
+    let body = r#"{"userId":"bot","content":"look \ud83d"}"#;
+    assert_eq!(call(&admin, "POST", "/rooms/lobby/messages", body).await.0, 201);
+    assert_eq!(ada.hear_json().await["content"], "look \u{fffd}");
 }

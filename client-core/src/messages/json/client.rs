@@ -1,6 +1,6 @@
 //! Client frames.
 
-use super::family::{Family, decode};
+use super::family::{Family, decode, repairing};
 use super::fields::{
     AuthFields, ClientSignalFields, JoinFields, LeaveFields, Out, PingFields, RoomFields, SendFields, as_raw,
 };
@@ -52,6 +52,10 @@ impl<'de> Family<'de> for ClientFrame<'de> {
 /// # Errors
 /// As [`ServerDecoder::decode`](super::ServerDecoder::decode).
 pub fn decode_client(text: &str) -> Result<Option<ClientMessage>, DecodeError> {
+    repairing(text, read)
+}
+
+fn read(text: &str) -> Result<Option<ClientMessage>, DecodeError> {
     Ok(match decode::<ClientFrame<'_>>(text)? {
         ClientFrame::Join(fields) => {
             Some(ClientMessage::JoinRoom { room: Name::from(&*fields.room_id), request: fields.request() })

@@ -5,6 +5,7 @@
 //! structure that the rest of the object is read into, in the same pass.
 
 use super::DecodeError;
+use super::consumable::well_formed;
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -82,6 +83,15 @@ pub(super) fn decode_fields<'de, F: Family<'de>>(kind: &str, text: &'de str) -> 
     let mut rest = serde_json::Deserializer::from_str(text);
     F::fields(kind, &mut rest)
         .map_err(|error| DecodeError::Field { frame: kind, detail: bounded(&error.to_string()) })
+}
+
+/// Reads a text, and if it cannot be read reads it again as well-formed text, if it is not that.
+pub(crate) fn repairing<T, E>(text: &str, mut read: impl FnMut(&str) -> Result<T, E>) -> Result<T, E> {
+    let result = read(text);
+    match result.is_err().then(|| well_formed(text)) {
+        Some(Cow::Owned(repaired)) => read(&repaired),
+        _ => result,
+    }
 }
 
 /// An error's text quotes the offending value, which the sender chose: keep the beginning.

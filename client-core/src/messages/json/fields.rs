@@ -1,24 +1,25 @@
 //! What the JSON of the frequent frames looks like: borrowed on the way in, borrowed on the way out.
 
+use super::consumable::well_formed;
 use super::lenient::lenient;
 use super::names::Names;
 use crate::id::Id;
 use crate::messages::extended::int;
 use crate::messages::{
-    Ack, Code, History, JoinRequest, LineTag, Message, Notification, Origin, Position, Refusal, SendTag,
+    Ack, Code, History, JoinRequest, LineTag, Message, Notification, Origin, Position, Ref, Refusal, SendTag,
     Signal, Stamp,
 };
 use crate::name::Name;
-use alloc::borrow::{Cow, ToOwned};
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// Any JSON, as its text.
+/// Any JSON, as its text, well-formed.
 fn raw(value: Option<&RawValue>) -> Option<String> {
-    value.map(|value| value.get().to_owned())
+    value.map(|value| well_formed(value.get()).into_owned())
 }
 
 /// The text of any JSON; one that is none is left out, which a caller that checks never meets.
@@ -309,6 +310,22 @@ impl ClientSignalFields<'_> {
     pub(super) fn data(&self) -> Option<String> {
         raw(self.data)
     }
+}
+
+/// What a frame says of itself even where it cannot be read as what its type promises.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EnvelopeFields {
+    #[serde(rename = "ref", default, deserialize_with = "lenient")]
+    reference: Option<Id>,
+    #[serde(default, deserialize_with = "lenient")]
+    room_id: Option<Name>,
+}
+
+/// The `ref` and the room of a frame that is malformed otherwise, for the refusal.
+pub fn envelope(text: &str) -> (Option<Ref>, Option<Name>) {
+    let EnvelopeFields { reference, room_id } = serde_json::from_str(text).unwrap_or_default();
+    (reference, room_id)
 }
 
 #[derive(Deserialize)]

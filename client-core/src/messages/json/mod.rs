@@ -1,6 +1,7 @@
 //! Frames as JSON text, for drivers and servers that have `serde_json`.
 
 mod client;
+mod consumable;
 mod family;
 mod fields;
 mod lenient;
@@ -11,7 +12,9 @@ mod stream;
 mod writer;
 
 pub use client::{decode_client, encode_client, encode_client_into};
+pub use consumable::{is_data, levels, well_formed};
 pub(crate) use family::bounded;
+pub use fields::envelope;
 pub use server::{ServerDecoder, encode_server};
 
 use alloc::boxed::Box;
@@ -37,11 +40,6 @@ pub enum DecodeError {
         /// Which field, and what is wrong with it.
         detail: Box<str>,
     },
-}
-
-/// Whether a text is JSON, and so may be a message's `data`.
-pub fn is_json(text: &str) -> bool {
-    serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
 }
 
 /// A rare frame, written as its structure says.

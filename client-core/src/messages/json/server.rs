@@ -1,6 +1,6 @@
 //! Server frames.
 
-use super::family::{Family, decode, decode_fields};
+use super::family::{Family, decode, decode_fields, repairing};
 use super::fields::{
     AckFields, ErrorFields, ExpiringFields, HistoryFields, MessageFields, NotificationFields, Out,
     PingFields, RoomUserFields, SignalFields, as_raw,
@@ -92,14 +92,13 @@ impl ServerDecoder {
     pub fn decode(&mut self, text: &str) -> Result<ServerMessage, DecodeError> {
         match reader::read(text, &mut self.names) {
             Some(message) => Ok(message),
-            None => read_by_library(text, &mut self.names),
+            None => repairing(text, |text| read_by_library(text, &mut self.names)),
         }
     }
 
     /// Reads a frame whose type is said elsewhere, from its other fields.
     pub(crate) fn decode_fields(&mut self, kind: &str, json: &str) -> Result<ServerMessage, DecodeError> {
-        let frame = decode_fields(kind, json)?;
-        Ok(typed(frame, &mut self.names))
+        repairing(json, |json| Ok(typed(decode_fields(kind, json)?, &mut self.names)))
     }
 
     /// A name, shared with those that were read before.

@@ -1,7 +1,7 @@
 //! The data of an event stream's events (protocol.md §4): messages, whose type the event may say instead, and gaps.
 
 use super::DecodeError;
-use super::family::bounded;
+use super::family::{bounded, repairing};
 use super::fields::MessageFields;
 use super::lenient::lenient;
 use super::server::ServerDecoder;
@@ -33,12 +33,14 @@ impl ServerDecoder {
         match self.decode(text) {
             Ok(ServerMessage::Message(message)) => Ok(Some(message)),
             Ok(_) => Ok(None),
-            Err(DecodeError::NoType) => match serde_json::from_str::<MessageFields<'_>>(text) {
-                Ok(fields) => Ok(Some(fields.message(&mut self.names))),
-                Err(error) => {
-                    Err(DecodeError::Field { frame: "message", detail: bounded(&error.to_string()) })
-                }
-            },
+            Err(DecodeError::NoType) => {
+                repairing(text, |text| match serde_json::from_str::<MessageFields<'_>>(text) {
+                    Ok(fields) => Ok(Some(fields.message(&mut self.names))),
+                    Err(error) => {
+                        Err(DecodeError::Field { frame: "message", detail: bounded(&error.to_string()) })
+                    }
+                })
+            }
             Err(error) => Err(error),
         }
     }

@@ -4,6 +4,7 @@ mod down;
 mod hand_over;
 mod mode;
 mod plain;
+mod refusals;
 mod rig;
 mod stored;
 mod up;

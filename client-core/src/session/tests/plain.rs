@@ -367,7 +367,7 @@ fn one_room_too_many_is_refused_and_the_others_stay() {
     for room in ["a", "b", "c"] {
         rig.command(Command::Join(Name::from(room).into()));
     }
-    let refused = RoomChange { room: "c".into(), state: RoomState::Refused };
+    let refused = RoomChange::new("c".into(), RoomState::Refused);
     assert_eq!(rig.events().pop(), Some(Event::Room(refused)));
     rig.command(Command::Leave("a".into()));
     rig.command(Command::Join(Name::from("c").into()));

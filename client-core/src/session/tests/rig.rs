@@ -61,6 +61,17 @@ impl Rig {
         rig
     }
 
+    /// Connected to a plain server, in the room `r`.
+    pub(super) fn plain() -> Self {
+        let mut rig = Self::new(Config { extended: false, ..Config::default() });
+        rig.command(Command::Join(Name::from("r").into()));
+        rig.command(Command::Connect);
+        rig.open();
+        rig.input(Input::Flushed(rig.conn, 1));
+        rig.said();
+        rig
+    }
+
     pub(super) fn input(&mut self, input: Input) {
         self.session.handle(self.now, input);
         while let Some(output) = self.session.poll() {
@@ -192,7 +203,7 @@ impl Rig {
 
     pub(super) fn nack(&mut self, reference: &Id, code: Code, retry: bool) {
         let nack = Nack {
-            reference: reference.clone(),
+            reference: Some(reference.clone()),
             code,
             retry,
             retry_after_ms: None,

@@ -114,7 +114,7 @@ fn a_temporary_refusal_pauses_the_line_and_then_everything_behind_it_follows_in_
     }
     let tags: Vec<SendTag> = rig.sends().into_iter().map(|(_, tag)| tag).collect();
     let refused = Nack {
-        reference: tags[1].reference.clone(),
+        reference: Some(tags[1].reference.clone()),
         code: Code::RateLimited,
         retry: true,
         retry_after_ms: Some(2_000),
@@ -234,4 +234,42 @@ fn a_room_is_left_after_its_sends_are_answered_even_across_a_loss() {
     let again = resume(&mut rig).remove(0);
     rig.ack(&again.reference, "a", 11);
     assert!(rig.frames().iter().any(|frame| matches!(frame, ClientMessage::LeaveRoom { .. })));
+}
+
+/// The seconds until the connection is given up, deadline by deadline, on a server that has frozen.
+fn seconds_until_redial(rig: &mut Rig) -> u64 {
+    let begin = rig.now.monotonic;
+    while rig.session.state() == State::Connected {
+        let at = rig.session.next_deadline().expect("a deadline");
+        rig.pass((at - rig.now.monotonic).max(Duration::from_millis(1)));
+    }
+    (rig.now.monotonic - begin).as_secs()
+}
+
+#[test]
+fn a_send_on_a_frozen_server_is_asked_about_after_five_seconds_and_the_connection_left_ten_later() {
+    let mut rig = Rig::joined();
+    rig.send(1, "x");
+    assert_eq!(seconds_until_redial(&mut rig), 15);
+    let mut plain = Rig::plain();
+    plain.send(1, "x");
+    assert_eq!(seconds_until_redial(&mut plain), 15);
+}
+
+#[test]
+fn a_question_answered_by_anything_but_its_pong_still_leads_to_a_second_try_and_then_away() {
+    let mut rig = Rig::joined();
+    rig.send(1, "x");
+    rig.said();
+    let mut sent = 0;
+    for _ in 0..60 {
+        rig.pass(Duration::from_secs(1));
+        if rig.session.state() != State::Connected {
+            break;
+        }
+        rig.receive(ServerMessage::Unknown);
+        sent += rig.sends().len();
+    }
+    assert_eq!(sent, 1, "again on the same connection, once");
+    assert!(matches!(rig.session.state(), State::Reconnecting { .. }));
 }

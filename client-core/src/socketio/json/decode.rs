@@ -2,6 +2,7 @@
 
 use super::fields::{MessageFields, UserJoinedFields};
 use super::{Codec, DecodeError, answer, binary};
+use crate::messages::json::well_formed;
 use crate::messages::{Notification, ServerMessage};
 use crate::socketio::messages::MOST_PID;
 use crate::socketio::{
@@ -97,18 +98,20 @@ impl Codec {
         if packet.namespace != self.namespace.as_str() {
             return Ok(ServerPacket::Other);
         }
+        let payload = well_formed(packet.payload);
+        let payload = &*payload;
         let bad = |kind| move |error| DecodeError::payload(kind, &error);
         Ok(match packet.kind {
-            PacketType::Connect => ServerPacket::Connected(connected(packet.payload)),
+            PacketType::Connect => ServerPacket::Connected(connected(payload)),
             PacketType::Disconnect => ServerPacket::Disconnected,
-            PacketType::ConnectError => ServerPacket::Refused(connect_refusal(packet.payload)),
+            PacketType::ConnectError => ServerPacket::Refused(connect_refusal(payload)),
             PacketType::Event | PacketType::BinaryEvent => {
-                let arguments: Vec<&RawValue> = serde_json::from_str(packet.payload).map_err(bad("event"))?;
+                let arguments: Vec<&RawValue> = serde_json::from_str(payload).map_err(bad("event"))?;
                 ServerPacket::Event(self.event(packet.ack, &arguments)?)
             }
             PacketType::Ack | PacketType::BinaryAck => {
                 let Some(id) = packet.ack else { return Ok(ServerPacket::Other) };
-                let arguments: Vec<&RawValue> = serde_json::from_str(packet.payload).map_err(bad("ack"))?;
+                let arguments: Vec<&RawValue> = serde_json::from_str(payload).map_err(bad("ack"))?;
                 ServerPacket::Ack { id, answer: Box::new(answer::read(&arguments, self.ack_text)) }
             }
         })

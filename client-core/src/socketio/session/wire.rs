@@ -5,7 +5,7 @@ use crate::messages::ServerMessage;
 use crate::outbox::Payload;
 use crate::socketio::offset::Offset;
 use crate::socketio::{Handshake, ServerEvent};
-use crate::time::Span;
+use crate::time::{Span, Timestamp};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -75,11 +75,15 @@ pub(super) struct Wire<P, N> {
     pub(super) conn: ConnId,
     pub(super) stage: Stage<P, N>,
     pub(super) last_frame: u64,
+    /// What came in that is no packet: the first is told.
+    pub(super) garbled: u64,
     /// The last frame that the operating system has taken.
     pub(super) flushed: u64,
     pub(super) ready: bool,
     /// It goes on with a session that was lost.
     pub(super) recovered: bool,
+    /// Since when nothing has come in although a message was written.
+    pub(super) silent_since: Timestamp,
     /// Longer silence is death.
     pub(super) silence: Span,
     /// Most bytes that the server takes in one message.
@@ -92,9 +96,11 @@ impl<P, N> Wire<P, N> {
             conn,
             stage: Stage::AwaitingOpen,
             last_frame: 0,
+            garbled: 0,
             flushed: 0,
             ready: false,
             recovered: false,
+            silent_since: Timestamp::NEVER,
             silence: Span::MAX,
             max_payload: usize::MAX,
         }

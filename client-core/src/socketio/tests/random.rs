@@ -54,7 +54,9 @@ impl Judge {
                 self.last.remove(gap.room.as_str());
             }
             // Whoever has left misses nothing.
-            Event::Room(RoomChange { room, state: RoomState::Left }) => drop(self.last.remove(room.as_str())),
+            Event::Room(RoomChange { room, state: RoomState::Left, .. }) => {
+                self.last.remove(room.as_str());
+            }
             Event::Joined(joined) => self.recoveries += u64::from(joined.recovered),
             Event::State(change) => self.failed |= change.state == State::Failed,
             _ => {}

@@ -2,9 +2,10 @@ use super::rig::{DONE, HANDSHAKE, Rig, connected, event, said};
 use crate::config::Config;
 use crate::event::{DeliveryStatus, Event, SendFailure, SendId, SendReply};
 use crate::id::Id;
+use crate::link::State;
 use crate::messages::{Code, Notification, ServerMessage};
 use crate::name::{Name, PERSONAL_ROOM};
-use crate::outbox::{OutboxLimits, Overflow};
+use crate::outbox::{OutboxLimits, Outgoing, Overflow};
 use crate::session::{Command, Join, Output};
 use crate::socketio::{Answer, ClientPacket, Handshake, Options, ServerEvent, ServerPacket};
 use alloc::boxed::Box;
@@ -273,4 +274,42 @@ fn too_many_rooms_are_refused() {
     rig.join("a");
     rig.join("b");
     assert_eq!(rig.story(), vec!["joining a", "refused b"]);
+}
+
+#[test]
+fn a_send_has_its_outcome_when_its_own_timeout_is_over_though_the_handler_might_still_answer() {
+    for acks in [true, false] {
+        let mut rig = if acks { Rig::in_rooms(&["r"], None) } else { without_acks() };
+        if !acks {
+            rig.join("r");
+            rig.command(Command::Connect);
+            rig.greet();
+            rig.receive(connected(None));
+        }
+        let timeout = Some(Duration::from_secs(3));
+        let send = Outgoing { timeout, ..Outgoing::new(SendId(1), "r".into(), "one".into()) };
+        rig.command(Command::Send(send));
+        rig.pass(2 * SECOND);
+        assert_eq!(rig.deliveries(), [], "acks: {acks}");
+        rig.pass(SECOND);
+        assert_eq!(rig.deliveries(), [(1, DeliveryStatus::Unknown)], "acks: {acks}");
+    }
+}
+
+#[test]
+fn a_message_that_is_followed_by_silence_is_asked_about_after_five_seconds() {
+    let mut rig = Rig::in_rooms(&["r"], None);
+    let pings = |rig: &mut Rig| rig.said().iter().filter(|said| matches!(said, Output::Ping { .. })).count();
+    rig.send(1, "one");
+    rig.pass(5 * SECOND);
+    assert_eq!(pings(&mut rig), 1);
+    rig.pass(10 * SECOND);
+    assert!(matches!(rig.session.state(), State::Reconnecting { .. }));
+    // A server that answers is not asked.
+    let mut rig = Rig::in_rooms(&["r"], None);
+    rig.send(1, "one");
+    rig.pass(SECOND);
+    rig.receive(ServerPacket::Ping);
+    rig.pass(5 * SECOND);
+    assert_eq!(pings(&mut rig), 0);
 }

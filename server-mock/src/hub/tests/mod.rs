@@ -179,6 +179,14 @@ fn error(conn: ConnId, message: &str) -> Vec<Output> {
     vec![sent(conn, &format!(r#"{{"type":"error","message":"{message}"}}"#))]
 }
 
+/// The same on a connection that speaks the extended protocol.
+fn bad_request(conn: ConnId, message: &str) -> Vec<Output> {
+    vec![sent(
+        conn,
+        &format!(r#"{{"type":"error","code":"bad_request","retry":false,"message":"{message}"}}"#),
+    )]
+}
+
 fn closed(conn: ConnId, code: u16, reason: &'static str) -> Vec<Output> {
     vec![Output::Close { conn, code, reason }]
 }

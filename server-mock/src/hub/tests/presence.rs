@@ -109,5 +109,5 @@ fn a_signal_from_outside_of_the_room_goes_nowhere() {
     world.extend(ConnId(4), "dee");
     assert_eq!(world.say(ConnId(4), r#"{"type":"signal","roomId":"lobby","kind":"typing"}"#), []);
     let long = format!(r#"{{"type":"signal","roomId":"lobby","kind":"{}"}}"#, "x".repeat(65));
-    assert_eq!(world.say(ADA, &long), error(ADA, "a signal's kind has 1-64 bytes"));
+    assert_eq!(world.say(ADA, &long), bad_request(ADA, "a signal's kind has 1-64 bytes"));
 }

@@ -22,7 +22,15 @@ fn a_malformed_frame_is_answered_and_the_connection_goes_on() {
         (r#"{"type":"auth","token":"x"}"#, "auth needs ref and a string token"),
         ("?", "Invalid JSON"),
     ] {
-        assert_eq!(world.say(ADA, text), error(ADA, message), "{text}");
+        let (to, said) = heard(&world.say(ADA, text)).remove(0);
+        assert_eq!((to, &said["type"], &said["message"]), (ADA, &json!("error"), &json!(message)), "{text}");
+        assert_eq!((&said["code"], &said["retry"]), (&json!("bad_request"), &json!(false)), "{text}");
+        // What it says of itself comes back, so that the client knows which of its requests it was.
+        let frame: Value = serde_json::from_str(text).unwrap_or_default();
+        for field in ["ref", "roomId"] {
+            let known = frame[field].as_str().filter(|text| !text.contains(' '));
+            assert_eq!(said[field].as_str(), known, "{field} of {text}");
+        }
     }
     assert_eq!(world.ask(ADA, &json!({"type": "ping", "t": 1}))[0].1["t"], 1);
 }
@@ -108,4 +116,43 @@ fn whatever_the_numbers_and_names_are_nothing_breaks() {
         }
     }
     assert_eq!(world.hub.connections(), 2);
+}
+
+#[test]
+fn half_of_a_surrogate_pair_is_taken_for_u_fffd_and_costs_no_frame() {
+    let mut world = World::new(|_| {});
+    world.extend(ADA, "ada");
+    world.enter(ADA, "lobby");
+    let epoch = world.epoch("lobby");
+    let frame = format!(
+        r#"{{"type":"send_message","roomId":"lobby","content":"look \ud83d","data":["\ude00"],"ref":"r","pid":"p","pseq":1,"epoch":"{epoch}"}}"#
+    );
+    let answers = heard(&world.say(ADA, &frame));
+    assert_eq!(answers[0].1["type"], "ack");
+    assert_eq!(
+        (&answers[1].1["content"], &answers[1].1["data"]),
+        (&json!("look \u{fffd}"), &json!(["\u{fffd}"]))
+    );
+}
+
+#[test]
+fn data_of_more_than_64_levels_is_refused_for_good_and_uses_its_number_up() {
+    let mut world = World::new(|_| {});
+    world.extend(ADA, "ada");
+    world.enter(ADA, "lobby");
+    let epoch = world.epoch("lobby");
+    let mut send = |pseq: usize, levels: usize| {
+        let data = "[".repeat(levels) + &"]".repeat(levels);
+        let frame = format!(
+            r#"{{"type":"send_message","roomId":"lobby","content":"x","data":{data},"ref":"r{pseq}","pid":"p","pseq":{pseq},"epoch":"{epoch}"}}"#
+        );
+        heard(&world.say(ADA, &frame)).remove(0).1
+    };
+    assert_eq!(send(1, 64)["type"], "ack");
+    for (pseq, levels) in [(2, 65), (3, 3_000)] {
+        let answer = send(pseq, levels);
+        let expected = (&json!("nack"), &json!("bad_request"), &json!(false));
+        assert_eq!((&answer["type"], &answer["code"], &answer["retry"]), expected);
+    }
+    assert_eq!(send(4, 1)["type"], "ack");
 }

@@ -277,14 +277,14 @@ impl Checker {
 
     /// A server refuses a send over a connection.
     pub fn refused_by_server(&mut self, conn: usize, nack: &Nack) {
-        let Some(key) = self.sends.references.get(&(conn, nack.reference.clone())).copied() else { return };
+        let Some(reference) = nack.reference.clone() else { return };
+        let Some(key) = self.sends.references.get(&(conn, reference)).copied() else { return };
         let Some(sent) = self.sends.all.get_mut(&key) else { return };
         if nack.code != Code::UnknownProducer || self.bereft.contains_key(&sent.place) {
             sent.refused |= !nack.retry && nack.code != Code::UnknownProducer;
             return;
         }
-        let line =
-            sent.transmissions.iter().rev().find(|one| one.reference.as_ref() == Some(&nack.reference));
+        let line = sent.transmissions.iter().rev().find(|one| one.reference == nack.reference);
         let Some((pid, pseq)) = line.and_then(|one| one.line.as_ref()) else { return };
         let now = (self.truth.seen(sent.place).0.cloned(), self.truth.forks(sent.place));
         // Of a line that goes on, only so many answers are kept.
@@ -325,7 +325,8 @@ impl Checker {
         if let Some(state) = state {
             self.cover.reach(state);
         }
-        let Some(key) = self.sends.references.get(&(conn, nack.reference.clone())).copied() else { return };
+        let Some(reference) = nack.reference.clone() else { return };
+        let Some(key) = self.sends.references.get(&(conn, reference)).copied() else { return };
         self.lands(key);
         if let Some(sent) = self.sends.all.get_mut(&key) {
             sent.nacked = Some(nack.code);

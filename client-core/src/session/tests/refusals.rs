@@ -1,0 +1,452 @@
+//! A server that refuses: how often it is asked again, what a refusal without a reference is about, and what stays
+//! possible meanwhile.
+
+use super::rig::{Rig, acked, hello, id, join_answer};
+use crate::event::{DeliveryStatus, Event, RoomChange, SendId};
+use crate::id::Id;
+use crate::link::State;
+use crate::messages::{ClientMessage, Code, Joined, Nack, Refusal, ServerMessage};
+use crate::outbox::Outgoing;
+use crate::session::{Command, Output};
+use crate::{Config, Name, RoomState, SendFailure, Token};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+const CODES: [Code; 12] = [
+    Code::RateLimited,
+    Code::Overloaded,
+    Code::Internal,
+    Code::NotJoined,
+    Code::SequenceGap,
+    Code::Forbidden,
+    Code::TooLarge,
+    Code::BadRequest,
+    Code::UnknownProducer,
+    Code::TooManyRooms,
+    Code::RoomFull,
+    Code::Other,
+];
+
+/// How a server refuses.
+#[derive(Debug, Clone, Copy)]
+struct No {
+    code: Code,
+    retry: bool,
+    retry_after_ms: Option<u64>,
+    named: bool,
+    expected: Option<u64>,
+}
+
+impl No {
+    fn error(self, reference: Option<&Id>, room: Option<&Name>) -> ServerMessage {
+        let reference = reference.filter(|_| self.named).cloned();
+        let room = room.filter(|_| self.named).cloned();
+        let Self { code, retry, retry_after_ms, .. } = self;
+        let refusal = Refusal { reference, room, code, retry, retry_after_ms };
+        ServerMessage::Error { message: "no".into(), refusal: Some(Box::new(refusal)) }
+    }
+
+    fn nack(self, reference: &Id) -> ServerMessage {
+        let Self { code, retry, retry_after_ms, expected, named } = self;
+        let reference = named.then(|| reference.clone());
+        let (dup, message) = (false, "no".into());
+        ServerMessage::Nack(Box::new(Nack { reference, code, retry, retry_after_ms, expected, dup, message }))
+    }
+
+    /// All of them.
+    fn all() -> impl Iterator<Item = Self> {
+        CODES.into_iter().flat_map(|code| {
+            [(true, None), (true, Some(0)), (false, None)].into_iter().flat_map(
+                move |(retry, retry_after_ms)| {
+                    [(true, None), (true, Some(1)), (false, None)].map(|(named, expected)| Self {
+                        code,
+                        retry,
+                        retry_after_ms,
+                        named,
+                        expected,
+                    })
+                },
+            )
+        })
+    }
+}
+
+/// A client with something of every kind to ask for, on a server that answers each frame with `answer`: the frames that
+/// it writes in ten minutes.
+fn frames_of_ten_minutes(answer: impl Fn(&ClientMessage) -> Option<ServerMessage>) -> usize {
+    let mut rig = Rig::new(Config::default());
+    for room in ["r", "q"] {
+        rig.command(Command::Join(Name::from(room).into()));
+    }
+    rig.command(Command::Connect);
+    for number in 0..6 {
+        let room = if number % 3 == 0 { "q" } else { "r" };
+        rig.command(Command::Send(Outgoing::new(SendId(number), room.into(), "x".into())));
+    }
+    let end = rig.now.monotonic + Duration::from_secs(600);
+    let (mut frames, mut asked) = (0, false);
+    while rig.now.monotonic < end && frames < 10_000 {
+        let said = rig.said();
+        let nothing = said.is_empty();
+        for output in said {
+            match output {
+                Output::Dial { .. } => {
+                    rig.open();
+                    rig.receive(hello("me"));
+                }
+                Output::Send { message, .. } => {
+                    frames += 1;
+                    if let Some(answer) = answer(&message) {
+                        rig.receive(answer);
+                    }
+                }
+                Output::Event(Event::Ready(_)) if !asked => {
+                    asked = true;
+                    rig.command(Command::SetToken(Token::new("t")));
+                    rig.command(Command::Presence("r".into()));
+                    let (room, kind) = ("r".into(), "typing".into());
+                    rig.command(Command::Signal { room, kind, data: None });
+                }
+                _ => {}
+            }
+        }
+        if nothing {
+            let Some(at) = rig.session.next_deadline() else { break };
+            rig.pass((at - rig.now.monotonic).max(Duration::from_millis(1)));
+        }
+    }
+    frames
+}
+
+/// A join answered: there is something to fetch.
+fn let_in(room: &Name, reference: &Id) -> ServerMessage {
+    ServerMessage::Joined(Box::new(Joined { room: room.clone(), ..join_answer(reference.clone(), "e", 20) }))
+}
+
+#[test]
+fn whatever_is_refused_and_however_it_is_asked_for_again_only_after_longer_and_longer_waits() {
+    for no in No::all() {
+        for joins_too in [true, false] {
+            let frames = frames_of_ten_minutes(|message| {
+                Some(match message {
+                    ClientMessage::JoinRoom { room, request: Some(request) } if !joins_too => {
+                        let_in(room, &request.reference)
+                    }
+                    ClientMessage::JoinRoom { room, request } => {
+                        no.error(request.as_ref().map(|request| &request.reference), Some(room))
+                    }
+                    ClientMessage::SendMessage { tag: Some(tag), .. } => no.nack(&tag.reference),
+                    ClientMessage::History(request) => {
+                        no.error(Some(&request.reference), Some(&request.room))
+                    }
+                    ClientMessage::Auth { reference, .. } => no.error(Some(reference), None),
+                    ClientMessage::Presence { room } | ClientMessage::Signal { room, .. } => {
+                        no.error(None, Some(room))
+                    }
+                    ClientMessage::Ping { t } => ServerMessage::Pong { t: *t },
+                    _ => return None,
+                })
+            });
+            assert!(frames < 250, "{frames} frames: {no:?}, joins too: {joins_too}");
+        }
+    }
+}
+
+#[test]
+fn a_server_that_answers_nothing_but_refusals_without_a_reference_is_not_flooded_either() {
+    for no in No::all().filter(|no| !no.named) {
+        let frames = frames_of_ten_minutes(|_| Some(no.error(None, None)));
+        assert!(frames < 250, "{frames} frames: {no:?}");
+    }
+}
+
+fn send_to(rig: &mut Rig, number: u64, room: &str, timeout: Option<u64>) {
+    let timeout = timeout.map(Duration::from_secs);
+    let send = Outgoing { timeout, ..Outgoing::new(SendId(number), room.into(), "x".into()) };
+    rig.command(Command::Send(send));
+}
+
+fn no(code: Code, retry: bool) -> No {
+    No { code, retry, retry_after_ms: None, named: true, expected: None }
+}
+
+fn unnamed(code: Code, retry: bool) -> No {
+    No { named: false, ..no(code, retry) }
+}
+
+fn refused(code: Code) -> DeliveryStatus {
+    DeliveryStatus::Failed(SendFailure::Refused(code))
+}
+
+#[test]
+fn a_refusal_without_a_reference_is_about_the_oldest_send_without_an_answer() {
+    for by_nack in [true, false] {
+        let mut rig = Rig::joined();
+        rig.send(1, "x");
+        rig.send(2, "y");
+        let tags = rig.sends();
+        let no = unnamed(Code::BadRequest, false);
+        rig.receive(if by_nack { no.nack(&id("s")) } else { no.error(None, None) });
+        assert_eq!(rig.deliveries(), [(1, refused(Code::BadRequest))]);
+        rig.ack(&tags[1].1.reference, "b", 11);
+        assert_eq!(rig.deliveries(), [(2, acked("b", 11))]);
+    }
+}
+
+#[test]
+fn a_refusal_that_only_a_join_can_have_is_about_a_join_though_a_send_is_older() {
+    let mut rig = Rig::joined();
+    rig.send(1, "x");
+    rig.command(Command::Join(Name::from("full").into()));
+    rig.said();
+    rig.receive(unnamed(Code::TooManyRooms, false).error(None, None));
+    let events = rig.events();
+    let change = events.iter().find_map(|event| match event {
+        Event::Room(change) => Some((&*change.room, change.state)),
+        _ => None,
+    });
+    assert_eq!(change, Some(("full", RoomState::Failed(Code::TooManyRooms))));
+    assert!(!events.iter().any(|event| matches!(event, Event::Delivery(_))), "{events:?}");
+}
+
+#[test]
+fn a_refused_signal_does_not_fail_the_message_behind_it() {
+    let mut rig = Rig::joined();
+    let (room, kind) = (Name::from("r"), Name::from("typing"));
+    rig.command(Command::Signal { room, kind, data: None });
+    rig.send(1, "x");
+    let tag = rig.sends().remove(0).1;
+    rig.receive(unnamed(Code::BadRequest, false).error(None, None));
+    assert_eq!(rig.deliveries(), []);
+    rig.ack(&tag.reference, "a", 11);
+    assert_eq!(rig.deliveries(), [(1, acked("a", 11))]);
+    // The answer has shown that the server was past the signal.
+    rig.send(2, "x");
+    rig.receive(unnamed(Code::BadRequest, false).error(None, None));
+    assert_eq!(rig.deliveries(), [(2, refused(Code::BadRequest))]);
+}
+
+#[test]
+fn a_join_refused_for_now_is_told_once_with_its_reason_until_another_reason_or_success() {
+    let told = |rig: &mut Rig| -> Vec<_> {
+        let told = rig.events().into_iter().filter_map(|event| match event {
+            Event::Room(RoomChange { state, refused, .. }) => Some((state, refused)),
+            _ => None,
+        });
+        told.collect()
+    };
+    let mut rig = Rig::joined();
+    let room = Name::from("q");
+    rig.command(Command::Join(room.clone().into()));
+    let mut request = rig.join_request("q").reference;
+    for code in [Code::RoomFull, Code::RoomFull, Code::Overloaded] {
+        rig.receive(no(code, true).error(Some(&request), Some(&room)));
+        let state = (RoomState::Joining, Some(code));
+        let first = request == id("j2") || code == Code::Overloaded;
+        assert_eq!(told(&mut rig), if first { Vec::from([state]) } else { Vec::new() }, "{code:?}");
+        rig.pass(Duration::from_secs(40));
+        request = rig.join_request("q").reference;
+    }
+    rig.receive(let_in(&room, &request));
+    assert_eq!(told(&mut rig), [(RoomState::Joined, None)]);
+}
+
+#[test]
+fn sends_of_one_room_that_are_refused_again_and_again_do_not_hold_back_those_of_another() {
+    let mut rig = Rig::joined();
+    let other = Name::from("q");
+    rig.command(Command::Join(other.clone().into()));
+    let request = rig.join_request("q").reference;
+    rig.receive(let_in(&other, &request));
+    for number in 0..70 {
+        rig.send(number, "x");
+    }
+    let sends = rig.sends();
+    assert_eq!(sends.len(), 64, "as many as the server takes at once");
+    rig.receive(
+        No { retry_after_ms: Some(600_000), ..no(Code::RateLimited, true) }.nack(&sends[0].1.reference),
+    );
+    send_to(&mut rig, 100, "q", None);
+    assert_eq!(rig.sends().len(), 1);
+    // Neither do those that a server does not answer at all.
+    let mut rig = Rig::joined();
+    rig.command(Command::Join(other.clone().into()));
+    let request = rig.join_request("q").reference;
+    rig.receive(let_in(&other, &request));
+    for number in 0..70 {
+        rig.send(number, "x");
+    }
+    assert_eq!(rig.sends().len(), 64);
+    rig.pass(Duration::from_secs(5));
+    send_to(&mut rig, 100, "q", None);
+    assert_eq!(rig.sends().len(), 1);
+}
+
+/// The states in which a send may find the client.
+fn in_every_state() -> Vec<(&'static str, Rig)> {
+    let mut connecting = Rig::new(Config::default());
+    connecting.command(Command::Join(Name::from("r").into()));
+    connecting.command(Command::Connect);
+    let mut suspended = Rig::joined();
+    suspended.input(crate::Input::Closed(suspended.conn, crate::Disconnect::Lost));
+    while !matches!(suspended.session.state(), State::Suspended { .. }) {
+        let at = suspended.session.next_deadline().unwrap();
+        suspended.pass((at - suspended.now.monotonic).max(Duration::from_millis(1)));
+    }
+    let mut reconnecting = Rig::joined();
+    reconnecting.input(crate::Input::Closed(reconnecting.conn, crate::Disconnect::Lost));
+    let mut states = Vec::from([
+        ("idle", Rig::new(Config::default())),
+        ("connecting", connecting),
+        ("joined", Rig::joined()),
+        ("plain", Rig::plain()),
+        ("reconnecting", reconnecting),
+        ("suspended", suspended),
+    ]);
+    for (_, rig) in &mut states {
+        rig.said();
+    }
+    states
+}
+
+/// What becomes of send 1 within `seconds`, on a server that answers nothing.
+fn outcome_within(rig: &mut Rig, seconds: u64) -> Option<DeliveryStatus> {
+    let end = rig.now.monotonic + Duration::from_secs(seconds);
+    loop {
+        if let Some((_, status)) = rig.deliveries().into_iter().find(|(number, _)| *number == 1) {
+            return Some(status);
+        }
+        let at = rig.session.next_deadline().filter(|at| *at <= end)?;
+        rig.pass((at - rig.now.monotonic).max(Duration::from_millis(1)));
+    }
+}
+
+#[test]
+fn a_send_has_its_outcome_when_its_timeout_is_over_in_every_state() {
+    for (state, mut rig) in in_every_state() {
+        send_to(&mut rig, 1, "r", Some(3));
+        let status = outcome_within(&mut rig, 3);
+        let in_flight = matches!(state, "joined" | "plain");
+        let expected =
+            if in_flight { DeliveryStatus::Unknown } else { DeliveryStatus::Failed(SendFailure::Timeout) };
+        assert_eq!(status, Some(expected), "{state}");
+    }
+}
+
+#[test]
+fn a_timeout_holds_while_the_server_refuses_again_and_again_and_it_has_certainly_not_been_sent() {
+    for code in [Code::RateLimited, Code::NotJoined, Code::SequenceGap, Code::UnknownProducer] {
+        let mut rig = Rig::joined();
+        send_to(&mut rig, 1, "r", Some(20));
+        send_to(&mut rig, 2, "r", None);
+        let end = rig.now.monotonic + Duration::from_secs(20);
+        let mut outcome = None;
+        while outcome.is_none() {
+            for output in rig.said() {
+                match output {
+                    Output::Send { message: ClientMessage::SendMessage { tag: Some(tag), .. }, .. } => {
+                        rig.receive(no(code, true).nack(&tag.reference));
+                    }
+                    Output::Send {
+                        message: ClientMessage::JoinRoom { room, request: Some(request) },
+                        ..
+                    } => {
+                        let joined =
+                            Joined { recovered: true, room, ..join_answer(request.reference, "e", 10) };
+                        rig.receive(ServerMessage::Joined(Box::new(joined)));
+                    }
+                    Output::Event(Event::Delivery(delivery)) => outcome = Some(delivery),
+                    _ => {}
+                }
+            }
+            if outcome.is_none() {
+                let at = rig.session.next_deadline().unwrap();
+                assert!(at <= end, "{code:?}");
+                rig.pass((at - rig.now.monotonic).max(Duration::from_millis(1)));
+            }
+        }
+        let outcome = outcome.unwrap();
+        let failed = DeliveryStatus::Failed(SendFailure::Timeout);
+        assert_eq!((outcome.id, outcome.status), (SendId(1), failed), "{code:?}");
+    }
+}
+
+#[test]
+fn a_send_whose_time_is_over_keeps_its_number_so_that_those_behind_it_are_delivered() {
+    let mut rig = Rig::joined();
+    send_to(&mut rig, 1, "r", Some(3));
+    send_to(&mut rig, 2, "r", None);
+    let tags = rig.sends();
+    rig.pass(Duration::from_secs(3));
+    assert_eq!(rig.deliveries(), [(1, DeliveryStatus::Unknown)]);
+    rig.ack(&tags[0].1.reference, "a", 11);
+    rig.ack(&tags[1].1.reference, "b", 12);
+    assert_eq!(rig.deliveries(), [(2, acked("b", 12))]);
+    assert_eq!(rig.session.diagnostics().outbox_len, 0);
+}
+
+#[test]
+fn a_send_that_is_refused_again_and_again_can_be_taken_back() {
+    let mut rig = Rig::joined();
+    rig.send(1, "x");
+    let tag = rig.sends().remove(0).1;
+    rig.receive(no(Code::RateLimited, true).nack(&tag.reference));
+    rig.command(Command::Cancel(SendId(1)));
+    assert_eq!(rig.deliveries(), [(1, DeliveryStatus::Failed(SendFailure::Cancelled))]);
+    rig.send(2, "y");
+    rig.pass(Duration::from_secs(1));
+    let tag = rig.sends().remove(0).1;
+    // The server misses the number that was taken back.
+    rig.receive(No { expected: Some(1), ..no(Code::SequenceGap, true) }.nack(&tag.reference));
+    rig.pass(Duration::from_millis(250));
+    let again = rig.sends();
+    assert_eq!(again.len(), 1, "under a new line");
+    rig.ack(&again[0].1.reference, "b", 11);
+    assert_eq!(rig.deliveries(), [(2, acked("b", 11))]);
+}
+
+#[test]
+fn closing_ends_it_in_every_state_and_while_the_server_refuses() {
+    let mut refusing = Rig::joined();
+    refusing.send(7, "x");
+    let tag = refusing.sends().remove(0).1;
+    refusing.receive(no(Code::RateLimited, true).nack(&tag.reference));
+    let mut failed = Rig::joined();
+    let how = crate::Disconnect::Closed { code: 4003, reason: "".into() };
+    failed.input(crate::Input::Closed(failed.conn, how));
+    let others = [("refusing", refusing), ("failed", failed)];
+    for (state, mut rig) in in_every_state().into_iter().chain(others) {
+        send_to(&mut rig, 1, "r", None);
+        rig.command(Command::Close);
+        let end = rig.now.monotonic + Duration::from_secs(3);
+        while let Some(at) = rig.session.next_deadline() {
+            assert!(at <= end, "{state}");
+            rig.pass((at - rig.now.monotonic).max(Duration::from_millis(1)));
+        }
+        assert_eq!(rig.session.state(), State::Closed, "{state}");
+        assert_eq!(rig.session.diagnostics().outbox_len, 0, "{state}");
+    }
+}
+
+#[test]
+fn a_send_whose_time_is_over_is_never_transmitted_again() {
+    // Before the loss, or after it.
+    for wait in [3, 0] {
+        let mut rig = Rig::joined();
+        send_to(&mut rig, 1, "r", Some(3));
+        rig.pass(Duration::from_secs(wait));
+        rig.input(crate::Input::Closed(rig.conn, crate::Disconnect::Lost));
+        rig.pass(Duration::from_secs(3 - wait));
+        assert_eq!(rig.deliveries(), [(1, DeliveryStatus::Unknown)]);
+        if rig.session.state() != State::Connected {
+            rig.wait_for_dial();
+        }
+        rig.open();
+        rig.receive(hello("me"));
+        let request = rig.join_request("r");
+        let joined = Joined { recovered: true, ..join_answer(request.reference, "e", 10) };
+        rig.receive(ServerMessage::Joined(Box::new(joined)));
+        assert_eq!(rig.sends().len(), 0);
+    }
+}

@@ -1,0 +1,63 @@
+//! A room that lets nobody in for now: every command says so, and why, and goes on trying.
+
+use harness::command::Running;
+use harness::process::ServerProcess;
+use serde_json::Value;
+
+/// A server whose rooms take one member, and the member of `lobby`.
+fn full() -> (ServerProcess, Running) {
+    let server = ServerProcess::start_with("127.0.0.1:0", &["--max-members", "1"]);
+    let mut member = Running::start(&["pipe", &server.url, "-r", "lobby", "--token", "ada"]);
+    member.wait_for("\"joined\"");
+    (server, member)
+}
+
+#[test]
+fn pipe_prints_the_refusal_once_and_joins_when_there_is_room() {
+    let (server, member) = full();
+    let mut pipe = Running::start(&["pipe", &server.url, "-r", "lobby", "--token", "bob"]);
+    let line: Value = serde_json::from_str(&pipe.wait_for("room_full")).unwrap();
+    assert_eq!(line["type"], "error");
+    assert_eq!((&line["roomId"], &line["willRetry"]), (&"lobby".into(), &true.into()), "{line}");
+    assert_eq!(member.finish().status, Some(0));
+    pipe.wait_for("\"joined\"");
+    let ended = pipe.finish();
+    assert_eq!(ended.status, Some(0), "{}", ended.text());
+}
+
+#[test]
+fn tail_says_on_stderr_why_it_shows_nothing() {
+    let (server, _member) = full();
+    let mut tail = Running::start(&["tail", "--json", &server.url, "-r", "lobby", "--token", "bob"]);
+    tail.wait_for("room_full");
+    tail.signal("TERM");
+    let ended = tail.wait();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(said, "rejoin: cannot join lobby yet: the room is full (room_full); trying again\n");
+}
+
+#[test]
+fn send_says_why_it_waits_and_why_it_has_not_sent() {
+    let (server, _member) = full();
+    let ended =
+        Running::start(&["send", &server.url, "-r", "lobby", "--token", "bob", "--timeout", "1", "hi"])
+            .finish();
+    assert_eq!(ended.status, Some(1));
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(said.starts_with("rejoin: cannot join lobby yet: the room is full (room_full)"), "{said}");
+    assert!(said.contains("[timeout]\n  lobby could not be joined: the room is full"), "{said}");
+}
+
+#[test]
+fn chat_says_it_in_a_line_and_a_message_that_was_not_sent_says_why() {
+    let (server, _member) = full();
+    let mut chat = Running::start(&["chat", &server.url, "-r", "lobby", "--token", "bob"]);
+    chat.wait_for("* cannot join lobby yet: the room is full (room_full); trying again");
+    let far = "x".repeat(9000);
+    chat.type_line("/leave lobby");
+    chat.wait_for("left lobby");
+    chat.type_line("/join quiet");
+    chat.wait_for("joined quiet");
+    chat.type_line(&far);
+    chat.wait_for("(not sent: it is too long)");
+}
