@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::profile;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::net::SocketAddr;
@@ -12,11 +13,25 @@ Exit status: 0 done, 1 a message was not delivered for certain, 2 wrong usage,
 3 the server ended it for good (a refused token, for instance), 130 interrupted.
 
 Environment: REJOIN_URL, REJOIN_TOKEN and REJOIN_TOKEN_IN stand in for the URL, --token and --token-in;
-https_proxy, http_proxy, all_proxy and no_proxy name an HTTP proxy.";
+https_proxy, http_proxy, all_proxy and no_proxy name an HTTP proxy.
+
+Profiles: [profiles.NAME] in the file below sets url, token_file or token_command,
+token_in, headers, subprotocols, rooms, state, protocol, namespace, event_map,
+connect_timeout, ca, cert, key and policy. Without --profile the
+one named default is used. The command line wins over the environment, and that
+over a profile, whose token and rooms go to the profile's own URL only.";
+
+/// [`AFTER_HELP`] and where this account's configuration file is.
+fn after_help() -> String {
+    match profile::file() {
+        Some(path) => format!("{AFTER_HELP}\n\nConfiguration file: {}", path.display()),
+        None => AFTER_HELP.to_owned(),
+    }
+}
 
 /// Chat that survives the network.
 #[derive(Debug, Parser)]
-#[command(name = "rejoin", version, about, after_help = AFTER_HELP, args_conflicts_with_subcommands = true)]
+#[command(name = "rejoin", version, about, after_help = after_help(), args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -160,7 +175,7 @@ pub(crate) struct StateArgs {
 }
 
 /// What every command that connects understands.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct ConnectionArgs {
     /// A named profile of the configuration file; `default` if there is one.
     #[arg(long, value_name = "NAME")]
@@ -189,9 +204,9 @@ pub(crate) struct ConnectionArgs {
     /// The rule for reconnecting.
     #[arg(long, value_enum, value_name = "POLICY")]
     pub(crate) policy: Option<PolicyName>,
-    /// The protocol to speak.
-    #[arg(long, value_enum, value_name = "PROTOCOL", default_value = "auto")]
-    pub(crate) protocol: Protocol,
+    /// The protocol to speak; `auto` if not given.
+    #[arg(long, value_enum, value_name = "PROTOCOL")]
+    pub(crate) protocol: Option<Protocol>,
     /// Socket.IO: the namespace; `/` if not given.
     #[arg(long, value_name = "/NS")]
     pub(crate) namespace: Option<String>,
@@ -274,9 +289,11 @@ impl From<AckTextName> for rejoin::socketio::AckText {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Protocol {
     /// The extended protocol if the server speaks it, else the plain one.
+    #[default]
     Auto,
     /// The plain one, whatever the server speaks.
     Plain,
@@ -331,7 +348,7 @@ mod tests {
                 Command::Doctor(arguments) => arguments.connection,
                 other => panic!("{other:?}"),
             };
-            assert_eq!(connection.protocol, Protocol::SocketIo);
+            assert_eq!(connection.protocol, Some(Protocol::SocketIo));
             assert_eq!(connection.namespace.as_deref(), Some("/n"));
             assert_eq!(connection.event_map, ["a=b", "c=d"]);
             assert!(connection.no_acks);

@@ -1,5 +1,6 @@
 //! How this program fails: what happened, a stable code, what to do, and the exit status.
 
+use crate::outlet::Unprinted;
 use crate::sanitise;
 use std::process::ExitCode;
 
@@ -52,6 +53,17 @@ pub(crate) struct Failure {
 impl Failure {
     pub(crate) fn usage(code: &'static str, message: impl Into<String>) -> Self {
         Self { exit: Exit::Usage, code, message: message.into(), hint: None }
+    }
+
+    /// Nothing can be printed any more; `None` when only nobody reads it, which is no failure.
+    pub(crate) fn unprinted(why: Unprinted) -> Option<Self> {
+        let Unprinted::Failed(error) = why else { return None };
+        let message = format!("stdout cannot be written: {error}");
+        Some(Self::incomplete("stdout", message))
+    }
+
+    pub(crate) fn incomplete(code: &'static str, message: impl Into<String>) -> Self {
+        Self { exit: Exit::Incomplete, code, message: message.into(), hint: None }
     }
 
     pub(crate) fn terminal(code: &'static str, message: impl Into<String>) -> Self {

@@ -2,21 +2,25 @@
 
 use crate::args::TailArgs;
 use crate::clock::Clock;
-use crate::commits::Commits;
+use crate::commits::{Commits, Read};
 use crate::error::{Exit, Failure};
 use crate::narrate::Narrator;
-use crate::outlet::{Outlet, ReaderGone};
+use crate::outlet::{Outlet, Unprinted};
 use crate::pipe;
 use crate::positions::Positions;
 use crate::settings::{Settings, Sources};
 use crate::signals::{Signal, Signals};
 use crate::tail::{MOST_UNPRINTED, layout};
 use crate::words;
-use rejoin::{Event, FeedEvent, Following, Name, Position, State};
+use rejoin::{Event, FeedEvent, Following, Name, Position, State, StateError};
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
-use tokio::time::{Instant, sleep_until};
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// How long the end waits for the store.
+const LAST_PATIENCE: Duration = Duration::from_secs(3);
 
 /// A room that is being read.
 struct Reading {
@@ -31,15 +35,16 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
     }
     let sources = Sources::read(&arguments.connection)?;
     let url = sources.needed_url(arguments.url.as_deref())?;
-    let mut settings = sources.feed_settings(&url, &arguments.rooms).await?;
+    let mut settings = sources.at(&url).feed_settings(&arguments.rooms).await?;
     settings.history = arguments.history;
+    settings.keep_in(arguments.state.state.as_ref());
     if settings.rooms.is_empty() {
         return Err(Failure::usage("room", "no room to follow").hint("name one with -r ROOM"));
     }
     // Twice the same would be two readers of one place.
     settings.rooms.sort();
     settings.rooms.dedup();
-    let mut positions = match &arguments.state.state {
+    let mut positions = match &settings.state {
         Some(path) => Some(Positions::open(path, &settings.endpoint.to_string())?),
         None => None,
     };
@@ -48,6 +53,8 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
     let mut narrator = Narrator::new(layout(), Clock::new(arguments.display.utc), &settings.rooms);
     let mut commits = Commits::default();
     let mut turn = 0;
+    // It has been said that the state cannot be stored.
+    let mut unsaved = false;
     let mut ended = false;
     while !ended || !narrator.printed.is_empty() {
         let awaited = positions.as_ref().and_then(|_| commits.awaited());
@@ -64,15 +71,21 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
             },
             result = outlet.write(&mut narrator.printed), if !narrator.printed.is_empty() => match result {
                 Ok(chunk) => commits.handed_over(chunk),
-                Err(ReaderGone) => return Ok(Exit::Success),
+                Err(why) => return Failure::unprinted(why).map_or(Ok(Exit::Success), Err),
             },
             result = outlet.flushed(awaited.unwrap_or_default()), if awaited.is_some() => match result {
                 Ok(through) => commit(&mut commits, positions.as_mut(), through),
-                Err(ReaderGone) => return Ok(Exit::Success),
+                Err(why) => return Failure::unprinted(why).map_or(Ok(Exit::Success), Err),
             },
+            why = outlet.ended() => return Failure::unprinted(why).map_or(Ok(Exit::Success), Err),
             result = saved(positions.as_mut()), if positions.as_ref().is_some_and(Positions::is_unsaved) => {
-                if let Err(error) = result {
-                    tell_unsaved(&mut narrator, arguments.json, &error);
+                match result {
+                    Ok(()) => unsaved = false,
+                    Err(error) => {
+                        if !std::mem::replace(&mut unsaved, true) {
+                            tell_unsaved(&mut narrator, arguments.json, &error);
+                        }
+                    }
                 }
             }
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => narrator.print_repeats(false),
@@ -100,8 +113,8 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
     tokio::select! {
         biased;
         result = finish(outlet, &mut commits, positions) => {
-            if let Err(error) = result {
-                tracing::error!(%error, "the state could not be stored");
+            if let Some(failure) = result? {
+                return Err(failure);
             }
         }
         () = signals.interrupted() => return Ok(Exit::Interrupted),
@@ -171,7 +184,7 @@ fn tell(narrator: &mut Narrator, as_json: bool, reading: &Reading, event: FeedEv
     }
 }
 
-fn tell_unsaved(narrator: &mut Narrator, as_json: bool, error: &rejoin::StateError) {
+fn tell_unsaved(narrator: &mut Narrator, as_json: bool, error: &StateError) {
     let event = Event::NotStored { error: error.to_string().into() };
     let now = rejoin::Timestamp::ZERO;
     if as_json {
@@ -183,34 +196,43 @@ fn tell_unsaved(narrator: &mut Narrator, as_json: bool, error: &rejoin::StateErr
 
 fn commit(commits: &mut Commits, positions: Option<&mut Positions>, through: u64) {
     if let Some(positions) = positions {
-        commits.flushed(through, |room, position| positions.commit(room, position));
+        commits.flushed(through, |read| match read {
+            Read::Position(room, position) => positions.commit(room, position),
+            // Nothing is sent here.
+            Read::Outcome(_) => {}
+        });
     }
 }
 
-async fn saved(positions: Option<&mut Positions>) -> Result<(), rejoin::StateError> {
+async fn saved(positions: Option<&mut Positions>) -> Result<(), StateError> {
     match positions {
         Some(positions) => positions.saved().await,
         None => std::future::pending().await,
     }
 }
 
-/// Waits until everything is written, and then until that is stored.
+/// Waits until everything is written, and then until that is stored. Gives what was not written.
 async fn finish(
     outlet: Outlet,
     commits: &mut Commits,
     mut positions: Option<Positions>,
-) -> Result<(), rejoin::StateError> {
+) -> Result<Option<Failure>, Failure> {
     while let Some(chunk) = commits.awaited().filter(|_| positions.is_some()) {
         match outlet.flushed(chunk).await {
             Ok(through) => commit(commits, positions.as_mut(), through),
-            Err(ReaderGone) => break,
+            Err(Unprinted::ReaderGone | Unprinted::Failed(_)) => break,
         }
     }
-    outlet.finish().await;
+    let unprinted = outlet.finish().await.err().and_then(Failure::unprinted);
     if let Some(positions) = &mut positions {
-        while positions.is_unsaved() {
-            positions.saved().await?;
-        }
+        let stored = async {
+            while positions.is_unsaved() {
+                positions.saved().await?;
+            }
+            Ok(())
+        };
+        let stored = timeout(LAST_PATIENCE, stored).await.unwrap_or(Err(StateError::Stalled));
+        stored.map_err(|error| Failure::incomplete("not_stored", error.to_string()))?;
     }
-    Ok(())
+    Ok(unprinted)
 }

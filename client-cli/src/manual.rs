@@ -8,10 +8,14 @@ use std::io;
 
 const EXIT_STATUS: [(&str, &str); 5] = [
     ("0", "Done. Every message was delivered (on a plain server: written)."),
-    ("1", "A message was not delivered for certain, or a step of doctor failed."),
+    (
+        "1",
+        "A message was not delivered for certain, a line of the input was refused, stdout cannot be written, or a step \
+         of doctor failed.",
+    ),
     ("2", "Wrong usage: the command line, the configuration or a file."),
     ("3", "The server ended the connection for good: a refused token, for instance."),
-    ("130", "Interrupted with Ctrl-C."),
+    ("130", "Interrupted with Ctrl-C, or by a second SIGTERM."),
 ];
 
 const ENVIRONMENT: [(&str, &str); 6] = [
@@ -45,7 +49,8 @@ pub(crate) fn page() -> io::Result<Vec<u8>> {
     let files = [
         (
             &*config,
-            "Named profiles: [profiles.NAME] with url, rooms, token_file or token_command, and more; see --profile.",
+            "Named profiles: [profiles.NAME] with url, token_file or token_command, rooms, state and more; see \
+             --help and --profile. What a profile sets is for its own URL.",
         ),
         (&*history, "Lines typed in chat. Lines that begin with a space are left out."),
     ];

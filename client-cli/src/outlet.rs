@@ -1,23 +1,39 @@
 //! The way out for what is printed, on a thread of its own: whoever reads slowly holds up nothing but itself.
 
-use std::io::{self, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use tokio::sync::{mpsc, watch};
 
 /// Chunks on their way to the thread.
 const CHUNKS: usize = 2;
 
-/// A bounded way to stdout or to the terminal. When the reader closes it, the channel closes.
+/// A bounded way to stdout or to the terminal. When nothing can be written any more, the channel closes.
 pub(crate) struct Outlet {
     sender: mpsc::Sender<Vec<u8>>,
     handed: AtomicU64,
     /// Chunks written and flushed; closed when nothing more will be.
     flushed: watch::Receiver<u64>,
+    ended: Arc<OnceLock<Unprinted>>,
 }
 
-/// Nobody reads any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ReaderGone;
+/// Why nothing can be printed any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unprinted {
+    /// Nobody reads: that is how `| head` ends a program.
+    ReaderGone,
+    /// The system refuses, for this reason.
+    Failed(String),
+}
+
+impl From<&io::Error> for Unprinted {
+    fn from(error: &io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::BrokenPipe => Self::ReaderGone,
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+}
 
 impl Outlet {
     /// To stdout, flushed per chunk.
@@ -33,22 +49,30 @@ impl Outlet {
     pub(crate) fn to(mut write: impl FnMut(Vec<u8>) -> io::Result<()> + Send + 'static) -> Self {
         let (sender, mut receiver) = mpsc::channel::<Vec<u8>>(CHUNKS);
         let (written, flushed) = watch::channel(0);
+        let ended = Arc::new(OnceLock::new());
+        let why = Arc::clone(&ended);
         std::thread::spawn(move || {
             while let Some(chunk) = receiver.blocking_recv() {
-                if write(chunk).is_err() {
+                if let Err(error) = write(chunk) {
+                    // It is the only one that says so.
+                    let _ = why.set(Unprinted::from(&error));
                     break;
                 }
                 written.send_modify(|count| *count += 1);
             }
         });
-        Self { sender, handed: AtomicU64::new(0), flushed }
+        Self { sender, handed: AtomicU64::new(0), flushed, ended }
+    }
+
+    fn why(&self) -> Unprinted {
+        self.ended.get().cloned().unwrap_or(Unprinted::ReaderGone)
     }
 
     /// Hands over what `buffer` holds as soon as the reader keeps up, and empties it.
     ///
     /// Gives the chunk's number, from 1. Cancel safe: the buffer is taken only when there is room for it.
-    pub(crate) async fn write(&self, buffer: &mut Vec<u8>) -> Result<u64, ReaderGone> {
-        let permit = self.sender.reserve().await.map_err(|_| ReaderGone)?;
+    pub(crate) async fn write(&self, buffer: &mut Vec<u8>) -> Result<u64, Unprinted> {
+        let permit = self.sender.reserve().await.map_err(|_| self.why())?;
         permit.send(std::mem::take(buffer));
         Ok(self.handed.fetch_add(1, Ordering::Relaxed) + 1)
     }
@@ -57,9 +81,18 @@ impl Outlet {
     /// side door counts too, so only an outlet without one knows.
     ///
     /// Cancel safe.
-    pub(crate) async fn flushed(&self, chunk: u64) -> Result<u64, ReaderGone> {
+    pub(crate) async fn flushed(&self, chunk: u64) -> Result<u64, Unprinted> {
         let mut flushed = self.flushed.clone();
-        flushed.wait_for(|count| *count >= chunk).await.map(|count| *count).map_err(|_| ReaderGone)
+        flushed.wait_for(|count| *count >= chunk).await.map(|count| *count).map_err(|_| self.why())
+    }
+
+    /// Waits until nothing can be written any more, which nobody learns who has nothing more to write.
+    ///
+    /// Cancel safe.
+    pub(crate) async fn ended(&self) -> Unprinted {
+        let mut flushed = self.flushed.clone();
+        while flushed.changed().await.is_ok() {}
+        self.why()
     }
 
     /// A way in for those who cannot wait, such as the log: what does not fit is lost. It does not keep the outlet
@@ -74,9 +107,13 @@ impl Outlet {
         }
     }
 
-    /// Waits until everything is written, or nobody reads any more.
-    pub(crate) async fn finish(mut self) {
+    /// Waits until everything is written.
+    ///
+    /// # Errors
+    /// When something was not.
+    pub(crate) async fn finish(mut self) -> Result<(), Unprinted> {
         drop(self.sender);
         while self.flushed.changed().await.is_ok() {}
+        self.ended.get().cloned().map_or(Ok(()), Err)
     }
 }

@@ -1,8 +1,8 @@
 //! The configuration file: named profiles in the platform's configuration folder.
 
-use crate::args::{AckTextName, PolicyName, TokenIn};
+use crate::args::{AckTextName, PolicyName, Protocol, TokenIn};
 use crate::error::Failure;
-use directories::ProjectDirs;
+use directories::{BaseDirs, ProjectDirs};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,11 +10,17 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// What a profile may set. The command line and the environment win over it.
+/// What a profile may set. The command line and the environment win over it. All of it but `ca` and `policy` is for the
+/// server at `url` alone: a token is nobody else's business.
 #[derive(Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Profile {
     pub(crate) url: Option<String>,
+    pub(crate) protocol: Option<Protocol>,
+    pub(crate) namespace: Option<String>,
+    #[serde(default)]
+    pub(crate) event_map: BTreeMap<String, String>,
+    pub(crate) state: Option<PathBuf>,
     pub(crate) token_file: Option<PathBuf>,
     pub(crate) token_command: Option<String>,
     #[serde(default)]
@@ -46,6 +52,42 @@ struct File {
     profiles: BTreeMap<String, Profile>,
 }
 
+impl Profile {
+    /// What it sets for a server at `url`. Without a URL of its own it is for any, if it was asked for by name.
+    pub(crate) fn at(self, url: &str, is_named: bool) -> Self {
+        let is_for_it = match &self.url {
+            Some(own) => address(own) == address(url),
+            None => is_named,
+        };
+        if is_for_it { self } else { Self { ca: self.ca, policy: self.policy, ..Self::default() } }
+    }
+
+    /// Writes the home folder out where a path begins with `~/`, as a shell does.
+    fn at_home(&mut self, home: Option<&Path>) {
+        let paths = [&mut self.token_file, &mut self.ca, &mut self.state, &mut self.cert, &mut self.key];
+        for path in paths.into_iter().flatten() {
+            if let (Some(home), Ok(rest)) = (home, path.strip_prefix("~")) {
+                *path = home.join(rest);
+            }
+        }
+    }
+}
+
+/// The part of a URL that names a server, the same however it is written.
+fn address(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let authority = authority.rsplit('@').next().unwrap_or_default();
+    let (scheme, authority) = (scheme.to_ascii_lowercase(), authority.to_ascii_lowercase());
+    let port = match scheme.as_str() {
+        "ws" | "http" => ":80",
+        _ => ":443",
+    };
+    let authority = authority.strip_suffix(port).unwrap_or(&authority);
+    format!("{scheme}://{authority}/{}", path.trim_end_matches('/'))
+}
+
 /// The name of the profile that is used without `--profile`, if it exists.
 const DEFAULT: &str = "default";
 
@@ -53,9 +95,14 @@ pub(crate) fn folders() -> Option<ProjectDirs> {
     ProjectDirs::from("", "", "rejoin")
 }
 
+/// Where the configuration is, whether it is there or not.
+pub(crate) fn file() -> Option<PathBuf> {
+    folders().map(|folders| folders.config_dir().join("config.toml"))
+}
+
 /// Reads the profile asked for. No file is no error, unless a profile was named.
 pub(crate) fn load(name: Option<&str>) -> Result<Profile, Failure> {
-    let Some(path) = folders().map(|folders| folders.config_dir().join("config.toml")) else {
+    let Some(path) = file() else {
         return match name {
             None => Ok(Profile::default()),
             Some(name) => Err(Failure::usage("profile", format!("there is no profile \"{name}\""))
@@ -69,7 +116,9 @@ pub(crate) fn load(name: Option<&str>) -> Result<Profile, Failure> {
             return Err(Failure::usage("config_file", format!("cannot read {}: {error}", path.display())));
         }
     };
-    choose(&text, &path, name)
+    let mut profile = choose(&text, &path, name)?;
+    profile.at_home(BaseDirs::new().as_ref().map(BaseDirs::home_dir));
+    Ok(profile)
 }
 
 fn choose(text: &str, path: &Path, name: Option<&str>) -> Result<Profile, Failure> {
@@ -81,8 +130,9 @@ fn choose(text: &str, path: &Path, name: Option<&str>) -> Result<Profile, Failur
             .and_then(|span| text.get(..span.start))
             .map_or(1, |before| before.matches('\n').count() + 1);
         Failure::usage("config_file", format!("{}, line {line}: {}", path.display(), error.message())).hint(
-            "a profile looks like [profiles.work] with url, token_file or token_command, token_in, rooms, policy, \
-             headers, subprotocols, connect_timeout, ca, cert, key, ack_text",
+            "a profile looks like [profiles.work] with url, token_file or token_command, token_in, rooms, state, \
+             protocol, namespace, event_map, policy, headers, subprotocols, connect_timeout, ca, cert, key, \
+             ack_text",
         )
     })?;
     let profile = file.profiles.remove(name.unwrap_or(DEFAULT));
@@ -129,6 +179,37 @@ mod tests {
     #[test]
     fn a_byte_order_mark_is_no_part_of_the_file() {
         assert_eq!(chosen(&format!("\u{feff}{TWO}"), None).unwrap().url.as_deref(), Some("wss://a/"));
+    }
+
+    #[test]
+    fn what_a_profile_sets_is_for_its_own_url_alone() {
+        let text = "[profiles.a]\nurl = \"wss://A.example:443/ws/\"\nrooms = [\"x\"]\ntoken_file = \"/t\"\n\
+                    state = \"/s\"\nprotocol = \"socketio\"\nnamespace = \"/n\"\nca = \"/ca\"\n\
+                    [profiles.a.event_map]\nmessage = \"said\"\n";
+        let chosen = || chosen(text, Some("a")).unwrap();
+        for same in ["wss://a.example/ws", "WSS://a.example:443/ws?token=t", "wss://a.example/ws/#x"] {
+            assert_eq!(chosen().at(same, true), chosen(), "{same}");
+        }
+        let elsewhere = Profile { ca: Some("/ca".into()), ..Profile::default() };
+        for other in
+            ["wss://b.example/ws", "ws://a.example/ws", "wss://a.example:444/ws", "wss://a.example/WS"]
+        {
+            assert_eq!(chosen().at(other, true), elsewhere, "{other}");
+        }
+        let without = || Profile { url: None, ..chosen() };
+        assert_eq!(
+            (without().at("ws://any/", true), without().at("ws://any/", false)),
+            (without(), elsewhere)
+        );
+    }
+
+    #[test]
+    fn a_path_may_begin_at_home() {
+        let mut profile =
+            chosen("[profiles.a]\nstate = \"~/s\"\ntoken_file = \"/~/t\"\n", Some("a")).unwrap();
+        profile.at_home(Some(Path::new("/home/ada")));
+        assert_eq!(profile.state.as_deref(), Some(Path::new("/home/ada/s")));
+        assert_eq!(profile.token_file.as_deref(), Some(Path::new("/~/t")));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::args::{Arguments, Command, LogArgs};
 use crate::error::{Exit, Failure, without_secrets};
+use crate::outlet::Unprinted;
 use crate::signals::Signals;
 use crate::{chat, doctor, embedded, feeds, logging, manual, pipe, send, tail};
 use clap::error::ErrorKind;
@@ -19,11 +20,11 @@ pub(crate) fn main() -> ExitCode {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "rejoin", &mut script);
-            Ok(print(&script))
+            print(&script)
         }
         Command::Man => manual::page()
-            .map(|page| print(&page))
-            .map_err(|error| internal("the manual page cannot be written", &error)),
+            .map_err(|error| internal("the manual page cannot be written", &error))
+            .and_then(|page| print(&page)),
         command => connected(command),
     };
     result.unwrap_or_else(|failure| report(&failure)).into()
@@ -33,7 +34,9 @@ pub(crate) fn main() -> ExitCode {
 fn complaint(error: &clap::Error) -> Exit {
     let text = without_secrets(&error.render().to_string());
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => print(text.as_bytes()),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            print(text.as_bytes()).unwrap_or_else(|failure| report(&failure))
+        }
         _ => {
             // Stderr may be closed; there is nowhere left to say so.
             drop(std::io::stderr().write_all(text.as_bytes()));
@@ -43,9 +46,13 @@ fn complaint(error: &clap::Error) -> Exit {
 }
 
 /// Prints a text whose reader may stop reading, as `| head` does.
-fn print(text: &[u8]) -> Exit {
-    drop(std::io::stdout().write_all(text));
-    Exit::Success
+fn print(text: &[u8]) -> Result<Exit, Failure> {
+    let mut stdout = std::io::stdout().lock();
+    let printed = stdout.write_all(text).and_then(|()| stdout.flush());
+    match printed.err().and_then(|error| Failure::unprinted(Unprinted::from(&error))) {
+        Some(failure) => Err(failure),
+        None => Ok(Exit::Success),
+    }
 }
 
 fn report(failure: &Failure) -> Exit {
@@ -70,7 +77,12 @@ fn connected(command: Command) -> Result<Exit, Failure> {
         if let Command::Serve(arguments) = command {
             return embedded::run(arguments.serve).await;
         }
-        let signals = Signals::listen().map_err(|error| internal("signals cannot be listened to", &error))?;
+        let deaf = |error| internal("signals cannot be listened to", &error);
+        let signals = Signals::listen().map_err(deaf)?;
+        // A chat has a terminal to leave as it was, and looks after itself.
+        if !matches!(command, Command::Chat(_)) {
+            tokio::spawn(Signals::listen().map_err(deaf)?.end_if_asked_twice());
+        }
         match command {
             Command::Chat(arguments) => chat::run(&arguments, signals).await,
             Command::Pipe(arguments) => pipe::run(&arguments, signals).await,

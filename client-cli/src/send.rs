@@ -11,7 +11,9 @@ use crate::settings::{Settings, Sources, check_room};
 use crate::signals::{Signal, Signals};
 use crate::{sanitise, words};
 use rejoin::messages::Code;
-use rejoin::{Client, DeliveryStatus, Event, Events, Receipt, RoomState, SendError, SendId, State};
+use rejoin::{
+    Client, DeliveryStatus, Event, Events, Receipt, RoomState, SendError, SendFailure, SendId, State,
+};
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -27,13 +29,16 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
         (Some(word), None) if !word.contains("://") && sources.url(None).is_some() => (None, Some(word)),
         (url, text) => (url.as_deref(), text.as_ref()),
     };
-    let url = sources.needed_url(url)?;
-    let Some(room) = arguments.room.clone().or_else(|| sources.profile.rooms.first().cloned()) else {
+    let described = {
+        let url = sources.needed_url(url)?;
+        sources.at(&url)
+    };
+    let Some(room) = arguments.room.clone().or_else(|| described.rooms().first().cloned()) else {
         return Err(Failure::usage("room", "no room to send to").hint("name one with -r ROOM"));
     };
     check_room(&room)?;
-    let mut settings = sources.settings(&url, std::slice::from_ref(&room)).await?;
-    settings.state.clone_from(&arguments.state.state);
+    let mut settings = described.settings(std::slice::from_ref(&room)).await?;
+    settings.keep_in(arguments.state.state.as_ref());
     // Nothing is read here, so nothing counts as read.
     settings.manual_commit = true;
     let mut sender = Sender::new(&settings, room, Duration::from_secs(arguments.timeout.into()))?;
@@ -72,6 +77,8 @@ struct Sender {
     keeps: bool,
     /// The server's handlers are asked for acks.
     asks: bool,
+    /// The state could not be stored: nothing is kept.
+    is_unstored: bool,
     /// Plain: written and not seen again yet.
     unechoed: VecDeque<String>,
     /// Of an earlier run, without an outcome yet.
@@ -91,6 +98,7 @@ impl Sender {
             timeout,
             keeps: settings.state.is_some(),
             asks: settings.socket_io.as_ref().is_some_and(|server| server.options.acks),
+            is_unstored: false,
             unechoed: VecDeque::new(),
             restored: BTreeSet::new(),
             refused: None,
@@ -130,6 +138,10 @@ impl Sender {
                 if let (SendError::Refused { message: None, .. }, Some(answer)) = (&error, error.answer()) {
                     eprint_line(&format!("  {}", words::answer(answer)));
                 }
+            }
+            None if self.is_unstored => {
+                let what = "not delivered, and it could not be stored: it was not sent";
+                self.failed(number, what, SendFailure::NotStored.as_str());
             }
             None if self.keeps => {
                 let what =
@@ -246,6 +258,10 @@ impl Sender {
             }
             Event::Delivery(delivery) => {
                 let was_restored = self.restored.remove(&delivery.id);
+                if was_restored {
+                    // Told here, or nothing to be told.
+                    self.client.confirm(delivery.id);
+                }
                 let what = match &delivery.status {
                     DeliveryStatus::Failed(why) => Some((words::send_failure(*why), why.as_str())),
                     DeliveryStatus::Unknown => Some((SendError::Unknown.to_string(), "unknown")),
@@ -260,7 +276,10 @@ impl Sender {
                 self.unechoed.pop_front();
                 self.complain(None, &format!("the server says: {}", sanitise::line(message)), "server");
             }
-            Event::NotStored { error } => self.complain(None, error, "not_stored"),
+            Event::NotStored { error } => {
+                self.is_unstored = true;
+                self.complain(None, error, "not_stored");
+            }
             Event::Room(change) if *change.room == *self.room => match (change.state, change.refused) {
                 (RoomState::Joining, Some(code)) => {
                     self.refused = Some(code);

@@ -75,6 +75,25 @@ impl<'a> Sources<'a> {
         given.map(str::to_owned).or_else(|| variable("REJOIN_URL")).or_else(|| self.profile.url.clone())
     }
 
+    /// What there is to go by at `url`: the command line, and where that is silent the profile, as far as it is for that
+    /// server.
+    pub(crate) fn at(mut self, url: &str) -> Described {
+        let is_named = self.arguments.profile.is_some();
+        let profile = std::mem::take(&mut self.profile).at(url, is_named);
+        let mut arguments = self.arguments.clone();
+        let given = arguments.protocol;
+        arguments.protocol = given.or(profile.protocol);
+        // What a profile says of Socket.IO means nothing where another protocol is asked for.
+        if arguments.protocol == Some(Protocol::SocketIo) {
+            arguments.namespace = arguments.namespace.or_else(|| profile.namespace.clone());
+            if arguments.event_map.is_empty() {
+                let pairs = profile.event_map.iter().map(|(name, event)| format!("{name}={event}"));
+                arguments.event_map = pairs.collect();
+            }
+        }
+        Described { url: url.to_owned(), arguments, profile }
+    }
+
     /// As [`Sources::url`], for commands that cannot do without one.
     pub(crate) fn needed_url(&self, given: Option<&str>) -> Result<String, Failure> {
         self.url(given).ok_or_else(|| {
@@ -82,28 +101,45 @@ impl<'a> Sources<'a> {
                 .hint("give one like wss://host/path, or set REJOIN_URL, or choose a profile with --profile")
         })
     }
+}
 
-    /// Everything, for a chat at `url`.
-    pub(crate) async fn settings(self, url: &str, rooms: &[String]) -> Result<Settings, Failure> {
-        let address = parse_url(url, self.arguments.protocol)?;
-        self.at(url, address, rooms).await
+/// What the command line, the environment and a profile say of the server at a URL.
+pub(crate) struct Described {
+    url: String,
+    arguments: ConnectionArgs,
+    profile: Profile,
+}
+
+impl Described {
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.arguments.protocol.unwrap_or_default()
     }
 
-    /// Everything, for streams of events at `url`.
-    pub(crate) async fn feed_settings(self, url: &str, rooms: &[String]) -> Result<Settings, Failure> {
-        let address = parse_feed_url(url)?;
-        self.at(url, address, rooms).await
+    /// The rooms of the profile.
+    pub(crate) fn rooms(&self) -> &[String] {
+        &self.profile.rooms
     }
 
-    async fn at(
+    /// Everything, for a chat.
+    pub(crate) async fn settings(self, rooms: &[String]) -> Result<Settings, Failure> {
+        let address = parse_url(&self.url, self.protocol())?;
+        self.settings_at(address, rooms).await
+    }
+
+    /// Everything, for streams of events.
+    pub(crate) async fn feed_settings(self, rooms: &[String]) -> Result<Settings, Failure> {
+        let address = parse_feed_url(&self.url)?;
+        self.settings_at(address, rooms).await
+    }
+
+    async fn settings_at(
         self,
-        url: &str,
         (endpoint, in_url): (Endpoint, Option<Token>),
         rooms: &[String],
     ) -> Result<Settings, Failure> {
-        let arguments = self.arguments;
-        let socket_io = socket_io::described(arguments, self.profile.ack_text)?;
-        let profile = self.profile;
+        let protocol = self.protocol();
+        let Self { url, arguments, profile } = self;
+        let socket_io = socket_io::described(&arguments, profile.ack_text)?;
         let token_in_url = in_url.is_some();
         let variable_in = variable("REJOIN_TOKEN_IN");
         let token_location = requests::token_location(
@@ -112,8 +148,8 @@ impl<'a> Sources<'a> {
             profile.token_in,
             token_in_url,
         )?;
-        let headers = requests::headers(arguments, &profile)?;
-        let client_certificate = requests::client_certificate(arguments, &profile)?;
+        let headers = requests::headers(&arguments, &profile)?;
+        let client_certificate = requests::client_certificate(&arguments, &profile)?;
         let subprotocols = if arguments.subprotocols.is_empty() {
             profile.subprotocols
         } else {
@@ -149,7 +185,7 @@ impl<'a> Sources<'a> {
         if arguments.policy.or(profile.policy) == Some(PolicyName::Legacy) {
             config.link.policy = Policy::Legacy;
         }
-        config.extended = arguments.protocol == Protocol::Auto;
+        config.extended = protocol == Protocol::Auto;
         let ca = match arguments.ca.clone().or(profile.ca) {
             None => None,
             Some(path) => Some(fs::read(&path).map_err(|error| {
@@ -166,7 +202,7 @@ impl<'a> Sources<'a> {
             rooms,
             config,
             socket_io,
-            state: None,
+            state: profile.state,
             manual_commit: false,
             history: None,
             headers,
@@ -255,6 +291,13 @@ impl Settings {
             builder = builder.manual_commit();
         }
         builder
+    }
+
+    /// Keeps the state in this file, if one is given.
+    pub(crate) fn keep_in(&mut self, state: Option<&PathBuf>) {
+        if let Some(path) = state {
+            self.state = Some(path.clone());
+        }
     }
 
     /// The place where the token goes, and the other one.

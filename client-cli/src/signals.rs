@@ -1,5 +1,7 @@
 //! Ctrl-C and SIGTERM.
 
+use crate::error::Exit;
+
 /// What the user or the system asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signal {
@@ -16,21 +18,34 @@ pub(crate) struct Signals {
     terminate: tokio::signal::unix::Signal,
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
+    /// The system has asked for an orderly end; it does not ask twice.
+    #[cfg(unix)]
+    asked: bool,
 }
+
+/// The signal of a file that has become too large, where it has this number: a write is to fail instead, as on a full
+/// disk.
+#[cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd"))]
+const FILE_TOO_LARGE: std::os::raw::c_int = 25;
 
 #[cfg(unix)]
 impl Signals {
     pub(crate) fn listen() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        #[cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd"))]
+        drop(signal(SignalKind::from_raw(FILE_TOO_LARGE))?);
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(Self { terminate, interrupt, asked: false })
     }
 
-    /// The next signal. Cancel safe.
+    /// The next signal; a second SIGTERM is an interrupt. Cancel safe.
     pub(crate) async fn next(&mut self) -> Signal {
         tokio::select! {
             biased;
             _ = self.interrupt.recv() => Signal::Interrupt,
-            _ = self.terminate.recv() => Signal::Terminate,
+            _ = self.terminate.recv() => {
+                if std::mem::replace(&mut self.asked, true) { Signal::Interrupt } else { Signal::Terminate }
+            }
         }
     }
 }
@@ -52,8 +67,15 @@ impl Signals {
 }
 
 impl Signals {
-    /// Waits for Ctrl-C, however often the system asks for an orderly end. Cancel safe.
+    /// Waits for Ctrl-C or a second SIGTERM. Cancel safe.
     pub(crate) async fn interrupted(&mut self) {
         while self.next().await != Signal::Interrupt {}
+    }
+
+    /// Ends the program at the second signal, whatever it is at.
+    pub(crate) async fn end_if_asked_twice(mut self) {
+        self.next().await;
+        self.next().await;
+        std::process::exit(Exit::Interrupted.code().into());
     }
 }

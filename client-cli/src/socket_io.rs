@@ -10,7 +10,7 @@ pub(crate) fn described(
     arguments: &ConnectionArgs,
     profile_ack_text: Option<AckTextName>,
 ) -> Result<Option<SocketIo>, Failure> {
-    if arguments.protocol != Protocol::SocketIo {
+    if arguments.protocol != Some(Protocol::SocketIo) {
         let options = [
             ("--namespace", arguments.namespace.is_some()),
             ("--event-map", !arguments.event_map.is_empty()),

@@ -6,7 +6,7 @@ use crate::commits::Commits;
 use crate::editor::terminal;
 use crate::error::{Exit, Failure, eprint_line};
 use crate::narrate::Narrator;
-use crate::outlet::{Outlet, ReaderGone};
+use crate::outlet::Outlet;
 use crate::render::Layout;
 use crate::settings::Sources;
 use crate::signals::{Signal, Signals};
@@ -21,10 +21,10 @@ pub(crate) const MOST_UNPRINTED: usize = 64 << 10;
 pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Exit, Failure> {
     let sources = Sources::read(&arguments.connection)?;
     let url = sources.needed_url(arguments.url.as_deref())?;
-    let mut settings = sources.settings(&url, &arguments.rooms).await?;
+    let mut settings = sources.at(&url).settings(&arguments.rooms).await?;
     settings.history = arguments.history;
     settings.notifications = arguments.display.notifications.unwrap_or(false);
-    settings.state.clone_from(&arguments.state.state);
+    settings.keep_in(arguments.state.state.as_ref());
     settings.manual_commit = true;
     if settings.rooms.is_empty() && !settings.notifications && !settings.follows_notifications() {
         return Err(
@@ -58,17 +58,18 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
                         commits.handed_over(chunk);
                     }
                 }
-                Err(ReaderGone) => return Ok(Exit::Success),
+                Err(why) => return Failure::unprinted(why).map_or(Ok(Exit::Success), Err),
             },
             result = outlet.flushed(awaited.unwrap_or_default()), if awaited.is_some() => match result {
                 Ok(through) => {
                     if let Some(commits) = &mut commits {
-                        commits.flushed(through, |room, position| client.commit(&room, position));
+                        commits.flushed_to(&client, through);
                     }
                 }
-                Err(ReaderGone) => return Ok(Exit::Success),
+                Err(why) => return Failure::unprinted(why).map_or(Ok(Exit::Success), Err),
             },
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => narrator.print_repeats(false),
+            why = outlet.ended() => return Failure::unprinted(why).map_or(Ok(Exit::Success), Err),
             batch = events.next_batch(), if !ended && narrator.printed.len() < MOST_UNPRINTED => {
                 narrator.set_layout(layout());
                 ended = batch.is_empty();
@@ -103,7 +104,9 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
     }
     tokio::select! {
         biased;
-        () = outlet.finish() => {}
+        result = outlet.finish() => if let Some(failure) = result.err().and_then(Failure::unprinted) {
+            return Err(failure);
+        },
         () = signals.interrupted() => return Ok(Exit::Interrupted),
     }
     match narrator.failed {

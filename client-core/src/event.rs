@@ -67,8 +67,8 @@ pub enum Event<P = String, N = Name> {
         /// What is wrong with it.
         error: Box<str>,
     },
-    /// The state could not be stored; it is tried again each second. Until it works nothing is sent for the first
-    /// time.
+    /// The state could not be stored. Said once; it is tried again, and until it works nothing is sent for the first
+    /// time, while messages still come in.
     NotStored {
         /// What is wrong.
         error: Box<str>,
@@ -338,6 +338,9 @@ pub enum SendFailure {
     /// The application took it back in time.
     #[error("cancelled before it was sent")]
     Cancelled,
+    /// The state could not be stored before the end, and nothing is sent before it is.
+    #[error("it could not be stored, and so it was not sent")]
+    NotStored,
 }
 
 impl SendFailure {
@@ -354,11 +357,29 @@ impl SendFailure {
             Self::Refused(code) => code.as_str(),
             Self::UserChanged => "user_changed",
             Self::Cancelled => "cancelled",
+            Self::NotStored => "not_stored",
         }
+    }
+
+    /// The reason with this code; one that is not known is a refusal for another reason.
+    pub(crate) fn read(code: &str) -> Self {
+        let own = [
+            Self::QueueFull,
+            Self::BadRoom,
+            Self::BadData,
+            Self::TooLarge,
+            Self::Expired,
+            Self::Timeout,
+            Self::Closed,
+            Self::UserChanged,
+            Self::Cancelled,
+            Self::NotStored,
+        ];
+        own.into_iter().find(|why| why.as_str() == code).unwrap_or_else(|| Self::Refused(Code::read(code)))
     }
 
     /// Whether the same send may succeed later.
     pub fn is_temporary(self) -> bool {
-        matches!(self, Self::QueueFull | Self::Expired | Self::Timeout)
+        matches!(self, Self::QueueFull | Self::Expired | Self::Timeout | Self::NotStored)
     }
 }

@@ -130,6 +130,7 @@
 //! |---|---|---|
 //! | none | [`Session`], `no_std` with `alloc` | serde, thiserror, fastrand |
 //! | `stored` | `Session::saved`, `Input::Restore`: a state that outlives the process | |
+//! | `journal` | `Session::take_changes`, `Ledger`: the same, kept change by change | |
 //! | `json` | `messages::json`, `socketio::json`: text ↔ typed | serde_json, base64 |
 //! | `bugs` | deliberate mistakes, for proving the simulation | |
 //! | `native` (default) | `Client` and `follow`: tokio, TLS | tokio, tokio-tungstenite, hyper, rustls with ring, url |
@@ -140,12 +141,16 @@ extern crate alloc;
 pub mod backoff;
 mod bug;
 mod cause;
+#[cfg(feature = "journal")]
+mod change;
 pub mod close;
 mod config;
 mod event;
 pub mod feed;
 mod fingerprint;
 mod id;
+#[cfg(feature = "journal")]
+mod ledger;
 mod limiter;
 mod link;
 mod liveness;
@@ -153,6 +158,7 @@ pub mod messages;
 mod name;
 #[cfg(feature = "native")]
 mod native;
+mod notes;
 mod order;
 mod outbox;
 mod rooms;
@@ -166,6 +172,8 @@ mod utc;
 #[cfg(feature = "bugs")]
 pub use bug::Bug;
 pub use cause::{Cause, CauseCode, DialError, DialErrorKind, Disconnect};
+#[cfg(feature = "journal")]
+pub use change::Change;
 pub use config::Config;
 pub use event::{
     Delivery, DeliveryStatus, Event, Gap, GapReason, JoinedRoom, Mode, Restored, RoomChange, RoomState,
@@ -173,18 +181,20 @@ pub use event::{
 };
 pub use feed::{Feed, FeedConfig, FeedEvent, FeedInput, FeedOutput};
 pub use id::{ID_CHARS, Id, IdError};
+#[cfg(feature = "journal")]
+pub use ledger::Ledger;
 pub use link::{ConnId, Hint, LinkConfig, State, StateChange};
 pub use liveness::LivenessConfig;
 pub use messages::{ClientMessage, Message, Position, ServerMessage};
 pub use name::{Name, PERSONAL_ROOM, ROOM_NAME_CHARS, RoomNameError, check_room_name, is_invisible};
 #[cfg(feature = "native")]
 pub use native::{
-    Buffers, BuildError, Client, ClientBuilder, Draft, Ended, Endpoint, EndpointError, Events, FollowBuilder,
-    Following, HeaderError, Headers, Proxy, ProxyError, Receipt, SendError, Sending, Snapshot, SocketIo,
-    StateError, StateFile, StateStore, TlsError, TokenLocation, follow,
+    Buffers, BuildError, Client, ClientBuilder, Draft, EarlierOutcome, Ended, Endpoint, EndpointError,
+    Events, FollowBuilder, Following, HeaderError, Headers, Proxy, ProxyError, Receipt, SendError, Sending,
+    Snapshot, SocketIo, StateError, StateFile, StateStore, TlsError, TokenLocation, follow,
 };
 pub use outbox::{OutboxLimits, Outgoing, Overflow, Payload};
-pub use saved::{Saved, SavedLine, SavedPosition, SavedSend, Transmitted};
+pub use saved::{Saved, SavedLine, SavedOutcome, SavedPosition, SavedSend, SavedStatus, Transmitted};
 pub use session::{Command, Diagnostics, Input, Join, Output, Session};
 pub use time::{Moment, Timestamp};
 pub use token::{Credentials, Token, TokenError};

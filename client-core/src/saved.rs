@@ -1,8 +1,11 @@
 //! What survives the end of a process: the sends on their way and the committed positions (protocol.md §2.3, §2.4).
 
+use crate::event::{DeliveryStatus, SendFailure};
 use crate::id::Id;
 use crate::messages::{Epoch, Position};
 use crate::name::Name;
+#[cfg(feature = "journal")]
+use crate::outbox::Outgoing;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -29,6 +32,10 @@ pub struct Saved<P = String, N = Name> {
     pub lines: Vec<SavedLine<N>>,
     /// The sends without an outcome, in their order.
     pub sends: Vec<SavedSend<P, N>>,
+    /// Outcomes, the oldest first: those that the application has not dealt with, and those that it may ask for again by
+    /// their reference. A session leaves them to its driver.
+    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
+    pub outcomes: Vec<SavedOutcome<N>>,
 }
 
 /// A state with nothing in it.
@@ -42,6 +49,7 @@ impl<P, N> Default for Saved<P, N> {
             positions: Vec::new(),
             lines: Vec::new(),
             sends: Vec::new(),
+            outcomes: Vec::new(),
         }
     }
 }
@@ -71,6 +79,9 @@ pub struct SavedLine<N = Name> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SavedSend<P = String, N = Name> {
+    /// Its number in the store; 0: it has none yet.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub number: u64,
     /// Where it goes.
     pub room: N,
     /// What it says.
@@ -86,8 +97,85 @@ pub struct SavedSend<P = String, N = Name> {
     pub transmitted: Option<Transmitted>,
 }
 
+#[cfg(feature = "journal")]
+impl<P: Clone, N: Clone> SavedSend<P, N> {
+    /// A send that has not been transmitted.
+    pub(crate) fn waiting(send: &Outgoing<P, N>) -> Self {
+        let Outgoing { room, content, data, reference, .. } = send.clone();
+        Self { number: 0, room, content, data, reference, transmitted: None }
+    }
+}
+
 fn none<T>() -> Option<T> {
     None
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// What became of a send.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedOutcome<N = Name> {
+    /// The number that the send had in the store.
+    pub number: u64,
+    /// Where it was to go.
+    pub room: N,
+    /// The caller's own name for it.
+    #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Box<str>>,
+    /// What became of it.
+    pub status: SavedStatus,
+    /// The application has dealt with it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub confirmed: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+/// A [`DeliveryStatus`](crate::DeliveryStatus) as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SavedStatus {
+    /// The operating system took every byte.
+    Written,
+    /// It is in the room's log: its id and its number there.
+    Acked(Id, u64),
+    /// Socket.IO: the server's handler has answered, with an id and a number if it has them.
+    Answered(Option<Id>, Option<u64>),
+    /// It arrived, or it did not.
+    Unknown,
+    /// Certainly not sent, for the reason with this code.
+    Failed(Box<str>),
+}
+
+impl From<DeliveryStatus> for SavedStatus {
+    fn from(status: DeliveryStatus) -> Self {
+        match status {
+            DeliveryStatus::Written => Self::Written,
+            DeliveryStatus::Acked { id, seq } => Self::Acked(id, seq),
+            DeliveryStatus::Answered { id, seq } => Self::Answered(id, seq),
+            DeliveryStatus::Unknown => Self::Unknown,
+            DeliveryStatus::Failed(why) => Self::Failed(why.as_str().into()),
+        }
+    }
+}
+
+impl From<SavedStatus> for DeliveryStatus {
+    fn from(status: SavedStatus) -> Self {
+        match status {
+            SavedStatus::Written => Self::Written,
+            SavedStatus::Acked(id, seq) => Self::Acked { id, seq },
+            SavedStatus::Answered(id, seq) => Self::Answered { id, seq },
+            SavedStatus::Unknown => Self::Unknown,
+            SavedStatus::Failed(code) => Self::Failed(SendFailure::read(&code)),
+        }
+    }
 }
 
 /// How a send was transmitted for the first time.

@@ -3,6 +3,8 @@
 mod io;
 mod joining;
 mod mode;
+#[cfg(feature = "journal")]
+mod noting;
 mod receiving;
 #[cfg(feature = "stored")]
 mod restoring;
@@ -18,6 +20,8 @@ use crate::event::{Delivery, Event, Mode, RoomChange, RoomState};
 use crate::link::{Action, ConnId, Link, State};
 use crate::messages::ClientMessage;
 use crate::name::Name;
+#[cfg(feature = "journal")]
+use crate::notes::note;
 use crate::outbox::{Outbox, Payload};
 use crate::rooms::{Membership, Rooms};
 use crate::saved::SavedPosition;
@@ -55,12 +59,17 @@ pub struct Session<P = String, N = Name> {
     bugs: Bugs,
     outputs: VecDeque<Output<P, N>>,
     outcomes: Vec<Delivery<P, N>>,
+    /// So many of them have been noted, or are not to be.
+    noted: usize,
     changes: u64,
     /// Changes of the outbox that a stored state does not show.
     unchanged: u64,
     /// What the end has resolved: told to the application, and still worth storing for another run.
     #[cfg(feature = "stored")]
     kept: Option<Kept<P, N>>,
+    /// Both clocks when notes were taken last.
+    #[cfg(feature = "journal")]
+    noted_at: (Timestamp, Timestamp),
     diagnostics: Diagnostics,
 }
 
@@ -85,6 +94,8 @@ struct Known<N> {
     /// It has said `hello`.
     extended: bool,
     user: Option<N>,
+    /// Nobody has said so in this run.
+    from_store: bool,
     window: Span,
     dedupe: Span,
 }
@@ -123,7 +134,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             rooms: Rooms::new(config.max_rooms),
             outbox: Outbox::new(config.outbox, bugs),
             wire: None,
-            known: Known { extended: false, user: None, window: Span::ZERO, dedupe: DEDUPE },
+            known: Known {
+                extended: false,
+                user: None,
+                from_store: false,
+                window: Span::ZERO,
+                dedupe: DEDUPE,
+            },
             stored: Vec::new(),
             rng,
             now: Moment::default(),
@@ -135,10 +152,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             bugs,
             outputs: VecDeque::new(),
             outcomes: Vec::new(),
+            noted: 0,
             changes: 0,
             unchanged: 0,
             #[cfg(feature = "stored")]
             kept: None,
+            #[cfg(feature = "journal")]
+            noted_at: (Timestamp::ZERO, Timestamp::ZERO),
             diagnostics: Diagnostics::default(),
         }
     }
@@ -358,7 +378,18 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.tell_outcomes();
     }
 
+    /// Outcomes are stored before they are told.
+    fn note_outcomes(&mut self) {
+        #[cfg(feature = "journal")]
+        for Delivery { id, status, .. } in self.outcomes.iter().skip(self.noted) {
+            note!(self.outbox.notes, Resolved { key: *id, status: status.clone() });
+        }
+        self.noted = self.outcomes.len();
+    }
+
     fn tell_outcomes(&mut self) {
+        self.note_outcomes();
+        self.noted = 0;
         if self.outcomes.is_empty() {
             return;
         }
@@ -371,8 +402,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     fn end_sends(&mut self) {
         #[cfg(feature = "stored")]
         self.keep();
+        self.note_outcomes();
+        #[cfg(feature = "journal")]
+        let notes = self.outbox.notes.count();
         let before = self.outbox.changes();
         self.outbox.close(&mut self.outcomes);
+        self.noted = self.outcomes.len();
+        #[cfg(feature = "journal")]
+        self.outbox.notes.forget_after(notes);
         self.unchanged += self.outbox.changes() - before;
     }
 
@@ -381,6 +418,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     fn goes_on(&mut self) {
         if self.kept.take().is_some() {
             self.changes += 1;
+            #[cfg(feature = "journal")]
+            self.note_all();
         }
     }
 

@@ -113,7 +113,14 @@ fn read(kind: u32, fields: &mut Fields<'_>, saved: &mut Saved<Value, Handle>) ->
             let (pseq, at_ms) = (fields.count(), fields.count());
             let (pid, epoch) = (fields.id(), fields.id());
             let transmitted = pid.zip(epoch).map(|(pid, epoch)| Transmitted { pid, pseq, epoch, at_ms });
-            saved.sends.push(SavedSend { room, content, data: None, reference: None, transmitted });
+            saved.sends.push(SavedSend {
+                number: 0,
+                room,
+                content,
+                data: None,
+                reference: None,
+                transmitted,
+            });
         }
     }
     Some(())

@@ -26,6 +26,7 @@ mod peer;
 mod receive;
 mod round_trip;
 mod send;
+mod stored;
 
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
@@ -79,6 +80,9 @@ fn main() {
     }
     if wanted("idle") {
         idle::run();
+    }
+    if wanted("stored") {
+        stored::run();
     }
     if wanted("fan-out") {
         fan_out::run();

@@ -20,6 +20,22 @@ pub struct Running {
     stderr: Option<JoinHandle<Vec<u8>>>,
 }
 
+/// The real `rejoin`.
+fn command() -> Command {
+    let mut command = Command::new(binary("REJOIN_BIN", "rejoin"));
+    without_settings(&mut command);
+    command
+}
+
+/// Without what is set in the environment of whoever runs the tests.
+fn without_settings(command: &mut Command) -> &mut Command {
+    command.env("HOME", "/nonexistent");
+    for variable in ["REJOIN_URL", "REJOIN_TOKEN", "REJOIN_TOKEN_IN", "XDG_CONFIG_HOME", "XDG_DATA_HOME"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
 /// How a command ended and everything it said.
 #[derive(Debug)]
 pub struct Ended {
@@ -46,19 +62,15 @@ impl Running {
 
     /// As [`Running::start`], with variables set.
     pub fn start_with(args: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(binary("REJOIN_BIN", "rejoin"));
-        command.args(args).env("HOME", "/nonexistent");
-        for variable in ["REJOIN_URL", "REJOIN_TOKEN", "REJOIN_TOKEN_IN", "XDG_CONFIG_HOME", "XDG_DATA_HOME"]
-        {
-            command.env_remove(variable);
-        }
-        command.envs(variables.iter().copied());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut stderr = child.stderr.take().unwrap();
+        Self::heard(command().args(args).envs(variables.iter().copied()))
+    }
+
+    fn heard(command: &mut Command) -> Self {
+        let mut running = Self::heard_on_stderr(command.stdout(Stdio::piped()));
+        let mut stdout = BufReader::new(running.child.stdout.take().unwrap());
         let (said, lines) = channel();
-        // Both threads end with the process, whose ends of the pipes they read.
+        running.lines = lines;
+        // It ends with the process, whose end of the pipe it reads.
         std::thread::spawn(move || {
             let mut line = Vec::new();
             while stdout.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
@@ -67,6 +79,14 @@ impl Running {
                 }
             }
         });
+        running
+    }
+
+    fn heard_on_stderr(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stderr = child.stderr.take().unwrap();
+        let (_, lines) = channel();
+        // It ends with the process, whose end of the pipe it reads.
         let stderr = std::thread::spawn(move || {
             let mut bytes = Vec::new();
             stderr.read_to_end(&mut bytes).unwrap();
@@ -74,6 +94,19 @@ impl Running {
         });
         let stdin = child.stdin.take();
         Self { child, stdin, lines, said: Vec::new(), stderr: Some(stderr) }
+    }
+
+    /// Starts it with this as its standard output. What it says there is not heard.
+    pub fn start_into(args: &[&str], stdout: Stdio) -> Self {
+        Self::heard_on_stderr(command().args(args).stdout(stdout))
+    }
+
+    /// Starts it where no file may be longer than `kib` KiB: as on a disk that is full from there on.
+    pub fn start_on_full_disk(args: &[&str], kib: usize) -> Self {
+        let limited = format!("ulimit -f {kib}; exec \"$0\" \"$@\"");
+        let mut bash = Command::new("bash");
+        bash.args(["-c", &limited]).arg(binary("REJOIN_BIN", "rejoin")).args(args);
+        Self::heard(without_settings(&mut bash))
     }
 
     /// Writes to its standard input.

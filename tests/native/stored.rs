@@ -12,6 +12,8 @@ use tokio::sync::Notify;
 #[derive(Clone, Default)]
 struct Shelf {
     state: Arc<Mutex<Option<Saved>>>,
+    /// Every state that it has ever held.
+    history: Arc<Mutex<Vec<Saved>>>,
     broken: Arc<AtomicBool>,
     /// While it is shut, saves say that they wait, and wait.
     shut: Arc<AtomicBool>,
@@ -40,6 +42,7 @@ impl StateStore for Shelf {
             if store.broken.load(Ordering::Relaxed) {
                 return Err(StateError::Other("the shelf is full".into()));
             }
+            store.history.lock().unwrap().push(state.clone());
             *store.state.lock().unwrap() = Some(state);
             Ok(())
         })
@@ -148,6 +151,104 @@ async fn a_message_taken_is_committed_and_does_not_come_again_and_one_committed_
         .await;
         assert_eq!(next, if by_hand { "two" } else { "three" });
     }
+}
+
+#[tokio::test]
+async fn a_message_and_its_answer_are_stored_in_one_step() {
+    const QUESTIONS: usize = 30;
+    let server = crate::server().await;
+    let (bob, _bob_hears) = crate::in_lobby(&server.url(), "bob").await;
+    let shelf = Shelf::default();
+    let builder = quick(&server.url(), "ada").room("lobby").state_store(shelf.clone()).manual_commit();
+    let (ada, mut ada_hears) = builder.connect().unwrap();
+    within("ready", ada.ready()).await.unwrap();
+    for number in 0..QUESTIONS {
+        bob.submit("lobby", format!("question {number}")).unwrap();
+    }
+    let (mut asked, mut answered) = (Vec::new(), 0);
+    while answered < QUESTIONS {
+        until(&mut ada_hears, "questions and outcomes", |event| {
+            match event {
+                Event::Message(message) if message.content.starts_with("question") => {
+                    asked.push(message.position().unwrap().seq);
+                    let answer = ada.message("lobby", format!("to {}", message.content));
+                    answer.reference(message.content.clone()).committing(&message).submit().unwrap();
+                }
+                Event::Delivery(_) => answered += 1,
+                _ => {}
+            }
+            Some(())
+        })
+        .await;
+    }
+    within("the end", ada.close()).await;
+    let history = shelf.history.lock().unwrap().clone();
+    for state in &history {
+        let committed = state.positions.iter().find(|saved| &*saved.room == "lobby");
+        let committed = committed.map_or(0, |saved| saved.position.seq);
+        let consumed = asked.iter().filter(|seq| **seq <= committed).count();
+        assert_eq!(state.sends.len() + state.outcomes.len(), consumed, "{state:?}");
+    }
+    assert_eq!(history.last().unwrap().outcomes.len(), QUESTIONS);
+}
+
+#[tokio::test]
+async fn an_outcome_that_was_not_dealt_with_is_known_to_the_next_run_until_it_is() {
+    let server = crate::server().await;
+    let shelf = Shelf::default();
+    let connect = || {
+        let builder = quick(&server.url(), "ada").room("lobby").state_store(shelf.clone());
+        builder.manual_commit().connect().unwrap()
+    };
+    let (ada, mut ada_hears) = connect();
+    for reference in ["one", "two"] {
+        let id = ada.message("lobby", reference).reference(reference).submit().unwrap();
+        until(&mut ada_hears, reference, |event| match event {
+            Event::Delivery(delivery) if delivery.id == id => Some(()),
+            _ => None,
+        })
+        .await;
+        if reference == "one" {
+            ada.confirm(id);
+        }
+    }
+    within("the end", ada.close()).await;
+    let (ada, _ada_hears) = connect();
+    let earlier = ada.earlier_outcomes();
+    let known: Vec<_> =
+        earlier.iter().map(|outcome| (outcome.reference.as_deref().unwrap(), outcome.confirmed)).collect();
+    assert_eq!(known, [("one", true), ("two", false)]);
+    assert!(matches!(earlier[1].status, DeliveryStatus::Acked { seq: 2, .. }));
+    ada.confirm(earlier[1].id);
+    within("the end", ada.close()).await;
+    assert!(connect().0.earlier_outcomes().iter().all(|outcome| outcome.confirmed));
+}
+
+#[tokio::test]
+async fn a_store_that_never_answers_holds_up_no_end_and_what_it_lost_was_not_sent() {
+    let server = crate::server().await;
+    let (_bob, mut bob_hears) = crate::in_lobby(&server.url(), "bob").await;
+    let shelf = Shelf::default();
+    let (ada, mut ada_hears) = with(&shelf, &server.url());
+    within("ready", ada.ready()).await.unwrap();
+    shelf.shut.store(true, Ordering::Relaxed);
+    let id = ada.submit("lobby", "lost").unwrap();
+    within("the save", shelf.waiting.notified()).await;
+    within("the end", ada.close()).await;
+    let status = until(&mut ada_hears, "the outcome", |event| match event {
+        Event::Delivery(delivery) if delivery.id == id => Some(delivery.status),
+        _ => None,
+    })
+    .await;
+    assert_eq!(status, DeliveryStatus::Failed(rejoin::SendFailure::NotStored));
+    let (eve, _eve_hears) = crate::in_lobby(&server.url(), "eve").await;
+    within("a receipt", eve.send("lobby", "last")).await.unwrap();
+    let next = until(&mut bob_hears, "a message", |event| match event {
+        Event::Message(message) => Some(message.content),
+        _ => None,
+    })
+    .await;
+    assert_eq!(next, "last");
 }
 
 #[tokio::test]

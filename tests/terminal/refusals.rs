@@ -56,7 +56,7 @@ fn each_bad_line_is_named_by_its_code_and_another_user_hears_the_good_ones() {
         ada.type_line(&send(&format!("good {n}"), &n.to_string()));
     }
     let ended = ada.finish();
-    assert_eq!(ended.status, Some(0), "{}", ended.text());
+    assert_eq!(ended.status, Some(1), "{}", ended.text());
     let said: Vec<Value> = ended
         .stdout
         .split(|b| *b == b'\n')

@@ -10,7 +10,6 @@ use crate::clock::Clock;
 use crate::editor::Shared;
 use crate::embedded;
 use crate::error::{Exit, Failure};
-use crate::outlet::ReaderGone;
 use crate::settings::{Settings, Sources};
 use crate::signals::{Signal, Signals};
 use crate::token::TokenFrom;
@@ -35,20 +34,20 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
     let given = if arguments.listen.is_some() { None } else { sources.url(arguments.url.as_deref()) };
     let server = match given {
         Some(_) => None,
-        None if arguments.connection.protocol == Protocol::SocketIo => {
+        None if arguments.connection.protocol == Some(Protocol::SocketIo) => {
             return Err(Failure::usage("url", "no URL given")
                 .hint("a chat on its own server speaks its own protocol: leave out --protocol socketio"));
         }
         None => Some(embedded::start(arguments.listen).await?),
     };
     let url = given.or_else(|| server.as_ref().map(rejoin_server::ServerHandle::url)).unwrap_or_default();
-    let mut settings = sources.settings(&url, &arguments.rooms).await?;
+    let mut settings = sources.at(&url).settings(&arguments.rooms).await?;
     if settings.rooms.is_empty() {
         settings.rooms.push(DEFAULT_ROOM.to_owned());
     }
     settings.history = Some(talk::HISTORY);
     settings.notifications = arguments.display.notifications.unwrap_or(true);
-    settings.state.clone_from(&arguments.state.state);
+    settings.keep_in(arguments.state.state.as_ref());
     let invented = invent_name(&mut settings);
     let (client, events) = settings.connect()?;
     let shared = Arc::new(Shared::default());
@@ -85,7 +84,8 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
         End::Done => talk.exit,
     };
     let finish = async {
-        front.outlet.finish().await;
+        // Its reader has gone, or it is the terminal: nobody is left to be told.
+        let _ = front.outlet.finish().await;
         if let Some(server) = server {
             embedded::stop(server).await;
         }
@@ -188,7 +188,7 @@ impl Chat {
                     Signal::Terminate => self.leave(),
                 },
                 result = self.front.outlet.write(&mut self.talk.narrator.printed), if unprinted => {
-                    if result == Err(ReaderGone) {
+                    if result.is_err() {
                         return End::ReaderGone;
                     }
                 }

@@ -28,7 +28,8 @@ const SILENCE: Duration = Duration::from_millis(500);
 pub(crate) async fn run(arguments: &DoctorArgs, mut signals: Signals) -> Result<Exit, Failure> {
     let sources = Sources::read(&arguments.connection)?;
     let url = sources.needed_url(arguments.url.as_deref())?;
-    let protocol = arguments.connection.protocol;
+    let described = sources.at(&url);
+    let protocol = described.protocol();
     let is_stream = protocol != Protocol::SocketIo && is_http(&url);
     // Before the configuration: a wrong URL is the step that failed, not a usage error without a report.
     let parsed = if is_stream { parse_feed_url(&url) } else { parse_url(&url, protocol) };
@@ -38,13 +39,14 @@ pub(crate) async fn run(arguments: &DoctorArgs, mut signals: Signals) -> Result<
     }
     let mut settings = if is_stream {
         check_room(&arguments.room)?;
-        let settings = sources.feed_settings(&url, &[]).await?;
+        let settings = described.feed_settings(&[]).await?;
         let room = plain_name(&arguments.room);
         report::ok(Step::Url, &format!("{} (for reading {room}; for a chat give ws://)", settings.endpoint));
         settings
     } else {
-        let mut settings = sources.settings(&url, &[]).await?;
+        let mut settings = described.settings(&[]).await?;
         settings.rooms.clear();
+        settings.state = None;
         settings.config.link.liveness.heartbeat = SILENCE;
         report::ok(Step::Url, &settings.endpoint.to_string());
         settings

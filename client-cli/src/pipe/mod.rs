@@ -1,26 +1,29 @@
 //! `rejoin pipe`: JSON lines for programs (interfaces.md).
 //!
 //! One loop owns everything. It reads events and input only while what it has to print is on its way out, so a
-//! reader of stdout that is slow stops the input, and the library's bounded queue takes the rest.
+//! reader of stdout that is slow stops the input, and the library's bounded queue takes the rest. A reader that has gone
+//! stops nothing: what is to be sent is sent, and the exit status tells what became of it.
 
 mod flight;
 mod input;
 pub(crate) mod output;
+mod refs;
 
 use crate::args::PipeArgs;
 use crate::commits::{self, Commits};
 use crate::error::{Exit, Failure};
 use crate::lines::{self, Line};
-use crate::outlet::{Outlet, ReaderGone};
+use crate::outlet::{Outlet, Unprinted};
 use crate::settings::Sources;
 use crate::signals::{Signal, Signals};
 use crate::words::went_well;
 use flight::Flight;
 use input::{BadLine, Frame, Request};
-use output::Outcome;
+use output::{Outcome, Told};
+use refs::{Given, Refs, Resolved};
 use rejoin::{
-    Client, Delivery, DeliveryStatus, Event, Events, Join, Mode, Name, PERSONAL_ROOM, RoomState, SendFailure,
-    SendId, SendReply, State,
+    Client, Delivery, DeliveryStatus, EarlierOutcome, Event, Events, Join, Mode, Name, PERSONAL_ROOM,
+    RoomState, SendFailure, SendId, SendReply, State,
 };
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, VecDeque};
@@ -38,8 +41,8 @@ const MOST_UNPRINTED: usize = 64 << 10;
 pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Exit, Failure> {
     let sources = Sources::read(&arguments.connection)?;
     let url = sources.needed_url(arguments.url.as_deref())?;
-    let mut settings = sources.settings(&url, &arguments.rooms).await?;
-    settings.state.clone_from(&arguments.state.state);
+    let mut settings = sources.at(&url).settings(&arguments.rooms).await?;
+    settings.keep_in(arguments.state.state.as_ref());
     settings.manual_commit = true;
     let (client, events) = settings.connect()?;
     let stdout = Outlet::stdout();
@@ -51,6 +54,8 @@ pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Ex
         flight: Flight::default(),
         joins: BTreeMap::new(),
         commits: settings.state.is_some().then(Commits::default),
+        refs: settings.state.is_some().then(Refs::default),
+        unprinted: None,
         has_begun: false,
         has_ended: false,
         unproven_since: None,
@@ -62,16 +67,17 @@ pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Ex
         drain_timeout: Duration::from_secs(arguments.drain_timeout.into()),
         linger: Duration::from_secs(arguments.linger.into()),
     };
-    match pipe.run(&stdout, &mut signals).await {
-        Ok(Exit::Interrupted) => return Ok(Exit::Interrupted),
-        Ok(_) => {}
-        // Nobody reads any more: that is how `| head` ends a program, and no failure.
-        Err(ReaderGone) => return Ok(Exit::Success),
+    if pipe.run(&stdout, &mut signals).await == Exit::Interrupted {
+        return Ok(Exit::Interrupted);
     }
     tokio::select! {
         biased;
-        () = stdout.finish() => Ok(pipe.exit),
-        () = signals.interrupted() => Ok(Exit::Interrupted),
+        result = stdout.finish() => pipe.unprinted = pipe.unprinted.or(result.err()),
+        () = signals.interrupted() => return Ok(Exit::Interrupted),
+    }
+    match pipe.unprinted.and_then(Failure::unprinted) {
+        Some(failure) => Err(Failure { exit: failure.exit.max(pipe.exit), ..failure }),
+        None => Ok(pipe.exit),
     }
 }
 
@@ -108,6 +114,10 @@ struct Pipe {
     joins: BTreeMap<String, String>,
     /// With a state file: how far the reader has come.
     commits: Option<Commits>,
+    /// With a state file: what became of the sends that have a `ref`.
+    refs: Option<Refs>,
+    /// Why nothing can be printed any more.
+    unprinted: Option<Unprinted>,
     /// The first state has come; what an earlier run left comes before it.
     has_begun: bool,
     /// The connection is closing or has failed: what resolves from here on resolves because of that.
@@ -125,14 +135,19 @@ struct Pipe {
 }
 
 impl Pipe {
-    async fn run(&mut self, stdout: &Outlet, signals: &mut Signals) -> Result<Exit, ReaderGone> {
+    async fn run(&mut self, stdout: &Outlet, signals: &mut Signals) -> Exit {
         loop {
             self.take_lines();
+            if self.unprinted.is_some() {
+                // It stays unread: with a state file the next run tells it.
+                self.printed.clear();
+                self.commits = None;
+            }
             self.move_on();
             let unprinted = !self.printed.is_empty();
             let keeps_up = self.printed.len() < MOST_UNPRINTED;
             if self.phase == Phase::Ended && !unprinted {
-                return Ok(self.exit);
+                return self.exit;
             }
             let awaited = self.commits.as_ref().and_then(Commits::awaited);
             let listens = keeps_up && !matches!(self.phase, Phase::Ended | Phase::Flushing(_));
@@ -143,22 +158,26 @@ impl Pipe {
             tokio::select! {
                 biased;
                 signal = signals.next() => match signal {
-                    Signal::Interrupt => return Ok(Exit::Interrupted),
+                    Signal::Interrupt => return Exit::Interrupted,
                     Signal::Terminate => self.input = None,
                 },
-                result = stdout.write(&mut self.printed), if unprinted => {
-                    let chunk = result?;
-                    if let Some(commits) = &mut self.commits {
-                        commits.handed_over(chunk);
+                result = stdout.write(&mut self.printed), if unprinted => match result {
+                    Ok(chunk) => {
+                        if let Some(commits) = &mut self.commits {
+                            commits.handed_over(chunk);
+                        }
                     }
-                }
-                result = stdout.flushed(awaited.unwrap_or_default()), if awaited.is_some() => {
-                    let through = result?;
-                    if let Some(commits) = &mut self.commits {
-                        let client = &self.client;
-                        commits.flushed(through, |room, position| client.commit(&room, position));
+                    Err(why) => self.cannot_print(why),
+                },
+                result = stdout.flushed(awaited.unwrap_or_default()), if awaited.is_some() => match result {
+                    Ok(through) => {
+                        if let Some(commits) = &mut self.commits {
+                            commits.flushed_to(&self.client, through);
+                        }
                     }
-                }
+                    Err(why) => self.cannot_print(why),
+                },
+                why = stdout.ended(), if self.unprinted.is_none() => self.cannot_print(why),
                 batch = self.events.next_batch(), if listens => {
                     self.take_events(&batch);
                 }
@@ -168,6 +187,17 @@ impl Pipe {
                 },
                 () = sleep_until(deadline), if deadline.is_some() => self.deadline_passed(),
             }
+        }
+    }
+
+    fn cannot_print(&mut self, why: Unprinted) {
+        if let Unprinted::Failed(_) = why {
+            // What has been taken is sent; nothing more is taken from who would not learn what becomes of it.
+            self.input = None;
+        }
+        self.unprinted = Some(why);
+        if let Phase::Lingering(_) = self.phase {
+            self.close(false);
         }
     }
 
@@ -185,6 +215,9 @@ impl Pipe {
             Event::Delivery(delivery) => return self.delivered(delivery),
             Event::Restored(restored) => {
                 let reference = restored.reference.as_deref().map(str::to_owned);
+                if let (Some(refs), Some(reference)) = (&mut self.refs, &reference) {
+                    refs.sent(reference);
+                }
                 self.flight.add(restored.id, reference, restored.content.len());
             }
             Event::Joined(room) => {
@@ -194,7 +227,10 @@ impl Pipe {
             Event::Room(change) if !matches!(change.state, RoomState::Joining | RoomState::Joined) => {
                 self.joins.remove(&*change.room);
             }
-            Event::State(change) => self.state_changed(change.state),
+            Event::State(change) => {
+                output::event(&mut self.printed, event, self.client.now());
+                return self.state_changed(change.state);
+            }
             Event::Mode(mode) => {
                 self.unproven_since = None;
                 self.mode = Some(*mode);
@@ -213,7 +249,9 @@ impl Pipe {
     }
 
     fn state_changed(&mut self, state: State) {
-        self.has_begun = true;
+        if !std::mem::replace(&mut self.has_begun, true) {
+            self.tell_earlier();
+        }
         self.has_ended = matches!(state, State::Closing | State::Closed | State::Failed);
         match state {
             State::Connected => self.unproven_since = Some(Instant::now()),
@@ -226,9 +264,25 @@ impl Pipe {
         }
     }
 
+    /// What became of sends of earlier runs: what nobody has read is told, the rest is known when it is asked for.
+    fn tell_earlier(&mut self) {
+        for EarlierOutcome { id, room, reference, status, confirmed } in self.client.earlier_outcomes() {
+            if !confirmed {
+                let outcome = Outcome::Final(status.clone());
+                self.outcome(reference.as_deref(), &room, &outcome, None, Told::Again);
+                if let Some(commits) = &mut self.commits {
+                    commits.told(id);
+                }
+            }
+            if let (Some(refs), Some(reference)) = (&mut self.refs, reference) {
+                refs.resolved(&reference, Resolved { room, status });
+            }
+        }
+    }
+
     fn delivered(&mut self, delivery: &Delivery) {
         let reference = self.flight.resolve(delivery.id);
-        let is_kept = self.has_ended && self.commits.is_some();
+        let is_kept = self.has_ended && self.refs.is_some();
         let sends_again = self.mode.is_none_or(|mode| mode == Mode::Extended);
         let outcome = match &delivery.status {
             DeliveryStatus::Failed(SendFailure::Closed) if is_kept => Outcome::Kept,
@@ -240,28 +294,59 @@ impl Pipe {
             }
             status => Outcome::Final(status.clone()),
         };
-        self.outcome(reference.as_deref(), &delivery.room, &outcome, delivery.reply.as_deref());
+        self.outcome(reference.as_deref(), &delivery.room, &outcome, delivery.reply.as_deref(), Told::First);
+        if let Outcome::Final(status) = &outcome {
+            if let Some(commits) = &mut self.commits {
+                commits.told(delivery.id);
+            }
+            if let (Some(refs), Some(reference)) = (&mut self.refs, &reference) {
+                let resolved = Resolved { room: delivery.room.clone(), status: status.clone() };
+                for _ in 0..refs.resolved(reference, resolved) {
+                    self.outcome(
+                        Some(reference),
+                        &delivery.room,
+                        &outcome,
+                        delivery.reply.as_deref(),
+                        Told::Again,
+                    );
+                }
+            }
+        }
         if matches!(self.phase, Phase::Draining(_)) {
             self.phase = Phase::Draining(Instant::now() + self.drain_timeout);
         }
     }
 
-    fn outcome(&mut self, reference: Option<&str>, room: &str, outcome: &Outcome, reply: Option<&SendReply>) {
+    fn outcome(
+        &mut self,
+        reference: Option<&str>,
+        room: &str,
+        outcome: &Outcome,
+        reply: Option<&SendReply>,
+        told: Told,
+    ) {
         match outcome {
             Outcome::Final(status) if went_well(status) => {}
             _ => self.exit = self.exit.max(Exit::Incomplete),
         }
-        output::delivery(&mut self.printed, reference, room, outcome, reply);
+        output::delivery(&mut self.printed, reference, room, outcome, reply, told);
     }
 
     fn take_lines(&mut self) {
+        // Before that nobody knows which `ref`s are known.
+        if self.refs.is_some() && !self.has_begun {
+            return;
+        }
         while self.flight.has_room() && self.printed.len() < MOST_UNPRINTED {
             let Some(Line { number, text }) = self.lines.pop_front() else { return };
             let request = text.map_err(BadLine::from).and_then(|text| input::parse(&text));
             match request {
                 Ok(None) => {}
                 Ok(Some(request)) => self.act(request),
-                Err(bad) => output::bad_line(&mut self.printed, number, &bad),
+                Err(bad) => {
+                    self.exit = self.exit.max(Exit::Incomplete);
+                    output::bad_line(&mut self.printed, number, &bad);
+                }
             }
         }
     }
@@ -286,12 +371,27 @@ impl Pipe {
             }
             Frame::Send { room, content, data } => {
                 let weight = content.len() + data.as_ref().map_or(0, String::len);
+                if let (Some(refs), Some(reference)) = (&mut self.refs, &reference) {
+                    match refs.given(reference) {
+                        Given::New => {}
+                        Given::OnItsWay => return,
+                        Given::Resolved(Resolved { room, status }) => {
+                            let outcome = Outcome::Final(status);
+                            return self.outcome(Some(reference), &room, &outcome, None, Told::Again);
+                        }
+                    }
+                }
                 self.has_sent = true;
                 match self.submit(&room, content, data.as_deref(), reference.as_deref()) {
-                    Ok(id) => self.flight.add(id, reference, weight),
+                    Ok(id) => {
+                        if let (Some(refs), Some(reference)) = (&mut self.refs, &reference) {
+                            refs.sent(reference);
+                        }
+                        self.flight.add(id, reference, weight);
+                    }
                     Err(why) => {
                         let outcome = Outcome::Final(DeliveryStatus::Failed(why));
-                        self.outcome(reference.as_deref(), &room, &outcome, None);
+                        self.outcome(reference.as_deref(), &room, &outcome, None, Told::First);
                     }
                 }
             }
@@ -347,14 +447,14 @@ impl Pipe {
                 tokio::spawn(async move { client.close().await });
             }
             // With a state file the end is a proper one, too: what has been printed is to be stored.
-            Phase::Failed if is_idle && self.commits.is_some() => self.close(false),
+            Phase::Failed if is_idle && self.refs.is_some() => self.close(false),
             Phase::Failed if is_idle => self.phase = Phase::Ended,
             _ => {}
         }
     }
 
     fn linger(&mut self) {
-        if self.linger.is_zero() {
+        if self.linger.is_zero() || self.unprinted.is_some() {
             self.close(false);
         } else {
             self.phase = Phase::Lingering(Instant::now() + self.linger);

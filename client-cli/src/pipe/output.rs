@@ -76,6 +76,8 @@ struct Printed<'a> {
     /// What a Socket.IO server's handler answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     answer: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    again: Option<bool>,
 }
 
 /// Where a gap begins or ends: `null` when that is not known.
@@ -268,6 +270,14 @@ fn decided(mode: Mode) -> Printed<'static> {
     }
 }
 
+/// Whether an outcome has been told before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    First,
+    /// Or may have been, by an earlier run.
+    Again,
+}
+
 /// What became of a send, for this run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -283,9 +293,11 @@ pub(super) fn delivery(
     room: &str,
     outcome: &Outcome,
     reply: Option<&SendReply>,
+    told: Told,
 ) {
     let answer = raw(reply.and_then(|reply| reply.answer.as_ref()));
-    let line = Printed { r#ref: reference, answer, ..about("delivery", room) };
+    let again = (told == Told::Again).then_some(true);
+    let line = Printed { r#ref: reference, answer, again, ..about("delivery", room) };
     let line = match outcome {
         Outcome::Kept => Printed { status: Some("kept"), ..line },
         Outcome::Final(DeliveryStatus::Written) => Printed { status: Some("written"), ..line },
@@ -315,6 +327,7 @@ fn advice(why: SendFailure) -> &'static str {
         SendFailure::Closed => "the connection has ended for good",
         SendFailure::Refused(_) => "the server refused it for good; sending it again changes nothing",
         SendFailure::UserChanged => "the token is another user's than the message was written by",
+        SendFailure::NotStored => "the state file could not be written, and nothing is sent before it is",
         _ => "it was taken back",
     }
 }

@@ -1,6 +1,6 @@
 //! How a client is described.
 
-use super::client::{Client, Shared, Snapshot, check_join};
+use super::client::{Client, EarlierOutcome, Shared, Snapshot, check_join};
 use super::clock::Clock;
 use super::dial::Dialer;
 use super::driver::{Driver, Surroundings};
@@ -8,6 +8,7 @@ use super::endpoint::{Endpoint, EndpointError};
 use super::events::{EventQueue, Events};
 use super::headers::HeaderError;
 use super::inbox::Inbox;
+use super::keeper::Keeper;
 use super::machine::{Frames, Machine};
 use super::options::{ConnectOptions, Resolved, TokenLocation, option_methods};
 use super::socket_io::{Packets, SocketIo};
@@ -16,6 +17,7 @@ use super::state_file::StateFile;
 use super::tls::TlsError;
 use super::trace;
 use crate::config::Config;
+use crate::ledger::Ledger;
 use crate::link::State;
 use crate::name::{Name, PERSONAL_ROOM, RoomNameError};
 use crate::saved::Saved;
@@ -25,7 +27,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -176,7 +178,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Keep unresolved sends and committed positions in a file, so that they survive the end of the process. The file
+    /// Keep unresolved sends, outcomes that nobody has dealt with and committed positions in a file, so that they survive the end of the process. The file
     /// belongs to this server and one client at a time (`FILE.lock` beside it says which); it is created when there is
     /// something to keep.
     pub fn state_file(mut self, path: impl Into<PathBuf>) -> Self {
@@ -270,8 +272,19 @@ impl ClientBuilder {
         let url = endpoints.first().map(Endpoint::to_string).unwrap_or_default();
         let saved = store.as_mut().map(|store| store.load(&url)).transpose()?.flatten();
         let commits = store.is_some() && !self.manual_commit;
+        let ledger = Ledger::new(saved.unwrap_or_default());
+        let earlier = ledger.outcomes().map(|(id, outcome)| EarlierOutcome {
+            id,
+            room: outcome.room.clone(),
+            reference: outcome.reference.clone(),
+            status: outcome.status.clone().into(),
+            confirmed: outcome.confirmed,
+        });
+        let earlier = earlier.collect();
+        let saved = store.is_some().then(|| Saved { outcomes: Vec::new(), ..ledger.saved() });
+        let keeper = store.map(|store| Box::new(Keeper::new(store, ledger)));
         let clock = Clock::start();
-        let inbox = Arc::new(Inbox::default());
+        let inbox = Arc::new(Inbox::new(keeper.is_some()));
         let queue = Arc::new(EventQueue::default());
         let (snapshot, snapshots) =
             watch::channel(Snapshot { state: State::Connecting, cause: None, ready: None });
@@ -280,12 +293,13 @@ impl ClientBuilder {
             events: Arc::clone(&queue),
             snapshot: snapshots,
             clock,
+            earlier: Mutex::new(earlier),
         });
         let client = Client::new(shared);
         let events = Events::new(Arc::clone(&queue), Arc::clone(&inbox), commits);
         let span = endpoints.first().map_or_else(Span::none, trace::client_span);
         let endpoints = endpoints.into();
-        let surroundings = Surroundings { endpoints, dialer, source, inbox, queue, snapshot, clock, store };
+        let surroundings = Surroundings { endpoints, dialer, source, inbox, queue, snapshot, clock, keeper };
         // Owned by the handles: it ends when the client is closed, or when all of them are dropped.
         if let Some(SocketIo { namespace, events, options, ack_text }) = self.socket_io {
             let session = socketio::Session::new(config, options, PERSONAL_ROOM.into(), seed);

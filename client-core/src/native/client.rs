@@ -7,7 +7,7 @@ use super::events::EventQueue;
 use super::inbox::Inbox;
 use super::sending::Sending;
 use crate::cause::Cause;
-use crate::event::{Mode, SendFailure, SendId};
+use crate::event::{DeliveryStatus, Mode, SendFailure, SendId};
 use crate::link::State;
 use crate::messages::Position;
 use crate::name::{Name, PERSONAL_ROOM, RoomNameError, check_room_name};
@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 use crate::token::Token;
 use serde::Serialize;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -52,6 +52,22 @@ pub(crate) struct Shared {
     pub(crate) events: Arc<EventQueue>,
     pub(crate) snapshot: watch::Receiver<Snapshot>,
     pub(crate) clock: Clock,
+    pub(crate) earlier: Mutex<Vec<EarlierOutcome>>,
+}
+
+/// The outcome of a send of an earlier run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EarlierOutcome {
+    /// Its number in this run, for [`Client::confirm`].
+    pub id: SendId,
+    /// Where it was to go.
+    pub room: Name,
+    /// The caller's own name for it.
+    pub reference: Option<Box<str>>,
+    /// What became of it.
+    pub status: DeliveryStatus,
+    /// Whether the earlier run has dealt with it.
+    pub confirmed: bool,
 }
 
 /// A user's own stream has a name that no room can have.
@@ -133,6 +149,19 @@ impl Client {
     /// [`PERSONAL_ROOM`].
     pub fn commit(&self, room: &Name, position: Position) {
         self.shared.inbox.commit(room.clone(), position);
+    }
+
+    /// Says that the outcome of a submitted send has been dealt with: until then it is kept in the stored state, and
+    /// [`Client::earlier_outcomes`] of a later run has it. For those who chose [`ClientBuilder::manual_commit`], and for
+    /// the outcomes of earlier runs.
+    pub fn confirm(&self, id: SendId) {
+        self.shared.inbox.confirm([id]);
+    }
+
+    /// What the stored state knows of sends of earlier runs that have their outcome, the oldest first: those that nobody
+    /// has dealt with, and the last 10,000 that had a reference. Given once; later it is empty.
+    pub fn earlier_outcomes(&self) -> Vec<EarlierOutcome> {
+        std::mem::take(&mut *self.shared.earlier.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Sends something ephemeral to whoever is in a room now, `typing` for instance; `&()` for no data. Not stored, not

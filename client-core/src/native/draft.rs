@@ -3,8 +3,8 @@
 use super::inbox::Inbox;
 use super::sending::{Sending, SendingState};
 use crate::event::{SendFailure, SendId};
-use crate::messages::MAX_DATA_LEVELS;
 use crate::messages::json::{levels, well_formed};
+use crate::messages::{MAX_DATA_LEVELS, Message, Position};
 use crate::name::Name;
 use crate::outbox::Outgoing;
 use crate::session::{Command, Input};
@@ -36,6 +36,7 @@ pub struct Draft<'a> {
     data: Option<Result<String, SendFailure>>,
     reference: Option<Box<str>>,
     timeout: Option<Duration>,
+    commit: Option<(Name, Position)>,
 }
 
 /// Writes data as JSON that every receiver can read.
@@ -48,7 +49,7 @@ pub(crate) fn json(data: &impl Serialize) -> Result<String, SendFailure> {
 
 impl<'a> Draft<'a> {
     pub(crate) fn new(inbox: &'a Arc<Inbox>, room: &'a str, content: String) -> Self {
-        Self { inbox, room, content, data: None, reference: None, timeout: None }
+        Self { inbox, room, content, data: None, reference: None, timeout: None, commit: None }
     }
 
     /// Something structured beside the text. Clients on extended connections receive it, others the text alone. What
@@ -73,12 +74,33 @@ impl<'a> Draft<'a> {
         self
     }
 
+    /// It is the answer to `message`, which has been dealt with by it. With a stored state both are stored in one step:
+    /// whenever the process ends, the next run either receives the message again and has not answered it, or does not
+    /// receive it and its answer is sent, once. Use it with
+    /// [`manual_commit`](super::ClientBuilder::manual_commit), or before the next event is asked for. On a plain
+    /// connection messages have no positions, and it says nothing.
+    ///
+    /// ```no_run
+    /// # async fn bot(client: rejoin::Client, mut events: rejoin::Events) -> Result<(), Box<dyn std::error::Error>> {
+    /// while let Some(event) = events.next().await {
+    ///     if let rejoin::Event::Message(message) = event {
+    ///         let answer = format!("{} has said {}", message.user, message.content);
+    ///         client.message(&message.room, answer).committing(&message).submit()?;
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn committing(mut self, message: &Message) -> Self {
+        self.commit = message.position().map(|position| (message.room.clone(), position));
+        self
+    }
+
     /// Queues it and gives its outcome, as [`Client::send`](super::Client::send) does.
     pub fn send(self) -> Sending {
         let inbox = Arc::clone(self.inbox);
         let (room, content) = (self.room, self.content());
-        let queued = content.and_then(|content| {
-            inbox.push_with_receipt(room, content.weight(), |id, room| content.into_input(id, room))
+        let queued = content.and_then(|(content, commit)| {
+            inbox.push_with_receipt(room, content.weight(), commit, |id, room| content.into_input(id, room))
         });
         let state = match queued {
             Ok(id) => SendingState::Queued(id),
@@ -93,13 +115,15 @@ impl<'a> Draft<'a> {
     /// When it is refused at once; then no event comes.
     pub fn submit(self) -> Result<SendId, SendFailure> {
         let (inbox, room) = (self.inbox, self.room);
-        let content = self.content()?;
-        inbox.push_by_event(room, content.weight(), |id, room| content.into_input(id, room))
+        let (content, commit) = self.content()?;
+        inbox.push_by_event(room, content.weight(), commit, |id, room| content.into_input(id, room))
     }
 
-    fn content(self) -> Result<Content, SendFailure> {
-        let Self { content, data, reference, timeout, .. } = self;
-        Ok(Content { text: content, data: data.transpose()?, reference, timeout })
+    /// What there is to send, and what is dealt with by it.
+    fn content(self) -> Result<(Content, Option<Input>), SendFailure> {
+        let Self { content, data, reference, timeout, commit, .. } = self;
+        let commit = commit.map(|(room, position)| Input::Command(Command::Commit { room, position }));
+        Ok((Content { text: content, data: data.transpose()?, reference, timeout }, commit))
     }
 }
 

@@ -184,8 +184,8 @@ impl EventQueue {
 /// on the server until there is room, those of plain rooms are dropped and [`Event::Lagged`] says how many. Dropping
 /// the stream is allowed: then nothing is kept.
 ///
-/// With a stored state, asking for the next event or batch says that the ones before it have been dealt with: a later
-/// run goes on behind them ([`ClientBuilder::manual_commit`](super::ClientBuilder::manual_commit) leaves that to you).
+/// With a stored state, asking for the next event or batch says that the ones before it have been dealt with, outcomes of
+/// sends among them: a later run goes on behind them ([`ClientBuilder::manual_commit`](super::ClientBuilder::manual_commit) leaves that to you).
 pub struct Events {
     queue: Arc<EventQueue>,
     inbox: Arc<Inbox>,
@@ -227,6 +227,9 @@ impl Events {
         // Whoever asks for more is done with what he has.
         if let Some(taken) = &mut self.taken {
             taken.commit(|room, position| self.inbox.commit(room, position));
+            if let Some(outcomes) = taken.outcomes() {
+                self.inbox.confirm(outcomes);
+            }
         }
         if !self.batch.as_slice().is_empty() {
             return Poll::Ready(true);

@@ -33,6 +33,9 @@ struct State {
     bytes: usize,
     /// What has been dealt with, the last position of each room: a quick reader commits faster than the driver runs.
     commits: Vec<(Name, Position)>,
+    /// Outcomes that have been dealt with, where they are kept until then.
+    confirmed: Vec<SendId>,
+    keeps_outcomes: bool,
     receipts: Receipts,
     /// The room of the last send: most go where the one before went, and the name is shared.
     last_room: Option<Name>,
@@ -45,7 +48,13 @@ struct State {
 
 impl State {
     fn is_empty(&self) -> bool {
-        self.inputs.is_empty() && self.commits.is_empty()
+        self.inputs.is_empty() && self.commits.is_empty() && self.confirmed.is_empty()
+    }
+
+    fn confirm(&mut self, id: SendId) {
+        if self.keeps_outcomes && !self.ended && self.confirmed.len() < MOST_INPUTS {
+            self.confirmed.push(id);
+        }
     }
 }
 
@@ -55,6 +64,11 @@ pub(crate) fn is_by_event(id: SendId) -> bool {
 }
 
 impl Inbox {
+    /// An inbox whose driver keeps outcomes until they have been dealt with, or not.
+    pub(crate) fn new(keeps_outcomes: bool) -> Self {
+        Self { state: Mutex::new(State { keeps_outcomes, ..State::default() }), ..Self::default() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing in here is left half-done by a panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -95,14 +109,27 @@ impl Inbox {
         }
     }
 
+    /// The application has dealt with these outcomes.
+    pub(crate) fn confirm(&self, ids: impl IntoIterator<Item = SendId>) {
+        let mut state = self.lock();
+        let first = state.is_empty();
+        ids.into_iter().for_each(|id| state.confirm(id));
+        let wakes = first && !state.is_empty();
+        drop(state);
+        if wakes {
+            self.driver.wake();
+        }
+    }
+
     /// Queues a send whose outcome comes back as a receipt, asked for with [`Inbox::poll_receipt`].
     pub(crate) fn push_with_receipt(
         &self,
         room: &str,
         weight: usize,
+        commit: Option<Input>,
         input: impl FnOnce(SendId, Name) -> Input,
     ) -> Result<SendId, SendFailure> {
-        self.push_send(room, weight, input, |state| state.receipts.insert())
+        self.push_send(room, weight, commit, input, |state| state.receipts.insert())
     }
 
     /// Queues a send whose outcome comes back as an event.
@@ -110,9 +137,10 @@ impl Inbox {
         &self,
         room: &str,
         weight: usize,
+        commit: Option<Input>,
         input: impl FnOnce(SendId, Name) -> Input,
     ) -> Result<SendId, SendFailure> {
-        self.push_send(room, weight, input, |state| {
+        self.push_send(room, weight, commit, input, |state| {
             state.next_by_event += 1;
             Some(SendId(BY_EVENT | state.next_by_event))
         })
@@ -122,6 +150,7 @@ impl Inbox {
         &self,
         room: &str,
         weight: usize,
+        commit: Option<Input>,
         input: impl FnOnce(SendId, Name) -> Input,
         number: impl FnOnce(&mut State) -> Option<SendId>,
     ) -> Result<SendId, SendFailure> {
@@ -142,6 +171,8 @@ impl Inbox {
         let id = number(&mut state).ok_or(SendFailure::QueueFull)?;
         state.bytes += weight;
         let first = state.is_empty();
+        // Both are taken together, and so they are stored together.
+        state.inputs.extend(commit);
         state.inputs.push(input(id, room));
         drop(state);
         if first {
@@ -152,19 +183,41 @@ impl Inbox {
 
     /// The outcome of a send with a receipt; `None` if it has been asked for before.
     pub(crate) fn poll_receipt(&self, id: SendId, cx: &Context<'_>) -> Poll<Option<Resolved>> {
-        self.lock().receipts.poll(id, cx.waker())
+        let mut state = self.lock();
+        let status = state.receipts.poll(id, cx.waker());
+        let first = state.is_empty();
+        if let Poll::Ready(Some(_)) = &status {
+            state.confirm(id);
+        }
+        let wakes = first && !state.is_empty();
+        drop(state);
+        if wakes {
+            self.driver.wake();
+        }
+        status
     }
 
     /// Nobody will ask for the outcome.
     pub(crate) fn unwatch(&self, id: SendId) {
-        self.lock().receipts.unwatch(id);
+        let mut state = self.lock();
+        if state.receipts.unwatch(id) {
+            let first = state.is_empty();
+            state.confirm(id);
+            let wakes = first && !state.is_empty();
+            drop(state);
+            if wakes {
+                self.driver.wake();
+            }
+        }
     }
 
-    /// Moves all inputs into `into` (empty, its allocation is reused); the driver is woken by the next one. Says
+    /// Moves all inputs into `into` and the outcomes that have been dealt with into `confirmed` (both empty, their
+    /// allocations are reused); the driver is woken by the next one. Says
     /// whether all handles are gone, so that nobody can ask for or hear anything any more.
-    pub(crate) fn take(&self, into: &mut Vec<Input>, cx: &Context<'_>) -> bool {
+    pub(crate) fn take(&self, into: &mut Vec<Input>, confirmed: &mut Vec<SendId>, cx: &Context<'_>) -> bool {
         self.driver.register(cx.waker());
         let mut state = self.lock();
+        std::mem::swap(&mut state.confirmed, confirmed);
         if state.commits.is_empty() {
             std::mem::swap(&mut state.inputs, into);
         } else {
@@ -184,6 +237,10 @@ impl Inbox {
         let mut state = self.lock();
         for outcome in outcomes.drain(..) {
             let Delivery { id, status, reply, .. } = outcome;
+            if state.receipts.is_unwatched(id) {
+                // Nobody wants to know it.
+                state.confirm(id);
+            }
             wakers.extend(state.receipts.resolve(id, Resolved { status, reply }));
         }
         drop(state);
@@ -217,6 +274,7 @@ impl Inbox {
         state.ended = true;
         state.inputs = Vec::new();
         state.commits = Vec::new();
+        state.confirmed = Vec::new();
         let waiting = state.receipts.end();
         drop(state);
         for waker in waiting {
@@ -237,8 +295,8 @@ mod tests {
     #[test]
     fn ids_by_event_are_told_from_receipts() {
         let inbox = Inbox::default();
-        let by_event = inbox.push_by_event("r", 0, cancel).unwrap();
-        let receipt = inbox.push_with_receipt("r", 0, cancel).unwrap();
+        let by_event = inbox.push_by_event("r", 0, None, cancel).unwrap();
+        let receipt = inbox.push_with_receipt("r", 0, None, cancel).unwrap();
         assert!(is_by_event(by_event) && !is_by_event(receipt));
     }
 
@@ -254,7 +312,7 @@ mod tests {
         }
         inbox.push(Input::Command(Command::Close));
         let mut inputs = Vec::new();
-        inbox.take(&mut inputs, &Context::from_waker(Waker::noop()));
+        inbox.take(&mut inputs, &mut Vec::new(), &Context::from_waker(Waker::noop()));
         let commit = |room: &str| Command::Commit { room: room.into(), position: position(3) };
         let expected = [commit("a"), commit("b"), Command::Reconnect, Command::Close];
         assert_eq!(inputs.len(), expected.len());
@@ -266,9 +324,9 @@ mod tests {
     #[test]
     fn after_the_end_a_send_fails_as_closed_and_no_receipt_is_waited_for() {
         let inbox = Inbox::default();
-        let receipt = inbox.push_with_receipt("r", 0, cancel).unwrap();
+        let receipt = inbox.push_with_receipt("r", 0, None, cancel).unwrap();
         inbox.end();
-        assert_eq!(inbox.push_by_event("r", 0, cancel), Err(SendFailure::Closed));
+        assert_eq!(inbox.push_by_event("r", 0, None, cancel), Err(SendFailure::Closed));
         let cx = Context::from_waker(Waker::noop());
         assert_eq!(inbox.poll_receipt(receipt, &cx), Poll::Ready(Some(DeliveryStatus::Unknown.into())));
     }
@@ -277,14 +335,14 @@ mod tests {
     fn a_send_to_what_is_no_room_is_refused_at_once() {
         let inbox = Inbox::default();
         for room in ["", "@me", "a\nb"] {
-            assert_eq!(inbox.push_by_event(room, 0, cancel), Err(SendFailure::BadRoom), "{room:?}");
+            assert_eq!(inbox.push_by_event(room, 0, None, cancel), Err(SendFailure::BadRoom), "{room:?}");
         }
     }
 
     #[test]
     fn what_waits_for_the_driver_is_bounded_in_bytes() {
         let inbox = Inbox::default();
-        assert!(inbox.push_by_event("r", MOST_BYTES, cancel).is_ok());
-        assert_eq!(inbox.push_by_event("r", 1, cancel), Err(SendFailure::QueueFull));
+        assert!(inbox.push_by_event("r", MOST_BYTES, None, cancel).is_ok());
+        assert_eq!(inbox.push_by_event("r", 1, None, cancel), Err(SendFailure::QueueFull));
     }
 }

@@ -1,17 +1,31 @@
-//! When the state of a session is stored: before a first transmission, and behind everything else.
+//! When the state of a session is stored: before a first transmission and before an outcome is told, and behind
+//! everything else.
+//!
+//! What changes while a save is under way is gathered for the next one, so that many sends share an fsync and none waits
+//! for company.
 
-use super::machine::Machine;
 use super::state::{StateError, StateStore};
-use crate::saved::Saved;
+use crate::change::Change;
+use crate::event::SendId;
+use crate::ledger::Ledger;
+use crate::name::Name;
 use futures_util::future::BoxFuture;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
-/// The wait before a store that failed is asked again.
+/// The wait before a store that failed is asked again, and the longest one: each is twice the one before.
 const AGAIN: Duration = Duration::from_secs(1);
+const LONGEST_AGAIN: Duration = Duration::from_secs(8);
+/// A save that takes longer is a failure until it is done.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the end waits for the store.
+const LAST_PATIENCE: Duration = Duration::from_secs(3);
+/// More changes, or bytes of them, are not gathered: then the whole is stored.
+const MOST_CHANGES: usize = 16_384;
+const MOST_BYTES: usize = 8 << 20;
 
 /// Whether the session's outputs wait for the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,102 +37,235 @@ enum Held {
     UntilThis,
 }
 
+struct Saving {
+    work: BoxFuture<'static, Result<(), StateError>>,
+    /// It stores the sends up to this number.
+    through: u64,
+    is_whole: bool,
+}
+
 pub(crate) struct Keeper {
     store: Box<dyn StateStore>,
-    saving: Option<BoxFuture<'static, Result<(), StateError>>>,
-    /// What [`Machine::changes`] said of the state stored last; `None` after a failure.
-    stored: Option<u64>,
+    ledger: Ledger,
+    /// What is not stored, and not being stored.
+    changes: Vec<Change>,
+    bytes: usize,
+    /// The store has to be given the whole.
+    whole: bool,
+    saving: Option<Saving>,
     held: Held,
+    /// The store has failed since it worked last, or has been at it for too long.
+    failing: bool,
     again: Option<Pin<Box<Sleep>>>,
+    wait: Duration,
+    patience: Option<Pin<Box<Sleep>>>,
+    /// The sends up to this number are in the store.
+    stored_through: u64,
+    /// The client is being closed, and the store has until then.
+    end: Option<Pin<Box<Sleep>>>,
+    /// The last save has failed: what is not stored will never be.
+    lost: bool,
 }
 
 impl Keeper {
-    /// `stored` is what the session's changes are at when its state is the one in the store.
-    pub(crate) fn new(store: Box<dyn StateStore>, stored: u64) -> Self {
-        Self { store, saving: None, stored: Some(stored), held: Held::No, again: None }
+    /// `ledger` is what the store has.
+    pub(crate) fn new(store: Box<dyn StateStore>, mut ledger: Ledger) -> Self {
+        ledger.restored();
+        Self {
+            store,
+            stored_through: ledger.last(),
+            ledger,
+            changes: Vec::new(),
+            bytes: 0,
+            whole: false,
+            saving: None,
+            held: Held::No,
+            failing: false,
+            again: None,
+            wait: AGAIN,
+            patience: None,
+            end: None,
+            lost: false,
+        }
     }
 
-    /// Outputs from here on have to wait until the state as it is now is stored.
-    pub(crate) fn hold(&mut self, session: &impl Machine) {
-        if self.stored == Some(session.changes()) {
-            // Stored, or being stored.
-            if self.saving.is_some() {
-                self.held = Held::UntilThis;
+    /// The session has changed. What the end itself changes is not stored: another run goes on with it.
+    pub(crate) fn note(&mut self, changes: Vec<Change<String, Name, SendId>>) {
+        if self.end.is_none() {
+            for change in changes {
+                self.add(change);
             }
-        } else {
+        }
+    }
+
+    /// The application has dealt with an outcome.
+    pub(crate) fn confirm(&mut self, id: SendId) {
+        self.add(Change::Confirmed { key: id });
+    }
+
+    fn add(&mut self, change: Change<String, Name, SendId>) {
+        let Some(change) = self.ledger.take(change) else { return };
+        if self.whole {
+            return;
+        }
+        self.bytes += match &change {
+            Change::Added { send, .. } => send.content.len() + send.data.as_ref().map_or(0, String::len),
+            _ => 0,
+        };
+        self.changes.push(change);
+        if self.changes.len() > MOST_CHANGES || self.bytes > MOST_BYTES {
+            self.forget_changes();
+        }
+    }
+
+    /// From here on only the whole can be stored.
+    fn forget_changes(&mut self) {
+        self.whole = true;
+        self.changes = Vec::new();
+        self.bytes = 0;
+    }
+
+    /// Outputs from here on have to wait until what has been noted is stored.
+    pub(crate) fn hold(&mut self) {
+        if self.end.is_some() {
+            return;
+        }
+        if self.has_changes() {
             self.held = Held::UntilNext;
-        }
-    }
-
-    pub(crate) fn is_holding(&self) -> bool {
-        self.held != Held::No
-    }
-
-    /// Goes on with what there is to store. Says whether outputs have become free, or why the store failed; then it
-    /// is asked again after a while.
-    pub(crate) fn poll(&mut self, session: &impl Machine, cx: &mut Context<'_>) -> Result<bool, StateError> {
-        if let Some(again) = &mut self.again {
-            if again.as_mut().poll(cx).is_pending() {
-                return Ok(false);
-            }
-            self.again = None;
-        }
-        let mut freed = false;
-        loop {
-            if let Some(saving) = &mut self.saving {
-                let Poll::Ready(result) = saving.as_mut().poll(cx) else { return Ok(freed) };
-                self.saving = None;
-                if let Err(error) = result {
-                    return Err(self.failed(error, cx));
-                }
-                if self.held == Held::UntilThis {
-                    self.held = Held::No;
-                    freed = true;
-                }
-            }
-            if self.stored == Some(session.changes()) && self.held != Held::UntilNext {
-                return Ok(freed);
-            }
-            self.begin(session.saved(), session.changes());
-        }
-    }
-
-    fn begin(&mut self, state: Saved, changes: u64) {
-        self.stored = Some(changes);
-        self.saving = Some(self.store.save(state));
-        if self.held == Held::UntilNext {
+        } else if self.saving.is_some() && self.held == Held::No {
             self.held = Held::UntilThis;
         }
     }
 
-    fn failed(&mut self, error: StateError, cx: &Context<'_>) -> StateError {
-        self.stored = None;
+    fn has_changes(&self) -> bool {
+        self.whole || !self.changes.is_empty()
+    }
+
+    /// Whether all outputs wait. While the store fails only frames do: what it cannot store must not be sent, and
+    /// everything else goes on.
+    pub(crate) fn is_holding(&self) -> bool {
+        self.held != Held::No && !self.failing
+    }
+
+    /// Whether frames wait.
+    pub(crate) fn holds_frames(&self) -> bool {
+        self.held != Held::No
+    }
+
+    /// Whether what is still not stored will never be.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// Whether the send will never be stored: then it has never been transmitted either.
+    pub(crate) fn has_lost(&self, id: SendId) -> bool {
+        self.lost && self.ledger.number(id).is_some_and(|number| number > self.stored_through)
+    }
+
+    /// The client is being closed: one more save, and no more patience than for that.
+    pub(crate) fn begin_end(&mut self) {
+        if self.end.is_none() {
+            self.end = Some(Box::pin(tokio::time::sleep(LAST_PATIENCE)));
+            self.again = None;
+        }
+    }
+
+    /// Whether the end has been begun and the store is not done.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.end.is_some() && !self.lost && (self.has_changes() || self.saving.is_some())
+    }
+
+    /// Goes on with what there is to store. Says whether something that waited is free, or why the store failed, once:
+    /// then it is asked again after a while.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Result<bool, StateError> {
+        let mut freed = false;
+        loop {
+            if let Some(saving) = &mut self.saving {
+                let Poll::Ready(result) = saving.work.as_mut().poll(cx) else {
+                    return self.is_slow(cx).map(|()| freed);
+                };
+                let Saving { through, is_whole, .. } = *saving;
+                self.saving = None;
+                match result {
+                    Ok(()) => freed |= self.stored(through),
+                    Err(error) => self.failed(error, is_whole)?,
+                }
+            }
+            if self.lost || (!self.has_changes() && self.held != Held::UntilNext) {
+                return Ok(freed);
+            }
+            if let Some(again) = &mut self.again {
+                if again.as_mut().poll(cx).is_pending() {
+                    return Ok(freed);
+                }
+                self.again = None;
+            }
+            self.begin();
+        }
+    }
+
+    fn begin(&mut self) {
+        let changes = std::mem::take(&mut self.changes);
+        self.bytes = 0;
+        let appended = if self.whole { None } else { self.store.append(changes) };
+        let is_whole = appended.is_none();
+        let work = appended.unwrap_or_else(|| self.store.save(self.ledger.saved()));
+        self.whole = false;
+        self.saving = Some(Saving { work, through: self.ledger.last(), is_whole });
+        if self.held == Held::UntilNext {
+            self.held = Held::UntilThis;
+        }
+        if !self.failing {
+            let until = Instant::now() + PATIENCE;
+            match &mut self.patience {
+                Some(patience) => patience.as_mut().reset(until),
+                None => self.patience = Some(Box::pin(tokio::time::sleep_until(until))),
+            }
+        }
+    }
+
+    fn stored(&mut self, through: u64) -> bool {
+        self.stored_through = through;
+        self.failing = false;
+        self.wait = AGAIN;
+        let frees = self.held == Held::UntilThis;
+        if frees {
+            self.held = Held::No;
+        }
+        frees
+    }
+
+    /// Tells of a failure unless it has been told already.
+    fn failed(&mut self, error: StateError, was_whole: bool) -> Result<(), StateError> {
+        self.forget_changes();
         if self.held == Held::UntilThis {
             self.held = Held::UntilNext;
         }
-        // A full disk does not empty itself at once.
-        self.again = Some(Box::pin(tokio::time::sleep(AGAIN)));
-        // The new timer has not been polled yet.
-        cx.waker().wake_by_ref();
-        error
+        if !was_whole {
+            // What changed could not be added; the whole may be shorter than what is there.
+            return Ok(());
+        }
+        if self.end.is_some() {
+            self.lost = true;
+        } else {
+            // A full disk does not empty itself at once.
+            self.again = Some(Box::pin(tokio::time::sleep(self.wait)));
+            self.wait = (self.wait * 2).min(LONGEST_AGAIN);
+        }
+        if std::mem::replace(&mut self.failing, true) { Ok(()) } else { Err(error) }
     }
 
-    /// The last save: after the one under way, whatever became of it. Not repeated when it fails.
-    pub(crate) fn poll_finish(
-        &mut self,
-        last: &mut Option<Saved>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), StateError>> {
-        loop {
-            let result = match &mut self.saving {
-                Some(saving) => ready!(saving.as_mut().poll(cx)),
-                None => Ok(()),
-            };
+    fn is_slow(&mut self, cx: &mut Context<'_>) -> Result<(), StateError> {
+        if let Some(end) = &mut self.end
+            && end.as_mut().poll(cx).is_ready()
+        {
+            self.lost = true;
             self.saving = None;
-            match last.take() {
-                Some(state) => self.saving = Some(self.store.save(state)),
-                None => return Poll::Ready(result),
-            }
+        } else if self.failing
+            || self.patience.as_mut().is_none_or(|patience| patience.as_mut().poll(cx).is_pending())
+        {
+            return Ok(());
         }
+        if std::mem::replace(&mut self.failing, true) { Ok(()) } else { Err(StateError::Stalled) }
     }
 }

@@ -1,11 +1,12 @@
 //! What the driver drives: one of the two sessions, and the text of its frames.
 
 use super::socket_io;
+use crate::change::Change;
+use crate::event::SendId;
 use crate::link::{ConnId, State};
 use crate::messages::json::{ServerDecoder, encode_client_into};
 use crate::messages::{ClientMessage, ServerMessage};
 use crate::name::Name;
-use crate::saved::Saved;
 use crate::session::{Diagnostics, Input, Output, Session};
 use crate::socketio;
 use crate::time::{Moment, Timestamp};
@@ -25,14 +26,14 @@ pub(crate) trait Machine: Send + Unpin + 'static {
     fn next_deadline(&self) -> Option<Timestamp>;
     fn state(&self) -> State;
     fn diagnostics(&self) -> Diagnostics;
-    fn changes(&self) -> u64;
-    fn saved(&self) -> Saved;
+    fn note_changes(&mut self);
+    fn take_changes(&mut self) -> Vec<Change<String, Name, SendId>>;
 }
 
 /// Text to typed frames and back, for one connection.
 pub(crate) trait Codec: Send + Unpin + Sized + 'static {
     type Received;
-    type Sent;
+    type Sent: Unpin;
 
     /// For another connection.
     fn fresh(&self) -> Self;
@@ -40,6 +41,10 @@ pub(crate) trait Codec: Send + Unpin + Sized + 'static {
     fn binary(&mut self, conn: ConnId, bytes: &[u8]) -> InputOf<Self>;
     /// Writes a frame as UTF-8 in the place of what `text` held.
     fn encode(&self, frame: &Self::Sent, text: &mut Vec<u8>);
+    /// Whether a frame carries a send, which is to be stored first.
+    fn is_send(frame: &Self::Sent) -> bool;
+    /// Whether a frame only keeps the connection alive, so that it may overtake others.
+    fn is_sign_of_life(frame: &Self::Sent) -> bool;
 }
 
 pub(crate) type InputOf<C> = Input<String, Name, <C as Codec>::Received>;
@@ -77,6 +82,14 @@ impl Codec for Frames {
     fn encode(&self, frame: &ClientMessage, text: &mut Vec<u8>) {
         encode_client_into(frame, text);
     }
+
+    fn is_send(frame: &ClientMessage) -> bool {
+        matches!(frame, ClientMessage::SendMessage { .. })
+    }
+
+    fn is_sign_of_life(frame: &ClientMessage) -> bool {
+        matches!(frame, ClientMessage::Ping { .. })
+    }
 }
 
 /// The methods that both sessions have by the same name.
@@ -100,11 +113,11 @@ macro_rules! by_the_same_name {
         fn diagnostics(&self) -> Diagnostics {
             Self::diagnostics(self)
         }
-        fn changes(&self) -> u64 {
-            Self::changes(self)
+        fn note_changes(&mut self) {
+            Self::note_changes(self);
         }
-        fn saved(&self) -> Saved {
-            Self::saved(self)
+        fn take_changes(&mut self) -> Vec<Change<String, Name, SendId>> {
+            Self::take_changes(self)
         }
     };
 }

@@ -40,7 +40,7 @@ mod transport;
 mod upgrade;
 
 pub use builder::{Buffers, BuildError, ClientBuilder};
-pub use client::{Client, Ended, Snapshot};
+pub use client::{Client, EarlierOutcome, Ended, Snapshot};
 pub use draft::Draft;
 pub use endpoint::{Endpoint, EndpointError};
 pub use events::Events;

@@ -112,13 +112,21 @@ impl Receipts {
         }
     }
 
-    /// Nobody will ask any more.
-    pub(crate) fn unwatch(&mut self, id: SendId) {
-        let Some((_, slot)) = self.slot(id) else { return };
-        match slot.outcome {
-            Outcome::Known(_) => self.release(id),
-            _ => slot.outcome = Outcome::Unwatched,
+    /// Nobody will ask any more. Says whether the outcome is known.
+    pub(crate) fn unwatch(&mut self, id: SendId) -> bool {
+        let Some((_, slot)) = self.slot(id) else { return false };
+        let is_known = matches!(slot.outcome, Outcome::Known(_));
+        if is_known {
+            self.release(id);
+        } else {
+            slot.outcome = Outcome::Unwatched;
         }
+        is_known
+    }
+
+    /// Whether nobody will ask for the outcome of a send.
+    pub(crate) fn is_unwatched(&mut self, id: SendId) -> bool {
+        self.slot(id).is_some_and(|(_, slot)| matches!(slot.outcome, Outcome::Unwatched))
     }
 
     /// Nothing will be resolved any more: who has no outcome yet gets `Unknown`, known ones wait to be asked for.

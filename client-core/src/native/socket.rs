@@ -85,6 +85,11 @@ impl<C: Codec> Socket<C> {
         }
     }
 
+    /// Writes a frame whose number is not to be reported: it overtakes others.
+    pub(crate) fn write_beside(&mut self, message: &C::Sent) {
+        self.write(self.written, message);
+    }
+
     pub(crate) fn ping(&mut self) {
         self.send(Message::Ping(Bytes::new()));
     }

@@ -5,7 +5,7 @@ use crate::cause::{DialError, DialErrorKind, Disconnect};
 use crate::link::ConnId;
 use crate::session::Input;
 use crate::socketio::json::{self, DecodeError};
-use crate::socketio::{AckText, ClientPacket, EventMap, Namespace, Options, ServerPacket};
+use crate::socketio::{AckText, ClientEvent, ClientPacket, EventMap, Namespace, Options, ServerPacket};
 use std::sync::Arc;
 
 /// How to speak to a Socket.IO server: [`ClientBuilder::socket_io`](super::ClientBuilder::socket_io). The default is the
@@ -100,6 +100,14 @@ impl Codec for Packets {
         let mut written = String::from_utf8(std::mem::take(text)).unwrap_or_default();
         self.codec.encode_into(frame, &mut written);
         *text = written.into_bytes();
+    }
+
+    fn is_send(frame: &ClientPacket) -> bool {
+        matches!(frame, ClientPacket::Emit { event: ClientEvent::Send { .. }, .. })
+    }
+
+    fn is_sign_of_life(frame: &ClientPacket) -> bool {
+        matches!(frame, ClientPacket::Pong)
     }
 }
 

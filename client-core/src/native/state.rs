@@ -1,5 +1,6 @@
 //! Where the state of a client outlives its process: the seam, and why it can fail.
 
+use crate::change::Change;
 use crate::saved::Saved;
 use futures_util::future::BoxFuture;
 use std::error::Error;
@@ -12,7 +13,7 @@ use std::path::PathBuf;
 /// own has two promises to keep:
 ///
 /// - When the future of [`save`](StateStore::save) is ready, the state survives a crash of the machine. Sends are
-///   transmitted for the first time only after that, so a slow store makes slow first sends and nothing else.
+///   transmitted for the first time only after that, and outcomes are told only after that.
 /// - A state is stored whole or not at all: after a crash in the middle, the one before is still there.
 ///
 /// Saves never overlap, and each replaces the one before. After the last one the store is dropped, before the
@@ -27,6 +28,14 @@ pub trait StateStore: Send + 'static {
 
     /// Stores `state` in the place of the one before. Must not block; the work is the future's.
     fn save(&mut self, state: Saved) -> BoxFuture<'static, Result<(), StateError>>;
+
+    /// Stores what has changed behind what is there, for a store that can do that now; a [`Ledger`](crate::Ledger) does
+    /// the changes again when it is read. All of them are stored or none. `None`, the default: the whole is to be
+    /// [saved](StateStore::save) instead. After one that failed it is, too.
+    fn append(&mut self, changes: Vec<Change>) -> Option<BoxFuture<'static, Result<(), StateError>>> {
+        drop(changes);
+        None
+    }
 }
 
 /// Why a state could not be read or stored. What was there is still there, untouched.
@@ -48,6 +57,10 @@ pub enum StateError {
         /// The server it belongs to.
         url: Box<str>,
     },
+    /// It is a folder, a pipe or a device, and no file.
+    NotAFile(PathBuf),
+    /// Storing takes too long.
+    Stalled,
     /// The operating system refused.
     Io(PathBuf, std::io::Error),
     /// A store of the application's own failed.
@@ -83,6 +96,12 @@ impl fmt::Display for StateError {
                 path.display(),
                 url.escape_debug()
             ),
+            Self::NotAFile(path) => {
+                write!(f, "{} is no file: name one that a state can be kept in", path.display())
+            }
+            Self::Stalled => {
+                write!(f, "the state is not stored, because the disk does not answer: it is waited for")
+            }
             Self::Io(path, error) => write!(f, "the state file {}: {error}", path.display()),
             Self::Other(error) => write!(f, "the state store: {error}"),
         }

@@ -1,12 +1,13 @@
 //! What an application has taken from the event stream and is dealing with.
 
-use crate::event::Event;
+use crate::event::{Event, SendId};
 use crate::messages::Position;
 use crate::name::{Name, PERSONAL_ROOM};
 
-/// The last position of each room.
+/// The last position of each room, and the outcomes.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
+    outcomes: Vec<SendId>,
     /// Few rooms speak in one batch, and mostly the one that spoke before.
     rooms: Vec<(Name, Position)>,
 }
@@ -22,6 +23,7 @@ impl Taken {
                 Some(stamp) => (Name::from(PERSONAL_ROOM), stamp.position()),
                 None => return,
             },
+            Event::Delivery(delivery) => return self.outcomes.push(delivery.id),
             _ => return,
         };
         match self.rooms.iter_mut().rev().find(|(known, _)| *known == room) {
@@ -32,6 +34,10 @@ impl Taken {
 
     pub(super) fn commit(&mut self, mut commit: impl FnMut(Name, Position)) {
         self.rooms.drain(..).for_each(|(room, position)| commit(room, position));
+    }
+
+    pub(super) fn outcomes(&mut self) -> Option<impl Iterator<Item = SendId>> {
+        (!self.outcomes.is_empty()).then(|| self.outcomes.drain(..))
     }
 }
 

@@ -7,6 +7,7 @@ use crate::event::{Delivery, DeliveryStatus, SendFailure};
 use crate::id::Id;
 use crate::link::ConnId;
 use crate::messages::{Ack, Code, Nack, Origin};
+use crate::notes::note;
 use crate::time::{Span, Timestamp};
 use alloc::vec::Vec;
 
@@ -150,6 +151,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let renumber_all = self.bugs.has(Bug::RenumberTransmitted);
         let Some(lane) = self.lanes.get_mut(index) else { return };
         let Some((pid, _)) = lane.line.take() else { return };
+        note!(self.notes, LineEnded { room: lane.room.clone() });
         lane.pause(now, Span::ZERO);
         let later = core::mem::take(&mut lane.waiting);
         for sent in lane.take_all_unanswered() {
@@ -158,6 +160,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             }
             if sent.first == Some(conn) && sent.pseq >= lost || renumber_all {
                 let Unanswered { send, serial, attempts, until, late, .. } = sent;
+                note!(self.notes, Waits { key: send.id });
                 self.next_expiry = self.next_expiry.min(until);
                 self.waiting += 1;
                 lane.waiting.push_back(Waiting { send, serial, until, late, attempts });
@@ -229,6 +232,9 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// The line of a lane ends; what it has transmitted waits for its last chance.
     pub(super) fn retire(&mut self, index: usize, until: Timestamp) {
         let Some(lane) = self.lanes.get_mut(index) else { return };
+        if lane.line.is_some() {
+            note!(self.notes, LineEnded { room: lane.room.clone() });
+        }
         lane.retire(until);
         self.changes += 1;
     }

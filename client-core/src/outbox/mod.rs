@@ -20,6 +20,9 @@ pub(crate) use transmission::{Access, Gate, Transmit};
 use crate::bug::{Bug, Bugs};
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
 use crate::id::Id;
+use crate::notes::{Notes, note};
+#[cfg(feature = "journal")]
+use crate::saved::SavedSend;
 use crate::time::{Span, Timestamp};
 use alloc::vec::Vec;
 use lane::{Lane, Unanswered, Waiting};
@@ -72,6 +75,9 @@ pub(crate) struct Outbox<P, N> {
     /// Grows with everything that a stored state would show.
     changes: u64,
     answers: u64,
+    /// What has changed, for a store that keeps changes.
+    #[cfg_attr(not(feature = "journal"), expect(dead_code, reason = "nothing is noted"))]
+    pub(crate) notes: Notes<P, N>,
 }
 
 impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
@@ -90,6 +96,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             next_expiry: Timestamp::NEVER,
             changes: 0,
             answers: 0,
+            notes: Notes::default(),
         }
     }
 
@@ -180,6 +187,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         self.len += 1;
         self.waiting += 1;
         self.changes += 1;
+        note!(self.notes, Added { key: send.id, send: SavedSend::waiting(&send) });
         let serial = self.serials;
         if let Some(lane) = self.lane_for(&send.room.clone()) {
             lane.waiting.push_back(Waiting { send, serial, until, late, attempts: 0 });
@@ -216,6 +224,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 Some(sent) if plain => {
                     self.len -= 1;
                     self.bytes -= sent.weight;
+                    note!(self.notes, Resolved { key: sent.id, status: DeliveryStatus::Written });
                     out(Delivery::new(sent.id, sent.room, DeliveryStatus::Written));
                 }
                 Some(sent) => self.unconfirmed.push(sent),
@@ -298,6 +307,14 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// The state belongs to somebody else.
     pub(crate) fn user_changed(&mut self, out: &mut Vec<Delivery<P, N>>) {
         self.end(SendFailure::UserChanged, out);
+    }
+
+    /// What an earlier run left belongs to somebody else. Before the first answer of a server: nothing else has been
+    /// numbered.
+    #[cfg(feature = "stored")]
+    pub(crate) fn restored_end(&mut self, out: &mut Vec<Delivery<P, N>>) {
+        self.give_up(out);
+        self.next_expiry = self.withdraw(Withdrawn::Restored, out);
     }
 
     fn end(&mut self, why: SendFailure, out: &mut Vec<Delivery<P, N>>) {

@@ -23,6 +23,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         for lane in &self.lanes {
             let mut add = |serial: u64, send: &Outgoing<P, N>, transmitted: Option<Transmitted>| {
                 let saved = SavedSend {
+                    number: 0,
                     room: lane.room.clone(),
                     content: send.content.clone(),
                     data: send.data.clone(),

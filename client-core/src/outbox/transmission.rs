@@ -7,6 +7,9 @@ use crate::event::{Delivery, DeliveryStatus, SendFailure};
 use crate::id::Id;
 use crate::link::ConnId;
 use crate::messages::{Code, Epoch, LineTag, SendTag};
+use crate::notes::note;
+#[cfg(feature = "journal")]
+use crate::saved::Transmitted;
 use crate::time::Timestamp;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -63,6 +66,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let weight = send.weight();
         self.unflushed += weight;
         self.changes += 1;
+        note!(self.notes, HandedOver { key: send.id });
         let until = now + FIRST_CONTACT;
         let expires = if late == SendFailure::Timeout { expires } else { Timestamp::NEVER };
         self.next_expiry = self.next_expiry.min(expires);
@@ -177,6 +181,19 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             let (pid, pseq) = (pid.clone(), *next);
             *next += 1;
             let weight = send.weight();
+            note!(
+                self.notes,
+                Transmitted {
+                    key: send.id,
+                    // On the session's own clock: who takes the notes knows the other one.
+                    transmitted: Transmitted {
+                        pid: pid.clone(),
+                        pseq,
+                        epoch: epoch.clone(),
+                        at_ms: lived.millis(),
+                    }
+                }
+            );
             let sent = Unanswered {
                 send,
                 serial,

@@ -13,6 +13,9 @@ pub(super) enum Withdrawn {
     All(SendFailure),
     /// Cancelled.
     One(SendId),
+    /// Those of another user, from an earlier run.
+    #[cfg(feature = "stored")]
+    Restored,
     /// What should have gone by now.
     Late(Timestamp),
 }
@@ -77,6 +80,10 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 let why = match which {
                     Withdrawn::All(why) => Some(why),
                     Withdrawn::One(id) => (waiting.send.id == id).then_some(SendFailure::Cancelled),
+                    #[cfg(feature = "stored")]
+                    Withdrawn::Restored => {
+                        (waiting.send.id.0 & super::RESTORED != 0).then_some(SendFailure::UserChanged)
+                    }
                     Withdrawn::Late(now) => (waiting.until <= now).then_some(waiting.late),
                 };
                 if let Some(why) = why {

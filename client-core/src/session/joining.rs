@@ -8,6 +8,7 @@ use crate::event::{Event, Gap, JoinedRoom, RoomChange, RoomState};
 use crate::id::Id;
 use crate::link::ConnId;
 use crate::messages::{ClientMessage, Code, JoinRequest, Joined, Left, Nack, Position, Refusal};
+use crate::notes::note;
 use crate::outbox::Payload;
 use crate::rooms::{Hole, Membership, Wanted};
 use crate::time::{Span, Timestamp};
@@ -141,6 +142,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if entry.committed.is_none() {
             entry.committed = entry.inflow.baseline();
             self.changes += 1;
+            #[cfg(feature = "journal")]
+            self.note_committed(at);
         }
         let room = joined.room.clone();
         self.room_changed(room.clone(), RoomState::Joined);
@@ -234,6 +237,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     fn remove(&mut self, at: usize, room: N, state: RoomState) {
         self.rooms.remove(at);
+        #[cfg(feature = "journal")]
+        self.note_forgotten(&room);
         self.room_changed(room, state);
     }
 
@@ -271,6 +276,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 self.rooms.remove(at);
             }
             self.changes += 1;
+            #[cfg(feature = "journal")]
+            self.note_forgotten(&room);
             self.outbox.left(&room);
             self.room_changed(room, RoomState::Left);
         }
@@ -321,12 +328,17 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     pub(super) fn commit(&mut self, room: &N, position: Position) {
-        let Some(entry) = self.rooms.get_mut(room) else { return };
+        // One that has been left has no place to go on from.
+        let Some(entry) = self.rooms.get_mut(room).filter(|entry| entry.is_to_join()) else { return };
         let back = entry
             .committed
             .as_ref()
             .is_some_and(|committed| committed.epoch == position.epoch && committed.seq >= position.seq);
         if !back {
+            note!(
+                self.outbox.notes,
+                Committed(crate::saved::SavedPosition { room: room.clone(), position: position.clone() })
+            );
             entry.committed = Some(position);
             self.changes += 1;
         }

@@ -5,6 +5,7 @@ use super::wire::{Peer, Times, Wire};
 use crate::event::{Event, Gap, GapReason, Mode};
 use crate::link::ConnId;
 use crate::messages::Hello;
+use crate::notes::note;
 use crate::outbox::Payload;
 use crate::time::{Span, Timestamp};
 
@@ -116,6 +117,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if self.known.user.as_ref().is_some_and(|user| *user != hello.user_id) {
             self.user_changed();
         }
+        self.known.from_store = false;
         self.known.extended = true;
         self.known.user = Some(hello.user_id);
         self.agree(times);
@@ -133,13 +135,22 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.known.window = times.window;
         self.known.dedupe = times.dedupe;
         self.changes += 1;
+        #[cfg(feature = "journal")]
+        self.note_server();
         self.link.agree(times.heartbeat, times.window, self.known.horizon());
     }
 
     /// The stored state is somebody else's.
     fn user_changed(&mut self) {
-        self.outbox.user_changed(&mut self.outcomes);
+        if self.known.from_store {
+            // What has been asked for in this run was asked for by the one who is here.
+            #[cfg(feature = "stored")]
+            self.outbox.restored_end(&mut self.outcomes);
+        } else {
+            self.outbox.user_changed(&mut self.outcomes);
+        }
         self.stored.clear();
+        note!(self.outbox.notes, UserChanged);
         for room in self.rooms.iter_mut() {
             room.inflow.forget();
             room.committed = None;

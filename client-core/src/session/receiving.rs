@@ -172,6 +172,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 if entry.committed.is_none() {
                     entry.committed = entry.inflow.baseline();
                     self.changes += u64::from(entry.committed.is_some());
+                    #[cfg(feature = "journal")]
+                    self.note_committed(at);
                 }
             }
             Taken::Forked => {

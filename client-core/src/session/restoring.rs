@@ -9,6 +9,7 @@ use crate::rooms::Wanted;
 use crate::saved::{Saved, SavedPosition};
 use crate::time::Span;
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// What a later run can go on with: unresolved sends and committed positions. It belongs to one URL; see
@@ -19,7 +20,11 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             let position = if received { room.inflow.since() } else { room.committed.clone() };
             position.map(|position| SavedPosition { room: room.name.clone(), position })
         });
-        let positions = rooms.chain(self.stored.iter().cloned()).collect();
+        // A room that was joined for other reasons has a position of its own.
+        let is_apart = |saved: &&SavedPosition<N>| {
+            self.rooms.get(&saved.room).is_none_or(|room| room.committed.is_none())
+        };
+        let positions = rooms.chain(self.stored.iter().filter(is_apart).cloned()).collect();
         let (lines, sends) = match &self.kept {
             Some(kept) => kept.clone(),
             None => self.outbox.stored(self.now.wall, self.lived),
@@ -32,6 +37,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             positions,
             lines,
             sends,
+            outcomes: Vec::new(),
         }
     }
 
@@ -47,7 +53,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if self.link.state() != State::Idle {
             return;
         }
-        let Saved { user, extended, window_ms, dedupe_window_ms, positions, lines, sends } = saved;
+        let Saved { user, extended, window_ms, dedupe_window_ms, positions, lines, sends, outcomes: _ } =
+            saved;
+        self.known.from_store = user.is_some();
         self.known.user = user;
         self.known.extended = extended;
         self.known.window = Span::from_millis(window_ms.min(600_000));
@@ -66,6 +74,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 Some(_) => {}
                 None => self.stored.push(saved),
             }
+        }
+        #[cfg(feature = "journal")]
+        {
+            self.noted_at = (self.now.wall, self.lived);
         }
         let now = self.now.monotonic;
         for (id, send) in self.outbox.restore(now, self.now.wall, self.lived, lines, sends) {

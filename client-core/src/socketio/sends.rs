@@ -4,6 +4,7 @@
 //! the connection broke is `unknown`.
 
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId, SendReply};
+use crate::notes::{Notes, note};
 use crate::outbox::{OutboxLimits, Outgoing, Overflow, Payload};
 use crate::time::Timestamp;
 #[cfg(feature = "stored")]
@@ -66,6 +67,9 @@ pub(super) struct Sends<P, N> {
     next_expiry: Timestamp,
     /// Grows with everything that a stored state would show.
     changes: u64,
+    /// What has changed, for a store that keeps changes.
+    #[cfg_attr(not(feature = "journal"), expect(dead_code, reason = "nothing is noted"))]
+    pub(super) notes: Notes<P, N>,
 }
 
 impl<P: Payload, N: Clone + Ord> Sends<P, N> {
@@ -80,6 +84,7 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
             serials: 0,
             next_expiry: Timestamp::NEVER,
             changes: 0,
+            notes: Notes::default(),
         }
     }
 
@@ -133,6 +138,11 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
     }
 
     fn accept(&mut self, now: Timestamp, send: Outgoing<P, N>) {
+        note!(self.notes, Added { key: send.id, send: SavedSend::waiting(&send) });
+        self.queue(now, send);
+    }
+
+    fn queue(&mut self, now: Timestamp, send: Outgoing<P, N>) {
         let (patience, late) = self.limits.patience(send.timeout);
         let until = now + patience;
         self.next_expiry = self.next_expiry.min(until);
@@ -195,6 +205,7 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
             }
             let Waiting { send, serial, until, late } = waiting;
             let (id, room, frame, ack) = (send.id, send.room.clone(), gate.frame, gate.ack);
+            note!(self.notes, HandedOver { key: id });
             let expires = if late == SendFailure::Timeout { until } else { Timestamp::NEVER };
             self.sent.push_back(Sent { id, room, serial, weight, frame, ack, expires });
             self.in_hand.push_back((gate.frame, weight));
@@ -285,6 +296,7 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
     #[cfg(feature = "stored")]
     pub(super) fn stored(&self) -> Vec<SavedSend<P, N>> {
         let saved = |waiting: &Waiting<P, N>| SavedSend {
+            number: 0,
             room: waiting.send.room.clone(),
             content: waiting.send.content.clone(),
             data: waiting.send.data.clone(),
@@ -298,11 +310,11 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
     /// has transmitted cannot be gone on with.
     #[cfg(feature = "stored")]
     pub(super) fn restore(&mut self, now: Timestamp, saved: SavedSend<P, N>) -> (SendId, bool) {
-        let SavedSend { room, content, data, reference, transmitted } = saved;
+        let SavedSend { room, content, data, reference, transmitted, number: _ } = saved;
         let id = SendId(RESTORED | (self.serials + 1));
         let send = Outgoing { data, reference, ..Outgoing::new(id, room, content) };
         if transmitted.is_none() {
-            self.accept(now, send);
+            self.queue(now, send);
         } else {
             self.serials += 1;
             self.changes += 1;

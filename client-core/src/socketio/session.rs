@@ -16,6 +16,8 @@ use crate::config::Config;
 use crate::event::{Delivery, DeliveryStatus, Event, RoomChange, RoomState, SendFailure};
 use crate::link::{Action, ConnId, Link, State};
 use crate::name::Name;
+#[cfg(feature = "journal")]
+use crate::notes::note;
 use crate::outbox::{Outgoing, Payload};
 #[cfg(feature = "stored")]
 use crate::saved::SavedSend;
@@ -71,6 +73,8 @@ pub struct Session<P = String, N = Name> {
     settings: Settings,
     outputs: VecDeque<Output<P, N, ClientPacket<P, N>>>,
     outcomes: Vec<Delivery<P, N>>,
+    /// So many of them have been noted, or are not to be.
+    noted: usize,
     /// Changes of the sends that a stored state does not show.
     unchanged: u64,
     /// What the end has resolved: told to the application, and still worth storing for another run.
@@ -122,6 +126,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             },
             outputs: VecDeque::new(),
             outcomes: Vec::new(),
+            noted: 0,
             unchanged: 0,
             #[cfg(feature = "stored")]
             kept: None,
@@ -358,7 +363,18 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.tell_outcomes();
     }
 
+    /// Outcomes are stored before they are told.
+    fn note_outcomes(&mut self) {
+        #[cfg(feature = "journal")]
+        for Delivery { id, status, .. } in self.outcomes.iter().skip(self.noted) {
+            note!(self.sends.notes, Resolved { key: *id, status: status.clone() });
+        }
+        self.noted = self.outcomes.len();
+    }
+
     fn tell_outcomes(&mut self) {
+        self.note_outcomes();
+        self.noted = 0;
         for delivery in core::mem::take(&mut self.outcomes) {
             self.event(Event::Delivery(delivery));
         }
@@ -412,8 +428,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     fn end(&mut self) {
         #[cfg(feature = "stored")]
         self.keep();
+        self.note_outcomes();
         let before = self.sends.changes();
         self.sends.close(&mut self.outcomes);
+        self.noted = self.outcomes.len();
         // For another run they are what they were before.
         self.unchanged += self.sends.changes() - before;
         self.offset = Offset::default();

@@ -5,7 +5,7 @@ use super::{Micros, SECOND};
 use fastrand::Rng;
 use rejoin::backoff::Policy;
 use rejoin::messages::Joined;
-use rejoin::{Config, ConnId, Credentials, Moment, Name, Position, Saved, Session, Timestamp, Token};
+use rejoin::{Config, ConnId, Credentials, Ledger, Moment, Name, Position, Session, Timestamp, Token};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -57,8 +57,8 @@ pub(super) struct Client {
     pub(super) name: Name,
     /// Where seeds and the luck of dials come from.
     pub(super) rng: Rng,
-    /// What it stored last.
-    pub(super) disk: Option<Box<Saved>>,
+    /// What it has stored, change by change.
+    pub(super) disk: Option<Box<Ledger>>,
     /// How many changes of its state are stored, as its session counts.
     pub(super) stored: u64,
     /// It will store its state soon.

@@ -111,11 +111,12 @@ fn a_gap_of_unknown_size_says_null() {
 fn a_delivery_repeats_its_ref_and_names_a_failure() {
     let mut out = Vec::new();
     let of = |status| Outcome::Final(status);
-    delivery(&mut out, Some("1"), "r", &of(DeliveryStatus::Written), None);
-    delivery(&mut out, None, "r", &of(DeliveryStatus::Failed(SendFailure::TooLarge)), None);
-    delivery(&mut out, None, "r", &of(DeliveryStatus::Unknown), None);
-    delivery(&mut out, None, "r", &of(DeliveryStatus::Acked { id: id("m7"), seq: 7 }), None);
-    delivery(&mut out, Some("2"), "r", &Outcome::Kept, None);
+    delivery(&mut out, Some("1"), "r", &of(DeliveryStatus::Written), None, Told::First);
+    delivery(&mut out, None, "r", &of(DeliveryStatus::Failed(SendFailure::TooLarge)), None, Told::First);
+    delivery(&mut out, None, "r", &of(DeliveryStatus::Unknown), None, Told::First);
+    delivery(&mut out, None, "r", &of(DeliveryStatus::Acked { id: id("m7"), seq: 7 }), None, Told::First);
+    delivery(&mut out, Some("2"), "r", &Outcome::Kept, None, Told::First);
+    delivery(&mut out, Some("3"), "r", &of(DeliveryStatus::Written), None, Told::Again);
     let text = String::from_utf8(out).unwrap();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], r#"{"type":"delivery","ref":"1","roomId":"r","status":"written"}"#);
@@ -127,6 +128,7 @@ fn a_delivery_repeats_its_ref_and_names_a_failure() {
     assert_eq!(lines[2], r#"{"type":"delivery","roomId":"r","status":"unknown"}"#);
     assert_eq!(lines[3], r#"{"type":"delivery","roomId":"r","id":"m7","seq":7,"status":"acked"}"#);
     assert_eq!(lines[4], r#"{"type":"delivery","ref":"2","roomId":"r","status":"kept"}"#);
+    assert_eq!(lines[5], r#"{"type":"delivery","ref":"3","roomId":"r","status":"written","again":true}"#);
 }
 
 #[test]

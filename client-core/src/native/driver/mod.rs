@@ -9,16 +9,15 @@ use super::endpoint::Endpoint;
 use super::events::EventQueue;
 use super::inbox::Inbox;
 use super::keeper::Keeper;
-use super::machine::{Codec as _, InputOf, Machine};
+use super::machine::{Codec, InputOf, Machine};
 use super::options::TokenSource;
 use super::socket::Socket;
 use super::sockets::Sockets;
-use super::state::{StateError, StateStore};
+use super::state::StateError;
 use super::transport::Transport;
 use crate::cause::DialError;
-use crate::event::{Delivery, Event};
+use crate::event::{Delivery, DeliveryStatus, Event, SendFailure, SendId};
 use crate::link::{ConnId, State, StateChange};
-use crate::saved::Saved;
 use crate::session::{Command, Input};
 use crate::time::{Moment, Timestamp};
 use crate::token::{Token, TokenError};
@@ -26,7 +25,7 @@ use futures_util::future::BoxFuture;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Sleep;
@@ -54,7 +53,7 @@ pub(crate) struct Surroundings {
     pub(crate) queue: Arc<EventQueue>,
     pub(crate) snapshot: watch::Sender<Snapshot>,
     pub(crate) clock: Clock,
-    pub(crate) store: Option<Box<dyn StateStore>>,
+    pub(crate) keeper: Option<Box<Keeper>>,
 }
 
 pub(crate) struct Driver<M: Machine> {
@@ -73,8 +72,10 @@ pub(crate) struct Driver<M: Machine> {
     fetching: Option<BoxFuture<'static, Result<Token, TokenError>>>,
     sockets: Sockets<M::Codec>,
     keeper: Option<Box<Keeper>>,
-    /// How it was when it was closed, with the sends that had no outcome then. What closing resolves stays stored.
-    last: Option<Saved>,
+    /// Frames that wait for a store that fails. The session gives no more than a connection takes.
+    back: Vec<(ConnId, u64, <M::Codec as Codec>::Sent)>,
+    /// Outcomes that the application has dealt with; its allocation is reused.
+    confirmed: Vec<SendId>,
     /// Closed, which is told when everything is stored.
     closed: Option<StateChange>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -88,9 +89,11 @@ pub(crate) struct Driver<M: Machine> {
 }
 
 impl<M: Machine> Driver<M> {
-    pub(crate) fn new(session: M, codec: M::Codec, surroundings: Surroundings) -> Self {
-        let Surroundings { endpoints, dialer, source, inbox, queue, snapshot, clock, store } = surroundings;
-        let keeper = store.map(|store| Box::new(Keeper::new(store, session.changes())));
+    pub(crate) fn new(mut session: M, codec: M::Codec, surroundings: Surroundings) -> Self {
+        let Surroundings { endpoints, dialer, source, inbox, queue, snapshot, clock, keeper } = surroundings;
+        if keeper.is_some() {
+            session.note_changes();
+        }
         let mut driver = Self {
             session,
             codec,
@@ -106,7 +109,8 @@ impl<M: Machine> Driver<M> {
             fetching: None,
             sockets: Sockets::default(),
             keeper,
-            last: None,
+            back: Vec::new(),
+            confirmed: Vec::new(),
             closed: None,
             timer: None,
             armed: None,
@@ -136,7 +140,7 @@ impl<M: Machine> Driver<M> {
         busy |= self.poll_token(cx);
         busy |= self.poll_dial(cx);
         // While the store is waited for, what arrives stays in the socket, and no deadline is met: what has arrived
-        // is proof of life that a late one must not overlook.
+        // is proof of life that a late one must not overlook. One that fails is not waited for.
         if !self.is_holding() {
             busy |= self.read(cx);
             busy |= self.poll_timer(cx);
@@ -154,8 +158,13 @@ impl<M: Machine> Driver<M> {
 
     fn take_inputs(&mut self, cx: &mut Context<'_>) -> bool {
         let mut inputs = std::mem::take(&mut self.inputs);
-        let abandoned = self.inbox.take(&mut inputs, cx);
-        let busy = !inputs.is_empty();
+        let abandoned = self.inbox.take(&mut inputs, &mut self.confirmed, cx);
+        let busy = !inputs.is_empty() || !self.confirmed.is_empty();
+        for id in self.confirmed.drain(..) {
+            if let Some(keeper) = &mut self.keeper {
+                keeper.confirm(id);
+            }
+        }
         for input in inputs.drain(..) {
             if matches!(input, Input::Command(Command::Close)) {
                 self.remember();
@@ -178,8 +187,15 @@ impl<M: Machine> Driver<M> {
 
     /// Closing resolves every send; with a store those without an outcome are taken up again by the next run.
     fn remember(&mut self) {
-        if self.keeper.is_some() && self.last.is_none() {
-            self.last = Some(self.session.saved());
+        self.note();
+        if let Some(keeper) = &mut self.keeper {
+            keeper.begin_end();
+        }
+    }
+
+    fn note(&mut self) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.note(self.session.take_changes());
         }
     }
 
@@ -210,9 +226,10 @@ impl<M: Machine> Driver<M> {
         for count in 0..BATCH {
             let Poll::Ready(input) = self.sockets.poll_read(cx) else { return count > 0 };
             self.input(input);
-            // At once: a queue of outputs as long as a batch would stay allocated for good.
+            // At once: a queue of outputs as long as a batch would stay allocated for good. What has to be stored first is
+            // stored with the whole batch.
             self.perform(cx);
-            if self.weight >= BATCH_BYTES || self.is_holding() {
+            if self.weight >= BATCH_BYTES {
                 break;
             }
         }
@@ -249,10 +266,11 @@ impl<M: Machine> Driver<M> {
     /// Gives outcomes and events to those who wait for them. Says whether that was so much that the session has
     /// been told to be careful.
     fn hand_over(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.closed.is_some() && self.keeper.is_some() {
-            // Nobody is to hear of the end before all is stored.
+        // Outcomes are told when they are stored, and the end when everything is.
+        if self.keeper.as_ref().is_some_and(|keeper| keeper.is_holding() || keeper.is_ending()) {
             return false;
         }
+        self.tell_what_is_lost();
         self.weight = 0;
         self.inbox.resolve(&mut self.outcomes, &mut self.wakers);
         let became_busy = self.queue.publish(&mut self.events, self.session.diagnostics());
@@ -263,35 +281,70 @@ impl<M: Machine> Driver<M> {
         became_busy
     }
 
-    /// Lets the store go on. Says whether outputs have become free.
+    /// Lets the store go on. Says whether something that waited is free.
     fn store(&mut self, cx: &mut Context<'_>) -> bool {
+        self.note();
         let Some(keeper) = &mut self.keeper else { return false };
-        if self.last.is_some() && !keeper.is_holding() {
-            return false;
+        let was_ending = keeper.is_ending();
+        let result = keeper.poll(cx);
+        let is_settled = !keeper.is_ending();
+        if !keeper.holds_frames() || keeper.is_lost() {
+            self.release_frames();
         }
-        match keeper.poll(&self.session, cx) {
+        let mut busy = match result {
             Ok(freed) => freed,
             Err(error) => {
                 self.not_stored(&error);
                 true
+            }
+        };
+        busy |= was_ending && is_settled;
+        busy
+    }
+
+    /// What waited for the store is stored, or never will be.
+    fn release_frames(&mut self) {
+        let is_open = !matches!(self.session.state(), State::Closing | State::Closed);
+        for (conn, frame, message) in std::mem::take(&mut self.back) {
+            if let Some(socket) = self.sockets.get(conn).filter(|_| is_open) {
+                socket.write(frame, &message);
+            }
+        }
+    }
+
+    /// The end resolves what has no outcome as if another run would go on with it. Of what could not be stored that is
+    /// not true: it was not sent, and never will be.
+    fn tell_what_is_lost(&mut self) {
+        let Some(keeper) = self.keeper.as_ref().filter(|keeper| keeper.is_lost()) else { return };
+        let events = self.events.iter_mut().filter_map(|event| match event {
+            Event::Delivery(delivery) => Some(delivery),
+            _ => None,
+        });
+        for delivery in self.outcomes.iter_mut().chain(events) {
+            let is_open = matches!(
+                delivery.status,
+                DeliveryStatus::Unknown | DeliveryStatus::Failed(SendFailure::Closed)
+            );
+            if is_open && keeper.has_lost(delivery.id) {
+                delivery.status = DeliveryStatus::Failed(SendFailure::NotStored);
             }
         }
     }
 
     fn not_stored(&mut self, error: &StateError) {
         tracing::error!(%error, "the state could not be stored");
-        self.events.push(Event::NotStored { error: error.to_string().into() });
+        // Before the outcomes that it is the reason of.
+        self.events.insert(0, Event::NotStored { error: error.to_string().into() });
     }
 
     /// Stores what is left to be stored, lets go of the store, and only then says that all is over.
     fn finish(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(keeper) = &mut self.keeper {
-            let stored = ready!(keeper.poll_finish(&mut self.last, cx));
-            self.keeper = None;
-            if let Err(error) = stored {
-                self.not_stored(&error);
-            }
+        self.store(cx);
+        if self.keeper.as_ref().is_some_and(|keeper| keeper.is_ending()) {
+            return Poll::Pending;
         }
+        self.tell_what_is_lost();
+        self.keeper = None;
         if let Some(change) = self.closed.take() {
             self.show_state(&change);
         }

@@ -6,7 +6,7 @@ use crate::event::Event;
 use crate::link::{ConnId, State, StateChange};
 use crate::native::events;
 use crate::native::inbox::is_by_event;
-use crate::native::machine::Machine;
+use crate::native::machine::{Codec, Machine};
 use crate::native::trace;
 use crate::session::Output;
 use crate::token::Token;
@@ -19,11 +19,7 @@ impl<M: Machine> Driver<M> {
             && let Some(output) = self.session.poll()
         {
             match output {
-                Output::Send { conn, frame, message } => {
-                    if let Some(socket) = self.sockets.get(conn) {
-                        socket.write(frame, &message);
-                    }
-                }
+                Output::Send { conn, frame, message } => self.send(conn, frame, message),
                 Output::Event(event) => {
                     let is_new = matches!(&event, Event::Joined(joined) if !joined.recovered);
                     self.event(event);
@@ -63,8 +59,25 @@ impl<M: Machine> Driver<M> {
 
     /// What follows has to wait until the state is stored. What closing resolves is not stored any more.
     fn hold(&mut self) {
-        if let (Some(keeper), None) = (&mut self.keeper, &self.last) {
-            keeper.hold(&self.session);
+        self.note();
+        if let Some(keeper) = &mut self.keeper {
+            keeper.hold();
+        }
+    }
+
+    fn send(&mut self, conn: ConnId, frame: u64, message: <M::Codec as Codec>::Sent) {
+        let Some(socket) = self.sockets.get(conn) else { return };
+        let Some(keeper) = self.keeper.as_ref().filter(|keeper| keeper.holds_frames()) else {
+            return socket.write(frame, &message);
+        };
+        // What is not stored is not sent, and nothing of its connection overtakes it.
+        let is_behind = self.back.iter().any(|(behind, ..)| *behind == conn);
+        if !is_behind && !M::Codec::is_send(&message) {
+            socket.write(frame, &message);
+        } else if M::Codec::is_sign_of_life(&message) {
+            socket.write_beside(&message);
+        } else if !keeper.is_lost() {
+            self.back.push((conn, frame, message));
         }
     }
 
@@ -80,6 +93,8 @@ impl<M: Machine> Driver<M> {
             let sent_to = url.and_then(|url| own.successor(url, &self.endpoints));
             sent_to.filter(|to| !to.is_secure() || self.dialer.has_tls()).unwrap_or_else(|| own.clone())
         });
+        let sockets = &mut self.sockets;
+        self.back.retain(|(conn, ..)| sockets.get(*conn).is_some());
         let token = token.or_else(|| self.session.token().cloned());
         let dialer = self.dialer.clone();
         let dialing: Dialing = Box::pin(async move {
@@ -102,7 +117,14 @@ impl<M: Machine> Driver<M> {
     fn event(&mut self, event: Event) {
         trace::event(&event, self.now.monotonic);
         match event {
-            Event::Delivery(delivery) if !is_by_event(delivery.id) => self.outcomes.push(delivery),
+            Event::Delivery(delivery) => {
+                if is_by_event(delivery.id) {
+                    self.events.push(Event::Delivery(delivery));
+                } else {
+                    self.outcomes.push(delivery);
+                }
+                self.hold();
+            }
             Event::State(change) if change.state == State::Closed => {
                 self.events.push(Event::State(change.clone()));
                 self.closed = Some(change);

@@ -3,7 +3,7 @@
 use super::rig::{Rig, acked, hello, join_answer, live};
 use crate::messages::{ClientMessage, Joined, ServerMessage};
 use crate::session::{Command, Input, Output};
-use crate::{Config, Event, Name};
+use crate::{Config, DeliveryStatus, Event, Name, SendFailure};
 use alloc::boxed::Box;
 
 /// A new process that takes up what the other one has stored.
@@ -45,6 +45,35 @@ fn after_a_restart_the_same_send_goes_out_with_the_same_number_and_its_outcome_c
     let outcomes = next.deliveries();
     assert_eq!(outcomes.len(), 1);
     assert_eq!(outcomes[0].1, acked("a", 11));
+}
+
+#[test]
+fn what_another_user_left_fails_once_and_what_this_one_asks_for_goes_out() {
+    let mut rig = Rig::joined();
+    rig.send(1, "transmitted");
+    let mut saved = rig.session.saved();
+    saved.sends.push(crate::SavedSend {
+        transmitted: None,
+        content: "waiting".into(),
+        ..saved.sends[0].clone()
+    });
+    let mut next = Rig::new(Config::default());
+    next.now = rig.now;
+    next.input(Input::Restore(Box::new(saved)));
+    next.command(Command::Join(Name::from("r").into()));
+    next.command(Command::Connect);
+    next.send(7, "mine");
+    next.open();
+    let request = next.join_request("r");
+    next.receive(hello("you"));
+    let failed: Vec<DeliveryStatus> = next.deliveries().into_iter().map(|(_, status)| status).collect();
+    assert_eq!(failed, [DeliveryStatus::Unknown, DeliveryStatus::Failed(SendFailure::UserChanged)]);
+    next.receive(ServerMessage::Joined(Box::new(join_answer(request.reference, "e", 10))));
+    let sends = next.sends();
+    assert_eq!(sends.len(), 1);
+    next.ack(&sends[0].1.reference, "a", 11);
+    assert_eq!(next.deliveries(), [(7, acked("a", 11))]);
+    assert_eq!(next.session.saved().user.as_deref(), Some("you"));
 }
 
 #[test]

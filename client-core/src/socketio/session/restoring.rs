@@ -1,13 +1,20 @@
 //! What is kept for another run, and taken up by it: what waited. There are no positions.
 
 use super::Session;
+#[cfg(feature = "journal")]
+use crate::change::Change;
+#[cfg(feature = "journal")]
+use crate::event::SendId;
 use crate::event::{Delivery, DeliveryStatus, Event, Restored};
 use crate::link::State;
+use crate::notes::note;
 use crate::outbox::Payload;
 use crate::saved::Saved;
 use crate::socketio::rooms::Wanted;
 use crate::time::Timestamp;
 use alloc::boxed::Box;
+#[cfg(feature = "journal")]
+use alloc::vec::Vec;
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// What a later run can go on with: the sends that waited for a connection. See [`Session::changes`] for when to
@@ -15,6 +22,18 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub fn saved(&self) -> Saved<P, N> {
         let sends = self.kept.clone().unwrap_or_else(|| self.sends.stored());
         Saved { sends, ..Saved::default() }
+    }
+
+    /// From here on [`Session::take_changes`] has something to give.
+    #[cfg(feature = "journal")]
+    pub fn note_changes(&mut self) {
+        self.sends.notes.begin();
+    }
+
+    /// What has changed in [`Session::saved`] since the last call, one thing at a time.
+    #[cfg(feature = "journal")]
+    pub fn take_changes(&mut self) -> Vec<Change<P, N, SendId>> {
+        self.sends.notes.take()
     }
 
     /// What is about to be resolved by the end is kept for another run.
@@ -28,6 +47,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub(super) fn goes_on(&mut self) {
         if self.kept.take().is_some() {
             self.sends.changed();
+            note!(self.sends.notes, Replaced(Box::default()));
         }
     }
 

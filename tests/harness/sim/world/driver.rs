@@ -9,8 +9,10 @@ use crate::sim::net::{Packet, Way};
 use crate::sim::plan::Commits;
 use rejoin::messages::json::encode_client;
 use rejoin::{
-    ClientMessage, Command, Event, Input, Mode, Output, RoomState, ServerMessage, Session, State, TokenError,
+    ClientMessage, Command, Event, Id, Input, Mode, Name, Output, Position, RoomState, Saved, SavedLine,
+    SavedSend, ServerMessage, Session, State, TokenError,
 };
+use std::collections::BTreeMap;
 
 impl World {
     pub(super) fn input(&mut self, client: usize, input: Input) {
@@ -113,13 +115,22 @@ impl World {
 
     pub(super) fn save(&mut self, client: usize) {
         let state = &mut self.clients[client];
-        if let (true, Some(session)) = (state.plan.stores, &state.session) {
+        if let (true, Some(session)) = (state.plan.stores, &mut state.session) {
             let saved = session.saved();
             state.stored = session.changes();
             if self.watch_for_tokens {
                 self.checker.said(client, &format!("{saved:?}"));
             }
-            state.disk = Some(Box::new(saved));
+            let changes = session.take_changes();
+            let disk = state.disk.get_or_insert_default();
+            for change in changes {
+                disk.take(change);
+            }
+            if !is_the_same(&disk.saved(), &saved) {
+                let disk = disk.saved();
+                self.checker
+                    .violated(format!("u{client} has changed to {saved:?}, and its disk to {disk:?}"));
+            }
         }
     }
 
@@ -288,6 +299,40 @@ impl World {
         }
         true
     }
+}
+
+/// Whether a state kept change by change is the state as a whole. Times may differ by what clocks do, and what will not be
+/// transmitted again has none.
+fn is_the_same(disk: &Saved, whole: &Saved) -> bool {
+    let sends = |saved: &Saved| -> Vec<_> {
+        let send = |send: &SavedSend| {
+            let line =
+                send.transmitted.as_ref().map(|sent| (sent.pid.clone(), sent.pseq, sent.epoch.clone()));
+            (send.room.clone(), send.content.clone(), line)
+        };
+        saved.sends.iter().map(send).collect()
+    };
+    let times = disk.sends.iter().zip(&whole.sends).all(|(one, other)| {
+        let at = |send: &SavedSend| send.transmitted.as_ref().map_or(0, |sent| sent.at_ms);
+        at(other) == 0 || at(one).abs_diff(at(other)) <= 50
+    });
+    let positions = |saved: &Saved| -> BTreeMap<Name, Position> {
+        saved.positions.iter().map(|saved| (saved.room.clone(), saved.position.clone())).collect()
+    };
+    let lines = |saved: &Saved| -> BTreeMap<Name, (Id, u64)> {
+        let has_sends = |line: &&SavedLine| {
+            let mut sent = saved.sends.iter().filter_map(|send| send.transmitted.as_ref());
+            sent.any(|sent| sent.pid == line.pid && sent.at_ms > 0)
+        };
+        let lines = saved.lines.iter().filter(has_sends);
+        lines.map(|line| (line.room.clone(), (line.pid.clone(), line.next_pseq))).collect()
+    };
+    let head = |saved: &Saved| (saved.user.clone(), saved.extended, saved.window_ms, saved.dedupe_window_ms);
+    times
+        && sends(disk) == sends(whole)
+        && positions(disk) == positions(whole)
+        && lines(disk) == lines(whole)
+        && (head(disk) == head(whole) || whole.user.is_none())
 }
 
 /// An event as the hash of the run takes it.

@@ -5,7 +5,7 @@ use crate::sim::Micros;
 use crate::sim::checker::{Disk, key, place};
 use crate::sim::coverage::Sometimes;
 use crate::sim::net::{Packet, Way};
-use rejoin::{Command, Input, Join, Name, Session};
+use rejoin::{Change, Command, Input, Join, Name, Session};
 
 impl World {
     /// A process begins: it takes up what is on the disk, then wants what its user wants.
@@ -16,11 +16,17 @@ impl World {
         self.processes[client] += 1;
         let state = &mut self.clients[client];
         let seed = state.rng.u64(..);
-        state.session = Some(Session::new(state.config.clone(), seed));
+        let mut session = Session::new(state.config.clone(), seed);
+        if state.plan.stores {
+            session.note_changes();
+        }
+        state.session = Some(session);
         self.trace.note(self.now, "client", format_args!("{client} starts"));
-        if let Some(disk) = self.clients[client].disk.clone() {
+        if let Some(disk) = &mut self.clients[client].disk {
+            disk.restored();
+            let saved = disk.saved();
             self.checker.cover.reach(Sometimes::Restarted);
-            self.input(client, Input::Restore(disk));
+            self.input(client, Input::Restore(Box::new(saved)));
         }
         let (plan, user) = (self.clients[client].plan.clone(), self.clients[client].user);
         if plan.personal {
@@ -51,8 +57,9 @@ impl World {
             }
             self.hang_up(index);
         }
+        self.tears(client);
         let state = &self.clients[client];
-        let disk: Option<Disk> = state.disk.as_ref().map(|disk| {
+        let disk: Option<Disk> = state.disk.as_ref().map(|disk| disk.saved()).map(|disk| {
             let sends = disk.sends.iter().filter_map(|send| key(&send.content)).collect();
             let positions = disk.positions.iter().map(|saved| {
                 (place(&saved.room, state.user), saved.position.epoch.clone(), saved.position.seq)
@@ -65,6 +72,21 @@ impl World {
         self.client_backlog[client].clear();
         let down = if self.calm { 0 } else { death.down };
         self.later(down, Happening::Starts { client });
+    }
+
+    /// What was being stored when it died is on the disk up to any record.
+    fn tears(&mut self, client: usize) {
+        let state = &mut self.clients[client];
+        let (true, Some(session)) = (state.plan.stores, &mut state.session) else { return };
+        let mut changes = session.take_changes();
+        // A room that the application has not been told of yet is nothing that the checker knows a place in.
+        changes.retain(|change| !matches!(change, Change::Committed(_)));
+        // Mostly nothing was being stored at that moment.
+        let kept = if state.rng.bool() { state.rng.usize(..=changes.len()) } else { 0 };
+        let disk = state.disk.get_or_insert_default();
+        for change in changes.into_iter().take(kept) {
+            disk.take(change);
+        }
     }
 
     pub(super) fn freeze(&mut self, client: usize, time: Micros, asleep: bool, sockets_die: bool) {

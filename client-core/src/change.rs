@@ -1,0 +1,105 @@
+//! What changes in a stored state, one thing at a time.
+
+use crate::event::DeliveryStatus;
+use crate::name::Name;
+use crate::saved::{Saved, SavedPosition, SavedSend, Transmitted};
+use alloc::boxed::Box;
+use alloc::string::String;
+
+/// One change of the state that a store keeps. `K` names the send it is about: a session knows its [`SendId`](crate::SendId), a store
+/// the number that a [`Ledger`](crate::Ledger) gave it, which holds over restarts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change<P = String, N = Name, K = u64> {
+    /// There is one more send.
+    Added {
+        /// Which one.
+        key: K,
+        /// What it is.
+        send: SavedSend<P, N>,
+    },
+    /// A send has been numbered for the first time, or anew.
+    Transmitted {
+        /// Which one.
+        key: K,
+        /// Under which number.
+        transmitted: Transmitted,
+    },
+    /// A send that was numbered has certainly not been taken, and waits again.
+    Waits {
+        /// Which one.
+        key: K,
+    },
+    /// A send has been given to a connection that cannot tell a repetition: it is never sent again.
+    HandedOver {
+        /// Which one.
+        key: K,
+    },
+    /// A send has its outcome.
+    Resolved {
+        /// Which one.
+        key: K,
+        /// What became of it.
+        status: DeliveryStatus,
+    },
+    /// The application has dealt with the outcome of a send.
+    Confirmed {
+        /// Which one.
+        key: K,
+    },
+    /// Nothing that was numbered in this room is transmitted again.
+    LineEnded {
+        /// The room.
+        room: N,
+    },
+    /// The application has dealt with everything in a room up to here.
+    Committed(SavedPosition<N>),
+    /// The position in a room means nothing any more.
+    Forgotten {
+        /// The room.
+        room: N,
+    },
+    /// All positions mean nothing any more, nor does what is remembered by reference: they are another user's.
+    UserChanged,
+    /// What is known of the server.
+    Server {
+        /// The user it has let in.
+        user: Option<N>,
+        /// It speaks the extended protocol.
+        extended: bool,
+        /// Its reconnect window.
+        window_ms: u64,
+        /// How long it remembers a line.
+        dedupe_window_ms: u64,
+    },
+    /// The wall clock was set back by so much: what was transmitted before is older than it says.
+    ClockSetBack {
+        /// By how much.
+        ms: u64,
+    },
+    /// Everything but the outcomes is as it is here.
+    Replaced(Box<Saved<P, N>>),
+}
+
+impl<P, N, K> Change<P, N, K> {
+    /// The same with the send named otherwise; `None` if it has no other name.
+    pub(crate) fn with_key<L>(self, name: impl FnOnce(K) -> Option<L>) -> Option<Change<P, N, L>> {
+        Some(match self {
+            Self::Added { key, send } => Change::Added { key: name(key)?, send },
+            Self::Transmitted { key, transmitted } => Change::Transmitted { key: name(key)?, transmitted },
+            Self::Waits { key } => Change::Waits { key: name(key)? },
+            Self::HandedOver { key } => Change::HandedOver { key: name(key)? },
+            Self::Resolved { key, status } => Change::Resolved { key: name(key)?, status },
+            Self::Confirmed { key } => Change::Confirmed { key: name(key)? },
+            Self::LineEnded { room } => Change::LineEnded { room },
+            Self::Committed(position) => Change::Committed(position),
+            Self::Forgotten { room } => Change::Forgotten { room },
+            Self::UserChanged => Change::UserChanged,
+            Self::Server { user, extended, window_ms, dedupe_window_ms } => {
+                Change::Server { user, extended, window_ms, dedupe_window_ms }
+            }
+            Self::ClockSetBack { ms } => Change::ClockSetBack { ms },
+            Self::Replaced(saved) => Change::Replaced(saved),
+        })
+    }
+}

@@ -1,0 +1,335 @@
+//! A stored state in memory: what it was when it was read, and every change since.
+
+use crate::change::Change;
+use crate::event::{DeliveryStatus, SendId};
+use crate::id::Id;
+use crate::name::Name;
+use crate::outbox::RESTORED;
+use crate::saved::{Saved, SavedLine, SavedOutcome, SavedPosition, SavedSend};
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// Most outcomes that are remembered, those that nobody has dealt with among them; the oldest go first.
+const MOST_OUTCOMES: usize = 10_000;
+/// The ids of outcomes of earlier runs have this bit, which is no send's.
+const EARLIER: u64 = RESTORED | 1 << 61;
+
+/// The state that a store keeps, brought up to date by [`Change`]s. A store that keeps changes reads it back with the
+/// same method that wrote it, so that both cannot differ.
+#[derive(Debug)]
+pub struct Ledger<P = String, N = Name> {
+    user: Option<N>,
+    extended: bool,
+    window_ms: u64,
+    dedupe_window_ms: u64,
+    positions: BTreeMap<N, SavedPosition<N>>,
+    /// The line of each room and the number of its next send.
+    lines: BTreeMap<N, (Id, u64)>,
+    sends: BTreeMap<u64, SavedSend<P, N>>,
+    outcomes: BTreeMap<u64, SavedOutcome<N>>,
+    /// What the present run calls the sends and outcomes that are not dealt with, and the other way round.
+    keys: BTreeMap<SendId, u64>,
+    ids: BTreeMap<u64, SendId>,
+    last: u64,
+}
+
+impl<P, N: Ord> Default for Ledger<P, N> {
+    fn default() -> Self {
+        Self {
+            user: None,
+            extended: false,
+            window_ms: 0,
+            dedupe_window_ms: 0,
+            positions: BTreeMap::new(),
+            lines: BTreeMap::new(),
+            sends: BTreeMap::new(),
+            outcomes: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            ids: BTreeMap::new(),
+            last: 0,
+        }
+    }
+}
+
+impl<P: Clone, N: Clone + Ord> Ledger<P, N> {
+    /// A ledger that begins with what a store has.
+    pub fn new(saved: Saved<P, N>) -> Self {
+        let mut ledger = Self::default();
+        ledger.replace(saved);
+        ledger
+    }
+
+    /// The names under which a session knows what it takes up from [`Ledger::saved`]: to be said once, before its first
+    /// change.
+    pub fn restored(&mut self) {
+        let sends = self.sends.keys().zip(1..).map(|(number, serial)| (SendId(RESTORED | serial), *number));
+        let pending = self.outcomes.iter().filter(|(_, outcome)| !outcome.confirmed);
+        let outcomes = pending.map(|(number, _)| (SendId(EARLIER | number), *number));
+        self.keys = sends.chain(outcomes).collect();
+        self.ids = self.keys.iter().map(|(id, number)| (*number, *id)).collect();
+    }
+
+    /// The outcomes of earlier runs, the oldest first, each with its name in this one.
+    pub fn outcomes(&self) -> impl Iterator<Item = (SendId, &SavedOutcome<N>)> {
+        self.outcomes.iter().map(|(number, outcome)| (SendId(EARLIER | number), outcome))
+    }
+
+    /// The number of the last send: later ones have a higher one.
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// The number of a send that is not dealt with.
+    pub fn number(&self, id: SendId) -> Option<u64> {
+        self.keys.get(&id).copied()
+    }
+
+    /// Takes a change of a session, and gives it as a store is to keep it; `None` if it is none, because it is about a
+    /// send that was refused at once.
+    pub fn take(&mut self, change: Change<P, N, SendId>) -> Option<Change<P, N>> {
+        let change = match change {
+            Change::Added { key, send } => {
+                let number = self.last + 1;
+                self.keys.insert(key, number);
+                self.ids.insert(number, key);
+                Change::Added { key: number, send: SavedSend { number, ..send } }
+            }
+            change => change.with_key(|key| self.keys.get(&key).copied())?,
+        };
+        self.apply(change.clone());
+        Some(change)
+    }
+
+    /// Does a change again that a store has kept.
+    pub fn apply(&mut self, change: Change<P, N>) {
+        match change {
+            Change::Added { key, send } => {
+                self.last = self.last.max(key);
+                self.sends.insert(key, send);
+            }
+            Change::Transmitted { key, transmitted } => {
+                let Some(send) = self.sends.get_mut(&key) else { return };
+                self.lines.insert(send.room.clone(), (transmitted.pid.clone(), transmitted.pseq + 1));
+                send.transmitted = Some(transmitted);
+            }
+            Change::Waits { key } => {
+                if let Some(send) = self.sends.get_mut(&key) {
+                    send.transmitted = None;
+                }
+            }
+            // Until its outcome is known, all that can be said of it later is that nobody knows.
+            Change::HandedOver { key } => self.resolve(key, DeliveryStatus::Unknown),
+            Change::Resolved { key, status } => self.resolve(key, status),
+            Change::Confirmed { key } => self.confirm(key),
+            Change::LineEnded { room } => {
+                self.lines.remove(&room);
+                let given_up = self.sends.values_mut().filter(|send| send.room == room);
+                for transmitted in given_up.filter_map(|send| send.transmitted.as_mut()) {
+                    transmitted.at_ms = 0;
+                }
+            }
+            Change::Committed(position) => {
+                self.positions.insert(position.room.clone(), position);
+            }
+            Change::Forgotten { room } => {
+                self.positions.remove(&room);
+            }
+            Change::UserChanged => {
+                self.positions.clear();
+                self.outcomes.retain(|_, outcome| !outcome.confirmed);
+            }
+            Change::Server { user, extended, window_ms, dedupe_window_ms } => {
+                self.user = user;
+                self.extended = extended;
+                self.window_ms = window_ms;
+                self.dedupe_window_ms = dedupe_window_ms;
+            }
+            Change::ClockSetBack { ms } => {
+                for transmitted in self.sends.values_mut().filter_map(|send| send.transmitted.as_mut()) {
+                    transmitted.at_ms = transmitted.at_ms.saturating_sub(ms);
+                }
+            }
+            Change::Replaced(saved) => {
+                let outcomes = core::mem::take(&mut self.outcomes);
+                self.replace(*saved);
+                self.outcomes = outcomes;
+            }
+        }
+    }
+
+    fn replace(&mut self, saved: Saved<P, N>) {
+        let Saved { user, extended, window_ms, dedupe_window_ms, positions, lines, sends, outcomes } = saved;
+        self.user = user;
+        self.extended = extended;
+        self.window_ms = window_ms;
+        self.dedupe_window_ms = dedupe_window_ms;
+        self.positions = positions.into_iter().map(|saved| (saved.room.clone(), saved)).collect();
+        self.lines = lines.into_iter().map(|line| (line.room, (line.pid, line.next_pseq))).collect();
+        self.sends = BTreeMap::new();
+        self.outcomes = BTreeMap::new();
+        // Numbers are kept where they are in order: changes that were stored later name them.
+        let mut last = 0;
+        for send in sends {
+            last = if send.number > last { send.number } else { last + 1 };
+            self.sends.insert(last, SavedSend { number: last, ..send });
+        }
+        for outcome in outcomes {
+            let number = if outcome.number == 0 { last + 1 } else { outcome.number };
+            last = last.max(number);
+            self.outcomes.insert(number, SavedOutcome { number, ..outcome });
+        }
+        self.last = self.last.max(last);
+    }
+
+    fn resolve(&mut self, number: u64, status: DeliveryStatus) {
+        if let Some(SavedSend { room, reference, .. }) = self.sends.remove(&number) {
+            let status = status.into();
+            let outcome = SavedOutcome { number, room, reference, status, confirmed: false };
+            self.outcomes.insert(number, outcome);
+            if self.outcomes.len() > MOST_OUTCOMES
+                && let Some((oldest, _)) = self.outcomes.pop_first()
+            {
+                self.is_dealt_with(oldest);
+            }
+        } else if let Some(outcome) = self.outcomes.get_mut(&number) {
+            outcome.status = status.into();
+        }
+    }
+
+    fn is_dealt_with(&mut self, number: u64) {
+        if let Some(id) = self.ids.remove(&number) {
+            self.keys.remove(&id);
+        }
+    }
+
+    /// What has no reference is asked for by nobody later.
+    fn confirm(&mut self, number: u64) {
+        self.is_dealt_with(number);
+        let Some(outcome) = self.outcomes.get_mut(&number) else { return };
+        outcome.confirmed = true;
+        if outcome.reference.is_none() {
+            self.outcomes.remove(&number);
+        }
+    }
+
+    /// The whole of it, as another run takes it up.
+    pub fn saved(&self) -> Saved<P, N> {
+        let lines = self.lines.iter().map(|(room, (pid, next_pseq))| SavedLine {
+            room: room.clone(),
+            pid: pid.clone(),
+            next_pseq: *next_pseq,
+        });
+        let on_line = |line: &SavedLine<N>| {
+            self.sends.values().any(|send| {
+                send.room == line.room && send.transmitted.as_ref().is_some_and(|sent| sent.pid == line.pid)
+            })
+        };
+        Saved {
+            user: self.user.clone(),
+            extended: self.extended,
+            window_ms: self.window_ms,
+            dedupe_window_ms: self.dedupe_window_ms,
+            positions: self.positions.values().cloned().collect(),
+            lines: lines.filter(on_line).collect(),
+            sends: self.sends.values().cloned().collect(),
+            outcomes: self.outcomes.values().cloned().collect::<Vec<_>>(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::boxed::Box;
+    use alloc::format;
+
+    fn added(ledger: &mut Ledger, id: u64, reference: Option<&str>) {
+        let send = SavedSend {
+            number: 0,
+            room: "r".into(),
+            content: format!("{id}"),
+            data: None,
+            reference: reference.map(Into::into),
+            transmitted: None,
+        };
+        assert!(ledger.take(Change::Added { key: SendId(id), send }).is_some());
+    }
+
+    fn resolved(ledger: &mut Ledger, id: u64) {
+        let status = DeliveryStatus::Written;
+        assert!(ledger.take(Change::Resolved { key: SendId(id), status }).is_some());
+    }
+
+    #[test]
+    fn what_was_kept_and_done_again_is_what_it_was() {
+        let mut ledger = Ledger::default();
+        let mut kept = Vec::new();
+        let mut copy = Ledger::default();
+        for id in 1..=9 {
+            added(&mut ledger, id, (id % 2 == 0).then_some("ref"));
+        }
+        for (number, send) in ledger.sends.clone() {
+            kept.push(Change::Added { key: number, send });
+        }
+        for id in 1..=6 {
+            let status = DeliveryStatus::Unknown;
+            kept.extend(ledger.take(Change::Resolved { key: SendId(id), status }));
+        }
+        for id in 1..=3 {
+            kept.extend(ledger.take(Change::Confirmed { key: SendId(id) }));
+        }
+        for change in kept {
+            copy.apply(change);
+        }
+        assert_eq!(copy.saved(), ledger.saved());
+        let outcomes: Vec<(u64, bool)> =
+            copy.saved().outcomes.iter().map(|outcome| (outcome.number, outcome.confirmed)).collect();
+        assert_eq!(outcomes, [(2, true), (4, false), (5, false), (6, false)]);
+    }
+
+    #[test]
+    fn the_last_ten_thousand_outcomes_are_remembered() {
+        let mut ledger = Ledger::default();
+        for id in 1..=MOST_OUTCOMES as u64 + 5 {
+            added(&mut ledger, id, Some(&format!("{id}")));
+            resolved(&mut ledger, id);
+            assert!(ledger.take(Change::Confirmed { key: SendId(id) }).is_some());
+        }
+        assert_eq!(ledger.saved().outcomes.len(), MOST_OUTCOMES);
+        assert_eq!(ledger.saved().outcomes[0].reference.as_deref(), Some("6"));
+    }
+
+    #[test]
+    fn what_was_handed_over_and_never_answered_is_unknown_in_the_next_run() {
+        let mut ledger = Ledger::default();
+        added(&mut ledger, 1, None);
+        assert!(ledger.take(Change::HandedOver { key: SendId(1) }).is_some());
+        let mut next = Ledger::new(ledger.saved());
+        next.restored();
+        let (id, status) = next.outcomes().map(|(id, outcome)| (id, outcome.status.clone())).next().unwrap();
+        assert_eq!(DeliveryStatus::from(status), DeliveryStatus::Unknown);
+        assert!(next.take(Change::Confirmed { key: id }).is_some());
+        assert_eq!(next.outcomes().count(), 0);
+    }
+
+    #[test]
+    fn a_change_about_an_unknown_send_is_none() {
+        let mut ledger: Ledger = Ledger::default();
+        let status = DeliveryStatus::Unknown;
+        assert_eq!(ledger.take(Change::Resolved { key: SendId(7), status }), None);
+        assert_eq!(ledger.take(Change::Confirmed { key: SendId(7) }), None);
+    }
+
+    #[test]
+    fn a_replaced_state_keeps_the_outcomes_and_never_gives_a_number_twice() {
+        let mut ledger = Ledger::default();
+        added(&mut ledger, 1, Some("a"));
+        resolved(&mut ledger, 1);
+        added(&mut ledger, 2, Some("b"));
+        assert!(ledger.take(Change::Replaced(Box::default())).is_some());
+        assert_eq!((ledger.saved().outcomes.len(), ledger.saved().sends.len()), (1, 0));
+        added(&mut ledger, 3, Some("c"));
+        assert_eq!(ledger.saved().sends[0].number, 3);
+    }
+}

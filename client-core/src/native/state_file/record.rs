@@ -1,0 +1,144 @@
+//! Changes as a state file writes them: short, because each message costs four of them.
+
+use crate::change::Change;
+use crate::id::Id;
+use crate::ledger::Ledger;
+use crate::messages::Epoch;
+use crate::name::Name;
+use crate::saved::{Saved, SavedPosition, SavedSend, SavedStatus, Transmitted};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Record {
+    Add(SavedSend),
+    /// A line begins, or goes on from this number: its producer, its epoch.
+    Line(Id, Epoch, u64),
+    /// A send is the next one of a line: its key, when, which line of this file.
+    Sent(u64, u64, usize),
+    Wait(u64),
+    Give(u64),
+    /// The most frequent outcome.
+    Ack(u64, Id, u64),
+    End(u64, SavedStatus),
+    Told(u64),
+    LineEnd(Name),
+    At(SavedPosition),
+    Forget(Name),
+    ForgetAll,
+    Server {
+        user: Option<Name>,
+        extended: bool,
+        window_ms: u64,
+        dedupe_window_ms: u64,
+    },
+    SetBack(u64),
+    All(Box<Saved>),
+}
+
+/// The lines that a file has named so far, so that each send need not name its own.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    named: Vec<Line>,
+}
+
+#[derive(Debug)]
+struct Line {
+    pid: Id,
+    epoch: Epoch,
+    next: u64,
+}
+
+/// More are not looked through for each send.
+const MOST_LINES: usize = 64;
+
+impl Lines {
+    /// The body of a group with these changes.
+    pub(super) fn write(&mut self, changes: Vec<Change>) -> serde_json::Result<Vec<u8>> {
+        let mut records = Vec::with_capacity(changes.len());
+        for change in changes {
+            let record = match change {
+                Change::Added { key, send } => Record::Add(SavedSend { number: key, ..send }),
+                Change::Transmitted { key, transmitted } => {
+                    let Transmitted { pid, pseq, epoch, at_ms } = transmitted;
+                    let line = self.line(pid, epoch, pseq, &mut records);
+                    Record::Sent(key, at_ms, line)
+                }
+                Change::Waits { key } => Record::Wait(key),
+                Change::HandedOver { key } => Record::Give(key),
+                Change::Resolved { key, status } => match status.into() {
+                    SavedStatus::Acked(id, seq) => Record::Ack(key, id, seq),
+                    status => Record::End(key, status),
+                },
+                Change::Confirmed { key } => Record::Told(key),
+                Change::LineEnded { room } => Record::LineEnd(room),
+                Change::Committed(position) => Record::At(position),
+                Change::Forgotten { room } => Record::Forget(room),
+                Change::UserChanged => Record::ForgetAll,
+                Change::Server { user, extended, window_ms, dedupe_window_ms } => {
+                    Record::Server { user, extended, window_ms, dedupe_window_ms }
+                }
+                Change::ClockSetBack { ms } => Record::SetBack(ms),
+                Change::Replaced(saved) => Record::All(saved),
+            };
+            records.push(record);
+        }
+        serde_json::to_vec(&records)
+    }
+
+    /// The place of the line whose next number this is; it is named where it is not known.
+    fn line(&mut self, pid: Id, epoch: Epoch, pseq: u64, records: &mut Vec<Record>) -> usize {
+        let first = self.named.len().saturating_sub(MOST_LINES);
+        let known = self.named.iter_mut().enumerate().skip(first);
+        for (at, line) in known.rev() {
+            if line.pid == pid && line.epoch == epoch && line.next == pseq {
+                line.next += 1;
+                return at;
+            }
+        }
+        records.push(Record::Line(pid.clone(), epoch.clone(), pseq));
+        self.named.push(Line { pid, epoch, next: pseq + 1 });
+        self.named.len() - 1
+    }
+
+    /// Does the changes of a group again.
+    pub(super) fn read(&mut self, body: &[u8], ledger: &mut Ledger) -> Result<(), Garbled> {
+        let records: Vec<Record> = serde_json::from_slice(body).map_err(|_| Garbled)?;
+        for record in records {
+            ledger.apply(match record {
+                Record::Add(send) => Change::Added { key: send.number, send },
+                Record::Line(pid, epoch, next) => {
+                    self.named.push(Line { pid, epoch, next });
+                    continue;
+                }
+                Record::Sent(key, at_ms, line) => {
+                    let line = self.named.get_mut(line).ok_or(Garbled)?;
+                    let (pid, pseq, epoch) = (line.pid.clone(), line.next, line.epoch.clone());
+                    line.next = line.next.saturating_add(1);
+                    Change::Transmitted { key, transmitted: Transmitted { pid, pseq, epoch, at_ms } }
+                }
+                Record::Wait(key) => Change::Waits { key },
+                Record::Give(key) => Change::HandedOver { key },
+                Record::Ack(key, id, seq) => {
+                    Change::Resolved { key, status: SavedStatus::Acked(id, seq).into() }
+                }
+                Record::End(key, status) => Change::Resolved { key, status: status.into() },
+                Record::Told(key) => Change::Confirmed { key },
+                Record::LineEnd(room) => Change::LineEnded { room },
+                Record::At(position) => Change::Committed(position),
+                Record::Forget(room) => Change::Forgotten { room },
+                Record::ForgetAll => Change::UserChanged,
+                Record::Server { user, extended, window_ms, dedupe_window_ms } => {
+                    Change::Server { user, extended, window_ms, dedupe_window_ms }
+                }
+                Record::SetBack(ms) => Change::ClockSetBack { ms },
+                Record::All(saved) => Change::Replaced(saved),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// A group is complete, and is not what a version like this one writes.
+#[derive(Debug)]
+pub(super) struct Garbled;

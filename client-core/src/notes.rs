@@ -1,0 +1,72 @@
+//! What has changed in a session, noted for a store that keeps changes. Without the feature `journal`, and until a store
+//! asks for it, nothing is noted.
+
+#[cfg(feature = "journal")]
+use crate::change::Change;
+#[cfg(feature = "journal")]
+use crate::event::SendId;
+#[cfg(feature = "journal")]
+use alloc::vec::Vec;
+
+/// The notes since they were taken last, in order.
+#[derive(Debug)]
+pub(crate) struct Notes<P, N> {
+    #[cfg(feature = "journal")]
+    list: Option<Vec<Change<P, N, SendId>>>,
+    #[cfg(not(feature = "journal"))]
+    nothing: core::marker::PhantomData<(P, N)>,
+}
+
+impl<P, N> Default for Notes<P, N> {
+    fn default() -> Self {
+        Self {
+            #[cfg(feature = "journal")]
+            list: None,
+            #[cfg(not(feature = "journal"))]
+            nothing: core::marker::PhantomData,
+        }
+    }
+}
+
+#[cfg(feature = "journal")]
+impl<P, N> Notes<P, N> {
+    pub(crate) fn add(&mut self, change: impl FnOnce() -> Change<P, N, SendId>) {
+        if let Some(list) = &mut self.list {
+            list.push(change());
+        }
+    }
+
+    /// From here on changes are noted.
+    pub(crate) fn begin(&mut self) {
+        self.list.get_or_insert_default();
+    }
+
+    /// How many there are, for [`Notes::forget_after`].
+    pub(crate) fn count(&self) -> usize {
+        self.list.as_ref().map_or(0, Vec::len)
+    }
+
+    /// What has been noted since there were so many is no change.
+    pub(crate) fn forget_after(&mut self, count: usize) {
+        if let Some(list) = &mut self.list {
+            list.truncate(count);
+        }
+    }
+
+    pub(crate) fn take(&mut self) -> Vec<Change<P, N, SendId>> {
+        self.list.as_mut().map(core::mem::take).unwrap_or_default()
+    }
+}
+
+/// Notes a change where changes are noted at all; elsewhere it is no code.
+macro_rules! note {
+    ($notes:expr, $change:ident $fields:tt) => {
+        #[cfg(feature = "journal")]
+        $notes.add(|| crate::change::Change::$change $fields);
+    };
+    ($notes:expr, $change:ident) => {
+        #[cfg(feature = "journal")]
+        $notes.add(|| crate::change::Change::$change);
+    };
+}
+pub(crate) use note;

@@ -1,0 +1,85 @@
+//! What has changed, for a store that keeps changes instead of the whole each time.
+
+use super::Session;
+use crate::bug::Bug;
+use crate::change::Change;
+use crate::event::SendId;
+use crate::outbox::Payload;
+use crate::saved::SavedPosition;
+use crate::time::Timestamp;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// Clocks that differ by less have not been set.
+const JITTER_MS: u64 = 10;
+
+impl<P: Payload, N: Clone + Ord> Session<P, N> {
+    /// From here on [`Session::take_changes`] has something to give. Before the first input.
+    pub fn note_changes(&mut self) {
+        self.outbox.notes.begin();
+    }
+
+    /// What has changed in [`Session::saved`] since the last call, one thing at a time. A store that has all of it in
+    /// order has the state: see [`Ledger`](crate::Ledger). [`Output::Save`](super::Output::Save) says when it must have
+    /// it.
+    pub fn take_changes(&mut self) -> Vec<Change<P, N, SendId>> {
+        let mut changes = self.outbox.notes.take();
+        let (wall, lived) = (self.now.wall, self.lived);
+        for change in &mut changes {
+            if let Change::Transmitted { transmitted, .. } = change {
+                let age = lived.after(Timestamp::from_millis(transmitted.at_ms));
+                transmitted.at_ms = (wall - age).millis();
+            }
+        }
+        let (wall_then, lived_then) = self.noted_at;
+        let lost = lived.after(lived_then).minus(wall.after(wall_then)).plus(wall_then.after(wall)).millis();
+        if wall_then == Timestamp::ZERO {
+            self.noted_at = (wall, lived);
+        } else if lost >= JITTER_MS {
+            self.noted_at = (wall, lived);
+            changes.insert(0, Change::ClockSetBack { ms: lost });
+        }
+        if self.bugs.has(Bug::CommitReceived) {
+            for room in self.rooms.iter() {
+                let position = room.inflow.since().map(|position| (room.name.clone(), position));
+                changes.extend(
+                    position.map(|(room, position)| Change::Committed(SavedPosition { room, position })),
+                );
+            }
+        }
+        changes
+    }
+
+    /// Notes the state as a whole: it is another one than the notes say.
+    pub(super) fn note_all(&mut self) {
+        let saved = self.saved();
+        self.outbox.notes.add(|| Change::Replaced(Box::new(saved)));
+    }
+
+    /// Notes what is known of the server.
+    pub(super) fn note_server(&mut self) {
+        let known = &self.known;
+        self.outbox.notes.add(|| Change::Server {
+            user: known.user.clone(),
+            extended: known.extended,
+            window_ms: known.window.millis(),
+            dedupe_window_ms: known.dedupe.millis(),
+        });
+    }
+
+    /// Notes that the application is nowhere in a room any more, or where an earlier run was if this one never asked for
+    /// it.
+    pub(super) fn note_forgotten(&mut self, room: &N) {
+        let stored = self.stored.iter().find(|saved| saved.room == *room).cloned();
+        let room = room.clone();
+        self.outbox.notes.add(|| stored.map_or(Change::Forgotten { room }, Change::Committed));
+    }
+
+    /// Notes how far the application is in the room there.
+    pub(super) fn note_committed(&mut self, at: usize) {
+        let Some(room) = self.rooms.at(at) else { return };
+        let Some(position) = room.committed.clone() else { return };
+        let room = room.name.clone();
+        self.outbox.notes.add(|| Change::Committed(SavedPosition { room, position }));
+    }
+}

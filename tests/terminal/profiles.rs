@@ -1,0 +1,71 @@
+//! The configuration file, through the real binary.
+
+use harness::command::Running;
+use harness::process::ServerProcess;
+use std::fs;
+use tempfile::TempDir;
+
+fn configured(text: &str) -> TempDir {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join(".config/rejoin");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("config.toml"), text).unwrap();
+    fs::write(home.path().join("token"), "ada\n").unwrap();
+    home
+}
+
+fn start(home: &TempDir, args: &[&str], variables: &[(&str, &str)]) -> Running {
+    let home = home.path().display().to_string();
+    let variables: Vec<(&str, &str)> =
+        [("HOME", &*home)].into_iter().chain(variables.iter().copied()).collect();
+    Running::start_with(args, &variables)
+}
+
+/// Who is in the room that it has joined.
+fn members(mut running: Running) -> String {
+    let joined = running.wait_for("\"joined\"");
+    assert_eq!(running.finish().status, Some(0));
+    joined
+}
+
+#[test]
+fn a_profile_names_everything_and_its_paths_may_begin_at_home() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let url = &server.url;
+    let home = configured(&format!(
+        "[profiles.default]\nurl = \"{url}\"\ntoken_file = \"~/token\"\nrooms = [\"lobby\"]\nstate = \"~/state\"\n"
+    ));
+    assert!(members(start(&home, &["pipe"], &[])).contains("\"members\":[\"ada\"]"));
+    assert!(home.path().join("state").exists());
+}
+
+#[test]
+fn the_token_and_the_rooms_of_a_profile_go_to_its_own_url_only() {
+    let (own, other) = (ServerProcess::start("127.0.0.1:0"), ServerProcess::start("127.0.0.1:0"));
+    let home = configured(&format!(
+        "[profiles.default]\nurl = \"{}\"\ntoken_file = \"~/token\"\nrooms = [\"secret\"]\nstate = \"~/state\"\n",
+        own.url
+    ));
+    for args in [&["pipe", &other.url][..], &["pipe", &other.url, "--profile", "default"]] {
+        let ended = start(&home, args, &[]).wait();
+        // A missing token is refused.
+        assert_eq!(ended.status, Some(3), "{}", ended.text());
+        assert!(!ended.text().contains("secret") && !home.path().join("state").exists(), "{}", ended.text());
+    }
+    // The environment wins over the profile, and so its URL is another one's.
+    let ended = start(&home, &["pipe"], &[("REJOIN_URL", &other.url)]).wait();
+    assert_eq!(ended.status, Some(3), "{}", ended.text());
+    let by_environment = members(start(&home, &["pipe"], &[("REJOIN_TOKEN", "bob")]));
+    assert!(by_environment.contains("\"bob\""), "{by_environment}");
+    let by_option = members(start(&home, &["pipe", &own.url, "--token", "eve"], &[("REJOIN_TOKEN", "bob")]));
+    assert!(by_option.contains("\"eve\""), "{by_option}");
+}
+
+#[test]
+fn help_and_manual_say_where_the_file_is() {
+    let home = configured("");
+    for args in [&["--help"][..], &["man"]] {
+        let ended = start(&home, args, &[]).wait();
+        assert!(ended.text().replace("\\-", "-").contains(".config/rejoin/config.toml"), "{}", ended.text());
+    }
+}
