@@ -252,6 +252,11 @@ fn variable(name: &str) -> Option<String> {
 }
 
 impl Settings {
+    /// Requests say that they come from a page of `origin`, unless a header says already where they come from.
+    pub(crate) fn add_origin(&mut self, origin: &str) -> bool {
+        !self.headers.contains("Origin") && self.headers.add("Origin", origin).is_ok()
+    }
+
     /// The client, already dialling.
     pub(crate) fn connect(&self) -> Result<(Client, Events), Failure> {
         self.builder().connect().map_err(|error| build_failure(&error))

@@ -111,11 +111,11 @@ pub(crate) fn advice(code: CauseCode) -> Option<&'static str> {
         ),
         CauseCode::UnknownNamespace => Some("give the name that the server's code uses with --namespace"),
         CauseCode::TokenUnavailable => Some("check the token file or command"),
-        CauseCode::Dial(DialErrorKind::Certificate) => {
-            Some("trust the server's certificate authority with --ca FILE, or check the host name")
-        }
+        // Of other statuses the cause's own words say what to do.
         CauseCode::Dial(
-            DialErrorKind::NotWebSocket | DialErrorKind::NotEventStream | DialErrorKind::Http(_),
+            DialErrorKind::NotWebSocket
+            | DialErrorKind::NotEventStream
+            | DialErrorKind::Http(300..=399 | 404 | 405 | 410),
         ) => Some("check the URL's path; `rejoin doctor URL` shows what answers there"),
         CauseCode::GaveUp => Some("the default policy has no limit of attempts: leave out --policy legacy"),
         _ => None,
@@ -267,6 +267,15 @@ mod tests {
         assert_eq!(retry(Timestamp::from_millis(3001), now), "retrying in\u{a0}3\u{a0}s");
         assert_eq!(retry(Timestamp::from_millis(1001), now), "retrying in\u{a0}1\u{a0}s");
         assert_eq!(retry(now, now), "retrying now");
+    }
+
+    #[test]
+    fn the_path_is_to_be_checked_only_where_it_may_be_wrong() {
+        let of = |status| advice(CauseCode::Dial(DialErrorKind::Http(status)));
+        assert!(of(404).is_some() && of(301).is_some());
+        for status in [400, 403, 413, 426, 429, 431, 500, 502, 503, 504] {
+            assert_eq!(of(status), None, "{status}");
+        }
     }
 
     #[test]

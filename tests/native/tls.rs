@@ -13,14 +13,18 @@ use tokio_rustls::rustls::{ConfigBuilder, RootCertStore, ServerConfig, WantsVeri
 
 /// A server whose certificate is for `name`, and the authority that signed it, as PEM.
 async fn secure_server(name: &str) -> (rejoin_server::ServerHandle, String) {
+    signed_server(CertificateParams::new(vec![name.to_owned()]).unwrap()).await
+}
+
+/// A server with such a certificate, and the authority that signed it, as PEM.
+async fn signed_server(certificate: CertificateParams) -> (rejoin_server::ServerHandle, String) {
     let ca_key = KeyPair::generate().unwrap();
     let mut ca = CertificateParams::new(Vec::new()).unwrap();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
     let key = KeyPair::generate().unwrap();
     let issuer = Issuer::new(ca, ca_key);
-    let certificate =
-        CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    let certificate = certificate.signed_by(&key, &issuer).unwrap();
     let tls = tls().with_no_client_auth();
     let tls = tls.with_single_cert(vec![certificate.der().clone()], private(&key)).unwrap();
     (with_tls(tls).await, ca_pem)
@@ -185,6 +189,32 @@ async fn an_authority_that_is_no_certificate_is_an_error_before_any_dial() {
 async fn tls_toward_a_plain_server_is_a_tls_error_and_tried_again() {
     let server = crate::server().await;
     let (_client, mut events) = Client::builder(server.url().replace("ws://", "wss://")).connect().unwrap();
-    let change = until_state(&mut events, "the failure", crate::lost).await;
-    assert_eq!(change.cause.unwrap().code, CauseCode::Dial(DialErrorKind::Tls));
+    let cause = until_state(&mut events, "the failure", crate::lost).await.cause.unwrap();
+    assert_eq!(cause.code, CauseCode::Dial(DialErrorKind::Tls));
+    assert!(cause.text.contains("use ws://"), "{cause:?}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_certificate_is_told_and_what_to_do() {
+    let (unknown, _) = secure_server("localhost").await;
+    let (elsewhere, ca) = secure_server("example.org").await;
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.not_before = rcgen::date_time_ymd(2000, 2, 3);
+    params.not_after = rcgen::date_time_ymd(2001, 2, 3);
+    let (expired, expired_ca) = signed_server(params).await;
+    let own = with_certificate(&self_signed(&["localhost"], |_| {})).await;
+    for (builder, expected) in [
+        (
+            Client::builder(url(&unknown)),
+            "its issuer is unknown here: if it is a private authority, trust it",
+        ),
+        (Client::builder(url(&elsewhere)).ca_pem(ca), "it is for example.org, not for localhost: "),
+        (Client::builder(url(&expired)).ca_pem(expired_ca), "it expired on Sat, 03 Feb 2001 00:00:00 GMT: "),
+        (Client::builder(url(&own)), "CA:TRUE"),
+    ] {
+        let (_client, mut events) = builder.connect().unwrap();
+        let cause = until_state(&mut events, "the failure", crate::lost).await.cause.unwrap();
+        assert_eq!(cause.code, CauseCode::Dial(DialErrorKind::Certificate), "{cause:?}");
+        assert!(cause.text.contains(expected), "{cause:?}");
+    }
 }

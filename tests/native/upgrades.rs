@@ -135,8 +135,8 @@ async fn a_refusal_gives_the_first_line_of_its_explanation_without_the_token() {
             "<head></head><body><h1>Go away</h1>".to_owned(),
             "(\"Go away\")",
         ),
-        ("Content-Type: text/html\r\n", "<h1>403 Forbidden</h1>".to_owned(), "HTTP 403 Forbidden"),
-        ("Content-Type: image/png\r\n", "PNG".to_owned(), "HTTP 403 Forbidden"),
+        ("Content-Type: text/html\r\n", "<h1>403 Forbidden</h1>".to_owned(), "that it expects"),
+        ("Content-Type: image/png\r\n", "PNG".to_owned(), "that it expects"),
         ("", format!("\u{1b}[2J{}", "x".repeat(9000)), "x…"),
     ] {
         // The rest of the body never comes: the status is not held up by it.
@@ -147,8 +147,35 @@ async fn a_refusal_gives_the_first_line_of_its_explanation_without_the_token() {
             "{expected}: {cause:?}"
         );
         assert!(!cause.text.contains("71b2c") && !cause.text.contains('\u{1b}'), "{cause:?}");
-        assert!(cause.text.len() < 300, "{cause:?}");
+        assert!(cause.text.len() < 400, "{cause:?}");
     }
+}
+
+#[tokio::test]
+async fn a_refusal_says_what_its_status_means_and_how_long_to_wait() {
+    for (head, expected) in [
+        ("426 Upgrade Required\r\n", "a proxy on the way must pass the headers Upgrade and Connection on"),
+        ("502 Bad Gateway\r\n", "a proxy answers, and the server behind it does not"),
+        ("504 Gateway Timeout\r\n", "a proxy answers, and the server behind it does not"),
+        ("503 Service Unavailable\r\nRetry-After: 7\r\n", "busy or restarting, and asks to wait for 7 s"),
+        ("429 Too Many Requests\r\nRetry-After: 9\r\n", "too many attempts, and asks to wait for 9 s"),
+        ("413 Content Too Large\r\n", "shorten the token"),
+        ("431 Request Header Fields Too Large\r\n", "shorten the token"),
+        ("400 Bad Request\r\n", "use wss://"),
+        ("403 Forbidden\r\n", "send the Origin header"),
+        ("401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\n", "put USER:PASSWORD@ before"),
+    ] {
+        let answer = format!("HTTP/1.1 {head}Content-Length: 0\r\n\r\n");
+        let cause = refusal_of(move |_| answer.clone().into_bytes()).await;
+        assert!(cause.text.contains(expected), "{head}: {cause:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_in_tls_leads_to_the_other_scheme() {
+    let cause = refusal_of(|_| b"\x15\x03\x01\0\x02\x02\x46".to_vec()).await;
+    assert_eq!(cause.code, CauseCode::Dial(DialErrorKind::Tls), "{cause:?}");
+    assert!(cause.text.contains("use wss://"), "{cause:?}");
 }
 
 #[tokio::test]

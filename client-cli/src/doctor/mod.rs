@@ -1,5 +1,6 @@
 //! `rejoin doctor`: each step of connecting, tried in turn.
 
+mod origin;
 mod report;
 mod stream;
 mod token;
@@ -94,7 +95,11 @@ async fn examine(settings: &mut Settings) -> Result<bool, Failure> {
         let advice = token::advice(settings, None, cause).await;
         report::failed(Step::Token, &words::cause(cause), Some(&advice));
     }
-    Ok(healthy.unwrap_or(false))
+    let healthy = healthy.unwrap_or(false);
+    if healthy && settings.socket_io.is_none() {
+        origin::examine(settings).await;
+    }
+    Ok(healthy)
 }
 
 /// Name and TCP connection, without the library: it does not say which address failed.
@@ -246,23 +251,17 @@ fn dial_failed(secure: bool, cause: &Cause) {
     let what = words::cause(cause);
     let hint = words::advice(cause.code);
     match cause.code {
-        CauseCode::Dial(DialErrorKind::Certificate) => report::failed(Step::Tls, &what, hint),
-        CauseCode::Dial(DialErrorKind::Tls) => {
-            report::failed(
-                Step::Tls,
-                &what,
-                Some("does the server speak TLS on this port? ws:// is without"),
-            );
+        // Its words say what to do.
+        CauseCode::Dial(DialErrorKind::Certificate | DialErrorKind::Tls) => {
+            report::failed(Step::Tls, &what, None);
         }
         CauseCode::Dial(DialErrorKind::Http(_) | DialErrorKind::NotWebSocket) => {
             if secure {
                 report::ok(Step::Tls, "the certificate verifies");
             }
-            report::failed(
-                Step::Upgrade,
-                &what,
-                Some("check the URL's path: a web server answers, but no chat"),
-            );
+            // Without advice the answer's own words say what to do.
+            let hint = hint.map(|_| "check the URL's path: a web server answers, but no chat");
+            report::failed(Step::Upgrade, &what, hint);
         }
         CauseCode::UnknownNamespace | CauseCode::Incompatible => report::failed(Step::Hello, &what, hint),
         CauseCode::Dial(DialErrorKind::Proxy) => {

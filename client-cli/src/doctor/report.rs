@@ -15,6 +15,7 @@ pub(super) enum Step {
     Token,
     Ping,
     Stream,
+    Origin,
 }
 
 impl Step {
@@ -29,6 +30,7 @@ impl Step {
             Self::Token => "token",
             Self::Ping => "ping",
             Self::Stream => "stream",
+            Self::Origin => "origin",
         }
     }
 }
@@ -40,6 +42,12 @@ pub(super) fn ok(step: Step, what: &str) {
 /// Not tried, or not needed.
 pub(super) fn skipped(step: Step, what: &str) {
     print(&line("-", step, what));
+}
+
+/// It works from here, and not for everybody.
+pub(super) fn warned(step: Step, what: &str, hint: &str) {
+    print(&line("warning", step, what));
+    print(&format!("{:16} {}\n", "", sanitise::line(hint)));
 }
 
 pub(super) fn failed(step: Step, what: &str, hint: Option<&str>) {

@@ -46,8 +46,11 @@ async fn read(settings: &Settings, events: &mut Following) -> Result<bool, Cause
     let opened = format!("text/event-stream in {} ms", started.elapsed().as_millis().max(1));
     let until = Instant::now() + BEGINNING;
     let mut has_place = false;
+    let mut has_come = false;
     while !has_place {
-        match timeout_at(until, events.next()).await {
+        let event = timeout_at(until, events.next()).await;
+        has_come = has_come || matches!(&event, Ok(Some(event)) if !matches!(event, FeedEvent::State(_)));
+        match event {
             Ok(Some(FeedEvent::State(change))) if change.state != State::Connected => {
                 let what = change.cause.as_ref().map_or_else(|| "it ended".to_owned(), words::cause);
                 let hint = "the server opens streams and ends them: see its log, and a proxy's on the way";
@@ -66,6 +69,12 @@ async fn read(settings: &Settings, events: &mut Following) -> Result<bool, Cause
     }
     if has_place {
         report::ok(Step::Stream, &format!("{opened}; what is missed is replayed or said to be missing"));
+    } else if !has_come {
+        report::ok(Step::Stream, &opened);
+        let text = format!("nothing has come for {} s", BEGINNING.as_secs());
+        let hint = "a quiet room, or a proxy that holds the stream back: for this path turn its buffering and compression \
+                    off (nginx: proxy_buffering off; gzip off)";
+        report::warned(Step::Stream, &text, hint);
     } else {
         report::ok(Step::Stream, &opened);
         report::skipped(Step::Stream, "its ids name no places: after a loss nobody knows what was missed");
@@ -78,23 +87,21 @@ fn failed(settings: &Settings, cause: &Cause) {
     let what = words::cause(cause);
     let hint = words::advice(cause.code);
     match cause.code {
-        CauseCode::Dial(DialErrorKind::Certificate) => report::failed(Step::Tls, &what, hint),
-        CauseCode::Dial(DialErrorKind::Tls) => {
-            let hint = "does the server speak TLS on this port? http:// is without";
-            report::failed(Step::Tls, &what, Some(hint));
+        // Its words say what to do.
+        CauseCode::Dial(DialErrorKind::Certificate | DialErrorKind::Tls) => {
+            report::failed(Step::Tls, &what, None);
         }
         CauseCode::Dial(DialErrorKind::Proxy) => {
             report::failed(Step::Tcp, &what, Some("check HTTPS_PROXY, ALL_PROXY and NO_PROXY"));
         }
-        CauseCode::Dial(DialErrorKind::Http(429 | 503)) => {
-            secrecy(settings, ["http://", "https://"]);
-            report::failed(Step::Stream, &what, Some("the server is busy or going away: try again later"));
-        }
         CauseCode::Dial(DialErrorKind::Http(_) | DialErrorKind::NotEventStream) => {
             secrecy(settings, ["http://", "https://"]);
-            let hint = "a web server answers, but not with a room's stream: check the URL, to which rooms/ROOM/events \
-                        is added; for a chat give ws:// or wss://";
-            report::failed(Step::Stream, &what, Some(hint));
+            // Without advice the answer's own words say what to do.
+            let hint = hint.map(|_| {
+                "a web server answers, but not with a room's stream: check the URL, to which rooms/ROOM/events is \
+                 added; for a chat give ws:// or wss://"
+            });
+            report::failed(Step::Stream, &what, hint);
         }
         _ => report::failed(Step::Stream, &what, Some("the port answers, but not as a web server does")),
     }

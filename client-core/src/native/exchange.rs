@@ -1,6 +1,7 @@
 //! One HTTP/1.1 request over an open transport, and its answer. Bounds the answer's head; knows nothing of what is
 //! asked for. The deadline is the caller's, who drops the future.
 
+use super::meaning::is_tls;
 use super::transport::Transport;
 use crate::cause::{DialError, DialErrorKind};
 use hyper::body::{Bytes, Incoming};
@@ -29,7 +30,8 @@ pub(super) struct HttpConnection {
     ended: bool,
 }
 
-/// Sends the request and waits for the head of its answer. What is not HTTP is an error of the kind `not_http`.
+/// Sends the request and waits for the head of its answer. What is not HTTP is an error of the kind `not_http`,
+/// or of [`DialErrorKind::Tls`] if it is TLS.
 pub(super) async fn exchange(
     transport: Transport,
     request: Request<String>,
@@ -52,9 +54,15 @@ pub(super) async fn exchange(
         connection.poll(cx);
         answer.as_mut().poll(cx)
     })
-    .await
-    .map_err(failed)?;
-    Ok(Answer { response, connection })
+    .await;
+    match response {
+        Ok(response) => Ok(Answer { response, connection }),
+        Err(error) if error.is_parse() && is_tls(&connection.connection.into_parts().read_buf) => {
+            let text = "the server speaks TLS on this port: use wss:// or https://";
+            Err(DialError::new(DialErrorKind::Tls, text))
+        }
+        Err(error) => Err(failed(error)),
+    }
 }
 
 impl HttpConnection {

@@ -60,6 +60,11 @@ impl Headers {
         Ok(self)
     }
 
+    /// Whether there is a field of this name, in any case.
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     pub(super) fn extend(&mut self, others: &Self) {
         for (name, value) in &others.0 {
             self.0.append(name, value.clone());
@@ -117,6 +122,7 @@ mod tests {
         let mut request = HeaderMap::new();
         request.insert(header::USER_AGENT, HeaderValue::from_static("rejoin"));
         headers.write(&mut request);
+        assert!(headers.contains("COOKIE") && !headers.contains("Origin") && !headers.contains("é\n"));
         assert_eq!(request.get_all(header::USER_AGENT).iter().collect::<Vec<_>>(), ["mine"]);
         assert_eq!(request.get_all(header::COOKIE).iter().collect::<Vec<_>>(), ["a=1", "b=2"]);
     }

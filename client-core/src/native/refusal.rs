@@ -3,6 +3,7 @@
 
 use super::endpoint::Endpoint;
 use super::exchange::Answer;
+use super::meaning::meaning;
 use super::secrets::Secrets;
 use crate::cause::{DialError, DialErrorKind};
 use crate::name::is_invisible;
@@ -22,7 +23,8 @@ const BODY_TIMEOUT: Duration = Duration::from_millis(500);
 /// Characters of an explanation, and of a redirect's target.
 const MAX_LINE: usize = 200;
 
-/// The error that an answer means. `hint` is what its status means where it was asked, `""` if nothing more.
+/// The error that an answer means. `hint` is what its status means where it was asked, `""` if that is the
+/// same everywhere.
 pub(super) async fn refusal(
     mut answer: Answer,
     kind: DialErrorKind,
@@ -41,6 +43,12 @@ pub(super) async fn refusal(
             );
         }
     } else if status.is_client_error() || status.is_server_error() {
+        if hint.is_empty() {
+            text.push_str(meaning(status, headers, endpoint.is_secure()));
+        }
+        if let Some(delay) = retry_after {
+            text = format!("{text}, and asks to wait for {} s", delay.as_secs());
+        }
         let explanation = explanation(&mut answer).await.map(|line| shown(&line, secrets));
         if let Some(line) = explanation.filter(|line| !repeats(line, status)) {
             text = format!("{text} (\"{line}\")");

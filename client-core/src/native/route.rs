@@ -3,6 +3,7 @@
 use super::endpoint::Endpoint;
 use super::exchange::broken;
 use super::proxy::{self, Proxy};
+use super::tls_failure::tls_failure;
 use super::transport::{ByteStream, RawStream, Transport};
 use crate::cause::{DialError, DialErrorKind};
 use futures_util::StreamExt;
@@ -74,14 +75,7 @@ impl Route {
         })?;
         match TlsConnector::from(Arc::clone(config)).connect(name, stream).await {
             Ok(stream) => Ok(Transport::Tls(Box::new(stream))),
-            Err(error) => {
-                let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-                let kind = match cause {
-                    Some(rustls::Error::InvalidCertificate(_)) => DialErrorKind::Certificate,
-                    _ => DialErrorKind::Tls,
-                };
-                Err(DialError::new(kind, error.to_string()))
-            }
+            Err(error) => Err(tls_failure(&error, endpoint.host())),
         }
     }
 }

@@ -1,0 +1,58 @@
+//! Whether pages may connect: one more try with the Origin header that a page of the URL's own host would send.
+
+use super::report::{self, Step};
+use super::{SILENCE, STEP, until_connected};
+use crate::settings::Settings;
+use crate::words;
+use rejoin::{Endpoint, Event, State};
+use tokio::time::timeout;
+
+pub(super) async fn examine(settings: &mut Settings) {
+    let origin = of(&settings.endpoint);
+    if !settings.add_origin(&origin) {
+        report::skipped(Step::Origin, "the one given as a header is accepted");
+        return;
+    }
+    let Ok((client, mut events)) = settings.connect() else { return };
+    let refusal = match timeout(STEP, until_connected(&mut events)).await {
+        Err(_) => Some("no answer in time".to_owned()),
+        Ok(Err(cause)) => Some(words::cause(&cause)),
+        // A server may also let everybody in, and close the connection then.
+        Ok(Ok(())) => timeout(SILENCE, lost(&mut events)).await.ok(),
+    };
+    client.close().await;
+    match refusal {
+        None => report::ok(Step::Origin, &format!("pages of {origin} may connect")),
+        Some(why) => {
+            let text = format!("pages of {origin} may not connect: {why}");
+            report::warned(
+                Step::Origin,
+                &text,
+                "allow their origin in the server's or the proxy's configuration",
+            );
+        }
+    }
+}
+
+/// What ended the connection.
+async fn lost(events: &mut rejoin::Events) -> String {
+    while let Some(event) = events.next().await {
+        if let Event::State(change) = event
+            && change.state != State::Connected
+        {
+            return change.cause.as_ref().map_or_else(|| "the connection was lost".to_owned(), words::cause);
+        }
+    }
+    "the connection was lost".to_owned()
+}
+
+/// The origin of a page that the server's own host serves, as a browser writes it.
+fn of(endpoint: &Endpoint) -> String {
+    let (scheme, usual) = if endpoint.is_secure() { ("https", 443) } else { ("http", 80) };
+    let host = endpoint.host();
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    match endpoint.port() {
+        port if port == usual => format!("{scheme}://{host}"),
+        port => format!("{scheme}://{host}:{port}"),
+    }
+}
