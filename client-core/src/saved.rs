@@ -137,7 +137,7 @@ fn is_false(value: &bool) -> bool {
     !*value
 }
 
-/// A [`DeliveryStatus`](crate::DeliveryStatus) as it is stored.
+/// A [`DeliveryStatus`] as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
