@@ -2,7 +2,7 @@
 
 use crate::args::{LogArgs, LogFormat};
 use crate::sanitise;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -32,8 +32,10 @@ pub(crate) fn start(arguments: &LogArgs) {
     };
 }
 
-/// Sends the log elsewhere, or back to stderr with `None`.
+/// Sends the log elsewhere, or back to stderr with `None`. A stderr that is no terminal keeps it: nothing there breaks a
+/// line that is being typed.
 pub(crate) fn divert(to: Option<Divert>) {
+    let to = to.filter(|_| io::stderr().is_terminal());
     let slot = DIVERT.get_or_init(Mutex::default);
     *slot.lock().unwrap_or_else(PoisonError::into_inner) = to;
 }

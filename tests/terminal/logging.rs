@@ -1,8 +1,9 @@
 //! `-v`: what the connection does, on stderr.
 
-use crate::run;
+use crate::{rejoin, run};
 use harness::command::Running;
 use harness::process::ServerProcess;
+use harness::terminal::Terminal;
 
 #[test]
 fn the_log_says_what_the_connection_does_and_nothing_of_what_is_said() {
@@ -53,4 +54,21 @@ fn without_v_the_log_says_nothing_of_it() {
     let output = run(&["send", &server.url, "-r", "lobby", "--token", "ada", "hello"], b"");
     assert_eq!(output.status.code(), Some(0));
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn the_log_of_a_chat_goes_to_a_file_when_stderr_is_one_and_not_to_the_screen() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let command = format!("{} chat {} --token ada -v 2>{}", rejoin(), server.url, log.display());
+    let mut ada = Terminal::run(&command);
+    ada.wait_for_prompt("lobby>");
+    ada.type_line("/quit");
+    ada.wait_for("[ended with 0]");
+    let written = std::fs::read_to_string(&log).unwrap();
+    for line in ["open", "joined room=lobby"] {
+        assert!(written.contains(line), "{written}");
+        assert!(!ada.lines().iter().any(|shown| shown.contains(line)), "{:#?}", ada.lines());
+    }
 }
