@@ -125,7 +125,13 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 return Some(Rejoin(lane.room.clone()));
             }
             // Nobody will join the room again. The number is not used up, so the line ends here.
-            Code::NotJoined => self.unknown_producer(now, index, conn, pseq),
+            Code::NotJoined => {
+                self.unknown_producer(now, index, conn, pseq);
+                // Nothing is to be sent again: what waits fails now, before another connection could take it.
+                if let Some(lane) = self.lanes.get_mut(index) {
+                    lane.resume_at = None;
+                }
+            }
             _ if nack.retry => {
                 let pause = nack.retry_after_ms.map_or(PAUSE, Span::from_millis).min(LONGEST_PAUSE);
                 lane.refused_from(now, pseq, conn, pause.max(Span::from_millis(10)));

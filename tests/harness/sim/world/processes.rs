@@ -5,7 +5,7 @@ use crate::sim::Micros;
 use crate::sim::checker::{Disk, key, place};
 use crate::sim::coverage::Sometimes;
 use crate::sim::net::{Packet, Way};
-use rejoin::{Change, Command, Input, Join, Name, Session};
+use rejoin::{Change, Command, Input, Join, Name, SendId, Session};
 
 impl World {
     /// A process begins: it takes up what is on the disk, then wants what its user wants.
@@ -74,7 +74,8 @@ impl World {
         self.later(down, Happening::Starts { client });
     }
 
-    /// What was being stored when it died is on the disk up to any record.
+    /// What was being stored when it died is on the disk up to any record, but for outcomes that nobody was told: telling
+    /// those in the next run is a driver's part, which this one, telling before it stores, has none of.
     fn tears(&mut self, client: usize) {
         let state = &mut self.clients[client];
         let (true, Some(session)) = (state.plan.stores, &mut state.session) else { return };
@@ -84,7 +85,8 @@ impl World {
         // Mostly nothing was being stored at that moment.
         let kept = if state.rng.bool() { state.rng.usize(..=changes.len()) } else { 0 };
         let disk = state.disk.get_or_insert_default();
-        for change in changes.into_iter().take(kept) {
+        let untold = |change: &Change<String, Name, SendId>| matches!(change, Change::Resolved { .. });
+        for change in changes.into_iter().take(kept).take_while(|change| !untold(change)) {
             disk.take(change);
         }
     }
