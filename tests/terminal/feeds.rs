@@ -149,7 +149,7 @@ fn a_hole_in_the_log_is_said_before_what_comes_behind_it() {
         say(&server, "lobby", &number.to_string());
     }
     let mut reader = tail(&http(&server), &["--state", &state]);
-    reader.wait_for("2 messages in lobby were missed");
+    reader.wait_for("2 messages in lobby are missing");
     assert_eq!(reader.wait_for("ada: "), "[lobby] ada: 4\n");
     assert_eq!(reader.wait_for("ada: "), "[lobby] ada: 5\n");
 }

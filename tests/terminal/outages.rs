@@ -24,7 +24,7 @@ fn a_message_typed_while_the_connection_is_down_arrives_when_it_is_back() {
     // What was said meanwhile is not lost either.
     ada.wait_for("can you hear me");
     ada.wait_for_prompt("lobby>");
-    assert!(!ada.lines().iter().any(|line| line.contains("missed")), "{:#?}", ada.lines());
+    assert!(!ada.lines().iter().any(|line| line.contains("missing")), "{:#?}", ada.lines());
 }
 
 #[test]
