@@ -1,4 +1,4 @@
-//! What became of a message of the user's own, in words.
+//! The words for the outcome of an own message.
 
 use crate::words;
 use rejoin::SendFailure;

@@ -1,4 +1,4 @@
-//! What the command line, the environment and a profile say of the requests to a server: where the token goes, header
+//! Resolves the options of the requests to a server from the command line, the environment and a profile: token place, header
 //! fields, the client certificate. Values never appear in an error.
 
 use crate::args::{ConnectionArgs, TokenIn};

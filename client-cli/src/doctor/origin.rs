@@ -1,4 +1,4 @@
-//! Whether pages may connect: one more try with the Origin header that a page of the URL's own host would send.
+//! Tries one connection with the Origin header that a page of the URL's own host would send. Changes no other step.
 
 use super::report::{self, Step};
 use super::{SILENCE, STEP, until_connected};

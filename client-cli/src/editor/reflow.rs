@@ -1,4 +1,4 @@
-//! What a change of the terminal's width does to the line being typed.
+//! Keeps the line being typed in its place when the terminal's width changes. Draws nothing itself.
 //!
 //! A terminal that has become wider or narrower breaks the line anew, so that it takes fewer or more rows than before.
 //! rustyline goes up by the rows it took before: too far, over lines that were received, or not far enough, and the old
