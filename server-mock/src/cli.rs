@@ -1,12 +1,16 @@
 //! The command line of `rejoin-server`, which is also `rejoin serve`: interfaces.md, "Server".
 
+mod reload;
 mod signals;
 mod values;
 
+use crate::tls::Certificate;
 use crate::{Auth, BindError, Config, Fault, Server};
+use reload::Reload;
 use signals::Signals;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -28,6 +32,15 @@ pub struct ServeArgs {
     /// chat in the browser
     #[arg(long, default_value = "/ws")]
     pub path: String,
+
+    /// Speak TLS (wss://, https://) with this certificate: PEM, the server's own first, then those that sign it; read
+    /// again on SIGHUP
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The key of --tls-cert: PEM, not encrypted
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
 
     /// Who may connect; [`Auth`] has the forms.
     #[arg(
@@ -142,7 +155,13 @@ impl ServeError {
 }
 
 impl ServeArgs {
-    /// The configuration that the options describe; reads the token file.
+    /// The certificate that the options name, read from its files.
+    pub fn certificate(&self) -> Result<Option<Certificate>, ServeError> {
+        let (Some(chain), Some(key)) = (&self.tls_cert, &self.tls_key) else { return Ok(None) };
+        Certificate::read(chain, key).map(Some).map_err(|error| ServeError::Usage(format!("{error}")))
+    }
+
+    /// The configuration that the options describe, but for the certificate; reads the token file.
     pub fn config(self) -> Result<Config, ServeError> {
         let loopback = self.listen.ip().is_loopback();
         let auth = match self.auth {
@@ -189,8 +208,11 @@ impl ServeArgs {
 /// Prints `listening on ws://HOST:PORT/ws` as the first line of standard output once connections are taken, and
 /// `admin on http://HOST:PORT` as the second if there is an admin listener.
 pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
-    let config = args.config()?;
+    let certificate = args.certificate()?;
+    let mut config = args.config()?;
+    config.tls = certificate.as_ref().map(Certificate::server_config);
     // Before the first line is printed: whoever waits for it may send a signal at once.
+    let reload = Reload::new(certificate).map_err(ServeError::Signals)?;
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
     let server = Server::bind(config).await?;
     announce(&server).map_err(ServeError::Stdout)?;
@@ -202,6 +224,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     };
     tokio::select! {
         () = server.run(async { drained.await.unwrap_or_default() }) => {}
+        () = reload.run() => {}
         () = second_signal => tracing::warn!("stopped before the drain was over"),
     }
     Ok(())

@@ -83,6 +83,7 @@ mod server;
 mod socket;
 mod socketio;
 mod switchboard;
+pub mod tls;
 mod transport;
 mod upgrade;
 

@@ -57,7 +57,7 @@ export class Process {
   }
 }
 
-const LISTENING = /^listening on ((?:ws|http):\/\/127\.0\.0\.1:(\d+)\/\S*)$/;
+const LISTENING = /^listening on ((?:wss?|http):\/\/127\.0\.0\.1:(\d+)\/\S*)$/;
 
 /** A server that has said where it listens. */
 class Server extends Process {

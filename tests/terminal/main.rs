@@ -25,6 +25,7 @@ mod profiles;
 mod reach;
 mod refusals;
 mod secrets;
+mod secure;
 mod state;
 mod strangers;
 mod tail;

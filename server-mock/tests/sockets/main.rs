@@ -19,4 +19,5 @@ mod feed;
 mod limits;
 mod rooms;
 mod socketio;
+mod tls;
 mod tokens;

@@ -1,0 +1,142 @@
+//! The server's certificate: read from PEM files, and read again while the server runs.
+//!
+//! What is read again counts for new connections; those that are open keep theirs. Files that cannot be used change
+//! nothing.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use tokio_rustls::rustls;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
+use tokio_rustls::rustls::sign::CertifiedKey;
+
+/// Most bytes of a file that are read: a chain of certificates has some thousands.
+const FILE_BYTES: u64 = 1 << 20;
+
+/// The only protocol that is spoken over TLS here.
+const HTTP_1_1: &[u8] = b"http/1.1";
+
+/// A certificate with its chain, and its key. Clones are the same one.
+#[derive(Clone)]
+pub struct Certificate(Arc<Files>);
+
+struct Files {
+    chain: PathBuf,
+    key: PathBuf,
+    current: RwLock<Arc<CertifiedKey>>,
+}
+
+/// Why a certificate cannot be used. Never holds a part of a key.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CertificateError {
+    /// A file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file is not what it should be.
+    #[error("{} {problem}", path.display())]
+    Content {
+        /// Which one.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The key is of a kind that TLS does not use, or is not the certificate's.
+    #[error("the key of {} does not go with the certificate of {}: {source}", key.display(), chain.display())]
+    Pair {
+        /// The certificate's file.
+        chain: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// What does not fit.
+        source: rustls::Error,
+    },
+}
+
+impl Certificate {
+    /// Reads a PEM file with the server's certificate first and those that sign it behind it, and one with the key, not
+    /// encrypted.
+    ///
+    /// # Errors
+    /// What is wrong with which file.
+    pub fn read(chain: &Path, key: &Path) -> Result<Self, CertificateError> {
+        let current = RwLock::new(read_pair(chain, key)?);
+        Ok(Self(Arc::new(Files { chain: chain.into(), key: key.into(), current })))
+    }
+
+    /// Reads the files again, for connections to come.
+    ///
+    /// # Errors
+    /// What is wrong with which file; the certificate stays as it was.
+    pub fn reload(&self) -> Result<(), CertificateError> {
+        let pair = read_pair(&self.0.chain, &self.0.key)?;
+        *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = pair;
+        Ok(())
+    }
+
+    /// A server's configuration that shows whatever was read last: TLS 1.2 and 1.3, HTTP/1.1, no client certificates.
+    pub fn server_config(&self) -> Arc<ServerConfig> {
+        let versions = [&rustls::version::TLS13, &rustls::version::TLS12];
+        let builder = ServerConfig::builder_with_provider(provider());
+        #[expect(clippy::expect_used, reason = "both versions are compiled in")]
+        let builder = builder.with_protocol_versions(&versions).expect("the provider speaks TLS 1.2 and 1.3");
+        let mut config = builder.with_no_client_auth().with_cert_resolver(Arc::new(self.clone()));
+        config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+        Arc::new(config)
+    }
+}
+
+impl ResolvesServerCert for Certificate {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.current.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificate").field("chain", &self.0.chain).field("key", &self.0.key).finish()
+    }
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
+fn read_pair(chain: &Path, key: &Path) -> Result<Arc<CertifiedKey>, CertificateError> {
+    let wrong = |path: &Path, problem| CertificateError::Content { path: path.into(), problem };
+    let bytes = read(chain)?;
+    let certificates: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&bytes).collect();
+    let certificates = certificates.map_err(|_| wrong(chain, "has a certificate that is not PEM"))?;
+    if certificates.is_empty() {
+        return Err(wrong(chain, "has no certificate in PEM (-----BEGIN CERTIFICATE-----)"));
+    }
+    let private = PrivateKeyDer::from_pem_slice(&read(key)?)
+        .map_err(|_| wrong(key, "has no private key in PEM, or it is encrypted"))?;
+    let pair = CertifiedKey::from_der(certificates, private, &provider());
+    pair.map(Arc::new).map_err(|source| CertificateError::Pair {
+        chain: chain.into(),
+        key: key.into(),
+        source,
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, CertificateError> {
+    let failed = |source| CertificateError::File { path: path.into(), source };
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(FILE_BYTES + 1).read_to_end(&mut bytes)).map_err(failed)?;
+    if bytes.len() as u64 > FILE_BYTES {
+        return Err(failed(io::Error::other("it is larger than 1 MiB")));
+    }
+    Ok(bytes)
+}
