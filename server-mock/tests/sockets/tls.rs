@@ -90,7 +90,8 @@ async fn a_client_that_knows_the_root_believes_the_chain_and_speaks_http_1_1() {
     assert!(server.url().starts_with("wss://127.0.0.1:"), "{}", server.url());
     let stream = signed.connect(&server.url()).await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
-    let (mut socket, _) = soon(client_async(format!("{}?ext=1&token=ada", server.url()), stream)).await.unwrap();
+    let (mut socket, _) =
+        soon(client_async(format!("{}?ext=1&token=ada", server.url()), stream)).await.unwrap();
     let Some(Ok(Message::Text(hello))) = soon(socket.next()).await else { panic!("no hello") };
     assert!(hello.contains(r#""userId":"ada""#), "{hello}");
 }
@@ -101,7 +102,8 @@ async fn a_certificate_read_again_counts_for_new_connections_and_leaves_open_one
     let certificate = old.certificate();
     let server = secure(&certificate).await;
     let stream = old.connect(&server.url()).await.unwrap();
-    let (mut socket, _) = soon(client_async(format!("{}?ext=1&token=ada", server.url()), stream)).await.unwrap();
+    let (mut socket, _) =
+        soon(client_async(format!("{}?ext=1&token=ada", server.url()), stream)).await.unwrap();
     let before = old.root.clone();
     let new = old.renewed();
     assert!(new.connect(&server.url()).await.is_err(), "nothing has been read again");
@@ -121,7 +123,11 @@ async fn files_that_cannot_be_used_change_nothing_and_are_named() {
     for (chain, key, part) in [
         (Some("-----BEGIN CERTIFICATE-----\n?\n"), None, "chain.pem"),
         (Some(""), None, "no certificate"),
-        (None, Some("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"), "encrypted"),
+        (
+            None,
+            Some("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"),
+            "encrypted",
+        ),
         (None, Some(&*other), "does not go with"),
     ] {
         let kept = [signed.chain(), signed.key()].map(|path| std::fs::read(path).unwrap());
