@@ -210,7 +210,8 @@ impl ServeArgs {
 pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     let certificate = args.certificate()?;
     let mut config = args.config()?;
-    config.tls = certificate.as_ref().map(Certificate::server_config);
+    let tls = certificate.as_ref().map(Certificate::server_config).transpose();
+    config.tls = tls.map_err(|error| ServeError::Usage(format!("{error}")))?;
     // Before the first line is printed: whoever waits for it may send a signal at once.
     let reload = Reload::new(certificate).map_err(ServeError::Signals)?;
     let mut signals = Signals::new().map_err(ServeError::Signals)?;

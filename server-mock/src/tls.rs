@@ -62,6 +62,9 @@ pub enum CertificateError {
         /// What does not fit.
         source: rustls::Error,
     },
+    /// The versions of TLS are not available.
+    #[error("cannot speak TLS: {0}")]
+    Tls(rustls::Error),
 }
 
 impl Certificate {
@@ -86,14 +89,15 @@ impl Certificate {
     }
 
     /// A server's configuration that shows whatever was read last: TLS 1.2 and 1.3, HTTP/1.1, no client certificates.
-    pub fn server_config(&self) -> Arc<ServerConfig> {
-        let versions = [&rustls::version::TLS13, &rustls::version::TLS12];
+    ///
+    /// # Errors
+    /// [`CertificateError::Tls`], which does not happen with what is compiled in.
+    pub fn server_config(&self) -> Result<Arc<ServerConfig>, CertificateError> {
         let builder = ServerConfig::builder_with_provider(provider());
-        #[expect(clippy::expect_used, reason = "both versions are compiled in")]
-        let builder = builder.with_protocol_versions(&versions).expect("the provider speaks TLS 1.2 and 1.3");
+        let builder = builder.with_safe_default_protocol_versions().map_err(CertificateError::Tls)?;
         let mut config = builder.with_no_client_auth().with_cert_resolver(Arc::new(self.clone()));
         config.alpn_protocols = vec![HTTP_1_1.to_vec()];
-        Arc::new(config)
+        Ok(Arc::new(config))
     }
 }
 

@@ -80,7 +80,7 @@ impl Signed {
 }
 
 async fn secure(certificate: &Certificate) -> ServerHandle {
-    server(|config| config.tls = Some(certificate.server_config())).await
+    server(|config| config.tls = Some(certificate.server_config().unwrap())).await
 }
 
 #[tokio::test]
@@ -153,7 +153,7 @@ async fn who_says_nothing_or_no_tls_loses_the_connection_and_the_others_keep_the
     let signed = Signed::new();
     let certificate = signed.certificate();
     let server = server(|config| {
-        config.tls = Some(certificate.server_config());
+        config.tls = Some(certificate.server_config().unwrap());
         config.limits.handshake = Duration::from_millis(200);
     })
     .await;
