@@ -84,7 +84,8 @@ pub(crate) async fn serve(
     drop(permit);
     if let Some(identity) = identity {
         let user = identity.user.clone();
-        let mailbox = Arc::new(Mailbox::new(app.limits.queue_frames, app.limits.queue_bytes));
+        let mailbox = Mailbox::new(app.limits.queue_frames, app.limits.queue_bytes);
+        let mailbox = Arc::new(if extended { mailbox } else { mailbox.toward_plain() });
         let seat = app.switchboard.connect(identity, extended, Arc::clone(&mailbox));
         let hit = app.faults.expose(user, Arc::clone(&link), Arc::clone(&mailbox));
         Socket::new(stream, mailbox, link).serve(seat, &app.metrics).await;

@@ -3,7 +3,7 @@
 //! Not a channel: whoever fills it wakes the connection's task only when that task sleeps, and the task takes
 //! everything at once. In a fan-out that is what a delivery costs.
 
-use crate::hub::Text;
+use crate::hub::{Text, comes_back};
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,6 +41,9 @@ impl Parcel {
 pub(crate) enum End {
     /// Write what is queued, then a close frame.
     Close { code: u16, reason: &'static str },
+    /// Write what is queued, then the end of the stream without a close frame: a client of the plain protocol comes back
+    /// only after that.
+    HangUp { code: u16, reason: &'static str },
     /// No close frame.
     Cut,
 }
@@ -81,6 +84,8 @@ pub(crate) struct Mailbox {
     hurry: AtomicBool,
     most_frames: usize,
     most_bytes: usize,
+    /// The peer knows the plain protocol only.
+    plain: bool,
 }
 
 #[derive(Debug, Default)]
@@ -104,7 +109,13 @@ impl Mailbox {
             hurry: AtomicBool::new(false),
             most_frames: most_frames.max(1),
             most_bytes: most_bytes.max(1),
+            plain: false,
         }
+    }
+
+    /// The queue of a peer that did not offer the extended protocol.
+    pub(crate) fn toward_plain(self) -> Self {
+        Self { plain: true, ..self }
     }
 
     /// Queues a parcel, or ends the connection when there is no room for it.
@@ -120,7 +131,7 @@ impl Mailbox {
         // for one before it sets another.
         let fits = frames == 1 || matches!(parcel, Parcel::Mark);
         if !fits && (frames > self.most_frames * slack || bytes > self.most_bytes.saturating_mul(slack)) {
-            self.finish(&mut queue, End::Close { code: 4012, reason: "Slow consumer" });
+            self.finish(&mut queue, self.ending(4012, "Slow consumer"));
             return Pushed::Full;
         }
         queue.bytes += parcel.bytes();
@@ -148,11 +159,29 @@ impl Mailbox {
         matches!(self.push(Parcel::Text(text)), Pushed::Queued(_))
     }
 
-    /// Ends the connection after what is queued has been written.
+    /// How the connection ends when a rule with this close code says so.
+    pub(crate) fn ending(&self, code: u16, reason: &'static str) -> End {
+        if self.plain && comes_back(code) {
+            End::HangUp { code, reason }
+        } else {
+            End::Close { code, reason }
+        }
+    }
+
+    /// Ends the connection by a rule, after what is queued has been written.
     pub(crate) fn close(&self, code: u16, reason: &'static str) {
+        self.end_with(self.ending(code, reason));
+    }
+
+    /// Ends it with a close frame, whoever the peer is.
+    pub(crate) fn close_with_frame(&self, code: u16, reason: &'static str) {
+        self.end_with(End::Close { code, reason });
+    }
+
+    fn end_with(&self, end: End) {
         let mut queue = self.lock();
         if queue.end.is_none() {
-            queue.end = Some(End::Close { code, reason });
+            queue.end = Some(end);
             queue.wake();
         }
     }
@@ -324,5 +353,21 @@ mod tests {
         assert_eq!(taken.len(), 1);
         let end = mailbox.take(&mut taken, (0, 0), Waker::noop());
         assert_eq!(end, Taken::End(End::Close { code: 1012, reason: "Service restart" }));
+    }
+
+    #[test]
+    fn a_plain_peer_that_is_to_come_back_gets_no_close_frame() {
+        let mailbox = || Mailbox::new(1, 100).toward_plain();
+        let hang_up = |code, reason| Some(End::HangUp { code, reason });
+        let (restart, slow, unauthorized, fault) = (mailbox(), mailbox(), mailbox(), mailbox());
+        restart.close(1012, "Service restart");
+        assert_eq!(restart.end(), hang_up(1012, "Service restart"));
+        slow.blocked();
+        assert_eq!(fill(&slow, 1), 1);
+        assert_eq!(slow.end(), hang_up(4012, "Slow consumer"));
+        unauthorized.close(4001, "Unauthorized");
+        assert_eq!(unauthorized.end(), Some(End::Close { code: 4001, reason: "Unauthorized" }));
+        fault.close_with_frame(1012, "Fault");
+        assert_eq!(fault.end(), Some(End::Close { code: 1012, reason: "Fault" }));
     }
 }

@@ -83,9 +83,15 @@ impl Socket {
 
     /// Serves the connection to its end. Dropping the future cuts it.
     pub(crate) async fn serve(mut self, seat: Seat, metrics: &Metrics) {
-        let ending = poll_fn(|cx| self.poll(&seat, cx)).await;
+        let mut ending = poll_fn(|cx| self.poll(&seat, cx)).await;
         // The rooms are free of it before the farewells, which may take their time.
         seat.leave(matches!(ending, Ending::ClosedByPeer { clean: true }));
+        if let Ending::Violation(code, reason) = ending
+            && let hang_up @ End::HangUp { .. } = self.mailbox.ending(code, reason)
+        {
+            metrics.closed_violation.one_more();
+            ending = Ending::Told(hang_up);
+        }
         // Boxed: what it needs at its end is not to lie in the task of an open connection.
         Box::pin(end(self.stream, &self.link, self.mailbox.hurries(), ending, metrics)).await;
     }
@@ -232,6 +238,9 @@ pub(crate) async fn end(
             close(stream, code, reason).await;
         }
         Ending::Told(End::Close { code, reason }) => close(stream, code, reason).await,
+        // A queue that overflowed has nothing left to say.
+        Ending::Told(End::HangUp { .. }) if hurries => {}
+        Ending::Told(End::HangUp { .. }) => hang_up(stream).await,
     }
 }
 
@@ -256,8 +265,24 @@ pub(crate) async fn close(mut stream: WebSocketStream<Transport>, code: u16, rea
         stream.get_mut().shutdown().await?;
         Ok::<_, Error>(())
     };
-    // Whether the peer takes part or not: after this the connection is gone.
-    if let Ok(Ok(())) = timeout(FAREWELL, farewell).await {
+    let said = timeout(FAREWELL, farewell).await;
+    linger(stream, matches!(said, Ok(Ok(())))).await;
+}
+
+/// Ends our side without a close frame, after what was written before.
+async fn hang_up(mut stream: WebSocketStream<Transport>) {
+    let farewell = async {
+        stream.flush().await?;
+        stream.get_mut().shutdown().await?;
+        Ok::<_, Error>(())
+    };
+    let said = timeout(FAREWELL, farewell).await;
+    linger(stream, matches!(said, Ok(Ok(())))).await;
+}
+
+/// Reads on until the peer ends its side. Whether it takes part or not: after this the connection is gone.
+async fn linger(mut stream: WebSocketStream<Transport>, said: bool) {
+    if said {
         let transport = stream.get_mut();
         // On the heap: an array would lie in the task of every connection from its beginning.
         let mut scratch = vec![0; 2048];

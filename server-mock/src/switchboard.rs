@@ -129,7 +129,7 @@ impl Switchboard {
         };
         let seat = Seat { switchboard: Arc::clone(self), conn, clean: false };
         match mailbox.end() {
-            Some(End::Close { code, .. }) => Err(code),
+            Some(End::Close { code, .. } | End::HangUp { code, .. }) => Err(code),
             Some(End::Cut) | None => Ok(seat),
         }
     }

@@ -133,7 +133,7 @@ describe("the plain peers, proving themselves", { concurrency: 2 }, () => {
     for (const token of [undefined, "mallory"]) {
       const stranger = new PlainClient(t, server.url, { token, reconnect: false });
       const { found } = await stranger.closed();
-      assert.deepEqual(found, { close: 4001, reason: "Unauthorized" });
+      assert.deepEqual(found, { close: 4001, reason: "Unauthorized", wasClean: true });
     }
   });
 

@@ -172,13 +172,14 @@ export class PlainClient {
     socket.on("ping", () => this.journal.add({ ping: true }));
     // Each failed dial is followed by `close`.
     socket.on("error", () => {});
-    socket.on("close", (code, reason) => this.#lost(code, reason.toString()));
+    socket.addEventListener("close", (event) => this.#lost(event));
   }
 
-  #lost(code, reason) {
+  #lost({ code, reason, wasClean }) {
     this.#abandonSends();
-    this.journal.add({ close: code, reason });
-    if (this.#over || !this.#options.reconnect || code === 1000) return;
+    this.journal.add({ close: code, reason, wasClean });
+    // The base contract's rule: whatever ended with a close frame is over.
+    if (this.#over || !this.#options.reconnect || wasClean) return;
     if (this.#attempt >= ATTEMPTS) {
       this.journal.fail(new Error(`gave up after ${ATTEMPTS} attempts`));
       return;

@@ -42,7 +42,7 @@ describe("our server, judged by a plain client", { concurrency: 2 }, () => {
       const stranger = new PlainClient(t, server.url, { token, reconnect: false });
       await stranger.opened();
       const { found } = await stranger.closed();
-      assert.deepEqual(found, { close: 4001, reason: "Unauthorized" });
+      assert.deepEqual(found, { close: 4001, reason: "Unauthorized", wasClean: true });
     }
   });
 
@@ -248,11 +248,11 @@ describe("our server, judged by a plain client", { concurrency: 2 }, () => {
     await bob.finish();
   });
 
-  it("drains on SIGTERM: closes plain clients with 1012 and exits with 0", async (t) => {
+  it("drains on SIGTERM: ends plain clients without a close frame and exits with 0", async (t) => {
     const server = await start(t, "--drain", "1s");
     const alice = await PlainClient.open(t, server.url, "alice", { reconnect: false });
     server.kill("SIGTERM");
-    assert.equal((await alice.closed()).found.close, 1012);
+    assert.equal((await alice.closed()).found.wasClean, false);
     assert.equal(await server.exited(), 0);
   });
 
@@ -271,4 +271,50 @@ describe("our server, judged by a plain client", { concurrency: 2 }, () => {
       assert.equal(await second.exited(), 0);
     });
   }
+
+  it("gets every plain client back that it drained one after another", async (t) => {
+    const first = await start(t, "--drain", "2s");
+    const clients = await inLobby(t, first, "alice", "bob", "carol");
+    first.kill("SIGTERM");
+    for (const client of clients) await client.closed();
+    await first.exited();
+    await RejoinServer.start(t, "--listen", `127.0.0.1:${first.port}`);
+    for (const client of clients) {
+      await client.opened();
+      await client.settled("lobby");
+      await client.finish();
+    }
+  });
+
+  it("gets a plain client back that it ended for flooding", async (t) => {
+    const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0", "--rate", "20");
+    const alice = await PlainClient.open(t, server.url, "alice");
+    // A mistake costs patience as well as a send does, and has no echo that could be missed.
+    for (let n = 0; n < 500; n++) alice.raw("{");
+    assert.equal((await alice.closed()).found.wasClean, false);
+    await alice.opened();
+  });
+
+  it("gets a plain client back that found the house full, once there is a place", async (t) => {
+    const server = await start(t, "--max-connections", "1");
+    const alice = await PlainClient.open(t, server.url, "alice");
+    const bob = new PlainClient(t, server.url, { token: "bob" });
+    assert.equal((await bob.closed()).found.wasClean, false);
+    await alice.finish();
+    await bob.opened();
+    await bob.finish();
+  });
+
+  it("gets a plain client back whose user had too many connections, once one is closed", async (t) => {
+    const server = await start(t, "--max-user-connections", "1");
+    const [bob] = await inLobby(t, server, "bob");
+    const options = { otherConnections: true };
+    const phone = await PlainClient.open(t, server.url, "alice", options);
+    const laptop = await PlainClient.open(t, server.url, "alice", options);
+    assert.equal((await laptop.closed()).found.wasClean, false);
+    laptop.join("lobby"); // carried out by its next connection that stays
+    await phone.finish();
+    await bob.joined("alice");
+    await bob.finish();
+  });
 });

@@ -78,7 +78,9 @@ impl Stream for Feed {
                 Taken::Parcels => this.late.hold(&this.link, &mut this.out),
                 Taken::End(End::Cut) => return Poll::Ready(Some(Err(Cut))),
                 // A half-open connection stays as it is until the peer ends it or the fault is cleared.
-                Taken::End(End::Close { .. }) if this.late.is_empty() && this.link.dead().is_none() => {
+                Taken::End(End::Close { .. } | End::HangUp { .. })
+                    if this.late.is_empty() && this.link.dead().is_none() =>
+                {
                     return Poll::Ready(None);
                 }
                 Taken::End(_) | Taken::Nothing => return Poll::Pending,

@@ -177,7 +177,7 @@ impl Waiting {
                 link.change(|state| state.dead = None);
                 mailbox.wake();
             }
-            FaultKind::Close => mailbox.close(fault.code.unwrap_or(1011), "Fault"),
+            FaultKind::Close => mailbox.close_with_frame(fault.code.unwrap_or(1011), "Fault"),
             FaultKind::Garbage => {
                 mailbox.push(Parcel::Garbage(garbage(fault.bytes.unwrap_or(16))));
             }

@@ -204,7 +204,8 @@ pub enum Output {
         /// Where.
         conn: ConnId,
     },
-    /// Write what was sent before, then a close frame, then end the connection. The hub has forgotten it.
+    /// Write what was sent before, then a close frame, then end the connection. The hub has forgotten it. A peer that
+    /// did not offer the extended protocol gets the frame only if it is not to [come back](super::comes_back).
     Close {
         /// Which one.
         conn: ConnId,

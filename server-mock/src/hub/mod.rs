@@ -36,6 +36,7 @@ mod bug;
 mod config;
 mod conn;
 mod draining;
+mod endings;
 mod feed;
 mod greeting;
 mod history;
@@ -60,6 +61,7 @@ mod watching;
 #[cfg(feature = "bugs")]
 pub use bug::Bug;
 pub use config::HubConfig;
+pub use endings::comes_back;
 pub use feed::Since;
 pub use io::{ConnId, Input, Output, Text};
 pub use log::{Log, Logged};

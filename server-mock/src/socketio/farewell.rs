@@ -23,7 +23,7 @@ pub(super) async fn farewell(session: Session, hurries: bool, ending: Ending) {
         Ending::Lost | Ending::Told(End::Cut) => return,
         Ending::ClosedByPeer { .. } => return polling.send_away(packet::NOOP),
         Ending::Violation(..) => app.metrics.closed_violation.one_more(),
-        Ending::Told(End::Close { .. }) => {}
+        Ending::Told(End::Close { .. } | End::HangUp { .. }) => {}
     }
     let _ = timeout(FAREWELL, dismiss(polling, outgoing, commands)).await;
 }

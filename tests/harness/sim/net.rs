@@ -131,6 +131,8 @@ pub(super) struct Conn {
     pub(super) server_open: bool,
     /// The server speaks the extended protocol on it.
     pub(super) extended: bool,
+    /// The client offered to.
+    pub(super) offered: bool,
     /// The rooms it is a member of.
     pub(super) rooms: std::collections::BTreeSet<usize>,
     /// The last frame whose flush has not been reported.

@@ -112,6 +112,7 @@ impl World {
             client_open: false,
             server_open: true,
             extended,
+            offered,
             rooms: BTreeSet::new(),
             unflushed: None,
             last_message: None,

@@ -31,7 +31,7 @@ impl World {
         for index in overfull {
             if self.conns[index].server_open {
                 self.checker.cover.reach(Sometimes::SlowConsumer);
-                self.write(index, Way::Down, Packet::Close(4012));
+                self.close_down(index, 4012);
                 self.server_hangs_up(index, false);
             }
         }
@@ -68,7 +68,7 @@ impl World {
             hub::Output::Ping { conn } => self.write(conn.0 as usize, Way::Down, Packet::Ping),
             hub::Output::Close { conn, code, .. } => {
                 self.trace.note(self.now, "server", format_args!("closes {} with {code}", conn.0));
-                self.write(conn.0 as usize, Way::Down, Packet::Close(code));
+                self.close_down(conn.0 as usize, code);
                 self.conns[conn.0 as usize].server_open = false;
                 self.members_change(conn.0 as usize, false);
             }
@@ -80,6 +80,12 @@ impl World {
             }
             _ => {}
         }
+    }
+
+    /// Ends a connection as the server's sockets do: a plain client that is to come back gets no close frame.
+    fn close_down(&mut self, index: usize, code: u16) {
+        let hangs_up = !self.conns[index].offered && hub::comes_back(code);
+        self.write(index, Way::Down, if hangs_up { Packet::Reset } else { Packet::Close(code) });
     }
 
     fn send_down(&mut self, index: usize, text: hub::Text) {
