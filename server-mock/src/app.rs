@@ -1,8 +1,9 @@
 //! What the connections of one server share.
 
-use crate::auth::Auth;
+use crate::auth::{Auth, Identity};
 use crate::config::Limits;
 use crate::faults::Faults;
+use crate::gate::{Cause, Client, Gate, Wait};
 use crate::metrics::Metrics;
 use crate::origin;
 use crate::socketio::Sessions;
@@ -11,7 +12,7 @@ use axum::http::HeaderMap;
 use axum::http::header::{HOST, ORIGIN};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
@@ -37,6 +38,7 @@ pub(crate) struct App {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) switchboard: Arc<Switchboard>,
     pub(crate) sessions: Sessions,
+    pub(crate) gate: Gate,
     places: Arc<Semaphore>,
     draining: AtomicBool,
 }
@@ -45,6 +47,15 @@ pub(crate) struct App {
 pub(crate) struct Place {
     metrics: Arc<Metrics>,
     _permit: OwnedSemaphorePermit,
+}
+
+/// Why there is no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Denied {
+    /// All are taken, or the server is going away.
+    Busy,
+    /// The address comes too often.
+    Often(Wait),
 }
 
 impl Drop for Place {
@@ -60,6 +71,7 @@ impl App {
         limits: Limits,
         mut hub: crate::hub::HubConfig,
         faults: Faults,
+        gate: Gate,
     ) -> Self {
         let auth = Arc::new(auth);
         hub.frame_bytes = limits.frame_bytes;
@@ -88,6 +100,7 @@ impl App {
             faults,
             switchboard,
             sessions: Sessions::default(),
+            gate,
             metrics,
             places: Arc::new(Semaphore::new(places)),
             limits,
@@ -95,15 +108,62 @@ impl App {
         }
     }
 
-    /// A place for one more connection, unless there is none or the server is going away, which is counted.
-    pub(crate) fn admit(&self) -> Option<Place> {
-        let permit = if self.draining() { None } else { Arc::clone(&self.places).try_acquire_owned().ok() };
-        if permit.is_some() {
-            self.metrics.sockets.one_more();
-        } else {
-            self.metrics.refused_busy.one_more();
+    /// A place for one more connection of a client, unless there is none, which is counted.
+    pub(crate) fn admit(&self, client: &Client) -> Result<Place, Denied> {
+        self.welcome(client)?;
+        self.place().ok_or_else(|| self.busy(client))
+    }
+
+    /// Whether a client may come now: it does not come too often, and there is a place still.
+    pub(crate) fn welcome(&self, client: &Client) -> Result<(), Denied> {
+        // Whoever comes directly was counted when the connection was accepted.
+        if client.forwarded
+            && let Err(wait) = self.gate.rates.connect(client.network(), Instant::now())
+        {
+            self.gate.refusals.note(Cause::Rate, client.address);
+            return Err(Denied::Often(wait));
         }
-        permit.map(|permit| Place { metrics: Arc::clone(&self.metrics), _permit: permit })
+        if self.takes_more() { Ok(()) } else { Err(self.busy(client)) }
+    }
+
+    /// Whether there is a place for one more connection.
+    pub(crate) fn takes_more(&self) -> bool {
+        !self.draining() && self.places.available_permits() > 0
+    }
+
+    /// A place, if there is one.
+    pub(crate) fn place(&self) -> Option<Place> {
+        let permit = if self.draining() { None } else { Arc::clone(&self.places).try_acquire_owned().ok() };
+        permit.map(|permit| {
+            self.metrics.sockets.one_more();
+            Place { metrics: Arc::clone(&self.metrics), _permit: permit }
+        })
+    }
+
+    fn busy(&self, client: &Client) -> Denied {
+        self.metrics.refused_busy.one_more();
+        if !self.draining() {
+            self.gate.refusals.note(Cause::Places, client.address);
+        }
+        Denied::Busy
+    }
+
+    /// Whether a token of this client may be looked at, which is noted if not.
+    pub(crate) fn may_show_token(&self, client: &Client) -> Result<(), Wait> {
+        let may = self.gate.rates.may_show_token(client.network(), Instant::now());
+        may.inspect_err(|_| self.gate.refusals.note(Cause::Tokens, client.address))
+    }
+
+    /// Whose token a client shows, unless its address has shown too many wrong ones: then no token is looked at.
+    pub(crate) fn identify(&self, client: &Client, token: Option<&str>) -> Result<Option<Identity>, Wait> {
+        self.may_show_token(client)?;
+        let Some(token) = token else { return Ok(None) };
+        let now = Instant::now();
+        let identity = self.auth.identify(token, now);
+        if identity.is_none() {
+            self.gate.rates.failed_token(client.network(), now);
+        }
+        Ok(identity)
     }
 
     /// Whether the page that a request comes from may open a connection; counted if it may not.

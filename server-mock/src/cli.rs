@@ -5,7 +5,7 @@ mod signals;
 mod values;
 
 use crate::tls::Certificate;
-use crate::{Auth, BindError, Config, Fault, Server};
+use crate::{Auth, BindError, Config, Fault, IpNet, PerAddress, Server};
 use reload::Reload;
 use signals::Signals;
 use std::io::{self, Write as _};
@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tokio::sync::oneshot;
 pub use values::parse_address;
-use values::{parse_count, parse_duration, parse_positive_duration, parse_rate};
+use values::{parse_count, parse_duration, parse_network, parse_positive_duration, parse_rate, parse_share};
 
 /// Sends per second and user on an address that others can reach, unless `--rate` says otherwise.
 const PUBLIC_RATE: f64 = 100.0;
@@ -89,6 +89,33 @@ pub struct ServeArgs {
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = parse_count)]
     pub max_user_connections: usize,
 
+    /// Connections per second of one address (of IPv6: one /64), with a burst of ten times as many [default: none on
+    /// loopback, 100 elsewhere]
+    #[arg(long, value_name = "N|none", value_parser = parse_share)]
+    pub address_rate: Option<Share>,
+
+    /// Connections of one address that have not finished their handshake [default: none on loopback, 64 elsewhere]
+    #[arg(long, value_name = "N|none", value_parser = parse_share)]
+    pub address_handshakes: Option<Share>,
+
+    /// Socket.IO sessions of one address that have not said who they are [default: none on loopback, 128 elsewhere]
+    #[arg(long, value_name = "N|none", value_parser = parse_share)]
+    pub address_sessions: Option<Share>,
+
+    /// Wrong tokens of one address that cost nothing; after each further one it waits for longer, up to a minute
+    /// [default: none on loopback, 20 elsewhere]
+    #[arg(long, value_name = "N|none", value_parser = parse_share)]
+    pub address_tokens: Option<Share>,
+
+    /// A proxy that says truly who is behind it by X-Forwarded-For (or else Forwarded), repeatable; limits by address
+    /// count whom it names, as elsewhere than on loopback
+    #[arg(long, value_name = "CIDR", value_parser = parse_network)]
+    pub trusted_proxy: Vec<IpNet>,
+
+    /// Trusted proxies begin each connection with the PROXY protocol, version 1 or 2
+    #[arg(long, requires = "trusted_proxy")]
+    pub proxy_protocol: bool,
+
     /// Most rooms of one connection
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = parse_count)]
     pub max_rooms: usize,
@@ -124,6 +151,25 @@ pub enum Rate {
     Unlimited,
     /// Sends per second and user.
     PerSecond(f64),
+}
+
+/// What one address may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Share {
+    /// As much as there is for all.
+    Unlimited,
+    /// So many.
+    Of(u32),
+}
+
+impl Share {
+    fn limit(self) -> Option<u32> {
+        match self {
+            Self::Unlimited => None,
+            Self::Of(count) => Some(count),
+        }
+    }
 }
 
 /// Why the server did not run.
@@ -180,11 +226,23 @@ impl ServeArgs {
             path: self.path,
             auth,
             allow_origin: self.allow_origin,
+            trusted_proxy: self.trusted_proxy,
+            proxy_protocol: self.proxy_protocol,
             admin: self.admin,
             drain: self.drain,
             faults: self.fault,
             ..Config::default()
         };
+        // Behind a proxy of this machine there are strangers too.
+        let each = &mut config.limits.per_address;
+        if !loopback || !config.trusted_proxy.is_empty() {
+            *each = PerAddress::public();
+        }
+        let count = |share: Share| share.limit().and_then(|count| usize::try_from(count).ok());
+        each.connects = self.address_rate.map_or(each.connects, Share::limit);
+        each.handshakes = self.address_handshakes.map_or(each.handshakes, count);
+        each.early_sessions = self.address_sessions.map_or(each.early_sessions, count);
+        each.failed_tokens = self.address_tokens.map_or(each.failed_tokens, Share::limit);
         config.hub.heartbeat = self.heartbeat;
         config.hub.rate = match self.rate {
             Some(Rate::Unlimited) => None,
@@ -290,6 +348,22 @@ mod tests {
         assert_eq!((config.hub.history, config.hub.extended), (7, false));
         assert!(config.admin.is_some());
         assert_eq!((config.faults.len(), config.allow_origin.len()), (1, 2));
+    }
+
+    #[test]
+    fn addresses_have_shares_where_strangers_can_connect() {
+        let shares = |line: &str| config(line).unwrap().limits.per_address;
+        assert_eq!(shares(""), PerAddress::default());
+        assert_eq!(shares("--listen 0.0.0.0:0 --auth open"), PerAddress::public());
+        assert_eq!(shares("--trusted-proxy 127.0.0.1"), PerAddress::public());
+        let own = "--address-rate 1 --address-handshakes 2 --address-sessions 3 --address-tokens none";
+        let each = shares(&format!("--listen 0.0.0.0:0 --auth open {own}"));
+        assert_eq!((each.connects, each.handshakes), (Some(1), Some(2)));
+        assert_eq!((each.early_sessions, each.failed_tokens), (Some(3), None));
+        let proxies = config("--trusted-proxy 10.0.0.0/8 --trusted-proxy ::1 --proxy-protocol").unwrap();
+        assert_eq!((proxies.trusted_proxy.len(), proxies.proxy_protocol), (2, true));
+        assert!(config("--proxy-protocol").is_err());
+        assert!(config("--trusted-proxy 10.0.0.0/33").is_err());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::auth::Auth;
 use crate::faults::Fault;
 use crate::hub::HubConfig;
+use ipnet::IpNet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -25,6 +26,11 @@ pub struct Config {
     /// Empty, the default: those whose host is the server's own. A missing `Origin` is always accepted,
     /// because tokens authenticate here, not cookies. The pages that may open a WebSocket may read feeds.
     pub allow_origin: Vec<String>,
+    /// Proxies that say truly who is behind them, by `X-Forwarded-For` or else by `Forwarded`. What they bring is counted
+    /// as whom they name. A proxy that says `Forwarded` only has to take `X-Forwarded-For` out. Default: none.
+    pub trusted_proxy: Vec<IpNet>,
+    /// Each connection of a trusted proxy begins with the PROXY protocol, version 1 or 2. Default `false`.
+    pub proxy_protocol: bool,
     /// Where the admin listener goes, if anywhere. It has no authentication: keep it private.
     pub admin: Option<SocketAddr>,
     /// Speak TLS with this configuration. Default: plain TCP.
@@ -46,6 +52,8 @@ impl Default for Config {
             path: String::from("/ws"),
             auth: Auth::Open,
             allow_origin: Vec::new(),
+            trusted_proxy: Vec::new(),
+            proxy_protocol: false,
             admin: None,
             tls: None,
             hub: HubConfig::default(),
@@ -64,6 +72,8 @@ impl fmt::Debug for Config {
             .field("path", &self.path)
             .field("auth", &self.auth)
             .field("allow_origin", &self.allow_origin)
+            .field("trusted_proxy", &self.trusted_proxy)
+            .field("proxy_protocol", &self.proxy_protocol)
             .field("admin", &self.admin)
             .field("tls", &self.tls.is_some())
             .field("hub", &self.hub)
@@ -81,11 +91,19 @@ pub struct Limits {
     /// Most open WebSockets, feeds and Socket.IO sessions; beyond, HTTP 503 with `Retry-After`. Default 20,000.
     pub connections: usize,
     /// Most connections that have not become a WebSocket, a feed or a poll that waits yet; beyond, a 503 before anything
-    /// is read. A server that queues handshakes never gets a herd of clients back. Default 256.
+    /// is read. The oldest from which nothing has come for half a second gives way to a newcomer. A server that queues handshakes never gets
+    /// a herd of clients back. Default 256.
     pub handshakes: usize,
+    /// How long the first byte of a connection may take. Default 3 s.
+    pub first_byte: Duration,
     /// How long TLS, HTTP and the upgrade, or the beginning of a feed, may take together, and a Socket.IO session until
     /// its CONNECT. Default 10 s.
     pub handshake: Duration,
+    /// Most Socket.IO sessions whose CONNECT has not come. They take no place of `connections`, so that they can keep
+    /// nobody out who has a token. Default 1,024.
+    pub early_sessions: usize,
+    /// What of this is one address's share.
+    pub per_address: PerAddress,
     /// Most bytes of one inbound message, or of the body of a POST; beyond, close 1009. Default 64 KiB.
     pub frame_bytes: usize,
     /// Most frames waiting for one connection whose socket takes nothing; beyond, close 4012. While the socket
@@ -101,12 +119,38 @@ pub struct Limits {
     pub drain_rate: u32,
 }
 
+/// What an address may take: an IPv4 one, or the /64 of an IPv6 one. `None`, the default of the library, is no share of
+/// its own: on one machine everybody has the same address. Values below 1 count as 1.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct PerAddress {
+    /// Of [`Limits::handshakes`]; beyond, HTTP 429 before anything is read.
+    pub handshakes: Option<usize>,
+    /// Connections per second, with a burst of ten times as many; beyond, HTTP 429 with `Retry-After`.
+    pub connects: Option<u32>,
+    /// Of [`Limits::early_sessions`]; beyond, HTTP 503.
+    pub early_sessions: Option<usize>,
+    /// Wrong tokens that cost nothing. Each one more makes the address wait for twice as long, from a second to a minute,
+    /// in which HTTP 429 answers whatever token comes; one is forgiven in 30 s.
+    pub failed_tokens: Option<u32>,
+}
+
+impl PerAddress {
+    /// For an address that strangers can reach: room for some thousand people behind one address.
+    pub fn public() -> Self {
+        Self { handshakes: Some(64), connects: Some(100), early_sessions: Some(128), failed_tokens: Some(20) }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 20_000,
             handshakes: 256,
+            first_byte: Duration::from_secs(3),
             handshake: Duration::from_secs(10),
+            early_sessions: 1_024,
+            per_address: PerAddress::default(),
             frame_bytes: 64 << 10,
             queue_frames: 1_024,
             queue_bytes: 1 << 20,

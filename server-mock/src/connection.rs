@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::faults::{Link, Wire};
+use crate::gate::{Cause, Handshake, proxy_header};
 use crate::mailbox::Mailbox;
 use crate::socket::{Socket, close};
 use crate::transport::Transport;
@@ -15,11 +16,11 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::WebSocketStream;
@@ -30,26 +31,21 @@ use tower_service::Service as _;
 const HEADERS: usize = 64;
 const HEADER_BYTES: usize = 16 << 10;
 
-/// How long a refused peer may take to send its request and read the refusal.
-const REFUSAL: Duration = Duration::from_secs(1);
-
-/// The refusal that costs nothing: no parsing, no TLS, no task that outlives a second.
-const BUSY: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-
-/// Serves one connection. Its `permit` counts it among the handshakes until it is a WebSocket, a feed or a poll that
-/// waits.
+/// Serves one connection. `place` counts it among the handshakes until it is a WebSocket, a feed or a poll that waits.
 pub(crate) async fn serve(
     app: Arc<App>,
     router: Router,
     tls: Option<TlsAcceptor>,
-    stream: TcpStream,
-    permit: OwnedSemaphorePermit,
+    mut stream: TcpStream,
+    peer: IpAddr,
+    permit: Handshake,
 ) {
+    let Some(client) = first_words(&app, &mut stream, peer, &permit).await else { return };
+    permit.speaks();
     let link = Arc::new(Link::default());
     let wire = Wire::new(stream, Arc::clone(&link));
     // Boxed, so that the handshake's state does not stay in a task that lives for days.
-    let slot = Slot::new(Arc::clone(&link));
+    let slot = Slot::new(Arc::clone(&link), client);
     let mut handshake = Box::pin(handshake(&app, router, tls, wire, &slot));
     let accepted = tokio::select! {
         outcome = timeout(app.limits.handshake, &mut handshake) => outcome.ok().flatten(),
@@ -95,6 +91,43 @@ pub(crate) async fn serve(
         close(stream, 4001, "Unauthorized").await;
     }
     drop(place);
+}
+
+/// Waits for the first byte, after the header of the PROXY protocol where there is one, and gives the client's address.
+/// `None`: the connection is over.
+async fn first_words(app: &App, stream: &mut TcpStream, peer: IpAddr, permit: &Handshake) -> Option<IpAddr> {
+    let gate = &app.gate;
+    let spoken = async {
+        let mut client = peer;
+        if gate.proxies.speaks_protocol(peer) {
+            match proxy_header::read(stream).await {
+                Ok(named) => client = named.unwrap_or(peer),
+                Err(error) => {
+                    tracing::debug!(%error, "a trusted proxy did not begin with the PROXY protocol");
+                    gate.refusals.note(Cause::ProxyHeader, peer);
+                    return None;
+                }
+            }
+            if !gate.proxies.trusts(client) {
+                let rate = gate.rates.connect(client.into(), Instant::now());
+                let refused = rate.err().map(|_| Cause::Rate);
+                let refused = refused.or_else(|| (!permit.belongs_to(client.into())).then_some(Cause::Share));
+                if let Some(cause) = refused {
+                    gate.refusals.note(cause, client);
+                    return None;
+                }
+            }
+        }
+        let there = stream.peek(&mut [0]).await.is_ok_and(|bytes| bytes > 0);
+        there.then_some(client)
+    };
+    tokio::select! {
+        spoken = timeout(app.limits.first_byte, spoken) => spoken.unwrap_or_else(|_| {
+            gate.refusals.note(Cause::Silent, peer);
+            None
+        }),
+        () = permit.evicted() => None,
+    }
 }
 
 /// TLS, HTTP, upgrade; `None` if the request has been answered, and that was all.
@@ -154,17 +187,4 @@ pub(crate) async fn http(
     if let Err(error) = connection.await {
         tracing::debug!(%error, "an HTTP connection ended early");
     }
-}
-
-/// Refuses a connection for which there is no room among the handshakes.
-pub(crate) async fn refuse(mut stream: TcpStream) {
-    let refusal = async {
-        stream.write_all(BUSY).await?;
-        stream.shutdown().await?;
-        // Closed with its request unread, the connection would be reset and the answer lost.
-        let mut scratch = [0; 1024];
-        while stream.read(&mut scratch).await? > 0 {}
-        Ok::<_, std::io::Error>(())
-    };
-    let _ = timeout(REFUSAL, refusal).await;
 }

@@ -1,5 +1,6 @@
 //! Counters for `/metrics`: plain atomics, no labels that name a room or a user.
 
+use crate::gate::Gate;
 use crate::switchboard::Kept;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -49,12 +50,24 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     /// The Prometheus text format, version 0.0.4.
-    pub(crate) fn text(&self, kept: Kept, ready: bool) -> String {
+    pub(crate) fn text(&self, kept: Kept, gate: &Gate, ready: bool) -> String {
         let mut text = String::new();
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         for (name, kind, help, value) in [
             ("sockets", "gauge", "Open WebSockets, feeds and Socket.IO sessions.", self.sockets.get()),
             ("rooms", "gauge", "Rooms with at least one member.", number(kept.rooms)),
+            (
+                "handshakes",
+                "gauge",
+                "Connections that are no WebSocket, feed or waiting poll yet.",
+                number(gate.handshakes.count()),
+            ),
+            (
+                "early_sessions",
+                "gauge",
+                "Socket.IO sessions before their CONNECT.",
+                number(gate.sessions.count()),
+            ),
             ("logs", "gauge", "Rooms and personal streams with a log.", number(kept.logs)),
             ("log_bytes", "gauge", "Bytes of messages kept, about.", number(kept.bytes)),
             ("lines", "gauge", "Lines of sends remembered.", number(kept.lines)),
@@ -111,6 +124,10 @@ impl Metrics {
                 text,
                 "# HELP rejoin_{name} {help}\n# TYPE rejoin_{name} {kind}\nrejoin_{name} {value}\n"
             );
+        }
+        text.push_str("# HELP rejoin_refused_total Who was not let in, by cause.\n# TYPE rejoin_refused_total counter\n");
+        for (cause, count) in gate.refusals.counts() {
+            let _ = writeln!(text, "rejoin_refused_total{{cause=\"{cause}\"}} {count}");
         }
         text
     }

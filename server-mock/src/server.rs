@@ -2,15 +2,15 @@
 
 use crate::app::App;
 use crate::config::Config;
-use crate::connection;
 use crate::faults::Faults;
-use crate::{admin, demo, events, socketio, upgrade};
+use crate::gate::Gate;
+use crate::{admin, connection, demo, door, events, socketio, upgrade};
 use axum::Router;
 use axum::routing::get;
 use std::fmt;
 use std::future::{Future, pending};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,8 +93,8 @@ pub enum BindError {
 impl Server {
     /// Listens. Connections that come before [`run`](Self::run) wait in the operating system's queue.
     pub async fn bind(config: Config) -> Result<Self, BindError> {
-        let Config { listen, path, auth, allow_origin, admin, tls, hub, limits, drain, faults: first } =
-            config;
+        let Config { listen, path, auth, allow_origin, admin, tls, hub, limits, drain, .. } = config;
+        let (first, gate) = (config.faults, Gate::new(&limits, config.trusted_proxy, config.proxy_protocol));
         if !is_path(&path) {
             return Err(BindError::Path(path));
         }
@@ -115,7 +115,7 @@ impl Server {
         for fault in first {
             faults.add(fault);
         }
-        let app = Arc::new(App::new(auth, allow_origin, limits, hub, faults));
+        let app = Arc::new(App::new(auth, allow_origin, limits, hub, faults, gate));
         let router = Router::new()
             .route(&path, get(upgrade::upgrade))
             .with_state(Arc::clone(&app))
@@ -191,7 +191,6 @@ impl Server {
 
     async fn work(self, tasks: &mut JoinSet<()>, drain: impl Future<Output = ()>) {
         let Self { app, listener, admin, tls, router, drain: longest, .. } = self;
-        let handshakes = Arc::new(Semaphore::new(app.limits.handshakes.clamp(1, Semaphore::MAX_PERMITS)));
         let refusals = Arc::new(Semaphore::new(REFUSALS));
         let mut admin_tasks = JoinSet::new();
         let admin_router = admin::router(Arc::clone(&app));
@@ -203,21 +202,21 @@ impl Server {
                 break;
             }
             tokio::select! {
-                stream = accept(&listener) => {
-                    if let Ok(permit) = Arc::clone(&handshakes).try_acquire_owned() {
+                (stream, peer) = accept(&listener) => match door::open(&app, peer) {
+                    Ok(permit) => {
                         let _ = stream.set_nodelay(true);
-                        tasks.spawn(connection::serve(Arc::clone(&app), router.clone(), tls.clone(), stream, permit));
-                    } else {
-                        app.metrics.refused_busy.one_more();
-                        if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
-                            tasks.spawn(async move {
-                                connection::refuse(stream).await;
-                                drop(permit);
-                            });
-                        }
+                        let (app, router, tls) = (Arc::clone(&app), router.clone(), tls.clone());
+                        tasks.spawn(connection::serve(app, router, tls, stream, peer, permit));
                     }
-                }
-                stream = accept_admin(admin.as_ref()), if admin_tasks.len() < ADMIN_CONNECTIONS => {
+                    Err(refusal) => if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
+                        let tls = tls.is_some();
+                        tasks.spawn(async move {
+                            door::refuse(stream, refusal, tls).await;
+                            drop(permit);
+                        });
+                    },
+                },
+                (stream, _) = accept_admin(admin.as_ref()), if admin_tasks.len() < ADMIN_CONNECTIONS => {
                     let router = admin_router.clone();
                     admin_tasks.spawn(async move {
                         connection::http(stream, router, &upgrade::Slot::default(), ADMIN_PATIENCE, true).await;
@@ -267,10 +266,10 @@ async fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
 }
 
 /// The next connection, however long that takes.
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, IpAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok((stream, peer)) => return (stream, peer.ip()),
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 sleep(ACCEPT_PAUSE).await;
@@ -279,7 +278,7 @@ async fn accept(listener: &TcpListener) -> TcpStream {
     }
 }
 
-async fn accept_admin(listener: Option<&TcpListener>) -> TcpStream {
+async fn accept_admin(listener: Option<&TcpListener>) -> (TcpStream, IpAddr) {
     match listener {
         Some(listener) => accept(listener).await,
         None => pending().await,

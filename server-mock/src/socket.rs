@@ -226,8 +226,9 @@ pub(crate) async fn end(
     }
     match ending {
         Ending::Lost | Ending::Told(End::Cut) => {}
-        // What was read after a cut was ordered says nothing about the peer.
-        Ending::Violation(..) if hurries => {}
+        // What was read after a cut was ordered says nothing about the peer, and a queue that overflowed has nothing
+        // left to say.
+        Ending::Violation(..) | Ending::Told(End::HangUp { .. }) if hurries => {}
         Ending::ClosedByPeer { .. } => {
             // The answer is queued inside; reading on sends it.
             let answered = async { while let Some(Ok(_)) = stream.next().await {} };
@@ -238,8 +239,6 @@ pub(crate) async fn end(
             close(stream, code, reason).await;
         }
         Ending::Told(End::Close { code, reason }) => close(stream, code, reason).await,
-        // A queue that overflowed has nothing left to say.
-        Ending::Told(End::HangUp { .. }) if hurries => {}
         Ending::Told(End::HangUp { .. }) => hang_up(stream).await,
     }
 }

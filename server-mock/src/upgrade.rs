@@ -1,8 +1,9 @@
 //! From an HTTP request to a WebSocket: what is checked, in which order, and what the refusals say.
 
-use crate::app::{App, Place};
+use crate::app::{App, Denied, Place};
 use crate::auth::Identity;
 use crate::faults::Link;
+use crate::gate::{Client, Proxies, Wait};
 use crate::socketio::Opening;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -13,8 +14,8 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use hyper::upgrade::OnUpgrade;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
@@ -51,6 +52,8 @@ struct Shared {
     accepted: Mutex<Option<Accepted>>,
     /// What the faults say about the connection.
     link: Arc<Link>,
+    /// Who is at its other end.
+    peer: Option<IpAddr>,
     /// The answer is a feed, whose end is nobody's to wait for.
     feeds: Notify,
     /// The answer is to a poll, which waits for something else than its peer, but not for ever.
@@ -58,8 +61,13 @@ struct Shared {
 }
 
 impl Slot {
-    pub(crate) fn new(link: Arc<Link>) -> Self {
-        Self(Arc::new(Shared { link, ..Shared::default() }))
+    pub(crate) fn new(link: Arc<Link>, peer: IpAddr) -> Self {
+        Self(Arc::new(Shared { link, peer: Some(peer), ..Shared::default() }))
+    }
+
+    /// Whom a request with these headers comes from.
+    pub(crate) fn client(&self, proxies: &Proxies, headers: &HeaderMap) -> Client {
+        proxies.client(self.0.peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), headers)
     }
 
     pub(crate) fn take(&self) -> Option<Accepted> {
@@ -106,17 +114,18 @@ pub(crate) async fn upgrade(State(app): State<Arc<App>>, mut request: Request) -
 fn accept(app: &Arc<App>, request: &mut Request) -> Result<Response, Refusal> {
     let headers = request.headers();
     let accept = key(headers)?;
-    let place = app.admit().ok_or(Refusal::Busy)?;
+    let slot = request.extensions().get::<Slot>().cloned().ok_or(Refusal::NotWebSocket)?;
+    let client = slot.client(&app.gate.proxies, headers);
+    let place = app.admit(&client)?;
     if !app.allows_origin(headers) {
         return Err(Refusal::Origin);
     }
     let query = request.uri().query();
     let extended = field(query, "ext").is_some_and(|value| value == "1");
-    let identity = token(headers, query).and_then(|token| app.auth.identify(&token, Instant::now()));
+    let identity = app.identify(&client, token(headers, query).as_deref()).map_err(Refusal::Often)?;
     if let Some(status) = app.faults.refusal(identity.as_ref().map(|identity| &identity.user)) {
         return Err(Refusal::Fault(status));
     }
-    let slot = request.extensions().get::<Slot>().cloned().ok_or(Refusal::NotWebSocket)?;
     let on_upgrade = Some(hyper::upgrade::on(request));
     app.metrics.upgrades.one_more();
     slot.put(Accepted { on_upgrade, purpose: Purpose::Rooms { identity, extended, place } });
@@ -152,8 +161,19 @@ pub(crate) enum Refusal {
     Version,
     Key,
     Busy,
+    /// The address comes too often, or with too many wrong tokens.
+    Often(Wait),
     Origin,
     Fault(StatusCode),
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Busy => Self::Busy,
+            Denied::Often(wait) => Self::Often(wait),
+        }
+    }
 }
 
 impl IntoResponse for Refusal {
@@ -166,6 +186,7 @@ impl IntoResponse for Refusal {
             Self::Version => (StatusCode::UPGRADE_REQUIRED, "This endpoint speaks WebSocket version 13.\n"),
             Self::Key => (StatusCode::BAD_REQUEST, "Sec-WebSocket-Key is missing or malformed.\n"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "The server takes no more connections now.\n"),
+            Self::Often(_) => (StatusCode::TOO_MANY_REQUESTS, "This address comes too often.\n"),
             Self::Origin => (StatusCode::FORBIDDEN, "This Origin is not allowed; see --allow-origin.\n"),
             Self::Fault(status) => (status, "A fault on purpose.\n"),
         };
@@ -181,6 +202,9 @@ impl IntoResponse for Refusal {
             }
             Self::Busy => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(BUSY_SECONDS));
+            }
+            Self::Often(wait) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(wait.seconds()));
             }
             Self::Fault(StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));

@@ -47,7 +47,7 @@ async fn ready(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
-    let text = app.metrics.text(app.switchboard.kept(), !app.draining());
+    let text = app.metrics.text(app.switchboard.kept(), &app.gate, !app.draining());
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }
 

@@ -1,7 +1,8 @@
 //! How the values of options are read.
 
-use super::Rate;
-use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
+use super::{Rate, Share};
+use ipnet::IpNet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
 
 /// Longest time that an option takes: a day. What is longer is a slip.
@@ -80,6 +81,26 @@ pub(super) fn parse_rate(text: &str) -> Result<Rate, String> {
         .filter(|rate: &f64| rate.is_finite() && *rate > 0.0)
         .map(Rate::PerSecond)
         .ok_or_else(|| String::from("a rate is a number above 0, or 'none'"))
+}
+
+/// A whole number from 1, or `none`.
+pub(super) fn parse_share(text: &str) -> Result<Share, String> {
+    if text == "none" {
+        return Ok(Share::Unlimited);
+    }
+    text.parse()
+        .ok()
+        .filter(|count: &u32| (1..=1 << 20).contains(count))
+        .map(Share::Of)
+        .ok_or_else(|| String::from("it is a whole number between 1 and 1048576, or 'none'"))
+}
+
+/// `10.0.0.0/8`, or one address.
+pub(super) fn parse_network(text: &str) -> Result<IpNet, String> {
+    let one = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse()
+        .or_else(|_| one())
+        .map_err(|_| String::from("it is an address or a network, like 10.0.0.1, 10.0.0.0/8 or fd00::/8"))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 mod body;
 mod refusal;
 
-use crate::app::App;
+use crate::app::{App, Denied};
 use crate::cors;
 use crate::hub::{FeedRequest, Since};
 use crate::mailbox::Mailbox;
@@ -22,7 +22,6 @@ use refusal::Refusal;
 use rejoin::{Name, check_room_name};
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Instant;
 use tokio_tungstenite::tungstenite::Bytes;
 
 /// The position that a reader comes back with; browsers set it by themselves.
@@ -69,8 +68,14 @@ fn open(
         return Err(Refusal::Accept);
     }
     let history = history(query).ok_or(Refusal::History)?;
-    let place = app.admit().ok_or(if app.draining() { Refusal::Draining } else { Refusal::Busy })?;
-    let identity = token(headers, query).and_then(|token| app.auth.identify(&token, Instant::now()));
+    let slot = request.extensions().get::<Slot>().ok_or(Refusal::Busy)?;
+    let client = slot.client(&app.gate.proxies, headers);
+    let place = app.admit(&client).map_err(|denied| match denied {
+        Denied::Busy if app.draining() => Refusal::Draining,
+        Denied::Busy => Refusal::Busy,
+        Denied::Often(wait) => Refusal::Often(wait),
+    })?;
+    let identity = app.identify(&client, token(headers, query).as_deref()).map_err(Refusal::Often)?;
     if let Some(status) = app.faults.refusal(identity.as_ref().map(|identity| &identity.user)) {
         return Err(Refusal::Fault(status));
     }
@@ -82,7 +87,6 @@ fn open(
         // Of unknown length, as the feed itself would be.
         return Ok(stream(Body::from_stream(pending::<Result<Bytes, Infallible>>())));
     }
-    let slot = request.extensions().get::<Slot>().ok_or(Refusal::Busy)?;
     let since = since(headers, query);
     let user = identity.user.clone();
     let mailbox = Arc::new(Mailbox::new(app.limits.queue_frames, app.limits.queue_bytes));

@@ -1,6 +1,7 @@
 //! Why there is no feed, as JSON: `{"code", "message", "hint"}`, what happened and what to do.
 
 use super::METHODS;
+use crate::gate::Wait;
 use crate::upgrade::BUSY_SECONDS;
 use axum::Json;
 use axum::http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -20,6 +21,8 @@ pub(super) enum Refusal {
     Token,
     Busy,
     Draining,
+    /// The address comes too often, or with too many wrong tokens.
+    Often(Wait),
     /// The hub's close code.
     Closed(u16),
     Fault(StatusCode),
@@ -44,7 +47,7 @@ impl Refusal {
             Self::Accept => StatusCode::NOT_ACCEPTABLE,
             Self::History => StatusCode::BAD_REQUEST,
             Self::Token => StatusCode::UNAUTHORIZED,
-            Self::Closed(4008 | 4011) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Often(_) | Self::Closed(4008 | 4011) => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy | Self::Draining | Self::Closed(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Fault(status) => *status,
         }
@@ -90,6 +93,11 @@ impl Refusal {
             Self::Closed(4008) => {
                 ("rate_limited", "this user opens feeds too fast", "wait as Retry-After says, then try again")
             }
+            Self::Often(_) => (
+                "rate_limited",
+                "this address comes too often, or with too many wrong tokens",
+                "wait as Retry-After says, then try again",
+            ),
             Self::Draining | Self::Closed(1012) => (
                 "draining",
                 "the server is going away",
@@ -120,7 +128,11 @@ impl IntoResponse for Refusal {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-                let seconds = if matches!(self, Self::Fault(_)) { 1 } else { BUSY_SECONDS };
+                let seconds = match self {
+                    Self::Fault(_) => 1,
+                    Self::Often(wait) => wait.seconds(),
+                    _ => BUSY_SECONDS,
+                };
                 headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
             }
             _ => {}

@@ -4,10 +4,10 @@ use super::answers;
 use super::packet::{self, MAIN};
 use super::seated::Seated;
 use super::session::Session;
+use crate::gate::Cause;
 use crate::mailbox::End;
 use crate::socket::Ending;
 use serde::Deserialize;
-use std::time::Instant;
 
 /// CONNECTs that may be refused; with the last of them the session ends.
 const REFUSALS: u8 = 3;
@@ -24,7 +24,10 @@ impl Session {
     /// Takes a seat, if the client may have one.
     pub(super) fn connect(&mut self, auth: &str) -> Result<(), Ending> {
         let Auth { token, positions } = serde_json::from_str(auth).unwrap_or_default();
-        let identity = token.and_then(|token| self.app.auth.identify(&token, Instant::now()));
+        let Ok(identity) = self.app.identify(&self.client, token.as_deref()) else {
+            // It comes back by itself only after that, and its handshake is told for how long to wait.
+            return Err(Ending::Told(End::Cut));
+        };
         let Some(identity) = identity else {
             self.app.metrics.unauthorized.one_more();
             return self.refuse("Unauthorized", "unauthorized", false);
@@ -33,10 +36,14 @@ impl Session {
             // Who it is was not known when there could have been an HTTP status.
             return Err(Ending::Told(End::Cut));
         }
+        let Some(place) = self.app.place() else {
+            self.app.gate.refusals.note(Cause::Places, self.client.address);
+            return self.refuse("The server takes no more connections now", "overloaded", true);
+        };
         match Seated::new(&self.app, identity, positions, &self.link) {
             Ok(seated) => {
                 self.outgoing.push(packet::connected(&self.app.sessions.sid()));
-                self.connected(seated);
+                self.connected(seated, place);
                 Ok(())
             }
             Err(End::Close { code: 4011, reason }) => self.refuse(reason, "overloaded", true),

@@ -1,13 +1,15 @@
 //! The requests to `/socket.io/`: which session they belong to, and what they carry.
 
 use super::carrier::{Carrier, Polling};
+use super::payload::Payload;
 use super::refusal::Refusal;
 use super::session::Session;
 use super::sessions::{Command, Commands, Registration};
-use super::{packet, payload, probe};
-use crate::app::{App, Place};
+use super::{packet, probe};
+use crate::app::App;
 use crate::cors;
 use crate::faults::Link;
+use crate::gate::{Cause, Client, Early};
 use crate::hub::millis;
 use crate::transport::Transport;
 use crate::upgrade::{self, Accepted, Purpose, Slot, field};
@@ -28,6 +30,9 @@ const PATH: &str = "/socket.io/";
 const METHODS: &str = "GET, POST, OPTIONS";
 const HEADERS: &str = "Authorization, Content-Type";
 
+/// Most bytes of a POST from somebody who has not said who it is: a CONNECT with a long token.
+const EARLY_BODY: usize = 16 << 10;
+
 /// The routes, unless the WebSocket is where they would be.
 pub(crate) fn router(app: Arc<App>, websocket: &str) -> Router {
     if websocket.trim_end_matches('/') == PATH.trim_end_matches('/') {
@@ -39,9 +44,15 @@ pub(crate) fn router(app: Arc<App>, websocket: &str) -> Router {
 
 /// A session that begins, or the WebSocket of one; the connection's task goes on with it.
 pub(crate) enum Opening {
-    Polling { registration: Registration, commands: mpsc::Receiver<Command>, place: Place },
-    WebSocket { place: Place },
+    Polling { registration: Registration, commands: mpsc::Receiver<Command>, newcomer: Newcomer },
+    WebSocket { newcomer: Newcomer },
     Upgrade { session: Commands },
+}
+
+/// Somebody who has not said yet who it is.
+pub(crate) struct Newcomer {
+    pub(super) client: Client,
+    pub(super) early: Early,
 }
 
 impl Opening {
@@ -53,17 +64,18 @@ impl Opening {
         link: Arc<Link>,
     ) {
         match (self, stream) {
-            (Self::Polling { registration, commands, place }, _) => {
+            (Self::Polling { registration, commands, newcomer }, _) => {
                 let polling = Carrier::Polling(Polling::default());
-                Session::new(app, polling, Some(commands), link).serve().await;
-                drop((registration, place));
+                let mut session = Session::new(app, newcomer, polling, link);
+                session.listen_to(commands, &registration);
+                session.serve().await;
+                drop(registration);
             }
-            (Self::WebSocket { place }, Some(stream)) => {
+            (Self::WebSocket { newcomer }, Some(stream)) => {
                 let open = open(&app, &app.sessions.sid(), false);
-                let mut session = Session::new(app, Carrier::websocket(Box::new(stream)), None, link);
+                let mut session = Session::new(app, newcomer, Carrier::websocket(Box::new(stream)), link);
                 session.say(open);
                 session.serve().await;
-                drop(place);
             }
             (Self::Upgrade { session }, Some(stream)) => {
                 probe::upgrade(stream, link, session, app.limits.handshake).await;
@@ -106,37 +118,48 @@ async fn dispatch(app: &Arc<App>, request: Request) -> Result<Response, Refusal>
         Some(sid) => Some(app.sessions.find(sid).ok_or(Refusal::Session)?),
         None => None,
     };
+    let limit = match field(query, "sid") {
+        Some(sid) if app.sessions.is_seated(sid) => app.limits.frame_bytes,
+        _ => app.limits.frame_bytes.min(EARLY_BODY),
+    };
     let slot = request.extensions().get::<Slot>().cloned().ok_or(Refusal::Request)?;
     match (request.method(), polling, session) {
-        (&Method::GET, true, None) => begin(app, &slot),
+        (&Method::GET, true, None) => begin(app, &slot, &request),
         (&Method::GET, true, Some(session)) => poll(&slot, session).await,
-        (&Method::POST, true, Some(session)) => post(app, &slot, session, request).await,
+        (&Method::POST, true, Some(session)) => post(&slot, session, request, limit.max(1)).await,
         (&Method::GET, false, session) => websocket(app, &slot, session, request),
         (_, _, None) => Err(Refusal::Method),
         _ => Err(Refusal::Request),
     }
 }
 
-/// A place for a session, unless a fault or the limits say no.
-fn admit(app: &Arc<App>) -> Result<Place, Refusal> {
-    let place = app.admit().ok_or(Refusal::Busy)?;
+/// Lets somebody in who is to say soon who it is, unless a fault or the limits say no.
+fn admit(app: &Arc<App>, slot: &Slot, request: &Request) -> Result<Newcomer, Refusal> {
+    let client = slot.client(&app.gate.proxies, request.headers());
+    app.welcome(&client)?;
+    // Who has shown too many wrong tokens is told so here: a CONNECT that is refused is not tried again.
+    app.may_show_token(&client).map_err(Refusal::Often)?;
+    let early = app.gate.sessions.begin(client.network()).ok_or_else(|| {
+        app.gate.refusals.note(Cause::EarlySessions, client.address);
+        Refusal::Busy
+    })?;
     // Whose it is will be known only later.
     if let Some(status) = app.faults.refusal(None) {
         return Err(Refusal::Fault(status));
     }
     app.metrics.sessions.one_more();
-    Ok(place)
+    Ok(Newcomer { client, early })
 }
 
 fn open(app: &App, sid: &str, upgrades: bool) -> String {
     packet::open(sid, upgrades, millis(app.heartbeat), app.limits.frame_bytes)
 }
 
-fn begin(app: &Arc<App>, slot: &Slot) -> Result<Response, Refusal> {
-    let place = admit(app)?;
+fn begin(app: &Arc<App>, slot: &Slot, request: &Request) -> Result<Response, Refusal> {
+    let newcomer = admit(app, slot, request)?;
     let (registration, commands) = app.sessions.register();
     let body = open(app, &registration.sid, true);
-    let opening = Opening::Polling { registration, commands, place };
+    let opening = Opening::Polling { registration, commands, newcomer };
     slot.put(Accepted { on_upgrade: None, purpose: Purpose::SocketIo(opening) });
     Ok(text(body))
 }
@@ -148,14 +171,14 @@ async fn poll(slot: &Slot, session: Commands) -> Result<Response, Refusal> {
     answered.await.map(text).map_err(|_| Refusal::Session)
 }
 
-async fn post(app: &App, slot: &Slot, session: Commands, request: Request) -> Result<Response, Refusal> {
-    let limit = app.limits.frame_bytes.max(1);
+/// `limit`: most bytes of the body.
+async fn post(slot: &Slot, session: Commands, request: Request, limit: usize) -> Result<Response, Refusal> {
     let Ok(body) = axum::body::to_bytes(request.into_body(), limit).await else {
         let _ = session.send(Command::Violation(1009, "Frame too large")).await;
         return Err(Refusal::TooLarge);
     };
-    let Some(packets) = payload::split(body.into()) else {
-        let _ = session.send(Command::Violation(1007, "A payload is text")).await;
+    let Some(packets) = Payload::new(body, limit) else {
+        let _ = session.send(Command::Violation(1007, "Not a payload, or one of too many packets")).await;
         return Err(Refusal::Request);
     };
     // From here on it waits for the hub, and not for the peer.
@@ -174,7 +197,7 @@ fn websocket(
     let accept = upgrade::key(request.headers())?;
     let opening = match session {
         Some(session) => Opening::Upgrade { session },
-        None => Opening::WebSocket { place: admit(app)? },
+        None => Opening::WebSocket { newcomer: admit(app, slot, &request)? },
     };
     let on_upgrade = Some(hyper::upgrade::on(&mut request));
     app.metrics.upgrades.one_more();

@@ -1,21 +1,43 @@
 //! What one request of HTTP long-polling carries: packets between record separators.
 
 use super::incoming::Incoming;
+use tokio_tungstenite::tungstenite::{Bytes, Utf8Bytes};
 
 /// Between two packets.
 pub(super) const SEPARATOR: char = '\u{1e}';
+const SEPARATOR_BYTE: u8 = 0x1e;
 
-/// The packets of a POST; `None` for a body that is no payload.
-pub(super) fn split(body: Vec<u8>) -> Option<Vec<Incoming>> {
-    let body = String::from_utf8(body).ok()?;
-    if body.is_empty() {
-        return None;
+/// Most packets of a payload for each so many of its bytes that may come: a packet is seldom shorter.
+const PACKET: usize = 16;
+
+/// The packets of a POST, taken out one by one: they stay in the one buffer in which they came.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Payload {
+    /// What is left.
+    rest: Option<Utf8Bytes>,
+}
+
+impl Payload {
+    /// `None` for a body that is no payload, or has more packets than one of `limit` bytes may have.
+    pub(super) fn new(body: Bytes, limit: usize) -> Option<Self> {
+        let packets = memchr::memchr_iter(SEPARATOR_BYTE, &body).count() + 1;
+        let fits = !body.is_empty() && packets <= (limit / PACKET).max(1);
+        let rest = if fits { Some(Utf8Bytes::try_from(body).ok()?) } else { None };
+        rest.map(|rest| Self { rest: Some(rest) })
     }
-    let incoming = |packet: &str| {
+
+    pub(super) fn pop(&mut self) -> Option<Incoming> {
+        let rest = Bytes::from(self.rest.take()?);
+        let mut packet = rest;
+        if let Some(end) = memchr::memchr(SEPARATOR_BYTE, &packet) {
+            let mut after = packet.split_off(end);
+            // A separator is one byte of its own in UTF-8: what is on its sides is text still.
+            self.rest = Utf8Bytes::try_from(after.split_off(1)).ok();
+        }
+        let text = Utf8Bytes::try_from(packet).ok()?;
         // Bytes come as base64, which nobody needs to undo: this server takes none.
-        if packet.starts_with('b') { Incoming::Attachment } else { Incoming::Packet(packet.into()) }
-    };
-    Some(body.split(SEPARATOR).map(incoming).collect())
+        Some(if text.starts_with('b') { Incoming::Attachment } else { Incoming::Packet(text) })
+    }
 }
 
 /// Adds a packet to the body of an answer.
@@ -30,6 +52,11 @@ pub(super) fn append(body: &mut String, packet: &str) {
 mod tests {
     use super::*;
 
+    fn split(body: impl Into<Vec<u8>>) -> Option<Vec<Incoming>> {
+        let mut payload = Payload::new(Bytes::from(body.into()), 1_000)?;
+        Some(std::iter::from_fn(|| payload.pop()).collect())
+    }
+
     #[test]
     fn packets_are_joined_and_taken_apart_again() {
         let mut body = String::new();
@@ -38,14 +65,22 @@ mod tests {
         }
         assert_eq!(body, "4a\u{1e}2\u{1e}4é");
         let packets = ["4a", "2", "4é"].map(|packet| Incoming::Packet(packet.into()));
-        assert_eq!(split(body.into_bytes()), Some(packets.to_vec()));
+        assert_eq!(split(body), Some(packets.to_vec()));
+        let empty = ["", "2", ""].map(|packet| Incoming::Packet(packet.into()));
+        assert_eq!(split("\u{1e}2\u{1e}"), Some(empty.to_vec()));
     }
 
     #[test]
     fn a_body_that_is_no_payload_is_refused_and_bytes_are_attachments() {
-        assert_eq!(split(Vec::new()), None);
+        assert_eq!(split(""), None);
         assert_eq!(split(vec![b'4', 0xff]), None);
-        let mixed = split(Vec::from(b"451-[]\x1ebAQID")).unwrap();
+        let mixed = split("451-[]\x1ebAQID").unwrap();
         assert_eq!(mixed, [Incoming::Packet("451-[]".into()), Incoming::Attachment]);
+    }
+
+    #[test]
+    fn a_body_of_more_packets_than_it_may_have_is_refused_before_any_is_taken_out() {
+        assert!(split(vec!["3"; 62].join("\x1e")).is_some());
+        assert_eq!(split(vec!["3"; 63].join("\x1e")), None);
     }
 }

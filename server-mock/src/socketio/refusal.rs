@@ -4,6 +4,8 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
+use crate::app::Denied;
+use crate::gate::Wait;
 use crate::upgrade::{self, BUSY_SECONDS};
 
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub(super) enum Refusal {
     Version,
     TooLarge,
     Busy,
+    /// The address comes too often, or with too many wrong tokens.
+    Often(Wait),
     Fault(StatusCode),
     /// It is no WebSocket handshake.
     Upgrade(upgrade::Refusal),
@@ -24,6 +28,15 @@ pub(super) enum Refusal {
 impl From<upgrade::Refusal> for Refusal {
     fn from(refusal: upgrade::Refusal) -> Self {
         Self::Upgrade(refusal)
+    }
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Busy => Self::Busy,
+            Denied::Often(wait) => Self::Often(wait),
+        }
     }
 }
 
@@ -39,6 +52,7 @@ impl IntoResponse for Refusal {
             Self::Version => (bad, 5, "Unsupported protocol version"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, 3, "Payload too large"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, 3, "The server takes no more connections now"),
+            Self::Often(_) => (StatusCode::TOO_MANY_REQUESTS, 3, "This address comes too often"),
             Self::Fault(status) => (status, 3, "A fault on purpose"),
             Self::Upgrade(refusal) => return refusal.into_response(),
         };
@@ -47,6 +61,7 @@ impl IntoResponse for Refusal {
         let mut response = (status, [(CONTENT_TYPE, json)], body).into_response();
         let wait = match self {
             Self::Busy => Some(BUSY_SECONDS),
+            Self::Often(wait) => Some(wait.seconds()),
             Self::Fault(StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => Some(1),
             _ => None,
         };

@@ -6,21 +6,23 @@
 
 use super::answers;
 use super::carrier::{Carrier, Written};
+use super::endpoint::Newcomer;
 use super::farewell::farewell;
-use super::incoming::Incoming;
+use super::incoming::{Inbox, Incoming};
 use super::outgoing::Outgoing;
 use super::packet::{self, Engine, MAIN, Packet};
 use super::seated::Seated;
-use super::sessions::Command;
-use crate::app::App;
+use super::sessions::{self, Command, Registration};
+use crate::app::{App, Place};
 use crate::faults::Link;
+use crate::gate::{Client, Early};
 use crate::mailbox::{End, Taken};
 use crate::socket::{Ending, FAREWELL};
 use rejoin::socketio::NO_NAMESPACE;
-use std::collections::VecDeque;
 use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -29,6 +31,9 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 /// Most frames gathered for the hub before the others get their turn.
 const BATCH: usize = 32;
 
+/// Most packets from somebody who has not said who it is: CONNECTs and signs of life.
+const EARLY_PACKETS: u8 = 32;
+
 pub(super) struct Session {
     pub(super) app: Arc<App>,
     pub(super) carrier: Carrier,
@@ -36,8 +41,16 @@ pub(super) struct Session {
     pub(super) commands: Option<mpsc::Receiver<Command>>,
     /// The faults of the connection that carries it.
     pub(super) link: Arc<Link>,
+    pub(super) client: Client,
+    /// The right to be here without a name, and the place of one that has a name.
+    early: Option<Early>,
+    place: Option<Place>,
+    /// Known to the requests that belong to it.
+    seated_flag: sessions::Seated,
+    /// Packets since nobody was here.
+    early_packets: u8,
     /// Read and not yet handled.
-    incoming: VecDeque<Incoming>,
+    incoming: Inbox,
     /// Waits until `incoming` is handled.
     posted: Option<oneshot::Sender<()>>,
     pub(super) outgoing: Outgoing,
@@ -61,18 +74,18 @@ enum Due {
 }
 
 impl Session {
-    pub(super) fn new(
-        app: Arc<App>,
-        carrier: Carrier,
-        commands: Option<mpsc::Receiver<Command>>,
-        link: Arc<Link>,
-    ) -> Self {
+    pub(super) fn new(app: Arc<App>, newcomer: Newcomer, carrier: Carrier, link: Arc<Link>) -> Self {
         let mut session = Self {
             app,
             carrier,
-            commands,
+            commands: None,
             link,
-            incoming: VecDeque::new(),
+            client: newcomer.client,
+            early: Some(newcomer.early),
+            place: None,
+            seated_flag: sessions::Seated::default(),
+            early_packets: 0,
+            incoming: Inbox::default(),
             posted: None,
             outgoing: Outgoing::default(),
             seated: None,
@@ -91,9 +104,31 @@ impl Session {
     }
 
     /// The wait for a CONNECT is over.
-    pub(super) fn connected(&mut self, seated: Seated) {
+    pub(super) fn connected(&mut self, seated: Seated, place: Place) {
         self.seated = Some(seated);
+        (self.early, self.place, self.early_packets) = (None, Some(place), 0);
+        self.seated_flag.store(true, Ordering::Relaxed);
         self.due = None;
+    }
+
+    /// The user goes and the session stays, for somebody else or the same one, if there is room for such.
+    fn vacate(&mut self) -> Result<(), Ending> {
+        let Some(seated) = self.seated.take() else { return Ok(()) };
+        seated.leave(true);
+        self.place = None;
+        self.seated_flag.store(false, Ordering::Relaxed);
+        self.early = self.app.gate.sessions.begin(self.client.network());
+        if self.early.is_none() {
+            return Err(Ending::Told(End::Cut));
+        }
+        self.expect_connect();
+        Ok(())
+    }
+
+    /// Does from now on what the requests that belong to it ask for.
+    pub(super) fn listen_to(&mut self, commands: mpsc::Receiver<Command>, registration: &Registration) {
+        self.commands = Some(commands);
+        self.seated_flag = Arc::clone(&registration.seated);
     }
 
     pub(super) fn say(&mut self, packet: String) {
@@ -131,8 +166,11 @@ impl Session {
             }
             return self.write(cx);
         }
-        let (alive, ending) =
-            if self.outgoing.is_long() { (false, None) } else { self.carrier.read(&mut self.incoming, cx) };
+        let (alive, ending) = if self.outgoing.is_long() {
+            (false, None)
+        } else {
+            self.carrier.read(&mut self.incoming.frames, cx)
+        };
         if let (true, Some(seated)) = (alive, &self.seated) {
             seated.heard();
         }
@@ -176,7 +214,7 @@ impl Session {
                     if self.posted.replace(posted).is_some() {
                         return Some(Ending::Violation(1008, "Two POSTs at a time"));
                     }
-                    self.incoming.extend(packets);
+                    self.incoming.payload = Some(packets);
                 }
                 (Command::Probing(probing), Carrier::Polling(polling)) => {
                     polling.probing = probing;
@@ -205,11 +243,11 @@ impl Session {
         loop {
             while self.seated.as_ref().map_or(0, Seated::pending) < BATCH && (all || !self.outgoing.is_long())
             {
-                let Some(incoming) = self.incoming.pop_front() else { break };
+                let Some(incoming) = self.incoming.pop() else { break };
                 match incoming {
                     Incoming::Packet(text) => {
                         if !self.packet(&text)? {
-                            self.incoming.push_front(Incoming::Packet(text));
+                            self.incoming.put_back(Incoming::Packet(text));
                             break;
                         }
                     }
@@ -239,6 +277,12 @@ impl Session {
 
     /// Handles one packet; `false` if what came before it must reach the hub first.
     fn packet(&mut self, text: &Utf8Bytes) -> Result<bool, Ending> {
+        if self.seated.is_none() {
+            self.early_packets += 1;
+            if self.early_packets > EARLY_PACKETS {
+                return Err(Ending::Violation(1008, "Too many packets before CONNECT"));
+            }
+        }
         let malformed = || Ending::Violation(1002, "Not a packet of Socket.IO 5");
         let message = match Engine::read(text).ok_or_else(malformed)? {
             Engine::Close => return Err(Ending::ClosedByPeer { clean: false }),
@@ -266,16 +310,14 @@ impl Session {
                 let error = answers::connect_error(NO_NAMESPACE, None);
                 self.outgoing.push(packet::refused(namespace, &error));
             }
-            Packet::Disconnect { namespace: MAIN } => {
-                if let Some(seated) = self.seated.take() {
-                    seated.leave(true);
-                    self.expect_connect();
-                }
-            }
+            Packet::Disconnect { namespace: MAIN } if self.seated.is_some() => self.vacate()?,
+            // Only CONNECT is for somebody who has not said who it is.
+            _ if self.seated.is_none() => return Err(Ending::Violation(1008, "CONNECT comes first")),
             Packet::Event { namespace: MAIN, ack, array } => {
-                let seated = self.seated.as_mut().ok_or(Ending::Violation(1008, "CONNECT comes first"))?;
                 let (name, payload) = packet::event(array).ok_or_else(malformed)?;
-                seated.event(&name, payload, ack, &mut self.outgoing);
+                if let Some(seated) = &mut self.seated {
+                    seated.event(&name, payload, ack, &mut self.outgoing);
+                }
             }
             Packet::BinaryEvent { namespace, ack, attachments } => {
                 self.attachments = attachments;

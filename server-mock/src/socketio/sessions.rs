@@ -1,13 +1,13 @@
 //! Which sessions there are, for the requests of HTTP long-polling that belong to them.
 
-use super::incoming::Incoming;
+use super::payload::Payload;
 use crate::faults::Link;
 use crate::transport::Transport;
 use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::BuildHasher as _;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 use tokio_tungstenite::WebSocketStream;
@@ -20,7 +20,7 @@ pub(crate) enum Command {
     /// A GET waits for what there is to say.
     Poll(oneshot::Sender<String>),
     /// A POST has brought packets and waits until they are handled.
-    Post(Vec<Incoming>, oneshot::Sender<()>),
+    Post(Payload, oneshot::Sender<()>),
     /// What came is not what may come.
     Violation(u16, &'static str),
     /// A WebSocket is about to take over, or is not any more.
@@ -36,12 +36,20 @@ pub(crate) type Commands = mpsc::Sender<Command>;
 pub(crate) struct Sessions(Arc<Shared>);
 
 struct Shared {
-    by_sid: Mutex<BTreeMap<String, Commands>>,
+    by_sid: Mutex<BTreeMap<String, Entry>>,
     /// Keys of the operating system's randomness: whoever knows a session's id can speak in its name, so that no id may
     /// say anything about another one.
     keys: (RandomState, RandomState),
     last: AtomicU64,
 }
+
+struct Entry {
+    commands: Commands,
+    seated: Seated,
+}
+
+/// Whether it is known who a session is.
+pub(super) type Seated = Arc<AtomicBool>;
 
 impl Default for Sessions {
     fn default() -> Self {
@@ -67,15 +75,26 @@ impl Sessions {
     pub(super) fn register(&self) -> (Registration, mpsc::Receiver<Command>) {
         let (commands, received) = mpsc::channel(REQUESTS);
         let sid = self.sid();
-        self.lock().insert(sid.clone(), commands);
-        (Registration { sessions: self.clone(), sid }, received)
+        let seated = Seated::default();
+        self.lock().insert(sid.clone(), Entry { commands, seated: Arc::clone(&seated) });
+        (Registration { sessions: self.clone(), sid, seated }, received)
     }
 
     pub(super) fn find(&self, sid: &str) -> Option<Commands> {
-        self.lock().get(sid).cloned()
+        self.lock().get(sid).map(|entry| entry.commands.clone())
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Commands>> {
+    /// Whether it is known who a session is.
+    pub(super) fn is_seated(&self, sid: &str) -> bool {
+        self.lock().get(sid).is_some_and(|entry| entry.seated.load(Ordering::Relaxed))
+    }
+
+    /// Whether nobody polls.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
         self.0.by_sid.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -84,6 +103,7 @@ impl Sessions {
 pub(crate) struct Registration {
     sessions: Sessions,
     pub(super) sid: String,
+    pub(super) seated: Seated,
 }
 
 impl Drop for Registration {

@@ -8,6 +8,7 @@
 )]
 
 mod admin;
+mod attacks;
 mod binary;
 mod client;
 mod doors;

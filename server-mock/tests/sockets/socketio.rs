@@ -89,19 +89,16 @@ async fn a_poll_may_wait_for_longer_than_a_handshake_and_keeps_nobody_out() {
     let server = server(|config| {
         config.limits.handshake = Duration::from_millis(300);
         config.limits.handshakes = 1;
+        config.admin = Some("127.0.0.1:0".parse().unwrap());
     })
     .await;
     let ada = Session::in_room(&server, "ada", "lobby").await;
     let poll = ada.begin_to_hear().await;
     // Only one connection at a time may be in its handshake, and the poll is in none, once it is understood.
-    let mut bob = soon(async {
-        loop {
-            if let Ok(bob) = Client::try_open(&format!("{}?token=bob", server.url()), &[]).await {
-                return bob;
-            }
-        }
-    })
-    .await;
+    let admin = server.admin_url().unwrap();
+    let metrics = || http(&admin, "GET /metrics HTTP/1.1\nHost: x\nConnection: close\n\n");
+    soon(async { while !metrics().await.contains("\nrejoin_handshakes 0\n") {} }).await;
+    let mut bob = Client::open(&server.url(), "bob").await;
     // The poll has been waiting for twice as long as a handshake may take, which nothing but time can show.
     tokio::time::sleep(Duration::from_millis(600)).await;
     bob.say(&crate::client::join("lobby")).await;
@@ -199,7 +196,11 @@ async fn a_flood_of_websocket_pings_is_closed_with_4008() {
 
 #[tokio::test]
 async fn the_places_of_sessions_that_ended_are_free_again() {
-    let server = server(|config| config.limits.connections = 1).await;
+    let server = server(|config| {
+        config.limits.connections = 1;
+        config.limits.early_sessions = 1;
+    })
+    .await;
     for _ in 0..3 {
         let session = soon(async {
             loop {
@@ -212,6 +213,7 @@ async fn the_places_of_sessions_that_ended_are_free_again() {
             }
         })
         .await;
+        assert!(session.say(&[r#"40{"token":"ada"}"#]).await.ends_with("ok"));
         assert!(session.say(&["1"]).await.ends_with("ok"));
     }
 }

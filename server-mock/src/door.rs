@@ -1,0 +1,87 @@
+//! What becomes of a TCP connection that was just accepted: it is served, or refused before anything is read.
+
+use crate::app::App;
+use crate::gate::{Cause, Full, Given, Handshake, Network, Wait};
+use crate::upgrade::BUSY_SECONDS;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// How long a refused peer may take to send its request and read the refusal.
+const REFUSAL: Duration = Duration::from_secs(1);
+
+/// Why a connection is not served.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// There is no room for anybody.
+    Busy,
+    /// There is none for this address.
+    Address(Wait),
+}
+
+/// A place among the handshakes for a connection from `peer`.
+pub(crate) fn open(app: &App, peer: IpAddr) -> Result<Handshake, Refusal> {
+    let gate = &app.gate;
+    let refused = |cause| gate.refusals.note(cause, peer);
+    let now = Instant::now();
+    // Whom a trusted proxy brings is not known yet.
+    let network = (!gate.proxies.trusts(peer)).then(|| Network::from(peer));
+    if let Some(network) = network
+        && let Err(wait) = gate.rates.connect(network, now)
+    {
+        refused(Cause::Rate);
+        return Err(Refusal::Address(wait));
+    }
+    // In the calm there is time for an answer with words. And where somebody polls, this may be the next request of one
+    // who has a place.
+    let presses = gate.handshakes.count() >= app.limits.handshakes.div_ceil(2);
+    if presses && !app.takes_more() && app.sessions.is_empty() {
+        app.metrics.refused_busy.one_more();
+        if !app.draining() {
+            refused(Cause::Places);
+        }
+        return Err(Refusal::Busy);
+    }
+    match gate.handshakes.begin(network, now) {
+        Ok((handshake, given)) => {
+            if given == Given::Evicted {
+                refused(Cause::Evicted);
+            }
+            Ok(handshake)
+        }
+        Err(Full::All) => {
+            app.metrics.refused_busy.one_more();
+            refused(Cause::Handshakes);
+            Err(Refusal::Busy)
+        }
+        Err(Full::Share) => {
+            refused(Cause::Share);
+            Err(Refusal::Address(Wait::SHORT))
+        }
+    }
+}
+
+/// Says why, at no cost: no parsing, no TLS, no task that outlives a second. A peer that expects TLS could not read it.
+pub(crate) async fn refuse(mut stream: TcpStream, refusal: Refusal, tls: bool) {
+    if tls {
+        return;
+    }
+    let (status, seconds) = match refusal {
+        Refusal::Busy => ("503 Service Unavailable", BUSY_SECONDS),
+        Refusal::Address(wait) => ("429 Too Many Requests", wait.seconds()),
+    };
+    let answer = format!(
+        "HTTP/1.1 {status}\r\nRetry-After: {seconds}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
+    let refusal = async {
+        stream.write_all(answer.as_bytes()).await?;
+        stream.shutdown().await?;
+        // Closed with its request unread, the connection would be reset and the answer lost.
+        let mut scratch = [0; 1024];
+        while stream.read(&mut scratch).await? > 0 {}
+        Ok::<_, std::io::Error>(())
+    };
+    let _ = timeout(REFUSAL, refusal).await;
+}

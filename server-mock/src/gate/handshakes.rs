@@ -1,0 +1,259 @@
+//! The places of connections that are no WebSocket, feed or waiting poll yet.
+
+use super::Network;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// A connection younger than this gives way to nobody: its first byte may be on its way, or lie unread behind a herd.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// The places, some for each address at most. One that has said nothing for a while gives way to a newcomer, the oldest
+/// first: otherwise a few hundred silent connections would keep everybody out.
+#[derive(Debug, Clone)]
+pub(crate) struct Handshakes(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    most: usize,
+    most_of_one: Option<usize>,
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    open: BTreeMap<u64, Open>,
+    /// Those of `open` from which nothing has come, the oldest first.
+    silent: BTreeSet<u64>,
+    of_networks: BTreeMap<Network, usize>,
+    last: u64,
+}
+
+#[derive(Debug)]
+struct Open {
+    since: Instant,
+    /// Whose share it is; nobody's for a trusted proxy.
+    network: Option<Network>,
+    evicted: Arc<Notify>,
+}
+
+/// Why there is no place.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// All are taken by others who speak.
+    All,
+    /// The share of the address is.
+    Share,
+}
+
+/// What was given for a place.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Given {
+    Free,
+    /// A silent connection was ended for it.
+    Evicted,
+}
+
+/// One place, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Handshake {
+    shared: Arc<Shared>,
+    number: u64,
+    evicted: Arc<Notify>,
+}
+
+impl Handshakes {
+    pub(crate) fn new(most: usize, most_of_one: Option<usize>) -> Self {
+        let most_of_one = most_of_one.map(|most| most.max(1));
+        Self(Arc::new(Shared { most: most.max(1), most_of_one, table: Mutex::default() }))
+    }
+
+    /// A place for a connection that was just accepted. `network` is absent for a trusted proxy, whose clients are not
+    /// known yet.
+    pub(crate) fn begin(&self, network: Option<Network>, now: Instant) -> Result<(Handshake, Given), Full> {
+        let mut table = self.0.lock();
+        let mut given = Given::Free;
+        if network.is_some_and(|network| self.0.is_used_up(&table, network)) {
+            table.evict(now, |open| open.network == network).ok_or(Full::Share)?;
+            given = Given::Evicted;
+        }
+        if table.open.len() >= self.0.most {
+            table.evict(now, |_| true).ok_or(Full::All)?;
+            given = Given::Evicted;
+        }
+        table.last += 1;
+        let (number, evicted) = (table.last, Arc::new(Notify::new()));
+        table.open.insert(number, Open { since: now, network: None, evicted: Arc::clone(&evicted) });
+        table.silent.insert(number);
+        table.assign(number, network);
+        drop(table);
+        Ok((Handshake { shared: Arc::clone(&self.0), number, evicted }, given))
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.lock().open.len()
+    }
+}
+
+impl Shared {
+    fn is_used_up(&self, table: &Table, network: Network) -> bool {
+        let open = table.of_networks.get(&network).copied().unwrap_or(0);
+        self.most_of_one.is_some_and(|most| open >= most)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn assign(&mut self, number: u64, network: Option<Network>) {
+        if let (Some(open), Some(network)) = (self.open.get_mut(&number), network) {
+            open.network = Some(network);
+            *self.of_networks.entry(network).or_default() += 1;
+        }
+    }
+
+    /// Ends the oldest silent connection of these; `None` if there is none that is old enough.
+    fn evict(&mut self, now: Instant, of: impl Fn(&Open) -> bool) -> Option<()> {
+        let open = |number: &u64| self.open.get(number).filter(|open| of(open));
+        let (number, open) =
+            self.silent.iter().find_map(|number| open(number).map(|open| (*number, open)))?;
+        if now.saturating_duration_since(open.since) < GRACE {
+            return None;
+        }
+        self.remove(number)?.evicted.notify_one();
+        Some(())
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Open> {
+        self.silent.remove(&number);
+        let open = self.open.remove(&number)?;
+        if let Some(network) = open.network
+            && let Some(count) = self.of_networks.get_mut(&network)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.of_networks.remove(&network);
+            }
+        }
+        Some(open)
+    }
+}
+
+impl Handshake {
+    /// Something has come: it does not give way any more.
+    pub(crate) fn speaks(&self) {
+        self.shared.lock().silent.remove(&self.number);
+    }
+
+    /// Until it has to give way.
+    pub(crate) async fn evicted(&self) {
+        self.evicted.notified().await;
+    }
+
+    /// A trusted proxy has said whose connection it is. `false`: the share of that address is used up.
+    pub(crate) fn belongs_to(&self, network: Network) -> bool {
+        let mut table = self.shared.lock();
+        let fits = !self.shared.is_used_up(&table, network);
+        if fits {
+            table.assign(self.number, Some(network));
+        }
+        fits
+    }
+}
+
+impl Drop for Handshake {
+    fn drop(&mut self) {
+        self.shared.lock().remove(self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::OnceLock;
+
+    fn network(last: u8) -> Network {
+        IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)).into()
+    }
+
+    fn begin(places: &Handshakes, last: u8) -> Result<(Handshake, Given), Full> {
+        at(places, last, 0)
+    }
+
+    /// So many milliseconds after the others.
+    fn at(places: &Handshakes, last: u8, ms: u64) -> Result<(Handshake, Given), Full> {
+        static START: OnceLock<Instant> = OnceLock::new();
+        let start = *START.get_or_init(Instant::now);
+        places.begin(Some(network(last)), start + Duration::from_millis(ms))
+    }
+
+    fn is_evicted(handshake: &Handshake) -> bool {
+        !handshake.shared.lock().open.contains_key(&handshake.number)
+    }
+
+    #[test]
+    fn when_all_places_are_taken_the_oldest_silent_one_gives_way() {
+        let places = Handshakes::new(3, None);
+        let (oldest, _) = begin(&places, 1).unwrap();
+        let (silent, _) = begin(&places, 2).unwrap();
+        let (_third, _) = begin(&places, 3).unwrap();
+        oldest.speaks();
+        assert_eq!(at(&places, 4, 499).unwrap_err(), Full::All);
+        let (newcomer, given) = at(&places, 4, 500).unwrap();
+        assert_eq!((given, places.count()), (Given::Evicted, 3));
+        assert!(is_evicted(&silent) && !is_evicted(&oldest) && !is_evicted(&newcomer));
+    }
+
+    #[test]
+    fn who_speaks_is_not_evicted_and_a_place_that_is_given_back_is_free() {
+        let places = Handshakes::new(1, None);
+        let (one, _) = begin(&places, 1).unwrap();
+        one.speaks();
+        assert_eq!(at(&places, 2, 1_000).unwrap_err(), Full::All);
+        drop(one);
+        assert_eq!(begin(&places, 2).unwrap().1, Given::Free);
+    }
+
+    #[test]
+    fn an_address_has_its_share_and_leaves_the_others_theirs() {
+        let places = Handshakes::new(10, Some(2));
+        let (one, _) = begin(&places, 1).unwrap();
+        let (other, _) = begin(&places, 1).unwrap();
+        one.speaks();
+        assert_eq!(begin(&places, 1).unwrap_err(), Full::Share);
+        let (third, given) = at(&places, 1, 500).unwrap();
+        assert!(given == Given::Evicted && is_evicted(&other));
+        third.speaks();
+        assert_eq!(at(&places, 1, 1_000).unwrap_err(), Full::Share);
+        assert!(begin(&places, 2).is_ok());
+        drop(one);
+        assert!(begin(&places, 1).is_ok());
+    }
+
+    #[test]
+    fn what_a_proxy_brings_is_in_the_share_of_whom_it_names() {
+        let places = Handshakes::new(10, Some(1));
+        let (one, _) = places.begin(None, Instant::now()).unwrap();
+        let (other, _) = places.begin(None, Instant::now()).unwrap();
+        assert!(one.belongs_to(network(1)));
+        assert!(!other.belongs_to(network(1)));
+        assert!(other.belongs_to(network(2)));
+        drop(one);
+        assert!(begin(&places, 1).is_ok());
+    }
+
+    #[test]
+    fn nothing_is_left_of_what_is_over() {
+        let places = Handshakes::new(2, Some(1));
+        drop(begin(&places, 1).unwrap());
+        let evicted = begin(&places, 1).unwrap();
+        let newcomer = at(&places, 1, 500).unwrap();
+        drop((evicted, newcomer));
+        let table = places.0.lock();
+        assert!(table.open.is_empty() && table.silent.is_empty() && table.of_networks.is_empty());
+    }
+}

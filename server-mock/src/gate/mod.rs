@@ -1,0 +1,48 @@
+//! Whether a stranger may come as far as the token: everything that is decided by address, before anything costs much.
+//!
+//! ```text
+//! accept ─► rate.rs, handshakes.rs ─► proxy_header.rs ─► TLS, HTTP ─► proxies.rs ─► rate.rs, sessions.rs ─► the token
+//! ```
+//!
+//! It knows nothing of users and rooms: the hub has limits of its own for them.
+
+mod handshakes;
+mod network;
+mod proxies;
+pub(crate) mod proxy_header;
+mod rate;
+mod refusals;
+mod sessions;
+
+pub(crate) use handshakes::{Full, Given, Handshake, Handshakes};
+pub(crate) use network::Network;
+pub(crate) use proxies::{Client, Proxies};
+pub(crate) use rate::{Rates, Wait};
+pub(crate) use refusals::{Cause, Refusals};
+pub(crate) use sessions::{Early, EarlySessions};
+
+use crate::config::Limits;
+use ipnet::IpNet;
+
+/// The parts of the gate, which every listener and every route shares.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    pub(crate) proxies: Proxies,
+    pub(crate) handshakes: Handshakes,
+    pub(crate) rates: Rates,
+    pub(crate) sessions: EarlySessions,
+    pub(crate) refusals: Refusals,
+}
+
+impl Gate {
+    pub(crate) fn new(limits: &Limits, trusted_proxies: Vec<IpNet>, proxy_protocol: bool) -> Self {
+        let each = &limits.per_address;
+        Self {
+            proxies: Proxies::new(trusted_proxies, proxy_protocol),
+            handshakes: Handshakes::new(limits.handshakes, each.handshakes),
+            rates: Rates::new(each.connects, each.failed_tokens),
+            sessions: EarlySessions::new(limits.early_sessions, each.early_sessions),
+            refusals: Refusals::default(),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Who is behind a proxy: `X-Forwarded-For` and `Forwarded` (RFC 7239), from proxies that are trusted.
+
+use super::Network;
+use axum::http::header::FORWARDED;
+use axum::http::{HeaderMap, HeaderName};
+use ipnet::IpNet;
+use std::net::{IpAddr, SocketAddr};
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Most addresses of a header that are looked at.
+const HOPS: usize = 16;
+
+#[derive(Debug, Default)]
+pub(crate) struct Proxies {
+    trusted: Vec<IpNet>,
+    protocol: bool,
+}
+
+/// Who a request comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Client {
+    pub(crate) address: IpAddr,
+    /// A proxy says so: the connection itself was not counted as this address's.
+    pub(crate) forwarded: bool,
+}
+
+impl Client {
+    pub(crate) fn network(&self) -> Network {
+        self.address.into()
+    }
+}
+
+impl Proxies {
+    pub(crate) fn new(trusted: Vec<IpNet>, protocol: bool) -> Self {
+        Self { trusted, protocol }
+    }
+
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.trusted.iter().any(|network| network.contains(&address))
+    }
+
+    /// Whether a connection from there begins with the PROXY protocol.
+    pub(crate) fn speaks_protocol(&self, peer: IpAddr) -> bool {
+        self.protocol && self.trusts(peer)
+    }
+
+    /// Whom the headers name. They are read from the right, as far as each address is that of a trusted proxy: what is
+    /// left of the first stranger is what the stranger says.
+    pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Client {
+        let mut client = Client { address: peer.to_canonical(), forwarded: false };
+        let named = if headers.contains_key(X_FORWARDED_FOR) { X_FORWARDED_FOR } else { FORWARDED };
+        let values = headers.get_all(&named).iter().rev().filter_map(|value| value.to_str().ok());
+        for hop in values.flat_map(|value| value.rsplit(',')).take(HOPS) {
+            if !self.trusts(client.address) {
+                break;
+            }
+            let address = if named == FORWARDED { forwarded_for(hop) } else { address(hop.trim()) };
+            // An unknown or hidden one is behind the proxy that says so.
+            let Some(address) = address else { break };
+            client = Client { address: address.to_canonical(), forwarded: true };
+        }
+        client
+    }
+}
+
+/// `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:80`.
+fn address(text: &str) -> Option<IpAddr> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
+}
+
+/// The `for` of one element of `Forwarded`.
+fn forwarded_for(element: &str) -> Option<IpAddr> {
+    let mut pairs = element.split(';').filter_map(|pair| pair.split_once('='));
+    let (_, value) = pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
+    address(value.trim().trim_matches('"'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(trusted: &[&str], peer: &str, fields: &[(&'static str, &str)]) -> (String, bool) {
+        let proxies = Proxies::new(trusted.iter().map(|net| net.parse().unwrap()).collect(), false);
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, value.parse().unwrap());
+        }
+        let Client { address, forwarded } = proxies.client(peer.parse().unwrap(), &headers);
+        (address.to_string(), forwarded)
+    }
+
+    const XFF: &str = "x-forwarded-for";
+
+    #[test]
+    fn a_stranger_cannot_name_somebody_else() {
+        let lies = [(XFF, "192.0.2.7"), ("forwarded", "for=192.0.2.7")];
+        assert_eq!(client(&["10.0.0.0/8"], "198.51.100.1", &lies), ("198.51.100.1".into(), false));
+        // What a stranger had written is left of what the proxy adds.
+        let lie = [(XFF, "192.0.2.7, 198.51.100.1")];
+        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", &lie), ("198.51.100.1".into(), true));
+        let lie = [(XFF, "192.0.2.7"), (XFF, "198.51.100.1")];
+        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", &lie), ("198.51.100.1".into(), true));
+    }
+
+    #[test]
+    fn a_chain_of_trusted_proxies_is_followed_to_its_beginning() {
+        let chain = [(XFF, "192.0.2.7, 10.0.0.3, 10.0.0.2")];
+        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", &chain), ("192.0.2.7".into(), true));
+        assert_eq!(client(&["10.0.0.1/32"], "10.0.0.1", &chain), ("10.0.0.2".into(), true));
+        assert_eq!(client(&["10.0.0.0/8"], "::ffff:10.0.0.1", &chain), ("192.0.2.7".into(), true));
+    }
+
+    #[test]
+    fn every_way_to_write_an_address_is_read() {
+        let trusted = ["::1/128", "127.0.0.0/8"];
+        for (name, value, address) in [
+            (XFF, "192.0.2.7", "192.0.2.7"),
+            (XFF, " 192.0.2.7:4711 ", "192.0.2.7"),
+            (XFF, "2001:db8::7", "2001:db8::7"),
+            (XFF, "[2001:db8::7]:4711", "2001:db8::7"),
+            ("forwarded", "for=192.0.2.7;proto=https;by=203.0.113.43", "192.0.2.7"),
+            ("forwarded", "proto=https; For=\"[2001:db8::7]:4711\"", "2001:db8::7"),
+            ("forwarded", "for=192.0.2.43, for=\"192.0.2.7:80\"", "192.0.2.7"),
+        ] {
+            assert_eq!(client(&trusted, "127.0.0.1", &[(name, value)]), (address.into(), true), "{value}");
+        }
+        for (name, value) in
+            [(XFF, "unknown"), (XFF, ""), ("forwarded", "for=_hidden"), ("forwarded", "by=192.0.2.7")]
+        {
+            assert_eq!(
+                client(&trusted, "127.0.0.1", &[(name, value)]),
+                ("127.0.0.1".into(), false),
+                "{value}"
+            );
+        }
+    }
+}

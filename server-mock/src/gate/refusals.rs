@@ -1,0 +1,118 @@
+//! Who was not let in: counted by cause, and told in the log now and then.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// One line for each cause in so long: what strangers do must not fill a disk.
+const SELDOM: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// Every place of a handshake is taken.
+    Handshakes,
+    /// The share of the address is.
+    Share,
+    /// It said nothing, and gave way to somebody else.
+    Evicted,
+    /// It said nothing in time.
+    Silent,
+    /// The address comes too often.
+    Rate,
+    /// The address has shown too many wrong tokens.
+    Tokens,
+    /// Too many Socket.IO sessions have not said who they are.
+    EarlySessions,
+    /// There is no place for one more connection.
+    Places,
+    /// What should be the header of the PROXY protocol is none.
+    ProxyHeader,
+}
+
+impl Cause {
+    const ALL: [Self; 9] = [
+        Self::Handshakes,
+        Self::Share,
+        Self::Evicted,
+        Self::Silent,
+        Self::Rate,
+        Self::Tokens,
+        Self::EarlySessions,
+        Self::Places,
+        Self::ProxyHeader,
+    ];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Handshakes => "handshakes",
+            Self::Share => "address_handshakes",
+            Self::Evicted => "evicted",
+            Self::Silent => "silent",
+            Self::Rate => "address_rate",
+            Self::Tokens => "address_tokens",
+            Self::EarlySessions => "early_sessions",
+            Self::Places => "connections",
+            Self::ProxyHeader => "proxy_header",
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Refusals([Count; Cause::ALL.len()]);
+
+#[derive(Debug, Default)]
+struct Count {
+    all: AtomicU64,
+    told: Mutex<Option<(Instant, u64)>>,
+}
+
+impl Refusals {
+    /// Counts one, and gives what the log is to say of it: how many there were since it was last told.
+    fn count(&self, cause: Cause, now: Instant) -> Option<u64> {
+        let count = self.0.get(cause as usize)?;
+        let all = count.all.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut told = count.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_some_and(|(at, _)| now.saturating_duration_since(at) < SELDOM) {
+            return None;
+        }
+        let before = told.replace((now, all)).map_or(0, |(_, before)| before);
+        Some(all.saturating_sub(before))
+    }
+
+    pub(crate) fn note(&self, cause: Cause, address: IpAddr) {
+        if let Some(refused) = self.count(cause, Instant::now()) {
+            let cause = cause.as_str();
+            tracing::warn!(cause, %address, refused, "refused; told at most once a minute for each cause");
+        }
+    }
+
+    /// For `/metrics`.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Cause::ALL
+            .iter()
+            .zip(&self.0)
+            .map(|(cause, count)| (cause.as_str(), count.all.load(Ordering::Relaxed)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_is_counted_and_few_are_told() {
+        let (refusals, now) = (Refusals::default(), Instant::now());
+        assert_eq!(refusals.count(Cause::Rate, now), Some(1));
+        assert_eq!(refusals.count(Cause::Rate, now), None);
+        assert_eq!(refusals.count(Cause::Share, now), Some(1));
+        assert_eq!(refusals.count(Cause::Rate, now + SELDOM), Some(2));
+        let counts: Vec<_> = refusals.counts().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(counts, [("address_handshakes", 1), ("address_rate", 3)]);
+    }
+
+    #[test]
+    fn every_cause_has_a_count_of_its_own() {
+        assert!(Cause::ALL.iter().enumerate().all(|(index, cause)| *cause as usize == index));
+    }
+}
