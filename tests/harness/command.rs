@@ -167,6 +167,24 @@ impl Running {
         Ended { status, stdout: std::mem::take(&mut self.said), stderr }
     }
 
+    /// Sends the signal again and again until it ends: signals that come too fast are delivered as one.
+    pub fn wait_signalled(mut self, name: &str) -> Ended {
+        let until = Instant::now() + PATIENCE;
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(
+                Instant::now() < until,
+                "it does not end; it said:\n{}",
+                String::from_utf8_lossy(&self.said)
+            );
+            self.signal(name);
+            match self.lines.recv_timeout(Duration::from_millis(20)) {
+                Ok(line) => self.said.extend(line),
+                Err(_) => std::thread::yield_now(),
+            }
+        }
+        self.wait()
+    }
+
     /// Ends its input, then waits for the end.
     pub fn finish(mut self) -> Ended {
         self.end_input();

@@ -37,6 +37,24 @@ fn tail_says_on_stderr_why_it_shows_nothing() {
 }
 
 #[test]
+fn send_says_why_it_waits_and_why_it_has_not_sent() {
+    let (server, member) = full();
+    let args = ["send", &server.url, "-r", "lobby", "--token", "bob", "--timeout"];
+    let ended = Running::start(&[&args[..], &["1", "hi"]].concat()).finish();
+    assert_eq!(ended.status, Some(1));
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(said.starts_with("rejoin: cannot join lobby yet: the room is full (room_full)"), "{said}");
+    assert!(said.contains("[timeout]\n  lobby could not be joined: the room is full"), "{said}");
+    // What waits is sent when there is room.
+    let mut waiting = Running::start(&["pipe", &server.url, "-r", "lobby", "--token", "bob"]);
+    waiting.type_line(r#"{"type":"send_message","roomId":"lobby","content":"later"}"#);
+    waiting.wait_for("room_full");
+    assert_eq!(member.finish().status, Some(0));
+    waiting.wait_for("acked");
+    assert_eq!(waiting.finish().status, Some(0));
+}
+
+#[test]
 fn chat_says_it_in_a_line_and_a_message_that_was_not_sent_says_why() {
     let (server, _member) = full();
     let mut chat = Running::start(&["chat", &server.url, "-r", "lobby", "--token", "bob"]);

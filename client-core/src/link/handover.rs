@@ -12,6 +12,9 @@ use alloc::boxed::Box;
 
 /// How long the old connection is kept for the sake of answers on their way.
 const FAREWELL: Span = Span::from_secs(5);
+/// How much earlier than the end of its window a move begins at the latest, unless a quarter of the window is less: the
+/// server may close the old connection at that end, and answers on their way would be lost with it.
+const MARGIN: Span = Span::from_secs(5);
 /// Dials before the end is waited for instead.
 const TRIES: u8 = 3;
 
@@ -38,10 +41,11 @@ pub(super) struct Retiring {
 }
 
 impl Link {
-    /// The server is about to go: move at a random moment in the window.
+    /// The server is about to go: move at a random moment in the window, early enough to be done at its end.
     pub(crate) fn going_away(&mut self, now: Timestamp, window: Span, url: Option<Box<str>>) {
         if matches!(self.phase, Phase::Open { .. }) && self.next.is_none() {
-            let at = now + uniform(&mut self.rng, Span::ZERO, window);
+            let latest = window.minus(MARGIN.min(window.half().half()));
+            let at = now + uniform(&mut self.rng, Span::ZERO, latest);
             self.next = Some(Next { url, tries: 0, step: Step::At(at) });
         }
     }

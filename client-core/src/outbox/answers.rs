@@ -1,13 +1,15 @@
 //! What the server's answers mean for the sends they are about (protocol.md §2.3).
 
 use super::lane::{Doomed, Unanswered, Waiting};
-use super::{LAST_CHANCE, Outbox, Payload};
+use super::{LAST_CHANCE, Outbox, Payload, Plain};
 use crate::bug::Bug;
 use crate::event::{Delivery, DeliveryStatus, SendFailure};
 use crate::id::Id;
 use crate::link::ConnId;
 use crate::messages::{Ack, Code, Nack, Origin};
 use crate::notes::note;
+#[cfg(feature = "journal")]
+use crate::saved::SavedSend;
 use crate::time::{Span, Timestamp};
 use alloc::vec::Vec;
 
@@ -45,14 +47,47 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
 
     /// The answer to a send that was made before the mode was known.
     fn first_contact(&mut self, serial: u64, status: DeliveryStatus, out: &mut Vec<Delivery<P, N>>) {
-        let sent = match self.unconfirmed.iter().position(|sent| sent.serial == serial) {
+        if let Some(sent) = self.take_first_contact(serial) {
+            self.settle(sent.id, sent.room, sent.weight, status, out);
+        }
+    }
+
+    fn take_first_contact(&mut self, serial: u64) -> Option<Plain<P, N>> {
+        match self.unconfirmed.iter().position(|sent| sent.serial == serial) {
             Some(at) => Some(self.unconfirmed.remove(at)),
             // The answer was faster than the report of the flush.
             None => self.in_hand.iter_mut().find_map(|hand| hand.plain.take_if(|sent| sent.serial == serial)),
-        };
-        if let Some(sent) = sent {
-            self.settle(sent.id, sent.room, sent.weight, status, out);
         }
+    }
+
+    /// A send that was made before the mode was known is refused. That is certain, so it can wait again where its room is
+    /// still to be joined; elsewhere it has failed.
+    fn first_contact_refused(
+        &mut self,
+        serial: u64,
+        code: Code,
+        wanted: impl Fn(&N) -> bool,
+        out: &mut Vec<Delivery<P, N>>,
+    ) -> Option<Rejoin<N>> {
+        let mut sent = self.take_first_contact(serial)?;
+        let again = sent.kept.take().filter(|_| code == Code::NotJoined && wanted(&sent.room));
+        let Some((again, lane)) = again.zip(self.lane_for(&sent.room)) else {
+            let status = DeliveryStatus::Failed(SendFailure::Refused(code));
+            self.settle(sent.id, sent.room, sent.weight, status, out);
+            return None;
+        };
+        lane.needs_join = true;
+        let until = again.until;
+        #[cfg(feature = "journal")]
+        let saved = SavedSend::waiting(&again.send);
+        // In the order of the sends, also where later ones wait already.
+        let at = lane.waiting.partition_point(|waiting| waiting.serial < serial);
+        lane.waiting.insert(at, again);
+        note!(self.notes, Added { key: sent.id, send: saved });
+        self.next_expiry = self.next_expiry.min(until);
+        self.waiting += 1;
+        self.changes += 1;
+        Some(Rejoin(sent.room))
     }
 
     /// The own message came by in its room: as good as an answer.
@@ -99,12 +134,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             (any || latest && Some(sent.attempts % 1_000_000) == attempt).then_some((index, at))
         });
         let Some((index, at)) = found else {
-            if attempt == Some(0) {
-                // Without a number nothing is made again: it was refused, and that is certain.
-                let status = DeliveryStatus::Failed(SendFailure::Refused(nack.code));
-                self.first_contact(serial, status, out);
-            }
-            return None;
+            let first = attempt == Some(0);
+            return first.then(|| self.first_contact_refused(serial, nack.code, wanted, out)).flatten();
         };
         let lane = self.lanes.get_mut(index)?;
         let pseq = lane.unanswered.get(at).map_or(0, |sent| sent.pseq);

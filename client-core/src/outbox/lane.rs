@@ -14,7 +14,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 /// A send that has not been transmitted.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Waiting<P, N> {
     pub(super) send: Outgoing<P, N>,
     pub(super) serial: u64,

@@ -35,16 +35,16 @@ const FIRST_CONTACT: Span = Span::from_secs(30);
 
 /// Frames in the hands of the connection, whose flush is not reported yet.
 #[derive(Debug)]
-struct InHand<N> {
+struct InHand<P, N> {
     frame: u64,
     weight: usize,
     /// A send that the flush may settle; none for one that waits for an answer.
-    plain: Option<Plain<N>>,
+    plain: Option<Plain<P, N>>,
 }
 
 /// A send made without a number: at most once.
 #[derive(Debug)]
-struct Plain<N> {
+struct Plain<P, N> {
     id: SendId,
     room: N,
     serial: u64,
@@ -54,6 +54,8 @@ struct Plain<N> {
     until: Timestamp,
     /// When its time is over, if the application has set one.
     expires: Timestamp,
+    /// The send itself, where a server that turns out to be an extended one may refuse it.
+    kept: Option<Waiting<P, N>>,
 }
 
 #[derive(Debug)]
@@ -62,9 +64,9 @@ pub(crate) struct Outbox<P, N> {
     bugs: Bugs,
     /// By room.
     lanes: Vec<Lane<P, N>>,
-    in_hand: Vec<InHand<N>>,
+    in_hand: Vec<InHand<P, N>>,
     /// Flushed before the mode was known.
-    unconfirmed: Vec<Plain<N>>,
+    unconfirmed: Vec<Plain<P, N>>,
     len: usize,
     waiting: usize,
     bytes: usize,
@@ -240,7 +242,12 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     }
 
     /// What was sent at most once is no longer the outbox's.
-    fn settle_plain(&mut self, sent: Vec<Plain<N>>, status: &DeliveryStatus, out: &mut Vec<Delivery<P, N>>) {
+    fn settle_plain(
+        &mut self,
+        sent: Vec<Plain<P, N>>,
+        status: &DeliveryStatus,
+        out: &mut Vec<Delivery<P, N>>,
+    ) {
         for sent in sent {
             self.settle(sent.id, sent.room, sent.weight, status.clone(), out);
         }
@@ -347,7 +354,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     pub(crate) fn is_pending(&self, room: &N, serial: u64) -> bool {
         let lane =
             self.lanes.binary_search_by(|lane| lane.room.cmp(room)).ok().and_then(|at| self.lanes.get(at));
-        let here = |sent: &Plain<N>| sent.serial <= serial && sent.room == *room;
+        let here = |sent: &Plain<P, N>| sent.serial <= serial && sent.room == *room;
         lane.is_some_and(|lane| lane.is_pending(serial))
             || self.in_hand.iter().filter_map(|hand| hand.plain.as_ref()).any(here)
             || self.unconfirmed.iter().any(here)

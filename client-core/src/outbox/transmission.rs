@@ -62,7 +62,9 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         if self.unflushed >= gate.unflushed {
             return None;
         }
-        let Waiting { send, serial, until: expires, late, .. } = self.pop_oldest()?;
+        let oldest = self.pop_oldest()?;
+        let kept = tagged.then(|| oldest.clone());
+        let Waiting { send, serial, until: expires, late, .. } = oldest;
         let weight = send.weight();
         self.unflushed += weight;
         self.changes += 1;
@@ -71,7 +73,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let expires = if late == SendFailure::Timeout { expires } else { Timestamp::NEVER };
         self.next_expiry = self.next_expiry.min(expires);
         let plain =
-            Some(Plain { id: send.id, room: send.room.clone(), serial, weight, frame, until, expires });
+            Some(Plain { id: send.id, room: send.room.clone(), serial, weight, frame, until, expires, kept });
         self.in_hand.push(InHand { frame, weight, plain });
         let tag =
             tagged.then(|| Box::new(SendTag { reference: Id::numbered('s', serial, Some(0)), line: None }));

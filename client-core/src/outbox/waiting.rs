@@ -149,7 +149,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     fn expire_plain(&mut self, now: Timestamp, out: &mut Vec<Delivery<P, N>>) -> Timestamp {
         let mut next = Timestamp::NEVER;
         let mut over = Vec::new();
-        let mut stays = |sent: &Plain<N>| {
+        let mut stays = |sent: &Plain<P, N>| {
             if sent.expires > now {
                 next = next.min(sent.expires);
             }

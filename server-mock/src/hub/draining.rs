@@ -7,14 +7,18 @@ use rejoin::messages::GoingAway;
 use rejoin::{Moment, ServerMessage};
 use std::time::Duration;
 
+/// A client that moves at the end of the window needs this long to join on its new connection and to get the last answers
+/// on the old one.
+const GRACE: Duration = Duration::from_secs(2);
+
 impl Hub {
     /// Plain connections are closed one after another over the window. Extended ones are asked to move within it;
-    /// they choose the moment, which spreads them too, and those that are still there at its end are closed.
+    /// they choose the moment, which spreads them too, and those that are still there [`GRACE`] after it are closed.
     pub(super) fn drain(&mut self, moment: Moment, window: Duration) {
         let now = moment.monotonic;
         self.draining = true;
         let going = ServerMessage::GoingAway(Box::new(GoingAway { window_ms: millis(window), url: None }));
-        let going = if window.is_zero() { None } else { encode(&going) };
+        let (going, grace) = if window.is_zero() { (None, Duration::ZERO) } else { (encode(&going), GRACE) };
         let plain = self.conns.values().filter(|state| state.extended.is_none()).count();
         let count = u32::try_from(plain).unwrap_or(u32::MAX).max(1);
         let mut index = 0;
@@ -22,7 +26,7 @@ impl Hub {
             let at = if state.extended.is_some() {
                 let told = going.clone().map(|text| Output::Send { conn: *conn, text });
                 self.outputs.extend(told);
-                now + window
+                now + window + grace
             } else {
                 index += 1;
                 now + window / count * (index - 1)

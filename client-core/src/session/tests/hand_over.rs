@@ -32,6 +32,16 @@ fn the_new_connection_is_joined_before_the_old_one_is_closed_and_answers_on_the_
 }
 
 #[test]
+fn the_move_begins_early_enough_to_be_done_when_the_window_ends() {
+    for seed in 0..100 {
+        let mut rig = Rig::joined_as(seed);
+        let asked = rig.now.monotonic;
+        going_away(&mut rig);
+        assert!(rig.now.monotonic.since(asked) <= Duration::from_millis(1_500), "seed {seed}");
+    }
+}
+
+#[test]
 fn if_the_new_dial_fails_the_old_connection_serves_on() {
     let mut rig = Rig::joined();
     let old = going_away(&mut rig);

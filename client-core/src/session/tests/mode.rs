@@ -3,7 +3,7 @@
 use super::rig::{Rig, acked, hello, join_answer, live};
 use crate::event::{DeliveryStatus, Event, Mode};
 use crate::link::State;
-use crate::messages::{ClientMessage, Hello, ServerMessage};
+use crate::messages::{ClientMessage, Code, Hello, Nack, Refusal, ServerMessage};
 use crate::session::{Command, Input, Output};
 use crate::{Config, Name};
 use alloc::boxed::Box;
@@ -32,6 +32,58 @@ fn the_first_contact_sends_at_once_without_a_number_and_an_extended_server_answe
     assert_eq!(rig.deliveries(), [], "written is for plain servers");
     rig.ack(&sends[0].1.reference, "x", 7);
     assert_eq!(rig.deliveries(), [(1, acked("x", 7))]);
+}
+
+#[test]
+fn a_first_contact_send_whose_room_lets_nobody_in_for_now_waits_and_goes_in_order_once_it_is_joined() {
+    let mut rig = Rig::new(Config::default());
+    rig.command(Command::Join(Name::from("r").into()));
+    rig.send(1, "early");
+    rig.send(2, "second");
+    rig.command(Command::Connect);
+    rig.open();
+    let said = rig.said();
+    let mut requests = said.iter().filter_map(|output| match output {
+        Output::Send { message: ClientMessage::JoinRoom { request, .. }, .. } => request.clone(),
+        _ => None,
+    });
+    let request = requests.next().unwrap();
+    let sends: Vec<_> = said
+        .iter()
+        .filter_map(|output| match output {
+            Output::Send { message: ClientMessage::SendMessage { tag, .. }, .. } => tag.clone(),
+            _ => None,
+        })
+        .collect();
+    rig.receive(hello("me"));
+    rig.send(3, "late");
+    let refusal = Refusal {
+        reference: Some(request.reference),
+        room: Some("r".into()),
+        code: Code::RoomFull,
+        retry: true,
+        retry_after_ms: None,
+    };
+    rig.receive(ServerMessage::Error { message: "full".into(), refusal: Some(Box::new(refusal)) });
+    for tag in &sends {
+        let reference = Some(tag.reference.clone());
+        let nack = Nack {
+            reference,
+            code: Code::NotJoined,
+            retry: false,
+            retry_after_ms: None,
+            expected: None,
+            dup: false,
+            message: "".into(),
+        };
+        rig.receive(ServerMessage::Nack(Box::new(nack)));
+    }
+    assert_eq!(rig.deliveries(), []);
+    rig.pass(Duration::from_secs(40));
+    let request = rig.join_request("r");
+    rig.receive(ServerMessage::Joined(Box::new(join_answer(request.reference, "e", 10))));
+    let sent: Vec<_> = rig.sends().into_iter().map(|(content, _)| content).collect();
+    assert_eq!(sent, ["early", "second", "late"]);
 }
 
 #[test]
