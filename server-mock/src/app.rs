@@ -3,16 +3,21 @@
 use crate::auth::{Auth, Identity};
 use crate::config::Limits;
 use crate::faults::Faults;
+use crate::file_limit;
 use crate::gate::{Cause, Client, Gate, Wait};
+use crate::host::Hosts;
 use crate::metrics::Metrics;
 use crate::origin;
 use crate::socketio::Sessions;
 use crate::switchboard::Switchboard;
-use axum::http::HeaderMap;
+use crate::upgrade::Slot;
+use crate::write_timeout::WriteTimeout;
+use axum::http::Request;
 use axum::http::header::{HOST, ORIGIN};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
@@ -26,7 +31,10 @@ const ESCAPED: usize = 2 * 6;
 pub(crate) struct App {
     pub(crate) auth: Arc<Auth>,
     pub(crate) allow_origin: Vec<String>,
+    pub(crate) hosts: Hosts,
     pub(crate) limits: Limits,
+    /// Most TCP connections at a time, so that there are files left to open.
+    pub(crate) most_open: usize,
     /// Most bytes of a message's content and data.
     pub(crate) content_bytes: usize,
     /// How often the hub asks who is there.
@@ -68,6 +76,7 @@ impl App {
     pub(crate) fn new(
         auth: Auth,
         allow_origin: Vec<String>,
+        hosts: Hosts,
         limits: Limits,
         mut hub: crate::hub::HubConfig,
         faults: Faults,
@@ -93,6 +102,7 @@ impl App {
         Self {
             auth,
             allow_origin,
+            hosts,
             content_bytes,
             heartbeat,
             extended,
@@ -104,6 +114,7 @@ impl App {
             metrics,
             places: Arc::new(Semaphore::new(places)),
             limits,
+            most_open: file_limit::connections(),
             draining: AtomicBool::new(false),
         }
     }
@@ -162,17 +173,28 @@ impl App {
         let identity = self.auth.identify(token, now);
         if identity.is_none() {
             self.gate.rates.failed_token(client.network(), now);
+            self.gate.refusals.note(Cause::Token, client.address);
         }
         Ok(identity)
     }
 
     /// Whether the page that a request comes from may open a connection; counted if it may not.
-    pub(crate) fn allows_origin(&self, headers: &HeaderMap) -> bool {
+    pub(crate) fn allows_origin<B>(&self, request: &Request<B>) -> bool {
+        let headers = request.headers();
         let allowed = origin::allowed(&self.allow_origin, headers.get(ORIGIN), headers.get(HOST));
         if !allowed {
             self.metrics.refused_origin.one_more();
+            if let Some(slot) = request.extensions().get::<Slot>() {
+                let client = slot.client(&self.gate.proxies, headers);
+                self.gate.refusals.note(Cause::Origin, client.address);
+            }
         }
         allowed
+    }
+
+    /// A connection that is cut when its peer takes nothing for two heartbeats.
+    pub(crate) fn guarded(&self, stream: TcpStream) -> WriteTimeout {
+        WriteTimeout::new(stream, self.heartbeat.saturating_mul(2), Arc::clone(&self.metrics))
     }
 
     pub(crate) fn draining(&self) -> bool {

@@ -168,7 +168,7 @@ fn validity(text: &str) -> (&str, Option<Duration>) {
     }
 }
 
-fn read_bounded(path: &Path) -> io::Result<String> {
+pub(crate) fn read_bounded(path: &Path) -> io::Result<String> {
     use io::Read as _;
     let mut text = String::new();
     let file = std::fs::File::open(path)?;

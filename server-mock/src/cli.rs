@@ -4,6 +4,8 @@ mod reload;
 mod signals;
 mod values;
 
+use crate::admin::AdminToken;
+use crate::file_limit;
 use crate::tls::Certificate;
 use crate::{Auth, BindError, Config, Fault, IpNet, PerAddress, Server};
 use reload::Reload;
@@ -55,6 +57,11 @@ pub struct ServeArgs {
     /// An Origin that browser pages may come from, repeatable; '*' is any [default: pages of the same host]
     #[arg(long, value_name = "ORIGIN")]
     pub allow_origin: Vec<String>,
+
+    /// A name of this server, repeatable, beside IP addresses, localhost and those of --allow-origin; a request with
+    /// another Host is refused on the admin listener, and with --auth open everywhere; '*' is any
+    #[arg(long, value_name = "HOST")]
+    pub allow_host: Vec<String>,
 
     /// Time between pings; a peer silent from one to the next is cut
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_positive_duration)]
@@ -124,10 +131,14 @@ pub struct ServeArgs {
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = parse_count)]
     pub max_members: usize,
 
-    /// Listen here for /healthz, /readyz, /metrics, /faults, /users and /rooms; it asks nobody who they are, so keep it
-    /// private
+    /// Listen here for operators: /healthz, /readyz, /metrics, /users, /rooms and /faults; GET / lists the routes
     #[arg(long, value_name = "ADDR", value_parser = parse_address)]
     pub admin: Option<SocketAddr>,
+
+    /// The admin listener asks for a token of this file ('Authorization: Bearer TOKEN', one of at least 16 characters a
+    /// line) on every route but /healthz and /readyz; needed where others can reach it
+    #[arg(long, value_name = "FILE", requires = "admin")]
+    pub admin_token_file: Option<PathBuf>,
 
     /// Speak the plain protocol only, whatever a client offers
     #[arg(long, hide = true)]
@@ -194,7 +205,7 @@ impl ServeError {
     /// 2 for wrong options, 1 otherwise.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Usage(_) | Self::Bind(BindError::Path(_)) => 2,
+            Self::Usage(_) | Self::Bind(BindError::Path(_) | BindError::AdminToken { .. }) => 2,
             _ => 1,
         })
     }
@@ -221,6 +232,8 @@ impl ServeArgs {
                 )));
             }
         };
+        let admin_token = self.admin_token_file.as_deref().map(AdminToken::read).transpose();
+        let admin_token = admin_token.map_err(|error| ServeError::Usage(format!("{error}")))?;
         let mut config = Config {
             listen: self.listen,
             path: self.path,
@@ -228,7 +241,9 @@ impl ServeArgs {
             allow_origin: self.allow_origin,
             trusted_proxy: self.trusted_proxy,
             proxy_protocol: self.proxy_protocol,
+            allow_host: self.allow_host,
             admin: self.admin,
+            admin_token,
             drain: self.drain,
             faults: self.fault,
             ..Config::default()
@@ -266,12 +281,13 @@ impl ServeArgs {
 /// Prints `listening on ws://HOST:PORT/ws` as the first line of standard output once connections are taken, and
 /// `admin on http://HOST:PORT` as the second if there is an admin listener.
 pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
+    file_limit::raise();
     let certificate = args.certificate()?;
     let mut config = args.config()?;
     let tls = certificate.as_ref().map(Certificate::server_config).transpose();
     config.tls = tls.map_err(|error| ServeError::Usage(format!("{error}")))?;
     // Before the first line is printed: whoever waits for it may send a signal at once.
-    let reload = Reload::new(certificate).map_err(ServeError::Signals)?;
+    let reload = Reload::new(certificate, config.admin_token.clone()).map_err(ServeError::Signals)?;
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
     let server = Server::bind(config).await?;
     announce(&server).map_err(ServeError::Stdout)?;

@@ -1,5 +1,6 @@
 //! How a server is set up.
 
+use crate::admin::AdminToken;
 use crate::auth::Auth;
 use crate::faults::Fault;
 use crate::hub::HubConfig;
@@ -31,8 +32,15 @@ pub struct Config {
     pub trusted_proxy: Vec<IpNet>,
     /// Each connection of a trusted proxy begins with the PROXY protocol, version 1 or 2. Default `false`.
     pub proxy_protocol: bool,
-    /// Where the admin listener goes, if anywhere. It has no authentication: keep it private.
+    /// Names by which this server is called, beside IP addresses, `localhost` and the hosts of
+    /// [`allow_origin`](Self::allow_origin): requests with another `Host` are refused on the admin listener, and with
+    /// [`Auth::Open`] everywhere. `*` is any.
+    pub allow_host: Vec<String>,
+    /// Where the admin listener goes, if anywhere. Others than this machine can only reach it with an
+    /// [`admin_token`](Self::admin_token).
     pub admin: Option<SocketAddr>,
+    /// What the admin listener asks for, on every route but `/healthz` and `/readyz`. Default: nothing.
+    pub admin_token: Option<AdminToken>,
     /// Speak TLS with this configuration. Default: plain TCP.
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// The rules of the rooms.
@@ -54,7 +62,9 @@ impl Default for Config {
             allow_origin: Vec::new(),
             trusted_proxy: Vec::new(),
             proxy_protocol: false,
+            allow_host: Vec::new(),
             admin: None,
+            admin_token: None,
             tls: None,
             hub: HubConfig::default(),
             limits: Limits::default(),
@@ -74,7 +84,9 @@ impl fmt::Debug for Config {
             .field("allow_origin", &self.allow_origin)
             .field("trusted_proxy", &self.trusted_proxy)
             .field("proxy_protocol", &self.proxy_protocol)
+            .field("allow_host", &self.allow_host)
             .field("admin", &self.admin)
+            .field("admin_token", &self.admin_token)
             .field("tls", &self.tls.is_some())
             .field("hub", &self.hub)
             .field("limits", &self.limits)

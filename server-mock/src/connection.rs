@@ -43,7 +43,7 @@ pub(crate) async fn serve(
     let Some(client) = first_words(&app, &mut stream, peer, &permit).await else { return };
     permit.speaks();
     let link = Arc::new(Link::default());
-    let wire = Wire::new(stream, Arc::clone(&link));
+    let wire = Wire::new(app.guarded(stream), Arc::clone(&link));
     // Boxed, so that the handshake's state does not stay in a task that lives for days.
     let slot = Slot::new(Arc::clone(&link), client);
     let mut handshake = Box::pin(handshake(&app, router, tls, wire, &slot));

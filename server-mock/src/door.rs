@@ -21,10 +21,14 @@ pub(crate) enum Refusal {
     Address(Wait),
 }
 
-/// A place among the handshakes for a connection from `peer`.
-pub(crate) fn open(app: &App, peer: IpAddr) -> Result<Handshake, Refusal> {
+/// A place among the handshakes for a connection from `peer`, when so many are `open` already.
+pub(crate) fn open(app: &App, peer: IpAddr, open: usize) -> Result<Handshake, Refusal> {
     let gate = &app.gate;
     let refused = |cause| gate.refusals.note(cause, peer);
+    if open >= app.most_open {
+        refused(Cause::Files);
+        return Err(Refusal::Busy);
+    }
     let now = Instant::now();
     // Whom a trusted proxy brings is not known yet.
     let network = (!gate.proxies.trusts(peer)).then(|| Network::from(peer));

@@ -50,12 +50,19 @@
 //!
 //! # Admin
 //!
-//! The admin listener asks nobody who they are, so it belongs on a private address:
+//! The admin listener is for this machine, unless an [`AdminToken`] protects it:
 //!
 //! | request | does |
 //! |---|---|
+//! | `GET /` | lists the routes |
 //! | `GET /healthz`, `GET /readyz` | 200 while the process lives; while it takes connections (503 in a drain) |
 //! | `GET /metrics` | Prometheus text; no name of a room or a user is in it |
+//! | `GET /users` | `{users: [{id, connections}], next}`; `?limit=` entries after `?after=` |
+//! | `GET /users/{id}` | `{id, connections: [{protocol, rooms}], rooms, bannedForSecs}` |
+//! | `DELETE /users/{id}` | `{closed}`: the user's connections are closed with 4003; `?ban=SECS` keeps the user out for so long, `?ban=0` ends that |
+//! | `GET /rooms` | `{rooms: [{id, members, connections, readers, seq, bytes}], next}` |
+//! | `GET /rooms/{id}/members` | `{members: [{id, connections}], next}` |
+//! | `DELETE /rooms/{id}/members/{user}` | 204: the user is taken out of the room |
 //! | `POST /users/{id}/notifications` `{kind, data?}` | 202 `{id}`: goes to the user's personal stream, now or on the next connection |
 //! | `POST /rooms/{id}/messages` `{userId, content, data?}` | 201 `{id, seq}`; with the `Idempotency-Key` of an earlier one 200 and that one's answer |
 //! | `POST`, `GET`, `DELETE /faults` | [`faults`] on purpose |
@@ -63,6 +70,7 @@
 //! What is kept, is kept in memory: a restart begins new epochs, and clients are told so. Everything is bounded;
 //! [`hub::HubConfig`] has the bounds and says what happens at each.
 
+mod accept;
 mod admin;
 mod app;
 pub mod auth;
@@ -74,13 +82,17 @@ mod demo;
 mod door;
 mod events;
 pub mod faults;
+mod file_limit;
 mod gate;
+mod host;
 pub mod hub;
 mod json_body;
 mod mailbox;
 mod metrics;
 mod origin;
 mod pings;
+mod process;
+mod seldom;
 mod server;
 mod socket;
 mod socketio;
@@ -88,7 +100,9 @@ mod switchboard;
 pub mod tls;
 mod transport;
 mod upgrade;
+mod write_timeout;
 
+pub use admin::{AdminToken, AdminTokenError};
 pub use auth::Auth;
 pub use config::{Config, Limits, PerAddress};
 pub use faults::{Fault, FaultKind, Faults};

@@ -186,6 +186,12 @@ impl Mailbox {
         }
     }
 
+    /// Frames and bytes that nobody has written yet.
+    pub(crate) fn holding(&self) -> (usize, usize) {
+        let queue = self.lock();
+        (queue.parcels.len() + queue.taken, queue.bytes + queue.taken_bytes)
+    }
+
     /// The end it has come to, if it has.
     pub(crate) fn end(&self) -> Option<End> {
         self.lock().end

@@ -1,35 +1,56 @@
-//! Counters for `/metrics`: plain atomics, no labels that name a room or a user.
+//! What `/metrics` counts, by the Prometheus project's own library. No label names a room or a user.
 
 use crate::gate::Gate;
+use crate::process::Process;
 use crate::switchboard::Kept;
-use std::fmt::Write as _;
-use std::sync::atomic::{AtomicU64, Ordering};
+use prometheus_client::encoding::prometheus_text;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+use std::fmt;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
-/// One number. Relaxed ordering: nothing is decided by it.
-#[derive(Debug, Default)]
-pub(crate) struct Metric(AtomicU64);
+/// A number that only grows.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Metric(Counter);
 
 impl Metric {
     pub(crate) fn add(&self, count: u64) {
-        self.0.fetch_add(count, Ordering::Relaxed);
+        self.0.inc_by(count);
     }
 
     pub(crate) fn one_more(&self) {
-        self.add(1);
-    }
-
-    pub(crate) fn one_less(&self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.inc();
     }
 }
 
-#[derive(Debug, Default)]
+/// A number that grows and shrinks.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Level(Gauge);
+
+impl Level {
+    pub(crate) fn one_more(&self) {
+        self.0.inc();
+    }
+
+    pub(crate) fn one_less(&self) {
+        self.0.dec();
+    }
+
+    pub(crate) fn set(&self, value: usize) {
+        self.0.set(i64::try_from(value).unwrap_or(i64::MAX));
+    }
+}
+
+/// Refusals by cause.
+type Refused = Family<[(&'static str, &'static str); 1], Counter>;
+
 pub(crate) struct Metrics {
-    pub(crate) sockets: Metric,
+    pub(crate) sockets: Level,
     pub(crate) upgrades: Metric,
     pub(crate) sessions: Metric,
     pub(crate) feeds: Metric,
@@ -39,96 +60,152 @@ pub(crate) struct Metrics {
     pub(crate) unauthorized: Metric,
     pub(crate) refused_busy: Metric,
     pub(crate) refused_origin: Metric,
+    pub(crate) accept_failed: Metric,
     pub(crate) frames_in: Metric,
     pub(crate) frames_out: Metric,
+    pub(crate) bytes_in: Metric,
+    pub(crate) bytes_out: Metric,
     pub(crate) closed_slow: Metric,
     pub(crate) closed_violation: Metric,
     pub(crate) closed_by_rule: Metric,
     pub(crate) terminated_silent: Metric,
+    pub(crate) cut_stuck: Metric,
     pub(crate) panics: Metric,
+    refused: Refused,
+    latency: Histogram,
+    kept: KeptLevels,
+    started: Instant,
+    registry: Registry,
+}
+
+/// What is looked up when somebody asks.
+#[derive(Default)]
+struct KeptLevels {
+    rooms: Level,
+    logs: Level,
+    log_bytes: Level,
+    lines: Level,
+    queued_frames: Level,
+    queued_bytes: Level,
+    longest_queue: Level,
+    handshakes: Level,
+    early_sessions: Level,
+    ready: Level,
+    uptime: Level,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut all = Registry::default();
+        all.register_collector(Box::new(Process));
+        let registry = all.sub_registry_with_prefix("rejoin");
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "What runs.", build);
+        let refused = Refused::default();
+        registry.register("refused", "Who was not let in, by cause.", refused.clone());
+        // From a tenth of a millisecond to three seconds.
+        let latency = Histogram::new(exponential_buckets(0.000_1, 2.0, 16));
+        let what = "Time from reading frames until the last member's queue has what came of them.";
+        registry.register("delivery_seconds", what, latency.clone());
+        let kept = KeptLevels::default();
+        for (name, help, level) in [
+            ("rooms", "Rooms with at least one member.", &kept.rooms),
+            ("logs", "Rooms and personal streams with a log.", &kept.logs),
+            ("log_bytes", "Bytes of messages kept, about.", &kept.log_bytes),
+            ("lines", "Lines of sends remembered.", &kept.lines),
+            ("queued_frames", "Frames that wait for a connection to take them.", &kept.queued_frames),
+            ("queued_bytes", "Bytes that wait for a connection to take them.", &kept.queued_bytes),
+            ("longest_queue_bytes", "Bytes in the longest of these queues.", &kept.longest_queue),
+            ("handshakes", "Connections that are no WebSocket, feed or waiting poll yet.", &kept.handshakes),
+            ("early_sessions", "Socket.IO sessions before their CONNECT.", &kept.early_sessions),
+            ("ready", "1 while new connections are taken, 0 in a drain.", &kept.ready),
+            ("uptime_seconds", "Time since the server's start.", &kept.uptime),
+        ] {
+            registry.register(name, help, level.0.clone());
+        }
+        let sockets = Level::default();
+        registry.register("sockets", "Open WebSockets, feeds and Socket.IO sessions.", sockets.0.clone());
+        let mut total = |name: &str, help: &str| {
+            let metric = Metric::default();
+            registry.register(name, help, metric.0.clone());
+            metric
+        };
+        Self {
+            upgrades: total("upgrades", "Upgrades answered with 101."),
+            sessions: total("socketio_sessions", "Socket.IO sessions begun."),
+            feeds: total("feeds", "Feeds begun."),
+            refreshes: total("refreshes", "Tokens shown on an open connection."),
+            signals_dropped: total("signals_dropped", "Signals for which a queue had no room."),
+            published: total("published", "Posts and notifications taken."),
+            frames_in: total("frames_received", "Text frames received."),
+            frames_out: total("frames_sent", "Frames handed to connections."),
+            bytes_in: total("bytes_received", "Bytes of text frames received."),
+            bytes_out: total("bytes_sent", "Bytes of frames handed to connections."),
+            closed_slow: total("closed_slow", "Slow consumers closed with 4012."),
+            closed_violation: total(
+                "closed_violation",
+                "Connections closed for a frame that is not allowed.",
+            ),
+            closed_by_rule: total("closed_by_rule", "Connections closed by a rule of the hub or a drain."),
+            terminated_silent: total("terminated_silent", "Connections cut because nothing was heard."),
+            cut_stuck: total("cut_stuck", "Connections cut because their peer took nothing."),
+            panics: total("panics", "Connections ended by a bug."),
+            unauthorized: total(
+                "unauthorized",
+                "Upgrades closed with 4001, feeds refused with 401, Socket.IO CONNECTs refused.",
+            ),
+            refused_busy: total("refused_busy", "Connections refused with 503."),
+            refused_origin: total(
+                "refused_origin",
+                "Upgrades, feeds and Socket.IO requests refused by Origin.",
+            ),
+            accept_failed: total("accept_failed", "Connections that could not be accepted."),
+            sockets,
+            refused,
+            latency,
+            kept,
+            started: Instant::now(),
+            registry: all,
+        }
+    }
 }
 
 impl Metrics {
+    /// Frames were read this long ago, and whatever came of them is in the queues.
+    pub(crate) fn delivered(&self, after: Duration) {
+        self.latency.observe(after.as_secs_f64());
+    }
+
     /// The Prometheus text format, version 0.0.4.
     pub(crate) fn text(&self, kept: Kept, gate: &Gate, ready: bool) -> String {
-        let mut text = String::new();
-        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-        for (name, kind, help, value) in [
-            ("sockets", "gauge", "Open WebSockets, feeds and Socket.IO sessions.", self.sockets.get()),
-            ("rooms", "gauge", "Rooms with at least one member.", number(kept.rooms)),
-            (
-                "handshakes",
-                "gauge",
-                "Connections that are no WebSocket, feed or waiting poll yet.",
-                number(gate.handshakes.count()),
-            ),
-            (
-                "early_sessions",
-                "gauge",
-                "Socket.IO sessions before their CONNECT.",
-                number(gate.sessions.count()),
-            ),
-            ("logs", "gauge", "Rooms and personal streams with a log.", number(kept.logs)),
-            ("log_bytes", "gauge", "Bytes of messages kept, about.", number(kept.bytes)),
-            ("lines", "gauge", "Lines of sends remembered.", number(kept.lines)),
-            ("ready", "gauge", "1 while new connections are taken, 0 in a drain.", u64::from(ready)),
-            ("upgrades_total", "counter", "Upgrades answered with 101.", self.upgrades.get()),
-            ("feeds_total", "counter", "Feeds begun.", self.feeds.get()),
-            ("socketio_sessions_total", "counter", "Socket.IO sessions begun.", self.sessions.get()),
-            ("refreshes_total", "counter", "Tokens shown on an open connection.", self.refreshes.get()),
-            ("published_total", "counter", "Posts and notifications taken.", self.published.get()),
-            (
-                "signals_dropped_total",
-                "counter",
-                "Signals for which a queue had no room.",
-                self.signals_dropped.get(),
-            ),
-            (
-                "unauthorized_total",
-                "counter",
-                "Upgrades closed with 4001, feeds refused with 401, Socket.IO CONNECTs refused.",
-                self.unauthorized.get(),
-            ),
-            ("refused_busy_total", "counter", "Connections refused with 503.", self.refused_busy.get()),
-            (
-                "refused_origin_total",
-                "counter",
-                "Upgrades, feeds and Socket.IO requests refused by Origin.",
-                self.refused_origin.get(),
-            ),
-            ("frames_received_total", "counter", "Text frames received.", self.frames_in.get()),
-            ("frames_sent_total", "counter", "Frames handed to connections.", self.frames_out.get()),
-            ("closed_slow_total", "counter", "Slow consumers closed with 4012.", self.closed_slow.get()),
-            (
-                "closed_violation_total",
-                "counter",
-                "Connections closed for a frame that is not allowed.",
-                self.closed_violation.get(),
-            ),
-            (
-                "closed_by_rule_total",
-                "counter",
-                "Connections closed by a rule of the hub or a drain.",
-                self.closed_by_rule.get(),
-            ),
-            (
-                "terminated_silent_total",
-                "counter",
-                "Connections cut because nothing was heard.",
-                self.terminated_silent.get(),
-            ),
-            ("panics_total", "counter", "Connections ended by a bug.", self.panics.get()),
+        let levels = &self.kept;
+        for (level, value) in [
+            (&levels.rooms, kept.rooms),
+            (&levels.logs, kept.logs),
+            (&levels.log_bytes, kept.bytes),
+            (&levels.lines, kept.lines),
+            (&levels.queued_frames, kept.queued_frames),
+            (&levels.queued_bytes, kept.queued_bytes),
+            (&levels.longest_queue, kept.longest_queue),
+            (&levels.handshakes, gate.handshakes.count()),
+            (&levels.early_sessions, gate.sessions.count()),
+            (&levels.ready, usize::from(ready)),
+            (&levels.uptime, usize::try_from(self.started.elapsed().as_secs()).unwrap_or(usize::MAX)),
         ] {
-            // Writing to a String does not fail.
-            let _ = write!(
-                text,
-                "# HELP rejoin_{name} {help}\n# TYPE rejoin_{name} {kind}\nrejoin_{name} {value}\n"
-            );
+            level.set(value);
         }
-        text.push_str("# HELP rejoin_refused_total Who was not let in, by cause.\n# TYPE rejoin_refused_total counter\n");
         for (cause, count) in gate.refusals.counts() {
-            let _ = writeln!(text, "rejoin_refused_total{{cause=\"{cause}\"}} {count}");
+            self.refused.get_or_create(&[("cause", cause)]).inner().store(count, Ordering::Relaxed);
         }
+        let mut text = String::new();
+        // Writing to a String does not fail.
+        let _ = prometheus_text::encode(&mut text, &self.registry);
         text
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").field("sockets", &self.sockets).finish_non_exhaustive()
     }
 }

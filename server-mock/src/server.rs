@@ -1,36 +1,30 @@
 //! The server: its listeners, its tasks, its end.
 
+use crate::accept::Acceptor;
+use crate::admin::AdminToken;
 use crate::app::App;
 use crate::config::Config;
 use crate::faults::Faults;
 use crate::gate::Gate;
-use crate::{admin, connection, demo, door, events, socketio, upgrade};
-use axum::Router;
+use crate::host::Hosts;
+use crate::{Auth, admin, connection, demo, door, events, file_limit, host, socketio, upgrade};
 use axum::routing::get;
+use axum::{Router, middleware};
 use std::fmt;
 use std::future::{Future, pending};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
 /// Refusals under way at a time; beyond, a connection is dropped without a word.
 const REFUSALS: usize = 1_024;
-
-/// Connections to the admin listener at a time.
-const ADMIN_CONNECTIONS: usize = 64;
-
-/// How long the admin listener waits for a request on an open connection.
-const ADMIN_PATIENCE: Duration = Duration::from_secs(60);
-
-/// After a failed `accept`: what failed it, mostly too many open files, does not pass at once.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Clients that can move to another server while they are served here need this long for it.
 const MOVE: Duration = Duration::from_secs(1);
@@ -53,6 +47,7 @@ pub struct Server {
     app: Arc<App>,
     listener: TcpListener,
     admin: Option<TcpListener>,
+    admin_token: Option<AdminToken>,
     tls: Option<TlsAcceptor>,
     router: Router,
     drain: Duration,
@@ -80,6 +75,12 @@ pub enum BindError {
         /// Why.
         source: io::Error,
     },
+    /// The admin listener could be reached by others, and would ask nobody who they are.
+    #[error("{address} can be reached by others: an admin listener there needs --admin-token-file")]
+    AdminToken {
+        /// Where.
+        address: SocketAddr,
+    },
     /// The admin listener.
     #[error("cannot listen on {address} for admin: {source}")]
     Admin {
@@ -93,8 +94,15 @@ pub enum BindError {
 impl Server {
     /// Listens. Connections that come before [`run`](Self::run) wait in the operating system's queue.
     pub async fn bind(config: Config) -> Result<Self, BindError> {
-        let Config { listen, path, auth, allow_origin, admin, tls, hub, limits, drain, .. } = config;
-        let (first, gate) = (config.faults, Gate::new(&limits, config.trusted_proxy, config.proxy_protocol));
+        let Config { listen, path, auth, allow_origin, allow_host, admin, tls, hub, limits, drain, .. } =
+            config;
+        let (first, admin_token) = (config.faults, config.admin_token);
+        let gate = Gate::new(&limits, config.trusted_proxy, config.proxy_protocol);
+        if let (Some(address), None) = (admin, &admin_token)
+            && !address.ip().is_loopback()
+        {
+            return Err(BindError::AdminToken { address });
+        }
         if !is_path(&path) {
             return Err(BindError::Path(path));
         }
@@ -115,17 +123,26 @@ impl Server {
         for fault in first {
             faults.add(fault);
         }
-        let app = Arc::new(App::new(auth, allow_origin, limits, hub, faults, gate));
+        let hosts = Hosts::new(&allow_host, &allow_origin);
+        let unprotected = matches!(auth, Auth::Open);
+        let app = Arc::new(App::new(auth, allow_origin, hosts, limits, hub, faults, gate));
         let router = Router::new()
             .route(&path, get(upgrade::upgrade))
             .with_state(Arc::clone(&app))
             .merge(events::router(Arc::clone(&app)))
             .merge(socketio::router(Arc::clone(&app), &path))
             .merge(demo::router(&path));
+        // Where a token says who it is, a page of another site has none.
+        let router = if unprotected {
+            router.layer(middleware::from_fn_with_state(Arc::clone(&app), host::check))
+        } else {
+            router
+        };
         Ok(Self {
             app,
             listener,
             admin: admin.map(|(listener, _)| listener),
+            admin_token,
             tls: tls.map(TlsAcceptor::from),
             router,
             drain,
@@ -190,10 +207,23 @@ impl Server {
     }
 
     async fn work(self, tasks: &mut JoinSet<()>, drain: impl Future<Output = ()>) {
-        let Self { app, listener, admin, tls, router, drain: longest, .. } = self;
+        let Self { app, listener, admin, admin_token, tls, router, drain: longest, .. } = self;
         let refusals = Arc::new(Semaphore::new(REFUSALS));
-        let mut admin_tasks = JoinSet::new();
-        let admin_router = admin::router(Arc::clone(&app));
+        let mut listener = Acceptor::new(listener);
+        let most_open = app.most_open;
+        if most_open < app.limits.connections {
+            let wanted = app.limits.connections;
+            tracing::warn!(
+                most_open,
+                wanted,
+                "the limit of open files allows fewer connections than --max-connections"
+            );
+        }
+        // Served to the very end, so that a supervisor sees the drain.
+        let mut admin_task = JoinSet::new();
+        if let Some(listener) = admin {
+            admin_task.spawn(admin::serve(Arc::clone(&app), listener, admin_token));
+        }
         let mut drain = pin!(drain);
         // Once a drain has begun, when it must be over.
         let mut end: Option<Instant> = None;
@@ -202,13 +232,15 @@ impl Server {
                 break;
             }
             tokio::select! {
-                (stream, peer) = accept(&listener) => match door::open(&app, peer) {
+                (stream, peer) = listener.accept(&app.metrics) => match door::open(&app, peer.ip(), tasks.len()) {
                     Ok(permit) => {
                         let _ = stream.set_nodelay(true);
                         let (app, router, tls) = (Arc::clone(&app), router.clone(), tls.clone());
-                        tasks.spawn(connection::serve(app, router, tls, stream, peer, permit));
+                        tasks.spawn(connection::serve(app, router, tls, stream, peer.ip(), permit));
                     }
-                    Err(refusal) => if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
+                    Err(refusal) => if tasks.len() < most_open.saturating_add(file_limit::REFUSALS)
+                        && let Ok(permit) = Arc::clone(&refusals).try_acquire_owned()
+                    {
                         let tls = tls.is_some();
                         tasks.spawn(async move {
                             door::refuse(stream, refusal, tls).await;
@@ -216,19 +248,12 @@ impl Server {
                         });
                     },
                 },
-                (stream, _) = accept_admin(admin.as_ref()), if admin_tasks.len() < ADMIN_CONNECTIONS => {
-                    let router = admin_router.clone();
-                    admin_tasks.spawn(async move {
-                        connection::http(stream, router, &upgrade::Slot::default(), ADMIN_PATIENCE, true).await;
-                    });
-                }
                 Some(ended) = tasks.join_next() => {
                     if ended.is_err_and(|error| error.is_panic()) {
                         app.metrics.panics.one_more();
                         tracing::error!("a connection ended by a bug; the others go on");
                     }
                 }
-                Some(_) = admin_tasks.join_next() => {}
                 () = &mut drain, if end.is_none() => {
                     app.stop_admitting();
                     let connections = app.switchboard.connections();
@@ -263,26 +288,6 @@ async fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
     Ok((listener, address))
-}
-
-/// The next connection, however long that takes.
-async fn accept(listener: &TcpListener) -> (TcpStream, IpAddr) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => return (stream, peer.ip()),
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
-async fn accept_admin(listener: Option<&TcpListener>) -> (TcpStream, IpAddr) {
-    match listener {
-        Some(listener) => accept(listener).await,
-        None => pending().await,
-    }
 }
 
 async fn until(end: Option<Instant>) {

@@ -8,7 +8,7 @@ use crate::hub::{ConnId, FeedRequest, Hub, HubConfig, Input, Output};
 use crate::mailbox::{End, Fill, Mailbox, Parcel, Pushed};
 use crate::metrics::Metrics;
 use rejoin::messages::{Code, Ref};
-use rejoin::{Id, Moment, Timestamp, Token};
+use rejoin::{Id, Moment, Name, Timestamp, Token};
 use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::BuildHasher as _;
@@ -42,6 +42,8 @@ struct Core {
     slow: Vec<ConnId>,
     /// What became of the current input, if it was something to publish.
     published: Option<Published>,
+    /// What became of the current input, if it was a kick.
+    kicked: Option<Kicked>,
 }
 
 /// What became of a post or a notification.
@@ -56,6 +58,13 @@ pub(crate) struct Receipt {
     pub(crate) dup: bool,
 }
 
+/// What became of a kick.
+#[derive(Debug, Clone, Copy)]
+struct Kicked {
+    connections: usize,
+    banned: bool,
+}
+
 /// What the hub keeps, in numbers.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Kept {
@@ -63,6 +72,10 @@ pub(crate) struct Kept {
     pub(crate) logs: usize,
     pub(crate) bytes: usize,
     pub(crate) lines: usize,
+    pub(crate) queued_frames: usize,
+    pub(crate) queued_bytes: usize,
+    /// Bytes in the longest queue.
+    pub(crate) longest_queue: usize,
 }
 
 #[derive(Debug, Default)]
@@ -94,6 +107,7 @@ impl Switchboard {
             armed: None,
             slow: Vec::new(),
             published: None,
+            kicked: None,
         };
         Self { core: Mutex::new(core), started: Instant::now(), auth, metrics, earlier: Notify::new() }
     }
@@ -142,19 +156,56 @@ impl Switchboard {
         core.published.take().unwrap_or(Err(Code::Internal))
     }
 
+    /// Closes a user's connections, and keeps the user out for as long as `ban` says. How many there were, or `None` if
+    /// there is no room for one more ban.
+    pub(crate) fn kick(&self, user: Name, ban: Option<Duration>) -> Option<usize> {
+        let mut core = self.lock();
+        core.kicked = None;
+        self.run(&mut core, Input::Kick { user, ban });
+        core.kicked.take().filter(|kicked| kicked.banned).map(|kicked| kicked.connections)
+    }
+
+    /// Takes a user out of a room; `false` if the user is not there.
+    pub(crate) fn remove(&self, room: Name, user: Name) -> bool {
+        let mut core = self.lock();
+        let there = core.hub.is_in(&room, &user);
+        if there {
+            self.run(&mut core, Input::Remove { room, user });
+        }
+        there
+    }
+
+    /// Looks at the hub.
+    pub(crate) fn inspect<T>(&self, look: impl FnOnce(&Hub, Timestamp) -> T) -> T {
+        let core = self.lock();
+        look(&core.hub, self.now().monotonic)
+    }
+
     pub(crate) fn drain(&self, window: Duration) {
         self.run(&mut self.lock(), Input::Drain { window });
     }
 
     pub(crate) fn kept(&self) -> Kept {
-        let core = self.lock();
-        let store = core.hub.store();
-        Kept {
-            rooms: core.hub.rooms(),
-            logs: store.rooms().count(),
-            bytes: store.bytes_held(),
-            lines: store.lines_held(),
+        let (mut kept, mailboxes) = {
+            let core = self.lock();
+            let store = core.hub.store();
+            let kept = Kept {
+                rooms: core.hub.rooms(),
+                logs: store.rooms_held(),
+                bytes: store.bytes_held(),
+                lines: store.lines_held(),
+                ..Kept::default()
+            };
+            let mailboxes: Vec<_> = core.slots.iter().filter_map(|slot| slot.mailbox.clone()).collect();
+            (kept, mailboxes)
+        };
+        // Each has a lock of its own: nobody waits for this walk.
+        for (frames, bytes) in mailboxes.iter().map(|mailbox| mailbox.holding()) {
+            kept.queued_frames += frames;
+            kept.queued_bytes += bytes;
+            kept.longest_queue = kept.longest_queue.max(bytes);
         }
+        kept
     }
 
     /// The connections that are told when they have to move.
@@ -220,6 +271,7 @@ impl Seat {
     /// the number of frames taken, at least one.
     pub(crate) fn frames(&self, batch: &[Utf8Bytes]) -> usize {
         let board = &self.switchboard;
+        let read = Instant::now();
         let mut core = board.lock();
         let mut taken = 0;
         for text in batch {
@@ -229,7 +281,10 @@ impl Seat {
             }
         }
         drop(core);
-        board.metrics.frames_in.add(taken as u64);
+        let metrics = &board.metrics;
+        metrics.delivered(read.elapsed());
+        metrics.frames_in.add(taken as u64);
+        metrics.bytes_in.add(batch.iter().take(taken).map(|text| text.len() as u64).sum());
         taken
     }
 
@@ -287,11 +342,12 @@ impl Core {
         let (now, metrics) = (board.now(), &*board.metrics);
         self.hub.handle(now, input);
         let mut fill = Fill::Low;
-        let mut sent = 0;
+        let (mut sent, mut bytes) = (0, 0);
         while let Some(output) = self.hub.poll() {
             match output {
                 Output::Send { conn, text } => {
                     sent += 1;
+                    bytes += text.len() as u64;
                     fill = fill.max(self.push(conn, Parcel::Text(text)));
                 }
                 Output::Offer { conn, text } => match self.mailbox(conn) {
@@ -305,6 +361,7 @@ impl Core {
                     self.authenticate(board, now, conn, reference, &token);
                 }
                 Output::Logged { id, seq, dup } => self.published = Some(Ok(Receipt { id, seq, dup })),
+                Output::Kicked { connections, banned } => self.kicked = Some(Kicked { connections, banned }),
                 Output::NotLogged { code } => self.published = Some(Err(code)),
                 Output::Ping { conn } => {
                     self.push(conn, Parcel::Ping);
@@ -324,6 +381,7 @@ impl Core {
             }
         }
         metrics.frames_out.add(sent);
+        metrics.bytes_out.add(bytes);
         while let Some(conn) = self.slow.pop() {
             if self.release(conn).is_some() {
                 metrics.closed_slow.one_more();

@@ -117,7 +117,7 @@ fn accept(app: &Arc<App>, request: &mut Request) -> Result<Response, Refusal> {
     let slot = request.extensions().get::<Slot>().cloned().ok_or(Refusal::NotWebSocket)?;
     let client = slot.client(&app.gate.proxies, headers);
     let place = app.admit(&client)?;
-    if !app.allows_origin(headers) {
+    if !app.allows_origin(request) {
         return Err(Refusal::Origin);
     }
     let query = request.uri().query();

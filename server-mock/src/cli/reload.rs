@@ -1,36 +1,34 @@
 //! SIGHUP: what was read from files is read again. It never ends the process.
 
+use crate::admin::AdminToken;
 use crate::tls::Certificate;
+use std::fmt::Display;
 use std::io;
 
 pub(super) struct Reload {
     #[cfg(unix)]
     hangups: tokio::signal::unix::Signal,
     certificate: Option<Certificate>,
+    admin_token: Option<AdminToken>,
 }
 
 impl Reload {
     /// From now on the signal no longer ends the process.
-    #[cfg(unix)]
-    pub(super) fn new(certificate: Option<Certificate>) -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { hangups: signal(SignalKind::hangup())?, certificate })
-    }
-
-    #[cfg(not(unix))]
-    pub(super) fn new(certificate: Option<Certificate>) -> io::Result<Self> {
-        Ok(Self { certificate })
+    pub(super) fn new(certificate: Option<Certificate>, admin_token: Option<AdminToken>) -> io::Result<Self> {
+        Ok(Self {
+            #[cfg(unix)]
+            hangups: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?,
+            certificate,
+            admin_token,
+        })
     }
 
     /// Reads again whenever it is told to. Never ends.
     pub(super) async fn run(mut self) {
         loop {
             self.told().await;
-            match self.certificate.as_ref().map(Certificate::reload) {
-                None => tracing::info!("SIGHUP: no certificate to read again"),
-                Some(Ok(())) => tracing::info!("SIGHUP: the certificate has been read again"),
-                Some(Err(error)) => tracing::error!(%error, "SIGHUP: the certificate stays as it was"),
-            }
+            tell("certificate", self.certificate.as_ref().map(Certificate::reload));
+            tell("admin token", self.admin_token.as_ref().map(AdminToken::reload));
         }
     }
 
@@ -43,7 +41,14 @@ impl Reload {
 
     #[cfg(not(unix))]
     async fn told(&mut self) {
-        let Self { certificate: _ } = self;
         std::future::pending::<()>().await;
+    }
+}
+
+fn tell<E: Display>(what: &str, outcome: Option<Result<(), E>>) {
+    match outcome {
+        None => {}
+        Some(Ok(())) => tracing::info!("SIGHUP: the {what} has been read again"),
+        Some(Err(error)) => tracing::error!(%error, "SIGHUP: the {what} stays as it was"),
     }
 }

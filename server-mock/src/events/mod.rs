@@ -47,7 +47,7 @@ async fn feed(
     request: Request,
 ) -> Response {
     let headers = request.headers();
-    if !app.allows_origin(headers) {
+    if !app.allows_origin(&request) {
         return Refusal::Origin.into_response();
     }
     let answer = open(&app, room, &request).unwrap_or_else(IntoResponse::into_response);
@@ -108,11 +108,11 @@ fn stream(body: Body) -> Response {
 }
 
 /// What a browser asks before it lets a page of another origin send a token.
-async fn preflight(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    if !app.allows_origin(&headers) {
+async fn preflight(State(app): State<Arc<App>>, request: Request) -> Response {
+    if !app.allows_origin(&request) {
         return Refusal::Origin.into_response();
     }
-    cors::preflight(METHODS, HEADERS, headers.get(ORIGIN))
+    cors::preflight(METHODS, HEADERS, request.headers().get(ORIGIN))
 }
 
 /// Whether the media type is among those that the peer takes.

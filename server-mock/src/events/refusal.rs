@@ -47,6 +47,7 @@ impl Refusal {
             Self::Accept => StatusCode::NOT_ACCEPTABLE,
             Self::History => StatusCode::BAD_REQUEST,
             Self::Token => StatusCode::UNAUTHORIZED,
+            Self::Closed(4003) => StatusCode::FORBIDDEN,
             Self::Often(_) | Self::Closed(4008 | 4011) => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy | Self::Draining | Self::Closed(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Fault(status) => *status,
@@ -85,6 +86,9 @@ impl Refusal {
                 "the token is missing, wrong or has ended",
                 "send a valid token as 'Authorization: Bearer TOKEN' or as ?token=TOKEN",
             ),
+            Self::Closed(4003) => {
+                ("forbidden", "the operator has removed this user", "ask the operator of the server")
+            }
             Self::Closed(4011) => (
                 "too_many_connections",
                 "this user has as many connections as one may have",

@@ -1,19 +1,19 @@
 //! The TCP stream of a connection, with the faults that act on bytes.
 
 use super::{Link, Way};
+use crate::write_timeout::WriteTimeout;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A stream that freezes, swallows or drips when its [`Link`] says so. It lies below TLS.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    stream: TcpStream,
+    stream: WriteTimeout,
     link: Arc<Link>,
     read_pause: Pause,
     write_pause: Pause,
@@ -22,7 +22,7 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    pub(crate) fn new(stream: TcpStream, link: Arc<Link>) -> Self {
+    pub(crate) fn new(stream: WriteTimeout, link: Arc<Link>) -> Self {
         Self { stream, link, read_pause: Pause(None), write_pause: Pause(None), next_drip: None }
     }
 }

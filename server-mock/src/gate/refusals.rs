@@ -28,10 +28,20 @@ pub(crate) enum Cause {
     Places,
     /// What should be the header of the PROXY protocol is none.
     ProxyHeader,
+    /// No more files may be opened.
+    Files,
+    /// The page's `Origin` is not welcome.
+    Origin,
+    /// The server is not called by this name.
+    Host,
+    /// The token is nobody's.
+    Token,
+    /// The admin token is missing or wrong.
+    AdminToken,
 }
 
 impl Cause {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 14] = [
         Self::Handshakes,
         Self::Share,
         Self::Evicted,
@@ -41,6 +51,11 @@ impl Cause {
         Self::EarlySessions,
         Self::Places,
         Self::ProxyHeader,
+        Self::Files,
+        Self::Origin,
+        Self::Host,
+        Self::Token,
+        Self::AdminToken,
     ];
 
     pub(crate) fn as_str(self) -> &'static str {
@@ -54,6 +69,11 @@ impl Cause {
             Self::EarlySessions => "early_sessions",
             Self::Places => "connections",
             Self::ProxyHeader => "proxy_header",
+            Self::Files => "files",
+            Self::Origin => "origin",
+            Self::Host => "host",
+            Self::Token => "token",
+            Self::AdminToken => "admin_token",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! How a connection begins.
 
 use super::conn::{Conn, Extended};
+use super::kicking::KICKED;
 use super::rules::{encode, millis};
 use super::tokens::Validity;
 use super::user::User;
@@ -43,6 +44,11 @@ impl Hub {
         if self.draining {
             // It was let in before the drain began.
             self.outputs.push_back(Output::Close { conn, code: 1012, reason: "Service restart" });
+            return false;
+        }
+        if self.bans.left(now, user).is_some() {
+            let (code, reason) = KICKED;
+            self.outputs.push_back(Output::Close { conn, code, reason });
             return false;
         }
         let open = self.users.get(user).map_or(0, |state| state.connections);

@@ -64,7 +64,7 @@ pub enum Input<'a> {
     },
     /// An authenticated connection opened that wants a room's feed and will say nothing: it is no member, and nobody
     /// is told of it. Answered by [`Output::Send`] with the feed's beginning, or by [`Output::Close`] with the code that
-    /// says why there is none: 1008, 1012, 1013, 4008 or 4011.
+    /// says why there is none: 1008, 1012, 1013, 4003, 4008 or 4011.
     Watch {
         /// Its number, not in use.
         conn: ConnId,
@@ -142,6 +142,13 @@ pub enum Input<'a> {
         /// Whom.
         user: Name,
     },
+    /// Closes every connection of a user with 4003. Answered by [`Output::Kicked`].
+    Kick {
+        /// Whose.
+        user: Name,
+        /// For so long the user's new connections are closed with 4003 too; zero ends an earlier ban.
+        ban: Option<Duration>,
+    },
     /// Ends every connection within `window`, and whoever connects from now on at once, with 1012. Plain connections
     /// and readers are closed evenly over the window, the first one now. Extended ones are told `going_away` and closed
     /// at its end, if they are still there.
@@ -198,6 +205,13 @@ pub enum Output {
     NotLogged {
         /// Why.
         code: Code,
+    },
+    /// The [`Input::Kick`] of this call is carried out.
+    Kicked {
+        /// So many connections are closed.
+        connections: usize,
+        /// The ban is in force, or none was asked for; `false` if too many users are banned.
+        banned: bool,
     },
     /// Send a WebSocket ping; to a reader, a comment line.
     Ping {

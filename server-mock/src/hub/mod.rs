@@ -33,6 +33,7 @@
 
 mod allowance;
 mod bug;
+mod census;
 mod config;
 mod conn;
 mod draining;
@@ -42,6 +43,7 @@ mod greeting;
 mod history;
 mod io;
 mod joining;
+mod kicking;
 mod lines;
 mod log;
 mod presence;
@@ -60,6 +62,7 @@ mod watching;
 
 #[cfg(feature = "bugs")]
 pub use bug::Bug;
+pub use census::{ConnectionInfo, Protocol, RoomInfo, UserInfo};
 pub use config::HubConfig;
 pub use endings::comes_back;
 pub use feed::Since;
@@ -75,6 +78,7 @@ pub(crate) use rules::{explain, millis};
 #[cfg(not(feature = "bugs"))]
 use bug::Bug;
 use conn::Conn;
+use kicking::Bans;
 use rejoin::{Moment, Name, Timestamp};
 use room::Room;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -99,6 +103,7 @@ pub struct Hub {
     /// the user's name, which no room's name can be.
     rooms: BTreeMap<Name, Room>,
     users: BTreeMap<Name, User>,
+    bans: Bans,
     due: BTreeSet<(Timestamp, Due)>,
     /// Whether a sweep of the store is due some time.
     sweeps: bool,
@@ -116,6 +121,8 @@ enum Due {
     Gone(Name, Name),
     TokenEnding(ConnId),
     TokenEnd(ConnId),
+    /// The user's ban ends.
+    Unban(Name),
     Sweep,
 }
 
@@ -134,6 +141,7 @@ impl Hub {
             conns: BTreeMap::new(),
             rooms: BTreeMap::new(),
             users: BTreeMap::new(),
+            bans: Bans::default(),
             due: BTreeSet::new(),
             sweeps: false,
             draining: false,
@@ -163,6 +171,7 @@ impl Hub {
             Input::Notify { user, kind, data } => self.notify(now, user, kind, data),
             Input::Post { room, user, content, data, key } => self.post(now, &room, user, content, data, key),
             Input::Remove { room, user } => self.expel(now.monotonic, &room, &user),
+            Input::Kick { user, ban } => self.kick(now.monotonic, &user, ban),
             Input::Drain { window } => self.drain(now, window),
             Input::Tick => self.tick(now),
         }
@@ -288,6 +297,7 @@ impl Hub {
                 Due::Gone(room, user) => self.departed(now, &room, &user),
                 Due::TokenEnding(conn) => self.warn_of_expiry(now, conn),
                 Due::TokenEnd(conn) => self.close(now, conn, 4002, "Token expired"),
+                Due::Unban(user) => self.unban(&user),
                 Due::Sweep => {
                     let (rooms, connections) = (&self.rooms, self.conns.len());
                     self.store.sweep(now, &self.config, connections, &|name| rooms.contains_key(name));

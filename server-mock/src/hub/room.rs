@@ -1,8 +1,10 @@
 //! One room: who is in it.
 
 use super::ConnId;
+use super::census::beyond;
 use rejoin::{Name, Timestamp};
 use std::collections::BTreeMap;
+use std::ops::Bound::Unbounded;
 
 /// The members of a room, by connection and by user.
 #[derive(Debug, Default)]
@@ -81,6 +83,17 @@ impl Room {
     /// Who is here, those expected back included.
     pub(super) fn users(&self) -> impl ExactSizeIterator<Item = &Name> {
         self.users.keys()
+    }
+
+    /// Whether a user is here, or expected back.
+    pub(super) fn has(&self, user: &str) -> bool {
+        self.users.contains_key(user)
+    }
+
+    /// Who is here after this one, and with how many connections.
+    pub(super) fn users_after(&self, after: Option<&str>) -> impl Iterator<Item = (Name, usize)> {
+        let users = self.users.range::<str, _>((beyond(after), Unbounded));
+        users.map(|(user, presence)| (user.clone(), presence.connections))
     }
 
     pub(super) fn contains(&self, conn: ConnId) -> bool {

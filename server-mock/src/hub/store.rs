@@ -1,12 +1,14 @@
 //! Everything the hub must not lose: the logs and the lines.
 
 use super::HubConfig;
+use super::census::beyond;
 use super::lines::{Answer, Known, LineKey, Lines};
 use super::log::{Log, Logged};
 use rejoin::messages::Epoch;
 use rejoin::{Name, Timestamp};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::ops::Bound::Unbounded;
 use std::time::Duration;
 
 /// When the store is full, this part of the rooms that may be forgotten is.
@@ -59,6 +61,16 @@ impl Store {
     /// The rooms and personal streams that have a log, in alphabetical order.
     pub fn rooms(&self) -> impl Iterator<Item = (&Name, &Log)> {
         self.rooms.iter().map(|(name, kept)| (name, &kept.log))
+    }
+
+    pub(super) fn rooms_after(&self, after: Option<&str>) -> impl Iterator<Item = (&Name, &Log)> {
+        let rooms = self.rooms.range::<str, _>((beyond(after), Unbounded));
+        rooms.map(|(name, kept)| (name, &kept.log))
+    }
+
+    /// How many rooms and personal streams have a log.
+    pub fn rooms_held(&self) -> usize {
+        self.rooms.len()
     }
 
     /// How many lines of sends are remembered.

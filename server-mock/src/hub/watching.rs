@@ -42,6 +42,10 @@ pub(super) struct Reader {
 }
 
 impl Reader {
+    pub(super) fn room(&self) -> &Name {
+        &self.room
+    }
+
     /// Sends as much of the feed as the connection's queue has room for.
     fn pump(
         &mut self,

@@ -46,6 +46,7 @@ impl Session {
                 self.connected(seated, place);
                 Ok(())
             }
+            Err(End::Close { code: 4003, reason }) => self.refuse(reason, "forbidden", false),
             Err(End::Close { code: 4011, reason }) => self.refuse(reason, "overloaded", true),
             Err(end) => Err(Ending::Told(end)),
         }

@@ -92,7 +92,7 @@ impl Opening {
 }
 
 async fn serve(State(app): State<Arc<App>>, request: Request) -> Response {
-    if !app.allows_origin(request.headers()) {
+    if !app.allows_origin(&request) {
         return Refusal::Origin.into_response();
     }
     let origin = request.headers().get(ORIGIN).cloned();

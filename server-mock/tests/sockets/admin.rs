@@ -1,12 +1,19 @@
 //! The admin listener.
 
-use crate::client::{Client, server};
-use crate::doors::http;
+use crate::client::{Client, join, message, server, soon};
+use crate::doors::{address, http};
+use rejoin_server::{AdminToken, BindError, Config, Server, ServerHandle};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 async fn call(url: &str, method: &str, path: &str, body: &str) -> (u16, String) {
+    call_with(url, method, path, "Host: localhost", body).await
+}
+
+async fn call_with(url: &str, method: &str, path: &str, fields: &str, body: &str) -> (u16, String) {
     let head = format!(
-        "{method} {path} HTTP/1.1\nHost: x\nConnection: close\nContent-Type: application/json\nContent-Length: {}\n\n",
+        "{method} {path} HTTP/1.1\n{fields}\nConnection: close\nContent-Type: application/json\nContent-Length: {}\n\n",
         body.len()
     );
     let answer = http(url, &(head + body)).await;
@@ -149,4 +156,219 @@ async fn half_of_a_surrogate_pair_in_a_post_is_taken_for_u_fffd() {
     let body = r#"{"userId":"bot","content":"look \ud83d"}"#;
     assert_eq!(call(&admin, "POST", "/rooms/lobby/messages", body).await.0, 201);
     assert_eq!(ada.hear_json().await["content"], "look \u{fffd}");
+}
+
+/// A server with an admin listener, and that one's URL.
+async fn administered() -> (ServerHandle, String) {
+    let server = server(|config| config.admin = Some("127.0.0.1:0".parse().unwrap())).await;
+    let admin = server.admin_url().unwrap();
+    (server, admin)
+}
+
+async fn ask(admin: &str, method: &str, path: &str) -> (u16, Value) {
+    let (status, text) = call(admin, method, path, "").await;
+    (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+}
+
+#[tokio::test]
+async fn the_first_page_lists_every_route() {
+    let (_server, admin) = administered().await;
+    let (status, routes) = ask(&admin, "GET", "/").await;
+    assert_eq!(status, 200);
+    for route in ["GET /metrics", "DELETE /users/{id}", "DELETE /rooms/{id}/members/{user}", "POST /faults"] {
+        assert!(routes.get(route).is_some(), "{routes}");
+    }
+    assert_eq!(ask(&admin, "GET", "/nothing").await.0, 404);
+}
+
+#[tokio::test]
+async fn users_and_rooms_are_listed_in_pages() {
+    let (server, admin) = administered().await;
+    let mut ada = Client::in_room(&server.url(), "ada", "lobby").await;
+    ada.say(&join("attic")).await;
+    ada.sync().await;
+    let (mut bob, _) = Client::extended(&server.url(), "bob").await;
+    bob.answer(&json!({"type": "join_room", "roomId": "lobby", "ref": "1"})).await;
+    let mut second = Client::open(&server.url(), "ada").await;
+    second.sync().await;
+    assert_eq!(
+        ask(&admin, "GET", "/users").await,
+        (
+            200,
+            json!({"users": [{"id": "ada", "connections": 2}, {"id": "bob", "connections": 1}], "next": null})
+        )
+    );
+    assert_eq!(
+        ask(&admin, "GET", "/users?limit=1").await.1,
+        json!({"users": [{"id": "ada", "connections": 2}], "next": "ada"})
+    );
+    assert_eq!(ask(&admin, "GET", "/users?limit=1&after=ada").await.1["users"][0]["id"], "bob");
+    let ada = ask(&admin, "GET", "/users/ada").await.1;
+    assert_eq!(ada["rooms"], json!(["attic", "lobby"]));
+    assert_eq!(ada["connections"][0], json!({"protocol": "plain", "rooms": ["attic", "lobby"]}));
+    assert_eq!(ask(&admin, "GET", "/users/bob").await.1["connections"][0]["protocol"], "extended");
+    assert_eq!(ask(&admin, "GET", "/users/nobody").await.0, 404);
+    let rooms = ask(&admin, "GET", "/rooms").await.1;
+    assert_eq!(rooms["rooms"][0]["id"], "attic");
+    assert_eq!((&rooms["rooms"][1]["members"], &rooms["rooms"][1]["connections"]), (&json!(2), &json!(2)));
+    assert_eq!(rooms["rooms"].as_array().unwrap().len(), 2, "no personal stream: {rooms}");
+    assert_eq!(
+        ask(&admin, "GET", "/rooms/lobby/members").await.1,
+        json!({"members": [{"id": "ada", "connections": 1}, {"id": "bob", "connections": 1}], "next": null})
+    );
+    for path in ["/rooms/nowhere/members", "/rooms/%40bob/members"] {
+        assert_eq!(ask(&admin, "GET", path).await.0, 404, "{path}");
+    }
+    assert_eq!(ask(&admin, "GET", "/users?limit=x").await.0, 400);
+}
+
+#[tokio::test]
+async fn a_user_who_is_removed_from_a_room_hears_it_no_more() {
+    let (server, admin) = administered().await;
+    let (mut bob, _) = Client::extended(&server.url(), "bob").await;
+    bob.answer(&json!({"type": "join_room", "roomId": "lobby", "ref": "1"})).await;
+    assert_eq!(ask(&admin, "DELETE", "/rooms/lobby/members/bob").await.0, 204);
+    let left = bob.hear_json().await;
+    assert_eq!((&left["type"], &left["code"]), (&json!("left"), &json!("forbidden")));
+    assert_eq!(ask(&admin, "DELETE", "/rooms/lobby/members/bob").await.0, 404);
+    let mut ada = Client::in_room(&server.url(), "ada", "lobby").await;
+    ada.say(&message("lobby", "hi")).await;
+    ada.hear().await;
+    bob.ask(&json!({"type": "ping", "t": 1})).await;
+    assert_eq!(bob.hear_json().await["type"], "pong");
+}
+
+#[tokio::test]
+async fn a_kick_closes_every_connection_of_the_user_and_a_ban_keeps_the_user_out_until_it_is_lifted() {
+    let (server, admin) = administered().await;
+    let mut first = Client::in_room(&server.url(), "ada", "lobby").await;
+    let (mut second, _) = Client::extended(&server.url(), "ada").await;
+    let mut bob = Client::in_room(&server.url(), "bob", "lobby").await;
+    first.hear().await;
+    assert_eq!(ask(&admin, "DELETE", "/users/ada").await, (200, json!({"closed": 2})));
+    assert_eq!((first.close_code().await, second.close_code().await), (4003, 4003));
+    bob.sync().await;
+    // Without a ban the user may come again.
+    let mut again = Client::open(&server.url(), "ada").await;
+    again.sync().await;
+    assert_eq!(ask(&admin, "DELETE", "/users/ada?ban=3600").await.1, json!({"closed": 1}));
+    assert_eq!(again.close_code().await, 4003);
+    let mut banned = Client::open(&server.url(), "ada").await;
+    assert_eq!(banned.close_code().await, 4003);
+    let feed = http(&server.url(), "GET /rooms/lobby/events?token=ada HTTP/1.1\nHost: localhost\n\n").await;
+    assert!(feed.starts_with("HTTP/1.1 403 ") && feed.contains("operator"), "{feed}");
+    assert!(ask(&admin, "GET", "/users/ada").await.1["bannedForSecs"].as_u64().unwrap() > 3_500);
+    bob.sync().await;
+    assert_eq!(ask(&admin, "DELETE", "/users/ada?ban=0").await.1, json!({"closed": 0}));
+    let mut back = Client::open(&server.url(), "ada").await;
+    back.sync().await;
+    assert_eq!(ask(&admin, "DELETE", "/users/ada?ban=soon").await.0, 400);
+}
+
+const TOKEN: &str = "canary-0123456789";
+
+async fn protected() -> (ServerHandle, String, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("token"), TOKEN).unwrap();
+    let token = AdminToken::read(&folder.path().join("token")).unwrap();
+    let server = server(|config| {
+        config.admin = Some("127.0.0.1:0".parse().unwrap());
+        config.admin_token = Some(token);
+    })
+    .await;
+    let admin = server.admin_url().unwrap();
+    (server, admin, folder)
+}
+
+#[tokio::test]
+async fn with_a_token_file_only_health_is_told_without_the_token() {
+    let (_server, admin, _folder) = protected().await;
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(call(&admin, "GET", path, "").await.0, 200);
+    }
+    for field in ["X: y", "Authorization: Bearer wrong-0123456789", "Authorization: Basic canary-0123456789"]
+    {
+        for (method, path) in
+            [("GET", "/metrics"), ("GET", "/users"), ("DELETE", "/users/ada"), ("GET", "/x")]
+        {
+            let fields = format!("Host: localhost\n{field}");
+            let (status, answer) = call_with(&admin, method, path, &fields, "").await;
+            assert_eq!(status, 401, "{method} {path}");
+            assert!(!answer.contains("canary"), "{answer}");
+        }
+    }
+    let fields = format!("Host: localhost\nAuthorization: bearer {TOKEN}");
+    let (status, metrics) = call_with(&admin, "GET", "/metrics", &fields, "").await;
+    assert_eq!(status, 200);
+    assert!(metrics.contains("rejoin_refused_total{cause=\"admin_token\"} 12\n"), "{metrics}");
+}
+
+#[tokio::test]
+async fn an_admin_listener_that_others_can_reach_needs_a_token() {
+    let mut config = Config::default();
+    config.admin = Some("0.0.0.0:0".parse().unwrap());
+    let error = Server::bind(config).await.unwrap_err();
+    assert!(matches!(error, BindError::AdminToken { .. }), "{error}");
+    assert!(error.to_string().contains("--admin-token-file"), "{error}");
+}
+
+#[tokio::test]
+async fn a_page_whose_own_name_points_here_is_refused_on_the_admin_listener_and_where_no_token_protects() {
+    let server = server(|config| {
+        config.admin = Some("127.0.0.1:0".parse().unwrap());
+        config.allow_host = vec![String::from("ops.example")];
+    })
+    .await;
+    let admin = server.admin_url().unwrap();
+    for (url, path) in
+        [(&admin, "/faults"), (&admin, "/healthz"), (&server.url(), "/rooms/a/events?token=ada")]
+    {
+        let refused = call_with(url, "GET", path, "Host: evil.example:8080", "").await;
+        assert_eq!(refused.0, 403, "{path}");
+        assert!(refused.1.contains("--allow-host"), "{}", refused.1);
+    }
+    let upgrade = [("host", "evil.example")];
+    assert!(Client::try_open(&format!("{}?token=ada", server.url()), &upgrade).await.is_err());
+    assert_eq!(call_with(&admin, "GET", "/faults", "Host: OPS.example:9090", "").await.0, 200);
+    let (_, metrics) = call(&admin, "GET", "/metrics", "").await;
+    assert!(metrics.contains("rejoin_refused_total{cause=\"host\"} 4\n"), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_name_of_its_own_is_no_matter_where_tokens_protect() {
+    let server = server(|config| {
+        let tokens = rejoin_server::auth::Tokens::parse("s3cret ada").unwrap();
+        config.auth = rejoin_server::Auth::Tokens(tokens);
+    })
+    .await;
+    let url = format!("{}?token=s3cret", server.url());
+    let mut ada = Client::try_open(&url, &[("host", "chat.example")]).await.unwrap();
+    ada.sync().await;
+}
+
+#[tokio::test]
+async fn health_is_told_while_slow_bodies_hold_every_other_connection() {
+    let (_server, admin) = administered().await;
+    let mut slow = Vec::new();
+    for _ in 0..64 {
+        let mut stream = TcpStream::connect(address(&admin)).await.unwrap();
+        let head = "POST /faults HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+                    Content-Length: 100\r\n\r\n{";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        slow.push(stream);
+    }
+    // Silent ones beside them, more than there is reserve.
+    for _ in 0..40 {
+        slow.push(TcpStream::connect(address(&admin)).await.unwrap());
+    }
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        assert_eq!(call(&admin, "GET", path, "").await.0, 200, "{path}");
+    }
+    assert_eq!(call(&admin, "GET", "/users", "").await.0, 503);
+    // The bodies have a deadline, and then there is room again.
+    let mut answer = String::new();
+    soon(slow[0].read_to_string(&mut answer)).await.ok();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    drop(slow);
+    soon(async { while call(&admin, "GET", "/users", "").await.0 != 200 {} }).await;
 }

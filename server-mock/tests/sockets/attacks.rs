@@ -42,7 +42,7 @@ async fn rest(mut stream: TcpStream) -> String {
 }
 
 fn upgrade(token: &str) -> String {
-    format!("GET /ws?token={token} HTTP/1.1\nHost: x\n{UPGRADE}\n")
+    format!("GET /ws?token={token} HTTP/1.1\nHost: localhost\n{UPGRADE}\n")
 }
 
 const UPGRADE: &str = "Connection: Upgrade\nUpgrade: websocket\nSec-WebSocket-Version: 13\n\
@@ -60,7 +60,8 @@ async fn status(server: &ServerHandle, from: &str, request: &str) -> u16 {
 /// How many were refused for this cause.
 async fn refused(server: &ServerHandle, cause: &str) -> u64 {
     let metrics =
-        http(&server.admin_url().unwrap(), "GET /metrics HTTP/1.1\nHost: x\nConnection: close\n\n").await;
+        http(&server.admin_url().unwrap(), "GET /metrics HTTP/1.1\nHost: localhost\nConnection: close\n\n")
+            .await;
     number(&metrics, &format!("rejoin_refused_total{{cause=\"{cause}\"}}"))
 }
 
@@ -154,8 +155,8 @@ async fn who_guesses_tokens_waits_longer_each_time_wherever_they_are_shown() {
         assert_eq!(status(&server, ATTACKER, &upgrade(&format!("guess{guess}"))).await, 101);
     }
     // The right one is not looked at either: it would tell the guesser.
-    let feed = |token: &str| format!("GET /rooms/lobby/events?token={token} HTTP/1.1\nHost: x\n\n");
-    let polling = String::from("GET /socket.io/?EIO=4&transport=polling HTTP/1.1\nHost: x\n\n");
+    let feed = |token: &str| format!("GET /rooms/lobby/events?token={token} HTTP/1.1\nHost: localhost\n\n");
+    let polling = String::from("GET /socket.io/?EIO=4&transport=polling HTTP/1.1\nHost: localhost\n\n");
     for request in [upgrade("s3cret"), feed("s3cret"), polling.clone()] {
         let answer = exchange(&server, ATTACKER, &request).await;
         assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
@@ -175,7 +176,7 @@ async fn sessions_without_a_name_take_no_place_of_one_who_has_a_token() {
         config.limits.per_address.early_sessions = Some(3);
     })
     .await;
-    let begin = "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\nHost: x\n\n";
+    let begin = "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\nHost: localhost\n\n";
     let mut statuses = Vec::new();
     for from in [ATTACKER, ATTACKER, ATTACKER, ATTACKER, BYSTANDER, BYSTANDER] {
         statuses.push(status(&server, from, begin).await);
@@ -190,7 +191,8 @@ async fn sessions_without_a_name_take_no_place_of_one_who_has_a_token() {
     }
     assert_eq!(refused(&server, "early_sessions").await, 2);
     let metrics =
-        http(&server.admin_url().unwrap(), "GET /metrics HTTP/1.1\nHost: x\nConnection: close\n\n").await;
+        http(&server.admin_url().unwrap(), "GET /metrics HTTP/1.1\nHost: localhost\nConnection: close\n\n")
+            .await;
     assert_eq!(number(&metrics, "rejoin_early_sessions "), 4);
 }
 
@@ -226,13 +228,14 @@ async fn before_connect_a_session_may_say_connect_and_pong_and_not_much_of_them(
         "4".repeat(17 << 10),
     ] {
         let opened =
-            http(&server.url(), "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\nHost: x\n\n").await;
+            http(&server.url(), "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\nHost: localhost\n\n")
+                .await;
         let sid = opened.split(r#""sid":""#).nth(1).unwrap().split('"').next().unwrap();
         let path = format!("/socket.io/?EIO=4&transport=polling&sid={sid}");
-        let head = format!("POST {path} HTTP/1.1\nHost: x\nContent-Length: {}\n\n", body.len());
+        let head = format!("POST {path} HTTP/1.1\nHost: localhost\nContent-Length: {}\n\n", body.len());
         let answer = exchange(&server, ATTACKER, &format!("{head}{body}")).await;
         assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
-        let poll = http(&server.url(), &format!("GET {path} HTTP/1.1\nHost: x\n\n")).await;
+        let poll = http(&server.url(), &format!("GET {path} HTTP/1.1\nHost: localhost\n\n")).await;
         assert!(poll.ends_with('1') || poll.starts_with("HTTP/1.1 400 "), "{poll}");
     }
 }
@@ -245,7 +248,9 @@ fn behind_a_proxy(config: &mut Config) {
 #[tokio::test]
 async fn behind_a_trusted_proxy_those_whom_it_names_have_shares_of_their_own() {
     let server = guarded(behind_a_proxy).await;
-    let named = |header: &str| upgrade("s3cret").replace("Host: x\n", &format!("Host: x\n{header}\n"));
+    let named = |header: &str| {
+        upgrade("s3cret").replace("Host: localhost\n", &format!("Host: localhost\n{header}\n"))
+    };
     let mut statuses = Vec::new();
     for _ in 0..14 {
         statuses.push(status(&server, ATTACKER, &named("X-Forwarded-For: 192.0.2.66")).await);

@@ -71,7 +71,7 @@ async fn other_paths_are_not_found() {
 #[tokio::test]
 async fn a_browser_that_looks_at_the_endpoint_is_told_what_it_is() {
     let server = server(|_| {}).await;
-    let answer = http(&server.url(), "GET /ws HTTP/1.1\nHost: x\n\n").await;
+    let answer = http(&server.url(), "GET /ws HTTP/1.1\nHost: localhost\n\n").await;
     assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
     assert!(answer.contains("upgrade: websocket\r\n") && answer.contains("WebSocket client"), "{answer}");
 }
@@ -79,7 +79,7 @@ async fn a_browser_that_looks_at_the_endpoint_is_told_what_it_is() {
 #[tokio::test]
 async fn a_malformed_handshake_is_refused_with_the_reason() {
     let server = server(|_| {}).await;
-    let upgrade = "GET /ws?token=a HTTP/1.1\nHost: x\nConnection: Upgrade\nUpgrade: websocket\n";
+    let upgrade = "GET /ws?token=a HTTP/1.1\nHost: localhost\nConnection: Upgrade\nUpgrade: websocket\n";
     for (rest, line, part) in [
         ("Sec-WebSocket-Version: 13\n\n", "HTTP/1.1 400 ", "Sec-WebSocket-Key"),
         ("Sec-WebSocket-Version: 13\nSec-WebSocket-Key: short\n\n", "HTTP/1.1 400 ", "Sec-WebSocket-Key"),
@@ -89,7 +89,7 @@ async fn a_malformed_handshake_is_refused_with_the_reason() {
         assert!(answer.starts_with(line) && answer.contains(part), "{answer}");
     }
     let many = "X: y\n".repeat(100);
-    let answer = http(&server.url(), &format!("GET /ws HTTP/1.1\nHost: x\n{many}\n")).await;
+    let answer = http(&server.url(), &format!("GET /ws HTTP/1.1\nHost: localhost\n{many}\n")).await;
     assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
 }
 
@@ -130,7 +130,7 @@ async fn a_full_handshake_queue_refuses_before_reading_anything() {
         loop {
             let mut slow = TcpStream::connect(address(&server.url())).await.unwrap();
             slow.write_all(b"GET /ws HTTP/1.1\r\n").await.unwrap();
-            let answer = http(&server.url(), "GET /ws HTTP/1.1\nHost: x\n\n").await;
+            let answer = http(&server.url(), "GET /ws HTTP/1.1\nHost: localhost\n\n").await;
             // Before the server has read of the slow one, that is silent and gives way.
             if !answer.starts_with("HTTP/1.1 426 ") {
                 return answer;

@@ -54,7 +54,8 @@ async fn while_it_drains_a_server_refuses_with_503_and_is_not_ready() {
         (response.status().as_u16(), &response.headers()["retry-after"]),
         (503, &"5".parse().unwrap())
     );
-    let ready = crate::doors::http(&admin, "GET /readyz HTTP/1.1\nHost: x\nConnection: close\n\n").await;
+    let ready =
+        crate::doors::http(&admin, "GET /readyz HTTP/1.1\nHost: localhost\nConnection: close\n\n").await;
     assert!(ready.starts_with("HTTP/1.1 503 "), "{ready}");
     // Bob's turn comes within the window, and until then he is served.
     bob.sync().await;

@@ -125,7 +125,7 @@ async fn a_peer_that_never_answers_pings_is_cut_without_a_close_frame() {
     // Raw TCP: it upgrades and says nothing more, not even pong.
     let address = server.url().split('/').nth(2).unwrap().to_owned();
     let mut mute = tokio::net::TcpStream::connect(address).await.unwrap();
-    let request = "GET /ws?token=ada HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+    let request = "GET /ws?token=ada HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     mute.write_all(request.as_bytes()).await.unwrap();
     let mut all = Vec::new();

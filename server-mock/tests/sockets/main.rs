@@ -17,8 +17,11 @@ mod events;
 mod extended;
 mod faults;
 mod feed;
+#[cfg(target_os = "linux")]
+mod files;
 mod limits;
 mod rooms;
 mod socketio;
+mod stuck;
 mod tls;
 mod tokens;

@@ -37,7 +37,7 @@ impl Session {
     async fn say(&self, packets: &[&str]) -> String {
         let body = packets.join("\u{1e}");
         let path = format!("/socket.io/?EIO=4&transport=polling&sid={}", self.sid);
-        let head = format!("POST {path} HTTP/1.1\nHost: x\nContent-Length: {}\n\n", body.len());
+        let head = format!("POST {path} HTTP/1.1\nHost: localhost\nContent-Length: {}\n\n", body.len());
         http(&self.base, &format!("{head}{body}")).await
     }
 
@@ -60,7 +60,7 @@ impl Session {
 }
 
 fn get(query: &str) -> String {
-    format!("GET /socket.io/?EIO=4&transport=polling{query} HTTP/1.1\nHost: x\n\n")
+    format!("GET /socket.io/?EIO=4&transport=polling{query} HTTP/1.1\nHost: localhost\n\n")
 }
 
 fn endpoint(url: &str) -> String {
@@ -96,7 +96,7 @@ async fn a_poll_may_wait_for_longer_than_a_handshake_and_keeps_nobody_out() {
     let poll = ada.begin_to_hear().await;
     // Only one connection at a time may be in its handshake, and the poll is in none, once it is understood.
     let admin = server.admin_url().unwrap();
-    let metrics = || http(&admin, "GET /metrics HTTP/1.1\nHost: x\nConnection: close\n\n");
+    let metrics = || http(&admin, "GET /metrics HTTP/1.1\nHost: localhost\nConnection: close\n\n");
     soon(async { while !metrics().await.contains("\nrejoin_handshakes 0\n") {} }).await;
     let mut bob = Client::open(&server.url(), "bob").await;
     // The poll has been waiting for twice as long as a handshake may take, which nothing but time can show.
@@ -111,7 +111,7 @@ async fn a_request_that_is_not_finished_is_cut_like_any_other() {
     let server = server(|config| config.limits.handshake = Duration::from_millis(50)).await;
     for beginning in [
         "GET /socket.io/?EIO=4&transp",
-        "POST /socket.io/?EIO=4&transport=polling&sid=SID HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n42[",
+        "POST /socket.io/?EIO=4&transport=polling&sid=SID HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n42[",
     ] {
         let session = Session::open(&server).await;
         let mut slow = TcpStream::connect(address(&server.url())).await.unwrap();

@@ -159,7 +159,7 @@ async fn who_says_nothing_or_no_tls_loses_the_connection_and_the_others_keep_the
     .await;
     let mut silent = TcpStream::connect(address(&server.url())).await.unwrap();
     let mut plain = TcpStream::connect(address(&server.url())).await.unwrap();
-    plain.write_all(b"GET /ws?token=ada HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    plain.write_all(b"GET /ws?token=ada HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     let mut nothing = Vec::new();
     let _ = soon(silent.read_to_end(&mut nothing)).await;
     assert!(nothing.is_empty());

@@ -5,6 +5,7 @@ mod bugs;
 mod drains;
 mod feeds;
 mod joins;
+mod kicks;
 mod plain;
 mod presence;
 mod published;

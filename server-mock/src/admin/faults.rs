@@ -1,0 +1,42 @@
+//! Faults on purpose, on request.
+
+use super::{BODY, problem};
+use crate::app::App;
+use crate::faults::Fault;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use std::sync::Arc;
+
+pub(super) fn router(app: &Arc<App>) -> Router {
+    Router::new()
+        .route("/faults", post(add).get(list).delete(clear))
+        .layer(DefaultBodyLimit::max(BODY))
+        .with_state(Arc::clone(app))
+}
+
+async fn add(State(app): State<Arc<App>>, fault: Result<Json<Fault>, JsonRejection>) -> Response {
+    let fault = match fault {
+        Ok(Json(fault)) => fault,
+        Err(rejection) => return problem(rejection.status(), &rejection.body_text()),
+    };
+    match fault.check() {
+        Ok(()) => {
+            app.faults.add(fault);
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(error) => problem(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
+    }
+}
+
+async fn list(State(app): State<Arc<App>>) -> Json<Vec<Fault>> {
+    Json(app.faults.waiting())
+}
+
+async fn clear(State(app): State<Arc<App>>) -> StatusCode {
+    app.faults.clear();
+    StatusCode::NO_CONTENT
+}

@@ -1,0 +1,65 @@
+//! The admin listener's connections. Some are kept in reserve for health and metrics, and the newest one is always
+//! taken, so that no number of slow or idle peers keeps a supervisor waiting.
+
+use super::guard::Peer;
+use super::{AdminToken, reserve_router, router};
+use crate::accept::Acceptor;
+use crate::app::App;
+use crate::connection;
+use crate::upgrade::Slot;
+use axum::{Extension, Router};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::timeout;
+
+/// Connections at a time that are served whatever they ask for.
+const CONNECTIONS: usize = 64;
+
+/// Connections beyond, for health and metrics only; one more ends the oldest of them.
+const RESERVE: usize = 16;
+
+/// How long an open connection may wait before its next request is complete.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a connection of the reserve may take altogether.
+const RESERVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Serves the listener for ever. Dropping the future ends every connection.
+pub(crate) async fn serve(app: Arc<App>, listener: TcpListener, token: Option<AdminToken>) {
+    let (full, reserve) = (router(&app, token.clone()), reserve_router(&app, token));
+    let mut listener = Acceptor::new(listener);
+    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = JoinSet::new();
+    let mut reserved: VecDeque<AbortHandle> = VecDeque::new();
+    loop {
+        tokio::select! {
+            (stream, peer) = listener.accept(&app.metrics) => {
+                let stream = app.guarded(stream);
+                let with_peer = |router: &Router| router.clone().layer(Extension(Peer(peer)));
+                if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
+                    let router = with_peer(&full);
+                    connections.spawn(async move {
+                        connection::http(stream, router, &Slot::default(), IDLE_TIMEOUT, true).await;
+                        drop(permit);
+                    });
+                } else {
+                    let router = with_peer(&reserve);
+                    reserved.retain(|connection| !connection.is_finished());
+                    if reserved.len() >= RESERVE && let Some(oldest) = reserved.pop_front() {
+                        oldest.abort();
+                    }
+                    reserved.push_back(connections.spawn(async move {
+                        let slot = Slot::default();
+                        let served = connection::http(stream, router, &slot, RESERVE_TIMEOUT, false);
+                        let _ = timeout(RESERVE_TIMEOUT, served).await;
+                    }));
+                }
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}

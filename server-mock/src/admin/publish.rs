@@ -1,0 +1,128 @@
+//! What a backend has to say: notifications to a user, messages in a room.
+
+use super::problem;
+use crate::app::App;
+use crate::auth::is_user_name;
+use crate::hub::Input;
+use crate::json_body::JsonBody;
+use crate::switchboard::Receipt;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use rejoin::messages::Code;
+use rejoin::{Id, Name};
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+use std::sync::Arc;
+
+/// `longest`: most bytes of a body.
+pub(super) fn router(app: &Arc<App>, longest: usize) -> Router {
+    Router::new()
+        .route("/users/{id}/notifications", post(notify))
+        .route("/rooms/{id}/messages", post(say))
+        .layer(DefaultBodyLimit::max(longest))
+        .with_state(Arc::clone(app))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewNotification {
+    kind: String,
+    data: Option<Box<RawValue>>,
+}
+
+/// Something for one user, wherever and whenever that user is connected.
+async fn notify(
+    State(app): State<Arc<App>>,
+    Path(user): Path<String>,
+    notification: Result<JsonBody<NewNotification>, JsonRejection>,
+) -> Response {
+    let NewNotification { kind, data } = match notification {
+        Ok(JsonBody(notification)) => notification,
+        Err(rejection) => return problem(rejection.status(), &rejection.body_text()),
+    };
+    if !is_user_name(&user) {
+        return problem(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "a user has 1-128 characters, none of them invisible",
+        );
+    }
+    let data = data.map(|data| String::from(data.get()));
+    let input = Input::Notify { user: Name::from(user), kind: Name::from(kind), data };
+    match publish(&app, input) {
+        Ok(Receipt { id, .. }) => (StatusCode::ACCEPTED, Json(json!({ "id": id }))).into_response(),
+        Err(code) => refusal(code),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct NewMessage {
+    user_id: String,
+    content: String,
+    data: Option<Box<RawValue>>,
+}
+
+/// A message in a room; with an `Idempotency-Key` at most once within the dedupe window.
+async fn say(
+    State(app): State<Arc<App>>,
+    Path(room): Path<String>,
+    headers: HeaderMap,
+    message: Result<JsonBody<NewMessage>, JsonRejection>,
+) -> Response {
+    let NewMessage { user_id, content, data } = match message {
+        Ok(JsonBody(message)) => message,
+        Err(rejection) => return problem(rejection.status(), &rejection.body_text()),
+    };
+    if !is_user_name(&user_id) {
+        return problem(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "a userId has 1-128 characters, none of them invisible",
+        );
+    }
+    let key = headers.get("idempotency-key").map(|key| key.to_str().ok().and_then(|key| Id::new(key).ok()));
+    if key == Some(None) {
+        return problem(
+            StatusCode::BAD_REQUEST,
+            "an Idempotency-Key has 1-64 characters of A-Z a-z 0-9 _ -, a UUID for instance",
+        );
+    }
+    let input = Input::Post {
+        room: Name::from(room),
+        user: Name::from(user_id),
+        content,
+        data: data.map(|data| String::from(data.get())),
+        key: key.flatten(),
+    };
+    match publish(&app, input) {
+        Ok(Receipt { id, seq, dup }) => {
+            let status = if dup { StatusCode::OK } else { StatusCode::CREATED };
+            (status, Json(json!({ "id": id, "seq": seq }))).into_response()
+        }
+        Err(code) => refusal(code),
+    }
+}
+
+fn publish(app: &App, input: Input<'_>) -> Result<Receipt, Code> {
+    app.switchboard.publish(input).inspect(|_| app.metrics.published.one_more())
+}
+
+fn refusal(code: Code) -> Response {
+    match code {
+        Code::TooLarge => problem(StatusCode::PAYLOAD_TOO_LARGE, "content and data are too long"),
+        Code::BadRequest => {
+            let what = "no room's name, a kind that has not 1-64 bytes, or data of more than 64 levels";
+            problem(StatusCode::UNPROCESSABLE_ENTITY, what)
+        }
+        _ => {
+            let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, "the server keeps as much as it can");
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("60"));
+            response
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Which rooms there are and who is in them.
+
+use super::{Page, problem};
+use crate::app::App;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get};
+use axum::{Json, Router};
+use rejoin::Name;
+use serde_json::json;
+use std::sync::Arc;
+
+pub(super) fn router(app: &Arc<App>) -> Router {
+    Router::new()
+        .route("/rooms", get(list))
+        .route("/rooms/{id}/members", get(members))
+        .route("/rooms/{id}/members/{user}", delete(remove))
+        .with_state(Arc::clone(app))
+}
+
+async fn list(State(app): State<Arc<App>>, page: Result<Query<Page>, QueryRejection>) -> Response {
+    let page = match page {
+        Ok(Query(page)) => page,
+        Err(rejection) => return problem(rejection.status(), &rejection.body_text()),
+    };
+    let (rooms, more) = app.switchboard.inspect(|hub, _| hub.rooms_kept(page.after.as_deref(), page.limit()));
+    let next = rooms.last().filter(|_| more).map(|room| room.room.clone());
+    let rooms: Vec<_> = rooms
+        .iter()
+        .map(|room| {
+            json!({
+                "id": &*room.room, "members": room.members, "connections": room.connections,
+                "readers": room.readers, "seq": room.head, "bytes": room.bytes,
+            })
+        })
+        .collect();
+    Json(json!({ "rooms": rooms, "next": next.as_deref() })).into_response()
+}
+
+async fn members(
+    State(app): State<Arc<App>>,
+    Path(room): Path<String>,
+    page: Result<Query<Page>, QueryRejection>,
+) -> Response {
+    let page = match page {
+        Ok(Query(page)) => page,
+        Err(rejection) => return problem(rejection.status(), &rejection.body_text()),
+    };
+    let found = app.switchboard.inspect(|hub, _| hub.members_of(&room, page.after.as_deref(), page.limit()));
+    let Some((members, more)) = found else {
+        return problem(StatusCode::NOT_FOUND, "there is no such room");
+    };
+    let next = members.last().filter(|_| more).map(|(user, _)| user.clone());
+    let members: Vec<_> = members
+        .iter()
+        .map(|(user, connections)| json!({ "id": &**user, "connections": connections }))
+        .collect();
+    Json(json!({ "members": members, "next": next.as_deref() })).into_response()
+}
+
+async fn remove(State(app): State<Arc<App>>, Path((room, user)): Path<(String, String)>) -> Response {
+    if app.switchboard.remove(Name::from(room), Name::from(user)) {
+        StatusCode::NO_CONTENT.into_response()
+    } else {
+        problem(StatusCode::NOT_FOUND, "the user is not in this room")
+    }
+}

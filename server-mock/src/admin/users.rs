@@ -1,0 +1,95 @@
+//! Who is connected, and how an operator ends that.
+
+use super::{Page, problem};
+use crate::app::App;
+use crate::auth::is_user_name;
+use crate::hub::{Protocol, UserInfo};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use rejoin::Name;
+use serde::Deserialize;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The longest ban, in seconds: a year. The server keeps no ban over a restart.
+const LONGEST_BAN: u64 = 366 * 24 * 3600;
+
+pub(super) fn router(app: &Arc<App>) -> Router {
+    Router::new()
+        .route("/users", get(list))
+        .route("/users/{id}", get(show).delete(kick))
+        .with_state(Arc::clone(app))
+}
+
+async fn list(State(app): State<Arc<App>>, page: Result<Query<Page>, QueryRejection>) -> Response {
+    let page = match page {
+        Ok(Query(page)) => page,
+        Err(rejection) => return problem(rejection.status(), &rejection.body_text()),
+    };
+    let (users, more) = app.switchboard.inspect(|hub, _| hub.users(page.after.as_deref(), page.limit()));
+    let next = users.last().filter(|_| more).map(|(user, _)| user.clone());
+    let users: Vec<_> = users
+        .iter()
+        .map(|(user, connections)| json!({ "id": &**user, "connections": connections }))
+        .collect();
+    Json(json!({ "users": users, "next": next.as_deref() })).into_response()
+}
+
+async fn show(State(app): State<Arc<App>>, Path(user): Path<String>) -> Response {
+    let Some(UserInfo { connections, banned }) = app.switchboard.inspect(|hub, now| hub.user(now, &user))
+    else {
+        return problem(StatusCode::NOT_FOUND, "nobody of this name is connected");
+    };
+    let rooms: BTreeSet<_> =
+        connections.iter().flat_map(|connection| &connection.rooms).map(|room| &**room).collect();
+    let connections: Vec<_> = connections
+        .iter()
+        .map(|connection| {
+            let protocol = match connection.protocol {
+                Protocol::Plain => "plain",
+                Protocol::Extended => "extended",
+                Protocol::Feed => "feed",
+            };
+            let rooms: Vec<_> = connection.rooms.iter().map(|room| &**room).collect();
+            json!({ "protocol": protocol, "rooms": rooms })
+        })
+        .collect();
+    let banned = banned.map(|left| left.as_secs().max(1));
+    Json(json!({ "id": user, "connections": connections, "rooms": rooms, "bannedForSecs": banned }))
+        .into_response()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kick {
+    ban: Option<u64>,
+}
+
+async fn kick(
+    State(app): State<Arc<App>>,
+    Path(user): Path<String>,
+    kick: Result<Query<Kick>, QueryRejection>,
+) -> Response {
+    let ban = match kick {
+        Ok(Query(Kick { ban })) => ban.map(|seconds| Duration::from_secs(seconds.min(LONGEST_BAN))),
+        Err(rejection) => return problem(rejection.status(), &rejection.body_text()),
+    };
+    if !is_user_name(&user) {
+        return problem(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "a user has 1-128 characters, none of them invisible",
+        );
+    }
+    match app.switchboard.kick(Name::from(user), ban) {
+        Some(closed) => Json(json!({ "closed": closed })).into_response(),
+        None => {
+            problem(StatusCode::SERVICE_UNAVAILABLE, "too many users are banned; the connections were closed")
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! An operator's ways to end a user's connections, and to keep the user out for a while.
+
+use super::{ConnId, Due, Hub, Output};
+use rejoin::{Name, Timestamp};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Most users kept out at a time.
+const MOST_BANS: usize = 100_000;
+
+/// Why such a connection is closed: a client does not come back by itself after 4003 (protocol.md §2.5).
+pub(super) const KICKED: (u16, &str) = (4003, "Removed by the operator");
+
+/// Who is kept out, and until when.
+#[derive(Debug, Default)]
+pub(super) struct Bans(BTreeMap<Name, Timestamp>);
+
+impl Bans {
+    /// For how long a user is still kept out.
+    pub(super) fn left(&self, now: Timestamp, user: &str) -> Option<Duration> {
+        self.0.get(user).map(|end| end.since(now)).filter(|left| !left.is_zero())
+    }
+}
+
+impl Hub {
+    /// Closes every connection of the user. `ban`: for how long the user is kept out; zero ends an earlier ban.
+    pub(super) fn kick(&mut self, now: Timestamp, user: &Name, ban: Option<Duration>) {
+        let own = self.conns.iter().filter(|(_, state)| state.user == *user);
+        let conns: Vec<ConnId> = own.map(|(conn, _)| *conn).collect();
+        let banned = ban.is_none_or(|ban| self.ban(now, user, ban));
+        let (code, reason) = KICKED;
+        for conn in &conns {
+            self.close(now, *conn, code, reason);
+        }
+        self.outputs.push_back(Output::Kicked { connections: conns.len(), banned });
+    }
+
+    fn ban(&mut self, now: Timestamp, user: &Name, ban: Duration) -> bool {
+        if let Some(end) = self.bans.0.remove(user) {
+            self.due.remove(&(end, Due::Unban(user.clone())));
+        }
+        if ban.is_zero() {
+            return true;
+        }
+        if self.bans.0.len() >= MOST_BANS {
+            return false;
+        }
+        let end = now + ban;
+        self.bans.0.insert(user.clone(), end);
+        self.due.insert((end, Due::Unban(user.clone())));
+        true
+    }
+
+    /// The ban's time is over.
+    pub(super) fn unban(&mut self, user: &Name) {
+        self.bans.0.remove(user);
+    }
+}

@@ -1,0 +1,69 @@
+//! The limit of open files.
+
+use crate::client::soon;
+use crate::doors::{address, http};
+use std::process::Stdio;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+
+/// The real binary under limits of the shell, its URL and that of its admin listener.
+async fn limited(limits: &str) -> (Child, String, String) {
+    let mut child = Command::new("bash")
+        .args(["-c", &format!("{limits}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_rejoin-server")])
+        .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut after = async |words: &str| {
+        let line = soon(lines.next_line()).await.unwrap().unwrap();
+        line.strip_prefix(words).unwrap().to_owned()
+    };
+    let (url, admin) = (after("listening on ").await, after("admin on ").await);
+    (child, url, admin)
+}
+
+async fn metric(admin: &str, name: &str) -> u64 {
+    let text = http(admin, "GET /metrics HTTP/1.1\nHost: localhost\nConnection: close\n\n").await;
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap();
+    line.trim().parse().unwrap()
+}
+
+#[tokio::test]
+async fn the_limit_is_raised_as_far_as_it_may_be() {
+    let (_child, _, admin) = limited("ulimit -Sn 100; ulimit -Hn 500").await;
+    assert_eq!(metric(&admin, "process_max_fds").await, 500);
+}
+
+#[tokio::test]
+async fn beyond_the_limit_newcomers_are_told_so_and_the_admin_listener_goes_on() {
+    let (mut child, url, admin) = limited("ulimit -n 200").await;
+    // A hundred are for connections, the other half is kept.
+    let mut open = Vec::new();
+    for _ in 0..100 {
+        open.push(TcpStream::connect(address(&url)).await.unwrap());
+    }
+    let mut refused = Vec::new();
+    for _ in 0..30 {
+        let mut stream = TcpStream::connect(address(&url)).await.unwrap();
+        let mut answer = String::new();
+        soon(stream.read_to_string(&mut answer)).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("Retry-After"), "{answer}");
+        refused.push(stream);
+    }
+    assert_eq!(metric(&admin, "rejoin_refused_total{cause=\"files\"}").await, 30);
+    assert_eq!(metric(&admin, "rejoin_accept_failed_total").await, 0);
+    drop(open);
+    // There is room again, and the log has one line of all that.
+    let served = async {
+        while !http(&url, "GET /ws HTTP/1.1\nHost: localhost\n\n").await.starts_with("HTTP/1.1 426 ") {}
+    };
+    soon(served).await;
+    child.start_kill().unwrap();
+    let mut log = String::new();
+    soon(child.stderr.take().unwrap().read_to_string(&mut log)).await.unwrap();
+    assert_eq!(log.matches("cause=\"files\"").count(), 1, "{log}");
+}
