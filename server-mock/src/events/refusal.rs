@@ -42,12 +42,11 @@ impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Origin => StatusCode::FORBIDDEN,
+            Self::Origin | Self::Closed(4003) => StatusCode::FORBIDDEN,
             Self::Room(_) | Self::Closed(1008) => StatusCode::NOT_FOUND,
             Self::Accept => StatusCode::NOT_ACCEPTABLE,
             Self::History => StatusCode::BAD_REQUEST,
             Self::Token => StatusCode::UNAUTHORIZED,
-            Self::Closed(4003) => StatusCode::FORBIDDEN,
             Self::Often(_) | Self::Closed(4008 | 4011) => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy | Self::Draining | Self::Closed(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Fault(status) => *status,

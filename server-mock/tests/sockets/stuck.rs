@@ -74,16 +74,16 @@ async fn so_does_one_of_a_room_that_has_gone_quiet_whose_last_words_wait_in_the_
 #[tokio::test]
 async fn who_asks_the_admin_listener_and_takes_no_answer_is_cut() {
     let server = impatient(|_| {}).await;
-    let mut asker = narrow(&server.admin_url().unwrap()).await;
+    let mut peer = narrow(&server.admin_url().unwrap()).await;
     let requests = format!("GET /metrics HTTP/1.1\r\n{REQUEST}").repeat(4_000);
-    let asked = tokio::spawn(async move {
-        let _ = asker.write_all(requests.as_bytes()).await;
-        asker
+    let writing = tokio::spawn(async move {
+        let _ = peer.write_all(requests.as_bytes()).await;
+        peer
     });
     until_metric(&server, "rejoin_cut_stuck_total 1").await;
-    let mut asker = soon(asked).await.unwrap();
+    let mut peer = soon(writing).await.unwrap();
     let mut rest = Vec::new();
-    let _ = soon(asker.read_to_end(&mut rest)).await;
+    let _ = soon(peer.read_to_end(&mut rest)).await;
     let answers = rest.windows(13).filter(|part| part == b"HTTP/1.1 200 ").count();
     assert!(answers < 4_000, "{answers}");
 }
