@@ -150,6 +150,10 @@ pub(crate) struct DoctorArgs {
     /// Of an http:// or https:// address: the room whose stream is tried.
     #[arg(short, long, value_name = "ROOM", default_value = "lobby")]
     pub(crate) room: String,
+    /// Also hold a connection for so many seconds without sending anything, and say whether something on the way cuts it;
+    /// as long again if it is cut.
+    #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub(crate) idle: Option<u32>,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
 }

@@ -3,7 +3,7 @@
 use crate::args::TailArgs;
 use crate::clock::Clock;
 use crate::commits::{Commits, Read};
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, Failure, eprint_line};
 use crate::narrate::Narrator;
 use crate::outlet::{Outlet, Unprinted};
 use crate::pipe;
@@ -170,6 +170,9 @@ fn tell(narrator: &mut Narrator, as_json: bool, reading: &Reading, event: FeedEv
     match event {
         FeedEvent::State(change) => {
             pipe::output::feed_state(out, &reading.room, &change, now);
+            if let Some(text) = narrator.idle_timeout(&change) {
+                eprint_line(&format!("rejoin: {text}"));
+            }
             if change.state == State::Failed {
                 narrator.failed = Some(words::failure(change.cause.as_ref()));
             }

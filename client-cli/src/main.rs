@@ -13,6 +13,7 @@ mod fate;
 mod feeds;
 #[cfg(test)]
 mod hostile;
+mod idle_timeout;
 mod json_safe;
 mod lines;
 mod logging;

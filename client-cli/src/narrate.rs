@@ -3,6 +3,7 @@
 use crate::clock::{self, Clock};
 use crate::error::Failure;
 use crate::fate::Fate;
+use crate::idle_timeout::IdleNotice;
 use crate::render::{Layout, Renderer, Who, plain_name};
 use crate::repeats::Repeats;
 use crate::rooms::{Change, RoomBook, Said, Speaker};
@@ -37,6 +38,7 @@ pub(crate) struct Narrator {
     /// Of the history of a room that is joined for the first time, so many messages are shown.
     shown_history: u64,
     repeats: Repeats,
+    idle_notice: IdleNotice,
     renderer: Renderer,
 }
 
@@ -60,6 +62,7 @@ impl Narrator {
             replay: None,
             shown_history: u64::MAX,
             repeats: Repeats::default(),
+            idle_notice: IdleNotice::default(),
             renderer: Renderer::new(layout, clock),
         }
     }
@@ -322,7 +325,20 @@ impl Narrator {
         self.trouble(change, "", now);
     }
 
+    /// An idle timeout that a change of state shows for the first time, in words.
+    pub(crate) fn idle_timeout(&mut self, change: &StateChange) -> Option<String> {
+        self.idle_notice.of(change)
+    }
+
     fn trouble(&mut self, change: &StateChange, whose: &str, now: Timestamp) {
+        let idle_timeout = self.idle_timeout(change);
+        self.tell_trouble(change, whose, now);
+        if let Some(text) = idle_timeout {
+            self.notice(&text);
+        }
+    }
+
+    fn tell_trouble(&mut self, change: &StateChange, whose: &str, now: Timestamp) {
         match change.state {
             State::Reconnecting { attempt, retry_at: Some(at) }
             | State::Suspended { attempt, retry_at: Some(at) } => {

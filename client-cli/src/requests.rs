@@ -74,6 +74,7 @@ pub(crate) fn bad_header(error: &HeaderError) -> Failure {
 }
 
 /// A client certificate with its chain, and its key; both PEM.
+#[derive(Clone)]
 pub(crate) struct ClientCertificate {
     pub(crate) chain: Vec<u8>,
     pub(crate) key: Vec<u8>,

@@ -22,6 +22,7 @@ use std::time::Duration;
 const QUOTED: usize = 40;
 
 /// Where to connect and how.
+#[derive(Clone)]
 pub(crate) struct Settings {
     /// The address, without any token: safe to show.
     pub(crate) endpoint: Endpoint,
@@ -50,6 +51,8 @@ pub(crate) struct Settings {
     ca: Option<Vec<u8>>,
     client_certificate: Option<ClientCertificate>,
     proxy: Option<rejoin::Proxy>,
+    /// This side sends nothing by itself, and takes no silence for the end.
+    is_quiet: bool,
 }
 
 impl fmt::Debug for Settings {
@@ -212,6 +215,7 @@ impl Described {
             ca,
             client_certificate,
             proxy,
+            is_quiet: false,
         })
     }
 }
@@ -257,6 +261,15 @@ impl Settings {
         !self.headers.contains("Origin") && self.headers.add("Origin", origin).is_ok()
     }
 
+    /// From now on connections are held in silence: nothing is joined, no sign of life is asked for.
+    pub(crate) fn be_quiet(&mut self) {
+        self.is_quiet = true;
+        self.rooms.clear();
+        // The server of the extended protocol says how often it wants to be pinged.
+        self.config.extended = false;
+        self.config.link.liveness.can_ping = false;
+    }
+
     /// The client, already dialling.
     pub(crate) fn connect(&self) -> Result<(Client, Events), Failure> {
         self.builder().connect().map_err(|error| build_failure(&error))
@@ -267,6 +280,9 @@ impl Settings {
         let mut config = FeedConfig { history: self.history, ..FeedConfig::default() };
         config.link.policy = self.config.link.policy;
         config.since = since.map(String::into_boxed_str);
+        if self.is_quiet {
+            config.link.liveness.silence = None;
+        }
         let builder = with_options!(self, rejoin::follow(self.url.expose(), room).config(config));
         builder.connect().map_err(|error| build_failure(&error))
     }

@@ -86,10 +86,13 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
                     }
                     if arguments.json {
                         pipe::output::event(&mut narrator.printed, event, client.now());
-                        if let Event::State(change) = event
-                            && change.state == State::Failed
-                        {
-                            narrator.failed = Some(words::failure(change.cause.as_ref()));
+                        if let Event::State(change) = event {
+                            if change.state == State::Failed {
+                                narrator.failed = Some(words::failure(change.cause.as_ref()));
+                            }
+                            if let Some(text) = narrator.idle_timeout(change) {
+                                eprint_line(&format!("rejoin: {text}"));
+                            }
                         }
                     } else {
                         narrator.event(event, client.now());

@@ -165,6 +165,10 @@ pub struct Cause {
     pub text: Box<str>,
     /// Socket.IO: the `data` of the error with which the server's middleware refused, as JSON. Hostile text.
     pub data: Option<Box<str>>,
+    /// This connection and the one before it broke after the same time without traffic, about this long: an idle timeout
+    /// on the way, a proxy's most likely.
+    #[cfg(feature = "native")]
+    pub idle_timeout: Option<Duration>,
     /// Whether the machine goes on trying by itself.
     pub will_retry: bool,
 }
@@ -172,7 +176,14 @@ pub struct Cause {
 impl Cause {
     /// A cause after which the machine goes on trying.
     pub fn new(code: CauseCode, text: impl Into<Box<str>>) -> Self {
-        Self { code, text: text.into(), data: None, will_retry: true }
+        Self {
+            code,
+            text: text.into(),
+            data: None,
+            #[cfg(feature = "native")]
+            idle_timeout: None,
+            will_retry: true,
+        }
     }
 
     pub(crate) fn bare(code: CauseCode) -> Self {

@@ -17,6 +17,7 @@ pub mod admin;
 pub mod command;
 pub mod gate;
 pub mod herd;
+pub mod idle_proxy;
 pub mod ledger;
 pub mod liar;
 pub mod process;

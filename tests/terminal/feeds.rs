@@ -232,6 +232,11 @@ fn doctor_tries_the_steps_of_a_stream() {
 
 /// A server of another make: the stream of each room begins with these events, and stays open.
 fn other_make(events: &'static str) -> String {
+    stream_server("", events)
+}
+
+/// The same, with more fields in the head of its answer.
+fn stream_server(fields: &'static str, events: &'static str) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -242,7 +247,8 @@ fn other_make(events: &'static str) -> String {
             if !lines.any(|line| line.is_ok_and(|line| line.is_empty())) {
                 continue;
             }
-            let answer = format!("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n{events}");
+            let answer =
+                format!("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n{fields}\r\n{events}");
             // The client may have hung up.
             if stream.write_all(answer.as_bytes()).is_ok() {
                 streams.push(stream);
@@ -267,4 +273,22 @@ fn events_of_another_make_are_shown_as_what_they_are() {
     for expected in [named, event("message", ""), event("message", "{\"n\":1}")] {
         assert_eq!(line(&mut reader, "\"event\""), expected);
     }
+}
+
+#[test]
+fn doctor_warns_of_a_stream_that_is_held_back_and_says_what_to_turn_off() {
+    let silent = run(&["doctor", &other_make(""), "--token", "a"], b"");
+    let said = crate::text(&silent.stdout);
+    // A quiet room looks the same.
+    assert_eq!(silent.status.code(), Some(0), "{said}");
+    assert!(said.contains("warning stream   nothing has come for 2 s\n"), "{said}");
+    assert!(said.contains("proxy_buffering off; gzip off"), "{said}");
+    let open = run(&["doctor", &other_make(": hello\n\ndata: hi\n\n"), "--token", "a"], b"");
+    assert!(!crate::text(&open.stdout).contains("warning"), "{}", crate::text(&open.stdout));
+    let packed =
+        run(&["doctor", &stream_server("Content-Encoding: gzip\r\n", "\u{1f}\u{8b}"), "--token", "a"], b"");
+    let said = crate::text(&packed.stdout);
+    assert_eq!(packed.status.code(), Some(1), "{said}");
+    assert!(said.contains("failed  stream ") && said.contains("turn that off for this path"), "{said}");
+    assert!(!said.contains("check the URL"), "{said}");
 }

@@ -14,6 +14,7 @@ mod extended;
 mod feeds;
 mod full_disk;
 mod full_rooms;
+mod idle;
 mod killed;
 mod logging;
 mod manners;

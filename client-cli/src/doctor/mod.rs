@@ -1,5 +1,6 @@
 //! `rejoin doctor`: each step of connecting, tried in turn.
 
+mod idle;
 mod origin;
 mod report;
 mod stream;
@@ -52,14 +53,15 @@ pub(crate) async fn run(arguments: &DoctorArgs, mut signals: Signals) -> Result<
         report::ok(Step::Url, &settings.endpoint.to_string());
         settings
     };
+    let idle = arguments.idle.map(|seconds| Duration::from_secs(seconds.into()));
     let examined = async {
         if !route(&settings).await {
             return Ok(false);
         }
         if is_stream {
-            stream::examine(&mut settings, &arguments.room).await
+            stream::examine(&mut settings, &arguments.room, idle).await
         } else {
-            examine(&mut settings).await
+            examine(&mut settings, idle).await
         }
     };
     tokio::select! {
@@ -87,7 +89,7 @@ async fn route(settings: &Settings) -> bool {
     true
 }
 
-async fn examine(settings: &mut Settings) -> Result<bool, Failure> {
+async fn examine(settings: &mut Settings, idle: Option<Duration>) -> Result<bool, Failure> {
     let (client, events) = settings.connect()?;
     let healthy = talk(settings, &client, events).await;
     client.close().await;
@@ -96,10 +98,22 @@ async fn examine(settings: &mut Settings) -> Result<bool, Failure> {
         report::failed(Step::Token, &words::cause(cause), Some(&advice));
     }
     let healthy = healthy.unwrap_or(false);
+    if healthy {
+        hold(settings, None, idle).await?;
+    }
     if healthy && settings.socket_io.is_none() {
         origin::examine(settings).await;
     }
     Ok(healthy)
+}
+
+/// Holds a quiet connection, if that is asked for.
+async fn hold(settings: &Settings, room: Option<&str>, idle: Option<Duration>) -> Result<(), Failure> {
+    if let Some(time) = idle {
+        return idle::examine(settings, room, time).await;
+    }
+    report::skipped(Step::Idle, "not tried: with --idle SECS a quiet connection is held so long");
+    Ok(())
 }
 
 /// Name and TCP connection, without the library: it does not say which address failed.

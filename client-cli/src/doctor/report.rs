@@ -15,6 +15,7 @@ pub(super) enum Step {
     Token,
     Ping,
     Stream,
+    Idle,
     Origin,
 }
 
@@ -30,6 +31,7 @@ impl Step {
             Self::Token => "token",
             Self::Ping => "ping",
             Self::Stream => "stream",
+            Self::Idle => "idle",
             Self::Origin => "origin",
         }
     }

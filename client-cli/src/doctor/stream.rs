@@ -1,7 +1,7 @@
 //! The steps of reading a room by server-sent events, behind the way to the server.
 
 use super::report::{self, Step};
-use super::{secrecy, token, token_taken};
+use super::{hold, secrecy, token, token_taken};
 use crate::error::Failure;
 use crate::settings::Settings;
 use crate::words;
@@ -12,7 +12,11 @@ use tokio::time::{Instant, timeout_at};
 /// A server of ours says at once where it begins; this long it is given.
 const BEGINNING: Duration = Duration::from_secs(2);
 
-pub(super) async fn examine(settings: &mut Settings, room: &str) -> Result<bool, Failure> {
+pub(super) async fn examine(
+    settings: &mut Settings,
+    room: &str,
+    idle: Option<Duration>,
+) -> Result<bool, Failure> {
     let mut events = settings.follow(room, None)?;
     let healthy = read(settings, &mut events).await;
     events.close().await;
@@ -20,7 +24,11 @@ pub(super) async fn examine(settings: &mut Settings, room: &str) -> Result<bool,
         let advice = token::advice(settings, Some(room), cause).await;
         report::failed(Step::Token, &words::cause(cause), Some(&advice));
     }
-    Ok(healthy.unwrap_or(false))
+    let healthy = healthy.unwrap_or(false);
+    if healthy {
+        hold(settings, Some(room), idle).await?;
+    }
+    Ok(healthy)
 }
 
 /// The error is a refusal of the token, which has not been reported yet.
@@ -96,8 +104,8 @@ fn failed(settings: &Settings, cause: &Cause) {
         }
         CauseCode::Dial(DialErrorKind::Http(_) | DialErrorKind::NotEventStream) => {
             secrecy(settings, ["http://", "https://"]);
-            // Without advice the answer's own words say what to do.
-            let hint = hint.map(|_| {
+            // The answer's own words say what to do of some, and of a stream that is compressed on the way.
+            let hint = hint.filter(|_| !cause.text.contains("compressed")).map(|_| {
                 "a web server answers, but not with a room's stream: check the URL, to which rooms/ROOM/events is \
                  added; for a chat give ws:// or wss://"
             });

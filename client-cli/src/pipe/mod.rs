@@ -11,7 +11,8 @@ mod refs;
 
 use crate::args::PipeArgs;
 use crate::commits::{self, Commits};
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, Failure, eprint_line};
+use crate::idle_timeout::IdleNotice;
 use crate::lines::{self, Line};
 use crate::outlet::{Outlet, Unprinted};
 use crate::settings::Sources;
@@ -61,6 +62,7 @@ pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Ex
         unproven_since: None,
         has_sent: false,
         mode: None,
+        idle_notice: IdleNotice::default(),
         printed: Vec::new(),
         phase: Phase::Open,
         exit: Exit::Success,
@@ -127,6 +129,7 @@ struct Pipe {
     has_sent: bool,
     /// What the last connection could promise.
     mode: Option<Mode>,
+    idle_notice: IdleNotice,
     printed: Vec<u8>,
     phase: Phase,
     exit: Exit,
@@ -229,6 +232,9 @@ impl Pipe {
             }
             Event::State(change) => {
                 output::event(&mut self.printed, event, self.client.now());
+                if let Some(text) = self.idle_notice.of(change) {
+                    eprint_line(&format!("rejoin: {text}"));
+                }
                 return self.state_changed(change.state);
             }
             Event::Mode(mode) => {

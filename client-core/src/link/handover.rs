@@ -137,6 +137,8 @@ impl Link {
         self.retiring = Some(Retiring { conn: old, until: now + FAREWELL, closing: false });
         let liveness = Liveness::new(self.config.liveness, now);
         self.phase = Phase::Open { conn: opened, since: now, liveness };
+        #[cfg(feature = "native")]
+        self.traffic(now);
         self.actions.push(Action::Moved { conn: opened, offered: self.offer });
         if self.offer {
             self.greet(now);

@@ -36,6 +36,8 @@ impl Link {
         if slept < SLEPT {
             return;
         }
+        #[cfg(feature = "native")]
+        self.idle.slept();
         if let Some(loss) = &mut self.loss {
             loss.slept = loss.slept.plus(slept);
         }

@@ -18,6 +18,8 @@ mod config;
 mod handover;
 mod handshake;
 mod hint;
+#[cfg(feature = "native")]
+mod idle;
 mod status;
 mod tokens;
 
@@ -114,6 +116,9 @@ pub(crate) struct Link {
     /// Since when a URL that has worked is answered in a way that a wrong address would be.
     wrong_since: Option<Timestamp>,
     local_at: Option<Timestamp>,
+    /// Left out of the browser's file, where every byte counts.
+    #[cfg(feature = "native")]
+    idle: idle::IdleWatch,
     last_seen: Option<Moment>,
     last_conn: u64,
     endpoint: usize,
@@ -144,6 +149,8 @@ impl Link {
             worked: 0,
             wrong_since: None,
             local_at: None,
+            #[cfg(feature = "native")]
+            idle: idle::IdleWatch::default(),
             last_seen: None,
             last_conn: 0,
             endpoint: 0,
@@ -264,6 +271,8 @@ impl Link {
                 self.wrong_since = None;
                 let liveness = Liveness::new(self.config.liveness, now);
                 self.phase = Phase::Open { conn, since: now, liveness };
+                #[cfg(feature = "native")]
+                self.traffic(now);
                 self.changed(State::Connected, None);
                 self.actions.push(Action::Up { conn, offered });
                 if offered {
@@ -289,15 +298,25 @@ impl Link {
 
     /// Something came in on the current connection.
     pub(crate) fn heard(&mut self, now: Timestamp) {
+        #[cfg(feature = "native")]
+        self.traffic(now);
         if let Phase::Open { liveness, .. } = &mut self.phase {
             liveness.heard(now);
         }
     }
 
     pub(crate) fn ponged(&mut self, now: Timestamp) {
+        #[cfg(feature = "native")]
+        self.traffic(now);
         if let Phase::Open { liveness, .. } = &mut self.phase {
             self.rtt = liveness.answered(now).or(self.rtt);
         }
+    }
+
+    /// Something came in, or is on its way out, on the current connection.
+    #[cfg(feature = "native")]
+    pub(crate) fn traffic(&mut self, now: Timestamp) {
+        self.idle.traffic(now);
     }
 
     /// The first frame of an extended server is its `hello`: silence decides the mode only where a pong has shown that
@@ -389,7 +408,15 @@ impl Link {
             Phase::Open { conn, since, .. } if conn == closed => {
                 let verdict = self.config.close_table.disconnect(&how);
                 self.down(now, since);
-                self.judge(now, verdict, handshake::cause(how), None);
+                let cause = handshake::cause(how);
+                #[cfg(feature = "native")]
+                let cause = match cause.code {
+                    CauseCode::ConnectionLost => {
+                        Cause { idle_timeout: self.idle.lost(now, conn).map(Span::duration), ..cause }
+                    }
+                    _ => cause,
+                };
+                self.judge(now, verdict, cause, None);
             }
             Phase::AwaitingClose { conn, .. } if conn == closed => self.end(),
             _ => {}

@@ -549,3 +549,32 @@ fn an_answer_about_this_one_request_is_always_tried_again() {
         assert_ne!(rig.link.state(), State::Failed, "{status}");
     }
 }
+
+#[test]
+fn two_losses_after_the_same_time_without_traffic_are_told_as_an_idle_timeout() {
+    let mut rig = Rig::connected();
+    for (silence, timeout) in [(20, None), (20, Some(20 * SECOND)), (20, Some(20 * SECOND)), (9, None)] {
+        let Phase::Open { conn, .. } = rig.link.phase else { panic!("not open: {:?}", rig.link.phase) };
+        rig.pass(7 * SECOND);
+        // What comes in or goes out begins the silence anew.
+        rig.link.heard(rig.now);
+        rig.pass(SECOND);
+        rig.link.traffic(rig.now);
+        rig.pass(silence * SECOND);
+        rig.link.closed(rig.now, conn, Disconnect::Lost);
+        rig.collect();
+        assert_eq!(rig.cause().idle_timeout, timeout);
+        rig.reopen();
+    }
+}
+
+#[test]
+fn a_connection_that_the_server_closed_has_met_no_idle_timeout() {
+    let mut rig = Rig::connected();
+    for _ in 0..3 {
+        rig.pass(20 * SECOND);
+        rig.closed(1001);
+        assert_eq!(rig.cause().idle_timeout, None);
+        rig.reopen();
+    }
+}

@@ -69,7 +69,10 @@ async fn refused(answer: Answer, endpoint: &Endpoint, secrets: &Secrets) -> Dial
     let (kind, hint) = match answer.response.status().as_u16() {
         204 => (DialErrorKind::Http(204), ": there will be nothing more to read here"),
         200..=299 => match media_type.as_deref() {
-            Some(EVENT_STREAM) => (not_stream, ": it is compressed, which nobody asked for"),
+            Some(EVENT_STREAM) => (
+                not_stream,
+                ": it is compressed, which nobody asked for: turn that off for this path (nginx: gzip off)",
+            ),
             Some("text/html") => (not_stream, ": this is a web page, not a stream of events"),
             _ => (not_stream, ": this is not a stream of events"),
         },

@@ -7,6 +7,7 @@ use crate::event::{DeliveryStatus, Event, RoomState};
 use crate::feed::FeedEvent;
 use crate::link::{State, StateChange};
 use crate::time::Timestamp;
+use std::time::Duration;
 use tracing::{Span, debug, info, info_span, trace};
 
 /// Around everything that a client does.
@@ -91,15 +92,17 @@ pub(crate) fn feed_event(event: &FeedEvent, now: Timestamp) {
 fn state(change: &StateChange, now: Timestamp) {
     let (code, cause) =
         change.cause.as_ref().map_or(("none", ""), |Cause { code, text, .. }| (code.as_str(), text));
+    let idle_timeout_ms = change.cause.as_ref().and_then(|cause| cause.idle_timeout).map(millis);
     match change.state {
         State::Connected => info!("open"),
         State::Reconnecting { attempt, retry_at } | State::Suspended { attempt, retry_at } => {
-            let retry_in_ms = retry_at.map(|at| u64::try_from((at - now).as_millis()).unwrap_or(u64::MAX));
+            let retry_in_ms = retry_at.map(|at| millis(at - now));
             info!(
                 code,
                 cause,
                 attempt,
                 retry_in_ms,
+                idle_timeout_ms,
                 "{}",
                 if attempt <= 1 { "lost" } else { "not connected" }
             );
@@ -108,6 +111,10 @@ fn state(change: &StateChange, now: Timestamp) {
         State::Closed => info!("closed"),
         _ => debug!("{}", change.state.as_str()),
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn outcome(status: &DeliveryStatus) -> &'static str {

@@ -315,6 +315,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         wire.last_frame += 1;
         self.diagnostics.frames_out += 1;
         let (conn, frame) = (wire.conn, wire.last_frame);
+        #[cfg(feature = "native")]
+        self.link.traffic(self.now.monotonic);
         self.outputs.push_back(Output::Send { conn, frame, message });
     }
 

@@ -1,0 +1,133 @@
+//! Holds a connection on which this side sends nothing, and finds out whether something on the way cuts it. Decides
+//! nothing about the other steps.
+
+use super::STEP;
+use super::report::{self, Step};
+use crate::error::Failure;
+use crate::idle_timeout;
+use crate::settings::Settings;
+use crate::words;
+use rejoin::{CauseCode, Client, Event, Events, FeedEvent, Following, State, StateChange};
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// How long the connection after a loss may take, with the wait before it.
+const RETURN: Duration = Duration::from_secs(30);
+
+/// A connection that is held.
+enum Held {
+    Chat(Client, Events),
+    Stream(Following),
+}
+
+impl Held {
+    async fn next_change(&mut self) -> Option<StateChange> {
+        loop {
+            match self {
+                Self::Chat(_, events) => match events.next().await? {
+                    Event::State(change) => return Some(change),
+                    _ => {}
+                },
+                Self::Stream(events) => match events.next().await? {
+                    FeedEvent::State(change) => return Some(change),
+                    _ => {}
+                },
+            }
+        }
+    }
+
+    /// Frames that have come in, where they are counted.
+    fn frames_in(&self) -> u64 {
+        match self {
+            Self::Chat(client, _) => client.diagnostics().frames_in,
+            Self::Stream(_) => 0,
+        }
+    }
+
+    async fn close(self) {
+        match self {
+            Self::Chat(client, _) => client.close().await,
+            Self::Stream(mut events) => events.close().await,
+        }
+    }
+}
+
+/// Holds the connection for `time`, and once more if it is cut; `room` is that of a stream of events.
+pub(super) async fn examine(settings: &Settings, room: Option<&str>, time: Duration) -> Result<(), Failure> {
+    let mut settings = settings.clone();
+    settings.be_quiet();
+    let mut held = match room {
+        Some(room) => Held::Stream(settings.follow(room, None)?),
+        None => {
+            let (client, events) = settings.connect()?;
+            Held::Chat(client, events)
+        }
+    };
+    watch(&mut held, time).await;
+    held.close().await;
+    Ok(())
+}
+
+async fn watch(held: &mut Held, time: Duration) {
+    let mut until = Instant::now() + STEP;
+    let mut opened: Option<(Instant, u64)> = None;
+    let mut lost_after: Option<Duration> = None;
+    loop {
+        let change = match timeout_at(until, held.next_change()).await {
+            Ok(Some(change)) => change,
+            Ok(None) => return report::skipped(Step::Idle, "the connection has ended"),
+            Err(_) => match opened {
+                Some((_, frames)) => return was_held(time, held.frames_in() - frames, lost_after),
+                None => return report::skipped(Step::Idle, "no connection came about to be held"),
+            },
+        };
+        let Some(cause) = change.cause else {
+            if change.state == State::Connected {
+                opened = Some((Instant::now(), held.frames_in()));
+                until = Instant::now() + time;
+            }
+            continue;
+        };
+        if let Some(timeout) = cause.idle_timeout {
+            return report::warned(Step::Idle, &idle_timeout::what(timeout), &idle_timeout::advice(timeout));
+        }
+        let after = opened.take().map(|(at, _)| at.elapsed());
+        match (after, lost_after) {
+            (Some(after), None) if cause.code == CauseCode::ConnectionLost => {
+                lost_after = Some(after);
+                until = Instant::now() + RETURN;
+            }
+            (Some(after), Some(before)) => {
+                let text = format!(
+                    "lost after {} s and after {} s, which is no timeout: {}",
+                    before.as_secs(),
+                    after.as_secs(),
+                    words::cause(&cause)
+                );
+                return report::warned(Step::Idle, &text, SEE_LOGS);
+            }
+            (Some(after), None) => {
+                let text = format!("ended after {} s: {}", after.as_secs(), words::cause(&cause));
+                return report::warned(Step::Idle, &text, SEE_LOGS);
+            }
+            // An attempt to come back failed; it is tried again until the time is up.
+            (None, _) => {}
+        }
+    }
+}
+
+const SEE_LOGS: &str = "see the logs of the server and of a proxy on the way";
+
+fn was_held(time: Duration, frames: u64, lost_after: Option<Duration>) {
+    let seconds = time.as_secs();
+    if let Some(before) = lost_after {
+        let text = format!("lost after {} s, and held for {seconds} s then", before.as_secs());
+        return report::warned(Step::Idle, &text, SEE_LOGS);
+    }
+    let text = match frames {
+        0 => format!("held for {seconds} s without traffic"),
+        1 => format!("held for {seconds} s; this side sent nothing, the server once"),
+        times => format!("held for {seconds} s; this side sent nothing, the server {times} times"),
+    };
+    report::ok(Step::Idle, &text);
+}
