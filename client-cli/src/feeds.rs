@@ -11,7 +11,6 @@ use crate::positions::Positions;
 use crate::settings::{Settings, Sources};
 use crate::signals::{Signal, Signals};
 use crate::tail::{MOST_UNPRINTED, layout};
-use crate::words;
 use rejoin::{Event, FeedEvent, Following, Name, Position, State, StateError};
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
@@ -51,6 +50,7 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
     let mut readings = start(&settings, positions.as_ref())?;
     let outlet = Outlet::stdout();
     let mut narrator = Narrator::new(layout(), Clock::new(arguments.display.utc), &settings.rooms);
+    narrator.login = settings.login();
     let mut commits = Commits::default();
     let mut turn = 0;
     // It has been said that the state cannot be stored.
@@ -174,7 +174,7 @@ fn tell(narrator: &mut Narrator, as_json: bool, reading: &Reading, event: FeedEv
                 eprint_line(&format!("rejoin: {text}"));
             }
             if change.state == State::Failed {
-                narrator.failed = Some(words::failure(change.cause.as_ref()));
+                narrator.fail(change.cause.as_ref());
             }
         }
         FeedEvent::Message(message) => pipe::output::event(out, &Event::Message(message), now),

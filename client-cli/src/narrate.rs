@@ -7,11 +7,12 @@ use crate::idle_timeout::IdleNotice;
 use crate::render::{Layout, Renderer, Who, plain_name};
 use crate::repeats::Repeats;
 use crate::rooms::{Change, RoomBook, Said, Speaker};
+use crate::settings::Login;
 use crate::{sanitise, words};
 use rejoin::messages::JoinReason;
 use rejoin::{
-    CauseCode, Event, FeedEvent, Message, Mode, Name, PERSONAL_ROOM, RoomChange, RoomState, SendId, State,
-    StateChange, Timestamp,
+    Cause, CauseCode, Event, FeedEvent, Gap, GapReason, Message, Mode, Name, PERSONAL_ROOM, RoomChange,
+    RoomState, SendId, State, StateChange, Timestamp,
 };
 use tokio::time::Instant;
 
@@ -24,6 +25,8 @@ const FIRST_ATTEMPTS: u32 = 3;
 pub(crate) struct Narrator {
     pub(crate) rooms: RoomBook,
     pub(crate) state: State,
+    /// How the user has said who they are: what to say when that is refused.
+    pub(crate) login: Login,
     /// There has been a connection.
     pub(crate) has_connected: bool,
     /// The connection has ended for good.
@@ -35,6 +38,8 @@ pub(crate) struct Narrator {
     is_suspended: bool,
     /// The room whose replay is coming, and how much of it is only remembered.
     replay: Option<(Name, u64)>,
+    /// Why messages are missing, as it was told last on this connection.
+    told_gap: Option<GapReason>,
     /// Of the history of a room that is joined for the first time, so many messages are shown.
     shown_history: u64,
     repeats: Repeats,
@@ -54,12 +59,14 @@ impl Narrator {
         Self {
             rooms: book,
             state: State::Connecting,
+            login: Login::Token,
             has_connected: false,
             failed: None,
             printed: Vec::new(),
             mode: None,
             is_suspended: false,
             replay: None,
+            told_gap: None,
             shown_history: u64::MAX,
             repeats: Repeats::default(),
             idle_notice: IdleNotice::default(),
@@ -167,6 +174,7 @@ impl Narrator {
     /// Shows a message that has come in; `own` if the user sent it, and not from here.
     pub(crate) fn received(&mut self, message: &Message, own: Option<Fate>) {
         self.rooms.seen(&message.room, &message.user);
+        self.told_gap = None;
         let who = match own {
             Some(fate) => Speaker::Me(None, fate),
             None => Speaker::Other(message.user.to_string()),
@@ -193,7 +201,8 @@ impl Narrator {
                     Change::Joined => self.notice(&format!("joined {room}")),
                     Change::Back(None) => self.notice(&format!("back in {room}")),
                     Change::Back(Some(gap)) => {
-                        self.notice(&format!("back in {room}; {}", words::gap(&gap)));
+                        let missing = self.missing(&gap);
+                        self.notice(&format!("back in {room}; {missing}"));
                     }
                     Change::Left => self.notice(&format!("left {room}")),
                     Change::Refused => self.notice(&format!("cannot join {room}: too many rooms")),
@@ -215,9 +224,20 @@ impl Narrator {
                 self.notice("connected; notifications are shown as they come");
             }
             Event::Joined(joined)
-                if *joined.room == *PERSONAL_ROOM && joined.recovered && joined.reason.is_none() =>
+                if *joined.room == *PERSONAL_ROOM
+                    && joined.recovered
+                    && self.mode == Some(Mode::SocketIo) =>
             {
                 self.notice("no notification was missed");
+            }
+            // Where the server keeps them, that goes without saying.
+            Event::Joined(joined) if *joined.room == *PERSONAL_ROOM => {}
+            Event::JoinReply { room, reply } => {
+                // The words of a refusal are told for themselves.
+                let answer = reply.answer.as_deref().filter(|_| reply.message.is_none());
+                if let Some(answer) = answer.filter(|answer| words::says_more_of_join(answer)) {
+                    self.notice(&format!("{}: {}", plain_name(room), words::answer(answer)));
+                }
             }
             Event::Joined(joined) => {
                 self.rooms.present(&joined.room, joined.members.as_deref(), joined.member_count);
@@ -242,8 +262,12 @@ impl Narrator {
                 let kind = sanitise::line(&notification.kind);
                 self.notice(&format!("notification: {kind} {}", sanitise::line(data)));
             }
+            Event::Gap(gap) if *gap.room == *PERSONAL_ROOM && gap.after == Some(0) => {
+                // There was never a notification.
+            }
             Event::Gap(gap) if self.rooms.gap(gap) || *gap.room == *PERSONAL_ROOM => {
-                self.notice(&words::gap(gap));
+                let missing = self.missing(gap);
+                self.notice(&missing);
             }
             Event::NotStored { error } => {
                 self.notice(&format!("the state is not stored: {}", sanitise::line(error)));
@@ -261,6 +285,15 @@ impl Narrator {
                 self.notice(&format!("{skipped} messages came too fast to be shown"));
             }
             _ => {}
+        }
+    }
+
+    /// What is missing. Of several rooms the reason is told once.
+    fn missing(&mut self, gap: &Gap) -> String {
+        if self.told_gap.replace(gap.reason) == Some(gap.reason) {
+            format!("{}, too", words::missing(gap))
+        } else {
+            words::gap(gap)
         }
     }
 
@@ -283,6 +316,7 @@ impl Narrator {
             }
             FeedEvent::State(change) => {
                 self.rooms.change(room, RoomState::Joining);
+                self.told_gap = None;
                 let whose = self.whose(room);
                 return self.trouble(&change, &whose, at);
             }
@@ -321,8 +355,14 @@ impl Narrator {
         self.has_connected |= change.state == State::Connected;
         if change.state != State::Connected {
             self.rooms.connection_lost();
+            self.told_gap = None;
         }
         self.trouble(change, "", now);
+    }
+
+    /// The connection has ended for good.
+    pub(crate) fn fail(&mut self, cause: Option<&Cause>) {
+        self.failed = Some(words::failure_of(cause, self.login));
     }
 
     /// An idle timeout that a change of state shows for the first time, in words.
@@ -361,7 +401,7 @@ impl Narrator {
                 }
             }
             State::Connected => self.is_suspended = false,
-            State::Failed => self.failed = Some(words::failure(change.cause.as_ref())),
+            State::Failed => self.fail(change.cause.as_ref()),
             _ => {}
         }
     }
@@ -370,8 +410,8 @@ impl Narrator {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rejoin::SendReply;
     use rejoin::messages::Code;
-    use rejoin::{Cause, Gap, GapReason};
 
     fn told(events: &[Event]) -> String {
         let mut narrator = Narrator::new(Layout::Plain, Clock::new(true), &["lobby".to_owned()]);
@@ -399,6 +439,58 @@ mod tests {
             told(&[joined(), lost(1), gap, joined()]),
             "* joined lobby\n* connection lost; retrying in 3 s\n\
              * back in lobby; messages in lobby may be missing: the connection was lost\n"
+        );
+    }
+
+    #[test]
+    fn each_gap_is_told_once_its_reason_once_for_all_rooms_and_none_where_there_was_never_anything() {
+        let gap = |room: &str, after| {
+            let gap = Gap::unknown(room.into(), GapReason::EpochChanged);
+            Event::Gap(Gap { after: Some(after), ..gap })
+        };
+        let joined_side = || Event::Room(RoomChange::new("side".into(), RoomState::Joined));
+        let restarted = "* the server was restarted and lost its history; messages in lobby may be missing\n";
+        assert_eq!(
+            told(&[joined(), joined_side(), gap("lobby", 7), gap("@me", 0), gap("side", 0)]),
+            format!("* joined lobby\n* joined side\n{restarted}* messages in side may be missing, too\n")
+        );
+        // Another loss, another reason to say so.
+        assert_eq!(
+            told(&[joined(), gap("lobby", 7), lost(1), joined(), gap("lobby", 8), gap("@me", 3)]),
+            format!(
+                "* joined lobby\n{restarted}* connection lost; retrying in 3 s\n* back in lobby\n{restarted}\
+                 * notifications may be missing, too\n"
+            )
+        );
+    }
+
+    #[test]
+    fn that_no_notification_was_missed_is_told_where_it_is_no_matter_of_course() {
+        let recovered = || {
+            Event::Joined(rejoin::JoinedRoom {
+                room: PERSONAL_ROOM.into(),
+                recovered: true,
+                replayed: 0,
+                reason: None,
+                members: None,
+                member_count: None,
+            })
+        };
+        assert_eq!(told(&[Event::Mode(Mode::Extended), recovered()]), "");
+        assert_eq!(told(&[Event::Mode(Mode::SocketIo), recovered()]), "* no notification was missed\n");
+    }
+
+    #[test]
+    fn what_a_server_answers_to_a_join_is_told_where_it_says_more_than_yes() {
+        let reply = |answer: &str, message: Option<&str>| {
+            let reply = SendReply { answer: Some(answer.to_owned()), message: message.map(str::to_owned) };
+            Event::JoinReply { room: "lobby".into(), reply: Box::new(reply) }
+        };
+        let usual = r#"{"ok":true,"roomId":"lobby","members":["ada"],"epoch":"e","seq":3}"#;
+        assert_eq!(told(&[reply("true", None), reply(usual, None), reply("\"full\"", Some("full"))]), "");
+        assert_eq!(
+            told(&[reply(r#"{"ok":true,"topic":"tea\u001b"}"#, None)]),
+            "* lobby: the server answered: {\"ok\":true,\"topic\":\"tea\\u001b\"}\n"
         );
     }
 

@@ -21,6 +21,15 @@ use std::time::Duration;
 /// Columns of a quoted value in an error.
 const QUOTED: usize = 40;
 
+/// How the user says who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Login {
+    Token,
+    /// A user name and a password before the URL's host, or a header of the user's own.
+    Authorization,
+    Nothing,
+}
+
 /// Where to connect and how.
 #[derive(Clone)]
 pub(crate) struct Settings {
@@ -51,8 +60,6 @@ pub(crate) struct Settings {
     ca: Option<Vec<u8>>,
     client_certificate: Option<ClientCertificate>,
     proxy: Option<rejoin::Proxy>,
-    /// This side sends nothing by itself, and takes no silence for the end.
-    is_quiet: bool,
 }
 
 impl fmt::Debug for Settings {
@@ -99,6 +106,9 @@ impl<'a> Sources<'a> {
 
     /// As [`Sources::url`], for commands that cannot do without one.
     pub(crate) fn needed_url(&self, given: Option<&str>) -> Result<String, Failure> {
+        if let Some(text) = given.filter(|text| is_text(text)) {
+            return Err(no_url(text));
+        }
         self.url(given).ok_or_else(|| {
             Failure::usage("url", "no URL given")
                 .hint("give one like wss://host/path, or set REJOIN_URL, or choose a profile with --profile")
@@ -215,7 +225,6 @@ impl Described {
             ca,
             client_certificate,
             proxy,
-            is_quiet: false,
         })
     }
 }
@@ -263,7 +272,6 @@ impl Settings {
 
     /// From now on connections are held in silence: nothing is joined, no sign of life is asked for.
     pub(crate) fn be_quiet(&mut self) {
-        self.is_quiet = true;
         self.rooms.clear();
         // The server of the extended protocol says how often it wants to be pinged.
         self.config.extended = false;
@@ -280,7 +288,8 @@ impl Settings {
         let mut config = FeedConfig { history: self.history, ..FeedConfig::default() };
         config.link.policy = self.config.link.policy;
         config.since = since.map(String::into_boxed_str);
-        if self.is_quiet {
+        // Held in silence: see `be_quiet`.
+        if !self.config.link.liveness.can_ping {
             config.link.liveness.silence = None;
         }
         let builder = with_options!(self, rejoin::follow(self.url.expose(), room).config(config));
@@ -312,6 +321,16 @@ impl Settings {
             builder = builder.manual_commit();
         }
         builder
+    }
+
+    pub(crate) fn login(&self) -> Login {
+        if !matches!(self.token, TokenFrom::Nowhere) {
+            Login::Token
+        } else if self.endpoint.has_user() || self.headers.contains("Authorization") {
+            Login::Authorization
+        } else {
+            Login::Nothing
+        }
     }
 
     /// Keeps the state in this file, if one is given.
@@ -360,6 +379,18 @@ fn build_failure(error: &BuildError) -> Failure {
     }
 }
 
+/// Whether it is something to say, or a word, and nothing like a URL: so it has no token in it either.
+fn is_text(given: &str) -> bool {
+    !given.trim().is_empty() && !given.contains([':', '/', '?', '=', '&', '@', '#', '.', '[', '%'])
+}
+
+/// A text stands where a URL is expected.
+fn no_url(text: &str) -> Failure {
+    let text = sanitise::name(text, QUOTED);
+    Failure::usage("url", format!("no URL: \"{text}\" was taken for it; set REJOIN_URL or --profile"))
+        .hint("a URL looks like wss://host/path; if a command was meant, rejoin --help lists them all")
+}
+
 /// As [`parse_url`], for streams of events.
 pub(crate) fn parse_feed_url(text: &str) -> Result<(Endpoint, Option<Token>), Failure> {
     Endpoint::parse_http(text).map_err(|error| {
@@ -385,6 +416,9 @@ pub(crate) fn parse_url(text: &str, protocol: Protocol) -> Result<(Endpoint, Opt
         Protocol::SocketIo => Endpoint::parse_socket_io(text),
         Protocol::Auto | Protocol::Plain => Endpoint::parse(text),
     };
+    if parsed.is_err() && is_text(text) {
+        return Err(no_url(text));
+    }
     parsed.map_err(|error| {
         let failure = Failure::usage("url", error.to_string());
         match error {
@@ -438,7 +472,9 @@ mod tests {
             "ht!tp://h?token=s3cret",
             "ws://?token=s3cret",
             "ws://u:s3cret@h/",
-            "s3cret",
+            "h/s3cret",
+            "u:s3cret@h",
+            "?token=s3cret",
             "ws://h:99999/?token=s3cret",
         ] {
             for protocol in [Protocol::Auto, Protocol::SocketIo] {
@@ -446,6 +482,23 @@ mod tests {
                     assert!(!failure.render().contains("s3cret"), "{url}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_text_in_the_place_of_the_url_is_told_as_what_it_is() {
+        let failure = parse_url("hello there\u{1b}", Protocol::Auto).unwrap_err().render();
+        assert!(
+            failure.starts_with(
+                "rejoin: no URL: \"hello there^[\" was taken for it; set REJOIN_URL or --profile [url]"
+            ),
+            "{failure}"
+        );
+        for url in ["example.org/ws", "localhost:8080", "h?token=t", ""] {
+            assert!(
+                !parse_url(url, Protocol::Auto).unwrap_err().render().contains("was taken for it"),
+                "{url}"
+            );
         }
     }
 

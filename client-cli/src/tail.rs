@@ -7,11 +7,12 @@ use crate::editor::terminal;
 use crate::error::{Exit, Failure, eprint_line};
 use crate::narrate::Narrator;
 use crate::outlet::Outlet;
+use crate::pipe::output::JoinAnswers;
 use crate::render::Layout;
 use crate::settings::Sources;
 use crate::signals::{Signal, Signals};
 use crate::{pipe, words};
-use rejoin::{Event, RoomChange, State};
+use rejoin::{Event, RoomChange, State, Timestamp};
 use std::io::{IsTerminal as _, stdout};
 use tokio::time::{Instant, sleep_until};
 
@@ -34,7 +35,9 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
     let (client, mut events) = settings.connect()?;
     let outlet = Outlet::stdout();
     let mut narrator = Narrator::new(layout(), Clock::new(arguments.display.utc), &settings.rooms);
+    narrator.login = settings.login();
     let mut commits = settings.state.is_some().then(Commits::default);
+    let mut join_answers = JoinAnswers::default();
     let mut ended = false;
     let mut closing = false;
     while !ended || !narrator.printed.is_empty() {
@@ -85,15 +88,7 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
                         }
                     }
                     if arguments.json {
-                        pipe::output::event(&mut narrator.printed, event, client.now());
-                        if let Event::State(change) = event {
-                            if change.state == State::Failed {
-                                narrator.failed = Some(words::failure(change.cause.as_ref()));
-                            }
-                            if let Some(text) = narrator.idle_timeout(change) {
-                                eprint_line(&format!("rejoin: {text}"));
-                            }
-                        }
+                        print_json(&mut narrator, &mut join_answers, event, client.now());
                     } else {
                         narrator.event(event, client.now());
                     }
@@ -115,6 +110,24 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
     match narrator.failed {
         Some(failure) => Err(failure),
         None => Ok(Exit::Success),
+    }
+}
+
+/// Prints what `pipe` prints.
+fn print_json(narrator: &mut Narrator, join_answers: &mut JoinAnswers, event: &Event, now: Timestamp) {
+    let (out, answer) = (&mut narrator.printed, join_answers.of(event));
+    match event {
+        Event::Joined(room) => pipe::output::joined(out, room, None, answer.as_deref()),
+        Event::Room(change) => pipe::output::room(out, change, answer.as_deref()),
+        _ => pipe::output::event(out, event, now),
+    }
+    if let Event::State(change) = event {
+        if change.state == State::Failed {
+            narrator.fail(change.cause.as_ref());
+        }
+        if let Some(text) = narrator.idle_timeout(change) {
+            eprint_line(&format!("rejoin: {text}"));
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::error::Failure;
 use crate::render::plain_name;
 use crate::sanitise;
+use crate::settings::Login;
 use rejoin::messages::Code;
 use rejoin::{
     Cause, CauseCode, DeliveryStatus, DialErrorKind, Gap, GapReason, PERSONAL_ROOM, SendFailure, State,
@@ -95,9 +96,34 @@ pub(crate) fn says_more(answer: &str) -> bool {
     /// What the ack's reader has looked at, and what is of no use to a person.
     const KNOWN: [&str; 9] =
         ["ok", "success", "status", "id", "_id", "messageId", "message_id", "seq", "timestamp"];
+    has_more(answer, &KNOWN)
+}
+
+/// Whether the answer to a join says more than "joined" and who is there.
+pub(crate) fn says_more_of_join(answer: &str) -> bool {
+    const KNOWN: [&str; 14] = [
+        "ok",
+        "success",
+        "status",
+        "roomId",
+        "room",
+        "members",
+        "memberCount",
+        "users",
+        "epoch",
+        "seq",
+        "recovered",
+        "replay",
+        "reason",
+        "timestamp",
+    ];
+    has_more(answer, &KNOWN)
+}
+
+fn has_more(answer: &str, known: &[&str]) -> bool {
     match serde_json::from_str(answer) {
         Ok(Value::Null | Value::Bool(_)) => false,
-        Ok(Value::Object(fields)) => fields.keys().any(|name| !KNOWN.contains(&&**name)),
+        Ok(Value::Object(fields)) => fields.keys().any(|name| !known.contains(&&**name)),
         _ => true,
     }
 }
@@ -122,6 +148,39 @@ pub(crate) fn advice(code: CauseCode) -> Option<&'static str> {
     }
 }
 
+/// Said where a token was refused that was never given.
+pub(crate) const NO_TOKEN: &str =
+    "this server wants a token and none was given: --token NAME, --token-file FILE or REJOIN_TOKEN";
+const HOW_TO_GIVE_ONE: &str = "--token NAME, --token-file FILE or REJOIN_TOKEN";
+
+/// As [`failure`], for somebody who has said in this way who they are.
+pub(crate) fn failure_of(reason: Option<&Cause>, login: Login) -> Failure {
+    let Some(refused) = reason.filter(|cause| matches!(cause.code, CauseCode::Unauthorized(_))) else {
+        return failure(reason);
+    };
+    let words = sanitise::line(&refused.text);
+    let message = match (login, says_no_more(&words) || words.is_empty()) {
+        (Login::Token, _) => return failure(reason),
+        (Login::Nothing, true) => NO_TOKEN.to_owned(),
+        (Login::Nothing, false) if refused.code == CauseCode::Unauthorized(401) => {
+            format!("{NO_TOKEN} ({words})")
+        }
+        // It may refuse for reasons of its own.
+        (Login::Nothing, false) => {
+            format!("the server refused the connection: {words}; if it wants a token: {HOW_TO_GIVE_ONE}")
+        }
+        (Login::Authorization, true) => "the server refused the user name and password".to_owned(),
+        (Login::Authorization, false) => format!("the server refused the user name and password: {words}"),
+    };
+    let failure = Failure::terminal(refused.code.as_str(), message);
+    match login {
+        Login::Authorization => {
+            failure.hint("check what stands before the URL's host, or the Authorization header")
+        }
+        _ => failure,
+    }
+}
+
 /// The failure that a terminal cause ends the program with.
 pub(crate) fn failure(reason: Option<&Cause>) -> Failure {
     let Some(reason) = reason else {
@@ -134,25 +193,30 @@ pub(crate) fn failure(reason: Option<&Cause>) -> Failure {
     }
 }
 
-/// What is missing of a room.
+/// What is missing of a room, and why.
 pub(crate) fn gap(gap: &Gap) -> String {
-    let is_personal = *gap.room == *PERSONAL_ROOM;
-    let (one, many) = if is_personal { ("notification", "notifications") } else { ("message", "messages") };
-    let place = if is_personal { String::new() } else { format!(" in {}", plain_name(&gap.room)) };
-    let what = match (gap.after, gap.before) {
-        (Some(after), Some(before)) => match before.saturating_sub(after).saturating_sub(1) {
-            0 => format!("{many}{place} may be missing"),
-            1 => format!("a {one}{place} is missing"),
-            count => format!("{count} {many}{place} are missing"),
-        },
-        _ => format!("{many}{place} may be missing"),
-    };
+    let what = missing(gap);
     match gap.reason {
         GapReason::EpochChanged => format!("the server was restarted and lost its history; {what}"),
         GapReason::Forked => format!("the server lost part of its history; {what}"),
         GapReason::Trimmed => format!("{what}: the server does not keep them that long"),
         GapReason::Unavailable => format!("{what}: the server does not hand them out"),
         _ => format!("{what}: the connection was lost"),
+    }
+}
+
+/// What is missing of a room.
+pub(crate) fn missing(gap: &Gap) -> String {
+    let is_personal = *gap.room == *PERSONAL_ROOM;
+    let (one, many) = if is_personal { ("notification", "notifications") } else { ("message", "messages") };
+    let place = if is_personal { String::new() } else { format!(" in {}", plain_name(&gap.room)) };
+    match (gap.after, gap.before) {
+        (Some(after), Some(before)) => match before.saturating_sub(after).saturating_sub(1) {
+            0 => format!("{many}{place} may be missing"),
+            1 => format!("a {one}{place} is missing"),
+            count => format!("{count} {many}{place} are missing"),
+        },
+        _ => format!("{many}{place} may be missing"),
     }
 }
 
@@ -276,6 +340,23 @@ mod tests {
         for status in [400, 403, 413, 426, 429, 431, 500, 502, 503, 504] {
             assert_eq!(of(status), None, "{status}");
         }
+    }
+
+    #[test]
+    fn a_refusal_of_nobody_asks_for_a_token_and_one_of_a_password_for_another() {
+        let refused = |text: &str, login| {
+            let cause = Cause { will_retry: false, ..Cause::new(CauseCode::Unauthorized(4001), text) };
+            failure_of(Some(&cause), login).render()
+        };
+        let told = refused("Unauthorized", Login::Nothing);
+        assert!(
+            told.starts_with("rejoin: this server wants a token and none was given: --token NAME"),
+            "{told}"
+        );
+        assert!(told.ends_with("[unauthorized]\n"), "{told}");
+        assert!(refused("no guests\u{1b}", Login::Nothing).contains("refused the connection: no guests^["));
+        assert!(refused("", Login::Authorization).contains("refused the user name and password ["));
+        assert!(refused("Unauthorized", Login::Token).contains("the server refused the token ["));
     }
 
     #[test]

@@ -47,6 +47,15 @@ pub(crate) fn retry_delay(refusals: u32, least: Span) -> Span {
     delay.max(least)
 }
 
+/// The wait after a temporary refusal that names none, and the longest one.
+const PAUSE: Span = Span::from_secs(1);
+const LONGEST_PAUSE: Span = Span::from_secs(600);
+
+/// The wait that a server asks for with a temporary refusal.
+pub(crate) fn pause(retry_after_ms: Option<u64>) -> Span {
+    retry_after_ms.map_or(PAUSE, Span::from_millis).clamp(Span::from_millis(100), LONGEST_PAUSE)
+}
+
 /// What kind of event the next dial answers: it decides the first delay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Occasion {

@@ -1,6 +1,6 @@
 //! What changes in a stored state, one thing at a time.
 
-use crate::event::DeliveryStatus;
+use crate::event::{DeliveryStatus, SendReply};
 use crate::name::Name;
 use crate::saved::{Saved, SavedPosition, SavedSend, Transmitted};
 use alloc::boxed::Box;
@@ -42,6 +42,13 @@ pub enum Change<P = String, N = Name, K = u64> {
         /// What became of it.
         status: DeliveryStatus,
     },
+    /// Socket.IO: the outcome of a send came with this answer.
+    Replied {
+        /// Which one.
+        key: K,
+        /// What the server's handler answered.
+        reply: Box<SendReply<P>>,
+    },
     /// The application has dealt with the outcome of a send.
     Confirmed {
         /// Which one.
@@ -67,6 +74,8 @@ pub enum Change<P = String, N = Name, K = u64> {
         user: Option<N>,
         /// It speaks the extended protocol.
         extended: bool,
+        /// There has been a connection.
+        worked: bool,
         /// Its reconnect window.
         window_ms: u64,
         /// How long it remembers a line.
@@ -90,13 +99,14 @@ impl<P, N, K> Change<P, N, K> {
             Self::Waits { key } => Change::Waits { key: name(key)? },
             Self::HandedOver { key } => Change::HandedOver { key: name(key)? },
             Self::Resolved { key, status } => Change::Resolved { key: name(key)?, status },
+            Self::Replied { key, reply } => Change::Replied { key: name(key)?, reply },
             Self::Confirmed { key } => Change::Confirmed { key: name(key)? },
             Self::LineEnded { room } => Change::LineEnded { room },
             Self::Committed(position) => Change::Committed(position),
             Self::Forgotten { room } => Change::Forgotten { room },
             Self::UserChanged => Change::UserChanged,
-            Self::Server { user, extended, window_ms, dedupe_window_ms } => {
-                Change::Server { user, extended, window_ms, dedupe_window_ms }
+            Self::Server { user, extended, worked, window_ms, dedupe_window_ms } => {
+                Change::Server { user, extended, worked, window_ms, dedupe_window_ms }
             }
             Self::ClockSetBack { ms } => Change::ClockSetBack { ms },
             Self::Replaced(saved) => Change::Replaced(saved),

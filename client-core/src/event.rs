@@ -4,6 +4,8 @@ use crate::id::Id;
 use crate::link::StateChange;
 use crate::messages::{Code, Epoch, JoinReason, Message, Notification, Presence, Signal};
 use crate::name::Name;
+#[cfg(feature = "journal")]
+use crate::outbox::Payload;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -26,6 +28,13 @@ pub enum Event<P = String, N = Name> {
     Room(RoomChange<N>),
     /// Extended and Socket.IO: the server confirmed a membership. Comes before a gap, if there is one, and before the replay.
     Joined(JoinedRoom<N>),
+    /// Socket.IO: what the server's handler answered to a join. Comes before what became of it.
+    JoinReply {
+        /// The room.
+        room: N,
+        /// The answer.
+        reply: Box<SendReply<P>>,
+    },
     /// A message in a room.
     Message(Message<P, N>),
     /// Somebody joined a room.
@@ -268,14 +277,31 @@ impl<P, N> Delivery<P, N> {
     }
 }
 
-/// What a Socket.IO server's handler gave to the ack of a send.
+/// What a Socket.IO server's handler gave to the ack of a send or a join.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "journal", derive(serde::Serialize, serde::Deserialize))]
 pub struct SendReply<P = String> {
     /// All of it, as JSON: one argument as it is, several as a list. Of more than 16 KiB the first 1,000 characters, as
     /// a text that ends in `…`. Hostile text.
+    #[cfg_attr(feature = "journal", serde(skip_serializing_if = "Option::is_none"))]
     pub answer: Option<P>,
     /// Of a refusal the words that are meant for people. Hostile text.
+    #[cfg_attr(feature = "journal", serde(skip_serializing_if = "Option::is_none"))]
     pub message: Option<P>,
+}
+
+/// Bytes of an answer, and of a refusal's words, that are kept with the outcome in a stored state.
+#[cfg(feature = "journal")]
+const KEPT: usize = 4 << 10;
+
+#[cfg(feature = "journal")]
+impl<P: Payload> SendReply<P> {
+    /// What is stored of it; `None` for nothing.
+    pub(crate) fn kept(&self) -> Option<Self> {
+        let small = |text: &Option<P>| text.clone().filter(|text| text.weight() <= KEPT);
+        let kept = Self { answer: small(&self.answer), message: small(&self.message) };
+        (kept.answer.is_some() || kept.message.is_some()).then_some(kept)
+    }
 }
 
 /// What became of a send.

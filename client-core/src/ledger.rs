@@ -1,17 +1,20 @@
 //! A stored state in memory: what it was when it was read, and every change since.
 
 use crate::change::Change;
-use crate::event::{DeliveryStatus, SendId};
+use crate::event::{DeliveryStatus, SendId, SendReply};
 use crate::id::Id;
 use crate::name::Name;
 use crate::outbox::RESTORED;
 use crate::saved::{Saved, SavedLine, SavedOutcome, SavedPosition, SavedSend};
-use alloc::collections::BTreeMap;
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 
 /// Most outcomes that are remembered, those that nobody has dealt with among them; the oldest go first.
 const MOST_OUTCOMES: usize = 10_000;
+/// Most of them that are remembered with the server's answer, which is up to 4 KiB and as many of words.
+const MOST_REPLIES: usize = 256;
 /// The ids of outcomes of earlier runs have this bit, which is no send's.
 const EARLIER: u64 = RESTORED | 1 << 61;
 
@@ -21,13 +24,16 @@ const EARLIER: u64 = RESTORED | 1 << 61;
 pub struct Ledger<P = String, N = Name> {
     user: Option<N>,
     extended: bool,
+    worked: bool,
     window_ms: u64,
     dedupe_window_ms: u64,
     positions: BTreeMap<N, SavedPosition<N>>,
     /// The line of each room and the number of its next send.
     lines: BTreeMap<N, (Id, u64)>,
     sends: BTreeMap<u64, SavedSend<P, N>>,
-    outcomes: BTreeMap<u64, SavedOutcome<N>>,
+    outcomes: BTreeMap<u64, SavedOutcome<P, N>>,
+    /// Those of them that have an answer, the oldest first.
+    replied: VecDeque<u64>,
     /// What the present run calls the sends and outcomes that are not dealt with, and the other way round.
     keys: BTreeMap<SendId, u64>,
     ids: BTreeMap<u64, SendId>,
@@ -39,12 +45,14 @@ impl<P, N: Ord> Default for Ledger<P, N> {
         Self {
             user: None,
             extended: false,
+            worked: false,
             window_ms: 0,
             dedupe_window_ms: 0,
             positions: BTreeMap::new(),
             lines: BTreeMap::new(),
             sends: BTreeMap::new(),
             outcomes: BTreeMap::new(),
+            replied: VecDeque::new(),
             keys: BTreeMap::new(),
             ids: BTreeMap::new(),
             last: 0,
@@ -71,7 +79,7 @@ impl<P: Clone, N: Clone + Ord> Ledger<P, N> {
     }
 
     /// The outcomes of earlier runs, the oldest first, each with its name in this one.
-    pub fn outcomes(&self) -> impl Iterator<Item = (SendId, &SavedOutcome<N>)> {
+    pub fn outcomes(&self) -> impl Iterator<Item = (SendId, &SavedOutcome<P, N>)> {
         self.outcomes.iter().map(|(number, outcome)| (SendId(EARLIER | number), outcome))
     }
 
@@ -121,6 +129,7 @@ impl<P: Clone, N: Clone + Ord> Ledger<P, N> {
             // Until its outcome is known, all that can be said of it later is that nobody knows.
             Change::HandedOver { key } => self.resolve(key, DeliveryStatus::Unknown),
             Change::Resolved { key, status } => self.resolve(key, status),
+            Change::Replied { key, reply } => self.replied(key, reply),
             Change::Confirmed { key } => self.confirm(key),
             Change::LineEnded { room } => {
                 self.lines.remove(&room);
@@ -139,9 +148,10 @@ impl<P: Clone, N: Clone + Ord> Ledger<P, N> {
                 self.positions.clear();
                 self.outcomes.retain(|_, outcome| !outcome.confirmed);
             }
-            Change::Server { user, extended, window_ms, dedupe_window_ms } => {
+            Change::Server { user, extended, worked, window_ms, dedupe_window_ms } => {
                 self.user = user;
                 self.extended = extended;
+                self.worked = worked;
                 self.window_ms = window_ms;
                 self.dedupe_window_ms = dedupe_window_ms;
             }
@@ -152,16 +162,19 @@ impl<P: Clone, N: Clone + Ord> Ledger<P, N> {
             }
             Change::Replaced(saved) => {
                 let outcomes = core::mem::take(&mut self.outcomes);
+                let replied = core::mem::take(&mut self.replied);
                 self.replace(*saved);
-                self.outcomes = outcomes;
+                (self.outcomes, self.replied) = (outcomes, replied);
             }
         }
     }
 
     fn replace(&mut self, saved: Saved<P, N>) {
-        let Saved { user, extended, window_ms, dedupe_window_ms, positions, lines, sends, outcomes } = saved;
+        let Saved { user, extended, worked, window_ms, dedupe_window_ms, positions, lines, sends, outcomes } =
+            saved;
         self.user = user;
         self.extended = extended;
+        self.worked = worked;
         self.window_ms = window_ms;
         self.dedupe_window_ms = dedupe_window_ms;
         self.positions = positions.into_iter().map(|saved| (saved.room.clone(), saved)).collect();
@@ -177,6 +190,9 @@ impl<P: Clone, N: Clone + Ord> Ledger<P, N> {
         for outcome in outcomes {
             let number = if outcome.number == 0 { last + 1 } else { outcome.number };
             last = last.max(number);
+            if outcome.reply.is_some() {
+                self.replied.push_back(number);
+            }
             self.outcomes.insert(number, SavedOutcome { number, ..outcome });
         }
         self.last = self.last.max(last);
@@ -185,7 +201,7 @@ impl<P: Clone, N: Clone + Ord> Ledger<P, N> {
     fn resolve(&mut self, number: u64, status: DeliveryStatus) {
         if let Some(SavedSend { room, reference, .. }) = self.sends.remove(&number) {
             let status = status.into();
-            let outcome = SavedOutcome { number, room, reference, status, confirmed: false };
+            let outcome = SavedOutcome { number, room, reference, status, reply: None, confirmed: false };
             self.outcomes.insert(number, outcome);
             if self.outcomes.len() > MOST_OUTCOMES
                 && let Some((oldest, _)) = self.outcomes.pop_first()
@@ -194,6 +210,17 @@ impl<P: Clone, N: Clone + Ord> Ledger<P, N> {
             }
         } else if let Some(outcome) = self.outcomes.get_mut(&number) {
             outcome.status = status.into();
+        }
+    }
+
+    fn replied(&mut self, number: u64, reply: Box<SendReply<P>>) {
+        let Some(outcome) = self.outcomes.get_mut(&number) else { return };
+        outcome.reply = Some(reply);
+        self.replied.push_back(number);
+        if self.replied.len() > MOST_REPLIES
+            && let Some(oldest) = self.replied.pop_front().and_then(|oldest| self.outcomes.get_mut(&oldest))
+        {
+            oldest.reply = None;
         }
     }
 
@@ -228,6 +255,7 @@ impl<P: Clone, N: Clone + Ord> Ledger<P, N> {
         Saved {
             user: self.user.clone(),
             extended: self.extended,
+            worked: self.worked,
             window_ms: self.window_ms,
             dedupe_window_ms: self.dedupe_window_ms,
             positions: self.positions.values().cloned().collect(),
@@ -241,8 +269,8 @@ impl<P: Clone, N: Clone + Ord> Ledger<P, N> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::boxed::Box;
     use alloc::format;
+    use alloc::string::ToString as _;
 
     fn added(ledger: &mut Ledger, id: u64, reference: Option<&str>) {
         let send = SavedSend {
@@ -298,6 +326,24 @@ mod tests {
         }
         assert_eq!(ledger.saved().outcomes.len(), MOST_OUTCOMES);
         assert_eq!(ledger.saved().outcomes[0].reference.as_deref(), Some("6"));
+    }
+
+    #[test]
+    fn the_last_answers_are_remembered_with_their_outcomes_over_a_restart() {
+        let mut ledger = Ledger::default();
+        let mut copy = Ledger::default();
+        for id in 1..=MOST_REPLIES as u64 + 2 {
+            added(&mut ledger, id, Some(&format!("{id}")));
+            resolved(&mut ledger, id);
+            let reply = Box::new(SendReply { answer: Some(id.to_string()), message: None });
+            assert!(ledger.take(Change::Replied { key: SendId(id), reply }).is_some());
+            copy = Ledger::new(ledger.saved());
+        }
+        let outcomes = copy.saved().outcomes;
+        let answers: Vec<_> =
+            outcomes.iter().map(|outcome| outcome.reply.as_ref()?.answer.as_deref()).collect();
+        assert_eq!((answers[0], answers[1], answers[2]), (None, None, Some("3")));
+        assert_eq!(answers.iter().flatten().count(), MOST_REPLIES);
     }
 
     #[test]

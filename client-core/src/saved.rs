@@ -1,6 +1,6 @@
 //! What survives the end of a process: the sends on their way and the committed positions (protocol.md §2.3, §2.4).
 
-use crate::event::{DeliveryStatus, SendFailure};
+use crate::event::{DeliveryStatus, SendFailure, SendReply};
 use crate::id::Id;
 use crate::messages::{Epoch, Position};
 use crate::name::Name;
@@ -22,6 +22,9 @@ pub struct Saved<P = String, N = Name> {
     pub user: Option<N>,
     /// The server has spoken the extended protocol.
     pub extended: bool,
+    /// There has been a connection: the address is right.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub worked: bool,
     /// The server's reconnect window.
     pub window_ms: u64,
     /// How long the server remembers a line.
@@ -35,7 +38,7 @@ pub struct Saved<P = String, N = Name> {
     /// Outcomes, the oldest first: those that the application has not dealt with, and those that it may ask for again by
     /// their reference. A session leaves them to its driver.
     #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
-    pub outcomes: Vec<SavedOutcome<N>>,
+    pub outcomes: Vec<SavedOutcome<P, N>>,
 }
 
 /// A state with nothing in it.
@@ -44,6 +47,7 @@ impl<P, N> Default for Saved<P, N> {
         Self {
             user: None,
             extended: false,
+            worked: false,
             window_ms: 0,
             dedupe_window_ms: 0,
             positions: Vec::new(),
@@ -117,7 +121,8 @@ fn is_zero(number: &u64) -> bool {
 
 /// What became of a send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SavedOutcome<N = Name> {
+#[serde(bound(deserialize = "P: Deserialize<'de>, N: Deserialize<'de>"))]
+pub struct SavedOutcome<P = String, N = Name> {
     /// The number that the send had in the store.
     pub number: u64,
     /// Where it was to go.
@@ -127,6 +132,10 @@ pub struct SavedOutcome<N = Name> {
     pub reference: Option<Box<str>>,
     /// What became of it.
     pub status: SavedStatus,
+    /// Socket.IO: what the server's handler answered, as far as that is kept: the last 256 answers, and of them those of up
+    /// to 4 KiB.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    pub reply: Option<Box<SendReply<P>>>,
     /// The application has dealt with it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub confirmed: bool,

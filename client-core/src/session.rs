@@ -93,6 +93,9 @@ struct Settings {
 struct Known<N> {
     /// It has said `hello`.
     extended: bool,
+    /// There has been a connection, in this run or an earlier one.
+    #[cfg(feature = "stored")]
+    worked: bool,
     user: Option<N>,
     /// Nobody has said so in this run.
     from_store: bool,
@@ -136,6 +139,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             wire: None,
             known: Known {
                 extended: false,
+                #[cfg(feature = "stored")]
+                worked: false,
                 user: None,
                 from_store: false,
                 window: Span::ZERO,

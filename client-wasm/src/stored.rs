@@ -15,7 +15,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 kinds!(
     /// What the stored state consists of, with the fields in the order of the slots; ids are in the texts.
     ItemKind, ITEMS:
-    // user or 0, extended, window, dedupe window
+    // user or 0, extended, window, dedupe window, worked
     Head,
     // room, seq; epoch, id
     Position,
@@ -69,7 +69,7 @@ impl Machine {
 fn write(saved: &Saved<Value, Handle>, at: usize, fields: &mut outputs::Fields<'_>) -> Option<ItemKind> {
     let Some(at) = at.checked_sub(1) else {
         fields.small(saved.user.unwrap_or(0)).truth(saved.extended);
-        fields.count(saved.window_ms).count(saved.dedupe_window_ms);
+        fields.count(saved.window_ms).count(saved.dedupe_window_ms).truth(saved.worked);
         return Some(ItemKind::Head);
     };
     if let Some(SavedPosition { room, position }) = saved.positions.get(at) {
@@ -98,6 +98,7 @@ fn read(kind: u32, fields: &mut Fields<'_>, saved: &mut Saved<Value, Handle>) ->
             saved.extended = fields.truth();
             saved.window_ms = fields.count();
             saved.dedupe_window_ms = fields.count();
+            saved.worked = fields.truth();
         }
         ItemKind::Position => {
             let (room, seq) = (fields.handle(), fields.count());

@@ -1,12 +1,15 @@
-//! A gate in front of a server: shut, it cuts every connection and lets nobody in, while the server goes on.
+//! A gate in front of a server: shut, it cuts every connection and lets nobody in, while the server goes on. It may give
+//! another answer in the place of the server's meanwhile.
 
-use std::io;
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 #[derive(Debug, Default)]
 struct Passing {
     is_shut: bool,
+    /// What everybody is answered.
+    answer: Option<&'static str>,
     streams: Vec<TcpStream>,
 }
 
@@ -29,6 +32,10 @@ impl Gate {
             for client in listener.incoming() {
                 let client = client.unwrap();
                 let mut passing = shared.lock().unwrap();
+                if let Some(answer) = passing.answer {
+                    std::thread::spawn(move || refuse(&client, answer));
+                    continue;
+                }
                 if passing.is_shut {
                     continue;
                 }
@@ -59,8 +66,23 @@ impl Gate {
         }
     }
 
+    /// As [`Gate::shut`]; whoever asks for something is given this answer of HTTP.
+    pub fn shut_with(&self, answer: &'static str) {
+        self.passing.lock().unwrap().answer = Some(answer);
+        self.shut();
+    }
+
     /// Lets everybody in again.
     pub fn open(&self) {
-        self.passing.lock().unwrap().is_shut = false;
+        let mut passing = self.passing.lock().unwrap();
+        (passing.is_shut, passing.answer) = (false, None);
+    }
+}
+
+/// Reads a request and gives an answer that has nothing to do with it. The client may go before that.
+fn refuse(mut client: &TcpStream, answer: &str) {
+    let mut lines = BufReader::new(client).lines();
+    if lines.any(|line| line.is_ok_and(|line| line.is_empty())) {
+        let _ = client.write_all(answer.as_bytes());
     }
 }

@@ -46,6 +46,12 @@ fn both_chats_survive_the_death_of_the_server_and_what_was_typed_meanwhile_arriv
     bob.wait_for("bob is here  (delivered)");
     ada.type_line("I am back");
     bob.wait_for("I am back");
+    // One gap, one notice: nobody here has ever had a notification.
+    for terminal in [&ada, &bob] {
+        let lines = terminal.lines();
+        assert_eq!(lines.iter().filter(|line| line.contains("was restarted")).count(), 1, "{lines:#?}");
+        assert!(!lines.iter().any(|line| line.contains("notification")), "{lines:#?}");
+    }
 }
 
 #[test]

@@ -36,6 +36,20 @@ fn wrong_addresses_are_usage_errors_that_say_what_to_write() {
 }
 
 #[test]
+fn a_text_where_no_url_is_known_is_told_as_what_it_was_taken_for() {
+    for args in
+        [&["send", "hello there"][..], &["pipe", "lobby"], &["tail", "lobby", "-r", "lobby"], &["chatt"]]
+    {
+        let output = run(args, b"");
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        let said = text(&output.stderr);
+        let text = args[usize::from(args.len() > 1)];
+        let expected = format!("no URL: \"{text}\" was taken for it; set REJOIN_URL or --profile");
+        assert!(said.contains(&expected), "{args:?}: {said}");
+    }
+}
+
+#[test]
 fn doctor_says_which_step_fails() {
     let server = ServerProcess::start("127.0.0.1:0");
     let good = run(&["doctor", &server.url, "--token", "ada"], b"");

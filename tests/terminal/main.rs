@@ -27,10 +27,12 @@ mod reach;
 mod refusals;
 mod secrets;
 mod secure;
+mod socket_io;
 mod state;
 mod strangers;
 mod tail;
 mod times;
+mod tls;
 mod tokens;
 
 use std::io::Write as _;

@@ -12,19 +12,21 @@ const BODY: &str = r#"{"kind":"order_shipped","data":{"order":7}}"#;
 #[test]
 fn chat_shows_them_and_tail_when_it_is_asked_to_even_without_a_room() {
     let server = ServerProcess::start_with("127.0.0.1:0", &["--admin", "127.0.0.1:0"]);
-    let ada = chat(&server.url, "ada");
+    let mut ada = chat(&server.url, "ada");
+    // A connection's frames are answered in their order: its joins are done.
+    ada.type_line("here");
+    ada.wait_for("here  (delivered)");
     let quiet = Terminal::run(&format!("{} chat {} --token ada --notifications=false", rejoin(), server.url));
     quiet.wait_for("joined lobby");
     let mut tail = Running::start(&["tail", &server.url, "--notifications", "--token", "ada"]);
-    // Nothing says when the stream has been joined; the server keeps what is posted before.
-    for _ in 0..3 {
-        assert_eq!(post(server.admin(), "/users/ada/notifications", BODY), 202);
-        std::thread::sleep(std::time::Duration::from_millis(200));
-    }
+    tail.wait_for("notifications are shown as they come");
+    assert_eq!(post(server.admin(), "/users/ada/notifications", BODY), 202);
     let line = tail.wait_for("order_shipped");
     assert!(line.contains("{\"order\":7}"), "{line}");
     ada.wait_for("order_shipped");
     assert!(!ada.lines().iter().any(|line| line.contains("@me")), "{:#?}", ada.lines());
+    ada.type_line("after it");
+    quiet.wait_for("after it");
     assert!(!quiet.lines().iter().any(|line| line.contains("order_shipped")));
 }
 

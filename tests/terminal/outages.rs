@@ -1,6 +1,7 @@
 //! `chat` while the server is away: what a person sees then, and what becomes of what was typed.
 
 use crate::chat::chat;
+use harness::command::Running;
 use harness::gate::Gate;
 use harness::process::ServerProcess;
 
@@ -42,4 +43,71 @@ fn a_server_that_stops_for_a_moment_is_not_left() {
     ada.type_line("/status");
     ada.wait_for("dials 1, connections 1");
     assert!(!ada.lines().iter().any(|line| line.contains("reconnecting") || line.contains("back in")));
+}
+
+/// What a proxy says while the server behind it is deployed anew, and the sign-in page of a network.
+const NOT_FOUND: &str = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+const PAGE: &str =
+    "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 4\r\nConnection: close\r\n\r\n<p>.";
+
+/// More attempts than an address that has never worked is given.
+const ATTEMPTS: usize = 4;
+
+#[test]
+fn a_wrong_answer_where_the_server_has_been_is_waited_out_by_pipe_and_by_its_next_run_with_the_same_state() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let folder = tempfile::tempdir().unwrap();
+    for (scheme, protocol) in [("ws", "plain"), ("http", "socketio")] {
+        let gate = Gate::start(&server.address());
+        let path = if scheme == "ws" { "ws" } else { "" };
+        let url = format!("{scheme}://{}/{path}", gate.address);
+        let state = folder.path().join(protocol).display().to_string();
+        let args = ["pipe", &url, "--protocol", protocol, "-r", "lobby", "--token", "ada", "--state", &state];
+        let mut pipe = Running::start(&args);
+        pipe.wait_for("\"mode\"");
+        gate.shut_with(NOT_FOUND);
+        for _ in 0..ATTEMPTS {
+            pipe.wait_for("\"code\":404");
+        }
+        gate.open();
+        pipe.wait_for("\"mode\"");
+        assert_eq!(pipe.finish().status, Some(0), "{protocol}");
+        gate.shut_with(PAGE);
+        let mut next = Running::start(&args);
+        for _ in 0..ATTEMPTS {
+            next.wait_for("\"reason\":\"not_websocket\"");
+        }
+        gate.open();
+        next.wait_for("\"mode\"");
+        assert_eq!(next.finish().status, Some(0), "{protocol}");
+    }
+}
+
+#[test]
+fn a_wrong_answer_where_the_stream_has_been_is_waited_out_by_tail() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let gate = Gate::start(&server.address());
+    let http = format!("http://{}", gate.address);
+    let ws = format!("ws://{}/ws", gate.address);
+    let mut tails = [
+        Running::start(&["tail", &http, "-r", "lobby", "--sse", "--token", "bob", "--json"]),
+        Running::start(&["tail", &ws, "-r", "lobby", "--token", "bob", "--json"]),
+    ];
+    for tail in &mut tails {
+        tail.wait_for("\"connected\"");
+    }
+    gate.shut_with(NOT_FOUND);
+    for tail in &mut tails {
+        for _ in 0..ATTEMPTS {
+            tail.wait_for("\"code\":404");
+        }
+    }
+    gate.open();
+    for tail in &mut tails {
+        tail.wait_for("\"connected\"");
+        tail.signal("TERM");
+    }
+    for tail in tails {
+        assert_eq!(tail.wait().status, Some(0));
+    }
 }

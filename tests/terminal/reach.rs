@@ -5,6 +5,8 @@ use harness::command::Running;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::thread::JoinHandle;
+use tokio_tungstenite::tungstenite::handshake::server::Request;
+use tokio_tungstenite::tungstenite::{Message, accept_hdr};
 
 const CANARY: &str = "canary-7f3a9c51";
 
@@ -75,6 +77,51 @@ fn what_a_complaint_quotes_has_no_secret_in_it() {
     }
     let ended = Running::start(&["pipe", &url, "--token", "t"]).finish();
     assert!(ended.text().contains("--token-in query"), "{}", ended.text());
+}
+
+#[test]
+#[expect(clippy::result_large_err, reason = "tungstenite's callback has this type")]
+fn chat_logs_in_with_the_password_of_the_url_alone() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://me:{CANARY}@{}/", listener.local_addr().unwrap());
+    let (said, heads) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut authorization = None;
+        let see = |request: &Request, response| {
+            authorization = request.headers().get("authorization").cloned();
+            Ok(response)
+        };
+        let mut socket = accept_hdr(listener.accept().unwrap().0, see).unwrap();
+        said.send(authorization).unwrap();
+        while let Ok(message) = socket.read() {
+            // A plain server sends a message back to its sender.
+            let Message::Text(text) = message else { continue };
+            let echo = text.replace("send_message", "message").replacen(
+                '{',
+                "{\"userId\":\"me\",\"timestamp\":\"\",",
+                1,
+            );
+            let _ = socket.send(echo.into());
+        }
+    });
+    let mut chat = Running::start(&["chat", &url]);
+    chat.wait_for("joined lobby");
+    let authorization = heads.recv().unwrap().unwrap();
+    assert!(authorization.to_str().unwrap().starts_with("Basic "));
+    chat.type_line("hi");
+    chat.wait_for("hi");
+    let ended = chat.finish();
+    assert_eq!(ended.status, Some(0), "{}", ended.text());
+    assert!(!ended.text().contains(CANARY) && !ended.text().contains("choose a name"), "{}", ended.text());
+}
+
+#[test]
+fn a_password_that_is_refused_is_not_called_a_token() {
+    let (address, _server) = refusing();
+    let ended = Running::start(&["chat", &format!("ws://me:{CANARY}@{address}/")]).finish();
+    assert_eq!(ended.status, Some(3), "{}", ended.text());
+    assert!(ended.text().contains("refused the user name and password"), "{}", ended.text());
+    assert!(!ended.text().contains(CANARY), "{}", ended.text());
 }
 
 #[test]

@@ -89,3 +89,18 @@ fn doctor_tries_the_other_place_and_says_which_one_works() {
         assert!(found.text().contains("none was given"), "{}", found.text());
     }
 }
+
+#[test]
+fn a_server_that_wants_a_token_where_none_was_given_is_told_so_in_those_words() {
+    let words = "rejoin: this server wants a token and none was given: --token NAME, --token-file FILE or REJOIN_TOKEN";
+    for (refusal, more) in
+        [(Refusal::Close, ""), (Refusal::Http, " (the server answered HTTP 401 Unauthorized ")]
+    {
+        let server = TokenReader::start(Place::Header, refusal, CANARY);
+        let refused = Running::start(&["tail", &server.url, "-r", "lobby"]).wait();
+        assert_eq!(refused.status, Some(3));
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(said.starts_with(&format!("{words}{more}")), "{said}");
+        assert!(said.ends_with(" [unauthorized]\n"), "{said}");
+    }
+}

@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::editor::Shared;
 use crate::embedded;
 use crate::error::{Exit, Failure};
-use crate::settings::{Settings, Sources};
+use crate::settings::{Login, Settings, Sources};
 use crate::signals::{Signal, Signals};
 use crate::token::TokenFrom;
 use front::{Front, Heard};
@@ -61,6 +61,7 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
         invented.clone(),
         &settings.rooms,
     );
+    talk.narrator.login = settings.login();
     if server.is_some() {
         talk.notice("this chat has its own server; join it from another terminal with");
         talk.narrator.verbatim(&command(&settings));
@@ -99,7 +100,7 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
 
 /// On this machine's own servers nobody needs a token to try a chat.
 fn invent_name(settings: &mut Settings) -> Option<String> {
-    if !matches!(settings.token, TokenFrom::Nowhere) || !settings.endpoint.is_loopback() {
+    if settings.login() != Login::Nothing || !settings.endpoint.is_loopback() {
         return None;
     }
     let login = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());

@@ -24,14 +24,16 @@ impl Held {
     async fn next_change(&mut self) -> Option<StateChange> {
         loop {
             match self {
-                Self::Chat(_, events) => match events.next().await? {
-                    Event::State(change) => return Some(change),
-                    _ => {}
-                },
-                Self::Stream(events) => match events.next().await? {
-                    FeedEvent::State(change) => return Some(change),
-                    _ => {}
-                },
+                Self::Chat(_, events) => {
+                    if let Event::State(change) = events.next().await? {
+                        return Some(change);
+                    }
+                }
+                Self::Stream(events) => {
+                    if let FeedEvent::State(change) = events.next().await? {
+                        return Some(change);
+                    }
+                }
             }
         }
     }
@@ -56,12 +58,11 @@ impl Held {
 pub(super) async fn examine(settings: &Settings, room: Option<&str>, time: Duration) -> Result<(), Failure> {
     let mut settings = settings.clone();
     settings.be_quiet();
-    let mut held = match room {
-        Some(room) => Held::Stream(settings.follow(room, None)?),
-        None => {
-            let (client, events) = settings.connect()?;
-            Held::Chat(client, events)
-        }
+    let mut held = if let Some(room) = room {
+        Held::Stream(settings.follow(room, None)?)
+    } else {
+        let (client, events) = settings.connect()?;
+        Held::Chat(client, events)
     };
     watch(&mut held, time).await;
     held.close().await;

@@ -5,7 +5,7 @@ use super::{hold, secrecy, token, token_taken};
 use crate::error::Failure;
 use crate::settings::Settings;
 use crate::words;
-use rejoin::{Cause, CauseCode, DialErrorKind, FeedEvent, Following, State};
+use rejoin::{Cause, CauseCode, DialErrorKind, FeedEvent, Following, State, StateChange};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
@@ -59,8 +59,9 @@ async fn read(settings: &Settings, events: &mut Following) -> Result<bool, Cause
         let event = timeout_at(until, events.next()).await;
         has_come = has_come || matches!(&event, Ok(Some(event)) if !matches!(event, FeedEvent::State(_)));
         match event {
-            Ok(Some(FeedEvent::State(change))) if change.state != State::Connected => {
-                let what = change.cause.as_ref().map_or_else(|| "it ended".to_owned(), words::cause);
+            // Without a cause it is how the connection came about, which may still be in the queue.
+            Ok(Some(FeedEvent::State(StateChange { cause: Some(cause), .. }))) => {
+                let what = words::cause(&cause);
                 let hint = "the server opens streams and ends them: see its log, and a proxy's on the way";
                 report::failed(Step::Stream, &what, Some(hint));
                 return Ok(false);

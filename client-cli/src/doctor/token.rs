@@ -1,7 +1,7 @@
 //! A refused token, tried in the other place: in the URL instead of the header, or the reverse.
 
 use super::is_refusal;
-use crate::settings::Settings;
+use crate::settings::{Login, Settings};
 use crate::token::TokenFrom;
 use crate::words;
 use rejoin::{Cause, CauseCode, DialErrorKind, Event, FeedEvent, State, TokenLocation};
@@ -30,8 +30,13 @@ pub(super) fn is_about_token(cause: &Cause) -> bool {
 pub(super) async fn advice(settings: &mut Settings, room: Option<&str>, cause: &Cause) -> String {
     let general = words::advice(CauseCode::Unauthorized(4001)).unwrap_or_default();
     if matches!(settings.token, TokenFrom::Nowhere) {
-        return "this server wants a token and none was given: --token, --token-file or REJOIN_TOKEN"
-            .to_owned();
+        return match settings.login() {
+            Login::Authorization => {
+                "check the user name and password of the URL, or the Authorization header"
+            }
+            _ => words::NO_TOKEN,
+        }
+        .to_owned();
     }
     if cause.code == CauseCode::TokenUnavailable {
         return words::advice(cause.code).unwrap_or(general).to_owned();

@@ -20,7 +20,7 @@ use crate::signals::{Signal, Signals};
 use crate::words::went_well;
 use flight::Flight;
 use input::{BadLine, Frame, Request};
-use output::{Outcome, Told};
+use output::{JoinAnswers, Outcome, Told};
 use refs::{Given, Refs, Resolved};
 use rejoin::{
     Client, Delivery, DeliveryStatus, EarlierOutcome, Event, Events, Join, Mode, Name, PERSONAL_ROOM,
@@ -54,6 +54,7 @@ pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Ex
         lines: VecDeque::new(),
         flight: Flight::default(),
         joins: BTreeMap::new(),
+        join_answers: JoinAnswers::default(),
         commits: settings.state.is_some().then(Commits::default),
         refs: settings.state.is_some().then(Refs::default),
         unprinted: None,
@@ -114,6 +115,7 @@ struct Pipe {
     flight: Flight,
     /// The `ref` of the last join of each room.
     joins: BTreeMap<String, String>,
+    join_answers: JoinAnswers,
     /// With a state file: how far the reader has come.
     commits: Option<Commits>,
     /// With a state file: what became of the sends that have a `ref`.
@@ -214,6 +216,7 @@ impl Pipe {
     }
 
     fn event(&mut self, event: &Event) {
+        let answer = self.join_answers.of(event);
         match event {
             Event::Delivery(delivery) => return self.delivered(delivery),
             Event::Restored(restored) => {
@@ -225,10 +228,13 @@ impl Pipe {
             }
             Event::Joined(room) => {
                 let reference = self.joins.remove(&*room.room);
-                return output::joined(&mut self.printed, room, reference.as_deref());
+                return output::joined(&mut self.printed, room, reference.as_deref(), answer.as_deref());
             }
-            Event::Room(change) if !matches!(change.state, RoomState::Joining | RoomState::Joined) => {
-                self.joins.remove(&*change.room);
+            Event::Room(change) => {
+                if !matches!(change.state, RoomState::Joining | RoomState::Joined) {
+                    self.joins.remove(&*change.room);
+                }
+                return output::room(&mut self.printed, change, answer.as_deref());
             }
             Event::State(change) => {
                 output::event(&mut self.printed, event, self.client.now());
@@ -272,16 +278,17 @@ impl Pipe {
 
     /// What became of sends of earlier runs: what nobody has read is told, the rest is known when it is asked for.
     fn tell_earlier(&mut self) {
-        for EarlierOutcome { id, room, reference, status, confirmed } in self.client.earlier_outcomes() {
+        for EarlierOutcome { id, room, reference, status, reply, confirmed } in self.client.earlier_outcomes()
+        {
             if !confirmed {
                 let outcome = Outcome::Final(status.clone());
-                self.outcome(reference.as_deref(), &room, &outcome, None, Told::Again);
+                self.outcome(reference.as_deref(), &room, &outcome, reply.as_deref(), Told::Again);
                 if let Some(commits) = &mut self.commits {
                     commits.told(id);
                 }
             }
             if let (Some(refs), Some(reference)) = (&mut self.refs, reference) {
-                refs.resolved(&reference, Resolved { room, status });
+                refs.resolved(&reference, Resolved { room, status, reply });
             }
         }
     }
@@ -306,7 +313,8 @@ impl Pipe {
                 commits.told(delivery.id);
             }
             if let (Some(refs), Some(reference)) = (&mut self.refs, &reference) {
-                let resolved = Resolved { room: delivery.room.clone(), status: status.clone() };
+                let (room, reply) = (delivery.room.clone(), delivery.reply.clone());
+                let resolved = Resolved { room, status: status.clone(), reply };
                 for _ in 0..refs.resolved(reference, resolved) {
                     self.outcome(
                         Some(reference),
@@ -381,9 +389,9 @@ impl Pipe {
                     match refs.given(reference) {
                         Given::New => {}
                         Given::OnItsWay => return,
-                        Given::Resolved(Resolved { room, status }) => {
-                            let outcome = Outcome::Final(status);
-                            return self.outcome(Some(reference), &room, &outcome, None, Told::Again);
+                        Given::Resolved(Resolved { room, status, reply }) => {
+                            let (outcome, reply) = (Outcome::Final(status), reply.as_deref());
+                            return self.outcome(Some(reference), &room, &outcome, reply, Told::Again);
                         }
                     }
                 }

@@ -4,8 +4,8 @@ use super::input::BadLine;
 use crate::json_safe::write_line;
 use rejoin::messages::{JoinReason, Stamp};
 use rejoin::{
-    Cause, DeliveryStatus, Event, Gap, Id, JoinedRoom, Message, Mode, Name, RoomState, SendFailure,
-    SendReply, State, StateChange, Timestamp,
+    Cause, DeliveryStatus, Event, Gap, Id, JoinedRoom, Message, Mode, Name, RoomChange, RoomState,
+    SendFailure, SendReply, State, StateChange, Timestamp,
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -103,7 +103,7 @@ pub(crate) fn event(out: &mut Vec<u8>, event: &Event, now: Timestamp) {
     let line = match event {
         Event::State(change) => state(change, now),
         Event::Mode(mode) => decided(*mode),
-        Event::Joined(room) => return joined(out, room, None),
+        Event::Joined(room) => return joined(out, room, None, None),
         Event::Message(message) => said(message),
         Event::UserJoined { room, user } => somebody("user_joined", room, user),
         Event::UserLeft { room, user } => somebody("user_left", room, user),
@@ -132,32 +132,48 @@ pub(crate) fn event(out: &mut Vec<u8>, event: &Event, now: Timestamp) {
             let text = format!("this program was too slow: {skipped} events were dropped here");
             return write_line(out, &error("lagged", &text));
         }
-        Event::Room(change) => match change.state {
-            RoomState::Refused => Printed {
-                room_id: Some(&change.room),
-                ..error("too_many_rooms", "the room is not joined: there are too many")
-            },
-            RoomState::Failed(code) => Printed {
-                room_id: Some(&change.room),
-                ..error(code.as_str(), "the server refused the join for good")
-            },
-            RoomState::Removed(code) => Printed {
-                room_id: Some(&change.room),
-                ..error(code.as_str(), "the server removed you from the room")
-            },
-            RoomState::Joining => match change.refused {
-                Some(code) => Printed {
-                    room_id: Some(&change.room),
-                    will_retry: Some(true),
-                    ..error(code.as_str(), "the server does not let you into the room now; trying again")
-                },
-                None => return,
-            },
-            _ => return,
-        },
+        Event::Room(change) => return room(out, change, None),
         _ => return,
     };
     write_line(out, &line);
+}
+
+/// Prints what became of a room that is not joined, with what a Socket.IO server answered.
+pub(crate) fn room(out: &mut Vec<u8>, change: &RoomChange, answer: Option<&str>) {
+    let line = match change.state {
+        RoomState::Refused => error("too_many_rooms", "the room is not joined: there are too many"),
+        RoomState::Failed(code) => error(code.as_str(), "the server refused the join for good"),
+        RoomState::Removed(code) => error(code.as_str(), "the server removed you from the room"),
+        RoomState::Joining => match change.refused {
+            Some(code) => Printed {
+                will_retry: Some(true),
+                ..error(code.as_str(), "the server does not let you into the room now; trying again")
+            },
+            None => return,
+        },
+        _ => return,
+    };
+    write_line(out, &Printed { room_id: Some(&change.room), answer: raw(answer), ..line });
+}
+
+/// What a Socket.IO server answers to a join is told before the event on whose line it is printed.
+#[derive(Debug, Default)]
+pub(crate) struct JoinAnswers(Option<(Name, String)>);
+
+impl JoinAnswers {
+    /// The answer that belongs to an event, as JSON.
+    pub(crate) fn of(&mut self, event: &Event) -> Option<String> {
+        let room = match event {
+            Event::JoinReply { room, reply } => {
+                self.0 = reply.answer.clone().map(|answer| (room.clone(), answer));
+                return None;
+            }
+            Event::Joined(joined) => &joined.room,
+            Event::Room(change) if change.state != RoomState::Joined => &change.room,
+            _ => return None,
+        };
+        self.0.take_if(|(answered, _)| answered == room).map(|(_, answer)| answer)
+    }
 }
 
 impl<'a> Printed<'a> {
@@ -204,8 +220,8 @@ fn hole(gap: &Gap) -> Printed<'_> {
     }
 }
 
-/// Prints the answer to a join.
-pub(super) fn joined(out: &mut Vec<u8>, room: &JoinedRoom, reference: Option<&str>) {
+/// Prints the answer to a join; `answer` is what a Socket.IO server's handler gave to its ack.
+pub(crate) fn joined(out: &mut Vec<u8>, room: &JoinedRoom, reference: Option<&str>, answer: Option<&str>) {
     write_line(
         out,
         &Printed {
@@ -215,6 +231,7 @@ pub(super) fn joined(out: &mut Vec<u8>, room: &JoinedRoom, reference: Option<&st
             reason: room.reason.map(JoinReason::as_str),
             members: room.members.as_deref(),
             member_count: room.member_count,
+            answer: raw(answer),
             ..about("joined", &room.room)
         },
     );

@@ -62,7 +62,7 @@ mod tests {
 
     /// The same of connections that follow on one another.
     fn said(silences: &[u64]) -> Option<Span> {
-        let losses: alloc::vec::Vec<(u64, u64)> = (1..).zip(silences.iter().copied()).collect();
+        let losses: Vec<(u64, u64)> = (1..).zip(silences.iter().copied()).collect();
         said_of(&losses)
     }
 

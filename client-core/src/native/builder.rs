@@ -278,6 +278,7 @@ impl ClientBuilder {
             room: outcome.room.clone(),
             reference: outcome.reference.clone(),
             status: outcome.status.clone().into(),
+            reply: outcome.reply.clone(),
             confirmed: outcome.confirmed,
         });
         let earlier = earlier.collect();

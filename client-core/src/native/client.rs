@@ -7,7 +7,7 @@ use super::events::EventQueue;
 use super::inbox::Inbox;
 use super::sending::Sending;
 use crate::cause::Cause;
-use crate::event::{DeliveryStatus, Mode, SendFailure, SendId};
+use crate::event::{DeliveryStatus, Mode, SendFailure, SendId, SendReply};
 use crate::link::State;
 use crate::messages::Position;
 use crate::name::{Name, PERSONAL_ROOM, RoomNameError, check_room_name};
@@ -66,6 +66,8 @@ pub struct EarlierOutcome {
     pub reference: Option<Box<str>>,
     /// What became of it.
     pub status: DeliveryStatus,
+    /// Socket.IO: what the server's handler answered; of the last 256 answers, and up to 4 KiB.
+    pub reply: Option<Box<SendReply>>,
     /// Whether the earlier run has dealt with it.
     pub confirmed: bool,
 }

@@ -115,6 +115,11 @@ impl Endpoint {
         self.basic.as_ref()
     }
 
+    /// Whether a user name or a password stands before the host, which is sent as Basic authentication.
+    pub fn has_user(&self) -> bool {
+        self.basic.is_some()
+    }
+
     /// Whether it is `wss://` or `https://`.
     pub fn is_secure(&self) -> bool {
         matches!(self.url.scheme(), "wss" | "https")

@@ -2,6 +2,7 @@
 
 use super::wire::Wire;
 use super::{Join, Session};
+pub(super) use crate::backoff::pause;
 use crate::backoff::retry_delay;
 use crate::cause::CauseCode;
 use crate::event::{Event, Gap, JoinedRoom, RoomChange, RoomState};
@@ -15,17 +16,9 @@ use crate::time::{Span, Timestamp};
 
 /// How long a server that answers may leave a join without an answer.
 const ANSWER: Span = Span::from_secs(20);
-/// The wait after a temporary refusal that names none, and the longest one.
-const PAUSE: Span = Span::from_secs(1);
-const LONGEST_PAUSE: Span = Span::from_secs(600);
 
 /// Rooms joined again on one connection before it is given up. A personal stream is paged by joining again.
 const MOST_REJOINS: u32 = 64;
-
-/// The wait that a server asks for.
-pub(super) fn pause(retry_after_ms: Option<u64>) -> Span {
-    retry_after_ms.map_or(PAUSE, Span::from_millis).clamp(Span::from_millis(100), LONGEST_PAUSE)
-}
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub(super) fn join(&mut self, now: Timestamp, join: Join<N>) {

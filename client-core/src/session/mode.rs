@@ -21,6 +21,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// A connection is open: ask for every wanted room at once.
     pub(super) fn up(&mut self, now: Timestamp, conn: ConnId, offered: bool) {
         self.diagnostics.connections += 1;
+        #[cfg(feature = "stored")]
+        if !core::mem::replace(&mut self.known.worked, true) {
+            self.changes += 1;
+            #[cfg(feature = "journal")]
+            self.note_server();
+        }
         // Where no `hello` has been heard before, a pong and a moment of silence are enough: most servers are plain.
         let first = self.settings.can_ping && !self.known.extended;
         let silence = if first { FIRST_WORD } else { self.settings.dial_timeout.min(LAST_WORD) };

@@ -62,6 +62,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.outbox.notes.add(|| Change::Server {
             user: known.user.clone(),
             extended: known.extended,
+            worked: known.worked,
             window_ms: known.window.millis(),
             dedupe_window_ms: known.dedupe.millis(),
         });

@@ -32,6 +32,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         Saved {
             user: self.known.user.clone(),
             extended: self.known.extended,
+            worked: self.known.worked,
             window_ms: self.known.window.millis(),
             dedupe_window_ms: self.known.dedupe.millis(),
             positions,
@@ -53,15 +54,28 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if self.link.state() != State::Idle {
             return;
         }
-        let Saved { user, extended, window_ms, dedupe_window_ms, positions, lines, sends, outcomes: _ } =
-            saved;
+        let Saved {
+            user,
+            extended,
+            worked,
+            window_ms,
+            dedupe_window_ms,
+            positions,
+            lines,
+            sends,
+            outcomes: _,
+        } = saved;
         self.known.from_store = user.is_some();
         self.known.user = user;
         self.known.extended = extended;
         self.known.window = Span::from_millis(window_ms.min(600_000));
         self.known.dedupe = Span::from_millis(dedupe_window_ms.clamp(10_000, 3_600_000));
-        if extended {
+        // A state of an earlier version does not say it of servers that are plain.
+        self.known.worked = worked || extended;
+        if self.known.worked {
             self.link.has_worked();
+        }
+        if extended {
             self.link.remember(self.known.window, self.known.horizon());
         }
         for saved in positions {

@@ -119,6 +119,10 @@ pub enum Answer<P = String, N = Name> {
     Refused {
         /// Why, as far as it is a known reason.
         code: Code,
+        /// The server says that the same may be asked for again.
+        retry: bool,
+        /// After how long, if it says.
+        retry_after_ms: Option<u64>,
         /// The server's words.
         message: Option<P>,
         /// The whole answer, as [`SendReply::answer`](crate::SendReply::answer) has it.

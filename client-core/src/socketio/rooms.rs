@@ -1,5 +1,6 @@
 //! Wanted versus confirmed membership. A sorted `Vec`: a client has few rooms.
 
+use crate::messages::Code;
 use crate::time::Timestamp;
 use alloc::vec::Vec;
 
@@ -23,6 +24,8 @@ pub(super) enum Membership {
     Suspended,
     /// Asked for. Without an answer until then it counts as joined: not every server answers.
     Joining { ack: u64, until: Timestamp },
+    /// Refused for now: to be asked for again then.
+    Later { at: Timestamp },
     /// Asked for in that frame, where no answers are wanted.
     Written { frame: u64 },
     /// Member.
@@ -41,6 +44,10 @@ pub(super) struct Room<N> {
     /// The server has shown that the session is in it, as it would be recovered: a join that was only written may be
     /// lost with the connection.
     pub(super) confirmed: bool,
+    /// Times in a row that it was refused for now.
+    pub(super) refusals: u32,
+    /// The reason of that which has been told.
+    pub(super) told: Option<Code>,
 }
 
 impl<N> Room<N> {
@@ -101,7 +108,8 @@ impl<N: Clone + Ord> Rooms<N> {
         let at = self.rooms.partition_point(|room| room.name < name);
         let (wanted, membership) = (Wanted::Yes, Membership::Absent);
         let (seen_before, joined_before, confirmed) = (false, false, false);
-        let room = Room { name, wanted, membership, seen_before, joined_before, confirmed };
+        let (refusals, told) = (0, None);
+        let room = Room { name, wanted, membership, seen_before, joined_before, confirmed, refusals, told };
         self.rooms.insert(at, room);
         Some(at)
     }

@@ -80,6 +80,9 @@ pub struct Session<P = String, N = Name> {
     /// What the end has resolved: told to the application, and still worth storing for another run.
     #[cfg(feature = "stored")]
     kept: Option<Vec<SavedSend<P, N>>>,
+    /// There has been a connection, in this run or an earlier one.
+    #[cfg(feature = "stored")]
+    worked: bool,
     diagnostics: Diagnostics,
 }
 
@@ -130,6 +133,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             unchanged: 0,
             #[cfg(feature = "stored")]
             kept: None,
+            #[cfg(feature = "stored")]
+            worked: false,
             diagnostics: Diagnostics::default(),
         }
     }
@@ -368,8 +373,11 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// Outcomes are stored before they are told.
     fn note_outcomes(&mut self) {
         #[cfg(feature = "journal")]
-        for Delivery { id, status, .. } in self.outcomes.iter().skip(self.noted) {
+        for Delivery { id, status, reply, .. } in self.outcomes.iter().skip(self.noted) {
             note!(self.sends.notes, Resolved { key: *id, status: status.clone() });
+            if let Some(reply) = reply.as_ref().and_then(|reply| reply.kept()) {
+                note!(self.sends.notes, Replied { key: *id, reply: Box::new(reply) });
+            }
         }
         self.noted = self.outcomes.len();
     }

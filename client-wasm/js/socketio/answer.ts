@@ -6,7 +6,7 @@ import { codes } from "../names.js";
 /** What an ack says; `answer` is all of it, absent where it is empty. */
 export type Answer =
   | { done: true; id: string; seq: number; members: string[] | undefined; answer?: unknown }
-  | { done: false; code: number; message: string | undefined; answer?: unknown };
+  | { done: false; code: number; message: string | undefined; retry: boolean; retryAfterMs: number; answer?: unknown };
 
 /** Most names of an answer that are read. */
 const MOST_MEMBERS = 1_000;
@@ -48,7 +48,16 @@ export function answer(given: readonly unknown[], textIsError = false): Answer {
   const code = codeOf(first, 0) || codeOf(second, 0) || codes.length;
   const message = wordsOf(first, 0) ?? wordsOf(second, 0);
   const isCode = message == codes[code - 1];
-  return { done: false, code, message: isCode || message == undefined ? undefined : [...message].slice(0, LONGEST_WORDS).join(""), ...rest };
+  const field = (name: string) => own(first, name) ?? own(second, name);
+  const after = field("retryAfterMs");
+  return {
+    done: false,
+    code,
+    message: isCode || message == undefined ? undefined : [...message].slice(0, LONGEST_WORDS).join(""),
+    retry: field("retry") === true,
+    retryAfterMs: isCount(after) ? after : -1,
+    ...rest,
+  };
 }
 
 /** What is kept for being shown: too much of it is cut, and then a text. */

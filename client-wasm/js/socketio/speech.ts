@@ -136,7 +136,7 @@ export class SocketIoSpeech implements Speech {
     const kept = (frame: Frame | undefined) => (frame ? table.keep(frame) : 0);
     const message = said.done || said.message == undefined ? {} : { message: said.message };
     const all = kept("answer" in said ? { answer: said.answer, ...message } : undefined);
-    if (!said.done) return [Said.Nack, [ack, said.code, kept("message" in message ? message : undefined), all]];
+    if (!said.done) return [Said.Nack, [ack, said.code, kept("message" in message ? message : undefined), all, +said.retry, said.retryAfterMs]];
     return [Said.Ack, [ack, said.seq, kept(said.members && { members: said.members }), all], [said.id]];
   }
 

@@ -91,7 +91,8 @@ pub(super) fn read(kind: PacketKind, fields: &mut Fields<'_>) -> Option<PacketIn
         }
         PacketKind::Nack => {
             let (id, code, message) = (fields.count(), names::read_code(fields.handle()), kept(fields));
-            let answer = Answer::Refused { code, message, answer: kept(fields) };
+            let (answer, retry, retry_after_ms) = (kept(fields), fields.truth(), fields.maybe_count());
+            let answer = Answer::Refused { code, retry, retry_after_ms, message, answer };
             ServerPacket::Ack { id, answer: Box::new(answer) }
         }
         _ => ServerPacket::Event(event(kind, fields)),

@@ -79,7 +79,7 @@ fn the_answer_to_a_join_has_its_ref_and_a_gap_its_numbers() {
         member_count: None,
     };
     let mut out = Vec::new();
-    joined(&mut out, &room, Some("j1"));
+    joined(&mut out, &room, Some("j1"), None);
     assert_eq!(
         String::from_utf8(out).unwrap(),
         "{\"type\":\"joined\",\"ref\":\"j1\",\"roomId\":\"r\",\"recovered\":false,\"replayed\":2,\

@@ -1,6 +1,7 @@
 //! Changes as a state file writes them: short, because each message costs four of them.
 
 use crate::change::Change;
+use crate::event::SendReply;
 use crate::id::Id;
 use crate::ledger::Ledger;
 use crate::messages::Epoch;
@@ -21,6 +22,7 @@ enum Record {
     /// The most frequent outcome.
     Ack(u64, Id, u64),
     End(u64, SavedStatus),
+    Reply(u64, Box<SendReply>),
     Told(u64),
     LineEnd(Name),
     At(SavedPosition),
@@ -29,11 +31,18 @@ enum Record {
     Server {
         user: Option<Name>,
         extended: bool,
+        #[serde(default, skip_serializing_if = "is_false")]
+        worked: bool,
         window_ms: u64,
         dedupe_window_ms: u64,
     },
     SetBack(u64),
     All(Box<Saved>),
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// The lines that a file has named so far, so that each send need not name its own.
@@ -70,13 +79,14 @@ impl Lines {
                     SavedStatus::Acked(id, seq) => Record::Ack(key, id, seq),
                     status => Record::End(key, status),
                 },
+                Change::Replied { key, reply } => Record::Reply(key, reply),
                 Change::Confirmed { key } => Record::Told(key),
                 Change::LineEnded { room } => Record::LineEnd(room),
                 Change::Committed(position) => Record::At(position),
                 Change::Forgotten { room } => Record::Forget(room),
                 Change::UserChanged => Record::ForgetAll,
-                Change::Server { user, extended, window_ms, dedupe_window_ms } => {
-                    Record::Server { user, extended, window_ms, dedupe_window_ms }
+                Change::Server { user, extended, worked, window_ms, dedupe_window_ms } => {
+                    Record::Server { user, extended, worked, window_ms, dedupe_window_ms }
                 }
                 Change::ClockSetBack { ms } => Record::SetBack(ms),
                 Change::Replaced(saved) => Record::All(saved),
@@ -123,13 +133,14 @@ impl Lines {
                     Change::Resolved { key, status: SavedStatus::Acked(id, seq).into() }
                 }
                 Record::End(key, status) => Change::Resolved { key, status: status.into() },
+                Record::Reply(key, reply) => Change::Replied { key, reply },
                 Record::Told(key) => Change::Confirmed { key },
                 Record::LineEnd(room) => Change::LineEnded { room },
                 Record::At(position) => Change::Committed(position),
                 Record::Forget(room) => Change::Forgotten { room },
                 Record::ForgetAll => Change::UserChanged,
-                Record::Server { user, extended, window_ms, dedupe_window_ms } => {
-                    Change::Server { user, extended, window_ms, dedupe_window_ms }
+                Record::Server { user, extended, worked, window_ms, dedupe_window_ms } => {
+                    Change::Server { user, extended, worked, window_ms, dedupe_window_ms }
                 }
                 Record::SetBack(ms) => Change::ClockSetBack { ms },
                 Record::All(saved) => Change::Replaced(saved),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::event::{DeliveryStatus, SendId};
+use crate::event::{DeliveryStatus, SendId, SendReply};
 use crate::ledger::Ledger;
 use crate::messages::Position;
 use crate::saved::{SavedLine, SavedPosition, SavedSend, Transmitted};
@@ -37,6 +37,7 @@ fn state() -> Saved {
     Saved {
         user: Some("ada".into()),
         extended: true,
+        worked: true,
         window_ms: 5000,
         dedupe_window_ms: 600_000,
         positions: vec![SavedPosition {
@@ -131,7 +132,8 @@ impl Writer {
         let transmitted = Transmitted { pid: id("p"), pseq: 3 + number, epoch: id("e1"), at_ms: 13 };
         self.write(vec![Change::Transmitted { key, transmitted }]).await;
         let status = DeliveryStatus::Acked { id: id("m"), seq: number };
-        self.write(vec![Change::Resolved { key, status }]).await;
+        let reply = Box::new(SendReply { answer: Some("{\"ok\":true}".to_owned()), message: None });
+        self.write(vec![Change::Resolved { key, status }, Change::Replied { key, reply }]).await;
     }
 }
 

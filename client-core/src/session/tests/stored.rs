@@ -124,3 +124,27 @@ fn what_the_end_resolves_stays_stored_for_another_run() {
     assert_eq!(rig.session.saved().sends.len(), 1);
     assert_eq!(rig.session.changes(), changes);
 }
+
+#[test]
+fn another_run_knows_that_the_address_of_a_plain_server_is_right() {
+    let takes_a_page_for_an_outage = |rig: &Rig| {
+        let mut next = Rig::new(Config::default());
+        next.input(Input::Restore(Box::new(rig.session.saved())));
+        next.command(Command::Connect);
+        for _ in 0..4 {
+            let error = crate::DialError::new(crate::DialErrorKind::Http(404), "");
+            next.input(Input::DialFailed(next.conn, error));
+            if next.session.state() == crate::State::Failed {
+                return false;
+            }
+            next.wait_for_dial();
+        }
+        true
+    };
+    let mut rig = Rig::new(Config::default());
+    assert!(!takes_a_page_for_an_outage(&rig));
+    rig.command(Command::Connect);
+    rig.open();
+    assert!(!rig.session.saved().extended);
+    assert!(takes_a_page_for_an_outage(&rig));
+}

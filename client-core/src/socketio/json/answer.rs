@@ -12,6 +12,8 @@
 //! | two and more, the first `null`, `0`, empty, `true`, 2xx or a word of success | what the second says, if it is an object; else yes |
 //! | two and more, the first anything else | no: the error comes first; but for an object that says yes, or `false` before one |
 //!
+//! A no with `retry: true` may be asked for again, after `retryAfterMs` if it has that.
+//!
 //! Of a yes, the id is looked for in `id`, `_id`, `messageId` and `message_id`, also one level below `data`, `result`,
 //! `message` and `payload`.
 
@@ -102,7 +104,10 @@ pub(super) fn read(arguments: &[&RawValue], text: AckText) -> Answer {
         let words = values.iter().find_map(|value| words(value, 0));
         let message = words.filter(|words| **words != *code.as_str());
         let message = message.map(|words| words.chars().take(LONGEST_WORDS).collect());
-        return Answer::Refused { code, message, answer };
+        let field = |name| values.iter().find_map(|value| value.get(name));
+        let retry = field("retry").is_some_and(|retry| *retry == Value::Bool(true));
+        let retry_after_ms = field("retryAfterMs").and_then(Value::as_u64);
+        return Answer::Refused { code, retry, retry_after_ms, message, answer };
     };
     let field = |name| result.and_then(|result| result.get(name));
     let seq = field("seq").and_then(Value::as_u64).filter(|seq| *seq <= MAX_INT);
@@ -316,6 +321,10 @@ mod tests {
         words: Option<String>,
         #[serde(default)]
         answer: Option<Value>,
+        #[serde(default)]
+        retry: bool,
+        #[serde(default, rename = "retryAfterMs")]
+        retry_after_ms: Option<u64>,
     }
 
     #[test]
@@ -326,7 +335,8 @@ mod tests {
             let text = if vector.text.as_deref() == Some("error") { AckText::Error } else { AckText::Ok };
             let (id, seq, refused, words, answer) = match read(&arguments, text) {
                 Answer::Done { id, seq, answer, .. } => (id, seq, None, None, answer),
-                Answer::Refused { code, message, answer } => {
+                Answer::Refused { code, retry, retry_after_ms, message, answer } => {
+                    assert_eq!((retry, retry_after_ms), (vector.retry, vector.retry_after_ms), "{vector:?}");
                     (None, None, Some(code.as_str()), message, answer)
                 }
             };

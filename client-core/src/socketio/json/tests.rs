@@ -195,6 +195,8 @@ fn an_ack_has_its_number_its_members_and_the_whole_answer() {
         panic!()
     };
     let expected = Answer::Refused {
+        retry: false,
+        retry_after_ms: None,
         code: Code::Other,
         message: Some("too \u{1b}loud".to_owned()),
         answer: Some(r#""too \u001bloud""#.to_owned()),

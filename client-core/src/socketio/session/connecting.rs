@@ -70,6 +70,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// Let in: what was missed, what is wanted, and that it may begin.
     pub(super) fn up(&mut self, now: Timestamp) {
         self.diagnostics.connections += 1;
+        #[cfg(feature = "stored")]
+        self.has_worked();
         let Some(wire) = &mut self.wire else { return };
         let Stage::AwaitingConsent { held, .. } = core::mem::replace(&mut wire.stage, Stage::Up) else {
             return;

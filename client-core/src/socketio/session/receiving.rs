@@ -24,7 +24,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
             ServerPacket::Close => self.ends(now, Verdict::Retry, CauseCode::ConnectionLost, ""),
             ServerPacket::Event(event) => self.event_came(event),
-            ServerPacket::Ack { id, answer } => self.answered(id, *answer),
+            ServerPacket::Ack { id, answer } => self.answered(now, id, *answer),
             ServerPacket::Other => {}
         }
     }
@@ -74,18 +74,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
-    pub(super) fn answered(&mut self, id: u64, answer: Answer<P, N>) {
-        if self.answers_join(id, &answer) {
-            if let Answer::Refused { code, message: Some(message), .. } = answer {
-                self.event(Event::ServerError { message, code: Some(code) });
-            }
-            return;
-        }
+    pub(super) fn answered(&mut self, now: Timestamp, id: u64, answer: Answer<P, N>) {
+        let Some(answer) = self.answers_join(now, id, answer) else { return };
         let (status, words, reply) = match answer {
             Answer::Done { id, seq, answer, .. } => {
                 (DeliveryStatus::Answered { id, seq }, None, SendReply { answer, message: None })
             }
-            Answer::Refused { code, message, answer } => {
+            Answer::Refused { code, message, answer, .. } => {
                 let words = message.clone().map(|message| (message, code));
                 (DeliveryStatus::Failed(SendFailure::Refused(code)), words, SendReply { answer, message })
             }

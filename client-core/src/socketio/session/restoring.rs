@@ -17,11 +17,11 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
-    /// What a later run can go on with: the sends that waited for a connection. See [`Session::changes`] for when to
+    /// What a later run can go on with: the sends that waited for a connection, and that there was one. See [`Session::changes`] for when to
     /// store it, and [`Output::Save`](crate::Output::Save) for when it must be.
     pub fn saved(&self) -> Saved<P, N> {
         let sends = self.kept.clone().unwrap_or_else(|| self.sends.stored());
-        Saved { sends, ..Saved::default() }
+        Saved { sends, worked: self.worked, ..Saved::default() }
     }
 
     /// From here on [`Session::take_changes`] has something to give.
@@ -47,7 +47,18 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub(super) fn goes_on(&mut self) {
         if self.kept.take().is_some() {
             self.sends.changed();
-            note!(self.sends.notes, Replaced(Box::default()));
+            note!(self.sends.notes, Replaced(Box::new(Saved { worked: self.worked, ..Saved::default() })));
+        }
+    }
+
+    /// There is a connection: the address is right.
+    pub(super) fn has_worked(&mut self) {
+        if !core::mem::replace(&mut self.worked, true) {
+            self.sends.changed();
+            note!(
+                self.sends.notes,
+                Server { user: None, extended: false, worked: true, window_ms: 0, dedupe_window_ms: 0 }
+            );
         }
     }
 
@@ -55,6 +66,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub(super) fn restore(&mut self, now: Timestamp, saved: Saved<P, N>) {
         if self.link.state() != State::Idle {
             return;
+        }
+        self.worked = saved.worked;
+        if self.worked {
+            self.link.has_worked();
         }
         for send in saved.sends {
             let (room, content, reference) =

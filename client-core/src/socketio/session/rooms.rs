@@ -1,13 +1,16 @@
 //! Rooms: asked for, answered, left.
 
 use super::Session;
-use crate::event::{Event, JoinedRoom, Mode, RoomState};
-use crate::messages::JoinReason;
+use crate::backoff::{pause, retry_delay};
+use crate::event::{Event, JoinedRoom, Mode, RoomChange, RoomState, SendReply};
+use crate::messages::{Code, JoinReason};
 use crate::outbox::Payload;
 use crate::session::Join;
 use crate::socketio::messages::{Answer, ClientEvent};
 use crate::socketio::rooms::{Membership, Wanted};
 use crate::time::Timestamp;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub(super) fn join(&mut self, now: Timestamp, join: Join<N>) {
@@ -30,7 +33,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if entry.membership == Membership::Member {
             return self.room_changed(room, RoomState::Joined);
         }
-        if !entry.is_joining() {
+        // Refused for now: it is asked for again in time.
+        let waits = matches!(entry.membership, Membership::Later { .. });
+        if !entry.is_joining() && !waits {
             self.room_changed(room, RoomState::Joining);
             self.write_join(now, at);
         }
@@ -58,38 +63,95 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.emit(ack, event);
     }
 
-    /// Whether `id` is the number of a join; then it is dealt with.
-    pub(super) fn answers_join(&mut self, id: u64, answer: &Answer<P, N>) -> bool {
+    /// Deals with an answer if it is that to a join; gives it back if it is not.
+    pub(super) fn answers_join(
+        &mut self,
+        now: Timestamp,
+        id: u64,
+        answer: Answer<P, N>,
+    ) -> Option<Answer<P, N>> {
         let is_asked = |membership| matches!(membership, Membership::Joining { ack, .. } if ack == id);
-        let Some(at) = self.rooms.iter().position(|room| is_asked(room.membership)) else { return false };
-        let Some(room) = self.rooms.at_mut(at) else { return false };
-        let name = room.name.clone();
-        let certain = self.recovers_as_it_is();
-        let Some(room) = self.rooms.at_mut(at) else { return false };
-        match answer {
-            Answer::Done { members, .. } => {
-                let reason = (!room.joined_before).then_some(JoinReason::Fresh);
-                room.confirmed |= certain;
-                let members = members.clone();
-                self.is_member(at);
-                self.event(Event::Joined(JoinedRoom {
-                    room: name,
-                    recovered: false,
-                    replayed: 0,
-                    reason,
-                    members,
-                    member_count: None,
-                }));
+        let Some(at) = self.rooms.iter().position(|room| is_asked(room.membership)) else {
+            return Some(answer);
+        };
+        let words = match answer {
+            Answer::Done { members, answer, .. } => {
+                self.join_done(at, members, answer);
+                None
             }
-            Answer::Refused { code, .. } => {
-                self.rooms.remove(at);
-                self.room_changed(name, RoomState::Failed(*code));
+            Answer::Refused { code, retry, retry_after_ms, message, answer } => {
+                let reply = SendReply { answer, message: message.clone() };
+                let is_told = if retry {
+                    self.join_later(at, now, code, retry_after_ms, reply)
+                } else {
+                    self.join_failed(at, code, reply)
+                };
+                message.filter(|_| is_told).map(|message| (message, code))
             }
-        }
+        };
         self.check_ready();
+        if let Some((message, code)) = words {
+            self.event(Event::ServerError { message, code: Some(code) });
+        }
         // Somebody may have asked to leave it meanwhile.
         self.leaving = true;
+        None
+    }
+
+    fn join_done(&mut self, at: usize, members: Option<Vec<N>>, answer: Option<P>) {
+        let certain = self.recovers_as_it_is();
+        let Some(room) = self.rooms.at_mut(at) else { return };
+        let reason = (!room.joined_before).then_some(JoinReason::Fresh);
+        room.confirmed |= certain;
+        let name = room.name.clone();
+        self.join_reply(&name, SendReply { answer, message: None });
+        self.is_member(at);
+        self.event(Event::Joined(JoinedRoom {
+            room: name,
+            recovered: false,
+            replayed: 0,
+            reason,
+            members,
+            member_count: None,
+        }));
+    }
+
+    fn join_failed(&mut self, at: usize, code: Code, reply: SendReply<P>) -> bool {
+        let Some(name) = self.rooms.at_mut(at).map(|room| room.name.clone()) else { return false };
+        self.join_reply(&name, reply);
+        self.rooms.remove(at);
+        self.room_changed(name, RoomState::Failed(code));
         true
+    }
+
+    /// The server refuses the room for now: it is asked again by itself. Each reason is told once; says whether this was
+    /// that time.
+    fn join_later(
+        &mut self,
+        at: usize,
+        now: Timestamp,
+        code: Code,
+        retry_after_ms: Option<u64>,
+        reply: SendReply<P>,
+    ) -> bool {
+        let Some(room) = self.rooms.at_mut(at) else { return false };
+        let delay = retry_delay(room.refusals, pause(retry_after_ms));
+        room.membership = Membership::Later { at: now + delay };
+        room.refusals = room.refusals.saturating_add(1);
+        if room.told.replace(code) == Some(code) {
+            return false;
+        }
+        let name = room.name.clone();
+        self.join_reply(&name, reply);
+        let change = RoomChange::new(name, RoomState::Joining);
+        self.event(Event::Room(RoomChange { refused: Some(code), ..change }));
+        true
+    }
+
+    fn join_reply(&mut self, room: &N, reply: SendReply<P>) {
+        if reply.answer.is_some() {
+            self.event(Event::JoinReply { room: room.clone(), reply: Box::new(reply) });
+        }
     }
 
     /// Whether a recovery would bring the session back as it is now. One that has been recovered before may come back as
@@ -104,6 +166,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         room.membership = Membership::Member;
         room.seen_before = true;
         room.joined_before = true;
+        (room.refusals, room.told) = (0, None);
         let name = room.name.clone();
         self.room_changed(name, RoomState::Joined);
     }
@@ -182,17 +245,25 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     pub(super) fn rooms_deadline(&self) -> Timestamp {
         self.rooms.iter().fold(Timestamp::NEVER, |earliest, room| match room.membership {
-            Membership::Joining { until, .. } => earliest.min(until),
+            Membership::Joining { until: at, .. } | Membership::Later { at } => earliest.min(at),
             _ => earliest,
         })
     }
 
-    /// Not every server answers a join: after a while it counts as done.
+    /// Not every server answers a join: after a while it counts as done. What was refused for now is asked for again.
     pub(super) fn tick_rooms(&mut self, now: Timestamp) {
-        if self.rooms_deadline() <= now {
-            self.confirm(
-                |membership| matches!(membership, Membership::Joining { until, .. } if until <= now),
-            );
+        if self.rooms_deadline() > now {
+            return;
+        }
+        self.confirm(|membership| matches!(membership, Membership::Joining { until, .. } if until <= now));
+        for at in 0..self.rooms.len() {
+            if self
+                .rooms
+                .at_mut(at)
+                .is_some_and(|room| matches!(room.membership, Membership::Later { at } if at <= now))
+            {
+                self.write_join(now, at);
+            }
         }
     }
 

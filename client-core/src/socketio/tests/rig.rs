@@ -194,6 +194,13 @@ fn told(output: Said) -> Option<String> {
         }
         Output::Event(Event::Mode(mode)) => mode.as_str().to_owned(),
         Output::Event(Event::Ready(_)) => "ready".to_owned(),
+        Output::Event(Event::Room(change)) if change.refused.is_some() => {
+            let code = change.refused.map_or("", crate::messages::Code::as_str);
+            format!("{} not yet: {code}", change.room)
+        }
+        Output::Event(Event::JoinReply { room, reply }) => {
+            format!("reply in {room}: {}", reply.answer.unwrap_or_default())
+        }
         Output::Event(Event::Room(change)) => format!("{} {}", change.state.as_str(), change.room),
         Output::Event(Event::Joined(joined)) => {
             let fresh = joined.reason.map(|reason| format!(" {}", reason.as_str())).unwrap_or_default();

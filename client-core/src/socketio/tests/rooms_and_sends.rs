@@ -17,7 +17,8 @@ use core::time::Duration;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn refused(code: Code) -> Answer {
-    Answer::Refused { code, message: Some("not you".to_owned()), answer: Some("\"not you\"".to_owned()) }
+    let (message, answer) = (Some("not you".to_owned()), Some("\"not you\"".to_owned()));
+    Answer::Refused { code, retry: false, retry_after_ms: None, message, answer }
 }
 
 fn without_acks() -> Rig {
@@ -139,11 +140,87 @@ fn a_room_that_is_refused_is_not_asked_for_again() {
     rig.let_in(None);
     rig.said();
     rig.answer(0, refused(Code::Forbidden));
-    assert_eq!(rig.story(), ["failed r", "ready", "error not you"]);
+    assert_eq!(rig.story(), ["reply in r: \"not you\"", "failed r", "ready", "error not you"]);
     rig.lose();
     rig.wait_for_dial();
     rig.let_in(None);
     assert!(!rig.story().contains(&"> join r".to_owned()));
+}
+
+fn refused_for_now(code: Code, retry_after_ms: Option<u64>) -> Answer {
+    let (message, answer) = (Some("not now".to_owned()), Some("{}".to_owned()));
+    Answer::Refused { code, retry: true, retry_after_ms, message, answer }
+}
+
+#[test]
+fn a_room_that_is_refused_for_now_is_asked_for_again_ever_later_and_each_reason_is_told_once() {
+    let mut rig = Rig::new();
+    rig.join("r");
+    rig.command(Command::Connect);
+    rig.let_in(None);
+    rig.said();
+    let told =
+        |code| vec!["reply in r: {}".to_owned(), format!("r not yet: {code}"), "error not now".to_owned()];
+    rig.answer(0, refused_for_now(Code::RoomFull, None));
+    assert_eq!(rig.story(), told("room_full"));
+    // Whoever asks for it meanwhile changes nothing.
+    rig.join("r");
+    rig.pass(SECOND / 2);
+    assert_eq!(rig.story(), Vec::<String>::new());
+    rig.pass(SECOND / 2);
+    assert_eq!(rig.story(), ["> join r"]);
+    for ack in 1..=8 {
+        rig.answer(ack, refused_for_now(Code::RoomFull, None));
+        assert_eq!(rig.story(), Vec::<String>::new());
+        let before = rig.now.monotonic;
+        while rig.packets().is_empty() {
+            let at = rig.session.next_deadline().expect("a next try");
+            rig.pass(at - rig.now.monotonic);
+        }
+        if ack == 8 {
+            assert!(rig.now.monotonic - before >= 10 * SECOND);
+        }
+    }
+    rig.answer(9, refused_for_now(Code::Overloaded, Some(60_000)));
+    assert_eq!(rig.story(), told("overloaded"));
+    rig.pass(59 * SECOND);
+    assert_eq!(rig.story(), Vec::<String>::new());
+    rig.pass(SECOND);
+    assert_eq!(rig.story(), ["> join r"]);
+    rig.answer(10, DONE);
+    assert_eq!(rig.story(), ["joined r", "answered r fresh, 0 replayed", "ready"]);
+}
+
+#[test]
+fn a_room_that_was_refused_for_now_is_asked_for_at_once_on_the_next_connection_and_can_be_left() {
+    let mut rig = Rig::new();
+    rig.join("r");
+    rig.command(Command::Connect);
+    rig.let_in(None);
+    rig.answer(0, refused_for_now(Code::RoomFull, Some(300_000)));
+    rig.lose();
+    rig.wait_for_dial();
+    rig.let_in(None);
+    assert_eq!(rig.story().last().map(String::as_str), Some("> join r"));
+    rig.answer(1, refused_for_now(Code::RoomFull, Some(300_000)));
+    assert_eq!(rig.story(), Vec::<String>::new());
+    rig.command(Command::Leave("r".into()));
+    assert!(rig.story().contains(&"left r".to_owned()));
+    rig.pass(300 * SECOND);
+    assert!(!rig.story().contains(&"> join r".to_owned()));
+}
+
+#[test]
+fn what_a_handler_answers_to_a_join_is_told_before_what_became_of_it() {
+    let mut rig = Rig::new();
+    rig.join("r");
+    rig.command(Command::Connect);
+    rig.let_in(None);
+    rig.said();
+    let answer = Some("{\"motd\":\"hi\"}".to_owned());
+    rig.answer(0, Answer::Done { id: None, seq: None, members: None, answer });
+    let story = rig.story();
+    assert_eq!(story, ["reply in r: {\"motd\":\"hi\"}", "joined r", "answered r fresh, 0 replayed", "ready"]);
 }
 
 #[test]

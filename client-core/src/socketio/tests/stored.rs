@@ -1,7 +1,14 @@
 use super::rig::{DONE, Rig, connected};
+use crate::cause::{DialError, DialErrorKind};
+use crate::change::Change;
+use crate::event::{SendId, SendReply};
+use crate::link::State;
 use crate::saved::Transmitted;
 use crate::session::{Command, Input, Output};
+use crate::socketio::Answer;
+use alloc::borrow::ToOwned as _;
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// A new process that takes up what the other one has stored.
@@ -66,4 +73,64 @@ fn what_the_end_resolves_is_kept_and_is_no_change() {
     rig.command(Command::Connect);
     assert_eq!(rig.session.saved().sends, Vec::new());
     assert!(rig.session.changes() > before);
+}
+
+/// Whether a run that begins with what `rig` has stored takes a page in the place of the server for an outage.
+fn takes_a_page_for_an_outage(rig: &Rig) -> bool {
+    let mut next = restarted(rig);
+    next.command(Command::Connect);
+    for _ in 0..4 {
+        next.input(Input::DialFailed(next.conn, DialError::new(DialErrorKind::Http(404), "")));
+        if next.session.state() == State::Failed {
+            return false;
+        }
+        next.wait_for_dial();
+    }
+    true
+}
+
+#[test]
+fn another_run_knows_that_the_address_is_right() {
+    assert!(!takes_a_page_for_an_outage(&Rig::new()));
+    assert!(takes_a_page_for_an_outage(&Rig::in_rooms(&[], None)));
+    // And the run after that, though it has not come through.
+    let mut second = restarted(&Rig::in_rooms(&[], None));
+    second.command(Command::Connect);
+    second.command(Command::Close);
+    assert!(takes_a_page_for_an_outage(&second));
+}
+
+#[test]
+fn a_connection_is_noted_once() {
+    let mut rig = Rig::new();
+    rig.session.note_changes();
+    rig.command(Command::Connect);
+    rig.let_in(None);
+    let noted = rig.session.take_changes();
+    assert!(matches!(noted[..], [Change::Server { worked: true, .. }]), "{noted:?}");
+    rig.lose();
+    rig.wait_for_dial();
+    rig.let_in(None);
+    assert_eq!(rig.session.take_changes(), []);
+}
+
+#[test]
+fn an_answer_is_stored_with_the_outcome_unless_it_is_large() {
+    let mut rig = Rig::in_rooms(&["r"], None);
+    rig.session.note_changes();
+    rig.send(1, "one");
+    rig.send(2, "two");
+    let done = |answer: String| Answer::Done { id: None, seq: None, members: None, answer: Some(answer) };
+    rig.answer(1, done("7".to_owned()));
+    rig.answer(2, done("8".repeat((4 << 10) + 1)));
+    let replies: Vec<_> = rig
+        .session
+        .take_changes()
+        .into_iter()
+        .filter_map(|change| match change {
+            Change::Replied { key, reply } => Some((key, *reply)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(replies, [(SendId(1), SendReply { answer: Some("7".to_owned()), message: None })]);
 }

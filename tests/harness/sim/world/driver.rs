@@ -334,7 +334,9 @@ fn is_the_same(disk: &Saved, whole: &Saved) -> bool {
         let lines = saved.lines.iter().filter(has_sends).filter(|line| !given_up(&line.pid));
         lines.map(|line| (line.room.clone(), (line.pid.clone(), line.next_pseq))).collect()
     };
-    let head = |saved: &Saved| (saved.user.clone(), saved.extended, saved.window_ms, saved.dedupe_window_ms);
+    let head = |saved: &Saved| {
+        (saved.user.clone(), saved.extended, saved.worked, saved.window_ms, saved.dedupe_window_ms)
+    };
     times
         && sends(disk) == sends(whole)
         && positions(disk) == positions(whole)

@@ -1,0 +1,127 @@
+//! TLS on the command line: a client certificate, and what is said of a server's that does not verify.
+
+use harness::command::Running;
+use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use rejoin_server::{Config, Server, ServerHandle};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+
+/// An authority, as `openssl req -x509` makes one.
+fn authority(names: &[&str]) -> (CertificateParams, KeyPair) {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = CertificateParams::new(names).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    (params, KeyPair::generate().unwrap())
+}
+
+/// A server with a certificate of its own making for localhost, and the folder with the files of its clients.
+struct Secure {
+    server: ServerHandle,
+    folder: TempDir,
+    // Behind the server, which runs on it.
+    _runtime: Runtime,
+}
+
+impl Secure {
+    /// `wants_client`: lets in only who shows the client certificate.
+    fn start(wants_client: bool) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (params, key) = authority(&["localhost"]);
+        let own = params.self_signed(&key).unwrap();
+        let (client_authority, client_authority_key) = authority(&[]);
+        let mut roots = RootCertStore::empty();
+        roots.add(client_authority.self_signed(&client_authority_key).unwrap().der().clone()).unwrap();
+        let mut client = CertificateParams::new(vec!["bot".to_owned()]).unwrap();
+        client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let client_key = KeyPair::generate().unwrap();
+        let issuer = Issuer::new(client_authority, client_authority_key);
+        let client = client.signed_by(&client_key, &issuer).unwrap();
+        for (name, pem) in
+            [("ca.pem", own.pem()), ("cert.pem", client.pem()), ("key.pem", client_key.serialize_pem())]
+        {
+            std::fs::write(folder.path().join(name), pem).unwrap();
+        }
+        let provider = Arc::new(ring::default_provider());
+        let tls = ServerConfig::builder_with_provider(Arc::clone(&provider));
+        let tls = tls.with_safe_default_protocol_versions().unwrap();
+        let tls = if wants_client {
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            tls.with_client_cert_verifier(verifier.build().unwrap())
+        } else {
+            tls.with_no_client_auth()
+        };
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let mut config = Config::default();
+        config.tls = Some(Arc::new(tls.with_single_cert(vec![own.der().clone()], key).unwrap()));
+        let runtime = Runtime::new().unwrap();
+        let server = runtime.block_on(async { Server::bind(config).await.unwrap().spawn() });
+        Self { server, folder, _runtime: runtime }
+    }
+
+    fn url(&self) -> String {
+        self.server.url().replace("127.0.0.1", "localhost")
+    }
+
+    fn file(&self, name: &str) -> String {
+        let path: PathBuf = self.folder.path().join(name);
+        path.display().to_string()
+    }
+}
+
+#[test]
+fn the_client_certificate_of_the_command_line_is_shown_to_a_server_that_asks_for_one() {
+    let secure = Secure::start(true);
+    let (url, ca, cert, key) =
+        (secure.url(), secure.file("ca.pem"), secure.file("cert.pem"), secure.file("key.pem"));
+    let send = ["send", &url, "-r", "lobby", "--token", "ada", "--ca", &ca, "--timeout", "2"];
+    let with = |more: &[&str]| Running::start(&[&send, more, &["hi"]].concat()).finish();
+    let let_in = with(&["--cert", &cert, "--key", &key]);
+    assert_eq!(let_in.status, Some(0), "{}", let_in.text());
+    let refused = with(&[]);
+    assert_eq!(refused.status, Some(1), "{}", refused.text());
+    assert!(refused.text().contains("the server wants a client certificate"), "{}", refused.text());
+    // Without its key, which is not in the same file.
+    let wrong = with(&["--cert", &cert]);
+    assert_eq!(wrong.status, Some(2), "{}", wrong.text());
+    assert!(wrong.text().contains("[cert]"), "{}", wrong.text());
+}
+
+#[test]
+fn what_is_wrong_with_a_certificate_is_told_by_every_command_with_what_to_do() {
+    let secure = Secure::start(false);
+    let (url, ca) = (secure.url(), secure.file("ca.pem"));
+    let words = "it is that of an authority (CA:TRUE), which only a server has that signed its own: if it is yours, trust it \
+                 (--ca FILE";
+    for command in ["pipe", "chat"] {
+        let ended = Running::start(&[command, &url, "--token", "ada"]).wait();
+        assert_eq!(ended.status, Some(3), "{command}: {}", ended.text());
+        assert!(ended.text().contains(words), "{command}: {}", ended.text());
+    }
+    let mut chat = Running::start(&["chat", &url, "--token", "ada", "--ca", &ca]);
+    chat.wait_for("joined lobby");
+    // By another name that leads there, which the certificate does not have.
+    let elsewhere = url.replace("localhost", "127.0.0.1");
+    let ended = Running::start(&["pipe", &elsewhere, "--token", "ada", "--ca", &ca]).wait();
+    assert_eq!(ended.status, Some(3), "{}", ended.text());
+    assert!(ended.text().contains("it is for localhost, not for 127.0.0.1"), "{}", ended.text());
+}
+
+#[test]
+fn tls_toward_a_plain_port_and_the_reverse_say_which_scheme_to_use() {
+    let secure = Secure::start(false);
+    let plain = harness::process::ServerProcess::start("127.0.0.1:0");
+    for (url, words) in [
+        (plain.url.replace("ws://", "wss://"), "does not speak TLS on this port: use ws://"),
+        (secure.url().replace("wss://", "ws://"), "use wss://"),
+    ] {
+        let mut chat = Running::start(&["chat", &url, "--token", "ada"]);
+        let line = chat.wait_for("* cannot connect");
+        assert!(line.contains(words), "{line}");
+    }
+}
