@@ -43,7 +43,9 @@ describe("our command line on a Socket.IO server", { concurrency: 3 }, () => {
     const server = await SocketIoServer.start(t);
     const alice = await aliceIn(t, server);
     const { event } = await joined(alice);
-    assert.deepEqual(event, { type: "joined", roomId: "lobby", recovered: false, replayed: 0, reason: "fresh" });
+    assert.deepEqual(event, {
+      type: "joined", roomId: "lobby", recovered: false, replayed: 0, reason: "fresh", answer: { ok: true },
+    });
     assert.deepEqual(alice.events.slice(0, 3), [
       { type: "state", state: "connecting" },
       { type: "state", state: "connected" },
@@ -92,7 +94,7 @@ describe("our command line on a Socket.IO server", { concurrency: 3 }, () => {
       roomId: "elsewhere",
       recovered: false,
       replayed: 0,
-      reason: "fresh",
+      reason: "fresh", answer: { ok: true },
     });
     await server.command("say elsewhere welcome");
     await alice.said("server", "welcome");
@@ -240,7 +242,9 @@ describe("our command line on a Socket.IO server", { concurrency: 3 }, () => {
     const { event: gap } = await alice.event(({ type }) => type === "gap", "the gap");
     assert.deepEqual(gap, { type: "gap", roomId: "lobby", after: null, before: null, reason: "reconnected" });
     const { event } = await joined(alice);
-    assert.deepEqual(event, { type: "joined", roomId: "lobby", recovered: false, replayed: 0 });
+    assert.deepEqual(event, {
+      type: "joined", roomId: "lobby", recovered: false, replayed: 0, answer: { ok: true },
+    });
     await bob.send("lobby", "welcome back");
     const { before } = await alice.said("bob", "welcome back");
     assert.ok(!before.some(({ type }) => type === "message"));
