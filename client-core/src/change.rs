@@ -11,7 +11,7 @@ use alloc::string::String;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change<P = String, N = Name, K = u64> {
-    /// There is one more send.
+    /// There is one more send, or one that was handed over waits again because it was refused for certain.
     Added {
         /// Which one.
         key: K,

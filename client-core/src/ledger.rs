@@ -98,7 +98,8 @@ impl<P: Clone, N: Clone + Ord> Ledger<P, N> {
     pub fn take(&mut self, change: Change<P, N, SendId>) -> Option<Change<P, N>> {
         let change = match change {
             Change::Added { key, send } => {
-                let number = self.last + 1;
+                // One that was handed over and refused for certain is back under its number.
+                let number = self.keys.get(&key).copied().unwrap_or(self.last + 1);
                 self.keys.insert(key, number);
                 self.ids.insert(number, key);
                 Change::Added { key: number, send: SavedSend { number, ..send } }
@@ -114,6 +115,7 @@ impl<P: Clone, N: Clone + Ord> Ledger<P, N> {
         match change {
             Change::Added { key, send } => {
                 self.last = self.last.max(key);
+                self.outcomes.remove(&key);
                 self.sends.insert(key, send);
             }
             Change::Transmitted { key, transmitted } => {
@@ -357,6 +359,18 @@ mod tests {
         assert_eq!(DeliveryStatus::from(status), DeliveryStatus::Unknown);
         assert!(next.take(Change::Confirmed { key: id }).is_some());
         assert_eq!(next.outcomes().count(), 0);
+    }
+
+    #[test]
+    fn what_was_handed_over_and_refused_for_certain_waits_again_under_its_number() {
+        let mut ledger = Ledger::default();
+        added(&mut ledger, 1, None);
+        added(&mut ledger, 2, None);
+        assert!(ledger.take(Change::HandedOver { key: SendId(1) }).is_some());
+        added(&mut ledger, 1, None);
+        let saved = ledger.saved();
+        assert_eq!(saved.sends.iter().map(|send| send.number).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(saved.outcomes, []);
     }
 
     #[test]
