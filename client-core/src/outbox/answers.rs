@@ -76,7 +76,6 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             self.settle(sent.id, sent.room, sent.weight, status, out);
             return None;
         };
-        lane.needs_join = true;
         let until = again.until;
         #[cfg(feature = "journal")]
         let saved = SavedSend::waiting(&again.send);

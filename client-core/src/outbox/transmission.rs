@@ -51,19 +51,21 @@ pub(crate) struct Transmit<P, N> {
 
 impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// Hands the next send to a plain connection as its frame number `frame`. With `tagged` it asks for an answer,
-    /// in case the server turns out to give one.
+    /// in case the server turns out to give one. `asked`: whether the connection has been asked to join the room.
     pub(crate) fn transmit_plain(
         &mut self,
         now: Timestamp,
         frame: u64,
         gate: &Gate,
         tagged: bool,
+        asked: impl Fn(&N) -> bool,
     ) -> Option<Transmit<P, N>> {
         if self.unflushed >= gate.unflushed {
             return None;
         }
         let oldest = self.pop_oldest()?;
-        let kept = tagged.then(|| oldest.clone());
+        // Where it is refused as no member's, so is all that follows it until the room is joined.
+        let kept = (tagged && asked(&oldest.send.room)).then(|| oldest.clone());
         let Waiting { send, serial, until: expires, late, .. } = oldest;
         let weight = send.weight();
         self.unflushed += weight;

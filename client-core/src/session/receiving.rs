@@ -22,7 +22,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
         if !self.heard(now, conn) {
             if self.link.is_retiring(conn) {
-                self.received_on_the_old(message);
+                self.received_on_the_old(now, conn, message);
                 self.retire_old(now);
             }
             return;
@@ -41,9 +41,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// After the move only answers count on the old connection.
-    fn received_on_the_old(&mut self, message: ServerMessage<P, N>) {
+    fn received_on_the_old(&mut self, now: Timestamp, conn: ConnId, message: ServerMessage<P, N>) {
         match message {
             ServerMessage::Ack(ack) => self.outbox.acked(&ack, &mut self.outcomes),
+            // Of numbered sends the new connection has the latest transmission. One without a number has failed: later ones
+            // may have overtaken it.
+            ServerMessage::Nack(nack) => {
+                self.outbox.nacked(now, conn, &nack, |_| false, &mut self.outcomes);
+            }
             ServerMessage::Message(message) if self.bugs.has(Bug::OldConnectionDelivers) => {
                 self.event(Event::Message(message));
             }

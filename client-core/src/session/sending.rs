@@ -83,7 +83,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let mut stored = false;
         while let Some(wire) = &self.wire {
             let frame = wire.last_frame + 1;
-            let Some(transmit) = self.outbox.transmit_plain(now, frame, gate, tagged) else { return };
+            let rooms = &self.rooms;
+            let asked = |room: &N| {
+                let room = rooms.get(room).filter(|room| room.is_to_join());
+                room.is_some_and(|room| matches!(room.membership, Membership::Joining { .. }))
+            };
+            let Some(transmit) = self.outbox.transmit_plain(now, frame, gate, tagged, asked) else { return };
             if !stored {
                 // At most once: a later run must not find it and make it again.
                 stored = true;

@@ -330,6 +330,11 @@ impl Checker {
         self.lands(key);
         if let Some(sent) = self.sends.all.get_mut(&key) {
             sent.nacked = Some(nack.code);
+            if nack.code == Code::NotJoined {
+                // What was given without a number is certainly not appended: it may be made again, on any connection.
+                let is_it = |one: &Transmission| one.line.is_none() && one.reference == nack.reference;
+                sent.transmissions.retain(|one| !is_it(one));
+            }
             if !nack.retry {
                 self.refused.insert((key.0, sent.place));
             }
