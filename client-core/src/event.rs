@@ -9,6 +9,7 @@ use crate::outbox::Payload;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
 
 /// The caller's own number for a send; its outcome comes back under it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -278,15 +279,14 @@ impl<P, N> Delivery<P, N> {
 }
 
 /// What a Socket.IO server's handler gave to the ack of a send or a join.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "journal", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SendReply<P = String> {
     /// All of it, as JSON: one argument as it is, several as a list. Of more than 16 KiB the first 1,000 characters, as
     /// a text that ends in `…`. Hostile text.
-    #[cfg_attr(feature = "journal", serde(skip_serializing_if = "Option::is_none"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<P>,
     /// Of a refusal the words that are meant for people. Hostile text.
-    #[cfg_attr(feature = "journal", serde(skip_serializing_if = "Option::is_none"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<P>,
 }
 
