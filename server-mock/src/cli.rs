@@ -71,8 +71,8 @@ pub struct ServeArgs {
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = parse_count)]
     pub history: usize,
 
-    /// Sends per second and user, with a burst of twice as many; 'none' is no limit [default: none on loopback, 100
-    /// elsewhere]
+    /// Sends per second and user, with a burst of twice as many; whatever else a client sends is limited in proportion;
+    /// 'none' is no limit [default: none on loopback, 100 elsewhere]
     #[arg(long, value_name = "N|none", value_parser = parse_rate)]
     pub rate: Option<Rate>,
 
@@ -130,6 +130,10 @@ pub struct ServeArgs {
     /// Most connections in one room
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = parse_count)]
     pub max_members: usize,
+
+    /// Most rooms kept that one user has made
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = parse_count)]
+    pub max_user_rooms: usize,
 
     /// Listen here for operators: /healthz, /readyz, /metrics, /users, /rooms and /faults; GET / lists the routes
     #[arg(long, value_name = "ADDR", value_parser = parse_address)]
@@ -269,6 +273,7 @@ impl ServeArgs {
         config.hub.content_bytes = self.max_content;
         config.hub.rooms_per_conn = self.max_rooms;
         config.hub.members_per_room = self.max_members;
+        config.hub.rooms_per_user = self.max_user_rooms;
         config.hub.sockets_per_user = self.max_user_connections;
         config.limits.frame_bytes = self.max_frame;
         config.limits.connections = self.max_connections;
@@ -350,7 +355,7 @@ mod tests {
     fn every_option_reaches_the_configuration() {
         let config = config(
             "--path /chat --heartbeat 5s --drain 0 --max-content 1 --max-frame 2 --max-connections 3 \
-             --max-user-connections 4 --max-rooms 5 --max-members 6 --admin 127.0.0.1:0 --fault drop:count=1 \
+             --max-user-connections 4 --max-rooms 5 --max-members 6 --max-user-rooms 8 --admin 127.0.0.1:0 --fault drop:count=1 \
              --allow-origin https://a.example --allow-origin https://b.example --history 7 --plain",
         )
         .unwrap();
@@ -361,6 +366,7 @@ mod tests {
         );
         assert_eq!((config.limits.connections, config.hub.sockets_per_user), (3, 4));
         assert_eq!((config.hub.rooms_per_conn, config.hub.members_per_room), (5, 6));
+        assert_eq!(config.hub.rooms_per_user, 8);
         assert_eq!((config.hub.history, config.hub.extended), (7, false));
         assert!(config.admin.is_some());
         assert_eq!((config.faults.len(), config.allow_origin.len()), (1, 2));

@@ -139,16 +139,18 @@ async fn handshake(
     slot: &Slot,
 ) -> Option<(Purpose, Option<WebSocketStream<Transport>>)> {
     let transport = match tls {
-        Some(acceptor) => Transport::Tls(Box::new(acceptor.accept(wire).await.ok()?)),
-        None => Transport::Plain(wire),
+        Some(acceptor) => Transport::tls(acceptor.accept(wire).await.ok()?),
+        None => Transport::plain(wire),
     };
     http(transport, router, slot, app.limits.handshake, false).await;
     let Accepted { on_upgrade, purpose } = slot.take()?;
     let Some(on_upgrade) = on_upgrade else { return Some((purpose, None)) };
     let upgraded = on_upgrade.await.ok()?;
     let parts = upgraded.downcast::<TokioIo<Transport>>().ok()?;
+    let mut transport = parts.io.into_inner();
+    transport.upgraded(&parts.read_buf).ok()?;
     let stream = WebSocketStream::from_partially_read(
-        parts.io.into_inner(),
+        transport,
         parts.read_buf.to_vec(),
         Role::Server,
         Some(app.websocket),

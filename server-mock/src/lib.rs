@@ -83,6 +83,7 @@ mod door;
 mod events;
 pub mod faults;
 mod file_limit;
+mod fragments;
 mod gate;
 mod host;
 pub mod hub;

@@ -46,8 +46,8 @@ impl Level {
     }
 }
 
-/// Refusals by cause.
-type Refused = Family<[(&'static str, &'static str); 1], Counter>;
+/// Counts under a label.
+type Labelled = Family<[(&'static str, &'static str); 1], Counter>;
 
 pub(crate) struct Metrics {
     pub(crate) sockets: Level,
@@ -71,7 +71,9 @@ pub(crate) struct Metrics {
     pub(crate) terminated_silent: Metric,
     pub(crate) cut_stuck: Metric,
     pub(crate) panics: Metric,
-    refused: Refused,
+    refused: Labelled,
+    limited: Labelled,
+    evicted: Metric,
     latency: Histogram,
     kept: KeptLevels,
     started: Instant,
@@ -101,7 +103,8 @@ impl Default for Metrics {
         let registry = all.sub_registry_with_prefix("rejoin");
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "What runs.", build);
-        let refused = Refused::default();
+        let (refused, limited) = (Labelled::default(), Labelled::default());
+        registry.register("limited", "What users were refused or closed for, by limit.", limited.clone());
         registry.register("refused", "Who was not let in, by cause.", refused.clone());
         // From a tenth of a millisecond to three seconds.
         let latency = Histogram::new(exponential_buckets(0.000_1, 2.0, 16));
@@ -161,7 +164,9 @@ impl Default for Metrics {
             ),
             accept_failed: total("accept_failed", "Connections that could not be accepted."),
             sockets,
+            evicted: total("rooms_evicted", "Rooms forgotten before their time, to make room for others."),
             refused,
+            limited,
             latency,
             kept,
             started: Instant::now(),
@@ -197,6 +202,15 @@ impl Metrics {
         for (cause, count) in gate.refusals.counts() {
             self.refused.get_or_create(&[("cause", cause)]).inner().store(count, Ordering::Relaxed);
         }
+        for (limit, count) in [
+            ("rooms", kept.refused.rooms),
+            ("rooms_of_user", kept.refused.rooms_of_user),
+            ("room_rate", kept.refused.rooms_too_fast),
+            ("frame_rate", kept.refused.floods),
+        ] {
+            self.limited.get_or_create(&[("limit", limit)]).inner().store(count, Ordering::Relaxed);
+        }
+        self.evicted.0.inner().store(kept.evicted, Ordering::Relaxed);
         let mut text = String::new();
         // Writing to a String does not fail.
         let _ = prometheus_text::encode(&mut text, &self.registry);

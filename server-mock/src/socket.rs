@@ -4,6 +4,7 @@
 //! flushes once. Writing before flushing is worth a factor of eight in a fan-out (performance.md).
 
 use crate::faults::{Late, Link};
+use crate::fragments::TooManyFragments;
 use crate::mailbox::{End, Mailbox, Parcel, Taken};
 use crate::metrics::Metrics;
 use crate::pings::Pings;
@@ -251,6 +252,9 @@ pub(crate) fn judge(error: &Error) -> Ending {
         Error::Utf8(_) => Ending::Violation(1007, "Text is UTF-8"),
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Ending::Lost,
         Error::Protocol(_) => Ending::Violation(1002, "Protocol error"),
+        Error::Io(error) if error.get_ref().is_some_and(|cause| cause.is::<TooManyFragments>()) => {
+            Ending::Violation(4008, "Too many fragments")
+        }
         _ => Ending::Lost,
     }
 }

@@ -4,7 +4,7 @@
 //! so a message crosses from one task to another once, not twice.
 
 use crate::auth::{Auth, Identity};
-use crate::hub::{ConnId, FeedRequest, Hub, HubConfig, Input, Output};
+use crate::hub::{ConnId, FeedRequest, Hub, HubConfig, Input, Output, Refused};
 use crate::mailbox::{End, Fill, Mailbox, Parcel, Pushed};
 use crate::metrics::Metrics;
 use rejoin::messages::{Code, Ref};
@@ -72,6 +72,8 @@ pub(crate) struct Kept {
     pub(crate) logs: usize,
     pub(crate) bytes: usize,
     pub(crate) lines: usize,
+    pub(crate) evicted: u64,
+    pub(crate) refused: Refused,
     pub(crate) queued_frames: usize,
     pub(crate) queued_bytes: usize,
     /// Bytes in the longest queue.
@@ -194,6 +196,8 @@ impl Switchboard {
                 logs: store.rooms_held(),
                 bytes: store.bytes_held(),
                 lines: store.lines_held(),
+                evicted: store.evicted(),
+                refused: core.hub.refused(),
                 ..Kept::default()
             };
             let mailboxes: Vec<_> = core.slots.iter().filter_map(|slot| slot.mailbox.clone()).collect();

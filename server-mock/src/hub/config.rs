@@ -13,7 +13,7 @@ const LONGEST_WINDOW: Duration = Duration::from_secs(600);
 /// What the hub keeps is bounded by `history` and `history_bytes` for a room, `rooms`, `store_bytes` and `lines` for
 /// all together. A bound never takes a room's log away from somebody who may still need it to tell two sends apart:
 /// what does not fit is refused as `overloaded`, after rooms that nobody is in, and in which nothing was ever said or
-/// nothing for longer than the dedupe window, have been forgotten, the longest silent first.
+/// nothing for longer than the dedupe window, have been forgotten, those of the user who has made the most first.
 ///
 /// ```
 /// let mut config = rejoin_server::hub::HubConfig::default();
@@ -40,6 +40,10 @@ pub struct HubConfig {
     /// ten bursts have been refused is closed with 4008. Joins and history requests together are limited in the
     /// same way, with a burst of twice `rooms_per_conn` and a tenth of `rooms_per_conn` per second, or `rate` if
     /// that is more.
+    ///
+    /// Whatever a client sends counts, pongs, pings, repetitions and unknown types too: all frames of a user together
+    /// are limited to the sum of these rates, with a burst of ten times the sum of their bursts; beyond, the
+    /// connection is closed with 4008.
     pub rate: Option<f64>,
     /// Whether a connection that offers the extended protocol gets it. `false`: plain toward everybody. Default
     /// `true`.
@@ -54,6 +58,10 @@ pub struct HubConfig {
     pub retention: Duration,
     /// Rooms and personal streams kept, those without anybody included. Default 100,000.
     pub rooms: usize,
+    /// Rooms kept that one user has made; a room that nobody is in and in which nothing was said for the dedupe window
+    /// makes room for the next. With a `rate` a user also makes at most a sixtieth of `rooms_per_conn` per second, at
+    /// least one, with a burst of twice `rooms_per_conn`. Default 1,000.
+    pub rooms_per_user: usize,
     /// Bytes of messages kept in all rooms together. When they are used up and no room can be forgotten, a room's
     /// new message takes the place of its own old ones. Default 256 MiB.
     pub store_bytes: usize,
@@ -105,6 +113,7 @@ impl Default for HubConfig {
             history_bytes: 4 << 20,
             retention: Duration::from_secs(24 * 3600),
             rooms: 100_000,
+            rooms_per_user: 1_000,
             store_bytes: 256 << 20,
             dedupe_window: Duration::from_secs(600),
             lines: 200_000,

@@ -10,6 +10,27 @@ use rejoin::messages::{Code, Epoch, JoinReason, JoinRequest, Joined, Left};
 use rejoin::{Id, Name, ServerMessage, Timestamp};
 use std::ops::Bound::{Excluded, Included};
 
+/// Why a room has no log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unopened {
+    /// The server keeps as many as it can.
+    Full,
+    /// The user has made as many as one may.
+    UserFull,
+    /// The user makes rooms too fast.
+    TooFast,
+}
+
+impl Unopened {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Full => "the server has as many rooms as it can keep",
+            Self::UserFull => "this user has made as many rooms as one user may",
+            Self::TooFast => "rate limited",
+        }
+    }
+}
+
 impl Hub {
     pub(super) fn join(&mut self, now: Timestamp, conn: ConnId, name: Name, request: Option<JoinRequest>) {
         let Some(state) = self.conns.get(&conn) else { return };
@@ -29,7 +50,8 @@ impl Hub {
         if again && request.is_none() {
             return;
         }
-        match self.users.get_mut(&state.user).map_or(Verdict::Fine, |user| user.join(now)) {
+        let user = state.user.clone();
+        match self.users.get_mut(&user).map_or(Verdict::Fine, |user| user.join(now)) {
             Verdict::Fine => {}
             Verdict::Refuse if request.is_none() => return self.error(conn, "rate limited"),
             Verdict::Refuse => {
@@ -47,9 +69,12 @@ impl Hub {
         if !again && self.rooms.get(&key).map_or(0, Room::connections) >= self.config.members_per_room {
             return self.turn_down(now, conn, reference, wanted, Code::RoomFull, "the room is full");
         }
-        if !self.open(now, &key) {
-            let message = "the server has as many rooms as it can keep";
-            return self.turn_down(now, conn, reference, wanted, Code::Overloaded, message);
+        if let Err(why) = self.open(now, &key, Some(&user)) {
+            return match why {
+                Unopened::TooFast if reference.is_none() => self.error(conn, why.words()),
+                Unopened::TooFast => self.refuse(conn, reference, wanted, Code::RateLimited, why.words()),
+                _ => self.turn_down(now, conn, reference, wanted, Code::Overloaded, why.words()),
+            };
         }
         let arrival = if again { None } else { self.enter(conn, &key) };
         if let Some(request) = request {
@@ -61,19 +86,31 @@ impl Hub {
         self.pump(conn);
     }
 
-    /// Makes sure that the room has a log; `false` if there is no place for one more.
-    pub(super) fn open(&mut self, now: Timestamp, key: &Name) -> bool {
+    /// Makes sure that the room has a log. `user` makes the room, if it has none; nobody, if a backend does.
+    pub(super) fn open(&mut self, now: Timestamp, key: &Name, user: Option<&Name>) -> Result<(), Unopened> {
         if self.store.room(key).is_some() {
             self.store.touch(key, now);
-            return true;
+            return Ok(());
         }
-        let rooms = &self.rooms;
-        let place = self.store.has_place(now, &self.config, &|name| rooms.contains_key(name));
-        if place {
-            let epoch = self.new_epoch();
-            self.store.open(key.clone(), epoch, now);
+        // Everybody has a personal stream.
+        let maker = user.filter(|_| !is_stream(key));
+        if let Some(user) = maker {
+            if !self.store.has_place_of(now, &self.config, user) {
+                self.refused.rooms_of_user += 1;
+                return Err(Unopened::UserFull);
+            }
+            if self.users.get_mut(user).is_some_and(|user| !user.make_room(now)) {
+                self.refused.rooms_too_fast += 1;
+                return Err(Unopened::TooFast);
+            }
         }
-        place
+        if !self.store.has_place(now, &self.config) {
+            self.refused.rooms += 1;
+            return Err(Unopened::Full);
+        }
+        let epoch = self.new_epoch();
+        self.store.open(key.clone(), maker.cloned(), epoch, now);
+        Ok(())
     }
 
     fn new_epoch(&mut self) -> Epoch {

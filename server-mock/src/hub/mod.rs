@@ -58,6 +58,7 @@ mod store;
 mod tests;
 mod tokens;
 mod user;
+mod vacant;
 mod watching;
 
 #[cfg(feature = "bugs")]
@@ -104,11 +105,26 @@ pub struct Hub {
     rooms: BTreeMap<Name, Room>,
     users: BTreeMap<Name, User>,
     bans: Bans,
+    refused: Refused,
     due: BTreeSet<(Timestamp, Due)>,
     /// Whether a sweep of the store is due some time.
     sweeps: bool,
     draining: bool,
     outputs: VecDeque<Output>,
+}
+
+/// How often a limit has refused something.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refused {
+    /// A room, because the server keeps as many as it can.
+    pub rooms: u64,
+    /// A room, because its user has made as many as one may.
+    pub rooms_of_user: u64,
+    /// A room, because its user makes them too fast.
+    pub rooms_too_fast: u64,
+    /// A connection that was closed because its user sends too much of whatever it is.
+    pub floods: u64,
 }
 
 /// What a deadline is for.
@@ -133,7 +149,8 @@ impl Hub {
     }
 
     /// A hub without connections that goes on where another one ended.
-    pub fn with_store(config: HubConfig, seed: u64, store: Store) -> Self {
+    pub fn with_store(config: HubConfig, seed: u64, mut store: Store) -> Self {
+        store.vacate_all();
         Self {
             config,
             rng: fastrand::Rng::with_seed(seed),
@@ -142,6 +159,7 @@ impl Hub {
             rooms: BTreeMap::new(),
             users: BTreeMap::new(),
             bans: Bans::default(),
+            refused: Refused::default(),
             due: BTreeSet::new(),
             sweeps: false,
             draining: false,
@@ -158,11 +176,7 @@ impl Hub {
             }
             Input::Watch { conn, user, expires, request } => self.watch(now, conn, &user, expires, request),
             Input::Frame { conn, text } => self.frame(now, conn, text),
-            Input::Heard { conn } => {
-                if let Some(state) = self.conns.get_mut(&conn) {
-                    state.heard = true;
-                }
-            }
+            Input::Heard { conn } => self.heard(now.monotonic, conn),
             Input::Drained { conn } => self.drained(conn),
             Input::Disconnected { conn, clean } => self.forget(now.monotonic, conn, clean),
             Input::Authenticated { conn, reference, user, expires } => {
@@ -209,6 +223,11 @@ impl Hub {
     /// How many rooms have a member.
     pub fn rooms(&self) -> usize {
         self.rooms.iter().filter(|(name, room)| !name.starts_with('@') && room.connections() > 0).count()
+    }
+
+    /// What was refused by a limit of a user or of the rooms since the beginning.
+    pub fn refused(&self) -> Refused {
+        self.refused
     }
 
     /// What must outlive the hub.
@@ -299,8 +318,8 @@ impl Hub {
                 Due::TokenEnd(conn) => self.close(now, conn, 4002, "Token expired"),
                 Due::Unban(user) => self.unban(&user),
                 Due::Sweep => {
-                    let (rooms, connections) = (&self.rooms, self.conns.len());
-                    self.store.sweep(now, &self.config, connections, &|name| rooms.contains_key(name));
+                    let connections = self.conns.len();
+                    self.store.sweep(now, &self.config, connections);
                     self.sweeps = self.store.wants_sweep(connections);
                     if self.sweeps {
                         later.push((now + self.sweep_interval(), Due::Sweep));

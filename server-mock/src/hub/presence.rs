@@ -15,6 +15,7 @@ impl Hub {
     pub(super) fn enter(&mut self, conn: ConnId, key: &Name) -> Option<Arrival> {
         let state = self.conns.get_mut(&conn)?;
         state.rooms.insert(key.clone());
+        self.store.occupy(key);
         let room = self.rooms.entry(key.clone()).or_default();
         let arrival = room.add(conn, &state.user, state.extended.is_some());
         if let Arrival::Back(until) = arrival {
@@ -63,7 +64,7 @@ impl Hub {
         }
         if room.is_deserted() {
             self.rooms.remove(key);
-            self.store.touch(key, now);
+            self.store.vacate(key, now);
             return;
         }
         let left = ServerMessage::UserLeft { room: key.clone(), user: user.clone() };

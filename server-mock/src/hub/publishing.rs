@@ -44,8 +44,7 @@ impl Hub {
         if self.has_bug(Bug::SeqSkipped) && self.rng.u8(..) < 32 {
             self.store.skip(room);
         }
-        let rooms = &self.rooms;
-        self.store.append(room, entry, now.monotonic, &self.config, &|name| rooms.contains_key(name));
+        self.store.append(room, entry, now.monotonic, &self.config);
         self.store.room(room).map_or(0, super::Log::head)
     }
 
@@ -108,7 +107,7 @@ impl Hub {
             }
         }
         let place = line.as_ref().is_none_or(|line| self.store.has_line_place(room, line, &self.config));
-        if !place || !self.open(now.monotonic, room) {
+        if !place || self.open(now.monotonic, room, None).is_err() {
             return self.outputs.push_back(Output::NotLogged { code: Code::Overloaded });
         }
         let id = Id::random(&mut self.rng);
@@ -137,7 +136,7 @@ impl Hub {
             Some(Code::BadRequest)
         } else if data.as_ref().is_some_and(|data| data.len() > self.config.content_bytes) {
             Some(Code::TooLarge)
-        } else if !self.open(now.monotonic, &stream) {
+        } else if self.open(now.monotonic, &stream, None).is_err() {
             Some(Code::Overloaded)
         } else {
             None

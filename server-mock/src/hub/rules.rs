@@ -26,6 +26,9 @@ impl Hub {
         let Some(state) = speaker else { return };
         state.heard = true;
         let extended = state.extended.is_some();
+        if !self.counts(now.monotonic, conn) {
+            return;
+        }
         match json::decode_client(text) {
             Ok(Some(message)) if extended => self.extended_frame(now, conn, message),
             // Whatever a plain connection writes beside the plain fields says nothing here.
@@ -43,6 +46,24 @@ impl Hub {
                 self.mistaken(now.monotonic, conn, reference, room, explain(&error));
             }
         }
+    }
+
+    /// Something came from a connection that cannot be refused.
+    pub(super) fn heard(&mut self, now: Timestamp, conn: ConnId) {
+        let Some(state) = self.conns.get_mut(&conn) else { return };
+        state.heard = true;
+        self.counts(now, conn);
+    }
+
+    /// Counts what came against the user's rate; `false` if it was too much, and the connection is closed.
+    fn counts(&mut self, now: Timestamp, conn: ConnId) -> bool {
+        let Some(state) = self.conns.get(&conn) else { return false };
+        let fine = self.users.get_mut(&state.user).is_none_or(|user| user.frame(now));
+        if !fine {
+            self.refused.floods += 1;
+            self.close(now, conn, 4008, "Rate limited");
+        }
+        fine
     }
 
     fn extended_frame(&mut self, now: Moment, conn: ConnId, message: ClientMessage) {

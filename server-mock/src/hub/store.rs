@@ -4,15 +4,13 @@ use super::HubConfig;
 use super::census::beyond;
 use super::lines::{Answer, Known, LineKey, Lines};
 use super::log::{Log, Logged};
+use super::vacant::{Maker, Vacant};
 use rejoin::messages::Epoch;
 use rejoin::{Name, Timestamp};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ops::Bound::Unbounded;
 use std::time::Duration;
-
-/// When the store is full, this part of the rooms that may be forgotten is.
-const EVICTED: usize = 16;
 
 /// With each sweep this part of the connections that are no more is forgotten: half of them in three quarters of an
 /// hour.
@@ -36,8 +34,9 @@ pub struct Store {
     users: BTreeMap<Name, usize>,
     /// The most connections lately.
     connections: usize,
-    /// Nothing could be forgotten when there was no room; looking again is left to the next sweep.
-    full: bool,
+    vacant: Vacant,
+    /// Rooms forgotten before their time.
+    evicted: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -45,6 +44,15 @@ struct Kept {
     log: Log,
     lines: Lines,
     touched: Timestamp,
+    maker: Maker,
+    /// Somebody is there, or may be back any moment.
+    occupied: bool,
+}
+
+impl Kept {
+    fn is_unused(&self) -> bool {
+        self.log.head() == 0 && self.lines.len() == 0
+    }
 }
 
 impl Store {
@@ -112,7 +120,12 @@ impl Store {
             kept.log.trim(0, 0);
             kept.lines.clear(gone);
         });
-        self.rooms.remove(room);
+        if let Some((name, kept)) = self.rooms.remove_entry(room) {
+            if !kept.occupied {
+                self.vacant.take(&name, &kept.maker, kept.touched);
+            }
+            self.vacant.forgotten(&kept.maker);
+        }
     }
 
     /// Carries out a change of one room and keeps the sums true. The change names the user of each line it removes.
@@ -133,47 +146,91 @@ impl Store {
 
     /// Something happened in the room.
     pub(super) fn touch(&mut self, room: &str, now: Timestamp) {
-        if let Some(kept) = self.rooms.get_mut(room) {
+        let Self { rooms, vacant, .. } = self;
+        let Some(kept) = rooms.get_mut(room) else { return };
+        let before = std::mem::replace(&mut kept.touched, now);
+        if !kept.occupied {
+            let room = Name::from(room);
+            vacant.take(&room, &kept.maker, before);
+            vacant.put(&room, &kept.maker, now, kept.is_unused());
+        }
+    }
+
+    /// Somebody comes into the room.
+    pub(super) fn occupy(&mut self, room: &Name) {
+        let Self { rooms, vacant, .. } = self;
+        let Some(kept) = rooms.get_mut(room) else { return };
+        if !std::mem::replace(&mut kept.occupied, true) {
+            vacant.take(room, &kept.maker, kept.touched);
+        }
+    }
+
+    /// Nobody is in the room any more, or expected back.
+    pub(super) fn vacate(&mut self, room: &Name, now: Timestamp) {
+        let Self { rooms, vacant, .. } = self;
+        let Some(kept) = rooms.get_mut(room) else { return };
+        if std::mem::replace(&mut kept.occupied, false) {
             kept.touched = now;
+            vacant.put(room, &kept.maker, now, kept.is_unused());
+        }
+    }
+
+    /// Nobody is in any room: a hub begins.
+    pub(super) fn vacate_all(&mut self) {
+        let Self { rooms, vacant, .. } = self;
+        for (room, kept) in rooms.iter_mut().filter(|(_, kept)| kept.occupied) {
+            kept.occupied = false;
+            vacant.put(room, &kept.maker, kept.touched, kept.is_unused());
         }
     }
 
     /// Begins the log of a room that has none.
-    pub(super) fn open(&mut self, room: Name, epoch: Epoch, now: Timestamp) {
-        let kept = || Kept { log: Log::new(epoch), lines: Lines::default(), touched: now };
-        self.rooms.entry(room).or_insert_with(kept);
+    pub(super) fn open(&mut self, room: Name, maker: Maker, epoch: Epoch, now: Timestamp) {
+        if self.rooms.contains_key(&room) {
+            return;
+        }
+        self.vacant.made(&maker);
+        self.vacant.put(&room, &maker, now, true);
+        let (log, lines) = (Log::new(epoch), Lines::default());
+        self.rooms.insert(room, Kept { log, lines, touched: now, maker, occupied: false });
     }
 
     /// Whether one more room fits, after forgetting what may be forgotten.
-    pub(super) fn has_place(
-        &mut self,
-        now: Timestamp,
-        config: &HubConfig,
-        occupied: &dyn Fn(&str) -> bool,
-    ) -> bool {
-        if self.rooms.len() < config.rooms {
-            return true;
-        }
-        self.evict(now, config.dedupe_window, occupied);
+    pub(super) fn has_place(&mut self, now: Timestamp, config: &HubConfig) -> bool {
+        while self.rooms.len() >= config.rooms && self.evict(now, config.dedupe_window, None) {}
         self.rooms.len() < config.rooms
     }
 
+    /// Whether one more room of this user fits, after forgetting what may be forgotten of the others.
+    pub(super) fn has_place_of(&mut self, now: Timestamp, config: &HubConfig, user: &Name) -> bool {
+        let most = config.rooms_per_user;
+        while self.vacant.made_by(user) >= most && self.evict(now, config.dedupe_window, Some(user)) {}
+        self.vacant.made_by(user) < most
+    }
+
+    /// Rooms that were forgotten before their time, to make room for others.
+    pub fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
     /// Appends to a room that has a log, as far as the bounds allow at the expense of what is old.
-    pub(super) fn append(
-        &mut self,
-        room: &str,
-        entry: Logged,
-        now: Timestamp,
-        config: &HubConfig,
-        occupied: &dyn Fn(&str) -> bool,
-    ) {
+    pub(super) fn append(&mut self, room: &str, entry: Logged, now: Timestamp, config: &HubConfig) {
+        let mut occupied = false;
         self.change(room, |kept, _| {
-            kept.touched = now;
+            occupied = kept.occupied;
+            if occupied {
+                // As `touch` would, without looking the room up again: this is the way of every message.
+                kept.touched = now;
+            }
             kept.log.append(entry);
             kept.log.trim(config.history.max(1), config.history_bytes);
         });
+        if !occupied {
+            self.touch(room, now);
+        }
         if self.bytes > config.store_bytes {
-            self.evict(now, config.dedupe_window, &|name| name == room || occupied(name));
+            // It was touched just now, so that it is not among those that may be forgotten.
+            while self.bytes > config.store_bytes && self.evict(now, config.dedupe_window, None) {}
             let over = self.bytes.saturating_sub(config.store_bytes);
             self.change(room, |kept, _| {
                 let most = kept.log.bytes().saturating_sub(over);
@@ -216,8 +273,9 @@ impl Store {
         let Some(kept) = self.rooms.get_mut(room) else { return };
         let (before, user) = (kept.lines.len(), key.0.clone());
         kept.lines.answered(key, pseq, answer, now);
-        kept.touched = now;
-        if kept.lines.len() > before {
+        let after = kept.lines.len();
+        self.touch(room, now);
+        if after > before {
             self.lines += 1;
             if let Some(user) = user {
                 *self.users.entry(user).or_default() += 1;
@@ -228,8 +286,8 @@ impl Store {
     /// The line is in use, and so is its room.
     pub(super) fn touch_line(&mut self, room: &str, key: &LineKey, now: Timestamp) {
         if let Some(kept) = self.rooms.get_mut(room) {
-            kept.touched = now;
             kept.lines.touch(key, now);
+            self.touch(room, now);
         }
     }
 
@@ -245,25 +303,20 @@ impl Store {
 
     /// Forgets the lines that are out of use, the rooms without anybody that have been silent for too long, and a part
     /// of how many connections there were.
-    pub(super) fn sweep(
-        &mut self,
-        now: Timestamp,
-        config: &HubConfig,
-        connections: usize,
-        occupied: &dyn Fn(&str) -> bool,
-    ) {
-        self.full = false;
+    pub(super) fn sweep(&mut self, now: Timestamp, config: &HubConfig, connections: usize) {
         self.connections -= self.connections.saturating_sub(connections).div_ceil(FADING);
         let window = config.dedupe_window;
         let longest = config.retention.max(window);
-        let Self { rooms, bytes, lines, users, .. } = self;
+        let Self { rooms, bytes, lines, users, vacant, .. } = self;
         rooms.retain(|name, kept| {
             *lines -= kept.lines.len();
             kept.lines.expire(now, window, |user| release(users, user));
             // One in which nothing was ever said is only kept for those who may just be about to.
             let keep = if kept.log.head() == 0 { window } else { longest };
-            let stays = now.since(kept.touched) < keep || occupied(name);
+            let stays = now.since(kept.touched) < keep || kept.occupied;
             if !stays {
+                vacant.take(name, &kept.maker, kept.touched);
+                vacant.forgotten(&kept.maker);
                 *bytes -= kept.log.bytes();
                 kept.lines.clear(|user| release(users, user));
             }
@@ -272,26 +325,12 @@ impl Store {
         });
     }
 
-    /// Forgets the longest silent of the rooms that nobody is in and in which no send can come again.
-    fn evict(&mut self, now: Timestamp, window: Duration, occupied: &dyn Fn(&str) -> bool) {
-        if self.full {
-            return;
-        }
-        let mut silent: Vec<(Timestamp, Name)> = self
-            .rooms
-            .iter()
-            .filter(|(name, kept)| {
-                let unused = kept.log.head() == 0 && kept.lines.len() == 0;
-                (unused || now.since(kept.touched) >= window) && !occupied(name)
-            })
-            .map(|(name, kept)| (kept.touched, name.clone()))
-            .collect();
-        self.full = silent.is_empty();
-        silent.sort_unstable();
-        let count = silent.len().div_ceil(EVICTED);
-        for (_, name) in silent.into_iter().take(count) {
-            self.forget(&name);
-        }
+    /// Forgets one of the rooms that nobody is in and in which no send can come again; `false` if there is none.
+    fn evict(&mut self, now: Timestamp, window: Duration, of: Option<&Name>) -> bool {
+        let Some(room) = self.vacant.next(now, window, of) else { return false };
+        self.forget(&room);
+        self.evicted += 1;
+        true
     }
 }
 

@@ -12,6 +12,9 @@ const FLOOD_BURSTS: f64 = 10.0;
 /// is told to come again then, so that a client with many rooms that reconnects again and again gets in at last.
 pub(super) const JOINS_AGAIN: Duration = Duration::from_secs(10);
 
+/// After this time a user who has made rooms as fast as one may can make as many as a connection may be in.
+const ROOMS_AGAIN: Duration = Duration::from_secs(60);
+
 #[derive(Debug)]
 pub(super) struct User {
     /// Open connections.
@@ -29,6 +32,11 @@ struct Limits {
     sends: Allowance,
     joins: Allowance,
     signals: Allowance,
+    /// Rooms to make.
+    rooms: Allowance,
+    room_rate: f64,
+    /// Everything that is sent.
+    frames: Allowance,
     /// What may still be refused before it counts as flooding.
     patience: Allowance,
     /// The same for joins.
@@ -60,6 +68,9 @@ impl User {
                 sends: Allowance::full(send_burst, now),
                 joins: Allowance::full(join_burst, now),
                 signals: Allowance::full(send_burst, now),
+                rooms: Allowance::full(join_burst, now),
+                room_rate: (rooms / ROOMS_AGAIN.as_secs_f64()).max(1.0),
+                frames: Allowance::full(FLOOD_BURSTS * (send_burst + join_burst), now),
                 patience: Allowance::full(FLOOD_BURSTS * send_burst, now),
                 join_patience: Allowance::full(FLOOD_BURSTS * join_burst, now),
             }
@@ -80,6 +91,19 @@ impl User {
         } else {
             Verdict::Flooding
         }
+    }
+
+    /// Whether the user may make one more room now.
+    pub(super) fn make_room(&mut self, now: Timestamp) -> bool {
+        self.limits.as_mut().is_none_or(|limits| limits.rooms.take(now, limits.room_rate, limits.join_burst))
+    }
+
+    /// Counts something that was sent, whatever it is; `false` if it is one too many.
+    pub(super) fn frame(&mut self, now: Timestamp) -> bool {
+        self.limits.as_mut().is_none_or(|limits| {
+            let burst = FLOOD_BURSTS * (limits.send_burst + limits.join_burst);
+            limits.frames.take(now, limits.rate + limits.join_rate, burst)
+        })
     }
 
     pub(super) fn signal(&mut self, now: Timestamp) -> Verdict {
@@ -118,6 +142,11 @@ impl User {
             .max(limits.signals.full_at(limits.rate, limits.send_burst))
             .max(limits.joins.full_at(limits.join_rate, limits.join_burst))
             .max(limits.join_patience.full_at(limits.join_rate, FLOOD_BURSTS * limits.join_burst))
+            .max(limits.rooms.full_at(limits.room_rate, limits.join_burst))
+            .max(limits.frames.full_at(
+                limits.rate + limits.join_rate,
+                FLOOD_BURSTS * (limits.send_burst + limits.join_burst),
+            ))
             .max(patience)
     }
 }

@@ -2,6 +2,7 @@
 //! is told of them.
 
 use super::feed::{Cursor, LastText, Since};
+use super::joining::Unopened;
 use super::log::Log;
 use super::rules::millis;
 use super::user::Verdict;
@@ -107,9 +108,15 @@ impl Hub {
             return self.close(at, conn, 4008, "Rate limited");
         }
         let readers = self.rooms.get(&room).map_or(0, |room| room.readers().len());
-        if readers >= self.config.members_per_room || !self.open(at, &room) {
+        if readers >= self.config.members_per_room {
             return self.close(at, conn, 1013, "Try again later");
         }
+        match self.open(at, &room, Some(user)) {
+            Ok(()) => {}
+            Err(Unopened::TooFast) => return self.close(at, conn, 4008, "Rate limited"),
+            Err(_) => return self.close(at, conn, 1013, "Try again later"),
+        }
+        self.store.occupy(&room);
         let window = millis(self.window());
         let retry = RETRY + Duration::from_millis(self.rng.u64(0..=window));
         let Self { conns, rooms, store, outputs, config, .. } = self;
@@ -152,7 +159,7 @@ impl Hub {
         room.remove_reader(conn);
         if room.is_deserted() {
             self.rooms.remove(&reader.room);
-            self.store.touch(&reader.room, now);
+            self.store.vacate(&reader.room, now);
         }
     }
 }

@@ -75,6 +75,43 @@ async fn a_flood_of_pings_is_closed_with_4008() {
 }
 
 #[tokio::test]
+async fn a_message_in_too_many_frames_ends_the_connection_though_they_are_empty() {
+    let server = server(|_| {}).await;
+    let fragment = |opcode, fin| Message::Frame(Frame::message(Bytes::new(), opcode, fin));
+    for (count, ends) in [(1_024, false), (1_025, true)] {
+        let (mut ada, _) = Client::extended(&server.url(), "ada").await;
+        ada.0.feed(fragment(OpCode::Data(Data::Text), false)).await.unwrap();
+        for _ in 0..count - 2 {
+            ada.0.feed(fragment(OpCode::Data(Data::Continue), false)).await.unwrap();
+        }
+        ada.0.feed(fragment(OpCode::Data(Data::Continue), true)).await.unwrap();
+        ada.0.flush().await.unwrap();
+        if ends {
+            assert_eq!(ada.close_code().await, 4008);
+        } else {
+            assert_eq!(ada.hear_json().await["code"], "bad_request");
+        }
+    }
+}
+
+#[tokio::test]
+async fn pongs_count_against_the_rate() {
+    let server = server(|config| {
+        config.hub.rate = Some(1.0);
+        config.hub.rooms_per_conn = 1;
+    })
+    .await;
+    let (mut ada, _) = Client::extended(&server.url(), "ada").await;
+    for _ in 0..200 {
+        if ada.0.feed(Message::Pong(Bytes::new())).await.is_err() {
+            break;
+        }
+    }
+    let _ = ada.0.flush().await;
+    assert_eq!(ada.close_code().await, 4008);
+}
+
+#[tokio::test]
 async fn sends_beyond_the_rate_are_answered_by_an_error() {
     let server = server(|config| config.hub.rate = Some(0.5)).await;
     let mut ada = Client::in_room(&server.url(), "ada", "lobby").await;

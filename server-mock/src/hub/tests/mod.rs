@@ -9,6 +9,7 @@ mod kicks;
 mod plain;
 mod presence;
 mod published;
+mod quotas;
 mod replays;
 mod sends;
 mod stores;

@@ -1,0 +1,155 @@
+//! What one user may take of the server, however it is asked for.
+
+use super::*;
+use crate::hub::Refused;
+
+fn leave(world: &mut World, conn: ConnId, room: &str) {
+    world.say(conn, &json!({"type": "leave_room", "roomId": room}).to_string());
+}
+
+/// Asks for a room; the code of the refusal if there is one.
+fn ask_for(world: &mut World, conn: ConnId, room: &str) -> Option<String> {
+    let answer = world.ask(conn, &json!({"type": "join_room", "roomId": room, "ref": "j"})).remove(0).1;
+    answer["code"].as_str().map(String::from)
+}
+
+fn ends(outputs: &[Output]) -> bool {
+    outputs.iter().any(|output| matches!(output, Output::Close { code: 4008, .. }))
+}
+
+#[test]
+fn a_user_makes_as_many_rooms_as_one_may_and_the_others_still_get_theirs() {
+    let mut world = World::new(|config| (config.rooms_per_user, config.rooms) = (3, 100));
+    world.extend(ADA, "ada");
+    world.extend(BOB, "bob");
+    for room in ["a", "b", "c"] {
+        assert_eq!(ask_for(&mut world, ADA, room), None);
+        world.send(ADA, room, "said");
+    }
+    assert_eq!(ask_for(&mut world, ADA, "d").as_deref(), Some("overloaded"));
+    // Whoever made a room, it is everybody's.
+    assert_eq!(ask_for(&mut world, BOB, "a"), None);
+    assert_eq!(ask_for(&mut world, BOB, "d"), None);
+    assert_eq!(ask_for(&mut world, ADA, "d"), None);
+    assert_eq!(ask_for(&mut world, ADA, "@me"), None, "a personal stream is no room");
+    assert_eq!(world.hub.refused(), Refused { rooms_of_user: 1, ..Refused::default() });
+    // One that was left is needed for a while, and then makes room.
+    leave(&mut world, ADA, "b");
+    assert_eq!(ask_for(&mut world, ADA, "e").as_deref(), Some("overloaded"));
+    world.ms += 600_000;
+    assert_eq!(ask_for(&mut world, ADA, "e"), None);
+    assert!(world.hub.store().room("b").is_none());
+}
+
+#[test]
+fn a_reader_of_a_room_that_does_not_exist_makes_it_and_has_the_same_quota() {
+    let mut world = World::new(|config| config.rooms_per_user = 2);
+    let watch = |room: &str| crate::hub::FeedRequest { room: Name::from(room), since: "".into(), history: 0 };
+    for (conn, room) in [(ADA, "a"), (BOB, "b")] {
+        let request = watch(room);
+        world.handle(Input::Watch { conn, user: Name::from("eve"), expires: None, request });
+    }
+    let request = watch("c");
+    let outputs = world.handle(Input::Watch { conn: CYD, user: Name::from("eve"), expires: None, request });
+    assert!(matches!(outputs[..], [Output::Close { code: 1013, .. }]), "{outputs:?}");
+}
+
+#[test]
+fn a_full_server_forgets_rooms_of_the_heaviest_user_first() {
+    let mut world = World::new(|config| config.rooms = 6);
+    world.extend(ADA, "ada");
+    world.extend(BOB, "bob");
+    world.enter(BOB, "b1");
+    world.send(BOB, "b1", "said");
+    leave(&mut world, BOB, "b1");
+    world.ms += 1_000;
+    for room in ["a1", "a2", "a3", "a4", "a5"] {
+        world.enter(ADA, room);
+        world.send(ADA, room, "said");
+        leave(&mut world, ADA, room);
+        world.ms += 1_000;
+    }
+    world.ms += 600_000;
+    for (new, gone) in [("c1", "a1"), ("c2", "a2")] {
+        assert_eq!(ask_for(&mut world, BOB, new), None);
+        assert!(world.hub.store().room(gone).is_none(), "{gone}");
+        assert!(world.hub.store().room("b1").is_some());
+    }
+    assert_eq!(world.hub.store().evicted(), 2);
+    assert_eq!(world.hub.store().rooms().count(), 6);
+}
+
+#[test]
+fn a_user_makes_rooms_at_a_rate_and_finds_old_ones_at_any() {
+    let mut world = World::new(|config| (config.rate, config.rooms_per_conn) = (Some(1_000.0), 4));
+    world.extend(ADA, "ada");
+    for room in 0..8 {
+        assert_eq!(ask_for(&mut world, ADA, &room.to_string()), None);
+        leave(&mut world, ADA, &room.to_string());
+    }
+    world.ms += 900;
+    assert_eq!(ask_for(&mut world, ADA, "8").as_deref(), Some("rate_limited"));
+    assert_eq!(ask_for(&mut world, ADA, "7"), None);
+    world.ms += 200;
+    assert_eq!(ask_for(&mut world, ADA, "8"), None);
+    assert_eq!(world.hub.refused(), Refused { rooms_too_fast: 1, ..Refused::default() });
+}
+
+#[test]
+fn a_flood_of_anything_is_closed_with_4008_and_the_next_connection_of_the_user_has_no_second_burst() {
+    let frames = [
+        r#"{"type":"ping","t":1}"#,
+        r#"{"type":"presence","roomId":"lobby"}"#,
+        r#"{"type":"leave_room","roomId":"elsewhere","ref":"1"}"#,
+        r#"{"type":"of_a_later_version"}"#,
+        r#"{"type":"join_room","roomId":"lobby"}"#,
+        r#"{"type":"signal","roomId":"elsewhere","kind":"k"}"#,
+        r#"{"type":"send_message","roomId":"lobby","content":"x"}"#,
+        "no JSON",
+    ];
+    for extended in [true, false] {
+        for frame in frames.into_iter().map(Some).chain([None]) {
+            let mut world = World::new(|config| (config.rate, config.rooms_per_conn) = (Some(1.0), 1));
+            let connect = |world: &mut World| {
+                world.handle(Input::Connected {
+                    conn: ADA,
+                    user: Name::from("ada"),
+                    extended,
+                    expires: None,
+                });
+            };
+            connect(&mut world);
+            world.join(ADA, "lobby");
+            let flood = |world: &mut World| {
+                (0..).take(10_000).find(|_| {
+                    let input =
+                        frame.map_or(Input::Heard { conn: ADA }, |text| Input::Frame { conn: ADA, text });
+                    ends(&world.handle(input))
+                })
+            };
+            // Ten times a burst of two sends and two joins, at most.
+            let first = flood(&mut world).expect("it ends");
+            assert!(first <= 40, "{frame:?}: {first}");
+            connect(&mut world);
+            assert!(flood(&mut world).expect("it ends again") <= first, "{frame:?}");
+        }
+    }
+}
+
+#[test]
+fn a_user_who_sends_at_the_rate_for_an_hour_is_never_closed_and_one_without_a_rate_not_at_any() {
+    let mut world = World::new(|config| (config.rate, config.rooms_per_conn) = (Some(2.0), 1));
+    world.extend(ADA, "ada");
+    world.enter(ADA, "lobby");
+    for _ in 0..7_200 {
+        world.ms += 500;
+        assert!(!ends(&world.send(ADA, "lobby", "x")));
+        world.handle(Input::Heard { conn: ADA });
+    }
+    assert_eq!(world.hub.refused(), Refused::default());
+    let mut world = World::new(|_| {});
+    world.extend(ADA, "ada");
+    for _ in 0..10_000 {
+        assert!(!ends(&world.say(ADA, r#"{"type":"ping","t":1}"#)));
+    }
+}
