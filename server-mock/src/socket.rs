@@ -252,11 +252,14 @@ pub(crate) fn judge(error: &Error) -> Ending {
         Error::Utf8(_) => Ending::Violation(1007, "Text is UTF-8"),
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Ending::Lost,
         Error::Protocol(_) => Ending::Violation(1002, "Protocol error"),
-        Error::Io(error) if error.get_ref().is_some_and(|cause| cause.is::<TooManyFragments>()) => {
-            Ending::Violation(4008, "Too many fragments")
-        }
+        Error::Io(error) if is_too_many_fragments(error) => Ending::Violation(4008, "Too many fragments"),
         _ => Ending::Lost,
     }
+}
+
+fn is_too_many_fragments(error: &std::io::Error) -> bool {
+    let Some(cause) = error.get_ref() else { return false };
+    cause.is::<TooManyFragments>()
 }
 
 /// Says goodbye: the close frame, the end of our side, then whatever the peer still sends until it ends its side.
