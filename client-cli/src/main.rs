@@ -40,6 +40,11 @@ mod words;
 
 use std::process::ExitCode;
 
+/// As in `rejoin-server`, which is also `rejoin serve`: what a wave of connections took goes back to the system.
+#[cfg(all(unix, not(target_env = "musl")))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     run::main()
 }

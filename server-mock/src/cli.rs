@@ -50,7 +50,7 @@ pub struct ServeArgs {
         value_name = "open|tokens=FILE",
         help = "Who may connect: 'open' (the token is the user's name; the default on loopback, and only for \
                 development) or 'tokens=FILE' (a line 'TOKEN USER [SECONDS]' each, good for so many seconds from its \
-                first use)"
+                first use; read again on SIGHUP and when it has changed)"
     )]
     pub auth: Option<String>,
 
@@ -295,6 +295,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     let reload = Reload::new(certificate, config.admin_token.clone()).map_err(ServeError::Signals)?;
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
     let server = Server::bind(config).await?;
+    let reloader = server.reloader();
     announce(&server).map_err(ServeError::Stdout)?;
     let (drain, drained) = oneshot::channel();
     let second_signal = async {
@@ -304,7 +305,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     };
     tokio::select! {
         () = server.run(async { drained.await.unwrap_or_default() }) => {}
-        () = reload.run() => {}
+        () = reload.run(reloader) => {}
         () = second_signal => tracing::warn!("stopped before the drain was over"),
     }
     Ok(())

@@ -104,7 +104,7 @@ mod upgrade;
 mod write_timeout;
 
 pub use admin::{AdminToken, AdminTokenError};
-pub use auth::Auth;
+pub use auth::{Auth, Reloader};
 pub use config::{Config, Limits, PerAddress};
 pub use faults::{Fault, FaultKind, Faults};
 pub use ipnet::IpNet;

@@ -5,6 +5,11 @@ use rejoin_server::cli::{ServeArgs, serve};
 use std::process::ExitCode;
 use tracing_subscriber::filter::LevelFilter;
 
+/// What a wave of connections took goes back to the system when they are gone.
+#[cfg(all(unix, not(target_env = "musl")))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// The reference room server of Rejoin.
 #[derive(Parser)]
 #[command(version)]

@@ -3,6 +3,7 @@
 use crate::accept::Acceptor;
 use crate::admin::AdminToken;
 use crate::app::App;
+use crate::auth::Reloader;
 use crate::config::Config;
 use crate::faults::Faults;
 use crate::gate::Gate;
@@ -158,6 +159,11 @@ impl Server {
     /// The admin listener's URL, `http://HOST:PORT`, if there is one.
     pub fn admin_url(&self) -> Option<String> {
         self.addresses.admin.clone()
+    }
+
+    /// What reads the token file again.
+    pub fn reloader(&self) -> Reloader {
+        Reloader::new(Arc::clone(&self.app.auth), Arc::clone(&self.app.switchboard))
     }
 
     /// The handle by which faults are added.

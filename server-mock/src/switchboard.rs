@@ -3,7 +3,7 @@
 //! A lock rather than a task of its own: the task that read a frame also runs the hub and fills the mailboxes,
 //! so a message crosses from one task to another once, not twice.
 
-use crate::auth::{Auth, Identity};
+use crate::auth::{Auth, Identity, TokenId};
 use crate::hub::{ConnId, FeedRequest, Hub, HubConfig, Input, Output, Refused};
 use crate::mailbox::{End, Fill, Mailbox, Parcel, Pushed};
 use crate::metrics::Metrics;
@@ -84,6 +84,8 @@ pub(crate) struct Kept {
 struct Slot {
     generation: u32,
     mailbox: Option<Arc<Mailbox>>,
+    /// By which token whose it is, where one can be taken away.
+    shown: Option<(TokenId, Name)>,
 }
 
 /// A connection known to the hub; dropping it tells the hub that it is gone.
@@ -120,11 +122,13 @@ impl Switchboard {
         extended: bool,
         mailbox: Arc<Mailbox>,
     ) -> Seat {
-        let Identity { user, expires } = identity;
+        let Identity { user, expires, token } = identity;
         let expires = expires.map(|end| self.timestamp(end));
         let mut core = self.lock();
         let conn = core.admit(mailbox);
+        core.remember(conn, token, &user);
         self.run(&mut core, Input::Connected { conn, user, extended, expires });
+        self.look_again(&mut core, conn);
         Seat { switchboard: Arc::clone(self), conn, clean: false }
     }
 
@@ -135,12 +139,14 @@ impl Switchboard {
         request: FeedRequest,
         mailbox: &Arc<Mailbox>,
     ) -> Result<Seat, u16> {
-        let Identity { user, expires } = identity;
+        let Identity { user, expires, token } = identity;
         let expires = expires.map(|end| self.timestamp(end));
         let conn = {
             let mut core = self.lock();
             let conn = core.admit(Arc::clone(mailbox));
+            core.remember(conn, token, &user);
             self.run(&mut core, Input::Watch { conn, user, expires, request });
+            self.look_again(&mut core, conn);
             conn
         };
         let seat = Seat { switchboard: Arc::clone(self), conn, clean: false };
@@ -181,6 +187,29 @@ impl Switchboard {
     pub(crate) fn inspect<T>(&self, look: impl FnOnce(&Hub, Timestamp) -> T) -> T {
         let core = self.lock();
         look(&core.hub, self.now().monotonic)
+    }
+
+    /// Closes the connections whose token is nobody's any more, or somebody else's; how many.
+    pub(crate) fn close_revoked(&self) -> usize {
+        let mut core = self.lock();
+        let revoked: Vec<ConnId> =
+            core.shown().filter(|(_, shown)| !self.is_good(shown)).map(|(conn, _)| conn).collect();
+        for conn in &revoked {
+            self.run(&mut core, Input::Revoked { conn: *conn });
+        }
+        revoked.len()
+    }
+
+    /// A token may have been taken away between the look at it and now.
+    fn look_again(&self, core: &mut Core, conn: ConnId) {
+        let shown = core.slot(conn).and_then(|slot| slot.shown.clone());
+        if shown.is_some_and(|shown| !self.is_good(&shown)) {
+            self.run(core, Input::Revoked { conn });
+        }
+    }
+
+    fn is_good(&self, (token, user): &(TokenId, Name)) -> bool {
+        self.auth.holds(*token, user)
     }
 
     pub(crate) fn drain(&self, window: Duration) {
@@ -328,6 +357,19 @@ impl Core {
         ConnId(u64::from(slot.generation) << 32 | u64::from(index))
     }
 
+    fn remember(&mut self, conn: ConnId, token: Option<TokenId>, user: &Name) {
+        if let Some(slot) = self.slot(conn) {
+            slot.shown = token.map(|token| (token, user.clone()));
+        }
+    }
+
+    /// The connections with a token that can be taken away.
+    fn shown(&self) -> impl Iterator<Item = (ConnId, &(TokenId, Name))> {
+        self.slots.iter().zip(0_u64..).filter_map(|(slot, index)| {
+            Some((ConnId(u64::from(slot.generation) << 32 | index), slot.shown.as_ref()?))
+        })
+    }
+
     fn slot(&mut self, conn: ConnId) -> Option<&mut Slot> {
         let (generation, index) = (conn.0 >> 32, conn.0 & u64::from(u32::MAX));
         let slot = self.slots.get_mut(usize::try_from(index).ok()?)?;
@@ -338,6 +380,7 @@ impl Core {
         let slot = self.slot(conn)?;
         slot.generation = slot.generation.wrapping_add(1);
         let mailbox = slot.mailbox.take();
+        slot.shown = None;
         self.free.push(u32::try_from(conn.0 & u64::from(u32::MAX)).unwrap_or(u32::MAX));
         mailbox
     }
@@ -407,6 +450,9 @@ impl Core {
         let identity = board.auth.identify(token.expose(), Instant::now());
         let expires = identity.as_ref().and_then(|identity| identity.expires);
         let expires = expires.map(|end| board.timestamp(end));
+        if let Some(identity) = &identity {
+            self.remember(conn, identity.token, &identity.user);
+        }
         let user = identity.map(|identity| identity.user);
         self.hub.handle(now, Input::Authenticated { conn, reference, user, expires });
     }

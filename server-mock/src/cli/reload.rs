@@ -1,6 +1,7 @@
-//! SIGHUP: what was read from files is read again. It never ends the process.
+//! SIGHUP: what was read from files is read again. It never ends the process. The token file is watched too.
 
 use crate::admin::AdminToken;
+use crate::auth::{AuthError, Reloader};
 use crate::tls::Certificate;
 use std::fmt::Display;
 use std::io;
@@ -23,12 +24,22 @@ impl Reload {
         })
     }
 
-    /// Reads again whenever it is told to. Never ends.
-    pub(super) async fn run(mut self) {
+    /// Reads again whenever it is told to, and the tokens whenever their file has changed. Never ends.
+    pub(super) async fn run(self, tokens: Reloader) {
+        tokio::join!(self.obey(&tokens), tokens.clone().watch());
+    }
+
+    async fn obey(mut self, tokens: &Reloader) {
         loop {
             self.told().await;
             tell("certificate", self.certificate.as_ref().map(Certificate::reload));
             tell("admin token", self.admin_token.as_ref().map(AdminToken::reload));
+            match tokens.reload().await {
+                // That is told where it is done.
+                Ok(_) => {}
+                Err(AuthError::NoFile) => tracing::debug!("SIGHUP: no token file to read again"),
+                Err(error) => tracing::error!(%error, "SIGHUP: the tokens stay as they were"),
+            }
         }
     }
 

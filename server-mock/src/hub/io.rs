@@ -112,6 +112,11 @@ pub enum Input<'a> {
         /// When that token ends, by the monotonic clock.
         expires: Option<Timestamp>,
     },
+    /// The token by which the connection came is nobody's any more: it is closed with 4001.
+    Revoked {
+        /// Which one.
+        conn: ConnId,
+    },
     /// Appends something to a user's personal stream. Answered by [`Output::Logged`] or [`Output::NotLogged`].
     Notify {
         /// Whose stream.

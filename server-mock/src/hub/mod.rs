@@ -182,6 +182,11 @@ impl Hub {
             Input::Authenticated { conn, reference, user, expires } => {
                 self.authenticated(now.monotonic, conn, reference, user, expires);
             }
+            Input::Revoked { conn } => {
+                if self.conns.contains_key(&conn) {
+                    self.close(now.monotonic, conn, 4001, "Unauthorized");
+                }
+            }
             Input::Notify { user, kind, data } => self.notify(now, user, kind, data),
             Input::Post { room, user, content, data, key } => self.post(now, &room, user, content, data, key),
             Input::Remove { room, user } => self.expel(now.monotonic, &room, &user),

@@ -17,13 +17,13 @@ fn command(arguments: &[&str]) -> Command {
     command
 }
 
-fn start(arguments: &[&str]) -> (Child, Lines<BufReader<ChildStdout>>) {
+pub(crate) fn start(arguments: &[&str]) -> (Child, Lines<BufReader<ChildStdout>>) {
     let mut child = command(arguments).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     (child, lines)
 }
 
-async fn line(lines: &mut Lines<BufReader<ChildStdout>>) -> String {
+pub(crate) async fn line(lines: &mut Lines<BufReader<ChildStdout>>) -> String {
     soon(lines.next_line()).await.unwrap().unwrap()
 }
 
@@ -106,4 +106,47 @@ async fn neither_tokens_nor_what_is_said_appear_in_the_log() {
     let mut log = String::new();
     soon(child.stderr.take().unwrap().read_to_string(&mut log)).await.unwrap();
     assert!(log.contains("draining") && !log.contains("canary"), "{log}");
+}
+
+/// A file of tokens, and a server with it.
+async fn with_tokens(text: &str) -> (tempfile::NamedTempFile, Child, String) {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    let auth = format!("tokens={}", file.path().display());
+    let (child, mut lines) = start(&["--listen", "127.0.0.1:0", "--auth", &auth]);
+    let first = line(&mut lines).await;
+    (file, child, String::from(first.strip_prefix("listening on ").unwrap()))
+}
+
+fn rewrite(file: &tempfile::NamedTempFile, text: &str) {
+    // As editors do it: the new one takes the place of the old one.
+    let new = file.path().with_extension("new");
+    std::fs::write(&new, text).unwrap();
+    std::fs::rename(new, file.path()).unwrap();
+}
+
+#[tokio::test]
+async fn a_sighup_reads_the_tokens_again_and_ends_nobody_else() {
+    let (file, child, url) = with_tokens("adas ada\nbobs bob\n").await;
+    let mut ada = Client::open(&url, "adas").await;
+    let mut bob = Client::open(&url, "bobs").await;
+    ada.sync().await;
+    bob.sync().await;
+    rewrite(&file, "bobs bob\neves eve\n");
+    signal(&child, "HUP").await;
+    assert_eq!(ada.close_code().await, 4001);
+    Client::in_room(&url, "eves", "lobby").await;
+    bob.sync().await;
+    // A second one while nothing has changed is nothing.
+    signal(&child, "HUP").await;
+    bob.sync().await;
+}
+
+#[tokio::test]
+async fn a_token_file_that_changes_is_noticed_without_a_signal() {
+    let (file, _child, url) = with_tokens("adas ada\nbobs bob\n").await;
+    let mut ada = Client::open(&url, "adas").await;
+    ada.sync().await;
+    rewrite(&file, "bobs bob\n");
+    assert_eq!(ada.close_code().await, 4001);
 }

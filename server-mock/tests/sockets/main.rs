@@ -20,6 +20,8 @@ mod feed;
 #[cfg(target_os = "linux")]
 mod files;
 mod limits;
+#[cfg(target_os = "linux")]
+mod memory;
 mod rooms;
 mod socketio;
 mod stuck;

@@ -1,8 +1,12 @@
 //! Tokens that end, over real sockets.
 
 use crate::client::{Client, server, soon};
-use rejoin_server::{Auth, ServerHandle};
+use crate::feed::{Ended, feed, path, request};
+use rejoin_server::auth::Reloader;
+use rejoin_server::{Auth, Config, Server, ServerHandle};
 use serde_json::json;
+use std::io::Write as _;
+use tempfile::NamedTempFile;
 
 async fn guarded(tokens: &str) -> ServerHandle {
     let auth = Auth::Tokens(rejoin_server::auth::Tokens::parse(tokens).unwrap());
@@ -46,4 +50,74 @@ async fn another_token_of_the_same_user_keeps_the_connection() {
     assert_eq!(ada.answer(&json!({"type": "ping", "t": 1})).await["type"], "pong");
     ada.ask(&auth("bobs")).await;
     assert_eq!(ada.close_code().await, 4002);
+}
+
+fn write(file: &NamedTempFile, text: &str) {
+    let mut file = file.reopen().unwrap();
+    file.set_len(0).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+/// A server whose tokens are in a file.
+async fn with_file(text: &str) -> (NamedTempFile, ServerHandle, Reloader) {
+    let file = NamedTempFile::new().unwrap();
+    write(&file, text);
+    let mut config = Config::default();
+    config.auth = format!("tokens={}", file.path().display()).parse().unwrap();
+    let server = Server::bind(config).await.unwrap();
+    let reloader = server.reloader();
+    (file, server.spawn(), reloader)
+}
+
+#[tokio::test]
+async fn tokens_that_are_taken_away_end_their_connections_and_new_ones_are_good_at_once() {
+    let (file, server, reloader) = with_file("adas ada\nbobs bob\n").await;
+    let mut plain = Client::in_room(&server.url(), "adas", "lobby").await;
+    let (mut extended, _) = Client::extended(&server.url(), "adas").await;
+    let endpoint = server.url().replace("/ws", "/socket.io/?EIO=4&transport=websocket");
+    let mut socketio = Client::try_open(&endpoint, &[]).await.unwrap();
+    socketio.hear().await;
+    socketio.say(r#"40{"token":"adas"}"#).await;
+    assert!(socketio.hear().await.starts_with("40{"));
+    let mut feed = feed(&server.url(), &path("lobby", "adas")).await;
+    feed.block().await;
+    let mut bob = Client::in_room(&server.url(), "bobs", "elsewhere").await;
+    write(&file, "bobs bob\neves eve\n");
+    let changes = reloader.reload().await.unwrap();
+    assert_eq!((changes.added, changes.removed), (1, 1));
+    assert_eq!(plain.close_code().await, 4001);
+    assert_eq!(extended.close_code().await, 4001);
+    assert_eq!(socketio.close_code().await, 4001);
+    assert_eq!(feed.rest().await.1, Ended::Whole);
+    assert_eq!(request(&server.url(), "GET", &path("lobby", "adas"), &[]).await.status, 401);
+    let mut again = Client::open(&server.url(), "adas").await;
+    assert_eq!(again.close_code().await, 4001);
+    let mut eve = Client::open(&server.url(), "eves").await;
+    eve.sync().await;
+    bob.sync().await;
+}
+
+#[tokio::test]
+async fn a_token_file_that_cannot_be_used_ends_nobody() {
+    let (file, server, reloader) = with_file("adas ada\n").await;
+    let mut ada = Client::open(&server.url(), "adas").await;
+    for bad in ["", "half"] {
+        write(&file, bad);
+        assert!(reloader.reload().await.is_err());
+        ada.sync().await;
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_was_shown_on_the_open_connection_counts_and_the_first_one_no_more() {
+    let (file, server, reloader) = with_file("first ada\nsecond ada\n").await;
+    let (mut ada, _) = Client::extended(&server.url(), "first").await;
+    let auth = json!({"type": "auth", "ref": "a", "token": "second"});
+    assert_eq!(ada.answer(&auth).await["type"], "auth_ok");
+    write(&file, "second ada\n");
+    reloader.reload().await.unwrap();
+    assert_eq!(ada.answer(&json!({"type": "ping", "t": 1})).await["type"], "pong");
+    write(&file, "third ada\n");
+    reloader.reload().await.unwrap();
+    assert_eq!(ada.close_code().await, 4001);
 }

@@ -1,0 +1,269 @@
+//! The table of tokens, and a new one in its place.
+
+use super::{AuthError, Identity, is_user_name};
+use rejoin::Name;
+use std::collections::BTreeMap;
+use std::collections::hash_map::RandomState;
+use std::fmt;
+use std::hash::BuildHasher;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::time::{Duration, Instant, SystemTime};
+
+/// Most bytes of a token file that are read.
+const FILE_BYTES: u64 = 64 << 20;
+
+/// A table of tokens. It keeps keyed fingerprints, not tokens, so that nothing can print them, and looks them up
+/// by fingerprint, so that the time of a lookup says nothing about how much of a guess was right. A clone is the same
+/// table.
+#[derive(Clone)]
+pub struct Tokens(Arc<Shared>);
+
+struct Shared {
+    table: RwLock<Table>,
+    keys: (RandomState, RandomState),
+    file: Option<File>,
+}
+
+struct File {
+    path: PathBuf,
+    /// What it was when it was last read, whether it could be used or not.
+    read: Mutex<Option<Stamp>>,
+}
+
+/// What tells whether a file has changed.
+pub(super) type Stamp = (SystemTime, u64);
+
+type Table = BTreeMap<TokenId, Holder>;
+
+/// Which token of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct TokenId(u64, u64);
+
+#[derive(Clone)]
+struct Holder {
+    user: Name,
+    /// How long the token is good for; without end if absent.
+    lasts: Option<Duration>,
+    first_used: OnceLock<Instant>,
+}
+
+/// What a file that was read again says differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokenChanges {
+    /// Tokens that were not there before.
+    pub added: usize,
+    /// Tokens that are not there any more, or are somebody else's.
+    pub removed: usize,
+}
+
+impl Tokens {
+    /// Reads a file of lines `TOKEN USER [SECONDS]`; empty lines and those that begin with `#` say nothing.
+    ///
+    /// A token with `SECONDS` is good for so long from its first use. 0 is without end: a user whose name ends in a
+    /// number is written so, `s3cret Agent 7 0`.
+    pub fn read(path: &Path) -> Result<Self, AuthError> {
+        // Looked at first: what changes while it is read is read again.
+        let read = Mutex::new(stamp(path));
+        Self::new(&read_bounded(path)?, Some(File { path: path.into(), read }))
+    }
+
+    /// Reads the text of such a file.
+    pub fn parse(text: &str) -> Result<Self, AuthError> {
+        Self::new(text, None)
+    }
+
+    fn new(text: &str, file: Option<File>) -> Result<Self, AuthError> {
+        let keys = (RandomState::new(), RandomState::new());
+        let table = RwLock::new(parse(text, &keys)?);
+        Ok(Self(Arc::new(Shared { table, keys, file })))
+    }
+
+    /// What the file is now, if it is not what was last read.
+    pub(super) fn changed(&self) -> Option<Stamp> {
+        let file = self.0.file.as_ref()?;
+        let now = stamp(&file.path);
+        now.filter(|_| now != *file.read.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads the file again. A file that cannot be used changes nothing.
+    pub(super) fn read_again(&self) -> Result<TokenChanges, AuthError> {
+        let file = self.0.file.as_ref().ok_or(AuthError::NoFile)?;
+        *file.read.lock().unwrap_or_else(PoisonError::into_inner) = stamp(&file.path);
+        self.replace(&read_bounded(&file.path)?)
+    }
+
+    /// Takes the table of this text. The time of a token that stays goes on.
+    fn replace(&self, text: &str) -> Result<TokenChanges, AuthError> {
+        let mut new = parse(text, &self.0.keys)?;
+        let mut table = self.0.table.write().unwrap_or_else(PoisonError::into_inner);
+        let mut stayed = 0;
+        for (token, holder) in &mut new {
+            let before = table.get(token).filter(|before| before.user == holder.user);
+            if let Some(before) = before {
+                stayed += 1;
+                if before.lasts == holder.lasts {
+                    holder.first_used = before.first_used.clone();
+                }
+            }
+        }
+        let changes = TokenChanges { added: new.len() - stayed, removed: table.len() - stayed };
+        *table = new;
+        Ok(changes)
+    }
+
+    pub(super) fn identify(&self, token: &str, now: Instant) -> Option<Identity> {
+        let token = fingerprint(&self.0.keys, token);
+        let table = self.table();
+        let holder = table.get(&token)?;
+        let expires = holder.lasts.and_then(|lasts| holder.first_used.get_or_init(|| now).checked_add(lasts));
+        let good = expires.is_none_or(|end| now < end);
+        good.then(|| Identity { user: holder.user.clone(), expires, token: Some(token) })
+    }
+
+    pub(super) fn holds(&self, token: TokenId, user: &Name) -> bool {
+        self.table().get(&token).is_some_and(|holder| holder.user == *user)
+    }
+
+    fn table(&self) -> RwLockReadGuard<'_, Table> {
+        // A table is replaced as a whole: there is none half done.
+        self.0.table.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tokens({} of them)", self.table().len())
+    }
+}
+
+fn parse(text: &str, keys: &(RandomState, RandomState)) -> Result<Table, AuthError> {
+    let mut table = Table::new();
+    for (line, text) in (1..).zip(text.lines()) {
+        let text = text.trim();
+        if text.is_empty() || text.starts_with('#') {
+            continue;
+        }
+        let problem = |problem| AuthError::Line { line, problem };
+        let Some((token, user)) = text.split_once(char::is_whitespace) else {
+            return Err(problem("it has a token but no user; write 'TOKEN USER'"));
+        };
+        let (user, lasts) = validity(user.trim_start());
+        if !is_user_name(user) {
+            return Err(problem("a user has 1-128 characters, none of them invisible"));
+        }
+        let holder = Holder { user: Name::from(user), lasts, first_used: OnceLock::new() };
+        if table.insert(fingerprint(keys, token), holder).is_some() {
+            return Err(problem("the token was given before"));
+        }
+    }
+    if table.is_empty() { Err(AuthError::Empty) } else { Ok(table) }
+}
+
+fn fingerprint(keys: &(RandomState, RandomState), token: &str) -> TokenId {
+    TokenId(keys.0.hash_one(token), keys.1.hash_one(token))
+}
+
+/// A user's name, and how long the token is good for.
+fn validity(text: &str) -> (&str, Option<Duration>) {
+    let Some((user, last)) = text.rsplit_once(char::is_whitespace) else { return (text, None) };
+    // A name that is only a number has nothing before it.
+    match last.parse() {
+        Ok(0) => (user.trim_end(), None),
+        Ok(seconds) => (user.trim_end(), Some(Duration::from_secs(seconds))),
+        Err(_) => (text, None),
+    }
+}
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let meta = std::fs::metadata(path).ok()?;
+    Some((meta.modified().ok()?, meta.len()))
+}
+
+fn read_bounded(path: &Path) -> Result<String, AuthError> {
+    use io::Read as _;
+    let read = || {
+        let mut text = String::new();
+        let file = std::fs::File::open(path)?;
+        if file.take(FILE_BYTES + 1).read_to_string(&mut text)? as u64 > FILE_BYTES {
+            return Err(io::Error::other("it is larger than 64 MiB"));
+        }
+        Ok(text)
+    };
+    read().map_err(|source| AuthError::File { path: path.into(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(tokens: &Tokens, token: &str) -> Option<Name> {
+        tokens.identify(token, Instant::now()).map(|identity| identity.user)
+    }
+
+    #[test]
+    fn a_token_table_knows_its_tokens_and_no_others() {
+        let tokens =
+            Tokens::parse("# staff\n\ns3cret ada\n  0ther \t Grace Hopper \nxyz Agent 7 0\n").unwrap();
+        assert_eq!(user(&tokens, "s3cret"), Some(Name::from("ada")));
+        assert_eq!(user(&tokens, "0ther"), Some(Name::from("Grace Hopper")));
+        assert_eq!(user(&tokens, "xyz"), Some(Name::from("Agent 7")));
+        for bad in ["", "s3cre", "s3cret ", "ada", "# staff"] {
+            assert_eq!(user(&tokens, bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_with_a_time_is_good_for_so_long_from_its_first_use() {
+        let tokens = Tokens::parse("short ada 90\nlong ada").unwrap();
+        let first = Instant::now();
+        let end = first + Duration::from_secs(90);
+        for later in [0, 89] {
+            let identity = tokens.identify("short", first + Duration::from_secs(later)).unwrap();
+            assert_eq!((identity.user, identity.expires), (Name::from("ada"), Some(end)));
+        }
+        assert_eq!(tokens.identify("short", end), None);
+        assert_eq!(tokens.identify("long", end).unwrap().expires, None);
+    }
+
+    #[test]
+    fn a_new_table_takes_tokens_away_and_brings_others_and_time_goes_on() {
+        let tokens = Tokens::parse("short ada 90\ngone bob\nmoved cyd\n").unwrap();
+        let first = Instant::now();
+        let ids = ["short", "gone", "moved"].map(|token| tokens.identify(token, first).unwrap());
+        let changes = tokens.replace("short ada 90\nmoved dan\nnew eve\n").unwrap();
+        assert_eq!(changes, TokenChanges { added: 2, removed: 2 });
+        let held = ids.map(|identity| tokens.holds(identity.token.unwrap(), &identity.user));
+        assert_eq!(held, [true, false, false]);
+        assert_eq!((user(&tokens, "gone"), user(&tokens, "new")), (None, Some(Name::from("eve"))));
+        assert_eq!(tokens.identify("short", first + Duration::from_secs(90)), None);
+    }
+
+    #[test]
+    fn a_table_that_cannot_be_used_changes_nothing() {
+        let tokens = Tokens::parse("s3cret ada").unwrap();
+        for bad in ["", "# nobody", "half", "s3cret ada\ns3cret bob"] {
+            assert!(tokens.replace(bad).is_err(), "{bad}");
+        }
+        assert_eq!(user(&tokens, "s3cret"), Some(Name::from("ada")));
+        assert!(matches!(tokens.read_again(), Err(AuthError::NoFile)));
+    }
+
+    #[test]
+    fn a_bad_line_is_named_by_number_and_never_quoted() {
+        for (text, line) in [("# x\nsecret", 2), ("secret ada\nsecret bob", 2), ("\n\nsecret a\u{202e}b", 3)]
+        {
+            let error = Tokens::parse(text).unwrap_err();
+            assert!(matches!(error, AuthError::Line { line: found, .. } if found == line), "{error}");
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
+        assert!(matches!(Tokens::parse("# nobody\n"), Err(AuthError::Empty)));
+    }
+
+    #[test]
+    fn debug_shows_no_token() {
+        assert_eq!(format!("{:?}", Tokens::parse("canary ada").unwrap()), "Tokens(1 of them)");
+    }
+}
