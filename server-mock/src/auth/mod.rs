@@ -6,7 +6,7 @@ mod tokens;
 pub use reloading::Reloader;
 pub use tokens::{TokenChanges, Tokens};
 
-pub(crate) use tokens::TokenId;
+pub(crate) use tokens::{TokenId, read_bounded};
 
 use rejoin::{Name, is_invisible};
 use std::io;

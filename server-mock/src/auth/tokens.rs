@@ -29,7 +29,7 @@ struct Shared {
 struct File {
     path: PathBuf,
     /// What it was when it was last read, whether it could be used or not.
-    read: Mutex<Option<Stamp>>,
+    stamp: Mutex<Option<Stamp>>,
 }
 
 /// What tells whether a file has changed.
@@ -66,8 +66,8 @@ impl Tokens {
     /// number is written so, `s3cret Agent 7 0`.
     pub fn read(path: &Path) -> Result<Self, AuthError> {
         // Looked at first: what changes while it is read is read again.
-        let read = Mutex::new(stamp(path));
-        Self::new(&read_bounded(path)?, Some(File { path: path.into(), read }))
+        let stamp = Mutex::new(stamp(path));
+        Self::new(&read(path)?, Some(File { path: path.into(), stamp }))
     }
 
     /// Reads the text of such a file.
@@ -85,14 +85,14 @@ impl Tokens {
     pub(super) fn changed(&self) -> Option<Stamp> {
         let file = self.0.file.as_ref()?;
         let now = stamp(&file.path);
-        now.filter(|_| now != *file.read.lock().unwrap_or_else(PoisonError::into_inner))
+        now.filter(|_| now != *file.stamp.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Reads the file again. A file that cannot be used changes nothing.
     pub(super) fn read_again(&self) -> Result<TokenChanges, AuthError> {
         let file = self.0.file.as_ref().ok_or(AuthError::NoFile)?;
-        *file.read.lock().unwrap_or_else(PoisonError::into_inner) = stamp(&file.path);
-        self.replace(&read_bounded(&file.path)?)
+        *file.stamp.lock().unwrap_or_else(PoisonError::into_inner) = stamp(&file.path);
+        self.replace(&read(&file.path)?)
     }
 
     /// Takes the table of this text. The time of a token that stays goes on.
@@ -182,17 +182,19 @@ fn stamp(path: &Path) -> Option<Stamp> {
     Some((meta.modified().ok()?, meta.len()))
 }
 
-fn read_bounded(path: &Path) -> Result<String, AuthError> {
+fn read(path: &Path) -> Result<String, AuthError> {
+    read_bounded(path).map_err(|source| AuthError::File { path: path.into(), source })
+}
+
+/// A file of secrets, up to 64 MiB of it.
+pub(crate) fn read_bounded(path: &Path) -> io::Result<String> {
     use io::Read as _;
-    let read = || {
-        let mut text = String::new();
-        let file = std::fs::File::open(path)?;
-        if file.take(FILE_BYTES + 1).read_to_string(&mut text)? as u64 > FILE_BYTES {
-            return Err(io::Error::other("it is larger than 64 MiB"));
-        }
-        Ok(text)
-    };
-    read().map_err(|source| AuthError::File { path: path.into(), source })
+    let mut text = String::new();
+    let file = std::fs::File::open(path)?;
+    if file.take(FILE_BYTES + 1).read_to_string(&mut text)? as u64 > FILE_BYTES {
+        return Err(io::Error::other("it is larger than 64 MiB"));
+    }
+    Ok(text)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ fn resident(id: u32) -> usize {
 
 /// A session that is given as much as a POST may have: CONNECTs of other namespaces, then signs of life.
 async fn stuffed(url: &str) -> TcpStream {
-    let opened = http(url, "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\nHost: x\n\n").await;
+    let opened = http(url, "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\nHost: localhost\n\n").await;
     let sid = opened.split(r#""sid":""#).nth(1).unwrap().split('"').next().unwrap();
     let mut body = vec!["40/x,"; 257].join("\u{1e}");
     while body.len() < (64 << 10) - 2 {
@@ -26,7 +26,7 @@ async fn stuffed(url: &str) -> TcpStream {
     }
     let mut stream = TcpStream::connect(address(url)).await.unwrap();
     let head = format!(
-        "POST /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
+        "POST /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
     // It may be refused before all of it is sent.
@@ -37,7 +37,7 @@ async fn stuffed(url: &str) -> TcpStream {
 /// A session that has sent nearly all of the largest frame.
 async fn unfinished(url: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address(url)).await.unwrap();
-    let request = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n\
+    let request = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
                    Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -45,7 +45,7 @@ async fn unfinished(url: &str) -> TcpStream {
     soon(stream.read_exact(&mut head)).await.unwrap();
     assert_eq!(&head[9..], b"101");
     stream.write_all(&[0x81, 0xff, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 1, 2, 3, 4]).await.unwrap();
-    stream.write_all(&[b'x'; 65_000]).await.unwrap();
+    stream.write_all(&vec![b'x'; 65_000]).await.unwrap();
     stream
 }
 
