@@ -22,6 +22,25 @@ async function refused(act, code, message, hint = /./) {
   return error;
 }
 
+test("a Socket.IO address that no WebSocket opens at says what may be wrong with it", async (t) => {
+  class Unreachable extends EventTarget {
+    constructor(url) {
+      super();
+      this.url = url;
+      setTimeout(() => this.dispatchEvent(Object.assign(new Event("close"), { code: 1006, reason: "" })));
+    }
+    send() {}
+    close() {}
+  }
+  for (const [path, words] of [["/chat", /if \/chat is a namespace, .*option namespace/], ["/", /transport "websocket"/]]) {
+    const client = await connectSocketIo(`http://127.0.0.1:9${path}`, { webSocket: Unreachable });
+    t.after(() => client.close({ timeout: 0 }));
+    const { cause } = await new Promise((resolve) => client.on("state", (state) => state.cause && resolve(state)));
+    assert.equal(cause.code, "unreachable");
+    assert.match(cause.text, words);
+  }
+});
+
 async function client(t, options = {}) {
   const server = new FakeServer();
   const client = await connect(server.url, { ...server.options(), token: "alice", rooms: ["lobby"], ...options });

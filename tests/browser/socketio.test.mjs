@@ -141,6 +141,20 @@ test("a refused token is terminal, a source is asked once more, and a new token 
   }
 });
 
+test("a room that lets nobody in for now is told once, with the server's words, and joined when there is room", async (t) => {
+  const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0", "--allow-origin", "*", "--max-members", "1");
+  const tab = await page(t);
+  await tab.start("a", http(server), { token: "ada", rooms: ["lobby"] });
+  await tab.heard("a", "ready");
+  await tab.start("b", http(server), { token: "bob", rooms: ["lobby"] });
+  const { what } = await tab.heard("b", "room", ({ code }) => code != undefined);
+  assert.deepEqual(what, { room: "lobby", state: "joining", code: "room_full", willRetry: true });
+  await tab.heard("b", "error", ({ code }) => code == "room_full");
+  await tab.ask("a", "leave", "lobby");
+  const { skipped } = await tab.heard("b", "room", ({ state }) => state == "joined");
+  assert.deepEqual(skipped.filter(({ event, client }) => client == "b" && event == "error"), []);
+});
+
 test("a handler that never calls its ack leaves a send unknown; without acks it is written", async (t) => {
   const server = await SocketIoServer.start(t, "--no-acks");
   const tab = await page(t);

@@ -62,7 +62,7 @@ export class Client {
     roomsOf(rooms, {});
     const token = source(options, found.map(([, token]) => token).findLast((token) => token != null) ?? null);
     const home = { ...own, Machine: machine([+acks, ackTimeout]) };
-    const speech = new SocketIoSpeech(wellFormed(namespace), new EventNames(events), ackText == "error");
+    const speech = new SocketIoSpeech(wellFormed(namespace), new EventNames(events), ackText == "error", hint(found[0]![0]));
     // They come in any case: whoever has named one wants to know that some were missed.
     const notifications = events.notification != undefined;
     const given = { token, notifications, rooms, policy, maxAttempts, sendTtl, clock, seed, wasm, webSocket: options.webSocket };
@@ -169,6 +169,12 @@ export class Client {
     return this.#client.diagnostics();
   }
 }
+
+/** What may be wrong with the address of an engine at which no WebSocket opens. */
+const hint = ({ pathname }: URL): string =>
+  pathname == "/socket.io/"
+    ? 'if the server is there, it must allow the transport "websocket": this client does no long polling'
+    : `the address's path is that of the engine: if ${pathname.slice(0, -1)} is a namespace, leave it out and give it as the option namespace`;
 
 /** The name of an event as the client of rooms has it. */
 function event<K extends keyof Events>(name: K): K & keyof AnyEvents {

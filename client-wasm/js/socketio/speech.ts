@@ -35,12 +35,16 @@ export class SocketIoSpeech implements Speech {
   /** Words for the next cause, and the data of the error that it is. */
   #words = "";
   #data: unknown;
+  /** There has been a connection: the address is right. */
+  #worked = false;
 
   constructor(
     readonly namespace: string,
     readonly names: EventNames,
     /** An ack that is nothing but a text is a refusal. */
     readonly textIsError = false,
+    /** What may be wrong with the address. */
+    readonly hint = "",
   ) {}
 
   readonly read: Speech["read"] = (conn, data, { machine, table }) => {
@@ -198,7 +202,10 @@ export class SocketIoSpeech implements Speech {
         const [own, data] = [this.#words, this.#data];
         if (d) [this.#words, this.#data] = ["", undefined];
         const event = told(kind, fields, table, clock, ids, () => words() || own)!;
-        const { cause } = event[1] as Events["state"];
+        const { state, cause } = event[1] as Events["state"];
+        this.#worked ||= state == "connected";
+        // A script is not told why a WebSocket did not open.
+        if (cause?.code == "unreachable" && !this.#worked) cause.text ??= this.hint;
         if (d >= FIRST) cause!.code = socketIoCauseCodes[d - FIRST]!;
         if (cause && data !== undefined) cause.data = data;
         return event;
