@@ -79,9 +79,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let until = again.until;
         #[cfg(feature = "journal")]
         let saved = SavedSend::waiting(&again.send);
-        // In the order of the sends, also where later ones wait already.
-        let at = lane.waiting.partition_point(|waiting| waiting.serial < serial);
-        lane.waiting.insert(at, again);
+        lane.put_back(again);
         note!(self.notes, Added { key: sent.id, send: saved });
         self.next_expiry = self.next_expiry.min(until);
         self.waiting += 1;
@@ -232,16 +230,30 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// The send on `conn` that has waited longest for an answer, as its frame's number and its reference; in `room` if that
     /// is given.
     pub(crate) fn oldest_unanswered(&self, conn: ConnId, room: Option<&N>) -> Option<(u64, Id)> {
-        let is_there = |other: &N| room.is_none_or(|room| room == other);
-        let numbered = self.lanes.iter().filter(|lane| is_there(&lane.room)).filter_map(|lane| {
-            let sent = lane.unanswered.iter().find(|sent| sent.latest.is_some())?;
-            let latest = sent.latest.filter(|latest| latest.conn == conn)?;
-            Some((latest.frame, Id::numbered('s', sent.serial, Some(sent.attempts))))
-        });
-        let unflushed = self.in_hand.iter().filter_map(|hand| hand.plain.as_ref());
-        let first = self.unconfirmed.iter().chain(unflushed).filter(|sent| is_there(&sent.room));
-        let first = first.map(|sent| (sent.frame, Id::numbered('s', sent.serial, Some(0))));
-        numbered.chain(first).min_by_key(|(frame, _)| *frame)
+        let mut oldest: Option<(u64, u64, u32)> = None;
+        let mut see = |of: &N, frame: u64, serial: u64, attempts: u32| {
+            let is_older = oldest.is_none_or(|(least, ..)| frame < least);
+            if is_older && room.is_none_or(|room| room == of) {
+                oldest = Some((frame, serial, attempts));
+            }
+        };
+        for lane in &self.lanes {
+            if let Some(sent) = lane.unanswered.iter().find(|sent| sent.latest.is_some())
+                && let Some(latest) = sent.latest
+                && latest.conn == conn
+            {
+                see(&lane.room, latest.frame, sent.serial, sent.attempts);
+            }
+        }
+        for sent in &self.unconfirmed {
+            see(&sent.room, sent.frame, sent.serial, 0);
+        }
+        for hand in &self.in_hand {
+            if let Some(sent) = &hand.plain {
+                see(&sent.room, sent.frame, sent.serial, 0);
+            }
+        }
+        oldest.map(|(frame, serial, attempts)| (frame, Id::numbered('s', serial, Some(attempts))))
     }
 
     /// When the oldest of what is not answered was transmitted on `conn`.

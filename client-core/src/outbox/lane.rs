@@ -175,6 +175,17 @@ impl<P, N> Lane<P, N> {
         Some(sent)
     }
 
+    /// A send waits again, in the order of the sends: almost always the last one is its neighbour.
+    pub(super) fn put_back(&mut self, waiting: Waiting<P, N>) {
+        let serial = waiting.serial;
+        self.waiting.push_back(waiting);
+        let mut at = self.waiting.len() - 1;
+        while at > 0 && self.waiting.get(at - 1).is_some_and(|before| before.serial > serial) {
+            self.waiting.swap(at, at - 1);
+            at -= 1;
+        }
+    }
+
     /// All of the unanswered, taken out.
     pub(super) fn take_all_unanswered(&mut self) -> VecDeque<Unanswered<P, N>> {
         self.in_flight = 0;
