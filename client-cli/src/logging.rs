@@ -12,9 +12,10 @@ type Divert = Box<dyn Fn(String) + Send>;
 
 static DIVERT: OnceLock<Mutex<Option<Divert>>> = OnceLock::new();
 
-/// Starts the log. Without `-v` only warnings and errors are written.
-pub(crate) fn start(arguments: &LogArgs) {
-    let level = match arguments.verbose {
+/// Starts the log. Without `-v` only warnings and errors are written; of a server, which nobody watches, also who came
+/// and went, with the time of each line.
+pub(crate) fn start(arguments: &LogArgs, of_server: bool) {
+    let level = match arguments.verbose + u8::from(of_server) {
         0 => "warn",
         1 => "info",
         2 => "debug",
@@ -27,6 +28,7 @@ pub(crate) fn start(arguments: &LogArgs) {
         .with_writer(Lines);
     // A second start in the same process would be a bug that costs nothing but the second log.
     let _ = match arguments.log {
+        LogFormat::Text if of_server => builder.try_init(),
         LogFormat::Text => builder.without_time().try_init(),
         LogFormat::Json => builder.json().try_init(),
     };

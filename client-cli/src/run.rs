@@ -67,7 +67,7 @@ fn internal(what: &str, error: &std::io::Error) -> Failure {
 /// Runs a command that needs the network.
 fn connected(command: Command) -> Result<Exit, Failure> {
     if let Some(log) = log_options(&command) {
-        logging::start(log);
+        logging::start(log, matches!(command, Command::Serve(_)));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -6,6 +6,7 @@ use crate::faults::Faults;
 use crate::file_limit;
 use crate::gate::{Cause, Client, Gate, Wait};
 use crate::host::Hosts;
+use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::origin;
 use crate::socketio::Sessions;
@@ -47,6 +48,7 @@ pub(crate) struct App {
     pub(crate) switchboard: Arc<Switchboard>,
     pub(crate) sessions: Sessions,
     pub(crate) gate: Gate,
+    pub(crate) memory: Memory,
     places: Arc<Semaphore>,
     draining: AtomicBool,
 }
@@ -111,6 +113,7 @@ impl App {
             switchboard,
             sessions: Sessions::default(),
             gate,
+            memory: Memory::new(limits.memory_budget),
             metrics,
             places: Arc::new(Semaphore::new(places)),
             limits,
@@ -139,12 +142,12 @@ impl App {
 
     /// Whether there is a place for one more connection.
     pub(crate) fn takes_more(&self) -> bool {
-        !self.draining() && self.places.available_permits() > 0
+        self.is_ready() && self.places.available_permits() > 0
     }
 
     /// A place, if there is one.
     pub(crate) fn place(&self) -> Option<Place> {
-        let permit = if self.draining() { None } else { Arc::clone(&self.places).try_acquire_owned().ok() };
+        let permit = if self.is_ready() { Arc::clone(&self.places).try_acquire_owned().ok() } else { None };
         permit.map(|permit| {
             self.metrics.sockets.one_more();
             Place { metrics: Arc::clone(&self.metrics), _permit: permit }
@@ -154,7 +157,7 @@ impl App {
     fn busy(&self, client: &Client) -> Denied {
         self.metrics.refused_busy.one_more();
         if !self.draining() {
-            self.gate.refusals.note(Cause::Places, client.address);
+            self.gate.refusals.note(self.why_full(), client.address);
         }
         Denied::Busy
     }
@@ -195,6 +198,16 @@ impl App {
     /// A connection that is cut when its peer takes nothing for two heartbeats.
     pub(crate) fn guarded(&self, stream: TcpStream) -> WriteTimeout {
         WriteTimeout::new(stream, self.heartbeat.saturating_mul(2), Arc::clone(&self.metrics))
+    }
+
+    /// Whether anybody new is let in, if there is a place.
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.draining() && !self.memory.is_short()
+    }
+
+    /// What newcomers lack.
+    pub(crate) fn why_full(&self) -> Cause {
+        if self.memory.is_short() { Cause::Memory } else { Cause::Places }
     }
 
     pub(crate) fn draining(&self) -> bool {

@@ -17,7 +17,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tokio::sync::oneshot;
 pub use values::parse_address;
-use values::{parse_count, parse_duration, parse_network, parse_positive_duration, parse_rate, parse_share};
+use values::{
+    parse_bytes, parse_count, parse_duration, parse_network, parse_positive_duration, parse_rate, parse_share,
+};
 
 /// Sends per second and user on an address that others can reach, unless `--rate` says otherwise.
 const PUBLIC_RATE: f64 = 100.0;
@@ -134,6 +136,11 @@ pub struct ServeArgs {
     /// Most rooms kept that one user has made
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = parse_count)]
     pub max_user_rooms: usize,
+
+    /// Memory that the server is to use, like 512M or 2G: above four fifths newcomers get 503, above nine tenths the longest
+    /// queues are dropped [default: no limit]
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
+    pub memory_budget: Option<u64>,
 
     /// Listen here for operators: /healthz, /readyz, /metrics, /users, /rooms and /faults; GET / lists the routes
     #[arg(long, value_name = "ADDR", value_parser = parse_address)]
@@ -276,6 +283,7 @@ impl ServeArgs {
         config.hub.rooms_per_user = self.max_user_rooms;
         config.hub.sockets_per_user = self.max_user_connections;
         config.limits.frame_bytes = self.max_frame;
+        config.limits.memory_budget = self.memory_budget;
         config.limits.connections = self.max_connections;
         Ok(config)
     }
@@ -356,7 +364,7 @@ mod tests {
     fn every_option_reaches_the_configuration() {
         let config = config(
             "--path /chat --heartbeat 5s --drain 0 --max-content 1 --max-frame 2 --max-connections 3 \
-             --max-user-connections 4 --max-rooms 5 --max-members 6 --max-user-rooms 8 --admin 127.0.0.1:0 --fault drop:count=1 \
+             --max-user-connections 4 --max-rooms 5 --max-members 6 --max-user-rooms 8 --memory-budget 2G --admin 127.0.0.1:0 --fault drop:count=1 \
              --allow-origin https://a.example --allow-origin https://b.example --history 7 --plain",
         )
         .unwrap();
@@ -367,7 +375,7 @@ mod tests {
         );
         assert_eq!((config.limits.connections, config.hub.sockets_per_user), (3, 4));
         assert_eq!((config.hub.rooms_per_conn, config.hub.members_per_room), (5, 6));
-        assert_eq!(config.hub.rooms_per_user, 8);
+        assert_eq!((config.hub.rooms_per_user, config.limits.memory_budget), (8, Some(2 << 30)));
         assert_eq!((config.hub.history, config.hub.extended), (7, false));
         assert!(config.admin.is_some());
         assert_eq!((config.faults.len(), config.allow_origin.len()), (1, 2));

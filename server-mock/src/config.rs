@@ -126,6 +126,9 @@ pub struct Limits {
     /// Read buffer of each connection, in bytes. Small, because most connections are idle most of the time;
     /// a larger one pays where few connections send much. Default 4 KiB.
     pub read_buffer: usize,
+    /// Most bytes of memory that the process is to use: above four fifths newcomers get 503, above nine tenths the
+    /// connections with the longest queues are closed with 4012. Default `None`: as much as there is.
+    pub memory_budget: Option<u64>,
     /// Connections closed per second in a drain: the window is the number of connections divided by this, at
     /// most [`Config::drain`]. Default 500.
     pub drain_rate: u32,
@@ -167,6 +170,7 @@ impl Default for Limits {
             queue_frames: 1_024,
             queue_bytes: 1 << 20,
             read_buffer: 4 << 10,
+            memory_budget: None,
             drain_rate: 500,
         }
     }

@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::faults::{Link, Wire};
 use crate::gate::{Cause, Handshake, proxy_header};
 use crate::mailbox::Mailbox;
+use crate::session_log::Origin;
 use crate::socket::{Socket, close};
 use crate::transport::Transport;
 use crate::upgrade::{Accepted, Purpose, Slot};
@@ -64,9 +65,9 @@ pub(crate) async fn serve(
         }
     };
     drop(handshake);
-    let (identity, extended, place, stream) = match accepted {
-        Some((Purpose::Rooms { identity, extended, place }, Some(stream))) => {
-            (identity, extended, place, stream)
+    let (identity, extended, client, place, stream) = match accepted {
+        Some((Purpose::Rooms { identity, extended, client, place }, Some(stream))) => {
+            (identity, extended, client, place, stream)
         }
         Some((Purpose::SocketIo(opening), stream)) => {
             let permit = opening.is_brief().then_some(permit);
@@ -82,7 +83,11 @@ pub(crate) async fn serve(
         let user = identity.user.clone();
         let mailbox = Mailbox::new(app.limits.queue_frames, app.limits.queue_bytes);
         let mailbox = Arc::new(if extended { mailbox } else { mailbox.toward_plain() });
-        let seat = app.switchboard.connect(identity, extended, Arc::clone(&mailbox));
+        let origin = Origin { client, protocol: if extended { "extended" } else { "plain" } };
+        let seat = app.switchboard.connect(identity, extended, origin, Arc::clone(&mailbox));
+        if mailbox.end().is_some() {
+            app.gate.refusals.note(Cause::User, client);
+        }
         let hit = app.faults.expose(user, Arc::clone(&link), Arc::clone(&mailbox));
         Socket::new(stream, mailbox, link).serve(seat, &app.metrics).await;
         drop(hit);

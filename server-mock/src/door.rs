@@ -44,7 +44,7 @@ pub(crate) fn open(app: &App, peer: IpAddr, open: usize) -> Result<Handshake, Re
     if presses && !app.takes_more() && app.sessions.is_empty() {
         app.metrics.refused_busy.one_more();
         if !app.draining() {
-            refused(Cause::Places);
+            refused(app.why_full());
         }
         return Err(Refusal::Busy);
     }

@@ -192,6 +192,14 @@ impl Mailbox {
         (queue.parcels.len() + queue.taken, queue.bytes + queue.taken_bytes)
     }
 
+    /// Drops what is queued and ends the connection as one that takes too little.
+    pub(crate) fn overflow(&self) {
+        let mut queue = self.lock();
+        if queue.end.is_none() {
+            self.finish(&mut queue, self.ending(4012, "Slow consumer"));
+        }
+    }
+
     /// The end it has come to, if it has.
     pub(crate) fn end(&self) -> Option<End> {
         self.lock().end

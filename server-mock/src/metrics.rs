@@ -1,6 +1,7 @@
 //! What `/metrics` counts, by the Prometheus project's own library. No label names a room or a user.
 
 use crate::gate::Gate;
+use crate::memory::Memory;
 use crate::process::Process;
 use crate::switchboard::Kept;
 use prometheus_client::encoding::prometheus_text;
@@ -70,6 +71,7 @@ pub(crate) struct Metrics {
     pub(crate) closed_by_rule: Metric,
     pub(crate) terminated_silent: Metric,
     pub(crate) cut_stuck: Metric,
+    pub(crate) queues_dropped: Metric,
     pub(crate) panics: Metric,
     refused: Labelled,
     limited: Labelled,
@@ -90,6 +92,8 @@ struct KeptLevels {
     queued_frames: Level,
     queued_bytes: Level,
     longest_queue: Level,
+    memory_budget: Level,
+    memory_used: Level,
     handshakes: Level,
     early_sessions: Level,
     ready: Level,
@@ -119,9 +123,11 @@ impl Default for Metrics {
             ("queued_frames", "Frames that wait for a connection to take them.", &kept.queued_frames),
             ("queued_bytes", "Bytes that wait for a connection to take them.", &kept.queued_bytes),
             ("longest_queue_bytes", "Bytes in the longest of these queues.", &kept.longest_queue),
+            ("memory_budget_bytes", "What --memory-budget allows; 0 without one.", &kept.memory_budget),
+            ("memory_used_bytes", "What is used of the budget; 0 without one.", &kept.memory_used),
             ("handshakes", "Connections that are no WebSocket, feed or waiting poll yet.", &kept.handshakes),
             ("early_sessions", "Socket.IO sessions before their CONNECT.", &kept.early_sessions),
-            ("ready", "1 while new connections are taken, 0 in a drain.", &kept.ready),
+            ("ready", "1 while new connections are taken.", &kept.ready),
             ("uptime_seconds", "Time since the server's start.", &kept.uptime),
         ] {
             registry.register(name, help, level.0.clone());
@@ -152,6 +158,7 @@ impl Default for Metrics {
             closed_by_rule: total("closed_by_rule", "Connections closed by a rule of the hub or a drain."),
             terminated_silent: total("terminated_silent", "Connections cut because nothing was heard."),
             cut_stuck: total("cut_stuck", "Connections cut because their peer took nothing."),
+            queues_dropped: total("queues_dropped", "Connections closed with 4012 because memory is short."),
             panics: total("panics", "Connections ended by a bug."),
             unauthorized: total(
                 "unauthorized",
@@ -182,8 +189,9 @@ impl Metrics {
     }
 
     /// The Prometheus text format, version 0.0.4.
-    pub(crate) fn text(&self, kept: Kept, gate: &Gate, ready: bool) -> String {
+    pub(crate) fn text(&self, kept: Kept, gate: &Gate, memory: &Memory, ready: bool) -> String {
         let levels = &self.kept;
+        let number = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
         for (level, value) in [
             (&levels.rooms, kept.rooms),
             (&levels.logs, kept.logs),
@@ -192,10 +200,12 @@ impl Metrics {
             (&levels.queued_frames, kept.queued_frames),
             (&levels.queued_bytes, kept.queued_bytes),
             (&levels.longest_queue, kept.longest_queue),
+            (&levels.memory_budget, number(memory.budget().unwrap_or(0))),
+            (&levels.memory_used, number(memory.used())),
             (&levels.handshakes, gate.handshakes.count()),
             (&levels.early_sessions, gate.sessions.count()),
             (&levels.ready, usize::from(ready)),
-            (&levels.uptime, usize::try_from(self.started.elapsed().as_secs()).unwrap_or(usize::MAX)),
+            (&levels.uptime, number(self.started.elapsed().as_secs())),
         ] {
             level.set(value);
         }

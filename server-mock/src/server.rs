@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::faults::Faults;
 use crate::gate::Gate;
 use crate::host::Hosts;
-use crate::{Auth, admin, connection, demo, door, events, file_limit, host, socketio, upgrade};
+use crate::{Auth, admin, connection, demo, door, events, file_limit, host, memory, socketio, upgrade};
 use axum::routing::get;
 use axum::{Router, middleware};
 use std::fmt;
@@ -207,6 +207,7 @@ impl Server {
                 () = work => {}
                 () = stop => {}
                 () = app.switchboard.keep_time() => {}
+                () = memory::keep(&app) => {}
             }
         }
         tasks.shutdown().await;

@@ -8,6 +8,7 @@ use crate::fragments::TooManyFragments;
 use crate::mailbox::{End, Mailbox, Parcel, Taken};
 use crate::metrics::Metrics;
 use crate::pings::Pings;
+use crate::session_log::Left;
 use crate::switchboard::Seat;
 use crate::transport::Transport;
 use futures_util::{Sink as _, SinkExt as _, Stream as _, StreamExt as _};
@@ -86,7 +87,7 @@ impl Socket {
     pub(crate) async fn serve(mut self, seat: Seat, metrics: &Metrics) {
         let mut ending = poll_fn(|cx| self.poll(&seat, cx)).await;
         // The rooms are free of it before the farewells, which may take their time.
-        seat.leave(matches!(ending, Ending::ClosedByPeer { clean: true }));
+        seat.leave(Left::from(&ending));
         if let Ending::Violation(code, reason) = ending
             && let hang_up @ End::HangUp { .. } = self.mailbox.ending(code, reason)
         {

@@ -7,6 +7,7 @@ use crate::auth::{Auth, Identity, TokenId};
 use crate::hub::{ConnId, FeedRequest, Hub, HubConfig, Input, Output, Refused};
 use crate::mailbox::{End, Fill, Mailbox, Parcel, Pushed};
 use crate::metrics::Metrics;
+use crate::session_log::{Left, Origin, SessionLog};
 use rejoin::messages::{Code, Ref};
 use rejoin::{Id, Moment, Name, Timestamp, Token};
 use std::collections::hash_map::RandomState;
@@ -19,6 +20,9 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// Deadlines closer together than this share a wake-up.
 const GRAIN: Duration = Duration::from_millis(10);
+
+/// Queues shorter than this are not dropped for want of memory: they are not what fills it.
+const SHORT_QUEUE: usize = 16 << 10;
 
 #[derive(Debug)]
 pub(crate) struct Switchboard {
@@ -92,7 +96,10 @@ struct Slot {
 pub(crate) struct Seat {
     switchboard: Arc<Switchboard>,
     conn: ConnId,
-    clean: bool,
+    left: Left,
+    mailbox: Arc<Mailbox>,
+    /// `None` if the hub refused it.
+    log: Option<SessionLog>,
 }
 
 impl fmt::Debug for Seat {
@@ -120,16 +127,25 @@ impl Switchboard {
         self: &Arc<Self>,
         identity: Identity,
         extended: bool,
+        origin: Origin,
         mailbox: Arc<Mailbox>,
     ) -> Seat {
         let Identity { user, expires, token } = identity;
         let expires = expires.map(|end| self.timestamp(end));
-        let mut core = self.lock();
-        let conn = core.admit(mailbox);
-        core.remember(conn, token, &user);
-        self.run(&mut core, Input::Connected { conn, user, extended, expires });
-        self.look_again(&mut core, conn);
-        Seat { switchboard: Arc::clone(self), conn, clean: false }
+        let conn = {
+            let mut core = self.lock();
+            let conn = core.admit(Arc::clone(&mailbox));
+            core.remember(conn, token, &user);
+            self.run(&mut core, Input::Connected { conn, user: user.clone(), extended, expires });
+            self.look_again(&mut core, conn);
+            conn
+        };
+        self.seat(conn, user, origin, mailbox)
+    }
+
+    fn seat(self: &Arc<Self>, conn: ConnId, user: Name, origin: Origin, mailbox: Arc<Mailbox>) -> Seat {
+        let log = mailbox.end().is_none().then(|| SessionLog::begin(user, origin));
+        Seat { switchboard: Arc::clone(self), conn, left: Left::Gone, mailbox, log }
     }
 
     /// Begins a feed; the close code that says why there is none otherwise.
@@ -137,6 +153,7 @@ impl Switchboard {
         self: &Arc<Self>,
         identity: Identity,
         request: FeedRequest,
+        origin: Origin,
         mailbox: &Arc<Mailbox>,
     ) -> Result<Seat, u16> {
         let Identity { user, expires, token } = identity;
@@ -145,11 +162,11 @@ impl Switchboard {
             let mut core = self.lock();
             let conn = core.admit(Arc::clone(mailbox));
             core.remember(conn, token, &user);
-            self.run(&mut core, Input::Watch { conn, user, expires, request });
+            self.run(&mut core, Input::Watch { conn, user: user.clone(), expires, request });
             self.look_again(&mut core, conn);
             conn
         };
-        let seat = Seat { switchboard: Arc::clone(self), conn, clean: false };
+        let seat = self.seat(conn, user, origin, Arc::clone(mailbox));
         match mailbox.end() {
             Some(End::Close { code, .. } | End::HangUp { code, .. }) => Err(code),
             Some(End::Cut) | None => Ok(seat),
@@ -241,6 +258,31 @@ impl Switchboard {
         kept
     }
 
+    /// Ends the connections with the longest queues until so many bytes of them are dropped; gives how many these are.
+    pub(crate) fn drop_longest(&self, bytes: usize) -> usize {
+        let mut core = self.lock();
+        let conns = (0_u32..).zip(&core.slots).filter_map(|(index, slot)| {
+            let held = slot.mailbox.as_ref()?.holding().1;
+            let conn = ConnId(u64::from(slot.generation) << 32 | u64::from(index));
+            (held >= SHORT_QUEUE).then_some((held, conn))
+        });
+        let mut longest: Vec<_> = conns.collect();
+        longest.sort_unstable_by(|one, other| other.cmp(one));
+        let (mut freed, mut dropped) = (0, 0);
+        for (held, conn) in longest {
+            if freed >= bytes {
+                break;
+            }
+            freed += held;
+            dropped += 1;
+            if let Some(mailbox) = core.release(conn) {
+                mailbox.overflow();
+            }
+            self.run(&mut core, Input::Disconnected { conn, clean: false });
+        }
+        dropped
+    }
+
     /// The connections that are told when they have to move.
     pub(crate) fn extended_connections(&self) -> usize {
         self.lock().hub.extended_connections()
@@ -326,9 +368,9 @@ impl Seat {
         self.switchboard.run(&mut self.switchboard.lock(), Input::Drained { conn: self.conn });
     }
 
-    /// The connection is over; `clean` if its peer said that it is done.
-    pub(crate) fn leave(mut self, clean: bool) {
-        self.clean = clean;
+    /// The connection is over.
+    pub(crate) fn leave(mut self, left: Left) {
+        self.left = left;
     }
 
     /// Something other than text came in.
@@ -341,7 +383,12 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let mut core = self.switchboard.lock();
         core.release(self.conn);
-        self.switchboard.run(&mut core, Input::Disconnected { conn: self.conn, clean: self.clean });
+        let clean = self.left == Left::Said;
+        self.switchboard.run(&mut core, Input::Disconnected { conn: self.conn, clean });
+        drop(core);
+        if let Some(log) = &self.log {
+            log.end(self.mailbox.end(), self.left);
+        }
     }
 }
 

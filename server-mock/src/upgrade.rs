@@ -37,6 +37,8 @@ pub(crate) enum Purpose {
         identity: Option<Identity>,
         /// It offered the extended protocol.
         extended: bool,
+        /// Whose request it was.
+        client: IpAddr,
         place: Place,
     },
     SocketIo(Opening),
@@ -128,7 +130,10 @@ fn accept(app: &Arc<App>, request: &mut Request) -> Result<Response, Refusal> {
     }
     let on_upgrade = Some(hyper::upgrade::on(request));
     app.metrics.upgrades.one_more();
-    slot.put(Accepted { on_upgrade, purpose: Purpose::Rooms { identity, extended, place } });
+    slot.put(Accepted {
+        on_upgrade,
+        purpose: Purpose::Rooms { identity, extended, client: client.address, place },
+    });
     Ok(switch(accept))
 }
 

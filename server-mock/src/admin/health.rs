@@ -18,10 +18,14 @@ pub(super) fn router(app: &Arc<App>) -> Router {
 }
 
 async fn ready(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
-    if app.draining() { (StatusCode::SERVICE_UNAVAILABLE, "draining\n") } else { (StatusCode::OK, "ready\n") }
+    match (app.draining(), app.memory.is_short()) {
+        (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+        (false, true) => (StatusCode::SERVICE_UNAVAILABLE, "memory is short\n"),
+        (false, false) => (StatusCode::OK, "ready\n"),
+    }
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
-    let text = app.metrics.text(app.switchboard.kept(), &app.gate, !app.draining());
+    let text = app.metrics.text(app.switchboard.kept(), &app.gate, &app.memory, app.is_ready());
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }

@@ -71,6 +71,21 @@ pub(super) fn parse_count(text: &str) -> Result<usize, String> {
         .ok_or_else(|| String::from("it is a whole number between 1 and 2147483648"))
 }
 
+/// `512M`, `2G`, `65536K` or a number of bytes.
+pub(super) fn parse_bytes(text: &str) -> Result<u64, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(digits).unwrap_or((text, ""));
+    let bytes: u64 = match unit {
+        "" => 1,
+        "K" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        _ => return Err(String::from("it is written like 512M, 2G, 65536K or as a number of bytes")),
+    };
+    let all = number.parse::<u64>().ok().and_then(|number| number.checked_mul(bytes)).filter(|all| *all > 0);
+    all.ok_or_else(|| String::from("it is a whole number above 0, with K, M, G or nothing behind it"))
+}
+
 /// A positive number, or `none`.
 pub(super) fn parse_rate(text: &str) -> Result<Rate, String> {
     if text == "none" {
@@ -150,6 +165,16 @@ mod tests {
             "a:b",
         ] {
             assert!(parse_address(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_read_with_their_unit() {
+        for (text, bytes) in [("1", 1), ("64K", 64 << 10), ("512M", 512 << 20), ("2G", 2 << 30)] {
+            assert_eq!(parse_bytes(text), Ok(bytes));
+        }
+        for bad in ["", "M", "0", "0G", "-1", "1T", "1.5G", "99999999999999999999", "99999999999G"] {
+            assert!(parse_bytes(bad).is_err(), "{bad}");
         }
     }
 

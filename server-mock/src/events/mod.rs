@@ -5,8 +5,10 @@ mod refusal;
 
 use crate::app::{App, Denied};
 use crate::cors;
+use crate::gate::Cause;
 use crate::hub::{FeedRequest, Since};
 use crate::mailbox::Mailbox;
+use crate::session_log::Origin;
 use crate::upgrade::{Slot, field, percent_decode, token};
 use axum::Router;
 use axum::body::Body;
@@ -91,7 +93,11 @@ fn open(
     let user = identity.user.clone();
     let mailbox = Arc::new(Mailbox::new(app.limits.queue_frames, app.limits.queue_bytes));
     let request = FeedRequest { room: Name::from(room), since, history };
-    let seat = app.switchboard.watch(identity, request, &mailbox).map_err(Refusal::Closed)?;
+    let origin = Origin { client: client.address, protocol: "feed" };
+    let seat = app.switchboard.watch(identity, request, origin, &mailbox).map_err(|code| {
+        app.gate.refusals.note(Cause::User, client.address);
+        Refusal::Closed(code)
+    })?;
     let hit = app.faults.expose(user, slot.link(), Arc::clone(&mailbox));
     app.metrics.feeds.one_more();
     slot.feed();

@@ -30,18 +30,22 @@ pub(crate) enum Cause {
     ProxyHeader,
     /// No more files may be opened.
     Files,
+    /// The memory budget is nearly used up.
+    Memory,
     /// The page's `Origin` is not welcome.
     Origin,
     /// The server is not called by this name.
     Host,
     /// The token is nobody's.
     Token,
+    /// The hub does not let the user in: too many connections, a ban, the end of the server.
+    User,
     /// The admin token is missing or wrong.
     AdminToken,
 }
 
 impl Cause {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 16] = [
         Self::Handshakes,
         Self::Share,
         Self::Evicted,
@@ -52,9 +56,11 @@ impl Cause {
         Self::Places,
         Self::ProxyHeader,
         Self::Files,
+        Self::Memory,
         Self::Origin,
         Self::Host,
         Self::Token,
+        Self::User,
         Self::AdminToken,
     ];
 
@@ -70,9 +76,11 @@ impl Cause {
             Self::Places => "connections",
             Self::ProxyHeader => "proxy_header",
             Self::Files => "files",
+            Self::Memory => "memory",
             Self::Origin => "origin",
             Self::Host => "host",
             Self::Token => "token",
+            Self::User => "user",
             Self::AdminToken => "admin_token",
         }
     }

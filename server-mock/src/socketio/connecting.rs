@@ -4,7 +4,6 @@ use super::answers;
 use super::packet::{self, MAIN};
 use super::seated::Seated;
 use super::session::Session;
-use crate::gate::Cause;
 use crate::mailbox::End;
 use crate::socket::Ending;
 use serde::Deserialize;
@@ -37,10 +36,10 @@ impl Session {
             return Err(Ending::Told(End::Cut));
         }
         let Some(place) = self.app.place() else {
-            self.app.gate.refusals.note(Cause::Places, self.client.address);
+            self.app.gate.refusals.note(self.app.why_full(), self.client.address);
             return self.refuse("The server takes no more connections now", "overloaded", true);
         };
-        match Seated::new(&self.app, identity, positions, &self.link) {
+        match Seated::new(&self.app, identity, positions, self.client.address, &self.link) {
             Ok(seated) => {
                 self.outgoing.push(packet::connected(&self.app.sessions.sid()));
                 self.connected(seated, place);

@@ -8,12 +8,15 @@ use super::up::{self, Up};
 use crate::app::App;
 use crate::auth::Identity;
 use crate::faults::{Hit, Late, Link};
+use crate::gate::Cause;
 use crate::mailbox::{End, Mailbox, Parcel, Taken};
+use crate::session_log::{Left, Origin};
 use crate::switchboard::Seat;
 use rejoin::Name;
 use rejoin::messages::Code;
 use serde_json::value::RawValue;
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::Context;
 use std::time::Duration;
@@ -40,11 +43,19 @@ pub(super) struct Seated {
 
 impl Seated {
     /// Takes a seat, or says with which close code the hub refuses one.
-    pub(super) fn new(app: &App, identity: Identity, positions: bool, link: &Arc<Link>) -> Result<Self, End> {
+    pub(super) fn new(
+        app: &App,
+        identity: Identity,
+        positions: bool,
+        client: IpAddr,
+        link: &Arc<Link>,
+    ) -> Result<Self, End> {
         let user = identity.user.clone();
         let mailbox = Arc::new(Mailbox::new(app.limits.queue_frames, app.limits.queue_bytes));
-        let seat = app.switchboard.connect(identity, true, Arc::clone(&mailbox));
+        let origin = Origin { client, protocol: "socketio" };
+        let seat = app.switchboard.connect(identity, true, origin, Arc::clone(&mailbox));
         if let Some(end) = mailbox.end() {
+            app.gate.refusals.note(Cause::User, client);
             return Err(end);
         }
         let hit = app.faults.expose(user.clone(), Arc::clone(link), Arc::clone(&mailbox));
@@ -162,8 +173,8 @@ impl Seated {
         (taken, window)
     }
 
-    /// The user goes; `clean` if it was said.
-    pub(super) fn leave(self, clean: bool) {
-        self.seat.leave(clean);
+    /// The user goes.
+    pub(super) fn leave(self, left: Left) {
+        self.seat.leave(left);
     }
 }

@@ -17,6 +17,7 @@ use crate::app::{App, Place};
 use crate::faults::Link;
 use crate::gate::{Client, Early};
 use crate::mailbox::{End, Taken};
+use crate::session_log::Left;
 use crate::socket::{Ending, FAREWELL};
 use rejoin::socketio::NO_NAMESPACE;
 use std::future::{Future as _, poll_fn};
@@ -114,7 +115,7 @@ impl Session {
     /// The user goes and the session stays, for somebody else or the same one, if there is room for such.
     fn vacate(&mut self) -> Result<(), Ending> {
         let Some(seated) = self.seated.take() else { return Ok(()) };
-        seated.leave(true);
+        seated.leave(Left::Said);
         self.place = None;
         self.seated_flag.store(false, Ordering::Relaxed);
         self.early = self.app.gate.sessions.begin(self.client.network());
@@ -141,7 +142,7 @@ impl Session {
         let hurries = self.hurries();
         // The rooms are free of it before the farewells, which may take their time.
         if let Some(seated) = self.seated.take() {
-            seated.leave(matches!(ending, Ending::ClosedByPeer { clean: true }));
+            seated.leave(Left::from(&ending));
         }
         // Whoever has just said goodbye is to know that it was heard.
         if let (Ending::ClosedByPeer { .. }, Some(posted)) = (&ending, self.posted.take()) {

@@ -20,8 +20,13 @@ mod feed;
 #[cfg(target_os = "linux")]
 mod files;
 mod limits;
+#[cfg(unix)]
+mod logs;
 #[cfg(target_os = "linux")]
 mod memory;
+#[cfg(target_os = "linux")]
+mod memory_budget;
+mod process;
 mod rooms;
 mod socketio;
 mod stuck;

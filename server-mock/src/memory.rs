@@ -1,0 +1,99 @@
+//! A budget for the process's memory: above four fifths of it nobody new is let in, above nine tenths the longest queues
+//! are dropped, whose connections come back and catch up.
+
+use crate::app::App;
+use crate::process;
+use crate::seldom::Seldom;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// How often the operating system is asked.
+const EVERY: Duration = Duration::from_millis(250);
+
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    budget: Option<u64>,
+    used: AtomicU64,
+}
+
+impl Memory {
+    pub(crate) fn new(budget: Option<u64>) -> Self {
+        let memory = Self { budget, used: AtomicU64::new(0) };
+        memory.look();
+        memory
+    }
+
+    /// Whether nobody new is let in.
+    pub(crate) fn is_short(&self) -> bool {
+        self.budget.is_some_and(|budget| self.used() > share(budget, 8))
+    }
+
+    pub(crate) fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn budget(&self) -> Option<u64> {
+        self.budget
+    }
+
+    /// How many bytes of queues are to be dropped.
+    fn excess(&self) -> u64 {
+        self.budget.map_or(0, |budget| self.used().saturating_sub(share(budget, 9)))
+    }
+
+    /// Asks how much is used.
+    fn look(&self) {
+        if self.budget.is_some() {
+            self.used.store(process::resident_bytes().unwrap_or(0), Ordering::Relaxed);
+        }
+    }
+}
+
+/// So many tenths.
+fn share(budget: u64, tenths: u64) -> u64 {
+    budget / 10 * tenths
+}
+
+/// Keeps the process within its budget, for ever. Does nothing without one.
+pub(crate) async fn keep(app: &App) {
+    if app.memory.budget.is_none() {
+        std::future::pending::<()>().await;
+    }
+    let (mut short, mut dropping) = (Seldom::default(), Seldom::default());
+    loop {
+        sleep(EVERY).await;
+        app.memory.look();
+        let (used, budget) = (app.memory.used(), app.memory.budget.unwrap_or(0));
+        if app.memory.is_short() {
+            short.tell(|_| tracing::warn!(used, budget, "memory is short: nobody new is let in"));
+        }
+        let excess = app.memory.excess();
+        if excess > 0 {
+            let dropped = app.switchboard.drop_longest(usize::try_from(excess).unwrap_or(usize::MAX));
+            app.metrics.queues_dropped.add(dropped as u64);
+            if dropped > 0 {
+                dropping.tell(|_| {
+                    tracing::warn!(used, budget, dropped, "memory is short: dropped the longest queues");
+                });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn newcomers_are_refused_above_eighty_per_cent_and_queues_dropped_above_ninety() {
+        for (used, short, excess) in
+            [(0, false, 0), (800, false, 0), (801, true, 0), (900, true, 0), (950, true, 50)]
+        {
+            let memory = Memory { budget: Some(1_000), used: AtomicU64::new(used) };
+            assert_eq!((memory.is_short(), memory.excess()), (short, excess), "{used}");
+        }
+        let unlimited = Memory { budget: None, used: AtomicU64::new(u64::MAX) };
+        assert_eq!((unlimited.is_short(), unlimited.excess()), (false, 0));
+    }
+}

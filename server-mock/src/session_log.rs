@@ -1,0 +1,66 @@
+//! The two lines of the log that every session has: who came from where, and how it ended. Never a token, never what was
+//! said.
+
+use crate::mailbox::End;
+use crate::socket::Ending;
+use rejoin::Name;
+use std::net::IpAddr;
+use std::time::Instant;
+
+/// Where a session comes from and what it speaks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origin {
+    pub(crate) client: IpAddr,
+    pub(crate) protocol: &'static str,
+}
+
+/// How a session ended, by its connection's own words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// The peer said that it is done.
+    Said,
+    /// The peer is gone.
+    Gone,
+    /// The peer did what it must not.
+    Violation(u16, &'static str),
+}
+
+impl From<&Ending> for Left {
+    fn from(ending: &Ending) -> Self {
+        match ending {
+            Ending::ClosedByPeer { clean: true } => Self::Said,
+            Ending::Violation(code, reason) => Self::Violation(*code, reason),
+            Ending::ClosedByPeer { clean: false } | Ending::Lost | Ending::Told(_) => Self::Gone,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct SessionLog {
+    user: Name,
+    origin: Origin,
+    since: Instant,
+}
+
+impl SessionLog {
+    /// A session begins.
+    pub(crate) fn begin(user: Name, origin: Origin) -> Self {
+        let Origin { client, protocol } = origin;
+        tracing::info!(?user, %client, protocol, "connected");
+        Self { user, origin, since: Instant::now() }
+    }
+
+    /// It is over. `told`: what the hub or a fault decided.
+    pub(crate) fn end(&self, told: Option<End>, left: Left) {
+        let Self { user, origin: Origin { client, protocol }, since } = self;
+        let seconds = since.elapsed().as_secs();
+        let (code, reason) = match (told, left) {
+            (Some(End::Close { code, reason } | End::HangUp { code, reason }), _)
+            | (None, Left::Violation(code, reason)) => (code, reason),
+            (Some(End::Cut), _) => (1006, "Cut by the server"),
+            (None, Left::Said) => (1000, "Closed by the client"),
+            (None, Left::Gone) => (1006, "Lost"),
+        };
+        tracing::info!(?user, %client, protocol, code, reason, seconds, "disconnected");
+    }
+}

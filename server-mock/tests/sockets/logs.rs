@@ -1,0 +1,80 @@
+//! What an operator reads: who came from where and how it ended, who was refused and why, who administered what.
+
+use crate::client::{Client, join, message};
+use crate::doors::http;
+use crate::process::Process;
+use serde_json::{Value, json};
+
+struct Logged {
+    process: Process,
+    url: String,
+    admin: String,
+    _folder: tempfile::TempDir,
+}
+
+async fn logged(args: &[&str]) -> Logged {
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = folder.path().join("tokens");
+    std::fs::write(&tokens, "canary-token ada\nother-canary Grace Hopper\n").unwrap();
+    let auth = format!("tokens={}", tokens.display());
+    let mut all = vec!["--auth", &auth, "--admin", "127.0.0.1:0"];
+    all.extend(args);
+    let mut process = Process::server(&all);
+    let (url, admin) = (process.after("listening on ").await, process.after("admin on ").await);
+    Logged { process, url, admin, _folder: folder }
+}
+
+fn json(line: &str) -> Value {
+    serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+}
+
+#[tokio::test]
+async fn as_json_every_line_has_time_and_level_and_a_session_has_a_begin_and_an_end() {
+    let Logged { mut process, url, admin, _folder } = logged(&["--log", "json"]).await;
+    let (mut ada, _) = Client::extended(&url, "canary-token").await;
+    let connected = json(&process.logged("\"connected\"").await);
+    assert_eq!(connected["level"], "INFO");
+    let time = connected["timestamp"].as_str().unwrap();
+    assert!(time.starts_with("20") && time.ends_with('Z'), "{time}");
+    let fields = &connected["fields"];
+    assert_eq!((&fields["user"], &fields["client"]), (&json!("\"ada\""), &json!("127.0.0.1")));
+    assert_eq!(fields["protocol"], "extended");
+    ada.say(&join("canary-room")).await;
+    ada.say(&message("canary-room", "canary-content")).await;
+    ada.hear().await;
+    http(&admin, "DELETE /users/ada HTTP/1.1\nHost: localhost\nConnection: close\n\n").await;
+    process.signal("TERM").await;
+    let (status, rest) = process.ended().await;
+    assert_eq!(status, Some(0));
+    let found = |part: &str| {
+        let line = rest.lines().find(|line| line.contains(part));
+        json(line.unwrap_or_else(|| panic!("no {part} in {rest}")))["fields"].clone()
+    };
+    let ended = found("\"disconnected\"");
+    assert_eq!((&ended["code"], &ended["reason"]), (&json!(4003), &json!("Removed by the operator")));
+    let audit = found("rejoin_server::audit");
+    assert_eq!((&audit["method"], &audit["path"]), (&json!("DELETE"), &json!("/users/ada")));
+    assert_eq!(audit["status"], 200);
+    assert!(audit["peer"].as_str().unwrap().starts_with("127.0.0.1:"), "{audit}");
+    assert!(rest.lines().all(|line| json(line)["level"].is_string()), "{rest}");
+}
+
+#[tokio::test]
+async fn the_log_holds_no_token_no_room_and_nothing_that_was_said_and_tells_a_refusal_with_its_cause() {
+    let Logged { process, url, admin, _folder } = logged(&["-v"]).await;
+    let mut nobody = Client::open(&url, "wrong-canary").await;
+    assert_eq!(nobody.close_code().await, 4001);
+    let mut grace = Client::in_room(&url, "other-canary", "canary-room").await;
+    grace.say(&message("canary-room", "canary-content")).await;
+    grace.hear().await;
+    let feed = "GET /rooms/canary-room/events?token=wrong-canary HTTP/1.1\nHost: localhost\n\n";
+    assert!(http(&url, feed).await.starts_with("HTTP/1.1 401 "));
+    http(&admin, "GET /metrics HTTP/1.1\nHost: localhost\nConnection: close\n\n").await;
+    drop(grace);
+    process.signal("TERM").await;
+    let (_, log) = process.ended().await;
+    assert!(!log.contains("canary"), "{log}");
+    assert!(log.contains("cause=\"token\" address=127.0.0.1"), "{log}");
+    assert!(log.contains("connected user=\"Grace Hopper\" client=127.0.0.1 protocol=\"plain\""), "{log}");
+    assert!(log.contains("disconnected user=\"Grace Hopper\""), "{log}");
+}
