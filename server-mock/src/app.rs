@@ -13,8 +13,8 @@ use crate::socketio::Sessions;
 use crate::switchboard::Switchboard;
 use crate::upgrade::Slot;
 use crate::write_timeout::WriteTimeout;
-use axum::http::Request;
 use axum::http::header::{HOST, ORIGIN};
+use axum::http::{HeaderValue, Request};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -28,6 +28,13 @@ const WRITE_BUFFER: usize = 16 << 10;
 /// Beside [`WRITE_BUFFER`], room for the largest frame that can be sent, twice: its content may have grown sixfold by
 /// escaping, and a fault may send it again.
 const ESCAPED: usize = 2 * 6;
+
+/// As Socket.IO's own server has them.
+const PING_INTERVAL: Duration = Duration::from_secs(25);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Of both; anything less only burns time.
+const SHORTEST: Duration = Duration::from_millis(1);
 
 pub(crate) struct App {
     pub(crate) auth: Arc<Auth>,
@@ -208,6 +215,22 @@ impl App {
     /// What newcomers lack.
     pub(crate) fn why_full(&self) -> Cause {
         if self.memory.is_short() { Cause::Memory } else { Cause::Places }
+    }
+
+    /// Whether the list of origins has this one by name.
+    pub(crate) fn names(&self, origin: Option<&HeaderValue>) -> bool {
+        origin::named(&self.allow_origin, origin)
+    }
+
+    /// The time between two pings of a Socket.IO session, and that for an answer. Where the heartbeat is shorter than
+    /// usual, they are too.
+    pub(crate) fn engine_pings(&self) -> (Duration, Duration) {
+        let Limits { ping_interval, ping_timeout, .. } = self.limits;
+        let usual = |usual: Duration| usual.min(self.heartbeat);
+        (
+            ping_interval.unwrap_or_else(|| usual(PING_INTERVAL)).max(SHORTEST),
+            ping_timeout.unwrap_or_else(|| usual(PING_TIMEOUT)).max(SHORTEST),
+        )
     }
 
     pub(crate) fn draining(&self) -> bool {

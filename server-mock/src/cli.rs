@@ -69,6 +69,14 @@ pub struct ServeArgs {
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_positive_duration)]
     pub heartbeat: Duration,
 
+    /// Socket.IO: time between pings [default: 25s, or --heartbeat if that is shorter]
+    #[arg(long, value_name = "TIME", value_parser = parse_positive_duration)]
+    pub ping_interval: Option<Duration>,
+
+    /// Socket.IO: how long the answer to a ping may take [default: 20s, or --heartbeat if that is shorter]
+    #[arg(long, value_name = "TIME", value_parser = parse_positive_duration)]
+    pub ping_timeout: Option<Duration>,
+
     /// Messages kept per room, for those who were away
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = parse_count)]
     pub history: usize,
@@ -270,6 +278,7 @@ impl ServeArgs {
         each.early_sessions = self.address_sessions.map_or(each.early_sessions, count);
         each.failed_tokens = self.address_tokens.map_or(each.failed_tokens, Share::limit);
         config.hub.heartbeat = self.heartbeat;
+        (config.limits.ping_interval, config.limits.ping_timeout) = (self.ping_interval, self.ping_timeout);
         config.hub.rate = match self.rate {
             Some(Rate::Unlimited) => None,
             Some(Rate::PerSecond(rate)) => Some(rate),
@@ -365,7 +374,8 @@ mod tests {
         let config = config(
             "--path /chat --heartbeat 5s --drain 0 --max-content 1 --max-frame 2 --max-connections 3 \
              --max-user-connections 4 --max-rooms 5 --max-members 6 --max-user-rooms 8 --memory-budget 2G --admin 127.0.0.1:0 --fault drop:count=1 \
-             --allow-origin https://a.example --allow-origin https://b.example --history 7 --plain",
+             --allow-origin https://a.example --allow-origin https://b.example --history 7 --plain \
+             --ping-interval 25s --ping-timeout 60s",
         )
         .unwrap();
         assert_eq!((&*config.path, config.hub.heartbeat), ("/chat", Duration::from_secs(5)));
@@ -378,6 +388,8 @@ mod tests {
         assert_eq!((config.hub.rooms_per_user, config.limits.memory_budget), (8, Some(2 << 30)));
         assert_eq!((config.hub.history, config.hub.extended), (7, false));
         assert!(config.admin.is_some());
+        let pings = (config.limits.ping_interval, config.limits.ping_timeout);
+        assert_eq!(pings, (Some(Duration::from_secs(25)), Some(Duration::from_secs(60))));
         assert_eq!((config.faults.len(), config.allow_origin.len()), (1, 2));
     }
 

@@ -114,6 +114,10 @@ pub struct Limits {
     /// Most Socket.IO sessions whose CONNECT has not come. They take no place of `connections`, so that they can keep
     /// nobody out who has a token. Default 1,024.
     pub early_sessions: usize,
+    /// Time between two pings to a Socket.IO session. Default 25 s, or the heartbeat where that is shorter.
+    pub ping_interval: Option<Duration>,
+    /// How long the answer to one may take. Default 20 s, or the heartbeat where that is shorter.
+    pub ping_timeout: Option<Duration>,
     /// What of this is one address's share.
     pub per_address: PerAddress,
     /// Most bytes of one inbound message, or of the body of a POST; beyond, close 1009. Default 64 KiB.
@@ -165,6 +169,8 @@ impl Default for Limits {
             first_byte: Duration::from_secs(3),
             handshake: Duration::from_secs(10),
             early_sessions: 1_024,
+            ping_interval: None,
+            ping_timeout: None,
             per_address: PerAddress::default(),
             frame_bytes: 64 << 10,
             queue_frames: 1_024,

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
@@ -48,20 +48,23 @@ pub(crate) async fn serve(
     // Boxed, so that the handshake's state does not stay in a task that lives for days.
     let slot = Slot::new(Arc::clone(&link), client);
     let mut handshake = Box::pin(handshake(&app, router, tls, wire, &slot));
-    let accepted = tokio::select! {
-        outcome = timeout(app.limits.handshake, &mut handshake) => outcome.ok().flatten(),
-        () = slot.feeds() => {
-            drop(permit);
-            // The handler's answer lasts until the feed ends or the peer is gone.
-            handshake.await;
-            return;
-        }
-        () = slot.polls() => {
-            drop(permit);
-            // The hub says something once per heartbeat.
-            let longest = app.heartbeat.saturating_mul(2).saturating_add(app.limits.handshake);
-            let _ = timeout(longest, handshake).await;
-            return;
+    let (mut permit, mut deadline) = (Some(permit), Instant::now() + app.limits.handshake);
+    let accepted = loop {
+        tokio::select! {
+            accepted = &mut handshake => break accepted,
+            () = sleep_until(deadline.into()) => return,
+            () = slot.feeds() => {
+                drop(permit);
+                // The handler's answer lasts until the feed ends or the peer is gone.
+                handshake.await;
+                return;
+            }
+            () = slot.polls() => {
+                permit = None;
+                // There is something to say once in an interval. Then the next request may come.
+                let (interval, timeout) = app.engine_pings();
+                deadline = Instant::now() + interval + timeout + app.limits.handshake;
+            }
         }
     };
     drop(handshake);
@@ -70,7 +73,7 @@ pub(crate) async fn serve(
             (identity, extended, client, place, stream)
         }
         Some((Purpose::SocketIo(opening), stream)) => {
-            let permit = opening.is_brief().then_some(permit);
+            let permit = permit.filter(|_| opening.is_brief());
             // Boxed too: what a session needs is not to lie in the task of every WebSocket.
             Box::pin(opening.serve(app, stream, link)).await;
             drop(permit);
@@ -175,8 +178,10 @@ pub(crate) async fn http(
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(slot.clone());
         let answer = router.clone().call(request);
+        let slot = slot.clone();
         async move {
             let mut response = answer.await?;
+            let keep_alive = slot.keeps() || keep_alive;
             if !keep_alive && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 // Said here and not to hyper, which would say it on an upgrade too.
                 response.headers_mut().append(CONNECTION, HeaderValue::from_static("close"));

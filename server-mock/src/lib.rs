@@ -43,10 +43,10 @@
 //! `since`, and the acknowledgement of a send has its `epoch`. The user's personal stream is the room `@me`, joined
 //! already; joined again with `since` or `history` it brings what was missed.
 //!
-//! The heartbeat is the engine's `pingInterval` and `pingTimeout`, the largest frame its `maxPayload`. Whatever ends a
-//! session ends its transport, never by a DISCONNECT, so that clients come back by themselves. Not offered: namespaces
-//! other than `/`, binary attachments, connection state recovery. A server that speaks the plain protocol only gives no
-//! acknowledgements.
+//! The largest frame is the engine's `maxPayload`. Pings go out from the open packet on, whether there was a CONNECT or
+//! not. A second poll at a time, or what is no packet, ends the session. Whatever ends a session ends its transport,
+//! never by a DISCONNECT, so that clients come back by themselves. Not offered: namespaces other than `/`, binary
+//! attachments, connection state recovery. A server that speaks the plain protocol only gives no acknowledgements.
 //!
 //! # Admin
 //!

@@ -17,6 +17,14 @@ pub(crate) fn allowed(list: &[String], origin: Option<&HeaderValue>, host: Optio
     list.iter().any(|entry| entry == "*" || entry.trim_end_matches('/').eq_ignore_ascii_case(origin))
 }
 
+/// Whether the list has this origin by name.
+pub(crate) fn named(list: &[String], origin: Option<&HeaderValue>) -> bool {
+    let Some(origin) = origin.and_then(|origin| origin.to_str().ok()) else { return false };
+    let origin = origin.trim_end_matches('/');
+    // Every page in a sandbox has the origin `null`: that is nobody's name.
+    origin != "null" && list.iter().any(|entry| entry.trim_end_matches('/').eq_ignore_ascii_case(origin))
+}
+
 fn same_host(origin: &str, host: &str) -> bool {
     let Some((scheme, authority)) = origin.split_once("://") else { return false };
     let default = match scheme {

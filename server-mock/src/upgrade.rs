@@ -15,6 +15,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use hyper::upgrade::OnUpgrade;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -56,6 +57,8 @@ struct Shared {
     link: Arc<Link>,
     /// Who is at its other end.
     peer: Option<IpAddr>,
+    /// The connection stays after the next answer.
+    keeps: AtomicBool,
     /// The answer is a feed, whose end is nobody's to wait for.
     feeds: Notify,
     /// The answer is to a poll, which waits for something else than its peer, but not for ever.
@@ -82,6 +85,16 @@ impl Slot {
 
     pub(crate) fn link(&self) -> Arc<Link> {
         Arc::clone(&self.0.link)
+    }
+
+    /// The connection stays after this answer.
+    pub(crate) fn keep_alive(&self) {
+        self.0.keeps.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it stays after the answer that is about to go.
+    pub(crate) fn keeps(&self) -> bool {
+        self.0.keeps.swap(false, Ordering::Relaxed)
     }
 
     /// The handler has begun a feed.

@@ -14,7 +14,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -36,7 +36,7 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 const METHODS: &str = "GET, HEAD, OPTIONS";
 
 /// What a page may send with it.
-const HEADERS: &str = "Authorization, Last-Event-ID, Cache-Control";
+const HEADERS: [HeaderName; 3] = [AUTHORIZATION, LAST_EVENT_ID, CACHE_CONTROL];
 
 pub(crate) fn router(app: Arc<App>) -> Router {
     let feeds = get(feed).options(preflight).fallback(async || Refusal::Method);
@@ -54,7 +54,7 @@ async fn feed(
     }
     let answer = open(&app, room, &request).unwrap_or_else(IntoResponse::into_response);
     // A refusal too: its page is to be able to read why.
-    cors::readable(answer, headers.get(ORIGIN))
+    cors::readable(answer, headers.get(ORIGIN), false)
 }
 
 fn open(
@@ -118,7 +118,7 @@ async fn preflight(State(app): State<Arc<App>>, request: Request) -> Response {
     if !app.allows_origin(&request) {
         return Refusal::Origin.into_response();
     }
-    cors::preflight(METHODS, HEADERS, request.headers().get(ORIGIN))
+    cors::preflight(METHODS, &HEADERS, &request, false)
 }
 
 /// Whether the media type is among those that the peer takes.

@@ -2,6 +2,7 @@
 
 use super::incoming::Incoming;
 use super::outgoing::{Line, Outgoing};
+use super::packet::CLOSE;
 use super::payload::{SEPARATOR, append};
 use crate::pings::Pings;
 use crate::socket::{Ending, judge};
@@ -166,12 +167,16 @@ impl Carrier {
 }
 
 impl Polling {
-    /// A GET has come. `false`: another one waits already, which no client does.
+    /// A GET has come. `false`: another one waits already, which no client does. That one is told that all is over, and
+    /// this one gets no answer.
     pub(super) fn poll(&mut self, answer: oneshot::Sender<String>) -> bool {
-        let alone = !self.is_waiting();
+        if self.is_waiting() {
+            self.send_away(CLOSE);
+            return false;
+        }
         self.waiting = Some(answer);
         self.body = self.undelivered.take().unwrap_or_default();
-        alone
+        true
     }
 
     /// Whether a GET waits whose peer is still there.
@@ -286,12 +291,14 @@ mod tests {
     }
 
     #[test]
-    fn two_polls_at_a_time_are_noticed() {
+    fn of_two_polls_at_a_time_the_first_is_told_that_all_is_over_and_the_other_nothing() {
         let mut polling = Polling::default();
-        let (one, _waits) = oneshot::channel();
-        let (other, _waits) = oneshot::channel();
+        let (one, mut first) = oneshot::channel();
+        let (other, mut second) = oneshot::channel();
         assert!(polling.poll(one));
         assert!(!polling.poll(other));
+        assert_eq!(first.try_recv().as_deref(), Ok("1"));
+        assert!(second.try_recv().is_err());
     }
 
     #[test]

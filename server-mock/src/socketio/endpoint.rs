@@ -4,7 +4,7 @@ use super::carrier::{Carrier, Polling};
 use super::payload::Payload;
 use super::refusal::Refusal;
 use super::session::Session;
-use super::sessions::{Command, Commands, Registration};
+use super::sessions::{Command, Commands, Registration, UpgradeClaim};
 use super::{packet, probe};
 use crate::app::App;
 use crate::cors;
@@ -15,20 +15,23 @@ use crate::transport::Transport;
 use crate::upgrade::{self, Accepted, Purpose, Slot, field};
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
-use axum::http::{HeaderValue, Method};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Bytes;
 
 /// Where clients look for it unless they are told otherwise.
 const PATH: &str = "/socket.io/";
 
 /// What it answers to, and what a page may send with it.
 const METHODS: &str = "GET, POST, OPTIONS";
-const HEADERS: &str = "Authorization, Content-Type";
+const HEADERS: [HeaderName; 4] =
+    [AUTHORIZATION, CONTENT_TYPE, CACHE_CONTROL, HeaderName::from_static("x-requested-with")];
 
 /// Most bytes of a POST from somebody who has not said who it is: a CONNECT with a long token.
 const EARLY_BODY: usize = 16 << 10;
@@ -46,7 +49,7 @@ pub(crate) fn router(app: Arc<App>, websocket: &str) -> Router {
 pub(crate) enum Opening {
     Polling { registration: Registration, commands: mpsc::Receiver<Command>, newcomer: Newcomer },
     WebSocket { newcomer: Newcomer },
-    Upgrade { session: Commands },
+    Upgrade { session: Commands, claim: UpgradeClaim },
 }
 
 /// Somebody who has not said yet who it is.
@@ -77,8 +80,8 @@ impl Opening {
                 session.say(open);
                 session.serve().await;
             }
-            (Self::Upgrade { session }, Some(stream)) => {
-                probe::upgrade(stream, link, session, app.limits.handshake).await;
+            (Self::Upgrade { session, claim }, Some(stream)) => {
+                probe::upgrade(stream, link, session, claim, app.limits.handshake).await;
             }
             // An upgrade that did not come about.
             (Self::WebSocket { .. } | Self::Upgrade { .. }, None) => {}
@@ -97,11 +100,11 @@ async fn serve(State(app): State<Arc<App>>, request: Request) -> Response {
     }
     let origin = request.headers().get(ORIGIN).cloned();
     if request.method() == Method::OPTIONS {
-        return cors::preflight(METHODS, HEADERS, origin.as_ref());
+        return cors::preflight(METHODS, &HEADERS, &request, app.names(origin.as_ref()));
     }
     let answer = dispatch(&app, request).await.unwrap_or_else(IntoResponse::into_response);
     // A refusal too: its page is to be able to read why.
-    cors::readable(answer, origin.as_ref())
+    cors::readable(answer, origin.as_ref(), app.names(origin.as_ref()))
 }
 
 async fn dispatch(app: &Arc<App>, request: Request) -> Result<Response, Refusal> {
@@ -118,15 +121,23 @@ async fn dispatch(app: &Arc<App>, request: Request) -> Result<Response, Refusal>
         Some(sid) => Some(app.sessions.find(sid).ok_or(Refusal::Session)?),
         None => None,
     };
-    let limit = match field(query, "sid") {
-        Some(sid) if app.sessions.is_seated(sid) => app.limits.frame_bytes,
-        _ => app.limits.frame_bytes.min(EARLY_BODY),
-    };
     let slot = request.extensions().get::<Slot>().cloned().ok_or(Refusal::Request)?;
+    let seated = field(query, "sid").is_some_and(|sid| app.sessions.is_seated(sid));
+    let limit = if seated { app.limits.frame_bytes } else { app.limits.frame_bytes.min(EARLY_BODY) };
+    if seated && polling {
+        // Strangers have a connection for each request, which the gate counts.
+        slot.keep_alive();
+    }
     match (request.method(), polling, session) {
         (&Method::GET, true, None) => begin(app, &slot, &request),
         (&Method::GET, true, Some(session)) => poll(&slot, session).await,
-        (&Method::POST, true, Some(session)) => post(&slot, session, request, limit.max(1)).await,
+        (&Method::POST, true, Some(session)) => {
+            let body = axum::body::to_bytes(request.into_body(), limit.max(1));
+            // The first request of a connection has its own, shorter time.
+            let longest = app.limits.handshake.saturating_mul(2);
+            let body = timeout(longest, body).await.map_err(|_| Refusal::Request)?;
+            post(&slot, session, body.ok(), limit.max(1)).await
+        }
         (&Method::GET, false, session) => websocket(app, &slot, session, request),
         (_, _, None) => Err(Refusal::Method),
         _ => Err(Refusal::Request),
@@ -152,7 +163,8 @@ fn admit(app: &Arc<App>, slot: &Slot, request: &Request) -> Result<Newcomer, Ref
 }
 
 fn open(app: &App, sid: &str, upgrades: bool) -> String {
-    packet::open(sid, upgrades, millis(app.heartbeat), app.limits.frame_bytes)
+    let (interval, timeout) = app.engine_pings();
+    packet::open(sid, upgrades, (millis(interval), millis(timeout)), app.limits.frame_bytes)
 }
 
 fn begin(app: &Arc<App>, slot: &Slot, request: &Request) -> Result<Response, Refusal> {
@@ -171,9 +183,14 @@ async fn poll(slot: &Slot, session: Commands) -> Result<Response, Refusal> {
     answered.await.map(text).map_err(|_| Refusal::Session)
 }
 
-/// `limit`: most bytes of the body.
-async fn post(slot: &Slot, session: Commands, request: Request, limit: usize) -> Result<Response, Refusal> {
-    let Ok(body) = axum::body::to_bytes(request.into_body(), limit).await else {
+/// `limit`: most bytes that the body may have; without a body it had more.
+async fn post(
+    slot: &Slot,
+    session: Commands,
+    body: Option<Bytes>,
+    limit: usize,
+) -> Result<Response, Refusal> {
+    let Some(body) = body else {
         let _ = session.send(Command::Violation(1009, "Frame too large")).await;
         return Err(Refusal::TooLarge);
     };
@@ -196,7 +213,11 @@ fn websocket(
 ) -> Result<Response, Refusal> {
     let accept = upgrade::key(request.headers())?;
     let opening = match session {
-        Some(session) => Opening::Upgrade { session },
+        Some(session) => {
+            let sid = field(request.uri().query(), "sid").unwrap_or_default();
+            let claim = app.sessions.claim_upgrade(sid).ok_or(Refusal::Request)?;
+            Opening::Upgrade { session, claim }
+        }
         None => Opening::WebSocket { newcomer: admit(app, slot, &request)? },
     };
     let on_upgrade = Some(hyper::upgrade::on(&mut request));

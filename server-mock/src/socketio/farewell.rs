@@ -22,7 +22,12 @@ pub(super) async fn farewell(session: Session, hurries: bool, ending: Ending) {
     match ending {
         Ending::Lost | Ending::Told(End::Cut) => return,
         Ending::ClosedByPeer { .. } => return polling.send_away(packet::NOOP),
-        Ending::Violation(..) => app.metrics.closed_violation.one_more(),
+        Ending::Violation(..) => {
+            app.metrics.closed_violation.one_more();
+            // Only whoever waits is told: a session that broke the rules is gone at once.
+            polling.finish(&mut Outgoing::default(), packet::CLOSE);
+            return;
+        }
         Ending::Told(End::Close { .. } | End::HangUp { .. }) => {}
     }
     let _ = timeout(FAREWELL, dismiss(polling, outgoing, commands)).await;

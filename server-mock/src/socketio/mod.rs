@@ -5,8 +5,8 @@
 //! session.rs: carrier.rs ⇄ packets ⇄ seated.rs: up.rs ─► hub ─► mailbox ─► down.rs
 //! ```
 //!
-//! Toward the hub a session is a connection that speaks the extended protocol, so that it gets answers, and its
-//! client's liveness is the hub's heartbeat: a ping of the hub is one of the engine.
+//! Toward the hub a session is a connection that speaks the extended protocol, so that it gets answers. Whether its client
+//! is there is the engine's to find out (heartbeat.rs), from the open packet on: the hub's pings are answered here.
 //!
 //! What it says to clients is in the documentation of the crate.
 
@@ -16,6 +16,7 @@ mod connecting;
 mod down;
 mod endpoint;
 mod farewell;
+mod heartbeat;
 mod incoming;
 mod outgoing;
 mod packet;

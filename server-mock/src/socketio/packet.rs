@@ -105,12 +105,12 @@ fn unescaped(json: &str) -> Option<&str> {
     (!inner.contains('\\')).then_some(inner)
 }
 
-/// The engine's first packet. The hub asks who is there once per heartbeat and gives up at the next one, so that is the
-/// time for the answer too.
-pub(super) fn open(sid: &str, upgrades: bool, heartbeat_ms: u64, max_payload: usize) -> String {
+/// The engine's first packet. `ping_ms`: the time between two pings, and that for an answer.
+pub(super) fn open(sid: &str, upgrades: bool, ping_ms: (u64, u64), max_payload: usize) -> String {
+    let (interval, timeout) = ping_ms;
     let upgrades = if upgrades { "\"websocket\"" } else { "" };
     format!(
-        r#"0{{"sid":"{sid}","upgrades":[{upgrades}],"pingInterval":{heartbeat_ms},"pingTimeout":{heartbeat_ms},"maxPayload":{max_payload}}}"#
+        r#"0{{"sid":"{sid}","upgrades":[{upgrades}],"pingInterval":{interval},"pingTimeout":{timeout},"maxPayload":{max_payload}}}"#
     )
 }
 
@@ -217,10 +217,10 @@ mod tests {
     #[test]
     fn what_is_written_is_what_the_protocol_says() {
         assert_eq!(
-            open("s", true, 25_000, 100),
-            r#"0{"sid":"s","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":25000,"maxPayload":100}"#
+            open("s", true, (25_000, 20_000), 100),
+            r#"0{"sid":"s","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":100}"#
         );
-        assert!(open("s", false, 1, 1).contains(r#""upgrades":[],"#));
+        assert!(open("s", false, (1, 1), 1).contains(r#""upgrades":[],"#));
         assert_eq!(connected("s"), r#"40{"sid":"s"}"#);
         assert_eq!(refused(MAIN, "{}"), "44{}");
         assert_eq!(refused("/x", "{}"), "44/x,{}");

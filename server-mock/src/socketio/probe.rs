@@ -1,7 +1,7 @@
 //! A WebSocket that is to take over from the polling of a session.
 
 use super::packet::{PROBE, PROBED, UPGRADE};
-use super::sessions::{Command, Commands};
+use super::sessions::{Command, Commands, UpgradeClaim};
 use crate::faults::Link;
 use crate::transport::Transport;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -16,11 +16,15 @@ pub(super) async fn upgrade(
     mut stream: WebSocketStream<Transport>,
     link: Arc<Link>,
     session: Commands,
+    claim: UpgradeClaim,
     patience: Duration,
 ) {
     // A session that is gone takes nothing, and the stream is dropped.
     let command = match timeout(patience, probe(&mut stream, &session)).await {
-        Ok(Some(())) => Command::Upgraded(Box::new(stream), link),
+        Ok(Some(())) => {
+            claim.keep();
+            Command::Upgraded(Box::new(stream), link)
+        }
         Ok(None) | Err(_) => Command::Probing(false),
     };
     let _ = session.send(command).await;

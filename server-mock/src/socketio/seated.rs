@@ -111,10 +111,6 @@ impl Seated {
         self.late.clear();
     }
 
-    pub(super) fn heard(&self) {
-        self.seat.heard();
-    }
-
     pub(super) fn drained(&self) {
         self.seat.drained();
     }
@@ -155,7 +151,8 @@ impl Seated {
         let mut window = None;
         for parcel in self.parcels.drain(..) {
             match parcel {
-                Parcel::Ping => outgoing.push(packet::PING),
+                // The engine finds out by itself whether somebody is there.
+                Parcel::Ping => self.seat.heard(),
                 Parcel::Mark => outgoing.mark(),
                 Parcel::Garbage(text) => outgoing.push(packet::message(&text)),
                 Parcel::Text(text) => match self.translator.down(&text) {

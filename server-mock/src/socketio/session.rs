@@ -8,6 +8,7 @@ use super::answers;
 use super::carrier::{Carrier, Written};
 use super::endpoint::Newcomer;
 use super::farewell::farewell;
+use super::heartbeat::{Beat, Heartbeat};
 use super::incoming::{Inbox, Incoming};
 use super::outgoing::Outgoing;
 use super::packet::{self, Engine, MAIN, Packet};
@@ -60,6 +61,7 @@ pub(super) struct Session {
     attachments: u8,
     pub(super) refusals: u8,
     due: Option<(Instant, Due)>,
+    heartbeat: Heartbeat,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -76,6 +78,7 @@ enum Due {
 
 impl Session {
     pub(super) fn new(app: Arc<App>, newcomer: Newcomer, carrier: Carrier, link: Arc<Link>) -> Self {
+        let (interval, timeout) = app.engine_pings();
         let mut session = Self {
             app,
             carrier,
@@ -93,6 +96,7 @@ impl Session {
             attachments: 0,
             refusals: 0,
             due: None,
+            heartbeat: Heartbeat::new(interval, timeout, Instant::now()),
             timer: None,
         };
         session.expect_connect();
@@ -122,7 +126,10 @@ impl Session {
         if self.early.is_none() {
             return Err(Ending::Told(End::Cut));
         }
-        self.expect_connect();
+        // The engine goes on for a while: another namespace may be asked for, or this one again.
+        let (interval, timeout) = self.app.engine_pings();
+        let longest = self.app.limits.handshake.max(interval + timeout);
+        self.due = Some((Instant::now() + longest, Due::Connect));
         Ok(())
     }
 
@@ -172,8 +179,8 @@ impl Session {
         } else {
             self.carrier.read(&mut self.incoming.frames, cx)
         };
-        if let (true, Some(seated)) = (alive, &self.seated) {
-            seated.heard();
+        if alive {
+            self.heartbeat.heard(Instant::now());
         }
         if let Err(ending) = self.handle(ending.is_some(), cx) {
             return Poll::Ready(ending);
@@ -278,6 +285,7 @@ impl Session {
 
     /// Handles one packet; `false` if what came before it must reach the hub first.
     fn packet(&mut self, text: &Utf8Bytes) -> Result<bool, Ending> {
+        self.heartbeat.heard(Instant::now());
         if self.seated.is_none() {
             self.early_packets += 1;
             if self.early_packets > EARLY_PACKETS {
@@ -286,13 +294,8 @@ impl Session {
         }
         let malformed = || Ending::Violation(1002, "Not a packet of Socket.IO 5");
         let message = match Engine::read(text).ok_or_else(malformed)? {
-            Engine::Close => return Err(Ending::ClosedByPeer { clean: false }),
-            Engine::Alive => {
-                if let Some(seated) = &self.seated {
-                    seated.heard();
-                }
-                return Ok(true);
-            }
+            Engine::Close => return Err(self.closed_by_packet()),
+            Engine::Alive => return Ok(true),
             Engine::Message(_) if self.attachments > 0 => {
                 return Err(Ending::Violation(1002, "An attachment is missing"));
             }
@@ -333,16 +336,45 @@ impl Session {
         Ok(true)
     }
 
+    /// The client has said that it goes. A WebSocket is closed for it: it waits for that.
+    fn closed_by_packet(&self) -> Ending {
+        match self.carrier {
+            Carrier::Polling(_) => Ending::ClosedByPeer { clean: false },
+            Carrier::WebSocket { .. } => Ending::Told(End::Close { code: 1000, reason: "Closed" }),
+        }
+    }
+
     fn when_due(&mut self, cx: &mut Context<'_>) -> Option<Ending> {
-        let (at, due) = self.due?;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
-        if timer.deadline() != at {
-            timer.as_mut().reset(at);
+        loop {
+            let at = self.due.map_or(self.heartbeat.at(), |(at, _)| at.min(self.heartbeat.at()));
+            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
+            if timer.deadline() != at {
+                timer.as_mut().reset(at);
+            }
+            if timer.as_mut().poll(cx).is_pending() {
+                return None;
+            }
+            let now = Instant::now();
+            match self.heartbeat.beat(now) {
+                Beat::Nothing => {}
+                Beat::Ask => self.outgoing.push(packet::PING),
+                Beat::Dead => {
+                    self.app.metrics.terminated_silent.one_more();
+                    return Some(Ending::Lost);
+                }
+            }
+            if let Some((at, due)) = self.due
+                && at <= now
+            {
+                self.due = None;
+                if let Some(ending) = self.come_due(due) {
+                    return Some(ending);
+                }
+            }
         }
-        if timer.as_mut().poll(cx).is_pending() {
-            return None;
-        }
-        self.due = None;
+    }
+
+    fn come_due(&mut self, due: Due) -> Option<Ending> {
         match due {
             Due::Connect => Some(Ending::Violation(1008, "No CONNECT in time")),
             Due::Move => {

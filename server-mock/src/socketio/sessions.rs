@@ -46,6 +46,8 @@ struct Shared {
 struct Entry {
     commands: Commands,
     seated: Seated,
+    /// A WebSocket is about to take over, or has.
+    upgrading: Arc<AtomicBool>,
 }
 
 /// Whether it is known who a session is.
@@ -76,7 +78,8 @@ impl Sessions {
         let (commands, received) = mpsc::channel(REQUESTS);
         let sid = self.sid();
         let seated = Seated::default();
-        self.lock().insert(sid.clone(), Entry { commands, seated: Arc::clone(&seated) });
+        self.lock()
+            .insert(sid.clone(), Entry { commands, seated: Arc::clone(&seated), upgrading: Arc::default() });
         (Registration { sessions: self.clone(), sid, seated }, received)
     }
 
@@ -87,6 +90,13 @@ impl Sessions {
     /// Whether it is known who a session is.
     pub(super) fn is_seated(&self, sid: &str) -> bool {
         self.lock().get(sid).is_some_and(|entry| entry.seated.load(Ordering::Relaxed))
+    }
+
+    /// The right to take a session over from its polls, which only one WebSocket has.
+    pub(super) fn claim_upgrade(&self, sid: &str) -> Option<UpgradeClaim> {
+        let upgrading = self.lock().get(sid).map(|entry| Arc::clone(&entry.upgrading))?;
+        let first = !upgrading.swap(true, Ordering::AcqRel);
+        first.then(|| UpgradeClaim { upgrading: Some(upgrading) })
     }
 
     /// Whether nobody polls.
@@ -112,6 +122,26 @@ impl Drop for Registration {
     }
 }
 
+/// Given back when it is dropped, unless the WebSocket has taken over.
+pub(crate) struct UpgradeClaim {
+    upgrading: Option<Arc<AtomicBool>>,
+}
+
+impl UpgradeClaim {
+    /// The WebSocket has taken over: no other one does.
+    pub(super) fn keep(mut self) {
+        self.upgrading = None;
+    }
+}
+
+impl Drop for UpgradeClaim {
+    fn drop(&mut self) {
+        if let Some(upgrading) = &self.upgrading {
+            upgrading.store(false, Ordering::Release);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +154,11 @@ mod tests {
         assert_ne!(one.sid, other.sid);
         assert_eq!(one.sid.len(), 32);
         assert!(sessions.find(&one.sid).is_some());
+        let claim = sessions.claim_upgrade(&one.sid).unwrap();
+        assert!(sessions.claim_upgrade(&one.sid).is_none());
+        drop(claim);
+        sessions.claim_upgrade(&one.sid).unwrap().keep();
+        assert!(sessions.claim_upgrade(&one.sid).is_none());
         let sid = one.sid.clone();
         drop(one);
         assert!(sessions.find(&sid).is_none());

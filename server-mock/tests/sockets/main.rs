@@ -13,6 +13,7 @@ mod binary;
 mod client;
 mod doors;
 mod drain;
+mod engine;
 mod events;
 mod extended;
 mod faults;

@@ -10,13 +10,13 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
 /// A session that is polled.
-struct Session {
+pub(crate) struct Session {
     base: String,
-    sid: String,
+    pub(crate) sid: String,
 }
 
 impl Session {
-    async fn open(server: &ServerHandle) -> Self {
+    pub(crate) async fn open(server: &ServerHandle) -> Self {
         let base = server.url();
         let answer = http(&base, &get("")).await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
@@ -25,7 +25,7 @@ impl Session {
     }
 
     /// One that is in a room.
-    async fn in_room(server: &ServerHandle, token: &str, room: &str) -> Self {
+    pub(crate) async fn in_room(server: &ServerHandle, token: &str, room: &str) -> Self {
         let session = Self::open(server).await;
         let join = format!(r#"42["join_room",{{"roomId":"{room}"}}]"#);
         let answer = session.say(&[&format!(r#"40{{"token":"{token}"}}"#), &join]).await;
@@ -34,40 +34,43 @@ impl Session {
         session
     }
 
-    async fn say(&self, packets: &[&str]) -> String {
+    pub(crate) async fn say(&self, packets: &[&str]) -> String {
         let body = packets.join("\u{1e}");
         let path = format!("/socket.io/?EIO=4&transport=polling&sid={}", self.sid);
-        let head = format!("POST {path} HTTP/1.1\nHost: localhost\nContent-Length: {}\n\n", body.len());
+        let head = format!(
+            "POST {path} HTTP/1.1\nHost: localhost\nConnection: close\nContent-Length: {}\n\n",
+            body.len()
+        );
         http(&self.base, &format!("{head}{body}")).await
     }
 
     /// What a poll answers: everything.
-    async fn hear(&self) -> String {
+    pub(crate) async fn hear(&self) -> String {
         http(&self.base, &get(&format!("&sid={}", self.sid))).await
     }
 
     /// A poll whose answer nobody has read yet.
-    async fn begin_to_hear(&self) -> TcpStream {
+    pub(crate) async fn begin_to_hear(&self) -> TcpStream {
         let mut stream = TcpStream::connect(address(&self.base)).await.unwrap();
         stream.write_all(get(&format!("&sid={}", self.sid)).replace('\n', "\r\n").as_bytes()).await.unwrap();
         stream
     }
 
     /// The URL of its WebSocket.
-    fn websocket(&self) -> String {
+    pub(crate) fn websocket(&self) -> String {
         format!("{}&sid={}", endpoint(&self.base), self.sid)
     }
 }
 
-fn get(query: &str) -> String {
-    format!("GET /socket.io/?EIO=4&transport=polling{query} HTTP/1.1\nHost: localhost\n\n")
+pub(crate) fn get(query: &str) -> String {
+    format!("GET /socket.io/?EIO=4&transport=polling{query} HTTP/1.1\nHost: localhost\nConnection: close\n\n")
 }
 
-fn endpoint(url: &str) -> String {
+pub(crate) fn endpoint(url: &str) -> String {
     url.replace("/ws", "/socket.io/?EIO=4&transport=websocket")
 }
 
-async fn rest(mut stream: TcpStream) -> String {
+pub(crate) async fn rest(mut stream: TcpStream) -> String {
     let mut text = String::new();
     soon(stream.read_to_string(&mut text)).await.unwrap();
     text
