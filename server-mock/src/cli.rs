@@ -2,6 +2,7 @@
 
 mod reload;
 mod signals;
+mod systemd;
 mod values;
 
 use crate::admin::AdminToken;
@@ -212,6 +213,9 @@ pub enum ServeError {
     /// The address is taken, for instance. Exit status 1.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The socket that a service manager has handed over is none to listen on. Exit status 1.
+    #[error("cannot use the socket that was handed over: {0}")]
+    Inherited(io::Error),
     /// SIGTERM and SIGINT cannot be waited for. Exit status 1.
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),
@@ -302,8 +306,12 @@ impl ServeArgs {
 ///
 /// Prints `listening on ws://HOST:PORT/ws` as the first line of standard output once connections are taken, and
 /// `admin on http://HOST:PORT` as the second if there is an admin listener.
-pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
+pub async fn serve(mut args: ServeArgs) -> Result<(), ServeError> {
     file_limit::raise();
+    let inherited = systemd::inherited().map_err(ServeError::Inherited)?;
+    if let Some(listener) = &inherited {
+        args.listen = listener.local_addr().map_err(ServeError::Inherited)?;
+    }
     let certificate = args.certificate()?;
     let mut config = args.config()?;
     let tls = certificate.as_ref().map(Certificate::server_config).transpose();
@@ -311,12 +319,14 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     // Before the first line is printed: whoever waits for it may send a signal at once.
     let reload = Reload::new(certificate, config.admin_token.clone()).map_err(ServeError::Signals)?;
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
-    let server = Server::bind(config).await?;
+    let server = Server::bind_on(config, inherited).await?;
     let reloader = server.reloader();
     announce(&server).map_err(ServeError::Stdout)?;
+    systemd::ready();
     let (drain, drained) = oneshot::channel();
     let second_signal = async {
         signals.next().await;
+        systemd::stopping();
         let _ = drain.send(());
         signals.next().await;
     };

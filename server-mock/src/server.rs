@@ -95,6 +95,15 @@ pub enum BindError {
 impl Server {
     /// Listens. Connections that come before [`run`](Self::run) wait in the operating system's queue.
     pub async fn bind(config: Config) -> Result<Self, BindError> {
+        Self::bind_on(config, None).await
+    }
+
+    /// As [`bind`](Self::bind), on a listener that somebody else has bound, which must not block. It takes the place of
+    /// [`Config::listen`].
+    pub async fn bind_on(
+        config: Config,
+        inherited: Option<std::net::TcpListener>,
+    ) -> Result<Self, BindError> {
         let Config { listen, path, auth, allow_origin, allow_host, admin, tls, hub, limits, drain, .. } =
             config;
         let (first, admin_token) = (config.faults, config.admin_token);
@@ -107,8 +116,11 @@ impl Server {
         if !is_path(&path) {
             return Err(BindError::Path(path));
         }
-        let (listener, address) =
-            bind(listen).await.map_err(|source| BindError::Listen { address: listen, source })?;
+        let bound = match inherited {
+            Some(listener) => adopt(listener),
+            None => bind(listen).await,
+        };
+        let (listener, address) = bound.map_err(|source| BindError::Listen { address: listen, source })?;
         let admin = match admin {
             None => None,
             Some(address) => {
@@ -289,6 +301,11 @@ impl Server {
 fn is_path(path: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.' | '~');
     path.starts_with('/') && path.chars().all(plain)
+}
+
+fn adopt(listener: std::net::TcpListener) -> io::Result<(TcpListener, SocketAddr)> {
+    let address = listener.local_addr()?;
+    Ok((TcpListener::from_std(listener)?, address))
 }
 
 async fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {

@@ -11,6 +11,8 @@ mod admin;
 mod attacks;
 mod binary;
 mod client;
+#[cfg(target_os = "linux")]
+mod deploy;
 mod doors;
 mod drain;
 mod engine;
