@@ -36,6 +36,9 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// Of both; anything less only burns time.
 const SHORTEST: Duration = Duration::from_millis(1);
 
+/// Most characters of a header in the log.
+const LOGGED: usize = 200;
+
 pub(crate) struct App {
     pub(crate) auth: Arc<Auth>,
     pub(crate) allow_origin: Vec<String>,
@@ -45,7 +48,7 @@ pub(crate) struct App {
     pub(crate) most_open: usize,
     /// Most bytes of a message's content and data.
     pub(crate) content_bytes: usize,
-    /// How often the hub asks who is there.
+    /// How often the hub asks a connection of the extended protocol whether it is there.
     pub(crate) heartbeat: Duration,
     /// The hub speaks the extended protocol too.
     pub(crate) extended: bool,
@@ -172,7 +175,9 @@ impl App {
     /// Whether a token of this client may be looked at, which is noted if not.
     pub(crate) fn may_show_token(&self, client: &Client) -> Result<(), Wait> {
         let may = self.gate.rates.may_show_token(client.network(), Instant::now());
-        may.inspect_err(|_| self.gate.refusals.note(Cause::Tokens, client.address))
+        may.inspect_err(|_| {
+            self.gate.refusals.note(Cause::Tokens, client.address);
+        })
     }
 
     /// Whose token a client shows, unless its address has shown too many wrong ones: then no token is looked at.
@@ -190,13 +195,21 @@ impl App {
 
     /// Whether the page that a request comes from may open a connection; counted if it may not.
     pub(crate) fn allows_origin<B>(&self, request: &Request<B>) -> bool {
-        let headers = request.headers();
-        let allowed = origin::allowed(&self.allow_origin, headers.get(ORIGIN), headers.get(HOST));
+        let (headers, proxies) = (request.headers(), &self.gate.proxies);
+        let slot = request.extensions().get::<Slot>();
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+        let forwarded_host = slot.and_then(|slot| slot.forwarded_host(proxies, headers));
+        let hosts = [host, forwarded_host].into_iter().flatten();
+        let allowed = origin::allowed(&self.allow_origin, headers.get(ORIGIN), hosts);
         if !allowed {
             self.metrics.refused_origin.one_more();
-            if let Some(slot) = request.extensions().get::<Slot>() {
-                let client = slot.client(&self.gate.proxies, headers);
-                self.gate.refusals.note(Cause::Origin, client.address);
+            if let Some(slot) = slot
+                && self.gate.refusals.note(Cause::Origin, slot.client(proxies, headers).address)
+            {
+                let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
+                let (origin, host) = (origin.map(logged), host.map(logged));
+                let forwarded_host = forwarded_host.map(logged);
+                tracing::info!(origin, host, forwarded_host, "refused because the Origin is not allowed");
             }
         }
         allowed
@@ -240,4 +253,9 @@ impl App {
     pub(crate) fn stop_admitting(&self) {
         self.draining.store(true, Ordering::Release);
     }
+}
+
+/// A header of a stranger's as far as it belongs in a log. It has visible ASCII only.
+fn logged(value: &str) -> &str {
+    value.get(..LOGGED).unwrap_or(value)
 }

@@ -66,9 +66,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "HOST")]
     pub allow_host: Vec<String>,
 
-    /// Time between pings; a peer silent from one to the next is cut
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_positive_duration)]
-    pub heartbeat: Duration,
+    /// Time between pings, at most 30s to clients of the plain protocol; a peer silent from one to the next is cut
+    /// [default: 25s, and 30s to clients of the plain protocol]
+    #[arg(long, value_name = "TIME", value_parser = parse_positive_duration)]
+    pub heartbeat: Option<Duration>,
 
     /// Socket.IO: time between pings [default: 25s, or --heartbeat if that is shorter]
     #[arg(long, value_name = "TIME", value_parser = parse_positive_duration)]
@@ -281,8 +282,11 @@ impl ServeArgs {
         each.handshakes = self.address_handshakes.map_or(each.handshakes, count);
         each.early_sessions = self.address_sessions.map_or(each.early_sessions, count);
         each.failed_tokens = self.address_tokens.map_or(each.failed_tokens, Share::limit);
-        config.hub.heartbeat = self.heartbeat;
         (config.limits.ping_interval, config.limits.ping_timeout) = (self.ping_interval, self.ping_timeout);
+        if let Some(heartbeat) = self.heartbeat {
+            config.hub.heartbeat = heartbeat;
+            config.hub.plain_heartbeat = config.hub.plain_heartbeat.min(heartbeat);
+        }
         config.hub.rate = match self.rate {
             Some(Rate::Unlimited) => None,
             Some(Rate::PerSecond(rate)) => Some(rate),
@@ -377,6 +381,17 @@ mod tests {
         assert_eq!(config("--rate 3").unwrap().hub.rate, Some(3.0));
         assert_eq!(config("--listen 0.0.0.0:0 --auth open").unwrap().hub.rate, Some(100.0));
         assert_eq!(config("--listen 0.0.0.0:0 --auth open --rate none").unwrap().hub.rate, None);
+    }
+
+    #[test]
+    fn plain_clients_are_asked_as_often_as_their_protocol_says_or_more_often() {
+        let times = |line| {
+            let hub = config(line).unwrap().hub;
+            (hub.heartbeat.as_secs(), hub.plain_heartbeat.as_secs())
+        };
+        assert_eq!(times(""), (25, 30));
+        assert_eq!(times("--heartbeat 25s"), (25, 25));
+        assert_eq!(times("--heartbeat 60s"), (60, 30));
     }
 
     #[test]

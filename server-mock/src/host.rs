@@ -33,8 +33,12 @@ impl Hosts {
         Self { names, any: hosts.iter().chain(origins).any(|entry| entry == "*") }
     }
 
-    /// Whether a request with this `Host` is answered. Without one it does not come from a browser.
-    pub(crate) fn allow(&self, headers: &HeaderMap) -> bool {
+    /// Whether a request with this `Host` is answered. Without one it does not come from a browser. What a trusted proxy
+    /// says was asked for goes before: `Host` is then the proxy's own word.
+    pub(crate) fn allow(&self, headers: &HeaderMap, forwarded_host: Option<&str>) -> bool {
+        if let Some(host) = forwarded_host {
+            return self.any || host.parse::<Authority>().is_ok() && self.allows(name_of(host));
+        }
         let mut hosts = headers.get_all(HOST).iter();
         let Some(host) = hosts.next() else { return true };
         let host = host.to_str().ok().filter(|host| host.parse::<Authority>().is_ok());
@@ -52,10 +56,12 @@ impl Hosts {
 
 /// Passes a request on if its `Host` is answered.
 pub(crate) async fn check(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    if app.hosts.allow(request.headers()) {
+    let (slot, headers) = (request.extensions().get::<Slot>(), request.headers());
+    let forwarded_host = slot.and_then(|slot| slot.forwarded_host(&app.gate.proxies, headers));
+    if app.hosts.allow(headers, forwarded_host) {
         return next.run(request).await;
     }
-    if let Some(slot) = request.extensions().get::<Slot>() {
+    if let Some(slot) = slot {
         let client = slot.client(&app.gate.proxies, request.headers());
         app.gate.refusals.note(Cause::Host, client.address);
     }
@@ -84,7 +90,7 @@ mod tests {
         let owned = |list: &[&str]| list.iter().map(|entry| String::from(*entry)).collect::<Vec<_>>();
         let mut headers = HeaderMap::new();
         headers.insert(HOST, host.parse().unwrap());
-        Hosts::new(&owned(hosts), &owned(origins)).allow(&headers)
+        Hosts::new(&owned(hosts), &owned(origins)).allow(&headers, None)
     }
 
     #[test]
@@ -105,11 +111,23 @@ mod tests {
         ] {
             assert!(!allowed(&[], &[], host), "{host}");
         }
-        assert!(Hosts::new(&[], &[]).allow(&HeaderMap::new()));
+        assert!(Hosts::new(&[], &[]).allow(&HeaderMap::new(), None));
         let mut twice = HeaderMap::new();
         twice.append(HOST, "localhost".parse().unwrap());
         twice.append(HOST, "evil.example".parse().unwrap());
-        assert!(!Hosts::new(&[], &[]).allow(&twice));
+        assert!(!Hosts::new(&[], &[]).allow(&twice, None));
+    }
+
+    #[test]
+    fn what_a_trusted_proxy_says_was_asked_for_goes_before_its_own_host() {
+        let hosts = Hosts::new(&[String::from("chat.example")], &[]);
+        let allowed = |host: &str, forwarded: &str| {
+            let headers = HeaderMap::from_iter([(HOST, host.parse().unwrap())]);
+            hosts.allow(&headers, Some(forwarded))
+        };
+        assert!(allowed("upstream", "chat.example"));
+        assert!(!allowed("127.0.0.1:8080", "evil.example"));
+        assert!(!allowed("127.0.0.1:8080", ""));
     }
 
     #[test]

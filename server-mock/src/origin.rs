@@ -2,16 +2,28 @@
 
 use axum::http::HeaderValue;
 
+/// What a refusal says.
+pub(crate) const REFUSED: &str =
+    "the header Origin names another host than the header Host, and no origin that is allowed";
+
+/// What to do about it.
+pub(crate) const HINT: &str = "start the server with --allow-origin for this page; a page of this server behind a proxy \
+                               needs the header X-Forwarded-Host (nginx: proxy_set_header X-Forwarded-Host $http_host;) \
+                               and --trusted-proxy for the proxy";
+
 /// Whether a request with this `Origin` is taken.
 ///
 /// Without an `Origin` it does not come from a browser page, and tokens, not cookies, say who it is. Without a
-/// list, pages of the server's own host are taken.
-pub(crate) fn allowed(list: &[String], origin: Option<&HeaderValue>, host: Option<&HeaderValue>) -> bool {
+/// list, pages of the server's own host are taken, by any of the names that it was asked for.
+pub(crate) fn allowed<'a>(
+    list: &[String],
+    origin: Option<&HeaderValue>,
+    hosts: impl IntoIterator<Item = &'a str>,
+) -> bool {
     let Some(origin) = origin else { return true };
     let Ok(origin) = origin.to_str() else { return false };
     if list.is_empty() {
-        let host = host.and_then(|host| host.to_str().ok());
-        return host.is_some_and(|host| same_host(origin, host));
+        return hosts.into_iter().any(|host| same_host(origin, host));
     }
     let origin = origin.trim_end_matches('/');
     list.iter().any(|entry| entry == "*" || entry.trim_end_matches('/').eq_ignore_ascii_case(origin))
@@ -43,7 +55,7 @@ mod tests {
     fn check(list: &[&str], origin: &str, host: &str) -> bool {
         let list: Vec<_> = list.iter().map(|entry| String::from(*entry)).collect();
         let value = |text: &str| (!text.is_empty()).then(|| HeaderValue::from_str(text).unwrap());
-        allowed(&list, value(origin).as_ref(), value(host).as_ref())
+        allowed(&list, value(origin).as_ref(), host.split_whitespace())
     }
 
     #[test]
@@ -51,6 +63,7 @@ mod tests {
         assert!(check(&[], "", "chat.example"));
         assert!(check(&[], "http://127.0.0.1:8080", "127.0.0.1:8080"));
         assert!(check(&[], "https://Chat.example", "chat.example:443"));
+        assert!(check(&[], "https://chat.example", "upstream chat.example"));
         for origin in
             ["https://evil.example", "https://chat.example:444", "null", "ftp://chat.example", "chat.example"]
         {

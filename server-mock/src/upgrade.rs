@@ -4,6 +4,7 @@ use crate::app::{App, Denied, Place};
 use crate::auth::Identity;
 use crate::faults::Link;
 use crate::gate::{Client, Proxies, Wait};
+use crate::origin;
 use crate::socketio::Opening;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -11,7 +12,7 @@ use axum::http::header::{
     AUTHORIZATION, CONNECTION, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
     UPGRADE,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use hyper::upgrade::OnUpgrade;
 use std::net::{IpAddr, Ipv4Addr};
@@ -75,6 +76,11 @@ impl Slot {
         proxies.client(self.0.peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), headers)
     }
 
+    /// The host that a trusted proxy says was asked for.
+    pub(crate) fn forwarded_host<'a>(&self, proxies: &Proxies, headers: &'a HeaderMap) -> Option<&'a str> {
+        proxies.host(self.0.peer?, headers)
+    }
+
     pub(crate) fn take(&self) -> Option<Accepted> {
         self.0.accepted.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -128,7 +134,7 @@ pub(crate) async fn upgrade(State(app): State<Arc<App>>, mut request: Request) -
 
 fn accept(app: &Arc<App>, request: &mut Request) -> Result<Response, Refusal> {
     let headers = request.headers();
-    let accept = key(headers)?;
+    let accept = key(request.version(), headers)?;
     let slot = request.extensions().get::<Slot>().cloned().ok_or(Refusal::NotWebSocket)?;
     let client = slot.client(&app.gate.proxies, headers);
     let place = app.admit(&client)?;
@@ -151,7 +157,11 @@ fn accept(app: &Arc<App>, request: &mut Request) -> Result<Response, Refusal> {
 }
 
 /// What `Sec-WebSocket-Accept` says to these headers, if they ask for a WebSocket.
-pub(crate) fn key(headers: &HeaderMap) -> Result<HeaderValue, Refusal> {
+pub(crate) fn key(version: Version, headers: &HeaderMap) -> Result<HeaderValue, Refusal> {
+    // A 101 to it would be one that its proxy cannot pass on.
+    if version < Version::HTTP_11 {
+        return Err(Refusal::Http);
+    }
     if !has_token(headers, &CONNECTION, "upgrade") || !has_token(headers, &UPGRADE, "websocket") {
         return Err(Refusal::NotWebSocket);
     }
@@ -176,6 +186,8 @@ pub(crate) fn switch(accept: HeaderValue) -> Response {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     NotWebSocket,
+    /// HTTP/1.0 has no upgrade.
+    Http,
     Version,
     Key,
     Busy,
@@ -199,19 +211,30 @@ impl IntoResponse for Refusal {
         let (status, text) = match self {
             Self::NotWebSocket => (
                 StatusCode::UPGRADE_REQUIRED,
-                "This is a WebSocket endpoint: open it with a WebSocket client, for example `rejoin chat ws://…`.\n",
+                "This is a WebSocket endpoint: open it with a WebSocket client, for example `rejoin chat ws://…`. If you did, a \
+                 proxy has left out the headers Upgrade and Connection (nginx: proxy_set_header Upgrade $http_upgrade; \
+                 proxy_set_header Connection \"upgrade\";).\n",
+            ),
+            Self::Http => (
+                StatusCode::UPGRADE_REQUIRED,
+                "This is a WebSocket endpoint, and the request came by HTTP/1.0, which has none: let the proxy speak HTTP/1.1 \
+                 (nginx: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \
+                 \"upgrade\";).\n",
             ),
             Self::Version => (StatusCode::UPGRADE_REQUIRED, "This endpoint speaks WebSocket version 13.\n"),
             Self::Key => (StatusCode::BAD_REQUEST, "Sec-WebSocket-Key is missing or malformed.\n"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "The server takes no more connections now.\n"),
             Self::Often(_) => (StatusCode::TOO_MANY_REQUESTS, "This address comes too often.\n"),
-            Self::Origin => (StatusCode::FORBIDDEN, "This Origin is not allowed; see --allow-origin.\n"),
+            Self::Origin => {
+                return (StatusCode::FORBIDDEN, format!("{}: {}.\n", origin::REFUSED, origin::HINT))
+                    .into_response();
+            }
             Self::Fault(status) => (status, "A fault on purpose.\n"),
         };
         let mut response = (status, text).into_response();
         let headers = response.headers_mut();
         match self {
-            Self::NotWebSocket => {
+            Self::NotWebSocket | Self::Http => {
                 headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
                 headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
             }

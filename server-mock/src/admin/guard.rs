@@ -55,7 +55,8 @@ pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Ne
 async fn admit(guard: &Guard, path: &str, request: Request) -> Result<Request, Response> {
     let peer = request.extensions().get::<Peer>();
     let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Peer(peer)| peer.ip());
-    if !guard.app.hosts.allow(request.headers()) {
+    let forwarded_host = guard.app.gate.proxies.host(address, request.headers());
+    if !guard.app.hosts.allow(request.headers(), forwarded_host) {
         guard.app.gate.refusals.note(Cause::Host, address);
         return Err(problem(StatusCode::FORBIDDEN, crate::host::REFUSAL));
     }

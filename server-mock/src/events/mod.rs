@@ -107,7 +107,8 @@ fn open(
 fn stream(body: Body) -> Response {
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
-        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        // A proxy that compresses would hold the last event back until the next one comes.
+        (CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store, no-transform")),
         (ACCEL_BUFFERING, HeaderValue::from_static("no")),
     ];
     (headers, body).into_response()

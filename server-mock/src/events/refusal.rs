@@ -2,6 +2,7 @@
 
 use super::METHODS;
 use crate::gate::Wait;
+use crate::origin;
 use crate::upgrade::BUSY_SECONDS;
 use axum::Json;
 use axum::http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -59,11 +60,7 @@ impl Refusal {
             Self::Method => {
                 ("method_not_allowed", "a feed is read only", "read it with GET; send over the WebSocket")
             }
-            Self::Origin => (
-                "forbidden_origin",
-                "pages of this Origin may not read here",
-                "start the server with --allow-origin for this Origin",
-            ),
+            Self::Origin => ("forbidden_origin", origin::REFUSED, origin::HINT),
             Self::Room(what) => (
                 "bad_room",
                 what,

@@ -1,4 +1,5 @@
-//! Who is behind a proxy: `X-Forwarded-For` and `Forwarded` (RFC 7239), from proxies that are trusted.
+//! Who is behind a proxy, and which host it asked for: `X-Forwarded-For`, `X-Forwarded-Host` and `Forwarded` (RFC 7239),
+//! from proxies that are trusted.
 
 use super::Network;
 use axum::http::header::FORWARDED;
@@ -7,6 +8,7 @@ use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Most addresses of a header that are looked at.
 const HOPS: usize = 16;
@@ -56,26 +58,36 @@ impl Proxies {
             if !self.trusts(client.address) {
                 break;
             }
-            let address = if named == FORWARDED { forwarded_for(hop) } else { address(hop.trim()) };
+            let address = if named == FORWARDED { forwarded(hop, "for") } else { Some(hop.trim()) };
+            let address = address.and_then(address_of);
             // An unknown or hidden one is behind the proxy that says so.
             let Some(address) = address else { break };
             client = Client { address: address.to_canonical(), forwarded: true };
         }
         client
     }
+
+    /// The host that the client asked for, if `peer` is a trusted proxy and says so. Only the last one counts: what is
+    /// left of it came to the proxy with the request.
+    pub(crate) fn host<'a>(&self, peer: IpAddr, headers: &'a HeaderMap) -> Option<&'a str> {
+        let named = if headers.contains_key(X_FORWARDED_HOST) { X_FORWARDED_HOST } else { FORWARDED };
+        let hop = headers.get_all(&named).iter().next_back().filter(|_| self.trusts(peer))?;
+        let hop = hop.to_str().ok()?.rsplit(',').next()?;
+        if named == FORWARDED { forwarded(hop, "host") } else { Some(hop.trim()) }
+    }
 }
 
 /// `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:80`.
-fn address(text: &str) -> Option<IpAddr> {
+fn address_of(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
-/// The `for` of one element of `Forwarded`.
-fn forwarded_for(element: &str) -> Option<IpAddr> {
+/// One field of one element of `Forwarded`.
+fn forwarded<'a>(element: &'a str, field: &str) -> Option<&'a str> {
     let mut pairs = element.split(';').filter_map(|pair| pair.split_once('='));
-    let (_, value) = pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
-    address(value.trim().trim_matches('"'))
+    let (_, value) = pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case(field))?;
+    Some(value.trim().trim_matches('"'))
 }
 
 #[cfg(test)]
@@ -93,6 +105,27 @@ mod tests {
     }
 
     const XFF: &str = "x-forwarded-for";
+
+    #[test]
+    fn the_host_that_was_asked_for_is_what_the_nearest_proxy_says_if_it_is_trusted() {
+        let host = |peer: &str, fields: &[(&'static str, &str)]| {
+            let proxies = Proxies::new(vec!["10.0.0.0/8".parse().unwrap()], false);
+            let mut headers = HeaderMap::new();
+            for (name, value) in fields {
+                headers.append(*name, value.parse().unwrap());
+            }
+            proxies.host(peer.parse().unwrap(), &headers).map(String::from)
+        };
+        let named = ("x-forwarded-host", "evil.example, chat.example:8443");
+        assert_eq!(host("10.0.0.1", &[named]).as_deref(), Some("chat.example:8443"));
+        assert_eq!(host("::ffff:10.0.0.1", &[named, ("x-forwarded-host", "b")]).as_deref(), Some("b"));
+        assert_eq!(host("192.0.2.1", &[named]), None);
+        assert_eq!(host("10.0.0.1", &[("host", "a")]), None);
+        let standard = ("forwarded", "host=evil, for=192.0.2.1;Host=\"chat.example:81\"");
+        assert_eq!(host("10.0.0.1", &[standard]).as_deref(), Some("chat.example:81"));
+        assert_eq!(host("10.0.0.1", &[standard, named]).as_deref(), Some("chat.example:8443"));
+        assert_eq!(host("10.0.0.1", &[("forwarded", "host=evil, for=192.0.2.1")]), None);
+    }
 
     #[test]
     fn a_stranger_cannot_name_somebody_else() {

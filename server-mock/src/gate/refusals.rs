@@ -108,11 +108,14 @@ impl Refusals {
         Some(all.saturating_sub(before))
     }
 
-    pub(crate) fn note(&self, cause: Cause, address: IpAddr) {
-        if let Some(refused) = self.count(cause, Instant::now()) {
+    /// Whether the log has told it.
+    pub(crate) fn note(&self, cause: Cause, address: IpAddr) -> bool {
+        let told = self.count(cause, Instant::now());
+        if let Some(refused) = told {
             let cause = cause.as_str();
             tracing::warn!(cause, %address, refused, "refused; told at most once a minute for each cause");
         }
+        told.is_some()
     }
 
     /// For `/metrics`.

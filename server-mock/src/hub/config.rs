@@ -22,9 +22,11 @@ const LONGEST_WINDOW: Duration = Duration::from_secs(600);
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct HubConfig {
-    /// Time between two pings to a connection; one from which nothing came between them is terminated.
-    /// Default 30 s.
+    /// Time between two pings to a connection that speaks the extended protocol, Socket.IO's included; one from which
+    /// nothing came between them is terminated. Default 25 s: many proxies cut a connection that was silent for 30 s.
     pub heartbeat: Duration,
+    /// The same for a connection of the plain protocol. Default 30 s, as the protocol says.
+    pub plain_heartbeat: Duration,
     /// Most bytes of UTF-8 in one message's `content`. Default 8 KiB.
     pub content_bytes: usize,
     /// Most rooms one connection may be in. Default 256.
@@ -102,7 +104,8 @@ pub struct HubConfig {
 impl Default for HubConfig {
     fn default() -> Self {
         Self {
-            heartbeat: Duration::from_secs(30),
+            heartbeat: Duration::from_secs(25),
+            plain_heartbeat: Duration::from_secs(30),
             content_bytes: 8 << 10,
             rooms_per_conn: 256,
             members_per_room: 10_000,
@@ -134,6 +137,11 @@ impl Default for HubConfig {
 }
 
 impl HubConfig {
+    /// Time between two pings to a connection, by its protocol.
+    pub(crate) fn beat(&self, extended: bool) -> Duration {
+        if extended { self.heartbeat } else { self.plain_heartbeat }
+    }
+
     /// The time in which so many connections can come back at four fifths of
     /// [`reconnect_rate`](Self::reconnect_rate): who comes at random comes unevenly, and a server that is only just
     /// fast enough spends itself on refusals.

@@ -24,7 +24,7 @@ impl Hub {
         expires: Option<Timestamp>,
     ) {
         let extended = (extended && self.config.extended).then(Box::<Extended>::default);
-        let beat = self.config.heartbeat;
+        let beat = self.config.beat(extended.is_some());
         if self.let_in(now.monotonic, conn, user, expires, beat, extended) {
             self.greet(now, conn);
         }

@@ -297,7 +297,7 @@ impl Hub {
                     let Some(state) = self.conns.get_mut(&conn) else { continue };
                     let (lives, beat) = match &mut state.reader {
                         Some(reader) => (reader.beat(conn, &mut self.outputs), self.config.comments),
-                        None => (state.heard, self.config.heartbeat),
+                        None => (state.heard, self.config.beat(state.extended.is_some())),
                     };
                     if !lives && now.since(at) < LATE_TICK {
                         self.forget(now, conn, false);

@@ -211,7 +211,7 @@ fn websocket(
     session: Option<Commands>,
     mut request: Request,
 ) -> Result<Response, Refusal> {
-    let accept = upgrade::key(request.headers())?;
+    let accept = upgrade::key(request.version(), request.headers())?;
     let opening = match session {
         Some(session) => {
             let sid = field(request.uri().query(), "sid").unwrap_or_default();

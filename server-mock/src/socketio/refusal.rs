@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::app::Denied;
 use crate::gate::Wait;
+use crate::origin;
 use crate::upgrade::{self, BUSY_SECONDS};
 
 #[derive(Debug)]
@@ -48,7 +49,7 @@ impl IntoResponse for Refusal {
             Self::Session => (bad, 1, "Session ID unknown"),
             Self::Method => (bad, 2, "Bad handshake method"),
             Self::Request => (bad, 3, "Bad request"),
-            Self::Origin => (StatusCode::FORBIDDEN, 4, "This Origin is not allowed; see --allow-origin"),
+            Self::Origin => (StatusCode::FORBIDDEN, 4, origin::REFUSED),
             Self::Version => (bad, 5, "Unsupported protocol version"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, 3, "Payload too large"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, 3, "The server takes no more connections now"),
@@ -57,7 +58,8 @@ impl IntoResponse for Refusal {
             Self::Upgrade(refusal) => return refusal.into_response(),
         };
         let json = HeaderValue::from_static("application/json");
-        let body = format!(r#"{{"code":{code},"message":"{message}"}}"#);
+        let hint = if matches!(self, Self::Origin) { format!(": {}", origin::HINT) } else { String::new() };
+        let body = format!(r#"{{"code":{code},"message":"{message}{hint}"}}"#);
         let mut response = (status, [(CONTENT_TYPE, json)], body).into_response();
         let wait = match self {
             Self::Busy => Some(BUSY_SECONDS),

@@ -102,6 +102,16 @@ async fn only_pages_of_allowed_origins_connect() {
     };
     assert_eq!(open(own.url(), format!("http://{host}")).await, 101);
     assert_eq!(open(own.url(), String::from("http://evil.example")).await, 403);
+    for path in ["/ws?token=a", "/rooms/a/events?token=a", "/socket.io/?EIO=4&transport=polling"] {
+        let request = format!(
+            "GET {path} HTTP/1.1\nHost: {host}\nOrigin: http://evil.example\nConnection: Upgrade\nUpgrade: websocket\n\
+             Sec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n\n"
+        );
+        let answer = http(&own.url(), &request).await;
+        for part in ["HTTP/1.1 403 ", "header Origin", "header Host", "X-Forwarded-Host", "--allow-origin"] {
+            assert!(answer.contains(part), "{part}: {answer}");
+        }
+    }
     let listed = server(|config| config.allow_origin = vec![String::from("https://chat.example")]).await;
     assert_eq!(open(listed.url(), String::from("https://chat.example")).await, 101);
     assert_eq!(open(listed.url(), format!("http://{host}")).await, 403);

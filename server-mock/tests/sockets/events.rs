@@ -26,9 +26,11 @@ async fn say(client: &mut Client, content: &str) {
 async fn a_feed_is_an_event_stream_that_nothing_stores_or_gathers() {
     let (server, mut ada) = lobby(|_| {}).await;
     let mut eve = feed(&server.url(), &path("lobby", "eve")).await;
-    for (name, value) in
-        [("content-type", "text/event-stream"), ("cache-control", "no-store"), ("x-accel-buffering", "no")]
-    {
+    for (name, value) in [
+        ("content-type", "text/event-stream"),
+        ("cache-control", "no-cache, no-store, no-transform"),
+        ("x-accel-buffering", "no"),
+    ] {
         assert_eq!(eve.headers[name], value);
     }
     let first = eve.block().await;

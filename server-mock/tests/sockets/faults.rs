@@ -160,7 +160,7 @@ async fn a_freeze_ends_by_itself() {
 
 #[tokio::test]
 async fn a_half_open_connection_swallows_both_ways_and_stays_open_until_cleared() {
-    let server = server(|config| config.hub.heartbeat = std::time::Duration::from_millis(200)).await;
+    let server = server(|config| config.hub.plain_heartbeat = std::time::Duration::from_millis(200)).await;
     let (mut ada, mut bob) = pair(&server).await;
     server.faults().add(for_ada(FaultKind::HalfOpen));
     ada.say(&message("lobby", "lost")).await;

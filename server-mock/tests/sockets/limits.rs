@@ -158,7 +158,7 @@ async fn one_that_does_not_read_is_cut_and_the_others_hear_everything() {
 
 #[tokio::test]
 async fn a_peer_that_never_answers_pings_is_cut_without_a_close_frame() {
-    let server = server(|config| config.hub.heartbeat = Duration::from_millis(100)).await;
+    let server = server(|config| config.hub.plain_heartbeat = Duration::from_millis(100)).await;
     // Raw TCP: it upgrades and says nothing more, not even pong.
     let address = server.url().split('/').nth(2).unwrap().to_owned();
     let mut mute = tokio::net::TcpStream::connect(address).await.unwrap();
@@ -177,7 +177,7 @@ async fn a_peer_that_never_answers_pings_is_cut_without_a_close_frame() {
 
 #[tokio::test]
 async fn a_peer_that_answers_pings_stays() {
-    let server = server(|config| config.hub.heartbeat = Duration::from_millis(30)).await;
+    let server = server(|config| config.hub.plain_heartbeat = Duration::from_millis(30)).await;
     let mut ada = Client::open(&server.url(), "ada").await;
     let mut pings = 0;
     while pings < 5 {

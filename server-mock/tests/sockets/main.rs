@@ -30,6 +30,7 @@ mod memory;
 #[cfg(target_os = "linux")]
 mod memory_budget;
 mod process;
+mod proxied;
 mod rooms;
 mod socketio;
 mod stuck;

@@ -8,7 +8,7 @@ fn the_first_frame_of_an_extended_connection_is_hello() {
     let expires = Some(Timestamp::from_millis(90_000));
     let input = Input::Connected { conn: ADA, user: Name::from("ada"), extended: true, expires };
     let hello = concat!(
-        r#"{"type":"hello","v":1,"userId":"ada","serverTime":1763846359123,"heartbeatMs":30000,"#,
+        r#"{"type":"hello","v":1,"userId":"ada","serverTime":1763846359123,"heartbeatMs":25000,"#,
         r#""dedupeWindowMs":600000,"limits":{"frameBytes":65536,"contentBytes":8192,"rooms":256,"#,
         r#""inFlight":64,"replay":200,"sendPerSec":7},"reconnect":{"windowMs":1000},"#,
         r#""auth":{"expiresInMs":90000}}"#

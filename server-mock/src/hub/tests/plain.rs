@@ -236,6 +236,17 @@ fn a_silent_peer_is_pinged_and_cut_before_the_next_ping() {
 }
 
 #[test]
+fn one_that_speaks_the_extended_protocol_is_asked_every_25_seconds_and_told_so() {
+    let mut world = World::new(|_| {});
+    world.connect(ADA, "ada");
+    let hello = world.extend(BOB, "bob");
+    assert_eq!(heard(&hello)[0].1["heartbeatMs"], 25_000);
+    assert_eq!((world.next_tick(), world.ms), (vec![Output::Ping { conn: BOB }], 25_000));
+    assert_eq!((world.next_tick(), world.ms), (vec![Output::Ping { conn: ADA }], 30_000));
+    assert_eq!((world.next_tick(), world.ms), (vec![Output::Terminate { conn: BOB }], 50_000));
+}
+
+#[test]
 fn a_tick_that_is_late_by_far_asks_again_instead_of_cutting() {
     let mut world = World::lobby(|_| {});
     world.next_tick();

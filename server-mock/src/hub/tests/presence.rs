@@ -44,7 +44,7 @@ fn a_return_within_the_grace_is_seen_by_plain_members_only() {
     let outputs = world.say(ADA, r#"{"type":"join_room","roomId":"lobby","ref":"j"}"#);
     // By the plain contract the user's connections went from none to one.
     assert_eq!(outputs[1..], [sent(CYD, JOINED)]);
-    world.ms = 29_000;
+    world.ms = 24_999;
     assert_eq!(world.handle(Input::Tick), []);
 }
 
