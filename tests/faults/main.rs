@@ -55,7 +55,11 @@ enum Line {
         before: Option<u64>,
         reason: String,
     },
-    Judge,
+    Judge {
+        /// The server was killed meanwhile.
+        #[serde(default)]
+        lost_memory: bool,
+    },
 }
 
 const ROOM: &str = "lobby";
@@ -77,8 +81,9 @@ fn main() {
                 println!("calm");
             }
             Line::Account { name } => accounts.push(Account::new(&name)),
-            Line::Judge => {
-                let messages = judge(&accounts, Allowed::Nothing).len();
+            Line::Judge { lost_memory } => {
+                let allowed = if lost_memory { Allowed::LostMemory } else { Allowed::Nothing };
+                let messages = judge(&accounts, allowed).len();
                 println!("{}", serde_json::json!({ "messages": messages, "suffered": proxy.suffered() }));
             }
             line => enter(accounts.last_mut().expect("an account before what is in it"), line),
@@ -114,7 +119,7 @@ fn enter(account: &mut Account, line: Line) {
             let reason = reasons.into_iter().find(|known| known.as_str() == reason).expect("a known reason");
             Event::Gap(Gap { room, epoch: epoch.as_deref().map(id), after, before, reason })
         }
-        Line::CalmDown | Line::Account { .. } | Line::Judge => unreachable!("no part of an account"),
+        Line::CalmDown | Line::Account { .. } | Line::Judge { .. } => unreachable!("no part of an account"),
     };
     account.event(&event);
 }

@@ -9,23 +9,27 @@ export class Process {
   /** Lines of stdout, in order. */
   lines;
   stderr = "";
+  /** It has ended. */
+  over = false;
   #name;
   #child;
   #exit;
 
-  constructor(t, command, args) {
+  /** `group`: it has processes of its own, which end with it. */
+  constructor(t, command, args, { group = false } = {}) {
     this.#name = [command, ...args].map((word) => word.split("/").pop()).join(" ");
     this.lines = new Journal(this.#name);
     // Nothing of the caller's own configuration may decide a test.
     const ours = Object.entries(process.env).filter(([name]) => !/^(REJOIN|XDG)_|_proxy$/i.test(name));
     const env = { ...Object.fromEntries(ours), HOME: "/nonexistent" };
-    this.#child = spawn(command, args, { stdio: "pipe", env });
-    t.after(() => this.#child.kill("SIGKILL"));
+    this.#child = spawn(command, args, { stdio: "pipe", env, detached: group });
+    t.after(() => (group ? this.#killGroup() : this.#child.kill("SIGKILL")));
     this.#child.stdin.on("error", () => {}); // the process may end before it has read everything
     this.#child.stderr.on("data", (data) => (this.stderr += data));
     createInterface({ input: this.#child.stdout }).on("line", (line) => this.lines.add(line));
     this.#exit = new Promise((resolve) => {
       const ended = (how) => {
+        this.over = true;
         this.lines.fail(new Error(`${how}; stderr: ${this.stderr.trim() || "empty"}`));
         resolve();
       };
@@ -48,6 +52,16 @@ export class Process {
 
   kill(signal) {
     this.#child.kill(signal);
+  }
+
+  /** Kills what it has started too, and waits until it is gone: nothing writes into its files any more. */
+  async #killGroup() {
+    try {
+      process.kill(-this.#child.pid, "SIGKILL");
+    } catch (error) {
+      if (error.code !== "ESRCH") throw error;
+    }
+    await inTime(this.#exit, `the end of ${this.#name}`);
   }
 
   /** Exit code, or the signal's name. */
@@ -144,13 +158,16 @@ export class FaultProxy extends Server {
     await this.line((line) => line == "calm", "calm");
   }
 
-  /** What the checker says to these accounts, by name; an account that cannot be true is an error. */
-  async judge(accounts) {
+  /**
+   * What the checker says to these accounts, by name; an account that cannot be true is an error. `lostMemory`: the
+   * server was killed, which may cost what the accounts say it did.
+   */
+  async judge(accounts, { lostMemory = false } = {}) {
     for (const [name, lines] of Object.entries(accounts)) {
       this.put({ type: "account", name });
       for (const line of lines) this.put(line);
     }
-    this.put({ type: "judge" });
+    this.put({ type: "judge", lost_memory: lostMemory });
     const { found } = await this.line((line) => line.startsWith("{"), "the judgement");
     return JSON.parse(found);
   }

@@ -13,7 +13,8 @@ export class SocketIoClient {
   constructor(t, server, token, options = {}) {
     this.journal = new Journal(`socket.io client ${token}`);
     const defaults = { auth: { token }, forceNew: true, reconnectionDelay: 50, reconnectionDelayMax: 200 };
-    this.socket = io(`http://127.0.0.1:${server.port}${options.namespace ?? ""}`, { ...defaults, ...options });
+    const origin = server.origin ?? `http://127.0.0.1:${server.port}`;
+    this.socket = io(`${origin}${options.namespace ?? ""}`, { ...defaults, ...options });
     t.after(() => this.socket.disconnect());
     this.socket.on("connect", () => {
       this.journal.add({ connect: true, recovered: this.socket.recovered });
