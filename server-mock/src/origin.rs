@@ -2,14 +2,12 @@
 
 use axum::http::HeaderValue;
 
-/// What a refusal says.
-pub(crate) const REFUSED: &str =
-    "the header Origin names another host than the header Host, and no origin that is allowed";
+/// What a refusal says. Short, because clients show the beginning of an answer only.
+pub(crate) const REFUSED: &str = "the header Origin names neither the header Host nor one of --allow-origin";
 
 /// What to do about it.
-pub(crate) const HINT: &str = "start the server with --allow-origin for this page; a page of this server behind a proxy \
-                               needs the header X-Forwarded-Host (nginx: proxy_set_header X-Forwarded-Host $http_host;) \
-                               and --trusted-proxy for the proxy";
+pub(crate) const HINT: &str = "behind a proxy use --trusted-proxy and the header X-Forwarded-Host \
+                               (nginx: proxy_set_header X-Forwarded-Host $http_host;)";
 
 /// Whether a request with this `Origin` is taken.
 ///

@@ -217,9 +217,8 @@ impl IntoResponse for Refusal {
             ),
             Self::Http => (
                 StatusCode::UPGRADE_REQUIRED,
-                "This is a WebSocket endpoint, and the request came by HTTP/1.0, which has none: let the proxy speak HTTP/1.1 \
-                 (nginx: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \
-                 \"upgrade\";).\n",
+                "HTTP/1.0 has no WebSocket: let the proxy speak HTTP/1.1 (nginx: proxy_http_version 1.1; proxy_set_header \
+                 Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\";).\n",
             ),
             Self::Version => (StatusCode::UPGRADE_REQUIRED, "This endpoint speaks WebSocket version 13.\n"),
             Self::Key => (StatusCode::BAD_REQUEST, "Sec-WebSocket-Key is missing or malformed.\n"),

@@ -2,13 +2,13 @@
 // (server-mock/deploy/behind-a-proxy.md). Each belongs to one test, and so does its folder.
 
 import { execFileSync } from "node:child_process";
-import { once } from "node:events";
 import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DEADLINE_MS } from "./journal.mjs";
+import { freePort } from "./ports.mjs";
 import { Process } from "./processes.mjs";
 
 const PAGE = readFileSync(fileURLToPath(new URL("../../server-mock/deploy/behind-a-proxy.md", import.meta.url)), "utf8");
@@ -26,15 +26,6 @@ function adapted(text, words) {
     if (!text.includes(from)) throw new Error(`"${from}" is not in the configuration:\n${text}`);
     return text.replaceAll(from, to);
   }, text);
-}
-
-/** A port on which nothing listens. */
-export async function freePort() {
-  const listener = net.createServer().listen(0, "127.0.0.1");
-  await once(listener, "listening");
-  const { port } = listener.address();
-  await new Promise((resolve) => listener.close(resolve));
-  return port;
 }
 
 // A proxy has no rights that it does not need: where the tests run as root, it runs as nobody.

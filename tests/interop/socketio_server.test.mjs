@@ -4,13 +4,13 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import http from "node:http";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import WebSocket from "ws";
 import { inTime, Journal } from "./journal.mjs";
 import { plainInLobby } from "./lobby.mjs";
+import { freePort } from "./ports.mjs";
 import { RejoinServer } from "./processes.mjs";
 import { SocketIoClient } from "./socketio-client.mjs";
 
@@ -62,15 +62,6 @@ async function polled(server) {
     say: (...packets) => request(server, "POST", path, { body: packets.join("\x1e") }),
     hear: async () => (await request(server, "GET", path)).body.split("\x1e"),
   };
-}
-
-/** The port on which nothing but the admin listener is. */
-async function freePort() {
-  const listener = net.createServer().listen(0, "127.0.0.1");
-  await once(listener, "listening");
-  const { port } = listener.address();
-  await new Promise((resolve) => listener.close(resolve));
-  return port;
 }
 
 describe("our server, judged by socket.io-client", { concurrency: 2 }, () => {
