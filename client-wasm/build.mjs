@@ -29,6 +29,8 @@ function run(command, ...args) {
 const onlyScripts = process.argv.includes("--scripts");
 if (!onlyScripts) rmSync("dist", { recursive: true, force: true });
 mkdirSync("dist/cjs", { recursive: true });
+// npm takes it along from here.
+cpSync("../LICENSE", "LICENSE");
 for (const [file, example] of [["js/names.ts", "names"], ["js/socketio/names.ts", "socketio_names"], ["js/sse/names.ts", "feed_names"]]) {
   writeFileSync(file, run("cargo", "run", "--quiet", "--locked", "--package", "rejoin-wasm", "--example", example));
 }

@@ -132,7 +132,8 @@ pub(crate) struct TailArgs {
     /// Read by server-sent events, over http:// or https:// and without being a member of the rooms.
     #[arg(long)]
     pub(crate) sse: bool,
-    /// Begin with the last so many messages of each room, where the server keeps them.
+    /// Begin with the last so many messages of each room, where the server keeps them; over a WebSocket at most as many as it
+    /// replays at once (ours 200).
     #[arg(long, value_name = "N")]
     pub(crate) history: Option<u64>,
     #[command(flatten)]

@@ -25,6 +25,8 @@ const FIRST_ATTEMPTS: u32 = 3;
 pub(crate) struct Narrator {
     pub(crate) rooms: RoomBook,
     pub(crate) state: State,
+    /// The user's own notifications are followed.
+    pub(crate) shows_notifications: bool,
     /// How the user has said who they are: what to say when that is refused.
     pub(crate) login: Login,
     /// There has been a connection.
@@ -59,6 +61,7 @@ impl Narrator {
         Self {
             rooms: book,
             state: State::Connecting,
+            shows_notifications: false,
             login: Login::Token,
             has_connected: false,
             failed: None,
@@ -220,7 +223,7 @@ impl Narrator {
                 }
             }
             Event::Mode(mode) => self.decided(*mode),
-            Event::Ready(_) if self.rooms.list().next().is_none() => {
+            Event::Ready(_) if self.shows_notifications && self.rooms.list().next().is_none() => {
                 self.notice("connected; notifications are shown as they come");
             }
             Event::Joined(joined)

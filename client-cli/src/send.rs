@@ -126,6 +126,10 @@ impl Sender {
                 () = sleep_until(until) => break None,
             }
         };
+        // What the server has said before it, such as why the room cannot be joined.
+        while let Ok(Some(event)) = timeout_at(Instant::now(), self.events.next()).await {
+            self.event(&event)?;
+        }
         match outcome {
             Some(Ok(Receipt::Written)) => self.unechoed.push_back(text.to_owned()),
             Some(Ok(receipt)) => {

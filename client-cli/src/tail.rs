@@ -12,7 +12,7 @@ use crate::render::Layout;
 use crate::settings::Sources;
 use crate::signals::{Signal, Signals};
 use crate::{pipe, words};
-use rejoin::{Event, RoomChange, State, Timestamp};
+use rejoin::{Event, RoomChange, RoomState, State, Timestamp};
 use std::io::{IsTerminal as _, stdout};
 use tokio::time::{Instant, sleep_until};
 
@@ -32,10 +32,13 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
             Failure::usage("room", "no room to follow").hint("name one with -r ROOM, or add --notifications")
         );
     }
+    let follows = settings.notifications || settings.follows_notifications();
+    let mut wanted = settings.rooms.clone();
     let (client, mut events) = settings.connect()?;
     let outlet = Outlet::stdout();
     let mut narrator = Narrator::new(layout(), Clock::new(arguments.display.utc), &settings.rooms);
     narrator.login = settings.login();
+    narrator.shows_notifications = follows;
     let mut commits = settings.state.is_some().then(Commits::default);
     let mut join_answers = JoinAnswers::default();
     let mut ended = false;
@@ -93,6 +96,9 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
                         narrator.event(event, client.now());
                     }
                 }
+                if !follows && narrator.failed.is_none() {
+                    narrator.failed = none_left(&mut wanted, &batch);
+                }
                 ended |= narrator.failed.is_some();
                 if ended {
                     narrator.print_repeats(true);
@@ -111,6 +117,17 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
         Some(failure) => Err(failure),
         None => Ok(Exit::Success),
     }
+}
+
+/// Takes out the rooms that the server does not let us into, or no longer; fails when none is left.
+fn none_left(wanted: &mut Vec<String>, batch: &[Event]) -> Option<Failure> {
+    batch.iter().find_map(|event| {
+        let Event::Room(RoomChange { room, state, .. }) = event else { return None };
+        let (RoomState::Failed(code) | RoomState::Removed(code)) = state else { return None };
+        wanted.retain(|wanted| **wanted != **room);
+        let text = "the server lets this user into none of the rooms: nothing is left to follow";
+        wanted.is_empty().then(|| Failure::terminal(code.as_str(), text))
+    })
 }
 
 /// Prints what `pipe` prints.

@@ -73,7 +73,7 @@ const hints: { [code: string]: string } = {
 };
 
 /** What to do about a code of the server's or of a send. */
-export const hintOf = (code: string): string => hints[code] ?? "the server refused it: try again later";
+export const hintOf = (code: string): string => hints[code] ?? "the server refused it: its message says why, if it gives one";
 
 export const sendError = (outcome: "failed" | "unknown", code: SendFailure | Code | "unknown", reply?: Reply) =>
   new SendError(outcome, code, hintOf(code), reply);

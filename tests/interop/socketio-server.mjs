@@ -74,6 +74,7 @@ for (const namespace of [io.of("/"), io.of("/chat")]) {
     };
     socket.join(`user:${userId}`);
     socket.on(called("join_room"), ({ roomId }, ack) => {
+      if (roomId == "staff") return ack?.({ ok: false, code: "forbidden", message: "staff only" });
       socket.join(roomId);
       socket.to(roomId).emit(called("user_joined"), { roomId, userId });
       acknowledge(ack, { ok: true });
@@ -84,6 +85,7 @@ for (const namespace of [io.of("/"), io.of("/chat")]) {
     });
     socket.on(called("send_message"), ({ roomId, content }, ack) => {
       if (content.startsWith("ack ")) return ack?.(...JSON.parse(`[${content.slice("ack ".length)}]`));
+      if (roomId == "staff") return acknowledge(ack, { ok: false, message: "not in room" });
       if (content === "a forbidden word") {
         return acknowledge(ack, { ok: false, code: "forbidden", message: "mind your language" });
       }

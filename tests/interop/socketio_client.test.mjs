@@ -352,6 +352,16 @@ describe("our command line on a Socket.IO server", { concurrency: 3 }, () => {
     assert.match(refused.stderr, /mind your language \[forbidden\]/);
   });
 
+  it("a room that lets nobody in for good ends tail with 3, and send says so beside what became of the message", async (t) => {
+    const server = await SocketIoServer.start(t);
+    const tail = new Rejoin(t, "tail", server.url, ...SOCKET_IO, "-r", "staff", "--token", "alice");
+    assert.equal(await tail.exited(), 3);
+    assert.match(tail.stderr, /none of the rooms/);
+    const send = new Rejoin(t, "send", server.url, ...SOCKET_IO, "-r", "staff", "--token", "alice", "hi");
+    assert.equal(await send.exited(), 1);
+    assert.match(send.stderr, /staff could not be joined/);
+  });
+
   it("an ack that says no is a failure in each of its forms, and a text is one where it is said to be", async (t) => {
     const server = await SocketIoServer.start(t);
     const alice = await aliceIn(t, server);

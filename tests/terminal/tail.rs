@@ -1,6 +1,7 @@
 //! `tail`: rooms to read.
 
 use harness::command::Running;
+use harness::liar::Liar;
 use harness::process::ServerProcess;
 
 #[test]
@@ -26,4 +27,24 @@ fn tail_without_a_room_is_wrong_usage() {
     let ended = Running::start(&["tail", "ws://127.0.0.1:9/ws", "--token", "bob"]).wait();
     assert_eq!(ended.status, Some(2));
     assert!(ended.text().contains("-r ROOM"), "{}", ended.text());
+}
+
+#[test]
+fn tail_ends_with_3_when_the_server_lets_it_into_no_room() {
+    let texts = [
+        r#"{"type":"hello","v":1,"userId":"bob","serverTime":0,"heartbeatMs":30000,"dedupeWindowMs":600000,"limits":{"frameBytes":16384,"contentBytes":8192,"rooms":256,"inFlight":64,"replay":200,"sendPerSec":20},"reconnect":{"windowMs":1000}}"#,
+        r#"{"type":"error","ref":"j1","roomId":"staff","code":"forbidden","retry":false,"message":"not for you"}"#,
+    ];
+    let liar = Liar::start(texts.map(str::to_owned).to_vec());
+    for more in [&[][..], &["--json"]] {
+        let args = [&["tail", &liar.url, "-r", "staff", "--token", "bob"][..], more].concat();
+        let ended = Running::start(&args).wait();
+        assert_eq!(ended.status, Some(3), "{}", ended.text());
+        assert!(
+            ended.text().contains("none of the rooms: nothing is left to follow [forbidden]"),
+            "{}",
+            ended.text()
+        );
+        assert!(!ended.text().contains("notifications"), "{}", ended.text());
+    }
 }

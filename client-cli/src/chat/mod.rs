@@ -9,7 +9,7 @@ use crate::args::{ChatArgs, Protocol};
 use crate::clock::Clock;
 use crate::editor::Shared;
 use crate::embedded;
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, Failure, eprint_line};
 use crate::settings::{Login, Settings, Sources};
 use crate::signals::{Signal, Signals};
 use crate::token::TokenFrom;
@@ -79,7 +79,15 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
     let Chat { front, talk, .. } = chat;
     front.close();
     let exit = match end {
-        End::Interrupted => return Ok(Exit::Interrupted),
+        End::Interrupted => {
+            let count = talk.own.pending();
+            let kept = settings.state.is_some();
+            let what = if kept { "kept in the state file" } else { "whether it has arrived is unknown" };
+            if count > 0 {
+                eprint_line(&format!("rejoin: {count} not confirmed: {what}"));
+            }
+            return Ok(Exit::Interrupted);
+        }
         End::ReaderGone => Exit::Success,
         End::Failed(failure) => return Err(failure),
         End::Done => talk.exit,
