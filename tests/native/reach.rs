@@ -1,7 +1,7 @@
 //! What is between a client and its server: header fields, subprotocols, certificates, streams of the application's own.
 
 use crate::upgrades::{answering, field, head};
-use crate::{Client, lost, quick, server, until_state, within};
+use crate::{Client, lost, quick, server, server_with, until_state, within};
 use rejoin::{BuildError, CauseCode, ClientBuilder, Config, DialErrorKind, Headers, SocketIo};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -126,7 +126,9 @@ async fn subprotocols_are_offered_in_order_and_a_server_that_speaks_none_is_not_
 
 #[tokio::test]
 async fn a_stream_of_the_applications_own_takes_the_place_of_tcp() {
-    let server = server().await;
+    let mut config = rejoin_server::Config::default();
+    config.allow_host = vec![String::from("nowhere.invalid")];
+    let server = server_with(config).await;
     let address = server.url().replace("ws://", "").replace("/ws", "");
     // In memory on the client's side; what comes out at the other end is carried to the server.
     let connect = move |endpoint: rejoin::Endpoint| {
