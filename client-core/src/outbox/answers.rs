@@ -9,7 +9,7 @@ use crate::link::ConnId;
 use crate::messages::{Ack, Code, Nack, Origin};
 use crate::notes::note;
 #[cfg(feature = "journal")]
-use crate::saved::SavedSend;
+use crate::saved::{SavedSend, Transmitted};
 use crate::time::{Span, Timestamp};
 use alloc::vec::Vec;
 
@@ -137,14 +137,14 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let lane = self.lanes.get_mut(index)?;
         let pseq = lane.unanswered.get(at).map_or(0, |sent| sent.pseq);
         match nack.code {
-            Code::UnknownProducer => self.unknown_producer(now, index, conn, 1),
+            Code::UnknownProducer => self.unknown_producer(now, index, conn, at, 1),
             Code::SequenceGap => {
                 let expected = nack.expected.unwrap_or(pseq);
                 if lane.unanswered.iter().any(|sent| sent.pseq == expected) && expected <= pseq {
                     lane.refused_from(now, expected, conn, Span::ZERO);
                 } else {
                     // What the server misses has been answered before: it has lost the line.
-                    self.unknown_producer(now, index, conn, expected);
+                    self.unknown_producer(now, index, conn, at, expected);
                 }
             }
             Code::NotJoined if wanted(&lane.room) => {
@@ -154,7 +154,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             }
             // Nobody will join the room again. The number is not used up, so the line ends here.
             Code::NotJoined => {
-                self.unknown_producer(now, index, conn, pseq);
+                self.unknown_producer(now, index, conn, at, pseq);
                 // Nothing is to be sent again: what waits fails now, before another connection could take it.
                 if let Some(lane) = self.lanes.get_mut(index) {
                     lane.resume_at = None;
@@ -179,11 +179,16 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         None
     }
 
-    /// The server knows nothing of the line from number `lost` on. What only this connection transmitted is certainly
-    /// not appended and is numbered anew; of the rest nothing is known.
-    fn unknown_producer(&mut self, now: Timestamp, index: usize, conn: ConnId, lost: u64) {
+    /// The server knows nothing of the line from number `lost` on, as it says of the send there. If only this connection has
+    /// transmitted that one, it will never be appended, nor will what follows it: the line ends, and they are numbered anew.
+    /// Otherwise an earlier connection may still fill the numbers up, and each send behind it has an answer of its own.
+    fn unknown_producer(&mut self, now: Timestamp, index: usize, conn: ConnId, at: usize, lost: u64) {
         let renumber_all = self.bugs.has(Bug::RenumberTransmitted);
         let Some(lane) = self.lanes.get_mut(index) else { return };
+        let is_known_lost = lane.unanswered.get(at).is_some_and(|sent| sent.first == Some(conn));
+        if !is_known_lost && !renumber_all {
+            return self.doom(now, index, at);
+        }
         let Some((pid, _)) = lane.line.take() else { return };
         note!(self.notes, LineEnded { room: lane.room.clone() });
         lane.pause(now, Span::ZERO);
@@ -204,6 +209,25 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         }
         for waiting in later {
             lane.waiting.push_back(waiting);
+        }
+        self.changes += 1;
+    }
+
+    /// What became of the send there is not known, and it is not transmitted again.
+    fn doom(&mut self, now: Timestamp, index: usize, at: usize) {
+        let Some(lane) = self.lanes.get_mut(index) else { return };
+        let Some((sent, (pid, _))) = lane.take_unanswered(at).zip(lane.line.clone()) else { return };
+        if !sent.resolved {
+            #[cfg(feature = "journal")]
+            let given_up =
+                Transmitted { pid: pid.clone(), pseq: sent.pseq, epoch: sent.epoch.clone(), at_ms: 0 };
+            note!(self.notes, Transmitted { key: sent.send.id, transmitted: given_up });
+            lane.doomed.push(sent.given_up(pid, now + LAST_CHANCE));
+        }
+        if lane.unanswered.is_empty() {
+            // Nothing new is begun on a line of which the server lacks a number.
+            note!(self.notes, LineEnded { room: lane.room.clone() });
+            lane.line = None;
         }
         self.changes += 1;
     }

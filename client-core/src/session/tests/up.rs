@@ -90,6 +90,7 @@ fn a_line_the_server_does_not_know_is_begun_anew_for_what_only_this_connection_s
     let new = rig.sends().remove(0).1;
     assert_eq!(new.line.as_ref().unwrap().pid, first.line.as_ref().unwrap().pid);
     rig.nack(&again.reference, Code::UnknownProducer, false);
+    rig.nack(&new.reference, Code::UnknownProducer, false);
     let said = rig.said();
     let outcome = said.iter().any(|output| {
         matches!(output, crate::Output::Event(Event::Delivery(d)) if d.id.0 == 1 && d.status == DeliveryStatus::Unknown)
@@ -104,6 +105,24 @@ fn a_line_the_server_does_not_know_is_begun_anew_for_what_only_this_connection_s
     let (content, line) = sent.expect("the new one is sent again");
     assert_eq!((content, line.pseq), ("new", 1));
     assert_ne!(line.pid, new.line.unwrap().pid);
+}
+
+#[test]
+fn what_an_earlier_connection_may_still_fill_up_is_not_made_again_before_it_is_refused_itself() {
+    let mut rig = Rig::joined();
+    rig.send(1, "old");
+    rig.sends();
+    let again = resume(&mut rig).remove(0);
+    rig.send(2, "new");
+    let new = rig.sends().remove(0).1;
+    // The server learns of the line by the late frame of the first connection, after this.
+    rig.nack(&again.reference, Code::UnknownProducer, false);
+    assert_eq!(rig.sends().len(), 0);
+    rig.ack(&new.reference, "b", 12);
+    let told = rig.deliveries();
+    assert!(told.contains(&(2, acked("b", 12))), "{told:?}");
+    rig.pass(Duration::from_secs(1));
+    assert_eq!(rig.sends().len(), 0, "once is enough");
 }
 
 #[test]
