@@ -106,72 +106,69 @@ impl Default for Metrics {
         all.register_collector(Box::new(Process));
         let registry = all.sub_registry_with_prefix("rejoin");
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("build", "What runs.", build);
+        registry.register("build", "What runs", build);
         let (refused, limited) = (Labelled::default(), Labelled::default());
-        registry.register("limited", "What users were refused or closed for, by limit.", limited.clone());
-        registry.register("refused", "Who was not let in, by cause.", refused.clone());
+        registry.register("limited", "What users were refused or closed for, by limit", limited.clone());
+        registry.register("refused", "Who was not let in, by cause", refused.clone());
         // From a tenth of a millisecond to three seconds.
         let latency = Histogram::new(exponential_buckets(0.000_1, 2.0, 16));
-        let what = "Time from reading frames until the last member's queue has what came of them.";
+        let what = "Time from reading frames until the last member's queue has what came of them";
         registry.register("delivery_seconds", what, latency.clone());
         let kept = KeptLevels::default();
         for (name, help, level) in [
-            ("rooms", "Rooms with at least one member.", &kept.rooms),
-            ("logs", "Rooms and personal streams with a log.", &kept.logs),
-            ("log_bytes", "Bytes of messages kept, about.", &kept.log_bytes),
-            ("lines", "Lines of sends remembered.", &kept.lines),
-            ("queued_frames", "Frames that wait for a connection to take them.", &kept.queued_frames),
-            ("queued_bytes", "Bytes that wait for a connection to take them.", &kept.queued_bytes),
-            ("longest_queue_bytes", "Bytes in the longest of these queues.", &kept.longest_queue),
-            ("memory_budget_bytes", "What --memory-budget allows; 0 without one.", &kept.memory_budget),
-            ("memory_used_bytes", "What is used of the budget; 0 without one.", &kept.memory_used),
-            ("handshakes", "Connections that are no WebSocket, feed or waiting poll yet.", &kept.handshakes),
-            ("early_sessions", "Socket.IO sessions before their CONNECT.", &kept.early_sessions),
-            ("ready", "1 while new connections are taken.", &kept.ready),
-            ("uptime_seconds", "Time since the server's start.", &kept.uptime),
+            ("rooms", "Rooms with at least one member", &kept.rooms),
+            ("logs", "Rooms and personal streams with a log", &kept.logs),
+            ("log_bytes", "Bytes of messages kept, about", &kept.log_bytes),
+            ("lines", "Lines of sends remembered", &kept.lines),
+            ("queued_frames", "Frames that wait for a connection to take them", &kept.queued_frames),
+            ("queued_bytes", "Bytes that wait for a connection to take them", &kept.queued_bytes),
+            ("longest_queue_bytes", "Bytes in the longest of these queues", &kept.longest_queue),
+            ("memory_budget_bytes", "What --memory-budget allows; 0 without one", &kept.memory_budget),
+            ("memory_used_bytes", "What is used of the budget; 0 without one", &kept.memory_used),
+            ("handshakes", "Connections that are no WebSocket, feed or waiting poll yet", &kept.handshakes),
+            ("early_sessions", "Socket.IO sessions before their CONNECT", &kept.early_sessions),
+            ("ready", "1 while new connections are taken", &kept.ready),
+            ("uptime_seconds", "Time since the server's start", &kept.uptime),
         ] {
             registry.register(name, help, level.0.clone());
         }
         let sockets = Level::default();
-        registry.register("sockets", "Open WebSockets, feeds and Socket.IO sessions.", sockets.0.clone());
+        registry.register("sockets", "Open WebSockets, feeds and Socket.IO sessions", sockets.0.clone());
         let mut total = |name: &str, help: &str| {
             let metric = Metric::default();
             registry.register(name, help, metric.0.clone());
             metric
         };
         Self {
-            upgrades: total("upgrades", "Upgrades answered with 101."),
-            sessions: total("socketio_sessions", "Socket.IO sessions begun."),
-            feeds: total("feeds", "Feeds begun."),
-            refreshes: total("refreshes", "Tokens shown on an open connection."),
-            signals_dropped: total("signals_dropped", "Signals for which a queue had no room."),
-            published: total("published", "Posts and notifications taken."),
-            frames_in: total("frames_received", "Text frames received."),
-            frames_out: total("frames_sent", "Frames handed to connections."),
-            bytes_in: total("bytes_received", "Bytes of text frames received."),
-            bytes_out: total("bytes_sent", "Bytes of frames handed to connections."),
-            closed_slow: total("closed_slow", "Slow consumers closed with 4012."),
-            closed_violation: total(
-                "closed_violation",
-                "Connections closed for a frame that is not allowed.",
-            ),
-            closed_by_rule: total("closed_by_rule", "Connections closed by a rule of the hub or a drain."),
-            terminated_silent: total("terminated_silent", "Connections cut because nothing was heard."),
-            cut_stuck: total("cut_stuck", "Connections cut because their peer took nothing."),
-            queues_dropped: total("queues_dropped", "Connections closed with 4012 because memory is short."),
-            panics: total("panics", "Connections ended by a bug."),
+            upgrades: total("upgrades", "Upgrades answered with 101"),
+            sessions: total("socketio_sessions", "Socket.IO sessions begun"),
+            feeds: total("feeds", "Feeds begun"),
+            refreshes: total("refreshes", "Tokens shown on an open connection"),
+            signals_dropped: total("signals_dropped", "Signals for which a queue had no room"),
+            published: total("published", "Posts and notifications taken"),
+            frames_in: total("frames_received", "Text frames received"),
+            frames_out: total("frames_sent", "Frames handed to connections"),
+            bytes_in: total("bytes_received", "Bytes of text frames received"),
+            bytes_out: total("bytes_sent", "Bytes of frames handed to connections"),
+            closed_slow: total("closed_slow", "Slow consumers closed with 4012"),
+            closed_violation: total("closed_violation", "Connections closed for a frame that is not allowed"),
+            closed_by_rule: total("closed_by_rule", "Connections closed by a rule of the hub or a drain"),
+            terminated_silent: total("terminated_silent", "Connections cut because nothing was heard"),
+            cut_stuck: total("cut_stuck", "Connections cut because their peer took nothing"),
+            queues_dropped: total("queues_dropped", "Connections closed with 4012 because memory is short"),
+            panics: total("panics", "Connections ended by a bug"),
             unauthorized: total(
                 "unauthorized",
-                "Upgrades closed with 4001, feeds refused with 401, Socket.IO CONNECTs refused.",
+                "Upgrades closed with 4001, feeds refused with 401, Socket.IO CONNECTs refused",
             ),
-            refused_busy: total("refused_busy", "Connections refused with 503."),
+            refused_busy: total("refused_busy", "Connections refused with 503"),
             refused_origin: total(
                 "refused_origin",
-                "Upgrades, feeds and Socket.IO requests refused by Origin.",
+                "Upgrades, feeds and Socket.IO requests refused by Origin",
             ),
-            accept_failed: total("accept_failed", "Connections that could not be accepted."),
+            accept_failed: total("accept_failed", "Connections that could not be accepted"),
             sockets,
-            evicted: total("rooms_evicted", "Rooms forgotten before their time, to make room for others."),
+            evicted: total("rooms_evicted", "Rooms forgotten before their time, to make room for others"),
             refused,
             limited,
             latency,

@@ -4,7 +4,7 @@ use crate::accept::Acceptor;
 use crate::admin::AdminToken;
 use crate::app::App;
 use crate::auth::Reloader;
-use crate::config::Config;
+use crate::config::{Config, Limits};
 use crate::faults::Faults;
 use crate::gate::Gate;
 use crate::host::Hosts;
@@ -230,13 +230,16 @@ impl Server {
         let refusals = Arc::new(Semaphore::new(REFUSALS));
         let mut listener = Acceptor::new(listener);
         let most_open = app.most_open;
-        if most_open < app.limits.connections {
-            let wanted = app.limits.connections;
+        let wanted = app.limits.connections;
+        if most_open < wanted && wanted != Limits::default().connections {
             tracing::warn!(
                 most_open,
                 wanted,
                 "the limit of open files allows fewer connections than --max-connections"
             );
+        } else if most_open < wanted {
+            // Nobody has asked for so many.
+            tracing::info!(most_open, "the limit of open files is the limit of connections");
         }
         // Served to the very end, so that a supervisor sees the drain.
         let mut admin_task = JoinSet::new();
