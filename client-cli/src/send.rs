@@ -7,7 +7,7 @@
 use crate::args::SendArgs;
 use crate::error::{Exit, Failure, eprint_line};
 use crate::lines::{self, BadText, Line};
-use crate::settings::{Settings, Sources, check_room};
+use crate::settings::{Login, Settings, Sources, check_room};
 use crate::signals::{Signal, Signals};
 use crate::{sanitise, words};
 use rejoin::messages::Code;
@@ -72,6 +72,8 @@ struct Sender {
     client: Client,
     events: Events,
     room: String,
+    /// How the user has said who they are: what to say when that is refused.
+    login: Login,
     timeout: Duration,
     /// What has no outcome at the end is not lost.
     keeps: bool,
@@ -95,6 +97,7 @@ impl Sender {
             client,
             events,
             room,
+            login: settings.login(),
             timeout,
             keeps: settings.state.is_some(),
             asks: settings.socket_io.as_ref().is_some_and(|server| server.options.acks),
@@ -195,7 +198,7 @@ impl Sender {
 
     fn terminal(&self) -> Option<Failure> {
         let snapshot = self.client.snapshot();
-        (snapshot.state == State::Failed).then(|| words::failure(snapshot.cause.as_ref()))
+        (snapshot.state == State::Failed).then(|| words::failure_of(snapshot.cause.as_ref(), self.login))
     }
 
     /// Sends stdin until it ends or `stop` says so; what has been read by then is sent.
@@ -293,7 +296,7 @@ impl Sender {
                 _ => self.refused = None,
             },
             Event::State(change) => match change.state {
-                State::Failed => return Err(words::failure(change.cause.as_ref())),
+                State::Failed => return Err(words::failure_of(change.cause.as_ref(), self.login)),
                 State::Reconnecting { .. } if !self.unechoed.is_empty() && change.cause.is_some() => {
                     // Written to a connection that is gone: nobody will ever know.
                     let lost = self.unechoed.len();

@@ -97,10 +97,12 @@ fn a_server_that_wants_a_token_where_none_was_given_is_told_so_in_those_words() 
         [(Refusal::Close, ""), (Refusal::Http, " (the server answered HTTP 401 Unauthorized ")]
     {
         let server = TokenReader::start(Place::Header, refusal, CANARY);
-        let refused = Running::start(&["tail", &server.url, "-r", "lobby"]).wait();
-        assert_eq!(refused.status, Some(3));
-        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-        assert!(said.starts_with(&format!("{words}{more}")), "{said}");
-        assert!(said.ends_with(" [unauthorized]\n"), "{said}");
+        for args in [&["tail", &server.url, "-r", "lobby"][..], &["send", &server.url, "-r", "lobby", "hi"]] {
+            let refused = Running::start(args).wait();
+            assert_eq!(refused.status, Some(3));
+            let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+            assert!(said.starts_with(&format!("{words}{more}")), "{args:?}: {said}");
+            assert!(said.ends_with(" [unauthorized]\n"), "{args:?}: {said}");
+        }
     }
 }
