@@ -120,14 +120,14 @@ impl<P: Clone, N: Clone + Ord> Ledger<P, N> {
             }
             Change::Transmitted { key, transmitted } => {
                 let Some(send) = self.sends.get_mut(&key) else { return };
-                let next = transmitted.pseq + 1;
-                // An older number of the same line leaves the next one as it is.
-                let line =
-                    self.lines.entry(send.room.clone()).or_insert_with(|| (transmitted.pid.clone(), next));
-                *line = match line {
-                    (pid, later) if *pid == transmitted.pid => (pid.clone(), next.max(*later)),
-                    _ => (transmitted.pid.clone(), next),
-                };
+                let mut next = transmitted.pseq + 1;
+                if let Some((pid, later)) = self.lines.get(&send.room)
+                    && *pid == transmitted.pid
+                {
+                    // An older number of the same line leaves the next one as it is.
+                    next = next.max(*later);
+                }
+                self.lines.insert(send.room.clone(), (transmitted.pid.clone(), next));
                 send.transmitted = Some(transmitted);
             }
             Change::Waits { key } => {

@@ -131,8 +131,10 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             (any || latest && Some(sent.attempts % 1_000_000) == attempt).then_some((index, at))
         });
         let Some((index, at)) = found else {
-            let first = attempt == Some(0);
-            return first.then(|| self.first_contact_refused(serial, nack.code, wanted, out)).flatten();
+            return match attempt {
+                Some(0) => self.first_contact_refused(serial, nack.code, wanted, out),
+                _ => None,
+            };
         };
         let lane = self.lanes.get_mut(index)?;
         let pseq = lane.unanswered.get(at).map_or(0, |sent| sent.pseq);

@@ -1,12 +1,11 @@
 //! What comes through a proxy, as proxies send it.
 
+use crate::binary::{line, start};
 use crate::client::{server, soon};
 use crate::doors::{address, http};
 use rejoin_server::ServerHandle;
-use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
-use tokio::process::Command;
 
 /// The first line of an answer that may not end.
 async fn first_line(url: &str, request: &str) -> String {
@@ -70,15 +69,9 @@ async fn a_page_of_the_host_that_a_trusted_proxy_was_asked_for_connects_by_every
 
 #[tokio::test]
 async fn the_log_names_the_origin_and_the_hosts_of_a_page_that_is_refused() {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_rejoin-server"))
-        .args(["--listen", "127.0.0.1:0", "--allow-host", "*", "--trusted-proxy", "127.0.0.1/32"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let first = soon(lines.next_line()).await.unwrap().unwrap();
+    let (mut child, mut lines) =
+        start(&["--listen", "127.0.0.1:0", "--allow-host", "*", "--trusted-proxy", "127.0.0.1/32"]);
+    let first = line(&mut lines).await;
     let url = first.strip_prefix("listening on ").unwrap();
     let request = "GET /rooms/lobby/events?token=s3cret HTTP/1.1\nHost: upstream\nX-Forwarded-Host: front.example\n\
                    Origin: https://chat.example\n\n";

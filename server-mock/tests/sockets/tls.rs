@@ -1,5 +1,6 @@
 //! TLS with a certificate from files.
 
+use crate::binary::start;
 use crate::client::{Client, server, soon};
 use crate::doors::address;
 use futures_util::StreamExt as _;
@@ -7,7 +8,6 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rejoin_server::ServerHandle;
 use rejoin_server::tls::{Certificate, CertificateError};
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -170,15 +170,7 @@ async fn who_says_nothing_or_no_tls_loses_the_connection_and_the_others_keep_the
 
 /// The real binary, and what it said as its first line.
 async fn process(args: &[&str]) -> (Child, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_rejoin-server"))
-        .args(["--listen", "127.0.0.1:0"])
-        .args(args)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let (child, mut lines) = start(&[&["--listen", "127.0.0.1:0"], args].concat());
     let line = soon(lines.next_line()).await.unwrap().unwrap_or_default();
     (child, line.trim_start_matches("listening on ").to_owned())
 }
