@@ -2,28 +2,39 @@
 // tests/run browser installs what this needs. Prints what a page loads, and fails when that is over the budget.
 // `--stable`: without the compiler's unstable switches, to see what they are worth. `--scripts`: the machines stay as they
 // were built last.
-import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { delimiter } from "node:path";
+import { execFile, execFileSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, delimiter } from "node:path";
+import { promisify } from "node:util";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { build } from "esbuild";
+import { minify } from "terser";
 
 /** Most bytes, gzip -9, of all that a page loads for the base entry: what it has been brought to, never to be raised lightly. */
-const BUDGET = 51 * 1024;
-/** What it is meant to be (performance.md). */
+const BUDGET = 50.5 * 1024;
+/** What it is meant to be. */
 const GOAL = 18 * 1024;
 
 process.chdir(fileURLToPath(new URL(".", import.meta.url)));
 process.env.PATH = `node_modules/.bin${delimiter}${process.env.PATH}`;
 
+function failed(command, error) {
+  console.error(`${command}: ${error.stdout ?? ""}${error.stderr ?? error.message}`);
+  process.exit(1);
+}
+
 function run(command, ...args) {
   try {
     return execFileSync(command, args, { stdio: ["ignore", "pipe", "pipe"] });
   } catch (error) {
-    console.error(`${command}: ${error.stdout ?? ""}${error.stderr ?? error.message}`);
-    process.exit(1);
+    return failed(command, error);
   }
+}
+
+/** The same beside what comes next. */
+function begin(command, ...args) {
+  return promisify(execFile)(command, args).catch((error) => failed(command, error));
 }
 
 const onlyScripts = process.argv.includes("--scripts");
@@ -57,6 +68,8 @@ function lazyCoders(file) {
   writeFileSync(file, lazy);
 }
 
+/** What wasm-opt does while the next machine is compiled. */
+const optimised = [];
 /** The machine that this feature of its crate makes. Its glue is named so; of the same name that of the last one stays. */
 function machine(file, glue, feature) {
   if (onlyScripts) return lazyCoders(`pkg/${glue}.js`);
@@ -65,8 +78,13 @@ function machine(file, glue, feature) {
     // Its own use of wasm-opt inlines what the next step is told not to.
     "--no-opt", "--no-pack", "--out-dir", "pkg", "--out-name", glue, "--", "--no-default-features", `--features=${feature}`,
   );
-  run(
-    "wasm-opt", `pkg/${glue}_bg.wasm`, "-o", file,
+  // Its own copy: the next machine may have the same glue.
+  const compiled = `pkg/${feature}.wasm`;
+  cpSync(`pkg/${glue}_bg.wasm`, compiled);
+  const optimising = begin(
+    "wasm-opt", compiled, "-o", file,
+    // A call takes about as many bytes as the smallest functions.
+    "--always-inline-max-function-size=4",
     // Its own control flow in the place of the compiler's, and once more when that has become less.
     ...["--flatten", "--rereloop", "-Oz", "--flatten", "--rereloop", "-Oz"], "-Oz", "--converge",
     // Functions that are used once and stay apart compress better.
@@ -79,6 +97,7 @@ function machine(file, glue, feature) {
     ),
     "--strip-debug", "--strip-producers", "--strip-target-features",
   );
+  optimised.push(optimising);
   lazyCoders(`pkg/${glue}.js`);
 }
 machine("dist/rejoin-feed.wasm", "rejoin-feed", "feed");
@@ -87,6 +106,7 @@ machine("dist/rejoin-socketio.wasm", "rejoin", "socketio");
 machine("dist/rejoin.wasm", "rejoin", "session");
 // What it can do more is in its glue; it needs nothing more from the page, so that one glue serves both.
 machine("dist/rejoin-store.wasm", "rejoin", "stored");
+await Promise.all(optimised);
 for (const [file, wasm] of [
   ["js/inline.ts", "dist/rejoin-store.wasm"],
   ["js/socketio/socketio-inline.ts", "dist/rejoin-socketio.wasm"],
@@ -104,7 +124,20 @@ const common = {
   absWorkingDir: process.cwd(), bundle: true, format: "esm", target: "es2022", legalComments: "none", sourcemap: true,
   // The glue warns of a way of calling it that is not ours.
   drop: ["console"],
+  // The driver frees what the glue would leave to the garbage collector, or to `using`.
+  define: { FinalizationRegistry: "undefined", "Symbol.dispose": "undefined" },
 };
+/** Names by how often their letters occur, which gzip rewards; esbuild leaves them as they come. */
+async function shorten(file) {
+  const map = `${file}.map`;
+  const mapped = existsSync(map);
+  const { code, map: content } = await minify(readFileSync(file, "utf8"), {
+    module: true, ecma: 2022, compress: { passes: 3 },
+    ...(mapped && { sourceMap: { content: readFileSync(map, "utf8"), url: basename(map), includeSources: true } }),
+  });
+  writeFileSync(file, code);
+  if (mapped) writeFileSync(map, content);
+}
 // What a page loads. Each of the parts that are loaded when they are needed is a file of its own.
 const page = { ...common, minify: true, external: ["./inline.js", "./store.js", "./tabs.js", "./socketio-inline.js", "./feed-inline.js"] };
 for (const [source, file] of [
@@ -113,6 +146,7 @@ for (const [source, file] of [
   ["sse/index", "sse"], ["sse/feed-inline", "feed-inline"],
 ]) {
   await build({ ...page, entryPoints: [`js/${source}.ts`], outfile: `dist/${file}.js`, ...(/inline/.test(file) && { sourcemap: false }) });
+  await shorten(`dist/${file}.js`);
 }
 // A module that is imported is the runtime's business.
 for (const [source, file] of [["workerd", "workerd"], ["socketio/workerd", "socketio-workerd"], ["sse/workerd", "sse-workerd"]]) {

@@ -93,6 +93,12 @@ pub(crate) struct PipeArgs {
     /// At the end of input, go on receiving for this many seconds.
     #[arg(long, value_name = "SECS", default_value_t = 0)]
     pub(crate) linger: u32,
+    /// Print what the server sends beside the protocol, as lines of type `frame`: `{"type":"frame","name":…,"data":…}`, bytes as `{"base64":…}`. A line `{"type":"frame","data":{…}}` sends one, with `ref` for its outcome, or `"volatile":true`. With `"keep":KEY` each connection begins with it, until `{"type":"drop_kept","keep":KEY}`. With Socket.IO these are events: `{"type":"frame","namespace":…,"name":…,"args":[…]}`, both ways; `"ack":true` waits for the answer, which the `delivery` line has.
+    #[arg(long)]
+    pub(crate) frames: bool,
+    /// With --frames and Socket.IO: events that want an answer have the number `ack`, and wait for a line `{"type":"answer","ack":…,"args":[…]}`; without this option they get an empty answer at once.
+    #[arg(long)]
+    pub(crate) manual_acks: bool,
     #[command(flatten)]
     pub(crate) state: StateArgs,
     #[command(flatten)]
@@ -106,7 +112,7 @@ pub(crate) struct SendArgs {
     /// The room to send to.
     #[arg(short, long, value_name = "ROOM")]
     pub(crate) room: Option<String>,
-    /// What to say; stdin, one message a line, if not given.
+    /// What to say; stdin, one message a line, if not given. An empty text is refused, and an empty line is left out.
     #[arg(value_name = "TEXT")]
     pub(crate) text: Option<String>,
     /// How long a message may wait for its delivery, in seconds.

@@ -1,8 +1,8 @@
 //! The bundled server inside this process, for a chat without a URL.
 
 use crate::error::{Exit, Failure};
-use rejoin_server::cli::{ServeArgs, ServeError, serve};
-use rejoin_server::{BindError, Config, Server, ServerHandle};
+use rejoin_server::cli::{ServeArgs, serve};
+use rejoin_server::{Config, Server, ServerHandle};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -38,9 +38,7 @@ pub(crate) async fn stop(server: ServerHandle) {
 pub(crate) async fn run(arguments: ServeArgs) -> Result<Exit, Failure> {
     match serve(arguments).await {
         Ok(()) => Ok(Exit::Success),
-        Err(error @ (ServeError::Usage(_) | ServeError::Bind(BindError::Path(_)))) => {
-            Err(Failure::usage("serve", error.to_string()))
-        }
+        Err(error) if error.is_usage() => Err(Failure::usage("serve", error.to_string())),
         Err(error) => Err(Failure { exit: Exit::Incomplete, ..Failure::usage("serve", error.to_string()) }),
     }
 }

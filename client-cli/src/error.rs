@@ -1,10 +1,10 @@
-//! How this program fails: what happened, a stable code, what to do, and the exit status.
+//! The failures of this program: a message, a stable code, a hint and the exit status.
 
 use crate::outlet::Unprinted;
 use crate::sanitise;
 use std::process::ExitCode;
 
-/// The exit statuses of interfaces.md, weakest first: of several the strongest counts.
+/// The exit statuses, weakest first: of several the strongest counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) enum Exit {
     /// All went well.

@@ -11,7 +11,7 @@ use crate::positions::Positions;
 use crate::settings::{Settings, Sources};
 use crate::signals::{Signal, Signals};
 use crate::tail::{MOST_UNPRINTED, layout};
-use rejoin::{Event, FeedEvent, Following, Name, Position, State, StateError};
+use rejoin::{Event, FeedEvent, FeedStream, Name, Position, State, StateError};
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
@@ -24,7 +24,7 @@ const LAST_PATIENCE: Duration = Duration::from_secs(3);
 /// A room that is being read.
 struct Reading {
     room: Name,
-    events: Following,
+    events: FeedStream,
 }
 
 pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Exit, Failure> {

@@ -11,6 +11,7 @@ mod embedded;
 mod error;
 mod fate;
 mod feeds;
+mod history_cap;
 #[cfg(test)]
 mod hostile;
 mod idle_timeout;

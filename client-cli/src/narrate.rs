@@ -21,6 +21,15 @@ const UNNAMED: &str = "message";
 /// Attempts that are each worth a line; after them every doubling is.
 const FIRST_ATTEMPTS: u32 = 3;
 
+/// Which kind of message was shown last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// One that comes as it is said.
+    Live,
+    /// One of a history.
+    Past,
+}
+
 #[derive(Debug)]
 pub(crate) struct Narrator {
     pub(crate) rooms: RoomBook,
@@ -40,6 +49,7 @@ pub(crate) struct Narrator {
     is_suspended: bool,
     /// The room whose replay is coming, and how much of it is only remembered.
     replay: Option<(Name, u64)>,
+    shown_last: Shown,
     /// Why messages are missing, as it was told last on this connection.
     told_gap: Option<GapReason>,
     /// Of the history of a room that is joined for the first time, so many messages are shown.
@@ -69,6 +79,7 @@ impl Narrator {
             mode: None,
             is_suspended: false,
             replay: None,
+            shown_last: Shown::Live,
             told_gap: None,
             shown_history: u64::MAX,
             repeats: Repeats::default(),
@@ -144,6 +155,7 @@ impl Narrator {
     ) {
         let who = Speaker::Me(Some(id), fate);
         self.rooms.said(room, Said { at, who: who.clone(), content: content.to_owned() });
+        self.part_from_the_past();
         self.message(at, room, &who, content);
     }
 
@@ -152,9 +164,24 @@ impl Narrator {
         let said = self.rooms.history(room, count);
         if said.is_empty() {
             self.notice(&format!("nothing has been said in {} that is known here", plain_name(room)));
+        } else {
+            let what =
+                if said.len() == 1 { "message".to_owned() } else { format!("{} messages", said.len()) };
+            self.notice(&format!("the last {what} in {}", plain_name(room)));
         }
         for Said { at, who, content } in said {
             self.message(at, room, &who, &content);
+        }
+        self.shown_last = Shown::Past;
+    }
+
+    /// What was said before is shown, and something new comes: a line between the two.
+    fn part_from_the_past(&mut self) {
+        if std::mem::replace(&mut self.shown_last, Shown::Live) == Shown::Past {
+            self.end_repeats();
+            let mut out = String::new();
+            self.renderer.separator(&mut out, "new messages");
+            self.printed.extend_from_slice(out.as_bytes());
         }
     }
 
@@ -185,7 +212,12 @@ impl Narrator {
         let (at, content) = (clock::read(&message.timestamp), message.content.clone());
         self.rooms.said(&message.room, Said { at, who: who.clone(), content });
         if !self.is_hidden(message) {
+            let is_past = message.stamp.as_ref().is_some_and(|stamp| stamp.replay);
+            if !is_past {
+                self.part_from_the_past();
+            }
             self.message(at, &message.room, &who, &message.content);
+            self.shown_last = if is_past { Shown::Past } else { Shown::Live };
         }
     }
 
@@ -279,10 +311,7 @@ impl Narrator {
                 self.notice(&format!("the server says: {}", sanitise::line(message)));
             }
             Event::Garbled { error } => {
-                self.notice(&format!(
-                    "skipped something unreadable from the server: {}",
-                    sanitise::line(error)
-                ));
+                self.notice(&words::garbled(error));
             }
             Event::Lagged { skipped } => {
                 self.notice(&format!("{skipped} messages came too fast to be shown"));
@@ -395,6 +424,8 @@ impl Narrator {
                 }
                 let cause = change.cause.as_ref().map_or_else(|| "connection lost".to_owned(), words::cause);
                 let retry = words::retry(at, now);
+                // Each attempt is another one, not the same notice again.
+                let retry = if attempt > 1 { format!("{retry} (attempt {attempt})") } else { retry };
                 let is_suspended = matches!(change.state, State::Suspended { .. });
                 // Said once, and then as any other attempt.
                 if is_suspended && !std::mem::replace(&mut self.is_suspended, true) {
@@ -494,6 +525,23 @@ mod tests {
         assert_eq!(
             told(&[reply(r#"{"ok":true,"topic":"tea\u001b"}"#, None)]),
             "* lobby: the server answered: {\"ok\":true,\"topic\":\"tea\\u001b\"}\n"
+        );
+    }
+
+    #[test]
+    fn each_attempt_is_told_as_another_one() {
+        let lost = || {
+            let state = State::Reconnecting { attempt: 1, retry_at: Some(Timestamp::from_millis(3_000)) };
+            StateChange { state, cause: Some(Cause::new(CauseCode::ConnectionLost, "")) }
+        };
+        let again = |attempt| {
+            let state = State::Reconnecting { attempt, retry_at: Some(Timestamp::from_millis(3_000)) };
+            Event::State(StateChange { state, ..lost() })
+        };
+        assert_eq!(
+            told(&[Event::State(lost()), again(2), again(3)]),
+            "* connection lost; retrying in 2 s\n* connection lost; retrying in 2 s (attempt 2)\n\
+             * connection lost; retrying in 2 s (attempt 3)\n"
         );
     }
 

@@ -136,6 +136,14 @@ impl Renderer {
         let _ = writeln!(out, "    {line}");
     }
 
+    /// A line between two parts, on a terminal.
+    pub(crate) fn separator(&self, out: &mut String, text: &str) {
+        if let Layout::Columns { width, colour } = self.layout {
+            // A room of this name has quotes around it.
+            header(out, text, width, colour);
+        }
+    }
+
     /// On a terminal the day is named when it changes, as the room is.
     fn day_header(&mut self, out: &mut String, at: Timestamp, width: usize, colour: bool) {
         let day = self.clock.day(at);

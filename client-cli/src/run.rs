@@ -2,17 +2,19 @@
 
 use crate::args::{Arguments, Command, LogArgs};
 use crate::error::{Exit, Failure, without_secrets};
+use crate::logging::{self, Process};
 use crate::outlet::Unprinted;
 use crate::signals::Signals;
-use crate::{chat, doctor, embedded, feeds, logging, manual, pipe, send, tail};
+use crate::{chat, doctor, embedded, feeds, manual, pipe, send, tail};
+use clap::ArgAction;
 use clap::error::ErrorKind;
-use clap::{CommandFactory as _, Parser as _};
+use clap::{CommandFactory as _, FromArgMatches as _};
 use std::io::Write as _;
 use std::process::ExitCode;
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match parse() {
         Ok(arguments) => arguments,
         Err(error) => return complaint(&error).into(),
     };
@@ -28,6 +30,16 @@ pub(crate) fn main() -> ExitCode {
         command => connected(command),
     };
     result.unwrap_or_else(|failure| report(&failure)).into()
+}
+
+/// Reads the command line. A negative number is a value, so that the complaint about it names the option it was given to.
+fn parse() -> Result<Arguments, clap::Error> {
+    let numbers = |argument: clap::Arg| {
+        let takes_value = matches!(argument.get_action(), ArgAction::Set | ArgAction::Append);
+        argument.allow_negative_numbers(takes_value)
+    };
+    let command = Arguments::command().mut_args(numbers).mut_subcommands(|command| command.mut_args(numbers));
+    Arguments::from_arg_matches(&command.try_get_matches()?)
 }
 
 /// Help goes to stdout, complaints to stderr. They quote what was typed, so secrets are taken out.
@@ -66,13 +78,18 @@ fn internal(what: &str, error: &std::io::Error) -> Failure {
 
 /// Runs a command that needs the network.
 fn connected(command: Command) -> Result<Exit, Failure> {
-    if let Some(log) = log_options(&command) {
-        logging::start(log, matches!(command, Command::Serve(_)));
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| internal("the runtime cannot be started", &error))?;
+    let process = match command {
+        Command::Serve(_) => Process::Server,
+        Command::Chat(_) => Process::Embedding,
+        _ => Process::Client,
+    };
+    let _written = log_options(&command).and_then(|log| logging::start(log, process));
+    let runtime = if matches!(command, Command::Serve(_)) {
+        rejoin_server::cli::runtime()
+    } else {
+        tokio::runtime::Builder::new_multi_thread().enable_all().build()
+    };
+    let runtime = runtime.map_err(|error| internal("the runtime cannot be started", &error))?;
     let result = runtime.block_on(async {
         if let Command::Serve(arguments) = command {
             return embedded::run(arguments.serve).await;

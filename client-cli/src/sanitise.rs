@@ -1,4 +1,4 @@
-//! Remote text on its way to a terminal or a log (reliability.md §4.4).
+//! Remote text on its way to a terminal or a log.
 //!
 //! Every string that came from the network passes through one of these functions at the render boundary, and
 //! nothing else in this program may write remote text. Nothing is dropped in silence: what could act on the

@@ -12,7 +12,8 @@ use crate::signals::{Signal, Signals};
 use crate::{sanitise, words};
 use rejoin::messages::Code;
 use rejoin::{
-    Client, DeliveryStatus, Event, Events, Receipt, RoomState, SendError, SendFailure, SendId, State,
+    Cause, Client, DeliveryStatus, Event, Events, Receipt, RoomState, SOCKET_IO_OPENING, SendError,
+    SendFailure, SendId, State,
 };
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -29,6 +30,11 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
         (Some(word), None) if !word.contains("://") && sources.url(None).is_some() => (None, Some(word)),
         (url, text) => (url.as_deref(), text.as_ref()),
     };
+    if text.is_some_and(String::is_empty) {
+        // Mostly a variable of a script that is not set.
+        return Err(Failure::usage("text", "nothing to send: the text is empty")
+            .hint("leave it out to send the lines of stdin"));
+    }
     let described = {
         let url = sources.needed_url(url)?;
         sources.at(&url)
@@ -87,6 +93,8 @@ struct Sender {
     restored: BTreeSet<SendId>,
     /// Why the server does not let us into the room.
     refused: Option<Code>,
+    /// The cause of the last attempt that failed, which has been told.
+    told: Option<String>,
     exit: Exit,
 }
 
@@ -105,6 +113,7 @@ impl Sender {
             unechoed: VecDeque::new(),
             restored: BTreeSet::new(),
             refused: None,
+            told: None,
             exit: Exit::Success,
         })
     }
@@ -142,6 +151,10 @@ impl Sender {
             }
             Some(Err(error)) => {
                 self.failed(number, &sanitise::line(&error.to_string()), error.code());
+                // What a Socket.IO server's handlers take is theirs to say.
+                if error.is_too_large() && !self.asks && self.terminal().is_none() {
+                    eprint_line(&format!("  {}", words::content_limit(&self.client)));
+                }
                 if let (SendError::Refused { message: None, .. }, Some(answer)) = (&error, error.answer()) {
                     eprint_line(&format!("  {}", words::answer(answer)));
                 }
@@ -180,8 +193,9 @@ impl Sender {
             let room = crate::render::plain_name(&self.room);
             eprint_line(&format!("  {room} could not be joined: {}", words::refusal(code)));
         }
-        if let Some(cause) = &self.client.snapshot().cause {
-            eprint_line(&format!("  {}", words::cause(cause)));
+        let cause = self.client.status().cause.as_ref().map(words::cause);
+        if let Some(cause) = cause.filter(|cause| self.told.as_ref() != Some(cause)) {
+            eprint_line(&format!("  {cause}"));
         }
     }
 
@@ -197,7 +211,7 @@ impl Sender {
     }
 
     fn terminal(&self) -> Option<Failure> {
-        let snapshot = self.client.snapshot();
+        let snapshot = self.client.status();
         (snapshot.state == State::Failed).then(|| words::failure_of(snapshot.cause.as_ref(), self.login))
     }
 
@@ -213,7 +227,8 @@ impl Sender {
             let Some(batch) = batch else { return Ok(()) };
             for Line { number, text } in batch {
                 match text {
-                    Ok(text) if text.is_empty() => {}
+                    // A line of input with nothing on it is no message, as in a chat.
+                    Ok(text) if text.trim().is_empty() => {}
                     Ok(text) => self.send(&text, Some(number)).await?,
                     Err(BadText::TooLong) => {
                         self.complain(Some(number), "longer than 1 MiB", "line_too_long");
@@ -283,6 +298,10 @@ impl Sender {
                 self.unechoed.pop_front();
                 self.complain(None, &format!("the server says: {}", sanitise::line(message)), "server");
             }
+            // Nobody hears there what is written, however often it is sent.
+            Event::Garbled { error } if &**error == SOCKET_IO_OPENING => {
+                return Err(Failure::terminal("incompatible", words::garbled(error)));
+            }
             Event::NotStored { error } => {
                 self.is_unstored = true;
                 self.complain(None, error, "not_stored");
@@ -304,11 +323,27 @@ impl Sender {
                     let what = format!("the connection was lost; the last {lost} may not have arrived");
                     self.complain(None, &what, "unknown");
                 }
+                State::Reconnecting { .. } | State::Suspended { .. } => {
+                    self.tries_again(change.cause.as_ref());
+                }
                 _ => {}
             },
             _ => {}
         }
         Ok(())
+    }
+
+    /// An attempt has failed, and another one follows: says why, once for each cause.
+    fn tries_again(&mut self, cause: Option<&Cause>) {
+        let Some(cause) = cause else { return };
+        let text = words::cause(cause);
+        if self.told.as_ref() != Some(&text) {
+            eprint_line(&format!("rejoin: {text}; trying again"));
+            if let Some(advice) = words::advice_about(cause) {
+                eprint_line(&format!("  {advice}"));
+            }
+            self.told = Some(text);
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the command line, the environment and a profile say together: a client ready to be built.
+//! The resolved options of the command line, the environment and a profile: a client ready to be built.
 
 use crate::args::{ConnectionArgs, PolicyName, Protocol};
 use crate::error::Failure;
@@ -10,7 +10,7 @@ use crate::{requests, sanitise, socket_io};
 use rejoin::backoff::Policy;
 use rejoin::socketio::EventKind;
 use rejoin::{
-    BuildError, Client, ClientBuilder, Config, Endpoint, EndpointError, Events, FeedConfig, Following,
+    BuildError, Client, ClientBuilder, Config, Endpoint, EndpointError, Events, FeedConfig, FeedStream,
     Headers, Join, Name, SocketIo, TlsError, Token, TokenLocation, check_room_name,
 };
 use std::fmt;
@@ -32,6 +32,7 @@ pub(crate) enum Login {
 
 /// Where to connect and how.
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub(crate) struct Settings {
     /// The address, without any token: safe to show.
     pub(crate) endpoint: Endpoint,
@@ -50,6 +51,8 @@ pub(crate) struct Settings {
     pub(crate) state: Option<PathBuf>,
     /// What has been read is said with `Client::commit`, not by asking for the next event.
     pub(crate) manual_commit: bool,
+    /// What the server sends beside the protocol is handed out.
+    pub(crate) frames: bool,
     /// So many messages of each room to begin with.
     pub(crate) history: Option<u64>,
     headers: Headers,
@@ -217,6 +220,7 @@ impl Described {
             socket_io,
             state: profile.state,
             manual_commit: false,
+            frames: false,
             history: None,
             headers,
             subprotocols,
@@ -265,6 +269,11 @@ fn variable(name: &str) -> Option<String> {
 }
 
 impl Settings {
+    /// A header says which page the requests come from.
+    pub(crate) fn names_origin(&self) -> bool {
+        self.headers.contains("Origin")
+    }
+
     /// Requests say that they come from a page of `origin`, unless a header says already where they come from.
     pub(crate) fn add_origin(&mut self, origin: &str) -> bool {
         !self.headers.contains("Origin") && self.headers.add("Origin", origin).is_ok()
@@ -284,7 +293,7 @@ impl Settings {
     }
 
     /// The reading of a room by server-sent events, already dialling; from `since` on, where that is given.
-    pub(crate) fn follow(&self, room: &str, since: Option<String>) -> Result<Following, Failure> {
+    pub(crate) fn follow(&self, room: &str, since: Option<String>) -> Result<FeedStream, Failure> {
         let mut config = FeedConfig { history: self.history, ..FeedConfig::default() };
         config.link.policy = self.config.link.policy;
         config.since = since.map(String::into_boxed_str);
@@ -294,6 +303,52 @@ impl Settings {
         }
         let builder = with_options!(self, rejoin::follow(self.url.expose(), room).config(config));
         builder.connect().map_err(|error| build_failure(&error))
+    }
+
+    /// The address as it was given, without what may be secret. Of a Socket.IO server the endpoint is the engine's.
+    pub(crate) fn shown_url(&self) -> String {
+        if self.socket_io.is_none() {
+            return self.endpoint.to_string();
+        }
+        let given = self.url.expose();
+        let address = given.split(['?', '#']).next().unwrap_or_default().trim();
+        match address.split_once("://") {
+            Some((scheme, rest)) => {
+                let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+                let host = authority.rsplit('@').next().unwrap_or_default();
+                sanitise::line(&format!("{scheme}://{host}{path}"))
+            }
+            // What has no scheme has been refused.
+            None => self.endpoint.to_string(),
+        }
+    }
+
+    /// A client of the same host that nobody has logged in.
+    pub(crate) fn nobody_at(
+        &self,
+        url: &str,
+        socket_io: Option<SocketIo>,
+    ) -> Result<(Client, Events), Failure> {
+        self.nobody(url, socket_io).connect()
+    }
+
+    /// As [`Settings::follow`], at another address of the same host and by nobody in particular.
+    pub(crate) fn nobody_reads(&self, url: &str, room: &str) -> Result<FeedStream, Failure> {
+        self.nobody(url, None).follow(room, None)
+    }
+
+    fn nobody(&self, url: &str, socket_io: Option<SocketIo>) -> Self {
+        Self {
+            url: url.into(),
+            token: TokenFrom::Nowhere,
+            token_location: None,
+            rooms: Vec::new(),
+            subprotocols: Vec::new(),
+            state: None,
+            notifications: false,
+            socket_io,
+            ..self.clone()
+        }
     }
 
     fn builder(&self) -> ClientBuilder {
@@ -317,6 +372,7 @@ impl Settings {
         if let Some(path) = &self.state {
             builder = builder.state_file(path);
         }
+        builder = builder.frames(self.frames);
         if self.manual_commit {
             builder = builder.manual_commit();
         }

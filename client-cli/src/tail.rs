@@ -5,6 +5,7 @@ use crate::clock::Clock;
 use crate::commits::Commits;
 use crate::editor::terminal;
 use crate::error::{Exit, Failure, eprint_line};
+use crate::history_cap::HistoryCap;
 use crate::narrate::Narrator;
 use crate::outlet::Outlet;
 use crate::pipe::output::JoinAnswers;
@@ -41,6 +42,7 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
     narrator.shows_notifications = follows;
     let mut commits = settings.state.is_some().then(Commits::default);
     let mut join_answers = JoinAnswers::default();
+    let mut cap = HistoryCap::new(arguments.history);
     let mut ended = false;
     let mut closing = false;
     while !ended || !narrator.printed.is_empty() {
@@ -52,9 +54,8 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
                 Signal::Interrupt => return Ok(Exit::Interrupted),
                 Signal::Terminate if !closing => {
                     closing = true;
-                    let client = client.clone();
                     // Ends by itself: the library closes within its own time limit.
-                    tokio::spawn(async move { client.close().await });
+                    tokio::spawn(client.close());
                 }
                 Signal::Terminate => {}
             },
@@ -84,11 +85,14 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
                         commits.printed(event);
                     }
                     if let Event::Room(RoomChange { room, refused: Some(code), .. }) = event {
-                        // What goes to stdout is the rooms'.
                         eprint_line(&format!("rejoin: {}", words::not_yet(room, *code)));
                         if !arguments.json {
                             continue;
                         }
+                    }
+                    if let Some(what) = cap.of(event) {
+                        // What goes to stdout is the rooms'.
+                        eprint_line(&format!("rejoin: {what}"));
                     }
                     if arguments.json {
                         print_json(&mut narrator, &mut join_answers, event, client.now());

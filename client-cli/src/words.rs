@@ -6,8 +6,8 @@ use crate::sanitise;
 use crate::settings::Login;
 use rejoin::messages::Code;
 use rejoin::{
-    Cause, CauseCode, DeliveryStatus, DialErrorKind, Gap, GapReason, PERSONAL_ROOM, SendFailure, State,
-    Timestamp,
+    Cause, CauseCode, Client, DeliveryStatus, DialErrorKind, Gap, GapReason, PERSONAL_ROOM,
+    SOCKET_IO_OPENING, SendFailure, State, Timestamp,
 };
 use serde_json::Value;
 
@@ -22,27 +22,14 @@ pub(crate) fn cause(cause: &Cause) -> String {
     let with = |what: &str| if text.is_empty() { what.to_owned() } else { format!("{what}: {text}") };
     match cause.code {
         CauseCode::Requested => "as you asked".to_owned(),
-        CauseCode::Closed(1000) => with("the server closed the connection"),
-        CauseCode::Closed(1001 | 1012 | 4010) => with("the server is restarting"),
-        CauseCode::Closed(1013 | 4008 | 4011) => with("the server is overloaded"),
-        CauseCode::Closed(4002) => with("the token has expired"),
-        CauseCode::Closed(code) => with(&format!("the server closed the connection ({code})")),
-        CauseCode::ConnectionLost => with("connection lost"),
-        CauseCode::StreamEnded => with("the server ended the stream"),
-        CauseCode::DeadPeer => with("the server does not answer"),
-        CauseCode::NetworkChanged => with("the network changed"),
-        CauseCode::ProtocolError => with("the server broke the WebSocket protocol"),
-        CauseCode::FrameTooLarge => with("the server sent a frame that is too large"),
-        CauseCode::Unauthorized(_) => with("the server refused the token"),
-        CauseCode::UnknownNamespace => "the server has no such namespace".to_owned(),
+        CauseCode::UnknownNamespace | CauseCode::Dial(DialErrorKind::Timeout) => cause.code.to_string(),
         CauseCode::Incompatible if !text.is_empty() => text,
-        CauseCode::Incompatible => "the server speaks another version of the protocol".to_owned(),
-        CauseCode::TokenUnavailable => with("no token"),
-        CauseCode::GaveUp => with("gave up after the last attempt allowed"),
-        CauseCode::Dial(DialErrorKind::Timeout) => "cannot connect: no answer in time".to_owned(),
-        CauseCode::Dial(DialErrorKind::Headers) => with("the headers for the request could not be made"),
-        CauseCode::Dial(DialErrorKind::Certificate) => with("the certificate does not verify"),
-        _ => with("cannot connect"),
+        CauseCode::Dial(kind @ (DialErrorKind::Headers | DialErrorKind::Certificate)) => {
+            with(&kind.to_string())
+        }
+        // The text of a failed dial says what went wrong.
+        CauseCode::Dial(_) => with("cannot connect"),
+        code => with(&code.to_string()),
     }
 }
 
@@ -128,6 +115,15 @@ fn has_more(answer: &str, known: &[&str]) -> bool {
     }
 }
 
+/// As [`advice`], by the server's words too.
+pub(crate) fn advice_about(cause: &Cause) -> Option<&'static str> {
+    // What the engine of Socket.IO says to a request that does not name its transport.
+    if cause.code == CauseCode::Dial(DialErrorKind::Http(400)) && cause.text.contains("Transport unknown") {
+        return Some("a Socket.IO server answers at this address: add --protocol socketio");
+    }
+    advice(cause.code)
+}
+
 /// What the user can do about it, when the connection has ended for good.
 pub(crate) fn advice(code: CauseCode) -> Option<&'static str> {
     match code {
@@ -142,7 +138,10 @@ pub(crate) fn advice(code: CauseCode) -> Option<&'static str> {
             DialErrorKind::NotWebSocket
             | DialErrorKind::NotEventStream
             | DialErrorKind::Http(300..=399 | 404 | 405 | 410),
-        ) => Some("check the URL's path; `rejoin doctor URL` shows what answers there"),
+        ) => Some(
+            "check the URL's path; a Socket.IO server wants http:// and --protocol socketio; `rejoin doctor URL` shows \
+             what answers there",
+        ),
         CauseCode::GaveUp => Some("the default policy has no limit of attempts: leave out --policy legacy"),
         _ => None,
     }
@@ -187,7 +186,7 @@ pub(crate) fn failure(reason: Option<&Cause>) -> Failure {
         return Failure::terminal("failed", "the connection has ended for good");
     };
     let failure = Failure::terminal(reason.code.as_str(), cause(reason));
-    match advice(reason.code) {
+    match advice_about(reason) {
         Some(advice) => failure.hint(advice),
         None => failure,
     }
@@ -218,6 +217,14 @@ pub(crate) fn missing(gap: &Gap) -> String {
         },
         _ => format!("{many}{place} may be missing"),
     }
+}
+
+/// What the server sent that cannot be read.
+pub(crate) fn garbled(error: &str) -> String {
+    if error == SOCKET_IO_OPENING {
+        return "a Socket.IO server answers at this address: add --protocol socketio".to_owned();
+    }
+    format!("skipped something unreadable from the server: {}", sanitise::line(error))
 }
 
 /// Why a room is not joined yet.
@@ -252,11 +259,17 @@ pub(crate) fn went_well(status: &DeliveryStatus) -> bool {
     matches!(status, DeliveryStatus::Written | DeliveryStatus::Acked { .. } | DeliveryStatus::Answered { .. })
 }
 
+/// How large a message may be.
+pub(crate) fn content_limit(client: &Client) -> String {
+    format!("at most {} bytes are taken at once: split it", client.diagnostics().content_limit)
+}
+
 /// Why a message was not sent.
 pub(crate) fn send_failure(why: SendFailure) -> String {
     match why {
         SendFailure::QueueFull => "too many messages are waiting".to_owned(),
-        SendFailure::TooLarge => "it is too long".to_owned(),
+        too_large if too_large.is_too_large() => "it is too long".to_owned(),
+        SendFailure::Refused(Code::NotJoined) => "you are not in the room: join it first".to_owned(),
         SendFailure::Closed => "rejoin was stopped".to_owned(),
         SendFailure::Refused(code) => format!("the server refused it ({})", code.as_str()),
         other => other.to_string(),

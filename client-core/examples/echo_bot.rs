@@ -6,7 +6,7 @@
 //! ```
 #![expect(clippy::print_stdout, reason = "a program's own output")]
 
-use rejoin::{Client, Event, State};
+use rejoin::{Client, Event};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -15,6 +15,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err("usage: echo_bot URL TOKEN ROOM".into());
     };
     let (client, mut events) = Client::builder(url).token(name.as_str()).room(room).connect()?;
+    // A token that is refused, or an address without a server of this kind, ends here with its reason.
+    client.ready().await?;
     while let Some(event) = events.next().await {
         match event {
             // A plain server sends our own messages back to us too.
@@ -27,15 +29,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                     }
                 });
             }
-            Event::State(change) => {
-                println!("{}", change.state.as_str());
-                if change.state == State::Failed {
-                    return Err(format!("{:?}", change.cause).into());
-                }
-            }
+            Event::State(change) => println!("{}", change.state.as_str()),
             Event::Gap(gap) => println!("messages in {:?} may have been missed", gap.room),
             _ => {}
         }
     }
-    Ok(())
+    // The events end with the client: closed, or failed for a reason that trying again does not mend.
+    Err(client.terminated().await.into())
 }

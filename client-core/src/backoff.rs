@@ -1,8 +1,9 @@
-//! How long to wait before the next dial (reconnect.md, "Delay").
+//! The delay before the next dial (reconnecting.md, "Delay").
 //!
 //! Not the crate `backoff`: it is unmaintained (RUSTSEC-2025-0012), reads the clock in its constructor and
 //! draws from a generator that cannot be seeded. This is a page of integer arithmetic.
 
+use crate::bug::{Bug, made};
 use crate::time::Span;
 use core::time::Duration;
 use fastrand::Rng;
@@ -67,7 +68,7 @@ pub(crate) enum Occasion {
     Remote,
 }
 
-/// Most that a server may make a client wait (reconnect.md, rule 2).
+/// Most that a server may make a client wait (reconnecting.md, rule 2).
 const LONGEST_HINT: Span = Span::from_secs(600);
 /// A connection in sync this long shows that the network works, though perhaps not well.
 const SHORT_STABLE: Span = Span::from_secs(5);
@@ -106,19 +107,19 @@ impl Backoff {
         }
     }
 
-    /// A connection that was in sync for `in_sync` is lost: adjusts the count (reconnect.md, rule 3).
+    /// A connection that was in sync for `in_sync` is lost: adjusts the count (reconnecting.md, rule 3).
     pub(crate) fn lost(&mut self, in_sync: Span) {
         self.stable = in_sync >= SHORT_STABLE;
-        if in_sync >= LONG_STABLE.max(self.window) {
+        if in_sync >= LONG_STABLE.max(self.window) && !made(Bug::CountKept) {
             self.attempt = 0;
-        } else if self.stable {
+        } else if self.stable && !made(Bug::CountUnhalved) {
             self.attempt /= 2;
         }
     }
 
     /// The server has named its reconnect window.
     pub(crate) fn set_window(&mut self, window: Span) {
-        self.window = window;
+        self.window = if made(Bug::WindowUnlearnt) { self.window } else { window };
     }
 
     /// The server has said how long to wait before each return.
@@ -158,8 +159,11 @@ impl Backoff {
             }
             Occasion::Drain | Occasion::Remote => {
                 // The window is a floor, not a raised cap: the cap form lets a herd through.
-                let step = base.doubled(attempt.min(20)).min(cap).max(self.floor());
-                uniform(rng, step.half().half(), step)
+                let step = base
+                    .doubled(attempt.min(20))
+                    .min(if made(Bug::CapForgotten) { Span::MAX } else { cap })
+                    .max(self.floor());
+                uniform(rng, if made(Bug::JitterFromZero) { Span::ZERO } else { step.half().half() }, step)
             }
         }
     }
@@ -174,7 +178,8 @@ impl Backoff {
         }
         self.attempt = self.attempt.saturating_add(1);
         let hint = hint.min(LONGEST_HINT);
-        let spread = hint.max(self.window).max(REMOTE_SPREAD);
+        let spread =
+            if made(Bug::HintUnspread) { Span::ZERO } else { hint.max(self.window).max(REMOTE_SPREAD) };
         let floor = self.floor();
         uniform(rng, hint.max(floor.half().half()), hint.plus(spread).max(floor)).min(LONGEST_HINT)
     }

@@ -1,107 +1,338 @@
 //! Deliberate mistakes, by which the simulation proves that it would find them. Feature `bugs`, tests only: without
-//! the feature no configuration can name one, and the questions are constant.
+//! the feature none can be made, and the question for one is constant.
+//!
+//! A mistake belongs to the thread that makes it, so no configuration has to carry it to the place where it is made.
 
-/// A mistake.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(not(feature = "bugs"), allow(dead_code, unreachable_pub, reason = "made by the simulation alone"))]
-#[non_exhaustive]
-pub enum Bug {
-    /// An open connection starts the backoff anew.
-    ResetBackoffOnOpen,
-    /// The limit of dials is not kept.
-    NoDialLimit,
-    /// A terminal close code is retried.
-    RetryAfterTerminal,
-    /// After a final refusal the same number is used for the next send.
-    ReuseNumberAfterRefusal,
-    /// What an earlier connection transmitted is numbered anew when the server does not know the line.
-    RenumberTransmitted,
-    /// Each connection begins a new line and sends what is unanswered in it.
-    NewLineEachConnection,
-    /// What was transmitted on an extended connection is sent again on a plain one.
-    ResendIntoPlain,
-    /// Any refusal counts, not only that of the latest transmission.
-    OldRefusalCounts,
-    /// An answer resolves the oldest send of its room.
-    AnswerResolvesOldest,
-    /// Every tenth answer is forgotten.
-    ForgetAnswer,
-    /// What is not known is said to have failed.
-    UnknownSaidFailed,
-    /// A hole that cannot be filled is not announced.
-    NoGap,
-    /// A message behind a hole is delivered at once.
-    IgnoreHole,
-    /// What a replay repeats is delivered again.
-    NoDedupe,
-    /// Messages held back behind a hole are forgotten when it is filled.
-    ForgetHeld,
-    /// Another id at a remembered place is not noticed.
-    NoForkCheck,
-    /// Messages of the connection that was moved away from are delivered too.
-    OldConnectionDelivers,
-    /// Frames of a room are taken before its join is answered.
-    EarlyFrames,
-    /// What was received counts as committed.
-    CommitReceived,
-    /// Numbers are stored after they were used.
-    SaveLate,
-    /// While the application is slow, messages are skipped.
-    SkipWhenBusy,
-    /// A timer goes on after the end.
-    TimerAfterClose,
+/// The mistakes of a crate, which has a feature `bugs`: by file, each with what is wrong. For this workspace.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! mistakes {
+    ($($file:literal { $($name:ident = $text:literal,)* })*) => {
+        /// A mistake.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[cfg_attr(not(feature = "bugs"), allow(dead_code, unreachable_pub, reason = "made by the simulation alone"))]
+        #[non_exhaustive]
+        pub enum Bug {
+            $($(#[doc = $text] $name,)*)*
+        }
+
+        #[cfg(feature = "bugs")]
+        impl Bug {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$($(Self::$name,)*)*];
+
+            /// The file in which it is made.
+            pub fn file(self) -> &'static str {
+                match self { $($(Self::$name => $file,)*)* }
+            }
+
+            /// What is wrong.
+            pub fn text(self) -> &'static str {
+                match self { $($(Self::$name => $text,)*)* }
+            }
+        }
+
+        #[cfg(feature = "bugs")]
+        std::thread_local! {
+            static MADE: core::cell::Cell<Option<Bug>> = const { core::cell::Cell::new(None) };
+        }
+
+        #[cfg(feature = "bugs")]
+        impl Bug {
+            /// Everything of this crate in this thread makes this mistake from now on, or none.
+            pub fn make(bug: Option<Self>) {
+                MADE.set(bug);
+            }
+        }
+
+        /// Whether this mistake is being made.
+        #[cfg(feature = "bugs")]
+        pub(crate) fn made(bug: Bug) -> bool {
+            MADE.get() == Some(bug)
+        }
+
+        #[cfg(not(feature = "bugs"))]
+        #[inline]
+        pub(crate) const fn made(_: Bug) -> bool {
+            false
+        }
+    };
 }
 
-#[cfg(feature = "bugs")]
-impl Bug {
-    /// All of them.
-    pub const ALL: [Self; 22] = [
-        Self::ResetBackoffOnOpen,
-        Self::NoDialLimit,
-        Self::RetryAfterTerminal,
-        Self::ReuseNumberAfterRefusal,
-        Self::RenumberTransmitted,
-        Self::NewLineEachConnection,
-        Self::ResendIntoPlain,
-        Self::OldRefusalCounts,
-        Self::AnswerResolvesOldest,
-        Self::ForgetAnswer,
-        Self::UnknownSaidFailed,
-        Self::NoGap,
-        Self::IgnoreHole,
-        Self::NoDedupe,
-        Self::ForgetHeld,
-        Self::NoForkCheck,
-        Self::OldConnectionDelivers,
-        Self::EarlyFrames,
-        Self::CommitReceived,
-        Self::SaveLate,
-        Self::SkipWhenBusy,
-        Self::TimerAfterClose,
-    ];
-}
-
-/// The mistake that is being made, if any.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Bugs {
-    #[cfg(feature = "bugs")]
-    made: Option<Bug>,
-}
-
-impl Bugs {
-    #[cfg(feature = "bugs")]
-    pub(crate) fn new(made: Option<Bug>) -> Self {
-        Self { made }
+mistakes! {
+    "link/mod.rs" {
+        ResetBackoffOnOpen = "An open connection starts the backoff anew.",
+        NoDialLimit = "The limit of dials is not kept.",
+        TimerAfterClose = "A timer goes on after the end.",
+        WrongKept = "Since when a right address answers as a wrong one is not forgotten when it works.",
+        RefreshOutlives = "A token asked for on a connection that is lost is taken for the next one.",
+        RefreshWaitsForEver = "A token source that did not answer is waited for on the connection for ever.",
+        OfferKept = "A server that refuses a request with the offer is dialled with the offer again.",
+        LateDialKept = "The late success of a dial that was given up is not closed.",
+        LossKept = "After a reconnect the next loss counts as the continuation of the last one.",
+        SuspendAfterKept = "How long a loss can be recovered is not learnt from the server.",
+        CloseLeavesOther = "The end closes only one of the two connections of a hand-over.",
+        StabilityUnnoticed = "How long a connection lasted says nothing about the next one.",
     }
-
-    #[cfg(feature = "bugs")]
-    pub(crate) fn has(self, bug: Bug) -> bool {
-        self.made == Some(bug)
+    "link/aftermath.rs" {
+        RetryAfterTerminal = "A terminal close code is retried.",
+        HintLengthens = "A hint that something is better may make a wait longer.",
+        HintIgnored = "What a server says of when to come back is ignored.",
+        OverloadIgnored = "An overloaded server is dialled again as any other.",
+        SuspectsNeverEnd = "A wrong address is dialled for ever.",
+        SuspectTwice = "The second suspicious ending is the last one.",
+        LegacyGivesUpEarly = "The legacy rule gives up one attempt too early.",
+        LocalTooOften = "A local cause shortens each wait.",
     }
-
-    #[cfg(not(feature = "bugs"))]
-    #[expect(clippy::unused_self, reason = "the same call with and without the feature")]
-    pub(crate) const fn has(self, _: Bug) -> bool {
-        false
+    "outbox/mod.rs" {
+        NewLineEachConnection = "Each connection begins a new line and sends what is unanswered in it.",
+        QueueOneMore = "The outbox takes one send more than it may.",
+        QueueBytesUnbounded = "The outbox is not bounded in bytes.",
+        OverflowRejects = "A full outbox refuses the new send although the oldest is to go.",
+        OverflowEmpties = "A send that never fits drives out all that wait.",
+        WrittenTooEarly = "A send counts as written before the operating system has taken it.",
+        LostSaidWritten = "What was lost with a plain connection is said to be written.",
+        TimeoutForgotten = "The time of a send is looked at only when that of another one is over.",
+        LeavesTooEarly = "A room is left before the fate of the sends to it is known.",
+        NotedTooLate = "A send that waits is not noted for the store.",
+    }
+    "outbox/answers.rs" {
+        ReuseNumberAfterRefusal = "After a final refusal the same number is used for the next send.",
+        RenumberTransmitted = "What an earlier connection transmitted is numbered anew when the server does not know the line.",
+        OldRefusalCounts = "Any refusal counts, not only that of the latest transmission.",
+        AnswerResolvesOldest = "An answer resolves the oldest send of its room.",
+        LostNotMadeAgain = "Of a lost line the first send is not made again.",
+        ResentCertain = "What is made again for want of an answer counts as certainly not taken before.",
+        ForgetAnswer = "Every tenth answer is forgotten.",
+        UnknownSaidFailed = "What is not known is said to have failed.",
+        LateAckIgnored = "The answer to a send that was given up does not count.",
+        EchoIgnored = "That the own message came by does not count.",
+        EchoOfAnyLine = "The message of another line of the user counts as the own one.",
+        PauseIgnored = "What a server says of when to send again is ignored.",
+        SmallestToBlame = "When a frame was too large for the server, the smallest send is given up.",
+        RefusalOfOtherKind = "A refused send fails with another reason than the server gave.",
+    }
+    "rooms/inflow.rs" {
+        RecentOutlivesEpoch = "Messages are compared with those of the epoch before.",
+        TriesKept = "Tries for one hole count for the next.",
+        IgnoreHole = "A message behind a hole is delivered at once.",
+        NoDedupe = "What a replay repeats is delivered again.",
+        ForgetHeld = "Messages held back behind a hole are forgotten when it is filled.",
+        NoForkCheck = "Another id at a remembered place is not noticed.",
+        SkipWhenBusy = "While the application is slow, messages are skipped.",
+        HeldBytesKept = "The bytes of what was held back still count after a loss.",
+        SilentShown = "Who did not ask for the past is shown its last message.",
+        GapEndsTooLate = "A gap names one message too many.",
+        GivesUpEarly = "A hole is given up at the first answer that does not help.",
+        TrimmedSaidForked = "What a server has forgotten is said to be another log.",
+        NewEpochUntold = "That a room has begun anew is not told.",
+        SinceForgotten = "Who comes back does not say where it was.",
+        ReplayTakenTwice = "Where the replay of a join ends is not known.",
+    }
+    "session/joining.rs" {
+        StayForgotten = "That a plain room was joined is forgotten.",
+        NoGap = "A hole that cannot be filled is not announced.",
+        LeftUntold = "That a room is left is not told.",
+        ReadyTooEarly = "It is said to be ready before every room is joined.",
+        ReadyUntold = "That it is ready is not told.",
+        JoinPauseIgnored = "A join that is refused for now is made again at once.",
+        JoinRefusalUntold = "That a join is refused for good is not told.",
+        CommitsBackwards = "An older commit takes the place of a newer one.",
+        ReplayMiscounted = "A join counts a message that is not shown.",
+        StreamAskedEarly = "The personal stream is asked for before the server has said hello.",
+        RemovalUntold = "That the server has removed the user from a room is not told.",
+    }
+    "session/receiving.rs" {
+        OwnFrameUntold = "The frames of an application's own are skipped on extended connections.",
+        OldConnectionDelivers = "Messages of the connection that was moved away from are delivered too.",
+        EarlyFrames = "Frames of a room are taken before its join is answered.",
+        MemberStays = "Who has left a room stays in the list of its members.",
+        ListUnread = "The answer about who is in a room does not change the list.",
+        OldAckIgnored = "An answer on the connection that was moved away from does not count.",
+        GoingUnheard = "That the server is about to go is not heard.",
+        ErrorUntold = "What a server says is wrong is not told.",
+    }
+    "session/sending.rs" {
+        ResendIntoPlain = "What was transmitted on an extended connection is sent again on a plain one.",
+        SaveLate = "Numbers are stored after they were used.",
+        SilenceForgiven = "Sends that the server leaves without an answer are not asked about.",
+    }
+    "session/noting.rs" {
+        CommitReceived = "What was received counts as committed.",
+        LeftRoomKept = "The store is not told that a room was left.",
+    }
+    "link/auth.rs" {
+        RefusedTokenAgain = "The token that was refused is used again.",
+        RefusalUntold = "The token source is not told that its last token was refused.",
+        SecondRefusalForgiven = "A second refused token within a minute is not the end.",
+        SecondExpiryEnds = "A second expired token within a minute is the end.",
+        OldRefusalKept = "A refusal from before the user started anew still counts.",
+    }
+    "link/tokens.rs" {
+        TokenUnshown = "A token given while connected is not shown to the server.",
+        RefreshUnshown = "A token fetched before the old one ends is not shown to the server.",
+        ExpiryUnheard = "That the token ends soon is not heard.",
+    }
+    "link/handover.rs" {
+        MoveBegunAnew = "A move under way begins anew when the server says again that it is about to go.",
+        MoveOneMore = "A move is tried once more than it may.",
+        FarewellSaid = "The old connection is closed as by a user who leaves.",
+        MovesTooLate = "A move may begin after the end of the window.",
+        MoveAddressForgotten = "The address that the server names for the move is not dialled.",
+        MoveAddressKept = "An address that failed is dialled again.",
+        OldKeptForLong = "The connection that was moved away from is kept for minutes.",
+        OldClosedAtOnce = "The old connection is closed before its answers have come.",
+    }
+    "link/hint.rs" {
+        OfflineBelieved = "The platform is believed when it says that there is no network.",
+        SleepUnnoticed = "A sleep is not noticed.",
+    }
+    "liveness.rs" {
+        HeartbeatUnlearnt = "How often the server wants to hear is not learnt.",
+        LateTimerKills = "A timer that fires late ends the connection.",
+        LifeUnnoticed = "Only a pong proves life, once it has been asked for.",
+        DoubtUnasked = "A hint of the platform asks nothing.",
+    }
+    "backoff.rs" {
+        CountKept = "A long stable connection does not begin the count anew.",
+        CountUnhalved = "A short stable connection does not halve the count.",
+        WindowUnlearnt = "The reconnect window of the server is not learnt.",
+        CapForgotten = "The delay grows beyond its cap.",
+        JitterFromZero = "The delay may be no delay.",
+        HintUnspread = "All come back exactly when the server said.",
+    }
+    "limiter.rs" {
+        LimiterTooShort = "The limit of dials holds for less than its time.",
+    }
+    "close.rs" {
+        RemovedComesBack = "Who was removed by the operator comes back.",
+        RestartIsSuspect = "A restart of the server counts as a wrong address.",
+    }
+    "outbox/lane.rs" {
+        RefusalsKept = "After an answer the pauses go on to grow.",
+        OwnTimeForgotten = "A send that is given up is waited for beyond its own time.",
+        GoesBackTooLate = "After a refusal all but the first refused send are sent again.",
+        NoPause = "Nothing is waited for before a refused send is sent again.",
+    }
+    "outbox/transmission.rs" {
+        FlightOneMore = "One send more is in flight than the server allows.",
+        AgainBeforeJoin = "What is unanswered is sent again before the room is joined.",
+        OversizedSent = "A send is larger than the server takes.",
+        DataLostOnRepeat = "A repeated send has lost its data.",
+        UnflushedUnbounded = "More is given to a connection than may wait there.",
+        WriteAgain = "A plain send is not forgotten by the store when it is written.",
+    }
+    "outbox/waiting.rs" {
+        RefusedSaidUnknown = "A send that was refused for now and whose time is over is said to be unknown.",
+        UnknownTooEarly = "What is too old is unknown before the replay that could still show it.",
+        CancelForgotten = "A send that still waits is not taken back.",
+        LateForAnotherReason = "A send whose time is over fails for another reason.",
+    }
+    "outbox/stored.rs" {
+        AgeForgotten = "After a restart a send is as young as new.",
+        FutureBelieved = "A send from the future, after a clock was set back, is sent again.",
+        WaitingNotTakenUp = "What waited before a restart is not taken up.",
+    }
+    "outbox/own.rs" {
+        OwnOvertakes = "A frame of the application's own overtakes the messages that wait.",
+    }
+    "session/own.rs" {
+        VolatileWaits = "A volatile frame that the connection cannot take waits for the next one.",
+        KeptOvertaken = "What waits overtakes the kept frames that the connection has no room for yet.",
+    }
+    "standing.rs" {
+        KeepsTooMany = "There may be more kept frames than allowed.",
+        KeptStaysOld = "A kept frame is not replaced by the one with the same key.",
+        KeptForEver = "A kept frame that was dropped begins connections all the same.",
+        KeptOnce = "Only the first connection begins with a kept frame.",
+        KeptNotTakenUp = "What was kept before a restart is not taken up.",
+    }
+    "rooms/mod.rs" {
+        MembersOutliveConnection = "Who was in a room before a loss is said to be there.",
+        HoldsOneMore = "One message more is held back than may be.",
+        HoldsTooManyBytes = "What is held back is not bounded in bytes.",
+        RoomsUnbounded = "There may be more rooms than allowed.",
+    }
+    "session/mode.rs" {
+        LeavingForgotten = "Who was about to leave a room when the connection broke stays.",
+        PlainGapUntold = "What was missed on a plain server is not told.",
+        DedupeUnlearnt = "How long the server remembers sends is not learnt.",
+        LateHelloUntold = "That a late hello has changed the mode is not told.",
+    }
+    "session/restoring.rs" {
+        StoreTakenForOwn = "What another user has left fails with what this one asks for.",
+        StoredPlaceForgotten = "The place in a room that is not joined yet is forgotten.",
+        NotJoinedForSends = "A room is not joined for the sake of stored sends.",
+    }
+    "feed/place.rs" {
+        SeenKept = "What a stream has shown counts as shown by the next one.",
+        AbsenceUntold = "A reader without a place is not told that it may have missed something.",
+        FeedEpochUntold = "A reader is not told that its room has begun anew.",
+        FeedHoleUntold = "A hole in the numbers of a stream is not told.",
+        FeedGapTooSmall = "A gap of a reader leaves out its first message.",
+        FeedToldTwice = "A message that comes again is told again.",
+        RewindSaidForked = "A server that begins further back is said to have another log.",
+        FeedGapTwice = "A hole is told on each connection anew.",
+        FeedGapTooLarge = "A gap that the server tells ends too late.",
+        GapWithoutPlace = "The place behind a gap is not taken.",
+        RecentForgotten = "The ids of what was told are forgotten at once.",
+        FeedPlaceKept = "A reader goes on from where it began.",
+    }
+    "feed/mod.rs" {
+        OldStreamHeard = "A stream that was given up is still heard.",
+        OwnSilenceCounts = "The silence of a busy application counts as the server's.",
+        DamageUntold = "A damaged message is told as an event of another make.",
+        RetryIgnored = "How long to stay away is not heard.",
+        BeginUntold = "That there is a place to go on from is not told.",
+        FeedPlaceAhead = "A hole is told with the place behind the message after it.",
+        FeedStampLost = "A message in a stream has no place.",
+        FeedSinceForgotten = "A reader that comes back does not say where it was.",
+    }
+    "feed/event_stream.rs" {
+        LineFeedEndsTwice = "A line that ends with two characters ends twice.",
+        SpaceKept = "The space behind a field's colon is kept.",
+        LinesJoined = "Lines of data are joined without a line feed.",
+        EventUnbounded = "An event of a stream is not bounded.",
+        IdInherited = "An event without an id has that of the last one.",
+    }
+    "socketio/sends.rs" {
+        SioQueueOneMore = "The queue of a Socket.IO session takes one send too many.",
+        SioOversizedSent = "A send is larger than a Socket.IO server takes.",
+        SioWrittenTooEarly = "A send that waits for its ack is said to be written.",
+        SioAnswerOfOldest = "An ack resolves the oldest send.",
+        SioUnknownTooEarly = "An ack is waited for only half of its time.",
+        SioLostSaidWritten = "What was lost with its connection is said to be written.",
+        SioEndLeavesSends = "The end leaves sends without an outcome.",
+    }
+    "socketio/rooms.rs" {
+        SioStaysMember = "Who was in a room before a loss is said to be in it after it.",
+    }
+    "socketio/session.rs" {
+        SioSaveLate = "What is on its way is still stored as waiting.",
+    }
+    "socketio/session/rooms.rs" {
+        SioJoinsAllButOne = "The first room is not joined again.",
+        SioLeaveUnsaid = "The server is not told that a room is left.",
+        SioLaterForgotten = "A room that was refused for now is not asked for again.",
+        SioReadyTooEarly = "It is said to be ready before its rooms are joined.",
+        SioReadyUntold = "That it is ready is not told.",
+        SioHearsAfterLeaving = "Messages of a room that was left are told.",
+    }
+    "socketio/session/connecting.rs" {
+        SioMissedForgotten = "The first event that a recovery brings is lost.",
+        SioGapUntold = "What was missed in a room is not told.",
+        SioOwnGapUntold = "That notifications were missed is not told.",
+        SioRecoveryUnnoticed = "A session that was recovered is taken for a new one.",
+    }
+    "socketio/session/receiving.rs" {
+        SioPingUnanswered = "The engine's ping is not answered.",
+        SioEventUnanswered = "An event that wants an answer gets none.",
+    }
+    "socketio/session/restoring.rs" {
+        SioWaitingForgotten = "What waited in the run before is not taken up.",
+    }
+    "session.rs" {
+        HorizonTooLong = "A send is repeated for as long as the server remembers it, and not for half of that.",
+        SleepAgesNothing = "Sends do not age while the machine sleeps.",
     }
 }

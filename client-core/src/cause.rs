@@ -1,6 +1,8 @@
 //! Why a connection ended or could not be made: what the driver reports, and what the application is told.
 
+use crate::name::is_invisible;
 use alloc::boxed::Box;
+use core::fmt::{self, Write as _};
 use core::time::Duration;
 
 /// How an open connection ended, as the driver saw it.
@@ -24,7 +26,8 @@ pub enum Disconnect {
 }
 
 /// Why a dial failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}{}", Words(text))]
 pub struct DialError {
     /// The kind, which decides what happens next.
     pub kind: DialErrorKind,
@@ -41,7 +44,7 @@ impl DialError {
     }
 }
 
-/// The kinds of failed dial.
+/// The kinds of failed dial; [`Display`](fmt::Display) says each in a few words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DialErrorKind {
@@ -69,7 +72,26 @@ pub enum DialErrorKind {
     Headers,
 }
 
-/// The code of a [`Cause`]: stable, for programs; [`CauseCode::as_str`] is what `pipe` and logs print.
+impl fmt::Display for DialErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Dns => "the host's name does not resolve",
+            Self::Refused => "nothing listens at the address",
+            Self::Unreachable => "the server cannot be reached",
+            Self::Timeout => "no answer in time",
+            Self::Certificate => "the certificate does not verify",
+            Self::Tls => "TLS failed",
+            Self::Http(status) => return write!(f, "the server answered with HTTP status {status}"),
+            Self::NotWebSocket => "the answer is no WebSocket upgrade",
+            Self::NotEventStream => "the answer is no event stream",
+            Self::Proxy => "the proxy refused",
+            Self::Headers => "the headers for the request could not be made",
+        })
+    }
+}
+
+/// The code of a [`Cause`]: stable, for programs; [`CauseCode::as_str`] is what `pipe` and logs print, and
+/// [`Display`](fmt::Display) says it in a few words for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CauseCode {
@@ -156,8 +178,37 @@ impl CauseCode {
     }
 }
 
+impl fmt::Display for CauseCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Requested => "the application asked for it",
+            Self::Closed(1000) => "the server closed the connection",
+            Self::Closed(1001 | 1012 | 4010) => "the server is restarting",
+            Self::Closed(1013 | 4008 | 4011) => "the server is overloaded",
+            Self::Closed(4002) => "the token has expired",
+            Self::Closed(code) => return write!(f, "the server closed the connection ({code})"),
+            Self::ConnectionLost => "connection lost",
+            Self::StreamEnded => "the server ended the stream",
+            Self::DeadPeer | Self::Unanswered => "the server does not answer",
+            Self::NetworkChanged => "the network changed",
+            Self::ProtocolError => "the server broke the WebSocket protocol",
+            Self::FrameTooLarge => "the server sent a frame that is too large",
+            Self::Dial(kind) => return write!(f, "cannot connect: {kind}"),
+            Self::Unauthorized(_) => "the server refused the token",
+            Self::UnknownNamespace => "the server has no such namespace",
+            Self::Incompatible => "the server speaks another version of the protocol",
+            Self::TokenUnavailable => "no token",
+            Self::GaveUp => "gave up after the last attempt allowed",
+        })
+    }
+}
+
 /// Why the state changed. Every change has one; "disconnected" without a reason does not exist here.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// [`Display`](fmt::Display) says it in one line, the server's words in it at most 300 characters long and without
+/// control characters.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}{}", Words(text))]
 pub struct Cause {
     /// What happened.
     pub code: CauseCode,
@@ -188,5 +239,51 @@ impl Cause {
 
     pub(crate) fn bare(code: CauseCode) -> Self {
         Self::new(code, "")
+    }
+}
+
+/// Most characters of a text that is shown.
+const SHOWN: usize = 300;
+
+/// Words that follow others, shown on one line: bounded, and what would act on a terminal is escaped.
+struct Words<'a>(&'a str);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        f.write_str(": ")?;
+        for c in self.0.chars().take(SHOWN) {
+            if c.is_control() || is_invisible(c) {
+                write!(f, "{}", c.escape_unicode())?;
+            } else {
+                f.write_char(c)?;
+            }
+        }
+        if self.0.chars().nth(SHOWN).is_some() { f.write_str("…") } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString as _;
+
+    #[test]
+    fn a_cause_is_told_in_words_and_with_the_servers_made_harmless_and_short() {
+        let told = |code, text: &str| Cause::new(code, text).to_string();
+        assert_eq!(
+            told(CauseCode::Unauthorized(4001), "no guests"),
+            "the server refused the token: no guests"
+        );
+        assert_eq!(told(CauseCode::ConnectionLost, ""), "connection lost");
+        assert_eq!(
+            told(CauseCode::Closed(4400), "\u{1b}]0;x\n"),
+            "the server closed the connection (4400): \\u{1b}]0;x\\u{a}"
+        );
+        assert!(told(CauseCode::GaveUp, &"x".repeat(10_000)).chars().count() < 350);
+        let refused = DialError::new(DialErrorKind::Refused, "127.0.0.1:1");
+        assert_eq!(refused.to_string(), "nothing listens at the address: 127.0.0.1:1");
     }
 }

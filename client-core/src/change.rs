@@ -86,6 +86,20 @@ pub enum Change<P = String, N = Name, K = u64> {
         /// By how much.
         ms: u64,
     },
+    /// Each connection begins with this frame, in the place of the one that was kept under its key.
+    #[cfg(feature = "frames")]
+    Kept {
+        /// What it is kept under.
+        key: N,
+        /// Its JSON.
+        frame: P,
+    },
+    /// No connection begins with the frame with this key any more.
+    #[cfg(feature = "frames")]
+    KeptDropped {
+        /// What it was kept under.
+        key: N,
+    },
     /// Everything but the outcomes is as it is here.
     Replaced(Box<Saved<P, N>>),
 }
@@ -109,6 +123,10 @@ impl<P, N, K> Change<P, N, K> {
                 Change::Server { user, extended, worked, window_ms, dedupe_window_ms }
             }
             Self::ClockSetBack { ms } => Change::ClockSetBack { ms },
+            #[cfg(feature = "frames")]
+            Self::Kept { key, frame } => Change::Kept { key, frame },
+            #[cfg(feature = "frames")]
+            Self::KeptDropped { key } => Change::KeptDropped { key },
             Self::Replaced(saved) => Change::Replaced(saved),
         })
     }

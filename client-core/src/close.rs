@@ -1,5 +1,6 @@
 //! What each way of ending means for what comes next: the table of protocol.md §2.5, overridable.
 
+use crate::bug::{Bug, made};
 use crate::cause::{DialErrorKind, Disconnect};
 use alloc::vec::Vec;
 
@@ -66,7 +67,9 @@ impl CloseTable {
             return *verdict;
         }
         match code {
+            4003 if made(Bug::RemovedComesBack) => Verdict::Retry,
             1000 | 4003 | 4004 | 4009 | 4014 | 4500..=4899 => Verdict::Terminal,
+            1012 if made(Bug::RestartIsSuspect) => Verdict::Suspect,
             1001 | 1012 | 4010 => Verdict::Window,
             1013 | 4008 | 4011 => Verdict::Wait,
             1002 | 1003 | 1007 | 1010 => Verdict::Suspect,

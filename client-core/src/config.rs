@@ -10,9 +10,6 @@ pub struct Config {
     pub link: LinkConfig,
     /// The sends on their way.
     pub outbox: OutboxLimits,
-    /// A deliberate mistake, to prove that the simulation finds it.
-    #[cfg(feature = "bugs")]
-    pub bug: Option<crate::bug::Bug>,
     /// Offer the extended protocol. `true` by default; a server that does not speak it never notices.
     pub extended: bool,
     /// Most messages held back while a hole before them is being filled, or, on a Socket.IO server, until it is known
@@ -34,8 +31,6 @@ impl Default for Config {
         Self {
             link: LinkConfig::default(),
             outbox: OutboxLimits::default(),
-            #[cfg(feature = "bugs")]
-            bug: None,
             extended: true,
             max_held: 1024,
             max_held_bytes: 1 << 20,

@@ -1,4 +1,4 @@
-//! What an application is told.
+//! The events that an application receives.
 
 use crate::id::Id;
 use crate::link::StateChange;
@@ -58,6 +58,26 @@ pub enum Event<P = String, N = Name> {
     Signal(Box<Signal<P, N>>),
     /// Extended and Socket.IO: something for this user alone.
     Notification(Box<Notification<P, N>>),
+    /// A frame of the application's own. Natively only where [`ClientBuilder::frames`](crate::ClientBuilder::frames) asks for
+    /// them.
+    #[cfg(feature = "frames")]
+    Frame(crate::frame::Frame<P, N>),
+    /// A frame that was to be kept is not, or not any longer: no connection begins with it.
+    #[cfg(feature = "frames")]
+    NotKept {
+        /// What it was kept under.
+        key: N,
+        /// Why: too many, or too large, also for the server ([`SendFailure::TooLarge`]); or it was another user's.
+        why: SendFailure,
+    },
+    /// Socket.IO: an event of the server's does not get this answer of the application's.
+    #[cfg(feature = "frames")]
+    NotAnswered {
+        /// The number that the event came with.
+        ack: u64,
+        /// Why: [`SendFailure::UnknownAck`], or too large, or too much is to be answered.
+        why: SendFailure,
+    },
     /// A send of an earlier run is taken up again under this number; its outcome follows.
     Restored(Box<Restored<P, N>>),
     /// Messages of a room were missed. Comes before any later message of that room.
@@ -137,10 +157,13 @@ pub struct JoinedRoom<N = Name> {
 pub struct Restored<P = String, N = Name> {
     /// Its number in this run.
     pub id: SendId,
-    /// Where it goes.
+    /// Where it goes; natively empty for a frame of the application's own.
     pub room: N,
     /// What it says.
     pub content: P,
+    /// What it says beside the text.
+    #[cfg(feature = "journal")]
+    pub data: Option<P>,
     /// The caller's own name for it.
     pub reference: Option<Box<str>>,
 }
@@ -343,7 +366,11 @@ pub enum SendFailure {
     /// What it was to carry beside the text cannot be written as JSON, or has more than 64 levels of arrays and objects.
     #[error("its data cannot be written as JSON, or has more than 64 levels")]
     BadData,
-    /// Larger than the configured limit.
+    /// It has no text and nothing beside it.
+    #[cfg(feature = "native")]
+    #[error("there is nothing to send: it has no text and no data")]
+    Empty,
+    /// Larger than the client's own limit or the server's; `Diagnostics::content_limit` has it.
     #[error("the message is larger than the limit")]
     TooLarge,
     /// Waited longer than the send time-to-live for a connection.
@@ -364,6 +391,22 @@ pub enum SendFailure {
     /// The application took it back in time.
     #[error("cancelled before it was sent")]
     Cancelled,
+    /// A frame whose `type` is that of a frame of the protocol.
+    #[cfg(feature = "frames")]
+    #[error("its type is the name of a frame of the protocol: give it another one")]
+    Reserved,
+    /// The server speaks another protocol: events are for Socket.IO servers.
+    #[cfg(feature = "frames")]
+    #[error("this server takes no such frames: events with a name are for Socket.IO servers")]
+    Unsupported,
+    /// Socket.IO: no event of the server's waits for this answer.
+    #[cfg(feature = "frames")]
+    #[error("no event waits for this answer: it has been answered, or its connection is gone")]
+    UnknownAck,
+    /// A volatile frame that the connection could not take at once.
+    #[cfg(feature = "frames")]
+    #[error("the connection could not take it at once")]
+    Dropped,
     /// The state could not be stored before the end, and nothing is sent before it is.
     #[error("it could not be stored, and so it was not sent")]
     NotStored,
@@ -376,6 +419,8 @@ impl SendFailure {
             Self::QueueFull => "queue_full",
             Self::BadRoom => "bad_room",
             Self::BadData => "bad_data",
+            #[cfg(feature = "native")]
+            Self::Empty => "empty",
             Self::TooLarge => "too_large",
             Self::Expired => "expired",
             Self::Timeout => "timeout",
@@ -384,6 +429,14 @@ impl SendFailure {
             Self::UserChanged => "user_changed",
             Self::Cancelled => "cancelled",
             Self::NotStored => "not_stored",
+            #[cfg(feature = "frames")]
+            Self::Reserved => "reserved_type",
+            #[cfg(feature = "frames")]
+            Self::Unsupported => "unsupported",
+            #[cfg(feature = "frames")]
+            Self::UnknownAck => "unknown_ack",
+            #[cfg(feature = "frames")]
+            Self::Dropped => "dropped",
         }
     }
 
@@ -393,6 +446,8 @@ impl SendFailure {
             Self::QueueFull,
             Self::BadRoom,
             Self::BadData,
+            #[cfg(feature = "native")]
+            Self::Empty,
             Self::TooLarge,
             Self::Expired,
             Self::Timeout,
@@ -400,12 +455,37 @@ impl SendFailure {
             Self::UserChanged,
             Self::Cancelled,
             Self::NotStored,
+            #[cfg(feature = "frames")]
+            Self::Reserved,
+            #[cfg(feature = "frames")]
+            Self::Unsupported,
+            #[cfg(feature = "frames")]
+            Self::UnknownAck,
+            #[cfg(feature = "frames")]
+            Self::Dropped,
         ];
         own.into_iter().find(|why| why.as_str() == code).unwrap_or_else(|| Self::Refused(Code::read(code)))
     }
 
-    /// Whether the same send may succeed later.
+    /// Whether the same send may succeed later: there was no time or no room for it, or the room has to be joined first.
     pub fn is_temporary(self) -> bool {
-        matches!(self, Self::QueueFull | Self::Expired | Self::Timeout | Self::NotStored)
+        #[cfg(feature = "frames")]
+        if self == Self::Dropped {
+            return true;
+        }
+        matches!(
+            self,
+            Self::QueueFull
+                | Self::Expired
+                | Self::Timeout
+                | Self::NotStored
+                | Self::Refused(Code::NotJoined)
+        )
+    }
+
+    /// Whether it was larger than may be, as this client or as the server says: split it.
+    /// `Diagnostics::content_limit` has the limit.
+    pub fn is_too_large(self) -> bool {
+        matches!(self, Self::TooLarge | Self::Refused(Code::TooLarge))
     }
 }

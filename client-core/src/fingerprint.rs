@@ -1,5 +1,6 @@
 //! A number for a short text, to tell it from others without keeping it. Nobody gains by a collision here: it costs a
-//! cache miss, or hides a fork from a server that made both ids itself.
+//! cache miss, or hides a fork from a server that made both ids itself. State files keep such numbers: the same text has
+//! the same one for ever.
 
 /// Eight bytes at a time, each mixed into all that came before (the multiplier is 2^64 over the golden ratio).
 pub(crate) fn of(text: &[u8]) -> u64 {

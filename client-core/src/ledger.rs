@@ -4,8 +4,10 @@ use crate::change::Change;
 use crate::event::{DeliveryStatus, SendId, SendReply};
 use crate::id::Id;
 use crate::name::Name;
-use crate::outbox::RESTORED;
-use crate::saved::{Saved, SavedLine, SavedOutcome, SavedPosition, SavedSend};
+use crate::outbox::{Payload, RESTORED};
+#[cfg(feature = "frames")]
+use crate::saved::SavedFrame;
+use crate::saved::{Saved, SavedLine, SavedOutcome, SavedPosition, SavedSend, digest};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
@@ -38,6 +40,8 @@ pub struct Ledger<P = String, N = Name> {
     keys: BTreeMap<SendId, u64>,
     ids: BTreeMap<u64, SendId>,
     last: u64,
+    #[cfg(feature = "frames")]
+    kept: Vec<SavedFrame<P, N>>,
 }
 
 impl<P, N: Ord> Default for Ledger<P, N> {
@@ -56,11 +60,13 @@ impl<P, N: Ord> Default for Ledger<P, N> {
             keys: BTreeMap::new(),
             ids: BTreeMap::new(),
             last: 0,
+            #[cfg(feature = "frames")]
+            kept: Vec::new(),
         }
     }
 }
 
-impl<P: Clone, N: Clone + Ord> Ledger<P, N> {
+impl<P: Payload, N: Clone + Ord> Ledger<P, N> {
     /// A ledger that begins with what a store has.
     pub fn new(saved: Saved<P, N>) -> Self {
         let mut ledger = Self::default();
@@ -81,6 +87,11 @@ impl<P: Clone, N: Clone + Ord> Ledger<P, N> {
     /// The outcomes of earlier runs, the oldest first, each with its name in this one.
     pub fn outcomes(&self) -> impl Iterator<Item = (SendId, &SavedOutcome<P, N>)> {
         self.outcomes.iter().map(|(number, outcome)| (SendId(EARLIER | number), outcome))
+    }
+
+    /// Whose the state is, once a server has said so.
+    pub fn user(&self) -> Option<&N> {
+        self.user.as_ref()
     }
 
     /// The number of the last send: later ones have a higher one.
@@ -156,6 +167,10 @@ impl<P: Clone, N: Clone + Ord> Ledger<P, N> {
             Change::UserChanged => {
                 self.positions.clear();
                 self.outcomes.retain(|_, outcome| !outcome.confirmed);
+                // What is still to be told is nobody else's by its name.
+                for outcome in self.outcomes.values_mut() {
+                    outcome.reference = None;
+                }
             }
             Change::Server { user, extended, worked, window_ms, dedupe_window_ms } => {
                 self.user = user;
@@ -169,6 +184,13 @@ impl<P: Clone, N: Clone + Ord> Ledger<P, N> {
                     transmitted.at_ms = transmitted.at_ms.saturating_sub(ms);
                 }
             }
+            #[cfg(feature = "frames")]
+            Change::Kept { key, frame } => match self.kept.iter_mut().find(|kept| kept.key == key) {
+                Some(kept) => kept.frame = frame,
+                None => self.kept.push(SavedFrame { key, frame }),
+            },
+            #[cfg(feature = "frames")]
+            Change::KeptDropped { key } => self.kept.retain(|kept| kept.key != key),
             Change::Replaced(saved) => {
                 let outcomes = core::mem::take(&mut self.outcomes);
                 let replied = core::mem::take(&mut self.replied);
@@ -179,8 +201,23 @@ impl<P: Clone, N: Clone + Ord> Ledger<P, N> {
     }
 
     fn replace(&mut self, saved: Saved<P, N>) {
-        let Saved { user, extended, worked, window_ms, dedupe_window_ms, positions, lines, sends, outcomes } =
-            saved;
+        let Saved {
+            user,
+            extended,
+            worked,
+            window_ms,
+            dedupe_window_ms,
+            positions,
+            lines,
+            sends,
+            outcomes,
+            #[cfg(feature = "frames")]
+            kept,
+        } = saved;
+        #[cfg(feature = "frames")]
+        {
+            self.kept = kept;
+        }
         self.user = user;
         self.extended = extended;
         self.worked = worked;
@@ -208,9 +245,11 @@ impl<P: Clone, N: Clone + Ord> Ledger<P, N> {
     }
 
     fn resolve(&mut self, number: u64, status: DeliveryStatus) {
-        if let Some(SavedSend { room, reference, .. }) = self.sends.remove(&number) {
+        if let Some(SavedSend { room, content, data, reference, .. }) = self.sends.remove(&number) {
+            let digest = reference.is_some().then(|| digest(&content, data.as_ref()));
             let status = status.into();
-            let outcome = SavedOutcome { number, room, reference, status, reply: None, confirmed: false };
+            let outcome =
+                SavedOutcome { number, room, reference, digest, status, reply: None, confirmed: false };
             self.outcomes.insert(number, outcome);
             if self.outcomes.len() > MOST_OUTCOMES
                 && let Some((oldest, _)) = self.outcomes.pop_first()
@@ -271,6 +310,8 @@ impl<P: Clone, N: Clone + Ord> Ledger<P, N> {
             lines: lines.filter(on_line).collect(),
             sends: self.sends.values().cloned().collect(),
             outcomes: self.outcomes.values().cloned().collect::<Vec<_>>(),
+            #[cfg(feature = "frames")]
+            kept: self.kept.clone(),
         }
     }
 }
@@ -278,6 +319,7 @@ impl<P: Clone, N: Clone + Ord> Ledger<P, N> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::borrow::ToOwned as _;
     use alloc::format;
     use alloc::string::ToString as _;
 
@@ -378,6 +420,41 @@ mod tests {
         let saved = ledger.saved();
         assert_eq!(saved.sends.iter().map(|send| send.number).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(saved.outcomes, []);
+    }
+
+    #[test]
+    fn an_outcome_says_what_was_sent_as_a_number() {
+        let mut ledger = Ledger::default();
+        added(&mut ledger, 1, Some("a"));
+        added(&mut ledger, 2, None);
+        resolved(&mut ledger, 1);
+        resolved(&mut ledger, 2);
+        let kept: Vec<_> = ledger.saved().outcomes.iter().map(|outcome| outcome.digest).collect();
+        let one = "1".to_owned();
+        assert_eq!(kept, [Some(digest(&one, None)), None]);
+        let others =
+            [digest(&"2".to_owned(), None), digest(&one, Some(&one)), digest(&one, Some(&String::new()))];
+        assert!(!others.contains(&digest(&one, None)), "{others:?}");
+        // State files have it.
+        assert_eq!(digest(&one, None), 0xe74c_6753_a799_4f31);
+    }
+
+    #[test]
+    fn what_another_user_has_not_been_told_is_kept_without_its_name() {
+        let mut ledger = Ledger::default();
+        for (id, reference) in [(1, "a"), (2, "b")] {
+            added(&mut ledger, id, Some(reference));
+            resolved(&mut ledger, id);
+        }
+        assert!(ledger.take(Change::Confirmed { key: SendId(1) }).is_some());
+        assert!(ledger.take(Change::UserChanged).is_some());
+        let kept = ledger.saved().outcomes;
+        assert_eq!(
+            kept.iter().map(|kept| (kept.number, kept.reference.clone())).collect::<Vec<_>>(),
+            [(2, None)]
+        );
+        assert!(ledger.take(Change::Confirmed { key: SendId(2) }).is_some());
+        assert_eq!(ledger.saved().outcomes, []);
     }
 
     #[test]

@@ -9,16 +9,19 @@
 //! use rejoin::{Client, Event};
 //!
 //! let (client, mut events) = Client::builder("wss://chat.example/ws").token("secret").room("lobby").connect()?;
+//! client.ready().await?; // a refused token ends here, in words; an outage is waited out
 //! client.send("lobby", "hello").await?; // resolves once the message is as safe as the connection can make it
 //! while let Some(event) = events.next().await {
 //!     match event {
 //!         Event::Message(message) => println!("{}: {}", message.user, message.content),
 //!         Event::Gap(gap) => println!("messages in {} may have been missed", gap.room),
-//!         Event::State(change) => println!("{:?}", change),
+//!         Event::State(change) => println!("{}", change.state.as_str()),
 //!         _ => {}
 //!     }
 //! }
-//! # Ok(()) }
+//! // The events end when the client is closed, or has failed for a reason that trying again does not mend.
+//! Err(client.terminated().await.into())
+//! # }
 //! ```
 //!
 //! [`Client`] sends, joins and closes; [`Events`] tells everything that happens, in order. `examples/echo_bot.rs`
@@ -85,6 +88,8 @@
 //! assert_eq!(heard, ["welcome"]);
 //! ```
 //!
+//! [`manual`] has the wire protocol and the rules of reconnecting.
+//!
 //! A Socket.IO server is spoken to by a machine of its own, [`socketio::Session`], over the same link.
 //!
 //! From the bottom up: [`messages`] are the typed frames; the link (private, configured by [`LinkConfig`]) decides
@@ -114,7 +119,8 @@
 //!   up by itself; a hole that cannot be filled is an [`Event::Gap`] before anything later.
 //! - With a stored state ([`Session::saved`], [`Output::Save`], [`Input::Restore`]) sends keep their numbers over a
 //!   restart, and messages after the committed position come again: at least once.
-//! - A slow application loses nothing: what it has no room for stays with the server ([`Input::Busy`]).
+//! - A slow application loses nothing that the server's log still has: what it has no room for stays with the server
+//!   ([`Input::Busy`]), and what the log has forgotten meanwhile is an [`Event::Gap`].
 //!
 //! On a **plain** server (protocol.md §1): `written` (the operating system took every byte), `failed` or `unknown`,
 //! nothing sent twice; messages in the connection's order; after each reconnect a gap of unknown size, because what was
@@ -131,10 +137,24 @@
 //! | none | [`Session`], `no_std` with `alloc` | serde, thiserror, fastrand |
 //! | `stored` | `Session::saved`, `Input::Restore`: a state that outlives the process | |
 //! | `journal` | `Session::take_changes`, `Ledger`: the same, kept change by change | |
-//! | `json` | `messages::json`, `socketio::json`: text ↔ typed | serde_json, base64 |
+//! | `frames` | the application's own frames: `Event::Frame`, `Command::Keep` | |
+//! | `json` | `messages::json`, `socketio::json`: text ↔ typed | `serde_json`, base64 |
 //! | `bugs` | deliberate mistakes, for proving the simulation | |
-//! | `native` (default) | `Client` and `follow`: tokio, TLS | tokio, tokio-tungstenite, hyper, rustls with ring, url |
-#![cfg_attr(not(feature = "native"), no_std)]
+//! | `native` (default) | `Client`, over `ws://` | tokio, tokio-tungstenite, hyper, url |
+//! | `tls` (default) | `wss://` and `https://`, with `ring` as crypto provider | rustls, rustls-native-certs |
+//! | `aws-lc-rs` | the same, with aws-lc-rs in the place of ring: without default features | rustls, aws-lc-rs |
+//! | `rustls-no-provider` | the same, with the provider that the application has installed for its process | rustls |
+//! | `proxy` (default) | `ClientBuilder::proxy`: HTTP proxies | httparse |
+//! | `sse` (default) | `follow`: a room read by server-sent events | |
+//!
+//! A provider that the application has installed (`rustls::crypto::CryptoProvider::install_default`) is taken before the
+//! one that is built in.
+//!
+//! ```toml
+//! # A bot that talks to a server on its own network:
+//! rejoin = { version = "0.1", default-features = false, features = ["native"] }
+//! ```
+#![cfg_attr(not(any(feature = "native", feature = "bugs")), no_std)]
 
 extern crate alloc;
 
@@ -148,12 +168,15 @@ mod config;
 mod event;
 pub mod feed;
 mod fingerprint;
+#[cfg(feature = "frames")]
+mod frame;
 mod id;
 #[cfg(feature = "journal")]
 mod ledger;
 mod limiter;
 mod link;
 mod liveness;
+pub mod manual;
 pub mod messages;
 mod name;
 #[cfg(feature = "native")]
@@ -165,6 +188,8 @@ mod rooms;
 mod saved;
 mod session;
 pub mod socketio;
+#[cfg(feature = "frames")]
+mod standing;
 mod time;
 mod token;
 mod utc;
@@ -180,6 +205,10 @@ pub use event::{
     SendFailure, SendId, SendReply,
 };
 pub use feed::{Feed, FeedConfig, FeedEvent, FeedInput, FeedOutput};
+#[cfg(feature = "frames")]
+pub use frame::Frame;
+#[cfg(all(feature = "frames", feature = "json"))]
+pub use frame::{Bytes, FrameError};
 pub use id::{ID_CHARS, Id, IdError};
 #[cfg(feature = "journal")]
 pub use ledger::Ledger;
@@ -189,13 +218,29 @@ pub use messages::{ClientMessage, Message, Position, ServerMessage};
 pub use name::{Name, PERSONAL_ROOM, ROOM_NAME_CHARS, RoomNameError, check_room_name, is_invisible};
 #[cfg(feature = "native")]
 pub use native::{
-    Buffers, BuildError, Client, ClientBuilder, Draft, EarlierOutcome, Ended, Endpoint, EndpointError,
-    Events, FollowBuilder, Following, HeaderError, Headers, Proxy, ProxyError, Receipt, SendError, Sending,
-    Snapshot, SocketIo, StateError, StateFile, StateStore, TlsError, TokenLocation, follow,
+    Buffers, BuildError, Client, ClientBuilder, ClosedError, ConnectionStatus, Draft, EarlierOutcome,
+    Endpoint, EndpointError, Events, FrameDraft, HeaderError, Headers, JoinError, Receipt, Request,
+    RequestError, SOCKET_IO_OPENING, SendError, Sending, SocketIo, StateError, StateFile, StateStore,
+    TlsError, TokenLocation, Typed, TypedEvents, UnreadFrame,
 };
+#[cfg(feature = "sse")]
+pub use native::{FeedBuilder, FeedStream, follow};
+#[cfg(feature = "proxy")]
+pub use native::{Proxy, ProxyError};
 pub use outbox::{OutboxLimits, Outgoing, Overflow, Payload};
+/// The TLS library, for [`ClientBuilder::tls_config`]: with it an application needs no version and no features of its own.
+/// No crypto provider is installed for the process here: begin with `ClientConfig::builder_with_provider` and
+/// `rustls::crypto::ring::default_provider()`.
+#[cfg(feature = "rustls-no-provider")]
+pub use rustls;
+#[cfg(feature = "frames")]
+pub use saved::SavedFrame;
+#[cfg(feature = "journal")]
+pub use saved::digest;
 pub use saved::{Saved, SavedLine, SavedOutcome, SavedPosition, SavedSend, SavedStatus, Transmitted};
 pub use session::{Command, Diagnostics, Input, Join, Output, Session};
+#[cfg(feature = "frames")]
+pub use standing::{MOST_KEPT, MOST_KEPT_BYTES};
 pub use time::{Moment, Timestamp};
 pub use token::{Credentials, Token, TokenError};
 pub use utc::utc;

@@ -1,5 +1,6 @@
-//! Whether the server is still there (reconnect.md, "Liveness").
+//! Finds out whether the server still answers (reconnecting.md, "Liveness"). Sends nothing itself.
 
+use crate::bug::{Bug, made};
 use crate::time::{Span, Timestamp};
 use core::time::Duration;
 
@@ -70,7 +71,8 @@ impl Liveness {
 
     /// The server has said how often it wants to hear, and can be asked.
     pub(crate) fn agree(&mut self, heartbeat: Span) {
-        self.config.heartbeat = heartbeat.duration();
+        self.config.heartbeat =
+            if made(Bug::HeartbeatUnlearnt) { self.config.heartbeat } else { heartbeat.duration() };
         self.config.can_ping = true;
     }
 
@@ -101,7 +103,9 @@ impl Liveness {
     /// Anything came in: proof of life.
     pub(crate) fn heard(&mut self, now: Timestamp) {
         self.heard = now;
-        self.phase = Phase::Quiet;
+        if !made(Bug::LifeUnnoticed) {
+            self.phase = Phase::Quiet;
+        }
     }
 
     /// An answer to a ping came in. Gives the round trip, if one was under way.
@@ -119,6 +123,7 @@ impl Liveness {
         let soon = now + self.config.probe_within;
         match (self.phase, self.config.silence) {
             (Phase::Asked { probe: true, .. }, _) => Finding::Fine,
+            _ if made(Bug::DoubtUnasked) => Finding::Fine,
             _ if self.config.can_ping => self.probe(now, soon),
             (_, None) => Finding::Fine,
             // What should have come by now is missing, or is still to come.
@@ -148,7 +153,7 @@ impl Liveness {
         if deadline > now {
             return Finding::Fine;
         }
-        if now.after(deadline) > LATE {
+        if now.after(deadline) > LATE && !made(Bug::LateTimerKills) {
             // The answer may be waiting in a buffer that nobody has read: ask again, never kill.
             return self.probe(now, now + self.config.probe_within);
         }

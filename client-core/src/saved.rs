@@ -39,6 +39,10 @@ pub struct Saved<P = String, N = Name> {
     /// their reference. A session leaves them to its driver.
     #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
     pub outcomes: Vec<SavedOutcome<P, N>>,
+    /// The frames that each connection begins with, in their order.
+    #[cfg(feature = "frames")]
+    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<SavedFrame<P, N>>,
 }
 
 /// A state with nothing in it.
@@ -54,8 +58,20 @@ impl<P, N> Default for Saved<P, N> {
             lines: Vec::new(),
             sends: Vec::new(),
             outcomes: Vec::new(),
+            #[cfg(feature = "frames")]
+            kept: Vec::new(),
         }
     }
+}
+
+/// A frame of the application's own that each connection begins with.
+#[cfg(feature = "frames")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedFrame<P = String, N = Name> {
+    /// What it is kept under.
+    pub key: N,
+    /// Its JSON.
+    pub frame: P,
 }
 
 /// A committed position.
@@ -119,6 +135,13 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
+/// What a send says, as a number: enough to tell two apart that have the same reference by mistake.
+#[cfg(feature = "journal")]
+pub fn digest<P: crate::Payload>(content: &P, data: Option<&P>) -> u64 {
+    // A text without data is none with empty data.
+    content.digest().rotate_left(1) ^ data.map_or(0, |data| data.digest().rotate_left(17) | 1)
+}
+
 /// What became of a send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(bound(deserialize = "P: Deserialize<'de>, N: Deserialize<'de>"))]
@@ -130,6 +153,10 @@ pub struct SavedOutcome<P = String, N = Name> {
     /// The caller's own name for it.
     #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<Box<str>>,
+    /// What it said, as a number ([`digest`]); of those with a reference.
+    #[cfg(feature = "journal")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<u64>,
     /// What became of it.
     pub status: SavedStatus,
     /// Socket.IO: what the server's handler answered, as far as that is kept: the last 256 answers, and of them those of up

@@ -5,6 +5,8 @@ mod joining;
 mod mode;
 #[cfg(feature = "journal")]
 mod noting;
+#[cfg(feature = "frames")]
+mod own;
 mod receiving;
 #[cfg(feature = "stored")]
 mod restoring;
@@ -14,7 +16,7 @@ mod wire;
 
 pub use io::{Command, Diagnostics, Input, Join, Output};
 
-use crate::bug::Bugs;
+use crate::bug::{Bug, made};
 use crate::config::Config;
 use crate::event::{Delivery, Event, Mode, RoomChange, RoomState};
 use crate::link::{Action, ConnId, Link, State};
@@ -28,6 +30,8 @@ use crate::saved::SavedPosition;
 #[cfg(feature = "stored")]
 use crate::saved::{SavedLine, SavedSend};
 use crate::time::{Moment, Span, Timestamp};
+#[cfg(feature = "frames")]
+use crate::{event::SendId, standing::Standing};
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -40,6 +44,11 @@ pub struct Session<P = String, N = Name> {
     link: Link,
     rooms: Rooms<P, N>,
     outbox: Outbox<P, N>,
+    #[cfg(feature = "frames")]
+    standing: Standing<P, N>,
+    /// Sends that are dropped unless they go now.
+    #[cfg(feature = "frames")]
+    volatile: Vec<SendId>,
     wire: Option<Wire>,
     known: Known<N>,
     /// Committed positions of an earlier run, in rooms that have not been joined yet.
@@ -56,7 +65,6 @@ pub struct Session<P = String, N = Name> {
     /// The application takes nothing now.
     busy: bool,
     settings: Settings,
-    bugs: Bugs,
     outputs: VecDeque<Output<P, N>>,
     outcomes: Vec<Delivery<P, N>>,
     /// So many of them have been noted, or are not to be.
@@ -106,7 +114,7 @@ struct Known<N> {
 impl<N> Known<N> {
     /// How long a send is transmitted again (protocol.md §2.3).
     fn horizon(&self) -> Span {
-        self.dedupe.half()
+        if made(Bug::HorizonTooLong) { self.dedupe } else { self.dedupe.half() }
     }
 }
 
@@ -116,14 +124,9 @@ const BIRTH: Timestamp = Timestamp::from_millis(2 * 3_600_000);
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// A session that is idle. Two sessions with equal configuration, seed and inputs give equal outputs.
     pub fn new(config: Config, seed: u64) -> Self {
-        #[cfg(feature = "bugs")]
-        let bugs = Bugs::new(config.bug);
-        #[cfg(not(feature = "bugs"))]
-        let bugs = Bugs::default();
         let mut rng = Rng::with_seed(seed);
         let mut link = config.link;
         link.extended = config.extended;
-        link.bugs = bugs;
         let settings = Settings {
             max_content: config.max_content,
             max_unflushed: config.max_unflushed,
@@ -135,7 +138,11 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         Self {
             link: Link::new(link, rng.u64(..)),
             rooms: Rooms::new(config.max_rooms),
-            outbox: Outbox::new(config.outbox, bugs),
+            outbox: Outbox::new(config.outbox),
+            #[cfg(feature = "frames")]
+            standing: Standing::default(),
+            #[cfg(feature = "frames")]
+            volatile: Vec::new(),
             wire: None,
             known: Known {
                 extended: false,
@@ -154,7 +161,6 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             leaving: false,
             busy: false,
             settings,
-            bugs,
             outputs: VecDeque::new(),
             outcomes: Vec::new(),
             noted: 0,
@@ -205,7 +211,16 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             Input::DialFailed(conn, error) => self.link.dial_failed(now, conn, error),
             Input::Closed(conn, how) => {
                 if self.link.is_current(conn) && self.link.blames_a_frame(&how) {
-                    self.outbox.too_large(now, conn, &mut self.outcomes);
+                    #[cfg(feature = "frames")]
+                    let is_kept = self.blame_kept(conn);
+                    #[cfg(not(feature = "frames"))]
+                    let is_kept = false;
+                    if !is_kept {
+                        self.outbox.too_large(now, conn, &mut self.outcomes);
+                    }
+                }
+                if self.is_refused(conn, &how) {
+                    self.outbox.connection_refused();
                 }
                 self.link.closed(now, conn, how);
             }
@@ -270,6 +285,23 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         })
     }
 
+    /// The number of the last send taken, for [`Self::has_open_sends`].
+    #[cfg(feature = "native")]
+    pub(crate) fn last_send(&self) -> u64 {
+        self.outbox.last_serial()
+    }
+
+    /// Whether a send up to that number has no outcome.
+    #[cfg(feature = "native")]
+    pub(crate) fn has_open_sends(&self, through: u64) -> bool {
+        self.outbox.has_pending(through)
+    }
+
+    /// The user that the server takes the token for, as the last extended server said.
+    pub fn user(&self) -> Option<&N> {
+        self.known.user.as_ref()
+    }
+
     /// Who is in a room, by name, as far as an extended server says: `None` when it does not.
     pub fn members(&self, room: &N) -> Option<&[N]> {
         self.rooms.get(room)?.members.as_deref()
@@ -289,6 +321,16 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             held,
             held_bytes,
             rtt: self.link.rtt().map(Span::duration),
+            content_limit: {
+                let peer = self.wire.as_ref().map_or(usize::MAX, |wire| wire.peer.content);
+                // What the last connection was told holds until the next one is told something.
+                #[cfg(feature = "native")]
+                let peer = match self.diagnostics.content_limit {
+                    told if peer == usize::MAX && told > 0 => told,
+                    _ => peer,
+                };
+                self.settings.max_content.min(peer)
+            },
             ..self.diagnostics
         }
     }
@@ -296,7 +338,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     fn live(&mut self, now: Moment) {
         if self.now != Moment::default() {
             let wall = now.wall.after(self.now.wall);
-            self.lived = self.lived + wall.max(now.monotonic.after(self.now.monotonic));
+            let awake = now.monotonic.after(self.now.monotonic);
+            self.lived = self.lived + if made(Bug::SleepAgesNothing) { awake } else { wall.max(awake) };
         }
         self.now = now;
     }
@@ -329,6 +372,16 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             Command::Join(join) => self.join(now, join),
             Command::Leave(room) => self.leave(&room),
             Command::Send(send) => self.send(now, send),
+            #[cfg(feature = "frames")]
+            Command::SendVolatile(send) => self.send_volatile(now, send),
+            #[cfg(feature = "frames")]
+            Command::Keep { key, frame } => self.keep_frame(key, frame),
+            #[cfg(feature = "frames")]
+            Command::DropKept(key) => self.drop_kept(&key),
+            #[cfg(feature = "frames")]
+            Command::Answer { ack, .. } => {
+                self.event(Event::NotAnswered { ack, why: crate::event::SendFailure::Unsupported });
+            }
             Command::Cancel(id) => self.outbox.cancel(id, &mut self.outcomes),
             Command::SetToken(token) => self.link.set_token(now, token),
             Command::Commit { room, position } => self.commit(&room, position),
@@ -341,8 +394,6 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     fn tick(&mut self, now: Timestamp) {
         self.link.tick(now);
-        let horizon = self.known.horizon();
-        self.outbox.tick(now, self.lived, horizon, &mut self.outcomes);
         self.decide_by_silence(now);
         self.tick_rooms(now);
         self.tick_sends(now);
@@ -376,13 +427,18 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 self.act(now, action);
             }
         }
+        // After a sleep the first input need not be a tick, and what is too old must not go out with it.
+        self.outbox.tick(now, self.lived, self.known.horizon(), &mut self.outcomes);
         // What is resolved is told before a state without it can be stored.
         self.tell_outcomes();
         self.transmit(now);
+        #[cfg(feature = "frames")]
+        self.drop_volatile();
+        self.tell_outcomes();
         if self.leaving {
+            // That a room is left is told after the last outcome of what was sent to it.
             self.finish_leaving();
         }
-        self.tell_outcomes();
     }
 
     /// Outcomes are stored before they are told.

@@ -218,8 +218,9 @@ export class Client {
     return new Promise((resolve, reject) => {
       // Inside, so that a bad argument rejects and does not throw. Nothing is kept before all of it is good.
       const name = roomName(room);
-      argument(content, [(value) => typeof value == "string", "a text"], "content");
       fields(options, sending);
+      // What is said by its data alone needs no text.
+      if (content !== "" || options.data === undefined) argument(content, aText, "content");
       const { signal, timeout } = options;
       const { copy, json } = options.data === undefined ? { copy: undefined, json: "" } : jsonOf(options.data, "data");
       const said = wellFormed(content);
@@ -415,7 +416,7 @@ export class Client {
       case Output.Abandon:
         return this.#connections.abandon(a, b);
       case Output.Delivery:
-        return void this.#events.push(this.#outcomes.settle(fields, this.#machine.ids[0] ?? "", this.#table.frame(fields[5] ?? 0)));
+        return void this.#events.push(this.#outcomes.settle(fields, this.#machine.ids[0] ?? "", this.#table.frame(fields[5] ?? 0), this.diagnostics().contentLimit));
       default: {
         const event = this.#speech.told(kind, fields, this.#table, this.#clock, () => this.#machine.ids, () => this.#takeWords());
         if (event) return this.#tell(event);

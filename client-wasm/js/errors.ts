@@ -58,7 +58,6 @@ export interface Reply {
 const hints: { [code: string]: string } = {
   unknown: "the connection broke while it was on its way: look for it before you send it again",
   queue_full: "wait for the outcome of earlier sends",
-  too_large: "send less at once",
   expired: "there was no connection for as long as a message may wait (option sendTtl)",
   timeout: "there was no connection within this send's timeout",
   closed: "the client is closed or has failed: connect again",
@@ -73,7 +72,7 @@ const hints: { [code: string]: string } = {
 };
 
 /** What to do about a code of the server's or of a send. */
-export const hintOf = (code: string): string => hints[code] ?? "the server refused it: its message says why, if it gives one";
+export const hintOf = (code: string): string => hints[code] ?? "the server refused it: read its message";
 
-export const sendError = (outcome: "failed" | "unknown", code: SendFailure | Code | "unknown", reply?: Reply) =>
-  new SendError(outcome, code, hintOf(code), reply);
+export const sendError = (outcome: "failed" | "unknown", code: SendFailure | Code | "unknown", reply?: Reply, limit?: number) =>
+  new SendError(outcome, code, code == "too_large" ? `at most ${limit} bytes are taken at once: split it` : hintOf(code), reply);

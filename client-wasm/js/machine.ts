@@ -87,10 +87,10 @@ export class Machine {
 
   /** What has been counted so far, in the order of `Machine::count`. */
   diagnostics(): Diagnostics {
-    const [dials, connections, framesIn, framesOut, unknownFrames, garbledFrames, outboxLength, outboxBytes, rtt] =
-      Array.from({ length: 9 }, (_, which) => this.#exported.count(which)) as any;
+    const [dials, connections, framesIn, framesOut, unknownFrames, garbledFrames, outboxLength, outboxBytes, contentLimit, rtt] =
+      Array.from({ length: 10 }, (_, which) => this.#exported.count(which)) as any;
     return {
-      dials, connections, framesIn, framesOut, unknownFrames, garbledFrames, outboxLength, outboxBytes,
+      dials, connections, framesIn, framesOut, unknownFrames, garbledFrames, outboxLength, outboxBytes, contentLimit,
       rtt: rtt < 0 ? undefined : rtt,
     };
   }

@@ -25,8 +25,8 @@ export class Outcomes {
     this.#waiting.set(send, waiting);
   }
 
-  /** The outcome is known, and what the server answered where that is more. Gives what tells it. */
-  settle([send, status, failure, code, seq]: readonly number[], id: string, reply: Reply): () => void {
+  /** The outcome is known, and what the server answered where that is more. Gives what tells it, with the limit on a message. */
+  settle([send, status, failure, code, seq]: readonly number[], id: string, reply: Reply, limit: number | undefined): () => void {
     const waiting = this.#waiting.get(send!);
     this.#waiting.delete(send!);
     waiting?.forget();
@@ -34,7 +34,7 @@ export class Outcomes {
       if (status == 1) waiting?.resolve({ status: "written" });
       else if (status == 2) waiting?.resolve({ status: "acked", id, seq: seq!, ...reply });
       else if (status == 3) waiting?.reject(sendError("unknown", "unknown"));
-      else waiting?.reject(sendError("failed", code ? codes[code - 1]! : sendFailures[failure! - 1]!, reply));
+      else waiting?.reject(sendError("failed", code ? codes[code - 1]! : sendFailures[failure! - 1]!, reply, limit));
       if (!this.#waiting.size) for (const drained of this.#drained) drained();
     };
   }

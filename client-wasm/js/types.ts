@@ -233,6 +233,11 @@ export interface Diagnostics {
   garbledFrames: number;
   outboxLength: number;
   outboxBytes: number;
+  /**
+   * Most bytes of a message's text and data that are taken: the client's own limit, or the server's if that is less. Not there
+   * before the module is.
+   */
+  contentLimit?: number;
   /** The last measured round trip in ms. */
   rtt?: number;
 }

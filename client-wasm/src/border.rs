@@ -38,6 +38,7 @@ pub(crate) fn counted(counts: &Diagnostics, which: u32) -> f64 {
         5 => float(counts.garbled_frames),
         6 => float(u64::try_from(counts.outbox_len).unwrap_or(u64::MAX)),
         7 => float(u64::try_from(counts.outbox_bytes).unwrap_or(u64::MAX)),
+        8 => float(u64::try_from(counts.content_limit).unwrap_or(u64::MAX)),
         _ => counts.rtt.map_or(-1.0, |rtt| float(Timestamp::new(rtt).millis())),
     }
 }

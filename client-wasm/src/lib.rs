@@ -1,6 +1,6 @@
 //! The machine behind a few flat functions, for the TypeScript driver in `js/`.
 //!
-//! No text crosses into wasm (performance.md, "a page's bytes"): rooms are numbers in the page's own table, what
+//! No text crosses into wasm, because a page's bytes count: rooms are numbers in the page's own table, what
 //! people write is a [`Value`] that the machine passes through unread, reasons and causes are numbers whose words
 //! the page looks up ([`names`]). JSON stays with the browser, which has it anyway.
 //!

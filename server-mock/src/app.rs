@@ -8,8 +8,9 @@ use crate::gate::{Cause, Client, Gate, Wait};
 use crate::host::Hosts;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
+use crate::namespace::Namespace;
 use crate::origin;
-use crate::socketio::Sessions;
+use crate::socketio::{Recovery, Sessions, Spaces};
 use crate::switchboard::Switchboard;
 use crate::upgrade::Slot;
 use crate::write_timeout::WriteTimeout;
@@ -57,7 +58,9 @@ pub(crate) struct App {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) switchboard: Arc<Switchboard>,
     pub(crate) sessions: Sessions,
-    pub(crate) gate: Gate,
+    pub(crate) spaces: Spaces,
+    pub(crate) recovery: Recovery,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) memory: Memory,
     places: Arc<Semaphore>,
     draining: AtomicBool,
@@ -78,6 +81,15 @@ pub(crate) enum Denied {
     Often(Wait),
 }
 
+#[cfg(test)]
+impl Place {
+    /// One that is nobody else's.
+    pub(crate) fn for_a_test() -> Self {
+        let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().expect("a new semaphore has one");
+        Self { metrics: Arc::default(), _permit: permit }
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         self.metrics.sockets.one_less();
@@ -94,7 +106,7 @@ impl App {
         faults: Faults,
         gate: Gate,
     ) -> Self {
-        let auth = Arc::new(auth);
+        let (auth, gate) = (Arc::new(auth), Arc::new(gate));
         hub.frame_bytes = limits.frame_bytes;
         // A part of a replay leaves most of a queue to what is said meanwhile: it never makes a slow consumer.
         hub.replay_chunk = hub.replay_chunk.min(limits.queue_frames / 4);
@@ -109,8 +121,12 @@ impl App {
             .max_message_size(Some(limits.frame_bytes.max(1)))
             .max_frame_size(Some(limits.frame_bytes.max(1)));
         let places = limits.connections.clamp(1, Semaphore::MAX_PERMITS);
+        // What a client of the plain protocol has received is not known.
+        let recovery = if hub.extended { limits.recovery } else { Duration::ZERO };
+        let recovery = Recovery::new(recovery, limits.connections, hub.sockets_per_user);
         let (content_bytes, heartbeat, extended) = (hub.content_bytes, hub.heartbeat, hub.extended);
-        let switchboard = Arc::new(Switchboard::new(hub, Arc::clone(&auth), Arc::clone(&metrics)));
+        let switchboard =
+            Arc::new(Switchboard::new(hub, Arc::clone(&auth), Arc::clone(&metrics), Arc::clone(&gate)));
         Self {
             auth,
             allow_origin,
@@ -122,6 +138,8 @@ impl App {
             faults,
             switchboard,
             sessions: Sessions::default(),
+            spaces: Spaces::new(&[]),
+            recovery,
             gate,
             memory: Memory::new(limits.memory_budget),
             metrics,
@@ -132,6 +150,11 @@ impl App {
         }
     }
 
+    /// Offers these namespaces beside `/`.
+    pub(crate) fn offering(self, namespaces: &[Namespace]) -> Self {
+        Self { spaces: Spaces::new(namespaces), ..self }
+    }
+
     /// A place for one more connection of a client, unless there is none, which is counted.
     pub(crate) fn admit(&self, client: &Client) -> Result<Place, Denied> {
         self.welcome(client)?;
@@ -140,6 +163,12 @@ impl App {
 
     /// Whether a client may come now: it does not come too often, and there is a place still.
     pub(crate) fn welcome(&self, client: &Client) -> Result<(), Denied> {
+        self.may_come(client)?;
+        if self.takes_more() { Ok(()) } else { Err(self.busy(client)) }
+    }
+
+    /// Whether a client does not come too often.
+    pub(crate) fn may_come(&self, client: &Client) -> Result<(), Denied> {
         // Whoever comes directly was counted when the connection was accepted.
         if client.forwarded
             && let Err(wait) = self.gate.rates.connect(client.network(), Instant::now())
@@ -147,7 +176,7 @@ impl App {
             self.gate.refusals.note(Cause::Rate, client.address);
             return Err(Denied::Often(wait));
         }
-        if self.takes_more() { Ok(()) } else { Err(self.busy(client)) }
+        Ok(())
     }
 
     /// Whether there is a place for one more connection.

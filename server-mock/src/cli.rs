@@ -1,4 +1,4 @@
-//! The command line of `rejoin-server`, which is also `rejoin serve`: interfaces.md, "Server".
+//! The command line of `rejoin-server`, which is also `rejoin serve`.
 
 mod reload;
 mod signals;
@@ -8,7 +8,7 @@ mod values;
 use crate::admin::AdminToken;
 use crate::file_limit;
 use crate::tls::Certificate;
-use crate::{Auth, BindError, Config, Fault, IpNet, PerAddress, Server};
+use crate::{Auth, BindError, Config, Fault, IpNet, Namespace, PerAddress, Server};
 use reload::Reload;
 use signals::Signals;
 use std::io::{self, Write as _};
@@ -19,7 +19,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 pub use values::parse_address;
 use values::{
-    parse_bytes, parse_count, parse_duration, parse_network, parse_positive_duration, parse_rate, parse_share,
+    parse_bytes, parse_count, parse_duration, parse_network, parse_origin, parse_positive_duration,
+    parse_rate, parse_share,
 };
 
 /// Sends per second and user on an address that others can reach, unless `--rate` says otherwise.
@@ -58,7 +59,7 @@ pub struct ServeArgs {
     pub auth: Option<String>,
 
     /// An Origin that browser pages may come from, repeatable; '*' is any [default: pages of the same host]
-    #[arg(long, value_name = "ORIGIN")]
+    #[arg(long, value_name = "ORIGIN", value_parser = parse_origin)]
     pub allow_origin: Vec<String>,
 
     /// A name of this server, repeatable, beside IP addresses, localhost and those of --allow-origin; a request with
@@ -79,6 +80,17 @@ pub struct ServeArgs {
     #[arg(long, value_name = "TIME", value_parser = parse_positive_duration)]
     pub ping_timeout: Option<Duration>,
 
+    /// Socket.IO: a namespace beside '/', repeatable. '/chat' has rooms of its own: its room 'lobby' is the room
+    /// '/chat,lobby' of everybody else. In '/notifications=personal' a client has the user's personal stream and nothing
+    /// else, and while it is connected there it gets no 'notification' on '/'
+    #[arg(long, value_name = "/NAME[=personal]")]
+    pub namespace: Vec<Namespace>,
+
+    /// Socket.IO: how long a session that was lost can be recovered, with its rooms and what it missed; each 'message' and
+    /// 'notification' has its place as a last argument for that; 0 turns it off
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = parse_duration)]
+    pub recovery: Duration,
+
     /// Messages kept per room, for those who were away
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = parse_count)]
     pub history: usize,
@@ -92,9 +104,9 @@ pub struct ServeArgs {
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
     pub drain: Duration,
 
-    /// Most bytes of a message's content
-    #[arg(long, value_name = "BYTES", default_value_t = 8 << 10, value_parser = parse_count)]
-    pub max_content: usize,
+    /// Most bytes of a message's content [default: 8192]
+    #[arg(long, value_name = "BYTES", value_parser = parse_count)]
+    pub max_content: Option<usize>,
 
     /// Most bytes of one inbound frame
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 10, value_parser = parse_count)]
@@ -220,18 +232,27 @@ pub enum ServeError {
     /// SIGTERM and SIGINT cannot be waited for. Exit status 1.
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),
+    /// The threads cannot be started. Exit status 1.
+    #[error("cannot start the runtime: {0}")]
+    Runtime(io::Error),
     /// Nobody can be told that the server listens. Exit status 1.
     #[error("cannot write to standard output: {0}")]
     Stdout(io::Error),
 }
 
 impl ServeError {
+    /// Whether it is the options that are wrong.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Usage(_) => true,
+            Self::Bind(error) => !matches!(error, BindError::Listen { .. } | BindError::Admin { .. }),
+            Self::Inherited(_) | Self::Signals(_) | Self::Runtime(_) | Self::Stdout(_) => false,
+        }
+    }
+
     /// 2 for wrong options, 1 otherwise.
     pub fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self {
-            Self::Usage(_) | Self::Bind(BindError::Path(_) | BindError::AdminToken { .. }) => 2,
-            _ => 1,
-        })
+        ExitCode::from(if self.is_usage() { 2 } else { 1 })
     }
 }
 
@@ -256,6 +277,12 @@ impl ServeArgs {
                 )));
             }
         };
+        if let Some(content) = self.max_content.filter(|content| *content > self.max_frame) {
+            return Err(ServeError::Usage(format!(
+                "--max-content {content} does not fit into --max-frame {}: raise --max-frame too",
+                self.max_frame
+            )));
+        }
         let admin_token = self.admin_token_file.as_deref().map(AdminToken::read).transpose();
         let admin_token = admin_token.map_err(|error| ServeError::Usage(format!("{error}")))?;
         let mut config = Config {
@@ -270,6 +297,7 @@ impl ServeArgs {
             admin_token,
             drain: self.drain,
             faults: self.fault,
+            namespaces: self.namespace,
             ..Config::default()
         };
         // Behind a proxy of this machine there are strangers too.
@@ -283,6 +311,7 @@ impl ServeArgs {
         each.early_sessions = self.address_sessions.map_or(each.early_sessions, count);
         each.failed_tokens = self.address_tokens.map_or(each.failed_tokens, Share::limit);
         (config.limits.ping_interval, config.limits.ping_timeout) = (self.ping_interval, self.ping_timeout);
+        config.limits.recovery = self.recovery;
         if let Some(heartbeat) = self.heartbeat {
             config.hub.heartbeat = heartbeat;
             config.hub.plain_heartbeat = config.hub.plain_heartbeat.min(heartbeat);
@@ -294,7 +323,7 @@ impl ServeArgs {
         };
         config.hub.extended = !self.plain;
         config.hub.history = self.history;
-        config.hub.content_bytes = self.max_content;
+        config.hub.content_bytes = self.max_content.unwrap_or(config.hub.content_bytes);
         config.hub.rooms_per_conn = self.max_rooms;
         config.hub.members_per_room = self.max_members;
         config.hub.rooms_per_user = self.max_user_rooms;
@@ -304,6 +333,16 @@ impl ServeArgs {
         config.limits.connections = self.max_connections;
         Ok(config)
     }
+}
+
+/// After so many turns of tasks a thread of the server looks which sockets have something. tokio's own 61 is for tasks that
+/// are done in a microsecond: where a few connections send without a pause, each turn takes as long as a batch of their
+/// frames, and everybody else would wait for 61 of these.
+const TURNS: u32 = 4;
+
+/// The runtime for [`serve`].
+pub fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().event_interval(TURNS).enable_all().build()
 }
 
 /// Runs a server until SIGTERM or SIGINT, then drains. A second signal stops at once.
@@ -376,6 +415,15 @@ mod tests {
     }
 
     #[test]
+    fn content_has_to_fit_into_a_frame_and_an_origin_has_a_scheme() {
+        assert!(config("--max-content 70000").unwrap_err().contains("--max-frame"));
+        assert!(config("--max-content 70000 --max-frame 200000").is_ok());
+        assert!(config("--max-frame 2000").is_ok(), "what nobody has asked for refuses nothing");
+        assert!(config("--allow-origin app.example").unwrap_err().contains("https://"));
+        assert!(config("--allow-origin https://app.example").is_ok());
+    }
+
+    #[test]
     fn a_rate_holds_by_default_where_others_can_connect() {
         assert_eq!(config("").unwrap().hub.rate, None);
         assert_eq!(config("--rate 3").unwrap().hub.rate, Some(3.0));
@@ -400,7 +448,7 @@ mod tests {
             "--path /chat --heartbeat 5s --drain 0 --max-content 1 --max-frame 2 --max-connections 3 \
              --max-user-connections 4 --max-rooms 5 --max-members 6 --max-user-rooms 8 --memory-budget 2G --admin 127.0.0.1:0 --fault drop:count=1 \
              --allow-origin https://a.example --allow-origin https://b.example --history 7 --plain \
-             --ping-interval 25s --ping-timeout 60s",
+             --ping-interval 25s --ping-timeout 60s --namespace /a --namespace /b=personal --recovery 3s",
         )
         .unwrap();
         assert_eq!((&*config.path, config.hub.heartbeat), ("/chat", Duration::from_secs(5)));
@@ -415,7 +463,8 @@ mod tests {
         assert!(config.admin.is_some());
         let pings = (config.limits.ping_interval, config.limits.ping_timeout);
         assert_eq!(pings, (Some(Duration::from_secs(25)), Some(Duration::from_secs(60))));
-        assert_eq!((config.faults.len(), config.allow_origin.len()), (1, 2));
+        assert_eq!(config.limits.recovery, Duration::from_secs(3));
+        assert_eq!((config.faults.len(), config.allow_origin.len(), config.namespaces.len()), (1, 2, 2));
     }
 
     #[test]
@@ -439,6 +488,18 @@ mod tests {
         for line in ["--auth jwt=key", "--auth canary", "--redis redis://x"] {
             let error = config(line).unwrap_err();
             assert!(!error.contains("canary"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_bad_namespace_is_a_usage_error_with_its_reason() {
+        for (name, reason) in [
+            ("chat", "a namespace is written like /chat"),
+            ("/", "the namespace / is there already"),
+            ("/a=rooms", "there is no other kind"),
+        ] {
+            let error = config(&format!("--namespace {name}")).unwrap_err();
+            assert!(error.contains(reason), "{error}");
         }
     }
 

@@ -4,6 +4,7 @@ use crate::admin::AdminToken;
 use crate::auth::Auth;
 use crate::faults::Fault;
 use crate::hub::HubConfig;
+use crate::namespace::Namespace;
 use ipnet::IpNet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -47,6 +48,8 @@ pub struct Config {
     pub hub: HubConfig,
     /// The limits of the sockets.
     pub limits: Limits,
+    /// The namespaces for Socket.IO clients beside `/`. Default: none.
+    pub namespaces: Vec<Namespace>,
     /// The longest drain window. Default 30 s.
     pub drain: Duration,
     /// Faults to begin with.
@@ -68,6 +71,7 @@ impl Default for Config {
             tls: None,
             hub: HubConfig::default(),
             limits: Limits::default(),
+            namespaces: Vec::new(),
             drain: Duration::from_secs(30),
             faults: Vec::new(),
         }
@@ -90,6 +94,7 @@ impl fmt::Debug for Config {
             .field("tls", &self.tls.is_some())
             .field("hub", &self.hub)
             .field("limits", &self.limits)
+            .field("namespaces", &self.namespaces)
             .field("drain", &self.drain)
             .field("faults", &self.faults)
             .finish()
@@ -118,6 +123,9 @@ pub struct Limits {
     pub ping_interval: Option<Duration>,
     /// How long the answer to one may take. Default 20 s, or the heartbeat where that is shorter.
     pub ping_timeout: Option<Duration>,
+    /// How long a Socket.IO session that was lost can be recovered; zero turns connection state recovery off. Default
+    /// 2 min. As many as there may be connections are kept, of one user as many as one may have, and 64 MiB of them.
+    pub recovery: Duration,
     /// What of this is one address's share.
     pub per_address: PerAddress,
     /// Most bytes of one inbound message, or of the body of a POST; beyond, close 1009. Default 64 KiB.
@@ -171,6 +179,7 @@ impl Default for Limits {
             early_sessions: 1_024,
             ping_interval: None,
             ping_timeout: None,
+            recovery: Duration::from_secs(120),
             per_address: PerAddress::default(),
             frame_bytes: 64 << 10,
             queue_frames: 1_024,

@@ -3,8 +3,9 @@
 use crate::app::App;
 use crate::faults::{Link, Wire};
 use crate::gate::{Cause, Handshake, proxy_header};
+use crate::lingering;
 use crate::mailbox::Mailbox;
-use crate::session_log::Origin;
+use crate::session_log::{Carrying, Origin};
 use crate::socket::{Socket, close};
 use crate::transport::Transport;
 use crate::upgrade::{Accepted, Purpose, Slot};
@@ -86,7 +87,8 @@ pub(crate) async fn serve(
         let user = identity.user.clone();
         let mailbox = Mailbox::new(app.limits.queue_frames, app.limits.queue_bytes);
         let mailbox = Arc::new(if extended { mailbox } else { mailbox.toward_plain() });
-        let origin = Origin { client, protocol: if extended { "extended" } else { "plain" } };
+        let protocol = if extended { "extended" } else { "plain" };
+        let origin = Origin { client, protocol, transport: Carrying::WebSocket };
         let seat = app.switchboard.connect(identity, extended, origin, Arc::clone(&mailbox));
         if mailbox.end().is_some() {
             app.gate.refusals.note(Cause::User, client);
@@ -147,7 +149,15 @@ async fn handshake(
     slot: &Slot,
 ) -> Option<(Purpose, Option<WebSocketStream<Transport>>)> {
     let transport = match tls {
-        Some(acceptor) => Transport::tls(acceptor.accept(wire).await.ok()?),
+        Some(acceptor) => match acceptor.accept(wire).into_fallible().await {
+            Ok(stream) => Transport::tls(stream),
+            // TLS has said why. Who is too late for the handshake is too late here.
+            Err((error, wire)) => {
+                tracing::debug!(%error, "a TLS handshake failed");
+                drop(lingering::close(wire).await);
+                return None;
+            }
+        },
         None => Transport::plain(wire),
     };
     http(transport, router, slot, app.limits.handshake, false).await;

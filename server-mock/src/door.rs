@@ -2,10 +2,11 @@
 
 use crate::app::App;
 use crate::gate::{Cause, Full, Given, Handshake, Network, Wait};
+use crate::lingering;
 use crate::upgrade::BUSY_SECONDS;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -67,7 +68,8 @@ pub(crate) fn open(app: &App, peer: IpAddr, open: usize) -> Result<Handshake, Re
     }
 }
 
-/// Says why, at no cost: no parsing, no TLS, no task that outlives a second. A peer that expects TLS could not read it.
+/// Says why, at no cost: no parsing, no TLS, no task that outlives a second. A peer that expects TLS could not read it: it
+/// is cut, which clients take for a network that failed, and come again.
 pub(crate) async fn refuse(mut stream: TcpStream, refusal: Refusal, tls: bool) {
     if tls {
         return;
@@ -81,11 +83,7 @@ pub(crate) async fn refuse(mut stream: TcpStream, refusal: Refusal, tls: bool) {
     );
     let refusal = async {
         stream.write_all(answer.as_bytes()).await?;
-        stream.shutdown().await?;
-        // Closed with its request unread, the connection would be reset and the answer lost.
-        let mut scratch = [0; 1024];
-        while stream.read(&mut scratch).await? > 0 {}
-        Ok::<_, std::io::Error>(())
+        lingering::close(stream).await
     };
     let _ = timeout(REFUSAL, refusal).await;
 }

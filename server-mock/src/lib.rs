@@ -37,16 +37,37 @@
 //! | `signal` `{roomId, kind, data?}`, `presence` `{roomId}` | none |
 //!
 //! A refusal is `{ok: false, code, retry, retryAfterMs?, message}`, and the event `error` where nobody asked. Down come
-//! `message`, `user_joined` and `error` with the fields of the plain protocol and no others, and `user_left`,
+//! `message`, `user_joined` and `error` with the fields of the plain protocol, a `message` with the `data` that it was
+//! sent with, and `user_left`,
 //! `presence`, `signal`, `notification`, `left` and `auth_expiring` with those of the extended one, each without `type`.
-//! With `auth.positions: true` a `message` has a second argument `{epoch, seq, id}`, which a later `join_room` takes as
+//! With `auth.positions: true` a `message` has a second argument `{epoch, seq, id}` (before the offset), which a later `join_room` takes as
 //! `since`, and the acknowledgement of a send has its `epoch`. The user's personal stream is the room `@me`, joined
 //! already; joined again with `since` or `history` it brings what was missed.
 //!
 //! The largest frame is the engine's `maxPayload`. Pings go out from the open packet on, whether there was a CONNECT or
 //! not. A second poll at a time, or what is no packet, ends the session. Whatever ends a session ends its transport,
-//! never by a DISCONNECT, so that clients come back by themselves. Not offered: namespaces other than `/`, binary
-//! attachments, connection state recovery. A server that speaks the plain protocol only gives no acknowledgements.
+//! never by a DISCONNECT, so that clients come back by themselves. A server that speaks the plain protocol only gives no acknowledgements.
+//!
+//! A server may have other [namespaces](Namespace) beside `/`. A CONNECT to one is a connection of its own: it has its own
+//! token, id, limits and rooms, and its DISCONNECT ends it and no other; whatever else ends it ends the transport, and with
+//! it all of them. A room `R` of the namespace `/chat` is called `/chat,R` by everybody outside of it, so that
+//! `POST /rooms/%2Fchat,R/messages` says something there; within `/chat` no other rooms can be named. `@me` is the user's
+//! personal stream everywhere. In a namespace that is `=personal` it is joined already, and the only room; from then on
+//! and for as long as the client is connected there, `/` of the same session has no `notification`.
+//!
+//! Connection state recovery works as in Socket.IO: CONNECT is answered with a `pid`, each `message` and `notification` has
+//! an offset as its last argument, and a client that shows both within [`Limits::recovery`] of its loss is back in its
+//! rooms, under the same `sid` and `pid` (`socket.recovered`), and gets what it missed of them, each room's in order,
+//! after the answer to its CONNECT. A session is its user's, in its namespace; the token is checked as ever. One whose
+//! client is back before the server knows of the loss is taken over. It begins anew, under another `pid`, when a log does
+//! not reach back far enough, the offset is not known any more, the time is over, the user was removed, or the server has
+//! been started again. What is in no log (`user_joined`, `signal`, …) is not given back.
+//!
+//! Bytes in `data` pass from one Socket.IO client to the others as attachments, at most ten of an event, which together
+//! have at most the bytes of a frame. The members of the extended protocol have an object in their place,
+//! `{"_binary":true,"base64":"AQID"}`; the same object in what is not a Socket.IO client's `data` becomes an attachment, an
+//! event with more than ten keeps its objects. An attachment that does not come within the time for a pong, or that nobody
+//! announced, ends the session.
 //!
 //! # Admin
 //!
@@ -88,9 +109,13 @@ mod gate;
 mod host;
 pub mod hub;
 mod json_body;
+mod limited;
+mod lingering;
+pub mod log;
 mod mailbox;
 mod memory;
 mod metrics;
+mod namespace;
 mod origin;
 mod pings;
 mod process;
@@ -110,4 +135,5 @@ pub use auth::{Auth, Reloader};
 pub use config::{Config, Limits, PerAddress};
 pub use faults::{Fault, FaultKind, Faults};
 pub use ipnet::IpNet;
+pub use namespace::{Namespace, NamespaceError};
 pub use server::{BindError, Server, ServerHandle};

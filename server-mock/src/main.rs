@@ -1,7 +1,7 @@
 //! `rejoin-server`: the reference room server.
 
 use clap::{Parser, ValueEnum};
-use rejoin_server::cli::{ServeArgs, serve};
+use rejoin_server::cli::{ServeArgs, ServeError, runtime, serve};
 use std::process::ExitCode;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -32,16 +32,16 @@ enum LogFormat {
     Json,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let options = Options::parse();
     let level = if options.verbose { LevelFilter::DEBUG } else { LevelFilter::INFO };
-    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level);
+    let (stderr, _written) = rejoin_server::log::stderr();
+    let log = tracing_subscriber::fmt().with_writer(stderr).with_max_level(level);
     match options.log {
         LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
         LogFormat::Json => log.json().init(),
     }
-    match serve(options.serve).await {
+    match runtime().map_err(ServeError::Runtime).and_then(|runtime| runtime.block_on(serve(options.serve))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("rejoin-server: {error}");

@@ -66,6 +66,8 @@ pub(crate) async fn keep(app: &App) {
         app.memory.look();
         let (used, budget) = (app.memory.used(), app.memory.budget.unwrap_or(0));
         if app.memory.is_short() {
+            // Whoever comes back is not let in either.
+            app.recovery.forget_all();
             short.tell(|_| tracing::warn!(used, budget, "memory is short: nobody new is let in"));
         }
         let excess = app.memory.excess();

@@ -1,6 +1,7 @@
 //! What `/metrics` counts, by the Prometheus project's own library. No label names a room or a user.
 
 use crate::gate::Gate;
+use crate::log;
 use crate::memory::Memory;
 use crate::process::Process;
 use crate::switchboard::Kept;
@@ -52,6 +53,8 @@ type Labelled = Family<[(&'static str, &'static str); 1], Counter>;
 
 pub(crate) struct Metrics {
     pub(crate) sockets: Level,
+    pub(crate) lost_sessions: Level,
+    pub(crate) lost_session_bytes: Level,
     pub(crate) upgrades: Metric,
     pub(crate) sessions: Metric,
     pub(crate) feeds: Metric,
@@ -76,6 +79,7 @@ pub(crate) struct Metrics {
     refused: Labelled,
     limited: Labelled,
     evicted: Metric,
+    log_dropped: Metric,
     latency: Histogram,
     kept: KeptLevels,
     started: Instant,
@@ -132,8 +136,16 @@ impl Default for Metrics {
         ] {
             registry.register(name, help, level.0.clone());
         }
-        let sockets = Level::default();
-        registry.register("sockets", "Open WebSockets, feeds and Socket.IO sessions", sockets.0.clone());
+        let mut level = |name: &str, help: &str| {
+            let level = Level::default();
+            registry.register(name, help, level.0.clone());
+            level
+        };
+        let sockets = level("sockets", "Open WebSockets, feeds and Socket.IO sessions");
+        let lost_sessions =
+            level("socketio_lost_sessions", "Socket.IO sessions that were lost and can be recovered");
+        let lost_session_bytes =
+            level("socketio_lost_session_bytes", "Bytes of Socket.IO sessions that can be recovered, about");
         let mut total = |name: &str, help: &str| {
             let metric = Metric::default();
             registry.register(name, help, metric.0.clone());
@@ -168,6 +180,12 @@ impl Default for Metrics {
             ),
             accept_failed: total("accept_failed", "Connections that could not be accepted"),
             sockets,
+            lost_sessions,
+            lost_session_bytes,
+            log_dropped: total(
+                "log_lines_dropped",
+                "Lines of the log that were dropped, because whoever reads it does not keep up",
+            ),
             evicted: total("rooms_evicted", "Rooms forgotten before their time, to make room for others"),
             refused,
             limited,
@@ -209,15 +227,11 @@ impl Metrics {
         for (cause, count) in gate.refusals.counts() {
             self.refused.get_or_create(&[("cause", cause)]).inner().store(count, Ordering::Relaxed);
         }
-        for (limit, count) in [
-            ("rooms", kept.refused.rooms),
-            ("rooms_of_user", kept.refused.rooms_of_user),
-            ("room_rate", kept.refused.rooms_too_fast),
-            ("frame_rate", kept.refused.floods),
-        ] {
+        for (limit, count) in kept.refused.by_limit() {
             self.limited.get_or_create(&[("limit", limit)]).inner().store(count, Ordering::Relaxed);
         }
         self.evicted.0.inner().store(kept.evicted, Ordering::Relaxed);
+        self.log_dropped.0.inner().store(log::dropped(), Ordering::Relaxed);
         let mut text = String::new();
         // Writing to a String does not fail.
         let _ = prometheus_text::encode(&mut text, &self.registry);

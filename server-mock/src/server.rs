@@ -8,6 +8,7 @@ use crate::config::{Config, Limits};
 use crate::faults::Faults;
 use crate::gate::Gate;
 use crate::host::Hosts;
+use crate::namespace::{Namespace, NamespaceError};
 use crate::{Auth, admin, connection, demo, door, events, file_limit, host, memory, socketio, upgrade};
 use axum::routing::get;
 use axum::{Router, middleware};
@@ -68,6 +69,9 @@ pub enum BindError {
     /// The path is no path.
     #[error("the path '{0}' is not / followed by letters, digits, '-', '_', '.', '~' or more of /")]
     Path(String),
+    /// The namespaces do not go together.
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
     /// The listener.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -116,6 +120,7 @@ impl Server {
         if !is_path(&path) {
             return Err(BindError::Path(path));
         }
+        Namespace::check_all(&config.namespaces)?;
         let bound = match inherited {
             Some(listener) => adopt(listener),
             None => bind(listen).await,
@@ -138,7 +143,8 @@ impl Server {
         }
         let hosts = Hosts::new(&allow_host, &allow_origin);
         let unprotected = matches!(auth, Auth::Open);
-        let app = Arc::new(App::new(auth, allow_origin, hosts, limits, hub, faults, gate));
+        let app = App::new(auth, allow_origin, hosts, limits, hub, faults, gate);
+        let app = Arc::new(app.offering(&config.namespaces));
         let router = Router::new()
             .route(&path, get(upgrade::upgrade))
             .with_state(Arc::clone(&app))
@@ -220,6 +226,7 @@ impl Server {
                 () = stop => {}
                 () = app.switchboard.keep_time() => {}
                 () = memory::keep(&app) => {}
+                () = app.recovery.keep() => {}
             }
         }
         tasks.shutdown().await;

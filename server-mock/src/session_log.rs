@@ -12,6 +12,35 @@ use std::time::Instant;
 pub(crate) struct Origin {
     pub(crate) client: IpAddr,
     pub(crate) protocol: &'static str,
+    /// What carries it at first.
+    pub(crate) transport: Carrying,
+}
+
+/// Where a connection comes from, what carries it now, and since when it is there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Presence {
+    pub(crate) origin: Origin,
+    pub(crate) since: Instant,
+}
+
+/// What carries a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Carrying {
+    WebSocket,
+    /// Requests of Socket.IO.
+    Polling,
+    /// The answer to a request.
+    Sse,
+}
+
+impl Carrying {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::WebSocket => "websocket",
+            Self::Polling => "polling",
+            Self::Sse => "sse",
+        }
+    }
 }
 
 /// How a session ended, by its connection's own words.
@@ -45,14 +74,14 @@ pub(crate) struct SessionLog {
 impl SessionLog {
     /// A session begins.
     pub(crate) fn begin(user: Name, origin: Origin) -> Self {
-        let Origin { client, protocol } = origin;
-        tracing::info!(?user, %client, protocol, "connected");
+        let Origin { client, protocol, .. } = origin;
+        tracing::info!(user = user.as_str(), %client, protocol, "connected");
         Self { user, origin, since: Instant::now() }
     }
 
     /// It is over. `told`: what the hub or a fault decided.
     pub(crate) fn end(&self, told: Option<End>, left: Left) {
-        let Self { user, origin: Origin { client, protocol }, since } = self;
+        let Self { user, origin: Origin { client, protocol, .. }, since } = self;
         let seconds = since.elapsed().as_secs();
         let (code, reason) = match (told, left) {
             (Some(End::Close { code, reason } | End::HangUp { code, reason }), _)
@@ -61,6 +90,6 @@ impl SessionLog {
             (None, Left::Said) => (1000, "Closed by the client"),
             (None, Left::Gone) => (1006, "Lost"),
         };
-        tracing::info!(?user, %client, protocol, code, reason, seconds, "disconnected");
+        tracing::info!(user = user.as_str(), %client, protocol, code, reason, seconds, "disconnected");
     }
 }

@@ -4,10 +4,14 @@
 //! so a message crosses from one task to another once, not twice.
 
 use crate::auth::{Auth, Identity, TokenId};
-use crate::hub::{ConnId, FeedRequest, Hub, HubConfig, Input, Output, Refused};
+use crate::gate::{Cause, Gate};
+use crate::hub::{
+    ConnId, ConnectionInfo, FeedRequest, Hub, HubConfig, Input, Output, Refused, RoomPosition, UserInfo,
+};
+use crate::limited::Limited;
 use crate::mailbox::{End, Fill, Mailbox, Parcel, Pushed};
 use crate::metrics::Metrics;
-use crate::session_log::{Left, Origin, SessionLog};
+use crate::session_log::{Carrying, Left, Origin, Presence, SessionLog};
 use rejoin::messages::{Code, Ref};
 use rejoin::{Id, Moment, Name, Timestamp, Token};
 use std::collections::hash_map::RandomState;
@@ -21,6 +25,9 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 /// Deadlines closer together than this share a wake-up.
 const GRAIN: Duration = Duration::from_millis(10);
 
+/// Connections that are looked at before others get their turn.
+const BATCH: usize = 256;
+
 /// Queues shorter than this are not dropped for want of memory: they are not what fills it.
 const SHORT_QUEUE: usize = 16 << 10;
 
@@ -29,6 +36,7 @@ pub(crate) struct Switchboard {
     core: Mutex<Core>,
     started: Instant,
     auth: Arc<Auth>,
+    gate: Arc<Gate>,
     pub(crate) metrics: Arc<Metrics>,
     /// The hub's next deadline came closer than the timekeeper knows.
     earlier: Notify,
@@ -46,8 +54,11 @@ struct Core {
     slow: Vec<ConnId>,
     /// What became of the current input, if it was something to publish.
     published: Option<Published>,
+    limited: Limited,
     /// What became of the current input, if it was a kick.
     kicked: Option<Kicked>,
+    /// Whether the current input has put a connection back into its rooms.
+    restored: bool,
 }
 
 /// What became of a post or a notification.
@@ -90,6 +101,13 @@ struct Slot {
     mailbox: Option<Arc<Mailbox>>,
     /// By which token whose it is, where one can be taken away.
     shown: Option<(TokenId, Name)>,
+    presence: Option<Presence>,
+}
+
+/// What an operator is told of a user.
+pub(crate) struct Present {
+    pub(crate) connections: Vec<(ConnectionInfo, Option<Presence>)>,
+    pub(crate) banned: Option<Duration>,
 }
 
 /// A connection known to the hub; dropping it tells the hub that it is gone.
@@ -109,7 +127,7 @@ impl fmt::Debug for Seat {
 }
 
 impl Switchboard {
-    pub(crate) fn new(config: HubConfig, auth: Arc<Auth>, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(config: HubConfig, auth: Arc<Auth>, metrics: Arc<Metrics>, gate: Arc<Gate>) -> Self {
         let core = Core {
             // The standard library's way to random bits of the operating system.
             hub: Hub::new(config, RandomState::new().hash_one(0)),
@@ -118,9 +136,11 @@ impl Switchboard {
             armed: None,
             slow: Vec::new(),
             published: None,
+            limited: Limited::default(),
             kicked: None,
+            restored: false,
         };
-        Self { core: Mutex::new(core), started: Instant::now(), auth, metrics, earlier: Notify::new() }
+        Self { core: Mutex::new(core), started: Instant::now(), auth, gate, metrics, earlier: Notify::new() }
     }
 
     pub(crate) fn connect(
@@ -134,7 +154,7 @@ impl Switchboard {
         let expires = expires.map(|end| self.timestamp(end));
         let conn = {
             let mut core = self.lock();
-            let conn = core.admit(Arc::clone(&mailbox));
+            let conn = core.admit(Arc::clone(&mailbox), origin);
             core.remember(conn, token, &user);
             self.run(&mut core, Input::Connected { conn, user: user.clone(), extended, expires });
             self.look_again(&mut core, conn);
@@ -160,7 +180,7 @@ impl Switchboard {
         let expires = expires.map(|end| self.timestamp(end));
         let conn = {
             let mut core = self.lock();
-            let conn = core.admit(Arc::clone(mailbox));
+            let conn = core.admit(Arc::clone(mailbox), origin);
             core.remember(conn, token, &user);
             self.run(&mut core, Input::Watch { conn, user: user.clone(), expires, request });
             self.look_again(&mut core, conn);
@@ -171,6 +191,15 @@ impl Switchboard {
             Some(End::Close { code, .. } | End::HangUp { code, .. }) => Err(code),
             Some(End::Cut) | None => Ok(seat),
         }
+    }
+
+    /// Ends a connection whose client has gone over to another one.
+    pub(crate) fn cut(&self, conn: ConnId) {
+        let mut core = self.lock();
+        if let Some(mailbox) = core.release(conn) {
+            mailbox.cut();
+        }
+        self.run(&mut core, Input::Disconnected { conn, clean: false });
     }
 
     /// Hands the hub an [`Input::Post`] or an [`Input::Notify`].
@@ -206,6 +235,17 @@ impl Switchboard {
         look(&core.hub, self.now().monotonic)
     }
 
+    /// A user who is connected or banned.
+    pub(crate) fn user(&self, user: &str) -> Option<Present> {
+        let mut core = self.lock();
+        let UserInfo { connections, banned } = core.hub.user(self.now().monotonic, user)?;
+        let connections = connections.into_iter().map(|connection| {
+            let presence = core.slot(connection.conn).and_then(|slot| slot.presence);
+            (connection, presence)
+        });
+        Some(Present { connections: connections.collect(), banned })
+    }
+
     /// Closes the connections whose token is nobody's any more, or somebody else's; how many.
     pub(crate) fn close_revoked(&self) -> usize {
         let mut core = self.lock();
@@ -234,10 +274,10 @@ impl Switchboard {
     }
 
     pub(crate) fn kept(&self) -> Kept {
-        let (mut kept, mailboxes) = {
+        let mut kept = {
             let core = self.lock();
             let store = core.hub.store();
-            let kept = Kept {
+            Kept {
                 rooms: core.hub.rooms(),
                 logs: store.rooms_held(),
                 bytes: store.bytes_held(),
@@ -245,17 +285,25 @@ impl Switchboard {
                 evicted: store.evicted(),
                 refused: core.hub.refused(),
                 ..Kept::default()
-            };
-            let mailboxes: Vec<_> = core.slots.iter().filter_map(|slot| slot.mailbox.clone()).collect();
-            (kept, mailboxes)
+            }
         };
-        // Each has a lock of its own: nobody waits for this walk.
-        for (frames, bytes) in mailboxes.iter().map(|mailbox| mailbox.holding()) {
-            kept.queued_frames += frames;
-            kept.queued_bytes += bytes;
-            kept.longest_queue = kept.longest_queue.max(bytes);
+        // However many connections there are, nobody waits for more than a batch of them.
+        for from in (0..).step_by(BATCH) {
+            let Some(mailboxes) = self.mailboxes(from) else { break };
+            for (frames, bytes) in mailboxes.iter().map(|mailbox| mailbox.holding()) {
+                kept.queued_frames += frames;
+                kept.queued_bytes += bytes;
+                kept.longest_queue = kept.longest_queue.max(bytes);
+            }
         }
         kept
+    }
+
+    /// A batch of the connections' mailboxes; `None` beyond the last slot.
+    fn mailboxes(&self, from: usize) -> Option<Vec<Arc<Mailbox>>> {
+        let core = self.lock();
+        let slots = core.slots.get(from..).filter(|slots| !slots.is_empty())?;
+        Some(slots.iter().take(BATCH).filter_map(|slot| slot.mailbox.clone()).collect())
     }
 
     /// Ends the connections with the longest queues until so many bytes of them are dropped; gives how many these are.
@@ -363,9 +411,31 @@ impl Seat {
         taken
     }
 
+    /// By which the hub knows it.
+    pub(crate) fn conn(&self) -> ConnId {
+        self.conn
+    }
+
+    /// Puts the connection where one was that was lost; `false` if that cannot be.
+    pub(crate) fn restore(&self, rooms: &[RoomPosition]) -> bool {
+        let mut core = self.switchboard.lock();
+        core.restored = false;
+        self.switchboard.run(&mut core, Input::Restore { conn: self.conn, rooms });
+        core.restored
+    }
+
     /// What was before an [`Output::WhenDrained`] has been written.
     pub(crate) fn drained(&self) {
         self.switchboard.run(&mut self.switchboard.lock(), Input::Drained { conn: self.conn });
+    }
+
+    /// Something else carries the session from now on.
+    pub(crate) fn carried_by(&self, transport: Carrying) {
+        if let Some(presence) =
+            self.switchboard.lock().slot(self.conn).and_then(|slot| slot.presence.as_mut())
+        {
+            presence.origin.transport = transport;
+        }
     }
 
     /// The connection is over.
@@ -393,7 +463,7 @@ impl Drop for Seat {
 }
 
 impl Core {
-    fn admit(&mut self, mailbox: Arc<Mailbox>) -> ConnId {
+    fn admit(&mut self, mailbox: Arc<Mailbox>, origin: Origin) -> ConnId {
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot::default());
             // As many connections as a u32 counts do not fit into any machine.
@@ -401,6 +471,7 @@ impl Core {
         });
         let Some(slot) = self.slots.get_mut(index as usize) else { return ConnId(u64::MAX) };
         slot.mailbox = Some(mailbox);
+        slot.presence = Some(Presence { origin, since: Instant::now() });
         ConnId(u64::from(slot.generation) << 32 | u64::from(index))
     }
 
@@ -427,14 +498,24 @@ impl Core {
         let slot = self.slot(conn)?;
         slot.generation = slot.generation.wrapping_add(1);
         let mailbox = slot.mailbox.take();
-        slot.shown = None;
+        (slot.shown, slot.presence) = (None, None);
         self.free.push(u32::try_from(conn.0 & u64::from(u32::MAX)).unwrap_or(u32::MAX));
         mailbox
     }
 
     fn run(&mut self, board: &Switchboard, input: Input<'_>) -> Fill {
         let (now, metrics) = (board.now(), &*board.metrics);
+        // Whose frame it is is not known any more once the connection has been closed for it.
+        let conn = match input {
+            Input::Frame { conn, .. } | Input::Heard { conn } => Some(conn),
+            _ => None,
+        };
         self.hub.handle(now, input);
+        let refused = self.hub.refused();
+        if refused != self.limited.seen() {
+            let address = conn.and_then(|conn| self.slot(conn)?.presence).map(|known| known.origin.client);
+            self.limited.look(refused, conn.and_then(|conn| self.hub.user_of(conn)), address);
+        }
         let mut fill = Fill::Low;
         let (mut sent, mut bytes) = (0, 0);
         while let Some(output) = self.hub.poll() {
@@ -456,6 +537,7 @@ impl Core {
                 }
                 Output::Logged { id, seq, dup } => self.published = Some(Ok(Receipt { id, seq, dup })),
                 Output::Kicked { connections, banned } => self.kicked = Some(Kicked { connections, banned }),
+                Output::Restored { done, .. } => self.restored = done,
                 Output::NotLogged { code } => self.published = Some(Err(code)),
                 Output::Ping { conn } => {
                     self.push(conn, Parcel::Ping);
@@ -494,7 +576,20 @@ impl Core {
         token: &Token,
     ) {
         board.metrics.refreshes.one_more();
-        let identity = board.auth.identify(token.expose(), Instant::now());
+        // As when a connection is made: it counts for the address which tokens it shows.
+        let client = self.slot(conn).and_then(|slot| slot.presence).map(|presence| presence.origin.client);
+        let at = Instant::now();
+        if let Some(client) = client
+            && board.gate.rates.may_show_token(client.into(), at).is_err()
+        {
+            board.gate.refusals.note(Cause::Tokens, client);
+            return self.hub.handle(now, Input::NotAuthenticated { conn, reference });
+        }
+        let identity = board.auth.identify(token.expose(), at);
+        if let (Some(client), None) = (client, &identity) {
+            board.gate.rates.failed_token(client.into(), at);
+            board.gate.refusals.note(Cause::Token, client);
+        }
         let expires = identity.as_ref().and_then(|identity| identity.expires);
         let expires = expires.map(|end| board.timestamp(end));
         if let Some(identity) = &identity {

@@ -1,5 +1,6 @@
 //! The byte stream of a connection: plain, or TLS over the same wire. Once it is a WebSocket, the frames of each message
-//! are counted.
+//! are counted. Whoever sends without a pause gives way to the others now and then: a WebSocket is read until there is a
+//! whole message, or nothing more to read, and neither need ever come.
 
 use crate::faults::Wire;
 use crate::fragments::{Fragments, TooManyFragments};
@@ -9,9 +10,14 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
+/// Reads that find something before the others get their turn.
+const READS: u8 = 8;
+
 #[derive(Debug)]
 pub(crate) struct Transport {
     stream: Stream,
+    /// Reads that have found something since the last that did not.
+    reads: u8,
     /// Of what is read from now on.
     fragments: Option<Fragments>,
 }
@@ -25,11 +31,11 @@ enum Stream {
 
 impl Transport {
     pub(crate) fn plain(wire: Wire) -> Self {
-        Self { stream: Stream::Plain(wire), fragments: None }
+        Self { stream: Stream::Plain(wire), reads: 0, fragments: None }
     }
 
     pub(crate) fn tls(stream: TlsStream<Wire>) -> Self {
-        Self { stream: Stream::Tls(Box::new(stream)), fragments: None }
+        Self { stream: Stream::Tls(Box::new(stream)), reads: 0, fragments: None }
     }
 
     /// It is a WebSocket from here on, and these bytes of it have been read already.
@@ -41,11 +47,18 @@ impl Transport {
 impl AsyncRead for Transport {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.reads >= READS {
+            this.reads = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = buf.filled().len();
-        ready!(match &mut this.stream {
+        let polled = match &mut this.stream {
             Stream::Plain(wire) => Pin::new(wire).poll_read(cx, buf),
             Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
-        })?;
+        };
+        this.reads = if polled.is_ready() { this.reads + 1 } else { 0 };
+        ready!(polled)?;
         let read = buf.filled().get(before..).unwrap_or_default();
         if let Some(Err(error)) = this.fragments.as_mut().map(|fragments| fragments.pass(read)) {
             // What comes after it is only read to be thrown away.

@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 /// The room of [`FRAME`].
 pub(crate) const ROOM: &str = "benchmark-room";
 
-/// The 162-byte frame of performance.md: 64 bytes of content.
+/// A frame of 162 bytes: 64 bytes of content.
 pub(crate) const FRAME: &str = concat!(
     r#"{"type":"message","roomId":"benchmark-room","userId":"user-0001","content":""#,
     "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
@@ -33,8 +33,13 @@ pub(crate) enum Tagged {
 
 /// The outgoing frame, as serde writes it.
 pub(crate) fn outgoing() -> String {
+    outgoing_to(ROOM)
+}
+
+/// The same to another room.
+pub(crate) fn outgoing_to(room: &str) -> String {
     serde_json::to_string(&serde_json::json!({
-        "type": "send_message", "roomId": "benchmark-room", "content": CONTENT,
+        "type": "send_message", "roomId": room, "content": CONTENT,
     }))
     .unwrap()
 }

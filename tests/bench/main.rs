@@ -1,4 +1,4 @@
-//! The figures of performance.md, each as a ratio to a bare tokio-tungstenite loop measured in the same run,
+//! The figures of the README, each as a ratio to a bare tokio-tungstenite loop measured in the same run,
 //! rounds of both alternating. Absolute figures move with the machine; the ratios are what counts.
 //!
 //! ```text
@@ -20,7 +20,9 @@
 mod acked;
 mod bare;
 mod fan_out;
+mod flood;
 mod idle;
+mod joins;
 mod paced;
 mod peer;
 mod receive;
@@ -61,6 +63,16 @@ fn main() {
     {
         return paced::child(role, count.parse().expect("a number"), url);
     }
+    if let [role, limits] = args.as_slice()
+        && role == "serve"
+    {
+        return flood::serve(limits);
+    }
+    if let [role, kind, address] = args.as_slice()
+        && role == "flood"
+    {
+        return flood::flood(kind, address);
+    }
     let wanted = |name: &str| args.is_empty() || args.iter().any(|arg| arg == name);
     println!("{:<58}{:>12}{:>12}{:>9}{:>8}", "", "baseline", "ours", "ratio", "floor");
     if wanted("receive") {
@@ -86,6 +98,12 @@ fn main() {
     }
     if wanted("fan-out") {
         fan_out::run();
+    }
+    if wanted("joins") {
+        joins::run();
+    }
+    if wanted("flood") {
+        flood::run();
     }
 }
 
@@ -114,6 +132,19 @@ fn cpu() -> f64 {
 /// A line of the table.
 fn line(what: &str, baseline: &str, ours: &str, ratio: f64, floor: &str) {
     println!("{what:<58}{baseline:>12}{ours:>12}{ratio:>9.2}{floor:>8}");
+}
+
+/// Of many times of one thing.
+struct Tally {
+    p50: f64,
+    p99: f64,
+}
+
+impl Tally {
+    fn of(mut times: Vec<f64>) -> Self {
+        times.sort_by(f64::total_cmp);
+        Self { p50: times[times.len() / 2], p99: times[times.len() * 99 / 100] }
+    }
 }
 
 fn median(mut figures: Vec<f64>) -> f64 {

@@ -1,7 +1,7 @@
 //! One message there and back, the next only after it: what a person waits for.
 
 use super::bare::{self, Tagged};
-use super::{ROUNDS, line, median, multi_thread};
+use super::{ROUNDS, Tally, line, median, multi_thread};
 use futures_util::{SinkExt as _, StreamExt as _};
 use rejoin::{Client, Event};
 use std::time::Instant;
@@ -9,12 +9,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 const COUNT: usize = 10_000;
 
-fn percentiles(mut micros: Vec<f64>) -> (f64, f64) {
-    micros.sort_by(f64::total_cmp);
-    (micros[micros.len() / 2], micros[micros.len() * 99 / 100])
-}
-
-fn baseline() -> (f64, f64) {
+fn baseline() -> Tally {
     let (address, echo) = bare::echo();
     let figures = multi_thread().block_on(async move {
         tokio::spawn(async move {
@@ -28,7 +23,7 @@ fn baseline() -> (f64, f64) {
                 std::hint::black_box(parsed);
                 micros.push(start.elapsed().as_secs_f64() * 1e6);
             }
-            percentiles(micros)
+            Tally::of(micros)
         })
         .await
         .unwrap()
@@ -37,7 +32,7 @@ fn baseline() -> (f64, f64) {
     figures
 }
 
-fn ours() -> (f64, f64) {
+fn ours() -> Tally {
     let (address, echo) = bare::echo();
     let figures = multi_thread().block_on(async move {
         tokio::spawn(async move {
@@ -53,7 +48,7 @@ fn ours() -> (f64, f64) {
                 sending.await.unwrap();
             }
             client.close().await;
-            percentiles(micros)
+            Tally::of(micros)
         })
         .await
         .unwrap()
@@ -65,7 +60,7 @@ fn ours() -> (f64, f64) {
 pub(crate) fn run() {
     let (mut bare, mut rejoin) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
     for _ in 0..ROUNDS {
-        for (into, (p50, p99)) in [(&mut bare, baseline()), (&mut rejoin, ours())] {
+        for (into, Tally { p50, p99 }) in [(&mut bare, baseline()), (&mut rejoin, ours())] {
             into[0].push(p50);
             into[1].push(p99);
         }

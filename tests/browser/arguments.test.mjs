@@ -130,6 +130,8 @@ test("a room, a text and what goes with them are checked by every method", async
     ]) await refused(act, "bad_argument", /room/);
   }
   for (const content of [undefined, null, 5, {}]) await refused(() => alice.send("lobby", content), "bad_argument", /content is/, /text/);
+  await refused(() => alice.send("lobby", ""), "bad_argument", /content is an empty text/, /not empty/);
+  assert.equal((await alice.send("lobby", "", { data: [1] })).status, "acked", "what its data says needs no text");
   await refused(() => alice.signal("lobby", ""), "bad_argument", /kind is an empty text/);
   await refused(() => alice.setToken(""), "bad_argument", /token/);
   for (const timeout of ["3", NaN, -1, null]) {
@@ -176,7 +178,7 @@ test("data is sent as it was when it was given", async (t) => {
 
 test("a refused send says what to do", async (t) => {
   const { server, client: alice } = await client(t);
-  for (const [code, hint] of [["forbidden", /right/], ["too_large", /less/], ["bad_request", /./]]) {
+  for (const [code, hint] of [["forbidden", /right/], ["too_large", /^at most 8192 bytes are taken at once: split it$/], ["bad_request", /./]]) {
     server.nack(code);
     await assert.rejects(server.clock.until(alice.send("lobby", "x")), (error) => error instanceof SendError && error.code == code && hint.test(error.hint));
   }

@@ -32,7 +32,7 @@ for (const [name, Proxy] of Object.entries({ nginx: Nginx, haproxy: Haproxy, Cad
   });
 }
 
-for (const [name, Proxy] of Object.entries({ nginx: Nginx, haproxy: Haproxy })) {
+for (const [name, Proxy] of Object.entries({ nginx: Nginx, haproxy: Haproxy, Caddy, Apache })) {
   test(`a page talks through ${name} under a path`, async (t) => {
     const server = await start(t);
     await chat(t, server, await Proxy.start(t, server.port, { path: true }));

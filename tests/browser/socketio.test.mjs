@@ -57,8 +57,10 @@ for (const [whose, serve] of Object.entries(servers)) {
     await tab.start("a", http(server), { token: "ada", rooms: ["lobby"] });
     await tab.heard("a", "ready");
     await tab.start("b", http(server), { token: "bob" });
-    await tab.ask("b", "join", "lobby");
+    const outcome = await tab.ask("b", "join", "lobby");
     const { what: joined } = await tab.heard("b", "joined");
+    assert.deepEqual(outcome, joined);
+    assert.equal(joined.answer.ok, true, "what the handler answered, as it is");
     assert.deepEqual([joined.room, joined.recovered, joined.reason], ["lobby", false, "fresh"]);
     const receipt = await tab.ask("b", "send", "lobby", "hello ada");
     assert.equal(receipt.status, "answered");

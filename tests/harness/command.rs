@@ -2,7 +2,7 @@
 
 use crate::process::binary;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -62,11 +62,11 @@ impl Running {
 
     /// As [`Running::start`], with variables set.
     pub fn start_with(args: &[&str], variables: &[(&str, &str)]) -> Self {
-        Self::heard(command().args(args).envs(variables.iter().copied()))
+        Self::heard(command().args(args).envs(variables.iter().copied()).stderr(Stdio::piped()))
     }
 
     fn heard(command: &mut Command) -> Self {
-        let mut running = Self::heard_on_stderr(command.stdout(Stdio::piped()));
+        let mut running = Self::spawned(command.stdout(Stdio::piped()));
         let mut stdout = BufReader::new(running.child.stdout.take().unwrap());
         let (said, lines) = channel();
         running.lines = lines;
@@ -82,23 +82,29 @@ impl Running {
         running
     }
 
-    fn heard_on_stderr(command: &mut Command) -> Self {
-        let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut stderr = child.stderr.take().unwrap();
+    fn spawned(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
         let (_, lines) = channel();
         // It ends with the process, whose end of the pipe it reads.
-        let stderr = std::thread::spawn(move || {
-            let mut bytes = Vec::new();
-            stderr.read_to_end(&mut bytes).unwrap();
-            bytes
-        });
-        let stdin = child.stdin.take();
-        Self { child, stdin, lines, said: Vec::new(), stderr: Some(stderr) }
+        let read = |mut stderr: ChildStderr| {
+            std::thread::spawn(move || {
+                let mut bytes = Vec::new();
+                stderr.read_to_end(&mut bytes).unwrap();
+                bytes
+            })
+        };
+        let (stdin, stderr) = (child.stdin.take(), child.stderr.take().map(read));
+        Self { child, stdin, lines, said: Vec::new(), stderr }
+    }
+
+    /// Starts it with this as its standard error. What it says there is not heard.
+    pub fn start_logging_into(args: &[&str], stderr: impl Into<Stdio>) -> Self {
+        Self::heard(command().args(args).stderr(stderr))
     }
 
     /// Starts it with this as its standard output. What it says there is not heard.
     pub fn start_into(args: &[&str], stdout: Stdio) -> Self {
-        Self::heard_on_stderr(command().args(args).stdout(stdout))
+        Self::spawned(command().args(args).stdout(stdout).stderr(Stdio::piped()))
     }
 
     /// Starts it where no file may be longer than `kib` KiB: as on a disk that is full from there on.
@@ -106,7 +112,7 @@ impl Running {
         let limited = format!("ulimit -f {kib}; exec \"$0\" \"$@\"");
         let mut bash = Command::new("bash");
         bash.args(["-c", &limited]).arg(binary("REJOIN_BIN", "rejoin")).args(args);
-        Self::heard(without_settings(&mut bash))
+        Self::heard(without_settings(&mut bash).stderr(Stdio::piped()))
     }
 
     /// Writes to its standard input.
@@ -163,7 +169,7 @@ impl Running {
             }
         }
         let status = self.child.wait().unwrap().code();
-        let stderr = self.stderr.take().unwrap().join().unwrap();
+        let stderr = self.stderr.take().map_or_else(Vec::new, |read| read.join().unwrap());
         Ended { status, stdout: std::mem::take(&mut self.said), stderr }
     }
 

@@ -20,6 +20,7 @@ pub mod herd;
 pub mod idle_proxy;
 pub mod ledger;
 pub mod liar;
+pub mod price_server;
 pub mod process;
 pub mod proxy;
 pub mod scissors;

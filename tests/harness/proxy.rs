@@ -21,13 +21,21 @@ enum Treatment {
     Reset(usize),
     /// Swallowed in both directions after this many bytes toward the server.
     HalfOpen(usize),
-    /// Cut into pieces of a few bytes.
+    /// Cut into pieces of a few bytes, for the first [`SLOW_BYTES`].
     Split,
-    /// Stands still for a moment now and then.
+    /// Stands still for a moment now and then, for the first [`SLOW_BYTES`].
     Stall,
-    /// Lets through a little at a time.
+    /// Lets through a little at a time, for the first [`SLOW_BYTES`].
     Drip,
 }
+
+/// A connection is slow for this many bytes in each direction and is passed on as it is afterwards: what a slow
+/// connection costs is bounded, however much is sent over it and however slow the machine is.
+const SLOW_BYTES: usize = 64 * 1024;
+
+/// So many connections of a proxy can suffer: one client that is cut off each time, and waits longer each time, does not
+/// decide how long a test takes.
+const FAULTY_CONNECTIONS: usize = 30;
 
 impl Treatment {
     fn name(self) -> &'static str {
@@ -38,6 +46,14 @@ impl Treatment {
             Self::Split => "split",
             Self::Stall => "stall",
             Self::Drip => "drip",
+        }
+    }
+
+    /// What becomes of the next bytes of a connection that has carried `passed` bytes in their direction.
+    fn after(self, passed: usize) -> Self {
+        match self {
+            Self::Split | Self::Stall | Self::Drip if passed > SLOW_BYTES => Self::Honest,
+            treatment => treatment,
         }
     }
 }
@@ -64,10 +80,10 @@ impl FaultProxy {
         let task = tokio::spawn(async move {
             let mut rng = Rng::with_seed(seed);
             let mut connections = tokio::task::JoinSet::new();
-            loop {
+            for number in 0.. {
                 let Ok((client, _)) = listener.accept().await else { return };
-                let treatment =
-                    if still_faulty.load(Ordering::Relaxed) { draw(&mut rng) } else { Treatment::Honest };
+                let faulty = number < FAULTY_CONNECTIONS && still_faulty.load(Ordering::Relaxed);
+                let treatment = if faulty { draw(&mut rng) } else { Treatment::Honest };
                 *counted.lock().unwrap().entry(treatment.name()).or_default() += 1;
                 let rng = rng.fork();
                 connections.spawn(async move {
@@ -151,7 +167,7 @@ async fn up(
             }
             _ => {}
         }
-        if pass(&buffer[..read], &mut to, treatment, &mut rng).await.is_err() {
+        if pass(&buffer[..read], &mut to, treatment.after(passed), &mut rng).await.is_err() {
             return;
         }
     }
@@ -165,6 +181,7 @@ async fn down(
     swallow: &Notify,
 ) {
     let mut buffer = [0; 4096];
+    let mut passed = 0;
     let mut swallowing = false;
     loop {
         let read = tokio::select! {
@@ -181,6 +198,8 @@ async fn down(
             }
             return;
         };
+        passed += read;
+        let treatment = treatment.after(passed);
         if !swallowing && pass(&buffer[..read], &mut to, treatment, &mut rng).await.is_err() {
             return;
         }

@@ -49,6 +49,13 @@ impl Scissors {
         self.cuts.load(Ordering::Relaxed)
     }
 
+    /// Waits until so many connections have been cut.
+    pub async fn until_cut(&self, times: usize) {
+        while self.cuts() < times {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// From now on connections are passed on as they are; those under way are still cut.
     pub fn put_away(&self) {
         self.blunt.store(true, Ordering::Relaxed);

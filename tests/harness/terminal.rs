@@ -27,8 +27,9 @@ impl Terminal {
     /// Runs `command` in a shell, and says `[ended with STATUS]` afterwards.
     pub fn run(command: &str) -> Self {
         let home = std::env::temp_dir().join(format!("rejoin-terminal-{}", std::process::id()));
+        // While the terminal is not raw, Ctrl-C is a signal to the shell too, which is to say all the same how it ended.
         let script = format!(
-            "stty cols 110 rows 40 echo; {command}; echo \"[ended with $?]\"; stty -a | grep -o ' icanon'"
+            "trap : INT; stty cols 110 rows 40 echo; {command}; echo \"[ended with $?]\"; stty -a | grep -o ' icanon'"
         );
         let mut shell = Command::new("sh");
         shell.args(["-c", &script]).env("TERM", "xterm-256color").env("HOME", &home).env("NO_COLOR", "1");

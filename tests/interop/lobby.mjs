@@ -1,6 +1,9 @@
 // The scene most tests begin with.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { WebSocket } from "ws";
+import { Journal } from "./journal.mjs";
 import { PlainClient } from "./plain-client.mjs";
 import { Pipe } from "./processes.mjs";
 
@@ -18,6 +21,23 @@ export async function plainInLobby(t, server, user) {
   client.join("lobby");
   await client.settled("lobby");
   return client;
+}
+
+/** A client of the extended protocol, in the lobby. */
+export async function extendedInLobby(t, server, user) {
+  const socket = new WebSocket(`${server.url}?ext=1&token=${user}`);
+  t.after(() => socket.terminate());
+  const journal = new Journal(`extended client ${user}`);
+  socket.on("message", (data) => journal.add(JSON.parse(data)));
+  await once(socket, "open");
+  const say = (frame) => socket.send(JSON.stringify(frame));
+  const frame = async (type, matches = () => true) => {
+    const found = await journal.until((entry) => entry.type === type && matches(entry), `${type} for ${user}`);
+    return found.found;
+  };
+  say({ type: "join_room", roomId: "lobby", ref: "j" });
+  await frame("joined");
+  return { say, frame, socket };
 }
 
 /** Ends the pipe's input: everything it sent was written, so it exits with 0. */

@@ -85,6 +85,17 @@ class Proxy extends Process {
     }
   }
 
+  /** All that its access log has when something in it `matches`: it is written when a connection is over. */
+  async logged(matches) {
+    const expires = Date.now() + DEADLINE_MS;
+    for (;;) {
+      const log = this.log();
+      if (matches.test(log)) return log;
+      if (this.over || Date.now() > expires) throw new Error(`${matches} is not in the log:\n${log}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
   /** Where pages of this host come from. */
   get origin() {
     return `${this.scheme}//127.0.0.1:${this.port}`;
@@ -99,17 +110,26 @@ class Proxy extends Process {
   }
 }
 
+/** The other part of a configuration that has two backends. */
+const second = (backend) => ({ "127.0.0.1:8081": `127.0.0.1:${backend}` });
+
+// Each takes these options. `path`: under the prefix /chat. `log`: with an access log. `other`: the port of a second
+// backend, with stickiness.
+
 export class Nginx extends Proxy {
-  /** With the page's block. `path`: under the prefix /chat. `log`: with its access log. `main` is further directives. */
-  static async start(t, backend, { path = false, main, log = false } = {}) {
+  /** `main` is further directives. */
+  static async start(t, backend, { path = false, main, log = false, other } = {}) {
     const under = path ? { "    location / {\n        proxy_pass http://rejoin;": block("nginx path") } : {};
+    const sticky = other ? { "upstream rejoin {\n    server 127.0.0.1:8080;\n}": block("nginx sticky") } : {};
     const site = (where, port) =>
       adapted(`${log ? block("nginx log") : "access_log off;"}\n${block("nginx")}`, {
         ...(log ? { "/var/log/nginx": where } : {}),
         "listen 443": `listen 127.0.0.1:${port}`,
         "chat.example;": "localhost;",
         "/etc/ssl/chat.example": where,
+        ...sticky,
         "127.0.0.1:8080": `127.0.0.1:${backend}`,
+        ...(other ? second(other) : {}),
         ...under,
       });
     return this.serving(t, site, { main, prefix: path ? "/chat" : "" });
@@ -134,10 +154,7 @@ events {}\nhttp {\n${own}\n${site(path, port)}\n}\n`;
     return super.start(t, "/usr/sbin/nginx", args, { "nginx.conf": config }, { path, port, ...about });
   }
 
-  /** What it has written into its access log when it has ended, once its last connection is over. */
-  async log() {
-    this.kill("SIGQUIT");
-    await this.exited();
+  log() {
     return readFileSync(join(this.path, "access.log"), "utf8");
   }
 
@@ -148,49 +165,80 @@ events {}\nhttp {\n${own}\n${site(path, port)}\n}\n`;
 }
 
 export class Haproxy extends Proxy {
-  /** `path`: under the prefix /chat. `frontend` is further lines. */
-  static async start(t, backend, { path = false, frontend = "" } = {}) {
+  /** `frontend` is further lines; `reloads`: it can be told to read its configuration again. */
+  static async start(t, backend, { path = false, frontend = "", log = false, other, reloads = false } = {}) {
     const [where, port] = [folder(), await freePort()];
-    const more = [path ? block("haproxy path") : "", frontend].join("\n");
-    const config = adapted(block("haproxy"), {
+    // What it writes comes to its standard output.
+    const logging = log ? `    log stdout format raw local0\n${block("haproxy log")}` : "";
+    const more = [path ? block("haproxy path") : "", logging, frontend].join("\n");
+    const sticky = other ? { "backend rejoin\n    server one 127.0.0.1:8080": block("haproxy sticky") } : {};
+    const site = adapted(block("haproxy"), {
       "bind :443": `bind 127.0.0.1:${port}`,
       "/etc/haproxy/chat.example.pem": join(where, "both.pem"),
+      ...sticky,
       "127.0.0.1:8080": `127.0.0.1:${backend}`,
+      ...(other ? second(other) : {}),
       "    default_backend": `${more}\n    default_backend`,
     });
+    const config = reloads ? `${adapted(block("haproxy reload"), { "10s": "1s" })}\n${site}` : site;
     const about = { path: where, port, prefix: path ? "/chat" : "" };
-    const args = ["-db", "-f", join(where, "haproxy.cfg")];
+    const args = [...(reloads ? ["-W"] : []), "-db", "-f", join(where, "haproxy.cfg")];
     return super.start(t, "/usr/sbin/haproxy", args, { "haproxy.cfg": `${config}\n` }, about);
+  }
+
+  log() {
+    return this.lines.entries.join("\n");
+  }
+
+  /** Reads its configuration again; open connections stay with the old process. */
+  reload() {
+    this.kill("SIGUSR2");
   }
 }
 
 export class Caddy extends Proxy {
-  static async start(t, backend) {
+  static async start(t, backend, { path = false, log = false, other } = {}) {
     const [where, port] = [folder(), await freePort()];
+    const way = path ? block("caddy path") : other ? block("caddy sticky") : undefined;
     const site = adapted(block("caddy"), {
-      "chat.example {": `https://127.0.0.1:${port} {\n    tls ${where}/chain.pem ${where}/key.pem`,
+      "chat.example {": `https://127.0.0.1:${port} {\n    tls ${where}/chain.pem ${where}/key.pem\n${log ? block("caddy log") : ""}`,
+      ...(way ? { "    reverse_proxy 127.0.0.1:8080": way } : {}),
       "127.0.0.1:8080": `127.0.0.1:${backend}`,
+      ...(other ? second(other) : {}),
     });
     const config = `{\n    admin off\n    auto_https off\n    storage file_system ${where}/data\n}\n${site}\n`;
     const args = ["run", "--adapter", "caddyfile", "--config", join(where, "Caddyfile")];
-    return super.start(t, "/usr/bin/caddy", args, { Caddyfile: config }, { path: where, port });
+    return super.start(t, "/usr/bin/caddy", args, { Caddyfile: config }, { path: where, port, prefix: path ? "/chat" : "" });
+  }
+
+  log() {
+    return this.stderr;
   }
 }
 
 export class Apache extends Proxy {
-  static async start(t, backend) {
+  static async start(t, backend, { path = false, log = false, other } = {}) {
     const [where, port] = [folder(), await freePort()];
+    const way = path ? block("apache path") : other ? block("apache sticky") : undefined;
     const site = adapted(block("apache"), {
       "*:443": `127.0.0.1:${port}`,
       "ServerName chat.example": "ServerName localhost",
       "/etc/ssl/chat.example": where,
+      ...(way ? { "    ProxyPass / http://127.0.0.1:8080/ upgrade=websocket": way } : {}),
       "127.0.0.1:8080": `127.0.0.1:${backend}`,
+      ...(other ? second(other) : {}),
+      ...(log ? { "</VirtualHost>": adapted(`${block("apache log")}\n</VirtualHost>`, { "/var/log/apache2": where }) } : {}),
     });
     const modules = ["mpm_event", "authz_core", "socache_shmcb", "ssl", "proxy", "proxy_http"];
+    if (other) modules.push("slotmem_shm", "proxy_balancer", "lbmethod_byrequests", "headers");
     const loads = modules.map((name) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`).join("\n");
     const config = `ServerRoot ${where}\nServerName localhost\nPidFile ${where}/pid\nErrorLog "|$/bin/cat >&2"\n${loads}
 Mutex default:${where}\nDefaultRuntimeDir ${where}\nListen 127.0.0.1:${port}\n${site}\n`;
     const args = ["-D", "FOREGROUND", "-f", join(where, "apache.conf")];
-    return super.start(t, "/usr/sbin/apache2", args, { "apache.conf": config }, { path: where, port });
+    return super.start(t, "/usr/sbin/apache2", args, { "apache.conf": config }, { path: where, port, prefix: path ? "/chat" : "" });
+  }
+
+  log() {
+    return readFileSync(join(this.path, "access.log"), "utf8");
   }
 }

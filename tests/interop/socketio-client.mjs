@@ -9,12 +9,14 @@ export class SocketIoClient {
   journal;
   socket;
 
-  /** A client of test `t`, gone when the test ends. `options` are the library's own. */
+  /** A client of test `t`, gone when the test ends. `options` are the library's own; `manager` is one to share. */
   constructor(t, server, token, options = {}) {
     this.journal = new Journal(`socket.io client ${token}`);
     const defaults = { auth: { token }, forceNew: true, reconnectionDelay: 50, reconnectionDelayMax: 200 };
-    const origin = server.origin ?? `http://127.0.0.1:${server.port}`;
-    this.socket = io(`${origin}${options.namespace ?? ""}`, { ...defaults, ...options });
+    const origin = server?.origin ?? `http://127.0.0.1:${server?.port}`;
+    this.socket = options.manager
+      ? options.manager.socket(options.namespace, { ...defaults, ...options })
+      : io(`${origin}${options.namespace ?? ""}`, { ...defaults, ...options });
     t.after(() => this.socket.disconnect());
     this.socket.on("connect", () => {
       this.journal.add({ connect: true, recovered: this.socket.recovered });
@@ -33,6 +35,11 @@ export class SocketIoClient {
     const client = new SocketIoClient(t, server, token, options);
     await client.connected();
     return client;
+  }
+
+  /** Another namespace over the connection of this one. */
+  async beside(t, namespace, token, options) {
+    return SocketIoClient.open(t, undefined, token, { ...options, namespace, manager: this.socket.io });
   }
 
   /** One that is in these rooms. */

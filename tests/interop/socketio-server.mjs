@@ -14,8 +14,10 @@
 //
 // Lines on stdin, each answered by a line beginning with `done`; USER is in whatever namespace:
 //   drop USER · miss USER ROOM TEXT… · kick USER · say ROOM TEXT · binary ROOM HEX · volatile ROOM WORD
-//   notify USER KIND JSON · emit USER EVENT JSON… · ask USER
+//   notify USER KIND JSON · emit USER EVENT JSON… · ask USER · quiz USER JSON · picture USER HEX
 // `miss` drops USER and says each word of TEXT in ROOM before it can come back.
+// `quiz` asks, and prints `quizzed JSON`, the list of all arguments of the answer. An event `echo` is answered with its arguments,
+// or comes back as `echoed` with them if it wants no answer.
 // A message `ack JSON…` is acked with these arguments and goes nowhere.
 // The end of stdin stops the server too: it never outlives the test that started it.
 
@@ -92,6 +94,12 @@ for (const namespace of [io.of("/"), io.of("/chat")]) {
       namespace.to(roomId).emit(called("message"), message(userId, roomId, content));
       acknowledge(ack, { ok: true, id: `m${++messages}`, seq: messages });
     });
+    socket.on("echo", (...args) => {
+      const ack = typeof args.at(-1) === "function" ? args.pop() : undefined;
+      console.log(`echo ${JSON.stringify(args)}`);
+      if (ack) ack(...args);
+      else socket.emit("echoed", ...args);
+    });
     socket.on("disconnect", (reason) => console.log(`lost ${userId} ${reason}`));
     const query = Object.keys(socket.handshake.query).sort().join();
     const header = socket.handshake.headers.authorization ? "header" : "no header";
@@ -118,6 +126,13 @@ const commands = {
     io.to(room).volatile.emit(called("message"), message("server", room, `volatile ${word}`), word),
   notify: (user, kind, json) => io.to(`user:${user}`).emit("notification", { kind, data: JSON.parse(json) }),
   emit: (user, event, ...json) => io.to(`user:${user}`).emit(event, ...json.map((json) => JSON.parse(json))),
+  quiz: async (user, json) => {
+    for (const socket of sockets(user)) {
+      const answer = await new Promise((resolve) => socket.emit("quiz", JSON.parse(json), (...args) => resolve(args)));
+      console.log(`quizzed ${JSON.stringify(answer)}`);
+    }
+  },
+  picture: (user, hex) => io.to(`user:${user}`).emit("picture", { of: Buffer.from(hex, "hex") }, "x"),
   ask: async (user) => {
     for (const socket of sockets(user)) await socket.timeout(20_000).emitWithAck("are you there?", {});
   },

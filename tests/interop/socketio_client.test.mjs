@@ -528,6 +528,23 @@ describe("our command line on a Socket.IO server", { concurrency: 3 }, () => {
     assert.match(lost.lines.entries.join("\n"), /^failed +hello .*no such namespace/m);
   });
 
+  it("doctor names it, and the option for it, where a plain address was given", async (t) => {
+    const server = await SocketIoServer.start(t, "--tokens", "alice");
+    const plain = `ws://127.0.0.1:${server.port}`;
+    const doctor = new Rejoin(t, "doctor", `${plain}/`, "--token", "alice");
+    assert.equal(await doctor.exited(), 1);
+    const report = doctor.lines.entries.join("\n");
+    assert.match(report, /^warning +hello +a Socket\.IO server answers/m);
+    assert.match(report, new RegExp(`http://127\\.0\\.0\\.1:${server.port} with --protocol socketio`));
+  });
+
+  it("a chat shows the address that was given, and not the engine's", async (t) => {
+    const server = await SocketIoServer.start(t);
+    const chat = new Rejoin(t, "chat", `${server.url}?a=b`, ...SOCKET_IO, "-r", "lobby", "--token", "alice");
+    const { found } = await chat.line((line) => line.includes("connecting to"), "the address");
+    assert.equal(found, `* connecting to ${server.url}`);
+  });
+
   it("a path that may be a namespace and a server that only polls are named as what they are", async (t) => {
     const server = await SocketIoServer.start(t);
     const args = [...SOCKET_IO, "-r", "lobby", "--token", "alice"];

@@ -16,7 +16,7 @@ async fn close_ends_the_task_the_events_and_every_send() {
     let (client, mut events) = in_lobby(&server.url(), "ada").await;
     within("the end", client.close()).await;
     ended(&mut events).await;
-    assert_eq!(client.snapshot().state, State::Closed);
+    assert_eq!(client.status().state, State::Closed);
     assert_eq!(
         within("an outcome", client.send("lobby", "x")).await,
         Err(SendError::Failed(SendFailure::Closed))

@@ -4,7 +4,7 @@ use crate::{in_lobby, server, server_with, within};
 use harness::process::ServerProcess;
 use harness::scissors::Scissors;
 use rejoin::{
-    Cause, CauseCode, Client, FeedConfig, FeedEvent, FollowBuilder, Following, GapReason, State, StateChange,
+    Cause, CauseCode, Client, FeedBuilder, FeedConfig, FeedEvent, FeedStream, GapReason, State, StateChange,
     Token, TokenError, follow,
 };
 use rejoin_server::auth::Tokens;
@@ -21,7 +21,7 @@ fn http(url: &str) -> String {
 }
 
 /// A reader that finds out quickly what the defaults take most of a minute for.
-fn quick(url: &str, token: &str) -> FollowBuilder {
+fn quick(url: &str, token: &str) -> FeedBuilder {
     let mut config = FeedConfig::default();
     config.link.liveness.silence = Some(Duration::from_secs(4));
     config.link.dial_timeout = Duration::from_secs(2);
@@ -29,7 +29,7 @@ fn quick(url: &str, token: &str) -> FollowBuilder {
 }
 
 /// The first event that `wanted` makes something of.
-async fn until<T>(events: &mut Following, what: &str, mut wanted: impl FnMut(FeedEvent) -> Option<T>) -> T {
+async fn until<T>(events: &mut FeedStream, what: &str, mut wanted: impl FnMut(FeedEvent) -> Option<T>) -> T {
     within(what, async {
         loop {
             let event = events.next().await.unwrap_or_else(|| panic!("the events ended before {what}"));
@@ -41,7 +41,7 @@ async fn until<T>(events: &mut Following, what: &str, mut wanted: impl FnMut(Fee
     .await
 }
 
-async fn until_state(events: &mut Following, what: &str, wanted: fn(&State) -> bool) -> StateChange {
+async fn until_state(events: &mut FeedStream, what: &str, wanted: fn(&State) -> bool) -> StateChange {
     until(events, what, |event| match event {
         FeedEvent::State(change) if wanted(&change.state) => Some(change),
         _ => None,
@@ -49,20 +49,20 @@ async fn until_state(events: &mut Following, what: &str, wanted: fn(&State) -> b
     .await
 }
 
-async fn until_connected(events: &mut Following) {
+async fn until_connected(events: &mut FeedStream) {
     until_state(events, "the connection", |state| *state == State::Connected).await;
 }
 
-async fn loss(events: &mut Following) -> Cause {
+async fn loss(events: &mut FeedStream) -> Cause {
     until_state(events, "the loss", crate::lost).await.cause.unwrap()
 }
 
-async fn failure(events: &mut Following) -> Cause {
+async fn failure(events: &mut FeedStream) -> Cause {
     until_state(events, "the end", crate::failed).await.cause.unwrap()
 }
 
 /// The next message; a gap before it is a surprise.
-async fn message(events: &mut Following) -> String {
+async fn message(events: &mut FeedStream) -> String {
     until(events, "a message", |event| match event {
         FeedEvent::Message(message) => Some(message.content),
         FeedEvent::Gap(gap) => panic!("{gap:?}"),
@@ -138,12 +138,7 @@ async fn a_stream_that_is_cut_anywhere_loses_nothing_and_repeats_nothing() {
         say(&ada, words(number)).await;
     }
     // They are more bytes than any of these connections lives for.
-    within("the cuts", async {
-        while scissors.cuts() < 4 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    within("the cuts", scissors.until_cut(4)).await;
     scissors.put_away();
     let heard = within("the messages", hearing).await.unwrap();
     assert_eq!(heard, (0..COUNT).map(words).collect::<Vec<_>>());

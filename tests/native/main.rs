@@ -11,6 +11,7 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod bots;
 mod ends;
 mod exactly;
 mod faults;
@@ -18,6 +19,8 @@ mod feeds;
 mod liars;
 mod loss;
 mod messages;
+mod own;
+mod own_socket_io;
 mod reach;
 mod socket_io;
 mod stored;

@@ -1,7 +1,8 @@
 //! Socket.IO through the builder, on servers that say what they were told to; real ones are in `tests/interop`.
 
-use crate::{quick, until, until_message, within};
+use crate::{in_lobby, quick, server, until, until_arrival, until_message, within};
 use harness::liar::Liar;
+use harness::scissors::Scissors;
 use rejoin::socketio::Options;
 use rejoin::{CauseCode, Client, Event, Events, Mode, Receipt, SocketIo, State};
 
@@ -69,4 +70,41 @@ async fn a_server_out_of_step_with_its_attachments_is_left_and_dialled_again() {
     })
     .await;
     within("the end", client.close()).await;
+}
+
+#[tokio::test]
+async fn on_our_server_a_connection_that_is_cut_anywhere_loses_nothing_and_repeats_nothing() {
+    const COUNT: usize = 300;
+    let server = server().await;
+    let address = server.url().trim_start_matches("ws://").trim_end_matches("/ws").parse().unwrap();
+    let scissors = Scissors::start(address, 7).await;
+    let (ada, mut ada_hears) = in_lobby(&server.url(), "ada").await;
+    let url = format!("http://{}", scissors.address);
+    let (bob, mut bob_hears) =
+        quick(&url, "bob").socket_io(SocketIo::default()).room("lobby").connect().unwrap();
+    until_arrival(&mut ada_hears, "bob").await;
+    let words = |number| format!("number {number}, with something in it that can be cut in two");
+    let hearing = tokio::spawn(async move {
+        let mut heard = Vec::new();
+        while heard.last() != Some(&words(COUNT - 1)) {
+            match within("an event", bob_hears.next()).await {
+                Some(Event::Message(message)) => heard.push(message.content),
+                // Before the first message there was no place to go on from.
+                Some(Event::Gap(gap)) if !heard.is_empty() => panic!("{gap:?} after {:?}", heard.last()),
+                Some(_) => {}
+                None => panic!("the events ended"),
+            }
+        }
+        heard
+    });
+    for number in 0..COUNT {
+        within("a receipt", ada.send("lobby", words(number))).await.unwrap();
+    }
+    within("the cuts", scissors.until_cut(4)).await;
+    scissors.put_away();
+    let heard = within("the messages", hearing).await.unwrap();
+    let missed = COUNT - heard.len();
+    assert_eq!(heard, (missed..COUNT).map(words).collect::<Vec<_>>());
+    assert!(missed < COUNT / 2, "{missed} before the first");
+    within("the end", bob.close()).await;
 }

@@ -194,6 +194,29 @@ async fn tls_toward_a_plain_server_is_a_tls_error_and_tried_again() {
     assert!(cause.text.contains("use ws://"), "{cause:?}");
 }
 
+/// A refusal over TLS would cost the server a handshake, so that there is none with words.
+#[tokio::test]
+async fn a_server_beyond_its_limits_cuts_before_tls_and_is_tried_again() {
+    let (certificate, key) = self_signed(&["localhost"], |_| {});
+    let mut config = rejoin_server::Config::default();
+    config.limits.per_address.connects = Some(1);
+    let tls = tls().with_no_client_auth();
+    config.tls =
+        Some(Arc::new(tls.with_single_cert(vec![certificate.der().clone()], private(&key)).unwrap()));
+    let server = crate::server_with(config).await;
+    let address = server.url().replace("wss://", "").replace("/ws", "");
+    // All that an address may have at once, and more than a second gives back.
+    for _ in 0..10 {
+        drop(tokio::net::TcpStream::connect(&address).await.unwrap());
+    }
+    let builder = Client::builder(url(&server)).token("ada").ca_pem(certificate.pem());
+    let (client, mut events) = builder.connect().unwrap();
+    let cause = until_state(&mut events, "the failure", crate::lost).await.cause.unwrap();
+    assert_eq!(cause.code, CauseCode::Dial(DialErrorKind::Tls));
+    assert!(cause.text.contains("no room for one more now"), "{cause:?}");
+    within("a second is over", client.ready()).await.unwrap();
+}
+
 #[tokio::test]
 async fn what_is_wrong_with_a_certificate_is_told_and_what_to_do() {
     let (unknown, _) = secure_server("localhost").await;

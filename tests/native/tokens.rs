@@ -195,7 +195,7 @@ async fn the_token_is_in_no_log_no_event_and_no_debug_output() {
             break;
         }
     }
-    seen.push_str(&format!("{client:?} {:?} {:?}", client.snapshot(), client.ready().await));
+    seen.push_str(&format!("{client:?} {:?} {:?}", client.status(), client.ready().await));
     seen.push_str(&String::from_utf8_lossy(&log.0.lock().unwrap()));
     assert!(!seen.contains(SECRET), "{seen}");
     assert!(seen.contains("Unauthorized"));

@@ -1,8 +1,8 @@
 // tests/run and the runner of its test files end by themselves, whatever hangs, and nothing they started lives on.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -85,4 +85,20 @@ test("a test that lets no timer run is ended from outside", async (t) => {
   assert.match(printed, /nothing came for 2 s/);
   assert.match(printed, /1 failed/);
   assert.deepEqual(pids.filter(runs), []);
+});
+
+test("a package is installed while its services may not start, and nothing of that is left behind", (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "rejoin-runner-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const [asked, policy] = ["asked", "policy-rc.d"].map((name) => join(folder, name));
+  const bin = join(folder, "bin");
+  mkdirSync(bin);
+  symlinkSync(here("fixtures/apt-get"), join(bin, "apt-get"));
+  // Where it is not root, it would ask for it.
+  writeFileSync(join(bin, "sudo"), '#!/bin/sh\nshift; exec "$@"\n', { mode: 0o755 });
+  execFileSync("bash", [here("fixtures/installs.sh"), here("../run")], {
+    env: { ...process.env, PATH: `${bin}:${process.env.PATH}`, TESTS_POLICY_RC: policy, FIXTURE_ASKED: asked },
+  });
+  assert.equal(readFileSync(asked, "utf8").trim(), "101");
+  assert.equal(existsSync(policy), false);
 });

@@ -1,11 +1,11 @@
-//! Everybody loses the server in the same moment (harness/herd): the figures of reconnect.md, "Numbers to beat", and
+//! Everybody loses the server in the same moment (harness/herd): the figures that the delays are judged by (reconnecting.md, "Delay"), and
 //! of others for comparison. `REJOIN_LONG`: with a million clients too.
 
 use fastrand::Rng;
 use harness::herd::{Herd, Millis, Policy, Refusal, Windows};
 use std::time::Duration;
 
-/// What reconnect.md asks for: peak, T99 and attempts.
+/// What is asked for: peak, T99 and attempts.
 const BOUNDS: Bounds = Bounds { peak: 1.6, t99: 1.75, attempts: 3.0 };
 /// Where a refusal costs as much as an accept, a queue that has filled up once takes longer to get going.
 const DEAR: Bounds = Bounds { t99: 2.2, ..BOUNDS };

@@ -2,6 +2,9 @@
 //! and the command that plays it again.
 //!
 //! `REJOIN_SEEDS`: how many, 20,000 if it is not set. `REJOIN_SEED`: only this one, with its story.
+//! `REJOIN_WHOLE`: the story of that one as it is, not made short.
+//! `REJOIN_FIRST`: the first of them. `REJOIN_FAILURES`: go on until so many fail, and list them.
+//! `REJOIN_LONG`: the mix with the aimed faults at full rate.
 //! `REJOIN_HASHES`: where to write the hashes of the first seeds, so that two builds can be compared.
 #![allow(
     clippy::panic,
@@ -15,14 +18,27 @@
 #[cfg(feature = "bugs")]
 mod bugs;
 mod cuts;
+mod endings;
 mod herd;
 mod sweep;
 
-use harness::sim::{Setup, shrink};
+use harness::sim::{Mix, Setup, shrink};
 use std::fmt::Write as _;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}
+
+/// The setup of a seed in the mix that was asked for.
+fn of_seed(seed: u64) -> Setup {
+    let long = std::env::var_os("REJOIN_LONG").is_some();
+    Setup::of_mix(seed, if long { Mix::Aimed } else { Mix::Usual })
+}
+
+/// How to play a seed again.
+fn again(seed: u64) -> String {
+    let long = if std::env::var_os("REJOIN_LONG").is_some() { " --long" } else { "" };
+    format!("tests/run simulation{long} --seed {seed}")
 }
 
 /// Prints the story of a run.
@@ -51,20 +67,27 @@ fn fail(setup: &Setup, again: &str) -> ! {
 #[test]
 fn no_seed_violates_what_the_protocol_promises() {
     if let Some(seed) = number("REJOIN_SEED") {
-        let setup = Setup::of_seed(seed);
-        if setup.play().violations.is_empty() {
+        let setup = of_seed(seed);
+        if std::env::var_os("REJOIN_WHOLE").is_some() || setup.play().violations.is_empty() {
             tell(&setup);
         } else {
-            fail(&setup, &format!("tests/run simulation --seed {seed}"));
+            fail(&setup, &again(seed));
         }
         return;
     }
     let seeds = number("REJOIN_SEEDS").unwrap_or(20_000);
-    let result = sweep::play(seeds);
-    if let Some(seed) = result.bad {
-        fail(&Setup::of_seed(seed), &format!("tests/run simulation --seed {seed}"));
+    let first = number("REJOIN_FIRST").unwrap_or(0);
+    let failures = number("REJOIN_FAILURES").map_or(1, |most| usize::try_from(most).unwrap_or(1));
+    let result = sweep::play(first, seeds, failures);
+    for (seed, violated) in result.bad.iter().filter(|_| failures > 1) {
+        println!("{seed:>8}  {}", violated.chars().take(300).collect::<String>());
+    }
+    if let Some(seed) = result.bad.keys().next() {
+        fail(&of_seed(*seed), &again(*seed));
     }
     result.report(seeds);
+    assert!(result.moves_are_spread(), "clients do not move at a random moment");
+    assert!(result.waits_are_spread(), "clients do not wait for a random time");
     if seeds >= 20_000 {
         let missing = result.missing();
         assert!(missing.is_empty(), "never reached in {seeds} seeds: {missing:#?}");

@@ -1,19 +1,25 @@
 //! Plays many seeds on all cores.
 
-use harness::sim::{Coverage, Outcome, Setup, Sometimes};
+use harness::sim::{Coverage, Moves, Outcome, Sometimes, Waits};
+use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// What many seeds came to.
 #[derive(Debug, Default)]
 pub(crate) struct Sweep {
-    /// The first seed that violates something.
-    pub(crate) bad: Option<u64>,
+    /// The seeds that violate something, and what; it ends soon after so many as were asked for.
+    pub(crate) bad: BTreeMap<u64, String>,
     cover: Coverage,
     reached: Vec<u64>,
     happenings: Vec<u64>,
     messages: usize,
+    moves: Moves,
+    waits: Waits,
+    live: [u32; 4],
+    /// Seeds in which every check was live everywhere.
+    all_live: u64,
     took: Duration,
 }
 
@@ -26,6 +32,17 @@ impl Sweep {
         }
         self.happenings.push(outcome.happenings);
         self.messages += outcome.messages;
+        for (count, more) in self.live.iter_mut().zip(outcome.live) {
+            *count += more;
+        }
+        let [whole, conns, intact, logs] = outcome.live;
+        self.all_live += u64::from(whole == conns && intact == logs);
+        for (count, more) in self.waits.iter_mut().zip(outcome.waits) {
+            *count += more;
+        }
+        for (count, more) in self.moves.iter_mut().zip(outcome.moves) {
+            *count += more;
+        }
     }
 
     /// The states that no seed reached.
@@ -33,11 +50,32 @@ impl Sweep {
         Sometimes::ALL.iter().filter(|state| !self.cover.has(**state)).map(|state| state.text()).collect()
     }
 
+    /// Whether the waits before a dial are spread over what is allowed.
+    pub(crate) fn waits_are_spread(&self) -> bool {
+        let all: u32 = self.waits.iter().sum();
+        all < 400 || self.waits.iter().all(|count| *count > all / 5)
+    }
+
+    /// Whether the moves away from servers that are about to go are spread over the time that there is for them.
+    pub(crate) fn moves_are_spread(&self) -> bool {
+        let all: u32 = self.moves.iter().sum();
+        all < 400 || self.moves.iter().all(|count| *count > all / 7)
+    }
+
     /// Prints how it went.
     pub(crate) fn report(&self, seeds: u64) {
         for (state, count) in Sometimes::ALL.iter().zip(&self.reached) {
             println!("{count:>8}  {}", state.text());
         }
+        println!("moves away from a server about to go, by quarter of the time for it: {:?}", self.moves);
+        let [whole, conns, intact, logs] = self.live.map(f64::from);
+        println!(
+            "every check was live on {:.1} % of the connections, for {:.1} % of the logs, everywhere in {:.1} % of the seeds",
+            100.0 * whole / conns,
+            100.0 * intact / logs,
+            100.0 * self.all_live as f64 / seeds as f64
+        );
+        println!("waits before a dial, by quarter of what is allowed: {:?}", self.waits);
         let reached = Sometimes::ALL.len() - self.missing().len();
         println!("{reached} of {} states reached", Sometimes::ALL.len());
         let mut happenings = self.happenings.clone();
@@ -52,10 +90,10 @@ impl Sweep {
     }
 }
 
-/// Plays the seeds from 0 on; stops at a violation.
-pub(crate) fn play(seeds: u64) -> Sweep {
+/// Plays the seeds from `first` on; stops when `failures` of them violate something.
+pub(crate) fn play(first: u64, seeds: u64, failures: usize) -> Sweep {
     let start = Instant::now();
-    let (next, bad) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
+    let (next, bad) = (AtomicU64::new(first), AtomicUsize::new(0));
     let whole = Mutex::new(Sweep::default());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -63,21 +101,21 @@ pub(crate) fn play(seeds: u64) -> Sweep {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds || seed > bad.load(Ordering::Relaxed) {
+                    if seed >= first + seeds || bad.load(Ordering::Relaxed) >= failures {
                         return;
                     }
-                    let outcome = Setup::of_seed(seed).play();
-                    if !outcome.violations.is_empty() {
-                        bad.fetch_min(seed, Ordering::Relaxed);
+                    let outcome = super::of_seed(seed).play();
+                    let mut whole = whole.lock().unwrap();
+                    whole.take(&outcome);
+                    if let Some(violated) = outcome.violations.into_iter().next() {
+                        bad.fetch_add(1, Ordering::Relaxed);
+                        whole.bad.insert(seed, violated);
                     }
-                    whole.lock().unwrap().take(&outcome);
                 }
             });
         }
     });
     let mut whole = whole.into_inner().unwrap();
-    let bad = bad.into_inner();
-    whole.bad = (bad != u64::MAX).then_some(bad);
     whole.took = start.elapsed();
     whole
 }

@@ -157,6 +157,19 @@ fn ctrl_d_and_ctrl_c_end_it_also_while_nobody_answers() {
 }
 
 #[test]
+fn who_leaves_in_an_outage_learns_that_what_was_typed_in_it_was_not_sent() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let mut ada = chat(&server.url, "ada");
+    server.kill();
+    ada.wait_for_prompt("lobby (reconnecting)>");
+    ada.type_line("into the outage");
+    ada.wait_for("into the outage  (pending)");
+    ada.press("\u{3}");
+    ada.wait_for("rejoin: 1 not sent");
+    ada.wait_for("[ended with 130]");
+}
+
+#[test]
 fn without_a_terminal_it_speaks_in_plain_lines_and_ends_with_its_input() {
     let output = run(&[], b"");
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
@@ -165,4 +178,33 @@ fn without_a_terminal_it_speaks_in_plain_lines_and_ends_with_its_input() {
     let said = text(&output.stdout);
     assert!(said.contains("hi there"), "{said}");
     assert!(said.chars().all(|c| c == '\n' || !c.is_control()), "{said:?}");
+}
+
+#[test]
+fn a_line_parts_what_was_said_before_from_what_is_said_now() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let mut ada = chat(&server.url, "ada");
+    ada.type_line("an old one");
+    ada.wait_for("an old one  (delivered)");
+    let mut bob = chat(&server.url, "bob");
+    bob.wait_for("an old one");
+    let parted =
+        |terminal: &Terminal| terminal.lines().iter().filter(|line| line.contains("new messages")).count();
+    assert_eq!((parted(&ada), parted(&bob)), (0, 0));
+    ada.type_line("a new one");
+    bob.wait_for("a new one");
+    ada.type_line("one more");
+    bob.wait_for("one more");
+    let lines = bob.lines();
+    let at = |text: &str| lines.iter().position(|line| line.contains(text)).unwrap();
+    assert!(
+        at("an old one") < at("── new messages ──") && at("── new messages ──") < at("a new one"),
+        "{lines:#?}"
+    );
+    assert_eq!((parted(&ada), parted(&bob)), (0, 1));
+    bob.type_line("/history 2");
+    bob.wait_for("the last 2 messages in lobby");
+    bob.type_line("my own");
+    bob.wait_for("my own  (delivered)");
+    assert_eq!(parted(&bob), 2, "{:#?}", bob.lines());
 }

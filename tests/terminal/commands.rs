@@ -16,8 +16,14 @@ fn send_says_by_its_status_whether_the_message_is_written() {
     let nobody = Vacancy::hold();
     let output =
         run(&["send", &nobody.url(), "-r", "lobby", "--token", "ada", "--timeout", "1", "hello"], b"");
-    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
-    assert!(!output.stderr.is_empty());
+    let complaint = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{complaint}");
+    // Why, and that it goes on: said when it happens and not only when the time is over.
+    assert!(
+        complaint.starts_with("rejoin: cannot connect") && complaint.contains("; trying again"),
+        "{complaint}"
+    );
+    assert_eq!(complaint.matches("cannot connect").count(), 1, "{complaint}");
 }
 
 #[test]
@@ -59,6 +65,31 @@ fn doctor_says_which_step_fails() {
         let output = run(&["doctor", &url, "--token", "ada"], b"");
         assert_ne!(output.status.code(), Some(0));
         assert!(text(&output.stdout).contains(step), "{}", text(&output.stdout));
+    }
+}
+
+#[test]
+fn doctor_tells_an_origin_that_is_refused_from_a_token_that_is() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let args = ["doctor", &server.url, "--token", "ada", "--header", "Origin: https://app.example"];
+    let output = run(&args, b"");
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.lines().any(|line| line.starts_with("failed  origin")), "{said}");
+    assert!(!said.contains("give a valid token"), "{said}");
+}
+
+#[test]
+fn a_negative_number_is_a_value_and_the_complaint_names_its_option() {
+    for (args, option) in [
+        (&["serve", "--rate", "-1"][..], "--rate"),
+        (&["tail", "ws://127.0.0.1:1", "-r", "a", "--history", "-5"], "--history"),
+        (&["send", "ws://127.0.0.1:1", "-r", "a", "--timeout", "-5", "x"], "--timeout"),
+    ] {
+        let output = run(args, b"");
+        let complaint = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{complaint}");
+        assert!(complaint.contains(&format!("for '{option} ")), "{complaint}");
     }
 }
 
@@ -124,4 +155,102 @@ fn completions_manual_and_version_are_printed() {
         assert_eq!(output.status.code(), Some(0), "{args:?}");
         assert!(text(&output.stdout).contains("rejoin"), "{args:?}");
     }
+}
+
+#[test]
+fn an_empty_text_is_not_sent_and_an_empty_line_is_left_out() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let output = run(&["send", &server.url, "-r", "lobby", "--token", "ada", ""], b"");
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    assert!(said.contains("nothing to send: the text is empty") && said.contains("stdin"), "{said}");
+    let output = run(&["send", &server.url, "-r", "lobby", "--token", "ada"], b"\n \n\n");
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+}
+
+#[test]
+fn doctor_names_a_socket_io_server_and_the_option_for_it_whatever_the_url_asks_for() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let address = server.address();
+    let output = run(&["doctor", &format!("ws://{address}/nowhere"), "--token", "ada"], b"");
+    assert_eq!(output.status.code(), Some(1));
+    let report = text(&output.stdout);
+    let named = format!("connect to http://{address} with --protocol socketio");
+    assert!(report.contains("a Socket.IO server answers") && report.contains(&named), "{report}");
+    let page = harness::web_page::WebPage::start();
+    let report = text(&run(&["doctor", &page.url, "--token", "ada"], b"").stdout);
+    assert!(!report.contains("a Socket.IO server answers"), "{report}");
+}
+
+#[test]
+fn doctor_says_what_a_wrong_address_is_and_which_command_works_instead() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let address = server.address();
+    let socket_io = format!("rejoin chat http://{address} --protocol socketio");
+    let chat = format!("rejoin chat ws://{address}/ws");
+    let streams = format!("rejoin tail --sse http://{address} -r lobby");
+    for (url, commands) in [
+        (format!("ws://{address}/socket.io/?EIO=4&transport=websocket"), &[&socket_io][..]),
+        (format!("ws://{address}/socket.io/"), &[&chat, &socket_io]),
+        (format!("http://{address}/socket.io/"), &[&chat, &socket_io, &streams]),
+        (format!("http://{address}/wrong"), &[&chat, &socket_io, &streams]),
+        (format!("ws://{address}"), &[&chat, &socket_io]),
+        (format!("http://{address}/ws"), &[&chat, &socket_io, &streams]),
+    ] {
+        let output = run(&["doctor", &url, "--token", "ada"], b"");
+        let report = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{url}: {report}");
+        assert!(report.lines().any(|line| line.starts_with("failed ")), "{url}: {report}");
+        for command in commands {
+            assert!(report.contains(command.as_str()), "{url}: {command}: {report}");
+        }
+        // The command that is named works.
+        assert!(!report.contains("plain protocol, which"), "{url}: {report}");
+    }
+    let engine = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
+    let sent = run(&["send", &engine, "-r", "lobby", "--token", "ada", "hi"], b"");
+    let said = text(&sent.stderr);
+    assert_eq!(sent.status.code(), Some(3), "{said}");
+    assert!(said.contains("Socket.IO") && said.contains("--protocol socketio"), "{said}");
+}
+
+#[test]
+fn a_message_of_nothing_is_refused_by_pipe_and_one_with_data_is_not() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let input = concat!(
+        r#"{"type":"send_message","roomId":"lobby","content":"","ref":"nothing"}"#,
+        "\n",
+        r#"{"type":"send_message","roomId":"lobby","content":"","data":[1],"ref":"data"}"#,
+        "\n",
+        r#"{"type":"send_message","roomId":"lobby","content":" ","ref":"space"}"#,
+        "\n"
+    );
+    let output = run(&["pipe", &server.url, "-r", "lobby", "--token", "ada"], input.as_bytes());
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stdout);
+    let of = |reference: &str| {
+        let line = told.lines().find(|line| line.contains(&format!("\"ref\":\"{reference}\""))).unwrap();
+        serde_json::from_str::<serde_json::Value>(line).unwrap()
+    };
+    let refused = of("nothing");
+    assert_eq!((&refused["status"], &refused["code"]), (&"failed".into(), &"empty".into()));
+    assert!(refused["message"].as_str().unwrap().contains("nothing to send"), "{refused}");
+    assert_eq!((&of("data")["status"], &of("space")["status"]), (&"acked".into(), &"acked".into()));
+}
+
+#[test]
+fn doctor_says_that_nothing_can_be_sent_in_a_namespace_for_notifications() {
+    let namespaces = ["--namespace", "/notifications=personal", "--namespace", "/chat"];
+    let server = ServerProcess::start_with("127.0.0.1:0", &namespaces);
+    let url = format!("http://{}", server.address());
+    let examined = |namespace: &str| {
+        let args = ["doctor", &url, "--protocol", "socketio", "--namespace", namespace, "--token", "ada"];
+        let output = run(&args, b"");
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+        text(&output.stdout)
+    };
+    let report = examined("/notifications");
+    assert!(report.contains("messages cannot be sent there") && report.contains("no rooms"), "{report}");
+    assert!(report.contains(&format!("rejoin tail {url} --protocol socketio")), "{report}");
+    assert!(!examined("/chat").contains("cannot be sent"));
 }

@@ -70,6 +70,8 @@ fn ctrl_c_clears_a_draft_and_ctrl_y_brings_it_back() {
     ada.wait_until("the draft to go", |screen| screen.current_line().ends_with("lobby>"));
     ada.type_line("but like this");
     ada.wait_for("but like this  (delivered)");
+    // Before that the line that was sent is still being dealt with, and Ctrl-C is a signal.
+    ada.wait_for_prompt("lobby>");
     ada.press("\u{3}");
     ada.wait_for("[ended with 130]");
 }
@@ -83,21 +85,23 @@ fn a_long_draft_survives_every_change_of_width_and_so_does_what_was_received() {
         bob.type_line(line);
     }
     ada.wait_for("line 6.");
-    // 26 columns of prompt: one that fills rows of 110 to the end, and ones that do not.
-    for length in [84, 150, 300] {
+    // With the prompt's 31 columns: one to four rows, as wide as the terminal is; 79 fill the first row to its end.
+    for length in [84, 79, 150, 300] {
         let draft: String = (1000..)
             .flat_map(|number: u32| number.to_string().into_bytes())
             .map(char::from)
             .take(length)
             .collect();
-        ada.press(&draft);
+        // Key by key past the end of the first row, and back over it.
+        ada.press(&format!("{draft}xyz\u{7f}\u{7f}\u{7f}"));
         let end = &draft[draft.len() - 6..];
         let shown = |terminal: &Terminal| {
             terminal.wait_until("the draft as it was typed", |screen| {
                 let all = screen.lines().concat();
-                all.matches(&draft[..60]).count() == 1 && all.contains(end)
+                all.matches(&draft[..60]).count() == 1 && all.contains(end) && !all.contains("xy")
             });
         };
+        shown(&ada);
         for columns in [160, 100, 55, 120, 80, 200, 110] {
             ada.resize(columns);
             shown(&ada);

@@ -66,4 +66,45 @@ fn chat_says_it_in_a_line_and_a_message_that_was_not_sent_says_why() {
     chat.wait_for("joined quiet");
     chat.type_line(&far);
     chat.wait_for("(not sent: it is too long)");
+    chat.wait_for("at most 8192 bytes are taken at once");
+}
+
+#[test]
+fn a_message_that_is_too_large_is_told_with_the_servers_limit() {
+    let server = ServerProcess::start_with("127.0.0.1:0", &["--max-content", "100"]);
+    let far = "x".repeat(101);
+    let sent = Running::start(&["send", &server.url, "-r", "lobby", "--token", "ada", &far]).finish();
+    assert_eq!(sent.status, Some(1));
+    let said = String::from_utf8(sent.stderr).unwrap();
+    assert!(said.contains("[too_large]") && said.contains("at most 100 bytes are taken at once"), "{said}");
+    let mut pipe = Running::start(&["pipe", &server.url, "-r", "lobby", "--token", "ada"]);
+    pipe.wait_for("\"joined\"");
+    pipe.type_line(
+        &serde_json::json!({"type": "send_message", "roomId": "lobby", "content": far}).to_string(),
+    );
+    let delivery = pipe.wait_for("\"delivery\"");
+    assert!(delivery.contains("too_large") && delivery.contains("at most 100 bytes"), "{delivery}");
+}
+
+#[test]
+fn a_first_message_that_is_far_too_large_is_told_so_by_every_command() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    for bytes in [9_000, 100_000] {
+        let far = "x".repeat(bytes);
+        // It is on its way before the server has said its limits.
+        let sent = Running::start(&["send", &server.url, "-r", "lobby", "--token", "ada", &far]).finish();
+        let said = String::from_utf8(sent.stderr).unwrap();
+        assert_eq!(sent.status, Some(1), "{said}");
+        assert!(said.contains("[too_large]") && said.contains("at most 8192 bytes"), "{bytes}: {said}");
+        let mut pipe = Running::start(&["pipe", &server.url, "-r", "lobby", "--token", "ada"]);
+        pipe.type_line(
+            &serde_json::json!({"type": "send_message", "roomId": "lobby", "content": far}).to_string(),
+        );
+        let delivery = pipe.wait_for("\"delivery\"");
+        assert!(delivery.contains("too_large") && delivery.contains("at most 8192 bytes"), "{delivery}");
+        let mut chat = Running::start(&["chat", &server.url, "-r", "lobby", "--token", "ada"]);
+        chat.type_line(&far);
+        chat.wait_for("(not sent: it is too long)");
+        chat.wait_for("at most 8192 bytes are taken at once");
+    }
 }

@@ -21,6 +21,8 @@ mod manners;
 mod notifications;
 mod outages;
 mod outputs;
+mod own;
+mod own_socket_io;
 mod pipe;
 mod profiles;
 mod reach;

@@ -55,32 +55,38 @@ const ATTEMPTS: usize = 4;
 
 #[test]
 fn a_wrong_answer_where_the_server_has_been_is_waited_out_by_pipe_and_by_its_next_run_with_the_same_state() {
+    is_waited_out("ws", "ws", "plain");
+}
+
+#[test]
+fn so_is_one_where_a_socket_io_server_has_been() {
+    is_waited_out("http", "", "socketio");
+}
+
+fn is_waited_out(scheme: &str, path: &str, protocol: &str) {
     let server = ServerProcess::start("127.0.0.1:0");
     let folder = tempfile::tempdir().unwrap();
-    for (scheme, protocol) in [("ws", "plain"), ("http", "socketio")] {
-        let gate = Gate::start(&server.address());
-        let path = if scheme == "ws" { "ws" } else { "" };
-        let url = format!("{scheme}://{}/{path}", gate.address);
-        let state = folder.path().join(protocol).display().to_string();
-        let args = ["pipe", &url, "--protocol", protocol, "-r", "lobby", "--token", "ada", "--state", &state];
-        let mut pipe = Running::start(&args);
-        pipe.wait_for("\"mode\"");
-        gate.shut_with(NOT_FOUND);
-        for _ in 0..ATTEMPTS {
-            pipe.wait_for("\"code\":404");
-        }
-        gate.open();
-        pipe.wait_for("\"mode\"");
-        assert_eq!(pipe.finish().status, Some(0), "{protocol}");
-        gate.shut_with(PAGE);
-        let mut next = Running::start(&args);
-        for _ in 0..ATTEMPTS {
-            next.wait_for("\"reason\":\"not_websocket\"");
-        }
-        gate.open();
-        next.wait_for("\"mode\"");
-        assert_eq!(next.finish().status, Some(0), "{protocol}");
+    let gate = Gate::start(&server.address());
+    let url = format!("{scheme}://{}/{path}", gate.address);
+    let state = folder.path().join("state").display().to_string();
+    let args = ["pipe", &url, "--protocol", protocol, "-r", "lobby", "--token", "ada", "--state", &state];
+    let mut pipe = Running::start(&args);
+    pipe.wait_for("\"mode\"");
+    gate.shut_with(NOT_FOUND);
+    for _ in 0..ATTEMPTS {
+        pipe.wait_for("\"code\":404");
     }
+    gate.open();
+    pipe.wait_for("\"mode\"");
+    assert_eq!(pipe.finish().status, Some(0));
+    gate.shut_with(PAGE);
+    let mut next = Running::start(&args);
+    for _ in 0..ATTEMPTS {
+        next.wait_for("\"reason\":\"not_websocket\"");
+    }
+    gate.open();
+    next.wait_for("\"mode\"");
+    assert_eq!(next.finish().status, Some(0));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `pipe`: JSON lines for scripts (interfaces.md).
+//! `pipe`: JSON lines for scripts.
 
 use crate::{command, run, text};
 use harness::process::ServerProcess;

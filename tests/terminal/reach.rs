@@ -118,7 +118,7 @@ fn chat_logs_in_with_the_password_of_the_url_alone() {
 #[test]
 fn a_password_that_is_refused_is_not_called_a_token() {
     let (address, _server) = refusing();
-    let ended = Running::start(&["chat", &format!("ws://me:{CANARY}@{address}/")]).finish();
+    let ended = Running::start(&["chat", &format!("ws://me:{CANARY}@{address}/")]).wait();
     assert_eq!(ended.status, Some(3), "{}", ended.text());
     assert!(ended.text().contains("refused the user name and password"), "{}", ended.text());
     assert!(!ended.text().contains(CANARY), "{}", ended.text());

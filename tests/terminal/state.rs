@@ -226,3 +226,170 @@ fn send_keeps_what_it_cannot_deliver_and_the_next_send_delivers_both() {
     assert_eq!(ended.status, Some(0), "{}", ended.text());
     hears(&mut bob, &["early".to_owned(), "late".to_owned()]);
 }
+
+#[test]
+fn a_ref_of_another_send_is_refused_with_words_and_nothing_is_sent_under_it() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let mut bob = listener(&server.url);
+    let (_folder, state) = in_folder();
+    let mut ada = pipe(&server.url, "ada", &state, &[]);
+    let line = |room: &str, content: &str| {
+        json!({"type": "send_message", "roomId": room, "content": content, "ref": "1"}).to_string()
+    };
+    ada.type_line(&line("lobby", "first"));
+    ada.type_line(&line("lobby", "another"));
+    ada.wait_for("acked");
+    ada.type_line(&line("lobby", "another"));
+    ada.type_line(&line("attic", "first"));
+    ada.type_line(&line("lobby", "first"));
+    ada.type_line(&send("last"));
+    let ended = ada.finish();
+    assert_eq!(ended.status, Some(1), "{}", ended.text());
+    let errors = lines(&ended, "error");
+    let refused = errors.iter().map(|error| (&error["code"], &error["ref"], &error["line"]));
+    let expected = [2, 3, 4].map(|line| (json!("ref_reused"), json!("1"), json!(line)));
+    assert!(refused.eq(expected.iter().map(|(code, reference, line)| (code, reference, line))), "{errors:?}");
+    let again: Vec<_> = lines(&ended, "delivery").into_iter().filter(|told| told["again"] == true).collect();
+    assert_eq!(again.len(), 1, "{again:?}");
+    hears(&mut bob, &["first".to_owned(), "last".to_owned()]);
+}
+
+fn line(room: &str, content: &str, data: &Value) -> String {
+    json!({"type": "send_message", "roomId": room, "content": content, "data": data, "ref": "1"}).to_string()
+}
+
+#[test]
+fn a_ref_of_another_send_is_known_by_the_next_run_too() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let mut bob = listener(&server.url);
+    let (_folder, state) = in_folder();
+    let mut ada = pipe(&server.url, "ada", &state, &[]);
+    ada.type_line(&line("lobby", "first", &json!({"n": 1})));
+    ada.wait_for("acked");
+    assert_eq!(ada.finish().status, Some(0));
+    let mut ada = pipe(&server.url, "ada", &state, &["-r", "attic"]);
+    for (room, content, n) in [("lobby", "another", 1), ("lobby", "first", 2), ("attic", "first", 1)] {
+        ada.type_line(&line(room, content, &json!({"n": n})));
+    }
+    ada.type_line(&line("lobby", "first", &Value::Null));
+    ada.type_line(&line("lobby", "first", &json!({"n": 1})));
+    ada.type_line(&send("last"));
+    let ended = ada.finish();
+    assert_eq!(ended.status, Some(1), "{}", ended.text());
+    let errors = lines(&ended, "error");
+    let refused: Vec<_> = errors.iter().map(|error| (&error["code"], &error["line"])).collect();
+    let expected = [1, 2, 3, 4].map(|line| (json!("ref_reused"), json!(line)));
+    assert!(refused.iter().copied().eq(expected.iter().map(|(code, line)| (code, line))), "{errors:?}");
+    let again: Vec<_> = lines(&ended, "delivery").into_iter().filter(|told| told["again"] == true).collect();
+    assert_eq!(again.len(), 1, "{again:?}");
+    assert_eq!((&again[0]["ref"], &again[0]["seq"]), (&json!("1"), &json!(1)));
+    hears(&mut bob, &["first".to_owned(), "last".to_owned()]);
+}
+
+#[test]
+fn a_state_file_answers_the_refs_of_its_own_user_alone() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let mut bob = listener(&server.url);
+    let (_folder, state) = in_folder();
+    let mut ada = pipe(&server.url, "ada", &state, &[]);
+    ada.type_line(&send("hello"));
+    ada.wait_for("acked");
+    assert_eq!(ada.finish().status, Some(0));
+    let mut eve = pipe(&server.url, "eve", &state, &[]);
+    eve.type_line(&send("hello"));
+    let ended = eve.finish();
+    assert_eq!(ended.status, Some(0), "{}", ended.text());
+    let told = lines(&ended, "delivery");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(
+        (&told[0]["ref"], &told[0]["seq"], &told[0]["again"]),
+        (&json!("hello"), &json!(2), &Value::Null)
+    );
+    hears(&mut bob, &["hello".to_owned(), "hello".to_owned()]);
+    // Nor is what goes on of an earlier user's.
+    server.freeze();
+    let mut eve = pipe(&server.url, "eve", &state, &[]);
+    eve.type_line(&send("waits"));
+    stored(&state, "waits");
+    eve.signal("KILL");
+    drop(eve);
+    server.thaw();
+    let mut dan = pipe(&server.url, "dan", &state, &[]);
+    dan.type_line(&send("waits"));
+    let ended = dan.finish();
+    let told = lines(&ended, "delivery");
+    let told: Vec<_> = told.iter().map(|told| (&told["status"], &told["code"])).collect();
+    assert!(told.contains(&(&json!("acked"), &Value::Null)), "{told:?}");
+    assert!(told.contains(&(&json!("failed"), &json!("user_changed"))) || told.len() == 2, "{told:?}");
+}
+
+#[test]
+fn while_nobody_says_who_we_are_an_earlier_outcome_is_kept_and_not_told() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let address = server.address();
+    let url = server.url.clone();
+    let (_folder, state) = in_folder();
+    let mut ada = pipe(&url, "ada", &state, &[]);
+    ada.type_line(&send("hello"));
+    ada.wait_for("acked");
+    assert_eq!(ada.finish().status, Some(0));
+    server.kill();
+    let mut ada = pipe(&url, "ada", &state, &["--drain-timeout", "1"]);
+    ada.type_line(&send("hello"));
+    let ended = ada.finish();
+    assert_eq!(ended.status, Some(1), "{}", ended.text());
+    assert_eq!(lines(&ended, "delivery")[0]["status"], "kept", "{}", ended.text());
+    let _server = ServerProcess::start(&address);
+    let mut ada = pipe(&url, "ada", &state, &[]);
+    ada.type_line(&send("hello"));
+    let told = lines(&ada.finish(), "delivery");
+    assert_eq!((told.len(), &told[0]["status"], &told[0]["again"]), (1, &json!("acked"), &json!(true)));
+}
+
+#[test]
+fn a_ref_that_was_refused_because_the_room_was_not_joined_is_sent_when_it_is_given_again() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let (_folder, state) = in_folder();
+    let attic = json!({"type": "send_message", "roomId": "attic", "content": "hi", "ref": "1"}).to_string();
+    for run in 0..2 {
+        let mut ada = pipe(&server.url, "ada", &state, &[]);
+        ada.wait_for("joined");
+        ada.type_line(&attic);
+        let refused: Value = serde_json::from_str(&ada.wait_for("\"delivery\"")).unwrap();
+        assert_eq!((&refused["code"], &refused["ref"]), (&json!("not_joined"), &json!("1")), "{run}");
+        let words = refused["message"].as_str().unwrap();
+        assert!(words.contains("-r ROOM") && words.contains("join_room"), "{words}");
+        assert_eq!(ada.finish().status, Some(1));
+    }
+    let mut ada = pipe(&server.url, "ada", &state, &[]);
+    ada.wait_for("joined");
+    ada.type_line(&attic);
+    ada.wait_for("not_joined");
+    ada.type_line(r#"{"type":"join_room","roomId":"attic"}"#);
+    ada.type_line(&attic);
+    let sent: Value = serde_json::from_str(&ada.wait_for("\"acked\"")).unwrap();
+    assert_eq!((&sent["ref"], &sent["roomId"], &sent["again"]), (&json!("1"), &json!("attic"), &Value::Null));
+    drop(ada.finish());
+}
+
+#[test]
+fn what_was_given_with_a_wrong_token_is_kept_and_sent_by_the_next_run_with_the_right_one() {
+    let (folder, state) = in_folder();
+    let tokens = folder.path().join("tokens");
+    std::fs::write(&tokens, "right ada\nbobs bob\n").unwrap();
+    let auth = format!("tokens={}", tokens.display());
+    let server = ServerProcess::start_with("127.0.0.1:0", &["--auth", &auth]);
+    let mut bob = Running::start(&["pipe", &server.url, "-r", "lobby", "--token", "bobs"]);
+    bob.wait_for("\"joined\"");
+    let mut ada = pipe(&server.url, "wrong", &state, &[]);
+    ada.type_line(&send("hello"));
+    let ended = ada.finish();
+    assert_eq!(ended.status, Some(3), "{}", ended.text());
+    assert!(lines(&ended, "delivery").iter().all(|line| line["status"] == "kept"), "{}", ended.text());
+    let mut ada = pipe(&server.url, "right", &state, &[]);
+    ada.type_line(&send("hello"));
+    let ended = ada.finish();
+    assert_eq!(ended.status, Some(0), "{}", ended.text());
+    assert!(lines(&ended, "delivery").iter().all(|line| line["status"] == "acked"), "{}", ended.text());
+    hears(&mut bob, &["hello".to_owned()]);
+}

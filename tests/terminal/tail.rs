@@ -1,5 +1,6 @@
 //! `tail`: rooms to read.
 
+use crate::run;
 use harness::command::Running;
 use harness::liar::Liar;
 use harness::process::ServerProcess;
@@ -46,5 +47,21 @@ fn tail_ends_with_3_when_the_server_lets_it_into_no_room() {
             ended.text()
         );
         assert!(!ended.text().contains("notifications"), "{}", ended.text());
+    }
+}
+
+#[test]
+fn a_history_that_the_server_replays_less_of_is_told_with_how_much_it_is() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let said = (0..205).map(|n| format!("m{n}")).collect::<Vec<_>>().join("\n");
+    let sent = run(&["send", &server.url, "-r", "lobby", "--token", "ada"], said.as_bytes());
+    assert_eq!(sent.status.code(), Some(0));
+    for (asked, told) in [("300", true), ("200", false), ("3", false)] {
+        let mut tail =
+            Running::start(&["tail", &server.url, "-r", "lobby", "--token", "bob", "--history", asked]);
+        tail.wait_for("m204");
+        let ended = tail.wait_signalled("INT");
+        let stderr = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!(stderr.contains("200 of 300 messages of lobby"), told, "{asked}: {stderr}");
     }
 }

@@ -1,7 +1,10 @@
-//! The golden frames of `wire/*.json`, read by the Rust codec. Other implementations read the same files.
+//! The golden frames of `wire/*.json`, read by the Rust codec, and the specification's own. Other implementations read the
+//! same files.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod extended;
+mod references;
+mod specification;
 
 use rejoin::messages::json::{DecodeError, ServerDecoder, decode_client, encode_client, encode_server};
 use rejoin::{ClientMessage, Message, ServerMessage};

@@ -14,11 +14,11 @@ use crate::settings::{Login, Settings, Sources};
 use crate::signals::{Signal, Signals};
 use crate::token::TokenFrom;
 use front::{Front, Heard};
-use rejoin::State;
+use rejoin::{DeliveryStatus, Event, State};
 use std::sync::Arc;
 use std::time::Duration;
 use talk::Talk;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 /// The room of those who name none.
 const DEFAULT_ROOM: &str = "lobby";
@@ -28,6 +28,8 @@ const MOST_UNPRINTED: usize = 64 << 10;
 const MOST_PENDING: usize = 1024;
 /// At the end, messages are waited for as long as one becomes final within this time.
 const DRAIN: Duration = Duration::from_secs(30);
+/// Time for the outcomes that a chat which is interrupted still has.
+const LAST_OUTCOMES: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Exit, Failure> {
     let sources = Sources::read(&arguments.connection)?;
@@ -66,7 +68,7 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
         talk.notice("this chat has its own server; join it from another terminal with");
         talk.narrator.verbatim(&command(&settings));
     } else {
-        talk.notice(&format!("connecting to {}", settings.endpoint));
+        talk.notice(&format!("connecting to {}", settings.shown_url()));
     }
     if let Some(name) = &invented {
         talk.notice(&format!("you are {name}; choose a name with --token NAME"));
@@ -76,15 +78,23 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
     }
     let mut chat = Chat { events, front, talk, phase: Phase::Open };
     let end = chat.run(&mut signals).await;
-    let Chat { front, talk, .. } = chat;
+    let Chat { front, talk, events, .. } = chat;
     front.close();
     let exit = match end {
         End::Interrupted => {
             let count = talk.own.pending();
-            let kept = settings.state.is_some();
-            let what = if kept { "kept in the state file" } else { "whether it has arrived is unknown" };
-            if count > 0 {
-                eprint_line(&format!("rejoin: {count} not confirmed: {what}"));
+            if count > 0 && settings.state.is_some() {
+                eprint_line(&format!("rejoin: {count} not confirmed: kept in the state file"));
+            } else if count > 0 {
+                let (unsent, unknown) = given_up(&talk.client, events, count).await;
+                if unsent > 0 {
+                    eprint_line(&format!("rejoin: {unsent} not sent"));
+                }
+                if unknown > 0 {
+                    eprint_line(&format!(
+                        "rejoin: {unknown} not confirmed: whether it has arrived is unknown"
+                    ));
+                }
             }
             return Ok(Exit::Interrupted);
         }
@@ -104,6 +114,26 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
         () = finish => Ok(exit),
         () = signals.interrupted() => Ok(Exit::Interrupted),
     }
+}
+
+/// How many of the `pending` messages were certainly not sent, and of how many nobody knows: closing gives each of them its
+/// outcome at once.
+async fn given_up(client: &rejoin::Client, mut events: rejoin::Events, pending: usize) -> (usize, usize) {
+    tokio::spawn(client.close());
+    let until = Instant::now() + LAST_OUTCOMES;
+    let (mut unsent, mut arrived, mut unknown) = (0, 0, 0);
+    while unsent + arrived + unknown < pending {
+        match timeout_at(until, events.next()).await {
+            Ok(Some(Event::Delivery(delivery))) => match delivery.status {
+                DeliveryStatus::Failed(_) => unsent += 1,
+                DeliveryStatus::Unknown => unknown += 1,
+                _ => arrived += 1,
+            },
+            Ok(Some(_)) => {}
+            Ok(None) | Err(_) => break,
+        }
+    }
+    (unsent, pending.saturating_sub(unsent + arrived))
 }
 
 /// On this machine's own servers nobody needs a token to try a chat.
@@ -270,9 +300,8 @@ impl Chat {
             && (self.talk.own.is_settled() || now >= until)
         {
             self.phase = Phase::Closing;
-            let client = self.talk.client.clone();
             // Ends by itself: the library closes within its own time limit.
-            tokio::spawn(async move { client.close().await });
+            tokio::spawn(self.talk.client.close());
         }
     }
 }

@@ -131,12 +131,21 @@ impl Talk {
         match show {
             Show::Bubble { id, at, room, content, fate } => {
                 self.narrator.own_message(&room, at, id, fate, &content);
+                self.tell_limit(fate);
             }
             Show::News { id, room, content, fate } => {
                 self.narrator.rooms.settled(&room, id, fate);
                 let first = sanitise::content(&content).into_iter().next().unwrap_or_default();
                 self.notice(&fate.news(&sanitise::truncate(&first, QUOTED)));
+                self.tell_limit(fate);
             }
+        }
+    }
+
+    /// How long a message may be, to whom one was too long.
+    fn tell_limit(&mut self, fate: Fate) {
+        if matches!(fate, Fate::Failed(why) if why.is_too_large()) {
+            self.notice(&words::content_limit(&self.client));
         }
     }
 
@@ -269,7 +278,7 @@ impl Talk {
     }
 
     fn status(&mut self) {
-        let snapshot = self.client.snapshot();
+        let snapshot = self.client.status();
         let diagnostics = self.client.diagnostics();
         let mut text = snapshot.state.as_str().to_owned();
         if let Some(mode) = snapshot.ready {

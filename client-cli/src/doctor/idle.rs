@@ -7,7 +7,7 @@ use crate::error::Failure;
 use crate::idle_timeout;
 use crate::settings::Settings;
 use crate::words;
-use rejoin::{CauseCode, Client, Event, Events, FeedEvent, Following, State, StateChange};
+use rejoin::{CauseCode, Client, Event, Events, FeedEvent, FeedStream, State, StateChange};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
@@ -17,7 +17,7 @@ const RETURN: Duration = Duration::from_secs(30);
 /// A connection that is held.
 enum Held {
     Chat(Client, Events),
-    Stream(Following),
+    Stream(FeedStream),
 }
 
 impl Held {

@@ -1,6 +1,8 @@
 //! `rejoin doctor`: each step of connecting, tried in turn.
 
+mod elsewhere;
 mod idle;
+mod namespace;
 mod origin;
 mod report;
 mod stream;
@@ -13,7 +15,7 @@ use crate::settings::{Settings, Sources, check_room, parse_feed_url, parse_url};
 use crate::signals::Signals;
 use crate::token::TokenFrom;
 use crate::words;
-use rejoin::{Cause, CauseCode, Client, DialErrorKind, Event, Events, Hint, Mode, State};
+use rejoin::{Cause, CauseCode, Client, DialErrorKind, Event, Events, Hint, Mode, SOCKET_IO_OPENING, State};
 use report::Step;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -26,6 +28,9 @@ const STEP: Duration = Duration::from_secs(10);
 const REFUSAL: Duration = Duration::from_secs(2);
 /// Silence after which the library pings: at once, for here a ping is wanted.
 const SILENCE: Duration = Duration::from_millis(500);
+/// What to do where the Origin of `--header` may be what is refused.
+const GIVEN_ORIGIN: &str = "pages of the given Origin may not connect: allow it in the server's or the proxy's \
+                            configuration, or leave the header out to try the token alone";
 
 pub(crate) async fn run(arguments: &DoctorArgs, mut signals: Signals) -> Result<Exit, Failure> {
     let sources = Sources::read(&arguments.connection)?;
@@ -50,7 +55,7 @@ pub(crate) async fn run(arguments: &DoctorArgs, mut signals: Signals) -> Result<
         settings.rooms.clear();
         settings.state = None;
         settings.config.link.liveness.heartbeat = SILENCE;
-        report::ok(Step::Url, &settings.endpoint.to_string());
+        report::ok(Step::Url, &settings.shown_url());
         settings
     };
     let idle = arguments.idle.map(|seconds| Duration::from_secs(seconds.into()));
@@ -68,7 +73,9 @@ pub(crate) async fn run(arguments: &DoctorArgs, mut signals: Signals) -> Result<
         biased;
         () = signals.interrupted() => Ok(Exit::Interrupted),
         healthy = examined => {
-            Ok(if healthy? { Exit::Success } else { Exit::Incomplete })
+            let healthy = healthy?;
+            report::printed()?;
+            Ok(if healthy { Exit::Success } else { Exit::Incomplete })
         }
     }
 }
@@ -94,8 +101,12 @@ async fn examine(settings: &mut Settings, idle: Option<Duration>) -> Result<bool
     let healthy = talk(settings, &client, events).await;
     client.close().await;
     if let Err(cause) = &healthy {
-        let advice = token::advice(settings, None, cause).await;
-        report::failed(Step::Token, &words::cause(cause), Some(&advice));
+        if is_forbidden(cause) && settings.names_origin() {
+            report::failed(Step::Origin, &words::cause(cause), Some(GIVEN_ORIGIN));
+        } else {
+            let advice = token::advice(settings, None, cause).await;
+            report::failed(Step::Token, &words::cause(cause), Some(&advice));
+        }
     }
     let healthy = healthy.unwrap_or(false);
     if healthy {
@@ -105,6 +116,11 @@ async fn examine(settings: &mut Settings, idle: Option<Duration>) -> Result<bool
         origin::examine(settings).await;
     }
     Ok(healthy)
+}
+
+/// An HTTP server's 403: what a check of the Origin answers, and some a wrong token.
+fn is_forbidden(cause: &Cause) -> bool {
+    matches!(cause.code, CauseCode::Unauthorized(403) | CauseCode::Dial(DialErrorKind::Http(403)))
 }
 
 /// Holds a quiet connection, if that is asked for.
@@ -168,6 +184,9 @@ async fn talk(settings: &Settings, client: &Client, mut events: Events) -> Resul
             return Err(cause);
         }
         dial_failed(settings.endpoint.is_secure(), &cause);
+        if settings.socket_io.is_none() && may_be_another_protocol(cause.code) {
+            elsewhere::examine(settings, None).await;
+        }
         return Ok(false);
     }
     secrecy(settings, ["ws://", "wss://"]);
@@ -192,6 +211,11 @@ async fn talk(settings: &Settings, client: &Client, mut events: Events) -> Resul
                 }
             },
             Ok(Some(Event::Mode(decided))) => mode = Some(decided),
+            Ok(Some(Event::Garbled { error })) if &*error == SOCKET_IO_OPENING => {
+                report::failed(Step::Hello, "a Socket.IO server answers, and speaks no plain protocol", None);
+                elsewhere::socket_io_here(&settings.endpoint);
+                return Ok(false);
+            }
             Ok(None) => return Ok(false),
             // An extended server says when to ping; here it is wanted at once.
             Err(_) if client.rtt().is_none() => client.hint(Hint::Woke),
@@ -212,6 +236,9 @@ async fn talk(settings: &Settings, client: &Client, mut events: Events) -> Resul
         _ => report::skipped(Step::Hello, "none: plain protocol, which confirms nothing and keeps nothing"),
     }
     token_taken(settings);
+    if settings.socket_io.as_ref().is_some_and(|server| server.namespace.as_str() != "/") {
+        namespace::examine(settings, client, &mut events).await;
+    }
     let Some(rtt) = client.rtt() else {
         let hint = "a proxy on the way may swallow pings; connections would be taken for dead";
         report::failed(Step::Ping, "no answer", Some(hint));
@@ -260,10 +287,16 @@ async fn until_connected(events: &mut Events) -> Result<(), Cause> {
     Err(Cause { will_retry: false, ..Cause::new(CauseCode::Requested, "") })
 }
 
+/// Whether the way to the server is not what failed.
+fn may_be_another_protocol(code: CauseCode) -> bool {
+    use DialErrorKind::{Certificate, Proxy, Tls};
+    !matches!(code, CauseCode::Dial(Certificate | Proxy | Tls))
+}
+
 /// Says at which step a dial ended, and which steps that proves to be fine.
 fn dial_failed(secure: bool, cause: &Cause) {
     let what = words::cause(cause);
-    let hint = words::advice(cause.code);
+    let hint = words::advice_about(cause);
     match cause.code {
         // Its words say what to do.
         CauseCode::Dial(DialErrorKind::Certificate | DialErrorKind::Tls) => {

@@ -47,7 +47,7 @@ async fn lost(events: &mut rejoin::Events) -> String {
 }
 
 /// The origin of a page that the server's own host serves, as a browser writes it.
-fn of(endpoint: &Endpoint) -> String {
+pub(super) fn of(endpoint: &Endpoint) -> String {
     let (scheme, usual) = if endpoint.is_secure() { ("https", 443) } else { ("http", 80) };
     let host = endpoint.host();
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };

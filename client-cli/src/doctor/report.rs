@@ -1,7 +1,10 @@
 //! The doctor's findings, a line each, printed as they come.
 
+use crate::error::Failure;
+use crate::outlet::Unprinted;
 use crate::sanitise;
 use std::io::Write as _;
+use std::sync::OnceLock;
 
 /// The steps of connecting, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,10 +66,20 @@ fn line(verdict: &str, step: Step, what: &str) -> String {
     format!("{verdict:<7} {:<8} {}\n", step.as_str(), sanitise::line(what))
 }
 
-/// The reader may have gone, which changes nothing about the exit status.
+/// The first line that could not be printed.
+static UNPRINTED: OnceLock<Unprinted> = OnceLock::new();
+
 fn print(text: &str) {
     let mut stdout = std::io::stdout().lock();
-    drop(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+    if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        // The findings go on: the exit status is theirs, where it says more.
+        let _ = UNPRINTED.set(Unprinted::from(&error));
+    }
+}
+
+/// Whether each line could be printed. A reader who has gone is no failure.
+pub(super) fn printed() -> Result<(), Failure> {
+    UNPRINTED.get().and_then(|why| Failure::unprinted(why.clone())).map_or(Ok(()), Err)
 }
 
 #[cfg(test)]

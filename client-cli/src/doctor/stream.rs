@@ -1,11 +1,11 @@
 //! The steps of reading a room by server-sent events, behind the way to the server.
 
 use super::report::{self, Step};
-use super::{hold, secrecy, token, token_taken};
+use super::{elsewhere, hold, secrecy, token, token_taken};
 use crate::error::Failure;
 use crate::settings::Settings;
 use crate::words;
-use rejoin::{Cause, CauseCode, DialErrorKind, FeedEvent, Following, State, StateChange};
+use rejoin::{Cause, CauseCode, DialErrorKind, FeedEvent, FeedStream, State, StateChange};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
@@ -18,7 +18,7 @@ pub(super) async fn examine(
     idle: Option<Duration>,
 ) -> Result<bool, Failure> {
     let mut events = settings.follow(room, None)?;
-    let healthy = read(settings, &mut events).await;
+    let healthy = read(settings, room, &mut events).await;
     events.close().await;
     if let Err(cause) = &healthy {
         let advice = token::advice(settings, Some(room), cause).await;
@@ -32,7 +32,7 @@ pub(super) async fn examine(
 }
 
 /// The error is a refusal of the token, which has not been reported yet.
-async fn read(settings: &Settings, events: &mut Following) -> Result<bool, Cause> {
+async fn read(settings: &Settings, room: &str, events: &mut FeedStream) -> Result<bool, Cause> {
     let started = Instant::now();
     while events.state().state != State::Connected {
         match events.next().await {
@@ -42,6 +42,12 @@ async fn read(settings: &Settings, events: &mut Following) -> Result<bool, Cause
                         return Err(cause);
                     }
                     failed(settings, &cause);
+                    if matches!(
+                        cause.code,
+                        CauseCode::Dial(DialErrorKind::Http(_) | DialErrorKind::NotEventStream)
+                    ) {
+                        elsewhere::examine(settings, Some(room)).await;
+                    }
                     return Ok(false);
                 }
             }

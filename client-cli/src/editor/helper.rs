@@ -1,5 +1,6 @@
-//! What rustyline asks while a line is being typed.
+//! The callbacks of rustyline while a line is edited: prompt, completion, whether the line is whole. Prints nothing.
 
+use super::clusters;
 use super::gate::Gate;
 use super::prompt::Shared;
 use super::reflow::Reflow;
@@ -32,10 +33,14 @@ impl Highlighter for LineHelper {
         if default { Cow::Owned(self.shared.prompt(self.reflow.prompt())) } else { Cow::Borrowed(prompt) }
     }
 
-    /// Colours nothing; it is called each time before the line is drawn.
+    /// Colours nothing.
+    fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
+        clusters::shown(line)
+    }
+
+    /// It is called each time before the line is drawn. `true`: it is to be drawn as a whole, and not what was typed alone.
     fn highlight_char(&self, line: &str, position: usize, _: CmdKind) -> bool {
-        self.reflow.drawing(line, position);
-        false
+        self.reflow.drawing(line, position) || clusters::has_composed(line)
     }
 }
 

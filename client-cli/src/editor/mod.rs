@@ -4,6 +4,8 @@
 //! terminal back in order then. Its external printer has a queue of one and may block, so it has a thread of
 //! its own too ([`crate::outlet`]).
 
+mod clusters;
+mod entry;
 mod gate;
 mod helper;
 mod keys;
@@ -13,6 +15,7 @@ mod suspend;
 pub(crate) mod terminal;
 
 use crate::outlet::Outlet;
+pub(crate) use entry::Entry;
 use gate::Gate;
 use helper::LineHelper;
 use keys::{Draft, Suspended};
@@ -22,7 +25,7 @@ use reflow::Reflow;
 use rustyline::config::{BellStyle, ColorMode, CompletionType};
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
-use rustyline::{Config, Editor, ExternalPrinter};
+use rustyline::{Config, Editor, ExternalPrinter, GraphemeClusterMode};
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -50,6 +53,8 @@ pub(crate) struct LineEditor {
     pub(crate) typed: mpsc::Receiver<Typed>,
     /// Prints above the line being typed. Chunks end with a line end.
     pub(crate) outlet: Outlet,
+    /// To be ended before the terminal is put back.
+    pub(crate) entry: Arc<Entry>,
 }
 
 /// Starts reading lines. Fails when stdin and stdout are not both a terminal that rustyline can use.
@@ -62,6 +67,8 @@ pub(crate) fn start(shared: &Arc<Shared>, history: Option<PathBuf>) -> rustyline
         // The prompt is drawn by the highlighter, which rustyline asks only when colours are on.
         .color_mode(ColorMode::Forced)
         .bell_style(BellStyle::None)
+        // What it says of a terminal that shows each cluster as `clusters` has it.
+        .grapheme_cluster_mode(GraphemeClusterMode::Unicode)
         .build();
     let mut editor: Editor<LineHelper, FileHistory> = Editor::with_config(config)?;
     let mut printer = editor.create_external_printer()?;
@@ -77,7 +84,9 @@ pub(crate) fn start(shared: &Arc<Shared>, history: Option<PathBuf>) -> rustyline
         tracing::debug!(%error, "no history yet");
     }
     let printing = Arc::clone(&gate);
+    let drawn = Arc::clone(&reflow);
     let outlet = Outlet::to(move |chunk| {
+        drawn.settle();
         let _pass = printing.pass();
         printer.print(String::from_utf8_lossy(&chunk).into_owned()).map_err(io::Error::other)
     });
@@ -85,15 +94,17 @@ pub(crate) fn start(shared: &Arc<Shared>, history: Option<PathBuf>) -> rustyline
     #[cfg(unix)]
     follow_continuing(Arc::clone(&suspension), Arc::clone(&reflow), outlet.side_door());
     let (sender, typed) = mpsc::channel(TYPED);
+    let entry = Arc::new(Entry::default());
+    let beginning = Arc::clone(&entry);
     std::thread::spawn(move || {
-        let mut reader = Reader { editor, gate, reflow, suspended, suspension, history };
+        let mut reader = Reader { editor, gate, reflow, entry: beginning, suspended, suspension, history };
         // One last thing and no prompt after it, which would make the terminal raw again when it has been put in order.
         if let Some(typed) = reader.run(&sender) {
             // The program may have ended by itself meanwhile.
             let _ = sender.blocking_send(typed);
         }
     });
-    Ok(LineEditor { typed, outlet })
+    Ok(LineEditor { typed, outlet, entry })
 }
 
 /// Goes on with the line after the program was stopped from outside (`kill -STOP`), with the terminal as the shell left it.
@@ -122,6 +133,7 @@ struct Reader {
     editor: Editor<LineHelper, FileHistory>,
     gate: Arc<Gate>,
     reflow: Arc<Reflow>,
+    entry: Arc<Entry>,
     suspended: Suspended,
     suspension: Arc<Suspension>,
     history: Option<PathBuf>,
@@ -131,12 +143,17 @@ impl Reader {
     /// Reads lines, and waits each time until the program has dealt with it. The last thing there is to say is
     /// returned.
     fn run(&mut self, sender: &mpsc::Sender<Typed>) -> Option<Typed> {
-        let prompt = FixedWidth(Arc::clone(&self.reflow));
+        let prompt = FixedWidth { reflow: Arc::clone(&self.reflow), entry: Arc::clone(&self.entry) };
         let mut draft = Draft::default();
         loop {
             self.reflow.begin();
             let Draft { left, right } = std::mem::take(&mut draft);
-            match self.editor.readline_with_initial(&prompt, (&left, &right)) {
+            if !self.entry.begin() {
+                return None;
+            }
+            let line = self.editor.readline_with_initial(&prompt, (&left, &right));
+            self.entry.begun();
+            match line {
                 Ok(text) => {
                     let columns = self.editor.dimensions().map(|(columns, _)| usize::from(columns));
                     erase(&text, self.reflow.prompt(), columns);

@@ -3,6 +3,8 @@
 //! rustyline measures the prompt once per line and cannot be told to measure it again. So its width never
 //! changes: the prompt is right-aligned left of the column in which the text of messages begins.
 
+use super::clusters;
+use super::entry::Entry;
 use super::reflow::Reflow;
 use crate::render::TEXT_COLUMN;
 use crate::sanitise;
@@ -47,7 +49,10 @@ impl Shared {
 }
 
 /// What rustyline measures: as wide as every prompt.
-pub(super) struct FixedWidth(pub(super) Arc<Reflow>);
+pub(super) struct FixedWidth {
+    pub(super) reflow: Arc<Reflow>,
+    pub(super) entry: Arc<Entry>,
+}
 
 /// As wide as the prompt.
 pub(super) const BLANK: &str = "                               ";
@@ -55,36 +60,50 @@ const _: () = assert!(BLANK.len() == TEXT_COLUMN);
 
 impl rustyline::Prompt for FixedWidth {
     fn raw(&self) -> &str {
-        BLANK.get(..self.0.measured()).unwrap_or(BLANK)
+        // The first thing that is asked for when the terminal is raw.
+        self.entry.begun();
+        BLANK.get(..self.reflow.measured()).unwrap_or(BLANK)
     }
 }
 
 /// The rows that a finished line and its prompt take; `None` when terminals may disagree about it.
 pub(super) fn rows(text: &str, prompt: usize, columns: usize) -> Option<usize> {
-    let (mut row, mut column) = (1, prompt);
-    if columns <= prompt {
+    let text = &*clusters::shown(text);
+    if columns <= prompt || text.chars().any(|c| c != '\n' && c.is_control()) {
         return None;
     }
+    if !text.chars().any(is_matter_of_opinion) {
+        return Some(laid_out(text, prompt, columns, |c| c.width().unwrap_or(0)));
+    }
+    // What is joined to something else may take no room, or as much as anything does. Often that makes no difference.
+    let bounds =
+        [0, 2].map(|width| laid_out(text, prompt, columns, |c| if c.is_ascii() { 1 } else { width }));
+    let [least, most] = bounds;
+    (least == most).then_some(least)
+}
+
+/// Marks, joiners, flags and skin tones: how much room they and their neighbours take differs from terminal to terminal.
+fn is_matter_of_opinion(c: char) -> bool {
+    let is_shaped = matches!(c, '\u{1f1e6}'..='\u{1f1ff}' | '\u{1f3fb}'..='\u{1f3ff}');
+    is_shaped || c != '\n' && c.width().is_none_or(|width| width == 0)
+}
+
+/// The rows of a text behind a prompt, where each character has this width.
+fn laid_out(text: &str, prompt: usize, columns: usize, width: impl Fn(char) -> usize) -> usize {
+    let (mut row, mut column) = (1, prompt);
     for c in text.chars() {
         if c == '\n' {
             (row, column) = (row + 1, 0);
             continue;
         }
-        // Controls, marks, joiners, flags and skin tones: how much room they take is a matter of opinion.
-        let width = match c {
-            '\u{1f1e6}'..='\u{1f1ff}' | '\u{1f3fb}'..='\u{1f3ff}' => return None,
-            c => c.width().filter(|width| *width > 0)?,
-        };
+        let width = width(c);
         column += width;
         if column > columns {
             (row, column) = (row + 1, width);
         }
     }
     // A row filled to its end: the cursor is on the next one already.
-    if column == columns {
-        row += 1;
-    }
-    Some(row)
+    if column == columns { row + 1 } else { row }
 }
 
 #[cfg(test)]
@@ -128,8 +147,18 @@ mod tests {
         assert_eq!(rows("a\nb", 26, 80), Some(2));
         assert_eq!(rows("部屋", 26, 28), Some(2));
         assert_eq!(rows("部屋", 26, 29), Some(2));
-        assert_eq!(rows("e\u{301}", 26, 80), None);
-        assert_eq!(rows("👍🏽", 26, 80), None);
         assert_eq!(rows("x", 26, 10), None);
+        assert_eq!(rows("a\tb", 26, 80), None);
+    }
+
+    #[test]
+    fn what_terminals_disagree_about_counts_only_where_it_makes_a_difference() {
+        assert_eq!(rows(&("x".repeat(51) + "👨‍👩‍👧‍👦"), 26, 80), Some(1));
+        assert_eq!(rows(&("x".repeat(52) + "👨‍👩‍👧‍👦"), 26, 80), Some(2));
+        for text in ["e\u{301}", "🇩🇪"] {
+            assert_eq!(rows(text, 26, 80), Some(1), "{text}");
+            let long = "x".repeat(53 - text.chars().filter(char::is_ascii).count());
+            assert_eq!(rows(&(long + text), 26, 80), None, "{text}");
+        }
     }
 }

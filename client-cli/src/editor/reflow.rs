@@ -4,17 +4,21 @@
 //! rustyline goes up by the rows it took before: too far, over lines that were received, or not far enough, and the old
 //! prompt stays. So the cursor is put to where rustyline believes it is, just before it draws the line again.
 
-use super::terminal;
+use super::{clusters, terminal};
 use crate::render::text_column;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use unicode_width::UnicodeWidthChar as _;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A line that is not drawn again by then is not waited for: the program is being stopped, or does something else.
+const LONGEST_REDRAW: Duration = Duration::from_secs(1);
 
 /// Follows what rustyline does about the width.
 #[derive(Debug, Default)]
 pub(super) struct Reflow {
     state: Mutex<State>,
+    drawn: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -27,10 +31,21 @@ struct State {
     drawn_prompt: usize,
     /// Rows of the line beside the first.
     more_rows: usize,
+    /// Columns of its last row.
+    last_columns: usize,
+    /// Its last row was full, and was ended with a line feed.
+    is_ended: bool,
     /// `readline` has begun and measures its prompt for the first time.
     is_beginning: bool,
     /// rustyline has measured the prompt again, as it does before it draws for another width.
     is_resized: bool,
+}
+
+impl State {
+    /// Whether the line was drawn for another width, in which it takes other rows.
+    fn is_outdated(&self, columns: usize) -> bool {
+        self.columns != columns && (self.more_rows > 0 || self.last_columns >= columns)
+    }
 }
 
 impl Reflow {
@@ -56,14 +71,41 @@ impl Reflow {
         self.lock().prompt
     }
 
-    /// rustyline is about to draw `line` with its cursor before the byte `position`.
-    pub(super) fn drawing(&self, line: &str, position: usize) {
+    /// rustyline is about to draw `line` with its cursor before the byte `position`. Gives whether it has to draw all of it:
+    /// a full row at the end is ended with a line feed, and what is typed after it would not be joined to it when the
+    /// terminal breaks lines anew.
+    pub(super) fn drawing(&self, line: &str, position: usize) -> bool {
         let mut state = self.lock();
-        let columns = terminal::width();
+        let is_resized = std::mem::take(&mut state.is_resized);
+        // A key that comes before rustyline has heard of another width is drawn for the width before.
+        let columns = match terminal::width() {
+            columns if !is_resized && state.is_outdated(columns) => state.columns,
+            columns => columns,
+        };
         let before = std::mem::replace(&mut state.columns, columns);
-        state.more_rows = drawn_place(state.prompt, line, columns).row;
-        if std::mem::take(&mut state.is_resized) && before != columns && breaks_lines_anew() {
+        let end = drawn_place(state.prompt, line, columns);
+        (state.more_rows, state.last_columns) = (end.row, end.column);
+        let is_ended = place(state.prompt, line, columns) != end;
+        let was_ended = std::mem::replace(&mut state.is_ended, is_ended);
+        if is_resized && before != columns && breaks_lines_anew() {
             write(&correction(state.drawn_prompt, line, position, (before, columns)));
+        }
+        drop(state);
+        self.drawn.notify_all();
+        is_ended || was_ended
+    }
+
+    /// Waits until the line stands as it would be drawn for the width that the terminal has now. rustyline erases it before
+    /// it prints something above it, by the rows that it has drawn: for another width these are too few, and a part of the
+    /// line stays, or too many, and something received goes. It hears of the new width by a signal, which may come after
+    /// what is to be printed.
+    pub(super) fn settle(&self) {
+        let until = Instant::now() + LONGEST_REDRAW;
+        let mut state = self.lock();
+        while state.is_outdated(terminal::width())
+            && let Some(left) = until.checked_duration_since(Instant::now())
+        {
+            state = self.drawn.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -102,12 +144,12 @@ struct Place {
 /// not left before there is more.
 fn place(prompt: usize, text: &str, columns: usize) -> Place {
     let mut place = Place { row: 0, column: 0 };
-    for c in std::iter::repeat_n(' ', prompt).chain(text.chars()) {
-        if c == '\n' {
+    let prompt = std::iter::repeat_n((" ", 1), prompt);
+    for (cluster, width) in prompt.chain(clusters::measured(text)) {
+        if cluster == "\n" {
             place = Place { row: place.row + 1, column: 0 };
             continue;
         }
-        let width = c.width().unwrap_or(0);
         place.column += width;
         if place.column > columns {
             place = Place { row: place.row + 1, column: width };
@@ -177,10 +219,20 @@ mod tests {
     }
 
     #[test]
+    fn printing_waits_for_a_line_that_takes_other_rows_now() {
+        let drawn =
+            |more_rows, last_columns| State { columns: 80, more_rows, last_columns, ..State::default() };
+        assert!(drawn(1, 5).is_outdated(120) && drawn(0, 60).is_outdated(60));
+        assert!(!drawn(1, 5).is_outdated(80) && !drawn(0, 60).is_outdated(120));
+    }
+
+    #[test]
     fn lines_of_a_draft_are_broken_each_for_itself() {
         let text = format!("{}\n{}", draft(60), "y".repeat(60));
         assert_eq!(place(PROMPT, &text, 80), Place { row: 1, column: 60 });
         assert_eq!(place(PROMPT, &text, 40), Place { row: 3, column: 20 });
         assert_eq!(place(PROMPT, "部屋", 28), Place { row: 1, column: 2 });
+        let family = "👨\u{200d}👩\u{200d}👧\u{200d}👦";
+        assert_eq!(place(PROMPT, &family.repeat(2), 29), Place { row: 1, column: 2 });
     }
 }

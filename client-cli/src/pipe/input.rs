@@ -4,7 +4,7 @@ use crate::lines::{BadText, LONGEST_LINE};
 use crate::sanitise;
 use rejoin::messages::MAX_DATA_LEVELS;
 use rejoin::messages::json::{levels, well_formed};
-use rejoin::{PERSONAL_ROOM, Position, check_room_name};
+use rejoin::{PERSONAL_ROOM, Position, SendFailure, check_room_name};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -36,14 +36,44 @@ pub(super) enum Frame {
         kind: String,
         data: Option<String>,
     },
+    /// A message of the application's own.
+    Own {
+        message: OwnMessage,
+        volatile: bool,
+        ack: bool,
+    },
+    /// One that each connection begins with.
+    Keep {
+        key: String,
+        message: OwnMessage,
+    },
+    DropKept {
+        key: String,
+    },
+    /// The answer to an event of a Socket.IO server.
+    Answer {
+        ack: u64,
+        arguments: String,
+    },
     Close,
+}
+
+/// A message of the application's own.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum OwnMessage {
+    /// A frame: its JSON.
+    Frame(String),
+    /// An event for a Socket.IO server, in the namespace if one is named.
+    Event { namespace: Option<String>, name: String, arguments: String },
 }
 
 /// The part of a line that is passed on as it is written.
 #[derive(Deserialize)]
-struct Data<'a> {
+struct Verbatim<'a> {
     #[serde(borrow, default)]
     data: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    args: Option<&'a RawValue>,
     #[serde(borrow, default, rename = "ref")]
     reference: Option<&'a RawValue>,
 }
@@ -67,6 +97,28 @@ pub(super) struct BadLine {
 impl BadLine {
     fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), reference: None }
+    }
+
+    /// Of a frame that cannot be kept.
+    pub(super) fn not_kept(why: SendFailure) -> Self {
+        Self::new(why.as_str(), format!("the frame is not kept: {why}"))
+    }
+
+    /// Of an event for another namespace than the connection's.
+    pub(super) fn other_namespace(reference: Option<String>) -> Self {
+        let message = "the event is for a namespace that this connection is not in: leave \"namespace\" out";
+        Self { reference, ..Self::new("bad_namespace", message) }
+    }
+
+    /// Of an answer that cannot be given.
+    pub(super) fn not_answered(why: SendFailure) -> Self {
+        Self::new(why.as_str(), format!("the event is not answered: {why}"))
+    }
+
+    /// Of a send whose `ref` is that of another one.
+    pub(super) fn reused(reference: &str) -> Self {
+        let message = "this ref is that of a send with another content or room; it is not sent: give it a ref of its own";
+        Self { reference: Some(reference.to_owned()), ..Self::new("ref_reused", message) }
     }
 }
 
@@ -112,9 +164,21 @@ pub(super) fn parse(text: &str) -> Result<Option<Request>, BadLine> {
         // It is there and it is JSON: the line as a whole has just been read.
         Some(_) => serde_json::from_str(text)
             .ok()
-            .and_then(|Data { data, .. }| data.map(|data| data.get().to_owned())),
+            .and_then(|Verbatim { data, .. }| data.map(|data| data.get().to_owned())),
     };
-    match frame(&mut fields, data) {
+    let args = match fields.remove("args") {
+        None | Some(Value::Null) => Ok("[]".to_owned()),
+        Some(Value::Array(_)) => Ok(serde_json::from_str(text)
+            .ok()
+            .and_then(|Verbatim { args, .. }| args.map(|args| args.get().to_owned()))
+            .unwrap_or_default()),
+        Some(_) => Err(BadLine::new("bad_frame", "\"args\" is not a list of arguments")),
+    };
+    match args.and_then(|args| frame(&mut fields, data, args)) {
+        Ok(Frame::Keep { .. }) if reference.is_some() => Err(BadLine {
+            reference,
+            ..BadLine::new("bad_ref", "a frame that is kept has no outcome, and takes no \"ref\"")
+        }),
         Ok(frame) => Ok(Some(Request { frame, reference })),
         Err(bad) => Err(BadLine { reference, ..bad }),
     }
@@ -122,10 +186,11 @@ pub(super) fn parse(text: &str) -> Result<Option<Request>, BadLine> {
 
 /// The answer to a line whose data is too deep: looked at first, because it may be too deep for the parser too.
 fn too_deep(text: &str) -> Option<BadLine> {
-    let Data { data, reference } = serde_json::from_str(text).ok()?;
-    let deep = data.is_some_and(|data| levels(data.get()) > MAX_DATA_LEVELS);
-    deep.then(|| {
-        let message = format!("\"data\" has more than {MAX_DATA_LEVELS} levels of arrays and objects");
+    let Verbatim { data, args, reference } = serde_json::from_str(text).ok()?;
+    let is_deep = |json: Option<&RawValue>| json.is_some_and(|json| levels(json.get()) > MAX_DATA_LEVELS);
+    let field = if is_deep(data) { "data" } else { "args" };
+    (is_deep(data) || is_deep(args)).then(|| {
+        let message = format!("\"{field}\" has more than {MAX_DATA_LEVELS} levels of arrays and objects");
         let reference = reference.and_then(|json| serde_json::from_str(json.get()).ok());
         BadLine { reference, ..BadLine::new("bad_data", message) }
     })
@@ -138,7 +203,7 @@ fn json_error(error: &serde_json::Error) -> String {
 
 type Fields = serde_json::Map<String, Value>;
 
-fn frame(fields: &mut Fields, data: Option<String>) -> Result<Frame, BadLine> {
+fn frame(fields: &mut Fields, data: Option<String>, args: String) -> Result<Frame, BadLine> {
     let kind = string(fields, "type")?;
     match kind.as_str() {
         "join_room" => Ok(Frame::Join {
@@ -151,15 +216,63 @@ fn frame(fields: &mut Fields, data: Option<String>) -> Result<Frame, BadLine> {
             Ok(Frame::Send { room: room(fields, false)?, content: string(fields, "content")?, data })
         }
         "signal" => Ok(Frame::Signal { room: room(fields, false)?, kind: string(fields, "kind")?, data }),
+        "frame" => own(fields, data, args),
+        "answer" => optional(fields, "ack", "the number that the event came with")?
+            .map(|ack| Frame::Answer { ack, arguments: args })
+            .ok_or_else(|| {
+                BadLine::new("bad_frame", "\"ack\" is missing: it is the number that the event came with")
+            }),
+        "drop_kept" => Ok(Frame::DropKept { key: key(fields)? }),
         "close" => Ok(Frame::Close),
         other => Err(BadLine::new(
             "unknown_type",
             format!(
-                "the type \"{}\" is not one of join_room, leave_room, send_message, signal, close",
+                "the type \"{}\" is not one of join_room, leave_room, send_message, signal, frame, drop_kept, answer, \
+                 close",
                 sanitise::name(other, QUOTED)
             ),
         )),
     }
+}
+
+/// A frame of the application's own, or with a name an event for a Socket.IO server.
+fn own(fields: &mut Fields, data: Option<String>, arguments: String) -> Result<Frame, BadLine> {
+    let message = match (data, fields.contains_key("name")) {
+        (Some(_), true) => {
+            return Err(BadLine::new(
+                "bad_frame",
+                "a frame has \"data\", an event \"name\" and \"args\", not both",
+            ));
+        }
+        (Some(json), false) => OwnMessage::Frame(json),
+        (None, true) => {
+            let namespace = optional(fields, "namespace", "the name of one")?;
+            OwnMessage::Event { namespace, name: string(fields, "name")?, arguments }
+        }
+        (None, false) => {
+            let message =
+                "\"data\" is missing: it is the frame; or \"name\", of an event for a Socket.IO server";
+            return Err(BadLine::new("bad_frame", message));
+        }
+    };
+    let volatile = optional(fields, "volatile", "true or false")?.unwrap_or(false);
+    let ack = optional(fields, "ack", "true or false")?.unwrap_or(false);
+    if !fields.contains_key("keep") {
+        return Ok(Frame::Own { message, volatile, ack });
+    }
+    if volatile || ack {
+        return Err(BadLine::new("bad_frame", "a frame that is kept is neither volatile nor answered"));
+    }
+    Ok(Frame::Keep { key: key(fields)?, message })
+}
+
+/// The key of a kept frame.
+fn key(fields: &mut Fields) -> Result<String, BadLine> {
+    let key = string(fields, "keep")?;
+    if key.chars().count() <= LONGEST_REF {
+        return Ok(key);
+    }
+    Err(BadLine::new("bad_frame", format!("\"keep\" is longer than {LONGEST_REF} characters")))
 }
 
 fn optional<T: serde::de::DeserializeOwned>(
@@ -254,6 +367,22 @@ mod tests {
             (r#"{"type":"join_room","roomId":"r","history":-1}"#, "bad_frame"),
             (r#"{"type":"join_room","roomId":"r","since":{"seq":1}}"#, "bad_frame"),
             (r#"{"type":"signal","roomId":"r"}"#, "bad_frame"),
+            (r#"{"type":"frame"}"#, "bad_frame"),
+            (r#"{"type":"frame","data":null}"#, "bad_frame"),
+            (r#"{"type":"frame","data":{},"keep":7}"#, "bad_frame"),
+            (r#"{"type":"frame","data":{},"volatile":1}"#, "bad_frame"),
+            (r#"{"type":"frame","data":{},"keep":"k","volatile":true}"#, "bad_frame"),
+            (r#"{"type":"frame","data":{},"keep":"k","ref":"r"}"#, "bad_ref"),
+            (r#"{"type":"frame","data":{},"keep":"k","ack":true}"#, "bad_frame"),
+            (r#"{"type":"frame","data":{},"name":"n"}"#, "bad_frame"),
+            (r#"{"type":"frame","name":7}"#, "bad_frame"),
+            (r#"{"type":"frame","name":"n","args":{}}"#, "bad_frame"),
+            (r#"{"type":"frame","name":"n","ack":1}"#, "bad_frame"),
+            (r#"{"type":"frame","name":"n","namespace":1}"#, "bad_frame"),
+            (r#"{"type":"answer"}"#, "bad_frame"),
+            (r#"{"type":"answer","ack":-1}"#, "bad_frame"),
+            (r#"{"type":"answer","ack":1,"args":7}"#, "bad_frame"),
+            (r#"{"type":"drop_kept"}"#, "bad_frame"),
             (r#"{"type":"join_room","roomId":"a\u0007"}"#, "bad_room"),
             (r#"{"type":"close","ref":7}"#, "bad_ref"),
         ] {
@@ -262,6 +391,37 @@ mod tests {
         assert_eq!(code(&format!(r#"{{"type":"join_room","roomId":"{}"}}"#, "x".repeat(129))), "bad_room");
         assert_eq!(code(&format!(r#"{{"type":"close","ref":"{}"}}"#, "x".repeat(65))), "bad_ref");
         assert_eq!(code(&"[".repeat(100_000)), "not_json");
+    }
+
+    #[test]
+    fn a_frame_of_the_applications_own_is_taken_as_it_is_written() {
+        let frame = |text: &str| parse(text).unwrap().unwrap().frame;
+        let json = r#"{"type":"price", "of":["X"]}"#;
+        let message = || OwnMessage::Frame(json.into());
+        let own = |volatile| Frame::Own { message: message(), volatile, ack: false };
+        assert_eq!(frame(&format!(r#"{{"type":"frame","data":{json},"ref":"1"}}"#)), own(false));
+        assert_eq!(frame(&format!(r#"{{"type":"frame","data":{json},"volatile":true}}"#)), own(true));
+        let kept = Frame::Keep { key: "k".into(), message: message() };
+        assert_eq!(frame(&format!(r#"{{"type":"frame","data":{json},"keep":"k"}}"#)), kept);
+        assert_eq!(frame(r#"{"type":"drop_kept","keep":"k"}"#), Frame::DropKept { key: "k".into() });
+    }
+
+    #[test]
+    fn an_event_has_a_name_and_its_arguments_as_they_are_written() {
+        let frame = |text: &str| parse(text).unwrap().unwrap().frame;
+        let event = |name: &str, arguments: &str| OwnMessage::Event {
+            namespace: None,
+            name: name.into(),
+            arguments: arguments.into(),
+        };
+        let asked = Frame::Own { message: event("quote", r#"["X", 1.50]"#), volatile: false, ack: true };
+        assert_eq!(frame(r#"{"type":"frame","name":"quote","args":["X", 1.50],"ack":true}"#), asked);
+        let bare = Frame::Own { message: event("ping", "[]"), volatile: true, ack: false };
+        assert_eq!(frame(r#"{"type":"frame","name":"ping","volatile":true}"#), bare);
+        let kept = Frame::Keep { key: "k".into(), message: event("watch", "[1]") };
+        assert_eq!(frame(r#"{"type":"frame","name":"watch","args":[1],"keep":"k"}"#), kept);
+        let answer = Frame::Answer { ack: 3, arguments: "[{}]".into() };
+        assert_eq!(frame(r#"{"type":"answer","ack":3,"args":[{}]}"#), answer);
     }
 
     #[test]

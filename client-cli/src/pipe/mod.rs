@@ -1,9 +1,10 @@
-//! `rejoin pipe`: JSON lines for programs (interfaces.md).
+//! `rejoin pipe`: JSON lines for programs.
 //!
 //! One loop owns everything. It reads events and input only while what it has to print is on its way out, so a
 //! reader of stdout that is slow stops the input, and the library's bounded queue takes the rest. A reader that has gone
 //! stops nothing: what is to be sent is sent, and the exit status tells what became of it.
 
+mod earlier;
 mod flight;
 mod input;
 pub(crate) mod output;
@@ -17,11 +18,12 @@ use crate::lines::{self, Line};
 use crate::outlet::{Outlet, Unprinted};
 use crate::settings::Sources;
 use crate::signals::{Signal, Signals};
-use crate::words::went_well;
+use crate::words::{content_limit, went_well};
+use earlier::Earlier;
 use flight::Flight;
-use input::{BadLine, Frame, Request};
+use input::{BadLine, Frame, OwnMessage, Request};
 use output::{JoinAnswers, Outcome, Told};
-use refs::{Given, Refs, Resolved};
+use refs::{Given, Refs, Resolved, What};
 use rejoin::{
     Client, Delivery, DeliveryStatus, EarlierOutcome, Event, Events, Join, Mode, Name, PERSONAL_ROOM,
     RoomState, SendFailure, SendId, SendReply, State,
@@ -45,6 +47,14 @@ pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Ex
     let mut settings = sources.at(&url).settings(&arguments.rooms).await?;
     settings.keep_in(arguments.state.state.as_ref());
     settings.manual_commit = true;
+    settings.frames = arguments.frames;
+    if arguments.manual_acks {
+        let Some(server) = settings.socket_io.as_mut().filter(|_| arguments.frames) else {
+            return Err(Failure::usage("frames", "--manual-acks is for the events of a Socket.IO server")
+                .hint("add --protocol socketio and --frames, or leave it out"));
+        };
+        server.manual_acks = true;
+    }
     let (client, events) = settings.connect()?;
     let stdout = Outlet::stdout();
     let mut pipe = Pipe {
@@ -57,12 +67,14 @@ pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Ex
         join_answers: JoinAnswers::default(),
         commits: settings.state.is_some().then(Commits::default),
         refs: settings.state.is_some().then(Refs::default),
+        earlier: None,
         unprinted: None,
         has_begun: false,
         has_ended: false,
         unproven_since: None,
         has_sent: false,
         mode: None,
+        namespace: settings.socket_io.as_ref().map(|server| server.namespace.as_str().to_owned()),
         idle_notice: IdleNotice::default(),
         printed: Vec::new(),
         phase: Phase::Open,
@@ -120,6 +132,8 @@ struct Pipe {
     commits: Option<Commits>,
     /// With a state file: what became of the sends that have a `ref`.
     refs: Option<Refs>,
+    /// What earlier runs left, until it is known whether they were the same user's.
+    earlier: Option<Earlier>,
     /// Why nothing can be printed any more.
     unprinted: Option<Unprinted>,
     /// The first state has come; what an earlier run left comes before it.
@@ -131,6 +145,8 @@ struct Pipe {
     has_sent: bool,
     /// What the last connection could promise.
     mode: Option<Mode>,
+    /// Of a Socket.IO server.
+    namespace: Option<String>,
     idle_notice: IdleNotice,
     printed: Vec<u8>,
     phase: Phase,
@@ -222,7 +238,8 @@ impl Pipe {
             Event::Restored(restored) => {
                 let reference = restored.reference.as_deref().map(str::to_owned);
                 if let (Some(refs), Some(reference)) = (&mut self.refs, &reference) {
-                    refs.sent(reference);
+                    let what = What::of(&restored.content, restored.data.as_ref());
+                    refs.sent(reference, &restored.room, what);
                 }
                 self.flight.add(restored.id, reference, restored.content.len());
             }
@@ -246,8 +263,10 @@ impl Pipe {
             Event::Mode(mode) => {
                 self.unproven_since = None;
                 self.mode = Some(*mode);
+                self.user_known();
             }
-            Event::Message(_) | Event::UserJoined { .. } => self.unproven_since = None,
+            Event::Message(_) | Event::UserJoined { .. } | Event::Frame(_) => self.unproven_since = None,
+            Event::NotKept { .. } | Event::NotAnswered { .. } => self.exit = self.exit.max(Exit::Incomplete),
             _ => {}
         }
         if let Some(commits) = &mut self.commits {
@@ -262,7 +281,10 @@ impl Pipe {
 
     fn state_changed(&mut self, state: State) {
         if !std::mem::replace(&mut self.has_begun, true) {
-            self.tell_earlier();
+            self.earlier = Some(Earlier::of(&self.client));
+            if self.client.earlier_user().is_none() {
+                self.user_known();
+            }
         }
         self.has_ended = matches!(state, State::Closing | State::Closed | State::Failed);
         match state {
@@ -276,10 +298,17 @@ impl Pipe {
         }
     }
 
-    /// What became of sends of earlier runs: what nobody has read is told, the rest is known when it is asked for.
-    fn tell_earlier(&mut self) {
-        for EarlierOutcome { id, room, reference, status, reply, confirmed } in self.client.earlier_outcomes()
-        {
+    /// It is known who we are, as far as it ever will be: what became of sends of earlier runs is told where nobody has
+    /// read it, and known when it is asked for. A state file answers its own user's refs alone.
+    fn user_known(&mut self) {
+        let Some(Earlier { outcomes, asked, .. }) = self.earlier.take() else { return };
+        let user = self.client.user();
+        let is_own = user.is_none() || self.client.earlier_user().is_none_or(|before| Some(before) == user);
+        if let Some(refs) = self.refs.as_mut().filter(|_| !is_own) {
+            *refs = Refs::default();
+        }
+        for EarlierOutcome { id, room, reference, digest, status, reply, confirmed } in outcomes {
+            let reference = reference.filter(|_| is_own);
             if !confirmed {
                 let outcome = Outcome::Final(status.clone());
                 self.outcome(reference.as_deref(), &room, &outcome, reply.as_deref(), Told::Again);
@@ -288,8 +317,19 @@ impl Pipe {
                 }
             }
             if let (Some(refs), Some(reference)) = (&mut self.refs, reference) {
-                refs.resolved(&reference, Resolved { room, status, reply });
+                refs.earlier(&reference, Resolved { room, status, reply }, digest.map(What));
             }
+        }
+        for (request, number) in asked {
+            self.act(request, number);
+        }
+    }
+
+    /// The end has come before anybody knew who we are: what was asked for is in the state file, and not for us to tell.
+    fn user_unknown(&mut self) {
+        for (Request { frame, reference }, _) in self.earlier.take().into_iter().flat_map(|left| left.asked) {
+            let room = if let Frame::Send { room, .. } = &frame { &**room } else { "" };
+            self.outcome(reference.as_deref(), room, &Outcome::Kept, None, Told::Again);
         }
     }
 
@@ -312,7 +352,9 @@ impl Pipe {
             if let Some(commits) = &mut self.commits {
                 commits.told(delivery.id);
             }
-            if let (Some(refs), Some(reference)) = (&mut self.refs, &reference) {
+            // The file was another user's, and the ref is not.
+            let is_own = !matches!(status, DeliveryStatus::Failed(SendFailure::UserChanged));
+            if let (Some(refs), Some(reference)) = (self.refs.as_mut().filter(|_| is_own), &reference) {
                 let (room, reply) = (delivery.room.clone(), delivery.reply.clone());
                 let resolved = Resolved { room, status: status.clone(), reply };
                 for _ in 0..refs.resolved(reference, resolved) {
@@ -343,6 +385,12 @@ impl Pipe {
             Outcome::Final(status) if went_well(status) => {}
             _ => self.exit = self.exit.max(Exit::Incomplete),
         }
+        let limit = matches!(outcome, Outcome::Final(DeliveryStatus::Failed(why)) if why.is_too_large())
+            .then(|| {
+                let message = format!("the message is too large: {}", content_limit(&self.client));
+                SendReply { answer: None, message: Some(message) }
+            });
+        let reply = reply.or(limit.as_ref());
         output::delivery(&mut self.printed, reference, room, outcome, reply, told);
     }
 
@@ -351,12 +399,15 @@ impl Pipe {
         if self.refs.is_some() && !self.has_begun {
             return;
         }
-        while self.flight.has_room() && self.printed.len() < MOST_UNPRINTED {
+        while self.flight.has_room()
+            && self.printed.len() < MOST_UNPRINTED
+            && self.earlier.as_ref().is_none_or(Earlier::has_room)
+        {
             let Some(Line { number, text }) = self.lines.pop_front() else { return };
             let request = text.map_err(BadLine::from).and_then(|text| input::parse(&text));
             match request {
                 Ok(None) => {}
-                Ok(Some(request)) => self.act(request),
+                Ok(Some(request)) => self.act(request, number),
                 Err(bad) => {
                     self.exit = self.exit.max(Exit::Incomplete);
                     output::bad_line(&mut self.printed, number, &bad);
@@ -365,7 +416,20 @@ impl Pipe {
         }
     }
 
-    fn act(&mut self, Request { frame, reference }: Request) {
+    /// Puts a line aside that asks for the outcome of an earlier run, until it is known whose that was.
+    fn is_for_later(&mut self, request: &Request) -> bool {
+        let (Some(earlier), Some(reference)) = (&self.earlier, &request.reference) else { return false };
+        matches!(request.frame, Frame::Send { .. } | Frame::Own { .. })
+            && (earlier.has(reference) || self.refs.as_ref().is_some_and(|refs| refs.knows(reference)))
+    }
+
+    fn act(&mut self, request: Request, number: u64) {
+        if self.is_for_later(&request)
+            && let Some(earlier) = &mut self.earlier
+        {
+            return earlier.asked.push((request, number));
+        }
+        let Request { frame, reference } = request;
         match frame {
             Frame::Join { room, since, history } => {
                 let personal = room == PERSONAL_ROOM;
@@ -385,33 +449,122 @@ impl Pipe {
             }
             Frame::Send { room, content, data } => {
                 let weight = content.len() + data.as_ref().map_or(0, String::len);
-                if let (Some(refs), Some(reference)) = (&mut self.refs, &reference) {
-                    match refs.given(reference) {
-                        Given::New => {}
-                        Given::OnItsWay => return,
-                        Given::Resolved(Resolved { room, status, reply }) => {
-                            let (outcome, reply) = (Outcome::Final(status), reply.as_deref());
-                            return self.outcome(Some(reference), &room, &outcome, reply, Told::Again);
-                        }
-                    }
-                }
+                let what = What::of(&content, data.as_ref());
+                let own = reference.clone();
+                self.send(&room, what, weight, reference, number, |pipe| {
+                    pipe.submit(&room, content, data.as_deref(), own.as_deref())
+                });
+            }
+            Frame::Own { message, .. } | Frame::Keep { message, .. } if !self.is_here(&message) => {
+                self.bad_line(number, &BadLine::other_namespace(reference));
+            }
+            Frame::Own { message, volatile, ack } => {
+                self.send_own(&message, volatile, ack, reference, number);
+            }
+            Frame::Keep { key, message } => {
                 self.has_sent = true;
-                match self.submit(&room, content, data.as_deref(), reference.as_deref()) {
-                    Ok(id) => {
-                        if let (Some(refs), Some(reference)) = (&mut self.refs, &reference) {
-                            refs.sent(reference);
-                        }
-                        self.flight.add(id, reference, weight);
+                let kept = match message {
+                    OwnMessage::Frame(json) => self.client.keep(&key, &as_raw(&json)),
+                    OwnMessage::Event { name, arguments, .. } => {
+                        self.client.keep_event(&key, &name, &as_raw(&arguments))
                     }
-                    Err(why) => {
-                        let outcome = Outcome::Final(DeliveryStatus::Failed(why));
-                        self.outcome(reference.as_deref(), &room, &outcome, None, Told::First);
-                    }
+                };
+                if let Err(why) = kept {
+                    self.bad_line(number, &BadLine::not_kept(why));
+                }
+            }
+            Frame::DropKept { key } => self.client.drop_kept(&key),
+            Frame::Answer { ack, arguments } => {
+                if let Err(why) = self.client.answer(ack, &as_raw(&arguments)) {
+                    self.bad_line(number, &BadLine::not_answered(why));
                 }
             }
             Frame::Close => {
                 self.input = None;
                 self.lines.clear();
+            }
+        }
+    }
+
+    fn bad_line(&mut self, number: u64, bad: &BadLine) {
+        self.exit = self.exit.max(Exit::Incomplete);
+        output::bad_line(&mut self.printed, number, bad);
+    }
+
+    /// Whether an event is for the namespace of the connection, or names none.
+    fn is_here(&self, message: &OwnMessage) -> bool {
+        match message {
+            OwnMessage::Event { namespace: Some(namespace), .. } => {
+                self.namespace.as_ref() == Some(namespace)
+            }
+            _ => true,
+        }
+    }
+
+    fn send_own(
+        &mut self,
+        message: &OwnMessage,
+        volatile: bool,
+        ack: bool,
+        reference: Option<String>,
+        number: u64,
+    ) {
+        let client = self.client.clone();
+        let mut draft = match message {
+            OwnMessage::Frame(json) => client.frame(&as_raw(json)),
+            OwnMessage::Event { name, arguments, .. } => client.event(name, &as_raw(arguments)),
+        };
+        if let Some(own) = &reference {
+            draft = draft.reference(own.as_str());
+        }
+        if volatile {
+            draft = draft.volatile();
+        }
+        if ack {
+            draft = draft.with_ack();
+        }
+        let content = draft.content().unwrap_or_default().to_owned();
+        // As it is told of one that is taken up again.
+        let what = What::of(&content, ack.then(|| "true".to_owned()).as_ref());
+        self.send("", what, content.len(), reference, number, |_| draft.submit());
+    }
+
+    /// Makes a send, unless its `ref` says that it is made already.
+    fn send(
+        &mut self,
+        room: &str,
+        what: What,
+        weight: usize,
+        reference: Option<String>,
+        number: u64,
+        submit: impl FnOnce(&Self) -> Result<SendId, SendFailure>,
+    ) {
+        if let (Some(refs), Some(reference)) = (&mut self.refs, &reference) {
+            match refs.given(reference, what, room) {
+                Given::New => {}
+                Given::OnItsWay => return,
+                Given::Taken => {
+                    self.exit = self.exit.max(Exit::Incomplete);
+                    let bad = BadLine::reused(reference);
+                    return output::bad_line(&mut self.printed, number, &bad);
+                }
+                Given::Resolved(Resolved { room, status, reply }) => {
+                    let (outcome, reply) = (Outcome::Final(status), reply.as_deref());
+                    return self.outcome(Some(reference), &room, &outcome, reply, Told::Again);
+                }
+            }
+        }
+        self.has_sent = true;
+        match submit(self) {
+            Ok(id) => {
+                if let (Some(refs), Some(reference)) = (&mut self.refs, &reference) {
+                    refs.sent(reference, room, what);
+                }
+                self.flight.add(id, reference, weight);
+            }
+            Err(why) => {
+                let outcome = Outcome::Final(DeliveryStatus::Failed(why));
+                self.outcome(reference.as_deref(), room, &outcome, None, Told::First);
             }
         }
     }
@@ -435,7 +588,8 @@ impl Pipe {
 
     /// Begins the next phase when this one has nothing left to wait for.
     fn move_on(&mut self) {
-        let is_idle = self.flight.is_empty() && self.lines.is_empty();
+        let has_earlier = self.earlier.as_ref().is_some_and(Earlier::has_something_to_tell);
+        let is_idle = self.flight.is_empty() && self.lines.is_empty() && !has_earlier;
         match self.phase {
             Phase::Open if self.input.is_none() && self.has_begun => {
                 self.phase = Phase::Draining(Instant::now() + self.drain_timeout);
@@ -456,12 +610,13 @@ impl Pipe {
                     .is_none_or(|commits| self.printed.is_empty() && commits.is_empty()) =>
             {
                 self.phase = Phase::Closing(late);
-                let client = self.client.clone();
                 // Ends by itself: the library closes within its own time limit.
-                tokio::spawn(async move { client.close().await });
+                tokio::spawn(self.client.close());
             }
             // With a state file the end is a proper one, too: what has been printed is to be stored.
-            Phase::Failed if is_idle && self.refs.is_some() => self.close(false),
+            Phase::Failed if self.refs.is_some() && self.flight.is_empty() && self.lines.is_empty() => {
+                self.close(false);
+            }
             Phase::Failed if is_idle => self.phase = Phase::Ended,
             _ => {}
         }
@@ -484,6 +639,7 @@ impl Pipe {
     }
 
     fn close(&mut self, late: bool) {
+        self.user_unknown();
         self.phase = Phase::Flushing(late);
         self.move_on();
     }

@@ -1,8 +1,10 @@
-//! What `pipe` prints: event to JSON line, nothing else (interfaces.md, "`pipe`, stdout").
+//! Writes the JSON lines of `pipe`'s stdout, one for each event. Decides nothing.
+
+mod own;
 
 use super::input::BadLine;
 use crate::json_safe::write_line;
-use rejoin::messages::{JoinReason, Stamp};
+use rejoin::messages::{Code, JoinReason, Stamp};
 use rejoin::{
     Cause, DeliveryStatus, Event, Gap, Id, JoinedRoom, Message, Mode, Name, RoomChange, RoomState,
     SendFailure, SendReply, State, StateChange, Timestamp,
@@ -62,7 +64,7 @@ struct Printed<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_in_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<Code>,
+    code: Option<Coded>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,7 +89,7 @@ struct Edge(Option<u64>);
 /// A close code or HTTP status is a number, the code of an error or a delivery is a word.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum Code {
+enum Coded {
     Number(u16),
     Word(&'static str),
 }
@@ -124,6 +126,15 @@ pub(crate) fn event(out: &mut Vec<u8>, event: &Event, now: Timestamp) {
             ..Printed::default()
         }
         .stamped(notification.stamp.as_ref()),
+        Event::Frame(frame) => return own::frame(out, frame),
+        Event::NotKept { key, why } => {
+            let text = format!("what was kept as \"{key}\" is not kept: {why}");
+            return write_line(out, &error(why.as_str(), &text));
+        }
+        Event::NotAnswered { ack, why } => {
+            let text = format!("the event with the ack {ack} is not answered: {why}");
+            return write_line(out, &error(why.as_str(), &text));
+        }
         Event::Gap(gap) => hole(gap),
         Event::ServerError { message, code } => error(code.map_or("server", |code| code.as_str()), message),
         Event::Garbled { error: text } => error("garbled", text),
@@ -238,7 +249,7 @@ pub(crate) fn joined(out: &mut Vec<u8>, room: &JoinedRoom, reference: Option<&st
 }
 
 fn error<'a>(code: &'static str, message: &'a str) -> Printed<'a> {
-    Printed { r#type: "error", code: Some(Code::Word(code)), message: Some(message), ..Printed::default() }
+    Printed { r#type: "error", code: Some(Coded::Word(code)), message: Some(message), ..Printed::default() }
 }
 
 fn state(change: &StateChange, now: Timestamp) -> Printed<'_> {
@@ -248,7 +259,7 @@ fn state(change: &StateChange, now: Timestamp) -> Printed<'_> {
         line.retry_in_ms = retry_at.map(|at| u64::try_from((at - now).as_millis()).unwrap_or(u64::MAX));
     }
     if let Some(Cause { code, text, data, .. }) = &change.cause {
-        line.code = code.number().map(Code::Number);
+        line.code = code.number().map(Coded::Number);
         line.reason = Some(code.as_str());
         line.message = Some(&**text).filter(|text| !text.is_empty());
         line.data = raw(data.as_ref());
@@ -315,6 +326,8 @@ pub(super) fn delivery(
     let answer = raw(reply.and_then(|reply| reply.answer.as_ref()));
     let again = (told == Told::Again).then_some(true);
     let line = Printed { r#ref: reference, answer, again, ..about("delivery", room) };
+    // A frame of the application's own goes to no room.
+    let line = Printed { room_id: line.room_id.filter(|room| !room.is_empty()), ..line };
     let line = match outcome {
         Outcome::Kept => Printed { status: Some("kept"), ..line },
         Outcome::Final(DeliveryStatus::Written) => Printed { status: Some("written"), ..line },
@@ -326,7 +339,7 @@ pub(super) fn delivery(
         }
         Outcome::Final(DeliveryStatus::Failed(why)) => Printed {
             status: Some("failed"),
-            code: Some(Code::Word(why.as_str())),
+            code: Some(Coded::Word(why.as_str())),
             message: Some(reply.and_then(|reply| reply.message.as_deref()).unwrap_or_else(|| advice(*why))),
             ..line
         },
@@ -337,10 +350,19 @@ pub(super) fn delivery(
 
 fn advice(why: SendFailure) -> &'static str {
     match why {
+        SendFailure::Empty => "it has no text and no data: there is nothing to send",
+        SendFailure::Refused(Code::NotJoined) => {
+            "you are not in this room: join it with -r ROOM or a join_room line, and give the line again (its ref, too)"
+        }
         SendFailure::TooLarge => "the message is larger than this client or the server takes; split it",
         SendFailure::QueueFull => "too many messages are waiting; wait for deliveries",
         SendFailure::Expired | SendFailure::Timeout => "it could not be sent in time; send it again",
-        SendFailure::BadData => "its data has more than 64 levels of arrays and objects; flatten it",
+        SendFailure::BadData => {
+            "its data has more than 64 levels, bytes that are no base64, or as an event no name; write it otherwise"
+        }
+        SendFailure::Reserved => "its type is the name of a frame of the protocol; give it another one",
+        SendFailure::Unsupported => "events with a name are for Socket.IO servers",
+        SendFailure::Dropped => "the connection could not take it at once, and it is volatile",
         SendFailure::Closed => "the connection has ended for good",
         SendFailure::Refused(_) => "the server refused it for good; sending it again changes nothing",
         SendFailure::UserChanged => "the token is another user's than the message was written by",

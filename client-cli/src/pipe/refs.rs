@@ -20,9 +20,20 @@ pub(super) struct Refs {
 
 #[derive(Debug)]
 enum Known {
-    /// It is on its way, and so many lines have asked for it again.
-    OnItsWay(usize),
-    Resolved(Resolved),
+    /// It is on its way to a room, and so many lines have asked for it again.
+    OnItsWay { asked: usize, room: Name, what: What },
+    /// What it said is not known of what an earlier version has stored.
+    Resolved(Resolved, Option<What>),
+}
+
+/// What a send says, as a number: enough to tell two apart that have the same `ref` by mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct What(pub(super) u64);
+
+impl What {
+    pub(super) fn of(content: &String, data: Option<&String>) -> Self {
+        Self(rejoin::digest(content, data))
+    }
 }
 
 /// What became of a send.
@@ -43,28 +54,59 @@ pub(super) enum Given {
     OnItsWay,
     /// One whose outcome is known.
     Resolved(Resolved),
+    /// Another send has this `ref`.
+    Taken,
 }
 
 impl Refs {
     /// A line has this `ref`.
-    pub(super) fn given(&mut self, reference: &str) -> Given {
+    pub(super) fn given(&mut self, reference: &str, what: What, room: &str) -> Given {
         match self.known.get_mut(reference) {
             None => Given::New,
-            Some(Known::OnItsWay(asked)) => {
+            Some(Known::OnItsWay { room: other, what: said, .. }) if **other != *room || *said != what => {
+                Given::Taken
+            }
+            Some(Known::OnItsWay { asked, .. }) => {
                 *asked += 1;
                 Given::OnItsWay
             }
-            Some(Known::Resolved(resolved)) => Given::Resolved(resolved.clone()),
+            Some(Known::Resolved(resolved, said))
+                if *resolved.room != *room || said.is_some_and(|said| said != what) =>
+            {
+                Given::Taken
+            }
+            Some(Known::Resolved(resolved, _)) => Given::Resolved(resolved.clone()),
         }
     }
 
-    /// A send with this `ref` is on its way.
-    pub(super) fn sent(&mut self, reference: &str) {
-        self.known.entry(reference.to_owned()).or_insert(Known::OnItsWay(0));
+    /// Whether there is a send with this `ref`.
+    pub(super) fn knows(&self, reference: &str) -> bool {
+        self.known.contains_key(reference)
     }
 
-    /// The outcome is known. Gives how many lines have asked for it again.
+    /// A send with this `ref` is on its way.
+    pub(super) fn sent(&mut self, reference: &str, room: &str, what: What) {
+        let known = Known::OnItsWay { asked: 0, room: Name::from(room), what };
+        self.known.entry(reference.to_owned()).or_insert(known);
+    }
+
+    /// An outcome of an earlier run, and what was sent then.
+    pub(super) fn earlier(&mut self, reference: &str, resolved: Resolved, what: Option<What>) {
+        self.resolved(reference, resolved);
+        if let (Some(Known::Resolved(_, said)), Some(_)) = (self.known.get_mut(reference), what) {
+            *said = what;
+        }
+    }
+
+    /// The outcome is known. Gives how many lines have asked for it again. A `ref` under which nothing was sent, and may be
+    /// later, is free again.
     pub(super) fn resolved(&mut self, reference: &str, mut resolved: Resolved) -> usize {
+        if matches!(resolved.status, DeliveryStatus::Failed(why) if why.is_temporary()) {
+            return match self.known.remove(reference) {
+                Some(Known::OnItsWay { asked, .. }) => asked,
+                _ => 0,
+            };
+        }
         resolved.reply = resolved.reply.filter(|reply| {
             let texts = [&reply.answer, &reply.message];
             texts.iter().all(|text| text.as_ref().is_none_or(|text| text.len() <= LARGEST_REPLY))
@@ -74,12 +116,17 @@ impl Refs {
         }
         if self.replied.len() > MOST_REPLIES
             && let Some(oldest) = self.replied.pop_front()
-            && let Some(Known::Resolved(oldest)) = self.known.get_mut(&oldest)
+            && let Some(Known::Resolved(oldest, _)) = self.known.get_mut(&oldest)
         {
             oldest.reply = None;
         }
-        let before = self.known.insert(reference.to_owned(), Known::Resolved(resolved));
-        if !matches!(before, Some(Known::Resolved(_))) {
+        let what = match self.known.get(reference) {
+            Some(Known::OnItsWay { what, .. }) => Some(*what),
+            Some(Known::Resolved(_, what)) => *what,
+            None => None,
+        };
+        let before = self.known.insert(reference.to_owned(), Known::Resolved(resolved, what));
+        if !matches!(before, Some(Known::Resolved(..))) {
             self.resolved.push_back(reference.to_owned());
         }
         if self.resolved.len() > MOST
@@ -88,7 +135,7 @@ impl Refs {
             self.known.remove(&oldest);
         }
         match before {
-            Some(Known::OnItsWay(asked)) => asked,
+            Some(Known::OnItsWay { asked, .. }) => asked,
             _ => 0,
         }
     }
@@ -97,6 +144,16 @@ impl Refs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rejoin::SendFailure;
+    use rejoin::messages::Code;
+
+    fn given(refs: &mut Refs, reference: &str, room: &str, content: &str) -> Given {
+        refs.given(reference, what(content), room)
+    }
+
+    fn what(content: &str) -> What {
+        What::of(&content.to_owned(), None)
+    }
 
     fn written() -> Resolved {
         Resolved { room: "r".into(), status: DeliveryStatus::Written, reply: None }
@@ -112,21 +169,68 @@ mod tests {
         for number in 0..=MOST_REPLIES {
             refs.resolved(&number.to_string(), with(number.to_string()));
         }
-        assert_eq!(refs.given("0"), Given::Resolved(written()));
-        assert_eq!(refs.given("1"), Given::Resolved(with("1".to_owned())));
+        assert_eq!(given(&mut refs, "0", "r", "hi"), Given::Resolved(written()));
+        assert_eq!(given(&mut refs, "1", "r", "hi"), Given::Resolved(with("1".to_owned())));
         refs.resolved("large", with("x".repeat(LARGEST_REPLY + 1)));
-        assert_eq!(refs.given("large"), Given::Resolved(written()));
+        assert_eq!(given(&mut refs, "large", "r", "hi"), Given::Resolved(written()));
     }
 
     #[test]
     fn a_ref_given_again_is_the_send_it_was() {
         let mut refs = Refs::default();
-        assert_eq!(refs.given("a"), Given::New);
-        refs.sent("a");
-        assert_eq!((refs.given("a"), refs.given("a")), (Given::OnItsWay, Given::OnItsWay));
+        assert_eq!(given(&mut refs, "a", "r", "hi"), Given::New);
+        refs.sent("a", "r", what("hi"));
+        assert_eq!(
+            (given(&mut refs, "a", "r", "hi"), given(&mut refs, "a", "r", "hi")),
+            (Given::OnItsWay, Given::OnItsWay)
+        );
         assert_eq!(refs.resolved("a", written()), 2);
-        assert_eq!(refs.given("a"), Given::Resolved(written()));
-        assert_eq!(refs.given("b"), Given::New);
+        assert_eq!(given(&mut refs, "a", "r", "hi"), Given::Resolved(written()));
+        assert_eq!(given(&mut refs, "b", "r", "hi"), Given::New);
+    }
+
+    #[test]
+    fn a_ref_with_another_content_or_another_room_is_no_repetition() {
+        let mut refs = Refs::default();
+        refs.sent("a", "r", what("hi"));
+        for _ in 0..2 {
+            assert_eq!(given(&mut refs, "a", "r", "ho"), Given::Taken);
+            assert_eq!(given(&mut refs, "a", "s", "hi"), Given::Taken);
+            refs.resolved("a", written());
+        }
+        let data = "{}".to_owned();
+        assert_eq!(refs.given("a", What::of(&"hi".to_owned(), Some(&data)), "r"), Given::Taken);
+    }
+
+    #[test]
+    fn a_ref_of_an_earlier_run_is_told_from_another_send_by_what_it_said_and_where() {
+        let mut refs = Refs::default();
+        refs.earlier("b", written(), Some(what("hi")));
+        assert_eq!(given(&mut refs, "b", "r", "hi"), Given::Resolved(written()));
+        assert_eq!(given(&mut refs, "b", "r", "ho"), Given::Taken);
+        assert_eq!(given(&mut refs, "b", "s", "hi"), Given::Taken);
+        // Stored by an earlier version.
+        refs.earlier("c", written(), None);
+        assert_eq!(given(&mut refs, "c", "r", "whatever"), Given::Resolved(written()));
+        assert_eq!(given(&mut refs, "c", "s", "whatever"), Given::Taken);
+    }
+
+    #[test]
+    fn a_ref_under_which_nothing_was_sent_yet_may_be_given_again() {
+        for why in [SendFailure::Refused(Code::NotJoined), SendFailure::Expired] {
+            let failed = Resolved { status: DeliveryStatus::Failed(why), ..written() };
+            let mut refs = Refs::default();
+            refs.sent("a", "r", what("hi"));
+            assert_eq!(given(&mut refs, "a", "r", "hi"), Given::OnItsWay);
+            assert_eq!(refs.resolved("a", failed.clone()), 1);
+            assert_eq!(given(&mut refs, "a", "r", "hi"), Given::New);
+            refs.earlier("b", failed, Some(what("hi")));
+            assert_eq!(given(&mut refs, "b", "s", "ho"), Given::New);
+        }
+        let mut refs = Refs::default();
+        let status = DeliveryStatus::Failed(SendFailure::Refused(Code::Forbidden));
+        refs.resolved("a", Resolved { status: status.clone(), ..written() });
+        assert_eq!(given(&mut refs, "a", "r", "hi"), Given::Resolved(Resolved { status, ..written() }));
     }
 
     #[test]
@@ -135,8 +239,8 @@ mod tests {
         for number in 0..=MOST {
             refs.resolved(&number.to_string(), written());
         }
-        assert_eq!(refs.given("0"), Given::New);
-        assert_eq!(refs.given("1"), Given::Resolved(written()));
+        assert_eq!(given(&mut refs, "0", "r", "hi"), Given::New);
+        assert_eq!(given(&mut refs, "1", "r", "hi"), Given::Resolved(written()));
         assert_eq!(refs.known.len(), MOST);
     }
 }

@@ -19,6 +19,7 @@ mod reading;
 pub use event_stream::{EventStream, StreamEvent, StreamItem};
 pub use io::{Arrival, FeedConfig, FeedEvent, FeedInput, FeedOutput};
 
+use crate::bug::{Bug, made};
 use crate::cause::Disconnect;
 use crate::link::{Action, ConnId, Link, State};
 use crate::messages::{Message, Position, Stamp};
@@ -65,7 +66,7 @@ impl<P, N: Clone> Feed<P, N> {
     pub fn handle(&mut self, now: Moment, input: FeedInput<P, N>) {
         self.link.observe(now);
         let now = now.monotonic;
-        if self.busy {
+        if self.busy && !made(Bug::OwnSilenceCounts) {
             // What the server has said meanwhile is in the socket.
             self.link.heard(now);
         }
@@ -114,7 +115,7 @@ impl<P, N: Clone> Feed<P, N> {
     }
 
     fn heard(&mut self, now: Timestamp, conn: ConnId) -> bool {
-        let current = self.link.is_current(conn);
+        let current = self.link.is_current(conn) || made(Bug::OldStreamHeard);
         if current {
             self.link.heard(now);
         }
@@ -131,9 +132,9 @@ impl<P, N: Clone> Feed<P, N> {
             }
             Arrival::Event { id, name, data, error } => {
                 // Where ids are places in a log, each message is one of the contract.
-                let damaged = error.filter(|_| self.place.has_position());
+                let damaged = error.filter(|_| self.place.has_position() && !made(Bug::DamageUntold));
                 if let Some(id) = &id {
-                    self.place.mark(id);
+                    self.place.pass(id);
                 }
                 self.event(match damaged {
                     Some(error) => FeedEvent::Garbled { error },
@@ -141,6 +142,7 @@ impl<P, N: Clone> Feed<P, N> {
                 });
             }
             Arrival::Id(id) => self.mark(&id),
+            Arrival::Retry(_) if made(Bug::RetryIgnored) => {}
             Arrival::Retry(wait) => self.link.wait_at_least(wait.into()),
             Arrival::Unreadable { error } => {
                 self.event(FeedEvent::Garbled { error });
@@ -154,7 +156,7 @@ impl<P, N: Clone> Feed<P, N> {
     fn mark(&mut self, id: &str) {
         let had_none = self.place.last_id().is_none();
         self.place.mark(id);
-        if had_none && self.place.last_id().is_some() {
+        if had_none && self.place.last_id().is_some() && !made(Bug::BeginUntold) {
             self.event(FeedEvent::Began);
         }
     }
@@ -163,12 +165,17 @@ impl<P, N: Clone> Feed<P, N> {
         // The message is not dealt with when the hole before it is.
         let before = self.last();
         let step = self.place.take(id);
+        let before = if made(Bug::FeedPlaceAhead) { self.last() } else { before };
         self.hole(step.hole, before);
         if step.is_new {
             let stamp = id.and_then(Position::from_event_id).map(|Position { epoch, seq, id }| {
                 Box::new(Stamp { id, epoch, seq, replay: false, origin: None })
             });
-            self.event(FeedEvent::Message(Message { room: self.room.clone(), stamp, ..message }));
+            self.event(FeedEvent::Message(Message {
+                room: self.room.clone(),
+                stamp: stamp.filter(|_| !made(Bug::FeedStampLost)),
+                ..message
+            }));
         }
     }
 
@@ -205,7 +212,8 @@ impl<P, N: Clone> Feed<P, N> {
         match action {
             Action::FetchToken { rejected } => self.outputs.push_back(FeedOutput::FetchToken { rejected }),
             Action::Dial { conn, attempt, token, .. } => {
-                let (last_event_id, history) = (self.last(), self.history);
+                let last_event_id = self.last().filter(|_| !made(Bug::FeedSinceForgotten));
+                let history = self.history;
                 self.outputs.push_back(FeedOutput::Dial { conn, attempt, token, last_event_id, history });
             }
             Action::Abandon { conn, .. } => self.outputs.push_back(FeedOutput::Abandon { conn }),

@@ -4,6 +4,7 @@
 //! The ids are the server's `epoch:seq:id`. One of another form is passed back as it is, and nothing is concluded
 //! from it.
 
+use crate::bug::{Bug, made};
 use crate::event::{Gap, GapReason};
 use crate::id::Id;
 use crate::messages::{MAX_INT, Position};
@@ -125,10 +126,11 @@ impl Place {
     /// The stream is open, for the first time or again. Gives what that leaves unknown: a server whose ids say nothing
     /// about places may or may not go on where it was.
     pub(super) fn opened(&mut self) -> Option<Hole> {
-        self.seen = 0;
+        self.seen = if made(Bug::SeenKept) { self.seen } else { 0 };
         self.announced = None;
         let again = core::mem::replace(&mut self.was_open, true);
-        (again && self.position.is_none()).then(|| Hole::unknown(GapReason::Reconnected))
+        (again && self.position.is_none() && !made(Bug::AbsenceUntold))
+            .then(|| Hole::unknown(GapReason::Reconnected))
     }
 
     /// An event was left out that cannot be told from any other.
@@ -166,6 +168,7 @@ impl Place {
         if now.epoch != at.epoch {
             return match self.announced {
                 Some(Announced { before: None }) => Step::on(true),
+                _ if made(Bug::FeedEpochUntold) => Step::on(true),
                 _ => Step::over(hole(at, at.seq, None, GapReason::EpochChanged), true),
             };
         }
@@ -177,17 +180,17 @@ impl Place {
             Some(Announced { before: Some(before) }) => before,
             None => at.seq.saturating_add(1),
         };
-        if now.seq > next {
-            let after = next.saturating_sub(1);
+        if now.seq > next && !made(Bug::FeedHoleUntold) {
+            let after = if made(Bug::FeedGapTooSmall) { next } else { next.saturating_sub(1) };
             return Step::over(hole(at, after, Some(now.seq), GapReason::Unavailable), is_new);
         }
         if now.seq > at.seq {
             return Step::on(is_new);
         }
         match known {
-            Some(true) => Step::default(),
+            Some(true) => Step { is_new: made(Bug::FeedToldTwice), ..Step::default() },
             // The server begins further back than it was asked to.
-            None if now.seq > self.seen => Step::default(),
+            None if now.seq > self.seen && !made(Bug::RewindSaidForked) => Step::default(),
             _ => Step::over(hole(at, at.seq, None, GapReason::Forked), true),
         }
     }
@@ -200,6 +203,7 @@ impl Place {
                 // What has been received is known better here.
                 let same = epoch.as_ref() == Some(&at.epoch);
                 let before = before.filter(|before| same && *before > at.seq);
+                let before = before.map(|before| before + u64::from(made(Bug::FeedGapTooLarge)));
                 Hole { epoch: Some(at.epoch.clone()), after: Some(at.seq), before, reason }
             }
             None => Hole { epoch, after, before, reason },
@@ -208,7 +212,7 @@ impl Place {
         if let Some(id) = id {
             self.mark(id);
         }
-        if self.told.as_ref() == Some(&hole) {
+        if self.told.as_ref() == Some(&hole) && !made(Bug::FeedGapTwice) {
             return None;
         }
         self.told = Some(hole.clone());
@@ -220,7 +224,7 @@ impl Place {
         match (Position::from_event_id(id), &self.position) {
             // A place to begin at, or behind a hole that has been told.
             (Some(now), None) => self.arrive(now, id.into()),
-            (Some(now), Some(_)) if self.announced.is_some() => {
+            (Some(now), Some(_)) if self.announced.is_some() && !made(Bug::GapWithoutPlace) => {
                 self.announced = None;
                 self.arrive(now, id.into());
             }
@@ -230,13 +234,22 @@ impl Place {
         }
     }
 
+    /// An event that is no message of the log has this id: it says nothing about the place of one that has a place.
+    pub(super) fn pass(&mut self, id: &str) {
+        if self.position.is_none() || Position::from_event_id(id).is_none() {
+            self.mark(id);
+        }
+    }
+
     fn arrive(&mut self, now: Position, id: Arc<str>) {
-        if self.position.as_ref().is_none_or(|at| at.epoch != now.epoch) {
+        if self.position.as_ref().is_none_or(|at| at.epoch != now.epoch) || made(Bug::RecentForgotten) {
             self.recent.clear();
         }
         self.recent.add(now.seq, &now.id);
         self.position = Some(now);
-        self.last_id = Some(id);
+        if !made(Bug::FeedPlaceKept) || self.last_id.is_none() {
+            self.last_id = Some(id);
+        }
     }
 
     /// To an id of whatever form.

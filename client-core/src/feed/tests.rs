@@ -271,6 +271,22 @@ fn an_event_of_another_name_among_places_is_told_and_moves_none() {
 }
 
 #[test]
+fn behind_a_gap_without_a_place_neither_a_damaged_message_nor_another_event_moves_the_reader() {
+    for event in ["id: e:9:m9\ndata: unreadable\n\n", "event: weather\nid: e:9:x\ndata: rain\n\n"] {
+        let mut rig = Rig::connected();
+        rig.says(&message("e", 1));
+        rig.says(&gap(None, "e", Some(1), Some(8), "trimmed"));
+        rig.says(event);
+        rig.says(&message("e", 8));
+        rig.says(&message("e", 9));
+        rig.says(&message("e", 10));
+        let told = rig.told();
+        assert_eq!(told[..2], ["e:1", "gap e 1..8 trimmed"], "{event}");
+        assert_eq!(told[3..], ["e:8", "e:9", "e:10"], "{event}");
+    }
+}
+
+#[test]
 fn a_stream_is_dead_after_forty_seconds_of_silence_and_a_comment_is_none() {
     let mut rig = Rig::connected();
     for _ in 0..10 {

@@ -1,11 +1,11 @@
-//! What the link does about a connection that ended or could not be made: give up, or wait and for how long.
+//! The link after a connection has ended or could not be made: gives up, or chooses when to dial again.
 
 use super::auth::Refresh;
 use super::status::Loss;
 use super::status::State;
 use super::{Link, Phase};
 use crate::backoff::{Occasion, Policy, uniform};
-use crate::bug::Bug;
+use crate::bug::{Bug, made};
 use crate::cause::{Cause, CauseCode};
 use crate::close::Verdict;
 use crate::time::{Span, Timestamp};
@@ -24,21 +24,25 @@ const OVERLOADED: Span = Span::from_secs(5);
 impl Link {
     pub(super) fn judge(&mut self, now: Timestamp, verdict: Verdict, cause: Cause, hint: Option<Duration>) {
         match verdict {
-            Verdict::Terminal if self.config.bugs.has(Bug::RetryAfterTerminal) => {
+            Verdict::Terminal if made(Bug::RetryAfterTerminal) => {
                 self.retry(now, Occasion::Remote, cause);
             }
             Verdict::Terminal => self.fail(cause),
             Verdict::Retry | Verdict::TooLarge => self.retry(now, Occasion::Remote, cause),
             Verdict::Window => self.retry(now, Occasion::Drain, cause),
+            Verdict::Wait if made(Bug::OverloadIgnored) => self.retry(now, Occasion::Remote, cause),
             Verdict::Wait => {
+                let hint = if made(Bug::HintIgnored) { None } else { hint };
                 let hint = hint.map_or(OVERLOADED, Span::from);
                 let delay = self.backoff.hinted(hint, &mut self.rng);
                 self.wait(now, delay, cause);
             }
             Verdict::Suspect => {
                 let [last_but_one, last] = self.suspects;
-                self.suspects = [last, Some(now)];
-                if last_but_one.is_some_and(|at| now.after(at) < SUSPECT_PERIOD) {
+                self.suspects = [last, if made(Bug::SuspectsNeverEnd) { None } else { Some(now) }];
+                if made(Bug::SuspectTwice) && last.is_some()
+                    || last_but_one.is_some_and(|at| now.after(at) < SUSPECT_PERIOD)
+                {
                     self.fail(cause);
                 } else {
                     self.retry(now, Occasion::Remote, cause);
@@ -80,7 +84,7 @@ impl Link {
 
     /// Whether a local cause may still shorten a wait; uses the chance up.
     pub(super) fn take_local(&mut self, now: Timestamp) -> bool {
-        let free = self.local_at.is_none_or(|at| now.after(at) >= LOCAL_EVERY);
+        let free = made(Bug::LocalTooOften) || self.local_at.is_none_or(|at| now.after(at) >= LOCAL_EVERY);
         if free {
             self.local_at = Some(now);
         }
@@ -93,7 +97,8 @@ impl Link {
             Policy::Legacy => Some(Policy::LEGACY_ATTEMPTS),
             Policy::Standard { .. } => self.config.max_attempts,
         };
-        let exhausted = attempts.is_some_and(|most| self.backoff.attempt() > most)
+        let exhausted = attempts
+            .is_some_and(|most| self.backoff.attempt() + u32::from(made(Bug::LegacyGivesUpEarly)) > most)
             || self.config.max_elapsed.is_some_and(|most| loss.age(now).plus(delay) > most.into());
         if exhausted {
             self.fail(Cause { code: CauseCode::GaveUp, ..cause });
@@ -111,7 +116,7 @@ impl Link {
         let Phase::AwaitingRetry { at } = self.phase else { return };
         let soon = now + uniform(&mut self.rng, Span::ZERO, Span::from_millis(250));
         let soon = self.limiter.earliest(soon);
-        if soon < at && self.take_local(now) {
+        if (soon < at || made(Bug::HintLengthens)) && self.take_local(now) {
             self.phase = Phase::AwaitingRetry { at: soon };
             self.changed(self.state(), Some(Cause::bare(CauseCode::NetworkChanged)));
         }

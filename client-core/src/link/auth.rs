@@ -1,5 +1,6 @@
 //! The token in use, and how often a new one may be asked for (protocol.md §2.5).
 
+use crate::bug::{Bug, made};
 use crate::close::Verdict;
 use crate::time::{Span, Timestamp};
 use crate::token::{Credentials, Token};
@@ -66,7 +67,9 @@ impl Auth {
 
     /// Old refusals no longer count, but a token that was refused is not used again.
     pub(crate) fn start_anew(&mut self) {
-        self.rejected_at = None;
+        if !made(Bug::OldRefusalKept) {
+            self.rejected_at = None;
+        }
         self.renewed_at = None;
     }
 
@@ -78,10 +81,12 @@ impl Auth {
         let last = if expired { &mut self.renewed_at } else { &mut self.rejected_at };
         let recent = last.is_some_and(|at| now.after(at) < PATIENCE);
         *last = Some(now);
-        self.wants_token = true;
-        self.rejected = true;
+        self.wants_token = !made(Bug::RefusedTokenAgain);
+        self.rejected = !made(Bug::RefusalUntold);
         match (recent, expired) {
             (false, _) => Refresh::Fetch,
+            (true, _) if made(Bug::SecondRefusalForgiven) => Refresh::Later,
+            (true, true) if made(Bug::SecondExpiryEnds) => Refresh::Never,
             (true, true) => Refresh::Later,
             (true, false) => Refresh::Never,
         }

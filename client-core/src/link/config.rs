@@ -1,7 +1,6 @@
-//! What can be chosen about a link, with the defaults of reconnect.md.
+//! The options of a link, with the defaults of reconnecting.md.
 
 use crate::backoff::Policy;
-use crate::bug::Bugs;
 use crate::close::CloseTable;
 use crate::liveness::LivenessConfig;
 use crate::token::Credentials;
@@ -33,8 +32,6 @@ pub struct LinkConfig {
     pub suspend_after: Duration,
     /// Offer the extended protocol in dials.
     pub(crate) extended: bool,
-    /// A deliberate mistake.
-    pub(crate) bugs: Bugs,
     /// How many URLs the driver has; a failed dial moves on to the next. At least 1.
     pub endpoints: usize,
     /// Where tokens come from.
@@ -55,7 +52,6 @@ impl Default for LinkConfig {
             max_elapsed: None,
             suspend_after: Duration::from_secs(120),
             extended: false,
-            bugs: Bugs::default(),
             endpoints: 1,
             credentials: Credentials::Anonymous,
         }

@@ -5,6 +5,7 @@
 
 use super::{Action, ConnId, Link, Phase};
 use crate::backoff::uniform;
+use crate::bug::{Bug, made};
 use crate::close;
 use crate::liveness::Liveness;
 use crate::time::{Span, Timestamp};
@@ -43,8 +44,9 @@ pub(super) struct Retiring {
 impl Link {
     /// The server is about to go: move at a random moment in the window, early enough to be done at its end.
     pub(crate) fn going_away(&mut self, now: Timestamp, window: Span, url: Option<Box<str>>) {
-        if matches!(self.phase, Phase::Open { .. }) && self.next.is_none() {
+        if matches!(self.phase, Phase::Open { .. }) && (self.next.is_none() || made(Bug::MoveBegunAnew)) {
             let latest = window.minus(MARGIN.min(window.half().half()));
+            let latest = if made(Bug::MovesTooLate) { latest.plus(window).plus(window) } else { latest };
             let at = now + uniform(&mut self.rng, Span::ZERO, latest);
             self.next = Some(Next { url, tries: 0, step: Step::At(at) });
         }
@@ -62,9 +64,10 @@ impl Link {
         if let Some(retiring) = self.retiring.filter(|retiring| retiring.until <= now) {
             if retiring.closing {
                 self.retiring = None;
-                self.actions.push(Action::Abandon { conn: retiring.conn, code: close::NORMAL });
+                self.actions.push(Action::Abandon { conn: retiring.conn, code: close::REPLACED });
             } else {
-                self.retire_now(now);
+                // Whether the new one is a member yet is not known, so the server must not take this for a farewell.
+                self.retire(now, if made(Bug::FarewellSaid) { close::NORMAL } else { close::REPLACED });
             }
         }
         match self.next.as_ref().map(|next| &next.step) {
@@ -89,7 +92,7 @@ impl Link {
             return;
         }
         next.tries += 1;
-        let url = next.url.clone();
+        let url = if made(Bug::MoveAddressForgotten) { None } else { next.url.clone() };
         self.limiter.count(now);
         self.last_conn += 1;
         let conn = ConnId(self.last_conn);
@@ -112,9 +115,11 @@ impl Link {
     pub(super) fn next_failed(&mut self, now: Timestamp) {
         let pause = uniform(&mut self.rng, Span::from_secs(1), Span::from_secs(5));
         match &mut self.next {
-            Some(next) if next.tries < TRIES => {
+            Some(next) if next.tries < TRIES + u8::from(made(Bug::MoveOneMore)) => {
                 // The other server may be the wrong one; the own address is not.
-                next.url = None;
+                if !made(Bug::MoveAddressKept) {
+                    next.url = None;
+                }
                 next.step = Step::At(now + pause);
             }
             _ => self.next = None,
@@ -134,7 +139,8 @@ impl Link {
     pub(super) fn opened_next(&mut self, now: Timestamp, opened: ConnId) {
         let Phase::Open { conn: old, .. } = self.phase else { return };
         self.next = None;
-        self.retiring = Some(Retiring { conn: old, until: now + FAREWELL, closing: false });
+        let farewell = if made(Bug::OldKeptForLong) { Span::from_secs(120) } else { FAREWELL };
+        self.retiring = Some(Retiring { conn: old, until: now + farewell, closing: false });
         let liveness = Liveness::new(self.config.liveness, now);
         self.phase = Phase::Open { conn: opened, since: now, liveness };
         #[cfg(feature = "native")]
@@ -143,16 +149,23 @@ impl Link {
         if self.offer {
             self.greet(now);
         }
+        if made(Bug::OldClosedAtOnce) {
+            self.retire_now(now);
+        }
     }
 
-    /// Nothing more is expected of the old connection.
+    /// Nothing more is expected of the old connection, and the new one is a member wherever it was.
     pub(crate) fn retire_now(&mut self, now: Timestamp) {
+        self.retire(now, close::NORMAL);
+    }
+
+    fn retire(&mut self, now: Timestamp, code: u16) {
         if let Some(retiring) = &mut self.retiring
             && !retiring.closing
         {
             retiring.closing = true;
             retiring.until = now + self.config.close_timeout;
-            self.actions.push(Action::Close { conn: retiring.conn, code: close::NORMAL });
+            self.actions.push(Action::Close { conn: retiring.conn, code });
         }
     }
 

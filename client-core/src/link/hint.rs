@@ -1,6 +1,7 @@
 //! What the platform notices: wakes, network changes. It causes questions, never decisions.
 
 use super::{Action, Link, Phase};
+use crate::bug::{Bug, made};
 use crate::cause::CauseCode;
 use crate::liveness::Finding;
 use crate::time::{Moment, Span, Timestamp};
@@ -33,7 +34,7 @@ impl Link {
         let Some(last) = self.last_seen.replace(now) else { return };
         let wall = now.wall.after(last.wall);
         let slept = wall.minus(now.monotonic.after(last.monotonic));
-        if slept < SLEPT {
+        if slept < SLEPT || made(Bug::SleepUnnoticed) {
             return;
         }
         #[cfg(feature = "native")]
@@ -62,6 +63,7 @@ impl Link {
         match hint {
             Hint::Online | Hint::NetworkChanged => self.woke(now, Span::MAX),
             Hint::Woke => self.woke(now, Span::ZERO),
+            Hint::Offline if made(Bug::OfflineBelieved) => self.replace(now, CauseCode::NetworkChanged),
             Hint::Offline => {
                 if matches!(self.phase, Phase::Open { .. }) {
                     self.woke(now, Span::ZERO);

@@ -28,7 +28,7 @@ pub use hint::Hint;
 pub use status::{ConnId, State, StateChange};
 
 use crate::backoff::{Backoff, Occasion};
-use crate::bug::Bug;
+use crate::bug::{Bug, made};
 use crate::cause::{Cause, CauseCode, DialError, DialErrorKind, Disconnect};
 use crate::close;
 use crate::limiter::DialLimiter;
@@ -232,7 +232,9 @@ impl Link {
     pub(crate) fn close(&mut self, now: Timestamp) {
         match self.phase {
             Phase::Open { conn, .. } => {
-                self.drop_others();
+                if !made(Bug::CloseLeavesOther) {
+                    self.drop_others();
+                }
                 self.refreshing = None;
                 self.phase = Phase::AwaitingClose { conn, until: now + self.config.close_timeout };
                 self.actions.push(Action::Close { conn, code: close::NORMAL });
@@ -253,7 +255,7 @@ impl Link {
 
     fn end(&mut self) {
         self.phase = Phase::Closed;
-        if !self.config.bugs.has(Bug::TimerAfterClose) {
+        if !made(Bug::TimerAfterClose) {
             self.loss = None;
         }
         self.changed(State::Closed, Some(Cause { will_retry: false, ..Cause::bare(CauseCode::Requested) }));
@@ -263,12 +265,16 @@ impl Link {
         match self.phase {
             Phase::AwaitingOpen { conn, offered, .. } if conn == opened => {
                 self.backoff.opened();
-                if self.config.bugs.has(Bug::ResetBackoffOnOpen) {
+                if made(Bug::ResetBackoffOnOpen) {
                     self.backoff.reset();
                 }
-                self.loss = None;
+                if !made(Bug::LossKept) {
+                    self.loss = None;
+                }
                 self.worked |= self.endpoint_bit();
-                self.wrong_since = None;
+                if !made(Bug::WrongKept) {
+                    self.wrong_since = None;
+                }
                 let liveness = Liveness::new(self.config.liveness, now);
                 self.phase = Phase::Open { conn, since: now, liveness };
                 #[cfg(feature = "native")]
@@ -280,6 +286,7 @@ impl Link {
                 }
             }
             _ if self.is_next(opened) => self.opened_next(now, opened),
+            _ if made(Bug::LateDialKept) => {}
             // The late success of a dial that was given up.
             _ => self.actions.push(Action::Abandon { conn: opened, code: close::NORMAL }),
         }
@@ -337,7 +344,7 @@ impl Link {
     /// What an extended server has said of itself.
     pub(crate) fn agree(&mut self, heartbeat: Span, window: Span, recoverable: Span) {
         self.backoff.set_window(window);
-        self.suspend_after = recoverable;
+        self.suspend_after = if made(Bug::SuspendAfterKept) { self.suspend_after } else { recoverable };
         if let Phase::Open { liveness, .. } = &mut self.phase {
             liveness.agree(heartbeat);
         }
@@ -383,7 +390,7 @@ impl Link {
         }
         if self.config.extended && matches!(error.kind, DialErrorKind::Http(400 | 404)) {
             // Some gateways refuse a parameter they do not know.
-            self.offer = !offered;
+            self.offer = !offered || made(Bug::OfferKept);
         }
         let worked = self.worked & self.endpoint_bit() != 0;
         self.dial_is_lost();
@@ -424,11 +431,14 @@ impl Link {
     }
 
     fn down(&mut self, now: Timestamp, since: Timestamp) {
-        self.refreshing = None;
-        if let Some(retiring) = self.retiring.take() {
-            self.actions.push(Action::Abandon { conn: retiring.conn, code: close::NORMAL });
+        if !made(Bug::RefreshOutlives) {
+            self.refreshing = None;
         }
-        self.backoff.lost(now.after(since));
+        if let Some(retiring) = self.retiring.take() {
+            // Not the end of a stay: the next connection goes on with it.
+            self.actions.push(Action::Abandon { conn: retiring.conn, code: close::REPLACED });
+        }
+        self.backoff.lost(if made(Bug::StabilityUnnoticed) { Span::ZERO } else { now.after(since) });
         self.actions.push(Action::Down);
     }
 
@@ -443,7 +453,7 @@ impl Link {
 
     /// Dials now, or as soon as the limiter and the token allow.
     fn dial(&mut self, now: Timestamp) {
-        let earliest = if self.config.bugs.has(Bug::NoDialLimit) { now } else { self.limiter.earliest(now) };
+        let earliest = if made(Bug::NoDialLimit) { now } else { self.limiter.earliest(now) };
         if earliest > now {
             self.loss.get_or_insert(Loss::new(now));
             self.phase = Phase::AwaitingRetry { at: earliest };
@@ -473,7 +483,7 @@ impl Link {
     pub(crate) fn tick(&mut self, now: Timestamp) {
         self.suspend(now);
         self.tick_next(now);
-        self.refreshing.take_if(|until| *until <= now);
+        self.refreshing.take_if(|until| *until <= now && !made(Bug::RefreshWaitsForEver));
         match &mut self.phase {
             Phase::AwaitingToken { until } if *until <= now => {
                 let text = "the token source did not answer in time";

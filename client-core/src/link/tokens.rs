@@ -2,6 +2,7 @@
 
 use super::{Action, Link, Phase};
 use crate::backoff::Occasion;
+use crate::bug::{Bug, made};
 use crate::cause::{Cause, CauseCode};
 use crate::time::Timestamp;
 use crate::token::{Token, TokenError};
@@ -13,7 +14,9 @@ impl Link {
         match self.phase {
             Phase::Open { .. } => {
                 self.refreshing = None;
-                self.actions.push(Action::Authenticate(token));
+                if !made(Bug::TokenUnshown) {
+                    self.actions.push(Action::Authenticate(token));
+                }
             }
             Phase::Failed => self.connect(now),
             Phase::AwaitingToken { .. } => self.dial(now),
@@ -23,7 +26,11 @@ impl Link {
 
     /// The token of the connection in use is about to expire.
     pub(crate) fn refresh_token(&mut self, now: Timestamp) {
-        if matches!(self.phase, Phase::Open { .. }) && self.refreshing.is_none() && self.auth.has_source() {
+        if matches!(self.phase, Phase::Open { .. })
+            && self.refreshing.is_none()
+            && self.auth.has_source()
+            && !made(Bug::ExpiryUnheard)
+        {
             self.refreshing = Some(now + self.config.token_timeout);
             self.actions.push(Action::FetchToken { rejected: false });
         }
@@ -34,7 +41,9 @@ impl Link {
             // Without one the connection goes on for as long as the server lets it.
             if let Ok(token) = result {
                 self.auth.fetched(token.clone());
-                self.actions.push(Action::Authenticate(token));
+                if !made(Bug::RefreshUnshown) {
+                    self.actions.push(Action::Authenticate(token));
+                }
             }
             return;
         }

@@ -443,6 +443,20 @@ impl Code {
         Self::ALL.iter().find(|(code, _)| *code == self).map_or("other", |(_, text)| text)
     }
 
+    /// Whether what a server refuses with it may succeed later as it is. A refusal's `retry` says the same on the wire, and
+    /// is what counts there.
+    pub fn is_temporary(self) -> bool {
+        matches!(
+            self,
+            Self::RateLimited
+                | Self::Overloaded
+                | Self::Internal
+                | Self::NotJoined
+                | Self::SequenceGap
+                | Self::RoomFull
+        )
+    }
+
     /// The code that the wire writes so; [`Code::Other`] for any other text.
     pub fn read(text: &str) -> Self {
         Self::ALL.iter().find(|(_, known)| *known == text).map_or(Self::Other, |(code, _)| *code)

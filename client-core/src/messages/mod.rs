@@ -75,6 +75,12 @@ pub enum ClientMessage<P = String, N = Name> {
         /// Comes back in the answer.
         t: u64,
     },
+    /// A frame of the application's own: its JSON, written as it is. It is sent at most once.
+    #[cfg(feature = "frames")]
+    Own(P),
+    /// One that each connection begins with.
+    #[cfg(feature = "frames")]
+    Kept(P),
     /// Extended, `auth`: another token for the same user, without reconnecting.
     Auth {
         /// Comes back in [`ServerMessage::AuthOk`].
@@ -160,6 +166,9 @@ pub enum ServerMessage<P = String, N = Name> {
     GoingAway(Box<GoingAway>),
     /// Extended: something for this user alone.
     Notification(Box<Notification<P, N>>),
+    /// A frame of the application's own, where the driver was asked for them.
+    #[cfg(feature = "frames")]
+    Own(crate::frame::Frame<P, N>),
     /// A `type` this version does not know; tolerated and counted.
     Unknown,
 }

@@ -1,6 +1,6 @@
-//! How a client is described.
+//! The builder of a client: its options, and the task that they become.
 
-use super::client::{Client, EarlierOutcome, Shared, Snapshot, check_join};
+use super::client::{Client, ConnectionStatus, EarlierOutcome, Shared, check_join};
 use super::clock::Clock;
 use super::dial::Dialer;
 use super::driver::{Driver, Surroundings};
@@ -11,18 +11,22 @@ use super::inbox::Inbox;
 use super::keeper::Keeper;
 use super::machine::{Frames, Machine};
 use super::options::{ConnectOptions, Resolved, TokenLocation, option_methods};
+use super::own::{OWN_FRAMES, OwnMessages};
+use super::requests::Requests;
+use super::runtime::runtime;
 use super::socket_io::{Packets, SocketIo};
 use super::state::{StateError, StateStore};
 use super::state_file::StateFile;
-use super::tls::TlsError;
+use super::tls_error::TlsError;
 use super::trace;
+use crate::backoff::Policy;
+use crate::close::Verdict;
 use crate::config::Config;
 use crate::ledger::Ledger;
 use crate::link::State;
 use crate::name::{Name, PERSONAL_ROOM, RoomNameError};
 use crate::saved::Saved;
 use crate::session::{Command, Input, Join, Session};
-use crate::socketio;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
@@ -92,6 +96,9 @@ pub enum BuildError {
     /// Called outside a tokio runtime.
     #[error("there is no tokio runtime here: call connect() from inside one")]
     NoRuntime,
+    /// The tokio runtime has no timers or no I/O.
+    #[error("this tokio runtime has no {0}: build it with enable_all()")]
+    RuntimeWithout(&'static str),
 }
 
 /// A client being described. Only the URL is needed.
@@ -106,6 +113,8 @@ pub struct ClientBuilder {
     store: Option<Store>,
     manual_commit: bool,
     socket_io: Option<SocketIo>,
+    frames: bool,
+    correlate: Option<Box<str>>,
 }
 
 /// Where the state is kept.
@@ -127,6 +136,8 @@ impl ClientBuilder {
             store: None,
             manual_commit: false,
             socket_io: None,
+            frames: false,
+            correlate: None,
         }
     }
 
@@ -152,6 +163,24 @@ impl ClientBuilder {
     /// servers, and Socket.IO servers, from which it comes in any case: there it is told whether some was missed.
     pub fn notifications(self) -> Self {
         self.join(Join { personal: true, ..Name::from(PERSONAL_ROOM).into() })
+    }
+
+    /// Hand out what a server sends beside the protocol, as [`Event::Frame`](crate::Event::Frame): frames of another `type`,
+    /// JSON without one, and binary frames; from a Socket.IO server every event that is not of the contract, with all its
+    /// arguments. Off by default: then it is skipped and counted.
+    /// Frames are sent with [`Client::send_json`], and events with [`Client::emit`], whether they are handed out or not.
+    ///
+    /// What waits for the application is bounded as messages of plain rooms are: see [`Events`].
+    pub fn frames(mut self, hand_out: bool) -> Self {
+        self.frames = hand_out;
+        self
+    }
+
+    /// The field of a frame of your own that the server repeats in its answer, for [`Client::request`]: `"id"` for instance.
+    /// None by default, and then there are no requests. A Socket.IO server answers with an ack, and needs none.
+    pub fn correlate(mut self, field: impl Into<Box<str>>) -> Self {
+        self.correlate = Some(field.into());
+        self
     }
 
     /// Offer the extended protocol, which is the default. A server that does not speak it never notices.
@@ -208,10 +237,44 @@ impl ClientBuilder {
         self
     }
 
-    /// The machine's choices. `config.link.credentials`, `endpoints` and, where
+    /// The machine's choices, those of the methods that come before this one among them. `config.link.credentials`, `endpoints` and, where
     /// [`connect_timeout`](Self::connect_timeout) is given, `dial_timeout` are set from the rest of the builder.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
+        self
+    }
+
+    /// The delays between attempts to connect: the first step, doubled each time up to `cap`, with jitter. 1 s and 30 s by
+    /// default.
+    pub fn backoff(mut self, base: Duration, cap: Duration) -> Self {
+        self.config.link.policy = Policy::Standard { base, cap };
+        self
+    }
+
+    /// Attempts to connect, one after another without success, before the state is [`Failed`](State::Failed). No limit by
+    /// default.
+    pub fn max_attempts(mut self, attempts: u32) -> Self {
+        self.config.link.max_attempts = Some(attempts);
+        self
+    }
+
+    /// Silence after which the server is asked whether it is alive: 25 s by default. What an extended server announces
+    /// replaces it.
+    pub fn heartbeat(mut self, heartbeat: Duration) -> Self {
+        self.config.link.liveness.heartbeat = heartbeat;
+        self
+    }
+
+    /// Gives a close code another meaning than the default one; may be called several times.
+    ///
+    /// ```no_run
+    /// use rejoin::close::Verdict;
+    ///
+    /// // A server that uses 1000 for the end of a connection's lifetime.
+    /// let builder = rejoin::Client::builder("wss://chat.example").close_code(1000, Verdict::Retry);
+    /// ```
+    pub fn close_code(mut self, code: u16, meaning: Verdict) -> Self {
+        self.config.link.close_table.set(code, meaning);
         self
     }
 
@@ -232,7 +295,7 @@ impl ClientBuilder {
     /// # Errors
     /// For bad arguments only.
     pub fn connect(self) -> Result<(Client, Events), BuildError> {
-        let runtime = tokio::runtime::Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
+        let runtime = runtime()?;
         let mut endpoints = Vec::with_capacity(self.urls.len());
         let mut in_urls = None;
         for url in &self.urls {
@@ -277,38 +340,57 @@ impl ClientBuilder {
             id,
             room: outcome.room.clone(),
             reference: outcome.reference.clone(),
+            digest: outcome.digest,
             status: outcome.status.clone().into(),
             reply: outcome.reply.clone(),
             confirmed: outcome.confirmed,
         });
         let earlier = earlier.collect();
+        let earlier_user = ledger.user().cloned();
         let saved = store.is_some().then(|| Saved { outcomes: Vec::new(), ..ledger.saved() });
         let keeper = store.map(|store| Box::new(Keeper::new(store, ledger)));
         let clock = Clock::start();
         let inbox = Arc::new(Inbox::new(keeper.is_some()));
         let queue = Arc::new(EventQueue::default());
-        let (snapshot, snapshots) =
-            watch::channel(Snapshot { state: State::Connecting, cause: None, ready: None });
+        let connecting = ConnectionStatus { state: State::Connecting, cause: None, ready: None, user: None };
+        let (status, statuses) = watch::channel(connecting);
+        let requests = self.correlate.map(|field| Arc::new(Requests::new(field)));
         let shared = Arc::new(Shared {
             inbox: Arc::clone(&inbox),
             events: Arc::clone(&queue),
-            snapshot: snapshots,
+            status: statuses,
             clock,
             earlier: Mutex::new(earlier),
+            own: OwnMessages::of(self.socket_io.as_ref()),
+            open_requests: Arc::default(),
+            requests: requests.clone(),
+            earlier_user,
         });
         let client = Client::new(shared);
         let events = Events::new(Arc::clone(&queue), Arc::clone(&inbox), commits);
         let span = endpoints.first().map_or_else(Span::none, trace::client_span);
         let endpoints = endpoints.into();
-        let surroundings = Surroundings { endpoints, dialer, source, inbox, queue, snapshot, clock, keeper };
+        let around = Surroundings {
+            endpoints,
+            dialer,
+            source,
+            inbox,
+            queue,
+            status,
+            clock,
+            keeper,
+            requests: requests.clone(),
+        };
         // Owned by the handles: it ends when the client is closed, or when all of them are dropped.
-        if let Some(SocketIo { namespace, events, options, ack_text }) = self.socket_io {
-            let session = socketio::Session::new(config, options, PERSONAL_ROOM.into(), seed);
-            let codec = Packets::new(namespace, Arc::new(events), ack_text);
-            let driver = Driver::new(session, codec, surroundings);
+        if let Some(server) = self.socket_io {
+            let session = server.session(config, seed);
+            let codec = Packets::of(server, self.frames);
+            let driver = Driver::new(session, codec, around);
             runtime.spawn(begun(driver, saved, self.joins).instrument(span));
         } else {
-            let driver = Driver::new(Session::new(config, seed), Frames::default(), surroundings);
+            let mut session = Session::new(config, seed);
+            session.own_frames(Name::from(OWN_FRAMES));
+            let driver = Driver::new(session, Frames::new(self.frames, requests), around);
             runtime.spawn(begun(driver, saved, self.joins).instrument(span));
         }
         Ok((client, events))

@@ -5,9 +5,12 @@ use super::clock::Clock;
 use super::draft::{self, Draft};
 use super::events::EventQueue;
 use super::inbox::Inbox;
+use super::own::OwnMessages;
+use super::requests::Requests;
 use super::sending::Sending;
-use crate::cause::Cause;
-use crate::event::{DeliveryStatus, Mode, SendFailure, SendId, SendReply};
+use super::waiters::{JoinError, Waiter};
+use crate::cause::{Cause, CauseCode};
+use crate::event::{DeliveryStatus, JoinedRoom, Mode, SendFailure, SendId, SendReply};
 use crate::link::State;
 use crate::messages::Position;
 use crate::name::{Name, PERSONAL_ROOM, RoomNameError, check_room_name};
@@ -16,27 +19,50 @@ use crate::time::Timestamp;
 use crate::token::Token;
 use serde::Serialize;
 use std::fmt;
+use std::future::Future;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 /// The connection as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Snapshot {
+#[non_exhaustive]
+pub struct ConnectionStatus {
     /// Its state.
     pub state: State,
     /// Why it is not connected, if it is not.
     pub cause: Option<Cause>,
     /// The mode, while connected and ready.
     pub ready: Option<Mode>,
+    /// The user that the server takes the token for, as an extended server says.
+    pub user: Option<Name>,
 }
 
-/// The client has ended: closed, or failed for the reason given.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the client has ended")]
-pub struct Ended {
-    /// Why, if it failed.
+/// The client has ended: closed, or failed for the reason given, which is its source too.
+///
+/// Its `Debug` is its `Display`, so that a `main` that returns it ends with words.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub struct ClosedError {
+    /// Why, if it is known.
+    #[source]
     pub cause: Option<Cause>,
+}
+
+impl fmt::Display for ClosedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            Some(cause) if cause.code != CauseCode::Requested => write!(f, "the client has failed: {cause}"),
+            _ => f.write_str("the client has been closed"),
+        }
+    }
+}
+
+impl fmt::Debug for ClosedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// A handle to a connection that keeps itself alive. Clone it freely; all clones are the same client.
@@ -50,9 +76,14 @@ pub struct Client {
 pub(crate) struct Shared {
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) events: Arc<EventQueue>,
-    pub(crate) snapshot: watch::Receiver<Snapshot>,
+    pub(crate) status: watch::Receiver<ConnectionStatus>,
     pub(crate) clock: Clock,
     pub(crate) earlier: Mutex<Vec<EarlierOutcome>>,
+    pub(crate) own: OwnMessages,
+    /// Requests to a Socket.IO server that have no answer.
+    pub(crate) open_requests: Arc<AtomicUsize>,
+    pub(crate) requests: Option<Arc<Requests>>,
+    pub(crate) earlier_user: Option<Name>,
 }
 
 /// The outcome of a send of an earlier run.
@@ -64,6 +95,8 @@ pub struct EarlierOutcome {
     pub room: Name,
     /// The caller's own name for it.
     pub reference: Option<Box<str>>,
+    /// What it said, as a number: see [`digest`](crate::digest). `None` where an earlier version has stored it.
+    pub digest: Option<u64>,
     /// What became of it.
     pub status: DeliveryStatus,
     /// Socket.IO: what the server's handler answered; of the last 256 answers, and up to 4 KiB.
@@ -130,6 +163,29 @@ impl Client {
         Ok(())
     }
 
+    /// As [`Client::join`], and waits until the room is joined (plain: the join is written), however many connections that
+    /// takes.
+    ///
+    /// ```no_run
+    /// # async fn f(client: rejoin::Client) -> Result<(), rejoin::JoinError> {
+    /// let joined = client.join_and_wait("lobby").await?;
+    /// println!("{} people are there", joined.members.map_or(0, |members| members.len()));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// Cancel safe: the join stays asked for, without the waiting.
+    ///
+    /// # Errors
+    /// When `room` is no room name, the server refuses the join for good, the room is left, or the client ends.
+    pub async fn join_and_wait(&self, room: &str) -> Result<JoinedRoom, JoinError> {
+        check_room_name(room).map_err(|error| JoinError::BadRoom(room.chars().take(64).collect(), error))?;
+        let name = Name::from(room);
+        let (done, joined) = oneshot::channel();
+        let join = Input::Command(Command::Join(name.clone().into()));
+        self.shared.inbox.wait(Some(join), Waiter::Joined(name, done));
+        joined.await.unwrap_or_else(|_| Err(self.ended().into()))
+    }
+
     /// As [`Client::join`], with a position to go on from or with history:
     /// `Join { history: Some(20), ..Name::from("lobby").into() }`.
     ///
@@ -164,6 +220,13 @@ impl Client {
     /// has dealt with, and the last 10,000 that had a reference. Given once; later it is empty.
     pub fn earlier_outcomes(&self) -> Vec<EarlierOutcome> {
         std::mem::take(&mut *self.shared.earlier.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whose the stored state was when this run began, if an extended server has said so in an earlier one. Once the
+    /// server has said of this run who it is, too ([`Client::user`], from [`Event::Mode`](crate::Event::Mode) on),
+    /// comparing the two says whether [`Client::earlier_outcomes`] are this user's.
+    pub fn earlier_user(&self) -> Option<Name> {
+        self.shared.earlier_user.clone()
     }
 
     /// Sends something ephemeral to whoever is in a room now, `typing` for instance; `&()` for no data. Not stored, not
@@ -206,8 +269,43 @@ impl Client {
     }
 
     /// The connection as it is now.
-    pub fn snapshot(&self) -> Snapshot {
-        self.shared.snapshot.borrow().clone()
+    pub fn status(&self) -> ConnectionStatus {
+        self.shared.status.borrow().clone()
+    }
+
+    /// The user that the server takes the token for, once an extended server has said so; other servers do not. A message
+    /// is this user's own when its `user` is this.
+    pub fn user(&self) -> Option<Name> {
+        self.shared.status.borrow().user.clone()
+    }
+
+    /// Waits until the client is closed or has failed for a reason that trying again does not mend, and gives the reason.
+    /// At once if that is so already.
+    ///
+    /// Cancel safe.
+    pub async fn terminated(&self) -> Cause {
+        let mut status = self.shared.status.clone();
+        let is_over = |status: &ConnectionStatus| matches!(status.state, State::Closed | State::Failed);
+        // The driver ends in one of these states, so that an error has a cause to show, too.
+        let _ = status.wait_for(is_over).await;
+        let cause = status.borrow().cause.clone();
+        cause.unwrap_or_else(|| Cause { will_retry: false, ..Cause::new(CauseCode::Requested, "") })
+    }
+
+    /// Waits until every send made before has its outcome.
+    ///
+    /// Cancel safe.
+    ///
+    /// # Errors
+    /// When the client ends before that; then they all have an outcome, too.
+    pub async fn flush(&self) -> Result<(), ClosedError> {
+        let (done, flushed) = oneshot::channel();
+        self.shared.inbox.wait(None, Waiter::Flushed(done));
+        flushed.await.unwrap_or_else(|_| Err(self.ended()))
+    }
+
+    pub(super) fn ended(&self) -> ClosedError {
+        ClosedError { cause: self.shared.status.borrow().cause.clone() }
     }
 
     /// The client's clock, to read the `retry_at` of a state against.
@@ -226,41 +324,39 @@ impl Client {
     }
 
     /// Waits until the connection is up, what it can promise is known and every wanted room is joined (plain: the
-    /// joins are written).
+    /// joins are written), those asked for just before among them.
     ///
     /// Cancel safe.
     ///
     /// # Errors
-    /// When the client is closed or failed.
-    pub async fn ready(&self) -> Result<Mode, Ended> {
-        let mut snapshot = self.shared.snapshot.clone();
-        loop {
-            let now = snapshot.borrow_and_update().clone();
-            match (now.ready, now.state) {
-                (Some(mode), _) => return Ok(mode),
-                (None, State::Failed | State::Closed | State::Closing) => {
-                    return Err(Ended { cause: now.cause });
-                }
-                _ => {}
-            }
-            if snapshot.changed().await.is_err() {
-                return Err(Ended { cause: None });
-            }
-        }
+    /// When the client is closed or has failed, with the cause.
+    pub async fn ready(&self) -> Result<Mode, ClosedError> {
+        let (done, ready) = oneshot::channel();
+        self.shared.inbox.wait(None, Waiter::Ready(done));
+        ready.await.unwrap_or_else(|_| Err(self.ended()))
+    }
+
+    /// [Flushes](Client::flush), for at most `grace`, and then [closes](Client::close). Returns whether every send had its
+    /// outcome before the end.
+    ///
+    /// Cancel safe, as its parts are; a close that was not reached has to be asked for again.
+    pub async fn close_after(&self, grace: Duration) -> bool {
+        let flushed = tokio::time::timeout(grace, self.flush()).await;
+        self.close().await;
+        matches!(flushed, Ok(Ok(())))
     }
 
     /// Ends the connection with 1000 and waits until it is closed, at most 3 s, and then for the store, if there is
-    /// one. Sends without an outcome resolve at once: await them first to lose none. In a store they stay, and the next
-    /// run goes on with them.
+    /// one. Sends without an outcome resolve at once: [flush](Client::flush) first to lose none. In a store they stay, and
+    /// the next run goes on with them.
     ///
-    /// Cancel safe: the end goes on without the waiting.
-    pub async fn close(&self) {
+    /// The end is asked for when this returns, before the first poll; cancel safe: it goes on without the waiting.
+    pub fn close(&self) -> impl Future<Output = ()> + Send + use<> {
         self.command(Command::Close);
-        let mut snapshot = self.shared.snapshot.clone();
-        while !matches!(snapshot.borrow_and_update().state, State::Closed) {
-            if snapshot.changed().await.is_err() {
-                return;
-            }
+        let mut status = self.shared.status.clone();
+        async move {
+            // An error is an end, too.
+            let _ = status.wait_for(|status| status.state == State::Closed).await;
         }
     }
 }
@@ -279,6 +375,6 @@ impl Drop for Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("snapshot", &self.snapshot()).finish_non_exhaustive()
+        f.debug_struct("Client").field("status", &self.status()).finish_non_exhaustive()
     }
 }

@@ -40,7 +40,7 @@ pub struct Draft<'a> {
 }
 
 /// Writes data as JSON that every receiver can read.
-pub(crate) fn json(data: &impl Serialize) -> Result<String, SendFailure> {
+pub(crate) fn json(data: &(impl Serialize + ?Sized)) -> Result<String, SendFailure> {
     let json = serde_json::to_string(data).map_err(|_| SendFailure::BadData)?;
     // Only JSON that was written elsewhere can have halves of surrogate pairs.
     let json = well_formed(&json).into_owned();
@@ -122,6 +122,9 @@ impl<'a> Draft<'a> {
     /// What there is to send, and what is dealt with by it.
     fn content(self) -> Result<(Content, Option<Input>), SendFailure> {
         let Self { content, data, reference, timeout, commit, .. } = self;
+        if content.is_empty() && data.is_none() {
+            return Err(SendFailure::Empty);
+        }
         let commit = commit.map(|(room, position)| Input::Command(Command::Commit { room, position }));
         Ok((Content { text: content, data: data.transpose()?, reference, timeout }, commit))
     }

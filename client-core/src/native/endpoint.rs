@@ -169,6 +169,7 @@ impl Endpoint {
     }
 
     /// The path and query of a room's stream of events, under the path of the address.
+    #[cfg(feature = "sse")]
     pub(crate) fn stream_target(&self, room: &str, history: Option<u64>, token: Option<&Token>) -> String {
         let mut target = self.url.path().trim_end_matches('/').to_owned();
         target.push_str("/rooms/");
@@ -353,6 +354,7 @@ mod tests {
         assert!(matches!(Endpoint::parse(""), Err(EndpointError::Malformed(_))));
     }
 
+    #[cfg(feature = "sse")]
     #[test]
     fn a_rooms_stream_lies_under_the_address_and_its_name_is_one_segment() {
         let target = |url: &str, room: &str, history| {

@@ -34,6 +34,17 @@ pub(crate) struct EventQueue {
     reader: AtomicWaker,
 }
 
+/// What the driver can still give.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    #[default]
+    Running,
+    /// The connection has failed: nothing more, unless it is asked for.
+    Failed,
+    /// Nothing more.
+    Ended,
+}
+
 #[derive(Debug, Default)]
 struct State {
     /// As the driver handed them over: one allocation for each read of the socket, no move for each event.
@@ -41,7 +52,7 @@ struct State {
     events: usize,
     bytes: usize,
     skipped: u64,
-    ended: bool,
+    source: Source,
     unread: bool,
     busy: bool,
     diagnostics: Diagnostics,
@@ -54,6 +65,7 @@ pub(super) fn weight(event: &Event) -> usize {
         Event::Message(message) => message.content.len() + message.timestamp.len() + length(&message.data),
         Event::Signal(signal) => length(&signal.data),
         Event::Notification(notification) => length(&notification.data),
+        Event::Frame(frame) => frame.byte_len(),
         Event::ServerError { message, .. } => message.len(),
         Event::Garbled { error } => error.len(),
         Event::Delivery(Delivery { reply: Some(reply), .. }) => {
@@ -72,6 +84,7 @@ fn is_droppable(event: &Event) -> bool {
         | Event::UserLeft { .. }
         | Event::Presence(_)
         | Event::Signal(_)
+        | Event::Frame(_)
         | Event::ServerError { .. }
         | Event::Garbled { .. } => true,
         _ => false,
@@ -113,15 +126,17 @@ impl State {
             self.events += 1;
             kept.push(event);
         }
-        self.batches.push_back(kept);
+        // An empty batch would look like an empty queue to the reader, with events behind it.
+        if !kept.is_empty() {
+            self.batches.push_back(kept);
+        }
     }
 }
 
 /// What a look into the queue gives.
 struct Took {
     batch: Option<Vec<Event>>,
-    /// Nothing more will come.
-    ended: bool,
+    source: Source,
     /// The queue was nearly full and has room again.
     calmed: bool,
 }
@@ -132,11 +147,11 @@ impl EventQueue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands a batch over. Says whether the queue has become nearly full by it; whoever empties it again says so to
-    /// the driver.
-    pub(crate) fn publish(&self, batch: &mut Vec<Event>, diagnostics: Diagnostics) -> bool {
+    /// Hands a batch over, and with it whether the connection has failed: then there is nothing behind the batch. Returns whether the queue has become nearly full by it; whoever empties it again tells the driver.
+    pub(crate) fn publish(&self, batch: &mut Vec<Event>, diagnostics: Diagnostics, has_failed: bool) -> bool {
         let mut state = self.lock();
         state.diagnostics = diagnostics;
+        state.source = if has_failed { Source::Failed } else { Source::Running };
         if batch.is_empty() {
             return false;
         }
@@ -157,8 +172,13 @@ impl EventQueue {
         self.lock().diagnostics
     }
 
+    /// Has the reader look again: the driver has handled whatever it was asked for.
+    pub(crate) fn wake(&self) {
+        self.reader.wake();
+    }
+
     pub(crate) fn end(&self) {
-        self.lock().ended = true;
+        self.lock().source = Source::Ended;
         self.reader.wake();
     }
 
@@ -174,14 +194,19 @@ impl EventQueue {
         }
         let calmed = state.busy && state.events <= CALM_EVENTS && state.bytes <= CALM_BYTES;
         state.busy &= !calmed;
-        Took { ended: batch.is_none() && state.ended, batch, calmed }
+        Took { batch, source: state.source, calmed }
     }
 }
 
-/// Everything that happens to a client, in order. A [`Stream`]; it ends when the client is closed.
+/// Everything that happens to a client, in order. A [`Stream`] that ends when the client is closed, or has
+/// [failed](crate::State::Failed) for a reason that trying again does not mend: the last event then is the change of state
+/// with its [`Cause`](crate::Cause), which [`Client::terminated`](super::Client::terminated) gives too. After
+/// [`Client::connect`](super::Client::connect), [`Client::reconnect`](super::Client::reconnect) or
+/// [`Client::set_token`](super::Client::set_token) a stream that ended by a failure goes on.
 ///
 /// Read it all the time: up to 65,536 events and 16 MiB of messages wait. Beyond that messages of extended rooms stay
-/// on the server until there is room, those of plain rooms are dropped and [`Event::Lagged`] says how many. Dropping
+/// on the server until there is room, as long as the server keeps them: what it has meanwhile forgotten is an
+/// [`Event::Gap`]. Those of plain rooms are dropped and [`Event::Lagged`] says how many. Dropping
 /// the stream is allowed: then nothing is kept.
 ///
 /// With a stored state, asking for the next event or batch says that the ones before it have been dealt with, outcomes of
@@ -200,15 +225,15 @@ impl Events {
         Self { queue, inbox, batch: Vec::new().into_iter(), taken }
     }
 
-    /// The next event; `None` when the client is closed and everything has been read.
+    /// The next event; `None` when the client is closed or has failed, and everything has been read.
     ///
     /// Cancel safe: an event not returned is still there.
     pub async fn next(&mut self) -> Option<Event> {
         core::future::poll_fn(|cx| self.poll_event(cx)).await
     }
 
-    /// The next events, as many as came together, at least one; empty when the client is closed and everything
-    /// has been read. Cheaper than [`Events::next`] for busy rooms.
+    /// The next events, as many as came together, at least one; empty when the client is closed or has failed,
+    /// and everything has been read. Cheaper than [`Events::next`] for busy rooms.
     ///
     /// Cancel safe: events not returned are still there.
     pub async fn next_batch(&mut self) -> Vec<Event> {
@@ -236,15 +261,23 @@ impl Events {
         }
         // Twice: what comes between looking and registering would wake nobody.
         for registered in [false, true] {
-            let took = self.queue.take();
+            let mut took = self.queue.take();
+            let mut is_over = took.source == Source::Ended;
+            if took.batch.is_none() && took.source == Source::Failed && self.inbox.is_settled() {
+                // Whatever was asked for before that look has left its events in the queue by now.
+                let calmed = took.calmed;
+                took = self.queue.take();
+                took.calmed |= calmed;
+                is_over = took.source != Source::Running;
+            }
             if took.calmed {
                 self.inbox.push(Input::Busy(false));
             }
-            if let Some(batch) = took.batch.filter(|batch| !batch.is_empty()) {
+            if let Some(batch) = took.batch {
                 self.batch = batch.into_iter();
                 return Poll::Ready(true);
             }
-            if took.ended {
+            if is_over {
                 return Poll::Ready(false);
             }
             if !registered {
@@ -317,11 +350,30 @@ mod tests {
         let mut batch: Vec<Event> = (0..MOST_EVENTS + 5).map(message).collect();
         let status = DeliveryStatus::Written;
         batch.push(Event::Delivery(Delivery::new(SendId(1), "r".into(), status)));
-        queue.publish(&mut batch, Diagnostics::default());
+        queue.publish(&mut batch, Diagnostics::default(), false);
         let mut events = drain(&queue);
         assert_eq!(events.pop_back(), Some(Event::Lagged { skipped: 5 }));
         assert!(matches!(events.pop_back(), Some(Event::Delivery(_))));
         assert_eq!(events.len(), MOST_EVENTS);
+    }
+
+    #[test]
+    fn after_an_overflow_what_follows_is_read_without_another_event() {
+        let queue = Arc::new(EventQueue::default());
+        let mut events = Events::new(Arc::clone(&queue), Arc::default(), false);
+        queue.publish(&mut (0..MOST_EVENTS).map(message).collect(), Diagnostics::default(), false);
+        // Each of them is dropped whole.
+        for n in 0..5 {
+            queue.publish(&mut vec![message(n)], Diagnostics::default(), false);
+        }
+        let ready = Event::Ready(Mode::Plain);
+        queue.publish(&mut vec![ready.clone()], Diagnostics::default(), false);
+        let mut read = Vec::new();
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        while let Poll::Ready(Some(event)) = events.poll_event(&mut cx) {
+            read.push(event);
+        }
+        assert_eq!(read.split_off(MOST_EVENTS), [ready, Event::Lagged { skipped: 5 }]);
     }
 
     #[test]
@@ -332,7 +384,11 @@ mod tests {
             Event::Message(message) => Event::Message(Message { content: big.clone(), ..message }),
             other => other,
         };
-        queue.publish(&mut vec![big(), big(), Event::Ready(Mode::Plain), message(1)], Diagnostics::default());
+        queue.publish(
+            &mut vec![big(), big(), Event::Ready(Mode::Plain), message(1)],
+            Diagnostics::default(),
+            false,
+        );
         assert_eq!(drain(&queue).remove(1), Some(Event::Lagged { skipped: 1 }));
     }
 
@@ -351,7 +407,7 @@ mod tests {
         let queue = EventQueue::default();
         let publish = |count: usize| {
             let mut batch: Vec<Event> = (0..count).map(stamped).collect();
-            queue.publish(&mut batch, Diagnostics::default())
+            queue.publish(&mut batch, Diagnostics::default(), false)
         };
         let batches = BUSY_EVENTS / 1024;
         let became_busy: Vec<bool> = (0..batches + 4).map(|_| publish(1024)).collect();
@@ -367,8 +423,8 @@ mod tests {
     fn a_message_with_a_position_is_never_dropped() {
         let queue = EventQueue::default();
         let mut batch: Vec<Event> = (0..MOST_EVENTS).map(message).collect();
-        queue.publish(&mut batch, Diagnostics::default());
-        queue.publish(&mut vec![message(0), stamped(1)], Diagnostics::default());
+        queue.publish(&mut batch, Diagnostics::default(), false);
+        queue.publish(&mut vec![message(0), stamped(1)], Diagnostics::default(), false);
         let mut events = drain(&queue);
         assert_eq!(events.pop_back(), Some(Event::Lagged { skipped: 1 }));
         assert_eq!(events.pop_back(), Some(stamped(1)));
@@ -379,7 +435,7 @@ mod tests {
         let queue = EventQueue::default();
         for _ in 0..3 {
             let mut batch: Vec<Event> = (0..MOST_EVENTS).map(message).collect();
-            queue.publish(&mut batch, Diagnostics::default());
+            queue.publish(&mut batch, Diagnostics::default(), false);
             let events = drain(&queue);
             assert_eq!(events.len(), MOST_EVENTS);
         }

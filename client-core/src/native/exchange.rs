@@ -2,7 +2,7 @@
 //! asked for. The deadline is the caller's, who drops the future.
 
 use super::meaning::is_tls;
-use super::tls_failure::tls_failure;
+use super::tls;
 use super::transport::Transport;
 use crate::cause::{DialError, DialErrorKind};
 use hyper::body::{Bytes, Incoming};
@@ -97,12 +97,7 @@ fn transport_error(error: &hyper::Error, not_http: DialErrorKind) -> DialError {
     }
 }
 
-/// The transport broke. A TLS server may refuse a client only after the handshake is over on the client's side.
+/// The transport broke.
 pub(super) fn broken(error: &io::Error) -> DialError {
-    let is_tls = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
-    if is_tls {
-        tls_failure(error, "this host")
-    } else {
-        DialError::new(DialErrorKind::Unreachable, error.to_string())
-    }
+    tls::broken(error).unwrap_or_else(|| DialError::new(DialErrorKind::Unreachable, error.to_string()))
 }

@@ -3,9 +3,10 @@
 use super::builder::{BuildError, bad_room};
 use super::clock::Clock;
 use super::endpoint::Endpoint;
+use super::feed_stream::{FeedStream, feed_channel};
 use super::follower::Follower;
-use super::following::{Following, following};
 use super::options::{ConnectOptions, Resolved, TokenLocation, option_methods};
+use super::runtime::runtime;
 use super::stream_request::StreamRequest;
 use super::trace;
 use crate::feed::{Feed, FeedConfig};
@@ -15,7 +16,7 @@ use std::future::Future;
 use tracing::Instrument as _;
 
 /// Begins to describe the reading of `room` at `url` (`http://` or `https://`) by server-sent events; nothing happens
-/// until [`FollowBuilder::connect`]. The stream is asked for at `rooms/ROOM/events` below the URL.
+/// until [`FeedBuilder::connect`]. The stream is asked for at `rooms/ROOM/events` below the URL.
 ///
 /// ```no_run
 /// # async fn read() -> Result<(), Box<dyn std::error::Error>> {
@@ -31,8 +32,8 @@ use tracing::Instrument as _;
 /// }
 /// # Ok(()) }
 /// ```
-pub fn follow(url: impl Into<String>, room: impl Into<String>) -> FollowBuilder {
-    FollowBuilder {
+pub fn follow(url: impl Into<String>, room: impl Into<String>) -> FeedBuilder {
+    FeedBuilder {
         url: url.into(),
         room: room.into(),
         config: FeedConfig::default(),
@@ -42,7 +43,7 @@ pub fn follow(url: impl Into<String>, room: impl Into<String>) -> FollowBuilder 
 }
 
 /// The reading of a room, being described.
-pub struct FollowBuilder {
+pub struct FeedBuilder {
     url: String,
     room: String,
     config: FeedConfig,
@@ -50,8 +51,8 @@ pub struct FollowBuilder {
     max_event: usize,
 }
 
-impl FollowBuilder {
-    /// Go on behind the event with this id ([`Following::last_event_id`]). By default with what is said from now on.
+impl FeedBuilder {
+    /// Go on behind the event with this id ([`FeedStream::last_event_id`]). By default with what is said from now on.
     pub fn since(mut self, last_event_id: impl Into<Box<str>>) -> Self {
         self.config.since = Some(last_event_id.into());
         self
@@ -82,8 +83,8 @@ impl FollowBuilder {
     ///
     /// # Errors
     /// For bad arguments only.
-    pub fn connect(self) -> Result<Following, BuildError> {
-        let runtime = tokio::runtime::Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
+    pub fn connect(self) -> Result<FeedStream, BuildError> {
+        let runtime = runtime()?;
         let (endpoint, in_url) = Endpoint::parse_http(&self.url)?;
         check_room_name(&self.room).map_err(|error| bad_room(&self.room, error))?;
         let endpoints = std::slice::from_ref(&endpoint);
@@ -97,16 +98,16 @@ impl FollowBuilder {
         let span = trace::stream_span(&endpoint, &room);
         let request = StreamRequest { route, options, endpoint, room };
         let clock = Clock::start();
-        let (following, telling, requests) = following(clock);
-        let follower = Follower::new(feed, request, source, clock, self.max_event, telling, requests);
+        let (stream, sender, requests) = feed_channel(clock);
+        let follower = Follower::new(feed, request, source, clock, self.max_event, sender, requests);
         // Owned by the handle: it ends when that is closed or dropped.
         runtime.spawn(follower.run().instrument(span));
-        Ok(following)
+        Ok(stream)
     }
 }
 
-impl fmt::Debug for FollowBuilder {
+impl fmt::Debug for FeedBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FollowBuilder").field("room", &self.room).finish_non_exhaustive()
+        f.debug_struct("FeedBuilder").field("room", &self.room).finish_non_exhaustive()
     }
 }

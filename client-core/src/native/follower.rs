@@ -1,7 +1,7 @@
 //! The task around a feed: it moves bytes and events and decides nothing.
 
 use super::clock::Clock;
-use super::following::{Telling, Waiting};
+use super::feed_stream::{EventSender, PendingEvent};
 use super::options::TokenSource;
 use super::stream_request::{StreamBody, StreamRequest};
 use super::trace;
@@ -27,14 +27,14 @@ pub(crate) struct Follower {
     source: Option<TokenSource>,
     clock: Clock,
     max_event: usize,
-    telling: Telling,
+    sender: EventSender,
     requests: Receiver<FeedInput>,
     decoder: ServerDecoder,
     dialing: Option<(ConnId, BoxFuture<'static, Result<StreamBody, DialError>>)>,
     fetching: Option<BoxFuture<'static, Result<Token, TokenError>>>,
     open: Option<Open>,
-    /// Told as soon as there is room; until then nothing is read.
-    waiting: VecDeque<Waiting>,
+    /// Envelope as soon as there is room; until then nothing is read.
+    waiting: VecDeque<PendingEvent>,
     busy: bool,
 }
 
@@ -64,7 +64,7 @@ impl Follower {
         source: Option<TokenSource>,
         clock: Clock,
         max_event: usize,
-        telling: Telling,
+        sender: EventSender,
         requests: Receiver<FeedInput>,
     ) -> Self {
         Self {
@@ -73,7 +73,7 @@ impl Follower {
             source,
             clock,
             max_event,
-            telling,
+            sender,
             requests,
             decoder: ServerDecoder::default(),
             dialing: None,
@@ -93,7 +93,7 @@ impl Follower {
                 Next::Request(None) => return self.end(),
                 Next::Room(permit) => {
                     if let Some(waiting) = self.waiting.pop_front() {
-                        self.telling.tell(waiting, permit);
+                        self.sender.send(waiting, permit);
                     }
                     self.hand_over();
                 }
@@ -148,18 +148,18 @@ impl Follower {
     }
 
     /// An event for the application; a change of state is seen at once.
-    fn news(&self, event: FeedEvent, last_event_id: Option<Arc<str>>) -> Waiting {
+    fn news(&self, event: FeedEvent, last_event_id: Option<Arc<str>>) -> PendingEvent {
         trace::feed_event(&event, self.clock.monotonic());
         if let FeedEvent::State(change) = &event {
-            self.telling.state.send_replace(change.clone());
+            self.sender.state.send_replace(change.clone());
         }
-        Waiting::new(event, last_event_id)
+        PendingEvent::new(event, last_event_id)
     }
 
     /// Gives the application what there is room for. A silence while there is none is this side's own.
     fn hand_over(&mut self) {
         while let Some(waiting) = self.waiting.pop_front() {
-            if let Some(waiting) = self.telling.try_tell(waiting) {
+            if let Some(waiting) = self.sender.try_send(waiting) {
                 self.waiting.push_front(waiting);
                 break;
             }
@@ -209,7 +209,7 @@ impl Follower {
         tokio::select! {
             biased;
             request = self.requests.recv() => Next::Request(request),
-            permit = room(&self.telling, first), if first.is_some() => Next::Room(permit),
+            permit = room(&self.sender, first), if first.is_some() => Next::Room(permit),
             result = done(self.fetching.as_mut()) => Next::Token(result),
             result = done(self.dialing.as_mut().map(|(_, dialing)| dialing)) => Next::Dialed(result),
             // Other tasks first, then the rest of what has come.
@@ -226,16 +226,16 @@ impl Follower {
         while let Some(output) = self.feed.poll() {
             if let FeedOutput::Event { event, last_event_id } = output {
                 let waiting = self.news(event, last_event_id);
-                self.telling.tell(waiting, None);
+                self.sender.send(waiting, None);
             }
         }
         debug_assert!(self.feed.state() == State::Closed);
     }
 }
 
-async fn room(telling: &Telling, waiting: Option<&Waiting>) -> Option<OwnedSemaphorePermit> {
+async fn room(sender: &EventSender, waiting: Option<&PendingEvent>) -> Option<OwnedSemaphorePermit> {
     match waiting {
-        Some(waiting) => telling.room_for(waiting).await,
+        Some(waiting) => sender.room_for(waiting).await,
         None => pending().await,
     }
 }

@@ -3,7 +3,9 @@
 //! One lock and one wake for any number of commands, because the driver takes all that are there at once. A
 //! channel costs as much again per message as the message itself.
 
+use super::own::OWN_FRAMES;
 use super::receipts::{Receipts, Resolved};
+use super::waiters::Waiter;
 use crate::event::{Delivery, SendFailure, SendId};
 use crate::messages::Position;
 use crate::name::{Name, check_room_name};
@@ -30,15 +32,20 @@ pub(crate) struct Inbox {
 #[derive(Debug, Default)]
 struct State {
     inputs: Vec<Input>,
+    /// Inputs that the driver has taken and not reported as handled, which it does only while it has failed.
+    in_hand: usize,
     bytes: usize,
     /// What has been dealt with, the last position of each room: a quick reader commits faster than the driver runs.
     commits: Vec<(Name, Position)>,
     /// Outcomes that have been dealt with, where they are kept until then.
     confirmed: Vec<SendId>,
     keeps_outcomes: bool,
+    /// Handles that wait for something, with what they asked for before.
+    waiters: Vec<Waiter>,
     receipts: Receipts,
     /// The room of the last send: most go where the one before went, and the name is shared.
     last_room: Option<Name>,
+    own_frames: Option<Name>,
     next_by_event: u64,
     /// The driver has ended: nothing will be taken any more.
     ended: bool,
@@ -48,7 +55,10 @@ struct State {
 
 impl State {
     fn is_empty(&self) -> bool {
-        self.inputs.is_empty() && self.commits.is_empty() && self.confirmed.is_empty()
+        self.inputs.is_empty()
+            && self.commits.is_empty()
+            && self.confirmed.is_empty()
+            && self.waiters.is_empty()
     }
 
     fn confirm(&mut self, id: SendId) {
@@ -56,6 +66,29 @@ impl State {
             self.confirmed.push(id);
         }
     }
+}
+
+/// Where a send goes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Target<'a> {
+    /// To a room, if it is one.
+    Room(&'a str),
+    /// To the server, as a frame of the application's own.
+    OwnFrame,
+}
+
+impl<'a> From<&'a str> for Target<'a> {
+    fn from(room: &'a str) -> Self {
+        Self::Room(room)
+    }
+}
+
+/// What comes with the inputs.
+pub(crate) struct Took {
+    /// Who has begun to wait, behind all the inputs.
+    pub(crate) waiters: Vec<Waiter>,
+    /// All handles are gone, so that nobody can ask for or be told anything any more.
+    pub(crate) is_abandoned: bool,
 }
 
 /// Whether an outcome goes into the event stream: nobody holds a receipt for the sends of an earlier run.
@@ -92,6 +125,22 @@ impl Inbox {
         }
     }
 
+    /// Queues somebody who waits, behind what he asks for together with it. Dropped, with its answer, when the driver has
+    /// ended or as many wait as may.
+    pub(crate) fn wait(&self, input: Option<Input>, waiter: Waiter) {
+        let mut state = self.lock();
+        if state.ended || state.waiters.len() >= MOST_INPUTS || state.inputs.len() >= 2 * MOST_INPUTS {
+            return;
+        }
+        let first = state.is_empty();
+        state.inputs.extend(input);
+        state.waiters.push(waiter);
+        drop(state);
+        if first {
+            self.driver.wake();
+        }
+    }
+
     /// The application has dealt with everything in a room up to there.
     pub(crate) fn commit(&self, room: Name, position: Position) {
         let mut state = self.lock();
@@ -122,25 +171,25 @@ impl Inbox {
     }
 
     /// Queues a send whose outcome comes back as a receipt, asked for with [`Inbox::poll_receipt`].
-    pub(crate) fn push_with_receipt(
+    pub(crate) fn push_with_receipt<'a>(
         &self,
-        room: &str,
+        target: impl Into<Target<'a>>,
         weight: usize,
         commit: Option<Input>,
         input: impl FnOnce(SendId, Name) -> Input,
     ) -> Result<SendId, SendFailure> {
-        self.push_send(room, weight, commit, input, |state| state.receipts.insert())
+        self.push_send(target.into(), weight, commit, input, |state| state.receipts.insert())
     }
 
     /// Queues a send whose outcome comes back as an event.
-    pub(crate) fn push_by_event(
+    pub(crate) fn push_by_event<'a>(
         &self,
-        room: &str,
+        target: impl Into<Target<'a>>,
         weight: usize,
         commit: Option<Input>,
         input: impl FnOnce(SendId, Name) -> Input,
     ) -> Result<SendId, SendFailure> {
-        self.push_send(room, weight, commit, input, |state| {
+        self.push_send(target.into(), weight, commit, input, |state| {
             state.next_by_event += 1;
             Some(SendId(BY_EVENT | state.next_by_event))
         })
@@ -148,7 +197,7 @@ impl Inbox {
 
     fn push_send(
         &self,
-        room: &str,
+        target: Target<'_>,
         weight: usize,
         commit: Option<Input>,
         input: impl FnOnce(SendId, Name) -> Input,
@@ -161,9 +210,10 @@ impl Inbox {
         if state.inputs.len() >= MOST_INPUTS || state.bytes.saturating_add(weight) > MOST_BYTES {
             return Err(SendFailure::QueueFull);
         }
-        let room = match &state.last_room {
-            Some(last) if last == room => last.clone(),
-            _ => {
+        let room = match (target, &state.last_room) {
+            (Target::OwnFrame, _) => state.own_frames.get_or_insert_with(|| OWN_FRAMES.into()).clone(),
+            (Target::Room(room), Some(last)) if last == room => last.clone(),
+            (Target::Room(room), _) => {
                 check_room_name(room).map_err(|_| SendFailure::BadRoom)?;
                 state.last_room.insert(Name::from(room)).clone()
             }
@@ -212,11 +262,11 @@ impl Inbox {
     }
 
     /// Moves all inputs into `into` and the outcomes that have been dealt with into `confirmed` (both empty, their
-    /// allocations are reused); the driver is woken by the next one. Says
-    /// whether all handles are gone, so that nobody can ask for or hear anything any more.
-    pub(crate) fn take(&self, into: &mut Vec<Input>, confirmed: &mut Vec<SendId>, cx: &Context<'_>) -> bool {
+    /// allocations are reused); the driver is woken by the next one.
+    pub(crate) fn take(&self, into: &mut Vec<Input>, confirmed: &mut Vec<SendId>, cx: &Context<'_>) -> Took {
         self.driver.register(cx.waker());
         let mut state = self.lock();
+        state.in_hand = state.in_hand.saturating_add(state.inputs.len());
         std::mem::swap(&mut state.confirmed, confirmed);
         if state.commits.is_empty() {
             std::mem::swap(&mut state.inputs, into);
@@ -226,7 +276,19 @@ impl Inbox {
             into.append(&mut state.inputs);
         }
         state.bytes = 0;
-        state.clients == 0 && state.events_dropped
+        let is_abandoned = state.clients == 0 && state.events_dropped;
+        Took { waiters: std::mem::take(&mut state.waiters), is_abandoned }
+    }
+
+    /// Everything taken has been handled, and what came of it has been published.
+    pub(crate) fn settle(&self) {
+        self.lock().in_hand = 0;
+    }
+
+    /// Whether everything that was asked for has been handled and published.
+    pub(crate) fn is_settled(&self) -> bool {
+        let state = self.lock();
+        state.inputs.is_empty() && state.in_hand == 0
     }
 
     /// Gives outcomes to those who wait for them. `wakers` is empty before and after; its allocation is reused.
@@ -275,6 +337,7 @@ impl Inbox {
         state.inputs = Vec::new();
         state.commits = Vec::new();
         state.confirmed = Vec::new();
+        state.waiters = Vec::new();
         let waiting = state.receipts.end();
         drop(state);
         for waker in waiting {

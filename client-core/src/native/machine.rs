@@ -1,16 +1,19 @@
-//! What the driver drives: one of the two sessions, and the text of its frames.
+//! The driver's view of a session, and of the text of its frames: one trait for each. Decides nothing.
 
+use super::requests::Requests;
 use super::socket_io;
 use crate::change::Change;
-use crate::event::SendId;
+use crate::event::{Mode, RoomState, SendId};
+use crate::frame::Frame;
 use crate::link::{ConnId, State};
-use crate::messages::json::{ServerDecoder, encode_client_into};
+use crate::messages::json::{DecodeError, ServerDecoder, encode_client_into, own_frame};
 use crate::messages::{ClientMessage, ServerMessage};
 use crate::name::Name;
 use crate::session::{Diagnostics, Input, Output, Session};
 use crate::socketio;
 use crate::time::{Moment, Timestamp};
 use crate::token::Token;
+use std::sync::Arc;
 
 /// A session. Its methods are those of [`Session`].
 pub(crate) trait Machine: Send + Unpin + 'static {
@@ -25,6 +28,18 @@ pub(crate) trait Machine: Send + Unpin + 'static {
     fn rest(&mut self);
     fn next_deadline(&self) -> Option<Timestamp>;
     fn state(&self) -> State;
+    fn mode(&self) -> Option<Mode>;
+    fn is_ready(&self) -> bool;
+    fn user(&self) -> Option<&Name>;
+    /// Of a wanted room: `Joining` or `Joined`.
+    fn room_state(&self, room: &Name) -> Option<RoomState>;
+    /// Whether it is so with every wanted room.
+    fn all_rooms(&self, is_so: impl Fn(&Name, RoomState) -> bool) -> bool;
+    fn members(&self, room: &Name) -> Option<Vec<Name>>;
+    /// The number of the last send taken.
+    fn last_send(&self) -> u64;
+    /// Whether a send up to that number has no outcome.
+    fn has_open_sends(&self, through: u64) -> bool;
     fn diagnostics(&self) -> Diagnostics;
     fn note_changes(&mut self);
     fn take_changes(&mut self) -> Vec<Change<String, Name, SendId>>;
@@ -39,8 +54,8 @@ pub(crate) trait Codec: Send + Unpin + Sized + 'static {
     fn fresh(&self) -> Self;
     fn text(&mut self, conn: ConnId, text: &str) -> InputOf<Self>;
     fn binary(&mut self, conn: ConnId, bytes: &[u8]) -> InputOf<Self>;
-    /// Writes a frame as UTF-8 in the place of what `text` held.
-    fn encode(&self, frame: &Self::Sent, text: &mut Vec<u8>);
+    /// Writes a frame as UTF-8 in the place of what `text` held. Gives the binary frames that follow it.
+    fn encode(&self, frame: &Self::Sent, text: &mut Vec<u8>) -> Vec<Vec<u8>>;
     /// Whether a frame carries a send, which is to be stored first.
     fn is_send(frame: &Self::Sent) -> bool;
     /// Whether a frame only keeps the connection alive, so that it may overtake others.
@@ -50,10 +65,37 @@ pub(crate) trait Codec: Send + Unpin + Sized + 'static {
 pub(crate) type InputOf<C> = Input<String, Name, <C as Codec>::Received>;
 pub(crate) type OutputOf<C> = Output<String, Name, <C as Codec>::Sent>;
 
+/// The first bytes that the engine of a Socket.IO server says.
+const ENGINE_OPENING: &str = "0{\"sid\":";
+/// The `error` of [`Event::Garbled`](crate::Event::Garbled) for the opening of a Socket.IO server's engine: the address is
+/// one of Socket.IO.
+pub const SOCKET_IO_OPENING: &str = "the opening of Socket.IO: that is what this address speaks";
+
 /// The frames of our own protocol.
-#[derive(Default)]
 pub(crate) struct Frames {
     decoder: ServerDecoder,
+    /// What is not of the protocol is the application's own.
+    own: bool,
+    requests: Option<Arc<Requests>>,
+}
+
+impl Frames {
+    pub(crate) fn new(own: bool, requests: Option<Arc<Requests>>) -> Self {
+        Self { decoder: ServerDecoder::default(), own, requests }
+    }
+
+    /// A text that is not of the protocol.
+    fn other(&self, conn: ConnId, text: &str) -> Option<Input> {
+        if !self.own && self.requests.is_none() {
+            return None;
+        }
+        let mut frame = own_frame(text)?;
+        if let Some(requests) = &self.requests {
+            let Some(back) = requests.take(frame) else { return Some(Input::Heard(conn)) };
+            frame = back;
+        }
+        self.own.then_some(Input::Received(conn, ServerMessage::Own(frame)))
+    }
 }
 
 impl Codec for Frames {
@@ -61,35 +103,58 @@ impl Codec for Frames {
     type Sent = ClientMessage;
 
     fn fresh(&self) -> Self {
-        Self::default()
+        Self::new(self.own, self.requests.clone())
     }
 
     fn text(&mut self, conn: ConnId, text: &str) -> Input {
-        match self.decoder.decode(text) {
+        let decoded = self.decoder.decode(text);
+        if matches!(decoded, Ok(ServerMessage::Unknown) | Err(DecodeError::NoType))
+            && let Some(input) = self.other(conn, text)
+        {
+            return input;
+        }
+        match decoded {
             Ok(message) => Input::Received(conn, message),
+            Err(_) if text.starts_with(ENGINE_OPENING) => Input::Garbled(conn, SOCKET_IO_OPENING.into()),
             Err(error) => Input::Garbled(conn, error.to_string().into()),
         }
     }
 
     /// Servers in some languages send their JSON as bytes.
     fn binary(&mut self, conn: ConnId, bytes: &[u8]) -> Input {
-        match std::str::from_utf8(bytes) {
+        let input = match std::str::from_utf8(bytes) {
             Ok(text) => self.text(conn, text),
+            Err(_) if self.own => return own_bytes(conn, bytes),
             Err(_) => Input::Garbled(conn, "a binary frame that is no text".into()),
+        };
+        match input {
+            // Text that is no frame of any kind, or JSON without a type, which a number in bytes may look like.
+            Input::Garbled(..) if self.own && !is_json(bytes) => own_bytes(conn, bytes),
+            Input::Received(_, ServerMessage::Own(frame)) if frame.kind().is_none() => own_bytes(conn, bytes),
+            input => input,
         }
     }
 
-    fn encode(&self, frame: &ClientMessage, text: &mut Vec<u8>) {
+    fn encode(&self, frame: &ClientMessage, text: &mut Vec<u8>) -> Vec<Vec<u8>> {
         encode_client_into(frame, text);
+        Vec::new()
     }
 
     fn is_send(frame: &ClientMessage) -> bool {
-        matches!(frame, ClientMessage::SendMessage { .. })
+        matches!(frame, ClientMessage::SendMessage { .. } | ClientMessage::Own(_))
     }
 
     fn is_sign_of_life(frame: &ClientMessage) -> bool {
         matches!(frame, ClientMessage::Ping { .. })
     }
+}
+
+fn own_bytes(conn: ConnId, bytes: &[u8]) -> Input {
+    Input::Received(conn, ServerMessage::Own(Frame::binary(bytes.to_vec())))
+}
+
+fn is_json(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
 }
 
 /// The methods that both sessions have by the same name.
@@ -109,6 +174,21 @@ macro_rules! by_the_same_name {
         }
         fn state(&self) -> State {
             Self::state(self)
+        }
+        fn is_ready(&self) -> bool {
+            Self::is_ready(self)
+        }
+        fn room_state(&self, room: &Name) -> Option<RoomState> {
+            Self::rooms(self).find_map(|(name, state)| (name == room).then_some(state))
+        }
+        fn all_rooms(&self, is_so: impl Fn(&Name, RoomState) -> bool) -> bool {
+            Self::rooms(self).all(|(name, state)| is_so(name, state))
+        }
+        fn last_send(&self) -> u64 {
+            Self::last_send(self)
+        }
+        fn has_open_sends(&self, through: u64) -> bool {
+            Self::has_open_sends(self, through)
         }
         fn diagnostics(&self) -> Diagnostics {
             Self::diagnostics(self)
@@ -133,6 +213,18 @@ impl Machine for Session {
         None
     }
 
+    fn mode(&self) -> Option<Mode> {
+        Self::mode(self)
+    }
+
+    fn user(&self) -> Option<&Name> {
+        Self::user(self)
+    }
+
+    fn members(&self, room: &Name) -> Option<Vec<Name>> {
+        Self::members(self, room).map(<[Name]>::to_vec)
+    }
+
     by_the_same_name!();
 }
 
@@ -145,6 +237,18 @@ impl Machine for socketio::Session {
 
     fn token(&self) -> Option<&Token> {
         Self::token(self)
+    }
+
+    fn mode(&self) -> Option<Mode> {
+        Self::is_ready(self).then_some(Mode::SocketIo)
+    }
+
+    fn user(&self) -> Option<&Name> {
+        None
+    }
+
+    fn members(&self, _: &Name) -> Option<Vec<Name>> {
+        None
     }
 
     by_the_same_name!();

@@ -8,24 +8,35 @@ mod clock;
 mod dial;
 mod draft;
 mod driver;
+mod emit;
 mod endpoint;
+mod event_json;
 mod events;
 mod exchange;
+#[cfg(feature = "sse")]
+mod feed_stream;
+#[cfg(feature = "sse")]
 mod follow;
+#[cfg(feature = "sse")]
 mod follower;
-mod following;
 mod headers;
 mod inbox;
 mod keeper;
 mod machine;
 mod meaning;
+#[cfg(any(not(feature = "rustls-no-provider"), test))]
+#[cfg_attr(feature = "rustls-no-provider", allow(dead_code, reason = "built for its own test only"))]
+mod no_tls;
 mod options;
-mod pinned;
+mod own;
+#[cfg(feature = "proxy")]
 mod proxy;
 mod receipts;
 mod refusal;
 mod request;
+mod requests;
 mod route;
+mod runtime;
 mod secrets;
 mod sending;
 mod socket;
@@ -33,26 +44,42 @@ mod socket_io;
 mod sockets;
 mod state;
 mod state_file;
+#[cfg(feature = "sse")]
 mod stream_request;
 mod taken;
+#[cfg(feature = "rustls-no-provider")]
 mod tls;
-mod tls_failure;
+mod tls_error;
 mod trace;
 mod transport;
+mod typed;
+mod typed_event;
 mod upgrade;
+mod waiters;
+
+#[cfg(not(feature = "rustls-no-provider"))]
+use no_tls as tls;
 
 pub use builder::{Buffers, BuildError, ClientBuilder};
-pub use client::{Client, EarlierOutcome, Ended, Snapshot};
+pub use client::{Client, ClosedError, ConnectionStatus, EarlierOutcome};
 pub use draft::Draft;
 pub use endpoint::{Endpoint, EndpointError};
 pub use events::Events;
-pub use follow::{FollowBuilder, follow};
-pub use following::Following;
+#[cfg(feature = "sse")]
+pub use feed_stream::FeedStream;
+#[cfg(feature = "sse")]
+pub use follow::{FeedBuilder, follow};
 pub use headers::{HeaderError, Headers};
+pub use machine::SOCKET_IO_OPENING;
 pub use options::TokenLocation;
+pub use own::FrameDraft;
+#[cfg(feature = "proxy")]
 pub use proxy::{Proxy, ProxyError};
+pub use requests::{Request, RequestError};
 pub use sending::{Receipt, SendError, Sending};
 pub use socket_io::SocketIo;
 pub use state::{StateError, StateStore};
 pub use state_file::StateFile;
-pub use tls::TlsError;
+pub use tls_error::TlsError;
+pub use typed::{Typed, TypedEvents, UnreadFrame};
+pub use waiters::JoinError;

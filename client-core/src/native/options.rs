@@ -4,13 +4,13 @@
 use super::builder::BuildError;
 use super::endpoint::Endpoint;
 use super::headers::{HeaderError, Headers};
+#[cfg(feature = "proxy")]
 use super::proxy::Proxy;
 use super::request::{HeadersSource, RequestOptions};
 use super::route::{Connector, Route};
-use super::tls;
+use super::tls::TlsOptions;
 use crate::token::{Credentials, Token, TokenError};
 use futures_util::future::BoxFuture;
-use rustls::ClientConfig;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,10 +40,8 @@ pub(super) struct ConnectOptions {
     /// The first header that cannot be sent.
     pub(super) bad_header: Option<HeaderError>,
     pub(super) headers_source: Option<HeadersSource>,
-    pub(super) extra_ca: Vec<Vec<u8>>,
-    /// Certificate chain and key.
-    pub(super) client_certificate: Option<(Vec<u8>, Vec<u8>)>,
-    pub(super) tls: Option<Arc<ClientConfig>>,
+    pub(super) tls: TlsOptions,
+    #[cfg(feature = "proxy")]
     pub(super) proxy: Option<Proxy>,
     pub(super) connector: Option<Connector>,
     pub(super) connect_timeout: Option<Duration>,
@@ -75,12 +73,7 @@ impl ConnectOptions {
         if let Some(timeout) = self.connect_timeout.filter(|timeout| !CONNECT_TIMEOUT.contains(timeout)) {
             return Err(BuildError::ConnectTimeout(timeout));
         }
-        // A certificate is read even where no TLS is spoken: a wrong one is an error all the same.
-        let needs_tls = endpoints.iter().any(Endpoint::is_secure) || self.client_certificate.is_some();
-        let tls = match self.tls {
-            None if needs_tls => Some(tls::client_config(&self.extra_ca, self.client_certificate)?),
-            given => given,
-        };
+        let tls = self.tls.resolve(endpoints.iter().any(Endpoint::is_secure))?;
         // The seed given, or one of the operating system's.
         let seed = match self.seed {
             Some(seed) => seed,
@@ -108,7 +101,12 @@ impl ConnectOptions {
             }
         }
         Ok(Resolved {
-            route: Route { tls, proxy: self.proxy, connector: self.connector },
+            route: Route {
+                tls,
+                #[cfg(feature = "proxy")]
+                proxy: self.proxy,
+                connector: self.connector,
+            },
             credentials,
             source: self.source,
             request: RequestOptions {
@@ -196,27 +194,31 @@ macro_rules! option_methods {
 
         /// A certificate authority (PEM) to trust beside the system's, or a server's own certificate: exactly that one is
         /// accepted then, also if it is self-signed, calls itself an authority or names no host. It still has to be in
-        /// date and not to name another host.
+        /// date and not to name another host. Feature `tls`.
+        #[cfg(feature = "rustls-no-provider")]
         pub fn ca_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
-            self.options.extra_ca.push(pem.into());
+            self.options.tls.extra_ca.push(pem.into());
             self
         }
 
         /// The certificate that this client shows a server that asks for one: the chain, its own certificate first, and
-        /// the unencrypted key of that, both PEM.
+        /// the unencrypted key of that, both PEM. Feature `tls`.
+        #[cfg(feature = "rustls-no-provider")]
         pub fn client_certificate(mut self, chain: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
-            self.options.client_certificate = Some((chain.into(), key.into()));
+            self.options.tls.client_certificate = Some((chain.into(), key.into()));
             self
         }
 
-        /// The whole TLS configuration, instead of the system's roots, [`ca_pem`](Self::ca_pem) and
-        /// [`client_certificate`](Self::client_certificate).
+        /// The whole TLS configuration, made with [`rejoin::rustls`](crate::rustls), instead of the system's roots, [`ca_pem`](Self::ca_pem) and
+        /// [`client_certificate`](Self::client_certificate). Feature `tls`.
+        #[cfg(feature = "rustls-no-provider")]
         pub fn tls_config(mut self, config: std::sync::Arc<rustls::ClientConfig>) -> Self {
-            self.options.tls = Some(config);
+            self.options.tls.config = Some(config);
             self
         }
 
-        /// An HTTP proxy. None by default: a library does not read the environment.
+        /// An HTTP proxy. None by default: a library does not read the environment. Feature `proxy`.
+        #[cfg(feature = "proxy")]
         pub fn proxy(mut self, proxy: $crate::native::Proxy) -> Self {
             self.options.proxy = Some(proxy);
             self

@@ -2,15 +2,14 @@
 
 use super::endpoint::Endpoint;
 use super::exchange::broken;
+#[cfg(feature = "proxy")]
 use super::proxy::{self, Proxy};
-use super::tls_failure::tls_failure;
+use super::tls::Tls;
 use super::transport::{ByteStream, RawStream, Transport};
 use crate::cause::{DialError, DialErrorKind};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -18,7 +17,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 
 /// Opens the application's own stream.
 pub(super) type Connector =
@@ -27,14 +25,18 @@ pub(super) type Connector =
 /// What the way needs besides the address.
 #[derive(Clone)]
 pub(crate) struct Route {
-    pub(super) tls: Option<Arc<ClientConfig>>,
+    pub(super) tls: Option<Tls>,
+    #[cfg(feature = "proxy")]
     pub(super) proxy: Option<Proxy>,
     pub(super) connector: Option<Connector>,
 }
 
 impl fmt::Debug for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Route").field("proxy", &self.proxy).finish_non_exhaustive()
+        let mut shown = f.debug_struct("Route");
+        #[cfg(feature = "proxy")]
+        shown.field("proxy", &self.proxy);
+        shown.finish_non_exhaustive()
     }
 }
 
@@ -54,29 +56,27 @@ impl Route {
     }
 
     async fn connect(&self, endpoint: &Endpoint) -> Result<TcpStream, DialError> {
-        let tcp = match &self.proxy {
-            Some(proxy) => {
-                let tcp = connect(proxy.host(), proxy.port()).await?;
-                proxy::tunnel(tcp, proxy, endpoint).await?
-            }
-            None => connect(endpoint.host(), endpoint.port()).await?,
-        };
+        let tcp = self.reach(endpoint).await?;
         // Small frames, written in batches: waiting for more of them is the driver's business.
         tcp.set_nodelay(true).map_err(|error| broken(&error))?;
         Ok(tcp)
     }
 
+    /// Directly, or by the proxy if there is one.
+    async fn reach(&self, endpoint: &Endpoint) -> Result<TcpStream, DialError> {
+        #[cfg(feature = "proxy")]
+        if let Some(proxy) = &self.proxy {
+            let tcp = connect(proxy.host(), proxy.port()).await?;
+            return proxy::tunnel(tcp, proxy, endpoint).await;
+        }
+        connect(endpoint.host(), endpoint.port()).await
+    }
+
     async fn secure(&self, endpoint: &Endpoint, stream: RawStream) -> Result<Transport, DialError> {
-        let Some(config) = &self.tls else {
+        let Some(tls) = &self.tls else {
             return Err(DialError::new(DialErrorKind::Tls, "TLS is not set up"));
         };
-        let name = ServerName::try_from(endpoint.host().to_owned()).map_err(|_| {
-            DialError::new(DialErrorKind::Certificate, "the host is no name a certificate can have")
-        })?;
-        match TlsConnector::from(Arc::clone(config)).connect(name, stream).await {
-            Ok(stream) => Ok(Transport::Tls(Box::new(stream))),
-            Err(error) => Err(tls_failure(&error, endpoint.host())),
-        }
+        Ok(Transport::Tls(tls.connect(endpoint.host(), stream).await?))
     }
 }
 

@@ -111,9 +111,22 @@ impl SendError {
         }
     }
 
+    /// Whether it was larger than may be, as this client or as the server says: split it.
+    pub fn is_too_large(&self) -> bool {
+        match self {
+            Self::Failed(why) => why.is_too_large(),
+            Self::Refused { code, .. } => SendFailure::Refused(*code).is_too_large(),
+            Self::Unknown => false,
+        }
+    }
+
     /// Whether the same send may succeed later without being a duplicate.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Failed(why) if why.is_temporary())
+        match self {
+            Self::Failed(why) => why.is_temporary(),
+            Self::Refused { code, .. } => SendFailure::Refused(*code).is_temporary(),
+            Self::Unknown => false,
+        }
     }
 }
 

@@ -73,11 +73,14 @@ impl<C: Codec> Socket<C> {
     }
 
     pub(crate) fn write(&mut self, frame: u64, message: &C::Sent) {
-        self.codec.encode(message, &mut self.scratch);
+        let attachments = self.codec.encode(message, &mut self.scratch);
         match Utf8Bytes::try_from(Bytes::copy_from_slice(&self.scratch)) {
             Ok(text) => self.send(Message::Text(text)),
             // Cannot happen: what is encoded is UTF-8.
             Err(_) => drop(self.broken.get_or_insert(Disconnect::Protocol)),
+        }
+        for bytes in attachments {
+            self.send(Message::Binary(bytes.into()));
         }
         self.written = frame;
         if self.scratch.capacity() > KEPT {

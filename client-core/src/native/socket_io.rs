@@ -1,11 +1,16 @@
 //! A Socket.IO server, as the builder is told of it, and the text of its packets.
 
 use super::machine::{Codec, InputOf};
+use super::own::OWN_FRAMES;
 use crate::cause::{DialError, DialErrorKind, Disconnect};
+use crate::config::Config;
 use crate::link::ConnId;
+use crate::name::{Name, PERSONAL_ROOM};
 use crate::session::Input;
 use crate::socketio::json::{self, DecodeError};
-use crate::socketio::{AckText, ClientEvent, ClientPacket, EventMap, Namespace, Options, ServerPacket};
+use crate::socketio::{
+    AckText, ClientEvent, ClientPacket, EventMap, Namespace, Options, ServerPacket, Session,
+};
 use std::sync::Arc;
 
 /// How to speak to a Socket.IO server: [`ClientBuilder::socket_io`](super::ClientBuilder::socket_io). The default is the
@@ -33,6 +38,21 @@ pub struct SocketIo {
     pub options: Options,
     /// What an ack means that is nothing but a text: a success, unless told otherwise.
     pub ack_text: AckText,
+    /// An event of your own that wants an answer waits for [`Client::answer`](super::Client::answer), 256 of them at most.
+    /// By default, and beyond that, it gets an empty answer at once.
+    pub manual_acks: bool,
+}
+
+impl SocketIo {
+    /// The machine for such a server.
+    pub(super) fn session(&self, config: Config, seed: u64) -> Session {
+        let mut session = Session::new(config, self.options, PERSONAL_ROOM.into(), seed);
+        session.own_events(Name::from(OWN_FRAMES));
+        if self.manual_acks {
+            session.manual_acks();
+        }
+        session
+    }
 }
 
 /// A dial of the engine at `path` that failed, with what such a failure means there.
@@ -68,13 +88,21 @@ pub(crate) struct Packets {
     namespace: Namespace,
     events: Arc<EventMap>,
     ack_text: AckText,
+    /// Events that are not of the contract are handed out.
+    own: bool,
     codec: json::Codec,
 }
 
 impl Packets {
-    pub(crate) fn new(namespace: Namespace, events: Arc<EventMap>, ack_text: AckText) -> Self {
-        let codec = json::Codec::new(namespace.clone(), Arc::clone(&events)).ack_text(ack_text);
-        Self { namespace, events, ack_text, codec }
+    fn new(namespace: Namespace, events: Arc<EventMap>, ack_text: AckText, own: bool) -> Self {
+        let codec =
+            json::Codec::new(namespace.clone(), Arc::clone(&events)).ack_text(ack_text).own_events(own);
+        Self { namespace, events, ack_text, own, codec }
+    }
+
+    /// For such a server; `own`: events that are not of the contract are handed out.
+    pub(crate) fn of(server: SocketIo, own: bool) -> Self {
+        Self::new(server.namespace, Arc::new(server.events), server.ack_text, own)
     }
 }
 
@@ -83,7 +111,7 @@ impl Codec for Packets {
     type Sent = ClientPacket;
 
     fn fresh(&self) -> Self {
-        Self::new(self.namespace.clone(), Arc::clone(&self.events), self.ack_text)
+        Self::new(self.namespace.clone(), Arc::clone(&self.events), self.ack_text, self.own)
     }
 
     fn text(&mut self, conn: ConnId, text: &str) -> InputOf<Self> {
@@ -94,16 +122,17 @@ impl Codec for Packets {
         input(conn, self.codec.decode_binary(bytes))
     }
 
-    fn encode(&self, frame: &ClientPacket, text: &mut Vec<u8>) {
+    fn encode(&self, frame: &ClientPacket, text: &mut Vec<u8>) -> Vec<Vec<u8>> {
         // What is empty is UTF-8, so that its allocation is used again.
         text.clear();
         let mut written = String::from_utf8(std::mem::take(text)).unwrap_or_default();
-        self.codec.encode_into(frame, &mut written);
+        let attachments = self.codec.encode_into(frame, &mut written);
         *text = written.into_bytes();
+        attachments
     }
 
     fn is_send(frame: &ClientPacket) -> bool {
-        matches!(frame, ClientPacket::Emit { event: ClientEvent::Send { .. }, .. })
+        matches!(frame, ClientPacket::Emit { event: ClientEvent::Send { .. }, .. } | ClientPacket::Own { .. })
     }
 
     fn is_sign_of_life(frame: &ClientPacket) -> bool {

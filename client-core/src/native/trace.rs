@@ -4,6 +4,7 @@
 use super::endpoint::Endpoint;
 use crate::cause::Cause;
 use crate::event::{DeliveryStatus, Event, RoomState};
+#[cfg(feature = "sse")]
 use crate::feed::FeedEvent;
 use crate::link::{State, StateChange};
 use crate::time::Timestamp;
@@ -16,6 +17,7 @@ pub(crate) fn client_span(endpoint: &Endpoint) -> Span {
 }
 
 /// Around everything that the reading of a stream does.
+#[cfg(feature = "sse")]
 pub(crate) fn stream_span(endpoint: &Endpoint, room: &str) -> Span {
     info_span!("stream", url = %endpoint, room)
 }
@@ -26,6 +28,7 @@ pub(crate) fn dialing(endpoint: &Endpoint, attempt: u32) {
 }
 
 /// A stream is being opened.
+#[cfg(feature = "sse")]
 pub(crate) fn requesting(attempt: u32) {
     info!(attempt, "dialling");
 }
@@ -78,6 +81,7 @@ pub(crate) fn event(event: &Event, now: Timestamp) {
 }
 
 /// What the reader of a stream is told.
+#[cfg(feature = "sse")]
 pub(crate) fn feed_event(event: &FeedEvent, now: Timestamp) {
     match event {
         FeedEvent::State(change) => state(change, now),

@@ -1,12 +1,12 @@
 //! The byte stream under HTTP and WebSocket: TCP or a stream of the application's own, with or without TLS.
 
+use super::tls::TlsStream;
 use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
 
 /// A stream that an application opens for itself.
 pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -19,11 +19,10 @@ pub(crate) enum RawStream {
     Own(Box<dyn ByteStream>),
 }
 
-/// TLS is boxed: its state is large, and most of ten thousand bots' connections on a loopback have none.
 #[derive(Debug)]
 pub(crate) enum Transport {
     Plain(RawStream),
-    Tls(Box<TlsStream<RawStream>>),
+    Tls(TlsStream),
 }
 
 impl fmt::Debug for RawStream {

@@ -1,8 +1,8 @@
-//! What the server's answers mean for the sends they are about (protocol.md §2.3).
+//! Applies the server's answers to the sends that they are about (protocol.md §2.3).
 
 use super::lane::{Doomed, Unanswered, Waiting};
-use super::{LAST_CHANCE, Outbox, Payload, Plain};
-use crate::bug::Bug;
+use super::{Access, LAST_CHANCE, Outbox, Payload, Plain};
+use crate::bug::{Bug, made};
 use crate::event::{Delivery, DeliveryStatus, SendFailure};
 use crate::id::Id;
 use crate::link::ConnId;
@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 const PAUSE: Span = Span::from_secs(1);
 const LONGEST_PAUSE: Span = Span::from_secs(600);
 
-/// The server does not think that this connection is in the room.
+/// The server does not think that this connection is in the room, or that the room is in the epoch that it has named.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Rejoin<N>(pub(crate) N);
 
@@ -25,19 +25,21 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// An answer always counts, whichever transmission it is for.
     pub(crate) fn acked(&mut self, ack: &Ack<N>, out: &mut Vec<Delivery<P, N>>) {
         self.answers += 1;
-        if self.bugs.has(Bug::ForgetAnswer) && self.answers.is_multiple_of(10) {
+        if made(Bug::ForgetAnswer) && self.answers.is_multiple_of(10) {
             return;
         }
         let Some((serial, _)) = ack.reference.read_numbered('s') else { return };
         let status = DeliveryStatus::Acked { id: ack.id.clone(), seq: ack.seq };
-        let oldest = self.bugs.has(Bug::AnswerResolvesOldest);
+        let oldest = made(Bug::AnswerResolvesOldest);
         if let Some(lane) = self.lane(&ack.room) {
             let at = if oldest { (!lane.unanswered.is_empty()).then_some(0) } else { lane.position(serial) };
             if let Some(sent) = at.and_then(|at| lane.take_unanswered(at)) {
-                lane.refusals = 0;
+                lane.answered();
                 return self.settle_unanswered(sent, status, out);
             }
-            if let Some(at) = lane.doomed.iter().position(|doomed| doomed.serial == serial) {
+            if let Some(at) =
+                lane.doomed.iter().position(|doomed| doomed.serial == serial && !made(Bug::LateAckIgnored))
+            {
                 let Doomed { send, .. } = lane.doomed.remove(at);
                 return self.settle_send(send, status, out);
             }
@@ -69,22 +71,44 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         wanted: impl Fn(&N) -> bool,
         out: &mut Vec<Delivery<P, N>>,
     ) -> Option<Rejoin<N>> {
-        let mut sent = self.take_first_contact(serial)?;
-        let again = sent.kept.take().filter(|_| code == Code::NotJoined && wanted(&sent.room));
-        let Some((again, lane)) = again.zip(self.lane_for(&sent.room)) else {
-            let status = DeliveryStatus::Failed(SendFailure::Refused(code));
-            self.settle(sent.id, sent.room, sent.weight, status, out);
-            return None;
-        };
+        let sent = self.take_first_contact(serial)?;
+        let sent =
+            if code == Code::NotJoined && wanted(&sent.room) { self.wait_again(sent) } else { Err(sent) };
+        match sent {
+            Ok(room) => Some(Rejoin(room)),
+            Err(sent) => {
+                let status = DeliveryStatus::Failed(SendFailure::Refused(code));
+                self.settle(sent.id, sent.room, sent.weight, status, out);
+                None
+            }
+        }
+    }
+
+    /// A send that was made before the mode was known has certainly not been taken: it waits again, if it has been kept for
+    /// that.
+    fn wait_again(&mut self, mut sent: Plain<P, N>) -> Result<N, Plain<P, N>> {
+        let Some(again) = sent.kept.take() else { return Err(sent) };
         let until = again.until;
         #[cfg(feature = "journal")]
         let saved = SavedSend::waiting(&again.send);
-        lane.put_back(again);
+        if let Some(lane) = self.lane_for(&sent.room) {
+            lane.put_back(again);
+        }
         note!(self.notes, Added { key: sent.id, send: saved });
         self.next_expiry = self.next_expiry.min(until);
         self.waiting += 1;
         self.changes += 1;
-        Some(Rejoin(sent.room))
+        Ok(sent.room)
+    }
+
+    /// The connection was refused before it was answered anything: nothing that was sent on it has been taken.
+    pub(crate) fn connection_refused(&mut self) {
+        self.let_go();
+        for sent in core::mem::take(&mut self.unconfirmed) {
+            if let Err(sent) = self.wait_again(sent) {
+                self.unconfirmed.push(sent);
+            }
+        }
     }
 
     /// The own message came by in its room: as good as an answer.
@@ -96,16 +120,18 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         seq: u64,
         out: &mut Vec<Delivery<P, N>>,
     ) {
-        let Some(lane) = self.lane(room) else { return };
-        let status = DeliveryStatus::Acked { id: id.clone(), seq };
-        if lane.line.as_ref().is_some_and(|(pid, _)| *pid == origin.pid) {
-            let at = lane.unanswered.iter().position(|sent| sent.pseq == origin.pseq);
-            if let Some(sent) = at.and_then(|at| lane.take_unanswered(at)) {
-                lane.refusals = 0;
-                self.settle_unanswered(sent, status, out);
-            }
+        if made(Bug::EchoIgnored) {
             return;
         }
+        let Some(lane) = self.lane(room) else { return };
+        let status = DeliveryStatus::Acked { id: id.clone(), seq };
+        let here = lane.line.as_ref().is_some_and(|(pid, _)| *pid == origin.pid || made(Bug::EchoOfAnyLine));
+        let at = lane.unanswered.iter().position(|sent| here && sent.pseq == origin.pseq);
+        if let Some(sent) = at.and_then(|at| lane.take_unanswered(at)) {
+            lane.answered();
+            return self.settle_unanswered(sent, status, out);
+        }
+        // A line can go on without the sends of it that are given up.
         let same = |doomed: &Doomed<P, N>| doomed.pid == origin.pid && doomed.pseq == origin.pseq;
         if let Some(at) = lane.doomed.iter().position(same) {
             let Doomed { send, .. } = lane.doomed.remove(at);
@@ -113,17 +139,18 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         }
     }
 
-    /// A refusal counts only for the latest transmission. `wanted`: whether the room will be joined (again).
-    pub(crate) fn nacked(
+    /// A refusal counts only for the latest transmission.
+    pub(crate) fn nacked<'a>(
         &mut self,
         now: Timestamp,
         conn: ConnId,
         nack: &Nack,
-        wanted: impl Fn(&N) -> bool,
+        access: impl Fn(&N) -> Access<'a>,
         out: &mut Vec<Delivery<P, N>>,
     ) -> Option<Rejoin<N>> {
         let (serial, attempt) = nack.reference.as_ref()?.read_numbered('s')?;
-        let any = self.bugs.has(Bug::OldRefusalCounts);
+        let wanted = |room: &N| !matches!(access(room), Access::Closed);
+        let any = made(Bug::OldRefusalCounts);
         let found = self.lanes.iter().enumerate().find_map(|(index, lane)| {
             let at = lane.position(serial)?;
             let sent = lane.unanswered.get(at)?;
@@ -137,43 +164,54 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             };
         };
         let lane = self.lanes.get_mut(index)?;
-        let pseq = lane.unanswered.get(at).map_or(0, |sent| sent.pseq);
+        let sent = lane.unanswered.get(at)?;
+        let pseq = sent.pseq;
         match nack.code {
-            Code::UnknownProducer => self.unknown_producer(now, index, conn, at, 1),
+            Code::UnknownProducer => {
+                // A line begins in any server that is in its epoch.
+                let epoch_is_over =
+                    pseq == 1 && matches!(access(&lane.room), Access::Open(epoch) if *epoch == sent.epoch);
+                self.unknown_producer(now, index, at, pseq);
+                let lane = self.lanes.get_mut(index)?;
+                lane.needs_join |= epoch_is_over;
+                return epoch_is_over.then(|| Rejoin(lane.room.clone()));
+            }
             Code::SequenceGap => {
                 let expected = nack.expected.unwrap_or(pseq);
                 if lane.unanswered.iter().any(|sent| sent.pseq == expected) && expected <= pseq {
-                    lane.refused_from(now, expected, conn, Span::ZERO);
+                    lane.refused_from(now, expected, Span::ZERO);
                 } else {
                     // What the server misses has been answered before: it has lost the line.
-                    self.unknown_producer(now, index, conn, at, expected);
+                    self.unknown_producer(now, index, at, expected);
                 }
             }
             Code::NotJoined if wanted(&lane.room) => {
-                lane.refused_from(now, pseq, conn, Span::ZERO);
+                lane.refused_from(now, pseq, Span::ZERO);
                 lane.needs_join = true;
                 return Some(Rejoin(lane.room.clone()));
             }
             // Nobody will join the room again. The number is not used up, so the line ends here.
             Code::NotJoined => {
-                self.unknown_producer(now, index, conn, at, pseq);
+                self.unknown_producer(now, index, at, pseq);
                 // Nothing is to be sent again: what waits fails now, before another connection could take it.
                 if let Some(lane) = self.lanes.get_mut(index) {
                     lane.resume_at = None;
                 }
             }
             _ if nack.retry => {
-                let pause = nack.retry_after_ms.map_or(PAUSE, Span::from_millis).min(LONGEST_PAUSE);
-                lane.refused_from(now, pseq, conn, pause.max(Span::from_millis(10)));
+                let hint = if made(Bug::PauseIgnored) { None } else { nack.retry_after_ms };
+                let pause = hint.map_or(PAUSE, Span::from_millis).min(LONGEST_PAUSE);
+                lane.refused_from(now, pseq, pause.max(Span::from_millis(10)));
             }
             code => {
                 let sent = lane.take_unanswered(at)?;
-                lane.refusals = 0;
-                if self.bugs.has(Bug::ReuseNumberAfterRefusal)
+                lane.answered();
+                if made(Bug::ReuseNumberAfterRefusal)
                     && let Some((_, next)) = &mut lane.line
                 {
                     *next -= 1;
                 }
+                let code = if made(Bug::RefusalOfOtherKind) { Code::Internal } else { code };
                 let status = DeliveryStatus::Failed(SendFailure::Refused(code));
                 self.settle_unanswered(sent, status, out);
             }
@@ -181,13 +219,14 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         None
     }
 
-    /// The server knows nothing of the line from number `lost` on, as it says of the send there. If only this connection has
-    /// transmitted that one, it will never be appended, nor will what follows it: the line ends, and they are numbered anew.
-    /// Otherwise an earlier connection may still fill the numbers up, and each send behind it has an answer of its own.
-    fn unknown_producer(&mut self, now: Timestamp, index: usize, conn: ConnId, at: usize, lost: u64) {
-        let renumber_all = self.bugs.has(Bug::RenumberTransmitted);
+    /// The server knows nothing of the line from number `lost` on, as it says of the send there. If that was its only
+    /// transmission, it will never be appended, nor will what follows it: the line ends, and they are numbered anew.
+    /// Otherwise an earlier transmission may have been taken, or may still fill the numbers up, and each send behind it has
+    /// an answer of its own. So it is with what should have been answered before: the answer is lost.
+    fn unknown_producer(&mut self, now: Timestamp, index: usize, at: usize, lost: u64) {
+        let renumber_all = made(Bug::RenumberTransmitted);
         let Some(lane) = self.lanes.get_mut(index) else { return };
-        let is_known_lost = lane.unanswered.get(at).is_some_and(|sent| sent.first == Some(conn));
+        let is_known_lost = lane.unanswered.get(at).is_some_and(|sent| !sent.stray);
         if !is_known_lost && !renumber_all {
             return self.doom(now, index, at);
         }
@@ -199,7 +238,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             if sent.resolved {
                 continue;
             }
-            if sent.first == Some(conn) && sent.pseq >= lost || renumber_all {
+            if !sent.stray && sent.pseq >= lost + u64::from(made(Bug::LostNotMadeAgain)) || renumber_all {
                 let Unanswered { send, serial, attempts, until, late, .. } = sent;
                 note!(self.notes, Waits { key: send.id });
                 self.next_expiry = self.next_expiry.min(until);
@@ -241,7 +280,9 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             for (at, sent) in lane.unanswered.iter().enumerate() {
                 let weight = sent.send.weight();
                 let on_its_way = sent.latest.is_some_and(|latest| latest.conn == conn);
-                if on_its_way && largest.is_none_or(|(_, _, most)| weight > most) {
+                if on_its_way
+                    && largest.is_none_or(|(_, _, most)| (weight > most) != made(Bug::SmallestToBlame))
+                {
                     largest = Some((index, at, weight));
                 }
             }
@@ -249,7 +290,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let Some((index, at, _)) = largest else { return };
         let Some(lane) = self.lanes.get_mut(index) else { return };
         let Some(sent) = lane.take_unanswered(at) else { return };
-        self.settle_unanswered(sent, self.unknown(), out);
+        self.settle_unanswered(sent, unknown(), out);
         self.retire(index, now + LAST_CHANCE);
     }
 
@@ -275,6 +316,10 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             see(&sent.room, sent.frame, sent.serial, 0);
         }
         for hand in &self.in_hand {
+            #[cfg(feature = "frames")]
+            if hand.plain.as_ref().is_some_and(|sent| self.own.is(&sent.room)) {
+                continue;
+            }
             if let Some(sent) = &hand.plain {
                 see(&sent.room, sent.frame, sent.serial, 0);
             }
@@ -299,7 +344,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// Everything unanswered is transmitted again on the same connection.
     pub(crate) fn resend(&mut self) {
         for lane in &mut self.lanes {
-            lane.go_back(0);
+            lane.go_back(0, made(Bug::ResentCertain));
         }
     }
 
@@ -341,15 +386,15 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 continue;
             }
             let Doomed { send, .. } = lane.doomed.remove(at);
-            self.settle_send(send, self.unknown(), out);
+            self.settle_send(send, unknown(), out);
         }
     }
+}
 
-    fn unknown(&self) -> DeliveryStatus {
-        if self.bugs.has(Bug::UnknownSaidFailed) {
-            DeliveryStatus::Failed(SendFailure::Expired)
-        } else {
-            DeliveryStatus::Unknown
-        }
+fn unknown() -> DeliveryStatus {
+    if made(Bug::UnknownSaidFailed) {
+        DeliveryStatus::Failed(SendFailure::Expired)
+    } else {
+        DeliveryStatus::Unknown
     }
 }

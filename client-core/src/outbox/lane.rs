@@ -5,6 +5,7 @@
 
 use super::limits::Outgoing;
 use crate::backoff::retry_delay;
+use crate::bug::{Bug, made};
 use crate::event::SendFailure;
 use crate::id::Id;
 use crate::link::ConnId;
@@ -39,16 +40,15 @@ pub(super) struct Unanswered<P, N> {
     pub(super) serial: u64,
     pub(super) pseq: u64,
     pub(super) epoch: Epoch,
-    /// The connection of the first transmission; `None` for one of an earlier run.
-    pub(super) first: Option<ConnId>,
     /// When that was, on the clock that also counts sleep.
     pub(super) born: Timestamp,
     /// How often it has been transmitted.
     pub(super) attempts: u32,
     /// The latest transmission, if its answer may still come; `None`: to be transmitted again.
     pub(super) latest: Option<Transmission>,
-    /// The server has refused it for now, so that it certainly has not appended it; no other connection has had it.
-    pub(super) refused: bool,
+    /// The server may have taken an earlier transmission: one that was not answered before the next, of an earlier connection
+    /// or run. Without one, what the latest is refused for is certain.
+    pub(super) stray: bool,
     /// Its outcome has been told as unknown, because its time was over. It is not transmitted again, but keeps its number for
     /// as long as it need not be.
     pub(super) resolved: bool,
@@ -59,9 +59,15 @@ pub(super) struct Unanswered<P, N> {
 }
 
 impl<P, N> Unanswered<P, N> {
+    /// The server has refused it for now, so that it certainly has not appended it.
+    pub(super) fn is_refused(&self) -> bool {
+        self.latest.is_none() && !self.stray
+    }
+
     /// It is not transmitted again. What becomes of it is waited for until then, or until its own time is over.
     pub(super) fn given_up(self, pid: Id, until: Timestamp) -> Doomed<P, N> {
-        let until = if self.late == SendFailure::Timeout { until.min(self.until) } else { until };
+        let own = self.late == SendFailure::Timeout && !made(Bug::OwnTimeForgotten);
+        let until = if own { until.min(self.until) } else { until };
         let Self { send, serial, pseq, epoch, .. } = self;
         Doomed { send, serial, pid, pseq, epoch, until }
     }
@@ -99,6 +105,8 @@ pub(super) struct Lane<P, N> {
     pub(super) resume_at: Option<Timestamp>,
     /// Answers in a row that led to sending again.
     pub(super) refusals: u32,
+    /// Most sends in flight: one after a refusal, one more with each answer. What follows a refused send is refused too.
+    window: usize,
     /// The server said that the connection is no member: nothing goes before the next `joined`.
     pub(super) needs_join: bool,
     /// What is unanswered was transmitted on a connection that has been moved away from, and may still be answered there:
@@ -118,6 +126,7 @@ impl<P, N> Lane<P, N> {
             in_flight: 0,
             resume_at: None,
             refusals: 0,
+            window: usize::MAX,
             needs_join: false,
             held: false,
         }
@@ -146,7 +155,10 @@ impl<P, N> Lane<P, N> {
     }
 
     pub(super) fn is_paused(&self, now: Timestamp) -> bool {
-        self.is_held() || self.needs_join || self.resume_at.is_some_and(|at| at > now)
+        self.is_held()
+            || self.needs_join
+            || self.in_flight >= self.window
+            || self.resume_at.is_some_and(|at| at > now)
     }
 
     pub(super) fn is_pending(&self, serial: u64) -> bool {
@@ -196,9 +208,16 @@ impl<P, N> Lane<P, N> {
     pub(super) fn pause(&mut self, now: Timestamp, least: Span) {
         let until = now + retry_delay(self.refusals, least);
         self.refusals = self.refusals.saturating_add(1);
-        if until > now {
+        self.window = 1;
+        if until > now && !made(Bug::NoPause) {
             self.resume_at = self.resume_at.max(Some(until));
         }
+    }
+
+    /// The server has decided about a send.
+    pub(super) fn answered(&mut self) {
+        self.refusals = if made(Bug::RefusalsKept) { self.refusals } else { 0 };
+        self.window = self.window.saturating_add(1);
     }
 
     /// Sends in flight, as far as they hold other rooms back: those of a room that has been silent for long do not.
@@ -207,35 +226,36 @@ impl<P, N> Lane<P, N> {
         if oldest.is_some_and(|latest| latest.at + QUIET <= now) { 0 } else { self.in_flight }
     }
 
-    /// Everything from `pseq` on has to be transmitted again, in order. Where the server misses a number that is given up, it
-    /// says so.
-    pub(super) fn go_back(&mut self, pseq: u64) {
+    /// Everything from `pseq` on has to be transmitted again, in order: `refused`, so that the server certainly has none of it,
+    /// or not answered. Where the server misses a number that is given up, it says so.
+    pub(super) fn go_back(&mut self, pseq: u64, refused: bool) {
         self.again = true;
         for sent in self.unanswered.iter().filter(|sent| sent.pseq >= pseq && sent.resolved) {
             self.in_flight -= usize::from(sent.latest.is_some());
         }
         self.unanswered.retain(|sent| sent.pseq < pseq || !sent.resolved);
-        for sent in self.unanswered.iter_mut().filter(|sent| sent.pseq >= pseq) {
-            self.in_flight -= usize::from(sent.latest.take().is_some());
+        let from = pseq + u64::from(made(Bug::GoesBackTooLate));
+        for sent in self.unanswered.iter_mut().filter(|sent| sent.pseq >= from) {
+            let on_its_way = sent.latest.take().is_some();
+            self.in_flight -= usize::from(on_its_way);
+            sent.stray |= on_its_way && !refused;
         }
     }
 
-    /// The server has refused the send `pseq` for now, on this connection: it and everything behind it is not appended, and
-    /// has to be transmitted again.
-    pub(super) fn refused_from(&mut self, now: Timestamp, pseq: u64, conn: ConnId, least: Span) {
-        self.go_back(pseq);
-        for sent in self.unanswered.iter_mut().filter(|sent| sent.pseq >= pseq) {
-            sent.refused = sent.first == Some(conn);
-        }
+    /// The server has refused the send `pseq` for now: of the latest transmissions it has taken neither that one nor any
+    /// behind it, and they have to be made again.
+    pub(super) fn refused_from(&mut self, now: Timestamp, pseq: u64, least: Span) {
+        self.go_back(pseq, true);
         self.pause(now, least);
     }
 
     /// Whatever was refused or in flight on the connection goes again on the next one.
     pub(super) fn connection_lost(&mut self) {
-        self.go_back(0);
+        self.go_back(0, false);
         self.needs_join = false;
         for sent in &mut self.unanswered {
-            sent.refused = false;
+            // Behind a refused one the server may still come to it.
+            sent.stray = true;
         }
     }
 

@@ -10,11 +10,21 @@ use core::time::Duration;
 pub trait Payload: Clone {
     /// Its size on the wire, about, in bytes.
     fn weight(&self) -> usize;
+    /// A number that tells it from others and is the same in every run; 0 for what has none.
+    #[cfg(feature = "journal")]
+    fn digest(&self) -> u64 {
+        0
+    }
 }
 
 impl Payload for String {
     fn weight(&self) -> usize {
         self.len()
+    }
+
+    #[cfg(feature = "journal")]
+    fn digest(&self) -> u64 {
+        crate::fingerprint::of(self.as_bytes())
     }
 }
 

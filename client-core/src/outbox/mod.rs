@@ -6,6 +6,8 @@
 mod answers;
 mod lane;
 mod limits;
+#[cfg(feature = "frames")]
+mod own;
 #[cfg(feature = "stored")]
 mod stored;
 mod transmission;
@@ -17,7 +19,7 @@ pub use limits::{OutboxLimits, Outgoing, Overflow, Payload};
 pub(crate) use stored::RESTORED;
 pub(crate) use transmission::{Access, Gate, Transmit};
 
-use crate::bug::{Bug, Bugs};
+use crate::bug::{Bug, made};
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
 use crate::id::Id;
 use crate::notes::{Notes, note};
@@ -49,6 +51,9 @@ struct Plain<P, N> {
     room: N,
     serial: u64,
     weight: usize,
+    /// Bytes of its text.
+    #[cfg(feature = "native")]
+    content: usize,
     frame: u64,
     /// Its answer is not waited for beyond this.
     until: Timestamp,
@@ -61,7 +66,8 @@ struct Plain<P, N> {
 #[derive(Debug)]
 pub(crate) struct Outbox<P, N> {
     limits: OutboxLimits,
-    bugs: Bugs,
+    #[cfg(feature = "frames")]
+    pub(crate) own: own::OwnLane<N>,
     /// By room.
     lanes: Vec<Lane<P, N>>,
     in_hand: Vec<InHand<P, N>>,
@@ -83,10 +89,11 @@ pub(crate) struct Outbox<P, N> {
 }
 
 impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
-    pub(crate) fn new(limits: OutboxLimits, bugs: Bugs) -> Self {
+    pub(crate) fn new(limits: OutboxLimits) -> Self {
         Self {
             limits,
-            bugs,
+            #[cfg(feature = "frames")]
+            own: own::OwnLane(None),
             lanes: Vec::new(),
             in_hand: Vec::new(),
             unconfirmed: Vec::new(),
@@ -166,7 +173,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         self.settle(send.id, send.room, weight, status, out);
     }
 
-    /// Takes a send, or resolves it (and others) at once. Outcomes go to `out`.
+    /// Takes a send, or resolves it (and others) at once. Outcomes go to `out`, and are noted.
     pub(crate) fn push(&mut self, now: Timestamp, send: Outgoing<P, N>, out: &mut Vec<Delivery<P, N>>) {
         let weight = send.weight();
         while !self.fits(weight) {
@@ -175,7 +182,10 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 out.push(failed(send.id, send.room, SendFailure::QueueFull));
                 return;
             };
-            self.settle_send(oldest.send, DeliveryStatus::Failed(SendFailure::QueueFull), out);
+            let status = DeliveryStatus::Failed(SendFailure::QueueFull);
+            // It is gone before its place is taken: a stored state is never over its bounds.
+            note!(self.notes, Resolved { key: oldest.send.id, status: status.clone() });
+            self.settle_send(oldest.send, status, out);
         }
         self.accept(now, send);
     }
@@ -183,13 +193,16 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     fn accept(&mut self, now: Timestamp, send: Outgoing<P, N>) {
         let (wait, late) = self.limits.patience(send.timeout);
         let until = now + wait;
-        self.next_expiry = self.next_expiry.min(until);
+        self.next_expiry =
+            if made(Bug::TimeoutForgotten) { self.next_expiry } else { self.next_expiry.min(until) };
         self.serials += 1;
         self.bytes += send.weight();
         self.len += 1;
         self.waiting += 1;
         self.changes += 1;
-        note!(self.notes, Added { key: send.id, send: SavedSend::waiting(&send) });
+        if !made(Bug::NotedTooLate) {
+            note!(self.notes, Added { key: send.id, send: SavedSend::waiting(&send) });
+        }
         let serial = self.serials;
         if let Some(lane) = self.lane_for(&send.room.clone()) {
             lane.waiting.push_back(Waiting { send, serial, until, late, attempts: 0 });
@@ -197,20 +210,27 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     }
 
     fn fits(&self, weight: usize) -> bool {
-        self.len < self.limits.count && self.bytes.saturating_add(weight) <= self.limits.bytes
+        self.len < self.limits.count + usize::from(made(Bug::QueueOneMore))
+            && (made(Bug::QueueBytesUnbounded) || self.bytes.saturating_add(weight) <= self.limits.bytes)
     }
 
     /// Whether there is room once enough that waits has gone: one that never fits evicts nobody.
     fn may_evict(&self, weight: usize) -> bool {
         let waiting = self.lanes.iter().flat_map(|lane| &lane.waiting).map(|waiting| waiting.send.weight());
         self.limits.overflow == Overflow::DropOldest
+            && !made(Bug::OverflowRejects)
             && self.limits.count > self.len - self.waiting
             && self.limits.bytes.saturating_sub(self.bytes - waiting.sum::<usize>()) >= weight
+            || made(Bug::OverflowEmpties) && self.limits.overflow == Overflow::DropOldest
     }
 
     fn pop_oldest(&mut self) -> Option<Waiting<P, N>> {
+        let lanes = self.lanes.iter_mut().filter(|lane| lane.head().is_some());
+        #[cfg(feature = "frames")]
         let lane =
-            self.lanes.iter_mut().filter(|lane| lane.head().is_some()).min_by_key(|lane| lane.head())?;
+            lanes.min_by_key(|lane| (made(Bug::OwnOvertakes) && !self.own.is(&lane.room), lane.head()))?;
+        #[cfg(not(feature = "frames"))]
+        let lane = lanes.min_by_key(|lane| lane.head())?;
         let oldest = lane.waiting.pop_front()?;
         self.waiting -= 1;
         Some(oldest)
@@ -219,9 +239,13 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// The operating system took every frame up to `through`. What was sent at most once is settled by it, if the
     /// connection is known to be `plain`; otherwise it waits for the mode, or for its answer.
     pub(crate) fn flushed(&mut self, through: u64, plain: bool, mut out: impl FnMut(Delivery<P, N>)) {
-        let taken = self.in_hand.partition_point(|hand| hand.frame <= through);
+        let taken = self
+            .in_hand
+            .partition_point(|hand| hand.frame <= through + u64::from(made(Bug::WrittenTooEarly)));
         for hand in self.in_hand.drain(..taken) {
             self.unflushed -= hand.weight;
+            #[cfg(feature = "frames")]
+            let plain = plain || hand.plain.as_ref().is_some_and(|sent| self.own.is(&sent.room));
             match hand.plain {
                 Some(sent) if plain => {
                     self.len -= 1;
@@ -241,6 +265,16 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         self.settle_plain(sent, &DeliveryStatus::Written, out);
     }
 
+    /// The server takes no content that is longer. What was sent before it said so, and is, has been refused already or
+    /// will be.
+    #[cfg(feature = "native")]
+    pub(crate) fn learnt_limit(&mut self, content: usize, out: &mut Vec<Delivery<P, N>>) {
+        let is_over = |sent: &mut Plain<P, N>| sent.content > content;
+        let mut over: Vec<_> = self.unconfirmed.extract_if(.., is_over).collect();
+        over.extend(self.in_hand.iter_mut().filter_map(|hand| hand.plain.take_if(is_over)));
+        self.settle_plain(over, &DeliveryStatus::Failed(SendFailure::TooLarge), out);
+    }
+
     /// What was sent at most once is no longer the outbox's.
     fn settle_plain(
         &mut self,
@@ -254,7 +288,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     }
 
     /// What is not flushed counts as flushed from now on: its connection is not the one in use.
-    fn let_go(&mut self) {
+    pub(super) fn let_go(&mut self) {
         for hand in core::mem::take(&mut self.in_hand) {
             if let Some(sent) = hand.plain {
                 self.unconfirmed.push(sent);
@@ -267,12 +301,13 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     pub(crate) fn connection_lost(&mut self, out: &mut Vec<Delivery<P, N>>) {
         self.let_go();
         let sent = core::mem::take(&mut self.unconfirmed);
-        self.settle_plain(sent, &DeliveryStatus::Unknown, out);
+        let lost = if made(Bug::LostSaidWritten) { DeliveryStatus::Written } else { DeliveryStatus::Unknown };
+        self.settle_plain(sent, &lost, out);
         for lane in &mut self.lanes {
             lane.connection_lost();
             lane.resume_at = None;
             lane.held = false;
-            if self.bugs.has(Bug::NewLineEachConnection)
+            if made(Bug::NewLineEachConnection)
                 && let Some((pid, next)) = &mut lane.line
             {
                 *pid = Id::from_bits(u64::MAX / (self.changes + 1), 7);
@@ -355,13 +390,23 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let lane =
             self.lanes.binary_search_by(|lane| lane.room.cmp(room)).ok().and_then(|at| self.lanes.get(at));
         let here = |sent: &Plain<P, N>| sent.serial <= serial && sent.room == *room;
-        lane.is_some_and(|lane| lane.is_pending(serial))
+        lane.is_some_and(|lane| lane.is_pending(serial) && !made(Bug::LeavesTooEarly))
             || self.in_hand.iter().filter_map(|hand| hand.plain.as_ref()).any(here)
             || self.unconfirmed.iter().any(here)
     }
 
-    /// The room is joined, in this epoch: what waited for it may go. A line that is used up by another epoch ends.
-    pub(crate) fn joined(&mut self, room: &N, new_epoch: bool) {
+    /// Whether sends to any room up to `serial` are unresolved.
+    #[cfg(feature = "native")]
+    pub(crate) fn has_pending(&self, serial: u64) -> bool {
+        let here = |sent: &Plain<P, N>| sent.serial <= serial;
+        self.lanes.iter().any(|lane| lane.is_pending(serial))
+            || self.in_hand.iter().filter_map(|hand| hand.plain.as_ref()).any(here)
+            || self.unconfirmed.iter().any(here)
+    }
+
+    /// The room is joined, in this epoch, or never will be: what waited for that may go, or fail. A line that is used up by
+    /// another epoch ends.
+    pub(crate) fn join_decided(&mut self, room: &N, new_epoch: bool) {
         if let Some(lane) = self.lane(room) {
             lane.needs_join = false;
             if new_epoch && lane.unanswered.is_empty() {

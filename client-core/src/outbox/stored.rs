@@ -2,6 +2,7 @@
 
 use super::lane::{Doomed, Unanswered, Waiting};
 use super::{LAST_CHANCE, Outbox, Outgoing, Payload};
+use crate::bug::{Bug, made};
 use crate::event::SendId;
 use crate::saved::{SavedLine, SavedSend, Transmitted};
 use crate::time::Timestamp;
@@ -88,6 +89,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             let weight = send.weight();
             let Some(place) = self.lane_for(&saved.room) else { continue };
             match saved.transmitted.clone() {
+                None if made(Bug::WaitingNotTakenUp) => continue,
                 None => {
                     place.waiting.push_back(Waiting { send, serial, until: now + wait, late, attempts: 0 });
                     self.waiting += 1;
@@ -101,18 +103,17 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                     // A number out of order was not written by us: its line cannot be gone on with.
                     let in_order = place.unanswered.back().is_none_or(|last| last.pseq < pseq);
                     // A clock set back says nothing about the age: as if it were too old.
-                    if at <= wall && in_line && in_order {
+                    if (at <= wall || made(Bug::FutureBelieved)) && in_line && in_order {
                         place.again = true;
                         place.unanswered.push_back(Unanswered {
                             send,
                             serial,
                             pseq,
                             epoch,
-                            first: None,
-                            born: lived - wall.after(at),
+                            born: if made(Bug::AgeForgotten) { lived } else { lived - wall.after(at) },
                             attempts: 0,
                             latest: None,
-                            refused: false,
+                            stray: true,
                             resolved: false,
                             until: now + wait,
                             late,

@@ -1,8 +1,9 @@
-//! Which send goes next, and as what.
+//! Chooses the send that is transmitted next, and in which form.
 
 use super::lane::{Transmission, Unanswered, Waiting};
 use super::limits::Payload;
-use super::{FIRST_CONTACT, InHand, Outbox, Plain};
+use super::{FIRST_CONTACT, InHand, Outbox, Outgoing, Plain};
+use crate::bug::{Bug, made};
 use crate::event::{Delivery, DeliveryStatus, SendFailure};
 use crate::id::Id;
 use crate::link::ConnId;
@@ -64,22 +65,48 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             return None;
         }
         let oldest = self.pop_oldest()?;
+        #[cfg(feature = "frames")]
+        let tagged = tagged && !self.own.is(&oldest.send.room);
         // Where it is refused as no member's, so is all that follows it until the room is joined.
         let kept = (tagged && asked(&oldest.send.room)).then(|| oldest.clone());
+        let serial = oldest.serial;
+        let send = self.hand_over(oldest, frame, now + FIRST_CONTACT, kept);
+        let tag =
+            tagged.then(|| Box::new(SendTag { reference: Id::numbered('s', serial, Some(0)), line: None }));
+        Some(Transmit { room: send.room, content: send.content, data: send.data, tag, fresh: false })
+    }
+
+    /// Gives a send that is made once to the connection, as its frame number `frame`. An answer is waited for until `until`.
+    pub(super) fn hand_over(
+        &mut self,
+        oldest: Waiting<P, N>,
+        frame: u64,
+        until: Timestamp,
+        kept: Option<Waiting<P, N>>,
+    ) -> Outgoing<P, N> {
         let Waiting { send, serial, until: expires, late, .. } = oldest;
         let weight = send.weight();
         self.unflushed += weight;
         self.changes += 1;
-        note!(self.notes, HandedOver { key: send.id });
-        let until = now + FIRST_CONTACT;
+        if !made(Bug::WriteAgain) {
+            note!(self.notes, HandedOver { key: send.id });
+        }
         let expires = if late == SendFailure::Timeout { expires } else { Timestamp::NEVER };
         self.next_expiry = self.next_expiry.min(expires);
-        let plain =
-            Some(Plain { id: send.id, room: send.room.clone(), serial, weight, frame, until, expires, kept });
+        let plain = Some(Plain {
+            id: send.id,
+            room: send.room.clone(),
+            serial,
+            weight,
+            #[cfg(feature = "native")]
+            content: self.limited_content(&send),
+            frame,
+            until,
+            expires,
+            kept,
+        });
         self.in_hand.push(InHand { frame, weight, plain });
-        let tag =
-            tagged.then(|| Box::new(SendTag { reference: Id::numbered('s', serial, Some(0)), line: None }));
-        Some(Transmit { room: send.room, content: send.content, data: send.data, tag, fresh: false })
+        send
     }
 
     /// Whether [`Outbox::transmit`] may have something to do.
@@ -103,10 +130,18 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         access: impl Fn(&N) -> Access<'a>,
         out: &mut Vec<Delivery<P, N>>,
     ) -> Option<Transmit<P, N>> {
-        if self.unflushed >= gate.unflushed {
+        let in_flight = self.lanes.iter().map(|lane| lane.holds_back(now)).sum::<usize>();
+        let is_flight_full = in_flight >= gate.in_flight + usize::from(made(Bug::FlightOneMore));
+        if is_flight_full || self.unflushed >= gate.unflushed && !made(Bug::UnflushedUnbounded) {
             return None;
         }
-        let again = self.transmit_again(now, frame, gate.conn, &access);
+        let again = self.transmit_again(now, frame, gate, &access);
+        #[cfg(feature = "frames")]
+        if again.is_none()
+            && let Some(own) = self.transmit_own(now, frame, gate, &access)
+        {
+            return Some(own);
+        }
         let (transmit, weight) = match again {
             Some(again) => again,
             None => self.transmit_new(now, lived, frame, gate, rng, &access, out)?,
@@ -120,11 +155,15 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         &mut self,
         now: Timestamp,
         frame: u64,
-        conn: ConnId,
+        gate: &Gate,
         access: &impl Fn(&N) -> Access<'a>,
     ) -> Option<(Transmit<P, N>, usize)> {
         for lane in self.lanes.iter_mut().filter(|lane| lane.again) {
-            if lane.is_paused(now) || matches!(access(&lane.room), Access::Later) {
+            let full = lane.in_flight >= gate.in_flight;
+            if full
+                || lane.is_paused(now)
+                || matches!(access(&lane.room), Access::Later) && !made(Bug::AgainBeforeJoin)
+            {
                 continue;
             }
             let next = lane.unanswered.iter_mut().find(|sent| sent.latest.is_none());
@@ -133,8 +172,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 continue;
             };
             sent.attempts = sent.attempts.saturating_add(1);
-            sent.latest = Some(Transmission { conn, frame, at: now });
-            sent.refused = false;
+            sent.latest = Some(Transmission { conn: gate.conn, frame, at: now });
             lane.in_flight += 1;
             return Some((sent.transmit(&lane.room, pid, false), sent.send.weight()));
         }
@@ -153,13 +191,13 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         out: &mut Vec<Delivery<P, N>>,
     ) -> Option<(Transmit<P, N>, usize)> {
         loop {
-            let in_flight = || self.lanes.iter().map(|lane| lane.holds_back(now)).sum::<usize>();
-            if self.waiting == 0 || in_flight() >= gate.in_flight {
+            if self.waiting == 0 {
                 return None;
             }
-            let lane = self
-                .lanes
-                .iter_mut()
+            let lanes = self.lanes.iter_mut();
+            #[cfg(feature = "frames")]
+            let lanes = lanes.filter(|lane| !self.own.is(&lane.room));
+            let lane = lanes
                 .filter(|lane| lane.head().is_some() && !lane.is_paused(now))
                 .filter(|lane| !matches!(access(&lane.room), Access::Later))
                 // The server keeps as many answers of a line, counted from its newest.
@@ -173,7 +211,9 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             self.waiting -= 1;
             let why = match &epoch {
                 None => Some(SendFailure::Refused(Code::NotJoined)),
-                Some(_) if send.payload() > gate.content => Some(SendFailure::TooLarge),
+                Some(_) if send.payload() > gate.content && !made(Bug::OversizedSent) => {
+                    Some(SendFailure::TooLarge)
+                }
                 Some(_) => None,
             };
             let Some(epoch) = epoch.filter(|_| why.is_none()) else {
@@ -203,11 +243,10 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 serial,
                 pseq,
                 epoch,
-                first: Some(gate.conn),
                 born: lived,
                 attempts: attempts.saturating_add(1),
                 latest: Some(Transmission { conn: gate.conn, frame, at: now }),
-                refused: false,
+                stray: false,
                 resolved: false,
                 until,
                 late,
@@ -229,7 +268,7 @@ impl<P: Clone, N: Clone> Unanswered<P, N> {
         Transmit {
             room: room.clone(),
             content: self.send.content.clone(),
-            data: self.send.data.clone(),
+            data: if made(Bug::DataLostOnRepeat) && !fresh { None } else { self.send.data.clone() },
             tag: Some(Box::new(SendTag { reference, line })),
             fresh,
         }

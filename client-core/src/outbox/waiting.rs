@@ -1,8 +1,9 @@
-//! What time alone does to sends.
+//! The deadlines of sends, and the outcomes of those whose time is over.
 
 use super::lane::Waiting;
 use super::limits::Payload;
 use super::{LAST_CHANCE, Outbox, Plain};
+use crate::bug::{Bug, made};
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
 use crate::time::{Span, Timestamp};
 use alloc::vec::Vec;
@@ -13,6 +14,9 @@ pub(super) enum Withdrawn {
     All(SendFailure),
     /// Cancelled.
     One(SendId),
+    /// One that the connection did not take at once.
+    #[cfg(feature = "frames")]
+    Volatile(SendId),
     /// Those of another user, from an earlier run.
     #[cfg(feature = "stored")]
     Restored,
@@ -55,7 +59,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             let Some(lane) = self.lanes.get_mut(at) else { break };
             lane.resume_at.take_if(|resume| *resume <= now);
             if lane.unanswered.front().is_some_and(|sent| sent.born + horizon <= lived) {
-                self.retire(at, now + LAST_CHANCE);
+                self.retire(at, if made(Bug::UnknownTooEarly) { now } else { now + LAST_CHANCE });
             }
             self.doomed_end(at, now, out);
         }
@@ -79,12 +83,21 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             for waiting in core::mem::take(&mut lane.waiting) {
                 let why = match which {
                     Withdrawn::All(why) => Some(why),
-                    Withdrawn::One(id) => (waiting.send.id == id).then_some(SendFailure::Cancelled),
+                    Withdrawn::One(id) => (waiting.send.id == id && !made(Bug::CancelForgotten))
+                        .then_some(SendFailure::Cancelled),
+                    #[cfg(feature = "frames")]
+                    Withdrawn::Volatile(id) => (waiting.send.id == id).then_some(SendFailure::Dropped),
                     #[cfg(feature = "stored")]
                     Withdrawn::Restored => {
                         (waiting.send.id.0 & super::RESTORED != 0).then_some(SendFailure::UserChanged)
                     }
-                    Withdrawn::Late(now) => (waiting.until <= now).then_some(waiting.late),
+                    Withdrawn::Late(now) => {
+                        (waiting.until <= now).then_some(if made(Bug::LateForAnotherReason) {
+                            SendFailure::Expired
+                        } else {
+                            waiting.late
+                        })
+                    }
                 };
                 if let Some(why) = why {
                     failed.push((why, waiting));
@@ -111,7 +124,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             while let Some(lane) = self.lanes.get_mut(index)
                 && let Some(sent) = lane.unanswered.get_mut(at)
             {
-                let (has_time, refused) = (sent.late == SendFailure::Timeout, sent.refused);
+                let (has_time, refused) = (sent.late == SendFailure::Timeout, sent.is_refused());
                 let why = match which {
                     _ if sent.resolved => None,
                     Withdrawn::One(id) if sent.send.id == id && refused => Some(SendFailure::Cancelled),
@@ -127,6 +140,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 };
                 if sent.latest.is_none() {
                     // Where its number is not used up the server will ask for it, and the rest begin a new line.
+                    let refused = refused && !made(Bug::RefusedSaidUnknown);
                     let status = if refused { DeliveryStatus::Failed(why) } else { DeliveryStatus::Unknown };
                     if let Some(sent) = lane.take_unanswered(at) {
                         self.settle_send(sent.send, status, out);

@@ -5,7 +5,7 @@
 
 use super::recent::Recent;
 use crate::backoff::retry_delay;
-use crate::bug::{Bug, Bugs};
+use crate::bug::{Bug, made};
 use crate::event::GapReason;
 use crate::id::Id;
 use crate::messages::{Epoch, JoinReason, Joined, Message, Notification, Position, Stamp};
@@ -153,6 +153,9 @@ impl<P, N> Inflow<P, N> {
 
     /// What to ask a server to go on from. Place 0 has no message: any id stands for it.
     pub(crate) fn since(&self) -> Option<Position> {
+        if made(Bug::SinceForgotten) {
+            return None;
+        }
         let place = self.place.as_ref()?;
         let id = match &place.id {
             Some(id) => id.clone(),
@@ -186,7 +189,9 @@ impl<P, N> Inflow<P, N> {
 
     pub(crate) fn connection_lost(&mut self) {
         self.held.clear();
-        self.held_bytes = 0;
+        if !made(Bug::HeldBytesKept) {
+            self.held_bytes = 0;
+        }
         self.hole = false;
         self.fetch = None;
         self.tries = 0;
@@ -211,7 +216,7 @@ impl<P, N> Inflow<P, N> {
         let begin = |seq| Some(Place { epoch: joined.epoch.clone(), seq, id: None });
         let Some(place) = &self.place else {
             self.recent.clear();
-            self.place = begin(if asked { start } else { joined.seq });
+            self.place = begin(if asked || made(Bug::SilentShown) { start } else { joined.seq });
             if !asked {
                 self.silent_until = joined.seq;
             }
@@ -225,13 +230,19 @@ impl<P, N> Inflow<P, N> {
         let connects = start <= place.seq || (has_history && joined.reason == Some(JoinReason::Fresh));
         if within && !contradicts && (joined.recovered || connects) {
             if joined.recovered {
-                self.replay_until = place.seq.saturating_add(joined.replay);
+                self.replay_until = if made(Bug::ReplayTakenTwice) {
+                    place.seq
+                } else {
+                    place.seq.saturating_add(joined.replay)
+                };
             }
             return Resumed { gap: None, new_epoch: false, silent: false };
         }
         let reason = match joined.reason {
             _ if !same => GapReason::EpochChanged,
-            Some(JoinReason::Trimmed | JoinReason::Fresh | JoinReason::Other) if within && !contradicts => {
+            Some(JoinReason::Trimmed | JoinReason::Fresh | JoinReason::Other)
+                if within && !contradicts && !made(Bug::TrimmedSaidForked) =>
+            {
                 GapReason::Trimmed
             }
             _ => GapReason::Forked,
@@ -239,12 +250,16 @@ impl<P, N> Inflow<P, N> {
         let trimmed = reason == GapReason::Trimmed;
         let before = trimmed.then_some(start.saturating_add(1));
         let gap = Hole { epoch: place.epoch.clone(), after: place.seq, before, reason };
-        if !same {
+        if !same && !made(Bug::RecentOutlivesEpoch) {
             // After a fork they tell what the replay only repeats from what is new.
             self.recent.clear();
         }
         self.place = begin(start);
-        Resumed { gap: Some(gap), new_epoch: !same, silent: false }
+        Resumed {
+            gap: if made(Bug::NewEpochUntold) && !same { None } else { Some(gap) },
+            new_epoch: !same,
+            silent: false,
+        }
     }
 }
 
@@ -264,7 +279,6 @@ impl<P: Payload, N> Inflow<P, N> {
         live: bool,
         may_hold: Option<usize>,
         busy: bool,
-        bugs: Bugs,
     ) -> Taken<P, N> {
         let Some(stamp) = logged.stamp() else { return Taken::One(logged) };
         let Some(place) = &mut self.place else { return Taken::Nothing };
@@ -274,7 +288,7 @@ impl<P: Payload, N> Inflow<P, N> {
         let seq = stamp.seq;
         self.progress = now;
         if live {
-            if seq <= self.head && !bugs.has(Bug::NoForkCheck) {
+            if seq <= self.head && !made(Bug::NoForkCheck) {
                 // A live message grows the log. One that does not is either a frame said twice, or another log.
                 return match self.recent.is(seq, &stamp.id) {
                     Some(true) => Taken::Nothing,
@@ -290,24 +304,24 @@ impl<P: Payload, N> Inflow<P, N> {
             self.head = self.head.max(seq);
         }
         if seq <= place.seq {
-            if self.recent.is(seq, &stamp.id) == Some(false) && !bugs.has(Bug::NoForkCheck) {
+            if self.recent.is(seq, &stamp.id) == Some(false) && !made(Bug::NoForkCheck) {
                 return self.contradicted();
             }
             if seq == place.seq && place.id.is_none() {
+                // Not among the recent ones: it has not been delivered, and after a fork it may be.
                 place.id = Some(stamp.id.clone());
-                self.recent.add(seq, &stamp.id);
             }
-            if bugs.has(Bug::NoDedupe) && seq > self.silent_until {
+            if made(Bug::NoDedupe) && seq > self.silent_until {
                 return Taken::One(logged);
             }
             return Taken::Nothing;
         }
-        if busy && !bugs.has(Bug::SkipWhenBusy) {
+        if busy && !made(Bug::SkipWhenBusy) {
             // It stays with the server and is fetched when the application has room.
             self.head = self.head.max(seq);
             return Taken::Nothing;
         }
-        if seq > place.seq + 1 && !bugs.has(Bug::IgnoreHole) {
+        if seq > place.seq + 1 && !made(Bug::IgnoreHole) {
             self.head = self.head.max(seq);
             self.hole = true;
             if may_hold.is_some_and(|bytes| logged.weight() <= bytes) {
@@ -333,7 +347,7 @@ impl<P: Payload, N> Inflow<P, N> {
         }
         let mut ready = if again { Vec::new() } else { Vec::from([logged]) };
         self.release(&mut ready);
-        if bugs.has(Bug::ForgetHeld) {
+        if made(Bug::ForgetHeld) {
             ready.truncate(1);
         }
         Taken::Deliver(ready)
@@ -422,10 +436,15 @@ impl<P: Payload, N> Inflow<P, N> {
         if before <= place.seq + 1 {
             return None;
         }
-        let hole = Hole { epoch: place.epoch.clone(), after: place.seq, before: Some(before), reason };
+        let hole = Hole {
+            epoch: place.epoch.clone(),
+            after: place.seq,
+            before: Some(before + u64::from(made(Bug::GapEndsTooLate))),
+            reason,
+        };
         place.seq = before - 1;
         place.id = None;
-        self.tries = 0;
+        self.tries = if made(Bug::TriesKept) { self.tries } else { 0 };
         Some(hole)
     }
 
@@ -439,7 +458,7 @@ impl<P: Payload, N> Inflow<P, N> {
     /// A request brought nothing that helps; says whether it is time to give the hole up.
     pub(crate) fn failed_again(&mut self) -> bool {
         self.tries += 1;
-        self.tries >= TRIES
+        self.tries >= if made(Bug::GivesUpEarly) { 1 } else { TRIES }
     }
 
     /// Ends the wait for an answer that is over; whether one was asked for and did not come.

@@ -9,6 +9,7 @@ mod recent;
 pub(crate) use inflow::{Hole, Inflow, Logged, Taken};
 pub(crate) use recent::Recent;
 
+use crate::bug::{Bug, made};
 use crate::messages::{Code, Position};
 use crate::time::Timestamp;
 use alloc::vec::Vec;
@@ -42,7 +43,7 @@ pub(crate) struct Room<P, N> {
     pub(crate) name: N,
     pub(crate) wanted: Wanted,
     pub(crate) membership: Membership,
-    /// Refusals for now of its join, one after another.
+    /// Joins that were refused for now or had to be repeated, since something last came of one.
     pub(crate) refusals: u32,
     /// The refusal that the application has been told of.
     pub(crate) told: Option<Code>,
@@ -148,7 +149,7 @@ impl<P, N: Clone + Ord> Rooms<P, N> {
         if self.rooms.len() >= self.limit {
             // Remembering a room that was left is worth less than one that is wanted.
             self.rooms.retain(|room| room.wanted != Wanted::No);
-            if self.rooms.len() >= self.limit {
+            if self.rooms.len() >= self.limit && !made(Bug::RoomsUnbounded) {
                 return None;
             }
         }
@@ -184,7 +185,9 @@ impl<P, N: Clone + Ord> Rooms<P, N> {
     pub(crate) fn connection_lost(&mut self) {
         self.rooms.retain_mut(|room| {
             room.membership = Membership::Absent;
-            room.members = None;
+            if !made(Bug::MembersOutliveConnection) {
+                room.members = None;
+            }
             room.inflow.connection_lost();
             room.is_to_join()
         });
@@ -196,7 +199,8 @@ impl<P, N: Clone + Ord> Rooms<P, N> {
     pub(crate) fn may_hold(&self, at: usize, most: usize, most_bytes: usize) -> Option<usize> {
         self.at(at).filter(|room| !room.inflow.is_caught_up())?;
         let (count, bytes) = self.held();
-        (count < most).then(|| most_bytes.saturating_sub(bytes))
+        (count < most + usize::from(made(Bug::HoldsOneMore)))
+            .then(|| if made(Bug::HoldsTooManyBytes) { usize::MAX } else { most_bytes.saturating_sub(bytes) })
     }
 
     /// Messages held back in all rooms, and their bytes.

@@ -29,6 +29,30 @@ pub enum Command<P = String, N = Name> {
     Leave(N),
     /// Send a message. Its one outcome comes as [`Event::Delivery`].
     Send(Outgoing<P, N>),
+    /// Send a frame of the application's own, whose room is the one of [`Session::own_frames`](super::Session::own_frames),
+    /// if the connection takes it at once; otherwise it fails with [`SendFailure::Dropped`](crate::SendFailure::Dropped).
+    #[cfg(feature = "frames")]
+    SendVolatile(Outgoing<P, N>),
+    /// Begin each connection, and go on with this one, by a frame of the application's own: at most
+    /// [`MOST_KEPT`](crate::MOST_KEPT), each with a key. What is kept under the same key is replaced.
+    #[cfg(feature = "frames")]
+    Keep {
+        /// The key.
+        key: N,
+        /// The frame.
+        frame: P,
+    },
+    /// Begin no further connection by the frame with this key. Nothing is sent.
+    #[cfg(feature = "frames")]
+    DropKept(N),
+    /// Socket.IO: answer an event of the server's.
+    #[cfg(feature = "frames")]
+    Answer {
+        /// The number that it came with.
+        ack: u64,
+        /// The arguments: natively their JSON list.
+        arguments: P,
+    },
     /// Take a send back, if it is not on its way yet.
     Cancel(SendId),
     /// Use another token from the next dial on; leaves `failed`.
@@ -222,4 +246,6 @@ pub struct Diagnostics {
     pub outbox_bytes: usize,
     /// The last measured round trip.
     pub rtt: Option<Duration>,
+    /// Most bytes of a message's content and data: those of the client's own limit, or of the server's if that is less.
+    pub content_limit: usize,
 }

@@ -4,6 +4,7 @@ use super::wire::Wire;
 use super::{Join, Session};
 pub(super) use crate::backoff::pause;
 use crate::backoff::retry_delay;
+use crate::bug::{Bug, made};
 use crate::cause::CauseCode;
 use crate::event::{Event, Gap, JoinedRoom, RoomChange, RoomState};
 use crate::id::Id;
@@ -73,7 +74,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let Some(wire) = &mut self.wire else { return };
         let (mode, frame, replay) = (wire.mode, wire.last_frame + 1, wire.peer.replay);
         let Some(entry) = self.rooms.at_mut(at).filter(|entry| entry.is_to_join()) else { return };
-        if entry.personal && !wire.is_extended() {
+        if entry.personal && !wire.is_extended() && !made(Bug::StreamAskedEarly) {
             return;
         }
         wire.ready = false;
@@ -89,7 +90,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 (None, Some(_)) => Some(replay),
                 // The last message alone, for its id: what a later join goes on from.
                 (None, None) => Some(entry.history.unwrap_or(1)),
-                (Some(_), _) => entry.history,
+                // Where that cannot be recovered, the last one's id again: a stream cannot be paged without.
+                (Some(_), _) => entry.history.or(entry.personal.then_some(1)),
             };
             let history = history.filter(|_| self.known.extended || entry.history.is_some());
             let reference = Id::numbered('j', request, None);
@@ -101,7 +103,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.write(message);
     }
 
-    /// Joins a room of the present connection once more: something about it is not as it should be.
+    /// Joins a room of the present connection once more: something about it is not as it should be. At once the first time,
+    /// later and later while nothing comes of it.
     pub(super) fn join_again(&mut self, now: Timestamp, at: usize) {
         let Some(wire) = &mut self.wire else { return };
         wire.rejoins += 1;
@@ -111,7 +114,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         } else if let Some(entry) = self.rooms.at_mut(at) {
             entry.inflow.connection_lost();
             self.diagnostics.rejoins += 1;
-            self.write_join(now, at);
+            let delay = retry_delay(entry.refusals, Span::ZERO);
+            entry.refusals = entry.refusals.saturating_add(1);
+            if delay == Span::ZERO {
+                return self.write_join(now, at);
+            }
+            entry.membership = Membership::Later { at: now + delay };
+            wire.ready = false;
         }
     }
 
@@ -126,7 +135,6 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             _ => return,
         }
         entry.membership = Membership::Member;
-        entry.refusals = 0;
         entry.told = None;
         entry.seen_before = true;
         let asked = entry.history.is_some();
@@ -143,7 +151,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.event(Event::Joined(JoinedRoom {
             room: joined.room,
             recovered: joined.recovered,
-            replayed: if resumed.silent { 0 } else { joined.replay },
+            replayed: if resumed.silent && !made(Bug::ReplayMiscounted) { 0 } else { joined.replay },
             reason: joined.reason,
             members: joined.members,
             member_count: joined.member_count,
@@ -151,13 +159,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if let Some(hole) = resumed.gap {
             self.gap(room.clone(), hole);
         }
-        self.outbox.joined(&room, resumed.new_epoch);
+        self.outbox.join_decided(&room, resumed.new_epoch);
         self.check_inflow(now, at);
         self.check_ready(now);
     }
 
     pub(super) fn gap(&mut self, room: N, hole: Hole) {
-        if self.bugs.has(crate::bug::Bug::NoGap) {
+        if made(Bug::NoGap) {
             return;
         }
         let Hole { epoch, after, before, reason } = hole;
@@ -189,7 +197,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         match entry.membership {
             Membership::Joining { request, .. } if Some(request) == join => {
                 if retry {
-                    entry.membership = Membership::Later { at: now + retry_delay(entry.refusals, least) };
+                    entry.membership = Membership::Later {
+                        at: if made(Bug::JoinPauseIgnored) {
+                            now
+                        } else {
+                            now + retry_delay(entry.refusals, least)
+                        },
+                    };
                     entry.refusals = entry.refusals.saturating_add(1);
                     if entry.told != Some(code) {
                         entry.told = Some(code);
@@ -198,7 +212,11 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                         self.event(Event::Room(change));
                     }
                 } else {
-                    self.remove(place, room, RoomState::Failed(code));
+                    if made(Bug::JoinRefusalUntold) {
+                        self.rooms.remove(place);
+                    } else {
+                        self.remove(place, room, RoomState::Failed(code));
+                    }
                     self.check_ready(now);
                 }
             }
@@ -223,6 +241,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 self.rooms.remove(at);
             }
         } else if room.membership == Membership::Member {
+            if made(Bug::RemovalUntold) {
+                return self.rooms.remove(at);
+            }
             self.remove(at, left.room, RoomState::Removed(left.code.unwrap_or(Code::Other)));
             self.check_ready(now);
         }
@@ -232,6 +253,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.rooms.remove(at);
         #[cfg(feature = "journal")]
         self.note_forgotten(&room);
+        self.outbox.join_decided(&room, false);
         self.room_changed(room, state);
     }
 
@@ -272,7 +294,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             #[cfg(feature = "journal")]
             self.note_forgotten(&room);
             self.outbox.left(&room);
-            self.room_changed(room, RoomState::Left);
+            if !made(Bug::LeftUntold) {
+                self.room_changed(room, RoomState::Left);
+            }
         }
         let now = self.now.monotonic;
         self.check_ready(now);
@@ -288,7 +312,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 && frame <= flushed
             {
                 room.membership = Membership::Member;
-                room.seen_before = true;
+                room.seen_before = !made(Bug::StayForgotten);
                 let room = room.name.clone();
                 self.room_changed(room, RoomState::Joined);
             }
@@ -301,14 +325,19 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let Some(mode) = wire.mode.filter(|_| !wire.ready) else { return };
         let extended = wire.is_extended();
         let joined = self.rooms.iter().all(|room| {
-            !room.is_wanted() || room.membership == Membership::Member || (room.personal && !extended)
+            !room.is_wanted()
+                || room.membership == Membership::Member
+                || made(Bug::ReadyTooEarly)
+                || (room.personal && !extended)
         });
         if joined {
             if let Some(wire) = &mut self.wire {
                 wire.ready = true;
             }
             self.retire_old(now);
-            self.event(Event::Ready(mode));
+            if !made(Bug::ReadyUntold) {
+                self.event(Event::Ready(mode));
+            }
         }
     }
 
@@ -327,7 +356,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             .committed
             .as_ref()
             .is_some_and(|committed| committed.epoch == position.epoch && committed.seq >= position.seq);
-        if !back {
+        if !back || made(Bug::CommitsBackwards) {
             note!(
                 self.outbox.notes,
                 Committed(crate::saved::SavedPosition { room: room.clone(), position: position.clone() })

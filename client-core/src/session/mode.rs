@@ -2,11 +2,14 @@
 
 use super::Session;
 use super::wire::{Peer, Times, Wire};
+use crate::bug::{Bug, made};
+use crate::cause::Disconnect;
 use crate::event::{Event, Gap, GapReason, Mode};
 use crate::link::ConnId;
 use crate::messages::Hello;
 use crate::notes::note;
 use crate::outbox::Payload;
+use crate::rooms::Wanted;
 use crate::time::{Span, Timestamp};
 
 /// How long the `hello` of an extended server may take, where none has been heard before and pings are answered. What
@@ -31,6 +34,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let first = self.settings.can_ping && !self.known.extended;
         let silence = if first { FIRST_WORD } else { self.settings.dial_timeout.min(LAST_WORD) };
         self.wire = Some(Wire::new(conn, now + silence));
+        #[cfg(feature = "frames")]
+        self.begin_standing();
         if offered {
             self.join_all(now);
         } else {
@@ -40,8 +45,17 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.check_ready(now);
     }
 
+    /// Whether a connection ended as one does whose token is refused (protocol.md §1), before anything came on it.
+    pub(super) fn is_refused(&self, conn: ConnId, how: &Disconnect) -> bool {
+        let silent = self.wire.as_ref().is_some_and(|wire| wire.conn == conn && wire.mode.is_none());
+        silent && matches!(how, Disconnect::Closed { code: 4001, .. })
+    }
+
     pub(super) fn down(&mut self) {
         self.wire = None;
+        if made(Bug::LeavingForgotten) {
+            self.rooms.iter_mut().for_each(|room| room.wanted = Wanted::Yes);
+        }
         self.outbox.connection_lost(&mut self.outcomes);
         self.rooms.connection_lost();
         self.leaving = true;
@@ -50,6 +64,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// The connection in use is another one from now on.
     pub(super) fn moved(&mut self, now: Timestamp, conn: ConnId, offered: bool) {
         self.outbox.moved();
+        #[cfg(feature = "frames")]
+        self.outbox.own_moved(&mut self.outcomes);
         self.rooms.connection_lost();
         self.leaving = true;
         self.up(now, conn, offered);
@@ -101,7 +117,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             let gap = Gap { epoch, after, ..Gap::unknown(room.name.clone(), GapReason::Reconnected) };
             // Messages of this connection have no place: going on from the old one would deliver them again.
             room.inflow.forget();
-            if missed {
+            if missed && !made(Bug::PlainGapUntold) {
                 self.event(Event::Gap(gap));
             }
         }
@@ -120,14 +136,25 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             return self.agree(times);
         }
         wire.ready = false;
+        #[cfg(feature = "native")]
+        let content = usize::try_from(hello.limits.content_bytes).unwrap_or(usize::MAX).max(1);
         if self.known.user.as_ref().is_some_and(|user| *user != hello.user_id) {
             self.user_changed();
+        }
+        #[cfg(feature = "native")]
+        {
+            self.diagnostics.content_limit = content;
+            self.outbox.learnt_limit(content, &mut self.outcomes);
         }
         self.known.from_store = false;
         self.known.extended = true;
         self.known.user = Some(hello.user_id);
         self.agree(times);
-        self.event(Event::Mode(Mode::Extended));
+        if before.is_none() || !made(Bug::LateHelloUntold) {
+            self.event(Event::Mode(Mode::Extended));
+        }
+        #[cfg(feature = "frames")]
+        self.write_standing();
         if before == Some(Mode::Plain) {
             // Late: nothing asked for so far is sure to be answered.
             self.join_all(now);
@@ -139,7 +166,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     fn agree(&mut self, times: Times) {
         self.known.window = times.window;
-        self.known.dedupe = times.dedupe;
+        self.known.dedupe = if made(Bug::DedupeUnlearnt) { self.known.dedupe } else { times.dedupe };
         self.changes += 1;
         #[cfg(feature = "journal")]
         self.note_server();
@@ -152,6 +179,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             // What has been asked for in this run was asked for by the one who is here.
             #[cfg(feature = "stored")]
             self.outbox.restored_end(&mut self.outcomes);
+            #[cfg(all(feature = "frames", feature = "stored"))]
+            self.kept_of_another();
         } else {
             self.outbox.user_changed(&mut self.outcomes);
         }

@@ -2,12 +2,12 @@
 
 use super::Session;
 use super::wire::Wire;
-use crate::bug::Bug;
+use crate::bug::{Bug, made};
 use crate::event::{Event, GapReason};
 use crate::id::Id;
 use crate::link::ConnId;
 use crate::messages::{ClientMessage, History, HistoryRequest, Message, ServerMessage};
-use crate::outbox::Payload;
+use crate::outbox::{Access, Payload};
 use crate::rooms::{Logged, Membership, Room, Taken, Wanted};
 use crate::time::{Span, Timestamp};
 
@@ -43,13 +43,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// After the move only answers count on the old connection.
     fn received_on_the_old(&mut self, now: Timestamp, conn: ConnId, message: ServerMessage<P, N>) {
         match message {
+            ServerMessage::Ack(_) if made(Bug::OldAckIgnored) => {}
             ServerMessage::Ack(ack) => self.outbox.acked(&ack, &mut self.outcomes),
             // Of numbered sends the new connection has the latest transmission. One without a number has failed: later ones
             // may have overtaken it.
             ServerMessage::Nack(nack) => {
-                self.outbox.nacked(now, conn, &nack, |_| false, &mut self.outcomes);
+                self.outbox.nacked(now, conn, &nack, |_| Access::Closed, &mut self.outcomes);
             }
-            ServerMessage::Message(message) if self.bugs.has(Bug::OldConnectionDelivers) => {
+            ServerMessage::Message(message) if made(Bug::OldConnectionDelivers) => {
                 self.event(Event::Message(message));
             }
             _ => {}
@@ -72,7 +73,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                     self.event(Event::UserJoined { room, user });
                 }
             }
+            ServerMessage::Error { .. } if made(Bug::ErrorUntold) => {}
             ServerMessage::Error { message, .. } => self.event(Event::ServerError { message, code: None }),
+            #[cfg(feature = "frames")]
+            ServerMessage::Own(frame) => self.event(Event::Frame(frame)),
             _ => self.diagnostics.unknown_frames += 1,
         }
     }
@@ -114,20 +118,28 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 self.about_room(room, |room| Event::UserLeft { room, user });
             }
             ServerMessage::Presence(presence) => {
-                if let Some(entry) = self.rooms.get_mut(&presence.room) {
-                    entry.set_members(presence.members.clone());
+                let entry = self.rooms.get_mut(&presence.room);
+                if let Some(entry) = entry.filter(|entry| entry.membership == Membership::Member) {
+                    if !made(Bug::ListUnread) {
+                        entry.set_members(presence.members.clone());
+                    }
+                    self.event(Event::Presence(presence));
                 }
-                self.about_room(presence.room.clone(), |_| Event::Presence(presence));
             }
             ServerMessage::Signal(signal) => self.about_room(signal.room.clone(), |_| Event::Signal(signal)),
             ServerMessage::Pong { .. } => self.stall_ponged(now),
             ServerMessage::AuthExpiring { .. } => self.link.refresh_token(now),
             ServerMessage::AuthOk(_) | ServerMessage::Hello(_) => {}
+            ServerMessage::GoingAway(_) if made(Bug::GoingUnheard) => {}
             ServerMessage::GoingAway(going) => {
                 let window = Span::from_millis(going.window_ms.min(LONGEST_WINDOW));
                 self.link.going_away(now, window, going.url);
             }
             plain @ ServerMessage::Error { .. } => self.plain(plain),
+            #[cfg(feature = "frames")]
+            ServerMessage::Own(_) if made(Bug::OwnFrameUntold) => {}
+            #[cfg(feature = "frames")]
+            ServerMessage::Own(frame) => self.event(Event::Frame(frame)),
             ServerMessage::Unknown => self.diagnostics.unknown_frames += 1,
         }
     }
@@ -148,6 +160,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let Some(members) = entry.and_then(|entry| entry.members.as_mut()) else { return };
         match (members.binary_search(user), joined) {
             (Err(at), true) if members.len() < MOST_MEMBERS => members.insert(at, user.clone()),
+            (Ok(_), false) if made(Bug::MemberStays) => {}
             (Ok(at), false) => {
                 members.remove(at);
             }
@@ -165,14 +178,22 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let Some(at) = at else { return };
         let may_hold = self.rooms.may_hold(at, self.settings.max_held, self.settings.max_held_bytes);
         let Some(entry) = self.rooms.at_mut(at) else { return };
-        let early = self.bugs.has(Bug::EarlyFrames) && entry.is_to_join();
+        let early = made(Bug::EarlyFrames) && entry.is_to_join();
         if entry.membership != Membership::Member && !early {
             return;
         }
         let live = from_wire && logged.stamp().is_some_and(|stamp| !stamp.replay);
-        match entry.inflow.take(now, logged, live, may_hold, self.busy, self.bugs) {
-            Taken::One(logged) => self.deliver(logged),
-            Taken::Deliver(ready) => ready.into_iter().for_each(|logged| self.deliver(logged)),
+        match entry.inflow.take(now, logged, live, may_hold, self.busy) {
+            Taken::One(logged) => {
+                entry.refusals = 0;
+                self.deliver(logged);
+            }
+            Taken::Deliver(ready) => {
+                entry.refusals = 0;
+                for logged in ready {
+                    self.deliver(logged);
+                }
+            }
             Taken::Nothing => {
                 if entry.committed.is_none() {
                     entry.committed = entry.inflow.baseline();
@@ -235,7 +256,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let History { reference, room, epoch, messages, complete } = history;
         let Some((request, _)) = reference.read_numbered('h') else { return };
         let Some(at) = self.rooms.position(&room) else { return };
-        let busy = self.busy && !self.bugs.has(Bug::SkipWhenBusy);
+        let busy = self.busy && !made(Bug::SkipWhenBusy);
         let Some(entry) = self.member_room(at) else { return };
         if !entry.inflow.fetched(now, request) {
             return;

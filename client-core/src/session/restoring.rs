@@ -1,7 +1,7 @@
 //! What is kept for another run, and taken up by it.
 
 use super::Session;
-use crate::bug::Bug;
+use crate::bug::{Bug, made};
 use crate::event::{Event, Restored};
 use crate::link::State;
 use crate::outbox::Payload;
@@ -15,7 +15,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// What a later run can go on with: unresolved sends and committed positions. It belongs to one URL; see
     /// [`Session::changes`] for when to store it, and [`Output::Save`](super::Output::Save) for when it must be.
     pub fn saved(&self) -> Saved<P, N> {
-        let received = self.bugs.has(Bug::CommitReceived);
+        let received = made(Bug::CommitReceived);
         let rooms = self.rooms.iter().filter_map(|room| {
             let position = if received { room.inflow.since() } else { room.committed.clone() };
             position.map(|position| SavedPosition { room: room.name.clone(), position })
@@ -39,6 +39,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             lines,
             sends,
             outcomes: Vec::new(),
+            #[cfg(feature = "frames")]
+            kept: self.standing.stored(),
         }
     }
 
@@ -64,8 +66,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             lines,
             sends,
             outcomes: _,
+            #[cfg(feature = "frames")]
+            kept,
         } = saved;
-        self.known.from_store = user.is_some();
+        #[cfg(feature = "frames")]
+        self.standing.restore(kept);
+        self.known.from_store = user.is_some() && !made(Bug::StoreTakenForOwn);
         self.known.user = user;
         self.known.extended = extended;
         self.known.window = Span::from_millis(window_ms.min(600_000));
@@ -86,6 +92,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                     room.inflow.start_from(saved.position);
                 }
                 Some(_) => {}
+                None if made(Bug::StoredPlaceForgotten) => {}
                 None => self.stored.push(saved),
             }
         }
@@ -97,14 +104,30 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         for (id, send) in self.outbox.restore(now, self.now.wall, self.lived, lines, sends) {
             // The room is joined for the sake of its sends, and left after them unless the application wants it.
             let serial = self.outbox.last_serial();
-            if self.rooms.get(&send.room).is_none()
+            #[cfg(feature = "frames")]
+            let needs_room = !self.outbox.own.is(&send.room);
+            #[cfg(not(feature = "frames"))]
+            let needs_room = true;
+            if needs_room
+                && !made(Bug::NotJoinedForSends)
+                && self.rooms.get(&send.room).is_none()
                 && let Some(at) = self.rooms.entry(send.room.clone())
                 && let Some(room) = self.rooms.at_mut(at)
             {
                 room.wanted = Wanted::Leaving { serial };
+                // Where the application was stays what it was, whatever is received meanwhile.
+                let place = self.stored.iter().find(|saved| saved.room == send.room);
+                room.committed = place.map(|saved| saved.position.clone());
                 self.leaving = true;
             }
-            let restored = Restored { id, room: send.room, content: send.content, reference: send.reference };
+            let restored = Restored {
+                id,
+                room: send.room,
+                content: send.content,
+                #[cfg(feature = "journal")]
+                data: send.data,
+                reference: send.reference,
+            };
             self.event(Event::Restored(Box::new(restored)));
         }
     }

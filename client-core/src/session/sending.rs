@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::wire::{Stall, Wire};
-use crate::bug::Bug;
+use crate::bug::{Bug, made};
 use crate::cause::CauseCode;
 use crate::event::{Delivery, DeliveryStatus, Event, SendFailure};
 use crate::link::ConnId;
@@ -26,12 +26,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         } else {
             None
         };
-        match refused {
-            Some(why) => {
-                let status = DeliveryStatus::Failed(why);
-                self.outcomes.push(Delivery::new(send.id, send.room, status));
-            }
-            None => self.outbox.push(now, send, &mut self.outcomes),
+        if let Some(why) = refused {
+            let status = DeliveryStatus::Failed(why);
+            self.outcomes.push(Delivery::new(send.id, send.room, status));
+        } else {
+            self.note_outcomes();
+            self.outbox.push(now, send, &mut self.outcomes);
+            self.noted = self.outcomes.len();
         }
     }
 
@@ -55,6 +56,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if !self.link.awaits_answers() && self.outbox.is_held() {
             self.outbox.release();
         }
+        #[cfg(feature = "frames")]
+        if !self.write_standing() {
+            return;
+        }
         if !self.outbox.has_work() {
             return;
         }
@@ -68,7 +73,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         match wire.mode {
             Some(crate::event::Mode::Extended) => self.transmit_extended(now, &gate),
             Some(_) => {
-                if self.bugs.has(Bug::ResendIntoPlain) {
+                if made(Bug::ResendIntoPlain) {
                     self.transmit_extended(now, &gate);
                 }
                 self.transmit_plain(now, &gate, false);
@@ -94,6 +99,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 stored = true;
                 self.outputs.push_back(Output::Save);
             }
+            #[cfg(feature = "frames")]
+            if self.outbox.own.is(&transmit.room) {
+                self.write_send(transmit);
+                // Nobody has to answer it.
+                continue;
+            }
             self.write_send(transmit);
             if let Some(wire) = &mut self.wire {
                 wire.silent_since = wire.silent_since.min(now);
@@ -103,7 +114,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     fn transmit_extended(&mut self, now: Timestamp, gate: &Gate) {
         // What is stored must be stored before it is used: one word for all that follows from this input.
-        let mut stored = self.bugs.has(Bug::SaveLate);
+        let mut stored = made(Bug::SaveLate);
         let late = stored;
         let mut fresh = false;
         while let Some(wire) = &self.wire {
@@ -127,6 +138,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     fn write_send(&mut self, transmit: Transmit<P, N>) {
         let Transmit { room, content, data, tag, fresh: _ } = transmit;
+        #[cfg(feature = "frames")]
+        self.standing.has_sent(content.weight() + data.as_ref().map_or(0, Payload::weight));
+        #[cfg(feature = "frames")]
+        if self.outbox.own.is(&room) {
+            self.write(ClientMessage::Own(content));
+            // A refusal that does not say what it is about may be about it.
+            return self.aside();
+        }
         self.write(ClientMessage::SendMessage { room, content, data, tag });
     }
 
@@ -150,8 +169,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
         let nack = &nack;
         let rooms = &self.rooms;
-        let wanted = |room: &N| rooms.get(room).is_some_and(Room::is_to_join);
-        let rejoin = self.outbox.nacked(now, conn, nack, wanted, &mut self.outcomes);
+        let access = |room: &N| access(rooms.get(room));
+        let rejoin = self.outbox.nacked(now, conn, nack, access, &mut self.outcomes);
         if let Some(Rejoin(room)) = rejoin
             && let Some(at) = self.rooms.position(&room)
             && self.rooms.at(at).is_some_and(|entry| entry.membership == Membership::Member)
@@ -211,6 +230,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             return;
         }
         match wire.stall {
+            None if made(Bug::SilenceForgiven) => self.link.heard(now),
             None if oldest + QUIET <= now => {
                 wire.stall = Some(Stall { asked: now, ponged: None });
                 self.link.probe(now);

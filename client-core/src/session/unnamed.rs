@@ -1,5 +1,5 @@
 //! Refusals that do not say what they refuse: each is matched to the oldest request without an answer that it can be about,
-//! because frames are dealt with in their order (protocol.md §5).
+//! because frames are dealt with in their order (protocol.md §2.2).
 
 use super::Session;
 use crate::event::Event;

@@ -112,6 +112,13 @@ impl EventMap {
         self.names.iter().find(|(known, _)| *known == kind).map_or(kind.as_str(), |(_, name)| name)
     }
 
+    /// Whether an event of the application's own cannot be called so: Socket.IO keeps the name for itself, it is empty, or
+    /// this server calls an event of the contract so.
+    pub fn is_taken(&self, name: &str) -> bool {
+        let goes_up = EventKind::ALL.iter().any(|(kind, _)| kind.is_up() && self.name(*kind) == name);
+        name.is_empty() || RESERVED_EVENTS.contains(&name) || goes_up || self.kind(name).is_some()
+    }
+
     /// What an event that came down is; `None` for one that this contract does not have.
     pub fn kind(&self, name: &str) -> Option<EventKind> {
         let named = self.names.iter().find(|(kind, known)| !kind.is_up() && **known == *name);
@@ -157,6 +164,21 @@ mod tests {
         for name in ["badge", "order", "notification"] {
             assert_eq!(map.kind(name), Some(EventKind::Notification), "{name}");
         }
+    }
+
+    #[test]
+    fn the_contracts_names_and_those_that_socket_io_keeps_are_not_for_the_applications_events() {
+        let mut map = EventMap::default();
+        for name in
+            ["", "connect", "disconnect", "connect_error", "newListener", "join_room", "message", "error"]
+        {
+            assert!(map.is_taken(name), "{name}");
+        }
+        assert!(!map.is_taken("price") && !map.is_taken("say"));
+        map.set("send_message", "say").unwrap();
+        map.set("message", "chat:message").unwrap();
+        assert!(map.is_taken("say") && map.is_taken("chat:message"));
+        assert!(!map.is_taken("send_message") && !map.is_taken("message"));
     }
 
     #[test]

@@ -40,6 +40,16 @@ pub enum ServerPacket<P = String, N = Name> {
         /// What it says.
         answer: Box<Answer<P, N>>,
     },
+    /// The same, of an answer of which that shows the beginning only, or that has bytes.
+    #[cfg(feature = "frames")]
+    LongAck {
+        /// Which.
+        id: u64,
+        /// What it says to a message or a join.
+        answer: Box<Answer<P, N>>,
+        /// All of it: one argument as it is, several as a list; natively bytes as [`Bytes`](crate::Bytes) writes them.
+        whole: P,
+    },
     /// Something that is of no use here: another namespace's, an engine's `noop`.
     Other,
 }
@@ -88,7 +98,8 @@ pub struct ServerEvent<P = String, N = Name> {
     pub trailing: Option<Trailing>,
     /// What happened. Without stamps: a place in a log is not of this protocol.
     pub message: ServerMessage<P, N>,
-    /// Of a notification with several arguments: its data if the last of them is the place to recover from.
+    /// Of a notification with several arguments its data, and of an event of the application's own its arguments, if the last
+    /// of them is the place to recover from.
     pub data_before_trailing: Option<P>,
 }
 
@@ -167,6 +178,25 @@ pub enum ClientPacket<P = String, N = Name> {
     Ack {
         /// Which.
         id: u64,
+    },
+    /// An event of the application's own: natively the JSON list of its name and its arguments.
+    #[cfg(feature = "frames")]
+    Own {
+        /// Where an answer is wanted.
+        ack: Option<u64>,
+        /// What.
+        event: P,
+    },
+    /// One that each connection begins with.
+    #[cfg(feature = "frames")]
+    Kept(P),
+    /// The application's answer to an event of the server's.
+    #[cfg(feature = "frames")]
+    Answer {
+        /// Which.
+        id: u64,
+        /// Its arguments: natively their JSON list.
+        arguments: P,
     },
 }
 

@@ -22,7 +22,8 @@
 //!   missed is delivered; if it does not, they are joined again and each is told a [`Gap`](crate::Gap) of unknown size.
 //!   The notifications of the user are a stream like a room, [`PERSONAL_ROOM`](crate::PERSONAL_ROOM), once one has come
 //!   or they have been asked for.
-//! - An event of the server's that wants an answer gets an empty one.
+//! - An event of the server's that wants an answer gets an empty one, unless it is one of the application's own and the
+//!   application answers ([`Session::manual_acks`]).
 
 mod attachments;
 mod engine;
@@ -71,6 +72,9 @@ pub enum PacketError {
     /// A text came where an attachment had to.
     #[error("a text where an attachment had to come")]
     AttachmentMissing,
+    /// The JSON has a place for an attachment that there is not.
+    #[error("a place for an attachment that did not come")]
+    Hole,
     /// An attachment came that belongs to no packet.
     #[error("a binary frame that belongs to no packet")]
     UnexpectedAttachment,

@@ -1,4 +1,4 @@
-//! Which trailing text of an event is the place to recover from (peers.md §5.7).
+//! Which trailing text of an event is the place to recover from.
 //!
 //! A server that recovers appends one to every event but volatile ones and those that want an answer, and does not say
 //! which it was: a volatile `["status", {…}, "busy"]` looks the same. So the first text behind an object, in one of the

@@ -1,5 +1,6 @@
 //! Wanted versus confirmed membership. A sorted `Vec`: a client has few rooms.
 
+use crate::bug::{Bug, made};
 use crate::messages::Code;
 use crate::time::Timestamp;
 use alloc::vec::Vec;
@@ -44,6 +45,8 @@ pub(super) struct Room<N> {
     /// The server has shown that the session is in it, as it would be recovered: a join that was only written may be
     /// lost with the connection.
     pub(super) confirmed: bool,
+    /// The ack of the join that counts as done because no answer came in time. A refusal may still come.
+    pub(super) overdue: Option<u64>,
     /// Times in a row that it was refused for now.
     pub(super) refusals: u32,
     /// The reason of that which has been told.
@@ -108,8 +111,9 @@ impl<N: Clone + Ord> Rooms<N> {
         let at = self.rooms.partition_point(|room| room.name < name);
         let (wanted, membership) = (Wanted::Yes, Membership::Absent);
         let (seen_before, joined_before, confirmed) = (false, false, false);
-        let (refusals, told) = (0, None);
-        let room = Room { name, wanted, membership, seen_before, joined_before, confirmed, refusals, told };
+        let (overdue, refusals, told) = (None, 0, None);
+        let room =
+            Room { name, wanted, membership, seen_before, joined_before, confirmed, overdue, refusals, told };
         self.rooms.insert(at, room);
         Some(at)
     }
@@ -137,9 +141,11 @@ impl<N: Clone + Ord> Rooms<N> {
                 }
                 // Whether the server has heard of the leave nobody knows.
                 _ if may_recover && room.wanted == Wanted::No => Membership::Suspended,
+                Membership::Member if made(Bug::SioStaysMember) => Membership::Member,
                 _ => Membership::Absent,
             };
             room.confirmed &= room.membership == Membership::Suspended;
+            room.overdue = None;
             room.is_to_join() || may_recover
         });
     }

@@ -3,6 +3,7 @@
 //! Nothing is made twice, because a Socket.IO server knows no numbers by which it could tell: what was on its way when
 //! the connection broke is `unknown`.
 
+use crate::bug::{Bug, made};
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId, SendReply};
 use crate::notes::{Notes, note};
 use crate::outbox::{OutboxLimits, Outgoing, Overflow, Payload};
@@ -44,8 +45,10 @@ struct Sent<N> {
 pub(super) struct Gate {
     /// The next frame's number.
     pub(super) frame: u64,
-    /// The next answer's number, and until when it may come; none where no answers are wanted.
-    pub(super) ack: Option<(u64, Timestamp)>,
+    /// The next answer's number, and until when it may come.
+    pub(super) ack: (u64, Timestamp),
+    /// Messages want answers.
+    pub(super) acks: bool,
     /// Most bytes that the operating system has not taken.
     pub(super) unflushed: usize,
     /// Most bytes of one message.
@@ -58,6 +61,11 @@ pub(super) struct Sends<P, N> {
     waiting: VecDeque<Waiting<P, N>>,
     /// In the order of their frames, and of their answers' numbers.
     sent: VecDeque<Sent<N>>,
+    /// How many of them want no answer.
+    unasked: usize,
+    /// What stands for a room where an event of the application's own has none.
+    #[cfg(feature = "frames")]
+    own: Option<N>,
     /// The frames that are not flushed, with their bytes.
     in_hand: VecDeque<(u64, usize)>,
     unflushed: usize,
@@ -78,6 +86,9 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
             limits,
             waiting: VecDeque::new(),
             sent: VecDeque::new(),
+            unasked: 0,
+            #[cfg(feature = "frames")]
+            own: None,
             in_hand: VecDeque::new(),
             unflushed: 0,
             bytes: 0,
@@ -117,21 +128,43 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
             || self.sent.iter().any(|sent| sent.serial <= serial && sent.room == *room)
     }
 
-    pub(super) fn deadline(&self) -> Timestamp {
-        let answer = self.sent.front().and_then(|sent| sent.ack);
-        answer.map_or(Timestamp::NEVER, |(_, until)| until).min(self.next_expiry)
+    /// Whether sends to any room up to `serial` are unresolved.
+    #[cfg(feature = "native")]
+    pub(super) fn has_pending(&self, serial: u64) -> bool {
+        self.waiting.iter().any(|waiting| waiting.serial <= serial)
+            || self.sent.iter().any(|sent| sent.serial <= serial)
     }
 
-    /// Takes a send, or resolves it (and others) at once.
+    pub(super) fn deadline(&self) -> Timestamp {
+        // Those that have a time of their own are not in order.
+        let answers = self.sent.iter().filter_map(|sent| sent.ack).map(|(_, until)| until);
+        answers.min().unwrap_or(Timestamp::NEVER).min(self.next_expiry)
+    }
+
+    /// Whether a send is an event of the application's own.
+    pub(super) fn is_own(&self, room: &N) -> bool {
+        #[cfg(feature = "frames")]
+        return self.own.as_ref() == Some(room);
+        #[cfg(not(feature = "frames"))]
+        return {
+            let _ = room;
+            false
+        };
+    }
+
+    /// Takes a send, or resolves it (and others) at once. Outcomes are noted.
     pub(super) fn push(&mut self, now: Timestamp, send: Outgoing<P, N>, out: &mut Vec<Delivery<P, N>>) {
         let weight = send.weight();
-        while self.len() >= self.limits.count || self.bytes.saturating_add(weight) > self.limits.bytes {
+        let most = self.limits.count + usize::from(made(Bug::SioQueueOneMore));
+        while self.len() >= most || self.bytes.saturating_add(weight) > self.limits.bytes {
             let oldest = if self.may_evict(weight) { self.waiting.pop_front() } else { None };
             let full = DeliveryStatus::Failed(SendFailure::QueueFull);
             let Some(oldest) = oldest else {
                 out.push(Delivery::new(send.id, send.room, full));
                 return;
             };
+            // It is gone before its place is taken: a stored state is never over its bounds.
+            note!(self.notes, Resolved { key: oldest.send.id, status: full.clone() });
             self.settle_waiting(oldest, full, out);
         }
         self.accept(now, send);
@@ -174,44 +207,61 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
 
     fn settle_sent(&mut self, sent: Sent<N>, status: DeliveryStatus, out: &mut Vec<Delivery<P, N>>) {
         self.bytes -= sent.weight;
+        self.unasked -= usize::from(sent.ack.is_none());
         out.push(Delivery::new(sent.id, sent.room, status));
     }
 
-    /// Settles the first of those with the connection, as many as `are`.
-    fn settle_first(
+    /// Settles those with the connection that `are`.
+    fn settle_all(
         &mut self,
         are: impl Fn(&Sent<N>) -> bool,
         status: &DeliveryStatus,
         out: &mut Vec<Delivery<P, N>>,
     ) {
-        while self.sent.front().is_some_and(&are) {
-            if let Some(sent) = self.sent.pop_front() {
+        let mut others = VecDeque::new();
+        while let Some(sent) = self.sent.pop_front() {
+            if are(&sent) {
                 self.settle_sent(sent, status.clone(), out);
+            } else {
+                others.push_back(sent);
             }
         }
+        self.sent = others;
     }
 
     /// The next send for the connection, if it takes one.
-    pub(super) fn transmit(&mut self, gate: &Gate, out: &mut Vec<Delivery<P, N>>) -> Option<Outgoing<P, N>> {
+    pub(super) fn transmit(
+        &mut self,
+        gate: &Gate,
+        out: &mut Vec<Delivery<P, N>>,
+    ) -> Option<(Outgoing<P, N>, Option<u64>)> {
         loop {
-            if self.unflushed >= gate.unflushed || (gate.ack.is_some() && self.sent.len() >= IN_FLIGHT) {
+            let next = &self.waiting.front()?.send;
+            let is_own = self.is_own(&next.room);
+            let is_asked = if is_own { next.data.is_some() } else { gate.acks };
+            if self.unflushed >= gate.unflushed || (is_asked && self.sent.len() - self.unasked >= IN_FLIGHT) {
                 return None;
             }
             let waiting = self.waiting.pop_front()?;
             let weight = waiting.send.weight();
-            if weight > gate.content {
+            if weight > gate.content && !made(Bug::SioOversizedSent) {
                 self.settle_waiting(waiting, DeliveryStatus::Failed(SendFailure::TooLarge), out);
                 continue;
             }
             let Waiting { send, serial, until, late } = waiting;
-            let (id, room, frame, ack) = (send.id, send.room.clone(), gate.frame, gate.ack);
+            let (id, room, frame) = (send.id, send.room.clone(), gate.frame);
             note!(self.notes, HandedOver { key: id });
             let expires = if late == SendFailure::Timeout { until } else { Timestamp::NEVER };
+            // The application may have said how long its own event is waited for.
+            let (number, answered) = gate.ack;
+            let answered = if is_own && send.timeout.is_some() { until } else { answered };
+            let ack = is_asked.then_some((number, answered));
+            self.unasked += usize::from(ack.is_none());
             self.sent.push_back(Sent { id, room, serial, weight, frame, ack, expires });
             self.in_hand.push_back((gate.frame, weight));
             self.unflushed += weight;
             self.changes += 1;
-            return Some(send);
+            return Some((send, is_asked.then_some(number)));
         }
     }
 
@@ -219,8 +269,11 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
     pub(super) fn flushed(&mut self, through: u64, out: &mut Vec<Delivery<P, N>>) {
         let taken = self.in_hand.partition_point(|(frame, _)| *frame <= through);
         self.unflushed -= self.in_hand.drain(..taken).map(|(_, weight)| weight).sum::<usize>();
-        let is_written = |sent: &Sent<N>| sent.frame <= through && sent.ack.is_none();
-        self.settle_first(is_written, &DeliveryStatus::Written, out);
+        let early = made(Bug::SioWrittenTooEarly);
+        let is_written = |sent: &Sent<N>| sent.frame <= through && (sent.ack.is_none() || early);
+        if self.unasked > 0 || early {
+            self.settle_all(is_written, &DeliveryStatus::Written, out);
+        }
     }
 
     /// The server has answered for the send with this number.
@@ -231,8 +284,8 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
         reply: SendReply<P>,
         out: &mut Vec<Delivery<P, N>>,
     ) -> bool {
-        let at = self.sent.binary_search_by_key(&Some(ack), |sent| sent.ack.map(|(number, _)| number));
-        let Some(sent) = at.ok().and_then(|at| self.sent.remove(at)) else { return false };
+        let at = self.position(ack).map(|at| if made(Bug::SioAnswerOfOldest) { 0 } else { at });
+        let Some(sent) = at.and_then(|at| self.sent.remove(at)) else { return false };
         self.settle_sent(sent, status, out);
         if reply.answer.is_some()
             && let Some(delivery) = out.last_mut()
@@ -242,10 +295,23 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
         true
     }
 
+    /// Where the send is that is answered under this number.
+    fn position(&self, ack: u64) -> Option<usize> {
+        let number = |sent: &Sent<N>| sent.ack.map(|(number, _)| number);
+        if self.unasked == 0 {
+            return self.sent.binary_search_by_key(&Some(ack), number).ok();
+        }
+        self.sent.iter().position(|sent| number(sent) == Some(ack))
+    }
+
     /// Does what time alone does.
     pub(super) fn tick(&mut self, now: Timestamp, out: &mut Vec<Delivery<P, N>>) {
-        let is_late = |sent: &Sent<N>| sent.ack.is_some_and(|(_, until)| until <= now);
-        self.settle_first(is_late, &DeliveryStatus::Unknown, out);
+        let early = if made(Bug::SioUnknownTooEarly) { 5 } else { 0 };
+        let later = now + core::time::Duration::from_secs(early);
+        let is_late = |sent: &Sent<N>| sent.ack.is_some_and(|(_, until)| until <= later);
+        if self.sent.iter().any(is_late) {
+            self.settle_all(is_late, &DeliveryStatus::Unknown, out);
+        }
         if self.next_expiry <= now {
             for sent in core::mem::take(&mut self.sent) {
                 if sent.expires <= now {
@@ -283,13 +349,15 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
     pub(super) fn connection_lost(&mut self, out: &mut Vec<Delivery<P, N>>) {
         self.in_hand.clear();
         self.unflushed = 0;
-        self.settle_first(|_| true, &DeliveryStatus::Unknown, out);
+        let lost =
+            if made(Bug::SioLostSaidWritten) { DeliveryStatus::Written } else { DeliveryStatus::Unknown };
+        self.settle_all(|_| true, &lost, out);
     }
 
     /// Nothing more will be sent: everything resolves.
     pub(super) fn close(&mut self, out: &mut Vec<Delivery<P, N>>) {
         self.connection_lost(out);
-        self.withdraw(out, |_| Some(SendFailure::Closed));
+        self.withdraw(out, |_| (!made(Bug::SioEndLeavesSends)).then_some(SendFailure::Closed));
     }
 
     /// What waits, for a later run. What is with the connection is not sent again.
@@ -320,6 +388,50 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
             self.changes += 1;
         }
         (id, transmitted.is_none())
+    }
+
+    /// From here on sends to `room` are events of the application's own, and want an answer if they have data.
+    #[cfg(feature = "frames")]
+    pub(super) fn own_events(&mut self, room: N) {
+        self.own = Some(room);
+    }
+
+    /// Whether the answer under this number is to an event of the application's own.
+    #[cfg(feature = "frames")]
+    pub(super) fn is_own_ack(&self, ack: u64) -> bool {
+        let sent = self.position(ack).and_then(|at| self.sent.get(at));
+        sent.is_some_and(|sent| self.is_own(&sent.room))
+    }
+
+    /// Whether a connection that may have so much unflushed takes as much more. One that has nothing takes anything.
+    #[cfg(feature = "frames")]
+    pub(super) fn takes(&self, weight: usize, most: usize) -> bool {
+        self.in_hand.is_empty() || self.unflushed.saturating_add(weight) <= most
+    }
+
+    /// Whether a send would go at once and drive none out.
+    #[cfg(feature = "frames")]
+    pub(super) fn may_go(&self, send: &Outgoing<P, N>, most: usize) -> bool {
+        let weight = send.weight();
+        self.waiting.is_empty()
+            && self.takes(weight, most)
+            && self.len() < self.limits.count
+            && self.bytes.saturating_add(weight) <= self.limits.bytes
+    }
+
+    /// A send that still waits is dropped.
+    #[cfg(feature = "frames")]
+    pub(super) fn drop_waiting(&mut self, id: SendId, out: &mut Vec<Delivery<P, N>>) {
+        if self.waiting.iter().any(|waiting| waiting.send.id == id) {
+            self.withdraw(out, |waiting| (waiting.send.id == id).then_some(SendFailure::Dropped));
+        }
+    }
+
+    /// A frame that is no send has been given to the connection.
+    #[cfg(feature = "frames")]
+    pub(super) fn handed_over(&mut self, frame: u64, weight: usize) {
+        self.unflushed += weight;
+        self.in_hand.push_back((frame, weight));
     }
 
     /// Gives back the memory of queues that are empty.

@@ -2,6 +2,8 @@ mod codec;
 mod ends;
 mod losses;
 mod model;
+#[cfg(feature = "frames")]
+mod own;
 mod random;
 mod rig;
 mod rooms_and_sends;

@@ -35,6 +35,8 @@ export class SocketIoSpeech implements Speech {
   /** Words for the next cause, and the data of the error that it is. */
   #words = "";
   #data: unknown;
+  /** What the server's handler has answered to the join of this room, of which the outcome comes next. */
+  #reply: [room: number, answer: unknown] | undefined;
   /** There has been a connection: the address is right. */
   #worked = false;
 
@@ -177,7 +179,10 @@ export class SocketIoSpeech implements Speech {
 
   readonly told: Speech["told"] = (kind, fields, table, clock, ids, words) => {
     const [a, b, , d] = fields as [number, number, number, number];
-    switch (kind) {
+    switch (kind as Output | Sent) {
+      case Sent.JoinReply:
+        this.#reply = [a, table.frame(b)["answer"]];
+        return undefined;
       // There is only one.
       case Output.Mode:
         return undefined;
@@ -187,9 +192,19 @@ export class SocketIoSpeech implements Speech {
         const { roomId: room, userId: user, content, timestamp, data } = table.frame(a) as { [field: string]: any };
         return tell("message", { room, user, content, timestamp, ...(data !== undefined && { data }) });
       }
+      case Output.Room: {
+        const event = told(kind, fields, table, clock, ids, words)!;
+        if ((event[1] as Events["room"]).state != "joined") this.#reply = undefined;
+        return event;
+      }
       case Output.Gap:
       case Output.Joined: {
         const event = told(kind, fields, table, clock, ids, words)!;
+        if (kind == Output.Joined) {
+          const [room, answer] = this.#reply ?? [];
+          if (room == a) (event[1] as Events["joined"]).answer = answer;
+          this.#reply = undefined;
+        }
         if (a == PERSONAL) (event[1] as Events["gap"]).room = "@me";
         return event;
       }

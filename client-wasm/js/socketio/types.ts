@@ -45,8 +45,11 @@ export interface Events extends Pick<AnyEvents, "room" | "user_joined" | "error"
   state: Omit<AnyEvents["state"], "cause"> & { cause?: Cause };
   /** Connected, and every wanted room is joined. */
   ready: "socketio";
-  /** A join was answered, or the server has recovered the session that was lost: then nothing was missed. */
-  joined: Omit<AnyEvents["joined"], "memberCount">;
+  /**
+   * A join was answered, or the server has recovered the session that was lost: then nothing was missed. `answer` is all that
+   * the handler gave to its ack, as in a {@link Receipt}.
+   */
+  joined: Omit<AnyEvents["joined"], "memberCount"> & { answer?: unknown };
   message: Message;
   /**
    * Something for this user alone: an event that the option `events` calls so, or an object with a `kind`. `data` is the

@@ -1,4 +1,4 @@
-//! The client's packets and what only this machine tells, for the page to write and to tell.
+//! The client's packets and what only this machine tells, as numbers for the page, which writes and tells them.
 
 use super::name::Name;
 use super::names::{self, FIRST};
@@ -9,7 +9,8 @@ use rejoin::socketio::{ClientEvent, ClientPacket};
 use rejoin::{DeliveryStatus, Event, Output, SendFailure};
 
 kinds!(
-    /// Packets that only this machine sends, with their fields: the connection and the frame's number first.
+    /// Packets that only this machine sends, with their fields: the connection and the frame's number first. The last one
+    /// is told and not sent.
     SentKind, SENT:
     Pong, Disconnect,
     // whether to give the token, whether to resume; the place to resume from
@@ -20,6 +21,8 @@ kinds!(
     Join, Leave,
     // ack or −1, room, value
     Say,
+    // room, the packet with the answer
+    JoinReply,
 );
 
 /// Where a cause stands among the fields of a state.
@@ -88,7 +91,7 @@ pub(super) fn prepare(output: &mut PacketOutput) -> Option<(usize, f64)> {
 }
 
 /// Puts what other servers do not say, or in another way: an answer to a send, where −1 and the empty text stand for what
-/// it does not give, with its packet or 0; and a notification with the packet that its data is in, which is another one
+/// it does not give, with its packet or 0; the same of an answer to a join; and a notification with the packet that its data is in, which is another one
 /// where the last argument was the place to recover from, or 0.
 pub(super) fn own(output: &PacketOutput, fields: &mut Fields<'_>) -> Option<u32> {
     let Output::Event(event) = output else { return None };
@@ -106,6 +109,11 @@ pub(super) fn own(output: &PacketOutput, fields: &mut Fields<'_>) -> Option<u32>
             }
             fields.small(answer.map_or(0, Value::handle));
             Some(OutputKind::Delivery.number())
+        }
+        Event::JoinReply { room, reply } => {
+            let answer = reply.answer.as_ref().map_or(0, Value::handle);
+            fields.small(room.number()).small(answer);
+            Some(FIRST + SentKind::JoinReply as u32)
         }
         Event::Notification(notification) => {
             let data = notification.data.as_ref().map_or(0, Value::handle);

@@ -68,7 +68,8 @@ struct NewMessage {
     data: Option<Box<RawValue>>,
 }
 
-/// A message in a room; with an `Idempotency-Key` at most once within the dedupe window.
+/// A message in a room; with an `Idempotency-Key` at most once within the dedupe window. The key of another message that
+/// the log still holds is refused.
 async fn say(
     State(app): State<Arc<App>>,
     Path(room): Path<String>,
@@ -114,6 +115,10 @@ fn publish(app: &App, input: Input<'_>) -> Result<Receipt, Code> {
 
 fn refusal(code: Code) -> Response {
     match code {
+        Code::Forbidden => {
+            let what = "this Idempotency-Key was given with another message: take a new one";
+            problem(StatusCode::UNPROCESSABLE_ENTITY, what)
+        }
         Code::TooLarge => problem(StatusCode::PAYLOAD_TOO_LARGE, "content and data are too long"),
         Code::BadRequest => {
             let what = "no room's name, a kind that has not 1-64 bytes, or data of more than 64 levels";

@@ -61,7 +61,10 @@ async fn members(
 }
 
 async fn remove(State(app): State<Arc<App>>, Path((room, user)): Path<(String, String)>) -> Response {
-    if app.switchboard.remove(Name::from(room), Name::from(user)) {
+    let user = Name::from(user);
+    // Whoever comes back is not to be in the room again by itself.
+    app.recovery.forget_user(&user);
+    if app.switchboard.remove(Name::from(room), user) {
         StatusCode::NO_CONTENT.into_response()
     } else {
         problem(StatusCode::NOT_FOUND, "the user is not in this room")

@@ -3,7 +3,8 @@
 use super::{Page, problem};
 use crate::app::App;
 use crate::auth::is_user_name;
-use crate::hub::{Protocol, UserInfo};
+use crate::hub::Protocol;
+use crate::switchboard::Present;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -42,22 +43,29 @@ async fn list(State(app): State<Arc<App>>, page: Result<Query<Page>, QueryReject
 }
 
 async fn show(State(app): State<Arc<App>>, Path(user): Path<String>) -> Response {
-    let Some(UserInfo { connections, banned }) = app.switchboard.inspect(|hub, now| hub.user(now, &user))
-    else {
+    let Some(Present { connections, banned }) = app.switchboard.user(&user) else {
         return problem(StatusCode::NOT_FOUND, "nobody of this name is connected");
     };
     let rooms: BTreeSet<_> =
-        connections.iter().flat_map(|connection| &connection.rooms).map(|room| &**room).collect();
+        connections.iter().flat_map(|(connection, _)| &connection.rooms).map(|room| &**room).collect();
     let connections: Vec<_> = connections
         .iter()
-        .map(|connection| {
+        .map(|(connection, presence)| {
             let protocol = match connection.protocol {
                 Protocol::Plain => "plain",
                 Protocol::Extended => "extended",
                 Protocol::Feed => "feed",
             };
             let rooms: Vec<_> = connection.rooms.iter().map(|room| &**room).collect();
-            json!({ "protocol": protocol, "rooms": rooms })
+            // As in the log, Socket.IO has a name of its own, though the hub takes it for an extended connection.
+            let protocol = presence.map_or(protocol, |presence| presence.origin.protocol);
+            json!({
+                "protocol": protocol,
+                "transport": presence.map(|presence| presence.origin.transport.as_str()),
+                "address": presence.map(|presence| presence.origin.client),
+                "ageSecs": presence.map(|presence| presence.since.elapsed().as_secs()),
+                "rooms": rooms,
+            })
         })
         .collect();
     let banned = banned.map(|left| left.as_secs().max(1));
@@ -86,7 +94,11 @@ async fn kick(
             "a user has 1-128 characters, none of them invisible",
         );
     }
-    match app.switchboard.kick(Name::from(user), ban) {
+    let user = Name::from(user);
+    app.recovery.forget_user(&user);
+    let ban_seconds = ban.map_or(0, |ban| ban.as_secs());
+    tracing::info!(target: "rejoin_server::audit", user = user.as_str(), ban_seconds, "kicked");
+    match app.switchboard.kick(user, ban) {
         Some(closed) => Json(json!({ "closed": closed })).into_response(),
         None => {
             problem(StatusCode::SERVICE_UNAVAILABLE, "too many users are banned; the connections were closed")

@@ -63,7 +63,8 @@ impl Tokens {
     /// Reads a file of lines `TOKEN USER [SECONDS]`; empty lines and those that begin with `#` say nothing.
     ///
     /// A token with `SECONDS` is good for so long from its first use. 0 is without end: a user whose name ends in a
-    /// number is written so, `s3cret Agent 7 0`.
+    /// number is written so, `s3cret Agent 7 0`. A last word that begins as a number and is none is an error, and so is a
+    /// word that begins with `#`: neither may become part of somebody's name unnoticed.
     pub fn read(path: &Path) -> Result<Self, AuthError> {
         // Looked at first: what changes while it is read is read again.
         let stamp = Mutex::new(stamp(path));
@@ -150,7 +151,12 @@ fn parse(text: &str, keys: &(RandomState, RandomState)) -> Result<Table, AuthErr
         let Some((token, user)) = text.split_once(char::is_whitespace) else {
             return Err(problem("it has a token but no user; write 'TOKEN USER'"));
         };
-        let (user, lasts) = validity(user.trim_start());
+        if user.split_whitespace().any(|word| word.starts_with('#')) {
+            return Err(problem("a comment is a line of its own"));
+        }
+        let Some((user, lasts)) = validity(user.trim_start()) else {
+            return Err(problem("SECONDS is a whole number; a name that ends so is followed by 0"));
+        };
         if !is_user_name(user) {
             return Err(problem("a user has 1-128 characters, none of them invisible"));
         }
@@ -166,14 +172,15 @@ fn fingerprint(keys: &(RandomState, RandomState), token: &str) -> TokenId {
     TokenId(keys.0.hash_one(token), keys.1.hash_one(token))
 }
 
-/// A user's name, and how long the token is good for.
-fn validity(text: &str) -> (&str, Option<Duration>) {
-    let Some((user, last)) = text.rsplit_once(char::is_whitespace) else { return (text, None) };
+/// A user's name, and how long the token is good for; `None` if the last word begins as a number and is none.
+fn validity(text: &str) -> Option<(&str, Option<Duration>)> {
     // A name that is only a number has nothing before it.
+    let Some((user, last)) = text.rsplit_once(char::is_whitespace) else { return Some((text, None)) };
     match last.parse() {
-        Ok(0) => (user.trim_end(), None),
-        Ok(seconds) => (user.trim_end(), Some(Duration::from_secs(seconds))),
-        Err(_) => (text, None),
+        Ok(0) => Some((user.trim_end(), None)),
+        Ok(seconds) => Some((user.trim_end(), Some(Duration::from_secs(seconds)))),
+        Err(_) if last.starts_with(|sign: char| sign.is_ascii_digit() || "+-.".contains(sign)) => None,
+        Err(_) => Some((text, None)),
     }
 }
 
@@ -215,6 +222,15 @@ mod tests {
         for bad in ["", "s3cre", "s3cret ", "ada", "# staff"] {
             assert_eq!(user(&tokens, bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn what_looks_like_a_time_or_a_comment_becomes_nobodys_name() {
+        for bad in ["tok alice 10x", "tok dave 1.5", "tok carl -3", "tok bob # staff", "tok eve #1"] {
+            assert!(Tokens::parse(bad).is_err(), "{bad}");
+        }
+        let tokens = Tokens::parse("tok Agent 10x 0").unwrap();
+        assert_eq!(user(&tokens, "tok"), Some(Name::from("Agent 10x")));
     }
 
     #[test]

@@ -110,6 +110,25 @@ pub(super) fn parse_share(text: &str) -> Result<Share, String> {
         .ok_or_else(|| String::from("it is a whole number between 1 and 1048576, or 'none'"))
 }
 
+/// `https://app.example`, `https://app.example:8443`, `null` or `*`: what a browser writes into the header `Origin`, which
+/// has no path.
+pub(super) fn parse_origin(text: &str) -> Result<String, String> {
+    let bare = text.trim_end_matches('/');
+    let host = bare.split_once("://").map(|(scheme, host)| (scheme.to_ascii_lowercase(), host));
+    let is_origin = host.is_some_and(|(scheme, host)| {
+        !host.is_empty()
+            && !scheme.is_empty()
+            && !matches!(&*scheme, "ws" | "wss")
+            && !host.contains(['/', '?', '#', '@', ' ', ','])
+    });
+    if bare == "*" || bare == "null" || is_origin {
+        return Ok(text.to_owned());
+    }
+    Err(String::from(
+        "an origin is written like https://app.example or http://localhost:3000, without a path; '*' is any",
+    ))
+}
+
 /// `10.0.0.0/8`, or one address.
 pub(super) fn parse_network(text: &str) -> Result<IpNet, String> {
     let one = || text.parse::<IpAddr>().map(IpNet::from);
@@ -165,6 +184,31 @@ mod tests {
             "a:b",
         ] {
             assert!(parse_address(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn origins_are_what_a_browser_writes() {
+        for good in [
+            "https://app.example",
+            "http://localhost:3000",
+            "https://app.example/",
+            "*",
+            "null",
+            "app://local",
+        ] {
+            assert_eq!(parse_origin(good).as_deref(), Ok(good));
+        }
+        for bad in [
+            "app.example",
+            "https://",
+            "://x",
+            "https://a.b/path",
+            "wss://a.b",
+            "https://a.b,https://c.d",
+            "",
+        ] {
+            assert!(parse_origin(bad).is_err(), "{bad}");
         }
     }
 

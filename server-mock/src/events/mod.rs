@@ -8,7 +8,7 @@ use crate::cors;
 use crate::gate::Cause;
 use crate::hub::{FeedRequest, Since};
 use crate::mailbox::Mailbox;
-use crate::session_log::Origin;
+use crate::session_log::{Carrying, Origin};
 use crate::upgrade::{Slot, field, percent_decode, token};
 use axum::Router;
 use axum::body::Body;
@@ -93,7 +93,7 @@ fn open(
     let user = identity.user.clone();
     let mailbox = Arc::new(Mailbox::new(app.limits.queue_frames, app.limits.queue_bytes));
     let request = FeedRequest { room: Name::from(room), since, history };
-    let origin = Origin { client: client.address, protocol: "feed" };
+    let origin = Origin { client: client.address, protocol: "feed", transport: Carrying::Sse };
     let seat = app.switchboard.watch(identity, request, origin, &mailbox).map_err(|code| {
         app.gate.refusals.note(Cause::User, client.address);
         Refusal::Closed(code)

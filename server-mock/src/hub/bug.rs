@@ -1,99 +1,134 @@
-//! Bugs on purpose. Each one breaks a rule of protocol.md §2 in one place; a checker that does not find it
-//! checks nothing. Without the feature `bugs` none of them can be switched on.
+//! Deliberate mistakes. Each one breaks a rule of the protocol in one place; a checker that does not find it checks
+//! nothing. Without the feature `bugs` none of them can be made, and the question for one is constant.
+//!
+//! A mistake belongs to the thread that makes it, so no configuration has to carry it to the place where it is made.
 
-use super::Hub;
-
-/// What is done wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-#[cfg_attr(not(feature = "bugs"), allow(unreachable_pub, reason = "public with the feature"))]
-pub enum Bug {
-    /// A repeated send is appended again.
-    NoDedupe,
-    /// A line is forgotten a few seconds after its last send.
-    DedupeForgottenEarly,
-    /// A repeated send is answered by the answer to another one.
-    AnswerOfAnotherSend,
-    /// A send in the middle of a line that the server does not know is appended.
-    UnknownProducerAccepted,
-    /// A send is appended although an earlier one of its line is missing.
-    GapInSequenceAccepted,
-    /// A send is acknowledged, and then sometimes not appended.
-    AckBeforeAppend,
-    /// A refused send is appended all the same.
-    NackedButAppended,
-    /// A temporary refusal consumes the number.
-    RefusalConsumes,
-    /// The log's numbers have holes.
-    SeqSkipped,
-    /// A replay begins one message late.
-    SinceOffByOne,
-    /// A replay begins with the message that the client has.
-    SinceInclusive,
-    /// The messages of a replay come in the wrong order.
-    WrongOrderInReplay,
-    /// Live messages overtake a replay under way.
-    ReplayAfterLive,
-    /// What is said while a replay is under way never reaches the one who waits for it.
-    LiveDuringReplayLost,
-    /// A log that begins anew has the epoch of the one before.
-    EpochKeptAfterLoss,
-    /// A position is not compared by its id.
-    ForkUnchecked,
-    /// A position that the log does not reach any more counts as recovered.
-    TrimmedSaidRecovered,
-    /// A history answer says that it is complete when it is not.
-    HistorySaidComplete,
-    /// Everybody is told which send of its user a message is.
-    OriginToEverybody,
-    /// Plain connections are sent extended messages.
-    ExtendedFramesToPlain,
-    /// A loss is told at once instead of after the grace.
-    UserLeftWithoutGrace,
-    /// Somebody whose last connection is gone stays a member.
-    MemberNeverLeaves,
-}
-
-#[cfg(feature = "bugs")]
-impl Bug {
-    /// All of them.
-    pub const ALL: [Self; 22] = [
-        Self::NoDedupe,
-        Self::DedupeForgottenEarly,
-        Self::AnswerOfAnotherSend,
-        Self::UnknownProducerAccepted,
-        Self::GapInSequenceAccepted,
-        Self::AckBeforeAppend,
-        Self::NackedButAppended,
-        Self::RefusalConsumes,
-        Self::SeqSkipped,
-        Self::SinceOffByOne,
-        Self::SinceInclusive,
-        Self::WrongOrderInReplay,
-        Self::ReplayAfterLive,
-        Self::LiveDuringReplayLost,
-        Self::EpochKeptAfterLoss,
-        Self::ForkUnchecked,
-        Self::TrimmedSaidRecovered,
-        Self::HistorySaidComplete,
-        Self::OriginToEverybody,
-        Self::ExtendedFramesToPlain,
-        Self::UserLeftWithoutGrace,
-        Self::MemberNeverLeaves,
-    ];
-}
-
-impl Hub {
-    /// Whether this bug is switched on.
-    #[cfg(feature = "bugs")]
-    pub(super) fn has_bug(&self, bug: Bug) -> bool {
-        self.config.bug == Some(bug)
+rejoin::mistakes! {
+    "hub/sending.rs" {
+        NoDedupe = "A repeated send is appended again.",
+        DedupeForgottenEarly = "A line is forgotten a few seconds after its last send.",
+        AnswerOfAnotherSend = "A repeated send is answered by the answer to another one.",
+        UnknownProducerAccepted = "A send in the middle of a line that the server does not know is appended.",
+        GapInSequenceAccepted = "A send is appended although an earlier one of its line is missing.",
+        AckBeforeAppend = "A send is acknowledged, and then sometimes not appended.",
+        NackedButAppended = "A refused send is appended all the same.",
+        RefusalConsumes = "A temporary refusal consumes the number.",
+        RateUnkept = "The rate of sends is not kept.",
+        NoRetryAfter = "Who sends too fast is not told when to try again.",
+        ContentUnbounded = "A message may be longer than allowed.",
+        StrangerSends = "Who is not in a room can send to it.",
+        DupUnsaid = "A repeated answer does not say that it is one.",
+        ExpectsTooLate = "The number that is missing is named one too high.",
     }
-
-    /// Never.
-    #[cfg(not(feature = "bugs"))]
-    #[expect(clippy::unused_self, reason = "the same call with the feature and without")]
-    pub(super) const fn has_bug(&self, _: Bug) -> bool {
-        false
+    "hub/publishing.rs" {
+        RewindForgotten = "A replay that has passed the end of a log that was shortened does not go back.",
+        SeqSkipped = "The log's numbers have holes.",
+        OriginToEverybody = "Everybody is told which send of its user a message is.",
+        ExtendedFramesToPlain = "Plain connections are sent extended messages.",
+        OwnUnheard = "A message does not come to its sender.",
+    }
+    "hub/joining.rs" {
+        ResumesTooLate = "Behind a replay one message too many is left out.",
+        SinceOffByOne = "A replay begins one message late.",
+        SinceInclusive = "A replay begins with the message that the client has.",
+        EpochKeptAfterLoss = "A log that begins anew has the epoch of the one before.",
+        ForkUnchecked = "A position is not compared by its id.",
+        TrimmedSaidRecovered = "A position that the log does not reach any more counts as recovered.",
+        HistoryUnasked = "A first join gets none of the past that it asked for.",
+        ReplayUnbounded = "A replay is longer than told.",
+        LeaveUnheard = "Who leaves a room stays a member.",
+        LeaveUnanswered = "Who leaves a room is not answered.",
+    }
+    "hub/replay.rs" {
+        WrongOrderInReplay = "The messages of a replay come in the wrong order.",
+        ReplayAfterLive = "Live messages overtake a replay under way.",
+        LiveDuringReplayLost = "What is said while a replay is under way never reaches the one who waits for it.",
+        ReplaySaidLive = "A replayed message is not marked as one.",
+        TailReplayed = "What is said during a replay is marked as replayed.",
+    }
+    "hub/history.rs" {
+        HistorySaidComplete = "A history answer says that it is complete when it is not.",
+        HistoryUnbounded = "A history answer is longer than asked for.",
+    }
+    "hub/presence.rs" {
+        UserLeftWithoutGrace = "A loss is told at once instead of after the grace.",
+        GraceGoesOn = "The grace of a member who is back goes on.",
+        MemberNeverLeaves = "Somebody whose last connection is gone stays a member.",
+        JoinAnnouncedAgain = "A second connection of a user is announced as a new member.",
+        ArrivalUntold = "That somebody has come is not told.",
+        ReturnAnnounced = "Who comes back within the grace is announced as a new member.",
+        DepartureUntold = "That a member has left is not told.",
+        GraceTooShort = "The grace of a lost member is cut short.",
+        GraceTooLong = "A lost member is a member for minutes.",
+    }
+    "hub/log.rs" {
+        KeepsOneMore = "A log keeps one message more than it may.",
+        AuthorWrong = "A replayed message names another author.",
+        DataNotReplayed = "A replayed message has lost its data.",
+        TimeWrong = "A message to extended connections has another time.",
+    }
+    "hub/feed.rs" {
+        FeedHistoryOneMore = "A feed begins with one message more than was asked for.",
+        FeedSinceInclusive = "A feed begins with the message that its reader has.",
+        FeedNewEpochSkipped = "Who comes back after a new beginning is not shown it.",
+        FeedTrimUntold = "A reader is not told that what follows its place is gone.",
+        FeedForkUntold = "A reader is not told that its place is of another log.",
+        FeedLiveForkUnseen = "A feed under way does not notice a fork.",
+        FeedNextKept = "A feed under way goes on in a new epoch by the numbers of the old one.",
+        FeedLiveTrimUntold = "A feed under way does not tell that something was trimmed before it was read.",
+        FeedBeginsWithoutId = "A feed does not say where it begins.",
+        FeedTextKept = "All readers are sent the text that was written last.",
+        FeedGapEndsLate = "A feed's gap names one message too many.",
+        FeedGapBeginsLate = "A feed's gap leaves out its first message.",
+        FeedIdAhead = "The id of a gap is that of the message behind it.",
+    }
+    "hub/watching.rs" {
+        FeedUnbounded = "A feed is sent whole, whether or not its reader takes it.",
+        FeedNeverDrained = "Nobody is asked whether a reader has taken what was sent.",
+        ReaderImpatience = "A reader is given up early.",
+        ReaderPatience = "A reader that takes nothing is never given up.",
+        CommentQueued = "Comments wait behind what a reader does not take.",
+        RetryUnspread = "All readers are told to come back at the same time.",
+        ReaderForkMissed = "A reader's place is not looked at when something is appended.",
+        ReaderAskedOnce = "Only once is a reader's queue asked about.",
+        ReaderKept = "A reader that is gone is kept.",
+        ReaderUncounted = "A room does not know its readers.",
+    }
+    "hub/lines.rs" {
+        FewAnswers = "Fewer answers of a line are remembered than may be in flight.",
+    }
+    "hub/signals.rs" {
+        SignalToSender = "A signal comes back to its sender.",
+        SignalOfStranger = "Who is not in a room can signal to it.",
+        SignalTwice = "A signal comes twice.",
+    }
+    "hub/tokens.rs" {
+        TokenNeverEnds = "A connection outlives its token.",
+        EndUnannounced = "That a token ends soon is not said.",
+        NewTokenForgotten = "A new token does not lengthen the old one.",
+    }
+    "hub/draining.rs" {
+        DrainUntold = "A drain is not announced.",
+        DrainAtOnce = "A drain closes all plain connections at once.",
+        DrainEndless = "A drain leaves the plain connections open.",
+    }
+    "hub/greeting.rs" {
+        WindowMisstated = "A server says that it remembers sends for longer than it does.",
+        FlightMisstated = "A server allows more sends in flight than it was told to.",
+    }
+    "hub/mod.rs" {
+        StandstillAgesLines = "A line is forgotten while the process stands still.",
+        SilentPeerKept = "A silent peer is never given up.",
+    }
+    "hub/rules.rs" {
+        FrameIsNoLife = "A frame does not prove life.",
+        PongUnheard = "A pong does not prove life.",
+    }
+    "hub/user.rs" {
+        BurstTooLarge = "A burst of sends may be too large.",
+    }
+    "hub/store.rs" {
+        RepeatAgesLine = "A repeated send does not keep its line.",
+        LinesUnbounded = "A server remembers more lines than it may.",
     }
 }

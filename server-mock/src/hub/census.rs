@@ -90,8 +90,7 @@ impl Hub {
 
     /// The rooms that are kept, in alphabetical order after `after`: at most `limit`, and whether there are more.
     pub fn rooms_kept(&self, after: Option<&str>, limit: usize) -> (Vec<RoomInfo>, bool) {
-        let rooms = self.store.rooms_after(after).filter(|(name, _)| !name.starts_with('@'));
-        let info = rooms.map(|(name, log)| {
+        let info = self.store.rooms_after(after).map(|(name, log)| {
             let room = self.rooms.get(name);
             RoomInfo {
                 room: name.clone(),

@@ -1,7 +1,5 @@
 //! The hub's rules that a deployment may change.
 
-#[cfg(feature = "bugs")]
-use super::Bug;
 use std::time::Duration;
 
 /// The longest reconnect window that `hello` tells: what a client takes (protocol.md §2.2).
@@ -96,9 +94,6 @@ pub struct HubConfig {
     /// Most bytes of a frame from a client, which the shell enforces and `hello` tells; a history answer is not much
     /// longer either. Default 64 KiB.
     pub frame_bytes: usize,
-    /// A bug on purpose, for proving that a checker finds it.
-    #[cfg(feature = "bugs")]
-    pub bug: Option<Bug>,
 }
 
 impl Default for HubConfig {
@@ -130,8 +125,6 @@ impl Default for HubConfig {
             comments: Duration::from_secs(15),
             members_listed: 100,
             frame_bytes: 64 << 10,
-            #[cfg(feature = "bugs")]
-            bug: None,
         }
     }
 }

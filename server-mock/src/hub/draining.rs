@@ -1,6 +1,7 @@
 //! How a server ends.
 
 use super::Output;
+use super::bug::{Bug, made};
 use super::rules::{encode, millis};
 use super::{Due, Hub};
 use rejoin::messages::GoingAway;
@@ -18,7 +19,11 @@ impl Hub {
         let now = moment.monotonic;
         self.draining = true;
         let going = ServerMessage::GoingAway(Box::new(GoingAway { window_ms: millis(window), url: None }));
-        let (going, grace) = if window.is_zero() { (None, Duration::ZERO) } else { (encode(&going), GRACE) };
+        let (going, grace) = if window.is_zero() || made(Bug::DrainUntold) {
+            (None, Duration::ZERO)
+        } else {
+            (encode(&going), GRACE)
+        };
         let plain = self.conns.values().filter(|state| state.extended.is_none()).count();
         let count = u32::try_from(plain).unwrap_or(u32::MAX).max(1);
         let mut index = 0;
@@ -29,7 +34,8 @@ impl Hub {
                 now + window + grace
             } else {
                 index += 1;
-                now + window / count * (index - 1)
+                now + if made(Bug::DrainAtOnce) { Duration::ZERO } else { window / count * (index - 1) }
+                    + if made(Bug::DrainEndless) { Duration::from_secs(60) } else { Duration::ZERO }
             };
             if let Some(earlier) = state.drain.replace(at) {
                 self.due.remove(&(earlier, Due::Drain(*conn)));

@@ -8,6 +8,7 @@
 //! reader a position before the first message has come.
 
 use super::Text;
+use super::bug::{Bug, made};
 use super::log::{Log, Logged, Standing};
 use rejoin::messages::Epoch;
 use rejoin::messages::json::encode_server;
@@ -65,20 +66,24 @@ impl Cursor {
     /// Begins after what the reader has seen. One who is new, or cannot say, begins `history` messages before the end.
     pub(super) fn new(log: &Log, since: Since, history: u64) -> Self {
         let end = log.head().saturating_add(1);
+        let history = history + u64::from(made(Bug::FeedHistoryOneMore));
         let fresh = end.saturating_sub(history).max(log.first());
         let (next, hole) = match since {
             Since::Nothing => (fresh, None),
             Since::Unreadable => (fresh, Some((None, GapReason::Unavailable))),
             // What is kept of another life has been said since.
             Since::At(Position { epoch, seq, .. }) if epoch != *log.epoch() => {
-                (log.first(), Some((Some((epoch, seq)), GapReason::EpochChanged)))
+                let next = if made(Bug::FeedNewEpochSkipped) { end } else { log.first() };
+                (next, Some((Some((epoch, seq)), GapReason::EpochChanged)))
             }
             Since::At(Position { epoch, seq, id }) => {
-                let after = seq.saturating_add(1);
+                let after = seq.saturating_add(u64::from(!made(Bug::FeedSinceInclusive)));
                 match log.standing(seq, &id) {
                     Standing::Held => (after, None),
+                    Standing::Trimmed if made(Bug::FeedTrimUntold) => (log.first(), None),
                     Standing::Trimmed => (log.first(), Some((Some((epoch, seq)), GapReason::Trimmed))),
                     // Where the fork is, nobody knows: what lies beyond the reader's own number is certainly new.
+                    Standing::Forked if made(Bug::FeedForkUntold) => (after.min(end), None),
                     Standing::Forked => (after.min(end), Some((Some((epoch, seq)), GapReason::Forked))),
                 }
             }
@@ -89,7 +94,7 @@ impl Cursor {
 
     /// A message was appended under this number. If the cursor has passed it, there was another one before.
     pub(super) fn appended(&mut self, epoch: &Epoch, seq: u64) {
-        if seq < self.next && *epoch == self.epoch {
+        if seq < self.next && *epoch == self.epoch && !made(Bug::FeedLiveForkUnseen) {
             self.lose(GapReason::Forked);
             self.next = seq;
         }
@@ -99,9 +104,12 @@ impl Cursor {
     pub(super) fn read(&mut self, room: &Name, log: &Log, last: &mut LastText) -> Option<Text> {
         if self.epoch != *log.epoch() {
             self.lose(GapReason::EpochChanged);
-            (self.epoch, self.next) = (log.epoch().clone(), log.first());
+            let next = if made(Bug::FeedNextKept) { self.next } else { log.first() };
+            (self.epoch, self.next) = (log.epoch().clone(), next);
         } else if self.next < log.first() {
-            self.lose(GapReason::Trimmed);
+            if !made(Bug::FeedLiveTrimUntold) {
+                self.lose(GapReason::Trimmed);
+            }
             self.next = log.first();
         }
         if let Some(hole) = self.hole.take() {
@@ -116,7 +124,7 @@ impl Cursor {
     pub(super) fn begin(&self, log: &Log, retry: Duration) -> Text {
         let mut text = format!("retry: {}\n", retry.as_millis());
         // A gap has the id itself: one that is lost on its way is told again.
-        if self.hole.is_none() {
+        if self.hole.is_none() && !made(Bug::FeedBeginsWithoutId) {
             id_line(&mut text, log, self.next);
         }
         text.push('\n');
@@ -124,7 +132,8 @@ impl Cursor {
     }
 
     fn lose(&mut self, reason: GapReason) {
-        let after = Some((self.epoch.clone(), self.next.saturating_sub(1)));
+        let back = u64::from(!made(Bug::FeedGapBeginsLate));
+        let after = Some((self.epoch.clone(), self.next.saturating_sub(back)));
         self.hole.get_or_insert(Hole { after, reason });
     }
 }
@@ -136,7 +145,7 @@ pub(super) struct LastText(Option<(u64, Text)>);
 impl LastText {
     fn of(&mut self, room: &Name, epoch: &Epoch, entry: &Logged) -> Option<Text> {
         if let Some((seq, text)) = &self.0
-            && *seq == entry.seq
+            && (*seq == entry.seq || made(Bug::FeedTextKept))
         {
             return Some(text.clone());
         }
@@ -168,7 +177,7 @@ fn gap(room: &Name, log: &Log, next: u64, hole: &Hole) -> Option<Text> {
         epoch: hole.after.as_ref().map(|(epoch, _)| epoch.as_str()),
         after: hole.after.as_ref().map(|(_, seq)| *seq),
         // Only there both ends are numbers of one line.
-        before: (hole.reason == GapReason::Trimmed).then_some(next),
+        before: (hole.reason == GapReason::Trimmed).then_some(next + u64::from(made(Bug::FeedGapEndsLate))),
         reason: hole.reason.as_str(),
     };
     let mut text = String::from("event: gap\n");
@@ -180,7 +189,7 @@ fn gap(room: &Name, log: &Log, next: u64, hole: &Hole) -> Option<Text> {
 
 /// The position before a message, where the log knows it.
 fn id_line(text: &mut String, log: &Log, next: u64) {
-    let seq = next.saturating_sub(1);
+    let seq = next.saturating_sub(u64::from(!made(Bug::FeedIdAhead)));
     let id = if seq == 0 { Some(NOTHING) } else { log.id_at(seq).map(Id::as_str) };
     if let Some(id) = id {
         let _ = writeln!(text, "id: {}:{seq}:{id}", log.epoch());

@@ -1,5 +1,6 @@
 //! How a connection begins.
 
+use super::bug::{Bug, made};
 use super::conn::{Conn, Extended};
 use super::kicking::KICKED;
 use super::rules::{encode, millis};
@@ -123,12 +124,12 @@ impl Hub {
             user_id,
             server_time: millis(now.wall.since_start()),
             heartbeat_ms: millis(config.heartbeat),
-            dedupe_window_ms: millis(config.dedupe_window),
+            dedupe_window_ms: millis(config.dedupe_window) * (1 + u64::from(made(Bug::WindowMisstated))),
             limits: Limits {
                 frame_bytes: count(config.frame_bytes),
                 content_bytes: count(config.content_bytes),
                 rooms: count(config.rooms_per_conn),
-                in_flight: count(config.in_flight.clamp(1, 64)),
+                in_flight: count(config.in_flight.clamp(1, 64)) + u64::from(made(Bug::FlightMisstated)),
                 replay: count(config.replay),
                 send_per_sec,
             },

@@ -1,6 +1,6 @@
 //! What goes into the hub and what comes out of it.
 
-use super::FeedRequest;
+use super::{FeedRequest, RoomPosition};
 use rejoin::messages::{Code, Ref};
 use rejoin::{Id, Name, Timestamp, Token};
 use std::fmt;
@@ -112,6 +112,14 @@ pub enum Input<'a> {
         /// When that token ends, by the monotonic clock.
         expires: Option<Timestamp>,
     },
+    /// Another answer to an [`Output::Authenticate`]: no token of this connection is looked at now. It is told to ask
+    /// again later.
+    NotAuthenticated {
+        /// Which connection asked.
+        conn: ConnId,
+        /// Its request's name.
+        reference: Ref,
+    },
     /// The token by which the connection came is nobody's any more: it is closed with 4001.
     Revoked {
         /// Which one.
@@ -161,6 +169,14 @@ pub enum Input<'a> {
         /// How long it may take.
         window: Duration,
     },
+    /// A connection that was just let in takes the place of one that was lost. Answered by [`Output::Restored`]: it is in
+    /// all of these rooms, which are replayed to their newest messages, or in none.
+    Restore {
+        /// Which connection. It speaks the extended protocol, and is in no room yet.
+        conn: ConnId,
+        /// Where it was, and as far as its client has come.
+        rooms: &'a [RoomPosition],
+    },
     /// Time passed: do what is due.
     Tick,
 }
@@ -188,7 +204,7 @@ pub enum Output {
         /// Which one.
         conn: ConnId,
     },
-    /// Find out whose token it is and say [`Input::Authenticated`].
+    /// Find out whose token it is and say [`Input::Authenticated`], or [`Input::NotAuthenticated`].
     Authenticate {
         /// Which connection asks.
         conn: ConnId,
@@ -217,6 +233,13 @@ pub enum Output {
         connections: usize,
         /// The ban is in force, or none was asked for; `false` if too many users are banned.
         banned: bool,
+    },
+    /// The [`Input::Restore`] of this call is carried out, or nothing of it is.
+    Restored {
+        /// Which connection.
+        conn: ConnId,
+        /// It is.
+        done: bool,
     },
     /// Send a WebSocket ping; to a reader, a comment line.
     Ping {

@@ -1,11 +1,12 @@
 //! Joining and leaving a room, and where a replay begins (protocol.md §2.2 and §2.4).
 
+use super::bug::{Bug, made};
 use super::log::{Log, Standing};
 use super::replay::Replay;
 use super::room::Room;
 use super::rules::{Asked, is_stream, locate, room_name, told};
 use super::user::Verdict;
-use super::{Bug, ConnId, Hub};
+use super::{ConnId, Hub};
 use rejoin::messages::{Code, Epoch, JoinReason, JoinRequest, Joined, Left};
 use rejoin::{Id, Name, ServerMessage, Timestamp};
 use std::ops::Bound::{Excluded, Included};
@@ -114,7 +115,7 @@ impl Hub {
     }
 
     fn new_epoch(&mut self) -> Epoch {
-        if self.has_bug(Bug::EpochKeptAfterLoss) {
+        if made(Bug::EpochKeptAfterLoss) {
             return Id::numbered('e', 0, None);
         }
         Id::random(&mut self.rng)
@@ -126,6 +127,7 @@ impl Hub {
         let (start, reason) = self.start(key, log, &request);
         // A personal stream cannot be paged, so it is replayed to its end.
         let most = if is_stream(key) { u64::MAX } else { self.replay_limit() };
+        let most = if made(Bug::ReplayUnbounded) { u64::MAX } else { most };
         let replay = match reason {
             None => log.from(start).take(usize::try_from(most).unwrap_or(usize::MAX)).count() as u64,
             Some(_) => head.saturating_sub(start.saturating_sub(1)),
@@ -144,13 +146,19 @@ impl Hub {
             member_count,
         }));
         self.tell(conn, &joined);
-        self.begin_replay(conn, Replay { room: key.clone(), next: start, until, resume: head + 1 });
+        let resume = head + 1 + u64::from(made(Bug::ResumesTooLate));
+        self.begin_replay(conn, Replay { room: key.clone(), next: start, until, resume, by_time: false });
     }
 
     /// The first message of the replay, and why it is not the one after `since`.
     fn start(&self, key: &Name, log: &Log, request: &JoinRequest) -> (u64, Option<JoinReason>) {
         let most = if is_stream(key) { u64::MAX } else { self.replay_limit() };
-        let last = request.history.unwrap_or(0).min(most).min(log.messages().len() as u64);
+        let last = request
+            .history
+            .filter(|_| !made(Bug::HistoryUnasked))
+            .unwrap_or(0)
+            .min(most)
+            .min(log.messages().len() as u64);
         // Counted back from the head by entries, of which the log has exactly one for each number.
         let fresh = log.head().saturating_sub(last) + 1;
         let Some(since) = &request.since else { return (fresh, Some(JoinReason::Fresh)) };
@@ -159,12 +167,12 @@ impl Hub {
         }
         let next = since.seq.saturating_add(1);
         match log.standing(since.seq, &since.id) {
-            Standing::Held if self.has_bug(Bug::SinceOffByOne) => (next + 1, None),
-            Standing::Held if self.has_bug(Bug::SinceInclusive) => (since.seq, None),
+            Standing::Held if made(Bug::SinceOffByOne) => (next + 1, None),
+            Standing::Held if made(Bug::SinceInclusive) => (since.seq, None),
             Standing::Held => (next, None),
-            Standing::Forked if self.has_bug(Bug::ForkUnchecked) => (next.min(log.head() + 1), None),
+            Standing::Forked if made(Bug::ForkUnchecked) => (next.min(log.head() + 1), None),
             Standing::Forked => (fresh, Some(JoinReason::Forked)),
-            Standing::Trimmed if self.has_bug(Bug::TrimmedSaidRecovered) => (next, None),
+            Standing::Trimmed if made(Bug::TrimmedSaidRecovered) => (next, None),
             Standing::Trimmed => (fresh, Some(JoinReason::Trimmed)),
         }
     }
@@ -182,9 +190,11 @@ impl Hub {
             if let Some(extended) = &mut state.extended {
                 extended.replays.end(&key);
             }
-            self.remove_member(now, &key, conn, true);
+            if !made(Bug::LeaveUnheard) {
+                self.remove_member(now, &key, conn, true);
+            }
         }
-        if reference.is_some() {
+        if reference.is_some() && !made(Bug::LeaveUnanswered) {
             self.tell(conn, &ServerMessage::Left(Left { reference, room: name, code: None }));
         }
     }

@@ -1,8 +1,10 @@
 //! Lines: what makes a send that is made again the same send (protocol.md §2.3).
 
+use super::bug::{Bug, made};
 use rejoin::messages::Code;
 use rejoin::{Id, Name, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
 use std::time::Duration;
 
 /// Answers remembered per line; a client has at most as many sends in flight.
@@ -96,7 +98,7 @@ impl Lines {
         line.last = pseq;
         line.touched = now;
         line.answers.push_back(answer);
-        if line.answers.len() > ANSWERS {
+        if line.answers.len() > if made(Bug::FewAnswers) { 2 } else { ANSWERS } {
             line.answers.pop_front();
         }
     }
@@ -108,15 +110,38 @@ impl Lines {
         }
     }
 
-    /// Forgets those that nobody used for `window`, and says whose they were.
-    pub(super) fn expire(&mut self, now: Timestamp, window: Duration, mut gone: impl FnMut(Option<&Name>)) {
-        self.0.retain(|(user, _), line| {
-            let keep = now.since(line.touched) < window;
-            if !keep {
-                gone(user.as_ref());
+    /// Nobody could use a line for so long.
+    pub(super) fn keep_longer(&mut self, time: Duration) {
+        for line in self.0.values_mut() {
+            line.touched += time;
+        }
+    }
+
+    /// Looks at `most` lines behind `after`, forgets those that nobody used for `window`, and says whose they were. Gives
+    /// how many it has looked at, and the last of them unless that was the end.
+    pub(super) fn expire(
+        &mut self,
+        now: Timestamp,
+        window: Duration,
+        after: Option<&LineKey>,
+        most: usize,
+        mut gone: impl FnMut(Option<&Name>),
+    ) -> (usize, Option<LineKey>) {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut behind = self.0.range::<LineKey, _>((start, Bound::Unbounded));
+        let (mut looked, mut last, mut dead) = (0, None, Vec::new());
+        for (key, line) in behind.by_ref().take(most) {
+            (looked, last) = (looked + 1, Some(key));
+            if now.since(line.touched) >= window {
+                dead.push(key.clone());
             }
-            keep
-        });
+        }
+        let more = if behind.next().is_some() { last.cloned() } else { None };
+        for key in dead {
+            self.0.remove(&key);
+            gone(key.0.as_ref());
+        }
+        (looked, more)
     }
 
     /// Forgets all, and says whose they were.
@@ -126,13 +151,13 @@ impl Lines {
         }
     }
 
-    /// Forgets the acknowledgements of messages beyond `head`, and what came after them.
+    /// Forgets the acknowledgements of messages beyond `head`, and every answer after the first of them.
     pub(super) fn lose_after(&mut self, head: u64, mut gone: impl FnMut(Option<&Name>)) {
         self.0.retain(|(user, _), line| {
             let lost = |answer: &Answer| matches!(answer, Answer::Ack { seq, .. } if *seq > head);
-            while line.answers.back().is_some_and(lost) {
-                line.answers.pop_back();
-                line.last = line.last.saturating_sub(1);
+            if let Some(first) = line.answers.iter().position(lost) {
+                line.last = line.last.saturating_sub((line.answers.len() - first) as u64);
+                line.answers.truncate(first);
             }
             if line.last == 0 {
                 gone(user.as_ref());

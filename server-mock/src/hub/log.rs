@@ -1,5 +1,6 @@
 //! A room's log: what was said, in order, numbered, under an epoch.
 
+use super::bug::{Bug, made};
 use rejoin::messages::{Epoch, Notification, Origin, Stamp};
 use rejoin::{Id, Message, Name, ServerMessage};
 use std::collections::VecDeque;
@@ -50,12 +51,20 @@ impl Logged {
     /// The message for extended connections; `own` are those of the user who said it.
     pub(super) fn message(&self, room: &Name, epoch: &Epoch, replay: bool, own: bool) -> Message {
         let stamp = Some(Box::new(self.stamp(epoch, replay, own)));
-        Message { data: self.data.clone(), stamp, ..self.plain(room) }
+        let mut plain = self.plain(room);
+        plain.user = if replay && made(Bug::AuthorWrong) { room.clone() } else { plain.user };
+        let data = self.data.clone().filter(|_| !(replay && made(Bug::DataNotReplayed)));
+        Message { data, stamp, ..plain }
     }
 
     /// The message as a plain connection gets it.
     pub(super) fn plain(&self, room: &Name) -> Message {
-        Message::plain(room.clone(), self.user.clone(), self.content.clone(), self.timestamp.clone())
+        Message::plain(
+            room.clone(),
+            self.user.clone(),
+            self.content.clone(),
+            if made(Bug::TimeWrong) { self.timestamp.replace('2', "3") } else { self.timestamp.clone() },
+        )
     }
 
     fn stamp(&self, epoch: &Epoch, replay: bool, own: bool) -> Stamp {
@@ -166,7 +175,9 @@ impl Log {
 
     /// Forgets the oldest entries beyond `keep` entries or `bytes`; the newest one stays if `keep` is at least 1.
     pub(super) fn trim(&mut self, keep: usize, bytes: usize) {
-        while self.entries.len() > keep || (self.bytes > bytes && self.entries.len() > 1) {
+        while self.entries.len() > keep + usize::from(made(Bug::KeepsOneMore))
+            || (self.bytes > bytes && self.entries.len() > 1)
+        {
             let Some(entry) = self.entries.pop_front() else { break };
             self.bytes -= entry.bytes();
             self.gone = (entry.seq, Some(entry.id));

@@ -49,6 +49,7 @@ mod log;
 mod presence;
 mod publishing;
 mod replay;
+mod restoring;
 mod room;
 mod rules;
 mod sending;
@@ -69,17 +70,20 @@ pub use endings::comes_back;
 pub use feed::Since;
 pub use io::{ConnId, Input, Output, Text};
 pub use log::{Log, Logged};
+pub use restoring::RoomPosition;
 pub use store::Store;
 pub use watching::FeedRequest;
 
 pub(crate) use feed::{COMMENT, anonymous};
 
-pub(crate) use rules::{explain, millis};
+pub(crate) use rules::{explain, millis, stream_of};
 
 #[cfg(not(feature = "bugs"))]
 use bug::Bug;
+use bug::made;
 use conn::Conn;
 use kicking::Bans;
+use rejoin::messages::Code;
 use rejoin::{Moment, Name, Timestamp};
 use room::Room;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -87,11 +91,14 @@ use std::time::Duration;
 use user::User;
 
 /// A tick this late says that the whole process stood still. What came in meanwhile is still unread, so a
-/// silent peer gets a new ping instead of an end.
+/// silent peer gets a new ping instead of an end, and a line of sends counts as used so much later.
 const LATE_TICK: Duration = Duration::from_secs(3);
 
+/// Between two steps of a sweep.
+const SWEEP_PAUSE: Duration = Duration::from_millis(10);
+
 /// The name by which every user joins the own personal stream (protocol.md §2.2).
-const ME: &str = "@me";
+pub(crate) const ME: &str = "@me";
 
 /// The rooms, their members and the rules. See the [module](self) for its loop.
 #[derive(Debug)]
@@ -103,10 +110,14 @@ pub struct Hub {
     /// Those with a member, or with somebody who may be back any moment. Personal streams are rooms named `@` and
     /// the user's name, which no room's name can be.
     rooms: BTreeMap<Name, Room>,
+    /// Those of them with a member, personal streams aside: kept as they change, so that asking for it costs nothing.
+    occupied: usize,
     users: BTreeMap<Name, User>,
     bans: Bans,
     refused: Refused,
     due: BTreeSet<(Timestamp, Due)>,
+    /// When the last input came.
+    lately: Timestamp,
     /// Whether a sweep of the store is due some time.
     sweeps: bool,
     draining: bool,
@@ -125,6 +136,21 @@ pub struct Refused {
     pub rooms_too_fast: u64,
     /// A connection that was closed because its user sends too much of whatever it is.
     pub floods: u64,
+}
+
+impl Refused {
+    /// How many limits there are.
+    pub const LIMITS: usize = 4;
+
+    /// Each limit's name, and how often it has refused something.
+    pub fn by_limit(&self) -> [(&'static str, u64); Self::LIMITS] {
+        [
+            ("rooms", self.rooms),
+            ("rooms_of_user", self.rooms_of_user),
+            ("room_rate", self.rooms_too_fast),
+            ("frame_rate", self.floods),
+        ]
+    }
 }
 
 /// What a deadline is for.
@@ -157,10 +183,12 @@ impl Hub {
             store,
             conns: BTreeMap::new(),
             rooms: BTreeMap::new(),
+            occupied: 0,
             users: BTreeMap::new(),
             bans: Bans::default(),
             refused: Refused::default(),
             due: BTreeSet::new(),
+            lately: Timestamp::default(),
             sweeps: false,
             draining: false,
             outputs: VecDeque::new(),
@@ -170,6 +198,7 @@ impl Hub {
     /// Takes one input. An input for a connection the hub does not know is ignored: it may have been closed
     /// while the input was on its way.
     pub fn handle(&mut self, now: Moment, input: Input<'_>) {
+        self.may_have_stood_still(now.monotonic);
         match input {
             Input::Connected { conn, user, extended, expires } => {
                 self.connected(now, conn, &user, extended, expires);
@@ -177,10 +206,15 @@ impl Hub {
             Input::Watch { conn, user, expires, request } => self.watch(now, conn, &user, expires, request),
             Input::Frame { conn, text } => self.frame(now, conn, text),
             Input::Heard { conn } => self.heard(now.monotonic, conn),
+            Input::Restore { conn, rooms } => self.restore(now.monotonic, conn, rooms),
             Input::Drained { conn } => self.drained(conn),
             Input::Disconnected { conn, clean } => self.forget(now.monotonic, conn, clean),
             Input::Authenticated { conn, reference, user, expires } => {
                 self.authenticated(now.monotonic, conn, reference, user, expires);
+            }
+            Input::NotAuthenticated { conn, reference } => {
+                let message = "too many wrong tokens came from this address";
+                self.refuse(conn, Some(reference), None, Code::RateLimited, message);
             }
             Input::Revoked { conn } => {
                 if self.conns.contains_key(&conn) {
@@ -200,6 +234,17 @@ impl Hub {
         }
     }
 
+    /// A deadline that has been missed for so long, without an input since, says that the process stood still. What is
+    /// read then may have waited for as long, repeated sends among it: lines are remembered for so much longer.
+    fn may_have_stood_still(&mut self, now: Timestamp) {
+        let before = std::mem::replace(&mut self.lately, now);
+        let Some((due, _)) = self.due.first() else { return };
+        let late = now.since(before.max(*due));
+        if late >= LATE_TICK && !made(Bug::StandstillAgesLines) {
+            self.store.keep_lines_longer(late);
+        }
+    }
+
     /// The next thing to do, in order; `None` when all is done.
     pub fn poll(&mut self) -> Option<Output> {
         self.outputs.pop_front()
@@ -215,6 +260,11 @@ impl Hub {
         self.rooms.get(room).into_iter().flat_map(Room::members).map(|member| (member.conn, &member.user))
     }
 
+    /// Whose a connection is.
+    pub fn user_of(&self, conn: ConnId) -> Option<&Name> {
+        self.conns.get(&conn).map(|state| &state.user)
+    }
+
     /// How many connections there are.
     pub fn connections(&self) -> usize {
         self.conns.len()
@@ -227,7 +277,7 @@ impl Hub {
 
     /// How many rooms have a member.
     pub fn rooms(&self) -> usize {
-        self.rooms.iter().filter(|(name, room)| !name.starts_with('@') && room.connections() > 0).count()
+        self.occupied
     }
 
     /// What was refused by a limit of a user or of the rooms since the beginning.
@@ -299,7 +349,7 @@ impl Hub {
                         Some(reader) => (reader.beat(conn, &mut self.outputs), self.config.comments),
                         None => (state.heard, self.config.beat(state.extended.is_some())),
                     };
-                    if !lives && now.since(at) < LATE_TICK {
+                    if !lives && now.since(at) < LATE_TICK && !made(Bug::SilentPeerKept) {
                         self.forget(now, conn, false);
                         self.outputs.push_back(Output::Terminate { conn });
                         continue;
@@ -314,7 +364,9 @@ impl Hub {
                 }
                 Due::Drain(conn) => self.close(now, conn, 1012, "Service restart"),
                 Due::Forget(user) => {
-                    if self.users.get(&user).is_some_and(|user| user.connections == 0) {
+                    // An earlier deadline than the one of the last loss: what has been used up since is not full again.
+                    let is_over = |user: &User| user.connections == 0 && user.forgettable_at(now) <= now;
+                    if self.users.get(&user).is_some_and(is_over) {
                         self.users.remove(&user);
                     }
                 }
@@ -324,10 +376,11 @@ impl Hub {
                 Due::Unban(user) => self.unban(&user),
                 Due::Sweep => {
                     let connections = self.conns.len();
-                    self.store.sweep(now, &self.config, connections);
+                    let over = self.store.sweep(now, &self.config, connections);
                     self.sweeps = self.store.wants_sweep(connections);
                     if self.sweeps {
-                        later.push((now + self.sweep_interval(), Due::Sweep));
+                        let pause = if over { self.sweep_interval() } else { SWEEP_PAUSE };
+                        later.push((now + pause, Due::Sweep));
                     }
                 }
             }

@@ -4,11 +4,13 @@
 //! a departure. Extended ones see somebody whose connection was lost stay for a grace, so that a reconnect does not
 //! flicker.
 
+use super::bug::{Bug, made};
 use super::room::{Arrival, Room};
 use super::rules::{Asked, encode, is_stream, locate, room_name};
-use super::{Bug, ConnId, Due, Hub, Output};
+use super::{ConnId, Due, Hub, Output};
 use rejoin::messages::{Code, Presence};
 use rejoin::{Name, ServerMessage, Timestamp};
+use std::time::Duration;
 
 impl Hub {
     /// Makes a connection a member.
@@ -17,8 +19,12 @@ impl Hub {
         state.rooms.insert(key.clone());
         self.store.occupy(key);
         let room = self.rooms.entry(key.clone()).or_default();
+        let was_empty = room.connections() == 0;
         let arrival = room.add(conn, &state.user, state.extended.is_some());
-        if let Arrival::Back(until) = arrival {
+        self.occupied += usize::from(was_empty && !is_stream(key));
+        if let Arrival::Back(until) = arrival
+            && !made(Bug::GraceGoesOn)
+        {
             self.due.remove(&(until, Due::Gone(key.clone(), state.user.clone())));
         }
         Some(arrival)
@@ -28,43 +34,57 @@ impl Hub {
     pub(super) fn announce(&mut self, key: &Name, conn: ConnId, arrival: Arrival) {
         let Some(state) = self.conns.get(&conn) else { return };
         let Some(room) = self.rooms.get(key) else { return };
-        if arrival == Arrival::Another || room.connections() == 1 {
+        if arrival == Arrival::Another && !made(Bug::JoinAnnouncedAgain) || room.connections() == 1 {
             return;
         }
         let joined = ServerMessage::UserJoined { room: key.clone(), user: state.user.clone() };
         let Some(text) = encode(&joined) else { return };
         let others = room.members().filter(|member| member.user != state.user);
-        let told = others.filter(|member| arrival == Arrival::New || !member.extended);
+        let all = arrival == Arrival::New && !made(Bug::ArrivalUntold) || made(Bug::ReturnAnnounced);
+        let told = others.filter(|member| all || !member.extended);
         self.outputs.extend(told.map(|member| Output::Send { conn: member.conn, text: text.clone() }));
     }
 
-    /// Ends a connection's membership. The others are told at once if it was said, after the grace otherwise.
+    /// Ends a connection's membership. The others are told at once if it was said and no other connection of the user was
+    /// just lost, after the grace otherwise.
     pub(super) fn remove_member(&mut self, now: Timestamp, key: &Name, conn: ConnId, said: bool) {
+        let lost = !said && !is_stream(key) && !made(Bug::UserLeftWithoutGrace);
+        let grace = lost.then(|| now + self.config.presence_grace);
         let Some(room) = self.rooms.get_mut(key) else { return };
-        let until = now + self.config.presence_grace;
-        let Some(user) = room.remove(conn, until) else { return };
+        let grace =
+            if made(Bug::GraceTooShort) { grace.map(|until| now + until.since(now) / 2) } else { grace };
+        let longer = Duration::from_secs(600);
+        let grace = if made(Bug::GraceTooLong) { grace.map(|until| until + longer) } else { grace };
+        let Some((user, grace)) = room.remove(now, conn, grace) else { return };
         if room.connections() == 0 {
+            self.occupied -= usize::from(!is_stream(key));
             self.store.touch(key, now);
         }
-        if said || is_stream(key) || self.has_bug(Bug::UserLeftWithoutGrace) {
-            self.departed(now, key, &user);
-        } else {
-            self.due.insert((until, Due::Gone(key.clone(), user)));
+        match grace {
+            Some(until) => {
+                self.due.insert((until, Due::Gone(key.clone(), user)));
+            }
+            None => self.departed(now, key, &user),
         }
     }
 
     /// Nobody expects the user back: the others are told.
     pub(super) fn departed(&mut self, now: Timestamp, key: &Name, user: &Name) {
-        if self.has_bug(Bug::MemberNeverLeaves) {
+        if made(Bug::MemberNeverLeaves) {
             return;
         }
         let Some(room) = self.rooms.get_mut(key) else { return };
-        if !room.lapse(user) {
-            return;
+        let Some(attendance) = room.lapse(user) else { return };
+        if let Some(until) = attendance.grace {
+            // Otherwise it would end the next grace of the same user before its time.
+            self.due.remove(&(until, Due::Gone(key.clone(), user.clone())));
         }
         if room.is_deserted() {
             self.rooms.remove(key);
             self.store.vacate(key, now);
+            return;
+        }
+        if made(Bug::DepartureUntold) {
             return;
         }
         let left = ServerMessage::UserLeft { room: key.clone(), user: user.clone() };

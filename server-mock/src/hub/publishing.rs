@@ -1,9 +1,10 @@
 //! From a decision to the log, and from the log to the members.
 
+use super::bug::{Bug, made};
 use super::lines::{Answer, Known};
 use super::log::Logged;
 use super::rules::{encode, stream_of, told};
-use super::{Bug, Hub, Output, Text};
+use super::{Hub, Output, Text};
 use rejoin::messages::json::is_data;
 use rejoin::messages::{Code, Epoch};
 use rejoin::{Id, Moment, Name, ServerMessage, check_room_name, utc};
@@ -41,7 +42,7 @@ impl Copies<'_> {
 impl Hub {
     /// Appends an entry to a room's log and gives its number.
     pub(super) fn append(&mut self, now: Moment, room: &Name, entry: Logged) -> u64 {
-        if self.has_bug(Bug::SeqSkipped) && self.rng.u8(..) < 32 {
+        if made(Bug::SeqSkipped) && self.rng.u8(..) < 32 {
             self.store.skip(room);
         }
         self.store.append(room, entry, now.monotonic, &self.config);
@@ -55,17 +56,20 @@ impl Hub {
     }
 
     fn tell_members(&mut self, key: &Name) {
-        let leaky = self.has_bug(Bug::OriginToEverybody);
-        let blunt = self.has_bug(Bug::ExtendedFramesToPlain);
+        let leaky = made(Bug::OriginToEverybody);
+        let blunt = made(Bug::ExtendedFramesToPlain);
         let (Some(room), Some(log)) = (self.rooms.get(key), self.store.room(key)) else { return };
         let Some(entry) = log.newest() else { return };
         let mut copies =
             Copies { room: told(key), epoch: log.epoch(), entry, plain: None, extended: None, own: None };
         for member in room.members() {
+            if made(Bug::OwnUnheard) && member.user == entry.user {
+                continue;
+            }
             if member.replaying {
                 // It comes out of the log when its turn is.
                 let state = self.conns.get_mut(&member.conn).and_then(|state| state.extended.as_mut());
-                if let Some(extended) = state {
+                if let Some(extended) = state.filter(|_| !made(Bug::RewindForgotten)) {
                     extended.replays.rewind(key, entry.seq);
                 }
                 continue;
@@ -103,6 +107,13 @@ impl Hub {
         if let Some(line) = &line {
             let known = self.store.look(room, line, 1, now.monotonic, self.config.dedupe_window);
             if let Some(Known::Answered(Answer::Ack { id, seq })) = known {
+                let first = self.store.room(room).and_then(|log| log.from(seq).next());
+                let other = first.is_some_and(|first| {
+                    first.id == id && (first.user != user || first.content != content || first.data != data)
+                });
+                if other {
+                    return self.outputs.push_back(Output::NotLogged { code: Code::Forbidden });
+                }
                 return self.outputs.push_back(Output::Logged { id, seq, dup: true });
             }
         }

@@ -4,11 +4,12 @@
 //! way, what is said in its room is not sent to the connection but comes out of the log in its turn; when the cursor
 //! has reached the head, the connection hears live again.
 
+use super::bug::{Bug, made};
 use super::log::{Log, Logged};
 use super::rules::{encode, told};
-use super::{Bug, ConnId, Hub, Output};
+use super::{ConnId, Hub, Output};
 use rejoin::Name;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// A cursor.
 #[derive(Debug, Clone)]
@@ -21,16 +22,23 @@ pub(super) struct Replay {
     pub(super) until: u64,
     /// The first one said after the join. Between the two lies what the client fetches itself.
     pub(super) resume: u64,
+    /// It is read together with others of its kind, in the order in which things were said.
+    pub(super) by_time: bool,
 }
 
 impl Replay {
     /// The next entry; `None` when the cursor has reached the head.
     fn read<'a>(&mut self, log: &'a Log) -> Option<&'a Logged> {
-        let mut entry = log.from(self.next).next()?;
-        if (self.until + 1..self.resume).contains(&entry.seq) {
-            entry = log.from(self.resume).next()?;
-        }
+        let entry = self.peek(log)?;
         self.next = entry.seq + 1;
+        Some(entry)
+    }
+
+    fn peek<'a>(&self, log: &'a Log) -> Option<&'a Logged> {
+        let entry = log.from(self.next).next()?;
+        if (self.until + 1..self.resume).contains(&entry.seq) {
+            return log.from(self.resume).next();
+        }
         Some(entry)
     }
 }
@@ -39,6 +47,8 @@ impl Replay {
 #[derive(Debug, Default)]
 pub(super) struct Replays {
     cursors: VecDeque<Replay>,
+    /// Those that are read by time, before the others: by when the next entry was said, and in which order they began.
+    by_time: BTreeMap<(String, usize), Replay>,
     /// Sent since the connection's queue was last known to be empty.
     sent: usize,
     sent_bytes: usize,
@@ -50,11 +60,33 @@ impl Replays {
     /// Ends the replay of a room that is not wanted any more.
     pub(super) fn end(&mut self, room: &Name) {
         self.cursors.retain(|cursor| cursor.room != *room);
+        self.by_time.retain(|_, cursor| cursor.room != *room);
+    }
+
+    /// Whose turn it is, and which it was among those that are read by time.
+    fn next(&mut self) -> Option<(Replay, Option<usize>)> {
+        match self.by_time.pop_first() {
+            Some(((_, order), cursor)) => Some((cursor, Some(order))),
+            None => self.cursors.pop_front().map(|cursor| (cursor, None)),
+        }
+    }
+
+    /// A cursor that has not reached the head goes on.
+    fn put_back(&mut self, cursor: Replay, order: Option<usize>, log: &Log) {
+        match order {
+            Some(order) => {
+                // One without a next entry is looked at once more, and ends.
+                let said = cursor.peek(log).map(|entry| entry.timestamp.clone()).unwrap_or_default();
+                self.by_time.insert((said, order), cursor);
+            }
+            None => self.cursors.push_front(cursor),
+        }
     }
 
     /// The log was shortened and goes on at `seq`, which the cursor may have passed.
     pub(super) fn rewind(&mut self, room: &Name, seq: u64) {
-        for cursor in self.cursors.iter_mut().filter(|cursor| cursor.room == *room) {
+        let cursors = self.cursors.iter_mut().chain(self.by_time.values_mut());
+        for cursor in cursors.filter(|cursor| cursor.room == *room) {
             cursor.next = cursor.next.min(seq);
         }
     }
@@ -63,7 +95,7 @@ impl Replays {
 impl Hub {
     /// Puts a cursor into a room; one that was there ends.
     pub(super) fn begin_replay(&mut self, conn: ConnId, replay: Replay) {
-        let overtaken = self.has_bug(Bug::ReplayAfterLive);
+        let overtaken = made(Bug::ReplayAfterLive);
         let Some(extended) = self.conns.get_mut(&conn).and_then(|state| state.extended.as_mut()) else {
             return;
         };
@@ -71,7 +103,13 @@ impl Hub {
         if let Some(member) = self.rooms.get_mut(&replay.room).and_then(|room| room.member_mut(conn)) {
             member.replaying = !overtaken;
         }
-        extended.replays.cursors.push_back(replay);
+        match self.store.room(&replay.room).filter(|_| replay.by_time) {
+            Some(log) => {
+                let order = extended.replays.by_time.len();
+                extended.replays.put_back(replay, Some(order), log);
+            }
+            None => extended.replays.cursors.push_back(replay),
+        }
         if overtaken && !extended.replays.asked {
             (extended.replays.asked, extended.replays.sent) = (true, usize::MAX);
             self.outputs.push_back(Output::WhenDrained { conn });
@@ -89,33 +127,31 @@ impl Hub {
 
     /// Sends as much of the replays as the connection's queue has room for.
     pub(super) fn pump(&mut self, conn: ConnId) {
-        let deaf = self.has_bug(Bug::LiveDuringReplayLost) || self.has_bug(Bug::ReplayAfterLive);
-        let backwards = self.has_bug(Bug::WrongOrderInReplay);
+        let deaf = made(Bug::LiveDuringReplayLost) || made(Bug::ReplayAfterLive);
+        let backwards = made(Bug::WrongOrderInReplay);
         let Some(state) = self.conns.get_mut(&conn) else { return };
         let Some(extended) = &mut state.extended else { return };
         let replays = &mut extended.replays;
         let mut chunk = Vec::new();
         let (most, most_bytes) = (self.config.replay_chunk.max(1), self.config.replay_chunk_bytes.max(1));
-        while let Some(cursor) = replays.cursors.front_mut() {
-            if replays.sent >= most || replays.sent_bytes >= most_bytes {
-                break;
-            }
+        while replays.sent < most && replays.sent_bytes < most_bytes {
+            let Some((mut cursor, order)) = replays.next() else { break };
             let over = deaf && cursor.next > cursor.until;
             let log = self.store.room(&cursor.room).filter(|_| !over);
             if let Some((log, entry)) = log.and_then(|log| cursor.read(log).map(|entry| (log, entry))) {
-                let replay = entry.seq <= cursor.until;
+                let replay = entry.seq <= cursor.until && !made(Bug::ReplaySaidLive);
+                let replay = replay || made(Bug::TailReplayed);
                 let own = entry.user == state.user;
                 if let Some(text) = encode(&entry.frame(&told(&cursor.room), log.epoch(), replay, own)) {
                     replays.sent += 1;
                     replays.sent_bytes += text.len();
                     chunk.push(Output::Send { conn, text });
                 }
-            } else {
-                if let Some(member) = self.rooms.get_mut(&cursor.room).and_then(|room| room.member_mut(conn))
-                {
-                    member.replaying = false;
-                }
-                replays.cursors.pop_front();
+                replays.put_back(cursor, order, log);
+            } else if let Some(member) =
+                self.rooms.get_mut(&cursor.room).and_then(|room| room.member_mut(conn))
+            {
+                member.replaying = false;
             }
         }
         if replays.cursors.len() > 1 {

@@ -30,11 +30,11 @@ pub(super) struct Member {
 
 /// One user in a room.
 #[derive(Debug, Clone, Copy, Default)]
-struct Attendance {
+pub(super) struct Attendance {
     /// How many connections the user has here.
     connections: usize,
-    /// With none: until when a return goes unnoticed.
-    grace: Option<Timestamp>,
+    /// A connection was lost, and none has come since: until then the user is here even without any.
+    pub(super) grace: Option<Timestamp>,
 }
 
 /// What a join changed for the others.
@@ -118,27 +118,26 @@ impl Room {
         }
     }
 
-    /// Removes a connection. If it was its user's last one here, that user is the answer, and counts as here until
-    /// [`lapse`](Self::lapse).
-    pub(super) fn remove(&mut self, conn: ConnId, grace: Timestamp) -> Option<Name> {
+    /// Removes a connection; `grace` if it was lost. If it was its user's last one here, that user is the answer, and counts
+    /// as here until [`lapse`](Self::lapse): until the grace of the last loss ends, if it is not over.
+    pub(super) fn remove(
+        &mut self,
+        now: Timestamp,
+        conn: ConnId,
+        grace: Option<Timestamp>,
+    ) -> Option<(Name, Option<Timestamp>)> {
         let place = self.position(conn).ok()?;
         let user = self.members.remove(place).user;
         let attendance = self.users.get_mut(&user)?;
         attendance.connections -= 1;
-        if attendance.connections > 0 {
-            return None;
-        }
-        attendance.grace = Some(grace);
-        Some(user)
+        attendance.grace = grace.or(attendance.grace).filter(|until| *until > now);
+        (attendance.connections == 0).then_some((user, attendance.grace))
     }
 
-    /// Ends a user's grace; `true` if that was a change.
-    pub(super) fn lapse(&mut self, user: &Name) -> bool {
+    /// Nobody expects the user, who has no connection here, any more.
+    pub(super) fn lapse(&mut self, user: &Name) -> Option<Attendance> {
         let away = self.users.get(user).is_some_and(|attendance| attendance.connections == 0);
-        if away {
-            self.users.remove(user);
-        }
-        away
+        if away { self.users.remove(user) } else { None }
     }
 
     fn position(&self, conn: ConnId) -> Result<usize, usize> {

@@ -1,5 +1,6 @@
 //! Each frame to its rule, and what the refusals say (protocol.md §1 and §2.2).
 
+use super::bug::{Bug, made};
 use super::user::{JOINS_AGAIN, User, Verdict};
 use super::{ConnId, Hub, ME, Text};
 use rejoin::messages::json::{self, DecodeError};
@@ -24,7 +25,7 @@ impl Hub {
         // One that only reads says nothing.
         let speaker = self.conns.get_mut(&conn).filter(|state| state.reader.is_none());
         let Some(state) = speaker else { return };
-        state.heard = true;
+        state.heard |= !made(Bug::FrameIsNoLife);
         let extended = state.extended.is_some();
         if !self.counts(now.monotonic, conn) {
             return;
@@ -51,7 +52,7 @@ impl Hub {
     /// Something came from a connection that cannot be refused.
     pub(super) fn heard(&mut self, now: Timestamp, conn: ConnId) {
         let Some(state) = self.conns.get_mut(&conn) else { return };
-        state.heard = true;
+        state.heard |= !made(Bug::PongUnheard);
         self.counts(now, conn);
     }
 
@@ -116,7 +117,7 @@ impl Hub {
             Code::RateLimited => Some(millis(JOINS_AGAIN)),
             _ => None,
         };
-        let refusal = Refusal { reference, room, code, retry: is_temporary(code), retry_after_ms };
+        let refusal = Refusal { reference, room, code, retry: code.is_temporary(), retry_after_ms };
         self.tell(
             conn,
             &ServerMessage::Error { message: String::from(message), refusal: Some(Box::new(refusal)) },
@@ -172,7 +173,7 @@ pub(super) fn locate(user: &Name, name: Name) -> Result<Name, RoomNameError> {
 }
 
 /// The name in the hub of a user's personal stream.
-pub(super) fn stream_of(user: &Name) -> Name {
+pub(crate) fn stream_of(user: &Name) -> Name {
     Name::from(format!("@{user}"))
 }
 
@@ -193,19 +194,6 @@ pub(super) fn encode(message: &ServerMessage) -> Option<Text> {
 /// Whole milliseconds, rounded up, so that a moment told is never before the real one.
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX).min(rejoin::messages::MAX_INT)
-}
-
-/// Whether what was refused may succeed later, as it is.
-pub(super) fn is_temporary(code: Code) -> bool {
-    matches!(
-        code,
-        Code::RateLimited
-            | Code::Overloaded
-            | Code::Internal
-            | Code::NotJoined
-            | Code::SequenceGap
-            | Code::RoomFull
-    )
 }
 
 /// Constant texts: what the peer sent is not repeated to it.

@@ -1,10 +1,11 @@
 //! What becomes of a send (protocol.md §2.3): found again, appended, or refused.
 
+use super::bug::{Bug, made};
 use super::lines::{Answer, Known, LineKey};
 use super::log::Logged;
-use super::rules::{TOO_DEEP, is_stream, is_temporary, locate, millis, room_name};
+use super::rules::{TOO_DEEP, is_stream, locate, millis, room_name};
 use super::user::Verdict;
-use super::{Bug, ConnId, Hub};
+use super::{ConnId, Hub};
 use rejoin::messages::json::levels;
 use rejoin::messages::{Ack, Code, MAX_DATA_LEVELS, Nack, Origin, Ref, SendTag};
 use rejoin::{Id, Moment, Name, RoomNameError, ServerMessage, Timestamp, utc};
@@ -67,15 +68,15 @@ impl Hub {
             return self.nack(at, &send, no);
         }
         if let Some((key, pseq)) = &send.line
-            && !self.has_bug(Bug::NoDedupe)
+            && !made(Bug::NoDedupe)
         {
             let current = self.store.room(&send.room).is_some_and(|log| epoch.as_ref() == Some(log.epoch()));
             let known = self.store.look(&send.room, key, *pseq, at, self.dedupe_window());
             match known.unwrap_or(Known::NoLine) {
                 Known::Next => {}
                 Known::NoLine if *pseq == 1 && current => {}
-                Known::NoLine if self.has_bug(Bug::UnknownProducerAccepted) => {}
-                Known::Gap { .. } if self.has_bug(Bug::GapInSequenceAccepted) => {}
+                Known::NoLine if made(Bug::UnknownProducerAccepted) => {}
+                Known::Gap { .. } if made(Bug::GapInSequenceAccepted) => {}
                 Known::Answered(answer) => return self.answer_again(at, &send, answer),
                 Known::NoLine | Known::Forgotten => {
                     let no = No::new(Code::UnknownProducer, "the server does not know this line of sends");
@@ -83,7 +84,11 @@ impl Hub {
                 }
                 Known::Gap { expected } => {
                     let no = No::new(Code::SequenceGap, "an earlier send of this line is missing");
-                    return self.nack(at, &send, No { expected: Some(expected), ..no });
+                    return self.nack(
+                        at,
+                        &send,
+                        No { expected: Some(expected + u64::from(made(Bug::ExpectsTooLate))), ..no },
+                    );
                 }
             }
         }
@@ -92,7 +97,7 @@ impl Hub {
             Judgement::Flooding => self.close(at, conn, 4008, "Rate limited"),
             Judgement::No(no) => {
                 self.nack(at, &send, no);
-                if self.has_bug(Bug::NackedButAppended) {
+                if made(Bug::NackedButAppended) {
                     let (room, id) = (send.room.clone(), Id::random(&mut self.rng));
                     self.append(now, &room, send.into_entry(id, now));
                     self.deliver(&room);
@@ -103,11 +108,7 @@ impl Hub {
 
     /// How long a line is remembered.
     fn dedupe_window(&self) -> Duration {
-        if self.has_bug(Bug::DedupeForgottenEarly) {
-            Duration::from_secs(5)
-        } else {
-            self.config.dedupe_window
-        }
+        if made(Bug::DedupeForgottenEarly) { Duration::from_secs(5) } else { self.config.dedupe_window }
     }
 
     /// Whether a send that was not decided before may be appended.
@@ -119,10 +120,12 @@ impl Hub {
             Ok(_) => {}
             Err(error) => return no(Code::BadRequest, room_name(error)),
         }
-        if !state.rooms.contains(&send.room) {
+        if !state.rooms.contains(&send.room) && !made(Bug::StrangerSends) {
             return no(Code::NotJoined, "join the room before sending to it");
         }
-        if send.content.len() + send.data.as_ref().map_or(0, String::len) > self.config.content_bytes {
+        if send.content.len() + send.data.as_ref().map_or(0, String::len) > self.config.content_bytes
+            && !made(Bug::ContentUnbounded)
+        {
             return no(Code::TooLarge, "content is too long");
         }
         if send.data.as_ref().is_some_and(|data| levels(data) > MAX_DATA_LEVELS) {
@@ -135,10 +138,10 @@ impl Hub {
             return Judgement::No(No { after: Some(self.config.dedupe_window / 10), ..no });
         }
         let Some(user) = self.users.get_mut(&send.user) else { return Judgement::Fine };
-        match user.send(now) {
+        match if made(Bug::RateUnkept) { Verdict::Fine } else { user.send(now) } {
             Verdict::Fine => Judgement::Fine,
             Verdict::Refuse => {
-                let after = Some(user.sends_again());
+                let after = Some(user.sends_again()).filter(|_| !made(Bug::NoRetryAfter));
                 Judgement::No(No { after, ..No::new(Code::RateLimited, "rate limited") })
             }
             Verdict::Flooding => Judgement::Flooding,
@@ -149,7 +152,7 @@ impl Hub {
         let (room, at) = (send.room.clone(), now.monotonic);
         let (reference, line, conn) = (send.reference.take(), send.line.clone(), send.conn);
         let id = Id::random(&mut self.rng);
-        let dropped = self.has_bug(Bug::AckBeforeAppend) && self.rng.u8(..) < 64;
+        let dropped = made(Bug::AckBeforeAppend) && self.rng.u8(..) < 64;
         let seq = if dropped {
             self.store.room(&room).map_or(0, |log| log.head() + 1)
         } else {
@@ -179,14 +182,13 @@ impl Hub {
     fn answer_again(&mut self, now: Timestamp, send: &Send, answer: Answer) {
         let Some(reference) = send.reference.clone() else { return };
         let Some((key, _)) = &send.line else { return };
-        let other = if self.has_bug(Bug::AnswerOfAnotherSend) {
-            self.store.another_answer(&send.room, key)
-        } else {
-            None
-        };
+        let other =
+            if made(Bug::AnswerOfAnotherSend) { self.store.another_answer(&send.room, key) } else { None };
         self.store.touch_line(&send.room, key, now);
         match other.unwrap_or(answer) {
-            Answer::Ack { id, seq } => self.ack(send.conn, &send.room, reference, id, seq, true),
+            Answer::Ack { id, seq } => {
+                self.ack(send.conn, &send.room, reference, id, seq, !made(Bug::DupUnsaid));
+            }
             Answer::Nack(code) => {
                 let nack = Nack {
                     reference: Some(reference),
@@ -211,10 +213,10 @@ impl Hub {
             return self.close(now, send.conn, 4008, "Rate limited");
         }
         let Some(reference) = send.reference.clone() else { return self.error(send.conn, no.message) };
-        let retry = is_temporary(no.code);
+        let retry = no.code.is_temporary();
         let consumed = match no.code {
             Code::UnknownProducer | Code::SequenceGap => false,
-            _ => !retry || self.has_bug(Bug::RefusalConsumes),
+            _ => !retry || made(Bug::RefusalConsumes),
         };
         if let Some((key, pseq)) = send.line.clone().filter(|(_, pseq)| consumed && *pseq > 0) {
             self.store.answered(&send.room, key, pseq, Answer::Nack(no.code), now);

@@ -1,5 +1,6 @@
 //! Signals: what is worth something only now, typing for instance (protocol.md §2.2).
 
+use super::bug::{Bug, made};
 use super::publishing::KIND_BYTES;
 use super::rules::{TOO_DEEP, encode};
 use super::user::Verdict;
@@ -34,13 +35,20 @@ impl Hub {
             Verdict::Refuse => return,
             Verdict::Flooding => return self.close(now, conn, 4008, "Rate limited"),
         }
-        let Some(room) = self.rooms.get(&name).filter(|room| room.contains(conn)) else { return };
+        let Some(room) =
+            self.rooms.get(&name).filter(|room| room.contains(conn) || made(Bug::SignalOfStranger))
+        else {
+            return;
+        };
         let signal = Signal { room: name, user: state.user.clone(), kind, data };
         let Some(text) = encode(&ServerMessage::Signal(Box::new(signal))) else { return };
         let others = room.members().filter(|member| {
             // Whoever still catches up has no use for what is true only now.
-            member.extended && !member.replaying && member.user != state.user
+            member.extended && !member.replaying && (member.user != state.user || made(Bug::SignalToSender))
         });
-        self.outputs.extend(others.map(|member| Output::Offer { conn: member.conn, text: text.clone() }));
+        let times = 1 + usize::from(made(Bug::SignalTwice));
+        self.outputs.extend(others.flat_map(|member| {
+            std::iter::repeat_n(Output::Offer { conn: member.conn, text: text.clone() }, times)
+        }));
     }
 }

@@ -1,6 +1,7 @@
 //! Everything the hub must not lose: the logs and the lines.
 
 use super::HubConfig;
+use super::bug::{Bug, made};
 use super::census::beyond;
 use super::lines::{Answer, Known, LineKey, Lines};
 use super::log::{Log, Logged};
@@ -9,12 +10,15 @@ use rejoin::messages::Epoch;
 use rejoin::{Name, Timestamp};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::ops::Bound::Unbounded;
+use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::time::Duration;
 
 /// With each sweep this part of the connections that are no more is forgotten: half of them in three quarters of an
 /// hour.
 const FADING: usize = 64;
+
+/// A sweep looks at so many rooms and lines before others get their turn.
+const SWEPT: usize = 1_000;
 
 /// What is durable of a server: for each room and personal stream its log and its lines.
 ///
@@ -37,6 +41,8 @@ pub struct Store {
     vacant: Vacant,
     /// Rooms forgotten before their time.
     evicted: u64,
+    /// How far the sweep under way has come: to this room, and in it to this line or to the end.
+    swept: Option<(Name, Option<LineKey>)>,
 }
 
 #[derive(Debug, Clone)]
@@ -71,9 +77,12 @@ impl Store {
         self.rooms.iter().map(|(name, kept)| (name, &kept.log))
     }
 
-    pub(super) fn rooms_after(&self, after: Option<&str>) -> impl Iterator<Item = (&Name, &Log)> {
-        let rooms = self.rooms.range::<str, _>((beyond(after), Unbounded));
-        rooms.map(|(name, kept)| (name, &kept.log))
+    /// As [`Store::rooms`], behind one of them and without personal streams.
+    pub(super) fn rooms_after<'a>(
+        &'a self,
+        after: Option<&'a str>,
+    ) -> impl Iterator<Item = (&'a Name, &'a Log)> {
+        rooms_but_streams(&self.rooms, after).map(|(name, kept)| (name, &kept.log))
     }
 
     /// How many rooms and personal streams have a log.
@@ -264,7 +273,8 @@ impl Store {
     pub(super) fn has_line_place(&self, room: &str, key: &LineKey, config: &HubConfig) -> bool {
         let (user, _) = key;
         let own = user.as_ref().and_then(|user| self.users.get(user)).copied().unwrap_or(0);
-        (self.lines < config.lines && (user.is_none() || own < config.lines_per_user))
+        (self.lines < config.lines + usize::from(made(Bug::LinesUnbounded))
+            && (user.is_none() || own < config.lines_per_user))
             || self.rooms.get(room).is_some_and(|kept| kept.lines.contains(key))
     }
 
@@ -286,8 +296,17 @@ impl Store {
     /// The line is in use, and so is its room.
     pub(super) fn touch_line(&mut self, room: &str, key: &LineKey, now: Timestamp) {
         if let Some(kept) = self.rooms.get_mut(room) {
-            kept.lines.touch(key, now);
+            if !made(Bug::RepeatAgesLine) {
+                kept.lines.touch(key, now);
+            }
             self.touch(room, now);
+        }
+    }
+
+    /// Nobody could use a line for so long.
+    pub(super) fn keep_lines_longer(&mut self, time: Duration) {
+        for kept in self.rooms.values_mut() {
+            kept.lines.keep_longer(time);
         }
     }
 
@@ -302,27 +321,48 @@ impl Store {
     }
 
     /// Forgets the lines that are out of use, the rooms without anybody that have been silent for too long, and a part
-    /// of how many connections there were.
-    pub(super) fn sweep(&mut self, now: Timestamp, config: &HubConfig, connections: usize) {
-        self.connections -= self.connections.saturating_sub(connections).div_ceil(FADING);
+    /// of how many connections there were. It does so in steps, between which others get their turn: `false` if there is
+    /// more to look at.
+    pub(super) fn sweep(&mut self, now: Timestamp, config: &HubConfig, connections: usize) -> bool {
+        if self.swept.is_none() {
+            self.connections -= self.connections.saturating_sub(connections).div_ceil(FADING);
+        }
         let window = config.dedupe_window;
         let longest = config.retention.max(window);
-        let Self { rooms, bytes, lines, users, vacant, .. } = self;
-        rooms.retain(|name, kept| {
-            *lines -= kept.lines.len();
-            kept.lines.expire(now, window, |user| release(users, user));
+        let Self { rooms, lines, users, .. } = self;
+        let (from, mut line) = self.swept.take().unzip();
+        let mut line = line.take().flatten();
+        let start = match &from {
+            Some(room) if line.is_some() => Included(room),
+            Some(room) => Excluded(room),
+            None => Unbounded,
+        };
+        let end = rooms.last_key_value().map(|(name, _)| name.clone());
+        let (mut left, mut gone, mut reached) = (SWEPT, Vec::new(), None);
+        for (name, kept) in rooms.range_mut::<Name, _>((start, Unbounded)) {
+            if left == 0 {
+                break;
+            }
+            let before = kept.lines.len();
+            let behind = line.take().filter(|_| from.as_ref() == Some(name));
+            let release = |user: Option<&Name>| release(users, user);
+            let (looked, more) = kept.lines.expire(now, window, behind.as_ref(), left, release);
+            *lines -= before - kept.lines.len();
+            left = left.saturating_sub(looked + 1);
             // One in which nothing was ever said is only kept for those who may just be about to.
             let keep = if kept.log.head() == 0 { window } else { longest };
-            let stays = now.since(kept.touched) < keep || kept.occupied;
-            if !stays {
-                vacant.take(name, &kept.maker, kept.touched);
-                vacant.forgotten(&kept.maker);
-                *bytes -= kept.log.bytes();
-                kept.lines.clear(|user| release(users, user));
+            if more.is_none() && now.since(kept.touched) >= keep && !kept.occupied {
+                gone.push(name.clone());
             }
-            *lines += kept.lines.len();
-            stays
-        });
+            reached = Some((name, more));
+        }
+        self.swept = reached
+            .filter(|(name, more)| more.is_some() || end.as_ref() != Some(*name))
+            .map(|(name, more)| (name.clone(), more));
+        for room in gone {
+            self.forget(&room);
+        }
+        self.swept.is_none()
     }
 
     /// Forgets one of the rooms that nobody is in and in which no send can come again; `false` if there is none.
@@ -334,6 +374,21 @@ impl Store {
     }
 }
 
+/// What lies behind `after`, without personal streams. These lie together, and are passed by in one step: there may be a
+/// hundred thousand of them.
+fn rooms_but_streams<'a, V>(
+    rooms: &'a BTreeMap<Name, V>,
+    after: Option<&'a str>,
+) -> impl Iterator<Item = (&'a Name, &'a V)> {
+    /// The first name of a stream, and the first name behind all of them.
+    const STREAMS: [&str; 2] = ["@", "A"];
+    let [first, behind] = STREAMS;
+    let before = after.is_none_or(|after| after < first);
+    let before = before.then(|| rooms.range::<str, _>((beyond(after), Excluded(first))));
+    let from = after.filter(|after| *after >= behind).map_or(Included(behind), Excluded);
+    before.into_iter().flatten().chain(rooms.range::<str, _>((from, Unbounded)))
+}
+
 /// One line of the user is no more.
 fn release(users: &mut BTreeMap<Name, usize>, user: Option<&Name>) {
     if let Some(Entry::Occupied(mut count)) = user.map(|user| users.entry(user.clone())) {
@@ -341,5 +396,25 @@ fn release(users: &mut BTreeMap<Name, usize>, user: Option<&Name>) {
         if *count.get() == 0 {
             count.remove();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn personal_streams_are_passed_by_and_no_room_is() {
+        let names = ["!a", "0", "@", "@ada", "@z", "A", "Z", "a", "z"];
+        let rooms: BTreeMap<Name, usize> = names.iter().map(|name| (Name::from(*name), name.len())).collect();
+        let behind = |after| {
+            rooms_but_streams(&rooms, after).map(|(name, _)| name.to_string()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(behind(None), "!a 0 A Z a z");
+        assert_eq!((behind(Some("!a")), behind(Some("0"))), ("0 A Z a z".into(), "A Z a z".into()));
+        for stream in ["@", "@bob", "@\u{10ffff}"] {
+            assert_eq!(behind(Some(stream)), "A Z a z", "{stream}");
+        }
+        assert_eq!((behind(Some("A")), behind(Some("z"))), ("Z a z".into(), String::new()));
     }
 }

@@ -1,5 +1,6 @@
 //! The end of a token, and a new one for a connection that stays.
 
+use super::bug::{Bug, made};
 use super::rules::millis;
 use super::user::Verdict;
 use super::{ConnId, Due, Hub, Output};
@@ -31,7 +32,9 @@ impl Validity {
         due: &mut BTreeSet<(Timestamp, Due)>,
     ) -> Self {
         let Some(end) = end else { return Self::default() };
-        due.insert((end, Due::TokenEnd(conn)));
+        if !made(Bug::TokenNeverEnds) {
+            due.insert((end, Due::TokenEnd(conn)));
+        }
         let left = end.since(now);
         let warning = warns.then(|| now + left.saturating_sub(WARNING.min(left / 2)));
         if let Some(at) = warning {
@@ -58,6 +61,9 @@ impl Validity {
 impl Hub {
     pub(super) fn warn_of_expiry(&mut self, now: Timestamp, conn: ConnId) {
         let Some(end) = self.conns.get(&conn).and_then(|state| state.validity.end) else { return };
+        if made(Bug::EndUnannounced) {
+            return;
+        }
         self.tell(conn, &ServerMessage::AuthExpiring { in_ms: millis(end.since(now)) });
     }
 
@@ -84,6 +90,7 @@ impl Hub {
             Some(user) if user == state.user => {
                 extended.refused_tokens = 0;
                 state.validity.retract(conn, &mut self.due);
+                let expires = if made(Bug::NewTokenForgotten) { state.validity.end } else { expires };
                 state.validity = Validity::new(now, conn, expires, true, &mut self.due);
                 let expires_in_ms = expires.map(|end| millis(end.since(now)));
                 self.tell(conn, &ServerMessage::AuthOk(AuthOk { reference, expires_in_ms }));

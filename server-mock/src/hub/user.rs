@@ -2,6 +2,7 @@
 
 use super::HubConfig;
 use super::allowance::Allowance;
+use super::bug::{Bug, made};
 use rejoin::Timestamp;
 use std::time::Duration;
 
@@ -56,7 +57,7 @@ pub(super) enum Verdict {
 impl User {
     pub(super) fn new(config: &HubConfig, now: Timestamp) -> Self {
         let limits = config.rate.filter(|rate| rate.is_finite() && *rate > 0.0).map(|rate| {
-            let send_burst = (2.0 * rate).max(1.0);
+            let send_burst = (if made(Bug::BurstTooLarge) { 4.0 } else { 2.0 } * rate).max(1.0);
             #[expect(clippy::cast_precision_loss, reason = "a number of rooms is far below 2^52")]
             let rooms = config.rooms_per_conn.max(1) as f64;
             let (join_rate, join_burst) = (rate.max(rooms / JOINS_AGAIN.as_secs_f64()), 2.0 * rooms);

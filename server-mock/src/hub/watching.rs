@@ -1,6 +1,7 @@
 //! Readers: connections that are sent one room's feed and say nothing (protocol.md §4). They are no members, so nobody
 //! is told of them.
 
+use super::bug::{Bug, made};
 use super::feed::{Cursor, LastText, Since};
 use super::joining::Unopened;
 use super::log::Log;
@@ -57,7 +58,8 @@ impl Reader {
         outputs: &mut VecDeque<Output>,
     ) {
         let (most, most_bytes) = (config.replay_chunk.max(1), config.replay_chunk_bytes.max(1));
-        while self.sent < most && self.sent_bytes < most_bytes {
+        let unbounded = made(Bug::FeedUnbounded);
+        while unbounded || self.sent < most && self.sent_bytes < most_bytes {
             let Some(text) = self.cursor.read(&self.room, log, last) else { return };
             self.sent += 1;
             self.sent_bytes += text.len();
@@ -67,7 +69,7 @@ impl Reader {
     }
 
     fn ask(&mut self, conn: ConnId, outputs: &mut VecDeque<Output>) {
-        if !self.asked {
+        if !self.asked && !made(Bug::FeedNeverDrained) {
             (self.asked, self.stuck) = (true, 0);
             outputs.push_back(Output::WhenDrained { conn });
         }
@@ -75,10 +77,11 @@ impl Reader {
 
     /// A comment line is due; `false` if the reader has to be given up.
     pub(super) fn beat(&mut self, conn: ConnId, outputs: &mut VecDeque<Output>) -> bool {
-        if self.asked {
+        if self.asked && !made(Bug::CommentQueued) {
             // Behind what waits already it would say nothing.
             self.stuck += 1;
-            return self.stuck < PATIENCE;
+            return self.stuck < if made(Bug::ReaderImpatience) { 2 } else { PATIENCE }
+                || made(Bug::ReaderPatience);
         }
         outputs.push_back(Output::Ping { conn });
         self.ask(conn, outputs);
@@ -118,10 +121,13 @@ impl Hub {
         }
         self.store.occupy(&room);
         let window = millis(self.window());
+        let window = if made(Bug::RetryUnspread) { 0 } else { window };
         let retry = RETRY + Duration::from_millis(self.rng.u64(0..=window));
         let Self { conns, rooms, store, outputs, config, .. } = self;
         let (Some(log), Some(state)) = (store.room(&room), conns.get_mut(&conn)) else { return };
-        rooms.entry(room.clone()).or_default().add_reader(conn);
+        if !made(Bug::ReaderUncounted) {
+            rooms.entry(room.clone()).or_default().add_reader(conn);
+        }
         let cursor = Cursor::new(log, since, history);
         outputs.push_back(Output::Send { conn, text: cursor.begin(log, retry) });
         let reader = Reader { room, cursor, sent: 0, sent_bytes: 0, asked: false, stuck: 0 };
@@ -138,7 +144,9 @@ impl Hub {
         for conn in room.readers() {
             let reader = conns.get_mut(conn).and_then(|state| state.reader.as_mut());
             let Some(reader) = reader else { continue };
-            reader.cursor.appended(log.epoch(), log.head());
+            if !made(Bug::ReaderForkMissed) {
+                reader.cursor.appended(log.epoch(), log.head());
+            }
             reader.pump(*conn, log, &mut last, config, outputs);
         }
     }
@@ -147,7 +155,7 @@ impl Hub {
     pub(super) fn read_on(&mut self, conn: ConnId) {
         let Self { conns, store, outputs, config, .. } = self;
         let Some(reader) = conns.get_mut(&conn).and_then(|state| state.reader.as_mut()) else { return };
-        (reader.sent, reader.sent_bytes, reader.asked) = (0, 0, false);
+        (reader.sent, reader.sent_bytes, reader.asked) = (0, 0, made(Bug::ReaderAskedOnce));
         if let Some(log) = store.room(&reader.room) {
             reader.pump(conn, log, &mut LastText::default(), config, outputs);
         }
@@ -156,7 +164,9 @@ impl Hub {
     /// Ends a feed.
     pub(super) fn unwatch(&mut self, now: Timestamp, conn: ConnId, reader: &Reader) {
         let Some(room) = self.rooms.get_mut(&reader.room) else { return };
-        room.remove_reader(conn);
+        if !made(Bug::ReaderKept) {
+            room.remove_reader(conn);
+        }
         if room.is_deserted() {
             self.rooms.remove(&reader.room);
             self.store.vacate(&reader.room, now);

@@ -3,7 +3,7 @@
 use super::incoming::Incoming;
 use super::outgoing::{Line, Outgoing};
 use super::packet::CLOSE;
-use super::payload::{SEPARATOR, append};
+use super::payload::{SEPARATOR, append, attach};
 use crate::pings::Pings;
 use crate::socket::{Ending, judge};
 use crate::transport::Transport;
@@ -80,7 +80,7 @@ impl Carrier {
                     }
                     Message::Binary(data) => {
                         bytes += data.len();
-                        incoming.push_back(Incoming::Attachment);
+                        incoming.push_back(Incoming::Attachment(data));
                     }
                     Message::Ping(_) if pings.flood() => {
                         return (true, Some(Ending::Violation(4008, "Rate limited")));
@@ -101,11 +101,12 @@ impl Carrier {
         (alive, None)
     }
 
-    /// Writes what can be written, and calls `drained` where the hub wants to know that its turn has come.
+    /// Writes what can be written, and calls `drained` with a namespace's number where the hub wants to know that its turn
+    /// has come.
     pub(super) fn write(
         &mut self,
         outgoing: &mut Outgoing,
-        mut drained: impl FnMut(),
+        mut drained: impl FnMut(u32),
         cx: &mut Context<'_>,
     ) -> Written {
         match self {
@@ -116,7 +117,8 @@ impl Carrier {
                 while polling.body.len() < BODY {
                     match outgoing.pop() {
                         Some(Line::Packet(packet)) => append(&mut polling.body, &packet),
-                        Some(Line::Mark) => drained(),
+                        Some(Line::Attachment(bytes)) => attach(&mut polling.body, &bytes),
+                        Some(Line::Mark(member)) => drained(member),
                         None => return Written::All,
                     }
                 }
@@ -129,15 +131,18 @@ impl Carrier {
                         Poll::Ready(Err(_)) => return Written::Lost,
                         Poll::Pending => return Written::Blocked,
                     }
-                    match outgoing.pop() {
-                        Some(Line::Packet(packet)) => {
-                            *dirty = true;
-                            if Pin::new(&mut **stream).start_send(Message::Text(packet)).is_err() {
-                                return Written::Lost;
-                            }
+                    let message = match outgoing.pop() {
+                        Some(Line::Packet(packet)) => Message::Text(packet),
+                        Some(Line::Attachment(bytes)) => Message::Binary(bytes),
+                        Some(Line::Mark(member)) => {
+                            drained(member);
+                            continue;
                         }
-                        Some(Line::Mark) => drained(),
                         None => break,
+                    };
+                    *dirty = true;
+                    if Pin::new(&mut **stream).start_send(message).is_err() {
+                        return Written::Lost;
                     }
                 }
                 Written::All
@@ -208,8 +213,10 @@ impl Polling {
             return false;
         }
         while let Some(line) = outgoing.pop() {
-            if let Line::Packet(packet) = line {
-                append(&mut self.body, &packet);
+            match line {
+                Line::Packet(packet) => append(&mut self.body, &packet),
+                Line::Attachment(bytes) => attach(&mut self.body, &bytes),
+                Line::Mark(_) => {}
             }
         }
         append(&mut self.body, packet);
@@ -234,7 +241,7 @@ mod tests {
     fn written(carrier: &mut Carrier, outgoing: &mut Outgoing) -> usize {
         let mut marks = 0;
         let cx = &mut Context::from_waker(Waker::noop());
-        carrier.write(outgoing, || marks += 1, cx);
+        carrier.write(outgoing, |_| marks += 1, cx);
         carrier.flush(cx);
         marks
     }
@@ -250,7 +257,7 @@ mod tests {
     fn a_poll_takes_all_there_is_and_one_without_anything_waits() {
         let (mut carrier, mut outgoing) = (Carrier::Polling(Polling::default()), Outgoing::default());
         outgoing.push("4a");
-        outgoing.mark();
+        outgoing.mark(0);
         outgoing.push("4b");
         assert_eq!((written(&mut carrier, &mut outgoing), outgoing.is_empty()), (0, false));
         let mut answer = polled(&mut carrier);
@@ -282,7 +289,7 @@ mod tests {
     fn a_long_answer_leaves_the_rest_and_the_replays_to_the_next() {
         let (mut carrier, mut outgoing) = (Carrier::Polling(Polling::default()), Outgoing::default());
         outgoing.push("4".repeat(BODY));
-        outgoing.mark();
+        outgoing.mark(0);
         outgoing.push("4b");
         let mut answer = polled(&mut carrier);
         assert_eq!(written(&mut carrier, &mut outgoing), 0);

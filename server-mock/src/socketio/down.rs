@@ -1,34 +1,141 @@
 //! From a frame of the hub to what a Socket.IO client is told.
 
 use super::answers::{self, Answers};
+use super::binary;
+use super::deliveries::Hole;
 use super::packet;
-use crate::hub::Text;
+use super::recovery::{Claimed, SharedDeliveries, lock};
+use super::space::Space;
+use crate::hub::{ME, Text};
+use rejoin::Name;
 use rejoin::ServerMessage;
 use rejoin::messages::json::{ServerDecoder, encode_server};
-use rejoin::messages::{Message, Ref};
+use rejoin::messages::{Epoch, Message, Notification, Ref, Stamp};
+use std::collections::BTreeSet;
+use tokio_tungstenite::tungstenite::Bytes;
 
 /// What becomes of a frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Down {
     /// An engine packet goes out.
     Packet(String),
+    /// The same, and its attachments.
+    Binary(String, Vec<Bytes>),
     /// The server goes away within so many milliseconds.
     GoingAway(u64),
     /// It is not for Socket.IO clients, or nobody waits for it.
     Nothing,
+    /// What comes before it is missing for good, and the client must not believe that it has it.
+    Missing,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Translator {
+    space: Space,
     decoder: ServerDecoder,
     pub(super) answers: Answers,
     /// The client wants to know where in their logs messages are.
     positions: bool,
+    /// From where on the personal stream comes here, once it is joined.
+    pub(super) personal: Option<Start>,
+    /// From where on it comes to another namespace of the same client, and not here.
+    elsewhere: Option<Start>,
+    /// The same in a session that was recovered, until the other namespace is there again.
+    kept_elsewhere: Option<Start>,
+    /// What can be gone on from, where sessions can be recovered.
+    deliveries: Option<SharedDeliveries>,
+    /// Rooms whose joins are not answered yet.
+    joining: BTreeSet<Name>,
+}
+
+/// A place in the personal stream: what follows it counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Start {
+    epoch: Epoch,
+    after: u64,
+}
+
+impl Start {
+    fn covers(&self, notification: &Notification) -> bool {
+        // A stream under another epoch is a later one: there was none when this was joined.
+        let stamp = notification.stamp.as_ref();
+        stamp.is_none_or(|stamp| stamp.epoch != self.epoch || stamp.seq > self.after)
+    }
 }
 
 impl Translator {
-    pub(super) fn new(positions: bool) -> Self {
-        Self { positions, ..Self::default() }
+    pub(super) fn new(space: Space, positions: bool, deliveries: Option<SharedDeliveries>) -> Self {
+        Self {
+            space,
+            decoder: ServerDecoder::default(),
+            answers: Answers::default(),
+            positions,
+            personal: None,
+            elsewhere: None,
+            kept_elsewhere: None,
+            deliveries,
+            joining: BTreeSet::new(),
+        }
+    }
+
+    /// Goes on with a session that was lost.
+    pub(super) fn resumes(&mut self, claimed: &Claimed) {
+        let stream = claimed.rooms.iter().find(|position| &*position.room == ME);
+        let start = stream.map(|position| Start { epoch: position.epoch.clone(), after: position.after });
+        if self.space.is_personal() {
+            self.personal = start;
+        } else if claimed.elsewhere {
+            self.kept_elsewhere = start;
+            self.tell_elsewhere();
+        }
+    }
+
+    /// From where on the personal stream comes to another namespace, and not here.
+    pub(super) fn yields(&mut self, start: Option<Start>) {
+        if self.elsewhere != start {
+            if start.is_some() {
+                self.kept_elsewhere = None;
+            }
+            self.elsewhere = start;
+            self.tell_elsewhere();
+        }
+    }
+
+    fn tell_elsewhere(&self) {
+        if let Some(deliveries) = &self.deliveries {
+            lock(deliveries).elsewhere = self.elsewhere.is_some() || self.kept_elsewhere.is_some();
+        }
+    }
+
+    /// Whether it is not known where the client is in a room, and is to be known.
+    pub(super) fn is_new(&self, room: &str) -> bool {
+        self.deliveries.as_ref().is_some_and(|known| !lock(known).is_in(room) && !self.joining.contains(room))
+    }
+
+    /// Whether it is to be known in which rooms the client is.
+    pub(super) fn keeps_places(&self) -> bool {
+        self.deliveries.is_some()
+    }
+
+    /// The client asks for a room.
+    pub(super) fn joins(&mut self, room: &str) {
+        if self.is_new(room) {
+            self.joining.insert(Name::from(room));
+        }
+    }
+
+    /// The client leaves a room, which it may have said while messages of it were on their way.
+    pub(super) fn leaves(&mut self, room: &str) {
+        if let Some(deliveries) = &self.deliveries {
+            lock(deliveries).left(room);
+        }
+    }
+
+    /// The place of an entry as the last argument of its event, if it has one.
+    fn offset(&self, room: &str, stamp: Option<&Stamp>) -> Result<Option<String>, Hole> {
+        let (Some(deliveries), Some(stamp)) = (&self.deliveries, stamp) else { return Ok(None) };
+        let offset = lock(deliveries).sent(room, &stamp.epoch, stamp.seq)?;
+        Ok(offset.map(|offset| format!("\"{offset}\"")))
     }
 
     pub(super) fn down(&mut self, text: &Text) -> Down {
@@ -38,10 +145,13 @@ impl Translator {
             return Down::Packet(packet::message(text));
         };
         match message {
-            M::Message(Message { room, user, content, timestamp, stamp, .. }) => {
+            M::Message(Message { room, user, content, timestamp, data, stamp }) => {
+                let Ok(offset) = self.offset(&room, stamp.as_deref()) else { return Down::Missing };
                 let position =
                     stamp.filter(|_| self.positions).map(|stamp| answers::position(&stamp.position()));
-                event("message", &M::Message(Message::plain(room, user, content, timestamp)), position)
+                let room = self.space.client_room(room);
+                let message = Message { data, ..Message::plain(room, user, content, timestamp) };
+                self.event("message", &M::Message(message), &[position, offset])
             }
             M::Ack(ack) => {
                 let positions = self.positions;
@@ -51,26 +161,68 @@ impl Translator {
                 Some(reference) => self.answer(reference, |_| answers::nack(&nack)),
                 None => Down::Nothing,
             },
-            M::Joined(joined) => self.answer(&joined.reference, |traced| answers::joined(&joined, traced)),
+            M::Joined(mut joined) => {
+                if &*joined.room == ME {
+                    let start = Start { epoch: joined.epoch.clone(), after: joined.seq };
+                    self.personal.get_or_insert(start);
+                }
+                self.joining.remove(&joined.room);
+                if let Some(deliveries) = &self.deliveries {
+                    lock(deliveries).joined(joined.room.clone(), &joined);
+                }
+                joined.room = self.space.client_room(joined.room);
+                self.answer(&joined.reference, |traced| answers::joined(&joined, traced))
+            }
             M::Error { message, refusal } => {
+                if let Some(room) = refusal.as_ref().and_then(|refusal| refusal.room.as_ref()) {
+                    self.joining.remove(room);
+                }
                 let answered = refusal.as_ref().and_then(|refusal| {
                     let waiting = self.answers.take(refusal.reference.as_ref()?)?;
-                    Some(packet::answer(waiting.ack, &answers::refusal(refusal, &message)))
+                    let answer = answers::refusal(refusal, &message);
+                    Some(packet::answer(self.space.prefix(), waiting.ack, &answer))
                 });
-                answered
-                    .map_or_else(|| event("error", &M::Error { message, refusal: None }, None), Down::Packet)
+                match answered {
+                    Some(packet) => Down::Packet(packet),
+                    None => self.event("error", &M::Error { message, refusal: None }, &[]),
+                }
             }
-            M::Left(left) => match &left.reference {
-                Some(reference) => self.answer(reference, |_| answers::left(&left.room)),
-                None => event("left", &M::Left(left), None),
-            },
+            M::Left(mut left) => {
+                self.leaves(&left.room);
+                left.room = self.space.client_room(left.room);
+                match &left.reference {
+                    Some(reference) => self.answer(reference, |_| answers::left(&left.room)),
+                    None => self.event("left", &M::Left(left), &[]),
+                }
+            }
             M::AuthOk(ok) => self.answer(&ok.reference, |_| answers::renewed(ok.expires_in_ms)),
-            M::UserJoined { .. } => event("user_joined", &message, None),
-            M::UserLeft { .. } => event("user_left", &message, None),
-            M::Presence(_) => event("presence", &message, None),
-            M::Signal(_) => event("signal", &message, None),
-            M::Notification(_) => event("notification", &message, None),
-            M::AuthExpiring { .. } => event("auth_expiring", &message, None),
+            M::UserJoined { room, user } => {
+                self.event("user_joined", &M::UserJoined { room: self.space.client_room(room), user }, &[])
+            }
+            M::UserLeft { room, user } => {
+                self.event("user_left", &M::UserLeft { room: self.space.client_room(room), user }, &[])
+            }
+            M::Presence(mut presence) => {
+                presence.room = self.space.client_room(presence.room);
+                self.event("presence", &M::Presence(presence), &[])
+            }
+            M::Signal(mut signal) => {
+                signal.room = self.space.client_room(signal.room);
+                self.event("signal", &M::Signal(signal), &[])
+            }
+            M::Notification(notification) => {
+                let stamp = notification.stamp.as_ref();
+                let elsewhere = self.elsewhere.as_ref().or(self.kept_elsewhere.as_ref());
+                if elsewhere.is_some_and(|start| start.covers(&notification)) {
+                    if let (Some(deliveries), Some(stamp)) = (&self.deliveries, stamp) {
+                        lock(deliveries).passed(ME, stamp.seq);
+                    }
+                    return Down::Nothing;
+                }
+                let Ok(offset) = self.offset(ME, stamp) else { return Down::Missing };
+                self.event("notification", &M::Notification(notification), &[None, offset])
+            }
+            M::AuthExpiring { .. } => self.event("auth_expiring", &message, &[]),
             M::GoingAway(going) => Down::GoingAway(going.window_ms),
             // Nothing that can be asked for here is answered by the others.
             _ => Down::Nothing,
@@ -79,23 +231,34 @@ impl Translator {
 
     fn answer(&mut self, reference: &Ref, answer: impl FnOnce(bool) -> String) -> Down {
         self.answers.take(reference).map_or(Down::Nothing, |waiting| {
-            Down::Packet(packet::answer(waiting.ack, &answer(waiting.traced)))
+            Down::Packet(packet::answer(self.space.prefix(), waiting.ack, &answer(waiting.traced)))
         })
     }
-}
 
-/// The frame without its `type`, which is the event's name.
-fn event(name: &str, message: &ServerMessage, more: Option<String>) -> Down {
-    let text = encode_server(message).unwrap_or_default();
-    // The type comes first and has no comma in it.
-    let Some((_, fields)) = text.split_once(',') else { return Down::Nothing };
-    let more = more.map(|more| format!(",{more}")).unwrap_or_default();
-    Down::Packet(packet::emit(name, &format!("{{{fields}{more}")))
+    /// The frame without its `type`, which is the event's name.
+    fn event<const N: usize>(&self, name: &str, message: &ServerMessage, more: &[Option<String>; N]) -> Down {
+        let text = encode_server(message).unwrap_or_default();
+        // The type comes first and has no comma in it.
+        let Some((_, fields)) = text.split_once(',') else { return Down::Nothing };
+        let mut arguments = format!("{{{fields}");
+        for argument in more.iter().flatten() {
+            arguments.extend([",", argument]);
+        }
+        let prefix = self.space.prefix();
+        match binary::take_out(&arguments) {
+            None => Down::Packet(packet::emit(prefix, name, &arguments)),
+            Some((arguments, attachments)) => {
+                let packet = packet::emit_binary(prefix, name, &arguments, attachments.len());
+                Down::Binary(packet, attachments)
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::answers::Waiting;
+    use super::super::space::Spaces;
     use super::*;
 
     fn translated(translator: &mut Translator, frame: &str) -> String {
@@ -105,8 +268,17 @@ mod tests {
         }
     }
 
+    fn translator_in(space: &str, positions: bool) -> Translator {
+        let spaces = Spaces::new(&["/chat".parse().unwrap(), "/inbox=personal".parse().unwrap()]);
+        Translator::new(spaces.find(space).unwrap().clone(), positions, None)
+    }
+
+    fn translator() -> Translator {
+        translator_in("/", false)
+    }
+
     fn waiting(traced: bool) -> Translator {
-        let mut translator = Translator::default();
+        let mut translator = translator();
         translator.answers.wait(Waiting { ack: 9, traced });
         translator
     }
@@ -114,19 +286,28 @@ mod tests {
     const MESSAGE: &str = r#"{"type":"message","roomId":"a","userId":"u","content":"c, d","timestamp":"t","id":"i","epoch":"e","seq":4,"pid":"p","pseq":1,"data":[1]}"#;
 
     #[test]
-    fn a_message_has_the_plain_fields_and_no_other() {
+    fn a_message_has_the_plain_fields_and_its_data() {
         assert_eq!(
-            translated(&mut Translator::default(), MESSAGE),
-            r#"42["message",{"roomId":"a","userId":"u","content":"c, d","timestamp":"t"}]"#
+            translated(&mut translator(), MESSAGE),
+            r#"42["message",{"roomId":"a","userId":"u","content":"c, d","timestamp":"t","data":[1]}]"#
         );
     }
 
     #[test]
+    fn bytes_are_attachments() {
+        let frame = r#"{"type":"signal","roomId":"a","userId":"u","kind":"k","data":{"_binary":true,"base64":"AQID"}}"#;
+        let packet =
+            r#"451-["signal",{"roomId":"a","userId":"u","kind":"k","data":{"_placeholder":true,"num":0}}]"#;
+        let down = translator().down(&Text::from(String::from(frame)));
+        assert_eq!(down, Down::Binary(String::from(packet), vec![Bytes::from_static(&[1, 2, 3])]));
+    }
+
+    #[test]
     fn who_wants_positions_gets_them_beside_the_message() {
-        let mut translator = Translator::new(true);
+        let mut translator = translator_in("/", true);
         assert_eq!(
             translated(&mut translator, MESSAGE),
-            r#"42["message",{"roomId":"a","userId":"u","content":"c, d","timestamp":"t"},{"epoch":"e","seq":4,"id":"i"}]"#
+            r#"42["message",{"roomId":"a","userId":"u","content":"c, d","timestamp":"t","data":[1]},{"epoch":"e","seq":4,"id":"i"}]"#
         );
     }
 
@@ -159,7 +340,7 @@ mod tests {
                 r#"42["left",{"roomId":"a","code":"forbidden"}]"#,
             ),
         ] {
-            let got = translated(&mut Translator::default(), frame);
+            let got = translated(&mut translator(), frame);
             let value = |text: &str| serde_json::from_str::<serde_json::Value>(&text[2..]).unwrap();
             assert_eq!(value(&got), value(packet));
         }
@@ -203,7 +384,7 @@ mod tests {
 
     #[test]
     fn an_answer_nobody_waits_for_is_dropped_but_an_error_is_told() {
-        let mut translator = Translator::default();
+        let mut translator = translator();
         let mut down = |frame: &str| translator.down(&Text::from(String::from(frame)));
         assert_eq!(
             down(r#"{"type":"ack","ref":"1","roomId":"a","id":"i","epoch":"e","seq":4}"#),
@@ -216,7 +397,53 @@ mod tests {
     }
 
     #[test]
+    fn rooms_of_a_namespace_are_called_there_as_its_clients_call_them() {
+        for (frame, packet) in [
+            (
+                r#"{"type":"message","roomId":"/chat,a","userId":"u","content":"c","timestamp":"t"}"#,
+                r#"42/chat,["message",{"roomId":"a","userId":"u","content":"c","timestamp":"t"}]"#,
+            ),
+            (
+                r#"{"type":"user_joined","roomId":"/chat,a","userId":"u"}"#,
+                r#"42/chat,["user_joined",{"roomId":"a","userId":"u"}]"#,
+            ),
+            (
+                r#"{"type":"left","roomId":"/chat,a","code":"forbidden"}"#,
+                r#"42/chat,["left",{"roomId":"a","code":"forbidden"}]"#,
+            ),
+        ] {
+            assert_eq!(translated(&mut translator_in("/chat", false), frame), packet);
+        }
+        let mut translator = translator_in("/chat", false);
+        translator.answers.wait(Waiting { ack: 9, traced: false });
+        let joined = r#"{"type":"joined","ref":"1","roomId":"/chat,a","epoch":"e","seq":4,"replay":0,"recovered":false,"reason":"fresh","members":["u"]}"#;
+        assert_eq!(
+            translated(&mut translator, joined),
+            r#"43/chat,9[{"ok":true,"roomId":"a","members":["u"]}]"#
+        );
+    }
+
+    #[test]
+    fn the_personal_stream_comes_to_one_namespace_of_a_client() {
+        let notification = |seq: u64| {
+            Text::from(format!(
+                r#"{{"type":"notification","id":"i{seq}","epoch":"e","seq":{seq},"kind":"k"}}"#
+            ))
+        };
+        let joined = r#"{"type":"joined","ref":"0","roomId":"@me","epoch":"e","seq":4,"replay":0,"recovered":false,"reason":"fresh"}"#;
+        let (mut main, mut inbox) = (translator(), translator_in("/inbox", false));
+        assert_eq!(inbox.down(&Text::from(String::from(joined))), Down::Nothing);
+        main.yields(inbox.personal.clone());
+        assert!(matches!(main.down(&notification(4)), Down::Packet(_)), "it was there before the other one");
+        assert_eq!(main.down(&notification(5)), Down::Nothing);
+        let Down::Packet(packet) = inbox.down(&notification(5)) else { panic!() };
+        assert!(packet.starts_with(r#"42/inbox,["notification",{"#), "{packet}");
+        main.yields(None);
+        assert!(matches!(main.down(&notification(6)), Down::Packet(_)));
+    }
+
+    #[test]
     fn what_is_no_frame_goes_out_as_it_is() {
-        assert_eq!(translated(&mut Translator::default(), "}garbage{"), "4}garbage{");
+        assert_eq!(translated(&mut translator(), "}garbage{"), "4}garbage{");
     }
 }

@@ -56,6 +56,8 @@ pub(crate) enum Opening {
 pub(crate) struct Newcomer {
     pub(super) client: Client,
     pub(super) early: Early,
+    /// There is no place, but perhaps one of its own: a session to go on with.
+    pub(super) is_returning: bool,
 }
 
 impl Opening {
@@ -147,7 +149,13 @@ async fn dispatch(app: &Arc<App>, request: Request) -> Result<Response, Refusal>
 /// Lets somebody in who is to say soon who it is, unless a fault or the limits say no.
 fn admit(app: &Arc<App>, slot: &Slot, request: &Request) -> Result<Newcomer, Refusal> {
     let client = slot.client(&app.gate.proxies, request.headers());
-    app.welcome(&client)?;
+    // A session has its place until it is known that its client is gone, who may be the one that comes here.
+    let is_returning = app.is_ready() && !app.takes_more() && app.recovery.expects(client.address);
+    if is_returning {
+        app.may_come(&client)?;
+    } else {
+        app.welcome(&client)?;
+    }
     // Who has shown too many wrong tokens is told so here: a CONNECT that is refused is not tried again.
     app.may_show_token(&client).map_err(Refusal::Often)?;
     let early = app.gate.sessions.begin(client.network()).ok_or_else(|| {
@@ -159,7 +167,7 @@ fn admit(app: &Arc<App>, slot: &Slot, request: &Request) -> Result<Newcomer, Ref
         return Err(Refusal::Fault(status));
     }
     app.metrics.sessions.one_more();
-    Ok(Newcomer { client, early })
+    Ok(Newcomer { client, early, is_returning })
 }
 
 fn open(app: &App, sid: &str, upgrades: bool) -> String {

@@ -2,14 +2,16 @@
 
 use super::payload::Payload;
 use std::collections::VecDeque;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
+use tokio_tungstenite::tungstenite::{Bytes, Utf8Bytes};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Incoming {
     /// An engine packet.
     Packet(Utf8Bytes),
-    /// Bytes that belong to an event. This server takes none, so what they are is not kept.
-    Attachment,
+    /// Bytes that belong to an event.
+    Attachment(Bytes),
+    /// What is not even base64.
+    Malformed,
 }
 
 /// What was read and is not handled yet.

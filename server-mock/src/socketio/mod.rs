@@ -11,8 +11,10 @@
 //! What it says to clients is in the documentation of the crate.
 
 mod answers;
+mod binary;
 mod carrier;
 mod connecting;
+mod deliveries;
 mod down;
 mod endpoint;
 mod farewell;
@@ -22,11 +24,15 @@ mod outgoing;
 mod packet;
 mod payload;
 mod probe;
+mod recovery;
 mod refusal;
 mod seated;
 mod session;
 mod sessions;
+mod space;
 mod up;
 
 pub(crate) use endpoint::{Opening, router};
+pub(crate) use recovery::Recovery;
 pub(crate) use sessions::Sessions;
+pub(crate) use space::Spaces;

@@ -1,7 +1,9 @@
 //! What waits to be written, in order.
 
+use super::binary;
+use super::payload::ATTACHMENT;
 use std::collections::VecDeque;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
+use tokio_tungstenite::tungstenite::{Bytes, Utf8Bytes};
 
 /// Beyond this nothing more is taken in until some of it is written: what a client asks for is then its own affair.
 const MANY: usize = 256;
@@ -10,8 +12,20 @@ const MANY: usize = 256;
 pub(super) enum Line {
     /// An engine packet.
     Packet(Utf8Bytes),
-    /// Nothing to write: the hub wants to know when the turn comes to it.
-    Mark,
+    /// Bytes that belong to the packet before.
+    Attachment(Bytes),
+    /// Nothing to write: the hub wants to know when the turn comes to it, of the namespace with this number.
+    Mark(u32),
+}
+
+impl Line {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Packet(packet) => packet.len(),
+            Self::Attachment(bytes) => bytes.len(),
+            Self::Mark(_) => 0,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -27,23 +41,28 @@ impl Outgoing {
         self.lines.push_back(Line::Packet(packet));
     }
 
-    pub(super) fn mark(&mut self) {
-        self.lines.push_back(Line::Mark);
+    pub(super) fn attach(&mut self, bytes: Bytes) {
+        self.bytes += bytes.len();
+        self.lines.push_back(Line::Attachment(bytes));
+    }
+
+    pub(super) fn mark(&mut self, member: u32) {
+        self.lines.push_back(Line::Mark(member));
     }
 
     /// Puts packets that were not delivered before all others.
     pub(super) fn give_back<'a>(&mut self, packets: impl DoubleEndedIterator<Item = &'a str>) {
         for packet in packets.rev() {
-            self.bytes += packet.len();
-            self.lines.push_front(Line::Packet(packet.into()));
+            let bytes = packet.strip_prefix(ATTACHMENT).and_then(binary::decode);
+            let line = bytes.map_or_else(|| Line::Packet(packet.into()), Line::Attachment);
+            self.bytes += line.bytes();
+            self.lines.push_front(line);
         }
     }
 
     pub(super) fn pop(&mut self) -> Option<Line> {
         let line = self.lines.pop_front()?;
-        if let Line::Packet(packet) = &line {
-            self.bytes -= packet.len();
-        }
+        self.bytes -= line.bytes();
         Some(line)
     }
 
@@ -73,15 +92,16 @@ mod tests {
     fn lines_go_out_in_order_and_are_counted() {
         let mut outgoing = Outgoing::default();
         outgoing.push("four");
-        outgoing.mark();
+        outgoing.mark(7);
         outgoing.push("é");
-        outgoing.give_back(["first", "second"].into_iter());
-        assert_eq!(outgoing.holding(), (5, 4 + 2 + 5 + 6));
+        outgoing.give_back(["first", "second", "bAQID"].into_iter());
+        assert_eq!(outgoing.holding(), (6, 4 + 2 + 5 + 6 + 3));
         let packet = |text: &str| Some(Line::Packet(text.into()));
         assert_eq!(outgoing.pop(), packet("first"));
         assert_eq!(outgoing.pop(), packet("second"));
+        assert_eq!(outgoing.pop(), Some(Line::Attachment(Bytes::from_static(&[1, 2, 3]))));
         assert_eq!(outgoing.pop(), packet("four"));
-        assert_eq!(outgoing.pop(), Some(Line::Mark));
+        assert_eq!(outgoing.pop(), Some(Line::Mark(7)));
         assert_eq!(outgoing.pop(), packet("é"));
         assert_eq!((outgoing.pop(), outgoing.holding()), (None, (0, 0)));
     }

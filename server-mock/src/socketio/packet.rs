@@ -18,8 +18,9 @@ pub(super) const NOOP: &str = "6";
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Engine<'a> {
     Close,
-    /// A sign of life: a pong, or a ping that a server is not asked to answer.
+    /// A ping that a server is not asked to answer.
     Alive,
+    Pong,
     Message(&'a str),
 }
 
@@ -29,7 +30,8 @@ impl<'a> Engine<'a> {
         match EnginePacket::decode(text).ok()? {
             EnginePacket::Message(message) => Some(Self::Message(message)),
             EnginePacket::Close if text == CLOSE => Some(Self::Close),
-            EnginePacket::Ping(_) | EnginePacket::Pong(_) => Some(Self::Alive),
+            EnginePacket::Ping(_) => Some(Self::Alive),
+            EnginePacket::Pong(_) => Some(Self::Pong),
             _ => None,
         }
     }
@@ -57,6 +59,7 @@ pub(super) enum Packet<'a> {
         namespace: &'a str,
         ack: Option<u64>,
         attachments: u8,
+        array: &'a str,
     },
     /// An answer; this server asks nothing.
     Answer {
@@ -77,7 +80,13 @@ impl<'a> Packet<'a> {
                 Some(Self::Disconnect { namespace })
             }
             PacketType::Event => Some(Self::Event { namespace, ack, array: payload }),
-            PacketType::BinaryEvent => Some(Self::BinaryEvent { namespace, ack, attachments }),
+            // Some write one that has none.
+            PacketType::BinaryEvent if attachments == 0 => {
+                Some(Self::Event { namespace, ack, array: payload })
+            }
+            PacketType::BinaryEvent => {
+                Some(Self::BinaryEvent { namespace, ack, attachments, array: payload })
+            }
             PacketType::Ack | PacketType::BinaryAck if ack.is_some() => Some(Self::Answer { attachments }),
             _ => None,
         }
@@ -114,24 +123,32 @@ pub(super) fn open(sid: &str, upgrades: bool, ping_ms: (u64, u64), max_payload: 
     )
 }
 
-/// The consent to a CONNECT.
-pub(super) fn connected(sid: &str) -> String {
-    format!(r#"40{{"sid":"{sid}"}}"#)
+/// The consent to a CONNECT. `prefix` is the namespace's, here and below.
+pub(super) fn connected(prefix: &str, sid: &str, pid: Option<&str>) -> String {
+    match pid {
+        Some(pid) => format!(r#"40{prefix}{{"sid":"{sid}","pid":"{pid}"}}"#),
+        None => format!(r#"40{prefix}{{"sid":"{sid}"}}"#),
+    }
 }
 
-/// The refusal of a CONNECT, in JSON.
+/// The refusal of a CONNECT, in JSON. The namespace may be any.
 pub(super) fn refused(namespace: &str, error: &str) -> String {
     if namespace == MAIN { format!("44{error}") } else { format!("44{namespace},{error}") }
 }
 
 /// An event with the JSON of its arguments, separated by commas.
-pub(super) fn emit(name: &str, arguments: &str) -> String {
-    format!(r#"42["{name}",{arguments}]"#)
+pub(super) fn emit(prefix: &str, name: &str, arguments: &str) -> String {
+    format!(r#"42{prefix}["{name}",{arguments}]"#)
+}
+
+/// An event with so many attachments.
+pub(super) fn emit_binary(prefix: &str, name: &str, arguments: &str, attachments: usize) -> String {
+    format!(r#"45{attachments}-{prefix}["{name}",{arguments}]"#)
 }
 
 /// The answer to an event.
-pub(super) fn answer(ack: u64, argument: &str) -> String {
-    format!("43{ack}[{argument}]")
+pub(super) fn answer(prefix: &str, ack: u64, argument: &str) -> String {
+    format!("43{prefix}{ack}[{argument}]")
 }
 
 /// An engine message of any text.
@@ -158,8 +175,14 @@ mod tests {
             (r#"2/x,12["hi"]"#, Packet::Event { namespace: "/x", ack: Some(12), array: r#"["hi"]"# }),
             (
                 r#"52-3["hi",{"_placeholder":true,"num":0}]"#,
-                Packet::BinaryEvent { namespace: MAIN, ack: Some(3), attachments: 2 },
+                Packet::BinaryEvent {
+                    namespace: MAIN,
+                    ack: Some(3),
+                    attachments: 2,
+                    array: r#"["hi",{"_placeholder":true,"num":0}]"#,
+                },
             ),
+            (r#"50-["hi"]"#, Packet::Event { namespace: MAIN, ack: None, array: r#"["hi"]"# }),
             ("31[]", Packet::Answer { attachments: 0 }),
             (r#"61-4[{"_placeholder":true,"num":0}]"#, Packet::Answer { attachments: 1 }),
         ] {
@@ -207,7 +230,8 @@ mod tests {
     #[test]
     fn an_engine_brings_messages_signs_of_life_and_an_end() {
         assert_eq!(Engine::read("42[\"hi\"]"), Some(Engine::Message("2[\"hi\"]")));
-        assert_eq!(Engine::read("3"), Some(Engine::Alive));
+        assert_eq!(Engine::read("3"), Some(Engine::Pong));
+        assert_eq!(Engine::read("2"), Some(Engine::Alive));
         assert_eq!(Engine::read("1"), Some(Engine::Close));
         for bad in ["", "0{}", "5", "6", "11", "hello"] {
             assert_eq!(Engine::read(bad), None, "{bad}");
@@ -221,10 +245,14 @@ mod tests {
             r#"0{"sid":"s","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":100}"#
         );
         assert!(open("s", false, (1, 1), 1).contains(r#""upgrades":[],"#));
-        assert_eq!(connected("s"), r#"40{"sid":"s"}"#);
+        assert_eq!(connected("", "s", None), r#"40{"sid":"s"}"#);
+        assert_eq!(connected("/x,", "s", Some("p")), r#"40/x,{"sid":"s","pid":"p"}"#);
         assert_eq!(refused(MAIN, "{}"), "44{}");
         assert_eq!(refused("/x", "{}"), "44/x,{}");
-        assert_eq!(emit("hi", "{},1"), r#"42["hi",{},1]"#);
-        assert_eq!(answer(7, "{}"), "437[{}]");
+        assert_eq!(emit("", "hi", "{},1"), r#"42["hi",{},1]"#);
+        assert_eq!(emit("/x,", "hi", "{}"), r#"42/x,["hi",{}]"#);
+        assert_eq!(emit_binary("/x,", "hi", "{}", 2), r#"452-/x,["hi",{}]"#);
+        assert_eq!(answer("", 7, "{}"), "437[{}]");
+        assert_eq!(answer("/x,", 7, "{}"), "43/x,7[{}]");
     }
 }

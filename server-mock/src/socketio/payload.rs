@@ -1,11 +1,15 @@
 //! What one request of HTTP long-polling carries: packets between record separators.
 
+use super::binary;
 use super::incoming::Incoming;
 use tokio_tungstenite::tungstenite::{Bytes, Utf8Bytes};
 
 /// Between two packets.
 pub(super) const SEPARATOR: char = '\u{1e}';
 const SEPARATOR_BYTE: u8 = 0x1e;
+
+/// Before the base64 of bytes.
+pub(super) const ATTACHMENT: char = 'b';
 
 /// Most packets of a payload for each so many of its bytes that may come: a packet is seldom shorter.
 const PACKET: usize = 16;
@@ -35,8 +39,10 @@ impl Payload {
             self.rest = Utf8Bytes::try_from(after.split_off(1)).ok();
         }
         let text = Utf8Bytes::try_from(packet).ok()?;
-        // Bytes come as base64, which nobody needs to undo: this server takes none.
-        Some(if text.starts_with('b') { Incoming::Attachment } else { Incoming::Packet(text) })
+        Some(match text.strip_prefix(ATTACHMENT) {
+            Some(base64) => binary::decode(base64).map_or(Incoming::Malformed, Incoming::Attachment),
+            None => Incoming::Packet(text),
+        })
     }
 }
 
@@ -46,6 +52,11 @@ pub(super) fn append(body: &mut String, packet: &str) {
         body.push(SEPARATOR);
     }
     body.push_str(packet);
+}
+
+/// Adds the bytes that belong to the packet before.
+pub(super) fn attach(body: &mut String, bytes: &[u8]) {
+    append(body, &format!("{ATTACHMENT}{}", binary::encode(bytes)));
 }
 
 #[cfg(test)]
@@ -64,6 +75,9 @@ mod tests {
             append(&mut body, packet);
         }
         assert_eq!(body, "4a\u{1e}2\u{1e}4é");
+        let mut attached = String::from("451-[]");
+        attach(&mut attached, &[1, 2, 3]);
+        assert_eq!(attached, "451-[]\u{1e}bAQID");
         let packets = ["4a", "2", "4é"].map(|packet| Incoming::Packet(packet.into()));
         assert_eq!(split(body), Some(packets.to_vec()));
         let empty = ["", "2", ""].map(|packet| Incoming::Packet(packet.into()));
@@ -74,8 +88,9 @@ mod tests {
     fn a_body_that_is_no_payload_is_refused_and_bytes_are_attachments() {
         assert_eq!(split(""), None);
         assert_eq!(split(vec![b'4', 0xff]), None);
-        let mixed = split("451-[]\x1ebAQID").unwrap();
-        assert_eq!(mixed, [Incoming::Packet("451-[]".into()), Incoming::Attachment]);
+        let mixed = split("451-[]\x1ebAQID\x1ebA").unwrap();
+        let attachment = Incoming::Attachment(Bytes::from_static(&[1, 2, 3]));
+        assert_eq!(mixed, [Incoming::Packet("451-[]".into()), attachment, Incoming::Malformed]);
     }
 
     #[test]

@@ -1,26 +1,27 @@
-//! The task of one Socket.IO session.
+//! The task of one Socket.IO session: one transport, and any number of namespaces over it.
 //!
 //! Each time it runs it does what the connections that belong to it ask for, reads a batch of packets, hands what they
 //! say to the hub, and writes everything its mailbox has. A session outlives the connections of HTTP long-polling; its
 //! task is that of the connection which opened it.
 
-use super::answers;
+mod receiving;
+
+use super::binary::Gathering;
 use super::carrier::{Carrier, Written};
 use super::endpoint::Newcomer;
 use super::farewell::farewell;
 use super::heartbeat::{Beat, Heartbeat};
-use super::incoming::{Inbox, Incoming};
+use super::incoming::Inbox;
 use super::outgoing::Outgoing;
-use super::packet::{self, Engine, MAIN, Packet};
+use super::packet;
 use super::seated::Seated;
 use super::sessions::{self, Command, Registration};
-use crate::app::{App, Place};
+use crate::app::App;
 use crate::faults::Link;
 use crate::gate::{Client, Early};
 use crate::mailbox::{End, Taken};
 use crate::session_log::Left;
 use crate::socket::{Ending, FAREWELL};
-use rejoin::socketio::NO_NAMESPACE;
 use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -28,13 +29,6 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
-use tokio_tungstenite::tungstenite::Utf8Bytes;
-
-/// Most frames gathered for the hub before the others get their turn.
-const BATCH: usize = 32;
-
-/// Most packets from somebody who has not said who it is: CONNECTs and signs of life.
-const EARLY_PACKETS: u8 = 32;
 
 pub(super) struct Session {
     pub(super) app: Arc<App>,
@@ -44,9 +38,10 @@ pub(super) struct Session {
     /// The faults of the connection that carries it.
     pub(super) link: Arc<Link>,
     pub(super) client: Client,
-    /// The right to be here without a name, and the place of one that has a name.
+    /// The right to be here without a name, until a namespace has let the client in.
     early: Option<Early>,
-    place: Option<Place>,
+    /// It was let in without a place, because it may have one.
+    pub(super) is_returning: bool,
     /// Known to the requests that belong to it.
     seated_flag: sessions::Seated,
     /// Packets since nobody was here.
@@ -56,10 +51,14 @@ pub(super) struct Session {
     /// Waits until `incoming` is handled.
     posted: Option<oneshot::Sender<()>>,
     pub(super) outgoing: Outgoing,
-    seated: Option<Seated>,
-    /// Attachments that are still to come, of an event that is refused.
-    attachments: u8,
-    pub(super) refusals: u8,
+    /// The namespaces that have let the client in. Those with the personal stream alone come first: they say from where
+    /// on it comes to them.
+    members: Vec<Seated>,
+    /// Of the newest of them.
+    last_number: u32,
+    /// A packet whose attachments are still to come.
+    gathering: Option<Gathering>,
+    pub(super) refusals: usize,
     due: Option<(Instant, Due)>,
     heartbeat: Heartbeat,
     timer: Option<Pin<Box<Sleep>>>,
@@ -86,14 +85,15 @@ impl Session {
             link,
             client: newcomer.client,
             early: Some(newcomer.early),
-            place: None,
+            is_returning: newcomer.is_returning,
             seated_flag: sessions::Seated::default(),
             early_packets: 0,
             incoming: Inbox::default(),
             posted: None,
             outgoing: Outgoing::default(),
-            seated: None,
-            attachments: 0,
+            members: Vec::new(),
+            last_number: 0,
+            gathering: None,
             refusals: 0,
             due: None,
             heartbeat: Heartbeat::new(interval, timeout, Instant::now()),
@@ -108,19 +108,47 @@ impl Session {
         self.due = Some((Instant::now() + self.app.limits.handshake, Due::Connect));
     }
 
-    /// The wait for a CONNECT is over.
-    pub(super) fn connected(&mut self, seated: Seated, place: Place) {
-        self.seated = Some(seated);
-        (self.early, self.place, self.early_packets) = (None, Some(place), 0);
-        self.seated_flag.store(true, Ordering::Relaxed);
-        self.due = None;
+    /// A number that no namespace of the session has had.
+    pub(super) fn next_number(&mut self) -> u32 {
+        self.last_number = self.last_number.wrapping_add(1);
+        self.last_number
     }
 
-    /// The user goes and the session stays, for somebody else or the same one, if there is room for such.
-    fn vacate(&mut self) -> Result<(), Ending> {
-        let Some(seated) = self.seated.take() else { return Ok(()) };
-        seated.leave(Left::Said);
-        self.place = None;
+    /// Whether some namespace has let the client in.
+    pub(super) fn is_seated(&self) -> bool {
+        !self.members.is_empty()
+    }
+
+    fn member(&mut self, namespace: &str) -> Option<&mut Seated> {
+        self.members.iter_mut().find(|member| member.space.name() == namespace)
+    }
+
+    /// How many frames wait for the hub.
+    fn pending(&self) -> usize {
+        self.members.iter().map(Seated::pending).sum()
+    }
+
+    /// A namespace has let the client in: the wait for a CONNECT is over.
+    pub(super) fn connected(&mut self, seated: Seated) {
+        let at = if seated.space.is_personal() { 0 } else { self.members.len() };
+        self.members.insert(at, seated);
+        (self.early, self.early_packets) = (None, 0);
+        self.seated_flag.store(true, Ordering::Relaxed);
+        if matches!(self.due, Some((_, Due::Connect))) {
+            self.due = None;
+        }
+    }
+
+    /// The user leaves a namespace. The session stays, without any too: for somebody else or the same one, if there is
+    /// room for such.
+    fn vacate(&mut self, namespace: &str) -> Result<(), Ending> {
+        let Some(at) = self.members.iter().position(|member| member.space.name() == namespace) else {
+            return Ok(());
+        };
+        self.members.remove(at).leave(Left::Said, true);
+        if self.is_seated() {
+            return Ok(());
+        }
         self.seated_flag.store(false, Ordering::Relaxed);
         self.early = self.app.gate.sessions.begin(self.client.network());
         if self.early.is_none() {
@@ -148,8 +176,8 @@ impl Session {
         let ending = poll_fn(|cx| self.poll(cx)).await;
         let hurries = self.hurries();
         // The rooms are free of it before the farewells, which may take their time.
-        if let Some(seated) = self.seated.take() {
-            seated.leave(Left::from(&ending));
+        for member in self.members.drain(..) {
+            member.leave(Left::from(&ending), !self.app.draining());
         }
         // Whoever has just said goodbye is to know that it was heard.
         if let (Ending::ClosedByPeer { .. }, Some(posted)) = (&ending, self.posted.take()) {
@@ -159,7 +187,7 @@ impl Session {
     }
 
     fn hurries(&self) -> bool {
-        self.seated.as_ref().is_some_and(|seated| seated.mailbox.hurries())
+        self.members.iter().any(|member| member.mailbox.hurries())
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
@@ -169,8 +197,8 @@ impl Session {
         if self.hurries() {
             self.outgoing.clear();
             self.incoming.clear();
-            if let Some(seated) = &mut self.seated {
-                seated.hurry();
+            for member in &mut self.members {
+                member.hurry();
             }
             return self.write(cx);
         }
@@ -236,8 +264,8 @@ impl Session {
                         polling.give_up(&mut self.outgoing, packet::NOOP);
                     }
                     self.link = link;
-                    if let Some(seated) = &mut self.seated {
-                        seated.moved(&self.app, &self.link);
+                    for member in &mut self.members {
+                        member.moved(&self.app, &self.link);
                     }
                 }
                 // Once a WebSocket carries it, requests that come late are told so by the loss of their answer.
@@ -246,107 +274,11 @@ impl Session {
         }
     }
 
-    /// Handles what was read, as far as the others let it. `all`: nothing is read any more.
-    fn handle(&mut self, all: bool, cx: &mut Context<'_>) -> Result<(), Ending> {
-        loop {
-            while self.seated.as_ref().map_or(0, Seated::pending) < BATCH && (all || !self.outgoing.is_long())
-            {
-                let Some(incoming) = self.incoming.pop() else { break };
-                match incoming {
-                    Incoming::Packet(text) => {
-                        if !self.packet(&text)? {
-                            self.incoming.put_back(Incoming::Packet(text));
-                            break;
-                        }
-                    }
-                    Incoming::Attachment => {
-                        let left = self.attachments.checked_sub(1);
-                        self.attachments = left.ok_or(Ending::Violation(1003, "Unexpected attachment"))?;
-                    }
-                }
-            }
-            let handed = self.seated.as_mut().is_none_or(Seated::hand_over);
-            if !handed && !all {
-                // Let the others write before this one goes on.
-                cx.waker().wake_by_ref();
-                return Ok(());
-            }
-            if handed && self.incoming.is_empty() {
-                if let Some(posted) = self.posted.take() {
-                    let _ = posted.send(());
-                }
-                return Ok(());
-            }
-            if !all && self.outgoing.is_long() {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Handles one packet; `false` if what came before it must reach the hub first.
-    fn packet(&mut self, text: &Utf8Bytes) -> Result<bool, Ending> {
-        self.heartbeat.heard(Instant::now());
-        if self.seated.is_none() {
-            self.early_packets += 1;
-            if self.early_packets > EARLY_PACKETS {
-                return Err(Ending::Violation(1008, "Too many packets before CONNECT"));
-            }
-        }
-        let malformed = || Ending::Violation(1002, "Not a packet of Socket.IO 5");
-        let message = match Engine::read(text).ok_or_else(malformed)? {
-            Engine::Close => return Err(self.closed_by_packet()),
-            Engine::Alive => return Ok(true),
-            Engine::Message(_) if self.attachments > 0 => {
-                return Err(Ending::Violation(1002, "An attachment is missing"));
-            }
-            Engine::Message(message) => message,
-        };
-        let packet = Packet::read(message).ok_or_else(malformed)?;
-        let pending = self.seated.as_ref().is_some_and(|seated| seated.pending() > 0);
-        match packet {
-            Packet::Connect { .. } | Packet::Disconnect { .. } if pending => return Ok(false),
-            Packet::Connect { namespace: MAIN, auth } => {
-                if self.seated.is_none() {
-                    self.connect(auth)?;
-                }
-            }
-            Packet::Connect { namespace, .. } => {
-                let error = answers::connect_error(NO_NAMESPACE, None);
-                self.outgoing.push(packet::refused(namespace, &error));
-            }
-            Packet::Disconnect { namespace: MAIN } if self.seated.is_some() => self.vacate()?,
-            // Only CONNECT is for somebody who has not said who it is.
-            _ if self.seated.is_none() => return Err(Ending::Violation(1008, "CONNECT comes first")),
-            Packet::Event { namespace: MAIN, ack, array } => {
-                let (name, payload) = packet::event(array).ok_or_else(malformed)?;
-                if let Some(seated) = &mut self.seated {
-                    seated.event(&name, payload, ack, &mut self.outgoing);
-                }
-            }
-            Packet::BinaryEvent { namespace, ack, attachments } => {
-                self.attachments = attachments;
-                if let (MAIN, Some(seated)) = (namespace, &self.seated) {
-                    seated.binary_event(ack, &mut self.outgoing);
-                }
-            }
-            Packet::Answer { attachments } => self.attachments = attachments,
-            // Those of a namespace that there is not are on their way from before its refusal.
-            Packet::Event { .. } | Packet::Disconnect { .. } => {}
-        }
-        Ok(true)
-    }
-
-    /// The client has said that it goes. A WebSocket is closed for it: it waits for that.
-    fn closed_by_packet(&self) -> Ending {
-        match self.carrier {
-            Carrier::Polling(_) => Ending::ClosedByPeer { clean: false },
-            Carrier::WebSocket { .. } => Ending::Told(End::Close { code: 1000, reason: "Closed" }),
-        }
-    }
-
     fn when_due(&mut self, cx: &mut Context<'_>) -> Option<Ending> {
         loop {
-            let at = self.due.map_or(self.heartbeat.at(), |(at, _)| at.min(self.heartbeat.at()));
+            let gathered = self.gathering.as_ref().map(|gathering| gathering.until);
+            let at = [self.due.map(|(at, _)| at), gathered].into_iter().flatten().min();
+            let at = at.map_or(self.heartbeat.at(), |at| at.min(self.heartbeat.at()));
             let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
             if timer.deadline() != at {
                 timer.as_mut().reset(at);
@@ -357,11 +289,17 @@ impl Session {
             let now = Instant::now();
             match self.heartbeat.beat(now) {
                 Beat::Nothing => {}
-                Beat::Ask => self.outgoing.push(packet::PING),
+                Beat::Ask => {
+                    self.members.iter().for_each(Seated::pinged);
+                    self.outgoing.push(packet::PING);
+                }
                 Beat::Dead => {
                     self.app.metrics.terminated_silent.one_more();
                     return Some(Ending::Lost);
                 }
+            }
+            if gathered.is_some_and(|until| until <= now) {
+                return Some(Ending::Violation(1002, "An attachment is missing"));
             }
             if let Some((at, due)) = self.due
                 && at <= now
@@ -379,8 +317,8 @@ impl Session {
             Due::Connect => Some(Ending::Violation(1008, "No CONNECT in time")),
             Due::Move => {
                 // Not a DISCONNECT: a client that gets one does not come back by itself.
-                if let Some(seated) = &self.seated {
-                    seated.mailbox.close(1012, "Service restart");
+                for member in &self.members {
+                    member.mailbox.close(1012, "Service restart");
                 }
                 None
             }
@@ -390,44 +328,49 @@ impl Session {
 
     /// Writes all there is. Ready only when the conversation is over.
     fn write(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
-        let Self { carrier, link, outgoing, seated, .. } = self;
+        let Self { carrier, link, outgoing, members, .. } = self;
         let mut end = None;
         let mut window = None;
+        let mut written = put_out(carrier, outgoing, members, cx);
         loop {
-            let drained = || {
-                if let Some(seated) = seated.as_ref() {
-                    seated.drained();
+            let mut parcels = false;
+            for at in 0..members.len() {
+                if !matches!(written, Written::All) {
+                    break;
                 }
-            };
-            match carrier.write(outgoing, drained, cx) {
-                Written::All => {}
+                let claimed = members.iter().find_map(|member| member.claims().cloned());
+                let Some(member) = members.get_mut(at) else { break };
+                member.yields(claimed);
+                let (taken, going) = member.take(link, outgoing, cx);
+                window = going.or(window);
+                match taken {
+                    Taken::Parcels => {
+                        parcels = true;
+                        // Before the next one, so that what waits to be written counts as its own.
+                        written = put_out(carrier, outgoing, members, cx);
+                    }
+                    Taken::End(end) => return Poll::Ready(Ending::Told(end)),
+                    Taken::Nothing => {}
+                }
+            }
+            match written {
+                Written::All if parcels => {}
+                Written::All => break,
                 Written::Lost => return Poll::Ready(Ending::Lost),
                 Written::Blocked => {
-                    if let Some(seated) = seated {
-                        seated.mailbox.blocked();
-                        seated.mailbox.watch(cx.waker());
-                        end = seated.mailbox.end();
+                    for member in members.iter() {
+                        member.mailbox.blocked();
+                        member.mailbox.watch(cx.waker());
+                        end = end.or(member.mailbox.end());
                     }
                     break;
                 }
-            }
-            let Some(seated) = seated else { break };
-            let (taken, going) = seated.take(link, outgoing, cx);
-            window = going.or(window);
-            match taken {
-                Taken::Parcels => {}
-                Taken::End(end) => return Poll::Ready(Ending::Told(end)),
-                Taken::Nothing => break,
             }
         }
         match carrier.flush(cx) {
             Written::All => {}
             Written::Lost => return Poll::Ready(Ending::Lost),
-            Written::Blocked => {
-                if let Some(seated) = seated {
-                    seated.mailbox.blocked();
-                }
-            }
+            Written::Blocked => members.iter().for_each(|member| member.mailbox.blocked()),
         }
         if let Some(window) = window {
             // Evenly over the window, as plain clients are closed: this one cannot choose for itself.
@@ -450,4 +393,19 @@ impl Session {
         }
         Poll::Pending
     }
+}
+
+/// Writes what waits, and tells the hub whose turn has come.
+fn put_out(
+    carrier: &mut Carrier,
+    outgoing: &mut Outgoing,
+    members: &[Seated],
+    cx: &mut Context<'_>,
+) -> Written {
+    let drained = |number| {
+        if let Some(member) = members.iter().find(|member| member.number() == number) {
+            member.drained();
+        }
+    };
+    carrier.write(outgoing, drained, cx)
 }

@@ -1,10 +1,15 @@
 //! From an event to a frame of the hub.
 
-use crate::hub::explain;
+use super::space::Space;
+use crate::hub::{ME, explain};
 use rejoin::messages::Code;
 use rejoin::messages::json::decode_client;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// Said in a namespace that has the personal stream alone.
+const PERSONAL: &str = "this namespace has the user's personal stream and no rooms";
 
 /// Fields of the contract, of the extended protocol where they mean the same, as they were written. Others say nothing.
 #[derive(Deserialize, Default)]
@@ -29,41 +34,62 @@ struct Fields<'a> {
 /// What becomes of an event.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Up {
-    /// The hub decides. `traced`: it is a join that wants to know where in the room's log it is.
-    Frame { text: String, traced: bool },
+    /// The hub decides. `traced`: it is a join that wants to know where in the room's log it is. `room`: which room is
+    /// joined or left.
+    Frame { text: String, traced: bool, room: Option<String> },
     /// It is not carried out; whoever asked for an answer is told why.
     No { code: Code, message: &'static str },
 }
 
 /// The frame of an event, or why there is none. `wanted` is the number under which the hub knows its answer, if one is
-/// wanted.
-pub(super) fn frame(event: &str, payload: Option<&RawValue>, wanted: Option<u64>) -> Up {
+/// wanted; `is_new` says whether the hub's answer to joining or leaving a room is of use here, whoever wants it.
+pub(super) fn frame(
+    space: &Space,
+    event: &str,
+    payload: Option<&RawValue>,
+    wanted: Option<u64>,
+    is_new: impl Fn(&str) -> bool,
+) -> Up {
     // Whatever is no object has none of the fields, and the hub says which are missing.
     let fields: Fields<'_> =
         payload.and_then(|payload| serde_json::from_str(payload.get()).ok()).unwrap_or_default();
     let traced = event == "join_room" && (fields.since.is_some() || fields.history.is_some());
     let none = ("", None);
-    let room = ("roomId", fields.room_id);
+    let named = fields.room_id.map(|room| hub_room(space, room));
+    let room = ("roomId", named.as_deref());
     let parts = match event {
-        "join_room" => [room, ("since", fields.since), ("history", fields.history)],
+        "join_room" => {
+            [room, ("since", fields.since.map(RawValue::get)), ("history", fields.history.map(RawValue::get))]
+        }
         "leave_room" | "presence" => [room, none, none],
-        "send_message" => [room, ("content", fields.content), ("data", fields.data)],
-        "signal" => [room, ("kind", fields.kind), ("data", fields.data)],
-        "auth" => [("token", fields.token), none, none],
+        "send_message" => {
+            [room, ("content", fields.content.map(RawValue::get)), ("data", fields.data.map(RawValue::get))]
+        }
+        "signal" => {
+            [room, ("kind", fields.kind.map(RawValue::get)), ("data", fields.data.map(RawValue::get))]
+        }
+        "auth" => [("token", fields.token.map(RawValue::get)), none, none],
         // A plain server ignores types it does not know.
         _ => return Up::No { code: Code::BadRequest, message: "this server knows no such event" },
     };
+    let changed = named.as_deref().filter(|_| matches!(event, "join_room" | "leave_room"));
+    let moved: Option<String> = changed.and_then(|room| serde_json::from_str(room).ok());
+    let own = moved.as_deref() == Some(ME);
+    if space.is_personal() && !own && event != "auth" {
+        return Up::No { code: Code::Forbidden, message: PERSONAL };
+    }
     if wanted.is_some() && matches!(event, "signal" | "presence") {
         return Up::No { code: Code::BadRequest, message: "this event has no acknowledgement" };
     }
     let mut text = format!(r#"{{"type":"{event}""#);
     for (name, value) in parts {
         if let Some(value) = value {
-            text.extend([",\"", name, "\":", value.get()]);
+            text.extend([",\"", name, "\":", value]);
         }
     }
     // The hub asks for a name where it has something to say, wanted or not.
-    let reference = wanted.or_else(|| (traced || event == "auth").then_some(0));
+    let unknown = moved.as_deref().is_some_and(is_new);
+    let reference = wanted.or_else(|| (traced || unknown || event == "auth").then_some(0));
     if let Some(reference) = reference {
         text.extend([",\"ref\":\"", &reference.to_string(), "\""]);
     }
@@ -74,16 +100,36 @@ pub(super) fn frame(event: &str, payload: Option<&RawValue>, wanted: Option<u64>
     {
         return Up::No { code: Code::BadRequest, message: explain(&error) };
     }
-    Up::Frame { text, traced }
+    Up::Frame { text, traced, room: moved }
+}
+
+/// What the hub calls the room, in JSON. What names none stays as it is: the hub says what is wrong with it.
+fn hub_room<'a>(space: &Space, room: &'a RawValue) -> Cow<'a, str> {
+    let here = Cow::Borrowed(room.get());
+    if space.is_main() {
+        return here;
+    }
+    let Ok(name) = serde_json::from_str::<String>(room.get()) else { return here };
+    serde_json::to_string(&space.hub_room(&name)).map_or(here, Cow::Owned)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::space::Spaces;
     use super::*;
 
-    fn up(event: &str, payload: &str, wanted: Option<u64>) -> Up {
+    fn up_in(space: &str, event: &str, payload: &str, wanted: Option<u64>) -> Up {
+        let spaces = Spaces::new(&["/chat".parse().unwrap(), "/inbox=personal".parse().unwrap()]);
         let payload = RawValue::from_string(payload.into()).unwrap();
-        frame(event, Some(&payload), wanted)
+        frame(spaces.find(space).unwrap(), event, Some(&payload), wanted, |_| false)
+    }
+
+    fn up(event: &str, payload: &str, wanted: Option<u64>) -> Up {
+        up_in("/", event, payload, wanted)
+    }
+
+    fn bare(event: &str, wanted: Option<u64>) -> Up {
+        frame(Spaces::new(&[]).find("/").unwrap(), event, None, wanted, |_| false)
     }
 
     fn text(up: Up) -> String {
@@ -121,8 +167,12 @@ mod tests {
             r#"{"type":"send_message","roomId":"a","content":"b","ref":"7"}"#
         );
         let join = up("join_room", r#"{"roomId":"a","history":3}"#, None);
-        let text = String::from(r#"{"type":"join_room","roomId":"a","history":3,"ref":"0"}"#);
-        assert_eq!(join, Up::Frame { text, traced: true });
+        let expected = String::from(r#"{"type":"join_room","roomId":"a","history":3,"ref":"0"}"#);
+        assert_eq!(join, Up::Frame { text: expected, traced: true, room: Some(String::from("a")) });
+        let payload = RawValue::from_string(String::from(r#"{"roomId":"a"}"#)).unwrap();
+        let spaces = Spaces::new(&[]);
+        let first = frame(spaces.find("/").unwrap(), "join_room", Some(&payload), None, |room| room == "a");
+        assert_eq!(text(first), r#"{"type":"join_room","roomId":"a","ref":"0"}"#);
     }
 
     #[test]
@@ -142,7 +192,36 @@ mod tests {
             let no = Up::No { code: Code::BadRequest, message: "join_room needs a string roomId" };
             assert_eq!(up("join_room", payload, Some(1)), no, "{payload}");
         }
-        assert!(matches!(frame("join_room", None, Some(1)), Up::No { .. }));
+        assert!(matches!(bare("join_room", Some(1)), Up::No { .. }));
+    }
+
+    #[test]
+    fn rooms_of_a_namespace_have_its_name_in_the_hub() {
+        let sent = up_in("/chat", "send_message", r#"{"roomId":"\u006cobby","content":"a"}"#, None);
+        assert_eq!(text(sent), r#"{"type":"send_message","roomId":"/chat,lobby","content":"a"}"#);
+        for odd in ["7", "\"\"", "\"@me\"", "\"@ada\""] {
+            let payload = format!(r#"{{"roomId":{odd}}}"#);
+            let frame = format!(r#"{{"type":"join_room","roomId":{odd}}}"#);
+            assert_eq!(text(up_in("/chat", "join_room", &payload, None)), frame);
+        }
+    }
+
+    #[test]
+    fn a_personal_namespace_has_the_personal_stream_and_no_rooms() {
+        let joined = up_in("/inbox", "join_room", r#"{"roomId":"@me","history":5}"#, None);
+        assert_eq!(text(joined), r#"{"type":"join_room","roomId":"@me","history":5,"ref":"0"}"#);
+        assert!(matches!(up_in("/inbox", "auth", r#"{"token":"t"}"#, None), Up::Frame { .. }));
+        for (event, room) in [
+            ("join_room", "lobby"),
+            ("join_room", "@ada"),
+            ("send_message", "@me"),
+            ("signal", "lobby"),
+            ("presence", "@me"),
+        ] {
+            let payload = format!(r#"{{"roomId":"{room}","content":"a","kind":"k"}}"#);
+            let refused = Up::No { code: Code::Forbidden, message: PERSONAL };
+            assert_eq!(up_in("/inbox", event, &payload, None), refused, "{event} {room}");
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use crate::client::{Client, join, message, server, soon};
 use crate::doors::{address, http};
+use crate::feed::{feed, path};
+use crate::socketio::Session;
 use rejoin_server::{AdminToken, BindError, Config, Server, ServerHandle};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -118,6 +120,16 @@ async fn a_post_is_made_once_per_key() {
     let heard = ada.hear_json().await;
     assert_eq!((&heard["userId"], &heard["content"], heard.get("data")), (&json!("bot"), &json!("hi"), None));
     ada.sync().await;
+    // The same key with something else is a mistake of the caller's, and not a repetition.
+    for other in [
+        r#"{"userId":"bot","content":"ho","data":[1]}"#,
+        r#"{"userId":"bob","content":"hi","data":[1]}"#,
+        r#"{"userId":"bot","content":"hi"}"#,
+    ] {
+        let (status, answer) = call(&admin, "POST", path, other).await;
+        assert!(status == 422 && answer.contains("Idempotency-Key"), "{status} {answer}");
+    }
+    ada.sync().await;
 }
 
 #[tokio::test]
@@ -205,7 +217,11 @@ async fn users_and_rooms_are_listed_in_pages() {
     assert_eq!(ask(&admin, "GET", "/users?limit=1&after=ada").await.1["users"][0]["id"], "bob");
     let ada = ask(&admin, "GET", "/users/ada").await.1;
     assert_eq!(ada["rooms"], json!(["attic", "lobby"]));
-    assert_eq!(ada["connections"][0], json!({"protocol": "plain", "rooms": ["attic", "lobby"]}));
+    assert!(ada["connections"][0]["ageSecs"].is_u64(), "{ada}");
+    let mut first = ada["connections"][0].clone();
+    first.as_object_mut().unwrap().remove("ageSecs");
+    let known = json!({"protocol": "plain", "transport": "websocket", "address": "127.0.0.1", "rooms": ["attic", "lobby"]});
+    assert_eq!(first, known);
     assert_eq!(ask(&admin, "GET", "/users/bob").await.1["connections"][0]["protocol"], "extended");
     assert_eq!(ask(&admin, "GET", "/users/nobody").await.0, 404);
     let rooms = ask(&admin, "GET", "/rooms").await.1;
@@ -220,6 +236,34 @@ async fn users_and_rooms_are_listed_in_pages() {
         assert_eq!(ask(&admin, "GET", path).await.0, 404, "{path}");
     }
     assert_eq!(ask(&admin, "GET", "/users?limit=x").await.0, 400);
+}
+
+#[tokio::test]
+async fn each_connection_of_a_user_is_shown_with_what_carries_it_now() {
+    let (server, admin) = administered().await;
+    let carried = async || {
+        let shown = ask(&admin, "GET", "/users/ada").await.1;
+        let connections = shown["connections"].as_array().unwrap();
+        let carried = connections.iter().map(|connection| {
+            let text = |field: &str| String::from(connection[field].as_str().unwrap());
+            (text("protocol"), text("transport"), text("address"))
+        });
+        carried.collect::<Vec<_>>()
+    };
+    let known = |protocol: &str, transport: &str| {
+        (String::from(protocol), String::from(transport), String::from("127.0.0.1"))
+    };
+    let polling = Session::in_room(&server, "ada", "lobby").await;
+    let mut feed = feed(&server.url(), &path("lobby", "ada")).await;
+    feed.block().await;
+    assert_eq!(carried().await, [known("socketio", "polling"), known("feed", "sse")]);
+    let mut upgraded = Client::try_open(&polling.websocket(), &[]).await.unwrap();
+    upgraded.say("2probe").await;
+    assert_eq!(upgraded.hear().await, "3probe");
+    upgraded.say("5").await;
+    upgraded.say(r#"42["send_message",{"roomId":"lobby","content":"hi"}]"#).await;
+    upgraded.hear().await;
+    assert_eq!(carried().await, [known("socketio", "websocket"), known("feed", "sse")]);
 }
 
 #[tokio::test]

@@ -3,8 +3,10 @@
 
 use crate::client::{Client, server, soon};
 use crate::doors::{address, http};
+use crate::socketio::endpoint;
 use rejoin_server::auth::Tokens;
 use rejoin_server::{Auth, Config, IpNet, ServerHandle};
+use serde_json::json;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
@@ -166,6 +168,43 @@ async fn who_guesses_tokens_waits_longer_each_time_wherever_they_are_shown() {
         assert!([101, 200].contains(&status(&server, BYSTANDER, &request).await));
     }
     assert_eq!(refused(&server, "address_tokens").await, 3);
+}
+
+/// That the address of the attacker has to wait, after `guesses` wrong tokens that were shown in some other way than in a
+/// request.
+async fn has_to_wait(server: &ServerHandle, guesses: u64) {
+    let answer = exchange(server, ATTACKER, &upgrade("s3cret")).await;
+    assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
+    assert_eq!(status(server, BYSTANDER, &upgrade("s3cret")).await, 101);
+    assert_eq!(refused(server, "token").await, guesses);
+}
+
+#[tokio::test]
+async fn a_token_that_is_guessed_on_an_open_connection_counts_like_any_other() {
+    let server = guarded(|config| config.limits.per_address.failed_tokens = Some(2)).await;
+    let (mut mallory, _) = Client::extended(&server.url(), "s3cret").await;
+    let auth = |token: &str| json!({"type": "auth", "ref": "a", "token": token});
+    for guess in ["one", "two"] {
+        assert_eq!(mallory.answer(&auth(guess)).await["code"], "forbidden");
+    }
+    // Not looked at, so that the connection is not closed for it either.
+    for token in ["three", "s3cret", "five"] {
+        let refused = mallory.answer(&auth(token)).await;
+        assert_eq!((&refused["code"], &refused["retry"]), (&json!("rate_limited"), &json!(true)));
+    }
+    has_to_wait(&server, 2).await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_guessed_in_a_socket_io_connect_counts_like_any_other() {
+    let server = guarded(|config| config.limits.per_address.failed_tokens = Some(2)).await;
+    for guess in ["one", "two"] {
+        let mut mallory = Client::try_open(&endpoint(&server.url()), &[]).await.unwrap();
+        mallory.hear().await;
+        mallory.say(&format!(r#"40{{"token":"{guess}"}}"#)).await;
+        assert!(mallory.hear().await.starts_with("44"));
+    }
+    has_to_wait(&server, 2).await;
 }
 
 #[tokio::test]

@@ -1,14 +1,15 @@
 //! A client that knows nothing but WebSocket.
 
+use crate::doors::address;
 use futures_util::{SinkExt as _, StreamExt as _};
 use rejoin_server::{Config, Server, ServerHandle};
 use serde_json::Value;
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 
 /// A test that waits this long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -43,10 +44,22 @@ impl Client {
 
     /// Opens a connection with `?ext=1` and gives what `hello` says.
     pub(crate) async fn extended(url: &str, token: &str) -> (Self, Value) {
-        let mut client = Self::try_open(&format!("{url}?ext=1&token={token}"), &[]).await.unwrap();
-        let hello = client.hear_json().await;
+        Self::try_open(&format!("{url}?ext=1&token={token}"), &[]).await.unwrap().greeted().await
+    }
+
+    /// The same, and while it does not read, the kernel takes at most `bytes` for it.
+    pub(crate) async fn extended_with_buffer(url: &str, token: &str, bytes: u32) -> (Self, Value) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(bytes).unwrap();
+        let stream = MaybeTlsStream::Plain(soon(socket.connect(address(url))).await.unwrap());
+        let opened = soon(client_async(format!("{url}?ext=1&token={token}"), stream)).await;
+        Self(opened.unwrap().0).greeted().await
+    }
+
+    async fn greeted(mut self) -> (Self, Value) {
+        let hello = self.hear_json().await;
         assert_eq!(hello["type"], "hello");
-        (client, hello)
+        (self, hello)
     }
 
     /// Says a frame.

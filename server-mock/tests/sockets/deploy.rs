@@ -95,3 +95,13 @@ async fn systemd_finds_nothing_wrong_with_the_units() {
     let of_ours: Vec<_> = said.lines().filter(|line| line.contains("rejoin-server")).collect();
     assert!(output.status.success() && of_ours.is_empty(), "{said}");
 }
+
+/// What `COPY . .` would take along otherwise is many times what the build needs.
+#[test]
+fn the_container_file_copies_no_build_of_this_machine() {
+    let left_out: Vec<_> = include_str!("../../../.dockerignore").lines().collect();
+    assert!(CONTAINER.contains("COPY . ."));
+    for folder in ["target", "**/node_modules", ".git"] {
+        assert!(left_out.contains(&folder), "{folder}");
+    }
+}

@@ -37,12 +37,12 @@ async fn as_json_every_line_has_time_and_level_and_a_session_has_a_begin_and_an_
     let time = connected["timestamp"].as_str().unwrap();
     assert!(time.starts_with("20") && time.ends_with('Z'), "{time}");
     let fields = &connected["fields"];
-    assert_eq!((&fields["user"], &fields["client"]), (&json!("\"ada\""), &json!("127.0.0.1")));
+    assert_eq!((&fields["user"], &fields["client"]), (&json!("ada"), &json!("127.0.0.1")));
     assert_eq!(fields["protocol"], "extended");
     ada.say(&join("canary-room")).await;
     ada.say(&message("canary-room", "canary-content")).await;
     ada.hear().await;
-    http(&admin, "DELETE /users/ada HTTP/1.1\nHost: localhost\nConnection: close\n\n").await;
+    http(&admin, "DELETE /users/ada?ban=7 HTTP/1.1\nHost: localhost\nConnection: close\n\n").await;
     process.signal("TERM").await;
     let (status, rest) = process.ended().await;
     assert_eq!(status, Some(0));
@@ -52,7 +52,9 @@ async fn as_json_every_line_has_time_and_level_and_a_session_has_a_begin_and_an_
     };
     let ended = found("\"disconnected\"");
     assert_eq!((&ended["code"], &ended["reason"]), (&json!(4003), &json!("Removed by the operator")));
-    let audit = found("rejoin_server::audit");
+    let kicked = found("\"kicked\"");
+    assert_eq!((&kicked["user"], &kicked["ban_seconds"]), (&json!("ada"), &json!(7)));
+    let audit = found("\"DELETE\"");
     assert_eq!((&audit["method"], &audit["path"]), (&json!("DELETE"), &json!("/users/ada")));
     assert_eq!(audit["status"], 200);
     assert!(audit["peer"].as_str().unwrap().starts_with("127.0.0.1:"), "{audit}");
@@ -77,4 +79,44 @@ async fn the_log_holds_no_token_no_room_and_nothing_that_was_said_and_tells_a_re
     assert!(log.contains("cause=\"token\" address=127.0.0.1"), "{log}");
     assert!(log.contains("connected user=\"Grace Hopper\" client=127.0.0.1 protocol=\"plain\""), "{log}");
     assert!(log.contains("disconnected user=\"Grace Hopper\""), "{log}");
+}
+
+#[tokio::test]
+async fn what_a_limit_refuses_is_told_once_with_who_it_was_and_counted_by_limit() {
+    let Logged { process, url, admin, _folder } = logged(&["--max-user-rooms", "1"]).await;
+    let (mut ada, _) = Client::extended(&url, "canary-token").await;
+    let join = |room: &str| json!({"type": "join_room", "roomId": room, "ref": "j"});
+    assert_eq!(ada.answer(&join("first")).await["type"], "joined");
+    for _ in 0..3 {
+        assert_eq!(ada.answer(&join("canary-second")).await["code"], "overloaded");
+    }
+    let metrics = http(&admin, "GET /metrics HTTP/1.1\nHost: localhost\nConnection: close\n\n").await;
+    assert!(metrics.contains("rejoin_limited_total{limit=\"rooms_of_user\"} 3"), "{metrics}");
+    process.signal("TERM").await;
+    let (_, log) = process.ended().await;
+    let told: Vec<_> = log.lines().filter(|line| line.contains("limit=")).collect();
+    assert_eq!(told.len(), 1, "{log}");
+    let who = "limit=\"rooms_of_user\" refused=1 user=\"ada\" address=127.0.0.1";
+    assert!(told[0].contains(who) && told[0].contains("WARN"), "{log}");
+    assert!(!log.contains("canary"), "{log}");
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_holds_nobody_up_and_what_is_dropped_is_counted() {
+    let Logged { process, url, admin, _folder } = logged(&[]).await;
+    // Each is a line of the audit. A pipe takes 64 KiB, and the queue some thousand lines.
+    let request = "GET /rooms HTTP/1.1\nHost: localhost\n";
+    let requests = format!("{request}\n").repeat(99) + request + "Connection: close\n\n";
+    for _ in 0..70 {
+        let answers = http(&admin, &requests).await;
+        assert_eq!(answers.matches("HTTP/1.1 200 ").count(), 100);
+    }
+    let mut ada = Client::in_room(&url, "canary-token", "lobby").await;
+    ada.say(&message("lobby", "hi")).await;
+    assert!(ada.hear().await.contains("hi"));
+    let metrics = http(&admin, "GET /metrics HTTP/1.1\nHost: localhost\nConnection: close\n\n").await;
+    let dropped = metrics.lines().find_map(|line| line.strip_prefix("rejoin_log_lines_dropped_total "));
+    let dropped: u64 = dropped.expect("it is counted").parse().unwrap();
+    assert!((1_000..7_000).contains(&dropped), "{dropped}");
+    drop(process);
 }

@@ -29,6 +29,7 @@ mod logs;
 mod memory;
 #[cfg(target_os = "linux")]
 mod memory_budget;
+mod namespaces;
 mod process;
 mod proxied;
 mod rooms;

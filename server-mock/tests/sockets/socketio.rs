@@ -220,3 +220,75 @@ async fn the_places_of_sessions_that_ended_are_free_again() {
         assert!(session.say(&["1"]).await.ends_with("ok"));
     }
 }
+
+/// A session over a WebSocket, and what its CONNECT is answered.
+async fn connected(server: &ServerHandle, auth: &str) -> (Client, String) {
+    let mut client = Client::try_open(&endpoint(&server.url()), &[]).await.unwrap();
+    assert!(client.hear().await.starts_with("0{"));
+    client.say(&format!("40{auth}")).await;
+    let answer = client.hear().await;
+    (client, answer)
+}
+
+fn pid(answer: &str) -> String {
+    let pid = answer.split(r#""pid":""#).nth(1).unwrap_or_else(|| panic!("{answer}"));
+    String::from(pid.split('"').next().unwrap())
+}
+
+#[tokio::test]
+async fn a_session_that_is_half_open_can_be_taken_over_on_a_server_that_is_full() {
+    let server = server(|config| {
+        config.limits.connections = 2;
+        config.limits.recovery = Duration::from_secs(60);
+    })
+    .await;
+    let (_gone, answer) = connected(&server, r#"{"token":"ada"}"#).await;
+    let _bob = Client::in_room(&server.url(), "bob", "lobby").await;
+    // A stranger without a session gets no place, and is cut, so that its client comes again.
+    let mut stranger = Client::try_open(&endpoint(&server.url()), &[]).await.unwrap();
+    assert!(stranger.hear().await.starts_with("0{"));
+    stranger.say(r#"40{"token":"cyd"}"#).await;
+    stranger.cut().await;
+    // Who knows the session has its place, as often as it comes.
+    let pid = pid(&answer);
+    let mut half_open = Vec::new();
+    for _ in 0..3 {
+        let (client, again) = connected(&server, &format!(r#"{{"token":"ada","pid":"{pid}"}}"#)).await;
+        assert_eq!(self::pid(&again), pid, "{again}");
+        half_open.push(client);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_connect_does_not_use_up_the_session() {
+    let server = server(|config| {
+        config.limits.connections = 1;
+        config.limits.recovery = Duration::from_secs(60);
+    })
+    .await;
+    let (ada, answer) = connected(&server, r#"{"token":"ada"}"#).await;
+    let pid = pid(&answer);
+    drop(ada);
+    let auth = format!(r#"{{"token":"ada","pid":"{pid}"}}"#);
+    // Somebody else takes the only place as soon as it is free.
+    let bob = loop {
+        if let Ok(bob) = Client::try_open(&format!("{}?token=bob", server.url()), &[]).await {
+            break bob;
+        }
+    };
+    let mut refused = Client::try_open(&endpoint(&server.url()), &[]).await.unwrap();
+    assert!(refused.hear().await.starts_with("0{"));
+    refused.say(&format!("40{auth}")).await;
+    refused.cut().await;
+    drop(bob);
+    let again = loop {
+        if let Ok(mut client) = Client::try_open(&endpoint(&server.url()), &[]).await {
+            client.hear().await;
+            client.say(&format!("40{auth}")).await;
+            if let Ok(Message::Text(answer)) = client.next().await {
+                break answer.to_string();
+            }
+        }
+    };
+    assert_eq!(self::pid(&again), pid, "{again}");
+}

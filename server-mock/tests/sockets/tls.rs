@@ -169,6 +169,21 @@ async fn who_says_nothing_or_no_tls_loses_the_connection_and_the_others_keep_the
 }
 
 /// The real binary, and what it said as its first line.
+#[tokio::test]
+async fn why_tls_came_to_nothing_is_heard_by_one_who_is_still_sending() {
+    let server = secure(&Signed::new().certificate()).await;
+    let mut stream = TcpStream::connect(address(&server.url())).await.unwrap();
+    // Far more than TLS has read when it finds that this is none.
+    for _ in 0..16 {
+        stream.write_all(&[b'x'; 16 << 10]).await.unwrap();
+    }
+    stream.shutdown().await.unwrap();
+    let mut answer = Vec::new();
+    soon(stream.read_to_end(&mut answer)).await.unwrap();
+    // An alert, in a record of its own.
+    assert_eq!(answer.first(), Some(&21), "{answer:?}");
+}
+
 async fn process(args: &[&str]) -> (Child, String) {
     let (child, mut lines) = start(&[&["--listen", "127.0.0.1:0"], args].concat());
     let line = soon(lines.next_line()).await.unwrap().unwrap_or_default();

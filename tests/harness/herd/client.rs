@@ -63,7 +63,7 @@ impl Driven {
         match policy {
             Policy::Sessions(policy) => config.link.policy = policy,
             #[cfg(feature = "bugs")]
-            Policy::Mistaken(bug) => config.bug = Some(bug),
+            Policy::Mistaken(_) => {}
             Policy::Formula(_) => {}
         }
         // Without a word of the server's, a client does not know more than on a plain one.

@@ -66,6 +66,11 @@ impl Herd {
 
     /// Plays it.
     pub fn play(&self, seed: u64, policy: Policy) -> Outcome {
-        run::play(self, seed, policy)
+        #[cfg(feature = "bugs")]
+        rejoin::Bug::make(if let Policy::Mistaken(bug) = policy { Some(bug) } else { None });
+        let outcome = run::play(self, seed, policy);
+        #[cfg(feature = "bugs")]
+        rejoin::Bug::make(None);
+        outcome
     }
 }

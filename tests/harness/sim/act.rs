@@ -5,6 +5,7 @@
 use super::Micros;
 use super::net::Way;
 use rejoin::Hint;
+use rejoin::messages::Code;
 
 /// One act and its moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +25,76 @@ pub enum Fate {
     Lost,
     /// The newest messages of each room are lost, and the epoch stays: a fork.
     Cropped(u64),
+}
+
+/// A log, by whose it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// A room's.
+    Room(usize),
+    /// The own stream of a client's user.
+    Stream(usize),
+}
+
+/// When a fault strikes that is aimed at something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// The server acks a send of the client.
+    Ack,
+    /// It refuses one.
+    Nack,
+    /// It answers a join.
+    Joined,
+    /// It answers a history request.
+    History,
+    /// It replays a message.
+    Replay,
+    /// The client asks for a room.
+    Asks,
+    /// It gives a send to a connection.
+    Transmits,
+    /// It stores its state.
+    Save,
+    /// It has two connections.
+    Handover,
+}
+
+/// The one answer that a server has for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stubborn {
+    /// To each send: this refusal, which says to wait for no time, or nothing of time.
+    Nack(Code, Option<u64>),
+    /// To each join: this refusal.
+    Join(Code, Option<u64>),
+    /// To each history request: nothing there, and that is all.
+    NoHistory,
+    /// To each history request: of another epoch.
+    OtherEpoch,
+    /// To each history request: this refusal.
+    History(Code, Option<u64>),
+    /// To each join: this refusal, for good.
+    Refuse(Code),
+    /// To each join: the end of the connection with this code.
+    Close(u16),
+}
+
+/// What is told of a connection that is no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stale {
+    /// Its dial succeeded.
+    Opened,
+    /// Its dial failed.
+    DialFailed,
+    /// A pong came.
+    Pong,
+    /// Something came.
+    Heard,
+    /// The last message came again.
+    Message,
+    /// What was written to it is flushed.
+    Flushed,
+    /// It ended.
+    Closed,
 }
 
 /// Frames that a server may forget to send.
@@ -75,9 +146,11 @@ pub enum Act {
     /// A user takes one of the last sends back.
     Cancel { client: usize, back: u64 },
     /// A user is typing.
-    Signal { client: usize, room: usize },
+    Signal { client: usize, room: usize, count: u8 },
     /// A user asks who is there.
     AskPresence { client: usize, room: usize },
+    /// A user does something with frames of its own.
+    Own { client: usize, what: super::own::OwnAct },
     /// A user connects.
     Connect { client: usize },
     /// A user wants a fresh connection.
@@ -101,6 +174,8 @@ pub enum Act {
     Garbage { client: usize, which: usize },
     /// A frame that is a lie.
     Lie { client: usize, lie: Lie },
+    /// The server has only one answer to something for a while.
+    Stubborn { client: usize, what: Stubborn, time: Micros },
     /// The server forgets to send some frames.
     Forget { client: usize, what: Forgotten, count: u8 },
     /// The connection is reset in the place of the next ack.
@@ -114,12 +189,18 @@ pub enum Act {
     DrainServer { window: Micros },
     /// The gateway in front of a client's connection is about to go, and does after a while.
     Handover { client: usize, window: Micros, url: bool, patience: Micros },
-    /// The store fails over and loses the newest messages of a room.
-    Crop { room: usize, count: u64 },
+    /// The store fails over and loses the newest messages of a log.
+    Crop { log: Whose, count: u64 },
     /// The store forgets old messages.
-    Trim { room: usize, keep: usize },
+    Trim { log: Whose, keep: usize },
+    /// The store knows that it has lost something: a log begins a new epoch on a server that lives on.
+    NewEpoch { log: Whose },
     /// Something for one user alone.
-    Notify { client: usize },
+    Notify { client: usize, count: u8 },
+    /// The operator takes a user out of a room.
+    Remove { client: usize, room: usize },
+    /// A client of another make signals to a room that it is not in.
+    Stray { client: usize, room: usize },
     /// The token of a user is no good any more.
     Revoke { client: usize },
 
@@ -131,6 +212,16 @@ pub enum Act {
     WallJump { client: usize, millis: i64 },
     /// The platform hints at something, rightly or not.
     Hint { client: usize, hint: Hint },
+    /// The client's process ends, and what it has stored is taken up by another user.
+    OtherUser { client: usize, down: Micros },
+    /// The driver tells something of a connection that is no more.
+    Stale { client: usize, what: Stale },
+    /// Something happens to a reader.
+    Reader { reader: usize, what: super::readers::ReaderAct },
+    /// Something happens to a client that speaks Socket.IO.
+    Sio { client: usize, what: super::socketio::SioAct },
+    /// An act that waits for a moment of a client, and then for some time.
+    Aimed { client: usize, moment: Moment, after: Micros, act: Box<Self> },
     /// The client's process dies after so many outputs, without a word to its peer if the machine goes with it.
     CrashClient { client: usize, outputs: u8, down: Micros, power: bool },
 }

@@ -1,11 +1,14 @@
 //! A client in the world: a process that can die, its disk, its clocks, its application and what its user wants.
 
+use super::checker::Clock;
 use super::plan::{ClientPlan, Plan};
 use super::{Micros, SECOND};
 use fastrand::Rng;
 use rejoin::backoff::Policy;
 use rejoin::messages::Joined;
-use rejoin::{Config, ConnId, Credentials, Ledger, Moment, Name, Position, Session, Timestamp, Token};
+use rejoin::{
+    Config, ConnId, Credentials, Ledger, Moment, Name, Overflow, Position, Session, Timestamp, Token,
+};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -15,8 +18,8 @@ pub(super) const CANARY: &str = "canary-5f3a9";
 /// What an application has in its hands and has not dealt with.
 #[derive(Debug, Default)]
 pub(super) struct App {
-    /// Messages it has not taken, by room and position.
-    pub(super) queue: VecDeque<(Name, Position)>,
+    /// Messages it has not taken, by room and, where the server says one, position.
+    pub(super) queue: VecDeque<(Name, Option<Position>)>,
     /// The session was told that the queue is full.
     pub(super) busy: bool,
     /// It was, at some time.
@@ -77,6 +80,8 @@ pub(super) struct Client {
     pub(super) asleep: bool,
     /// It will die.
     pub(super) death: Option<Death>,
+    /// Its next process belongs to another user.
+    pub(super) changes_user: bool,
     /// Rooms its user wants.
     pub(super) wanted: BTreeSet<usize>,
     /// The next send's number.
@@ -99,7 +104,12 @@ pub(super) struct Client {
     pub(super) positions: BTreeMap<Name, Position>,
     /// On which connection which mode was told.
     pub(super) mode: Option<(usize, rejoin::Mode)>,
+    /// The rooms that its application was told are joined.
+    pub(super) told_joined: BTreeSet<u32>,
 }
+
+/// The number of a client's other user is so much higher than that of its first.
+const OTHERS: usize = 10;
 
 /// The wall clock when the world begins.
 pub(super) const EPOCH: Duration = Duration::from_secs(1_800_000_000);
@@ -112,7 +122,14 @@ impl Client {
         let name = format!("u{user}");
         let mut config = Config::default();
         config.outbox.count = plan.outbox;
-        config.max_unflushed = 4 << 10;
+        config.outbox.bytes = plan.outbox_bytes;
+        config.outbox.ttl = Duration::from_micros(plan.ttl);
+        config.max_held_bytes = plan.held_bytes;
+        config.max_rooms = plan.most_rooms;
+        if plan.drop_oldest {
+            config.outbox.overflow = Overflow::DropOldest;
+        }
+        config.max_unflushed = plan.bounds().unflushed;
         config.max_held = plan.held;
         config.extended = own.offers;
         config.link.policy = if plan.legacy { Policy::Legacy } else { Policy::default() };
@@ -138,6 +155,7 @@ impl Client {
             frozen_until: None,
             asleep: false,
             death: None,
+            changes_user: false,
             wanted: BTreeSet::new(),
             sends: 0,
             dialing: Vec::new(),
@@ -149,6 +167,17 @@ impl Client {
             joined: BTreeMap::new(),
             positions: BTreeMap::new(),
             mode: None,
+            told_joined: BTreeSet::new(),
+        }
+    }
+
+    /// From now on it belongs to its other user, or to the first one again.
+    pub(super) fn becomes_other(&mut self) {
+        self.user = if self.user < OTHERS { self.user + OTHERS } else { self.user - OTHERS };
+        self.name = Name::from(format!("u{}", self.user));
+        self.positions.clear();
+        if let Credentials::Fixed(token) = &mut self.config.link.credentials {
+            *token = Self::token_text(&self.name, self.token_serial);
         }
     }
 
@@ -166,6 +195,11 @@ impl Client {
         self.session.is_some() && self.frozen_until.is_none()
     }
 
+    /// Whether its application was told that a room is joined.
+    pub(super) fn is_told_joined(&self, at: u32) -> bool {
+        self.told_joined.contains(&at)
+    }
+
     /// The connection it uses.
     pub(super) fn newest(&self) -> Option<usize> {
         self.sockets.last().copied()
@@ -177,6 +211,13 @@ impl Client {
         let ahead = Duration::from_millis(self.wall_ahead.unsigned_abs());
         let wall = if self.wall_ahead < 0 { wall.saturating_sub(ahead) } else { wall + ahead };
         Moment::new(Timestamp::new(Duration::from_micros(now - self.slept)), wall)
+    }
+
+    /// The same, in this world's numbers.
+    pub(super) fn clock(&self, now: Micros) -> Clock {
+        let moment = self.moment(now);
+        let wall = u64::try_from(moment.wall.since_start().as_micros()).unwrap_or(u64::MAX);
+        Clock { monotonic: now - self.slept, wall }
     }
 
     /// Looks up when the session's deadline comes, in world time. A deadline is met at the next microsecond.
@@ -206,6 +247,7 @@ impl Client {
         self.app = App::default();
         self.joined.clear();
         self.mode = None;
+        self.told_joined.clear();
     }
 
     /// Whether its application takes messages at once.

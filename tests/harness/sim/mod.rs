@@ -12,25 +12,36 @@
 )]
 
 mod act;
+mod aimed;
 mod checker;
 mod client;
 mod coverage;
 mod net;
+mod own;
 mod plan;
+mod readers;
 mod schedule;
 mod server;
 mod setup;
 mod shrinking;
+mod socketio;
 mod trace;
 mod world;
 
-pub use act::{Act, Fate, Forgotten, Lie, Step};
-pub use checker::{Checker, Disk, Key, PERSONAL, Place, Stored, key, place};
+pub use act::{Act, Fate, Forgotten, Lie, Moment, Stale, Step, Stubborn, Whose};
+pub use checker::{
+    Begins, Bounds, Checker, Clock, Disk, Key, Limits, Made, Moves, PERSONAL, Place, Stored, Waits, Words,
+    key, place,
+};
 pub use coverage::{Coverage, Sometimes};
 pub use net::Way;
+pub use own::OwnAct;
 pub use plan::{ClientPlan, Commits, DialFaults, Fleet, Plan, ServerPlan};
+pub use readers::{ReaderAct, ReaderPlan, Tampering};
+pub use schedule::Mix;
 pub use setup::Setup;
 pub use shrinking::shrink;
+pub use socketio::{SioAct, SioMoment, SioPlan};
 pub use world::Outcome;
 
 /// Virtual time in microseconds since the world began.

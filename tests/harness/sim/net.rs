@@ -77,6 +77,16 @@ impl Pipe {
         true
     }
 
+    /// How many of the last `bytes` of a packet that ends at `end` arrive, where a packet need not arrive as a whole.
+    pub(super) fn take_part(&mut self, end: u64, bytes: u64) -> u64 {
+        if self.vanishing {
+            return 0;
+        }
+        let lost = self.cut_at.map_or(0, |cut| end.saturating_sub(cut)).min(bytes);
+        self.taken = self.taken.max(end - lost);
+        bytes - lost
+    }
+
     /// Loses everything beyond some byte of what is on its way.
     pub(super) fn cut(&mut self, luck: u64) {
         self.cut_beyond(self.taken + luck % (self.written - self.taken + 1));
@@ -113,6 +123,10 @@ impl Pipe {
 pub(super) struct Conn {
     /// Whose it is.
     pub(super) client: usize,
+    /// As which user.
+    pub(super) name: rejoin::Name,
+    /// That user's number.
+    pub(super) user: usize,
     /// The client's number for it.
     pub(super) id: rejoin::ConnId,
     /// One-way latency.
@@ -127,12 +141,16 @@ pub(super) struct Conn {
     pub(super) opened: Micros,
     /// The client still has its end.
     pub(super) client_open: bool,
+    /// A frame has come to the client on it.
+    pub(super) answered: bool,
     /// The server still has its end.
     pub(super) server_open: bool,
     /// The server speaks the extended protocol on it.
     pub(super) extended: bool,
     /// The client offered to.
     pub(super) offered: bool,
+    /// Unanswered sends that its gateway allows, if that is not what the server does.
+    pub(super) in_flight: Option<u64>,
     /// The rooms it is a member of.
     pub(super) rooms: std::collections::BTreeSet<usize>,
     /// The last frame whose flush has not been reported.
@@ -153,6 +171,12 @@ pub(super) struct Conn {
     pub(super) draining: bool,
     /// What arrives over it is not all that its server sent.
     pub(super) tampered: bool,
+    /// When its token ends.
+    pub(super) expires: Option<Micros>,
+    /// The client was warned that it does.
+    pub(super) warned: bool,
+    /// The hub has announced its end.
+    pub(super) told_to_go: bool,
 }
 
 impl Conn {

@@ -1,8 +1,12 @@
 //! What is random about a seed and holds for the whole of it. Much is switched off in any one seed: a run in which
 //! everything fails all the time explores less than many in which a few things do.
 
+use super::checker::Bounds;
 use super::{Micros, SECOND};
 use fastrand::Rng;
+
+/// A dedupe window that a test can wait for.
+const SHORT: Micros = 30 * SECOND;
 
 /// How a dial can go wrong, as chances in a hundred.
 #[derive(Debug, Clone, Copy, Default)]
@@ -83,6 +87,18 @@ pub struct ServerPlan {
     pub token_life: Option<Micros>,
     /// Bytes that may wait for a client before it is thrown out.
     pub slow_bytes: u64,
+    /// Some of its gateways are of another version, which allows less.
+    pub versions: bool,
+    /// How long it may be silent.
+    pub heartbeat: Micros,
+    /// Clients that come back per second: decides the reconnect window.
+    pub reconnect_rate: u32,
+    /// Lines that it remembers.
+    pub lines: usize,
+    /// Members of a room that it names.
+    pub members_listed: usize,
+    /// It says that it takes longer messages than it does.
+    pub misstates_content: bool,
 }
 
 /// Everything about a seed but its schedule.
@@ -90,6 +106,10 @@ pub struct ServerPlan {
 pub struct Plan {
     /// The clients.
     pub clients: Vec<ClientPlan>,
+    /// Those who only read.
+    pub readers: Vec<super::readers::ReaderPlan>,
+    /// Those who speak Socket.IO.
+    pub socketio: Vec<super::socketio::SioPlan>,
     /// Number of rooms they choose from.
     pub rooms: usize,
     /// The server.
@@ -110,6 +130,16 @@ pub struct Plan {
     pub outbox: usize,
     /// Messages a client holds back behind a hole.
     pub held: usize,
+    /// Bytes that an outbox holds.
+    pub outbox_bytes: usize,
+    /// Bytes that a client holds back behind a hole.
+    pub held_bytes: usize,
+    /// How long a send may wait for a connection.
+    pub ttl: Micros,
+    /// Rooms of a client.
+    pub most_rooms: usize,
+    /// A full outbox gives up its oldest send instead of the new one.
+    pub drop_oldest: bool,
 }
 
 impl Plan {
@@ -124,14 +154,25 @@ impl Plan {
             dropped: rare(40),
             mute: rare(12),
         };
-        let server = ServerPlan::draw(rng);
+        let mut server = ServerPlan::draw(rng);
         let slow = rng.u8(..8) == 0;
+        if slow {
+            // A server that asks more often than an answer takes ends every connection.
+            server.heartbeat = server.heartbeat.max(9 * SECOND);
+        }
         let count = rng.usize(1..=3);
         let stores = rng.bool();
         let clients = (0..count).map(|index| ClientPlan::draw(rng, index, stores)).collect();
+        let rooms = rng.usize(1..=2);
+        if server.dedupe_window <= SHORT && rng.bool() {
+            // What it cannot take now it can when it has forgotten what is out of use.
+            server.lines = count * rooms + rng.usize(..3);
+        }
         Self {
             clients,
-            rooms: rng.usize(1..=2),
+            readers: Vec::new(),
+            socketio: Vec::new(),
+            rooms,
             server,
             chaos: rng.u64(5 * SECOND..240 * SECOND),
             dial,
@@ -141,6 +182,24 @@ impl Plan {
             legacy: rng.u8(..12) == 0,
             outbox: if rng.u8(..5) == 0 { rng.usize(1..10) } else { 1000 },
             held: if rng.u8(..4) == 0 { rng.usize(1..8) } else { 1024 },
+            outbox_bytes: if rng.u8(..5) == 0 { rng.usize(300..4000) } else { 4 << 20 },
+            held_bytes: if rng.u8(..4) == 0 { rng.usize(8..400) } else { 1 << 20 },
+            ttl: if rng.u8(..6) == 0 { rng.u64(3 * SECOND..90 * SECOND) } else { 600 * SECOND },
+            most_rooms: if rng.u8(..10) == 0 { rng.usize(1..=2) } else { 256 },
+            drop_oldest: rng.bool(),
+        }
+    }
+
+    /// What clients keep to.
+    pub(super) fn bounds(&self) -> Bounds {
+        Bounds {
+            count: self.outbox,
+            bytes: self.outbox_bytes,
+            drop_oldest: self.drop_oldest,
+            ttl: self.ttl,
+            held: (self.held, self.held_bytes),
+            unflushed: 4 << 10,
+            rooms: self.most_rooms,
         }
     }
 
@@ -157,6 +216,8 @@ impl Plan {
         };
         Self {
             clients: vec![client; clients],
+            readers: Vec::new(),
+            socketio: Vec::new(),
             rooms: 1,
             server: ServerPlan {
                 fleet: Fleet::Extended,
@@ -168,6 +229,12 @@ impl Plan {
                 content_bytes: 8 << 10,
                 token_life: None,
                 slow_bytes: 1 << 20,
+                versions: false,
+                heartbeat: 25 * SECOND,
+                reconnect_rate: 500,
+                lines: 200_000,
+                members_listed: 100,
+                misstates_content: true,
             },
             chaos: 20 * SECOND,
             dial: DialFaults::default(),
@@ -177,6 +244,11 @@ impl Plan {
             legacy: false,
             outbox: 1000,
             held: 1024,
+            outbox_bytes: 4 << 20,
+            held_bytes: 1 << 20,
+            ttl: 600 * SECOND,
+            most_rooms: 256,
+            drop_oldest: false,
         }
     }
 }
@@ -204,13 +276,23 @@ impl ServerPlan {
                 _ => Fleet::Extended,
             },
             history: if rng.u8(..3) == 0 { rng.usize(1..20) } else { 1000 },
-            dedupe_window: if rng.u8(..3) == 0 { rng.u64(20 * SECOND..120 * SECOND) } else { 600 * SECOND },
+            dedupe_window: match rng.u8(..12) {
+                0 => rng.u64(20 * SECOND..SHORT),
+                1..=4 => rng.u64(20 * SECOND..120 * SECOND),
+                _ => 600 * SECOND,
+            },
             in_flight: if rng.u8(..3) == 0 { rng.u64(1..4) } else { 32 },
             replay: if rng.u8(..3) == 0 { rng.u64(1..10) } else { 200 },
             rate: (rng.u8(..4) == 0).then(|| 1.0 + rng.f64() * 9.0),
             content_bytes: if rng.u8(..4) == 0 { 1000 } else { 8 << 10 },
             token_life: (rng.u8(..5) == 0).then(|| rng.u64(15 * SECOND..120 * SECOND)),
             slow_bytes: if rng.u8(..4) == 0 { 64 << 10 } else { 1 << 20 },
+            versions: rng.u8(..4) == 0,
+            heartbeat: if rng.u8(..3) == 0 { rng.u64(5..25) * SECOND } else { 25 * SECOND },
+            reconnect_rate: if rng.u8(..3) == 0 { 1 } else { 500 },
+            lines: 200_000,
+            members_listed: if rng.u8(..8) == 0 { rng.usize(1..3) } else { 100 },
+            misstates_content: rng.bool(),
         }
     }
 }

@@ -1,17 +1,22 @@
 //! Draws the schedule of a seed: which acts, and when. A random subset of the kinds of fault, each with its own
 //! weight, over a random number of acts.
 
-use super::act::{Act, Fate, Forgotten, Lie, Step};
+use super::act::{Act, Fate, Forgotten, Lie, Stale, Step, Stubborn, Whose};
+use super::aimed;
 use super::net::Way;
+use super::own;
 use super::plan::{Fleet, Plan};
 use super::{Micros, SECOND};
 use fastrand::Rng;
 use rejoin::Hint;
+use rejoin::messages::Code;
 
 /// A way to draw a fault of some kind.
 type Draw = fn(&mut Rng, &Plan) -> Act;
 
-const FAULTS: [Draw; 26] = [
+const FAULTS: [Draw; 33] = [
+    |rng, plan| Act::Remove { client: client(rng, plan), room: rng.usize(..plan.rooms) },
+    |rng, plan| Act::Stray { client: client(rng, plan), room: rng.usize(..plan.rooms) },
     cut,
     cut,
     |rng, plan| Act::Vanish { client: client(rng, plan), up: true, down: rng.bool() },
@@ -29,9 +34,14 @@ const FAULTS: [Draw; 26] = [
     crash_server,
     |rng, _| Act::DrainServer { window: rng.u64(..10 * SECOND) },
     handover,
-    |rng, plan| Act::Crop { room: rng.usize(..plan.rooms), count: rng.u64(1..6) },
-    |rng, plan| Act::Trim { room: rng.usize(..plan.rooms), keep: rng.usize(..5) },
-    |rng, plan| Act::Notify { client: client(rng, plan) },
+    |rng, plan| Act::Crop { log: log(rng, plan), count: rng.u64(1..6) },
+    |rng, plan| Act::Trim { log: log(rng, plan), keep: rng.usize(..5) },
+    |rng, plan| Act::NewEpoch { log: log(rng, plan) },
+    |rng, plan| Act::Notify { client: client(rng, plan), count: 1 },
+    |rng, plan| Act::Notify { client: client(rng, plan), count: rng.u8(2..30) },
+    stale,
+    stubborn,
+    |rng, plan| Act::OtherUser { client: client(rng, plan), down: rng.u64(..SECOND) },
     |rng, plan| Act::Revoke { client: client(rng, plan) },
     sleep,
     |rng, plan| Act::Freeze { client: client(rng, plan), time: rng.u64(SECOND / 10..90 * SECOND) },
@@ -40,8 +50,17 @@ const FAULTS: [Draw; 26] = [
     crash_client,
 ];
 
+/// How much of what is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mix {
+    /// Faults at random, and a few aimed ones in some seeds.
+    Usual,
+    /// Aimed faults at full rate in every seed.
+    Aimed,
+}
+
 /// Draws the schedule of a seed.
-pub(super) fn draw(rng: &mut Rng, plan: &Plan) -> Vec<Step> {
+pub(super) fn draw(rng: &mut Rng, plan: &Plan, mix: Mix) -> Vec<Step> {
     let share = rng.u8(8..70);
     let kinds: Vec<Draw> = FAULTS.into_iter().filter(|_| rng.u8(..100) < share).collect();
     let mut steps = Vec::new();
@@ -87,12 +106,60 @@ pub(super) fn draw(rng: &mut Rng, plan: &Plan) -> Vec<Step> {
             at_random(rng, Act::Send { client, room, count, padding: 0, data: false, timeout: None });
         }
     }
+    let most = match mix {
+        Mix::Usual if rng.u8(..4) == 0 => 6,
+        Mix::Usual => 1,
+        Mix::Aimed => 60,
+    };
+    for _ in 0..rng.usize(..most) {
+        let at = rng.u64(..plan.chaos);
+        steps.push(Step { at, act: aimed::draw(rng, plan) });
+    }
+    own::draw(plan, &mut steps);
     steps.sort_by_key(|step| step.at);
     steps
 }
 
-fn client(rng: &mut Rng, plan: &Plan) -> usize {
+pub(super) fn client(rng: &mut Rng, plan: &Plan) -> usize {
     rng.usize(..plan.clients.len())
+}
+
+/// Mostly a room's.
+pub(super) fn log(rng: &mut Rng, plan: &Plan) -> Whose {
+    match rng.u8(..6) {
+        0 => Whose::Stream(client(rng, plan)),
+        _ => Whose::Room(rng.usize(..plan.rooms)),
+    }
+}
+
+fn stubborn(rng: &mut Rng, plan: &Plan) -> Act {
+    let codes = [
+        Code::UnknownProducer,
+        Code::SequenceGap,
+        Code::NotJoined,
+        Code::RateLimited,
+        Code::Overloaded,
+        Code::Internal,
+    ];
+    let after = [None, Some(0), Some(1), Some(2_500), Some(7_000)][rng.usize(..5)];
+    let later = codes[rng.usize(3..codes.len())];
+    let what = match rng.u8(..10) {
+        8 => Stubborn::Refuse(Code::Forbidden),
+        0..=2 => Stubborn::Nack(codes[rng.usize(..codes.len())], after),
+        3 | 9 => Stubborn::Join(later, after),
+        4 => Stubborn::NoHistory,
+        5 => Stubborn::OtherEpoch,
+        6 => Stubborn::History(later, after),
+        _ => Stubborn::Close([1001, 1011, 1012, 4002, 4010, 4013][rng.usize(..6)]),
+    };
+    Act::Stubborn { client: client(rng, plan), what, time: rng.u64(SECOND..60 * SECOND) }
+}
+
+fn stale(rng: &mut Rng, plan: &Plan) -> Act {
+    use Stale::{Closed, DialFailed, Flushed, Heard, Message, Opened, Pong};
+    let kinds = [Opened, DialFailed, Pong, Heard, Message, Flushed, Closed];
+    let what = kinds[rng.usize(..kinds.len())];
+    Act::Stale { client: client(rng, plan), what }
 }
 
 fn user(rng: &mut Rng, plan: &Plan) -> Act {
@@ -105,7 +172,7 @@ fn user(rng: &mut Rng, plan: &Plan) -> Act {
         2 => Act::Leave { client, room },
         3 => Act::Cancel { client, back: rng.u64(..5) },
         4 => Act::Send { client, room, count: rng.u8(2..25), padding, data, timeout },
-        5 => Act::Signal { client, room },
+        5 => Act::Signal { client, room, count: if rng.bool() { 1 } else { rng.u8(2..40) } },
         6 => Act::AskPresence { client, room },
         _ => Act::Send { client, room, count: 1, padding, data, timeout },
     }

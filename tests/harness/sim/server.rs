@@ -44,6 +44,8 @@ pub(super) struct Server {
     pub(super) dies_at_commit: Option<Crash>,
     /// When the hub wants a tick.
     pub(super) due: Option<Micros>,
+    /// When it last began to serve, or to serve again.
+    pub(super) thawed: Micros,
     config: HubConfig,
     seed: u64,
 }
@@ -61,6 +63,10 @@ impl Server {
         config.rate = plan.rate;
         config.content_bytes = plan.content_bytes;
         config.frame_bytes = 16 << 10;
+        config.lines = plan.lines;
+        config.members_listed = plan.members_listed;
+        config.heartbeat = Duration::from_micros(plan.heartbeat);
+        config.reconnect_rate = plan.reconnect_rate;
         let hub = Hub::new(config.clone(), seed);
         Self {
             hub,
@@ -68,16 +74,10 @@ impl Server {
             draining_until: None,
             dies_at_commit: None,
             due: None,
+            thawed: 0,
             config,
             seed,
         }
-    }
-
-    /// The same with a bug on purpose.
-    #[cfg(feature = "bugs")]
-    pub(super) fn make_bug(&mut self, bug: Option<rejoin_server::hub::Bug>) {
-        self.config.bug = bug;
-        self.hub = Hub::new(self.config.clone(), self.seed);
     }
 
     /// Whether the hub speaks the extended protocol to those who offer it.

@@ -3,7 +3,9 @@
 use super::act::Step;
 use super::net::Way;
 use super::plan::Plan;
-use super::schedule;
+use super::readers;
+use super::schedule::{self, Mix};
+use super::socketio;
 use super::world::{Outcome, World};
 use fastrand::Rng;
 
@@ -43,19 +45,44 @@ impl Setup {
 
     /// What a seed decides.
     pub fn of_seed(seed: u64) -> Self {
+        Self::of_mix(seed, Mix::Usual)
+    }
+
+    /// The same with more or less of what is aimed.
+    pub fn of_mix(seed: u64, mix: Mix) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let plan = Plan::draw(&mut rng);
-        let schedule = schedule::draw(&mut rng, &plan);
+        let mut plan = Plan::draw(&mut rng);
+        plan.readers = readers::plans(seed, plan.rooms);
+        let mut schedule = schedule::draw(&mut rng, &plan, mix);
+        schedule.extend(readers::acts(seed, &plan));
+        plan.socketio = socketio::plans(seed, &plan, &schedule);
+        schedule.extend(socketio::acts(seed, &plan));
+        schedule.sort_by_key(|step| step.at);
         Self::new(seed, plan, schedule)
     }
 
     /// Plays it.
     pub fn play(&self) -> Outcome {
-        World::new(self, false).play()
+        self.run(false)
     }
 
     /// Plays it and keeps a readable record.
     pub fn play_readable(&self) -> Outcome {
-        World::new(self, true).play()
+        self.run(true)
     }
+
+    fn run(&self, readable: bool) -> Outcome {
+        #[cfg(feature = "bugs")]
+        make_mistakes(self.client_bug, self.server_bug);
+        let outcome = World::new(self, readable).play();
+        #[cfg(feature = "bugs")]
+        make_mistakes(None, None);
+        outcome
+    }
+}
+
+#[cfg(feature = "bugs")]
+fn make_mistakes(client: Option<rejoin::Bug>, server: Option<rejoin_server::hub::Bug>) {
+    rejoin::Bug::make(client);
+    rejoin_server::hub::Bug::make(server);
 }

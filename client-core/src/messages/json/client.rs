@@ -55,6 +55,11 @@ pub fn decode_client(text: &str) -> Result<Option<ClientMessage>, DecodeError> {
     repairing(text, read)
 }
 
+#[cfg(feature = "frames")]
+pub(super) fn is_client_kind(kind: &str) -> bool {
+    ClientFrame::known(kind).is_some()
+}
+
 fn read(text: &str) -> Result<Option<ClientMessage>, DecodeError> {
     Ok(match decode::<ClientFrame<'_>>(text)? {
         ClientFrame::Join(fields) => {
@@ -117,6 +122,10 @@ pub fn encode_client_into(message: &ClientMessage, text: &mut Vec<u8>) {
             Out { kind: Some(kind), data: as_raw(data.as_ref()), ..Out::room("signal", room) }
         }
         ClientMessage::Ping { t } => Out { t: Some(*t), ..Out::new("ping") },
+        #[cfg(feature = "frames")]
+        ClientMessage::Own(json) | ClientMessage::Kept(json) => {
+            return text.extend_from_slice(json.as_bytes());
+        }
         ClientMessage::Auth { reference, token } => {
             Out { reference: Some(reference), token: Some(token.expose()), ..Out::new("auth") }
         }

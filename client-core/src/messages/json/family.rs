@@ -1,7 +1,7 @@
 //! Frames told apart by their `type`.
 //!
 //! No internally tagged serde enum: that form buffers every field before it knows the type, and costs half of
-//! what a frame costs altogether (performance.md). Here the type, nearly always the first key, chooses the
+//! what a frame costs altogether. Here the type, nearly always the first key, chooses the
 //! structure that the rest of the object is read into, in the same pass.
 
 use super::DecodeError;

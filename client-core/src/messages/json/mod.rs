@@ -2,10 +2,13 @@
 
 mod client;
 mod consumable;
+mod data;
 mod family;
 mod fields;
 mod lenient;
 mod names;
+#[cfg(feature = "frames")]
+mod own;
 mod reader;
 mod server;
 mod stream;
@@ -15,6 +18,8 @@ pub use client::{decode_client, encode_client, encode_client_into};
 pub use consumable::{is_data, levels, well_formed};
 pub(crate) use family::bounded;
 pub use fields::envelope;
+#[cfg(feature = "native")]
+pub(crate) use own::{NotOwn, check_own, own_frame};
 pub use server::{ServerDecoder, encode_server};
 
 use alloc::boxed::Box;

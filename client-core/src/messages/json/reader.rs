@@ -1,6 +1,6 @@
 //! Messages and acks, which come by the thousand, read in one pass over their text.
 //!
-//! The library costs two to three times as much here (performance.md, "parse alone"). Only what a server normally
+//! The library costs two to three times as much here. Only what a server normally
 //! writes is read this way: the fields of the protocol in their usual order, no white space, nothing of an unexpected
 //! kind. For anything else the answer is `None`, and the library reads the frame, or says what is wrong with it.
 

@@ -111,6 +111,11 @@ pub(super) fn read_by_library(text: &str, names: &mut Names) -> Result<ServerMes
     decode(text).map(|frame| typed(frame, names))
 }
 
+#[cfg(feature = "frames")]
+pub(super) fn is_server_kind(kind: &str) -> bool {
+    ServerFrame::known(kind).is_some()
+}
+
 fn typed(frame: ServerFrame<'_>, names: &mut Names) -> ServerMessage {
     match frame {
         ServerFrame::Message(fields) => ServerMessage::Message(fields.message(names)),
@@ -195,6 +200,8 @@ pub fn encode_server(message: &ServerMessage) -> Option<String> {
         M::Presence(fields) => return Some(write(&Tagged { r#type: "presence", fields }, 256)),
         M::AuthOk(fields) => return Some(write(&Tagged { r#type: "auth_ok", fields }, 96)),
         M::GoingAway(fields) => return Some(write(&Tagged { r#type: "going_away", fields }, 96)),
+        #[cfg(feature = "frames")]
+        M::Own(frame) => return frame.payload().cloned(),
         M::Unknown => return None,
     };
     Some(write(&frame, capacity))

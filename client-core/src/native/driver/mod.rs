@@ -2,7 +2,7 @@
 
 mod outputs;
 
-use super::client::Snapshot;
+use super::client::ConnectionStatus;
 use super::clock::Clock;
 use super::dial::Dialer;
 use super::endpoint::Endpoint;
@@ -11,10 +11,12 @@ use super::inbox::Inbox;
 use super::keeper::Keeper;
 use super::machine::{Codec, InputOf, Machine};
 use super::options::TokenSource;
+use super::requests::Requests;
 use super::socket::Socket;
 use super::sockets::Sockets;
 use super::state::StateError;
 use super::transport::Transport;
+use super::waiters::Waiters;
 use crate::cause::DialError;
 use crate::event::{Delivery, DeliveryStatus, Event, SendFailure, SendId};
 use crate::link::{ConnId, State, StateChange};
@@ -51,9 +53,10 @@ pub(crate) struct Surroundings {
     pub(crate) source: Option<TokenSource>,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) queue: Arc<EventQueue>,
-    pub(crate) snapshot: watch::Sender<Snapshot>,
+    pub(crate) status: watch::Sender<ConnectionStatus>,
     pub(crate) clock: Clock,
     pub(crate) keeper: Option<Box<Keeper>>,
+    pub(crate) requests: Option<Arc<Requests>>,
 }
 
 pub(crate) struct Driver<M: Machine> {
@@ -65,13 +68,14 @@ pub(crate) struct Driver<M: Machine> {
     source: Option<TokenSource>,
     inbox: Arc<Inbox>,
     queue: Arc<EventQueue>,
-    snapshot: watch::Sender<Snapshot>,
+    status: watch::Sender<ConnectionStatus>,
     clock: Clock,
     now: Moment,
     dialing: Option<(ConnId, Dialing)>,
     fetching: Option<BoxFuture<'static, Result<Token, TokenError>>>,
     sockets: Sockets<M::Codec>,
     keeper: Option<Box<Keeper>>,
+    requests: Option<Arc<Requests>>,
     /// Frames that wait for a store that fails. The session gives no more than a connection takes.
     back: Vec<(ConnId, u64, <M::Codec as Codec>::Sent)>,
     /// Outcomes that the application has dealt with; its allocation is reused.
@@ -86,11 +90,13 @@ pub(crate) struct Driver<M: Machine> {
     weight: usize,
     outcomes: Vec<Delivery>,
     wakers: Vec<Waker>,
+    waiters: Waiters,
 }
 
 impl<M: Machine> Driver<M> {
     pub(crate) fn new(mut session: M, codec: M::Codec, surroundings: Surroundings) -> Self {
-        let Surroundings { endpoints, dialer, source, inbox, queue, snapshot, clock, keeper } = surroundings;
+        let Surroundings { endpoints, dialer, source, inbox, queue, status, clock, keeper, requests } =
+            surroundings;
         if keeper.is_some() {
             session.note_changes();
         }
@@ -102,13 +108,14 @@ impl<M: Machine> Driver<M> {
             source,
             inbox,
             queue,
-            snapshot,
+            status,
             clock,
             now: Moment::default(),
             dialing: None,
             fetching: None,
             sockets: Sockets::default(),
             keeper,
+            requests,
             back: Vec::new(),
             confirmed: Vec::new(),
             closed: None,
@@ -119,6 +126,7 @@ impl<M: Machine> Driver<M> {
             weight: 0,
             outcomes: Vec::new(),
             wakers: Vec::new(),
+            waiters: Waiters::default(),
         };
         driver.look_at_the_clock();
         driver
@@ -158,8 +166,8 @@ impl<M: Machine> Driver<M> {
 
     fn take_inputs(&mut self, cx: &mut Context<'_>) -> bool {
         let mut inputs = std::mem::take(&mut self.inputs);
-        let abandoned = self.inbox.take(&mut inputs, &mut self.confirmed, cx);
-        let busy = !inputs.is_empty() || !self.confirmed.is_empty();
+        let took = self.inbox.take(&mut inputs, &mut self.confirmed, cx);
+        let busy = !inputs.is_empty() || !self.confirmed.is_empty() || !took.waiters.is_empty();
         for id in self.confirmed.drain(..) {
             if let Some(keeper) = &mut self.keeper {
                 keeper.confirm(id);
@@ -174,10 +182,13 @@ impl<M: Machine> Driver<M> {
             }
             self.perform(cx);
         }
+        for waiter in took.waiters {
+            self.waiters.add(waiter, &self.session);
+        }
         if inputs.capacity() > QUIET {
             self.inputs = inputs;
         }
-        if abandoned && !matches!(self.session.state(), State::Closing | State::Closed) {
+        if took.is_abandoned && !matches!(self.session.state(), State::Closing | State::Closed) {
             self.remember();
             self.input(Input::Command(Command::Close));
             return true;
@@ -273,7 +284,16 @@ impl<M: Machine> Driver<M> {
         self.tell_what_is_lost();
         self.weight = 0;
         self.inbox.resolve(&mut self.outcomes, &mut self.wakers);
-        let became_busy = self.queue.publish(&mut self.events, self.session.diagnostics());
+        let has_failed = self.session.state() == State::Failed;
+        let became_busy = self.queue.publish(&mut self.events, self.session.diagnostics(), has_failed);
+        if has_failed {
+            self.inbox.settle();
+            self.queue.wake();
+        }
+        if !self.waiters.is_empty() {
+            let cause = self.status.borrow().cause.clone();
+            self.waiters.answer(&self.session, cause.as_ref());
+        }
         if became_busy {
             self.input(Input::Busy(true));
             self.perform(cx);
@@ -377,6 +397,9 @@ impl<M: Machine> Drop for Driver<M> {
     /// However it ends, nobody goes on waiting.
     fn drop(&mut self) {
         self.inbox.end();
+        if let Some(requests) = &self.requests {
+            requests.end();
+        }
         self.queue.end();
     }
 }

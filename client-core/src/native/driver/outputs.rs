@@ -2,7 +2,7 @@
 
 use super::{Dialing, Driver};
 use crate::cause::{DialError, DialErrorKind};
-use crate::event::Event;
+use crate::event::{Event, Mode};
 use crate::link::{ConnId, State, StateChange};
 use crate::native::events;
 use crate::native::inbox::is_by_event;
@@ -116,6 +116,20 @@ impl<M: Machine> Driver<M> {
 
     fn event(&mut self, event: Event) {
         trace::event(&event, self.now.monotonic);
+        if !self.waiters.is_empty() {
+            self.waiters.observe(&event);
+        }
+        if let Some(requests) = &self.requests {
+            match &event {
+                Event::Delivery(delivery) => requests.delivered(delivery),
+                Event::State(change) => match change.state {
+                    State::Connected => {}
+                    State::Closing | State::Closed | State::Failed => requests.end(),
+                    _ => requests.connection_lost(),
+                },
+                _ => {}
+            }
+        }
         match event {
             Event::Delivery(delivery) => {
                 if is_by_event(delivery.id) {
@@ -134,8 +148,18 @@ impl<M: Machine> Driver<M> {
                 self.events.push(Event::State(change));
             }
             Event::Ready(mode) => {
-                self.snapshot.send_modify(|snapshot| snapshot.ready = Some(mode));
+                let user = self.session.user();
+                self.status.send_modify(|status| {
+                    status.ready = Some(mode);
+                    status.user = user.cloned();
+                });
                 self.events.push(Event::Ready(mode));
+            }
+            Event::Mode(Mode::Extended) => {
+                // Its first word says who we are.
+                let user = self.session.user();
+                self.status.send_modify(|status| status.user = user.cloned());
+                self.events.push(Event::Mode(Mode::Extended));
             }
             other => {
                 self.weight += events::weight(&other);
@@ -145,10 +169,10 @@ impl<M: Machine> Driver<M> {
     }
 
     pub(super) fn show_state(&mut self, change: &StateChange) {
-        self.snapshot.send_modify(|snapshot| {
-            snapshot.state = change.state;
-            snapshot.cause.clone_from(&change.cause);
-            snapshot.ready = None;
+        self.status.send_modify(|status| {
+            status.state = change.state;
+            status.cause.clone_from(&change.cause);
+            status.ready = None;
         });
     }
 }

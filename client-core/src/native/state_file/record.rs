@@ -37,6 +37,9 @@ enum Record {
         dedupe_window_ms: u64,
     },
     SetBack(u64),
+    /// A key, and the frame that is kept under it.
+    Keep(Name, String),
+    DropKept(Name),
     All(Box<Saved>),
 }
 
@@ -89,6 +92,8 @@ impl Lines {
                     Record::Server { user, extended, worked, window_ms, dedupe_window_ms }
                 }
                 Change::ClockSetBack { ms } => Record::SetBack(ms),
+                Change::Kept { key, frame } => Record::Keep(key, frame),
+                Change::KeptDropped { key } => Record::DropKept(key),
                 Change::Replaced(saved) => Record::All(saved),
             };
             records.push(record);
@@ -143,6 +148,8 @@ impl Lines {
                     Change::Server { user, extended, worked, window_ms, dedupe_window_ms }
                 }
                 Record::SetBack(ms) => Change::ClockSetBack { ms },
+                Record::Keep(key, frame) => Change::Kept { key, frame },
+                Record::DropKept(key) => Change::KeptDropped { key },
                 Record::All(saved) => Change::Replaced(saved),
             });
         }

@@ -3,7 +3,7 @@
 use super::rig::{Rig, hello, id, join_answer, live, message, replayed};
 use crate::event::{Event, RoomState};
 use crate::messages::{
-    ClientMessage, Code, History, HistoryRequest, JoinReason, Joined, Refusal, ServerMessage,
+    ClientMessage, Code, History, HistoryRequest, JoinReason, Joined, Presence, Refusal, ServerMessage,
 };
 use crate::session::{Command, Input};
 use crate::{Config, Join};
@@ -200,4 +200,67 @@ fn a_refused_join_is_final_or_tried_again_as_the_server_says() {
             rig.frames().iter().filter(|frame| matches!(frame, ClientMessage::JoinRoom { .. })).count();
         assert_eq!(joins, usize::from(retry));
     }
+}
+
+#[test]
+fn a_room_that_is_joined_again_and_again_without_anything_coming_of_it_is_joined_less_and_less_often() {
+    let mut rig = Rig::joined();
+    rig.receive(live("e", 13));
+    let (mut joins, end) = (0, rig.now.monotonic + Duration::from_secs(60));
+    while rig.now.monotonic < end {
+        for frame in rig.frames() {
+            match frame {
+                ClientMessage::History(request) => {
+                    rig.receive(ServerMessage::History(Box::new(History {
+                        reference: request.reference,
+                        room: request.room,
+                        epoch: id("over"),
+                        messages: Vec::new(),
+                        complete: true,
+                    })));
+                }
+                ClientMessage::JoinRoom { request: Some(request), .. } => {
+                    joins += 1;
+                    let answer = Joined { recovered: true, ..join_answer(request.reference, "e", 13) };
+                    rig.receive(ServerMessage::Joined(Box::new(answer)));
+                }
+                _ => {}
+            }
+        }
+        rig.pass(Duration::from_millis(100));
+    }
+    assert!((3..=10).contains(&joins), "{joins} joins in a minute");
+}
+
+#[test]
+fn an_own_stream_whose_epoch_has_changed_goes_on_from_its_last_message() {
+    let mut rig = Rig::new(Config::default());
+    rig.command(Command::Join(Join { personal: true, ..Join::from(crate::Name::from("@me")) }));
+    rig.command(Command::Connect);
+    rig.open();
+    rig.receive(hello("me"));
+    let answer = |request: crate::messages::JoinRequest, epoch, seq| {
+        let joined = Joined { room: "@me".into(), ..join_answer(request.reference, epoch, seq) };
+        ServerMessage::Joined(Box::new(joined))
+    };
+    let request = rig.join_request("@me");
+    rig.receive(answer(request, "e", 0));
+    rig.reconnect();
+    rig.receive(hello("me"));
+    let request = rig.join_request("@me");
+    assert_eq!((request.since.map(|since| since.seq), request.history), (Some(0), Some(1)));
+}
+
+#[test]
+fn a_list_that_comes_before_a_join_is_answered_is_of_an_earlier_membership() {
+    let mut rig = Rig::joined();
+    rig.reconnect();
+    rig.receive(hello("me"));
+    let list = || Presence { room: "r".into(), members: Some(["ada".into()].into()), member_count: None };
+    rig.receive(ServerMessage::Presence(list()));
+    assert_eq!(rig.session.members(&"r".into()), None);
+    let request = rig.join_request("r");
+    rig.receive(ServerMessage::Joined(Box::new(join_answer(request.reference, "e", 10))));
+    rig.receive(ServerMessage::Presence(list()));
+    assert_eq!(rig.session.members(&"r".into()), Some(&["ada".into()][..]));
 }

@@ -126,3 +126,24 @@ fn what_the_old_connection_never_answers_is_sent_again_when_it_is_gone_or_its_ti
         assert_eq!(again.line, first.line);
     }
 }
+
+#[test]
+fn the_old_connection_is_given_up_without_a_farewell_when_the_new_one_is_lost_first() {
+    let mut rig = Rig::joined();
+    let old = going_away(&mut rig);
+    rig.open();
+    rig.said();
+    rig.input(Input::Closed(rig.conn, crate::Disconnect::Lost));
+    assert!(rig.said().contains(&Output::Abandon { conn: old, code: crate::close::REPLACED }));
+}
+
+#[test]
+fn the_old_connection_is_given_up_without_a_farewell_while_the_new_one_is_not_joined() {
+    let mut rig = Rig::joined();
+    let old = going_away(&mut rig);
+    rig.open();
+    rig.receive(hello("me"));
+    rig.said();
+    rig.pass(Duration::from_secs(5));
+    assert!(rig.said().contains(&Output::Close { conn: old, code: crate::close::REPLACED }));
+}

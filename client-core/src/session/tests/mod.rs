@@ -3,6 +3,8 @@
 mod down;
 mod hand_over;
 mod mode;
+#[cfg(feature = "frames")]
+mod own;
 mod plain;
 mod refusals;
 mod rig;

@@ -1,7 +1,7 @@
 //! What a connection can promise.
 
 use super::rig::{Rig, acked, hello, join_answer, live};
-use crate::event::{DeliveryStatus, Event, Mode};
+use crate::event::{DeliveryStatus, Event, Mode, SendFailure};
 use crate::link::State;
 use crate::messages::{ClientMessage, Code, Hello, Nack, Refusal, ServerMessage};
 use crate::session::{Command, Input, Output};
@@ -15,6 +15,17 @@ fn modes(rig: &mut Rig) -> Vec<Mode> {
         .into_iter()
         .filter_map(|event| if let Event::Mode(mode) = event { Some(mode) } else { None })
         .collect()
+}
+
+/// Connected for the first time, with a join of r and two sends given to the connection.
+fn first_contact() -> Rig {
+    let mut rig = Rig::new(Config::default());
+    rig.command(Command::Join(Name::from("r").into()));
+    rig.send(1, "early");
+    rig.send(2, "second");
+    rig.command(Command::Connect);
+    rig.open();
+    rig
 }
 
 #[test]
@@ -34,14 +45,32 @@ fn the_first_contact_sends_at_once_without_a_number_and_an_extended_server_answe
     assert_eq!(rig.deliveries(), [(1, acked("x", 7))]);
 }
 
+#[cfg(feature = "native")]
+#[test]
+fn a_first_contact_send_that_is_larger_than_the_server_says_it_takes_has_failed_however_it_ends() {
+    for flushed in [0, 3] {
+        let mut rig = Rig::new(Config::default());
+        rig.command(Command::Join(Name::from("r").into()));
+        rig.send(1, &"x".repeat(8_192));
+        rig.send(2, &"x".repeat(8_193));
+        rig.command(Command::Connect);
+        rig.open();
+        let sends = rig.sends();
+        rig.input(Input::Flushed(rig.conn, flushed));
+        rig.receive(hello("me"));
+        let too_large = (2, DeliveryStatus::Failed(SendFailure::TooLarge));
+        assert_eq!(rig.deliveries(), [too_large]);
+        // Its refusal, or the end of the connection that it was for some servers, changes nothing.
+        rig.nack(&sends[1].1.reference, Code::TooLarge, false);
+        let closed = crate::Disconnect::Closed { code: 1009, reason: "".into() };
+        rig.input(Input::Closed(rig.conn, closed));
+        assert_eq!(rig.deliveries(), [(1, DeliveryStatus::Unknown)]);
+    }
+}
+
 #[test]
 fn a_first_contact_send_whose_room_lets_nobody_in_for_now_waits_and_goes_in_order_once_it_is_joined() {
-    let mut rig = Rig::new(Config::default());
-    rig.command(Command::Join(Name::from("r").into()));
-    rig.send(1, "early");
-    rig.send(2, "second");
-    rig.command(Command::Connect);
-    rig.open();
+    let mut rig = first_contact();
     let said = rig.said();
     let mut requests = said.iter().filter_map(|output| match output {
         Output::Send { message: ClientMessage::JoinRoom { request, .. }, .. } => request.clone(),
@@ -211,6 +240,31 @@ fn another_user_than_the_stored_one_gets_none_of_the_stored_sends() {
     rig.receive(hello("somebody else"));
     let outcomes = rig.deliveries();
     assert_eq!(outcomes[0], (1, DeliveryStatus::Unknown));
-    assert_eq!(outcomes[1], (2, DeliveryStatus::Failed(crate::SendFailure::UserChanged)));
+    assert_eq!(outcomes[1], (2, DeliveryStatus::Failed(SendFailure::UserChanged)));
     assert_eq!(rig.session.diagnostics().outbox_len, 0);
+}
+
+#[test]
+fn what_was_sent_on_a_connection_that_is_refused_before_any_answer_was_not_taken_and_waits_again() {
+    let refused = || crate::Disconnect::Closed { code: 4001, reason: "".into() };
+    for flushed in [0, 3] {
+        let mut rig = first_contact();
+        assert_eq!(rig.sends().len(), 2);
+        rig.input(Input::Flushed(rig.conn, flushed));
+        rig.input(Input::Closed(rig.conn, refused()));
+        assert_eq!(rig.session.state(), State::Failed);
+        let failed = DeliveryStatus::Failed(SendFailure::Closed);
+        assert_eq!(rig.deliveries(), [(1, failed.clone()), (2, failed)], "not unknown");
+    }
+    // Once the server has answered anything, it may have taken what was sent before.
+    let mut rig = Rig::new(Config::default());
+    rig.command(Command::Join(Name::from("r").into()));
+    rig.send(1, "early");
+    rig.command(Command::Connect);
+    rig.open();
+    rig.sends();
+    rig.input(Input::Flushed(rig.conn, 2));
+    rig.receive(hello("me"));
+    rig.input(Input::Closed(rig.conn, refused()));
+    assert_eq!(rig.deliveries(), [(1, DeliveryStatus::Unknown)]);
 }

@@ -39,7 +39,11 @@ impl Rig {
 
     fn seeded(config: Config, seed: u64) -> Self {
         let now = Moment::new(Timestamp::from_millis(1), Duration::from_secs(1_800_000_000));
-        Self { session: Session::new(config, seed), now, conn: ConnId(0), said: Vec::new() }
+        #[cfg_attr(not(feature = "frames"), expect(unused_mut, reason = "there are no frames"))]
+        let mut session = Session::new(config, seed);
+        #[cfg(feature = "frames")]
+        session.own_frames("".into());
+        Self { session, now, conn: ConnId(0), said: Vec::new() }
     }
 
     /// Connected to an extended server, in the room `r` whose log is at 10.

@@ -1,10 +1,11 @@
 //! What another run goes on with (protocol.md §2.3, §2.4).
 
-use super::rig::{Rig, acked, hello, join_answer, live};
-use crate::messages::{ClientMessage, Joined, ServerMessage};
+use super::rig::{Rig, acked, hello, join_answer, live, message};
+use crate::messages::{ClientMessage, Joined, Origin, ServerMessage};
 use crate::session::{Command, Input, Output};
 use crate::{Config, DeliveryStatus, Event, Name, SendFailure};
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 /// A new process that takes up what the other one has stored.
 fn restarted(rig: &Rig) -> Rig {
@@ -147,4 +148,71 @@ fn another_run_knows_that_the_address_of_a_plain_server_is_right() {
     rig.open();
     assert!(!rig.session.saved().extended);
     assert!(takes_a_page_for_an_outage(&rig));
+}
+
+#[test]
+fn what_gives_way_in_a_full_outbox_is_gone_from_the_store_before_the_next_is_there() {
+    let outbox =
+        crate::OutboxLimits { count: 1, overflow: crate::Overflow::DropOldest, ..Default::default() };
+    let mut rig = Rig::new(Config { outbox, ..Config::default() });
+    rig.session.note_changes();
+    rig.send(1, "one");
+    rig.send(2, "two");
+    let mut held = 0;
+    for change in rig.session.take_changes() {
+        match change {
+            crate::Change::Added { .. } => held += 1,
+            crate::Change::Resolved { .. } => held -= 1,
+            _ => {}
+        }
+        assert!(held <= 1, "a store that has noted so much is over the bound");
+    }
+    assert_eq!(held, 1);
+}
+
+#[test]
+fn a_room_that_is_joined_for_its_sends_alone_does_not_move_where_the_application_was() {
+    let mut rig = Rig::joined();
+    let position = rig.session.saved().positions[0].clone();
+    rig.send(1, "x");
+    let saved = rig.session.saved();
+    let mut next = Rig::new(Config::default());
+    next.now = rig.now;
+    next.input(Input::Restore(Box::new(saved)));
+    next.command(Command::Connect);
+    next.open();
+    let request = next.join_request("r");
+    next.receive(hello("me"));
+    next.receive(ServerMessage::Joined(Box::new(join_answer(request.reference, "e", 14))));
+    assert_eq!(next.session.saved().positions, [position]);
+}
+
+#[test]
+fn a_stored_send_that_is_not_made_again_is_settled_by_its_own_message() {
+    let mut rig = Rig::joined();
+    rig.send(1, "x");
+    let line = rig.sends().remove(0).1.line.expect("a number");
+    let mut saved = rig.session.saved();
+    for send in &mut saved.sends {
+        // The clock was set back since: its age is not known.
+        send.transmitted.as_mut().expect("transmitted").at_ms += 3_600_000;
+    }
+    let mut next = Rig::new(Config::default());
+    next.now = rig.now;
+    next.input(Input::Restore(Box::new(saved)));
+    next.command(Command::Join(Name::from("r").into()));
+    next.command(Command::Connect);
+    next.open();
+    let request = next.join_request("r");
+    next.receive(hello("me"));
+    let joined = Joined { recovered: true, replay: 1, ..join_answer(request.reference, "e", 11) };
+    next.receive(ServerMessage::Joined(Box::new(joined)));
+    next.said();
+    let mut own = message("e", 11);
+    let stamp = own.stamp.as_mut().expect("a stamp");
+    stamp.replay = true;
+    stamp.origin = Some(Box::new(Origin { pid: line.pid, pseq: line.pseq }));
+    next.receive(ServerMessage::Message(own));
+    let outcomes: Vec<DeliveryStatus> = next.deliveries().into_iter().map(|(_, status)| status).collect();
+    assert_eq!(outcomes, [acked("e11", 11)]);
 }

@@ -3,7 +3,7 @@
 use super::rig::{Rig, acked, hello, id, join_answer, message};
 use crate::event::DeliveryStatus;
 use crate::link::State;
-use crate::messages::{ClientMessage, Code, Joined, Nack, Origin, SendTag, ServerMessage};
+use crate::messages::{ClientMessage, Code, JoinReason, Joined, Nack, Origin, SendTag, ServerMessage};
 use crate::session::{Command, Input};
 use crate::{CauseCode, Disconnect, Event, SendFailure};
 use alloc::boxed::Box;
@@ -22,6 +22,13 @@ fn resume(rig: &mut Rig) -> Vec<SendTag> {
     let answer = Joined { recovered: true, ..join_answer(request.reference, "e", 10) };
     rig.receive(ServerMessage::Joined(Box::new(answer)));
     rig.sends().into_iter().map(|(_, tag)| tag).collect()
+}
+
+/// The room that is asked for once more is where it was.
+fn answer_join(rig: &mut Rig) {
+    let request = rig.join_request("r");
+    let answer = Joined { recovered: true, ..join_answer(request.reference, "e", 10) };
+    rig.receive(ServerMessage::Joined(Box::new(answer)));
 }
 
 #[test]
@@ -91,6 +98,7 @@ fn a_line_the_server_does_not_know_is_begun_anew_for_what_only_this_connection_s
     assert_eq!(new.line.as_ref().unwrap().pid, first.line.as_ref().unwrap().pid);
     rig.nack(&again.reference, Code::UnknownProducer, false);
     rig.nack(&new.reference, Code::UnknownProducer, false);
+    answer_join(&mut rig);
     let said = rig.said();
     let outcome = said.iter().any(|output| {
         matches!(output, crate::Output::Event(Event::Delivery(d)) if d.id.0 == 1 && d.status == DeliveryStatus::Unknown)
@@ -126,6 +134,78 @@ fn what_an_earlier_connection_may_still_fill_up_is_not_made_again_before_it_is_r
 }
 
 #[test]
+fn a_new_line_that_the_server_does_not_know_means_another_epoch_and_goes_on_after_a_new_join() {
+    let mut rig = Rig::joined();
+    rig.send(1, "x");
+    rig.send(2, "y");
+    let tags = rig.sends();
+    for (_, tag) in &tags {
+        rig.nack(&tag.reference, Code::UnknownProducer, false);
+    }
+    let frames = rig.frames();
+    let [ClientMessage::JoinRoom { request: Some(request), .. }] = &frames[..] else { panic!("{frames:?}") };
+    rig.pass(Duration::from_secs(5));
+    assert_eq!(rig.sends().len(), 0, "nothing goes before the answer");
+    let answer = join_answer(request.reference.clone(), "f", 0);
+    let answer = Joined { reason: Some(JoinReason::EpochChanged), ..answer };
+    rig.receive(ServerMessage::Joined(Box::new(answer)));
+    let mut sent = rig.sends();
+    rig.ack(&sent[0].1.reference, "f1", 1);
+    sent.extend(rig.sends());
+    let lines: Vec<_> =
+        sent.iter().map(|(content, tag)| (content.as_str(), tag.line.clone().unwrap())).collect();
+    assert_eq!(
+        lines.iter().map(|(content, line)| (*content, line.pseq)).collect::<Vec<_>>(),
+        [("x", 1), ("y", 2)]
+    );
+    assert!(
+        lines
+            .iter()
+            .all(|(_, line)| line.epoch == id("f") && line.pid != tags[0].1.line.as_ref().unwrap().pid)
+    );
+}
+
+#[test]
+fn what_was_transmitted_twice_on_one_connection_is_not_made_again() {
+    let mut rig = Rig::joined();
+    rig.send(1, "x");
+    rig.sends();
+    // No answer, the server lives, no answer.
+    rig.pass(Duration::from_secs(5));
+    rig.receive(ServerMessage::Pong { t: 0 });
+    rig.pass(Duration::from_secs(10));
+    let again = rig.sends().remove(0).1;
+    // The first one was appended in an epoch that has ended since.
+    rig.nack(&again.reference, Code::UnknownProducer, false);
+    answer_join(&mut rig);
+    rig.pass(Duration::from_secs(5));
+    assert_eq!(rig.said().iter().filter(|output| is_outcome(output, 1, &DeliveryStatus::Unknown)).count(), 1);
+}
+
+#[test]
+fn what_should_have_been_answered_before_is_not_made_again() {
+    let mut rig = Rig::joined();
+    rig.send(1, "x");
+    rig.send(2, "y");
+    let tags = rig.sends();
+    // The first one was appended, its answer is lost, and the epoch has ended.
+    rig.nack(&tags[1].1.reference, Code::UnknownProducer, false);
+    let said = rig.said();
+    assert!(said.iter().any(|output| is_outcome(output, 1, &DeliveryStatus::Unknown)), "{said:?}");
+    let sent = |output: &crate::Output| match output {
+        crate::Output::Send { message: ClientMessage::SendMessage { content, .. }, .. } => {
+            Some(content.clone())
+        }
+        _ => None,
+    };
+    assert_eq!(said.iter().filter_map(sent).collect::<Vec<_>>(), ["y"]);
+}
+
+fn is_outcome(output: &crate::Output, number: u64, status: &DeliveryStatus) -> bool {
+    matches!(output, crate::Output::Event(Event::Delivery(told)) if told.id.0 == number && told.status == *status)
+}
+
+#[test]
 fn a_temporary_refusal_pauses_the_line_and_then_everything_behind_it_follows_in_order() {
     let mut rig = Rig::joined();
     for number in 1..=3 {
@@ -148,8 +228,50 @@ fn a_temporary_refusal_pauses_the_line_and_then_everything_behind_it_follows_in_
     rig.pass(Duration::from_millis(1_900));
     assert_eq!(rig.sends().len(), 0);
     rig.pass(Duration::from_millis(200));
-    let again: Vec<u64> = rig.sends().iter().map(|(_, tag)| number(tag)).collect();
-    assert_eq!(again, [2, 3]);
+    let again = rig.sends();
+    assert_eq!(again.iter().map(|(_, tag)| number(tag)).collect::<Vec<_>>(), [2]);
+    rig.ack(&again[0].1.reference, "b", 12);
+    assert_eq!(rig.sends().iter().map(|(_, tag)| number(tag)).collect::<Vec<_>>(), [3]);
+}
+
+#[test]
+fn a_server_that_lets_one_pass_at_a_time_is_not_given_all_the_others_again_each_time() {
+    let mut rig = Rig::joined();
+    (1..=40).for_each(|number| rig.send(number, "x"));
+    let (mut transmissions, mut acked, mut free) = (0, 0, rig.now.monotonic);
+    while acked < 40 {
+        let sends = rig.sends();
+        transmissions += sends.len();
+        for (_, tag) in sends {
+            if number(&tag) == acked + 1 && free <= rig.now.monotonic {
+                acked += 1;
+                free = rig.now.monotonic + Duration::from_secs(1);
+                rig.ack(&tag.reference, &alloc::format!("a{acked}"), 10 + acked);
+            } else {
+                rig.nack(&tag.reference, Code::RateLimited, true);
+            }
+        }
+        rig.pass(Duration::from_millis(250));
+    }
+    assert!(transmissions < 200, "{transmissions} transmissions of 40 sends");
+}
+
+#[test]
+fn what_is_sent_again_keeps_to_what_the_next_server_allows_at_a_time() {
+    let mut rig = Rig::joined();
+    (1..=5).for_each(|number| rig.send(number, "x"));
+    assert_eq!(rig.sends().len(), 5);
+    rig.reconnect();
+    let request = rig.join_request("r");
+    let ServerMessage::Hello(mut other) = hello("me") else { panic!("no hello") };
+    other.limits.in_flight = 2;
+    rig.receive(ServerMessage::Hello(other));
+    let answer = Joined { recovered: true, ..join_answer(request.reference, "e", 10) };
+    rig.receive(ServerMessage::Joined(Box::new(answer)));
+    let again = rig.sends();
+    assert_eq!(again.iter().map(|(_, tag)| number(tag)).collect::<Vec<_>>(), [1, 2]);
+    rig.ack(&again[0].1.reference, "a", 11);
+    assert_eq!(rig.sends().iter().map(|(_, tag)| number(tag)).collect::<Vec<_>>(), [3]);
 }
 
 #[test]
@@ -291,4 +413,27 @@ fn a_question_answered_by_anything_but_its_pong_still_leads_to_a_second_try_and_
     }
     assert_eq!(sent, 1, "again on the same connection, once");
     assert!(matches!(rig.session.state(), State::Reconnecting { .. }));
+}
+
+#[test]
+fn what_has_become_too_old_in_a_sleep_does_not_go_out_with_the_first_frame_after_it() {
+    let mut rig = Rig::joined();
+    rig.send(1, "x");
+    rig.sends();
+    rig.reconnect();
+    let request = rig.join_request("r");
+    rig.receive(hello("me"));
+    // The machine sleeps for longer than the half of the server's memory.
+    rig.now.wall += Duration::from_secs(400);
+    let answer = Joined { recovered: true, ..join_answer(request.reference, "e", 10) };
+    rig.receive(ServerMessage::Joined(Box::new(answer)));
+    let said = rig.said();
+    let sent = |output: &crate::Output| {
+        matches!(output, crate::Output::Send { message: ClientMessage::SendMessage { .. }, .. })
+    };
+    assert!(!said.iter().any(sent), "the server may have forgotten that it has it: {said:?}");
+    rig.pass(Duration::from_secs(1));
+    let after = rig.said();
+    let told = said.iter().chain(&after).filter(|output| is_outcome(output, 1, &DeliveryStatus::Unknown));
+    assert_eq!(told.count(), 1);
 }

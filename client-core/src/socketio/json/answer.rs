@@ -31,7 +31,7 @@ use serde_json::{Map, Value};
 /// Most names of an answer that are read.
 const MOST_MEMBERS: usize = 1_000;
 /// The largest answer that is shown as it is, in bytes; of a larger one the beginning is shown as a text.
-const LARGEST_SHOWN: usize = 16 << 10;
+pub(super) const LARGEST_SHOWN: usize = 16 << 10;
 /// So many characters of it.
 const SHOWN: usize = 1_000;
 /// Most characters of a refusal's words.

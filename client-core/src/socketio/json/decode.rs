@@ -1,6 +1,9 @@
 //! From text to typed packets.
 
+use super::binary::Written;
 use super::fields::{MessageFields, UserJoinedFields};
+#[cfg(feature = "frames")]
+use super::own;
 use super::{Codec, DecodeError, answer, binary};
 use crate::messages::json::well_formed;
 use crate::messages::{Notification, ServerMessage};
@@ -90,8 +93,21 @@ impl Codec {
     pub fn decode_binary(&mut self, bytes: &[u8]) -> Result<Option<ServerPacket>, DecodeError> {
         let Some(whole) = self.attachments.add(bytes)? else { return Ok(None) };
         let packet = Packet::decode(&whole.text)?;
-        let payload = binary::fill(packet.payload, &whole.attachments)?;
-        self.typed(&Packet { payload: &payload, ..packet }).map(Some)
+        if packet.namespace != self.namespace.as_str() {
+            return Ok(Some(ServerPacket::Other));
+        }
+        #[cfg(feature = "frames")]
+        let written = if self.is_own(&packet) { Written::Object } else { Written::Text };
+        #[cfg(not(feature = "frames"))]
+        let written = Written::Text;
+        let payload = binary::fill(packet.payload, &whole.attachments, written)?;
+        let typed = self.typed(&Packet { payload: &payload, ..packet })?;
+        #[cfg(feature = "frames")]
+        if let ServerPacket::Ack { id, answer } | ServerPacket::LongAck { id, answer, .. } = typed {
+            let whole = binary::fill(packet.payload, &whole.attachments, Written::Object)?;
+            return Ok(Some(ServerPacket::LongAck { id, answer, whole: own::answer(&whole) }));
+        }
+        Ok(Some(typed))
     }
 
     fn typed(&mut self, packet: &Packet<'_>) -> Result<ServerPacket, DecodeError> {
@@ -112,16 +128,33 @@ impl Codec {
             PacketType::Ack | PacketType::BinaryAck => {
                 let Some(id) = packet.ack else { return Ok(ServerPacket::Other) };
                 let arguments: Vec<&RawValue> = serde_json::from_str(payload).map_err(bad("ack"))?;
-                ServerPacket::Ack { id, answer: Box::new(answer::read(&arguments, self.ack_text)) }
+                let answer = Box::new(answer::read(&arguments, self.ack_text));
+                #[cfg(feature = "frames")]
+                if payload.len() > answer::LARGEST_SHOWN {
+                    let whole = answer::listed(&arguments).unwrap_or_default();
+                    return Ok(ServerPacket::LongAck { id, answer, whole });
+                }
+                ServerPacket::Ack { id, answer }
             }
         })
     }
 
-    fn event(&mut self, ack: Option<u64>, arguments: &[&RawValue]) -> Result<ServerEvent, DecodeError> {
-        let (name, arguments) = match arguments.split_first() {
+    /// Whether it is an event of the application's own.
+    #[cfg(feature = "frames")]
+    fn is_own(&self, packet: &Packet<'_>) -> bool {
+        let is_event = matches!(packet.kind, PacketType::BinaryEvent);
+        let arguments: Option<Vec<&RawValue>> = Some(packet.payload)
+            .filter(|_| self.own && is_event)
+            .and_then(|json| serde_json::from_str(json).ok());
+        let name = arguments.as_ref().and_then(|arguments| text(arguments.first()?));
+        arguments.is_some() && name.is_none_or(|name| self.events.kind(&name).is_none())
+    }
+
+    fn event(&mut self, ack: Option<u64>, all: &[&RawValue]) -> Result<ServerEvent, DecodeError> {
+        let (name, arguments) = match all.split_first() {
             // A number is a name too, and none of the contract's.
             Some((name, arguments)) => (text(name).unwrap_or_default(), arguments),
-            None => (Cow::default(), arguments),
+            None => (Cow::default(), all),
         };
         let trailing = trailing(arguments);
         let payload = arguments.first().map(|payload| payload.get());
@@ -150,6 +183,14 @@ impl Codec {
                     room: self.rooms.name(&room_id.0),
                     user: self.rooms.name(&user_id.0),
                 }
+            }
+            #[cfg(feature = "frames")]
+            None if self.own => {
+                if trailing.is_some() {
+                    let before = arguments.split_last().map_or(&[][..], |(_, before)| before);
+                    data_before_trailing = Some(own::list(before));
+                }
+                own::event(&self.namespace, all.first().copied(), arguments)?
             }
             None => ServerMessage::Unknown,
         };
@@ -187,7 +228,7 @@ impl Codec {
     }
 }
 
-fn text(json: &RawValue) -> Option<Cow<'_, str>> {
+pub(super) fn text(json: &RawValue) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
     serde_json::from_str::<Text<'_>>(json.get()).ok().map(|Text(text)| text)

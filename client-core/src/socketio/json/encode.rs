@@ -4,6 +4,7 @@ use super::Codec;
 use crate::socketio::{ClientEvent, ClientPacket, EnginePacket, EventKind, Packet, PacketType};
 use crate::token::Token;
 use alloc::string::String;
+use alloc::vec::Vec;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -29,8 +30,9 @@ struct Fields<'a> {
 }
 
 impl Codec {
-    /// Writes one packet as a text frame, in the place of what `text` held; its allocation is used again.
-    pub fn encode_into(&self, packet: &ClientPacket, text: &mut String) {
+    /// Writes one packet as a text frame, in the place of what `text` held; its allocation is used again. Gives the binary
+    /// frames that follow it.
+    pub fn encode_into(&self, packet: &ClientPacket, text: &mut String) -> Vec<Vec<u8>> {
         text.clear();
         match packet {
             ClientPacket::Pong => EnginePacket::Pong("").encode_into(text),
@@ -49,13 +51,36 @@ impl Codec {
             ClientPacket::Emit { ack, event } => {
                 self.write(PacketType::Event, *ack, &self.arguments(event), text);
             }
+            #[cfg(feature = "frames")]
+            ClientPacket::Own { ack, event } => return self.write_own(PacketType::Event, *ack, event, text),
+            #[cfg(feature = "frames")]
+            ClientPacket::Kept(event) => return self.write_own(PacketType::Event, None, event, text),
+            #[cfg(feature = "frames")]
+            ClientPacket::Answer { id, arguments } => {
+                return self.write_own(PacketType::Ack, Some(*id), arguments, text);
+            }
         }
+        Vec::new()
     }
 
     fn write(&self, kind: PacketType, ack: Option<u64>, payload: &str, text: &mut String) {
-        EnginePacket::Message("").encode_into(text);
         let namespace = self.namespace.as_str();
-        Packet { kind, attachments: 0, namespace, ack, payload }.encode_into(text);
+        write_packet(&Packet { kind, attachments: 0, namespace, ack, payload }, text);
+    }
+
+    /// What the application has written, with its bytes behind it.
+    #[cfg(feature = "frames")]
+    fn write_own(&self, kind: PacketType, ack: Option<u64>, json: &str, text: &mut String) -> Vec<Vec<u8>> {
+        // It has been looked at before it was queued.
+        let Ok(Some((payload, attachments))) = super::binary::take_out(json) else {
+            self.write(kind, ack, json, text);
+            return Vec::new();
+        };
+        let kind = if kind == PacketType::Ack { PacketType::BinaryAck } else { PacketType::BinaryEvent };
+        let count = u8::try_from(attachments.len()).unwrap_or(u8::MAX);
+        let namespace = self.namespace.as_str();
+        write_packet(&Packet { kind, attachments: count, namespace, ack, payload: &payload }, text);
+        attachments
     }
 
     /// The event's name and what it carries.
@@ -71,6 +96,11 @@ impl Codec {
         };
         json(&(self.events.name(kind), fields))
     }
+}
+
+fn write_packet(packet: &Packet<'_>, text: &mut String) {
+    EnginePacket::Message("").encode_into(text);
+    packet.encode_into(text);
 }
 
 fn fields(room: &str) -> Fields<'_> {

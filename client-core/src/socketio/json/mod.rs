@@ -1,10 +1,15 @@
 //! Packets as JSON text, for drivers that have `serde_json`.
 
 mod answer;
-mod binary;
+pub(crate) mod binary;
 mod decode;
 mod encode;
 mod fields;
+mod objects;
+#[cfg(feature = "frames")]
+mod own;
+
+pub use objects::{prefix, replace_objects};
 
 use super::{AckText, Attachments, EventMap, Namespace, PacketError};
 use crate::messages::json::{self as rooms, ServerDecoder};
@@ -49,6 +54,9 @@ pub struct Codec {
     namespace: Namespace,
     events: Arc<EventMap>,
     ack_text: AckText,
+    /// Events that are not of the contract are the application's own.
+    #[cfg(feature = "frames")]
+    own: bool,
     attachments: Attachments,
     rooms: ServerDecoder,
 }
@@ -57,12 +65,27 @@ impl Codec {
     /// For a new connection.
     pub fn new(namespace: Namespace, events: Arc<EventMap>) -> Self {
         let (attachments, rooms) = (Attachments::default(), ServerDecoder::default());
-        Self { namespace, events, ack_text: AckText::default(), attachments, rooms }
+        Self {
+            namespace,
+            events,
+            ack_text: AckText::default(),
+            #[cfg(feature = "frames")]
+            own: false,
+            attachments,
+            rooms,
+        }
     }
 
     /// Reads acks that are nothing but a text so.
     pub fn ack_text(mut self, text: AckText) -> Self {
         self.ack_text = text;
+        self
+    }
+
+    /// Reads events that are not of the contract as the application's own.
+    #[cfg(feature = "frames")]
+    pub fn own_events(mut self, reads: bool) -> Self {
+        self.own = reads;
         self
     }
 }

@@ -233,7 +233,12 @@ fn attachments_come_as_base64_where_the_json_has_its_holes() {
     assert_eq!(whole, Some(ServerPacket::Event(expected)));
     codec.decode(r#"462-7[{"id":"m"},{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}]"#).unwrap();
     assert_eq!(codec.decode_binary(&[1]), Ok(None));
-    let Some(ServerPacket::Ack { id: 7, .. }) = codec.decode_binary(&[2]).unwrap() else { panic!() };
+    #[cfg(feature = "frames")]
+    let Some(ServerPacket::LongAck { id: 7, whole, .. }) = codec.decode_binary(&[2]).unwrap() else {
+        panic!()
+    };
+    #[cfg(feature = "frames")]
+    assert_eq!(whole, r#"[{"id":"m"},{"base64":"Ag=="},{"base64":"AQ=="}]"#);
 }
 
 #[test]
@@ -245,7 +250,9 @@ fn a_connection_out_of_step_is_told_from_a_packet_that_makes_no_sense() {
     let unexpected = codec.decode_binary(&[1]).unwrap_err();
     codec.decode(r#"451-["message",{"_placeholder":true,"num":5}]"#).unwrap();
     let misplaced = codec.decode_binary(&[1]).unwrap_err();
-    for error in [missing, unexpected, misplaced, codec.decode("4511-[]").unwrap_err()] {
+    assert_eq!(misplaced, DecodeError::Packet(PacketError::Hole));
+    assert!(!misplaced.is_out_of_step(), "the packets behind it are whole");
+    for error in [missing, unexpected, codec.decode("4511-[]").unwrap_err()] {
         assert!(error.is_out_of_step(), "{error}");
     }
     for text in
@@ -338,4 +345,108 @@ fn no_frame_makes_it_panic() {
         }
     }
     assert!(understood > 1_000, "{understood}");
+}
+
+#[cfg(feature = "frames")]
+mod own {
+    use super::*;
+    use crate::frame::Frame;
+    use alloc::format;
+    use serde_json::Value;
+
+    fn own_event(codec: &mut Codec, text: &str) -> Result<(Frame, Option<String>), DecodeError> {
+        match codec.decode(text)? {
+            Some(ServerPacket::Event(ServerEvent {
+                message: ServerMessage::Own(frame),
+                data_before_trailing,
+                ..
+            })) => Ok((frame, data_before_trailing)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn own() -> Codec {
+        codec_in("/n").own_events(true)
+    }
+
+    #[test]
+    fn an_event_that_is_not_of_the_contract_has_its_name_its_namespace_and_all_its_arguments() {
+        for (text, name, arguments, before) in [
+            (r#"42/n,["price",{"b":1.50, "a":[]},7]"#, "price", r#"[{"b":1.50, "a":[]},7]"#, None),
+            (r#"42/n,["ping"]"#, "ping", "[]", None),
+            (r"42/n,[17,null]", "17", "[null]", None),
+            (r#"42/n,["p\u0069ng",{},"place"]"#, "ping", r#"[{},"place"]"#, Some("[{}]")),
+        ] {
+            let (frame, data) = own_event(&mut own(), text).unwrap();
+            assert_eq!(
+                (frame.kind(), frame.namespace(), frame.text()),
+                (Some(name), Some("/n"), Some(arguments))
+            );
+            assert_eq!(data.as_deref(), before, "{text}");
+        }
+        let text = r#"42/n,["message",{"roomId":"r","userId":"bob","content":"hi","timestamp":"t"}]"#;
+        let Some(ServerPacket::Event(event)) = own().decode(text).unwrap() else { panic!() };
+        assert!(matches!(event.message, ServerMessage::Message(_)));
+        let Some(ServerPacket::Event(event)) = codec_in("/n").decode(r#"42/n,["price",1]"#).unwrap() else {
+            panic!()
+        };
+        assert_eq!(event.message, ServerMessage::Unknown, "nobody has asked for it");
+    }
+
+    #[test]
+    fn an_event_without_a_name_or_with_one_that_is_kept_for_the_libraries_is_an_error_and_costs_nothing_else()
+    {
+        let mut codec = own();
+        for text in [r"42/n,[]", r"42/n,[{},1]", r#"42/n,["connect"]"#, r#"42/n,["disconnect","x"]"#] {
+            assert!(!codec.decode(text).unwrap_err().is_out_of_step(), "{text}");
+        }
+        assert!(own_event(&mut codec, r#"42/n,["price",1]"#).is_ok());
+    }
+
+    #[test]
+    fn bytes_stand_where_they_were_and_a_hole_costs_its_event_alone() {
+        let mut codec = own();
+        let head = |num| format!(r#"452-/n,["picture",{{"of":{{"_placeholder":true,"num":{num}}}}},"x"]"#);
+        assert_eq!(codec.decode(&head(1)), Ok(None));
+        assert_eq!(codec.decode_binary(&[9]), Ok(None));
+        let Some(ServerPacket::Event(event)) = codec.decode_binary(&[1, 2, 3]).unwrap() else { panic!() };
+        let ServerMessage::Own(frame) = event.message else { panic!() };
+        assert_eq!(frame.text(), Some(r#"[{"of":{"base64":"AQID"}},"x"]"#));
+        assert_eq!(event.data_before_trailing.as_deref(), Some(r#"[{"of":{"base64":"AQID"}}]"#));
+        codec.decode(&head(2)).unwrap();
+        codec.decode_binary(&[9]).unwrap();
+        assert_eq!(codec.decode_binary(&[9]), Err(DecodeError::Packet(PacketError::Hole)));
+        assert!(own_event(&mut codec, r#"42/n,["price",1]"#).is_ok());
+    }
+
+    #[test]
+    fn a_long_answer_is_there_in_full() {
+        let long = format!("[{}]", Value::String("x".repeat(20_000)));
+        let Some(ServerPacket::LongAck { id: 3, whole, answer }) =
+            codec().decode(&format!("433{long}")).unwrap()
+        else {
+            panic!()
+        };
+        assert_eq!(format!("[{whole}]"), long);
+        assert!(matches!(*answer, Answer::Done { answer: Some(shown), .. } if shown.len() < 2_000));
+        assert!(matches!(codec().decode(r#"433["x"]"#), Ok(Some(ServerPacket::Ack { id: 3, .. }))));
+    }
+
+    #[test]
+    fn own_events_and_answers_are_written_with_their_bytes_behind_them() {
+        let written = |packet: &ClientPacket| {
+            let mut text = String::new();
+            let bytes = codec_in("/n").encode_into(packet, &mut text);
+            (text, bytes)
+        };
+        let event = |event: &str, ack| ClientPacket::Own { ack, event: event.into() };
+        let (text, bytes) = written(&event(r#"["price",1.50,{"a":1}]"#, Some(3)));
+        assert_eq!((&*text, bytes.len()), (r#"42/n,3["price",1.50,{"a":1}]"#, 0));
+        let (text, bytes) = written(&event(r#"["p",{"base64":"AQID"},[{"base64":""}]]"#, None));
+        assert_eq!(text, r#"452-/n,["p",{"_placeholder":true,"num":0},[{"_placeholder":true,"num":1}]]"#);
+        assert_eq!(bytes, [vec![1, 2, 3], vec![]]);
+        let answer = ClientPacket::Answer { id: 7, arguments: r#"[{"base64":"AQ=="}]"#.into() };
+        assert_eq!(written(&answer), (r#"461-/n,7[{"_placeholder":true,"num":0}]"#.into(), vec![vec![1]]));
+        assert_eq!(written(&ClientPacket::Kept(r#"["watch"]"#.into())), (r#"42/n,["watch"]"#.into(), vec![]));
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::Session;
 use super::wire::{Held, Stage, Wire};
+use crate::bug::{Bug, made};
 use crate::cause::{Cause, CauseCode, Disconnect};
 use crate::close::{self, Verdict};
 use crate::event::{Event, Gap, GapReason, JoinedRoom, Mode, RoomState};
@@ -28,6 +29,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     pub(super) fn closed(&mut self, now: Timestamp, conn: ConnId, how: Disconnect) {
+        #[cfg(feature = "frames")]
+        if self.link.is_current(conn) && self.link.blames_a_frame(&how) {
+            self.blame_kept();
+        }
         if self.wire.take_if(|wire| wire.conn == conn && !wire.is_up()).is_some() {
             self.link.refused_before_use(now, conn, how);
         } else {
@@ -57,7 +62,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let Stage::AwaitingConsent { pid, offset, .. } = &mut wire.stage else { return };
         if pid.is_some() && *pid == connected.pid {
             self.offset = core::mem::take(offset);
-            wire.recovered = true;
+            wire.recovered = !made(Bug::SioRecoveryUnnoticed);
         } else {
             self.offset = Offset::default();
             self.rooms.begin_anew();
@@ -81,9 +86,11 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             self.return_to(at, &held);
         }
         self.return_to_personal(&held);
-        for event in held.events {
+        for event in held.events.into_iter().skip(usize::from(made(Bug::SioMissedForgotten))) {
             self.happened(event);
         }
+        #[cfg(feature = "frames")]
+        self.begin_standing();
         self.join_all(now);
         self.leaving = true;
         self.check_ready();
@@ -113,7 +120,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 member_count: None,
             }));
         }
-        if missed {
+        if missed && !made(Bug::SioGapUntold) {
             self.event(Event::Gap(Gap::unknown(name, GapReason::Reconnected)));
         }
     }
@@ -121,7 +128,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// Says of the notifications what it says of a room that was joined before.
     fn return_to_personal(&mut self, held: &Held<P, N>) {
         let was_up = core::mem::replace(&mut self.personal.was_up, true);
-        if !was_up || !self.personal.is_followed {
+        if !was_up || !self.personal.is_followed || made(Bug::SioOwnGapUntold) {
             return;
         }
         let room = self.personal.name.clone();

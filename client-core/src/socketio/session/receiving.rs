@@ -2,6 +2,7 @@
 
 use super::Session;
 use super::wire::Stage;
+use crate::bug::{Bug, made};
 use crate::cause::CauseCode;
 use crate::close::{self, Verdict};
 use crate::event::{DeliveryStatus, Event, SendFailure, SendReply};
@@ -14,6 +15,7 @@ use crate::time::{Moment, Timestamp};
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub(super) fn received(&mut self, now: Timestamp, packet: ServerPacket<P, N>) {
         match packet {
+            ServerPacket::Ping if made(Bug::SioPingUnanswered) => {}
             ServerPacket::Ping => self.write(ClientPacket::Pong),
             ServerPacket::Open(handshake) => self.greeted(handshake),
             ServerPacket::Connected(connected) => self.consented(now, connected),
@@ -24,7 +26,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
             ServerPacket::Close => self.ends(now, Verdict::Retry, CauseCode::ConnectionLost, ""),
             ServerPacket::Event(event) => self.event_came(event),
-            ServerPacket::Ack { id, answer } => self.answered(now, id, *answer),
+            ServerPacket::Ack { id, answer } => self.answered(now, id, *answer, None),
+            #[cfg(feature = "frames")]
+            ServerPacket::LongAck { id, answer, whole } => self.answered(now, id, *answer, Some(whole)),
             ServerPacket::Other => {}
         }
     }
@@ -45,9 +49,16 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
-    pub(super) fn happened(&mut self, event: ServerEvent<P, N>) {
-        if let Some(id) = event.ack {
-            self.write(ClientPacket::Ack { id });
+    #[cfg_attr(not(feature = "frames"), expect(unused_mut, reason = "only an own event is given a number"))]
+    pub(super) fn happened(&mut self, mut event: ServerEvent<P, N>) {
+        if let Some(id) = event.ack.filter(|_| !made(Bug::SioEventUnanswered)) {
+            #[cfg(feature = "frames")]
+            let is_open = self.opens(id, &mut event.message);
+            #[cfg(not(feature = "frames"))]
+            let is_open = false;
+            if !is_open {
+                self.write(ClientPacket::Ack { id });
+            }
         }
         match event.message {
             ServerMessage::Message(message) => {
@@ -70,11 +81,20 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 self.personal.is_followed = true;
                 self.event(Event::Notification(notification));
             }
+            #[cfg(feature = "frames")]
+            ServerMessage::Own(frame) => self.event(Event::Frame(frame)),
             _ => self.diagnostics.unknown_frames += 1,
         }
     }
 
-    pub(super) fn answered(&mut self, now: Timestamp, id: u64, answer: Answer<P, N>) {
+    /// `whole` is all of the answer where that shows the beginning only.
+    pub(super) fn answered(&mut self, now: Timestamp, id: u64, answer: Answer<P, N>, whole: Option<P>) {
+        #[cfg(feature = "frames")]
+        if self.sends.is_own_ack(id) {
+            return self.own_answered(id, answer, whole);
+        }
+        #[cfg(not(feature = "frames"))]
+        drop(whole);
         let Some(answer) = self.answers_join(now, id, answer) else { return };
         let (status, words, reply) = match answer {
             Answer::Done { id, seq, answer, .. } => {
@@ -85,9 +105,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 (DeliveryStatus::Failed(SendFailure::Refused(code)), words, SendReply { answer, message })
             }
         };
-        if self.sends.answered(id, status, reply, &mut self.outcomes)
-            && let Some((message, code)) = words
-        {
+        if !self.sends.answered(id, status, reply, &mut self.outcomes) {
+            // Too late, or an answer to nothing.
+            self.diagnostics.unknown_frames += 1;
+        } else if let Some((message, code)) = words {
             self.event(Event::ServerError { message, code: Some(code) });
         }
     }
@@ -96,9 +117,17 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 /// Takes the place to recover from out of an event, if it has one. Servers give none to events that want an answer.
 fn read_place<P, N>(offset: &mut Offset, now: Moment, event: &mut ServerEvent<P, N>) {
     let Some(trailing) = event.trailing.take().filter(|_| event.ack.is_none()) else { return };
-    if offset.take(now, trailing)
-        && let ServerMessage::Notification(notification) = &mut event.message
-    {
-        notification.data = event.data_before_trailing.take();
+    if !offset.take(now, trailing) {
+        return;
+    }
+    match &mut event.message {
+        ServerMessage::Notification(notification) => notification.data = event.data_before_trailing.take(),
+        #[cfg(feature = "frames")]
+        ServerMessage::Own(frame) => {
+            if let Some(arguments) = event.data_before_trailing.take() {
+                frame.set_arguments(arguments);
+            }
+        }
+        _ => {}
     }
 }

@@ -1,6 +1,7 @@
 //! What is kept for another run, and taken up by it: what waited. There are no positions.
 
 use super::Session;
+use crate::bug::{Bug, made};
 #[cfg(feature = "journal")]
 use crate::change::Change;
 #[cfg(feature = "journal")]
@@ -21,7 +22,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// store it, and [`Output::Save`](crate::Output::Save) for when it must be.
     pub fn saved(&self) -> Saved<P, N> {
         let sends = self.kept.clone().unwrap_or_else(|| self.sends.stored());
-        Saved { sends, worked: self.worked, ..Saved::default() }
+        Saved {
+            sends,
+            worked: self.worked,
+            #[cfg(feature = "frames")]
+            kept: self.own.standing.stored(),
+            ..Saved::default()
+        }
     }
 
     /// From here on [`Session::take_changes`] has something to give.
@@ -47,7 +54,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub(super) fn goes_on(&mut self) {
         if self.kept.take().is_some() {
             self.sends.changed();
-            note!(self.sends.notes, Replaced(Box::new(Saved { worked: self.worked, ..Saved::default() })));
+            #[cfg(feature = "journal")]
+            let saved = Saved { sends: Vec::new(), ..self.saved() };
+            note!(self.sends.notes, Replaced(Box::new(saved)));
         }
     }
 
@@ -71,13 +80,28 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if self.worked {
             self.link.has_worked();
         }
-        for send in saved.sends {
+        #[cfg(feature = "frames")]
+        self.own.standing.restore(saved.kept);
+        for send in saved.sends.into_iter().filter(|_| !made(Bug::SioWaitingForgotten)) {
             let (room, content, reference) =
                 (send.room.clone(), send.content.clone(), send.reference.clone());
+            #[cfg(feature = "journal")]
+            let data = send.data.clone();
             let (id, waits) = self.sends.restore(now, send);
-            self.event(Event::Restored(Box::new(Restored { id, room: room.clone(), content, reference })));
+            let restored = Restored {
+                id,
+                room: room.clone(),
+                content,
+                #[cfg(feature = "journal")]
+                data,
+                reference,
+            };
+            self.event(Event::Restored(Box::new(restored)));
             if !waits {
                 self.outcomes.push(Delivery::new(id, room, DeliveryStatus::Unknown));
+                continue;
+            }
+            if self.sends.is_own(&room) {
                 continue;
             }
             // The room is joined for the sake of its sends, and left after them unless the application wants it.

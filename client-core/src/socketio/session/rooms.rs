@@ -2,12 +2,13 @@
 
 use super::Session;
 use crate::backoff::{pause, retry_delay};
+use crate::bug::{Bug, made};
 use crate::event::{Event, JoinedRoom, Mode, RoomChange, RoomState, SendReply};
 use crate::messages::{Code, JoinReason};
 use crate::outbox::Payload;
 use crate::session::Join;
 use crate::socketio::messages::{Answer, ClientEvent};
-use crate::socketio::rooms::{Membership, Wanted};
+use crate::socketio::rooms::{Membership, Room, Wanted};
 use crate::time::Timestamp;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -27,6 +28,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if entry.wanted == Wanted::No {
             // Left on this connection, or still in the session that may be recovered: asked for anew.
             entry.membership = Membership::Absent;
+            entry.confirmed = false;
         }
         // Not left yet: it simply stays.
         entry.wanted = Wanted::Yes;
@@ -42,7 +44,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     pub(super) fn join_all(&mut self, now: Timestamp) {
-        for at in 0..self.rooms.len() {
+        for at in usize::from(made(Bug::SioJoinsAllButOne))..self.rooms.len() {
             self.write_join(now, at);
         }
     }
@@ -55,6 +57,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             return;
         }
         wire.ready = false;
+        room.overdue = None;
         room.membership = match ack {
             Some((ack, until)) => Membership::Joining { ack, until },
             None => Membership::Written { frame: wire.last_frame + 1 },
@@ -71,10 +74,18 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         answer: Answer<P, N>,
     ) -> Option<Answer<P, N>> {
         let is_asked = |membership| matches!(membership, Membership::Joining { ack, .. } if ack == id);
-        let Some(at) = self.rooms.iter().position(|room| is_asked(room.membership)) else {
+        let asked = |room: &Room<N>| is_asked(room.membership) || room.overdue == Some(id);
+        let Some(at) = self.rooms.iter().position(asked) else {
             return Some(answer);
         };
+        let is_overdue = self.rooms.at_mut(at).is_some_and(|room| room.overdue.take().is_some());
         let words = match answer {
+            // It has counted as done; only the handler's answer is news.
+            Answer::Done { answer, .. } if is_overdue => {
+                let name = self.rooms.at_mut(at).map(|room| room.name.clone())?;
+                self.join_reply(&name, SendReply { answer, message: None });
+                return None;
+            }
             Answer::Done { members, answer, .. } => {
                 self.join_done(at, members, answer);
                 None
@@ -182,7 +193,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// A server that does not implement leaving goes on sending; rooms never asked for are its own choice.
     pub(super) fn is_left(&self, room: &N) -> bool {
-        self.rooms.get(room).is_some_and(|room| room.wanted == Wanted::No)
+        self.rooms.get(room).is_some_and(|room| room.wanted == Wanted::No) && !made(Bug::SioHearsAfterLeaving)
     }
 
     pub(super) fn leave(&mut self, room: &N) {
@@ -196,6 +207,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub(super) fn finish_leaving(&mut self) {
         self.leaving = false;
         let is_up = self.wire.as_ref().is_some_and(super::wire::Wire::is_up);
+        // A session that is recovered may be in rooms whose joins it was never seen to answer.
+        let may_return = !is_up && self.pid.is_some() && self.offset.last().is_some();
         let mut at = 0;
         while let Some(room) = self.rooms.at_mut(at) {
             at += 1;
@@ -209,14 +222,18 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 Wanted::Yes | Wanted::No if !again => continue,
                 _ => {}
             }
-            let known_there = room.membership != Membership::Absent;
+            let known_there = room.membership != Membership::Absent || may_return;
             room.wanted = Wanted::No;
             if is_up {
                 room.membership = Membership::Absent;
+            } else if may_return {
+                room.membership = Membership::Suspended;
             }
             let name = room.name.clone();
             if is_up && known_there {
-                self.emit(None, ClientEvent::Leave { room: name.clone() });
+                if !made(Bug::SioLeaveUnsaid) {
+                    self.emit(None, ClientEvent::Leave { room: name.clone() });
+                }
             } else if !known_there {
                 at -= 1;
                 self.rooms.remove(at);
@@ -236,9 +253,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     fn confirm(&mut self, is_confirmed: impl Fn(Membership) -> bool) {
         for at in 0..self.rooms.len() {
-            if self.rooms.at_mut(at).is_some_and(|room| is_confirmed(room.membership)) {
-                self.is_member(at);
+            let Some(room) = self.rooms.at_mut(at).filter(|room| is_confirmed(room.membership)) else {
+                continue;
+            };
+            if let Membership::Joining { ack, .. } = room.membership {
+                room.overdue = Some(ack);
             }
+            self.is_member(at);
         }
         self.check_ready();
     }
@@ -261,6 +282,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 .rooms
                 .at_mut(at)
                 .is_some_and(|room| matches!(room.membership, Membership::Later { at } if at <= now))
+                && !made(Bug::SioLaterForgotten)
             {
                 self.write_join(now, at);
             }
@@ -270,9 +292,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// Says once that every wanted room is joined.
     pub(super) fn check_ready(&mut self) {
         let Some(wire) = self.wire.as_mut().filter(|wire| wire.is_up() && !wire.ready) else { return };
-        if self.rooms.iter().all(|room| !room.is_wanted() || room.membership == Membership::Member) {
+        let early = made(Bug::SioReadyTooEarly);
+        if self.rooms.iter().all(|room| early || !room.is_wanted() || room.membership == Membership::Member) {
             wire.ready = true;
-            self.event(Event::Ready(Mode::SocketIo));
+            if !made(Bug::SioReadyUntold) {
+                self.event(Event::Ready(Mode::SocketIo));
+            }
         }
     }
 }

@@ -65,6 +65,8 @@ fn weight<P: Payload, N>(message: &ServerMessage<P, N>) -> usize {
             }
             ServerMessage::Error { message, .. } => message.weight(),
             ServerMessage::Notification(notification) => optional(&notification.data),
+            #[cfg(feature = "frames")]
+            ServerMessage::Own(frame) => frame.payload().map_or(0, Payload::weight),
             _ => 0,
         }
 }

@@ -248,8 +248,8 @@ fn a_room_whose_join_was_never_answered_may_not_be_in_the_recovered_session_and_
     assert_eq!(rig.story()[2..], back);
 }
 
-#[test]
-fn a_room_joined_after_a_recovery_may_be_missing_in_the_next_one_and_is_joined_again() {
+/// A session in r that was recovered, joined s, and was lost again.
+fn lost_after_a_join_in_a_recovered_session() -> Rig {
     let mut rig = Rig::in_rooms(&["r"], Some("p"));
     rig.receive(placed("r", "one", "1-1"));
     rig.lose();
@@ -258,6 +258,12 @@ fn a_room_joined_after_a_recovery_may_be_missing_in_the_next_one_and_is_joined_a
     rig.join("s");
     rig.answer(1, DONE);
     rig.lose();
+    rig
+}
+
+#[test]
+fn a_room_joined_after_a_recovery_may_be_missing_in_the_next_one_and_is_joined_again() {
+    let mut rig = lost_after_a_join_in_a_recovered_session();
     rig.wait_for_dial();
     rig.said();
     rig.let_in(Some("p"));
@@ -337,4 +343,29 @@ fn packets_of_a_connection_that_is_gone_are_nothing() {
     rig.input(crate::Input::Received(old, ServerPacket::Disconnected));
     rig.input(crate::Input::Closed(old, crate::Disconnect::Lost));
     assert_eq!(rig.said(), Vec::<Output<_, _, _>>::new());
+}
+
+#[test]
+fn a_room_joined_again_after_it_was_left_is_in_the_recovered_session_only_if_that_join_was_answered() {
+    let mut rig = Rig::in_rooms(&["r"], Some("p"));
+    rig.receive(placed("r", "one", "1-1"));
+    rig.command(Command::Leave("r".into()));
+    rig.join("r");
+    rig.pass(Duration::from_secs(10));
+    rig.lose();
+    rig.wait_for_dial();
+    rig.said();
+    rig.let_in(Some("p"));
+    assert_eq!(rig.story()[2..], ["gap in r", "> join r"]);
+}
+
+#[test]
+fn a_room_left_while_away_is_left_in_the_recovered_session_even_if_its_join_may_be_lost() {
+    let mut rig = lost_after_a_join_in_a_recovered_session();
+    rig.command(Command::Leave("s".into()));
+    rig.wait_for_dial();
+    rig.said();
+    rig.let_in(Some("p"));
+    let back = ["joined r", "answered r recovered, 0 replayed", "ready", "> leave s"];
+    assert_eq!(rig.story()[2..], back);
 }

@@ -55,7 +55,10 @@ pub(super) const DONE: Answer = Answer::Done { id: None, seq: None, members: Non
 impl Rig {
     pub(super) fn with(config: Config, options: Options) -> Self {
         let now = Moment::new(Timestamp::from_millis(1), Duration::from_secs(1_800_000_000));
-        let session = Session::new(config, options, PERSONAL_ROOM.into(), 5);
+        #[cfg_attr(not(feature = "frames"), expect(unused_mut, reason = "there are no own events"))]
+        let mut session = Session::new(config, options, PERSONAL_ROOM.into(), 5);
+        #[cfg(feature = "frames")]
+        session.own_events("".into());
         Self { session, now, conn: ConnId(0), last_frame: 0, said: Vec::new() }
     }
 

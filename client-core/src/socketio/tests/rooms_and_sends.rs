@@ -21,6 +21,16 @@ fn refused(code: Code) -> Answer {
     Answer::Refused { code, retry: false, retry_after_ms: None, message, answer }
 }
 
+/// Let in, with a join of r that is not answered.
+fn asked_for_r() -> Rig {
+    let mut rig = Rig::new();
+    rig.join("r");
+    rig.command(Command::Connect);
+    rig.let_in(None);
+    rig.said();
+    rig
+}
+
 fn without_acks() -> Rig {
     Rig::with(Config::default(), Options { acks: false, ..Options::default() })
 }
@@ -123,22 +133,14 @@ fn without_acks_a_send_is_written_when_the_system_has_taken_it() {
 
 #[test]
 fn a_room_whose_join_is_never_answered_counts_as_joined_after_a_while() {
-    let mut rig = Rig::new();
-    rig.join("r");
-    rig.command(Command::Connect);
-    rig.let_in(None);
-    rig.said();
+    let mut rig = asked_for_r();
     rig.pass(10 * SECOND);
     assert_eq!(rig.story(), ["joined r", "ready"]);
 }
 
 #[test]
 fn a_room_that_is_refused_is_not_asked_for_again() {
-    let mut rig = Rig::new();
-    rig.join("r");
-    rig.command(Command::Connect);
-    rig.let_in(None);
-    rig.said();
+    let mut rig = asked_for_r();
     rig.answer(0, refused(Code::Forbidden));
     assert_eq!(rig.story(), ["reply in r: \"not you\"", "failed r", "ready", "error not you"]);
     rig.lose();
@@ -154,11 +156,7 @@ fn refused_for_now(code: Code, retry_after_ms: Option<u64>) -> Answer {
 
 #[test]
 fn a_room_that_is_refused_for_now_is_asked_for_again_ever_later_and_each_reason_is_told_once() {
-    let mut rig = Rig::new();
-    rig.join("r");
-    rig.command(Command::Connect);
-    rig.let_in(None);
-    rig.said();
+    let mut rig = asked_for_r();
     let told =
         |code| vec!["reply in r: {}".to_owned(), format!("r not yet: {code}"), "error not now".to_owned()];
     rig.answer(0, refused_for_now(Code::RoomFull, None));
@@ -211,12 +209,31 @@ fn a_room_that_was_refused_for_now_is_asked_for_at_once_on_the_next_connection_a
 }
 
 #[test]
+fn a_refusal_that_comes_after_a_join_has_counted_as_done_makes_it_undone() {
+    let counted_as_done = || {
+        let mut rig = asked_for_r();
+        rig.pass(10 * SECOND);
+        assert_eq!(rig.story(), ["joined r", "ready"]);
+        rig
+    };
+    let mut rig = counted_as_done();
+    rig.answer(0, refused(Code::Forbidden));
+    assert_eq!(rig.story(), ["reply in r: \"not you\"", "failed r", "error not you"]);
+    let mut rig = counted_as_done();
+    rig.answer(0, refused_for_now(Code::RoomFull, None));
+    assert_eq!(rig.story(), ["reply in r: {}", "r not yet: room_full", "error not now"]);
+    rig.pass(SECOND);
+    assert_eq!(rig.story(), ["> join r"]);
+    // A late yes changes nothing, and is the last word.
+    let mut rig = counted_as_done();
+    rig.answer(0, DONE);
+    rig.answer(0, refused(Code::Forbidden));
+    assert_eq!(rig.story(), Vec::<String>::new());
+}
+
+#[test]
 fn what_a_handler_answers_to_a_join_is_told_before_what_became_of_it() {
-    let mut rig = Rig::new();
-    rig.join("r");
-    rig.command(Command::Connect);
-    rig.let_in(None);
-    rig.said();
+    let mut rig = asked_for_r();
     let answer = Some("{\"motd\":\"hi\"}".to_owned());
     rig.answer(0, Answer::Done { id: None, seq: None, members: None, answer });
     let story = rig.story();

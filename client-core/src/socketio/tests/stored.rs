@@ -134,3 +134,25 @@ fn an_answer_is_stored_with_the_outcome_unless_it_is_large() {
         .collect();
     assert_eq!(replies, [(SendId(1), SendReply { answer: Some("7".to_owned()), message: None })]);
 }
+
+#[test]
+fn what_gives_way_in_a_full_queue_is_gone_from_the_store_before_the_next_is_there() {
+    let outbox =
+        crate::OutboxLimits { count: 1, overflow: crate::Overflow::DropOldest, ..Default::default() };
+    let config = crate::Config { outbox, ..crate::Config::default() };
+    let mut rig = Rig::with(config, crate::socketio::Options::default());
+    rig.session.note_changes();
+    rig.send(1, "one");
+    rig.send(2, "two");
+    let noted: Vec<_> = rig
+        .session
+        .take_changes()
+        .into_iter()
+        .filter_map(|change| match change {
+            Change::Added { key, .. } => Some((key, true)),
+            Change::Resolved { key, .. } => Some((key, false)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(noted, [(SendId(1), true), (SendId(1), false), (SendId(2), true)]);
+}

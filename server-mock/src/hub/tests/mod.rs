@@ -1,7 +1,5 @@
 //! The hub's rules as sentences, frames compared to the byte where they are plain.
 
-#[cfg(feature = "bugs")]
-mod bugs;
 mod drains;
 mod feeds;
 mod joins;
@@ -11,6 +9,7 @@ mod presence;
 mod published;
 mod quotas;
 mod replays;
+mod restores;
 mod sends;
 mod stores;
 mod strangers;
@@ -135,6 +134,17 @@ impl World {
         let at = self.hub.next_deadline().unwrap().since_start();
         self.ms = u64::try_from(at.as_nanos().div_ceil(1_000_000)).unwrap();
         self.handle(Input::Tick)
+    }
+
+    /// Time passes until then, while everybody shows life.
+    fn pass_until(&mut self, ms: u64) {
+        while self.hub.next_deadline().is_some_and(|at| at.since_start() <= Duration::from_millis(ms)) {
+            self.tick();
+            for conn in [ADA, BOB] {
+                self.handle(Input::Heard { conn });
+            }
+        }
+        self.ms = ms;
     }
 
     /// Ticks until there is nothing more to wait for, and nothing is said any more.

@@ -111,3 +111,51 @@ fn a_signal_from_outside_of_the_room_goes_nowhere() {
     let long = format!(r#"{{"type":"signal","roomId":"lobby","kind":"{}"}}"#, "x".repeat(65));
     assert_eq!(world.say(ADA, &long), bad_request(ADA, "a signal's kind has 1-64 bytes"));
 }
+
+#[test]
+fn a_connection_that_was_lost_is_waited_for_although_another_of_its_user_says_goodbye() {
+    let leave = r#"{"type":"leave_room","roomId":"lobby"}"#;
+    for closes in [true, false] {
+        let mut world = lobby();
+        world.extend(ConnId(4), "ada");
+        world.enter(ConnId(4), "lobby");
+        world.hang_up(ConnId(4));
+        world.ms = 5_000;
+        let farewell = if closes {
+            world.handle(Input::Disconnected { conn: ADA, clean: true })
+        } else {
+            world.say(ADA, leave)
+        };
+        assert_eq!(farewell, []);
+        assert_eq!((world.next_tick(), world.ms), (vec![sent(BOB, LEFT)], 15_000));
+    }
+}
+
+#[test]
+fn who_came_back_after_a_loss_is_gone_at_once_after_a_goodbye() {
+    let mut world = lobby();
+    world.hang_up(ADA);
+    world.extend(ConnId(4), "ada");
+    world.enter(ConnId(4), "lobby");
+    assert_eq!(world.handle(Input::Disconnected { conn: ConnId(4), clean: true }), [sent(BOB, LEFT)]);
+}
+
+#[test]
+fn the_grace_of_somebody_who_was_removed_ends_nothing_later() {
+    let mut world = lobby();
+    world.hang_up(ADA);
+    world.ms = 1_000;
+    let removed = Input::Remove { room: Name::from("lobby"), user: Name::from("ada") };
+    assert_eq!(world.handle(removed), [sent(BOB, LEFT)]);
+    world.ms = 2_000;
+    world.extend(ADA, "ada");
+    world.enter(ADA, "lobby");
+    world.ms = 14_000;
+    world.hang_up(ADA);
+    let mut told = Vec::new();
+    while told.is_empty() {
+        told = world.tick();
+        told.retain(|output| *output == sent(BOB, LEFT));
+    }
+    assert_eq!(world.ms, 29_000);
+}

@@ -153,3 +153,31 @@ fn a_user_who_sends_at_the_rate_for_an_hour_is_never_closed_and_one_without_a_ra
         assert!(!ends(&world.say(ADA, r#"{"type":"ping","t":1}"#)));
     }
 }
+
+#[test]
+fn who_comes_and_goes_has_no_second_burst() {
+    let mut world = World::new(|config| config.rate = Some(1.0));
+    let accepted = |world: &mut World| {
+        let mut count: u64 = 0;
+        world.extend(ADA, "ada");
+        world.join(ADA, "lobby");
+        loop {
+            let frame = json!({"type": "send_message", "roomId": "lobby", "content": "x", "ref": "s"});
+            let answers = world.ask(ADA, &frame);
+            if answers.iter().any(|(_, answer)| answer["type"] == "nack") {
+                world.hang_up(ADA);
+                return count;
+            }
+            count += 1;
+        }
+    };
+    let burst = accepted(&mut world);
+    // Used up again shortly before the allowances would have been full from the first time.
+    world.ms += 500 * burst;
+    let more = accepted(&mut world);
+    assert!((1..burst).contains(&more), "{more} of {burst}");
+    world.ms += 500 * burst + 1;
+    world.handle(Input::Tick);
+    let more = accepted(&mut world);
+    assert!((1..burst).contains(&more), "{more} of {burst}");
+}

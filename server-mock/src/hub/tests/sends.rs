@@ -209,11 +209,11 @@ fn sixty_four_answers_are_remembered_and_what_is_older_is_admitted_to_be_forgott
 fn a_line_out_of_use_for_the_dedupe_window_is_forgotten_and_one_in_use_is_not() {
     let mut world = lobby(|_| {});
     world.number(ADA, "p", 1, "x");
-    world.ms = 599_999;
+    world.pass_until(599_999);
     assert_eq!(world.number(ADA, "p", 1, "x")["dup"], true);
-    world.ms = 1_199_998;
+    world.pass_until(1_199_998);
     assert_eq!(world.number(ADA, "p", 1, "x")["dup"], true);
-    world.ms = 1_799_998;
+    world.pass_until(1_799_998);
     assert_eq!(world.number(ADA, "p", 2, "x")["code"], "unknown_producer");
 }
 
@@ -230,8 +230,18 @@ fn nobody_can_fill_the_memory_with_lines() {
     assert_eq!(world.number(BOB, "a", 1, "x")["type"], "ack");
     assert_eq!(world.number(BOB, "b", 1, "x")["code"], "overloaded");
     // The sweep makes room.
-    world.ms += 601_000;
-    world.handle(Input::Tick);
+    world.pass_until(world.ms + 601_000);
     assert_eq!(world.hub.store().lines_held(), 0);
     assert_eq!(world.number(BOB, "b", 1, "x")["type"], "ack");
+}
+
+#[test]
+fn a_line_is_remembered_for_longer_by_a_process_that_stood_still() {
+    let mut world = lobby(|_| {});
+    world.number(ADA, "p", 1, "one");
+    // The repetition waits, unread, for longer than the dedupe window.
+    world.ms += 1_200_000;
+    assert_eq!(world.number(ADA, "p", 1, "one")["dup"], true);
+    assert_eq!(world.number(ADA, "p", 2, "two")["type"], "ack");
+    assert_eq!(world.logged("lobby"), ["one", "two"]);
 }

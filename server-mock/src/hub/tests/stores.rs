@@ -73,6 +73,19 @@ fn a_lost_suffix_takes_its_answers_with_it_and_a_position_in_it_is_forked() {
 }
 
 #[test]
+fn a_refusal_behind_a_lost_message_does_not_keep_the_answer_to_it() {
+    let mut world = lobby(|config| config.content_bytes = 10);
+    world.number(ADA, "p", 1, "one");
+    world.number(ADA, "p", 2, "two");
+    assert_eq!(world.number(ADA, "p", 3, &"x".repeat(11))["code"], "too_large");
+    world.hub.store_mut().lose_suffix("lobby", 1);
+    let again = world.number(ADA, "p", 2, "two");
+    assert_eq!((&again["type"], again.get("dup")), (&json!("ack"), None), "it is appended, not only acked");
+    assert_eq!(world.logged("lobby"), ["one", "two"]);
+    assert_eq!(world.number(ADA, "p", 3, "three")["seq"], 3);
+}
+
+#[test]
 fn a_lost_suffix_that_was_a_whole_line_takes_the_line() {
     let mut world = lobby(|_| {});
     world.number(ADA, "p", 1, "1");
@@ -171,4 +184,37 @@ fn bytes_are_bounded_over_all_rooms() {
         assert!(world.hub.store().bytes_held() < 22_000);
     }
     assert!(world.hub.store().bytes_held() > 15_000);
+}
+
+#[test]
+fn a_sweep_of_many_rooms_and_lines_is_taken_in_steps() {
+    let mut world = World::new(|config| {
+        config.retention = Duration::ZERO;
+        config.rooms_per_conn = 3_000;
+        config.rooms_per_user = 3_000;
+        config.lines_per_user = 3_000;
+    });
+    world.extend(ADA, "ada");
+    for room in 0..2_500 {
+        world.enter(ADA, &format!("room{room}"));
+    }
+    world.enter(ADA, "lobby");
+    for line in 0..2_500 {
+        world.number(ADA, &format!("p{line}"), 1, "said");
+    }
+    world.hang_up(ADA);
+    let held = |world: &World| world.hub.store().rooms_held() + world.hub.store().lines_held();
+    let (mut before, mut steps) = (held(&world), 0);
+    assert!(before > 5_000);
+    while held(&world) > 0 {
+        world.tick();
+        let now = held(&world);
+        assert!(before - now <= 1_001, "{} at once", before - now);
+        steps += usize::from(now < before);
+        before = now;
+    }
+    assert!(steps >= 5, "{steps}");
+    assert_eq!(world.hub.store().bytes_held(), 0);
+    // Nothing is left to be swept, so that nobody is woken for it.
+    assert_eq!(world.hub.next_deadline(), None);
 }

@@ -14,13 +14,26 @@ struct Course {
     next: u64,
     /// The replay may stop after this one; then this number follows.
     jump: Option<(u64, u64)>,
+    /// The last one of the replay.
+    until: u64,
+    life: Option<u32>,
+}
+
+/// A join that was asked for.
+#[derive(Debug, Clone)]
+struct Join {
+    since: Option<u64>,
+    history: u64,
+    /// How often the log had lost something when the server answered.
+    life: Option<u32>,
 }
 
 /// What has been asked and what must follow.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
-    joins: HashMap<(usize, Ref), Option<u64>>,
-    requests: HashMap<(usize, Ref), u64>,
+    joins: HashMap<(usize, Ref), Join>,
+    /// After which message, and how many.
+    requests: HashMap<(usize, Ref), (u64, u64)>,
     courses: HashMap<(usize, Place), Course>,
 }
 
@@ -29,17 +42,22 @@ impl Checker {
     pub fn join_asked(&mut self, conn: usize, place: Place, request: &JoinRequest) {
         self.answers.courses.remove(&(conn, place));
         let since = request.since.as_ref().map(|position| position.seq);
-        self.answers.joins.insert((conn, request.reference.clone()), since);
+        let join = Join { since, history: request.history.unwrap_or(0), life: None };
+        self.answers.joins.insert((conn, request.reference.clone()), join);
     }
 
     /// A client asks for older messages over a connection.
     pub fn history_asked(&mut self, conn: usize, request: &HistoryRequest) {
-        self.answers.requests.insert((conn, request.reference.clone()), request.after);
+        self.answers.requests.insert((conn, request.reference.clone()), (request.after, request.limit));
     }
 
     /// A server answers a join.
-    pub fn join_answered_by_server(&mut self, conn: usize, place: Place, joined: &Joined) {
-        let since = self.answers.joins.get(&(conn, joined.reference.clone())).copied().flatten();
+    pub fn join_answered_by_server(&mut self, conn: usize, place: Place, joined: &Joined, held: u64) {
+        let life = self.truth.life(place);
+        let Some(join) = self.answers.joins.get_mut(&(conn, joined.reference.clone())) else { return };
+        join.life = Some(life);
+        let (since, history) = (join.since, join.history);
+        self.replay_promised(place, joined, history, held);
         let oldest = self.truth.oldest(place);
         if let Some(since) = since.filter(|since| joined.recovered && oldest > since + 1) {
             self.violated(format!(
@@ -50,7 +68,8 @@ impl Checker {
 
     /// The answer to a join arrives.
     pub fn join_answered(&mut self, conn: usize, place: Place, joined: &Joined) {
-        let Some(since) = self.answers.joins.remove(&(conn, joined.reference.clone())) else { return };
+        let Some(join) = self.answers.joins.remove(&(conn, joined.reference.clone())) else { return };
+        let (since, life) = (join.since, join.life);
         let first = if joined.recovered {
             since.unwrap_or(0) + 1
         } else {
@@ -62,16 +81,19 @@ impl Checker {
             ));
         }
         let jump = Some((first + joined.replay, joined.seq + 1));
-        self.answers.courses.insert((conn, place), Course { epoch: joined.epoch.clone(), next: first, jump });
+        let until = (first + joined.replay).saturating_sub(1);
+        self.answers
+            .courses
+            .insert((conn, place), Course { epoch: joined.epoch.clone(), next: first, jump, until, life });
     }
 
     /// A message arrives over a connection, which nobody has tampered with.
     pub fn message_arrives(&mut self, conn: usize, place: Place, stamp: &Stamp) {
-        if self.truth.forks(place) > 0 || self.truth.epochs(place) > 1 {
+        let (life, oldest) = (self.truth.life(place), self.truth.oldest(place));
+        if self.answers.courses.get(&(conn, place)).is_some_and(|course| course.life != Some(life)) {
+            // The log is another one than it was: what follows what is not known any more, until the next join.
             self.answers.courses.remove(&(conn, place));
-            return;
         }
-        let oldest = self.truth.oldest(place);
         let Some(course) = self.answers.courses.get_mut(&(conn, place)) else { return };
         if let Some((stop, head)) = course.jump
             && course.next == stop
@@ -79,7 +101,7 @@ impl Checker {
             course.next = head;
             course.jump = None;
         }
-        let (epoch, next) = (course.epoch.clone(), course.next);
+        let (epoch, next, replayed) = (course.epoch.clone(), course.next, stamp.seq <= course.until);
         course.next = stamp.seq + 1;
         // What the log has forgotten during the replay cannot be in it.
         let forgotten = stamp.seq > next && oldest > next;
@@ -89,11 +111,21 @@ impl Checker {
                 stamp.epoch, stamp.seq
             ));
         }
+        if stamp.replay != replayed {
+            let seq = stamp.seq;
+            self.violated(format!(
+                "2.2: message {seq} of place {place} is said to be replayed: {}",
+                stamp.replay
+            ));
+        }
     }
 
     /// The answer to a history request arrives.
     pub fn history_answered(&mut self, conn: usize, history: &History) {
-        let Some(after) = self.answers.requests.remove(&(conn, history.reference.clone())) else { return };
+        let Some((after, limit)) = self.answers.requests.remove(&(conn, history.reference.clone())) else {
+            return;
+        };
+        self.history_promised(limit, history.messages.len());
         let seqs: Vec<u64> =
             history.messages.iter().filter_map(|message| Some(message.stamp.as_ref()?.seq)).collect();
         let ascending = seqs.windows(2).all(|pair| pair[1] == pair[0] + 1);

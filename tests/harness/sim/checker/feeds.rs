@@ -3,8 +3,8 @@
 use super::Checker;
 use super::truth::{Key, Place};
 use crate::sim::coverage::Sometimes;
-use rejoin::Id;
 use rejoin::messages::{Joined, Stamp};
+use rejoin::{Id, Position};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Which message may come next.
@@ -35,6 +35,8 @@ pub(super) struct Feed {
     pub(super) asked: bool,
     /// The user wants to see what was said before.
     pub(super) wants_history: bool,
+    /// The last join showed nothing of the past; `None` where that is not known here.
+    pub(super) silent: Option<bool>,
     pub(super) delivered: BTreeSet<usize>,
     /// Deliveries without a stamp, by message.
     pub(super) unstamped: BTreeMap<Key, usize>,
@@ -55,6 +57,8 @@ pub(super) struct Feeds {
     pub(super) all: BTreeMap<(usize, Place), Feed>,
     /// The positions each application has committed, in any of its processes.
     pub(super) committed: BTreeMap<(usize, Place), BTreeSet<(Id, u64)>>,
+    /// How far each application says that it is.
+    dealt: BTreeMap<(usize, Place), (Id, u64)>,
     /// What earlier processes were told.
     pub(super) before: BTreeMap<usize, BTreeSet<usize>>,
 }
@@ -66,6 +70,7 @@ impl Checker {
 
     /// A user asks for a room, from a position of its own if it has one, and perhaps for what was said before.
     pub fn asked(&mut self, client: usize, place: Place, since: Option<(Id, u64)>, history: bool) {
+        self.stays(client, place);
         let feed = self.feed(client, place);
         feed.wants_history = history;
         feed.asked = true;
@@ -91,12 +96,23 @@ impl Checker {
         self.feeds.all.get(&(client, place)).is_none_or(|feed| !feed.out)
     }
 
+    /// Whether an application has asked for a room in this process, and has not been told that it is out.
+    pub(super) fn is_wanted(&self, client: usize, place: Place) -> bool {
+        self.feeds.all.get(&(client, place)).is_some_and(|feed| feed.asked && !feed.out)
+    }
+
+    /// Whether an application has been told that it is out of a room, and has not asked again.
+    pub(super) fn is_out(&self, client: usize, place: Place) -> bool {
+        self.feeds.all.get(&(client, place)).is_some_and(|feed| feed.out)
+    }
+
     /// An application is told that it has left a room, or is out of it for good.
     pub(super) fn out(&mut self, client: usize, place: Place) {
         let feed = self.feed(client, place);
         feed.left = true;
         feed.out = true;
         feed.joined = false;
+        self.feeds.dealt.remove(&(client, place));
     }
 
     /// A client has no connection any more.
@@ -110,8 +126,17 @@ impl Checker {
     /// A client is told `joined` by a server and tells its application.
     pub fn joined(&mut self, client: usize, place: Place, joined: &Joined) {
         let epochs = self.truth.epochs(place);
+        let others = self.is_taken_over(client);
         let feed = self.feed(client, place);
         feed.joined = true;
+        let shows_nothing = match feed.next {
+            _ if feed.left => Some(!feed.wants_history),
+            Next::Unjoined => Some(!feed.wants_history),
+            _ => None,
+        };
+        // Who has named a place, or had one to name, is shown what follows.
+        let named = joined.reason != Some(rejoin::messages::JoinReason::Fresh);
+        let shows_nothing = if named { Some(false) } else { shows_nothing };
         let start = joined.seq.saturating_sub(joined.replay) + 1;
         // Whoever names a position when coming back goes on from there.
         let fresh = joined.reason == Some(rejoin::messages::JoinReason::Fresh);
@@ -122,6 +147,7 @@ impl Checker {
         }
         let silent = fresh && !feed.wants_history;
         let known = matches!(feed.next, Next::Exactly(..) | Next::AfterGap);
+        let from_nowhere = feed.next == Next::Unjoined;
         if joined.recovered {
             // After a leave it may go on from what is stored, or from the last stay.
             if left || matches!(feed.next, Next::Unjoined | Next::AfterGap) {
@@ -137,14 +163,19 @@ impl Checker {
         } else if left || feed.next == Next::Unjoined {
             feed.next = Next::Exactly(joined.epoch.clone(), if silent { joined.seq + 1 } else { start });
         }
+        if others && fresh {
+            // Where its own user was may be known still, or again.
+            feed.next = Next::Any;
+        }
         if silent {
             // The last message before is asked for all the same, for its id: it is known, and not shown.
             let last = self.truth.ever(place, &joined.epoch, joined.seq).to_vec();
             self.feeds.before.entry(client).or_default().extend(last);
         }
         let feed = self.feed(client, place);
+        feed.silent = shows_nothing;
         feed.begin = (!joined.recovered).then(|| (joined.epoch.clone(), start));
-        if !joined.recovered {
+        if !joined.recovered || from_nowhere {
             // There is nothing before it to deal with.
             self.committed(client, place, &joined.epoch, start - 1);
             self.committed(client, place, &joined.epoch, joined.seq);
@@ -163,14 +194,21 @@ impl Checker {
         }
     }
 
-    /// An application is told a message or a notification.
-    pub(super) fn delivered(&mut self, client: usize, place: Place, key: Option<Key>, stamp: Option<&Stamp>) {
+    /// An application is told a message or a notification. Without a stamp `timestamp` tells which copy it is.
+    pub(super) fn delivered(
+        &mut self,
+        client: usize,
+        place: Place,
+        key: Option<Key>,
+        stamp: Option<&Stamp>,
+        timestamp: &str,
+    ) {
         let Some(key) = key else {
             return self.violated(format!("4: u{client} is told what nobody has said in place {place}"));
         };
         match stamp {
             Some(stamp) => self.stamped(client, place, key, stamp),
-            None => self.unstamped(client, place, key),
+            None => self.unstamped(client, place, key, timestamp),
         }
     }
 
@@ -235,8 +273,8 @@ impl Checker {
         })
     }
 
-    fn unstamped(&mut self, client: usize, place: Place, key: Key) {
-        let copies = self.truth.by_key(key);
+    fn unstamped(&mut self, client: usize, place: Place, key: Key, timestamp: &str) {
+        let copies = self.copies_of(key, timestamp);
         // A lost copy and the one made after it look alike: it is the one that follows, if one does.
         let next =
             self.feeds.all.get(&(client, place)).and_then(|feed| feed.last_unstamped).map(|last| last + 1);
@@ -244,7 +282,7 @@ impl Checker {
         let Some(index) = follows.or(copies.last()).copied() else {
             return self.violated(format!("4: {key:?} was delivered to u{client} but never sent by the hub"));
         };
-        let (copies, record) = (copies.len(), self.truth.record(index));
+        let (copies, record) = (self.truth.by_key(key).len(), self.truth.record(index));
         let (ordinal, home) = (record.ordinal, record.place);
         let feed = self.feed(client, place);
         let times = feed.unstamped.entry(key).or_default();
@@ -291,6 +329,43 @@ impl Checker {
         self.feeds.committed.entry((client, place)).or_default().insert((epoch.clone(), seq));
     }
 
+    /// The same by its own word, beside what a join begins with.
+    pub fn has_dealt_with(&mut self, client: usize, place: Place, epoch: &Id, seq: u64) {
+        if self.is_out(client, place) {
+            return;
+        }
+        let last = self.feeds.dealt.entry((client, place)).or_insert((epoch.clone(), seq));
+        if last.0 != *epoch || last.1 < seq {
+            *last = (epoch.clone(), seq);
+        }
+    }
+
+    /// A client stores these positions: what its application has dealt with is among them.
+    pub fn stores<'a>(&mut self, client: usize, positions: impl Iterator<Item = (Place, &'a Position)>) {
+        if self.is_taken_over(client) {
+            // Where somebody else was is nothing to go on from.
+            return;
+        }
+        let mut dealt: BTreeMap<Place, (Id, u64)> = self
+            .feeds
+            .dealt
+            .range((client, 0)..(client + 1, 0))
+            .map(|((_, at), last)| (*at, last.clone()))
+            .collect();
+        for (at, position) in positions {
+            if let Some((epoch, seq)) = dealt.remove(&at)
+                && (position.epoch != epoch || position.seq < seq)
+            {
+                self.violated(format!(
+                    "2.4: u{client} stores {position:?} of place {at}, its application is at {epoch}:{seq}"
+                ));
+            }
+        }
+        if let Some((at, last)) = dealt.pop_first() {
+            self.violated(format!("2.4: u{client} does not store that it is at {last:?} in place {at}"));
+        }
+    }
+
     /// A client dies and begins anew from what its disk says.
     pub(super) fn feeds_restarted(&mut self, client: usize, disk: &[(Place, Id, u64)]) {
         let mut told = BTreeSet::new();
@@ -301,7 +376,9 @@ impl Checker {
             }
         }
         self.feeds.before.entry(client).or_default().append(&mut told);
+        self.feeds.dealt.retain(|(of, _), _| *of != client);
         for (place, epoch, seq) in disk {
+            self.feeds.dealt.insert((client, *place), (epoch.clone(), *seq));
             let known = self.feeds.committed.get(&(client, *place));
             if known.is_none_or(|known| !known.contains(&(epoch.clone(), *seq))) {
                 let text =

@@ -1,6 +1,6 @@
 //! What travels: a plain connection sees plain frames and nothing else, to the field.
 
-use super::{Checker, key, place};
+use super::{Checker, Words, key, place};
 use serde_json::Value;
 
 /// The frames of the base contract and their fields.
@@ -21,6 +21,10 @@ impl Checker {
             && let (Some(room), Some(key)) = (room.as_str(), content.as_str().and_then(key))
         {
             self.broadcast(place(room, 0), key);
+            let text = |field| frame.get(field).and_then(Value::as_str).unwrap_or("").to_owned();
+            let user = text("userId").as_str().into();
+            let words = Words { user, content: text("content"), data: None, timestamp: text("timestamp") };
+            self.plain_words(key, words);
         }
         let kind = frame.get("type").and_then(Value::as_str).unwrap_or("");
         let Some((_, fields)) = DOWN.iter().find(|(known, _)| *known == kind) else {

@@ -26,6 +26,7 @@ impl Checker {
         };
         let names_it = matches!(gap.reason, GapReason::Trimmed | GapReason::Unavailable);
         let mut wrong = None;
+        let asked_for = |checker: &Self, after| checker.asked_for(client, place, after);
         if let (Some(after), Some(before), true) = (gap.after, gap.before, names_it)
             && before <= after + 1
         {
@@ -41,12 +42,13 @@ impl Checker {
         let (state, real) = match gap.reason {
             GapReason::Trimmed => {
                 let first = gap.after.map_or(next, |after| Some(after + 1));
-                (Sometimes::GapTrimmed, forks > 0 || first.is_none_or(|first| oldest > first))
+                let is_over = gap.epoch.as_ref() != self.truth.seen(place).0;
+                (Sometimes::GapTrimmed, forks > 0 || is_over || first.is_none_or(|first| oldest > first))
             }
             GapReason::EpochChanged => (Sometimes::GapNewEpoch, epochs > 1),
-            GapReason::Forked => (Sometimes::GapForked, forks > 0 || self.lied),
+            GapReason::Forked => (Sometimes::GapForked, forks > 0 || self.lied.contains(&client)),
             GapReason::Reconnected => (Sometimes::GapReconnected, true),
-            _ => (Sometimes::GapUnavailable, true),
+            _ => (Sometimes::GapUnavailable, gap.after.is_some_and(|after| asked_for(self, after) >= 2)),
         };
         self.cover.reach(state);
         if gap.reason == GapReason::Reconnected {

@@ -1,4 +1,4 @@
-//! When clients dial, and how many sockets they have (invariants 10, 11, 12 and rule 3 of reconnect.md).
+//! When clients dial, and how many sockets they have (invariants 10, 11, 12 and rule 3 of reconnecting.md).
 
 use super::Checker;
 use crate::sim::{Micros, SECOND};
@@ -13,7 +13,15 @@ pub(super) struct Link {
     attempt: u32,
     /// Nothing has happened since the last dial that may begin the count anew.
     counting: bool,
+    /// When its server said that it is about to go, and how long it may take to move.
+    told: Option<(Micros, Micros)>,
 }
+
+/// In which quarter of the time that there was for it moves began.
+pub type Moves = [u32; 4];
+
+/// A move begins so much before the end of its window, or a quarter of it.
+const MARGIN: Micros = 5 * SECOND;
 
 /// A connection this short was never in sync long enough to matter.
 const UNSTABLE: Micros = 4 * SECOND;
@@ -32,6 +40,7 @@ impl Checker {
             self.violated(format!("12: u{client} dials beside {sockets} sockets it has"));
         }
         let link = self.link(client);
+        let told = link.told.take().filter(|_| moving);
         let (counting, last) = (link.counting, link.attempt);
         link.counting = true;
         link.attempt = attempt;
@@ -41,6 +50,15 @@ impl Checker {
             link.dials.pop_front();
         }
         let count = link.dials.len();
+        if let Some((at, window)) = told {
+            // Longer than that is the limit of dials, or a process that stood still.
+            let latest = window - MARGIN.min(window / 4);
+            let quarter = 4 * (monotonic - at) / latest.max(1);
+            if let Some(count) = usize::try_from(quarter).ok().and_then(|quarter| self.moves.get_mut(quarter))
+            {
+                *count += 1;
+            }
+        }
         if terminal {
             self.violated(format!("10: u{client} dials after a terminal code"));
         }
@@ -54,8 +72,15 @@ impl Checker {
         }
     }
 
+    /// A client is told that its server is about to go.
+    pub fn going_away(&mut self, client: usize, monotonic: Micros, window: Micros) {
+        let link = self.link(client);
+        link.told = link.told.or((window >= SECOND).then_some((monotonic, window)));
+    }
+
     /// A connection is gone that was open for so long.
     pub fn lost(&mut self, client: usize, open: Micros) {
+        self.link(client).told = None;
         if open > UNSTABLE {
             self.link(client).counting = false;
         }
@@ -76,6 +101,11 @@ impl Checker {
     /// A new process of the client: it knows nothing of the last one's dials.
     pub(super) fn link_restarted(&mut self, client: usize) {
         *self.link(client) = Link::default();
+    }
+
+    /// A new process of a reader.
+    pub fn reader_restarts(&mut self, number: usize) {
+        self.link_restarted(number);
     }
 
     /// A close code arrives after which there is nothing more to try.

@@ -4,29 +4,50 @@
 //! what each application was told. It shares no code with the machine.
 
 mod answers;
+mod bounds;
 mod feeds;
 mod frames;
 mod gaps;
 mod links;
 mod outcomes;
+mod pace;
+mod promises;
+mod readers;
+mod reasons;
 mod rosters;
 mod sends;
+mod socketio;
 #[cfg(test)]
 mod tests;
+mod told;
 mod truth;
+mod watch;
 
+pub use bounds::Bounds;
+pub use links::Moves;
+pub use promises::Limits;
+pub use sends::Made;
+pub use told::Words;
 pub use truth::{Key, PERSONAL, Place, Stored, key};
+pub use watch::{Begins, Clock, Waits};
 
 use super::Micros;
-use super::client::CANARY;
+use super::client::{CANARY, EPOCH};
 use super::coverage::{Coverage, Sometimes};
+use super::socketio::FIRST_USER;
 use answers::Answers;
 use feeds::Feeds;
 use links::Link;
+use pace::Pace;
+use promises::Promises;
+use readers::Reading;
 use rejoin::{CauseCode, Event, Id, Mode, RoomState, State};
 use rosters::Rosters;
 use sends::Sends;
+use socketio::Talk;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use told::Told;
 use truth::Truth;
 
 /// The observer.
@@ -40,7 +61,22 @@ pub struct Checker {
     feeds: Feeds,
     answers: Answers,
     rosters: Rosters,
+    told: Told,
+    promises: Promises,
     links: Vec<Link>,
+    readers: Vec<Reading>,
+    talks: Vec<Talk>,
+    /// The connection of a Socket.IO client whose message the hub is dealing with.
+    pub sio_speaks: Option<usize>,
+    pace: Pace,
+    counts: bounds::Counts,
+    reasons: reasons::Reasons,
+    watches: Vec<watch::Watch>,
+    /// Which connection each client has opened last, and the number of its user.
+    conns: BTreeMap<usize, usize>,
+    users: BTreeMap<usize, usize>,
+    /// When in its window clients began to move away from a server that is about to go.
+    pub moves: Moves,
     /// Who had a send refused for good, and where.
     refused: BTreeSet<(usize, Place)>,
     modes: BTreeMap<usize, Mode>,
@@ -53,12 +89,22 @@ pub struct Checker {
     legacy: bool,
     /// The logs whose store was lost: their next epoch is another one.
     bereft: BTreeMap<Place, Id>,
-    /// Some server has repeated a message, or numbered one in a way that looks like a fork.
-    pub lied: bool,
+    /// The clients to which a server has repeated a message, or named limits that it does not have.
+    pub lied: BTreeSet<usize>,
 }
 
 /// What a client's disk holds: the sends and the positions.
 pub type Disk = (Vec<Key>, Vec<(Place, Id, u64)>);
+
+/// The time of the servers' wall clock, as the wire writes it.
+fn time_of(now: Micros) -> String {
+    rejoin::utc(EPOCH + Duration::from_micros(now))
+}
+
+/// The moment that a client's own clock shows.
+fn micros_of(at: rejoin::Timestamp) -> Micros {
+    u64::try_from(at.since_start().as_micros()).unwrap_or(u64::MAX)
+}
 
 /// A room's place; `@me` is the stream of `user`.
 pub fn place(room: &str, user: usize) -> Place {
@@ -83,6 +129,21 @@ impl Checker {
     /// Records a violation found by the world itself.
     pub fn violated(&mut self, what: String) {
         self.violations.push(what);
+    }
+
+    /// How many logs have never lost anything, of all.
+    pub fn intact(&self) -> (u32, u32) {
+        self.truth.intact()
+    }
+
+    /// The end of a client that speaks Socket.IO, by the number of its link.
+    pub fn sio_ended(&mut self, link: usize) {
+        self.ended(link);
+    }
+
+    /// Whether a message stands or stood in a log.
+    pub fn is_appended(&self, key: Key) -> bool {
+        !self.truth.by_key(key).is_empty()
     }
 
     /// How many messages were appended.
@@ -130,7 +191,10 @@ impl Checker {
                 ));
                 break;
             }
-            self.appended(place, stored.key, Some((stored.seq, stored.id)));
+            let index = self.appended(place, stored.key, Some((stored.seq, stored.id)));
+            if let Some(words) = stored.words {
+                self.words(index, words);
+            }
         }
         let reached = self.truth.seen(place).1;
         if reached != head && self.violations.is_empty() {
@@ -152,12 +216,14 @@ impl Checker {
         }
     }
 
-    fn appended(&mut self, place: Place, key: Key, stamp: Option<(u64, Id)>) {
+    fn appended(&mut self, place: Place, key: Key, stamp: Option<(u64, Id)>) -> usize {
         let here = self.truth.by_key(key).iter().any(|copy| !self.truth.record(*copy).cropped);
         if here {
             self.violated(format!("1: {key:?} was appended twice"));
         }
-        if place < PERSONAL {
+        if place < PERSONAL && key.0 != usize::MAX && key.0 >= FIRST_USER {
+            self.sio_appended(place, key);
+        } else if place < PERSONAL {
             match self.sends.all.get(&key) {
                 None => self.violated(format!("4: {key:?} was appended and never sent")),
                 Some(sent) if sent.place != place => {
@@ -173,7 +239,7 @@ impl Checker {
         if stamp.is_some() {
             self.line_goes_on(place, key);
         }
-        self.truth.append(place, key, stamp);
+        self.truth.append(place, key, stamp)
     }
 
     /// The ack of a message is lost with its connection.
@@ -205,18 +271,14 @@ impl Checker {
         match event {
             Event::Message(message) => {
                 let (at, key) = (place(&message.room, user), key(&message.content));
-                self.delivered(client, at, key, message.stamp.as_deref());
-                let sent = key.and_then(|key| self.sends.all.get(&key));
-                if let (Some(sent), true) = (sent, message.stamp.is_some())
-                    && !sent.may_carry(message.data.as_ref())
-                {
-                    self.violated(format!("4: {key:?} came with {:?}", message.data));
-                }
+                self.delivered(client, at, key, message.stamp.as_deref(), &message.timestamp);
+                self.message_told(client, key, message);
             }
             Event::Notification(notification) => {
                 let data = notification.data.as_deref().unwrap_or("").trim_matches('"');
                 let stamp = notification.stamp.as_ref();
-                self.delivered(client, place("@me", user), key(data), stamp);
+                self.delivered(client, place("@me", user), key(data), stamp, "");
+                self.notification_told(client, notification);
                 let replay = stamp.is_some_and(|stamp| stamp.replay);
                 let state = if replay { Sometimes::NotifiedLater } else { Sometimes::Notified };
                 self.cover.reach(state);
@@ -225,9 +287,15 @@ impl Checker {
             Event::Delivery(delivery) => self.resolved(client, delivery.id, &delivery.status),
             Event::Restored(restored) => self.restored(client, restored.id, &restored.content),
             Event::Room(change) => {
-                if matches!(change.state, RoomState::Left | RoomState::Failed(_) | RoomState::Removed(_)) {
-                    self.out(client, place(&change.room, user));
+                let at = place(&change.room, user);
+                match change.state {
+                    RoomState::Left => self.has_left(client, at),
+                    RoomState::Failed(_) | RoomState::Removed(_) | RoomState::Refused => {
+                        self.is_out_for_good(client, at);
+                    }
+                    _ => return,
                 }
+                self.out(client, at);
             }
             Event::Joined(joined) => {
                 self.roster(client, place(&joined.room, user), joined.members.as_deref());
@@ -237,12 +305,18 @@ impl Checker {
                 self.roster(client, place(&presence.room, user), presence.members.as_deref());
             }
             Event::UserJoined { room, user: other } => {
+                if **other == *format!("u{user}") {
+                    self.violated(format!("1: u{client} is told that its own user has joined {room}"));
+                }
                 self.roster_changes(client, place(room, user), other, true);
             }
             Event::UserLeft { room, user: other } => {
                 self.roster_changes(client, place(room, user), other, false);
             }
-            Event::Signal(_) => self.cover.reach(Sometimes::Signalled),
+            Event::Signal(signal) => {
+                self.signal_told(client, place(&signal.room, user), user, signal);
+                self.cover.reach(Sometimes::Signalled);
+            }
             Event::Mode(mode) => self.mode(client, *mode),
             Event::State(change) => self.state(client, change),
             _ => {}
@@ -280,7 +354,18 @@ impl Checker {
         }
         if matches!(change.state, State::Reconnecting { .. } | State::Closed | State::Failed) {
             self.out_of_all(client);
+            self.knows_nobody(client);
         }
+    }
+
+    /// The number of a client's user.
+    fn user(&self, client: usize) -> usize {
+        self.users.get(&client).copied().unwrap_or(client)
+    }
+
+    /// A client belongs to this user.
+    pub fn belongs(&mut self, client: usize, user: usize) {
+        self.users.insert(client, user);
     }
 
     /// Anything a session says, as a person would read it in a log.
@@ -295,12 +380,15 @@ impl Checker {
         self.sends_died(client, disk.map(|(sends, _)| sends.as_slice()));
         self.feeds_restarted(client, disk.map_or(&[], |(_, positions)| positions.as_slice()));
         self.link_restarted(client);
+        self.pace_restarted(client);
+        self.knows_nobody(client);
         self.modes.remove(&client);
     }
 
     /// The run is over and every client closed.
     pub fn finish(&mut self) {
         self.check_outcomes();
+        self.sio_finish();
         self.check_order();
     }
 }

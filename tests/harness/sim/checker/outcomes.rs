@@ -19,12 +19,27 @@ impl Checker {
         }
         let appended = !self.truth.by_key(key).is_empty();
         let transmitted = !sent.transmissions.is_empty();
+        let size = super::bounds::weight(&sent.content, sent.data.as_ref());
+        self.counts.goes(client, size);
+        self.counts.lands(key, *status != DeliveryStatus::Unknown);
         self.lands(key);
+        if *status == DeliveryStatus::Unknown
+            && let Some(conn) = self.conns.get(&client).copied()
+        {
+            self.is_clouded(conn);
+        }
         match status {
             DeliveryStatus::Acked { id, seq } => self.says_acked(key, id, *seq),
             DeliveryStatus::Failed(why) => {
+                self.found_no_place(key, *why);
+                self.is_the_reason(key, *why);
                 if *why == SendFailure::Cancelled {
                     self.cover.reach(Sometimes::CancelledInTime);
+                }
+                if *why == SendFailure::QueueFull
+                    && self.sends.numbers.keys().any(|of| of.0 == client && of.1 > id)
+                {
+                    self.cover.reach(Sometimes::GaveWay);
                 }
                 if appended {
                     self.violated(format!("7: {key:?} failed with {why:?} and was appended"));
@@ -33,6 +48,9 @@ impl Checker {
             DeliveryStatus::Unknown => self.says_unknown(key, appended),
             DeliveryStatus::Written if !transmitted => {
                 self.violated(format!("7: {key:?} is written and was never transmitted"));
+            }
+            DeliveryStatus::Written if !self.is_flushed(key) => {
+                self.violated(format!("7: {key:?} is written, and its connection has not taken it"));
             }
             _ => {}
         }
@@ -73,6 +91,8 @@ impl Checker {
             self.violated(format!("7: {key:?} is unknown and was never transmitted"));
             return;
         }
+        self.is_unknown_in_time(key);
+        let Some(sent) = self.sends.all.get(&key) else { return };
         let lost = self.truth.by_key(key).last().map(|index| self.truth.record(*index).cropped);
         for (is, state) in [
             (appended, Sometimes::UnknownButAppended),
@@ -86,6 +106,21 @@ impl Checker {
             if is {
                 self.cover.reach(state);
             }
+        }
+    }
+
+    /// Nothing that is to come could still tell what became of a send: its room has been caught up with, or will not be
+    /// joined, or that takes too long.
+    fn is_unknown_in_time(&mut self, key: Key) {
+        let (Some(sent), Some(watch)) = (self.sends.all.get(&key), self.watched(key.0)) else { return };
+        let Some(line) = sent.transmissions.last().and_then(|last| last.line.clone()) else { return };
+        let out = self.is_out(key.0, sent.place);
+        let over = sent.until.is_some_and(|until| watch.now + 2_000 >= until);
+        let old = self.age(key, &line).is_none_or(|age| age + 2_000 >= 300_000_000);
+        let given_up =
+            watch.lost || watch.suspended || watch.ended || watch.too_large || self.is_taken_over(key.0);
+        if !(self.is_joined(key.0, sent.place) || out || over || old || given_up) {
+            self.violated(format!("7: {key:?} is unknown, and the replay of its room is to come"));
         }
     }
 

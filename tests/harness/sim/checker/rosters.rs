@@ -20,9 +20,20 @@ pub(super) struct Rosters {
 impl Checker {
     /// An application is told the whole list.
     pub(super) fn roster(&mut self, client: usize, place: Place, members: Option<&[Name]>) {
-        if let Some(members) = members {
-            self.rosters.all.insert((client, place), members.iter().cloned().collect());
-        }
+        match members {
+            Some(members) => self.rosters.all.insert((client, place), members.iter().cloned().collect()),
+            None => self.rosters.all.remove(&(client, place)),
+        };
+    }
+
+    /// Who is in a room, as an application has been told.
+    pub(super) fn told_members(&self, client: usize, place: Place) -> Option<&BTreeSet<Name>> {
+        self.rosters.all.get(&(client, place))
+    }
+
+    /// A client has no connection any more: it knows nobody.
+    pub(super) fn knows_nobody(&mut self, client: usize) {
+        self.rosters.all.retain(|(of, _), _| *of != client);
     }
 
     /// An application is told that somebody joined or left.

@@ -21,6 +21,9 @@ pub(super) struct Transmission {
 #[derive(Debug)]
 pub(super) struct Sent {
     pub(super) place: Place,
+    /// The number of its author's user.
+    pub(super) user: usize,
+    pub(super) content: String,
     pub(super) data: Option<String>,
     /// The outcome told in the current process of its client.
     pub(super) outcome: Option<DeliveryStatus>,
@@ -41,9 +44,54 @@ pub(super) struct Sent {
     pub(super) ack_lost: bool,
     pub(super) committed_at_crash: bool,
     pub(super) horizon: bool,
+    /// When it was made, on its client's own clock, and when its time is over, if it has been given one.
+    pub(super) made_at: Micros,
+    pub(super) until: Option<Micros>,
+    /// Its user wanted it back, at whatever time.
+    pub(super) wanted_back: bool,
+    /// Why servers have refused it, in the current process of its client.
+    pub(super) refusals: Vec<Code>,
+    /// The store had it as one that waits.
+    pub(super) stored_waiting: bool,
+    /// Its last frame, and on which connection.
+    pub(super) frame: (usize, u64),
+}
+
+/// A send as its user made it.
+#[derive(Debug, Clone, Default)]
+pub struct Made {
+    /// Where to.
+    pub place: Place,
+    /// The number of its author's user.
+    pub user: usize,
+    /// What it says.
+    pub content: String,
+    /// What goes with it.
+    pub data: Option<String>,
+    /// There was no connection.
+    pub offline: bool,
 }
 
 impl Sent {
+    /// It has no outcome, and nothing of it has left its client.
+    pub(super) fn waits(&self) -> bool {
+        self.alive
+            && self.outcome.is_none()
+            && !self.transmitted_here
+            && (!self.restored || self.stored_waiting)
+    }
+
+    /// It was numbered and given to this connection, and has not been made again since.
+    pub(super) fn is_out_on(&self, conn: usize) -> bool {
+        self.transmissions.last().is_some_and(|last| last.conn == conn && last.line.is_some())
+            && self.transmitted_here
+    }
+
+    /// The line it was given in last.
+    pub(super) fn producer(&self) -> Option<&Id> {
+        self.transmissions.last()?.line.as_ref().map(|(pid, _)| pid)
+    }
+
     /// Whether a message that was this send may have this beside its text: over a plain connection it is lost.
     pub(super) fn may_carry(&self, data: Option<&String>) -> bool {
         data == self.data.as_ref() || (data.is_none() && self.transmissions.iter().any(|one| !one.extended))
@@ -62,6 +110,8 @@ pub(super) struct Sends {
     /// What each number of each line has been used for.
     lines: HashMap<(Id, u64), Key>,
     references: HashMap<(usize, Id), Key>,
+    /// The producer that each numbered transmission names, by connection and reference.
+    producers: HashMap<(usize, Id), Id>,
     /// What a connection has not answered, by producer.
     in_flight: HashMap<(usize, Id), BTreeSet<Key>>,
     used: HashMap<Id, Used>,
@@ -70,9 +120,12 @@ pub(super) struct Sends {
 
 impl Checker {
     /// A user sends a message.
-    pub fn sent(&mut self, key: Key, id: SendId, place: Place, data: Option<String>, offline: bool) {
+    pub fn sent(&mut self, key: Key, id: SendId, made: Made) {
+        let Made { place, user, content, data, offline } = made;
         let sent = Sent {
             place,
+            user,
+            content,
             data,
             outcome: None,
             alive: true,
@@ -87,15 +140,30 @@ impl Checker {
             ack_lost: false,
             committed_at_crash: false,
             horizon: false,
+            made_at: 0,
+            until: None,
+            wanted_back: false,
+            refusals: Vec::new(),
+            stored_waiting: false,
+            frame: (usize::MAX, 0),
         };
+        self.counts.comes(key.0, super::bounds::weight(&sent.content, sent.data.as_ref()));
         self.sends.all.insert(key, sent);
         self.sends.numbers.insert((key.0, id), key);
+    }
+
+    /// A stored state is about to be taken up, in which this send waits, or has been transmitted.
+    pub fn is_stored(&mut self, key: Option<Key>, waits: bool) {
+        if let Some(sent) = key.and_then(|key| self.sends.all.get_mut(&key)) {
+            sent.stored_waiting = waits;
+        }
     }
 
     /// A user takes a send back.
     pub fn cancelled(&mut self, key: Key) {
         if let Some(sent) = self.sends.all.get_mut(&key) {
             sent.cancelled = sent.outcome.is_none() && sent.transmitted_here;
+            sent.wanted_back = true;
         }
     }
 
@@ -109,6 +177,7 @@ impl Checker {
         line: Option<&LineTag>,
         limit: usize,
     ) {
+        self.counts_transmission(key);
         let line = line.map(|tag| (tag.pid.clone(), tag.pseq));
         let Some(sent) = self.sends.all.get_mut(&key) else {
             return self.violated(format!("4: u{}-{} is transmitted and was never sent", key.0, key.1));
@@ -142,21 +211,43 @@ impl Checker {
         }
         sent.transmitted_here = true;
         let reference = reference.cloned();
+        if let (Some(reference), Some((pid, _))) = (&reference, &line) {
+            self.sends.producers.insert((conn, reference.clone()), pid.clone());
+        }
         if let Some(reference) = &reference
             && self.sends.references.insert((conn, reference.clone()), key).is_some()
         {
             self.violations.push(format!("2.2: {key:?} uses the reference {reference} again"));
         }
         let mut flying = 0;
+        if let (Some(reference), Some(line)) = (&reference, &line) {
+            self.flies(key, conn, reference, line, limit);
+        }
+        if let Some((pid, pseq)) = &line {
+            self.is_young(key, conn, pid, *pseq);
+            let content =
+                self.watched(key.0).and_then(|watch| watch.open).map_or(usize::MAX, |open| open.content);
+            let Some(sent) = self.sends.all.get(&key) else { return };
+            let size = super::bounds::weight(&sent.content, sent.data.as_ref()) - 64;
+            if size > content && sent.transmissions.is_empty() {
+                self.violated(format!("8: {key:?} has {size} bytes, its server takes {content}"));
+            }
+        }
         if let Some((pid, _)) = &line {
             let sends = self.sends.in_flight.entry((conn, pid.clone())).or_default();
             sends.insert(key);
             flying = sends.len();
         }
+        let Some(sent) = self.sends.all.get_mut(&key) else { return };
         sent.transmissions.push(Transmission { conn, extended, line, reference });
         if flying > limit {
             self.violated(format!("8: u{} has {flying} sends in flight, {limit} are allowed", key.0));
         }
+    }
+
+    /// Whose number this is.
+    pub(super) fn line_is_of(&self, pid: &Id, pseq: u64) -> Option<Key> {
+        self.sends.lines.get(&(pid.clone(), pseq)).copied()
     }
 
     pub(super) fn lands(&mut self, key: Key) {
@@ -193,6 +284,8 @@ impl Checker {
     /// A client dies. What it had given to a connection must be on its disk, if it has one.
     pub(super) fn sends_died(&mut self, client: usize, disk: Option<&[Key]>) {
         self.sends.numbers.retain(|(owner, _), _| *owner != client);
+        self.counts.none_are_left(client);
+        self.reasons_restarted(client);
         for (key, sent) in self.sends.all.range_mut((client, 0)..(client + 1, 0)) {
             let unresolved = sent.alive && sent.outcome.is_none();
             let lined = sent.transmissions.last().is_some_and(|last| last.line.is_some());
@@ -207,6 +300,9 @@ impl Checker {
             sent.alive = false;
             sent.transmitted_here = false;
             sent.outcome = None;
+            sent.refusals.clear();
+            sent.wanted_back = false;
+            sent.until = None;
         }
     }
 
@@ -222,6 +318,13 @@ impl Checker {
             Some(sent) if !sent.alive => {
                 sent.alive = true;
                 sent.restored = true;
+                let (place, size) = (sent.place, super::bounds::weight(&sent.content, sent.data.as_ref()));
+                self.counts.comes(client, size);
+                let now = self.watched(client).map_or(0, |watch| watch.now);
+                if let Some(sent) = self.sends.all.get_mut(&key) {
+                    sent.made_at = now;
+                }
+                self.taken_up(client, place, key.1);
             }
             _ => self.violated(format!("7: u{client} takes up {key:?}, which it has or never had")),
         }
@@ -229,6 +332,7 @@ impl Checker {
 
     /// A server answers a send.
     pub fn acked_by_server(&mut self, ack: &Ack) {
+        self.ack_promised(ack);
         let found = self.truth.by_id(&ack.id).map(|index| self.truth.record(index));
         if found.is_none_or(|record| record.seq != ack.seq || record.epoch.as_ref() != Some(&ack.epoch)) {
             self.violated(format!(
@@ -242,6 +346,7 @@ impl Checker {
     pub fn ack_received(&mut self, conn: usize, ack: &Ack, moved: bool) {
         let Some(key) = self.sends.references.get(&(conn, ack.reference.clone())).copied() else { return };
         self.lands(key);
+        self.lands_on(conn, &ack.reference, false, None);
         let Some(sent) = self.sends.all.get(&key) else { return };
         if sent.outcome.is_some() {
             return;
@@ -279,6 +384,11 @@ impl Checker {
     pub fn refused_by_server(&mut self, conn: usize, nack: &Nack) {
         let Some(reference) = nack.reference.clone() else { return };
         let Some(key) = self.sends.references.get(&(conn, reference)).copied() else { return };
+        let line = self.sends.all.get(&key).and_then(|sent| {
+            let one = sent.transmissions.iter().rev().find(|one| one.reference == nack.reference)?;
+            one.line.as_ref().map(|(_, pseq)| *pseq)
+        });
+        self.nack_promised(nack, line);
         let Some(sent) = self.sends.all.get_mut(&key) else { return };
         if nack.code != Code::UnknownProducer || self.bereft.contains_key(&sent.place) {
             sent.refused |= !nack.retry && nack.code != Code::UnknownProducer;
@@ -297,11 +407,25 @@ impl Checker {
         }
     }
 
+    /// A connection was refused before anything came on it: what it was given without a number, and in a way that a refusal
+    /// could name, is certainly not appended.
+    pub fn connection_refused(&mut self, client: usize, conn: usize) {
+        for (_, sent) in self.sends.all.range_mut((client, 0)..(client + 1, 0)) {
+            let last = sent.transmissions.last();
+            let here =
+                last.is_some_and(|last| last.conn == conn && last.line.is_none() && last.reference.is_some());
+            if sent.outcome.is_none() && here {
+                sent.disowned = true;
+                sent.transmissions.clear();
+            }
+        }
+    }
+
     /// The server does not know a send's line (any more): what this connection alone was given of it is certainly not
     /// appended.
-    fn disown(&mut self, conn: usize, key: Key) {
+    fn disown(&mut self, conn: usize, key: Key, reference: &Id) {
         let pid = |sent: &Sent| Some(sent.transmissions.last()?.line.as_ref()?.0.clone());
-        let Some(line) = self.sends.all.get(&key).and_then(pid) else { return };
+        let Some(line) = self.sends.producers.get(&(conn, reference.clone())).cloned() else { return };
         for (other, sent) in self.sends.all.range_mut((key.0, 0)..(key.0 + 1, 0)) {
             let only_here = sent.transmissions.iter().all(|one| one.conn == conn);
             if sent.outcome.is_none() && only_here && pid(sent).as_ref() == Some(&line) {
@@ -326,9 +450,18 @@ impl Checker {
             self.cover.reach(state);
         }
         let Some(reference) = nack.reference.clone() else { return };
-        let Some(key) = self.sends.references.get(&(conn, reference)).copied() else { return };
+        let Some(key) = self.sends.references.get(&(conn, reference.clone())).copied() else { return };
         self.lands(key);
+        let all = nack.retry || nack.code == Code::UnknownProducer;
+        self.lands_on(conn, &reference, all, nack.expected);
+        self.is_clouded(conn);
+        // Only what is said of the latest transmission counts.
+        let last = self.sends.all.get(&key).and_then(|sent| sent.transmissions.last());
+        if last.is_some_and(|last| last.reference == nack.reference) {
+            self.pauses(conn, key, nack);
+        }
         if let Some(sent) = self.sends.all.get_mut(&key) {
+            sent.refusals.push(nack.code);
             sent.nacked = Some(nack.code);
             if nack.code == Code::NotJoined {
                 // What was given without a number is certainly not appended: it may be made again, on any connection.
@@ -340,7 +473,7 @@ impl Checker {
             }
         }
         if matches!(nack.code, Code::UnknownProducer | Code::SequenceGap) {
-            self.disown(conn, key);
+            self.disown(conn, key, &reference);
         }
     }
 }

@@ -14,12 +14,12 @@ fn id(seq: u64) -> Id {
 /// Number `n` of client 1 is in the log of room 0 at seq `n`.
 fn log(checker: &mut Checker, head: u64) {
     let from = checker.known_head(0, &epoch()).unwrap_or(0);
-    let new = (from + 1..=head).map(|seq| Stored { key: (1, seq), seq, id: id(seq) });
+    let new = (from + 1..=head).map(|seq| Stored { key: (1, seq), seq, id: id(seq), words: None });
     checker.observe(0, &epoch(), head, 1, new);
 }
 
 fn send(checker: &mut Checker, number: u64) {
-    checker.sent((1, number), SendId(number), 0, None, false);
+    checker.sent((1, number), SendId(number), Made { user: 1, ..Made::default() });
 }
 
 fn observer() -> Checker {
@@ -103,13 +103,21 @@ fn a_hole_is_found_unless_it_was_announced_and_is_there() {
     checker.event(0, 0, &message(4));
     assert!(first(&checker).starts_with("3:"), "{}", first(&checker));
     let mut checker = told_two();
+    checker.pages_again(0, 0, 0, 2);
+    checker.pages_again(0, 0, 0, 2);
     checker.event(0, 0, &gap(2, 4, GapReason::Unavailable));
     checker.event(0, 0, &message(4));
     assert_eq!(first(&checker), "");
     let mut checker = told_two();
+    checker.pages_again(0, 0, 0, 2);
+    checker.event(0, 0, &gap(2, 4, GapReason::Unavailable));
+    assert!(first(&checker).contains("is not there"), "{}", first(&checker));
+    let mut checker = told_two();
     checker.event(0, 0, &gap(2, 4, GapReason::Trimmed));
     assert!(first(&checker).contains("is not there"), "{}", first(&checker));
     let mut checker = told_two();
+    checker.pages_again(0, 0, 0, 3);
+    checker.pages_again(0, 0, 0, 3);
     checker.event(0, 0, &gap(3, 5, GapReason::Unavailable));
     assert!(first(&checker).contains("begins after"), "{}", first(&checker));
 }
@@ -133,7 +141,13 @@ fn a_client_that_stays_behind_or_in_a_lost_suffix_is_found() {
     assert!(first(&checker).starts_with("9:"), "{}", first(&checker));
     let mut checker = told_two();
     log(&mut checker, 1);
-    checker.observe(0, &epoch(), 2, 1, std::iter::once(Stored { key: (1, 9), seq: 2, id: id(9) }));
+    checker.observe(
+        0,
+        &epoch(),
+        2,
+        1,
+        std::iter::once(Stored { key: (1, 9), seq: 2, id: id(9), words: None }),
+    );
     checker.caught_up(0, 0);
     assert!(first(&checker).starts_with("6:"), "{}", first(&checker));
 }
@@ -142,11 +156,23 @@ fn a_client_that_stays_behind_or_in_a_lost_suffix_is_found() {
 fn what_is_appended_twice_or_under_a_skipped_number_is_found() {
     let mut checker = observer();
     log(&mut checker, 2);
-    checker.observe(0, &epoch(), 3, 1, std::iter::once(Stored { key: (1, 2), seq: 3, id: id(3) }));
+    checker.observe(
+        0,
+        &epoch(),
+        3,
+        1,
+        std::iter::once(Stored { key: (1, 2), seq: 3, id: id(3), words: None }),
+    );
     assert!(first(&checker).starts_with("1:"), "{}", first(&checker));
     let mut checker = observer();
     log(&mut checker, 2);
-    checker.observe(0, &epoch(), 4, 1, std::iter::once(Stored { key: (1, 4), seq: 4, id: id(4) }));
+    checker.observe(
+        0,
+        &epoch(),
+        4,
+        1,
+        std::iter::once(Stored { key: (1, 4), seq: 4, id: id(4), words: None }),
+    );
     assert!(first(&checker).starts_with("3:"), "{}", first(&checker));
     let mut checker = observer();
     log(&mut checker, 2);
@@ -184,7 +210,8 @@ fn a_send_without_or_with_two_outcomes_or_a_false_one_is_found() {
 #[test]
 fn acked_sends_out_of_their_order_are_found() {
     let mut checker = observer();
-    let swapped = [(1, 2), (2, 1)].map(|(seq, number)| Stored { key: (1, number), seq, id: id(seq) });
+    let swapped =
+        [(1, 2), (2, 1)].map(|(seq, number)| Stored { key: (1, number), seq, id: id(seq), words: None });
     checker.observe(0, &epoch(), 2, 1, swapped.into_iter());
     checker.event(1, 1, &outcome(2, DeliveryStatus::Acked { id: id(1), seq: 1 }));
     checker.event(1, 1, &outcome(1, DeliveryStatus::Acked { id: id(2), seq: 2 }));
@@ -283,4 +310,31 @@ fn a_list_that_is_not_true_and_a_member_gone_too_early_are_found() {
     checker.now = 14 * SECOND;
     checker.member_said_gone(0, &"a".into());
     assert!(first(&checker).starts_with("15:"), "{}", first(&checker));
+}
+
+#[test]
+fn the_same_said_again_and_again_is_found_and_what_goes_on_is_not() {
+    let mut checker = observer();
+    for after in 0..40 {
+        checker.counts_history(0, 0, epoch(), after, false);
+        checker.now = after * SECOND;
+        checker.counts_join(0, 0, None);
+    }
+    assert_eq!(checker.violations(), [""; 0]);
+    for _ in 0..20 {
+        checker.counts_history(0, 0, epoch(), 7, false);
+    }
+    assert!(first(&checker).starts_with("pace"), "{}", first(&checker));
+}
+
+#[test]
+fn moves_are_counted_by_the_quarter_of_their_time() {
+    let mut checker = observer();
+    for at in [0, 3, 7, 14, 40] {
+        checker.now += 100 * SECOND;
+        checker.going_away(0, checker.now, 20 * SECOND);
+        checker.dialled(0, checker.now + at * SECOND, 0, 1, true);
+        checker.link_restarted(0);
+    }
+    assert_eq!((checker.moves, checker.violations()), ([2, 1, 0, 1], &[][..]));
 }

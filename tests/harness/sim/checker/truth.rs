@@ -54,6 +54,8 @@ pub struct Stored {
     pub seq: u64,
     /// Its id.
     pub id: Id,
+    /// What was said.
+    pub words: Option<super::Words>,
 }
 
 /// Everything ever appended.
@@ -138,9 +140,27 @@ impl Truth {
         self.by_key.get(&key).map_or(&[], Vec::as_slice)
     }
 
+    /// How many messages the room has had through all epochs.
+    pub(super) fn ordinals(&self, place: Place) -> u64 {
+        self.logs.get(&place).map_or(0, |log| log.ordinals)
+    }
+
+    /// The first message that the log has between two of those numbers.
+    pub(super) fn first_between(&self, place: Place, after: u64, before: u64) -> Option<Key> {
+        let records = &self.logs.get(&place)?.records;
+        let at = records.partition_point(|index| self.records[*index].ordinal <= after);
+        let record = &self.records[*records.get(at)?];
+        (record.ordinal < before).then_some(record.key)
+    }
+
     /// How many lives the room's log has had.
     pub(super) fn epochs(&self, place: Place) -> u32 {
         self.logs.get(&place).map_or(0, |log| log.epochs)
+    }
+
+    /// Counts the times that the log lost something.
+    pub(super) fn life(&self, place: Place) -> u32 {
+        self.epochs(place) + self.forks(place)
     }
 
     /// How often the room's log lost its newest messages.
@@ -148,9 +168,21 @@ impl Truth {
         self.logs.get(&place).map_or(0, |log| log.forks)
     }
 
+    /// Whether the log under this epoch has lost messages and gone on.
+    pub(super) fn was_cropped(&self, place: Place, epoch: &Id) -> bool {
+        let here = |record: &&Record| record.place == place && record.epoch.as_ref() == Some(epoch);
+        self.records.iter().rev().any(|record| record.cropped && here(&record))
+    }
+
     /// The oldest message the store has.
     pub(super) fn oldest(&self, place: Place) -> u64 {
         self.logs.get(&place).map_or(0, |log| log.oldest)
+    }
+
+    /// How many logs have never lost anything, of all.
+    pub(super) fn intact(&self) -> (u32, u32) {
+        let intact = self.logs.values().filter(|log| log.epochs <= 1 && log.forks == 0).count();
+        (u32::try_from(intact).unwrap_or(0), u32::try_from(self.logs.len()).unwrap_or(0))
     }
 
     /// The rooms that have a log, and its epoch.

@@ -3,7 +3,7 @@
 use super::World;
 use crate::sim::Micros;
 use crate::sim::act::Act;
-use crate::sim::checker::{Key, place};
+use crate::sim::checker::{Key, Made, place};
 use crate::sim::coverage::Sometimes;
 use rejoin::{Command, Join, Name, Outgoing, SendId, State};
 use std::time::Duration;
@@ -25,6 +25,7 @@ impl World {
             }
             Act::Leave { client, room } if self.runs(client) => {
                 if self.clients[client].wanted.remove(&room) {
+                    self.checker.leaves(client, place(&Self::room(room), 0));
                     self.command(client, Command::Leave(Self::room(room)));
                 }
             }
@@ -42,13 +43,17 @@ impl World {
                 self.checker.cancelled(key);
                 self.command(client, Command::Cancel(SendId(number)));
             }
-            Act::Signal { client, room } if self.runs(client) => {
-                let (room, kind) = (Self::room(room), Name::from("typing"));
-                self.command(client, Command::Signal { room, kind, data: None });
+            Act::Signal { client, room, count } if self.runs(client) => {
+                for _ in 0..count {
+                    let (room, kind) = (Self::room(room), Name::from("typing"));
+                    let number = self.checker.signalled(client, self.clients[client].user, place(&room, 0));
+                    self.command(client, Command::Signal { room, kind, data: Some(number.to_string()) });
+                }
             }
             Act::AskPresence { client, room } if self.runs(client) => {
                 self.command(client, Command::Presence(Self::room(room)));
             }
+            Act::Own { client, what } if self.runs(client) => self.act_own(client, what),
             Act::Connect { client } if self.runs(client) => {
                 self.checker.revived(client);
                 self.command(client, Command::Connect);
@@ -69,6 +74,8 @@ impl World {
                 app.slow_until = app.slow_until.max(self.now + time);
                 app.pace = pace;
             }
+            Act::Reader { reader, what } => self.reader_act(reader, what),
+            Act::Sio { client, what } => self.sio_act(client, what),
             _ => self.fault(act),
         }
     }
@@ -105,7 +112,9 @@ impl World {
         if matches!(state, Some(State::Closed | State::Failed | State::Closing)) {
             self.checker.cover.reach(Sometimes::SentWhileFailed);
         }
-        self.checker.sent(key, SendId(number), place(&room, 0), data.clone(), offline);
+        let (at, user) = (place(&room, 0), self.clients[client].user);
+        let made = Made { place: at, user, content: content.clone(), data: data.clone(), offline };
+        self.checker.sent(key, SendId(number), made);
         let timeout = timeout.map(Duration::from_micros);
         let reference = Some(format!("ref-{client}-{number}").into());
         let send = Outgoing { timeout, data, reference, ..Outgoing::new(SendId(number), room, content) };

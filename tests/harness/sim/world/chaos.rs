@@ -3,14 +3,17 @@
 use super::{Happening, World};
 use crate::sim::SECOND;
 use crate::sim::act::Act;
-use crate::sim::checker::PERSONAL;
+use crate::sim::checker::{PERSONAL, place};
 use crate::sim::client::Death;
 use crate::sim::coverage::Sometimes;
 use crate::sim::net::{Packet, Way};
 use crate::sim::server::{Crash, Process};
-use rejoin::{Input, Name};
+use rejoin::{Id, Input, Name};
 use rejoin_server::hub;
 use std::time::Duration;
+
+/// What a stranger signals.
+pub(super) const STRAY: &str = "stray";
 
 impl World {
     /// A connection of a client that the server still has.
@@ -58,6 +61,7 @@ impl World {
                     self.lie(index, lie);
                 }
             }
+            Act::Stubborn { client, what, time } => self.stubborn.push((client, what, self.now + time)),
             Act::Forget { client, what, count } => {
                 if let Some(index) = self.served(client) {
                     self.conns[index].forgets = Some((what, count));
@@ -68,12 +72,6 @@ impl World {
                     self.conns[index].cut_at_ack = true;
                 }
             }
-            Act::Handover { client, window, url, patience } => {
-                if let Some(index) = self.served(client).filter(|index| self.conns[*index].extended) {
-                    self.going_away(index, window, url);
-                    self.later(patience, Happening::GatewayGone { conn: index });
-                }
-            }
             Act::Sleep { client, time, sockets_die } => self.freeze(client, time, true, sockets_die),
             Act::Freeze { client, time } => self.freeze(client, time, false, false),
             Act::WallJump { client, millis } => {
@@ -81,6 +79,8 @@ impl World {
                 if self.clients[client].is_running() {
                     self.clients[client].wall_ahead += millis;
                     self.input(client, Input::Tick);
+                } else if self.clients[client].session.is_none() {
+                    self.clients[client].wall_ahead += millis;
                 }
             }
             Act::Hint { client, hint } => {
@@ -97,9 +97,73 @@ impl World {
                     }
                 }
             }
+            Act::OtherUser { client, down } => {
+                if self.clients[client].is_running() && self.clients[client].plan.stores {
+                    self.clients[client].changes_user = true;
+                    self.clients[client].death = Some(Death { outputs: 0, down, power: false });
+                    self.dies(client);
+                }
+            }
             Act::Revoke { client } => self.clients[client].token_serial += 1,
-            Act::Notify { client } => self.notify(client),
+            Act::Notify { client, count } => {
+                for _ in 0..count {
+                    self.notify(client);
+                }
+            }
+            Act::Stale { client, what } => {
+                if self.clients[client].is_running() {
+                    self.stale(client, what);
+                }
+            }
+            Act::Aimed { client, moment, after, ref act } => self.aim(client, moment, after, act),
+            Act::Handover { .. } | Act::Remove { .. } | Act::Stray { .. } => self.gateway_fault(act),
             _ => self.server_fault(act),
+        }
+    }
+
+    /// What befalls one extended connection.
+    fn gateway_fault(&mut self, act: &Act) {
+        if let Act::Remove { client, room } = *act {
+            return self.remove(client, room);
+        }
+        let (Act::Handover { client, .. } | Act::Stray { client, .. }) = *act else { return };
+        let Some(index) = self.served(client).filter(|index| self.conns[*index].extended) else { return };
+        match *act {
+            Act::Handover { window, url, patience, .. } => {
+                self.going_away(index, window, url);
+                self.later(patience, Happening::GatewayGone { conn: index });
+            }
+            Act::Stray { room, .. } => self.strays(index, room),
+            _ => {}
+        }
+    }
+
+    /// The operator takes a user out of a room, where everybody of that user understands it.
+    fn remove(&mut self, client: usize, room: usize) {
+        let user = self.clients[client].name.clone();
+        let mine = self
+            .conns
+            .iter()
+            .enumerate()
+            .filter(|(_, conn)| conn.server_open && conn.name == user && conn.rooms.contains(&room));
+        let mine: Vec<usize> = mine.map(|(index, _)| index).collect();
+        if self.server.process != Process::Up || mine.iter().any(|index| !self.conns[*index].extended) {
+            return;
+        }
+        let at = place(&Self::room(room), 0);
+        for index in mine {
+            self.conns[index].rooms.remove(&room);
+            self.checker.list_ends(index, at);
+        }
+        self.checker.member_settled(at, &user, false);
+        self.hub(hub::Input::Remove { room: Self::room(room), user });
+    }
+
+    /// A connection signals to a room that it is not in.
+    fn strays(&mut self, index: usize, room: usize) {
+        if !self.conns[index].rooms.contains(&room) {
+            let text = format!("{{\"type\":\"signal\",\"roomId\":\"room{room}\",\"kind\":\"{STRAY}\"}}");
+            self.write(index, Way::Up, Packet::Text(text.into()));
         }
     }
 
@@ -145,14 +209,27 @@ impl World {
                 self.server.draining_until = Some(until);
                 self.at(until, Happening::ServerBack);
                 self.hub(hub::Input::Drain { window: Duration::from_micros(window) });
+                if window > 0 {
+                    self.all_are_told_to_go();
+                }
             }
-            Act::Crop { room, count } if up => {
-                let count = usize::try_from(count).unwrap_or(0);
-                self.server.hub.store_mut().lose_suffix(&Self::room(room), count);
+            Act::Crop { log, count } if up => {
+                let (name, count) = (self.log_name(log), usize::try_from(count).unwrap_or(0));
+                self.server.hub.store_mut().lose_suffix(&name, count);
                 self.observe();
             }
-            Act::Trim { room, keep } if up => {
-                self.server.hub.store_mut().trim(&Self::room(room), keep);
+            Act::Trim { log, keep } if up => {
+                let name = self.log_name(log);
+                self.server.hub.store_mut().trim(&name, keep);
+                self.observe();
+            }
+            Act::NewEpoch { log } if up => {
+                let name = self.log_name(log);
+                let epoch = Id::from_bits(self.rng.u64(..), self.rng.u32(..));
+                if self.server.hub.members(&name).next().is_some() {
+                    self.checker.cover.reach(Sometimes::EpochEndedLive);
+                }
+                self.server.hub.store_mut().begin_epoch(&name, epoch);
                 self.observe();
             }
             _ => {}

@@ -1,6 +1,7 @@
 //! From a dial to an open connection, and what can go wrong on the way.
 
 use super::{Happening, World};
+use crate::sim::act::Moment;
 use crate::sim::coverage::Sometimes;
 use crate::sim::net::{Conn, Packet, Pipe, Way};
 use crate::sim::plan::{DialFaults, Fleet};
@@ -11,6 +12,11 @@ use rejoin::{ConnId, DialError, DialErrorKind, Input, Token};
 use rejoin_server::hub;
 use std::collections::BTreeSet;
 use std::time::Duration;
+
+/// A moment of the server's monotonic clock in the world's time.
+pub(super) fn micros(at: rejoin::Timestamp) -> Micros {
+    u64::try_from(at.since_start().as_micros()).unwrap_or(u64::MAX)
+}
 
 /// The longest `Retry-After` of this world, in seconds.
 pub(super) const LONGEST_HINT: u64 = 30;
@@ -101,8 +107,12 @@ impl World {
         let lifetime = rng.u64(..2 * SECOND);
         let mute = !self.calm && extended && rng.u8(..100) < self.plan.dial.mute;
         let silence = rng.u64(..4 * SECOND);
+        let other = self.plan.server.versions && rng.bool();
+        let in_flight = rng.u64(1..=self.plan.server.in_flight);
         let mut conn = Conn {
             client,
+            name: self.clients[client].name.clone(),
+            user: self.clients[client].user,
             id,
             latency,
             rng,
@@ -110,9 +120,11 @@ impl World {
             down: Pipe::default(),
             opened: 0,
             client_open: false,
+            answered: false,
             server_open: true,
             extended,
             offered,
+            in_flight: other.then_some(in_flight),
             rooms: BTreeSet::new(),
             unflushed: None,
             last_message: None,
@@ -123,11 +135,17 @@ impl World {
             going_away: false,
             draining: false,
             tampered: false,
+            expires: None,
+            warned: false,
+            told_to_go: false,
         };
         if let (Some((way, byte)), 0) = (self.cut, index) {
             conn.pipe(way).cut_beyond(byte);
         }
         self.conns.push(conn);
+        if other && extended {
+            self.checker.cover.reach(Sometimes::OtherVersion);
+        }
         if mute {
             self.later(10 * SECOND + silence, Happening::Speaks { conn: index });
         }
@@ -140,6 +158,7 @@ impl World {
         if token == Some(&state.token(state.token_serial)) {
             let user = state.name.clone();
             let expires = self.token_end();
+            self.conns[index].expires = expires.map(micros);
             self.hub(hub::Input::Connected { conn: hub::ConnId(index as u64), user, extended, expires });
         } else {
             self.write(index, Way::Down, Packet::Close(4001));
@@ -169,8 +188,10 @@ impl World {
                 self.conns[index].client_open = true;
                 self.conns[index].opened = self.now;
                 self.clients[client].sockets.push(index);
+                self.checker.conn_is(client, index);
                 if self.clients[client].sockets.len() > 1 {
                     self.checker.cover.reach(Sometimes::TwoSockets);
+                    self.moment(client, Moment::Handover);
                     let session = self.clients[client].session.as_ref();
                     if session.is_some_and(|session| session.diagnostics().outbox_len > 0) {
                         self.checker.cover.reach(Sometimes::HandoverUnanswered);

@@ -21,6 +21,8 @@ impl World {
         let input = match packet {
             Packet::Text(text) => match self.decoder.decode(&text) {
                 Ok(message) => {
+                    let message = Self::read_own(message, &text);
+                    self.conns[index].answered = true;
                     self.observe_down(client, index, &message);
                     Input::Received(id, message)
                 }
@@ -33,6 +35,9 @@ impl World {
             Packet::Pong => Input::Pong(id),
             Packet::Close(code) => {
                 self.write(index, Way::Up, Packet::Close(code));
+                if code == 4001 && !self.conns[index].answered {
+                    self.checker.connection_refused(client, index);
+                }
                 self.closed_by_server(client, index, code);
                 self.hang_up(index);
                 Input::Closed(id, Disconnect::Closed { code, reason: "bye".into() })
@@ -46,7 +51,15 @@ impl World {
             Input::Received(_, ServerMessage::Ack(ack)) => Some(ack.reference.clone()),
             _ => None,
         };
+        let state = self.clients[client].session.as_ref().map(rejoin::Session::state);
+        let own = matches!(&input, Input::Received(_, ServerMessage::Own(_)))
+            && state == Some(rejoin::State::Connected);
+        let (told, is_newest) = (self.frames_told, self.clients[client].newest() == Some(index));
         self.input(client, input);
+        let lives = self.clients[client].session.is_some();
+        if own && is_newest && lives && self.frames_told == told {
+            self.checker.violated(format!("own: u{client} is not told of a frame on connection {index}"));
+        }
         if let Some(reference) = acked.filter(|_| self.clients[client].session.is_some()) {
             self.checker.ack_counts(index, &reference);
         }
@@ -103,8 +116,17 @@ impl World {
                 self.checker.ack_received(index, ack, moved);
             }
             ServerMessage::Nack(nack) => self.checker.nack_received(index, nack),
+            ServerMessage::Error { refusal: Some(refusal), .. } => {
+                if let Some(room) = &refusal.room {
+                    self.checker.turned_down(client, index, place(room, user), refusal);
+                }
+            }
             ServerMessage::AuthOk(_) => self.checker.cover.reach(Sometimes::RefreshedInBand),
-            ServerMessage::GoingAway(_) => self.conns[index].going_away = true,
+            ServerMessage::GoingAway(going) => {
+                self.conns[index].going_away = true;
+                let now = self.clients[client].moment(self.now).monotonic.since_start().as_micros() as u64;
+                self.checker.going_away(client, now, going.window_ms * 1000);
+            }
             _ => {}
         }
     }
@@ -142,6 +164,7 @@ impl World {
     pub(super) fn flush_reported(&mut self, index: usize, frame: u64) {
         if self.conns[index].client_open {
             let (client, id) = (self.conns[index].client, self.conns[index].id);
+            self.checker.flushed(index, frame);
             self.input(client, Input::Flushed(id, frame));
         }
     }

@@ -2,6 +2,7 @@
 
 use super::{Happening, World};
 use crate::sim::SECOND;
+use crate::sim::act::Moment;
 use crate::sim::checker::{key, place};
 use crate::sim::client::LEAST_PACE;
 use crate::sim::coverage::Sometimes;
@@ -24,17 +25,12 @@ impl World {
         if !matches!(input, Input::Tick) {
             self.clients[client].ticks_at.1 = 0;
         }
+        let clock = self.clients[client].clock(self.now);
         let Some(session) = &mut self.clients[client].session else { return };
+        self.checker.before(client, clock, &input, session);
         session.handle(now, input);
         self.perform(client);
         let Some(session) = &self.clients[client].session else { return };
-        let diagnostics = session.diagnostics();
-        if diagnostics.outbox_len > self.plan.outbox || diagnostics.outbox_bytes > 4 << 20 {
-            self.checker.violated(format!("8: the outbox of u{client} is over its bound: {diagnostics:?}"));
-        }
-        if diagnostics.held > self.plan.held || diagnostics.held_bytes > 1 << 20 {
-            self.checker.violated(format!("8: u{client} holds back more than it may: {diagnostics:?}"));
-        }
         if session.state() == State::Closed && session.next_deadline().is_some() {
             self.checker.violated(format!("14: u{client} is closed and has a timer"));
         }
@@ -42,6 +38,9 @@ impl World {
     }
 
     pub(super) fn command(&mut self, client: usize, command: Command) {
+        if let Command::Send(send) | Command::SendVolatile(send) = &command {
+            self.own.asked(client, &send.content);
+        }
         self.input(client, Input::Command(command));
     }
 
@@ -58,7 +57,11 @@ impl World {
             if self.watch_for_tokens {
                 self.checker.said(client, &format!("{output:?}"));
             }
+            self.checker.did(client, &output);
             self.perform_one(client, output);
+        }
+        if let Some(session) = &self.clients[client].session {
+            self.checker.after(client, session);
         }
         for index in self.clients[client].sockets.clone() {
             self.flush(index);
@@ -87,7 +90,17 @@ impl World {
             Output::Event(event) => self.told(client, &event),
             Output::Send { conn, frame, message } => {
                 if let Some(index) = self.socket(client, conn) {
+                    match message {
+                        ClientMessage::JoinRoom { .. } => self.moment(client, Moment::Asks),
+                        ClientMessage::SendMessage { .. } => self.moment(client, Moment::Transmits),
+                        _ => {}
+                    }
                     self.observe_up(client, index, &message);
+                    if let ClientMessage::SendMessage { content, .. } = &message
+                        && let Some(key) = key(content)
+                    {
+                        self.checker.frame_is(index, key, frame);
+                    }
                     self.conns[index].unflushed = Some(frame);
                     self.write(index, Way::Up, Packet::Text(encode_client(&message).into()));
                 }
@@ -108,7 +121,10 @@ impl World {
                 self.dial(client, conn, token, extended, attempt);
             }
             Output::FetchToken { rejected } => self.fetch_token(client, rejected),
-            Output::Save => self.save(client),
+            Output::Save => {
+                self.save(client);
+                self.moment(client, Moment::Save);
+            }
             _ => {}
         }
     }
@@ -137,21 +153,34 @@ impl World {
     fn observe_up(&mut self, client: usize, index: usize, message: &ClientMessage) {
         let user = self.clients[client].user;
         match message {
+            ClientMessage::Own(content) => self.observe_own(client, index, content, true),
+            ClientMessage::Kept(frame) => self.observe_kept(client, index, frame),
             ClientMessage::SendMessage { content, tag, .. } => {
+                self.observe_own(client, index, content, false);
                 let Some(key) = key(content) else { return };
                 let (reference, line) =
                     tag.as_ref().map_or((None, None), |tag| (Some(&tag.reference), tag.line.as_ref()));
                 let extended = self.conns[index].extended;
-                let limit = usize::try_from(self.plan.server.in_flight).unwrap_or(1);
-                let limit = if self.checker.lied { 64 } else { limit };
+                let limit = self.conns[index].in_flight.unwrap_or(self.plan.server.in_flight);
+                let limit = usize::try_from(limit).unwrap_or(1);
+                let limit = if self.checker.lied.contains(&client) { 64 } else { limit };
                 self.checker.transmitted(key, index, extended, reference, line, limit);
             }
             ClientMessage::JoinRoom { room, request: Some(request) } => {
+                let since = request.since.as_ref().map(|since| (since.epoch.clone(), since.seq));
+                self.checker.counts_join(client, place(room, user), since);
+                self.checker.joins_again(client, index, place(room, user));
                 self.checker.join_asked(index, place(room, user), request);
             }
             // As on a plain server: without a name there is no answer.
             ClientMessage::JoinRoom { .. } | ClientMessage::LeaveRoom { .. } => self.checker.tampered(index),
-            ClientMessage::History(request) => self.checker.history_asked(index, request),
+            ClientMessage::History(request) => {
+                let (epoch, after) = (request.epoch.clone(), request.after);
+                let slow = self.clients[client].app.was_busy;
+                self.checker.counts_history(client, place(&request.room, user), epoch, after, slow);
+                self.checker.pages_again(client, index, place(&request.room, user), after);
+                self.checker.history_asked(index, request);
+            }
             _ => {}
         }
     }
@@ -182,6 +211,7 @@ impl World {
         if rejected {
             self.checker.cover.reach(Sometimes::TokenRefused);
         }
+        self.checker.counts_token(client);
         let state = &mut self.clients[client];
         state.token_question += 1;
         let question = state.token_question;
@@ -203,11 +233,15 @@ impl World {
             let who = format!("client{client}");
             self.trace.note(self.now, &who, format_args!("    told {event:?}"));
         }
+        if self.told_own(client, event) {
+            return;
+        }
         let user = self.clients[client].user;
         match event {
             Event::Joined(joined) => {
                 if let Some(frame) = self.clients[client].joined.get(&joined.room) {
                     self.checker.joined(client, place(&joined.room, user), frame);
+                    self.checker.join_told(client, place(&joined.room, user), joined, frame);
                 }
             }
             Event::Mode(mode) => {
@@ -217,8 +251,13 @@ impl World {
                 }
                 self.clients[client].mode = Some((conn, *mode));
             }
-            Event::Room(change) if matches!(change.state, RoomState::Failed(_) | RoomState::Removed(_)) => {
-                self.clients[client].wanted.retain(|room| *Self::room(*room) != *change.room);
+            Event::Ready(mode) => self.told_ready(client, *mode),
+            Event::Room(change) => {
+                if matches!(change.state, RoomState::Failed(_) | RoomState::Removed(_) | RoomState::Refused) {
+                    self.clients[client].wanted.retain(|room| *Self::room(*room) != *change.room);
+                    self.clients[client].plan.personal &= *change.room != *"@me";
+                }
+                self.told_of_room(client, &change.room, change.state);
             }
             _ => {}
         }
@@ -229,18 +268,15 @@ impl World {
 
     fn app_gets(&mut self, client: usize, event: &Event) {
         let (room, position) = match event {
-            Event::Message(message) => match message.position() {
-                Some(position) => (message.room.clone(), position),
-                None => return,
-            },
-            Event::Notification(notification) => match &notification.stamp {
-                Some(stamp) => ("@me".into(), stamp.position()),
-                None => return,
-            },
+            Event::Message(message) => (message.room.clone(), message.position()),
+            Event::Notification(notification) => {
+                ("@me".into(), notification.stamp.as_ref().map(rejoin::messages::Stamp::position))
+            }
             _ => return,
         };
         let app = &mut self.clients[client].app;
-        if app.busy {
+        // What has no position cannot be fetched later.
+        if app.busy && position.is_some() {
             self.checker.violated(format!("8: u{client} is given {position:?} though its queue is full"));
         }
         app.queue.push_back((room, position));
@@ -278,7 +314,10 @@ impl World {
         let state = &mut self.clients[client];
         let Some((room, position)) = state.app.queue.pop_front() else { return false };
         state.app.taken += 1;
-        state.positions.insert(room.clone(), position.clone());
+        let before =
+            position.as_ref().and_then(|position| state.positions.insert(room.clone(), position.clone()));
+        // One task of the application may be behind another.
+        let again = before.filter(|_| state.plan.commits != Commits::Never && state.rng.u8(..16) == 0);
         let last_of_room = !state.app.queue.iter().any(|(next, _)| *next == room);
         let commits = match state.plan.commits {
             Commits::Taken => last_of_room,
@@ -289,10 +328,17 @@ impl World {
         if rests {
             state.app.busy = false;
         }
-        if commits {
+        let again =
+            again.filter(|again| position.as_ref().is_some_and(|position| position.epoch == again.epoch));
+        if let Some(position) = position.filter(|_| commits) {
             let at = place(&room, state.user);
             self.checker.committed(client, at, &position.epoch, position.seq);
-            self.command(client, Command::Commit { room, position });
+            self.checker.has_dealt_with(client, at, &position.epoch, position.seq);
+            self.command(client, Command::Commit { room: room.clone(), position });
+            if let Some(position) = again {
+                self.checker.has_dealt_with(client, at, &position.epoch, position.seq);
+                self.command(client, Command::Commit { room, position });
+            }
         }
         if rests {
             self.input(client, Input::Busy(false));
@@ -304,7 +350,7 @@ impl World {
 /// Whether a state kept change by change is the state as a whole. Times may differ by what clocks do: a whole that was fixed
 /// when its client failed does not follow a wall clock that is set back later, the changes do, so there a send may be older,
 /// and is never younger. What will not be transmitted again has no time.
-fn is_the_same(disk: &Saved, whole: &Saved) -> bool {
+pub(super) fn is_the_same(disk: &Saved, whole: &Saved) -> bool {
     let sends = |saved: &Saved| -> Vec<_> {
         let send = |send: &SavedSend| {
             let line =
@@ -340,6 +386,7 @@ fn is_the_same(disk: &Saved, whole: &Saved) -> bool {
     times
         && sends(disk) == sends(whole)
         && positions(disk) == positions(whole)
+        && disk.kept == whole.kept
         && lines(disk) == lines(whole)
         && (head(disk) == head(whole) || whole.user.is_none())
 }

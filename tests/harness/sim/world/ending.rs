@@ -6,6 +6,7 @@ use crate::sim::act::Fate;
 use crate::sim::checker::place;
 use crate::sim::coverage::Sometimes;
 use crate::sim::server::{Crash, Process};
+use crate::sim::socketio::FIRST_USER;
 use crate::sim::{Micros, SECOND};
 use rejoin::{Command, Mode, Name, State};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +23,8 @@ impl World {
     pub(super) fn calm_down(&mut self) {
         self.trace.note(self.now, "world", format_args!("calms down"));
         self.calm = true;
+        self.aims.clear();
+        self.stubborn.clear();
         self.server.dies_at_commit = None;
         for conn in &mut self.conns {
             conn.forgets = None;
@@ -36,10 +39,20 @@ impl World {
         for client in 0..self.clients.len() {
             self.calm_client(client);
         }
+        self.calm_readers();
+        self.calm_sios();
         // Who sleeps wakes up by himself; the time to recover counts from then.
-        let asleep = self.clients.iter().filter_map(|client| client.frozen_until).max();
+        let readers = self.readers.iter().map(|reader| reader.frozen_until);
+        let asleep = self
+            .clients
+            .iter()
+            .map(|client| client.frozen_until)
+            .chain(readers)
+            .flatten()
+            .chain(self.sios_awake())
+            .max();
         let from = asleep.unwrap_or(self.now).max(self.now);
-        self.at(from + RECOVERY + self.longest_drain(), Happening::Settled);
+        self.at(from + RECOVERY + self.longest_drain() + self.sios_drain(), Happening::Settled);
     }
 
     fn calm_client(&mut self, client: usize) {
@@ -69,11 +82,14 @@ impl World {
         let most = self.clients.iter().map(waiting).sum::<usize>() as Micros;
         // The slowest rate lets one pass each second.
         let by_rate = self.plan.server.rate.map_or(0, |_| 2 * most * SECOND);
-        let by_latency = most * self.plan.latency.1 * 3 / self.plan.server.in_flight;
+        // Where sends are refused for good before one was taken, each is the first of another line.
+        let at_once = if self.plan.server.content_bytes < 4000 { 1 } else { self.plan.server.in_flight };
+        let by_latency = most * self.plan.latency.1 * 6 / at_once;
         // A fate may show only in a replay that is paged in small parts.
         let pages = self.checker.appended_count() as Micros / self.plan.server.replay;
         let by_pages = pages * self.plan.latency.1 * 3;
-        (10 * SECOND + by_rate + by_latency + by_pages).min(LONGEST_DRAIN)
+        let by_lines = if self.plan.server.lines < 100 { 4 * self.plan.server.dedupe_window } else { 0 };
+        (10 * SECOND + by_lines + by_rate + by_latency + by_pages).min(LONGEST_DRAIN)
     }
 
     pub(super) fn is_living(&self, client: usize) -> bool {
@@ -93,6 +109,8 @@ impl World {
                 self.checker
                     .violated(format!("9: u{client} is not back after the faults stopped: {state:?}"));
             }
+            self.knows_how_it_stands(client);
+            self.own_is_settled(client);
             let (speaks, wanted) = (self.speaks(client), &self.clients[client].wanted);
             let waits = self.checker.given(client, |at| !speaks || !wanted.contains(&(at as usize)));
             if left > waits {
@@ -100,15 +118,23 @@ impl World {
                     .violated(format!("9: u{client} is back but its outbox does not drain: {left} left"));
             }
         }
+        self.readers_are_back();
+        self.sios_are_back();
         // Twice: the first messages show forks that nobody has had a chance to see, and what is lost in them is lost.
+        // An outbox may have one place: what was said in one room is answered before something is said in the next.
+        let pause = 3 * SECOND + 4 * self.plan.latency.1;
+        let round = (self.plan.rooms as Micros * pause).max(30 * SECOND);
         for room in 0..self.plan.rooms {
-            self.later(room as Micros * 3 * SECOND, Happening::ProbeRoom { room, counts: false });
-            self.later((30 + room as Micros * 3) * SECOND, Happening::ProbeRoom { room, counts: true });
+            let wait = room as Micros * pause;
+            self.later(wait, Happening::ProbeRoom { room, counts: false });
+            self.later(round + wait, Happening::ProbeRoom { room, counts: true });
         }
-        for wait in [1, 31] {
-            self.later(wait * SECOND, Happening::ProbeStreams);
+        for wait in [0, round] {
+            self.later(wait + SECOND, Happening::ProbeStreams);
         }
-        self.later(70 * SECOND, Happening::Farewell);
+        // A line that a server has forgotten since costs one more way there and back.
+        let last = 10 * SECOND + 8 * self.plan.latency.1;
+        self.later(2 * round + last, Happening::Farewell);
     }
 
     pub(super) fn probe_room(&mut self, room: usize, counts: bool) {
@@ -121,7 +147,9 @@ impl World {
         let leaving =
             (0..self.clients.len()).filter(|c| self.is_living(*c) && self.checker.is_leaving(*c, at));
         let leaving: BTreeSet<Name> = leaving.map(|c| self.clients[c].name.clone()).collect();
-        let users: BTreeSet<Name> = expected.iter().map(|c| self.clients[*c].name.clone()).collect();
+        let users = expected.iter().map(|c| self.clients[*c].name.clone());
+        let sios = self.sios_in(room);
+        let users: BTreeSet<Name> = users.chain(sios.iter().map(|(_, name)| name.clone())).collect();
         // Who leaves is a member until the fate of the last sends is known.
         if !members.is_superset(&users)
             || members.iter().any(|user| !users.contains(user) && !leaving.contains(user))
@@ -133,16 +161,26 @@ impl World {
         let burst = self.plan.server.rate.map_or(f64::INFINITY, |rate| 2.0 * rate);
         let mut said: BTreeMap<Name, u32> = BTreeMap::new();
         for client in &expected {
+            *said.entry(self.clients[*client].name.clone()).or_default() += 1;
+        }
+        for client in &expected {
             let newest = self.clients[*client].newest();
             let untouched = newest.is_some_and(|index| !self.conns[index].tampered);
             if counts && untouched && self.speaks(*client) {
                 self.checker.roster_is(*client, place(&name, 0), &members);
             }
             let key = self.send(*client, room, 0, false, None);
-            let of_user = said.entry(self.clients[*client].name.clone()).or_default();
-            *of_user += 1;
-            if counts && (self.speaks(*client) || f64::from(*of_user) <= burst) {
+            let of_user = said.get(&self.clients[*client].name).copied().unwrap_or(0);
+            if counts && (self.speaks(*client) || f64::from(of_user) <= burst) {
                 self.probes.extend(expected.iter().map(|receiver| (*receiver, key)));
+                self.sio_told.extend(sios.iter().map(|(receiver, _)| (*receiver, key)));
+            }
+        }
+        for (client, _) in &sios {
+            let key = self.sio_probes(*client, room);
+            if counts {
+                self.probes.extend(expected.iter().map(|receiver| (*receiver, key)));
+                self.sio_told.extend(sios.iter().map(|(receiver, _)| (*receiver, key)));
             }
         }
     }
@@ -154,6 +192,7 @@ impl World {
                 self.notify(client);
             }
         }
+        self.sios_are_notified();
     }
 
     /// Whether a client's connection is an extended one.
@@ -165,7 +204,13 @@ impl World {
 
     pub(super) fn farewell(&mut self) {
         for (client, key) in std::mem::take(&mut self.probes) {
-            let expected = self.is_living(client) && self.is_living(key.0) && !self.checker.has_failed(key);
+            let sender = key.0 >= FIRST_USER || self.is_living(key.0);
+            let said = if key.0 >= FIRST_USER {
+                self.checker.is_appended(key)
+            } else {
+                !self.checker.has_failed(key)
+            };
+            let expected = self.is_living(client) && sender && said;
             if expected && !self.checker.is_delivered(client, key) {
                 self.checker.violated(format!("9: {key:?} did not reach u{client} on a calm network"));
             }
@@ -188,6 +233,8 @@ impl World {
         for client in 0..self.clients.len() {
             self.command(client, Command::Close);
         }
+        self.readers_leave();
+        self.sios_leave();
         self.later(20 * SECOND, Happening::End);
     }
 
@@ -199,6 +246,8 @@ impl World {
                 self.checker.violated(format!("14: u{client} is {state:?} after close, or has a timer"));
             }
         }
+        self.readers_have_left();
+        self.sios_have_left();
         if self.server.hub.connections() > 0 {
             self.checker.violated("14: the server still has connections after everybody left".to_owned());
         }

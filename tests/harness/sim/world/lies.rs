@@ -24,7 +24,7 @@ impl World {
         self.say(index, GARBAGE[which % GARBAGE.len()].to_owned());
     }
 
-    fn say(&mut self, index: usize, text: String) {
+    pub(super) fn say(&mut self, index: usize, text: String) {
         self.trace.note(self.now, "liar", format_args!("to {index}: {text}"));
         self.write(index, Way::Down, Packet::Text(text.into()));
     }
@@ -33,14 +33,14 @@ impl World {
         let text = match lie {
             Lie::Again => {
                 let Some(text) = self.conns[index].last_message.clone() else { return };
-                self.checker.lied = true;
+                self.checker.lied.insert(self.conns[index].client);
                 self.conns[index].tampered = true;
                 self.checker.tampered(index);
                 self.checker.cover.reach(Sometimes::AgainDropped);
                 text.as_str().to_owned()
             }
             Lie::Hello => {
-                self.checker.lied = true;
+                self.checker.lied.insert(self.conns[index].client);
                 let user = &self.clients[self.conns[index].client].name;
                 format!(
                     "{{\"type\":\"hello\",\"v\":1,\"userId\":\"{user}\",\"serverTime\":0,\"heartbeatMs\":1,\

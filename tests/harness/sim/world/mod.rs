@@ -1,31 +1,41 @@
 //! The world: plays a schedule against clients and server, one happening after the other.
 
 mod acts;
+mod aiming;
 mod chaos;
 mod dials;
 mod downward;
 mod driver;
 mod ending;
+mod hearing;
 mod lies;
+mod own;
 mod processes;
+mod readers;
 mod serving;
+mod socketio;
+mod stubborn;
+mod telling;
 mod upward;
 
 use super::Micros;
-use super::act::Step;
-use super::checker::Checker;
+use super::act::{Act, Moment, Step, Stubborn};
+use super::checker::{Checker, Moves, Waits};
 use super::client::Client;
 use super::coverage::Coverage;
 use super::net::{Conn, Packet, Way};
+use super::own::Own;
 use super::plan::Plan;
+use super::readers::{Reader, Stream};
 use super::server::Server;
 use super::setup::Setup;
+use super::socketio::{Lost, SioClient, SioConn};
 use super::trace::Trace;
 use fastrand::Rng;
 use rejoin::messages::json::ServerDecoder;
 use rejoin::{ConnId, DialError, Input, Token, TokenError};
 use rejoin_server::hub;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What will happen at some moment.
 #[derive(Debug)]
@@ -43,7 +53,10 @@ enum Happening {
     Stores { client: usize, process: u64 },
     Starts { client: usize },
     Act(usize),
+    Strikes(Box<Act>),
     Thaw { client: usize },
+    Reading(readers::Reading),
+    Talking(socketio::Talking),
     ServerBack,
     Calm,
     Settled,
@@ -66,6 +79,12 @@ pub struct Outcome {
     pub messages: usize,
     /// Interesting states reached.
     pub cover: Coverage,
+    /// When in its window clients began to move away from a server that is about to go.
+    pub moves: Moves,
+    /// In which quarter of what is allowed waits before a dial ended.
+    pub waits: Waits,
+    /// Connections that arrived as they were sent, of all extended ones; logs that never lost anything, of all.
+    pub live: [u32; 4],
     /// The record, if it was asked for.
     pub lines: Vec<String>,
     /// Bytes that the first connection carried up and down.
@@ -81,6 +100,21 @@ pub(super) struct World {
     queue: BTreeMap<(Micros, u64), Happening>,
     queued: u64,
     clients: Vec<Client>,
+    readers: Vec<Reader>,
+    streams: Vec<Stream>,
+    /// What readers were told of when to come back, in milliseconds.
+    waits: Vec<u64>,
+    sios: Vec<SioClient>,
+    sio_conns: Vec<SioConn>,
+    /// Sessions that may be recovered, by their names.
+    sio_lost: BTreeMap<String, Lost>,
+    sio_pids: u64,
+    /// What servers want answered, and which send a connection's answer is for.
+    sio_asked: BTreeSet<u64>,
+    sio_due: Option<u64>,
+    sio_numbers: BTreeMap<(usize, u64), u64>,
+    /// What is to reach whom in the end.
+    sio_told: Vec<(usize, super::checker::Key)>,
     /// How many processes each client has had.
     processes: Vec<u64>,
     server: Server,
@@ -98,8 +132,21 @@ pub(super) struct World {
     /// The connections that were open when the server stood still for long.
     outlived: Vec<usize>,
     notes: u64,
+    /// A request that the hub is dealing with: its connection and its name.
+    asking: Option<(usize, String)>,
+    /// The connection whose frame the hub is dealing with.
+    speaking: Option<usize>,
     probes: Vec<(usize, super::checker::Key)>,
+    /// Acts that wait for a moment of a client.
+    aims: Vec<(usize, Moment, Micros, Act)>,
+    /// Which client is answered how, and until when.
+    stubborn: Vec<(usize, Stubborn, Micros)>,
     happenings: u64,
+    /// Frames of the applications' own.
+    own: Own,
+    /// The frame that has just not been kept, and how many frames have been told.
+    not_kept: Option<String>,
+    frames_told: u64,
 }
 
 impl std::fmt::Debug for World {
@@ -116,9 +163,12 @@ impl World {
         let clients: Vec<Client> =
             (0..plan.clients.len()).map(|index| Client::new(index, rng.u64(..), &plan)).collect();
         let server = Server::new(&plan.server, rng.u64(..));
+        let readers = (0..plan.readers.len()).map(|index| Reader::new(index, rng.u64(..), &plan)).collect();
+        let sios = (0..plan.socketio.len()).map(|index| SioClient::new(index, rng.u64(..), &plan)).collect();
         let mut checker = Checker::new(plan.server.dedupe_window, plan.legacy);
         checker.answers_kept = plan.server.in_flight;
-        let world = Self {
+        checker.bounded(plan.bounds());
+        Self {
             schedule: setup.schedule.clone(),
             cut: setup.cut,
             now: 0,
@@ -129,6 +179,17 @@ impl World {
             server_backlog: Vec::new(),
             client_backlog: clients.iter().map(|_| Vec::new()).collect(),
             clients,
+            readers,
+            streams: Vec::new(),
+            sios,
+            sio_conns: Vec::new(),
+            sio_lost: BTreeMap::new(),
+            sio_pids: 0,
+            sio_asked: BTreeSet::new(),
+            sio_due: None,
+            sio_numbers: BTreeMap::new(),
+            sio_told: Vec::new(),
+            waits: Vec::new(),
             conns: Vec::new(),
             decoder: ServerDecoder::default(),
             checker,
@@ -139,32 +200,30 @@ impl World {
             watch_for_tokens: setup.seed.is_multiple_of(16),
             outlived: Vec::new(),
             notes: 0,
+            asking: None,
+            speaking: None,
             probes: Vec::new(),
+            aims: Vec::new(),
+            stubborn: Vec::new(),
             happenings: 0,
+            own: Own::default(),
+            not_kept: None,
+            frames_told: 0,
             plan,
-        };
-        #[cfg(feature = "bugs")]
-        let world = world.with_bugs(setup);
-        world
-    }
-
-    #[cfg(feature = "bugs")]
-    fn with_bugs(mut self, setup: &Setup) -> Self {
-        self.server.make_bug(setup.server_bug);
-        for client in &mut self.clients {
-            client.config.bug = setup.client_bug;
         }
-        self
     }
 
     /// Plays it to its end, or to the first violation.
     pub(super) fn play(mut self) -> Outcome {
         self.trace.note(0, "plan", format_args!("{:?}", self.plan));
+        self.checker.keeps(self.limits());
         for client in 0..self.clients.len() {
             let first = self.clients[client].rng.usize(..self.plan.rooms);
             self.clients[client].wanted.insert(first);
             self.start(client);
         }
+        self.readers_start();
+        self.sios_start();
         for index in 0..self.schedule.len() {
             self.at(self.schedule[index].at, Happening::Act(index));
         }
@@ -179,9 +238,23 @@ impl World {
             happenings: self.happenings,
             messages: self.checker.appended_count(),
             cover: self.checker.cover,
+            moves: self.checker.moves,
+            waits: self.checker.waited(),
+            live: self.live(),
             carried,
             lines: self.trace.into_lines(),
         }
+    }
+
+    /// Where every check was live.
+    fn live(&self) -> [u32; 4] {
+        let extended = self.conns.iter().filter(|conn| conn.extended);
+        let (mut whole, mut all) = (0, 0);
+        for conn in extended {
+            (whole, all) = (whole + u32::from(!conn.tampered), all + 1);
+        }
+        let (intact, logs) = self.checker.intact();
+        [whole, all, intact, logs]
     }
 
     fn later(&mut self, delay: Micros, happening: Happening) {
@@ -198,7 +271,10 @@ impl World {
         self.happenings += 1;
         let queued = self.queue.first_key_value().map(|((at, _), _)| *at);
         let client = (0..self.clients.len()).filter_map(|c| Some((self.clients[c].due?, c))).min();
-        let next = [queued, client.map(|(at, _)| at), self.server.due].into_iter().flatten().min();
+        let reader = (0..self.readers.len()).filter_map(|r| Some((self.readers[r].due?, r))).min();
+        let sio = (0..self.sios.len()).filter_map(|s| Some((self.sios[s].due?, s))).min();
+        let others = [client, reader, sio].map(|due| due.map(|(at, _)| at));
+        let next = [queued, self.server.due].into_iter().chain(others).flatten().min();
         let Some(next) = next else {
             self.checker.violated("the world stands still".to_owned());
             return;
@@ -218,6 +294,10 @@ impl World {
             if ticks.1 > 6 {
                 self.checker.violated(format!("u{client} wants the tick it has been given again and again"));
             }
+        } else if let Some((_, reader)) = reader.filter(|(at, _)| *at == next) {
+            self.reader_ticks(reader);
+        } else if let Some((_, client)) = sio.filter(|(at, _)| *at == next) {
+            self.sio_ticks(client);
         } else {
             self.hub(hub::Input::Tick);
         }
@@ -265,6 +345,7 @@ impl World {
             Happening::Stores { client, process } => {
                 if self.processes[client] == process {
                     self.clients[client].will_store = false;
+                    self.stores_places(client);
                     self.save(client);
                 }
             }
@@ -273,7 +354,10 @@ impl World {
                 let act = self.schedule[index].act.clone();
                 self.act(&act);
             }
+            Happening::Strikes(act) => self.strikes(&act),
             Happening::Thaw { client } => self.thaw(client),
+            Happening::Reading(reading) => self.reading(reading),
+            Happening::Talking(talking) => self.talking(talking),
             Happening::ServerBack => self.server_back(),
             Happening::Calm => self.calm_down(),
             Happening::Settled => self.settled(),

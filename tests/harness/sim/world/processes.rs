@@ -2,7 +2,7 @@
 
 use super::{Happening, World};
 use crate::sim::Micros;
-use crate::sim::checker::{Disk, key, place};
+use crate::sim::checker::{Begins, Disk, key, place};
 use crate::sim::coverage::Sometimes;
 use crate::sim::net::{Packet, Way};
 use rejoin::{Change, Command, Input, Join, Name, SendId, Session};
@@ -14,13 +14,22 @@ impl World {
             return;
         }
         self.processes[client] += 1;
+        if std::mem::take(&mut self.clients[client].changes_user) {
+            self.clients[client].becomes_other();
+            if self.clients[client].disk.is_some() {
+                self.checker.cover.reach(Sometimes::OtherUser);
+                self.checker.taken_over(client);
+            }
+        }
         let state = &mut self.clients[client];
         let seed = state.rng.u64(..);
         let mut session = Session::new(state.config.clone(), seed);
+        session.own_frames(super::own::LANE.into());
         if state.plan.stores {
             session.note_changes();
         }
         state.session = Some(session);
+        self.begins(client);
         self.trace.note(self.now, "client", format_args!("{client} starts"));
         if let Some(disk) = &mut self.clients[client].disk {
             disk.restored();
@@ -38,6 +47,34 @@ impl World {
             self.join(client, room, plan.history, false);
         }
         self.command(client, Command::Connect);
+    }
+
+    /// What the checker has to know of a process that begins.
+    fn begins(&mut self, client: usize) {
+        let state = &self.clients[client];
+        let saved = state.disk.as_ref().map(|disk| disk.saved()).unwrap_or_default();
+        let dedupe = if state.disk.is_some() { saved.dedupe_window_ms.clamp(10_000, 3_600_000) } else { 0 };
+        self.checker.belongs(client, state.user);
+        self.checker.begins(
+            client,
+            Begins {
+                offers: state.plan.offers,
+                source: self.plan.token_source.is_some(),
+                legacy: self.plan.legacy,
+                worked: saved.worked || saved.extended,
+                window: 1_000 * saved.window_ms.min(600_000),
+                dedupe: 1_000 * dedupe,
+                extended: saved.extended,
+            },
+        );
+        let wall = state.clock(self.now).wall;
+        for send in &saved.sends {
+            let key = key(&send.content);
+            if let Some(transmitted) = &send.transmitted {
+                self.checker.stored(client, transmitted, wall);
+            }
+            self.checker.is_stored(key, send.transmitted.is_none());
+        }
     }
 
     /// A process dies, now.
@@ -64,10 +101,14 @@ impl World {
             let positions = disk.positions.iter().map(|saved| {
                 (place(&saved.room, state.user), saved.position.epoch.clone(), saved.position.seq)
             });
+            // Another user is nowhere yet.
+            let same = !state.changes_user && disk.user.as_ref().is_none_or(|user| *user == state.name);
+            let positions = positions.filter(|_| same);
             (sends, positions.collect())
         });
         let disk = disk.or_else(|| state.plan.stores.then(Disk::default));
         self.checker.died(client, disk.as_ref());
+        self.own_died(client);
         self.clients[client].loses_its_memory();
         self.client_backlog[client].clear();
         let down = if self.calm { 0 } else { death.down };

@@ -1,9 +1,10 @@
 //! The server process: what its hub does, and when it dies.
 
+use super::dials::micros;
 use super::upward::shortened;
 use super::{Happening, World};
-use crate::sim::act::{Fate, Forgotten};
-use crate::sim::checker::{PERSONAL, Place, Stored, key, place};
+use crate::sim::act::{Fate, Forgotten, Moment};
+use crate::sim::checker::{PERSONAL, Place, Stored, Words, key, place};
 use crate::sim::coverage::Sometimes;
 use crate::sim::net::{Packet, Way};
 use crate::sim::server::{Crash, Process, Server};
@@ -30,7 +31,6 @@ impl World {
         }
         for index in overfull {
             if self.conns[index].server_open {
-                self.checker.cover.reach(Sometimes::SlowConsumer);
                 self.close_down(index, 4012);
                 self.server_hangs_up(index, false);
             }
@@ -39,10 +39,16 @@ impl World {
             self.checker.cover.reach(Sometimes::Drained);
             self.server_down(Crash { down: SECOND, fate: Fate::Kept, speaks_extended: None });
         }
+        let (lines, most) = (self.server.hub.store().lines_held(), self.plan.server.lines);
+        if lines > most {
+            self.checker.violated(format!("8: the server remembers {lines} lines, {most} are allowed"));
+        }
         self.server.look_at_deadline();
     }
 
     fn hub_output(&mut self, output: hub::Output, overfull: &mut Vec<usize>) {
+        let Some(output) = self.sio_hub_output(output) else { return };
+        let Some(output) = self.stream_output(output) else { return };
         match output {
             hub::Output::Send { conn, text } => {
                 let index = conn.0 as usize;
@@ -63,11 +69,15 @@ impl World {
                 let good = token == state.token(state.token_serial);
                 let user = good.then(|| state.name.clone());
                 let expires = self.token_end();
+                if good {
+                    self.conns[conn.0 as usize].expires = expires.map(micros);
+                }
                 self.hub(hub::Input::Authenticated { conn, reference, user, expires });
             }
             hub::Output::Ping { conn } => self.write(conn.0 as usize, Way::Down, Packet::Ping),
             hub::Output::Close { conn, code, .. } => {
                 self.trace.note(self.now, "server", format_args!("closes {} with {code}", conn.0));
+                self.hears_close(conn.0 as usize, code);
                 self.close_down(conn.0 as usize, code);
                 self.conns[conn.0 as usize].server_open = false;
                 self.members_change(conn.0 as usize, false);
@@ -89,8 +99,10 @@ impl World {
     }
 
     fn send_down(&mut self, index: usize, text: hub::Text) {
-        let text = self.lied_about(text);
-        let kind = text.strip_prefix("{\"type\":\"").and_then(|rest| rest.split('"').next()).unwrap_or("");
+        let said = text;
+        let kind = said.strip_prefix("{\"type\":\"").and_then(|rest| rest.split('"').next()).unwrap_or("");
+        self.hears(index, kind, &said);
+        let text = self.as_told(index, said.clone());
         if self.trace.is_readable() {
             self.trace.note(self.now, "server", format_args!("to {index}: {}", shortened(&text)));
         }
@@ -101,6 +113,17 @@ impl World {
             "ack" | "nack" | "user_left" | "joined" => self.observe_answer(index, kind, &text),
             "message" => self.conns[index].last_message = Some(text.clone()),
             _ => {}
+        }
+        let moment = match kind {
+            "ack" => Some(Moment::Ack),
+            "nack" => Some(Moment::Nack),
+            "joined" => Some(Moment::Joined),
+            "history" => Some(Moment::History),
+            "message" | "notification" if text.contains("\"replay\":true") => Some(Moment::Replay),
+            _ => None,
+        };
+        if let Some(moment) = moment {
+            self.moment(self.conns[index].client, moment);
         }
         if kind == "ack" && self.conns[index].cut_at_ack {
             if let Ok(ServerMessage::Ack(ack)) = self.decoder.decode(&text) {
@@ -114,8 +137,8 @@ impl World {
             Forgotten::Joined => kind == "joined",
             Forgotten::Ack => kind == "ack",
             Forgotten::History => kind == "history",
-            // Whoever never says hello is no extended server.
-            Forgotten::Any => kind != "hello",
+            // Whoever never says hello is no extended server, and whoever is removed unsaid is a member for ever.
+            Forgotten::Any => !matches!(kind, "hello" | "left"),
         };
         let conn = &mut self.conns[index];
         if let Some((what, left)) = conn.forgets.filter(|(what, _)| conn.extended && is_forgotten(*what)) {
@@ -134,13 +157,27 @@ impl World {
         }
     }
 
-    /// A server with a small limit says that it takes more than it does: what is too large is refused for good.
-    fn lied_about(&self, text: hub::Text) -> hub::Text {
-        let bytes = self.plan.server.content_bytes;
-        if bytes >= 4000 || !text.starts_with("{\"type\":\"hello\"") {
+    /// A server with a small limit says that it takes more than it does: what is too large is refused for good. A gateway
+    /// of another version allows less, and says things that nobody knows.
+    fn as_told(&self, index: usize, text: hub::Text) -> hub::Text {
+        let server = &self.plan.server;
+        let (bytes, other) = (server.content_bytes, self.conns[index].in_flight);
+        let misstates = bytes < 4000 && server.misstates_content;
+        if (!misstates && other.is_none()) || !text.starts_with("{\"type\":\"hello\"") {
             return text;
         }
-        text.replace(&format!("\"contentBytes\":{bytes}"), "\"contentBytes\":9000").into()
+        let mut text = text.to_string();
+        if misstates {
+            text = text.replace(&format!("\"contentBytes\":{bytes}"), "\"contentBytes\":9000");
+        }
+        if let Some(in_flight) = other {
+            let (all, half) = (server.dedupe_window / 1000, server.dedupe_window / 2000);
+            text = text
+                .replace(&format!("\"inFlight\":{}", server.in_flight), &format!("\"inFlight\":{in_flight}"));
+            text = text.replace(&format!("\"dedupeWindowMs\":{all}"), &format!("\"dedupeWindowMs\":{half}"));
+            text = text.replace("\"v\":1", "\"v\":2,\"shard\":{\"of\":3}");
+        }
+        text.into()
     }
 
     /// Whether what a server has to say over a connection still waits.
@@ -166,8 +203,11 @@ impl World {
             }
             Ok(ServerMessage::Joined(joined)) => {
                 self.enters(index, &joined.room);
-                let user = self.clients[self.conns[index].client].user;
-                self.checker.join_answered_by_server(index, place(&joined.room, user), &joined);
+                let user = self.conns[index].user;
+                let at = place(&joined.room, user);
+                let held = self.server.hub.store().room(&joined.room).map_or(0, |log| log.messages().len());
+                self.checker.list_said(index, at, joined.members.as_deref());
+                self.checker.join_answered_by_server(index, at, &joined, held as u64);
                 self.looks_mixed(&joined.room);
             }
             _ => self.checker.violated(format!("2.2: the server sends a {kind} that is none: {text}")),
@@ -175,8 +215,13 @@ impl World {
     }
 
     fn looks_mixed(&mut self, room: &Name) {
-        let members: Vec<(usize, Name)> =
-            self.server.hub.members(room).map(|(conn, user)| (conn.0 as usize, user.clone())).collect();
+        let members: Vec<(usize, Name)> = self
+            .server
+            .hub
+            .members(room)
+            .map(|(conn, user)| (conn.0 as usize, user.clone()))
+            .filter(|(conn, _)| *conn < self.conns.len())
+            .collect();
         let extended = members.iter().filter(|(index, _)| self.conns[*index].extended).count();
         if extended > 0 && extended < members.len() {
             self.checker.cover.reach(Sometimes::MixedRoom);
@@ -193,7 +238,7 @@ impl World {
 
     /// Looks at the store. Gives the last message that is new.
     pub(super) fn observe(&mut self) -> Option<crate::sim::checker::Key> {
-        let mut last = None;
+        let (mut last, mut seen) = (None, Vec::new());
         let store = self.server.hub.store();
         for (name, log) in store.rooms() {
             let at: Place = match name.strip_prefix("@u") {
@@ -206,6 +251,7 @@ impl World {
                 continue;
             }
             let from = known.map_or(0, |known| known.min(log.head()));
+            let count = log.messages().len();
             let new: Vec<Stored> = log
                 .messages()
                 .rev()
@@ -213,11 +259,23 @@ impl World {
                 .map(|entry| {
                     let text = entry.data.as_deref().filter(|_| entry.kind.is_some());
                     let author = key(text.map_or(&*entry.content, |data| data.trim_matches('"')));
-                    Stored { key: author.unwrap_or((usize::MAX, 0)), seq: entry.seq, id: entry.id.clone() }
+                    let words = Words {
+                        user: entry.user.clone(),
+                        content: entry.content.clone(),
+                        data: entry.data.clone(),
+                        timestamp: entry.timestamp.clone(),
+                    };
+                    let (seq, id, words) = (entry.seq, entry.id.clone(), Some(words));
+                    Stored { key: author.unwrap_or((usize::MAX, 0)), seq, id, words }
                 })
                 .collect();
+            seen.extend(new.iter().filter_map(|stored| Some((at, stored.key, stored.words.clone()?))));
+            self.checker.holds(at, count);
             last = new.first().map(|stored| stored.key).or(last);
             self.checker.observe(at, log.epoch(), log.head(), oldest, new.into_iter().rev());
+        }
+        for (at, author, words) in seen {
+            self.appends(at, author, &words);
         }
         last
     }
@@ -233,11 +291,14 @@ impl World {
                 self.conns[index].server_open = false;
             }
         }
+        self.streams_break();
+        self.sios_break();
         self.server.die(back, crash);
         if crash.fate == Fate::Lost {
             self.checker.store_lost();
         }
         self.checker.members_forgotten();
+        self.checker.allowances_anew();
         self.observe();
         self.server_backlog.clear();
         self.at(back, Happening::ServerBack);
@@ -248,6 +309,7 @@ impl World {
             Process::Down(at) | Process::Frozen(at) => at <= self.now || self.calm,
             Process::Up => match self.server.draining_until {
                 Some(at) if at <= self.now => {
+                    self.drain_is_over();
                     return self.server_down(Crash { down: SECOND, fate: Fate::Kept, speaks_extended: None });
                 }
                 _ => return,
@@ -258,6 +320,7 @@ impl World {
         }
         self.trace.note(self.now, "server", format_args!("is back"));
         self.server.process = Process::Up;
+        self.server.thawed = self.now;
         self.server.look_at_deadline();
         for happening in std::mem::take(&mut self.server_backlog) {
             self.happen(happening);

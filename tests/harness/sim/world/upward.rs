@@ -1,5 +1,6 @@
 //! The network, and what reaches the server.
 
+use super::chaos::STRAY;
 use super::{Happening, World};
 use crate::sim::checker::place;
 use crate::sim::net::{Packet, Pipe, Way};
@@ -66,18 +67,33 @@ impl World {
         let conn = hub::ConnId(index as u64);
         match packet {
             Packet::Text(text) => {
+                if self.answers_own(index, &text) {
+                    self.hub(hub::Input::Heard { conn });
+                    return;
+                }
                 if !self.conns[index].extended {
                     self.checker.plain_up(&text);
                 }
                 if self.trace.is_readable() {
                     self.trace.note(self.now, "server", format_args!("{index} says {}", shortened(&text)));
                 }
+                if text.contains(STRAY) && !self.conns[index].rooms.is_empty() {
+                    // It has become a member meanwhile.
+                    return;
+                }
+                if self.answers_stubbornly(index, &text) {
+                    return;
+                }
                 if text.starts_with("{\"type\":\"leave_room\"") {
                     self.leaves(index, &text);
-                } else if text.starts_with("{\"type\":\"join_room\"") && !self.conns[index].extended {
+                } else if text.starts_with("{\"type\":\"join_room\"")
+                    && (!self.conns[index].extended || !text.contains("\"ref\""))
+                {
+                    // Nothing will say that it is done.
                     self.enters(index, &text);
                 }
-                self.hub(hub::Input::Frame { conn, text: &text });
+                self.outlives_token(index);
+                self.ask_hub(index, &text);
             }
             Packet::Ping => {
                 self.write(index, Way::Down, Packet::Pong);
@@ -93,10 +109,11 @@ impl World {
     }
 
     fn leaves(&mut self, index: usize, text: &str) {
-        let user = self.clients[self.conns[index].client].name.clone();
+        let user = self.conns[index].name.clone();
         for room in 0..self.plan.rooms {
             let name = Self::room(room);
             if text.contains(name.as_str()) && self.conns[index].rooms.remove(&room) {
+                self.checker.list_ends(index, place(&name, 0));
                 self.checker.member_settled(place(&name, 0), &user, false);
             }
         }
@@ -104,7 +121,7 @@ impl World {
 
     /// A connection is about to be a member of a room.
     pub(super) fn enters(&mut self, index: usize, text: &str) {
-        let user = self.clients[self.conns[index].client].name.clone();
+        let user = self.conns[index].name.clone();
         for room in 0..self.plan.rooms {
             let name = Self::room(room);
             if text.contains(name.as_str()) {
@@ -122,7 +139,7 @@ impl World {
 
     /// A connection is about to be forgotten by the hub.
     pub(super) fn members_change(&mut self, index: usize, clean: bool) {
-        let user = self.clients[self.conns[index].client].name.clone();
+        let user = self.conns[index].name.clone();
         for room in std::mem::take(&mut self.conns[index].rooms) {
             let at = place(&Self::room(room), 0);
             if clean {

@@ -9,6 +9,7 @@ use core::task::{Context, Poll, ready};
 use futures_core::Stream;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
@@ -20,7 +21,7 @@ const LEAST_WEIGHT: u32 = 256;
 const MOST_REQUESTS: usize = 64;
 
 /// An event on its way.
-struct Told {
+struct Envelope {
     event: FeedEvent,
     last_event_id: Option<Arc<str>>,
     /// Its place in the queue.
@@ -28,8 +29,8 @@ struct Told {
 }
 
 /// The task's end of it.
-pub(crate) struct Telling {
-    told: UnboundedSender<Told>,
+pub(crate) struct EventSender {
+    queue: UnboundedSender<Envelope>,
     /// What bounds the queue.
     room: Arc<Semaphore>,
     pub(crate) state: watch::Sender<StateChange>,
@@ -37,12 +38,12 @@ pub(crate) struct Telling {
 
 /// An event that there is no room for yet.
 #[derive(Debug)]
-pub(crate) struct Waiting {
+pub(crate) struct PendingEvent {
     event: FeedEvent,
     last_event_id: Option<Arc<str>>,
 }
 
-impl Waiting {
+impl PendingEvent {
     pub(crate) fn new(event: FeedEvent, last_event_id: Option<Arc<str>>) -> Self {
         Self { event, last_event_id }
     }
@@ -62,12 +63,12 @@ impl Waiting {
     }
 }
 
-impl Telling {
-    /// Tells it at once, or gives it back. Whoever reads no more is told nothing.
-    pub(crate) fn try_tell(&self, waiting: Waiting) -> Option<Waiting> {
+impl EventSender {
+    /// Queues it at once, or gives it back where there is no room. Without a reader it is dropped.
+    pub(crate) fn try_send(&self, waiting: PendingEvent) -> Option<PendingEvent> {
         match Arc::clone(&self.room).try_acquire_many_owned(waiting.weight()) {
             Ok(permit) => {
-                self.tell(waiting, Some(permit));
+                self.send(waiting, Some(permit));
                 None
             }
             Err(_) => Some(waiting),
@@ -77,44 +78,55 @@ impl Telling {
     /// Waits for room for it.
     ///
     /// Cancel safe.
-    pub(crate) async fn room_for(&self, waiting: &Waiting) -> Option<OwnedSemaphorePermit> {
+    pub(crate) async fn room_for(&self, waiting: &PendingEvent) -> Option<OwnedSemaphorePermit> {
         // It is never closed.
         Arc::clone(&self.room).acquire_many_owned(waiting.weight()).await.ok()
     }
 
     /// Tells it, in the room that was waited for, or beyond the bound at the very end.
-    pub(crate) fn tell(&self, waiting: Waiting, permit: Option<OwnedSemaphorePermit>) {
-        let Waiting { event, last_event_id } = waiting;
+    pub(crate) fn send(&self, waiting: PendingEvent, permit: Option<OwnedSemaphorePermit>) {
+        let PendingEvent { event, last_event_id } = waiting;
         // Nobody may be there any more.
-        let _ = self.told.send(Told { event, last_event_id, _permit: permit });
+        let _ = self.queue.send(Envelope { event, last_event_id, _permit: permit });
     }
 }
 
 /// Both ends, and what the application asks for.
-pub(crate) fn following(clock: Clock) -> (Following, Telling, Receiver<FeedInput>) {
-    let (told, events) = unbounded_channel();
+pub(crate) fn feed_channel(clock: Clock) -> (FeedStream, EventSender, Receiver<FeedInput>) {
+    let (queue, events) = unbounded_channel();
     let (asking, requests) = channel(MOST_REQUESTS);
     let (state, states) = watch::channel(StateChange { state: State::Connecting, cause: None });
     let room = Arc::new(Semaphore::new(MOST_BYTES as usize));
-    let following = Following { events, requests: Some(asking), states, last_event_id: None, clock };
-    (following, Telling { told, room, state }, requests)
+    let stream = FeedStream {
+        events,
+        requests: Some(asking),
+        states,
+        last_event_id: None,
+        failed: AtomicBool::new(false),
+        clock,
+    };
+    (stream, EventSender { queue, room, state }, requests)
 }
 
 /// A room that is being read: its events, in order. A [`Stream`]; it ends when the reading has been
-/// [closed](Following::close), and dropping it ends the reading too.
+/// [closed](FeedStream::close) or has [failed](State::Failed) for a reason that trying again does not mend: the last event
+/// then is the change of state with its cause, and after [`FeedStream::reconnect`] the stream goes on. Dropping it ends the
+/// reading too.
 ///
 /// Up to 4 MiB of events wait for you; then the socket is not read any more, and the server keeps what follows.
-pub struct Following {
-    events: UnboundedReceiver<Told>,
+pub struct FeedStream {
+    events: UnboundedReceiver<Envelope>,
     /// Gone when the end has been asked for.
     requests: Option<Sender<FeedInput>>,
     states: watch::Receiver<StateChange>,
     last_event_id: Option<Arc<str>>,
+    /// The last change of state taken is the failure, and nobody has asked for another connection since.
+    failed: AtomicBool,
     clock: Clock,
 }
 
-impl Following {
-    /// The next event; `None` when the reading has ended and everything has been taken.
+impl FeedStream {
+    /// The next event; `None` when the reading has ended or failed, and everything has been taken.
     ///
     /// Cancel safe: an event not returned is still there.
     pub async fn next(&mut self) -> Option<FeedEvent> {
@@ -122,13 +134,20 @@ impl Following {
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<FeedEvent>> {
-        Poll::Ready(ready!(self.events.poll_recv(cx)).map(|told| {
-            self.last_event_id = told.last_event_id;
-            told.event
+        let next = match self.events.poll_recv(cx) {
+            Poll::Pending if *self.failed.get_mut() => None,
+            next => ready!(next),
+        };
+        Poll::Ready(next.map(|envelope| {
+            self.last_event_id = envelope.last_event_id;
+            if let FeedEvent::State(change) = &envelope.event {
+                *self.failed.get_mut() = change.state == State::Failed;
+            }
+            envelope.event
         }))
     }
 
-    /// What another process has to be given as [`since`](super::FollowBuilder::since) to go on behind the event that
+    /// What another process has to be given as [`since`](super::FeedBuilder::since) to go on behind the event that
     /// was taken last.
     pub fn last_event_id(&self) -> Option<&str> {
         self.last_event_id.as_deref()
@@ -152,6 +171,7 @@ impl Following {
     /// Replaces the connection by a fresh one, or dials at once instead of waiting, also out of `failed`. The limit of 6
     /// dials in 30 s holds here too.
     pub fn reconnect(&self) {
+        self.failed.store(false, Ordering::Relaxed);
         self.request(FeedInput::Reconnect);
     }
 
@@ -172,15 +192,15 @@ impl Following {
     }
 }
 
-impl Stream for Following {
+impl Stream for FeedStream {
     type Item = FeedEvent;
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<FeedEvent>> {
         self.poll_event(cx)
     }
 }
 
-impl fmt::Debug for Following {
+impl fmt::Debug for FeedStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Following").field("state", &self.state().state).finish_non_exhaustive()
+        f.debug_struct("FeedStream").field("state", &self.state().state).finish_non_exhaustive()
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn tls_failure(error: &io::Error, host: &str) -> DialError {
         Some(Error::AlertReceived(alert)) => (DialErrorKind::Tls, refusal(*alert, host)),
         Some(Error::PeerIncompatible(_)) => (DialErrorKind::Tls, NOTHING_IN_COMMON.to_owned()),
         Some(error) => (DialErrorKind::Tls, error.to_string()),
-        None if error.kind() == io::ErrorKind::UnexpectedEof => (DialErrorKind::Tls, HUNG_UP.to_owned()),
+        None if hung_up(error.kind()) => (DialErrorKind::Tls, HUNG_UP.to_owned()),
         None => (DialErrorKind::Tls, error.to_string()),
     };
     DialError::new(kind, text)
@@ -28,10 +28,16 @@ pub(super) fn tls_failure(error: &io::Error, host: &str) -> DialError {
 
 const NO_TLS: &str =
     "the server does not speak TLS on this port: use ws:// or http://, or the port that has TLS";
-const HUNG_UP: &str = "the server closed the connection in the TLS handshake: if it does not speak TLS on this port, use \
-                       ws:// or http://";
+const HUNG_UP: &str = "the server closed the connection in the TLS handshake: it may have no room for one more now; if it \
+                       does not speak TLS on this port, use ws:// or http://";
 const NOTHING_IN_COMMON: &str =
     "the server has no TLS version or cipher in common with this client, which wants TLS 1.2 or later";
+
+/// A server beyond its limits cuts what it would have to encrypt an answer for, as ours does.
+fn hung_up(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+}
 
 fn certificate(error: &CertificateError, host: &str) -> String {
     match error {

@@ -1,0 +1,152 @@
+//! Finds out what else answers at the server of an address that is the wrong one: the paths that are usual for a chat,
+//! Socket.IO, and streams of events. Shows it no token, and joins nothing.
+
+use super::report::{self, Step};
+use super::{STEP, origin, token, until_connected};
+use crate::settings::Settings;
+use rejoin::{Cause, CauseCode, Endpoint, Events, FeedEvent, SocketIo, State};
+use tokio::time::timeout;
+
+/// What a middleware's refusal comes as: whoever refuses so speaks Socket.IO.
+const REFUSED: CauseCode = CauseCode::Unauthorized(4001);
+/// Where our own server, and many others, have their WebSocket.
+const CHAT: &str = "/ws";
+const ENGINE: &str = "/socket.io/";
+
+/// Says what answers, and with which command it is reached. `room` is that of a stream of events that was not found.
+pub(super) async fn examine(settings: &Settings, room: Option<&str>) {
+    let path = path_of(&settings.endpoint);
+    for candidate in chats(&path, room.is_some()) {
+        let url = format!("{}{candidate}", origin::of(&settings.endpoint)).replacen("http", "ws", 1);
+        if is_chat(settings, &url).await {
+            let hint = format!("give that address: rejoin chat {url}");
+            report::warned(Step::Hello, &format!("a WebSocket server answers at {url}"), &hint);
+            break;
+        }
+    }
+    let url = format!("{}{}", origin::of(&settings.endpoint), engine(&path));
+    if is_socket_io(settings, &url).await {
+        socket_io(&url);
+    }
+    if let Some(room) = room.filter(|_| path != "/") {
+        let url = origin::of(&settings.endpoint);
+        if has_streams(settings, &url, room).await {
+            let hint = format!("give that address: rejoin tail --sse {url} -r {room}");
+            report::warned(Step::Stream, &format!("rooms can be read at {url}"), &hint);
+        }
+    }
+}
+
+/// The address is that of a Socket.IO server's engine.
+pub(super) fn socket_io_here(endpoint: &Endpoint) {
+    socket_io(&format!("{}{}", origin::of(endpoint), engine(&path_of(endpoint))));
+}
+
+fn socket_io(url: &str) {
+    let hint = format!("connect to {url} with --protocol socketio: rejoin chat {url} --protocol socketio");
+    report::warned(Step::Hello, "a Socket.IO server answers at this address", &hint);
+}
+
+fn path_of(endpoint: &Endpoint) -> String {
+    let shown = endpoint.to_string();
+    let rest = shown.split_once("://").map_or("", |(_, rest)| rest);
+    let path = rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/");
+    path.split('?').next().unwrap_or("/").to_owned()
+}
+
+/// Where a chat may be, other than at `path` itself unless that was asked for something else.
+fn chats(path: &str, is_stream: bool) -> Vec<String> {
+    let below = format!("{}{CHAT}", path.trim_end_matches('/'));
+    let mut paths = Vec::new();
+    if is_stream && path != "/" {
+        paths.push(path.to_owned());
+    }
+    // Below a path of a Socket.IO engine is none.
+    if below != CHAT && !path.ends_with(CHAT) && !path.contains("/socket.io") {
+        paths.push(below);
+    }
+    if path != CHAT {
+        paths.push(CHAT.to_owned());
+    }
+    paths
+}
+
+/// What stands behind the host in the address of a Socket.IO server: nothing, if its engine is where it usually is.
+fn engine(path: &str) -> String {
+    let is_engine = path.trim_end_matches('/').ends_with("/socket.io");
+    if is_engine && path.trim_end_matches('/') != ENGINE.trim_end_matches('/') {
+        format!("{}/", path.trim_end_matches('/'))
+    } else {
+        String::new()
+    }
+}
+
+/// How a connection by nobody in particular came out.
+async fn answer(mut events: Events) -> Option<Result<(), Cause>> {
+    timeout(STEP, until_connected(&mut events)).await.ok()
+}
+
+async fn is_chat(settings: &Settings, url: &str) -> bool {
+    let Ok((client, events)) = settings.nobody_at(url, None) else { return false };
+    let answer = answer(events).await;
+    client.close().await;
+    match answer {
+        Some(Ok(())) => true,
+        Some(Err(cause)) => token::is_about_token(&cause),
+        None => false,
+    }
+}
+
+async fn is_socket_io(settings: &Settings, url: &str) -> bool {
+    let Ok((client, events)) = settings.nobody_at(url, Some(SocketIo::default())) else { return false };
+    let answer = answer(events).await;
+    client.close().await;
+    match answer {
+        Some(Ok(())) => true,
+        Some(Err(cause)) => matches!(cause.code, REFUSED | CauseCode::UnknownNamespace),
+        None => false,
+    }
+}
+
+async fn has_streams(settings: &Settings, url: &str, room: &str) -> bool {
+    let Ok(mut events) = settings.nobody_reads(url, room) else { return false };
+    let answer = timeout(STEP, async {
+        loop {
+            match events.next().await {
+                Some(FeedEvent::State(change)) if change.state == State::Connected => break true,
+                Some(FeedEvent::State(change)) => {
+                    if let Some(cause) = change.cause {
+                        break token::is_about_token(&cause);
+                    }
+                }
+                Some(_) => {}
+                None => break false,
+            }
+        }
+    })
+    .await;
+    events.close().await;
+    answer.unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_paths_are_tried_and_never_the_one_that_failed() {
+        assert_eq!(chats("/", false), ["/ws"]);
+        assert_eq!(chats("/app", false), ["/app/ws", "/ws"]);
+        assert_eq!(chats("/app/", true), ["/app/", "/app/ws", "/ws"]);
+        assert_eq!(chats("/ws", false), [""; 0]);
+        assert_eq!(chats("/socket.io/", false), ["/ws"]);
+    }
+
+    #[test]
+    fn an_engine_is_named_by_its_path_where_that_is_not_the_usual_one() {
+        assert_eq!((engine("/"), engine("/socket.io")), (String::new(), String::new()));
+        assert_eq!((engine("/wrong"), engine("/a/socket.io/").as_str()), (String::new(), "/a/socket.io/"));
+        let endpoint = |url: &str| path_of(&Endpoint::parse(url).unwrap().0);
+        assert_eq!((endpoint("ws://h:1").as_str(), endpoint("wss://h/a/b?c=/d").as_str()), ("/", "/a/b"));
+    }
+}

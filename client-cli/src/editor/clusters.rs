@@ -1,0 +1,68 @@
+//! Characters that belong together, as the line being typed shows and measures them. Changes nothing that is sent.
+//!
+//! Terminals disagree about how much room a family, a skin tone or a heart in colour takes. So of such a cluster only the
+//! first character is shown while it is being typed, in as many columns as the whole is counted for: then every terminal
+//! lays the line out as it was measured.
+
+use std::borrow::Cow;
+use unicode_segmentation::UnicodeSegmentation as _;
+use unicode_width::UnicodeWidthStr as _;
+
+/// The clusters of a text, each with its columns; a line end has none.
+pub(super) fn measured(text: &str) -> impl Iterator<Item = (&str, usize)> {
+    text.graphemes(true).map(|cluster| (cluster, if cluster == "\n" { 0 } else { cluster.width() }))
+}
+
+/// A line as it is shown.
+pub(super) fn shown(line: &str) -> Cow<'_, str> {
+    if !has_composed(line) {
+        return Cow::Borrowed(line);
+    }
+    let mut shown = String::with_capacity(line.len());
+    for (cluster, columns) in measured(line) {
+        let mut characters = cluster.chars();
+        match characters.next() {
+            Some(first) if characters.any(composes) => {
+                let first = first.encode_utf8(&mut [0; 4]).to_owned();
+                let rest = columns.saturating_sub(first.width());
+                shown.push_str(&first);
+                shown.extend(std::iter::repeat_n(' ', rest));
+            }
+            _ => shown.push_str(cluster),
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// Whether a part of the line is not shown as it is.
+pub(super) fn has_composed(line: &str) -> bool {
+    line.contains(composes)
+}
+
+/// Joiners, emoji presentation, keycaps, skin tones and tags: what changes the picture of the character before it.
+fn composes(c: char) -> bool {
+    matches!(
+        c,
+        '\u{200d}' | '\u{fe0f}' | '\u{20e3}' | '\u{1f3fb}'..='\u{1f3ff}' | '\u{e0020}'..='\u{e007f}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_picture_made_of_several_the_first_is_shown_in_the_room_of_the_whole() {
+        for (line, expected) in [
+            ("a family 👨\u{200d}👩\u{200d}👧\u{200d}👦 of four", "a family 👨 of four"),
+            ("👍🏽!", "👍!"),
+            ("I \u{2764}\u{fe0f} it", "I \u{2764}  it"),
+            ("1\u{fe0f}\u{20e3}", "1 "),
+            ("🇩🇪 e\u{301} 部屋", "🇩🇪 e\u{301} 部屋"),
+        ] {
+            assert_eq!(shown(line), expected);
+            let columns: usize = measured(line).map(|(_, columns)| columns).sum();
+            assert_eq!(columns, measured(expected).map(|(_, columns)| columns).sum::<usize>(), "{line}");
+        }
+    }
+}

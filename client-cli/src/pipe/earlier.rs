@@ -1,0 +1,39 @@
+//! Holds the outcomes that earlier runs left in the state file until an extended server has said who this user is: they may
+//! be another user's. It prints nothing and decides nothing.
+
+use super::input::Request;
+use rejoin::{Client, EarlierOutcome};
+use std::collections::HashSet;
+
+/// As many lines may ask for outcomes meanwhile.
+const MOST_ASKED: usize = 1024;
+
+#[derive(Debug)]
+pub(super) struct Earlier {
+    pub(super) outcomes: Vec<EarlierOutcome>,
+    /// Lines whose `ref` is one of them, or that of a send which goes on, with their numbers.
+    pub(super) asked: Vec<(Request, u64)>,
+    refs: HashSet<Box<str>>,
+}
+
+impl Earlier {
+    pub(super) fn of(client: &Client) -> Self {
+        let outcomes = client.earlier_outcomes();
+        let refs = outcomes.iter().filter_map(|outcome| outcome.reference.clone()).collect();
+        Self { outcomes, asked: Vec::new(), refs }
+    }
+
+    /// Whether an outcome has this `ref`.
+    pub(super) fn has(&self, reference: &str) -> bool {
+        self.refs.contains(reference)
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.asked.len() < MOST_ASKED
+    }
+
+    /// Whether somebody waits for it, or has to be told.
+    pub(super) fn has_something_to_tell(&self) -> bool {
+        !self.asked.is_empty() || self.outcomes.iter().any(|outcome| !outcome.confirmed)
+    }
+}

@@ -1,0 +1,243 @@
+//! Frames of the application's own on their way to a server. Checks and queues them; the session does the rest.
+
+use super::client::{Client, Shared};
+use super::draft::json;
+use super::event_json;
+use super::inbox::{Inbox, Target};
+use super::sending::{Sending, SendingState};
+use super::socket_io::SocketIo;
+use crate::event::{SendFailure, SendId};
+use crate::messages::json::{NotOwn, check_own};
+use crate::name::Name;
+use crate::outbox::Outgoing;
+use crate::session::{Command, Input};
+use crate::socketio::EventMap;
+use serde::Serialize;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a frame of the application's own has in the place of a room: no room has such a name.
+pub(crate) const OWN_FRAMES: &str = "";
+/// Longest key of a kept frame, in characters.
+const LONGEST_KEY: usize = 64;
+
+/// What the server takes of the application's own.
+#[derive(Debug, Clone)]
+pub(crate) enum OwnMessages {
+    /// Frames of JSON.
+    Frames,
+    /// Events, of which these names are the contract's.
+    Events(Arc<EventMap>),
+}
+
+impl OwnMessages {
+    pub(super) fn of(socket_io: Option<&SocketIo>) -> Self {
+        socket_io.map_or(Self::Frames, |server| Self::Events(Arc::new(server.events.clone())))
+    }
+}
+
+/// A frame of the application's own that is not queued yet: [`FrameDraft::send`] or [`FrameDraft::submit`] does that.
+#[must_use = "a frame is not sent before send() or submit()"]
+pub struct FrameDraft<'a> {
+    pub(super) inbox: &'a Arc<Inbox>,
+    /// Its JSON, which is not one of the protocol's frames. Of an event the list of its name and its arguments.
+    pub(super) frame: Result<String, SendFailure>,
+    is_event: bool,
+    asks: bool,
+    reference: Option<Box<str>>,
+    timeout: Option<Duration>,
+    volatile: bool,
+}
+
+impl<'a> FrameDraft<'a> {
+    pub(super) fn new(client: &'a Client, frame: Result<String, SendFailure>) -> Self {
+        let Shared { inbox, own, .. } = &*client.shared;
+        let is_event = matches!(own, OwnMessages::Events(_));
+        Self { inbox, frame, is_event, asks: false, reference: None, timeout: None, volatile: false }
+    }
+
+    /// Socket.IO: wants an answer. The outcome is [`Receipt::Answered`](super::Receipt::Answered) then, with all that the
+    /// server's handler gave to its ack, whatever that says; `unknown` if none comes within the timeout, or within
+    /// [`Options::ack_timeout`](crate::socketio::Options::ack_timeout) without one. On other servers it fails with
+    /// [`SendFailure::Unsupported`].
+    pub fn with_ack(mut self) -> Self {
+        self.asks = true;
+        if !self.is_event {
+            self.frame = Err(SendFailure::Unsupported);
+        }
+        self
+    }
+
+    /// What is queued, and stored: the frame's JSON, or the JSON list of an event's name and its arguments.
+    pub fn content(&self) -> Option<&str> {
+        self.frame.as_deref().ok()
+    }
+
+    /// After how long it has its outcome at the latest, as for [messages](super::Draft::timeout).
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// A name of your own for it, stored with it, as for [messages](super::Draft::reference).
+    pub fn reference(mut self, reference: impl Into<Box<str>>) -> Self {
+        self.reference = Some(reference.into());
+        self
+    }
+
+    /// Only if the connection takes it at once: otherwise it fails with [`SendFailure::Dropped`], and is never sent. For what
+    /// is worth nothing a moment later, such as the place of a pointer.
+    pub fn volatile(mut self) -> Self {
+        self.volatile = true;
+        self
+    }
+
+    /// Queues it and gives its outcome, as [`Client::send_json`] does.
+    pub fn send(self) -> Sending {
+        let inbox = Arc::clone(self.inbox);
+        let queued = self.queue(|inbox, weight, input| {
+            inbox.push_with_receipt(Target::OwnFrame, weight, None, |id, room| input.with(id, room))
+        });
+        let state = match queued {
+            Ok(id) => SendingState::Queued(id),
+            Err(why) => SendingState::Refused(why),
+        };
+        Sending { inbox, state }
+    }
+
+    /// Queues it; its outcome comes as [`Event::Delivery`](crate::Event::Delivery) with an empty room, in order with all
+    /// other events.
+    ///
+    /// # Errors
+    /// When it is refused at once; then no event comes.
+    pub fn submit(self) -> Result<SendId, SendFailure> {
+        self.queue(|inbox, weight, input| {
+            inbox.push_by_event(Target::OwnFrame, weight, None, |id, room| input.with(id, room))
+        })
+    }
+
+    fn queue(
+        self,
+        push: impl FnOnce(&Inbox, usize, Queued) -> Result<SendId, SendFailure>,
+    ) -> Result<SendId, SendFailure> {
+        let Self { inbox, frame, asks, reference, timeout, volatile, .. } = self;
+        let frame = frame?;
+        push(inbox, frame.len(), Queued { frame, asks, reference, timeout, volatile })
+    }
+}
+
+/// A frame as it is queued.
+struct Queued {
+    frame: String,
+    asks: bool,
+    reference: Option<Box<str>>,
+    timeout: Option<Duration>,
+    volatile: bool,
+}
+
+impl Queued {
+    fn with(self, id: SendId, room: Name) -> Input {
+        let Self { frame, asks, reference, timeout, volatile } = self;
+        // That there is data says that an answer is wanted; it is stored as such.
+        let data = asks.then(|| "true".to_owned());
+        let send = Outgoing { data, reference, timeout, ..Outgoing::new(id, room, frame) };
+        Input::Command(if volatile { Command::SendVolatile(send) } else { Command::Send(send) })
+    }
+}
+
+impl fmt::Debug for FrameDraft<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FrameDraft").field("volatile", &self.volatile).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Queues a frame of your own, written as JSON, and gives its outcome: [`Receipt::Written`](super::Receipt::Written)
+    /// when the operating system has taken every byte, which is all that can be known of it on plain and extended servers.
+    /// It shares the outbox, its bounds and the order with the messages: on a plain server all arrive as they were sent; on
+    /// an extended one frames do not wait for messages to rooms that are not joined yet. It is sent at most once.
+    ///
+    /// ```no_run
+    /// # async fn f(client: rejoin::Client) -> Result<(), rejoin::SendError> {
+    /// #[derive(serde::Serialize)]
+    /// #[serde(tag = "type", rename_all = "snake_case")]
+    /// enum Up {
+    ///     Order { symbol: &'static str, amount: u32 },
+    /// }
+    ///
+    /// client.send_json(&Up::Order { symbol: "X", amount: 3 }).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// It is queued when this returns, before the first poll. Cancel safe: dropping the future neither cancels the send nor
+    /// loses it. It fails with [`SendFailure::Reserved`] if its `type` is that of a frame of the protocol, such as
+    /// `send_message` or `message`, and with [`SendFailure::BadData`] if it cannot be written as JSON, or has more than 64
+    /// levels.
+    ///
+    /// On a Socket.IO server it is the event named by its `type`, whose one argument is the rest of it, if there is more; a
+    /// frame without a `type` is [`SendFailure::BadData`] there. See [`Client::emit`].
+    pub fn send_json(&self, frame: &(impl Serialize + ?Sized)) -> Sending {
+        self.frame(frame).send()
+    }
+
+    /// Begins a frame of your own that has more to it: a timeout, a reference, or that it is volatile.
+    ///
+    /// ```no_run
+    /// # fn f(client: rejoin::Client, pointer: serde_json::Value) {
+    /// drop(client.frame(&pointer).volatile().send());
+    /// # }
+    /// ```
+    pub fn frame(&self, frame: &(impl Serialize + ?Sized)) -> FrameDraft<'_> {
+        FrameDraft::new(self, self.own_json(frame))
+    }
+
+    /// Has each connection begin with a frame of your own, before anything that waits, and sends it now if there is one. What
+    /// is kept under the same key is replaced, and only the newest is sent. For what a server forgets with the connection,
+    /// such as a subscription. It is part of a stored state.
+    ///
+    /// ```no_run
+    /// # fn f(client: rejoin::Client) -> Result<(), rejoin::SendFailure> {
+    /// # let wanted = serde_json::Value::Null;
+    /// client.keep("prices", &wanted)?;
+    /// client.drop_kept("prices");
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// At most [`MOST_KEPT`](crate::MOST_KEPT) frames of together [`MOST_KEPT_BYTES`](crate::MOST_KEPT_BYTES) bytes; beyond
+    /// that, and when a server ends the connection because it is too large, [`Event::NotKept`](crate::Event::NotKept) tells
+    /// so. A kept frame has no outcome. A server that answers it with an error is not asked again before the next connection.
+    ///
+    /// # Errors
+    /// As [`Client::send_json`] fails, and with [`SendFailure::TooLarge`] for a key of more than 64 characters.
+    pub fn keep(&self, key: &str, frame: &(impl Serialize + ?Sized)) -> Result<(), SendFailure> {
+        self.keep_json(key, self.own_json(frame)?)
+    }
+
+    pub(super) fn keep_json(&self, key: &str, frame: String) -> Result<(), SendFailure> {
+        if key.chars().count() > LONGEST_KEY {
+            return Err(SendFailure::TooLarge);
+        }
+        self.shared.inbox.push(Input::Command(Command::Keep { key: Name::from(key), frame }));
+        Ok(())
+    }
+
+    /// No connection begins with the frame kept under this key any more. The server is told nothing.
+    pub fn drop_kept(&self, key: &str) {
+        self.shared.inbox.push(Input::Command(Command::DropKept(Name::from(key))));
+    }
+
+    /// A frame's JSON, if it may be sent.
+    pub(super) fn own_json(&self, frame: &(impl Serialize + ?Sized)) -> Result<String, SendFailure> {
+        let frame = json(frame)?;
+        if let OwnMessages::Events(events) = &self.shared.own {
+            let (name, arguments) = event_json::from_frame(&frame).ok_or(SendFailure::BadData)?;
+            return event_json::checked(&name, &arguments, events);
+        }
+        check_own(&frame).map_err(|why| match why {
+            NotOwn::NotJson => SendFailure::BadData,
+            NotOwn::Reserved => SendFailure::Reserved,
+        })?;
+        Ok(frame)
+    }
+}

@@ -1,0 +1,174 @@
+//! Handles that wait for the session to reach a state: ready, a room joined, earlier sends resolved. Looks at the
+//! session after each round of the driver; changes nothing in it.
+
+use super::client::ClosedError;
+use super::machine::Machine;
+use crate::cause::Cause;
+use crate::event::{Event, JoinedRoom, Mode, RoomChange, RoomState};
+use crate::link::State;
+use crate::messages::Code;
+use crate::name::{Name, PERSONAL_ROOM, RoomNameError};
+use tokio::sync::oneshot::Sender;
+
+/// Why a room was not joined.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JoinError {
+    /// The room's name is none.
+    #[error("\"{}\" is no room name", .0.escape_debug())]
+    BadRoom(String, #[source] RoomNameError),
+    /// There are as many rooms as the client's configuration allows.
+    #[error("the client is in as many rooms as its configuration allows")]
+    TooManyRooms,
+    /// The server refused it for good, or has removed the user.
+    #[error("the server refused the join: {}", .0.as_str())]
+    Refused(Code),
+    /// It was left before it was joined.
+    #[error("the room was left before it was joined")]
+    Left,
+    /// The client has ended.
+    #[error(transparent)]
+    Closed(#[from] ClosedError),
+}
+
+impl JoinError {
+    /// A stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::BadRoom(..) => "bad_room",
+            Self::TooManyRooms => "too_many_rooms",
+            Self::Refused(code) => code.as_str(),
+            Self::Left => "left",
+            Self::Closed(_) => "closed",
+        }
+    }
+}
+
+/// What a handle waits for. A waiter that is dropped has the answer "the client has ended".
+#[derive(Debug)]
+pub(crate) enum Waiter {
+    /// The mode is decided and every wanted room is joined.
+    Ready(Sender<Result<Mode, ClosedError>>),
+    /// A room is joined.
+    Joined(Name, Sender<Result<JoinedRoom, JoinError>>),
+    /// Every send taken so far has its outcome.
+    Flushed(Sender<Result<(), ClosedError>>),
+}
+
+/// Those that wait, and what they have to know of the time since they began.
+#[derive(Debug, Default)]
+pub(super) struct Waiters {
+    ready: Vec<Sender<Result<Mode, ClosedError>>>,
+    rooms: Vec<RoomWaiter>,
+    flushed: Vec<(u64, Sender<Result<(), ClosedError>>)>,
+}
+
+#[derive(Debug)]
+struct RoomWaiter {
+    room: Name,
+    /// The server's own account of the membership, where it gives one.
+    joined: Option<JoinedRoom>,
+    failed: Option<JoinError>,
+    done: Sender<Result<JoinedRoom, JoinError>>,
+}
+
+impl Waiters {
+    /// A new one. Whatever its handle has asked for before has reached the session.
+    pub(super) fn add<M: Machine>(&mut self, waiter: Waiter, session: &M) {
+        match waiter {
+            Waiter::Ready(done) => self.ready.push(done),
+            Waiter::Joined(room, done) => {
+                // There is no event for it any more.
+                let failed = session.room_state(&room).is_none().then_some(JoinError::TooManyRooms);
+                self.rooms.push(RoomWaiter { room, joined: None, failed, done });
+            }
+            Waiter::Flushed(done) => self.flushed.push((session.last_send(), done)),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.ready.is_empty() && self.rooms.is_empty() && self.flushed.is_empty()
+    }
+
+    /// What the application is told concerns those who wait, too.
+    pub(super) fn observe(&mut self, event: &Event) {
+        match event {
+            Event::Joined(joined) => {
+                for waiter in self.rooms.iter_mut().filter(|waiter| waiter.room == joined.room) {
+                    waiter.joined = Some(joined.clone());
+                }
+            }
+            Event::Room(RoomChange { room, state, .. }) => {
+                let failed = match state {
+                    RoomState::Failed(code) | RoomState::Removed(code) => JoinError::Refused(*code),
+                    RoomState::Left => JoinError::Left,
+                    RoomState::Refused => JoinError::TooManyRooms,
+                    RoomState::Joining | RoomState::Joined => return,
+                };
+                for waiter in self.rooms.iter_mut().filter(|waiter| waiter.room == *room) {
+                    waiter.failed = Some(failed.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Answers those whose time has come. `cause` is that of the state.
+    pub(super) fn answer<M: Machine>(&mut self, session: &M, cause: Option<&Cause>) {
+        let ended = matches!(session.state(), State::Closing | State::Closed | State::Failed)
+            .then(|| ClosedError { cause: cause.cloned() });
+        let mode = session.mode().filter(|_| is_settled(session));
+        for done in std::mem::take(&mut self.ready) {
+            let result = ended.clone().map(Err).or(mode.map(Ok));
+            self.ready.extend(answered(done, result));
+        }
+        for mut waiter in std::mem::take(&mut self.rooms) {
+            let ended = ended.clone().map(JoinError::from);
+            let result = waiter.failed.clone().or(ended).map(Err).or_else(|| {
+                let is_joined = session.room_state(&waiter.room) == Some(RoomState::Joined);
+                is_joined
+                    .then(|| Ok(waiter.joined.take().unwrap_or_else(|| membership(session, &waiter.room))))
+            });
+            let RoomWaiter { room, joined, failed, done } = waiter;
+            let left = answered(done, result);
+            self.rooms.extend(left.map(|done| RoomWaiter { room, joined, failed, done }));
+        }
+        for (through, done) in std::mem::take(&mut self.flushed) {
+            let flushed = (!session.has_open_sends(through)).then_some(Ok(()));
+            let left = answered(done, flushed.or(ended.clone().map(Err)));
+            self.flushed.extend(left.map(|done| (through, done)));
+        }
+    }
+}
+
+/// Gives an answer, if there is one. Gives back who has to go on waiting.
+fn answered<T>(done: Sender<T>, result: Option<T>) -> Option<Sender<T>> {
+    match result {
+        Some(result) => {
+            // Nobody may wait any more.
+            let _ = done.send(result);
+            None
+        }
+        None => (!done.is_closed()).then_some(done),
+    }
+}
+
+/// Whether the session is ready and every room that was asked for since is joined, too.
+fn is_settled<M: Machine>(session: &M) -> bool {
+    let has_personal = session.mode() == Some(Mode::Extended);
+    session.is_ready()
+        && session
+            .all_rooms(|room, state| state == RoomState::Joined || (!has_personal && *room == *PERSONAL_ROOM))
+}
+
+/// A membership of which the server has said nothing since somebody waits for it.
+fn membership<M: Machine>(session: &M, room: &Name) -> JoinedRoom {
+    JoinedRoom {
+        room: room.clone(),
+        recovered: false,
+        replayed: 0,
+        reason: None,
+        members: session.members(room),
+        member_count: None,
+    }
+}

@@ -1,0 +1,91 @@
+//! The lane of the application's own frames. They have no room and no number: each is given to a connection once, and is
+//! settled when the operating system has taken it, whatever kind of server is there.
+
+#[cfg(feature = "native")]
+use super::Outgoing;
+use super::transmission::{Access, Gate, Transmit};
+use super::waiting::Withdrawn;
+use super::{InHand, Outbox, Payload};
+use crate::bug::{Bug, made};
+use crate::event::{Delivery, DeliveryStatus, SendId};
+use crate::time::Timestamp;
+use alloc::vec::Vec;
+
+/// What stands for a room where a frame has none, once the application has said so.
+#[derive(Debug)]
+pub(crate) struct OwnLane<N>(pub(super) Option<N>);
+
+impl<N: Eq> OwnLane<N> {
+    pub(crate) fn is(&self, room: &N) -> bool {
+        self.0.as_ref() == Some(room)
+    }
+}
+
+impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
+    /// From here on sends to `room` are frames of the application's own.
+    pub(crate) fn own_frames(&mut self, room: N) {
+        self.own.0 = Some(room);
+    }
+
+    /// The bytes that a server's limit is about: it is for the text of messages.
+    #[cfg(feature = "native")]
+    pub(super) fn limited_content(&self, send: &Outgoing<P, N>) -> usize {
+        if self.own.is(&send.room) { 0 } else { send.content.weight() }
+    }
+
+    /// The next own frame for an extended connection, if no message that may go is older.
+    pub(super) fn transmit_own<'a>(
+        &mut self,
+        now: Timestamp,
+        frame: u64,
+        gate: &Gate,
+        access: &impl Fn(&N) -> Access<'a>,
+    ) -> Option<Transmit<P, N>> {
+        let own = self.own.0.clone()?;
+        let head = self.lane(&own)?.head()?;
+        let is_older = self.lanes.iter().any(|lane| {
+            lane.head().is_some_and(|other| other < head)
+                && !lane.is_paused(now)
+                && !matches!(access(&lane.room), Access::Later)
+                && lane.span() < gate.in_flight
+        });
+        if is_older && !made(Bug::OwnOvertakes) {
+            return None;
+        }
+        let oldest = self.lane(&own)?.waiting.pop_front()?;
+        self.waiting -= 1;
+        // No answer is waited for.
+        let send = self.hand_over(oldest, frame, Timestamp::NEVER, None);
+        Some(Transmit { room: send.room, content: send.content, data: None, tag: None, fresh: true })
+    }
+
+    /// The connection is replaced by another: what is not known to be flushed may have left, or not.
+    pub(crate) fn own_moved(&mut self, out: &mut Vec<Delivery<P, N>>) {
+        let mut own = Vec::new();
+        for sent in core::mem::take(&mut self.unconfirmed) {
+            if self.own.is(&sent.room) { own.push(sent) } else { self.unconfirmed.push(sent) }
+        }
+        self.settle_plain(own, &DeliveryStatus::Unknown, out);
+    }
+
+    /// A frame that is no send has been given to the connection.
+    pub(crate) fn handed_over(&mut self, frame: u64, weight: usize) {
+        self.unflushed += weight;
+        self.in_hand.push(InHand { frame, weight, plain: None });
+    }
+
+    /// Whether a connection that may have so much unflushed takes as much more. One that has nothing takes anything.
+    pub(crate) fn takes(&self, weight: usize, most: usize) -> bool {
+        self.in_hand.is_empty() || self.unflushed.saturating_add(weight) <= most
+    }
+
+    /// Whether another send would fit without driving one out.
+    pub(crate) fn has_space(&self, weight: usize) -> bool {
+        self.fits(weight)
+    }
+
+    /// A send that still waits is dropped.
+    pub(crate) fn drop_waiting(&mut self, id: SendId, out: &mut Vec<Delivery<P, N>>) {
+        self.withdraw(Withdrawn::Volatile(id), out);
+    }
+}

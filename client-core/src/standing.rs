@@ -1,0 +1,137 @@
+//! The frames that each connection begins with: what is kept, within which bounds, and what the connection has of it. Writes
+//! nothing itself.
+
+use crate::bug::{Bug, made};
+use crate::event::SendFailure;
+use crate::outbox::Payload;
+#[cfg(feature = "stored")]
+use crate::saved::SavedFrame;
+use alloc::vec::Vec;
+
+/// Most frames that are kept for each connection.
+pub const MOST_KEPT: usize = 64;
+/// Most bytes of them together.
+pub const MOST_KEPT_BYTES: usize = 64 << 10;
+
+/// In the order in which their keys were first kept.
+#[derive(Debug)]
+pub(crate) struct Standing<P, N> {
+    list: Vec<Kept<P, N>>,
+    /// Bytes of the largest send that this connection has been given.
+    largest_send: usize,
+}
+
+#[derive(Debug)]
+struct Kept<P, N> {
+    key: N,
+    frame: P,
+    /// This connection has it.
+    written: bool,
+    /// An earlier run has kept it.
+    #[cfg(feature = "stored")]
+    restored: bool,
+}
+
+impl<P, N> Default for Standing<P, N> {
+    fn default() -> Self {
+        Self { list: Vec::new(), largest_send: 0 }
+    }
+}
+
+impl<P: Payload, N: Clone + Ord> Standing<P, N> {
+    /// Keeps a frame of at most so many bytes, in the place of the one with its key.
+    pub(crate) fn keep(&mut self, key: N, frame: P, most: usize) -> Result<(), SendFailure> {
+        let list = &mut self.list;
+        let at = list.iter().position(|kept| kept.key == key);
+        let weight = frame.weight();
+        let others =
+            list.iter().filter(|kept| kept.key != key).map(|kept| kept.frame.weight()).sum::<usize>();
+        let too_many = at.is_none() && list.len() >= MOST_KEPT || others + weight > MOST_KEPT_BYTES;
+        if weight > most || weight > MOST_KEPT_BYTES {
+            return Err(SendFailure::TooLarge);
+        }
+        if too_many && !made(Bug::KeepsTooMany) {
+            return Err(SendFailure::QueueFull);
+        }
+        let new = Kept {
+            key,
+            frame,
+            written: false,
+            #[cfg(feature = "stored")]
+            restored: false,
+        };
+        match at.and_then(|at| list.get_mut(at)) {
+            Some(kept) if made(Bug::KeptStaysOld) => kept.written = false,
+            Some(kept) => *kept = new,
+            None => list.push(new),
+        }
+        Ok(())
+    }
+
+    /// Says whether there was one.
+    pub(crate) fn drop_kept(&mut self, key: &N) -> bool {
+        let before = self.list.len();
+        if !made(Bug::KeptForEver) {
+            self.list.retain(|kept| kept.key != *key);
+        }
+        self.list.len() != before
+    }
+
+    /// A connection is there that has none of them.
+    pub(crate) fn begin(&mut self) {
+        self.largest_send = 0;
+        for kept in &mut self.list {
+            kept.written = made(Bug::KeptOnce) && kept.written;
+        }
+    }
+
+    /// The next one that this connection has not.
+    pub(crate) fn next(&self) -> Option<&P> {
+        self.list.iter().find(|kept| !kept.written).map(|kept| &kept.frame)
+    }
+
+    /// The next one has been given to the connection.
+    pub(crate) fn wrote_next(&mut self) {
+        if let Some(kept) = self.list.iter_mut().find(|kept| !kept.written) {
+            kept.written = true;
+        }
+    }
+
+    /// A send of so many bytes has been given to the connection.
+    pub(crate) fn has_sent(&mut self, weight: usize) {
+        self.largest_send = self.largest_send.max(weight);
+    }
+
+    /// The key of the frame that was too large for the server, if the largest one that the connection has been given is kept:
+    /// each connection would end by it.
+    pub(crate) fn blamed(&self) -> Option<N> {
+        let written = self.list.iter().filter(|kept| kept.written);
+        let largest = written.max_by_key(|kept| kept.frame.weight())?;
+        (largest.frame.weight() > self.largest_send).then(|| largest.key.clone())
+    }
+
+    /// The keys of those that an earlier run has kept.
+    #[cfg(feature = "stored")]
+    pub(crate) fn restored(&self) -> Vec<N> {
+        self.list.iter().filter(|kept| kept.restored).map(|kept| kept.key.clone()).collect()
+    }
+
+    /// What another run is to begin its connections with.
+    #[cfg(feature = "stored")]
+    pub(crate) fn stored(&self) -> Vec<SavedFrame<P, N>> {
+        let list = self.list.iter();
+        list.map(|kept| SavedFrame { key: kept.key.clone(), frame: kept.frame.clone() }).collect()
+    }
+
+    /// Takes up what another run has kept.
+    #[cfg(feature = "stored")]
+    pub(crate) fn restore(&mut self, frames: Vec<SavedFrame<P, N>>) {
+        let list = &mut self.list;
+        for SavedFrame { key, frame } in frames {
+            if !made(Bug::KeptNotTakenUp) && list.len() < MOST_KEPT && list.iter().all(|kept| kept.key != key)
+            {
+                list.push(Kept { key, frame, written: false, restored: true });
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! A connection that takes the place of one that was lost: back in its rooms at once, with what was missed, in the order
+//! in which it was said, and with who is there now. Decides no
+//! identity: whoever feeds the hub has found out that both are of the same client.
+
+use super::replay::Replay;
+use super::room::Room;
+use super::rules::{is_stream, stream_of};
+use super::user::Verdict;
+use super::{ConnId, Hub, Output};
+use rejoin::messages::{Epoch, Presence};
+use rejoin::{Name, ServerMessage, Timestamp, check_room_name};
+
+/// Where a connection has got to in a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomPosition {
+    /// Which one, by its name in the hub: a personal stream is `@` and its user's name.
+    pub room: Name,
+    /// The life of its log.
+    pub epoch: Epoch,
+    /// The number of the last message received.
+    pub after: u64,
+}
+
+impl Hub {
+    /// Puts the connection into all of these rooms, or into none if one of them cannot be gone on with.
+    pub(super) fn restore(&mut self, now: Timestamp, conn: ConnId, rooms: &[RoomPosition]) {
+        let done = self.can_restore(now, conn, rooms);
+        self.outputs.push_back(Output::Restored { conn, done });
+        if !done {
+            return;
+        }
+        for RoomPosition { room, after, .. } in rooms {
+            self.store.touch(room, now);
+            let Some(head) = self.store.room(room).map(super::Log::head) else { continue };
+            let arrival = self.enter(conn, room);
+            // To its end, as with a personal stream: this client cannot page.
+            let replay =
+                Replay { room: room.clone(), next: after + 1, until: head, resume: head + 1, by_time: true };
+            self.begin_replay(conn, replay);
+            if let Some(arrival) = arrival {
+                self.announce(room, conn, arrival);
+            }
+        }
+        self.pump(conn);
+        // Who came and who went meanwhile is in no log: who is there now is what can be told.
+        for RoomPosition { room, .. } in rooms.iter().filter(|position| !is_stream(&position.room)) {
+            let (members, member_count) = self.who(room);
+            self.tell(conn, &ServerMessage::Presence(Presence { room: room.clone(), members, member_count }));
+        }
+    }
+
+    fn can_restore(&mut self, now: Timestamp, conn: ConnId, rooms: &[RoomPosition]) -> bool {
+        let Some(state) = self.conns.get(&conn).filter(|state| state.extended.is_some()) else {
+            return false;
+        };
+        // Before anything else it is in none.
+        if !state.rooms.is_empty() || rooms.len() > self.config.rooms_per_conn + 1 {
+            return false;
+        }
+        let (user, own) = (state.user.clone(), stream_of(&state.user));
+        for RoomPosition { room, epoch, after } in rooms {
+            let may = if is_stream(room) { *room == own } else { check_room_name(room).is_ok() };
+            let has_space = self.rooms.get(room).map_or(0, Room::connections) < self.config.members_per_room;
+            let is_held =
+                self.store.room(room).is_some_and(|log| log.epoch() == epoch && log.reaches(*after));
+            if !(may && has_space && is_held) {
+                return false;
+            }
+            let verdict = self.users.get_mut(&user).map_or(Verdict::Fine, |user| user.join(now));
+            if !matches!(verdict, Verdict::Fine) {
+                return false;
+            }
+        }
+        true
+    }
+}

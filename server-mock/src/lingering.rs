@@ -1,0 +1,13 @@
+//! The end of a connection whose peer is still to read the last words. It says nothing itself.
+
+use std::io;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+/// Ends the way out, and reads what still comes until the peer has ended, too: closed with something unread, the connection
+/// would be reset, and the reset can overtake what was said last. The caller sets a limit to it.
+pub(crate) async fn close(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
+    stream.shutdown().await?;
+    let mut scratch = [0; 1024];
+    while stream.read(&mut scratch).await? > 0 {}
+    Ok(())
+}

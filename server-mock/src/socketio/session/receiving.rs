@@ -1,0 +1,145 @@
+//! What comes in: engine packets, the Socket.IO packets in them, and the attachments behind those. Hands events to the
+//! namespace that they are for.
+
+use super::Session;
+use crate::mailbox::End;
+use crate::socket::Ending;
+use crate::socketio::binary::{self, Gathered, Gathering};
+use crate::socketio::carrier::Carrier;
+use crate::socketio::incoming::Incoming;
+use crate::socketio::packet::{self, Engine, Packet};
+use crate::socketio::seated::Seated;
+use std::task::Context;
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::{Bytes, Utf8Bytes};
+
+/// Most frames gathered for the hub before the others get their turn.
+const BATCH: usize = 32;
+
+/// Most packets from somebody who has not said who it is: CONNECTs and signs of life.
+const EARLY_PACKETS: u8 = 32;
+
+/// What is no packet ends the session.
+const MALFORMED: Ending = Ending::Violation(1002, "Not a packet of Socket.IO 5");
+
+impl Session {
+    /// Handles what was read, as far as the others let it. `all`: nothing is read any more.
+    pub(super) fn handle(&mut self, all: bool, cx: &mut Context<'_>) -> Result<(), Ending> {
+        loop {
+            while self.pending() < BATCH && (all || !self.outgoing.is_long()) {
+                let Some(incoming) = self.incoming.pop() else { break };
+                match incoming {
+                    Incoming::Packet(text) => {
+                        if !self.packet(&text)? {
+                            self.incoming.put_back(Incoming::Packet(text));
+                            break;
+                        }
+                    }
+                    Incoming::Attachment(bytes) => self.attachment(bytes)?,
+                    Incoming::Malformed => return Err(Ending::Violation(1002, "Not base64")),
+                }
+            }
+            let handed = self.members.iter_mut().all(Seated::hand_over);
+            if !handed && !all {
+                // Let the others write before this one goes on.
+                cx.waker().wake_by_ref();
+                return Ok(());
+            }
+            if handed && self.incoming.is_empty() {
+                if let Some(posted) = self.posted.take() {
+                    let _ = posted.send(());
+                }
+                return Ok(());
+            }
+            if !all && self.outgoing.is_long() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Handles one packet; `false` if what came before it must reach the hub first.
+    fn packet(&mut self, text: &Utf8Bytes) -> Result<bool, Ending> {
+        self.heartbeat.heard(Instant::now());
+        if !self.is_seated() {
+            self.early_packets += 1;
+            if self.early_packets > EARLY_PACKETS {
+                return Err(Ending::Violation(1008, "Too many packets before CONNECT"));
+            }
+        }
+        let message = match Engine::read(text).ok_or(MALFORMED)? {
+            Engine::Close => return Err(self.closed_by_packet()),
+            Engine::Alive => return Ok(true),
+            Engine::Pong => {
+                self.members.iter().for_each(Seated::ponged);
+                return Ok(true);
+            }
+            Engine::Message(_) if self.gathering.is_some() => {
+                return Err(Ending::Violation(1002, "An attachment is missing"));
+            }
+            Engine::Message(message) => message,
+        };
+        let packet = Packet::read(message).ok_or(MALFORMED)?;
+        match packet {
+            Packet::Connect { .. } | Packet::Disconnect { .. } if self.pending() > 0 => return Ok(false),
+            Packet::Connect { namespace, auth } => {
+                if self.member(namespace).is_none() {
+                    self.connect(namespace, auth)?;
+                }
+            }
+            // Only CONNECT is for somebody who has not said who it is.
+            _ if !self.is_seated() => return Err(Ending::Violation(1008, "CONNECT comes first")),
+            Packet::Disconnect { namespace } => self.vacate(namespace)?,
+            // What is for a namespace that the client is not in was on its way before it heard so.
+            Packet::Event { namespace, ack, array } => self.event(namespace, ack, array)?,
+            Packet::BinaryEvent { namespace, attachments, .. } => {
+                let wanted = self.member(namespace).is_some();
+                self.gather(text, attachments, wanted);
+            }
+            Packet::Answer { attachments: 0 } => {}
+            Packet::Answer { attachments } => self.gather(text, attachments, false),
+        }
+        Ok(true)
+    }
+
+    fn event(&mut self, namespace: &str, ack: Option<u64>, array: &str) -> Result<(), Ending> {
+        let (name, payload) = packet::event(array).ok_or(MALFORMED)?;
+        let member = self.members.iter_mut().find(|member| member.space.name() == namespace);
+        if let Some(member) = member {
+            member.event(&name, payload, ack, &mut self.outgoing);
+        }
+        Ok(())
+    }
+
+    /// Waits for the attachments of a packet, for as long as for a pong.
+    fn gather(&mut self, packet: &Utf8Bytes, count: u8, wanted: bool) {
+        let until = Instant::now() + self.app.engine_pings().1;
+        self.gathering = Some(Gathering::new(packet, count, self.app.limits.frame_bytes, wanted, until));
+    }
+
+    fn attachment(&mut self, bytes: Bytes) -> Result<(), Ending> {
+        let gathering = self.gathering.as_mut().ok_or(Ending::Violation(1003, "Unexpected attachment"))?;
+        match gathering.add(bytes) {
+            Gathered::More => return Ok(()),
+            Gathered::TooMuch => return Err(Ending::Violation(1009, "Attachments too large")),
+            Gathered::All => {}
+        }
+        let Some(Gathering { packet, attachments, .. }) = self.gathering.take() else { return Ok(()) };
+        let Some(Engine::Message(message)) = Engine::read(&packet) else { return Ok(()) };
+        if let Some(Packet::BinaryEvent { namespace, ack, array, .. }) = Packet::read(message)
+            && self.member(namespace).is_some()
+        {
+            let array = binary::fill(array, &attachments);
+            let array = array.ok_or(Ending::Violation(1002, "Illegal attachments"))?;
+            self.event(namespace, ack, &array)?;
+        }
+        Ok(())
+    }
+
+    /// The client has said that it goes. A WebSocket is closed for it: it waits for that.
+    fn closed_by_packet(&self) -> Ending {
+        match self.carrier {
+            Carrier::Polling(_) => Ending::ClosedByPeer { clean: false },
+            Carrier::WebSocket { .. } => Ending::Told(End::Close { code: 1000, reason: "Closed" }),
+        }
+    }
+}

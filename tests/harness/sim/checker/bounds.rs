@@ -1,0 +1,317 @@
+//! Queues, counted from outside: what is in them is what was given and has no outcome, nothing is above its bound, and an
+//! overflow does what its policy says (invariant 8).
+
+use super::sends::Sent;
+use super::truth::Key;
+use super::{Checker, Micros};
+use crate::sim::SECOND;
+use rejoin::{ConnId, Id, SendFailure, SendId};
+use std::collections::{HashMap, HashSet};
+
+/// What clients were told to keep to.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Bounds {
+    /// Sends without an outcome.
+    pub count: usize,
+    /// Their bytes.
+    pub bytes: usize,
+    /// The oldest of them make room.
+    pub drop_oldest: bool,
+    /// How long one may wait.
+    pub ttl: Micros,
+    /// Messages behind a hole, and their bytes.
+    pub held: (usize, usize),
+    /// Bytes given to a connection that the operating system has not taken.
+    pub unflushed: usize,
+    /// Rooms.
+    pub rooms: usize,
+}
+
+/// How full a client says its queues are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Queue {
+    pub(super) count: usize,
+    pub(super) bytes: usize,
+    pub(super) held: (usize, usize),
+}
+
+/// What a send counts for beside its content and data.
+const OVERHEAD: usize = 64;
+/// A room that is silent for so long does not hold others back.
+const QUIET: Micros = 5 * SECOND;
+
+/// A numbered send without an answer.
+#[derive(Debug, Clone)]
+struct Flying {
+    key: Key,
+    pid: Id,
+    pseq: u64,
+    at: Micros,
+}
+
+/// What is counted.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) bounds: Bounds,
+    /// Sends without an outcome by client, and their bytes.
+    open: Vec<(usize, usize)>,
+    /// The application's own frames among them, and what each counts for.
+    own: HashMap<(usize, SendId), usize>,
+    /// Sends that found no place, in the present input of each client.
+    full: Vec<Vec<Key>>,
+    /// Frames that the operating system has not taken, by connection: number and bytes.
+    unflushed: HashMap<usize, Vec<(u64, usize)>>,
+    /// Of each line on a connection: how many sends are without an answer, and since when the oldest.
+    flying: HashMap<usize, Vec<Flying>>,
+    /// The connection that each client had before its present one.
+    before: HashMap<usize, usize>,
+    /// Connections on which a send was refused or given up: which answers the client waits for still is not known there.
+    clouded: HashSet<usize>,
+    /// What each reference on a connection was the name of.
+    tags: HashMap<(usize, Id), (Id, u64)>,
+}
+
+pub(super) fn weight(content: &str, data: Option<&String>) -> usize {
+    content.len() + data.map_or(0, String::len) + OVERHEAD
+}
+
+impl Counts {
+    fn open(&mut self, client: usize) -> &mut (usize, usize) {
+        if self.open.len() <= client {
+            self.open.resize(client + 1, (0, 0));
+            self.full.resize(client + 1, Vec::new());
+        }
+        &mut self.open[client]
+    }
+
+    /// A send is the client's from now on.
+    pub(super) fn comes(&mut self, client: usize, weight: usize) {
+        let (count, bytes) = self.open(client);
+        (*count, *bytes) = (*count + 1, *bytes + weight);
+    }
+
+    /// A send has its outcome.
+    pub(super) fn goes(&mut self, client: usize, weight: usize) {
+        let (count, bytes) = self.open(client);
+        (*count, *bytes) = (count.saturating_sub(1), bytes.saturating_sub(weight));
+    }
+
+    pub(super) fn none_are_left(&mut self, client: usize) {
+        *self.open(client) = (0, 0);
+        self.own.retain(|(of, _), _| *of != client);
+        self.full[client].clear();
+    }
+
+    /// A send has its outcome. Of its line nothing is known any more if that is none: the first one counts there still.
+    pub(super) fn lands(&mut self, key: Key, is_known: bool) {
+        for flying in self.flying.values_mut() {
+            let pid = flying.iter().find(|one| one.key == key && !is_known).map(|one| one.pid.clone());
+            flying.retain(|one| one.key != key && pid.as_ref() != Some(&one.pid));
+        }
+    }
+
+    pub(super) fn is_full(&mut self, key: Key) {
+        self.open(key.0);
+        self.full[key.0].push(key);
+    }
+}
+
+impl Checker {
+    /// What all clients keep to.
+    pub fn bounded(&mut self, bounds: Bounds) {
+        self.counts.bounds = bounds;
+    }
+
+    /// A frame of the application's own is the client's from now on.
+    pub fn own_comes(&mut self, client: usize, id: SendId, frame: &str) {
+        let weight = weight(frame, None);
+        self.counts.own.insert((client, id), weight);
+        self.counts.comes(client, weight);
+    }
+
+    /// A frame of the application's own has its outcome.
+    pub fn own_goes(&mut self, client: usize, id: SendId) {
+        if let Some(weight) = self.counts.own.remove(&(client, id)) {
+            self.counts.goes(client, weight);
+        }
+    }
+
+    /// How full the queues of a client are.
+    pub(super) fn queue_is(&mut self, client: usize, queue: Queue) {
+        let bounds = self.counts.bounds;
+        let (count, bytes) = *self.counts.open(client);
+        if (queue.count, queue.bytes) != (count, bytes) {
+            self.violated(format!("8: u{client} counts {queue:?}, and {count} sends have {bytes} bytes"));
+        }
+        if count > bounds.count || bytes > bounds.bytes {
+            self.violated(format!("8: u{client} has {count} sends with {bytes} bytes: {bounds:?}"));
+        }
+        let (held, held_bytes) = queue.held;
+        if held > bounds.held.0 || held_bytes > bounds.held.1 || held == 0 && held_bytes > 0 {
+            self.violated(format!(
+                "8: u{client} holds back {held} messages of {held_bytes} bytes: {bounds:?}"
+            ));
+        }
+        let full = std::mem::take(&mut self.counts.full[client]);
+        if let Some(newest) = full.last() {
+            self.overflows(client, &full, *newest);
+        }
+    }
+
+    /// These found no place.
+    fn overflows(&mut self, client: usize, full: &[Key], newest: Key) {
+        let bounds = self.counts.bounds;
+        let (count, bytes) = self.counts.open[client];
+        let size =
+            |key: &Key| self.sends.all.get(key).map_or(0, |sent| weight(&sent.content, sent.data.as_ref()));
+        let waiting = self.sends.all.range((client, 0)..(client + 1, 0)).filter(|(_, sent)| sent.waits());
+        let (mut waits, mut waits_bytes, mut oldest) = (0, 0, None);
+        for (key, _) in waiting {
+            (waits, waits_bytes, oldest) = (waits + 1, waits_bytes + size(key), oldest.or(Some(*key)));
+        }
+        let is_last = self.sends.all.range((client, 0)..(client + 1, 0)).next_back().map(|(key, _)| *key);
+        let new = is_last == Some(newest);
+        // The one that they made room for is gone itself.
+        let open = |key| self.sends.all.get(&key).is_some_and(|sent| sent.outcome.is_none());
+        let settled = !is_last.is_some_and(open);
+        let fits = |count: usize, bytes: usize, size| count < bounds.count && bytes + size <= bounds.bytes;
+        let right = if new {
+            let (count, bytes) =
+                if bounds.drop_oldest { (count - waits, bytes - waits_bytes) } else { (count, bytes) };
+            full.len() == 1 && !fits(count, bytes, size(&newest))
+        } else {
+            // No more than had to, the oldest first.
+            bounds.drop_oldest
+                && oldest.is_none_or(|oldest| oldest > newest)
+                && (!fits(count, bytes, size(&newest)) || settled)
+        };
+        if !right {
+            self.violated(format!(
+                "8: {full:?} found no place among {count} sends with {bytes} bytes, {waits} wait: {bounds:?}"
+            ));
+        }
+    }
+
+    /// A send is given to a connection as its frame of this number: there was room for it.
+    pub fn frame_is(&mut self, conn: usize, key: Key, frame: u64) {
+        let most = self.counts.bounds.unflushed;
+        let Some(sent) = self.sends.all.get_mut(&key) else { return };
+        sent.frame = (conn, frame);
+        let size = weight(&sent.content, sent.data.as_ref());
+        let unflushed = self.counts.unflushed.entry(conn).or_default();
+        let waits: usize = unflushed.iter().map(|(_, size)| size).sum();
+        unflushed.push((frame, size));
+        if waits >= most {
+            self.violated(format!("8: {key:?} is given to connection {conn}, where {waits} bytes wait"));
+        }
+    }
+
+    /// The operating system has taken these frames of a connection.
+    pub fn flushed(&mut self, conn: usize, through: u64) {
+        if let Some(unflushed) = self.counts.unflushed.get_mut(&conn) {
+            unflushed.retain(|(frame, _)| *frame > through);
+        }
+    }
+
+    /// Whether it has taken the last transmission of a send.
+    pub(super) fn is_flushed(&self, key: Key) -> bool {
+        let Some(sent) = self.sends.all.get(&key) else { return true };
+        let (conn, frame) = sent.frame;
+        let waits = |unflushed: &Vec<(u64, usize)>| unflushed.iter().any(|(other, _)| *other == frame);
+        !self.counts.unflushed.get(&conn).is_some_and(waits)
+    }
+
+    /// A numbered send flies on a connection under this reference; so many may.
+    pub(super) fn flies(&mut self, key: Key, conn: usize, reference: &Id, line: &(Id, u64), limit: usize) {
+        let now = self.now;
+        self.counts.tags.insert((conn, reference.clone()), line.clone());
+        let horizon = self.watched(key.0).map_or(0, |watch| watch.dedupe / 2);
+        let lived = self.watched(key.0).map_or(0, |watch| watch.lived);
+        let place = |key: &Key| self.sends.all.get(key).map(|sent| sent.place);
+        let flying = self.counts.flying.entry(conn).or_default();
+        // A room has one line at a time, and what is too old is not waited for.
+        let reasons = &self.reasons;
+        flying.retain(|one| !reasons.is_old(&one.pid, one.pseq, lived, horizon));
+        flying.retain(|one| one.key != key && (one.pid == line.0 || place(&one.key) != place(&key)));
+        let quick = |pid: &Id| {
+            let oldest = flying.iter().filter(|one| one.pid == *pid).map(|one| one.at).min();
+            oldest.is_some_and(|at| at + QUIET > now)
+        };
+        let count = flying.iter().filter(|one| quick(&one.pid)).count();
+        flying.push(Flying { key, pid: line.0.clone(), pseq: line.1, at: now });
+        // Where many may fly, one more is no sign of anything: what was given up without a word is not counted here.
+        if count >= limit && limit < 4 && !self.counts.clouded.contains(&conn) {
+            self.violated(format!("8: {key:?} is the {}th send in flight, {limit} are allowed", count + 1));
+        }
+    }
+
+    /// A send is refused on a connection, or given up there.
+    pub(super) fn is_clouded(&mut self, conn: usize) {
+        self.counts.clouded.insert(conn);
+    }
+
+    /// A send is answered on a connection: with it, if `all`, what is behind it in its line, or from this number on, is
+    /// certainly not taken.
+    pub(super) fn lands_on(&mut self, conn: usize, reference: &Id, all: bool, expected: Option<u64>) {
+        let Some((pid, pseq)) = self.counts.tags.get(&(conn, reference.clone())).cloned() else { return };
+        let from = expected.filter(|expected| all && *expected < pseq).unwrap_or(pseq);
+        if let Some(flying) = self.counts.flying.get_mut(&conn) {
+            flying.retain(|one| one.pid != pid || one.pseq < from || one.pseq > pseq && !all);
+        }
+    }
+
+    /// The largest of the sends that fly on the connection of a client, if it is one alone.
+    pub(super) fn largest_in_flight(&self, client: usize) -> Option<Key> {
+        let conn = self.conns.get(&client)?;
+        let flying = self.counts.flying.get(conn)?;
+        let mut keys: Vec<(usize, Key)> = flying
+            .iter()
+            .filter_map(|one| {
+                let key = one.key;
+                let sent = self.sends.all.get(&key).filter(|sent| sent.alive && sent.outcome.is_none())?;
+                Some((weight(&sent.content, sent.data.as_ref()), key))
+            })
+            .collect();
+        keys.sort_unstable();
+        let (size, key) = keys.pop()?;
+        let alone = keys.last().is_none_or(|(other, _)| *other < size);
+        (alone && self.sends.all.get(&key).is_some_and(|sent| !sent.disowned)).then_some(key)
+    }
+
+    pub(super) fn found_no_place(&mut self, key: Key, why: SendFailure) {
+        if why == SendFailure::QueueFull {
+            self.counts.is_full(key);
+        }
+    }
+
+    /// The connection that a client has opened last.
+    pub fn conn_is(&mut self, client: usize, conn: usize) {
+        if let Some(old) = self.conns.insert(client, conn) {
+            self.counts.before.insert(client, old);
+        }
+    }
+
+    /// Nothing that was given to the old one of two connections is without an answer.
+    pub(super) fn is_answered(&mut self, client: usize, old: ConnId) {
+        let Some(before) = self.counts.before.get(&client).copied() else { return };
+        let mut sends = self.sends.all.range((client, 0)..(client + 1, 0));
+        let flying = self.counts.flying.get(&before);
+        let flies = |key: &Key| flying.is_some_and(|flying| flying.iter().any(|one| one.key == *key));
+        // A line that has ended, since one of its sends was given up, is not waited for.
+        let has_ended = |key: &Key, sent: &Sent| {
+            let mut later = self.sends.all.range((client, key.1 + 1)..(client + 1, 0));
+            later.any(|(_, other)| {
+                other.place == sent.place && other.producer().is_some() && other.producer() != sent.producer()
+            })
+        };
+        let open = sends.find(|(key, sent)| {
+            let flies = flies(key) && sent.alive && sent.outcome.is_none() && sent.is_out_on(before);
+            flies && !has_ended(key, sent)
+        });
+        if let Some((key, _)) = open {
+            let text =
+                format!("2.2: u{client} closes connection {} and waits for the answer to {key:?}", old.0);
+            self.violations.push(text);
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Why sends fail and when: each reason is a true one, and what has a time is resolved by it (invariant 7).
+
+use super::bounds::weight;
+use super::truth::{Key, Place};
+use super::{Checker, Micros};
+use crate::sim::SECOND;
+use rejoin::messages::{Code, Nack, Refusal};
+use rejoin::{Id, SendFailure, SendId, Transmitted};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+/// As exactly as a machine that counts in milliseconds can be held to.
+const MS: Micros = 1_000;
+
+/// Sends of earlier processes are older than the world.
+const BEFORE: Micros = 100_000 * SECOND;
+
+/// What is known of times and pauses.
+#[derive(Debug, Default)]
+pub(super) struct Reasons {
+    /// By client and moment: what has to have its outcome then.
+    due: BTreeSet<(usize, Micros, Key)>,
+    /// When each number was used first, on the clock of its client that counts sleep. `None`: it is too old for ever.
+    born: HashMap<(Id, u64), Option<Micros>>,
+    /// Sends, rooms and pages that a server has refused for now, by connection, and until when.
+    sends: HashMap<(usize, Key), Micros>,
+    joins: HashMap<(usize, Place), Micros>,
+    pages: HashMap<(usize, Place), Micros>,
+    /// Requests for what follows a message, in a row.
+    asked: BTreeMap<(usize, Place), (usize, u64, u32)>,
+    /// The last send that was made before a room was left.
+    leaving: BTreeMap<(usize, Place), u64>,
+    /// Rooms that a client is out of for good.
+    out: BTreeSet<(usize, Place)>,
+}
+
+impl Reasons {
+    /// Whether a send is not made again any more.
+    pub(super) fn is_old(&self, pid: &Id, pseq: u64, lived: Micros, horizon: Micros) -> bool {
+        let born = self.born.get(&(pid.clone(), pseq)).copied().flatten();
+        born.is_none_or(|born| lived + BEFORE >= born + horizon)
+    }
+}
+
+/// What a server that asks to wait asks for.
+fn pause(retry_after_ms: Option<u64>, least: u64) -> Micros {
+    1_000 * retry_after_ms.unwrap_or(1_000).clamp(least, 600_000)
+}
+
+impl Checker {
+    /// A send reaches a client, which has this clock.
+    pub(super) fn made(&mut self, client: usize, id: SendId, now: Micros, timeout: Option<Duration>) {
+        let ttl = self.counts.bounds.ttl;
+        let Some(key) = self.sends.numbers.get(&(client, id)).copied() else { return };
+        let Some(sent) = self.sends.all.get_mut(&key) else { return };
+        let timeout = timeout.map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+        sent.made_at = now;
+        sent.until = timeout.filter(|time| *time < ttl).map(|time| now + time);
+        if let Some(until) = sent.until {
+            self.reasons.due.insert((client, until, key));
+        }
+    }
+
+    /// What had its time has its outcome.
+    pub(super) fn is_in_time(&mut self, client: usize) {
+        let now = self.watched(client).map_or(0, |watch| watch.now);
+        while let Some((of, until, key)) = self.reasons.due.range((client, 0, (0, 0))..).next().copied()
+            && of == client
+            && until + 2 * MS < now
+        {
+            self.reasons.due.remove(&(of, until, key));
+            let open =
+                |sent: &super::sends::Sent| sent.alive && sent.outcome.is_none() && sent.until.is_some();
+            if self.sends.all.get(&key).is_some_and(open) {
+                self.violated(format!("7: the time of {key:?} was over at {until}, and it has no outcome"));
+            }
+        }
+    }
+
+    pub(super) fn reasons_restarted(&mut self, client: usize) {
+        self.reasons.due.retain(|(of, ..)| *of != client);
+        self.reasons.leaving.retain(|(of, _), _| *of != client);
+        self.reasons.out.retain(|(of, _)| *of != client);
+        self.reasons.asked.retain(|(of, _), _| *of != client);
+    }
+
+    /// A send has failed, for this reason.
+    pub(super) fn is_the_reason(&mut self, key: Key, why: SendFailure) {
+        let client = key.0;
+        let bounds = self.counts.bounds;
+        let (Some(sent), Some(watch)) = (self.sends.all.get(&key), self.watched(client)) else { return };
+        let now = watch.now;
+        let out = self.reasons.out.contains(&(client, sent.place));
+        let wanted = self.is_wanted(client, sent.place);
+        let left = self.is_out(client, sent.place) || bounds.rooms < 4;
+        let right = match why {
+            SendFailure::QueueFull => true,
+            SendFailure::TooLarge => {
+                let size = weight(&sent.content, sent.data.as_ref()) - 64;
+                watch.open.is_some_and(|open| size > open.content)
+            }
+            SendFailure::Expired => now + 2 * MS >= sent.made_at + bounds.ttl,
+            SendFailure::Timeout => sent.until.is_some_and(|until| now + 2 * MS >= until),
+            SendFailure::Closed => watch.ended,
+            SendFailure::Refused(Code::NotJoined) => {
+                sent.refusals.contains(&Code::NotJoined) || out || !wanted && (!sent.restored || left)
+            }
+            SendFailure::Refused(code) => sent.refusals.contains(&code),
+            SendFailure::UserChanged => self.is_taken_over(client) && sent.restored,
+            SendFailure::Cancelled => sent.wanted_back,
+            _ => false,
+        };
+        if !right {
+            self.violated(format!("7: {key:?} has failed with {why:?}, and that is not so: {sent:?}"));
+        }
+    }
+
+    /// A stored state is about to be taken up: this number was used then, by the wall clock, which shows `wall` now.
+    pub fn stored(&mut self, client: usize, transmitted: &Transmitted, wall: Micros) {
+        let lived = self.watched(client).map_or(0, |watch| watch.lived);
+        let at = 1_000 * transmitted.at_ms;
+        // Of a clock that was set back nothing can be said.
+        let born = (at > 0 && at <= wall).then(|| (lived + BEFORE).saturating_sub(wall - at));
+        self.reasons.born.insert((transmitted.pid.clone(), transmitted.pseq), born);
+    }
+
+    /// A numbered send is given to a connection: not when the server may have forgotten it, nor before it may.
+    pub(super) fn is_young(&mut self, key: Key, conn: usize, pid: &Id, pseq: u64) {
+        let Some(watch) = self.watched(key.0) else { return };
+        let (lived, horizon) = (watch.lived + BEFORE, watch.dedupe / 2);
+        let at = self.sends.all.get(&key).map_or(0, |sent| sent.place);
+        let joined = self.is_joined(key.0, at) || self.is_out(key.0, at);
+        let born = *self.reasons.born.entry((pid.clone(), pseq)).or_insert(Some(lived));
+        if born.is_none_or(|born| lived >= born + horizon + 2 * MS) {
+            self.violated(format!(
+                "2.3: {key:?} is transmitted at {lived}, first at {born:?}, for {horizon} at most"
+            ));
+        }
+        if !joined {
+            self.violated(format!("2.3: {key:?} is transmitted before its room is joined"));
+        }
+        let until = self.reasons.sends.remove(&(conn, key));
+        if let Some(until) = until.filter(|until| self.now + 2 * MS < *until) {
+            self.violated(format!("2.3: {key:?} is to be made again at {until}, and is made now"));
+        }
+    }
+
+    /// How old a send is, in its line.
+    pub(super) fn age(&self, key: Key, line: &(Id, u64)) -> Option<Micros> {
+        let lived = self.watched(key.0)?.lived + BEFORE;
+        (*self.reasons.born.get(line)?).map(|born| lived - born)
+    }
+
+    /// A server refuses a send for now.
+    pub(super) fn pauses(&mut self, conn: usize, key: Key, nack: &Nack) {
+        if matches!(nack.code, Code::RateLimited | Code::Overloaded | Code::Internal) && nack.retry {
+            let until = self.now + pause(nack.retry_after_ms, 0);
+            let now = self.now;
+            let place = |key: &Key| self.sends.all.get(key).map(|sent| sent.place);
+            // The line has gone back to an earlier one already: what was behind that is made again after it.
+            let is_behind = self.reasons.sends.iter().any(|((on, other), until)| {
+                *on == conn
+                    && other.0 == key.0
+                    && other.1 < key.1
+                    && *until > now
+                    && place(other) == place(&key)
+            });
+            if !is_behind {
+                self.reasons.sends.insert((conn, key), until);
+            }
+        }
+    }
+
+    /// A server refuses a join or a page over a connection.
+    pub fn turned_down(&mut self, client: usize, conn: usize, at: Place, refusal: &Refusal) {
+        let name = refusal.reference.as_ref().map_or("", Id::as_str);
+        if !refusal.retry {
+            if let Some((_, _, times)) = self.reasons.asked.get_mut(&(client, at)) {
+                *times += 2;
+            }
+            return;
+        }
+        let until = self.now + pause(refusal.retry_after_ms, 100);
+        match name.chars().next() {
+            Some('j') => self.reasons.joins.insert((conn, at), until),
+            Some('h') => self.reasons.pages.insert((conn, at), until),
+            _ => None,
+        };
+    }
+
+    /// A client asks for a room.
+    pub fn joins_again(&mut self, client: usize, conn: usize, at: Place) {
+        self.reasons.pages.remove(&(conn, at));
+        self.reasons.asked.remove(&(client, at));
+        if let Some(until) = self.reasons.joins.remove(&(conn, at))
+            && self.now + 2 * MS < until
+        {
+            self.violated(format!("5: u{client} may ask for place {at} again at {until}, and does now"));
+        }
+    }
+
+    /// A client asks for a page.
+    pub fn pages_again(&mut self, client: usize, conn: usize, at: Place, after: u64) {
+        let asked = self.reasons.asked.entry((client, at)).or_insert((conn, after, 0));
+        *asked =
+            if (asked.0, asked.1) == (conn, after) { (conn, after, asked.2 + 1) } else { (conn, after, 1) };
+        if let Some(until) = self.reasons.pages.remove(&(conn, at))
+            && self.now + 2 * MS < until
+        {
+            self.violated(format!(
+                "5: u{client} may ask for messages of place {at} at {until}, and does now"
+            ));
+        }
+    }
+
+    /// How often what follows a message has been asked for, in a row.
+    pub(super) fn asked_for(&self, client: usize, at: Place, after: u64) -> u32 {
+        self.reasons
+            .asked
+            .get(&(client, at))
+            .filter(|(_, of, _)| *of == after)
+            .map_or(0, |(.., times)| *times)
+    }
+
+    /// A user wants to leave a room.
+    pub fn leaves(&mut self, client: usize, at: Place) {
+        let last = self.sends.all.range((client, 0)..(client + 1, 0)).next_back().map_or(0, |(key, _)| key.1);
+        self.reasons.leaving.insert((client, at), last);
+    }
+
+    /// A stored send is taken up: its room is left after it, unless somebody wants to stay.
+    pub(super) fn taken_up(&mut self, client: usize, at: Place, number: u64) {
+        self.reasons.leaving.insert((client, at), number);
+    }
+
+    /// A user wants to be in a room.
+    pub(super) fn stays(&mut self, client: usize, at: Place) {
+        self.reasons.leaving.remove(&(client, at));
+        self.reasons.out.remove(&(client, at));
+        if let Some(conn) = self.conns.get(&client) {
+            self.reasons.joins.remove(&(*conn, at));
+        }
+    }
+
+    /// An application is told that it is out of a room for good.
+    pub(super) fn is_out_for_good(&mut self, client: usize, at: Place) {
+        self.reasons.out.insert((client, at));
+    }
+
+    /// An application is told that it has left a room: its earlier sends are final.
+    pub(super) fn has_left(&mut self, client: usize, at: Place) {
+        let Some(last) = self.reasons.leaving.remove(&(client, at)) else { return };
+        let mut sends = self.sends.all.range((client, 0)..=(client, last));
+        let open = sends
+            .find(|(_, sent)| sent.place == at && sent.alive && sent.outcome.is_none())
+            .map(|(key, _)| *key);
+        if let Some(key) = open {
+            self.violated(format!("2.3: u{client} has left place {at}, and {key:?} has no outcome"));
+        }
+    }
+}

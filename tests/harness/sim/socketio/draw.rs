@@ -1,0 +1,177 @@
+//! What a seed decides about clients that speak Socket.IO.
+
+use crate::sim::act::{Act, Step};
+use crate::sim::plan::{Fleet, Plan};
+use crate::sim::{Micros, SECOND};
+use fastrand::Rng;
+use rejoin::Hint;
+use rejoin::messages::Code;
+
+/// They take nothing from what a seed decides otherwise.
+const APART: u64 = 0x736f_636b_6574_696f;
+
+/// What holds for one of them and its server.
+#[derive(Debug, Clone)]
+pub struct SioPlan {
+    /// It asks for answers.
+    pub acks: bool,
+    /// Its server calls the acks that it is given.
+    pub answers: bool,
+    /// Its server recovers sessions, for so long.
+    pub recovers: Option<Micros>,
+    /// What a recovered session has missed comes before the consent, and not after it.
+    pub missed_first: bool,
+    /// How often its server asks whether it is there, and how long the answer may take.
+    pub ping: (Micros, Micros),
+    /// Most bytes of a message that its server takes.
+    pub max_payload: u64,
+    /// It has a disk.
+    pub stores: bool,
+    /// It wants to know of notifications that it has missed.
+    pub personal: bool,
+    /// Sends its queue holds.
+    pub outbox: usize,
+    /// Events that it holds before the consent.
+    pub held: usize,
+}
+
+/// When a fault strikes that is aimed at something its server says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SioMoment {
+    /// The answer to a send or a join.
+    Ack,
+    /// A message.
+    Message,
+    /// The consent.
+    Consent,
+}
+
+/// What happens to one of them.
+#[allow(missing_docs, reason = "room, time and luck say what they are")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SioAct {
+    /// Its user joins a room.
+    Join(usize),
+    /// Its user leaves a room.
+    Leave(usize),
+    /// Its user sends some messages.
+    Send { room: usize, count: u8, padding: u32, data: bool, timeout: Option<Micros> },
+    /// Its user takes one of the last sends back.
+    Cancel(u64),
+    /// Its connection is reset; each direction loses what lies beyond some packet. Its server may learn of it only by
+    /// silence.
+    Cut { luck: u64, unseen: bool },
+    /// The same at the next thing of this kind that its server says.
+    CutAt(SioMoment, u64),
+    /// Packets vanish.
+    Vanish { up: bool, down: bool },
+    /// Packets of one direction stay where they are for a while.
+    Hold { up: bool, time: Micros },
+    /// Its process stands still.
+    Freeze(Micros),
+    /// Its machine sleeps.
+    Sleep(Micros),
+    /// Its process dies, for so long.
+    Crash(Micros),
+    /// The platform hints at something.
+    Hint(Hint),
+    /// Its user wants a fresh connection.
+    Reconnect,
+    /// Its user ends it, and begins anew after a while.
+    Close(Micros),
+    /// Something for this user alone.
+    Notify(u8),
+    /// Its server forgets the sessions that were lost.
+    Forget,
+    /// Its server refuses the next join.
+    RefuseJoin(Code),
+    /// Its server does not answer so many events.
+    NoAnswer(u8),
+    /// The token is no good any more.
+    Revoke,
+    /// Its server says something that wants an answer.
+    Ask,
+    /// Its server's engine says that it is about to close.
+    End,
+}
+
+/// Who speaks Socket.IO in this seed: nobody in two of three. Their servers speak the extended protocol with the hub, so
+/// that there are none where a server forgets it.
+pub(in crate::sim) fn plans(seed: u64, plan: &Plan, schedule: &[Step]) -> Vec<SioPlan> {
+    let mut rng = Rng::with_seed(seed ^ APART);
+    let forgets =
+        schedule.iter().any(|step| matches!(step.act, Act::CrashServer { speaks_extended: Some(_), .. }));
+    let count = [0, 0, 0, 0, 1, 2][rng.usize(..6)];
+    if plan.server.fleet == Fleet::Plain || forgets {
+        return Vec::new();
+    }
+    let slowest = 4 * plan.latency.1;
+    let one = |_| SioPlan {
+        acks: rng.u8(..5) > 0,
+        answers: rng.u8(..6) > 0,
+        recovers: (rng.u8(..4) > 0).then(|| rng.u64(20 * SECOND..120 * SECOND)),
+        missed_first: rng.bool(),
+        ping: (rng.u64(3 * SECOND..15 * SECOND), slowest.max(rng.u64(3 * SECOND..10 * SECOND))),
+        max_payload: if rng.u8(..4) == 0 { 1100 } else { 1_000_000 },
+        stores: rng.bool(),
+        personal: rng.bool(),
+        outbox: if rng.u8(..4) == 0 { rng.usize(1..6) } else { 1000 },
+        held: if rng.u8(..6) == 0 { rng.usize(1..4) } else { 1024 },
+    };
+    (0..count).map(one).collect()
+}
+
+/// What happens to them.
+pub(in crate::sim) fn acts(seed: u64, plan: &Plan) -> Vec<Step> {
+    let mut rng = Rng::with_seed(seed.rotate_left(23) ^ APART);
+    let mut steps = Vec::new();
+    for client in 0..plan.socketio.len() {
+        let most = (plan.chaos / SECOND / 2).clamp(6, 50) as usize;
+        for _ in 0..rng.usize(3..most) {
+            let what = if rng.u8(..5) < 3 { user(&mut rng, plan) } else { fault(&mut rng) };
+            steps.push(Step { at: rng.u64(..plan.chaos), act: Act::Sio { client, what } });
+        }
+    }
+    steps
+}
+
+fn user(rng: &mut Rng, plan: &Plan) -> SioAct {
+    let room = rng.usize(..plan.rooms);
+    match rng.u8(..16) {
+        0..=2 => SioAct::Join(room),
+        3 => SioAct::Leave(room),
+        4 => SioAct::Cancel(rng.u64(..3)),
+        5 => SioAct::Notify(rng.u8(1..4)),
+        _ => SioAct::Send {
+            room,
+            count: rng.u8(1..5),
+            padding: if rng.u8(..8) == 0 { 1200 } else { 0 },
+            data: rng.u8(..4) == 0,
+            timeout: (rng.u8(..8) == 0).then(|| rng.u64(..20 * SECOND)),
+        },
+    }
+}
+
+fn fault(rng: &mut Rng) -> SioAct {
+    let (short, luck) = (rng.u64(..20 * SECOND), rng.u64(..));
+    let moment = [SioMoment::Ack, SioMoment::Message, SioMoment::Consent][rng.usize(..3)];
+    match rng.u8(..28) {
+        0..=4 => SioAct::Cut { luck, unseen: rng.u8(..4) == 0 },
+        5..=8 => SioAct::CutAt(moment, luck),
+        9 => SioAct::Vanish { up: true, down: rng.bool() },
+        10 => SioAct::Vanish { up: false, down: true },
+        11 => SioAct::Hold { up: rng.bool(), time: short },
+        12 => SioAct::Freeze(3 * short),
+        13 => SioAct::Sleep(if rng.bool() { 3 * short } else { 40 * short }),
+        14 | 15 => SioAct::Crash(short / 4),
+        16 => SioAct::Hint([Hint::Online, Hint::Offline, Hint::NetworkChanged, Hint::Woke][rng.usize(..4)]),
+        17 => SioAct::Reconnect,
+        18 => SioAct::Close(short),
+        19 => SioAct::Forget,
+        20 | 21 => SioAct::RefuseJoin([Code::RateLimited, Code::Overloaded][rng.usize(..2)]),
+        22 | 23 => SioAct::NoAnswer(rng.u8(1..4)),
+        24 => SioAct::Revoke,
+        25 => SioAct::End,
+        _ => SioAct::Ask,
+    }
+}

@@ -1,0 +1,16 @@
+//! Clients of the world that speak Socket.IO: each a real [`rejoin::socketio::Session`] before the same hub that all others
+//! use, over a network with the same faults. Between the two stands what a Socket.IO server is to a hub: seats, acks, and
+//! sessions that can be recovered. What a seed decides about them is drawn apart, so that a seed without them stays as it
+//! is.
+
+mod client;
+mod draw;
+mod seat;
+
+pub(super) use client::SioClient;
+pub use draw::{SioAct, SioMoment, SioPlan};
+pub(super) use draw::{acts, plans};
+pub(super) use seat::{Lost, Seat, SioConn, Told};
+
+/// Their users are numbered from here.
+pub(super) const FIRST_USER: usize = 20;

@@ -1,0 +1,530 @@
+//! The server of Socket.IO clients: the engine, one namespace, and a seat in the hub for each client that is let in.
+
+use super::Talking;
+use crate::sim::SECOND;
+use crate::sim::checker::{key, place};
+use crate::sim::coverage::Sometimes;
+use crate::sim::net::Packet;
+use crate::sim::server::Process;
+use crate::sim::socketio::{FIRST_USER, Lost, Seat, SioMoment, Told};
+use crate::sim::world::{Happening, World};
+use rejoin::messages::json::encode_client;
+use rejoin::messages::{Joined, Notification, Stamp};
+use rejoin::socketio::{
+    Answer, ClientEvent, ClientPacket, ConnectRefusal, Connected, Handshake, Resume, ServerEvent,
+    ServerPacket, Trailing,
+};
+use rejoin::{Disconnect, Message, Name, ServerMessage};
+use rejoin_server::hub::{self, RoomPosition};
+
+/// The hub's numbers of these connections begin here.
+const FIRST: u64 = 1 << 33;
+
+/// An event without a place.
+fn event(message: ServerMessage) -> ServerEvent {
+    ServerEvent { ack: None, trailing: None, message, data_before_trailing: None }
+}
+
+fn trailing(offset: String) -> Trailing {
+    Trailing { text: offset.into(), follows_object: true }
+}
+
+/// The personal stream, as the hub calls it.
+fn stream(client: usize) -> Name {
+    Name::from(format!("@u{}", FIRST_USER + client))
+}
+
+impl World {
+    pub(super) fn sio_greets(&mut self, index: usize) {
+        let plan = &self.sios[self.sio_conns[index].client].plan;
+        let (interval, timeout) = plan.ping;
+        let handshake = Handshake {
+            ping_interval_ms: interval / 1000,
+            ping_timeout_ms: timeout / 1000,
+            max_payload: Some(plan.max_payload),
+        };
+        self.sio_says(index, ServerPacket::Open(handshake));
+        self.later(interval, Happening::Talking(Talking::Beats { conn: index }));
+    }
+
+    pub(super) fn sio_says(&mut self, index: usize, packet: ServerPacket) {
+        if self.trace.is_readable() {
+            self.trace.note(self.now, "server", format_args!("to socketio's {index}: {packet:?}"));
+        }
+        let moment = match &packet {
+            ServerPacket::Ack { .. } => Some(SioMoment::Ack),
+            ServerPacket::Connected(_) => Some(SioMoment::Consent),
+            ServerPacket::Event(event) if event.trailing.is_some() => Some(SioMoment::Message),
+            _ => None,
+        };
+        let conn = &mut self.sio_conns[index];
+        let latency = conn.latency;
+        if let Some((end, at)) = conn.down.write(self.now, latency, &Packet::Ping) {
+            let down = Talking::Down { conn: index, end, packet: Box::new(packet) };
+            self.at(at, Happening::Talking(down));
+        }
+        let conn = &mut self.sio_conns[index];
+        if let Some((_, luck)) = conn.cut_at.take_if(|(aimed, _)| Some(*aimed) == moment) {
+            self.sio_cut(index, luck, false);
+        }
+    }
+
+    /// The connection is reset.
+    pub(super) fn sio_cut(&mut self, index: usize, luck: u64, unseen: bool) {
+        let conn = &mut self.sio_conns[index];
+        conn.up.cut(luck);
+        conn.down.cut(luck >> 16);
+        let latency = conn.latency;
+        let lost = Talking::Lost { conn: index, how: Disconnect::Lost };
+        self.later(latency, Happening::Talking(lost));
+        if !unseen {
+            self.later(latency, Happening::Talking(Talking::Gone { conn: index }));
+        }
+    }
+
+    /// The server ends a connection.
+    fn sio_ends(&mut self, index: usize, how: Disconnect, for_good: bool) {
+        self.sio_gone(index, for_good);
+        let conn = &mut self.sio_conns[index];
+        let latency = conn.latency;
+        if let Some((_, at)) = conn.down.write(self.now, latency, &Packet::Reset) {
+            self.at(at, Happening::Talking(Talking::Lost { conn: index, how }));
+        }
+    }
+
+    /// The server learns that a connection is gone.
+    pub(super) fn sio_gone(&mut self, index: usize, for_good: bool) {
+        if !std::mem::take(&mut self.sio_conns[index].server_open) {
+            return;
+        }
+        self.sio_vacates(index, for_good);
+    }
+
+    /// A seat is left: for good, or its session may be recovered.
+    fn sio_vacates(&mut self, index: usize, for_good: bool) {
+        let Some(seat) = self.sio_conns[index].seat.take() else { return };
+        let client = self.sio_conns[index].client;
+        let name = self.sios[client].name.clone();
+        for room in 0..self.plan.rooms {
+            let room = Self::room(room);
+            let is_in = self.server.hub.members(&room).any(|(conn, _)| conn.0 == FIRST + index as u64);
+            if is_in && for_good {
+                self.checker.member_settled(place(&room, 0), &name, false);
+            } else if is_in {
+                self.checker.member_lost(place(&room, 0), &name);
+            }
+        }
+        self.hub(hub::Input::Disconnected { conn: hub::ConnId(FIRST + index as u64), clean: for_good });
+        if self.sios[client].plan.recovers.is_some() && !for_good {
+            self.sio_lost.insert(seat.pid.clone(), Lost { client, at: self.now, seat });
+        }
+    }
+
+    /// The server process is gone, and all connections and sessions with it.
+    pub(in crate::sim::world) fn sios_break(&mut self) {
+        self.sio_lost.clear();
+        for index in 0..self.sio_conns.len() {
+            if std::mem::take(&mut self.sio_conns[index].server_open) {
+                self.sio_conns[index].seat = None;
+                let luck = self.rng.u64(..);
+                self.sio_cut(index, luck, true);
+            }
+        }
+    }
+
+    pub(super) fn sio_beats(&mut self, index: usize) {
+        if !self.sio_conns[index].server_open {
+            return;
+        }
+        self.sio_conns[index].beats += 1;
+        let beat = self.sio_conns[index].beats;
+        self.sio_says(index, ServerPacket::Ping);
+        let (interval, timeout) = self.sios[self.sio_conns[index].client].plan.ping;
+        self.later(timeout, Happening::Talking(Talking::Silent { conn: index, beat }));
+        self.later(interval.max(timeout), Happening::Talking(Talking::Beats { conn: index }));
+    }
+
+    pub(super) fn sio_silent(&mut self, index: usize, beat: u64) {
+        let conn = &self.sio_conns[index];
+        let stood_still = self.server.process != Process::Up || self.server.thawed + 3 * SECOND > self.now;
+        if conn.server_open && conn.heard < beat && !stood_still {
+            let reached = conn.up.queued() == 0 && conn.down.queued() == 0;
+            if reached && conn.client_open && !self.sio_is_frozen(index) {
+                self.checker
+                    .violated(format!("S: the engine of socketio's {index} has asked and got no answer"));
+            }
+            self.sio_ends(index, Disconnect::Lost, false);
+        }
+    }
+
+    fn sio_is_frozen(&self, index: usize) -> bool {
+        self.sios[self.sio_conns[index].client].frozen_until.is_some()
+    }
+
+    pub(super) fn sio_reaches_server(&mut self, index: usize, end: u64, packet: ClientPacket) {
+        if !self.sio_conns[index].up.take(end) || !self.sio_conns[index].server_open {
+            return;
+        }
+        self.sio_conns[index].heard = self.sio_conns[index].beats;
+        match packet {
+            ClientPacket::Connect { token, resume } => {
+                let client = self.sio_conns[index].client;
+                if token == Some(self.sios[client].token()) {
+                    self.sio_lets_in(index, resume.as_deref());
+                } else {
+                    self.sio_says(index, ServerPacket::Refused(ConnectRefusal::from("Unauthorized")));
+                }
+            }
+            ClientPacket::Emit { ack, event } => self.sio_serves(index, ack, event),
+            ClientPacket::Disconnect => self.sio_vacates(index, true),
+            ClientPacket::Ack { id } if !self.sio_asked.remove(&id) => {
+                self.checker.violated(format!("S: answer {id} was not asked for"));
+            }
+            _ => {}
+        }
+    }
+
+    /// Where the session is that is asked for, if it can be gone on with.
+    fn sio_claims(&mut self, index: usize, resume: &Resume) -> Option<Vec<RoomPosition>> {
+        let client = self.sio_conns[index].client;
+        let keeps = self.sios[client].plan.recovers?;
+        let open = |conn: &crate::sim::socketio::SioConn| {
+            conn.server_open && conn.seat.as_ref().is_some_and(|seat| *seat.pid == *resume.pid)
+        };
+        if let Some(open) = self.sio_conns.iter().position(open) {
+            // What carries it is gone, which the server has not noticed.
+            self.sio_ends(open, Disconnect::Lost, false);
+        }
+        let lost = self.sio_lost.remove(&*resume.pid)?;
+        if lost.client != client || lost.at + keeps < self.now {
+            return None;
+        }
+        lost.seat.positions(&resume.offset)
+    }
+
+    fn sio_lets_in(&mut self, index: usize, resume: Option<&Resume>) {
+        let client = self.sio_conns[index].client;
+        let claimed =
+            resume.and_then(|resume| Some((self.sio_claims(index, resume)?, resume.pid.to_string())));
+        let conn = hub::ConnId(FIRST + index as u64);
+        let user = self.sios[client].name.clone();
+        self.sio_pids += 1;
+        let (rooms, pid) = claimed.unwrap_or_else(|| (Vec::new(), format!("p{}", self.sio_pids)));
+        let is_claimed = !rooms.is_empty();
+        self.sio_conns[index].seat = Some(Seat::new(pid, self.sio_pids, &rooms));
+        self.sio_conns[index].before_consent = true;
+        self.hub(hub::Input::Connected { conn, user, extended: true, expires: None });
+        let missed_first = self.sios[client].plan.missed_first;
+        if is_claimed {
+            if !missed_first {
+                // It is known only below whether the session goes on; that decides what the consent says.
+                self.sio_conns[index].before_consent = false;
+            }
+            self.sio_restores(index, conn, &rooms);
+        }
+        if !self.sio_conns[index].is_restored {
+            if is_claimed {
+                let pid = format!("q{}", self.sio_pids);
+                self.sio_conns[index].seat = Some(Seat::new(pid, self.sio_pids, &[]));
+            }
+            self.sio_consents(index);
+            let frame = r#"{"type":"join_room","roomId":"@me","ref":"me"}"#;
+            self.hub(hub::Input::Frame { conn, text: frame });
+        } else if missed_first {
+            self.sio_consents(index);
+        }
+        self.sio_conns[index].before_consent = false;
+    }
+
+    /// The hub goes on with a session, or does not.
+    fn sio_restores(&mut self, index: usize, conn: hub::ConnId, rooms: &[RoomPosition]) {
+        self.hub(hub::Input::Restore { conn, rooms });
+        if !self.sio_conns[index].is_restored {
+            return;
+        }
+        let client = self.sio_conns[index].client;
+        let name = self.sios[client].name.clone();
+        for position in rooms {
+            self.checker.member_settled(place(&position.room, FIRST_USER + client), &name, true);
+        }
+        self.checker.cover.reach(Sometimes::SioRestored);
+        // All that was missed comes before the consent.
+        while self.sios[client].plan.missed_first
+            && std::mem::take(&mut self.sio_conns[index].draining)
+            && self.sio_conns[index].server_open
+        {
+            self.hub(hub::Input::Drained { conn });
+        }
+    }
+
+    fn sio_consents(&mut self, index: usize) {
+        if !self.sio_conns[index].server_open {
+            return;
+        }
+        let client = self.sio_conns[index].client;
+        let recovers = self.sios[client].plan.recovers.is_some();
+        let pid =
+            self.sio_conns[index].seat.as_ref().filter(|_| recovers).map(|seat| seat.pid.clone().into());
+        self.sio_says(index, ServerPacket::Connected(Connected { has_sid: true, pid }));
+    }
+
+    fn sio_serves(&mut self, index: usize, ack: Option<u64>, event: ClientEvent) {
+        let client = self.sio_conns[index].client;
+        let plan = &self.sios[client].plan;
+        let mut ack = ack.filter(|_| plan.answers);
+        if ack.is_some() && self.sios[client].forgets_answers > 0 {
+            self.sios[client].forgets_answers -= 1;
+            ack = None;
+        }
+        if self.sio_conns[index].seat.is_none() {
+            return self.checker.violated(format!("S: sio{client} speaks before the consent: {event:?}"));
+        }
+        let mut says = None;
+        if let (ClientEvent::Join { .. }, Some(id)) = (&event, ack)
+            && let Some(code) = self.sios[client].refuses_joins.pop()
+        {
+            let answer = Answer::Refused {
+                code,
+                retry: true,
+                retry_after_ms: Some(700),
+                message: Some(String::from("no")),
+                answer: None,
+            };
+            return self.sio_says(index, ServerPacket::Ack { id, answer: Box::new(answer) });
+        }
+        if let ClientEvent::Send { content, .. } = &event {
+            if content.len() as u64 > self.sios[client].plan.max_payload {
+                self.checker.violated(format!("8: sio{client} sends {} bytes", content.len()));
+            }
+            says = key(content);
+        }
+        let Some(seat) = self.sio_conns[index].seat.as_mut() else { return };
+        let name = seat.asks(ack);
+        if let (Some(ack), Some(key)) = (ack, says) {
+            self.sio_numbers.insert((index, ack), key.1);
+        }
+        let text = match event {
+            ClientEvent::Join { room } => {
+                format!(r#"{{"type":"join_room","roomId":"{room}","ref":"{name}"}}"#)
+            }
+            ClientEvent::Leave { room } => {
+                seat.leaves(&room);
+                let user = self.sios[client].name.clone();
+                self.checker.member_settled(place(&room, 0), &user, false);
+                encode_client(&rejoin::ClientMessage::LeaveRoom { room, reference: None })
+            }
+            ClientEvent::Send { room, content, data } => {
+                let data = data.map_or(String::new(), |data| format!(r#","data":{data}"#));
+                format!(
+                    r#"{{"type":"send_message","roomId":"{room}","content":"{content}"{data},"ref":"{name}"}}"#
+                )
+            }
+        };
+        self.checker.sio_speaks = says.map(|_| index);
+        self.hub(hub::Input::Frame { conn: hub::ConnId(FIRST + index as u64), text: &text });
+        self.checker.sio_speaks = None;
+    }
+
+    /// What the hub says to such a client; gives back what is for others.
+    pub(in crate::sim::world) fn sio_hub_output(&mut self, output: hub::Output) -> Option<hub::Output> {
+        use hub::Output as O;
+        let (O::Send { conn, .. }
+        | O::Offer { conn, .. }
+        | O::WhenDrained { conn }
+        | O::Ping { conn }
+        | O::Close { conn, .. }
+        | O::Terminate { conn }
+        | O::Restored { conn, .. }) = &output
+        else {
+            return Some(output);
+        };
+        let conn = *conn;
+        let Some(index) = conn.0.checked_sub(FIRST).and_then(|index| usize::try_from(index).ok()) else {
+            return Some(output);
+        };
+        match output {
+            O::Send { text, .. } | O::Offer { text, .. } => match self.sio_translates(index, &text) {
+                Told::Packet(packet) => self.sio_says(index, *packet),
+                Told::GoingAway(window) => {
+                    // It cannot choose for itself when to go.
+                    let wait = self.rng.u64(..=window);
+                    self.later(wait, Happening::Talking(Talking::Gone { conn: index }));
+                    let lost = Talking::Lost { conn: index, how: Disconnect::Lost };
+                    self.later(wait + self.sio_conns[index].latency, Happening::Talking(lost));
+                }
+                Told::Missing => self.later(0, Happening::Talking(Talking::Gone { conn: index })),
+                Told::Nothing => {}
+            },
+            O::WhenDrained { .. } => {
+                self.sio_conns[index].draining = true;
+                if !self.sio_conns[index].before_consent {
+                    self.later(0, Happening::Talking(Talking::Drained { conn: index }));
+                }
+            }
+            O::Ping { .. } => self.hub(hub::Input::Heard { conn }),
+            O::Restored { done, .. } => {
+                self.sio_conns[index].is_restored = done;
+                if done {
+                    self.sio_is_restored(index);
+                }
+            }
+            O::Close { code, .. } => {
+                self.sio_forgotten(index);
+                let how = if hub::comes_back(code) {
+                    Disconnect::Lost
+                } else {
+                    Disconnect::Closed { code, reason: "bye".into() }
+                };
+                self.sio_ends(index, how, false);
+            }
+            O::Terminate { .. } => {
+                self.sio_forgotten(index);
+                self.sio_ends(index, Disconnect::Lost, false);
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// The hub has forgotten a connection: its session may be recovered all the same.
+    fn sio_forgotten(&mut self, index: usize) {
+        let client = self.sio_conns[index].client;
+        let Some(seat) = self.sio_conns[index].seat.take() else { return };
+        if self.sios[client].plan.recovers.is_some() {
+            self.sio_lost.insert(seat.pid.clone(), Lost { client, at: self.now, seat });
+        }
+    }
+
+    /// The session goes on: the checker knows in which rooms it is, and the consent may be said before what was missed.
+    fn sio_is_restored(&mut self, index: usize) {
+        let client = self.sio_conns[index].client;
+        let rooms = self.sio_conns[index].seat.as_ref().map_or(Vec::new(), Seat::rooms);
+        let places: Vec<u32> = rooms.iter().map(|room| place(room, FIRST_USER + client)).collect();
+        self.checker.sio_goes_on(client, &places);
+        self.sio_conns[index].restored = Some(places);
+        if !self.sios[client].plan.missed_first {
+            self.sio_consents(index);
+        }
+    }
+
+    fn sio_translates(&mut self, index: usize, text: &str) -> Told {
+        let Ok(message) = self.decoder.decode(text) else { return Told::Nothing };
+        let client = self.sio_conns[index].client;
+        let recovers = self.sios[client].plan.recovers.is_some();
+        let Some(seat) = self.sio_conns[index].seat.as_mut() else { return Told::Nothing };
+        let mut placed = |room: &Name, stamp: Option<&Stamp>| {
+            let Some(stamp) = stamp else { return Ok(None) };
+            let offset = seat.sends(room, &stamp.epoch, stamp.seq)?;
+            Ok::<_, ()>(offset.filter(|_| recovers).map(trailing))
+        };
+        match message {
+            ServerMessage::Message(message) => {
+                let Ok(trailing) = placed(&message.room, message.stamp.as_deref()) else {
+                    return Told::Missing;
+                };
+                let message = Message { stamp: None, ..message };
+                let event = ServerEvent { trailing, ..event(ServerMessage::Message(message)) };
+                Told::Packet(Box::new(ServerPacket::Event(event)))
+            }
+            ServerMessage::Notification(notification) => {
+                let Ok(trailing) = placed(&stream(client), notification.stamp.as_ref()) else {
+                    return Told::Missing;
+                };
+                let own = notification.data.clone();
+                let notification = Box::new(Notification { stamp: None, ..*notification });
+                let event = event(ServerMessage::Notification(notification));
+                let event = ServerEvent { trailing, data_before_trailing: own, ..event };
+                Told::Packet(Box::new(ServerPacket::Event(event)))
+            }
+            ServerMessage::Ack(ack) => {
+                let answer =
+                    Answer::Done { id: Some(ack.id), seq: Some(ack.seq), members: None, answer: None };
+                self.sio_answers(index, ack.reference.as_str(), answer)
+            }
+            ServerMessage::Nack(nack) => {
+                let Some(reference) = &nack.reference else { return Told::Nothing };
+                let answer = Answer::Refused {
+                    code: nack.code,
+                    retry: nack.retry,
+                    retry_after_ms: nack.retry_after_ms,
+                    message: None,
+                    answer: None,
+                };
+                self.sio_answers(index, reference.as_str(), answer)
+            }
+            ServerMessage::Joined(joined) => self.sio_joined(index, *joined),
+            ServerMessage::Error { refusal: Some(refusal), .. } => {
+                let Some(reference) = &refusal.reference else { return Told::Nothing };
+                if !seat.waiting.contains_key(reference.as_str()) {
+                    // Whoever gets no answer takes that for a yes: it has to come back.
+                    return Told::Missing;
+                }
+                let answer = Answer::Refused {
+                    code: refusal.code,
+                    retry: refusal.retry,
+                    retry_after_ms: refusal.retry_after_ms,
+                    message: None,
+                    answer: None,
+                };
+                self.sio_answers(index, reference.as_str(), answer)
+            }
+            ServerMessage::UserJoined { .. } | ServerMessage::Error { .. } => {
+                Told::Packet(Box::new(ServerPacket::Event(event(message))))
+            }
+            ServerMessage::GoingAway(going) => Told::GoingAway(going.window_ms * 1000),
+            _ => Told::Nothing,
+        }
+    }
+
+    fn sio_joined(&mut self, index: usize, joined: Joined) -> Told {
+        let client = self.sio_conns[index].client;
+        let own = joined.room == *rejoin::PERSONAL_ROOM;
+        let room = if own { stream(client) } else { joined.room };
+        let at = place(if own { rejoin::PERSONAL_ROOM } else { &room }, FIRST_USER + client);
+        if let Some(seat) = self.sio_conns[index].seat.as_mut() {
+            seat.enters(&room, &joined.epoch, joined.seq);
+        }
+        self.observe();
+        self.checker.sio_enters(client, at);
+        let name = self.sios[client].name.clone();
+        self.checker.member_settled(at, &name, true);
+        let answer = Answer::Done { id: None, seq: None, members: joined.members, answer: None };
+        self.sio_answers(index, joined.reference.as_str(), answer)
+    }
+
+    /// The hub has answered: whoever waits is told.
+    fn sio_answers(&mut self, index: usize, reference: &str, answer: Answer) -> Told {
+        let client = self.sio_conns[index].client;
+        let seat = self.sio_conns[index].seat.as_mut();
+        let Some(ack) = seat.and_then(|seat| seat.waiting.remove(reference)) else { return Told::Nothing };
+        if let Some(number) = self.sio_numbers.remove(&(index, ack)) {
+            let said = match &answer {
+                Answer::Done { id, seq, .. } => Ok((id.clone(), *seq)),
+                Answer::Refused { code, .. } => Err(*code),
+            };
+            self.checker.sio_answers(client, number, said);
+        }
+        Told::Packet(Box::new(ServerPacket::Ack { id: ack, answer: Box::new(answer) }))
+    }
+
+    pub(super) fn sio_drained(&mut self, index: usize) {
+        if std::mem::take(&mut self.sio_conns[index].draining) && self.sio_conns[index].server_open {
+            self.hub(hub::Input::Drained { conn: hub::ConnId(FIRST + index as u64) });
+        }
+    }
+
+    /// The server says something that wants an answer.
+    pub(super) fn sio_asks(&mut self, index: usize) -> Option<u64> {
+        let conn = &self.sio_conns[index];
+        let is_up = conn.server_open && self.server.process == Process::Up;
+        if !is_up || conn.seat.is_none() {
+            return None;
+        }
+        self.sio_pids += 1;
+        let id = self.sio_pids;
+        self.sio_asked.insert(id);
+        let message = ServerMessage::Error { message: String::from("are you well?"), refusal: None };
+        self.sio_says(index, ServerPacket::Event(ServerEvent { ack: Some(id), ..event(message) }));
+        Some(id)
+    }
+}
