@@ -42,7 +42,7 @@ if (!onlyScripts) rmSync("dist", { recursive: true, force: true });
 mkdirSync("dist/cjs", { recursive: true });
 // npm takes it along from here.
 cpSync("../LICENSE", "LICENSE");
-for (const [file, example] of [["js/names.ts", "names"], ["js/socketio/names.ts", "socketio_names"], ["js/sse/names.ts", "feed_names"]]) {
+for (const [file, example] of [["js/names.ts", "names"], ["js/socketio/names.ts", "socketio_names"], ["js/sse/names.ts", "feed_names"], ["js/own/names.ts", "own_names"]]) {
   writeFileSync(file, run("cargo", "run", "--quiet", "--locked", "--package", "rejoin-wasm", "--example", example));
 }
 
@@ -57,14 +57,19 @@ if (!process.argv.includes("--stable")) {
     "-Cllvm-args=-max-store-memcpy=1", "-Cllvm-args=-max-store-memset=1",
   ].join(" ");
 }
-/** The glue makes coders of text when it is loaded; some environments have none, and nothing is to be touched then. */
+/**
+ * The glue makes coders of text when it is loaded; some environments have none, and nothing is to be touched then. And it
+ * registers what it makes with the garbage collector, where the driver frees all of it.
+ */
 function lazyCoders(file) {
   const lazy = readFileSync(file, "utf8")
+    .replace(/^ *\w+Finalization\.(un)?register\(.*\);\n/gm, "")
+    .replace(/^const \w+Finalization = [^;]*?\{ register: [^;]*;\n/gm, "")
     .replace(/let cachedTextDecoder = new TextDecoder\(.*\);\s*cachedTextDecoder\.decode\(\);/, "let cachedTextDecoder;")
     .replace("return cachedTextDecoder.", "return (cachedTextDecoder ??= new TextDecoder('utf-8', { ignoreBOM: true })).")
     .replace(/const cachedTextEncoder = new TextEncoder\(\);\s*if \([^]*?\n\}\n/, "let cachedTextEncoder;\n")
     .replaceAll("= cachedTextEncoder.", "= (cachedTextEncoder ??= new TextEncoder()).");
-  if (/^(let|const) .*new Text\w+/m.test(lazy)) throw new Error(`${file} makes a coder when it is loaded: wasm-bindgen writes it otherwise now`);
+  if (/^(let|const) .*new Text\w+|Finalization/m.test(lazy)) throw new Error(`${file} does more when it is loaded: wasm-bindgen writes it otherwise now`);
   writeFileSync(file, lazy);
 }
 
@@ -104,11 +109,12 @@ machine("dist/rejoin-feed.wasm", "rejoin-feed", "feed");
 // It stands for the client's machine, and has its glue.
 machine("dist/rejoin-socketio.wasm", "rejoin", "socketio");
 machine("dist/rejoin.wasm", "rejoin", "session");
-// What it can do more is in its glue; it needs nothing more from the page, so that one glue serves both.
+// What these can do more is in the last one's glue; they need nothing more from the page, so that one glue serves all.
 machine("dist/rejoin-store.wasm", "rejoin", "stored");
+machine("dist/rejoin-frames.wasm", "rejoin", "frames");
 await Promise.all(optimised);
 for (const [file, wasm] of [
-  ["js/inline.ts", "dist/rejoin-store.wasm"],
+  ["js/inline.ts", "dist/rejoin-frames.wasm"],
   ["js/socketio/socketio-inline.ts", "dist/rejoin-socketio.wasm"],
   ["js/sse/feed-inline.ts", "dist/rejoin-feed.wasm"],
 ]) {
@@ -124,24 +130,24 @@ const common = {
   absWorkingDir: process.cwd(), bundle: true, format: "esm", target: "es2022", legalComments: "none", sourcemap: true,
   // The glue warns of a way of calling it that is not ours.
   drop: ["console"],
-  // The driver frees what the glue would leave to the garbage collector, or to `using`.
-  define: { FinalizationRegistry: "undefined", "Symbol.dispose": "undefined" },
+  // The driver frees what the glue would leave to `using`.
+  define: { "Symbol.dispose": "undefined" },
 };
 /** Names by how often their letters occur, which gzip rewards; esbuild leaves them as they come. */
 async function shorten(file) {
   const map = `${file}.map`;
   const mapped = existsSync(map);
   const { code, map: content } = await minify(readFileSync(file, "utf8"), {
-    module: true, ecma: 2022, compress: { passes: 3 },
+    module: true, ecma: 2022, compress: { passes: 3, hoist_funs: true },
     ...(mapped && { sourceMap: { content: readFileSync(map, "utf8"), url: basename(map), includeSources: true } }),
   });
   writeFileSync(file, code);
   if (mapped) writeFileSync(map, content);
 }
 // What a page loads. Each of the parts that are loaded when they are needed is a file of its own.
-const page = { ...common, minify: true, external: ["./inline.js", "./store.js", "./tabs.js", "./socketio-inline.js", "./feed-inline.js"] };
+const page = { ...common, minify: true, external: ["./inline.js", "./store.js", "./tabs.js", "./own.js", "./socketio-inline.js", "./feed-inline.js"] };
 for (const [source, file] of [
-  ["index", "index"], ["store", "store"], ["tabs", "tabs"], ["inline", "inline"],
+  ["index", "index"], ["store", "store"], ["tabs", "tabs"], ["own", "own"], ["inline", "inline"],
   ["socketio/index", "socketio"], ["socketio/socketio-inline", "socketio-inline"],
   ["sse/index", "sse"], ["sse/feed-inline", "feed-inline"],
 ]) {
@@ -177,6 +183,8 @@ const sizes = measured([
 const apart = measured([
   ["persist, apart", "dist/store.js"],
   ["its machine", "dist/rejoin-store.wasm"],
+  ["frames, apart", "dist/own.js"],
+  ["its machine", "dist/rejoin-frames.wasm"],
   ["shareTabs, apart", "dist/tabs.js"],
   ["socketio, apart", "dist/socketio.js"],
   ["its machine", "dist/rejoin-socketio.wasm"],

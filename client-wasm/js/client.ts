@@ -6,7 +6,7 @@ import { abortable, abortReason, onAbort } from "./abort.js";
 import { RejoinError, sendError } from "./errors.js";
 import type { Keeper } from "./keeper.js";
 import { Known } from "./known.js";
-import type * as own from "./home.js";
+import type { Home } from "./home.js";
 import type { Loader } from "./loading.js";
 import type { Machine } from "./machine.js";
 import {
@@ -22,8 +22,9 @@ import { Reload } from "./reload.js";
 import { joinOf, messagesOf } from "./rooms.js";
 import { seed } from "./seed.js";
 import { joining, roomName, roomsOf, settings } from "./settings.js";
-import type { Speech } from "./speech.js";
+import type { Inside, Speech } from "./speech.js";
 import type { Store } from "./stored.js";
+import type { StoringMachine } from "./storing.js";
 import { Table } from "./table.js";
 import { Timer } from "./timer.js";
 import { byteLength, jsonOf, wellFormed } from "./text.js";
@@ -44,7 +45,7 @@ import type {
   SendOptions,
   WaitOptions,
 } from "./types.js";
-import { argument, fields, millis, signal as aSignal, text as aText } from "./validate.js";
+import { argument, check, fields, millis, signal as aSignal, text as aText } from "./validate.js";
 
 const PAGE_HIDDEN = 4901;
 
@@ -83,12 +84,13 @@ export class Client {
   /** What follows must not happen before what is being stored is there. */
   #storing = false;
   #restored: Restored[] = [];
+  readonly #frames: unknown;
   /** Joins that have no outcome yet. */
   readonly #joins = new Map<string, Promise<JoinOutcome>>();
 
   /** @internal */
   constructor(
-    home: typeof own,
+    home: Home,
     address: Address,
     options: Options,
     speech: Speech,
@@ -138,6 +140,13 @@ export class Client {
     );
     const early = loader.isLoaded ? undefined : new EarlyMachine(this.#clock, options.sendTtl, () => this.#reload?.again());
     this.#machine = early ?? this.#restore(makeMachine());
+    this.#frames = speech.frames?.({
+      emitter: this.#emitter,
+      table: this.#table,
+      failed: sendError,
+      ask: (kind, fields) => this.#ask(kind, fields),
+      send: this.#send,
+    });
     if (options.notifications) this.#join("@me", {}, true);
     for (const [room, from] of rooms) this.#join(room, from, false);
     this.#say(Input.Connect, []);
@@ -200,6 +209,12 @@ export class Client {
     return this.#restored;
   }
 
+  /** @internal Messages of the application's own: {@link FramesClient} has their type. */
+  get frames(): unknown {
+    check(!!this.#frames, "bad_option", "the option frames is not given", "connect with { frames: true }");
+    return this.#frames;
+  }
+
   /** Resolves when connected and every wanted room is joined; rejects when the client is closed or has failed. */
   async ready(options: WaitOptions = {}): Promise<Mode> {
     fields(options, { signal: aSignal });
@@ -221,18 +236,21 @@ export class Client {
       fields(options, sending);
       // What is said by its data alone needs no text.
       if (content !== "" || options.data === undefined) argument(content, aText, "content");
-      const { signal, timeout } = options;
       const { copy, json } = options.data === undefined ? { copy: undefined, json: "" } : jsonOf(options.data, "data");
       const said = wellFormed(content);
-      if (signal?.aborted) return reject(sendError("failed", "cancelled"));
-      if (this.#machineIsGone) return reject(sendError("failed", "closed"));
-      const send = this.#outcomes.next();
-      const forget = onAbort(signal, () => this.#say(Input.Cancel, [send]));
-      this.#outcomes.wait(send, { resolve, reject, forget });
-      const value = this.#table.keep({ content: said, data: copy });
-      this.#say(Input.Send, [send, this.#table.number(name), value, byteLength(said) + byteLength(json), timeout ?? 0]);
+      const given = { content: said, data: copy };
+      this.#send(Input.Send, this.#table.number(name), given, byteLength(said) + byteLength(json), options, resolve, reject);
     });
   }
+
+  readonly #send: Inside["send"] = (kind, room, given, bytes, { signal, timeout }, resolve, reject) => {
+    if (signal?.aborted) return reject(sendError("failed", "cancelled"));
+    if (this.#machineIsGone) return reject(sendError("failed", "closed"));
+    const send = this.#outcomes.next();
+    const forget = onAbort(signal, () => this.#say(Input.Cancel, [send]));
+    this.#outcomes.wait(send, { resolve, reject, forget });
+    this.#say(kind, [send, room, this.#table.keep(given), bytes, timeout ?? 0]);
+  };
 
   /**
    * Be a member of a room, now and after every reconnect. Resolves when it is joined; rejects when the server refuses it,
@@ -315,7 +333,7 @@ export class Client {
   #restore(machine: Machine): Machine {
     if (!this.#store) return machine;
     this.#machine = machine;
-    this.#keeper = new this.#store.Keeper(this.#store, machine, this.#table, this.#clock, (error) => {
+    this.#keeper = new this.#store.Keeper(this.#store, machine as StoringMachine, this.#table, this.#clock, (error) => {
       this.#tell(["error", { message: `what should outlive the page is not stored: ${error}`, code: "storage" }]);
       if (!this.#machineIsGone) this.#settle();
     });

@@ -14,12 +14,17 @@ interface Entry {
 export class Emitter<E> {
   readonly #entries = new Map<keyof E, Set<Entry>>();
 
-  constructor(readonly names: readonly (keyof E & string)[]) {}
+  constructor(public names: readonly (keyof E & string)[]) {}
+
+  /** Throws for what cannot be listened with, or to. */
+  protected check(name: unknown, listener: unknown): void {
+    known(name, this.names, "event");
+    argument(listener, call, `the listener of "${String(name)}"`);
+  }
 
   /** Gives what ends it. `once`: it ends with the first event. */
   on<K extends keyof E>(name: K, listener: (event: E[K]) => void, options: ListenOptions = {}, once = false): () => void {
-    known(name, this.names, "event");
-    argument(listener, call, `the listener of "${String(name)}"`);
+    this.check(name, listener);
     fields(options, { signal });
     if (options.signal?.aborted) return () => {};
     const entries = this.#entries.get(name) ?? new Set();
@@ -42,8 +47,7 @@ export class Emitter<E> {
 
   /** Ends every registration of this function. */
   off<K extends keyof E>(name: K, listener: (event: E[K]) => void): void {
-    known(name, this.names, "event");
-    argument(listener, call, `the listener of "${String(name)}"`);
+    this.check(name, listener);
     for (const entry of this.#entries.get(name) ?? []) if (entry.listener == listener) entry.end();
   }
 

@@ -11,6 +11,7 @@ export type ErrorCode =
   | "wasm_failed"
   | "no_storage"
   | "tabs_failed"
+  | "own_failed"
   | "closed"
   | "failed"
   | "left"

@@ -67,6 +67,9 @@ const frames = /* @__PURE__ */ new Map<unknown, [kind: Input, fields: Field[]]>(
   ["going_away", [Input.GoingAway, fields("windowMs:n url:T")]],
 ]);
 
+/** Whether the protocol's server says frames of this type. */
+export const isServers = (type: unknown): boolean => frames.has(type);
+
 const at = (frame: Frame, path: string[]): any => path.reduce<any>((value, name) => value?.[name], frame);
 
 const fits = (frame: Frame, fields: Field[]): boolean =>
@@ -76,13 +79,18 @@ const fits = (frame: Frame, fields: Field[]): boolean =>
   });
 
 /** Tells the machine what a text from the server says. */
-export function read(conn: number, text: unknown, { machine, table, moved }: Reader): void {
+export function read(conn: number, text: unknown, reader: Reader): void {
   let frame: Frame;
   try {
     frame = JSON.parse(repaired(textOf(text))) as Frame;
   } catch {
-    return machine.input(Input.Garbled, [conn]);
+    return reader.machine.input(Input.Garbled, [conn]);
   }
+  said(conn, frame, reader);
+}
+
+/** The same for a frame that is read already. */
+export function said(conn: number, frame: Frame, { machine, table, moved }: Reader): void {
   // Any JSON: `null` has no type either.
   const type = frame?.["type"];
   const [kind, list] = frames.get(type) ?? [Input.UnknownFrame, []];

@@ -1,6 +1,6 @@
-import type { Machine } from "./machine.js";
 import { Item as Kind } from "./names.js";
 import type { Item, Store } from "./stored.js";
+import type { StoringMachine } from "./storing.js";
 import type { Table } from "./table.js";
 import type { Clock } from "./types.js";
 
@@ -19,7 +19,7 @@ export class Keeper {
 
   constructor(
     readonly store: Store,
-    readonly machine: Machine,
+    readonly machine: StoringMachine,
     readonly table: Table,
     readonly clock: Clock,
     /** Told once: it goes on as without a store. */
@@ -57,7 +57,7 @@ export class Keeper {
     for (const item of this.machine.stored()) {
       const [name = 0, value = 0] = item.fields;
       if (name) item.name = this.table.name(name);
-      if (item.kind == Kind.Send) item.given = this.table.given(value);
+      if (item.kind == Kind.Send || item.kind == Kind.Kept) item.given = this.table.given(value);
       items.push(item);
     }
     const saving = this.store.save(items);

@@ -1,6 +1,5 @@
 import { initSync, Machine as Exported } from "../pkg/rejoin.js";
 import type { Input, Output } from "./names.js";
-import type { Item } from "./stored.js";
 import type { Clock, Diagnostics } from "./types.js";
 
 let memory: WebAssembly.Memory;
@@ -12,7 +11,7 @@ export function start(module: WebAssembly.Module): void {
 
 /** The exported object with its fields and ids in reach. */
 export class Machine {
-  readonly #exported: Exported;
+  protected readonly wasm: Exported;
   #fields = new Float64Array();
   #ids = new Uint8Array();
 
@@ -20,34 +19,15 @@ export class Machine {
     readonly clock: Clock,
     ...config: ConstructorParameters<typeof Exported>
   ) {
-    this.#exported = new Exported(...config);
+    this.wasm = new Exported(...config);
   }
 
   /** What happened, with its fields and ids as `src/inputs.rs` and `src/frames.rs` list them. */
   input(kind: Input, fields: readonly number[], ids?: readonly string[]): void {
-    this.#exported.input(kind, this.clock.performance.now(), this.clock.Date.now(), this.#put(fields, ids));
+    this.wasm.input(kind, this.clock.performance.now(), this.clock.Date.now(), this.put(fields, ids));
   }
 
-  /** What is to be stored, item by item, as `src/stored.rs` lists them. */
-  *stored(): Generator<Item> {
-    this.#exported.save();
-    for (let at = 0, kind: number; (kind = this.#exported.stored(at)); at++) {
-      yield { kind, fields: [...this.fields], ids: this.ids };
-    }
-  }
-
-  /** Takes up what was stored, before the first connect. */
-  restore(items: Iterable<Item>): void {
-    for (const { kind, fields, ids } of items) this.#exported.give_back(kind, this.#put(fields, ids));
-    this.#exported.restore(this.clock.performance.now(), this.clock.Date.now());
-  }
-
-  /** Grows whenever there is something else to store. */
-  get changes(): number {
-    return this.#exported.changes();
-  }
-
-  #put(fields: readonly number[], ids: readonly string[] = []): number {
+  protected put(fields: readonly number[], ids: readonly string[] = []): number {
     const text = ids.join(" ");
     this.#look();
     this.#fields.fill(0).set(fields);
@@ -60,7 +40,7 @@ export class Machine {
 
   /** The next thing to do; 0 for none. Its fields and ids are there until the next call. */
   poll(): Output | 0 {
-    return this.#exported.poll();
+    return this.wasm.poll();
   }
 
   /** The fields of the last output. */
@@ -72,23 +52,23 @@ export class Machine {
   /** The ids of the last output; an absent one is the empty text. */
   get ids(): string[] {
     this.#look();
-    return String.fromCharCode(...this.#ids.subarray(0, this.#exported.ids())).split(" ");
+    return String.fromCharCode(...this.#ids.subarray(0, this.wasm.ids())).split(" ");
   }
 
   /** The numbers of the values it has let go of, one by one; 0 at the end. */
   released(): number {
-    return this.#exported.released();
+    return this.wasm.released();
   }
 
   /** By the clock of `performance.now`; −1 for none. */
   get deadline(): number {
-    return this.#exported.deadline();
+    return this.wasm.deadline();
   }
 
   /** What has been counted so far, in the order of `Machine::count`. */
   diagnostics(): Diagnostics {
     const [dials, connections, framesIn, framesOut, unknownFrames, garbledFrames, outboxLength, outboxBytes, contentLimit, rtt] =
-      Array.from({ length: 10 }, (_, which) => this.#exported.count(which)) as any;
+      Array.from({ length: 10 }, (_, which) => this.wasm.count(which)) as any;
     return {
       dials, connections, framesIn, framesOut, unknownFrames, garbledFrames, outboxLength, outboxBytes, contentLimit,
       rtt: rtt < 0 ? undefined : rtt,
@@ -96,14 +76,14 @@ export class Machine {
   }
 
   free(): void {
-    this.#exported.free();
+    this.wasm.free();
   }
 
   /** Memory that has grown is another buffer. */
   #look(): void {
     if (!this.#fields.length) {
-      this.#fields = new Float64Array(memory.buffer, this.#exported.slots(), 16);
-      this.#ids = new Uint8Array(memory.buffer, this.#exported.texts(), 272);
+      this.#fields = new Float64Array(memory.buffer, this.wasm.slots(), 16);
+      this.#ids = new Uint8Array(memory.buffer, this.wasm.texts(), 272);
     }
   }
 }

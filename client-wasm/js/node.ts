@@ -1,6 +1,7 @@
 import { fetched } from "./loading.js";
 import { connector } from "./connect.js";
 import { bytes } from "./inline.js";
+import * as own from "./own.js";
 import * as storing from "./store.js";
 
 export const connect = connector(
@@ -8,6 +9,7 @@ export const connect = connector(
   async () => storing,
   // There are no tabs.
   async (_, options) => options,
+  async () => own,
 );
 
 export * from "./exports.js";

@@ -3,7 +3,8 @@ import { sendError, type Reply } from "./errors.js";
 import { codes, sendFailures } from "./names.js";
 import type { AbortSignalLike, Clock, Receipt } from "./types.js";
 
-interface Waiting {
+/** Who waits for an outcome. */
+export interface Waiting {
   resolve(receipt: Receipt): void;
   reject(error: Error): void;
   forget: () => void;

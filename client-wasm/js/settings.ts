@@ -37,11 +37,12 @@ const options: Kinds = {
   persist: word("indexeddb"),
   shareTabs: [text[0], "a text that names the user, whose tabs alone share a connection"],
   allowedHosts: listOf(text),
+  frames: truth,
 };
 
 /** Throws for a bad option. */
 export function checkOptions(given: Options): void {
-  fields(given, options);
+  fields(given, given?.frames ? { ...options, correlate: text } : options);
   roomsOf(given.rooms, joining);
 }
 

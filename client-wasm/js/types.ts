@@ -72,7 +72,7 @@ export interface Events {
   /** Messages of a room were missed. Comes before any later message of that room. */
   gap: { room: string; reason: GapReason; epoch?: string; after?: number; before?: number };
   /** The server said `error`, or something that is no frame. */
-  error: { message: string; code?: Code | "garbled" | "storage" };
+  error: { message: string; code?: Code | "garbled" | "storage" | "not_kept" };
 }
 
 /** What became of a message: `written` is all that a plain server lets anybody know. */
@@ -80,6 +80,7 @@ export type Receipt = { status: "written" } | { status: "acked"; id: string; seq
 
 /** A message of an earlier page that is sent now (option `persist`). */
 export interface Restored {
+  /** Empty for a frame of the application's own, which is `data` then. */
   room: string;
   content: string;
   data?: unknown;
@@ -113,6 +114,13 @@ export interface Options {
    * has a connection of its own.
    */
   shareTabs?: string;
+  /**
+   * Messages of the application's own, beside those of rooms: the client then has `frames`. The code for it is loaded only
+   * then.
+   */
+  frames?: boolean;
+  /** With `frames`: the field of a request that its answer repeats. */
+  correlate?: string;
   /** Hosts that a server may send us to when it goes away; its own host always may. */
   allowedHosts?: readonly string[];
   /** A WebSocket constructor, where there is no global one (Node before 22). */

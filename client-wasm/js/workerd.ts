@@ -1,14 +1,20 @@
 // For runtimes that compile no WebAssembly of their own, Cloudflare's Workers for instance: the module is imported.
 import { connector } from "./connect.js";
+import * as own from "./own.js";
 import module from "./rejoin.wasm";
 
 export const connect = connector(
-  async () => module as WebAssembly.Module,
+  async (_, { frames }) => {
+    // Whoever wants none is not to have it in the Worker.
+    if (frames) throw new Error("disallowed by the embedder");
+    return module as WebAssembly.Module;
+  },
   async () => {
     throw new Error("there is no storage here");
   },
   // There are no tabs.
   async (_, options) => options,
+  async () => own,
 );
 
 export * from "./exports.js";

@@ -40,6 +40,8 @@ mod numbers;
 mod outlet;
 #[cfg(feature = "rooms")]
 mod outputs;
+#[cfg(feature = "frames")]
+pub mod own;
 #[cfg(feature = "session")]
 mod sent;
 #[cfg(feature = "socketio")]

@@ -6,6 +6,8 @@ use crate::frames;
 use crate::inputs;
 use crate::numbers::{count, moment};
 use crate::outputs;
+#[cfg(feature = "frames")]
+use crate::own;
 use crate::sent;
 use crate::texts::Texts;
 use crate::value::{Handle, PageSession, Released, Value};
@@ -46,8 +48,12 @@ impl Machine {
     ) -> Self {
         let mut config = config(endpoints, credentials, legacy, max_attempts, send_ttl);
         config.extended = !plain;
+        #[cfg_attr(not(feature = "frames"), expect(unused_mut, reason = "nothing is set"))]
+        let mut session = PageSession::new(config, count(seed));
+        #[cfg(feature = "frames")]
+        session.own_frames(own::ROOM);
         Self {
-            session: PageSession::new(config, count(seed)),
+            session,
             released: Released::default(),
             history: Vec::new(),
             #[cfg(feature = "stored")]
@@ -63,6 +69,10 @@ impl Machine {
         let now = moment(monotonic, wall);
         let mut fields =
             Fields { slots: self.slots.iter(), ids: self.texts.read(ids), released: &self.released };
+        #[cfg(feature = "frames")]
+        if let Some(input) = own::read(kind, &mut fields) {
+            return self.session.handle(now, input);
+        }
         let frame = |kind, fields: &mut Fields<'_>| frames::read(kind, fields, &mut self.history);
         if let Some(input) = inputs::read(kind, &mut fields, frame) {
             self.session.handle(now, input);
@@ -75,6 +85,10 @@ impl Machine {
         *self.slots = [0.0; SLOTS];
         self.texts.clear();
         let mut fields = outputs::Fields { slots: self.slots.iter_mut(), texts: &mut self.texts };
+        #[cfg(feature = "frames")]
+        if let Some(kind) = own::write(&output, &mut fields) {
+            return kind;
+        }
         outputs::write(output, &mut fields, sent::write)
     }
 }

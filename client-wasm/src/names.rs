@@ -63,6 +63,8 @@ numbered!(
     SendFailure::Closed => SendFailure::Closed,
     SendFailure::Cancelled => SendFailure::Cancelled,
     SendFailure::UserChanged => SendFailure::UserChanged,
+    #[cfg(feature = "frames")]
+    SendFailure::Dropped => SendFailure::Dropped,
 );
 
 #[cfg(feature = "rooms")]

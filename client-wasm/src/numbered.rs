@@ -2,14 +2,17 @@
 
 /// Gives each variant its number by its place, and natively its name.
 macro_rules! numbered {
-    ($(#[$doc:meta])* $number:ident, $names:ident, $type:ty, $($pattern:pat => $sample:expr),+ $(,)?) => {
+    ($(#[$doc:meta])* $number:ident, $names:ident, $type:ty, $($(#[$when:meta])* $pattern:pat => $sample:expr),+ $(,)?) => {
         $(#[$doc])*
         pub(crate) fn $number(value: &$type) -> u32 {
             let mut number = 0;
             $(
-                number += 1;
-                if matches!(value, $pattern) {
-                    return number;
+                $(#[$when])*
+                {
+                    number += 1;
+                    if matches!(value, $pattern) {
+                        return number;
+                    }
                 }
             )+
             0
@@ -17,7 +20,7 @@ macro_rules! numbered {
 
         #[cfg(not(target_family = "wasm"))]
         pub(crate) fn $names() -> Vec<&'static str> {
-            vec![$($sample.as_str()),+]
+            [$($(#[$when])* $sample.as_str()),+].to_vec()
         }
     };
 }

@@ -23,6 +23,9 @@ kinds!(
     Line,
     // room, value, bytes, number or 0, when; producer, epoch
     Send,
+    // key, value, bytes
+    #[cfg(feature = "frames")]
+    Kept,
 );
 
 #[wasm_bindgen]
@@ -81,7 +84,13 @@ fn write(saved: &Saved<Value, Handle>, at: usize, fields: &mut outputs::Fields<'
         fields.small(line.room).count(line.next_pseq).id(&line.pid);
         return Some(ItemKind::Line);
     }
-    let send = saved.sends.get(at - saved.lines.len())?;
+    let at = at - saved.lines.len();
+    #[cfg(feature = "frames")]
+    if let Some(kept) = at.checked_sub(saved.sends.len()).and_then(|at| saved.kept.get(at)) {
+        fields.small(kept.key).small(kept.frame.handle()).small(kept.frame.bytes());
+        return Some(ItemKind::Kept);
+    }
+    let send = saved.sends.get(at)?;
     fields.small(send.room).small(send.content.handle()).small(send.content.bytes());
     if let Some(sent) = &send.transmitted {
         fields.count(sent.pseq).count(sent.at_ms).id(&sent.pid).id(&sent.epoch);
@@ -122,6 +131,11 @@ fn read(kind: u32, fields: &mut Fields<'_>, saved: &mut Saved<Value, Handle>) ->
                 reference: None,
                 transmitted,
             });
+        }
+        #[cfg(feature = "frames")]
+        ItemKind::Kept => {
+            let (key, frame) = (fields.handle(), fields.sized_value());
+            saved.kept.push(rejoin::SavedFrame { key, frame });
         }
     }
     Some(())

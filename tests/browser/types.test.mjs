@@ -57,6 +57,27 @@ const use = `
     const joined: string = (await other.join("r", { signal })).room;
     await using feed = await follow("https://h", { room: joined, fetch: async () => ({ status: 204, headers: { get: () => null }, body: null }) });
     for await (const { content } of feed.messages({ signal })) content.length;
+    type Down = { type: "price"; symbol: string; value: number } | { type: "halted" | "resumed"; symbol: string };
+    type Up = { type: "subscribe"; symbols: string[] };
+    await using prices = await connect<Down, Up>("wss://h/ws", { frames: true, token: "t" });
+    const over: () => void = prices.frames.on("price", ({ value }) => value.toFixed(), { signal });
+    prices.frames.once("halted", ({ symbol }) => symbol.length);
+    prices.frames.any(({ name, data }) => name?.length ?? (data instanceof Uint8Array && data.length));
+    const { status }: { status: "written" } = await prices.frames.send({ type: "subscribe", symbols: ["X"] }, { timeout: 5, volatile: true, signal });
+    await prices.frames.send(bytes);
+    prices.on("message", ({ content }) => content.length);
+    // @ts-expect-error the server says no such thing
+    prices.frames.on("pirce", () => {});
+    // @ts-expect-error a halt has no value
+    prices.frames.on("halted", ({ value }) => value);
+    // @ts-expect-error it is not sent so
+    await prices.frames.send({ type: "subscribe" });
+    // @ts-expect-error without the option there are none
+    client.frames;
+    // @ts-expect-error nor with types alone
+    await connect<Down, Up>("wss://h/ws", {});
+    const untyped = await connect("wss://h/ws", { frames: true });
+    untyped.frames.on("anything", ({ type, more }) => [type.length, more, over, status]);
     new FakeServer().options();
   }
 `;

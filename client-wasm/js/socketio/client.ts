@@ -1,6 +1,6 @@
 import { Client as RoomClient } from "../client.js";
 import { SendError } from "../errors.js";
-import * as own from "../home.js";
+import { home as own } from "../home.js";
 import type { Loader } from "../loading.js";
 import { Input } from "../names.js";
 import { addresses, roomOptions, roomsOf } from "../settings.js";

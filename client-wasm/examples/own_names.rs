@@ -1,0 +1,5 @@
+//! Writes `js/own/names.ts`.
+
+fn main() {
+    print!("{}", rejoin_wasm::own::names::typescript());
+}

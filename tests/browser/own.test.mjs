@@ -1,0 +1,289 @@
+// Messages of the application's own (option frames), in a real browser and in Node, on a server that others wrote.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { test } from "node:test";
+import { promisify } from "node:util";
+import { RejoinServer } from "../interop/processes.mjs";
+import { html } from "./builds.mjs";
+import { project, tool } from "./package.mjs";
+import { browser, pages, Tab } from "./page.mjs";
+import { PriceServer } from "./price_server.mjs";
+import { site } from "./site.mjs";
+
+const run = promisify(execFile);
+
+async function page(t) {
+  return Tab.open(t, await browser(t), await pages(t));
+}
+
+/** Starts a client in a tab, which tells each frame that it hears. */
+async function start(tab, url, options = {}) {
+  await tab.start("a", url, { protocol: "plain", frames: true, ...options });
+  await tab.page.evaluate(() => {
+    const plain = (data) => (data instanceof Uint8Array ? { bytes: [...data] } : data);
+    window.clients.a.frames.any(({ name, data }) => window.tell({ client: "a", event: "frame", what: { name, data: plain(data) } }));
+  });
+}
+
+/** Calls a method of a client's frames: what it resolves to, or the error's fields. */
+const ask = (tab, method, ...args) =>
+  tab.page.evaluate(
+    async ([method, args]) => {
+      try {
+        return await window.clients.a.frames[method](...args);
+      } catch (error) {
+        const { name, code, outcome, hint, message } = error;
+        return { error: name, code, outcome, hint, message, isOurs: error instanceof window.RejoinError };
+      }
+    },
+    [method, args],
+  );
+
+const written = { status: "written" };
+
+test("what the server says beside the rooms comes by its name, in order, and costs nothing else", async (t) => {
+  const server = await PriceServer.start(t);
+  const tab = await page(t);
+  await start(tab, server.url);
+  await tab.state("a", "connected");
+  await tab.page.evaluate(() => {
+    const { frames } = window.clients.a;
+    window.prices = [];
+    const price = (frame) => window.prices.push(frame.value);
+    frames.on("price", () => {
+      throw new Error("a listener's own");
+    });
+    frames.on("price", price);
+    frames.once("price", () => window.prices.push("once"));
+    frames.on("price", ({ value }) => value == 3 && frames.off("price", price));
+    const over = new AbortController();
+    frames.on("price", () => window.prices.push("never"), { signal: over.signal });
+    over.abort();
+  });
+  for (const value of [1, 2, 3, 4]) server.say({ type: "price", value });
+  server.say('{"no":"type"}');
+  server.say("[1,2]");
+  server.say(Buffer.from([0, 159, 146, 150]));
+  server.say(Buffer.from("7"));
+  server.say(Buffer.from('{"type":"price","value":"in bytes"}'));
+  server.say('{"type":"half","of":"\\ud83d"}');
+  server.say("no JSON");
+  server.say({ type: "message", roomId: "lobby", userId: "ada", content: "hi", timestamp: "2026-01-01T00:00:00Z" });
+  server.say({ type: "message", content: "no frame of the protocol" });
+  server.say({ type: "last" });
+  const { skipped } = await tab.heard("a", "frame", ({ name }) => name == "last");
+  const told = skipped.filter(({ event }) => event != "state" && event != "mode" && event != "ready");
+  assert.deepEqual(
+    told.map(({ event, what }) => (event == "frame" ? [what.name ?? null, what.data] : [event, what.content ?? what.code])),
+    [
+      ...[1, 2, 3, 4].map((value) => ["price", { type: "price", value }]),
+      [null, { no: "type" }],
+      [null, [1, 2]],
+      [null, { bytes: [0, 159, 146, 150] }],
+      [null, { bytes: [55] }],
+      ["price", { type: "price", value: "in bytes" }],
+      ["half", { type: "half", of: "\ufffd" }],
+      ["error", "garbled"],
+      ["message", "hi"],
+    ],
+  );
+  assert.deepEqual(await tab.page.evaluate(() => window.prices), [1, "once", 2, 3]);
+  assert.deepEqual(new Set(tab.errors), new Set(["a listener's own"]));
+  const { garbledFrames, unknownFrames } = await tab.ask("a", "diagnostics");
+  assert.deepEqual([garbledFrames, unknownFrames], [2, 0]);
+});
+
+test("a frame is sent as it is, in order with the messages, and its outcome is as honest as theirs", async (t) => {
+  const server = await PriceServer.start(t);
+  const tab = await page(t);
+  await start(tab, server.url, { rooms: ["lobby"] });
+  await tab.state("a", "connected");
+  const frames = [{ type: "mine", n: 1, of: ["\ud83d", null, { deep: 1.5 }] }, [1, 2], { noType: true }];
+  const outcomes = await tab.page.evaluate(async (frames) => {
+    const { a } = window.clients;
+    const sent = frames.flatMap((frame) => [a.frames.send(frame), a.send("lobby", "between")]);
+    const bytes = new Uint8Array([9, 1, 2, 3, 9]);
+    sent.push(a.frames.send(bytes.subarray(1, 4)));
+    bytes.fill(0);
+    return Promise.all(sent);
+  }, frames);
+  assert.deepEqual(outcomes, Array(7).fill(written));
+  assert.equal((await server.hears()).said.type, "join_room");
+  for (const [at, frame] of frames.entries()) {
+    assert.deepEqual((await server.hears()).said, at ? frame : { ...frame, of: ["\ufffd", null, { deep: 1.5 }] });
+    assert.equal((await server.hears()).said.content, "between");
+  }
+  assert.deepEqual((await server.hears()).said, [1, 2, 3]);
+});
+
+test("what waits for a connection is sent, taken back, or over in time; what was on its way is unknown", async (t) => {
+  const server = await PriceServer.start(t);
+  const tab = await page(t);
+  await tab.page.evaluate(async (url) => {
+    // Nothing that it is given ever leaves it.
+    class Stuck extends WebSocket {
+      #kept = 0;
+      get bufferedAmount() {
+        return this.#kept;
+      }
+      send(text) {
+        this.#kept += window.stuck ? 100 : 0;
+        super.send(text);
+      }
+    }
+    window.clients.a = await window.connect(url, { protocol: "plain", frames: true, webSocket: Stuck });
+    await window.clients.a.ready();
+    window.stuck = true;
+    window.outcome = window.clients.a.frames.send({ type: "on its way" }).catch(({ outcome, code }) => [outcome, code]);
+  }, server.url);
+  await server.hears("on its way");
+  server.cut();
+  assert.deepEqual(await tab.page.evaluate(() => window.outcome), ["unknown", "unknown"]);
+  const outcomes = await tab.page.evaluate(async () => {
+    window.stuck = false;
+    const client = await window.connect("ws://127.0.0.1:1/", { protocol: "plain", frames: true });
+    const told = ({ outcome, code }) => [outcome, code];
+    const taken = new AbortController();
+    const sent = [
+      client.frames.send({ type: "late" }, { timeout: 1 }),
+      client.frames.send({ type: "taken back" }, { signal: taken.signal }),
+      client.frames.send({ type: "aborted before" }, { signal: AbortSignal.abort() }),
+      client.frames.send({ type: "too large", text: "x".repeat(2 << 20) }),
+      client.frames.send({ type: "never" }),
+    ].map((sent) => sent.catch(told));
+    taken.abort();
+    await sent[0];
+    await client.close({ timeout: 0 });
+    sent.push(client.frames.send({ type: "after" }).catch(told));
+    return Promise.all(sent);
+  });
+  assert.deepEqual(outcomes, ["timeout", "cancelled", "cancelled", "too_large", "closed", "closed"].map((code) => ["failed", code]));
+});
+
+test("wrong arguments are named, are errors of the package, and leave nothing behind", async (t) => {
+  const server = await PriceServer.start(t);
+  const tab = await page(t);
+  await start(tab, server.url);
+  await tab.state("a", "connected");
+  for (const [method, args, message, hint] of [
+    ["send", [{ type: "mine" }, { tmeout: 1 }], /no option "tmeout"/, /did you mean "timeout"/],
+    ["send", [{ type: "mine" }, { timeout: "1" }], /option timeout is a text/, /milliseconds/],
+    ["send", [{ type: "join_room", roomId: "lobby" }], /"join_room" is the type of a frame of the protocol/, /another/],
+    ["send", [{ type: "message" }], /"message" is the type/, /another/],
+    ["send", ["price"], /frame is a text/, /an object or a list/],
+    ["send", [], /frame is undefined/, /an object or a list/],
+    ["on", [7, null], /name is a number/, /a text/],
+    ["on", ["price", null], /the listener of "price" is null/, /a function/],
+    ["any", [null], /the listener of "any" is null/, /a function/],
+    ["any", [], /the listener of "any" is undefined/, /a function/],
+  ]) {
+    const told = await ask(tab, method, ...args);
+    assert.deepEqual([told.error, told.isOurs], ["RejoinError", true], JSON.stringify([method, args, told]));
+    assert.match(told.message, message);
+    assert.match(told.hint, hint);
+  }
+  const unwritable = await tab.page.evaluate(async () => {
+    const { frames } = window.clients.a;
+    const cycle = {};
+    cycle.cycle = cycle;
+    const deep = Array.from({ length: 65 }).reduce((inner) => [inner], []);
+    const join = new TextEncoder().encode('{"type":"join_room","roomId":"lobby"}');
+    const wrong = [{ a: 1n }, { a: NaN }, { a: () => {} }, cycle, deep, join];
+    return Promise.all(wrong.map((frame) => frames.send(frame).catch(({ code }) => code)));
+  });
+  assert.deepEqual(unwritable, Array(6).fill("bad_argument"));
+  assert.deepEqual(await ask(tab, "send", { type: "good" }), written);
+  assert.deepEqual((await server.hears()).said, { type: "good" });
+  const refused = (options) =>
+    tab.page.evaluate((options) => window.connect("ws://127.0.0.1:1/", options).then((client) => client.frames).catch(({ code, message, hint }) => [code, message, hint]), options);
+  assert.deepEqual(await refused({}), ["bad_option", "the option frames is not given", "connect with { frames: true }"]);
+  assert.match((await refused({ correlate: "id" }))[1], /no option "correlate"/);
+  assert.match((await refused({ frames: true, correlated: "id" }))[2], /did you mean "correlate"/);
+  assert.match((await refused({ frames: "yes" }))[1], /option frames is a text/);
+  assert.match((await refused({ frames: true, shareTabs: "ada" }))[1], /both frames and shareTabs/);
+  await tab.load(tab.page.url());
+  assert.match((await refused({ frames: true, wasm: "node_modules/rejoin/dist/rejoin.wasm" }))[1], /has no frames/);
+  await start(tab, server.url);
+  assert.deepEqual(await ask(tab, "send", { type: "good" }), written);
+});
+
+test("a page without the option loads nothing of it and only counts what it does not know", async (t) => {
+  const server = await PriceServer.start(t);
+  const tab = await page(t);
+  const loaded = [];
+  tab.page.on("request", (request) => loaded.push(request.url().split("/").at(-1)));
+  await tab.start("a", server.url, { protocol: "plain" });
+  await tab.state("a", "connected");
+  server.say({ type: "price" });
+  server.say({ type: "message", roomId: "lobby", userId: "ada", content: "hi", timestamp: "2026-01-01T00:00:00Z" });
+  await tab.said("a", "hi");
+  assert.equal((await tab.ask("a", "diagnostics")).unknownFrames, 1);
+  assert.deepEqual(loaded, ["rejoin.wasm"]);
+  await start(tab, server.url);
+  assert.deepEqual(loaded.slice(1).sort(), ["own.js", "rejoin-frames.wasm"]);
+});
+
+test("beside the rooms of an extended server", async (t) => {
+  const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0", "--allow-origin", "*");
+  const tab = await page(t);
+  await start(tab, server.url, { protocol: "auto", token: "alice", rooms: ["lobby"] });
+  await tab.heard("a", "ready", (mode) => mode == "extended");
+  const [frame, message] = await tab.page.evaluate(() => {
+    const { a } = window.clients;
+    return Promise.all([a.frames.send({ type: "mine" }), a.send("lobby", "hi")]);
+  });
+  assert.deepEqual([frame, message.status], [written, "acked"]);
+});
+
+/** What a consumer does; it says with `done` what it heard. */
+const use = (server, done, more = "{}") => `
+const client = await connect(${JSON.stringify(server.url)}, { protocol: "plain", frames: true, ...${more} });
+const heard = new Promise((resolve) => client.frames.on("price", resolve));
+await client.frames.send({ type: "subscribe", symbols: ["X"] });
+const { symbol } = await heard;
+await client.close();
+${done}`;
+
+test("built with Vite, with webpack, and with esbuild, which takes no file along", async (t) => {
+  const server = await PriceServer.start(t);
+  const script = `import { connect } from "rejoin";${use(server, "document.title = symbol;")}`;
+  const index = html('<script type="module" src="page.js"></script>');
+  const root = project(t, {
+    "package.json": '{ "type": "module" }',
+    "index.html": html('<script type="module" src="/page.js"></script>'),
+    "page.js": script,
+    "webpack/index.html": index,
+    "esbuild/index.html": index,
+  });
+  await run(process.execPath, [tool("vite/bin/vite.js"), "build", "--target", "es2022"], { cwd: root });
+  const { default: webpack } = await import("webpack");
+  const stats = await promisify(webpack)({ mode: "production", context: root, entry: "./page.js", output: { path: join(root, "webpack"), filename: "page.js" } });
+  assert.deepEqual(stats.toJson().errors, []);
+  const { build } = await import("esbuild");
+  await build({ absWorkingDir: root, entryPoints: ["page.js"], bundle: true, format: "esm", outdir: "esbuild", logLevel: "silent" });
+  const context = await browser(t);
+  for (const built of ["dist", "webpack", "esbuild"]) {
+    const page = await context.newPage();
+    await page.goto(await site(t, join(root, built)));
+    await page.waitForFunction(() => document.title == "X");
+  }
+});
+
+test("in Node, as a module and by require, with the package ws", async (t) => {
+  const server = await PriceServer.start(t);
+  const does = use(server, "console.log(symbol);", "{ webSocket: WebSocket }");
+  const root = project(
+    t,
+    {
+      "package.json": '{ "type": "module" }',
+      "module.js": `import { connect } from "rejoin"; import { WebSocket } from "ws"; ${does}`,
+      "common.cjs": `const { connect } = require("rejoin"); const { WebSocket } = require("ws"); (async () => { ${does} })();`,
+    },
+    ["ws"],
+  );
+  for (const file of ["module.js", "common.cjs"]) {
+    assert.equal((await run(process.execPath, [file], { cwd: root })).stdout, "X\n");
+  }
+});
