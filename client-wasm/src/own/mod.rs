@@ -61,9 +61,7 @@ pub(crate) fn read(kind: u32, fields: &mut Fields<'_>) -> Option<Input<Value, Ha
             let (frame, timeout) = (fields.sized_value(), fields.duration());
             Input::Command(Command::SendVolatile(Outgoing { timeout, ..Outgoing::new(id, room, frame) }))
         }
-        SaidKind::Keep => {
-            Input::Command(Command::Keep { key: fields.handle(), frame: fields.sized_value() })
-        }
+        SaidKind::Keep => Input::Command(Command::Keep { key: fields.handle(), frame: fields.sized_value() }),
         SaidKind::DropKept => Input::Command(Command::DropKept(fields.handle())),
     })
 }

@@ -100,7 +100,8 @@ fn each_connection_begins_with_what_is_kept_and_so_does_one_of_a_later_page() {
         let dial = until(&mut later, "Dial");
         say(&mut later, "Opened", &dial[..1]);
         let write = number("Write", TOLD, OUTPUTS);
-        let is_written = core::iter::from_fn(|| Some(later.poll()).filter(|kind| *kind > 0)).any(|kind| kind == write);
+        let is_written =
+            core::iter::from_fn(|| Some(later.poll()).filter(|kind| *kind > 0)).any(|kind| kind == write);
         assert_eq!(is_written, kept);
         say(&mut later, "Closed", &[dial[0], 1006.0]);
     }
