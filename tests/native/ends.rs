@@ -1,9 +1,13 @@
 //! How a client ends, and what an application that is too slow or too fast is told.
 
 use crate::{Client, in_lobby, quick, server, until, within};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use harness::proxy::FaultProxy;
-use rejoin::{Config, DeliveryStatus, Event, Events, SendError, SendFailure, SendId, State};
+use rejoin::{Config, DeliveryStatus, Event, Events, Receipt, SendError, SendFailure, SendId, State};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
 
 async fn ended(events: &mut Events) {
     within("the end of the events", async { while events.next().await.is_some() {} }).await;
@@ -219,4 +223,34 @@ async fn twenty_plain_clients_behind_a_network_that_misbehaves_lose_nothing_unan
     for (_, events, _) in &mut finished {
         crate::until_message(events, &farewell).await;
     }
+}
+
+/// Sends a message at the moment `close()` has returned, on the thread that ends the client: no task can be earlier.
+struct SendsAtTheEnd {
+    client: Client,
+    closed: Mutex<BoxFuture<'static, ()>>,
+    outcome: Mutex<Option<Poll<Result<Receipt, SendError>>>>,
+}
+
+impl Wake for SendsAtTheEnd {
+    fn wake(self: Arc<Self>) {
+        let waker = Arc::clone(&self).into();
+        if self.closed.lock().unwrap().poll_unpin(&mut Context::from_waker(&waker)).is_ready() {
+            let outcome =
+                self.client.send("lobby", "too late").poll_unpin(&mut Context::from_waker(Waker::noop()));
+            *self.outcome.lock().unwrap() = Some(outcome);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_sent_once_close_has_returned_is_refused_at_once() {
+    let server = server().await;
+    let (client, _events) = in_lobby(&server.url(), "ada").await;
+    let closed = Mutex::new(client.close().boxed());
+    let sends = Arc::new(SendsAtTheEnd { client: client.clone(), closed, outcome: Mutex::default() });
+    Arc::clone(&sends).wake();
+    within("the end", client.close()).await;
+    let outcome = sends.outcome.lock().unwrap().take();
+    assert!(matches!(outcome, Some(Poll::Ready(Err(SendError::Failed(SendFailure::Closed))))), "{outcome:?}");
 }

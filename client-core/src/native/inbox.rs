@@ -330,6 +330,11 @@ impl Inbox {
         self.driver.wake();
     }
 
+    /// Nothing is taken from here on. What was taken before still gets its outcome.
+    pub(crate) fn refuse(&self) {
+        self.lock().ended = true;
+    }
+
     /// The driver ends: whoever still waits learns it.
     pub(crate) fn end(&self) {
         let mut state = self.lock();

@@ -366,6 +366,8 @@ impl<M: Machine> Driver<M> {
         self.tell_what_is_lost();
         self.keeper = None;
         if let Some(change) = self.closed.take() {
+            // First: whoever sees the end and sends is refused, and does not wait for a driver that is about to go.
+            self.inbox.refuse();
             self.show_state(&change);
         }
         self.hand_over(cx);
