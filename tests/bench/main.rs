@@ -38,7 +38,8 @@ use std::time::Duration;
 const ROUNDS: usize = 5;
 
 fn main() {
-    let args: Vec<String> = std::env::args().skip(1).collect();
+    // `cargo bench` adds the option.
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     if let [role, count, url] = args.as_slice()
         && role.starts_with("idle-")
     {
