@@ -12,6 +12,8 @@ export type ErrorCode =
   | "no_storage"
   | "tabs_failed"
   | "own_failed"
+  | "connection_lost"
+  | "too_many_requests"
   | "closed"
   | "failed"
   | "left"

@@ -237,6 +237,156 @@ test("beside the rooms of an extended server", async (t) => {
   assert.deepEqual([frame, message.status], [written, "acked"]);
 });
 
+test("each connection begins with what is kept, in its newest form, and before what waits", async (t) => {
+  const server = await PriceServer.start(t);
+  const tab = await page(t);
+  await start(tab, server.url, { rooms: ["lobby"] });
+  const subscribe = (...symbols) => ({ type: "subscribe", symbols });
+  await ask(tab, "keep", "prices", subscribe("X"));
+  await ask(tab, "keep", "dropped", { type: "mine" });
+  await tab.heard("a", "frame", ({ data }) => data.symbol == "X");
+  await ask(tab, "keep", "prices", subscribe("Y"));
+  await tab.heard("a", "frame", ({ data }) => data.symbol == "Y");
+  await ask(tab, "dropKept", "dropped");
+  for (const conn of [1, 2]) {
+    server.cut();
+    await tab.state("a", "reconnecting");
+    await tab.page.evaluate(() => void window.clients.a.frames.send({ type: "behind" }));
+    const { found } = await server.heard.until(({ conn: on, said }) => on == conn && said, "the first frame");
+    assert.deepEqual(found.said, subscribe("Y"));
+    await server.hears("behind");
+    await tab.heard("a", "frame", ({ data }) => data.symbol == "Y");
+  }
+});
+
+test("what cannot be kept is told, and one that ends each connection by its size is kept no longer", async (t) => {
+  const server = await PriceServer.start(t);
+  const tab = await page(t);
+  await start(tab, server.url);
+  await tab.state("a", "connected");
+  await ask(tab, "keep", "large", { text: "x".repeat(65 << 10) });
+  const { what } = await tab.heard("a", "error");
+  assert.deepEqual([what.code, what.message], ["not_kept", 'the frame "large" is not kept: too_large']);
+  for (let at = 0; at < 65; at++) await ask(tab, "keep", `${at}`, { type: "kept", at });
+  assert.match((await tab.heard("a", "error")).what.message, /"64" is not kept: queue_full/);
+  for (let at = 0; at < 65; at++) await ask(tab, "dropKept", `${at}`);
+  await ask(tab, "keep", "end", { type: "hang_up", code: 1009 });
+  assert.match((await tab.heard("a", "error")).what.message, /"end" is not kept: too_large/);
+  await tab.state("a", "connected");
+  assert.deepEqual(await ask(tab, "send", { type: "good" }), written);
+  for (const [args, message] of [
+    [["", { type: "mine" }], /key is an empty text/],
+    [["x".repeat(65), { type: "mine" }], /key is a text/],
+    [["k", { type: "join_room" }], /type of a frame of the protocol/],
+    [["k"], /frame is undefined/],
+  ]) {
+    assert.match((await ask(tab, "keep", ...args)).message, message);
+  }
+});
+
+test("a kept frame and one that waits outlive a reload", async (t) => {
+  const server = await PriceServer.start(t);
+  const tab = await page(t);
+  const options = { persist: "indexeddb" };
+  await start(tab, server.url, options);
+  await tab.state("a", "connected");
+  await ask(tab, "keep", "prices", { type: "subscribe", symbols: ["X"] });
+  await ask(tab, "keep", "bytes", { type: "dropped later" });
+  await server.hears("subscribe");
+  await ask(tab, "dropKept", "bytes");
+  const stored = (content) =>
+    tab.page.evaluate(async (content) => {
+      for (;;) {
+        const opening = indexedDB.open("rejoin", 1);
+        const database = await new Promise((resolve) => (opening.onsuccess = () => resolve(opening.result)));
+        const request = database.transaction("states").objectStore("states").getAll();
+        const states = JSON.stringify(await new Promise((resolve) => (request.onsuccess = () => resolve(request.result))));
+        database.close();
+        if (states.includes(content) && !states.includes("dropped later")) return;
+      }
+    }, content);
+  await stored("subscribe");
+  await server.refuse();
+  await tab.state("a", "reconnecting");
+  await tab.page.evaluate(() => void window.clients.a.frames.send({ type: "waited", of: [1, null] }).catch(() => {}));
+  await stored("waited");
+  await tab.load(tab.page.url());
+  await server.allow();
+  await start(tab, server.url, options);
+  await server.heard.until(({ opened }) => opened, "the next connection");
+  const restored = await tab.page.evaluate(() => Promise.all(window.clients.a.restored.map(async ({ room, content, data, outcome }) => [room, content, data, await outcome])));
+  assert.deepEqual(restored, [["", "", { type: "waited", of: [1, null] }, written]]);
+  assert.deepEqual((await server.hears()).said, { type: "subscribe", symbols: ["X"] });
+  assert.deepEqual((await server.hears()).said, { type: "waited", of: [1, null] });
+});
+
+test("a request has the answer that repeats its field, or says what became of it", async (t) => {
+  const server = await PriceServer.start(t);
+  const tab = await page(t);
+  await start(tab, server.url, { correlate: "id" });
+  await tab.state("a", "connected");
+  const quote = (more) => ({ type: "quote", symbol: "X", ...more });
+  assert.deepEqual(await ask(tab, "request", quote()), { type: "quoted", id: "r1", value: 2.5 });
+  assert.deepEqual((await server.hears()).said, { id: "r1", type: "quote", symbol: "X" });
+  for (const id of [7, "seven"]) assert.deepEqual(await ask(tab, "request", quote({ id })), { type: "quoted", id, value: 2.5 });
+  const nobodys = quote({ symbol: "nobody's", id: "n" });
+  assert.equal((await ask(tab, "request", nobodys, { timeout: 1 })).code, "timeout");
+  server.say({ type: "quoted", id: "n", value: "late" });
+  const { skipped } = await tab.heard("a", "frame", ({ data }) => data.value == "late");
+  assert.deepEqual(skipped.filter(({ event }) => event == "frame"), [], "an answer is no event");
+  const codes = await tab.page.evaluate(async (nobodys) => {
+    const { frames } = window.clients.a;
+    const code = (error) => error?.code ?? String(error);
+    const over = new AbortController();
+    const asked = [
+      frames.request(nobodys, { signal: over.signal }),
+      frames.request(nobodys),
+      frames.request({ ...nobodys, id: ["n"] }),
+      frames.request([nobodys]),
+      frames.request(nobodys, { timout: 1 }),
+      frames.request(nobodys, { signal: AbortSignal.abort("before") }),
+    ].map((asked) => asked.catch(code));
+    over.abort("not wanted");
+    const codes = await Promise.all(asked);
+    const many = Array.from({ length: 1024 }, (_, at) => frames.request({ ...nobodys, id: at }));
+    window.lost = Promise.all(many.map((asked) => asked.catch(code)));
+    codes.push(await frames.request(nobodys).catch(code));
+    return codes;
+  }, nobodys);
+  assert.deepEqual(codes, ["not wanted", "bad_argument", "bad_argument", "bad_argument", "bad_option", "before", "too_many_requests"]);
+  await server.heard.until(({ said }) => said?.id == 1023, "the last request");
+  server.cut();
+  const lost = await tab.page.evaluate(() => window.lost);
+  assert.ok(lost.every((code) => code == "connection_lost"), lost.find((code) => code != "connection_lost"));
+  await tab.state("a", "connected");
+  assert.equal((await ask(tab, "request", quote())).value, 2.5);
+  await tab.page.evaluate((nobodys) => void (window.ended = window.clients.a.frames.request(nobodys).catch(({ code }) => code)), nobodys);
+  await server.hears("quote");
+  await tab.ask("a", "close");
+  assert.equal(await tab.page.evaluate(() => window.ended), "closed");
+  await start(tab, server.url);
+  const told = await ask(tab, "request", quote());
+  assert.deepEqual([told.code, told.isOurs], ["bad_option", true]);
+  assert.match(told.hint, /correlate/);
+});
+
+test("what is volatile goes at once or not at all", async (t) => {
+  const server = await PriceServer.start(t);
+  const tab = await page(t);
+  await start(tab, server.url);
+  await tab.state("a", "connected");
+  assert.deepEqual(await ask(tab, "send", { type: "place" }, { volatile: true }), written);
+  await server.hears("place");
+  server.cut();
+  await tab.state("a", "reconnecting");
+  const dropped = await ask(tab, "send", { type: "lost place" }, { volatile: true });
+  assert.deepEqual([dropped.error, dropped.outcome, dropped.code], ["SendError", "failed", "dropped"]);
+  assert.match(dropped.hint, /without volatile/);
+  await ask(tab, "send", { type: "after" });
+  const { skipped } = await server.heard.until(({ said }) => said?.type == "after", "what came after");
+  assert.ok(skipped.every(({ said }) => said?.type != "lost place"));
+});
+
 /** What a consumer does; it says with `done` what it heard. */
 const use = (server, done, more = "{}") => `
 const client = await connect(${JSON.stringify(server.url)}, { protocol: "plain", frames: true, ...${more} });

@@ -8,6 +8,7 @@ import { Journal } from "../interop/journal.mjs";
 export class PriceServer {
   #server;
   #sockets = [];
+  #refuses = false;
   /** What was heard, in order: on which connection, and the text, or the bytes as a list. */
   heard = new Journal("the server of prices");
 
@@ -28,6 +29,7 @@ export class PriceServer {
   }
 
   #connected(socket) {
+    if (this.#refuses) return socket.terminate();
     const conn = this.#sockets.push(socket) - 1;
     this.heard.add({ conn, opened: true });
     socket.on("error", () => {});
@@ -51,6 +53,16 @@ export class PriceServer {
   /** Says JSON, a text as it is, or bytes, on the last connection. */
   say(what) {
     this.#sockets.at(-1).send(typeof what == "string" || ArrayBuffer.isView(what) ? what : JSON.stringify(what));
+  }
+
+  /** Ends every connection, and whoever comes, until `allow`. */
+  refuse() {
+    this.#refuses = true;
+    this.cut();
+  }
+
+  allow() {
+    this.#refuses = false;
   }
 
   /** Ends every connection. */

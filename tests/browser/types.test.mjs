@@ -65,6 +65,12 @@ const use = `
     prices.frames.any(({ name, data }) => name?.length ?? (data instanceof Uint8Array && data.length));
     const { status }: { status: "written" } = await prices.frames.send({ type: "subscribe", symbols: ["X"] }, { timeout: 5, volatile: true, signal });
     await prices.frames.send(bytes);
+    prices.frames.keep("prices", { type: "subscribe", symbols: ["X"] });
+    prices.frames.dropKept("prices");
+    const answer: Down = await prices.frames.request({ type: "subscribe", symbols: [] }, { timeout: 5, signal });
+    const { quoted } = await prices.frames.request<{ quoted: number }>({ type: "subscribe", symbols: [answer.symbol] });
+    // @ts-expect-error nor is it kept so
+    prices.frames.keep("prices", { type: "subscribe", symbol: quoted });
     prices.on("message", ({ content }) => content.length);
     // @ts-expect-error the server says no such thing
     prices.frames.on("pirce", () => {});

@@ -44,5 +44,5 @@ export class OwnSpeech implements Speech {
     }
   };
 
-  readonly frames = (inside: Inside): unknown => new OwnFrames(inside);
+  readonly frames = (inside: Inside): unknown => new OwnFrames(inside, this.options);
 }

@@ -1,5 +1,5 @@
 import type { Client } from "../client.js";
-import type { Address, ListenOptions, Options, SendOptions } from "../types.js";
+import type { AbortSignalLike, Address, ListenOptions, Options, SendOptions } from "../types.js";
 
 /** What a server is taken to send, where nobody says more. */
 export interface OwnFrame {
@@ -26,6 +26,14 @@ export interface FrameOptions extends Pick<SendOptions, "timeout" | "signal"> {
   volatile?: boolean;
 }
 
+/** A request's wait for its answer. */
+export interface RequestOptions {
+  /** How long the answer may take, in ms, the time in which there is no connection included: 30 s by default. */
+  timeout?: number;
+  /** Ends the wait, which rejects with the signal's reason, and takes the request back if it is not on its way yet. */
+  signal?: AbortSignalLike;
+}
+
 /** A frame that was sent: the browser has given every byte away. */
 export type FrameReceipt = { status: "written" };
 
@@ -44,6 +52,20 @@ export interface Frames<Down, Up> {
    * what became of it. It is sent at most once, in order with the messages on a plain server.
    */
   send(frame: Up | Uint8Array, options?: FrameOptions): Promise<FrameReceipt>;
+  /**
+   * Has each connection begin with a frame, before anything that waits, and sends it now if there is one. What is kept under
+   * the same key, of at most 64 characters, is replaced. For what a server forgets with the connection, such as a subscription.
+   * At most 64 frames of together 64 KiB: the event `error` with the code `not_kept` says of one that it is not kept, or no longer.
+   */
+  keep(key: string, frame: Up | Uint8Array): void;
+  /** No connection begins with the frame kept under this key any more. The server is told nothing. */
+  dropKept(key: string): void;
+  /**
+   * Sends a frame that the server answers with one that repeats the field of the option `correlate`, and gives that answer,
+   * which then is no event. A frame without the field gets one. It is sent at most once: `connection_lost` when the connection
+   * breaks before the answer, `timeout` when none comes in time. At most 1,024 are under way.
+   */
+  request<Answer = Down>(frame: Up, options?: RequestOptions): Promise<Answer>;
 }
 
 /** A client with messages of its own: option `frames`. */
