@@ -295,7 +295,7 @@ impl Settings {
     /// The reading of a room by server-sent events, already dialling; from `since` on, where that is given.
     pub(crate) fn follow(&self, room: &str, since: Option<String>) -> Result<FeedStream, Failure> {
         let mut config = FeedConfig { history: self.history, ..FeedConfig::default() };
-        config.link.policy = self.config.link.policy;
+        config.link.policy = self.config.link.policy.clone();
         config.since = since.map(String::into_boxed_str);
         // Held in silence: see `be_quiet`.
         if !self.config.link.liveness.can_ping {

@@ -3,13 +3,19 @@
 //! Not the crate `backoff`: it is unmaintained (RUSTSEC-2025-0012), reads the clock in its constructor and
 //! draws from a generator that cannot be seeded. This is a page of integer arithmetic.
 
+#[cfg(feature = "native")]
+mod custom;
+
+#[cfg(feature = "native")]
+pub use custom::{Attempt, DelayRule};
+
 use crate::bug::{Bug, made};
 use crate::time::Span;
 use core::time::Duration;
 use fastrand::Rng;
 
 /// The rule for the delay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Policy {
     /// Jittered exponential delay with the server's window as its floor. The default.
@@ -22,11 +28,37 @@ pub enum Policy {
     /// The base contract's rule, exactly: `min(1000·2ⁿ, 30000)` ms, at most 10 attempts, counter reset on open
     /// (protocol.md §1).
     Legacy,
+    /// The application's own rule: [`Policy::custom`].
+    #[cfg(feature = "native")]
+    Custom(DelayRule),
 }
 
 impl Policy {
     /// Attempts the legacy rule allows.
     pub const LEGACY_ATTEMPTS: u32 = 10;
+
+    /// A rule of the application's own: a function of what is known of the attempt. Its answer is kept between 100 ms and 10
+    /// minutes, and is raised to what the server asks for. An attempt that something on this side has caused (the network is
+    /// back, a wake) does not ask it: it comes within 250 ms, but not more often than once in 10 s. The count of attempts, its
+    /// limit and the limit of 6 dials in 30 s are those of [`Policy::Standard`].
+    ///
+    /// The function is called within the machine, so that it must not block, and must not panic; to be deterministic it
+    /// takes its jitter from [`Attempt::random`].
+    ///
+    /// ```
+    /// use rejoin::backoff::Policy;
+    /// use std::time::Duration;
+    ///
+    /// // Two seconds more each time, up to a minute, half of it jitter.
+    /// let policy = Policy::custom(|attempt| {
+    ///     let longest = Duration::from_secs(60).min(Duration::from_secs(2) * attempt.number);
+    ///     attempt.between(longest / 2, longest)
+    /// });
+    /// ```
+    #[cfg(feature = "native")]
+    pub fn custom(rule: impl Fn(Attempt) -> Duration + Send + Sync + 'static) -> Self {
+        Self::Custom(DelayRule::new(rule))
+    }
 }
 
 impl Default for Policy {
@@ -102,7 +134,7 @@ impl Backoff {
 
     /// A connection is open. Only the legacy rule takes that for success.
     pub(crate) fn opened(&mut self) {
-        if self.policy == Policy::Legacy {
+        if matches!(self.policy, Policy::Legacy) {
             self.attempt = 0;
         }
     }
@@ -137,10 +169,16 @@ impl Backoff {
     pub(crate) fn next(&mut self, occasion: Occasion, rng: &mut Rng) -> Span {
         let attempt = self.attempt;
         self.attempt = attempt.saturating_add(1);
-        let Policy::Standard { base, cap } = self.policy else {
-            return Span::from_millis(1000 << attempt.min(5)).min(Span::from_secs(30));
+        let delay = match &self.policy {
+            Policy::Legacy => return Span::from_millis(1000 << attempt.min(5)).min(Span::from_secs(30)),
+            Policy::Standard { base, cap } => {
+                self.unhinted(attempt, occasion, (*base).into(), (*cap).into(), rng)
+            }
+            #[cfg(feature = "native")]
+            Policy::Custom(_) if occasion == Occasion::Local => uniform(rng, Span::ZERO, LOCAL_SPREAD),
+            #[cfg(feature = "native")]
+            Policy::Custom(rule) => rule.delay(self.told(attempt, self.least, rng)),
         };
-        let delay = self.unhinted(attempt, occasion, base.into(), cap.into(), rng);
         if self.least == Span::ZERO || occasion == Occasion::Local {
             return delay;
         }
@@ -172,16 +210,34 @@ impl Backoff {
     /// turned away together do not come back together. A hint is about one client, the window about all of them:
     /// it stays the floor.
     pub(crate) fn hinted(&mut self, hint: Span, rng: &mut Rng) -> Span {
-        if self.policy == Policy::Legacy {
+        if matches!(self.policy, Policy::Legacy) {
             // Its rule knows no hints.
             return self.next(Occasion::Remote, rng);
         }
-        self.attempt = self.attempt.saturating_add(1);
+        let attempt = self.attempt;
+        self.attempt = attempt.saturating_add(1);
         let hint = hint.min(LONGEST_HINT);
+        #[cfg(feature = "native")]
+        if let Policy::Custom(rule) = &self.policy {
+            let delay = rule.delay(self.told(attempt, hint.max(self.least), rng));
+            let asked = uniform(rng, hint, hint.plus(hint.max(REMOTE_SPREAD)));
+            return delay.max(asked).min(LONGEST_HINT);
+        }
         let spread =
             if made(Bug::HintUnspread) { Span::ZERO } else { hint.max(self.window).max(REMOTE_SPREAD) };
         let floor = self.floor();
         uniform(rng, hint.max(floor.half().half()), hint.plus(spread).max(floor)).min(LONGEST_HINT)
+    }
+
+    /// What a rule of the application's own is told.
+    #[cfg(feature = "native")]
+    fn told(&self, attempt: u32, least: Span, rng: &mut Rng) -> Attempt {
+        Attempt {
+            number: attempt.saturating_add(1),
+            window: self.window.duration(),
+            retry_after: (least > Span::ZERO).then(|| least.duration()),
+            random: rng.u64(..),
+        }
     }
 
     /// The least that the largest delay may be where the server has named its window.

@@ -3,7 +3,7 @@
 use crate::upgrades::{answering, field, head};
 use crate::{Client, lost, quick, server, server_with, until_state, within};
 use rejoin::{BuildError, CauseCode, ClientBuilder, Config, DialErrorKind, Headers, SocketIo};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -186,4 +186,22 @@ async fn an_attempt_to_connect_ends_at_the_limit_it_was_given() {
     let (_client, mut events) = builder.config(config).connect().unwrap();
     let cause = until_state(&mut events, "the limit", lost).await.cause.unwrap();
     assert_eq!(cause.code, CauseCode::Dial(DialErrorKind::Timeout));
+}
+
+#[tokio::test]
+async fn a_rule_of_ones_own_gives_the_delays_and_the_limit_of_attempts_ends_it() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&asked);
+    let rule = move |attempt: rejoin::backoff::Attempt| {
+        told.lock().unwrap().push(attempt.number);
+        Duration::ZERO
+    };
+    let builder = Client::builder("ws://127.0.0.1:1/ws").backoff_with(rule.clone()).max_attempts(2);
+    let (client, _events) = builder.connect().unwrap();
+    assert_eq!(within("the end", client.terminated()).await.code, CauseCode::GaveUp);
+    assert_eq!(*asked.lock().unwrap(), [1, 2, 3]);
+    let builder = rejoin::follow("http://127.0.0.1:1", "lobby").backoff_with(rule).max_attempts(2);
+    let mut feed = builder.connect().unwrap();
+    while within("the end of the feed", feed.next()).await.is_some() {}
+    assert_eq!(*asked.lock().unwrap(), [1, 2, 3, 1, 2, 3]);
 }

@@ -45,7 +45,7 @@ struct Figures {
 }
 
 impl Figures {
-    fn of(herd: &Herd, policy: Policy, seeds: u64) -> Self {
+    fn of(herd: &Herd, policy: &Policy, seeds: u64) -> Self {
         let best = Self { peak: 0.0, attempts: 0.0, t99: Some(0.0), back: 1.0, lost: 0.0 };
         (0..seeds).map(|seed| herd.play(seed, policy)).fold(best, |worst, outcome| Self {
             peak: worst.peak.max(outcome.peak(herd)),
@@ -102,7 +102,7 @@ fn sizes() -> Vec<(Herd, u64)> {
 }
 
 fn assert_within(herd: &Herd, who: &str, seeds: u64, bounds: Bounds) {
-    let figures = Figures::of(herd, OURS, seeds);
+    let figures = Figures::of(herd, &OURS, seeds);
     figures.row(herd, who, seeds);
     assert!(figures.are_within(bounds), "{figures:?} are beyond {bounds:?}: {herd:?}");
 }
@@ -145,11 +145,11 @@ fn without_the_window_no_policy_keeps_the_bounds() {
         let plain = Herd { windows: Windows::Unknown, ..herd };
         let growing = Herd { windows: Windows::Growing, ..herd };
         for (herd, policy, who) in [
-            (growing, OURS, "ours, grown from none and not told again"),
-            (plain, OURS, "ours, no window: a plain server"),
-            (plain, FULL_JITTER, "full jitter, 1 s to 30 s"),
-            (plain, FIVE_SECONDS, "1 s to 5 s, jitter 0.5"),
-            (plain, LEGACY, "legacy"),
+            (growing, &OURS, "ours, grown from none and not told again"),
+            (plain, &OURS, "ours, no window: a plain server"),
+            (plain, &FULL_JITTER, "full jitter, 1 s to 30 s"),
+            (plain, &FIVE_SECONDS, "1 s to 5 s, jitter 0.5"),
+            (plain, &LEGACY, "legacy"),
         ] {
             let figures = Figures::of(&herd, policy, 1);
             figures.row(&herd, who, 1);
@@ -170,7 +170,7 @@ fn a_backoff_that_open_resets_breaks_the_bounds_where_the_right_one_keeps_them()
     let herd = Herd { refusal: Refusal::AcceptedThenDropped, ..herd };
     assert_within(&herd, "ours, accepted and dropped", 5, BOUNDS);
     let mistake = Policy::Mistaken(rejoin::Bug::ResetBackoffOnOpen);
-    let figures = Figures::of(&herd, mistake, 5);
+    let figures = Figures::of(&herd, &mistake, 5);
     figures.row(&herd, "ours, reset by open", 5);
     assert!(!figures.are_within(BOUNDS), "{figures:?}");
 }

@@ -95,7 +95,7 @@ impl Link {
         let loss = self.loss.get_or_insert(Loss::new(now));
         let attempts = match self.config.policy {
             Policy::Legacy => Some(Policy::LEGACY_ATTEMPTS),
-            Policy::Standard { .. } => self.config.max_attempts,
+            _ => self.config.max_attempts,
         };
         let exhausted = attempts
             .is_some_and(|most| self.backoff.attempt() + u32::from(made(Bug::LegacyGivesUpEarly)) > most)

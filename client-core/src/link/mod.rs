@@ -138,7 +138,7 @@ impl Link {
     pub(crate) fn new(config: LinkConfig, seed: u64) -> Self {
         let offer = config.extended;
         Self {
-            backoff: Backoff::new(config.policy, config.window.into()),
+            backoff: Backoff::new(config.policy.clone(), config.window.into()),
             auth: Auth::new(config.credentials.clone()),
             rng: Rng::with_seed(seed),
             phase: Phase::Idle,

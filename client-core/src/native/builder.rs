@@ -10,7 +10,7 @@ use super::headers::HeaderError;
 use super::inbox::Inbox;
 use super::keeper::Keeper;
 use super::machine::{Frames, Machine};
-use super::options::{ConnectOptions, Resolved, TokenLocation, option_methods};
+use super::options::{ConnectOptions, Resolved, TokenLocation, link_methods, option_methods};
 use super::own::{OWN_FRAMES, OwnMessages};
 use super::requests::Requests;
 use super::runtime::runtime;
@@ -19,7 +19,6 @@ use super::state::{StateError, StateStore};
 use super::state_file::StateFile;
 use super::tls_error::TlsError;
 use super::trace;
-use crate::backoff::Policy;
 use crate::close::Verdict;
 use crate::config::Config;
 use crate::ledger::Ledger;
@@ -229,6 +228,7 @@ impl ClientBuilder {
     }
 
     option_methods!();
+    link_methods!();
 
     /// A WebSocket subprotocol to offer, the most wanted first; may be called several times. None by default. A server
     /// that chooses none of those offered is not used, as a browser would not.
@@ -241,20 +241,6 @@ impl ClientBuilder {
     /// [`connect_timeout`](Self::connect_timeout) is given, `dial_timeout` are set from the rest of the builder.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
-        self
-    }
-
-    /// The delays between attempts to connect: the first step, doubled each time up to `cap`, with jitter. 1 s and 30 s by
-    /// default.
-    pub fn backoff(mut self, base: Duration, cap: Duration) -> Self {
-        self.config.link.policy = Policy::Standard { base, cap };
-        self
-    }
-
-    /// Attempts to connect, one after another without success, before the state is [`Failed`](State::Failed). No limit by
-    /// default.
-    pub fn max_attempts(mut self, attempts: u32) -> Self {
-        self.config.link.max_attempts = Some(attempts);
         self
     }
 

@@ -5,7 +5,7 @@ use super::clock::Clock;
 use super::endpoint::Endpoint;
 use super::feed_stream::{FeedStream, feed_channel};
 use super::follower::Follower;
-use super::options::{ConnectOptions, Resolved, TokenLocation, option_methods};
+use super::options::{ConnectOptions, Resolved, TokenLocation, link_methods, option_methods};
 use super::runtime::runtime;
 use super::stream_request::StreamRequest;
 use super::trace;
@@ -13,6 +13,7 @@ use crate::feed::{Feed, FeedConfig};
 use crate::name::{Name, check_room_name};
 use std::fmt;
 use std::future::Future;
+use std::time::Duration;
 use tracing::Instrument as _;
 
 /// Begins to describe the reading of `room` at `url` (`http://` or `https://`) by server-sent events; nothing happens
@@ -65,8 +66,16 @@ impl FeedBuilder {
     }
 
     option_methods!();
+    link_methods!();
 
-    /// The machine's choices, `since` and `history` among them. `config.link.credentials` is set from the rest of the
+    /// Silence after which the stream is dead: 40 s by default, as a server says something every 15 s, if only a comment. A
+    /// server that announces another interval is given that much time instead.
+    pub fn silence(mut self, silence: Duration) -> Self {
+        self.config.link.liveness.silence = Some(silence);
+        self
+    }
+
+    /// The machine's choices, `since`, `history` and those of the methods that come before this one among them. `config.link.credentials` is set from the rest of the
     /// builder.
     pub fn config(mut self, config: FeedConfig) -> Self {
         self.config = config;

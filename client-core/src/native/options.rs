@@ -267,4 +267,42 @@ macro_rules! option_methods {
     };
 }
 
-pub(super) use option_methods;
+/// The methods that choose when a builder's connection is tried again; it has a machine's `link` in its field `config`.
+macro_rules! link_methods {
+    () => {
+        /// The delays between attempts to connect: the first step, doubled each time up to `cap`, with jitter. 1 s and 30 s by
+        /// default.
+        pub fn backoff(mut self, base: core::time::Duration, cap: core::time::Duration) -> Self {
+            self.config.link.policy = $crate::backoff::Policy::Standard { base, cap };
+            self
+        }
+
+        /// The delays between attempts to connect by a rule of your own, in the place of [`backoff`](Self::backoff): its
+        /// answer is kept between 100 ms and 10 minutes, and is raised to what the server asks for. See
+        /// [`Policy::custom`](crate::backoff::Policy::custom).
+        ///
+        /// ```no_run
+        /// use std::time::Duration;
+        ///
+        /// let builder = rejoin::Client::builder("wss://chat.example").backoff_with(|attempt| {
+        ///     attempt.between(Duration::from_secs(1), Duration::from_secs(5)) // for good
+        /// });
+        /// ```
+        pub fn backoff_with(
+            mut self,
+            rule: impl Fn($crate::backoff::Attempt) -> core::time::Duration + Send + Sync + 'static,
+        ) -> Self {
+            self.config.link.policy = $crate::backoff::Policy::custom(rule);
+            self
+        }
+
+        /// Attempts to connect, one after another without success, before the state is
+        /// [`Failed`](crate::State::Failed). No limit by default.
+        pub fn max_attempts(mut self, attempts: u32) -> Self {
+            self.config.link.max_attempts = Some(attempts);
+            self
+        }
+    };
+}
+
+pub(super) use {link_methods, option_methods};

@@ -11,7 +11,7 @@ use rejoin_server::hub::HubConfig;
 use std::time::Duration;
 
 /// By which rule the clients wait.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum Policy {
     /// Real sessions with a delay policy of the library.
     Sessions(rejoin::backoff::Policy),
@@ -58,10 +58,10 @@ pub(super) struct Driven {
 
 impl Driven {
     /// One that has connected at the beginning of time, as the `index`th, and has been told what `hello` tells.
-    pub(super) fn new(herd: &Herd, seed: u64, index: u32, policy: Policy) -> Self {
+    pub(super) fn new(herd: &Herd, seed: u64, index: u32, policy: &Policy) -> Self {
         let mut config = Config::default();
         match policy {
-            Policy::Sessions(policy) => config.link.policy = policy,
+            Policy::Sessions(policy) => config.link.policy = policy.clone(),
             #[cfg(feature = "bugs")]
             Policy::Mistaken(_) => {}
             Policy::Formula(_) => {}

@@ -65,9 +65,9 @@ impl Herd {
     }
 
     /// Plays it.
-    pub fn play(&self, seed: u64, policy: Policy) -> Outcome {
+    pub fn play(&self, seed: u64, policy: &Policy) -> Outcome {
         #[cfg(feature = "bugs")]
-        rejoin::Bug::make(if let Policy::Mistaken(bug) = policy { Some(bug) } else { None });
+        rejoin::Bug::make(if let Policy::Mistaken(bug) = policy { Some(*bug) } else { None });
         let outcome = run::play(self, seed, policy);
         #[cfg(feature = "bugs")]
         rejoin::Bug::make(None);

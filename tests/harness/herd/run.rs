@@ -14,10 +14,10 @@ const NOTICED_WITHIN: Millis = 200;
 /// How long a herd may take, in times of the ideal.
 const PATIENCE: u32 = 4;
 
-pub(super) fn play(herd: &Herd, seed: u64, policy: Policy) -> Outcome {
+pub(super) fn play(herd: &Herd, seed: u64, policy: &Policy) -> Outcome {
     let mut rng = Rng::with_seed(seed);
     if let Policy::Formula(delay) = policy {
-        let clients = (0..herd.clients).map(|_| Some(Simple::new(delay, rng.u64(..)))).collect();
+        let clients = (0..herd.clients).map(|_| Some(Simple::new(*delay, rng.u64(..)))).collect();
         return Run::new(herd, clients, rng).play();
     }
     let client = |index| Some(Driven::new(herd, rng.u64(..), index, policy));
