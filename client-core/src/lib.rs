@@ -219,9 +219,9 @@ pub use name::{Name, PERSONAL_ROOM, ROOM_NAME_CHARS, RoomNameError, check_room_n
 #[cfg(feature = "native")]
 pub use native::{
     Buffers, BuildError, Client, ClientBuilder, ClosedError, ConnectionStatus, Draft, EarlierOutcome,
-    Endpoint, EndpointError, Events, FrameDraft, HeaderError, Headers, JoinError, Receipt, Request,
-    RequestError, SOCKET_IO_OPENING, SendError, Sending, SocketIo, StateError, StateFile, StateStore,
-    TlsError, TokenLocation, Typed, TypedEvents, UnreadFrame,
+    Endpoint, EndpointError, Events, FrameDraft, HeaderError, Headers, JoinError, Missed, Permit, Receipt,
+    Request, RequestError, SOCKET_IO_OPENING, SendError, Sending, SocketIo, StateError, StateFile,
+    StateStore, Subscription, TlsError, TokenLocation, Typed, TypedEvents, UnreadFrame,
 };
 #[cfg(feature = "sse")]
 pub use native::{FeedBuilder, FeedStream, follow};

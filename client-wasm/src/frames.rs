@@ -62,7 +62,7 @@ pub(crate) fn read(
 fn message(fields: &mut Fields<'_>) -> Message<Value, Handle> {
     let (content, room) = (fields.value(), fields.handle());
     let timestamp = content.clone();
-    Message { stamp: stamp(fields).map(Box::new), ..Message::plain(room, 0, content, timestamp) }
+    Message::plain(room, 0, content, timestamp).with_stamp(stamp(fields).map(Box::new))
 }
 
 /// seq, replay, pseq; id, epoch, pid

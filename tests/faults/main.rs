@@ -111,7 +111,7 @@ fn enter(account: &mut Account, line: Line) {
         Line::Message { user, content, epoch, seq, id: message } => {
             let stamp = Stamp { id: id(&message), epoch: id(&epoch), seq, replay: false, origin: None };
             let plain = Message::plain(room, Name::from(user), content, String::new());
-            Event::Message(Message { stamp: Some(Box::new(stamp)), ..plain })
+            Event::Message(plain.with_stamp(Some(Box::new(stamp))))
         }
         Line::Gap { epoch, after, before, reason } => {
             use GapReason::{EpochChanged, Forked, Reconnected, Trimmed, Unavailable};

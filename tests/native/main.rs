@@ -12,6 +12,7 @@
 )]
 
 mod bots;
+mod consumers;
 mod ends;
 mod exactly;
 mod faults;

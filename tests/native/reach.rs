@@ -3,8 +3,8 @@
 use crate::upgrades::{answering, field, head};
 use crate::{Client, lost, quick, server, server_with, until_state, within};
 use rejoin::{BuildError, CauseCode, ClientBuilder, Config, DialErrorKind, Headers, SocketIo};
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
 

@@ -64,7 +64,7 @@ fn message(stamp: Stamp, data: Option<&str>) -> Message {
         String::from("hi"),
         String::from("2026-11-22T10:00:00.000Z"),
     );
-    Message { data: data.map(String::from), stamp: Some(Box::new(stamp)), ..plain }
+    plain.with_data(data.map(String::from)).with_stamp(Some(Box::new(stamp)))
 }
 
 fn stamp(replay: bool) -> Stamp {

@@ -235,7 +235,7 @@ mod tests {
 
     fn stamped(id: &Id, content: &str) -> Message {
         let stamp = Stamp { id: id.clone(), epoch: id.clone(), seq: 1, replay: false, origin: None };
-        Message { stamp: Some(Box::new(stamp)), ..said("r", "me", content) }
+        said("r", "me", content).with_stamp(Some(Box::new(stamp)))
     }
 
     fn bubble(fate: Fate) -> Show {

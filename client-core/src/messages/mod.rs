@@ -20,6 +20,7 @@ use crate::name::Name;
 use crate::token::Token;
 use alloc::boxed::Box;
 use alloc::string::String;
+use core::fmt;
 
 /// Most levels of arrays and objects in a message's `data`: `1` has none, `[]` one, `[{"a": 1}]` two. A server refuses
 /// more for good, and a client does not send it: parsers in other languages break on it, at every replay again.
@@ -174,7 +175,8 @@ pub enum ServerMessage<P = String, N = Name> {
 }
 
 /// One message in a room.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Message<P = String, N = Name> {
     /// The room it was said in.
     pub room: N,
@@ -188,12 +190,66 @@ pub struct Message<P = String, N = Name> {
     pub data: Option<P>,
     /// Extended: its place in the room's log. Boxed, because a message is moved more often than it is read.
     pub stamp: Option<Box<Stamp>>,
+    /// Whether the client's own user said it, as far as its server says who that is. The driver's remark, not the server's.
+    #[cfg(feature = "native")]
+    pub(crate) own: Option<bool>,
+}
+
+impl<P: fmt::Debug, N: fmt::Debug> fmt::Debug for Message<P, N> {
+    /// What the server said.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("room", &self.room)
+            .field("user", &self.user)
+            .field("content", &self.content)
+            .field("timestamp", &self.timestamp)
+            .field("data", &self.data)
+            .field("stamp", &self.stamp)
+            .finish()
+    }
 }
 
 impl<P, N> Message<P, N> {
     /// A message as a plain server sends it.
     pub fn plain(room: N, user: N, content: P, timestamp: P) -> Self {
-        Self { room, user, content, timestamp, data: None, stamp: None }
+        Self {
+            room,
+            user,
+            content,
+            timestamp,
+            data: None,
+            stamp: None,
+            #[cfg(feature = "native")]
+            own: None,
+        }
+    }
+
+    /// The same with something structured beside the text; natively the text of its JSON.
+    pub fn with_data(self, data: Option<P>) -> Self {
+        Self { data, ..self }
+    }
+
+    /// The same with a place in the room's log, or without one.
+    pub fn with_stamp(self, stamp: Option<Box<Stamp>>) -> Self {
+        Self { stamp, ..self }
+    }
+
+    /// Whether this client's own user said it, on whatever device: `None` where the server has not said who that is. An
+    /// extended server says so first of all ([`Client::user`](crate::Client::user)); plain servers and Socket.IO servers never
+    /// do, and a feed has no user. There a bot has to know its own name and compare it with `user`: what it says comes back to
+    /// it, so that one that answers everything but `Some(true)` answers itself for ever.
+    ///
+    /// ```no_run
+    /// # fn answer(_: &rejoin::Message) {}
+    /// # fn f(message: &rejoin::Message) {
+    /// if message.is_own() == Some(false) {
+    ///     answer(message);
+    /// }
+    /// # }
+    /// ```
+    #[cfg(feature = "native")]
+    pub fn is_own(&self) -> Option<bool> {
+        self.own
     }
 
     /// Its position in the room's log: what a later `join` can go on from, and what is committed.

@@ -17,8 +17,10 @@ use super::runtime::runtime;
 use super::socket_io::{Packets, SocketIo};
 use super::state::{StateError, StateStore};
 use super::state_file::StateFile;
+use super::subscription::Subscriptions;
 use super::tls_error::TlsError;
 use super::trace;
+use super::waiters::OutboxRoom;
 use crate::close::Verdict;
 use crate::config::Config;
 use crate::ledger::Ledger;
@@ -338,12 +340,14 @@ impl ClientBuilder {
         let clock = Clock::start();
         let inbox = Arc::new(Inbox::new(keeper.is_some()));
         let queue = Arc::new(EventQueue::default());
+        let subscriptions = Arc::new(Subscriptions::default());
         let connecting = ConnectionStatus { state: State::Connecting, cause: None, ready: None, user: None };
         let (status, statuses) = watch::channel(connecting);
         let requests = self.correlate.map(|field| Arc::new(Requests::new(field)));
         let shared = Arc::new(Shared {
             inbox: Arc::clone(&inbox),
             events: Arc::clone(&queue),
+            subscriptions: Arc::clone(&subscriptions),
             status: statuses,
             clock,
             earlier: Mutex::new(earlier),
@@ -362,6 +366,8 @@ impl ClientBuilder {
             source,
             inbox,
             queue,
+            subscriptions,
+            room: OutboxRoom::new(&config),
             status,
             clock,
             keeper,

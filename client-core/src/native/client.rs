@@ -8,6 +8,7 @@ use super::inbox::Inbox;
 use super::own::OwnMessages;
 use super::requests::Requests;
 use super::sending::Sending;
+use super::subscription::Subscriptions;
 use super::waiters::{JoinError, Waiter};
 use crate::cause::{Cause, CauseCode};
 use crate::event::{DeliveryStatus, JoinedRoom, Mode, SendFailure, SendId, SendReply};
@@ -76,6 +77,7 @@ pub struct Client {
 pub(crate) struct Shared {
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) events: Arc<EventQueue>,
+    pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) status: watch::Receiver<ConnectionStatus>,
     pub(crate) clock: Clock,
     pub(crate) earlier: Mutex<Vec<EarlierOutcome>>,
@@ -273,8 +275,8 @@ impl Client {
         self.shared.status.borrow().clone()
     }
 
-    /// The user that the server takes the token for, once an extended server has said so; other servers do not. A message
-    /// is this user's own when its `user` is this.
+    /// The user that the server takes the token for, once an extended server has said so; other servers do not.
+    /// [`Message::is_own`](crate::Message::is_own) compares with it.
     pub fn user(&self) -> Option<Name> {
         self.shared.status.borrow().user.clone()
     }

@@ -1,6 +1,7 @@
 //! A message being written, with what it has beside its text.
 
 use super::inbox::Inbox;
+use super::permit::{Permit, Reserved};
 use super::sending::{Sending, SendingState};
 use crate::event::{SendFailure, SendId};
 use crate::messages::json::{levels, well_formed};
@@ -37,6 +38,8 @@ pub struct Draft<'a> {
     reference: Option<Box<str>>,
     timeout: Option<Duration>,
     commit: Option<(Name, Position)>,
+    /// Room set aside for it, which is given back once it is queued.
+    reserved: Option<Reserved>,
 }
 
 /// Writes data as JSON that every receiver can read.
@@ -49,7 +52,16 @@ pub(crate) fn json(data: &(impl Serialize + ?Sized)) -> Result<String, SendFailu
 
 impl<'a> Draft<'a> {
     pub(crate) fn new(inbox: &'a Arc<Inbox>, room: &'a str, content: String) -> Self {
-        Self { inbox, room, content, data: None, reference: None, timeout: None, commit: None }
+        Self {
+            inbox,
+            room,
+            content,
+            data: None,
+            reference: None,
+            timeout: None,
+            commit: None,
+            reserved: None,
+        }
     }
 
     /// Something structured beside the text. Clients on extended connections receive it, others the text alone. What
@@ -95,9 +107,21 @@ impl<'a> Draft<'a> {
         self
     }
 
+    /// It takes the room that was waited for with [`Client::reserve`](super::Client::reserve).
+    pub fn permit(self, permit: Permit) -> Self {
+        self.with_room(permit.into_reserved())
+    }
+
+    pub(super) fn with_room(mut self, reserved: Reserved) -> Self {
+        self.reserved = Some(reserved);
+        self
+    }
+
     /// Queues it and gives its outcome, as [`Client::send`](super::Client::send) does.
-    pub fn send(self) -> Sending {
+    pub fn send(mut self) -> Sending {
         let inbox = Arc::clone(self.inbox);
+        // Until it is queued.
+        let _reserved = self.reserved.take();
         let (room, content) = (self.room, self.content());
         let queued = content.and_then(|(content, commit)| {
             inbox.push_with_receipt(room, content.weight(), commit, |id, room| content.into_input(id, room))
@@ -113,7 +137,9 @@ impl<'a> Draft<'a> {
     ///
     /// # Errors
     /// When it is refused at once; then no event comes.
-    pub fn submit(self) -> Result<SendId, SendFailure> {
+    pub fn submit(mut self) -> Result<SendId, SendFailure> {
+        // Until it is queued.
+        let _reserved = self.reserved.take();
         let (inbox, room) = (self.inbox, self.room);
         let (content, commit) = self.content()?;
         inbox.push_by_event(room, content.weight(), commit, |id, room| content.into_input(id, room))

@@ -3,6 +3,7 @@
 use super::inbox::Inbox;
 use super::taken::Taken;
 use crate::event::{Delivery, Event};
+use crate::messages::Message;
 use crate::session::{Diagnostics, Input};
 use core::pin::Pin;
 use core::task::{Context, Poll};
@@ -36,7 +37,7 @@ pub(crate) struct EventQueue {
 
 /// What the driver can still give.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Source {
+pub(super) enum Source {
     #[default]
     Running,
     /// The connection has failed: nothing more, unless it is asked for.
@@ -58,11 +59,19 @@ struct State {
     diagnostics: Diagnostics,
 }
 
+fn length(text: &Option<String>) -> usize {
+    text.as_ref().map_or(0, String::len)
+}
+
+/// The bytes a message holds, about.
+pub(super) fn message_weight(message: &Message) -> usize {
+    message.content.len() + message.timestamp.len() + length(&message.data)
+}
+
 /// The bytes an event holds, about: only what a server can make large.
 pub(super) fn weight(event: &Event) -> usize {
-    let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     match event {
-        Event::Message(message) => message.content.len() + message.timestamp.len() + length(&message.data),
+        Event::Message(message) => message_weight(message),
         Event::Signal(signal) => length(&signal.data),
         Event::Notification(notification) => length(&notification.data),
         Event::Frame(frame) => frame.byte_len(),
@@ -209,6 +218,8 @@ impl EventQueue {
 /// [`Event::Gap`]. Those of plain rooms are dropped and [`Event::Lagged`] says how many. Dropping
 /// the stream is allowed: then nothing is kept.
 ///
+/// [`Client::subscribe`](super::Client::subscribe) gives the messages of one room to any number of other consumers.
+///
 /// With a stored state, asking for the next event or batch says that the ones before it have been dealt with, outcomes of
 /// sends among them: a later run goes on behind them ([`ClientBuilder::manual_commit`](super::ClientBuilder::manual_commit) leaves that to you).
 pub struct Events {
@@ -334,7 +345,6 @@ impl fmt::Debug for Events {
 mod tests {
     use super::*;
     use crate::event::{DeliveryStatus, Mode, SendId};
-    use crate::messages::Message;
 
     fn message(n: usize) -> Event {
         Event::Message(Message::plain("r".into(), "u".into(), n.to_string(), String::new()))

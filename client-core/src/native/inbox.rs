@@ -42,6 +42,8 @@ struct State {
     keeps_outcomes: bool,
     /// Handles that wait for something, with what they asked for before.
     waiters: Vec<Waiter>,
+    /// Permits that have been used or dropped.
+    given_back: usize,
     receipts: Receipts,
     /// The room of the last send: most go where the one before went, and the name is shared.
     last_room: Option<Name>,
@@ -59,6 +61,7 @@ impl State {
             && self.commits.is_empty()
             && self.confirmed.is_empty()
             && self.waiters.is_empty()
+            && self.given_back == 0
     }
 
     fn confirm(&mut self, id: SendId) {
@@ -87,6 +90,8 @@ impl<'a> From<&'a str> for Target<'a> {
 pub(crate) struct Took {
     /// Who has begun to wait, behind all the inputs.
     pub(crate) waiters: Vec<Waiter>,
+    /// So many permits have been used, for sends among the inputs, or dropped.
+    pub(crate) given_back: usize,
     /// All handles are gone, so that nobody can ask for or be told anything any more.
     pub(crate) is_abandoned: bool,
 }
@@ -135,6 +140,17 @@ impl Inbox {
         let first = state.is_empty();
         state.inputs.extend(input);
         state.waiters.push(waiter);
+        drop(state);
+        if first {
+            self.driver.wake();
+        }
+    }
+
+    /// A permit has been used or dropped. What it was used for has been queued before.
+    pub(crate) fn give_back(&self) {
+        let mut state = self.lock();
+        let first = state.is_empty();
+        state.given_back += 1;
         drop(state);
         if first {
             self.driver.wake();
@@ -277,7 +293,8 @@ impl Inbox {
         }
         state.bytes = 0;
         let is_abandoned = state.clients == 0 && state.events_dropped;
-        Took { waiters: std::mem::take(&mut state.waiters), is_abandoned }
+        let given_back = std::mem::take(&mut state.given_back);
+        Took { waiters: std::mem::take(&mut state.waiters), given_back, is_abandoned }
     }
 
     /// Everything taken has been handled, and what came of it has been published.

@@ -29,6 +29,7 @@ mod meaning;
 mod no_tls;
 mod options;
 mod own;
+mod permit;
 #[cfg(feature = "proxy")]
 mod proxy;
 mod receipts;
@@ -46,6 +47,7 @@ mod state;
 mod state_file;
 #[cfg(feature = "sse")]
 mod stream_request;
+mod subscription;
 mod taken;
 #[cfg(feature = "rustls-no-provider")]
 mod tls;
@@ -73,6 +75,7 @@ pub use headers::{HeaderError, Headers};
 pub use machine::SOCKET_IO_OPENING;
 pub use options::TokenLocation;
 pub use own::FrameDraft;
+pub use permit::Permit;
 #[cfg(feature = "proxy")]
 pub use proxy::{Proxy, ProxyError};
 pub use requests::{Request, RequestError};
@@ -80,6 +83,7 @@ pub use sending::{Receipt, SendError, Sending};
 pub use socket_io::SocketIo;
 pub use state::{StateError, StateStore};
 pub use state_file::StateFile;
+pub use subscription::{Missed, Subscription};
 pub use tls_error::TlsError;
 pub use typed::{Typed, TypedEvents, UnreadFrame};
 pub use waiters::JoinError;

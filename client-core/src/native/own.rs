@@ -4,6 +4,7 @@ use super::client::{Client, Shared};
 use super::draft::json;
 use super::event_json;
 use super::inbox::{Inbox, Target};
+use super::permit::{Permit, Reserved};
 use super::sending::{Sending, SendingState};
 use super::socket_io::SocketIo;
 use crate::event::{SendFailure, SendId};
@@ -48,13 +49,24 @@ pub struct FrameDraft<'a> {
     reference: Option<Box<str>>,
     timeout: Option<Duration>,
     volatile: bool,
+    /// Room set aside for it, which is given back once it is queued.
+    reserved: Option<Reserved>,
 }
 
 impl<'a> FrameDraft<'a> {
     pub(super) fn new(client: &'a Client, frame: Result<String, SendFailure>) -> Self {
         let Shared { inbox, own, .. } = &*client.shared;
         let is_event = matches!(own, OwnMessages::Events(_));
-        Self { inbox, frame, is_event, asks: false, reference: None, timeout: None, volatile: false }
+        Self {
+            inbox,
+            frame,
+            is_event,
+            asks: false,
+            reference: None,
+            timeout: None,
+            volatile: false,
+            reserved: None,
+        }
     }
 
     /// Socket.IO: wants an answer. The outcome is [`Receipt::Answered`](super::Receipt::Answered) then, with all that the
@@ -93,6 +105,12 @@ impl<'a> FrameDraft<'a> {
         self
     }
 
+    /// It takes the room that was waited for with [`Client::reserve`].
+    pub fn permit(mut self, permit: Permit) -> Self {
+        self.reserved = Some(permit.into_reserved());
+        self
+    }
+
     /// Queues it and gives its outcome, as [`Client::send_json`] does.
     pub fn send(self) -> Sending {
         let inbox = Arc::clone(self.inbox);
@@ -121,7 +139,9 @@ impl<'a> FrameDraft<'a> {
         self,
         push: impl FnOnce(&Inbox, usize, Queued) -> Result<SendId, SendFailure>,
     ) -> Result<SendId, SendFailure> {
-        let Self { inbox, frame, asks, reference, timeout, volatile, .. } = self;
+        let Self { inbox, frame, asks, reference, timeout, volatile, reserved, .. } = self;
+        // Until it is queued.
+        let _reserved = reserved;
         let frame = frame?;
         push(inbox, frame.len(), Queued { frame, asks, reference, timeout, volatile })
     }

@@ -2,12 +2,18 @@
 //! session after each round of the driver; changes nothing in it.
 
 use super::client::ClosedError;
+use super::inbox::Inbox;
 use super::machine::Machine;
+use super::permit::Reserved;
 use crate::cause::Cause;
+use crate::config::Config;
 use crate::event::{Event, JoinedRoom, Mode, RoomChange, RoomState};
 use crate::link::State;
 use crate::messages::Code;
 use crate::name::{Name, PERSONAL_ROOM, RoomNameError};
+use crate::outbox::OVERHEAD;
+use std::collections::VecDeque;
+use std::sync::Arc;
 use tokio::sync::oneshot::Sender;
 
 /// Why a room was not joined.
@@ -53,14 +59,44 @@ pub(crate) enum Waiter {
     Joined(Name, Sender<Result<JoinedRoom, JoinError>>),
     /// Every send taken so far has its outcome.
     Flushed(Sender<Result<(), ClosedError>>),
+    /// The outbox has room for one more message.
+    Reserved(Sender<Result<Reserved, ClosedError>>),
+}
+
+/// The outbox's bounds, and what is set aside in it.
+#[derive(Debug)]
+pub(crate) struct OutboxRoom {
+    count: usize,
+    bytes: usize,
+    /// The largest message.
+    largest: usize,
+    /// Permits that are out.
+    granted: usize,
+}
+
+impl OutboxRoom {
+    pub(super) fn new(config: &Config) -> Self {
+        let (count, bytes) = (config.outbox.count, config.outbox.bytes);
+        // Where one message may be larger than all of them together, one at a time.
+        let largest = config.max_content.saturating_add(OVERHEAD).min(bytes);
+        Self { count, bytes, largest, granted: 0 }
+    }
+
+    /// Whether there is room for one more permit beside so many sends.
+    fn has_room(&self, sends: usize, bytes: usize) -> bool {
+        let set_aside = self.granted.saturating_add(1).saturating_mul(self.largest);
+        sends.saturating_add(self.granted) < self.count && bytes.saturating_add(set_aside) <= self.bytes
+    }
 }
 
 /// Those that wait, and what they have to know of the time since they began.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Waiters {
     ready: Vec<Sender<Result<Mode, ClosedError>>>,
     rooms: Vec<RoomWaiter>,
     flushed: Vec<(u64, Sender<Result<(), ClosedError>>)>,
+    reserved: VecDeque<Sender<Result<Reserved, ClosedError>>>,
+    room: OutboxRoom,
 }
 
 #[derive(Debug)]
@@ -73,6 +109,15 @@ struct RoomWaiter {
 }
 
 impl Waiters {
+    pub(super) fn new(room: OutboxRoom) -> Self {
+        Self { ready: Vec::new(), rooms: Vec::new(), flushed: Vec::new(), reserved: VecDeque::new(), room }
+    }
+
+    /// So many permits have been used or dropped; what they were used for has reached the session.
+    pub(super) fn given_back(&mut self, permits: usize) {
+        self.room.granted = self.room.granted.saturating_sub(permits);
+    }
+
     /// A new one. Whatever its handle has asked for before has reached the session.
     pub(super) fn add<M: Machine>(&mut self, waiter: Waiter, session: &M) {
         match waiter {
@@ -83,11 +128,12 @@ impl Waiters {
                 self.rooms.push(RoomWaiter { room, joined: None, failed, done });
             }
             Waiter::Flushed(done) => self.flushed.push((session.last_send(), done)),
+            Waiter::Reserved(done) => self.reserved.push_back(done),
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.ready.is_empty() && self.rooms.is_empty() && self.flushed.is_empty()
+        self.ready.is_empty() && self.rooms.is_empty() && self.flushed.is_empty() && self.reserved.is_empty()
     }
 
     /// What the application is told concerns those who wait, too.
@@ -114,7 +160,7 @@ impl Waiters {
     }
 
     /// Answers those whose time has come. `cause` is that of the state.
-    pub(super) fn answer<M: Machine>(&mut self, session: &M, cause: Option<&Cause>) {
+    pub(super) fn answer<M: Machine>(&mut self, session: &M, cause: Option<&Cause>, inbox: &Arc<Inbox>) {
         let ended = matches!(session.state(), State::Closing | State::Closed | State::Failed)
             .then(|| ClosedError { cause: cause.cloned() });
         let mode = session.mode().filter(|_| is_settled(session));
@@ -137,6 +183,29 @@ impl Waiters {
             let flushed = (!session.has_open_sends(through)).then_some(Ok(()));
             let left = answered(done, flushed.or(ended.clone().map(Err)));
             self.flushed.extend(left.map(|done| (through, done)));
+        }
+        self.grant(session, ended.as_ref(), inbox);
+    }
+
+    /// Gives permits, in the order in which they were asked for, as far as there is room.
+    fn grant<M: Machine>(&mut self, session: &M, ended: Option<&ClosedError>, inbox: &Arc<Inbox>) {
+        // Who has given up waiting holds up nobody, and is not kept.
+        self.reserved.retain(|done| !done.is_closed());
+        if self.reserved.is_empty() {
+            return;
+        }
+        let known = session.diagnostics();
+        while ended.is_some() || self.room.has_room(known.outbox_len, known.outbox_bytes) {
+            let Some(done) = self.reserved.pop_front() else { return };
+            let result = match ended {
+                Some(ended) => Err(ended.clone()),
+                None => {
+                    self.room.granted += 1;
+                    Ok(Reserved::new(inbox))
+                }
+            };
+            // Nobody may wait any more: then it comes back by being dropped.
+            drop(done.send(result));
         }
     }
 }

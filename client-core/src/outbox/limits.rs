@@ -86,7 +86,7 @@ pub struct Outgoing<P, N> {
 }
 
 /// What a send costs beside its content.
-const OVERHEAD: usize = 64;
+pub(crate) const OVERHEAD: usize = 64;
 
 impl<P, N> Outgoing<P, N> {
     /// A send with nothing but its text.

@@ -14,6 +14,8 @@ mod transmission;
 mod waiting;
 
 pub(crate) use answers::Rejoin;
+#[cfg(feature = "native")]
+pub(crate) use limits::OVERHEAD;
 pub use limits::{OutboxLimits, Outgoing, Overflow, Payload};
 #[cfg(feature = "stored")]
 pub(crate) use stored::RESTORED;

@@ -54,7 +54,7 @@ impl Logged {
         let mut plain = self.plain(room);
         plain.user = if replay && made(Bug::AuthorWrong) { room.clone() } else { plain.user };
         let data = self.data.clone().filter(|_| !(replay && made(Bug::DataNotReplayed)));
-        Message { data, stamp, ..plain }
+        plain.with_data(data).with_stamp(stamp)
     }
 
     /// The message as a plain connection gets it.

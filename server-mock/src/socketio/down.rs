@@ -145,12 +145,12 @@ impl Translator {
             return Down::Packet(packet::message(text));
         };
         match message {
-            M::Message(Message { room, user, content, timestamp, data, stamp }) => {
+            M::Message(Message { room, user, content, timestamp, data, stamp, .. }) => {
                 let Ok(offset) = self.offset(&room, stamp.as_deref()) else { return Down::Missing };
                 let position =
                     stamp.filter(|_| self.positions).map(|stamp| answers::position(&stamp.position()));
                 let room = self.space.client_room(room);
-                let message = Message { data, ..Message::plain(room, user, content, timestamp) };
+                let message = Message::plain(room, user, content, timestamp).with_data(data);
                 self.event("message", &M::Message(message), &[position, offset])
             }
             M::Ack(ack) => {

@@ -27,14 +27,8 @@ fn a_state_carries_what_applies_and_nothing_else() {
 
 #[test]
 fn a_message_has_the_wires_own_fields_and_cannot_act_on_a_terminal() {
-    let message = Message {
-        room: "r".into(),
-        user: "u".into(),
-        content: "\u{9b}2J\n".to_owned(),
-        timestamp: "2026-01-01T00:00:00.000Z".to_owned(),
-        data: None,
-        stamp: None,
-    };
+    let timestamp = "2026-01-01T00:00:00.000Z".to_owned();
+    let message = Message::plain("r".into(), "u".into(), "\u{9b}2J\n".to_owned(), timestamp);
     assert_eq!(
         printed(&Event::Message(message)),
         "{\"type\":\"message\",\"roomId\":\"r\",\"userId\":\"u\",\"content\":\"\\u009b2J\\n\",\
@@ -56,7 +50,7 @@ fn an_extended_message_says_where_it_stands_and_a_notification_too() {
     let plain = Message::plain("r".into(), "u".into(), "c".to_owned(), "t".to_owned());
     let data = Some("{\"a\":\n1}".to_owned());
     assert_eq!(
-        printed(&Event::Message(Message { data, stamp: Some(Box::new(stamp(7))), ..plain })),
+        printed(&Event::Message(plain.with_data(data).with_stamp(Some(Box::new(stamp(7)))))),
         "{\"type\":\"message\",\"roomId\":\"r\",\"userId\":\"u\",\"content\":\"c\",\"timestamp\":\"t\",\
          \"data\":{\"a\": 1},\"id\":\"m7\",\"epoch\":\"e1\",\"seq\":7,\"replay\":true,\"pid\":\"p\",\"pseq\":3}\n"
     );

@@ -65,14 +65,8 @@ impl MessageFields<'_> {
             }
             _ => None,
         };
-        Message {
-            room: names.get(&self.room_id),
-            user: names.get(&self.user_id),
-            content: self.content,
-            timestamp: self.timestamp,
-            data: raw(self.data),
-            stamp,
-        }
+        let (room, user) = (names.get(&self.room_id), names.get(&self.user_id));
+        Message::plain(room, user, self.content, self.timestamp).with_data(raw(self.data)).with_stamp(stamp)
     }
 }
 

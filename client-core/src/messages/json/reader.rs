@@ -42,7 +42,7 @@ fn message(mut frame: Cursor<'_>, names: &mut Names) -> Option<Message> {
         }
         None => None,
     };
-    frame.is_at_its_end().then_some(Message { room, user, content, timestamp, data: None, stamp })
+    frame.is_at_its_end().then_some(Message::plain(room, user, content, timestamp).with_stamp(stamp))
 }
 
 fn ack(mut frame: Cursor<'_>, names: &mut Names) -> Option<Ack> {

@@ -15,8 +15,9 @@ use super::requests::Requests;
 use super::socket::Socket;
 use super::sockets::Sockets;
 use super::state::StateError;
+use super::subscription::Subscriptions;
 use super::transport::Transport;
-use super::waiters::Waiters;
+use super::waiters::{OutboxRoom, Waiters};
 use crate::cause::DialError;
 use crate::event::{Delivery, DeliveryStatus, Event, SendFailure, SendId};
 use crate::link::{ConnId, State, StateChange};
@@ -53,6 +54,8 @@ pub(crate) struct Surroundings {
     pub(crate) source: Option<TokenSource>,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) queue: Arc<EventQueue>,
+    pub(crate) subscriptions: Arc<Subscriptions>,
+    pub(crate) room: OutboxRoom,
     pub(crate) status: watch::Sender<ConnectionStatus>,
     pub(crate) clock: Clock,
     pub(crate) keeper: Option<Box<Keeper>>,
@@ -68,6 +71,7 @@ pub(crate) struct Driver<M: Machine> {
     source: Option<TokenSource>,
     inbox: Arc<Inbox>,
     queue: Arc<EventQueue>,
+    subscriptions: Arc<Subscriptions>,
     status: watch::Sender<ConnectionStatus>,
     clock: Clock,
     now: Moment,
@@ -95,8 +99,8 @@ pub(crate) struct Driver<M: Machine> {
 
 impl<M: Machine> Driver<M> {
     pub(crate) fn new(mut session: M, codec: M::Codec, surroundings: Surroundings) -> Self {
-        let Surroundings { endpoints, dialer, source, inbox, queue, status, clock, keeper, requests } =
-            surroundings;
+        let Surroundings { endpoints, dialer, source, inbox, queue, subscriptions, .. } = surroundings;
+        let Surroundings { room, status, clock, keeper, requests, .. } = surroundings;
         if keeper.is_some() {
             session.note_changes();
         }
@@ -108,6 +112,7 @@ impl<M: Machine> Driver<M> {
             source,
             inbox,
             queue,
+            subscriptions,
             status,
             clock,
             now: Moment::default(),
@@ -126,7 +131,7 @@ impl<M: Machine> Driver<M> {
             weight: 0,
             outcomes: Vec::new(),
             wakers: Vec::new(),
-            waiters: Waiters::default(),
+            waiters: Waiters::new(room),
         };
         driver.look_at_the_clock();
         driver
@@ -182,6 +187,7 @@ impl<M: Machine> Driver<M> {
             }
             self.perform(cx);
         }
+        self.waiters.given_back(took.given_back);
         for waiter in took.waiters {
             self.waiters.add(waiter, &self.session);
         }
@@ -285,14 +291,16 @@ impl<M: Machine> Driver<M> {
         self.weight = 0;
         self.inbox.resolve(&mut self.outcomes, &mut self.wakers);
         let has_failed = self.session.state() == State::Failed;
+        self.subscriptions.publish(&self.events, has_failed);
         let became_busy = self.queue.publish(&mut self.events, self.session.diagnostics(), has_failed);
         if has_failed {
             self.inbox.settle();
             self.queue.wake();
+            self.subscriptions.wake();
         }
         if !self.waiters.is_empty() {
             let cause = self.status.borrow().cause.clone();
-            self.waiters.answer(&self.session, cause.as_ref());
+            self.waiters.answer(&self.session, cause.as_ref(), &self.inbox);
         }
         if became_busy {
             self.input(Input::Busy(true));
@@ -403,5 +411,6 @@ impl<M: Machine> Drop for Driver<M> {
             requests.end();
         }
         self.queue.end();
+        self.subscriptions.end();
     }
 }

@@ -161,6 +161,11 @@ impl<M: Machine> Driver<M> {
                 self.status.send_modify(|status| status.user = user.cloned());
                 self.events.push(Event::Mode(Mode::Extended));
             }
+            Event::Message(mut message) => {
+                message.own = self.session.user().map(|user| *user == message.user);
+                self.weight += events::message_weight(&message);
+                self.events.push(Event::Message(message));
+            }
             other => {
                 self.weight += events::weight(&other);
                 self.events.push(other);

@@ -33,7 +33,7 @@ fn observer() -> Checker {
 fn message(seq: u64) -> Event {
     let stamp = Stamp { id: id(seq), epoch: epoch(), seq, replay: false, origin: None };
     let plain = Message::plain("room0".into(), "u1".into(), format!("u1-{seq}"), String::new());
-    Event::Message(Message { stamp: Some(Box::new(stamp)), ..plain })
+    Event::Message(plain.with_stamp(Some(Box::new(stamp))))
 }
 
 fn join(checker: &mut Checker, seq: u64, replay: u64, reason: Option<JoinReason>) {

@@ -14,7 +14,7 @@ use rejoin::socketio::{
     Answer, ClientEvent, ClientPacket, ConnectRefusal, Connected, Handshake, Resume, ServerEvent,
     ServerPacket, Trailing,
 };
-use rejoin::{Disconnect, Message, Name, ServerMessage};
+use rejoin::{Disconnect, Name, ServerMessage};
 use rejoin_server::hub::{self, RoomPosition};
 
 /// The hub's numbers of these connections begin here.
@@ -422,7 +422,7 @@ impl World {
                 let Ok(trailing) = placed(&message.room, message.stamp.as_deref()) else {
                     return Told::Missing;
                 };
-                let message = Message { stamp: None, ..message };
+                let message = message.with_stamp(None);
                 let event = ServerEvent { trailing, ..event(ServerMessage::Message(message)) };
                 Told::Packet(Box::new(ServerPacket::Event(event)))
             }

@@ -1,0 +1,85 @@
+//! Room in the outbox for one message, waited for. The driver grants it; sending nothing gives it back.
+
+use super::client::{Client, ClosedError};
+use super::inbox::Inbox;
+use super::sending::Sending;
+use super::waiters::Waiter;
+use std::fmt;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// Room that the driver has set aside. It goes back when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Reserved(Arc<Inbox>);
+
+impl Reserved {
+    pub(super) fn new(inbox: &Arc<Inbox>) -> Self {
+        Self(Arc::clone(inbox))
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.0.give_back();
+    }
+}
+
+/// Room for one message, from [`Client::reserve`]. Dropping it gives the room back. It keeps the client alive as a clone of it
+/// does.
+#[must_use = "a permit that is not used is given back"]
+pub struct Permit {
+    client: Client,
+    reserved: Reserved,
+}
+
+impl Permit {
+    /// Queues a message and gives its outcome, as [`Client::send`] does. [`Draft::permit`](super::Draft::permit) is for
+    /// messages that have more to them.
+    pub fn send(self, room: &str, content: impl Into<String>) -> Sending {
+        let Self { client, reserved } = self;
+        client.message(room, content).with_room(reserved).send()
+    }
+
+    /// The room without the handle.
+    pub(super) fn into_reserved(self) -> Reserved {
+        self.reserved
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit").finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Waits until the outbox has room for one more message of the largest size
+    /// ([`Config::max_content`](crate::Config)) and sets it aside: backpressure for who sends more than the connection
+    /// takes. As long as all sends of a client go by permits, none fails with
+    /// [`SendFailure::QueueFull`](crate::SendFailure); those without one take from the same room.
+    ///
+    /// ```no_run
+    /// # async fn f(client: rejoin::Client, lines: Vec<String>) -> Result<(), Box<dyn std::error::Error>> {
+    /// for line in lines {
+    ///     let sending = client.reserve().await?.send("lobby", line);
+    ///     tokio::spawn(async move { if let Err(error) = sending.await { eprintln!("{error}") } });
+    /// }
+    /// client.flush().await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// Permits are given in the order in which they were asked for. They are not bound to a connection: without one, room
+    /// comes free when messages expire ([`OutboxLimits::ttl`](crate::OutboxLimits)). With the default limits of 4,096
+    /// messages and 4 MiB, and contents of 1 MiB, three permits may be out at once.
+    ///
+    /// Cancel safe: room that nobody waits for any more is given back.
+    ///
+    /// # Errors
+    /// When the client is closed or has failed, with the cause.
+    pub async fn reserve(&self) -> Result<Permit, ClosedError> {
+        let (done, reserved) = oneshot::channel();
+        self.shared.inbox.wait(None, Waiter::Reserved(done));
+        let reserved = reserved.await.unwrap_or_else(|_| Err(self.ended()))?;
+        Ok(Permit { client: self.clone(), reserved })
+    }
+}

@@ -1,0 +1,283 @@
+//! Consumers of single rooms: a bounded queue for each, which the driver fills beside the one of
+//! [`Events`](super::Events). Never holds up the driver.
+
+use super::client::Client;
+use super::events::{Source, message_weight};
+use super::inbox::Inbox;
+use crate::event::{Event, Gap};
+use crate::messages::Message;
+use crate::name::{Name, RoomNameError, check_room_name};
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use futures_core::Stream;
+use futures_util::task::AtomicWaker;
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Most items that wait in one subscription.
+const MOST_ITEMS: usize = 4096;
+/// Most bytes of their messages. One message alone may be larger.
+const MOST_BYTES: usize = 4 << 20;
+
+/// Why messages of a room are missing in a [`Subscription`]. It does not end the stream.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Missed {
+    /// The subscription was read too slowly: so many items were dropped here. Other consumers have them.
+    #[error("{0} messages were dropped here: the subscription is read too slowly")]
+    Lagged(u64),
+    /// The client itself has missed messages of the room, as [`Event::Gap`] tells.
+    #[error("messages of the room were missed: {}", .0.reason.as_str())]
+    Gap(Gap),
+}
+
+type Item = Result<Message, Missed>;
+
+/// All subscriptions of a client.
+#[derive(Debug, Default)]
+pub(crate) struct Subscriptions {
+    registry: Mutex<Registry>,
+}
+
+#[derive(Debug, Default)]
+struct Registry {
+    queues: Vec<Arc<Queue>>,
+    source: Source,
+}
+
+/// What waits for one consumer.
+#[derive(Debug)]
+struct Queue {
+    room: Name,
+    waiting: Mutex<Waiting>,
+    reader: AtomicWaker,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    items: VecDeque<Item>,
+    bytes: usize,
+    skipped: u64,
+}
+
+/// The bytes of a message's text, about.
+fn bytes(item: &Item) -> usize {
+    item.as_ref().map_or(0, message_weight)
+}
+
+impl Waiting {
+    fn push(&mut self, item: Item) {
+        let is_full = self.items.len() >= MOST_ITEMS || self.bytes.saturating_add(bytes(&item)) > MOST_BYTES;
+        if is_full && !self.items.is_empty() {
+            self.skipped += 1;
+            return;
+        }
+        if self.skipped > 0 {
+            self.items.push_back(Err(Missed::Lagged(std::mem::take(&mut self.skipped))));
+        }
+        self.bytes += bytes(&item);
+        self.items.push_back(item);
+    }
+
+    fn pop(&mut self) -> Option<Item> {
+        let item = self.items.pop_front();
+        if let Some(item) = item {
+            self.bytes -= bytes(&item);
+            return Some(item);
+        }
+        (self.skipped > 0).then(|| Err(Missed::Lagged(std::mem::take(&mut self.skipped))))
+    }
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing in here is left half-done by a panic.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Subscriptions {
+    fn lock(&self) -> MutexGuard<'_, Registry> {
+        // As above.
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives a batch of events to those whom it concerns, and with it whether the connection has failed: then there is
+    /// nothing behind the batch.
+    pub(crate) fn publish(&self, batch: &[Event], has_failed: bool) {
+        let mut registry = self.lock();
+        registry.source = if has_failed { Source::Failed } else { Source::Running };
+        if registry.queues.is_empty() {
+            return;
+        }
+        for event in batch {
+            let (room, item): (_, &dyn Fn() -> Item) = match event {
+                Event::Message(message) => (&message.room, &|| Ok(message.clone())),
+                Event::Gap(gap) => (&gap.room, &|| Err(Missed::Gap(gap.clone()))),
+                _ => continue,
+            };
+            for queue in registry.queues.iter().filter(|queue| queue.room == *room) {
+                queue.lock().push(item());
+                queue.reader.wake();
+            }
+        }
+    }
+
+    /// Has the readers look again: the driver has handled whatever it was asked for.
+    pub(crate) fn wake(&self) {
+        for queue in &self.lock().queues {
+            queue.reader.wake();
+        }
+    }
+
+    /// Nothing more will come.
+    pub(crate) fn end(&self) {
+        self.lock().source = Source::Ended;
+        self.wake();
+    }
+}
+
+impl Client {
+    /// The messages of one room from now on, for one of several consumers: each subscription has every message, in the order
+    /// of [`Events`](super::Events), and a queue of its own. It neither joins nor leaves the room. Dropping it ends it; it
+    /// does not keep the client alive.
+    ///
+    /// ```no_run
+    /// # async fn f(client: rejoin::Client) -> Result<(), rejoin::RoomNameError> {
+    /// client.join("lobby")?;
+    /// let mut lobby = client.subscribe("lobby")?;
+    /// while let Some(item) = lobby.next().await {
+    ///     match item {
+    ///         Ok(message) => println!("{}: {}", message.user, message.content),
+    ///         Err(missed) => println!("{missed}"),
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// Up to 4,096 messages and 4 MiB of them wait in it. When it is full, what comes is dropped for this consumer only, and in
+    /// its place [`Missed::Lagged`] says how many were. A gap of the room is an item, too; all else is told by
+    /// [`Events`](super::Events) alone, and so it has to be read as well, or dropped: one that is kept and not read holds up
+    /// the messages of extended rooms, for the subscriptions as well. With a stored state only
+    /// [`Events`](super::Events) and [`Client::commit`] move the committed positions.
+    ///
+    /// # Errors
+    /// When `room` is no room name.
+    pub fn subscribe(&self, room: &str) -> Result<Subscription, RoomNameError> {
+        check_room_name(room)?;
+        let queue =
+            Arc::new(Queue { room: room.into(), waiting: Mutex::default(), reader: AtomicWaker::new() });
+        let subscriptions = Arc::clone(&self.shared.subscriptions);
+        subscriptions.lock().queues.push(Arc::clone(&queue));
+        Ok(Subscription { queue, subscriptions, inbox: Arc::clone(&self.shared.inbox) })
+    }
+}
+
+/// The messages of one room, from [`Client::subscribe`]. A [`Stream`].
+pub struct Subscription {
+    queue: Arc<Queue>,
+    subscriptions: Arc<Subscriptions>,
+    inbox: Arc<Inbox>,
+}
+
+impl Subscription {
+    /// The next message, or why some are missing; `None` when the client is closed or has failed, and everything has been
+    /// read. After a failure it goes on when the client does, as [`Events`](super::Events) do.
+    ///
+    /// Cancel safe: an item not returned is still there.
+    pub async fn next(&mut self) -> Option<Result<Message, Missed>> {
+        core::future::poll_fn(|cx| self.poll_item(cx)).await
+    }
+
+    /// The room.
+    pub fn room(&self) -> &Name {
+        &self.queue.room
+    }
+
+    fn poll_item(&mut self, cx: &Context<'_>) -> Poll<Option<Item>> {
+        // Twice: what comes between looking and registering would wake nobody.
+        for registered in [false, true] {
+            if let Some(item) = self.queue.lock().pop() {
+                return Poll::Ready(Some(item));
+            }
+            if self.is_over() {
+                // It may have come before the end, and after the look above.
+                return Poll::Ready(self.queue.lock().pop());
+            }
+            if !registered {
+                self.queue.reader.register(cx.waker());
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Whether nothing will come by itself any more.
+    fn is_over(&self) -> bool {
+        let source = || self.subscriptions.lock().source;
+        match source() {
+            Source::Running => false,
+            Source::Ended => true,
+            // Whatever was asked for before this look has been published once it is settled.
+            Source::Failed => self.inbox.is_settled() && source() != Source::Running,
+        }
+    }
+}
+
+impl Stream for Subscription {
+    type Item = Result<Message, Missed>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().poll_item(cx)
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.subscriptions.lock().queues.retain(|queue| !Arc::ptr_eq(queue, &self.queue));
+    }
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription").field("room", &self.queue.room).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(content: &str) -> Item {
+        Ok(Message::plain("r".into(), "u".into(), content.to_owned(), String::new()))
+    }
+
+    fn drain(waiting: &mut Waiting) -> Vec<Item> {
+        std::iter::from_fn(|| waiting.pop()).collect()
+    }
+
+    #[test]
+    fn a_slow_consumer_is_told_in_the_place_of_what_it_missed_how_much_that_was() {
+        let mut waiting = Waiting::default();
+        for _ in 0..MOST_ITEMS + 3 {
+            waiting.push(message("a"));
+        }
+        assert!(waiting.pop().is_some());
+        waiting.push(message("b"));
+        let items = drain(&mut waiting);
+        assert_eq!(items.len(), MOST_ITEMS + 1);
+        assert_eq!(items[MOST_ITEMS - 1..], [Err(Missed::Lagged(3)), message("b")]);
+        assert_eq!(waiting.bytes, 0);
+    }
+
+    #[test]
+    fn what_was_dropped_last_is_told_without_another_message() {
+        let mut waiting = Waiting::default();
+        let big = "x".repeat(MOST_BYTES);
+        // Alone it may be larger than all of them may be together.
+        waiting.push(message(&big));
+        waiting.push(message("b"));
+        waiting.push(message("c"));
+        assert_eq!(drain(&mut waiting), [message(&big), Err(Missed::Lagged(2))]);
+    }
+}
