@@ -226,10 +226,8 @@ fn with_colours_only_our_own_are_seen() {
 #[test]
 fn causes_and_json_lines_are_as_harmless() {
     for text in corpus() {
-        let cause = Cause {
-            data: Some(text.as_str().into()),
-            ..Cause::new(rejoin::CauseCode::Closed(4400), text.as_str())
-        };
+        let cause = Cause::new(rejoin::CauseCode::Closed(4400), text.as_str());
+        let cause = cause.with_data(Some(text.as_str().into()));
         let mut json = Vec::new();
         json_safe::write_line(&mut json, &text);
         for line in [crate::words::cause(&cause), String::from_utf8(json).unwrap()] {

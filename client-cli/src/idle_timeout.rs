@@ -72,9 +72,10 @@ mod tests {
     fn it_is_told_once() {
         let state = State::Reconnecting { attempt: 1, retry_at: None };
         let cause = Cause::new(CauseCode::ConnectionLost, "");
-        let ordinary = StateChange { state, cause: Some(cause.clone()) };
-        let idle_timeout = Some(Duration::from_secs(60));
-        let shown = StateChange { state, cause: Some(Cause { idle_timeout, ..cause }) };
+        let ordinary = StateChange::new(state, Some(cause.clone()));
+        let mut cause = cause;
+        cause.idle_timeout = Some(Duration::from_secs(60));
+        let shown = StateChange::new(state, Some(cause));
         let mut notice = IdleNotice::default();
         assert_eq!(notice.of(&ordinary), None);
         assert!(notice.of(&shown).is_some_and(|text| text.contains("cut twice after 60 s without traffic")));

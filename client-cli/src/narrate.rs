@@ -463,7 +463,7 @@ mod tests {
         let retry_at = Some(Timestamp::from_millis(3000 + 1000 * u64::from(attempt)));
         let state = State::Reconnecting { attempt, retry_at };
         let cause = Cause::new(CauseCode::ConnectionLost, "");
-        Event::State(StateChange { state, cause: Some(cause) })
+        Event::State(StateChange::new(state, Some(cause)))
     }
 
     #[test]
@@ -479,8 +479,7 @@ mod tests {
     #[test]
     fn each_gap_is_told_once_its_reason_once_for_all_rooms_and_none_where_there_was_never_anything() {
         let gap = |room: &str, after| {
-            let gap = Gap::unknown(room.into(), GapReason::EpochChanged);
-            Event::Gap(Gap { after: Some(after), ..gap })
+            Event::Gap(Gap::new(room.into(), None, Some(after), None, GapReason::EpochChanged))
         };
         let joined_side = || Event::Room(RoomChange::new("side".into(), RoomState::Joined));
         let restarted = "* the server was restarted and lost its history; messages in lobby may be missing\n";
@@ -500,16 +499,7 @@ mod tests {
 
     #[test]
     fn that_no_notification_was_missed_is_told_where_it_is_no_matter_of_course() {
-        let recovered = || {
-            Event::Joined(rejoin::JoinedRoom {
-                room: PERSONAL_ROOM.into(),
-                recovered: true,
-                replayed: 0,
-                reason: None,
-                members: None,
-                member_count: None,
-            })
-        };
+        let recovered = || Event::Joined(rejoin::JoinedRoom::new(PERSONAL_ROOM.into(), true));
         assert_eq!(told(&[Event::Mode(Mode::Extended), recovered()]), "");
         assert_eq!(told(&[Event::Mode(Mode::SocketIo), recovered()]), "* no notification was missed\n");
     }
@@ -517,7 +507,7 @@ mod tests {
     #[test]
     fn what_a_server_answers_to_a_join_is_told_where_it_says_more_than_yes() {
         let reply = |answer: &str, message: Option<&str>| {
-            let reply = SendReply { answer: Some(answer.to_owned()), message: message.map(str::to_owned) };
+            let reply = SendReply::new(Some(answer.to_owned()), message.map(str::to_owned));
             Event::JoinReply { room: "lobby".into(), reply: Box::new(reply) }
         };
         let usual = r#"{"ok":true,"roomId":"lobby","members":["ada"],"epoch":"e","seq":3}"#;
@@ -532,11 +522,11 @@ mod tests {
     fn each_attempt_is_told_as_another_one() {
         let lost = || {
             let state = State::Reconnecting { attempt: 1, retry_at: Some(Timestamp::from_millis(3_000)) };
-            StateChange { state, cause: Some(Cause::new(CauseCode::ConnectionLost, "")) }
+            StateChange::new(state, Some(Cause::new(CauseCode::ConnectionLost, "")))
         };
         let again = |attempt| {
             let state = State::Reconnecting { attempt, retry_at: Some(Timestamp::from_millis(3_000)) };
-            Event::State(StateChange { state, ..lost() })
+            Event::State(StateChange::new(state, lost().cause))
         };
         assert_eq!(
             told(&[Event::State(lost()), again(2), again(3)]),
@@ -561,10 +551,8 @@ mod tests {
 
     #[test]
     fn a_room_that_is_refused_for_now_is_told_with_its_reason() {
-        let refused = |code| {
-            let change = RoomChange::new("lobby".into(), RoomState::Joining);
-            Event::Room(RoomChange { refused: Some(code), ..change })
-        };
+        let refused =
+            |code| Event::Room(RoomChange::new("lobby".into(), RoomState::Joining).refused_for(code));
         assert_eq!(
             told(&[refused(Code::RoomFull), refused(Code::Internal)]),
             "* cannot join lobby yet: the room is full (room_full); trying again\n\

@@ -1,7 +1,8 @@
 //! How far rooms have been read by server-sent events, kept in a file across runs.
 
 use crate::error::Failure;
-use rejoin::{Change, Ledger, Name, Position, SavedPosition, StateError, StateFile, StateStore as _};
+use rejoin::machine::{Change, Ledger, SavedPosition};
+use rejoin::{Name, Position, StateError, StateFile, StateStore as _};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::Path;

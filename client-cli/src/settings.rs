@@ -294,7 +294,8 @@ impl Settings {
 
     /// The reading of a room by server-sent events, already dialling; from `since` on, where that is given.
     pub(crate) fn follow(&self, room: &str, since: Option<String>) -> Result<FeedStream, Failure> {
-        let mut config = FeedConfig { history: self.history, ..FeedConfig::default() };
+        let mut config = FeedConfig::default();
+        config.history = self.history;
         config.link.policy = self.config.link.policy.clone();
         config.since = since.map(String::into_boxed_str);
         // Held in silence: see `be_quiet`.
@@ -358,7 +359,7 @@ impl Settings {
         }
         for room in &self.rooms {
             let room = Name::from(room.as_str());
-            builder = builder.join(Join { history: self.history, ..room.into() });
+            builder = builder.join(Join::from(room).history(self.history));
         }
         if self.notifications {
             builder = builder.notifications();

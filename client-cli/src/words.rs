@@ -291,7 +291,7 @@ mod tests {
     #[test]
     fn the_data_of_a_refusal_and_an_answer_are_shown_short_and_made_harmless() {
         let data = Some(Box::from("{\"code\":\"\\u001b\u{202e}\"}"));
-        let refused = Cause { data, ..Cause::new(CauseCode::Unauthorized(4001), "not you") };
+        let refused = Cause::new(CauseCode::Unauthorized(4001), "not you").with_data(data);
         assert_eq!(
             cause(&refused),
             "the server refused the token: not you ({\"code\":\"\\u001b\\u{202e}\"})"
@@ -310,15 +310,13 @@ mod tests {
     fn a_reason_that_repeats_the_code_is_left_out() {
         let given = Cause::new(CauseCode::Closed(1012), "Service restart");
         assert_eq!(cause(&given), "the server is restarting");
-        let given = Cause { text: "new version".into(), ..given };
+        let given = Cause::new(CauseCode::Closed(1012), "new version");
         assert_eq!(cause(&given), "the server is restarting: new version");
     }
 
     #[test]
     fn a_gap_says_how_much_of_what_and_why() {
-        let of = |room: &str, after, before, reason| {
-            gap(&Gap { room: room.into(), epoch: None, after, before, reason })
-        };
+        let of = |room: &str, after, before, reason| gap(&Gap::new(room.into(), None, after, before, reason));
         assert_eq!(
             of("lobby", None, None, GapReason::EpochChanged),
             "the server was restarted and lost its history; messages in lobby may be missing"
@@ -358,7 +356,7 @@ mod tests {
     #[test]
     fn a_refusal_of_nobody_asks_for_a_token_and_one_of_a_password_for_another() {
         let refused = |text: &str, login| {
-            let cause = Cause { will_retry: false, ..Cause::new(CauseCode::Unauthorized(4001), text) };
+            let cause = Cause::new(CauseCode::Unauthorized(4001), text).without_retry();
             failure_of(Some(&cause), login).render()
         };
         let told = refused("Unauthorized", Login::Nothing);
@@ -374,7 +372,7 @@ mod tests {
 
     #[test]
     fn a_terminal_cause_says_what_to_do() {
-        let reason = Cause { will_retry: false, ..Cause::new(CauseCode::Unauthorized(4001), "Unauthorized") };
+        let reason = Cause::new(CauseCode::Unauthorized(4001), "Unauthorized").without_retry();
         let failure = failure(Some(&reason));
         assert_eq!((failure.exit.code(), failure.code), (3, "unauthorized"));
         assert!(failure.render().contains("--token-file"));

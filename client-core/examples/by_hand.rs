@@ -5,11 +5,9 @@
 //! ```
 #![expect(clippy::print_stdout, reason = "a program's own output")]
 
+use rejoin::machine::{Command, ConnId, Disconnect, Input, Moment, Outgoing, Output, Session};
 use rejoin::messages::json::{ServerDecoder, encode_client};
-use rejoin::{
-    Command, Config, ConnId, DeliveryStatus, DialError, DialErrorKind, Disconnect, Event, Input, Moment,
-    Name, Outgoing, Output, SendId, Session, State, Timestamp,
-};
+use rejoin::{Config, DeliveryStatus, DialError, DialErrorKind, Event, Name, SendId, State, Timestamp};
 use std::io;
 use std::net::TcpStream;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

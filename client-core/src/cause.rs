@@ -28,6 +28,7 @@ pub enum Disconnect {
 /// Why a dial failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}{}", Words(text))]
+#[non_exhaustive]
 pub struct DialError {
     /// The kind, which decides what happens next.
     pub kind: DialErrorKind,
@@ -41,6 +42,11 @@ impl DialError {
     /// An error of `kind` with its words.
     pub fn new(kind: DialErrorKind, text: impl Into<Box<str>>) -> Self {
         Self { kind, retry_after: None, text: text.into() }
+    }
+
+    /// The same, with what the server asked for with `Retry-After`.
+    pub fn with_retry_after(self, retry_after: Option<Duration>) -> Self {
+        Self { retry_after, ..self }
     }
 }
 
@@ -209,6 +215,7 @@ impl fmt::Display for CauseCode {
 /// control characters.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}{}", Words(text))]
+#[non_exhaustive]
 pub struct Cause {
     /// What happened.
     pub code: CauseCode,
@@ -235,6 +242,16 @@ impl Cause {
             idle_timeout: None,
             will_retry: true,
         }
+    }
+
+    /// The same, after which the machine does not go on by itself.
+    pub fn without_retry(self) -> Self {
+        Self { will_retry: false, ..self }
+    }
+
+    /// The same, with the `data` of a refusal.
+    pub fn with_data(self, data: Option<Box<str>>) -> Self {
+        Self { data, ..self }
     }
 
     pub(crate) fn bare(code: CauseCode) -> Self {

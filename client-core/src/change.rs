@@ -7,7 +7,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 
 /// One change of the state that a store keeps. `K` names the send it is about: a session knows its [`SendId`](crate::SendId), a store
-/// the number that a [`Ledger`](crate::Ledger) gave it, which holds over restarts.
+/// the number that a [`Ledger`](crate::machine::Ledger) gave it, which holds over restarts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change<P = String, N = Name, K = u64> {

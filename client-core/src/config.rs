@@ -3,8 +3,15 @@
 use crate::link::LinkConfig;
 use crate::outbox::OutboxLimits;
 
-/// The choices of a session.
+/// The choices of a session. Begin with the defaults, and change what is to be different:
+///
+/// ```
+/// let mut config = rejoin::Config::default();
+/// config.max_rooms = 10;
+/// config.outbox.count = 100;
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Config {
     /// The connection.
     pub link: LinkConfig,

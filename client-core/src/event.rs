@@ -4,7 +4,7 @@ use crate::id::Id;
 use crate::link::StateChange;
 use crate::messages::{Code, Epoch, JoinReason, Message, Notification, Presence, Signal};
 use crate::name::Name;
-#[cfg(feature = "journal")]
+#[cfg(all(feature = "journal", feature = "socketio"))]
 use crate::outbox::Payload;
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -137,6 +137,7 @@ impl Mode {
 
 /// A confirmed membership.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct JoinedRoom<N = Name> {
     /// The room.
     pub room: N,
@@ -152,8 +153,16 @@ pub struct JoinedRoom<N = Name> {
     pub member_count: Option<u64>,
 }
 
+impl<N> JoinedRoom<N> {
+    /// A membership of which the server has said no more than that, and whether everything since the last position follows.
+    pub fn new(room: N, recovered: bool) -> Self {
+        Self { room, recovered, replayed: 0, reason: None, members: None, member_count: None }
+    }
+}
+
 /// A send of an earlier run, from a stored state.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Restored<P = String, N = Name> {
     /// Its number in this run.
     pub id: SendId,
@@ -170,6 +179,7 @@ pub struct Restored<P = String, N = Name> {
 
 /// A change of membership.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RoomChange<N = Name> {
     /// The room.
     pub room: N,
@@ -184,6 +194,11 @@ impl<N> RoomChange<N> {
     /// A change to this state.
     pub fn new(room: N, state: RoomState) -> Self {
         Self { room, state, refused: None }
+    }
+
+    /// The same, for now refused for this reason.
+    pub fn refused_for(self, code: Code) -> Self {
+        Self { refused: Some(code), ..self }
     }
 }
 
@@ -221,6 +236,7 @@ impl RoomState {
 
 /// Messages that were missed.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Gap<N = Name> {
     /// The room they were in.
     pub room: N,
@@ -237,7 +253,18 @@ pub struct Gap<N = Name> {
 impl<N> Gap<N> {
     /// A hole of which nothing is known but the reason.
     pub fn unknown(room: N, reason: GapReason) -> Self {
-        Self { room, epoch: None, after: None, before: None, reason }
+        Self::new(room, None, None, None, reason)
+    }
+
+    /// A hole behind one message of this life of the log and before another one, as far as they are known.
+    pub fn new(
+        room: N,
+        epoch: Option<Epoch>,
+        after: Option<u64>,
+        before: Option<u64>,
+        reason: GapReason,
+    ) -> Self {
+        Self { room, epoch, after, before, reason }
     }
 }
 
@@ -283,6 +310,7 @@ impl GapReason {
 
 /// The final outcome of a send.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Delivery<P = String, N = Name> {
     /// The send.
     pub id: SendId,
@@ -303,6 +331,7 @@ impl<P, N> Delivery<P, N> {
 
 /// What a Socket.IO server's handler gave to the ack of a send or a join.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct SendReply<P = String> {
     /// All of it, as JSON: one argument as it is, several as a list. Of more than 16 KiB the first 1,000 characters, as
     /// a text that ends in `…`. Hostile text.
@@ -313,11 +342,18 @@ pub struct SendReply<P = String> {
     pub message: Option<P>,
 }
 
+impl<P> SendReply<P> {
+    /// An answer, and the words in it that are meant for people.
+    pub fn new(answer: Option<P>, message: Option<P>) -> Self {
+        Self { answer, message }
+    }
+}
+
 /// Bytes of an answer, and of a refusal's words, that are kept with the outcome in a stored state.
-#[cfg(feature = "journal")]
+#[cfg(all(feature = "journal", feature = "socketio"))]
 const KEPT: usize = 4 << 10;
 
-#[cfg(feature = "journal")]
+#[cfg(all(feature = "journal", feature = "socketio"))]
 impl<P: Payload> SendReply<P> {
     /// What is stored of it; `None` for nothing.
     pub(crate) fn kept(&self) -> Option<Self> {

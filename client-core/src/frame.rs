@@ -77,12 +77,14 @@ impl<P, N> Frame<P, N> {
         }
     }
 
+    #[cfg(feature = "socketio")]
     pub(crate) fn set_ack(&mut self, ack: u64) {
         if let Body::Event(event) = &mut self.body {
             event.ack = Some(ack);
         }
     }
 
+    #[cfg(feature = "socketio")]
     pub(crate) fn set_arguments(&mut self, arguments: P) {
         if let Body::Event(event) = &mut self.body {
             event.arguments = arguments;

@@ -44,7 +44,8 @@
 //! no socket at all:
 //!
 //! ```
-//! use rejoin::{ClientMessage, Command, Config, Event, Input, Message, Moment, Name, Output, ServerMessage, Session};
+//! use rejoin::machine::{ClientMessage, Command, Input, Moment, Output, ServerMessage, Session};
+//! use rejoin::{Config, Event, Message, Name};
 //! use std::time::Duration;
 //!
 //! let mut session: Session = Session::new(Config::default(), 42);
@@ -138,6 +139,7 @@
 //! | `stored` | `Session::saved`, `Input::Restore`: a state that outlives the process | |
 //! | `journal` | `Session::take_changes`, `Ledger`: the same, kept change by change | |
 //! | `frames` | the application's own frames: `Event::Frame`, `Command::Keep` | |
+//! | `socketio` (default) | `socketio`, `ClientBuilder::socket_io`: Socket.IO servers | |
 //! | `json` | `messages::json`, `socketio::json`: text ↔ typed | `serde_json`, base64 |
 //! | `bugs` | deliberate mistakes, for proving the simulation | |
 //! | `native` (default) | `Client`, over `ws://` | tokio, tokio-tungstenite, hyper, url |
@@ -154,6 +156,16 @@
 //! # A bot that talks to a server on its own network:
 //! rejoin = { version = "0.1", default-features = false, features = ["native"] }
 //! ```
+//!
+//! [`Feed`]: machine::Feed
+//! [`Input`]: machine::Input
+//! [`Input::Busy`]: machine::Input::Busy
+//! [`Input::Restore`]: machine::Input::Restore
+//! [`Moment`]: machine::Moment
+//! [`Output`]: machine::Output
+//! [`Output::Save`]: machine::Output::Save
+//! [`Session`]: machine::Session
+//! [`Session::saved`]: machine::Session::saved
 #![cfg_attr(not(any(feature = "native", feature = "bugs")), no_std)]
 
 extern crate alloc;
@@ -176,6 +188,7 @@ mod ledger;
 mod limiter;
 mod link;
 mod liveness;
+pub mod machine;
 pub mod manual;
 pub mod messages;
 mod name;
@@ -187,6 +200,7 @@ mod outbox;
 mod rooms;
 mod saved;
 mod session;
+#[cfg(feature = "socketio")]
 pub mod socketio;
 #[cfg(feature = "frames")]
 mod standing;
@@ -194,53 +208,44 @@ mod time;
 mod token;
 mod utc;
 
-#[cfg(feature = "bugs")]
-pub use bug::Bug;
-pub use cause::{Cause, CauseCode, DialError, DialErrorKind, Disconnect};
-#[cfg(feature = "journal")]
-pub use change::Change;
+pub use cause::{Cause, CauseCode, DialError, DialErrorKind};
 pub use config::Config;
 pub use event::{
     Delivery, DeliveryStatus, Event, Gap, GapReason, JoinedRoom, Mode, Restored, RoomChange, RoomState,
     SendFailure, SendId, SendReply,
 };
-pub use feed::{Feed, FeedConfig, FeedEvent, FeedInput, FeedOutput};
+pub use feed::{FeedConfig, FeedEvent};
 #[cfg(feature = "frames")]
 pub use frame::Frame;
 #[cfg(all(feature = "frames", feature = "json"))]
 pub use frame::{Bytes, FrameError};
 pub use id::{ID_CHARS, Id, IdError};
-#[cfg(feature = "journal")]
-pub use ledger::Ledger;
-pub use link::{ConnId, Hint, LinkConfig, State, StateChange};
+pub use link::{Hint, LinkConfig, State, StateChange};
 pub use liveness::LivenessConfig;
-pub use messages::{ClientMessage, Message, Position, ServerMessage};
+pub use messages::{Message, Position};
 pub use name::{Name, PERSONAL_ROOM, ROOM_NAME_CHARS, RoomNameError, check_room_name, is_invisible};
+#[cfg(all(feature = "native", feature = "socketio"))]
+pub use native::SocketIo;
 #[cfg(feature = "native")]
 pub use native::{
     Buffers, BuildError, Client, ClientBuilder, ClosedError, ConnectionStatus, Draft, EarlierOutcome,
     Endpoint, EndpointError, Events, FrameDraft, HeaderError, Headers, JoinError, Missed, Permit, Receipt,
-    Request, RequestError, SOCKET_IO_OPENING, SendError, Sending, SocketIo, StateError, StateFile,
-    StateStore, Subscription, TlsError, TokenLocation, Typed, TypedEvents, UnreadFrame,
+    Request, RequestError, SOCKET_IO_OPENING, SendError, Sending, StateError, StateFile, StateStore,
+    Subscription, TlsError, TokenLocation, Typed, TypedEvents, UnreadFrame,
 };
 #[cfg(feature = "sse")]
 pub use native::{FeedBuilder, FeedStream, follow};
 #[cfg(feature = "proxy")]
 pub use native::{Proxy, ProxyError};
-pub use outbox::{OutboxLimits, Outgoing, Overflow, Payload};
+pub use outbox::{OutboxLimits, Overflow};
 /// The TLS library, for [`ClientBuilder::tls_config`]: with it an application needs no version and no features of its own.
 /// No crypto provider is installed for the process here: begin with `ClientConfig::builder_with_provider` and
 /// `rustls::crypto::ring::default_provider()`.
 #[cfg(feature = "rustls-no-provider")]
 pub use rustls;
-#[cfg(feature = "frames")]
-pub use saved::SavedFrame;
-#[cfg(feature = "journal")]
-pub use saved::digest;
-pub use saved::{Saved, SavedLine, SavedOutcome, SavedPosition, SavedSend, SavedStatus, Transmitted};
-pub use session::{Command, Diagnostics, Input, Join, Output, Session};
+pub use session::{Diagnostics, Join};
 #[cfg(feature = "frames")]
 pub use standing::{MOST_KEPT, MOST_KEPT_BYTES};
-pub use time::{Moment, Timestamp};
-pub use token::{Credentials, Token, TokenError};
+pub use time::Timestamp;
+pub use token::{Token, TokenError};
 pub use utc::utc;

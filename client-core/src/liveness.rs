@@ -6,6 +6,7 @@ use core::time::Duration;
 
 /// When to ask, and how long to wait for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LivenessConfig {
     /// Silence after which the server is asked: 25 s by default. Many proxies cut a connection that is silent for 30 s.
     pub heartbeat: Duration,
@@ -77,6 +78,7 @@ impl Liveness {
     }
 
     /// The server speaks by itself at least so often.
+    #[cfg(any(feature = "socketio", test))]
     pub(crate) fn expect(&mut self, silence: Span) {
         self.silence = Some(silence);
     }

@@ -137,7 +137,7 @@ fn is_zero(number: &u64) -> bool {
 
 /// What a send says, as a number: enough to tell two apart that have the same reference by mistake.
 #[cfg(feature = "journal")]
-pub fn digest<P: crate::Payload>(content: &P, data: Option<&P>) -> u64 {
+pub fn digest<P: crate::machine::Payload>(content: &P, data: Option<&P>) -> u64 {
     // A text without data is none with empty data.
     content.digest().rotate_left(1) ^ data.map_or(0, |data| data.digest().rotate_left(17) | 1)
 }

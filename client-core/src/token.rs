@@ -34,6 +34,7 @@ impl<T: Into<Box<str>>> From<T> for Token {
 /// Why a token source gave no token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
+#[non_exhaustive]
 pub struct TokenError {
     /// Whether asking again later may help. `false` ends in the state `failed`.
     pub temporary: bool,

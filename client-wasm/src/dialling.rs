@@ -1,7 +1,8 @@
 //! How every machine of a page dials.
 
 use rejoin::backoff::Policy;
-use rejoin::{Credentials, LinkConfig, Token};
+use rejoin::machine::Credentials;
+use rejoin::{LinkConfig, Token};
 
 /// `credentials` is 0 for none, 1 for one token for good, 2 for a source; no `max_attempts` is 0.
 pub(crate) fn configure(link: &mut LinkConfig, credentials: u32, legacy: bool, max_attempts: u32) {

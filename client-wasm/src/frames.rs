@@ -6,11 +6,12 @@ use crate::names;
 use crate::value::{Handle, Value};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use rejoin::Message;
+use rejoin::machine::{ConnId, Input, ServerMessage};
 use rejoin::messages::{
     Ack, AuthExpiry, AuthOk, GoingAway, Hello, History, Joined, Left, Limits, Nack, Notification, Origin,
     Presence, ReconnectHint, Refusal, Signal, Stamp,
 };
-use rejoin::{ConnId, Input, Message, ServerMessage};
 
 type Frame = ServerMessage<Value, Handle>;
 

@@ -3,10 +3,8 @@
 use crate::fields::Fields;
 use crate::kinds::kinds;
 use crate::value::Value;
-use rejoin::{
-    Command, ConnId, DialError, DialErrorKind, Disconnect, Hint, Input, Join, Outgoing, Position, SendId,
-    Token, TokenError,
-};
+use rejoin::machine::{Command, ConnId, Disconnect, Input, Outgoing};
+use rejoin::{DialError, DialErrorKind, Hint, Join, Position, SendId, Token, TokenError};
 
 kinds!(
     /// What can be said to the machine, with its fields in the order of the slots; ids are in the texts.
@@ -102,10 +100,12 @@ fn command<N: From<u32>>(kind: InputKind, fields: &mut Fields<'_>) -> Option<Com
 }
 
 fn join<N: From<u32>>(fields: &mut Fields<'_>) -> Join<N> {
-    let room = fields.handle().into();
+    let room: N = fields.handle().into();
     let history = fields.count().checked_sub(1);
     let personal = fields.truth();
-    Join { room, since: position(fields), history, personal }
+    let mut join = Join::from(room).since(position(fields)).history(history);
+    join.personal = personal;
+    join
 }
 
 fn position(fields: &mut Fields<'_>) -> Option<Position> {

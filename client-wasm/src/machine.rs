@@ -15,7 +15,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use rejoin::Message;
 #[cfg(feature = "stored")]
-use rejoin::Saved;
+use rejoin::machine::Saved;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 /// A session with numbers for everything.

@@ -1,6 +1,7 @@
 //! JavaScript has one kind of number: what comes from there is brought into range, never trusted.
 
-use rejoin::{Moment, Timestamp};
+use rejoin::Timestamp;
+use rejoin::machine::Moment;
 
 /// A count, milliseconds, a number of a connection, a frame or a send.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates; NaN is zero")]

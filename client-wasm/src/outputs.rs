@@ -5,8 +5,9 @@ use crate::names;
 use crate::numbers::float;
 use crate::texts::Texts;
 use crate::value::{Numbered, Value};
+use rejoin::machine::Output;
 use rejoin::messages::MAX_INT;
-use rejoin::{DeliveryStatus, Event, Id, Output, RoomState, SendFailure, SendId, State, StateChange};
+use rejoin::{DeliveryStatus, Event, Id, RoomState, SendFailure, SendId, State, StateChange};
 
 kinds!(
     /// What the machine wants done, or tells, with its fields in the order of the slots; ids are in the texts.

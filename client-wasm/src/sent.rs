@@ -2,7 +2,8 @@
 
 use crate::outputs::{Fields, OutputKind};
 use crate::value::{Handle, Value};
-use rejoin::{ClientMessage, Position};
+use rejoin::Position;
+use rejoin::machine::ClientMessage;
 
 /// Puts a frame's fields behind its connection and its number.
 pub(crate) fn write(message: &ClientMessage<Value, Handle>, fields: &mut Fields<'_>) -> u32 {

@@ -9,7 +9,8 @@ use crate::numbers::moment;
 use crate::outputs;
 use crate::value::{Handle, Value};
 use alloc::boxed::Box;
-use rejoin::{Input, Position, Saved, SavedLine, SavedPosition, SavedSend, Transmitted};
+use rejoin::Position;
+use rejoin::machine::{Input, Saved, SavedLine, SavedPosition, SavedSend, Transmitted};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 kinds!(
@@ -135,7 +136,7 @@ fn read(kind: u32, fields: &mut Fields<'_>, saved: &mut Saved<Value, Handle>) ->
         #[cfg(feature = "frames")]
         ItemKind::Kept => {
             let (key, frame) = (fields.handle(), fields.sized_value());
-            saved.kept.push(rejoin::SavedFrame { key, frame });
+            saved.kept.push(rejoin::machine::SavedFrame { key, frame });
         }
     }
     Some(())

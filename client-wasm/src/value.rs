@@ -4,9 +4,9 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::Cell;
 use core::fmt;
-use rejoin::Payload;
+use rejoin::machine::Payload;
 #[cfg(feature = "session")]
-use rejoin::Session;
+use rejoin::machine::Session;
 
 /// A room or a user: its number in the page's own table of names.
 pub type Handle = u32;

@@ -2,7 +2,8 @@
 //! server keeps at most.
 
 use super::{Tally, line};
-use rejoin::{Moment, Name, Timestamp};
+use rejoin::machine::Moment;
+use rejoin::{Name, Timestamp};
 use rejoin_server::hub::{ConnId, Hub, HubConfig, Input};
 use std::time::{Duration, Instant};
 

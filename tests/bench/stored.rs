@@ -2,7 +2,8 @@
 //! free and on one where it takes 5 ms, and the bytes that are written.
 
 use super::{ROUNDS, bare, line, median, multi_thread, peer};
-use rejoin::{Change, Client, Event, Mode, Saved, StateError, StateFile, StateStore};
+use rejoin::machine::{Change, Saved};
+use rejoin::{Client, Event, Mode, StateError, StateFile, StateStore};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -117,7 +117,7 @@ fn enter(account: &mut Account, line: Line) {
             use GapReason::{EpochChanged, Forked, Reconnected, Trimmed, Unavailable};
             let reasons = [Reconnected, EpochChanged, Forked, Trimmed, Unavailable];
             let reason = reasons.into_iter().find(|known| known.as_str() == reason).expect("a known reason");
-            Event::Gap(Gap { room, epoch: epoch.as_deref().map(id), after, before, reason })
+            Event::Gap(Gap::new(room, epoch.as_deref().map(id), after, before, reason))
         }
         Line::CalmDown | Line::Account { .. } | Line::Judge { .. } => unreachable!("no part of an account"),
     };

@@ -105,7 +105,8 @@ async fn on_a_plain_connection_a_join_is_waited_for_until_it_is_written() {
 
 #[tokio::test]
 async fn a_room_that_is_left_while_it_is_waited_for_and_one_too_many_are_errors() {
-    let config = rejoin::Config { max_rooms: 1, ..rejoin::Config::default() };
+    let mut config = rejoin::Config::default();
+    config.max_rooms = 1;
     let (client, _events) = Client::builder("ws://127.0.0.1:1/ws").config(config).connect().unwrap();
     let waiting = client.join_and_wait("lobby");
     let mut waiting = std::pin::pin!(waiting);

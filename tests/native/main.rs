@@ -15,6 +15,7 @@ mod bots;
 mod consumers;
 mod ends;
 mod exactly;
+mod examples;
 mod faults;
 mod feeds;
 mod liars;

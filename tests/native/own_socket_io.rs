@@ -3,7 +3,6 @@
 
 use crate::{in_lobby, quick, server, until, until_arrival, within};
 use harness::liar::Liar;
-use rejoin::socketio::Options;
 use rejoin::{
     Bytes, Client, Event, Events, Frame, Receipt, RequestError, SendError, SendFailure, SocketIo, Typed,
 };
@@ -93,7 +92,7 @@ async fn events_are_read_as_a_type_of_the_applications_and_one_that_is_none_is_a
 
 #[tokio::test]
 async fn what_the_server_asks_is_answered_once_and_an_answer_to_nothing_says_so() {
-    let server = SocketIo { manual_acks: true, ..SocketIo::default() };
+    let server = SocketIo::default().manual_acks(true);
     let (_liar, client, mut events) = hears(&[r#"427["are you there?",1]"#], server);
     let ack = next_frame(&mut events).await.ack().unwrap();
     client.answer(ack, &true).unwrap();
@@ -184,7 +183,7 @@ async fn an_event_that_asks_has_the_whole_answer_and_a_request_is_answered_by_it
 
 #[tokio::test]
 async fn a_request_that_nobody_answers_ends_in_its_time() {
-    let server = SocketIo { options: Options { acks: false, ..Options::default() }, ..SocketIo::default() };
+    let server = SocketIo::default().acks(false);
     let (_liar, client, _events) = hears(&[], server);
     let request = client.request_event("quote", "X").timeout(Duration::from_millis(50));
     assert_eq!(within("the end", request.into_future()).await.unwrap_err(), RequestError::Timeout);

@@ -3,7 +3,6 @@
 use crate::{in_lobby, quick, server, until, until_arrival, until_message, within};
 use harness::liar::Liar;
 use harness::scissors::Scissors;
-use rejoin::socketio::Options;
 use rejoin::{CauseCode, Client, Event, Events, Mode, Receipt, SocketIo, State};
 
 const OPEN: &str =
@@ -17,7 +16,7 @@ fn said(content: &str) -> String {
 /// A client of a server that says this to everybody.
 fn hears(texts: &[&str]) -> (Liar, Client, Events) {
     let liar = Liar::start_unasked(texts.iter().copied().map(str::to_owned).collect());
-    let server = SocketIo { options: Options { acks: false, ..Options::default() }, ..SocketIo::default() };
+    let server = SocketIo::default().acks(false);
     let (client, events) = quick(&liar.url, "ada").socket_io(server).room("lobby").connect().unwrap();
     (liar, client, events)
 }

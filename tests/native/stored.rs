@@ -2,7 +2,8 @@
 
 use crate::{quick, until, within};
 use futures_util::future::BoxFuture;
-use rejoin::{Client, DeliveryStatus, Event, Events, Mode, Saved, StateError, StateStore};
+use rejoin::machine::Saved;
+use rejoin::{Client, DeliveryStatus, Event, Events, Mode, StateError, StateStore};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

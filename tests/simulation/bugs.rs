@@ -33,7 +33,7 @@ const UNSEEN: &[&str] = &[
 /// A mistake and who makes it.
 #[derive(Debug, Clone, Copy)]
 enum Mistake {
-    Client(rejoin::Bug),
+    Client(rejoin::machine::Bug),
     Server(rejoin_server::hub::Bug),
 }
 
@@ -42,7 +42,7 @@ type Found = Option<(u64, String)>;
 
 impl Mistake {
     fn all() -> Vec<Self> {
-        let clients = rejoin::Bug::ALL.iter().copied().map(Self::Client);
+        let clients = rejoin::machine::Bug::ALL.iter().copied().map(Self::Client);
         clients.chain(rejoin_server::hub::Bug::ALL.iter().copied().map(Self::Server)).collect()
     }
 

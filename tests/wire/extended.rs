@@ -1,13 +1,14 @@
 //! The golden frames of the extended protocol, read by the Rust codec.
 
 use super::{Golden, kind};
+use rejoin::machine::{ClientMessage, ServerMessage};
 use rejoin::messages::json::{ServerDecoder, decode_client, encode_client, encode_server};
 use rejoin::messages::{
     Ack, AuthExpiry, AuthOk, Code, GoingAway, Hello, History, HistoryRequest, JoinReason, JoinRequest,
     Joined, Left, Limits, LineTag, MAX_INT, Nack, Notification, Origin, Position, Presence, ReconnectHint,
     Refusal, SendTag, Signal, Stamp,
 };
-use rejoin::{ClientMessage, Id, Message, Name, ServerMessage, Token};
+use rejoin::{Id, Message, Name, Token};
 use serde_json::Value;
 use std::collections::BTreeMap;
 

@@ -6,8 +6,9 @@ mod extended;
 mod references;
 mod specification;
 
+use rejoin::Message;
+use rejoin::machine::{ClientMessage, ServerMessage};
 use rejoin::messages::json::{DecodeError, ServerDecoder, decode_client, encode_client, encode_server};
-use rejoin::{ClientMessage, Message, ServerMessage};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -1,8 +1,8 @@
 //! The specification's frames and tables of codes (client-core/docs/protocol.md), held against the code.
 
 use super::Golden;
-use rejoin::ServerMessage;
 use rejoin::close::{CloseTable, Verdict};
+use rejoin::machine::ServerMessage;
 use rejoin::messages::Code;
 use rejoin::messages::json::{ServerDecoder, decode_client, encode_client, encode_server};
 use serde_json::Value;

@@ -12,7 +12,7 @@ use crate::render::{Layout, plain_name};
 use crate::rooms::Present;
 use crate::{sanitise, words};
 use jiff::Timestamp;
-use rejoin::{Client, Event, Join, Name, RoomState, State};
+use rejoin::{Client, Event, Join, RoomState, State};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -216,7 +216,7 @@ impl Talk {
     }
 
     fn join(&mut self, room: &str) {
-        let join = Join { history: Some(HISTORY), ..Name::from(room).into() };
+        let join = Join::room(room).history(HISTORY);
         if let Err(error) = self.client.join_with(join) {
             self.notice(&error.to_string());
             return;

@@ -284,7 +284,7 @@ async fn until_connected(events: &mut Events) -> Result<(), Cause> {
             }
         }
     }
-    Err(Cause { will_retry: false, ..Cause::new(CauseCode::Requested, "") })
+    Err(Cause::new(CauseCode::Requested, "").without_retry())
 }
 
 /// Whether the way to the server is not what failed.

@@ -25,8 +25,8 @@ use input::{BadLine, Frame, OwnMessage, Request};
 use output::{JoinAnswers, Outcome, Told};
 use refs::{Given, Refs, Resolved, What};
 use rejoin::{
-    Client, Delivery, DeliveryStatus, EarlierOutcome, Event, Events, Join, Mode, Name, PERSONAL_ROOM,
-    RoomState, SendFailure, SendId, SendReply, State,
+    Client, Delivery, DeliveryStatus, EarlierOutcome, Event, Events, Join, Mode, PERSONAL_ROOM, RoomState,
+    SendFailure, SendId, SendReply, State,
 };
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, VecDeque};
@@ -307,7 +307,7 @@ impl Pipe {
         if let Some(refs) = self.refs.as_mut().filter(|_| !is_own) {
             *refs = Refs::default();
         }
-        for EarlierOutcome { id, room, reference, digest, status, reply, confirmed } in outcomes {
+        for EarlierOutcome { id, room, reference, digest, status, reply, confirmed, .. } in outcomes {
             let reference = reference.filter(|_| is_own);
             if !confirmed {
                 let outcome = Outcome::Final(status.clone());
@@ -388,7 +388,7 @@ impl Pipe {
         let limit = matches!(outcome, Outcome::Final(DeliveryStatus::Failed(why)) if why.is_too_large())
             .then(|| {
                 let message = format!("the message is too large: {}", content_limit(&self.client));
-                SendReply { answer: None, message: Some(message) }
+                SendReply::new(None, Some(message))
             });
         let reply = reply.or(limit.as_ref());
         output::delivery(&mut self.printed, reference, room, outcome, reply, told);
@@ -433,7 +433,8 @@ impl Pipe {
         match frame {
             Frame::Join { room, since, history } => {
                 let personal = room == PERSONAL_ROOM;
-                let join = Join { room: Name::from(room.as_str()), since, history, personal };
+                let join = Join::room(room.as_str()).since(since).history(history);
+                let join = if personal { join.personal() } else { join };
                 // The name has been checked with the rest of the line.
                 let checked = self.client.join_with(join);
                 debug_assert!(checked.is_ok());

@@ -32,7 +32,7 @@ pub(super) struct What(pub(super) u64);
 
 impl What {
     pub(super) fn of(content: &String, data: Option<&String>) -> Self {
-        Self(rejoin::digest(content, data))
+        Self(rejoin::machine::digest(content, data))
     }
 }
 
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn the_last_answers_are_remembered_unless_they_are_large() {
         let with = |answer: String| {
-            let reply = Some(Box::new(SendReply { answer: Some(answer), message: None }));
+            let reply = Some(Box::new(SendReply::new(Some(answer), None)));
             Resolved { reply, ..written() }
         };
         let mut refs = Refs::default();

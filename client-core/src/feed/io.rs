@@ -14,6 +14,7 @@ use core::time::Duration;
 
 /// The choices of a feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FeedConfig {
     /// The connection. Its `liveness` is that of a stream: it cannot be asked, and is dead after a silence of 40 s.
     pub link: LinkConfig,

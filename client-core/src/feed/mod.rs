@@ -1,7 +1,7 @@
 //! One room, read from a stream of server-sent events (protocol.md §4): a second kind of session over the same link.
 //!
 //! [`Feed`] is the machine: deterministic, without I/O, one [`FeedInput`] in, [`FeedOutput`]s out, one deadline, as
-//! [`Session`](crate::Session) is. A driver reads bytes with an [`EventStream`], turns the data of its events into
+//! [`Session`](crate::machine::Session) is. A driver reads bytes with an [`EventStream`], turns the data of its events into
 //! messages, and hands them over. Nothing is written: there is nothing to lose upwards, and no way to ask the server
 //! whether it is there.
 //!

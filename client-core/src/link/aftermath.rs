@@ -6,7 +6,7 @@ use super::status::State;
 use super::{Link, Phase};
 use crate::backoff::{Occasion, Policy, uniform};
 use crate::bug::{Bug, made};
-use crate::cause::{Cause, CauseCode};
+use crate::cause::{Cause, CauseCode, Disconnect};
 use crate::close::Verdict;
 use crate::time::{Span, Timestamp};
 use core::time::Duration;
@@ -122,10 +122,27 @@ impl Link {
         }
     }
 
+    /// The next dial tries the next URL.
+    pub(super) fn dial_is_lost(&mut self) {
+        self.endpoint = (self.endpoint + 1) % self.config.endpoints.max(1);
+        self.backoff.lost(Span::ZERO);
+    }
+
     pub(super) fn fail(&mut self, cause: Cause) {
         self.drop_others();
         self.phase = Phase::Failed;
         self.loss = None;
         self.changed(State::Failed, Some(Cause { will_retry: false, ..cause }));
+    }
+}
+
+/// The end of an open connection, as the application is told.
+pub(super) fn cause(how: Disconnect) -> Cause {
+    match how {
+        Disconnect::Closed { code, reason } => Cause::new(CauseCode::Closed(code), reason),
+        Disconnect::Lost => Cause::bare(CauseCode::ConnectionLost),
+        Disconnect::Protocol => Cause::bare(CauseCode::ProtocolError),
+        Disconnect::TooLarge => Cause::bare(CauseCode::FrameTooLarge),
+        Disconnect::Ended => Cause::bare(CauseCode::StreamEnded),
     }
 }

@@ -8,6 +8,7 @@ use core::time::Duration;
 
 /// The choices of a connection, apart from any rooms.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LinkConfig {
     /// The delay rule.
     pub policy: Policy,

@@ -1,7 +1,9 @@
-//! Protocols with a handshake of their own above the WebSocket's: to the link their dial lasts until that is done.
+//! Protocols with a handshake of their own above the WebSocket's: to the link their dial lasts until that is done. Socket.IO
+//! is the only one.
 
+use super::aftermath::cause;
 use super::{Action, ConnId, Link, Phase};
-use crate::cause::{Cause, CauseCode, Disconnect};
+use crate::cause::{Cause, Disconnect};
 use crate::close::{self, Verdict};
 use crate::time::{Span, Timestamp};
 
@@ -35,27 +37,10 @@ impl Link {
         self.judge(now, verdict, cause, None);
     }
 
-    /// The next dial tries the next URL.
-    pub(super) fn dial_is_lost(&mut self) {
-        self.endpoint = (self.endpoint + 1) % self.config.endpoints.max(1);
-        self.backoff.lost(Span::ZERO);
-    }
-
     /// The server speaks by itself at least so often: longer silence is death.
     pub(crate) fn expect_to_hear_every(&mut self, silence: Span) {
         if let Phase::Open { liveness, .. } = &mut self.phase {
             liveness.expect(silence);
         }
-    }
-}
-
-/// The end of an open connection, as the application is told.
-pub(super) fn cause(how: Disconnect) -> Cause {
-    match how {
-        Disconnect::Closed { code, reason } => Cause::new(CauseCode::Closed(code), reason),
-        Disconnect::Lost => Cause::bare(CauseCode::ConnectionLost),
-        Disconnect::Protocol => Cause::bare(CauseCode::ProtocolError),
-        Disconnect::TooLarge => Cause::bare(CauseCode::FrameTooLarge),
-        Disconnect::Ended => Cause::bare(CauseCode::StreamEnded),
     }
 }

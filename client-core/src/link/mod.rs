@@ -16,6 +16,7 @@ mod aftermath;
 mod auth;
 mod config;
 mod handover;
+#[cfg(feature = "socketio")]
 mod handshake;
 mod hint;
 #[cfg(feature = "native")]
@@ -415,7 +416,7 @@ impl Link {
             Phase::Open { conn, since, .. } if conn == closed => {
                 let verdict = self.config.close_table.disconnect(&how);
                 self.down(now, since);
-                let cause = handshake::cause(how);
+                let cause = aftermath::cause(how);
                 #[cfg(feature = "native")]
                 let cause = match cause.code {
                     CauseCode::ConnectionLost => {

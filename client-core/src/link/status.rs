@@ -57,11 +57,19 @@ impl State {
 
 /// A change of state and why it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StateChange {
     /// The state now.
     pub state: State,
     /// What led to it. Absent when it was asked for or is the success of what went before.
     pub cause: Option<Cause>,
+}
+
+impl StateChange {
+    /// A change to this state.
+    pub fn new(state: State, cause: Option<Cause>) -> Self {
+        Self { state, cause }
+    }
 }
 
 /// A loss that has not been made good yet.

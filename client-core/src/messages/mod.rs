@@ -195,8 +195,8 @@ pub struct Message<P = String, N = Name> {
     pub(crate) own: Option<bool>,
 }
 
+#[cfg_attr(feature = "native", expect(clippy::missing_fields_in_debug, reason = "what the server said"))]
 impl<P: fmt::Debug, N: fmt::Debug> fmt::Debug for Message<P, N> {
-    /// What the server said.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Message")
             .field("room", &self.room)

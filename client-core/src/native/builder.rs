@@ -14,6 +14,7 @@ use super::options::{ConnectOptions, Resolved, TokenLocation, link_methods, opti
 use super::own::{OWN_FRAMES, OwnMessages};
 use super::requests::Requests;
 use super::runtime::runtime;
+#[cfg(feature = "socketio")]
 use super::socket_io::{Packets, SocketIo};
 use super::state::{StateError, StateStore};
 use super::state_file::StateFile;
@@ -113,6 +114,7 @@ pub struct ClientBuilder {
     max_message: usize,
     store: Option<Store>,
     manual_commit: bool,
+    #[cfg(feature = "socketio")]
     socket_io: Option<SocketIo>,
     frames: bool,
     correlate: Option<Box<str>>,
@@ -136,6 +138,7 @@ impl ClientBuilder {
             max_message: 1 << 20,
             store: None,
             manual_commit: false,
+            #[cfg(feature = "socketio")]
             socket_io: None,
             frames: false,
             correlate: None,
@@ -203,6 +206,7 @@ impl ClientBuilder {
     /// let (client, mut events) = builder.token("secret").room("lobby").connect()?;
     /// # Ok(()) }
     /// ```
+    #[cfg(feature = "socketio")]
     pub fn socket_io(mut self, server: SocketIo) -> Self {
         self.socket_io = Some(server);
         self
@@ -284,13 +288,15 @@ impl ClientBuilder {
     /// For bad arguments only.
     pub fn connect(self) -> Result<(Client, Events), BuildError> {
         let runtime = runtime()?;
+        #[cfg(feature = "socketio")]
+        let (is_socket_io, own) = (self.socket_io.is_some(), OwnMessages::of(self.socket_io.as_ref()));
+        #[cfg(not(feature = "socketio"))]
+        let (is_socket_io, own) = (false, OwnMessages::Frames);
         let mut endpoints = Vec::with_capacity(self.urls.len());
         let mut in_urls = None;
         for url in &self.urls {
-            let (endpoint, in_url) = match self.socket_io {
-                Some(_) => Endpoint::parse_socket_io(url)?,
-                None => Endpoint::parse(url)?,
-            };
+            let parse = if is_socket_io { Endpoint::parse_socket_io } else { Endpoint::parse };
+            let (endpoint, in_url) = parse(url)?;
             in_urls = in_urls.or(in_url);
             endpoints.push(endpoint);
         }
@@ -299,7 +305,7 @@ impl ClientBuilder {
         }
         check_subprotocols(&self.subprotocols)?;
         // Toward Socket.IO the token goes into the `auth` object.
-        let default_location = self.socket_io.is_none().then_some(TokenLocation::Header);
+        let default_location = (!is_socket_io).then_some(TokenLocation::Header);
         let Resolved { route, credentials, source, request: options, connect_timeout, seed } =
             self.options.resolve(&endpoints, in_urls, default_location)?;
         let mut config = self.config;
@@ -324,16 +330,7 @@ impl ClientBuilder {
         let saved = store.as_mut().map(|store| store.load(&url)).transpose()?.flatten();
         let commits = store.is_some() && !self.manual_commit;
         let ledger = Ledger::new(saved.unwrap_or_default());
-        let earlier = ledger.outcomes().map(|(id, outcome)| EarlierOutcome {
-            id,
-            room: outcome.room.clone(),
-            reference: outcome.reference.clone(),
-            digest: outcome.digest,
-            status: outcome.status.clone().into(),
-            reply: outcome.reply.clone(),
-            confirmed: outcome.confirmed,
-        });
-        let earlier = earlier.collect();
+        let earlier = earlier_outcomes(&ledger);
         let earlier_user = ledger.user().cloned();
         let saved = store.is_some().then(|| Saved { outcomes: Vec::new(), ..ledger.saved() });
         let keeper = store.map(|store| Box::new(Keeper::new(store, ledger)));
@@ -351,7 +348,7 @@ impl ClientBuilder {
             status: statuses,
             clock,
             earlier: Mutex::new(earlier),
-            own: OwnMessages::of(self.socket_io.as_ref()),
+            own,
             open_requests: Arc::default(),
             requests: requests.clone(),
             earlier_user,
@@ -374,19 +371,34 @@ impl ClientBuilder {
             requests: requests.clone(),
         };
         // Owned by the handles: it ends when the client is closed, or when all of them are dropped.
+        #[cfg(feature = "socketio")]
         if let Some(server) = self.socket_io {
             let session = server.session(config, seed);
             let codec = Packets::of(server, self.frames);
             let driver = Driver::new(session, codec, around);
             runtime.spawn(begun(driver, saved, self.joins).instrument(span));
-        } else {
-            let mut session = Session::new(config, seed);
-            session.own_frames(Name::from(OWN_FRAMES));
-            let driver = Driver::new(session, Frames::new(self.frames, requests), around);
-            runtime.spawn(begun(driver, saved, self.joins).instrument(span));
+            return Ok((client, events));
         }
+        let mut session = Session::new(config, seed);
+        session.own_frames(Name::from(OWN_FRAMES));
+        let driver = Driver::new(session, Frames::new(self.frames, requests), around);
+        runtime.spawn(begun(driver, saved, self.joins).instrument(span));
         Ok((client, events))
     }
+}
+
+/// What the stored state knows of sends of earlier runs that have their outcome.
+fn earlier_outcomes(ledger: &Ledger) -> Vec<EarlierOutcome> {
+    let earlier = ledger.outcomes().map(|(id, outcome)| EarlierOutcome {
+        id,
+        room: outcome.room.clone(),
+        reference: outcome.reference.clone(),
+        digest: outcome.digest,
+        status: outcome.status.clone().into(),
+        reply: outcome.reply.clone(),
+        confirmed: outcome.confirmed,
+    });
+    earlier.collect()
 }
 
 /// A driver that has been told all there is to know at the beginning.

@@ -90,6 +90,7 @@ pub(crate) struct Shared {
 
 /// The outcome of a send of an earlier run.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EarlierOutcome {
     /// Its number in this run, for [`Client::confirm`].
     pub id: SendId,
@@ -97,7 +98,7 @@ pub struct EarlierOutcome {
     pub room: Name,
     /// The caller's own name for it.
     pub reference: Option<Box<str>>,
-    /// What it said, as a number: see [`digest`](crate::digest). `None` where an earlier version has stored it.
+    /// What it said, as a number: see [`digest`](crate::machine::digest). `None` where an earlier version has stored it.
     pub digest: Option<u64>,
     /// What became of it.
     pub status: DeliveryStatus,
@@ -189,7 +190,7 @@ impl Client {
     }
 
     /// As [`Client::join`], with a position to go on from or with history:
-    /// `Join { history: Some(20), ..Name::from("lobby").into() }`.
+    /// `Join::room("lobby").history(20)`.
     ///
     /// # Errors
     /// When the room's name is none.

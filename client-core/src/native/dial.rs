@@ -7,6 +7,7 @@ use super::refusal::{is_too_old, media_type, refusal};
 use super::request::RequestOptions;
 use super::route::Route;
 use super::secrets::Secrets;
+#[cfg(feature = "socketio")]
 use super::socket_io::explained;
 use super::transport::Transport;
 use super::upgrade::Offer;
@@ -34,10 +35,12 @@ impl Dialer {
         extended: bool,
     ) -> Result<WebSocketStream<Transport>, DialError> {
         let dialed = self.upgrade(endpoint, token, extended).await;
-        dialed.map_err(|error| match endpoint.engine_path() {
+        #[cfg(feature = "socketio")]
+        let dialed = dialed.map_err(|error| match endpoint.engine_path() {
             Some(path) => explained(error, path),
             None => error,
-        })
+        });
+        dialed
     }
 
     async fn upgrade(

@@ -59,26 +59,26 @@ struct State {
     diagnostics: Diagnostics,
 }
 
-fn length(text: &Option<String>) -> usize {
-    text.as_ref().map_or(0, String::len)
+fn length(text: Option<&String>) -> usize {
+    text.map_or(0, String::len)
 }
 
 /// The bytes a message holds, about.
 pub(super) fn message_weight(message: &Message) -> usize {
-    message.content.len() + message.timestamp.len() + length(&message.data)
+    message.content.len() + message.timestamp.len() + length(message.data.as_ref())
 }
 
 /// The bytes an event holds, about: only what a server can make large.
 pub(super) fn weight(event: &Event) -> usize {
     match event {
         Event::Message(message) => message_weight(message),
-        Event::Signal(signal) => length(&signal.data),
-        Event::Notification(notification) => length(&notification.data),
+        Event::Signal(signal) => length(signal.data.as_ref()),
+        Event::Notification(notification) => length(notification.data.as_ref()),
         Event::Frame(frame) => frame.byte_len(),
         Event::ServerError { message, .. } => message.len(),
         Event::Garbled { error } => error.len(),
         Event::Delivery(Delivery { reply: Some(reply), .. }) => {
-            length(&reply.answer) + length(&reply.message)
+            length(reply.answer.as_ref()) + length(reply.message.as_ref())
         }
         _ => 0,
     }

@@ -68,8 +68,7 @@ impl FeedBuilder {
     option_methods!();
     link_methods!();
 
-    /// Silence after which the stream is dead: 40 s by default, as a server says something every 15 s, if only a comment. A
-    /// server that announces another interval is given that much time instead.
+    /// Silence after which the stream is dead: 40 s by default, as a server says something every 15 s, if only a comment.
     pub fn silence(mut self, silence: Duration) -> Self {
         self.config.link.liveness.silence = Some(silence);
         self

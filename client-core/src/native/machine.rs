@@ -1,6 +1,7 @@
 //! The driver's view of a session, and of the text of its frames: one trait for each. Decides nothing.
 
 use super::requests::Requests;
+#[cfg(feature = "socketio")]
 use super::socket_io;
 use crate::change::Change;
 use crate::event::{Mode, RoomState, SendId};
@@ -10,6 +11,7 @@ use crate::messages::json::{DecodeError, ServerDecoder, encode_client_into, own_
 use crate::messages::{ClientMessage, ServerMessage};
 use crate::name::Name;
 use crate::session::{Diagnostics, Input, Output, Session};
+#[cfg(feature = "socketio")]
 use crate::socketio;
 use crate::time::{Moment, Timestamp};
 use crate::token::Token;
@@ -228,6 +230,7 @@ impl Machine for Session {
     by_the_same_name!();
 }
 
+#[cfg(feature = "socketio")]
 impl Machine for socketio::Session {
     type Codec = socket_io::Packets;
 

@@ -1,5 +1,5 @@
-//! The tokio drivers: a socket, a clock and a task around a [`Session`](crate::Session), a
-//! [`socketio::Session`](crate::socketio::Session) or a [`Feed`](crate::Feed), with no decisions of their own.
+//! The tokio drivers: a socket, a clock and a task around a [`Session`](crate::machine::Session), a
+//! [`socketio::Session`](crate::socketio::Session) or a [`Feed`](crate::machine::Feed), with no decisions of their own.
 
 mod basic;
 mod builder;
@@ -8,8 +8,10 @@ mod clock;
 mod dial;
 mod draft;
 mod driver;
+#[cfg(feature = "socketio")]
 mod emit;
 mod endpoint;
+#[cfg(feature = "socketio")]
 mod event_json;
 mod events;
 mod exchange;
@@ -41,6 +43,7 @@ mod runtime;
 mod secrets;
 mod sending;
 mod socket;
+#[cfg(feature = "socketio")]
 mod socket_io;
 mod sockets;
 mod state;
@@ -55,6 +58,7 @@ mod tls_error;
 mod trace;
 mod transport;
 mod typed;
+#[cfg(feature = "socketio")]
 mod typed_event;
 mod upgrade;
 mod waiters;
@@ -80,6 +84,7 @@ pub use permit::Permit;
 pub use proxy::{Proxy, ProxyError};
 pub use requests::{Request, RequestError};
 pub use sending::{Receipt, SendError, Sending};
+#[cfg(feature = "socketio")]
 pub use socket_io::SocketIo;
 pub use state::{StateError, StateStore};
 pub use state_file::StateFile;

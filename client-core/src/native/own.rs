@@ -2,16 +2,19 @@
 
 use super::client::{Client, Shared};
 use super::draft::json;
+#[cfg(feature = "socketio")]
 use super::event_json;
 use super::inbox::{Inbox, Target};
 use super::permit::{Permit, Reserved};
 use super::sending::{Sending, SendingState};
+#[cfg(feature = "socketio")]
 use super::socket_io::SocketIo;
 use crate::event::{SendFailure, SendId};
 use crate::messages::json::{NotOwn, check_own};
 use crate::name::Name;
 use crate::outbox::Outgoing;
 use crate::session::{Command, Input};
+#[cfg(feature = "socketio")]
 use crate::socketio::EventMap;
 use serde::Serialize;
 use std::fmt;
@@ -29,12 +32,18 @@ pub(crate) enum OwnMessages {
     /// Frames of JSON.
     Frames,
     /// Events, of which these names are the contract's.
+    #[cfg(feature = "socketio")]
     Events(Arc<EventMap>),
 }
 
 impl OwnMessages {
+    #[cfg(feature = "socketio")]
     pub(super) fn of(socket_io: Option<&SocketIo>) -> Self {
         socket_io.map_or(Self::Frames, |server| Self::Events(Arc::new(server.events.clone())))
+    }
+
+    pub(super) fn are_events(&self) -> bool {
+        !matches!(self, Self::Frames)
     }
 }
 
@@ -56,7 +65,7 @@ pub struct FrameDraft<'a> {
 impl<'a> FrameDraft<'a> {
     pub(super) fn new(client: &'a Client, frame: Result<String, SendFailure>) -> Self {
         let Shared { inbox, own, .. } = &*client.shared;
-        let is_event = matches!(own, OwnMessages::Events(_));
+        let is_event = own.are_events();
         Self {
             inbox,
             frame,
@@ -250,6 +259,7 @@ impl Client {
     /// A frame's JSON, if it may be sent.
     pub(super) fn own_json(&self, frame: &(impl Serialize + ?Sized)) -> Result<String, SendFailure> {
         let frame = json(frame)?;
+        #[cfg(feature = "socketio")]
         if let OwnMessages::Events(events) = &self.shared.own {
             let (name, arguments) = event_json::from_frame(&frame).ok_or(SendFailure::BadData)?;
             return event_json::checked(&name, &arguments, events);

@@ -1,7 +1,7 @@
 //! Frames that want an answer. Finds the answer by the field that it repeats; sends nothing again.
 
 use super::client::{Client, ClosedError};
-use super::own::{FrameDraft, OwnMessages};
+use super::own::FrameDraft;
 use super::sending::{SendError, Sending, SendingState};
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
 use crate::frame::Frame;
@@ -244,7 +244,7 @@ impl<'a> IntoFuture for Request<'a> {
         let Self { client, draft, timeout } = self;
         Box::pin(async move {
             let until = Instant::now() + timeout;
-            if let OwnMessages::Events(_) = client.shared.own {
+            if client.shared.own.are_events() {
                 let asked = Asked::send(client, draft.timeout(timeout))?;
                 return asked.answer(until).await.unwrap_or_else(|| Err(client.ended().into()));
             }
@@ -343,6 +343,7 @@ impl Drop for Asked {
 
 impl Client {
     /// As [`Client::request`], with an event for a Socket.IO server, whose arguments are given as in [`Client::emit`].
+    #[cfg(feature = "socketio")]
     pub fn request_event(&self, name: &str, arguments: &(impl Serialize + ?Sized)) -> Request<'_> {
         Request { client: self, draft: self.event(name, arguments), timeout: TIMEOUT }
     }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 /// use rejoin::socketio::{AckText, Namespace};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let mut server = SocketIo { namespace: Namespace::new("/chat")?, ..SocketIo::default() };
+/// let mut server = SocketIo::new(Namespace::new("/chat")?);
 /// server.events.set("message", "chat:message")?;
 /// server.options.acks = false; // its handlers do not call them
 /// // Or, where they call them with a text when something is wrong:
@@ -29,6 +29,7 @@ use std::sync::Arc;
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct SocketIo {
     /// The namespace.
     pub namespace: Namespace,
@@ -44,6 +45,23 @@ pub struct SocketIo {
 }
 
 impl SocketIo {
+    /// One with this namespace, and the defaults otherwise.
+    pub fn new(namespace: Namespace) -> Self {
+        Self { namespace, ..Self::default() }
+    }
+
+    /// The same; `false` for a server whose handlers do not call their acks: [`Options::acks`].
+    pub fn acks(mut self, calls: bool) -> Self {
+        self.options.acks = calls;
+        self
+    }
+
+    /// The same; `true` to answer the server's events with [`Client::answer`](super::Client::answer).
+    pub fn manual_acks(mut self, manual: bool) -> Self {
+        self.manual_acks = manual;
+        self
+    }
+
     /// The machine for such a server.
     pub(super) fn session(&self, config: Config, seed: u64) -> Session {
         let mut session = Session::new(config, self.options, PERSONAL_ROOM.into(), seed);

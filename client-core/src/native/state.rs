@@ -29,7 +29,7 @@ pub trait StateStore: Send + 'static {
     /// Stores `state` in the place of the one before. Must not block; the work is the future's.
     fn save(&mut self, state: Saved) -> BoxFuture<'static, Result<(), StateError>>;
 
-    /// Stores what has changed behind what is there, for a store that can do that now; a [`Ledger`](crate::Ledger) does
+    /// Stores what has changed behind what is there, for a store that can do that now; a [`Ledger`](crate::machine::Ledger) does
     /// the changes again when it is read. All of them are stored or none. `None`, the default: the whole is to be
     /// [saved](StateStore::save) instead. After one that failed it is, too.
     fn append(&mut self, changes: Vec<Change>) -> Option<BoxFuture<'static, Result<(), StateError>>> {

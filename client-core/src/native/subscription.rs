@@ -248,8 +248,8 @@ impl fmt::Debug for Subscription {
 mod tests {
     use super::*;
 
-    fn message(content: &str) -> Item {
-        Ok(Message::plain("r".into(), "u".into(), content.to_owned(), String::new()))
+    fn message(content: &str) -> Message {
+        Message::plain("r".into(), "u".into(), content.to_owned(), String::new())
     }
 
     fn drain(waiting: &mut Waiting) -> Vec<Item> {
@@ -260,13 +260,13 @@ mod tests {
     fn a_slow_consumer_is_told_in_the_place_of_what_it_missed_how_much_that_was() {
         let mut waiting = Waiting::default();
         for _ in 0..MOST_ITEMS + 3 {
-            waiting.push(message("a"));
+            waiting.push(Ok(message("a")));
         }
         assert!(waiting.pop().is_some());
-        waiting.push(message("b"));
+        waiting.push(Ok(message("b")));
         let items = drain(&mut waiting);
         assert_eq!(items.len(), MOST_ITEMS + 1);
-        assert_eq!(items[MOST_ITEMS - 1..], [Err(Missed::Lagged(3)), message("b")]);
+        assert_eq!(items[MOST_ITEMS - 1..], [Err(Missed::Lagged(3)), Ok(message("b"))]);
         assert_eq!(waiting.bytes, 0);
     }
 
@@ -275,9 +275,9 @@ mod tests {
         let mut waiting = Waiting::default();
         let big = "x".repeat(MOST_BYTES);
         // Alone it may be larger than all of them may be together.
-        waiting.push(message(&big));
-        waiting.push(message("b"));
-        waiting.push(message("c"));
-        assert_eq!(drain(&mut waiting), [message(&big), Err(Missed::Lagged(2))]);
+        waiting.push(Ok(message(&big)));
+        waiting.push(Ok(message("b")));
+        waiting.push(Ok(message("c")));
+        assert_eq!(drain(&mut waiting), [Ok(message(&big)), Err(Missed::Lagged(2))]);
     }
 }

@@ -1,6 +1,7 @@
 //! Frames of the application's own, read as its own type.
 
 use super::events::Events;
+#[cfg(feature = "socketio")]
 use super::typed_event;
 use crate::event::Event;
 use crate::frame::{Frame, FrameError};
@@ -91,10 +92,13 @@ impl<T: DeserializeOwned> TypedEvents<T> {
 
 fn read<T: DeserializeOwned>(event: Event) -> Result<Typed<T>, UnreadFrame> {
     match event {
-        Event::Frame(frame) => match typed_event::read(&frame) {
-            Ok(read) => Ok(Typed::Frame(read)),
-            Err(error) => Err(UnreadFrame { frame, error }),
-        },
+        Event::Frame(frame) => {
+            #[cfg(feature = "socketio")]
+            let read = typed_event::read(&frame);
+            #[cfg(not(feature = "socketio"))]
+            let read = frame.json();
+            read.map(Typed::Frame).map_err(|error| UnreadFrame { frame, error })
+        }
         other => Ok(Typed::Event(other)),
     }
 }

@@ -197,12 +197,11 @@ impl Waiters {
         let known = session.diagnostics();
         while ended.is_some() || self.room.has_room(known.outbox_len, known.outbox_bytes) {
             let Some(done) = self.reserved.pop_front() else { return };
-            let result = match ended {
-                Some(ended) => Err(ended.clone()),
-                None => {
-                    self.room.granted += 1;
-                    Ok(Reserved::new(inbox))
-                }
+            let result = if let Some(ended) = ended {
+                Err(ended.clone())
+            } else {
+                self.room.granted += 1;
+                Ok(Reserved::new(inbox))
             };
             // Nobody may wait any more: then it comes back by being dropped.
             drop(done.send(result));

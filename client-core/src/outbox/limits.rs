@@ -40,6 +40,7 @@ pub enum Overflow {
 
 /// The bounds of an outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct OutboxLimits {
     /// Most unresolved sends: 4,096 by default.
     pub count: usize,

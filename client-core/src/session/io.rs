@@ -79,6 +79,7 @@ pub enum Command<P = String, N = Name> {
 
 /// A room to be joined.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Join<N = Name> {
     /// Its name.
     pub room: N,
@@ -88,6 +89,37 @@ pub struct Join<N = Name> {
     pub history: Option<u64>,
     /// Extended: the user's own stream `@me`, whose messages are notifications.
     pub personal: bool,
+}
+
+impl<N> Join<N> {
+    /// The same room, going on after this position.
+    pub fn since(self, position: impl Into<Option<Position>>) -> Self {
+        Self { since: position.into(), ..self }
+    }
+
+    /// The same room, beginning with the last so many messages where there is no position to go on from.
+    pub fn history(self, count: impl Into<Option<u64>>) -> Self {
+        Self { history: count.into(), ..self }
+    }
+
+    /// The user's own stream, whose room is [`PERSONAL_ROOM`](crate::PERSONAL_ROOM).
+    pub fn personal(self) -> Self {
+        Self { personal: true, ..self }
+    }
+}
+
+impl Join<Name> {
+    /// A room by its name, from now on.
+    ///
+    /// ```
+    /// use rejoin::Join;
+    ///
+    /// let join = Join::room("lobby").history(20);
+    /// assert_eq!((&*join.room, join.history), ("lobby", Some(20)));
+    /// ```
+    pub fn room(name: impl Into<Name>) -> Self {
+        name.into().into()
+    }
 }
 
 impl<N> From<N> for Join<N> {
@@ -132,7 +164,7 @@ pub enum Input<P = String, N = Name, F = ServerMessage<P, N>> {
     Tick,
 }
 
-#[cfg(feature = "native")]
+#[cfg(all(feature = "native", feature = "socketio"))]
 impl<P, N, F> Input<P, N, F> {
     /// The same for a session whose server speaks otherwise; `None` for a frame.
     pub(crate) fn without_frame<G>(self) -> Option<Input<P, N, G>> {

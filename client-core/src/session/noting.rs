@@ -20,7 +20,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// What has changed in [`Session::saved`] since the last call, one thing at a time. A store that has all of it in
-    /// order has the state: see [`Ledger`](crate::Ledger). [`Output::Save`](super::Output::Save) says when it must have
+    /// order has the state: see [`Ledger`](crate::machine::Ledger). [`Output::Save`](super::Output::Save) says when it must have
     /// it.
     pub fn take_changes(&mut self) -> Vec<Change<P, N, SendId>> {
         let mut changes = self.outbox.notes.take();

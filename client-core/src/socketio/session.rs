@@ -40,6 +40,7 @@ const QUIET: Span = Span::from_secs(5);
 
 /// What can be chosen beside [`Config`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Options {
     /// Ask the server to answer joins and messages. `true` by default; turn it off for a server whose handlers do not
     /// call their acks: then a message is done when it is written.
@@ -48,13 +49,20 @@ pub struct Options {
     pub ack_timeout: Duration,
 }
 
+impl Options {
+    /// Options with or without acks, and so long a wait for one.
+    pub fn new(acks: bool, ack_timeout: Duration) -> Self {
+        Self { acks, ack_timeout }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self { acks: true, ack_timeout: Duration::from_secs(10) }
     }
 }
 
-/// The whole client of a Socket.IO server without its socket. Driven as [`crate::Session`] is.
+/// The whole client of a Socket.IO server without its socket. Driven as [`crate::machine::Session`] is.
 #[derive(Debug)]
 pub struct Session<P = String, N = Name> {
     link: Link,

@@ -13,9 +13,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 use rejoin::feed::{Arrival, EventStream, StreamItem};
+use rejoin::machine::{ConnId, Disconnect, Feed, FeedInput, FeedOutput};
 use rejoin::{
-    ConnId, DialError, DialErrorKind, Disconnect, Feed, FeedConfig, FeedEvent, FeedInput, FeedOutput, Gap,
-    GapReason, Hint, Id, Message, Position, State, StateChange, Token, TokenError,
+    DialError, DialErrorKind, FeedConfig, FeedEvent, Gap, GapReason, Hint, Id, Message, Position, State,
+    StateChange, Token, TokenError,
 };
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -184,13 +185,7 @@ impl FeedMachine {
     /// The event is a gap: its fields, where −1 and the empty text are absent ones.
     pub fn gap(&mut self, monotonic: f64, wall: f64, epoch: &str, after: f64, before: f64, reason: &str) {
         let maybe = |number: f64| (number >= 0.0).then(|| count(number));
-        let gap = Gap {
-            room: (),
-            epoch: Id::new(epoch).ok(),
-            after: maybe(after),
-            before: maybe(before),
-            reason: GapReason::read(reason),
-        };
+        let gap = Gap::new((), Id::new(epoch).ok(), maybe(after), maybe(before), GapReason::read(reason));
         let arrival = Arrival::Gap { id: self.id.take(), gap };
         self.feed.handle(moment(monotonic, wall), FeedInput::Arrived(self.conn, arrival));
     }
@@ -253,7 +248,7 @@ impl FeedMachine {
                     Ok(status) => DialErrorKind::Http(status),
                 };
                 let retry_after = (c >= 0.0).then(|| Duration::from_secs(u64::from(handle(c))));
-                FeedInput::Failed(conn, DialError { retry_after, ..DialError::new(kind, "") })
+                FeedInput::Failed(conn, DialError::new(kind, "").with_retry_after(retry_after))
             }
             InputKind::Ended if b > 0.0 => FeedInput::Ended(conn, Disconnect::Ended),
             InputKind::Ended => FeedInput::Ended(conn, Disconnect::Lost),

@@ -1,7 +1,7 @@
 //! Frames of the application's own, as a page speaks of them: what the machine with the feature `frames` is told and tells
 //! beside the rest. What they say is the page's business; here a frame is a value.
 //!
-//! They are sent as messages are, with [`ROOM`] in the place of a room.
+//! They are sent as messages are, with `ROOM` in the place of a room.
 
 pub mod names;
 
@@ -11,8 +11,9 @@ use crate::names::failure;
 use crate::outputs;
 use crate::value::{Handle, Value};
 use names::FIRST;
+use rejoin::machine::{ClientMessage, Command, ConnId, Input, Outgoing, Output};
 use rejoin::messages::ServerMessage;
-use rejoin::{ClientMessage, Command, ConnId, Event, Frame, Input, Outgoing, Output, SendId};
+use rejoin::{Event, Frame, SendId};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 /// What a frame has in the place of a room: in the page's table it is the number of no name.

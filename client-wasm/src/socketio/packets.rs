@@ -8,11 +8,12 @@ use crate::names;
 use crate::value::Value;
 use alloc::boxed::Box;
 use alloc::string::String;
+use rejoin::Message;
+use rejoin::machine::{ConnId, Disconnect, Input, ServerMessage};
 use rejoin::messages::{Notification, Refusal};
 use rejoin::socketio::{
     Answer, Connected, Handshake, NO_NAMESPACE, Options, ServerEvent, ServerPacket, Trailing,
 };
-use rejoin::{ConnId, Disconnect, Input, Message, ServerMessage};
 
 kinds!(
     /// What only this machine is told, with its fields in the order of the slots; texts are in the texts.
@@ -54,7 +55,7 @@ pub(super) fn kind(number: u32) -> Option<PacketKind> {
 pub(super) fn options(fields: &mut Fields<'_>) -> Options {
     let acks = fields.truth();
     let ack_timeout = fields.duration().unwrap_or(Options::default().ack_timeout);
-    Options { acks, ack_timeout }
+    Options::new(acks, ack_timeout)
 }
 
 /// The packet that the page read; `None` for what is none.

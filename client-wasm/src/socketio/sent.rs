@@ -5,8 +5,9 @@ use super::names::{self, FIRST};
 use crate::kinds::kinds;
 use crate::outputs::{Fields, OutputKind};
 use crate::value::{Numbered as _, Value};
+use rejoin::machine::Output;
 use rejoin::socketio::{ClientEvent, ClientPacket};
-use rejoin::{DeliveryStatus, Event, Output, SendFailure};
+use rejoin::{DeliveryStatus, Event, SendFailure};
 
 kinds!(
     /// Packets that only this machine sends, with their fields: the connection and the frame's number first. The last one

@@ -4,8 +4,8 @@ use super::Output;
 use super::bug::{Bug, made};
 use super::rules::{encode, millis};
 use super::{Due, Hub};
+use rejoin::machine::{Moment, ServerMessage};
 use rejoin::messages::GoingAway;
-use rejoin::{Moment, ServerMessage};
 use std::time::Duration;
 
 /// A client that moves at the end of the window needs this long to join on its new connection and to get the last answers

@@ -10,9 +10,10 @@
 use super::Text;
 use super::bug::{Bug, made};
 use super::log::{Log, Logged, Standing};
+use rejoin::machine::ServerMessage;
 use rejoin::messages::Epoch;
 use rejoin::messages::json::encode_server;
-use rejoin::{GapReason, Id, Name, Position, ServerMessage};
+use rejoin::{GapReason, Id, Name, Position};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::time::Duration;

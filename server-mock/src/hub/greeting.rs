@@ -7,8 +7,9 @@ use super::rules::{encode, millis};
 use super::tokens::Validity;
 use super::user::User;
 use super::{ConnId, Due, Hub, Output};
+use rejoin::machine::{Moment, ServerMessage};
 use rejoin::messages::{AuthExpiry, Hello, Limits, ReconnectHint};
-use rejoin::{Moment, Name, ServerMessage, Timestamp};
+use rejoin::{Name, Timestamp};
 use std::collections::BTreeSet;
 use std::time::Duration;
 

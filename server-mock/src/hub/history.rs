@@ -4,8 +4,9 @@ use super::bug::{Bug, made};
 use super::rules::{is_stream, locate, room_name};
 use super::user::Verdict;
 use super::{ConnId, Hub};
+use rejoin::machine::ServerMessage;
 use rejoin::messages::{Code, History, HistoryRequest};
-use rejoin::{RoomNameError, ServerMessage, Timestamp};
+use rejoin::{RoomNameError, Timestamp};
 
 impl Hub {
     pub(super) fn history(&mut self, now: Timestamp, conn: ConnId, request: HistoryRequest) {

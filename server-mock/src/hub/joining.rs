@@ -7,8 +7,9 @@ use super::room::Room;
 use super::rules::{Asked, is_stream, locate, room_name, told};
 use super::user::Verdict;
 use super::{ConnId, Hub};
+use rejoin::machine::ServerMessage;
 use rejoin::messages::{Code, Epoch, JoinReason, JoinRequest, Joined, Left};
-use rejoin::{Id, Name, ServerMessage, Timestamp};
+use rejoin::{Id, Name, Timestamp};
 use std::ops::Bound::{Excluded, Included};
 
 /// Why a room has no log.

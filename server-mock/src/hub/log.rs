@@ -1,8 +1,9 @@
 //! A room's log: what was said, in order, numbered, under an epoch.
 
 use super::bug::{Bug, made};
+use rejoin::machine::ServerMessage;
 use rejoin::messages::{Epoch, Notification, Origin, Stamp};
-use rejoin::{Id, Message, Name, ServerMessage};
+use rejoin::{Id, Message, Name};
 use std::collections::VecDeque;
 
 /// What an entry costs beside its texts.

@@ -5,7 +5,8 @@
 //! this crate and the simulation in `tests` drive the same code:
 //!
 //! ```
-//! use rejoin::{Moment, Name};
+//! use rejoin::machine::Moment;
+//! use rejoin::Name;
 //! use rejoin_server::hub::{ConnId, Hub, HubConfig, Input, Output};
 //!
 //! let mut hub = Hub::new(HubConfig::default(), 1);
@@ -83,8 +84,9 @@ use bug::Bug;
 use bug::made;
 use conn::Conn;
 use kicking::Bans;
+use rejoin::machine::Moment;
 use rejoin::messages::Code;
-use rejoin::{Moment, Name, Timestamp};
+use rejoin::{Name, Timestamp};
 use room::Room;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;

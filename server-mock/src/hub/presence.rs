@@ -8,8 +8,9 @@ use super::bug::{Bug, made};
 use super::room::{Arrival, Room};
 use super::rules::{Asked, encode, is_stream, locate, room_name};
 use super::{ConnId, Due, Hub, Output};
+use rejoin::machine::ServerMessage;
 use rejoin::messages::{Code, Presence};
-use rejoin::{Name, ServerMessage, Timestamp};
+use rejoin::{Name, Timestamp};
 use std::time::Duration;
 
 impl Hub {

@@ -5,9 +5,10 @@ use super::lines::{Answer, Known};
 use super::log::Logged;
 use super::rules::{encode, stream_of, told};
 use super::{Hub, Output, Text};
+use rejoin::machine::{Moment, ServerMessage};
 use rejoin::messages::json::is_data;
 use rejoin::messages::{Code, Epoch};
-use rejoin::{Id, Moment, Name, ServerMessage, check_room_name, utc};
+use rejoin::{Id, Name, check_room_name, utc};
 
 /// Most bytes of a notification's or a signal's kind.
 pub(super) const KIND_BYTES: usize = 64;

@@ -7,8 +7,9 @@ use super::room::Room;
 use super::rules::{is_stream, stream_of};
 use super::user::Verdict;
 use super::{ConnId, Hub, Output};
+use rejoin::machine::ServerMessage;
 use rejoin::messages::{Epoch, Presence};
-use rejoin::{Name, ServerMessage, Timestamp, check_room_name};
+use rejoin::{Name, Timestamp, check_room_name};
 
 /// Where a connection has got to in a room.
 #[derive(Debug, Clone, PartialEq, Eq)]

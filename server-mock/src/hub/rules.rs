@@ -3,9 +3,10 @@
 use super::bug::{Bug, made};
 use super::user::{JOINS_AGAIN, User, Verdict};
 use super::{ConnId, Hub, ME, Text};
+use rejoin::machine::{ClientMessage, Moment, ServerMessage};
 use rejoin::messages::json::{self, DecodeError};
 use rejoin::messages::{Code, Ref, Refusal};
-use rejoin::{ClientMessage, Moment, Name, RoomNameError, ServerMessage, Timestamp, check_room_name};
+use rejoin::{Name, RoomNameError, Timestamp, check_room_name};
 use std::time::Duration;
 
 /// When to try again what the server has no room for.

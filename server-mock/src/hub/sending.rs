@@ -6,9 +6,10 @@ use super::log::Logged;
 use super::rules::{TOO_DEEP, is_stream, locate, millis, room_name};
 use super::user::Verdict;
 use super::{ConnId, Hub};
+use rejoin::machine::{Moment, ServerMessage};
 use rejoin::messages::json::levels;
 use rejoin::messages::{Ack, Code, MAX_DATA_LEVELS, Nack, Origin, Ref, SendTag};
-use rejoin::{Id, Moment, Name, RoomNameError, ServerMessage, Timestamp, utc};
+use rejoin::{Id, Name, RoomNameError, Timestamp, utc};
 use std::time::Duration;
 
 /// A send on its way to a decision.

@@ -5,9 +5,10 @@ use super::publishing::KIND_BYTES;
 use super::rules::{TOO_DEEP, encode};
 use super::user::Verdict;
 use super::{ConnId, Hub, Output};
+use rejoin::machine::ServerMessage;
 use rejoin::messages::json::levels;
 use rejoin::messages::{MAX_DATA_LEVELS, Signal};
-use rejoin::{Name, ServerMessage, Timestamp};
+use rejoin::{Name, Timestamp};
 
 impl Hub {
     /// Offers a signal to the other users' extended connections in a room. One that comes too fast, or from

@@ -4,8 +4,9 @@ use super::bug::{Bug, made};
 use super::rules::millis;
 use super::user::Verdict;
 use super::{ConnId, Due, Hub, Output};
+use rejoin::machine::ServerMessage;
 use rejoin::messages::{AuthOk, Code, Ref};
-use rejoin::{Name, ServerMessage, Timestamp, Token};
+use rejoin::{Name, Timestamp, Token};
 use std::collections::BTreeSet;
 use std::time::Duration;
 

@@ -8,7 +8,8 @@ use super::log::Log;
 use super::rules::millis;
 use super::user::Verdict;
 use super::{ConnId, Hub, HubConfig, Output};
-use rejoin::{Moment, Name, Timestamp, check_room_name};
+use rejoin::machine::Moment;
+use rejoin::{Name, Timestamp, check_room_name};
 use std::collections::VecDeque;
 use std::time::Duration;
 

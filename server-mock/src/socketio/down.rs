@@ -8,7 +8,7 @@ use super::recovery::{Claimed, SharedDeliveries, lock};
 use super::space::Space;
 use crate::hub::{ME, Text};
 use rejoin::Name;
-use rejoin::ServerMessage;
+use rejoin::machine::ServerMessage;
 use rejoin::messages::json::{ServerDecoder, encode_server};
 use rejoin::messages::{Epoch, Message, Notification, Ref, Stamp};
 use std::collections::BTreeSet;

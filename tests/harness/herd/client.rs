@@ -2,11 +2,9 @@
 
 use super::{Herd, Millis, Refusal, Windows};
 use fastrand::Rng;
+use rejoin::machine::{Command, ConnId, Disconnect, Input, Moment, Output, ServerMessage, Session};
 use rejoin::messages::{Hello, Limits, ReconnectHint};
-use rejoin::{
-    Command, Config, ConnId, DialError, DialErrorKind, Disconnect, Event, Input, Moment, Name, Output,
-    ServerMessage, Session, State, StateChange, Timestamp,
-};
+use rejoin::{Config, DialError, DialErrorKind, Event, Name, State, StateChange, Timestamp};
 use rejoin_server::hub::HubConfig;
 use std::time::Duration;
 
@@ -19,7 +17,7 @@ pub enum Policy {
     Formula(fn(u32, &mut Rng) -> Millis),
     /// Real sessions that make a mistake.
     #[cfg(feature = "bugs")]
-    Mistaken(rejoin::Bug),
+    Mistaken(rejoin::machine::Bug),
 }
 
 /// Why a dial came to nothing.
@@ -129,7 +127,7 @@ impl Client for Driven {
             Failure::NothingListens => DialError::new(DialErrorKind::Refused, ""),
             Failure::Refused(Refusal::Unexplained) => DialError::new(DialErrorKind::Unreachable, ""),
             Failure::Refused(Refusal::RetryAfter(time)) => {
-                DialError { retry_after: Some(time), ..DialError::new(DialErrorKind::Http(503), "") }
+                DialError::new(DialErrorKind::Http(503), "").with_retry_after(Some(time))
             }
             Failure::Refused(Refusal::AcceptedThenDropped) => {
                 self.opened(now);

@@ -1,6 +1,6 @@
 //! A herd: thousands of clients that lose one server at the same moment and come back to it, on a virtual clock.
 //!
-//! The clients are real [`Session`](rejoin::Session)s, or, to compare, a formula for the delay. The server is a
+//! The clients are real [`Session`](rejoin::machine::Session)s, or, to compare, a formula for the delay. The server is a
 //! model of what it can get done in a second, because what a handshake costs is the question here, not what
 //! is said afterwards. Times are milliseconds since the clients connected.
 
@@ -67,10 +67,10 @@ impl Herd {
     /// Plays it.
     pub fn play(&self, seed: u64, policy: &Policy) -> Outcome {
         #[cfg(feature = "bugs")]
-        rejoin::Bug::make(if let Policy::Mistaken(bug) = policy { Some(*bug) } else { None });
+        rejoin::machine::Bug::make(if let Policy::Mistaken(bug) = policy { Some(*bug) } else { None });
         let outcome = run::play(self, seed, policy);
         #[cfg(feature = "bugs")]
-        rejoin::Bug::make(None);
+        rejoin::machine::Bug::make(None);
         outcome
     }
 }

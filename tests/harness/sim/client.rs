@@ -5,10 +5,9 @@ use super::plan::{ClientPlan, Plan};
 use super::{Micros, SECOND};
 use fastrand::Rng;
 use rejoin::backoff::Policy;
+use rejoin::machine::{ConnId, Credentials, Ledger, Moment, Session};
 use rejoin::messages::Joined;
-use rejoin::{
-    Config, ConnId, Credentials, Ledger, Moment, Name, Overflow, Position, Session, Timestamp, Token,
-};
+use rejoin::{Config, Name, Overflow, Position, Timestamp, Token};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 

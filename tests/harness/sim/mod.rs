@@ -1,4 +1,4 @@
-//! The simulation: real [`Session`](rejoin::Session)s, the real [`Hub`](rejoin_server::hub::Hub) and a network
+//! The simulation: real [`Session`](rejoin::machine::Session)s, the real [`Hub`](rejoin_server::hub::Hub) and a network
 //! that lies, in one thread on a virtual clock. A seed is the whole story: the same seed gives the same run.
 //!
 //! A [`Setup`] is what a seed decides: a [`Plan`] that holds for the whole run, and a schedule of [`Act`]s, each at

@@ -128,7 +128,7 @@ pub(super) struct Conn {
     /// That user's number.
     pub(super) user: usize,
     /// The client's number for it.
-    pub(super) id: rejoin::ConnId,
+    pub(super) id: rejoin::machine::ConnId,
     /// One-way latency.
     pub(super) latency: Micros,
     /// Where its jitter comes from.

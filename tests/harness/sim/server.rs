@@ -5,7 +5,8 @@ use super::Micros;
 use super::act::Fate;
 use super::client::EPOCH;
 use super::plan::{Fleet, ServerPlan};
-use rejoin::{Moment, Timestamp};
+use rejoin::Timestamp;
+use rejoin::machine::Moment;
 use rejoin_server::hub::{Hub, HubConfig, Store};
 use std::time::Duration;
 

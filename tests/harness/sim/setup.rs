@@ -22,7 +22,7 @@ pub struct Setup {
     pub cut: Option<(Way, u64)>,
     /// A mistake that the clients make.
     #[cfg(feature = "bugs")]
-    pub client_bug: Option<rejoin::Bug>,
+    pub client_bug: Option<rejoin::machine::Bug>,
     /// A mistake that the server makes.
     #[cfg(feature = "bugs")]
     pub server_bug: Option<rejoin_server::hub::Bug>,
@@ -82,7 +82,7 @@ impl Setup {
 }
 
 #[cfg(feature = "bugs")]
-fn make_mistakes(client: Option<rejoin::Bug>, server: Option<rejoin_server::hub::Bug>) {
-    rejoin::Bug::make(client);
+fn make_mistakes(client: Option<rejoin::machine::Bug>, server: Option<rejoin_server::hub::Bug>) {
+    rejoin::machine::Bug::make(client);
     rejoin_server::hub::Bug::make(server);
 }

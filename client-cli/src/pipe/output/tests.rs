@@ -10,12 +10,12 @@ fn printed(given: &Event) -> String {
 
 #[test]
 fn a_state_carries_what_applies_and_nothing_else() {
-    let change = StateChange { state: State::Connecting, cause: None };
+    let change = StateChange::new(State::Connecting, None);
     assert_eq!(printed(&Event::State(change)), "{\"type\":\"state\",\"state\":\"connecting\"}\n");
     let state = State::Reconnecting { attempt: 2, retry_at: Some(Timestamp::from_millis(1250)) };
     let cause = Cause::new(CauseCode::Closed(1012), "bye");
     assert_eq!(
-        printed(&Event::State(StateChange { state, cause: Some(cause) })),
+        printed(&Event::State(StateChange::new(state, Some(cause)))),
         "{\"type\":\"state\",\"state\":\"reconnecting\",\"attempt\":2,\"retryInMs\":250,\"code\":1012,\
          \"reason\":\"closed\",\"message\":\"bye\"}\n"
     );
@@ -64,14 +64,10 @@ fn an_extended_message_says_where_it_stands_and_a_notification_too() {
 
 #[test]
 fn the_answer_to_a_join_has_its_ref_and_a_gap_its_numbers() {
-    let room = JoinedRoom {
-        room: "r".into(),
-        recovered: false,
-        replayed: 2,
-        reason: Some(JoinReason::Trimmed),
-        members: Some(vec!["ada".into()]),
-        member_count: None,
-    };
+    let mut room = JoinedRoom::new("r".into(), false);
+    room.replayed = 2;
+    room.reason = Some(JoinReason::Trimmed);
+    room.members = Some(vec!["ada".into()]);
     let mut out = Vec::new();
     joined(&mut out, &room, Some("j1"), None);
     assert_eq!(
@@ -79,12 +75,7 @@ fn the_answer_to_a_join_has_its_ref_and_a_gap_its_numbers() {
         "{\"type\":\"joined\",\"ref\":\"j1\",\"roomId\":\"r\",\"recovered\":false,\"replayed\":2,\
          \"members\":[\"ada\"],\"reason\":\"trimmed\"}\n"
     );
-    let gap = Gap {
-        epoch: Some(id("e1")),
-        after: Some(3),
-        before: Some(9),
-        ..Gap::unknown("r".into(), GapReason::Trimmed)
-    };
+    let gap = Gap::new("r".into(), Some(id("e1")), Some(3), Some(9), GapReason::Trimmed);
     assert_eq!(
         printed(&Event::Gap(gap)),
         "{\"type\":\"gap\",\"roomId\":\"r\",\"epoch\":\"e1\",\"after\":3,\"before\":9,\

@@ -1,6 +1,6 @@
 //! Server frames.
 
-use super::family::{Family, decode, decode_fields, repairing};
+use super::family::{Family, decode, repairing};
 use super::fields::{
     AckFields, ErrorFields, ExpiringFields, HistoryFields, MessageFields, NotificationFields, Out,
     PingFields, RoomUserFields, SignalFields, as_raw,
@@ -8,7 +8,6 @@ use super::fields::{
 use super::names::Names;
 use super::{DecodeError, Tagged, reader, write};
 use crate::messages::{AuthOk, GoingAway, Hello, Joined, Left, Nack, Presence, ServerMessage};
-use crate::name::Name;
 use alloc::boxed::Box;
 use alloc::string::String;
 use serde::{Deserialize, Deserializer};
@@ -97,12 +96,14 @@ impl ServerDecoder {
     }
 
     /// Reads a frame whose type is said elsewhere, from its other fields.
+    #[cfg(feature = "socketio")]
     pub(crate) fn decode_fields(&mut self, kind: &str, json: &str) -> Result<ServerMessage, DecodeError> {
-        repairing(json, |json| Ok(typed(decode_fields(kind, json)?, &mut self.names)))
+        repairing(json, |json| Ok(typed(super::family::decode_fields(kind, json)?, &mut self.names)))
     }
 
     /// A name, shared with those that were read before.
-    pub(crate) fn name(&mut self, text: &str) -> Name {
+    #[cfg(feature = "socketio")]
+    pub(crate) fn name(&mut self, text: &str) -> crate::name::Name {
         self.names.get(text)
     }
 }

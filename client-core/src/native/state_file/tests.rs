@@ -54,7 +54,7 @@ fn state() -> Saved {
             reference: Some("r1".into()),
             transmitted: Some(Transmitted { pid: id("p"), pseq: 2, epoch: id("e1"), at_ms: 12 }),
         }],
-        kept: vec![crate::SavedFrame { key: "prices".into(), frame: "{}".into() }],
+        kept: vec![crate::machine::SavedFrame { key: "prices".into(), frame: "{}".into() }],
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{DialError, DialErrorKind, Event, State};
 use alloc::boxed::Box;
 use core::time::Duration;
 
-fn going_away(rig: &mut Rig) -> crate::ConnId {
+fn going_away(rig: &mut Rig) -> crate::machine::ConnId {
     let old = rig.conn;
     rig.receive(ServerMessage::GoingAway(Box::new(GoingAway { window_ms: 2_000, url: None })));
     rig.wait_for_dial();
@@ -58,7 +58,7 @@ fn if_the_old_connection_breaks_first_the_dial_under_way_is_the_reconnection() {
     let mut rig = Rig::joined();
     let old = going_away(&mut rig);
     rig.said();
-    rig.input(Input::Closed(old, crate::Disconnect::Lost));
+    rig.input(Input::Closed(old, crate::machine::Disconnect::Lost));
     assert!(matches!(rig.session.state(), State::Reconnecting { retry_at: None, .. }));
     rig.open();
     assert_eq!(rig.session.state(), State::Connected);
@@ -118,7 +118,7 @@ fn what_the_old_connection_never_answers_is_sent_again_when_it_is_gone_or_its_ti
         joined_on_another_log(&mut rig);
         assert!(rig.sends().is_empty());
         if breaks {
-            rig.input(Input::Closed(old, crate::Disconnect::Lost));
+            rig.input(Input::Closed(old, crate::machine::Disconnect::Lost));
         } else {
             rig.pass(Duration::from_secs(5));
         }
@@ -133,7 +133,7 @@ fn the_old_connection_is_given_up_without_a_farewell_when_the_new_one_is_lost_fi
     let old = going_away(&mut rig);
     rig.open();
     rig.said();
-    rig.input(Input::Closed(rig.conn, crate::Disconnect::Lost));
+    rig.input(Input::Closed(rig.conn, crate::machine::Disconnect::Lost));
     assert!(rig.said().contains(&Output::Abandon { conn: old, code: crate::close::REPLACED }));
 }
 

@@ -62,7 +62,7 @@ fn a_first_contact_send_that_is_larger_than_the_server_says_it_takes_has_failed_
         assert_eq!(rig.deliveries(), [too_large]);
         // Its refusal, or the end of the connection that it was for some servers, changes nothing.
         rig.nack(&sends[1].1.reference, Code::TooLarge, false);
-        let closed = crate::Disconnect::Closed { code: 1009, reason: "".into() };
+        let closed = crate::machine::Disconnect::Closed { code: 1009, reason: "".into() };
         rig.input(Input::Closed(rig.conn, closed));
         assert_eq!(rig.deliveries(), [(1, DeliveryStatus::Unknown)]);
     }
@@ -141,7 +141,7 @@ fn a_pong_and_a_second_without_a_frame_show_a_plain_server_and_written_is_all_th
 #[test]
 fn where_hello_was_heard_before_nothing_but_joins_goes_out_until_the_mode_is_known() {
     let mut rig = Rig::joined();
-    rig.input(Input::Closed(rig.conn, crate::Disconnect::Lost));
+    rig.input(Input::Closed(rig.conn, crate::machine::Disconnect::Lost));
     rig.send(1, "later");
     rig.wait_for_dial();
     rig.open();
@@ -203,7 +203,7 @@ fn what_a_hello_claims_is_clamped() {
         rig.send(number, "x");
     }
     assert_eq!(rig.sends().len(), 1, "at least one send is in flight, and no more than the server takes");
-    rig.input(Input::Closed(rig.conn, crate::Disconnect::Lost));
+    rig.input(Input::Closed(rig.conn, crate::machine::Disconnect::Lost));
     let State::Reconnecting { retry_at: Some(at), .. } = rig.session.state() else { panic!() };
     assert!(at - rig.now.monotonic <= Duration::from_secs(600));
 }
@@ -221,7 +221,7 @@ fn a_hello_said_again_names_the_window_that_counts() {
             [],
             "nothing is joined again, and nobody is told of a mode that has not changed"
         );
-        rig.input(Input::Closed(rig.conn, crate::Disconnect::Lost));
+        rig.input(Input::Closed(rig.conn, crate::machine::Disconnect::Lost));
         let State::Reconnecting { retry_at: Some(at), .. } = rig.session.state() else { panic!() };
         latest = latest.max(at - rig.now.monotonic);
     }
@@ -232,7 +232,7 @@ fn a_hello_said_again_names_the_window_that_counts() {
 fn another_user_than_the_stored_one_gets_none_of_the_stored_sends() {
     let mut rig = Rig::joined();
     rig.send(1, "mine");
-    rig.input(Input::Closed(rig.conn, crate::Disconnect::Lost));
+    rig.input(Input::Closed(rig.conn, crate::machine::Disconnect::Lost));
     rig.send(2, "mine too");
     rig.wait_for_dial();
     rig.open();
@@ -246,7 +246,7 @@ fn another_user_than_the_stored_one_gets_none_of_the_stored_sends() {
 
 #[test]
 fn what_was_sent_on_a_connection_that_is_refused_before_any_answer_was_not_taken_and_waits_again() {
-    let refused = || crate::Disconnect::Closed { code: 4001, reason: "".into() };
+    let refused = || crate::machine::Disconnect::Closed { code: 4001, reason: "".into() };
     for flushed in [0, 3] {
         let mut rig = first_contact();
         assert_eq!(rig.sends().len(), 2);

@@ -1,10 +1,11 @@
 use crate::cause::Disconnect;
 use crate::event::{DeliveryStatus, Event, Mode, RoomChange, RoomState, SendFailure, SendId};
 use crate::link::{ConnId, State};
+use crate::machine::Moment;
 use crate::messages::{ClientMessage, Message, ServerMessage};
 use crate::outbox::{OutboxLimits, Outgoing, Overflow};
 use crate::session::{Command, Input, Output, Session};
-use crate::{Config, Moment, Name};
+use crate::{Config, Name};
 use alloc::vec::Vec;
 use core::time::Duration;
 

@@ -289,13 +289,13 @@ fn in_every_state() -> Vec<(&'static str, Rig)> {
     connecting.command(Command::Join(Name::from("r").into()));
     connecting.command(Command::Connect);
     let mut suspended = Rig::joined();
-    suspended.input(crate::Input::Closed(suspended.conn, crate::Disconnect::Lost));
+    suspended.input(crate::machine::Input::Closed(suspended.conn, crate::machine::Disconnect::Lost));
     while !matches!(suspended.session.state(), State::Suspended { .. }) {
         let at = suspended.session.next_deadline().unwrap();
         suspended.pass((at - suspended.now.monotonic).max(Duration::from_millis(1)));
     }
     let mut reconnecting = Rig::joined();
-    reconnecting.input(crate::Input::Closed(reconnecting.conn, crate::Disconnect::Lost));
+    reconnecting.input(crate::machine::Input::Closed(reconnecting.conn, crate::machine::Disconnect::Lost));
     let mut states = Vec::from([
         ("idle", Rig::new(Config::default())),
         ("connecting", connecting),
@@ -416,8 +416,8 @@ fn closing_ends_it_in_every_state_and_while_the_server_refuses() {
     let tag = refusing.sends().remove(0).1;
     refusing.receive(no(Code::RateLimited, true).nack(&tag.reference));
     let mut failed = Rig::joined();
-    let how = crate::Disconnect::Closed { code: 4003, reason: "".into() };
-    failed.input(crate::Input::Closed(failed.conn, how));
+    let how = crate::machine::Disconnect::Closed { code: 4003, reason: "".into() };
+    failed.input(crate::machine::Input::Closed(failed.conn, how));
     let others = [("refusing", refusing), ("failed", failed)];
     for (state, mut rig) in in_every_state().into_iter().chain(others) {
         send_to(&mut rig, 1, "r", None);
@@ -439,7 +439,7 @@ fn a_send_whose_time_is_over_is_never_transmitted_again() {
         let mut rig = Rig::joined();
         send_to(&mut rig, 1, "r", Some(3));
         rig.pass(Duration::from_secs(wait));
-        rig.input(crate::Input::Closed(rig.conn, crate::Disconnect::Lost));
+        rig.input(crate::machine::Input::Closed(rig.conn, crate::machine::Disconnect::Lost));
         rig.pass(Duration::from_secs(3 - wait));
         assert_eq!(rig.deliveries(), [(1, DeliveryStatus::Unknown)]);
         if rig.session.state() != State::Connected {

@@ -3,13 +3,14 @@
 use crate::event::{Delivery, DeliveryStatus, Event, SendId};
 use crate::id::Id;
 use crate::link::ConnId;
+use crate::machine::Moment;
 use crate::messages::{
     Ack, ClientMessage, Code, Hello, JoinRequest, Joined, Limits, Message, Nack, ReconnectHint, SendTag,
     ServerMessage, Stamp,
 };
 use crate::outbox::Outgoing;
 use crate::session::{Command, Input, Output, Session};
-use crate::{Config, Moment, Name, Timestamp};
+use crate::{Config, Name, Timestamp};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -123,7 +124,7 @@ impl Rig {
 
     /// The connection breaks and the next one is open.
     pub(super) fn reconnect(&mut self) {
-        self.input(Input::Closed(self.conn, crate::Disconnect::Lost));
+        self.input(Input::Closed(self.conn, crate::machine::Disconnect::Lost));
         self.wait_for_dial();
         self.open();
     }

@@ -53,7 +53,7 @@ fn what_another_user_left_fails_once_and_what_this_one_asks_for_goes_out() {
     let mut rig = Rig::joined();
     rig.send(1, "transmitted");
     let mut saved = rig.session.saved();
-    saved.sends.push(crate::SavedSend {
+    saved.sends.push(crate::machine::SavedSend {
         transmitted: None,
         content: "waiting".into(),
         ..saved.sends[0].clone()
@@ -100,7 +100,7 @@ fn a_first_join_of_which_nothing_was_delivered_is_gone_on_from_too() {
 #[test]
 fn a_stored_send_reaches_a_room_that_the_new_run_does_not_ask_for() {
     let mut rig = Rig::joined();
-    rig.input(Input::Closed(rig.conn, crate::Disconnect::Lost));
+    rig.input(Input::Closed(rig.conn, crate::machine::Disconnect::Lost));
     rig.send(1, "x");
     let saved = rig.session.saved();
     let mut next = Rig::new(Config::default());
@@ -161,8 +161,8 @@ fn what_gives_way_in_a_full_outbox_is_gone_from_the_store_before_the_next_is_the
     let mut held = 0;
     for change in rig.session.take_changes() {
         match change {
-            crate::Change::Added { .. } => held += 1,
-            crate::Change::Resolved { .. } => held -= 1,
+            crate::machine::Change::Added { .. } => held += 1,
+            crate::machine::Change::Resolved { .. } => held -= 1,
             _ => {}
         }
         assert!(held <= 1, "a store that has noted so much is over the bound");

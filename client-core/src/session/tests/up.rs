@@ -3,9 +3,10 @@
 use super::rig::{Rig, acked, hello, id, join_answer, message};
 use crate::event::DeliveryStatus;
 use crate::link::State;
+use crate::machine::Disconnect;
 use crate::messages::{ClientMessage, Code, JoinReason, Joined, Nack, Origin, SendTag, ServerMessage};
 use crate::session::{Command, Input};
-use crate::{CauseCode, Disconnect, Event, SendFailure};
+use crate::{CauseCode, Event, SendFailure};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -101,12 +102,13 @@ fn a_line_the_server_does_not_know_is_begun_anew_for_what_only_this_connection_s
     answer_join(&mut rig);
     let said = rig.said();
     let outcome = said.iter().any(|output| {
-        matches!(output, crate::Output::Event(Event::Delivery(d)) if d.id.0 == 1 && d.status == DeliveryStatus::Unknown)
+        matches!(output, crate::machine::Output::Event(Event::Delivery(d)) if d.id.0 == 1 && d.status == DeliveryStatus::Unknown)
     });
     assert!(outcome, "what was sent before may have been appended: {said:?}");
     let sent = said.iter().find_map(|output| match output {
-        crate::Output::Send {
-            message: ClientMessage::SendMessage { content, tag: Some(tag), .. }, ..
+        crate::machine::Output::Send {
+            message: ClientMessage::SendMessage { content, tag: Some(tag), .. },
+            ..
         } => Some((content.as_str(), tag.line.as_ref().unwrap())),
         _ => None,
     });
@@ -192,8 +194,8 @@ fn what_should_have_been_answered_before_is_not_made_again() {
     rig.nack(&tags[1].1.reference, Code::UnknownProducer, false);
     let said = rig.said();
     assert!(said.iter().any(|output| is_outcome(output, 1, &DeliveryStatus::Unknown)), "{said:?}");
-    let sent = |output: &crate::Output| match output {
-        crate::Output::Send { message: ClientMessage::SendMessage { content, .. }, .. } => {
+    let sent = |output: &crate::machine::Output| match output {
+        crate::machine::Output::Send { message: ClientMessage::SendMessage { content, .. }, .. } => {
             Some(content.clone())
         }
         _ => None,
@@ -201,8 +203,8 @@ fn what_should_have_been_answered_before_is_not_made_again() {
     assert_eq!(said.iter().filter_map(sent).collect::<Vec<_>>(), ["y"]);
 }
 
-fn is_outcome(output: &crate::Output, number: u64, status: &DeliveryStatus) -> bool {
-    matches!(output, crate::Output::Event(Event::Delivery(told)) if told.id.0 == number && told.status == *status)
+fn is_outcome(output: &crate::machine::Output, number: u64, status: &DeliveryStatus) -> bool {
+    matches!(output, crate::machine::Output::Event(Event::Delivery(told)) if told.id.0 == number && told.status == *status)
 }
 
 #[test]
@@ -277,7 +279,7 @@ fn what_is_sent_again_keeps_to_what_the_next_server_allows_at_a_time() {
 #[test]
 fn a_send_to_a_room_that_is_not_wanted_fails_at_once_and_one_to_a_room_being_joined_waits() {
     let mut rig = Rig::joined();
-    let other = crate::Outgoing::new(crate::SendId(1), "nowhere".into(), "x".into());
+    let other = crate::machine::Outgoing::new(crate::SendId(1), "nowhere".into(), "x".into());
     rig.command(Command::Send(other));
     assert_eq!(rig.deliveries(), [(1, DeliveryStatus::Failed(SendFailure::Refused(Code::NotJoined)))]);
     rig.reconnect();
@@ -296,14 +298,15 @@ fn what_is_larger_than_the_server_takes_fails_without_a_number() {
     let numbers: Vec<u64> = said
         .iter()
         .filter_map(|output| match output {
-            crate::Output::Send { message: ClientMessage::SendMessage { tag: Some(tag), .. }, .. } => {
-                Some(number(tag))
-            }
+            crate::machine::Output::Send {
+                message: ClientMessage::SendMessage { tag: Some(tag), .. },
+                ..
+            } => Some(number(tag)),
             _ => None,
         })
         .collect();
     assert_eq!(numbers, [1]);
-    assert!(said.iter().any(|output| matches!(output, crate::Output::Event(Event::Delivery(d))
+    assert!(said.iter().any(|output| matches!(output, crate::machine::Output::Event(Event::Delivery(d))
         if d.id.0 == 1 && d.status == DeliveryStatus::Failed(SendFailure::TooLarge))));
 }
 
@@ -349,7 +352,7 @@ fn beyond_half_of_the_dedupe_window_nothing_is_made_again_and_the_outcome_is_unk
     let said = rig.said();
     assert!(!said.iter().any(|output| matches!(
         output,
-        crate::Output::Send { message: ClientMessage::SendMessage { .. }, .. }
+        crate::machine::Output::Send { message: ClientMessage::SendMessage { .. }, .. }
     )));
     assert_eq!(rig.session.diagnostics().outbox_len, 0);
 }
@@ -428,8 +431,8 @@ fn what_has_become_too_old_in_a_sleep_does_not_go_out_with_the_first_frame_after
     let answer = Joined { recovered: true, ..join_answer(request.reference, "e", 10) };
     rig.receive(ServerMessage::Joined(Box::new(answer)));
     let said = rig.said();
-    let sent = |output: &crate::Output| {
-        matches!(output, crate::Output::Send { message: ClientMessage::SendMessage { .. }, .. })
+    let sent = |output: &crate::machine::Output| {
+        matches!(output, crate::machine::Output::Send { message: ClientMessage::SendMessage { .. }, .. })
     };
     assert!(!said.iter().any(sent), "the server may have forgotten that it has it: {said:?}");
     rig.pass(Duration::from_secs(1));

@@ -67,7 +67,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// Leaves the answers to events of the application's own that want one to the application ([`Command::Answer`]). By default
     /// they get an empty one at once. Before the first input.
     ///
-    /// [`Command::Answer`]: crate::Command::Answer
+    /// [`Command::Answer`]: crate::machine::Command::Answer
     pub fn manual_acks(&mut self) {
         self.own.manual_acks = true;
     }

@@ -340,8 +340,8 @@ fn packets_of_a_connection_that_is_gone_are_nothing() {
     rig.wait_for_dial();
     rig.let_in(None);
     rig.said();
-    rig.input(crate::Input::Received(old, ServerPacket::Disconnected));
-    rig.input(crate::Input::Closed(old, crate::Disconnect::Lost));
+    rig.input(crate::machine::Input::Received(old, ServerPacket::Disconnected));
+    rig.input(crate::machine::Input::Closed(old, crate::machine::Disconnect::Lost));
     assert_eq!(rig.said(), Vec::<Output<_, _, _>>::new());
 }
 

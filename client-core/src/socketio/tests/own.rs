@@ -201,8 +201,8 @@ fn what_is_too_large_for_the_server_is_kept_no_longer() {
     keep(&mut rig, "small", "[\"s\"]");
     keep(&mut rig, "large", &"x".repeat(1_000));
     rig.said();
-    let how = crate::Disconnect::Closed { code: 1009, reason: "".into() };
-    rig.input(crate::Input::Closed(rig.conn, how));
+    let how = crate::machine::Disconnect::Closed { code: 1009, reason: "".into() };
+    rig.input(crate::machine::Input::Closed(rig.conn, how));
     let not_kept = Event::NotKept { key: "large".into(), why: SendFailure::TooLarge };
     assert!(events(&mut rig).contains(&not_kept));
     rig.wait_for_dial();
@@ -310,7 +310,7 @@ fn what_waits_and_what_is_kept_goes_on_in_the_next_run() {
     rig.command(Command::Send(asking(1, "[\"a\"]")));
     let saved = rig.session.saved();
     let mut next = Rig::new();
-    next.input(crate::Input::Restore(Box::new(saved)));
+    next.input(crate::machine::Input::Restore(Box::new(saved)));
     next.command(Command::Connect);
     next.let_in(None);
     assert_eq!(written(&mut next), ["kept [\"watch\"]", "[\"a\"] asks 0"], "no room is joined for it");

@@ -2,6 +2,7 @@
 
 use crate::event::{Delivery, DeliveryStatus, Event, SendId};
 use crate::link::ConnId;
+use crate::machine::Moment;
 use crate::messages::{Message, ServerMessage};
 use crate::name::PERSONAL_ROOM;
 use crate::outbox::Outgoing;
@@ -10,7 +11,7 @@ use crate::socketio::{
     Answer, ClientEvent, ClientPacket, Connected, Handshake, Options, ServerEvent, ServerPacket, Session,
     Trailing,
 };
-use crate::{Config, Moment, Name, Timestamp};
+use crate::{Config, Name, Timestamp};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
@@ -136,7 +137,7 @@ impl Rig {
     }
 
     pub(super) fn lose(&mut self) {
-        self.input(Input::Closed(self.conn, crate::Disconnect::Lost));
+        self.input(Input::Closed(self.conn, crate::machine::Disconnect::Lost));
     }
 
     pub(super) fn pass(&mut self, time: Duration) {

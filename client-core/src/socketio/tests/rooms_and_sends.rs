@@ -307,7 +307,7 @@ fn what_the_server_does_not_take_in_one_message_fails_before_it_is_sent() {
     rig.command(Command::Connect);
     rig.send(1, &"x".repeat(4_000));
     rig.send(2, "short");
-    rig.input(crate::Input::Opened(rig.conn));
+    rig.input(crate::machine::Input::Opened(rig.conn));
     rig.receive(ServerPacket::Open(Handshake { max_payload: Some(2_000), ..HANDSHAKE }));
     rig.said();
     rig.receive(connected(None));

@@ -16,7 +16,8 @@ mod strangers;
 mod tokens;
 
 use super::{ConnId, Hub, HubConfig, Input, Output};
-use rejoin::{Moment, Name, Timestamp};
+use rejoin::machine::Moment;
+use rejoin::{Name, Timestamp};
 use serde_json::{Value, json};
 use std::time::Duration;
 

@@ -5,7 +5,8 @@ use super::sends::Sent;
 use super::truth::Key;
 use super::{Checker, Micros};
 use crate::sim::SECOND;
-use rejoin::{ConnId, Id, SendFailure, SendId};
+use rejoin::machine::ConnId;
+use rejoin::{Id, SendFailure, SendId};
 use std::collections::{HashMap, HashSet};
 
 /// What clients were told to keep to.

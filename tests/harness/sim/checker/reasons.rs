@@ -4,8 +4,9 @@ use super::bounds::weight;
 use super::truth::{Key, Place};
 use super::{Checker, Micros};
 use crate::sim::SECOND;
+use rejoin::machine::Transmitted;
 use rejoin::messages::{Code, Nack, Refusal};
-use rejoin::{Id, SendFailure, SendId, Transmitted};
+use rejoin::{Id, SendFailure, SendId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 

@@ -74,12 +74,7 @@ fn outcome(number: u64, status: DeliveryStatus) -> Event {
 }
 
 fn gap(after: u64, before: u64, reason: GapReason) -> Event {
-    Event::Gap(Gap {
-        epoch: Some(epoch()),
-        after: Some(after),
-        before: Some(before),
-        ..Gap::unknown("room0".into(), reason)
-    })
+    Event::Gap(Gap::new("room0".into(), Some(epoch()), Some(after), Some(before), reason))
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Readers of rooms: each a real [`Feed`](rejoin::Feed) on a stream of server-sent events from the same hub that the
+//! Readers of rooms: each a real [`Feed`](rejoin::machine::Feed) on a stream of server-sent events from the same hub that the
 //! clients use, over a network with the same faults. What a seed decides about them is drawn apart, so that everything
 //! else of the seed stays as it is.
 

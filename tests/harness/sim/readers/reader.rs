@@ -5,7 +5,8 @@ use crate::sim::Micros;
 use crate::sim::client::{CANARY, EPOCH};
 use crate::sim::plan::Plan;
 use fastrand::Rng;
-use rejoin::{ConnId, Credentials, Feed, FeedConfig, Moment, Name, Timestamp, Token};
+use rejoin::machine::{ConnId, Credentials, Feed, Moment};
+use rejoin::{FeedConfig, Name, Timestamp, Token};
 use std::time::Duration;
 
 /// A reader in the world.
@@ -92,7 +93,8 @@ impl Reader {
     /// A process begins with what the last one has kept. Gives what that is.
     pub(in crate::sim) fn begins(&mut self, room: Name) -> Option<Box<str>> {
         let since = self.disk.clone().filter(|_| self.plan.stores);
-        let config = FeedConfig { since: since.clone(), ..self.config.clone() };
+        let mut config = self.config.clone();
+        config.since.clone_from(&since);
         self.process += 1;
         self.feed = Some(Feed::new(config, room, self.rng.u64(..)));
         since

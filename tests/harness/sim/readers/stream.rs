@@ -4,8 +4,9 @@ use super::tampering::LineEnd;
 use crate::sim::Micros;
 use crate::sim::net::{Packet, Pipe};
 use fastrand::Rng;
+use rejoin::Id;
 use rejoin::feed::EventStream;
-use rejoin::{ConnId, Id};
+use rejoin::machine::ConnId;
 use std::collections::VecDeque;
 
 /// Most bytes of an event that a reader takes.

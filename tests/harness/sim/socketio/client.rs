@@ -6,8 +6,9 @@ use crate::sim::Micros;
 use crate::sim::client::{CANARY, EPOCH};
 use crate::sim::plan::Plan;
 use fastrand::Rng;
+use rejoin::machine::{ConnId, Credentials, Ledger, Moment};
 use rejoin::socketio::{Options, Session};
-use rejoin::{Config, ConnId, Credentials, Ledger, Moment, Name, Overflow, PERSONAL_ROOM, Timestamp, Token};
+use rejoin::{Config, Name, Overflow, PERSONAL_ROOM, Timestamp, Token};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -101,7 +102,7 @@ impl SioClient {
 
     /// A process begins.
     pub(in crate::sim) fn begins(&mut self) {
-        let options = Options { acks: self.plan.acks, ..Options::default() };
+        let options = Options::new(self.plan.acks, Options::default().ack_timeout);
         let mut session = Session::new(self.config.clone(), options, PERSONAL_ROOM.into(), self.rng.u64(..));
         session.note_changes();
         self.process += 1;

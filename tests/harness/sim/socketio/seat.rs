@@ -5,9 +5,10 @@
 use super::draw::SioMoment;
 use crate::sim::Micros;
 use crate::sim::net::Pipe;
+use rejoin::Name;
+use rejoin::machine::ConnId;
 use rejoin::messages::Epoch;
 use rejoin::socketio::ServerPacket;
-use rejoin::{ConnId, Name};
 use rejoin_server::hub::RoomPosition;
 use std::collections::BTreeMap;
 

@@ -5,7 +5,8 @@ use crate::sim::Micros;
 use crate::sim::act::Act;
 use crate::sim::checker::{Key, Made, place};
 use crate::sim::coverage::Sometimes;
-use rejoin::{Command, Join, Name, Outgoing, SendId, State};
+use rejoin::machine::{Command, Outgoing};
+use rejoin::{Join, Name, SendId, State};
 use std::time::Duration;
 
 impl World {
@@ -89,7 +90,7 @@ impl World {
         let since = self.clients[client].positions.get(&name).filter(|_| own_position).cloned();
         let known = since.as_ref().map(|position| (position.epoch.clone(), position.seq));
         self.checker.asked(client, place(&name, user), known, history.is_some());
-        self.command(client, Command::Join(Join { since, history, ..Join::from(name) }));
+        self.command(client, Command::Join(Join::from(name).since(since).history(history)));
     }
 
     pub(super) fn send(
@@ -107,7 +108,7 @@ impl World {
         let data = with_data.then(|| format!("{{\"n\":{number}}}"));
         let room = Self::room(room);
         let session = self.clients[client].session.as_ref();
-        let state = session.map(rejoin::Session::state);
+        let state = session.map(rejoin::machine::Session::state);
         let offline = !matches!(state, Some(State::Connected));
         if matches!(state, Some(State::Closed | State::Failed | State::Closing)) {
             self.checker.cover.reach(Sometimes::SentWhileFailed);

@@ -5,7 +5,8 @@ use crate::sim::Micros;
 use crate::sim::act::{Act, Moment, Stale, Whose};
 use crate::sim::client::Death;
 use crate::sim::coverage::Sometimes;
-use rejoin::{ConnId, DialError, DialErrorKind, Disconnect, Input, Name};
+use rejoin::machine::{ConnId, Disconnect, Input};
+use rejoin::{DialError, DialErrorKind, Name};
 
 impl World {
     /// From now on an act waits for a moment of a client.

@@ -8,7 +8,8 @@ use crate::sim::client::Death;
 use crate::sim::coverage::Sometimes;
 use crate::sim::net::{Packet, Way};
 use crate::sim::server::{Crash, Process};
-use rejoin::{Id, Input, Name};
+use rejoin::machine::Input;
+use rejoin::{Id, Name};
 use rejoin_server::hub;
 use std::time::Duration;
 

@@ -8,7 +8,8 @@ use crate::sim::plan::{DialFaults, Fleet};
 use crate::sim::server::{Process, Server};
 use crate::sim::{Micros, SECOND};
 use fastrand::Rng;
-use rejoin::{ConnId, DialError, DialErrorKind, Input, Token};
+use rejoin::machine::{ConnId, Input};
+use rejoin::{DialError, DialErrorKind, Token};
 use rejoin_server::hub;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -58,7 +59,7 @@ impl World {
                 let status = [400, 401, 403, 404, 429, 500, 502, 503][detail as usize % 8];
                 let seconds = detail / 16 % (LONGEST_HINT + 1);
                 let retry_after = (detail & 8 == 0).then(|| Duration::from_secs(seconds));
-                DialError { retry_after, ..DialError::new(DialErrorKind::Http(status), "") }
+                DialError::new(DialErrorKind::Http(status), "").with_retry_after(retry_after)
             }
             Some(3) => {
                 use DialErrorKind::{Certificate, Dns, NotWebSocket, Proxy, Tls, Unreachable};
@@ -88,7 +89,7 @@ impl World {
             Process::Down(_) => Some(DialError::new(DialErrorKind::Refused, "")),
             Process::Up if self.server.draining_until.is_some() => {
                 let retry_after = Some(Duration::from_secs(2));
-                Some(DialError { retry_after, ..DialError::new(DialErrorKind::Http(503), "") })
+                Some(DialError::new(DialErrorKind::Http(503), "").with_retry_after(retry_after))
             }
             Process::Up => None,
         };

@@ -5,8 +5,8 @@ use crate::sim::SECOND;
 use crate::sim::checker::place;
 use crate::sim::coverage::Sometimes;
 use crate::sim::net::{Packet, Way};
+use rejoin::machine::{Disconnect, Input, ServerMessage};
 use rejoin::messages::Stamp;
-use rejoin::{Disconnect, Input, ServerMessage};
 
 impl World {
     pub(super) fn arrive_down(&mut self, index: usize, end: u64, packet: Packet) {
@@ -51,7 +51,7 @@ impl World {
             Input::Received(_, ServerMessage::Ack(ack)) => Some(ack.reference.clone()),
             _ => None,
         };
-        let state = self.clients[client].session.as_ref().map(rejoin::Session::state);
+        let state = self.clients[client].session.as_ref().map(rejoin::machine::Session::state);
         let own = matches!(&input, Input::Received(_, ServerMessage::Own(_)))
             && state == Some(rejoin::State::Connected);
         let (told, is_newest) = (self.frames_told, self.clients[client].newest() == Some(index));

@@ -8,11 +8,11 @@ use crate::sim::client::LEAST_PACE;
 use crate::sim::coverage::Sometimes;
 use crate::sim::net::{Packet, Way};
 use crate::sim::plan::Commits;
-use rejoin::messages::json::encode_client;
-use rejoin::{
-    ClientMessage, Command, Event, Id, Input, Mode, Name, Output, Position, RoomState, Saved, SavedLine,
-    SavedSend, ServerMessage, Session, State, TokenError,
+use rejoin::machine::{
+    ClientMessage, Command, Input, Output, Saved, SavedLine, SavedSend, ServerMessage, Session,
 };
+use rejoin::messages::json::encode_client;
+use rejoin::{Event, Id, Mode, Name, Position, RoomState, State, TokenError};
 use std::collections::BTreeMap;
 
 impl World {
@@ -186,11 +186,11 @@ impl World {
     }
 
     /// The connection with this number, if the client still has it.
-    pub(super) fn socket(&self, client: usize, id: rejoin::ConnId) -> Option<usize> {
+    pub(super) fn socket(&self, client: usize, id: rejoin::machine::ConnId) -> Option<usize> {
         self.clients[client].sockets.iter().copied().find(|index| self.conns[*index].id == id)
     }
 
-    fn abandon(&mut self, client: usize, id: rejoin::ConnId, code: u16) {
+    fn abandon(&mut self, client: usize, id: rejoin::machine::ConnId, code: u16) {
         if let Some(index) = self.socket(client, id) {
             self.moved(client, index);
             self.write(index, Way::Up, Packet::Close(code));

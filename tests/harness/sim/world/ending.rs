@@ -8,7 +8,8 @@ use crate::sim::coverage::Sometimes;
 use crate::sim::server::{Crash, Process};
 use crate::sim::socketio::FIRST_USER;
 use crate::sim::{Micros, SECOND};
-use rejoin::{Command, Mode, Name, State};
+use rejoin::machine::Command;
+use rejoin::{Mode, Name, State};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// After the faults stop: the longest step of the backoff, heartbeat and answer, two dials and the longest hint
@@ -93,7 +94,7 @@ impl World {
     }
 
     pub(super) fn is_living(&self, client: usize) -> bool {
-        let state = self.clients[client].session.as_ref().map(rejoin::Session::state);
+        let state = self.clients[client].session.as_ref().map(rejoin::machine::Session::state);
         !matches!(state, None | Some(State::Failed | State::Closed))
     }
 

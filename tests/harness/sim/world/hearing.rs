@@ -4,7 +4,8 @@ use super::World;
 use crate::sim::SECOND;
 use crate::sim::checker::{Limits, PERSONAL, Place, Words, place};
 use crate::sim::server::Process;
-use rejoin::{Name, ServerMessage};
+use rejoin::Name;
+use rejoin::machine::ServerMessage;
 use rejoin_server::hub;
 use std::collections::BTreeSet;
 

@@ -32,8 +32,9 @@ use super::setup::Setup;
 use super::socketio::{Lost, SioClient, SioConn};
 use super::trace::Trace;
 use fastrand::Rng;
+use rejoin::machine::{ConnId, Input};
 use rejoin::messages::json::ServerDecoder;
-use rejoin::{ConnId, DialError, Input, Token, TokenError};
+use rejoin::{DialError, Token, TokenError};
 use rejoin_server::hub;
 use std::collections::{BTreeMap, BTreeSet};
 

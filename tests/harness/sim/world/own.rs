@@ -3,7 +3,8 @@
 use super::World;
 use crate::sim::net::{Packet, Way};
 use crate::sim::own::{OwnAct, number};
-use rejoin::{Command, Event, Frame, Outgoing, SendId, ServerMessage};
+use rejoin::machine::{Command, Outgoing, ServerMessage};
+use rejoin::{Event, Frame, SendId};
 use std::collections::BTreeMap;
 
 /// What their sends have in the place of a room.

@@ -5,7 +5,8 @@ use crate::sim::Micros;
 use crate::sim::checker::{Begins, Disk, key, place};
 use crate::sim::coverage::Sometimes;
 use crate::sim::net::{Packet, Way};
-use rejoin::{Change, Command, Input, Join, Name, SendId, Session};
+use rejoin::machine::{Change, Command, Input, Session};
+use rejoin::{Join, Name, SendId};
 
 impl World {
     /// A process begins: it takes up what is on the disk, then wants what its user wants.
@@ -40,7 +41,7 @@ impl World {
         let (plan, user) = (self.clients[client].plan.clone(), self.clients[client].user);
         if plan.personal {
             self.checker.asked(client, place("@me", user), None, plan.history.is_some());
-            let own = Join { personal: true, history: plan.history, ..Join::from(Name::from("@me")) };
+            let own = Join::room("@me").history(plan.history).personal();
             self.command(client, Command::Join(own));
         }
         for room in self.clients[client].wanted.clone() {

@@ -9,7 +9,8 @@ use crate::sim::coverage::Sometimes;
 use crate::sim::net::{Packet, Way};
 use crate::sim::server::{Crash, Process, Server};
 use crate::sim::{Micros, SECOND};
-use rejoin::{Name, ServerMessage};
+use rejoin::Name;
+use rejoin::machine::ServerMessage;
 use rejoin_server::hub;
 
 impl World {

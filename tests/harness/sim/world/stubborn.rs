@@ -5,9 +5,10 @@ use crate::sim::Micros;
 use crate::sim::act::Stubborn;
 use crate::sim::coverage::Sometimes;
 use crate::sim::net::{Packet, Way};
+use rejoin::Id;
+use rejoin::machine::{ClientMessage, ServerMessage};
 use rejoin::messages::json::{decode_client, encode_server};
 use rejoin::messages::{Code, History, Nack, Refusal};
-use rejoin::{ClientMessage, Id, ServerMessage};
 
 impl World {
     /// Answers in the place of the server; `false` if the server is to answer itself.

@@ -2,7 +2,8 @@
 
 use super::{Begins, CauseCode, MS, Open, Watch};
 use crate::sim::{Micros, SECOND};
-use rejoin::{ConnId, DialError, DialErrorKind, Token};
+use rejoin::machine::ConnId;
+use rejoin::{DialError, DialErrorKind, Token};
 
 /// In which quarter of what is allowed waits ended.
 pub type Waits = [u32; 4];

@@ -2,8 +2,9 @@
 
 use super::super::bounds::Queue;
 use super::{Checker, ConnId, Key, Name, place};
+use rejoin::machine::{Command, Disconnect, Input, Session};
 use rejoin::messages::ServerMessage as Message;
-use rejoin::{Command, Disconnect, Input, Mode, RoomState, Session};
+use rejoin::{Mode, RoomState};
 use std::collections::BTreeSet;
 
 /// Something that has to follow.

@@ -15,11 +15,9 @@ use delays::Delays;
 pub use delays::Waits;
 use duties::{Did, Duty};
 use moves::{Next, Retiring};
+use rejoin::machine::{ClientMessage, Command, ConnId, Input, Output, ServerMessage, Session};
 use rejoin::messages::Hello;
-use rejoin::{
-    CauseCode, ClientMessage, Command, ConnId, Event, Id, Input, Mode, Name, Output, RoomChange, RoomState,
-    ServerMessage, Session, State, StateChange,
-};
+use rejoin::{CauseCode, Event, Id, Mode, Name, RoomChange, RoomState, State, StateChange};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tokens::Tokens;
 

@@ -2,7 +2,7 @@
 
 use super::{MS, Watch};
 use crate::sim::{Micros, SECOND};
-use rejoin::ConnId;
+use rejoin::machine::ConnId;
 use rejoin::messages::GoingAway;
 
 /// The move to come.

@@ -6,7 +6,8 @@ use crate::sim::net::Packet;
 use crate::sim::readers::{LONGEST_EVENT, ReaderAct, Tampering};
 use crate::sim::server::Process;
 use crate::sim::world::{Happening, World};
-use rejoin::{FeedInput, Message, Name, State};
+use rejoin::machine::FeedInput;
+use rejoin::{Message, Name, State};
 
 impl World {
     /// The stream of a reader, if it has one.
@@ -100,7 +101,7 @@ impl World {
                     let id = self.readers[reader].disk.clone();
                     let arrival = rejoin::feed::Arrival::Message { id, message };
                     self.feed(reader, FeedInput::Arrived(before, arrival));
-                    self.feed(reader, FeedInput::Ended(before, rejoin::Disconnect::Lost));
+                    self.feed(reader, FeedInput::Ended(before, rejoin::machine::Disconnect::Lost));
                 }
             }
             _ => {}
@@ -203,7 +204,7 @@ impl World {
             self.reader_takes(reader);
         }
         self.reader_reopens(reader);
-        let state = self.readers[reader].feed.as_ref().map(rejoin::Feed::state);
+        let state = self.readers[reader].feed.as_ref().map(rejoin::machine::Feed::state);
         if state == Some(State::Failed) && self.readers[reader].is_running() {
             self.checker.revived(self.clients.len() + reader);
             self.checker.reader_stirred(reader);
@@ -214,7 +215,7 @@ impl World {
 
     pub(in crate::sim::world) fn readers_are_back(&mut self) {
         for reader in 0..self.readers.len() {
-            let state = self.readers[reader].feed.as_ref().map(rejoin::Feed::state);
+            let state = self.readers[reader].feed.as_ref().map(rejoin::machine::Feed::state);
             // Two tokens that are refused within a minute are the end.
             let refused = state == Some(State::Failed) && self.readers[reader].token_serial > 1;
             if state != Some(State::Connected) && !refused {
@@ -226,7 +227,8 @@ impl World {
 
     pub(in crate::sim::world) fn readers_leave(&mut self) {
         for reader in 0..self.readers.len() {
-            if self.readers[reader].feed.as_ref().map(rejoin::Feed::state) == Some(State::Connected) {
+            if self.readers[reader].feed.as_ref().map(rejoin::machine::Feed::state) == Some(State::Connected)
+            {
                 self.checker.reader_caught_up(reader);
             }
             self.feed(reader, FeedInput::Close);
@@ -241,7 +243,7 @@ impl World {
 
     pub(in crate::sim::world) fn readers_have_left(&mut self) {
         for reader in 0..self.readers.len() {
-            let state = self.readers[reader].feed.as_ref().map(rejoin::Feed::state);
+            let state = self.readers[reader].feed.as_ref().map(rejoin::machine::Feed::state);
             if state != Some(State::Closed) {
                 self.checker.violated(format!("14: reader{reader} is {state:?} after close"));
             }

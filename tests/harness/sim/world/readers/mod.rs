@@ -10,9 +10,8 @@ use crate::sim::coverage::Sometimes;
 use crate::sim::net::Packet;
 use crate::sim::plan::DialFaults;
 use crate::sim::{Micros, SECOND};
-use rejoin::{
-    CauseCode, ConnId, DialError, DialErrorKind, FeedEvent, FeedInput, FeedOutput, State, StateChange, Token,
-};
+use rejoin::machine::{ConnId, FeedInput, FeedOutput};
+use rejoin::{CauseCode, DialError, DialErrorKind, FeedEvent, State, StateChange, Token};
 use std::time::Duration;
 
 /// What will happen to a reader at some moment.
@@ -112,7 +111,7 @@ impl World {
         let now = state.moment(self.now);
         let Some(feed) = &mut state.feed else { return };
         feed.handle(now, input);
-        while let Some(output) = self.readers[reader].feed.as_mut().and_then(rejoin::Feed::poll) {
+        while let Some(output) = self.readers[reader].feed.as_mut().and_then(rejoin::machine::Feed::poll) {
             self.reader_output(reader, output);
         }
         let Some(feed) = &self.readers[reader].feed else { return };
@@ -214,7 +213,7 @@ impl World {
         } else if luck >= 100 - faults.http / 4 {
             let status = [429, 500, 502, 503][detail as usize % 4];
             let retry_after = (detail & 8 == 0).then(|| Duration::from_secs(u64::from(detail >> 8) % 31));
-            DialError { retry_after, ..DialError::new(DialErrorKind::Http(status), "") }
+            DialError::new(DialErrorKind::Http(status), "").with_retry_after(retry_after)
         } else {
             let asks = Reading::Asks { reader, process, id, latency, asked };
             return self.later(latency, Happening::Reading(asks));
@@ -252,7 +251,7 @@ impl World {
     }
 
     /// The reader has lost its stream.
-    pub(super) fn reader_loses(&mut self, stream: usize, how: rejoin::Disconnect) {
+    pub(super) fn reader_loses(&mut self, stream: usize, how: rejoin::machine::Disconnect) {
         let (reader, id) = (self.streams[stream].reader, self.streams[stream].id);
         let opened = self.streams[stream].opened;
         (self.streams[stream].client_open, self.streams[stream].closed) = (false, true);

@@ -9,10 +9,9 @@ use crate::sim::world::{Happening, World};
 use crate::sim::{Micros, SECOND};
 use fastrand::Rng;
 use rejoin::feed::{Arrival, EventStream};
+use rejoin::machine::{ConnId, Disconnect, FeedInput, ServerMessage};
 use rejoin::messages::json::encode_server;
-use rejoin::{
-    ConnId, DialError, DialErrorKind, Disconnect, FeedInput, Message, Name, Position, ServerMessage,
-};
+use rejoin::{DialError, DialErrorKind, Message, Name, Position};
 use rejoin_server::hub;
 use std::collections::VecDeque;
 

@@ -6,8 +6,9 @@ use crate::sim::checker::{Key, PERSONAL, place};
 use crate::sim::server::Process;
 use crate::sim::socketio::{FIRST_USER, SioAct};
 use crate::sim::world::{Happening, World};
+use rejoin::machine::{Command, Disconnect, Input};
 use rejoin::socketio::{ServerPacket, Session};
-use rejoin::{Command, Disconnect, Hint, Input, Name, SendId, State};
+use rejoin::{Hint, Name, SendId, State};
 use rejoin_server::hub;
 
 impl World {

@@ -13,11 +13,9 @@ use crate::sim::net::{Packet, Pipe};
 use crate::sim::plan::DialFaults;
 use crate::sim::server::Process;
 use crate::sim::socketio::{FIRST_USER, SioConn};
+use rejoin::machine::{Command, ConnId, Disconnect, Input, Outgoing, Output};
 use rejoin::socketio::{ClientEvent, ClientPacket, ServerPacket, Session};
-use rejoin::{
-    Command, ConnId, DialError, DialErrorKind, Disconnect, Event, Input, Outgoing, Output, SendId, State,
-    Token,
-};
+use rejoin::{DialError, DialErrorKind, Event, SendId, State, Token};
 use std::time::Duration;
 
 type SioInput = Input<String, rejoin::Name, ServerPacket>;
@@ -138,13 +136,7 @@ impl World {
             self.sio_command(client, Command::Join(Self::room(room).into()));
         }
         if personal {
-            self.sio_command(
-                client,
-                Command::Join(rejoin::Join {
-                    personal: true,
-                    ..rejoin::Name::from(rejoin::PERSONAL_ROOM).into()
-                }),
-            );
+            self.sio_command(client, Command::Join(rejoin::Join::room(rejoin::PERSONAL_ROOM).personal()));
         }
         self.sio_command(client, Command::Connect);
     }
@@ -298,7 +290,7 @@ impl World {
         } else if luck >= 100 - faults.http / 4 {
             let status = [429, 500, 502, 503][detail as usize % 4];
             let retry_after = (detail & 8 == 0).then(|| Duration::from_secs(u64::from(detail >> 8) % 31));
-            DialError { retry_after, ..DialError::new(DialErrorKind::Http(status), "") }
+            DialError::new(DialErrorKind::Http(status), "").with_retry_after(retry_after)
         } else {
             return self.later(latency, Happening::Talking(Talking::Reaches { client, process, id }));
         };
@@ -314,7 +306,7 @@ impl World {
             Process::Down(_) => Err(DialError::new(DialErrorKind::Refused, "")),
             Process::Up if self.server.draining_until.is_some() => {
                 let retry_after = Some(Duration::from_secs(2));
-                Err(DialError { retry_after, ..DialError::new(DialErrorKind::Http(503), "") })
+                Err(DialError::new(DialErrorKind::Http(503), "").with_retry_after(retry_after))
             }
             Process::Up => {
                 self.sio_conns.push(SioConn {

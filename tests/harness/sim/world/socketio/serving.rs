@@ -8,13 +8,14 @@ use crate::sim::net::Packet;
 use crate::sim::server::Process;
 use crate::sim::socketio::{FIRST_USER, Lost, Seat, SioMoment, Told};
 use crate::sim::world::{Happening, World};
+use rejoin::Name;
+use rejoin::machine::{Disconnect, ServerMessage};
 use rejoin::messages::json::encode_client;
 use rejoin::messages::{Joined, Notification, Stamp};
 use rejoin::socketio::{
     Answer, ClientEvent, ClientPacket, ConnectRefusal, Connected, Handshake, Resume, ServerEvent,
     ServerPacket, Trailing,
 };
-use rejoin::{Disconnect, Name, ServerMessage};
 use rejoin_server::hub::{self, RoomPosition};
 
 /// The hub's numbers of these connections begin here.
@@ -311,7 +312,7 @@ impl World {
                 seat.leaves(&room);
                 let user = self.sios[client].name.clone();
                 self.checker.member_settled(place(&room, 0), &user, false);
-                encode_client(&rejoin::ClientMessage::LeaveRoom { room, reference: None })
+                encode_client(&rejoin::machine::ClientMessage::LeaveRoom { room, reference: None })
             }
             ClientEvent::Send { room, content, data } => {
                 let data = data.map_or(String::new(), |data| format!(r#","data":{data}"#));
