@@ -5,6 +5,10 @@ use super::packet::MOST_ATTACHMENTS;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+/// Most attachments that are skipped with a packet that has more than are taken. One that announces still more puts the
+/// connection out of step.
+#[cfg(feature = "json")]
+pub(super) const MOST_SKIPPED: usize = 1_000;
 /// Most bytes of all attachments of one packet.
 const MOST_BYTES: usize = 16 << 20;
 
@@ -21,6 +25,8 @@ pub struct Whole {
 #[derive(Debug, Default)]
 pub struct Attachments {
     waiting: Option<Waiting>,
+    /// So many frames belong to a packet that is left out.
+    skipping: usize,
 }
 
 #[derive(Debug)]
@@ -45,22 +51,38 @@ impl Attachments {
         Ok(())
     }
 
+    /// A packet is left out: the `count` attachments that follow it are skipped.
+    #[cfg(feature = "json")]
+    pub(super) fn skip(&mut self, count: usize) {
+        self.skipping = count;
+    }
+
     /// Nothing is missing, so that another packet may come.
     ///
     /// # Errors
     /// When something is. The connection is out of step then.
     pub fn check_complete(&mut self) -> Result<(), PacketError> {
-        if self.waiting.take().is_some() { Err(PacketError::AttachmentMissing) } else { Ok(()) }
+        let is_skipping = core::mem::take(&mut self.skipping) > 0;
+        if self.waiting.take().is_some() || is_skipping {
+            return Err(PacketError::AttachmentMissing);
+        }
+        Ok(())
     }
 
     /// A binary frame. Gives the packet with its last attachment.
     ///
     /// # Errors
-    /// When none is waited for, or they grow too large. The connection is out of step then.
+    /// When none is waited for: the connection is out of step then. When they grow too large: the packet is left out, and
+    /// the rest of them is skipped.
     pub fn add(&mut self, bytes: &[u8]) -> Result<Option<Whole>, PacketError> {
+        if let Some(left) = self.skipping.checked_sub(1) {
+            self.skipping = left;
+            return Ok(None);
+        }
         let waiting = self.waiting.as_mut().ok_or(PacketError::UnexpectedAttachment)?;
         waiting.bytes = waiting.bytes.saturating_add(bytes.len());
         if waiting.bytes > MOST_BYTES {
+            self.skipping = waiting.wanted - waiting.whole.attachments.len() - 1;
             self.waiting = None;
             return Err(PacketError::AttachmentsTooLarge);
         }

@@ -7,8 +7,8 @@
 //! the rooms:  join_room, leave_room, send_message · message, user_joined, error, notification
 //! ```
 //!
-//! [`Session`] is a second machine over the same link as [`crate::Session`], and is driven the same way: one
-//! [`Input`](crate::Input) in, [`Output`](crate::Output)s out, one deadline, no I/O. Its frames are typed packets
+//! [`Session`] is a second machine over the same link as [`crate::machine::Session`], and is driven the same way: one
+//! [`Input`](crate::machine::Input) in, [`Output`](crate::machine::Output)s out, one deadline, no I/O. Its frames are typed packets
 //! ([`ServerPacket`], [`ClientPacket`]). The envelopes around the JSON are read and written here, without any
 //! dependency; the JSON itself is the driver's (natively [`json`], feature `json`).
 //!
@@ -64,10 +64,13 @@ pub enum PacketError {
     #[error("a binary packet without a number of attachments")]
     NoAttachments,
     /// More than [`MOST_ATTACHMENTS`].
-    #[error("a packet with more than 10 attachments")]
+    #[error("a packet with too many attachments")]
     TooManyAttachments,
-    /// More than 16 MiB of them.
-    #[error("attachments of more than 16 MiB")]
+    /// More than [`MOST_ATTACHMENTS`], and not so many that they could not be skipped: only this packet is lost.
+    #[error("a packet with more than 10 attachments, which was left out")]
+    AttachmentsSkipped,
+    /// More than 16 MiB of them: only this packet is lost.
+    #[error("a packet with attachments of more than 16 MiB, which was left out")]
     AttachmentsTooLarge,
     /// A text came where an attachment had to.
     #[error("a text where an attachment had to come")]
@@ -86,13 +89,7 @@ pub enum PacketError {
 impl PacketError {
     /// Whether nothing that follows on the connection can be understood.
     pub fn is_out_of_step(self) -> bool {
-        matches!(
-            self,
-            Self::TooManyAttachments
-                | Self::AttachmentsTooLarge
-                | Self::AttachmentMissing
-                | Self::UnexpectedAttachment
-        )
+        matches!(self, Self::TooManyAttachments | Self::AttachmentMissing | Self::UnexpectedAttachment)
     }
 }
 

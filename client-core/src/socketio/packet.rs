@@ -115,6 +115,13 @@ impl<'a> Packet<'a> {
     }
 }
 
+/// How many attachments follow a binary packet, however many those are.
+#[cfg(feature = "json")]
+pub(super) fn announced(text: &str) -> Option<usize> {
+    let (number, after) = digits(text.strip_prefix(['5', '6'])?);
+    number.parse().ok().filter(|_| after.starts_with('-'))
+}
+
 /// The digits that `text` begins with, and the rest.
 fn digits(text: &str) -> (&str, &str) {
     let end = text.bytes().take_while(u8::is_ascii_digit).count();

@@ -7,10 +7,12 @@ use super::own;
 use super::{Codec, DecodeError, answer, binary};
 use crate::messages::json::well_formed;
 use crate::messages::{Notification, ServerMessage};
+use crate::socketio::attachments::MOST_SKIPPED;
 use crate::socketio::messages::MOST_PID;
+use crate::socketio::packet::announced;
 use crate::socketio::{
-    ConnectRefusal, Connected, EnginePacket, EventKind, Handshake, Packet, PacketType, ServerEvent,
-    ServerPacket, Trailing,
+    ConnectRefusal, Connected, EnginePacket, EventKind, Handshake, Packet, PacketError, PacketType,
+    ServerEvent, ServerPacket, Trailing,
 };
 use alloc::borrow::{Cow, ToOwned as _};
 use alloc::boxed::Box;
@@ -78,12 +80,26 @@ impl Codec {
             }
         };
         self.attachments.check_complete()?;
-        let packet = Packet::decode(message)?;
+        let packet = match Packet::decode(message) {
+            Err(PacketError::TooManyAttachments) => return Err(self.skip(message).into()),
+            decoded => decoded?,
+        };
         if packet.attachments > 0 {
             self.attachments.expect(message, packet.attachments)?;
             return Ok(None);
         }
         self.typed(&packet).map(Some)
+    }
+
+    /// Leaves out a packet with more attachments than are taken, and with it those, unless they are too many for that, too.
+    fn skip(&mut self, message: &str) -> PacketError {
+        match announced(message).filter(|count| *count <= MOST_SKIPPED) {
+            Some(count) => {
+                self.attachments.skip(count);
+                PacketError::AttachmentsSkipped
+            }
+            None => PacketError::TooManyAttachments,
+        }
     }
 
     /// Reads one binary frame; `None` for one that does not complete its packet.

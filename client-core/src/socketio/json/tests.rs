@@ -242,6 +242,35 @@ fn attachments_come_as_base64_where_the_json_has_its_holes() {
 }
 
 #[test]
+fn an_event_with_more_attachments_than_are_taken_costs_itself_and_not_the_connection() {
+    let mut codec = codec();
+    let text = r#"42["message",{"roomId":"r","userId":"bob","content":"hi","timestamp":"t"}]"#;
+    let expected = Ok(Some(ServerPacket::Event(plain(message("r", "hi")))));
+    for count in [11, 1_000] {
+        let head = format!(r#"45{count}-["message",{{"_placeholder":true,"num":0}}]"#);
+        let skipped = codec.decode(&head).unwrap_err();
+        assert_eq!(skipped, DecodeError::Packet(PacketError::AttachmentsSkipped));
+        assert!(!skipped.is_out_of_step());
+        for _ in 0..count {
+            assert_eq!(codec.decode_binary(&[1]), Ok(None));
+        }
+        assert_eq!(codec.decode(text), expected);
+    }
+    // Too many bytes are skipped, too.
+    let large = vec![0; 9 << 20];
+    codec.decode(r#"453-["message",{"_placeholder":true,"num":0}]"#).unwrap();
+    assert_eq!(codec.decode_binary(&large), Ok(None));
+    let skipped = codec.decode_binary(&large).unwrap_err();
+    assert!(skipped == DecodeError::Packet(PacketError::AttachmentsTooLarge) && !skipped.is_out_of_step());
+    assert_eq!(codec.decode_binary(&large), Ok(None));
+    assert_eq!(codec.decode(text), expected);
+    // What is skipped has to come.
+    codec.decode("4511-[]").unwrap_err();
+    let missing = codec.decode(text).unwrap_err();
+    assert!(missing == DecodeError::Packet(PacketError::AttachmentMissing) && missing.is_out_of_step());
+}
+
+#[test]
 fn a_connection_out_of_step_is_told_from_a_packet_that_makes_no_sense() {
     let mut codec = codec();
     codec.decode(r#"451-["message",{"_placeholder":true,"num":0}]"#).unwrap();
@@ -252,7 +281,7 @@ fn a_connection_out_of_step_is_told_from_a_packet_that_makes_no_sense() {
     let misplaced = codec.decode_binary(&[1]).unwrap_err();
     assert_eq!(misplaced, DecodeError::Packet(PacketError::Hole));
     assert!(!misplaced.is_out_of_step(), "the packets behind it are whole");
-    for error in [missing, unexpected, codec.decode("4511-[]").unwrap_err()] {
+    for error in [missing, unexpected, codec.decode("451001-[]").unwrap_err()] {
         assert!(error.is_out_of_step(), "{error}");
     }
     for text in
