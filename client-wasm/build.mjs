@@ -106,8 +106,9 @@ function machine(file, glue, feature) {
   lazyCoders(`pkg/${glue}.js`);
 }
 machine("dist/rejoin-feed.wasm", "rejoin-feed", "feed");
-// It stands for the client's machine, and has its glue.
+// These stand for the client's machine, and have its glue.
 machine("dist/rejoin-socketio.wasm", "rejoin", "socketio");
+machine("dist/rejoin-socketio-frames.wasm", "rejoin", "socketio-frames");
 machine("dist/rejoin.wasm", "rejoin", "session");
 // What these can do more is in the last one's glue; they need nothing more from the page, so that one glue serves all.
 machine("dist/rejoin-store.wasm", "rejoin", "stored");
@@ -115,7 +116,7 @@ machine("dist/rejoin-frames.wasm", "rejoin", "frames");
 await Promise.all(optimised);
 for (const [file, wasm] of [
   ["js/inline.ts", "dist/rejoin-frames.wasm"],
-  ["js/socketio/socketio-inline.ts", "dist/rejoin-socketio.wasm"],
+  ["js/socketio/socketio-inline.ts", "dist/rejoin-socketio-frames.wasm"],
   ["js/sse/feed-inline.ts", "dist/rejoin-feed.wasm"],
 ]) {
   writeFileSync(
@@ -145,10 +146,10 @@ async function shorten(file) {
   if (mapped) writeFileSync(map, content);
 }
 // What a page loads. Each of the parts that are loaded when they are needed is a file of its own.
-const page = { ...common, minify: true, external: ["./inline.js", "./store.js", "./tabs.js", "./own.js", "./socketio-inline.js", "./feed-inline.js"] };
+const page = { ...common, minify: true, external: ["./inline.js", "./store.js", "./tabs.js", "./own.js", "./own-socketio.js", "./socketio-inline.js", "./feed-inline.js"] };
 for (const [source, file] of [
   ["index", "index"], ["store", "store"], ["tabs", "tabs"], ["own", "own"], ["inline", "inline"],
-  ["socketio/index", "socketio"], ["socketio/socketio-inline", "socketio-inline"],
+  ["socketio/index", "socketio"], ["socketio/own-socketio", "own-socketio"], ["socketio/socketio-inline", "socketio-inline"],
   ["sse/index", "sse"], ["sse/feed-inline", "feed-inline"],
 ]) {
   await build({ ...page, entryPoints: [`js/${source}.ts`], outfile: `dist/${file}.js`, ...(/inline/.test(file) && { sourcemap: false }) });
@@ -188,6 +189,8 @@ const apart = measured([
   ["shareTabs, apart", "dist/tabs.js"],
   ["socketio, apart", "dist/socketio.js"],
   ["its machine", "dist/rejoin-socketio.wasm"],
+  ["with frames, apart", "dist/own-socketio.js"],
+  ["its machine", "dist/rejoin-socketio-frames.wasm"],
   ["sse, apart", "dist/sse.js"],
   ["its machine", "dist/rejoin-feed.wasm"],
   ["testing, apart", "dist/testing.js"],

@@ -26,7 +26,7 @@ export type Share = (
 ) => Promise<Options>;
 
 /** Loads a part of the package; a blip of the network costs it a moment. */
-async function part<T>(load: () => Promise<T>): Promise<T> {
+export async function part<T>(load: () => Promise<T>): Promise<T> {
   for (const delay of [250, 1000]) {
     try {
       return await load();

@@ -72,7 +72,7 @@ export interface Events {
   /** Messages of a room were missed. Comes before any later message of that room. */
   gap: { room: string; reason: GapReason; epoch?: string; after?: number; before?: number };
   /** The server said `error`, or something that is no frame. */
-  error: { message: string; code?: Code | "garbled" | "storage" | "not_kept" };
+  error: { message: string; code?: Code | "garbled" | "storage" | "not_kept" | "not_answered" };
 }
 
 /** What became of a message: `written` is all that a plain server lets anybody know. */

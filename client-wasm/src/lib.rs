@@ -66,6 +66,13 @@ pub use value::PageSession;
 #[cfg(feature = "rooms")]
 pub use value::{Handle, Released, Value};
 
+/// Tells the machines apart that know messages of the application's own: the page may have been given the wrong one.
+#[cfg(feature = "own")]
+#[wasm_bindgen::prelude::wasm_bindgen]
+pub fn has_frames() -> bool {
+    true
+}
+
 /// A tenth of the bytes of dlmalloc, which `std` would bring. Its time grows with the number of holes, of which the
 /// machine's queues leave few.
 #[cfg(all(target_family = "wasm", not(debug_assertions)))]

@@ -63,7 +63,7 @@ numbered!(
     SendFailure::Closed => SendFailure::Closed,
     SendFailure::Cancelled => SendFailure::Cancelled,
     SendFailure::UserChanged => SendFailure::UserChanged,
-    #[cfg(feature = "frames")]
+    #[cfg(feature = "own")]
     SendFailure::Dropped => SendFailure::Dropped,
 );
 

@@ -54,6 +54,13 @@ const use = `
     // @ts-expect-error there is no such option
     await connect("wss://h/ws", { rooms: [{ room: "b", histroy: 50 }] });
     await using other = await connectSocketIo("https://h", { rooms: [{ room: "b" }] });
+    interface Told { price(symbol: string, value: number): void }
+    interface Asked { quote(symbol: string): number }
+    await using own = await connectSocketIo<Told, Asked>("https://h", { frames: true });
+    own.frames.on("price", (symbol, value) => symbol.length + value, { signal });
+    const quote: number = await own.frames.with({ signal }).emitWithAck("quote", "X");
+    // @ts-expect-error there is no such event
+    own.frames.once("pirce", () => quote);
     const joined: string = (await other.join("r", { signal })).room;
     await using feed = await follow("https://h", { room: joined, fetch: async () => ({ status: 204, headers: { get: () => null }, body: null }) });
     for await (const { content } of feed.messages({ signal })) content.length;

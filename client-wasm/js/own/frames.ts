@@ -1,22 +1,18 @@
-import { RejoinError } from "../errors.js";
 import { Input } from "../names.js";
 import type { Inside } from "../speech.js";
 import { wellFormed } from "../text.js";
 import type { ListenOptions, Options } from "../types.js";
-import { argument, fields, millis, signal, text, truth, type Kind } from "../validate.js";
+import { argument, fields, millis, signal, truth } from "../validate.js";
 import { given } from "./given.js";
 import { Listeners } from "./listeners.js";
 import { Said } from "./names.js";
 import { Requests } from "./requests.js";
+import { adopt, aKey, explained } from "./shared.js";
 import type { AnyFrame, FrameName, FrameOf, FrameOptions, FrameReceipt, Frames, RequestOptions } from "./types.js";
 
 /** Frames have no room. */
 const NO_ROOM = 0;
 
-/** Longest key of a kept frame. */
-const LONGEST_KEY = 64;
-
-const aKey: Kind = [(key) => text[0](key) && [...key].length <= LONGEST_KEY, `a text of up to ${LONGEST_KEY} characters`];
 const sending = { timeout: millis, signal, volatile: truth };
 
 /** One client's messages of the application's own. */
@@ -95,14 +91,4 @@ export class OwnFrames implements Frames<any, object> {
     fields(options, { timeout: millis, signal });
     return (await this.#requests.request(frame, options)) as Answer;
   }
-}
-
-/** With what to do about a reason that only frames have. */
-const explained = (error: Error): Error =>
-  (error as RejoinError).code == "dropped" ? Object.assign(error, { hint: "the connection could not take it at once: send what is worth waiting for without volatile" }) : error;
-
-/** Errors of this part are those of the script that has loaded it, whose classes an application knows. */
-function adopt(failed: Inside["failed"]): void {
-  const theirs = Object.getPrototypeOf(Object.getPrototypeOf(failed("failed", "closed"))) as object;
-  if (theirs != RejoinError.prototype) Object.setPrototypeOf(RejoinError.prototype, theirs);
 }

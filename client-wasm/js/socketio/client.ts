@@ -11,6 +11,7 @@ import { engine } from "./address.js";
 import { source, textOf } from "./credentials.js";
 import { EventNames } from "./events.js";
 import { Said } from "./names.js";
+import type { Part } from "./part.js";
 import { SocketIoSpeech } from "./speech.js";
 import type {
   Address,
@@ -41,6 +42,7 @@ const options = {
   acks: truth,
   ackText: word("ok", "error"),
   ackTimeout: millis,
+  frames: truth,
 };
 
 /** Throws for a bad option. */
@@ -55,14 +57,14 @@ export class Client {
   readonly #client: RoomClient;
 
   /** @internal */
-  constructor(address: Address, options: Options, loader: Loader) {
+  constructor(address: Address, options: Options, loader: Loader, part: Part = { home: own, Speech: SocketIoSpeech }) {
     const { namespace = "/", events = {}, acks = true, ackTimeout = 0, ackText = "ok", rooms, policy, maxAttempts, sendTtl, clock, seed, wasm } = options;
     check(NAMESPACE.test(namespace), "bad_option", `"${namespace}" is no namespace`, "it looks like /admin");
     const found = addresses(address, engine);
     roomsOf(rooms, {});
     const token = source(options, found.map(([, token]) => token).findLast((token) => token != null) ?? null);
-    const home = { ...own, Machine: machine([+acks, ackTimeout]) };
-    const speech = new SocketIoSpeech(wellFormed(namespace), new EventNames(events), ackText == "error", hint(found[0]![0]));
+    const home = { ...part.home, Machine: machine(part.home.Machine, [+acks, ackTimeout]) };
+    const speech = new part.Speech(wellFormed(namespace), new EventNames(events), ackText == "error", hint(found[0]![0]));
     // They come in any case: whoever has named one wants to know that some were missed.
     const notifications = events.notification != undefined;
     const given = { token, notifications, rooms, policy, maxAttempts, sendTtl, clock, seed, wasm, webSocket: options.webSocket };
@@ -102,6 +104,11 @@ export class Client {
   /** The rooms that were asked for, and how it stands with each. */
   get rooms(): ReadonlyMap<string, RoomState> {
     return this.#client.rooms;
+  }
+
+  /** @internal Events of the application's own: {@link EventsClient} has their type. */
+  get frames(): unknown {
+    return this.#client.frames;
   }
 
   /** Resolves when connected and every wanted room is joined; rejects when the client is closed or has failed. */
@@ -183,8 +190,8 @@ function event<K extends keyof Events>(name: K): K & keyof AnyEvents {
 }
 
 /** A machine that is told first how acks are dealt with. */
-function machine(acks: readonly number[]): typeof own.Machine {
-  return class extends own.Machine {
+function machine(Machine: typeof own.Machine, acks: readonly number[]): typeof own.Machine {
+  return class extends Machine {
     constructor(...config: ConstructorParameters<typeof own.Machine>) {
       super(...config);
       this.input(Said.Acks as number as Input, acks);

@@ -1,28 +1,42 @@
 import { abortable } from "../abort.js";
-import { Loader, type Load } from "../loading.js";
-import { start } from "../machine.js";
+import { part } from "../connect.js";
+import { RejoinError } from "../errors.js";
+import { home as own, type Home } from "../home.js";
+import { Loader } from "../loading.js";
 import { begin } from "../reload.js";
 import { addresses } from "../settings.js";
+import type { UrlLike } from "../types.js";
 import { engine } from "./address.js";
 import { checkOptions, Client } from "./client.js";
+import type { Connect } from "./own/types.js";
+import type { Part } from "./part.js";
 import type { Address, Options } from "./types.js";
 
-/** How the package is loaded is all that differs between a browser and Node. */
-export function connector(load: Load) {
-  const loader = new Loader(load, start, "rejoin-socketio.wasm");
+/** Gives the compiled module; `frames`: the one with events of the application's own. */
+export type Load = (from: string | UrlLike | undefined, frames: boolean) => Promise<WebAssembly.Module>;
 
-  /**
-   * Starts a client of a Socket.IO server: `https://host`, or with the path of its engine if that is not `/socket.io/`.
-   * Resolves as soon as it runs: it dials in the background, and works offline. Rejects on bad arguments, and when the
-   * WebAssembly module cannot be loaded.
-   */
-  return async function connect(
-    url: Address,
-    options: Options = {},
-  ): Promise<Client> {
+/** Throws that the part for events of the application's own is not there. */
+const missing = (cause: unknown) => {
+  throw new RejoinError("own_failed", "own-socketio.js did not load", "own-socketio.js has to be where the script is", { cause });
+};
+
+/** How the package is loaded is all that differs between a browser and Node. */
+export function connector(load: Load, owning: () => Promise<Part>): Connect {
+  const loaders = new Map<Home, Loader>();
+
+  return async function connect(url: Address, options: Options = {}): Promise<any> {
     checkOptions(options);
     addresses(url, engine);
-    await abortable(begin(loader, options.wasm), options.signal);
-    return new Client(url, options, loader);
+    const connecting = async () => {
+      const frames = !!options.frames;
+      const apart = frames ? await part(owning).catch(missing) : undefined;
+      const home = apart?.home ?? own;
+      const file = frames ? "rejoin-socketio-frames.wasm" : "rejoin-socketio.wasm";
+      const loader = loaders.get(home) ?? new Loader((from) => load(from, frames), home.start, file);
+      loaders.set(home, loader);
+      await begin(loader, options.wasm);
+      return () => new Client(url, options, loader, apart);
+    };
+    return (await abortable(connecting(), options.signal))();
   };
 }

@@ -5,7 +5,7 @@ import type { EventName, Options } from "./types.js";
 const UP: readonly string[] = ["join_room", "leave_room", "send_message"];
 const DOWN: readonly string[] = ["message", "user_joined", "error", "notification"];
 /** Names that a server takes for mistakes, and ends the connection. */
-const RESERVED: readonly string[] = ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+export const RESERVED: readonly string[] = ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 /** Most names of one map. */
 const MOST = 64;
 
@@ -41,6 +41,11 @@ export class EventNames {
   /** What an event that goes up is called. */
   called(name: EventName): string {
     return this.#up.get(name) ?? name;
+  }
+
+  /** Whether an event of the application's own cannot be called so. */
+  isTaken(name: string): boolean {
+    return name == "" || RESERVED.includes(name) || UP.some((known) => this.called(known as EventName) == name) || this.#down.has(name);
   }
 
   /** What an event that came down is, if it is one of these. */

@@ -1,9 +1,11 @@
 import { fetched } from "../loading.js";
 import { connector } from "./connect.js";
+import * as own from "./own-socketio.js";
 import { bytes } from "./socketio-inline.js";
 
-export const connect = connector(async (from) =>
-  (from ? fetched(from) : WebAssembly.compile(bytes())),
+export const connect = connector(
+  async (from) => (from ? fetched(from) : WebAssembly.compile(bytes())),
+  async () => own,
 );
 
 export * from "./exports.js";

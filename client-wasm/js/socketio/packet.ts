@@ -15,6 +15,7 @@ export interface Packet {
   /** The JSON in it, and its value: `undefined` for nothing, and for what is no JSON. */
   json: string;
   payload: unknown;
+  attachments: readonly ArrayBuffer[];
   /** Its bytes, about. */
   size: number;
 }
@@ -68,28 +69,33 @@ function packet(text: string, attachments: readonly ArrayBuffer[]): Packet {
   const ack = number ? Number(number) : undefined;
   if (ack != undefined && !Number.isSafeInteger(ack)) throw new Error("the number of an ack is beyond 2^53");
   const size = attachments.reduce((size, { byteLength }) => size + byteLength, text.length);
-  return { type: Number(type![0]), namespace, ack, json: json!, payload: read(json!, attachments), size };
+  return { type: Number(type![0]), namespace, ack, json: json!, payload: read(json!, attachments, base64), attachments, size };
 }
 
 /** Names of ids, whose numbers may be too large for JavaScript: then they are read as the texts that they are here. */
 const LARGE_ID = /"(roomId|userId|id|_id|messageId|message_id)"(\s*:\s*)(-?\d{16,64})(?=\s*[,}])/g;
 
-function read(text: string, attachments: readonly ArrayBuffer[]): unknown {
+/** The value of a packet's JSON, with each attachment where it belongs, `as` it is to be there. */
+export function read(text: string, attachments: readonly ArrayBuffer[], as: (bytes: ArrayBuffer) => unknown): unknown {
   const json = /\d{16}/.test(text) ? text.replace(LARGE_ID, '"$1"$2"$3"') : text;
   try {
     const text = repaired(json);
-    return attachments.length ? JSON.parse(text, (_, value) => filled(value, attachments)) : JSON.parse(text);
+    return attachments.length ? JSON.parse(text, (_, value) => filled(value, attachments, as)) : JSON.parse(text);
   } catch (error) {
     if (error instanceof OutOfStep) throw error;
     return undefined;
   }
 }
 
-/** The text of an attachment where the JSON has a hole for it, for JSON has no bytes. */
-function filled(value: any, attachments: readonly ArrayBuffer[]): unknown {
+/** An attachment where the JSON has a hole for it, for JSON has no bytes. */
+function filled(value: any, attachments: readonly ArrayBuffer[], as: (bytes: ArrayBuffer) => unknown): unknown {
   if (value?._placeholder !== true) return value;
   const bytes = isCount(value.num) ? attachments[value.num] : undefined;
   if (!bytes) throw new OutOfStep("an attachment that did not come");
+  return as(bytes);
+}
+
+function base64(bytes: ArrayBuffer): string {
   let characters = "";
   for (const byte of new Uint8Array(bytes)) characters += String.fromCharCode(byte);
   return btoa(characters);

@@ -11,7 +11,7 @@ import { OutOfStep, Packets, type Packet } from "./packet.js";
 import type { Events } from "./types.js";
 
 /** What the machine is told: as an input, its fields and its texts. */
-type MachineInput = [kind: Said | Input, fields: number[], texts?: string[]];
+export type MachineInput = [kind: Said | Input, fields: number[], texts?: string[]];
 
 /** What the reference server says to a namespace it does not have. */
 const NO_NAMESPACE = "Invalid namespace";
@@ -49,7 +49,7 @@ export class SocketIoSpeech implements Speech {
     readonly hint = "",
   ) {}
 
-  readonly read: Speech["read"] = (conn, data, { machine, table }) => {
+  read(...[conn, data, { machine, table }]: Parameters<Speech["read"]>): void {
     if (conn != this.#conn) {
       this.#conn = conn;
       this.#packets = new Packets();
@@ -62,7 +62,7 @@ export class SocketIoSpeech implements Speech {
     }
     const [kind, fields, texts] = input;
     machine.input(kind as Input, [conn, ...fields], texts);
-  };
+  }
 
   #input(data: unknown, table: Table): MachineInput {
     if (typeof data != "string") return this.#said(this.#packets.binary(data as ArrayBuffer), table);
@@ -102,7 +102,7 @@ export class SocketIoSpeech implements Speech {
       default: {
         const { payload } = packet;
         if (!Array.isArray(payload)) throw new Error("arguments that are no list");
-        return packet.type % 3 ? this.#event(packet, payload, table) : this.#ack(packet, payload, table);
+        return packet.type % 3 ? this.event(packet, payload, table) : this.ack(packet, payload, table);
       }
     }
   }
@@ -127,7 +127,7 @@ export class SocketIoSpeech implements Speech {
     return [Said.Refused, [+isUnknown]];
   }
 
-  #event({ ack, size }: Packet, given: readonly unknown[], table: Table): MachineInput {
+  protected event({ ack, size }: Packet, given: readonly unknown[], table: Table): MachineInput {
     const { kind, kept, with: what = 0, before } = heard(this.names, given);
     const [last, text] = trailing(given);
     const fields = [ack ?? -1, last];
@@ -136,7 +136,7 @@ export class SocketIoSpeech implements Speech {
     return [kind, fields, [text]];
   }
 
-  #ack({ ack }: Packet, given: readonly unknown[], table: Table): MachineInput {
+  protected ack({ ack }: Packet, given: readonly unknown[], table: Table): MachineInput {
     if (ack == undefined) return [Said.Other, []];
     const said = answer(given, this.textIsError);
     const kept = (frame: Frame | undefined) => (frame ? table.keep(frame) : 0);
@@ -146,22 +146,22 @@ export class SocketIoSpeech implements Speech {
     return [Said.Ack, [ack, said.seq, kept(said.members && { members: said.members }), all], [said.id]];
   }
 
-  readonly write: Speech["write"] = (kind, fields, ids, { name, given, token }) => {
+  write(...[kind, fields, ids, { name, given, token }]: Parameters<Speech["write"]>): string | undefined {
     const [, , a, b, c] = Array.from(fields) as [number, number, number, number, number];
     const emit = (event: Parameters<EventNames["called"]>[0], more?: object) =>
-      this.#packet(2, JSON.stringify([this.names.called(event), { roomId: name(b), ...more }]), a);
+      this.packet(2, JSON.stringify([this.names.called(event), { roomId: name(b), ...more }]), a);
     switch (kind as number) {
       case Sent.Pong:
         return "3";
       case Sent.Disconnect:
-        return this.#packet(1);
+        return this.packet(1);
       case Sent.Connect: {
         // The credentials are the text of the whole object.
         const auth = { ...(a && JSON.parse(token() ?? "{}")), ...(b && { pid: this.#pid, offset: ids[0] }) };
-        return this.#packet(0, Object.keys(auth).length ? JSON.stringify(auth) : "");
+        return this.packet(0, Object.keys(auth).length ? JSON.stringify(auth) : "");
       }
       case Sent.Ack:
-        return this.#packet(3, "[]", a);
+        return this.packet(3, "[]", a);
       case Sent.Join:
         return emit("join_room");
       case Sent.Leave:
@@ -171,13 +171,13 @@ export class SocketIoSpeech implements Speech {
       default:
         return undefined;
     }
-  };
+  }
 
-  #packet(type: number, json = "", ack = -1): string {
+  protected packet(type: number | string, json = "", ack = -1): string {
     return `4${type}${this.namespace == "/" ? "" : `${this.namespace},`}${ack < 0 ? "" : ack}${json}`;
   }
 
-  readonly told: Speech["told"] = (kind, fields, table, clock, ids, words) => {
+  told(...[kind, fields, table, clock, ids, words]: Parameters<Speech["told"]>): Told | undefined {
     const [a, b, , d] = fields as [number, number, number, number];
     switch (kind as Output | Sent) {
       case Sent.JoinReply:
@@ -228,7 +228,7 @@ export class SocketIoSpeech implements Speech {
       default:
         return told(kind, fields, table, clock, ids, words);
     }
-  };
+  }
 }
 
 /** An event of these: the client passes on what it does not look at. */

@@ -107,6 +107,8 @@ export interface Options
   ackText?: "ok" | "error";
   /** How long an answer may take, in ms: 10 s by default. */
   ackTimeout?: number;
+  /** Events of the application's own: the client then has `frames`. The code for it is loaded only then. */
+  frames?: boolean;
 }
 
 export interface SendOptions extends Omit<AnySendOptions, "data"> {

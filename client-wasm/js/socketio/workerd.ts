@@ -1,7 +1,14 @@
 // As ../workerd.ts.
 import { connector } from "./connect.js";
+import * as own from "./own-socketio.js";
 import module from "./rejoin-socketio.wasm";
 
-export const connect = connector(async () => module as WebAssembly.Module);
+export const connect = connector(
+  async (_, frames) => {
+    if (frames) throw new Error("disallowed by the embedder");
+    return module as WebAssembly.Module;
+  },
+  async () => own,
+);
 
 export * from "./exports.js";

@@ -14,7 +14,6 @@ use names::FIRST;
 use rejoin::machine::{ClientMessage, Command, ConnId, Input, Outgoing, Output};
 use rejoin::messages::ServerMessage;
 use rejoin::{Event, Frame, SendId};
-use wasm_bindgen::prelude::wasm_bindgen;
 
 /// What a frame has in the place of a room: in the page's table it is the number of no name.
 pub(crate) const ROOM: Handle = 0;
@@ -42,12 +41,6 @@ kinds!(
     // connection, frame, value
     Write,
 );
-
-/// Tells the machines apart: the page may have been given the wrong one.
-#[wasm_bindgen]
-pub fn has_frames() -> bool {
-    true
-}
 
 /// The input that the page means; `None` for a number that stands for none here.
 pub(crate) fn read(kind: u32, fields: &mut Fields<'_>) -> Option<Input<Value, Handle>> {

@@ -5,6 +5,8 @@
 
 mod name;
 pub mod names;
+#[cfg(feature = "socketio-frames")]
+mod own;
 mod packets;
 mod sent;
 
@@ -31,6 +33,9 @@ pub struct SocketIoMachine {
     session: Session<Value, Name>,
     config: Config,
     seed: u64,
+    /// All of the answer that comes next.
+    #[cfg(feature = "socketio-frames")]
+    whole: Option<Value>,
     released: Released,
     slots: Box<[f64; SLOTS]>,
     texts: Texts,
@@ -53,9 +58,11 @@ impl SocketIoMachine {
     ) -> Self {
         let config = config(endpoints, credentials, legacy, max_attempts, send_ttl);
         Self {
-            session: Session::new(config.clone(), Options::default(), Name::Personal, count(seed)),
+            session: session(config.clone(), Options::default(), count(seed)),
             config,
             seed: count(seed),
+            #[cfg(feature = "socketio-frames")]
+            whole: None,
             released: Released::default(),
             slots: Box::new([0.0; SLOTS]),
             texts: Texts::new(),
@@ -69,9 +76,19 @@ impl SocketIoMachine {
         let input = match packets::kind(kind) {
             Some(PacketKind::Acks) => {
                 let options = packets::options(&mut fields);
-                self.session = Session::new(self.config.clone(), options, Name::Personal, self.seed);
+                self.session = session(self.config.clone(), options, self.seed);
                 None
             }
+            #[cfg(feature = "socketio-frames")]
+            Some(PacketKind::Whole) => {
+                self.whole = packets::kept(&mut fields);
+                None
+            }
+            #[cfg(feature = "socketio-frames")]
+            Some(kind) if own::is_command(kind) => own::command(kind, &mut fields),
+            #[cfg(feature = "socketio-frames")]
+            Some(kind) => packets::read(kind, &mut fields).map(|input| own::whole(input, &mut self.whole)),
+            #[cfg(not(feature = "socketio-frames"))]
             Some(kind) => packets::read(kind, &mut fields),
             None => inputs::read(kind, &mut fields, |_, _| None),
         };
@@ -96,6 +113,18 @@ impl SocketIoMachine {
         }
         kind
     }
+}
+
+/// A session that is idle.
+fn session(config: Config, options: Options, seed: u64) -> Session<Value, Name> {
+    #[cfg_attr(not(feature = "socketio-frames"), expect(unused_mut, reason = "nothing is set"))]
+    let mut session = Session::new(config, options, Name::Personal, seed);
+    #[cfg(feature = "socketio-frames")]
+    {
+        session.own_events(own::ROOM);
+        session.manual_acks();
+    }
+    session
 }
 
 #[cfg(feature = "session")]

@@ -41,6 +41,26 @@ kinds!(
     Ack,
     // id, code, the packet with the server's words or 0, the packet with the answer or 0
     Nack,
+    // As an event: value, its bytes, the packet with the arguments before the last one or 0
+    #[cfg(feature = "socketio-frames")]
+    Own,
+    // the packet with all that the answer has which comes next; without the connection, as all that follow
+    #[cfg(feature = "socketio-frames")]
+    Whole,
+    // send, no room, value, bytes, timeout in ms or 0: with an answer, or only if it goes at once
+    #[cfg(feature = "socketio-frames")]
+    Ask,
+    #[cfg(feature = "socketio-frames")]
+    Volatile,
+    // key, value, bytes
+    #[cfg(feature = "socketio-frames")]
+    Keep,
+    // key
+    #[cfg(feature = "socketio-frames")]
+    DropKept,
+    // number, value, bytes
+    #[cfg(feature = "socketio-frames")]
+    Answer,
 );
 
 /// What the machine takes.
@@ -102,7 +122,7 @@ pub(super) fn read(kind: PacketKind, fields: &mut Fields<'_>) -> Option<PacketIn
 }
 
 /// A packet that may have nothing to keep.
-fn kept(fields: &mut Fields<'_>) -> Option<Value> {
+pub(super) fn kept(fields: &mut Fields<'_>) -> Option<Value> {
     let packet = fields.handle();
     (packet > 0).then(|| Value::new(packet, 0, fields.released))
 }
@@ -112,9 +132,12 @@ fn event(kind: PacketKind, fields: &mut Fields<'_>) -> ServerEvent<Value, Name> 
     let trailing = (last > 0).then(|| Trailing { text: fields.text().into(), follows_object: last == 2 });
     let message = match kind {
         PacketKind::Unknown => ServerMessage::Unknown,
+        #[cfg(feature = "socketio-frames")]
+        PacketKind::Own => super::own::event(fields),
         _ => message(kind, fields),
     };
-    let data_before_trailing = if matches!(kind, PacketKind::Notification) { kept(fields) } else { None };
+    let has_one_before = !matches!(kind, PacketKind::Message | PacketKind::UserJoined | PacketKind::Error);
+    let data_before_trailing = if has_one_before { kept(fields) } else { None };
     ServerEvent { ack, trailing, message, data_before_trailing }
 }
 

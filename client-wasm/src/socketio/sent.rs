@@ -10,8 +10,8 @@ use rejoin::socketio::{ClientEvent, ClientPacket};
 use rejoin::{DeliveryStatus, Event, SendFailure};
 
 kinds!(
-    /// Packets that only this machine sends, with their fields: the connection and the frame's number first. The last one
-    /// is told and not sent.
+    /// Packets that only this machine sends, with their fields: the connection and the frame's number first. `JoinReply` and
+    /// what comes last is told and not sent.
     SentKind, SENT:
     Pong, Disconnect,
     // whether to give the token, whether to resume; the place to resume from
@@ -24,6 +24,21 @@ kinds!(
     Say,
     // room, the packet with the answer
     JoinReply,
+    // ack or −1, value
+    #[cfg(feature = "socketio-frames")]
+    Own,
+    // id, value
+    #[cfg(feature = "socketio-frames")]
+    Answer,
+    // Told: value, the number of the answer that is wanted or 0
+    #[cfg(feature = "socketio-frames")]
+    Event,
+    // key, failure
+    #[cfg(feature = "socketio-frames")]
+    NotKept,
+    // number, failure or 0
+    #[cfg(feature = "socketio-frames")]
+    NotAnswered,
 );
 
 /// Where a cause stands among the fields of a state.
@@ -51,6 +66,21 @@ pub(super) fn write(packet: &ClientPacket<Value, Name>, fields: &mut Fields<'_>)
         ClientPacket::Emit { ack, event } => {
             fields.maybe(*ack);
             emitted(event, fields)
+        }
+        #[cfg(feature = "socketio-frames")]
+        ClientPacket::Own { ack, event } => {
+            fields.maybe(*ack).small(event.handle());
+            SentKind::Own
+        }
+        #[cfg(feature = "socketio-frames")]
+        ClientPacket::Kept(event) => {
+            fields.maybe(None).small(event.handle());
+            SentKind::Own
+        }
+        #[cfg(feature = "socketio-frames")]
+        ClientPacket::Answer { id, arguments } => {
+            fields.count(*id).small(arguments.handle());
+            SentKind::Answer
         }
         _ => return OutputKind::Nothing.number(),
     };
@@ -115,6 +145,21 @@ pub(super) fn own(output: &PacketOutput, fields: &mut Fields<'_>) -> Option<u32>
             let answer = reply.answer.as_ref().map_or(0, Value::handle);
             fields.small(room.number()).small(answer);
             Some(FIRST + SentKind::JoinReply as u32)
+        }
+        #[cfg(feature = "socketio-frames")]
+        Event::Frame(frame) => {
+            fields.small(frame.payload().map_or(0, Value::handle)).count(frame.ack().unwrap_or(0));
+            Some(FIRST + SentKind::Event as u32)
+        }
+        #[cfg(feature = "socketio-frames")]
+        Event::NotKept { key, why } => {
+            fields.small(key.number()).small(crate::names::failure(why));
+            Some(FIRST + SentKind::NotKept as u32)
+        }
+        #[cfg(feature = "socketio-frames")]
+        Event::NotAnswered { ack, why } => {
+            fields.count(*ack).small(crate::names::failure(why));
+            Some(FIRST + SentKind::NotAnswered as u32)
         }
         Event::Notification(notification) => {
             let data = notification.data.as_ref().map_or(0, Value::handle);

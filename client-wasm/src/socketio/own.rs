@@ -1,0 +1,60 @@
+//! Events of the application's own: what the machine is told of them, and asked. What they say is the page's business.
+
+use super::name::Name;
+use super::packets::{PacketInput, PacketKind};
+use crate::fields::Fields;
+use crate::value::Value;
+use rejoin::machine::{Command, Input, Outgoing};
+use rejoin::messages::ServerMessage;
+use rejoin::socketio::ServerPacket;
+use rejoin::{Frame, SendId};
+
+/// What an event has in the place of a room: in the page's table it is the number of no name.
+pub(super) const ROOM: Name = Name::Room(0);
+
+/// One that came; its name stays with the page.
+pub(super) fn event(fields: &mut Fields<'_>) -> ServerMessage<Value, Name> {
+    ServerMessage::Own(Frame::event("".into(), ROOM, fields.sized_value()))
+}
+
+/// An answer with all of it, if that has come before it.
+pub(super) fn whole(input: PacketInput, whole: &mut Option<Value>) -> PacketInput {
+    match (input, whole.take()) {
+        (Input::Received(conn, ServerPacket::Ack { id, answer }), Some(whole)) => {
+            Input::Received(conn, ServerPacket::LongAck { id, answer, whole })
+        }
+        (input, _) => input,
+    }
+}
+
+/// Whether this kind is what the application asks.
+pub(super) fn is_command(kind: PacketKind) -> bool {
+    matches!(
+        kind,
+        PacketKind::Ask | PacketKind::Volatile | PacketKind::Keep | PacketKind::DropKept | PacketKind::Answer
+    )
+}
+
+/// What it asks.
+pub(super) fn command(kind: PacketKind, fields: &mut Fields<'_>) -> Option<PacketInput> {
+    let command = match kind {
+        PacketKind::Ask => {
+            let send = send(fields);
+            // That there is data says that an answer is wanted.
+            let data = Some(send.content.clone());
+            Command::Send(Outgoing { data, ..send })
+        }
+        PacketKind::Volatile => Command::SendVolatile(send(fields)),
+        PacketKind::Keep => Command::Keep { key: Name::Room(fields.handle()), frame: fields.sized_value() },
+        PacketKind::DropKept => Command::DropKept(Name::Room(fields.handle())),
+        PacketKind::Answer => Command::Answer { ack: fields.count(), arguments: fields.sized_value() },
+        _ => return None,
+    };
+    Some(Input::Command(command))
+}
+
+fn send(fields: &mut Fields<'_>) -> Outgoing<Value, Name> {
+    let (id, room) = (SendId(fields.count()), Name::Room(fields.handle()));
+    let (event, timeout) = (fields.sized_value(), fields.duration());
+    Outgoing { timeout, ..Outgoing::new(id, room, event) }
+}
