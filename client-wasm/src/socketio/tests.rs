@@ -179,14 +179,14 @@ fn a_connection_that_is_out_of_step_is_given_up_and_wild_numbers_are_harmless() 
 #[test]
 fn an_own_event_comes_out_with_the_number_of_the_answer_that_it_wants_and_is_answered_under_the_servers() {
     let mut machine = connected();
-    say(&mut machine, "Own", &[1.0, 8.0, 0.0, 70.0, 12.0]);
+    say(&mut machine, "Own", &[1.0, 8.0, 0.0, 70.0, 12.0], "");
     let event = until(&mut machine, "Event").0;
     assert_eq!(event[..1], [70.0]);
-    say(&mut machine, "Answer", &[event[1], 71.0, 2.0]);
+    say(&mut machine, "Answer", &[event[1], 71.0, 2.0], "");
     assert_eq!(until(&mut machine, "Answer").0[..4], [1.0, 3.0, 8.0, 71.0]);
-    say(&mut machine, "Answer", &[event[1], 72.0, 2.0]);
+    say(&mut machine, "Answer", &[event[1], 72.0, 2.0], "");
     assert_eq!(until(&mut machine, "NotAnswered").0[..1], [event[1]], "it has been answered");
-    say(&mut machine, "Own", &[1.0, -1.0, 0.0, 73.0, 12.0]);
+    say(&mut machine, "Own", &[1.0, -1.0, 0.0, 73.0, 12.0], "");
     assert_eq!(until(&mut machine, "Event").0[..2], [73.0, 0.0]);
 }
 
@@ -194,16 +194,16 @@ fn an_own_event_comes_out_with_the_number_of_the_answer_that_it_wants_and_is_ans
 #[test]
 fn an_own_event_is_answered_whole_however_the_answer_looks() {
     let mut machine = connected();
-    say(&mut machine, "Ask", &[5.0, 0.0, 40.0, 2.0]);
+    say(&mut machine, "Ask", &[5.0, 0.0, 40.0, 2.0], "");
     let own = until(&mut machine, "Own").0;
     assert_eq!((own[0].to_bits(), own[3].to_bits()), (1.0f64.to_bits(), 40.0f64.to_bits()));
-    say(&mut machine, "Whole", &[80.0]);
+    say(&mut machine, "Whole", &[80.0], "");
     let forbidden = f64::from(crate::names::code(rejoin::messages::Code::Forbidden));
-    say(&mut machine, "Nack", &[1.0, own[2], forbidden, 0.0, 0.0]);
+    say(&mut machine, "Nack", &[1.0, own[2], forbidden, 0.0, 0.0], "");
     let delivery = until(&mut machine, "Delivery").0;
     assert_eq!((&delivery[..2], delivery[5].to_bits()), (&[5.0, 2.0][..], 80.0f64.to_bits()));
-    say(&mut machine, "Keep", &[7.0, 41.0, 3.0]);
+    say(&mut machine, "Keep", &[7.0, 41.0, 3.0], "");
     assert_eq!(until(&mut machine, "Own").0[2..4], [-1.0, 41.0]);
-    say(&mut machine, "Volatile", &[6.0, 0.0, 42.0, 2.0]);
+    say(&mut machine, "Volatile", &[6.0, 0.0, 42.0, 2.0], "");
     assert_eq!(until(&mut machine, "Own").0[2..4], [-1.0, 42.0]);
 }
