@@ -9,7 +9,8 @@ use std::path::PathBuf;
 const AFTER_HELP: &str = "\
 Without a command, `rejoin` is `rejoin chat`. Without a URL, chat starts a server of its own.
 
-Exit status: 0 done, 1 a message was not delivered for certain, 2 wrong usage,
+Exit status: 0 done, 1 a message was not delivered for certain (pipe: or a room was
+refused for good), 2 wrong usage,
 3 the server ended it for good (a refused token, for instance), 130 interrupted.
 
 Environment: REJOIN_URL, REJOIN_TOKEN and REJOIN_TOKEN_IN stand in for the URL, --token and --token-in;

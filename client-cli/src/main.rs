@@ -26,6 +26,7 @@ mod positions;
 mod profile;
 mod proxy_env;
 mod render;
+mod repeated;
 mod repeats;
 mod requests;
 mod rooms;
@@ -37,6 +38,7 @@ mod signals;
 mod socket_io;
 mod tail;
 mod token;
+mod token_trouble;
 mod words;
 
 use std::process::ExitCode;

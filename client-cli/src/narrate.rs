@@ -227,7 +227,8 @@ impl Narrator {
             Event::State(change) => self.state_changed(change, at),
             Event::Room(change) if *change.room == *PERSONAL_ROOM => {
                 if let RoomState::Failed(code) | RoomState::Removed(code) = change.state {
-                    self.notice(&format!("no notifications: the server says {}", code.as_str()));
+                    let why = words::refusal(code, change.message.as_deref());
+                    self.notice(&format!("no notifications: {why}"));
                 }
             }
             Event::Room(change) => {
@@ -242,14 +243,15 @@ impl Narrator {
                     Change::Left => self.notice(&format!("left {room}")),
                     Change::Refused => self.notice(&format!("cannot join {room}: too many rooms")),
                     Change::Failed(code) => {
-                        self.notice(&format!("cannot join {room}: the server says {}", code.as_str()));
+                        let why = words::refusal(code, change.message.as_deref());
+                        self.notice(&format!("cannot join {room}: {why}"));
                     }
                     Change::Removed(code) => {
                         self.notice(&format!("the server removed you from {room}: {}", code.as_str()));
                     }
                     Change::Nothing => {
                         if let Some(code) = change.refused {
-                            self.notice(&words::not_yet(&change.room, code));
+                            self.notice(&words::not_yet(&change.room, code, change.message.as_deref()));
                         }
                     }
                 }

@@ -9,16 +9,19 @@ use crate::error::{Exit, Failure, eprint_line};
 use crate::lines::{self, BadText, Line};
 use crate::settings::{Login, Settings, Sources, check_room};
 use crate::signals::{Signal, Signals};
+use crate::token_trouble::TokenTrouble;
 use crate::{sanitise, words};
-use rejoin::messages::Code;
 use rejoin::{
-    Cause, Client, DeliveryStatus, Event, Events, Receipt, RoomState, SOCKET_IO_OPENING, SendError,
-    SendFailure, SendId, State,
+    Cause, CauseCode, Client, DeliveryStatus, Event, Events, Mode, Receipt, RoomState, SOCKET_IO_OPENING,
+    SendError, SendFailure, SendId, State,
 };
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout_at};
+
+/// Time for the outcomes of what is under way when Ctrl-C is pressed.
+const LAST_OUTCOMES: Duration = Duration::from_secs(1);
 
 /// How long an echo may take. A plain server that sends none costs this once per command, not per message.
 const ECHO: Duration = Duration::from_secs(2);
@@ -45,9 +48,11 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
     check_room(&room)?;
     let mut settings = described.settings(std::slice::from_ref(&room)).await?;
     settings.keep_in(arguments.state.state.as_ref());
+    settings.token_trouble = Some(TokenTrouble::default());
     // Nothing is read here, so nothing counts as read.
     settings.manual_commit = true;
     let mut sender = Sender::new(&settings, room, Duration::from_secs(arguments.timeout.into()))?;
+    let client = sender.client.clone();
     let stop = Notify::new();
     let work = async {
         let sent = match text {
@@ -62,14 +67,24 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
         settled.map(|()| sender.exit)
     };
     tokio::pin!(work);
+    let mut interrupted = None;
     loop {
         tokio::select! {
             biased;
             signal = signals.next() => match signal {
-                Signal::Interrupt => return Ok(Exit::Interrupted),
+                Signal::Interrupt if interrupted.is_some() => return Ok(Exit::Interrupted),
+                Signal::Interrupt => {
+                    interrupted = Some(Instant::now() + LAST_OUTCOMES);
+                    stop.notify_one();
+                    // Gives each message that has been read and has no outcome its last one, which is told.
+                    tokio::spawn(client.close());
+                }
                 Signal::Terminate => stop.notify_one(),
             },
-            result = &mut work => return result,
+            result = &mut work => return if interrupted.is_some() { Ok(Exit::Interrupted) } else { result },
+            () = sleep_until(interrupted.unwrap_or_else(Instant::now)), if interrupted.is_some() => {
+                return Ok(Exit::Interrupted);
+            }
         }
     }
 }
@@ -85,14 +100,17 @@ struct Sender {
     keeps: bool,
     /// The server's handlers are asked for acks.
     asks: bool,
+    token_trouble: Option<TokenTrouble>,
+    /// What the last connection could promise.
+    mode: Option<Mode>,
     /// The state could not be stored: nothing is kept.
     is_unstored: bool,
     /// Plain: written and not seen again yet.
     unechoed: VecDeque<String>,
     /// Of an earlier run, without an outcome yet.
     restored: BTreeSet<SendId>,
-    /// Why the server does not let us into the room.
-    refused: Option<Code>,
+    /// Why the server does not let us into the room, in our words and its own.
+    refused: Option<String>,
     /// The cause of the last attempt that failed, which has been told.
     told: Option<String>,
     exit: Exit,
@@ -109,6 +127,8 @@ impl Sender {
             timeout,
             keeps: settings.state.is_some(),
             asks: settings.socket_io.as_ref().is_some_and(|server| server.options.acks),
+            token_trouble: settings.token_trouble.clone(),
+            mode: None,
             is_unstored: false,
             unechoed: VecDeque::new(),
             restored: BTreeSet::new(),
@@ -149,8 +169,23 @@ impl Sender {
                     self.answered(number, answer);
                 }
             }
+            Some(Err(SendError::Failed(SendFailure::Closed))) if self.keeps => self.kept(number),
+            // Only an extended server can tell a message that is sent again.
+            Some(Err(SendError::Unknown))
+                if self.keeps
+                    && self.mode.is_none_or(|mode| mode == Mode::Extended)
+                    && matches!(self.client.status().state, State::Closing | State::Closed) =>
+            {
+                self.kept(number);
+            }
             Some(Err(error)) => {
-                self.failed(number, &sanitise::line(&error.to_string()), error.code());
+                let what = match &error {
+                    SendError::Failed(why @ SendFailure::Closed) => {
+                        format!("not sent: {}", words::send_failure(*why))
+                    }
+                    error => sanitise::line(&error.to_string()),
+                };
+                self.failed(number, &what, error.code());
                 // What a Socket.IO server's handlers take is theirs to say.
                 if error.is_too_large() && !self.asks && self.terminal().is_none() {
                     eprint_line(&format!("  {}", words::content_limit(&self.client)));
@@ -163,11 +198,7 @@ impl Sender {
                 let what = "not delivered, and it could not be stored: it was not sent";
                 self.failed(number, what, SendFailure::NotStored.as_str());
             }
-            None if self.keeps => {
-                let what =
-                    "not delivered yet; it is kept, and the next run with this state file goes on with it";
-                self.failed(number, what, "kept");
-            }
+            None if self.keeps => self.kept(number),
             None => self.failed(number, &SendError::Unknown.to_string(), SendError::Unknown.code()),
         }
         if let Some(failure) = self.terminal() {
@@ -180,6 +211,11 @@ impl Sender {
         Ok(())
     }
 
+    fn kept(&mut self, number: Option<u64>) {
+        let what = "not delivered yet; it is kept, and the next run with this state file goes on with it";
+        self.failed(number, what, "kept");
+    }
+
     fn failed(&mut self, number: Option<u64>, what: &str, code: &str) {
         if self.terminal().is_some() {
             // Which says more than what became of the message.
@@ -189,9 +225,9 @@ impl Sender {
         if self.asks && code == SendError::Unknown.code() {
             eprint_line("  if this server's handlers never call their acks, --no-acks is for it");
         }
-        if let Some(code) = self.refused {
+        if let Some(why) = &self.refused {
             let room = crate::render::plain_name(&self.room);
-            eprint_line(&format!("  {room} could not be joined: {}", words::refusal(code)));
+            eprint_line(&format!("  {room} could not be joined: {why}"));
         }
         let cause = self.client.status().cause.as_ref().map(words::cause);
         if let Some(cause) = cause.filter(|cause| self.told.as_ref() != Some(cause)) {
@@ -291,6 +327,9 @@ impl Sender {
                 };
                 if let Some((what, code)) = what.filter(|_| was_restored) {
                     self.complain(None, &format!("a message of an earlier run: {what}"), code);
+                    if let Some(said) = delivery.reply.as_ref().and_then(|reply| reply.message.as_deref()) {
+                        eprint_line(&format!("  the server says: {}", sanitise::line(said)));
+                    }
                 }
             }
             Event::ServerError { message, .. } if !self.unechoed.is_empty() => {
@@ -302,18 +341,24 @@ impl Sender {
             Event::Garbled { error } if &**error == SOCKET_IO_OPENING => {
                 return Err(Failure::terminal("incompatible", words::garbled(error)));
             }
+            Event::Mode(mode) => self.mode = Some(*mode),
             Event::NotStored { error } => {
                 self.is_unstored = true;
                 self.complain(None, error, "not_stored");
             }
-            Event::Room(change) if *change.room == *self.room => match (change.state, change.refused) {
-                (RoomState::Joining, Some(code)) => {
-                    self.refused = Some(code);
-                    eprint_line(&format!("rejoin: {}", words::not_yet(&self.room, code)));
+            Event::Room(change) if *change.room == *self.room => {
+                let said = change.message.as_deref();
+                match (change.state, change.refused) {
+                    (RoomState::Joining, Some(code)) => {
+                        self.refused = Some(words::refusal(code, said));
+                        eprint_line(&format!("rejoin: {}", words::not_yet(&self.room, code, said)));
+                    }
+                    (RoomState::Failed(code) | RoomState::Removed(code), _) => {
+                        self.refused = Some(words::refusal(code, said));
+                    }
+                    _ => self.refused = None,
                 }
-                (RoomState::Failed(code) | RoomState::Removed(code), _) => self.refused = Some(code),
-                _ => self.refused = None,
-            },
+            }
             Event::State(change) => match change.state {
                 State::Failed => return Err(words::failure_of(change.cause.as_ref(), self.login)),
                 State::Reconnecting { .. } if !self.unechoed.is_empty() && change.cause.is_some() => {
@@ -324,6 +369,9 @@ impl Sender {
                     self.complain(None, &what, "unknown");
                 }
                 State::Reconnecting { .. } | State::Suspended { .. } => {
+                    if let Some(trouble) = &self.token_trouble {
+                        trouble.look(change);
+                    }
                     self.tries_again(change.cause.as_ref());
                 }
                 _ => {}
@@ -337,7 +385,10 @@ impl Sender {
     fn tries_again(&mut self, cause: Option<&Cause>) {
         let Some(cause) = cause else { return };
         let text = words::cause(cause);
-        if self.told.as_ref() != Some(&text) {
+        if cause.code == CauseCode::TokenUnavailable {
+            // It has been told already.
+            self.told = Some(text);
+        } else if self.told.as_ref() != Some(&text) {
             eprint_line(&format!("rejoin: {text}; trying again"));
             if let Some(advice) = words::advice_about(cause) {
                 eprint_line(&format!("  {advice}"));

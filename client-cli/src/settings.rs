@@ -4,8 +4,10 @@ use crate::args::{ConnectionArgs, PolicyName, Protocol};
 use crate::error::Failure;
 use crate::profile::{self, Profile};
 use crate::proxy_env::proxy_for;
+use crate::repeated;
 use crate::requests::ClientCertificate;
 use crate::token::{self, TokenFrom};
+use crate::token_trouble::TokenTrouble;
 use crate::{requests, sanitise, socket_io};
 use rejoin::backoff::Policy;
 use rejoin::socketio::EventKind;
@@ -58,6 +60,10 @@ pub(crate) struct Settings {
     headers: Headers,
     subprotocols: Vec<String>,
     connect_timeout: Option<Duration>,
+    /// Tells on stderr that no token can be had, for commands that do not tell it otherwise.
+    pub(crate) token_trouble: Option<TokenTrouble>,
+    /// What the command line says that another command for the same server needs too, ready for a shell.
+    pub(crate) repeated: String,
     /// Receive what is for this user alone.
     pub(crate) notifications: bool,
     ca: Option<Vec<u8>>,
@@ -208,6 +214,7 @@ impl Described {
                 Failure::usage("ca", format!("cannot read the CA file {}: {error}", path.display()))
             })?),
         };
+        let repeated = repeated::options(&arguments, token_in_url);
         let proxy = proxy_for(&endpoint, |name| std::env::var(name).ok())?;
         Ok(Settings {
             endpoint,
@@ -225,6 +232,8 @@ impl Described {
             headers,
             subprotocols,
             connect_timeout: connect_timeout.map(|seconds| Duration::from_secs(seconds.into())),
+            token_trouble: None,
+            repeated,
             notifications: false,
             ca,
             client_certificate,
@@ -256,7 +265,7 @@ macro_rules! with_options {
         if let TokenFrom::Given(token) = &settings.token {
             builder = builder.token(token.clone());
         }
-        if let Some(source) = settings.token.source() {
+        if let Some(source) = settings.token.source(settings.token_trouble.clone()) {
             builder = builder.token_source(source);
         }
         builder

@@ -9,9 +9,10 @@ use crate::history_cap::HistoryCap;
 use crate::narrate::Narrator;
 use crate::outlet::Outlet;
 use crate::pipe::output::JoinAnswers;
-use crate::render::Layout;
+use crate::render::{Layout, plain_name};
 use crate::settings::Sources;
 use crate::signals::{Signal, Signals};
+use crate::token_trouble::TokenTrouble;
 use crate::{pipe, words};
 use rejoin::{Event, RoomChange, RoomState, State, Timestamp};
 use std::io::{IsTerminal as _, stdout};
@@ -28,6 +29,9 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
     settings.notifications = arguments.display.notifications.unwrap_or(false);
     settings.keep_in(arguments.state.state.as_ref());
     settings.manual_commit = true;
+    // A terminal shows it among the rest.
+    let token_trouble = (arguments.json || !stdout().is_terminal()).then(TokenTrouble::default);
+    settings.token_trouble.clone_from(&token_trouble);
     if settings.rooms.is_empty() && !settings.notifications && !settings.follows_notifications() {
         return Err(
             Failure::usage("room", "no room to follow").hint("name one with -r ROOM, or add --notifications")
@@ -84,11 +88,14 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
                     if let Some(commits) = &mut commits {
                         commits.printed(event);
                     }
-                    if let Event::Room(RoomChange { room, refused: Some(code), .. }) = event {
-                        eprint_line(&format!("rejoin: {}", words::not_yet(room, *code)));
+                    if let Event::Room(RoomChange { room, refused: Some(code), message, .. }) = event {
+                        eprint_line(&format!("rejoin: {}", words::not_yet(room, *code, message.as_deref())));
                         if !arguments.json {
                             continue;
                         }
+                    }
+                    if let (Event::State(change), Some(trouble)) = (event, &token_trouble) {
+                        trouble.look(change);
                     }
                     if let Some(what) = cap.of(event) {
                         // What goes to stdout is the rooms'.
@@ -126,11 +133,13 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
 /// Takes out the rooms that the server does not let us into, or no longer; fails when none is left.
 fn none_left(wanted: &mut Vec<String>, batch: &[Event]) -> Option<Failure> {
     batch.iter().find_map(|event| {
-        let Event::Room(RoomChange { room, state, .. }) = event else { return None };
+        let Event::Room(RoomChange { room, state, message, .. }) = event else { return None };
         let (RoomState::Failed(code) | RoomState::Removed(code)) = state else { return None };
         wanted.retain(|wanted| **wanted != **room);
         let text = "the server lets this user into none of the rooms: nothing is left to follow";
-        wanted.is_empty().then(|| Failure::terminal(code.as_str(), text))
+        let failure = wanted.is_empty().then(|| Failure::terminal(code.as_str(), text))?;
+        let why = format!("{}: {}", plain_name(room), words::refusal(*code, message.as_deref()));
+        Some(failure.hint(why))
     })
 }
 
@@ -139,7 +148,7 @@ fn print_json(narrator: &mut Narrator, join_answers: &mut JoinAnswers, event: &E
     let (out, answer) = (&mut narrator.printed, join_answers.of(event));
     match event {
         Event::Joined(room) => pipe::output::joined(out, room, None, answer.as_deref()),
-        Event::Room(change) => pipe::output::room(out, change, answer.as_deref()),
+        Event::Room(change) => pipe::output::room(out, change, None, answer.as_deref()),
         _ => pipe::output::event(out, event, now),
     }
     if let Event::State(change) = event {

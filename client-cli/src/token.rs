@@ -2,12 +2,14 @@
 
 use crate::lines::BYTE_ORDER_MARK;
 use crate::sanitise;
+use crate::token_trouble::{SLOW, TokenTrouble};
 use rejoin::{Token, TokenError};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::Stdio;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
+use tokio::time::timeout;
 
 /// Longest token, and most of a command's output that is read.
 const LONGEST: u64 = 64 << 10;
@@ -26,8 +28,8 @@ pub(crate) enum TokenFrom {
 }
 
 impl TokenFrom {
-    /// A function that fetches it, where it can change.
-    pub(crate) fn source(&self) -> Option<Source> {
+    /// A function that fetches it, where it can change. `trouble` tells what goes wrong with that.
+    pub(crate) fn source(&self, trouble: Option<TokenTrouble>) -> Option<Source> {
         match self.clone() {
             Self::Nowhere | Self::Given(_) => None,
             Self::File(path) => Some(Box::new(move || {
@@ -35,11 +37,36 @@ impl TokenFrom {
                 Box::pin(async move { from_file(&path).await })
             })),
             Self::Command(command) => Some(Box::new(move || {
-                let command = command.clone();
-                Box::pin(async move { from_command(&command).await })
+                let (command, trouble) = (command.clone(), trouble.clone());
+                Box::pin(async move {
+                    match trouble {
+                        Some(trouble) => watched(&command, &trouble).await,
+                        None => from_command(&command).await,
+                    }
+                })
             })),
         }
     }
+}
+
+/// Runs a command, and tells when it fails or takes long.
+async fn watched(command: &str, trouble: &TokenTrouble) -> Result<Token, TokenError> {
+    let fetching = from_command(command);
+    tokio::pin!(fetching);
+    let token = match timeout(SLOW, &mut fetching).await {
+        Ok(token) => token,
+        Err(_) => {
+            trouble.tell_slow();
+            fetching.await
+        }
+    };
+    match &token {
+        Ok(_) => trouble.over(),
+        // What ends the program is told at its end.
+        Err(error) if error.temporary => trouble.tell(&sanitise::line(&error.text)),
+        Err(_) => {}
+    }
+    token
 }
 
 /// Fetches a token.

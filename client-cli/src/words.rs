@@ -227,22 +227,30 @@ pub(crate) fn garbled(error: &str) -> String {
     format!("skipped something unreadable from the server: {}", sanitise::line(error))
 }
 
-/// Why a room is not joined yet.
-pub(crate) fn not_yet(room: &str, code: Code) -> String {
-    format!("cannot join {} yet: {}; trying again", plain_name(room), refusal(code))
+/// Why a room is not joined yet; `said` are the server's words.
+pub(crate) fn not_yet(room: &str, code: Code, said: Option<&str>) -> String {
+    format!("cannot join {} yet: {}; trying again", plain_name(room), refusal(code, said))
 }
 
-/// What the server says of a room that it does not let the user into.
-pub(crate) fn refusal(code: Code) -> String {
+/// Why the server does not let the user into a room, with its own words where it has given some.
+pub(crate) fn refusal(code: Code, said: Option<&str>) -> String {
     let why = match code {
-        Code::RoomFull => "the room is full",
-        Code::Overloaded => "the server is overloaded",
-        Code::RateLimited => "too many requests",
-        Code::Forbidden => "you are not allowed to",
-        Code::TooManyRooms => "you are in too many rooms",
-        _ => return format!("the server says {}", code.as_str()),
+        Code::RoomFull => Some("the room is full"),
+        Code::Overloaded => Some("the server is overloaded"),
+        Code::RateLimited => Some("too many requests"),
+        Code::Forbidden => Some("you are not allowed to"),
+        Code::TooManyRooms => Some("you are in too many rooms"),
+        _ => None,
     };
-    format!("{why} ({})", code.as_str())
+    let said = said.map(sanitise::line).filter(|said| !said.trim().is_empty() && Some(&**said) != why);
+    let why = match why {
+        Some(why) => format!("{why} ({})", code.as_str()),
+        None => format!("the server says {}", code.as_str()),
+    };
+    match said {
+        Some(said) => format!("{why}: {said}"),
+        None => why,
+    }
 }
 
 /// When the next attempt is made. The no-break spaces keep number and unit on one row.

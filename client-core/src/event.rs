@@ -26,7 +26,7 @@ pub enum Event<P = String, N = Name> {
     /// Connected, the mode is decided and every wanted room is joined (plain: its join is written).
     Ready(Mode),
     /// A room's membership changed.
-    Room(RoomChange<N>),
+    Room(RoomChange<P, N>),
     /// Extended and Socket.IO: the server confirmed a membership. Comes before a gap, if there is one, and before the replay.
     Joined(JoinedRoom<N>),
     /// Socket.IO: what the server's handler answered to a join. Comes before what became of it.
@@ -180,7 +180,7 @@ pub struct Restored<P = String, N = Name> {
 /// A change of membership.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct RoomChange<N = Name> {
+pub struct RoomChange<P = String, N = Name> {
     /// The room.
     pub room: N,
     /// How it stands with it now.
@@ -188,12 +188,14 @@ pub struct RoomChange<N = Name> {
     /// The server has refused to let us in for now, for this reason, and is asked again by itself. Told once for each
     /// reason; the state is [`RoomState::Joining`].
     pub refused: Option<Code>,
+    /// The server's words, where it has refused to let us in and has given some. Hostile text.
+    pub message: Option<P>,
 }
 
-impl<N> RoomChange<N> {
+impl<P, N> RoomChange<P, N> {
     /// A change to this state.
     pub fn new(room: N, state: RoomState) -> Self {
-        Self { room, state, refused: None }
+        Self { room, state, refused: None, message: None }
     }
 
     /// The same, for now refused for this reason.
@@ -318,7 +320,7 @@ pub struct Delivery<P = String, N = Name> {
     pub room: N,
     /// What became of it.
     pub status: DeliveryStatus,
-    /// Socket.IO: what the server's handler answered, if it answered anything.
+    /// Socket.IO: what the server's handler answered, if it answered anything. Extended: the words of a refusal.
     pub reply: Option<Box<SendReply<P>>>,
 }
 
@@ -329,11 +331,11 @@ impl<P, N> Delivery<P, N> {
     }
 }
 
-/// What a Socket.IO server's handler gave to the ack of a send or a join.
+/// What a Socket.IO server's handler gave to the ack of a send or a join, or an extended server's words of a refusal.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SendReply<P = String> {
-    /// All of it, as JSON: one argument as it is, several as a list. Of more than 16 KiB the first 1,000 characters, as
+    /// Socket.IO: all of it, as JSON: one argument as it is, several as a list. Of more than 16 KiB the first 1,000 characters, as
     /// a text that ends in `…`. Hostile text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<P>,

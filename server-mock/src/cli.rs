@@ -7,6 +7,7 @@ mod values;
 
 use crate::admin::AdminToken;
 use crate::file_limit;
+use crate::memory;
 use crate::tls::Certificate;
 use crate::{Auth, BindError, Config, Fault, IpNet, Namespace, PerAddress, Server};
 use reload::Reload;
@@ -96,7 +97,7 @@ pub struct ServeArgs {
     pub history: usize,
 
     /// Sends per second and user, with a burst of twice as many; whatever else a client sends is limited in proportion;
-    /// 'none' is no limit [default: none on loopback, 100 elsewhere]
+    /// 'none' is no limit [default: none on loopback without --trusted-proxy, 100 elsewhere]
     #[arg(long, value_name = "N|none", value_parser = parse_rate)]
     pub rate: Option<Rate>,
 
@@ -283,6 +284,16 @@ impl ServeArgs {
                 self.max_frame
             )));
         }
+        if let Some(budget) = self.memory_budget {
+            let least = memory::least_budget();
+            if budget < least {
+                return Err(ServeError::Usage(format!(
+                    "--memory-budget of {budget} bytes can let nobody in: this server uses a part of it before anybody \
+                     has come; give at least {}M",
+                    least >> 20
+                )));
+            }
+        }
         let admin_token = self.admin_token_file.as_deref().map(AdminToken::read).transpose();
         let admin_token = admin_token.map_err(|error| ServeError::Usage(format!("{error}")))?;
         let mut config = Config {
@@ -301,8 +312,9 @@ impl ServeArgs {
             ..Config::default()
         };
         // Behind a proxy of this machine there are strangers too.
+        let has_strangers = !loopback || !config.trusted_proxy.is_empty();
         let each = &mut config.limits.per_address;
-        if !loopback || !config.trusted_proxy.is_empty() {
+        if has_strangers {
             *each = PerAddress::public();
         }
         let count = |share: Share| share.limit().and_then(|count| usize::try_from(count).ok());
@@ -319,7 +331,7 @@ impl ServeArgs {
         config.hub.rate = match self.rate {
             Some(Rate::Unlimited) => None,
             Some(Rate::PerSecond(rate)) => Some(rate),
-            None => (!loopback).then_some(PUBLIC_RATE),
+            None => has_strangers.then_some(PUBLIC_RATE),
         };
         config.hub.extended = !self.plain;
         config.hub.history = self.history;
@@ -412,6 +424,30 @@ mod tests {
         assert!(matches!(config("--listen [::1]:0").unwrap().auth, Auth::Open));
         assert!(config("--listen 0.0.0.0:0").unwrap_err().contains("--auth"));
         assert!(matches!(config("--listen 0.0.0.0:0 --auth open").unwrap().auth, Auth::Open));
+    }
+
+    #[test]
+    fn behind_a_proxy_of_this_machine_there_are_the_limits_of_a_public_address() {
+        let alone = config("").unwrap();
+        assert_eq!((alone.hub.rate, alone.limits.per_address.connects), (None, None));
+        for proxy in ["127.0.0.1/8", "127.0.0.1/32", "::1/128"] {
+            let behind = config(&format!("--trusted-proxy {proxy}")).unwrap();
+            assert_eq!(behind.limits.per_address.connects, PerAddress::public().connects, "{proxy}");
+            assert_eq!(behind.hub.rate, Some(PUBLIC_RATE), "{proxy}");
+        }
+        let asked = config("--trusted-proxy 127.0.0.1/8 --address-rate none --rate none").unwrap();
+        assert_eq!((asked.hub.rate, asked.limits.per_address.connects), (None, None));
+    }
+
+    #[test]
+    fn a_memory_budget_that_can_never_work_is_refused_with_one_that_can() {
+        for budget in ["1", "1K", "20M"] {
+            let error = config(&format!("--memory-budget {budget}")).unwrap_err();
+            let least = error.rsplit(' ').next().unwrap();
+            assert!(error.contains("can let nobody in") && error.contains("at least"), "{error}");
+            assert!(config(&format!("--memory-budget {least}")).is_ok(), "{least}");
+        }
+        assert!(config("--memory-budget 1G").is_ok());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::faults::{Link, Wire};
-use crate::gate::{Cause, Handshake, proxy_header};
+use crate::gate::{About, Cause, Handshake, proxy_header};
 use crate::lingering;
 use crate::mailbox::Mailbox;
 use crate::session_log::{Carrying, Origin};
@@ -90,8 +90,8 @@ pub(crate) async fn serve(
         let protocol = if extended { "extended" } else { "plain" };
         let origin = Origin { client, protocol, transport: Carrying::WebSocket };
         let seat = app.switchboard.connect(identity, extended, origin, Arc::clone(&mailbox));
-        if mailbox.end().is_some() {
-            app.gate.refusals.note(Cause::User, client);
+        if let Some(end) = mailbox.end() {
+            app.gate.refusals.note_about(Cause::User, client, &About::user(&user, end.why()));
         }
         let hit = app.faults.expose(user, Arc::clone(&link), Arc::clone(&mailbox));
         Socket::new(stream, mailbox, link).serve(seat, &app.metrics).await;

@@ -2,7 +2,7 @@
 //! by making its own name resolve to this machine (DNS rebinding).
 
 use crate::app::App;
-use crate::gate::Cause;
+use crate::gate::{About, Cause};
 use crate::upgrade::Slot;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
@@ -63,9 +63,15 @@ pub(crate) async fn check(State(app): State<Arc<App>>, request: Request, next: N
     }
     if let Some(slot) = slot {
         let client = slot.client(&app.gate.proxies, request.headers());
-        app.gate.refusals.note(Cause::Host, client.address);
+        let about = About { host: named(request.headers(), forwarded_host), ..About::default() };
+        app.gate.refusals.note_about(Cause::Host, client.address, &about);
     }
     (StatusCode::FORBIDDEN, REFUSAL).into_response()
+}
+
+/// The name that a request with these headers calls the server by, where it is fit to be shown.
+pub(crate) fn named<'a>(headers: &'a HeaderMap, forwarded_host: Option<&'a str>) -> Option<&'a str> {
+    forwarded_host.or_else(|| headers.get(HOST)?.to_str().ok())
 }
 
 /// A host without its port.

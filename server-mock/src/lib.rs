@@ -81,6 +81,8 @@
 //! | `GET /users` | `{users: [{id, connections}], next}`; `?limit=` entries after `?after=` |
 //! | `GET /users/{id}` | `{id, connections: [{protocol, rooms}], rooms, bannedForSecs}` |
 //! | `DELETE /users/{id}` | `{closed}`: the user's connections are closed with 4003; `?ban=SECS` keeps the user out for so long, `?ban=0` ends that |
+//! | `GET /bans` | `{bans: [{id, bannedForSecs}], next}`: who is kept out, connected before or not |
+//! | `DELETE /bans/{user}` | 204: the user may come again |
 //! | `GET /rooms` | `{rooms: [{id, members, connections, readers, seq, bytes}], next}` |
 //! | `GET /rooms/{id}/members` | `{members: [{id, connections}], next}` |
 //! | `DELETE /rooms/{id}/members/{user}` | 204: the user is taken out of the room |

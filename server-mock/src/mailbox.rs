@@ -48,6 +48,16 @@ pub(crate) enum End {
     Cut,
 }
 
+impl End {
+    /// Why, in words.
+    pub(crate) fn why(self) -> &'static str {
+        match self {
+            Self::Close { reason, .. } | Self::HangUp { reason, .. } => reason,
+            Self::Cut => "cut by the server",
+        }
+    }
+}
+
 /// What became of a parcel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pushed {

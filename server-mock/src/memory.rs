@@ -11,6 +11,16 @@ use tokio::time::sleep;
 /// How often the operating system is asked.
 const EVERY: Duration = Duration::from_millis(250);
 
+/// The least that a budget may be, however little the process uses when it starts.
+const LEAST_BUDGET: u64 = 32 << 20;
+
+/// The least budget that can work here, in whole MiB: twice what the process uses before anybody has come, because nobody is let
+/// in above four fifths of it.
+pub(crate) fn least_budget() -> u64 {
+    let twice = process::resident_bytes().unwrap_or(0).saturating_mul(2);
+    twice.max(LEAST_BUDGET).div_ceil(1 << 20) << 20
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     budget: Option<u64>,

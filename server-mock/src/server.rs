@@ -10,6 +10,8 @@ use crate::gate::Gate;
 use crate::host::Hosts;
 use crate::namespace::{Namespace, NamespaceError};
 use crate::{Auth, admin, connection, demo, door, events, file_limit, host, memory, socketio, upgrade};
+use axum::http::{Method, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
 use std::fmt;
@@ -60,6 +62,15 @@ pub struct Server {
 struct Addresses {
     url: String,
     admin: Option<String>,
+}
+
+/// The path is there, and not for this method. Which ones it has stands in `Allow`.
+async fn other_method(method: Method, uri: Uri) -> Response {
+    let path = uri.path();
+    let what = format!(
+        "{method} means nothing for {path}: use a method that the header Allow names. Messages are sent over the WebSocket.\n"
+    );
+    (StatusCode::METHOD_NOT_ALLOWED, what).into_response()
 }
 
 /// Why a server cannot listen.
@@ -150,7 +161,8 @@ impl Server {
             .with_state(Arc::clone(&app))
             .merge(events::router(Arc::clone(&app)))
             .merge(socketio::router(Arc::clone(&app), &path))
-            .merge(demo::router(&path));
+            .merge(demo::router(&path))
+            .method_not_allowed_fallback(other_method);
         // Where a token says who it is, a page of another site has none.
         let router = if unprotected {
             router.layer(middleware::from_fn_with_state(Arc::clone(&app), host::check))

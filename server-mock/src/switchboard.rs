@@ -220,6 +220,18 @@ impl Switchboard {
         core.kicked.take().filter(|kicked| kicked.banned).map(|kicked| kicked.connections)
     }
 
+    /// Ends a user's ban; `false` if there is none.
+    pub(crate) fn unban(&self, user: Name) -> bool {
+        let mut core = self.lock();
+        let is_banned = core.hub.user(self.now().monotonic, &user).is_some_and(|user| user.banned.is_some());
+        if is_banned {
+            // Who is banned has no connection that this could close.
+            self.run(&mut core, Input::Kick { user, ban: Some(Duration::ZERO) });
+            core.kicked = None;
+        }
+        is_banned
+    }
+
     /// Takes a user out of a room; `false` if the user is not there.
     pub(crate) fn remove(&self, room: Name, user: Name) -> bool {
         let mut core = self.lock();

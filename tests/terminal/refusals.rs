@@ -96,3 +96,22 @@ fn what_cannot_be_sent_before_the_drain_timeout_has_failed_and_the_status_says_s
     // Input is still open: `close` has ended it.
     assert_eq!(ada.wait().status, Some(1));
 }
+
+#[test]
+fn a_misspelt_field_is_told_once_for_each_name_and_its_line_is_sent() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let mut ada = Running::start(&["pipe", &server.url, "-r", "lobby", "--token", "ada"]);
+    for (field, value) in [("reff", "1"), ("reff", "2"), ("Ref", "3"), ("mood", "4")] {
+        let line =
+            json!({"type": "send_message", "roomId": "lobby", "content": "x", field: value}).to_string();
+        ada.type_line(&line);
+    }
+    let ended = ada.finish();
+    assert_eq!(ended.status, Some(0), "{}", ended.text());
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(
+        said,
+        "rejoin: line 1: the field \"reff\" means nothing; did you mean \"ref\"?\n\
+         rejoin: line 3: the field \"Ref\" means nothing; did you mean \"ref\"?\n"
+    );
+}

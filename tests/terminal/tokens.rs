@@ -106,3 +106,55 @@ fn a_server_that_wants_a_token_where_none_was_given_is_told_so_in_those_words() 
         }
     }
 }
+
+#[test]
+fn a_token_command_that_fails_is_told_on_stderr_at_once_and_once_for_each_cause() {
+    let server = TokenReader::start(Place::Header, Refusal::Close, CANARY);
+    let folder = tempfile::tempdir().unwrap();
+    let count = folder.path().join("count");
+    // It fails twice in the same way and then in another one.
+    let command = format!(
+        "echo x >> {0}; case $(wc -l < {0}) in 1|2) echo no network >&2; exit 1;; 3) echo no disk >&2; exit 1;; esac; \
+         echo {CANARY}",
+        count.display()
+    );
+    for args in [
+        &["pipe", &server.url, "-r", "lobby"][..],
+        &["tail", &server.url, "-r", "lobby", "--json"],
+        &["tail", &server.url, "-r", "lobby"],
+        &["send", &server.url, "-r", "lobby", "hi"],
+    ] {
+        // It may not be there yet.
+        let _ = std::fs::remove_file(&count);
+        let args = [args, &["--token-command", &command]].concat();
+        let mut running = Running::start(&args);
+        let ended = match args.first() {
+            Some(&"send") => running.wait(),
+            _ => {
+                if args.contains(&"tail") && !args.contains(&"--json") {
+                    running.wait_for("joined lobby");
+                } else {
+                    running.wait_for("\"connected\"");
+                }
+                running.signal("TERM");
+                running.wait()
+            }
+        };
+        assert_eq!(ended.status, Some(0), "{args:?}: {}", ended.text());
+        let said = String::from_utf8(ended.stderr).unwrap();
+        for why in ["no network", "no disk"] {
+            let line = format!("rejoin: the token command failed (exit status: 1): {why}; trying again\n");
+            assert_eq!(said.matches(&line).count(), 1, "{args:?}: {said}");
+        }
+        assert!(!said.contains(CANARY), "{said}");
+    }
+}
+
+#[test]
+fn a_token_command_that_takes_long_is_told_before_it_is_given_up() {
+    let server = TokenReader::start(Place::Header, Refusal::Close, CANARY);
+    let args = ["send", &server.url, "-r", "lobby", "hi", "--token-command", "sleep 4; echo canary-7f3a9c51"];
+    let ended = ended(&args, &[], &[]);
+    assert_eq!(ended.status, Some(0), "{}", ended.text());
+    assert!(ended.text().contains("the token command has printed nothing for 3 s"), "{}", ended.text());
+}

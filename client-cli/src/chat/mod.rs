@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::editor::Shared;
 use crate::embedded;
 use crate::error::{Exit, Failure, eprint_line};
+use crate::repeated::quoted;
 use crate::settings::{Login, Settings, Sources};
 use crate::signals::{Signal, Signals};
 use crate::token::TokenFrom;
@@ -170,15 +171,6 @@ fn command(settings: &Settings) -> String {
     crate::sanitise::line(&command)
 }
 
-/// A word for the shell.
-fn quoted(word: &str) -> String {
-    if word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':')) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
-}
-
 /// How far the end has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -310,17 +302,5 @@ async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_room_is_quoted_for_the_shell() {
-        assert_eq!(quoted("lobby"), "lobby");
-        assert_eq!(quoted("two words"), "'two words'");
-        assert_eq!(quoted("it's; rm"), "'it'\\''s; rm'");
     }
 }

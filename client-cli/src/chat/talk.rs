@@ -102,8 +102,12 @@ impl Talk {
                     self.show(show);
                 }
                 let answer = delivery.reply.as_ref().and_then(|reply| reply.answer.as_deref());
-                // The words of a refusal have been told before it.
-                let has_words = delivery.reply.as_ref().is_some_and(|reply| reply.message.is_some());
+                let said = delivery.reply.as_ref().and_then(|reply| reply.message.as_deref());
+                let has_words = said.is_some();
+                // Those of a Socket.IO server, which gives them in its answer, have been told before it.
+                if let Some(said) = said.filter(|_| answer.is_none()) {
+                    self.notice(&format!("the server says: {}", sanitise::line(said)));
+                }
                 if let Some(answer) = answer.filter(|answer| !has_words && words::says_more(answer)) {
                     self.notice(&words::answer(answer));
                 }

@@ -3,6 +3,7 @@
 
 use super::report::{self, Step};
 use super::{STEP, origin, token, until_connected};
+use crate::repeated::quoted;
 use crate::settings::Settings;
 use rejoin::{Cause, CauseCode, Endpoint, Events, FeedEvent, SocketIo, State};
 use tokio::time::timeout;
@@ -19,31 +20,35 @@ pub(super) async fn examine(settings: &Settings, room: Option<&str>) {
     for candidate in chats(&path, room.is_some()) {
         let url = format!("{}{candidate}", origin::of(&settings.endpoint)).replacen("http", "ws", 1);
         if is_chat(settings, &url).await {
-            let hint = format!("give that address: rejoin chat {url}");
+            let hint = format!("give that address: rejoin chat {url}{}", settings.repeated);
             report::warned(Step::Hello, &format!("a WebSocket server answers at {url}"), &hint);
             break;
         }
     }
     let url = format!("{}{}", origin::of(&settings.endpoint), engine(&path));
     if is_socket_io(settings, &url).await {
-        socket_io(&url);
+        socket_io(settings, &url);
     }
     if let Some(room) = room.filter(|_| path != "/") {
         let url = origin::of(&settings.endpoint);
         if has_streams(settings, &url, room).await {
-            let hint = format!("give that address: rejoin tail --sse {url} -r {room}");
+            let room = quoted(room);
+            let hint = format!("give that address: rejoin tail --sse {url} -r {room}{}", settings.repeated);
             report::warned(Step::Stream, &format!("rooms can be read at {url}"), &hint);
         }
     }
 }
 
 /// The address is that of a Socket.IO server's engine.
-pub(super) fn socket_io_here(endpoint: &Endpoint) {
-    socket_io(&format!("{}{}", origin::of(endpoint), engine(&path_of(endpoint))));
+pub(super) fn socket_io_here(settings: &Settings) {
+    let endpoint = &settings.endpoint;
+    socket_io(settings, &format!("{}{}", origin::of(endpoint), engine(&path_of(endpoint))));
 }
 
-fn socket_io(url: &str) {
-    let hint = format!("connect to {url} with --protocol socketio: rejoin chat {url} --protocol socketio");
+fn socket_io(settings: &Settings, url: &str) {
+    let options = &settings.repeated;
+    let hint =
+        format!("connect to {url} with --protocol socketio: rejoin chat {url} --protocol socketio{options}");
     report::warned(Step::Hello, "a Socket.IO server answers at this address", &hint);
 }
 

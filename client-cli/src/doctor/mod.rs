@@ -213,7 +213,7 @@ async fn talk(settings: &Settings, client: &Client, mut events: Events) -> Resul
             Ok(Some(Event::Mode(decided))) => mode = Some(decided),
             Ok(Some(Event::Garbled { error })) if &*error == SOCKET_IO_OPENING => {
                 report::failed(Step::Hello, "a Socket.IO server answers, and speaks no plain protocol", None);
-                elsewhere::socket_io_here(&settings.endpoint);
+                elsewhere::socket_io_here(settings);
                 return Ok(false);
             }
             Ok(None) => return Ok(false),

@@ -37,9 +37,9 @@ pub(super) async fn examine(settings: &Settings, client: &Client, events: &mut E
     let namespace = server.namespace.as_str();
     let words = words.map(|words| format!(" (\"{words}\")")).unwrap_or_default();
     let text = format!("{namespace} has no rooms: messages cannot be sent there{words}");
-    let url = settings.shown_url();
+    let (url, options) = (settings.shown_url(), &settings.repeated);
     let hint = format!(
-        "to receive what comes there: rejoin tail {url} --protocol socketio --namespace {namespace} --notifications; to \
+        "to receive what comes there: rejoin tail {url} --protocol socketio --namespace {namespace} --notifications{options}; to \
          send, leave --namespace out"
     );
     report::warned(Step::Hello, &text, &hint);

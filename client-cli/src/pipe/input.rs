@@ -83,6 +83,52 @@ struct Verbatim<'a> {
 pub(super) struct Request {
     pub(super) frame: Frame,
     pub(super) reference: Option<String>,
+    /// Fields of the line that mean nothing, and are nearly called like one that does.
+    pub(super) slips: Vec<Slip>,
+}
+
+/// A field that is probably misspelt.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Slip {
+    /// As it stands there, short and harmless.
+    pub(super) name: String,
+    pub(super) meant: &'static str,
+}
+
+/// Every field that some line may have.
+const FIELDS: [&str; 14] = [
+    "type",
+    "ref",
+    "roomId",
+    "content",
+    "data",
+    "kind",
+    "since",
+    "history",
+    "name",
+    "args",
+    "namespace",
+    "volatile",
+    "ack",
+    "keep",
+];
+
+/// Letters by which a field's name may be missed and still be guessed.
+const MOST_SLIPS: usize = 2;
+
+/// The slips among the fields that nothing was read from.
+fn slips(left: &Fields) -> Vec<Slip> {
+    left.keys()
+        .filter(|name| !FIELDS.contains(&name.as_str()))
+        .filter_map(|name| {
+            let plain = |name: &str| name.to_ascii_lowercase().replace(['_', '-'], "");
+            let distance = |known: &&str| strsim::osa_distance(&plain(known), &plain(name));
+            let (distance, meant) = FIELDS.iter().map(|known| (distance(known), *known)).min()?;
+            // A name of three letters with two wrong ones is another name.
+            let near = distance <= MOST_SLIPS && distance * 3 <= meant.len();
+            near.then(|| Slip { name: sanitise::name(name, QUOTED), meant })
+        })
+        .collect()
 }
 
 /// Why a line is none. The answer is an `error` event.
@@ -179,7 +225,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Request>, BadLine> {
             reference,
             ..BadLine::new("bad_ref", "a frame that is kept has no outcome, and takes no \"ref\"")
         }),
-        Ok(frame) => Ok(Some(Request { frame, reference })),
+        Ok(frame) => Ok(Some(Request { frame, reference, slips: slips(&fields) })),
         Err(bad) => Err(BadLine { reference, ..bad }),
     }
 }
@@ -322,7 +368,7 @@ mod tests {
         assert_eq!(send.reference.as_deref(), Some("1"));
         let join = parse(r#"{"roomId":"r","type":"join_room"}"#).unwrap().unwrap();
         let frame = Frame::Join { room: "r".into(), since: None, history: None };
-        assert_eq!(join, Request { frame, reference: None });
+        assert_eq!(join, Request { frame, reference: None, slips: Vec::new() });
         let leave = parse(r#"{"type":"leave_room","roomId":"r","more":1}"#).unwrap().unwrap();
         assert_eq!(leave.frame, Frame::Leave { room: "r".into() });
         assert_eq!(parse(r#"{"type":"close"}"#).unwrap().unwrap().frame, Frame::Close);
@@ -422,6 +468,24 @@ mod tests {
         assert_eq!(frame(r#"{"type":"frame","name":"watch","args":[1],"keep":"k"}"#), kept);
         let answer = Frame::Answer { ack: 3, arguments: "[{}]".into() };
         assert_eq!(frame(r#"{"type":"answer","ack":3,"args":[{}]}"#), answer);
+    }
+
+    #[test]
+    fn a_field_that_is_nearly_called_like_one_is_told_and_any_other_is_not() {
+        let meant = |field: &str| {
+            let line = format!(r#"{{"type":"send_message","roomId":"r","content":"c","{field}":1}}"#);
+            parse(&line).unwrap().unwrap().slips.first().map(|slip| slip.meant)
+        };
+        for (field, known) in
+            [("reff", "ref"), ("Ref", "ref"), ("room_id", "roomId"), ("contents", "content"), ("dta", "data")]
+        {
+            assert_eq!(meant(field), Some(known), "{field}");
+        }
+        for field in ["user", "id", "x", "trace", "tag", "contentType2", "", "ack", "history"] {
+            assert_eq!(meant(field), None, "{field}");
+        }
+        let long = format!(r#"{{"type":"close","re\u001bf":1,"{}":1}}"#, "x".repeat(1000));
+        assert_eq!(parse(&long).unwrap().unwrap().slips, [Slip { name: "re^[f".into(), meant: "ref" }]);
     }
 
     #[test]

@@ -18,18 +18,19 @@ use crate::lines::{self, Line};
 use crate::outlet::{Outlet, Unprinted};
 use crate::settings::Sources;
 use crate::signals::{Signal, Signals};
+use crate::token_trouble::TokenTrouble;
 use crate::words::{content_limit, went_well};
 use earlier::Earlier;
 use flight::Flight;
-use input::{BadLine, Frame, OwnMessage, Request};
+use input::{BadLine, Frame, OwnMessage, Request, Slip};
 use output::{JoinAnswers, Outcome, Told};
 use refs::{Given, Refs, Resolved, What};
 use rejoin::{
-    Client, Delivery, DeliveryStatus, EarlierOutcome, Event, Events, Join, Mode, PERSONAL_ROOM, RoomState,
-    SendFailure, SendId, SendReply, State,
+    Client, Delivery, DeliveryStatus, EarlierOutcome, Event, Events, Join, Mode, PERSONAL_ROOM, RoomChange,
+    RoomState, SendFailure, SendId, SendReply, State,
 };
 use serde_json::value::RawValue;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -40,6 +41,14 @@ use tokio::time::Instant;
 const REFUSAL: Duration = Duration::from_millis(500);
 /// Bytes to print at which nothing more is read.
 const MOST_UNPRINTED: usize = 64 << 10;
+/// After the connection has failed for good, lines are still answered while another one comes within this time, and for no
+/// longer than that in all: whoever wrote them learns that nothing came of them.
+const NEXT_LINE: Duration = Duration::from_millis(500);
+const LAST_LINES: Duration = Duration::from_secs(5);
+/// Time for the outcomes of a pipe that is interrupted.
+const LAST_OUTCOMES: Duration = Duration::from_secs(1);
+/// Misspelt fields that are told; a name each.
+const MOST_SLIPS: usize = 16;
 
 pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Exit, Failure> {
     let sources = Sources::read(&arguments.connection)?;
@@ -48,6 +57,7 @@ pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Ex
     settings.keep_in(arguments.state.state.as_ref());
     settings.manual_commit = true;
     settings.frames = arguments.frames;
+    settings.token_trouble = Some(TokenTrouble::default());
     if arguments.manual_acks {
         let Some(server) = settings.socket_io.as_mut().filter(|_| arguments.frames) else {
             return Err(Failure::usage("frames", "--manual-acks is for the events of a Socket.IO server")
@@ -65,30 +75,37 @@ pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Ex
         flight: Flight::default(),
         joins: BTreeMap::new(),
         join_answers: JoinAnswers::default(),
+        unanswered: settings.rooms.iter().cloned().collect(),
+        slips: BTreeSet::new(),
         commits: settings.state.is_some().then(Commits::default),
         refs: settings.state.is_some().then(Refs::default),
         earlier: None,
         unprinted: None,
         has_begun: false,
         has_ended: false,
+        state: State::Connecting,
+        connected_at: None,
         unproven_since: None,
         has_sent: false,
         mode: None,
         namespace: settings.socket_io.as_ref().map(|server| server.namespace.as_str().to_owned()),
         idle_notice: IdleNotice::default(),
+        token_trouble: settings.token_trouble.clone().unwrap_or_default(),
         printed: Vec::new(),
         phase: Phase::Open,
+        interrupted: None,
         exit: Exit::Success,
         drain_timeout: Duration::from_secs(arguments.drain_timeout.into()),
         linger: Duration::from_secs(arguments.linger.into()),
     };
-    if pipe.run(&stdout, &mut signals).await == Exit::Interrupted {
+    if pipe.run(&stdout, &mut signals).await == End::Abandoned {
         return Ok(Exit::Interrupted);
     }
     tokio::select! {
         biased;
         result = stdout.finish() => pipe.unprinted = pipe.unprinted.or(result.err()),
         () = signals.interrupted() => return Ok(Exit::Interrupted),
+        () = sleep_until(pipe.interrupted), if pipe.interrupted.is_some() => return Ok(Exit::Interrupted),
     }
     match pipe.unprinted.and_then(Failure::unprinted) {
         Some(failure) => Err(Failure { exit: failure.exit.max(pipe.exit), ..failure }),
@@ -112,10 +129,27 @@ enum Phase {
     Flushing(bool),
     /// The connection is being closed; with `true` because outcomes took too long.
     Closing(bool),
-    /// The connection has failed for good.
-    Failed,
+    /// The connection has failed for good; lines are answered until then, if another one comes in time.
+    Failed(Instant),
     /// Nothing will come any more.
     Ended,
+}
+
+/// A line that asks for a room, and waits for its answer.
+#[derive(Debug)]
+struct AskedJoin {
+    reference: String,
+    /// We are in the room: where the server says more of it, that comes at once, and elsewhere this is all.
+    is_member: bool,
+}
+
+/// How the loop ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Everything has been told.
+    Done,
+    /// Interrupted, and what was left could not be told in time.
+    Abandoned,
 }
 
 struct Pipe {
@@ -125,9 +159,13 @@ struct Pipe {
     /// Lines read and not acted upon, because too many sends are under way.
     lines: VecDeque<Line>,
     flight: Flight,
-    /// The `ref` of the last join of each room.
-    joins: BTreeMap<String, String>,
+    /// The last join of each room that has a `ref`.
+    joins: BTreeMap<String, AskedJoin>,
     join_answers: JoinAnswers,
+    /// The rooms of `-r` that the server has said nothing about yet.
+    unanswered: BTreeSet<String>,
+    /// Misspelt fields that have been told.
+    slips: BTreeSet<Slip>,
     /// With a state file: how far the reader has come.
     commits: Option<Commits>,
     /// With a state file: what became of the sends that have a `ref`.
@@ -140,6 +178,9 @@ struct Pipe {
     has_begun: bool,
     /// The connection is closing or has failed: what resolves from here on resolves because of that.
     has_ended: bool,
+    state: State,
+    /// When the connection was opened.
+    connected_at: Option<Instant>,
     /// When a connection that has been sent something and has not answered yet was opened.
     unproven_since: Option<Instant>,
     has_sent: bool,
@@ -148,15 +189,18 @@ struct Pipe {
     /// Of a Socket.IO server.
     namespace: Option<String>,
     idle_notice: IdleNotice,
+    token_trouble: TokenTrouble,
     printed: Vec<u8>,
     phase: Phase,
+    /// Until when an interrupted pipe may still tell outcomes.
+    interrupted: Option<Instant>,
     exit: Exit,
     drain_timeout: Duration,
     linger: Duration,
 }
 
 impl Pipe {
-    async fn run(&mut self, stdout: &Outlet, signals: &mut Signals) -> Exit {
+    async fn run(&mut self, stdout: &Outlet, signals: &mut Signals) -> End {
         loop {
             self.take_lines();
             if self.unprinted.is_some() {
@@ -168,19 +212,28 @@ impl Pipe {
             let unprinted = !self.printed.is_empty();
             let keeps_up = self.printed.len() < MOST_UNPRINTED;
             if self.phase == Phase::Ended && !unprinted {
-                return self.exit;
+                return End::Done;
             }
             let awaited = self.commits.as_ref().and_then(Commits::awaited);
-            let listens = keeps_up && !matches!(self.phase, Phase::Ended | Phase::Flushing(_));
+            let listens = keeps_up
+                && match self.phase {
+                    Phase::Ended | Phase::Flushing(_) => false,
+                    // The events are over, but for the outcomes of what is given still.
+                    Phase::Failed(_) => self.input.is_none() || !self.flight.is_empty(),
+                    _ => true,
+                };
             let deadline = match self.phase {
                 Phase::Draining(at) | Phase::Settling(at) | Phase::Lingering(at) => Some(at),
+                Phase::Failed(end) if self.input.is_some() => Some(end.min(Instant::now() + NEXT_LINE)),
                 _ => None,
             };
             tokio::select! {
                 biased;
                 signal = signals.next() => match signal {
-                    Signal::Interrupt => return Exit::Interrupted,
-                    Signal::Terminate => self.input = None,
+                    Signal::Interrupt if self.interrupted.is_some() => return End::Abandoned,
+                    Signal::Interrupt => self.interrupt(),
+                    // What has been read is still dealt with.
+                    Signal::Terminate => self.stop_reading(),
                 },
                 result = stdout.write(&mut self.printed), if unprinted => match result {
                     Ok(chunk) => {
@@ -207,7 +260,27 @@ impl Pipe {
                     None => self.input = None,
                 },
                 () = sleep_until(deadline), if deadline.is_some() => self.deadline_passed(),
+                () = sleep_until(self.interrupted), if self.interrupted.is_some() => return End::Abandoned,
             }
+        }
+    }
+
+    /// Ctrl-C: the end of it all, with an outcome for each send that had none.
+    fn interrupt(&mut self) {
+        self.exit = Exit::Interrupted;
+        self.interrupted = Some(Instant::now() + LAST_OUTCOMES);
+        self.stop_reading();
+        if !matches!(self.phase, Phase::Failed(_) | Phase::Flushing(_) | Phase::Closing(_) | Phase::Ended) {
+            self.close(false);
+        }
+    }
+
+    /// Takes no more lines than those that have been read.
+    fn stop_reading(&mut self) {
+        let Some(mut input) = self.input.take() else { return };
+        input.close();
+        while let Ok(batch) = input.try_recv() {
+            self.lines.extend(batch);
         }
     }
 
@@ -244,20 +317,20 @@ impl Pipe {
                 self.flight.add(restored.id, reference, restored.content.len());
             }
             Event::Joined(room) => {
-                let reference = self.joins.remove(&*room.room);
+                let reference = self.joins.remove(&*room.room).map(|join| join.reference);
                 return output::joined(&mut self.printed, room, reference.as_deref(), answer.as_deref());
             }
             Event::Room(change) => {
-                if !matches!(change.state, RoomState::Joining | RoomState::Joined) {
-                    self.joins.remove(&*change.room);
-                }
-                return output::room(&mut self.printed, change, answer.as_deref());
+                let reference = self.room_changed(change);
+                let printed = &mut self.printed;
+                return output::room(printed, change, reference.as_deref(), answer.as_deref());
             }
             Event::State(change) => {
                 output::event(&mut self.printed, event, self.client.now());
                 if let Some(text) = self.idle_notice.of(change) {
                     eprint_line(&format!("rejoin: {text}"));
                 }
+                self.token_trouble.look(change);
                 return self.state_changed(change.state);
             }
             Event::Mode(mode) => {
@@ -288,14 +361,52 @@ impl Pipe {
         }
         self.has_ended = matches!(state, State::Closing | State::Closed | State::Failed);
         match state {
-            State::Connected => self.unproven_since = Some(Instant::now()),
+            State::Connected => {
+                self.connected_at = Some(Instant::now());
+                self.unproven_since = Some(Instant::now());
+            }
             State::Failed => {
                 self.exit = self.exit.max(Exit::Terminal);
-                self.phase = Phase::Failed;
-                self.input = None;
+                self.phase = Phase::Failed(Instant::now() + LAST_LINES);
             }
             _ => {}
         }
+        self.state = state;
+        if self.has_ended {
+            for (room, join) in std::mem::take(&mut self.joins) {
+                if !join.is_member {
+                    self.join_given_up(&room, &join.reference);
+                }
+            }
+        }
+    }
+
+    /// A room's membership has changed. Gives the `ref` of the line that asked for it, if that is answered by this.
+    fn room_changed(&mut self, change: &RoomChange) -> Option<String> {
+        let room = &*change.room;
+        match change.state {
+            RoomState::Joining if change.refused.is_some() => {
+                self.unanswered.remove(room);
+                return self.joins.get(room).map(|join| join.reference.clone());
+            }
+            RoomState::Joining => return None,
+            RoomState::Joined => {
+                self.unanswered.remove(room);
+                if let Some(join) = self.joins.get_mut(room) {
+                    join.is_member = true;
+                }
+                return None;
+            }
+            RoomState::Failed(_) | RoomState::Refused => self.exit = self.exit.max(Exit::Incomplete),
+            _ => {}
+        }
+        self.unanswered.remove(room);
+        self.joins.remove(room).map(|join| join.reference)
+    }
+
+    fn join_given_up(&mut self, room: &str, reference: &str) {
+        self.exit = self.exit.max(Exit::Incomplete);
+        output::join_given_up(&mut self.printed, room, reference);
     }
 
     /// It is known who we are, as far as it ever will be: what became of sends of earlier runs is told where nobody has
@@ -327,7 +438,9 @@ impl Pipe {
 
     /// The end has come before anybody knew who we are: what was asked for is in the state file, and not for us to tell.
     fn user_unknown(&mut self) {
-        for (Request { frame, reference }, _) in self.earlier.take().into_iter().flat_map(|left| left.asked) {
+        for (Request { frame, reference, .. }, _) in
+            self.earlier.take().into_iter().flat_map(|left| left.asked)
+        {
             let room = if let Frame::Send { room, .. } = &frame { &**room } else { "" };
             self.outcome(reference.as_deref(), room, &Outcome::Kept, None, Told::Again);
         }
@@ -429,8 +542,14 @@ impl Pipe {
         {
             return earlier.asked.push((request, number));
         }
-        let Request { frame, reference } = request;
+        let Request { frame, reference, slips } = request;
+        self.tell_slips(slips, number);
         match frame {
+            Frame::Join { room, .. } if self.has_ended => {
+                if let Some(reference) = reference {
+                    self.join_given_up(&room, &reference);
+                }
+            }
             Frame::Join { room, since, history } => {
                 let personal = room == PERSONAL_ROOM;
                 let join = Join::room(room.as_str()).since(since).history(history);
@@ -439,7 +558,7 @@ impl Pipe {
                 let checked = self.client.join_with(join);
                 debug_assert!(checked.is_ok());
                 if let Some(reference) = reference {
-                    self.joins.insert(room, reference);
+                    self.joins.insert(room, AskedJoin { reference, is_member: false });
                 }
             }
             Frame::Leave { room } => self.client.leave(&room),
@@ -483,6 +602,18 @@ impl Pipe {
             Frame::Close => {
                 self.input = None;
                 self.lines.clear();
+            }
+        }
+    }
+
+    /// Says once of each name that a line has a field which is probably misspelt. The line is none the worse for it.
+    fn tell_slips(&mut self, slips: Vec<Slip>, number: u64) {
+        for slip in slips {
+            if self.slips.len() < MOST_SLIPS && self.slips.insert(slip.clone()) {
+                let Slip { name, meant } = slip;
+                eprint_line(&format!(
+                    "rejoin: line {number}: the field \"{name}\" means nothing; did you mean \"{meant}\"?"
+                ));
             }
         }
     }
@@ -590,20 +721,21 @@ impl Pipe {
     /// Begins the next phase when this one has nothing left to wait for.
     fn move_on(&mut self) {
         let has_earlier = self.earlier.as_ref().is_some_and(Earlier::has_something_to_tell);
-        let is_idle = self.flight.is_empty() && self.lines.is_empty() && !has_earlier;
+        let are_joined = self.joins.values().all(|join| join.is_member);
+        let is_idle = self.flight.is_empty() && self.lines.is_empty() && are_joined && !has_earlier;
         match self.phase {
             Phase::Open if self.input.is_none() && self.has_begun => {
                 self.phase = Phase::Draining(Instant::now() + self.drain_timeout);
                 self.move_on();
             }
-            Phase::Draining(_) if is_idle => {
-                let settled = self.unproven_since.filter(|_| self.has_sent).map(|since| since + REFUSAL);
-                self.phase = Phase::Settling(settled.unwrap_or_else(Instant::now));
+            Phase::Draining(until) if is_idle => {
+                self.phase = Phase::Settling(until);
                 self.move_on();
             }
-            Phase::Settling(until) if self.unproven_since.is_none() || Instant::now() >= until => {
-                self.linger();
-            }
+            Phase::Settling(until) => match self.settled_at(until) {
+                Some(at) if at > Instant::now() => self.phase = Phase::Settling(at),
+                _ => self.linger(),
+            },
             Phase::Flushing(late)
                 if self
                     .commits
@@ -615,12 +747,30 @@ impl Pipe {
                 tokio::spawn(self.client.close());
             }
             // With a state file the end is a proper one, too: what has been printed is to be stored.
-            Phase::Failed if self.refs.is_some() && self.flight.is_empty() && self.lines.is_empty() => {
+            Phase::Failed(_)
+                if self.input.is_none()
+                    && self.refs.is_some()
+                    && self.flight.is_empty()
+                    && self.lines.is_empty() =>
+            {
                 self.close(false);
             }
-            Phase::Failed if is_idle => self.phase = Phase::Ended,
+            Phase::Failed(_) if self.input.is_none() && is_idle => self.phase = Phase::Ended,
             _ => {}
         }
+    }
+
+    /// Until when the server may still refuse what it was asked for: a token, or a room of `-r`; `until` at the latest.
+    fn settled_at(&self, until: Instant) -> Option<Instant> {
+        let token = self.unproven_since.filter(|_| self.has_sent).map(|since| since + REFUSAL);
+        let rooms = match self.state {
+            _ if self.unanswered.is_empty() => None,
+            State::Connecting => Some(until),
+            State::Connected => self.connected_at.map(|since| since + REFUSAL),
+            // What an outage does to them is known at another time.
+            _ => None,
+        };
+        token.max(rooms).map(|at| at.min(until))
     }
 
     fn linger(&mut self) {
@@ -635,6 +785,8 @@ impl Pipe {
         match self.phase {
             Phase::Draining(_) => self.close(true),
             Phase::Settling(_) => self.linger(),
+            // Whoever writes has had the time to write on.
+            Phase::Failed(_) => self.input = None,
             _ => self.close(false),
         }
     }

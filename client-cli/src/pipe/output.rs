@@ -143,14 +143,15 @@ pub(crate) fn event(out: &mut Vec<u8>, event: &Event, now: Timestamp) {
             let text = format!("this program was too slow: {skipped} events were dropped here");
             return write_line(out, &error("lagged", &text));
         }
-        Event::Room(change) => return room(out, change, None),
+        Event::Room(change) => return room(out, change, None, None),
         _ => return,
     };
     write_line(out, &line);
 }
 
-/// Prints what became of a room that is not joined, with what a Socket.IO server answered.
-pub(crate) fn room(out: &mut Vec<u8>, change: &RoomChange, answer: Option<&str>) {
+/// Prints what became of a room that is not joined, with the `ref` of the line that asked for it and what a Socket.IO server
+/// answered.
+pub(crate) fn room(out: &mut Vec<u8>, change: &RoomChange, reference: Option<&str>, answer: Option<&str>) {
     let line = match change.state {
         RoomState::Refused => error("too_many_rooms", "the room is not joined: there are too many"),
         RoomState::Failed(code) => error(code.as_str(), "the server refused the join for good"),
@@ -164,7 +165,10 @@ pub(crate) fn room(out: &mut Vec<u8>, change: &RoomChange, answer: Option<&str>)
         },
         _ => return,
     };
-    write_line(out, &Printed { room_id: Some(&change.room), answer: raw(answer), ..line });
+    // What the server says of it is worth more than what can be said here.
+    let message = change.message.as_deref().or(line.message);
+    let room_id = Some(&*change.room);
+    write_line(out, &Printed { room_id, r#ref: reference, answer: raw(answer), message, ..line });
 }
 
 /// What a Socket.IO server answers to a join is told before the event on whose line it is printed.
@@ -340,7 +344,11 @@ pub(super) fn delivery(
         Outcome::Final(DeliveryStatus::Failed(why)) => Printed {
             status: Some("failed"),
             code: Some(Coded::Word(why.as_str())),
-            message: Some(reply.and_then(|reply| reply.message.as_deref()).unwrap_or_else(|| advice(*why))),
+            message: Some(match why {
+                // What to do is known better here than there.
+                SendFailure::Refused(Code::NotJoined) => advice(*why),
+                _ => reply.and_then(|reply| reply.message.as_deref()).unwrap_or_else(|| advice(*why)),
+            }),
             ..line
         },
         Outcome::Final(_) => Printed { status: Some("unknown"), ..line },
@@ -363,12 +371,18 @@ fn advice(why: SendFailure) -> &'static str {
         SendFailure::Reserved => "its type is the name of a frame of the protocol; give it another one",
         SendFailure::Unsupported => "events with a name are for Socket.IO servers",
         SendFailure::Dropped => "the connection could not take it at once, and it is volatile",
-        SendFailure::Closed => "the connection has ended for good",
+        SendFailure::Closed => "the connection has ended, and it was not sent",
         SendFailure::Refused(_) => "the server refused it for good; sending it again changes nothing",
         SendFailure::UserChanged => "the token is another user's than the message was written by",
         SendFailure::NotStored => "the state file could not be written, and nothing is sent before it is",
         _ => "it was taken back",
     }
+}
+
+/// Answers the line of a join that will not be answered any more.
+pub(super) fn join_given_up(out: &mut Vec<u8>, room: &str, reference: &str) {
+    let message = "the connection has ended before the room was joined";
+    write_line(out, &Printed { room_id: Some(room), r#ref: Some(reference), ..error("closed", message) });
 }
 
 /// Answers a line that is no frame.

@@ -72,14 +72,14 @@ pub enum SendError {
     /// Certainly not sent.
     #[error("not sent: {0}")]
     Failed(SendFailure),
-    /// Socket.IO: the server's handler has refused it in its answer.
+    /// The server has refused it: on Socket.IO in its handler's answer, elsewhere with words of its own.
     #[error("not sent: the server refused it: {}", words(message.as_deref(), *code))]
     Refused {
         /// Why, as far as it is a known reason.
         code: Code,
         /// The server's words, if there are some. Hostile text.
         message: Option<String>,
-        /// The whole answer, as in [`Receipt::Answered`]. Hostile text.
+        /// Socket.IO: the whole answer, as in [`Receipt::Answered`]. Hostile text.
         answer: Option<String>,
     },
     /// It was on its way when the connection was lost or nobody answered for it any more: it arrived, or it did not.

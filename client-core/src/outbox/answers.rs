@@ -3,7 +3,7 @@
 use super::lane::{Doomed, Unanswered, Waiting};
 use super::{Access, LAST_CHANCE, Outbox, Payload, Plain};
 use crate::bug::{Bug, made};
-use crate::event::{Delivery, DeliveryStatus, SendFailure};
+use crate::event::{Delivery, DeliveryStatus, SendFailure, SendReply};
 use crate::id::Id;
 use crate::link::ConnId;
 use crate::messages::{Ack, Code, Nack, Origin};
@@ -11,6 +11,7 @@ use crate::notes::note;
 #[cfg(feature = "journal")]
 use crate::saved::{SavedSend, Transmitted};
 use crate::time::{Span, Timestamp};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// The wait after a temporary refusal that names none, and the longest that a server may ask for (protocol.md §2.2).
@@ -67,11 +68,12 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     fn first_contact_refused(
         &mut self,
         serial: u64,
-        code: Code,
+        nack: &Nack,
         wanted: impl Fn(&N) -> bool,
         out: &mut Vec<Delivery<P, N>>,
     ) -> Option<Rejoin<N>> {
         let sent = self.take_first_contact(serial)?;
+        let code = nack.code;
         let sent =
             if code == Code::NotJoined && wanted(&sent.room) { self.wait_again(sent) } else { Err(sent) };
         match sent {
@@ -79,6 +81,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             Err(sent) => {
                 let status = DeliveryStatus::Failed(SendFailure::Refused(code));
                 self.settle(sent.id, sent.room, sent.weight, status, out);
+                add_words(out, nack);
                 None
             }
         }
@@ -159,7 +162,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         });
         let Some((index, at)) = found else {
             return match attempt {
-                Some(0) => self.first_contact_refused(serial, nack.code, wanted, out),
+                Some(0) => self.first_contact_refused(serial, nack, wanted, out),
                 _ => None,
             };
         };
@@ -213,7 +216,12 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 }
                 let code = if made(Bug::RefusalOfOtherKind) { Code::Internal } else { code };
                 let status = DeliveryStatus::Failed(SendFailure::Refused(code));
+                // Its outcome may have been told before.
+                let told = out.len();
                 self.settle_unanswered(sent, status, out);
+                if out.len() > told {
+                    add_words(out, nack);
+                }
             }
         }
         None
@@ -388,6 +396,13 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             let Doomed { send, .. } = lane.doomed.remove(at);
             self.settle_send(send, unknown(), out);
         }
+    }
+}
+
+/// Puts the server's words of a refusal to the outcome that was found last.
+fn add_words<P: Payload, N>(out: &mut [Delivery<P, N>], nack: &Nack) {
+    if let (Some(delivery), Some(words)) = (out.last_mut(), P::of_words(&nack.message)) {
+        delivery.reply = Some(Box::new(SendReply { answer: None, message: Some(words) }));
     }
 }
 

@@ -15,6 +15,14 @@ pub trait Payload: Clone {
     fn digest(&self) -> u64 {
         0
     }
+    /// What it says, for one that is a text: a server's words of a refusal are told with it. Empty for any other.
+    fn words(&self) -> &str {
+        ""
+    }
+    /// A server's words, unless there are none, for one that is a text.
+    fn of_words(_: &str) -> Option<Self> {
+        None
+    }
 }
 
 impl Payload for String {
@@ -25,6 +33,14 @@ impl Payload for String {
     #[cfg(feature = "journal")]
     fn digest(&self) -> u64 {
         crate::fingerprint::of(self.as_bytes())
+    }
+
+    fn words(&self) -> &str {
+        self
+    }
+
+    fn of_words(words: &str) -> Option<Self> {
+        (!words.is_empty()).then(|| words.into())
     }
 }
 

@@ -180,7 +180,15 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let Refusal { reference, room, code, retry, retry_after_ms } = refusal;
         if reference.as_ref().is_some_and(|id| id.read_numbered('s').is_some()) {
             let (dup, expected) = (false, None);
-            let nack = Nack { reference, code, retry, retry_after_ms, expected, dup, message: "".into() };
+            let nack = Nack {
+                reference,
+                code,
+                retry,
+                retry_after_ms,
+                expected,
+                dup,
+                message: message.words().into(),
+            };
             return self.nacked(now, conn, nack);
         }
         let request =
@@ -207,15 +215,16 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                     entry.refusals = entry.refusals.saturating_add(1);
                     if entry.told != Some(code) {
                         entry.told = Some(code);
-                        let change =
-                            RoomChange { refused: Some(code), ..RoomChange::new(room, RoomState::Joining) };
-                        self.event(Event::Room(change));
+                        let change = RoomChange::new(room, RoomState::Joining);
+                        let (refused, message) = (Some(code), P::of_words(message.words()));
+                        self.event(Event::Room(RoomChange { refused, message, ..change }));
                     }
                 } else {
                     if made(Bug::JoinRefusalUntold) {
                         self.rooms.remove(place);
                     } else {
-                        self.remove(place, room, RoomState::Failed(code));
+                        let message = P::of_words(message.words());
+                        self.remove(place, room, RoomState::Failed(code), message);
                     }
                     self.check_ready(now);
                 }
@@ -244,17 +253,17 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             if made(Bug::RemovalUntold) {
                 return self.rooms.remove(at);
             }
-            self.remove(at, left.room, RoomState::Removed(left.code.unwrap_or(Code::Other)));
+            self.remove(at, left.room, RoomState::Removed(left.code.unwrap_or(Code::Other)), None);
             self.check_ready(now);
         }
     }
 
-    fn remove(&mut self, at: usize, room: N, state: RoomState) {
+    fn remove(&mut self, at: usize, room: N, state: RoomState, message: Option<P>) {
         self.rooms.remove(at);
         #[cfg(feature = "journal")]
         self.note_forgotten(&room);
         self.outbox.join_decided(&room, false);
-        self.room_changed(room, state);
+        self.event(Event::Room(RoomChange { message, ..RoomChange::new(room, state) }));
     }
 
     pub(super) fn leave(&mut self, room: &N) {

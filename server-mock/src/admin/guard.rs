@@ -4,7 +4,8 @@
 use super::problem;
 use super::token::AdminToken;
 use crate::app::App;
-use crate::gate::Cause;
+use crate::gate::{About, Cause};
+use crate::host;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
@@ -57,8 +58,9 @@ async fn admit(guard: &Guard, path: &str, request: Request) -> Result<Request, R
     let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Peer(peer)| peer.ip());
     let forwarded_host = guard.app.gate.proxies.host(address, request.headers());
     if !guard.app.hosts.allow(request.headers(), forwarded_host) {
-        guard.app.gate.refusals.note(Cause::Host, address);
-        return Err(problem(StatusCode::FORBIDDEN, crate::host::REFUSAL));
+        let about = About { host: host::named(request.headers(), forwarded_host), ..About::default() };
+        guard.app.gate.refusals.note_about(Cause::Host, address, &about);
+        return Err(problem(StatusCode::FORBIDDEN, host::REFUSAL));
     }
     if let Some(token) = &guard.token
         && !PROBES.contains(&path)
@@ -74,9 +76,13 @@ async fn admit(guard: &Guard, path: &str, request: Request) -> Result<Request, R
     let limit = guard.longest;
     match timeout(BODY_TIMEOUT, axum::body::to_bytes(body, limit)).await {
         Ok(Ok(bytes)) => Ok(Request::from_parts(parts, Body::from(bytes))),
-        Ok(Err(_)) => {
-            Err(problem(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long, or did not arrive whole"))
-        }
+        Ok(Err(error)) => Err(match error.into_inner().downcast::<hyper::Error>() {
+            Ok(_) => problem(StatusCode::BAD_REQUEST, "the body did not arrive whole: send it again"),
+            Err(_) => problem(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                &format!("the body is longer than {limit} bytes: send less"),
+            ),
+        }),
         Err(_) => {
             let seconds = BODY_TIMEOUT.as_secs();
             Err(problem(StatusCode::REQUEST_TIMEOUT, &format!("the body did not arrive within {seconds} s")))

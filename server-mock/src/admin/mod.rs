@@ -1,5 +1,6 @@
 //! The admin listener: health, metrics, faults, and what an operator or a backend does to users and rooms.
 
+mod bans;
 mod faults;
 mod guard;
 mod health;
@@ -13,7 +14,7 @@ pub(crate) use listener::serve;
 pub use token::{AdminToken, AdminTokenError};
 
 use crate::app::App;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
@@ -33,7 +34,7 @@ const PAGE: usize = 1_000;
 const LONGEST_PAGE: usize = 10_000;
 
 /// What `GET /` tells.
-const ROUTES: [(&str, &str); 16] = [
+const ROUTES: [(&str, &str); 18] = [
     ("GET /healthz", "200 while the process lives"),
     ("GET /readyz", "200 while new connections are taken, 503 in a drain"),
     ("GET /metrics", "OpenMetrics text for Prometheus"),
@@ -43,6 +44,8 @@ const ROUTES: [(&str, &str); 16] = [
         "DELETE /users/{id}",
         "closes a user's connections; ?ban=SECS keeps the user out, ?ban=0 lets the user in again",
     ),
+    ("GET /bans", "who is kept out, and for how long still: ?limit=N, ?after=ID"),
+    ("DELETE /bans/{user}", "lets a user in again"),
     ("POST /users/{id}/notifications", "{kind, data?} to the user's personal stream"),
     ("GET /rooms", "the rooms: ?limit=N, ?after=ID"),
     ("GET /rooms/{id}/members", "who is in a room: ?limit=N, ?after=ID"),
@@ -67,9 +70,20 @@ pub(crate) fn router(app: &Arc<App>, token: Option<AdminToken>) -> Router {
         .merge(faults::router(app))
         .merge(publish::router(app, longest))
         .merge(users::router(app))
+        .merge(bans::router(app))
         .merge(rooms::router(app))
         .fallback(async || problem(StatusCode::NOT_FOUND, "there is no such route; GET / lists them"))
+        .method_not_allowed_fallback(other_method)
         .layer(middleware::from_fn_with_state(guard, guard::check))
+}
+
+/// The route is there, and not for this method. Which ones it has stands in `Allow`.
+async fn other_method(method: Method, uri: Uri) -> Response {
+    let what = format!(
+        "{method} means nothing for {}: use a method that the header Allow names; GET / lists the routes",
+        uri.path()
+    );
+    problem(StatusCode::METHOD_NOT_ALLOWED, &what)
 }
 
 /// The routes of the connections that are kept in reserve.
@@ -81,6 +95,7 @@ pub(crate) fn reserve_router(app: &Arc<App>, token: Option<AdminToken>) -> Route
             let what = "too many admin connections are open; only /healthz, /readyz and /metrics are served";
             problem(StatusCode::SERVICE_UNAVAILABLE, what)
         })
+        .method_not_allowed_fallback(other_method)
         .layer(middleware::from_fn_with_state(guard, guard::check))
 }
 

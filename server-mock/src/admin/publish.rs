@@ -3,7 +3,7 @@
 use super::problem;
 use crate::app::App;
 use crate::auth::is_user_name;
-use crate::hub::Input;
+use crate::hub::{Input, KIND_BYTES};
 use crate::json_body::JsonBody;
 use crate::switchboard::Receipt;
 use axum::extract::rejection::JsonRejection;
@@ -13,8 +13,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
-use rejoin::messages::Code;
-use rejoin::{Id, Name};
+use rejoin::messages::json::levels;
+use rejoin::messages::{Code, MAX_DATA_LEVELS};
+use rejoin::{Id, Name, check_room_name};
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -52,11 +53,18 @@ async fn notify(
             "a user has 1-128 characters, none of them invisible",
         );
     }
+    if kind.is_empty() || kind.len() > KIND_BYTES {
+        let what = format!("kind has {} bytes: it has 1-{KIND_BYTES}", kind.len());
+        return problem(StatusCode::UNPROCESSABLE_ENTITY, &what);
+    }
     let data = data.map(|data| String::from(data.get()));
+    if let Some(refusal) = too_deep(data.as_deref()) {
+        return refusal;
+    }
     let input = Input::Notify { user: Name::from(user), kind: Name::from(kind), data };
     match publish(&app, input) {
         Ok(Receipt { id, .. }) => (StatusCode::ACCEPTED, Json(json!({ "id": id }))).into_response(),
-        Err(code) => refusal(code),
+        Err(code) => refusal(&app, code),
     }
 }
 
@@ -93,19 +101,22 @@ async fn say(
             "an Idempotency-Key has 1-64 characters of A-Z a-z 0-9 _ -, a UUID for instance",
         );
     }
-    let input = Input::Post {
-        room: Name::from(room),
-        user: Name::from(user_id),
-        content,
-        data: data.map(|data| String::from(data.get())),
-        key: key.flatten(),
-    };
+    if let Err(error) = check_room_name(&room) {
+        let what = format!("the path names no room: {error}");
+        return problem(StatusCode::UNPROCESSABLE_ENTITY, &what);
+    }
+    let data = data.map(|data| String::from(data.get()));
+    if let Some(refusal) = too_deep(data.as_deref()) {
+        return refusal;
+    }
+    let input =
+        Input::Post { room: Name::from(room), user: Name::from(user_id), content, data, key: key.flatten() };
     match publish(&app, input) {
         Ok(Receipt { id, seq, dup }) => {
             let status = if dup { StatusCode::OK } else { StatusCode::CREATED };
             (status, Json(json!({ "id": id, "seq": seq }))).into_response()
         }
-        Err(code) => refusal(code),
+        Err(code) => refusal(&app, code),
     }
 }
 
@@ -113,19 +124,29 @@ fn publish(app: &App, input: Input<'_>) -> Result<Receipt, Code> {
     app.switchboard.publish(input).inspect(|_| app.metrics.published.one_more())
 }
 
-fn refusal(code: Code) -> Response {
+/// The answer to data that the log takes from nobody.
+fn too_deep(data: Option<&str>) -> Option<Response> {
+    let is_deep = data.is_some_and(|data| levels(data) > MAX_DATA_LEVELS);
+    let what = format!("data has more than {MAX_DATA_LEVELS} levels of arrays and objects: write it flatter");
+    is_deep.then(|| problem(StatusCode::UNPROCESSABLE_ENTITY, &what))
+}
+
+fn refusal(app: &App, code: Code) -> Response {
     match code {
         Code::Forbidden => {
             let what = "this Idempotency-Key was given with another message: take a new one";
             problem(StatusCode::UNPROCESSABLE_ENTITY, what)
         }
-        Code::TooLarge => problem(StatusCode::PAYLOAD_TOO_LARGE, "content and data are too long"),
-        Code::BadRequest => {
-            let what = "no room's name, a kind that has not 1-64 bytes, or data of more than 64 levels";
-            problem(StatusCode::UNPROCESSABLE_ENTITY, what)
+        Code::TooLarge => {
+            let what =
+                format!("content and data have more than {} bytes together: split them", app.content_bytes);
+            problem(StatusCode::PAYLOAD_TOO_LARGE, &what)
         }
+        // What each of them is has been looked at before.
+        Code::BadRequest => problem(StatusCode::UNPROCESSABLE_ENTITY, "the message cannot be put into a log"),
         _ => {
-            let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, "the server keeps as much as it can");
+            let what = "the server keeps as many rooms and senders as it can: try again in a minute";
+            let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, what);
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("60"));
             response
         }

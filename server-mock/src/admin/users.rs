@@ -101,7 +101,8 @@ async fn kick(
     match app.switchboard.kick(user, ban) {
         Some(closed) => Json(json!({ "closed": closed })).into_response(),
         None => {
-            problem(StatusCode::SERVICE_UNAVAILABLE, "too many users are banned; the connections were closed")
+            let what = "too many users are banned; the connections were closed: DELETE /bans/{user} lets one in again";
+            problem(StatusCode::SERVICE_UNAVAILABLE, what)
         }
     }
 }

@@ -5,7 +5,7 @@ mod refusal;
 
 use crate::app::{App, Denied};
 use crate::cors;
-use crate::gate::Cause;
+use crate::gate::{About, Cause};
 use crate::hub::{FeedRequest, Since};
 use crate::mailbox::Mailbox;
 use crate::session_log::{Carrying, Origin};
@@ -95,7 +95,8 @@ fn open(
     let request = FeedRequest { room: Name::from(room), since, history };
     let origin = Origin { client: client.address, protocol: "feed", transport: Carrying::Sse };
     let seat = app.switchboard.watch(identity, request, origin, &mailbox).map_err(|code| {
-        app.gate.refusals.note(Cause::User, client.address);
+        let why = Refusal::Closed(code).why();
+        app.gate.refusals.note_about(Cause::User, client.address, &About::user(&user, why));
         Refusal::Closed(code)
     })?;
     let hit = app.faults.expose(user, slot.link(), Arc::clone(&mailbox));

@@ -54,6 +54,11 @@ impl Refusal {
         }
     }
 
+    /// What happened.
+    pub(super) fn why(&self) -> &'static str {
+        self.words().1
+    }
+
     /// The code, what happened, and what to do.
     fn words(&self) -> (&'static str, &'static str, &'static str) {
         match self {

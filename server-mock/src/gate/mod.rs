@@ -18,7 +18,7 @@ pub(crate) use handshakes::{Full, Given, Handshake, Handshakes};
 pub(crate) use network::Network;
 pub(crate) use proxies::{Client, Proxies};
 pub(crate) use rate::{Rates, Wait};
-pub(crate) use refusals::{Cause, Refusals};
+pub(crate) use refusals::{About, Cause, Refusals};
 pub(crate) use sessions::{Early, EarlySessions};
 
 use crate::config::Limits;

@@ -86,6 +86,29 @@ impl Cause {
     }
 }
 
+/// Whom or what a refusal is about. Never a token.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct About<'a> {
+    pub(crate) user: Option<&'a str>,
+    pub(crate) why: Option<&'a str>,
+    /// The name by which the server was called. Of visible ASCII.
+    pub(crate) host: Option<&'a str>,
+}
+
+impl<'a> About<'a> {
+    /// A user who is known and not let in.
+    pub(crate) fn user(user: &'a str, why: &'a str) -> Self {
+        Self { user: Some(user), why: Some(why), host: None }
+    }
+}
+
+/// Most characters of a stranger's header in a line.
+const SHOWN: usize = 128;
+
+fn shortened(value: &str) -> &str {
+    value.get(..SHOWN).unwrap_or(value)
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Refusals([Count; Cause::ALL.len()]);
 
@@ -110,10 +133,24 @@ impl Refusals {
 
     /// Whether the log has told it.
     pub(crate) fn note(&self, cause: Cause, address: IpAddr) -> bool {
+        self.note_about(cause, address, &About::default())
+    }
+
+    /// As [`Refusals::note`], with what is known of the one that it is about.
+    pub(crate) fn note_about(&self, cause: Cause, address: IpAddr, about: &About<'_>) -> bool {
         let told = self.count(cause, Instant::now());
         if let Some(refused) = told {
-            let cause = cause.as_str();
-            tracing::warn!(cause, %address, refused, "refused; told at most once a minute for each cause");
+            let (cause, About { user, why, host }) = (cause.as_str(), *about);
+            let host = host.map(shortened);
+            tracing::warn!(
+                cause,
+                user,
+                why,
+                host,
+                %address,
+                refused,
+                "refused; told at most once a minute for each cause"
+            );
         }
         told.is_some()
     }

@@ -81,6 +81,12 @@ impl Hub {
         (!connections.is_empty() || banned.is_some()).then_some(UserInfo { connections, banned })
     }
 
+    /// Who is kept out, and for how long still, in alphabetical order after `after`: at most `limit`, and whether there are
+    /// more.
+    pub fn bans(&self, now: Timestamp, after: Option<&str>, limit: usize) -> (Vec<(Name, Duration)>, bool) {
+        page(self.bans.after(now, after), limit)
+    }
+
     /// Whether a user is in a room, with a connection, expected back or only reading.
     pub fn is_in(&self, room: &str, user: &str) -> bool {
         let Some(room) = self.rooms.get(room) else { return false };

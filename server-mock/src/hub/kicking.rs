@@ -1,8 +1,10 @@
 //! An operator's ways to end a user's connections, and to keep the user out for a while.
 
+use super::census::beyond;
 use super::{ConnId, Due, Hub, Output};
 use rejoin::{Name, Timestamp};
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::time::Duration;
 
 /// Most users kept out at a time.
@@ -19,6 +21,17 @@ impl Bans {
     /// For how long a user is still kept out.
     pub(super) fn left(&self, now: Timestamp, user: &str) -> Option<Duration> {
         self.0.get(user).map(|end| end.since(now)).filter(|left| !left.is_zero())
+    }
+
+    /// Everybody who is, in alphabetical order.
+    pub(super) fn after(
+        &self,
+        now: Timestamp,
+        after: Option<&str>,
+    ) -> impl Iterator<Item = (Name, Duration)> {
+        let users = self.0.range::<str, _>((beyond(after), Bound::Unbounded));
+        let left = users.map(move |(user, end)| (user.clone(), end.since(now)));
+        left.filter(|(_, left)| !left.is_zero())
     }
 }
 

@@ -76,6 +76,7 @@ pub use store::Store;
 pub use watching::FeedRequest;
 
 pub(crate) use feed::{COMMENT, anonymous};
+pub(crate) use publishing::KIND_BYTES;
 
 pub(crate) use rules::{explain, millis, stream_of};
 

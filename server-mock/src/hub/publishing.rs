@@ -11,7 +11,7 @@ use rejoin::messages::{Code, Epoch};
 use rejoin::{Id, Name, check_room_name, utc};
 
 /// Most bytes of a notification's or a signal's kind.
-pub(super) const KIND_BYTES: usize = 64;
+pub(crate) const KIND_BYTES: usize = 64;
 
 /// The same entry for three kinds of connections, each encoded once and only if there is one.
 struct Copies<'a> {

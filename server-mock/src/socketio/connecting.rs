@@ -7,6 +7,7 @@ use super::recovery::Owner;
 use super::seated::{Admission, Seated};
 use super::session::Session;
 use super::space::Space;
+use crate::gate::About;
 use crate::mailbox::End;
 use crate::session_log::Carrying;
 use crate::socket::Ending;
@@ -70,7 +71,8 @@ impl Session {
             _ => self.app.place().map(Arc::new),
         };
         let Some(place) = place else {
-            self.app.gate.refusals.note(self.app.why_full(), self.client.address);
+            let about = About { user: Some(&owner.user), ..About::default() };
+            self.app.gate.refusals.note_about(self.app.why_full(), self.client.address, &about);
             if self.is_returning {
                 // It would not have been let in so far, and comes back by itself only after that.
                 return Err(Ending::Told(End::Cut));

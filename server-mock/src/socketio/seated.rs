@@ -12,7 +12,7 @@ use super::up::{self, Up};
 use crate::app::{App, Place};
 use crate::auth::Identity;
 use crate::faults::{Hit, Late, Link};
-use crate::gate::Cause;
+use crate::gate::{About, Cause};
 use crate::hub::{ME, RoomPosition, stream_of};
 use crate::mailbox::{End, Mailbox, Parcel, Taken};
 use crate::session_log::{Carrying, Left, Origin};
@@ -84,7 +84,7 @@ impl Seated {
         let origin = Origin { client, protocol: "socketio", transport };
         let seat = app.switchboard.connect(identity, true, origin, Arc::clone(&mailbox));
         if let Some(end) = mailbox.end() {
-            app.gate.refusals.note(Cause::User, client);
+            app.gate.refusals.note_about(Cause::User, client, &About::user(&user, end.why()));
             return Err(end);
         }
         let hit = app.faults.expose(user.clone(), Arc::clone(link), Arc::clone(&mailbox));

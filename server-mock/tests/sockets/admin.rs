@@ -158,6 +158,53 @@ async fn what_cannot_be_published_is_refused_with_the_reason() {
         assert_eq!(found, status, "{path} {answer}");
         assert!(answer.starts_with(r#"{"error":"#), "{answer}");
     }
+    // Each cause has words of its own.
+    for (path, body, words) in [
+        ("/users/ada/notifications", r#"{"kind":""}"#, "kind has 0 bytes"),
+        (
+            "/users/ada/notifications",
+            &format!(r#"{{"kind":"k","data":{open}{close}}}"#),
+            "more than 64 levels",
+        ),
+        ("/rooms/@ada/messages", r#"{"userId":"bot","content":"x"}"#, "the path names no room"),
+        ("/rooms/lobby/messages", &deep, "more than 64 levels"),
+        ("/rooms/lobby/messages", &long, "more than 8192 bytes together"),
+    ] {
+        let answer = call(&admin, "POST", path, body).await.1;
+        assert!(answer.contains(words), "{path}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_method_that_a_route_does_not_have_is_refused_with_words_and_those_it_has() {
+    let server = server(|config| config.admin = Some("127.0.0.1:0".parse().unwrap())).await;
+    let (admin, public) = (server.admin_url().unwrap(), server.url());
+    for (url, method, path, allow) in [
+        (&admin, "POST", "/users", "GET,HEAD"),
+        (&admin, "POST", "/users/ada", "GET,HEAD,DELETE"),
+        (&admin, "GET", "/users/ada/notifications", "POST"),
+        (&admin, "PUT", "/faults", "POST,GET,HEAD,DELETE"),
+        (&admin, "DELETE", "/bans", "GET,HEAD"),
+        (&admin, "POST", "/healthz", "GET,HEAD"),
+        (&admin, "POST", "/metrics", "GET,HEAD"),
+        (&admin, "DELETE", "/", "GET,HEAD"),
+        (&public, "POST", "/ws", "GET,HEAD"),
+        (&public, "DELETE", "/demo/", "GET,HEAD"),
+    ] {
+        let request =
+            format!("{method} {path} HTTP/1.1\nHost: localhost\nConnection: close\nContent-Length: 0\n\n");
+        let answer = http(url, &request).await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 405 "), "{method} {path}: {answer}");
+        let allowed = head
+            .lines()
+            .find_map(|line| line.to_ascii_lowercase().strip_prefix("allow: ").map(str::to_uppercase));
+        assert_eq!(allowed.as_deref(), Some(allow), "{method} {path}: {answer}");
+        assert!(
+            body.contains(&format!("{method} means nothing for {path}")) && body.contains("Allow"),
+            "{answer}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -187,7 +234,14 @@ async fn the_first_page_lists_every_route() {
     let (_server, admin) = administered().await;
     let (status, routes) = ask(&admin, "GET", "/").await;
     assert_eq!(status, 200);
-    for route in ["GET /metrics", "DELETE /users/{id}", "DELETE /rooms/{id}/members/{user}", "POST /faults"] {
+    for route in [
+        "GET /metrics",
+        "DELETE /users/{id}",
+        "DELETE /rooms/{id}/members/{user}",
+        "POST /faults",
+        "GET /bans",
+        "DELETE /bans/{user}",
+    ] {
         assert!(routes.get(route).is_some(), "{routes}");
     }
     assert_eq!(ask(&admin, "GET", "/nothing").await.0, 404);
@@ -307,6 +361,34 @@ async fn a_kick_closes_every_connection_of_the_user_and_a_ban_keeps_the_user_out
     let mut back = Client::open(&server.url(), "ada").await;
     back.sync().await;
     assert_eq!(ask(&admin, "DELETE", "/users/ada?ban=soon").await.0, 400);
+}
+
+#[tokio::test]
+async fn bans_are_listed_in_pages_and_lifted_one_by_one() {
+    let (server, admin) = administered().await;
+    assert_eq!(ask(&admin, "GET", "/bans").await, (200, json!({"bans": [], "next": null})));
+    for user in ["ada", "bob", "eve"] {
+        ask(&admin, "DELETE", &format!("/users/{user}?ban=3600")).await;
+    }
+    let (_, page) = ask(&admin, "GET", "/bans?limit=2").await;
+    let ids = |page: &Value| -> Vec<String> {
+        page["bans"].as_array().unwrap().iter().map(|ban| ban["id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!((ids(&page), &page["next"]), (vec!["ada".into(), "bob".into()], &json!("bob")));
+    assert!(page["bans"][0]["bannedForSecs"].as_u64().unwrap() > 3_500, "{page}");
+    assert_eq!(ids(&ask(&admin, "GET", "/bans?after=bob").await.1), ["eve"]);
+    assert_eq!(ask(&admin, "GET", "/bans?limit=x").await.0, 400);
+    assert_eq!(call(&admin, "DELETE", "/bans/bob", "").await, (204, String::new()));
+    let (status, answer) = ask(&admin, "DELETE", "/bans/bob").await;
+    assert!(status == 404 && answer["error"].as_str().unwrap().contains("GET /bans"), "{answer}");
+    let mut bob = Client::open(&server.url(), "bob").await;
+    bob.sync().await;
+    // Lifting nothing closes nothing.
+    assert_eq!(ask(&admin, "DELETE", "/bans/bob").await.0, 404);
+    bob.sync().await;
+    let mut ada = Client::open(&server.url(), "ada").await;
+    assert_eq!(ada.close_code().await, 4003);
+    assert_eq!(ids(&ask(&admin, "GET", "/bans").await.1), ["ada", "eve"]);
 }
 
 const TOKEN: &str = "canary-0123456789";

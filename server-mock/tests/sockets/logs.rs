@@ -120,3 +120,35 @@ async fn a_log_that_nobody_reads_holds_nobody_up_and_what_is_dropped_is_counted(
     assert!((1_000..7_000).contains(&dropped), "{dropped}");
     drop(process);
 }
+
+#[tokio::test]
+async fn a_refusal_names_whom_or_what_it_is_about_and_a_lifted_ban_is_in_the_audit() {
+    let Logged { process, url, admin, _folder } = logged(&["--max-user-connections", "1"]).await;
+    let ask = async |method: &str, path: &str| {
+        let request =
+            format!("{method} {path} HTTP/1.1\nHost: evil.example\nConnection: close\nContent-Length: 0\n\n");
+        http(&admin, &request).await
+    };
+    assert!(ask("GET", "/users").await.starts_with("HTTP/1.1 403 "));
+    let first = Client::in_room(&url, "canary-token", "lobby").await;
+    let second = "GET /rooms/lobby/events?token=canary-token HTTP/1.1\nHost: localhost\n\n";
+    assert!(http(&url, second).await.starts_with("HTTP/1.1 429 "));
+    drop(first);
+    let local = async |method: &str, path: &str| {
+        let request =
+            format!("{method} {path} HTTP/1.1\nHost: localhost\nConnection: close\nContent-Length: 0\n\n");
+        http(&admin, &request).await
+    };
+    local("DELETE", "/users/mallory?ban=60").await;
+    assert!(local("DELETE", "/bans/mallory").await.starts_with("HTTP/1.1 204 "));
+    process.signal("TERM").await;
+    let (_, log) = process.ended().await;
+    for part in [
+        "cause=\"host\" host=\"evil.example\" address=127.0.0.1",
+        "cause=\"user\" user=\"ada\" why=\"this user has as many connections as one may have\" address=127.0.0.1",
+        "unbanned user=\"mallory\"",
+    ] {
+        assert!(log.contains(part), "{part} is not in\n{log}");
+    }
+    assert!(!log.contains("canary"), "{log}");
+}

@@ -3,6 +3,7 @@
 use crate::binary::{line, start};
 use crate::client::{server, soon};
 use crate::doors::{address, http};
+use crate::process::Process;
 use rejoin_server::ServerHandle;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
@@ -90,4 +91,30 @@ async fn the_log_names_the_origin_and_the_hosts_of_a_page_that_is_refused() {
     for part in ["INFO", "https://chat.example", "upstream", "front.example"] {
         assert!(line.contains(part), "{part}: {line}");
     }
+}
+
+#[tokio::test]
+async fn behind_a_proxy_of_this_machine_each_address_that_it_names_has_a_share_of_its_own() {
+    let mut process =
+        Process::server(&["--trusted-proxy", "127.0.0.1/8", "--address-rate", "1", "--address-tokens", "2"]);
+    let url = process.after("listening on ").await;
+    // Whoever comes through the proxy, and says that it is this machine, is a client like the others.
+    for named in ["192.0.2.1", "127.0.0.1", "127.0.0.2"] {
+        let ask = async |named: &str| {
+            let request = format!(
+                "GET /rooms/lobby/events?token=ada HTTP/1.1\nHost: localhost\nX-Forwarded-For: {named}\n\n"
+            );
+            first_line(&url, &request).await
+        };
+        // A burst is ten seconds' worth.
+        let mut answers = Vec::new();
+        for _ in 0..12 {
+            answers.push(ask(named).await);
+        }
+        assert!(answers[0].contains(" 200 "), "{named}: {answers:?}");
+        assert!(answers.iter().any(|answer| answer.contains(" 429 ")), "{named}: {answers:?}");
+        // The proxy itself is not held responsible, nor is anybody else.
+        assert!(ask("198.51.100.7").await.contains(" 200 "), "{named}");
+    }
+    process.logged("cause=\"address_rate\"").await;
 }

@@ -129,9 +129,11 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     fn join_failed(&mut self, at: usize, code: Code, reply: SendReply<P>) -> bool {
         let Some(name) = self.rooms.at_mut(at).map(|room| room.name.clone()) else { return false };
+        let message = reply.message.clone();
         self.join_reply(&name, reply);
         self.rooms.remove(at);
-        self.room_changed(name, RoomState::Failed(code));
+        let change = RoomChange::new(name, RoomState::Failed(code));
+        self.event(Event::Room(RoomChange { message, ..change }));
         true
     }
 
@@ -152,10 +154,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if room.told.replace(code) == Some(code) {
             return false;
         }
-        let name = room.name.clone();
+        let (name, message) = (room.name.clone(), reply.message.clone());
         self.join_reply(&name, reply);
         let change = RoomChange::new(name, RoomState::Joining);
-        self.event(Event::Room(RoomChange { refused: Some(code), ..change }));
+        self.event(Event::Room(RoomChange { refused: Some(code), message, ..change }));
         true
     }
 

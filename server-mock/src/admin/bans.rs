@@ -1,0 +1,40 @@
+//! Who is kept out, and how an operator lets somebody in again.
+
+use super::{Page, problem};
+use crate::app::App;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get};
+use axum::{Json, Router};
+use rejoin::Name;
+use serde_json::json;
+use std::sync::Arc;
+
+pub(super) fn router(app: &Arc<App>) -> Router {
+    Router::new().route("/bans", get(list)).route("/bans/{user}", delete(lift)).with_state(Arc::clone(app))
+}
+
+async fn list(State(app): State<Arc<App>>, page: Result<Query<Page>, QueryRejection>) -> Response {
+    let page = match page {
+        Ok(Query(page)) => page,
+        Err(rejection) => return problem(rejection.status(), &rejection.body_text()),
+    };
+    let (bans, more) = app.switchboard.inspect(|hub, now| hub.bans(now, page.after.as_deref(), page.limit()));
+    let next = bans.last().filter(|_| more).map(|(user, _)| user.clone());
+    let bans: Vec<_> = bans
+        .iter()
+        .map(|(user, left)| json!({ "id": &**user, "bannedForSecs": left.as_secs().max(1) }))
+        .collect();
+    Json(json!({ "bans": bans, "next": next.as_deref() })).into_response()
+}
+
+async fn lift(State(app): State<Arc<App>>, Path(user): Path<String>) -> Response {
+    let user = Name::from(user);
+    if !app.switchboard.unban(user.clone()) {
+        return problem(StatusCode::NOT_FOUND, "this user is not banned; GET /bans lists who is");
+    }
+    tracing::info!(target: "rejoin_server::audit", user = user.as_str(), "unbanned");
+    StatusCode::NO_CONTENT.into_response()
+}
