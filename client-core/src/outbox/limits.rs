@@ -16,6 +16,7 @@ pub trait Payload: Clone {
         0
     }
     /// What it says, for one that is a text: a server's words of a refusal are told with it. Empty for any other.
+    #[expect(clippy::unnecessary_literal_bound, reason = "a text lends its own")]
     fn words(&self) -> &str {
         ""
     }
