@@ -98,11 +98,10 @@ async fn kick(
     app.recovery.forget_user(&user);
     let ban_seconds = ban.map_or(0, |ban| ban.as_secs());
     tracing::info!(target: "rejoin_server::audit", user = user.as_str(), ban_seconds, "kicked");
-    match app.switchboard.kick(user, ban) {
-        Some(closed) => Json(json!({ "closed": closed })).into_response(),
-        None => {
-            let what = "too many users are banned; the connections were closed: DELETE /bans/{user} lets one in again";
-            problem(StatusCode::SERVICE_UNAVAILABLE, what)
-        }
+    if let Some(closed) = app.switchboard.kick(user, ban) {
+        return Json(json!({ "closed": closed })).into_response();
     }
+    let what =
+        "too many users are banned; the connections were closed: DELETE /bans/{user} lets one in again";
+    problem(StatusCode::SERVICE_UNAVAILABLE, what)
 }
