@@ -47,7 +47,7 @@ struct Options(String);
 impl Options {
     fn value(&mut self, option: &str, value: Option<&str>) {
         if let Some(value) = value {
-            self.0.push_str(&format!(" {option} {}", quoted(value)));
+            self.0.extend([" ", option, " ", &quoted(value)]);
         }
     }
 }

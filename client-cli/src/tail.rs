@@ -88,22 +88,10 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
                     if let Some(commits) = &mut commits {
                         commits.printed(event);
                     }
-                    if let Event::Room(RoomChange { room, refused: Some(code), message, .. }) = event {
-                        eprint_line(&format!("rejoin: {}", words::not_yet(room, *code, message.as_deref())));
-                        if !arguments.json {
-                            continue;
-                        }
-                    }
-                    if let (Event::State(change), Some(trouble)) = (event, &token_trouble) {
-                        trouble.look(change);
-                    }
-                    if let Some(what) = cap.of(event) {
-                        // What goes to stdout is the rooms'.
-                        eprint_line(&format!("rejoin: {what}"));
-                    }
+                    let is_told = tell_aside(event, token_trouble.as_ref(), &mut cap);
                     if arguments.json {
                         print_json(&mut narrator, &mut join_answers, event, client.now());
-                    } else {
+                    } else if !is_told {
                         narrator.event(event, client.now());
                     }
                 }
@@ -128,6 +116,22 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
         Some(failure) => Err(failure),
         None => Ok(Exit::Success),
     }
+}
+
+/// Says on stderr what is nothing to follow: what goes to stdout is the rooms'. Gives whether that is all there is to say of an
+/// event.
+fn tell_aside(event: &Event, token_trouble: Option<&TokenTrouble>, cap: &mut HistoryCap) -> bool {
+    if let Event::Room(RoomChange { room, refused: Some(code), message, .. }) = event {
+        eprint_line(&format!("rejoin: {}", words::not_yet(room, *code, message.as_deref())));
+        return true;
+    }
+    if let (Event::State(change), Some(trouble)) = (event, token_trouble) {
+        trouble.look(change);
+    }
+    if let Some(what) = cap.of(event) {
+        eprint_line(&format!("rejoin: {what}"));
+    }
+    false
 }
 
 /// Takes out the rooms that the server does not let us into, or no longer; fails when none is left.

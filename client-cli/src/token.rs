@@ -53,12 +53,11 @@ impl TokenFrom {
 async fn watched(command: &str, trouble: &TokenTrouble) -> Result<Token, TokenError> {
     let fetching = from_command(command);
     tokio::pin!(fetching);
-    let token = match timeout(SLOW, &mut fetching).await {
-        Ok(token) => token,
-        Err(_) => {
-            trouble.tell_slow();
-            fetching.await
-        }
+    let token = if let Ok(token) = timeout(SLOW, &mut fetching).await {
+        token
+    } else {
+        TokenTrouble::tell_slow();
+        fetching.await
     };
     match &token {
         Ok(_) => trouble.over(),

@@ -30,7 +30,7 @@ impl TokenTrouble {
     }
 
     /// The command takes long.
-    pub(crate) fn tell_slow(&self) {
+    pub(crate) fn tell_slow() {
         let seconds = SLOW.as_secs();
         eprint_line(&format!(
             "rejoin: the token command has printed nothing for {seconds} s; waiting for it"

@@ -128,18 +128,12 @@ fn a_token_command_that_fails_is_told_on_stderr_at_once_and_once_for_each_cause(
         let _ = std::fs::remove_file(&count);
         let args = [args, &["--token-command", &command]].concat();
         let mut running = Running::start(&args);
-        let ended = match args.first() {
-            Some(&"send") => running.wait(),
-            _ => {
-                if args.contains(&"tail") && !args.contains(&"--json") {
-                    running.wait_for("joined lobby");
-                } else {
-                    running.wait_for("\"connected\"");
-                }
-                running.signal("TERM");
-                running.wait()
-            }
-        };
+        if args[0] != "send" {
+            let is_read = args[0] == "tail" && !args.contains(&"--json");
+            running.wait_for(if is_read { "joined lobby" } else { "\"connected\"" });
+            running.signal("TERM");
+        }
+        let ended = running.wait();
         assert_eq!(ended.status, Some(0), "{args:?}: {}", ended.text());
         let said = String::from_utf8(ended.stderr).unwrap();
         for why in ["no network", "no disk"] {
