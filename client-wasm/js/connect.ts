@@ -5,6 +5,7 @@ import { RejoinError } from "./errors.js";
 import { home as own, type Home } from "./home.js";
 import { abortable } from "./abort.js";
 import { Loader } from "./loading.js";
+import { part } from "./part.js";
 import { begin } from "./reload.js";
 import { rooms } from "./speech.js";
 import type { Store } from "./stored.js";
@@ -18,32 +19,18 @@ export type Load = (from: string | UrlLike | undefined, options: Options) => Pro
 /** Gives what a client that stores, or has messages of its own, needs, with a home of its own. */
 export type Part = () => Promise<{ home: Home; open(address: string): Promise<Store> }>;
 
-/** Gives the options with which a client shares its tabs' connection, where that is possible. */
-export type Share = (
-  url: Address,
-  options: Options,
-  connection: typeof Connection,
-) => Promise<Options>;
-
-/** Loads a part of the package; a blip of the network costs it a moment. */
-export async function part<T>(load: () => Promise<T>): Promise<T> {
-  for (const delay of [250, 1000]) {
-    try {
-      return await load();
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, delay));
-    }
-  }
-  return load();
-}
+/** Gives what gives the options with which a client shares its tabs' connection, where that is possible. */
+export type Sharing = () => Promise<{
+  share(url: Address, options: Options, connection: typeof Connection): Promise<Options>;
+}>;
 
 /** Throws that this part of the package is not there. */
 const missing = (name: "tabs" | "own") => (cause: unknown) => {
-  throw new RejoinError(`${name}_failed`, `${name}.js did not load`, `${name}.js has to be where the script is`, { cause });
+  throw new RejoinError(`${name}_failed`, `${name}.js did not load`, "it has to be beside the script", { cause });
 };
 
 /** How the package is loaded is all that differs between a browser and Node. */
-export function connector(load: Load, storing: Part, share: Share, owning: Part): Connect {
+export function connector(load: Load, storing: Part, sharing: Sharing, owning: Part): Connect {
   const loaders = new Map<Home, Loader>();
   const loaderOf = (home: Home, options: Options) =>
     new Loader(
@@ -62,7 +49,7 @@ export function connector(load: Load, storing: Part, share: Share, owning: Part)
     const [[first]] = addresses(url, endpoint) as [[URL, unknown]];
     const connecting = async () => {
       const noStorage = (cause: unknown) => {
-        const hint = "persist needs IndexedDB and Web Locks: a secure context, storage that is not blocked, and store.js beside the script";
+        const hint = "persist needs IndexedDB, Web Locks, a secure context, and store.js beside the script";
         throw new RejoinError("no_storage", "the browser's storage cannot be used", hint, { cause });
       };
       const { home, open } =
@@ -75,7 +62,7 @@ export function connector(load: Load, storing: Part, share: Share, owning: Part)
       await begin(loader, options.wasm);
       let shared = options;
       if (options.shareTabs) {
-        shared = await part(() => share(url, options, home.Connection)).catch(missing("tabs"));
+        shared = await (await part(sharing).catch(missing("tabs"))).share(url, options, home.Connection);
       }
       const store = options.persist && (await open!(first.href).catch(noStorage));
       return () => new Client(home, url, shared, speech, loader, store);

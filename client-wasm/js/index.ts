@@ -1,5 +1,8 @@
 import { connector } from "./connect.js";
 import { found } from "./loading.js";
+import { afresh } from "./part.js";
+
+const inline = afresh(() => import("./inline.js"));
 
 export const connect = connector(
   (from, { frames, persist }) =>
@@ -10,10 +13,10 @@ export const connect = connector(
         : persist ? new URL("./rejoin-store.wasm", import.meta.url)
         : new URL("./rejoin.wasm", import.meta.url),
       // Those of the one that can do all, which is a fifth larger.
-      () => import("./inline.js"),
+      inline,
     ),
   () => import("./store.js"),
-  async (...args) => (await import("./tabs.js")).share(...args),
+  () => import("./tabs.js"),
   () => import("./own.js"),
 );
 

@@ -8,7 +8,7 @@ export const connect = connector(
   async (from) => (from ? fetched(from) : WebAssembly.compile(bytes())),
   async () => storing,
   // There are no tabs.
-  async (_, options) => options,
+  async () => ({ share: async (_, options) => options }),
   async () => own,
 );
 

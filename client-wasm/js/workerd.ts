@@ -13,7 +13,7 @@ export const connect = connector(
     throw new Error("there is no storage here");
   },
   // There are no tabs.
-  async (_, options) => options,
+  async () => ({ share: async (_, options) => options }),
   async () => own,
 );
 

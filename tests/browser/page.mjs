@@ -38,7 +38,11 @@ const script = `
 import { connect, RejoinError, SendError } from "./rejoin/index.js";
 Object.assign(window, { connect, RejoinError, SendError, clients: [] });
 window.start = async (name, url, options) => {
-  const client = await connect(url, options);
+  const client = await connect(url, options).catch((error) => {
+    // Of a cause nothing would be seen outside of the page.
+    if (error.cause) error.message += \`: \${error.cause}\`;
+    throw error;
+  });
   window.clients[name] = client;
   for (const event of ["state", "mode", "ready", "room", "joined", "message", "user_joined", "user_left", "presence",
                        "signal", "notification", "gap", "error"]) {

@@ -1,8 +1,8 @@
 import { abortable } from "../abort.js";
-import { part } from "../connect.js";
 import { RejoinError } from "../errors.js";
 import { home as own, type Home } from "../home.js";
 import { Loader } from "../loading.js";
+import { part } from "../part.js";
 import { begin } from "../reload.js";
 import { addresses } from "../settings.js";
 import type { UrlLike } from "../types.js";
@@ -17,7 +17,7 @@ export type Load = (from: string | UrlLike | undefined, frames: boolean) => Prom
 
 /** Throws that the part for events of the application's own is not there. */
 const missing = (cause: unknown) => {
-  throw new RejoinError("own_failed", "own-socketio.js did not load", "own-socketio.js has to be where the script is", { cause });
+  throw new RejoinError("own_failed", "own-socketio.js did not load", "it has to be beside the script", { cause });
 };
 
 /** How the package is loaded is all that differs between a browser and Node. */

@@ -1,5 +1,8 @@
 import { found } from "../loading.js";
+import { afresh } from "../part.js";
 import { connector } from "./connect.js";
+
+const inline = afresh(() => import("./socketio-inline.js"));
 
 export const connect = connector(
   (from, frames) =>
@@ -7,7 +10,7 @@ export const connect = connector(
       from,
       () => (frames ? new URL("./rejoin-socketio-frames.wasm", import.meta.url) : new URL("./rejoin-socketio.wasm", import.meta.url)),
       // Those of the one that can do both.
-      () => import("./socketio-inline.js"),
+      inline,
     ),
   () => import("./own-socketio.js"),
 );
