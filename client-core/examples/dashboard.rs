@@ -10,7 +10,7 @@ use rejoin::{Client, Event, Typed};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-// README begins.
+// The manual begins.
 /// What the server sends.
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -58,7 +58,7 @@ pub(crate) async fn watch(
     }
     Err(client.terminated().await.into())
 }
-// README ends.
+// The manual ends.
 
 #[tokio::main(flavor = "current_thread")]
 #[cfg_attr(test, expect(dead_code, reason = "the test calls what it calls"))]

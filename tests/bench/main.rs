@@ -1,4 +1,4 @@
-//! The figures of the README, each as a ratio to a bare tokio-tungstenite loop measured in the same run,
+//! The figures of performance.md, each as a ratio to a bare tokio-tungstenite loop measured in the same run,
 //! rounds of both alternating. Absolute figures move with the machine; the ratios are what counts.
 //!
 //! ```text

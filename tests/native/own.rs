@@ -53,8 +53,11 @@ async fn the_dashboard_of_the_readme_shows_prices_and_quotes_over_a_lost_connect
     assert_eq!(shown, ["connecting", "connected", "X: 1.5, for you 2.5", "Y: 1.5, for you 2.5"]);
     let source = include_str!("../../client-core/examples/dashboard.rs");
     let snippet =
-        source.split("// README begins.\n").nth(1).unwrap().split("// README ends.").next().unwrap();
-    assert!(include_str!("../../README.md").contains(snippet), "README.md shows another dashboard");
+        source.split("// The manual begins.\n").nth(1).unwrap().split("// The manual ends.").next().unwrap();
+    assert!(
+        include_str!("../../client-core/docs/own-messages.md").contains(snippet),
+        "the manual shows another dashboard"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -106,10 +106,10 @@ fn a_frame_that_cannot_be_sent_costs_nothing_else() {
 
 /// With another address.
 #[test]
-fn the_command_of_the_readme_prints_what_the_readme_says() {
-    let readme = include_str!("../../README.md");
-    let begin = readme.find("printf '%s\\n' '{\"type\":\"frame\"").unwrap();
-    let snippet = readme[begin..].split("```").next().unwrap();
+fn the_command_of_the_manual_prints_what_the_manual_says() {
+    let manual = include_str!("../../client-core/docs/own-messages.md");
+    let begin = manual.find("printf '%s\\n' '{\"type\":\"frame\"").unwrap();
+    let snippet = manual[begin..].split("```").next().unwrap();
     let (command, printed) = snippet.split_once("# ").unwrap();
     let line = command.split('\'').nth(3).unwrap();
     assert!(

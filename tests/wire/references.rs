@@ -1,4 +1,4 @@
-//! Each page that a source file names is in the repository, and has the section that is named.
+//! Each page that a source file names, or another page links to, is in the repository, and has the section that is named.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -72,4 +72,54 @@ fn each_page_that_a_source_names_is_here_and_has_its_section() {
         }
     }
     assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// The targets of a page's links, `[text](target)`, outside of code.
+fn links(page: &str) -> Vec<String> {
+    let mut in_code = false;
+    let prose = page.lines().filter(|line| {
+        let is_fence = line.trim_start().starts_with("```");
+        in_code ^= is_fence;
+        !in_code && !is_fence
+    });
+    let targets = prose.flat_map(|line| {
+        line.match_indices("](").filter_map(|(at, _)| Some(line[at + 2..].split_once(')')?.0.to_owned()))
+    });
+    targets.filter(|target| !target.contains("://")).collect()
+}
+
+/// The name under which a heading is linked to, as GitHub makes it.
+fn anchor(heading: &str) -> String {
+    let kept = heading
+        .to_lowercase()
+        .chars()
+        .filter(|sign| sign.is_alphanumeric() || "-_ ".contains(*sign))
+        .collect();
+    String::replace(&kept, ' ', "-")
+}
+
+#[test]
+fn each_link_of_a_page_leads_to_a_file_and_to_a_section_of_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut all = Vec::new();
+    files(root, &mut all);
+    let mut broken = Vec::new();
+    let mut seen = 0;
+    for page in all.iter().filter(|path| path.extension().is_some_and(|ext| ext == "md")) {
+        for link in links(&fs::read_to_string(page).unwrap()) {
+            seen += 1;
+            let (path, section) = link.split_once('#').map_or((&*link, None), |(path, at)| (path, Some(at)));
+            let target = if path.is_empty() { page.clone() } else { page.parent().unwrap().join(path) };
+            let has_section = |section| {
+                let text = fs::read_to_string(&target).unwrap_or_default();
+                let mut headings = text.lines().filter(|line| line.starts_with('#'));
+                headings.any(|line| anchor(line.trim_start_matches('#').trim()) == section)
+            };
+            if !target.exists() || !section.is_none_or(has_section) {
+                broken.push(format!("{}: {link}", page.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+    assert!(seen > 30, "only {seen} links were found");
 }
