@@ -1,0 +1,235 @@
+//! What `pipe` makes of events: lines to print, sends that have their outcome, and the state of the connection. Prints
+//! nothing itself.
+
+use super::Pipe;
+use super::earlier::Earlier;
+use super::input::{Frame, Request};
+use super::output::{self, Outcome, Told};
+use super::phase::Phase;
+use super::refs::{Refs, Resolved, What};
+use crate::commits;
+use crate::error::{Exit, eprint_line};
+use crate::words::{content_limit, went_well};
+use rejoin::{
+    Delivery, DeliveryStatus, EarlierOutcome, Event, Mode, RoomChange, RoomState, SendFailure, SendReply,
+    State,
+};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// For how long lines are answered in all after the connection has failed for good.
+const LAST_LINES: Duration = Duration::from_secs(5);
+
+impl Pipe {
+    pub(super) fn take_events(&mut self, batch: &[Event]) {
+        if batch.is_empty() {
+            self.phase = Phase::Ended;
+        }
+        for event in batch {
+            self.event(event);
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
+        let answer = self.join_answers.of(event);
+        match event {
+            Event::Delivery(delivery) => return self.delivered(delivery),
+            Event::Restored(restored) => {
+                let reference = restored.reference.as_deref().map(str::to_owned);
+                if let (Some(refs), Some(reference)) = (&mut self.refs, &reference) {
+                    let what = What::of(&restored.content, restored.data.as_ref());
+                    refs.sent(reference, &restored.room, what);
+                }
+                self.flight.add(restored.id, reference, restored.content.len());
+            }
+            Event::Joined(room) => {
+                let reference = self.joins.remove(&*room.room).map(|join| join.reference);
+                return output::joined(&mut self.printed, room, reference.as_deref(), answer.as_deref());
+            }
+            Event::Room(change) => {
+                let reference = self.room_changed(change);
+                let printed = &mut self.printed;
+                return output::room(printed, change, reference.as_deref(), answer.as_deref());
+            }
+            Event::State(change) => {
+                output::event(&mut self.printed, event, self.client.now());
+                if let Some(text) = self.idle_notice.of(change) {
+                    eprint_line(&format!("rejoin: {text}"));
+                }
+                self.token_trouble.look(change);
+                return self.state_changed(change.state);
+            }
+            Event::Mode(mode) => {
+                self.unproven_since = None;
+                self.mode = Some(*mode);
+                self.user_known();
+            }
+            Event::Message(_) | Event::UserJoined { .. } | Event::Frame(_) => self.unproven_since = None,
+            Event::NotKept { .. } | Event::NotAnswered { .. } => self.exit = self.exit.max(Exit::Incomplete),
+            _ => {}
+        }
+        if let Some(commits) = &mut self.commits {
+            // Too late to be committed, so it comes again in the next run, and belongs there.
+            if self.has_ended && commits::position(event).is_some() {
+                return;
+            }
+            commits.printed(event);
+        }
+        output::event(&mut self.printed, event, self.client.now());
+    }
+
+    fn state_changed(&mut self, state: State) {
+        if !std::mem::replace(&mut self.has_begun, true) {
+            self.earlier = Some(Earlier::of(&self.client));
+            if self.client.earlier_user().is_none() {
+                self.user_known();
+            }
+        }
+        self.has_ended = matches!(state, State::Closing | State::Closed | State::Failed);
+        match state {
+            State::Connected => {
+                self.connected_at = Some(Instant::now());
+                self.unproven_since = Some(Instant::now());
+            }
+            State::Failed => {
+                self.exit = self.exit.max(Exit::Terminal);
+                self.phase = Phase::Failed(Instant::now() + LAST_LINES);
+            }
+            _ => {}
+        }
+        self.state = state;
+        if self.has_ended {
+            for (room, join) in std::mem::take(&mut self.joins) {
+                if !join.is_member {
+                    self.join_given_up(&room, &join.reference);
+                }
+            }
+        }
+    }
+
+    /// A room's membership has changed. Gives the `ref` of the line that asked for it, if that is answered by this.
+    fn room_changed(&mut self, change: &RoomChange) -> Option<String> {
+        let room = &*change.room;
+        match change.state {
+            RoomState::Joining if change.refused.is_some() => {
+                self.unanswered.remove(room);
+                return self.joins.get(room).map(|join| join.reference.clone());
+            }
+            RoomState::Joining => return None,
+            RoomState::Joined => {
+                self.unanswered.remove(room);
+                if let Some(join) = self.joins.get_mut(room) {
+                    join.is_member = true;
+                }
+                return None;
+            }
+            RoomState::Failed(_) | RoomState::Refused => self.exit = self.exit.max(Exit::Incomplete),
+            _ => {}
+        }
+        self.unanswered.remove(room);
+        self.joins.remove(room).map(|join| join.reference)
+    }
+
+    pub(super) fn join_given_up(&mut self, room: &str, reference: &str) {
+        self.exit = self.exit.max(Exit::Incomplete);
+        output::join_given_up(&mut self.printed, room, reference);
+    }
+
+    /// It is known who we are, as far as it ever will be: what became of sends of earlier runs is told where nobody has
+    /// read it, and known when it is asked for. A state file answers its own user's refs alone.
+    fn user_known(&mut self) {
+        let Some(Earlier { outcomes, asked, .. }) = self.earlier.take() else { return };
+        let user = self.client.user();
+        let is_own = user.is_none() || self.client.earlier_user().is_none_or(|before| Some(before) == user);
+        if let Some(refs) = self.refs.as_mut().filter(|_| !is_own) {
+            *refs = Refs::default();
+        }
+        for EarlierOutcome { id, room, reference, digest, status, reply, confirmed, .. } in outcomes {
+            let reference = reference.filter(|_| is_own);
+            if !confirmed {
+                let outcome = Outcome::Final(status.clone());
+                self.outcome(reference.as_deref(), &room, &outcome, reply.as_deref(), Told::Again);
+                if let Some(commits) = &mut self.commits {
+                    commits.told(id);
+                }
+            }
+            if let (Some(refs), Some(reference)) = (&mut self.refs, reference) {
+                refs.earlier(&reference, Resolved { room, status, reply }, digest.map(What));
+            }
+        }
+        for (request, number) in asked {
+            self.act(request, number);
+        }
+    }
+
+    /// The end has come before anybody knew who we are: what was asked for is in the state file, and not for us to tell.
+    pub(super) fn user_unknown(&mut self) {
+        for (Request { frame, reference, .. }, _) in
+            self.earlier.take().into_iter().flat_map(|left| left.asked)
+        {
+            let room = if let Frame::Send { room, .. } = &frame { &**room } else { "" };
+            self.outcome(reference.as_deref(), room, &Outcome::Kept, None, Told::Again);
+        }
+    }
+
+    fn delivered(&mut self, delivery: &Delivery) {
+        let reference = self.flight.resolve(delivery.id);
+        let is_kept = self.has_ended && self.refs.is_some();
+        let sends_again = self.mode.is_none_or(|mode| mode == Mode::Extended);
+        let outcome = match &delivery.status {
+            DeliveryStatus::Failed(SendFailure::Closed) if is_kept => Outcome::Kept,
+            // Only an extended server can tell a message that is sent again.
+            DeliveryStatus::Unknown if is_kept && sends_again => Outcome::Kept,
+            // Closing was our doing, because the time was up.
+            DeliveryStatus::Failed(SendFailure::Closed) if self.phase == Phase::Closing(true) => {
+                Outcome::Final(DeliveryStatus::Failed(SendFailure::Timeout))
+            }
+            status => Outcome::Final(status.clone()),
+        };
+        self.outcome(reference.as_deref(), &delivery.room, &outcome, delivery.reply.as_deref(), Told::First);
+        if let Outcome::Final(status) = &outcome {
+            if let Some(commits) = &mut self.commits {
+                commits.told(delivery.id);
+            }
+            // The file was another user's, and the ref is not.
+            let is_own = !matches!(status, DeliveryStatus::Failed(SendFailure::UserChanged));
+            if let (Some(refs), Some(reference)) = (self.refs.as_mut().filter(|_| is_own), &reference) {
+                let (room, reply) = (delivery.room.clone(), delivery.reply.clone());
+                let resolved = Resolved { room, status: status.clone(), reply };
+                for _ in 0..refs.resolved(reference, resolved) {
+                    self.outcome(
+                        Some(reference),
+                        &delivery.room,
+                        &outcome,
+                        delivery.reply.as_deref(),
+                        Told::Again,
+                    );
+                }
+            }
+        }
+        if matches!(self.phase, Phase::Draining(_)) {
+            self.phase = Phase::Draining(Instant::now() + self.drain_timeout);
+        }
+    }
+
+    pub(super) fn outcome(
+        &mut self,
+        reference: Option<&str>,
+        room: &str,
+        outcome: &Outcome,
+        reply: Option<&SendReply>,
+        told: Told,
+    ) {
+        match outcome {
+            Outcome::Final(status) if went_well(status) => {}
+            _ => self.exit = self.exit.max(Exit::Incomplete),
+        }
+        let limit = matches!(outcome, Outcome::Final(DeliveryStatus::Failed(why)) if why.is_too_large())
+            .then(|| {
+                let message = format!("the message is too large: {}", content_limit(&self.client));
+                SendReply::new(None, Some(message))
+            });
+        let reply = reply.or(limit.as_ref());
+        output::delivery(&mut self.printed, reference, room, outcome, reply, told);
+    }
+}
