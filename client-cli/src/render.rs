@@ -54,6 +54,13 @@ pub(crate) fn text_column(width: usize) -> usize {
     if width < NARROW { NARROW_TEXT_COLUMN } else { TEXT_COLUMN }
 }
 
+impl Layout {
+    /// Whether there is too little room for two columns of text.
+    pub(crate) fn is_narrow(self) -> bool {
+        matches!(self, Self::Columns { width, .. } if width < NARROW)
+    }
+}
+
 /// As much of a time of day as there is room for.
 fn shown_time(time: &str, width: usize) -> &str {
     if width < NARROW { time.get(..5).unwrap_or(time) } else { time }

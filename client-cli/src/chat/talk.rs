@@ -204,11 +204,9 @@ impl Talk {
                 self.client.reconnect();
             }
             Command::Help => {
-                let mut text = String::new();
-                for (name, arguments, meaning) in COMMANDS {
-                    // Writing to a String does not fail, here and below.
-                    let _ = writeln!(text, "{:<18} {meaning}", format!("{name} {arguments}"));
-                }
+                let commands =
+                    COMMANDS.map(|(name, arguments, meaning)| (format!("{name} {arguments}"), meaning));
+                let mut text = self.narrator.list(commands);
                 text.push_str("Ctrl-C clears what you have typed (Ctrl-Y brings it back); on an empty line it leaves at once\n");
                 text.push_str("Ctrl-D is /quit\n");
                 text.push_str("// at the start of a line says a /\n");
