@@ -70,10 +70,13 @@ async fn a_replay_larger_than_any_queue_is_no_slow_consumer() {
         config.limits.queue_frames = 16;
         config.limits.queue_bytes = 64 << 10;
         config.hub.replay = 500;
+        config.hub.content_bytes = 16 << 10;
+        config.hub.history_bytes = 16 << 20;
     })
     .await;
     let mut ada = Client::in_room(&server.url(), "ada", "lobby").await;
-    let content = "x".repeat(8_000);
+    // Together twice of what the kernel's buffers may grow to on loopback (4 MiB): the queue is for what is live.
+    let content = "x".repeat(15_000);
     let mut say = async |number: u32| {
         ada.say(&message("lobby", &format!("{number} {content}"))).await;
         next_of(&mut ada, "message").await;
@@ -81,7 +84,6 @@ async fn a_replay_larger_than_any_queue_is_no_slow_consumer() {
     for number in 0..500 {
         say(number).await;
     }
-    // What the kernel would take for it must be less than the replay: the queue is for what is live.
     let (mut slow, _) = Client::extended_with_buffer(&server.url(), "slow", 64 << 10).await;
     let join = json!({"type": "join_room", "roomId": "lobby", "ref": "j", "history": 500});
     let joined = slow.answer(&join).await;
