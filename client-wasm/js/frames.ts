@@ -6,7 +6,7 @@ import type { Table } from "./table.js";
 /** What a frame is read with. */
 export interface Reader {
   machine: Pick<Machine, "input">;
-  table: Pick<Table, "find" | "number" | "keep" | "pass">;
+  table: Pick<Table, "find" | "number" | "keep" | "pass" | "refusal">;
   /** Where the server that goes away sends us: whether we follow. */
   moved(url: unknown): boolean;
 }
@@ -21,13 +21,13 @@ const checks: { [letter: string]: (value: unknown, within: unknown) => boolean }
   h: (value) => Array.isArray(value) && value.every((frame) => frame && fits(frame as Frame, message)),
   a: (value, within) => within == undefined || isCount(value),
 };
-checks["r"] = checks["u"] = checks["c"] = checks["j"] = checks["t"]!;
+checks["r"] = checks["u"] = checks["c"] = checks["j"] = checks["w"] = checks["t"]!;
 checks["m"] = checks["o"] = checks["n"]!;
 
 /** Where it is in the frame, its letter, and whether it may be absent. */
 type Field = [path: string[], letter: string, optional: boolean];
 
-/** `seq:n`: a field and its letter. `:f`: what the page keeps of the frame. */
+/** `seq:n`: a field and its letter. `:f`: what the page keeps of the frame. `w`: the words of a refusal. */
 const fields = (list: string): Field[] =>
   list.split(" ").map((field) => {
     const [path, letter] = field.split(":") as [string, string];
@@ -43,7 +43,7 @@ const frames = /* @__PURE__ */ new Map<unknown, [kind: Input, fields: Field[]]>(
   ["message", [Input.Message, message]],
   ["user_joined", [Input.UserJoined, fields("roomId:r userId:t :f")]],
   ["user_left", [Input.UserLeft, fields("roomId:r userId:t :f")]],
-  ["error", [Input.Error, fields("message:t :k")]],
+  ["error", [Input.Error, fields("message:w :k")]],
   [
     "hello",
     [
@@ -56,7 +56,7 @@ const frames = /* @__PURE__ */ new Map<unknown, [kind: Input, fields: Field[]]>(
   ["joined", [Input.Joined, fields("ref:i roomId:r epoch:i seq:n replay:n recovered:b reason:J members:L memberCount:O :f")]],
   ["left", [Input.Left, fields("ref:I roomId:r code:C")]],
   ["ack", [Input.Ack, fields("ref:i roomId:r id:i epoch:i seq:n timestamp:T dup:B")]],
-  ["nack", [Input.Nack, fields("ref:I code:c retry:B retryAfterMs:M expected:M dup:B message:T")]],
+  ["nack", [Input.Nack, fields("ref:I code:c retry:B retryAfterMs:M expected:M dup:B message:W")]],
   ["history", [Input.History, fields("ref:i roomId:r epoch:i complete:b messages:h")]],
   ["presence", [Input.Members, fields("roomId:r members:L memberCount:O :f")]],
   ["signal", [Input.SignalFrame, fields("roomId:r userId:t kind:t :f")]],
@@ -124,6 +124,7 @@ export function said(conn: number, frame: Frame, { machine, table, moved }: Read
     else if (letter == "u") numbers.push(table.number(value));
     else if (letter == "f") numbers.push(table.pass(frame));
     else if (letter == "k") numbers.push(table.keep(frame));
+    else if (letter == "w") table.refusal = { message: value };
   }
   if (kind == Input.History) (frame["messages"] as Frame[]).forEach((message) => say(Input.HistoryMessage, message));
   if (kind == Input.GoingAway) numbers.push(+moved(frame["url"]));

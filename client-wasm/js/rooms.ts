@@ -5,10 +5,10 @@ import { endWith, iterate } from "./iterate.js";
 import type { AbortSignalLike, Events, JoinOutcome, Message } from "./types.js";
 
 /** Throws when a room is one no more against the application's will. */
-function checkRoom({ room, state, code }: Events["room"]): void {
+function checkRoom({ room, state, code, message }: Events["room"]): void {
   if (state != "failed" && state != "removed" && state != "refused") return;
   const what = state == "removed" ? "the server has taken the room away" : "the room was not joined";
-  throw new RejoinError(code ?? state, `${what}: ${JSON.stringify(room)}: ${code ?? state}`, hintOf(code ?? "bad_request"));
+  throw new RejoinError(code ?? state, `${what}: ${JSON.stringify(room)}: ${message ?? code ?? state}`, hintOf(code ?? "bad_request"));
 }
 
 /** The outcome of a join that is asked for after this. `checkAlive` throws when the client waits for nothing any more. */

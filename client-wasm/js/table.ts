@@ -1,4 +1,5 @@
 import type { Frame } from "./fields.js";
+import type { Reply } from "./errors.js";
 import type { Given } from "./stored.js";
 
 /** What the machine knows by numbers: rooms and users for good, frames and what is to be sent until it lets go. */
@@ -10,6 +11,8 @@ export class Table {
   #last = 0;
   /** Frames that the machine keeps no value of. */
   #passing: number[] = [];
+  /** The words of the refusal that is being dealt with: they belong to what it refuses. */
+  refusal: Reply = {};
 
   /** The number of a name, made if need be. */
   number(name: string): number {
@@ -45,6 +48,7 @@ export class Table {
 
   passed(): void {
     for (const value of this.#passing.splice(0)) this.#values.delete(value);
+    this.refusal = {};
   }
 
   drop(value: number): void {

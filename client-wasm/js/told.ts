@@ -41,7 +41,7 @@ export function told(
       return ["ready", modes[a - 1]!];
     case Output.Room: {
       const state = roomStates[b - 1]!;
-      return ["room", { room, state, ...(c && { code: codes[c - 1]! }), ...(c && state == "joining" && { willRetry: true }) }];
+      return ["room", { room, state, ...(c && { code: codes[c - 1]!, ...table.refusal }), ...(c && state == "joining" && { willRetry: true }) }];
     }
     case Output.Joined: {
       const { members, memberCount } = table.frame(b) as Events["presence"] & Frame;

@@ -47,9 +47,9 @@ export interface Events {
   ready: Mode;
   /**
    * How it stands with a room changed. `code`: why the server does not let us in or has removed us; with `willRetry` it is
-   * for now, told once for each reason, and tried again.
+   * for now, told once for each reason, and tried again. `message`: the server's words for it, if it gives any.
    */
-  room: { room: string; state: RoomState; code?: Code; willRetry?: boolean };
+  room: { room: string; state: RoomState; code?: Code; message?: string; willRetry?: boolean };
   /** Extended servers: a membership was confirmed; the missed messages follow. */
   joined: {
     room: string;

@@ -52,6 +52,21 @@ test("half a surrogate pair from a server becomes U+FFFD and costs no message", 
   assert.deepEqual([content, data], ["look \ufffd", { "\ufffd": ["\ufffd", "😀", "\\ud83d"] }]);
 });
 
+test("the server's words of a refusal are those of the join or the send that it refuses", async (t) => {
+  const refuse = (type, ref, code, message, roomId) => JSON.stringify({ type, ref, roomId, code, retry: false, message });
+  const url = await server(t, [JSON.stringify(hello)], ({ type, ref, roomId }) =>
+    type == "join_room" && roomId == "staff" ? [refuse("error", ref, "forbidden", "staff only, ask Eve", roomId)]
+    : type == "join_room" ? [JSON.stringify({ type: "joined", ref, roomId, epoch: "e", seq: 0, replay: 0, recovered: false, reason: "fresh", members: [] })]
+    : type == "send_message" ? [refuse("nack", ref, "bad_request", "no links here")]
+    : [],
+  );
+  const { client: ada, told } = await client(t, url, "room");
+  await assert.rejects(ada.join("staff"), { code: "forbidden", message: 'the room was not joined: "staff": staff only, ask Eve' });
+  const [, refused] = told.find(([, { room, code }]) => room == "staff" && code);
+  assert.deepEqual(refused, { room: "staff", state: "failed", code: "forbidden", message: "staff only, ask Eve" });
+  await assert.rejects(ada.send("lobby", "http://"), { outcome: "failed", code: "bad_request", message: "not sent: no links here" });
+});
+
 test("what is no frame is told once for each connection and then counted", async (t) => {
   const url = await server(t, [], ({ type }) => (type == "join_room" ? ["ping", "ping", "ping", JSON.stringify(message)] : []));
   const { client: ada, told } = await client(t, url, "error");
@@ -72,7 +87,7 @@ test("a room that lets nobody in for now is told once, with its code", async (t)
   const { client: ada, told } = await client(t, url, "room");
   await ada.join("lobby");
   assert.deepEqual(told.map(([, event]) => event).filter(({ code }) => code), [
-    { room: "lobby", state: "joining", code: "room_full", willRetry: true },
+    { room: "lobby", state: "joining", code: "room_full", message: "the room is full", willRetry: true },
   ]);
   assert.equal(joins, 3);
 });
