@@ -115,8 +115,13 @@ fn has_more(answer: &str, known: &[&str]) -> bool {
     }
 }
 
-/// As [`advice`], by the server's words too.
+/// As [`advice`], by the words of the cause too.
 pub(crate) fn advice_about(cause: &Cause) -> Option<&'static str> {
+    // These say themselves what to do.
+    let says_enough = ["long polling only", "it redirects to", "subprotocols offered", "it is compressed"];
+    if says_enough.iter().any(|words| cause.text.contains(words)) {
+        return None;
+    }
     // What the engine of Socket.IO says to a request that does not name its transport.
     if cause.code == CauseCode::Dial(DialErrorKind::Http(400)) && cause.text.contains("Transport unknown") {
         return Some("a Socket.IO server answers at this address: add --protocol socketio");
@@ -137,7 +142,7 @@ pub(crate) fn advice(code: CauseCode) -> Option<&'static str> {
         CauseCode::Dial(
             DialErrorKind::NotWebSocket
             | DialErrorKind::NotEventStream
-            | DialErrorKind::Http(300..=399 | 404 | 405 | 410),
+            | DialErrorKind::Http(300..=399 | 404 | 405),
         ) => Some(
             "check the URL's path; a Socket.IO server wants http:// and --protocol socketio; `rejoin doctor URL` shows \
              what answers there",
@@ -161,6 +166,10 @@ pub(crate) fn failure_of(reason: Option<&Cause>, login: Login) -> Failure {
     let message = match (login, says_no_more(&words) || words.is_empty()) {
         (Login::Token, _) => return failure(reason),
         (Login::Nothing, true) => NO_TOKEN.to_owned(),
+        // No token helps where a user and a password are wanted.
+        (Login::Nothing, false) if words.contains("(Basic)") => {
+            format!("the server refused the connection: {words}")
+        }
         (Login::Nothing, false) if refused.code == CauseCode::Unauthorized(401) => {
             format!("{NO_TOKEN} ({words})")
         }
@@ -362,6 +371,22 @@ mod tests {
     }
 
     #[test]
+    fn a_cause_that_says_what_to_do_has_no_other_advice_below_it() {
+        let redirect = DialErrorKind::Http(301);
+        let of = |text: &str| advice_about(&Cause::new(CauseCode::Dial(redirect), text));
+        assert!(of("the server answered HTTP 301").is_some());
+        assert_eq!(
+            of("the server answered HTTP 301: it redirects to wss://other/, and redirects are not followed"),
+            None
+        );
+        let polling = Cause::new(
+            CauseCode::Dial(DialErrorKind::Http(400)),
+            "HTTP 400 (\"Transport unknown\"); this Socket.IO server allows long polling only",
+        );
+        assert_eq!(advice_about(&polling), None);
+    }
+
+    #[test]
     fn a_refusal_of_nobody_asks_for_a_token_and_one_of_a_password_for_another() {
         let refused = |text: &str, login| {
             let cause = Cause::new(CauseCode::Unauthorized(4001), text).without_retry();
@@ -374,6 +399,9 @@ mod tests {
         );
         assert!(told.ends_with("[unauthorized]\n"), "{told}");
         assert!(refused("no guests\u{1b}", Login::Nothing).contains("refused the connection: no guests^["));
+        let basic =
+            refused("HTTP 401: it wants a user and a password (Basic): put them there", Login::Nothing);
+        assert!(!basic.contains("token"), "{basic}");
         assert!(refused("", Login::Authorization).contains("refused the user name and password ["));
         assert!(refused("Unauthorized", Login::Token).contains("the server refused the token ["));
     }

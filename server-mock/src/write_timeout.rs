@@ -2,6 +2,7 @@
 
 use crate::metrics::Metrics;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -13,6 +14,8 @@ use tokio::time::{Sleep, sleep};
 #[derive(Debug)]
 pub(crate) struct WriteTimeout {
     stream: TcpStream,
+    /// Whose it is. The operating system forgets that when the connection has ended.
+    address: Option<SocketAddr>,
     limit: Duration,
     /// Runs while nothing can be written. Made when it is first needed: a healthy connection has none.
     blocked: Option<Pin<Box<Sleep>>>,
@@ -30,7 +33,8 @@ impl WriteTimeout {
                 tracing::debug!(%error, "cannot set TCP_USER_TIMEOUT");
             }
         }
-        Self { stream, limit, blocked: None, metrics, told: false }
+        let address = stream.peer_addr().ok();
+        Self { stream, address, limit, blocked: None, metrics, told: false }
     }
 
     fn poll_blocked(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
@@ -44,8 +48,9 @@ impl WriteTimeout {
         let stuck = outcome.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::TimedOut);
         if stuck && !std::mem::replace(&mut self.told, true) {
             self.metrics.cut_stuck.one_more();
-            let (peer, limit) = (self.stream.peer_addr().ok(), self.limit);
-            tracing::info!(?peer, ?limit, "cut a connection whose peer took nothing");
+            let address = self.address.map(tracing::field::display);
+            let limit_ms = u64::try_from(self.limit.as_millis()).unwrap_or(u64::MAX);
+            tracing::info!(address, limit_ms, "cut a connection whose peer took nothing");
         }
         outcome
     }

@@ -90,12 +90,10 @@ fn links(page: &str) -> Vec<String> {
 
 /// The name under which a heading is linked to, as GitHub makes it.
 fn anchor(heading: &str) -> String {
-    let kept = heading
-        .to_lowercase()
-        .chars()
-        .filter(|sign| sign.is_alphanumeric() || "-_ ".contains(*sign))
-        .collect();
-    String::replace(&kept, ' ', "-")
+    let heading = heading.to_lowercase();
+    let kept: String =
+        heading.chars().filter(|sign| sign.is_alphanumeric() || "-_ ".contains(*sign)).collect();
+    kept.replace(' ', "-")
 }
 
 #[test]

@@ -4,10 +4,10 @@ use hyper::StatusCode;
 use hyper::header::{self, HeaderMap};
 
 /// Words that continue "the server answered HTTP 502 Bad Gateway"; nothing where the status says all there is.
-/// `is_secure`: the connection has TLS.
-pub(super) fn meaning(status: StatusCode, headers: &HeaderMap, is_secure: bool) -> &'static str {
+/// `may_want_tls`: the connection has none, and nothing speaks against it that the server wants it.
+pub(super) fn meaning(status: StatusCode, headers: &HeaderMap, may_want_tls: bool) -> &'static str {
     match status.as_u16() {
-        400 if !is_secure => ": if it speaks TLS on this port, use wss:// or https://",
+        400 if may_want_tls => ": if it speaks TLS on this port, use wss:// or https://",
         401 if wants_password(headers) => {
             ": it wants a user and a password (Basic), as proxies do that have accounts of their own: put \
              USER:PASSWORD@ before the URL's host"
@@ -42,8 +42,8 @@ mod tests {
     use super::*;
     use hyper::header::HeaderValue;
 
-    fn of(status: u16, is_secure: bool) -> &'static str {
-        meaning(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), is_secure)
+    fn of(status: u16, may_want_tls: bool) -> &'static str {
+        meaning(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), may_want_tls)
     }
 
     #[test]
@@ -65,15 +65,15 @@ mod tests {
 
     #[test]
     fn a_bad_request_may_be_one_without_tls_and_is_not_with_it() {
-        assert!(of(400, false).contains("wss://"));
-        assert_eq!(of(400, true), "");
+        assert!(of(400, true).contains("wss://"));
+        assert_eq!(of(400, false), "");
     }
 
     #[test]
     fn a_login_that_is_not_the_tokens_is_told_from_it() {
         let with = |value: &'static str| {
             let headers = HeaderMap::from_iter([(header::WWW_AUTHENTICATE, HeaderValue::from_static(value))]);
-            meaning(StatusCode::UNAUTHORIZED, &headers, true)
+            meaning(StatusCode::UNAUTHORIZED, &headers, false)
         };
         assert!(with("basic realm=\"proxy\"").contains("USER:PASSWORD@"));
         assert_eq!((with("Bearer"), with("Bas")), ("", ""));

@@ -43,18 +43,26 @@ pub(super) async fn refusal(
             );
         }
     } else if status.is_client_error() || status.is_server_error() {
+        let explanation = explanation(&mut answer).await.map(|line| shown(&line, secrets));
         if hint.is_empty() {
-            text.push_str(meaning(status, headers, endpoint.is_secure()));
+            // A server that gives another reason does not speak TLS there.
+            let may_want_tls = !endpoint.is_secure() && explanation.as_deref().is_none_or(is_about_tls);
+            text.push_str(meaning(status, answer.response.headers(), may_want_tls));
         }
         if let Some(delay) = retry_after {
             text = format!("{text}, and asks to wait for {} s", delay.as_secs());
         }
-        let explanation = explanation(&mut answer).await.map(|line| shown(&line, secrets));
         if let Some(line) = explanation.filter(|line| !repeats(line, status)) {
             text = format!("{text} (\"{line}\")");
         }
     }
     DialError { retry_after, ..DialError::new(kind, text) }
+}
+
+/// Whether a server's words for HTTP 400 are those for a request without TLS, as nginx, Apache and Go have them.
+fn is_about_tls(line: &str) -> bool {
+    let line = line.to_ascii_lowercase();
+    ["https", "ssl", "tls"].iter().any(|word| line.contains(word))
 }
 
 /// Whether it is an answer of HTTP 1.0, which knows no upgrade.
@@ -163,6 +171,16 @@ fn repeats(line: &str, status: StatusCode) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_about_a_request_without_tls_are_told_from_others() {
+        for line in
+            ["The plain HTTP request was sent to HTTPS port", "speaking plain HTTP to an SSL-enabled port"]
+        {
+            assert!(is_about_tls(line), "{line}");
+        }
+        assert!(!is_about_tls("bad tenant id"));
+    }
 
     #[test]
     fn the_first_line_that_says_anything_is_taken() {

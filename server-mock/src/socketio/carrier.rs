@@ -82,7 +82,7 @@ impl Carrier {
                         bytes += data.len();
                         incoming.push_back(Incoming::Attachment(data));
                     }
-                    Message::Ping(_) if pings.flood() => {
+                    Message::Ping(_) | Message::Pong(_) if pings.flood() => {
                         return (true, Some(Ending::Violation(4008, "Rate limited")));
                     }
                     Message::Ping(_) | Message::Pong(_) => alive = true,

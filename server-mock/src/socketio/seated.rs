@@ -146,6 +146,11 @@ impl Seated {
         }
     }
 
+    /// Something has come that is not for the hub. It counts against the user's rate.
+    pub(super) fn heard(&self) {
+        self.seat.heard();
+    }
+
     /// Its answer has come.
     pub(super) fn ponged(&self) {
         if let Some(deliveries) = &self.deliveries {

@@ -186,6 +186,30 @@ async fn a_stop_cuts_polls_and_websockets() {
 }
 
 #[tokio::test]
+async fn whatever_a_client_sends_counts_against_its_rate() {
+    let server = server(|config| {
+        config.hub.rate = Some(1.0);
+        config.hub.rooms_per_conn = 1;
+    })
+    .await;
+    for (packet, user) in
+        [("3", "ada"), (r#"42["unknown",{"a":1}]"#, "bob"), ("431[]", "cyd"), ("41/nowhere,", "eve")]
+    {
+        let mut client = Client::try_open(&endpoint(&server.url()), &[]).await.unwrap();
+        client.hear().await;
+        client.say(&format!(r#"40{{"token":"{user}"}}"#)).await;
+        client.hear().await;
+        for _ in 0..200 {
+            if client.0.feed(Message::text(packet)).await.is_err() {
+                break;
+            }
+        }
+        let _ = client.0.flush().await;
+        assert_eq!(client.close_code().await, 4008, "{packet}");
+    }
+}
+
+#[tokio::test]
 async fn a_flood_of_websocket_pings_is_closed_with_4008() {
     let server = server(|_| {}).await;
     let mut ada = Client::try_open(&endpoint(&server.url()), &[]).await.unwrap();

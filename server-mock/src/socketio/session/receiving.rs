@@ -28,6 +28,7 @@ impl Session {
         loop {
             while self.pending() < BATCH && (all || !self.outgoing.is_long()) {
                 let Some(incoming) = self.incoming.pop() else { break };
+                let pending = self.pending();
                 match incoming {
                     Incoming::Packet(text) => {
                         if !self.packet(&text)? {
@@ -37,6 +38,12 @@ impl Session {
                     }
                     Incoming::Attachment(bytes) => self.attachment(bytes)?,
                     Incoming::Malformed => return Err(Ending::Violation(1002, "Not base64")),
+                }
+                // What makes no frame for the hub counts against the user's rate all the same.
+                if self.pending() <= pending
+                    && let Some(member) = self.members.first()
+                {
+                    member.heard();
                 }
             }
             let handed = self.members.iter_mut().all(Seated::hand_over);
