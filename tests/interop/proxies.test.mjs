@@ -203,7 +203,8 @@ describe("our server behind nginx with other lines than the manual's", { concurr
     const { status, body } = await answer(`${proxy.http}/ws?token=page`, { ...UPGRADE, origin: proxy.origin });
     assert.equal(status, 403);
     for (const name of ["Origin", "Host", "X-Forwarded-Host"]) assert.match(body, new RegExp(`\\b${name}\\b`));
-    server.kill("SIGKILL");
+    // By the signal that lets it write its log to the end.
+    server.kill("SIGTERM");
     await server.exited();
     assert.match(server.stderr, new RegExp(`INFO.*${proxy.origin}.*rejoin`));
   });
