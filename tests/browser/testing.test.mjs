@@ -236,7 +236,7 @@ test("refusals are the client's to hear: a final one fails a send, a temporary o
   server.refuseJoin("forbidden", { room: "secret" });
   alice.join("secret");
   await server.clock.advance(0);
-  assert.deepEqual(of("room").at(-1), { room: "secret", state: "failed", code: "forbidden" });
+  assert.deepEqual(of("room").at(-1), { room: "secret", state: "failed", code: "forbidden", message: "forbidden" });
 });
 
 test("a silent network is found by asking, and what was under way arrives after all", async (t) => {
