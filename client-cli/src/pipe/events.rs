@@ -1,5 +1,5 @@
-//! What `pipe` makes of events: lines to print, sends that have their outcome, and the state of the connection. Prints
-//! nothing itself.
+//! Turns the client's events into lines and into outcomes of sends, and follows the state of the connection. Writes to no
+//! stream.
 
 use super::Pipe;
 use super::earlier::Earlier;

@@ -1,4 +1,4 @@
-//! How `pipe` comes to its end: which phases there are, what each waits for, and for how long.
+//! The phases in which `pipe` comes to its end, with what each waits for and its time limit. Reads and writes nothing.
 
 use super::Pipe;
 use super::earlier::Earlier;

@@ -1,4 +1,4 @@
-//! What `pipe` does with a line of its input: each is a call of the client, or is refused with a line. Reads no input itself.
+//! Executes the lines of `pipe`'s input as calls of the client, and refuses bad ones with a line. Reads no input.
 
 use super::earlier::Earlier;
 use super::input::{self, BadLine, Frame, OwnMessage, Request, Slip};
