@@ -6,6 +6,10 @@ use crate::value::{Released, Value};
 use core::time::Duration;
 use rejoin::Id;
 
+/// The largest size of a value in bytes: no engine has a longer text. Sizes are added up in 32 bits, where a few wild
+/// numbers of a page would overflow.
+const LARGEST: u32 = 1 << 29;
+
 /// The fields of an input, read one after the other.
 pub(crate) struct Fields<'a> {
     pub(crate) slots: core::slice::Iter<'a, f64>,
@@ -51,9 +55,9 @@ impl Fields<'_> {
         Value::new(self.handle(), 0, self.released)
     }
 
-    /// A value and its size.
+    /// A value and its size, which a wrong number makes at most `LARGEST`.
     pub(crate) fn sized_value(&mut self) -> Value {
-        Value::new(self.handle(), self.handle(), self.released)
+        Value::new(self.handle(), self.handle().min(LARGEST), self.released)
     }
 
     #[inline(never)]
