@@ -5,6 +5,11 @@ import type { Address, Options } from "../types.js";
 /** Events by name, each with a function that takes its arguments and gives what answers it. */
 export type EventsOf<Map> = { [Name in keyof Map]: (...args: any[]) => any };
 
+/** What is called for an event: it gives the answer, at once or later, or leaves that to another. */
+export type EventListener<Event extends (...args: any[]) => any> = (
+  ...args: Parameters<Event>
+) => [ReturnType<Event>] extends [void] ? void : ReturnType<Event> | Promise<Awaited<ReturnType<Event>>> | void;
+
 /** Any event, where nobody says more. */
 export type AnyEvents = { [name: string]: (...args: any[]) => any };
 
@@ -42,11 +47,11 @@ export interface OwnEvents<Down extends EventsOf<Down>, Up extends EventsOf<Up>>
    * Calls `listener` with the arguments of every such event from now on; gives the function that ends it. An event that wants an
    * answer gets what the first listener gives that gives something, or resolves to; an empty one otherwise.
    */
-  on<Name extends keyof Down & string>(name: Name, listener: Down[Name], options?: ListenOptions): () => void;
+  on<Name extends keyof Down & string>(name: Name, listener: EventListener<Down[Name]>, options?: ListenOptions): () => void;
   /** The same for the next such event alone. */
-  once<Name extends keyof Down & string>(name: Name, listener: Down[Name], options?: ListenOptions): () => void;
+  once<Name extends keyof Down & string>(name: Name, listener: EventListener<Down[Name]>, options?: ListenOptions): () => void;
   /** Ends what `on` and `once` began with this listener. */
-  off<Name extends keyof Down & string>(name: Name, listener: Down[Name]): void;
+  off<Name extends keyof Down & string>(name: Name, listener: EventListener<Down[Name]>): void;
   /** Calls `listener` for every event; gives the function that ends it. */
   any(listener: (event: AnyEvent) => void, options?: ListenOptions): () => void;
   /** The same with a timeout, a signal, or volatile. */
