@@ -4,6 +4,7 @@
 
 mod extended;
 mod references;
+mod snippets;
 mod specification;
 
 use rejoin::Message;
