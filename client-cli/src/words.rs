@@ -64,8 +64,14 @@ pub(crate) fn without_errno(text: &str) -> &str {
     text.rfind(" (os error ").filter(|_| text.ends_with(')')).and_then(|at| text.get(..at)).unwrap_or(text)
 }
 
-/// Columns of JSON of a server's that is shown in a line.
+/// Columns of a server's own words and JSON that are shown in a line.
 const SHOWN_JSON: usize = 300;
+
+/// A server's words for a refusal, made harmless and short; nothing where they say nothing.
+pub(crate) fn said(words: &str) -> Option<String> {
+    let words = sanitise::truncate(sanitise::line(words).trim(), SHOWN_JSON);
+    (!words.is_empty()).then_some(words)
+}
 
 /// JSON of a server's, made harmless and short: a text as what it says.
 pub(crate) fn json(json: &str) -> String {
@@ -283,12 +289,21 @@ pub(crate) fn content_limit(client: &Client) -> String {
 
 /// Why a message was not sent.
 pub(crate) fn send_failure(why: SendFailure) -> String {
+    send_failure_saying(why, None)
+}
+
+/// As [`send_failure`], with the server's words, made harmless, where it has given some.
+pub(crate) fn send_failure_saying(why: SendFailure, said: Option<&str>) -> String {
     match why {
         SendFailure::QueueFull => "too many messages are waiting".to_owned(),
         too_large if too_large.is_too_large() => "it is too long".to_owned(),
         SendFailure::Refused(Code::NotJoined) => "you are not in the room: join it first".to_owned(),
         SendFailure::Closed => "rejoin was stopped".to_owned(),
-        SendFailure::Refused(code) => format!("the server refused it ({})", code.as_str()),
+        SendFailure::Refused(code) => match (code, said) {
+            (Code::Other, Some(said)) => format!("the server refused it ({said})"),
+            (code, Some(said)) => format!("the server refused it ({}: {said})", code.as_str()),
+            (code, None) => format!("the server refused it ({})", code.as_str()),
+        },
         other => other.to_string(),
     }
 }

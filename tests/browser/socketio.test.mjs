@@ -150,8 +150,7 @@ test("a room that lets nobody in for now is told once, with the server's words, 
   await tab.heard("a", "ready");
   await tab.start("b", http(server), { token: "bob", rooms: ["lobby"] });
   const { what } = await tab.heard("b", "room", ({ code }) => code != undefined);
-  assert.deepEqual(what, { room: "lobby", state: "joining", code: "room_full", willRetry: true });
-  await tab.heard("b", "error", ({ code }) => code == "room_full");
+  assert.deepEqual(what, { room: "lobby", state: "joining", code: "room_full", message: "the room is full", willRetry: true });
   await tab.ask("a", "leave", "lobby");
   const { skipped } = await tab.heard("b", "room", ({ state }) => state == "joined");
   assert.deepEqual(skipped.filter(({ event, client }) => client == "b" && event == "error"), []);
@@ -176,9 +175,9 @@ test("an ack that refuses says why, and a send that waits can be taken back", as
   const tab = await page(t);
   await tab.start("a", http(server), { token: "ada", rooms: ["lobby"] });
   await tab.heard("a", "ready");
-  const { outcome, code } = await tab.ask("a", "send", "lobby", "a forbidden word");
-  assert.deepEqual([outcome, code], ["failed", "forbidden"]);
-  assert.deepEqual((await tab.heard("a", "error")).what, { message: "mind your language", code: "forbidden" });
+  const { outcome, code, message } = await tab.ask("a", "send", "lobby", "a forbidden word");
+  assert.deepEqual([outcome, code, message], ["failed", "forbidden", "not sent: mind your language"]);
+  assert.deepEqual(tab.events.entries.filter(({ event }) => event == "error"), []);
   const codes = await tab.page.evaluate(async (url) => {
     const client = await window.connect(url, { token: "bob" });
     const abort = new AbortController();

@@ -68,7 +68,8 @@ fn send_tail_and_chat_have_the_servers_words_too() {
             assert!(chat.wait_for("cannot join").contains(WORDS));
         }
         chat.type_line("/msg lobby hi");
-        chat.wait_for(WORDS);
+        let line = chat.wait_for(WORDS);
+        assert!(line.ends_with(&format!("(not sent: the server refused it (forbidden: {WORDS}))")), "{line}");
     }
     let ended = Running::start(&["send", &server.url, "-r", "lobby", "--token", "ada", "hi"]).finish();
     assert!(ended.text().contains(WORDS) && ended.text().contains("[forbidden]"), "{}", ended.text());

@@ -47,6 +47,18 @@ fn a_room_that_is_full_is_told_once_with_the_answer_and_joined_when_there_is_roo
 }
 
 #[test]
+fn a_message_that_is_refused_is_told_once_with_the_servers_words_at_its_outcome() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let mut pipe = start("pipe", &url(&server), "ada", &[]);
+    pipe.wait_for("\"joined\"");
+    pipe.type_line(r#"{"type":"send_message","roomId":"elsewhere","content":"x","ref":"1"}"#);
+    let ended = pipe.finish();
+    assert_eq!(ended.status, Some(1), "{}", ended.text());
+    let lines = ended.text().lines().filter(|line| line.contains("not_joined")).count();
+    assert_eq!((lines, ended.text().contains("\"type\":\"error\"")), (1, false), "{}", ended.text());
+}
+
+#[test]
 fn an_outcome_that_is_told_again_has_the_answer_it_came_with() {
     let server = ServerProcess::start("127.0.0.1:0");
     let folder = tempfile::tempdir().unwrap();

@@ -8,9 +8,11 @@
 //! at the same moment pass for the user from then on.
 
 use crate::fate::Fate;
+use crate::words;
 use jiff::Timestamp;
 use rejoin::{DeliveryStatus, Id, Message, SendId};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -104,8 +106,14 @@ impl OwnMessages {
         self.list.iter().all(|own| own.stage == Stage::Written && own.due.is_none())
     }
 
-    /// The outcome of a send.
-    pub(super) fn outcome(&mut self, now: Instant, id: SendId, status: &DeliveryStatus) -> Option<Show> {
+    /// The outcome of a send; `said` are the server's words for a refusal.
+    pub(super) fn outcome(
+        &mut self,
+        now: Instant,
+        id: SendId,
+        status: &DeliveryStatus,
+        said: Option<&str>,
+    ) -> Option<Show> {
         let at = self.list.iter().position(|own| own.id == id)?;
         let fate = match status {
             DeliveryStatus::Written => {
@@ -136,7 +144,7 @@ impl OwnMessages {
                 self.acknowledged.push_back(id.clone());
                 Fate::Delivered
             }
-            DeliveryStatus::Failed(why) => Fate::Failed(*why),
+            DeliveryStatus::Failed(why) => Fate::Failed(*why, said.and_then(words::said).map(Arc::from)),
             _ => Fate::Unknown,
         };
         self.list.remove(at).map(|mut own| own.show(fate))
@@ -249,7 +257,7 @@ mod tests {
     #[test]
     fn a_quick_echo_makes_one_bubble_that_says_delivered() {
         let (mut own, now) = one();
-        assert_eq!(own.outcome(now, ID, &DeliveryStatus::Written), None);
+        assert_eq!(own.outcome(now, ID, &DeliveryStatus::Written, None), None);
         assert_eq!(own.echo(&said("r", "me", "hi")), Echo::Own(Some(bubble(Fate::Delivered))));
         assert!(own.is_settled() && own.overdue(now + PATIENCE, true).is_empty());
     }
@@ -257,7 +265,7 @@ mod tests {
     #[test]
     fn without_an_echo_it_says_written_and_a_late_echo_is_not_shown_again() {
         let (mut own, now) = one();
-        own.outcome(now, ID, &DeliveryStatus::Written);
+        own.outcome(now, ID, &DeliveryStatus::Written, None);
         assert_eq!(own.overdue(now + PATIENCE, false), [bubble(Fate::Written)]);
         assert_eq!(own.echo(&said("r", "me", "hi")), Echo::Own(None));
         assert_eq!(own.echo(&said("r", "me", "hi")), Echo::Foreign);
@@ -269,14 +277,14 @@ mod tests {
         assert_eq!(own.overdue(now, false), []);
         assert_eq!(own.overdue(now + PATIENCE, false), [bubble(Fate::Pending)]);
         assert_eq!(own.pending(), 1);
-        own.outcome(now, ID, &DeliveryStatus::Written);
+        own.outcome(now, ID, &DeliveryStatus::Written, None);
         assert_eq!(own.echo(&said("r", "me", "hi")), Echo::Own(Some(news(Fate::Delivered))));
         let (mut own, now) = one();
         own.overdue(now, true);
-        assert_eq!(own.outcome(now, ID, &DeliveryStatus::Unknown), Some(news(Fate::Unknown)));
+        assert_eq!(own.outcome(now, ID, &DeliveryStatus::Unknown, None), Some(news(Fate::Unknown)));
         let (mut own, now) = one();
         own.overdue(now, true);
-        own.outcome(now, ID, &DeliveryStatus::Written);
+        own.outcome(now, ID, &DeliveryStatus::Written, None);
         assert_eq!(own.overdue(now + PATIENCE, false), [news(Fate::Written)]);
     }
 
@@ -285,16 +293,16 @@ mod tests {
     #[test]
     fn a_handlers_answer_and_an_echo_make_one_bubble_in_either_order() {
         let (mut own, now) = one();
-        assert_eq!(own.outcome(now, ID, &ANSWERED), Some(bubble(Fate::Delivered)));
+        assert_eq!(own.outcome(now, ID, &ANSWERED, None), Some(bubble(Fate::Delivered)));
         assert!(own.is_settled());
         assert_eq!(own.echo(&said("r", "me", "hi")), Echo::Own(None));
         let (mut own, now) = one();
         assert_eq!(own.echo(&said("r", "me", "hi")), Echo::Own(Some(bubble(Fate::Delivered))));
-        assert_eq!(own.outcome(now, ID, &ANSWERED), None);
+        assert_eq!(own.outcome(now, ID, &ANSWERED, None), None);
         assert!(own.list.is_empty());
         let (mut own, now) = one();
         own.overdue(now, true);
-        assert_eq!(own.outcome(now, ID, &ANSWERED), Some(news(Fate::Delivered)));
+        assert_eq!(own.outcome(now, ID, &ANSWERED, None), Some(news(Fate::Delivered)));
     }
 
     #[test]
@@ -302,7 +310,7 @@ mod tests {
         let (mut own, now) = one();
         own.echo(&said("r", "me", "hi"));
         assert!(own.is_echoed(ID));
-        assert_eq!(own.outcome(now, ID, &DeliveryStatus::Unknown), None);
+        assert_eq!(own.outcome(now, ID, &DeliveryStatus::Unknown, None), None);
         assert!(own.is_settled() && !own.is_echoed(ID));
     }
 
@@ -310,14 +318,14 @@ mod tests {
     fn a_failure_at_once_is_said_in_the_bubble() {
         let (mut own, now) = one();
         let failed = DeliveryStatus::Failed(SendFailure::TooLarge);
-        assert_eq!(own.outcome(now, ID, &failed), Some(bubble(Fate::Failed(SendFailure::TooLarge))));
+        assert_eq!(own.outcome(now, ID, &failed, None), Some(bubble(Fate::Failed(SendFailure::TooLarge, None))));
         assert!(own.is_settled());
     }
 
     #[test]
     fn the_same_words_of_somebody_else_are_not_an_echo() {
         let (mut own, now) = one();
-        own.outcome(now, ID, &DeliveryStatus::Written);
+        own.outcome(now, ID, &DeliveryStatus::Written, None);
         own.echo(&said("r", "me", "hi"));
         own.add(now, TYPED, SendId(2), "r", "hi".to_owned());
         assert_eq!(own.echo(&said("r", "bob", "hi")), Echo::Foreign);
@@ -331,7 +339,7 @@ mod tests {
         assert_eq!(own.echo(&stamped(&Id::new("m0").unwrap(), "hi")), Echo::Foreign);
         assert!(!own.is_settled() && own.pending() == 1);
         let acked = DeliveryStatus::Acked { id: Id::new("m1").unwrap(), seq: 2 };
-        assert_eq!(own.outcome(now, ID, &acked), Some(bubble(Fate::Delivered)));
+        assert_eq!(own.outcome(now, ID, &acked, None), Some(bubble(Fate::Delivered)));
         assert!(own.is_settled());
     }
 
@@ -341,7 +349,7 @@ mod tests {
         assert_eq!(own.echo(&said("r", "me", "hi")), Echo::Own(Some(bubble(Fate::Delivered))));
         assert!(!own.is_settled());
         assert_eq!((own.next_due(), own.overdue(now + PATIENCE, true)), (None, vec![]));
-        assert_eq!(own.outcome(now, ID, &DeliveryStatus::Written), None);
+        assert_eq!(own.outcome(now, ID, &DeliveryStatus::Written, None), None);
         assert!(own.is_settled() && own.list.is_empty());
     }
 
@@ -350,7 +358,7 @@ mod tests {
         let id = Id::new("m1").unwrap();
         let acked = DeliveryStatus::Acked { id: id.clone(), seq: 1 };
         let (mut own, now) = one();
-        assert_eq!(own.outcome(now, ID, &acked), Some(bubble(Fate::Delivered)));
+        assert_eq!(own.outcome(now, ID, &acked, None), Some(bubble(Fate::Delivered)));
         assert!(own.is_settled());
         assert_eq!(own.echo(&stamped(&id, "hi")), Echo::Own(None));
         assert_eq!(own.echo(&stamped(&Id::new("m2").unwrap(), "hi")), Echo::Elsewhere);

@@ -98,17 +98,14 @@ impl Talk {
                 if !words::went_well(&delivery.status) && !self.own.is_echoed(delivery.id) {
                     self.exit = self.exit.max(Exit::Incomplete);
                 }
-                if let Some(show) = self.own.outcome(Instant::now(), delivery.id, &delivery.status) {
-                    self.show(show);
-                }
                 let answer = delivery.reply.as_ref().and_then(|reply| reply.answer.as_deref());
                 let said = delivery.reply.as_ref().and_then(|reply| reply.message.as_deref());
-                let has_words = said.is_some();
-                // Those of a Socket.IO server, which gives them in its answer, have been told before it.
-                if let Some(said) = said.filter(|_| answer.is_none()) {
-                    self.notice(&format!("the server says: {}", sanitise::line(said)));
+                let outcome = self.own.outcome(Instant::now(), delivery.id, &delivery.status, said);
+                if let Some(show) = outcome {
+                    self.show(show);
                 }
-                if let Some(answer) = answer.filter(|answer| !has_words && words::says_more(answer)) {
+                // The words of a refusal stand at the message.
+                if let Some(answer) = answer.filter(|answer| said.is_none() && words::says_more(answer)) {
                     self.notice(&words::answer(answer));
                 }
             }
@@ -134,21 +131,22 @@ impl Talk {
     fn show(&mut self, show: Show) {
         match show {
             Show::Bubble { id, at, room, content, fate } => {
+                let is_too_large = is_too_large(&fate);
                 self.narrator.own_message(&room, at, id, fate, &content);
-                self.tell_limit(fate);
+                self.tell_limit(is_too_large);
             }
             Show::News { id, room, content, fate } => {
-                self.narrator.rooms.settled(&room, id, fate);
                 let first = sanitise::content(&content).into_iter().next().unwrap_or_default();
                 self.notice(&fate.news(&sanitise::truncate(&first, QUOTED)));
-                self.tell_limit(fate);
+                self.tell_limit(is_too_large(&fate));
+                self.narrator.rooms.settled(&room, id, fate);
             }
         }
     }
 
     /// How long a message may be, to whom one was too long.
-    fn tell_limit(&mut self, fate: Fate) {
-        if matches!(fate, Fate::Failed(why) if why.is_too_large()) {
+    fn tell_limit(&mut self, is_too_large: bool) {
+        if is_too_large {
             self.notice(&words::content_limit(&self.client));
         }
     }
@@ -308,6 +306,10 @@ impl Talk {
         }
         self.notice(&text);
     }
+}
+
+fn is_too_large(fate: &Fate) -> bool {
+    matches!(fate, Fate::Failed(why, _) if why.is_too_large())
 }
 
 /// Whether a name is offered for completion: typing it gives that very name and nothing else.

@@ -18,15 +18,25 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
-    /// The server refuses something, and does not say what.
+    /// The server refuses something, and does not say what. Of a send and of a join its words are told with what becomes of
+    /// them; what belongs to neither is an error of its own.
     pub(super) fn refused_unnamed(&mut self, now: Timestamp, conn: ConnId, message: P, refusal: &Refusal<N>) {
         let code = refusal.code;
-        self.event(Event::ServerError { message: message.clone(), code: Some(code) });
-        let Some((frame, reference, room)) = self.oldest_request(conn, refusal) else { return };
-        let Some(wire) = &mut self.wire else { return };
-        let aside = wire.asides.first().copied().filter(|aside| *aside < frame && may_be_aside(code));
-        wire.dealt_with(aside.unwrap_or(frame));
-        if aside.is_none() {
+        let request = self.oldest_request(conn, refusal);
+        let aside = match (&mut self.wire, &request) {
+            (Some(wire), Some((frame, ..))) => {
+                let aside = wire.asides.first().copied().filter(|aside| aside < frame && may_be_aside(code));
+                wire.dealt_with(aside.unwrap_or(*frame));
+                aside
+            }
+            _ => None,
+        };
+        let request = request.filter(|_| aside.is_none());
+        let is_told = |(_, reference, _): &(u64, Id, Option<N>)| reference.read_numbered('h').is_none();
+        if !request.as_ref().is_some_and(is_told) {
+            self.event(Event::ServerError { message: message.clone(), code: Some(code) });
+        }
+        if let Some((_, reference, room)) = request {
             let reference = Some(reference);
             self.refused(now, conn, message, Refusal { reference, room, ..*refusal });
         }

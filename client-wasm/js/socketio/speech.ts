@@ -140,9 +140,10 @@ export class SocketIoSpeech implements Speech {
     if (ack == undefined) return [Said.Other, []];
     const said = answer(given, this.textIsError);
     const kept = (frame: Frame | undefined) => (frame ? table.keep(frame) : 0);
-    const message = said.done || said.message == undefined ? {} : { message: said.message };
-    const all = kept("answer" in said ? { answer: said.answer, ...message } : undefined);
-    if (!said.done) return [Said.Nack, [ack, said.code, kept("message" in message ? message : undefined), all, +said.retry, said.retryAfterMs]];
+    // The words of a refusal belong to what it refuses.
+    if (!said.done && said.message != undefined) table.refusal = { message: said.message };
+    const all = kept("answer" in said ? { answer: said.answer, ...table.refusal } : undefined);
+    if (!said.done) return [Said.Nack, [ack, said.code, all, +said.retry, said.retryAfterMs]];
     return [Said.Ack, [ack, said.seq, kept(said.members && { members: said.members }), all], [said.id]];
   }
 

@@ -111,9 +111,10 @@ pub(super) fn read(kind: PacketKind, fields: &mut Fields<'_>) -> Option<PacketIn
             ServerPacket::Ack { id, answer: Box::new(answer) }
         }
         PacketKind::Nack => {
-            let (id, code, message) = (fields.count(), names::read_code(fields.handle()), kept(fields));
-            let (answer, retry, retry_after_ms) = (kept(fields), fields.truth(), fields.maybe_count());
-            let answer = Answer::Refused { code, retry, retry_after_ms, message, answer };
+            let (id, code, answer) = (fields.count(), names::read_code(fields.handle()), kept(fields));
+            let (retry, retry_after_ms) = (fields.truth(), fields.maybe_count());
+            // Its words stay with the page, which has them when it is told what they are about.
+            let answer = Answer::Refused { code, retry, retry_after_ms, message: None, answer };
             ServerPacket::Ack { id, answer: Box::new(answer) }
         }
         _ => ServerPacket::Event(event(kind, fields)),

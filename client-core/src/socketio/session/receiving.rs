@@ -96,20 +96,17 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         #[cfg(not(feature = "frames"))]
         drop(whole);
         let Some(answer) = self.answers_join(now, id, answer) else { return };
-        let (status, words, reply) = match answer {
+        let (status, reply) = match answer {
             Answer::Done { id, seq, answer, .. } => {
-                (DeliveryStatus::Answered { id, seq }, None, SendReply { answer, message: None })
+                (DeliveryStatus::Answered { id, seq }, SendReply { answer, message: None })
             }
             Answer::Refused { code, message, answer, .. } => {
-                let words = message.clone().map(|message| (message, code));
-                (DeliveryStatus::Failed(SendFailure::Refused(code)), words, SendReply { answer, message })
+                (DeliveryStatus::Failed(SendFailure::Refused(code)), SendReply { answer, message })
             }
         };
         if !self.sends.answered(id, status, reply, &mut self.outcomes) {
             // Too late, or an answer to nothing.
             self.diagnostics.unknown_frames += 1;
-        } else if let Some((message, code)) = words {
-            self.event(Event::ServerError { message, code: Some(code) });
         }
     }
 }

@@ -79,7 +79,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             return Some(answer);
         };
         let is_overdue = self.rooms.at_mut(at).is_some_and(|room| room.overdue.take().is_some());
-        let words = match answer {
+        match answer {
             // It has counted as done; only the handler's answer is news.
             Answer::Done { answer, .. } if is_overdue => {
                 let name = self.rooms.at_mut(at).map(|room| room.name.clone())?;
@@ -88,22 +88,17 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
             Answer::Done { members, answer, .. } => {
                 self.join_done(at, members, answer);
-                None
             }
             Answer::Refused { code, retry, retry_after_ms, message, answer } => {
-                let reply = SendReply { answer, message: message.clone() };
-                let is_told = if retry {
-                    self.join_later(at, now, code, retry_after_ms, reply)
+                let reply = SendReply { answer, message };
+                if retry {
+                    self.join_later(at, now, code, retry_after_ms, reply);
                 } else {
-                    self.join_failed(at, code, reply)
-                };
-                message.filter(|_| is_told).map(|message| (message, code))
+                    self.join_failed(at, code, reply);
+                }
             }
-        };
-        self.check_ready();
-        if let Some((message, code)) = words {
-            self.event(Event::ServerError { message, code: Some(code) });
         }
+        self.check_ready();
         // Somebody may have asked to leave it meanwhile.
         self.leaving = true;
         None
@@ -127,18 +122,16 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }));
     }
 
-    fn join_failed(&mut self, at: usize, code: Code, reply: SendReply<P>) -> bool {
-        let Some(name) = self.rooms.at_mut(at).map(|room| room.name.clone()) else { return false };
+    fn join_failed(&mut self, at: usize, code: Code, reply: SendReply<P>) {
+        let Some(name) = self.rooms.at_mut(at).map(|room| room.name.clone()) else { return };
         let message = reply.message.clone();
         self.join_reply(&name, reply);
         self.rooms.remove(at);
         let change = RoomChange::new(name, RoomState::Failed(code));
         self.event(Event::Room(RoomChange { message, ..change }));
-        true
     }
 
-    /// The server refuses the room for now: it is asked again by itself. Each reason is told once; says whether this was
-    /// that time.
+    /// The server refuses the room for now: it is asked again by itself. Each reason is told once.
     fn join_later(
         &mut self,
         at: usize,
@@ -146,19 +139,18 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         code: Code,
         retry_after_ms: Option<u64>,
         reply: SendReply<P>,
-    ) -> bool {
-        let Some(room) = self.rooms.at_mut(at) else { return false };
+    ) {
+        let Some(room) = self.rooms.at_mut(at) else { return };
         let delay = retry_delay(room.refusals, pause(retry_after_ms));
         room.membership = Membership::Later { at: now + delay };
         room.refusals = room.refusals.saturating_add(1);
         if room.told.replace(code) == Some(code) {
-            return false;
+            return;
         }
         let (name, message) = (room.name.clone(), reply.message.clone());
         self.join_reply(&name, reply);
         let change = RoomChange::new(name, RoomState::Joining);
         self.event(Event::Room(RoomChange { refused: Some(code), message, ..change }));
-        true
     }
 
     fn join_reply(&mut self, room: &N, reply: SendReply<P>) {

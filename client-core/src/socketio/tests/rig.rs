@@ -225,7 +225,8 @@ fn told(output: Said) -> Option<String> {
                 DeliveryStatus::Failed(why) => why.as_str(),
                 DeliveryStatus::Acked { .. } => "acked",
             };
-            format!("{} is {status}", delivery.id.0)
+            let words = delivery.reply.and_then(|reply| reply.message).map(|words| format!(": {words}"));
+            format!("{} is {status}{}", delivery.id.0, words.unwrap_or_default())
         }
         Output::Abandon { code, .. } => format!("abandon {code}"),
         Output::Close { code, .. } => format!("close {code}"),
