@@ -225,7 +225,7 @@ impl OwnMessages {
 mod tests {
     use super::*;
     use rejoin::SendFailure;
-    use rejoin::messages::{Origin, Stamp};
+    use rejoin::messages::{Code, Origin, Stamp};
 
     const ID: SendId = SendId(1);
     const TYPED: Timestamp = Timestamp::UNIX_EPOCH;
@@ -318,8 +318,29 @@ mod tests {
     fn a_failure_at_once_is_said_in_the_bubble() {
         let (mut own, now) = one();
         let failed = DeliveryStatus::Failed(SendFailure::TooLarge);
-        assert_eq!(own.outcome(now, ID, &failed, None), Some(bubble(Fate::Failed(SendFailure::TooLarge, None))));
+        assert_eq!(
+            own.outcome(now, ID, &failed, None),
+            Some(bubble(Fate::Failed(SendFailure::TooLarge, None)))
+        );
         assert!(own.is_settled());
+    }
+
+    #[test]
+    fn a_refusal_stands_at_the_message_with_the_servers_words_made_harmless() {
+        let (mut own, now) = one();
+        let refused = DeliveryStatus::Failed(SendFailure::Refused(Code::Forbidden));
+        let Some(Show::Bubble { fate, .. }) = own.outcome(now, ID, &refused, Some("no\u{1b}[2J links\n"))
+        else {
+            panic!("no bubble")
+        };
+        assert_eq!(fate.mark(), "not sent: the server refused it (forbidden: no^[[2J links^J)");
+        let (mut own, now) = one();
+        own.overdue(now, true);
+        let other = DeliveryStatus::Failed(SendFailure::Refused(Code::Other));
+        let Some(Show::News { fate, .. }) = own.outcome(now, ID, &other, Some("not here")) else {
+            panic!("no news")
+        };
+        assert_eq!(fate.news("hi"), "not sent: the server refused it (not here): hi");
     }
 
     #[test]
@@ -392,7 +413,7 @@ mod tests {
         let now = Instant::now();
         for id in 0..1000 {
             own.add(now, TYPED, SendId(id), "r", id.to_string());
-            own.outcome(now, SendId(id), &DeliveryStatus::Written);
+            own.outcome(now, SendId(id), &DeliveryStatus::Written, None);
         }
         own.overdue(now, true);
         assert_eq!(own.list.len(), MOST_ECHOES);

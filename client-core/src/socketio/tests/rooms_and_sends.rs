@@ -157,8 +157,7 @@ fn refused_for_now(code: Code, retry_after_ms: Option<u64>) -> Answer {
 #[test]
 fn a_room_that_is_refused_for_now_is_asked_for_again_ever_later_and_each_reason_is_told_once() {
     let mut rig = asked_for_r();
-    let told =
-        |code| vec!["reply in r: {}".to_owned(), format!("r not yet: {code}")];
+    let told = |code| vec!["reply in r: {}".to_owned(), format!("r not yet: {code}")];
     rig.answer(0, refused_for_now(Code::RoomFull, None));
     assert_eq!(rig.story(), told("room_full"));
     // Whoever asks for it meanwhile changes nothing.
