@@ -1,8 +1,11 @@
 //! The configuration file: named profiles in the platform's configuration folder.
 
+mod file;
+
 use crate::args::{AckTextName, PolicyName, Protocol, TokenIn};
 use crate::error::Failure;
 use directories::{BaseDirs, ProjectDirs};
+use file::File;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -43,13 +46,6 @@ impl fmt::Debug for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Profile").field("rooms", &self.rooms).finish_non_exhaustive()
     }
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    profiles: BTreeMap<String, Profile>,
 }
 
 impl Profile {
@@ -100,7 +96,8 @@ pub(crate) fn file() -> Option<PathBuf> {
     folders().map(|folders| folders.config_dir().join("config.toml"))
 }
 
-/// Reads the profile asked for. No file is no error, unless a profile was named.
+/// Reads the profile asked for. No file is no error, unless a profile was named. What is wrong with other profiles is no
+/// concern of its user's.
 pub(crate) fn load(name: Option<&str>) -> Result<Profile, Failure> {
     let Some(path) = file() else {
         return match name {
@@ -109,51 +106,26 @@ pub(crate) fn load(name: Option<&str>) -> Result<Profile, Failure> {
                 .hint("this account has no home folder to keep a configuration in")),
         };
     };
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-        Err(error) => {
-            return Err(Failure::usage("config_file", format!("cannot read {}: {error}", path.display())));
-        }
-    };
-    let mut profile = choose(&text, &path, name)?;
+    let mut profile = File::read(&text_of(&path)?).choose(&path, name)?;
     profile.at_home(BaseDirs::new().as_ref().map(BaseDirs::home_dir));
     Ok(profile)
 }
 
-fn choose(text: &str, path: &Path, name: Option<&str>) -> Result<Profile, Failure> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut file: File = toml::from_str(text).map_err(|error| {
-        // Not the error's own Display: it quotes the line, which may hold a URL with a token.
-        let line = error
-            .span()
-            .and_then(|span| text.get(..span.start))
-            .map_or(1, |before| before.matches('\n').count() + 1);
-        Failure::usage("config_file", format!("{}, line {line}: {}", path.display(), error.message())).hint(
-            "a profile looks like [profiles.work] with url, token_file or token_command, token_in, rooms, state, \
-             protocol, namespace, event_map, policy, headers, subprotocols, connect_timeout, ca, cert, key, \
-             ack_text",
-        )
-    })?;
-    let profile = file.profiles.remove(name.unwrap_or(DEFAULT));
-    let profile = match (profile, name) {
-        (Some(profile), _) => profile,
-        (None, None) => Profile::default(),
-        (None, Some(name)) => {
-            let known: Vec<&str> = file.profiles.keys().map(String::as_str).collect();
-            let hint = if known.is_empty() {
-                format!("write [profiles.{name}] into {}", path.display())
-            } else {
-                format!("{} has: {}", path.display(), known.join(", "))
-            };
-            return Err(Failure::usage("profile", format!("there is no profile \"{name}\"")).hint(hint));
-        }
-    };
-    if profile.token_file.is_some() && profile.token_command.is_some() {
-        return Err(Failure::usage("config_file", "a profile has both token_file and token_command")
-            .hint("keep one of them"));
+/// What is wrong with the file beside the profile in use, a line for each mistake.
+pub(crate) fn mistakes_elsewhere(name: Option<&str>) -> Vec<String> {
+    let Some(path) = file() else { return Vec::new() };
+    let Ok(text) = text_of(&path) else { return Vec::new() };
+    let file = File::read(&text);
+    let mistakes = file.mistakes_elsewhere(name.unwrap_or(DEFAULT));
+    mistakes.iter().map(|mistake| mistake.in_words(&path)).collect()
+}
+
+fn text_of(path: &Path) -> Result<String, Failure> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(text),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(Failure::usage("config_file", format!("cannot read {}: {error}", path.display()))),
     }
-    Ok(profile)
 }
 
 #[cfg(test)]
@@ -161,7 +133,7 @@ mod tests {
     use super::*;
 
     fn chosen(text: &str, name: Option<&str>) -> Result<Profile, Failure> {
-        choose(text, Path::new("config.toml"), name)
+        File::read(text).choose(Path::new("config.toml"), name)
     }
 
     const TWO: &str = "[profiles.default]\nurl = \"wss://a/\"\n[profiles.work]\nurl = \"wss://b/\"\nrooms = [\"x\"]\n\
@@ -220,14 +192,67 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_named_with_its_line() {
-        let failure = chosen("[profiles.a]\nurl = \"wss://a/\"\ncolour = 1\n", None).unwrap_err();
-        assert!(failure.message.contains("line 3: unknown field `colour`"), "{}", failure.message);
+        let failure = chosen("[profiles.a]\nurl = \"wss://a/\"\ncolour = 1\n", Some("a")).unwrap_err();
+        assert!(
+            failure.message.starts_with("config.toml, line 3: profile \"a\": unknown field `colour`"),
+            "{}",
+            failure.message
+        );
     }
 
     #[test]
     fn a_broken_line_is_not_quoted_because_it_may_hold_a_token() {
-        let failure = chosen("[profiles.a]\nurl = \"ws://h/?token=s3cret\" oops\n", None).unwrap_err();
+        let failure = chosen("[profiles.a]\nurl = \"ws://h/?token=s3cret\" oops\n", Some("a")).unwrap_err();
         assert!(!failure.render().contains("s3cret"), "{}", failure.render());
         assert!(failure.message.contains("line 2"), "{}", failure.message);
+    }
+
+    #[test]
+    fn a_wrong_kind_names_profile_field_and_line_and_not_the_value() {
+        for (line, expected) in [
+            ("url = 5", "url: invalid type: integer, expected a string"),
+            ("rooms = [\"a\", 7]", "rooms: invalid type: integer, expected a string"),
+            ("headers = \"Cookie: s3cret\"", "headers: invalid type: string, expected a map"),
+            ("connect_timeout = \"s3cret\"", "connect_timeout: invalid type: string, expected u32"),
+            ("policy = \"legcy\"", "policy: unknown variant `legcy`, expected `default` or `legacy`"),
+        ] {
+            let failure = chosen(&format!("[profiles.a]\nrooms.x = 1\n[profiles.b]\n{line}\n"), Some("b"));
+            let failure = failure.unwrap_err();
+            let expected = format!("config.toml, line 4: profile \"b\", {expected}");
+            assert_eq!((failure.message.as_str(), failure.code), (&*expected, "config_file"));
+            assert!(!failure.render().contains("s3cret"));
+        }
+    }
+
+    #[test]
+    fn a_mistake_elsewhere_stops_nobody_and_can_be_asked_for() {
+        for mistake in [
+            "url = 5",
+            "colour = 1",
+            "url = \"wss://x/\" oops",
+            "= 1",
+            "url",
+            "token_file = \"",
+            "rooms = [1",
+        ] {
+            let text = format!("{TWO}[profiles.broken]\n{mistake}\n");
+            assert_eq!(chosen(&text, Some("work")).unwrap().rooms, ["x"], "{mistake}");
+            assert_eq!(chosen(&text, None).unwrap().url.as_deref(), Some("wss://a/"), "{mistake}");
+            assert!(chosen(&text, Some("broken")).is_err(), "{mistake}");
+            let file = File::read(&text);
+            let told = |name| {
+                file.mistakes_elsewhere(name).iter().map(|told| told.in_words(Path::new("c"))).collect()
+            };
+            let elsewhere: Vec<String> = told("work");
+            assert!(!elsewhere.is_empty(), "{mistake}");
+            assert!(elsewhere[0].starts_with("c, line 8: profile \"broken\""), "{elsewhere:?}");
+            assert!(told("broken").is_empty(), "{mistake}");
+        }
+    }
+
+    #[test]
+    fn a_profile_that_a_mistake_before_it_has_swallowed_is_not_taken_for_missing() {
+        let text = format!("[profiles.broken]\nurl = \"\"\"wss://\n{TWO}");
+        assert!(chosen(&text, None).unwrap_err().message.contains("config.toml, line "));
     }
 }

@@ -62,6 +62,23 @@ fn the_token_and_the_rooms_of_a_profile_go_to_its_own_url_only() {
 }
 
 #[test]
+fn a_mistake_in_a_profile_that_is_not_used_stops_no_command_and_doctor_names_it() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let home = configured(&format!(
+        "[profiles.default]\nurl = \"{}\"\ntoken_file = \"~/token\"\nrooms = [\"lobby\"]\n[profiles.work]\nurl = 5\n",
+        server.url
+    ));
+    assert!(members(start(&home, &["pipe"], &[])).contains("\"members\":[\"ada\"]"));
+    let ended = start(&home, &["pipe", "--profile", "work"], &[]).wait();
+    assert_eq!(ended.status, Some(2), "{}", ended.text());
+    let told = "config.toml, line 6: profile \"work\", url: invalid type: integer, expected a string";
+    assert!(ended.text().contains(told), "{}", ended.text());
+    let ended = start(&home, &["doctor"], &[]).wait();
+    assert_eq!(ended.status, Some(0), "{}", ended.text());
+    assert_eq!(ended.text().matches(told).count(), 1, "{}", ended.text());
+}
+
+#[test]
 fn help_and_manual_say_where_the_file_is() {
     let home = configured("");
     for args in [&["--help"][..], &["man"]] {

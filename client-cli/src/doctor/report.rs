@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 /// The steps of connecting, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
+    Profiles,
     Url,
     Dns,
     Tcp,
@@ -25,6 +26,7 @@ pub(super) enum Step {
 impl Step {
     fn as_str(self) -> &'static str {
         match self {
+            Self::Profiles => "profiles",
             Self::Url => "URL",
             Self::Dns => "DNS",
             Self::Tcp => "TCP",

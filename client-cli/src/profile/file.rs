@@ -1,0 +1,161 @@
+//! The text of the configuration file: the profile that is asked for, and where its mistakes are. A mistake belongs to the
+//! profile that it stands in. No value is quoted, because it may be a secret.
+
+use super::{DEFAULT, Profile};
+use crate::error::Failure;
+use serde::Deserialize as _;
+use std::path::Path;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, Error, ValueDeserializer};
+
+/// A file, as far as it can be read.
+pub(super) struct File<'a> {
+    text: &'a str,
+    root: DeTable<'a>,
+    /// What is no TOML.
+    errors: Vec<Error>,
+}
+
+/// Something in the file that cannot be used.
+#[derive(Debug)]
+pub(super) struct Mistake {
+    line: usize,
+    profile: Option<String>,
+    field: Option<String>,
+    what: String,
+}
+
+impl Mistake {
+    pub(super) fn in_words(&self, path: &Path) -> String {
+        let Self { line, profile, field, what } = self;
+        let profile = profile.as_ref().map(|name| format!(" profile \"{name}\"")).unwrap_or_default();
+        let field = field.as_ref().map(|name| format!(", {name}")).unwrap_or_default();
+        let place = format!("{profile}{field}");
+        let colon = if place.is_empty() { "" } else { ":" };
+        format!("{}, line {line}:{place}{colon} {what}", path.display())
+    }
+
+    fn failure(&self, path: &Path) -> Failure {
+        Failure::usage("config_file", self.in_words(path)).hint(
+            "a profile looks like [profiles.work] with url, token_file or token_command, token_in, rooms, state, \
+             protocol, namespace, event_map, policy, headers, subprotocols, connect_timeout, ca, cert, key, \
+             ack_text",
+        )
+    }
+}
+
+impl<'a> File<'a> {
+    pub(super) fn read(text: &'a str) -> Self {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let (root, errors) = DeTable::parse_recoverable(text);
+        Self { text, root: root.into_inner(), errors }
+    }
+
+    /// The profile of this name, or the default one.
+    pub(super) fn choose(&self, path: &Path, name: Option<&str>) -> Result<Profile, Failure> {
+        let wanted = name.unwrap_or(DEFAULT);
+        let profiles = self.profiles();
+        let found = profiles.iter().find(|(known, _)| *known == wanted);
+        let is_meant = |line: &str| header(line).is_some_and(|name| name == wanted);
+        let is_swallowed = found.is_none() && self.text.lines().any(is_meant);
+        let mut mistakes = self.errors.iter().map(|error| self.no_toml(error));
+        // A text without an end reaches into what follows it.
+        if let Some(mistake) =
+            mistakes.find(|mistake| is_swallowed || mistake.profile.as_deref() == Some(wanted))
+        {
+            return Err(mistake.failure(path));
+        }
+        match (found, name) {
+            (Some((name, value)), _) => self.profile(name, value).map_err(|mistake| mistake.failure(path)),
+            (None, None) => Ok(Profile::default()),
+            (None, Some(name)) => {
+                let known: Vec<&str> = profiles.iter().map(|(name, _)| *name).collect();
+                let hint = if known.is_empty() {
+                    format!("write [profiles.{name}] into {}", path.display())
+                } else {
+                    format!("{} has: {}", path.display(), known.join(", "))
+                };
+                Err(Failure::usage("profile", format!("there is no profile \"{name}\"")).hint(hint))
+            }
+        }
+    }
+
+    /// What is wrong with everything but that profile.
+    pub(super) fn mistakes_elsewhere(&self, used: &str) -> Vec<Mistake> {
+        let mut mistakes: Vec<Mistake> = self.errors.iter().map(|error| self.no_toml(error)).collect();
+        for (name, value) in self.profiles() {
+            // What is no TOML in it has been found.
+            if !mistakes.iter().any(|mistake| mistake.profile.as_deref() == Some(name)) {
+                mistakes.extend(self.profile(name, value).err());
+            }
+        }
+        for key in self.root.keys().filter(|key| key.get_ref() != "profiles") {
+            let what = format!("\"{}\" means nothing here: profiles are [profiles.NAME]", key.get_ref());
+            let line = self.line(key.span().start);
+            mistakes.push(Mistake { line, profile: None, field: None, what });
+        }
+        mistakes.retain(|mistake| mistake.profile.as_deref() != Some(used));
+        mistakes
+    }
+
+    fn profiles(&self) -> Vec<(&str, &Spanned<DeValue<'a>>)> {
+        let profiles = self.root.get("profiles").and_then(|profiles| profiles.get_ref().as_table());
+        profiles.into_iter().flatten().map(|(name, value)| (&**name.get_ref(), value)).collect()
+    }
+
+    fn profile(&self, name: &str, value: &Spanned<DeValue<'a>>) -> Result<Profile, Mistake> {
+        let mistake =
+            |at, field, what| Mistake { line: self.line(at), profile: Some(name.to_owned()), field, what };
+        let profile = Profile::deserialize(ValueDeserializer::from(value.clone())).map_err(|error| {
+            let at = error.span().map_or(value.span().start, |span| span.start);
+            let table = value.get_ref().as_table();
+            let field = table.and_then(|table| table.iter().find(|(_, value)| value.span().contains(&at)));
+            let what = match (error.message().split_once(", expected "), field) {
+                // The whole message quotes the value.
+                (Some((what, wanted)), Some((_, value))) if what.starts_with("invalid ") => {
+                    format!("invalid type: {}, expected {wanted}", kind_at(value, at))
+                }
+                _ => error.message().to_owned(),
+            };
+            mistake(at, field.map(|(name, _)| name.get_ref().to_string()), what)
+        })?;
+        if profile.token_file.is_some() && profile.token_command.is_some() {
+            let what = "it has both token_file and token_command: keep one of them".to_owned();
+            return Err(mistake(value.span().start, None, what));
+        }
+        Ok(profile)
+    }
+
+    /// Not the error's own `Display`: it quotes the line, which may hold a URL with a token.
+    fn no_toml(&self, error: &Error) -> Mistake {
+        let at = error.span().map_or(0, |span| span.start);
+        let profile = self.text.get(..at).unwrap_or(self.text).lines().rev().find_map(header);
+        let what = error.message().to_owned();
+        Mistake { line: self.line(at), profile: profile.map(str::to_owned), field: None, what }
+    }
+
+    fn line(&self, at: usize) -> usize {
+        self.text.get(..at).unwrap_or(self.text).matches('\n').count() + 1
+    }
+}
+
+/// The profile whose part of the file begins with this line.
+fn header(line: &str) -> Option<&str> {
+    let name = line.trim_start().strip_prefix('[')?.trim_start().strip_prefix("profiles")?;
+    let name = name.trim_start().strip_prefix('.')?.trim_start();
+    if let Some(quote) = name.chars().next().filter(|c| matches!(c, '"' | '\'')) {
+        return name.get(1..)?.split(quote).next();
+    }
+    name.split([']', '.', ' ', '#']).next()
+}
+
+/// What kind of value is there: the innermost one.
+fn kind_at(value: &Spanned<DeValue<'_>>, at: usize) -> &'static str {
+    let within = |value: &Spanned<DeValue<'_>>| value.span().contains(&at).then(|| kind_at(value, at));
+    let inner = match value.get_ref() {
+        DeValue::Array(items) => items.iter().find_map(within),
+        DeValue::Table(fields) => fields.values().find_map(within),
+        _ => None,
+    };
+    inner.unwrap_or_else(|| value.get_ref().type_str())
+}
