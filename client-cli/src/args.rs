@@ -58,9 +58,14 @@ pub(crate) enum Command {
     Completions {
         /// Which shell.
         shell: Shell,
+        #[command(flatten)]
+        log: LogArgs,
     },
     /// Print the manual page.
-    Man,
+    Man {
+        #[command(flatten)]
+        log: LogArgs,
+    },
 }
 
 #[derive(Debug, Args)]

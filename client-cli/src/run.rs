@@ -5,7 +5,7 @@ use crate::error::{Exit, Failure, without_secrets};
 use crate::logging::{self, Process};
 use crate::outlet::Unprinted;
 use crate::signals::Signals;
-use crate::{chat, doctor, embedded, feeds, manual, pipe, send, tail};
+use crate::{chat, command_line, doctor, embedded, feeds, manual, pipe, send, tail};
 use clap::ArgAction;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _};
@@ -16,15 +16,16 @@ use std::process::ExitCode;
 pub(crate) fn main() -> ExitCode {
     let arguments = match parse() {
         Ok(arguments) => arguments,
-        Err(error) => return complaint(&error).into(),
+        Err(Unread::Parser(error)) => return complaint(&error).into(),
+        Err(Unread::Order(failure)) => return report(&failure).into(),
     };
     let result = match arguments.command.unwrap_or(Command::Chat(arguments.chat)) {
-        Command::Completions { shell } => {
+        Command::Completions { shell, .. } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "rejoin", &mut script);
             print(&script)
         }
-        Command::Man => manual::page()
+        Command::Man { .. } => manual::page()
             .map_err(|error| internal("the manual page cannot be written", &error))
             .and_then(|page| print(&page)),
         command => connected(command),
@@ -33,13 +34,22 @@ pub(crate) fn main() -> ExitCode {
 }
 
 /// Reads the command line. A negative number is a value, so that the complaint about it names the option it was given to.
-fn parse() -> Result<Arguments, clap::Error> {
+fn parse() -> Result<Arguments, Unread> {
     let numbers = |argument: clap::Arg| {
         let takes_value = matches!(argument.get_action(), ArgAction::Set | ArgAction::Append);
         argument.allow_negative_numbers(takes_value)
     };
     let command = Arguments::command().mut_args(numbers).mut_subcommands(|command| command.mut_args(numbers));
-    Arguments::from_arg_matches(&command.try_get_matches()?)
+    let words = command_line::ordered(std::env::args_os().collect(), &command).map_err(Unread::Order)?;
+    let matches = command.try_get_matches_from(words).map_err(Unread::Parser)?;
+    Arguments::from_arg_matches(&matches).map_err(Unread::Parser)
+}
+
+/// Why a command line cannot be read.
+enum Unread {
+    Parser(clap::Error),
+    /// Something stands in the place of the command.
+    Order(Failure),
 }
 
 /// Help goes to stdout, complaints to stderr. They quote what was typed, so secrets are taken out.
@@ -108,7 +118,7 @@ fn connected(command: Command) -> Result<Exit, Failure> {
             Command::Tail(arguments) => tail::run(&arguments, signals).await,
             Command::Doctor(arguments) => doctor::run(&arguments, signals).await,
             // Dealt with before the network comes into it.
-            Command::Serve(_) | Command::Completions { .. } | Command::Man => Ok(Exit::Success),
+            Command::Serve(_) | Command::Completions { .. } | Command::Man { .. } => Ok(Exit::Success),
         }
     });
     // Not waiting for what may be stuck in the system, such as the look-up of a name.
@@ -124,6 +134,6 @@ fn log_options(command: &Command) -> Option<&LogArgs> {
         Command::Tail(arguments) => Some(&arguments.connection.log),
         Command::Doctor(arguments) => Some(&arguments.connection.log),
         Command::Serve(arguments) => Some(&arguments.log),
-        Command::Completions { .. } | Command::Man => None,
+        Command::Completions { .. } | Command::Man { .. } => None,
     }
 }

@@ -254,3 +254,20 @@ fn doctor_says_that_nothing_can_be_sent_in_a_namespace_for_notifications() {
     assert!(report.contains(&format!("rejoin tail {url} --protocol socketio")), "{report}");
     assert!(!examined("/chat").contains("cannot be sent"));
 }
+
+#[test]
+fn a_command_may_stand_behind_its_options_and_a_misspelt_one_is_named() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let room = ["-r", "lobby", "--token", "ada"];
+    let output = run(&[&["-v"], &room[..], &["send", &server.url, "hi"]].concat(), b"");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("dialling"), "{}", text(&output.stderr));
+    let output = run(&["sned", &server.url], b"");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("did you mean \"send\"?"), "{}", text(&output.stderr));
+    for words in [&["-v", "man"][..], &["man", "-v"], &["completions", "bash", "-v"], &["-v", "help", "send"]]
+    {
+        let output = run(words, b"");
+        assert_eq!(output.status.code(), Some(0), "{words:?}: {}", text(&output.stderr));
+    }
+}
