@@ -1,6 +1,7 @@
 //! What a server refuses is told with the server's own words by every command, and a room that is refused for good counts.
 
 use harness::command::Running;
+use harness::liar::Liar;
 use harness::process::ServerProcess;
 use harness::refuser::{Refuser, WORDS};
 use serde_json::Value;
@@ -69,7 +70,10 @@ fn send_tail_and_chat_have_the_servers_words_too() {
         }
         chat.type_line("/msg lobby hi");
         let line = chat.wait_for(WORDS);
-        assert!(line.ends_with(&format!("(not sent: the server refused it (forbidden: {WORDS}))")), "{line}");
+        assert!(
+            line.trim_end().ends_with(&format!("(not sent: the server refused it (forbidden: {WORDS}))")),
+            "{line}"
+        );
     }
     let ended = Running::start(&["send", &server.url, "-r", "lobby", "--token", "ada", "hi"]).finish();
     assert!(ended.text().contains(WORDS) && ended.text().contains("[forbidden]"), "{}", ended.text());
@@ -109,4 +113,21 @@ fn a_line_that_asks_for_a_room_is_answered_before_the_end_of_its_input_ends_it()
             ended.text().lines().any(|line| line.contains("\"joined\"") && line.contains("\"ref\":\"j\""));
         assert_eq!(is_told, args.len() == 4, "{args:?}: {}", ended.text());
     }
+}
+
+#[test]
+fn a_plain_server_that_names_the_room_it_refuses_is_believed_by_every_command() {
+    let error = r#"{"type":"error","roomId":"lobby","code":"forbidden","message":"the cellar is flooded"}"#;
+    let server = Liar::start(vec![error.to_owned()]);
+    let ended = |args: &[&str]| Running::start(&[args, &["-r", "lobby", "--token", "ada"]].concat()).finish();
+    let tail = ended(&["tail", &server.url]);
+    assert_eq!(tail.status, Some(3), "{}", tail.text());
+    assert!(tail.text().contains(WORDS), "{}", tail.text());
+    let send = ended(&["send", &server.url, "--timeout", "5", "hi"]);
+    assert_eq!(send.status, Some(1), "{}", send.text());
+    assert!(send.text().contains(WORDS) && send.text().contains("[forbidden]"), "{}", send.text());
+    let mut pipe = Running::start(&["pipe", &server.url, "-r", "lobby", "--token", "ada"]);
+    let line = json(&pipe.wait_for("\"error\""));
+    assert_eq!((&line["roomId"], &line["code"]), (&"lobby".into(), &"forbidden".into()), "{line}");
+    assert_eq!(pipe.finish().status, Some(1));
 }

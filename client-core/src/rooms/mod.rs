@@ -53,6 +53,8 @@ pub(crate) struct Room<P, N> {
     pub(crate) history: Option<u64>,
     /// Was a member on an earlier connection: coming back to a plain server means that something may have been missed.
     pub(crate) seen_before: bool,
+    /// Plain: something of it has come since it was asked for. An error about it before that is the answer to the join.
+    pub(crate) is_heard: bool,
     /// How far it has been received.
     pub(crate) inflow: Inflow<P, N>,
     /// How far the application has dealt with it.
@@ -72,6 +74,7 @@ impl<P, N> Room<P, N> {
             personal: false,
             history: None,
             seen_before: false,
+            is_heard: false,
             inflow: Inflow::default(),
             committed: None,
             members: None,

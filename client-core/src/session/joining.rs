@@ -12,7 +12,7 @@ use crate::link::ConnId;
 use crate::messages::{ClientMessage, Code, JoinRequest, Joined, Left, Nack, Position, Refusal};
 use crate::notes::note;
 use crate::outbox::Payload;
-use crate::rooms::{Hole, Membership, Wanted};
+use crate::rooms::{Hole, Membership, Room, Wanted};
 use crate::time::{Span, Timestamp};
 
 /// How long a server that answers may leave a join without an answer.
@@ -81,6 +81,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.requests += 1;
         let request = self.requests;
         entry.membership = Membership::Joining { frame, request, at: now };
+        entry.is_heard = false;
         let message = if mode == Some(crate::event::Mode::Plain) {
             ClientMessage::join(entry.name.clone())
         } else {
@@ -195,7 +196,15 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             |kind| reference.as_ref().and_then(|id| id.read_numbered(kind)).map(|(number, _)| number);
         let least = pause(retry_after_ms);
         let (join, history) = (request('j'), request('h'));
-        let room = room.filter(|_| join.is_some() || history.is_some());
+        // It may say what it refuses by the reference alone.
+        let is_it = |entry: &&Room<P, N>| match entry.membership {
+            Membership::Joining { request, .. } => Some(request) == join,
+            _ => history.is_some() && entry.inflow.awaited().map(|(request, _)| request) == history,
+        };
+        let room = match room {
+            Some(room) if join.is_some() || history.is_some() => Some(room),
+            _ => self.rooms.iter().find(is_it).map(|entry| entry.name.clone()),
+        };
         let Some(room) = room else {
             self.event(Event::ServerError { message, code: Some(code) });
             return;
@@ -256,6 +265,21 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             self.remove(at, left.room, RoomState::Removed(left.code.unwrap_or(Code::Other)), None);
             self.check_ready(now);
         }
+    }
+
+    /// Plain: an error with a code about a room that has been asked for, and of which nothing has come since, is a refusal
+    /// for good. Says whether it was that; `message` are its words.
+    pub(super) fn refused_plainly(&mut self, message: &P, refusal: &Refusal<N>) -> bool {
+        let place = refusal.room.as_ref().and_then(|room| self.rooms.position(room));
+        let Some((at, entry)) = place.and_then(|at| Some((at, self.rooms.at(at)?))) else { return false };
+        let is_asked = matches!(entry.membership, Membership::Joining { .. } | Membership::Member);
+        if entry.is_heard || !is_asked || !entry.is_to_join() || super::unnamed::is_of_a_send(refusal.code) {
+            return false;
+        }
+        let room = entry.name.clone();
+        self.remove(at, room, RoomState::Failed(refusal.code), P::of_words(message.words()));
+        self.check_ready(self.now.monotonic);
+        true
     }
 
     fn remove(&mut self, at: usize, room: N, state: RoomState, message: Option<P>) {

@@ -63,18 +63,25 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 if !self.is_left(&message.room) {
                     if let Some(room) = self.rooms.get_mut(&message.room) {
                         // Whoever has heard something in a room can miss something there.
-                        room.seen_before = true;
+                        (room.seen_before, room.is_heard) = (true, true);
                     }
                     self.event(Event::Message(message));
                 }
             }
             ServerMessage::UserJoined { room, user } => {
                 if !self.is_left(&room) {
+                    if let Some(entry) = self.rooms.get_mut(&room) {
+                        entry.is_heard = true;
+                    }
                     self.event(Event::UserJoined { room, user });
                 }
             }
             ServerMessage::Error { .. } if made(Bug::ErrorUntold) => {}
-            ServerMessage::Error { message, .. } => self.event(Event::ServerError { message, code: None }),
+            ServerMessage::Error { message, refusal } => {
+                if !refusal.is_some_and(|refusal| self.refused_plainly(&message, &refusal)) {
+                    self.event(Event::ServerError { message, code: None });
+                }
+            }
             #[cfg(feature = "frames")]
             ServerMessage::Own(frame) => self.event(Event::Frame(frame)),
             _ => self.diagnostics.unknown_frames += 1,

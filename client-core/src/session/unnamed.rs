@@ -78,7 +78,7 @@ fn is_of_a_join(code: Code) -> bool {
     matches!(code, Code::RoomFull | Code::TooManyRooms)
 }
 
-fn is_of_a_send(code: Code) -> bool {
+pub(super) fn is_of_a_send(code: Code) -> bool {
     matches!(code, Code::SequenceGap | Code::UnknownProducer | Code::TooLarge)
 }
 

@@ -486,3 +486,72 @@ fn that_a_room_is_left_is_told_after_the_last_outcome_of_what_was_sent_to_it() {
     let left = |event: &Event| matches!(event, Event::Room(change) if change.state == RoomState::Left);
     assert!(outcome.is_some() && outcome < events.iter().position(left), "{events:?}");
 }
+
+#[test]
+fn a_refusal_that_names_its_request_alone_is_about_the_room_of_that() {
+    let mut rig = Rig::new(Config::default());
+    for room in ["q", "r"] {
+        rig.command(Command::Join(Name::from(room).into()));
+    }
+    rig.command(Command::Connect);
+    rig.open();
+    rig.receive(hello("me"));
+    let request = rig.join_request("r");
+    rig.receive(no(Code::Forbidden, false).error(Some(&request.reference), None));
+    let events = rig.events();
+    let failed = |event: &&Event| matches!(event, Event::Room(change) if change.state == RoomState::Failed(Code::Forbidden));
+    let told: Vec<_> = events.iter().filter(failed).collect();
+    assert!(matches!(told[..], [Event::Room(change)] if change.room == "r"), "{events:?}");
+    assert!(!events.iter().any(|event| matches!(event, Event::ServerError { .. })), "{events:?}");
+}
+
+#[test]
+fn a_refusal_that_names_nothing_is_told_once_with_what_it_is_about() {
+    let mut rig = Rig::joined();
+    rig.send(1, "x");
+    rig.receive(No { named: false, ..no(Code::Forbidden, false) }.error(None, None));
+    let events = rig.events();
+    assert!(!events.iter().any(|event| matches!(event, Event::ServerError { .. })), "{events:?}");
+    let words = events.iter().find_map(|event| match event {
+        Event::Delivery(delivery) => delivery.reply.as_ref().and_then(|reply| reply.message.as_deref()),
+        _ => None,
+    });
+    assert_eq!(words, Some("no"));
+    // What belongs to nothing is an error.
+    rig.receive(No { named: false, ..no(Code::Forbidden, false) }.error(None, None));
+    assert!(rig.events().iter().any(|event| matches!(event, Event::ServerError { .. })));
+}
+
+/// On a plain server, whose join of the room has been written: an error with this code about it.
+fn plain_error(code: Code) -> ServerMessage {
+    no(code, false).error(None, Some(&"r".into()))
+}
+
+fn is_out_of_r(events: &[Event]) -> bool {
+    events
+        .iter()
+        .any(|event| matches!(event, Event::Room(change) if change.room == "r" && change.message.is_some()))
+}
+
+#[test]
+fn a_plain_servers_error_about_a_room_of_which_nothing_has_come_refuses_the_join_for_good() {
+    let mut rig = Rig::plain();
+    rig.receive(plain_error(Code::Forbidden));
+    let events = rig.events();
+    assert!(is_out_of_r(&events) && !events.iter().any(|event| matches!(event, Event::ServerError { .. })));
+    rig.reconnect();
+    assert!(!rig.frames().iter().any(|frame| matches!(frame, ClientMessage::JoinRoom { .. })));
+}
+
+#[test]
+fn a_plain_servers_error_about_a_message_or_a_room_that_is_heard_is_no_refusal_of_the_join() {
+    let mut rig = Rig::plain();
+    rig.receive(plain_error(Code::TooLarge));
+    assert!(!is_out_of_r(&rig.events()));
+    rig.receive(ServerMessage::UserJoined { room: "r".into(), user: "me".into() });
+    rig.receive(plain_error(Code::Forbidden));
+    let events = rig.events();
+    assert!(!is_out_of_r(&events) && events.iter().any(|event| matches!(event, Event::ServerError { .. })));
+    rig.receive(no(Code::Forbidden, false).error(None, Some(&"elsewhere".into())));
+    assert!(rig.events().iter().any(|event| matches!(event, Event::ServerError { .. })));
+}
