@@ -1,5 +1,6 @@
 //! `rejoin tail --sse`: rooms read by server-sent events, each over a connection of its own.
 
+use crate::advice::Advice;
 use crate::args::TailArgs;
 use crate::clock::Clock;
 use crate::commits::{Commits, Read};
@@ -50,7 +51,8 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
     let mut readings = start(&settings, positions.as_ref())?;
     let outlet = Outlet::stdout();
     let mut narrator = Narrator::new(layout(), Clock::new(arguments.display.utc), &settings.rooms);
-    narrator.login = settings.login();
+    // Streams have an address of their own kind.
+    narrator.advice = Advice { socket_io: None, ..settings.advice("tail") };
     let mut commits = Commits::default();
     let mut turn = 0;
     // It has been said that the state cannot be stored.

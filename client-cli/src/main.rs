@@ -1,9 +1,11 @@
 //! `rejoin`: chat that survives the network, for people and for scripts.
 
+mod advice;
 mod args;
 mod chat;
 mod clock;
 mod command;
+mod command_line;
 mod commits;
 mod doctor;
 mod editor;
@@ -36,6 +38,7 @@ mod send;
 mod settings;
 mod signals;
 mod socket_io;
+mod suggested;
 mod tail;
 mod token;
 mod token_trouble;

@@ -1,5 +1,6 @@
 //! What happens, told to people: the events that `chat` and `tail` show alike.
 
+use crate::advice::Advice;
 use crate::clock::{self, Clock};
 use crate::error::Failure;
 use crate::fate::Fate;
@@ -7,7 +8,6 @@ use crate::idle_timeout::IdleNotice;
 use crate::render::{Layout, Renderer, Who, plain_name};
 use crate::repeats::Repeats;
 use crate::rooms::{Change, RoomBook, Said, Speaker};
-use crate::settings::Login;
 use crate::{sanitise, words};
 use rejoin::messages::JoinReason;
 use rejoin::{
@@ -36,8 +36,8 @@ pub(crate) struct Narrator {
     pub(crate) state: State,
     /// The user's own notifications are followed.
     pub(crate) shows_notifications: bool,
-    /// How the user has said who they are: what to say when that is refused.
-    pub(crate) login: Login,
+    /// What to say when something is wrong.
+    pub(crate) advice: Advice,
     /// There has been a connection.
     pub(crate) has_connected: bool,
     /// The connection has ended for good.
@@ -72,7 +72,7 @@ impl Narrator {
             rooms: book,
             state: State::Connecting,
             shows_notifications: false,
-            login: Login::Token,
+            advice: Advice::default(),
             has_connected: false,
             failed: None,
             printed: Vec::new(),
@@ -327,7 +327,7 @@ impl Narrator {
                 self.notice(&format!("the server says: {}", sanitise::line(message)));
             }
             Event::Garbled { error } => {
-                self.notice(&words::garbled(error));
+                self.notice(&self.advice.garbled(error));
             }
             Event::Lagged { skipped } => {
                 self.notice(&format!("{skipped} messages came too fast to be shown"));
@@ -410,7 +410,7 @@ impl Narrator {
 
     /// The connection has ended for good.
     pub(crate) fn fail(&mut self, cause: Option<&Cause>) {
-        self.failed = Some(words::failure_of(cause, self.login));
+        self.failed = Some(self.advice.failure(cause));
     }
 
     /// An idle timeout that a change of state shows for the first time, in words.

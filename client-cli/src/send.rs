@@ -4,13 +4,15 @@
 //! only after it has let the client in. But it sends each message back to its sender: that echo is waited for a
 //! moment after the message is written, and an `error` or a close that comes in its place is the failure it is.
 
+use crate::advice::Advice;
 use crate::args::SendArgs;
 use crate::error::{Exit, Failure, eprint_line};
 use crate::lines::{self, BadText, Line};
-use crate::settings::{Login, Settings, Sources, check_room};
+use crate::settings::{Settings, Sources, check_room};
 use crate::signals::{Signal, Signals};
 use crate::token_trouble::TokenTrouble;
 use crate::{sanitise, words};
+use rejoin::messages::Code;
 use rejoin::{
     Cause, CauseCode, Client, DeliveryStatus, Event, Events, Mode, Receipt, RoomState, SOCKET_IO_OPENING,
     SendError, SendFailure, SendId, State,
@@ -93,8 +95,8 @@ struct Sender {
     client: Client,
     events: Events,
     room: String,
-    /// How the user has said who they are: what to say when that is refused.
-    login: Login,
+    /// What to say when something is wrong.
+    advice: Advice,
     timeout: Duration,
     /// What has no outcome at the end is not lost.
     keeps: bool,
@@ -111,6 +113,8 @@ struct Sender {
     restored: BTreeSet<SendId>,
     /// Why the server does not let us into the room, in our words and its own.
     refused: Option<String>,
+    /// For good, for this reason.
+    shut_out: Option<Code>,
     /// The cause of the last attempt that failed, which has been told.
     told: Option<String>,
     exit: Exit,
@@ -123,7 +127,7 @@ impl Sender {
             client,
             events,
             room,
-            login: settings.login(),
+            advice: settings.advice("send"),
             timeout,
             keeps: settings.state.is_some(),
             asks: settings.socket_io.as_ref().is_some_and(|server| server.options.acks),
@@ -133,6 +137,7 @@ impl Sender {
             unechoed: VecDeque::new(),
             restored: BTreeSet::new(),
             refused: None,
+            shut_out: None,
             told: None,
             exit: Exit::Success,
         })
@@ -194,10 +199,8 @@ impl Sender {
                     eprint_line(&format!("  {}", words::answer(answer)));
                 }
             }
-            None if self.is_unstored => {
-                let what = "not delivered, and it could not be stored: it was not sent";
-                self.failed(number, what, SendFailure::NotStored.as_str());
-            }
+            // Why has been said.
+            None if self.is_unstored => self.failed(number, "not sent", SendFailure::NotStored.as_str()),
             None if self.keeps => self.kept(number),
             None => self.failed(number, &SendError::Unknown.to_string(), SendError::Unknown.code()),
         }
@@ -248,7 +251,7 @@ impl Sender {
 
     fn terminal(&self) -> Option<Failure> {
         let snapshot = self.client.status();
-        (snapshot.state == State::Failed).then(|| words::failure_of(snapshot.cause.as_ref(), self.login))
+        (snapshot.state == State::Failed).then(|| self.advice.failure(snapshot.cause.as_ref()))
     }
 
     /// Sends stdin until it ends or `stop` says so; what has been read by then is sent.
@@ -299,7 +302,15 @@ impl Sender {
                 }
             }
         }
-        // A plain server that sends nothing back is allowed, and all that can be said of it is: written.
+        // A plain server that sends nothing back is allowed, and all that can be said of it is: written. Unless it has said
+        // that we are not in the room.
+        if let Some(code) = self.shut_out.filter(|_| !self.unechoed.is_empty()) {
+            let what = match self.unechoed.len() {
+                1 => "not delivered".to_owned(),
+                count => format!("the last {count} were not delivered"),
+            };
+            self.failed(None, &what, code.as_str());
+        }
         self.unechoed.clear();
         Ok(())
     }
@@ -339,7 +350,7 @@ impl Sender {
             }
             // Nobody hears there what is written, however often it is sent.
             Event::Garbled { error } if &**error == SOCKET_IO_OPENING => {
-                return Err(Failure::terminal("incompatible", words::garbled(error)));
+                return Err(Failure::terminal("incompatible", self.advice.garbled(error)));
             }
             Event::Mode(mode) => self.mode = Some(*mode),
             Event::NotStored { error } => {
@@ -355,12 +366,13 @@ impl Sender {
                     }
                     (RoomState::Failed(code) | RoomState::Removed(code), _) => {
                         self.refused = Some(words::refusal(code, said));
+                        self.shut_out = Some(code);
                     }
-                    _ => self.refused = None,
+                    _ => (self.refused, self.shut_out) = (None, None),
                 }
             }
             Event::State(change) => match change.state {
-                State::Failed => return Err(words::failure_of(change.cause.as_ref(), self.login)),
+                State::Failed => return Err(self.advice.failure(change.cause.as_ref())),
                 State::Reconnecting { .. } if !self.unechoed.is_empty() && change.cause.is_some() => {
                     // Written to a connection that is gone: nobody will ever know.
                     let lost = self.unechoed.len();
@@ -390,7 +402,7 @@ impl Sender {
             self.told = Some(text);
         } else if self.told.as_ref() != Some(&text) {
             eprint_line(&format!("rejoin: {text}; trying again"));
-            if let Some(advice) = words::advice_about(cause) {
+            if let Some(advice) = self.advice.about(cause) {
                 eprint_line(&format!("  {advice}"));
             }
             self.told = Some(text);

@@ -1,14 +1,15 @@
 //! The resolved options of the command line, the environment and a profile: a client ready to be built.
 
+use crate::advice::Advice;
 use crate::args::{ConnectionArgs, PolicyName, Protocol};
 use crate::error::Failure;
 use crate::profile::{self, Profile};
 use crate::proxy_env::proxy_for;
-use crate::repeated;
+use crate::repeated::{self, quoted};
 use crate::requests::ClientCertificate;
 use crate::token::{self, TokenFrom};
 use crate::token_trouble::TokenTrouble;
-use crate::{requests, sanitise, socket_io};
+use crate::{requests, sanitise, socket_io, suggested};
 use rejoin::backoff::Policy;
 use rejoin::socketio::EventKind;
 use rejoin::{
@@ -387,6 +388,19 @@ impl Settings {
             builder = builder.manual_commit();
         }
         builder
+    }
+
+    /// What to say when something is wrong; `command` is the one that is running.
+    pub(crate) fn advice(&self, command: &str) -> Advice {
+        let rooms: String = self.rooms.iter().map(|room| format!(" -r {}", quoted(room))).collect();
+        let is_socket_io = self.socket_io.is_some();
+        let socket_io = (!is_socket_io).then(|| {
+            let url = quoted(&suggested::socket_io(&self.endpoint));
+            format!("rejoin {command} {url}{rooms} --protocol socketio{}", self.repeated)
+        });
+        let protocol = if is_socket_io { " --protocol socketio" } else { "" };
+        let doctor = format!("rejoin doctor {}{protocol}{}", quoted(&self.shown_url()), self.repeated);
+        Advice { login: self.login(), socket_io, doctor }
     }
 
     pub(crate) fn login(&self) -> Login {

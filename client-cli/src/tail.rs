@@ -42,7 +42,7 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
     let (client, mut events) = settings.connect()?;
     let outlet = Outlet::stdout();
     let mut narrator = Narrator::new(layout(), Clock::new(arguments.display.utc), &settings.rooms);
-    narrator.login = settings.login();
+    narrator.advice = settings.advice("tail");
     narrator.shows_notifications = follows;
     let mut commits = settings.state.is_some().then(Commits::default);
     let mut join_answers = JoinAnswers::default();

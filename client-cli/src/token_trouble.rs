@@ -1,7 +1,7 @@
 //! Tells on stderr that no token can be had for now, at once and once for each cause. It fetches none and decides nothing.
 
+use crate::advice;
 use crate::error::eprint_line;
-use crate::words;
 use rejoin::{CauseCode, StateChange};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,7 +18,7 @@ impl TokenTrouble {
     pub(crate) fn tell(&self, text: &str) {
         if self.is_new(text) {
             eprint_line(&format!("rejoin: {text}; trying again"));
-            if let Some(advice) = words::advice(CauseCode::TokenUnavailable) {
+            if let Some(advice) = advice::general(CauseCode::TokenUnavailable) {
                 eprint_line(&format!("  {advice}"));
             }
         }

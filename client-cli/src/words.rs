@@ -1,13 +1,11 @@
 //! Causes and outcomes in words for people.
 
-use crate::error::Failure;
 use crate::render::plain_name;
 use crate::sanitise;
-use crate::settings::Login;
 use rejoin::messages::Code;
 use rejoin::{
-    Cause, CauseCode, Client, DeliveryStatus, DialErrorKind, Gap, GapReason, PERSONAL_ROOM,
-    SOCKET_IO_OPENING, SendFailure, State, Timestamp,
+    Cause, CauseCode, Client, DeliveryStatus, DialErrorKind, Gap, GapReason, PERSONAL_ROOM, SendFailure,
+    State, Timestamp,
 };
 use serde_json::Value;
 
@@ -34,7 +32,7 @@ pub(crate) fn cause(cause: &Cause) -> String {
 }
 
 /// Close reasons that only name the code which we have words for.
-fn says_no_more(text: &str) -> bool {
+pub(crate) fn says_no_more(text: &str) -> bool {
     const STANDARD: [&str; 9] = [
         "going away",
         "normal closure",
@@ -121,92 +119,6 @@ fn has_more(answer: &str, known: &[&str]) -> bool {
     }
 }
 
-/// As [`advice`], by the words of the cause too.
-pub(crate) fn advice_about(cause: &Cause) -> Option<&'static str> {
-    // These say themselves what to do.
-    let says_enough = ["long polling only", "it redirects to", "subprotocols offered", "it is compressed"];
-    if says_enough.iter().any(|words| cause.text.contains(words)) {
-        return None;
-    }
-    // What the engine of Socket.IO says to a request that does not name its transport.
-    if cause.code == CauseCode::Dial(DialErrorKind::Http(400)) && cause.text.contains("Transport unknown") {
-        return Some("a Socket.IO server answers at this address: add --protocol socketio");
-    }
-    advice(cause.code)
-}
-
-/// What the user can do about it, when the connection has ended for good.
-pub(crate) fn advice(code: CauseCode) -> Option<&'static str> {
-    match code {
-        CauseCode::Unauthorized(_) => Some(
-            "give a valid token with --token-file, --token-command or REJOIN_TOKEN; if it is valid, the server may \
-                 read it elsewhere: `rejoin doctor` finds out where, for --token-in",
-        ),
-        CauseCode::UnknownNamespace => Some("give the name that the server's code uses with --namespace"),
-        CauseCode::TokenUnavailable => Some("check the token file or command"),
-        // Of other statuses the cause's own words say what to do.
-        CauseCode::Dial(
-            DialErrorKind::NotWebSocket
-            | DialErrorKind::NotEventStream
-            | DialErrorKind::Http(300..=399 | 404 | 405),
-        ) => Some(
-            "check the URL's path; a Socket.IO server wants http:// and --protocol socketio; `rejoin doctor URL` shows \
-             what answers there",
-        ),
-        CauseCode::GaveUp => Some("the default policy has no limit of attempts: leave out --policy legacy"),
-        _ => None,
-    }
-}
-
-/// Said where a token was refused that was never given.
-pub(crate) const NO_TOKEN: &str =
-    "this server wants a token and none was given: --token NAME, --token-file FILE or REJOIN_TOKEN";
-const HOW_TO_GIVE_ONE: &str = "--token NAME, --token-file FILE or REJOIN_TOKEN";
-
-/// As [`failure`], for somebody who has said in this way who they are.
-pub(crate) fn failure_of(reason: Option<&Cause>, login: Login) -> Failure {
-    let Some(refused) = reason.filter(|cause| matches!(cause.code, CauseCode::Unauthorized(_))) else {
-        return failure(reason);
-    };
-    let words = sanitise::line(&refused.text);
-    let message = match (login, says_no_more(&words) || words.is_empty()) {
-        (Login::Token, _) => return failure(reason),
-        (Login::Nothing, true) => NO_TOKEN.to_owned(),
-        // No token helps where a user and a password are wanted.
-        (Login::Nothing, false) if words.contains("(Basic)") => {
-            format!("the server refused the connection: {words}")
-        }
-        (Login::Nothing, false) if refused.code == CauseCode::Unauthorized(401) => {
-            format!("{NO_TOKEN} ({words})")
-        }
-        // It may refuse for reasons of its own.
-        (Login::Nothing, false) => {
-            format!("the server refused the connection: {words}; if it wants a token: {HOW_TO_GIVE_ONE}")
-        }
-        (Login::Authorization, true) => "the server refused the user name and password".to_owned(),
-        (Login::Authorization, false) => format!("the server refused the user name and password: {words}"),
-    };
-    let failure = Failure::terminal(refused.code.as_str(), message);
-    match login {
-        Login::Authorization => {
-            failure.hint("check what stands before the URL's host, or the Authorization header")
-        }
-        _ => failure,
-    }
-}
-
-/// The failure that a terminal cause ends the program with.
-pub(crate) fn failure(reason: Option<&Cause>) -> Failure {
-    let Some(reason) = reason else {
-        return Failure::terminal("failed", "the connection has ended for good");
-    };
-    let failure = Failure::terminal(reason.code.as_str(), cause(reason));
-    match advice_about(reason) {
-        Some(advice) => failure.hint(advice),
-        None => failure,
-    }
-}
-
 /// What is missing of a room, and why.
 pub(crate) fn gap(gap: &Gap) -> String {
     let what = missing(gap);
@@ -232,14 +144,6 @@ pub(crate) fn missing(gap: &Gap) -> String {
         },
         _ => format!("{many}{place} may be missing"),
     }
-}
-
-/// What the server sent that cannot be read.
-pub(crate) fn garbled(error: &str) -> String {
-    if error == SOCKET_IO_OPENING {
-        return "a Socket.IO server answers at this address: add --protocol socketio".to_owned();
-    }
-    format!("skipped something unreadable from the server: {}", sanitise::line(error))
 }
 
 /// Why a room is not joined yet; `said` are the server's words.
@@ -374,58 +278,5 @@ mod tests {
         assert_eq!(retry(Timestamp::from_millis(3001), now), "retrying in\u{a0}3\u{a0}s");
         assert_eq!(retry(Timestamp::from_millis(1001), now), "retrying in\u{a0}1\u{a0}s");
         assert_eq!(retry(now, now), "retrying now");
-    }
-
-    #[test]
-    fn the_path_is_to_be_checked_only_where_it_may_be_wrong() {
-        let of = |status| advice(CauseCode::Dial(DialErrorKind::Http(status)));
-        assert!(of(404).is_some() && of(301).is_some());
-        for status in [400, 403, 413, 426, 429, 431, 500, 502, 503, 504] {
-            assert_eq!(of(status), None, "{status}");
-        }
-    }
-
-    #[test]
-    fn a_cause_that_says_what_to_do_has_no_other_advice_below_it() {
-        let redirect = DialErrorKind::Http(301);
-        let of = |text: &str| advice_about(&Cause::new(CauseCode::Dial(redirect), text));
-        assert!(of("the server answered HTTP 301").is_some());
-        assert_eq!(
-            of("the server answered HTTP 301: it redirects to wss://other/, and redirects are not followed"),
-            None
-        );
-        let polling = Cause::new(
-            CauseCode::Dial(DialErrorKind::Http(400)),
-            "HTTP 400 (\"Transport unknown\"); this Socket.IO server allows long polling only",
-        );
-        assert_eq!(advice_about(&polling), None);
-    }
-
-    #[test]
-    fn a_refusal_of_nobody_asks_for_a_token_and_one_of_a_password_for_another() {
-        let refused = |text: &str, login| {
-            let cause = Cause::new(CauseCode::Unauthorized(4001), text).without_retry();
-            failure_of(Some(&cause), login).render()
-        };
-        let told = refused("Unauthorized", Login::Nothing);
-        assert!(
-            told.starts_with("rejoin: this server wants a token and none was given: --token NAME"),
-            "{told}"
-        );
-        assert!(told.ends_with("[unauthorized]\n"), "{told}");
-        assert!(refused("no guests\u{1b}", Login::Nothing).contains("refused the connection: no guests^["));
-        let basic =
-            refused("HTTP 401: it wants a user and a password (Basic): put them there", Login::Nothing);
-        assert!(!basic.contains("token"), "{basic}");
-        assert!(refused("", Login::Authorization).contains("refused the user name and password ["));
-        assert!(refused("Unauthorized", Login::Token).contains("the server refused the token ["));
-    }
-
-    #[test]
-    fn a_terminal_cause_says_what_to_do() {
-        let reason = Cause::new(CauseCode::Unauthorized(4001), "Unauthorized").without_retry();
-        let failure = failure(Some(&reason));
-        assert_eq!((failure.exit.code(), failure.code), (3, "unauthorized"));
-        assert!(failure.render().contains("--token-file"));
     }
 }

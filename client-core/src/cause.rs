@@ -36,12 +36,38 @@ pub struct DialError {
     pub retry_after: Option<Duration>,
     /// The error's own words, without the token. Hostile text where a server had a part in it.
     pub text: Box<str>,
+    /// What is known of a way out beside what `kind` lets one guess.
+    #[cfg(feature = "native")]
+    pub remedy: Option<Remedy>,
+}
+
+/// What to do about a failed dial, where that is known.
+#[cfg(feature = "native")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Remedy {
+    /// The words of the error or the cause say it.
+    InWords,
+    /// A Socket.IO server answers at the address: its protocol is the one to use.
+    SocketIo,
 }
 
 impl DialError {
     /// An error of `kind` with its words.
     pub fn new(kind: DialErrorKind, text: impl Into<Box<str>>) -> Self {
-        Self { kind, retry_after: None, text: text.into() }
+        Self {
+            kind,
+            retry_after: None,
+            text: text.into(),
+            #[cfg(feature = "native")]
+            remedy: None,
+        }
+    }
+
+    /// The same, with what is to be done about it.
+    #[cfg(feature = "native")]
+    pub fn with_remedy(self, remedy: Remedy) -> Self {
+        Self { remedy: Some(remedy), ..self }
     }
 
     /// The same, with what the server asked for with `Retry-After`.
@@ -227,6 +253,9 @@ pub struct Cause {
     /// on the way, a proxy's most likely.
     #[cfg(feature = "native")]
     pub idle_timeout: Option<Duration>,
+    /// Of a failed dial: what is known of a way out beside what `code` lets one guess.
+    #[cfg(feature = "native")]
+    pub remedy: Option<Remedy>,
     /// Whether the machine goes on trying by itself.
     pub will_retry: bool,
 }
@@ -240,6 +269,8 @@ impl Cause {
             data: None,
             #[cfg(feature = "native")]
             idle_timeout: None,
+            #[cfg(feature = "native")]
+            remedy: None,
             will_retry: true,
         }
     }
@@ -252,6 +283,12 @@ impl Cause {
     /// The same, with the `data` of a refusal.
     pub fn with_data(self, data: Option<Box<str>>) -> Self {
         Self { data, ..self }
+    }
+
+    /// The same, with what is to be done about it.
+    #[cfg(feature = "native")]
+    pub fn with_remedy(self, remedy: Option<Remedy>) -> Self {
+        Self { remedy, ..self }
     }
 
     pub(crate) fn bare(code: CauseCode) -> Self {

@@ -208,6 +208,8 @@ mod time;
 mod token;
 mod utc;
 
+#[cfg(feature = "native")]
+pub use cause::Remedy;
 pub use cause::{Cause, CauseCode, DialError, DialErrorKind};
 pub use config::Config;
 pub use event::{

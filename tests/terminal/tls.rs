@@ -1,8 +1,11 @@
 //! TLS on the command line: a client certificate, and what is said of a server's that does not verify.
 
 use harness::command::Running;
+use harness::process::ServerProcess;
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rejoin_server::{Config, Server, ServerHandle};
+use std::io::Read as _;
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -11,6 +14,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+use tokio_tungstenite::tungstenite;
 
 /// An authority, as `openssl req -x509` makes one.
 fn authority(names: &[&str]) -> (CertificateParams, KeyPair) {
@@ -123,5 +127,68 @@ fn tls_toward_a_plain_port_and_the_reverse_say_which_scheme_to_use() {
         let mut chat = Running::start(&["chat", &url, "--token", "ada"]);
         let line = chat.wait_for("* cannot connect");
         assert!(line.contains(words), "{line}");
+    }
+}
+
+/// What TLS servers do to whoever does not speak TLS: end the connection, and answer nothing. Node's is one. The `first` so
+/// many are let in. Gives the address.
+fn hangs_up(first: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for (number, stream) in listener.incoming().enumerate() {
+            let mut stream = stream.unwrap();
+            if number < first {
+                drop(tungstenite::accept(stream));
+                continue;
+            }
+            // Having read it all the system says goodbye, and otherwise it resets.
+            let mut read = vec![0; if number % 2 == 0 { 4096 } else { 1 }];
+            let _ = stream.read(&mut read);
+        }
+    });
+    address
+}
+
+#[test]
+fn a_server_that_hangs_up_without_an_answer_may_want_tls_and_every_command_says_so() {
+    let address = hangs_up(0);
+    let (ws, http) = (format!("ws://{address}/ws"), format!("http://{address}"));
+    let room = ["-r", "lobby", "--token", "ada"];
+    for (command, url, more, scheme) in [
+        ("pipe", &ws, &room[..], "wss"),
+        ("chat", &ws, &room[..], "wss"),
+        ("tail", &ws, &room[..], "wss"),
+        ("doctor", &ws, &[][..], "wss"),
+        ("tail", &http, &["--sse", "-r", "lobby"][..], "https"),
+        ("doctor", &http, &[][..], "https"),
+        ("pipe", &http, &["--protocol", "socketio"][..], "https"),
+    ] {
+        let mut running = Running::start(&[&[command, url], more].concat());
+        let line = running.wait_for("before answering");
+        let hint = format!(
+            "the server closed the connection before answering; if the server uses TLS, use {scheme}://"
+        );
+        assert!(line.contains(&hint), "{command} {url}: {line}");
+    }
+    let ended = Running::start(&["send", &ws, "-r", "lobby", "--timeout", "1", "hi"]).wait();
+    assert!(ended.text().contains("if the server uses TLS, use wss://"), "{}", ended.text());
+}
+
+#[test]
+fn where_a_server_has_answered_without_tls_nobody_is_sent_to_tls() {
+    let mut pipe = Running::start(&["pipe", &format!("ws://{}/ws", hangs_up(1)), "--token", "ada"]);
+    pipe.wait_for("\"connected\"");
+    let line = pipe.wait_for("\"unreachable\"");
+    assert!(!line.contains("TLS"), "{line}");
+}
+
+#[test]
+fn a_port_without_tls_that_hangs_up_or_answers_is_told_with_the_scheme_for_it() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    for address in [hangs_up(0), server.address().to_string()] {
+        let mut pipe = Running::start(&["pipe", &format!("wss://{address}/ws"), "--token", "ada"]);
+        let line = pipe.wait_for("\"tls\"");
+        assert!(line.contains("use ws://"), "{line}");
     }
 }

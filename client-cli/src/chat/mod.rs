@@ -64,7 +64,7 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
         invented.clone(),
         &settings.rooms,
     );
-    talk.narrator.login = settings.login();
+    talk.narrator.advice = settings.advice("chat");
     if server.is_some() {
         talk.notice("this chat has its own server; join it from another terminal with");
         talk.narrator.verbatim(&command(&settings));

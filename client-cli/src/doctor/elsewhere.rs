@@ -2,35 +2,35 @@
 //! Socket.IO, and streams of events. Shows it no token, and joins nothing.
 
 use super::report::{self, Step};
-use super::{STEP, origin, token, until_connected};
+use super::{STEP, token, until_connected};
 use crate::repeated::quoted;
 use crate::settings::Settings;
-use rejoin::{Cause, CauseCode, Endpoint, Events, FeedEvent, SocketIo, State};
+use crate::suggested;
+use rejoin::{Cause, CauseCode, Events, FeedEvent, SocketIo, State};
 use tokio::time::timeout;
 
 /// What a middleware's refusal comes as: whoever refuses so speaks Socket.IO.
 const REFUSED: CauseCode = CauseCode::Unauthorized(4001);
 /// Where our own server, and many others, have their WebSocket.
 const CHAT: &str = "/ws";
-const ENGINE: &str = "/socket.io/";
 
 /// Says what answers, and with which command it is reached. `room` is that of a stream of events that was not found.
 pub(super) async fn examine(settings: &Settings, room: Option<&str>) {
-    let path = path_of(&settings.endpoint);
+    let path = suggested::path_of(&settings.endpoint);
     for candidate in chats(&path, room.is_some()) {
-        let url = format!("{}{candidate}", origin::of(&settings.endpoint)).replacen("http", "ws", 1);
+        let url = format!("{}{candidate}", suggested::origin(&settings.endpoint)).replacen("http", "ws", 1);
         if is_chat(settings, &url).await {
             let hint = format!("give that address: rejoin chat {url}{}", settings.repeated);
             report::warned(Step::Hello, &format!("a WebSocket server answers at {url}"), &hint);
             break;
         }
     }
-    let url = format!("{}{}", origin::of(&settings.endpoint), engine(&path));
+    let url = suggested::socket_io(&settings.endpoint);
     if is_socket_io(settings, &url).await {
         socket_io(settings, &url);
     }
     if let Some(room) = room.filter(|_| path != "/") {
-        let url = origin::of(&settings.endpoint);
+        let url = suggested::origin(&settings.endpoint);
         if has_streams(settings, &url, room).await {
             let room = quoted(room);
             let hint = format!("give that address: rejoin tail --sse {url} -r {room}{}", settings.repeated);
@@ -41,8 +41,7 @@ pub(super) async fn examine(settings: &Settings, room: Option<&str>) {
 
 /// The address is that of a Socket.IO server's engine.
 pub(super) fn socket_io_here(settings: &Settings) {
-    let endpoint = &settings.endpoint;
-    socket_io(settings, &format!("{}{}", origin::of(endpoint), engine(&path_of(endpoint))));
+    socket_io(settings, &suggested::socket_io(&settings.endpoint));
 }
 
 fn socket_io(settings: &Settings, url: &str) {
@@ -50,13 +49,6 @@ fn socket_io(settings: &Settings, url: &str) {
     let hint =
         format!("connect to {url} with --protocol socketio: rejoin chat {url} --protocol socketio{options}");
     report::warned(Step::Hello, "a Socket.IO server answers at this address", &hint);
-}
-
-fn path_of(endpoint: &Endpoint) -> String {
-    let shown = endpoint.to_string();
-    let rest = shown.split_once("://").map_or("", |(_, rest)| rest);
-    let path = rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/");
-    path.split('?').next().unwrap_or("/").to_owned()
 }
 
 /// Where a chat may be, other than at `path` itself unless that was asked for something else.
@@ -74,16 +66,6 @@ fn chats(path: &str, is_stream: bool) -> Vec<String> {
         paths.push(CHAT.to_owned());
     }
     paths
-}
-
-/// What stands behind the host in the address of a Socket.IO server: nothing, if its engine is where it usually is.
-fn engine(path: &str) -> String {
-    let is_engine = path.trim_end_matches('/').ends_with("/socket.io");
-    if is_engine && path.trim_end_matches('/') != ENGINE.trim_end_matches('/') {
-        format!("{}/", path.trim_end_matches('/'))
-    } else {
-        String::new()
-    }
 }
 
 /// How a connection by nobody in particular came out.
@@ -145,13 +127,5 @@ mod tests {
         assert_eq!(chats("/app/", true), ["/app/", "/app/ws", "/ws"]);
         assert_eq!(chats("/ws", false), [""; 0]);
         assert_eq!(chats("/socket.io/", false), ["/ws"]);
-    }
-
-    #[test]
-    fn an_engine_is_named_by_its_path_where_that_is_not_the_usual_one() {
-        assert_eq!((engine("/"), engine("/socket.io")), (String::new(), String::new()));
-        assert_eq!((engine("/wrong"), engine("/a/socket.io/").as_str()), (String::new(), "/a/socket.io/"));
-        let endpoint = |url: &str| path_of(&Endpoint::parse(url).unwrap().0);
-        assert_eq!((endpoint("ws://h:1").as_str(), endpoint("wss://h/a/b?c=/d").as_str()), ("/", "/a/b"));
     }
 }

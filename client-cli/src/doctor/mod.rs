@@ -10,12 +10,15 @@ mod token;
 
 use crate::args::{DoctorArgs, Protocol};
 use crate::error::{Exit, Failure};
+use crate::profile;
 use crate::render::plain_name;
 use crate::settings::{Settings, Sources, check_room, parse_feed_url, parse_url};
 use crate::signals::Signals;
 use crate::token::TokenFrom;
 use crate::words;
-use rejoin::{Cause, CauseCode, Client, DialErrorKind, Event, Events, Hint, Mode, SOCKET_IO_OPENING, State};
+use rejoin::{
+    Cause, CauseCode, Client, DialErrorKind, Event, Events, Hint, Mode, Remedy, SOCKET_IO_OPENING, State,
+};
 use report::Step;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -34,6 +37,14 @@ const GIVEN_ORIGIN: &str = "pages of the given Origin may not connect: allow it 
 
 pub(crate) async fn run(arguments: &DoctorArgs, mut signals: Signals) -> Result<Exit, Failure> {
     let sources = Sources::read(&arguments.connection)?;
+    let mistakes = profile::mistakes_elsewhere(arguments.connection.profile.as_deref());
+    if let Some(first) = mistakes.first() {
+        let more = match mistakes.len() {
+            1 => "it stops who asks for that profile".to_owned(),
+            count => format!("and {} more; they stop who asks for those profiles", count - 1),
+        };
+        report::warned(Step::Profiles, first, &more);
+    }
     let url = sources.needed_url(arguments.url.as_deref())?;
     let described = sources.at(&url);
     let protocol = described.protocol();
@@ -183,7 +194,7 @@ async fn talk(settings: &Settings, client: &Client, mut events: Events) -> Resul
         if token::is_about_token(&cause) {
             return Err(cause);
         }
-        dial_failed(settings.endpoint.is_secure(), &cause);
+        dial_failed(settings, &cause);
         if settings.socket_io.is_none() && may_be_another_protocol(cause.code) {
             elsewhere::examine(settings, None).await;
         }
@@ -294,16 +305,17 @@ fn may_be_another_protocol(code: CauseCode) -> bool {
 }
 
 /// Says at which step a dial ended, and which steps that proves to be fine.
-fn dial_failed(secure: bool, cause: &Cause) {
+fn dial_failed(settings: &Settings, cause: &Cause) {
     let what = words::cause(cause);
-    let hint = words::advice_about(cause);
+    let hint = settings.advice("chat").about(cause);
+    let hint = hint.as_deref();
     match cause.code {
         // Its words say what to do.
         CauseCode::Dial(DialErrorKind::Certificate | DialErrorKind::Tls) => {
             report::failed(Step::Tls, &what, None);
         }
         CauseCode::Dial(DialErrorKind::Http(_) | DialErrorKind::NotWebSocket) => {
-            if secure {
+            if settings.endpoint.is_secure() {
                 report::ok(Step::Tls, "the certificate verifies");
             }
             // Without advice the answer's own words say what to do.
@@ -314,7 +326,11 @@ fn dial_failed(secure: bool, cause: &Cause) {
         CauseCode::Dial(DialErrorKind::Proxy) => {
             report::failed(Step::Tcp, &what, Some("check HTTPS_PROXY, ALL_PROXY and NO_PROXY"));
         }
-        _ => report::failed(Step::Upgrade, &what, Some("the port answers, but not as a chat server does")),
+        _ => {
+            let hint = "the port answers, but not as a chat server does";
+            let says_what_to_do = cause.remedy == Some(Remedy::InWords);
+            report::failed(Step::Upgrade, &what, (!says_what_to_do).then_some(hint));
+        }
     }
 }
 

@@ -3,12 +3,12 @@
 use super::report::{self, Step};
 use super::{SILENCE, STEP, until_connected};
 use crate::settings::Settings;
-use crate::words;
-use rejoin::{Endpoint, Event, State};
+use crate::{suggested, words};
+use rejoin::{Event, State};
 use tokio::time::timeout;
 
 pub(super) async fn examine(settings: &mut Settings) {
-    let origin = of(&settings.endpoint);
+    let origin = suggested::origin(&settings.endpoint);
     if !settings.add_origin(&origin) {
         report::skipped(Step::Origin, "the one given as a header is accepted");
         return;
@@ -44,15 +44,4 @@ async fn lost(events: &mut rejoin::Events) -> String {
         }
     }
     "the connection was lost".to_owned()
-}
-
-/// The origin of a page that the server's own host serves, as a browser writes it.
-pub(super) fn of(endpoint: &Endpoint) -> String {
-    let (scheme, usual) = if endpoint.is_secure() { ("https", 443) } else { ("http", 80) };
-    let host = endpoint.host();
-    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-    match endpoint.port() {
-        port if port == usual => format!("{scheme}://{host}"),
-        port => format!("{scheme}://{host}:{port}"),
-    }
 }

@@ -100,7 +100,7 @@ async fn read(settings: &Settings, room: &str, events: &mut FeedStream) -> Resul
 /// Says at which step a dial ended, and which steps that proves to be fine.
 fn failed(settings: &Settings, cause: &Cause) {
     let what = words::cause(cause);
-    let hint = words::advice(cause.code);
+    let hint = settings.advice("tail").about(cause);
     match cause.code {
         // Its words say what to do.
         CauseCode::Dial(DialErrorKind::Certificate | DialErrorKind::Tls) => {
@@ -111,8 +111,8 @@ fn failed(settings: &Settings, cause: &Cause) {
         }
         CauseCode::Dial(DialErrorKind::Http(_) | DialErrorKind::NotEventStream) => {
             secrecy(settings, ["http://", "https://"]);
-            // The answer's own words say what to do of some, and of a stream that is compressed on the way.
-            let hint = hint.filter(|_| !cause.text.contains("compressed")).map(|_| {
+            // The answer's own words say what to do of some.
+            let hint = hint.map(|_| {
                 "a web server answers, but not with a room's stream: check the URL, to which rooms/ROOM/events is \
                  added; for a chat give ws:// or wss://"
             });

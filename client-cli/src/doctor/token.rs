@@ -1,9 +1,9 @@
 //! A refused token, tried in the other place: in the URL instead of the header, or the reverse.
 
 use super::is_refusal;
+use crate::advice;
 use crate::settings::{Login, Settings};
 use crate::token::TokenFrom;
-use crate::words;
 use rejoin::{Cause, CauseCode, DialErrorKind, Event, FeedEvent, State, TokenLocation};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -28,18 +28,18 @@ pub(super) fn is_about_token(cause: &Cause) -> bool {
 
 /// What to do about a refused token. Tries the place where it was not; `room` is that of a stream of events.
 pub(super) async fn advice(settings: &mut Settings, room: Option<&str>, cause: &Cause) -> String {
-    let general = words::advice(CauseCode::Unauthorized(4001)).unwrap_or_default();
+    let general = advice::general(CauseCode::Unauthorized(4001)).unwrap_or_default();
     if matches!(settings.token, TokenFrom::Nowhere) {
         return match settings.login() {
             Login::Authorization => {
                 "check the user name and password of the URL, or the Authorization header"
             }
-            _ => words::NO_TOKEN,
+            _ => advice::NO_TOKEN,
         }
         .to_owned();
     }
     if cause.code == CauseCode::TokenUnavailable {
-        return words::advice(cause.code).unwrap_or(general).to_owned();
+        return advice::general(cause.code).unwrap_or(general).to_owned();
     }
     let (here, other) = settings.token_places();
     // Toward Socket.IO that is the place of a token of which nothing else was said.

@@ -401,6 +401,8 @@ impl Link {
             kind => CauseCode::Dial(kind),
         };
         let cause = Cause::new(code, error.text);
+        #[cfg(feature = "native")]
+        let cause = cause.with_remedy(error.remedy);
         if worked && verdict == close::Verdict::Suspect && error.kind != DialErrorKind::Http(410) {
             return self.wrong_answer(now, cause);
         }

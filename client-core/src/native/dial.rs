@@ -2,7 +2,7 @@
 //! future.
 
 use super::endpoint::Endpoint;
-use super::exchange::{Answer, exchange};
+use super::exchange::{Answer, Expected, exchange};
 use super::refusal::{is_too_old, media_type, refusal};
 use super::request::RequestOptions;
 use super::route::Route;
@@ -53,7 +53,9 @@ impl Dialer {
         let (mut request, secrets) = self.options.get(endpoint, token, target).await?;
         let offer = Offer::write(&self.subprotocols, request.headers_mut())?;
         let transport = self.route.open(endpoint).await?;
-        let answer = exchange(transport, request, DialErrorKind::NotWebSocket).await?;
+        let expected = Expected::at(endpoint, self.route.is_known(), DialErrorKind::NotWebSocket);
+        let answer = exchange(transport, request, expected).await?;
+        self.route.has_answered();
         if answer.response.status() != StatusCode::SWITCHING_PROTOCOLS || is_too_old(&answer) {
             return Err(refused(answer, endpoint, &secrets).await);
         }

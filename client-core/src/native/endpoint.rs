@@ -126,6 +126,16 @@ impl Endpoint {
         matches!(self.url.scheme(), "wss" | "https")
     }
 
+    /// The scheme of the same address with TLS, as it is given: `None` where it has that.
+    pub(super) fn tls_scheme(&self) -> Option<&'static str> {
+        match self.url.scheme() {
+            // That of a Socket.IO server is given with that of the web.
+            "ws" if self.engine_path().is_none() => Some("wss"),
+            "ws" | "http" => Some("https"),
+            _ => None,
+        }
+    }
+
     /// Whether the host is this machine.
     pub fn is_loopback(&self) -> bool {
         match self.url.host() {

@@ -1,10 +1,11 @@
 //! One HTTP/1.1 request over an open transport, and its answer. Bounds the answer's head; knows nothing of what is
 //! asked for. The deadline is the caller's, who drops the future.
 
+use super::endpoint::Endpoint;
 use super::meaning::is_tls;
 use super::tls;
 use super::transport::Transport;
-use crate::cause::{DialError, DialErrorKind};
+use crate::cause::{DialError, DialErrorKind, Remedy};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, Connection};
 use hyper::{Request, Response};
@@ -31,14 +32,31 @@ pub(super) struct HttpConnection {
     ended: bool,
 }
 
-/// Sends the request and waits for the head of its answer. What is not HTTP is an error of the kind `not_http`,
-/// or of [`DialErrorKind::Tls`] if it is TLS.
+/// What no answer and a wrong one mean.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Expected {
+    /// What is not HTTP.
+    pub(super) not_http: DialErrorKind,
+    /// The scheme to use if the server speaks TLS there; `None` where it is known not to, or is spoken to in TLS already.
+    pub(super) tls_scheme: Option<&'static str>,
+}
+
+impl Expected {
+    /// `is_known`: a server has answered there without TLS before.
+    pub(super) fn at(endpoint: &Endpoint, is_known: bool, not_http: DialErrorKind) -> Self {
+        let tls_scheme = endpoint.tls_scheme().filter(|_| !is_known);
+        Self { not_http, tls_scheme }
+    }
+}
+
+/// Sends the request and waits for the head of its answer. What is not HTTP is an error of the kind that was expected for
+/// that, or of [`DialErrorKind::Tls`] if it is TLS.
 pub(super) async fn exchange(
     transport: Transport,
     request: Request<String>,
-    not_http: DialErrorKind,
+    expected: Expected,
 ) -> Result<Answer, DialError> {
-    let failed = |error: hyper::Error| transport_error(&error, not_http);
+    let failed = |error: hyper::Error| transport_error(&error, expected.not_http);
     let (mut sender, connection) = http1::Builder::new()
         // HTTP's names have no case, but servers written by hand compare them with the usual one.
         .title_case_headers(true)
@@ -58,12 +76,38 @@ pub(super) async fn exchange(
     .await;
     match response {
         Ok(response) => Ok(Answer { response, connection }),
-        Err(error) if error.is_parse() && is_tls(&connection.connection.into_parts().read_buf) => {
-            let text = "the server speaks TLS on this port: use wss:// or https://";
-            Err(DialError::new(DialErrorKind::Tls, text))
+        Err(error) => {
+            let read = connection.connection.into_parts().read_buf;
+            if error.is_parse() && is_tls(&read) {
+                let text = "the server speaks TLS on this port: use wss:// or https://";
+                return Err(DialError::new(DialErrorKind::Tls, text));
+            }
+            match expected.tls_scheme {
+                // Some servers answer what is no TLS with a line of text or an alert, others with nothing.
+                Some(scheme) if read.is_empty() && is_end(&error) => {
+                    let text = format!(
+                        "the server closed the connection before answering; if the server uses TLS, use {scheme}://"
+                    );
+                    Err(DialError::new(DialErrorKind::Unreachable, text).with_remedy(Remedy::InWords))
+                }
+                _ => Err(failed(error)),
+            }
         }
-        Err(error) => Err(failed(error)),
     }
+}
+
+/// Whether the other side ended the connection.
+fn is_end(error: &hyper::Error) -> bool {
+    match std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>()) {
+        Some(source) => hung_up(source.kind()),
+        None => !error.is_parse() || error.is_incomplete_message(),
+    }
+}
+
+/// Whether a transport's error is that the other side ended it.
+pub(super) fn hung_up(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
 }
 
 impl HttpConnection {

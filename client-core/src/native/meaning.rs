@@ -26,7 +26,7 @@ pub(super) fn meaning(status: StatusCode, headers: &HeaderMap, may_want_tls: boo
 }
 
 /// Whether `WWW-Authenticate` offers the scheme Basic.
-fn wants_password(headers: &HeaderMap) -> bool {
+pub(super) fn wants_password(headers: &HeaderMap) -> bool {
     let mut schemes =
         headers.get_all(header::WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
     schemes.any(|value| value.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("basic")))

@@ -106,6 +106,7 @@ impl ConnectOptions {
                 #[cfg(feature = "proxy")]
                 proxy: self.proxy,
                 connector: self.connector,
+                is_known: Arc::default(),
             },
             credentials,
             source: self.source,

@@ -3,9 +3,9 @@
 
 use super::endpoint::Endpoint;
 use super::exchange::Answer;
-use super::meaning::meaning;
+use super::meaning::{meaning, wants_password};
 use super::secrets::Secrets;
-use crate::cause::{DialError, DialErrorKind};
+use crate::cause::{DialError, DialErrorKind, Remedy};
 use crate::name::is_invisible;
 use hyper::body::Body as _;
 use hyper::header::{self, HeaderMap, HeaderName};
@@ -35,12 +35,14 @@ pub(super) async fn refusal(
     let (status, headers) = (answer.response.status(), answer.response.headers());
     let retry_after = retry_after(headers);
     let mut text = format!("the server answered HTTP {status}{hint}");
+    let mut remedy = None;
     if status.is_redirection() {
         let target = field(headers, header::LOCATION).and_then(|to| endpoint.redirect_target(to));
         if let Some(target) = target.map(|target| shown(&target, secrets)) {
             text = format!(
                 "the server answered HTTP {status}: it redirects to {target}, and redirects are not followed"
             );
+            remedy = Some(Remedy::InWords);
         }
     } else if status.is_client_error() || status.is_server_error() {
         let explanation = explanation(&mut answer).await.map(|line| shown(&line, secrets));
@@ -48,15 +50,23 @@ pub(super) async fn refusal(
             // A server that gives another reason does not speak TLS there.
             let may_want_tls = !endpoint.is_secure() && explanation.as_deref().is_none_or(is_about_tls);
             text.push_str(meaning(status, answer.response.headers(), may_want_tls));
+            // Of no token's use.
+            let wants_password =
+                status == StatusCode::UNAUTHORIZED && wants_password(answer.response.headers());
+            remedy = wants_password.then_some(Remedy::InWords);
         }
         if let Some(delay) = retry_after {
             text = format!("{text}, and asks to wait for {} s", delay.as_secs());
         }
         if let Some(line) = explanation.filter(|line| !repeats(line, status)) {
+            // What the engine of Socket.IO says to a request that does not name its transport.
+            if line.contains("Transport unknown") {
+                remedy = Some(Remedy::SocketIo);
+            }
             text = format!("{text} (\"{line}\")");
         }
     }
-    DialError { retry_after, ..DialError::new(kind, text) }
+    DialError { retry_after, remedy, ..DialError::new(kind, text) }
 }
 
 /// Whether a server's words for HTTP 400 are those for a request without TLS, as nginx, Apache and Go have them.

@@ -14,6 +14,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -29,6 +30,8 @@ pub(crate) struct Route {
     #[cfg(feature = "proxy")]
     pub(super) proxy: Option<Proxy>,
     pub(super) connector: Option<Connector>,
+    /// A server has answered at the end of it.
+    pub(super) is_known: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Route {
@@ -44,6 +47,17 @@ impl fmt::Debug for Route {
 const HEAD_START: Duration = Duration::from_millis(250);
 
 impl Route {
+    /// Whether a server has answered at the end of it.
+    pub(super) fn is_known(&self) -> bool {
+        // What somebody else connects needs no advice about addresses.
+        self.connector.is_some() || self.is_known.load(Ordering::Relaxed)
+    }
+
+    /// A server has answered.
+    pub(super) fn has_answered(&self) {
+        self.is_known.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) async fn open(&self, endpoint: &Endpoint) -> Result<Transport, DialError> {
         let stream = match &self.connector {
             Some(connect) => {

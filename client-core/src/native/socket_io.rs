@@ -2,7 +2,7 @@
 
 use super::machine::{Codec, InputOf};
 use super::own::OWN_FRAMES;
-use crate::cause::{DialError, DialErrorKind, Disconnect};
+use crate::cause::{DialError, DialErrorKind, Disconnect, Remedy};
 use crate::config::Config;
 use crate::link::ConnId;
 use crate::name::{Name, PERSONAL_ROOM};
@@ -98,6 +98,7 @@ pub(super) fn explained(mut error: DialError, path: &str) -> DialError {
         return error;
     };
     error.text = format!("{}; {hint}", error.text).into();
+    error.remedy = Some(Remedy::InWords);
     error
 }
 

@@ -1,12 +1,12 @@
 //! The request for a stream of events, and the body of its answer.
 
 use super::endpoint::Endpoint;
-use super::exchange::{Answer, exchange};
+use super::exchange::{Answer, Expected, exchange};
 use super::refusal::{is_encoded, media_type, refusal};
 use super::request::RequestOptions;
 use super::route::Route;
 use super::secrets::Secrets;
-use crate::cause::{DialError, DialErrorKind, Disconnect};
+use crate::cause::{DialError, DialErrorKind, Disconnect, Remedy};
 use crate::name::Name;
 use crate::token::Token;
 use hyper::body::{Body as _, Bytes};
@@ -45,7 +45,9 @@ impl StreamRequest {
             headers.insert(HeaderName::from_static("last-event-id"), id);
         }
         let transport = self.route.open(&self.endpoint).await?;
-        let answer = exchange(transport, request, DialErrorKind::NotEventStream).await?;
+        let expected = Expected::at(&self.endpoint, self.route.is_known(), DialErrorKind::NotEventStream);
+        let answer = exchange(transport, request, expected).await?;
+        self.route.has_answered();
         if is_event_stream(&answer.response) {
             return Ok(StreamBody(answer));
         }
@@ -65,6 +67,7 @@ fn is_event_stream<B>(response: &Response<B>) -> bool {
 /// The error that an answer without a stream means.
 async fn refused(answer: Answer, endpoint: &Endpoint, secrets: &Secrets) -> DialError {
     let media_type = media_type(answer.response.headers());
+    let is_compressed = answer.response.status().is_success() && media_type.as_deref() == Some(EVENT_STREAM);
     let not_stream = DialErrorKind::NotEventStream;
     let (kind, hint) = match answer.response.status().as_u16() {
         204 => (DialErrorKind::Http(204), ": there will be nothing more to read here"),
@@ -80,7 +83,8 @@ async fn refused(answer: Answer, endpoint: &Endpoint, secrets: &Secrets) -> Dial
         404 => (DialErrorKind::Http(404), ": no stream of events at this path"),
         status => (DialErrorKind::Http(status), ""),
     };
-    refusal(answer, kind, hint, endpoint, secrets).await
+    let error = refusal(answer, kind, hint, endpoint, secrets).await;
+    if is_compressed { error.with_remedy(Remedy::InWords) } else { error }
 }
 
 impl StreamBody {

@@ -71,6 +71,7 @@ pub(crate) fn event(event: &Event, now: Timestamp) {
             info!(code = code.map_or("none", crate::messages::Code::as_str), "the server said error");
         }
         Event::Garbled { .. } => info!("a frame that cannot be read was skipped"),
+        Event::NotStored { error } => info!(error, "the state could not be stored"),
         Event::Lagged { skipped } => info!(skipped, "the application was too slow"),
         Event::Message(message) => {
             let seq = message.stamp.as_ref().map(|stamp| stamp.seq);

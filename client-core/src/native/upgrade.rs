@@ -1,6 +1,6 @@
 //! The WebSocket handshake (RFC 6455 §4): the request, and whether an answer accepts it. Does no I/O.
 
-use crate::cause::{DialError, DialErrorKind};
+use crate::cause::{DialError, DialErrorKind, Remedy};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
@@ -69,10 +69,13 @@ impl Offer {
         };
         match chosen[..] {
             [] if self.subprotocols.is_empty() => Ok(()),
-            [] => Err(not_websocket(format!(
-                "the server speaks none of the subprotocols offered: {}",
-                self.subprotocols.join(", ")
-            ))),
+            [] => {
+                let text = format!(
+                    "the server speaks none of the subprotocols offered: {}",
+                    self.subprotocols.join(", ")
+                );
+                Err(not_websocket(text).with_remedy(Remedy::InWords))
+            }
             [value] if is_offered(value) => Ok(()),
             _ => Err(not_websocket("the server chose a subprotocol that was not offered")),
         }

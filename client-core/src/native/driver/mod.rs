@@ -360,7 +360,6 @@ impl<M: Machine> Driver<M> {
     }
 
     fn not_stored(&mut self, error: &StateError) {
-        tracing::error!(%error, "the state could not be stored");
         // Before the outcomes that it is the reason of.
         self.events.insert(0, Event::NotStored { error: error.to_string().into() });
     }

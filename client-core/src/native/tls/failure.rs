@@ -1,6 +1,7 @@
 //! A failed TLS handshake in words: what is wrong, with what, and what to do about it. Does no I/O.
 
 use crate::cause::{DialError, DialErrorKind};
+use crate::native::exchange::hung_up;
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError, Error};
 use std::io;
@@ -20,6 +21,7 @@ pub(super) fn tls_failure(error: &io::Error, host: &str) -> DialError {
         Some(Error::AlertReceived(alert)) => (DialErrorKind::Tls, refusal(*alert, host)),
         Some(Error::PeerIncompatible(_)) => (DialErrorKind::Tls, NOTHING_IN_COMMON.to_owned()),
         Some(error) => (DialErrorKind::Tls, error.to_string()),
+        // A server beyond its limits cuts what it would have to encrypt an answer for, as ours does.
         None if hung_up(error.kind()) => (DialErrorKind::Tls, HUNG_UP.to_owned()),
         None => (DialErrorKind::Tls, error.to_string()),
     };
@@ -32,12 +34,6 @@ const HUNG_UP: &str = "the server closed the connection in the TLS handshake: it
                        does not speak TLS on this port, use ws:// or http://";
 const NOTHING_IN_COMMON: &str =
     "the server has no TLS version or cipher in common with this client, which wants TLS 1.2 or later";
-
-/// A server beyond its limits cuts what it would have to encrypt an answer for, as ours does.
-fn hung_up(kind: io::ErrorKind) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
-}
 
 fn certificate(error: &CertificateError, host: &str) -> String {
     match error {
