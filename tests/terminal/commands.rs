@@ -126,7 +126,7 @@ fn doctor_warns_when_pages_of_the_urls_own_host_may_not_connect() {
     let server = ServerProcess::start("127.0.0.1:0");
     let open = run(&["doctor", &server.url, "--token", "ada"], b"");
     assert!(
-        text(&open.stdout).contains("ok      origin   pages of http://127.0.0.1:"),
+        text(&open.stdout).contains("ok      origin   web pages of http://127.0.0.1:"),
         "{}",
         text(&open.stdout)
     );
@@ -136,10 +136,12 @@ fn doctor_warns_when_pages_of_the_urls_own_host_may_not_connect() {
     // It works from here.
     assert_eq!(refused.status.code(), Some(0), "{said}");
     assert!(
-        said.contains(&format!("warning origin   pages of http://{address} may not connect: ")),
+        said.contains(&format!(
+            "warning origin   web pages of http://{address} cannot connect: the server answers HTTP 403"
+        )),
         "{said}"
     );
-    assert!(said.contains("HTTP 403"), "{said}");
+    assert!(said.contains(&format!("add http://{address} to the origins")), "{said}");
 }
 
 #[test]

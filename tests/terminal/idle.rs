@@ -53,6 +53,17 @@ fn doctor_holds_a_quiet_connection_and_names_the_timeout_that_cuts_it() {
 }
 
 #[test]
+fn doctor_names_a_timeout_that_is_shorter_than_any_usual_one() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let proxy = IdleProxy::start(&server.address(), Duration::from_millis(2_200));
+    for url in [format!("ws://{}/ws", proxy.address), format!("http://{}", proxy.address)] {
+        let examined = run(&["doctor", &url, "--token", "ada", "--idle", "8"], b"");
+        let said = text(&examined.stdout);
+        assert!(said.contains("warning idle     cut twice after 2 s without traffic"), "{said}");
+    }
+}
+
+#[test]
 fn doctor_says_how_long_a_quiet_connection_was_held() {
     let server = ServerProcess::start("127.0.0.1:0");
     let held = run(&["doctor", &server.url, "--token", "ada", "--idle", "1"], b"");

@@ -14,6 +14,11 @@ use tokio::time::{Instant, timeout_at};
 /// How long the connection after a loss may take, with the wait before it.
 const RETURN: Duration = Duration::from_secs(30);
 
+/// What is cut sooner was not cut for being quiet.
+const SHORTEST: Duration = Duration::from_millis(900);
+/// Two short times are the same when they differ by no more than this.
+const TOLERANCE: Duration = Duration::from_millis(700);
+
 /// A connection that is held.
 enum Held {
     Chat(Client, Events),
@@ -98,6 +103,16 @@ async fn watch(held: &mut Held, time: Duration) {
                 lost_after = Some(after);
                 until = Instant::now() + RETURN;
             }
+            (Some(after), Some(before))
+                if cause.code == CauseCode::ConnectionLost && is_same(before, after) =>
+            {
+                let timeout = before.min(after);
+                return report::warned(
+                    Step::Idle,
+                    &idle_timeout::what(timeout),
+                    &idle_timeout::advice(timeout),
+                );
+            }
             (Some(after), Some(before)) => {
                 let text = format!(
                     "lost after {} s and after {} s, which is no timeout: {}",
@@ -117,6 +132,13 @@ async fn watch(held: &mut Held, time: Duration) {
     }
 }
 
+/// Whether two connections on which this side was silent were cut after the same time, and not at once. The library looks for
+/// longer timeouts only, because it cannot be so sure of the silence.
+fn is_same(one: Duration, other: Duration) -> bool {
+    let (short, long) = (one.min(other), one.max(other));
+    short >= SHORTEST && long - short <= (long / 10).max(TOLERANCE)
+}
+
 const SEE_LOGS: &str = "see the logs of the server and of a proxy on the way";
 
 fn was_held(time: Duration, frames: u64, lost_after: Option<Duration>) {
@@ -131,4 +153,21 @@ fn was_held(time: Duration, frames: u64, lost_after: Option<Duration>) {
         times => format!("held for {seconds} s; this side sent nothing, the server {times} times"),
     };
     report::ok(Step::Idle, &text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_time_that_comes_twice_is_a_timeout_and_what_is_cut_at_once_is_not() {
+        let is_same = |one, other| is_same(Duration::from_millis(one), Duration::from_millis(other));
+        assert!(
+            is_same(1_000, 1_050)
+                && is_same(3_000, 3_400)
+                && is_same(8_900, 8_200)
+                && is_same(60_000, 64_000)
+        );
+        assert!(!is_same(100, 100) && !is_same(1_000, 3_000) && !is_same(5_000, 9_000));
+    }
 }

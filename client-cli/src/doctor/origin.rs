@@ -4,7 +4,7 @@ use super::report::{self, Step};
 use super::{SILENCE, STEP, until_connected};
 use crate::settings::Settings;
 use crate::{suggested, words};
-use rejoin::{Event, State};
+use rejoin::{Cause, CauseCode, DialErrorKind, Event, State};
 use tokio::time::timeout;
 
 pub(super) async fn examine(settings: &mut Settings) {
@@ -16,21 +16,34 @@ pub(super) async fn examine(settings: &mut Settings) {
     let Ok((client, mut events)) = settings.connect() else { return };
     let refusal = match timeout(STEP, until_connected(&mut events)).await {
         Err(_) => Some("no answer in time".to_owned()),
-        Ok(Err(cause)) => Some(words::cause(&cause)),
+        Ok(Err(cause)) => Some(refusal(&cause)),
         // A server may also let everybody in, and close the connection then.
         Ok(Ok(())) => timeout(SILENCE, lost(&mut events)).await.ok(),
     };
     client.close().await;
     match refusal {
-        None => report::ok(Step::Origin, &format!("pages of {origin} may connect")),
+        None => report::ok(Step::Origin, &format!("web pages of {origin} can connect")),
         Some(why) => {
-            let text = format!("pages of {origin} may not connect: {why}");
-            report::warned(
-                Step::Origin,
-                &text,
-                "allow their origin in the server's or the proxy's configuration",
+            let text = format!("web pages of {origin} cannot connect: {why}");
+            let hint = format!(
+                "add {origin} to the origins that the server, or the proxy in front of it, allows; programs other than \
+                 browsers need nothing"
             );
+            report::warned(Step::Origin, &text, &hint);
         }
+    }
+}
+
+/// What became of the Origin header, without the general advice about such an answer.
+fn refusal(cause: &Cause) -> String {
+    match cause.code {
+        CauseCode::Dial(DialErrorKind::Http(status)) | CauseCode::Unauthorized(status @ ..=999) => {
+            format!("the server answers HTTP {status} to their Origin header")
+        }
+        CauseCode::Closed(code) | CauseCode::Unauthorized(code) => {
+            format!("the server closes the connection with {code} because of their Origin header")
+        }
+        _ => words::cause(cause),
     }
 }
 
@@ -40,7 +53,7 @@ async fn lost(events: &mut rejoin::Events) -> String {
         if let Event::State(change) = event
             && change.state != State::Connected
         {
-            return change.cause.as_ref().map_or_else(|| "the connection was lost".to_owned(), words::cause);
+            return change.cause.as_ref().map_or_else(|| "the connection was lost".to_owned(), refusal);
         }
     }
     "the connection was lost".to_owned()
