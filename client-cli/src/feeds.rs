@@ -11,7 +11,7 @@ use crate::pipe;
 use crate::positions::Positions;
 use crate::settings::{Settings, Sources};
 use crate::signals::{Signal, Signals};
-use crate::tail::{MOST_UNPRINTED, layout};
+use crate::tail::{MOST_UNPRINTED, layout, token_trouble};
 use rejoin::{Event, FeedEvent, FeedStream, Name, Position, State, StateError};
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
@@ -38,6 +38,8 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
     let mut settings = sources.at(&url).feed_settings(&arguments.rooms).await?;
     settings.history = arguments.history;
     settings.keep_in(arguments.state.state.as_ref());
+    let token_trouble = token_trouble(arguments.json);
+    settings.token_trouble = Some(token_trouble.clone());
     if settings.rooms.is_empty() {
         return Err(Failure::usage("room", "no room to follow").hint("name one with -r ROOM"));
     }
@@ -100,6 +102,7 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
                                 commits.reached(reading.room.clone(), position);
                             }
                         }
+                        FeedEvent::State(change) => token_trouble.look(change),
                         FeedEvent::Began => began(reading, positions.as_mut()),
                         _ => {}
                     }

@@ -1,6 +1,7 @@
 //! The log, on stderr, or above the prompt while a line is being edited.
 
 use crate::args::{LogArgs, LogFormat};
+use crate::error::eprint_line;
 use crate::sanitise;
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -56,6 +57,15 @@ pub(crate) fn divert(to: Option<Divert>) {
     let to = to.filter(|_| io::stderr().is_terminal());
     let slot = DIVERT.get_or_init(Mutex::default);
     *slot.lock().unwrap_or_else(PoisonError::into_inner) = to;
+}
+
+/// A line of ours on stderr, which a line that is being typed there is not broken by.
+pub(crate) fn tell(line: &str) {
+    let slot = DIVERT.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+    match &*slot {
+        Some(divert) => divert(line.to_owned()),
+        None => eprint_line(line),
+    }
 }
 
 /// Makes a writer per event.

@@ -29,9 +29,8 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
     settings.notifications = arguments.display.notifications.unwrap_or(false);
     settings.keep_in(arguments.state.state.as_ref());
     settings.manual_commit = true;
-    // A terminal shows it among the rest.
-    let token_trouble = (arguments.json || !stdout().is_terminal()).then(TokenTrouble::default);
-    settings.token_trouble.clone_from(&token_trouble);
+    let token_trouble = token_trouble(arguments.json);
+    settings.token_trouble = Some(token_trouble.clone());
     if settings.rooms.is_empty() && !settings.notifications && !settings.follows_notifications() {
         return Err(
             Failure::usage("room", "no room to follow").hint("name one with -r ROOM, or add --notifications")
@@ -88,7 +87,7 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
                     if let Some(commits) = &mut commits {
                         commits.printed(event);
                     }
-                    let is_told = tell_aside(event, token_trouble.as_ref(), &mut cap);
+                    let is_told = tell_aside(event, &token_trouble, &mut cap);
                     if arguments.json {
                         print_json(&mut narrator, &mut join_answers, event, client.now());
                     } else if !is_told {
@@ -120,13 +119,13 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
 
 /// Says on stderr what is nothing to follow: what goes to stdout is the rooms'. Gives whether that is all there is to say of an
 /// event.
-fn tell_aside(event: &Event, token_trouble: Option<&TokenTrouble>, cap: &mut HistoryCap) -> bool {
+fn tell_aside(event: &Event, token_trouble: &TokenTrouble, cap: &mut HistoryCap) -> bool {
     if let Event::Room(RoomChange { room, refused: Some(code), message, .. }) = event {
         eprint_line(&format!("rejoin: {}", words::not_yet(room, *code, message.as_deref())));
         return true;
     }
-    if let (Event::State(change), Some(trouble)) = (event, token_trouble) {
-        trouble.look(change);
+    if let Event::State(change) = event {
+        token_trouble.look(change);
     }
     if let Some(what) = cap.of(event) {
         eprint_line(&format!("rejoin: {what}"));
@@ -163,6 +162,11 @@ fn print_json(narrator: &mut Narrator, join_answers: &mut JoinAnswers, event: &E
             eprint_line(&format!("rejoin: {text}"));
         }
     }
+}
+
+/// What tells of a token that cannot be had: a terminal shows most of it among the rest.
+pub(crate) fn token_trouble(as_json: bool) -> TokenTrouble {
+    if as_json || !stdout().is_terminal() { TokenTrouble::default() } else { TokenTrouble::while_connected() }
 }
 
 /// How lines are laid out where they go now.

@@ -33,8 +33,15 @@ impl TokenFrom {
         match self.clone() {
             Self::Nowhere | Self::Given(_) => None,
             Self::File(path) => Some(Box::new(move || {
-                let path = path.clone();
-                Box::pin(async move { from_file(&path).await })
+                let (path, trouble) = (path.clone(), trouble.clone());
+                Box::pin(async move {
+                    // It was there when the program began: whoever replaces it may be about to.
+                    let token = from_file(&path).await.map_err(|error| TokenError::temporary(error.text));
+                    if let Some(trouble) = &trouble {
+                        told(&token, trouble);
+                    }
+                    token
+                })
             })),
             Self::Command(command) => Some(Box::new(move || {
                 let (command, trouble) = (command.clone(), trouble.clone());
@@ -56,16 +63,21 @@ async fn watched(command: &str, trouble: &TokenTrouble) -> Result<Token, TokenEr
     let token = if let Ok(token) = timeout(SLOW, &mut fetching).await {
         token
     } else {
-        TokenTrouble::tell_slow();
+        trouble.tell_slow();
         fetching.await
     };
-    match &token {
+    told(&token, trouble);
+    token
+}
+
+/// Tells what became of an attempt to have a token.
+fn told(token: &Result<Token, TokenError>, trouble: &TokenTrouble) {
+    match token {
         Ok(_) => trouble.over(),
         // What ends the program is told at its end.
         Err(error) if error.temporary => trouble.tell(&sanitise::line(&error.text)),
         Err(_) => {}
     }
-    token
 }
 
 /// Fetches a token.

@@ -1,58 +1,88 @@
 //! Tells on stderr that no token can be had for now, at once and once for each cause. It fetches none and decides nothing.
 
 use crate::advice;
-use crate::error::eprint_line;
-use rejoin::{CauseCode, StateChange};
-use std::sync::{Arc, Mutex, PoisonError};
+use crate::logging::tell;
+use crate::sanitise;
+use rejoin::{CauseCode, State, StateChange};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// A command that has printed no token by then is told.
 pub(crate) const SLOW: Duration = Duration::from_secs(3);
 
-/// What was told last. Its clones share it.
+/// What was told. Its clones share it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct TokenTrouble(Arc<Mutex<Option<String>>>);
+pub(crate) struct TokenTrouble(Arc<Mutex<Told>>);
+
+#[derive(Debug, Default)]
+struct Told {
+    /// The last cause.
+    cause: Option<String>,
+    /// That the command takes long.
+    is_slow: bool,
+    /// Changes of the connection are shown by somebody else, with their causes.
+    only_connected: bool,
+    is_connected: bool,
+}
 
 impl TokenTrouble {
+    /// For a command that shows each change of the connection: here only what changes nothing there is told.
+    pub(crate) fn while_connected() -> Self {
+        Self(Arc::new(Mutex::new(Told { only_connected: true, ..Told::default() })))
+    }
+
     /// `text` says why there is no token. Another attempt follows.
     pub(crate) fn tell(&self, text: &str) {
         if self.is_new(text) {
-            eprint_line(&format!("rejoin: {text}; trying again"));
+            tell(&format!("rejoin: {text}; trying again"));
             if let Some(advice) = advice::general(CauseCode::TokenUnavailable) {
-                eprint_line(&format!("  {advice}"));
+                tell(&format!("  {advice}"));
             }
         }
     }
 
     /// There is a token: what failed before is worth telling again.
     pub(crate) fn over(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let mut told = self.lock();
+        (told.cause, told.is_slow) = (None, false);
     }
 
     /// The command takes long.
-    pub(crate) fn tell_slow() {
-        let seconds = SLOW.as_secs();
-        eprint_line(&format!(
-            "rejoin: the token command has printed nothing for {seconds} s; waiting for it"
-        ));
+    pub(crate) fn tell_slow(&self) {
+        let mut told = self.lock();
+        if !told.is_silent() && !std::mem::replace(&mut told.is_slow, true) {
+            let seconds = SLOW.as_secs();
+            tell(&format!("rejoin: the token command has printed nothing for {seconds} s; waiting for it"));
+        }
     }
 
-    /// A change of state that has no other cause than that.
+    /// A change of state that may have no other cause than that.
     pub(crate) fn look(&self, change: &StateChange) {
+        self.lock().is_connected = change.state == State::Connected;
         if let Some(cause) = &change.cause
             && cause.code == CauseCode::TokenUnavailable
             && cause.will_retry
         {
             match &*cause.text {
                 "" => self.tell("no token could be had in time"),
-                text => self.tell(&crate::sanitise::line(text)),
+                text => self.tell(&sanitise::line(text)),
             }
         }
     }
 
     fn is_new(&self, text: &str) -> bool {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        told.replace(text.to_owned()).is_none_or(|before| before != text)
+        let mut told = self.lock();
+        !told.is_silent() && told.cause.replace(text.to_owned()).is_none_or(|before| before != text)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Told> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Told {
+    fn is_silent(&self) -> bool {
+        self.only_connected && !self.is_connected
     }
 }
 
@@ -67,5 +97,13 @@ mod tests {
         assert!(trouble.is_new("no disk"));
         trouble.over();
         assert!(trouble.is_new("no disk"));
+    }
+
+    #[test]
+    fn where_each_change_is_shown_only_a_refresh_that_changes_nothing_is_told() {
+        let trouble = TokenTrouble::while_connected();
+        assert!(!trouble.is_new("no network"));
+        trouble.look(&StateChange::new(State::Connected, None));
+        assert!(trouble.is_new("no network"));
     }
 }

@@ -2,7 +2,12 @@
 //! it elsewhere.
 
 use harness::command::{Ended, Running};
+use harness::process::ServerProcess;
 use harness::token_reader::{Place, Refusal, TokenReader};
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::sync::mpsc::{Sender, channel};
+use tokio_tungstenite::tungstenite;
 
 const CANARY: &str = "canary-7f3a9c51";
 
@@ -110,6 +115,8 @@ fn a_server_that_wants_a_token_where_none_was_given_is_told_so_in_those_words() 
 #[test]
 fn a_token_command_that_fails_is_told_on_stderr_at_once_and_once_for_each_cause() {
     let server = TokenReader::start(Place::Header, Refusal::Close, CANARY);
+    let reads_streams = ServerProcess::start("127.0.0.1:0");
+    let streams = format!("http://{}", reads_streams.address());
     let folder = tempfile::tempdir().unwrap();
     let count = folder.path().join("count");
     // It fails twice in the same way and then in another one.
@@ -122,6 +129,8 @@ fn a_token_command_that_fails_is_told_on_stderr_at_once_and_once_for_each_cause(
         &["pipe", &server.url, "-r", "lobby"][..],
         &["tail", &server.url, "-r", "lobby", "--json"],
         &["tail", &server.url, "-r", "lobby"],
+        &["tail", &streams, "-r", "lobby", "-r", "kitchen", "--sse"],
+        &["tail", &streams, "-r", "lobby", "--sse", "--json"],
         &["send", &server.url, "-r", "lobby", "hi"],
     ] {
         // It may not be there yet.
@@ -151,4 +160,49 @@ fn a_token_command_that_takes_long_is_told_before_it_is_given_up() {
     let ended = ended(&args, &[], &[]);
     assert_eq!(ended.status, Some(0), "{}", ended.text());
     assert!(ended.text().contains("the token command has printed nothing for 3 s"), "{}", ended.text());
+}
+
+/// An extended server that says that the token is about to expire, each time it is told to.
+fn expiring() -> (String, Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/ws", listener.local_addr().unwrap());
+    let (expire, told) = channel();
+    std::thread::spawn(move || {
+        let mut socket = tungstenite::accept(listener.accept().unwrap().0).unwrap();
+        let hello = r#"{"type":"hello","v":1,"userId":"ada","serverTime":0,"heartbeatMs":30000,"dedupeWindowMs":600000,
+            "limits":{"frameBytes":65536,"contentBytes":8192,"rooms":100,"inFlight":64,"replay":200},
+            "reconnect":{"windowMs":1000}}"#;
+        socket.send(tungstenite::Message::text(hello)).unwrap();
+        while told.recv().is_ok() {
+            let _ = socket.send(tungstenite::Message::text(r#"{"type":"auth_expiring","inMs":60000}"#));
+        }
+    });
+    (url, expire)
+}
+
+#[test]
+fn a_token_file_that_cannot_be_read_for_a_refresh_is_told_once_while_the_connection_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    for command in ["pipe", "chat"] {
+        let (url, expire) = expiring();
+        std::fs::write(&file, CANARY).unwrap();
+        let (stderr, writer) = std::io::pipe().unwrap();
+        let args = [command, &url, "--token-file", file.to_str().unwrap()];
+        let mut running = Running::start_logging_into(&[&args[..], &["-vv"]].concat(), writer);
+        let mut lines = BufReader::new(stderr).lines().map(|line| line.unwrap());
+        let mut until =
+            |part: &str| lines.by_ref().take_while(|line| !line.contains(part)).collect::<Vec<_>>();
+        until("the mode is decided");
+        std::fs::remove_file(&file).unwrap();
+        for _ in 0..2 {
+            expire.send(()).unwrap();
+        }
+        until("cannot be read");
+        running.signal("TERM");
+        let ended = running.wait();
+        assert_eq!(ended.status, Some(0), "{command}: {}", ended.text());
+        let rest: Vec<String> = lines.collect();
+        assert!(!rest.iter().any(|line| line.contains("cannot be read")), "{rest:?}");
+    }
 }

@@ -14,6 +14,7 @@ use crate::repeated::quoted;
 use crate::settings::{Login, Settings, Sources};
 use crate::signals::{Signal, Signals};
 use crate::token::TokenFrom;
+use crate::token_trouble::TokenTrouble;
 use front::{Front, Heard};
 use rejoin::{DeliveryStatus, Event, State};
 use std::sync::Arc;
@@ -51,6 +52,8 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
     settings.history = Some(talk::HISTORY);
     settings.notifications = arguments.display.notifications.unwrap_or(true);
     settings.keep_in(arguments.state.state.as_ref());
+    let token_trouble = TokenTrouble::while_connected();
+    settings.token_trouble = Some(token_trouble.clone());
     let invented = invent_name(&mut settings);
     let (client, events) = settings.connect()?;
     let shared = Arc::new(Shared::default());
@@ -77,7 +80,7 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
     if front.is_terminal() {
         talk.notice("/help lists the commands; Ctrl-D leaves");
     }
-    let mut chat = Chat { events, front, talk, phase: Phase::Open };
+    let mut chat = Chat { events, front, talk, token_trouble, phase: Phase::Open };
     let end = chat.run(&mut signals).await;
     let Chat { front, talk, events, .. } = chat;
     front.close();
@@ -194,6 +197,7 @@ struct Chat {
     events: rejoin::Events,
     front: Front,
     talk: Talk,
+    token_trouble: TokenTrouble,
     phase: Phase,
 }
 
@@ -228,6 +232,11 @@ impl Chat {
                         self.phase = Phase::Ended;
                     }
                     self.talk.narrator.set_layout(self.front.layout());
+                    for event in &batch {
+                        if let Event::State(change) = event {
+                            self.token_trouble.look(change);
+                        }
+                    }
                     let pending = self.talk.own.pending();
                     self.talk.take_events(&batch);
                     if matches!(self.phase, Phase::Draining(_)) && self.talk.own.pending() < pending {
