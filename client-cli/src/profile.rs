@@ -245,7 +245,7 @@ mod tests {
             };
             let elsewhere: Vec<String> = told("work");
             assert!(!elsewhere.is_empty(), "{mistake}");
-            assert!(elsewhere[0].starts_with("c, line 8: profile \"broken\""), "{elsewhere:?}");
+            assert!(elsewhere[0].starts_with("c, line 9: profile \"broken\""), "{elsewhere:?}");
             assert!(told("broken").is_empty(), "{mistake}");
         }
     }

@@ -203,11 +203,14 @@ pub(crate) fn send_failure_saying(why: SendFailure, said: Option<&str>) -> Strin
         too_large if too_large.is_too_large() => "it is too long".to_owned(),
         SendFailure::Refused(Code::NotJoined) => "you are not in the room: join it first".to_owned(),
         SendFailure::Closed => "rejoin was stopped".to_owned(),
-        SendFailure::Refused(code) => match (code, said) {
-            (Code::Other, Some(said)) => format!("the server refused it ({said})"),
-            (code, Some(said)) => format!("the server refused it ({}: {said})", code.as_str()),
-            (code, None) => format!("the server refused it ({})", code.as_str()),
-        },
+        SendFailure::Refused(code) => {
+            let now = if code.is_temporary() { " for now" } else { "" };
+            match (code, said) {
+                (Code::Other, Some(said)) => format!("the server refused it ({said})"),
+                (code, Some(said)) => format!("the server refused it{now} ({}: {said})", code.as_str()),
+                (code, None) => format!("the server refused it{now} ({})", code.as_str()),
+            }
+        }
         other => other.to_string(),
     }
 }

@@ -505,20 +505,18 @@ impl SendFailure {
         own.into_iter().find(|why| why.as_str() == code).unwrap_or_else(|| Self::Refused(Code::read(code)))
     }
 
-    /// Whether the same send may succeed later: there was no time or no room for it, or the room has to be joined first.
+    /// Whether the same send may succeed later: there was no time or no room for it, the room has to be joined first, or the
+    /// server refused it with a code that [is temporary](Code::is_temporary).
     pub fn is_temporary(self) -> bool {
         #[cfg(feature = "frames")]
         if self == Self::Dropped {
             return true;
         }
-        matches!(
-            self,
-            Self::QueueFull
-                | Self::Expired
-                | Self::Timeout
-                | Self::NotStored
-                | Self::Refused(Code::NotJoined)
-        )
+        match self {
+            Self::QueueFull | Self::Expired | Self::Timeout | Self::NotStored => true,
+            Self::Refused(code) => code.is_temporary(),
+            _ => false,
+        }
     }
 
     /// Whether it was larger than may be, as this client or as the server says: split it.

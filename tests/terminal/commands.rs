@@ -44,7 +44,7 @@ fn wrong_addresses_are_usage_errors_that_say_what_to_write() {
 #[test]
 fn a_text_where_no_url_is_known_is_told_as_what_it_was_taken_for() {
     for args in
-        [&["send", "hello there"][..], &["pipe", "lobby"], &["tail", "lobby", "-r", "lobby"], &["chatt"]]
+        [&["send", "hello there"][..], &["pipe", "lobby"], &["tail", "lobby", "-r", "lobby"], &["hello"]]
     {
         let output = run(args, b"");
         assert_eq!(output.status.code(), Some(2), "{args:?}");

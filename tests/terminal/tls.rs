@@ -119,7 +119,7 @@ fn what_is_wrong_with_a_certificate_is_told_by_every_command_with_what_to_do() {
 #[test]
 fn tls_toward_a_plain_port_and_the_reverse_say_which_scheme_to_use() {
     let secure = Secure::start(false);
-    let plain = harness::process::ServerProcess::start("127.0.0.1:0");
+    let plain = ServerProcess::start("127.0.0.1:0");
     for (url, words) in [
         (plain.url.replace("ws://", "wss://"), "does not speak TLS on this port: use ws://"),
         (secure.url().replace("wss://", "ws://"), "use wss://"),

@@ -372,6 +372,9 @@ fn advice(why: SendFailure) -> &'static str {
         SendFailure::Unsupported => "events with a name are for Socket.IO servers",
         SendFailure::Dropped => "the connection could not take it at once, and it is volatile",
         SendFailure::Closed => "the connection has ended, and it was not sent",
+        SendFailure::Refused(code) if code.is_temporary() => {
+            "the server refused it for now; send it again later (its ref, too)"
+        }
         SendFailure::Refused(_) => "the server refused it for good; sending it again changes nothing",
         SendFailure::UserChanged => "the token is another user's than the message was written by",
         SendFailure::NotStored => "the state file could not be written, and nothing is sent before it is",

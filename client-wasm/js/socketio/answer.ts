@@ -155,16 +155,16 @@ function codeOf(value: unknown, depth: number): number {
   if (typeof value == "string") {
     const known = knownCode(value.toLowerCase());
     const status = httpStatus(value);
-    return known || (status ? knownCode(byStatus[status] ?? "") : 0);
+    return known || (status ? codeOf(status, depth) : 0);
   }
-  if (typeof value == "number") return knownCode(byStatus[value] ?? "");
+  if (typeof value == "number") return knownCode(byStatus[value] ?? (value >= 500 && value < 600 ? "internal" : ""));
   if (depth >= DEEPEST || !isObject(value)) return 0;
   return CODES.map((name) => codeOf(own(value, name), depth + 1)).find((code) => code) ?? 0;
 }
 
 const byStatus: { readonly [status: number]: string } = {
   400: "bad_request", 422: "bad_request", 401: "forbidden", 403: "forbidden", 413: "too_large", 429: "rate_limited",
-  500: "internal", 502: "internal", 503: "overloaded", 504: "overloaded",
+  408: "overloaded", 425: "overloaded", 503: "overloaded", 504: "overloaded",
 };
 
 /** A field of an object's own. */

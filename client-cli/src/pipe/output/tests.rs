@@ -126,3 +126,19 @@ fn a_bad_line_is_answered_with_its_number() {
         "{\"type\":\"error\",\"code\":\"not_json\",\"message\":\"no\",\"line\":3}\n"
     );
 }
+
+#[test]
+fn a_refusal_without_words_says_whether_sending_it_again_is_of_use() {
+    let told = |code| {
+        let mut out = Vec::new();
+        let outcome = Outcome::Final(DeliveryStatus::Failed(SendFailure::Refused(code)));
+        delivery(&mut out, Some("1"), "r", &outcome, None, Told::First);
+        String::from_utf8(out).unwrap()
+    };
+    for code in [Code::Internal, Code::Overloaded, Code::RateLimited, Code::RoomFull] {
+        assert!(told(code).contains("refused it for now; send it again later"), "{}", told(code));
+    }
+    for code in [Code::Forbidden, Code::BadRequest, Code::Other] {
+        assert!(told(code).contains("refused it for good"), "{}", told(code));
+    }
+}

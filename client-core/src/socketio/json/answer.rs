@@ -12,6 +12,10 @@
 //! | two and more, the first `null`, `0`, empty, `true`, 2xx or a word of success | what the second says, if it is an object; else yes |
 //! | two and more, the first anything else | no: the error comes first; but for an object that says yes, or `false` before one |
 //!
+//! A status stands for a code: 400 and 422 `bad_request`, 401 and 403 `forbidden`, 413 `too_large`, 429 `rate_limited`, 408,
+//! 425, 503 and 504 `overloaded`, any other from 500 on `internal`, the rest `other`. Whether the same may be sent again later is
+//! what [`Code::is_temporary`] says.
+//!
 //! A no with `retry: true` may be asked for again, after `retryAfterMs` if it has that.
 //!
 //! Of a yes, the id is looked for in `id`, `_id`, `messageId` and `message_id`, also one level below `data`, `result`,
@@ -294,8 +298,8 @@ fn by_status(status: u64) -> Code {
         401 | 403 => Code::Forbidden,
         413 => Code::TooLarge,
         429 => Code::RateLimited,
-        500 | 502 => Code::Internal,
-        503 | 504 => Code::Overloaded,
+        408 | 425 | 503 | 504 => Code::Overloaded,
+        500..=599 => Code::Internal,
         _ => Code::Other,
     }
 }
