@@ -3,7 +3,7 @@ import { Credentials } from "./credentials.js";
 import { EarlyMachine } from "./early.js";
 import { Emitter } from "./emitter.js";
 import { abortable, abortReason, onAbort } from "./abort.js";
-import { RejoinError, sendError } from "./errors.js";
+import { ended, RejoinError, sendError } from "./errors.js";
 import type { Keeper } from "./keeper.js";
 import { Known } from "./known.js";
 import type { Home } from "./home.js";
@@ -346,7 +346,7 @@ export class Client {
   #checkAlive(): undefined {
     const { state, cause } = this.#known.state;
     if (state != "closed" && state != "failed") return undefined;
-    throw new RejoinError(state, `${state}: ${cause?.text || (cause?.code ?? "requested")}`, "connect again");
+    throw ended(state, cause);
   }
 
   /** What the application asks of a client that is still there. */

@@ -1,4 +1,7 @@
-import type { Code, SendFailure } from "./names.js";
+import type { CauseCode, Code, SendFailure } from "./names.js";
+import type { SocketIoCauseCode } from "./socketio/names.js";
+import type { FeedCauseCode } from "./sse/names.js";
+
 
 /** Codes of {@link RejoinError}. */
 export type ErrorCode =
@@ -15,17 +18,19 @@ export type ErrorCode =
   | "connection_lost"
   | "too_many_requests"
   | "closed"
-  | "failed"
   | "left"
   | "removed"
   | "refused"
   | "lagged";
 
+/** Why a client has failed: the code of its last cause. */
+export type EndCode = CauseCode | SocketIoCauseCode | FeedCauseCode | "blocked" | "wasm_unavailable";
+
 /** What went wrong, for a program (`code`) and for a person (`message`, and what to do about it: `hint`). */
 export class RejoinError extends Error {
   override readonly name: string = "RejoinError";
   constructor(
-    readonly code: ErrorCode | SendFailure | Code | "unknown",
+    readonly code: ErrorCode | EndCode | SendFailure | Code | "unknown",
     message: string,
     readonly hint: string,
     options?: { cause?: unknown },
@@ -33,6 +38,10 @@ export class RejoinError extends Error {
     super(message, options);
   }
 }
+
+/** For whoever waits for a client that has ended: why, in the server's words where it gave some. */
+export const ended = (state: "closed" | "failed", { code, text }: { code?: EndCode; text?: string } = {}) =>
+  new RejoinError(state == "failed" ? code! : state, `${state}: ${text || (code ?? "requested")}`, "connect again");
 
 /** A message that was not, or may not have been, delivered. */
 export class SendError extends RejoinError {

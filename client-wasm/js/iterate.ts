@@ -1,6 +1,6 @@
 // Messages one by one, for `for await`.
 import { abortReason, onAbort } from "./abort.js";
-import { RejoinError } from "./errors.js";
+import { ended, RejoinError } from "./errors.js";
 import type { AbortSignalLike } from "./types.js";
 
 /** Most messages that wait to be taken, and characters of them. */
@@ -8,9 +8,9 @@ const MOST_WAITING = 65_536;
 const MOST_CHARACTERS = 16 << 20;
 
 /** Ends an iteration with its client: quietly when that was closed. */
-export function endWith({ state, cause }: { state: string; cause?: { code: string; text?: string } }, end: (why?: unknown) => void): void {
+export function endWith({ state, cause }: { state: string; cause?: Parameters<typeof ended>[1] }, end: (why?: unknown) => void): void {
   if (state == "closed") end();
-  if (state == "failed") end(new RejoinError("failed", `failed: ${cause?.text || cause?.code}`, "connect again"));
+  if (state == "failed") end(ended(state, cause));
 }
 
 /**

@@ -63,6 +63,21 @@ test("an option that is none is named, with the one that was meant", async () =>
   assert.throws(() => new FakeServer({ extendd: true }), /no option "extendd"/);
 });
 
+test("a wrong word is named with the one that was meant, and of a list the part that is wrong", async () => {
+  const { url } = new FakeServer();
+  await refused(() => connect(url, { policy: "legcy" }), "bad_option", /option policy is "legcy"/, /give "default" or "legacy"; did you mean "legacy"\?/);
+  await refused(() => connect(url, { protocol: "Plian" }), "bad_option", /option protocol is "Plian"/, /did you mean "plain"\?/);
+  await refused(() => connect(url, { persist: "indexdb" }), "bad_option", /option persist is "indexdb"/, /did you mean "indexeddb"\?/);
+  await refused(() => connectSocketIo("https://h", { ackText: "eror" }), "bad_option", /option ackText is "eror"/, /did you mean "error"\?/);
+  await refused(() => follow("https://h", { room: "r", policy: "defalt" }), "bad_option", /"defalt"/, /did you mean "default"\?/);
+  // What is near to none may be something else that was put there by mistake.
+  const secret = await refused(() => connect(url, { policy: "s3cret" }), "bad_option", /option policy is a text/);
+  assert.doesNotMatch(secret.message + secret.hint, /s3cret/);
+  await refused(() => connect(url, { rooms: ["lobby", ""] }), "bad_option", /option rooms\[1\] is an empty text/, /give a room's name, or \{ room, history \}/);
+  await refused(() => connect(url, { rooms: [5] }), "bad_option", /option rooms\[0\] is a number/);
+  await refused(() => connect(url, { allowedHosts: ["h", null] }), "bad_option", /option allowedHosts\[1\] is null/);
+});
+
 class WebSocketStub {}
 
 test("an option of the wrong kind is named, with what it has to be", async () => {

@@ -184,7 +184,8 @@ pub struct Message<P = String, N = Name> {
     pub user: N,
     /// What was said.
     pub content: P,
-    /// When the server took it, as the server wrote it (UTC with milliseconds and `Z` by the contract).
+    /// When the server took it, as the server wrote it (UTC with milliseconds and `Z` by the contract). Empty where a Socket.IO
+    /// server gave no time.
     pub timestamp: P,
     /// Extended: any JSON beside the text; natively its text.
     pub data: Option<P>,

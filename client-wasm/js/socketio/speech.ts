@@ -191,7 +191,7 @@ export class SocketIoSpeech implements Speech {
         return tell("ready", "socketio");
       case Output.Message: {
         const { roomId: room, userId: user, content, timestamp, data } = table.frame(a) as { [field: string]: any };
-        return tell("message", { room, user, content, timestamp, ...(data !== undefined && { data }) });
+        return tell("message", { room, user, content, ...(timestamp && { timestamp }), ...(data !== undefined && { data }) });
       }
       case Output.Room: {
         const event = told(kind, fields, table, clock, ids, words)!;

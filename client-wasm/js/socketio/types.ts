@@ -28,9 +28,9 @@ export type { SocketIoCauseCode } from "./names.js";
 
 /**
  * A message in a room. Such a server has no places in a log. The ids of rooms and users are texts, also where the server
- * writes numbers; a timestamp that is a number becomes the text of its time, and one that is missing is empty.
+ * writes numbers; a timestamp that is a number becomes the text of its time, and is absent where the server gave none.
  */
-export type Message = Omit<AnyMessage, "position" | "replay">;
+export type Message = Omit<AnyMessage, "position" | "replay" | "timestamp"> & Partial<Pick<AnyMessage, "timestamp">>;
 
 /** Why the state changed. */
 export type Cause = Omit<AnyCause, "code"> & {
