@@ -97,6 +97,10 @@ impl Narrator {
         self.renderer.layout = layout;
     }
 
+    pub(crate) fn layout(&self) -> Layout {
+        self.renderer.layout
+    }
+
     /// Says something. Remote parts of `text` have been sanitised. The same again is counted, and the count is said when
     /// something else is, or after a while.
     pub(crate) fn notice(&mut self, text: &str) {
@@ -142,20 +146,6 @@ impl Narrator {
     /// What the times are that are shown.
     pub(crate) fn clock_description(&self) -> String {
         self.renderer.clock.description()
-    }
-
-    /// A list of what can be typed, with what each does: side by side, or one below the other where there is little room.
-    pub(crate) fn list<'a>(&self, entries: impl IntoIterator<Item = (String, &'a str)>) -> String {
-        let is_narrow = self.renderer.layout.is_narrow();
-        let line = |(name, meaning)| {
-            if is_narrow {
-                // Spaces that are not lost when the line is broken.
-                format!("{name}\n\u{a0}\u{a0}{meaning}\n")
-            } else {
-                format!("{name:<18} {meaning}\n")
-            }
-        };
-        entries.into_iter().map(line).collect()
     }
 
     /// Shows a message of the user's own.
@@ -469,17 +459,6 @@ mod tests {
             narrator.event(event, Timestamp::from_millis(1000));
         }
         String::from_utf8(narrator.printed).unwrap()
-    }
-
-    #[test]
-    fn what_can_be_typed_stands_above_what_it_does_where_there_is_little_room() {
-        let list = |width| {
-            let layout = Layout::Columns { width, colour: false };
-            let narrator = Narrator::new(layout, Clock::new(true), &[]);
-            narrator.list([("/join ROOM".to_owned(), "join a room")])
-        };
-        assert_eq!(list(80), "/join ROOM         join a room\n");
-        assert_eq!(list(45), "/join ROOM\n\u{a0}\u{a0}join a room\n");
     }
 
     fn joined() -> Event {

@@ -59,6 +59,19 @@ impl Layout {
     pub(crate) fn is_narrow(self) -> bool {
         matches!(self, Self::Columns { width, .. } if width < NARROW)
     }
+
+    /// A list of what can be typed, with what each does: side by side, or one below the other where there is little room.
+    pub(crate) fn list<'a>(self, entries: impl IntoIterator<Item = (String, &'a str)>) -> String {
+        let line = |(name, meaning)| {
+            if self.is_narrow() {
+                // Spaces that are not lost when the line is broken.
+                format!("{name}\n\u{a0}\u{a0}{meaning}\n")
+            } else {
+                format!("{name:<18} {meaning}\n")
+            }
+        };
+        entries.into_iter().map(line).collect()
+    }
 }
 
 /// As much of a time of day as there is room for.
@@ -285,6 +298,16 @@ mod tests {
         let day = clock.day(read(TIME));
         Renderer { layout, clock, room: None, day }
     }
+    #[test]
+    fn what_can_be_typed_stands_above_what_it_does_where_there_is_little_room() {
+        let list = |width| {
+            let layout = Layout::Columns { width, colour: false };
+            layout.list([("/join ROOM".to_owned(), "join a room")])
+        };
+        assert_eq!(list(80), "/join ROOM         join a room\n");
+        assert_eq!(list(45), "/join ROOM\n\u{a0}\u{a0}join a room\n");
+    }
+
     const SCREEN: Layout = Layout::Columns { width: 70, colour: false };
 
     fn message(layout: Layout, who: Who<'_>, content: &str) -> String {

@@ -18,10 +18,20 @@ pub fn binary(variable: &str, name: &str) -> PathBuf {
     if let Some(path) = std::env::var_os(variable) {
         return path.into();
     }
+    built(name)
+}
+
+/// The example `name` of the crate, where cargo puts it beside this test.
+pub fn example(name: &str) -> PathBuf {
+    built(&format!("examples/{name}"))
+}
+
+fn built(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let folder = test.parent().and_then(|deps| deps.parent()).unwrap();
     let path = folder.join(name);
-    assert!(path.exists(), "{} is not built: run tests/run, or cargo build --workspace", path.display());
+    let what = "is not built: run tests/run, or cargo build --workspace --bins --examples";
+    assert!(path.exists(), "{} {what}", path.display());
     path
 }
 

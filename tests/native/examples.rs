@@ -1,6 +1,7 @@
 //! The examples of the crate, run.
 
 use crate::{in_lobby, server, until, until_message, within};
+use harness::process::example;
 use rejoin::{Event, Events};
 use std::process::{Child, Command, Stdio};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -53,22 +54,9 @@ async fn the_bridge_relays_both_ways_and_nothing_twice() {
     running.abort();
 }
 
-const BOT: &str = "REJOIN_TEST_THANKS_BOT";
-
-/// Not a test: the bot's process, which the test below starts and kills.
-#[tokio::test]
-#[ignore = "started by the next test"]
-async fn the_process_of_the_thanks_bot() {
-    let Ok(arguments) = std::env::var(BOT) else { return };
-    let [url, files] = arguments.split(' ').collect::<Vec<_>>()[..] else { panic!("{arguments}") };
-    panic!("{:?}", thanks_bot::run(url, "thanks", "lobby", files).await);
-}
-
 fn start_bot(url: &str, files: &str) -> Child {
-    let test = ["--ignored", "--exact", "examples::the_process_of_the_thanks_bot", "--nocapture"];
-    Command::new(std::env::current_exe().unwrap())
-        .args(test)
-        .env(BOT, format!("{url} {files}"))
+    Command::new(example("thanks_bot"))
+        .args([url, "thanks", "lobby", files])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()
