@@ -1,5 +1,8 @@
 //! What happens, told to people: the events that `chat` and `tail` show alike.
 
+mod streams;
+mod trouble;
+
 use crate::advice::Advice;
 use crate::clock::{self, Clock};
 use crate::error::Failure;
@@ -15,11 +18,6 @@ use rejoin::{
     RoomState, SendId, State, StateChange, Timestamp,
 };
 use tokio::time::Instant;
-
-/// The name of a stream's event to which its server gives none.
-const UNNAMED: &str = "message";
-/// Attempts that are each worth a line; after them every doubling is.
-const FIRST_ATTEMPTS: u32 = 3;
 
 /// Which kind of message was shown last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -335,39 +333,6 @@ impl Narrator {
         }
     }
 
-    /// Tells what happened to the stream of a room; at `at`, the stream's clock.
-    pub(crate) fn feed_event(&mut self, room: &Name, event: FeedEvent, at: Timestamp) {
-        let event = match event {
-            FeedEvent::Message(message) => Event::Message(message),
-            FeedEvent::Gap(gap) => Event::Gap(gap),
-            FeedEvent::Garbled { error } => Event::Garbled { error },
-            // Some servers keep a stream open with it.
-            FeedEvent::Event { name, data, .. } if data.is_empty() && *name == *UNNAMED => return,
-            FeedEvent::Event { name, data, .. } => {
-                let data = sanitise::content(&data).join("\n");
-                let text =
-                    if *name == *UNNAMED { data } else { format!("{}: {data}", sanitise::line(&name)) };
-                return self.notice(&(self.whose(room) + &text));
-            }
-            FeedEvent::State(change) if change.state == State::Connected => {
-                Event::Room(RoomChange::new(room.clone(), RoomState::Joined))
-            }
-            FeedEvent::State(change) => {
-                self.rooms.change(room, RoomState::Joining);
-                self.told_gap = None;
-                let whose = self.whose(room);
-                return self.trouble(&change, &whose, at);
-            }
-            _ => return,
-        };
-        self.event(&event, at);
-    }
-
-    /// Of several rooms each has a stream of its own: the beginning of a line that is about one of them.
-    fn whose(&self, room: &Name) -> String {
-        if self.rooms.list().nth(1).is_some() { plain_name(room) + ": " } else { String::new() }
-    }
-
     fn decided(&mut self, mode: Mode) {
         if self.mode.replace(mode) == Some(Mode::Extended) && mode == Mode::Plain {
             self.notice(
@@ -387,64 +352,6 @@ impl Narrator {
             _ => false,
         }
     }
-
-    fn state_changed(&mut self, change: &StateChange, now: Timestamp) {
-        self.state = change.state;
-        self.has_connected |= change.state == State::Connected;
-        if change.state != State::Connected {
-            self.rooms.connection_lost();
-            self.told_gap = None;
-        }
-        self.trouble(change, "", now);
-    }
-
-    /// The connection has ended for good.
-    pub(crate) fn fail(&mut self, cause: Option<&Cause>) {
-        self.failed = Some(self.advice.failure(cause));
-    }
-
-    /// An idle timeout that a change of state shows for the first time, in words.
-    pub(crate) fn idle_timeout(&mut self, change: &StateChange) -> Option<String> {
-        self.idle_notice.of(change)
-    }
-
-    fn trouble(&mut self, change: &StateChange, whose: &str, now: Timestamp) {
-        let idle_timeout = self.idle_timeout(change);
-        self.tell_trouble(change, whose, now);
-        if let Some(text) = idle_timeout {
-            self.notice(&text);
-        }
-    }
-
-    fn tell_trouble(&mut self, change: &StateChange, whose: &str, now: Timestamp) {
-        match change.state {
-            State::Reconnecting { attempt, retry_at: Some(at) }
-            | State::Suspended { attempt, retry_at: Some(at) } => {
-                let is_new = matches!(change.state, State::Suspended { .. }) && !self.is_suspended;
-                if attempt > FIRST_ATTEMPTS && !attempt.is_power_of_two() && !is_new {
-                    return;
-                }
-                if change.cause.as_ref().is_some_and(|cause| cause.code == CauseCode::Requested) {
-                    // The user asked for it, and has been answered.
-                    return;
-                }
-                let cause = change.cause.as_ref().map_or_else(|| "connection lost".to_owned(), words::cause);
-                let retry = words::retry(at, now);
-                // Each attempt is another one, not the same notice again.
-                let retry = if attempt > 1 { format!("{retry} (attempt {attempt})") } else { retry };
-                let is_suspended = matches!(change.state, State::Suspended { .. });
-                // Said once, and then as any other attempt.
-                if is_suspended && !std::mem::replace(&mut self.is_suspended, true) {
-                    self.notice(&format!("{whose}offline, still trying: {cause}; {retry}"));
-                } else {
-                    self.notice(&format!("{whose}{cause}; {retry}"));
-                }
-            }
-            State::Connected => self.is_suspended = false,
-            State::Failed => self.fail(change.cause.as_ref()),
-            _ => {}
-        }
-    }
 }
 
 #[cfg(test)]
@@ -453,7 +360,7 @@ mod tests {
     use rejoin::SendReply;
     use rejoin::messages::Code;
 
-    fn told(events: &[Event]) -> String {
+    pub(super) fn told(events: &[Event]) -> String {
         let mut narrator = Narrator::new(Layout::Plain, Clock::new(true), &["lobby".to_owned()]);
         for event in events {
             narrator.event(event, Timestamp::from_millis(1000));
@@ -465,7 +372,7 @@ mod tests {
         Event::Room(RoomChange::new("lobby".into(), RoomState::Joined))
     }
 
-    fn lost(attempt: u32) -> Event {
+    pub(super) fn lost(attempt: u32) -> Event {
         let retry_at = Some(Timestamp::from_millis(3000 + 1000 * u64::from(attempt)));
         let state = State::Reconnecting { attempt, retry_at };
         let cause = Cause::new(CauseCode::ConnectionLost, "");
@@ -522,29 +429,6 @@ mod tests {
             told(&[reply(r#"{"ok":true,"topic":"tea\u001b"}"#, None)]),
             "* lobby: the server answered: {\"ok\":true,\"topic\":\"tea\\u001b\"}\n"
         );
-    }
-
-    #[test]
-    fn each_attempt_is_told_as_another_one() {
-        let lost = || {
-            let state = State::Reconnecting { attempt: 1, retry_at: Some(Timestamp::from_millis(3_000)) };
-            StateChange::new(state, Some(Cause::new(CauseCode::ConnectionLost, "")))
-        };
-        let again = |attempt| {
-            let state = State::Reconnecting { attempt, retry_at: Some(Timestamp::from_millis(3_000)) };
-            Event::State(StateChange::new(state, lost().cause))
-        };
-        assert_eq!(
-            told(&[Event::State(lost()), again(2), again(3)]),
-            "* connection lost; retrying in 2 s\n* connection lost; retrying in 2 s (attempt 2)\n\
-             * connection lost; retrying in 2 s (attempt 3)\n"
-        );
-    }
-
-    #[test]
-    fn a_long_absence_is_not_a_wall_of_lines() {
-        let attempts: Vec<Event> = (1..=64).map(lost).collect();
-        assert_eq!(told(&attempts).lines().count(), 8);
     }
 
     #[test]

@@ -189,7 +189,7 @@ fn a_token_file_that_cannot_be_read_for_a_refresh_is_told_once_while_the_connect
         std::fs::write(&file, CANARY).unwrap();
         let (stderr, writer) = std::io::pipe().unwrap();
         let args = [command, &url, "--token-file", file.to_str().unwrap()];
-        let mut running = Running::start_logging_into(&[&args[..], &["-vv"]].concat(), writer);
+        let running = Running::start_logging_into(&[&args[..], &["-vv"]].concat(), writer);
         let mut lines = BufReader::new(stderr).lines().map(|line| line.unwrap());
         let mut until =
             |part: &str| lines.by_ref().take_while(|line| !line.contains(part)).collect::<Vec<_>>();

@@ -1,6 +1,7 @@
 //! A line of `pipe`'s input: text to frame, nothing else.
 
-use crate::lines::{BadText, LONGEST_LINE};
+use super::bad_line::BadLine;
+use super::slips::{Slip, slips};
 use crate::sanitise;
 use rejoin::messages::MAX_DATA_LEVELS;
 use rejoin::messages::json::{levels, well_formed};
@@ -12,7 +13,7 @@ use serde_json::value::RawValue;
 /// Longest `ref`, in characters.
 const LONGEST_REF: usize = 64;
 /// Columns of a quoted value in an error.
-const QUOTED: usize = 40;
+pub(super) const QUOTED: usize = 40;
 
 /// What a line asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -87,99 +88,6 @@ pub(super) struct Request {
     pub(super) slips: Vec<Slip>,
 }
 
-/// A field that is probably misspelt.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Slip {
-    /// As it stands there, short and harmless.
-    pub(super) name: String,
-    pub(super) meant: &'static str,
-}
-
-/// Every field that some line may have.
-const FIELDS: [&str; 14] = [
-    "type",
-    "ref",
-    "roomId",
-    "content",
-    "data",
-    "kind",
-    "since",
-    "history",
-    "name",
-    "args",
-    "namespace",
-    "volatile",
-    "ack",
-    "keep",
-];
-
-/// Letters by which a field's name may be missed and still be guessed.
-const MOST_SLIPS: usize = 2;
-
-/// The slips among the fields that nothing was read from.
-fn slips(left: &Fields) -> Vec<Slip> {
-    left.keys()
-        .filter(|name| !FIELDS.contains(&name.as_str()))
-        .filter_map(|name| {
-            let plain = |name: &str| name.to_ascii_lowercase().replace(['_', '-'], "");
-            let distance = |known: &&str| strsim::osa_distance(&plain(known), &plain(name));
-            let (distance, meant) = FIELDS.iter().map(|known| (distance(known), *known)).min()?;
-            // A name of three letters with two wrong ones is another name.
-            let near = distance <= MOST_SLIPS && distance * 3 <= meant.len();
-            near.then(|| Slip { name: sanitise::name(name, QUOTED), meant })
-        })
-        .collect()
-}
-
-/// Why a line is none. The answer is an `error` event.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct BadLine {
-    /// Stable, in snake case.
-    pub(super) code: &'static str,
-    pub(super) message: String,
-    pub(super) reference: Option<String>,
-}
-
-impl BadLine {
-    fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), reference: None }
-    }
-
-    /// Of a frame that cannot be kept.
-    pub(super) fn not_kept(why: SendFailure) -> Self {
-        Self::new(why.as_str(), format!("the frame is not kept: {why}"))
-    }
-
-    /// Of an event for another namespace than the connection's.
-    pub(super) fn other_namespace(reference: Option<String>) -> Self {
-        let message = "the event is for a namespace that this connection is not in: leave \"namespace\" out";
-        Self { reference, ..Self::new("bad_namespace", message) }
-    }
-
-    /// Of an answer that cannot be given.
-    pub(super) fn not_answered(why: SendFailure) -> Self {
-        Self::new(why.as_str(), format!("the event is not answered: {why}"))
-    }
-
-    /// Of a send whose `ref` is that of another one.
-    pub(super) fn reused(reference: &str) -> Self {
-        let message = "this ref is that of a send with another content or room; it is not sent: give it a ref of its own";
-        Self { reference: Some(reference.to_owned()), ..Self::new("ref_reused", message) }
-    }
-}
-
-impl From<BadText> for BadLine {
-    fn from(bad: BadText) -> Self {
-        match bad {
-            BadText::TooLong => Self::new(
-                "line_too_long",
-                format!("the line is longer than {LONGEST_LINE} bytes; split the message"),
-            ),
-            BadText::NotUtf8 => Self::new("not_utf8", "the line is not UTF-8"),
-        }
-    }
-}
-
 /// Reads one line. `None` for a blank one.
 pub(super) fn parse(text: &str) -> Result<Option<Request>, BadLine> {
     if text.trim().is_empty() {
@@ -247,7 +155,7 @@ fn json_error(error: &serde_json::Error) -> String {
     error.to_string().replace(" at line 1 column ", " at column ")
 }
 
-type Fields = serde_json::Map<String, Value>;
+pub(super) type Fields = serde_json::Map<String, Value>;
 
 fn frame(fields: &mut Fields, data: Option<String>, args: String) -> Result<Frame, BadLine> {
     let kind = string(fields, "type")?;
@@ -468,24 +376,6 @@ mod tests {
         assert_eq!(frame(r#"{"type":"frame","name":"watch","args":[1],"keep":"k"}"#), kept);
         let answer = Frame::Answer { ack: 3, arguments: "[{}]".into() };
         assert_eq!(frame(r#"{"type":"answer","ack":3,"args":[{}]}"#), answer);
-    }
-
-    #[test]
-    fn a_field_that_is_nearly_called_like_one_is_told_and_any_other_is_not() {
-        let meant = |field: &str| {
-            let line = format!(r#"{{"type":"send_message","roomId":"r","content":"c","{field}":1}}"#);
-            parse(&line).unwrap().unwrap().slips.first().map(|slip| slip.meant)
-        };
-        for (field, known) in
-            [("reff", "ref"), ("Ref", "ref"), ("room_id", "roomId"), ("contents", "content"), ("dta", "data")]
-        {
-            assert_eq!(meant(field), Some(known), "{field}");
-        }
-        for field in ["user", "id", "x", "trace", "tag", "contentType2", "", "ack", "history"] {
-            assert_eq!(meant(field), None, "{field}");
-        }
-        let long = format!(r#"{{"type":"close","re\u001bf":1,"{}":1}}"#, "x".repeat(1000));
-        assert_eq!(parse(&long).unwrap().unwrap().slips, [Slip { name: "re^[f".into(), meant: "ref" }]);
     }
 
     #[test]

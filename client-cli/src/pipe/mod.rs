@@ -4,6 +4,7 @@
 //! reader of stdout that is slow stops the input, and the library's bounded queue takes the rest. A reader that has gone
 //! stops nothing: what is to be sent is sent, and the exit status tells what became of it.
 
+mod bad_line;
 mod earlier;
 mod events;
 mod flight;
@@ -12,6 +13,7 @@ pub(crate) mod output;
 mod phase;
 mod refs;
 mod requests;
+mod slips;
 
 use crate::args::PipeArgs;
 use crate::commits::Commits;
@@ -24,11 +26,11 @@ use crate::signals::{Signal, Signals};
 use crate::token_trouble::TokenTrouble;
 use earlier::Earlier;
 use flight::Flight;
-use input::Slip;
 use output::JoinAnswers;
 use phase::Phase;
 use refs::Refs;
 use rejoin::{Client, Events, Mode, State};
+use slips::Slip;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 use tokio::sync::mpsc;

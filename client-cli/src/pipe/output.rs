@@ -2,7 +2,7 @@
 
 mod own;
 
-use super::input::BadLine;
+use super::bad_line::BadLine;
 use crate::json_safe::write_line;
 use rejoin::messages::{Code, JoinReason, Stamp};
 use rejoin::{

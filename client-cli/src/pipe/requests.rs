@@ -1,9 +1,11 @@
 //! Executes the lines of `pipe`'s input as calls of the client, and refuses bad ones with a line. Reads no input.
 
+use super::bad_line::BadLine;
 use super::earlier::Earlier;
-use super::input::{self, BadLine, Frame, OwnMessage, Request, Slip};
+use super::input::{self, Frame, OwnMessage, Request};
 use super::output::{self, Outcome, Told};
 use super::refs::{Given, Resolved, What};
+use super::slips::Slip;
 use super::{AskedJoin, MOST_UNPRINTED, Pipe};
 use crate::error::{Exit, eprint_line};
 use crate::lines::Line;

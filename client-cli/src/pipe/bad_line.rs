@@ -1,0 +1,53 @@
+//! Why a line of `pipe`'s input is none, with its stable code. Reads nothing.
+
+use crate::lines::{BadText, LONGEST_LINE};
+use rejoin::SendFailure;
+
+/// Why a line is none. The answer is an `error` event.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct BadLine {
+    /// Stable, in snake case.
+    pub(super) code: &'static str,
+    pub(super) message: String,
+    pub(super) reference: Option<String>,
+}
+
+impl BadLine {
+    pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), reference: None }
+    }
+
+    /// Of a frame that cannot be kept.
+    pub(super) fn not_kept(why: SendFailure) -> Self {
+        Self::new(why.as_str(), format!("the frame is not kept: {why}"))
+    }
+
+    /// Of an event for another namespace than the connection's.
+    pub(super) fn other_namespace(reference: Option<String>) -> Self {
+        let message = "the event is for a namespace that this connection is not in: leave \"namespace\" out";
+        Self { reference, ..Self::new("bad_namespace", message) }
+    }
+
+    /// Of an answer that cannot be given.
+    pub(super) fn not_answered(why: SendFailure) -> Self {
+        Self::new(why.as_str(), format!("the event is not answered: {why}"))
+    }
+
+    /// Of a send whose `ref` is that of another one.
+    pub(super) fn reused(reference: &str) -> Self {
+        let message = "this ref is that of a send with another content or room; it is not sent: give it a ref of its own";
+        Self { reference: Some(reference.to_owned()), ..Self::new("ref_reused", message) }
+    }
+}
+
+impl From<BadText> for BadLine {
+    fn from(bad: BadText) -> Self {
+        match bad {
+            BadText::TooLong => Self::new(
+                "line_too_long",
+                format!("the line is longer than {LONGEST_LINE} bytes; split the message"),
+            ),
+            BadText::NotUtf8 => Self::new("not_utf8", "the line is not UTF-8"),
+        }
+    }
+}
