@@ -42,6 +42,7 @@ fn on_a_full_disk_the_end_of_input_ends_pipe_within_its_time_and_says_once_why()
     assert_eq!(outcomes.len(), 1, "{}", ended.text());
     assert_eq!((&outcomes[0]["status"], &outcomes[0]["code"]), (&json!("failed"), &json!("not_stored")));
     assert!(!file.exists());
+    assert!(ended.stderr.is_empty(), "{}", ended.text());
 }
 
 #[test]
@@ -63,6 +64,10 @@ fn on_a_full_disk_a_signal_ends_pipe_and_tail_and_the_timeout_ends_send() {
     let ended = Running::start_on_full_disk(&args, 0).wait();
     assert_eq!(ended.status, Some(1), "{}", ended.text());
     assert!(ended.text().contains("[not_stored]") && !ended.text().contains("[kept]"), "{}", ended.text());
+    // Why is said once, and then what became of the message.
+    let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+    let lines: Vec<&str> = told.lines().collect();
+    assert!(matches!(lines[..], [cause, "rejoin: not sent [not_stored]"] if cause.contains(&state)), "{told}");
 }
 
 #[test]
