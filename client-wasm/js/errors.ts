@@ -18,6 +18,7 @@ export type ErrorCode =
   | "connection_lost"
   | "too_many_requests"
   | "closed"
+  | "failed"
   | "left"
   | "removed"
   | "refused"
