@@ -346,7 +346,7 @@ export class Client {
   #checkAlive(): undefined {
     const { state, cause } = this.#known.state;
     if (state != "closed" && state != "failed") return undefined;
-    throw ended(state, cause);
+    throw ended(state == "failed" && cause);
   }
 
   /** What the application asks of a client that is still there. */
@@ -356,7 +356,7 @@ export class Client {
   }
 
   #checkOpen(): void {
-    if (this.#machineIsGone) throw new RejoinError("closed", "the client is closed", "connect again");
+    if (this.#machineIsGone) throw ended();
   }
 
   #join(room: string, { since, history }: JoinOptions, personal: boolean): void {

@@ -40,9 +40,9 @@ export class RejoinError extends Error {
   }
 }
 
-/** For whoever waits for a client that has ended: why, in the server's words where it gave some. */
-export const ended = (state: "closed" | "failed", { code, text }: { code?: EndCode; text?: string } = {}) =>
-  new RejoinError(state == "failed" ? code! : state, `${state}: ${text || (code ?? "requested")}`, "connect again");
+/** For whoever waits for a client that is closed, or has failed with this cause: why, in the server's words if it gave some. */
+export const ended = (cause?: { code: EndCode; text?: string } | false) =>
+  new RejoinError(cause ? cause.code : "closed", cause ? `failed: ${cause.text || cause.code}` : "the client is closed", "connect again");
 
 /** A message that was not, or may not have been, delivered. */
 export class SendError extends RejoinError {

@@ -8,9 +8,9 @@ const MOST_WAITING = 65_536;
 const MOST_CHARACTERS = 16 << 20;
 
 /** Ends an iteration with its client: quietly when that was closed. */
-export function endWith({ state, cause }: { state: string; cause?: Parameters<typeof ended>[1] }, end: (why?: unknown) => void): void {
+export function endWith({ state, cause }: { state: string; cause?: Exclude<Parameters<typeof ended>[0], false> }, end: (why?: unknown) => void): void {
   if (state == "closed") end();
-  if (state == "failed") end(ended(state, cause));
+  if (state == "failed") end(ended(cause));
 }
 
 /**

@@ -67,7 +67,10 @@ fn on_a_full_disk_a_signal_ends_pipe_and_tail_and_the_timeout_ends_send() {
     // Why is said once, and then what became of the message.
     let told = String::from_utf8_lossy(&ended.stderr).into_owned();
     let lines: Vec<&str> = told.lines().collect();
-    assert!(matches!(lines[..], [cause, "rejoin: not sent [not_stored]"] if cause.contains(&state)), "{told}");
+    assert!(
+        matches!(lines[..], [cause, "rejoin: not sent [not_stored]"] if cause.contains(&state)),
+        "{told}"
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Rooms: asked for, confirmed, refused, left.
 
+use super::unnamed::is_of_a_send;
 use super::wire::Wire;
 use super::{Join, Session};
 pub(super) use crate::backoff::pause;
@@ -178,7 +179,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if refusal.reference.is_none() {
             return self.refused_unnamed(now, conn, message, &refusal);
         }
-        let Refusal { reference, room, code, retry, retry_after_ms } = refusal;
+        let Refusal { reference, code, retry, retry_after_ms, .. } = refusal;
         if reference.as_ref().is_some_and(|id| id.read_numbered('s').is_some()) {
             let (dup, expected) = (false, None);
             let nack = Nack {
@@ -196,23 +197,19 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             |kind| reference.as_ref().and_then(|id| id.read_numbered(kind)).map(|(number, _)| number);
         let least = pause(retry_after_ms);
         let (join, history) = (request('j'), request('h'));
-        // It may say what it refuses by the reference alone.
-        let is_it = |entry: &&Room<P, N>| match entry.membership {
+        if join.or(history).is_none() {
+            return self.event(Event::ServerError { message, code: Some(code) });
+        }
+        // The reference says which room it is, whether it is named or not.
+        let is_it = |entry: &Room<P, N>| match entry.membership {
             Membership::Joining { request, .. } => Some(request) == join,
             _ => history.is_some() && entry.inflow.awaited().map(|(request, _)| request) == history,
         };
-        let room = match room {
-            Some(room) if join.is_some() || history.is_some() => Some(room),
-            _ => self.rooms.iter().find(is_it).map(|entry| entry.name.clone()),
-        };
-        let Some(room) = room else {
-            self.event(Event::ServerError { message, code: Some(code) });
-            return;
-        };
-        let Some(place) = self.rooms.position(&room) else { return };
+        let Some(place) = self.rooms.iter().position(is_it) else { return };
         let Some(entry) = self.rooms.at_mut(place) else { return };
+        let room = entry.name.clone();
         match entry.membership {
-            Membership::Joining { request, .. } if Some(request) == join => {
+            Membership::Joining { .. } => {
                 if retry {
                     entry.membership = Membership::Later {
                         at: if made(Bug::JoinPauseIgnored) {
@@ -270,15 +267,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// Plain: an error with a code about a room that has been asked for, and of which nothing has come since, is a refusal
     /// for good. Says whether it was that; `message` are its words.
     pub(super) fn refused_plainly(&mut self, message: &P, refusal: &Refusal<N>) -> bool {
-        let place = refusal.room.as_ref().and_then(|room| self.rooms.position(room));
-        let Some((at, entry)) = place.and_then(|at| Some((at, self.rooms.at(at)?))) else { return false };
-        let is_asked = matches!(entry.membership, Membership::Joining { .. } | Membership::Member);
-        if entry.is_heard || !is_asked || !entry.is_to_join() || super::unnamed::is_of_a_send(refusal.code) {
+        let Some(at) = refusal.room.as_ref().and_then(|room| self.rooms.position(room)) else { return false };
+        let is_asked = |entry: &&Room<P, N>| !entry.is_heard && entry.is_to_join();
+        let Some(entry) = self.rooms.at(at).filter(is_asked).filter(|_| !is_of_a_send(refusal.code)) else {
             return false;
-        }
+        };
         let room = entry.name.clone();
         self.remove(at, room, RoomState::Failed(refusal.code), P::of_words(message.words()));
-        self.check_ready(self.now.monotonic);
         true
     }
 

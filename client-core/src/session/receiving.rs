@@ -63,16 +63,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 if !self.is_left(&message.room) {
                     if let Some(room) = self.rooms.get_mut(&message.room) {
                         // Whoever has heard something in a room can miss something there.
-                        (room.seen_before, room.is_heard) = (true, true);
+                        room.seen_before = true;
                     }
                     self.event(Event::Message(message));
                 }
             }
             ServerMessage::UserJoined { room, user } => {
                 if !self.is_left(&room) {
-                    if let Some(entry) = self.rooms.get_mut(&room) {
-                        entry.is_heard = true;
-                    }
                     self.event(Event::UserJoined { room, user });
                 }
             }
@@ -88,9 +85,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
-    /// A server that does not implement leaving goes on sending; rooms never asked for are its own choice.
-    fn is_left(&self, room: &N) -> bool {
-        self.rooms.get(room).is_some_and(|room| room.wanted == Wanted::No)
+    /// Something of a room has come. A server that does not implement leaving goes on sending; rooms never asked for are its own
+    /// choice.
+    fn is_left(&mut self, room: &N) -> bool {
+        self.rooms.get_mut(room).is_some_and(|room| {
+            room.is_heard = true;
+            room.wanted == Wanted::No
+        })
     }
 
     fn extended(&mut self, now: Timestamp, conn: ConnId, message: ServerMessage<P, N>) {

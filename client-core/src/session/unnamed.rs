@@ -22,49 +22,41 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// them; what belongs to neither is an error of its own.
     pub(super) fn refused_unnamed(&mut self, now: Timestamp, conn: ConnId, message: P, refusal: &Refusal<N>) {
         let code = refusal.code;
-        let request = self.oldest_request(conn, refusal);
-        let aside = match (&mut self.wire, &request) {
-            (Some(wire), Some((frame, ..))) => {
-                let aside = wire.asides.first().copied().filter(|aside| aside < frame && may_be_aside(code));
-                wire.dealt_with(aside.unwrap_or(*frame));
-                aside
+        if let Some((frame, reference)) = self.oldest_request(conn, refusal)
+            && let Some(wire) = &mut self.wire
+        {
+            let aside = wire.asides.first().copied().filter(|aside| *aside < frame && may_be_aside(code));
+            wire.dealt_with(aside.unwrap_or(frame));
+            if aside.is_none() {
+                let reference = Some(reference);
+                return self.refused(now, conn, message, Refusal { reference, room: None, ..*refusal });
             }
-            _ => None,
-        };
-        let request = request.filter(|_| aside.is_none());
-        let is_told = |(_, reference, _): &(u64, Id, Option<N>)| reference.read_numbered('h').is_none();
-        if !request.as_ref().is_some_and(is_told) {
-            self.event(Event::ServerError { message: message.clone(), code: Some(code) });
         }
-        if let Some((_, reference, room)) = request {
-            let reference = Some(reference);
-            self.refused(now, conn, message, Refusal { reference, room, ..*refusal });
-        }
+        self.event(Event::ServerError { message, code: Some(code) });
     }
 
-    /// The oldest request that this refusal can be about: its frame, its reference and its room.
-    fn oldest_request(&self, conn: ConnId, refusal: &Refusal<N>) -> Option<(u64, Id, Option<N>)> {
+    /// The oldest request that this refusal can be about: its frame and its reference.
+    fn oldest_request(&self, conn: ConnId, refusal: &Refusal<N>) -> Option<(u64, Id)> {
         let (code, room) = (refusal.code, refusal.room.as_ref());
-        let mut oldest: Option<(u64, Id, Option<N>)> = None;
-        let mut consider = |frame: u64, reference: Id, room: Option<N>| {
-            if oldest.as_ref().is_none_or(|(first, ..)| frame < *first) {
-                oldest = Some((frame, reference, room));
+        let mut oldest: Option<(u64, Id)> = None;
+        let mut consider = |frame: u64, reference: Id| {
+            if oldest.as_ref().is_none_or(|(first, _)| frame < *first) {
+                oldest = Some((frame, reference));
             }
         };
         if !is_of_a_join(code)
             && let Some((frame, reference)) = self.outbox.oldest_unanswered(conn, room)
         {
-            consider(frame, reference, None);
+            consider(frame, reference);
         }
         for entry in self.rooms.iter().filter(|entry| room.is_none_or(|room| *room == entry.name)) {
-            let there = Some(entry.name.clone());
             match entry.membership {
                 Membership::Joining { frame, request, .. } if !is_of_a_send(code) => {
-                    consider(frame, Id::numbered('j', request, None), there);
+                    consider(frame, Id::numbered('j', request, None));
                 }
                 Membership::Member if !is_of_a_send(code) && !is_of_a_join(code) => {
                     if let Some((request, frame)) = entry.inflow.awaited() {
-                        consider(frame, Id::numbered('h', request, None), there);
+                        consider(frame, Id::numbered('h', request, None));
                     }
                 }
                 _ => {}

@@ -1,6 +1,6 @@
 // Frames that want an answer. Finds the answer by the field that it repeats; sends nothing again.
 import { abortReason, onAbort } from "../abort.js";
-import { RejoinError } from "../errors.js";
+import { ended, RejoinError } from "../errors.js";
 import type { State } from "../names.js";
 import type { Clock, SendOptions } from "../types.js";
 import { argument, check, object } from "../validate.js";
@@ -48,7 +48,7 @@ export class Requests {
     if (state == "connected") return;
     const isOver = state == "closing" || state == "closed" || state == "failed";
     for (const open of [...this.#open.values()]) {
-      if (open.isWritten) open.failed(isOver ? new RejoinError("closed", "the client is closed", "connect again") : lost());
+      if (open.isWritten) open.failed(isOver ? ended() : lost());
     }
   }
 
