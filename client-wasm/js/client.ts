@@ -3,7 +3,7 @@ import { Credentials } from "./credentials.js";
 import { EarlyMachine } from "./early.js";
 import { Emitter } from "./emitter.js";
 import { abortable, abortReason, onAbort } from "./abort.js";
-import { ended, RejoinError, sendError } from "./errors.js";
+import { ended, sendError } from "./errors.js";
 import type { Keeper } from "./keeper.js";
 import { Known } from "./known.js";
 import type { Home } from "./home.js";
