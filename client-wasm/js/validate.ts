@@ -1,8 +1,8 @@
 // Checks what an application passes, and says by name what is wrong with it. Never prints a text: it may be a token.
 import { RejoinError } from "./errors.js";
 
-/** What a value has to be: a test, and words for a hint. Of what it consists: the kind of each part, or all there are. */
-export type Kind = readonly [fits: (value: any) => boolean, wanted: string, each?: Kind, words?: readonly string[]];
+/** What a value has to be: a test, and words for a hint. All there are of some, and of a list the kind of its parts. */
+export type Kind = readonly [fits: (value: any) => boolean, wanted: string, words?: readonly string[], each?: Kind];
 
 /** Fields by name. */
 export type Kinds = { readonly [name: string]: Kind };
@@ -17,12 +17,12 @@ export const call: Kind = [(value) => typeof value == "function", "a function"];
 export const object: Kind = [(value) => typeof value == "object" && value != null && !Array.isArray(value), "an object"];
 export const signal: Kind = [(value) => typeof value?.addEventListener == "function", "an AbortSignal"];
 
-export const listOf = (each: Kind): Kind => [(value) => Array.isArray(value) && value.every(each[0]), `a list, each of it ${each[1]}`, each];
+export const listOf = (each: Kind): Kind => [(value) => Array.isArray(value) && value.every(each[0]), `a list, each of it ${each[1]}`, [], each];
 export const either = (...kinds: Kind[]): Kind => [
   (value) => kinds.some(([fits]) => fits(value)),
   kinds.map(([, wanted]) => wanted).join(", or "),
 ];
-export const word = (...words: string[]): Kind => [(value) => words.includes(value), words.map((word) => `"${word}"`).join(" or "), , words];
+export const word = (...words: string[]): Kind => [(value) => words.includes(value), words.map((word) => `"${word}"`).join(" or "), words];
 
 const tokenText: Kind = [text[0], "a text that is not empty, or leave it out to connect without one"];
 export const token = either(tokenText, [call[0], "a function that gives one"]);
@@ -41,12 +41,12 @@ export function check(good: boolean, code: "bad_url" | "bad_option" | "bad_argum
 }
 
 /** One argument. */
-export function argument(value: any, [fits, wanted, each, words]: Kind, what: string, code: "bad_option" | "bad_argument" = "bad_argument"): void {
+export function argument(value: any, [fits, wanted, words = [], each]: Kind, what: string, code: "bad_option" | "bad_argument" = "bad_argument"): void {
   if (fits(value)) return;
-  if (each && Array.isArray(value)) value.forEach((part, at) => argument(part, each, `${what}[${at}]`, code));
+  if (each) value?.forEach?.((part: unknown, at: number) => argument(part, each, `${what}[${at}]`, code));
   // What is near to one of the words is no secret.
-  const near = words && nearest(value, words);
-  check(false, code, `${what} is ${near ? `"${value}"` : described(value)}`, `give ${wanted}${meant(near)}`);
+  const near = meant(value, words);
+  check(false, code, `${what} is ${near ? `"${value}"` : described(value)}`, `give ${wanted}${near}`);
 }
 
 /** An object with these fields, all of which may be absent; `what` names it. */
@@ -62,16 +62,13 @@ export function fields(given: unknown, kinds: Kinds, what = "option"): void {
 /** That there is such a name. */
 export function known(name: unknown, names: readonly string[], what: string, code: "bad_option" | "bad_argument" = "bad_argument"): void {
   if (names.includes(name as string)) return;
-  const near = nearest(name, names);
-  check(false, code, `there is no ${what} ${typeof name == "string" ? `"${name}"` : described(name)}`, `there are ${names.join(", ")}${meant(near)}`);
+  check(false, code, `there is no ${what} ${typeof name == "string" ? `"${name}"` : described(name)}`, `there are ${names.join(", ")}${meant(name, names)}`);
 }
-
-const meant = (near: string | undefined): string => (near ? `; did you mean "${near}"?` : "");
 
 const plain = (name: string): string => name.toLowerCase().replace(/[^a-z]/g, "");
 
-/** The name that was meant, if one differs by a slip of the hand only, or is a part. */
-function nearest(given: unknown, names: readonly string[]): string | undefined {
+/** Asks for the name that was meant, if one differs by a slip of the hand only, or is a part. */
+function meant(given: unknown, names: readonly string[]): string {
   const name = typeof given == "string" ? plain(given) : "";
   let found: string | undefined;
   let least = 3;
@@ -81,7 +78,7 @@ function nearest(given: unknown, names: readonly string[]): string | undefined {
     // Of a short name a slip is much.
     if (slips < least && slips < known.length / 2) [found, least] = [known, slips];
   }
-  return found;
+  return found ? `; did you mean "${found}"?` : "";
 }
 
 /** How many letters have to be added, left out or changed. */
