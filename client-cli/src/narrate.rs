@@ -14,8 +14,7 @@ use crate::rooms::{Change, RoomBook, Said, Speaker};
 use crate::{sanitise, words};
 use rejoin::messages::JoinReason;
 use rejoin::{
-    Cause, CauseCode, Event, FeedEvent, Gap, GapReason, Message, Mode, Name, PERSONAL_ROOM, RoomChange,
-    RoomState, SendId, State, StateChange, Timestamp,
+    Event, Gap, GapReason, Message, Mode, Name, PERSONAL_ROOM, RoomState, SendId, State, Timestamp,
 };
 use tokio::time::Instant;
 
@@ -357,8 +356,8 @@ impl Narrator {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rejoin::SendReply;
     use rejoin::messages::Code;
+    use rejoin::{Cause, CauseCode, RoomChange, SendReply, StateChange};
 
     pub(super) fn told(events: &[Event]) -> String {
         let mut narrator = Narrator::new(Layout::Plain, Clock::new(true), &["lobby".to_owned()]);

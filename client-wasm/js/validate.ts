@@ -73,8 +73,9 @@ function meant(given: unknown, names: readonly string[]): string {
   let found: string | undefined;
   let least = 3;
   for (const known of names) {
-    const isPart = name.includes(plain(known)) || (name.length > 2 && plain(known).includes(name));
-    const slips = Math.min(distance(name, plain(known)), isPart ? 2 : 3);
+    const letters = plain(known);
+    const isPart = name.includes(letters) || (name.length > 2 && letters.includes(name));
+    const slips = Math.min(distance(name, letters), isPart ? 2 : 3);
     // Of a short name a slip is much.
     if (slips < least && slips < known.length / 2) [found, least] = [known, slips];
   }

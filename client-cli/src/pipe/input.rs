@@ -5,7 +5,7 @@ use super::slips::{Slip, slips};
 use crate::sanitise;
 use rejoin::messages::MAX_DATA_LEVELS;
 use rejoin::messages::json::{levels, well_formed};
-use rejoin::{PERSONAL_ROOM, Position, SendFailure, check_room_name};
+use rejoin::{PERSONAL_ROOM, Position, check_room_name};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
