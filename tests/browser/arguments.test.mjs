@@ -93,7 +93,7 @@ test("an option of the wrong kind is named, with what it has to be", async () =>
     ["notifications", [null, "yes", 1], /true or false/],
     ["protocol", [null, "plian", true], /"auto" or "plain"/],
     ["policy", [null, "fast"], /"legacy"/],
-    ["allowedHosts", [null, "host", [5]], /list/],
+    ["allowedHosts", [null, "host", [5]], /a text that is not empty/],
     ["webSocket", [null, {}, "ws"], /function/],
     ["clock", [null, 5], /object/],
     ["wasm", [null, 5, ""], /URL/],
