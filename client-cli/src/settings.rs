@@ -392,7 +392,10 @@ impl Settings {
 
     /// What to say when something is wrong; `command` is the one that is running.
     pub(crate) fn advice(&self, command: &str) -> Advice {
-        let rooms: String = self.rooms.iter().map(|room| format!(" -r {}", quoted(room))).collect();
+        let mut rooms = String::new();
+        for room in &self.rooms {
+            rooms.extend([" -r ", &quoted(room)]);
+        }
         let is_socket_io = self.socket_io.is_some();
         let socket_io = (!is_socket_io).then(|| {
             let url = quoted(&suggested::socket_io(&self.endpoint));

@@ -186,7 +186,7 @@ fn where_a_server_has_answered_without_tls_nobody_is_sent_to_tls() {
 #[test]
 fn a_port_without_tls_that_hangs_up_or_answers_is_told_with_the_scheme_for_it() {
     let server = ServerProcess::start("127.0.0.1:0");
-    for address in [hangs_up(0), server.address().clone()] {
+    for address in [hangs_up(0), server.address()] {
         let mut pipe = Running::start(&["pipe", &format!("wss://{address}/ws"), "--token", "ada"]);
         let line = pipe.wait_for("\"tls\"");
         assert!(line.contains("use ws://"), "{line}");

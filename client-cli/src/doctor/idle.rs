@@ -136,7 +136,7 @@ async fn watch(held: &mut Held, time: Duration) {
 /// longer timeouts only, because it cannot be so sure of the silence.
 fn is_same(one: Duration, other: Duration) -> bool {
     let (short, long) = (one.min(other), one.max(other));
-    short >= SHORTEST && long - short <= (long / 10).max(TOLERANCE)
+    short >= SHORTEST && long.saturating_sub(short) <= (long / 10).max(TOLERANCE)
 }
 
 const SEE_LOGS: &str = "see the logs of the server and of a proxy on the way";
