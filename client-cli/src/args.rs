@@ -54,6 +54,8 @@ pub(crate) enum Command {
     Serve(ServeCommand),
     /// Try each step of connecting and say what is wrong and what to do.
     Doctor(DoctorArgs),
+    /// Hold a server against the specification of the protocol, statement by statement.
+    Conformance(ConformanceArgs),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.
@@ -169,6 +171,23 @@ pub(crate) struct DoctorArgs {
     pub(crate) idle: Option<u32>,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
+}
+
+/// For those who write a server: it needs no client, and no profile.
+#[derive(Debug, Args)]
+pub(crate) struct ConformanceArgs {
+    /// The server, ws:// or wss://, without a token. Its rooms are used, under names that no one else has.
+    pub(crate) url: String,
+    /// The token of a user; give it twice, for two users. `alice` and `bob` if not given, for servers where any token is a
+    /// user. Other users of this machine can see it here.
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) token: Vec<String>,
+    /// How long an answer may take, in seconds.
+    #[arg(long, value_name = "SECS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=60))]
+    pub(crate) timeout: u32,
+    /// Print a JSON line for each check: section, check, result (`ok`, `failed`, `not_tried`), detail.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// What is shown to people, and how.

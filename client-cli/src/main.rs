@@ -7,6 +7,7 @@ mod clock;
 mod command;
 mod command_line;
 mod commits;
+mod conformance;
 mod doctor;
 mod editor;
 mod embedded;

@@ -11,7 +11,7 @@ const EXIT_STATUS: [(&str, &str); 5] = [
     (
         "1",
         "A message was not delivered for certain, a line of the input was refused, a room of pipe was refused for good, stdout cannot be written, or a step \
-         of doctor failed.",
+         of doctor or a check of conformance failed.",
     ),
     ("2", "Wrong usage: the command line, the configuration or a file."),
     ("3", "The server ended the connection for good: a refused token, for instance."),
@@ -111,7 +111,9 @@ mod tests {
     #[test]
     fn every_command_with_its_options_stands_in_the_manual() {
         let page = String::from_utf8(page().unwrap()).unwrap().replace('\\', "");
-        for command in ["chat", "pipe", "send", "tail", "serve", "doctor", "completions", "man"] {
+        for command in
+            ["chat", "pipe", "send", "tail", "serve", "doctor", "conformance", "completions", "man"]
+        {
             assert!(page.contains(&format!(".SS \"rejoin {command}\"")), "{command}");
         }
         for option in ["--drain-timeout", "--timeout", "--sse", "--heartbeat", "--token-file", "--utc"] {

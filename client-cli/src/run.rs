@@ -5,7 +5,7 @@ use crate::error::{Exit, Failure, without_secrets};
 use crate::logging::{self, Process};
 use crate::outlet::Unprinted;
 use crate::signals::Signals;
-use crate::{chat, command_line, doctor, embedded, feeds, manual, pipe, send, tail};
+use crate::{chat, command_line, conformance, doctor, embedded, feeds, manual, pipe, send, tail};
 use clap::ArgAction;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _};
@@ -117,6 +117,7 @@ fn connected(command: Command) -> Result<Exit, Failure> {
             Command::Tail(arguments) if arguments.sse => feeds::run(&arguments, signals).await,
             Command::Tail(arguments) => tail::run(&arguments, signals).await,
             Command::Doctor(arguments) => doctor::run(&arguments, signals).await,
+            Command::Conformance(arguments) => conformance::run(&arguments, signals).await,
             // Dealt with before the network comes into it.
             Command::Serve(_) | Command::Completions { .. } | Command::Man { .. } => Ok(Exit::Success),
         }
@@ -134,6 +135,6 @@ fn log_options(command: &Command) -> Option<&LogArgs> {
         Command::Tail(arguments) => Some(&arguments.connection.log),
         Command::Doctor(arguments) => Some(&arguments.connection.log),
         Command::Serve(arguments) => Some(&arguments.log),
-        Command::Completions { .. } | Command::Man { .. } => None,
+        Command::Conformance(_) | Command::Completions { .. } | Command::Man { .. } => None,
     }
 }

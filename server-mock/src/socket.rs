@@ -144,7 +144,14 @@ impl Socket {
                         }
                     }
                     Message::Pong(_) => seat.heard(),
-                    Message::Binary(_) => return Some(Ending::Violation(1003, "Text frames only")),
+                    // Clients in some languages send their JSON so.
+                    Message::Binary(data) => match Utf8Bytes::try_from(data) {
+                        Ok(text) => {
+                            bytes += text.len();
+                            self.batch.push(text);
+                        }
+                        Err(_) => return Some(Ending::Violation(1003, "Not UTF-8")),
+                    },
                     Message::Close(frame) => {
                         let clean = frame.is_some_and(|frame| frame.code == CloseCode::Normal);
                         return Some(Ending::ClosedByPeer { clean });

@@ -79,10 +79,17 @@ describe("the manuals", { concurrency: 3 }, () => {
     assert.ok(commands > 10, `${commands} commands`);
   });
 
+  it("client-cli/README.md: the reference server passes the conformance kit as it is shown", async (t) => {
+    const script = block("client-cli/README.md", "sh", "rejoin conformance").replaceAll(":8080", `:${await freePort()}`);
+    const folder = home(t);
+    const printed = bash(t, folder, `${script}\nstatus=$?; kill %1; exit $status`);
+    assert.equal(await printed.exited(), 0, printed.stderr);
+  });
+
   for (const page of ["README.md", "client-cli/README.md"]) {
     it(`${page}: the script of JSON lines sends its message and prints what is shown`, async (t) => {
       const folder = home(t);
-      const script = block(page, "sh", "rejoin serve --listen 127.0.0.1:8080 &").replaceAll(":8080", `:${await freePort()}`);
+      const script = block(page, "sh", "send_message").replaceAll(":8080", `:${await freePort()}`);
       const printed = bash(t, folder, `${script}\nstatus=$?; kill %1; exit $status`);
       assert.equal(await printed.exited(), 0, printed.stderr);
       const lines = printed.lines.entries.filter((line) => line.startsWith("{")).map((line) => JSON.parse(line));

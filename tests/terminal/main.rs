@@ -9,6 +9,7 @@
 
 mod chat;
 mod commands;
+mod conformance;
 mod editor;
 mod extended;
 mod feeds;

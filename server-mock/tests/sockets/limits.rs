@@ -47,10 +47,14 @@ async fn content_beyond_the_limit_is_an_error_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_binary_frame_is_closed_with_1003() {
+async fn a_binary_frame_is_read_as_text_and_one_that_is_none_is_closed_with_1003() {
     let server = server(|_| {}).await;
-    let mut ada = Client::open(&server.url(), "ada").await;
+    let mut ada = Client::in_room(&server.url(), "ada", "lobby").await;
+    ada.0.send(Message::binary(message("lobby", "in bytes").into_bytes())).await.unwrap();
+    assert_eq!(ada.hear_json().await["content"], "in bytes");
     ada.0.send(Message::binary(vec![1])).await.unwrap();
+    assert_eq!(ada.hear().await, r#"{"type":"error","message":"Invalid JSON"}"#);
+    ada.0.send(Message::binary(vec![0xff])).await.unwrap();
     assert_eq!(ada.close_code().await, 1003);
 }
 

@@ -1,0 +1,252 @@
+//! What a check is, and what all of them use: users, rooms, connections that have joined. No check of its own.
+
+use super::peer::{Peer, quoted};
+use crate::args::ConformanceArgs;
+use crate::error::Failure;
+use rejoin::Endpoint;
+use serde_json::{Value, json};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// The time between two tries at a server that is not there yet.
+const AGAIN: Duration = Duration::from_millis(250);
+
+/// Why a check did not pass.
+#[derive(Debug)]
+pub(super) enum Deviation {
+    /// What was expected, and what came.
+    Failed(String),
+    /// What the check needs is not there.
+    NotTried(&'static str),
+}
+
+type Running<'a> = Pin<Box<dyn Future<Output = Result<(), Deviation>> + Send + 'a>>;
+
+/// What it means that a server does otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Level {
+    /// Clients rely on it.
+    Must,
+    /// Clients work without it, or are told that it is missing.
+    Should,
+}
+
+/// A statement of the specification, and how it is tried.
+pub(super) struct Check {
+    /// The number of its section.
+    pub(super) section: &'static str,
+    pub(super) what: &'static str,
+    pub(super) level: Level,
+    pub(super) run: for<'a> fn(&'a Kit) -> Running<'a>,
+}
+
+/// A [`Check`] from an async function.
+macro_rules! check {
+    ($level:ident, $section:literal, $what:literal, $run:ident) => {
+        $crate::conformance::checks::Check {
+            level: $crate::conformance::checks::Level::$level,
+            section: $section,
+            what: $what,
+            run: |kit| Box::pin($run(kit)),
+        }
+    };
+}
+pub(super) use check;
+
+/// The server under test, and who tests it.
+pub(super) struct Kit {
+    url: String,
+    users: Vec<String>,
+    deadline: Duration,
+    /// What no earlier run has used.
+    run: String,
+    rooms: AtomicU64,
+}
+
+/// A connection that is a member of a room, on an extended server.
+pub(super) struct Member {
+    pub(super) peer: Peer,
+    pub(super) room: String,
+    pub(super) epoch: Value,
+    /// The head of the log at the join.
+    pub(super) seq: u64,
+    pub(super) joined: Value,
+}
+
+impl Kit {
+    pub(super) fn new(arguments: &ConformanceArgs) -> Result<Self, Failure> {
+        let wrong = |error| {
+            Failure::usage("url", format!("{error}"))
+                .hint("give the address of the WebSocket: ws://host:port/path")
+        };
+        let (endpoint, token) = Endpoint::parse(&arguments.url).map_err(wrong)?;
+        if token.is_some() {
+            return Err(Failure::usage("url", "the URL has a token in it").hint("give the tokens by --token"));
+        }
+        let users = match &arguments.token[..] {
+            [] => vec!["alice".to_owned(), "bob".to_owned()],
+            given => given.to_vec(),
+        };
+        Ok(Self {
+            url: endpoint.to_string(),
+            users,
+            deadline: Duration::from_secs(arguments.timeout.into()),
+            run: format!("conformance-{:08x}", fastrand::u32(..)),
+            rooms: AtomicU64::new(0),
+        })
+    }
+
+    /// Whether there is a server at all: without one, no check says anything. One that is just being started has the time of
+    /// an answer.
+    pub(super) async fn reach(&self) -> Result<(), Failure> {
+        let deadline = Instant::now() + self.deadline;
+        loop {
+            match Peer::open(&self.address(None, false), self.deadline).await {
+                Ok(_) => return Ok(()),
+                Err(_) if Instant::now() + AGAIN < deadline => sleep(AGAIN).await,
+                Err(why) => {
+                    return Err(Failure::incomplete("unreachable", format!("{}: {why}", self.url))
+                        .hint("`rejoin doctor` tries each step of connecting"));
+                }
+            }
+        }
+    }
+
+    /// Whether the server sends `hello` to a client that offers the extended protocol.
+    pub(super) async fn is_extended(&self) -> bool {
+        let Ok(mut peer) = self.connect(0, true).await else { return false };
+        peer.until("hello", |_| true).await.is_ok_and(|(frame, _)| kind(&frame) == "hello")
+    }
+
+    fn address(&self, token: Option<&str>, extended: bool) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        if let Some(token) = token {
+            query.append_pair("token", token);
+        }
+        if extended {
+            query.append_pair("ext", "1");
+        }
+        let joint = if self.url.contains('?') { '&' } else { '?' };
+        format!("{}{joint}{}", self.url, query.finish())
+    }
+
+    /// A connection without a token.
+    pub(super) async fn connect_as_nobody(&self) -> Result<Peer, Deviation> {
+        Peer::open(&self.address(None, false), self.deadline).await.map_err(Deviation::Failed)
+    }
+
+    /// A connection of the user with this number.
+    pub(super) async fn connect(&self, user: usize, extended: bool) -> Result<Peer, Deviation> {
+        let Some(token) = self.users.get(user) else {
+            return Err(Deviation::NotTried("it takes a second user: give --token twice"));
+        };
+        let address = self.address(Some(token), extended);
+        Peer::open(&address, self.deadline).await.map_err(Deviation::Failed)
+    }
+
+    /// A room that nobody has used.
+    pub(super) fn room(&self) -> String {
+        format!("{}-{}", self.run, self.rooms.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A plain connection that has joined `room`.
+    pub(super) async fn plain_member(&self, user: usize, room: &str) -> Result<Peer, Deviation> {
+        let mut peer = self.connect(user, false).await?;
+        peer.send(&json!({"type": "join_room", "roomId": room})).await?;
+        // Its own message shows that it is a member.
+        fence(&mut peer, room).await?;
+        Ok(peer)
+    }
+
+    /// An extended connection, and its `hello`.
+    pub(super) async fn extended(&self, user: usize) -> Result<(Peer, Value), Deviation> {
+        let mut peer = self.connect(user, true).await?;
+        let (hello, before) = peer.until("hello", |frame| kind(frame) == "hello").await?;
+        match before.first() {
+            None => Ok((peer, hello)),
+            Some(frame) => Err(Deviation::Failed(format!("before hello came {}", quoted(frame)))),
+        }
+    }
+
+    /// An extended connection that has joined `room` with what `more` adds to the request.
+    pub(super) async fn member(&self, user: usize, room: &str, more: Value) -> Result<Member, Deviation> {
+        let (peer, _) = self.extended(user).await?;
+        join(peer, room, more).await
+    }
+}
+
+/// Joins `room`, with what `more` adds to the request.
+pub(super) async fn join(mut peer: Peer, room: &str, more: Value) -> Result<Member, Deviation> {
+    let mut request = json!({"type": "join_room", "ref": "j1", "roomId": room});
+    if let (Value::Object(request), Value::Object(more)) = (&mut request, more) {
+        request.extend(more);
+    }
+    peer.send(&request).await?;
+    let (joined, _) = peer.until("joined", |frame| kind(frame) == "joined" && frame["ref"] == "j1").await?;
+    let seq = number(&joined, "seq")?;
+    expect(&joined, "roomId", &json!(room))?;
+    let epoch = text(&joined, "epoch")?.into();
+    Ok(Member { peer, room: room.to_owned(), epoch, seq, joined })
+}
+
+impl Member {
+    /// Sends a message that `more` adds to, and gives the answer to it.
+    pub(super) async fn send(
+        &mut self,
+        reference: &str,
+        content: &str,
+        more: Value,
+    ) -> Result<Value, Deviation> {
+        let mut frame =
+            json!({"type": "send_message", "ref": reference, "roomId": self.room, "content": content});
+        if let (Value::Object(frame), Value::Object(more)) = (&mut frame, more) {
+            frame.extend(more);
+        }
+        self.peer.send(&frame).await?;
+        let is_answer = |frame: &Value| ["ack", "nack"].contains(&kind(frame)) && frame["ref"] == reference;
+        Ok(self.peer.until("ack or nack", is_answer).await?.0)
+    }
+
+    /// The same as the send with this number of a producer.
+    pub(super) async fn produce(&mut self, pid: &str, pseq: u64, content: &str) -> Result<Value, Deviation> {
+        let line = json!({"pid": pid, "pseq": pseq, "epoch": self.epoch});
+        self.send(&format!("{pid}-{pseq}-{}", fastrand::u16(..)), content, line).await
+    }
+}
+
+/// Everything that came to a plain member before its own message returned.
+pub(super) async fn fence(peer: &mut Peer, room: &str) -> Result<Vec<Value>, Deviation> {
+    let content = format!("fence {:08x}", fastrand::u32(..));
+    peer.send(&json!({"type": "send_message", "roomId": room, "content": content})).await?;
+    let is_own = |frame: &Value| kind(frame) == "message" && frame["content"] == content.as_str();
+    Ok(peer.until("own message", is_own).await?.1)
+}
+
+pub(super) fn kind(frame: &Value) -> &str {
+    frame["type"].as_str().unwrap_or_default()
+}
+
+pub(super) fn number(frame: &Value, field: &str) -> Result<u64, Deviation> {
+    let wrong = || Deviation::Failed(format!("{field} is no whole number in {}", quoted(frame)));
+    frame[field].as_u64().ok_or_else(wrong)
+}
+
+pub(super) fn text<'a>(frame: &'a Value, field: &str) -> Result<&'a str, Deviation> {
+    let wrong = || Deviation::Failed(format!("{field} is no text in {}", quoted(frame)));
+    frame[field].as_str().ok_or_else(wrong)
+}
+
+/// The field has this value.
+pub(super) fn expect(frame: &Value, field: &str, value: &Value) -> Result<(), Deviation> {
+    if &frame[field] == value {
+        return Ok(());
+    }
+    Err(Deviation::Failed(format!("{field} should be {value} in {}", quoted(frame))))
+}
+
+/// The condition holds; else `what` says what should be.
+pub(super) fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), Deviation> {
+    if holds { Ok(()) } else { Err(Deviation::Failed(what())) }
+}
