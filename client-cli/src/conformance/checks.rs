@@ -184,7 +184,8 @@ pub(super) async fn join(mut peer: Peer, room: &str, more: Value) -> Result<Memb
         request.extend(more);
     }
     peer.send(&request).await?;
-    let (joined, _) = peer.until("joined", |frame| kind(frame) == "joined" && frame["ref"] == "j1").await?;
+    let (joined, _) =
+        peer.until("joined", |frame| kind(frame) == "joined" && at(frame, "ref") == "j1").await?;
     let seq = number(&joined, "seq")?;
     expect(&joined, "roomId", &json!(room))?;
     let epoch = text(&joined, "epoch")?.into();
@@ -205,7 +206,8 @@ impl Member {
             frame.extend(more);
         }
         self.peer.send(&frame).await?;
-        let is_answer = |frame: &Value| ["ack", "nack"].contains(&kind(frame)) && frame["ref"] == reference;
+        let is_answer =
+            |frame: &Value| ["ack", "nack"].contains(&kind(frame)) && at(frame, "ref") == reference;
         Ok(self.peer.until("ack or nack", is_answer).await?.0)
     }
 
@@ -220,27 +222,32 @@ impl Member {
 pub(super) async fn fence(peer: &mut Peer, room: &str) -> Result<Vec<Value>, Deviation> {
     let content = format!("fence {:08x}", fastrand::u32(..));
     peer.send(&json!({"type": "send_message", "roomId": room, "content": content})).await?;
-    let is_own = |frame: &Value| kind(frame) == "message" && frame["content"] == content.as_str();
+    let is_own = |frame: &Value| kind(frame) == "message" && at(frame, "content") == content.as_str();
     Ok(peer.until("own message", is_own).await?.1)
 }
 
+/// A field of a frame; null if it has none of this name.
+pub(super) fn at<'a>(frame: &'a Value, field: &str) -> &'a Value {
+    frame.get(field).unwrap_or(&Value::Null)
+}
+
 pub(super) fn kind(frame: &Value) -> &str {
-    frame["type"].as_str().unwrap_or_default()
+    at(frame, "type").as_str().unwrap_or_default()
 }
 
 pub(super) fn number(frame: &Value, field: &str) -> Result<u64, Deviation> {
     let wrong = || Deviation::Failed(format!("{field} is no whole number in {}", quoted(frame)));
-    frame[field].as_u64().ok_or_else(wrong)
+    at(frame, field).as_u64().ok_or_else(wrong)
 }
 
 pub(super) fn text<'a>(frame: &'a Value, field: &str) -> Result<&'a str, Deviation> {
     let wrong = || Deviation::Failed(format!("{field} is no text in {}", quoted(frame)));
-    frame[field].as_str().ok_or_else(wrong)
+    at(frame, field).as_str().ok_or_else(wrong)
 }
 
 /// The field has this value.
 pub(super) fn expect(frame: &Value, field: &str, value: &Value) -> Result<(), Deviation> {
-    if &frame[field] == value {
+    if at(frame, field) == value {
         return Ok(());
     }
     Err(Deviation::Failed(format!("{field} should be {value} in {}", quoted(frame))))

@@ -1,6 +1,6 @@
 //! The checks of section 2.3: each message is appended at most once and answered exactly once.
 
-use super::checks::{Check, Deviation, Kit, Member, check, ensure, expect, kind, number, text};
+use super::checks::{Check, Deviation, Kit, Member, at, check, ensure, expect, kind, number, text};
 use super::peer::quoted;
 use serde_json::{Value, json};
 
@@ -64,13 +64,13 @@ async fn own_message(kit: &Kit) -> Result<(), Deviation> {
     let line = json!({"type": "send_message", "ref": "s1", "roomId": author.room, "content": "mine",
         "epoch": author.epoch, "pid": "p1", "pseq": 1});
     author.peer.send(&line).await?;
-    let is_it = |frame: &Value| kind(frame) == "message" && frame["content"] == "mine";
+    let is_it = |frame: &Value| kind(frame) == "message" && at(frame, "content") == "mine";
     let (own, _) = author.peer.until("own message", is_it).await?;
     expect(&own, "pid", &json!("p1"))?;
     expect(&own, "pseq", &json!(1))?;
     let (other, _) = reader.peer.until("message", is_it).await?;
     expect(&other, "pid", &Value::Null)?;
-    expect(&other, "id", &own["id"])
+    expect(&other, "id", at(&own, "id"))
 }
 
 async fn dup(kit: &Kit) -> Result<(), Deviation> {
@@ -80,8 +80,8 @@ async fn dup(kit: &Kit) -> Result<(), Deviation> {
     let again = member.produce("p1", 1, "once").await?;
     is_ack(&again)?;
     expect(&again, "dup", &json!(true))?;
-    expect(&again, "id", &first["id"])?;
-    expect(&again, "seq", &first["seq"])?;
+    expect(&again, "id", at(&first, "id"))?;
+    expect(&again, "seq", at(&first, "seq"))?;
     let next = member.produce("p1", 2, "next").await?;
     expect(&next, "seq", &json!(number(&first, "seq")? + 1))
 }
@@ -96,7 +96,7 @@ async fn dup_elsewhere(kit: &Kit) -> Result<(), Deviation> {
     let again = elsewhere.produce("p1", 1, "once").await?;
     is_ack(&again)?;
     expect(&again, "dup", &json!(true))?;
-    expect(&again, "id", &first["id"])
+    expect(&again, "id", at(&first, "id"))
 }
 
 async fn gap(kit: &Kit) -> Result<(), Deviation> {
@@ -142,7 +142,7 @@ fn nested(levels: usize) -> Value {
 
 async fn too_large(kit: &Kit) -> Result<(), Deviation> {
     let (_, hello) = kit.extended(0).await?;
-    let limits = &hello["limits"];
+    let limits = at(&hello, "limits");
     let (content, frame) = (number(limits, "contentBytes")?, number(limits, "frameBytes")?);
     if content + 512 > frame {
         return Err(Deviation::NotTried("content that is too large does not fit into a frame here"));

@@ -55,7 +55,9 @@ impl Report {
     /// Checks that need what the server does not offer: for people, in one line.
     pub(super) fn skip(&mut self, checks: &[&Check], why: &'static str) {
         if self.json {
-            checks.iter().for_each(|check| self.add(check, Err(Deviation::NotTried(why))));
+            for check in checks {
+                self.add(check, Err(Deviation::NotTried(why)));
+            }
         } else {
             self.not_tried += checks.len();
             self.print(&format!("-       2    {} checks of the extended protocol: {why}\n", checks.len()));
