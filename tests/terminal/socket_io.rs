@@ -1,6 +1,7 @@
 //! Socket.IO: what a server's handlers answer, on the lines of every command.
 
 use harness::command::Running;
+use harness::liar::Liar;
 use harness::process::ServerProcess;
 use serde_json::{Value, json};
 
@@ -56,6 +57,25 @@ fn a_message_that_is_refused_is_told_once_with_the_servers_words_at_its_outcome(
     assert_eq!(ended.status, Some(1), "{}", ended.text());
     let lines = ended.text().lines().filter(|line| line.contains("not_joined")).count();
     assert_eq!((lines, ended.text().contains("\"type\":\"error\"")), (1, false), "{}", ended.text());
+}
+
+#[test]
+fn a_socket_io_server_that_is_not_asked_as_one_is_told_with_the_whole_command() {
+    let opening = r#"0{"sid":"e","upgrades":[],"pingInterval":25000,"pingTimeout":20000}"#;
+    let server = Liar::start_unasked(vec![opening.to_owned()]);
+    let http = server.url.replace("ws://", "http://").replace("/ws", "");
+    for (command, more) in [("pipe", &[][..]), ("send", &["hi"]), ("tail", &[]), ("chat", &[])] {
+        let args = [command, &server.url, "-r", "lobby", "--token", "ada"];
+        let mut running = Running::start(&[&args, more].concat());
+        // It is the end of `send`.
+        if command != "send" {
+            running.wait_for(if command == "pipe" { "garbled" } else { "a Socket.IO server answers" });
+            running.signal("TERM");
+        }
+        let text = running.wait().text();
+        let whole = format!("rejoin {command} {http} -r lobby --protocol socketio --token TOKEN");
+        assert!(text.contains(&whole), "{command}: {text}");
+    }
 }
 
 #[test]

@@ -11,8 +11,8 @@ use crate::commits;
 use crate::error::{Exit, eprint_line};
 use crate::words::{content_limit, went_well};
 use rejoin::{
-    Delivery, DeliveryStatus, EarlierOutcome, Event, Mode, RoomChange, RoomState, SendFailure, SendReply,
-    State,
+    Delivery, DeliveryStatus, EarlierOutcome, Event, Mode, RoomChange, RoomState, SOCKET_IO_OPENING,
+    SendFailure, SendReply, State,
 };
 use std::time::Duration;
 use tokio::time::Instant;
@@ -65,6 +65,12 @@ impl Pipe {
                 self.user_known();
             }
             Event::Message(_) | Event::UserJoined { .. } | Event::Frame(_) => self.unproven_since = None,
+            // The line says what it is, and a person wants to know what to type.
+            Event::Garbled { error } if &**error == SOCKET_IO_OPENING => {
+                if let Some(advice) = self.advice.take() {
+                    eprint_line(&format!("rejoin: {}", advice.garbled(error)));
+                }
+            }
             Event::NotKept { .. } | Event::NotAnswered { .. } => self.exit = self.exit.max(Exit::Incomplete),
             _ => {}
         }

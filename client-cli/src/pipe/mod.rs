@@ -15,6 +15,7 @@ mod refs;
 mod requests;
 mod slips;
 
+use crate::advice::Advice;
 use crate::args::PipeArgs;
 use crate::commits::Commits;
 use crate::error::{Exit, Failure};
@@ -85,6 +86,7 @@ pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Ex
         namespace: settings.socket_io.as_ref().map(|server| server.namespace.as_str().to_owned()),
         idle_notice: IdleNotice::default(),
         token_trouble: settings.token_trouble.clone().unwrap_or_default(),
+        advice: Some(settings.advice("pipe")),
         printed: Vec::new(),
         phase: Phase::Open,
         interrupted: None,
@@ -162,6 +164,8 @@ struct Pipe {
     namespace: Option<String>,
     idle_notice: IdleNotice,
     token_trouble: TokenTrouble,
+    /// What to say when the server is none of the expected kind; `None` once that is said.
+    advice: Option<Advice>,
     printed: Vec<u8>,
     phase: Phase,
     /// Until when an interrupted pipe may still tell outcomes.
