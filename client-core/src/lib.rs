@@ -227,7 +227,7 @@ pub use liveness::LivenessConfig;
 pub use messages::{Message, Position};
 pub use name::{Name, PERSONAL_ROOM, ROOM_NAME_CHARS, RoomNameError, check_room_name, is_invisible};
 #[cfg(all(feature = "native", feature = "socketio"))]
-pub use native::SocketIo;
+pub use native::{NamespaceBuilder, OpenNamespaceError, SocketIo};
 #[cfg(feature = "native")]
 pub use native::{
     Buffers, BuildError, Client, ClientBuilder, ClosedError, ConnectionStatus, Draft, EarlierOutcome,

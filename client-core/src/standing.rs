@@ -102,6 +102,13 @@ impl<P: Payload, N: Clone + Ord> Standing<P, N> {
         self.largest_send = self.largest_send.max(weight);
     }
 
+    /// Bytes of the largest frame or send that the connection has been given.
+    #[cfg(feature = "socketio")]
+    pub(crate) fn largest(&self) -> usize {
+        let written = self.list.iter().filter(|kept| kept.written);
+        written.map(|kept| kept.frame.weight()).max().unwrap_or_default().max(self.largest_send)
+    }
+
     /// The key of the frame that was too large for the server, if the largest one that the connection has been given is kept:
     /// each connection would end by it.
     pub(crate) fn blamed(&self) -> Option<N> {

@@ -21,6 +21,7 @@ mod feeds;
 mod liars;
 mod loss;
 mod messages;
+mod namespaces;
 mod own;
 mod own_socket_io;
 mod reach;

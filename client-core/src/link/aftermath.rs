@@ -106,6 +106,9 @@ impl Link {
         }
         self.phase = match self.take_next_dial() {
             Some((conn, until)) => Phase::AwaitingOpen { conn, until, offered: self.offer },
+            #[cfg(feature = "socketio")]
+            None => Phase::AwaitingRetry { at: self.retry_at(now, delay) },
+            #[cfg(not(feature = "socketio"))]
             None => Phase::AwaitingRetry { at: self.limiter.earliest(now + delay) },
         };
         self.changed(self.state(), Some(cause));
@@ -114,6 +117,10 @@ impl Link {
     /// Brings the next dial forward after a local cause.
     pub(super) fn retry_soon(&mut self, now: Timestamp) {
         let Phase::AwaitingRetry { at } = self.phase else { return };
+        #[cfg(feature = "socketio")]
+        if self.is_carried() {
+            return;
+        }
         let soon = now + uniform(&mut self.rng, Span::ZERO, Span::from_millis(250));
         let soon = self.limiter.earliest(soon);
         if (soon < at || made(Bug::HintLengthens)) && self.take_local(now) {

@@ -17,7 +17,7 @@ impl Link {
     pub(crate) fn refused_before_use(&mut self, now: Timestamp, conn: ConnId, how: Disconnect) {
         if self.is_dialling(conn) {
             self.dial_is_lost();
-            let verdict = self.config.close_table.disconnect(&how);
+            let verdict = self.verdict(&how);
             self.judge(now, verdict, cause(how), None);
         }
     }
@@ -39,6 +39,9 @@ impl Link {
 
     /// The server speaks by itself at least so often: longer silence is death.
     pub(crate) fn expect_to_hear_every(&mut self, silence: Span) {
+        if self.is_carried() {
+            return;
+        }
         if let Phase::Open { liveness, .. } = &mut self.phase {
             liveness.expect(silence);
         }

@@ -42,6 +42,10 @@ impl Link {
         if let Some(loss) = &mut self.loss {
             loss.slept = loss.slept.plus(slept);
         }
+        #[cfg(feature = "socketio")]
+        if self.is_carried() {
+            return;
+        }
         self.woke(now.monotonic, slept);
     }
 

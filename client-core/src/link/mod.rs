@@ -14,6 +14,8 @@
 
 mod aftermath;
 mod auth;
+#[cfg(feature = "socketio")]
+mod carried;
 mod config;
 mod handover;
 #[cfg(feature = "socketio")]
@@ -39,6 +41,8 @@ use crate::token::Token;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use auth::Auth;
+#[cfg(feature = "socketio")]
+use carried::Carrier;
 use fastrand::Rng;
 use handover::{Next, Retiring};
 use status::Loss;
@@ -132,6 +136,8 @@ pub(crate) struct Link {
     retiring: Option<Retiring>,
     /// A fresh token is being fetched for the connection in use, until then.
     refreshing: Option<Timestamp>,
+    #[cfg(feature = "socketio")]
+    carrier: Carrier,
     actions: Vec<Action>,
 }
 
@@ -160,6 +166,8 @@ impl Link {
             next: None,
             retiring: None,
             refreshing: None,
+            #[cfg(feature = "socketio")]
+            carrier: Carrier::Own,
             actions: Vec::new(),
             config,
         }
@@ -189,6 +197,9 @@ impl Link {
             Phase::Failed => State::Failed,
             Phase::AwaitingToken { .. } | Phase::AwaitingOpen { .. } | Phase::AwaitingRetry { .. } => {
                 let retry_at = match self.phase {
+                    // Another link dials, sooner or later.
+                    #[cfg(feature = "socketio")]
+                    Phase::AwaitingRetry { at: Timestamp::NEVER } => None,
                     Phase::AwaitingRetry { at } => Some(at),
                     _ => None,
                 };
@@ -213,7 +224,11 @@ impl Link {
                 self.wrong_since = None;
                 self.loss = None;
                 self.dial(now);
-                if matches!(self.phase, Phase::AwaitingToken { .. } | Phase::AwaitingOpen { .. }) {
+                #[cfg(feature = "socketio")]
+                let waits = matches!(self.phase, Phase::AwaitingRetry { at: Timestamp::NEVER });
+                #[cfg(not(feature = "socketio"))]
+                let waits = false;
+                if waits || matches!(self.phase, Phase::AwaitingToken { .. } | Phase::AwaitingOpen { .. }) {
                     self.changed(State::Connecting, None);
                 }
             }
@@ -335,6 +350,12 @@ impl Link {
 
     /// Asks the server for a sign of life, where there is a way to; none in time is the end of the connection.
     pub(crate) fn probe(&mut self, now: Timestamp) {
+        #[cfg(feature = "socketio")]
+        if let Phase::Open { conn, .. } = self.phase
+            && self.is_carried()
+        {
+            return self.actions.push(Action::Ping(conn));
+        }
         if let Phase::Open { conn, liveness, .. } = &mut self.phase
             && liveness.ask(now)
         {
@@ -416,7 +437,7 @@ impl Link {
         }
         match self.phase {
             Phase::Open { conn, since, .. } if conn == closed => {
-                let verdict = self.config.close_table.disconnect(&how);
+                let verdict = self.verdict(&how);
                 self.down(now, since);
                 let cause = aftermath::cause(how);
                 #[cfg(feature = "native")]
@@ -431,6 +452,16 @@ impl Link {
             Phase::AwaitingClose { conn, .. } if conn == closed => self.end(),
             _ => {}
         }
+    }
+
+    /// What the end of a connection means.
+    fn verdict(&self, how: &Disconnect) -> close::Verdict {
+        #[cfg(feature = "socketio")]
+        if self.is_carried() {
+            // It is the other link that judges it.
+            return close::Verdict::Retry;
+        }
+        self.config.close_table.disconnect(how)
     }
 
     fn down(&mut self, now: Timestamp, since: Timestamp) {
@@ -456,6 +487,11 @@ impl Link {
 
     /// Dials now, or as soon as the limiter and the token allow.
     fn dial(&mut self, now: Timestamp) {
+        #[cfg(feature = "socketio")]
+        if self.carrier == Carrier::Down {
+            self.phase = Phase::AwaitingRetry { at: Timestamp::NEVER };
+            return;
+        }
         let earliest = if made(Bug::NoDialLimit) { now } else { self.limiter.earliest(now) };
         if earliest > now {
             self.loss.get_or_insert(Loss::new(now));
@@ -493,6 +529,10 @@ impl Link {
                 self.retry(now, Occasion::Remote, Cause::new(CauseCode::TokenUnavailable, text));
             }
             Phase::AwaitingRetry { at } if *at <= now => self.dial(now),
+            #[cfg(feature = "socketio")]
+            Phase::AwaitingOpen { until, .. } if *until <= now && self.carrier != Carrier::Own => {
+                self.is_not_answered(now);
+            }
             Phase::AwaitingOpen { conn, until, .. } if *until <= now => {
                 let conn = *conn;
                 self.actions.push(Action::Abandon { conn, code: close::NORMAL });

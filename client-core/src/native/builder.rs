@@ -16,6 +16,8 @@ use super::requests::Requests;
 use super::runtime::runtime;
 #[cfg(feature = "socketio")]
 use super::socket_io::{Packets, SocketIo};
+#[cfg(feature = "socketio")]
+use super::spaces::Registry;
 use super::state::{StateError, StateStore};
 use super::state_file::StateFile;
 use super::subscription::Subscriptions;
@@ -29,6 +31,8 @@ use crate::link::State;
 use crate::name::{Name, PERSONAL_ROOM, RoomNameError};
 use crate::saved::Saved;
 use crate::session::{Command, Input, Join, Session};
+#[cfg(feature = "socketio")]
+use crate::socketio::MOST_NAMESPACES;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
@@ -314,6 +318,13 @@ impl ClientBuilder {
         config.link.credentials = credentials;
         // What the session may hand out without a flush, and one message that it hands out at the brink.
         let most_written = 2 * (config.max_unflushed + config.max_content) + (64 << 10);
+        // Each namespace may join as many rooms at once.
+        #[cfg(feature = "socketio")]
+        let most_written = if is_socket_io {
+            most_written.saturating_add(MOST_NAMESPACES.saturating_mul(config.max_rooms).saturating_mul(1 << 10))
+        } else {
+            most_written
+        };
         let websocket = WebSocketConfig::default()
             .read_buffer_size(self.buffers.read())
             .write_buffer_size(64 << 10)
@@ -352,6 +363,13 @@ impl ClientBuilder {
             open_requests: Arc::default(),
             requests: requests.clone(),
             earlier_user,
+            #[cfg(feature = "socketio")]
+            registry: self
+                .socket_io
+                .as_ref()
+                .map(|server| Arc::new(Registry::new(server.namespace.clone(), config.clone()))),
+            #[cfg(feature = "socketio")]
+            within: None,
         });
         let client = Client::new(shared);
         let events = Events::new(Arc::clone(&queue), Arc::clone(&inbox), commits);
@@ -373,7 +391,7 @@ impl ClientBuilder {
         // Owned by the handles: it ends when the client is closed, or when all of them are dropped.
         #[cfg(feature = "socketio")]
         if let Some(server) = self.socket_io {
-            let session = server.session(config, seed);
+            let session = server.manager(config, seed);
             let codec = Packets::of(server, self.frames);
             let driver = Driver::new(session, codec, around);
             runtime.spawn(begun(driver, saved, self.joins).instrument(span));

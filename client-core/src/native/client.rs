@@ -8,6 +8,8 @@ use super::inbox::Inbox;
 use super::own::OwnMessages;
 use super::requests::Requests;
 use super::sending::Sending;
+#[cfg(feature = "socketio")]
+use super::spaces::Registry;
 use super::subscription::Subscriptions;
 use super::waiters::{JoinError, Waiter};
 use crate::cause::{Cause, CauseCode};
@@ -16,6 +18,8 @@ use crate::link::State;
 use crate::messages::Position;
 use crate::name::{Name, PERSONAL_ROOM, RoomNameError, check_room_name};
 use crate::session::{Command, Diagnostics, Input, Join};
+#[cfg(feature = "socketio")]
+use crate::socketio::Namespace;
 use crate::time::Timestamp;
 use crate::token::Token;
 use serde::Serialize;
@@ -86,6 +90,12 @@ pub(crate) struct Shared {
     pub(crate) open_requests: Arc<AtomicUsize>,
     pub(crate) requests: Option<Arc<Requests>>,
     pub(crate) earlier_user: Option<Name>,
+    /// The namespaces that have handles, of a Socket.IO server.
+    #[cfg(feature = "socketio")]
+    pub(crate) registry: Option<Arc<Registry>>,
+    /// The handle to the first namespace, and the name of this one, in another one.
+    #[cfg(feature = "socketio")]
+    pub(crate) within: Option<(Client, Namespace)>,
 }
 
 /// The outcome of a send of an earlier run.
@@ -263,6 +273,8 @@ impl Client {
 
     /// Uses another token from the next dial on; leaves `failed`.
     pub fn set_token(&self, token: Token) {
+        #[cfg(feature = "socketio")]
+        let token = if self.shared.within.is_some() { super::namespace::as_auth(&token) } else { token };
         self.command(Command::SetToken(token));
     }
 

@@ -5,6 +5,8 @@
 
 use super::own::OWN_FRAMES;
 use super::receipts::{Receipts, Resolved};
+#[cfg(feature = "socketio")]
+use super::spaces::Space;
 use super::waiters::Waiter;
 use crate::event::{Delivery, SendFailure, SendId};
 use crate::messages::Position;
@@ -44,6 +46,8 @@ struct State {
     waiters: Vec<Waiter>,
     /// Permits that have been used or dropped.
     given_back: usize,
+    #[cfg(feature = "socketio")]
+    spaces: Vec<Space>,
     receipts: Receipts,
     /// The room of the last send: most go where the one before went, and the name is shared.
     last_room: Option<Name>,
@@ -62,6 +66,14 @@ impl State {
             && self.confirmed.is_empty()
             && self.waiters.is_empty()
             && self.given_back == 0
+            && self.has_no_spaces()
+    }
+
+    fn has_no_spaces(&self) -> bool {
+        #[cfg(feature = "socketio")]
+        return self.spaces.is_empty();
+        #[cfg(not(feature = "socketio"))]
+        true
     }
 
     fn confirm(&mut self, id: SendId) {
@@ -92,6 +104,9 @@ pub(crate) struct Took {
     pub(crate) waiters: Vec<Waiter>,
     /// So many permits have been used, for sends among the inputs, or dropped.
     pub(crate) given_back: usize,
+    /// Namespaces to be opened.
+    #[cfg(feature = "socketio")]
+    pub(crate) spaces: Vec<Space>,
     /// All handles are gone, so that nobody can ask for or be told anything any more.
     pub(crate) is_abandoned: bool,
 }
@@ -144,6 +159,22 @@ impl Inbox {
         if first {
             self.driver.wake();
         }
+    }
+
+    /// A namespace is to be opened. It is given back if the driver has ended.
+    #[cfg(feature = "socketio")]
+    pub(crate) fn open(&self, space: Space) -> Result<(), Space> {
+        let mut state = self.lock();
+        if state.ended {
+            return Err(space);
+        }
+        let first = state.is_empty();
+        state.spaces.push(space);
+        drop(state);
+        if first {
+            self.driver.wake();
+        }
+        Ok(())
     }
 
     /// A permit has been used or dropped. What it was used for has been queued before.
@@ -294,7 +325,13 @@ impl Inbox {
         state.bytes = 0;
         let is_abandoned = state.clients == 0 && state.events_dropped;
         let given_back = std::mem::take(&mut state.given_back);
-        Took { waiters: std::mem::take(&mut state.waiters), given_back, is_abandoned }
+        Took {
+            waiters: std::mem::take(&mut state.waiters),
+            given_back,
+            #[cfg(feature = "socketio")]
+            spaces: std::mem::take(&mut state.spaces),
+            is_abandoned,
+        }
     }
 
     /// Everything taken has been handled, and what came of it has been published.
@@ -360,11 +397,16 @@ impl Inbox {
         state.commits = Vec::new();
         state.confirmed = Vec::new();
         state.waiters = Vec::new();
+        // They end when they are dropped.
+        #[cfg(feature = "socketio")]
+        let spaces = std::mem::take(&mut state.spaces);
         let waiting = state.receipts.end();
         drop(state);
         for waker in waiting {
             waker.wake();
         }
+        #[cfg(feature = "socketio")]
+        drop(spaces);
     }
 }
 

@@ -17,18 +17,8 @@ use crate::time::{Moment, Timestamp};
 use crate::token::Token;
 use std::sync::Arc;
 
-/// A session. Its methods are those of [`Session`].
-pub(crate) trait Machine: Send + Unpin + 'static {
-    type Codec: Codec;
-
-    /// What the handles ask for, which has no frame in it.
-    fn adopt(asked: Input) -> Option<InputOf<Self::Codec>>;
-    /// The token of the dial under way, where the protocol has a place of its own for it, so that a dial comes without.
-    fn token(&self) -> Option<&Token>;
-    fn handle(&mut self, now: Moment, input: InputOf<Self::Codec>);
-    fn poll(&mut self) -> Option<OutputOf<Self::Codec>>;
-    fn rest(&mut self);
-    fn next_deadline(&self) -> Option<Timestamp>;
+/// What handles look at in a session. The methods are those of [`Session`].
+pub(crate) trait Observed {
     fn state(&self) -> State;
     fn mode(&self) -> Option<Mode>;
     fn is_ready(&self) -> bool;
@@ -43,8 +33,28 @@ pub(crate) trait Machine: Send + Unpin + 'static {
     /// Whether a send up to that number has no outcome.
     fn has_open_sends(&self, through: u64) -> bool;
     fn diagnostics(&self) -> Diagnostics;
+}
+
+/// A machine. The methods are those of [`Session`].
+pub(crate) trait Machine: Observed + Send + Unpin + 'static {
+    type Codec: Codec;
+
+    /// What the handles ask for, which has no frame in it.
+    fn adopt(asked: Input) -> Option<InputOf<Self::Codec>>;
+    /// The token of the dial under way, where the protocol has a place of its own for it, so that a dial comes without.
+    fn token(&self) -> Option<&Token>;
+    fn handle(&mut self, now: Moment, input: InputOf<Self::Codec>);
+    fn poll(&mut self) -> Option<OutputOf<Self::Codec>>;
+    fn rest(&mut self);
+    fn next_deadline(&self) -> Option<Timestamp>;
     fn note_changes(&mut self);
     fn take_changes(&mut self) -> Vec<Change<String, Name, SendId>>;
+
+    /// The machine of several namespaces, where it is one.
+    #[cfg(feature = "socketio")]
+    fn manager(&mut self) -> Option<&mut socketio::Manager> {
+        None
+    }
 }
 
 /// Text to typed frames and back, for one connection.
@@ -57,7 +67,7 @@ pub(crate) trait Codec: Send + Unpin + Sized + 'static {
     fn text(&mut self, conn: ConnId, text: &str) -> InputOf<Self>;
     fn binary(&mut self, conn: ConnId, bytes: &[u8]) -> InputOf<Self>;
     /// Writes a frame as UTF-8 in the place of what `text` held. Gives the binary frames that follow it.
-    fn encode(&self, frame: &Self::Sent, text: &mut Vec<u8>) -> Vec<Vec<u8>>;
+    fn encode(&mut self, frame: &Self::Sent, text: &mut Vec<u8>) -> Vec<Vec<u8>>;
     /// Whether a frame carries a send, which is to be stored first.
     fn is_send(frame: &Self::Sent) -> bool;
     /// Whether a frame only keeps the connection alive, so that it may overtake others.
@@ -137,7 +147,7 @@ impl Codec for Frames {
         }
     }
 
-    fn encode(&self, frame: &ClientMessage, text: &mut Vec<u8>) -> Vec<Vec<u8>> {
+    fn encode(&mut self, frame: &ClientMessage, text: &mut Vec<u8>) -> Vec<Vec<u8>> {
         encode_client_into(frame, text);
         Vec::new()
     }
@@ -159,7 +169,41 @@ fn is_json(bytes: &[u8]) -> bool {
     serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
 }
 
-/// The methods that both sessions have by the same name.
+/// The methods that a session has by the same name.
+macro_rules! observed {
+    ($at:ident => $session:expr) => {
+        fn state(&self) -> State {
+            let $at = self;
+            $session.state()
+        }
+        fn is_ready(&self) -> bool {
+            let $at = self;
+            $session.is_ready()
+        }
+        fn room_state(&self, room: &Name) -> Option<RoomState> {
+            let $at = self;
+            $session.rooms().find_map(|(name, state)| (name == room).then_some(state))
+        }
+        fn all_rooms(&self, is_so: impl Fn(&Name, RoomState) -> bool) -> bool {
+            let $at = self;
+            $session.rooms().all(|(name, state)| is_so(name, state))
+        }
+        fn last_send(&self) -> u64 {
+            let $at = self;
+            $session.last_send()
+        }
+        fn has_open_sends(&self, through: u64) -> bool {
+            let $at = self;
+            $session.has_open_sends(through)
+        }
+        fn diagnostics(&self) -> Diagnostics {
+            let $at = self;
+            $session.diagnostics()
+        }
+    };
+}
+
+/// The methods that both machines have by the same name.
 macro_rules! by_the_same_name {
     () => {
         fn handle(&mut self, now: Moment, input: InputOf<Self::Codec>) {
@@ -174,34 +218,23 @@ macro_rules! by_the_same_name {
         fn next_deadline(&self) -> Option<Timestamp> {
             Self::next_deadline(self)
         }
-        fn state(&self) -> State {
-            Self::state(self)
-        }
-        fn is_ready(&self) -> bool {
-            Self::is_ready(self)
-        }
-        fn room_state(&self, room: &Name) -> Option<RoomState> {
-            Self::rooms(self).find_map(|(name, state)| (name == room).then_some(state))
-        }
-        fn all_rooms(&self, is_so: impl Fn(&Name, RoomState) -> bool) -> bool {
-            Self::rooms(self).all(|(name, state)| is_so(name, state))
-        }
-        fn last_send(&self) -> u64 {
-            Self::last_send(self)
-        }
-        fn has_open_sends(&self, through: u64) -> bool {
-            Self::has_open_sends(self, through)
-        }
-        fn diagnostics(&self) -> Diagnostics {
-            Self::diagnostics(self)
-        }
-        fn note_changes(&mut self) {
-            Self::note_changes(self);
-        }
-        fn take_changes(&mut self) -> Vec<Change<String, Name, SendId>> {
-            Self::take_changes(self)
-        }
     };
+}
+
+impl Observed for Session {
+    fn mode(&self) -> Option<Mode> {
+        Self::mode(self)
+    }
+
+    fn user(&self) -> Option<&Name> {
+        Self::user(self)
+    }
+
+    fn members(&self, room: &Name) -> Option<Vec<Name>> {
+        Self::members(self, room).map(<[Name]>::to_vec)
+    }
+
+    observed!(session => session);
 }
 
 impl Machine for Session {
@@ -215,23 +248,47 @@ impl Machine for Session {
         None
     }
 
-    fn mode(&self) -> Option<Mode> {
-        Self::mode(self)
+    fn note_changes(&mut self) {
+        Self::note_changes(self);
     }
 
-    fn user(&self) -> Option<&Name> {
-        Self::user(self)
-    }
-
-    fn members(&self, room: &Name) -> Option<Vec<Name>> {
-        Self::members(self, room).map(<[Name]>::to_vec)
+    fn take_changes(&mut self) -> Vec<Change<String, Name, SendId>> {
+        Self::take_changes(self)
     }
 
     by_the_same_name!();
 }
 
+/// What the handles of Socket.IO look at.
 #[cfg(feature = "socketio")]
-impl Machine for socketio::Session {
+macro_rules! observed_socket_io {
+    ($machine:ty, $at:ident => $session:expr) => {
+        impl Observed for $machine {
+            fn mode(&self) -> Option<Mode> {
+                let $at = self;
+                $session.is_ready().then_some(Mode::SocketIo)
+            }
+
+            fn user(&self) -> Option<&Name> {
+                None
+            }
+
+            fn members(&self, _: &Name) -> Option<Vec<Name>> {
+                None
+            }
+
+            observed!($at => $session);
+        }
+    };
+}
+
+#[cfg(feature = "socketio")]
+observed_socket_io!(socketio::Session, session => session);
+#[cfg(feature = "socketio")]
+observed_socket_io!(socketio::Manager, manager => manager.session());
+
+#[cfg(feature = "socketio")]
+impl Machine for socketio::Manager {
     type Codec = socket_io::Packets;
 
     fn adopt(asked: Input) -> Option<InputOf<Self::Codec>> {
@@ -239,19 +296,19 @@ impl Machine for socketio::Session {
     }
 
     fn token(&self) -> Option<&Token> {
-        Self::token(self)
+        self.session().token()
     }
 
-    fn mode(&self) -> Option<Mode> {
-        Self::is_ready(self).then_some(Mode::SocketIo)
+    fn note_changes(&mut self) {
+        self.session_mut().note_changes();
     }
 
-    fn user(&self) -> Option<&Name> {
-        None
+    fn take_changes(&mut self) -> Vec<Change<String, Name, SendId>> {
+        self.session_mut().take_changes()
     }
 
-    fn members(&self, _: &Name) -> Option<Vec<Name>> {
-        None
+    fn manager(&mut self) -> Option<&mut socketio::Manager> {
+        Some(self)
     }
 
     by_the_same_name!();

@@ -30,6 +30,8 @@ mod meaning;
 #[cfg_attr(feature = "rustls-no-provider", allow(dead_code, reason = "built for its own test only"))]
 mod no_tls;
 mod options;
+#[cfg(feature = "socketio")]
+mod namespace;
 mod own;
 mod permit;
 #[cfg(feature = "proxy")]
@@ -46,6 +48,8 @@ mod socket;
 #[cfg(feature = "socketio")]
 mod socket_io;
 mod sockets;
+#[cfg(feature = "socketio")]
+mod spaces;
 mod state;
 mod state_file;
 #[cfg(feature = "sse")]
@@ -77,6 +81,8 @@ pub use feed_stream::FeedStream;
 pub use follow::{FeedBuilder, follow};
 pub use headers::{HeaderError, Headers};
 pub use machine::SOCKET_IO_OPENING;
+#[cfg(feature = "socketio")]
+pub use namespace::{NamespaceBuilder, OpenNamespaceError};
 pub use options::TokenLocation;
 pub use own::FrameDraft;
 pub use permit::Permit;

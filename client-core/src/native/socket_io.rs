@@ -9,7 +9,7 @@ use crate::name::{Name, PERSONAL_ROOM};
 use crate::session::Input;
 use crate::socketio::json::{self, DecodeError};
 use crate::socketio::{
-    AckText, ClientEvent, ClientPacket, EventMap, Namespace, Options, ServerPacket, Session,
+    AckText, ClientEvent, ClientPacket, EventMap, Manager, Namespace, Options, ServerPacket,
 };
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct SocketIo {
-    /// The namespace.
+    /// The namespace. Others on the same connection are opened with [`Client::namespace`](super::Client::namespace).
     pub namespace: Namespace,
     /// What the server calls the events.
     pub events: EventMap,
@@ -63,13 +63,14 @@ impl SocketIo {
     }
 
     /// The machine for such a server.
-    pub(super) fn session(&self, config: Config, seed: u64) -> Session {
-        let mut session = Session::new(config, self.options, PERSONAL_ROOM.into(), seed);
-        session.own_events(Name::from(OWN_FRAMES));
+    pub(super) fn manager(&self, config: Config, seed: u64) -> Manager {
+        let namespace = self.namespace.clone();
+        let mut manager = Manager::new(namespace, config, self.options, PERSONAL_ROOM.into(), seed);
+        manager.own_events(Name::from(OWN_FRAMES));
         if self.manual_acks {
-            session.manual_acks();
+            manager.manual_acks();
         }
-        session
+        manager
     }
 }
 
@@ -141,7 +142,7 @@ impl Codec for Packets {
         input(conn, self.codec.decode_binary(bytes))
     }
 
-    fn encode(&self, frame: &ClientPacket, text: &mut Vec<u8>) -> Vec<Vec<u8>> {
+    fn encode(&mut self, frame: &ClientPacket, text: &mut Vec<u8>) -> Vec<Vec<u8>> {
         // What is empty is UTF-8, so that its allocation is used again.
         text.clear();
         let mut written = String::from_utf8(std::mem::take(text)).unwrap_or_default();

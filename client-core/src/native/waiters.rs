@@ -3,7 +3,7 @@
 
 use super::client::ClosedError;
 use super::inbox::Inbox;
-use super::machine::Machine;
+use super::machine::Observed;
 use super::permit::Reserved;
 use crate::cause::Cause;
 use crate::config::Config;
@@ -91,7 +91,7 @@ impl OutboxRoom {
 
 /// Those that wait, and what they have to know of the time since they began.
 #[derive(Debug)]
-pub(super) struct Waiters {
+pub(crate) struct Waiters {
     ready: Vec<Sender<Result<Mode, ClosedError>>>,
     rooms: Vec<RoomWaiter>,
     flushed: Vec<(u64, Sender<Result<(), ClosedError>>)>,
@@ -119,7 +119,7 @@ impl Waiters {
     }
 
     /// A new one. Whatever its handle has asked for before has reached the session.
-    pub(super) fn add<M: Machine>(&mut self, waiter: Waiter, session: &M) {
+    pub(super) fn add<M: Observed>(&mut self, waiter: Waiter, session: &M) {
         match waiter {
             Waiter::Ready(done) => self.ready.push(done),
             Waiter::Joined(room, done) => {
@@ -160,7 +160,7 @@ impl Waiters {
     }
 
     /// Answers those whose time has come. `cause` is that of the state.
-    pub(super) fn answer<M: Machine>(&mut self, session: &M, cause: Option<&Cause>, inbox: &Arc<Inbox>) {
+    pub(super) fn answer<M: Observed>(&mut self, session: &M, cause: Option<&Cause>, inbox: &Arc<Inbox>) {
         let ended = matches!(session.state(), State::Closing | State::Closed | State::Failed)
             .then(|| ClosedError { cause: cause.cloned() });
         let mode = session.mode().filter(|_| is_settled(session));
@@ -188,7 +188,7 @@ impl Waiters {
     }
 
     /// Gives permits, in the order in which they were asked for, as far as there is room.
-    fn grant<M: Machine>(&mut self, session: &M, ended: Option<&ClosedError>, inbox: &Arc<Inbox>) {
+    fn grant<M: Observed>(&mut self, session: &M, ended: Option<&ClosedError>, inbox: &Arc<Inbox>) {
         // Who has given up waiting holds up nobody, and is not kept.
         self.reserved.retain(|done| !done.is_closed());
         if self.reserved.is_empty() {
@@ -222,7 +222,7 @@ fn answered<T>(done: Sender<T>, result: Option<T>) -> Option<Sender<T>> {
 }
 
 /// Whether the session is ready and every room that was asked for since is joined, too.
-fn is_settled<M: Machine>(session: &M) -> bool {
+fn is_settled<M: Observed>(session: &M) -> bool {
     let has_personal = session.mode() == Some(Mode::Extended);
     session.is_ready()
         && session
@@ -230,7 +230,7 @@ fn is_settled<M: Machine>(session: &M) -> bool {
 }
 
 /// A membership of which the server has said nothing since somebody waits for it.
-fn membership<M: Machine>(session: &M, room: &Name) -> JoinedRoom {
+fn membership<M: Observed>(session: &M, room: &Name) -> JoinedRoom {
     JoinedRoom {
         room: room.clone(),
         recovered: false,

@@ -1,6 +1,7 @@
 //! The typed packets that the machine moves. What they say about rooms is what the other protocol says
 //! ([`ServerMessage`]); their text is the driver's job.
 
+use super::namespace::Namespace;
 use crate::id::Id;
 use crate::messages::{Code, ServerMessage};
 use crate::name::Name;
@@ -50,7 +51,14 @@ pub enum ServerPacket<P = String, N = Name> {
         /// All of it: one argument as it is, several as a list; natively bytes as [`Bytes`](crate::Bytes) writes them.
         whole: P,
     },
-    /// Something that is of no use here: another namespace's, an engine's `noop`.
+    /// A packet of another namespace that has been asked for on this connection.
+    In {
+        /// The namespace.
+        namespace: Namespace,
+        /// What it says there.
+        packet: Box<ServerPacket<P, N>>,
+    },
+    /// Something that is of no use here: of a namespace that nobody has asked for, an engine's `noop`.
     Other,
 }
 
@@ -197,6 +205,14 @@ pub enum ClientPacket<P = String, N = Name> {
         id: u64,
         /// Its arguments: natively their JSON list.
         arguments: P,
+    },
+    /// A packet for another namespace. The token of its [`Connect`](ClientPacket::Connect) is natively the JSON of the whole
+    /// `auth` object.
+    In {
+        /// The namespace.
+        namespace: Namespace,
+        /// What is said there.
+        packet: Box<ClientPacket<P, N>>,
     },
 }
 

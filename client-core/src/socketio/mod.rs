@@ -12,6 +12,9 @@
 //! ([`ServerPacket`], [`ClientPacket`]). The envelopes around the JSON are read and written here, without any
 //! dependency; the JSON itself is the driver's (natively [`json`], feature `json`).
 //!
+//! Several namespaces over one connection are a [`Manager`]: one session that makes the connection, and others that it
+//! carries.
+//!
 //! # What it promises
 //!
 //! - A send ends as [`Answered`](crate::DeliveryStatus::Answered) (the server's handler has called its ack; what that
@@ -30,6 +33,7 @@ mod engine;
 mod events;
 #[cfg(feature = "json")]
 pub mod json;
+mod manager;
 mod messages;
 mod namespace;
 mod offset;
@@ -42,6 +46,7 @@ mod session;
 pub use attachments::{Attachments, Whole};
 pub use engine::EnginePacket;
 pub use events::{EventKind, EventMap, EventMapError, RESERVED_EVENTS};
+pub use manager::{MOST_NAMESPACES, Manager, OpenError, OutputIn};
 pub use messages::{
     AckText, Answer, ClientEvent, ClientPacket, ConnectRefusal, Connected, Handshake, MOST_PID, NO_NAMESPACE,
     Resume, ServerEvent, ServerPacket, Trailing,

@@ -1,14 +1,14 @@
 //! The name of a namespace.
 
-use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::fmt;
 
 /// Most characters of a namespace's name.
 const LONGEST: usize = 128;
 
 /// A namespace: `/`, or `/admin`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Namespace(Box<str>);
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Namespace(Arc<str>);
 
 /// Why a text names no namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -69,6 +69,8 @@ pub(super) struct Sends<P, N> {
     /// The frames that are not flushed, with their bytes.
     in_hand: VecDeque<(u64, usize)>,
     unflushed: usize,
+    /// Bytes that the other namespaces of the connection have unflushed.
+    elsewhere: usize,
     bytes: usize,
     serials: u64,
     /// No waiting send expires before this.
@@ -91,6 +93,7 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
             own: None,
             in_hand: VecDeque::new(),
             unflushed: 0,
+            elsewhere: 0,
             bytes: 0,
             serials: 0,
             next_expiry: Timestamp::NEVER,
@@ -115,6 +118,16 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
 
     pub(super) fn changes(&self) -> u64 {
         self.changes
+    }
+
+    /// Bytes that the operating system has not taken.
+    pub(super) fn unflushed(&self) -> usize {
+        self.unflushed
+    }
+
+    /// The other namespaces of the connection have so many bytes that the operating system has not taken.
+    pub(super) fn set_elsewhere(&mut self, bytes: usize) {
+        self.elsewhere = bytes;
     }
 
     /// The number of the last send taken: later ones have a higher one.
@@ -239,7 +252,7 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
             let next = &self.waiting.front()?.send;
             let is_own = self.is_own(&next.room);
             let is_asked = if is_own { next.data.is_some() } else { gate.acks };
-            if self.unflushed >= gate.unflushed || (is_asked && self.sent.len() - self.unasked >= IN_FLIGHT) {
+            if self.unflushed + self.elsewhere >= gate.unflushed || (is_asked && self.sent.len() - self.unasked >= IN_FLIGHT) {
                 return None;
             }
             let waiting = self.waiting.pop_front()?;
@@ -406,7 +419,8 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
     /// Whether a connection that may have so much unflushed takes as much more. One that has nothing takes anything.
     #[cfg(feature = "frames")]
     pub(super) fn takes(&self, weight: usize, most: usize) -> bool {
-        self.in_hand.is_empty() || self.unflushed.saturating_add(weight) <= most
+        let unflushed = self.unflushed + self.elsewhere;
+        (self.in_hand.is_empty() && self.elsewhere == 0) || unflushed.saturating_add(weight) <= most
     }
 
     /// Whether a send would go at once and drive none out.

@@ -1,5 +1,6 @@
 //! The machine: link, rooms and sends behind one `handle`, one `poll` and one deadline.
 
+mod carried;
 mod connecting;
 #[cfg(feature = "frames")]
 mod own;

@@ -2,6 +2,8 @@ mod codec;
 mod ends;
 mod losses;
 mod model;
+#[cfg(all(feature = "frames", feature = "stored"))]
+mod namespaces;
 #[cfg(feature = "frames")]
 mod own;
 mod random;

@@ -1,6 +1,8 @@
 //! The task around a session: it moves inputs and outputs and decides nothing.
 
 mod outputs;
+#[cfg(feature = "socketio")]
+mod spaces;
 
 use super::client::ConnectionStatus;
 use super::clock::Clock;
@@ -14,6 +16,8 @@ use super::options::TokenSource;
 use super::requests::Requests;
 use super::socket::Socket;
 use super::sockets::Sockets;
+#[cfg(feature = "socketio")]
+use super::spaces::Space;
 use super::state::StateError;
 use super::subscription::Subscriptions;
 use super::transport::Transport;
@@ -95,6 +99,9 @@ pub(crate) struct Driver<M: Machine> {
     outcomes: Vec<Delivery>,
     wakers: Vec<Waker>,
     waiters: Waiters,
+    /// The other namespaces.
+    #[cfg(feature = "socketio")]
+    spaces: Vec<Space>,
 }
 
 impl<M: Machine> Driver<M> {
@@ -132,6 +139,8 @@ impl<M: Machine> Driver<M> {
             outcomes: Vec::new(),
             wakers: Vec::new(),
             waiters: Waiters::new(room),
+            #[cfg(feature = "socketio")]
+            spaces: Vec::new(),
         };
         driver.look_at_the_clock();
         driver
@@ -150,6 +159,10 @@ impl<M: Machine> Driver<M> {
     fn round(&mut self, cx: &mut Context<'_>) -> bool {
         self.look_at_the_clock();
         let mut busy = self.take_inputs(cx);
+        #[cfg(feature = "socketio")]
+        {
+            busy |= self.take_inputs_of_spaces(cx);
+        }
         busy |= self.poll_token(cx);
         busy |= self.poll_dial(cx);
         // While the store is waited for, what arrives stays in the socket, and no deadline is met: what has arrived
@@ -165,6 +178,8 @@ impl<M: Machine> Driver<M> {
             busy = true;
         }
         busy |= self.hand_over(cx);
+        #[cfg(feature = "socketio")]
+        self.hand_over_in_spaces();
         busy |= self.store(cx);
         busy
     }
@@ -173,6 +188,8 @@ impl<M: Machine> Driver<M> {
         let mut inputs = std::mem::take(&mut self.inputs);
         let took = self.inbox.take(&mut inputs, &mut self.confirmed, cx);
         let busy = !inputs.is_empty() || !self.confirmed.is_empty() || !took.waiters.is_empty();
+        #[cfg(feature = "socketio")]
+        let busy = busy || !took.spaces.is_empty();
         for id in self.confirmed.drain(..) {
             if let Some(keeper) = &mut self.keeper {
                 keeper.confirm(id);
@@ -190,6 +207,10 @@ impl<M: Machine> Driver<M> {
         self.waiters.given_back(took.given_back);
         for waiter in took.waiters {
             self.waiters.add(waiter, &self.session);
+        }
+        #[cfg(feature = "socketio")]
+        for space in took.spaces {
+            self.open(space);
         }
         if inputs.capacity() > QUIET {
             self.inputs = inputs;
@@ -378,6 +399,8 @@ impl<M: Machine> Driver<M> {
             self.show_state(&change);
         }
         self.hand_over(cx);
+        #[cfg(feature = "socketio")]
+        self.hand_over_in_spaces();
         Poll::Ready(())
     }
 }

@@ -55,6 +55,8 @@ impl<M: Machine> Driver<M> {
                 }
             }
         }
+        #[cfg(feature = "socketio")]
+        self.perform_in_spaces(cx);
     }
 
     /// What follows has to wait until the state is stored. What closing resolves is not stored any more.

@@ -11,7 +11,7 @@ use crate::socketio::attachments::MOST_SKIPPED;
 use crate::socketio::messages::MOST_PID;
 use crate::socketio::packet::announced;
 use crate::socketio::{
-    ConnectRefusal, Connected, EnginePacket, EventKind, Handshake, Packet, PacketError, PacketType,
+    ConnectRefusal, Connected, EnginePacket, EventKind, Handshake, Namespace, Packet, PacketError, PacketType,
     ServerEvent, ServerPacket, Trailing,
 };
 use alloc::borrow::{Cow, ToOwned as _};
@@ -109,7 +109,7 @@ impl Codec {
     pub fn decode_binary(&mut self, bytes: &[u8]) -> Result<Option<ServerPacket>, DecodeError> {
         let Some(whole) = self.attachments.add(bytes)? else { return Ok(None) };
         let packet = Packet::decode(&whole.text)?;
-        if packet.namespace != self.namespace.as_str() {
+        if !self.is_asked_for(packet.namespace) {
             return Ok(Some(ServerPacket::Other));
         }
         #[cfg(feature = "frames")]
@@ -117,19 +117,39 @@ impl Codec {
         #[cfg(not(feature = "frames"))]
         let written = Written::Text;
         let payload = binary::fill(packet.payload, &whole.attachments, written)?;
-        let typed = self.typed(&Packet { payload: &payload, ..packet })?;
+        let typed = self.here(&Packet { payload: &payload, ..packet })?;
         #[cfg(feature = "frames")]
         if let ServerPacket::Ack { id, answer } | ServerPacket::LongAck { id, answer, .. } = typed {
-            let whole = binary::fill(packet.payload, &whole.attachments, Written::Object)?;
-            return Ok(Some(ServerPacket::LongAck { id, answer, whole: own::answer(&whole) }));
+            let filled = binary::fill(packet.payload, &whole.attachments, Written::Object)?;
+            let typed = ServerPacket::LongAck { id, answer, whole: own::answer(&filled) };
+            return Ok(Some(self.within(packet.namespace, typed)));
         }
-        Ok(Some(typed))
+        Ok(Some(self.within(packet.namespace, typed)))
+    }
+
+    fn is_asked_for(&self, namespace: &str) -> bool {
+        let is_it = |known: &Namespace| known.as_str() == namespace;
+        is_it(&self.namespace) || self.asked.iter().any(is_it)
+    }
+
+    /// A packet with the namespace it came in, if that is another one.
+    fn within(&self, namespace: &str, packet: ServerPacket) -> ServerPacket {
+        match self.asked.iter().find(|known| known.as_str() == namespace) {
+            Some(namespace) => ServerPacket::In { namespace: namespace.clone(), packet: Box::new(packet) },
+            None => packet,
+        }
     }
 
     fn typed(&mut self, packet: &Packet<'_>) -> Result<ServerPacket, DecodeError> {
-        if packet.namespace != self.namespace.as_str() {
+        if !self.is_asked_for(packet.namespace) {
             return Ok(ServerPacket::Other);
         }
+        let typed = self.here(packet)?;
+        Ok(self.within(packet.namespace, typed))
+    }
+
+    /// A packet as it is in its own namespace.
+    fn here(&mut self, packet: &Packet<'_>) -> Result<ServerPacket, DecodeError> {
         let payload = well_formed(packet.payload);
         let payload = &*payload;
         let bad = |kind| move |error| DecodeError::payload(kind, &error);
@@ -139,7 +159,7 @@ impl Codec {
             PacketType::ConnectError => ServerPacket::Refused(connect_refusal(payload)),
             PacketType::Event | PacketType::BinaryEvent => {
                 let arguments: Vec<&RawValue> = serde_json::from_str(payload).map_err(bad("event"))?;
-                ServerPacket::Event(self.event(packet.ack, &arguments)?)
+                ServerPacket::Event(self.event(packet, &arguments)?)
             }
             PacketType::Ack | PacketType::BinaryAck => {
                 let Some(id) = packet.ack else { return Ok(ServerPacket::Other) };
@@ -166,7 +186,7 @@ impl Codec {
         arguments.is_some() && name.is_none_or(|name| self.events.kind(&name).is_none())
     }
 
-    fn event(&mut self, ack: Option<u64>, all: &[&RawValue]) -> Result<ServerEvent, DecodeError> {
+    fn event(&mut self, packet: &Packet<'_>, all: &[&RawValue]) -> Result<ServerEvent, DecodeError> {
         let (name, arguments) = match all.split_first() {
             // A number is a name too, and none of the contract's.
             Some((name, arguments)) => (text(name).unwrap_or_default(), arguments),
@@ -206,11 +226,11 @@ impl Codec {
                     let before = arguments.split_last().map_or(&[][..], |(_, before)| before);
                     data_before_trailing = Some(own::list(before));
                 }
-                own::event(&self.namespace, all.first().copied(), arguments)?
+                own::event(packet.namespace, all.first().copied(), arguments)?
             }
             None => ServerMessage::Unknown,
         };
-        Ok(ServerEvent { ack, trailing, message, data_before_trailing })
+        Ok(ServerEvent { ack: packet.ack, trailing, message, data_before_trailing })
     }
 
     /// The kind is what the contract's own event says, or the event's name. The data is the contract's, where there is

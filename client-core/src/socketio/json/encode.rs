@@ -1,8 +1,11 @@
 //! From typed packets to text.
 
 use super::Codec;
-use crate::socketio::{ClientEvent, ClientPacket, EnginePacket, EventKind, Packet, PacketType};
+use crate::socketio::{
+    ClientEvent, ClientPacket, EnginePacket, EventKind, Namespace, Packet, PacketType, Resume,
+};
 use crate::token::Token;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::Serialize;
@@ -31,9 +34,31 @@ struct Fields<'a> {
 
 impl Codec {
     /// Writes one packet as a text frame, in the place of what `text` held; its allocation is used again. Gives the binary
-    /// frames that follow it.
-    pub fn encode_into(&self, packet: &ClientPacket, text: &mut String) -> Vec<Vec<u8>> {
+    /// frames that follow it. From a [`ClientPacket::Connect`] to another namespace on, up to its
+    /// [`ClientPacket::Disconnect`], what comes in that namespace is read, too.
+    pub fn encode_into(&mut self, packet: &ClientPacket, text: &mut String) -> Vec<Vec<u8>> {
         text.clear();
+        let ClientPacket::In { namespace, packet } = packet else {
+            return self.write_in(&self.namespace, packet, text);
+        };
+        match &**packet {
+            ClientPacket::Connect { token, resume } => {
+                if !self.asked.contains(namespace) {
+                    self.asked.push(namespace.clone());
+                }
+                let auth = auth_object(token.as_ref(), resume.as_deref());
+                self.write(namespace, PacketType::Connect, None, &auth, text);
+                Vec::new()
+            }
+            ClientPacket::Disconnect => {
+                self.asked.retain(|asked| asked != namespace);
+                self.write_in(namespace, packet, text)
+            }
+            packet => self.write_in(namespace, packet, text),
+        }
+    }
+
+    fn write_in(&self, namespace: &Namespace, packet: &ClientPacket, text: &mut String) -> Vec<Vec<u8>> {
         match packet {
             ClientPacket::Pong => EnginePacket::Pong("").encode_into(text),
             ClientPacket::Connect { token, resume } => {
@@ -44,41 +69,61 @@ impl Codec {
                 };
                 let nothing = auth.token.is_none() && auth.pid.is_none();
                 let payload = if nothing { String::new() } else { json(&auth) };
-                self.write(PacketType::Connect, None, &payload, text);
+                self.write(namespace, PacketType::Connect, None, &payload, text);
             }
-            ClientPacket::Disconnect => self.write(PacketType::Disconnect, None, "", text),
-            ClientPacket::Ack { id } => self.write(PacketType::Ack, Some(*id), "[]", text),
+            ClientPacket::Disconnect => self.write(namespace, PacketType::Disconnect, None, "", text),
+            ClientPacket::Ack { id } => self.write(namespace, PacketType::Ack, Some(*id), "[]", text),
             ClientPacket::Emit { ack, event } => {
-                self.write(PacketType::Event, *ack, &self.arguments(event), text);
+                self.write(namespace, PacketType::Event, *ack, &self.arguments(event), text);
             }
             #[cfg(feature = "frames")]
-            ClientPacket::Own { ack, event } => return self.write_own(PacketType::Event, *ack, event, text),
+            ClientPacket::Own { ack, event } => {
+                return self.write_own(namespace, PacketType::Event, *ack, event, text);
+            }
             #[cfg(feature = "frames")]
-            ClientPacket::Kept(event) => return self.write_own(PacketType::Event, None, event, text),
+            ClientPacket::Kept(event) => {
+                return self.write_own(namespace, PacketType::Event, None, event, text);
+            }
             #[cfg(feature = "frames")]
             ClientPacket::Answer { id, arguments } => {
-                return self.write_own(PacketType::Ack, Some(*id), arguments, text);
+                return self.write_own(namespace, PacketType::Ack, Some(*id), arguments, text);
             }
+            // A packet is in one namespace.
+            ClientPacket::In { .. } => {}
         }
         Vec::new()
     }
 
-    fn write(&self, kind: PacketType, ack: Option<u64>, payload: &str, text: &mut String) {
-        let namespace = self.namespace.as_str();
+    fn write(
+        &self,
+        namespace: &Namespace,
+        kind: PacketType,
+        ack: Option<u64>,
+        payload: &str,
+        text: &mut String,
+    ) {
+        let namespace = namespace.as_str();
         write_packet(&Packet { kind, attachments: 0, namespace, ack, payload }, text);
     }
 
     /// What the application has written, with its bytes behind it.
     #[cfg(feature = "frames")]
-    fn write_own(&self, kind: PacketType, ack: Option<u64>, json: &str, text: &mut String) -> Vec<Vec<u8>> {
+    fn write_own(
+        &self,
+        namespace: &Namespace,
+        kind: PacketType,
+        ack: Option<u64>,
+        json: &str,
+        text: &mut String,
+    ) -> Vec<Vec<u8>> {
         // It has been looked at before it was queued.
         let Ok(Some((payload, attachments))) = super::binary::take_out(json) else {
-            self.write(kind, ack, json, text);
+            self.write(namespace, kind, ack, json, text);
             return Vec::new();
         };
         let kind = if kind == PacketType::Ack { PacketType::BinaryAck } else { PacketType::BinaryEvent };
         let count = u8::try_from(attachments.len()).unwrap_or(u8::MAX);
-        let namespace = self.namespace.as_str();
+        let namespace = namespace.as_str();
         write_packet(&Packet { kind, attachments: count, namespace, ack, payload: &payload }, text);
         attachments
     }
@@ -95,6 +140,26 @@ impl Codec {
             }
         };
         json(&(self.events.name(kind), fields))
+    }
+}
+
+/// The application's own object, with what to recover in front of its fields, as the reference client has it.
+fn auth_object(own: Option<&Token>, resume: Option<&Resume>) -> String {
+    let resumed = resume.map(|Resume { pid, offset }| {
+        let auth = Auth { pid: Some(pid), offset: Some(offset), token: None };
+        json(&auth)
+    });
+    let own = own.map(Token::expose).map(str::trim);
+    // What is no object cannot be said.
+    let fields = own.and_then(|own| own.strip_prefix('{')?.strip_suffix('}')).map(str::trim);
+    match (resumed, fields) {
+        (None, None) => String::new(),
+        (Some(resumed), None | Some("")) => resumed,
+        (None, Some(fields)) => format!("{{{fields}}}"),
+        (Some(resumed), Some(fields)) => {
+            let resumed = resumed.strip_suffix('}').unwrap_or_default();
+            format!("{resumed},{fields}}}")
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::messages::json::{self as rooms, ServerDecoder};
 use alloc::boxed::Box;
 use alloc::string::ToString as _;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 /// Why a frame cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,7 +49,11 @@ impl DecodeError {
     }
 }
 
-/// Reads and writes the packets of one connection in one namespace.
+/// Reads and writes the packets of one connection: those of its namespace, and within [`ServerPacket::In`] and
+/// [`ClientPacket::In`] those of others, once one of these has asked for them.
+///
+/// [`ServerPacket::In`]: super::ServerPacket::In
+/// [`ClientPacket::In`]: super::ClientPacket::In
 #[derive(Debug)]
 pub struct Codec {
     namespace: Namespace,
@@ -59,6 +64,8 @@ pub struct Codec {
     own: bool,
     attachments: Attachments,
     rooms: ServerDecoder,
+    /// Other namespaces that have been asked for on this connection.
+    asked: Vec<Namespace>,
 }
 
 impl Codec {
@@ -73,6 +80,7 @@ impl Codec {
             own: false,
             attachments,
             rooms,
+            asked: Vec::new(),
         }
     }
 

@@ -7,7 +7,7 @@ use crate::frame::Frame;
 use crate::messages::ServerMessage;
 use crate::messages::json::bounded;
 use crate::name::Name;
-use crate::socketio::{Namespace, RESERVED_EVENTS};
+use crate::socketio::RESERVED_EVENTS;
 use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 
 /// An event that is not of the contract.
 pub(super) fn event(
-    namespace: &Namespace,
+    namespace: &str,
     name: Option<&RawValue>,
     arguments: &[&RawValue],
 ) -> Result<ServerMessage, DecodeError> {
@@ -31,7 +31,7 @@ pub(super) fn event(
     if RESERVED_EVENTS.contains(&&*name) {
         return Err(bad(&format!("no event can be called {name}")));
     }
-    let frame = Frame::event(namespace.as_str().into(), Name::from(&*name), list(arguments));
+    let frame = Frame::event(namespace.into(), Name::from(&*name), list(arguments));
     Ok(ServerMessage::Own(frame))
 }
 

@@ -38,6 +38,76 @@ fn written(namespace: &str, packet: &ClientPacket) -> String {
     text
 }
 
+fn within(namespace: &str, packet: ClientPacket) -> ClientPacket {
+    ClientPacket::In { namespace: Namespace::new(namespace).unwrap(), packet: Box::new(packet) }
+}
+
+/// One in `/` that has asked for `/n` and written nothing else.
+fn codec_of_two() -> Codec {
+    let mut codec = codec();
+    let connect = ClientPacket::Connect { token: None, resume: None };
+    let mut text = String::new();
+    codec.encode_into(&within("/n", connect), &mut text);
+    assert_eq!(text, "40/n,");
+    codec
+}
+
+#[test]
+fn what_comes_in_another_namespace_is_read_once_it_has_been_asked_for_until_it_is_left() {
+    let texts = [r#"40/n,{"sid":"s"}"#, r#"42/n,["message",7]"#, "42/n,nonsense", "41/n,"];
+    for text in texts {
+        assert_eq!(codec().decode(text), Ok(Some(ServerPacket::Other)), "{text}");
+    }
+    let mut codec = codec_of_two();
+    let read = |codec: &mut Codec, text: &str| match codec.decode(text) {
+        Ok(Some(ServerPacket::In { namespace, packet })) => format!("{namespace} {packet:?}"),
+        other => format!("{other:?}"),
+    };
+    assert!(read(&mut codec, r#"40/n,{"sid":"s","pid":"p"}"#).starts_with("/n Connected("));
+    assert!(read(&mut codec, r#"42/n,["typing",1]"#).starts_with("/n Event("));
+    assert!(read(&mut codec, r#"44/n,{"message":"no"}"#).starts_with("/n Refused("));
+    assert!(read(&mut codec, r#"43/n,7["x"]"#).starts_with("/n Ack"));
+    assert_eq!(read(&mut codec, "41/n"), "/n Disconnected");
+    assert_eq!(read(&mut codec, "41/other,"), "Ok(Some(Other))");
+    assert_eq!(read(&mut codec, "41"), "Ok(Some(Disconnected))");
+    assert!(codec.decode("42/n,nonsense").is_err());
+    let mut text = String::new();
+    codec.encode_into(&within("/n", ClientPacket::Disconnect), &mut text);
+    assert_eq!((&*text, read(&mut codec, "41/n,")), ("41/n,", "Ok(Some(Other))".into()));
+}
+
+#[test]
+fn the_auth_of_another_namespace_is_the_object_itself_with_what_to_recover_before_it() {
+    let connect = |auth: Option<&str>, resume: bool| {
+        let resume = resume.then(|| Box::new(Resume { pid: "p".into(), offset: "1-1".into() }));
+        written("/", &within("/n", ClientPacket::Connect { token: auth.map(Token::new), resume }))
+    };
+    assert_eq!(connect(None, false), "40/n,");
+    assert_eq!(connect(Some(r#"{"a": 1.50}"#), false), r#"40/n,{"a": 1.50}"#);
+    assert_eq!(connect(Some("{}"), true), r#"40/n,{"pid":"p","offset":"1-1"}"#);
+    assert_eq!(connect(Some(r#"{"a":1}"#), true), r#"40/n,{"pid":"p","offset":"1-1","a":1}"#);
+    assert_eq!(connect(Some("no object"), false), "40/n,");
+    let send = |number| ClientPacket::Emit { ack: Some(number), event: ClientEvent::Leave { room: "r".into() } };
+    assert_eq!(written("/", &within("/n", send(3))), r#"42/n,3["leave_room",{"roomId":"r"}]"#);
+}
+
+#[test]
+fn attachments_of_two_namespaces_cannot_be_mixed() {
+    let mut codec = codec_of_two();
+    assert_eq!(codec.decode(r#"451-/n,["a",{"_placeholder":true,"num":0}]"#), Ok(None));
+    let error = codec.decode(r#"451-["b",{"_placeholder":true,"num":0}]"#).unwrap_err();
+    assert!(error.is_out_of_step(), "{error}");
+    let mut codec = codec_of_two();
+    // One with a hole that nothing fills is lost, and what follows in either namespace is not.
+    assert_eq!(codec.decode(r#"451-/n,["a",{"_placeholder":true,"num":1}]"#), Ok(None));
+    let error = codec.decode_binary(&[1]).unwrap_err();
+    assert!(!error.is_out_of_step(), "{error}");
+    assert_eq!(codec.decode(r#"451-["notification",{"_placeholder":true,"num":0}]"#), Ok(None));
+    assert!(matches!(codec.decode_binary(&[1]), Ok(Some(ServerPacket::Event(_)))));
+    assert_eq!(codec.decode(r#"451-/n,["notification",{"_placeholder":true,"num":0}]"#), Ok(None));
+    assert!(matches!(codec.decode_binary(&[1]), Ok(Some(ServerPacket::In { .. }))));
+}
+
 fn plain(message: ServerMessage) -> ServerEvent {
     ServerEvent { ack: None, trailing: None, message, data_before_trailing: None }
 }

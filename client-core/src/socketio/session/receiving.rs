@@ -29,6 +29,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             ServerPacket::Ack { id, answer } => self.answered(now, id, *answer, None),
             #[cfg(feature = "frames")]
             ServerPacket::LongAck { id, answer, whole } => self.answered(now, id, *answer, Some(whole)),
+            ServerPacket::In { .. } => self.is_unknown(),
             ServerPacket::Other => {}
         }
     }

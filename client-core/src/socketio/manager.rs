@@ -1,0 +1,299 @@
+//! Several namespaces over one connection: the session that makes it, and a bounded list of sessions that it carries.
+//! Routes packets and the end of the connection, and numbers frames; what they mean is the sessions' business.
+
+mod members;
+mod place;
+
+use super::messages::{ClientPacket, Handshake, ServerPacket};
+use super::namespace::Namespace;
+use super::session::{Options, Session};
+use crate::cause::{Cause, Disconnect};
+use crate::config::Config;
+use crate::event::Event;
+use crate::link::{ConnId, State};
+use crate::name::Name;
+use crate::outbox::Payload;
+use crate::session::{Command, Input, Output};
+use crate::time::{Moment, Timestamp};
+use crate::token::Credentials;
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::vec::Vec;
+use members::Member;
+
+/// Most namespaces beside the one of [`Manager::session`].
+pub const MOST_NAMESPACES: usize = 64;
+
+/// Why a namespace cannot be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// It is open already, or it is the one that the client began with.
+    #[error("this namespace is open already: use the handle that there is, or close it first")]
+    Twice,
+    /// As many are open as may be.
+    #[error("64 namespaces are open beside the first: close one of them first")]
+    TooMany,
+}
+
+/// What a session in another namespace wants or tells: [`Output::Event`] and [`Output::FetchToken`].
+pub type OutputIn<P, N> = Output<P, N, ClientPacket<P, N>>;
+
+/// A Socket.IO client in any number of namespaces, without its socket. Driven as [`Session`] is, which it is in one
+/// namespace.
+///
+/// The connection is that of [`Manager::session`]: a refusal of its namespace ends it for all, as does its end. The others
+/// are asked for when it is up, on each connection anew, and each has its own state, rooms, sends and recovery. One that is
+/// refused or that the server disconnects is [`State::Failed`], and changes nothing for the rest.
+#[derive(Debug)]
+pub struct Manager<P = String, N = Name> {
+    main: Session<P, N>,
+    /// What each other namespace begins with.
+    template: Template<N>,
+    namespace: Namespace,
+    handshake: Option<Handshake>,
+    /// By name.
+    members: Vec<Member<P, N>>,
+    /// Whose turn it is to be told first that there is room.
+    turn: usize,
+    outputs: VecDeque<Output<P, N, ClientPacket<P, N>>>,
+    outputs_in: VecDeque<(Namespace, OutputIn<P, N>)>,
+    /// Why the session that makes the connection has failed.
+    failed: Option<Cause>,
+}
+
+#[derive(Debug)]
+struct Template<N> {
+    config: Config,
+    options: Options,
+    personal: N,
+    seed: u64,
+    #[cfg(feature = "frames")]
+    own: Option<N>,
+    #[cfg(feature = "frames")]
+    manual_acks: bool,
+}
+
+impl<P: Payload, N: Clone + Ord> Manager<P, N> {
+    /// A client that is idle, in this namespace; the rest as for [`Session::new`].
+    pub fn new(namespace: Namespace, config: Config, options: Options, personal: N, seed: u64) -> Self {
+        Self {
+            main: Session::new(config.clone(), options, personal.clone(), seed),
+            template: Template {
+                config,
+                options,
+                personal,
+                seed,
+                #[cfg(feature = "frames")]
+                own: None,
+                #[cfg(feature = "frames")]
+                manual_acks: false,
+            },
+            namespace,
+            handshake: None,
+            members: Vec::new(),
+            turn: 0,
+            outputs: VecDeque::new(),
+            outputs_in: VecDeque::new(),
+            failed: None,
+        }
+    }
+
+    /// As [`Session::own_events`], in all namespaces.
+    #[cfg(feature = "frames")]
+    pub fn own_events(&mut self, room: N) {
+        self.template.own = Some(room.clone());
+        self.main.own_events(room);
+    }
+
+    /// As [`Session::manual_acks`], in all namespaces.
+    #[cfg(feature = "frames")]
+    pub fn manual_acks(&mut self) {
+        self.template.manual_acks = true;
+        self.main.manual_acks();
+    }
+
+    /// The session in the first namespace, which makes the connection.
+    pub fn session(&self) -> &Session<P, N> {
+        &self.main
+    }
+
+    /// The same, for what is no input.
+    pub fn session_mut(&mut self) -> &mut Session<P, N> {
+        &mut self.main
+    }
+
+    /// Takes one input, as [`Session::handle`]; what an application asks for, and the answer of a token source, concern the
+    /// first namespace.
+    pub fn handle(&mut self, now: Moment, input: Input<P, N, ServerPacket<P, N>>) {
+        if let Input::Received(_, ServerPacket::Open(handshake)) = &input {
+            self.handshake = Some(*handshake);
+        }
+        if self.members.is_empty() {
+            return self.main.handle(now, input);
+        }
+        self.route(now, input);
+        self.forget_closed();
+    }
+
+    /// The next thing to do on the connection or to tell of the first namespace, in order.
+    pub fn poll(&mut self) -> Option<Output<P, N, ClientPacket<P, N>>> {
+        self.outputs.pop_front().or_else(|| self.main.poll())
+    }
+
+    /// The next thing to tell of another namespace, or to ask for it, in order.
+    pub fn poll_in(&mut self) -> Option<(Namespace, OutputIn<P, N>)> {
+        self.outputs_in.pop_front()
+    }
+
+    /// As [`Session::rest`].
+    pub fn rest(&mut self) {
+        self.main.rest();
+        for member in &mut self.members {
+            member.session.rest();
+        }
+        if self.outputs.is_empty() {
+            self.outputs = VecDeque::new();
+        }
+        if self.outputs_in.is_empty() {
+            self.outputs_in = VecDeque::new();
+        }
+    }
+
+    /// As [`Session::next_deadline`].
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        let members = self.members.iter().filter_map(|member| member.session.next_deadline());
+        self.main.next_deadline().into_iter().chain(members).min()
+    }
+
+    fn route(&mut self, now: Moment, input: Input<P, N, ServerPacket<P, N>>) {
+        match input {
+            Input::Received(conn, ServerPacket::In { namespace, packet }) => {
+                self.main_takes(now, Input::Heard(conn));
+                if self.main.conn_up() == Some(conn) {
+                    self.received_in(now, &namespace, *packet);
+                }
+            }
+            Input::Flushed(conn, through) => self.flushed(now, conn, through),
+            Input::Closed(conn, how) => {
+                let was_up = self.main.conn_up();
+                #[cfg(feature = "frames")]
+                if was_up == Some(conn) && self.main.blames_a_frame(&how) {
+                    self.compare_frames();
+                }
+                self.main_takes_only(now, Input::Closed(conn, how.clone()));
+                self.follow(now, was_up, &how);
+            }
+            Input::Command(Command::Close) => {
+                for at in 0..self.members.len() {
+                    self.member_takes(now, at, Input::Command(Command::Close));
+                }
+                self.main_takes(now, Input::Command(Command::Close));
+            }
+            Input::Tick => {
+                self.main_takes(now, Input::Tick);
+                for at in 0..self.members.len() {
+                    self.member_takes(now, at, Input::Tick);
+                }
+            }
+            input => self.main_takes(now, input),
+        }
+    }
+
+    /// The first session takes an input, and the others follow what becomes of the connection.
+    fn main_takes(&mut self, now: Moment, input: Input<P, N, ServerPacket<P, N>>) {
+        let was_up = self.main.conn_up();
+        self.main_takes_only(now, input);
+        self.follow(now, was_up, &Disconnect::Lost);
+    }
+
+    fn main_takes_only(&mut self, now: Moment, input: Input<P, N, ServerPacket<P, N>>) {
+        let elsewhere = self.members.iter().map(|member| member.session.unflushed()).sum();
+        self.main.set_elsewhere(elsewhere);
+        self.main.handle(now, input);
+        self.gather();
+    }
+
+    /// Takes over what the first session wants, in order with what the others do.
+    fn gather(&mut self) {
+        while let Some(output) = self.main.poll() {
+            if let Output::Event(Event::State(change)) = &output {
+                self.failed = change.cause.clone().filter(|_| change.state == State::Failed);
+            }
+            self.outputs.push_back(output);
+        }
+    }
+
+    /// The others are told what has become of the connection.
+    fn follow(&mut self, now: Moment, was_up: Option<ConnId>, how: &Disconnect) {
+        let is_up = self.main.conn_up();
+        if let Some(cause) = self.failed.take() {
+            for at in 0..self.members.len() {
+                self.member_fails(now, at, &cause);
+            }
+        } else if was_up.is_some() && was_up != is_up {
+            for at in 0..self.members.len() {
+                self.member_loses(now, at, how);
+            }
+        }
+        if !self.main.has_ended() {
+            for at in 0..self.members.len() {
+                self.member_goes_on(now, at);
+            }
+        }
+        if is_up.is_some() && was_up != is_up {
+            for at in 0..self.members.len() {
+                self.member_may_ask(now, at);
+            }
+        }
+    }
+
+    /// The operating system has taken frames. Each session in turn is the first that may use the room.
+    fn flushed(&mut self, now: Moment, conn: ConnId, through: u64) {
+        let count = self.members.len() + 1;
+        self.turn = (self.turn + 1) % count;
+        for step in 0..count {
+            match ((self.turn + step) % count).checked_sub(1) {
+                None => self.main_takes(now, Input::Flushed(conn, through)),
+                Some(at) if self.main.conn_up() == Some(conn) => {
+                    if let Some(own) = self.members.get(at).and_then(|member| member.session.conn()) {
+                        self.member_takes(now, at, Input::Flushed(own, through));
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Begins one more namespace, which asks for nothing before [`Command::Connect`]. The source of its tokens is asked by
+    /// [`Output::FetchToken`] in [`Manager::poll_in`], and answers with [`Manager::handle_in`].
+    ///
+    /// # Errors
+    /// When it is open already, or there are [`MOST_NAMESPACES`].
+    pub fn open(&mut self, namespace: Namespace, credentials: Credentials) -> Result<(), OpenError> {
+        if namespace == self.namespace {
+            return Err(OpenError::Twice);
+        }
+        self.gather();
+        let session = self.carried(credentials);
+        self.add(namespace, session)
+    }
+
+    fn carried(&self, credentials: Credentials) -> Session<P, N> {
+        let Template { config, options, personal, seed, .. } = &self.template;
+        let mut config = config.clone();
+        config.link.credentials = credentials;
+        #[cfg_attr(not(feature = "frames"), expect(unused_mut, reason = "nothing is set"))]
+        let mut session = Session::carried(config, *options, personal.clone(), *seed, self.main.conn_up().is_some());
+        #[cfg(feature = "frames")]
+        {
+            if let Some(own) = &self.template.own {
+                session.own_events(own.clone());
+            }
+            if self.template.manual_acks {
+                session.manual_acks();
+            }
+        }
+        session
+    }
+}

@@ -1,0 +1,281 @@
+//! The namespaces beside the first: their packets, and what their sessions want.
+
+use super::place::Place;
+use super::{MOST_NAMESPACES, Manager, OpenError};
+use crate::cause::{Cause, Disconnect};
+use crate::link::State;
+use crate::outbox::Payload;
+use crate::session::{Command, Input, Output};
+use crate::socketio::{ClientPacket, Namespace, ServerPacket, Session};
+use crate::time::Moment;
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+
+#[derive(Debug)]
+pub(super) struct Member<P, N> {
+    pub(super) namespace: Namespace,
+    pub(super) session: Session<P, N>,
+    place: Place<P, N>,
+    /// It has failed because the connection has.
+    failed_with_connection: bool,
+}
+
+impl<P: Payload, N: Clone + Ord> Manager<P, N> {
+    fn position(&self, namespace: &str) -> Result<usize, usize> {
+        self.members.binary_search_by(|member| member.namespace.as_str().cmp(namespace))
+    }
+
+    /// The session in another namespace; `None` where it is not open.
+    pub fn session_in(&self, namespace: &Namespace) -> Option<&Session<P, N>> {
+        let at = self.position(namespace.as_str()).ok()?;
+        self.members.get(at).map(|member| &member.session)
+    }
+
+    /// What the application asks for in another namespace, or its token source has answered: [`Input::Command`] and
+    /// [`Input::Token`]. Anything else, and what concerns a namespace that is not open, is ignored. [`Command::Close`] leaves
+    /// the namespace, and the others stay as they are.
+    pub fn handle_in(
+        &mut self,
+        now: Moment,
+        namespace: &Namespace,
+        input: Input<P, N, ServerPacket<P, N>>,
+    ) {
+        self.gather();
+        if let (Ok(at), Input::Command(_) | Input::Token(_)) = (self.position(namespace.as_str()), &input) {
+            self.member_takes(now, at, input);
+        }
+        self.forget_closed();
+    }
+
+    pub(super) fn add(&mut self, namespace: Namespace, session: Session<P, N>) -> Result<(), OpenError> {
+        // Those that were left and wait for a late answer are no namespaces any more, but must not pile up either.
+        let open = self.members.iter().filter(|member| member.session.state() != State::Closed).count();
+        let is_full = open >= MOST_NAMESPACES || self.members.len() >= 2 * MOST_NAMESPACES;
+        let mut place = Place::Out;
+        let at = match self.position(namespace.as_str()) {
+            Ok(at) => {
+                let known = self.members.get_mut(at).filter(|member| member.session.state() == State::Closed);
+                let Some(known) = known else { return Err(OpenError::Twice) };
+                place = core::mem::replace(&mut known.place, Place::Out);
+                self.members.remove(at);
+                at
+            }
+            Err(_) if is_full => return Err(OpenError::TooMany),
+            Err(at) => at,
+        };
+        self.members.insert(at, Member { namespace, session, place, failed_with_connection: false });
+        Ok(())
+    }
+
+    /// Of a namespace that was left nothing is remembered, unless the server's consent is still to come.
+    pub(super) fn forget_closed(&mut self) {
+        self.members.retain(|member| {
+            member.session.state() != State::Closed || !matches!(member.place, Place::Out)
+        });
+        if self.members.is_empty() {
+            self.main.set_elsewhere(0);
+        }
+    }
+
+    pub(super) fn member_takes(
+        &mut self,
+        now: Moment,
+        at: usize,
+        input: Input<P, N, ServerPacket<P, N>>,
+    ) {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            self.prepare(at);
+            let Some(member) = self.members.get_mut(at) else { return };
+            member.session.handle(now, input);
+            self.take_outputs(now, at, &mut inputs);
+        }
+    }
+
+    /// What the session of a namespace has to know of the others.
+    fn prepare(&mut self, at: usize) {
+        let of_members: usize = self.members.iter().map(|member| member.session.unflushed()).sum();
+        let all = of_members + self.main.unflushed();
+        let frame = self.main.last_frame();
+        if let Some(member) = self.members.get_mut(at) {
+            member.session.set_elsewhere(all - member.session.unflushed());
+            member.session.set_last_frame(frame);
+        }
+    }
+
+    /// Does what a session wants; what it is to be told of that goes into `inputs`.
+    fn take_outputs(
+        &mut self,
+        now: Moment,
+        at: usize,
+        inputs: &mut VecDeque<Input<P, N, ServerPacket<P, N>>>,
+    ) {
+        while let Some((member, output)) =
+            self.members.get_mut(at).and_then(|member| member.session.poll().map(|output| (member, output)))
+        {
+            match output {
+                Output::Dial { conn, .. } => {
+                    inputs.push_back(Input::Opened(conn));
+                    if let Some(handshake) = self.handshake {
+                        inputs.push_back(Input::Received(conn, ServerPacket::Open(handshake)));
+                    }
+                }
+                Output::Send { frame, message: message @ ClientPacket::Connect { .. }, .. } => {
+                    match member.place {
+                        Place::Out | Place::In => {
+                            member.place = Place::Asked;
+                            self.main.set_last_frame(frame);
+                            self.write(at, frame, message);
+                        }
+                        // Not yet: what was asked before is not answered.
+                        _ => member.place = Place::Again(message),
+                    }
+                }
+                Output::Send { frame, message, .. } => {
+                    if matches!(message, ClientPacket::Disconnect) {
+                        member.place = Place::Out;
+                    }
+                    self.main.set_last_frame(frame);
+                    self.write(at, frame, message);
+                }
+                // The server does not answer a goodbye.
+                Output::Close { conn, code } => {
+                    inputs.push_back(Input::Closed(conn, Disconnect::Closed { code, reason: "".into() }));
+                }
+                Output::Abandon { .. } => self.abandon(at),
+                Output::Ping { .. } => {
+                    self.main.probe(now);
+                    self.gather();
+                }
+                output @ (Output::Event(_) | Output::FetchToken { .. }) => {
+                    let namespace = member.namespace.clone();
+                    self.outputs_in.push_back((namespace, output));
+                }
+                // What another run would go on with is not kept of these.
+                Output::Save => {}
+            }
+        }
+    }
+
+    fn write(&mut self, at: usize, frame: u64, packet: ClientPacket<P, N>) {
+        let (Some(conn), Some(member)) = (self.main.conn_up(), self.members.get(at)) else { return };
+        let message = ClientPacket::In { namespace: member.namespace.clone(), packet: Box::new(packet) };
+        self.outputs.push_back(Output::Send { conn, frame, message });
+    }
+
+    /// Writes what no session has.
+    fn write_beside(&mut self, at: usize, packet: ClientPacket<P, N>) {
+        let frame = self.main.last_frame() + 1;
+        self.main.set_last_frame(frame);
+        self.write(at, frame, packet);
+    }
+
+    /// The session has given the namespace up.
+    fn abandon(&mut self, at: usize) {
+        let Some(member) = self.members.get_mut(at) else { return };
+        match member.place {
+            Place::In => {
+                member.place = Place::Out;
+                self.write_beside(at, ClientPacket::Disconnect);
+            }
+            Place::Asked | Place::Again(_) => member.place = Place::Unwanted,
+            Place::Out | Place::Unwanted => {}
+        }
+    }
+
+    /// A packet of another namespace, on the connection that is up.
+    pub(super) fn received_in(&mut self, now: Moment, namespace: &Namespace, packet: ServerPacket<P, N>) {
+        let Ok(at) = self.position(namespace.as_str()) else { return self.main.is_unknown() };
+        let Some(member) = self.members.get_mut(at) else { return };
+        let is_answer = matches!(packet, ServerPacket::Connected(_) | ServerPacket::Refused(_));
+        match (&member.place, is_answer) {
+            (Place::Asked, true) => {
+                let is_in = matches!(packet, ServerPacket::Connected(_));
+                member.place = if is_in { Place::In } else { Place::Out };
+            }
+            (Place::Unwanted | Place::Again(_), true) => return self.answered_too_late(at, &packet),
+            // A second answer, or one to no question.
+            (Place::In | Place::Out, true) => return member.session.is_unknown(),
+            (Place::In, false) if matches!(packet, ServerPacket::Disconnected) => member.place = Place::Out,
+            (Place::In | Place::Asked, false) => {}
+            // What is still on its way after it was left.
+            (Place::Out | Place::Unwanted | Place::Again(_), false) => return member.session.is_unknown(),
+        }
+        if let Some(conn) = member.session.conn() {
+            self.member_takes(now, at, Input::Received(conn, packet));
+        }
+    }
+
+    /// The answer to what is not wanted any more.
+    fn answered_too_late(&mut self, at: usize, packet: &ServerPacket<P, N>) {
+        let Some(member) = self.members.get_mut(at) else { return };
+        let place = core::mem::replace(&mut member.place, Place::Out);
+        if matches!(packet, ServerPacket::Connected(_)) {
+            self.write_beside(at, ClientPacket::Disconnect);
+        }
+        if let Place::Again(connect) = place {
+            if let Some(member) = self.members.get_mut(at) {
+                member.place = Place::Asked;
+            }
+            self.write_beside(at, connect);
+        }
+    }
+
+    /// The connection is gone.
+    pub(super) fn member_loses(&mut self, now: Moment, at: usize, how: &Disconnect) {
+        let Some(member) = self.members.get_mut(at) else { return };
+        member.place = Place::Out;
+        member.session.carrier_lost(now, how);
+        self.settled(now, at);
+    }
+
+    /// The connection is gone for good.
+    pub(super) fn member_fails(&mut self, now: Moment, at: usize, cause: &Cause) {
+        let Some(member) = self.members.get_mut(at) else { return };
+        member.place = Place::Out;
+        member.failed_with_connection |= !member.session.has_ended();
+        member.session.carrier_failed(now, cause.clone());
+        self.settled(now, at);
+    }
+
+    /// There is an attempt at a connection again.
+    pub(super) fn member_goes_on(&mut self, now: Moment, at: usize) {
+        let Some(member) = self.members.get_mut(at) else { return };
+        if core::mem::take(&mut member.failed_with_connection) && member.session.state() == State::Failed {
+            self.member_takes(now, at, Input::Command(Command::Connect));
+        }
+    }
+
+    /// There is a connection.
+    pub(super) fn member_may_ask(&mut self, now: Moment, at: usize) {
+        self.prepare(at);
+        let Some(member) = self.members.get_mut(at) else { return };
+        member.session.carrier_up(now);
+        self.settled(now, at);
+    }
+
+    /// A session has done something that was no input.
+    fn settled(&mut self, now: Moment, at: usize) {
+        let mut inputs = VecDeque::new();
+        self.take_outputs(now, at, &mut inputs);
+        for input in inputs {
+            self.member_takes(now, at, input);
+        }
+    }
+
+    /// The connection ended because of a frame that was too large for the server: whichever namespace has written the
+    /// largest is to blame.
+    #[cfg(feature = "frames")]
+    pub(super) fn compare_frames(&mut self) {
+        let of_members = self.members.iter().map(|member| member.session.largest_frame()).max();
+        let of_main = self.main.largest_frame();
+        for at in 0..self.members.len() {
+            let others = self.members.iter().enumerate().filter(|(other, _)| *other != at);
+            let others = others.map(|(_, other)| other.session.largest_frame()).max();
+            if let Some(member) = self.members.get_mut(at) {
+                member.session.has_sent_elsewhere(others.unwrap_or_default().max(of_main));
+            }
+        }
+        self.main.has_sent_elsewhere(of_members.unwrap_or_default());
+    }
+}
