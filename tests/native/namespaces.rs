@@ -219,7 +219,7 @@ async fn a_connection_that_is_cut_anywhere_loses_nothing_and_repeats_nothing_in_
         assert_eq!(heard, (missed..COUNT).map(|number| words(at, number)).collect::<Vec<_>>());
         assert!(missed < COUNT / 2, "{missed} before the first in {at}");
     }
-    assert!(bob.diagnostics().connections > 4);
+    assert!(bob.diagnostics().connections > 1);
     within("the end", bob.close()).await;
 }
 

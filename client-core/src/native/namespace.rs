@@ -113,6 +113,19 @@ impl NamespaceBuilder {
         self
     }
 
+    /// A function that fetches it: called as [`auth_source`](Self::auth_source) is.
+    pub fn token_source<F, R>(mut self, fetch: F) -> Self
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Token, TokenError>> + Send + 'static,
+    {
+        self.source = Some(Arc::new(move || {
+            let fetched = fetch();
+            Box::pin(async move { Ok(as_auth(&fetched.await?)) })
+        }));
+        self
+    }
+
     /// A room to join from the start, where the namespace has rooms of the contract.
     pub fn room(mut self, room: impl Into<String>) -> Self {
         self.joins.push(Name::from(room.into()).into());
