@@ -243,9 +243,10 @@ pub(crate) struct ConnectionArgs {
     /// The protocol to speak; `auto` if not given.
     #[arg(long, value_enum, value_name = "PROTOCOL")]
     pub(crate) protocol: Option<Protocol>,
-    /// Socket.IO: the namespace; `/` if not given.
+    /// Socket.IO: the namespace; `/` if not given. `pipe` takes it several times: the others are open over the connection of
+    /// the first, and are told the same token. Their lines have `"namespace"`, and so have lines of input for them.
     #[arg(long, value_name = "/NS")]
-    pub(crate) namespace: Option<String>,
+    pub(crate) namespace: Vec<String>,
     /// Socket.IO: what the server calls an event of ours, `send_message=chat:send,message=chat:said`; any event of its
     /// own as `notification=NAME`.
     #[arg(long, value_name = "NAME=EVENT", value_delimiter = ',')]
@@ -385,7 +386,7 @@ mod tests {
                 other => panic!("{other:?}"),
             };
             assert_eq!(connection.protocol, Some(Protocol::SocketIo));
-            assert_eq!(connection.namespace.as_deref(), Some("/n"));
+            assert_eq!(connection.namespace, ["/n"]);
             assert_eq!(connection.event_map, ["a=b", "c=d"]);
             assert!(connection.no_acks);
         }

@@ -20,7 +20,9 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Profile {
     pub(crate) url: Option<String>,
     pub(crate) protocol: Option<Protocol>,
-    pub(crate) namespace: Option<String>,
+    /// One name, or a list of them.
+    #[serde(default, deserialize_with = "one_or_more")]
+    pub(crate) namespace: Vec<String>,
     #[serde(default)]
     pub(crate) event_map: BTreeMap<String, String>,
     pub(crate) state: Option<PathBuf>,
@@ -39,6 +41,20 @@ pub(crate) struct Profile {
     pub(crate) connect_timeout: Option<u32>,
     pub(crate) cert: Option<PathBuf>,
     pub(crate) key: Option<PathBuf>,
+}
+
+/// A text, or a list of texts.
+fn one_or_more<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a namespace, or a list of them")]
+    enum Names {
+        One(String),
+        Several(Vec<String>),
+    }
+    Ok(match Names::deserialize(deserializer)? {
+        Names::One(name) => vec![name],
+        Names::Several(names) => names,
+    })
 }
 
 impl fmt::Debug for Profile {
@@ -146,6 +162,14 @@ mod tests {
         assert_eq!(work.rooms, ["x"]);
         assert_eq!(work.policy, Some(PolicyName::Legacy));
         assert_eq!(chosen("", None).unwrap(), Profile::default());
+    }
+
+    #[test]
+    fn a_namespace_is_one_or_a_list() {
+        let with = |value: &str| chosen(&format!("[profiles.a]\nnamespace = {value}\n"), Some("a"));
+        assert_eq!(with("\"/n\"").unwrap().namespace, ["/n"]);
+        assert_eq!(with("[\"/\", \"/n\"]").unwrap().namespace, ["/", "/n"]);
+        assert!(with("7").unwrap_err().render().contains("a list of them"));
     }
 
     #[test]

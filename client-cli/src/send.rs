@@ -122,6 +122,7 @@ struct Sender {
 
 impl Sender {
     fn new(settings: &Settings, room: String, timeout: Duration) -> Result<Self, Failure> {
+        settings.in_one_namespace()?;
         let (client, events) = settings.connect()?;
         Ok(Self {
             client,

@@ -58,6 +58,8 @@ pub(crate) struct Settings {
     pub(crate) frames: bool,
     /// So many messages of each room to begin with.
     pub(crate) history: Option<u64>,
+    /// Namespaces beside that of `socket_io`, over the same connection.
+    pub(crate) namespaces: Vec<String>,
     headers: Headers,
     subprotocols: Vec<String>,
     connect_timeout: Option<Duration>,
@@ -105,7 +107,9 @@ impl<'a> Sources<'a> {
         arguments.protocol = given.or(profile.protocol);
         // What a profile says of Socket.IO means nothing where another protocol is asked for.
         if arguments.protocol == Some(Protocol::SocketIo) {
-            arguments.namespace = arguments.namespace.or_else(|| profile.namespace.clone());
+            if arguments.namespace.is_empty() {
+                arguments.namespace.clone_from(&profile.namespace);
+            }
             if arguments.event_map.is_empty() {
                 let pairs = profile.event_map.iter().map(|(name, event)| format!("{name}={event}"));
                 arguments.event_map = pairs.collect();
@@ -163,6 +167,7 @@ impl Described {
         let protocol = self.protocol();
         let Self { url, arguments, profile } = self;
         let socket_io = socket_io::described(&arguments, profile.ack_text)?;
+        let namespaces = socket_io::others(&arguments)?;
         let token_in_url = in_url.is_some();
         let variable_in = variable("REJOIN_TOKEN_IN");
         let token_location = requests::token_location(
@@ -226,6 +231,7 @@ impl Described {
             rooms,
             config,
             socket_io,
+            namespaces,
             state: profile.state,
             manual_commit: false,
             frames: false,
@@ -300,6 +306,35 @@ impl Settings {
     /// The client, already dialling.
     pub(crate) fn connect(&self) -> Result<(Client, Events), Failure> {
         self.builder().connect().map_err(|error| build_failure(&error))
+    }
+
+    /// The other namespaces, each with its name: they are told the same token.
+    pub(crate) fn open_namespaces(
+        &self,
+        client: &Client,
+    ) -> Result<Vec<(String, (Client, Events))>, Failure> {
+        let open = |name: &String| {
+            let mut builder = client.namespace(name);
+            if let TokenFrom::Given(token) = &self.token {
+                builder = builder.token(token.clone());
+            }
+            if let Some(source) = self.token.source(self.token_trouble.clone()) {
+                builder = builder.token_source(source);
+            }
+            let opened = builder.connect();
+            let opened = opened.map_err(|error| Failure::usage("namespace", format!("{name}: {error}")))?;
+            Ok((name.clone(), opened))
+        };
+        self.namespaces.iter().map(open).collect()
+    }
+
+    /// For commands that are in one namespace alone.
+    pub(crate) fn in_one_namespace(&self) -> Result<(), Failure> {
+        if self.namespaces.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::usage("namespace", "this command is in one namespace at a time")
+            .hint("give --namespace once; \"rejoin pipe\" takes it several times"))
     }
 
     /// The reading of a room by server-sent events, already dialling; from `since` on, where that is given.

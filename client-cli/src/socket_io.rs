@@ -3,7 +3,7 @@
 use crate::args::{AckTextName, ConnectionArgs, Protocol};
 use crate::error::Failure;
 use rejoin::SocketIo;
-use rejoin::socketio::Namespace;
+use rejoin::socketio::{MOST_NAMESPACES, Namespace};
 
 /// The server as it was described, also by a profile; `None` if it speaks another protocol.
 pub(crate) fn described(
@@ -12,7 +12,7 @@ pub(crate) fn described(
 ) -> Result<Option<SocketIo>, Failure> {
     if arguments.protocol != Some(Protocol::SocketIo) {
         let options = [
-            ("--namespace", arguments.namespace.is_some()),
+            ("--namespace", !arguments.namespace.is_empty()),
             ("--event-map", !arguments.event_map.is_empty()),
             ("--no-acks", arguments.no_acks),
             ("--ack-text", arguments.ack_text.is_some()),
@@ -24,9 +24,8 @@ pub(crate) fn described(
         };
     }
     let mut server = SocketIo::default();
-    if let Some(namespace) = &arguments.namespace {
-        server.namespace =
-            Namespace::new(namespace).map_err(|error| Failure::usage("namespace", error.to_string()))?;
+    if let Some(namespace) = arguments.namespace.first() {
+        server.namespace = named(namespace)?;
     }
     for pair in &arguments.event_map {
         let Some((name, called)) = pair.split_once('=') else {
@@ -40,6 +39,29 @@ pub(crate) fn described(
         server.ack_text = text.into();
     }
     Ok(Some(server))
+}
+
+fn named(namespace: &str) -> Result<Namespace, Failure> {
+    Namespace::new(namespace).map_err(|error| Failure::usage("namespace", error.to_string()))
+}
+
+/// The namespaces beside the first.
+pub(crate) fn others(arguments: &ConnectionArgs) -> Result<Vec<String>, Failure> {
+    let mut others = Vec::new();
+    for (at, namespace) in arguments.namespace.iter().enumerate().skip(1) {
+        named(namespace)?;
+        if arguments.namespace.iter().take(at).any(|before| before == namespace) {
+            return Err(Failure::usage("namespace", format!("the namespace {namespace} is named twice"))
+                .hint("name it once"));
+        }
+        others.push(namespace.clone());
+    }
+    if others.len() > MOST_NAMESPACES {
+        let many = format!("{} namespaces are too many", others.len() + 1);
+        return Err(Failure::usage("namespace", many)
+            .hint(format!("at most {} are open at a time", MOST_NAMESPACES + 1)));
+    }
+    Ok(others)
 }
 
 #[cfg(test)]
@@ -68,6 +90,28 @@ mod tests {
         assert_eq!(server.events.kind("said=so"), Some(EventKind::Message));
         let server = given(&["--protocol=socketio", "--ack-text=error"]).unwrap().unwrap();
         assert_eq!(server.ack_text, AckText::Error);
+    }
+
+    use super::others as others_of;
+
+    #[test]
+    fn more_namespaces_are_others_each_named_once_and_not_too_many() {
+        let others = |names: &[String]| {
+            let words = ["rejoin", "doctor", "http://h/", "--protocol=socketio"].map(str::to_owned);
+            let words = words.into_iter().chain(names.iter().map(|name| format!("--namespace={name}")));
+            match Arguments::try_parse_from(words).unwrap().command.unwrap() {
+                Command::Doctor(arguments) => others_of(&arguments.connection),
+                other => panic!("{other:?}"),
+            }
+        };
+        let names = |count: usize| (0..count).map(|n| format!("/n{n}")).collect::<Vec<_>>();
+        assert_eq!(others(&names(3)).unwrap(), ["/n1", "/n2"]);
+        assert_eq!(others(&names(MOST_NAMESPACES + 1)).unwrap().len(), MOST_NAMESPACES);
+        let many = others(&names(200)).unwrap_err().render();
+        assert!(many.contains("200 namespaces are too many") && many.contains("at most 65"), "{many}");
+        let twice = others(&["/".into(), "/a".into(), "/a".into()]).unwrap_err().render();
+        assert!(twice.contains("/a is named twice"), "{twice}");
+        assert!(others(&["/".into(), "a".into()]).unwrap_err().render().contains("/admin"));
     }
 
     #[test]

@@ -38,6 +38,7 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
     }
     let follows = settings.notifications || settings.follows_notifications();
     let mut wanted = settings.rooms.clone();
+    settings.in_one_namespace()?;
     let (client, mut events) = settings.connect()?;
     let outlet = Outlet::stdout();
     let mut narrator = Narrator::new(layout(), Clock::new(arguments.display.utc), &settings.rooms);

@@ -226,8 +226,6 @@ pub use link::{Hint, LinkConfig, State, StateChange};
 pub use liveness::LivenessConfig;
 pub use messages::{Message, Position};
 pub use name::{Name, PERSONAL_ROOM, ROOM_NAME_CHARS, RoomNameError, check_room_name, is_invisible};
-#[cfg(all(feature = "native", feature = "socketio"))]
-pub use native::{NamespaceBuilder, OpenNamespaceError, SocketIo};
 #[cfg(feature = "native")]
 pub use native::{
     Buffers, BuildError, Client, ClientBuilder, ClosedError, ConnectionStatus, Draft, EarlierOutcome,
@@ -237,6 +235,8 @@ pub use native::{
 };
 #[cfg(feature = "sse")]
 pub use native::{FeedBuilder, FeedStream, follow};
+#[cfg(all(feature = "native", feature = "socketio"))]
+pub use native::{NamespaceBuilder, OpenNamespaceError, SocketIo};
 #[cfg(feature = "proxy")]
 pub use native::{Proxy, ProxyError};
 pub use outbox::{OutboxLimits, Overflow};

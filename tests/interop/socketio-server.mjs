@@ -2,19 +2,24 @@
 // purpose.
 //
 //   node socketio-server.mjs [--port N] [--tokens a,b] [--recovery] [--no-acks] [--ping INTERVAL,TIMEOUT]
-//                            [--names join=say:join,…] [--numbers] [--polling]
+//                            [--names join=say:join,…] [--numbers] [--polling] [--refuse NAMESPACE]
 //
-// Prints `listening on http://127.0.0.1:PORT/`, then a line per connection opened or lost. Namespaces: / and /chat.
+// Prints `listening on http://127.0.0.1:PORT/`, then a line per connection opened or lost. Namespaces: /, /chat and
+// /notifications.
 // --tokens     only these are let in; without it every token is a user's name
 // --recovery   connection state recovery
 // --no-acks    handlers that never call their acks
 // --names      other names for the events
 // --numbers    users are numbers, messages have the milliseconds since 1970
 // --polling    no WebSocket
+// --refuse     a middleware lets nobody into this namespace
 //
 // Lines on stdin, each answered by a line beginning with `done`; USER is in whatever namespace:
 //   drop USER · miss USER ROOM TEXT… · kick USER · say ROOM TEXT · binary ROOM HEX · volatile ROOM WORD
+//   tell NAMESPACE USER EVENT JSON… · leave NAMESPACE USER · gone USER TEXT… · pictures USER HEX…
 //   notify USER KIND JSON · emit USER EVENT JSON… · ask USER · quiz USER JSON · picture USER HEX
+// `tell`, `leave` and `pictures` are about one namespace, one namespace and each in turn. `gone` drops USER and says each word of
+// TEXT in the lobby of each namespace that USER was in.
 // `miss` drops USER and says each word of TEXT in ROOM before it can come back.
 // `quiz` asks, and prints `quizzed JSON`, the list of all arguments of the answer. An event `echo` is answered with its arguments,
 // or comes back as `echoed` with them if it wants no answer.
@@ -36,6 +41,7 @@ const { values: flags } = parseArgs({
     names: { type: "string", default: "" },
     numbers: { type: "boolean", default: false },
     polling: { type: "boolean", default: false },
+    refuse: { type: "string" },
   },
 });
 
@@ -59,8 +65,13 @@ function message(userId, roomId, content) {
   return { roomId, userId, content, timestamp: new Date().toISOString() };
 }
 
-for (const namespace of [io.of("/"), io.of("/chat")]) {
+const namespaces = ["/", "/chat", "/notifications"];
+
+for (const namespace of namespaces.map((name) => io.of(name))) {
   namespace.use((socket, next) => {
+    if (namespace.name === flags.refuse) {
+      return next(Object.assign(new Error("not in here"), { data: { code: "E_HERE" } }));
+    }
     const { token } = socket.handshake.auth;
     if (!token || (tokens && !tokens.includes(token))) {
       return next(Object.assign(new Error("this token is not on the list"), { data: { code: "E_TOKEN" } }));
@@ -108,7 +119,7 @@ for (const namespace of [io.of("/"), io.of("/chat")]) {
 }
 
 const sockets = (userId) =>
-  ["/", "/chat"].flatMap((name) => [...io.of(name).sockets.values()]).filter(({ data }) => data.userId === userId);
+  namespaces.flatMap((name) => [...io.of(name).sockets.values()]).filter(({ data }) => data.userId === userId);
 const say = (room, text) => io.to(room).emit(called("message"), message("server", room, text));
 const drop = (socket) => socket.conn.transport.socket.terminate();
 
@@ -120,6 +131,27 @@ const commands = {
       drop(socket);
     }),
   kick: (user) => sockets(user).forEach((socket) => socket.disconnect()),
+  tell: (namespace, user, event, ...json) =>
+    io.of(namespace).to(`user:${user}`).emit(event, ...json.map((json) => JSON.parse(json))),
+  leave: (namespace, user) =>
+    sockets(user).filter(({ nsp }) => nsp.name === namespace).forEach((socket) => socket.disconnect()),
+  gone: (user, ...texts) => {
+    const all = sockets(user);
+    for (const { nsp } of all) {
+      // Behind all that is done with its end.
+      const say = () => texts.forEach((text) => nsp.to("lobby").emit("message", message("server", "lobby", text)));
+      all[0].conn.on("close", () => setImmediate(say));
+    }
+    drop(all[0]);
+    return new Promise((resolve) => all[0].conn.on("close", () => setImmediate(() => setImmediate(resolve))));
+  },
+  pictures: (user, ...hexes) => {
+    for (const hex of hexes) {
+      for (const { nsp } of sockets(user)) {
+        nsp.to(`user:${user}`).emit("picture", { of: Buffer.from(hex, "hex") }, Buffer.from(hex, "hex"));
+      }
+    }
+  },
   say,
   binary: (room, hex) => io.to(room).emit(called("message"), message("server", room, Buffer.from(hex, "hex"))),
   volatile: (room, word) =>

@@ -163,7 +163,8 @@ async fn what_cannot_be_opened_says_why() {
     };
     assert!(words("chat").contains("looks like /admin"));
     assert!(words("/").contains("open already"));
-    let kept: Vec<_> = (0..MOST_NAMESPACES).map(|n| main.namespace(&format!("/n{n}")).connect().unwrap()).collect();
+    let kept: Vec<_> =
+        (0..MOST_NAMESPACES).map(|n| main.namespace(&format!("/n{n}")).connect().unwrap()).collect();
     assert!(words("/n0").contains("open already"));
     for n in MOST_NAMESPACES..200 {
         assert!(words(&format!("/n{n}")).contains("64 namespaces are open"));
@@ -230,7 +231,8 @@ async fn a_server_that_is_killed_and_started_again_has_each_namespace_back_with_
     let address = server.address();
     let (main, mut in_lobby) = in_main(&format!("http://{address}"), "ada");
     let (chat, mut in_chat_lobby) = in_chat(&main, "ada");
-    let (alerts, mut alerted) = main.namespace("/notifications").token("ada").notifications().connect().unwrap();
+    let (alerts, mut alerted) =
+        main.namespace("/notifications").token("ada").notifications().connect().unwrap();
     ready(&[&main, &chat, &alerts]).await;
     for client in [&main, &chat] {
         within("a receipt", client.send("lobby", "before")).await.unwrap();
@@ -258,7 +260,8 @@ async fn a_server_that_is_killed_and_started_again_has_each_namespace_back_with_
         assert_eq!(gaps, 1);
     }
     until(&mut alerted, "the gap", |event| matches!(event, Event::Gap(_)).then_some(())).await;
-    let status = harness::admin::post(server.admin(), "/users/ada/notifications", r#"{"kind":"badge","data":7}"#);
+    let status =
+        harness::admin::post(server.admin(), "/users/ada/notifications", r#"{"kind":"badge","data":7}"#);
     assert_eq!(status, 202);
     let kind = until(&mut alerted, "the notification", |event| match event {
         Event::Notification(notification) => Some(notification.kind),

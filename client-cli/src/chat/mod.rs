@@ -55,6 +55,7 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
     let token_trouble = TokenTrouble::while_connected();
     settings.token_trouble = Some(token_trouble.clone());
     let invented = invent_name(&mut settings);
+    settings.in_one_namespace()?;
     let (client, events) = settings.connect()?;
     let shared = Arc::new(Shared::default());
     shared.lock().state = Some("connecting");

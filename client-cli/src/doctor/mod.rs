@@ -108,6 +108,7 @@ async fn route(settings: &Settings) -> bool {
 }
 
 async fn examine(settings: &mut Settings, idle: Option<Duration>) -> Result<bool, Failure> {
+    settings.in_one_namespace()?;
     let (client, events) = settings.connect()?;
     let healthy = talk(settings, &client, events).await;
     client.close().await;

@@ -22,9 +22,10 @@ impl BadLine {
         Self::new(why.as_str(), format!("the frame is not kept: {why}"))
     }
 
-    /// Of an event for another namespace than the connection's.
+    /// Of a line for a namespace that is not open.
     pub(super) fn other_namespace(reference: Option<String>) -> Self {
-        let message = "the event is for a namespace that this connection is not in: leave \"namespace\" out";
+        let message =
+            "the line is for a namespace that is not open: name it with --namespace, or leave \"namespace\" out";
         Self { reference, ..Self::new("bad_namespace", message) }
     }
 

@@ -23,10 +23,18 @@ const LAST_LINES: Duration = Duration::from_secs(5);
 impl Pipe {
     pub(super) fn take_events(&mut self, batch: &[Event]) {
         if batch.is_empty() {
-            self.phase = Phase::Ended;
+            self.is_over = true;
+            self.end_if_over();
         }
         for event in batch {
             self.event(event);
+        }
+    }
+
+    /// Nothing will come any more, in any namespace.
+    pub(super) fn end_if_over(&mut self) {
+        if self.is_over && self.namespaces.are_over() {
+            self.phase = Phase::Ended;
         }
     }
 
@@ -40,7 +48,7 @@ impl Pipe {
                     let what = What::of(&restored.content, restored.data.as_ref());
                     refs.sent(reference, &restored.room, what);
                 }
-                self.flight.add(restored.id, reference, restored.content.len());
+                self.flight.add(0, restored.id, reference, restored.content.len());
             }
             Event::Joined(room) => {
                 let reference = self.joins.remove(&*room.room).map(|join| join.reference);
@@ -179,7 +187,7 @@ impl Pipe {
     }
 
     fn delivered(&mut self, delivery: &Delivery) {
-        let reference = self.flight.resolve(delivery.id);
+        let reference = self.flight.resolve(0, delivery.id);
         let is_kept = self.has_ended && self.refs.is_some();
         let sends_again = self.mode.is_none_or(|mode| mode == Mode::Extended);
         let outcome = match &delivery.status {

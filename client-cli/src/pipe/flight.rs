@@ -10,7 +10,8 @@ const MOST_BYTES: usize = 2 << 20;
 
 #[derive(Debug, Default)]
 pub(super) struct Flight {
-    sends: HashMap<SendId, Waiting>,
+    /// By the number of their namespace, the first with 0, and their own.
+    sends: HashMap<(usize, SendId), Waiting>,
     bytes: usize,
 }
 
@@ -30,14 +31,14 @@ impl Flight {
         self.sends.is_empty()
     }
 
-    pub(super) fn add(&mut self, id: SendId, reference: Option<String>, weight: usize) {
+    pub(super) fn add(&mut self, namespace: usize, id: SendId, reference: Option<String>, weight: usize) {
         self.bytes += weight;
-        self.sends.insert(id, Waiting { reference, weight });
+        self.sends.insert((namespace, id), Waiting { reference, weight });
     }
 
     /// The outcome has come: gives the `ref`.
-    pub(super) fn resolve(&mut self, id: SendId) -> Option<String> {
-        let waiting = self.sends.remove(&id)?;
+    pub(super) fn resolve(&mut self, namespace: usize, id: SendId) -> Option<String> {
+        let waiting = self.sends.remove(&(namespace, id))?;
         self.bytes -= waiting.weight;
         waiting.reference
     }
@@ -52,14 +53,15 @@ mod tests {
         let mut flight = Flight::default();
         for id in 0..MOST as u64 {
             assert!(flight.has_room());
-            flight.add(SendId(id), Some(id.to_string()), 1);
+            flight.add(0, SendId(id), Some(id.to_string()), 1);
         }
         assert!(!flight.has_room());
-        assert_eq!(flight.resolve(SendId(7)).as_deref(), Some("7"));
+        assert_eq!(flight.resolve(1, SendId(7)), None);
+        assert_eq!(flight.resolve(0, SendId(7)).as_deref(), Some("7"));
         assert!(flight.has_room());
-        flight.add(SendId(9999), None, MOST_BYTES);
+        flight.add(0, SendId(9999), None, MOST_BYTES);
         assert!(!flight.has_room());
-        assert_eq!(flight.resolve(SendId(9999)), None);
+        assert_eq!(flight.resolve(0, SendId(9999)), None);
         assert!(flight.has_room() && !flight.is_empty());
     }
 }

@@ -64,8 +64,8 @@ pub(super) enum Frame {
 pub(super) enum OwnMessage {
     /// A frame: its JSON.
     Frame(String),
-    /// An event for a Socket.IO server, in the namespace if one is named.
-    Event { namespace: Option<String>, name: String, arguments: String },
+    /// An event for a Socket.IO server.
+    Event { name: String, arguments: String },
 }
 
 /// The part of a line that is passed on as it is written.
@@ -84,6 +84,8 @@ struct Verbatim<'a> {
 pub(super) struct Request {
     pub(super) frame: Frame,
     pub(super) reference: Option<String>,
+    /// The namespace of a Socket.IO server that it is for.
+    pub(super) namespace: Option<String>,
     /// Fields of the line that mean nothing, and are nearly called like one that does.
     pub(super) slips: Vec<Slip>,
 }
@@ -128,12 +130,17 @@ pub(super) fn parse(text: &str) -> Result<Option<Request>, BadLine> {
             .unwrap_or_default()),
         Some(_) => Err(BadLine::new("bad_frame", "\"args\" is not a list of arguments")),
     };
+    let namespace = optional(&mut fields, "namespace", "the name of one");
+    let (namespace, args) = match namespace {
+        Ok(namespace) => (namespace, args),
+        Err(bad) => (None, Err(bad)),
+    };
     match args.and_then(|args| frame(&mut fields, data, args)) {
         Ok(Frame::Keep { .. }) if reference.is_some() => Err(BadLine {
             reference,
             ..BadLine::new("bad_ref", "a frame that is kept has no outcome, and takes no \"ref\"")
         }),
-        Ok(frame) => Ok(Some(Request { frame, reference, slips: slips(&fields) })),
+        Ok(frame) => Ok(Some(Request { frame, reference, namespace, slips: slips(&fields) })),
         Err(bad) => Err(BadLine { reference, ..bad }),
     }
 }
@@ -199,10 +206,7 @@ fn own(fields: &mut Fields, data: Option<String>, arguments: String) -> Result<F
             ));
         }
         (Some(json), false) => OwnMessage::Frame(json),
-        (None, true) => {
-            let namespace = optional(fields, "namespace", "the name of one")?;
-            OwnMessage::Event { namespace, name: string(fields, "name")?, arguments }
-        }
+        (None, true) => OwnMessage::Event { name: string(fields, "name")?, arguments },
         (None, false) => {
             let message =
                 "\"data\" is missing: it is the frame; or \"name\", of an event for a Socket.IO server";
@@ -276,7 +280,7 @@ mod tests {
         assert_eq!(send.reference.as_deref(), Some("1"));
         let join = parse(r#"{"roomId":"r","type":"join_room"}"#).unwrap().unwrap();
         let frame = Frame::Join { room: "r".into(), since: None, history: None };
-        assert_eq!(join, Request { frame, reference: None, slips: Vec::new() });
+        assert_eq!(join, Request { frame, reference: None, namespace: None, slips: Vec::new() });
         let leave = parse(r#"{"type":"leave_room","roomId":"r","more":1}"#).unwrap().unwrap();
         assert_eq!(leave.frame, Frame::Leave { room: "r".into() });
         assert_eq!(parse(r#"{"type":"close"}"#).unwrap().unwrap().frame, Frame::Close);
@@ -364,7 +368,6 @@ mod tests {
     fn an_event_has_a_name_and_its_arguments_as_they_are_written() {
         let frame = |text: &str| parse(text).unwrap().unwrap().frame;
         let event = |name: &str, arguments: &str| OwnMessage::Event {
-            namespace: None,
             name: name.into(),
             arguments: arguments.into(),
         };

@@ -9,6 +9,7 @@ mod earlier;
 mod events;
 mod flight;
 mod input;
+mod namespaces;
 pub(crate) mod output;
 mod phase;
 mod refs;
@@ -27,6 +28,7 @@ use crate::signals::{Signal, Signals};
 use crate::token_trouble::TokenTrouble;
 use earlier::Earlier;
 use flight::Flight;
+use namespaces::Namespaces;
 use output::JoinAnswers;
 use phase::Phase;
 use refs::Refs;
@@ -61,10 +63,13 @@ pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Ex
         server.manual_acks = true;
     }
     let (client, events) = settings.connect()?;
+    let namespaces = Namespaces::open(&client, &settings)?;
     let stdout = Outlet::stdout();
     let mut pipe = Pipe {
         client,
         events,
+        is_over: false,
+        namespaces,
         input: Some(lines::stdin()),
         lines: VecDeque::new(),
         flight: Flight::default(),
@@ -129,6 +134,10 @@ enum End {
 struct Pipe {
     client: Client,
     events: Events,
+    /// The events of the first namespace are over.
+    is_over: bool,
+    /// The others.
+    namespaces: Namespaces,
     input: Option<mpsc::Receiver<Vec<Line>>>,
     /// Lines read and not acted upon, because too many sends are under way.
     lines: VecDeque<Line>,
@@ -160,7 +169,7 @@ struct Pipe {
     has_sent: bool,
     /// What the last connection could promise.
     mode: Option<Mode>,
-    /// Of a Socket.IO server.
+    /// The first one of a Socket.IO server.
     namespace: Option<String>,
     idle_notice: IdleNotice,
     token_trouble: TokenTrouble,
@@ -195,7 +204,9 @@ impl Pipe {
                 && match self.phase {
                     Phase::Ended | Phase::Flushing(_) => false,
                     // The events are over, but for the outcomes of what is given still.
-                    Phase::Failed(_) => self.input.is_none() || !self.flight.is_empty(),
+                    Phase::Failed(_) => {
+                        self.input.is_none() || !self.flight.is_empty() || !self.namespaces.have_ended()
+                    }
                     _ => true,
                 };
             let deadline = match self.phase {
@@ -228,9 +239,10 @@ impl Pipe {
                     Err(why) => self.cannot_print(why),
                 },
                 why = stdout.ended(), if self.unprinted.is_none() => self.cannot_print(why),
-                batch = self.events.next_batch(), if listens => {
+                batch = self.events.next_batch(), if listens && !self.is_over => {
                     self.take_events(&batch);
                 }
+                batch = self.namespaces.next(), if listens => self.take_events_in(batch),
                 batch = next_lines(&mut self.input), if keeps_up && self.lines.is_empty() => match batch {
                     Some(batch) => self.lines.extend(batch),
                     None => self.input = None,

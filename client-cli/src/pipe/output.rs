@@ -82,6 +82,24 @@ struct Printed<'a> {
     again: Option<bool>,
 }
 
+/// Prints lines with the namespace of a Socket.IO server that they are of.
+pub(crate) fn within(out: &mut Vec<u8>, namespace: &str, lines: &[u8]) {
+    let mut name = Vec::new();
+    write_line(&mut name, &namespace);
+    for line in lines.split_inclusive(|byte| *byte == b'\n') {
+        // Each line is an object.
+        match line.strip_suffix(b"}\n") {
+            Some(object) => {
+                out.extend_from_slice(object);
+                out.extend_from_slice(b",\"namespace\":");
+                out.extend_from_slice(name.trim_ascii_end());
+                out.extend_from_slice(b"}\n");
+            }
+            None => out.extend_from_slice(line),
+        }
+    }
+}
+
 /// Where a gap begins or ends: `null` when that is not known.
 #[derive(Debug, Serialize)]
 struct Edge(Option<u64>);

@@ -38,6 +38,7 @@ impl Pipe {
     pub(super) fn move_on(&mut self) {
         let has_earlier = self.earlier.as_ref().is_some_and(Earlier::has_something_to_tell);
         let are_joined = self.joins.values().all(|join| join.is_member);
+        let are_joined = are_joined && self.namespaces.are_joined();
         let is_idle = self.flight.is_empty() && self.lines.is_empty() && are_joined && !has_earlier;
         match self.phase {
             Phase::Open if self.input.is_none() && self.has_begun => {
@@ -71,7 +72,9 @@ impl Pipe {
             {
                 self.close(false);
             }
-            Phase::Failed(_) if self.input.is_none() && is_idle => self.phase = Phase::Ended,
+            Phase::Failed(_) if self.input.is_none() && is_idle && self.namespaces.have_ended() => {
+                self.phase = Phase::Ended
+            }
             _ => {}
         }
     }

@@ -51,8 +51,14 @@ impl Pipe {
         {
             return earlier.asked.push((request, number));
         }
-        let Request { frame, reference, slips } = request;
-        self.tell_slips(slips, number);
+        self.tell_slips(&request.slips, number);
+        if let Some(namespace) = request.namespace.as_deref().filter(|name| !self.is_first(name)) {
+            return match self.namespaces.position(namespace) {
+                Some(at) => self.act_in(at, request, number),
+                None => self.bad_line(number, &BadLine::other_namespace(request.reference)),
+            };
+        }
+        let Request { frame, reference, .. } = request;
         match frame {
             Frame::Join { room, .. } if self.has_ended => {
                 if let Some(reference) = reference {
@@ -84,9 +90,6 @@ impl Pipe {
                     pipe.submit(&room, content, data.as_deref(), own.as_deref())
                 });
             }
-            Frame::Own { message, .. } | Frame::Keep { message, .. } if !self.is_here(&message) => {
-                self.bad_line(number, &BadLine::other_namespace(reference));
-            }
             Frame::Own { message, volatile, ack } => {
                 self.send_own(&message, volatile, ack, reference, number);
             }
@@ -94,7 +97,7 @@ impl Pipe {
                 self.has_sent = true;
                 let kept = match message {
                     OwnMessage::Frame(json) => self.client.keep(&key, &as_raw(&json)),
-                    OwnMessage::Event { name, arguments, .. } => {
+                    OwnMessage::Event { name, arguments } => {
                         self.client.keep_event(&key, &name, &as_raw(&arguments))
                     }
                 };
@@ -116,7 +119,7 @@ impl Pipe {
     }
 
     /// Says once of each name that a line has a field which is probably misspelt. The line is none the worse for it.
-    fn tell_slips(&mut self, slips: Vec<Slip>, number: u64) {
+    fn tell_slips(&mut self, slips: &[Slip], number: u64) {
         for slip in slips {
             if self.slips.len() < MOST_SLIPS && self.slips.insert(slip.clone()) {
                 let Slip { name, meant } = slip;
@@ -127,19 +130,14 @@ impl Pipe {
         }
     }
 
-    fn bad_line(&mut self, number: u64, bad: &BadLine) {
+    pub(super) fn bad_line(&mut self, number: u64, bad: &BadLine) {
         self.exit = self.exit.max(Exit::Incomplete);
         output::bad_line(&mut self.printed, number, bad);
     }
 
-    /// Whether an event is for the namespace of the connection, or names none.
-    fn is_here(&self, message: &OwnMessage) -> bool {
-        match message {
-            OwnMessage::Event { namespace: Some(namespace), .. } => {
-                self.namespace.as_ref() == Some(namespace)
-            }
-            _ => true,
-        }
+    /// Whether that is the name of the first namespace.
+    fn is_first(&self, namespace: &str) -> bool {
+        self.namespace.as_deref() == Some(namespace)
     }
 
     fn send_own(
@@ -153,7 +151,7 @@ impl Pipe {
         let client = self.client.clone();
         let mut draft = match message {
             OwnMessage::Frame(json) => client.frame(&as_raw(json)),
-            OwnMessage::Event { name, arguments, .. } => client.event(name, &as_raw(arguments)),
+            OwnMessage::Event { name, arguments } => client.event(name, &as_raw(arguments)),
         };
         if let Some(own) = &reference {
             draft = draft.reference(own.as_str());
@@ -201,7 +199,7 @@ impl Pipe {
                 if let (Some(refs), Some(reference)) = (&mut self.refs, &reference) {
                     refs.sent(reference, room, what);
                 }
-                self.flight.add(id, reference, weight);
+                self.flight.add(0, id, reference, weight);
             }
             Err(why) => {
                 let outcome = Outcome::Final(DeliveryStatus::Failed(why));
@@ -229,6 +227,6 @@ impl Pipe {
 }
 
 /// JSON that was read with its line.
-fn as_raw(json: &str) -> Option<&RawValue> {
+pub(super) fn as_raw(json: &str) -> Option<&RawValue> {
     serde_json::from_str(json).ok()
 }

@@ -321,7 +321,8 @@ impl ClientBuilder {
         // Each namespace may join as many rooms at once.
         #[cfg(feature = "socketio")]
         let most_written = if is_socket_io {
-            most_written.saturating_add(MOST_NAMESPACES.saturating_mul(config.max_rooms).saturating_mul(1 << 10))
+            most_written
+                .saturating_add(MOST_NAMESPACES.saturating_mul(config.max_rooms).saturating_mul(1 << 10))
         } else {
             most_written
         };

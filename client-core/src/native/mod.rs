@@ -26,12 +26,12 @@ mod inbox;
 mod keeper;
 mod machine;
 mod meaning;
+#[cfg(feature = "socketio")]
+mod namespace;
 #[cfg(any(not(feature = "rustls-no-provider"), test))]
 #[cfg_attr(feature = "rustls-no-provider", allow(dead_code, reason = "built for its own test only"))]
 mod no_tls;
 mod options;
-#[cfg(feature = "socketio")]
-mod namespace;
 mod own;
 mod permit;
 #[cfg(feature = "proxy")]

@@ -284,7 +284,8 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
         let mut config = config.clone();
         config.link.credentials = credentials;
         #[cfg_attr(not(feature = "frames"), expect(unused_mut, reason = "nothing is set"))]
-        let mut session = Session::carried(config, *options, personal.clone(), *seed, self.main.conn_up().is_some());
+        let mut session =
+            Session::carried(config, *options, personal.clone(), *seed, self.main.conn_up().is_some());
         #[cfg(feature = "frames")]
         {
             if let Some(own) = &self.template.own {

@@ -252,7 +252,9 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
             let next = &self.waiting.front()?.send;
             let is_own = self.is_own(&next.room);
             let is_asked = if is_own { next.data.is_some() } else { gate.acks };
-            if self.unflushed + self.elsewhere >= gate.unflushed || (is_asked && self.sent.len() - self.unasked >= IN_FLIGHT) {
+            if self.unflushed + self.elsewhere >= gate.unflushed
+                || (is_asked && self.sent.len() - self.unasked >= IN_FLIGHT)
+            {
                 return None;
             }
             let waiting = self.waiting.pop_front()?;

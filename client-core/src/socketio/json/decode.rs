@@ -11,8 +11,8 @@ use crate::socketio::attachments::MOST_SKIPPED;
 use crate::socketio::messages::MOST_PID;
 use crate::socketio::packet::announced;
 use crate::socketio::{
-    ConnectRefusal, Connected, EnginePacket, EventKind, Handshake, Namespace, Packet, PacketError, PacketType,
-    ServerEvent, ServerPacket, Trailing,
+    ConnectRefusal, Connected, EnginePacket, EventKind, Handshake, Namespace, Packet, PacketError,
+    PacketType, ServerEvent, ServerPacket, Trailing,
 };
 use alloc::borrow::{Cow, ToOwned as _};
 use alloc::boxed::Box;

@@ -87,7 +87,8 @@ fn the_auth_of_another_namespace_is_the_object_itself_with_what_to_recover_befor
     assert_eq!(connect(Some("{}"), true), r#"40/n,{"pid":"p","offset":"1-1"}"#);
     assert_eq!(connect(Some(r#"{"a":1}"#), true), r#"40/n,{"pid":"p","offset":"1-1","a":1}"#);
     assert_eq!(connect(Some("no object"), false), "40/n,");
-    let send = |number| ClientPacket::Emit { ack: Some(number), event: ClientEvent::Leave { room: "r".into() } };
+    let send =
+        |number| ClientPacket::Emit { ack: Some(number), event: ClientEvent::Leave { room: "r".into() } };
     assert_eq!(written("/", &within("/n", send(3))), r#"42/n,3["leave_room",{"roomId":"r"}]"#);
 }
 

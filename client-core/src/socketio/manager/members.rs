@@ -34,12 +34,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     /// What the application asks for in another namespace, or its token source has answered: [`Input::Command`] and
     /// [`Input::Token`]. Anything else, and what concerns a namespace that is not open, is ignored. [`Command::Close`] leaves
     /// the namespace, and the others stay as they are.
-    pub fn handle_in(
-        &mut self,
-        now: Moment,
-        namespace: &Namespace,
-        input: Input<P, N, ServerPacket<P, N>>,
-    ) {
+    pub fn handle_in(&mut self, now: Moment, namespace: &Namespace, input: Input<P, N, ServerPacket<P, N>>) {
         self.gather();
         if let (Ok(at), Input::Command(_) | Input::Token(_)) = (self.position(namespace.as_str()), &input) {
             self.member_takes(now, at, input);
@@ -69,20 +64,14 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
 
     /// Of a namespace that was left nothing is remembered, unless the server's consent is still to come.
     pub(super) fn forget_closed(&mut self) {
-        self.members.retain(|member| {
-            member.session.state() != State::Closed || !matches!(member.place, Place::Out)
-        });
+        self.members
+            .retain(|member| member.session.state() != State::Closed || !matches!(member.place, Place::Out));
         if self.members.is_empty() {
             self.main.set_elsewhere(0);
         }
     }
 
-    pub(super) fn member_takes(
-        &mut self,
-        now: Moment,
-        at: usize,
-        input: Input<P, N, ServerPacket<P, N>>,
-    ) {
+    pub(super) fn member_takes(&mut self, now: Moment, at: usize, input: Input<P, N, ServerPacket<P, N>>) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
             self.prepare(at);

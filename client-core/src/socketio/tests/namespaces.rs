@@ -192,8 +192,10 @@ fn written(packet: &ClientPacket) -> String {
     match packet {
         ClientPacket::Connect { token, resume } => {
             let token = token.as_ref().map(|token| format!(" {}", token.expose())).unwrap_or_default();
-            let resume =
-                resume.as_ref().map(|resume| format!(" {} {}", resume.pid, resume.offset)).unwrap_or_default();
+            let resume = resume
+                .as_ref()
+                .map(|resume| format!(" {} {}", resume.pid, resume.offset))
+                .unwrap_or_default();
             format!("connect{token}{resume}")
         }
         ClientPacket::Disconnect => "disconnect".to_owned(),
@@ -304,7 +306,10 @@ fn each_namespace_is_connected_again_with_what_it_has_to_recover() {
     rig.story();
     rig.receive_in("/n", connected(Some("q")));
     let story = rig.story();
-    assert!(story.contains(&"/n gap in r".to_owned()) && story.contains(&"> /n join r".to_owned()), "{story:?}");
+    assert!(
+        story.contains(&"/n gap in r".to_owned()) && story.contains(&"> /n join r".to_owned()),
+        "{story:?}"
+    );
 }
 
 #[test]
@@ -312,7 +317,8 @@ fn a_namespace_that_is_left_is_left_alone_and_can_be_opened_again() {
     let mut rig = Rig::in_both(None);
     rig.send_in("/n", 1);
     rig.command_in("/n", Command::Close);
-    let end = ["> /n m1", "> /n disconnect", "/n closing requested", "/n 1 is unknown", "/n closed requested"];
+    let end =
+        ["> /n m1", "> /n disconnect", "/n closing requested", "/n 1 is unknown", "/n closed requested"];
     assert_eq!(rig.story(), end);
     assert_eq!((rig.state_in("/n"), rig.manager.session().state()), (None, State::Connected));
     rig.open("/n", Credentials::Anonymous).unwrap();
@@ -416,7 +422,8 @@ fn the_end_of_the_first_is_the_end_of_all_and_a_new_beginning_of_those_that_ende
     rig.command(Command::Connect);
     rig.let_in(None);
     let story = rig.story();
-    let asked: Vec<_> = story.iter().filter(|line| line.starts_with("> /") && line.contains("connect")).collect();
+    let asked: Vec<_> =
+        story.iter().filter(|line| line.starts_with("> /") && line.contains("connect")).collect();
     assert_eq!(asked, ["> / connect", "> /n connect"]);
     rig.command(Command::Close);
     let story = rig.story();
@@ -476,10 +483,8 @@ fn the_cause_of_a_refusal_has_the_servers_words_and_data() {
     let mut rig = Rig::with("/n", Credentials::Anonymous);
     let refusal = ConnectRefusal { words: "not you".into(), data: Some("{\"code\":7}".into()) };
     let packet = Box::new(ServerPacket::Refused(refusal));
-    rig.manager.handle(
-        rig.now,
-        Input::Received(rig.conn, ServerPacket::In { namespace: name("/n"), packet }),
-    );
+    rig.manager
+        .handle(rig.now, Input::Received(rig.conn, ServerPacket::In { namespace: name("/n"), packet }));
     let cause = core::iter::from_fn(|| rig.manager.poll_in()).find_map(|(_, output)| match output {
         Output::Event(Event::State(change)) => change.cause,
         _ => None,

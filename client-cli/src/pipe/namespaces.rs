@@ -1,0 +1,326 @@
+//! The namespaces of a Socket.IO server beside the first: a handle to each, their events as lines, and what the input asks
+//! for in them. A state file has nothing of them.
+
+use super::input::{BadLine, Frame, OwnMessage, Request};
+use super::output::{self, JoinAnswers, Outcome, Told};
+use super::phase::Phase;
+use super::requests::as_raw;
+use super::{AskedJoin, Pipe};
+use crate::error::{Exit, Failure};
+use crate::settings::Settings;
+use crate::words::went_well;
+use rejoin::{
+    Client, Delivery, DeliveryStatus, Event, Join, PERSONAL_ROOM, RoomChange, RoomState, SendFailure, State,
+};
+use std::collections::BTreeMap;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+/// Batches that wait between the namespaces and the pipe; each namespace has a bounded queue of its own behind that.
+const BATCHES: usize = 4;
+
+/// One more namespace.
+pub(super) struct Elsewhere {
+    name: String,
+    client: Client,
+    joins: BTreeMap<String, AskedJoin>,
+    join_answers: JoinAnswers,
+    /// It has failed or is being left: what resolves from here on resolves because of that.
+    pub(super) has_ended: bool,
+    /// Nothing comes any more, unless something is asked for.
+    is_over: bool,
+    /// Something has been asked for.
+    wake: mpsc::Sender<()>,
+}
+
+/// What happened in a namespace, by its number; nothing when that is over.
+pub(super) type Batch = (usize, Vec<Event>);
+
+#[derive(Default)]
+pub(super) struct Namespaces {
+    pub(super) list: Vec<Elsewhere>,
+    events: Option<mpsc::Receiver<Batch>>,
+}
+
+impl Namespaces {
+    /// Opens those that the settings name.
+    pub(super) fn open(client: &Client, settings: &Settings) -> Result<Self, Failure> {
+        if settings.namespaces.is_empty() {
+            return Ok(Self::default());
+        }
+        let (sender, events) = mpsc::channel(BATCHES);
+        let mut list = Vec::new();
+        for (at, (name, opened)) in settings.open_namespaces(client)?.into_iter().enumerate() {
+            let (client, mut events) = opened;
+            let sender = sender.clone();
+            let (wake, mut asked) = mpsc::channel(1);
+            // Ends with the pipe, which has the other ends of both channels.
+            tokio::spawn(async move {
+                loop {
+                    let batch = events.next_batch().await;
+                    let is_over = batch.is_empty();
+                    if sender.send((at, batch)).await.is_err() {
+                        return;
+                    }
+                    // One that has failed still answers what it is asked for.
+                    if is_over && asked.recv().await.is_none() {
+                        return;
+                    }
+                }
+            });
+            let (joins, join_answers) = (BTreeMap::new(), JoinAnswers::default());
+            list.push(Elsewhere {
+                name,
+                client,
+                joins,
+                join_answers,
+                has_ended: false,
+                is_over: false,
+                wake,
+            });
+        }
+        Ok(Self { list, events: Some(events) })
+    }
+
+    /// What happened in one of them; never ready without any.
+    pub(super) async fn next(&mut self) -> Batch {
+        match &mut self.events {
+            Some(events) => match events.recv().await {
+                Some(batch) => batch,
+                None => std::future::pending().await,
+            },
+            None => std::future::pending().await,
+        }
+    }
+
+    pub(super) fn are_over(&self) -> bool {
+        self.list.iter().all(|elsewhere| elsewhere.is_over)
+    }
+
+    pub(super) fn have_ended(&self) -> bool {
+        self.list.iter().all(|elsewhere| elsewhere.has_ended)
+    }
+
+    pub(super) fn are_joined(&self) -> bool {
+        self.list.iter().all(|elsewhere| elsewhere.joins.values().all(|join| join.is_member))
+    }
+
+    pub(super) fn position(&self, name: &str) -> Option<usize> {
+        self.list.iter().position(|elsewhere| elsewhere.name == name)
+    }
+}
+
+impl Pipe {
+    /// What happened in one of the other namespaces.
+    pub(super) fn take_events_in(&mut self, (at, batch): Batch) {
+        if batch.is_empty()
+            && let Some(elsewhere) = self.namespaces.list.get_mut(at)
+        {
+            elsewhere.is_over = true;
+            elsewhere.has_ended = true;
+            self.end_if_over();
+        }
+        for event in &batch {
+            self.event_in(at, event);
+        }
+    }
+
+    fn event_in(&mut self, at: usize, event: &Event) {
+        let now = self.client.now();
+        let Some(elsewhere) = self.namespaces.list.get_mut(at) else { return };
+        let answer = elsewhere.join_answers.of(event);
+        let answer = answer.as_deref();
+        let mut line = Vec::new();
+        match event {
+            Event::Delivery(delivery) => return self.delivered_in(at, delivery),
+            Event::Joined(room) => {
+                let reference = elsewhere.joins.remove(&*room.room).map(|join| join.reference);
+                output::joined(&mut line, room, reference.as_deref(), answer);
+            }
+            Event::Room(change) => {
+                let reference = elsewhere.room_changed(change);
+                if matches!(change.state, RoomState::Failed(_) | RoomState::Refused) {
+                    self.exit = self.exit.max(Exit::Incomplete);
+                }
+                output::room(&mut line, change, reference.as_deref(), answer);
+            }
+            Event::State(change) => {
+                output::event(&mut line, event, now);
+                elsewhere.has_ended = matches!(change.state, State::Closing | State::Closed | State::Failed);
+                if change.state == State::Failed {
+                    self.exit = self.exit.max(Exit::Terminal);
+                }
+                if elsewhere.has_ended {
+                    for (room, join) in std::mem::take(&mut elsewhere.joins) {
+                        if !join.is_member {
+                            self.exit = self.exit.max(Exit::Incomplete);
+                            output::join_given_up(&mut line, &room, &join.reference);
+                        }
+                    }
+                }
+            }
+            // It names its namespace already.
+            Event::Frame(_) => return output::event(&mut self.printed, event, now),
+            event => {
+                if let Event::NotKept { .. } | Event::NotAnswered { .. } = event {
+                    self.exit = self.exit.max(Exit::Incomplete);
+                }
+                output::event(&mut line, event, now);
+            }
+        }
+        output::within(&mut self.printed, &elsewhere.name, &line);
+    }
+
+    fn delivered_in(&mut self, at: usize, delivery: &Delivery) {
+        let reference = self.flight.resolve(at + 1, delivery.id);
+        let mut delivery = delivery.clone();
+        // Closing was our doing, because the time was up.
+        if delivery.status == DeliveryStatus::Failed(SendFailure::Closed)
+            && self.phase == Phase::Closing(true)
+        {
+            delivery.status = DeliveryStatus::Failed(SendFailure::Timeout);
+        }
+        self.outcome_in(at, reference.as_deref(), &delivery);
+        if matches!(self.phase, Phase::Draining(_)) {
+            self.phase = Phase::Draining(Instant::now() + self.drain_timeout);
+        }
+    }
+
+    fn outcome_in(&mut self, at: usize, reference: Option<&str>, delivery: &Delivery) {
+        if !went_well(&delivery.status) {
+            self.exit = self.exit.max(Exit::Incomplete);
+        }
+        let Some(elsewhere) = self.namespaces.list.get(at) else { return };
+        let (outcome, reply) = (Outcome::Final(delivery.status.clone()), delivery.reply.as_deref());
+        let mut line = Vec::new();
+        output::delivery(&mut line, reference, &delivery.room, &outcome, reply, Told::First);
+        output::within(&mut self.printed, &elsewhere.name, &line);
+    }
+
+    /// Does what a line asks for in one of the other namespaces.
+    pub(super) fn act_in(&mut self, at: usize, request: Request, number: u64) {
+        self.do_in(at, request, number);
+        self.wake(at);
+    }
+
+    fn do_in(&mut self, at: usize, request: Request, number: u64) {
+        let Some(elsewhere) = self.namespaces.list.get_mut(at) else { return };
+        let client = elsewhere.client.clone();
+        let Request { frame, reference, .. } = request;
+        elsewhere.is_over = false;
+        match frame {
+            Frame::Join { room, since, history } => {
+                if elsewhere.has_ended {
+                    if let Some(reference) = reference {
+                        let mut line = Vec::new();
+                        output::join_given_up(&mut line, &room, &reference);
+                        output::within(&mut self.printed, &elsewhere.name, &line);
+                        self.exit = self.exit.max(Exit::Incomplete);
+                    }
+                    return;
+                }
+                let personal = room == PERSONAL_ROOM;
+                let join = Join::room(room.as_str()).since(since).history(history);
+                // The name has been checked with the rest of the line.
+                let checked = client.join_with(if personal { join.personal() } else { join });
+                debug_assert!(checked.is_ok());
+                if let Some(reference) = reference {
+                    elsewhere.joins.insert(room, AskedJoin { reference, is_member: false });
+                }
+            }
+            Frame::Leave { room } => client.leave(&room),
+            // Such a server has none.
+            Frame::Signal { .. } => {}
+            Frame::Send { room, content, data } => {
+                let weight = content.len() + data.as_ref().map_or(0, String::len);
+                let mut draft = client.message(&room, content);
+                if let Some(data) = &data {
+                    draft = draft.data(&as_raw(data));
+                }
+                let submitted = draft.submit();
+                self.submitted_in(at, &room, weight, reference, submitted);
+            }
+            Frame::Own { message, volatile, ack } => {
+                let mut draft = match &message {
+                    OwnMessage::Frame(json) => client.frame(&as_raw(json)),
+                    OwnMessage::Event { name, arguments } => client.event(name, &as_raw(arguments)),
+                };
+                if volatile {
+                    draft = draft.volatile();
+                }
+                if ack {
+                    draft = draft.with_ack();
+                }
+                let weight = draft.content().map_or(0, str::len);
+                let submitted = draft.submit();
+                self.submitted_in(at, "", weight, reference, submitted);
+            }
+            Frame::Keep { key, message } => {
+                let kept = match &message {
+                    OwnMessage::Frame(json) => client.keep(&key, &as_raw(json)),
+                    OwnMessage::Event { name, arguments } => {
+                        client.keep_event(&key, name, &as_raw(arguments))
+                    }
+                };
+                if let Err(why) = kept {
+                    self.bad_line(number, &BadLine::not_kept(why));
+                }
+            }
+            Frame::DropKept { key } => client.drop_kept(&key),
+            Frame::Answer { ack, arguments } => {
+                if let Err(why) = client.answer(ack, &as_raw(&arguments)) {
+                    self.bad_line(number, &BadLine::not_answered(why));
+                }
+            }
+            // The namespace is left, and the others stay. Ends by itself.
+            Frame::Close => drop(tokio::spawn(client.close())),
+        }
+    }
+
+    /// Something has been asked for in a namespace, so that something may come of it.
+    fn wake(&mut self, at: usize) {
+        if let Some(elsewhere) = self.namespaces.list.get(at) {
+            // One that is full says the same.
+            let _ = elsewhere.wake.try_send(());
+        }
+    }
+
+    fn submitted_in(
+        &mut self,
+        at: usize,
+        room: &str,
+        weight: usize,
+        reference: Option<String>,
+        submitted: Result<rejoin::SendId, SendFailure>,
+    ) {
+        self.has_sent = true;
+        match submitted {
+            Ok(id) => self.flight.add(at + 1, id, reference, weight),
+            Err(why) => {
+                let status = DeliveryStatus::Failed(why);
+                let delivery = Delivery::new(rejoin::SendId(0), room.into(), status);
+                self.outcome_in(at, reference.as_deref(), &delivery);
+            }
+        }
+    }
+}
+
+impl Elsewhere {
+    /// A room's membership has changed. Gives the `ref` of the line that asked for it, if that is answered by this.
+    fn room_changed(&mut self, change: &RoomChange) -> Option<String> {
+        let room = &*change.room;
+        match change.state {
+            RoomState::Joining if change.refused.is_some() => {
+                self.joins.get(room).map(|join| join.reference.clone())
+            }
+            RoomState::Joining => None,
+            RoomState::Joined => {
+                if let Some(join) = self.joins.get_mut(room) {
+                    join.is_member = true;
+                }
+                None
+            }
+            _ => self.joins.remove(room).map(|join| join.reference),
+        }
+    }
+}
