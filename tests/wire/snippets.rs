@@ -57,6 +57,16 @@ async fn own_events(client: &Client) -> Ended {
     Ok(())
 }
 
+async fn namespaces(client: &Client) -> Ended {
+    // namespaces {
+    let auth = serde_json::json!({"device": "kitchen"});
+    let (alerts, mut events) = client.namespace("/notifications").auth(&auth).connect()?;
+    alerts.emit_with_ack("seen", &7).await?;
+    alerts.close().await; // leaves the namespace; the others stay connected
+    // }
+    events.next().await.map(drop).ok_or_else(|| "no event".into())
+}
+
 /// What stands between `// name {` and `// }`, as a page has it.
 fn snippet(name: &str) -> String {
     let source = include_str!("snippets.rs");
@@ -68,12 +78,12 @@ fn snippet(name: &str) -> String {
 #[test]
 fn each_example_of_the_manuals_in_rust_is_one_that_compiles() {
     // Named, so that the compiler keeps them.
-    let _ = (bot, feed, socket_io, own_events);
+    let _ = (bot, feed, socket_io, own_events, namespaces);
     let pages = [
         ("README.md", include_str!("../../README.md"), vec!["bot"]),
         ("client-core/README.md", include_str!("../../client-core/README.md"), vec!["bot"]),
         ("server-mock/README.md", include_str!("../../server-mock/README.md"), vec!["feed"]),
-        ("socket-io.md", include_str!("../../client-core/docs/socket-io.md"), vec!["socket_io"]),
+        ("socket-io.md", include_str!("../../client-core/docs/socket-io.md"), vec!["socket_io", "namespaces"]),
         // The first of it is an example that runs (`native/own.rs`).
         ("own-messages.md", include_str!("../../client-core/docs/own-messages.md"), vec!["own_events"]),
     ];
@@ -84,5 +94,5 @@ fn each_example_of_the_manuals_in_rust_is_one_that_compiles() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 5);
+    assert_eq!(seen, 6);
 }
