@@ -83,7 +83,11 @@ fn each_example_of_the_manuals_in_rust_is_one_that_compiles() {
         ("README.md", include_str!("../../README.md"), vec!["bot"]),
         ("client-core/README.md", include_str!("../../client-core/README.md"), vec!["bot"]),
         ("server-mock/README.md", include_str!("../../server-mock/README.md"), vec!["feed"]),
-        ("socket-io.md", include_str!("../../client-core/docs/socket-io.md"), vec!["socket_io", "namespaces"]),
+        (
+            "socket-io.md",
+            include_str!("../../client-core/docs/socket-io.md"),
+            vec!["socket_io", "namespaces"],
+        ),
         // The first of it is an example that runs (`native/own.rs`).
         ("own-messages.md", include_str!("../../client-core/docs/own-messages.md"), vec!["own_events"]),
     ];
