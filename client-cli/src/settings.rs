@@ -279,6 +279,9 @@ macro_rules! with_options {
     }};
 }
 
+/// One more namespace by its name, with what is done and happens there.
+pub(crate) type OpenNamespace = (String, Client, Events);
+
 /// A variable of the environment, if it is set to something.
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
@@ -309,10 +312,7 @@ impl Settings {
     }
 
     /// The other namespaces, each with its name: they are told the same token.
-    pub(crate) fn open_namespaces(
-        &self,
-        client: &Client,
-    ) -> Result<Vec<(String, (Client, Events))>, Failure> {
+    pub(crate) fn open_namespaces(&self, client: &Client) -> Result<Vec<OpenNamespace>, Failure> {
         let open = |name: &String| {
             let mut builder = client.namespace(name);
             if let TokenFrom::Given(token) = &self.token {
@@ -322,8 +322,9 @@ impl Settings {
                 builder = builder.token_source(source);
             }
             let opened = builder.connect();
-            let opened = opened.map_err(|error| Failure::usage("namespace", format!("{name}: {error}")))?;
-            Ok((name.clone(), opened))
+            let (client, events) =
+                opened.map_err(|error| Failure::usage("namespace", format!("{name}: {error}")))?;
+            Ok((name.clone(), client, events))
         };
         self.namespaces.iter().map(open).collect()
     }

@@ -23,7 +23,7 @@ const LAST_LINES: Duration = Duration::from_secs(5);
 impl Pipe {
     pub(super) fn take_events(&mut self, batch: &[Event]) {
         if batch.is_empty() {
-            self.is_over = true;
+            self.namespaces.first_is_over = true;
             self.end_if_over();
         }
         for event in batch {
@@ -33,7 +33,7 @@ impl Pipe {
 
     /// Nothing will come any more, in any namespace.
     pub(super) fn end_if_over(&mut self) {
-        if self.is_over && self.namespaces.are_over() {
+        if self.namespaces.first_is_over && self.namespaces.are_over() {
             self.phase = Phase::Ended;
         }
     }

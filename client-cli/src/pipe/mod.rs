@@ -68,7 +68,6 @@ pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Ex
     let mut pipe = Pipe {
         client,
         events,
-        is_over: false,
         namespaces,
         input: Some(lines::stdin()),
         lines: VecDeque::new(),
@@ -134,9 +133,7 @@ enum End {
 struct Pipe {
     client: Client,
     events: Events,
-    /// The events of the first namespace are over.
-    is_over: bool,
-    /// The others.
+    /// The namespaces beside the first.
     namespaces: Namespaces,
     input: Option<mpsc::Receiver<Vec<Line>>>,
     /// Lines read and not acted upon, because too many sends are under way.
@@ -239,7 +236,7 @@ impl Pipe {
                     Err(why) => self.cannot_print(why),
                 },
                 why = stdout.ended(), if self.unprinted.is_none() => self.cannot_print(why),
-                batch = self.events.next_batch(), if listens && !self.is_over => {
+                batch = self.events.next_batch(), if listens && !self.namespaces.first_is_over => {
                     self.take_events(&batch);
                 }
                 batch = self.namespaces.next(), if listens => self.take_events_in(batch),

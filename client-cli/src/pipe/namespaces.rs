@@ -39,6 +39,8 @@ pub(super) type Batch = (usize, Vec<Event>);
 #[derive(Default)]
 pub(super) struct Namespaces {
     pub(super) list: Vec<Elsewhere>,
+    /// The events of the first one are over.
+    pub(super) first_is_over: bool,
     events: Option<mpsc::Receiver<Batch>>,
 }
 
@@ -50,8 +52,7 @@ impl Namespaces {
         }
         let (sender, events) = mpsc::channel(BATCHES);
         let mut list = Vec::new();
-        for (at, (name, opened)) in settings.open_namespaces(client)?.into_iter().enumerate() {
-            let (client, mut events) = opened;
+        for (at, (name, client, mut events)) in settings.open_namespaces(client)?.into_iter().enumerate() {
             let sender = sender.clone();
             let (wake, mut asked) = mpsc::channel(1);
             // Ends with the pipe, which has the other ends of both channels.
@@ -79,7 +80,7 @@ impl Namespaces {
                 wake,
             });
         }
-        Ok(Self { list, events: Some(events) })
+        Ok(Self { list, first_is_over: false, events: Some(events) })
     }
 
     /// What happened in one of them; never ready without any.

@@ -73,7 +73,7 @@ impl Pipe {
                 self.close(false);
             }
             Phase::Failed(_) if self.input.is_none() && is_idle && self.namespaces.have_ended() => {
-                self.phase = Phase::Ended
+                self.phase = Phase::Ended;
             }
             _ => {}
         }

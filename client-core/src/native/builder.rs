@@ -316,20 +316,10 @@ impl ClientBuilder {
         config.link.dial_timeout = connect_timeout.unwrap_or(config.link.dial_timeout);
         config.link.endpoints = endpoints.len();
         config.link.credentials = credentials;
-        // What the session may hand out without a flush, and one message that it hands out at the brink.
-        let most_written = 2 * (config.max_unflushed + config.max_content) + (64 << 10);
-        // Each namespace may join as many rooms at once.
-        #[cfg(feature = "socketio")]
-        let most_written = if is_socket_io {
-            most_written
-                .saturating_add(MOST_NAMESPACES.saturating_mul(config.max_rooms).saturating_mul(1 << 10))
-        } else {
-            most_written
-        };
         let websocket = WebSocketConfig::default()
             .read_buffer_size(self.buffers.read())
             .write_buffer_size(64 << 10)
-            .max_write_buffer_size(most_written)
+            .max_write_buffer_size(most_written(&config, is_socket_io))
             .max_message_size(Some(self.max_message))
             .max_frame_size(Some(self.max_message));
         let dialer = Dialer { route, options, subprotocols: self.subprotocols.into(), websocket };
@@ -365,10 +355,7 @@ impl ClientBuilder {
             requests: requests.clone(),
             earlier_user,
             #[cfg(feature = "socketio")]
-            registry: self
-                .socket_io
-                .as_ref()
-                .map(|server| Arc::new(Registry::new(server.namespace.clone(), config.clone()))),
+            registry: Registry::of(self.socket_io.as_ref(), &config),
             #[cfg(feature = "socketio")]
             within: None,
         });
@@ -404,6 +391,20 @@ impl ClientBuilder {
         runtime.spawn(begun(driver, saved, self.joins).instrument(span));
         Ok((client, events))
     }
+}
+
+/// Bytes that may wait for the socket: what the session may hand out without a flush, and one message that it hands out at
+/// the brink.
+fn most_written(config: &Config, is_socket_io: bool) -> usize {
+    let of_one = 2 * (config.max_unflushed + config.max_content) + (64 << 10);
+    #[cfg(feature = "socketio")]
+    if is_socket_io {
+        // Each namespace may join as many rooms at once.
+        let joins = MOST_NAMESPACES.saturating_mul(config.max_rooms).saturating_mul(1 << 10);
+        return of_one.saturating_add(joins);
+    }
+    let _ = is_socket_io;
+    of_one
 }
 
 /// What the stored state knows of sends of earlier runs that have their outcome.

@@ -161,12 +161,14 @@ impl Inbox {
         }
     }
 
-    /// A namespace is to be opened. It is given back if the driver has ended.
+    /// A namespace is to be opened; whether the driver takes it. One that it does not take is dropped, which ends it.
     #[cfg(feature = "socketio")]
-    pub(crate) fn open(&self, space: Space) -> Result<(), Space> {
+    pub(crate) fn open(&self, space: Space) -> bool {
         let mut state = self.lock();
         if state.ended {
-            return Err(space);
+            drop(state);
+            drop(space);
+            return false;
         }
         let first = state.is_empty();
         state.spaces.push(space);
@@ -174,7 +176,7 @@ impl Inbox {
         if first {
             self.driver.wake();
         }
-        Ok(())
+        true
     }
 
     /// A permit has been used or dropped. What it was used for has been queued before.

@@ -195,9 +195,7 @@ impl NamespaceBuilder {
         let space = Space {
             namespace, credentials, joins, source, inbox, queue, subscriptions, status, waiters, registry, rest,
         };
-        // What is given back is dropped, which ends it.
-        first.inbox.open(space).map_err(|_| OpenNamespaceError::Closed)?;
-        Ok((handle, events))
+        if first.inbox.open(space) { Ok((handle, events)) } else { Err(OpenNamespaceError::Closed) }
     }
 }
 

@@ -6,6 +6,7 @@ use super::events::{self, EventQueue};
 use super::inbox::{Inbox, is_by_event};
 use super::machine::Observed;
 use super::options::TokenSource;
+use super::socket_io::SocketIo;
 use super::subscription::Subscriptions;
 use super::trace;
 use super::waiters::{Waiter, Waiters};
@@ -30,9 +31,10 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    /// The first one stays for good. `config` is that of all.
-    pub(crate) fn new(first: Namespace, config: Config) -> Self {
-        Self { open: Mutex::new(vec![first]), config }
+    /// That of a client of this server. Its own namespace stays for good; `config` is that of all.
+    pub(crate) fn of(server: Option<&SocketIo>, config: &Config) -> Option<Arc<Self>> {
+        let open = Mutex::new(vec![server?.namespace.clone()]);
+        Some(Arc::new(Self { open, config: config.clone() }))
     }
 
     pub(crate) fn config(&self) -> &Config {

@@ -56,7 +56,7 @@ pub enum ServerPacket<P = String, N = Name> {
         /// The namespace.
         namespace: Namespace,
         /// What it says there.
-        packet: Box<ServerPacket<P, N>>,
+        packet: Box<Self>,
     },
     /// Something that is of no use here: of a namespace that nobody has asked for, an engine's `noop`.
     Other,
@@ -212,7 +212,7 @@ pub enum ClientPacket<P = String, N = Name> {
         /// The namespace.
         namespace: Namespace,
         /// What is said there.
-        packet: Box<ClientPacket<P, N>>,
+        packet: Box<Self>,
     },
 }
 

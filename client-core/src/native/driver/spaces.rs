@@ -6,6 +6,7 @@ use crate::link::State;
 use crate::native::machine::Machine;
 use crate::native::spaces::{Asked, Space};
 use crate::session::{Command, Input, Output};
+use crate::socketio::{Manager, Session};
 use std::task::Context;
 
 impl<M: Machine> Driver<M> {
@@ -35,7 +36,7 @@ impl<M: Machine> Driver<M> {
             let token = space.poll_token(cx);
             busy |= !inputs.is_empty() || !waiters.is_empty() || token.is_some();
             let Some(manager) = self.session.manager() else { break };
-            let state = manager.session_in(&space.namespace).map(|session| session.state());
+            let state = manager.session_in(&space.namespace).map(Session::state);
             if is_abandoned && state.is_some_and(|state| state != State::Closed) {
                 inputs.push(Input::Command(Command::Close));
                 busy = true;
@@ -59,7 +60,7 @@ impl<M: Machine> Driver<M> {
         if self.spaces.is_empty() {
             return;
         }
-        while let Some((namespace, output)) = self.session.manager().and_then(|manager| manager.poll_in()) {
+        while let Some((namespace, output)) = self.session.manager().and_then(Manager::poll_in) {
             let Some(space) = self.spaces.iter_mut().find(|space| space.namespace == namespace) else {
                 continue;
             };

@@ -47,7 +47,7 @@ impl Codec {
                     self.asked.push(namespace.clone());
                 }
                 let auth = auth_object(token.as_ref(), resume.as_deref());
-                self.write(namespace, PacketType::Connect, None, &auth, text);
+                Self::write(namespace, PacketType::Connect, None, &auth, text);
                 Vec::new()
             }
             ClientPacket::Disconnect => {
@@ -69,24 +69,24 @@ impl Codec {
                 };
                 let nothing = auth.token.is_none() && auth.pid.is_none();
                 let payload = if nothing { String::new() } else { json(&auth) };
-                self.write(namespace, PacketType::Connect, None, &payload, text);
+                Self::write(namespace, PacketType::Connect, None, &payload, text);
             }
-            ClientPacket::Disconnect => self.write(namespace, PacketType::Disconnect, None, "", text),
-            ClientPacket::Ack { id } => self.write(namespace, PacketType::Ack, Some(*id), "[]", text),
+            ClientPacket::Disconnect => Self::write(namespace, PacketType::Disconnect, None, "", text),
+            ClientPacket::Ack { id } => Self::write(namespace, PacketType::Ack, Some(*id), "[]", text),
             ClientPacket::Emit { ack, event } => {
-                self.write(namespace, PacketType::Event, *ack, &self.arguments(event), text);
+                Self::write(namespace, PacketType::Event, *ack, &self.arguments(event), text);
             }
             #[cfg(feature = "frames")]
             ClientPacket::Own { ack, event } => {
-                return self.write_own(namespace, PacketType::Event, *ack, event, text);
+                return Self::write_own(namespace, PacketType::Event, *ack, event, text);
             }
             #[cfg(feature = "frames")]
             ClientPacket::Kept(event) => {
-                return self.write_own(namespace, PacketType::Event, None, event, text);
+                return Self::write_own(namespace, PacketType::Event, None, event, text);
             }
             #[cfg(feature = "frames")]
             ClientPacket::Answer { id, arguments } => {
-                return self.write_own(namespace, PacketType::Ack, Some(*id), arguments, text);
+                return Self::write_own(namespace, PacketType::Ack, Some(*id), arguments, text);
             }
             // A packet is in one namespace.
             ClientPacket::In { .. } => {}
@@ -94,14 +94,7 @@ impl Codec {
         Vec::new()
     }
 
-    fn write(
-        &self,
-        namespace: &Namespace,
-        kind: PacketType,
-        ack: Option<u64>,
-        payload: &str,
-        text: &mut String,
-    ) {
+    fn write(namespace: &Namespace, kind: PacketType, ack: Option<u64>, payload: &str, text: &mut String) {
         let namespace = namespace.as_str();
         write_packet(&Packet { kind, attachments: 0, namespace, ack, payload }, text);
     }
@@ -109,7 +102,6 @@ impl Codec {
     /// What the application has written, with its bytes behind it.
     #[cfg(feature = "frames")]
     fn write_own(
-        &self,
         namespace: &Namespace,
         kind: PacketType,
         ack: Option<u64>,
@@ -118,7 +110,7 @@ impl Codec {
     ) -> Vec<Vec<u8>> {
         // It has been looked at before it was queued.
         let Ok(Some((payload, attachments))) = super::binary::take_out(json) else {
-            self.write(namespace, kind, ack, json, text);
+            Self::write(namespace, kind, ack, json, text);
             return Vec::new();
         };
         let kind = if kind == PacketType::Ack { PacketType::BinaryAck } else { PacketType::BinaryEvent };

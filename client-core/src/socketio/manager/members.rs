@@ -183,12 +183,12 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
                 member.place = if is_in { Place::In } else { Place::Out };
             }
             (Place::Unwanted | Place::Again(_), true) => return self.answered_too_late(at, &packet),
-            // A second answer, or one to no question.
-            (Place::In | Place::Out, true) => return member.session.is_unknown(),
             (Place::In, false) if matches!(packet, ServerPacket::Disconnected) => member.place = Place::Out,
             (Place::In | Place::Asked, false) => {}
-            // What is still on its way after it was left.
-            (Place::Out | Place::Unwanted | Place::Again(_), false) => return member.session.is_unknown(),
+            // A second answer, or one to no question; and what is still on its way after it was left.
+            (Place::In, true) | (Place::Out, _) | (Place::Unwanted | Place::Again(_), false) => {
+                return member.session.is_unknown();
+            }
         }
         if let Some(conn) = member.session.conn() {
             self.member_takes(now, at, Input::Received(conn, packet));

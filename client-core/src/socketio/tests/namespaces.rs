@@ -11,7 +11,7 @@ use crate::outbox::Outgoing;
 use crate::session::{Command, Input, Output};
 use crate::socketio::{
     ClientEvent, ClientPacket, ConnectRefusal, MOST_NAMESPACES, Manager, Namespace, OpenError, Options,
-    ServerPacket,
+    ServerPacket, Session,
 };
 use crate::time::Timestamp;
 use crate::token::{Credentials, Token};
@@ -153,7 +153,7 @@ impl Rig {
     }
 
     fn state_in(&self, namespace: &str) -> Option<State> {
-        self.manager.session_in(&name(namespace)).map(|session| session.state())
+        self.manager.session_in(&name(namespace)).map(Session::state)
     }
 }
 
