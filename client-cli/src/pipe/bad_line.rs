@@ -24,8 +24,7 @@ impl BadLine {
 
     /// Of a line for a namespace that is not open.
     pub(super) fn other_namespace(reference: Option<String>) -> Self {
-        let message =
-            "the line is for a namespace that is not open: name it with --namespace, or leave \"namespace\" out";
+        let message = "the line is for a namespace that is not open: name it with --namespace, or leave \"namespace\" out";
         Self { reference, ..Self::new("bad_namespace", message) }
     }
 

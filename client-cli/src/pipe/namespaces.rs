@@ -1,7 +1,8 @@
 //! The namespaces of a Socket.IO server beside the first: a handle to each, their events as lines, and what the input asks
 //! for in them. A state file has nothing of them.
 
-use super::input::{BadLine, Frame, OwnMessage, Request};
+use super::bad_line::BadLine;
+use super::input::{Frame, OwnMessage, Request};
 use super::output::{self, JoinAnswers, Outcome, Told};
 use super::phase::Phase;
 use super::requests::as_raw;
