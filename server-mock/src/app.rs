@@ -4,8 +4,9 @@ use crate::auth::{Auth, Identity};
 use crate::config::Limits;
 use crate::faults::Faults;
 use crate::file_limit;
-use crate::gate::{Cause, Client, Gate, Wait};
+use crate::gate::{About, Cause, Client, Early, Full, Gate, Wait};
 use crate::host::Hosts;
+use crate::mailbox::End;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::namespace::Namespace;
@@ -16,6 +17,7 @@ use crate::upgrade::Slot;
 use crate::write_timeout::WriteTimeout;
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderValue, Request};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -195,10 +197,29 @@ impl App {
 
     fn busy(&self, client: &Client) -> Denied {
         self.metrics.refused_busy.one_more();
-        if !self.draining() {
-            self.gate.refusals.note(self.why_full(), client.address);
-        }
+        self.gate.refusals.note(self.why_full(), client.address);
         Denied::Busy
+    }
+
+    /// The right to begin a Socket.IO session without a name, unless there are too many of them.
+    pub(crate) fn begin_early(&self, client: &Client) -> Result<Early, Denied> {
+        self.gate.sessions.begin(client.network()).map_err(|full| {
+            let (cause, denied) = match full {
+                Full::All => (Cause::EarlySessions, Denied::Busy),
+                Full::Share => (Cause::AddressSessions, Denied::Often(Wait::SHORT)),
+            };
+            self.gate.refusals.note(cause, client.address);
+            denied
+        })
+    }
+
+    /// The hub has not let in a user whose token is good. A limit has told that itself.
+    pub(crate) fn note_unseated(&self, client: IpAddr, user: &str, end: End) {
+        if let End::Close { code, reason } | End::HangUp { code, reason } = end
+            && let Some(cause) = Cause::of_close(code)
+        {
+            self.gate.refusals.note_about(cause, client, &About::user(user, reason));
+        }
     }
 
     /// Whether a token of this client may be looked at, which is noted if not.
@@ -256,7 +277,11 @@ impl App {
 
     /// What newcomers lack.
     pub(crate) fn why_full(&self) -> Cause {
-        if self.memory.is_short() { Cause::Memory } else { Cause::Places }
+        match (self.draining(), self.memory.is_short()) {
+            (true, _) => Cause::Draining,
+            (false, true) => Cause::Memory,
+            (false, false) => Cause::Places,
+        }
     }
 
     /// Whether the list of origins has this one by name.

@@ -20,8 +20,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 pub use values::parse_address;
 use values::{
-    parse_bytes, parse_count, parse_duration, parse_network, parse_origin, parse_positive_duration,
-    parse_rate, parse_share,
+    parse_bytes, parse_count, parse_duration, parse_host, parse_network, parse_origin,
+    parse_positive_duration, parse_rate, parse_share,
 };
 
 /// Sends per second and user on an address that others can reach, unless `--rate` says otherwise.
@@ -63,9 +63,9 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ORIGIN", value_parser = parse_origin)]
     pub allow_origin: Vec<String>,
 
-    /// A name of this server, repeatable, beside IP addresses, localhost and those of --allow-origin; a request with
-    /// another Host is refused on the admin listener, and with --auth open everywhere; '*' is any
-    #[arg(long, value_name = "HOST")]
+    /// A name of this server, repeatable, beside IP addresses, localhost and those of --allow-origin; with a port, of that
+    /// port only; a request with another Host is refused on the admin listener, and with --auth open everywhere; '*' is any
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = parse_host)]
     pub allow_host: Vec<String>,
 
     /// Time between pings, at most 30s to clients of the plain protocol; a peer silent from one to the next is cut
@@ -370,6 +370,11 @@ pub async fn serve(mut args: ServeArgs) -> Result<(), ServeError> {
     let certificate = args.certificate()?;
     let mut config = args.config()?;
     let tls = certificate.as_ref().map(Certificate::server_config).transpose();
+    if is_open_to_strangers(&config) {
+        tracing::warn!(
+            "--auth open: whoever reaches this server, through a proxy too, is whoever it claims to be; use --auth tokens=FILE"
+        );
+    }
     config.tls = tls.map_err(|error| ServeError::Usage(format!("{error}")))?;
     // Before the first line is printed: whoever waits for it may send a signal at once.
     let reload = Reload::new(certificate, config.admin_token.clone()).map_err(ServeError::Signals)?;
@@ -391,6 +396,12 @@ pub async fn serve(mut args: ServeArgs) -> Result<(), ServeError> {
         () = second_signal => tracing::warn!("stopped before the drain was over"),
     }
     Ok(())
+}
+
+/// Whether anybody may be anybody, where others than those of this machine can connect.
+fn is_open_to_strangers(config: &Config) -> bool {
+    let has_strangers = !config.listen.ip().is_loopback() || !config.trusted_proxy.is_empty();
+    matches!(config.auth, Auth::Open) && has_strangers
 }
 
 fn announce(server: &Server) -> io::Result<()> {
@@ -424,6 +435,32 @@ mod tests {
         assert!(matches!(config("--listen [::1]:0").unwrap().auth, Auth::Open));
         assert!(config("--listen 0.0.0.0:0").unwrap_err().contains("--auth"));
         assert!(matches!(config("--listen 0.0.0.0:0 --auth open").unwrap().auth, Auth::Open));
+    }
+
+    #[test]
+    fn open_authentication_is_warned_of_wherever_strangers_can_come() {
+        let warned = |line| is_open_to_strangers(&config(line).unwrap());
+        assert!(!warned("") && !warned("--listen [::1]:0 --auth open"));
+        assert!(warned("--trusted-proxy 127.0.0.1") && warned("--trusted-proxy 127.0.0.1 --auth open"));
+        assert!(warned("--listen 0.0.0.0:0 --auth open"));
+    }
+
+    #[test]
+    fn an_entry_of_a_list_that_can_never_match_is_refused_with_the_reason() {
+        for (option, reason) in [
+            ("--allow-host http://chat.example", "no scheme"),
+            ("--allow-host *.chat.example", "no other pattern"),
+            ("--allow-host chat.example:x", "no port"),
+            ("--allow-origin https://*.chat.example", "no other pattern"),
+            ("--allow-origin wss://chat.example", "write http://"),
+            ("--allow-origin https://chat.example/path", "without a path"),
+            ("--trusted-proxy ::ffff:10.0.0.0/104", "10.0.0.0/8"),
+            ("--trusted-proxy proxy.example", "an address or a network"),
+        ] {
+            let error = config(option).unwrap_err();
+            assert!(error.contains(reason), "{option}: {error}");
+        }
+        assert!(config("--allow-host chat.example:8443 --allow-host * --trusted-proxy 10.0.0.1/8").is_ok());
     }
 
     #[test]

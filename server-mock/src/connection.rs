@@ -1,8 +1,10 @@
-//! One TCP connection, from `accept` to its end, in one task.
+//! One TCP connection, from `accept` to its end, in one task: its deadlines, TLS, HTTP, and to whom it is handed on. It
+//! decides about no request: that is the routes' part.
 
 use crate::app::App;
 use crate::faults::{Link, Wire};
-use crate::gate::{About, Cause, Handshake, proxy_header};
+use crate::gate::{Cause, Handshake, proxy_header};
+use crate::host;
 use crate::lingering;
 use crate::mailbox::Mailbox;
 use crate::session_log::{Carrying, Origin};
@@ -48,12 +50,22 @@ pub(crate) async fn serve(
     let wire = Wire::new(app.guarded(stream), Arc::clone(&link));
     // Boxed, so that the handshake's state does not stay in a task that lives for days.
     let slot = Slot::new(Arc::clone(&link), client);
+    if tls.is_none() {
+        slot.secured();
+    }
     let mut handshake = Box::pin(handshake(&app, router, tls, wire, &slot));
     let (mut permit, mut deadline) = (Some(permit), Instant::now() + app.limits.handshake);
     let accepted = loop {
         tokio::select! {
             accepted = &mut handshake => break accepted,
-            () = sleep_until(deadline.into()) => return,
+            () = sleep_until(deadline.into()) => {
+                // One that is kept between two requests has no deadline of a request.
+                if !slot.is_idle() {
+                    let cause = if slot.is_secure() { Cause::RequestDeadline } else { Cause::TlsDeadline };
+                    app.gate.refusals.note(cause, client);
+                }
+                return;
+            }
             () = slot.feeds() => {
                 drop(permit);
                 // The handler's answer lasts until the feed ends or the peer is gone.
@@ -91,7 +103,7 @@ pub(crate) async fn serve(
         let origin = Origin { client, protocol, transport: Carrying::WebSocket };
         let seat = app.switchboard.connect(identity, extended, origin, Arc::clone(&mailbox));
         if let Some(end) = mailbox.end() {
-            app.gate.refusals.note_about(Cause::User, client, &About::user(&user, end.why()));
+            app.note_unseated(client, &user, end);
         }
         let hit = app.faults.expose(user, Arc::clone(&link), Arc::clone(&mailbox));
         Socket::new(stream, mailbox, link).serve(seat, &app.metrics).await;
@@ -150,7 +162,10 @@ async fn handshake(
 ) -> Option<(Purpose, Option<WebSocketStream<Transport>>)> {
     let transport = match tls {
         Some(acceptor) => match acceptor.accept(wire).into_fallible().await {
-            Ok(stream) => Transport::tls(stream),
+            Ok(stream) => {
+                slot.secured();
+                Transport::tls(stream)
+            }
             // TLS has said why. Who is too late for the handshake is too late here.
             Err((error, wire)) => {
                 tracing::debug!(%error, "a TLS handshake failed");
@@ -160,7 +175,8 @@ async fn handshake(
         },
         None => Transport::plain(wire),
     };
-    http(transport, router, slot, app.limits.handshake, false).await;
+    let served = http(transport, router, slot, app.limits.handshake, false).await;
+    note(app, served, slot);
     let Accepted { on_upgrade, purpose } = slot.take()?;
     let Some(on_upgrade) = on_upgrade else { return Some((purpose, None)) };
     let upgraded = on_upgrade.await.ok()?;
@@ -177,6 +193,27 @@ async fn handshake(
     Some((purpose, Some(stream)))
 }
 
+/// How the HTTP of a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Served {
+    /// The peer had no more, one was an upgrade, or the connection broke.
+    Done,
+    /// A request's header did not come in time.
+    TooSlow,
+    /// It has too many fields, or too long ones; the peer has been told so.
+    TooLarge,
+}
+
+/// Counts and tells what a limit has ended.
+pub(crate) fn note(app: &App, served: Served, slot: &Slot) {
+    let cause = match served {
+        Served::TooSlow if !slot.is_idle() => Cause::RequestDeadline,
+        Served::TooLarge => Cause::Headers,
+        Served::TooSlow | Served::Done => return,
+    };
+    app.gate.refusals.note(cause, slot.peer());
+}
+
 /// Answers HTTP requests until the peer has no more, or one was an upgrade.
 pub(crate) async fn http(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -184,13 +221,18 @@ pub(crate) async fn http(
     slot: &Slot,
     patience: Duration,
     keep_alive: bool,
-) {
+) -> Served {
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(slot.clone());
-        let answer = router.clone().call(request);
+        let answer = if host::names_one(&request) { Some(router.clone().call(request)) } else { None };
         let slot = slot.clone();
         async move {
-            let mut response = answer.await?;
+            let busy = slot.begin_request();
+            let mut response = match answer {
+                Some(answer) => answer.await?,
+                None => host::missing(),
+            };
+            drop(busy);
             let keep_alive = slot.keeps() || keep_alive;
             if !keep_alive && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 // Said here and not to hyper, which would say it on an upgrade too.
@@ -206,7 +248,13 @@ pub(crate) async fn http(
         .max_buf_size(HEADER_BYTES)
         .serve_connection(TokioIo::new(io), service)
         .with_upgrades();
-    if let Err(error) = connection.await {
-        tracing::debug!(%error, "an HTTP connection ended early");
+    let Err(error) = connection.await else { return Served::Done };
+    tracing::debug!(%error, "an HTTP connection ended early");
+    if error.is_parse_too_large() {
+        Served::TooLarge
+    } else if error.is_timeout() {
+        Served::TooSlow
+    } else {
+        Served::Done
     }
 }

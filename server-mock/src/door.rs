@@ -4,14 +4,17 @@ use crate::app::App;
 use crate::gate::{Cause, Full, Given, Handshake, Network, Wait};
 use crate::lingering;
 use crate::upgrade::BUSY_SECONDS;
-use std::net::IpAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, Shutdown};
 use std::time::{Duration, Instant};
-use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// How long a refused peer may take to send its request and read the refusal.
 const REFUSAL: Duration = Duration::from_secs(1);
+
+/// Reads of what a refused peer has sent already.
+const READS: usize = 8;
 
 /// Why a connection is not served.
 #[derive(Debug)]
@@ -44,9 +47,7 @@ pub(crate) fn open(app: &App, peer: IpAddr, open: usize) -> Result<Handshake, Re
     let presses = gate.handshakes.count() >= app.limits.handshakes.div_ceil(2);
     if presses && !app.takes_more() && app.sessions.is_empty() {
         app.metrics.refused_busy.one_more();
-        if !app.draining() {
-            refused(app.why_full());
-        }
+        refused(app.why_full());
         return Err(Refusal::Busy);
     }
     match gate.handshakes.begin(network, now) {
@@ -68,11 +69,12 @@ pub(crate) fn open(app: &App, peer: IpAddr, open: usize) -> Result<Handshake, Re
     }
 }
 
-/// Says why, at no cost: no parsing, no TLS, no task that outlives a second. A peer that expects TLS could not read it: it
-/// is cut, which clients take for a network that failed, and come again.
-pub(crate) async fn refuse(mut stream: TcpStream, refusal: Refusal, tls: bool) {
+/// Says why, at no cost: no parsing, no TLS, no waiting. A peer that expects TLS could not read it: it is cut, which clients
+/// take for a network that failed, and come again. Gives the connection if its peer may still be sending: closed with
+/// something unread it would be reset, and [`linger`] keeps it from that.
+pub(crate) fn refuse(stream: TcpStream, refusal: Refusal, tls: bool) -> Option<std::net::TcpStream> {
     if tls {
-        return;
+        return None;
     }
     let (status, seconds) = match refusal {
         Refusal::Busy => ("503 Service Unavailable", BUSY_SECONDS),
@@ -81,9 +83,27 @@ pub(crate) async fn refuse(mut stream: TcpStream, refusal: Refusal, tls: bool) {
     let answer = format!(
         "HTTP/1.1 {status}\r\nRetry-After: {seconds}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     );
-    let refusal = async {
-        stream.write_all(answer.as_bytes()).await?;
-        lingering::close(stream).await
-    };
-    let _ = timeout(REFUSAL, refusal).await;
+    // The buffer of a new connection has room for it: nothing is waited for.
+    let mut stream = stream.into_std().ok()?;
+    stream.write_all(answer.as_bytes()).ok()?;
+    stream.shutdown(Shutdown::Write).ok()?;
+    let mut scratch = [0; 4096];
+    let mut ended = false;
+    // What has come already is read here, so that without lingering, too, most peers get the answer whole.
+    for _ in 0..READS {
+        match stream.read(&mut scratch) {
+            Ok(0) => ended = true,
+            Ok(_) => continue,
+            Err(_) => {}
+        }
+        break;
+    }
+    (!ended).then_some(stream)
+}
+
+/// Waits for the end of a peer that was refused, for a second at most.
+pub(crate) async fn linger(stream: std::net::TcpStream) {
+    if let Ok(stream) = TcpStream::from_std(stream) {
+        let _ = timeout(REFUSAL, lingering::drain(stream)).await;
+    }
 }

@@ -3,7 +3,7 @@
 /// Files that are not for connections: the listeners, the runtime's own, the admin listener's connections, refusals.
 const RESERVE: u64 = 128;
 
-/// How many of them are for telling a connection beyond the limit that there is none for it.
+/// How many of them are for waiting until a connection beyond the limit has read that there is none for it.
 pub(crate) const REFUSALS: usize = 48;
 
 /// Raises the limit to the hard limit.

@@ -5,10 +5,9 @@ use crate::app::App;
 use crate::gate::{About, Cause};
 use crate::upgrade::Slot;
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
-use axum::http::StatusCode;
 use axum::http::header::HOST;
 use axum::http::uri::Authority;
+use axum::http::{HeaderMap, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -20,16 +19,59 @@ pub(crate) const REFUSAL: &str = "This Host is not allowed: use an IP address or
 /// The names that are answered beside IP addresses and `localhost`, in lower case.
 #[derive(Debug, Clone)]
 pub(crate) struct Hosts {
-    names: Vec<String>,
+    names: Vec<Name>,
     any: bool,
+}
+
+/// One of them, of one port or of any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Name {
+    name: String,
+    port: Option<u16>,
+}
+
+/// The ports that a client leaves out of `Host`: those of http and https.
+const USUAL_PORTS: [u16; 2] = [80, 443];
+
+/// A host, with or without a port, as the header `Host` may have it; `*` is any.
+///
+/// # Errors
+/// What is wrong with one that no request can have.
+pub(crate) fn check_host(text: &str) -> Result<(), &'static str> {
+    if text == "*" {
+        return Ok(());
+    }
+    if text.contains("://") {
+        return Err("a host has no scheme: leave out what is before the name");
+    }
+    if text.contains('/') {
+        return Err("a host has no path: leave out what follows the name and its port");
+    }
+    if text.contains('*') {
+        return Err("a host is a whole name: '*' alone is any, and there is no other pattern");
+    }
+    if !text.is_ascii() {
+        return Err("a host is written in ASCII, as browsers send it (xn--…)");
+    }
+    let name = match text.rsplit_once(':') {
+        Some((name, port)) if name.ends_with(']') || !name.contains(':') => {
+            port.parse::<u16>().map_err(|_| "what follows the ':' is no port")?;
+            name
+        }
+        _ => text,
+    };
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let is_host = is_ipv6(name) || !name.is_empty() && name.chars().all(is_name);
+    if is_host { Ok(()) } else { Err("a host is written like chat.example, chat.example:8443 or [::1]") }
 }
 
 impl Hosts {
     /// Those that were named, and the hosts of the origins whose pages are welcome.
     pub(crate) fn new(hosts: &[String], origins: &[String]) -> Self {
         let of_origins = origins.iter().filter_map(|origin| origin.split_once("://")).map(|(_, host)| host);
-        let given = hosts.iter().map(String::as_str).chain(of_origins);
-        let names = given.map(|host| name_of(host.trim_end_matches('/')).to_ascii_lowercase()).collect();
+        // The port of a page's origin is that page's, and says nothing about this server's.
+        let of_origins = of_origins.map(|host| Name { port: None, ..Name::from(host.trim_end_matches('/')) });
+        let names = hosts.iter().map(|host| Name::from(&**host)).chain(of_origins).collect();
         Self { names, any: hosts.iter().chain(origins).any(|entry| entry == "*") }
     }
 
@@ -37,20 +79,42 @@ impl Hosts {
     /// says was asked for goes before: `Host` is then the proxy's own word.
     pub(crate) fn allow(&self, headers: &HeaderMap, forwarded_host: Option<&str>) -> bool {
         if let Some(host) = forwarded_host {
-            return self.any || host.parse::<Authority>().is_ok() && self.allows(name_of(host));
+            return self.any || host.parse::<Authority>().is_ok() && self.allows(host);
         }
         let mut hosts = headers.get_all(HOST).iter();
         let Some(host) = hosts.next() else { return true };
         let host = host.to_str().ok().filter(|host| host.parse::<Authority>().is_ok());
-        self.any || hosts.next().is_none() && host.is_some_and(|host| self.allows(name_of(host)))
+        self.any || hosts.next().is_none() && host.is_some_and(|host| self.allows(host))
     }
 
-    fn allows(&self, name: &str) -> bool {
-        let name = name.trim_end_matches('.');
-        name.eq_ignore_ascii_case("localhost")
+    fn allows(&self, host: &str) -> bool {
+        let Name { name, port } = Name::from(host);
+        name == "localhost"
             || name.parse::<Ipv4Addr>().is_ok()
-            || is_ipv6(name)
-            || self.names.iter().any(|known| known.eq_ignore_ascii_case(name))
+            || is_ipv6(&name)
+            || self.names.iter().any(|known| known.name == name && known.is_of(port))
+    }
+}
+
+impl Name {
+    /// Whether it is one of this port; `None` is one that a client leaves out.
+    fn is_of(&self, port: Option<u16>) -> bool {
+        match (self.port, port) {
+            (None, _) => true,
+            (Some(known), Some(port)) => known == port,
+            (Some(known), None) => USUAL_PORTS.contains(&known),
+        }
+    }
+}
+
+impl From<&str> for Name {
+    /// In lower case, without the dot of the root.
+    fn from(host: &str) -> Self {
+        let (name, port) = match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => (name, port.parse().ok()),
+            _ => (host, None),
+        };
+        Self { name: name.trim_end_matches('.').to_ascii_lowercase(), port }
     }
 }
 
@@ -69,17 +133,20 @@ pub(crate) async fn check(State(app): State<Arc<App>>, request: Request, next: N
     (StatusCode::FORBIDDEN, REFUSAL).into_response()
 }
 
+/// Whether a request has the one `Host` that its version of HTTP wants (RFC 9112, 3.2).
+pub(crate) fn names_one<B>(request: &axum::http::Request<B>) -> bool {
+    let hosts = request.headers().get_all(HOST).iter().count();
+    hosts == 1 || hosts == 0 && request.version() < Version::HTTP_11
+}
+
+/// The answer to one that has not.
+pub(crate) fn missing() -> Response {
+    (StatusCode::BAD_REQUEST, "A request of HTTP/1.1 has exactly one Host header.\n").into_response()
+}
+
 /// The name that a request with these headers calls the server by, where it is fit to be shown.
 pub(crate) fn named<'a>(headers: &'a HeaderMap, forwarded_host: Option<&'a str>) -> Option<&'a str> {
     forwarded_host.or_else(|| headers.get(HOST)?.to_str().ok())
-}
-
-/// A host without its port.
-fn name_of(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    }
 }
 
 fn is_ipv6(name: &str) -> bool {
@@ -137,9 +204,55 @@ mod tests {
     }
 
     #[test]
+    fn what_no_request_can_have_is_no_host() {
+        for good in ["*", "chat.example", "Chat.example:8443", "localhost", "192.0.2.1:80", "[::1]", "[::1]:80", "a_b.example."]
+        {
+            assert_eq!(check_host(good), Ok(()), "{good}");
+        }
+        for (bad, why) in [
+            ("http://chat.example", "scheme"),
+            ("*.chat.example", "pattern"),
+            ("chat.example/x", "path"),
+            ("chat.example:", "port"),
+            ("chat.example:99999", "port"),
+            ("b\u{fc}cher.example", "ASCII"),
+            ("", "written like"),
+            ("a b", "written like"),
+            ("user@chat.example", "written like"),
+            ("::1", "written like"),
+        ] {
+            let error = check_host(bad).unwrap_err();
+            assert!(error.contains(why), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_request_of_http_1_1_has_exactly_one_host_and_an_older_one_at_most_one() {
+        let request = |version, hosts: &[&str]| {
+            let mut request = axum::http::Request::builder().version(version);
+            for host in hosts {
+                request = request.header(HOST, *host);
+            }
+            names_one(&request.body(()).unwrap())
+        };
+        assert!(request(Version::HTTP_11, &["a"]) && request(Version::HTTP_10, &[]));
+        assert!(!request(Version::HTTP_11, &[]) && !request(Version::HTTP_11, &["a", "a"]));
+        assert!(!request(Version::HTTP_10, &["a", "b"]));
+    }
+
+    #[test]
     fn a_name_is_answered_that_was_allowed_as_a_host_or_in_an_origin() {
         assert!(allowed(&["Chat.example"], &[], "chat.Example:8080"));
-        assert!(allowed(&["chat.example:8080"], &[], "chat.example"));
+        for (entry, host, is_allowed) in [
+            ("chat.example:80", "chat.example:80", true),
+            ("chat.example:80", "chat.example:81", false),
+            ("chat.example:80", "chat.example", true),
+            ("chat.example:443", "chat.example", true),
+            ("chat.example:8080", "chat.example", false),
+            ("chat.example.", "chat.example:1", true),
+        ] {
+            assert_eq!(allowed(&[entry], &[], host), is_allowed, "{entry} {host}");
+        }
         assert!(allowed(&[], &["https://chat.example:444/"], "chat.example"));
         assert!(!allowed(&["chat.example"], &["https://other.example"], "evil.example"));
         assert!(allowed(&[], &["*"], "evil.example") && allowed(&["*"], &[], "evil.example"));

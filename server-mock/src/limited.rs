@@ -1,40 +1,54 @@
-//! Tells the log what the limits of users and rooms refuse, each limit at most once a minute: what one user does must not
-//! fill a disk. It counts nothing that the hub has not counted.
+//! What the limits of users, rooms and sessions have refused: counted by limit, and told in the log now and then, with who
+//! it was. It keeps no limit itself.
 
-use crate::hub::Refused;
-use crate::seldom::Seldom;
-use rejoin::Name;
+use crate::limits::{Limit, Refused};
+use crate::tally::Tally;
 use std::net::IpAddr;
+use std::time::Instant;
 
-#[derive(Debug, Default)]
-pub(crate) struct Limited {
-    seen: Refused,
-    told: [Seldom; Refused::LIMITS],
+/// Whom a limit has refused something, as far as that is known.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Whom<'a> {
+    pub(crate) user: Option<&'a str>,
+    pub(crate) address: Option<IpAddr>,
 }
 
+#[derive(Debug, Default)]
+pub(crate) struct Limited(Tally<{ Limit::ALL.len() }>);
+
 impl Limited {
-    /// What the hub had counted when it was last looked at.
-    pub(crate) fn seen(&self) -> Refused {
-        self.seen
+    pub(crate) fn note(&self, limit: Limit, whom: Whom<'_>) {
+        self.note_some(limit, 1, whom);
     }
 
-    /// The hub has counted so much by now; `user` did the last of it, from `address`.
-    pub(crate) fn look(&mut self, now: Refused, user: Option<&Name>, address: Option<IpAddr>) {
-        let before = std::mem::replace(&mut self.seen, now).by_limit();
-        for (((limit, now), (_, before)), told) in now.by_limit().into_iter().zip(before).zip(&mut self.told)
-        {
-            if now > before {
-                told.tell(|refused| {
-                    let (user, address) = (user.map(Name::as_str), address.map(tracing::field::display));
-                    tracing::warn!(
-                        limit,
-                        refused,
-                        user,
-                        address,
-                        "a limit refused something; told at most once a minute for each limit"
-                    );
-                });
+    fn note_some(&self, limit: Limit, times: u64, Whom { user, address }: Whom<'_>) {
+        if let Some(refused) = self.0.count(limit as usize, times, Instant::now()) {
+            let (limit, address) = (limit.as_str(), address.map(tracing::field::display));
+            tracing::warn!(
+                limit,
+                refused,
+                user,
+                address,
+                "a limit refused something; told at most once a minute for each limit"
+            );
+        }
+    }
+
+    /// The hub had counted `before` and has `now`; gives the limit that refused something, if one did.
+    pub(crate) fn look(&self, before: &Refused, now: &Refused, whom: Whom<'_>) -> Option<Limit> {
+        let mut last = None;
+        for limit in Limit::ALL {
+            let times = now.of(limit).saturating_sub(before.of(limit));
+            if times > 0 {
+                self.note_some(limit, times, whom);
+                last = Some(limit);
             }
         }
+        last
+    }
+
+    /// For `/metrics`.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Limit::ALL.iter().map(|limit| limit.as_str()).zip(self.0.counts())
     }
 }

@@ -44,18 +44,8 @@ pub(crate) enum End {
     /// Write what is queued, then the end of the stream without a close frame: a client of the plain protocol comes back
     /// only after that.
     HangUp { code: u16, reason: &'static str },
-    /// No close frame.
-    Cut,
-}
-
-impl End {
-    /// Why, in words.
-    pub(crate) fn why(self) -> &'static str {
-        match self {
-            Self::Close { reason, .. } | Self::HangUp { reason, .. } => reason,
-            Self::Cut => "cut by the server",
-        }
-    }
+    /// No close frame. Why, for the log.
+    Cut(&'static str),
 }
 
 /// What became of a parcel.
@@ -215,10 +205,10 @@ impl Mailbox {
         self.lock().end
     }
 
-    /// Ends the connection at once, without a close frame.
-    pub(crate) fn cut(&self) {
+    /// Ends the connection at once, without a close frame. `why` is for the log.
+    pub(crate) fn cut(&self, why: &'static str) {
         let mut queue = self.lock();
-        self.finish(&mut queue, End::Cut);
+        self.finish(&mut queue, End::Cut(why));
     }
 
     /// Has the task woken when the end is decided, though it takes nothing now.

@@ -1,6 +1,7 @@
 //! What `/metrics` counts, by the Prometheus project's own library. No label names a room or a user.
 
 use crate::gate::Gate;
+use crate::limited::Limited;
 use crate::log;
 use crate::memory::Memory;
 use crate::process::Process;
@@ -112,7 +113,7 @@ impl Default for Metrics {
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "What runs", build);
         let (refused, limited) = (Labelled::default(), Labelled::default());
-        registry.register("limited", "What users were refused or closed for, by limit", limited.clone());
+        registry.register("limited", "What users and sessions were refused or closed for, by limit", limited.clone());
         registry.register("refused", "Who was not let in, by cause", refused.clone());
         // From a tenth of a millisecond to three seconds.
         let latency = Histogram::new(exponential_buckets(0.000_1, 2.0, 16));
@@ -204,7 +205,14 @@ impl Metrics {
     }
 
     /// The Prometheus text format, version 0.0.4.
-    pub(crate) fn text(&self, kept: Kept, gate: &Gate, memory: &Memory, ready: bool) -> String {
+    pub(crate) fn text(
+        &self,
+        kept: Kept,
+        limited: &Limited,
+        gate: &Gate,
+        memory: &Memory,
+        ready: bool,
+    ) -> String {
         let levels = &self.kept;
         let number = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
         for (level, value) in [
@@ -227,7 +235,7 @@ impl Metrics {
         for (cause, count) in gate.refusals.counts() {
             self.refused.get_or_create(&[("cause", cause)]).inner().store(count, Ordering::Relaxed);
         }
-        for (limit, count) in kept.refused.by_limit() {
+        for (limit, count) in limited.counts() {
             self.limited.get_or_create(&[("limit", limit)]).inner().store(count, Ordering::Relaxed);
         }
         self.evicted.0.inner().store(kept.evicted, Ordering::Relaxed);

@@ -1,5 +1,6 @@
 //! Which browser pages may open a connection.
 
+use crate::host::check_host;
 use axum::http::HeaderValue;
 
 /// What a refusal says. Short, because clients show the beginning of an answer only.
@@ -23,16 +24,49 @@ pub(crate) fn allowed<'a>(
     if list.is_empty() {
         return hosts.into_iter().any(|host| same_host(origin, host));
     }
-    let origin = origin.trim_end_matches('/');
-    list.iter().any(|entry| entry == "*" || entry.trim_end_matches('/').eq_ignore_ascii_case(origin))
+    list.iter().any(|entry| entry == "*" || is_same(entry, origin))
 }
 
 /// Whether the list has this origin by name.
 pub(crate) fn named(list: &[String], origin: Option<&HeaderValue>) -> bool {
     let Some(origin) = origin.and_then(|origin| origin.to_str().ok()) else { return false };
-    let origin = origin.trim_end_matches('/');
     // Every page in a sandbox has the origin `null`: that is nobody's name.
-    origin != "null" && list.iter().any(|entry| entry.trim_end_matches('/').eq_ignore_ascii_case(origin))
+    origin != "null" && list.iter().any(|entry| is_same(entry, origin))
+}
+
+/// Whether two texts are the same origin. Browsers leave out the usual port, people do not always.
+fn is_same(one: &str, other: &str) -> bool {
+    let bare = |text: &str| {
+        let text = text.trim_end_matches('/').to_ascii_lowercase();
+        let usual = [("http://", ":80"), ("https://", ":443")];
+        let port = usual.into_iter().find(|(scheme, _)| text.starts_with(scheme)).map_or("", |(_, port)| port);
+        text.strip_suffix(port).map(String::from).unwrap_or(text)
+    };
+    bare(one) == bare(other)
+}
+
+/// An origin as the header `Origin` has it; `*` is any.
+///
+/// # Errors
+/// What is wrong with one that no page can have.
+pub(crate) fn check_origin(text: &str) -> Result<(), &'static str> {
+    let bare = text.trim_end_matches('/');
+    if bare == "*" || bare == "null" {
+        return Ok(());
+    }
+    let like = "an origin is written like https://app.example or http://localhost:3000, without a path; '*' is any";
+    let (scheme, host) = bare.split_once("://").ok_or(like)?;
+    let is_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+    if scheme.is_empty() || !scheme.chars().all(is_scheme) || host.is_empty() {
+        return Err(like);
+    }
+    if matches!(&*scheme.to_ascii_lowercase(), "ws" | "wss") {
+        return Err("an origin is that of a page: write http:// for ws://, and https:// for wss://");
+    }
+    if host == "*" {
+        return Err("an origin is a whole one: '*' alone is any, and there is no other pattern");
+    }
+    check_host(host).map_err(|why| if why.contains("path") { like } else { why })
 }
 
 fn same_host(origin: &str, host: &str) -> bool {
@@ -78,6 +112,9 @@ mod tests {
         assert!(check(&list, "", "x"));
         assert!(!check(&list, "https://x", "x"));
         assert!(!check(&list, "null", "x"));
+        let usual = ["https://a.example:443", "http://b.example:80/"];
+        assert!(check(&usual, "https://a.example", "x") && check(&usual, "http://b.example", "x"));
+        assert!(!check(&usual, "http://a.example", "x") && !check(&usual, "https://a.example:80", "x"));
         assert!(check(&["*"], "null", "x"));
         assert!(check(&["null"], "null", "x"));
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-const EVERY: Duration = Duration::from_secs(60);
+pub(crate) const EVERY: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Default)]
 pub(crate) struct Seldom {

@@ -6,10 +6,10 @@ use crate::app::App;
 use crate::auth::Reloader;
 use crate::config::{Config, Limits};
 use crate::faults::Faults;
-use crate::gate::Gate;
+use crate::gate::{Gate, check_network};
 use crate::host::Hosts;
 use crate::namespace::{Namespace, NamespaceError};
-use crate::{Auth, admin, connection, demo, door, events, file_limit, host, memory, socketio, upgrade};
+use crate::{Auth, admin, connection, demo, door, events, file_limit, host, memory, origin, socketio, upgrade};
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -27,7 +27,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
-/// Refusals under way at a time; beyond, a connection is dropped without a word.
+/// Refused connections whose end is waited for at a time; beyond, they are closed at once.
 const REFUSALS: usize = 1_024;
 
 /// Clients that can move to another server while they are served here need this long for it.
@@ -83,6 +83,14 @@ pub enum BindError {
     /// The namespaces do not go together.
     #[error(transparent)]
     Namespace(#[from] NamespaceError),
+    /// An entry of [`Config::allow_host`], [`Config::allow_origin`] or [`Config::trusted_proxy`] that can never match.
+    #[error("{entry}: {why}")]
+    Entry {
+        /// The entry.
+        entry: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// The listener.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -122,7 +130,6 @@ impl Server {
         let Config { listen, path, auth, allow_origin, allow_host, admin, tls, hub, limits, drain, .. } =
             config;
         let (first, admin_token) = (config.faults, config.admin_token);
-        let gate = Gate::new(&limits, config.trusted_proxy, config.proxy_protocol);
         if let (Some(address), None) = (admin, &admin_token)
             && !address.ip().is_loopback()
         {
@@ -132,6 +139,12 @@ impl Server {
             return Err(BindError::Path(path));
         }
         Namespace::check_all(&config.namespaces)?;
+        check_entries(&allow_host, host::check_host)?;
+        check_entries(&allow_origin, origin::check_origin)?;
+        for network in &config.trusted_proxy {
+            check_network(network).map_err(|why| BindError::Entry { entry: network.to_string(), why })?;
+        }
+        let gate = Gate::new(&limits, config.trusted_proxy, config.proxy_protocol);
         let bound = match inherited {
             Some(listener) => adopt(listener),
             None => bind(listen).await,
@@ -279,12 +292,12 @@ impl Server {
                         let (app, router, tls) = (Arc::clone(&app), router.clone(), tls.clone());
                         tasks.spawn(connection::serve(app, router, tls, stream, peer.ip(), permit));
                     }
-                    Err(refusal) => if tasks.len() < most_open.saturating_add(file_limit::REFUSALS)
+                    Err(refusal) => if let Some(stream) = door::refuse(stream, refusal, tls.is_some())
+                        && tasks.len() < most_open.saturating_add(file_limit::REFUSALS)
                         && let Ok(permit) = Arc::clone(&refusals).try_acquire_owned()
                     {
-                        let tls = tls.is_some();
                         tasks.spawn(async move {
-                            door::refuse(stream, refusal, tls).await;
+                            door::linger(stream).await;
                             drop(permit);
                         });
                     },
@@ -317,6 +330,16 @@ impl Server {
         let last = end.unwrap_or_else(Instant::now).min(Instant::now() + LAST_WORDS);
         let _ = timeout_at(last, async { while tasks.join_next().await.is_some() {} }).await;
     }
+}
+
+/// Whether each entry of a list can match something.
+fn check_entries(
+    entries: &[String],
+    check: impl Fn(&str) -> Result<(), &'static str>,
+) -> Result<(), BindError> {
+    entries.iter().try_for_each(|entry| {
+        check(entry).map_err(|why| BindError::Entry { entry: entry.clone(), why })
+    })
 }
 
 /// Only characters that mean themselves, in a URL and in a route alike.

@@ -5,6 +5,7 @@
 
 use crate::faults::{Late, Link};
 use crate::fragments::TooManyFragments;
+use crate::limits::Limit;
 use crate::mailbox::{End, Mailbox, Parcel, Taken};
 use crate::metrics::Metrics;
 use crate::pings::Pings;
@@ -62,8 +63,12 @@ pub(crate) enum Ending {
     ClosedByPeer { clean: bool },
     /// The connection broke.
     Lost,
+    /// The peer answered no ping.
+    Silent,
     /// The peer did what it must not.
     Violation(u16, &'static str),
+    /// It went beyond a limit of connections.
+    Over(Limit, u16, &'static str),
     /// The hub or a fault says so.
     Told(End),
 }
@@ -87,8 +92,11 @@ impl Socket {
     pub(crate) async fn serve(mut self, seat: Seat, metrics: &Metrics) {
         let mut ending = poll_fn(|cx| self.poll(&seat, cx)).await;
         // The rooms are free of it before the farewells, which may take their time.
-        seat.leave(Left::from(&ending));
-        if let Ending::Violation(code, reason) = ending
+        if let Ending::Over(limit, ..) = ending {
+            seat.limited(limit);
+        }
+        seat.leave(Left::by(&ending, &self.link));
+        if let Ending::Violation(code, reason) | Ending::Over(_, code, reason) = ending
             && let hang_up @ End::HangUp { .. } = self.mailbox.ending(code, reason)
         {
             metrics.closed_violation.one_more();
@@ -140,7 +148,7 @@ impl Socket {
                     Message::Ping(_) => {
                         seat.heard();
                         if self.pings.flood() {
-                            return Some(Ending::Violation(4008, "Rate limited"));
+                            return Some(Ending::Over(Limit::PingRate, 4008, "Rate limited"));
                         }
                     }
                     Message::Pong(_) => seat.heard(),
@@ -235,16 +243,16 @@ pub(crate) async fn end(
         return abandon(stream, link).await;
     }
     match ending {
-        Ending::Lost | Ending::Told(End::Cut) => {}
+        Ending::Lost | Ending::Silent | Ending::Told(End::Cut(_)) => {}
         // What was read after a cut was ordered says nothing about the peer, and a queue that overflowed has nothing
         // left to say.
-        Ending::Violation(..) | Ending::Told(End::HangUp { .. }) if hurries => {}
+        Ending::Violation(..) | Ending::Over(..) | Ending::Told(End::HangUp { .. }) if hurries => {}
         Ending::ClosedByPeer { .. } => {
             // The answer is queued inside; reading on sends it.
             let answered = async { while let Some(Ok(_)) = stream.next().await {} };
             let _ = timeout(FAREWELL, answered).await;
         }
-        Ending::Violation(code, reason) => {
+        Ending::Violation(code, reason) | Ending::Over(_, code, reason) => {
             metrics.closed_violation.one_more();
             close(stream, code, reason).await;
         }
@@ -257,11 +265,13 @@ pub(crate) async fn end(
 pub(crate) fn judge(error: &Error) -> Ending {
     match error {
         Error::ConnectionClosed | Error::AlreadyClosed => Ending::ClosedByPeer { clean: false },
-        Error::Capacity(_) => Ending::Violation(1009, "Frame too large"),
+        Error::Capacity(_) => Ending::Over(Limit::FrameBytes, 1009, "Frame too large"),
         Error::Utf8(_) => Ending::Violation(1007, "Text is UTF-8"),
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Ending::Lost,
         Error::Protocol(_) => Ending::Violation(1002, "Protocol error"),
-        Error::Io(error) if is_too_many_fragments(error) => Ending::Violation(4008, "Too many fragments"),
+        Error::Io(error) if is_too_many_fragments(error) => {
+            Ending::Over(Limit::Fragments, 4008, "Too many fragments")
+        }
         _ => Ending::Lost,
     }
 }

@@ -4,14 +4,16 @@
 //! so a message crosses from one task to another once, not twice.
 
 use crate::auth::{Auth, Identity, TokenId};
+use crate::faults::Link;
 use crate::gate::{Cause, Gate};
 use crate::hub::{
-    ConnId, ConnectionInfo, FeedRequest, Hub, HubConfig, Input, Output, Refused, RoomPosition, UserInfo,
+    ConnId, ConnectionInfo, FeedRequest, Hub, HubConfig, Input, Limit, Output, Refused, RoomPosition,
+    UserInfo,
 };
-use crate::limited::Limited;
+use crate::limited::{Limited, Whom};
 use crate::mailbox::{End, Fill, Mailbox, Parcel, Pushed};
 use crate::metrics::Metrics;
-use crate::session_log::{Carrying, Left, Origin, Presence, SessionLog};
+use crate::session_log::{Carrying, Left, NO_PONG, Origin, Presence, SessionLog, TOOK_NOTHING};
 use rejoin::machine::Moment;
 use rejoin::messages::{Code, Ref};
 use rejoin::{Id, Name, Timestamp, Token};
@@ -39,6 +41,7 @@ pub(crate) struct Switchboard {
     auth: Arc<Auth>,
     gate: Arc<Gate>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) limited: Limited,
     /// The hub's next deadline came closer than the timekeeper knows.
     earlier: Notify,
 }
@@ -55,7 +58,10 @@ struct Core {
     slow: Vec<ConnId>,
     /// What became of the current input, if it was something to publish.
     published: Option<Published>,
-    limited: Limited,
+    /// What the hub's limits had refused when it was last looked at.
+    refused: Refused,
+    /// The limit that has refused something of the current input.
+    limit: Option<Limit>,
     /// What became of the current input, if it was a kick.
     kicked: Option<Kicked>,
     /// Whether the current input has put a connection back into its rooms.
@@ -89,7 +95,6 @@ pub(crate) struct Kept {
     pub(crate) bytes: usize,
     pub(crate) lines: usize,
     pub(crate) evicted: u64,
-    pub(crate) refused: Refused,
     pub(crate) queued_frames: usize,
     pub(crate) queued_bytes: usize,
     /// Bytes in the longest queue.
@@ -103,12 +108,23 @@ struct Slot {
     /// By which token whose it is, where one can be taken away.
     shown: Option<(TokenId, Name)>,
     presence: Option<Presence>,
+    /// Whose it is.
+    user: Option<Name>,
 }
 
 /// What an operator is told of a user.
 pub(crate) struct Present {
     pub(crate) connections: Vec<(ConnectionInfo, Option<Presence>)>,
     pub(crate) banned: Option<Duration>,
+}
+
+/// Why there is no feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unwatched {
+    /// A limit says so.
+    Limit(Limit),
+    /// The hub has another reason, with this close code.
+    Closed(u16),
 }
 
 /// A connection known to the hub; dropping it tells the hub that it is gone.
@@ -137,11 +153,20 @@ impl Switchboard {
             armed: None,
             slow: Vec::new(),
             published: None,
-            limited: Limited::default(),
+            refused: Refused::default(),
+            limit: None,
             kicked: None,
             restored: false,
         };
-        Self { core: Mutex::new(core), started: Instant::now(), auth, gate, metrics, earlier: Notify::new() }
+        Self {
+            core: Mutex::new(core),
+            started: Instant::now(),
+            auth,
+            gate,
+            metrics,
+            limited: Limited::default(),
+            earlier: Notify::new(),
+        }
     }
 
     pub(crate) fn connect(
@@ -155,7 +180,7 @@ impl Switchboard {
         let expires = expires.map(|end| self.timestamp(end));
         let conn = {
             let mut core = self.lock();
-            let conn = core.admit(Arc::clone(&mailbox), origin);
+            let conn = core.admit(Arc::clone(&mailbox), origin, &user);
             core.remember(conn, token, &user);
             self.run(&mut core, Input::Connected { conn, user: user.clone(), extended, expires });
             self.look_again(&mut core, conn);
@@ -166,31 +191,34 @@ impl Switchboard {
 
     fn seat(self: &Arc<Self>, conn: ConnId, user: Name, origin: Origin, mailbox: Arc<Mailbox>) -> Seat {
         let log = mailbox.end().is_none().then(|| SessionLog::begin(user, origin));
-        Seat { switchboard: Arc::clone(self), conn, left: Left::Gone, mailbox, log }
+        Seat { switchboard: Arc::clone(self), conn, left: Left::LOST, mailbox, log }
     }
 
-    /// Begins a feed; the close code that says why there is none otherwise.
+    /// Begins a feed, or says why there is none.
     pub(crate) fn watch(
         self: &Arc<Self>,
         identity: Identity,
         request: FeedRequest,
         origin: Origin,
         mailbox: &Arc<Mailbox>,
-    ) -> Result<Seat, u16> {
+    ) -> Result<Seat, Unwatched> {
         let Identity { user, expires, token } = identity;
         let expires = expires.map(|end| self.timestamp(end));
-        let conn = {
+        let (conn, limit) = {
             let mut core = self.lock();
-            let conn = core.admit(Arc::clone(mailbox), origin);
+            let conn = core.admit(Arc::clone(mailbox), origin, &user);
             core.remember(conn, token, &user);
             self.run(&mut core, Input::Watch { conn, user: user.clone(), expires, request });
+            let limit = core.limit;
             self.look_again(&mut core, conn);
-            conn
+            (conn, limit)
         };
         let seat = self.seat(conn, user, origin, Arc::clone(mailbox));
         match mailbox.end() {
-            Some(End::Close { code, .. } | End::HangUp { code, .. }) => Err(code),
-            Some(End::Cut) | None => Ok(seat),
+            Some(End::Close { code, .. } | End::HangUp { code, .. }) => {
+                Err(limit.map_or(Unwatched::Closed(code), Unwatched::Limit))
+            }
+            Some(End::Cut(_)) | None => Ok(seat),
         }
     }
 
@@ -198,7 +226,7 @@ impl Switchboard {
     pub(crate) fn cut(&self, conn: ConnId) {
         let mut core = self.lock();
         if let Some(mailbox) = core.release(conn) {
-            mailbox.cut();
+            mailbox.cut("Its client goes on over another connection");
         }
         self.run(&mut core, Input::Disconnected { conn, clean: false });
     }
@@ -296,7 +324,6 @@ impl Switchboard {
                 bytes: store.bytes_held(),
                 lines: store.lines_held(),
                 evicted: store.evicted(),
-                refused: core.hub.refused(),
                 ..Kept::default()
             }
         };
@@ -424,6 +451,13 @@ impl Seat {
         taken
     }
 
+    /// A limit has refused the connection something, or closes it.
+    pub(crate) fn limited(&self, limit: Limit) {
+        let log = self.log.as_ref();
+        let whom = Whom { user: log.map(SessionLog::user), address: log.map(SessionLog::client) };
+        self.switchboard.limited.note(limit, whom);
+    }
+
     /// By which the hub knows it.
     pub(crate) fn conn(&self) -> ConnId {
         self.conn
@@ -451,6 +485,11 @@ impl Seat {
         }
     }
 
+    /// The connection has ended, and all that is known of it is `link`.
+    pub(crate) fn lost(&mut self, link: &Link) {
+        self.left = Left::lost(link);
+    }
+
     /// The connection is over.
     pub(crate) fn leave(mut self, left: Left) {
         self.left = left;
@@ -476,7 +515,7 @@ impl Drop for Seat {
 }
 
 impl Core {
-    fn admit(&mut self, mailbox: Arc<Mailbox>, origin: Origin) -> ConnId {
+    fn admit(&mut self, mailbox: Arc<Mailbox>, origin: Origin, user: &Name) -> ConnId {
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot::default());
             // As many connections as a u32 counts do not fit into any machine.
@@ -485,6 +524,7 @@ impl Core {
         let Some(slot) = self.slots.get_mut(index as usize) else { return ConnId(u64::MAX) };
         slot.mailbox = Some(mailbox);
         slot.presence = Some(Presence { origin, since: Instant::now() });
+        slot.user = Some(user.clone());
         ConnId(u64::from(slot.generation) << 32 | u64::from(index))
     }
 
@@ -511,24 +551,14 @@ impl Core {
         let slot = self.slot(conn)?;
         slot.generation = slot.generation.wrapping_add(1);
         let mailbox = slot.mailbox.take();
-        (slot.shown, slot.presence) = (None, None);
+        (slot.shown, slot.presence, slot.user) = (None, None, None);
         self.free.push(u32::try_from(conn.0 & u64::from(u32::MAX)).unwrap_or(u32::MAX));
         mailbox
     }
 
     fn run(&mut self, board: &Switchboard, input: Input<'_>) -> Fill {
         let (now, metrics) = (board.now(), &*board.metrics);
-        // Whose frame it is is not known any more once the connection has been closed for it.
-        let conn = match input {
-            Input::Frame { conn, .. } | Input::Heard { conn } => Some(conn),
-            _ => None,
-        };
-        self.hub.handle(now, input);
-        let refused = self.hub.refused();
-        if refused != self.limited.seen() {
-            let address = conn.and_then(|conn| self.slot(conn)?.presence).map(|known| known.origin.client);
-            self.limited.look(refused, conn.and_then(|conn| self.hub.user_of(conn)), address);
-        }
+        self.handle(board, now, input);
         let mut fill = Fill::Low;
         let (mut sent, mut bytes) = (0, 0);
         while let Some(output) = self.hub.poll() {
@@ -563,8 +593,10 @@ impl Core {
                 }
                 Output::Terminate { conn } => {
                     metrics.terminated_silent.one_more();
+                    let carrying = self.slot(conn).and_then(|slot| slot.presence);
+                    let reads = carrying.is_some_and(|known| known.origin.transport == Carrying::Sse);
                     if let Some(mailbox) = self.release(conn) {
-                        mailbox.cut();
+                        mailbox.cut(if reads { TOOK_NOTHING } else { NO_PONG });
                     }
                 }
             }
@@ -572,12 +604,40 @@ impl Core {
         metrics.frames_out.add(sent);
         metrics.bytes_out.add(bytes);
         while let Some(conn) = self.slow.pop() {
+            let Some(slot) = self.slot(conn) else { continue };
+            let address = slot.presence.map(|known| known.origin.client);
+            board.limited.note(Limit::Queue, Whom { user: slot.user.as_deref(), address });
             if self.release(conn).is_some() {
                 metrics.closed_slow.one_more();
-                self.hub.handle(now, Input::Disconnected { conn, clean: false });
+                self.handle(board, now, Input::Disconnected { conn, clean: false });
             }
         }
         fill
+    }
+
+    /// Hands the hub an input, and looks which limit has refused something of it.
+    fn handle(&mut self, board: &Switchboard, now: Moment, input: Input<'_>) {
+        let conn = match input {
+            Input::Frame { conn, .. }
+            | Input::Heard { conn }
+            | Input::Connected { conn, .. }
+            | Input::Watch { conn, .. }
+            | Input::Authenticated { conn, .. } => Some(conn),
+            _ => None,
+        };
+        self.hub.handle(now, input);
+        self.limit = None;
+        if self.hub.refused().total() != self.refused.total() {
+            let now = *self.hub.refused();
+            let before = std::mem::replace(&mut self.refused, now);
+            // A connection that is closed for it is known until its end is handed out.
+            let slot = conn.and_then(|conn| self.slot(conn));
+            let whom = slot.map_or_else(Whom::default, |slot| Whom {
+                user: slot.user.as_deref(),
+                address: slot.presence.map(|known| known.origin.client),
+            });
+            self.limit = board.limited.look(&before, &now, whom);
+        }
     }
 
     fn authenticate(
@@ -596,7 +656,7 @@ impl Core {
             && board.gate.rates.may_show_token(client.into(), at).is_err()
         {
             board.gate.refusals.note(Cause::Tokens, client);
-            return self.hub.handle(now, Input::NotAuthenticated { conn, reference });
+            return self.handle(board, now, Input::NotAuthenticated { conn, reference });
         }
         let identity = board.auth.identify(token.expose(), at);
         if let (Some(client), None) = (client, &identity) {
@@ -609,7 +669,7 @@ impl Core {
             self.remember(conn, identity.token, &identity.user);
         }
         let user = identity.map(|identity| identity.user);
-        self.hub.handle(now, Input::Authenticated { conn, reference, user, expires });
+        self.handle(board, now, Input::Authenticated { conn, reference, user, expires });
     }
 
     fn mailbox(&mut self, conn: ConnId) -> Option<&Mailbox> {

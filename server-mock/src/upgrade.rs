@@ -16,7 +16,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use hyper::upgrade::OnUpgrade;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -60,6 +60,12 @@ struct Shared {
     peer: Option<IpAddr>,
     /// The connection stays after the next answer.
     keeps: AtomicBool,
+    /// Bytes of HTTP come: TLS is done, or there is none.
+    secure: AtomicBool,
+    /// Requests whose header has come.
+    asked: AtomicU32,
+    /// Those of them that have an answer.
+    answered: AtomicU32,
     /// The answer is a feed, whose end is nobody's to wait for.
     feeds: Notify,
     /// The answer is to a poll, which waits for something else than its peer, but not for ever.
@@ -73,12 +79,39 @@ impl Slot {
 
     /// Whom a request with these headers comes from.
     pub(crate) fn client(&self, proxies: &Proxies, headers: &HeaderMap) -> Client {
-        proxies.client(self.0.peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), headers)
+        proxies.client(self.peer(), headers)
     }
 
     /// The host that a trusted proxy says was asked for.
     pub(crate) fn forwarded_host<'a>(&self, proxies: &Proxies, headers: &'a HeaderMap) -> Option<&'a str> {
         proxies.host(self.0.peer?, headers)
+    }
+
+    /// Who is at the other end.
+    pub(crate) fn peer(&self) -> IpAddr {
+        self.0.peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+    }
+
+    /// From now on HTTP is waited for.
+    pub(crate) fn secured(&self) {
+        self.0.secure.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether HTTP is waited for, and not TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.0.secure.load(Ordering::Relaxed)
+    }
+
+    /// The header of a request has come. It has its answer when the guard is dropped.
+    pub(crate) fn begin_request(&self) -> Answering {
+        self.0.asked.fetch_add(1, Ordering::Relaxed);
+        Answering(self.clone())
+    }
+
+    /// Whether every request has been answered, and there was one.
+    pub(crate) fn is_idle(&self) -> bool {
+        let asked = self.0.asked.load(Ordering::Relaxed);
+        asked > 0 && asked == self.0.answered.load(Ordering::Relaxed)
     }
 
     pub(crate) fn take(&self) -> Option<Accepted> {
@@ -121,6 +154,15 @@ impl Slot {
     /// Until a handler has.
     pub(crate) async fn polls(&self) {
         self.0.polls.notified().await;
+    }
+}
+
+/// A request that is being answered, until it is dropped.
+pub(crate) struct Answering(Slot);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.0.answered.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -285,6 +327,12 @@ pub(crate) fn token(headers: &HeaderMap, query: Option<&str>) -> Option<String> 
 pub(crate) fn field<'a>(query: Option<&'a str>, name: &str) -> Option<&'a str> {
     let mut fields = query?.split('&').filter_map(|field| field.split_once('='));
     fields.find(|(found, _)| *found == name).map(|(_, value)| value)
+}
+
+/// The names of the fields of the query, as they are written there.
+pub(crate) fn query_fields(query: Option<&str>) -> impl Iterator<Item = &str> {
+    let fields = query.unwrap_or_default().split('&').filter(|field| !field.is_empty());
+    fields.map(|field| field.split_once('=').map_or(field, |(name, _)| name))
 }
 
 /// Undoes `encodeURIComponent` and `URLSearchParams`; `None` if what comes out is not UTF-8.

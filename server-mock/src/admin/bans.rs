@@ -1,25 +1,25 @@
 //! Who is kept out, and how an operator lets somebody in again.
 
-use super::{Page, problem};
+use super::{Page, problem, without_query};
 use crate::app::App;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get};
-use axum::{Json, Router};
+use axum::{Json, Router, middleware};
 use rejoin::Name;
 use serde_json::json;
 use std::sync::Arc;
 
 pub(super) fn router(app: &Arc<App>) -> Router {
-    Router::new().route("/bans", get(list)).route("/bans/{user}", delete(lift)).with_state(Arc::clone(app))
+    Router::new().route("/bans", get(list)).route("/bans/{user}", delete(lift).layer(middleware::from_fn(without_query))).with_state(Arc::clone(app))
 }
 
 async fn list(State(app): State<Arc<App>>, page: Result<Query<Page>, QueryRejection>) -> Response {
-    let page = match page {
-        Ok(Query(page)) => page,
-        Err(rejection) => return problem(rejection.status(), &rejection.body_text()),
+    let page = match Page::read(page) {
+        Ok(page) => page,
+        Err(refusal) => return refusal,
     };
     let (bans, more) = app.switchboard.inspect(|hub, now| hub.bans(now, page.after.as_deref(), page.limit()));
     let next = bans.last().filter(|_| more).map(|(user, _)| user.clone());

@@ -1,6 +1,6 @@
 //! Faults on purpose, on request.
 
-use super::{BODY, problem};
+use super::{BODY, problem, without_query};
 use crate::app::App;
 use crate::faults::Fault;
 use axum::extract::rejection::JsonRejection;
@@ -8,12 +8,12 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use axum::{Json, Router};
+use axum::{Json, Router, middleware};
 use std::sync::Arc;
 
 pub(super) fn router(app: &Arc<App>) -> Router {
     Router::new()
-        .route("/faults", post(add).get(list).delete(clear))
+        .route("/faults", post(add).get(list).delete(clear).layer(middleware::from_fn(without_query)))
         .layer(DefaultBodyLimit::max(BODY))
         .with_state(Arc::clone(app))
 }

@@ -1,5 +1,6 @@
 //! What every admin request passes before its handler: the Host check, the token, a deadline for its body, and the line
-//! in the log that says who did what.
+//! in the log that says who did what; strangers have a line a minute only. It knows no route but those that everybody may ask
+//! for.
 
 use super::problem;
 use super::token::AdminToken;
@@ -8,17 +9,14 @@ use crate::gate::{About, Cause};
 use crate::host;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 use tokio::time::timeout;
-
-/// Time for a request's body to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Paths that are asked for every few seconds, and say nothing that has to be protected or written down.
 const PROBES: [&str; 2] = ["/healthz", "/readyz"];
@@ -33,6 +31,8 @@ pub(super) struct Guard {
     pub(super) token: Option<AdminToken>,
     /// Most bytes of a body.
     pub(super) longest: usize,
+    /// Only health and metrics are served.
+    pub(super) is_reserve: bool,
 }
 
 /// Passes the request on, or refuses it.
@@ -43,14 +43,59 @@ pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Ne
         Ok(request) => next.run(request).await,
         Err(refusal) => refusal,
     };
-    let status = response.status().as_u16();
+    let status = response.status();
+    let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+    if let Some(cause) = cause_of(status, guard.is_reserve) {
+        guard.app.gate.refusals.note(cause, address);
+    }
+    // Who is refused at the door is told there, once a minute: a line for each would fill a disk.
+    let is_stranger = matches!(
+        status,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS
+    );
     let peer = peer.map_or_else(|| String::from("unknown"), |address| address.to_string());
-    if PROBES.contains(&&*path) || path == "/metrics" && response.status().is_success() {
+    let is_dull = PROBES.contains(&&*path) || path == "/metrics" && status.is_success();
+    let status = status.as_u16();
+    if is_dull || is_stranger {
         tracing::debug!(target: "rejoin_server::audit", %peer, %method, path, status, "admin");
     } else {
         tracing::info!(target: "rejoin_server::audit", %peer, %method, path, status, "admin");
     }
     response
+}
+
+/// The limit that an answer is the refusal of.
+fn cause_of(status: StatusCode, is_reserve: bool) -> Option<Cause> {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => Some(Cause::AdminBody),
+        StatusCode::REQUEST_TIMEOUT => Some(Cause::AdminDeadline),
+        StatusCode::SERVICE_UNAVAILABLE if is_reserve => Some(Cause::AdminConnections),
+        _ => None,
+    }
+}
+
+/// Why this is no request of somebody who may ask: its token, or that too many wrong ones have come from there.
+fn check_token(guard: &Guard, token: &AdminToken, address: IpAddr, headers: &HeaderMap) -> Result<(), Response> {
+    let (gate, now) = (&guard.app.gate, Instant::now());
+    if let Err(wait) = gate.admin_tokens.may_show_token(address.into(), now) {
+        gate.refusals.note(Cause::AdminTokens, address);
+        let what = "too many wrong admin tokens came from this address: wait as Retry-After says";
+        let mut refusal = problem(StatusCode::TOO_MANY_REQUESTS, what);
+        refusal.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.seconds()));
+        return Err(refusal);
+    }
+    let given = bearer(headers);
+    if given.is_some_and(|given| token.accepts(given)) {
+        return Ok(());
+    }
+    if given.is_some() {
+        gate.admin_tokens.failed_token(address.into(), now);
+    }
+    gate.refusals.note(Cause::AdminToken, address);
+    let mut refusal =
+        problem(StatusCode::UNAUTHORIZED, "send the admin token as 'Authorization: Bearer TOKEN'");
+    refusal.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    Err(refusal)
 }
 
 async fn admit(guard: &Guard, path: &str, request: Request) -> Result<Request, Response> {
@@ -64,17 +109,14 @@ async fn admit(guard: &Guard, path: &str, request: Request) -> Result<Request, R
     }
     if let Some(token) = &guard.token
         && !PROBES.contains(&path)
-        && !bearer(request.headers()).is_some_and(|given| token.accepts(given))
     {
-        guard.app.gate.refusals.note(Cause::AdminToken, address);
-        let mut refusal =
-            problem(StatusCode::UNAUTHORIZED, "send the admin token as 'Authorization: Bearer TOKEN'");
-        refusal.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        return Err(refusal);
+        check_token(guard, token, address, request.headers())?;
     }
     let (parts, body) = request.into_parts();
     let limit = guard.longest;
-    match timeout(BODY_TIMEOUT, axum::body::to_bytes(body, limit)).await {
+    // As long as a whole request may take everywhere.
+    let deadline = guard.app.limits.handshake;
+    match timeout(deadline, axum::body::to_bytes(body, limit)).await {
         Ok(Ok(bytes)) => Ok(Request::from_parts(parts, Body::from(bytes))),
         Ok(Err(error)) => Err(match error.into_inner().downcast::<hyper::Error>() {
             Ok(_) => problem(StatusCode::BAD_REQUEST, "the body did not arrive whole: send it again"),
@@ -84,7 +126,7 @@ async fn admit(guard: &Guard, path: &str, request: Request) -> Result<Request, R
             ),
         }),
         Err(_) => {
-            let seconds = BODY_TIMEOUT.as_secs();
+            let seconds = deadline.as_secs_f32();
             Err(problem(StatusCode::REQUEST_TIMEOUT, &format!("the body did not arrive within {seconds} s")))
         }
     }

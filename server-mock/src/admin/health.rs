@@ -29,6 +29,7 @@ async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     let (lost, bytes) = app.recovery.holding();
     app.metrics.lost_sessions.set(lost);
     app.metrics.lost_session_bytes.set(bytes);
-    let text = app.metrics.text(app.switchboard.kept(), &app.gate, &app.memory, app.is_ready());
+    let limited = &app.switchboard.limited;
+    let text = app.metrics.text(app.switchboard.kept(), limited, &app.gate, &app.memory, app.is_ready());
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }

@@ -6,6 +6,7 @@ use super::{AdminToken, reserve_router, router};
 use crate::accept::Acceptor;
 use crate::app::App;
 use crate::connection;
+use crate::gate::Cause;
 use crate::upgrade::Slot;
 use axum::{Extension, Router};
 use std::collections::VecDeque;
@@ -42,14 +43,18 @@ pub(crate) async fn serve(app: Arc<App>, listener: TcpListener, token: Option<Ad
                 let with_peer = |router: &Router| router.clone().layer(Extension(Peer(peer)));
                 if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
                     let router = with_peer(&full);
+                    let app = Arc::clone(&app);
                     connections.spawn(async move {
-                        connection::http(stream, router, &Slot::default(), IDLE_TIMEOUT, true).await;
+                        let slot = Slot::new(Arc::default(), peer.ip());
+                        let served = connection::http(stream, router, &slot, IDLE_TIMEOUT, true).await;
+                        connection::note(&app, served, &slot);
                         drop(permit);
                     });
                 } else {
                     let router = with_peer(&reserve);
                     reserved.retain(|connection| !connection.is_finished());
                     if reserved.len() >= RESERVE && let Some(oldest) = reserved.pop_front() {
+                        app.gate.refusals.note(Cause::AdminConnections, peer.ip());
                         oldest.abort();
                     }
                     reserved.push_back(connections.spawn(async move {

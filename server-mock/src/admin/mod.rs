@@ -14,7 +14,11 @@ pub(crate) use listener::serve;
 pub use token::{AdminToken, AdminTokenError};
 
 use crate::app::App;
+use crate::upgrade::query_fields;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, Request};
 use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
@@ -38,17 +42,17 @@ const ROUTES: [(&str, &str); 18] = [
     ("GET /healthz", "200 while the process lives"),
     ("GET /readyz", "200 while new connections are taken, 503 in a drain"),
     ("GET /metrics", "OpenMetrics text for Prometheus"),
-    ("GET /users", "who is connected: ?limit=N, ?after=ID"),
+    ("GET /users", "who is connected: ?limit=N (1-10000), ?after=ID"),
     ("GET /users/{id}", "a user's connections and rooms"),
     (
         "DELETE /users/{id}",
-        "closes a user's connections; ?ban=SECS keeps the user out, ?ban=0 lets the user in again",
+        "closes a user's connections; ?ban=SECS (1-31622400) keeps the user out, DELETE /bans/{user} lets the user in again",
     ),
-    ("GET /bans", "who is kept out, and for how long still: ?limit=N, ?after=ID"),
+    ("GET /bans", "who is kept out, and for how long still: ?limit=N (1-10000), ?after=ID"),
     ("DELETE /bans/{user}", "lets a user in again"),
     ("POST /users/{id}/notifications", "{kind, data?} to the user's personal stream"),
-    ("GET /rooms", "the rooms: ?limit=N, ?after=ID"),
-    ("GET /rooms/{id}/members", "who is in a room: ?limit=N, ?after=ID"),
+    ("GET /rooms", "the rooms: ?limit=N (1-10000), ?after=ID"),
+    ("GET /rooms/{id}/members", "who is in a room: ?limit=N (1-10000), ?after=ID"),
     ("DELETE /rooms/{id}/members/{user}", "takes a user out of a room"),
     ("POST /rooms/{id}/messages", "{userId, content, data?}, with Idempotency-Key at most once"),
     ("GET /faults", "the faults that wait"),
@@ -63,9 +67,9 @@ const ROUTES: [(&str, &str); 18] = [
 
 pub(crate) fn router(app: &Arc<App>, token: Option<AdminToken>) -> Router {
     let longest = app.content_bytes.saturating_mul(ESCAPED).saturating_add(BODY);
-    let guard = Guard { app: Arc::clone(app), token, longest };
+    let guard = Guard { app: Arc::clone(app), token, longest, is_reserve: false };
     Router::new()
-        .route("/", get(async || routes()))
+        .route("/", get(async || routes()).layer(middleware::from_fn(without_query)))
         .merge(health::router(app))
         .merge(faults::router(app))
         .merge(publish::router(app, longest))
@@ -88,7 +92,7 @@ async fn other_method(method: Method, uri: Uri) -> Response {
 
 /// The routes of the connections that are kept in reserve.
 pub(crate) fn reserve_router(app: &Arc<App>, token: Option<AdminToken>) -> Router {
-    let guard = Guard { app: Arc::clone(app), token, longest: 0 };
+    let guard = Guard { app: Arc::clone(app), token, longest: 0, is_reserve: true };
     Router::new()
         .merge(health::router(app))
         .fallback(async || {
@@ -115,9 +119,27 @@ struct Page {
 }
 
 impl Page {
-    fn limit(&self) -> usize {
-        self.limit.unwrap_or(PAGE).clamp(1, LONGEST_PAGE)
+    /// What a query asks for, or the answer to one that asks for what there is not.
+    fn read(page: Result<Query<Self>, QueryRejection>) -> Result<Self, Response> {
+        let Query(page) = page.map_err(|rejection| problem(rejection.status(), &rejection.body_text()))?;
+        if (1..=LONGEST_PAGE).contains(&page.limit()) {
+            return Ok(page);
+        }
+        let what = format!("limit is a whole number between 1 and {LONGEST_PAGE}");
+        Err(problem(StatusCode::BAD_REQUEST, &what))
     }
+
+    fn limit(&self) -> usize {
+        self.limit.unwrap_or(PAGE)
+    }
+}
+
+/// Answers a request whose query has a field, where there is none.
+async fn without_query(request: Request, next: Next) -> Response {
+    if query_fields(request.uri().query()).next().is_some() {
+        return problem(StatusCode::BAD_REQUEST, "this route has no query: leave out what follows the '?'");
+    }
+    next.run(request).await
 }
 
 fn problem(status: StatusCode, message: &str) -> Response {

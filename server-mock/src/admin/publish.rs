@@ -1,6 +1,6 @@
 //! What a backend has to say: notifications to a user, messages in a room.
 
-use super::problem;
+use super::{problem, without_query};
 use crate::app::App;
 use crate::auth::is_user_name;
 use crate::hub::{Input, KIND_BYTES};
@@ -12,7 +12,7 @@ use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use axum::{Json, Router};
+use axum::{Json, Router, middleware};
 use rejoin::messages::json::levels;
 use rejoin::messages::{Code, MAX_DATA_LEVELS};
 use rejoin::{Id, Name, check_room_name};
@@ -24,8 +24,8 @@ use std::sync::Arc;
 /// `longest`: most bytes of a body.
 pub(super) fn router(app: &Arc<App>, longest: usize) -> Router {
     Router::new()
-        .route("/users/{id}/notifications", post(notify))
-        .route("/rooms/{id}/messages", post(say))
+        .route("/users/{id}/notifications", post(notify).layer(middleware::from_fn(without_query)))
+        .route("/rooms/{id}/messages", post(say).layer(middleware::from_fn(without_query)))
         .layer(DefaultBodyLimit::max(longest))
         .with_state(Arc::clone(app))
 }

@@ -1,13 +1,13 @@
 //! Which rooms there are and who is in them.
 
-use super::{Page, problem};
+use super::{Page, problem, without_query};
 use crate::app::App;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get};
-use axum::{Json, Router};
+use axum::{Json, Router, middleware};
 use rejoin::Name;
 use serde_json::json;
 use std::sync::Arc;
@@ -16,14 +16,14 @@ pub(super) fn router(app: &Arc<App>) -> Router {
     Router::new()
         .route("/rooms", get(list))
         .route("/rooms/{id}/members", get(members))
-        .route("/rooms/{id}/members/{user}", delete(remove))
+        .route("/rooms/{id}/members/{user}", delete(remove).layer(middleware::from_fn(without_query)))
         .with_state(Arc::clone(app))
 }
 
 async fn list(State(app): State<Arc<App>>, page: Result<Query<Page>, QueryRejection>) -> Response {
-    let page = match page {
-        Ok(Query(page)) => page,
-        Err(rejection) => return problem(rejection.status(), &rejection.body_text()),
+    let page = match Page::read(page) {
+        Ok(page) => page,
+        Err(refusal) => return refusal,
     };
     let (rooms, more) = app.switchboard.inspect(|hub, _| hub.rooms_kept(page.after.as_deref(), page.limit()));
     let next = rooms.last().filter(|_| more).map(|room| room.room.clone());
@@ -44,9 +44,9 @@ async fn members(
     Path(room): Path<String>,
     page: Result<Query<Page>, QueryRejection>,
 ) -> Response {
-    let page = match page {
-        Ok(Query(page)) => page,
-        Err(rejection) => return problem(rejection.status(), &rejection.body_text()),
+    let page = match Page::read(page) {
+        Ok(page) => page,
+        Err(refusal) => return refusal,
     };
     let found = app.switchboard.inspect(|hub, _| hub.members_of(&room, page.after.as_deref(), page.limit()));
     let Some((members, more)) = found else {

@@ -1,6 +1,6 @@
 //! Who is connected, and how an operator ends that.
 
-use super::{Page, problem};
+use super::{Page, problem, without_query};
 use crate::app::App;
 use crate::auth::is_user_name;
 use crate::hub::Protocol;
@@ -10,7 +10,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Json, Router, middleware};
 use rejoin::Name;
 use serde::Deserialize;
 use serde_json::json;
@@ -24,14 +24,14 @@ const LONGEST_BAN: u64 = 366 * 24 * 3600;
 pub(super) fn router(app: &Arc<App>) -> Router {
     Router::new()
         .route("/users", get(list))
-        .route("/users/{id}", get(show).delete(kick))
+        .route("/users/{id}", get(show).layer(middleware::from_fn(without_query)).delete(kick))
         .with_state(Arc::clone(app))
 }
 
 async fn list(State(app): State<Arc<App>>, page: Result<Query<Page>, QueryRejection>) -> Response {
-    let page = match page {
-        Ok(Query(page)) => page,
-        Err(rejection) => return problem(rejection.status(), &rejection.body_text()),
+    let page = match Page::read(page) {
+        Ok(page) => page,
+        Err(refusal) => return refusal,
     };
     let (users, more) = app.switchboard.inspect(|hub, _| hub.users(page.after.as_deref(), page.limit()));
     let next = users.last().filter(|_| more).map(|(user, _)| user.clone());
@@ -85,9 +85,15 @@ async fn kick(
     kick: Result<Query<Kick>, QueryRejection>,
 ) -> Response {
     let ban = match kick {
-        Ok(Query(Kick { ban })) => ban.map(|seconds| Duration::from_secs(seconds.min(LONGEST_BAN))),
+        Ok(Query(Kick { ban })) => ban,
         Err(rejection) => return problem(rejection.status(), &rejection.body_text()),
     };
+    if ban.is_some_and(|seconds| !(1..=LONGEST_BAN).contains(&seconds)) {
+        let what =
+            format!("ban is a whole number of seconds between 1 and {LONGEST_BAN}; DELETE /bans/{{user}} ends one");
+        return problem(StatusCode::BAD_REQUEST, &what);
+    }
+    let ban = ban.map(Duration::from_secs);
     if !is_user_name(&user) {
         return problem(
             StatusCode::UNPROCESSABLE_ENTITY,

@@ -1,6 +1,9 @@
 //! How the values of options are read.
 
 use super::{Rate, Share};
+use crate::gate::check_network;
+use crate::host::check_host;
+use crate::origin::check_origin;
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
@@ -113,28 +116,22 @@ pub(super) fn parse_share(text: &str) -> Result<Share, String> {
 /// `https://app.example`, `https://app.example:8443`, `null` or `*`: what a browser writes into the header `Origin`, which
 /// has no path.
 pub(super) fn parse_origin(text: &str) -> Result<String, String> {
-    let bare = text.trim_end_matches('/');
-    let host = bare.split_once("://").map(|(scheme, host)| (scheme.to_ascii_lowercase(), host));
-    let is_origin = host.is_some_and(|(scheme, host)| {
-        !host.is_empty()
-            && !scheme.is_empty()
-            && !matches!(&*scheme, "ws" | "wss")
-            && !host.contains(['/', '?', '#', '@', ' ', ','])
-    });
-    if bare == "*" || bare == "null" || is_origin {
-        return Ok(text.to_owned());
-    }
-    Err(String::from(
-        "an origin is written like https://app.example or http://localhost:3000, without a path; '*' is any",
-    ))
+    check_origin(text).map(|()| text.to_owned()).map_err(String::from)
+}
+
+/// `chat.example`, `chat.example:8443` or `*`: what the header `Host` may have.
+pub(super) fn parse_host(text: &str) -> Result<String, String> {
+    check_host(text).map(|()| text.to_owned()).map_err(String::from)
 }
 
 /// `10.0.0.0/8`, or one address.
 pub(super) fn parse_network(text: &str) -> Result<IpNet, String> {
     let one = || text.parse::<IpAddr>().map(IpNet::from);
-    text.parse()
+    let network = text
+        .parse()
         .or_else(|_| one())
-        .map_err(|_| String::from("it is an address or a network, like 10.0.0.1, 10.0.0.0/8 or fd00::/8"))
+        .map_err(|_| String::from("it is an address or a network, like 10.0.0.1, 10.0.0.0/8 or fd00::/8"))?;
+    check_network(&network).map(|()| network).map_err(String::from)
 }
 
 #[cfg(test)]
@@ -206,6 +203,13 @@ mod tests {
             "https://a.b/path",
             "wss://a.b",
             "https://a.b,https://c.d",
+            "https://*.example",
+            "https://*",
+            "https://b\u{fc}cher.example",
+            "https://a.b:99999",
+            "https://a.b:",
+            "https://user@a.b",
+            "ht tp://a.b",
             "",
         ] {
             assert!(parse_origin(bad).is_err(), "{bad}");

@@ -47,6 +47,12 @@ impl Feed {
     }
 }
 
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.seat.lost(&self.link);
+    }
+}
+
 impl Stream for Feed {
     type Item = Result<Bytes, Cut>;
 
@@ -76,7 +82,7 @@ impl Stream for Feed {
             }
             match this.mailbox.take(&mut this.out, this.late.holding(), cx.waker()) {
                 Taken::Parcels => this.late.hold(&this.link, &mut this.out),
-                Taken::End(End::Cut) => return Poll::Ready(Some(Err(Cut))),
+                Taken::End(End::Cut(_)) => return Poll::Ready(Some(Err(Cut))),
                 // A half-open connection stays as it is until the peer ends it or the fault is cleared.
                 Taken::End(End::Close { .. } | End::HangUp { .. })
                     if this.late.is_empty() && this.link.dead().is_none() =>

@@ -9,7 +9,8 @@ use crate::gate::{About, Cause};
 use crate::hub::{FeedRequest, Since};
 use crate::mailbox::Mailbox;
 use crate::session_log::{Carrying, Origin};
-use crate::upgrade::{Slot, field, percent_decode, token};
+use crate::switchboard::Unwatched;
+use crate::upgrade::{Slot, field, percent_decode, query_fields, token};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
@@ -34,6 +35,12 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 
 /// What the route answers to.
 const METHODS: &str = "GET, HEAD, OPTIONS";
+
+/// What its query may have.
+const FIELDS: [&str; 3] = ["token", "history", "lastEventId"];
+
+/// The most that `?history=` says: the largest whole number that every client can write.
+const MOST_HISTORY: u64 = rejoin::messages::MAX_INT;
 
 /// What a page may send with it.
 const HEADERS: [HeaderName; 3] = [AUTHORIZATION, LAST_EVENT_ID, CACHE_CONTROL];
@@ -69,6 +76,9 @@ fn open(
     if !accepts(headers) {
         return Err(Refusal::Accept);
     }
+    if !query_fields(query).all(|field| FIELDS.contains(&field)) {
+        return Err(Refusal::Field);
+    }
     let history = history(query).ok_or(Refusal::History)?;
     let slot = request.extensions().get::<Slot>().ok_or(Refusal::Busy)?;
     let client = slot.client(&app.gate.proxies, headers);
@@ -94,10 +104,18 @@ fn open(
     let mailbox = Arc::new(Mailbox::new(app.limits.queue_frames, app.limits.queue_bytes));
     let request = FeedRequest { room: Name::from(room), since, history };
     let origin = Origin { client: client.address, protocol: "feed", transport: Carrying::Sse };
-    let seat = app.switchboard.watch(identity, request, origin, &mailbox).map_err(|code| {
-        let why = Refusal::Closed(code).why();
-        app.gate.refusals.note_about(Cause::User, client.address, &About::user(&user, why));
-        Refusal::Closed(code)
+    let seat = app.switchboard.watch(identity, request, origin, &mailbox).map_err(|no| {
+        let refusal = match no {
+            Unwatched::Limit(limit) => return Refusal::Limit(limit),
+            Unwatched::Closed(code) => Refusal::Closed(code),
+        };
+        if let Unwatched::Closed(code) = no
+            && let Some(cause) = Cause::of_close(code)
+        {
+            let about = About::user(&user, refusal.why());
+            app.gate.refusals.note_about(cause, client.address, &about);
+        }
+        refusal
     })?;
     let hit = app.faults.expose(user, slot.link(), Arc::clone(&mailbox));
     app.metrics.feeds.one_more();
@@ -140,12 +158,11 @@ fn covers(range: &str) -> bool {
     covered && !weights.into_iter().any(refused)
 }
 
-/// `?history=N`, 0 without it; `None` if it is no number.
+/// `?history=N`, 0 without it; `None` if it is no number of messages.
 fn history(query: Option<&str>) -> Option<u64> {
     let Some(text) = field(query, "history") else { return Some(0) };
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    // More than a u64 counts is more than there is.
-    digits.then(|| text.parse().unwrap_or(u64::MAX))
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|history| digits && *history <= MOST_HISTORY)
 }
 
 /// The header goes before the query: a browser that comes back by itself has the old query and the new header.
@@ -185,11 +202,19 @@ mod tests {
     }
 
     #[test]
-    fn history_is_a_number_of_any_size() {
+    fn history_is_a_whole_number_in_its_range() {
         assert_eq!(history(None), Some(0));
         assert_eq!(history(Some("token=x&history=12")), Some(12));
-        assert_eq!(history(Some("history=99999999999999999999999")), Some(u64::MAX));
-        for text in ["history=", "history=-1", "history=+1", "history=1.5", "history=all"] {
+        assert_eq!(history(Some("history=9007199254740991")), Some(MOST_HISTORY));
+        for text in [
+            "history=",
+            "history=-1",
+            "history=+1",
+            "history=1.5",
+            "history=all",
+            "history=9007199254740992",
+            "history=99999999999999999999999",
+        ] {
             assert_eq!(history(Some(text)), None, "{text}");
         }
     }

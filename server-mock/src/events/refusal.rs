@@ -2,6 +2,7 @@
 
 use super::METHODS;
 use crate::gate::Wait;
+use crate::limits::Limit;
 use crate::origin;
 use crate::upgrade::BUSY_SECONDS;
 use axum::Json;
@@ -11,6 +12,9 @@ use axum::response::{IntoResponse, Response};
 use rejoin::RoomNameError;
 use serde_json::json;
 
+/// When to try again for want of a room of the user's own: none is forgotten sooner.
+const ROOMS_SECONDS: u16 = 60;
+
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     Method,
@@ -19,11 +23,15 @@ pub(super) enum Refusal {
     Room(&'static str),
     Accept,
     History,
+    /// The query has a field that means nothing here.
+    Field,
     Token,
     Busy,
     Draining,
     /// The address comes too often, or with too many wrong tokens.
     Often(Wait),
+    /// A limit of the user or of the room.
+    Limit(Limit),
     /// The hub's close code.
     Closed(u16),
     Fault(StatusCode),
@@ -46,9 +54,11 @@ impl Refusal {
             Self::Origin | Self::Closed(4003) => StatusCode::FORBIDDEN,
             Self::Room(_) | Self::Closed(1008) => StatusCode::NOT_FOUND,
             Self::Accept => StatusCode::NOT_ACCEPTABLE,
-            Self::History => StatusCode::BAD_REQUEST,
+            Self::History | Self::Field => StatusCode::BAD_REQUEST,
             Self::Token => StatusCode::UNAUTHORIZED,
-            Self::Often(_) | Self::Closed(4008 | 4011) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Limit(Limit::Rooms | Limit::MembersOfRoom) => StatusCode::SERVICE_UNAVAILABLE,
+            // What the user has too much of.
+            Self::Often(_) | Self::Limit(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy | Self::Draining | Self::Closed(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Fault(status) => *status,
         }
@@ -79,8 +89,13 @@ impl Refusal {
             ),
             Self::History => (
                 "bad_request",
-                "history is not a whole number",
+                "history is not a whole number between 0 and 9007199254740991",
                 "give the number of messages to begin with, for example ?history=20",
+            ),
+            Self::Field => (
+                "bad_request",
+                "the query has a field that means nothing here",
+                "a feed's query has token, history and lastEventId",
             ),
             Self::Token => (
                 "unauthorized",
@@ -90,12 +105,30 @@ impl Refusal {
             Self::Closed(4003) => {
                 ("forbidden", "the operator has removed this user", "ask the operator of the server")
             }
-            Self::Closed(4011) => (
+            Self::Limit(Limit::ConnectionsOfUser) => (
                 "too_many_connections",
                 "this user has as many connections as one may have",
                 "close another one of this user first",
             ),
-            Self::Closed(4008) => {
+            Self::Limit(Limit::RoomsOfUser) => (
+                "too_many_rooms",
+                "this user has made as many rooms as one user may",
+                "read a room that exists, or try again when one of this user's rooms has been silent for a while",
+            ),
+            Self::Limit(Limit::RoomRate) => {
+                ("rate_limited", "this user makes rooms too fast", "wait as Retry-After says, then try again")
+            }
+            Self::Limit(Limit::Rooms) => (
+                "overloaded",
+                "the server has as many rooms as it can keep",
+                "wait as Retry-After says, then try again, or read a room that exists",
+            ),
+            Self::Limit(Limit::MembersOfRoom) => (
+                "room_full",
+                "the room has as many readers as one may have",
+                "wait as Retry-After says, then try again",
+            ),
+            Self::Limit(_) => {
                 ("rate_limited", "this user opens feeds too fast", "wait as Retry-After says, then try again")
             }
             Self::Often(_) => (
@@ -136,6 +169,7 @@ impl IntoResponse for Refusal {
                 let seconds = match self {
                     Self::Fault(_) => 1,
                     Self::Often(wait) => wait.seconds(),
+                    Self::Limit(Limit::RoomsOfUser) => ROOMS_SECONDS,
                     _ => BUSY_SECONDS,
                 };
                 headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

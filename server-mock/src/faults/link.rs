@@ -1,4 +1,5 @@
-//! What the faults say about one connection at this moment; shared by its wire and its task.
+//! What the faults say about one connection at this moment, and whether its peer has taken nothing for too long; shared by
+//! its wire and its task.
 
 use super::Way;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -11,6 +12,8 @@ pub(crate) struct Link {
     /// Whether any fault was ever set here: the only thing a healthy connection looks at.
     touched: AtomicBool,
     state: Mutex<State>,
+    /// The connection has ended for that.
+    took_nothing: AtomicBool,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -35,6 +38,16 @@ impl Link {
             return T::default();
         }
         look(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The connection ends because its peer took nothing.
+    pub(super) fn takes_nothing(&self) {
+        self.took_nothing.store(true, Ordering::Release);
+    }
+
+    /// Whether the connection has ended because its peer took nothing.
+    pub(crate) fn took_nothing(&self) -> bool {
+        self.took_nothing.load(Ordering::Acquire)
     }
 
     /// Until when nothing moves.

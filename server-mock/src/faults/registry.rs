@@ -11,6 +11,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 
+/// Why a connection was cut, in the log.
+const FAULT: &str = "A fault on purpose";
+
 /// Most faults that wait at a time. Beyond, the oldest is forgotten.
 const MOST_WAITING: usize = 1_000;
 
@@ -96,7 +99,7 @@ impl Faults {
         registry.waiting.clear();
         for live in registry.live.values() {
             if live.link.dead().is_some() {
-                live.mailbox.cut();
+                live.mailbox.cut(FAULT);
             }
             live.link.change(|state| *state = super::link::State::default());
             live.mailbox.wake();
@@ -172,7 +175,7 @@ impl Waiting {
         match fault.kind {
             FaultKind::Refuse => {}
             FaultKind::Drop => {
-                mailbox.cut();
+                mailbox.cut(FAULT);
                 // One that is half-open already is held by that, not by its mailbox.
                 link.change(|state| state.dead = None);
                 mailbox.wake();

@@ -25,6 +25,25 @@ impl Wire {
     pub(crate) fn new(stream: WriteTimeout, link: Arc<Link>) -> Self {
         Self { stream, link, read_pause: Pause(None), write_pause: Pause(None), next_drip: None }
     }
+
+    fn read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buf));
+        Poll::Ready(self.judged(read))
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, buf));
+        Poll::Ready(self.judged(written))
+    }
+
+    /// Tells the task why it loses the connection.
+    fn judged<T>(&self, outcome: io::Result<T>) -> io::Result<T> {
+        outcome.inspect_err(|error| {
+            if error.kind() == io::ErrorKind::TimedOut {
+                self.link.takes_nothing();
+            }
+        })
+    }
 }
 
 /// A timer made when it is first needed: a healthy connection has none.
@@ -54,12 +73,12 @@ impl AsyncRead for Wire {
         while this.link.dead() == Some(Way::Both) {
             let mut scratch = [0; 2048];
             let mut lost = ReadBuf::new(&mut scratch);
-            ready!(Pin::new(&mut this.stream).poll_read(cx, &mut lost))?;
+            ready!(this.read(cx, &mut lost))?;
             if lost.filled().is_empty() {
                 return Poll::Ready(Ok(()));
             }
         }
-        Pin::new(&mut this.stream).poll_read(cx, buf)
+        this.read(cx, buf)
     }
 }
 
@@ -73,13 +92,13 @@ impl AsyncWrite for Wire {
             return Poll::Ready(Ok(buf.len()));
         }
         let Some((bytes, pause)) = this.link.drip() else {
-            return Pin::new(&mut this.stream).poll_write(cx, buf);
+            return this.write(cx, buf);
         };
         if let Some(at) = this.next_drip {
             ready!(this.write_pause.poll_until(at, cx));
         }
         let drop = buf.get(..bytes).unwrap_or(buf);
-        let written = ready!(Pin::new(&mut this.stream).poll_write(cx, drop))?;
+        let written = ready!(this.write(cx, drop))?;
         this.next_drip = Some(Instant::now() + pause);
         Poll::Ready(Ok(written))
     }

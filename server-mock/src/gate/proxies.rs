@@ -77,6 +77,19 @@ impl Proxies {
     }
 }
 
+/// Whether a connection can come from a network of trusted proxies.
+///
+/// # Errors
+/// What is wrong with one from which none can.
+pub(crate) fn check_network(network: &IpNet) -> Result<(), &'static str> {
+    match network {
+        IpNet::V6(network) if network.network().to_ipv4_mapped().is_some() && network.prefix_len() >= 96 => {
+            Err("IPv4 addresses are written as such: 10.0.0.0/8 and not ::ffff:10.0.0.0/104")
+        }
+        _ => Ok(()),
+    }
+}
+
 /// `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:80`.
 fn address_of(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);

@@ -1,87 +1,89 @@
-//! Who was not let in: counted by cause, and told in the log now and then.
+//! Who was not let in: counted by cause, and told in the log now and then. It refuses nobody itself.
 
+use crate::tally::Tally;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// One line for each cause in so long: what strangers do must not fill a disk.
-const SELDOM: Duration = Duration::from_secs(60);
+macro_rules! causes {
+    ($($(#[$about:meta])* $cause:ident = $name:literal,)*) => {
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Cause {
+            $($(#[$about])* $cause,)*
+        }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cause {
+        impl Cause {
+            const ALL: [Self; [$($name),*].len()] = [$(Self::$cause),*];
+
+            pub(crate) fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$cause => $name,)*
+                }
+            }
+        }
+    };
+}
+
+causes! {
     /// Every place of a handshake is taken.
-    Handshakes,
+    Handshakes = "handshakes",
     /// The share of the address is.
-    Share,
+    Share = "address_handshakes",
     /// It said nothing, and gave way to somebody else.
-    Evicted,
-    /// It said nothing in time.
-    Silent,
+    Evicted = "evicted",
+    /// Its first byte did not come in time.
+    Silent = "silent",
+    /// Its TLS handshake was not done in time.
+    TlsDeadline = "tls_deadline",
+    /// Its request was not there in time.
+    RequestDeadline = "request_deadline",
+    /// Its request has too many header fields, or too long ones.
+    Headers = "headers",
     /// The address comes too often.
-    Rate,
+    Rate = "address_rate",
     /// The address has shown too many wrong tokens.
-    Tokens,
+    Tokens = "address_tokens",
     /// Too many Socket.IO sessions have not said who they are.
-    EarlySessions,
+    EarlySessions = "early_sessions",
+    /// Too many of them are of one address.
+    AddressSessions = "address_sessions",
     /// There is no place for one more connection.
-    Places,
+    Places = "connections",
+    /// The server is going away.
+    Draining = "draining",
     /// What should be the header of the PROXY protocol is none.
-    ProxyHeader,
+    ProxyHeader = "proxy_header",
     /// No more files may be opened.
-    Files,
+    Files = "files",
     /// The memory budget is nearly used up.
-    Memory,
+    Memory = "memory",
     /// The page's `Origin` is not welcome.
-    Origin,
+    Origin = "origin",
     /// The server is not called by this name.
-    Host,
+    Host = "host",
     /// The token is nobody's.
-    Token,
-    /// The hub does not let the user in: too many connections, a ban, the end of the server.
-    User,
+    Token = "token",
+    /// An operator keeps the user out.
+    Banned = "banned",
     /// The admin token is missing or wrong.
-    AdminToken,
+    AdminToken = "admin_token",
+    /// The address has shown too many wrong admin tokens.
+    AdminTokens = "admin_tokens",
+    /// The body of an admin request is too long.
+    AdminBody = "admin_body",
+    /// It did not come in time.
+    AdminDeadline = "admin_deadline",
+    /// Too many admin connections are open.
+    AdminConnections = "admin_connections",
 }
 
 impl Cause {
-    const ALL: [Self; 16] = [
-        Self::Handshakes,
-        Self::Share,
-        Self::Evicted,
-        Self::Silent,
-        Self::Rate,
-        Self::Tokens,
-        Self::EarlySessions,
-        Self::Places,
-        Self::ProxyHeader,
-        Self::Files,
-        Self::Memory,
-        Self::Origin,
-        Self::Host,
-        Self::Token,
-        Self::User,
-        Self::AdminToken,
-    ];
-
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Handshakes => "handshakes",
-            Self::Share => "address_handshakes",
-            Self::Evicted => "evicted",
-            Self::Silent => "silent",
-            Self::Rate => "address_rate",
-            Self::Tokens => "address_tokens",
-            Self::EarlySessions => "early_sessions",
-            Self::Places => "connections",
-            Self::ProxyHeader => "proxy_header",
-            Self::Files => "files",
-            Self::Memory => "memory",
-            Self::Origin => "origin",
-            Self::Host => "host",
-            Self::Token => "token",
-            Self::User => "user",
-            Self::AdminToken => "admin_token",
+    /// Why the hub does not let a user in, by its close code; `None` where that is a limit, which is told as such.
+    pub(crate) fn of_close(code: u16) -> Option<Self> {
+        match code {
+            1012 => Some(Self::Draining),
+            4001 => Some(Self::Token),
+            4003 => Some(Self::Banned),
+            _ => None,
         }
     }
 }
@@ -110,27 +112,9 @@ fn shortened(value: &str) -> &str {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Refusals([Count; Cause::ALL.len()]);
-
-#[derive(Debug, Default)]
-struct Count {
-    all: AtomicU64,
-    told: Mutex<Option<(Instant, u64)>>,
-}
+pub(crate) struct Refusals(Tally<{ Cause::ALL.len() }>);
 
 impl Refusals {
-    /// Counts one, and gives what the log is to say of it: how many there were since it was last told.
-    fn count(&self, cause: Cause, now: Instant) -> Option<u64> {
-        let count = self.0.get(cause as usize)?;
-        let all = count.all.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut told = count.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.is_some_and(|(at, _)| now.saturating_duration_since(at) < SELDOM) {
-            return None;
-        }
-        let before = told.replace((now, all)).map_or(0, |(_, before)| before);
-        Some(all.saturating_sub(before))
-    }
-
     /// Whether the log has told it.
     pub(crate) fn note(&self, cause: Cause, address: IpAddr) -> bool {
         self.note_about(cause, address, &About::default())
@@ -138,7 +122,7 @@ impl Refusals {
 
     /// As [`Refusals::note`], with what is known of the one that it is about.
     pub(crate) fn note_about(&self, cause: Cause, address: IpAddr, about: &About<'_>) -> bool {
-        let told = self.count(cause, Instant::now());
+        let told = self.0.count(cause as usize, 1, Instant::now());
         if let Some(refused) = told {
             let (cause, About { user, why, host }) = (cause.as_str(), *about);
             let host = host.map(shortened);
@@ -157,10 +141,7 @@ impl Refusals {
 
     /// For `/metrics`.
     pub(crate) fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        Cause::ALL
-            .iter()
-            .zip(&self.0)
-            .map(|(cause, count)| (cause.as_str(), count.all.load(Ordering::Relaxed)))
+        Cause::ALL.iter().map(|cause| cause.as_str()).zip(self.0.counts())
     }
 }
 
@@ -169,18 +150,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_refusal_is_counted_and_few_are_told() {
-        let (refusals, now) = (Refusals::default(), Instant::now());
-        assert_eq!(refusals.count(Cause::Rate, now), Some(1));
-        assert_eq!(refusals.count(Cause::Rate, now), None);
-        assert_eq!(refusals.count(Cause::Share, now), Some(1));
-        assert_eq!(refusals.count(Cause::Rate, now + SELDOM), Some(2));
-        let counts: Vec<_> = refusals.counts().filter(|(_, count)| *count > 0).collect();
-        assert_eq!(counts, [("address_handshakes", 1), ("address_rate", 3)]);
-    }
-
-    #[test]
-    fn every_cause_has_a_count_of_its_own() {
-        assert!(Cause::ALL.iter().enumerate().all(|(index, cause)| *cause as usize == index));
+    fn every_cause_has_a_name_and_a_count_of_its_own() {
+        for (index, cause) in Cause::ALL.iter().enumerate() {
+            assert_eq!(*cause as usize, index);
+            assert!(!Cause::ALL[..index].iter().any(|other| other.as_str() == cause.as_str()));
+        }
     }
 }

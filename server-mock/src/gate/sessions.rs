@@ -1,6 +1,6 @@
 //! Socket.IO sessions that have not said who they are yet.
 
-use super::Network;
+use super::{Full, Network};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -34,15 +34,18 @@ impl EarlySessions {
         Self(Arc::new(Shared { most: most.max(1), most_of_one, table: Mutex::default() }))
     }
 
-    pub(crate) fn begin(&self, network: Network) -> Option<Early> {
+    pub(crate) fn begin(&self, network: Network) -> Result<Early, Full> {
         let mut table = self.0.lock();
         let of_one = table.of_networks.get(&network).copied().unwrap_or(0);
-        if table.all >= self.0.most || self.0.most_of_one.is_some_and(|most| of_one >= most) {
-            return None;
+        if self.0.most_of_one.is_some_and(|most| of_one >= most) {
+            return Err(Full::Share);
+        }
+        if table.all >= self.0.most {
+            return Err(Full::All);
         }
         table.all += 1;
         table.of_networks.insert(network, of_one + 1);
-        Some(Early { shared: Arc::clone(&self.0), network })
+        Ok(Early { shared: Arc::clone(&self.0), network })
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -80,9 +83,9 @@ mod tests {
         let sessions = EarlySessions::new(3, Some(2));
         let one = sessions.begin(network(1)).unwrap();
         let _other = sessions.begin(network(1)).unwrap();
-        assert!(sessions.begin(network(1)).is_none());
+        assert_eq!(sessions.begin(network(1)).unwrap_err(), Full::Share);
         let _third = sessions.begin(network(2)).unwrap();
-        assert!(sessions.begin(network(3)).is_none());
+        assert_eq!(sessions.begin(network(3)).unwrap_err(), Full::All);
         drop(one);
         assert_eq!(sessions.count(), 2);
         drop(sessions.begin(network(1)).unwrap());

@@ -71,6 +71,8 @@ pub struct HubConfig {
     pub lines: usize,
     /// Lines of one user remembered in all rooms together. Default 2,048.
     pub lines_per_user: usize,
+    /// Users kept out at a time. Default 100,000.
+    pub bans: usize,
     /// Reconnections per second that this server is good for at most: `hello` tells the window in which as many
     /// connections as there are, or were lately, can come back at four fifths of it; at least a second and at most ten
     /// minutes. Whoever was told a much shorter one is told again at a heartbeat. Default 500.
@@ -116,6 +118,7 @@ impl Default for HubConfig {
             dedupe_window: Duration::from_secs(600),
             lines: 200_000,
             lines_per_user: 2_048,
+            bans: 100_000,
             reconnect_rate: 500,
             in_flight: 64,
             replay: 200,

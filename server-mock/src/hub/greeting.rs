@@ -6,7 +6,7 @@ use super::kicking::KICKED;
 use super::rules::{encode, millis};
 use super::tokens::Validity;
 use super::user::User;
-use super::{ConnId, Due, Hub, Output};
+use super::{ConnId, Due, Hub, Limit, Output};
 use rejoin::machine::{Moment, ServerMessage};
 use rejoin::messages::{AuthExpiry, Hello, Limits, ReconnectHint};
 use rejoin::{Name, Timestamp};
@@ -55,6 +55,7 @@ impl Hub {
         }
         let open = self.users.get(user).map_or(0, |state| state.connections);
         if open >= self.config.sockets_per_user {
+            self.refused.count(Limit::ConnectionsOfUser);
             self.outputs.push_back(Output::Close { conn, code: 4011, reason: "Too many connections" });
             return false;
         }

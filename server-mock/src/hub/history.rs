@@ -3,7 +3,7 @@
 use super::bug::{Bug, made};
 use super::rules::{is_stream, locate, room_name};
 use super::user::Verdict;
-use super::{ConnId, Hub};
+use super::{ConnId, Hub, Limit};
 use rejoin::machine::ServerMessage;
 use rejoin::messages::{Code, History, HistoryRequest};
 use rejoin::{RoomNameError, Timestamp};
@@ -31,9 +31,10 @@ impl Hub {
         match self.users.get_mut(&state.user).map_or(Verdict::Fine, |user| user.join(now)) {
             Verdict::Fine => {}
             Verdict::Refuse => {
+                self.refused.count(Limit::JoinRate);
                 return self.refuse(conn, asked, Some(room), Code::RateLimited, "rate limited");
             }
-            Verdict::Flooding => return self.close(now, conn, 4008, "Rate limited"),
+            Verdict::Flooding => return self.close_flooding(now, conn),
         }
         let Some(log) = self.store.room(&key) else { return };
         // Of another life nothing is held.

@@ -6,7 +6,7 @@ use super::replay::Replay;
 use super::room::Room;
 use super::rules::{Asked, is_stream, locate, room_name, told};
 use super::user::Verdict;
-use super::{ConnId, Hub};
+use super::{ConnId, Hub, Limit};
 use rejoin::machine::ServerMessage;
 use rejoin::messages::{Code, Epoch, JoinReason, JoinRequest, Joined, Left};
 use rejoin::{Id, Name, Timestamp};
@@ -55,20 +55,25 @@ impl Hub {
         let user = state.user.clone();
         match self.users.get_mut(&user).map_or(Verdict::Fine, |user| user.join(now)) {
             Verdict::Fine => {}
-            Verdict::Refuse if request.is_none() => return self.error(conn, "rate limited"),
             Verdict::Refuse => {
+                self.refused.count(Limit::JoinRate);
+                if request.is_none() {
+                    return self.error(conn, "rate limited");
+                }
                 return self.refuse(conn, reference, wanted, Code::RateLimited, "rate limited");
             }
-            Verdict::Flooding => return self.close(now, conn, 4008, "Rate limited"),
+            Verdict::Flooding => return self.close_flooding(now, conn),
         }
         // The own personal stream is no room.
         let stream = state.rooms.range::<str, _>((Included("@"), Excluded("A"))).count();
         if !again && !is_stream(&key) && state.rooms.len() - stream >= self.config.rooms_per_conn {
             let message = "too many rooms on this connection";
+            self.refused.count(Limit::RoomsOfConnection);
             return self.turn_down(now, conn, reference, wanted, Code::TooManyRooms, message);
         }
         // Looked up before it is made, so that a refusal leaves no empty room behind.
         if !again && self.rooms.get(&key).map_or(0, Room::connections) >= self.config.members_per_room {
+            self.refused.count(Limit::MembersOfRoom);
             return self.turn_down(now, conn, reference, wanted, Code::RoomFull, "the room is full");
         }
         if let Err(why) = self.open(now, &key, Some(&user)) {
@@ -98,16 +103,16 @@ impl Hub {
         let maker = user.filter(|_| !is_stream(key));
         if let Some(user) = maker {
             if !self.store.has_place_of(now, &self.config, user) {
-                self.refused.rooms_of_user += 1;
+                self.refused.count(Limit::RoomsOfUser);
                 return Err(Unopened::UserFull);
             }
             if self.users.get_mut(user).is_some_and(|user| !user.make_room(now)) {
-                self.refused.rooms_too_fast += 1;
+                self.refused.count(Limit::RoomRate);
                 return Err(Unopened::TooFast);
             }
         }
         if !self.store.has_place(now, &self.config) {
-            self.refused.rooms += 1;
+            self.refused.count(Limit::Rooms);
             return Err(Unopened::Full);
         }
         let epoch = self.new_epoch();

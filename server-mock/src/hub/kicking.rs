@@ -1,14 +1,11 @@
 //! An operator's ways to end a user's connections, and to keep the user out for a while.
 
 use super::census::beyond;
-use super::{ConnId, Due, Hub, Output};
+use super::{ConnId, Due, Hub, Limit, Output};
 use rejoin::{Name, Timestamp};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::time::Duration;
-
-/// Most users kept out at a time.
-const MOST_BANS: usize = 100_000;
 
 /// Why such a connection is closed: a client does not come back by itself after 4003 (protocol.md §2.5).
 pub(super) const KICKED: (u16, &str) = (4003, "Removed by the operator");
@@ -55,7 +52,8 @@ impl Hub {
         if ban.is_zero() {
             return true;
         }
-        if self.bans.0.len() >= MOST_BANS {
+        if self.bans.0.len() >= self.config.bans {
+            self.refused.count(Limit::Bans);
             return false;
         }
         let end = now + ban;

@@ -75,6 +75,8 @@ pub use restoring::RoomPosition;
 pub use store::Store;
 pub use watching::FeedRequest;
 
+pub use crate::limits::{Limit, Refused};
+
 pub(crate) use feed::{COMMENT, anonymous};
 pub(crate) use publishing::KIND_BYTES;
 
@@ -125,35 +127,6 @@ pub struct Hub {
     sweeps: bool,
     draining: bool,
     outputs: VecDeque<Output>,
-}
-
-/// How often a limit has refused something.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Refused {
-    /// A room, because the server keeps as many as it can.
-    pub rooms: u64,
-    /// A room, because its user has made as many as one may.
-    pub rooms_of_user: u64,
-    /// A room, because its user makes them too fast.
-    pub rooms_too_fast: u64,
-    /// A connection that was closed because its user sends too much of whatever it is.
-    pub floods: u64,
-}
-
-impl Refused {
-    /// How many limits there are.
-    pub const LIMITS: usize = 4;
-
-    /// Each limit's name, and how often it has refused something.
-    pub fn by_limit(&self) -> [(&'static str, u64); Self::LIMITS] {
-        [
-            ("rooms", self.rooms),
-            ("rooms_of_user", self.rooms_of_user),
-            ("room_rate", self.rooms_too_fast),
-            ("frame_rate", self.floods),
-        ]
-    }
 }
 
 /// What a deadline is for.
@@ -283,9 +256,9 @@ impl Hub {
         self.occupied
     }
 
-    /// What was refused by a limit of a user or of the rooms since the beginning.
-    pub fn refused(&self) -> Refused {
-        self.refused
+    /// What the hub's limits have refused since the beginning.
+    pub fn refused(&self) -> &Refused {
+        &self.refused
     }
 
     /// What must outlive the hub.
@@ -328,6 +301,12 @@ impl Hub {
                 }
             }
         }
+    }
+
+    /// Closes a connection whose user goes on and on with what is refused.
+    fn close_flooding(&mut self, now: Timestamp, conn: ConnId) {
+        self.refused.count(Limit::Refusals);
+        self.close(now, conn, 4008, "Rate limited");
     }
 
     fn close(&mut self, now: Timestamp, conn: ConnId, code: u16, reason: &'static str) {

@@ -4,7 +4,7 @@ use super::bug::{Bug, made};
 use super::lines::{Answer, Known};
 use super::log::Logged;
 use super::rules::{encode, stream_of, told};
-use super::{Hub, Output, Text};
+use super::{Hub, Limit, Output, Text};
 use rejoin::machine::{Moment, ServerMessage};
 use rejoin::messages::json::is_data;
 use rejoin::messages::{Code, Epoch};
@@ -96,6 +96,7 @@ impl Hub {
         let refused = if check_room_name(room).is_err() || data.as_ref().is_some_and(|data| !is_data(data)) {
             Some(Code::BadRequest)
         } else if content.len() + data.as_ref().map_or(0, String::len) > self.config.content_bytes {
+            self.refused.count(Limit::ContentBytes);
             Some(Code::TooLarge)
         } else {
             None
@@ -118,8 +119,11 @@ impl Hub {
                 return self.outputs.push_back(Output::Logged { id, seq, dup: true });
             }
         }
-        let place = line.as_ref().is_none_or(|line| self.store.has_line_place(room, line, &self.config));
-        if !place || self.open(now.monotonic, room, None).is_err() {
+        let place = line.as_ref().map_or(Ok(()), |line| self.store.line_place(room, line, &self.config));
+        if let Err(limit) = place {
+            self.refused.count(limit);
+        }
+        if place.is_err() || self.open(now.monotonic, room, None).is_err() {
             return self.outputs.push_back(Output::NotLogged { code: Code::Overloaded });
         }
         let id = Id::random(&mut self.rng);
@@ -147,6 +151,7 @@ impl Hub {
         let refused = if !fits || data.as_ref().is_some_and(|data| !is_data(data)) {
             Some(Code::BadRequest)
         } else if data.as_ref().is_some_and(|data| data.len() > self.config.content_bytes) {
+            self.refused.count(Limit::ContentBytes);
             Some(Code::TooLarge)
         } else if self.open(now.monotonic, &stream, None).is_err() {
             Some(Code::Overloaded)

@@ -2,7 +2,7 @@
 
 use super::bug::{Bug, made};
 use super::user::{JOINS_AGAIN, User, Verdict};
-use super::{ConnId, Hub, ME, Text};
+use super::{ConnId, Hub, Limit, ME, Text};
 use rejoin::machine::{ClientMessage, Moment, ServerMessage};
 use rejoin::messages::json::{self, DecodeError};
 use rejoin::messages::{Code, Ref, Refusal};
@@ -62,7 +62,7 @@ impl Hub {
         let Some(state) = self.conns.get(&conn) else { return false };
         let fine = self.users.get_mut(&state.user).is_none_or(|user| user.frame(now));
         if !fine {
-            self.refused.floods += 1;
+            self.refused.count(Limit::FrameRate);
             self.close(now, conn, 4008, "Rate limited");
         }
         fine
@@ -99,7 +99,7 @@ impl Hub {
             return self.mistake(now, conn, message);
         }
         if !self.bears(now, conn) {
-            return self.close(now, conn, 4008, "Rate limited");
+            return self.close_flooding(now, conn);
         }
         self.refuse(conn, reference, room, code, message);
     }
@@ -140,7 +140,7 @@ impl Hub {
         message: &'static str,
     ) {
         if !self.bears(now, conn) {
-            self.close(now, conn, 4008, "Rate limited");
+            self.close_flooding(now, conn);
         } else if self.conns.get(&conn).is_some_and(|state| state.extended.is_some()) {
             self.refuse(conn, reference, room, Code::BadRequest, message);
         } else {

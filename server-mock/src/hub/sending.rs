@@ -5,7 +5,7 @@ use super::lines::{Answer, Known, LineKey};
 use super::log::Logged;
 use super::rules::{TOO_DEEP, is_stream, locate, millis, room_name};
 use super::user::Verdict;
-use super::{ConnId, Hub};
+use super::{ConnId, Hub, Limit};
 use rejoin::machine::{Moment, ServerMessage};
 use rejoin::messages::json::levels;
 use rejoin::messages::{Ack, Code, MAX_DATA_LEVELS, Nack, Origin, Ref, SendTag};
@@ -95,7 +95,7 @@ impl Hub {
         }
         match self.judge(at, &send) {
             Judgement::Fine => self.accept(now, send),
-            Judgement::Flooding => self.close(at, conn, 4008, "Rate limited"),
+            Judgement::Flooding => self.close_flooding(at, conn),
             Judgement::No(no) => {
                 self.nack(at, &send, no);
                 if made(Bug::NackedButAppended) {
@@ -127,14 +127,17 @@ impl Hub {
         if send.content.len() + send.data.as_ref().map_or(0, String::len) > self.config.content_bytes
             && !made(Bug::ContentUnbounded)
         {
+            self.refused.count(Limit::ContentBytes);
             return no(Code::TooLarge, "content is too long");
         }
         if send.data.as_ref().is_some_and(|data| levels(data) > MAX_DATA_LEVELS) {
+            self.refused.count(Limit::DataLevels);
             return no(Code::BadRequest, TOO_DEEP);
         }
         if let Some((key, _)) = &send.line
-            && !self.store.has_line_place(&send.room, key, &self.config)
+            && let Err(limit) = self.store.line_place(&send.room, key, &self.config)
         {
+            self.refused.count(limit);
             let no = No::new(Code::Overloaded, "too many lines of sends within the dedupe window");
             return Judgement::No(No { after: Some(self.config.dedupe_window / 10), ..no });
         }
@@ -142,6 +145,7 @@ impl Hub {
         match if made(Bug::RateUnkept) { Verdict::Fine } else { user.send(now) } {
             Verdict::Fine => Judgement::Fine,
             Verdict::Refuse => {
+                self.refused.count(Limit::SendRate);
                 let after = Some(user.sends_again()).filter(|_| !made(Bug::NoRetryAfter));
                 Judgement::No(No { after, ..No::new(Code::RateLimited, "rate limited") })
             }
@@ -211,7 +215,7 @@ impl Hub {
         // nor is a rate limit, which has been counted already.
         let counted = matches!(no.code, Code::SequenceGap | Code::RateLimited);
         if !counted && !self.bears(now, send.conn) {
-            return self.close(now, send.conn, 4008, "Rate limited");
+            return self.close_flooding(now, send.conn);
         }
         let Some(reference) = send.reference.clone() else { return self.error(send.conn, no.message) };
         let retry = no.code.is_temporary();

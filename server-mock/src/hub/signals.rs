@@ -4,7 +4,7 @@ use super::bug::{Bug, made};
 use super::publishing::KIND_BYTES;
 use super::rules::{TOO_DEEP, encode};
 use super::user::Verdict;
-use super::{ConnId, Hub, Output};
+use super::{ConnId, Hub, Limit, Output};
 use rejoin::machine::ServerMessage;
 use rejoin::messages::json::levels;
 use rejoin::messages::{MAX_DATA_LEVELS, Signal};
@@ -26,15 +26,17 @@ impl Hub {
             return self.mistake(now, conn, "a signal's kind has 1-64 bytes");
         }
         if data.as_ref().is_some_and(|data| data.len() > self.config.content_bytes) {
+            self.refused.count(Limit::ContentBytes);
             return self.mistake(now, conn, "data is too long");
         }
         if data.as_ref().is_some_and(|data| levels(data) > MAX_DATA_LEVELS) {
+            self.refused.count(Limit::DataLevels);
             return self.mistake(now, conn, TOO_DEEP);
         }
         match self.users.get_mut(&state.user).map_or(Verdict::Fine, |user| user.signal(now)) {
             Verdict::Fine => {}
-            Verdict::Refuse => return,
-            Verdict::Flooding => return self.close(now, conn, 4008, "Rate limited"),
+            Verdict::Refuse => return self.refused.count(Limit::SignalRate),
+            Verdict::Flooding => return self.close_flooding(now, conn),
         }
         let Some(room) =
             self.rooms.get(&name).filter(|room| room.contains(conn) || made(Bug::SignalOfStranger))

@@ -1,6 +1,6 @@
 //! Everything the hub must not lose: the logs and the lines.
 
-use super::HubConfig;
+use super::{HubConfig, Limit};
 use super::bug::{Bug, made};
 use super::census::beyond;
 use super::lines::{Answer, Known, LineKey, Lines};
@@ -269,13 +269,18 @@ impl Store {
         self.rooms.get(room)?.lines.another(key)
     }
 
-    /// Whether the line exists, or one more fits.
-    pub(super) fn has_line_place(&self, room: &str, key: &LineKey, config: &HubConfig) -> bool {
+    /// Whether the line exists, or one more fits; the limit that says no otherwise.
+    pub(super) fn line_place(&self, room: &str, key: &LineKey, config: &HubConfig) -> Result<(), Limit> {
+        if self.rooms.get(room).is_some_and(|kept| kept.lines.contains(key)) {
+            return Ok(());
+        }
         let (user, _) = key;
         let own = user.as_ref().and_then(|user| self.users.get(user)).copied().unwrap_or(0);
-        (self.lines < config.lines + usize::from(made(Bug::LinesUnbounded))
-            && (user.is_none() || own < config.lines_per_user))
-            || self.rooms.get(room).is_some_and(|kept| kept.lines.contains(key))
+        if user.is_some() && own >= config.lines_per_user {
+            return Err(Limit::LinesOfUser);
+        }
+        let is_full = self.lines >= config.lines + usize::from(made(Bug::LinesUnbounded));
+        if is_full { Err(Limit::Lines) } else { Ok(()) }
     }
 
     /// As [`Lines::answered`].

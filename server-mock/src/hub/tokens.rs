@@ -3,7 +3,7 @@
 use super::bug::{Bug, made};
 use super::rules::millis;
 use super::user::Verdict;
-use super::{ConnId, Due, Hub, Output};
+use super::{ConnId, Due, Hub, Limit, Output};
 use rejoin::machine::ServerMessage;
 use rejoin::messages::{AuthOk, Code, Ref};
 use rejoin::{Name, Timestamp, Token};
@@ -72,8 +72,11 @@ impl Hub {
         let Some(state) = self.conns.get(&conn) else { return };
         match self.users.get_mut(&state.user).map_or(Verdict::Fine, |user| user.join(now)) {
             Verdict::Fine => self.outputs.push_back(Output::Authenticate { conn, reference, token }),
-            Verdict::Refuse => self.refuse(conn, Some(reference), None, Code::RateLimited, "rate limited"),
-            Verdict::Flooding => self.close(now, conn, 4008, "Rate limited"),
+            Verdict::Refuse => {
+                self.refused.count(Limit::JoinRate);
+                self.refuse(conn, Some(reference), None, Code::RateLimited, "rate limited");
+            }
+            Verdict::Flooding => self.close_flooding(now, conn),
         }
     }
 
@@ -100,6 +103,7 @@ impl Hub {
             None => {
                 extended.refused_tokens += 1;
                 if extended.refused_tokens >= REFUSED_TOKENS {
+                    self.refused.count(Limit::WrongTokens);
                     return self.close(now, conn, 4001, "Unauthorized");
                 }
                 self.refuse(conn, Some(reference), None, Code::Forbidden, "the token is nobody's");

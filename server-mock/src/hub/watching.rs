@@ -7,7 +7,7 @@ use super::joining::Unopened;
 use super::log::Log;
 use super::rules::millis;
 use super::user::Verdict;
-use super::{ConnId, Hub, HubConfig, Output};
+use super::{ConnId, Hub, HubConfig, Limit, Output};
 use rejoin::machine::Moment;
 use rejoin::{Name, Timestamp, check_room_name};
 use std::collections::VecDeque;
@@ -109,16 +109,19 @@ impl Hub {
             return self.close(at, conn, 1008, "Not a room name");
         }
         if self.users.get_mut(user).is_some_and(|user| user.join(at) != Verdict::Fine) {
+            self.refused.count(Limit::JoinRate);
             return self.close(at, conn, 4008, "Rate limited");
         }
         let readers = self.rooms.get(&room).map_or(0, |room| room.readers().len());
         if readers >= self.config.members_per_room {
+            self.refused.count(Limit::MembersOfRoom);
             return self.close(at, conn, 1013, "Try again later");
         }
         match self.open(at, &room, Some(user)) {
             Ok(()) => {}
             Err(Unopened::TooFast) => return self.close(at, conn, 4008, "Rate limited"),
-            Err(_) => return self.close(at, conn, 1013, "Try again later"),
+            Err(Unopened::UserFull) => return self.close(at, conn, 4011, "Too many rooms"),
+            Err(Unopened::Full) => return self.close(at, conn, 1013, "Try again later"),
         }
         self.store.occupy(&room);
         let window = millis(self.window());

@@ -4,6 +4,7 @@ use super::incoming::Incoming;
 use super::outgoing::{Line, Outgoing};
 use super::packet::CLOSE;
 use super::payload::{SEPARATOR, append, attach};
+use crate::limits::Limit;
 use crate::pings::Pings;
 use crate::socket::{Ending, judge};
 use crate::transport::Transport;
@@ -83,7 +84,7 @@ impl Carrier {
                         incoming.push_back(Incoming::Attachment(data));
                     }
                     Message::Ping(_) | Message::Pong(_) if pings.flood() => {
-                        return (true, Some(Ending::Violation(4008, "Rate limited")));
+                        return (true, Some(Ending::Over(Limit::PingRate, 4008, "Rate limited")));
                     }
                     Message::Ping(_) | Message::Pong(_) => alive = true,
                     Message::Close(frame) => {

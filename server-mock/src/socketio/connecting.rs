@@ -8,6 +8,7 @@ use super::seated::{Admission, Seated};
 use super::session::Session;
 use super::space::Space;
 use crate::gate::About;
+use crate::limits::Limit;
 use crate::mailbox::End;
 use crate::session_log::Carrying;
 use crate::socket::Ending;
@@ -45,7 +46,7 @@ impl Session {
         let Auth { token, positions, pid, offset } = serde_json::from_str(auth).unwrap_or_default();
         let Ok(identity) = self.app.identify(&self.client, token.as_deref()) else {
             // It comes back by itself only after that, and its handshake is told for how long to wait.
-            return Err(Ending::Told(End::Cut));
+            return Err(Ending::Told(End::Cut("Too many wrong tokens came from its address")));
         };
         let Some(identity) = identity else {
             self.app.metrics.unauthorized.one_more();
@@ -53,7 +54,7 @@ impl Session {
         };
         if self.app.faults.refusal(Some(&identity.user)).is_some() {
             // Who it is was not known when there could have been an HTTP status.
-            return Err(Ending::Told(End::Cut));
+            return Err(Ending::Told(End::Cut("A fault on purpose")));
         }
         let transport = match self.carrier {
             Carrier::Polling(_) => Carrying::Polling,
@@ -75,7 +76,7 @@ impl Session {
             self.app.gate.refusals.note_about(self.app.why_full(), self.client.address, &about);
             if self.is_returning {
                 // It would not have been let in so far, and comes back by itself only after that.
-                return Err(Ending::Told(End::Cut));
+                return Err(Ending::Told(End::Cut("The server takes no more connections now")));
             }
             return self.refuse(&space, "The server takes no more connections now", "overloaded", true);
         };
@@ -100,7 +101,7 @@ impl Session {
     fn refuse(&mut self, space: &Space, message: &str, code: &str, retry: bool) -> Result<(), Ending> {
         self.refusals += 1;
         if self.refusals >= REFUSALS * self.app.spaces.len() {
-            return Err(Ending::Violation(4001, "Unauthorized"));
+            return Err(Ending::Over(Limit::RefusedConnects, 4001, "Unauthorized"));
         }
         let error = answers::connect_error(message, Some((code, retry)));
         self.outgoing.push(packet::refused(space.name(), &error));

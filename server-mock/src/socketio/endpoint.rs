@@ -1,7 +1,7 @@
 //! The requests to `/socket.io/`: which session they belong to, and what they carry.
 
 use super::carrier::{Carrier, Polling};
-use super::payload::Payload;
+use super::payload::{NoPayload, Payload};
 use super::refusal::Refusal;
 use super::session::Session;
 use super::sessions::{Command, Commands, Registration, UpgradeClaim};
@@ -11,6 +11,8 @@ use crate::cors;
 use crate::faults::Link;
 use crate::gate::{Cause, Client, Early};
 use crate::hub::millis;
+use crate::limited::Whom;
+use crate::limits::Limit;
 use crate::transport::Transport;
 use crate::upgrade::{self, Accepted, Purpose, Slot, field};
 use axum::Router;
@@ -49,7 +51,7 @@ pub(crate) fn router(app: Arc<App>, websocket: &str) -> Router {
 pub(crate) enum Opening {
     Polling { registration: Registration, commands: mpsc::Receiver<Command>, newcomer: Newcomer },
     WebSocket { newcomer: Newcomer },
-    Upgrade { session: Commands, claim: UpgradeClaim },
+    Upgrade { session: Commands, claim: UpgradeClaim, client: Client },
 }
 
 /// Somebody who has not said yet who it is.
@@ -82,8 +84,12 @@ impl Opening {
                 session.say(open);
                 session.serve().await;
             }
-            (Self::Upgrade { session, claim }, Some(stream)) => {
-                probe::upgrade(stream, link, session, claim, app.limits.handshake).await;
+            (Self::Upgrade { session, claim, client }, Some(stream)) => {
+                let patience = app.limits.handshake;
+                if !probe::upgrade(stream, link, session, claim, patience).await {
+                    let whom = Whom { user: None, address: Some(client.address) };
+                    app.switchboard.limited.note(Limit::ProbeDeadline, whom);
+                }
             }
             // An upgrade that did not come about.
             (Self::WebSocket { .. } | Self::Upgrade { .. }, None) => {}
@@ -134,10 +140,16 @@ async fn dispatch(app: &Arc<App>, request: Request) -> Result<Response, Refusal>
         (&Method::GET, true, None) => begin(app, &slot, &request),
         (&Method::GET, true, Some(session)) => poll(&slot, session).await,
         (&Method::POST, true, Some(session)) => {
-            let body = axum::body::to_bytes(request.into_body(), limit.max(1));
+            let (parts, body) = request.into_parts();
+            let headers = parts.headers;
+            let body = axum::body::to_bytes(body, limit.max(1));
             // The first request of a connection has its own, shorter time.
             let longest = app.limits.handshake.saturating_mul(2);
-            let body = timeout(longest, body).await.map_err(|_| Refusal::Request)?;
+            let body = timeout(longest, body).await.map_err(|_| {
+                let client = slot.client(&app.gate.proxies, &headers);
+                app.gate.refusals.note(Cause::RequestDeadline, client.address);
+                Refusal::Request
+            })?;
             post(&slot, session, body.ok(), limit.max(1)).await
         }
         (&Method::GET, false, session) => websocket(app, &slot, session, request),
@@ -158,10 +170,7 @@ fn admit(app: &Arc<App>, slot: &Slot, request: &Request) -> Result<Newcomer, Ref
     }
     // Who has shown too many wrong tokens is told so here: a CONNECT that is refused is not tried again.
     app.may_show_token(&client).map_err(Refusal::Often)?;
-    let early = app.gate.sessions.begin(client.network()).ok_or_else(|| {
-        app.gate.refusals.note(Cause::EarlySessions, client.address);
-        Refusal::Busy
-    })?;
+    let early = app.begin_early(&client)?;
     // Whose it is will be known only later.
     if let Some(status) = app.faults.refusal(None) {
         return Err(Refusal::Fault(status));
@@ -199,12 +208,20 @@ async fn post(
     limit: usize,
 ) -> Result<Response, Refusal> {
     let Some(body) = body else {
-        let _ = session.send(Command::Violation(1009, "Frame too large")).await;
+        let _ = session.send(Command::Over(Limit::FrameBytes, 1009, "Frame too large")).await;
         return Err(Refusal::TooLarge);
     };
-    let Some(packets) = Payload::new(body, limit) else {
-        let _ = session.send(Command::Violation(1007, "Not a payload, or one of too many packets")).await;
-        return Err(Refusal::Request);
+    let packets = match Payload::new(body, limit) {
+        Ok(packets) => packets,
+        Err(no) => {
+            let _ = session
+                .send(match no {
+                    NoPayload::Malformed => Command::Violation(1007, "Not a payload"),
+                    NoPayload::TooMany => Command::Over(Limit::PayloadPackets, 1007, "Too many packets"),
+                })
+                .await;
+            return Err(Refusal::Request);
+        }
     };
     // From here on it waits for the hub, and not for the peer.
     slot.poll();
@@ -224,7 +241,8 @@ fn websocket(
         Some(session) => {
             let sid = field(request.uri().query(), "sid").unwrap_or_default();
             let claim = app.sessions.claim_upgrade(sid).ok_or(Refusal::Request)?;
-            Opening::Upgrade { session, claim }
+            let client = slot.client(&app.gate.proxies, request.headers());
+            Opening::Upgrade { session, claim, client }
         }
         None => Opening::WebSocket { newcomer: admit(app, slot, &request)? },
     };

@@ -20,9 +20,9 @@ pub(super) async fn farewell(session: Session, hurries: bool, ending: Ending) {
         Carrier::Polling(polling) => polling,
     };
     match ending {
-        Ending::Lost | Ending::Told(End::Cut) => return,
+        Ending::Lost | Ending::Silent | Ending::Told(End::Cut(_)) => return,
         Ending::ClosedByPeer { .. } => return polling.send_away(packet::NOOP),
-        Ending::Violation(..) => {
+        Ending::Violation(..) | Ending::Over(..) => {
             app.metrics.closed_violation.one_more();
             // Only whoever waits is told: a session that broke the rules is gone at once.
             polling.finish(&mut Outgoing::default(), packet::CLOSE);

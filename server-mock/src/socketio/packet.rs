@@ -75,7 +75,9 @@ impl<'a> Packet<'a> {
         // What a client asks of a namespace in its query is nothing to this server.
         let namespace = namespace.split_once('?').map_or(namespace, |(name, _)| name);
         match kind {
-            PacketType::Connect if ack.is_none() => Some(Self::Connect { namespace, auth: payload }),
+            PacketType::Connect if ack.is_none() && (payload.is_empty() || is_json(payload, '{')) => {
+                Some(Self::Connect { namespace, auth: payload })
+            }
             PacketType::Disconnect if ack.is_none() && payload.is_empty() => {
                 Some(Self::Disconnect { namespace })
             }
@@ -84,13 +86,20 @@ impl<'a> Packet<'a> {
             PacketType::BinaryEvent if attachments == 0 => {
                 Some(Self::Event { namespace, ack, array: payload })
             }
-            PacketType::BinaryEvent => {
+            PacketType::BinaryEvent if is_json(payload, '[') => {
                 Some(Self::BinaryEvent { namespace, ack, attachments, array: payload })
             }
-            PacketType::Ack | PacketType::BinaryAck if ack.is_some() => Some(Self::Answer { attachments }),
+            PacketType::Ack | PacketType::BinaryAck if ack.is_some() && is_json(payload, '[') => {
+                Some(Self::Answer { attachments })
+            }
             _ => None,
         }
     }
+}
+
+/// Whether a text is JSON that begins like this. What an event's has to be is [`event`]'s to say.
+fn is_json(text: &str, begin: char) -> bool {
+    text.trim_ascii_start().starts_with(begin) && serde_json::from_str::<&RawValue>(text).is_ok()
 }
 
 /// The name and the first argument of an event; `None` if the text is not what an event may be.
@@ -206,6 +215,16 @@ mod tests {
             "5-[\"hi\"]",
             "299999999999999999999[\"hi\"]",
             "29007199254740993[\"hi\"]",
+            "0{",
+            "0[]",
+            "0\"x\"",
+            "0/chat,{\"token\":",
+            "0{} {}",
+            "31{}",
+            "31[",
+            "31",
+            "61-4[{",
+            "51-[\"hi\",",
             "1[]",
             "11-",
         ] {

@@ -14,6 +14,14 @@ pub(super) const ATTACHMENT: char = 'b';
 /// Most packets of a payload for each so many of its bytes that may come: a packet is seldom shorter.
 const PACKET: usize = 16;
 
+/// Why a body is not taken apart.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum NoPayload {
+    Malformed,
+    /// It has too many packets.
+    TooMany,
+}
+
 /// The packets of a POST, taken out one by one: they stay in the one buffer in which they came.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Payload {
@@ -22,12 +30,14 @@ pub(crate) struct Payload {
 }
 
 impl Payload {
-    /// `None` for a body that is no payload, or has more packets than one of `limit` bytes may have.
-    pub(super) fn new(body: Bytes, limit: usize) -> Option<Self> {
+    /// The packets of a body, which has as many as one of `limit` bytes may have.
+    pub(super) fn new(body: Bytes, limit: usize) -> Result<Self, NoPayload> {
         let packets = memchr::memchr_iter(SEPARATOR_BYTE, &body).count() + 1;
-        let fits = !body.is_empty() && packets <= (limit / PACKET).max(1);
-        let rest = if fits { Some(Utf8Bytes::try_from(body).ok()?) } else { None };
-        rest.map(|rest| Self { rest: Some(rest) })
+        if packets > (limit / PACKET).max(1) {
+            return Err(NoPayload::TooMany);
+        }
+        let rest = Utf8Bytes::try_from(body).ok().filter(|rest| !rest.is_empty());
+        rest.map(|rest| Self { rest: Some(rest) }).ok_or(NoPayload::Malformed)
     }
 
     pub(super) fn pop(&mut self) -> Option<Incoming> {
@@ -64,7 +74,7 @@ mod tests {
     use super::*;
 
     fn split(body: impl Into<Vec<u8>>) -> Option<Vec<Incoming>> {
-        let mut payload = Payload::new(Bytes::from(body.into()), 1_000)?;
+        let mut payload = Payload::new(Bytes::from(body.into()), 1_000).ok()?;
         Some(std::iter::from_fn(|| payload.pop()).collect())
     }
 
@@ -96,6 +106,7 @@ mod tests {
     #[test]
     fn a_body_of_more_packets_than_it_may_have_is_refused_before_any_is_taken_out() {
         assert!(split(vec!["3"; 62].join("\x1e")).is_some());
-        assert_eq!(split(vec!["3"; 63].join("\x1e")), None);
+        let many = Bytes::from(vec!["3"; 63].join("\x1e"));
+        assert_eq!(Payload::new(many, 1_000), Err(NoPayload::TooMany));
     }
 }

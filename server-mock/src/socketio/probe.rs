@@ -11,23 +11,29 @@ use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
-/// Shows the client that the WebSocket works, and hands it to the session when the client says so.
+/// Shows the client that the WebSocket works, and hands it to the session when the client says so. `false`: that has taken too
+/// long.
 pub(super) async fn upgrade(
     mut stream: WebSocketStream<Transport>,
     link: Arc<Link>,
     session: Commands,
     claim: UpgradeClaim,
     patience: Duration,
-) {
+) -> bool {
     // A session that is gone takes nothing, and the stream is dropped.
     let command = match timeout(patience, probe(&mut stream, &session)).await {
         Ok(Some(())) => {
             claim.keep();
             Command::Upgraded(Box::new(stream), link)
         }
-        Ok(None) | Err(_) => Command::Probing(false),
+        Ok(None) => Command::Probing(false),
+        Err(_) => {
+            let _ = session.send(Command::Probing(false)).await;
+            return false;
+        }
     };
     let _ = session.send(command).await;
+    true
 }
 
 async fn probe(stream: &mut WebSocketStream<Transport>, session: &Commands) -> Option<()> {

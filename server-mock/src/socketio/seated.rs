@@ -12,8 +12,8 @@ use super::up::{self, Up};
 use crate::app::{App, Place};
 use crate::auth::Identity;
 use crate::faults::{Hit, Late, Link};
-use crate::gate::{About, Cause};
 use crate::hub::{ME, RoomPosition, stream_of};
+use crate::limits::Limit;
 use crate::mailbox::{End, Mailbox, Parcel, Taken};
 use crate::session_log::{Carrying, Left, Origin};
 use crate::switchboard::Seat;
@@ -84,7 +84,7 @@ impl Seated {
         let origin = Origin { client, protocol: "socketio", transport };
         let seat = app.switchboard.connect(identity, true, origin, Arc::clone(&mailbox));
         if let Some(end) = mailbox.end() {
-            app.gate.refusals.note_about(Cause::User, client, &About::user(&user, end.why()));
+            app.note_unseated(client, &user, end);
             return Err(end);
         }
         let hit = app.faults.expose(user.clone(), Arc::clone(link), Arc::clone(&mailbox));
@@ -151,6 +151,11 @@ impl Seated {
         self.seat.heard();
     }
 
+    /// A limit closes the session, or has refused it something.
+    pub(super) fn limited(&self, limit: Limit) {
+        self.seat.limited(limit);
+    }
+
     /// Its answer has come.
     pub(super) fn ponged(&self) {
         if let Some(deliveries) = &self.deliveries {
@@ -190,6 +195,7 @@ impl Seated {
         let ack = ack.filter(|_| self.answers);
         let wanted = ack.and_then(|_| self.translator.answers.next());
         if let (Some(ack), None) = (ack, wanted) {
+            self.seat.limited(Limit::Acknowledgements);
             let no = answers::no(Code::Overloaded, "too many acknowledgements are waited for");
             return self.answer(ack, &no, outgoing);
         }
@@ -290,7 +296,7 @@ impl Seated {
                             }
                         }
                     }
-                    Down::Missing => self.mailbox.cut(),
+                    Down::Missing => self.mailbox.cut("What it missed is not in the log any more"),
                     Down::GoingAway(ms) => window = Some(Duration::from_millis(ms)),
                     Down::Nothing => {}
                 },
@@ -310,7 +316,7 @@ impl Seated {
         drop(self.place);
         if let Some(recoverable) = self.recoverable
             && stays
-            && left == Left::Gone
+            && matches!(left, Left::Gone(_))
             && !is_removed
         {
             recoverable.lose();

@@ -19,6 +19,8 @@ use super::sessions::{self, Command, Registration};
 use crate::app::App;
 use crate::faults::Link;
 use crate::gate::{Client, Early};
+use crate::limited::Whom;
+use crate::limits::Limit;
 use crate::mailbox::{End, Taken};
 use crate::session_log::Left;
 use crate::socket::{Ending, FAREWELL};
@@ -150,9 +152,9 @@ impl Session {
             return Ok(());
         }
         self.seated_flag.store(false, Ordering::Relaxed);
-        self.early = self.app.gate.sessions.begin(self.client.network());
+        self.early = self.app.begin_early(&self.client).ok();
         if self.early.is_none() {
-            return Err(Ending::Told(End::Cut));
+            return Err(Ending::Told(End::Cut("There is no room for one more session without a name")));
         }
         // The engine goes on for a while: another namespace may be asked for, or this one again.
         let (interval, timeout) = self.app.engine_pings();
@@ -175,15 +177,27 @@ impl Session {
     pub(super) async fn serve(mut self) {
         let ending = poll_fn(|cx| self.poll(cx)).await;
         let hurries = self.hurries();
+        if let Ending::Over(limit, ..) = ending {
+            self.limited(limit);
+        }
         // The rooms are free of it before the farewells, which may take their time.
         for member in self.members.drain(..) {
-            member.leave(Left::from(&ending), !self.app.draining());
+            member.leave(Left::by(&ending, &self.link), !self.app.draining());
         }
         // Whoever has just said goodbye is to know that it was heard.
         if let (Ending::ClosedByPeer { .. }, Some(posted)) = (&ending, self.posted.take()) {
             let _ = posted.send(());
         }
         farewell(self, hurries, ending).await;
+    }
+
+    /// A limit closes the session, or has refused it something.
+    fn limited(&self, limit: Limit) {
+        if let Some(member) = self.members.first() {
+            return member.limited(limit);
+        }
+        let whom = Whom { user: None, address: Some(self.client.address) };
+        self.app.switchboard.limited.note(limit, whom);
     }
 
     fn hurries(&self) -> bool {
@@ -238,6 +252,7 @@ impl Session {
             };
             match (command, &mut self.carrier) {
                 (Command::Violation(code, reason), _) => return Some(Ending::Violation(code, reason)),
+                (Command::Over(limit, code, reason), _) => return Some(Ending::Over(limit, code, reason)),
                 (Command::Poll(answer), Carrier::Polling(polling)) => {
                     if !polling.poll(answer) {
                         return Some(Ending::Violation(1008, "Two polls at a time"));
@@ -295,11 +310,11 @@ impl Session {
                 }
                 Beat::Dead => {
                     self.app.metrics.terminated_silent.one_more();
-                    return Some(Ending::Lost);
+                    return Some(Ending::Silent);
                 }
             }
             if gathered.is_some_and(|until| until <= now) {
-                return Some(Ending::Violation(1002, "An attachment is missing"));
+                return Some(Ending::Over(Limit::AttachmentDeadline, 1002, "An attachment is missing"));
             }
             if let Some((at, due)) = self.due
                 && at <= now
@@ -314,7 +329,7 @@ impl Session {
 
     fn come_due(&mut self, due: Due) -> Option<Ending> {
         match due {
-            Due::Connect => Some(Ending::Violation(1008, "No CONNECT in time")),
+            Due::Connect => Some(Ending::Over(Limit::ConnectDeadline, 1008, "No CONNECT in time")),
             Due::Move => {
                 // Not a DISCONNECT: a client that gets one does not come back by itself.
                 for member in &self.members {

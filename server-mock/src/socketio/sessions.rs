@@ -2,6 +2,7 @@
 
 use super::payload::Payload;
 use crate::faults::Link;
+use crate::limits::Limit;
 use crate::transport::Transport;
 use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
@@ -23,6 +24,8 @@ pub(crate) enum Command {
     Post(Payload, oneshot::Sender<()>),
     /// What came is not what may come.
     Violation(u16, &'static str),
+    /// It is more than may come.
+    Over(Limit, u16, &'static str),
     /// A WebSocket is about to take over, or is not any more.
     Probing(bool),
     /// It takes over.

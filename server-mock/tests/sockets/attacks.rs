@@ -107,7 +107,7 @@ async fn a_connection_has_to_say_something_soon_and_all_of_a_request_not_much_la
     let mut slow = connect(&server, ATTACKER).await;
     slow.write_all(b"GET /ws?token=s3cret HTTP/1.1\r\nHo").await.unwrap();
     assert_eq!(rest(slow).await, "");
-    assert_eq!(refused(&server, "silent").await, 1);
+    assert_eq!((refused(&server, "silent").await, refused(&server, "request_deadline").await), (1, 1));
 }
 
 #[tokio::test]
@@ -221,14 +221,16 @@ async fn sessions_without_a_name_take_no_place_of_one_who_has_a_token() {
         statuses.push(status(&server, from, begin).await);
     }
     // A share for the address, then the quota for all.
-    assert_eq!(statuses, [200, 200, 200, 503, 200, 503]);
+    assert_eq!(statuses, [200, 200, 200, 429, 200, 503]);
+    let answer = exchange(&server, ATTACKER, begin).await;
+    assert!(answer.to_lowercase().contains("retry-after: 1\r\n"), "{answer}");
     let mut people = Vec::new();
     for _ in 0..3 {
         let mut ada = Client::open(&server.url(), "s3cret").await;
         ada.sync().await;
         people.push(ada);
     }
-    assert_eq!(refused(&server, "early_sessions").await, 2);
+    assert_eq!((refused(&server, "address_sessions").await, refused(&server, "early_sessions").await), (2, 1));
     let metrics =
         http(&server.admin_url().unwrap(), "GET /metrics HTTP/1.1\nHost: localhost\nConnection: close\n\n")
             .await;

@@ -100,7 +100,7 @@ async fn a_close_packet_ends_the_session_at_once() {
 #[tokio::test]
 async fn what_is_no_packet_ends_the_session() {
     let server = server(|_| {}).await;
-    for bad in ["abc", "", "0", "9", "4", "4x"] {
+    for bad in ["abc", "", "0", "9", "4", "4x", "40{", r#"40{"token":"ada""#, "40[]", r#"40"ada""#] {
         let session = Session::open(&server).await;
         let answer = session.say(&[bad]).await;
         assert!(answer.starts_with("HTTP/1.1 400 "), "{bad}: {answer}");

@@ -145,7 +145,7 @@ async fn a_refusal_names_whom_or_what_it_is_about_and_a_lifted_ban_is_in_the_aud
     let (_, log) = process.ended().await;
     for part in [
         "cause=\"host\" host=\"evil.example\" address=127.0.0.1",
-        "cause=\"user\" user=\"ada\" why=\"this user has as many connections as one may have\" address=127.0.0.1",
+        "limit=\"connections_of_user\" refused=1 user=\"ada\" address=127.0.0.1",
         "unbanned user=\"mallory\"",
     ] {
         assert!(log.contains(part), "{part} is not in\n{log}");

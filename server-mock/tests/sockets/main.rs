@@ -17,12 +17,14 @@ mod doors;
 mod drain;
 mod engine;
 mod events;
+mod every_limit;
 mod extended;
 mod faults;
 mod feed;
 #[cfg(target_os = "linux")]
 mod files;
 mod limits;
+mod logbook;
 #[cfg(unix)]
 mod logs;
 #[cfg(target_os = "linux")]

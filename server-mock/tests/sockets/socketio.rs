@@ -17,7 +17,11 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) async fn open(server: &ServerHandle) -> Self {
-        let base = server.url();
+        Self::open_at(&server.url()).await
+    }
+
+    pub(crate) async fn open_at(url: &str) -> Self {
+        let base = String::from(url);
         let answer = http(&base, &get("")).await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
         let sid = answer.split(r#""sid":""#).nth(1).unwrap().split('"').next().unwrap();

@@ -23,14 +23,14 @@ use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message;
 
 /// An authority, and the files of a server that it has signed.
-struct Signed {
+pub(crate) struct Signed {
     folder: TempDir,
     root: CertificateDer<'static>,
 }
 
 impl Signed {
     /// A certificate for 127.0.0.1, signed by an authority that the root has signed: only the whole chain is believed.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let signed = Self { folder: tempfile::tempdir().unwrap(), root: CertificateDer::from(Vec::new()) };
         signed.renewed()
     }
@@ -53,11 +53,11 @@ impl Signed {
         Self { root: root_certificate.der().clone(), ..self }
     }
 
-    fn chain(&self) -> PathBuf {
+    pub(crate) fn chain(&self) -> PathBuf {
         self.folder.path().join("chain.pem")
     }
 
-    fn key(&self) -> PathBuf {
+    pub(crate) fn key(&self) -> PathBuf {
         self.folder.path().join("key.pem")
     }
 

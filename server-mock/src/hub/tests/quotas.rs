@@ -1,7 +1,7 @@
 //! What one user may take of the server, however it is asked for.
 
 use super::*;
-use crate::hub::Refused;
+use crate::hub::Limit;
 
 fn leave(world: &mut World, conn: ConnId, room: &str) {
     world.say(conn, &json!({"type": "leave_room", "roomId": room}).to_string());
@@ -32,7 +32,7 @@ fn a_user_makes_as_many_rooms_as_one_may_and_the_others_still_get_theirs() {
     assert_eq!(ask_for(&mut world, BOB, "d"), None);
     assert_eq!(ask_for(&mut world, ADA, "d"), None);
     assert_eq!(ask_for(&mut world, ADA, "@me"), None, "a personal stream is no room");
-    assert_eq!(world.hub.refused(), Refused { rooms_of_user: 1, ..Refused::default() });
+    assert_eq!((world.hub.refused().of(Limit::RoomsOfUser), world.hub.refused().total()), (1, 1));
     // One that was left is needed for a while, and then makes room.
     leave(&mut world, ADA, "b");
     assert_eq!(ask_for(&mut world, ADA, "e").as_deref(), Some("overloaded"));
@@ -51,7 +51,8 @@ fn a_reader_of_a_room_that_does_not_exist_makes_it_and_has_the_same_quota() {
     }
     let request = watch("c");
     let outputs = world.handle(Input::Watch { conn: CYD, user: Name::from("eve"), expires: None, request });
-    assert!(matches!(outputs[..], [Output::Close { code: 1013, .. }]), "{outputs:?}");
+    let quota = Output::Close { conn: CYD, code: 4011, reason: "Too many rooms" };
+    assert_eq!(outputs, [quota]);
 }
 
 #[test]
@@ -92,7 +93,7 @@ fn a_user_makes_rooms_at_a_rate_and_finds_old_ones_at_any() {
     assert_eq!(ask_for(&mut world, ADA, "7"), None);
     world.ms += 200;
     assert_eq!(ask_for(&mut world, ADA, "8"), None);
-    assert_eq!(world.hub.refused(), Refused { rooms_too_fast: 1, ..Refused::default() });
+    assert_eq!((world.hub.refused().of(Limit::RoomRate), world.hub.refused().total()), (1, 1));
 }
 
 #[test]
@@ -146,7 +147,7 @@ fn a_user_who_sends_at_the_rate_for_an_hour_is_never_closed_and_one_without_a_ra
         assert!(!ends(&world.send(ADA, "lobby", "x")));
         world.handle(Input::Heard { conn: ADA });
     }
-    assert_eq!(world.hub.refused(), Refused::default());
+    assert_eq!(world.hub.refused().total(), 0);
     let mut world = World::new(|_| {});
     world.extend(ADA, "ada");
     for _ in 0..10_000 {

@@ -2,6 +2,7 @@
 //! namespace that they are for.
 
 use super::Session;
+use crate::limits::Limit;
 use crate::mailbox::End;
 use crate::socket::Ending;
 use crate::socketio::binary::{self, Gathered, Gathering};
@@ -70,7 +71,7 @@ impl Session {
         if !self.is_seated() {
             self.early_packets += 1;
             if self.early_packets > EARLY_PACKETS {
-                return Err(Ending::Violation(1008, "Too many packets before CONNECT"));
+                return Err(Ending::Over(Limit::EarlyPackets, 1008, "Too many packets before CONNECT"));
             }
         }
         let message = match Engine::read(text).ok_or(MALFORMED)? {
@@ -127,7 +128,9 @@ impl Session {
         let gathering = self.gathering.as_mut().ok_or(Ending::Violation(1003, "Unexpected attachment"))?;
         match gathering.add(bytes) {
             Gathered::More => return Ok(()),
-            Gathered::TooMuch => return Err(Ending::Violation(1009, "Attachments too large")),
+            Gathered::TooMuch => {
+                return Err(Ending::Over(Limit::FrameBytes, 1009, "Attachments too large"));
+            }
             Gathered::All => {}
         }
         let Some(Gathering { packet, attachments, .. }) = self.gathering.take() else { return Ok(()) };
