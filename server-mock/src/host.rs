@@ -205,8 +205,16 @@ mod tests {
 
     #[test]
     fn what_no_request_can_have_is_no_host() {
-        for good in ["*", "chat.example", "Chat.example:8443", "localhost", "192.0.2.1:80", "[::1]", "[::1]:80", "a_b.example."]
-        {
+        for good in [
+            "*",
+            "chat.example",
+            "Chat.example:8443",
+            "localhost",
+            "192.0.2.1:80",
+            "[::1]",
+            "[::1]:80",
+            "a_b.example.",
+        ] {
             assert_eq!(check_host(good), Ok(()), "{good}");
         }
         for (bad, why) in [

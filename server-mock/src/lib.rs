@@ -78,9 +78,9 @@
 //! | `GET /` | lists the routes |
 //! | `GET /healthz`, `GET /readyz` | 200 while the process lives; while it takes connections (503 in a drain) |
 //! | `GET /metrics` | Prometheus text; no name of a room or a user is in it |
-//! | `GET /users` | `{users: [{id, connections}], next}`; `?limit=` entries after `?after=` |
+//! | `GET /users` | `{users: [{id, connections}], next}`; `?limit=` (1 to 10,000) entries after `?after=` |
 //! | `GET /users/{id}` | `{id, connections: [{protocol, rooms}], rooms, bannedForSecs}` |
-//! | `DELETE /users/{id}` | `{closed}`: the user's connections are closed with 4003; `?ban=SECS` keeps the user out for so long, `?ban=0` ends that |
+//! | `DELETE /users/{id}` | `{closed}`: the user's connections are closed with 4003; `?ban=SECS` (1 to 31,622,400) keeps the user out for so long |
 //! | `GET /bans` | `{bans: [{id, bannedForSecs}], next}`: who is kept out, connected before or not |
 //! | `DELETE /bans/{user}` | 204: the user may come again |
 //! | `GET /rooms` | `{rooms: [{id, members, connections, readers, seq, bytes}], next}` |

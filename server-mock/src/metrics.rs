@@ -113,7 +113,11 @@ impl Default for Metrics {
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "What runs", build);
         let (refused, limited) = (Labelled::default(), Labelled::default());
-        registry.register("limited", "What users and sessions were refused or closed for, by limit", limited.clone());
+        registry.register(
+            "limited",
+            "What users and sessions were refused or closed for, by limit",
+            limited.clone(),
+        );
         registry.register("refused", "Who was not let in, by cause", refused.clone());
         // From a tenth of a millisecond to three seconds.
         let latency = Histogram::new(exponential_buckets(0.000_1, 2.0, 16));

@@ -39,7 +39,8 @@ fn is_same(one: &str, other: &str) -> bool {
     let bare = |text: &str| {
         let text = text.trim_end_matches('/').to_ascii_lowercase();
         let usual = [("http://", ":80"), ("https://", ":443")];
-        let port = usual.into_iter().find(|(scheme, _)| text.starts_with(scheme)).map_or("", |(_, port)| port);
+        let port =
+            usual.into_iter().find(|(scheme, _)| text.starts_with(scheme)).map_or("", |(_, port)| port);
         text.strip_suffix(port).map(String::from).unwrap_or(text)
     };
     bare(one) == bare(other)
@@ -54,7 +55,8 @@ pub(crate) fn check_origin(text: &str) -> Result<(), &'static str> {
     if bare == "*" || bare == "null" {
         return Ok(());
     }
-    let like = "an origin is written like https://app.example or http://localhost:3000, without a path; '*' is any";
+    let like =
+        "an origin is written like https://app.example or http://localhost:3000, without a path; '*' is any";
     let (scheme, host) = bare.split_once("://").ok_or(like)?;
     let is_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
     if scheme.is_empty() || !scheme.chars().all(is_scheme) || host.is_empty() {

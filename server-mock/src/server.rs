@@ -9,7 +9,9 @@ use crate::faults::Faults;
 use crate::gate::{Gate, check_network};
 use crate::host::Hosts;
 use crate::namespace::{Namespace, NamespaceError};
-use crate::{Auth, admin, connection, demo, door, events, file_limit, host, memory, origin, socketio, upgrade};
+use crate::{
+    Auth, admin, connection, demo, door, events, file_limit, host, memory, origin, socketio, upgrade,
+};
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -337,9 +339,9 @@ fn check_entries(
     entries: &[String],
     check: impl Fn(&str) -> Result<(), &'static str>,
 ) -> Result<(), BindError> {
-    entries.iter().try_for_each(|entry| {
-        check(entry).map_err(|why| BindError::Entry { entry: entry.clone(), why })
-    })
+    entries
+        .iter()
+        .try_for_each(|entry| check(entry).map_err(|why| BindError::Entry { entry: entry.clone(), why }))
 }
 
 /// Only characters that mean themselves, in a URL and in a route alike.

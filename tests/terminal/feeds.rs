@@ -174,6 +174,21 @@ fn a_refused_token_ends_it_with_3_and_a_token_is_never_shown() {
     assert!(!ended.text().contains("s3cret"), "{}", ended.text());
 }
 
+/// It is the user who has too much of something, and the server's own words say so.
+#[test]
+fn a_feed_that_is_refused_for_its_users_quota_says_so_in_the_servers_words() {
+    let server = ServerProcess::start_with("127.0.0.1:0", &["--max-user-rooms", "1"]);
+    let mut tail = tail(&http(&server), &["-r", "other"]);
+    let told = tail.wait_for("as many rooms as one user may");
+    for part in ["HTTP 429", "asks to wait for 60 s", "\"this user has made as many rooms as one user may\""]
+    {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(!told.contains("too many attempts") && !told.contains("takes no more"), "{told}");
+    tail.signal("TERM");
+    assert_eq!(tail.wait().status, Some(0));
+}
+
 #[test]
 fn wrong_usage_says_what_to_give_instead() {
     for (args, words) in [

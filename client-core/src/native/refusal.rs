@@ -1,5 +1,5 @@
 //! An HTTP answer that is not the one asked for, as the error it means: with the target of a redirect and the first
-//! line of an explanation, bounded, printable and without secrets.
+//! line of an explanation, bounded, printable and without secrets. It decides nothing about what comes next.
 
 use super::endpoint::Endpoint;
 use super::exchange::Answer;
@@ -10,6 +10,7 @@ use crate::name::is_invisible;
 use hyper::body::Body as _;
 use hyper::header::{self, HeaderMap, HeaderName};
 use hyper::{StatusCode, Version};
+use serde_json::Value;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Poll, ready};
@@ -49,7 +50,10 @@ pub(super) async fn refusal(
         if hint.is_empty() {
             // A server that gives another reason does not speak TLS there.
             let may_want_tls = !endpoint.is_secure() && explanation.as_deref().is_none_or(is_about_tls);
-            text.push_str(meaning(status, answer.response.headers(), may_want_tls));
+            let meaning = meaning(status, answer.response.headers(), may_want_tls);
+            // What the server has too much of is better known to the server.
+            let is_known = matches!(status.as_u16(), 429 | 503) && explanation.is_some();
+            text.push_str(if is_known { "" } else { meaning });
             // Of no token's use.
             let wants_password =
                 status == StatusCode::UNAUTHORIZED && wants_password(answer.response.headers());
@@ -110,7 +114,19 @@ async fn explanation(answer: &mut Answer) -> Option<String> {
     let mut bytes = Vec::new();
     // What has come when the time is up is looked at all the same.
     let _ = timeout(BODY_TIMEOUT, body(answer, &mut bytes)).await;
+    if kind.ends_with("json")
+        && let Some(words) = message(&bytes)
+    {
+        return first_line(&words, false);
+    }
     first_line(&String::from_utf8_lossy(&bytes), kind.ends_with("html"))
+}
+
+/// What an error in JSON says of itself, where it does so as most do.
+fn message(body: &[u8]) -> Option<String> {
+    let error: Value = serde_json::from_slice(body).ok()?;
+    let words = error.get("message").or_else(|| error.get("error"))?;
+    words.as_str().or_else(|| words.get("message")?.as_str()).map(String::from)
 }
 
 /// Reads the beginning of the body.
@@ -202,6 +218,20 @@ mod tests {
             ("\n---\n", None),
         ] {
             assert_eq!(first_line(text, false).as_deref(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn of_an_error_in_json_its_message_is_taken() {
+        for (body, expected) in [
+            (r#"{"code":"x","hint":"y","message":"too many rooms"}"#, Some("too many rooms")),
+            (r#"{"error":"too many rooms"}"#, Some("too many rooms")),
+            (r#"{"error":{"code":7,"message":"too many rooms"}}"#, Some("too many rooms")),
+            (r#"{"message":7}"#, None),
+            (r#"["message"]"#, None),
+            ("{", None),
+        ] {
+            assert_eq!(message(body.as_bytes()).as_deref(), expected, "{body}");
         }
     }
 

@@ -1,5 +1,8 @@
 import type { FetchInit, FetchResponse } from "./types.js";
 
+/** Bytes of an explanation that are looked at, how long they may take, and characters of it that are shown. */
+const MOST = 4096, PATIENCE_MS = 500, SHOWN = 200;
+
 /** Why there is no stream: an HTTP status, 1 for an answer that is none, 0 for no answer at all. */
 export interface Refusal {
   status: number;
@@ -50,7 +53,10 @@ export class Stream {
     if (signal.aborted) return;
     const refusal = refused(response);
     if (refusal || !response.body) {
+      const said = refusal && refusal.status >= 400 ? await explanation(response) : "";
+      if (signal.aborted) return;
       this.drop();
+      if (said) refusal!.words += `: ${said}`;
       return ears.refused(refusal ?? none("there is no body in the answer"));
     }
     ears.opened();
@@ -61,6 +67,30 @@ export class Stream {
       if (!read?.value) return ears.ended(!!read);
       ears.bytes(read.value);
     }
+  }
+}
+
+/** What an error in JSON says of itself, as far as that has come in time. */
+async function explanation({ headers, body }: FetchResponse): Promise<string> {
+  if (!body || !/json/i.test(headers.get("content-type") ?? "")) return "";
+  let timer: unknown;
+  const late = new Promise<undefined>((resolve) => (timer = setTimeout(() => resolve(undefined), PATIENCE_MS)));
+  const decoder = new TextDecoder();
+  let text = "";
+  try {
+    const reader = body.getReader();
+    while (text.length < MOST) {
+      const read = await Promise.race([reader.read(), late]);
+      if (!read?.value) break;
+      text += decoder.decode(read.value.subarray(0, MOST), { stream: true });
+    }
+    const { message } = JSON.parse(text) as { message?: unknown };
+    // Nothing in it acts on what shows it.
+    return typeof message == "string" ? message.replace(/[\p{Cc}\p{Cf}]/gu, "").slice(0, SHOWN) : "";
+  } catch {
+    return "";
+  } finally {
+    clearTimeout(timer as number);
   }
 }
 

@@ -13,7 +13,10 @@ use serde_json::json;
 use std::sync::Arc;
 
 pub(super) fn router(app: &Arc<App>) -> Router {
-    Router::new().route("/bans", get(list)).route("/bans/{user}", delete(lift).layer(middleware::from_fn(without_query))).with_state(Arc::clone(app))
+    Router::new()
+        .route("/bans", get(list))
+        .route("/bans/{user}", delete(lift).layer(middleware::from_fn(without_query)))
+        .with_state(Arc::clone(app))
 }
 
 async fn list(State(app): State<Arc<App>>, page: Result<Query<Page>, QueryRejection>) -> Response {

@@ -49,10 +49,8 @@ pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Ne
         guard.app.gate.refusals.note(cause, address);
     }
     // Who is refused at the door is told there, once a minute: a line for each would fill a disk.
-    let is_stranger = matches!(
-        status,
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS
-    );
+    let is_stranger =
+        matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS);
     let peer = peer.map_or_else(|| String::from("unknown"), |address| address.to_string());
     let is_dull = PROBES.contains(&&*path) || path == "/metrics" && status.is_success();
     let status = status.as_u16();
@@ -75,7 +73,12 @@ fn cause_of(status: StatusCode, is_reserve: bool) -> Option<Cause> {
 }
 
 /// Why this is no request of somebody who may ask: its token, or that too many wrong ones have come from there.
-fn check_token(guard: &Guard, token: &AdminToken, address: IpAddr, headers: &HeaderMap) -> Result<(), Response> {
+fn check_token(
+    guard: &Guard,
+    token: &AdminToken,
+    address: IpAddr,
+    headers: &HeaderMap,
+) -> Result<(), Response> {
     let (gate, now) = (&guard.app.gate, Instant::now());
     if let Err(wait) = gate.admin_tokens.may_show_token(address.into(), now) {
         gate.refusals.note(Cause::AdminTokens, address);

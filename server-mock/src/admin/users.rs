@@ -89,8 +89,9 @@ async fn kick(
         Err(rejection) => return problem(rejection.status(), &rejection.body_text()),
     };
     if ban.is_some_and(|seconds| !(1..=LONGEST_BAN).contains(&seconds)) {
-        let what =
-            format!("ban is a whole number of seconds between 1 and {LONGEST_BAN}; DELETE /bans/{{user}} ends one");
+        let what = format!(
+            "ban is a whole number of seconds between 1 and {LONGEST_BAN}; DELETE /bans/{{user}} ends one"
+        );
         return problem(StatusCode::BAD_REQUEST, &what);
     }
     let ban = ban.map(Duration::from_secs);

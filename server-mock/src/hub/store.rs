@@ -1,11 +1,11 @@
 //! Everything the hub must not lose: the logs and the lines.
 
-use super::{HubConfig, Limit};
 use super::bug::{Bug, made};
 use super::census::beyond;
 use super::lines::{Answer, Known, LineKey, Lines};
 use super::log::{Log, Logged};
 use super::vacant::{Maker, Vacant};
+use super::{HubConfig, Limit};
 use rejoin::messages::Epoch;
 use rejoin::{Name, Timestamp};
 use std::collections::BTreeMap;

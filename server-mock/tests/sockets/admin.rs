@@ -3,6 +3,7 @@
 use crate::client::{Client, join, message, server, soon};
 use crate::doors::{address, http};
 use crate::feed::{feed, path};
+use crate::logbook::Logbook;
 use crate::socketio::Session;
 use rejoin_server::{AdminToken, BindError, Config, Server, ServerHandle};
 use serde_json::{Value, json};
@@ -438,6 +439,52 @@ async fn with_a_token_file_only_health_is_told_without_the_token() {
     let (status, metrics) = call_with(&admin, "GET", "/metrics", &fields, "").await;
     assert_eq!(status, 200);
     assert!(metrics.contains("rejoin_refused_total{cause=\"admin_token\"} 12\n"), "{metrics}");
+}
+
+#[tokio::test]
+async fn who_guesses_admin_tokens_waits_for_longer_each_time_and_fills_no_log() {
+    let log = Logbook::open();
+    let (_server, admin, _folder) = protected().await;
+    let with = |token: &str| format!("Host: localhost\nAuthorization: Bearer {token}");
+    for _ in 0..20 {
+        assert_eq!(call_with(&admin, "GET", "/users", &with("canary-wrong"), "").await.0, 401);
+    }
+    // The right one is not looked at either: it would tell the guesser.
+    for token in ["canary-wrong", TOKEN] {
+        let request = format!("GET /users HTTP/1.1\n{}\nConnection: close\n\n", with(token));
+        let answer = http(&admin, &request).await;
+        assert!(answer.starts_with("HTTP/1.1 429 ") && answer.contains("retry-after: 1\r\n"), "{answer}");
+    }
+    assert_eq!(call(&admin, "GET", "/healthz", "").await.0, 200);
+    let again = async { while call_with(&admin, "GET", "/users", &with(TOKEN), "").await.0 != 200 {} };
+    soon(again).await;
+    let told = log.lines("127.0.0.1");
+    let of = |part: &str| told.iter().filter(|line| line.contains(part)).count();
+    assert_eq!((of("cause=\"admin_token\""), of("cause=\"admin_tokens\"")), (1, 1), "{told:?}");
+    assert_eq!((of("status=401"), of("status=429"), of("status=200")), (0, 0, 1), "{told:?}");
+    assert!(log.lines("canary").is_empty(), "{told:?}");
+}
+
+#[tokio::test]
+async fn no_route_takes_a_query_that_means_nothing_there() {
+    let (_server, admin) = administered().await;
+    for (method, path) in [
+        ("GET", "/users/ada?limit=1"),
+        ("GET", "/?x"),
+        ("DELETE", "/bans/ada?now=1"),
+        ("GET", "/faults?limit=1"),
+        ("DELETE", "/rooms/a/members/b?ban=1"),
+        ("POST", "/rooms/a/messages?key=1"),
+        ("POST", "/users/a/notifications?ban=1"),
+    ] {
+        let (status, answer) = ask(&admin, method, path).await;
+        assert_eq!(status, 400, "{method} {path}: {answer}");
+        assert!(answer["error"].as_str().unwrap().contains("no query"), "{answer}");
+    }
+    // Whoever scrapes and probes may add what it likes.
+    for path in ["/metrics?x=1", "/healthz?x=1", "/readyz?x=1"] {
+        assert_eq!(call(&admin, "GET", path, "").await.0, 200, "{path}");
+    }
 }
 
 #[tokio::test]

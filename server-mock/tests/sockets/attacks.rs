@@ -230,7 +230,10 @@ async fn sessions_without_a_name_take_no_place_of_one_who_has_a_token() {
         ada.sync().await;
         people.push(ada);
     }
-    assert_eq!((refused(&server, "address_sessions").await, refused(&server, "early_sessions").await), (2, 1));
+    assert_eq!(
+        (refused(&server, "address_sessions").await, refused(&server, "early_sessions").await),
+        (2, 1)
+    );
     let metrics =
         http(&server.admin_url().unwrap(), "GET /metrics HTTP/1.1\nHost: localhost\nConnection: close\n\n")
             .await;

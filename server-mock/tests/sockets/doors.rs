@@ -77,6 +77,20 @@ async fn a_browser_that_looks_at_the_endpoint_is_told_what_it_is() {
 }
 
 #[tokio::test]
+async fn a_request_of_http_1_1_without_a_host_or_with_two_is_bad() {
+    let server = server(|config| config.admin = Some("127.0.0.1:0".parse().unwrap())).await;
+    let (public, admin) = (server.url(), server.admin_url().unwrap());
+    for (url, path) in [(&public, "/ws"), (&public, "/rooms/a/events?token=a"), (&admin, "/healthz")] {
+        for hosts in ["", "Host: localhost\nHost: localhost\n"] {
+            let answer = http(url, &format!("GET {path} HTTP/1.1\n{hosts}Connection: close\n\n")).await;
+            assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("one Host header"), "{answer}");
+        }
+    }
+    let old = http(&admin, "GET /healthz HTTP/1.0\n\n").await;
+    assert!(old.starts_with("HTTP/1.0 200 "), "{old}");
+}
+
+#[tokio::test]
 async fn a_malformed_handshake_is_refused_with_the_reason() {
     let server = server(|_| {}).await;
     let upgrade = "GET /ws?token=a HTTP/1.1\nHost: localhost\nConnection: Upgrade\nUpgrade: websocket\n";

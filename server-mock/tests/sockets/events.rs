@@ -128,6 +128,8 @@ async fn what_is_wrong_with_a_request_is_said_with_what_to_do() {
         ("POST", &good, &[("Content-Length", "0")], 405, "method_not_allowed"),
         ("GET", &good, &[html], 406, "not_acceptable"),
         ("GET", &format!("{good}&history=all"), &[], 400, "bad_request"),
+        ("GET", &format!("{good}&history=9007199254740992"), &[], 400, "bad_request"),
+        ("GET", &format!("{good}&histroy=5"), &[], 400, "bad_request"),
         ("GET", &good, &[("Origin", "https://evil.example")], 403, "forbidden_origin"),
     ] {
         let answer = request(&server.url(), method, path, headers).await;
@@ -226,6 +228,24 @@ async fn a_user_with_as_many_connections_as_one_may_have_is_told_to_wait() {
     let refused = request(&server.url(), "GET", &path("lobby", "eve"), &[]).await;
     assert_eq!((refused.status, &*refused.headers["retry-after"]), (429, "5"));
     assert_eq!(refused.json().await["code"], "too_many_connections");
+}
+
+/// What is refused for the user's own sake names the user's limit, and not the server.
+#[tokio::test]
+async fn a_feed_that_a_limit_refuses_says_which_one_and_when_to_try_again() {
+    let server = server(|config| (config.hub.rooms_per_user, config.hub.rooms) = (1, 2)).await;
+    let _first = feed(&server.url(), &path("one", "eve")).await;
+    let refused = request(&server.url(), "GET", &path("other", "eve"), &[]).await;
+    assert_eq!((refused.status, &*refused.headers["retry-after"]), (429, "60"));
+    let said = refused.json().await;
+    assert_eq!(said["code"], "too_many_rooms");
+    assert_eq!(said["message"], "this user has made as many rooms as one user may");
+    // The room of somebody else is anybody's, and what the server lacks is no fault of the user's.
+    let _bob = feed(&server.url(), &path("other", "bob")).await;
+    let _eve = feed(&server.url(), &path("other", "eve")).await;
+    let refused = request(&server.url(), "GET", &path("third", "cyd"), &[]).await;
+    assert_eq!((refused.status, &*refused.headers["retry-after"]), (503, "5"));
+    assert_eq!(refused.json().await["message"], "the server has as many rooms as it can keep");
 }
 
 #[tokio::test]

@@ -90,7 +90,8 @@ impl Target {
     }
 
     async fn manage(&self, request: &str, fields: &str) {
-        http(&self.admin, &format!("{request} HTTP/1.1\nHost: localhost\nConnection: close\n{fields}\n")).await;
+        http(&self.admin, &format!("{request} HTTP/1.1\nHost: localhost\nConnection: close\n{fields}\n"))
+            .await;
     }
 }
 
@@ -128,7 +129,8 @@ async fn hold(family: &str, key: &str, rows: &[Row], elsewhere: &[&str]) {
         let attack = async {
             loop {
                 (row.attack)(&target).await;
-                tokio::task::yield_now().await;
+                // What it has done may not have been noticed yet.
+                tokio::time::sleep(Duration::from_millis(200)).await;
             }
         };
         let reached = timeout(Duration::from_secs(20), async {
@@ -188,10 +190,15 @@ async fn every_cause_for_which_strangers_are_refused_is_counted_and_told_once() 
             let _first = target.begin(PARTIAL).await;
             target.say(PARTIAL).await;
         }),
-        row!("address_handshakes", NOBODY, |config| config.limits.per_address.handshakes = Some(1), |target| {
-            let _first = target.begin(PARTIAL).await;
-            target.say(PARTIAL).await;
-        }),
+        row!(
+            "address_handshakes",
+            NOBODY,
+            |config| config.limits.per_address.handshakes = Some(1),
+            |target| {
+                let _first = target.begin(PARTIAL).await;
+                target.say(PARTIAL).await;
+            }
+        ),
         row!("evicted", NOBODY, |config| config.limits.handshakes = 1, |target| {
             let _silent = target.connect().await;
             tokio::time::sleep(Duration::from_millis(510)).await;
@@ -244,7 +251,9 @@ async fn every_cause_for_which_strangers_are_refused_is_counted_and_told_once() 
             target.upgrade("ada").await;
         }),
         row!("origin", NOBODY, |_config| (), |target| {
-            target.say("GET /rooms/a/events HTTP/1.1\nHost: localhost\nOrigin: http://evil.example\n\n").await;
+            target
+                .say("GET /rooms/a/events HTTP/1.1\nHost: localhost\nOrigin: http://evil.example\n\n")
+                .await;
         }),
         row!("host", NOBODY, |_config| (), |target| {
             target.say("GET /ws HTTP/1.1\nHost: evil.example\nConnection: close\n\n").await;
@@ -400,7 +409,8 @@ async fn every_limit_of_users_rooms_and_sessions_is_counted_and_told_once() {
             let mut ada = target.extended().await;
             ada.answer(&ask_room("lobby")).await;
             let (open, close) = ("[".repeat(65), "]".repeat(65));
-            ada.say(&format!(r#"{{"type":"signal","roomId":"lobby","kind":"k","data":{open}{close}}}"#)).await;
+            ada.say(&format!(r#"{{"type":"signal","roomId":"lobby","kind":"k","data":{open}{close}}}"#))
+                .await;
             ada.hear().await;
         }),
         row!("lines", ADA, |config| config.hub.lines = 0, |target| numbered_send(target).await),
@@ -476,11 +486,16 @@ async fn every_limit_of_users_rooms_and_sessions_is_counted_and_told_once() {
             }
             while nobody.next().await.is_ok() {}
         }),
-        row!("probe_deadline", NOBODY, |config| config.limits.handshake = Duration::from_millis(500), |target| {
-            let session = session_of(target).await;
-            let mut probing = Client::try_open(&session.websocket(), &[]).await.unwrap();
-            while probing.next().await.is_ok() {}
-        }),
+        row!(
+            "probe_deadline",
+            NOBODY,
+            |config| config.limits.handshake = Duration::from_millis(500),
+            |target| {
+                let session = session_of(target).await;
+                let mut probing = Client::try_open(&session.websocket(), &[]).await.unwrap();
+                while probing.next().await.is_ok() {}
+            }
+        ),
     ];
     hold("limited", "limit", &rows, &[]).await;
 }

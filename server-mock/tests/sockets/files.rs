@@ -3,7 +3,7 @@
 use crate::client::soon;
 use crate::doors::{address, http};
 use std::process::Stdio;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
@@ -46,15 +46,24 @@ async fn beyond_the_limit_newcomers_are_told_so_and_the_admin_listener_goes_on()
     for _ in 0..100 {
         open.push(TcpStream::connect(address(&url)).await.unwrap());
     }
-    let mut refused = Vec::new();
-    for _ in 0..30 {
+    // More at a time than there are files for waiting until each has read its answer: silent ones, and those that have sent
+    // their request before they are refused.
+    let mut newcomers = Vec::new();
+    for number in 0..150 {
         let mut stream = TcpStream::connect(address(&url)).await.unwrap();
-        let mut answer = String::new();
-        soon(stream.read_to_string(&mut answer)).await.unwrap();
-        assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("Retry-After"), "{answer}");
-        refused.push(stream);
+        if number % 2 == 0 {
+            let _ = stream.write_all(b"GET /ws HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        }
+        newcomers.push(stream);
     }
-    assert_eq!(metric(&admin, "rejoin_refused_total{cause=\"files\"}").await, 30);
+    for stream in &mut newcomers {
+        let mut answer = Vec::new();
+        // Whether its end is one or a reset: the answer is there.
+        let _ = soon(stream.read_to_end(&mut answer)).await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("Retry-After"), "{answer:?}");
+    }
+    assert_eq!(metric(&admin, "rejoin_refused_total{cause=\"files\"}").await, 150);
     assert_eq!(metric(&admin, "rejoin_accept_failed_total").await, 0);
     drop(open);
     // There is room again, and the log has one line of all that.

@@ -1,6 +1,8 @@
 //! What one connection may take, and the close codes (protocol.md §2.5).
 
 use crate::client::{Client, join, message, server, soon};
+use crate::logbook::Logbook;
+use crate::socketio::endpoint;
 use futures_util::{SinkExt as _, StreamExt as _};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -177,6 +179,26 @@ async fn a_peer_that_never_answers_pings_is_cut_without_a_close_frame() {
         "the accept key of RFC 6455"
     );
     assert_eq!(&all[head + 4..], [0x89, 0], "one ping and then the end");
+}
+
+/// Whatever carries it, a connection that answers no ping is said to have ended for that.
+#[tokio::test]
+async fn the_log_says_of_a_peer_that_answers_no_ping_that_it_is_cut_for_that() {
+    let log = Logbook::open();
+    let server = server(|config| {
+        config.hub.heartbeat = Duration::from_millis(100);
+        config.hub.plain_heartbeat = Duration::from_millis(100);
+    })
+    .await;
+    let _mute = Client::open(&server.url(), "ada").await;
+    let mut socket_io = Client::try_open(&endpoint(&server.url()), &[]).await.unwrap();
+    socket_io.say(r#"40{"token":"bob"}"#).await;
+    let both = async {
+        while log.lines("reason=\"It answered no ping\"").len() < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    soon(both).await;
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use crate::client::{Client, message, server, soon};
 use crate::doors::{address, http};
+use crate::logbook::Logbook;
 use rejoin_server::{Config, ServerHandle};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -54,12 +55,16 @@ async fn stuck_reader(server: &ServerHandle, messages: usize) -> TcpStream {
 
 #[tokio::test]
 async fn a_reader_that_takes_nothing_of_a_busy_room_gives_its_place_back() {
+    let log = Logbook::open();
     let server = impatient(|config| config.hub.sockets_per_user = 1).await;
     let _reader = stuck_reader(&server, 1_000).await;
     until_metric(&server, "rejoin_sockets 0").await;
     until_metric(&server, "rejoin_cut_stuck_total 1").await;
     let mut eve = Client::open(&server.url(), "eve").await;
     eve.sync().await;
+    let ended = log.lines("disconnected user=\"eve\"");
+    let reason = "code=1006 reason=\"It took nothing of what was sent\"";
+    assert!(ended.len() == 1 && ended[0].contains(reason), "{ended:?}");
 }
 
 #[cfg(target_os = "linux")]
