@@ -72,7 +72,7 @@ pub(crate) fn open(app: &App, peer: IpAddr, open: usize) -> Result<Handshake, Re
 /// Says why, at no cost: no parsing, no TLS, no waiting. A peer that expects TLS could not read it: it is cut, which clients
 /// take for a network that failed, and come again. Gives the connection if its peer may still be sending: closed with
 /// something unread it would be reset, and [`linger`] keeps it from that.
-pub(crate) fn refuse(stream: TcpStream, refusal: Refusal, tls: bool) -> Option<std::net::TcpStream> {
+pub(crate) fn refuse(stream: TcpStream, refusal: &Refusal, tls: bool) -> Option<std::net::TcpStream> {
     if tls {
         return None;
     }

@@ -294,7 +294,7 @@ impl Server {
                         let (app, router, tls) = (Arc::clone(&app), router.clone(), tls.clone());
                         tasks.spawn(connection::serve(app, router, tls, stream, peer.ip(), permit));
                     }
-                    Err(refusal) => if let Some(stream) = door::refuse(stream, refusal, tls.is_some())
+                    Err(refusal) => if let Some(stream) = door::refuse(stream, &refusal, tls.is_some())
                         && tasks.len() < most_open.saturating_add(file_limit::REFUSALS)
                         && let Ok(permit) = Arc::clone(&refusals).try_acquire_owned()
                     {

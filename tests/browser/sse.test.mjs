@@ -170,6 +170,17 @@ test("a refused token is terminal, a source is asked once more, and a new token 
   assert.deepEqual(asked, [false, true]);
 });
 
+test("what a limit of its user refuses is told in the server's words, and tried again", async (t) => {
+  const { server, open } = await rig(t, { args: ["--max-user-rooms", "1"] });
+  const tab = await open();
+  await tab.start("a", http(server), { token: "bob" });
+  await tab.heard("a", "began");
+  await tab.start("b", http(server), { token: "bob", room: "other" });
+  const { what } = await tab.state("b", "reconnecting");
+  assert.deepEqual([what.cause.number, what.cause.willRetry], [429, true]);
+  assert.equal(what.cause.text, "the server answered HTTP 429: this user has made as many rooms as one user may");
+});
+
 /** A server of somebody else's, for pages of any origin. */
 async function stranger(t, answer) {
   const requests = [];

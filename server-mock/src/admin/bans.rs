@@ -22,7 +22,7 @@ pub(super) fn router(app: &Arc<App>) -> Router {
 async fn list(State(app): State<Arc<App>>, page: Result<Query<Page>, QueryRejection>) -> Response {
     let page = match Page::read(page) {
         Ok(page) => page,
-        Err(refusal) => return refusal,
+        Err((status, what)) => return problem(status, &what),
     };
     let (bans, more) = app.switchboard.inspect(|hub, now| hub.bans(now, page.after.as_deref(), page.limit()));
     let next = bans.last().filter(|_| more).map(|(user, _)| user.clone());

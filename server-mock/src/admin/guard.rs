@@ -72,24 +72,19 @@ fn cause_of(status: StatusCode, is_reserve: bool) -> Option<Cause> {
     }
 }
 
-/// Why this is no request of somebody who may ask: its token, or that too many wrong ones have come from there.
-fn check_token(
-    guard: &Guard,
-    token: &AdminToken,
-    address: IpAddr,
-    headers: &HeaderMap,
-) -> Result<(), Response> {
+/// The answer to a request whose token is not good, or from where too many wrong ones have come.
+fn refuse_token(guard: &Guard, token: &AdminToken, address: IpAddr, headers: &HeaderMap) -> Option<Response> {
     let (gate, now) = (&guard.app.gate, Instant::now());
     if let Err(wait) = gate.admin_tokens.may_show_token(address.into(), now) {
         gate.refusals.note(Cause::AdminTokens, address);
         let what = "too many wrong admin tokens came from this address: wait as Retry-After says";
         let mut refusal = problem(StatusCode::TOO_MANY_REQUESTS, what);
         refusal.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.seconds()));
-        return Err(refusal);
+        return Some(refusal);
     }
     let given = bearer(headers);
     if given.is_some_and(|given| token.accepts(given)) {
-        return Ok(());
+        return None;
     }
     if given.is_some() {
         gate.admin_tokens.failed_token(address.into(), now);
@@ -98,7 +93,7 @@ fn check_token(
     let mut refusal =
         problem(StatusCode::UNAUTHORIZED, "send the admin token as 'Authorization: Bearer TOKEN'");
     refusal.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    Err(refusal)
+    Some(refusal)
 }
 
 async fn admit(guard: &Guard, path: &str, request: Request) -> Result<Request, Response> {
@@ -112,8 +107,9 @@ async fn admit(guard: &Guard, path: &str, request: Request) -> Result<Request, R
     }
     if let Some(token) = &guard.token
         && !PROBES.contains(&path)
+        && let Some(refusal) = refuse_token(guard, token, address, request.headers())
     {
-        check_token(guard, token, address, request.headers())?;
+        return Err(refusal);
     }
     let (parts, body) = request.into_parts();
     let limit = guard.longest;

@@ -119,14 +119,14 @@ struct Page {
 }
 
 impl Page {
-    /// What a query asks for, or the answer to one that asks for what there is not.
-    fn read(page: Result<Query<Self>, QueryRejection>) -> Result<Self, Response> {
-        let Query(page) = page.map_err(|rejection| problem(rejection.status(), &rejection.body_text()))?;
+    /// What a query asks for, or what is wrong with it.
+    fn read(page: Result<Query<Self>, QueryRejection>) -> Result<Self, (StatusCode, String)> {
+        let Query(page) = page.map_err(|rejection| (rejection.status(), rejection.body_text()))?;
         if (1..=LONGEST_PAGE).contains(&page.limit()) {
             return Ok(page);
         }
         let what = format!("limit is a whole number between 1 and {LONGEST_PAGE}");
-        Err(problem(StatusCode::BAD_REQUEST, &what))
+        Err((StatusCode::BAD_REQUEST, what))
     }
 
     fn limit(&self) -> usize {

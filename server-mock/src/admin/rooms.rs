@@ -23,7 +23,7 @@ pub(super) fn router(app: &Arc<App>) -> Router {
 async fn list(State(app): State<Arc<App>>, page: Result<Query<Page>, QueryRejection>) -> Response {
     let page = match Page::read(page) {
         Ok(page) => page,
-        Err(refusal) => return refusal,
+        Err((status, what)) => return problem(status, &what),
     };
     let (rooms, more) = app.switchboard.inspect(|hub, _| hub.rooms_kept(page.after.as_deref(), page.limit()));
     let next = rooms.last().filter(|_| more).map(|room| room.room.clone());
@@ -46,7 +46,7 @@ async fn members(
 ) -> Response {
     let page = match Page::read(page) {
         Ok(page) => page,
-        Err(refusal) => return refusal,
+        Err((status, what)) => return problem(status, &what),
     };
     let found = app.switchboard.inspect(|hub, _| hub.members_of(&room, page.after.as_deref(), page.limit()));
     let Some((members, more)) = found else {

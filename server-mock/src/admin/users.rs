@@ -31,7 +31,7 @@ pub(super) fn router(app: &Arc<App>) -> Router {
 async fn list(State(app): State<Arc<App>>, page: Result<Query<Page>, QueryRejection>) -> Response {
     let page = match Page::read(page) {
         Ok(page) => page,
-        Err(refusal) => return refusal,
+        Err((status, what)) => return problem(status, &what),
     };
     let (users, more) = app.switchboard.inspect(|hub, _| hub.users(page.after.as_deref(), page.limit()));
     let next = users.last().filter(|_| more).map(|(user, _)| user.clone());

@@ -56,10 +56,12 @@ impl Refusal {
             Self::Accept => StatusCode::NOT_ACCEPTABLE,
             Self::History | Self::Field => StatusCode::BAD_REQUEST,
             Self::Token => StatusCode::UNAUTHORIZED,
-            Self::Limit(Limit::Rooms | Limit::MembersOfRoom) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Limit(Limit::Rooms | Limit::MembersOfRoom)
+            | Self::Busy
+            | Self::Draining
+            | Self::Closed(_) => StatusCode::SERVICE_UNAVAILABLE,
             // What the user has too much of.
             Self::Often(_) | Self::Limit(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Busy | Self::Draining | Self::Closed(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Fault(status) => *status,
         }
     }
