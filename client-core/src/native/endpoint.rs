@@ -96,7 +96,6 @@ impl Endpoint {
     }
 
     /// The path of the engine, of the address of a Socket.IO server.
-    #[cfg(feature = "socketio")]
     pub(super) fn engine_path(&self) -> Option<&str> {
         self.url.query_pairs().any(|(name, _)| name == "EIO").then(|| self.url.path())
     }

@@ -61,19 +61,15 @@ struct State {
 
 impl State {
     fn is_empty(&self) -> bool {
+        #[cfg(feature = "socketio")]
+        if !self.spaces.is_empty() {
+            return false;
+        }
         self.inputs.is_empty()
             && self.commits.is_empty()
             && self.confirmed.is_empty()
             && self.waiters.is_empty()
             && self.given_back == 0
-            && self.has_no_spaces()
-    }
-
-    fn has_no_spaces(&self) -> bool {
-        #[cfg(feature = "socketio")]
-        return self.spaces.is_empty();
-        #[cfg(not(feature = "socketio"))]
-        true
     }
 
     fn confirm(&mut self, id: SendId) {
