@@ -185,9 +185,11 @@ pub(crate) struct ConformanceArgs {
     /// How long an answer may take, in seconds.
     #[arg(long, value_name = "SECS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=60))]
     pub(crate) timeout: u32,
-    /// Print a JSON line for each check: section, check, result (`ok`, `failed`, `not_tried`), detail.
+    /// Print a JSON line for each check: section, check, result (`ok`, `failed`, `not_tried`, `warning`), detail.
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
 }
 
 /// What is shown to people, and how.

@@ -135,6 +135,7 @@ fn log_options(command: &Command) -> Option<&LogArgs> {
         Command::Tail(arguments) => Some(&arguments.connection.log),
         Command::Doctor(arguments) => Some(&arguments.connection.log),
         Command::Serve(arguments) => Some(&arguments.log),
-        Command::Conformance(_) | Command::Completions { .. } | Command::Man { .. } => None,
+        Command::Conformance(arguments) => Some(&arguments.log),
+        Command::Completions { .. } | Command::Man { .. } => None,
     }
 }
