@@ -10,7 +10,7 @@ use crate::hub::{FeedRequest, Since};
 use crate::mailbox::Mailbox;
 use crate::session_log::{Carrying, Origin};
 use crate::switchboard::Unwatched;
-use crate::upgrade::{Slot, field, percent_decode, query_fields, token};
+use crate::upgrade::{Slot, field, percent_decode, token};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
@@ -35,9 +35,6 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 
 /// What the route answers to.
 const METHODS: &str = "GET, HEAD, OPTIONS";
-
-/// What its query may have.
-const FIELDS: [&str; 3] = ["token", "history", "lastEventId"];
 
 /// The most that `?history=` says: the largest whole number that every client can write.
 const MOST_HISTORY: u64 = rejoin::messages::MAX_INT;
@@ -75,9 +72,6 @@ fn open(
     check_room_name(&room).map_err(Refusal::bad_room)?;
     if !accepts(headers) {
         return Err(Refusal::Accept);
-    }
-    if !query_fields(query).all(|field| FIELDS.contains(&field)) {
-        return Err(Refusal::Field);
     }
     let history = history(query).ok_or(Refusal::History)?;
     let slot = request.extensions().get::<Slot>().ok_or(Refusal::Busy)?;

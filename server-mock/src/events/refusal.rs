@@ -23,8 +23,6 @@ pub(super) enum Refusal {
     Room(&'static str),
     Accept,
     History,
-    /// The query has a field that means nothing here.
-    Field,
     Token,
     Busy,
     Draining,
@@ -54,7 +52,7 @@ impl Refusal {
             Self::Origin | Self::Closed(4003) => StatusCode::FORBIDDEN,
             Self::Room(_) | Self::Closed(1008) => StatusCode::NOT_FOUND,
             Self::Accept => StatusCode::NOT_ACCEPTABLE,
-            Self::History | Self::Field => StatusCode::BAD_REQUEST,
+            Self::History => StatusCode::BAD_REQUEST,
             Self::Token => StatusCode::UNAUTHORIZED,
             Self::Limit(Limit::Rooms | Limit::MembersOfRoom)
             | Self::Busy
@@ -93,11 +91,6 @@ impl Refusal {
                 "bad_request",
                 "history is not a whole number between 0 and 9007199254740991",
                 "give the number of messages to begin with, for example ?history=20",
-            ),
-            Self::Field => (
-                "bad_request",
-                "the query has a field that means nothing here",
-                "a feed's query has token, history and lastEventId",
             ),
             Self::Token => (
                 "unauthorized",

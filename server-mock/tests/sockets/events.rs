@@ -129,7 +129,6 @@ async fn what_is_wrong_with_a_request_is_said_with_what_to_do() {
         ("GET", &good, &[html], 406, "not_acceptable"),
         ("GET", &format!("{good}&history=all"), &[], 400, "bad_request"),
         ("GET", &format!("{good}&history=9007199254740992"), &[], 400, "bad_request"),
-        ("GET", &format!("{good}&histroy=5"), &[], 400, "bad_request"),
         ("GET", &good, &[("Origin", "https://evil.example")], 403, "forbidden_origin"),
     ] {
         let answer = request(&server.url(), method, path, headers).await;
@@ -146,7 +145,8 @@ async fn what_is_wrong_with_a_request_is_said_with_what_to_do() {
             assert!(!said.to_string().contains("canary"), "{said}");
         }
     }
-    let answer = request(&server.url(), "HEAD", &good, &[]).await;
+    // As the protocol has it: what a later client adds, or an application for its proxy, means nothing here.
+    let answer = request(&server.url(), "HEAD", &format!("{good}&tenant=a"), &[]).await;
     assert_eq!((answer.status, &*answer.headers["content-type"]), (200, "text/event-stream"));
     assert_eq!(answer.headers.get("content-length"), None);
 }
