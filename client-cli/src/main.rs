@@ -14,6 +14,7 @@ mod embedded;
 mod error;
 mod fate;
 mod feeds;
+mod files;
 mod history_cap;
 #[cfg(test)]
 mod hostile;

@@ -4,13 +4,13 @@ mod file;
 
 use crate::args::{AckTextName, PolicyName, Protocol, TokenIn};
 use crate::error::Failure;
+use crate::files;
 use directories::{BaseDirs, ProjectDirs};
 use file::File;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// What a profile may set. The command line and the environment win over it. All of it but `ca` and `policy` is for the
@@ -137,7 +137,10 @@ pub(crate) fn mistakes_elsewhere(name: Option<&str>) -> Vec<String> {
 }
 
 fn text_of(path: &Path) -> Result<String, Failure> {
-    match fs::read_to_string(path) {
+    let text = files::read(path, files::MOST).and_then(|bytes| {
+        String::from_utf8(bytes).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
+    });
+    match text {
         Ok(text) => Ok(text),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
         Err(error) => Err(Failure::usage("config_file", format!("cannot read {}: {error}", path.display()))),

@@ -258,22 +258,7 @@ fn text_width(width: usize) -> usize {
 fn wrap(line: &str, width: usize) -> Vec<String> {
     let mut rows = Vec::new();
     let mut rest = line;
-    while sanitise::display_width(rest) > width {
-        let mut used = 0;
-        let mut cut = rest.len();
-        let mut space = None;
-        for (at, c) in rest.char_indices() {
-            used += unicode_width::UnicodeWidthChar::width(c).unwrap_or(0);
-            if used > width {
-                cut = at;
-                break;
-            }
-            if c == ' ' {
-                space = Some(at + 1);
-            }
-        }
-        // A word longer than half a row is cut.
-        let cut = space.filter(|space| *space > cut / 2).unwrap_or(cut);
+    while let Some(cut) = row_end(rest, width) {
         let (row, after) = rest.split_at(cut);
         if row.is_empty() {
             break;
@@ -283,6 +268,23 @@ fn wrap(line: &str, width: usize) -> Vec<String> {
     }
     rows.push(rest.to_owned());
     rows
+}
+
+/// Where the first row of a line ends, if it is longer than one row. Looks no further than that: a line may be very long.
+fn row_end(line: &str, width: usize) -> Option<usize> {
+    let mut used = 0;
+    let mut space = None;
+    for (at, c) in line.char_indices() {
+        used += unicode_width::UnicodeWidthChar::width(c).unwrap_or(0);
+        if used > width {
+            // A word longer than half a row is cut.
+            return Some(space.filter(|space| *space > at / 2).unwrap_or(at));
+        }
+        if c == ' ' {
+            space = Some(at + 1);
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -415,6 +417,13 @@ mod tests {
         }
         let long = "a name with spaces, longer than its column";
         assert_eq!(sanitise::display_width(&quoted_name(long, 19)), 19);
+    }
+
+    #[test]
+    fn a_very_long_line_is_wrapped_by_looking_at_each_of_its_characters_once_or_twice() {
+        // Its cost went up by the square of its length: this took minutes.
+        let rows = wrap(&"x".repeat(4 << 20), 40);
+        assert_eq!(rows.len(), (4 << 20) / 40 + 1);
     }
 
     #[test]

@@ -3,12 +3,12 @@
 
 use crate::args::{ConnectionArgs, TokenIn};
 use crate::error::Failure;
+use crate::files;
 use crate::profile::Profile;
 use crate::sanitise;
 use clap::ValueEnum as _;
 use rejoin::{HeaderError, Headers, TokenLocation};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 impl From<TokenIn> for TokenLocation {
     fn from(place: TokenIn) -> Self {
@@ -97,9 +97,9 @@ pub(crate) fn client_certificate(
     Ok(Some(ClientCertificate { chain, key }))
 }
 
-fn read(code: &'static str, what: &str, path: &PathBuf) -> Result<Vec<u8>, Failure> {
-    fs::read(path)
-        .map_err(|error| Failure::usage(code, format!("cannot read {what} {}: {error}", Path::display(path))))
+fn read(code: &'static str, what: &str, path: &Path) -> Result<Vec<u8>, Failure> {
+    files::read(path, files::MOST)
+        .map_err(|error| Failure::usage(code, format!("cannot read {what} {}: {error}", path.display())))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::repeated::{self, quoted};
 use crate::requests::ClientCertificate;
 use crate::token::{self, TokenFrom};
 use crate::token_trouble::TokenTrouble;
-use crate::{requests, sanitise, socket_io, suggested};
+use crate::{files, requests, sanitise, socket_io, suggested};
 use rejoin::backoff::Policy;
 use rejoin::socketio::EventKind;
 use rejoin::{
@@ -17,7 +17,6 @@ use rejoin::{
     Headers, Join, Name, SocketIo, TlsError, Token, TokenLocation, check_room_name,
 };
 use std::fmt;
-use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -216,7 +215,7 @@ impl Described {
         config.extended = protocol == Protocol::Auto;
         let ca = match arguments.ca.clone().or(profile.ca) {
             None => None,
-            Some(path) => Some(fs::read(&path).map_err(|error| {
+            Some(path) => Some(files::read(&path, files::MOST).map_err(|error| {
                 Failure::usage("ca", format!("cannot read the CA file {}: {error}", path.display()))
             })?),
         };

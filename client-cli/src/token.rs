@@ -1,9 +1,11 @@
 //! Where the token comes from. Its text is never shown, not even in part.
 
+use crate::files;
 use crate::lines::BYTE_ORDER_MARK;
 use crate::sanitise;
 use crate::token_trouble::{SLOW, TokenTrouble};
 use rejoin::{Token, TokenError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::Stdio;
@@ -86,16 +88,19 @@ type Source = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Token, TokenErr
 /// Reads the first line of a file.
 pub(crate) async fn from_file(path: &Path) -> Result<Token, TokenError> {
     let failed = |what: String| TokenError::permanent(format!("the token file {} {what}", path.display()));
-    let file =
-        tokio::fs::File::open(path).await.map_err(|error| failed(format!("cannot be read: {error}")))?;
-    let bytes = bounded(file).await.map_err(|error| failed(format!("cannot be read: {error}")))?;
+    let file = path.to_owned();
+    let read = tokio::task::spawn_blocking(move || files::read(&file, LONGEST)).await;
+    let bytes = read
+        .map_err(io::Error::other)
+        .flatten()
+        .map_err(|error| failed(format!("cannot be read: {error}")))?;
     first_line(&bytes).ok_or_else(|| failed("has no token on its first line".to_owned()))
 }
 
 /// Runs a command in the shell and takes the first line it prints.
 async fn from_command(command: &str) -> Result<Token, TokenError> {
     let cannot_run =
-        |error: std::io::Error| TokenError::permanent(format!("the token command cannot be run: {error}"));
+        |error: io::Error| TokenError::permanent(format!("the token command cannot be run: {error}"));
     let mut child = shell(command)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -140,7 +145,7 @@ fn shell(command: &str) -> Command {
 }
 
 /// Keeps the beginning and reads the rest to its end, so that the writer does not fail on a closed pipe.
-async fn bounded(mut from: impl AsyncRead + Unpin) -> std::io::Result<Vec<u8>> {
+async fn bounded(mut from: impl AsyncRead + Unpin) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     (&mut from).take(LONGEST).read_to_end(&mut bytes).await?;
     tokio::io::copy(&mut from, &mut tokio::io::sink()).await?;

@@ -13,6 +13,7 @@ mod conformance;
 mod editor;
 mod extended;
 mod feeds;
+mod files;
 mod full_disk;
 mod full_rooms;
 mod idle;

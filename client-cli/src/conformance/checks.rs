@@ -78,8 +78,9 @@ pub(super) struct Member {
 impl Kit {
     pub(super) fn new(arguments: &ConformanceArgs) -> Result<Self, Failure> {
         let wrong = |error| {
-            Failure::usage("url", format!("{error}"))
-                .hint("give the address of the WebSocket: ws://host:port/path")
+            Failure::usage("url", format!("{error}")).hint(
+                "give the address of a WebSocket, ws://host:port/path; Socket.IO servers cannot be checked",
+            )
         };
         let (endpoint, token) = Endpoint::parse(&arguments.url).map_err(wrong)?;
         if token.is_some() {

@@ -82,7 +82,8 @@ pub(crate) async fn run(arguments: &DoctorArgs, mut signals: Signals) -> Result<
     };
     tokio::select! {
         biased;
-        () = signals.interrupted() => Ok(Exit::Interrupted),
+        // Nothing has been begun that would have to be finished.
+        _ = signals.next() => Ok(Exit::Interrupted),
         healthy = examined => {
             let healthy = healthy?;
             report::printed()?;

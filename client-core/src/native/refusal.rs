@@ -35,13 +35,14 @@ pub(super) async fn refusal(
 ) -> DialError {
     let (status, headers) = (answer.response.status(), answer.response.headers());
     let retry_after = retry_after(headers);
-    let mut text = format!("the server answered HTTP {status}{hint}");
+    let shown_status = in_words(status);
+    let mut text = format!("the server answered HTTP {shown_status}{hint}");
     let mut remedy = None;
     if status.is_redirection() {
         let target = field(headers, header::LOCATION).and_then(|to| endpoint.redirect_target(to));
         if let Some(target) = target.map(|target| shown(&target, secrets)) {
             text = format!(
-                "the server answered HTTP {status}: it redirects to {target}, and redirects are not followed"
+                "the server answered HTTP {shown_status}: it redirects to {target}, and redirects are not followed"
             );
             remedy = Some(Remedy::InWords);
         }
@@ -194,6 +195,14 @@ fn repeats(line: &str, status: StatusCode) -> bool {
     [status.as_str(), reason, &status.to_string()].iter().any(|known| line.eq_ignore_ascii_case(known))
 }
 
+/// The number, and the name if it has one: those of some proxies (520, 521) are in no register.
+fn in_words(status: StatusCode) -> String {
+    match status.canonical_reason() {
+        Some(name) => format!("{} {name}", status.as_u16()),
+        None => status.as_u16().to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,6 +215,12 @@ mod tests {
             assert!(is_about_tls(line), "{line}");
         }
         assert!(!is_about_tls("bad tenant id"));
+    }
+
+    #[test]
+    fn a_status_without_a_name_is_its_number() {
+        assert_eq!(in_words(StatusCode::BAD_GATEWAY), "502 Bad Gateway");
+        assert_eq!(in_words(StatusCode::from_u16(520).unwrap()), "520");
     }
 
     #[test]

@@ -1,0 +1,66 @@
+//! Reading the files that the command line or a profile names. Such a file may be anything: a pipe of the shell's, whose writer
+//! has to be waited for, or a device without an end. Owns the bounds in bytes and in time; what is in the file is the
+//! caller's business. State files are read elsewhere.
+
+use std::io::{self, ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+/// Bytes of a file that people write or tools make: a configuration, certificates.
+pub(crate) const MOST: u64 = 4 << 20;
+/// How long a file may take until its end.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The file's bytes, at most `most` of them.
+///
+/// # Errors
+/// What the system says; [`ErrorKind::FileTooLarge`] for more bytes; [`ErrorKind::TimedOut`] when the end has not come after
+/// 5 s. The thread that waits for it then stays until the program ends: no system call that blocks can be called off.
+pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let (answer, answered) = channel();
+    let path = path.to_owned();
+    std::thread::Builder::new().name("file".to_owned()).spawn(move || {
+        // Nobody may wait for it any more.
+        drop(answer.send(whole(path, most)));
+    })?;
+    match answered.recv_timeout(PATIENCE) {
+        Ok(read) => read,
+        Err(RecvTimeoutError::Timeout) => {
+            let what = format!("nobody has written it to its end within {} s", PATIENCE.as_secs());
+            Err(io::Error::new(ErrorKind::TimedOut, what))
+        }
+        Err(RecvTimeoutError::Disconnected) => Err(ErrorKind::Interrupted.into()),
+    }
+}
+
+fn whole(path: PathBuf, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path)?;
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > most) {
+        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("it is larger than {most} bytes")));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_to_its_end_and_no_further_than_its_bound() {
+        let file = std::env::temp_dir().join(format!("rejoin-files-{}", std::process::id()));
+        std::fs::write(&file, "1234").unwrap();
+        assert_eq!(read(&file, 4).unwrap(), b"1234");
+        assert_eq!(read(&file, 3).unwrap_err().kind(), ErrorKind::FileTooLarge);
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(read(&file, 4).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_without_an_end_is_too_large() {
+        assert_eq!(read(Path::new("/dev/zero"), 1000).unwrap_err().kind(), ErrorKind::FileTooLarge);
+    }
+}
