@@ -55,6 +55,10 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         horizon: Span,
         out: &mut Vec<Delivery<P, N>>,
     ) {
+        // First: of what is too old as well, the server may have refused it for now, and then its own time tells more.
+        if self.next_expiry <= now {
+            self.next_expiry = self.withdraw(Withdrawn::Late(now), out);
+        }
         for at in 0..self.lanes.len() {
             let Some(lane) = self.lanes.get_mut(at) else { break };
             lane.resume_at.take_if(|resume| *resume <= now);
@@ -68,9 +72,6 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             let rest = self.unconfirmed.split_off(over);
             let over = core::mem::replace(&mut self.unconfirmed, rest);
             self.settle_plain(over, &DeliveryStatus::Unknown, out);
-        }
-        if self.next_expiry <= now {
-            self.next_expiry = self.withdraw(Withdrawn::Late(now), out);
         }
     }
 

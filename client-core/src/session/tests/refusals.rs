@@ -376,6 +376,20 @@ fn a_timeout_holds_while_the_server_refuses_again_and_again_and_it_has_certainly
 }
 
 #[test]
+fn a_refused_send_whose_time_is_over_has_failed_even_when_a_sleep_has_made_it_too_old_as_well() {
+    let mut rig = Rig::joined();
+    send_to(&mut rig, 1, "r", Some(8));
+    let tags = rig.sends();
+    rig.nack(&tags[0].1.reference, Code::Overloaded, true);
+    rig.said();
+    // The process is stopped for longer than half of the server's memory, and its first input is a frame.
+    rig.now.monotonic += Duration::from_secs(400);
+    rig.now.wall += Duration::from_secs(400);
+    rig.input(crate::machine::Input::Heard(rig.conn));
+    assert_eq!(rig.deliveries(), [(1, DeliveryStatus::Failed(SendFailure::Timeout))]);
+}
+
+#[test]
 fn a_send_whose_time_is_over_keeps_its_number_so_that_those_behind_it_are_delivered() {
     let mut rig = Rig::joined();
     send_to(&mut rig, 1, "r", Some(3));

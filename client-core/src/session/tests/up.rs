@@ -440,3 +440,14 @@ fn what_has_become_too_old_in_a_sleep_does_not_go_out_with_the_first_frame_after
     let told = said.iter().chain(&after).filter(|output| is_outcome(output, 1, &DeliveryStatus::Unknown));
     assert_eq!(told.count(), 1);
 }
+
+#[test]
+fn an_outcome_that_nothing_can_tell_any_more_is_told_at_once_and_not_with_the_next_timer() {
+    let mut rig = Rig::joined();
+    rig.send(1, "x");
+    rig.sends();
+    rig.now.wall += Duration::from_secs(400);
+    // Everything that the room has is here, so no replay is to come.
+    rig.input(Input::Heard(rig.conn));
+    assert_eq!(rig.deliveries(), [(1, DeliveryStatus::Unknown)]);
+}
