@@ -233,7 +233,10 @@ impl App {
     /// Whose token a client shows, unless its address has shown too many wrong ones: then no token is looked at.
     pub(crate) fn identify(&self, client: &Client, token: Option<&str>) -> Result<Option<Identity>, Wait> {
         self.may_show_token(client)?;
-        let Some(token) = token else { return Ok(None) };
+        let Some(token) = token else {
+            self.gate.refusals.note(Cause::NoToken, client.address);
+            return Ok(None);
+        };
         let now = Instant::now();
         let identity = self.auth.identify(token, now);
         if identity.is_none() {

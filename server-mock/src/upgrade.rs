@@ -108,6 +108,11 @@ impl Slot {
         Answering(self.clone())
     }
 
+    /// Whether a request is being answered.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.0.asked.load(Ordering::Relaxed) > self.0.answered.load(Ordering::Relaxed)
+    }
+
     /// Whether every request has been answered, and there was one.
     pub(crate) fn is_idle(&self) -> bool {
         let asked = self.0.asked.load(Ordering::Relaxed);

@@ -1,5 +1,5 @@
-//! The admin listener's connections. Some are kept in reserve for health and metrics, and the newest one is always
-//! taken, so that no number of slow or idle peers keeps a supervisor waiting.
+//! The admin listener's connections. The oldest one without a request gives way to a newcomer, and some are kept in reserve
+//! for health and metrics, so that no number of slow or idle peers keeps an operator or a supervisor waiting.
 
 use super::guard::Peer;
 use super::{AdminToken, reserve_router, router};
@@ -13,11 +13,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
-/// Connections at a time that are served whatever they ask for.
+/// Connections at a time that are served whatever they ask for; one more takes the place of the oldest that asks for nothing.
 const CONNECTIONS: usize = 64;
 
 /// Connections beyond, for health and metrics only; one more ends the oldest of them.
@@ -33,23 +32,32 @@ const RESERVE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) async fn serve(app: Arc<App>, listener: TcpListener, token: Option<AdminToken>) {
     let (full, reserve) = (router(&app, token.clone()), reserve_router(&app, token));
     let mut listener = Acceptor::new(listener);
-    let permits = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
+    let mut served: VecDeque<(Slot, AbortHandle)> = VecDeque::new();
     let mut reserved: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         tokio::select! {
             (stream, peer) = listener.accept(&app.metrics) => {
                 let stream = app.guarded(stream);
                 let with_peer = |router: &Router| router.clone().layer(Extension(Peer(peer)));
-                if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
+                served.retain(|(_, connection)| !connection.is_finished());
+                let asks_for_nothing = served.iter().position(|(slot, _)| !slot.is_busy());
+                if served.len() >= CONNECTIONS
+                    && let Some((slot, connection)) = asks_for_nothing.and_then(|at| served.remove(at))
+                {
+                    app.gate.refusals.note(Cause::AdminConnections, slot.peer());
+                    connection.abort();
+                }
+                if served.len() < CONNECTIONS {
                     let router = with_peer(&full);
                     let app = Arc::clone(&app);
-                    connections.spawn(async move {
-                        let slot = Slot::new(Arc::default(), peer.ip());
-                        let served = connection::http(stream, router, &slot, IDLE_TIMEOUT, true).await;
-                        connection::note(&app, served, &slot);
-                        drop(permit);
+                    let slot = Slot::new(Arc::default(), peer.ip());
+                    let its = slot.clone();
+                    let connection = connections.spawn(async move {
+                        let served = connection::http(stream, router, &its, IDLE_TIMEOUT, true).await;
+                        connection::note(&app, served, &its);
                     });
+                    served.push_back((slot, connection));
                 } else {
                     let router = with_peer(&reserve);
                     reserved.retain(|connection| !connection.is_finished());

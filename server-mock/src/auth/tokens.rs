@@ -142,6 +142,8 @@ impl fmt::Debug for Tokens {
 
 fn parse(text: &str, keys: &(RandomState, RandomState)) -> Result<Table, AuthError> {
     let mut table = Table::new();
+    // Editors of Windows begin a file with a byte-order mark: it is no part of the first token.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (line, text) in (1..).zip(text.lines()) {
         let text = text.trim();
         if text.is_empty() || text.starts_with('#') {
@@ -217,6 +219,7 @@ mod tests {
         let tokens =
             Tokens::parse("# staff\n\ns3cret ada\n  0ther \t Grace Hopper \nxyz Agent 7 0\n").unwrap();
         assert_eq!(user(&tokens, "s3cret"), Some(Name::from("ada")));
+        assert_eq!(user(&Tokens::parse("\u{feff}s3cret ada\n").unwrap(), "s3cret"), Some(Name::from("ada")));
         assert_eq!(user(&tokens, "0ther"), Some(Name::from("Grace Hopper")));
         assert_eq!(user(&tokens, "xyz"), Some(Name::from("Agent 7")));
         for bad in ["", "s3cre", "s3cret ", "ada", "# staff"] {

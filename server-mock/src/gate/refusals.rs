@@ -60,6 +60,8 @@ causes! {
     Origin = "origin",
     /// The server is not called by this name.
     Host = "host",
+    /// There is no token.
+    NoToken = "no_token",
     /// The token is nobody's.
     Token = "token",
     /// An operator keeps the user out.

@@ -531,6 +531,22 @@ async fn a_name_of_its_own_is_no_matter_where_tokens_protect() {
 }
 
 #[tokio::test]
+async fn silent_connections_and_half_heads_give_way_to_an_operator() {
+    let (_server, admin) = administered().await;
+    let mut silent = Vec::new();
+    for number in 0..80 {
+        let mut stream = TcpStream::connect(address(&admin)).await.unwrap();
+        if number % 2 == 0 {
+            stream.write_all(b"GET /users HTTP/1.1\r\nX: ").await.unwrap();
+        }
+        silent.push(stream);
+    }
+    assert_eq!(call(&admin, "GET", "/users", "").await.0, 200);
+    assert_eq!(call(&admin, "DELETE", "/users/mallory?ban=60", "").await.0, 200);
+    assert_eq!(soon(silent[0].read(&mut [0])).await.unwrap_or(0), 0, "the oldest one is still open");
+}
+
+#[tokio::test]
 async fn health_is_told_while_slow_bodies_hold_every_other_connection() {
     let (_server, admin) = administered().await;
     let mut slow = Vec::new();

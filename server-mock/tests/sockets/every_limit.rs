@@ -257,6 +257,9 @@ async fn every_cause_for_which_strangers_are_refused_is_counted_and_told_once() 
         row!("host", NOBODY, |_config| (), |target| {
             target.say("GET /ws HTTP/1.1\nHost: evil.example\nConnection: close\n\n").await;
         }),
+        row!("no_token", NOBODY, |_config| (), |target| {
+            target.say("GET /rooms/lobby/events HTTP/1.1\nHost: localhost\nConnection: close\n\n").await;
+        }),
         row!("token", NOBODY, |config| staff(config), |target| target.upgrade("canary").await),
         row!("banned", ADA_BANNED, |_config| (), |target| {
             target.manage("DELETE /users/ada?ban=60", "").await;
