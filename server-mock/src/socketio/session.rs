@@ -46,6 +46,8 @@ pub(super) struct Session {
     pub(super) is_returning: bool,
     /// Known to the requests that belong to it.
     seated_flag: sessions::Seated,
+    /// The open packet has been handed on.
+    is_open: bool,
     /// Packets since nobody was here.
     early_packets: u8,
     /// Read and not yet handled.
@@ -89,6 +91,7 @@ impl Session {
             early: Some(newcomer.early),
             is_returning: newcomer.is_returning,
             seated_flag: sessions::Seated::default(),
+            is_open: false,
             early_packets: 0,
             incoming: Inbox::default(),
             posted: None,
@@ -215,6 +218,13 @@ impl Session {
                 member.hurry();
             }
             return self.write(cx);
+        }
+        if !self.is_open {
+            // Before anything is read: who speaks another protocol is to see what this one is, whatever it has sent.
+            self.is_open = true;
+            if let Poll::Ready(ending) = self.write(cx) {
+                return Poll::Ready(ending);
+            }
         }
         let (alive, ending) = if self.outgoing.is_long() {
             (false, None)

@@ -27,6 +27,22 @@ async fn is_gone(session: &Session) {
     assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("Session ID unknown"), "{answer}");
 }
 
+#[tokio::test]
+async fn the_open_packet_comes_first_whatever_has_been_sent_together_with_the_upgrade() {
+    let server = server(|_| {}).await;
+    let mut stream = TcpStream::connect(address(&server.url())).await.unwrap();
+    let upgrade = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+                   Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    // A text frame, masked with zeros.
+    let text = b"{\"type\":\"join_room\",\"roomId\":\"lobby\"}";
+    let frame = [&[0x81, 0x80 | u8::try_from(text.len()).unwrap(), 0, 0, 0, 0][..], text].concat();
+    stream.write_all(&[upgrade.as_bytes(), &frame].concat()).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = soon(stream.read_to_end(&mut answer)).await;
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.contains("0{\"sid\":") && answer.contains("Not a packet"), "{answer}");
+}
+
 async fn websocket(server: &ServerHandle) -> Client {
     let mut client = Client::try_open(&endpoint(&server.url()), &[]).await.unwrap();
     assert!(client.hear().await.starts_with("0{"));
