@@ -340,6 +340,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 && frame <= flushed
             {
                 room.membership = Membership::Member;
+                room.told = None;
                 room.seen_before = !made(Bug::StayForgotten);
                 let room = room.name.clone();
                 self.room_changed(room, RoomState::Joined);

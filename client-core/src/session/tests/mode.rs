@@ -1,7 +1,7 @@
 //! What a connection can promise.
 
 use super::rig::{Rig, acked, hello, join_answer, live};
-use crate::event::{DeliveryStatus, Event, Mode, SendFailure};
+use crate::event::{DeliveryStatus, Event, Mode, RoomState, SendFailure};
 use crate::link::State;
 use crate::messages::{ClientMessage, Code, Hello, Nack, Refusal, ServerMessage};
 use crate::session::{Command, Input, Output};
@@ -182,6 +182,39 @@ fn a_late_hello_upgrades_and_joins_anew() {
     let reference = rig.join_request("r").reference;
     rig.receive(ServerMessage::Joined(Box::new(join_answer(reference, "e", 3))));
     assert!(rig.session.is_ready());
+}
+
+#[test]
+fn a_room_that_was_joined_on_a_plain_connection_is_told_of_the_next_refusal_whatever_it_was_refused_for_before()
+ {
+    let refused = |rig: &mut Rig, reference| {
+        let refusal = Refusal {
+            reference,
+            room: Some("r".into()),
+            code: Code::Internal,
+            retry: true,
+            retry_after_ms: None,
+        };
+        rig.receive(ServerMessage::Error { message: "not now".into(), refusal: Some(Box::new(refusal)) });
+        let told = |event| if let Event::Room(change) = event { change.refused } else { None };
+        rig.events().into_iter().filter_map(told).collect::<Vec<Code>>()
+    };
+    let mut rig = Rig::joined();
+    rig.reconnect();
+    let reference = Some(rig.join_request("r").reference);
+    rig.receive(hello("me"));
+    assert_eq!(refused(&mut rig, reference), [Code::Internal]);
+    rig.reconnect();
+    rig.input(Input::Flushed(rig.conn, 1));
+    rig.receive(live("e", 15));
+    assert!(
+        rig.session.rooms().all(|(_, state)| state == RoomState::Joined),
+        "joined, as far as that can be told"
+    );
+    rig.said();
+    rig.receive(hello("me"));
+    let reference = Some(rig.join_request("r").reference);
+    assert_eq!(refused(&mut rig, reference), [Code::Internal]);
 }
 
 #[test]
