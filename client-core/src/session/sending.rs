@@ -177,7 +177,6 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         {
             self.join_again(now, at);
         }
-        self.resolve_doomed();
     }
 
     /// What is given up waits for a replay that may be over already.
@@ -222,8 +221,6 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
             return;
         }
-        self.resolve_doomed();
-        let Some(wire) = &mut self.wire else { return };
         let oldest = self.outbox.oldest_transmission(wire.conn);
         if oldest == Timestamp::NEVER {
             wire.stall = None;
