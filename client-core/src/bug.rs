@@ -61,6 +61,9 @@ macro_rules! mistakes {
 
 mistakes! {
     "link/mod.rs" {
+        ConnectUnheard = "Who asks to connect while it waits waits on.",
+        RttUnmeasured = "The round trip is not measured.",
+        DialsTwice = "A reconnect that is asked for does not count as a try.",
         ResetBackoffOnOpen = "An open connection starts the backoff anew.",
         NoDialLimit = "The limit of dials is not kept.",
         TimerAfterClose = "A timer goes on after the end.",
@@ -75,6 +78,8 @@ mistakes! {
         StabilityUnnoticed = "How long a connection lasted says nothing about the next one.",
     }
     "link/aftermath.rs" {
+        SuspectSooner = "The endings that make an address a wrong one may be further apart.",
+        ChanceUnused = "A local cause never shortens a wait.",
         RetryAfterTerminal = "A terminal close code is retried.",
         HintLengthens = "A hint that something is better may make a wait longer.",
         HintIgnored = "What a server says of when to come back is ignored.",
@@ -85,6 +90,7 @@ mistakes! {
         LocalTooOften = "A local cause shortens each wait.",
     }
     "outbox/mod.rs" {
+        NewestGivesWay = "The newest send that waits makes room for a new one, and not the oldest.",
         NewLineEachConnection = "Each connection begins a new line and sends what is unanswered in it.",
         QueueOneMore = "The outbox takes one send more than it may.",
         QueueBytesUnbounded = "The outbox is not bounded in bytes.",
@@ -97,6 +103,10 @@ mistakes! {
         NotedTooLate = "A send that waits is not noted for the store.",
     }
     "outbox/answers.rs" {
+        HintOfBehind = "What a server says of the sends behind a refused one makes the line wait, too.",
+        HintHalved = "Half of the wait that a server asks for is enough.",
+        GapGoesBackTooLittle = "What a server misses before a send is not sent again.",
+        RefusalTakesNext = "A final refusal is that of the next send, too.",
         ReuseNumberAfterRefusal = "After a final refusal the same number is used for the next send.",
         RenumberTransmitted = "What an earlier connection transmitted is numbered anew when the server does not know the line.",
         OldRefusalCounts = "Any refusal counts, not only that of the latest transmission.",
@@ -113,6 +123,9 @@ mistakes! {
         RefusalOfOtherKind = "A refused send fails with another reason than the server gave.",
     }
     "rooms/inflow.rs" {
+        StallUnnoticed = "That a replay has stopped coming is noticed only with the next message.",
+        OverdueUnnoticed = "That a page has not come is noticed only with the next message.",
+        HeadForgotten = "That the server has more than the replay brings is known only with the next message.",
         RecentOutlivesEpoch = "Messages are compared with those of the epoch before.",
         TriesKept = "Tries for one hole count for the next.",
         IgnoreHole = "A message behind a hole is delivered at once.",
@@ -130,6 +143,9 @@ mistakes! {
         ReplayTakenTwice = "Where the replay of a join ends is not known.",
     }
     "session/joining.rs" {
+        LaterUnnoticed = "A room that is to be asked for again later is not looked at by itself.",
+        RefusedJoinUntold = "That a room is refused for now is not told.",
+        LeaveUnsaid = "The server is not told that a room is left.",
         StayForgotten = "That a plain room was joined is forgotten.",
         NoGap = "A hole that cannot be filled is not announced.",
         LeftUntold = "That a room is left is not told.",
@@ -143,6 +159,10 @@ mistakes! {
         RemovalUntold = "That the server has removed the user from a room is not told.",
     }
     "session/receiving.rs" {
+        RoomUnnoticed = "When the application has room again, what it has missed is asked for only with the next message.",
+        PageHintIgnored = "What a server says of when to ask for a page again is ignored.",
+        NewcomerUntold = "That somebody has come is not told.",
+        SignalAnywhere = "A signal is told of a room that is not joined.",
         OwnFrameUntold = "The frames of an application's own are skipped on extended connections.",
         OldConnectionDelivers = "Messages of the connection that was moved away from are delivered too.",
         EarlyFrames = "Frames of a room are taken before its join is answered.",
@@ -153,15 +173,18 @@ mistakes! {
         ErrorUntold = "What a server says is wrong is not told.",
     }
     "session/sending.rs" {
+        QuietUnnoticed = "A send without an answer is asked about only when something else is due.",
         ResendIntoPlain = "What was transmitted on an extended connection is sent again on a plain one.",
         SaveLate = "Numbers are stored after they were used.",
         SilenceForgiven = "Sends that the server leaves without an answer are not asked about.",
     }
     "session/noting.rs" {
+        PlaceUnnoted = "The store is not told where a room begins.",
         CommitReceived = "What was received counts as committed.",
         LeftRoomKept = "The store is not told that a room was left.",
     }
     "link/auth.rs" {
+        ExpiredAgain = "A token that has expired is used once more.",
         RefusedTokenAgain = "The token that was refused is used again.",
         RefusalUntold = "The token source is not told that its last token was refused.",
         SecondRefusalForgiven = "A second refused token within a minute is not the end.",
@@ -169,11 +192,14 @@ mistakes! {
         OldRefusalKept = "A refusal from before the user started anew still counts.",
     }
     "link/tokens.rs" {
+        TokenUnkept = "A token given while connected is not kept for the next dial.",
         TokenUnshown = "A token given while connected is not shown to the server.",
         RefreshUnshown = "A token fetched before the old one ends is not shown to the server.",
         ExpiryUnheard = "That the token ends soon is not heard.",
     }
     "link/handover.rs" {
+        MovesAgainAtOnce = "A move that has failed is tried again at once.",
+        MoveUncounted = "The dial of a move does not count.",
         MoveBegunAnew = "A move under way begins anew when the server says again that it is about to go.",
         MoveOneMore = "A move is tried once more than it may.",
         FarewellSaid = "The old connection is closed as by a user who leaves.",
@@ -184,16 +210,20 @@ mistakes! {
         OldClosedAtOnce = "The old connection is closed before its answers have come.",
     }
     "link/hint.rs" {
+        WakeUnheard = "A wake does not end a wait.",
         OfflineBelieved = "The platform is believed when it says that there is no network.",
         SleepUnnoticed = "A sleep is not noticed.",
     }
     "liveness.rs" {
+        SilenceUnasked = "A silent connection is not asked by itself.",
+        DoubtPatient = "Who doubts the connection waits as long as ever for an answer.",
         HeartbeatUnlearnt = "How often the server wants to hear is not learnt.",
         LateTimerKills = "A timer that fires late ends the connection.",
         LifeUnnoticed = "Only a pong proves life, once it has been asked for.",
         DoubtUnasked = "A hint of the platform asks nothing.",
     }
     "backoff.rs" {
+        WindowNoFloor = "The window is no floor of the delay.",
         CountKept = "A long stable connection does not begin the count anew.",
         CountUnhalved = "A short stable connection does not halve the count.",
         WindowUnlearnt = "The reconnect window of the server is not learnt.",
@@ -202,6 +232,7 @@ mistakes! {
         HintUnspread = "All come back exactly when the server said.",
     }
     "limiter.rs" {
+        FiveDials = "One dial in six is not counted.",
         LimiterTooShort = "The limit of dials holds for less than its time.",
     }
     "close.rs" {
@@ -209,12 +240,18 @@ mistakes! {
         RestartIsSuspect = "A restart of the server counts as a wrong address.",
     }
     "outbox/lane.rs" {
+        FirstHintKept = "The first wait that a server has asked for is that of all later refusals.",
+        LargestHintKept = "The largest wait that a server has asked for is that of all later refusals.",
+        HintOutlivesAnswer = "The wait that a server has asked for is added to refusals after the next answer.",
+        WindowOpensAtOnce = "After a refusal one answer lets everything go at once.",
+        PutBackLast = "What waits again waits behind all others.",
         RefusalsKept = "After an answer the pauses go on to grow.",
         OwnTimeForgotten = "A send that is given up is waited for beyond its own time.",
         GoesBackTooLate = "After a refusal all but the first refused send are sent again.",
         NoPause = "Nothing is waited for before a refused send is sent again.",
     }
     "outbox/transmission.rs" {
+        OldEpochNamed = "A send that is made again names no epoch of its own.",
         FlightOneMore = "One send more is in flight than the server allows.",
         AgainBeforeJoin = "What is unanswered is sent again before the room is joined.",
         OversizedSent = "A send is larger than the server takes.",
@@ -223,17 +260,21 @@ mistakes! {
         WriteAgain = "A plain send is not forgotten by the store when it is written.",
     }
     "outbox/waiting.rs" {
+        ResumeUnnoticed = "What a pause has held back goes only with something else.",
+        CancelTakesSent = "What is on its way is taken back.",
         RefusedSaidUnknown = "A send that was refused for now and whose time is over is said to be unknown.",
         UnknownTooEarly = "What is too old is unknown before the replay that could still show it.",
         CancelForgotten = "A send that still waits is not taken back.",
         LateForAnotherReason = "A send whose time is over fails for another reason.",
     }
     "outbox/stored.rs" {
+        GivenUpUnstored = "What is given up is not stored.",
         AgeForgotten = "After a restart a send is as young as new.",
         FutureBelieved = "A send from the future, after a clock was set back, is sent again.",
         WaitingNotTakenUp = "What waited before a restart is not taken up.",
     }
     "outbox/own.rs" {
+        OwnWaitsForMessages = "A frame of the application's own waits until no message waits.",
         OwnOvertakes = "A frame of the application's own overtakes the messages that wait.",
     }
     "session/own.rs" {
@@ -241,6 +282,7 @@ mistakes! {
         KeptOvertaken = "What waits overtakes the kept frames that the connection has no room for yet.",
     }
     "standing.rs" {
+        KeptBackwards = "The kept frames are written in the wrong order.",
         KeepsTooMany = "There may be more kept frames than allowed.",
         KeptStaysOld = "A kept frame is not replaced by the one with the same key.",
         KeptForEver = "A kept frame that was dropped begins connections all the same.",
@@ -248,23 +290,27 @@ mistakes! {
         KeptNotTakenUp = "What was kept before a restart is not taken up.",
     }
     "rooms/mod.rs" {
+        LimitCountsLeft = "Rooms that were left count against the limit.",
         MembersOutliveConnection = "Who was in a room before a loss is said to be there.",
         HoldsOneMore = "One message more is held back than may be.",
         HoldsTooManyBytes = "What is held back is not bounded in bytes.",
         RoomsUnbounded = "There may be more rooms than allowed.",
     }
     "session/mode.rs" {
+        OtherUserUnheard = "That the server takes the token for another user's is not heard.",
         LeavingForgotten = "Who was about to leave a room when the connection broke stays.",
         PlainGapUntold = "What was missed on a plain server is not told.",
         DedupeUnlearnt = "How long the server remembers sends is not learnt.",
         LateHelloUntold = "That a late hello has changed the mode is not told.",
     }
     "session/restoring.rs" {
+        WindowNotTakenUp = "What an earlier run knew of the server is not taken up.",
         StoreTakenForOwn = "What another user has left fails with what this one asks for.",
         StoredPlaceForgotten = "The place in a room that is not joined yet is forgotten.",
         NotJoinedForSends = "A room is not joined for the sake of stored sends.",
     }
     "feed/place.rs" {
+        ForkUntold = "A reader is not told of another log.",
         SeenKept = "What a stream has shown counts as shown by the next one.",
         AbsenceUntold = "A reader without a place is not told that it may have missed something.",
         FeedEpochUntold = "A reader is not told that its room has begun anew.",
@@ -279,6 +325,7 @@ mistakes! {
         FeedPlaceKept = "A reader goes on from where it began.",
     }
     "feed/mod.rs" {
+        UnreadableUntold = "That an event could not be read is not told.",
         OldStreamHeard = "A stream that was given up is still heard.",
         OwnSilenceCounts = "The silence of a busy application counts as the server's.",
         DamageUntold = "A damaged message is told as an event of another make.",
@@ -296,6 +343,7 @@ mistakes! {
         IdInherited = "An event without an id has that of the last one.",
     }
     "socketio/sends.rs" {
+        SioTimeUnkept = "The time of a send of a Socket.IO session is not kept.",
         SioQueueOneMore = "The queue of a Socket.IO session takes one send too many.",
         SioOversizedSent = "A send is larger than a Socket.IO server takes.",
         SioWrittenTooEarly = "A send that waits for its ack is said to be written.",
@@ -311,6 +359,8 @@ mistakes! {
         SioSaveLate = "What is on its way is still stored as waiting.",
     }
     "socketio/session/rooms.rs" {
+        SioRefusalUntold = "That a room is refused for now is not told.",
+        SioHintIgnored = "What a server says of when to ask for a room again is ignored.",
         SioJoinsAllButOne = "The first room is not joined again.",
         SioLeaveUnsaid = "The server is not told that a room is left.",
         SioLaterForgotten = "A room that was refused for now is not asked for again.",
@@ -319,6 +369,7 @@ mistakes! {
         SioHearsAfterLeaving = "Messages of a room that was left are told.",
     }
     "socketio/session/connecting.rs" {
+        SioPlaceKept = "A new session goes on with the place of the lost one.",
         SioMissedForgotten = "The first event that a recovery brings is lost.",
         SioGapUntold = "What was missed in a room is not told.",
         SioOwnGapUntold = "That notifications were missed is not told.",
@@ -332,7 +383,11 @@ mistakes! {
         SioWaitingForgotten = "What waited in the run before is not taken up.",
     }
     "session.rs" {
+        DoomedWait = "That nothing can tell any more what became of a send is noticed much later.",
         HorizonTooLong = "A send is repeated for as long as the server remembers it, and not for half of that.",
         SleepAgesNothing = "Sends do not age while the machine sleeps.",
+    }
+    "rooms/recent.rs" {
+        FewRemembered = "Only the last four messages are remembered.",
     }
 }

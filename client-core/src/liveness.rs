@@ -122,7 +122,8 @@ impl Liveness {
 
     /// Something on this side makes the connection doubtful: ask now, and expect a quick answer.
     pub(crate) fn doubt(&mut self, now: Timestamp) -> Finding {
-        let soon = now + self.config.probe_within;
+        let soon =
+            now + if made(Bug::DoubtPatient) { self.config.answer_within } else { self.config.probe_within };
         match (self.phase, self.config.silence) {
             (Phase::Asked { probe: true, .. }, _) => Finding::Fine,
             _ if made(Bug::DoubtUnasked) => Finding::Fine,
@@ -144,7 +145,9 @@ impl Liveness {
             Phase::Asked { until, .. } => until,
             Phase::Quiet => match self.silence() {
                 Some(silence) => self.heard + silence,
-                None if self.config.can_ping => self.heard + self.config.heartbeat,
+                None if self.config.can_ping && !made(Bug::SilenceUnasked) => {
+                    self.heard + self.config.heartbeat
+                }
                 None => Timestamp::NEVER,
             },
         }

@@ -87,12 +87,20 @@ impl<P: Payload, N: Clone + Ord> Standing<P, N> {
 
     /// The next one that this connection has not.
     pub(crate) fn next(&self) -> Option<&P> {
+        if made(Bug::KeptBackwards) {
+            return self.list.iter().rfind(|kept| !kept.written).map(|kept| &kept.frame);
+        }
         self.list.iter().find(|kept| !kept.written).map(|kept| &kept.frame)
     }
 
     /// The next one has been given to the connection.
     pub(crate) fn wrote_next(&mut self) {
-        if let Some(kept) = self.list.iter_mut().find(|kept| !kept.written) {
+        let next = if made(Bug::KeptBackwards) {
+            self.list.iter_mut().rfind(|kept| !kept.written)
+        } else {
+            self.list.iter_mut().find(|kept| !kept.written)
+        };
+        if let Some(kept) = next {
             kept.written = true;
         }
     }

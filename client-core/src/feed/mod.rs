@@ -145,7 +145,9 @@ impl<P, N: Clone> Feed<P, N> {
             Arrival::Retry(_) if made(Bug::RetryIgnored) => {}
             Arrival::Retry(wait) => self.link.wait_at_least(wait.into()),
             Arrival::Unreadable { error } => {
-                self.event(FeedEvent::Garbled { error });
+                if !made(Bug::UnreadableUntold) {
+                    self.event(FeedEvent::Garbled { error });
+                }
                 let hole = self.place.left_out();
                 let last_event_id = self.last();
                 self.hole(hole, last_event_id);

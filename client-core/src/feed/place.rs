@@ -191,6 +191,7 @@ impl Place {
             Some(true) => Step { is_new: made(Bug::FeedToldTwice), ..Step::default() },
             // The server begins further back than it was asked to.
             None if now.seq > self.seen && !made(Bug::RewindSaidForked) => Step::default(),
+            _ if made(Bug::ForkUntold) => Step::on(true),
             _ => Step::over(hole(at, at.seq, None, GapReason::Forked), true),
         }
     }

@@ -41,7 +41,10 @@ impl Link {
                 let [last_but_one, last] = self.suspects;
                 self.suspects = [last, if made(Bug::SuspectsNeverEnd) { None } else { Some(now) }];
                 if made(Bug::SuspectTwice) && last.is_some()
-                    || last_but_one.is_some_and(|at| now.after(at) < SUSPECT_PERIOD)
+                    || last_but_one.is_some_and(|at| {
+                        now.after(at)
+                            < if made(Bug::SuspectSooner) { Span::from_secs(20) } else { SUSPECT_PERIOD }
+                    })
                 {
                     self.fail(cause);
                 } else {
@@ -84,7 +87,8 @@ impl Link {
 
     /// Whether a local cause may still shorten a wait; uses the chance up.
     pub(super) fn take_local(&mut self, now: Timestamp) -> bool {
-        let free = made(Bug::LocalTooOften) || self.local_at.is_none_or(|at| now.after(at) >= LOCAL_EVERY);
+        let free = !made(Bug::ChanceUnused)
+            && (made(Bug::LocalTooOften) || self.local_at.is_none_or(|at| now.after(at) >= LOCAL_EVERY));
         if free {
             self.local_at = Some(now);
         }

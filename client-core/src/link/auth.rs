@@ -81,7 +81,7 @@ impl Auth {
         let last = if expired { &mut self.renewed_at } else { &mut self.rejected_at };
         let recent = last.is_some_and(|at| now.after(at) < PATIENCE);
         *last = Some(now);
-        self.wants_token = !made(Bug::RefusedTokenAgain);
+        self.wants_token = !(made(Bug::RefusedTokenAgain) || made(Bug::ExpiredAgain) && expired);
         self.rejected = !made(Bug::RefusalUntold);
         match (recent, expired) {
             (false, _) => Refresh::Fetch,

@@ -93,7 +93,9 @@ impl Link {
         }
         next.tries += 1;
         let url = if made(Bug::MoveAddressForgotten) { None } else { next.url.clone() };
-        self.limiter.count(now);
+        if !made(Bug::MoveUncounted) {
+            self.limiter.count(now);
+        }
         self.last_conn += 1;
         let conn = ConnId(self.last_conn);
         next.step = Step::Dialing { conn, until };
@@ -120,7 +122,7 @@ impl Link {
                 if !made(Bug::MoveAddressKept) {
                     next.url = None;
                 }
-                next.step = Step::At(now + pause);
+                next.step = Step::At(if made(Bug::MovesAgainAtOnce) { now } else { now + pause });
             }
             _ => self.next = None,
         }

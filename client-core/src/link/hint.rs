@@ -58,6 +58,7 @@ impl Link {
                     self.actions.push(Action::Ping(*conn));
                 }
             }
+            Phase::AwaitingRetry { .. } if made(Bug::WakeUnheard) => {}
             Phase::AwaitingRetry { .. } => self.retry_soon(now),
             _ => {}
         }

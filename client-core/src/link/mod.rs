@@ -232,6 +232,7 @@ impl Link {
                     self.changed(State::Connecting, None);
                 }
             }
+            Phase::AwaitingRetry { .. } if made(Bug::ConnectUnheard) => {}
             Phase::AwaitingRetry { .. } => self.retry_soon(now),
             _ => {}
         }
@@ -332,7 +333,8 @@ impl Link {
         #[cfg(feature = "native")]
         self.traffic(now);
         if let Phase::Open { liveness, .. } = &mut self.phase {
-            self.rtt = liveness.answered(now).or(self.rtt);
+            let rtt = liveness.answered(now);
+            self.rtt = if made(Bug::RttUnmeasured) { self.rtt } else { rtt.or(self.rtt) };
         }
     }
 
@@ -504,7 +506,9 @@ impl Link {
             self.actions.push(Action::FetchToken { rejected });
             return;
         }
-        self.limiter.count(now);
+        if !made(Bug::DialsTwice) || self.backoff.attempt() > 0 {
+            self.limiter.count(now);
+        }
         self.last_conn += 1;
         let conn = ConnId(self.last_conn);
         let offered = self.offer;

@@ -10,7 +10,9 @@ use crate::token::{Token, TokenError};
 impl Link {
     /// A new token: used at once on a connection that can take it, from the next dial on, and the way out of `failed`.
     pub(crate) fn set_token(&mut self, now: Timestamp, token: Token) {
-        self.auth.replace(token.clone());
+        if !made(Bug::TokenUnkept) || !matches!(self.phase, Phase::Open { .. }) {
+            self.auth.replace(token.clone());
+        }
         match self.phase {
             Phase::Open { .. } => {
                 self.refreshing = None;

@@ -160,6 +160,12 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             let latest = sent.latest.is_some_and(|latest| latest.conn == conn);
             (any || latest && Some(sent.attempts % 1_000_000) == attempt).then_some((index, at))
         });
+        if found.is_none() && made(Bug::HintOfBehind) {
+            let wait = Span::from_millis(nack.retry_after_ms.unwrap_or(0));
+            for lane in self.lanes.iter_mut().filter(|lane| lane.position(serial).is_some()) {
+                lane.resume_at = lane.resume_at.max(Some(now + wait));
+            }
+        }
         let Some((index, at)) = found else {
             return match attempt {
                 Some(0) => self.first_contact_refused(serial, nack, wanted, out),
@@ -182,7 +188,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             Code::SequenceGap => {
                 let expected = nack.expected.unwrap_or(pseq);
                 if lane.unanswered.iter().any(|sent| sent.pseq == expected) && expected <= pseq {
-                    lane.refused_from(now, expected, Span::ZERO);
+                    let from = if made(Bug::GapGoesBackTooLittle) { pseq } else { expected };
+                    lane.refused_from(now, from, Span::ZERO);
                 } else {
                     // What the server misses has been answered before: it has lost the line.
                     self.unknown_producer(now, index, at, expected);
@@ -204,10 +211,14 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             _ if nack.retry => {
                 let hint = if made(Bug::PauseIgnored) { None } else { nack.retry_after_ms };
                 let pause = hint.map_or(PAUSE, Span::from_millis).min(LONGEST_PAUSE);
+                let pause = if made(Bug::HintHalved) { pause.half() } else { pause };
                 lane.refused_from(now, pseq, pause.max(Span::from_millis(10)));
             }
             code => {
                 let sent = lane.take_unanswered(at)?;
+                if made(Bug::RefusalTakesNext) && nack.code == Code::TooLarge {
+                    lane.take_unanswered(at);
+                }
                 lane.answered();
                 if made(Bug::ReuseNumberAfterRefusal)
                     && let Some((_, next)) = &mut lane.line

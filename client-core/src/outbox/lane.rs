@@ -112,6 +112,9 @@ pub(super) struct Lane<P, N> {
     /// What is unanswered was transmitted on a connection that has been moved away from, and may still be answered there:
     /// nothing goes on the new one before.
     pub(super) held: bool,
+    /// For the mistakes about it.
+    #[cfg(feature = "bugs")]
+    hint: Option<Span>,
 }
 
 impl<P, N> Lane<P, N> {
@@ -129,7 +132,23 @@ impl<P, N> Lane<P, N> {
             window: usize::MAX,
             needs_join: false,
             held: false,
+            #[cfg(feature = "bugs")]
+            hint: None,
         }
+    }
+
+    /// The wait that a server asks for, as a mistake has it.
+    #[cfg(feature = "bugs")]
+    fn mistaken(&mut self, least: Span) -> Span {
+        let before = self.hint.unwrap_or(Span::ZERO);
+        if made(Bug::FirstHintKept) && least > Span::ZERO {
+            return *self.hint.get_or_insert(least);
+        }
+        if made(Bug::LargestHintKept) || made(Bug::HintOutlivesAnswer) {
+            self.hint = Some(before.max(least));
+        }
+        let keeps = made(Bug::LargestHintKept) || made(Bug::HintOutlivesAnswer) && self.refusals == 0;
+        if keeps { before.max(least) } else { least }
     }
 
     /// The serial of the next send to transmit for the first time.
@@ -192,7 +211,10 @@ impl<P, N> Lane<P, N> {
         let serial = waiting.serial;
         self.waiting.push_back(waiting);
         let mut at = self.waiting.len() - 1;
-        while at > 0 && self.waiting.get(at - 1).is_some_and(|before| before.serial > serial) {
+        while at > 0
+            && !made(Bug::PutBackLast)
+            && self.waiting.get(at - 1).is_some_and(|before| before.serial > serial)
+        {
             self.waiting.swap(at, at - 1);
             at -= 1;
         }
@@ -206,6 +228,8 @@ impl<P, N> Lane<P, N> {
 
     /// The server has refused something for now: nothing goes before the backoff, or before `least`.
     pub(super) fn pause(&mut self, now: Timestamp, least: Span) {
+        #[cfg(feature = "bugs")]
+        let least = self.mistaken(least);
         let until = now + retry_delay(self.refusals, least);
         self.refusals = self.refusals.saturating_add(1);
         self.window = 1;
@@ -217,7 +241,11 @@ impl<P, N> Lane<P, N> {
     /// The server has decided about a send.
     pub(super) fn answered(&mut self) {
         self.refusals = if made(Bug::RefusalsKept) { self.refusals } else { 0 };
-        self.window = self.window.saturating_add(1);
+        self.window = if made(Bug::WindowOpensAtOnce) { usize::MAX } else { self.window.saturating_add(1) };
+        #[cfg(feature = "bugs")]
+        if made(Bug::FirstHintKept) || made(Bug::LargestHintKept) {
+            self.hint = None;
+        }
     }
 
     /// Sends in flight, as far as they hold other rooms back: those of a room that has been silent for long do not.

@@ -179,7 +179,15 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     pub(crate) fn push(&mut self, now: Timestamp, send: Outgoing<P, N>, out: &mut Vec<Delivery<P, N>>) {
         let weight = send.weight();
         while !self.fits(weight) {
-            let oldest = if self.may_evict(weight) { self.pop_oldest() } else { None };
+            let oldest = if !self.may_evict(weight) {
+                None
+            } else if made(Bug::NewestGivesWay) {
+                let newest = self.lanes.iter_mut().find_map(|lane| lane.waiting.pop_back());
+                self.waiting -= usize::from(newest.is_some());
+                newest
+            } else {
+                self.pop_oldest()
+            };
             let Some(oldest) = oldest else {
                 out.push(failed(send.id, send.room, SendFailure::QueueFull));
                 return;

@@ -44,7 +44,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let own = self.own.0.clone()?;
         let head = self.lane(&own)?.head()?;
         let is_older = self.lanes.iter().any(|lane| {
-            lane.head().is_some_and(|other| other < head)
+            lane.head().is_some_and(|other| other < head || made(Bug::OwnWaitsForMessages) && other > head)
                 && !lane.is_paused(now)
                 && !matches!(access(&lane.room), Access::Later)
                 && lane.span() < gate.in_flight

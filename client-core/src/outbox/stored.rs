@@ -33,7 +33,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 };
                 sends.push((serial, saved));
             };
-            for doomed in &lane.doomed {
+            for doomed in lane.doomed.iter().filter(|_| !made(Bug::GivenUpUnstored)) {
                 // Too old to be transmitted again, whenever it is taken up.
                 let (pid, pseq, epoch) = (doomed.pid.clone(), doomed.pseq, doomed.epoch.clone());
                 let line = Transmitted { pid, pseq, epoch, at_ms: 0 };

@@ -264,7 +264,11 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
 impl<P: Clone, N: Clone> Unanswered<P, N> {
     fn transmit(&self, room: &N, pid: &Id, fresh: bool) -> Transmit<P, N> {
         let reference = Id::numbered('s', self.serial, Some(self.attempts));
-        let line = Some(LineTag { pid: pid.clone(), pseq: self.pseq, epoch: self.epoch.clone() });
+        let line = Some(LineTag {
+            pid: pid.clone(),
+            pseq: self.pseq,
+            epoch: if made(Bug::OldEpochNamed) && !fresh { pid.clone() } else { self.epoch.clone() },
+        });
         Transmit {
             room: room.clone(),
             content: self.send.content.clone(),

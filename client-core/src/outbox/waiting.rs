@@ -37,6 +37,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             }
             if let Some(resume) = lane.resume_at
                 && !(lane.unanswered.is_empty() && lane.waiting.is_empty())
+                && !made(Bug::ResumeUnnoticed)
             {
                 earliest = earliest.min(resume);
             }
@@ -128,7 +129,9 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 let (has_time, refused) = (sent.late == SendFailure::Timeout, sent.is_refused());
                 let why = match which {
                     _ if sent.resolved => None,
-                    Withdrawn::One(id) if sent.send.id == id && refused => Some(SendFailure::Cancelled),
+                    Withdrawn::One(id) if sent.send.id == id && (refused || made(Bug::CancelTakesSent)) => {
+                        Some(SendFailure::Cancelled)
+                    }
                     Withdrawn::Late(now) if has_time && sent.until <= now => Some(SendFailure::Timeout),
                     _ => None,
                 };
@@ -139,9 +142,9 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                     at += 1;
                     continue;
                 };
-                if sent.latest.is_none() {
+                if sent.latest.is_none() || made(Bug::CancelTakesSent) && matches!(which, Withdrawn::One(_)) {
                     // Where its number is not used up the server will ask for it, and the rest begin a new line.
-                    let refused = refused && !made(Bug::RefusedSaidUnknown);
+                    let refused = (refused || made(Bug::CancelTakesSent)) && !made(Bug::RefusedSaidUnknown);
                     let status = if refused { DeliveryStatus::Failed(why) } else { DeliveryStatus::Unknown };
                     if let Some(sent) = lane.take_unanswered(at) {
                         self.settle_send(sent.send, status, out);

@@ -209,7 +209,7 @@ impl<P, N> Inflow<P, N> {
     ) -> Resumed {
         self.connection_lost();
         self.progress = now;
-        self.head = joined.seq;
+        self.head = if made(Bug::HeadForgotten) { 0 } else { joined.seq };
         self.silent_until = 0;
         self.replay_until = joined.seq;
         let start = joined.seq.saturating_sub(joined.replay);
@@ -468,7 +468,9 @@ impl<P: Payload, N> Inflow<P, N> {
 
     pub(crate) fn deadline(&self, busy: bool) -> Timestamp {
         match self.fetch {
+            Some(_) if made(Bug::OverdueUnnoticed) => Timestamp::NEVER,
             Some(fetch) => fetch.until,
+            None if made(Bug::StallUnnoticed) => Timestamp::NEVER,
             None if busy || self.place.is_none() || self.is_caught_up() => Timestamp::NEVER,
             None => self.progress + PATIENCE,
         }

@@ -151,7 +151,9 @@ impl<P, N: Clone + Ord> Rooms<P, N> {
         }
         if self.rooms.len() >= self.limit {
             // Remembering a room that was left is worth less than one that is wanted.
-            self.rooms.retain(|room| room.wanted != Wanted::No);
+            if !made(Bug::LimitCountsLeft) {
+                self.rooms.retain(|room| room.wanted != Wanted::No);
+            }
             if self.rooms.len() >= self.limit && !made(Bug::RoomsUnbounded) {
                 return None;
             }

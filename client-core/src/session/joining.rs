@@ -219,7 +219,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                         },
                     };
                     entry.refusals = entry.refusals.saturating_add(1);
-                    if entry.told != Some(code) {
+                    if entry.told != Some(code) && !made(Bug::RefusedJoinUntold) {
                         entry.told = Some(code);
                         let change = RoomChange::new(room, RoomState::Joining);
                         let (refused, message) = (Some(code), P::of_words(message.words()));
@@ -237,7 +237,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
             Membership::Member if history.is_some_and(|request| entry.inflow.fetched(now, request)) => {
                 if retry {
-                    entry.inflow.fetch_later(now, least);
+                    entry
+                        .inflow
+                        .fetch_later(now, if made(Bug::PageHintIgnored) { Span::ZERO } else { least });
                 } else {
                     self.hole_stays(now, place);
                 }
@@ -313,7 +315,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             let room = room.name.clone();
             if let Some(extended) = extended.filter(|_| asked) {
                 let reference = extended.then(|| Id::numbered('l', self.request(), None));
-                self.write(ClientMessage::LeaveRoom { room: room.clone(), reference });
+                if !made(Bug::LeaveUnsaid) {
+                    self.write(ClientMessage::LeaveRoom { room: room.clone(), reference });
+                }
             } else {
                 at -= 1;
                 self.rooms.remove(at);
@@ -409,6 +413,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let extended = wire.is_extended();
         self.rooms.iter().fold(Timestamp::NEVER, |earliest, room| {
             earliest.min(match room.membership {
+                Membership::Later { .. } if made(Bug::LaterUnnoticed) => Timestamp::NEVER,
                 Membership::Later { at } => at,
                 Membership::Joining { at, .. } if extended => at + ANSWER,
                 Membership::Member if extended => room.inflow.deadline(self.busy),

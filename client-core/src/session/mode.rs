@@ -138,7 +138,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         wire.ready = false;
         #[cfg(feature = "native")]
         let content = usize::try_from(hello.limits.content_bytes).unwrap_or(usize::MAX).max(1);
-        if self.known.user.as_ref().is_some_and(|user| *user != hello.user_id) {
+        if self.known.user.as_ref().is_some_and(|user| *user != hello.user_id) && !made(Bug::OtherUserUnheard)
+        {
             self.user_changed();
         }
         #[cfg(feature = "native")]

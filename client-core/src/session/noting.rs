@@ -82,7 +82,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// Notes how far the application is in the room there.
     pub(super) fn note_committed(&mut self, at: usize) {
         let Some(room) = self.rooms.at(at) else { return };
-        let Some(position) = room.committed.clone() else { return };
+        let Some(position) = room.committed.clone().filter(|_| !made(Bug::PlaceUnnoted)) else { return };
         let room = room.name.clone();
         self.outbox.notes.add(|| Change::Committed(SavedPosition { room, position }));
     }

@@ -119,7 +119,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
             ServerMessage::UserJoined { room, user } => {
                 self.member(&room, &user, true);
-                self.about_room(room, |room| Event::UserJoined { room, user });
+                if !made(Bug::NewcomerUntold) {
+                    self.about_room(room, |room| Event::UserJoined { room, user });
+                }
             }
             ServerMessage::UserLeft { room, user } => {
                 self.member(&room, &user, false);
@@ -134,6 +136,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                     self.event(Event::Presence(presence));
                 }
             }
+            ServerMessage::Signal(signal) if made(Bug::SignalAnywhere) => self.event(Event::Signal(signal)),
             ServerMessage::Signal(signal) => self.about_room(signal.room.clone(), |_| Event::Signal(signal)),
             ServerMessage::Pong { .. } => self.stall_ponged(now),
             ServerMessage::AuthExpiring { .. } => self.link.refresh_token(now),
@@ -334,7 +337,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// The application's queue is full, or has room again.
     pub(super) fn busy(&mut self, now: Timestamp, busy: bool) {
         self.busy = busy;
-        if busy {
+        if busy || made(Bug::RoomUnnoticed) {
             return;
         }
         for at in 0..self.rooms.len() {

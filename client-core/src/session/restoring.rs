@@ -81,7 +81,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if self.known.worked {
             self.link.has_worked();
         }
-        if extended {
+        if extended && !made(Bug::WindowNotTakenUp) {
             self.link.remember(self.known.window, self.known.horizon());
         }
         for saved in positions {

@@ -205,6 +205,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
         let oldest = self.outbox.oldest_transmission(wire.conn);
         match wire.stall {
+            None if made(Bug::QuietUnnoticed) => Timestamp::NEVER,
             None => oldest + QUIET,
             // The link itself ends a connection on which nothing comes at all.
             Some(Stall { asked, ponged }) => ponged.unwrap_or(asked) + ANSWER,

@@ -335,7 +335,9 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
                     self.sent.push_back(sent);
                 }
             }
-            self.withdraw(out, |waiting| (waiting.until <= now).then_some(waiting.late));
+            self.withdraw(out, |waiting| {
+                (waiting.until <= now && !made(Bug::SioTimeUnkept)).then_some(waiting.late)
+            });
         }
     }
 

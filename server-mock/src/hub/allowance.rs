@@ -1,5 +1,6 @@
 //! A token bucket on the caller's clock.
 
+use super::bug::{Bug, made};
 use rejoin::Timestamp;
 use std::time::Duration;
 
@@ -18,7 +19,9 @@ impl Allowance {
 
     /// Takes one; `false` when there is none.
     pub(super) fn take(&mut self, now: Timestamp, rate: f64, burst: f64) -> bool {
-        self.left = (self.left + now.since(self.counted).as_secs_f64() * rate).min(burst);
+        self.left = (self.left
+            + now.since(self.counted).as_secs_f64() * rate / if made(Bug::NeverFills) { 2.0 } else { 1.0 })
+        .min(burst);
         self.counted = now;
         if self.left < 1.0 {
             return false;

@@ -21,6 +21,7 @@ rejoin::mistakes! {
         ExpectsTooLate = "The number that is missing is named one too high.",
     }
     "hub/publishing.rs" {
+        NewestHeldBack = "Every eighth message is sent only when the next one is.",
         RewindForgotten = "A replay that has passed the end of a log that was shortened does not go back.",
         SeqSkipped = "The log's numbers have holes.",
         OriginToEverybody = "Everybody is told which send of its user a message is.",
@@ -40,6 +41,7 @@ rejoin::mistakes! {
         LeaveUnanswered = "Who leaves a room is not answered.",
     }
     "hub/replay.rs" {
+        NeverLive = "Whoever has been shown a replay is not sent what is said after it.",
         WrongOrderInReplay = "The messages of a replay come in the wrong order.",
         ReplayAfterLive = "Live messages overtake a replay under way.",
         LiveDuringReplayLost = "What is said while a replay is under way never reaches the one who waits for it.",
@@ -47,10 +49,12 @@ rejoin::mistakes! {
         TailReplayed = "What is said during a replay is marked as replayed.",
     }
     "hub/history.rs" {
+        HistoryOfOtherLife = "History of an epoch that is over is answered from the present one.",
         HistorySaidComplete = "A history answer says that it is complete when it is not.",
         HistoryUnbounded = "A history answer is longer than asked for.",
     }
     "hub/presence.rs" {
+        CountInstead = "Only the number of members is told where they may be named.",
         UserLeftWithoutGrace = "A loss is told at once instead of after the grace.",
         GraceGoesOn = "The grace of a member who is back goes on.",
         MemberNeverLeaves = "Somebody whose last connection is gone stays a member.",
@@ -62,6 +66,7 @@ rejoin::mistakes! {
         GraceTooLong = "A lost member is a member for minutes.",
     }
     "hub/log.rs" {
+        GoneIdForgotten = "The id of the last message that is not kept any more is forgotten.",
         KeepsOneMore = "A log keeps one message more than it may.",
         AuthorWrong = "A replayed message names another author.",
         DataNotReplayed = "A replayed message has lost its data.",
@@ -95,6 +100,7 @@ rejoin::mistakes! {
         ReaderUncounted = "A room does not know its readers.",
     }
     "hub/lines.rs" {
+        AnswersShift = "After a refusal the answers of a line are those of the send before.",
         FewAnswers = "Fewer answers of a line are remembered than may be in flight.",
     }
     "hub/signals.rs" {
@@ -103,16 +109,19 @@ rejoin::mistakes! {
         SignalTwice = "A signal comes twice.",
     }
     "hub/tokens.rs" {
+        AnybodysToken = "A refused token is not answered.",
         TokenNeverEnds = "A connection outlives its token.",
         EndUnannounced = "That a token ends soon is not said.",
         NewTokenForgotten = "A new token does not lengthen the old one.",
     }
     "hub/draining.rs" {
+        DrainLate = "A drain lets extended connections stay for long.",
         DrainUntold = "A drain is not announced.",
         DrainAtOnce = "A drain closes all plain connections at once.",
         DrainEndless = "A drain leaves the plain connections open.",
     }
     "hub/greeting.rs" {
+        WindowToldOnce = "A window that has become longer is not told again.",
         WindowMisstated = "A server says that it remembers sends for longer than it does.",
         FlightMisstated = "A server allows more sends in flight than it was told to.",
     }
@@ -121,6 +130,7 @@ rejoin::mistakes! {
         SilentPeerKept = "A silent peer is never given up.",
     }
     "hub/rules.rs" {
+        RefusalUnhinted = "A refusal for now does not say when to try again.",
         FrameIsNoLife = "A frame does not prove life.",
         PongUnheard = "A pong does not prove life.",
     }
@@ -130,5 +140,13 @@ rejoin::mistakes! {
     "hub/store.rs" {
         RepeatAgesLine = "A repeated send does not keep its line.",
         LinesUnbounded = "A server remembers more lines than it may.",
+    }
+    "hub/allowance.rs" {
+        NeverFills = "An allowance that is used up fills at half its rate.",
+    }
+    "hub/restoring.rs" {
+        RestoreUnannounced = "That somebody is back with a lost session is not told.",
+        RestoreOneTooMany = "A restored session is sent again the last message that it has.",
+        RestoreUnreached = "A session is restored though its log does not reach that far back.",
     }
 }

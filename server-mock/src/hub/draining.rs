@@ -31,7 +31,7 @@ impl Hub {
             let at = if state.extended.is_some() {
                 let told = going.clone().map(|text| Output::Send { conn: *conn, text });
                 self.outputs.extend(told);
-                now + window + grace
+                now + window + if made(Bug::DrainLate) { Duration::from_secs(60) } else { grace }
             } else {
                 index += 1;
                 now + if made(Bug::DrainAtOnce) { Duration::ZERO } else { window / count * (index - 1) }

@@ -96,7 +96,9 @@ impl Hub {
     pub(super) fn greet_again(&mut self, now: Moment, conn: ConnId) {
         let window = self.window();
         let extended = self.conns.get(&conn).and_then(|state| state.extended.as_ref());
-        if extended.is_some_and(|extended| window > extended.told_window.mul_f64(MUCH_LONGER)) {
+        if extended.is_some_and(|extended| {
+            !made(Bug::WindowToldOnce) && window > extended.told_window.mul_f64(MUCH_LONGER)
+        }) {
             self.greet(now, conn);
         }
     }

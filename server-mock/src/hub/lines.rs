@@ -95,6 +95,9 @@ impl Lines {
         if pseq != line.last + 1 {
             line.answers.clear();
         }
+        if made(Bug::AnswersShift) && matches!(answer, Answer::Nack(_)) {
+            line.answers.push_back(answer.clone());
+        }
         line.last = pseq;
         line.touched = now;
         line.answers.push_back(answer);

@@ -181,7 +181,7 @@ impl Log {
         {
             let Some(entry) = self.entries.pop_front() else { break };
             self.bytes -= entry.bytes();
-            self.gone = (entry.seq, Some(entry.id));
+            self.gone = (entry.seq, if made(Bug::GoneIdForgotten) { None } else { Some(entry.id) });
         }
     }
 

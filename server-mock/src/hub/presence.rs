@@ -98,7 +98,7 @@ impl Hub {
     pub(super) fn who(&self, key: &Name) -> (Option<Vec<Name>>, Option<u64>) {
         let users = self.rooms.get(key).map(Room::users);
         let count = users.as_ref().map_or(0, ExactSizeIterator::len);
-        if count > self.config.members_listed {
+        if count > self.config.members_listed || made(Bug::CountInstead) && count > 1 {
             (None, Some(count as u64))
         } else {
             (Some(users.into_iter().flatten().cloned().collect()), None)

@@ -52,6 +52,9 @@ impl Hub {
 
     /// Sends the newest entry of a room's log to the members and the readers.
     pub(super) fn deliver(&mut self, key: &Name) {
+        if made(Bug::NewestHeldBack) && self.store.room(key).is_some_and(|log| log.head() % 8 == 7) {
+            return;
+        }
         self.tell_members(key);
         self.feed(key);
     }

@@ -151,7 +151,7 @@ impl Hub {
             } else if let Some(member) =
                 self.rooms.get_mut(&cursor.room).and_then(|room| room.member_mut(conn))
             {
-                member.replaying = false;
+                member.replaying = made(Bug::NeverLive);
             }
         }
         if replays.cursors.len() > 1 {

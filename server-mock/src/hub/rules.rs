@@ -114,6 +114,7 @@ impl Hub {
         message: &'static str,
     ) {
         let retry_after_ms = match code {
+            _ if made(Bug::RefusalUnhinted) => None,
             Code::Overloaded | Code::RoomFull => Some(millis(OVERLOADED_AGAIN)),
             Code::RateLimited => Some(millis(JOINS_AGAIN)),
             _ => None,

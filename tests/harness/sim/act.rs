@@ -64,6 +64,8 @@ pub enum Moment {
 pub enum Stubborn {
     /// To each send: this refusal, which says to wait for no time, or nothing of time.
     Nack(Code, Option<u64>),
+    /// To each send: a refusal that names another wait each time.
+    NackInTurn(Code),
     /// To each join: this refusal.
     Join(Code, Option<u64>),
     /// To each history request: nothing there, and that is all.
@@ -108,6 +110,8 @@ pub enum Forgotten {
     Ack,
     /// Answers to history requests.
     History,
+    /// Each second message.
+    Alternate,
     /// Everything.
     Any,
 }

@@ -107,6 +107,8 @@ sometimes! {
     SioRecovered = "a Socket.IO client was told that a room is recovered",
     SioGap = "a Socket.IO client was told of a gap",
     SioUnknown = "a send of a Socket.IO client is unknown",
+    ThrownOutRefusing = "a slow client was thrown out; its outbox refuses what is too much",
+    ThrownOutDropping = "a slow client was thrown out; its outbox gives up the oldest",
     ReaderGoesOn = "a new process of a reader went on from its disk",
 }
 

@@ -15,6 +15,7 @@ mod act;
 mod aimed;
 mod checker;
 mod client;
+mod combined;
 mod coverage;
 mod net;
 mod own;

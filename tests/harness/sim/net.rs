@@ -169,6 +169,14 @@ pub(super) struct Conn {
     pub(super) going_away: bool,
     /// The hub waits for its queue to be empty.
     pub(super) draining: bool,
+    /// Something between the two answers no ping of the server's.
+    pub(super) eats_pings: bool,
+    /// When something of the client last came to the server.
+    pub(super) heard_at: Micros,
+    /// Places in which the last thing that its server has sent was lost on the way: nothing has shown that yet.
+    pub(super) hides: std::collections::BTreeSet<u32>,
+    /// Its server has thrown it out, since it took too little of what was sent.
+    pub(super) thrown_out: bool,
     /// What arrives over it is not all that its server sent.
     pub(super) tampered: bool,
     /// When its token ends.

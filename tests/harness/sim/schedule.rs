@@ -3,6 +3,7 @@
 
 use super::act::{Act, Fate, Forgotten, Lie, Stale, Step, Stubborn, Whose};
 use super::aimed;
+use super::combined;
 use super::net::Way;
 use super::own;
 use super::plan::{Fleet, Plan};
@@ -116,6 +117,7 @@ pub(super) fn draw(rng: &mut Rng, plan: &Plan, mix: Mix) -> Vec<Step> {
         steps.push(Step { at, act: aimed::draw(rng, plan) });
     }
     own::draw(plan, &mut steps);
+    combined::draw(plan, &mut steps);
     steps.sort_by_key(|step| step.at);
     steps
 }
@@ -143,7 +145,8 @@ fn stubborn(rng: &mut Rng, plan: &Plan) -> Act {
     ];
     let after = [None, Some(0), Some(1), Some(2_500), Some(7_000)][rng.usize(..5)];
     let later = codes[rng.usize(3..codes.len())];
-    let what = match rng.u8(..10) {
+    let what = match rng.u8(..12) {
+        10 | 11 => Stubborn::NackInTurn(later),
         8 => Stubborn::Refuse(Code::Forbidden),
         0..=2 => Stubborn::Nack(codes[rng.usize(..codes.len())], after),
         3 | 9 => Stubborn::Join(later, after),

@@ -41,12 +41,17 @@ pub(super) struct Server {
     pub(super) process: Process,
     /// It dies when its last connection is closed, or then.
     pub(super) draining_until: Option<Micros>,
+    /// The time that a drain has, and when it last closed a plain connection.
+    pub(super) drain_window: Micros,
+    pub(super) drained_at: Micros,
     /// It dies with the next commit.
     pub(super) dies_at_commit: Option<Crash>,
     /// When the hub wants a tick.
     pub(super) due: Option<Micros>,
     /// When it last began to serve, or to serve again.
     pub(super) thawed: Micros,
+    /// The first of its deadlines that it has missed while it stood still.
+    pub(super) overdue: Micros,
     config: HubConfig,
     seed: u64,
 }
@@ -73,9 +78,12 @@ impl Server {
             hub,
             process: Process::Up,
             draining_until: None,
+            drain_window: 0,
+            drained_at: Micros::MAX,
             dies_at_commit: None,
             due: None,
             thawed: 0,
+            overdue: 0,
             config,
             seed,
         }
@@ -120,7 +128,7 @@ impl Server {
         }
         self.hub = Hub::with_store(self.config.clone(), self.seed, store);
         self.process = Process::Down(back);
-        self.draining_until = None;
+        (self.draining_until, self.drain_window) = (None, 0);
         self.dies_at_commit = None;
         self.due = None;
     }

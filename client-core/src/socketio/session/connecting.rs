@@ -64,7 +64,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             self.offset = core::mem::take(offset);
             wire.recovered = !made(Bug::SioRecoveryUnnoticed);
         } else {
-            self.offset = Offset::default();
+            if !made(Bug::SioPlaceKept) {
+                self.offset = Offset::default();
+            }
             self.rooms.begin_anew();
         }
         self.pid = connected.pid;

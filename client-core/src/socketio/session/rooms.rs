@@ -141,10 +141,11 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         reply: SendReply<P>,
     ) {
         let Some(room) = self.rooms.at_mut(at) else { return };
-        let delay = retry_delay(room.refusals, pause(retry_after_ms));
+        let hint = if made(Bug::SioHintIgnored) { Some(0) } else { retry_after_ms };
+        let delay = retry_delay(room.refusals, pause(hint));
         room.membership = Membership::Later { at: now + delay };
         room.refusals = room.refusals.saturating_add(1);
-        if room.told.replace(code) == Some(code) {
+        if room.told.replace(code) == Some(code) || made(Bug::SioRefusalUntold) {
             return;
         }
         let (name, message) = (room.name.clone(), reply.message.clone());

@@ -37,6 +37,13 @@ pub(super) struct Answers {
     courses: HashMap<(usize, Place), Course>,
 }
 
+impl Answers {
+    /// How often the log had lost something when the server answered the last join of it over this connection.
+    pub(super) fn life_of(&self, conn: usize, place: Place) -> Option<u32> {
+        self.courses.get(&(conn, place)).and_then(|course| course.life)
+    }
+}
+
 impl Checker {
     /// A client asks for a room over a connection.
     pub fn join_asked(&mut self, conn: usize, place: Place, request: &JoinRequest) {

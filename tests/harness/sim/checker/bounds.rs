@@ -45,9 +45,12 @@ const QUIET: Micros = 5 * SECOND;
 #[derive(Debug, Clone)]
 struct Flying {
     key: Key,
+    reference: Id,
     pid: Id,
     pseq: u64,
     at: Micros,
+    /// The same on its client's clock.
+    own_at: Micros,
 }
 
 /// What is counted.
@@ -60,6 +63,8 @@ pub(super) struct Counts {
     own: HashMap<(usize, SendId), usize>,
     /// Sends that found no place, in the present input of each client.
     full: Vec<Vec<Key>>,
+    /// How many sends had no outcome then, and their bytes: others may go in the same input, for other reasons.
+    full_at: HashMap<usize, (usize, usize)>,
     /// Frames that the operating system has not taken, by connection: number and bytes.
     unflushed: HashMap<usize, Vec<(u64, usize)>>,
     /// Of each line on a connection: how many sends are without an answer, and since when the oldest.
@@ -111,9 +116,54 @@ impl Counts {
         }
     }
 
+    /// How many sends of a client have no outcome.
+    pub(super) fn open_count(&self, client: usize) -> usize {
+        self.open.get(client).map_or(0, |(count, _)| *count)
+    }
+
+    pub(super) fn has_open(&self, client: usize) -> bool {
+        self.open_count(client) > 0
+    }
+
+    /// Whether anything flies on a connection.
+    pub(super) fn flies_on(&self, conn: usize) -> bool {
+        self.flying.get(&conn).is_some_and(|flying| !flying.is_empty())
+    }
+
+    /// What flies on a connection.
+    pub(super) fn keys_on(&self, conn: usize) -> impl Iterator<Item = Key> {
+        self.flying.get(&conn).into_iter().flatten().map(|one| one.key)
+    }
+
+    /// Whether a send flies on any connection.
+    pub(super) fn flies_anywhere(&self, key: Key) -> bool {
+        self.flying.values().any(|flying| flying.iter().any(|one| one.key == key))
+    }
+
+    /// Whether this send flies there.
+    pub(super) fn does_fly(&self, conn: usize, key: Key) -> bool {
+        self.flying.get(&conn).is_some_and(|flying| flying.iter().any(|one| one.key == key))
+    }
+
+    /// The reference under which this send flies there.
+    pub(super) fn flies_as(&self, conn: usize, key: Key) -> Option<&Id> {
+        self.flying.get(&conn)?.iter().find(|one| one.key == key).map(|one| &one.reference)
+    }
+
+    /// Since when the oldest of what flies on a connection does, on its client's clock.
+    pub(super) fn oldest_on(&self, conn: usize) -> Option<Micros> {
+        self.flying.get(&conn)?.iter().map(|one| one.own_at).min()
+    }
+
+    /// Whether a send was refused there, or given up.
+    pub(super) fn is_clouded_on(&self, conn: usize) -> bool {
+        self.clouded.contains(&conn)
+    }
+
     pub(super) fn is_full(&mut self, key: Key) {
-        self.open(key.0);
+        let open = *self.open(key.0);
         self.full[key.0].push(key);
+        self.full_at.insert(key.0, open);
     }
 }
 
@@ -162,7 +212,7 @@ impl Checker {
     /// These found no place.
     fn overflows(&mut self, client: usize, full: &[Key], newest: Key) {
         let bounds = self.counts.bounds;
-        let (count, bytes) = self.counts.open[client];
+        let (count, bytes) = self.counts.full_at.get(&client).copied().unwrap_or(self.counts.open[client]);
         let size =
             |key: &Key| self.sends.all.get(key).map_or(0, |sent| weight(&sent.content, sent.data.as_ref()));
         let waiting = self.sends.all.range((client, 0)..(client + 1, 0)).filter(|(_, sent)| sent.waits());
@@ -177,8 +227,11 @@ impl Checker {
         let settled = !is_last.is_some_and(open);
         let fits = |count: usize, bytes: usize, size| count < bounds.count && bytes + size <= bounds.bytes;
         let right = if new {
-            let (count, bytes) =
-                if bounds.drop_oldest { (count - waits, bytes - waits_bytes) } else { (count, bytes) };
+            let (count, bytes) = if bounds.drop_oldest {
+                (count.saturating_sub(waits), bytes.saturating_sub(waits_bytes))
+            } else {
+                (count, bytes)
+            };
             full.len() == 1 && !fits(count, bytes, size(&newest))
         } else {
             // No more than had to, the oldest first.
@@ -212,6 +265,7 @@ impl Checker {
         if let Some(unflushed) = self.counts.unflushed.get_mut(&conn) {
             unflushed.retain(|(frame, _)| *frame > through);
         }
+        self.frames_taken(conn, through);
     }
 
     /// Whether it has taken the last transmission of a send.
@@ -228,6 +282,7 @@ impl Checker {
         self.counts.tags.insert((conn, reference.clone()), line.clone());
         let horizon = self.watched(key.0).map_or(0, |watch| watch.dedupe / 2);
         let lived = self.watched(key.0).map_or(0, |watch| watch.lived);
+        let own_at = self.watched(key.0).map_or(0, |watch| watch.now);
         let place = |key: &Key| self.sends.all.get(key).map(|sent| sent.place);
         let flying = self.counts.flying.entry(conn).or_default();
         // A room has one line at a time, and what is too old is not waited for.
@@ -239,7 +294,8 @@ impl Checker {
             oldest.is_some_and(|at| at + QUIET > now)
         };
         let count = flying.iter().filter(|one| quick(&one.pid)).count();
-        flying.push(Flying { key, pid: line.0.clone(), pseq: line.1, at: now });
+        let (reference, pid) = (reference.clone(), line.0.clone());
+        flying.push(Flying { key, reference, pid, pseq: line.1, at: now, own_at });
         // Where many may fly, one more is no sign of anything: what was given up without a word is not counted here.
         if count >= limit && limit < 4 && !self.counts.clouded.contains(&conn) {
             self.violated(format!("8: {key:?} is the {}th send in flight, {limit} are allowed", count + 1));

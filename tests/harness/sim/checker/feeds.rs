@@ -108,6 +108,7 @@ impl Checker {
 
     /// An application is told that it has left a room, or is out of it for good.
     pub(super) fn out(&mut self, client: usize, place: Place) {
+        self.pauses_no_more(client, place);
         let feed = self.feed(client, place);
         feed.left = true;
         feed.out = true;
@@ -127,6 +128,7 @@ impl Checker {
     pub fn joined(&mut self, client: usize, place: Place, joined: &Joined) {
         let epochs = self.truth.epochs(place);
         let others = self.is_taken_over(client);
+        self.is_there(client, place);
         let feed = self.feed(client, place);
         feed.joined = true;
         let shows_nothing = match feed.next {

@@ -12,6 +12,7 @@ mod links;
 mod outcomes;
 mod pace;
 mod promises;
+mod prompt;
 mod readers;
 mod reasons;
 mod rosters;
@@ -40,6 +41,7 @@ use feeds::Feeds;
 use links::Link;
 use pace::Pace;
 use promises::Promises;
+use prompt::Prompt;
 use readers::Reading;
 use rejoin::{CauseCode, Event, Id, Mode, RoomState, State};
 use rosters::Rosters;
@@ -69,6 +71,7 @@ pub struct Checker {
     /// The connection of a Socket.IO client whose message the hub is dealing with.
     pub sio_speaks: Option<usize>,
     pace: Pace,
+    prompt: Prompt,
     counts: bounds::Counts,
     reasons: reasons::Reasons,
     watches: Vec<watch::Watch>,
@@ -84,6 +87,8 @@ pub struct Checker {
     pub now: Micros,
     /// How long a server remembers a line.
     dedupe_window: Micros,
+    /// How long the server's process has stood still, as far as it can know.
+    pub stood: Micros,
     /// How many answers of a line.
     pub answers_kept: u64,
     legacy: bool,
@@ -381,6 +386,7 @@ impl Checker {
         self.feeds_restarted(client, disk.map_or(&[], |(_, positions)| positions.as_slice()));
         self.link_restarted(client);
         self.pace_restarted(client);
+        self.prompt_restarted(client);
         self.knows_nobody(client);
         self.modes.remove(&client);
     }

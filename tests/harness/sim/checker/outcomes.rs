@@ -21,12 +21,16 @@ impl Checker {
         let transmitted = !sent.transmissions.is_empty();
         let size = super::bounds::weight(&sent.content, sent.data.as_ref());
         self.counts.goes(client, size);
+        if matches!(status, DeliveryStatus::Acked { .. }) && !self.sends.answered.contains(&key) {
+            self.is_taken(key);
+        }
         self.counts.lands(key, *status != DeliveryStatus::Unknown);
         self.lands(key);
         if *status == DeliveryStatus::Unknown
             && let Some(conn) = self.conns.get(&client).copied()
         {
             self.is_clouded(conn);
+            self.is_unclear(client, conn);
         }
         match status {
             DeliveryStatus::Acked { id, seq } => self.says_acked(key, id, *seq),
@@ -65,6 +69,11 @@ impl Checker {
             let (real, number) = (record.key, record.seq);
             self.violated(format!("1: {key:?} is acked as {id}, number {seq}, which is {real:?}, {number}"));
         }
+        self.cover.reach(if self.sends.answered.contains(&key) {
+            Sometimes::AckBeforeEcho
+        } else {
+            Sometimes::EchoBeforeAck
+        });
         self.sends.acked.push((key, index));
         let Some(sent) = self.sends.all.get(&key) else { return };
         match sent.nacked {
@@ -92,6 +101,7 @@ impl Checker {
             return;
         }
         self.is_unknown_in_time(key);
+        self.is_uncertain(key);
         let Some(sent) = self.sends.all.get(&key) else { return };
         let lost = self.truth.by_key(key).last().map(|index| self.truth.record(*index).cropped);
         for (is, state) in [

@@ -90,6 +90,16 @@ impl Checker {
         }
     }
 
+    /// A send is refused as too fast: its user has said as much as is allowed.
+    pub(super) fn was_too_fast(&mut self, user: usize, key: Key) {
+        let Some(rate) = self.promises.limits.rate else { return };
+        let Some(allowance) = self.promises.allowances.get(&user) else { return };
+        let left = allowance.left + (self.now - allowance.at) as f64 / SECOND as f64 * rate;
+        if left > 1.05 {
+            self.violated(format!("2.3: {key:?} is refused as too fast, and u{user} has {left:.2} left"));
+        }
+    }
+
     /// The hub is another one, and knows nothing of what its users have said.
     pub fn allowances_anew(&mut self) {
         self.promises.allowances.clear();

@@ -323,7 +323,7 @@ impl Checker {
         let Some((known, now)) = known.zip(now).filter(|(known, now)| known.epoch == now.epoch) else {
             return false;
         };
-        (forked && now.seq < known.seq) || self.has_told(reader, &now.epoch, known.seq + 1..=now.seq)
+        (forked && now.seq <= known.seq) || self.has_told(reader, &now.epoch, known.seq + 1..=now.seq)
     }
 
     /// Whether all of these were told: they are not told again when a fork has moved a reader back.

@@ -152,23 +152,12 @@ impl Checker {
         (*self.reasons.born.get(line)?).map(|born| lived - born)
     }
 
-    /// A server refuses a send for now.
+    /// A server refuses a send for now, and that counts: what was behind an earlier one that it has refused is made again after
+    /// that, whatever is said of it.
     pub(super) fn pauses(&mut self, conn: usize, key: Key, nack: &Nack) {
         if matches!(nack.code, Code::RateLimited | Code::Overloaded | Code::Internal) && nack.retry {
             let until = self.now + pause(nack.retry_after_ms, 0);
-            let now = self.now;
-            let place = |key: &Key| self.sends.all.get(key).map(|sent| sent.place);
-            // The line has gone back to an earlier one already: what was behind that is made again after it.
-            let is_behind = self.reasons.sends.iter().any(|((on, other), until)| {
-                *on == conn
-                    && other.0 == key.0
-                    && other.1 < key.1
-                    && *until > now
-                    && place(other) == place(&key)
-            });
-            if !is_behind {
-                self.reasons.sends.insert((conn, key), until);
-            }
+            self.reasons.sends.insert((conn, key), until);
         }
     }
 
@@ -191,6 +180,7 @@ impl Checker {
 
     /// A client asks for a room.
     pub fn joins_again(&mut self, client: usize, conn: usize, at: Place) {
+        self.asks_for(client, at);
         self.reasons.pages.remove(&(conn, at));
         self.reasons.asked.remove(&(client, at));
         if let Some(until) = self.reasons.joins.remove(&(conn, at))

@@ -110,12 +110,16 @@ pub(super) struct Sends {
     /// What each number of each line has been used for.
     lines: HashMap<(Id, u64), Key>,
     references: HashMap<(usize, Id), Key>,
+    /// The epoch that was named with each number first.
+    epochs: HashMap<(Id, u64), Id>,
     /// The producer that each numbered transmission names, by connection and reference.
     producers: HashMap<(usize, Id), Id>,
     /// What a connection has not answered, by producer.
     in_flight: HashMap<(usize, Id), BTreeSet<Key>>,
     used: HashMap<Id, Used>,
     pub(super) acked: Vec<(Key, usize)>,
+    /// Those whose ack has come to their client.
+    pub(super) answered: BTreeSet<Key>,
 }
 
 impl Checker {
@@ -178,6 +182,14 @@ impl Checker {
         limit: usize,
     ) {
         self.counts_transmission(key);
+        self.goes_on(conn, key);
+        if let Some(tag) = line {
+            let number = (tag.pid.clone(), tag.pseq);
+            let first = self.sends.epochs.entry(number).or_insert_with(|| tag.epoch.clone()).clone();
+            if first != tag.epoch {
+                self.violated(format!("2.3: {key:?} names the epoch {}, and first {first}", tag.epoch));
+            }
+        }
         let line = line.map(|tag| (tag.pid.clone(), tag.pseq));
         let Some(sent) = self.sends.all.get_mut(&key) else {
             return self.violated(format!("4: u{}-{} is transmitted and was never sent", key.0, key.1));
@@ -278,7 +290,7 @@ impl Checker {
                 self.violations.push(text);
             }
         }
-        self.sends.used.insert(pid, (self.now, epoch, forks, pseq));
+        self.sends.used.insert(pid, (self.now - self.stood, epoch, forks, pseq));
     }
 
     /// A client dies. What it had given to a connection must be on its disk, if it has one.
@@ -331,7 +343,13 @@ impl Checker {
     }
 
     /// A server answers a send.
-    pub fn acked_by_server(&mut self, ack: &Ack) {
+    pub fn acked_by_server(&mut self, conn: usize, ack: &Ack) {
+        if ack.dup
+            && let Some(pid) = self.sends.producers.get(&(conn, ack.reference.clone()))
+            && let Some(used) = self.sends.used.get_mut(pid)
+        {
+            used.0 = self.now - self.stood;
+        }
         self.ack_promised(ack);
         let found = self.truth.by_id(&ack.id).map(|index| self.truth.record(index));
         if found.is_none_or(|record| record.seq != ack.seq || record.epoch.as_ref() != Some(&ack.epoch)) {
@@ -345,17 +363,18 @@ impl Checker {
     /// A client receives an ack on a connection; `moved` if it has opened another one since.
     pub fn ack_received(&mut self, conn: usize, ack: &Ack, moved: bool) {
         let Some(key) = self.sends.references.get(&(conn, ack.reference.clone())).copied() else { return };
+        // Where its time was over its line goes on with it all the same.
+        let waits = self.sends.all.get(&key).is_some_and(|sent| sent.outcome.is_none());
+        if waits || self.counts.does_fly(conn, key) {
+            self.is_taken(key);
+        }
         self.lands(key);
         self.lands_on(conn, &ack.reference, false, None);
         let Some(sent) = self.sends.all.get(&key) else { return };
         if sent.outcome.is_some() {
             return;
         }
-        self.cover.reach(if self.is_delivered(key.0, key) {
-            Sometimes::EchoBeforeAck
-        } else {
-            Sometimes::AckBeforeEcho
-        });
+        self.sends.answered.insert(key);
         let sent = &self.sends.all[&key];
         if ack.dup {
             self.cover.reach(Sometimes::DupAck);
@@ -384,6 +403,12 @@ impl Checker {
     pub fn refused_by_server(&mut self, conn: usize, nack: &Nack) {
         let Some(reference) = nack.reference.clone() else { return };
         let Some(key) = self.sends.references.get(&(conn, reference)).copied() else { return };
+        if let Some(sent) = self.sends.all.get(&key)
+            && nack.code == Code::RateLimited
+        {
+            let user = self.told_speaker().unwrap_or(sent.user);
+            self.was_too_fast(user, key);
+        }
         let line = self.sends.all.get(&key).and_then(|sent| {
             let one = sent.transmissions.iter().rev().find(|one| one.reference == nack.reference)?;
             one.line.as_ref().map(|(_, pseq)| *pseq)
@@ -401,7 +426,7 @@ impl Checker {
         if let Some((at, epoch, forks, last)) = self.sends.used.get(pid)
             && now == (epoch.clone(), *forks)
             && pseq + self.answers_kept > *last
-            && self.now - at + 5 * SECOND < self.dedupe_window
+            && self.now - self.stood - at + 5 * SECOND < self.dedupe_window
         {
             self.violated(format!("2.3: the server has forgotten the line of {key:?}"));
         }
@@ -451,13 +476,21 @@ impl Checker {
         }
         let Some(reference) = nack.reference.clone() else { return };
         let Some(key) = self.sends.references.get(&(conn, reference.clone())).copied() else { return };
+        let flies = self.counts.flies_as(conn, key).cloned();
         self.lands(key);
-        let all = nack.retry || nack.code == Code::UnknownProducer;
-        self.lands_on(conn, &reference, all, nack.expected);
+        // Only what is said of the latest transmission counts, and of the connection in use.
+        let moved = self.conns.get(&key.0) != Some(&conn);
+        let latest = flies.as_ref() == Some(&reference);
+        let counts = latest && !moved && !self.may_be_due(key);
+        if latest || flies.is_none() {
+            let all = counts && (nack.retry || nack.code == Code::UnknownProducer);
+            self.lands_on(conn, &reference, all, nack.expected);
+        }
         self.is_clouded(conn);
-        // Only what is said of the latest transmission counts.
-        let last = self.sends.all.get(&key).and_then(|sent| sent.transmissions.last());
-        if last.is_some_and(|last| last.reference == nack.reference) {
+        if !moved {
+            self.is_refused(conn, key, nack, counts);
+        }
+        if counts {
             self.pauses(conn, key, nack);
         }
         if let Some(sent) = self.sends.all.get_mut(&key) {

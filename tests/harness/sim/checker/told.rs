@@ -53,6 +53,11 @@ impl Checker {
         self.told.speaker = user;
     }
 
+    /// Whose frame the server deals with.
+    pub(super) fn told_speaker(&self) -> Option<usize> {
+        self.told.speaker
+    }
+
     /// Whether that has happened.
     pub(super) fn is_taken_over(&self, client: usize) -> bool {
         self.told.taken_over.contains(&client)
@@ -164,8 +169,9 @@ impl Checker {
         let faithful =
             sent.place == place && *signal.user == *format!("u{}", sent.user) && *signal.kind == *"typing";
         let (own, again) = (sent.user == user, !sent.heard_by.insert(client));
+        let stranger = !self.feeds.all.get(&(client, place)).is_some_and(|feed| feed.joined);
         let sender = sent.client;
-        if !faithful || own || again {
+        if !faithful || own || again || stranger {
             self.violated(format!(
                 "2.2: u{client} is told {signal:?} of u{sender} in place {place}, again: {again}"
             ));

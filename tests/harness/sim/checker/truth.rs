@@ -43,6 +43,8 @@ struct Log {
     epochs: u32,
     forks: u32,
     ordinals: u64,
+    /// Something was appended since it last lost anything.
+    grown: bool,
 }
 
 /// A message in a store.
@@ -91,7 +93,9 @@ impl Truth {
             lost = std::mem::take(&mut log.records);
             log.epoch = Some(epoch.clone());
             log.epochs += 1;
+            log.grown = false;
         }
+        log.grown &= lost.is_empty();
         for index in lost {
             self.records[index].lost = true;
             self.records[index].cropped = cropped;
@@ -108,6 +112,7 @@ impl Truth {
         let index = self.records.len();
         let log = self.logs.entry(place).or_default();
         log.ordinals += 1;
+        log.grown = true;
         let (seq, id) = stamp.map_or((0, None), |(seq, id)| (seq, Some(id)));
         let epoch = id.is_some().then(|| log.epoch.clone()).flatten();
         if let Some(id) = &id {
@@ -156,6 +161,11 @@ impl Truth {
     /// How many lives the room's log has had.
     pub(super) fn epochs(&self, place: Place) -> u32 {
         self.logs.get(&place).map_or(0, |log| log.epochs)
+    }
+
+    /// Whether something was appended since the log last lost anything.
+    pub(super) fn has_grown(&self, place: Place) -> bool {
+        self.logs.get(&place).is_some_and(|log| log.grown)
     }
 
     /// Counts the times that the log lost something.

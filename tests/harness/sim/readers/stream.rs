@@ -43,6 +43,8 @@ pub(in crate::sim) struct Stream {
     pub(in crate::sim) begun: bool,
     /// Where it begins for somebody who has seen nothing.
     pub(in crate::sim) begins: Option<(Id, u64)>,
+    /// The number of the last message that was sent on it, unless a hole was told since.
+    pub(in crate::sim) sent_last: Option<u64>,
     /// Events since its queue was known to be empty.
     pub(in crate::sim) sent: u32,
     /// When the hub last said something, or could have.

@@ -43,6 +43,8 @@ pub(in crate::sim) struct SioConn {
     pub(in crate::sim) draining: bool,
     /// It is cut at the next thing of this kind.
     pub(in crate::sim) cut_at: Option<(SioMoment, u64)>,
+    /// When its server has last refused a room for now.
+    pub(in crate::sim) refused_at: BTreeMap<Name, Micros>,
     /// The last frame whose flush has not been reported.
     pub(in crate::sim) unflushed: Option<u64>,
 }

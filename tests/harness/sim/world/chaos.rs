@@ -1,5 +1,6 @@
 //! Faults as they strike.
 
+use super::dials::micros;
 use super::{Happening, World};
 use crate::sim::SECOND;
 use crate::sim::act::Act;
@@ -185,6 +186,8 @@ impl World {
             Act::FreezeServer { time } if up => {
                 let until = self.now + time;
                 self.server.process = Process::Frozen(until);
+                self.server.overdue =
+                    self.server.hub.next_deadline().map_or(until, |due| micros(due).max(self.now));
                 self.server.look_at_deadline();
                 let open = self.conns.iter().any(|conn| conn.server_open && conn.client_open);
                 if time > 12 * SECOND && open {
@@ -208,6 +211,7 @@ impl World {
             Act::DrainServer { window } if up && self.server.draining_until.is_none() => {
                 let until = self.now + 30 * SECOND;
                 self.server.draining_until = Some(until);
+                self.server.drain_window = window;
                 self.at(until, Happening::ServerBack);
                 self.hub(hub::Input::Drain { window: Duration::from_micros(window) });
                 if window > 0 {

@@ -39,6 +39,7 @@ impl World {
                     self.checker.connection_refused(client, index);
                 }
                 self.closed_by_server(client, index, code);
+                self.is_thrown_out(client, index);
                 self.hang_up(index);
                 Input::Closed(id, Disconnect::Closed { code, reason: "bye".into() })
             }
@@ -62,6 +63,18 @@ impl World {
         }
         if let Some(reference) = acked.filter(|_| self.clients[client].session.is_some()) {
             self.checker.ack_counts(index, &reference);
+        }
+    }
+
+    /// A client learns that it took too little. What its application is told of it, and that it will be tried again, is a
+    /// duty; nothing of what was said meanwhile is lost, as the end shows.
+    fn is_thrown_out(&mut self, client: usize, index: usize) {
+        if self.conns[index].thrown_out && self.clients[client].newest() == Some(index) {
+            self.checker.cover.reach(if self.plan.drop_oldest {
+                Sometimes::ThrownOutDropping
+            } else {
+                Sometimes::ThrownOutRefusing
+            });
         }
     }
 

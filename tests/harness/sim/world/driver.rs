@@ -101,6 +101,7 @@ impl World {
                     {
                         self.checker.frame_is(index, key, frame);
                     }
+                    self.checker.frame_written(index, frame);
                     self.conns[index].unflushed = Some(frame);
                     self.write(index, Way::Up, Packet::Text(encode_client(&message).into()));
                 }
@@ -166,6 +167,10 @@ impl World {
                 let limit = if self.checker.lied.contains(&client) { 64 } else { limit };
                 self.checker.transmitted(key, index, extended, reference, line, limit);
             }
+            ClientMessage::JoinRoom { room, .. } if *room == *"@me" && !self.speaks(client) => {
+                self.checker
+                    .violated(format!("2.2: u{client} asks for its stream before the server has said hello"));
+            }
             ClientMessage::JoinRoom { room, request: Some(request) } => {
                 let since = request.since.as_ref().map(|since| (since.epoch.clone(), since.seq));
                 self.checker.counts_join(client, place(room, user), since);
@@ -217,6 +222,7 @@ impl World {
         let question = state.token_question;
         let fails = if self.calm { 0 } else { self.plan.token_source.unwrap_or(0) };
         let (serial, delay) = (state.token_serial, state.rng.u64(..SECOND));
+        let delay = if serial % 4 == question % 4 { delay * 8 } else { delay };
         let result = match state.rng.u8(..100) {
             luck if luck >= fails => Ok(state.token(serial)),
             // Hangs: no answer at all.

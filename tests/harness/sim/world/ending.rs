@@ -27,7 +27,9 @@ impl World {
         self.aims.clear();
         self.stubborn.clear();
         self.server.dies_at_commit = None;
+        self.eats_pings = false;
         for conn in &mut self.conns {
+            conn.eats_pings = false;
             conn.forgets = None;
             conn.cut_at_ack = false;
         }
@@ -112,6 +114,7 @@ impl World {
             }
             self.knows_how_it_stands(client);
             self.own_is_settled(client);
+            self.has_come_back_by_itself(client);
             let (speaks, wanted) = (self.speaks(client), &self.clients[client].wanted);
             let waits = self.checker.given(client, |at| !speaks || !wanted.contains(&(at as usize)));
             if left > waits {
@@ -119,6 +122,7 @@ impl World {
                     .violated(format!("9: u{client} is back but its outbox does not drain: {left} left"));
             }
         }
+        self.rooms_have_settled();
         self.readers_are_back();
         self.sios_are_back();
         // Twice: the first messages show forks that nobody has had a chance to see, and what is lost in them is lost.
@@ -140,24 +144,9 @@ impl World {
 
     pub(super) fn probe_room(&mut self, room: usize, counts: bool) {
         let name = Self::room(room);
+        let Some(expected) = self.has_its_members(room) else { return };
         let members: BTreeSet<Name> = self.server.hub.members(&name).map(|(_, user)| user.clone()).collect();
-        let expected: Vec<usize> = (0..self.clients.len())
-            .filter(|c| self.is_living(*c) && self.clients[*c].wanted.contains(&room))
-            .collect();
-        let at = place(&name, 0);
-        let leaving =
-            (0..self.clients.len()).filter(|c| self.is_living(*c) && self.checker.is_leaving(*c, at));
-        let leaving: BTreeSet<Name> = leaving.map(|c| self.clients[c].name.clone()).collect();
-        let users = expected.iter().map(|c| self.clients[*c].name.clone());
         let sios = self.sios_in(room);
-        let users: BTreeSet<Name> = users.chain(sios.iter().map(|(_, name)| name.clone())).collect();
-        // Who leaves is a member until the fate of the last sends is known.
-        if !members.is_superset(&users)
-            || members.iter().any(|user| !users.contains(user) && !leaving.contains(user))
-        {
-            self.checker.violated(format!("15: {name} has members {members:?}, expected {users:?}"));
-            return;
-        }
         // What a plain sender says beyond the burst of its user is refused, and it cannot tell which message that was.
         let burst = self.plan.server.rate.map_or(f64::INFINITY, |rate| 2.0 * rate);
         let mut said: BTreeMap<Name, u32> = BTreeMap::new();
@@ -197,7 +186,7 @@ impl World {
     }
 
     /// Whether a client's connection is an extended one.
-    fn speaks(&self, client: usize) -> bool {
+    pub(super) fn speaks(&self, client: usize) -> bool {
         let newest = self.clients[client].newest();
         newest.is_some_and(|index| self.conns[index].extended)
             && matches!(self.clients[client].mode, Some((_, Mode::Extended)))

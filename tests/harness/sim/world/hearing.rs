@@ -32,6 +32,7 @@ impl World {
             None
         };
         self.speaking = Some(index);
+        self.conns[index].heard_at = self.now;
         self.checker.speaks(Some(self.conns[index].user));
         let before = self.conns[index].rooms.clone();
         self.hub(hub::Input::Frame { conn: hub::ConnId(index as u64), text });

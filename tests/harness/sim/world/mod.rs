@@ -11,6 +11,7 @@ mod hearing;
 mod lies;
 mod own;
 mod processes;
+mod quiet;
 mod readers;
 mod serving;
 mod socketio;
@@ -18,7 +19,6 @@ mod stubborn;
 mod telling;
 mod upward;
 
-use super::Micros;
 use super::act::{Act, Moment, Step, Stubborn};
 use super::checker::{Checker, Moves, Waits};
 use super::client::Client;
@@ -31,6 +31,7 @@ use super::server::Server;
 use super::setup::Setup;
 use super::socketio::{Lost, SioClient, SioConn};
 use super::trace::Trace;
+use super::{Micros, SECOND};
 use fastrand::Rng;
 use rejoin::machine::{ConnId, Input};
 use rejoin::messages::json::ServerDecoder;
@@ -130,9 +131,13 @@ pub(super) struct World {
     calm: bool,
     over: bool,
     watch_for_tokens: bool,
+    /// Something before the first client answers no pings.
+    eats_pings: bool,
     /// The connections that were open when the server stood still for long.
     outlived: Vec<usize>,
     notes: u64,
+    /// Messages that the server has sent.
+    notes_sent: u64,
     /// A request that the hub is dealing with: its connection and its name.
     asking: Option<(usize, String)>,
     /// The connection whose frame the hub is dealing with.
@@ -199,8 +204,10 @@ impl World {
             calm: false,
             over: false,
             watch_for_tokens: setup.seed.is_multiple_of(16),
+            eats_pings: setup.seed % 16 == 5 && setup.plan.latency.1 <= SECOND / 10,
             outlived: Vec::new(),
             notes: 0,
+            notes_sent: 0,
             asking: None,
             speaking: None,
             probes: Vec::new(),

@@ -32,6 +32,7 @@ impl World {
         }
         for index in overfull {
             if self.conns[index].server_open {
+                self.conns[index].thrown_out = true;
                 self.close_down(index, 4012);
                 self.server_hangs_up(index, false);
             }
@@ -75,21 +76,49 @@ impl World {
                 }
                 self.hub(hub::Input::Authenticated { conn, reference, user, expires });
             }
+            hub::Output::Ping { conn } if self.conns[conn.0 as usize].eats_pings => {}
             hub::Output::Ping { conn } => self.write(conn.0 as usize, Way::Down, Packet::Ping),
             hub::Output::Close { conn, code, .. } => {
                 self.trace.note(self.now, "server", format_args!("closes {} with {code}", conn.0));
+                self.drains_one(conn.0 as usize, code);
                 self.hears_close(conn.0 as usize, code);
                 self.close_down(conn.0 as usize, code);
                 self.conns[conn.0 as usize].server_open = false;
                 self.members_change(conn.0 as usize, false);
             }
             hub::Output::Terminate { conn } => {
+                self.was_silent(conn.0 as usize);
                 self.trace.note(self.now, "server", format_args!("terminates {}", conn.0));
                 self.write(conn.0 as usize, Way::Down, Packet::Reset);
                 self.conns[conn.0 as usize].server_open = false;
                 self.members_change(conn.0 as usize, false);
             }
             _ => {}
+        }
+    }
+
+    /// A connection is given up: nothing has come from it since the beat before.
+    fn was_silent(&mut self, index: usize) {
+        let conn = &self.conns[index];
+        let silence = self.now - conn.heard_at.max(self.server.thawed);
+        if conn.extended
+            && silence + SECOND / 100 < self.plan.server.heartbeat
+            && conn.heard_at > self.server.thawed
+        {
+            self.checker
+                .violated(format!("2.2: connection {index} is given up {silence} µs after something came"));
+        }
+    }
+
+    /// A drain closes the plain connections one after another over its window.
+    fn drains_one(&mut self, index: usize, code: u16) {
+        if code != 1012 || self.conns[index].extended || self.server.drain_window <= SECOND {
+            return;
+        }
+        let last = std::mem::replace(&mut self.server.drained_at, self.now);
+        if last == self.now && self.server.thawed != self.now {
+            self.checker
+                .violated(format!("2.2: a drain closes connection {index} together with another one"));
         }
     }
 
@@ -111,7 +140,7 @@ impl World {
             self.checker.plain_down(&text);
         }
         match kind {
-            "ack" | "nack" | "user_left" | "joined" => self.observe_answer(index, kind, &text),
+            "ack" | "nack" | "user_left" | "joined" | "history" => self.observe_answer(index, kind, &text),
             "message" => self.conns[index].last_message = Some(text.clone()),
             _ => {}
         }
@@ -133,8 +162,10 @@ impl World {
             self.cut(index, 0);
             return;
         }
+        self.notes_sent += u64::from(kind == "message");
         let is_forgotten = |what: Forgotten| match what {
             Forgotten::Message => matches!(kind, "message" | "notification"),
+            Forgotten::Alternate => kind == "message" && self.notes_sent.is_multiple_of(2),
             Forgotten::Joined => kind == "joined",
             Forgotten::Ack => kind == "ack",
             Forgotten::History => kind == "history",
@@ -142,9 +173,24 @@ impl World {
             Forgotten::Any => !matches!(kind, "hello" | "left"),
         };
         let conn = &mut self.conns[index];
+        let user = conn.user;
+        let at = match kind {
+            // That a replay is not whole is seen by its end.
+            "message" if said.contains("\"replay\":true") => None,
+            "message" => (0..self.plan.rooms)
+                .map(|room| place(&Self::room(room), 0))
+                .find(|room| said.contains(&format!("\"roomId\":\"room{room}\""))),
+            "notification" => Some(place("@me", user)),
+            _ => None,
+        };
+        let conn = &mut self.conns[index];
+        if let Some(at) = at.filter(|_| conn.extended) {
+            conn.hides.remove(&at);
+        }
         if let Some((what, left)) = conn.forgets.filter(|(what, _)| conn.extended && is_forgotten(*what)) {
             conn.forgets = (left > 1).then(|| (what, left - 1));
             conn.tampered = true;
+            conn.hides.extend(at);
             if kind == "joined" {
                 self.checker.cover.reach(Sometimes::JoinedForgotten);
             }
@@ -197,7 +243,7 @@ impl World {
 
     fn observe_answer(&mut self, index: usize, kind: &str, text: &str) {
         match self.decoder.decode(text) {
-            Ok(ServerMessage::Ack(ack)) => self.checker.acked_by_server(&ack),
+            Ok(ServerMessage::Ack(ack)) => self.checker.acked_by_server(index, &ack),
             Ok(ServerMessage::Nack(nack)) => self.checker.refused_by_server(index, &nack),
             Ok(ServerMessage::UserLeft { room, user }) => {
                 self.checker.member_said_gone(place(&room, 0), &user);
@@ -210,6 +256,18 @@ impl World {
                 self.checker.list_said(index, at, joined.members.as_deref());
                 self.checker.join_answered_by_server(index, at, &joined, held as u64);
                 self.looks_mixed(&joined.room);
+                let listed = self.plan.server.members_listed as u64;
+                if joined.members.is_none() && joined.member_count.is_some_and(|count| count <= listed) {
+                    self.checker.violated(format!("2.2: {joined:?} does not name its members"));
+                }
+            }
+            Ok(ServerMessage::History(history)) => {
+                let log = self.server.hub.store().room(&history.room);
+                let same = log.is_some_and(|log| *log.epoch() == history.epoch);
+                if !same && !history.messages.is_empty() {
+                    let (room, epoch) = (&history.room, &history.epoch);
+                    self.checker.violated(format!("2.2: {room} answers of {epoch}, which is over"));
+                }
             }
             _ => self.checker.violated(format!("2.2: the server sends a {kind} that is none: {text}")),
         }
@@ -320,6 +378,12 @@ impl World {
             return;
         }
         self.trace.note(self.now, "server", format_args!("is back"));
+        if let Process::Frozen(_) = self.server.process
+            && self.now >= self.server.overdue + 3 * SECOND
+        {
+            // It finds its deadlines missed, and counts nobody's time meanwhile.
+            self.checker.stood += self.now - self.server.overdue;
+        }
         self.server.process = Process::Up;
         self.server.thawed = self.now;
         self.server.look_at_deadline();

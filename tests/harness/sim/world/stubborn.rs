@@ -50,6 +50,12 @@ enum Answer {
 
 /// What is said to a message, if it is of the kind in question.
 fn answer(what: Stubborn, message: &ClientMessage, now: Micros) -> Option<Answer> {
+    let what = match what {
+        Stubborn::NackInTurn(code) => {
+            Stubborn::Nack(code, [Some(0), Some(6_000), Some(400), None, Some(2_500)][(now / 7 % 5) as usize])
+        }
+        other => other,
+    };
     let text = match (what, message) {
         // A member's first contact is not told that it is none.
         (Stubborn::Nack(Code::NotJoined, _), ClientMessage::SendMessage { tag: Some(tag), .. })

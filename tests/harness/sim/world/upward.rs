@@ -68,6 +68,7 @@ impl World {
         match packet {
             Packet::Text(text) => {
                 if self.answers_own(index, &text) {
+                    self.conns[index].heard_at = self.now;
                     self.hub(hub::Input::Heard { conn });
                     return;
                 }
@@ -97,9 +98,13 @@ impl World {
             }
             Packet::Ping => {
                 self.write(index, Way::Down, Packet::Pong);
+                self.conns[index].heard_at = self.now;
                 self.hub(hub::Input::Heard { conn });
             }
-            Packet::Pong => self.hub(hub::Input::Heard { conn }),
+            Packet::Pong => {
+                self.conns[index].heard_at = self.now;
+                self.hub(hub::Input::Heard { conn });
+            }
             Packet::Close(code) => {
                 self.write(index, Way::Down, Packet::Close(code));
                 self.server_hangs_up(index, code == 1000);

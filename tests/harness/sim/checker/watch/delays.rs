@@ -190,10 +190,19 @@ impl Watch {
             }
         }
         self.dials.push_back(self.now);
+        self.did.dials = true;
         if self.dials.len() > 12 {
             self.dials.pop_front();
         }
         self.delays.hint = None;
+    }
+
+    /// Whether it waits for longer than it has to once somebody on its side asks.
+    pub(super) fn may_hurry(&self) -> bool {
+        let waits = self.open.is_none() && self.opening.is_none() && self.dialling.is_none() && !self.ended;
+        let free = self.delays.local_at.is_none_or(|at| self.now >= at + 10 * SECOND);
+        let soon = self.earliest(self.now + SECOND / 4) + 2 * MS;
+        waits && free && !self.tokens.asking && self.delays.retry_at.is_some_and(|at| at > soon)
     }
 
     /// A connection or a dial is gone.

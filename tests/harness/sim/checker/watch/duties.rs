@@ -1,9 +1,9 @@
 //! What an input obliges a client to, at once.
 
 use super::super::bounds::Queue;
-use super::{Checker, ConnId, Key, Name, place};
+use super::{CauseCode, Checker, ConnId, Key, Name, place};
 use rejoin::machine::{Command, Disconnect, Input, Session};
-use rejoin::messages::ServerMessage as Message;
+use rejoin::messages::{Code, ServerMessage as Message};
 use rejoin::{Mode, RoomState};
 use std::collections::BTreeSet;
 
@@ -16,14 +16,20 @@ pub(super) enum Duty {
     TellsError,
     /// The application is told that it is out of a room.
     TellsOutOf(Name),
+    /// The application is told that a room is refused for now.
+    TellsRefused(Name, Code),
     /// The server is asked for a sign of life.
     Asks,
+    /// The next dial is brought forward.
+    Hurries,
     /// The token source is asked.
     Fetches,
     /// The server is shown a token.
     Shows(Box<str>),
     /// A send has its outcome.
     Settles(Key),
+    /// The application is told why the connection, or the dial, came to nothing.
+    TellsWhy(CauseCode),
 }
 
 /// What a client has done about the present input.
@@ -31,6 +37,16 @@ pub(super) enum Duty {
 pub(super) struct Did {
     pub(super) abandons: Vec<ConnId>,
     pub(super) told_error: bool,
+    /// Something came on the connection in use.
+    pub(super) heard: bool,
+    /// Rooms that are refused for now.
+    pub(super) refused: Vec<(Name, Code)>,
+    /// It has dialled.
+    pub(super) dials: bool,
+    /// A question of its was answered after so long.
+    pub(super) rtt: Option<crate::sim::Micros>,
+    /// The reasons that were told.
+    pub(super) causes: Vec<CauseCode>,
     /// A frame of the application's own is given up.
     pub(super) blames_own: bool,
     pub(super) out_of: Vec<Name>,
@@ -43,6 +59,14 @@ pub(super) struct Did {
     pub(super) missed: BTreeSet<Name>,
     /// The old one of two connections is closed before its time is over.
     pub(super) retires: Option<ConnId>,
+}
+
+/// Whether an ending is told as such: a refused token is the end as one, and so is the last attempt.
+fn is_told(why: CauseCode, told: CauseCode) -> bool {
+    let ends = matches!(told, CauseCode::GaveUp)
+        || matches!((why, told), (CauseCode::Closed(code), CauseCode::Unauthorized(as_)) if code == as_)
+        || matches!((why, told), (CauseCode::Dial(_), CauseCode::Unauthorized(_)));
+    why == told || ends
 }
 
 impl Checker {
@@ -58,6 +82,14 @@ impl Checker {
                 let now = watch.now;
                 self.made(client, send.id, now, send.timeout);
             }
+            Input::Command(Command::Cancel(id)) => {
+                let key = self.sends.numbers.get(&(client, *id)).copied();
+                if let Some(key) =
+                    key.filter(|key| self.sends.all.get(key).is_some_and(super::super::sends::Sent::waits))
+                {
+                    self.watches[client].duties.push(Duty::Settles(key));
+                }
+            }
             Input::Closed(conn, Disconnect::Closed { code: 1009, .. }) if watch.is_current(*conn) => {
                 watch.too_large = true;
                 self.blames_largest(client);
@@ -66,7 +98,16 @@ impl Checker {
                 Message::Left(left) if left.reference.is_none() && is_in(&left.room, RoomState::Joined) => {
                     watch.duties.push(Duty::TellsOutOf(left.room.clone()));
                 }
-                Message::Error { refusal: Some(refusal), .. } if !refusal.retry => {
+                Message::Error { refusal: Some(refusal), .. } if refusal.retry => {
+                    if let Some(room) = &refusal.room
+                        && watch.asked.get(room) == refusal.reference.as_ref()
+                        && is_in(room, RoomState::Joining)
+                        && watch.refused.get(room) != Some(&refusal.code)
+                    {
+                        watch.duties.push(Duty::TellsRefused(room.clone(), refusal.code));
+                    }
+                }
+                Message::Error { refusal: Some(refusal), .. } => {
                     if let Some(room) = &refusal.room
                         && watch.asked.get(room) == refusal.reference.as_ref()
                         && is_in(room, RoomState::Joining)
@@ -100,19 +141,28 @@ impl Checker {
         let (did, open) = (std::mem::take(&mut watch.did), watch.open);
         // Then that was the largest.
         let blames_own = watch.too_large && did.blames_own;
+        let had_token = duties.iter().any(|duty| matches!(duty, Duty::Shows(_)));
         for duty in duties {
             let done = match &duty {
                 Duty::Abandons(conn) => did.abandons.contains(conn),
                 Duty::TellsError => did.told_error,
                 Duty::TellsOutOf(room) => did.out_of.contains(room),
                 Duty::Asks => did.asks || open.is_none_or(|open| open.asked.is_some()),
+                Duty::TellsRefused(room, code) => {
+                    did.refused.iter().any(|(of, told)| of == room && told == code)
+                }
+                Duty::Hurries => did.dials || did.causes.contains(&CauseCode::NetworkChanged),
                 Duty::Fetches => did.fetches,
                 Duty::Shows(token) => did.shows.as_ref() == Some(token),
                 Duty::Settles(key) => blames_own || !self.is_open(*key),
+                Duty::TellsWhy(why) => did.causes.iter().any(|cause| is_told(*why, *cause)),
             };
             if !done {
                 self.violated(format!("u{client} owes this and does not do it: {duty:?}"));
             }
+        }
+        if did.shows.is_some() && !had_token {
+            self.violated(format!("2.5: u{client} shows a token, and nobody has brought one"));
         }
         if let Some(room) = did.missed.iter().find(|room| !did.gaps.contains(room)) {
             self.violated(format!("3: u{client} is back in {room} on a plain server, and told of no gap"));
@@ -124,6 +174,9 @@ impl Checker {
             self.is_answered(client, conn);
         }
         let queue = session.diagnostics();
+        if let Some(time) = did.rtt.filter(|_| queue.rtt.is_none()) {
+            self.violated(format!("u{client} was answered after {time} µs and has measured nothing"));
+        }
         let queue = Queue {
             count: queue.outbox_len,
             bytes: queue.outbox_bytes,
@@ -131,6 +184,7 @@ impl Checker {
         };
         self.queue_is(client, queue);
         self.is_in_time(client);
+        self.is_prompt(client, session);
         self.knows_members(client, session);
     }
 

@@ -1,23 +1,31 @@
 //! When a client asks for a sign of life, and when it gives a connection up (reconnecting.md, "Liveness").
 
 use super::{CauseCode, MS, Open, Watch};
-use crate::sim::SECOND;
+use crate::sim::{Micros, SECOND};
 
 impl Watch {
     /// Something came on the connection in use.
     pub(super) fn heard(&mut self) {
         let now = self.now;
+        self.did.heard = true;
         if let Some(open) = &mut self.open {
             open.heard = now;
             open.asked = None;
         }
     }
 
+    /// What was asked for comes.
+    pub(super) fn is_answered(&mut self) {
+        self.did.rtt = self.open.filter(|open| open.is_timed).and_then(|open| Some(self.now - open.asked?));
+    }
+
     pub(super) fn asks(&mut self) {
         self.did.asks = true;
-        let now = self.now;
+        let (now, is_timed) = (self.now, !self.did.heard);
         if let Some(open) = &mut self.open {
+            open.is_timed = is_timed;
             open.asked = Some(now);
+            open.asked_last = now;
         }
     }
 
@@ -32,6 +40,26 @@ impl Watch {
         let waited = open.asked.map(|asked| self.now - asked);
         if waited.is_none_or(|waited| waited + 2 * MS < patience || waited > patience + 2 * SECOND + 2 * MS) {
             self.wrong(format!("{code:?} {waited:?} µs after it was asked for a sign of life"));
+        }
+    }
+
+    /// Whether the server has been asked for a sign of life since then, or is to answer one.
+    pub(in crate::sim::checker) fn has_asked_since(&self, then: Micros) -> bool {
+        self.open.is_none_or(|open| open.asked.is_some() || open.asked_last >= then)
+    }
+
+    /// What it has forgotten to look after, when nothing has happened for long.
+    pub(in crate::sim::checker) fn is_forgetful(&self) -> Option<String> {
+        let open = self.open?;
+        let silence = self.now.saturating_sub(open.heard);
+        match open.asked {
+            None if silence > open.heartbeat + SECOND => {
+                Some(format!("has heard nothing for {silence} µs and does not ask"))
+            }
+            Some(asked) if self.now > asked + 13 * SECOND => {
+                Some(format!("was not answered for {} µs and stays", self.now - asked))
+            }
+            _ => None,
         }
     }
 

@@ -15,9 +15,9 @@ use delays::Delays;
 pub use delays::Waits;
 use duties::{Did, Duty};
 use moves::{Next, Retiring};
-use rejoin::machine::{ClientMessage, Command, ConnId, Input, Output, ServerMessage, Session};
+use rejoin::machine::{ClientMessage, Command, ConnId, Disconnect, Input, Output, ServerMessage, Session};
 use rejoin::messages::Hello;
-use rejoin::{CauseCode, Event, Id, Mode, Name, RoomChange, RoomState, State, StateChange};
+use rejoin::{CauseCode, Event, Hint, Id, Mode, Name, RoomChange, RoomState, State, StateChange};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tokens::Tokens;
 
@@ -59,6 +59,10 @@ pub(super) struct Open {
     since: Micros,
     heard: Micros,
     asked: Option<Micros>,
+    /// When it was asked last, answered or not.
+    asked_last: Micros,
+    /// That question was not overtaken by what came with it.
+    is_timed: bool,
     heartbeat: Micros,
     /// The largest content that its server takes, as far as it has said.
     pub(super) content: usize,
@@ -69,6 +73,8 @@ pub(super) struct Open {
 pub(super) struct Watch {
     clock: Option<Clock>,
     pub(super) now: Micros,
+    /// How much its own clock was behind the world's at its last input.
+    pub(super) behind: Micros,
     /// The larger of both clocks, summed up: it counts sleep.
     pub(super) lived: Micros,
     pub(super) open: Option<Open>,
@@ -91,7 +97,7 @@ pub(super) struct Watch {
     offers: bool,
     offer: bool,
     offered: bool,
-    ticks: bool,
+    pub(super) ticks: bool,
     /// The connection of the 1009 that is being dealt with.
     pub(super) too_large: bool,
     delays: Delays,
@@ -102,6 +108,8 @@ pub(super) struct Watch {
     stayed: BTreeSet<Name>,
     /// The last join of each room.
     asked: BTreeMap<Name, Id>,
+    /// The last refusal for now of each room, since it was joined last.
+    refused: BTreeMap<Name, rejoin::messages::Code>,
     wrong: Vec<String>,
 }
 
@@ -156,22 +164,51 @@ impl Watch {
                 self.duties.push(Duty::Asks);
             }
         }
+        let asks = matches!(
+            input,
+            Input::Command(Command::Connect | Command::Reconnect)
+                | Input::Hint(Hint::Online | Hint::NetworkChanged | Hint::Woke)
+        );
+        if (asks || slept >= 5 * SECOND) && self.may_hurry() {
+            self.duties.push(Duty::Hurries);
+        }
         match input {
             Input::Received(conn, message) if self.is_current(*conn) => {
+                if matches!(message, ServerMessage::Pong { .. }) {
+                    self.is_answered();
+                }
                 self.heard();
                 self.received(message);
             }
-            Input::Received(conn, _) | Input::Garbled(conn, _) | Input::Heard(conn) | Input::Pong(conn)
+            Input::Pong(conn) if self.is_current(*conn) => {
+                self.is_answered();
+                self.heard();
+            }
+            Input::Received(conn, _) | Input::Garbled(conn, _) | Input::Heard(conn)
                 if self.is_current(*conn) =>
             {
                 self.heard();
             }
             Input::Opened(conn) => self.opens(*conn),
-            Input::DialFailed(conn, error) => self.dial_fails(*conn, error),
-            Input::Closed(conn, _) => {
+            Input::DialFailed(conn, error) => {
+                if self.dialling == Some(*conn) && self.next.is_none() {
+                    self.duties.push(Duty::TellsWhy(CauseCode::Dial(error.kind)));
+                }
+                self.dial_fails(*conn, error);
+            }
+            Input::Closed(conn, how) => {
                 self.retiring.take_if(|retiring| retiring.conn == *conn);
+                if self.is_current(*conn) {
+                    self.duties.push(Duty::TellsWhy(match how {
+                        Disconnect::Closed { code, .. } => CauseCode::Closed(*code),
+                        _ => CauseCode::ConnectionLost,
+                    }));
+                }
             }
             Input::Token(result) => self.token_comes(result),
+            Input::Tick => {
+                self.tokens.refreshing.take_if(|until| *until <= clock.monotonic);
+            }
             Input::Hint(_) if self.open.is_some() => self.duties.push(Duty::Asks),
             Input::Command(Command::Connect | Command::Reconnect) if self.ended && !self.closing => {
                 self.anew();
@@ -228,7 +265,16 @@ impl Watch {
 
     fn connection(&self, id: ConnId) -> Open {
         let (since, heartbeat) = (self.now, 25 * SECOND);
-        Open { id, since, heard: since, asked: None, heartbeat, content: usize::MAX }
+        Open {
+            id,
+            since,
+            heard: since,
+            asked: None,
+            asked_last: 0,
+            is_timed: false,
+            heartbeat,
+            content: usize::MAX,
+        }
     }
 
     fn did(&mut self, output: &Output) {
@@ -251,7 +297,10 @@ impl Watch {
                 self.retiring.take_if(|retiring| retiring.conn == *conn);
                 self.next_is_given_up(*conn);
             }
-            Output::Event(Event::State(change)) => self.state(change),
+            Output::Event(Event::State(change)) => {
+                self.did.causes.extend(change.cause.as_ref().map(|cause| cause.code));
+                self.state(change);
+            }
             Output::Event(Event::ServerError { .. }) => self.did.told_error = true,
             Output::Event(Event::NotKept { .. }) => self.did.blames_own = true,
             Output::Event(Event::Delivery(delivery)) if delivery.room.is_empty() => {
@@ -273,6 +322,14 @@ impl Watch {
     }
 
     fn room(&mut self, change: &RoomChange) {
+        if let Some(code) = change.refused {
+            self.did.refused.push((change.room.clone(), code));
+            // Each reason is told once, and what is told of a room that is being left counts when it is asked for again.
+            self.refused.insert(change.room.clone(), code);
+        }
+        if change.state != RoomState::Joining {
+            self.refused.remove(&change.room);
+        }
         match change.state {
             RoomState::Joined if *change.room != *"@me" => {
                 self.stayed.insert(change.room.clone());
@@ -365,12 +422,20 @@ impl Checker {
     /// A client is given an input.
     pub fn before(&mut self, client: usize, clock: Clock, input: &Input, session: &Session) {
         self.watch(client).duties.clear();
+        let behind = self.now.saturating_sub(clock.monotonic);
+        self.watch(client).behind = behind;
         self.watch(client).before(clock, input);
         self.owes(client, input, session);
     }
 
     /// It has this output.
     pub fn did(&mut self, client: usize, output: &Output) {
+        if let Output::Event(Event::State(StateChange { state, .. })) = output
+            && matches!(state, State::Closing | State::Closed | State::Failed)
+        {
+            // Everything has its outcome, and what follows is another line.
+            self.prompt_restarted(client);
+        }
         self.watch(client).did(output);
     }
 

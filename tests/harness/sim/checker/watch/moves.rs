@@ -13,6 +13,8 @@ pub(super) struct Next {
     tries: u8,
     /// The next try is not later.
     due: Micros,
+    /// It is not tried again before, after a try that has failed.
+    not_before: Micros,
     pub(super) dialling: Option<ConnId>,
 }
 
@@ -21,6 +23,7 @@ impl Next {
         self.dialling = None;
         self.url = None;
         self.due = now + 5 * SECOND;
+        self.not_before = now + SECOND;
     }
 
     /// It has been tried often enough.
@@ -42,7 +45,7 @@ impl Watch {
         if self.next.is_none() {
             let window = 1_000 * going.window_ms.min(600_000);
             let due = self.now + window - (window / 4).min(5 * SECOND);
-            self.next = Some(Next { url: going.url.clone(), tries: 0, due, dialling: None });
+            self.next = Some(Next { url: going.url.clone(), tries: 0, due, not_before: 0, dialling: None });
         }
     }
 
@@ -53,8 +56,12 @@ impl Watch {
         next.tries += 1;
         next.dialling = Some(conn);
         let right = next.url.as_deref() == url;
+        let early = self.now + 2 * MS < next.not_before;
         if !right {
             self.wrong(format!("dial {} of a move goes to {url:?}", conn.0));
+        }
+        if early {
+            self.wrong(format!("dial {} of a move follows at once on one that has failed", conn.0));
         }
         if self.retiring.is_some() {
             self.wrong(format!("dial {} is for a third connection", conn.0));
@@ -79,6 +86,11 @@ impl Watch {
                 self.wrong(format!("the old connection {} is closed with {code}", conn.0));
             }
         }
+    }
+
+    /// Whether there are two connections, or will be.
+    pub(in crate::sim::checker) fn moves(&self) -> bool {
+        self.retiring.is_some()
     }
 
     /// A timer has fired: nothing of a move is late.

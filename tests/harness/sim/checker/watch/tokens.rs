@@ -15,7 +15,8 @@ pub(super) struct Tokens {
     renewed_at: Option<Micros>,
     /// The source is asked for the next dial.
     pub(super) asking: bool,
-    /// The source is asked for the connection in use, until then.
+    /// The source is asked for the connection in use, until then: what comes later is not taken any more, once a timer has
+    /// shown how late it is.
     pub(super) refreshing: Option<Micros>,
     /// The source has said that there is none to be had.
     pub(super) is_permanent: bool,
@@ -56,15 +57,14 @@ impl Watch {
 
     /// The token of the connection in use ends soon.
     pub(super) fn expires(&mut self) {
-        let asked = self.tokens.refreshing.is_some_and(|until| self.now < until);
-        if self.tokens.source && !asked {
+        if self.tokens.source && self.tokens.refreshing.is_none() {
             self.duties.push(Duty::Fetches);
         }
     }
 
     pub(super) fn token_comes(&mut self, result: &Result<Token, TokenError>) {
         self.tokens.is_permanent = result.as_ref().is_err_and(|error| !error.temporary);
-        let refreshing = self.tokens.refreshing.take().is_some_and(|until| self.now < until);
+        let refreshing = self.tokens.refreshing.take().is_some();
         match result {
             Ok(token) if refreshing && self.open.is_some() => {
                 self.tokens.has(token);

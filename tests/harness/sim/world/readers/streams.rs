@@ -76,6 +76,7 @@ impl World {
             refused: None,
             begun: false,
             begins: None,
+            sent_last: None,
             waiting_since: None,
             sent: 0,
             spoke: self.now,
@@ -182,11 +183,32 @@ impl World {
             self.checker.violated(format!("8: {sent} events wait for reader {index}"));
         }
         let is_gap = text.starts_with("event: gap");
+        self.stream_names_its_gap(index, text, is_gap);
         if is_gap && self.readers[reader].plan.silent {
             self.streams[index].previous = None;
             return;
         }
         self.stream_tampers(index, text, is_gap);
+    }
+
+    /// A hole that the hub tells in a stream under way begins behind the last message that it has sent there.
+    fn stream_names_its_gap(&mut self, index: usize, text: &str, is_gap: bool) {
+        let at = text.lines().find_map(|line| Position::from_event_id(line.strip_prefix("id: ")?));
+        let after: Option<u64> =
+            text.split_once("\"after\":").and_then(|(_, rest)| rest.split([',', '}']).next()?.parse().ok());
+        let stream = &mut self.streams[index];
+        let sent = if is_gap {
+            stream.sent_last.take()
+        } else {
+            std::mem::replace(&mut stream.sent_last, at.map(|at| at.seq))
+        };
+        if is_gap
+            && let (Some(sent), Some(after)) = (sent, after)
+            && sent != after
+        {
+            let text: String = text.chars().take(200).collect();
+            self.checker.violated(format!("4: reader {index} was sent {sent} and is told {text}"));
+        }
     }
 
     /// The first block, with the time to stay away; in a tampered stream some old messages behind it.

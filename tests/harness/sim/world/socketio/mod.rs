@@ -16,6 +16,7 @@ use crate::sim::socketio::{FIRST_USER, SioConn};
 use rejoin::machine::{Command, ConnId, Disconnect, Input, Outgoing, Output};
 use rejoin::socketio::{ClientEvent, ClientPacket, ServerPacket, Session};
 use rejoin::{DialError, DialErrorKind, Event, SendId, State, Token};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 type SioInput = Input<String, rejoin::Name, ServerPacket>;
@@ -327,6 +328,7 @@ impl World {
                     is_restored: false,
                     draining: false,
                     cut_at: None,
+                    refused_at: BTreeMap::new(),
                     unflushed: None,
                 });
                 Ok(self.sio_conns.len() - 1)

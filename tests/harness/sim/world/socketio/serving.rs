@@ -30,6 +30,14 @@ fn trailing(offset: String) -> Trailing {
     Trailing { text: offset.into(), follows_object: true }
 }
 
+/// The room that a join is for.
+fn room_of(event: &ClientEvent) -> Name {
+    match event {
+        ClientEvent::Join { room } => room.clone(),
+        _ => Name::from(""),
+    }
+}
+
 /// The personal stream, as the hub calls it.
 fn stream(client: usize) -> Name {
     Name::from(format!("@u{}", FIRST_USER + client))
@@ -280,10 +288,20 @@ impl World {
         if self.sio_conns[index].seat.is_none() {
             return self.checker.violated(format!("S: sio{client} speaks before the consent: {event:?}"));
         }
+        if let ClientEvent::Join { .. } = &event
+            && let Some(at) = self.sio_conns[index].refused_at.remove(&room_of(&event))
+            && self.now < at + 700_000
+        {
+            self.checker.violated(format!(
+                "5: sio{client} asks for a room again {} µs after it was refused",
+                self.now - at
+            ));
+        }
         let mut says = None;
         if let (ClientEvent::Join { .. }, Some(id)) = (&event, ack)
             && let Some(code) = self.sios[client].refuses_joins.pop()
         {
+            self.sio_conns[index].refused_at.insert(room_of(&event), self.now);
             let answer = Answer::Refused {
                 code,
                 retry: true,
