@@ -1,4 +1,4 @@
-//! What the user can do about a failure, as far as that depends on what the command line says of the server.
+//! Hints about failures, as far as they depend on what the command line says of the server. Does no I/O.
 
 use crate::error::Failure;
 use crate::sanitise;

@@ -1,4 +1,4 @@
-//! What a check is, and what all of them use: users, rooms, connections that have joined. No check of its own.
+//! The type of a check, and what all of them use: users, rooms, connections that have joined. It has no check of its own.
 
 use super::peer::{Peer, quoted};
 use crate::args::ConformanceArgs;
@@ -180,11 +180,7 @@ impl Kit {
 
 /// Joins `room`, with what `more` adds to the request.
 pub(super) async fn join(mut peer: Peer, room: &str, more: Value) -> Result<Member, Deviation> {
-    let mut request = json!({"type": "join_room", "ref": "j1", "roomId": room});
-    if let (Value::Object(request), Value::Object(more)) = (&mut request, more) {
-        request.extend(more);
-    }
-    peer.send(&request).await?;
+    peer.send(&with(json!({"type": "join_room", "ref": "j1", "roomId": room}), more)).await?;
     let (joined, _) =
         peer.until("joined", |frame| kind(frame) == "joined" && at(frame, "ref") == "j1").await?;
     let seq = number(&joined, "seq")?;
@@ -201,12 +197,9 @@ impl Member {
         content: &str,
         more: Value,
     ) -> Result<Value, Deviation> {
-        let mut frame =
+        let frame =
             json!({"type": "send_message", "ref": reference, "roomId": self.room, "content": content});
-        if let (Value::Object(frame), Value::Object(more)) = (&mut frame, more) {
-            frame.extend(more);
-        }
-        self.peer.send(&frame).await?;
+        self.peer.send(&with(frame, more)).await?;
         let is_answer =
             |frame: &Value| ["ack", "nack"].contains(&kind(frame)) && at(frame, "ref") == reference;
         Ok(self.peer.until("ack or nack", is_answer).await?.0)
@@ -219,11 +212,19 @@ impl Member {
     }
 }
 
+/// A frame with the fields of another object too.
+fn with(mut frame: Value, more: Value) -> Value {
+    if let (Value::Object(frame), Value::Object(more)) = (&mut frame, more) {
+        frame.extend(more);
+    }
+    frame
+}
+
 /// Everything that came to a plain member before its own message returned.
 pub(super) async fn fence(peer: &mut Peer, room: &str) -> Result<Vec<Value>, Deviation> {
     let content = format!("fence {:08x}", fastrand::u32(..));
     peer.send(&json!({"type": "send_message", "roomId": room, "content": content})).await?;
-    let is_own = |frame: &Value| kind(frame) == "message" && at(frame, "content") == content.as_str();
+    let is_own = |frame: &Value| says(frame, &content);
     Ok(peer.until("own message", is_own).await?.1)
 }
 
@@ -234,6 +235,11 @@ pub(super) fn at<'a>(frame: &'a Value, field: &str) -> &'a Value {
 
 pub(super) fn kind(frame: &Value) -> &str {
     at(frame, "type").as_str().unwrap_or_default()
+}
+
+/// A message with this content.
+pub(super) fn says(frame: &Value, content: &str) -> bool {
+    kind(frame) == "message" && at(frame, "content") == content
 }
 
 pub(super) fn number(frame: &Value, field: &str) -> Result<u64, Deviation> {

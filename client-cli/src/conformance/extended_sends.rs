@@ -1,6 +1,6 @@
 //! The checks of section 2.3: each message is appended at most once and answered exactly once.
 
-use super::checks::{Check, Deviation, Kit, Member, at, check, ensure, expect, kind, number, text};
+use super::checks::{Check, Deviation, Kit, Member, at, check, ensure, expect, kind, number, says, text};
 use super::peer::quoted;
 use serde_json::{Value, json};
 
@@ -64,7 +64,7 @@ async fn own_message(kit: &Kit) -> Result<(), Deviation> {
     let line = json!({"type": "send_message", "ref": "s1", "roomId": author.room, "content": "mine",
         "epoch": author.epoch, "pid": "p1", "pseq": 1});
     author.peer.send(&line).await?;
-    let is_it = |frame: &Value| kind(frame) == "message" && at(frame, "content") == "mine";
+    let is_it = |frame: &Value| says(frame, "mine");
     let (own, _) = author.peer.until("own message", is_it).await?;
     expect(&own, "pid", &json!("p1"))?;
     expect(&own, "pseq", &json!(1))?;

@@ -1,6 +1,6 @@
 //! The checks of section 1: what every room server does.
 
-use super::checks::{Check, Deviation, Kit, at, check, ensure, expect, fence, kind, text};
+use super::checks::{Check, Deviation, Kit, at, check, ensure, expect, fence, kind, says, text};
 use super::peer::{Ending, quoted};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -48,8 +48,7 @@ async fn own_message(kit: &Kit) -> Result<(), Deviation> {
     let room = kit.room();
     let mut peer = kit.plain_member(0, &room).await?;
     peer.send(&json!({"type": "send_message", "roomId": room, "content": "hi"})).await?;
-    let (message, _) =
-        peer.until("own message", |frame| kind(frame) == "message" && at(frame, "content") == "hi").await?;
+    let (message, _) = peer.until("own message", |frame| says(frame, "hi")).await?;
     expect(&message, "roomId", &json!(room))?;
     ensure(!text(&message, "userId")?.is_empty(), || format!("no user in {}", quoted(&message)))?;
     let time = text(&message, "timestamp")?;
@@ -68,7 +67,7 @@ async fn all_members(kit: &Kit) -> Result<(), Deviation> {
     let mut reader = kit.plain_member(1, &room).await?;
     let mut outsider = kit.plain_member(1, &other).await?;
     author.send(&json!({"type": "send_message", "roomId": room, "content": "for all"})).await?;
-    let is_it = |frame: &Value| kind(frame) == "message" && at(frame, "content") == "for all";
+    let is_it = |frame: &Value| says(frame, "for all");
     author.until("own message", is_it).await?;
     reader.until("message of another user", is_it).await?;
     let beside = fence(&mut outsider, &other).await?;
@@ -112,7 +111,7 @@ async fn leave(kit: &Kit) -> Result<(), Deviation> {
     leaver.send(&json!({"type": "leave_room", "roomId": room})).await?;
     fence(&mut leaver, &other).await?;
     author.send(&json!({"type": "send_message", "roomId": room, "content": "after"})).await?;
-    let is_it = |frame: &Value| kind(frame) == "message" && at(frame, "content") == "after";
+    let is_it = |frame: &Value| says(frame, "after");
     author.until("own message", is_it).await?;
     let beside = fence(&mut leaver, &other).await?;
     ensure(!beside.iter().any(is_it), || "a message came after leave_room".to_owned())
@@ -144,7 +143,7 @@ async fn unknown(kit: &Kit) -> Result<(), Deviation> {
     let frame =
         json!({"type": "send_message", "roomId": room, "content": "more", "later": [1, {"type": "x"}]});
     peer.send(&frame).await?;
-    let is_it = |frame: &Value| kind(frame) == "message" && at(frame, "content") == "more";
+    let is_it = |frame: &Value| says(frame, "more");
     let (_, before) = peer.until("message with an unknown field", is_it).await?;
     match before.first() {
         Some(frame) => Err(Deviation::Failed(format!("an unknown type was answered by {}", quoted(frame)))),
@@ -159,9 +158,7 @@ async fn order(kit: &Kit) -> Result<(), Deviation> {
         " {{ \"content\" : \"h\\u00e9\", \"roomId\":\"{room}\", \"\\u0074ype\":\"send\\u005fmessage\" }} "
     );
     peer.write(Message::text(frame)).await?;
-    peer.until("the message", |frame| kind(frame) == "message" && at(frame, "content") == "hé")
-        .await
-        .map(drop)
+    peer.until("the message", |frame| says(frame, "hé")).await.map(drop)
 }
 
 async fn wrong_kind(kit: &Kit) -> Result<(), Deviation> {
@@ -182,8 +179,7 @@ async fn surrogate(kit: &Kit) -> Result<(), Deviation> {
     peer.write(Message::text(frame)).await?;
     // The escape is half a pair still, which no reader of JSON in Rust takes: it comes as a text.
     let is_escape = |frame: &Value| frame.as_str().is_some_and(|text| text.contains(r#""a\ud83d""#));
-    let is_it =
-        |frame: &Value| kind(frame) == "message" && at(frame, "content") == "a\u{fffd}" || is_escape(frame);
+    let is_it = |frame: &Value| says(frame, "a\u{fffd}") || is_escape(frame);
     peer.until("message with it", is_it).await.map(drop)
 }
 
@@ -192,9 +188,7 @@ async fn binary(kit: &Kit) -> Result<(), Deviation> {
     let mut peer = kit.plain_member(0, &room).await?;
     let frame = json!({"type": "send_message", "roomId": room, "content": "bytes"}).to_string();
     peer.write(Message::binary(frame.into_bytes())).await?;
-    peer.until("the message", |frame| kind(frame) == "message" && at(frame, "content") == "bytes")
-        .await
-        .map(drop)
+    peer.until("the message", |frame| says(frame, "bytes")).await.map(drop)
 }
 
 async fn texts(kit: &Kit) -> Result<(), Deviation> {

@@ -1,4 +1,4 @@
-//! What a room's stream of server-sent events says, told to people. Reads nothing.
+//! The events of a room's stream of server-sent events, as lines for people. Reads nothing from the network.
 
 use super::Narrator;
 use crate::render::plain_name;

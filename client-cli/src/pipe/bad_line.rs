@@ -1,4 +1,4 @@
-//! Why a line of `pipe`'s input is none, with its stable code. Reads nothing.
+//! The reasons for which a line of `pipe`'s input is refused, each with its stable code. Reads no input.
 
 use crate::lines::{BadText, LONGEST_LINE};
 use rejoin::SendFailure;
