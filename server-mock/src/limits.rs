@@ -2,88 +2,70 @@
 //! What is refused before a session begins has causes of its own ([`gate`](crate::gate)). It decides nothing: whoever keeps
 //! a limit counts here what it refuses.
 
+use crate::tally::kinds;
 use std::fmt;
 
-macro_rules! limits {
-    ($($(#[$about:meta])* $limit:ident = $name:literal,)*) => {
-        /// A limit that has refused something, or for which a connection was closed.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        #[non_exhaustive]
-        pub enum Limit {
-            $($(#[$about])* $limit,)*
-        }
-
-        impl Limit {
-            /// All of them.
-            pub const ALL: [Self; [$($name),*].len()] = [$(Self::$limit),*];
-
-            /// Its name in `/metrics` and in the log.
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$limit => $name,)*
-                }
-            }
-        }
-    };
-}
-
-limits! {
-    /// A room, because the server keeps as many as it can.
-    Rooms = "rooms",
-    /// A room, because its user has made as many as one may.
-    RoomsOfUser = "rooms_of_user",
-    /// A room, because its user makes them too fast.
-    RoomRate = "room_rate",
-    /// A join, because the connection is in as many rooms as one may be.
-    RoomsOfConnection = "rooms_of_connection",
-    /// A join or a feed, because the room has as many connections as one may have.
-    MembersOfRoom = "members_of_room",
-    /// A connection, because its user has as many as one may have.
-    ConnectionsOfUser = "connections_of_user",
-    /// A connection that was closed because its user sends too much of whatever it is.
-    FrameRate = "frame_rate",
-    /// A send that came too fast.
-    SendRate = "send_rate",
-    /// A join, a request for history, a new token or a feed that came too fast.
-    JoinRate = "join_rate",
-    /// A signal that came too fast.
-    SignalRate = "signal_rate",
-    /// A connection that was closed because its user went on and on with what was refused.
-    Refusals = "refusals",
-    /// Content and data of too many bytes.
-    ContentBytes = "content_bytes",
-    /// Data of too many levels.
-    DataLevels = "data_levels",
-    /// A line of sends, because the server remembers as many as it can.
-    Lines = "lines",
-    /// A line of sends, because its user has as many as one may have.
-    LinesOfUser = "lines_of_user",
-    /// A connection that was closed because it has shown too many wrong tokens.
-    WrongTokens = "wrong_tokens",
-    /// A ban, because as many users are kept out as can be.
-    Bans = "bans",
-    /// A connection that was closed for its WebSocket pings or pongs.
-    PingRate = "ping_rate",
-    /// A connection that was closed for a message in too many frames.
-    Fragments = "fragments",
-    /// A connection that was closed for a frame, a body or attachments of too many bytes.
-    FrameBytes = "frame_bytes",
-    /// A connection that was closed because it takes too little of what is queued for it.
-    Queue = "queue",
-    /// A Socket.IO event, because its session waits for too many acknowledgements.
-    Acknowledgements = "acknowledgements",
-    /// A Socket.IO session that was closed because an attachment did not come in time.
-    AttachmentDeadline = "attachment_deadline",
-    /// A Socket.IO session that was closed for a POST of too many packets.
-    PayloadPackets = "payload_packets",
-    /// A Socket.IO session that was closed for too many packets before its CONNECT.
-    EarlyPackets = "early_packets",
-    /// A Socket.IO session that was closed because no CONNECT came in time.
-    ConnectDeadline = "connect_deadline",
-    /// A Socket.IO session that was closed because too many of its CONNECTs were refused.
-    RefusedConnects = "refused_connects",
-    /// A WebSocket that did not take over from the polling of its Socket.IO session in time.
-    ProbeDeadline = "probe_deadline",
+kinds! {
+    /// A limit that has refused something, or for which a connection was closed.
+    #[non_exhaustive]
+    pub enum Limit {
+        /// A room, because the server keeps as many as it can.
+        Rooms = "rooms",
+        /// A room, because its user has made as many as one may.
+        RoomsOfUser = "rooms_of_user",
+        /// A room, because its user makes them too fast.
+        RoomRate = "room_rate",
+        /// A join, because the connection is in as many rooms as one may be.
+        RoomsOfConnection = "rooms_of_connection",
+        /// A join or a feed, because the room has as many connections as one may have.
+        MembersOfRoom = "members_of_room",
+        /// A connection, because its user has as many as one may have.
+        ConnectionsOfUser = "connections_of_user",
+        /// A connection that was closed because its user sends too much of whatever it is.
+        FrameRate = "frame_rate",
+        /// A send that came too fast.
+        SendRate = "send_rate",
+        /// A join, a request for history, a new token or a feed that came too fast.
+        JoinRate = "join_rate",
+        /// A signal that came too fast.
+        SignalRate = "signal_rate",
+        /// A connection that was closed because its user went on and on with what was refused.
+        Refusals = "refusals",
+        /// Content and data of too many bytes.
+        ContentBytes = "content_bytes",
+        /// Data of too many levels.
+        DataLevels = "data_levels",
+        /// A line of sends, because the server remembers as many as it can.
+        Lines = "lines",
+        /// A line of sends, because its user has as many as one may have.
+        LinesOfUser = "lines_of_user",
+        /// A connection that was closed because it has shown too many wrong tokens.
+        WrongTokens = "wrong_tokens",
+        /// A ban, because as many users are kept out as can be.
+        Bans = "bans",
+        /// A connection that was closed for its WebSocket pings or pongs.
+        PingRate = "ping_rate",
+        /// A connection that was closed for a message in too many frames.
+        Fragments = "fragments",
+        /// A connection that was closed for a frame, a body or attachments of too many bytes.
+        FrameBytes = "frame_bytes",
+        /// A connection that was closed because it takes too little of what is queued for it.
+        Queue = "queue",
+        /// A Socket.IO event, because its session waits for too many acknowledgements.
+        Acknowledgements = "acknowledgements",
+        /// A Socket.IO session that was closed because an attachment did not come in time.
+        AttachmentDeadline = "attachment_deadline",
+        /// A Socket.IO session that was closed for a POST of too many packets.
+        PayloadPackets = "payload_packets",
+        /// A Socket.IO session that was closed for too many packets before its CONNECT.
+        EarlyPackets = "early_packets",
+        /// A Socket.IO session that was closed because no CONNECT came in time.
+        ConnectDeadline = "connect_deadline",
+        /// A Socket.IO session that was closed because too many of its CONNECTs were refused.
+        RefusedConnects = "refused_connects",
+        /// A WebSocket that did not take over from the polling of its Socket.IO session in time.
+        ProbeDeadline = "probe_deadline",
+    }
 }
 
 /// How often each limit has refused something.

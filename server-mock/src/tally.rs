@@ -6,6 +6,30 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+/// The kinds that are counted: an enum whose variants have names in `/metrics` and in the log.
+macro_rules! kinds {
+    ($(#[$attribute:meta])* $visibility:vis enum $name:ident { $($(#[$about:meta])* $kind:ident = $label:literal,)* }) => {
+        $(#[$attribute])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        $visibility enum $name {
+            $($(#[$about])* $kind,)*
+        }
+
+        impl $name {
+            /// All of them.
+            $visibility const ALL: [Self; [$($label),*].len()] = [$(Self::$kind),*];
+
+            /// Its name in `/metrics` and in the log.
+            $visibility fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $label,)*
+                }
+            }
+        }
+    };
+}
+pub(crate) use kinds;
+
 #[derive(Debug)]
 pub(crate) struct Tally<const KINDS: usize>([Count; KINDS]);
 

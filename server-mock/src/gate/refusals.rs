@@ -1,81 +1,65 @@
 //! Who was not let in: counted by cause, and told in the log now and then. It refuses nobody itself.
 
-use crate::tally::Tally;
+use crate::tally::{Tally, kinds};
 use std::net::IpAddr;
 use std::time::Instant;
 
-macro_rules! causes {
-    ($($(#[$about:meta])* $cause:ident = $name:literal,)*) => {
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(crate) enum Cause {
-            $($(#[$about])* $cause,)*
-        }
-
-        impl Cause {
-            const ALL: [Self; [$($name),*].len()] = [$(Self::$cause),*];
-
-            pub(crate) fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$cause => $name,)*
-                }
-            }
-        }
-    };
-}
-
-causes! {
-    /// Every place of a handshake is taken.
-    Handshakes = "handshakes",
-    /// The share of the address is.
-    Share = "address_handshakes",
-    /// It said nothing, and gave way to somebody else.
-    Evicted = "evicted",
-    /// Its first byte did not come in time.
-    Silent = "silent",
-    /// Its TLS handshake was not done in time.
-    TlsDeadline = "tls_deadline",
-    /// Its request was not there in time.
-    RequestDeadline = "request_deadline",
-    /// Its request has too many header fields, or too long ones.
-    Headers = "headers",
-    /// The address comes too often.
-    Rate = "address_rate",
-    /// The address has shown too many wrong tokens.
-    Tokens = "address_tokens",
-    /// Too many Socket.IO sessions have not said who they are.
-    EarlySessions = "early_sessions",
-    /// Too many of them are of one address.
-    AddressSessions = "address_sessions",
-    /// There is no place for one more connection.
-    Places = "connections",
-    /// The server is going away.
-    Draining = "draining",
-    /// What should be the header of the PROXY protocol is none.
-    ProxyHeader = "proxy_header",
-    /// No more files may be opened.
-    Files = "files",
-    /// The memory budget is nearly used up.
-    Memory = "memory",
-    /// The page's `Origin` is not welcome.
-    Origin = "origin",
-    /// The server is not called by this name.
-    Host = "host",
-    /// There is no token.
-    NoToken = "no_token",
-    /// The token is nobody's.
-    Token = "token",
-    /// An operator keeps the user out.
-    Banned = "banned",
-    /// The admin token is missing or wrong.
-    AdminToken = "admin_token",
-    /// The address has shown too many wrong admin tokens.
-    AdminTokens = "admin_tokens",
-    /// The body of an admin request is too long.
-    AdminBody = "admin_body",
-    /// It did not come in time.
-    AdminDeadline = "admin_deadline",
-    /// Too many admin connections are open.
-    AdminConnections = "admin_connections",
+kinds! {
+    /// Why somebody was not let in.
+    pub(crate) enum Cause {
+        /// Every place of a handshake is taken.
+        Handshakes = "handshakes",
+        /// The share of the address is.
+        Share = "address_handshakes",
+        /// It said nothing, and gave way to somebody else.
+        Evicted = "evicted",
+        /// Its first byte did not come in time.
+        Silent = "silent",
+        /// Its TLS handshake was not done in time.
+        TlsDeadline = "tls_deadline",
+        /// Its request was not there in time.
+        RequestDeadline = "request_deadline",
+        /// Its request has too many header fields, or too long ones.
+        Headers = "headers",
+        /// The address comes too often.
+        Rate = "address_rate",
+        /// The address has shown too many wrong tokens.
+        Tokens = "address_tokens",
+        /// Too many Socket.IO sessions have not said who they are.
+        EarlySessions = "early_sessions",
+        /// Too many of them are of one address.
+        AddressSessions = "address_sessions",
+        /// There is no place for one more connection.
+        Places = "connections",
+        /// The server is going away.
+        Draining = "draining",
+        /// What should be the header of the PROXY protocol is none.
+        ProxyHeader = "proxy_header",
+        /// No more files may be opened.
+        Files = "files",
+        /// The memory budget is nearly used up.
+        Memory = "memory",
+        /// The page's `Origin` is not welcome.
+        Origin = "origin",
+        /// The server is not called by this name.
+        Host = "host",
+        /// There is no token.
+        NoToken = "no_token",
+        /// The token is nobody's.
+        Token = "token",
+        /// An operator keeps the user out.
+        Banned = "banned",
+        /// The admin token is missing or wrong.
+        AdminToken = "admin_token",
+        /// The address has shown too many wrong admin tokens.
+        AdminTokens = "admin_tokens",
+        /// The body of an admin request is too long.
+        AdminBody = "admin_body",
+        /// It did not come in time.
+        AdminDeadline = "admin_deadline",
+        /// Too many admin connections are open.
+        AdminConnections = "admin_connections",
+    }
 }
 
 impl Cause {
