@@ -582,6 +582,8 @@ impl Core {
                 Output::Kicked { connections, banned } => self.kicked = Some(Kicked { connections, banned }),
                 Output::Restored { done, .. } => self.restored = done,
                 Output::NotLogged { code } => self.published = Some(Err(code)),
+                // The only node has no shared store.
+                Output::Store(_) => {}
                 Output::Ping { conn } => {
                     self.push(conn, Parcel::Ping);
                 }

@@ -1,5 +1,6 @@
 //! The hub's rules that a deployment may change.
 
+use rejoin::Id;
 use std::time::Duration;
 
 /// The longest reconnect window that `hello` tells: what a client takes (protocol.md §2.2).
@@ -96,6 +97,9 @@ pub struct HubConfig {
     /// Most bytes of a frame from a client, which the shell enforces and `hello` tells; a history answer is not much
     /// longer either. Default 64 KiB.
     pub frame_bytes: usize,
+    /// This node's name among several that share a store (see [`shared`](super::shared)). `None`, the default: the only
+    /// node, whose own store is the authority.
+    pub node: Option<Id>,
 }
 
 impl Default for HubConfig {
@@ -128,6 +132,7 @@ impl Default for HubConfig {
             comments: Duration::from_secs(15),
             members_listed: 100,
             frame_bytes: 64 << 10,
+            node: None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What goes into the hub and what comes out of it.
 
+use super::shared::{StoreAnswer, StoreNotice, StoreRequest, Ticket};
 use super::{FeedRequest, RoomPosition};
 use rejoin::messages::{Code, Ref};
 use rejoin::{Id, Name, Timestamp, Token};
@@ -177,6 +178,15 @@ pub enum Input<'a> {
         /// Where it was, and as far as its client has come.
         rooms: &'a [RoomPosition],
     },
+    /// The answer to an [`Output::Store`].
+    Stored {
+        /// Which request.
+        ticket: Ticket,
+        /// What became of it.
+        answer: StoreAnswer,
+    },
+    /// Something happened in the shared store.
+    Noticed(StoreNotice),
     /// Time passed: do what is due.
     Tick,
 }
@@ -256,6 +266,8 @@ pub enum Output {
         /// The close reason.
         reason: &'static str,
     },
+    /// Ask the shared store. Only a hub that is one node of several does.
+    Store(StoreRequest),
     /// Cut the connection without a close frame: nothing was heard from it. The hub has forgotten it.
     Terminate {
         /// Which one.

@@ -32,6 +32,8 @@
 //! ([`Input::Watch`], protocol.md §4) are always served that way, the newest message too. What must outlive the process
 //! is in the [`Store`].
 
+pub mod shared;
+
 mod allowance;
 mod bug;
 mod census;
@@ -202,6 +204,8 @@ impl Hub {
             Input::Remove { room, user } => self.expel(now.monotonic, &room, &user),
             Input::Kick { user, ban } => self.kick(now.monotonic, &user, ban),
             Input::Drain { window } => self.drain(now, window),
+            // A hub that is the only node asks nothing.
+            Input::Stored { .. } | Input::Noticed(_) => {}
             Input::Tick => self.tick(now),
         }
         if !self.sweeps && self.store.wants_sweep(self.conns.len()) {
