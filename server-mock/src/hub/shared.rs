@@ -1,0 +1,259 @@
+//! What a hub asks of a store that several nodes share, and what it is told by it. Owns the types and their rules only:
+//! nothing here decides, and nothing here does I/O.
+//!
+//! A hub with [`HubConfig::node`](super::HubConfig::node) set is one node of several. Its own
+//! [`Store`](super::Store) is then a copy of the rooms that somebody on this node is in; the shared store is the only
+//! authority. The hub hands out an [`Output::Store`](super::Output::Store) and goes on; the answer comes later as
+//! [`Input::Stored`](super::Input::Stored), what other nodes did as [`Input::Noticed`](super::Input::Noticed).
+//!
+//! Rules for whoever carries out requests:
+//! - Requests of one node about one room are carried out in the order in which they were made.
+//! - Each request with a [`Ticket`] is answered once. An answer may be [`StoreAnswer::Failed`], after which it is not
+//!   known whether the request was carried out.
+//! - A request is atomic: dedupe, number, entry, remembered answer and notice are one step.
+//! - Notices may be lost, doubled or late. The hub checks that numbers are continuous and asks again when they are not.
+
+use super::log::Logged;
+use rejoin::messages::{Code, Epoch};
+use rejoin::{Id, Name};
+use std::time::Duration;
+
+/// A request's number. The hub never uses one twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// The newest entry that a node has of a room. The store compares it with what it has: a smaller number, or another id
+/// at that number, in the same epoch shows that the store has lost entries. It then begins a new epoch, empty, before it
+/// does anything else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The life of the log.
+    pub epoch: Epoch,
+    /// The newest entry's number; 0 if there was none.
+    pub head: u64,
+    /// Its id; `None` if there was none.
+    pub id: Option<Id>,
+}
+
+/// Which send of which producer it is (protocol.md §2.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Numbered {
+    /// Whose producer; `None` for a backend's idempotency keys, which no user can name.
+    pub user: Option<Name>,
+    /// The producer.
+    pub pid: Id,
+    /// Its number there, from 1.
+    pub pseq: u64,
+    /// The epoch that the client named. The first send of a producer is accepted only under the current one. `None`: any.
+    pub epoch: Option<Epoch>,
+}
+
+/// What to do with a send that was not decided before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Append it. `seq` and `timestamp` are the store's to set: by its own clock, so that a node whose clock is wrong
+    /// does not matter.
+    Append(Box<Logged>),
+    /// Refuse it for good: its number is used up and the answer remembered, if the producer is known.
+    Refuse(Code),
+}
+
+/// One change of who is in a room on this node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attendance {
+    /// Who.
+    pub user: Name,
+    /// Comes, or is still there; `false`: has left.
+    pub here: bool,
+}
+
+/// A user who is in a room on another node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attendee {
+    /// On which node.
+    pub node: Id,
+    /// Who.
+    pub user: Name,
+    /// For so long, if the node does not say it again.
+    pub expires_in: Duration,
+}
+
+/// What every node has to do, whoever was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Control {
+    /// As [`Input::Kick`](super::Input::Kick).
+    Kick {
+        /// Whom.
+        user: Name,
+        /// For how long from now; zero ends an earlier ban.
+        ban: Option<Duration>,
+    },
+    /// As [`Input::Remove`](super::Input::Remove).
+    Remove {
+        /// Out of which room.
+        room: Name,
+        /// Whom.
+        user: Name,
+    },
+}
+
+/// What the hub asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreRequest {
+    /// Read a room as it is now, and tell this node of what happens there from now on, the notices first: nothing may lie
+    /// between the answer and the first notice. A room that is not there is made under `fresh`. Answered by
+    /// [`StoreAnswer::Opened`].
+    Open {
+        /// Its number.
+        ticket: Ticket,
+        /// Which room; a personal stream is `@` and its user's name.
+        room: Name,
+        /// What this node has of it. Of the same life only what is newer is read.
+        held: Option<Held>,
+        /// The epoch under which the room begins, if it has to.
+        fresh: Epoch,
+    },
+    /// Decide a send. Answered by [`StoreAnswer::Appended`] or [`StoreAnswer::Refused`]. Needs no `Open` before it.
+    Append {
+        /// Its number.
+        ticket: Ticket,
+        /// Which room.
+        room: Name,
+        /// What this node has of it.
+        held: Option<Held>,
+        /// The epoch under which the room begins, if it has to.
+        fresh: Epoch,
+        /// Which send it is; `None` if it has no number, so that none is recognised.
+        send: Option<Numbered>,
+        /// What to do with it, if it was not decided before.
+        decision: Decision,
+    },
+    /// Say who is in a room on this node. Repeated well before [`ATTENDANCE`] has passed. Not answered.
+    Attend {
+        /// Which room.
+        room: Name,
+        /// The changes, or everybody if `whole`.
+        users: Vec<Attendance>,
+        /// Whoever is not named has left.
+        whole: bool,
+    },
+    /// Hand a signal to the other nodes; it is not stored. Not answered.
+    Signal {
+        /// Which room.
+        room: Name,
+        /// From whom.
+        user: Name,
+        /// What kind.
+        kind: Name,
+        /// JSON text.
+        data: Option<String>,
+    },
+    /// Nobody on this node is in the room any more: no notices of it are wanted. Not answered.
+    Close {
+        /// Which room.
+        room: Name,
+    },
+    /// Hand this to every other node. Bans are remembered for nodes that start later. Not answered.
+    Control(Control),
+}
+
+/// A node that has said nothing of a room for so long has nobody there.
+pub const ATTENDANCE: Duration = Duration::from_secs(60);
+
+/// A room as the store has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomState {
+    /// The life of its log.
+    pub epoch: Epoch,
+    /// The newest entry's number.
+    pub head: u64,
+    /// Entries without a hole up to `head`, the oldest first: those behind [`Held::head`] if that was of the same life,
+    /// everything that is kept otherwise.
+    pub entries: Vec<Logged>,
+    /// Number and id of the last entry before these: 0 and `None` if there was none.
+    pub gone: (u64, Option<Id>),
+    /// Who is there on other nodes.
+    pub attendees: Vec<Attendee>,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreAnswer {
+    /// The room was read.
+    Opened(RoomState),
+    /// The send is in the log.
+    Appended {
+        /// The life of the log.
+        epoch: Epoch,
+        /// The entry: the one of this request, or of the first one if `dup` (then `None` if it is not kept any more).
+        entry: Option<Box<Logged>>,
+        /// Its id.
+        id: Id,
+        /// Its number.
+        seq: u64,
+        /// It had been before.
+        dup: bool,
+    },
+    /// The send is not in the log.
+    Refused {
+        /// Why: `unknown_producer`, `sequence_gap`, or with `dup` the answer that was remembered.
+        code: Code,
+        /// With `sequence_gap`: the number that the producer goes on with.
+        expected: Option<u64>,
+        /// It had been decided before.
+        dup: bool,
+    },
+    /// The store does not answer, or cannot do it now. Whether it was carried out is not known.
+    Failed,
+}
+
+/// What came from the store without being asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreNotice {
+    /// An entry was appended, by whichever node, this one included.
+    Logged {
+        /// Where.
+        room: Name,
+        /// The life of the log.
+        epoch: Epoch,
+        /// The entry.
+        entry: Box<Logged>,
+    },
+    /// The room is under this epoch and has this newest entry: found when heads were compared, or after the notices may
+    /// have been interrupted.
+    Head {
+        /// Where.
+        room: Name,
+        /// The life of the log.
+        epoch: Epoch,
+        /// The newest entry's number.
+        head: u64,
+    },
+    /// Who is in a room on another node.
+    Attendance {
+        /// Which room.
+        room: Name,
+        /// On which node.
+        node: Id,
+        /// The changes, or everybody if `whole`.
+        users: Vec<Attendance>,
+        /// Whoever is not named has left that node.
+        whole: bool,
+    },
+    /// A signal from another node.
+    Signal {
+        /// Which room.
+        room: Name,
+        /// From whom.
+        user: Name,
+        /// What kind.
+        kind: Name,
+        /// JSON text.
+        data: Option<String>,
+    },
+    /// Notices may have been lost in every room, or begin again: the hub opens its rooms anew, without any hurry that
+    /// would flood the store, and says who is there.
+    Interrupted,
+    /// Every node has to do this.
+    Control(Control),
+}
