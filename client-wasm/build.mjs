@@ -1,15 +1,16 @@
 // Builds the npm package into dist/: the machine by wasm-pack and wasm-opt, the driver by esbuild, its types by tsc.
 // tests/run browser installs what this needs. Prints what a page loads, and fails when that is over the budget.
 // `--stable`: without the compiler's unstable switches, to see what they are worth. `--scripts`: the machines stay as they
-// were built last.
+// were built last. `--demo`: what the server's pages load of it is put where the server takes it from (demo.mjs).
 import { execFile, execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { basename, delimiter } from "node:path";
+import { basename, delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { minify } from "terser";
+import { refresh } from "./demo.mjs";
 
 /** Most bytes, gzip -9, of all that a page loads for the base entry: what it has been brought to, never to be raised lightly. */
 const BUDGET = 50.6875 * 1024;
@@ -86,6 +87,8 @@ function machine(file, glue, feature) {
   // Its own copy: the next machine may have the same glue.
   const compiled = `pkg/${feature}.wasm`;
   cpSync(`pkg/${glue}_bg.wasm`, compiled);
+  // The files it is made of, as cargo names them.
+  cpSync(join(process.env.CARGO_TARGET_DIR ?? "../target", "wasm32-unknown-unknown/page/rejoin_wasm.d"), `pkg/${feature}.d`);
   const optimising = begin(
     "wasm-opt", compiled, "-o", file,
     // A call takes about as many bytes as the smallest functions.
@@ -204,3 +207,4 @@ for (const [name, ...numbers] of [...sizes, all, ...apart]) {
 const [, , gzip] = all;
 console.log(`goal ${GOAL}, budget ${BUDGET}: ${gzip <= GOAL ? "the goal is met" : gzip <= BUDGET ? "within the budget" : "OVER THE BUDGET"}`);
 process.exitCode = gzip > BUDGET ? 1 : 0;
+if (process.argv.includes("--demo")) refresh();

@@ -80,6 +80,9 @@ pub(crate) struct ChatArgs {
     /// Where the bundled server listens, HOST:PORT or a PORT of this machine; a free port on 127.0.0.1 if not given.
     #[arg(long, value_name = "ADDR", conflicts_with = "url", value_parser = rejoin_server::cli::parse_address)]
     pub(crate) listen: Option<SocketAddr>,
+    /// Also open the chat's page in the browser; for a chat on its own server.
+    #[arg(long, conflicts_with = "url")]
+    pub(crate) open: bool,
     #[command(flatten)]
     pub(crate) display: DisplayArgs,
     #[command(flatten)]

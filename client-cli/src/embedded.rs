@@ -1,13 +1,17 @@
 //! The bundled server inside this process, for a chat without a URL.
 
+use crate::chat::DEFAULT_ROOM;
 use crate::error::{Exit, Failure};
 use rejoin_server::cli::{ServeArgs, serve};
 use rejoin_server::{Config, Server, ServerHandle};
 use std::net::SocketAddr;
 use std::time::Duration;
+use url::Url;
 
 /// How long the others are given to hear that the server goes.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// How long a browser is given to say that it does not start.
+const LAUNCH: Duration = Duration::from_secs(3);
 
 /// A server for people on this machine: any name is let in.
 pub(crate) async fn start(listen: Option<SocketAddr>) -> Result<ServerHandle, Failure> {
@@ -26,6 +30,28 @@ pub(crate) async fn start(listen: Option<SocketAddr>) -> Result<ServerHandle, Fa
             .hint("choose another address with --listen, or none at all")
     })?;
     Ok(server.spawn())
+}
+
+/// The page where a browser talks in this room of the server at this WebSocket address.
+pub(crate) fn page(websocket: &str, room: &str) -> Option<Url> {
+    let mut page = Url::parse(websocket).ok()?;
+    page.set_scheme("http").ok()?;
+    page.set_path("/demo/");
+    if room != DEFAULT_ROOM {
+        page.query_pairs_mut().append_pair("room", room);
+    }
+    Some(page)
+}
+
+/// Shows a page in the user's browser. Gives what is wrong with that.
+pub(crate) async fn open(page: Url) -> Result<(), String> {
+    let opening =
+        tokio::task::spawn_blocking(move || open::that_detached_with_timeout(page.as_str(), LAUNCH));
+    match opening.await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// Tells whoever is connected and stops.

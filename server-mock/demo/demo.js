@@ -1,6 +1,6 @@
 // The browser chat: the npm package and nothing else. What people write is only ever put into textContent.
 
-import { connect } from "./rejoin/index.js";
+import { connect } from "./package/index.js";
 import { cut, FragileSocket, setFrozen, setOffline } from "./network.js";
 
 const $ = (id) => document.getElementById(id);
@@ -12,9 +12,11 @@ function element(name, text, properties = {}) {
 }
 
 const name = await login();
-const client = await connect(new URLSearchParams(location.search).get("path") ?? "/ws", { token: name, rooms: ["lobby"], webSocket: FragileSocket });
+const address = new URLSearchParams(location.search);
+const first = address.get("room") ?? "lobby";
+const client = await connect(address.get("path") ?? "/ws", { token: name, rooms: [first], webSocket: FragileSocket });
 const rooms = new Map();
-let current = "lobby";
+let current = first;
 window.chat = client;
 
 function login() {
@@ -101,7 +103,7 @@ function said(user, content, timestamp) {
 client.on("room", ({ room: where, state, code }) => {
   if (state == "left" || state == "removed" || state == "failed" || state == "refused") {
     rooms.delete(where);
-    if (where == current) show(rooms.keys().next().value ?? "lobby");
+    if (where == current) show(rooms.keys().next().value ?? first);
     if (code) note(current, `${where}: ${code}`);
     return showRooms();
   }
@@ -242,7 +244,7 @@ $("join").addEventListener("submit", (event) => {
   show(name);
 });
 
-show("lobby");
+show(first);
 showState();
 showCounts();
 $("text").focus();

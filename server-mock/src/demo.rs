@@ -1,6 +1,6 @@
-//! The browser chat at `/demo/`: a page that uses the npm package, on the server it talks to.
+//! The pages at `/demo/`, which use the npm package on the server they talk to.
 //!
-//! The package is not made by cargo. A server that was built before it says so instead of showing the page.
+//! The package is not made by cargo: what the pages load of it is kept beside them (`tests/run demo` makes it anew).
 
 use axum::Router;
 use axum::extract::Path;
@@ -13,34 +13,20 @@ use axum::routing::get;
 const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; connect-src 'self'; \
                       img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-const MISSING: &str = "The demo page needs the npm package, and this server was built before it.\n\
-                       Build it with `tests/run browser`, then build the server again.\n";
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// The page's own files.
-const PAGE: [(&str, &str, &[u8]); 4] = [
-    ("", "text/html; charset=utf-8", include_bytes!("../demo/index.html")),
-    ("demo.css", "text/css; charset=utf-8", include_bytes!("../demo/demo.css")),
-    ("demo.js", "text/javascript; charset=utf-8", include_bytes!("../demo/demo.js")),
-    ("network.js", "text/javascript; charset=utf-8", include_bytes!("../demo/network.js")),
+/// The name below `/demo/`, what it is, the bytes.
+const FILES: [(&str, &str, &[u8]); 7] = [
+    ("", HTML, include_bytes!("../demo/index.html")),
+    ("demo.css", CSS, include_bytes!("../demo/demo.css")),
+    ("demo.js", SCRIPT, include_bytes!("../demo/demo.js")),
+    ("network.js", SCRIPT, include_bytes!("../demo/network.js")),
+    ("package/index.js", SCRIPT, include_bytes!("../demo/package/index.js")),
+    ("package/rejoin.wasm", "application/wasm", include_bytes!("../demo/package/rejoin.wasm")),
+    ("package/socket.io.js", SCRIPT, include_bytes!("../demo/package/socket.io.js")),
 ];
-
-/// The npm package's.
-#[cfg(with_package)]
-const PACKAGE: [(&str, &str, &[u8]); 3] = [
-    (
-        "rejoin/index.js",
-        "text/javascript; charset=utf-8",
-        include_bytes!(concat!(env!("OUT_DIR"), "/index.js")),
-    ),
-    (
-        "rejoin/inline.js",
-        "text/javascript; charset=utf-8",
-        include_bytes!(concat!(env!("OUT_DIR"), "/inline.js")),
-    ),
-    ("rejoin/rejoin.wasm", "application/wasm", include_bytes!(concat!(env!("OUT_DIR"), "/rejoin.wasm"))),
-];
-#[cfg(not(with_package))]
-const PACKAGE: [(&str, &str, &[u8]); 0] = [];
 
 /// The routes, unless the WebSocket is where they would be.
 pub(crate) fn router(websocket: &str) -> Router {
@@ -54,10 +40,7 @@ pub(crate) fn router(websocket: &str) -> Router {
 }
 
 fn file(name: &str) -> Response {
-    if PACKAGE.is_empty() {
-        return (StatusCode::SERVICE_UNAVAILABLE, MISSING).into_response();
-    }
-    let Some((_, kind, bytes)) = PAGE.iter().chain(&PACKAGE).find(|(known, ..)| *known == name) else {
+    let Some((_, kind, bytes)) = FILES.iter().find(|(known, ..)| *known == name) else {
         return StatusCode::NOT_FOUND.into_response();
     };
     let headers: [(HeaderName, &str); 4] = [

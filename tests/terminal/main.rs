@@ -26,6 +26,7 @@ mod outages;
 mod outputs;
 mod own;
 mod own_socket_io;
+mod page;
 mod pipe;
 mod profiles;
 mod reach;

@@ -20,10 +20,11 @@ use rejoin::{DeliveryStatus, Event, State};
 use std::sync::Arc;
 use std::time::Duration;
 use talk::Talk;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 /// The room of those who name none.
-const DEFAULT_ROOM: &str = "lobby";
+pub(crate) const DEFAULT_ROOM: &str = "lobby";
 /// Bytes to print at which nothing more is read.
 const MOST_UNPRINTED: usize = 64 << 10;
 /// Messages under way at which no more lines are read; a quarter of the library's outbox.
@@ -44,6 +45,10 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
         }
         None => Some(embedded::start(arguments.listen).await?),
     };
+    if server.is_none() && arguments.open {
+        return Err(Failure::usage("open", "this chat is on another server, whose pages are not known here")
+            .hint("leave out --open, or the URL that REJOIN_URL or the profile gives"));
+    }
     let url = given.or_else(|| server.as_ref().map(rejoin_server::ServerHandle::url)).unwrap_or_default();
     let mut settings = sources.at(&url).settings(&arguments.rooms).await?;
     if settings.rooms.is_empty() {
@@ -69,9 +74,15 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
         &settings.rooms,
     );
     talk.narrator.advice = settings.advice("chat");
+    let page = server
+        .as_ref()
+        .and_then(|server| embedded::page(&server.url(), settings.rooms.first().map_or(DEFAULT_ROOM, |r| r)));
     if server.is_some() {
         talk.notice("this chat has its own server; join it from another terminal with");
         talk.narrator.verbatim(&command(&settings));
+        if let Some(page) = &page {
+            talk.notice(&format!("in the browser: {page}"));
+        }
     } else {
         talk.notice(&format!("connecting to {}", settings.shown_url()));
     }
@@ -81,7 +92,8 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
     if front.is_terminal() {
         talk.notice("/help lists the commands; Ctrl-D leaves");
     }
-    let mut chat = Chat { events, front, talk, token_trouble, phase: Phase::Open };
+    let opening = page.filter(|_| arguments.open).map(|page| tokio::spawn(embedded::open(page)));
+    let mut chat = Chat { events, front, talk, token_trouble, opening, phase: Phase::Open };
     let end = chat.run(&mut signals).await;
     let Chat { front, talk, events, .. } = chat;
     front.close();
@@ -199,6 +211,8 @@ struct Chat {
     front: Front,
     talk: Talk,
     token_trouble: TokenTrouble,
+    /// The browser that is being started; this ends by itself within seconds.
+    opening: Option<JoinHandle<Result<(), String>>>,
     phase: Phase,
 }
 
@@ -260,6 +274,12 @@ impl Chat {
                         }
                     }
                 }
+                failed = not_opened(&mut self.opening), if self.opening.is_some() => {
+                    self.opening = None;
+                    if let Some(why) = failed {
+                        self.talk.notice(&format!("no browser could be started; open the page yourself ({why})"));
+                    }
+                }
                 () = sleep_until(deadline), if deadline.is_some() => {}
             }
         }
@@ -305,6 +325,17 @@ impl Chat {
             // Ends by itself: the library closes within its own time limit.
             tokio::spawn(self.talk.client.close());
         }
+    }
+}
+
+/// Why the browser has not started, where that is so.
+async fn not_opened(opening: &mut Option<JoinHandle<Result<(), String>>>) -> Option<String> {
+    match opening {
+        Some(opening) => match opening.await {
+            Ok(opened) => opened.err(),
+            Err(error) => Some(error.to_string()),
+        },
+        None => std::future::pending().await,
     }
 }
 
