@@ -12,10 +12,10 @@ use std::fmt::Write as _;
 
 /// Columns left of the text: time, name, gutter. `lobby (offline, still trying)> ` fits there.
 pub(crate) const TEXT_COLUMN: usize = 31;
-/// The same on a narrow terminal, where the time has no seconds.
-const NARROW_TEXT_COLUMN: usize = 18;
+/// The same on a narrow terminal, where time and name have a line of their own.
+const NARROW_TEXT_COLUMN: usize = 2;
 /// A terminal with fewer columns is narrow.
-const NARROW: usize = 64;
+const NARROW: usize = 60;
 /// After the name: a space, the gutter and a space.
 const GUTTER: usize = 3;
 /// Names elsewhere than in columns.
@@ -50,14 +50,24 @@ pub(crate) enum Who<'a> {
 }
 
 /// Columns left of the text on a terminal this wide.
-pub(crate) fn text_column(width: usize) -> usize {
-    if width < NARROW { NARROW_TEXT_COLUMN } else { TEXT_COLUMN }
+fn text_column(width: usize) -> usize {
+    if is_narrow(width) { NARROW_TEXT_COLUMN } else { TEXT_COLUMN }
+}
+
+/// Columns of the prompt: what is typed begins where the text of messages does.
+pub(crate) fn prompt_width(width: usize) -> usize {
+    text_column(width)
+}
+
+/// Whether there is too little room for two columns of text.
+pub(crate) fn is_narrow(width: usize) -> bool {
+    width < NARROW
 }
 
 impl Layout {
     /// Whether there is too little room for two columns of text.
     pub(crate) fn is_narrow(self) -> bool {
-        matches!(self, Self::Columns { width, .. } if width < NARROW)
+        matches!(self, Self::Columns { width, .. } if is_narrow(width))
     }
 
     /// A list of what can be typed, with what each does: side by side, or one below the other where there is little room.
@@ -74,9 +84,9 @@ impl Layout {
     }
 }
 
-/// As much of a time of day as there is room for.
-fn shown_time(time: &str, width: usize) -> &str {
-    if width < NARROW { time.get(..5).unwrap_or(time) } else { time }
+/// A time of day where there is little room for it.
+fn short_time(time: &str) -> &str {
+    time.get(..5).unwrap_or(time)
 }
 
 /// Turns words into lines. Remembers the room and the day shown last, to say when they change.
@@ -134,12 +144,16 @@ impl Renderer {
                 let now = Timestamp::now();
                 self.day_header(out, now, width, colour);
                 let (dim, reset) = if colour { (DIM, RESET) } else { ("", "") };
+                let time = self.clock.time(now);
+                let (time, text) = if is_narrow(width) {
+                    (String::new(), format!("{} {text}", short_time(&time)))
+                } else {
+                    (time, text.to_owned())
+                };
                 let rows =
                     text.lines().flat_map(|line| wrap(line, text_width(width))).map(|row| spaces(&row));
                 for (position, row) in rows.enumerate() {
-                    let (time, mark) =
-                        if position == 0 { (self.clock.time(now), '*') } else { (String::new(), ' ') };
-                    let time = shown_time(&time, width);
+                    let (time, mark) = if position == 0 { (&*time, '*') } else { ("", ' ') };
                     let _ = writeln!(
                         out,
                         "{dim}{time}{:>1$} {row}{reset}",
@@ -230,15 +244,23 @@ fn quoted_name(name: &str, width: usize) -> String {
 }
 
 fn columns_message(out: &mut String, time: &str, who: Who<'_>, lines: &[String], width: usize, colour: bool) {
-    let time = shown_time(time, width);
-    let name_width = text_column(width) - time.len() - 1 - GUTTER;
+    let time = if is_narrow(width) { short_time(time) } else { time };
+    let name_width = if is_narrow(width) {
+        width.saturating_sub(time.len() + 2)
+    } else {
+        TEXT_COLUMN - time.len() - 1 - GUTTER
+    };
     let (name, paint) = match who {
         Who::Me(_) => (ME.to_owned(), OWN),
         Who::Other(name) => (quoted_name(name, name_width), OTHER),
     };
-    let padding = " ".repeat(name_width.saturating_sub(sanitise::display_width(&name)));
     let (dim, paint, reset) = if colour { (DIM, paint, RESET) } else { ("", "", "") };
-    let mut header = format!("{dim}{time}{reset} {padding}{paint}{name}{reset} {dim}│{reset} ");
+    let mut header = if is_narrow(width) {
+        format!("{dim}{time}{reset} {paint}{name}{reset}\n{dim}│{reset} ")
+    } else {
+        let padding = " ".repeat(name_width.saturating_sub(sanitise::display_width(&name)));
+        format!("{dim}{time}{reset} {padding}{paint}{name}{reset} {dim}│{reset} ")
+    };
     let gutter = format!("{}{dim}│{reset} ", " ".repeat(text_column(width) - 2));
     for line in lines {
         for row in wrap(line, text_width(width)) {
@@ -345,8 +367,10 @@ mod tests {
     #[test]
     fn a_narrow_terminal_keeps_its_columns_for_the_text() {
         let narrow = Layout::Columns { width: 45, colour: false };
-        assert_eq!(message(narrow, Who::Other("bob"), "hi"), "12:03       bob │ hi\n");
-        assert!(message(narrow, Who::Other("a long name"), "hi").starts_with("12:03 \"a long"));
+        assert_eq!(message(narrow, Who::Other("bob"), "hi"), "12:03 bob\n│ hi\n");
+        assert!(message(narrow, Who::Other("a long name"), "hi").starts_with("12:03 \"a long name\"\n"));
+        let long = message(narrow, Who::Other(&"x".repeat(60)), "hi");
+        assert!(sanitise::display_width(long.lines().next().unwrap()) < 45, "{long}");
         let mut out = String::new();
         renderer(narrow).notice(&mut out, &"word ".repeat(20));
         for line in message(narrow, Who::Other("bob"), &"word ".repeat(20)).lines().chain(out.lines().skip(1))

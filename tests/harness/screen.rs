@@ -84,6 +84,11 @@ impl Screen {
         self.lines().swap_remove(self.row)
     }
 
+    /// The line above that.
+    pub fn line_above(&self) -> Option<String> {
+        self.row.checked_sub(1).map(|above| self.lines().swap_remove(above))
+    }
+
     fn line_feed(&mut self) {
         if self.row + 1 < self.rows.len() {
             self.row += 1;

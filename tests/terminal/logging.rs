@@ -80,6 +80,7 @@ fn the_log_of_a_chat_goes_to_a_file_when_stderr_is_one_and_not_to_the_screen() {
     let log = folder.path().join("log");
     let command = format!("{} chat {} --token ada -v 2>{}", rejoin(), server.url, log.display());
     let mut ada = Terminal::run(&command);
+    ada.wait_for("joined lobby");
     ada.wait_for_prompt("lobby>");
     ada.type_line("/quit");
     ada.wait_for("[ended with 0]");

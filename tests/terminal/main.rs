@@ -36,6 +36,7 @@ mod secrets;
 mod secure;
 mod socket_io;
 mod state;
+mod status;
 mod strangers;
 mod tail;
 mod times;

@@ -1,7 +1,7 @@
 //! A chat's input and output: the line editor on a terminal, plain streams elsewhere. Interprets no line.
 
 use crate::editor::terminal::{self, Before};
-use crate::editor::{self, Entry, Shared, Typed};
+use crate::editor::{self, Entry, Reflow, Shared, Typed};
 use crate::lines::{self, BadText, Line};
 use crate::outlet::Outlet;
 use crate::render::Layout;
@@ -29,7 +29,7 @@ pub(super) enum Heard {
 pub(super) struct Front {
     pub(super) input: Input,
     pub(super) outlet: Outlet,
-    before: Option<(Before, Arc<Entry>)>,
+    before: Option<(Before, Arc<Entry>, Arc<Reflow>)>,
     colour: bool,
 }
 
@@ -50,7 +50,7 @@ impl Front {
                     return Self {
                         input: Input::Editor(editor.typed),
                         outlet: editor.outlet,
-                        before: Some((before, editor.entry)),
+                        before: Some((before, editor.entry, editor.reflow)),
                         colour: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
                     };
                 }
@@ -76,9 +76,9 @@ impl Front {
     /// Puts the terminal back in order. What is printed after this goes straight to it.
     pub(super) fn close(&self) {
         logging::divert(None);
-        if let Some((before, entry)) = &self.before {
+        if let Some((before, entry, reflow)) = &self.before {
             entry.end();
-            before.restore();
+            before.restore(reflow.rows_above());
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod front;
 mod own;
+mod summary;
 mod talk;
 
 use crate::args::{ChatArgs, Protocol};
@@ -31,6 +32,8 @@ const MOST_UNPRINTED: usize = 64 << 10;
 const MOST_PENDING: usize = 1024;
 /// At the end, messages are waited for as long as one becomes final within this time.
 const DRAIN: Duration = Duration::from_secs(30);
+/// So often the status line is looked after: a round trip is measured without an event.
+const LOOK: Duration = Duration::from_secs(5);
 /// Time for the outcomes that a chat which is interrupted still has.
 const LAST_OUTCOMES: Duration = Duration::from_secs(1);
 
@@ -93,7 +96,8 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
         talk.notice("/help lists the commands; Ctrl-D leaves");
     }
     let opening = page.filter(|_| arguments.open).map(|page| tokio::spawn(embedded::open(page)));
-    let mut chat = Chat { events, front, talk, token_trouble, opening, phase: Phase::Open };
+    let look_at = Instant::now() + LOOK;
+    let mut chat = Chat { events, front, talk, token_trouble, opening, phase: Phase::Open, look_at };
     let end = chat.run(&mut signals).await;
     let Chat { front, talk, events, .. } = chat;
     front.close();
@@ -214,6 +218,8 @@ struct Chat {
     /// The browser that is being started; this ends by itself within seconds.
     opening: Option<JoinHandle<Result<(), String>>>,
     phase: Phase,
+    /// When the status line is looked after next.
+    look_at: Instant,
 }
 
 impl Chat {
@@ -290,7 +296,9 @@ impl Chat {
             Phase::Draining(at) => Some(at),
             _ => None,
         };
-        self.talk.own.next_due().into_iter().chain(self.talk.narrator.next_due()).chain(drained).min()
+        let look = self.front.is_terminal().then_some(self.look_at);
+        let due = self.talk.own.next_due().into_iter().chain(self.talk.narrator.next_due());
+        due.chain(drained).chain(look).min()
     }
 
     /// The user wants to go: what is under way is waited for.
@@ -312,6 +320,10 @@ impl Chat {
 
     fn move_on(&mut self) {
         let now = Instant::now();
+        if now >= self.look_at {
+            self.look_at = now + LOOK;
+            self.talk.look();
+        }
         self.talk.show_overdue(now, false);
         self.talk.narrator.print_repeats(self.phase == Phase::Ended);
         if self.talk.narrator.failed.is_some() {

@@ -3,7 +3,7 @@
 use super::own::{Echo, OwnMessages, Show};
 use crate::clock::Clock;
 use crate::command::{self, COMMANDS, Command};
-use crate::editor::Shared;
+use crate::editor::{REDRAW, Shared};
 use crate::error::Exit;
 use crate::fate::Fate;
 use crate::lines::BadText;
@@ -53,8 +53,9 @@ impl Talk {
         self.narrator.notice(text);
     }
 
-    /// Lets the editor's thread know what it may offer and show.
-    fn share(&self) {
+    /// Lets the editor's thread know what it may offer and show. `true`: the status line is not what it was.
+    fn share(&self) -> bool {
+        let status = self.summary();
         let mut known = self.shared.lock();
         known.room = self.narrator.rooms.current().map(str::to_owned);
         known.state = words::state(self.narrator.state, self.narrator.has_connected);
@@ -67,6 +68,19 @@ impl Talk {
             .collect();
         let names = self.narrator.rooms.current().map_or(&[][..], |room| self.narrator.rooms.names(room));
         known.names = names.iter().rev().filter(|name| is_typable(name)).cloned().collect();
+        let has_changed = known.status != status;
+        known.status = status;
+        has_changed
+    }
+
+    /// Looks after the status line: draws it again if it has changed, with what is printed if there is anything.
+    pub(super) fn look(&mut self) {
+        if self.share()
+            && self.narrator.printed.is_empty()
+            && matches!(self.narrator.layout(), Layout::Columns { .. })
+        {
+            self.narrator.printed.extend_from_slice(REDRAW);
+        }
     }
 
     pub(super) fn take_events(&mut self, batch: &[Event]) {
@@ -74,7 +88,7 @@ impl Talk {
             self.event(event);
         }
         // Before anything is printed: the prompt is drawn again with it.
-        self.share();
+        self.look();
     }
 
     fn event(&mut self, event: &Event) {

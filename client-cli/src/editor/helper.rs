@@ -30,7 +30,13 @@ impl Helper for LineHelper {}
 impl Highlighter for LineHelper {
     /// The only place that is asked again at every redrawing, so the prompt follows the connection.
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, default: bool) -> Cow<'b, str> {
-        if default { Cow::Owned(self.shared.prompt(self.reflow.prompt())) } else { Cow::Borrowed(prompt) }
+        if !default {
+            return Cow::Borrowed(prompt);
+        }
+        let (status, columns) = self.shared.status(self.reflow.columns());
+        let prompt = self.shared.prompt(self.reflow.prompt());
+        self.reflow.status_drawn(columns);
+        Cow::Owned(format!("{status}\r\n{prompt}"))
     }
 
     /// Colours nothing.

@@ -11,6 +11,7 @@ mod helper;
 mod keys;
 mod prompt;
 mod reflow;
+mod status;
 mod suspend;
 pub(crate) mod terminal;
 
@@ -21,11 +22,12 @@ use helper::LineHelper;
 use keys::{Draft, Suspended};
 use prompt::FixedWidth;
 pub(crate) use prompt::Shared;
-use reflow::Reflow;
+pub(crate) use reflow::Reflow;
 use rustyline::config::{BellStyle, ColorMode, CompletionType};
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{Config, Editor, ExternalPrinter, GraphemeClusterMode};
+pub(crate) use status::{RoomStatus, Status};
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -55,7 +57,12 @@ pub(crate) struct LineEditor {
     pub(crate) outlet: Outlet,
     /// To be ended before the terminal is put back.
     pub(crate) entry: Arc<Entry>,
+    /// Where the line being typed stands.
+    pub(crate) reflow: Arc<Reflow>,
 }
+
+/// Printed above the line being typed it changes nothing, but the prompt is drawn again: a row up, and down again.
+pub(crate) const REDRAW: &[u8] = b"\x1b[A\n";
 
 /// Starts reading lines. Fails when stdin and stdout are not both a terminal that rustyline can use.
 pub(crate) fn start(shared: &Arc<Shared>, history: Option<PathBuf>) -> rustyline::Result<LineEditor> {
@@ -96,6 +103,7 @@ pub(crate) fn start(shared: &Arc<Shared>, history: Option<PathBuf>) -> rustyline
     let (sender, typed) = mpsc::channel(TYPED);
     let entry = Arc::new(Entry::default());
     let beginning = Arc::clone(&entry);
+    let standing = Arc::clone(&reflow);
     std::thread::spawn(move || {
         let mut reader = Reader { editor, gate, reflow, entry: beginning, suspended, suspension, history };
         // One last thing and no prompt after it, which would make the terminal raw again when it has been put in order.
@@ -104,7 +112,7 @@ pub(crate) fn start(shared: &Arc<Shared>, history: Option<PathBuf>) -> rustyline
             let _ = sender.blocking_send(typed);
         }
     });
-    Ok(LineEditor { typed, outlet, entry })
+    Ok(LineEditor { typed, outlet, entry, reflow: standing })
 }
 
 /// Goes on with the line after the program was stopped from outside (`kill -STOP`), with the terminal as the shell left it.
@@ -157,6 +165,7 @@ impl Reader {
                 Ok(text) => {
                     let columns = self.editor.dimensions().map(|(columns, _)| usize::from(columns));
                     erase(&text, self.reflow.prompt(), columns);
+                    self.reflow.finished();
                     self.remember(&text);
                     let (done, answered) = oneshot::channel();
                     if sender.blocking_send(Typed::Line { text, done }).is_err() {
@@ -172,15 +181,22 @@ impl Reader {
                         self.suspension.stop();
                         draft = kept;
                     }
-                    None => return Some(Typed::Interrupt),
+                    None => return Some(self.left(Typed::Interrupt)),
                 },
-                Err(ReadlineError::Eof) => return Some(Typed::End),
+                Err(ReadlineError::Eof) => return Some(self.left(Typed::End)),
                 Err(error) => {
                     tracing::warn!(%error, "the terminal cannot be read any more");
                     return Some(Typed::End);
                 }
             }
         }
+    }
+
+    /// The user leaves on an empty line, which goes off the screen with its status line.
+    fn left(&self, typed: Typed) -> Typed {
+        erase("", self.reflow.prompt(), Some(terminal::width()));
+        self.reflow.finished();
+        typed
     }
 
     /// Keeps a line, unless it begins with a space or looks as if a token were in it.
@@ -199,12 +215,12 @@ impl Reader {
     }
 }
 
-/// Takes the finished line off the screen: it comes back as a message once it is known what became of it.
+/// Takes the finished line off the screen with its status line: it comes back as a message once it is known what became of it.
 /// Where the line's height is not certain it stays, rather than take a line of others with it.
 fn erase(text: &str, prompt: usize, columns: Option<usize>) {
     let Some(rows) = columns.and_then(|columns| prompt::rows(text, prompt, columns)) else { return };
     let mut stdout = io::stdout().lock();
-    let up = format!("\x1b[{rows}A\r\x1b[J");
+    let up = format!("\x1b[{}A\r\x1b[J", rows + 1);
     // A terminal that is gone is noticed by the next read.
     drop(stdout.write_all(up.as_bytes()).and_then(|()| stdout.flush()));
 }

@@ -1,11 +1,13 @@
-//! The prompt: room and state, changing while a line is being typed.
+//! The prompt: the status line, and below it room and state, changing while a line is being typed.
 //!
-//! rustyline measures the prompt once per line and cannot be told to measure it again. So its width never
-//! changes: the prompt is right-aligned left of the column in which the text of messages begins.
+//! rustyline measures the prompt once per line and cannot be told to measure it again. So its size never
+//! changes: one row above the input, and the prompt right-aligned left of the column in which the text of messages begins. It
+//! is drawn, erased and moved with the input, and so needs no part of the screen for itself.
 
 use super::clusters;
 use super::entry::Entry;
 use super::reflow::Reflow;
+use super::status::Status;
 use crate::render::TEXT_COLUMN;
 use crate::sanitise;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,6 +27,7 @@ pub(crate) struct Known {
     pub(crate) state: Option<&'static str>,
     pub(crate) rooms: Vec<String>,
     pub(crate) names: Vec<String>,
+    pub(crate) status: Status,
 }
 
 impl Shared {
@@ -32,12 +35,17 @@ impl Shared {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The status line as it is now, for a terminal so many columns wide, and its own columns.
+    pub(super) fn status(&self, terminal: usize) -> (String, usize) {
+        self.lock().status.line(terminal)
+    }
+
     /// The prompt as it is now, `width` columns wide.
     pub(super) fn prompt(&self, width: usize) -> String {
         let known = self.lock();
         let end = match known.state {
-            // There is no room for more.
-            Some(_) if width < TEXT_COLUMN => " (offline)> ".to_owned(),
+            // The status line says it.
+            _ if width < TEXT_COLUMN => return format!("{:>width$}", "> "),
             Some(state) => format!(" ({state})> "),
             None => "> ".to_owned(),
         };
@@ -54,19 +62,19 @@ pub(super) struct FixedWidth {
     pub(super) entry: Arc<Entry>,
 }
 
-/// As wide as the prompt.
-pub(super) const BLANK: &str = "                               ";
-const _: () = assert!(BLANK.len() == TEXT_COLUMN);
+/// The status line's end, and as wide as the prompt.
+const BLANK: &str = "\n                               ";
+const _: () = assert!(BLANK.len() == TEXT_COLUMN + 1);
 
 impl rustyline::Prompt for FixedWidth {
     fn raw(&self) -> &str {
         // The first thing that is asked for when the terminal is raw.
         self.entry.begun();
-        BLANK.get(..self.reflow.measured()).unwrap_or(BLANK)
+        BLANK.get(..=self.reflow.measured()).unwrap_or(BLANK)
     }
 }
 
-/// The rows that a finished line and its prompt take; `None` when terminals may disagree about it.
+/// The rows that a finished line and its prompt take, without the status line; `None` when terminals may disagree about it.
 pub(super) fn rows(text: &str, prompt: usize, columns: usize) -> Option<usize> {
     let text = &*clusters::shown(text);
     if columns <= prompt || text.chars().any(|c| c != '\n' && c.is_control()) {

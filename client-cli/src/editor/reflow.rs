@@ -2,10 +2,11 @@
 //!
 //! A terminal that has become wider or narrower breaks the line anew, so that it takes fewer or more rows than before.
 //! rustyline goes up by the rows it took before: too far, over lines that were received, or not far enough, and the old
-//! prompt stays. So the cursor is put to where rustyline believes it is, just before it draws the line again.
+//! prompt stays. So the cursor is put to where rustyline believes it is, just before it draws the line again. Places are counted
+//! from the row of the prompt; the status line is one row above it, and more where it was drawn for a wider terminal.
 
 use super::{clusters, terminal};
-use crate::render::text_column;
+use crate::render::prompt_width;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -16,7 +17,7 @@ const LONGEST_REDRAW: Duration = Duration::from_secs(1);
 
 /// Follows what rustyline does about the width.
 #[derive(Debug, Default)]
-pub(super) struct Reflow {
+pub(crate) struct Reflow {
     state: Mutex<State>,
     drawn: Condvar,
 }
@@ -33,6 +34,10 @@ struct State {
     more_rows: usize,
     /// Columns of its last row.
     last_columns: usize,
+    /// The row that the cursor is in.
+    cursor_row: usize,
+    /// Columns of the status line; `None` before it is drawn.
+    status: Option<usize>,
     /// Its last row was full, and was ended with a line feed.
     is_ended: bool,
     /// `readline` has begun and measures its prompt for the first time.
@@ -44,7 +49,8 @@ struct State {
 impl State {
     /// Whether the line was drawn for another width, in which it takes other rows.
     fn is_outdated(&self, columns: usize) -> bool {
-        self.columns != columns && (self.more_rows > 0 || self.last_columns >= columns)
+        let is_wrapped = self.status.is_some_and(|status| status > columns);
+        self.columns != columns && (self.more_rows > 0 || self.last_columns >= columns || is_wrapped)
     }
 }
 
@@ -62,13 +68,34 @@ impl Reflow {
     pub(super) fn measured(&self) -> usize {
         let mut state = self.lock();
         state.is_resized = !std::mem::take(&mut state.is_beginning);
-        state.drawn_prompt = std::mem::replace(&mut state.prompt, text_column(terminal::width()));
+        state.drawn_prompt = std::mem::replace(&mut state.prompt, prompt_width(terminal::width()));
         state.prompt
     }
 
     /// Columns of the prompt.
     pub(super) fn prompt(&self) -> usize {
         self.lock().prompt
+    }
+
+    /// The columns that the line is drawn for.
+    pub(super) fn columns(&self) -> usize {
+        self.lock().columns
+    }
+
+    /// The status line is drawn, this wide.
+    pub(super) fn status_drawn(&self, columns: usize) {
+        self.lock().status = Some(columns);
+    }
+
+    /// The line is finished, and will be taken off the screen where it should be.
+    pub(super) fn finished(&self) {
+        self.lock().status = None;
+    }
+
+    /// The rows above the cursor that the status line and the line being typed take now.
+    pub(crate) fn rows_above(&self) -> usize {
+        let state = self.lock();
+        state.status.map_or(0, |status| status_rows(status, terminal::width()) + state.cursor_row)
     }
 
     /// rustyline is about to draw `line` with its cursor before the byte `position`. Gives whether it has to draw all of it:
@@ -85,10 +112,12 @@ impl Reflow {
         let before = std::mem::replace(&mut state.columns, columns);
         let end = drawn_place(state.prompt, line, columns);
         (state.more_rows, state.last_columns) = (end.row, end.column);
+        state.cursor_row = drawn_place(state.prompt, line.get(..position).unwrap_or(line), columns).row;
         let is_ended = place(state.prompt, line, columns) != end;
         let was_ended = std::mem::replace(&mut state.is_ended, is_ended);
         if is_resized && before != columns && breaks_lines_anew() {
-            write(&correction(state.drawn_prompt, line, position, (before, columns)));
+            let status = status_rows(state.status.unwrap_or(0), columns);
+            write(&correction(state.drawn_prompt, line, position, (before, columns), status));
         }
         drop(state);
         self.drawn.notify_all();
@@ -113,7 +142,7 @@ impl Reflow {
     /// theirs.
     #[cfg(unix)]
     pub(super) fn leave_room(&self) {
-        write(&"\n".repeat(self.lock().more_rows));
+        write(&"\n".repeat(self.lock().more_rows + 1));
     }
 }
 
@@ -164,24 +193,33 @@ fn drawn_place(prompt: usize, text: &str, columns: usize) -> Place {
     if place.column == columns { Place { row: place.row + 1, column: 0 } } else { place }
 }
 
-/// Erases the line as it stands now, and moves to where rustyline believes that the cursor is.
-fn correction(prompt: usize, line: &str, position: usize, (before, now): (usize, usize)) -> String {
+/// The rows that a status line takes which was drawn in one.
+fn status_rows(status: usize, columns: usize) -> usize {
+    status.div_ceil(columns.max(1)).max(1)
+}
+
+/// Erases the line as it stands now with its `status` rows, and moves to where rustyline believes that the cursor is.
+fn correction(
+    prompt: usize,
+    line: &str,
+    position: usize,
+    (before, now): (usize, usize),
+    status: usize,
+) -> String {
     let left = line.get(..position).unwrap_or(line);
     let (cursor, end) = (drawn_place(prompt, left, before), drawn_place(prompt, line, before));
     // A full row was ended with a line feed, which is kept when lines are broken anew.
     let is_ended = place(prompt, line, before) != end;
-    let up = if is_ended && cursor == end {
-        place(prompt, line, now).row + 1
-    } else {
-        place(prompt, left, now).row
-    };
+    let up = status
+        + if is_ended && cursor == end {
+            place(prompt, line, now).row + 1
+        } else {
+            place(prompt, left, now).row
+        };
     let mut text = String::new();
     // Writing to a String does not fail, here and below.
-    if up > 0 {
-        let _ = write!(text, "\x1b[{up}A");
-    }
-    text.push_str("\r\x1b[J");
-    text.extend(std::iter::repeat_n('\n', end.row));
+    let _ = write!(text, "\x1b[{up}A\r\x1b[J");
+    text.extend(std::iter::repeat_n('\n', end.row + 1));
     if end.row > cursor.row {
         let _ = write!(text, "\x1b[{}A", end.row - cursor.row);
     }
@@ -201,21 +239,24 @@ mod tests {
     #[test]
     fn a_wider_terminal_is_not_gone_up_further_than_the_line_reaches() {
         // 100 columns: two rows of 80, one of 120.
-        assert_eq!(correction(PROMPT, &draft(100), 74, (80, 120)), "\r\x1b[J\n");
+        assert_eq!(correction(PROMPT, &draft(100), 74, (80, 120), 1), "\x1b[1A\r\x1b[J\n\n");
         // The cursor on the first row, the end on the second.
-        assert_eq!(correction(PROMPT, &draft(100), 10, (80, 120)), "\r\x1b[J\n\x1b[1A");
+        assert_eq!(correction(PROMPT, &draft(100), 10, (80, 120), 1), "\x1b[1A\r\x1b[J\n\n\x1b[1A");
     }
 
     #[test]
     fn in_a_narrower_terminal_the_whole_line_is_erased() {
         // 100 columns: one row of 120, three of 45.
-        assert_eq!(correction(PROMPT, &draft(100), 74, (120, 45)), "\x1b[2A\r\x1b[J");
+        assert_eq!(correction(PROMPT, &draft(100), 74, (120, 45), 1), "\x1b[3A\r\x1b[J\n");
+        // And a status line of 80 columns with it.
+        assert_eq!(status_rows(80, 45), 2);
+        assert_eq!(correction(PROMPT, &draft(100), 74, (120, 45), 2), "\x1b[4A\r\x1b[J\n");
     }
 
     #[test]
     fn a_row_that_was_full_has_an_empty_one_after_it() {
-        assert_eq!(correction(PROMPT, &draft(80), 54, (80, 120)), "\x1b[1A\r\x1b[J\n");
-        assert_eq!(correction(PROMPT, &draft(80), 54, (80, 40)), "\x1b[2A\r\x1b[J\n");
+        assert_eq!(correction(PROMPT, &draft(80), 54, (80, 120), 1), "\x1b[2A\r\x1b[J\n\n");
+        assert_eq!(correction(PROMPT, &draft(80), 54, (80, 40), 1), "\x1b[3A\r\x1b[J\n\n");
     }
 
     #[test]

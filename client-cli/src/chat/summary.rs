@@ -1,0 +1,33 @@
+//! What the status line is told: a picture of the rooms and of the connection. Draws nothing.
+
+use super::talk::Talk;
+use crate::editor::{RoomStatus, Status};
+use crate::render::Layout;
+use crate::rooms::Present;
+use crate::words;
+
+impl Talk {
+    /// The status as it is now.
+    pub(super) fn summary(&self) -> Status {
+        let rooms = &self.narrator.rooms;
+        let current = rooms.current();
+        let people = current.and_then(|room| match rooms.who_is_in(room) {
+            Present::Members(members) => u64::try_from(members.len()).ok(),
+            Present::Count(count) => Some(count),
+            Present::Unknown => None,
+        });
+        let list = rooms.list().map(|(room, _)| RoomStatus {
+            name: room.to_owned(),
+            is_current: current == Some(room),
+            ..RoomStatus::default()
+        });
+        Status {
+            colour: matches!(self.narrator.layout(), Layout::Columns { colour: true, .. }),
+            state: words::state(self.narrator.state, self.narrator.has_connected),
+            rooms: list.collect(),
+            people,
+            round_trip: self.client.rtt(),
+            typing: Vec::new(),
+        }
+    }
+}
