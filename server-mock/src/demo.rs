@@ -18,14 +18,27 @@ const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// The name below `/demo/`, what it is, the bytes.
-const FILES: [(&str, &str, &[u8]); 7] = [
+const FILES: [(&str, &str, &[u8]); 20] = [
     ("", HTML, include_bytes!("../demo/index.html")),
-    ("demo.css", CSS, include_bytes!("../demo/demo.css")),
-    ("demo.js", SCRIPT, include_bytes!("../demo/demo.js")),
-    ("network.js", SCRIPT, include_bytes!("../demo/network.js")),
+    ("one.html", HTML, include_bytes!("../demo/one.html")),
+    ("compare.html", HTML, include_bytes!("../demo/compare.html")),
+    ("base.css", CSS, include_bytes!("../demo/base.css")),
+    ("pair.css", CSS, include_bytes!("../demo/pair.css")),
+    ("one.css", CSS, include_bytes!("../demo/one.css")),
+    ("compare.css", CSS, include_bytes!("../demo/compare.css")),
+    ("pair.js", SCRIPT, include_bytes!("../demo/pair.js")),
+    ("one.js", SCRIPT, include_bytes!("../demo/one.js")),
+    ("compare.js", SCRIPT, include_bytes!("../demo/compare.js")),
+    ("contestants.js", SCRIPT, include_bytes!("../demo/contestants.js")),
+    ("person.js", SCRIPT, include_bytes!("../demo/person.js")),
+    ("tally.js", SCRIPT, include_bytes!("../demo/tally.js")),
+    ("words.js", SCRIPT, include_bytes!("../demo/words.js")),
+    ("cable.js", SCRIPT, include_bytes!("../demo/cable.js")),
+    ("links.js", SCRIPT, include_bytes!("../demo/links.js")),
     ("package/index.js", SCRIPT, include_bytes!("../demo/package/index.js")),
     ("package/rejoin.wasm", "application/wasm", include_bytes!("../demo/package/rejoin.wasm")),
     ("package/socket.io.js", SCRIPT, include_bytes!("../demo/package/socket.io.js")),
+    ("package/manifest.json", "application/json", include_bytes!("../demo/package/manifest.json")),
 ];
 
 /// The routes, unless the WebSocket is where they would be.

@@ -15,10 +15,10 @@ async function chat(t, server, proxy) {
   const errors = [];
   page.on("pageerror", (error) => errors.push(error.message));
   page.on("console", (message) => message.type() == "error" && errors.push(message.text()));
-  await page.goto(`${proxy.http}/demo/${proxy.prefix && `?path=${proxy.prefix}/ws`}`);
+  await page.goto(`${proxy.http}/demo/one.html${proxy.prefix && `?path=${proxy.prefix}/ws`}`);
   await page.getByLabel("Your name").fill("alice");
   await page.getByRole("dialog").getByRole("button", { name: "Join" }).click();
-  await page.getByText(/^connected/).waitFor();
+  await page.getByText(/^Connected/).waitFor();
   await page.getByLabel("Message").fill("through the proxy");
   await page.getByRole("button", { name: "Send" }).click();
   await page.getByRole("log").getByText("through the proxy").waitFor();

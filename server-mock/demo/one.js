@@ -1,7 +1,9 @@
-// The browser chat: the npm package and nothing else. What people write is only ever put into textContent.
+// A chat for one person: the npm package and nothing else. What people write is only ever put into textContent.
 
+import "./links.js";
 import { connect } from "./package/index.js";
-import { cut, FragileSocket, setFrozen, setOffline } from "./network.js";
+import { Cable } from "./cable.js";
+import { Pulse, showState, stateWords } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -11,13 +13,14 @@ function element(name, text, properties = {}) {
   return made;
 }
 
+const cable = new Cable();
 const name = await login();
 const address = new URLSearchParams(location.search);
 const first = address.get("room") ?? "lobby";
-const client = await connect(address.get("path") ?? "/ws", { token: name, rooms: [first], webSocket: FragileSocket });
+const client = await connect(address.get("path") ?? "/ws", { token: name, rooms: [{ room: first, history: 30 }], webSocket: cable.Socket });
+const pulse = new Pulse(client, first);
 const rooms = new Map();
 let current = first;
-window.chat = client;
 
 function login() {
   const known = sessionStorage.getItem("name");
@@ -47,7 +50,7 @@ function show(name) {
   room(name).unread = false;
   $("room-title").textContent = name;
   $("messages").replaceChildren(...room(name).messages);
-  $("messages").scrollTop = $("messages").scrollHeight;
+  $("log").scrollTop = $("log").scrollHeight;
   showRooms();
   showMembers();
   showTyping();
@@ -81,7 +84,7 @@ function add(where, item) {
     room(where).unread = true;
     return showRooms();
   }
-  const atEnd = $("messages").scrollTop + $("messages").clientHeight > $("messages").scrollHeight - 80;
+  const atEnd = $("log").scrollTop + $("log").clientHeight > $("log").scrollHeight - 80;
   $("messages").append(item);
   if (atEnd) item.scrollIntoView({ block: "end" });
 }
@@ -159,21 +162,22 @@ $("send").addEventListener("submit", async (event) => {
   $("text").value = "";
   const item = said(name, content, Date.now());
   item.classList.add("pending");
-  item.setAttribute("aria-busy", "true");
-  const entry = { where: current, content, item };
+  const mark = element("span", "waiting", { className: "mark" });
+  item.append(mark);
+  const entry = { where: current, content, item, since: performance.now() };
   pending.push(entry);
   add(current, item);
   item.scrollIntoView({ block: "end" });
   try {
     await client.send(current, content);
     item.classList.remove("pending");
-    item.setAttribute("aria-busy", "false");
+    mark.remove();
   } catch ({ outcome, hint }) {
     const at = pending.indexOf(entry);
     if (at >= 0) pending.splice(at, 1);
     item.classList.replace("pending", "failed");
-    item.setAttribute("aria-busy", "false");
-    item.append(element("div", outcome == "unknown" ? "it may have arrived, or not" : `not sent: ${hint}`, { className: "hint" }));
+    mark.remove();
+    item.append(element("div", outcome == "unknown" ? "unknown: nobody can say whether this arrived" : `not sent: ${hint}`, { className: "hint" }));
   }
 });
 
@@ -199,16 +203,8 @@ function showTyping() {
 
 // ---- state, with its cause and a countdown ----
 
-function showState() {
-  const { state, attempt, retryAt, cause } = client.status;
-  const wait = retryAt ? Math.max(0, Math.ceil((retryAt - Date.now()) / 1000)) : 0;
-  const parts = [state];
-  if (state == "connected" && client.mode) parts.push(`(${client.mode})`);
-  if (cause) parts.push(`— ${(cause.text || cause.code).replaceAll("_", " ")}${cause.number ? ` ${cause.number}` : ""}`);
-  if (attempt) parts.push(retryAt && wait ? `— attempt ${attempt} in ${wait} s` : `— attempt ${attempt}`);
-  const text = parts.join(" ");
-  if ($("state-text").textContent != text) $("state-text").textContent = text;
-  $("state").dataset.state = state;
+function look() {
+  showState($("state"), stateWords(client.status, pulse.look(pending[0]?.since), client.diagnostics().rtt));
 }
 function showCounts() {
   const { dials, connections, framesIn, framesOut, outboxLength, rtt } = client.diagnostics();
@@ -216,24 +212,20 @@ function showCounts() {
   if (rtt != undefined) rows["round trip"] = `${Math.round(rtt)} ms`;
   $("counts").replaceChildren(...Object.entries(rows).flatMap(([what, count]) => [element("dt", what), element("dd", String(count))]));
 }
-client.on("state", showState);
-client.on("mode", showState);
+client.on("state", look);
 setInterval(() => {
-  showState();
+  look();
   showCounts();
   showTyping();
 }, 500);
 
 // ---- the network panel ----
 
-function toggle(button, apply) {
-  const on = button.getAttribute("aria-pressed") != "true";
-  button.setAttribute("aria-pressed", String(on));
-  apply(on);
-}
-$("cut").addEventListener("click", cut);
-$("offline").addEventListener("click", () => toggle($("offline"), setOffline));
-$("freeze").addEventListener("click", () => toggle($("freeze"), setFrozen));
+$("choice").addEventListener("change", ({ target }) => {
+  cable.state = $("cable").dataset.state = target.value;
+  // As a browser does for the whole page when the network is back.
+  if (cable.state == "whole" && client.state != "connected") client.reconnect();
+});
 $("retry").addEventListener("click", () => client.reconnect());
 
 $("join").addEventListener("submit", (event) => {
@@ -245,6 +237,6 @@ $("join").addEventListener("submit", (event) => {
 });
 
 show(first);
-showState();
+look();
 showCounts();
 $("text").focus();

@@ -1,0 +1,66 @@
+// /demo/one.html: a chat for one person.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { RejoinServer } from "../interop/processes.mjs";
+import { demo, inspect } from "./demo.mjs";
+
+async function enter(t, server, name) {
+  const { page, errors } = await demo(t, server.port, "one.html");
+  await page.getByLabel("Your name").fill(name);
+  await page.getByRole("dialog").getByRole("button", { name: "Join" }).click();
+  await page.getByText(/^Connected/).waitFor();
+  const say = async (text) => {
+    await page.getByLabel("Message").fill(text);
+    await page.getByRole("button", { name: "Send" }).click();
+  };
+  return { page, errors, say, log: page.getByRole("log") };
+}
+
+test("two people talk, one loses the network and misses nothing that can be had", async (t) => {
+  const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0");
+  const alice = await enter(t, server, "alice");
+  const bob = await enter(t, server, "bob");
+  await alice.log.getByText("bob joined").waitFor();
+  await alice.say("hello <b>bob</b>");
+  await bob.log.getByText("hello <b>bob</b>", { exact: true }).waitFor();
+  await bob.say("hello alice");
+  await alice.log.getByText("hello alice").waitFor();
+
+  await alice.page.getByRole("radio", { name: "Cut" }).check();
+  await alice.page.getByText(/^No connection, trying (again in \d+ s|now)$/).waitFor();
+  await alice.say("written in a tunnel");
+  await alice.log.locator(".pending", { hasText: "written in a tunnel" }).getByText("waiting").waitFor();
+  await inspect(alice.page, "one-cut");
+  await alice.page.getByRole("radio", { name: "Whole" }).check();
+  await bob.log.getByText("written in a tunnel").waitFor();
+  await alice.log.locator(":not(.pending)", { hasText: "written in a tunnel" }).first().waitFor();
+  assert.equal(await alice.log.getByText("written in a tunnel").count(), 1);
+
+  await bob.page.getByRole("radio", { name: "Frozen" }).check();
+  await bob.page.getByText("Checking whether the server still answers").waitFor();
+  assert.deepEqual([...alice.errors, ...bob.errors], []);
+});
+
+test("rooms are joined and left from the page, and everything is reached by keyboard", async (t) => {
+  const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0");
+  const { page, errors, say, log } = await enter(t, server, "carol");
+  await page.getByLabel("Another room").fill("kitchen");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "kitchen" }).waitFor();
+  await say("anybody cooking?");
+  await log.getByText("anybody cooking?").waitFor();
+  await page.getByRole("button", { name: "Leave kitchen" }).focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "lobby" }).waitFor();
+  assert.equal(await page.getByRole("button", { name: "kitchen", exact: true }).count(), 0);
+  assert.deepEqual(errors, []);
+});
+
+test("the question for a name can be read by everybody", async (t) => {
+  const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0");
+  const { page, errors } = await demo(t, server.port, "one.html");
+  await page.getByLabel("Your name").waitFor();
+  await inspect(page, "one-name");
+  assert.deepEqual(errors, []);
+});
