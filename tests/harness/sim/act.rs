@@ -224,6 +224,8 @@ pub enum Act {
     Reader { reader: usize, what: super::readers::ReaderAct },
     /// Something happens to a client that speaks Socket.IO.
     Sio { client: usize, what: super::socketio::SioAct },
+    /// Something befalls the store that several nodes share.
+    Node(super::nodes::NodeAct),
     /// An act that waits for a moment of a client, and then for some time.
     Aimed { client: usize, moment: Moment, after: Micros, act: Box<Self> },
     /// The client's process dies after so many outputs, without a word to its peer if the machine goes with it.

@@ -1,14 +1,16 @@
 //! Which interesting states runs have reached. A simulation that never gets where it is difficult proves nothing, so
 //! the list is part of the test: every one of them must come up in twenty thousand seeds.
 
+use super::nodes::Amid;
+
 macro_rules! sometimes {
-    ($($name:ident = $text:literal,)*) => {
+    ($states:ident; $($name:ident = $text:literal,)*) => {
         /// A state that some seed must reach.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[allow(missing_docs, reason = "each has its text")]
-        pub enum Sometimes { $($name,)* }
+        pub enum $states { $($name,)* }
 
-        impl Sometimes {
+        impl $states {
             /// All of them.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
@@ -19,8 +21,10 @@ macro_rules! sometimes {
         }
     };
 }
+pub(super) use sometimes;
 
 sometimes! {
+    Sometimes;
     AckBeforeEcho = "ack came before the own message",
     EchoBeforeAck = "own message came before the ack",
     DupAck = "a repeated send got the old answer",
@@ -114,26 +118,41 @@ sometimes! {
 
 /// The states reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Coverage(u128);
+pub struct Coverage {
+    usual: u128,
+    /// Those that only several nodes can reach.
+    amid: u32,
+}
 
 impl Coverage {
     /// A state was reached.
     pub fn reach(&mut self, state: Sometimes) {
-        self.0 |= 1 << state as u32;
+        self.usual |= 1 << state as u32;
     }
 
     /// Whether it was.
     pub fn has(self, state: Sometimes) -> bool {
-        self.0 >> state as u32 & 1 == 1
+        self.usual >> state as u32 & 1 == 1
+    }
+
+    /// A state of several nodes was reached.
+    pub fn reach_amid(&mut self, state: Amid) {
+        self.amid |= 1 << state as u32;
+    }
+
+    /// Whether it was.
+    pub fn has_amid(self, state: Amid) -> bool {
+        self.amid >> state as u32 & 1 == 1
     }
 
     /// The states of both.
     pub fn join(&mut self, other: Self) {
-        self.0 |= other.0;
+        self.usual |= other.usual;
+        self.amid |= other.amid;
     }
 }
 
-const _: () = assert!(Sometimes::ALL.len() <= 128 && Sometimes::ALL.len() >= 40);
+const _: () = assert!(Sometimes::ALL.len() <= 128 && Sometimes::ALL.len() >= 40 && Amid::ALL.len() <= 32);
 
 #[cfg(test)]
 mod tests {

@@ -18,6 +18,7 @@ mod client;
 mod combined;
 mod coverage;
 mod net;
+mod nodes;
 mod own;
 mod plan;
 mod readers;
@@ -36,6 +37,7 @@ pub use checker::{
 };
 pub use coverage::{Coverage, Sometimes};
 pub use net::Way;
+pub use nodes::{Amid, NodeAct, NodesPlan};
 pub use own::OwnAct;
 pub use plan::{ClientPlan, Commits, DialFaults, Fleet, Plan, ServerPlan};
 pub use readers::{ReaderAct, ReaderPlan, Tampering};

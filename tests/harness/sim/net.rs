@@ -123,6 +123,8 @@ impl Pipe {
 pub(super) struct Conn {
     /// Whose it is.
     pub(super) client: usize,
+    /// Which node has its other end.
+    pub(super) node: usize,
     /// As which user.
     pub(super) name: rejoin::Name,
     /// That user's number.

@@ -110,6 +110,8 @@ pub struct Plan {
     pub readers: Vec<super::readers::ReaderPlan>,
     /// Those who speak Socket.IO.
     pub socketio: Vec<super::socketio::SioPlan>,
+    /// The server is several nodes that share a store.
+    pub nodes: Option<super::nodes::NodesPlan>,
     /// Number of rooms they choose from.
     pub rooms: usize,
     /// The server.
@@ -172,6 +174,7 @@ impl Plan {
             clients,
             readers: Vec::new(),
             socketio: Vec::new(),
+            nodes: None,
             rooms,
             server,
             chaos: rng.u64(5 * SECOND..240 * SECOND),
@@ -218,6 +221,7 @@ impl Plan {
             clients: vec![client; clients],
             readers: Vec::new(),
             socketio: Vec::new(),
+            nodes: None,
             rooms: 1,
             server: ServerPlan {
                 fleet: Fleet::Extended,

@@ -5,8 +5,8 @@ use super::Micros;
 use super::act::Fate;
 use super::client::EPOCH;
 use super::plan::{Fleet, ServerPlan};
-use rejoin::Timestamp;
 use rejoin::machine::Moment;
+use rejoin::{Id, Timestamp};
 use rejoin_server::hub::{Hub, HubConfig, Store};
 use std::time::Duration;
 
@@ -57,8 +57,8 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// The first process.
-    pub(super) fn new(plan: &ServerPlan, seed: u64) -> Self {
+    /// The first process. `node`: its name, if it is one of several.
+    pub(super) fn new(plan: &ServerPlan, seed: u64, node: Option<Id>) -> Self {
         let mut config = HubConfig::default();
         config.extended = plan.fleet != Fleet::Plain;
         config.history = plan.history;
@@ -73,6 +73,7 @@ impl Server {
         config.members_listed = plan.members_listed;
         config.heartbeat = Duration::from_micros(plan.heartbeat);
         config.reconnect_rate = plan.reconnect_rate;
+        config.node = node;
         let hub = Hub::new(config.clone(), seed);
         Self {
             hub,
@@ -108,11 +109,22 @@ impl Server {
         });
     }
 
-    /// The process dies until `back`; the next one finds what the store has kept.
+    /// Its name among several.
+    pub(super) fn node(&self) -> Option<&Id> {
+        self.config.node.as_ref()
+    }
+
+    /// The process dies until `back`; the next one finds what the store has kept, and has another name.
     pub(super) fn die(&mut self, back: Micros, crash: Crash) {
         self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
         if let Some(speaks_extended) = crash.speaks_extended {
             self.config.extended = speaks_extended;
+        }
+        if self.config.node.is_some() {
+            // What it knew was a copy, and the next process has another name.
+            self.config.node = Some(Id::from_bits(self.seed, 1));
+            self.hub = Hub::new(self.config.clone(), self.seed);
+            return self.is_down(back);
         }
         let next = Hub::new(self.config.clone(), self.seed);
         let mut store = std::mem::replace(&mut self.hub, next).into_store();
@@ -127,6 +139,10 @@ impl Server {
             }
         }
         self.hub = Hub::with_store(self.config.clone(), self.seed, store);
+        self.is_down(back);
+    }
+
+    fn is_down(&mut self, back: Micros) {
         self.process = Process::Down(back);
         (self.draining_until, self.drain_window) = (None, 0);
         self.dies_at_commit = None;

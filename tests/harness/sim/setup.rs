@@ -2,6 +2,7 @@
 
 use super::act::Step;
 use super::net::Way;
+use super::nodes;
 use super::plan::Plan;
 use super::readers;
 use super::schedule::{self, Mix};
@@ -61,6 +62,17 @@ impl Setup {
         schedule.extend(readers::acts(seed, &plan));
         plan.socketio = socketio::plans(seed, &plan, &schedule);
         schedule.extend(socketio::acts(seed, &plan));
+        schedule.sort_by_key(|step| step.at);
+        Self::new(seed, plan, schedule)
+    }
+
+    /// What a seed decides of a world in which the server is several nodes on one store.
+    pub fn of_nodes(seed: u64, mix: Mix) -> Self {
+        let mut rng = Rng::with_seed(seed ^ 0x6e6f_6465_7300_0000);
+        let mut plan = Plan::draw(&mut rng);
+        nodes::plan(seed, &mut plan);
+        let mut schedule = schedule::draw(&mut rng, &plan, mix);
+        schedule.extend(nodes::acts(seed, &plan));
         schedule.sort_by_key(|step| step.at);
         Self::new(seed, plan, schedule)
     }

@@ -61,11 +61,15 @@ impl Checker {
     /// A server answers a join.
     pub fn join_answered_by_server(&mut self, conn: usize, place: Place, joined: &Joined, held: u64) {
         let life = self.truth.life(place);
+        let (epoch, newest) = self.truth.seen(place);
+        // A node may say what is over already, and has what it says.
+        let is_so = !self.several || epoch == Some(&joined.epoch) && joined.seq <= newest;
         let Some(join) = self.answers.joins.get_mut(&(conn, joined.reference.clone())) else { return };
-        join.life = Some(life);
+        join.life = is_so.then_some(life);
         let (since, history) = (join.since, join.history);
         self.replay_promised(place, joined, history, held);
-        let oldest = self.truth.oldest(place);
+        let oldest =
+            if self.several { (joined.seq + 1).saturating_sub(held) } else { self.truth.oldest(place) };
         if let Some(since) = since.filter(|since| joined.recovered && oldest > since + 1) {
             self.violated(format!(
                 "2.2: after {since} is said to be recovered, and the log begins at {oldest}"

@@ -92,6 +92,8 @@ pub struct Checker {
     /// How many answers of a line.
     pub answers_kept: u64,
     legacy: bool,
+    /// The server is several nodes: what one of them says was so a little before.
+    pub several: bool,
     /// The logs whose store was lost: their next epoch is another one.
     bereft: BTreeMap<Place, Id>,
     /// The clients to which a server has repeated a message, or named limits that it does not have.

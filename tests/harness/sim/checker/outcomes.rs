@@ -4,6 +4,7 @@ use super::Checker;
 use super::sends::Sent;
 use super::truth::{Key, Place};
 use crate::sim::coverage::Sometimes;
+use crate::sim::nodes::Amid;
 use rejoin::messages::Code;
 use rejoin::{DeliveryStatus, Id, SendFailure, SendId};
 
@@ -79,6 +80,7 @@ impl Checker {
         match sent.nacked {
             Some(Code::RateLimited) => self.cover.reach(Sometimes::RateLimitedThenAcked),
             Some(Code::NotJoined) => self.cover.reach(Sometimes::NotJoinedThenAcked),
+            Some(Code::Overloaded) => self.cover.reach_amid(Amid::Overloaded),
             _ => {}
         }
         for (is, state) in [

@@ -7,7 +7,7 @@ use crate::sim::act::Act;
 use crate::sim::checker::{PERSONAL, place};
 use crate::sim::client::Death;
 use crate::sim::coverage::Sometimes;
-use crate::sim::net::{Packet, Way};
+use crate::sim::net::{Conn, Packet, Way};
 use crate::sim::server::{Crash, Process};
 use rejoin::machine::Input;
 use rejoin::{Id, Name};
@@ -21,7 +21,8 @@ impl World {
     /// A connection of a client that the server still has.
     fn served(&self, client: usize) -> Option<usize> {
         let index = self.clients.get(client)?.newest()?;
-        let serves = self.conns[index].server_open && self.server.process == Process::Up;
+        let node = &self.nodes[self.conns[index].node];
+        let serves = self.conns[index].server_open && node.process == Process::Up;
         (serves && !self.is_mute(index)).then_some(index)
     }
 
@@ -149,7 +150,8 @@ impl World {
             .enumerate()
             .filter(|(_, conn)| conn.server_open && conn.name == user && conn.rooms.contains(&room));
         let mine: Vec<usize> = mine.map(|(index, _)| index).collect();
-        if self.server.process != Process::Up || mine.iter().any(|index| !self.conns[*index].extended) {
+        let node = self.struck();
+        if self.nodes[node].process != Process::Up || mine.iter().any(|index| !self.conns[*index].extended) {
             return;
         }
         let at = place(&Self::room(room), 0);
@@ -158,7 +160,7 @@ impl World {
             self.checker.list_ends(index, at);
         }
         self.checker.member_settled(at, &user, false);
-        self.hub(hub::Input::Remove { room: Self::room(room), user });
+        self.hub_at(node, hub::Input::Remove { room: Self::room(room), user });
     }
 
     /// A connection signals to a room that it is not in.
@@ -170,71 +172,75 @@ impl World {
     }
 
     pub(super) fn notify(&mut self, client: usize) {
-        if self.server.process != Process::Up || !self.server.speaks_extended() {
+        let node = self.struck();
+        if self.nodes[node].process != Process::Up || !self.nodes[node].speaks_extended() {
             return;
         }
         self.notes += 1;
         let user = self.clients[client].user;
         let data = Some(format!("\"u{}-{}\"", PERSONAL as usize + user, self.notes));
         let name = self.clients[client].name.clone();
-        self.hub(hub::Input::Notify { user: name, kind: Name::from("note"), data });
+        self.hub_at(node, hub::Input::Notify { user: name, kind: Name::from("note"), data });
     }
 
     fn server_fault(&mut self, act: &Act) {
-        let up = self.server.process == Process::Up;
+        let node = self.struck();
+        let up = self.nodes[node].process == Process::Up;
         match *act {
             Act::FreezeServer { time } if up => {
+                let time = time.min(self.longest_standstill());
                 let until = self.now + time;
-                self.server.process = Process::Frozen(until);
-                self.server.overdue =
-                    self.server.hub.next_deadline().map_or(until, |due| micros(due).max(self.now));
-                self.server.look_at_deadline();
-                let open = self.conns.iter().any(|conn| conn.server_open && conn.client_open);
+                let server = &mut self.nodes[node];
+                server.process = Process::Frozen(until);
+                server.overdue = server.hub.next_deadline().map_or(until, |due| micros(due).max(self.now));
+                server.look_at_deadline();
+                let is_open = |conn: &Conn| conn.node == node && conn.server_open && conn.client_open;
+                let open = self.conns.iter().any(is_open);
                 if time > 12 * SECOND && open {
-                    let conns = self
-                        .conns
-                        .iter()
-                        .enumerate()
-                        .filter(|(_, conn)| conn.server_open && conn.client_open);
+                    let conns = self.conns.iter().enumerate().filter(|(_, conn)| is_open(conn));
                     self.outlived = conns.map(|(index, _)| index).collect();
                 }
-                self.at(until, Happening::ServerBack);
+                self.at(until, Happening::ServerBack { node });
             }
             Act::CrashServer { down, fate, at_commit, speaks_extended } => {
                 let crash = Crash { down, fate, speaks_extended };
                 if up && at_commit {
-                    self.server.dies_at_commit = Some(crash);
-                } else if !matches!(self.server.process, Process::Down(_)) {
-                    self.server_down(crash);
+                    self.nodes[node].dies_at_commit = Some(crash);
+                } else if !matches!(self.nodes[node].process, Process::Down(_)) {
+                    self.server_down(node, crash);
                 }
             }
-            Act::DrainServer { window } if up && self.server.draining_until.is_none() => {
+            Act::DrainServer { window } if up && self.nodes[node].draining_until.is_none() => {
                 let until = self.now + 30 * SECOND;
-                self.server.draining_until = Some(until);
-                self.server.drain_window = window;
-                self.at(until, Happening::ServerBack);
-                self.hub(hub::Input::Drain { window: Duration::from_micros(window) });
+                self.nodes[node].draining_until = Some(until);
+                self.nodes[node].drain_window = window;
+                self.at(until, Happening::ServerBack { node });
+                self.hub_at(node, hub::Input::Drain { window: Duration::from_micros(window) });
                 if window > 0 {
-                    self.all_are_told_to_go();
+                    self.all_are_told_to_go(node);
                 }
             }
+            Act::Crop { .. } | Act::Trim { .. } | Act::NewEpoch { .. } if self.shared.is_some() => {
+                self.shared_fault(act);
+            }
+            Act::Node(ref what) => self.node_fault(what),
             Act::Crop { log, count } if up => {
                 let (name, count) = (self.log_name(log), usize::try_from(count).unwrap_or(0));
-                self.server.hub.store_mut().lose_suffix(&name, count);
+                self.nodes[node].hub.store_mut().lose_suffix(&name, count);
                 self.observe();
             }
             Act::Trim { log, keep } if up => {
                 let name = self.log_name(log);
-                self.server.hub.store_mut().trim(&name, keep);
+                self.nodes[node].hub.store_mut().trim(&name, keep);
                 self.observe();
             }
             Act::NewEpoch { log } if up => {
                 let name = self.log_name(log);
                 let epoch = Id::from_bits(self.rng.u64(..), self.rng.u32(..));
-                if self.server.hub.members(&name).next().is_some() {
+                if self.nodes[node].hub.members(&name).next().is_some() {
                     self.checker.cover.reach(Sometimes::EpochEndedLive);
                 }
-                self.server.hub.store_mut().begin_epoch(&name, epoch);
+                self.nodes[node].hub.store_mut().begin_epoch(&name, epoch);
                 self.observe();
             }
             _ => {}

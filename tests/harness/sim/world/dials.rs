@@ -83,11 +83,12 @@ impl World {
         token: Option<&Token>,
         offered: bool,
     ) {
-        let refused = match self.server.process {
+        let node = self.balanced(client);
+        let refused = match self.nodes[node].process {
             // The kernel accepts, nobody answers.
             Process::Frozen(_) => return,
             Process::Down(_) => Some(DialError::new(DialErrorKind::Refused, "")),
-            Process::Up if self.server.draining_until.is_some() => {
+            Process::Up if self.nodes[node].draining_until.is_some() => {
                 let retry_after = Some(Duration::from_secs(2));
                 Some(DialError::new(DialErrorKind::Http(503), "").with_retry_after(retry_after))
             }
@@ -103,7 +104,7 @@ impl World {
             Fleet::Mixed(plain) => rng.u8(..100) >= plain,
             Fleet::Plain | Fleet::Extended => true,
         };
-        let extended = offered && gateway && self.server.speaks_extended();
+        let extended = offered && gateway && self.nodes[node].speaks_extended();
         let dropped = !self.calm && rng.u8(..100) < self.plan.dial.dropped;
         let lifetime = rng.u64(..2 * SECOND);
         let mute = !self.calm && extended && rng.u8(..100) < self.plan.dial.mute;
@@ -112,6 +113,7 @@ impl World {
         let in_flight = rng.u64(1..=self.plan.server.in_flight);
         let mut conn = Conn {
             client,
+            node,
             name: self.clients[client].name.clone(),
             user: self.clients[client].user,
             id,

@@ -10,7 +10,7 @@ use crate::sim::socketio::FIRST_USER;
 use crate::sim::{Micros, SECOND};
 use rejoin::machine::Command;
 use rejoin::{Mode, Name, State};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// After the faults stop: the longest step of the backoff, heartbeat and answer, two dials and the longest hint
 /// that this world gives, doubled by its jitter (protocol.md §2.6, invariant 9). A member list is true after the
@@ -26,19 +26,24 @@ impl World {
         self.calm = true;
         self.aims.clear();
         self.stubborn.clear();
-        self.server.dies_at_commit = None;
+        for node in &mut self.nodes {
+            node.dies_at_commit = None;
+        }
         self.eats_pings = false;
         for conn in &mut self.conns {
             conn.eats_pings = false;
             conn.forgets = None;
             conn.cut_at_ack = false;
         }
-        if self.server.draining_until.is_some() {
-            // It would refuse everybody for good: what follows a drain is a restart.
-            self.server_down(Crash { down: SECOND, fate: Fate::Kept, speaks_extended: None });
-        } else if self.server.process != Process::Up {
-            self.server_back();
+        for node in 0..self.nodes.len() {
+            if self.nodes[node].draining_until.is_some() {
+                // It would refuse everybody for good: what follows a drain is a restart.
+                self.server_down(node, Crash { down: SECOND, fate: Fate::Kept, speaks_extended: None });
+            } else if self.nodes[node].process != Process::Up {
+                self.server_back(node);
+            }
         }
+        self.sharing_calms();
         for client in 0..self.clients.len() {
             self.calm_client(client);
         }
@@ -123,6 +128,7 @@ impl World {
             }
         }
         self.rooms_have_settled();
+        self.answers_are_there();
         self.readers_are_back();
         self.sios_are_back();
         // Twice: the first messages show forks that nobody has had a chance to see, and what is lost in them is lost.
@@ -145,7 +151,7 @@ impl World {
     pub(super) fn probe_room(&mut self, room: usize, counts: bool) {
         let name = Self::room(room);
         let Some(expected) = self.has_its_members(room) else { return };
-        let members: BTreeSet<Name> = self.server.hub.members(&name).map(|(_, user)| user.clone()).collect();
+        let members = self.members_of(&name);
         let sios = self.sios_in(room);
         // What a plain sender says beyond the burst of its user is refused, and it cannot tell which message that was.
         let burst = self.plan.server.rate.map_or(f64::INFINITY, |rate| 2.0 * rate);
@@ -238,7 +244,7 @@ impl World {
         }
         self.readers_have_left();
         self.sios_have_left();
-        if self.server.hub.connections() > 0 {
+        if self.nodes.iter().any(|node| node.hub.connections() > 0) {
             self.checker.violated("14: the server still has connections after everybody left".to_owned());
         }
         self.checker.finish();

@@ -40,8 +40,9 @@ impl World {
         self.speaking = None;
         self.checker.speaks(None);
         let asked = self.asking.take();
-        if asked.is_some() && self.conns[index].server_open && self.server.process == Process::Up {
-            self.checker.unanswered(index, text);
+        let up = self.nodes[self.conns[index].node].process == Process::Up;
+        if let Some((_, name)) = asked.filter(|_| self.conns[index].server_open && up) {
+            self.waits_for_answer(index, name, text);
         }
     }
 
@@ -51,6 +52,7 @@ impl World {
         {
             self.asking = None;
         }
+        self.is_answered(index, reference(text));
         if !self.conns[index].extended {
             if kind == "user_joined" {
                 self.hears_plainly(text);
@@ -87,7 +89,8 @@ impl World {
     fn hears_plainly(&mut self, text: &str) {
         let Ok(ServerMessage::UserJoined { room, user }) = self.decoder.decode(text) else { return };
         let count = self.connections_in(&room, &user);
-        if count > 1 {
+        // With several nodes two may have come at once.
+        if count > 1 && self.shared.is_none() {
             self.checker.violated(format!(
                 "15: a plain client is told that {user} has come with {count} connections"
             ));
@@ -103,6 +106,10 @@ impl World {
 
     /// A connection has joined a room: the others know.
     fn others_know(&mut self, index: usize, before: &BTreeSet<usize>) {
+        if self.shared.is_some() {
+            // Those on other nodes know a little later.
+            return;
+        }
         let user = self.conns[index].name.clone();
         let new: Vec<usize> = self.conns[index].rooms.difference(before).copied().collect();
         for room in new {
@@ -127,24 +134,28 @@ impl World {
 
     /// Something comes over a connection: its token is good.
     pub(super) fn outlives_token(&mut self, index: usize) {
-        let over = |end| end + 2 * SECOND < self.now && self.server.thawed + 2 * SECOND < self.now;
+        let thawed = self.nodes[self.conns[index].node].thawed;
+        let over = |end| end + 2 * SECOND < self.now && thawed + 2 * SECOND < self.now;
         if self.conns[index].expires.is_some_and(over) {
             self.checker.violated(format!("2.2: connection {index} outlives its token"));
         }
     }
 
     /// A drain has begun: everybody who understands it has been told.
-    pub(super) fn all_are_told_to_go(&mut self) {
-        let untold = self.conns.iter().position(|conn| conn.server_open && conn.extended && !conn.told_to_go);
+    pub(super) fn all_are_told_to_go(&mut self, node: usize) {
+        let untold = self
+            .conns
+            .iter()
+            .position(|conn| conn.node == node && conn.server_open && conn.extended && !conn.told_to_go);
         if let Some(index) = untold {
             self.checker.violated(format!("2.2: connection {index} is not told of the drain"));
         }
     }
 
     /// A server that drains has to be ended by force.
-    pub(super) fn drain_is_over(&mut self) {
-        let left = self.server.hub.connections();
-        if left > 0 && self.server.thawed + 30 * SECOND < self.now {
+    pub(super) fn drain_is_over(&mut self, node: usize) {
+        let left = self.nodes[node].hub.connections();
+        if left > 0 && self.nodes[node].thawed + 30 * SECOND < self.now {
             self.checker.violated(format!("2.2: {left} connections are left long after the drain"));
         }
     }

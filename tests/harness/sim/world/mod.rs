@@ -9,6 +9,7 @@ mod driver;
 mod ending;
 mod hearing;
 mod lies;
+mod nodes;
 mod own;
 mod processes;
 mod quiet;
@@ -33,6 +34,7 @@ use super::socketio::{Lost, SioClient, SioConn};
 use super::trace::Trace;
 use super::{Micros, SECOND};
 use fastrand::Rng;
+use nodes::Shared;
 use rejoin::machine::{ConnId, Input};
 use rejoin::messages::json::ServerDecoder;
 use rejoin::{DialError, Token, TokenError};
@@ -59,7 +61,8 @@ enum Happening {
     Thaw { client: usize },
     Reading(readers::Reading),
     Talking(socketio::Talking),
-    ServerBack,
+    ServerBack { node: usize },
+    Sharing(nodes::Sharing),
     Calm,
     Settled,
     ProbeStreams,
@@ -119,8 +122,12 @@ pub(super) struct World {
     sio_told: Vec<(usize, super::checker::Key)>,
     /// How many processes each client has had.
     processes: Vec<u64>,
-    server: Server,
-    server_backlog: Vec<Happening>,
+    /// The server's processes: one, or several nodes that share a store.
+    nodes: Vec<Server>,
+    /// What each of them finds when it moves again.
+    server_backlogs: Vec<Vec<Happening>>,
+    /// What the nodes share.
+    shared: Option<Box<Shared>>,
     client_backlog: Vec<Vec<Happening>>,
     conns: Vec<Conn>,
     decoder: ServerDecoder,
@@ -168,11 +175,13 @@ impl World {
         let plan = setup.plan.clone();
         let clients: Vec<Client> =
             (0..plan.clients.len()).map(|index| Client::new(index, rng.u64(..), &plan)).collect();
-        let server = Server::new(&plan.server, rng.u64(..));
+        let first = Server::new(&plan.server, rng.u64(..), None);
+        let (nodes, shared) = nodes::begin(setup, first);
         let readers = (0..plan.readers.len()).map(|index| Reader::new(index, rng.u64(..), &plan)).collect();
         let sios = (0..plan.socketio.len()).map(|index| SioClient::new(index, rng.u64(..), &plan)).collect();
         let mut checker = Checker::new(plan.server.dedupe_window, plan.legacy);
         checker.answers_kept = plan.server.in_flight;
+        checker.several = plan.nodes.is_some();
         checker.bounded(plan.bounds());
         Self {
             schedule: setup.schedule.clone(),
@@ -181,8 +190,9 @@ impl World {
             queue: BTreeMap::new(),
             queued: 0,
             processes: vec![0; clients.len()],
-            server,
-            server_backlog: Vec::new(),
+            server_backlogs: nodes.iter().map(|_| Vec::new()).collect(),
+            nodes,
+            shared,
             client_backlog: clients.iter().map(|_| Vec::new()).collect(),
             clients,
             readers,
@@ -232,6 +242,7 @@ impl World {
         }
         self.readers_start();
         self.sios_start();
+        self.sharing_starts();
         for index in 0..self.schedule.len() {
             self.at(self.schedule[index].at, Happening::Act(index));
         }
@@ -282,7 +293,8 @@ impl World {
         let reader = (0..self.readers.len()).filter_map(|r| Some((self.readers[r].due?, r))).min();
         let sio = (0..self.sios.len()).filter_map(|s| Some((self.sios[s].due?, s))).min();
         let others = [client, reader, sio].map(|due| due.map(|(at, _)| at));
-        let next = [queued, self.server.due].into_iter().chain(others).flatten().min();
+        let node = (0..self.nodes.len()).filter_map(|n| Some((self.nodes[n].due?, n))).min();
+        let next = [queued, node.map(|(at, _)| at)].into_iter().chain(others).flatten().min();
         let Some(next) = next else {
             self.checker.violated("the world stands still".to_owned());
             return;
@@ -306,8 +318,8 @@ impl World {
             self.reader_ticks(reader);
         } else if let Some((_, client)) = sio.filter(|(at, _)| *at == next) {
             self.sio_ticks(client);
-        } else {
-            self.hub(hub::Input::Tick);
+        } else if let Some((_, node)) = node {
+            self.hub_at(node, hub::Input::Tick);
         }
         if self.happenings > 400_000 {
             self.checker.violated("the world does not come to an end".to_owned());
@@ -366,7 +378,8 @@ impl World {
             Happening::Thaw { client } => self.thaw(client),
             Happening::Reading(reading) => self.reading(reading),
             Happening::Talking(talking) => self.talking(talking),
-            Happening::ServerBack => self.server_back(),
+            Happening::ServerBack { node } => self.server_back(node),
+            Happening::Sharing(sharing) => self.sharing(sharing),
             Happening::Calm => self.calm_down(),
             Happening::Settled => self.settled(),
             Happening::ProbeStreams => self.probe_streams(),

@@ -27,8 +27,7 @@ impl World {
             let hidden = self.conns[index].hides.contains(&at);
             self.checker.caught_up_by_itself(client, index, at, hidden);
             if untouched {
-                let members: BTreeSet<Name> =
-                    self.server.hub.members(&name).map(|(_, user)| user.clone()).collect();
+                let members = self.members_of(&name);
                 self.checker.roster_is(client, at, &members);
             }
         }
@@ -49,7 +48,7 @@ impl World {
     /// The members of a room as the server has them are those that it should have. Gives who of the clients that is.
     pub(super) fn has_its_members(&mut self, room: usize) -> Option<Vec<usize>> {
         let name = Self::room(room);
-        let members: BTreeSet<Name> = self.server.hub.members(&name).map(|(_, user)| user.clone()).collect();
+        let members = self.members_of(&name);
         let expected: Vec<usize> = (0..self.clients.len())
             .filter(|c| self.is_living(*c) && self.clients[*c].wanted.contains(&room))
             .collect();

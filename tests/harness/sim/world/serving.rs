@@ -4,31 +4,37 @@ use super::dials::micros;
 use super::upward::shortened;
 use super::{Happening, World};
 use crate::sim::act::{Fate, Forgotten, Moment};
-use crate::sim::checker::{PERSONAL, Place, Stored, Words, key, place};
+use crate::sim::checker::{Checker, Key, PERSONAL, Place, Stored, Words, key, place};
 use crate::sim::coverage::Sometimes;
 use crate::sim::net::{Packet, Way};
 use crate::sim::server::{Crash, Process, Server};
 use crate::sim::{Micros, SECOND};
-use rejoin::Name;
 use rejoin::machine::ServerMessage;
-use rejoin_server::hub;
+use rejoin::{Id, Name};
+use rejoin_server::hub::{self, Logged};
 
 impl World {
+    /// Gives an input to the hub that has the connection which it is about, or to the first one.
     pub(super) fn hub(&mut self, input: hub::Input<'_>) {
+        let node = self.node_of(&input);
+        self.hub_at(node, input);
+    }
+
+    pub(super) fn hub_at(&mut self, node: usize, input: hub::Input<'_>) {
         let appends = matches!(input, hub::Input::Frame { .. } | hub::Input::Notify { .. });
-        self.server.hub.handle(Server::moment(self.now), input);
-        if appends {
+        self.nodes[node].hub.handle(Server::moment(self.now), input);
+        if appends && self.shared.is_none() {
             let new = self.observe();
-            if let (Some(last), Some(crash)) = (new, self.server.dies_at_commit) {
-                while self.server.hub.poll().is_some() {}
+            if let (Some(last), Some(crash)) = (new, self.nodes[node].dies_at_commit) {
+                while self.nodes[node].hub.poll().is_some() {}
                 self.checker.died_after_commit(last);
-                self.server_down(crash);
+                self.server_down(node, crash);
                 return;
             }
         }
         let mut overfull = Vec::new();
-        while let Some(output) = self.server.hub.poll() {
-            self.hub_output(output, &mut overfull);
+        while let Some(output) = self.nodes[node].hub.poll() {
+            self.hub_output(node, output, &mut overfull);
         }
         for index in overfull {
             if self.conns[index].server_open {
@@ -37,18 +43,18 @@ impl World {
                 self.server_hangs_up(index, false);
             }
         }
-        if self.server.draining_until.is_some() && self.server.hub.connections() == 0 {
+        if self.nodes[node].draining_until.is_some() && self.nodes[node].hub.connections() == 0 {
             self.checker.cover.reach(Sometimes::Drained);
-            self.server_down(Crash { down: SECOND, fate: Fate::Kept, speaks_extended: None });
+            self.server_down(node, Crash { down: SECOND, fate: Fate::Kept, speaks_extended: None });
         }
-        let (lines, most) = (self.server.hub.store().lines_held(), self.plan.server.lines);
+        let (lines, most) = (self.nodes[node].hub.store().lines_held(), self.plan.server.lines);
         if lines > most {
             self.checker.violated(format!("8: the server remembers {lines} lines, {most} are allowed"));
         }
-        self.server.look_at_deadline();
+        self.nodes[node].look_at_deadline();
     }
 
-    fn hub_output(&mut self, output: hub::Output, overfull: &mut Vec<usize>) {
+    fn hub_output(&mut self, node: usize, output: hub::Output, overfull: &mut Vec<usize>) {
         let Some(output) = self.sio_hub_output(output) else { return };
         let Some(output) = self.stream_output(output) else { return };
         match output {
@@ -76,6 +82,7 @@ impl World {
                 }
                 self.hub(hub::Input::Authenticated { conn, reference, user, expires });
             }
+            hub::Output::Store(request) => self.asks_store(node, request),
             hub::Output::Ping { conn } if self.conns[conn.0 as usize].eats_pings => {}
             hub::Output::Ping { conn } => self.write(conn.0 as usize, Way::Down, Packet::Ping),
             hub::Output::Close { conn, code, .. } => {
@@ -100,11 +107,9 @@ impl World {
     /// A connection is given up: nothing has come from it since the beat before.
     fn was_silent(&mut self, index: usize) {
         let conn = &self.conns[index];
-        let silence = self.now - conn.heard_at.max(self.server.thawed);
-        if conn.extended
-            && silence + SECOND / 100 < self.plan.server.heartbeat
-            && conn.heard_at > self.server.thawed
-        {
+        let thawed = self.nodes[conn.node].thawed;
+        let silence = self.now - conn.heard_at.max(thawed);
+        if conn.extended && silence + SECOND / 100 < self.plan.server.heartbeat && conn.heard_at > thawed {
             self.checker
                 .violated(format!("2.2: connection {index} is given up {silence} µs after something came"));
         }
@@ -112,11 +117,12 @@ impl World {
 
     /// A drain closes the plain connections one after another over its window.
     fn drains_one(&mut self, index: usize, code: u16) {
-        if code != 1012 || self.conns[index].extended || self.server.drain_window <= SECOND {
+        let server = &mut self.nodes[self.conns[index].node];
+        if code != 1012 || self.conns[index].extended || server.drain_window <= SECOND {
             return;
         }
-        let last = std::mem::replace(&mut self.server.drained_at, self.now);
-        if last == self.now && self.server.thawed != self.now {
+        let last = std::mem::replace(&mut server.drained_at, self.now);
+        if last == self.now && server.thawed != self.now {
             self.checker
                 .violated(format!("2.2: a drain closes connection {index} together with another one"));
         }
@@ -247,22 +253,24 @@ impl World {
             Ok(ServerMessage::Nack(nack)) => self.checker.refused_by_server(index, &nack),
             Ok(ServerMessage::UserLeft { room, user }) => {
                 self.checker.member_said_gone(place(&room, 0), &user);
+                self.is_gone_with_its_node(&room, &user);
             }
             Ok(ServerMessage::Joined(joined)) => {
                 self.enters(index, &joined.room);
                 let user = self.conns[index].user;
                 let at = place(&joined.room, user);
-                let held = self.server.hub.store().room(&joined.room).map_or(0, |log| log.messages().len());
+                let log = self.nodes[self.conns[index].node].hub.store().room(&joined.room);
+                let held = log.map_or(0, |log| log.messages().len());
                 self.checker.list_said(index, at, joined.members.as_deref());
                 self.checker.join_answered_by_server(index, at, &joined, held as u64);
-                self.looks_mixed(&joined.room);
+                self.looks_mixed(self.conns[index].node, &joined.room);
                 let listed = self.plan.server.members_listed as u64;
                 if joined.members.is_none() && joined.member_count.is_some_and(|count| count <= listed) {
                     self.checker.violated(format!("2.2: {joined:?} does not name its members"));
                 }
             }
             Ok(ServerMessage::History(history)) => {
-                let log = self.server.hub.store().room(&history.room);
+                let log = self.nodes[self.conns[index].node].hub.store().room(&history.room);
                 let same = log.is_some_and(|log| *log.epoch() == history.epoch);
                 if !same && !history.messages.is_empty() {
                     let (room, epoch) = (&history.room, &history.epoch);
@@ -273,9 +281,9 @@ impl World {
         }
     }
 
-    fn looks_mixed(&mut self, room: &Name) {
-        let members: Vec<(usize, Name)> = self
-            .server
+    fn looks_mixed(&mut self, node: usize, room: &Name) {
+        self.looks_spread(node, room);
+        let members: Vec<(usize, Name)> = self.nodes[node]
             .hub
             .members(room)
             .map(|(conn, user)| (conn.0 as usize, user.clone()))
@@ -296,42 +304,22 @@ impl World {
     }
 
     /// Looks at the store. Gives the last message that is new.
-    pub(super) fn observe(&mut self) -> Option<crate::sim::checker::Key> {
+    pub(super) fn observe(&mut self) -> Option<Key> {
         let (mut last, mut seen) = (None, Vec::new());
-        let store = self.server.hub.store();
-        for (name, log) in store.rooms() {
-            let at: Place = match name.strip_prefix("@u") {
-                Some(user) => PERSONAL + user.parse::<Place>().unwrap_or(0),
-                None => place(name, 0),
-            };
-            let known = self.checker.known_head(at, log.epoch());
-            let oldest = log.messages().next().map_or(log.head() + 1, |entry| entry.seq);
-            if known == Some(log.head()) && !self.checker.is_news(at, oldest) {
-                continue;
+        match &self.shared {
+            Some(shared) => {
+                for (name, log) in shared.logs() {
+                    let view = View::new(name, log.epoch(), log.head(), log.first());
+                    last = look_at(&mut self.checker, &view, log.entries(), &mut seen).or(last);
+                }
             }
-            let from = known.map_or(0, |known| known.min(log.head()));
-            let count = log.messages().len();
-            let new: Vec<Stored> = log
-                .messages()
-                .rev()
-                .take_while(|entry| entry.seq > from)
-                .map(|entry| {
-                    let text = entry.data.as_deref().filter(|_| entry.kind.is_some());
-                    let author = key(text.map_or(&*entry.content, |data| data.trim_matches('"')));
-                    let words = Words {
-                        user: entry.user.clone(),
-                        content: entry.content.clone(),
-                        data: entry.data.clone(),
-                        timestamp: entry.timestamp.clone(),
-                    };
-                    let (seq, id, words) = (entry.seq, entry.id.clone(), Some(words));
-                    Stored { key: author.unwrap_or((usize::MAX, 0)), seq, id, words }
-                })
-                .collect();
-            seen.extend(new.iter().filter_map(|stored| Some((at, stored.key, stored.words.clone()?))));
-            self.checker.holds(at, count);
-            last = new.first().map(|stored| stored.key).or(last);
-            self.checker.observe(at, log.epoch(), log.head(), oldest, new.into_iter().rev());
+            None => {
+                for (name, log) in self.nodes[0].hub.store().rooms() {
+                    let oldest = log.messages().next().map(|entry| entry.seq);
+                    let view = View::new(name, log.epoch(), log.head(), oldest);
+                    last = look_at(&mut self.checker, &view, log.messages(), &mut seen).or(last);
+                }
+            }
         }
         for (at, author, words) in seen {
             self.appends(at, author, &words);
@@ -339,37 +327,44 @@ impl World {
         last
     }
 
-    pub(super) fn server_down(&mut self, crash: Crash) {
+    pub(super) fn server_down(&mut self, node: usize, crash: Crash) {
         let down = if self.calm { crash.down.min(SECOND) } else { crash.down };
         let back: Micros = self.now + down;
-        self.trace.note(self.now, "server", format_args!("dies: {crash:?}"));
+        self.trace.note(self.now, "server", format_args!("{node} dies: {crash:?}"));
         for index in 0..self.conns.len() {
-            if self.conns[index].server_open {
+            if self.conns[index].server_open && self.conns[index].node == node {
                 let luck = self.rng.u64(..);
                 self.cut(index, luck);
                 self.conns[index].server_open = false;
+                self.lost_with_its_node(index);
             }
         }
-        self.streams_break();
-        self.sios_break();
-        self.server.die(back, crash);
+        if self.shared.is_none() {
+            self.streams_break();
+            self.sios_break();
+        }
+        self.nodes[node].die(back, crash);
+        self.node_is_gone(node, crash.fate);
         if crash.fate == Fate::Lost {
             self.checker.store_lost();
         }
-        self.checker.members_forgotten();
+        if self.shared.is_none() {
+            self.checker.members_forgotten();
+        }
         self.checker.allowances_anew();
         self.observe();
-        self.server_backlog.clear();
-        self.at(back, Happening::ServerBack);
+        self.server_backlogs[node].clear();
+        self.at(back, Happening::ServerBack { node });
     }
 
-    pub(super) fn server_back(&mut self) {
-        let due = match self.server.process {
+    pub(super) fn server_back(&mut self, node: usize) {
+        let due = match self.nodes[node].process {
             Process::Down(at) | Process::Frozen(at) => at <= self.now || self.calm,
-            Process::Up => match self.server.draining_until {
+            Process::Up => match self.nodes[node].draining_until {
                 Some(at) if at <= self.now => {
-                    self.drain_is_over();
-                    return self.server_down(Crash { down: SECOND, fate: Fate::Kept, speaks_extended: None });
+                    self.drain_is_over(node);
+                    let crash = Crash { down: SECOND, fate: Fate::Kept, speaks_extended: None };
+                    return self.server_down(node, crash);
                 }
                 _ => return,
             },
@@ -377,23 +372,31 @@ impl World {
         if !due {
             return;
         }
-        self.trace.note(self.now, "server", format_args!("is back"));
-        if let Process::Frozen(_) = self.server.process
-            && self.now >= self.server.overdue + 3 * SECOND
+        self.trace.note(self.now, "server", format_args!("{node} is back"));
+        let server = &mut self.nodes[node];
+        // What several nodes share goes by its own clock.
+        if let Process::Frozen(_) = server.process
+            && self.now >= server.overdue + 3 * SECOND
+            && self.shared.is_none()
         {
             // It finds its deadlines missed, and counts nobody's time meanwhile.
-            self.checker.stood += self.now - self.server.overdue;
+            self.checker.stood += self.now - server.overdue;
         }
-        self.server.process = Process::Up;
-        self.server.thawed = self.now;
-        self.server.look_at_deadline();
-        for happening in std::mem::take(&mut self.server_backlog) {
+        let begins = matches!(server.process, Process::Down(_));
+        server.process = Process::Up;
+        server.thawed = self.now;
+        server.look_at_deadline();
+        if begins {
+            self.node_begins(node);
+        }
+        for happening in std::mem::take(&mut self.server_backlogs[node]) {
             self.happen(happening);
         }
     }
 
     pub(super) fn gateway_gone(&mut self, index: usize) {
-        if !self.conns[index].server_open || self.server.process != Process::Up {
+        let up = self.nodes[self.conns[index].node].process == Process::Up;
+        if !self.conns[index].server_open || !up {
             return;
         }
         let client = self.conns[index].client;
@@ -403,4 +406,59 @@ impl World {
         self.write(index, Way::Down, Packet::Close(1012));
         self.server_hangs_up(index, false);
     }
+}
+
+/// A log as a store shows it.
+struct View<'a> {
+    name: &'a str,
+    epoch: &'a Id,
+    head: u64,
+    /// The number of the oldest entry kept, or of the one to come.
+    oldest: u64,
+}
+
+impl<'a> View<'a> {
+    fn new(name: &'a str, epoch: &'a Id, head: u64, oldest: Option<u64>) -> Self {
+        Self { name, epoch, head, oldest: oldest.unwrap_or(head + 1) }
+    }
+}
+
+/// Shows a log to the checker. Gives the last message that is new, and adds what was said in all that are.
+fn look_at<'a>(
+    checker: &mut Checker,
+    view: &View<'_>,
+    entries: impl DoubleEndedIterator<Item = &'a Logged> + ExactSizeIterator,
+    seen: &mut Vec<(Place, Key, Words)>,
+) -> Option<Key> {
+    let at: Place = match view.name.strip_prefix("@u") {
+        Some(user) => PERSONAL + user.parse::<Place>().unwrap_or(0),
+        None => place(view.name, 0),
+    };
+    let known = checker.known_head(at, view.epoch);
+    if known == Some(view.head) && !checker.is_news(at, view.oldest) {
+        return None;
+    }
+    let from = known.map_or(0, |known| known.min(view.head));
+    let count = entries.len();
+    let new: Vec<Stored> = entries
+        .rev()
+        .take_while(|entry| entry.seq > from)
+        .map(|entry| {
+            let text = entry.data.as_deref().filter(|_| entry.kind.is_some());
+            let author = key(text.map_or(&*entry.content, |data| data.trim_matches('"')));
+            let words = Words {
+                user: entry.user.clone(),
+                content: entry.content.clone(),
+                data: entry.data.clone(),
+                timestamp: entry.timestamp.clone(),
+            };
+            let (seq, id, words) = (entry.seq, entry.id.clone(), Some(words));
+            Stored { key: author.unwrap_or((usize::MAX, 0)), seq, id, words }
+        })
+        .collect();
+    seen.extend(new.iter().filter_map(|stored| Some((at, stored.key, stored.words.clone()?))));
+    checker.holds(at, count);
+    let last = new.first().map(|stored| stored.key);
+    checker.observe(at, view.epoch, view.head, view.oldest, new.into_iter().rev());
+    last
 }

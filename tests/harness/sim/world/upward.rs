@@ -48,9 +48,10 @@ impl World {
     }
 
     pub(super) fn arrive_up(&mut self, index: usize, end: u64, packet: Packet) {
-        match self.server.process {
+        let node = self.conns[index].node;
+        match self.nodes[node].process {
             Process::Frozen(_) => {
-                self.server_backlog.push(Happening::Arrive { conn: index, way: Way::Up, end, packet });
+                self.server_backlogs[node].push(Happening::Arrive { conn: index, way: Way::Up, end, packet });
                 return;
             }
             Process::Up | Process::Down(_) => {}
@@ -165,10 +166,11 @@ impl World {
     }
 
     pub(super) fn drained(&mut self, index: usize) {
-        if self.server.process == Process::Up && self.conns[index].server_open {
+        let node = self.conns[index].node;
+        if self.nodes[node].process == Process::Up && self.conns[index].server_open {
             self.hub(hub::Input::Drained { conn: hub::ConnId(index as u64) });
-        } else if matches!(self.server.process, Process::Frozen(_)) {
-            self.server_backlog.push(Happening::Drained { conn: index });
+        } else if matches!(self.nodes[node].process, Process::Frozen(_)) {
+            self.server_backlogs[node].push(Happening::Drained { conn: index });
         }
     }
 }

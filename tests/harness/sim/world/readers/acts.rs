@@ -17,7 +17,7 @@ impl World {
 
     /// The same if the server can say something on it.
     fn served_stream(&self, reader: usize) -> Option<usize> {
-        let serves = self.server.process == Process::Up;
+        let serves = self.nodes[0].process == Process::Up;
         self.stream_of(reader).filter(|stream| serves && self.streams[*stream].server_open)
     }
 
@@ -248,7 +248,7 @@ impl World {
                 self.checker.violated(format!("14: reader{reader} is {state:?} after close"));
             }
         }
-        for room in self.server.hub.rooms_kept(None, 100).0 {
+        for room in self.nodes[0].hub.rooms_kept(None, 100).0 {
             if room.readers > 0 {
                 self.checker.violated(format!("14: {} has readers after all have left", room.room));
             }

@@ -41,8 +41,8 @@ impl World {
             let answered = Reading::Answered { reader, process, id, result };
             world.later(latency, Happening::Reading(answered));
         };
-        let draining = self.server.draining_until.is_some();
-        let refusal = match self.server.process {
+        let draining = self.nodes[0].draining_until.is_some();
+        let refusal = match self.nodes[0].process {
             Process::Frozen(_) => return,
             Process::Down(_) => Some(DialErrorKind::Refused),
             Process::Up if draining => Some(DialErrorKind::Http(503)),
@@ -106,7 +106,7 @@ impl World {
             };
             return answer(self, Err(DialError::new(DialErrorKind::Http(status), "")));
         }
-        if fresh && let Some(log) = self.server.hub.store().room(&room) {
+        if fresh && let Some(log) = self.nodes[0].hub.store().room(&room) {
             let end = log.head() + 1;
             let first = log.messages().next().map_or(end, |entry| entry.seq);
             let begins = end.saturating_sub(history).max(first);
@@ -161,7 +161,7 @@ impl World {
     /// The hub says something, or might have: not too late after the last time.
     fn stream_speaks(&mut self, index: usize) {
         let stream = &mut self.streams[index];
-        let spoke = std::mem::replace(&mut stream.spoke, self.now).max(self.server.thawed);
+        let spoke = std::mem::replace(&mut stream.spoke, self.now).max(self.nodes[0].thawed);
         if stream.waiting_since.is_none() && self.now > spoke + COMMENTS + 4 * SECOND {
             self.checker.violated(format!("9: nothing was said to reader {index} since {spoke}"));
         }
@@ -234,7 +234,7 @@ impl World {
 
     /// The last so many events up to a place, as the server has sent them.
     fn old_events(&self, room: &Name, at: &Position, count: u8) -> Vec<String> {
-        let Some(log) = self.server.hub.store().room(room) else { return Vec::new() };
+        let Some(log) = self.nodes[0].hub.store().room(room) else { return Vec::new() };
         let from = at.seq.saturating_sub(u64::from(count));
         let old = log.messages().filter(|entry| entry.seq > from && entry.seq <= at.seq);
         let text = |entry: &hub::Logged| {
@@ -415,9 +415,9 @@ impl World {
 
     /// The server learns that a reader is gone.
     pub(super) fn stream_gone(&mut self, index: usize) {
-        match self.server.process {
+        match self.nodes[0].process {
             Process::Frozen(_) => {
-                self.server_backlog.push(Happening::Reading(Reading::Gone { stream: index }));
+                self.server_backlogs[0].push(Happening::Reading(Reading::Gone { stream: index }));
             }
             Process::Up if self.streams[index].server_open => {
                 self.streams[index].server_open = false;
@@ -436,9 +436,9 @@ impl World {
     }
 
     pub(super) fn stream_drained(&mut self, index: usize) {
-        match self.server.process {
+        match self.nodes[0].process {
             Process::Frozen(_) => {
-                self.server_backlog.push(Happening::Reading(Reading::Drained { stream: index }));
+                self.server_backlogs[0].push(Happening::Reading(Reading::Drained { stream: index }));
             }
             Process::Up if self.streams[index].server_open && self.streams[index].down.queued() == 0 => {
                 let stream = &mut self.streams[index];
@@ -456,10 +456,10 @@ impl World {
         for index in 0..self.streams.len() {
             let stream = &self.streams[index];
             let from = stream.waiting_since.filter(|_| stream.server_open);
-            if from.is_some_and(|from| self.now > from.max(self.server.thawed) + 6 * COMMENTS) {
+            if from.is_some_and(|from| self.now > from.max(self.nodes[0].thawed) + 6 * COMMENTS) {
                 self.checker.violated(format!("8: the hub waits for reader {index} since {from:?}"));
             }
-            let spoke = stream.spoke.max(self.server.thawed);
+            let spoke = stream.spoke.max(self.nodes[0].thawed);
             if stream.server_open && from.is_none() && self.now > spoke + COMMENTS + 4 * SECOND {
                 self.checker.violated(format!("9: nothing was said to reader {index} since {spoke}"));
             }
@@ -473,7 +473,7 @@ impl World {
     /// An id that is told beside what is no message.
     fn stray_id(&self, reader: usize) -> String {
         let room = Self::room(self.readers[reader].plan.room);
-        let log = self.server.hub.store().room(&room);
+        let log = self.nodes[0].hub.store().room(&room);
         log.map_or_else(String::new, |log| format!("id: {}:{}:stray\n", log.epoch(), log.head() + 2))
     }
 }

@@ -91,7 +91,7 @@ impl World {
             SioAct::End => {
                 if let Some(index) = newest
                     && self.sio_conns[index].server_open
-                    && self.server.process == Process::Up
+                    && self.nodes[0].process == Process::Up
                 {
                     self.sio_says(index, ServerPacket::Close);
                     self.sio_gone(index, false);
@@ -102,7 +102,7 @@ impl World {
     }
 
     fn sio_notifies(&mut self, client: usize) {
-        if self.server.process != Process::Up {
+        if self.nodes[0].process != Process::Up {
             return;
         }
         self.notes += 1;

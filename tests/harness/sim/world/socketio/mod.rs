@@ -71,8 +71,8 @@ impl World {
         }
         let is_servers =
             matches!(talking, Talking::Up { .. } | Talking::Beats { .. } | Talking::Drained { .. });
-        if is_servers && matches!(self.server.process, Process::Frozen(_)) {
-            return self.server_backlog.push(Happening::Talking(talking));
+        if is_servers && matches!(self.nodes[0].process, Process::Frozen(_)) {
+            return self.server_backlogs[0].push(Happening::Talking(talking));
         }
         match talking {
             Talking::Starts { client } => self.sio_starts(client),
@@ -302,10 +302,10 @@ impl World {
     fn sio_reaches(&mut self, client: usize, process: u64, id: ConnId) {
         let (least, most) = self.plan.latency;
         let latency = self.sios[client].rng.u64(least..=most);
-        let result = match self.server.process {
+        let result = match self.nodes[0].process {
             Process::Frozen(_) => return,
             Process::Down(_) => Err(DialError::new(DialErrorKind::Refused, "")),
-            Process::Up if self.server.draining_until.is_some() => {
+            Process::Up if self.nodes[0].draining_until.is_some() => {
                 let retry_after = Some(Duration::from_secs(2));
                 Err(DialError::new(DialErrorKind::Http(503), "").with_retry_after(retry_after))
             }

@@ -116,7 +116,7 @@ impl World {
         let name = self.sios[client].name.clone();
         for room in 0..self.plan.rooms {
             let room = Self::room(room);
-            let is_in = self.server.hub.members(&room).any(|(conn, _)| conn.0 == FIRST + index as u64);
+            let is_in = self.nodes[0].hub.members(&room).any(|(conn, _)| conn.0 == FIRST + index as u64);
             if is_in && for_good {
                 self.checker.member_settled(place(&room, 0), &name, false);
             } else if is_in {
@@ -155,7 +155,8 @@ impl World {
 
     pub(super) fn sio_silent(&mut self, index: usize, beat: u64) {
         let conn = &self.sio_conns[index];
-        let stood_still = self.server.process != Process::Up || self.server.thawed + 3 * SECOND > self.now;
+        let stood_still =
+            self.nodes[0].process != Process::Up || self.nodes[0].thawed + 3 * SECOND > self.now;
         if conn.server_open && conn.heard < beat && !stood_still {
             let reached = conn.up.queued() == 0 && conn.down.queued() == 0;
             if reached && conn.client_open && !self.sio_is_frozen(index) {
@@ -535,7 +536,7 @@ impl World {
     /// The server says something that wants an answer.
     pub(super) fn sio_asks(&mut self, index: usize) -> Option<u64> {
         let conn = &self.sio_conns[index];
-        let is_up = conn.server_open && self.server.process == Process::Up;
+        let is_up = conn.server_open && self.nodes[0].process == Process::Up;
         if !is_up || conn.seat.is_none() {
             return None;
         }

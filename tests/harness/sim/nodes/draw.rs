@@ -1,0 +1,85 @@
+//! What a seed decides about its nodes, drawn apart, so that everything else of the seed stays what it is.
+
+use super::act::NodeAct;
+use crate::sim::act::{Act, Step};
+use crate::sim::plan::{Fleet, Plan};
+use crate::sim::{Micros, SECOND};
+use fastrand::Rng;
+
+/// What holds for the nodes of a seed for the whole of it.
+#[derive(Debug, Clone)]
+pub struct NodesPlan {
+    /// How many there are.
+    pub count: usize,
+    /// From a node to the store, one way.
+    pub latency: (Micros, Micros),
+}
+
+/// Makes a plan one of several nodes.
+pub(in crate::sim) fn plan(seed: u64, plan: &mut Plan) {
+    let mut rng = Rng::with_seed(seed.rotate_left(17) ^ 0x6e6f_6465_7321);
+    let latency = match rng.u8(..3) {
+        0 => (1, 2),
+        1 => (100, SECOND / 1000),
+        _ => (SECOND / 1000, SECOND / 20),
+    };
+    plan.nodes = Some(NodesPlan { count: rng.usize(2..=3), latency });
+    // Whether there are enough of whom several nodes can be wrong about is decided by the number of clients.
+    while plan.clients.len() < 2 {
+        plan.clients.extend(plan.clients.first().cloned());
+    }
+    if plan.server.fleet == Fleet::Plain {
+        plan.server.fleet = Fleet::Extended;
+    }
+    // Each node keeps these by itself, and the checker knows of one server.
+    (plan.server.rate, plan.server.lines) = (None, 200_000);
+}
+
+/// The faults of a seed's nodes.
+pub(in crate::sim) fn acts(seed: u64, plan: &Plan) -> Vec<Step> {
+    let Some(nodes) = &plan.nodes else { return Vec::new() };
+    let mut rng = Rng::with_seed(seed.rotate_left(31) ^ 0x7374_6f72_6521);
+    let share = rng.u8(15..80);
+    let kinds: Vec<u8> = (0..KINDS).filter(|_| rng.u8(..100) < share).collect();
+    let faults = rng.usize(1..=usize::try_from(plan.chaos / SECOND / 4).unwrap_or(2).max(2));
+    let longest = longest(plan);
+    let mut steps = Vec::new();
+    for _ in 0..faults {
+        let Some(kind) = rng.choice(&kinds) else { break };
+        let what = one(&mut rng, *kind, nodes.count, longest);
+        steps.push(Step { at: rng.u64(..plan.chaos), act: Act::Node(what) });
+    }
+    steps
+}
+
+/// Nothing waits for longer than this between a node and the store: what was asked before is given up, or it could be
+/// carried out when the producer's window is over.
+pub(in crate::sim) fn longest(plan: &Plan) -> Micros {
+    (plan.server.dedupe_window / 4).min(30 * SECOND)
+}
+
+/// How many kinds there are.
+const KINDS: u8 = 14;
+
+fn one(rng: &mut Rng, kind: u8, count: usize, longest: Micros) -> NodeAct {
+    let node = rng.usize(..count);
+    let mut time = |most: Micros| rng.u64(SECOND / 100..most.min(longest));
+    let (short, long) = (time(4 * SECOND), time(30 * SECOND));
+    let few = rng.u8(1..4);
+    match kind {
+        0 => NodeAct::Slow { node, by: short / 2, time: long },
+        1 => NodeAct::Stall { time: long },
+        2 => NodeAct::Refuse { time: short },
+        3 => NodeAct::Unknown { node, count: few },
+        4 => NodeAct::Dropped { node, count: few },
+        5 => NodeAct::Late { node, count: few, by: long },
+        6 => NodeAct::Partition { node, time: long },
+        7 => NodeAct::LoseNotices { node, count: few },
+        8 => NodeAct::DoubleNotices { node, count: few, by: short },
+        9 => NodeAct::LateNotices { node, count: few, by: short },
+        10 => NodeAct::Failover { count: usize::from(few) },
+        11 if rng.bool() => NodeAct::Emptied,
+        12 => NodeAct::Interrupted { node },
+        _ => NodeAct::DiesAtAppend { node, down: short },
+    }
+}
