@@ -172,6 +172,10 @@ for (const [source, file] of [["node", "node"], ["socketio/node", "socketio-node
 for (const [source, file] of [["inline", "inline"], ["socketio/socketio-inline", "socketio-inline"], ["sse/feed-inline", "feed-inline"]]) {
   await build({ ...common, entryPoints: [`js/${source}.ts`], outfile: `dist/cjs/${file}.js`, format: "cjs", sourcemap: false });
 }
+// React is the page's own, which bundles and minifies this too.
+const react = { ...common, external: ["react"], entryPoints: ["js/react/index.ts"] };
+await build({ ...react, outfile: "dist/react.js" });
+await build({ ...react, outfile: "dist/cjs/react.js", format: "cjs" });
 writeFileSync("dist/cjs/package.json", '{ "type": "commonjs" }\n');
 cpSync("dist/types", "dist/cjs/types", { recursive: true });
 
@@ -197,6 +201,7 @@ const apart = measured([
   ["its machine", "dist/rejoin-socketio-frames.wasm"],
   ["sse, apart", "dist/sse.js"],
   ["its machine", "dist/rejoin-feed.wasm"],
+  ["react, apart", "dist/react.js"],
   ["testing, apart", "dist/testing.js"],
 ]);
 const all = sizes.reduce(([, ...sums], [, ...sizes]) => ["a page loads", ...sums.map((sum, at) => sum + sizes[at])]);

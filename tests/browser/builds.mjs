@@ -37,13 +37,13 @@ export async function worksBuilt(t, imported, chunk, use, content) {
   }
 }
 
-/** These files of a strict TypeScript project are without an error. */
-export async function compiles(t, files) {
+/** These files of a strict TypeScript project, which may use these tools, are without an error. */
+export async function compiles(t, files, options = {}, tools = []) {
   const root = project(t, {
     "tsconfig.json": JSON.stringify({
-      compilerOptions: { strict: true, noEmit: true, module: "nodenext", target: "es2022", lib: ["es2023", "esnext.disposable", "dom"], types: [] },
+      compilerOptions: { strict: true, noEmit: true, module: "nodenext", target: "es2022", lib: ["es2023", "esnext.disposable", "dom"], types: [], ...options },
     }),
     ...files,
-  });
+  }, tools);
   await run(process.execPath, [tool("typescript/bin/tsc")], { cwd: root }).catch(({ stdout }) => assert.fail(stdout));
 }

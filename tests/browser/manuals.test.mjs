@@ -15,8 +15,6 @@ const READERS_OWN = `
     function showState(state: string, cause?: unknown, retryAt?: unknown): void;
     function showThatSomethingMayBeMissing(): void;
     function answerTo(question: string): Promise<string>;
-    function useState<T>(first: T): [T, (change: (before: T) => T) => void];
-    function useEffect(effect: () => () => void, needs: unknown[]): void;
   }
 `;
 
@@ -24,22 +22,25 @@ const READERS_OWN = `
 const IMPORTED = [
   ["connect<Down, Up>(\"https:", 'import { connect } from "rejoin/socketio";'],
   ["connect<Down, Up>(\"wss:", 'import { connect } from "rejoin";'],
-  ["function useRoom", 'import type { Client, Message } from "rejoin";'],
 ];
 
 test("each example of the manuals in TypeScript compiles", (t) => {
   const files = { "package.json": '{ "type": "module" }', "readers.ts": READERS_OWN };
   for (const page of ["README.md", "client-wasm/README.md"]) {
     const text = readFileSync(new URL(`../../${page}`, import.meta.url), "utf8");
-    for (const [, code] of text.matchAll(/^```tsx?\n(.*?)^```$/gms)) {
+    for (const [, kind, code] of text.matchAll(/^```(tsx?)\n(.*?)^```$/gms)) {
       const [, imported = ""] = code.includes("import ") ? [] : IMPORTED.find(([word]) => code.includes(word));
-      files[`example${Object.keys(files).length}.ts`] = `${imported}\n${code}\nexport {};\n`;
+      files[`example${Object.keys(files).length}.${kind}`] = `${imported}\n${code}\nexport {};\n`;
     }
   }
-  const names = Object.keys(files).filter((name) => name.endsWith(".ts"));
-  assert.ok(names.length > 7, `${names.length} examples`);
-  const root = project(t, files, ["@types/node"]);
-  const flags = ["--noEmit", "--strict", "--target", "es2022", "--module", "nodenext", "--lib", "es2022,dom", "--types", "node"];
+  const names = Object.keys(files).filter((name) => /\.tsx?$/.test(name));
+  assert.ok(names.length > 10, `${names.length} examples`);
+  const root = project(t, files, ["@types/node", "@types/react", "csstype", "vue", "svelte"]);
+  const flags = [
+    "--noEmit", "--strict", "--target", "es2022", "--module", "nodenext", "--lib", "es2022,dom,dom.iterable", "--types", "node,svelte", "--jsx", "react-jsx",
+    // Vue's own types are its business.
+    "--skipLibCheck",
+  ];
   const { stdout } = spawnSync(process.execPath, [tool("typescript/bin/tsc"), ...flags, ...names], { cwd: root, encoding: "utf8" });
   assert.equal(stdout, "");
 });
