@@ -6,7 +6,10 @@ export const SLOW = 700;
 /** What a cable holds in each direction; one that is asked to hold more breaks. */
 const MOST_HELD = 2000;
 
-/** whole, slow (later, in order), frozen (nothing passes, nothing is lost) or cut (what is under way is lost). */
+/**
+ * whole, slow (later, in order), frozen (nothing passes, nothing is lost) or cut (what is under way is lost). Events:
+ * `change`, and `frame` for each one that is given to it, with its direction.
+ */
 export class Cable extends EventTarget {
   #state = "whole";
   #sockets = new Set();
@@ -34,6 +37,11 @@ export class Cable extends EventTarget {
     this.#state = state;
     for (const socket of [...this.#sockets]) socket.changed();
     this.dispatchEvent(new Event("change"));
+  }
+
+  /** Something has been given to it: `up` to the server, or `down`. */
+  carries(way) {
+    this.dispatchEvent(Object.assign(new Event("frame"), { way }));
   }
 }
 
@@ -107,6 +115,7 @@ class CableSocket extends EventTarget {
     for (const type of ["open", "message", "error", "close"]) {
       this.#socket.addEventListener(type, ({ data, code, reason, wasClean }) => {
         if (this.#down.isFull) return this.#lose();
+        if (type == "message") this.#cable.carries("down");
         this.#down.add(() => {
           if (type == "open") this.readyState = 1;
           if (type == "close") this.readyState = 3;
@@ -132,6 +141,7 @@ class CableSocket extends EventTarget {
   send(data) {
     if (this.readyState != 1) return;
     if (this.#up.isFull) return this.#lose();
+    this.#cable.carries("up");
     this.#up.add(() => this.#socket.send(data));
   }
 

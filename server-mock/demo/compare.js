@@ -143,7 +143,7 @@ $("run").addEventListener("click", async () => {
     await pause(PACE);
   }
   contestants.forEach((contestant) => show(contestant, true));
-  phase("Nothing more has come");
+  phase("Done");
   $("run").disabled = false;
 });
 phase("Ready");

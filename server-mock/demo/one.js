@@ -50,7 +50,7 @@ function show(name) {
   room(name).unread = false;
   $("room-title").textContent = name;
   $("messages").replaceChildren(...room(name).messages);
-  $("log").scrollTop = $("log").scrollHeight;
+  $("log").scrollTop = 0;
   showRooms();
   showMembers();
   showTyping();
@@ -84,9 +84,7 @@ function add(where, item) {
     room(where).unread = true;
     return showRooms();
   }
-  const atEnd = $("log").scrollTop + $("log").clientHeight > $("log").scrollHeight - 80;
   $("messages").append(item);
-  if (atEnd) item.scrollIntoView({ block: "end" });
 }
 
 const note = (where, text) => add(where, element("li", text, { className: "note" }));
@@ -167,7 +165,7 @@ $("send").addEventListener("submit", async (event) => {
   const entry = { where: current, content, item, since: performance.now() };
   pending.push(entry);
   add(current, item);
-  item.scrollIntoView({ block: "end" });
+  $("log").scrollTop = 0;
   try {
     await client.send(current, content);
     item.classList.remove("pending");

@@ -3,6 +3,7 @@
 
 import { connect } from "./package/index.js";
 import { Cable } from "./cable.js";
+import { drawPackets } from "./packets.js";
 import { Pulse, showState, stateWords } from "./words.js";
 
 /** A page that is left open must not grow for ever. */
@@ -75,6 +76,7 @@ export class Person extends EventTarget {
       radio.name = `${name}-cable`;
       radio.addEventListener("change", () => (this.cable.state = radio.value));
     }
+    drawPackets(this.cable, this.#find(".cable"));
     this.cable.addEventListener("change", () => this.#cableChanged());
   }
 
@@ -175,12 +177,11 @@ export class Person extends EventTarget {
     this.#append(element("li", `note ${className}`, text));
   }
 
-  #append(item, always = false) {
-    const log = this.#find(".log");
-    const isAtEnd = log.scrollTop + log.clientHeight > log.scrollHeight - 60;
+  #append(item, isOwn = false) {
     this.#list.append(item);
     if (this.#list.children.length > MOST_SHOWN) this.#list.firstElementChild.remove();
-    if (isAtEnd || always) log.scrollTop = log.scrollHeight;
+    // The list stands on its end (see the style), and stays there by itself unless a person has scrolled.
+    if (isOwn) this.#find(".log").scrollTop = 0;
   }
 
   #cableChanged() {

@@ -18,7 +18,7 @@ const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// The name below `/demo/`, what it is, the bytes.
-const FILES: [(&str, &str, &[u8]); 20] = [
+const FILES: [(&str, &str, &[u8]); 21] = [
     ("", HTML, include_bytes!("../demo/index.html")),
     ("one.html", HTML, include_bytes!("../demo/one.html")),
     ("compare.html", HTML, include_bytes!("../demo/compare.html")),
@@ -32,6 +32,7 @@ const FILES: [(&str, &str, &[u8]); 20] = [
     ("contestants.js", SCRIPT, include_bytes!("../demo/contestants.js")),
     ("person.js", SCRIPT, include_bytes!("../demo/person.js")),
     ("tally.js", SCRIPT, include_bytes!("../demo/tally.js")),
+    ("packets.js", SCRIPT, include_bytes!("../demo/packets.js")),
     ("words.js", SCRIPT, include_bytes!("../demo/words.js")),
     ("cable.js", SCRIPT, include_bytes!("../demo/cable.js")),
     ("links.js", SCRIPT, include_bytes!("../demo/links.js")),

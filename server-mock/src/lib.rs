@@ -16,7 +16,7 @@
 //! with the token as `Authorization: Bearer` or `?token=`. Each event is the plain `message` under its position as `id`;
 //! one who comes back with it, as `Last-Event-ID` or `?lastEventId=`, gets what it missed, and `event: gap` before the
 //! next message when something is not held any more. `?history=N` begins with the last N messages for one who has no
-//! position. A reader is no member of the room: nobody is told of it. `/demo/` is a chat in the browser.
+//! position. A reader is no member of the room: nobody is told of it. `/demo/` has a demonstration for the browser.
 //!
 //! ```text
 //! curl -N -H 'Authorization: Bearer ada' 'http://127.0.0.1:8080/rooms/lobby/events?history=10'

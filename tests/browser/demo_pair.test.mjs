@@ -77,6 +77,21 @@ test("a frozen cable that nobody writes on is doubted too", async (t) => {
   await ada.state.getByText("Checking whether the server still answers").waitFor();
 });
 
+test("what nobody can say any more is called unknown, and is not counted as delivered", async (t) => {
+  const server = await start(t);
+  const { page, ada } = await pair(t, server);
+  await ada.cable("Frozen");
+  await ada.write("was it stored?");
+  // Another process has no log, and does not know what the first one has stored.
+  server.kill("SIGKILL");
+  await server.exited();
+  await RejoinServer.start(t, "--listen", `127.0.0.1:${server.port}`);
+  await ada.cable("Whole");
+  await ada.marked("was it stored?", "unknown: nobody can say whether this arrived");
+  await page.locator("#count").getByText("1 written in the tunnel, 0 delivered, 0 twice").waitFor();
+  await inspect(page, "pair-unknown");
+});
+
 test("what was under way when a slow cable was cut arrives once and in order", async (t) => {
   const { errors, ada, bob } = await pair(t, await start(t));
   await ada.cable("Slow");
