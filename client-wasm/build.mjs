@@ -60,7 +60,8 @@ if (!process.argv.includes("--stable")) {
 }
 /**
  * The glue makes coders of text when it is loaded; some environments have none, and nothing is to be touched then. And it
- * registers what it makes with the garbage collector, where the driver frees all of it.
+ * registers what it makes with the garbage collector, where the driver frees all of it. It is started with a compiled module
+ * in one way only, once.
  */
 function lazyCoders(file) {
   const lazy = readFileSync(file, "utf8")
@@ -69,6 +70,7 @@ function lazyCoders(file) {
     .replace(/let cachedTextDecoder = new TextDecoder\(.*\);\s*cachedTextDecoder\.decode\(\);/, "let cachedTextDecoder;")
     .replace("return cachedTextDecoder.", "return (cachedTextDecoder ??= new TextDecoder('utf-8', { ignoreBOM: true })).")
     .replace(/const cachedTextEncoder = new TextEncoder\(\);\s*if \([^]*?\n\}\n/, "let cachedTextEncoder;\n")
+    .replace(/(function initSync\(module\) \{\n)[^]*?(    const imports = .*\n)[^]*?(    const instance)/, "$1    ({ module } = module);\n$2$3")
     .replaceAll("= cachedTextEncoder.", "= (cachedTextEncoder ??= new TextEncoder()).");
   if (/^(let|const) .*new Text\w+|Finalization/m.test(lazy)) throw new Error(`${file} does more when it is loaded: wasm-bindgen writes it otherwise now`);
   writeFileSync(file, lazy);
@@ -137,11 +139,23 @@ const common = {
   // The driver frees what the glue would leave to `using`.
   define: { "Symbol.dispose": "undefined" },
 };
+/** Classes that a page's developer meets in the console, each with what is in no other class: they keep their names. */
+const NAMED = { Client: "async ready(", Feed: "get lastEventId(", RejoinError: 'name="RejoinError"', SendError: 'name="SendError"' };
+function named(code) {
+  for (const [name, own] of Object.entries(NAMED)) {
+    for (let found; (found = code.indexOf(own, found)) >= 0; found += own.length + name.length + 1) {
+      const at = code.lastIndexOf("=class", found) + "=class".length;
+      code = `${code.slice(0, at)} ${name}${code.slice(at)}`;
+    }
+  }
+  return code;
+}
 /** Names by how often their letters occur, which gzip rewards; esbuild leaves them as they come. */
 async function shorten(file) {
   const map = `${file}.map`;
   const mapped = existsSync(map);
-  const { code, map: content } = await minify(readFileSync(file, "utf8"), {
+  const { code, map: content } = await minify(named(readFileSync(file, "utf8")), {
+    keep_classnames: new RegExp(`^(${Object.keys(NAMED).join("|")})$`),
     module: true, ecma: 2022, compress: { passes: 3, hoist_funs: true },
     ...(mapped && { sourceMap: { content: readFileSync(map, "utf8"), url: basename(map), includeSources: true } }),
   });
@@ -149,14 +163,23 @@ async function shorten(file) {
   writeFileSync(file, code.replace(/import\((?=`)/g, "import(/* webpackIgnore: true */"));
   if (mapped) writeFileSync(map, content);
 }
+/** What only a client that stores calls: the scripts of one that cannot have no copy of it. */
+const withoutStoring = {
+  name: "without storing",
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /pkg.rejoin\.js$/ }, ({ path }) => ({
+      contents: readFileSync(path, "utf8").replace(/^    (changes|give_back|restore|save|stored)\([^]*?^    \}\n/gm, ""),
+    })),
+};
 // What a page loads. Each of the parts that are loaded when they are needed is a file of its own.
-const page = { ...common, minify: true, external: ["./inline.js", "./store.js", "./tabs.js", "./own.js", "./own-socketio.js", "./socketio-inline.js", "./feed-inline.js"] };
+const page = { ...common, minify: true, external: ["./inline.js", "./store.js", "./tabs.js", "./own.js", "./debug.js", "./own-socketio.js", "./socketio-inline.js", "./feed-inline.js"] };
 for (const [source, file] of [
-  ["index", "index"], ["store", "store"], ["tabs", "tabs"], ["own", "own"], ["inline", "inline"],
+  ["index", "index"], ["store", "store"], ["tabs", "tabs"], ["own", "own"], ["debug", "debug"], ["inline", "inline"],
   ["socketio/index", "socketio"], ["socketio/own-socketio", "own-socketio"], ["socketio/socketio-inline", "socketio-inline"],
   ["sse/index", "sse"], ["sse/feed-inline", "feed-inline"],
 ]) {
-  await build({ ...page, entryPoints: [`js/${source}.ts`], outfile: `dist/${file}.js`, ...(/inline/.test(file) && { sourcemap: false }) });
+  const plugins = /index$/.test(source) ? [withoutStoring] : [];
+  await build({ ...page, plugins, entryPoints: [`js/${source}.ts`], outfile: `dist/${file}.js`, ...(/inline/.test(file) && { sourcemap: false }) });
   await shorten(`dist/${file}.js`);
 }
 // A module that is imported is the runtime's business.
@@ -201,6 +224,7 @@ const apart = measured([
   ["its machine", "dist/rejoin-socketio-frames.wasm"],
   ["sse, apart", "dist/sse.js"],
   ["its machine", "dist/rejoin-feed.wasm"],
+  ["debug, apart", "dist/debug.js"],
   ["react, apart", "dist/react.js"],
   ["testing, apart", "dist/testing.js"],
 ]);

@@ -1,5 +1,6 @@
 import { Client } from "./client.js";
 import type { Connection } from "./connection.js";
+import type { Debugging } from "./debugging.js";
 import { endpoint } from "./endpoint.js";
 import { RejoinError } from "./errors.js";
 import { home as own, type Home } from "./home.js";
@@ -30,7 +31,7 @@ const missing = (name: "tabs" | "own") => (cause: unknown) => {
 };
 
 /** How the package is loaded is all that differs between a browser and Node. */
-export function connector(load: Load, storing: Part, sharing: Sharing, owning: Part): Connect {
+export function connector(load: Load, storing: Part, sharing: Sharing, owning: Part, debugging: Debugging): Connect {
   const loaders = new Map<Home, Loader>();
   const loaderOf = (home: Home, options: Options) =>
     new Loader(
@@ -65,7 +66,8 @@ export function connector(load: Load, storing: Part, sharing: Sharing, owning: P
         shared = await (await part(sharing).catch(missing("tabs"))).share(url, options, home.Connection);
       }
       const store = options.persist && (await open!(first.href).catch(noStorage));
-      return () => new Client(home, url, shared, speech, loader, store);
+      const Made = (await debugging(options.debug))?.debugged(Client) ?? Client;
+      return () => new Made(home, url, shared, speech, loader, store);
     };
     return (await abortable(connecting(), options.signal))();
   };

@@ -1,4 +1,5 @@
 import { connector } from "./connect.js";
+import { debugging } from "./debugging.js";
 import { found } from "./loading.js";
 import { afresh } from "./part.js";
 
@@ -18,6 +19,7 @@ export const connect = connector(
   () => import("./store.js"),
   () => import("./tabs.js"),
   () => import("./own.js"),
+  debugging(() => import("./debug.js")),
 );
 
 export * from "./exports.js";

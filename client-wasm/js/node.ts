@@ -1,6 +1,7 @@
 import { fetched } from "./loading.js";
 import { connector } from "./connect.js";
 import { bytes } from "./inline.js";
+import * as debug from "./debug.js";
 import * as own from "./own.js";
 import * as storing from "./store.js";
 
@@ -10,6 +11,7 @@ export const connect = connector(
   // There are no tabs.
   async () => ({ share: async (_, options) => options }),
   async () => own,
+  async (asked) => (asked ? debug : undefined),
 );
 
 export * from "./exports.js";

@@ -17,6 +17,7 @@ export const clientOptions: Kinds = {
   maxAttempts: attempts,
   clock: object,
   seed: number,
+  debug: truth,
   wasm: either(text, [object[0], "a URL, bytes, or a compiled module"]),
   signal,
 };

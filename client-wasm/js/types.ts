@@ -131,6 +131,12 @@ export interface Options {
   seed?: number;
   /** Where the wasm comes from, if not from beside the script. */
   wasm?: WasmSource;
+  /**
+   * Says what happens by `console.debug`, one line each, without tokens and contents: dials, losses with their cause, rooms, gaps,
+   * outcomes. `localStorage.rejoin = "debug"` in a page's console does the same for a client that is made after it. The code for it is
+   * loaded only then.
+   */
+  debug?: boolean;
   /** Ends the wait for `connect`. The client that it gave is ended by `close`. */
   signal?: AbortSignalLike;
 }

@@ -1,5 +1,6 @@
 // For runtimes that compile no WebAssembly of their own, Cloudflare's Workers for instance: the module is imported.
 import { connector } from "./connect.js";
+import * as debug from "./debug.js";
 import * as own from "./own.js";
 import module from "./rejoin.wasm";
 
@@ -15,6 +16,7 @@ export const connect = connector(
   // There are no tabs.
   async () => ({ share: async (_, options) => options }),
   async () => own,
+  async (asked) => (asked ? debug : undefined),
 );
 
 export * from "./exports.js";

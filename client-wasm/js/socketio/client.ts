@@ -57,7 +57,7 @@ export class Client {
   readonly #client: RoomClient;
 
   /** @internal */
-  constructor(address: Address, options: Options, loader: Loader, part: Part = { home: own, Speech: SocketIoSpeech }) {
+  constructor(address: Address, options: Options, loader: Loader, part: Part = { home: own, Speech: SocketIoSpeech }, Rooms = RoomClient) {
     const { namespace = "/", events = {}, acks = true, ackTimeout = 0, ackText = "ok", rooms, policy, maxAttempts, sendTtl, clock, seed, wasm } = options;
     check(NAMESPACE.test(namespace), "bad_option", `"${namespace}" is no namespace`, "it looks like /admin");
     const found = addresses(address, engine);
@@ -68,7 +68,7 @@ export class Client {
     // They come in any case: whoever has named one wants to know that some were missed.
     const notifications = events.notification != undefined;
     const given = { token, notifications, rooms, policy, maxAttempts, sendTtl, clock, seed, wasm, webSocket: options.webSocket };
-    this.#client = new RoomClient(home, found.map(([url]) => url), given, speech, loader);
+    this.#client = new Rooms(home, found.map(([url]) => url), given, speech, loader);
   }
 
   /** Calls `listener` for every such event from now on; gives the function that ends it. */

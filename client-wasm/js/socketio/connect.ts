@@ -1,4 +1,6 @@
 import { abortable } from "../abort.js";
+import { Client as RoomClient } from "../client.js";
+import type { Debugging } from "../debugging.js";
 import { RejoinError } from "../errors.js";
 import { home as own, type Home } from "../home.js";
 import { Loader } from "../loading.js";
@@ -21,7 +23,7 @@ const missing = (cause: unknown) => {
 };
 
 /** How the package is loaded is all that differs between a browser and Node. */
-export function connector(load: Load, owning: () => Promise<Part>): Connect {
+export function connector(load: Load, owning: () => Promise<Part>, debugging: Debugging): Connect {
   const loaders = new Map<Home, Loader>();
 
   return async function connect(url: Address, options: Options = {}): Promise<any> {
@@ -35,7 +37,8 @@ export function connector(load: Load, owning: () => Promise<Part>): Connect {
       const loader = loaders.get(home) ?? new Loader((from) => load(from, frames), home.start, file);
       loaders.set(home, loader);
       await begin(loader, options.wasm);
-      return () => new Client(url, options, loader, apart);
+      const rooms = (await debugging(options.debug))?.debugged(RoomClient);
+      return () => new Client(url, options, loader, apart, rooms);
     };
     return (await abortable(connecting(), options.signal))();
   };

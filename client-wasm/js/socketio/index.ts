@@ -1,4 +1,5 @@
 import { found } from "../loading.js";
+import { debugging } from "../debugging.js";
 import { afresh } from "../part.js";
 import { connector } from "./connect.js";
 
@@ -13,6 +14,7 @@ export const connect = connector(
       inline,
     ),
   () => import("./own-socketio.js"),
+  debugging(() => import("./debug.js")),
 );
 
 export * from "./exports.js";

@@ -90,7 +90,7 @@ export type Auth = { readonly [field: string]: unknown };
 export type AuthSource = Auth | ((why: { rejected: boolean }) => Auth | PromiseLike<Auth>);
 
 export interface Options
-  extends Pick<AnyOptions, "policy" | "maxAttempts" | "sendTtl" | "webSocket" | "clock" | "seed" | "wasm" | "signal"> {
+  extends Pick<AnyOptions, "policy" | "maxAttempts" | "sendTtl" | "webSocket" | "clock" | "seed" | "wasm" | "signal" | "debug"> {
   /** Joined at once, and again after every reconnect. */
   rooms?: readonly (string | { room: string })[];
   /** `/admin`; `/` by default. */

@@ -1,4 +1,5 @@
 // As ../workerd.ts.
+import * as debug from "../debug.js";
 import { connector } from "./connect.js";
 import * as own from "./own-socketio.js";
 import module from "./rejoin-socketio.wasm";
@@ -9,6 +10,7 @@ export const connect = connector(
     return module as WebAssembly.Module;
   },
   async () => own,
+  async (asked) => (asked ? debug : undefined),
 );
 
 export * from "./exports.js";

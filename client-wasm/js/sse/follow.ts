@@ -1,5 +1,6 @@
 import { initSync } from "../../pkg/rejoin-feed.js";
 import { abortable } from "../abort.js";
+import type { Debugging } from "../debugging.js";
 import { Loader, type Load } from "../loading.js";
 import { begin } from "../reload.js";
 import { base } from "./address.js";
@@ -7,7 +8,7 @@ import { checkOptions, Feed } from "./feed.js";
 import type { FollowOptions, UrlLike } from "./types.js";
 
 /** How the package is loaded is all that differs between a browser and Node. */
-export function follower(load: Load) {
+export function follower(load: Load, debugging: Debugging) {
   const loader = new Loader(load, (module) => initSync({ module }), "rejoin-feed.wasm");
 
   /**
@@ -18,7 +19,9 @@ export function follower(load: Load) {
   return async function follow(url: string | UrlLike, options: FollowOptions): Promise<Feed> {
     checkOptions(options);
     base(url);
-    await abortable(begin(loader, options.wasm), options.signal);
-    return new Feed(url, options, loader);
+    const debug = await abortable(begin(loader, options.wasm).then(() => debugging(options.debug)), options.signal);
+    const feed = new Feed(url, options, loader);
+    debug?.traceFeed(feed, options.clock);
+    return feed;
   };
 }

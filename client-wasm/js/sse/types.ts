@@ -50,6 +50,11 @@ export interface FollowOptions {
   seed?: number;
   /** Where the wasm comes from, if not from beside the script. */
   wasm?: WasmSource;
+  /**
+   * Says what happens by `console.debug`, one line each, without tokens and contents. `localStorage.rejoin = "debug"` in a page's
+   * console does the same for a feed that begins after it. The code for it is loaded only then.
+   */
+  debug?: boolean;
   /** Ends the wait for `follow`. The feed that it gave is ended by `close`. */
   signal?: AbortSignalLike;
 }

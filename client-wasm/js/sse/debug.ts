@@ -1,0 +1,2 @@
+// The part that says what happens, which is beside the script of this entry too.
+export * from "../debug.js";
