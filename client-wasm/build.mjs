@@ -11,6 +11,7 @@ import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { minify } from "terser";
 import { refresh } from "./demo.mjs";
+import { writeSingleFile } from "./single_file.mjs";
 
 /** Most bytes, gzip -9, of all that a page loads for the base entry: what it has been brought to, never to be raised lightly. */
 const BUDGET = 50.6875 * 1024;
@@ -199,6 +200,7 @@ for (const [source, file] of [["inline", "inline"], ["socketio/socketio-inline",
 const react = { ...common, external: ["react"], entryPoints: ["js/react/index.ts"] };
 await build({ ...react, outfile: "dist/react.js" });
 await build({ ...react, outfile: "dist/cjs/react.js", format: "cjs" });
+await writeSingleFile(common);
 writeFileSync("dist/cjs/package.json", '{ "type": "commonjs" }\n');
 cpSync("dist/types", "dist/cjs/types", { recursive: true });
 

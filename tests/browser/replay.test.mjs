@@ -12,7 +12,7 @@ const root = new URL("../../client-wasm/", import.meta.url);
 const modules = await Promise.all(
   ["rejoin.wasm", "rejoin-store.wasm"].map(async (file) => {
     const { initSync, Machine } = await import(new URL(`pkg/rejoin.js?${file}`, root));
-    return { file, Machine, ...initSync({ module: readFileSync(new URL(`dist/${file}`, root)) }) };
+    return { file, Machine, ...initSync({ module: new WebAssembly.Module(readFileSync(new URL(`dist/${file}`, root))) }) };
   }),
 );
 const names = readFileSync(new URL("js/names.ts", root), "utf8");
