@@ -6,10 +6,12 @@ mod systemd;
 mod values;
 
 use crate::admin::AdminToken;
+use crate::auth::JwtRules;
 use crate::file_limit;
 use crate::memory;
 use crate::tls::Certificate;
 use crate::{Auth, BindError, Config, Fault, IpNet, Namespace, PerAddress, Server};
+use clap::builder::NonEmptyStringValueParser;
 use reload::Reload;
 use signals::Signals;
 use std::io::{self, Write as _};
@@ -20,7 +22,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 pub use values::parse_address;
 use values::{
-    parse_bytes, parse_count, parse_duration, parse_host, parse_network, parse_origin,
+    parse_bytes, parse_count, parse_duration, parse_host, parse_leeway, parse_network, parse_origin,
     parse_positive_duration, parse_rate, parse_share,
 };
 
@@ -52,12 +54,31 @@ pub struct ServeArgs {
     /// Who may connect; [`Auth`] has the forms.
     #[arg(
         long,
-        value_name = "open|tokens=FILE",
+        value_name = "open|tokens=FILE|jwt=FILE|jwks=FILE",
         help = "Who may connect: 'open' (the token is the user's name; the default on loopback, and only for \
-                development) or 'tokens=FILE' (a line 'TOKEN USER [SECONDS]' each, good for so many seconds from its \
-                first use; read again on SIGHUP and when it has changed)"
+                development), 'tokens=FILE' (a line 'TOKEN USER [SECONDS]' each, good for so many seconds from its \
+                first use), 'jwt=FILE' (JSON Web Tokens by RS256, ES256, EdDSA or HS256: public keys in PEM, or a line with \
+                a secret of at least 32 bytes) or 'jwks=FILE' (the same, with a JWK set); the file is read again on SIGHUP \
+                and when it has changed"
     )]
     pub auth: Option<String>,
+
+    /// --auth jwt, jwks: an issuer (claim iss) whose tokens are good, repeatable [default: anybody who has a key]
+    #[arg(long, value_name = "ISS", value_parser = NonEmptyStringValueParser::new())]
+    pub jwt_issuer: Vec<String>,
+
+    /// --auth jwt, jwks: an audience (claim aud) that a token has to name, repeatable; without this option a token that
+    /// names any is refused
+    #[arg(long, value_name = "AUD", value_parser = NonEmptyStringValueParser::new())]
+    pub jwt_audience: Vec<String>,
+
+    /// --auth jwt, jwks: how far the clock of whoever signs may be off, at most 10m [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = parse_leeway)]
+    pub jwt_leeway: Option<Duration>,
+
+    /// --auth jwt, jwks: the claim that has the user [default: sub]
+    #[arg(long, value_name = "CLAIM", value_parser = NonEmptyStringValueParser::new())]
+    pub jwt_user_claim: Option<String>,
 
     /// An Origin that browser pages may come from, repeatable; '*' is any [default: pages of the same host]
     #[arg(long, value_name = "ORIGIN", value_parser = parse_origin)]
@@ -264,19 +285,40 @@ impl ServeArgs {
         Certificate::read(chain, key).map(Some).map_err(|error| ServeError::Usage(format!("{error}")))
     }
 
-    /// The configuration that the options describe, but for the certificate; reads the token file.
+    /// What tokens have to say, if an option asks for something.
+    fn jwt_rules(&self) -> Option<JwtRules> {
+        let mut rules = JwtRules::default();
+        (rules.issuers, rules.audiences) = (self.jwt_issuer.clone(), self.jwt_audience.clone());
+        rules.leeway = self.jwt_leeway.unwrap_or(rules.leeway);
+        if let Some(claim) = &self.jwt_user_claim {
+            rules.user_claim.clone_from(claim);
+        }
+        (rules != JwtRules::default()).then_some(rules)
+    }
+
+    /// The configuration that the options describe, but for the certificate; reads the file of --auth.
     pub fn config(self) -> Result<Config, ServeError> {
         let loopback = self.listen.ip().is_loopback();
+        let rules = self.jwt_rules();
         let auth = match self.auth {
             Some(auth) => auth.parse().map_err(|error| ServeError::Usage(format!("{error}")))?,
             None if loopback => Auth::Open,
             None => {
                 return Err(ServeError::Usage(format!(
-                    "{} can be reached by others: say who may connect with --auth tokens=FILE (or --auth open, if \
-                     anyone may be anyone)",
+                    "{} can be reached by others: say who may connect with --auth jwt=FILE or --auth tokens=FILE (or \
+                     --auth open, if anyone may be anyone)",
                     self.listen
                 )));
             }
+        };
+        let auth = match (auth, rules) {
+            (Auth::Jwt(jwt), Some(rules)) => Auth::Jwt(jwt.with_rules(rules)),
+            (_, Some(_)) => {
+                return Err(ServeError::Usage(String::from(
+                    "the options that begin with --jwt- go with --auth jwt=FILE or --auth jwks=FILE",
+                )));
+            }
+            (auth, None) => auth,
         };
         if let Some(content) = self.max_content.filter(|content| *content > self.max_frame) {
             return Err(ServeError::Usage(format!(
@@ -372,7 +414,7 @@ pub async fn serve(mut args: ServeArgs) -> Result<(), ServeError> {
     let tls = certificate.as_ref().map(Certificate::server_config).transpose();
     if is_open_to_strangers(&config) {
         tracing::warn!(
-            "--auth open: whoever reaches this server, through a proxy too, is whoever it claims to be; use --auth tokens=FILE"
+            "--auth open: whoever reaches this server, through a proxy too, is whoever it claims to be; use --auth jwt=FILE"
         );
     }
     config.tls = tls.map_err(|error| ServeError::Usage(format!("{error}")))?;
@@ -558,7 +600,7 @@ mod tests {
 
     #[test]
     fn what_a_later_version_has_is_refused_now() {
-        for line in ["--auth jwt=key", "--auth canary", "--redis redis://x"] {
+        for line in ["--auth ldap=x", "--auth canary", "--redis redis://x"] {
             let error = config(line).unwrap_err();
             assert!(!error.contains("canary"), "{error}");
         }

@@ -3,7 +3,7 @@
 //! A lock rather than a task of its own: the task that read a frame also runs the hub and fills the mailboxes,
 //! so a message crosses from one task to another once, not twice.
 
-use crate::auth::{Auth, Identity, TokenId};
+use crate::auth::{Auth, Identity, Proof};
 use crate::faults::Link;
 use crate::gate::{Cause, Gate};
 use crate::hub::{
@@ -105,8 +105,8 @@ pub(crate) struct Kept {
 struct Slot {
     generation: u32,
     mailbox: Option<Arc<Mailbox>>,
-    /// By which token whose it is, where one can be taken away.
-    shown: Option<(TokenId, Name)>,
+    /// By what it was let in and whose it is, where that can be taken away.
+    shown: Option<(Proof, Name)>,
     presence: Option<Presence>,
     /// Whose it is.
     user: Option<Name>,
@@ -176,13 +176,14 @@ impl Switchboard {
         origin: Origin,
         mailbox: Arc<Mailbox>,
     ) -> Seat {
-        let Identity { user, expires, token } = identity;
+        let Identity { user, expires, proof, rights } = identity;
         let expires = expires.map(|end| self.timestamp(end));
         let conn = {
             let mut core = self.lock();
             let conn = core.admit(Arc::clone(&mailbox), origin, &user);
-            core.remember(conn, token, &user);
+            core.remember(conn, proof, &user);
             self.run(&mut core, Input::Connected { conn, user: user.clone(), extended, expires });
+            self.run(&mut core, Input::Allow { conn, rights });
             self.look_again(&mut core, conn);
             conn
         };
@@ -202,12 +203,12 @@ impl Switchboard {
         origin: Origin,
         mailbox: &Arc<Mailbox>,
     ) -> Result<Seat, Unwatched> {
-        let Identity { user, expires, token } = identity;
+        let Identity { user, expires, proof, .. } = identity;
         let expires = expires.map(|end| self.timestamp(end));
         let (conn, limit) = {
             let mut core = self.lock();
             let conn = core.admit(Arc::clone(mailbox), origin, &user);
-            core.remember(conn, token, &user);
+            core.remember(conn, proof, &user);
             self.run(&mut core, Input::Watch { conn, user: user.clone(), expires, request });
             let limit = core.limit;
             self.look_again(&mut core, conn);
@@ -306,8 +307,8 @@ impl Switchboard {
         }
     }
 
-    fn is_good(&self, (token, user): &(TokenId, Name)) -> bool {
-        self.auth.holds(*token, user)
+    fn is_good(&self, (proof, user): &(Proof, Name)) -> bool {
+        self.auth.holds(*proof, user)
     }
 
     pub(crate) fn drain(&self, window: Duration) {
@@ -528,14 +529,14 @@ impl Core {
         ConnId(u64::from(slot.generation) << 32 | u64::from(index))
     }
 
-    fn remember(&mut self, conn: ConnId, token: Option<TokenId>, user: &Name) {
+    fn remember(&mut self, conn: ConnId, proof: Option<Proof>, user: &Name) {
         if let Some(slot) = self.slot(conn) {
-            slot.shown = token.map(|token| (token, user.clone()));
+            slot.shown = proof.map(|proof| (proof, user.clone()));
         }
     }
 
-    /// The connections with a token that can be taken away.
-    fn shown(&self) -> impl Iterator<Item = (ConnId, &(TokenId, Name))> {
+    /// The connections that were let in by what can be taken away.
+    fn shown(&self) -> impl Iterator<Item = (ConnId, &(Proof, Name))> {
         self.slots.iter().zip(0_u64..).filter_map(|(slot, index)| {
             Some((ConnId(u64::from(slot.generation) << 32 | index), slot.shown.as_ref()?))
         })
@@ -668,10 +669,14 @@ impl Core {
         let expires = identity.as_ref().and_then(|identity| identity.expires);
         let expires = expires.map(|end| board.timestamp(end));
         if let Some(identity) = &identity {
-            self.remember(conn, identity.token, &identity.user);
+            self.remember(conn, identity.proof, &identity.user);
         }
-        let user = identity.map(|identity| identity.user);
+        let (user, rights) = identity.map(|identity| (identity.user, identity.rights)).unzip();
         self.handle(board, now, Input::Authenticated { conn, reference, user, expires });
+        // After the answer: a connection that was closed for it is not known any more.
+        if let Some(rights) = rights {
+            self.handle(board, now, Input::Allow { conn, rights });
+        }
     }
 
     fn mailbox(&mut self, conn: ConnId) -> Option<&Mailbox> {

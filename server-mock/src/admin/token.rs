@@ -10,6 +10,9 @@ use subtle::ConstantTimeEq as _;
 /// Fewest characters of an admin token: a shorter one can be guessed.
 const SHORTEST: usize = 16;
 
+/// Most bytes of the file.
+const FILE_BYTES: u64 = 1 << 20;
+
 /// The tokens of an `--admin-token-file`, any of which is accepted, so that one can be replaced by the next without a
 /// moment in which neither works. Clones are the same ones.
 #[derive(Clone)]
@@ -80,7 +83,8 @@ impl fmt::Debug for AdminToken {
 }
 
 fn read(path: &Path) -> Result<Vec<String>, AdminTokenError> {
-    let text = read_bounded(path).map_err(|source| AdminTokenError::File { path: path.into(), source })?;
+    let text = read_bounded(path, FILE_BYTES)
+        .map_err(|source| AdminTokenError::File { path: path.into(), source })?;
     parse(&text)
 }
 

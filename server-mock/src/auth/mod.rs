@@ -1,18 +1,25 @@
-//! Who may connect: a token in, a user's name out.
+//! Who may connect: a token in, a user's name and rights out.
 
+mod file;
+mod jwt;
 mod reloading;
+mod rooms;
 mod tokens;
 
+pub use jwt::{Jwt, JwtRules, JwtSigner};
 pub use reloading::Reloader;
-pub use tokens::{TokenChanges, Tokens};
+pub use tokens::Tokens;
 
-pub(crate) use tokens::{TokenId, read_bounded};
+pub(crate) use file::read_bounded;
 
+use crate::hub::Rights;
+use jwt::KeyId;
 use rejoin::{Name, is_invisible};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Instant;
+use tokens::TokenId;
 
 /// Most characters in a user's name.
 const USER_CHARS: usize = 128;
@@ -25,6 +32,8 @@ pub enum Auth {
     Open,
     /// Only tokens of this table.
     Tokens(Tokens),
+    /// Only JSON Web Tokens that keys of a file verify.
+    Jwt(Jwt),
 }
 
 /// Whose a token is.
@@ -33,26 +42,51 @@ pub(crate) struct Identity {
     pub(crate) user: Name,
     /// When the token ends.
     pub(crate) expires: Option<Instant>,
-    /// Which token it is, where one can be taken away.
-    pub(crate) token: Option<TokenId>,
+    /// By what it was let in, where that can be taken away.
+    pub(crate) proof: Option<Proof>,
+    pub(crate) rights: Rights,
+}
+
+/// By what somebody was let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// A token of the table.
+    Token(TokenId),
+    /// A token that this key has verified.
+    Key(KeyId),
+}
+
+/// What a file that was read again says differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokenChanges {
+    /// Tokens, or keys, that were not there before.
+    pub added: usize,
+    /// Tokens, or keys, that are not there any more, or are somebody else's.
+    pub removed: usize,
 }
 
 impl Auth {
     /// Whose token it is; `None` for nobody's.
     pub(crate) fn identify(&self, token: &str, now: Instant) -> Option<Identity> {
         match self {
-            Self::Open => {
-                is_user_name(token).then(|| Identity { user: Name::from(token), expires: None, token: None })
-            }
+            Self::Open => is_user_name(token).then(|| Identity {
+                user: Name::from(token),
+                expires: None,
+                proof: None,
+                rights: Rights::all(),
+            }),
             Self::Tokens(tokens) => tokens.identify(token, now),
+            Self::Jwt(jwt) => jwt.identify(token, now),
         }
     }
 
-    /// Whether a token that was good is still this user's. One whose time is over is somebody else's to end.
-    pub(crate) fn holds(&self, token: TokenId, user: &Name) -> bool {
-        match self {
-            Self::Open => true,
-            Self::Tokens(tokens) => tokens.holds(token, user),
+    /// Whether what a user was let in by is still good. A token whose time is over is somebody else's to end.
+    pub(crate) fn holds(&self, proof: Proof, user: &Name) -> bool {
+        match (self, proof) {
+            (Self::Tokens(tokens), Proof::Token(token)) => tokens.holds(token, user),
+            (Self::Jwt(jwt), Proof::Key(key)) => jwt.holds(key),
+            _ => true,
         }
     }
 }
@@ -60,11 +94,13 @@ impl Auth {
 impl FromStr for Auth {
     type Err = AuthError;
 
-    /// `open`, or `tokens=FILE`, which reads the file at once.
+    /// `open`, or one of `tokens=FILE`, `jwt=FILE` and `jwks=FILE`, which read the file at once.
     fn from_str(text: &str) -> Result<Self, AuthError> {
         match text.split_once('=') {
             None if text == "open" => Ok(Self::Open),
             Some(("tokens", path)) if !path.is_empty() => Tokens::read(Path::new(path)).map(Self::Tokens),
+            Some(("jwt", path)) if !path.is_empty() => Jwt::keys(Path::new(path)).map(Self::Jwt),
+            Some(("jwks", path)) if !path.is_empty() => Jwt::key_set(Path::new(path)).map(Self::Jwt),
             // A secret may have ended up here by a slip: the text is not repeated.
             _ => Err(AuthError::Unknown),
         }
@@ -76,10 +112,10 @@ impl FromStr for Auth {
 #[non_exhaustive]
 pub enum AuthError {
     /// Neither form.
-    #[error("--auth is 'open' or 'tokens=FILE'")]
+    #[error("--auth is 'open', 'tokens=FILE', 'jwt=FILE' or 'jwks=FILE'")]
     Unknown,
-    /// The token file cannot be read.
-    #[error("cannot read the token file {}: {source}", path.display())]
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
     File {
         /// Which file.
         path: PathBuf,
@@ -94,6 +130,39 @@ pub enum AuthError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// A line of a file of keys cannot be used.
+    #[error("{}, line {line}: {problem}", path.display())]
+    Key {
+        /// Which file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A key of a JWK set cannot be used.
+    #[error("{}, key {number}: {problem}", path.display())]
+    Jwk {
+        /// Which file.
+        path: PathBuf,
+        /// Counted from 1.
+        number: usize,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// No key of a file can sign as it was asked for.
+    #[error(
+        "{} has no key that can sign so: a private key in PEM or a secret of at least 32 bytes is needed, for this --alg and \
+         --kid if they are given",
+        path.display()
+    )]
+    NoSigner {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// A key could not sign.
+    #[error("the key cannot sign a token")]
+    Unsigned,
     /// The tokens did not come from a file.
     #[error("the tokens were not read from a file, so there is nothing to read again")]
     NoFile,

@@ -1,6 +1,7 @@
-//! The token file is read again: when somebody says so, and when it has changed.
+//! The file of tokens or keys is read again: when somebody says so, and when it has changed.
 
-use super::{Auth, AuthError, TokenChanges, Tokens};
+use super::file::Stamp;
+use super::{Auth, AuthError, TokenChanges};
 use crate::switchboard::Switchboard;
 use std::fmt;
 use std::future::pending;
@@ -11,8 +12,8 @@ use tokio::time::sleep;
 /// How often the file is looked at.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// Reads the tokens of a server again. Tokens that are new are good at once; connections whose token is gone are closed
-/// with 4001.
+/// Reads the tokens, or the keys, of a server again. What is new is good at once; connections whose token or key is gone are
+/// closed with 4001.
 #[derive(Clone)]
 pub struct Reloader {
     auth: Arc<Auth>,
@@ -30,43 +31,51 @@ impl Reloader {
         Self { auth, switchboard }
     }
 
-    /// Reads the token file now; one that cannot be used changes nothing.
+    /// Reads the file now; one that cannot be used changes nothing.
     pub async fn reload(&self) -> Result<TokenChanges, AuthError> {
-        let tokens = self.tokens().ok_or(AuthError::NoFile)?.clone();
+        let auth = Arc::clone(&self.auth);
         // A large file takes its time, and nobody else is to wait for that.
-        let read = tokio::task::spawn_blocking(move || tokens.read_again()).await;
+        let read = tokio::task::spawn_blocking(move || match &*auth {
+            Auth::Tokens(tokens) => tokens.read_again(),
+            Auth::Jwt(jwt) => jwt.read_again(),
+            Auth::Open => Err(AuthError::NoFile),
+        })
+        .await;
         let changes = read.unwrap_or(Err(AuthError::NoFile))?;
         let closed = self.switchboard.close_revoked();
         tracing::info!(
             added = changes.added,
             removed = changes.removed,
             closed,
-            "the token file has been read again"
+            "the file of --auth has been read again"
         );
         Ok(changes)
     }
 
     /// Reads it whenever it has changed and rests. Never ends.
     pub async fn watch(self) {
-        let Some(tokens) = self.tokens() else { return pending().await };
+        if matches!(*self.auth, Auth::Open) {
+            return pending().await;
+        }
         let mut seen = None;
         loop {
             sleep(LOOK).await;
-            let changed = tokens.changed();
+            let changed = self.changed();
             // Who writes may not be done yet: what is half written would cost people their connections.
             let rests = changed == std::mem::replace(&mut seen, changed);
             if changed.is_some()
                 && rests
                 && let Err(error) = self.reload().await
             {
-                tracing::error!(%error, "the token file has changed, and the tokens stay as they were");
+                tracing::error!(%error, "the file of --auth has changed, and what it said before still counts");
             }
         }
     }
 
-    fn tokens(&self) -> Option<&Tokens> {
+    fn changed(&self) -> Option<Stamp> {
         match &*self.auth {
-            Auth::Tokens(tokens) => Some(tokens),
+            Auth::Tokens(tokens) => tokens.changed(),
+            Auth::Jwt(jwt) => jwt.changed(),
             Auth::Open => None,
         }
     }

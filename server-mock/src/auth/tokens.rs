@@ -1,15 +1,16 @@
 //! The table of tokens, and a new one in its place.
 
-use super::{AuthError, Identity, is_user_name};
+use super::file::{Stamp, WatchedFile};
+use super::{AuthError, Identity, Proof, TokenChanges, is_user_name};
+use crate::hub::Rights;
 use rejoin::Name;
 use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::BuildHasher;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
-use std::time::{Duration, Instant, SystemTime};
+use std::path::Path;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::time::{Duration, Instant};
 
 /// Most bytes of a token file that are read.
 const FILE_BYTES: u64 = 64 << 20;
@@ -23,17 +24,8 @@ pub struct Tokens(Arc<Shared>);
 struct Shared {
     table: RwLock<Table>,
     keys: (RandomState, RandomState),
-    file: Option<File>,
+    file: Option<WatchedFile>,
 }
-
-struct File {
-    path: PathBuf,
-    /// What it was when it was last read, whether it could be used or not.
-    stamp: Mutex<Option<Stamp>>,
-}
-
-/// What tells whether a file has changed.
-pub(super) type Stamp = (SystemTime, u64);
 
 type Table = BTreeMap<TokenId, Holder>;
 
@@ -49,16 +41,6 @@ struct Holder {
     first_used: OnceLock<Instant>,
 }
 
-/// What a file that was read again says differently.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TokenChanges {
-    /// Tokens that were not there before.
-    pub added: usize,
-    /// Tokens that are not there any more, or are somebody else's.
-    pub removed: usize,
-}
-
 impl Tokens {
     /// Reads a file of lines `TOKEN USER [SECONDS]`; empty lines and those that begin with `#` say nothing.
     ///
@@ -66,9 +48,8 @@ impl Tokens {
     /// number is written so, `s3cret Agent 7 0`. A last word that begins as a number and is none is an error, and so is a
     /// word that begins with `#`: neither may become part of somebody's name unnoticed.
     pub fn read(path: &Path) -> Result<Self, AuthError> {
-        // Looked at first: what changes while it is read is read again.
-        let stamp = Mutex::new(stamp(path));
-        Self::new(&read(path)?, Some(File { path: path.into(), stamp }))
+        let file = WatchedFile::new(path, FILE_BYTES);
+        Self::new(&file.read()?, Some(file))
     }
 
     /// Reads the text of such a file.
@@ -76,7 +57,7 @@ impl Tokens {
         Self::new(text, None)
     }
 
-    fn new(text: &str, file: Option<File>) -> Result<Self, AuthError> {
+    fn new(text: &str, file: Option<WatchedFile>) -> Result<Self, AuthError> {
         let keys = (RandomState::new(), RandomState::new());
         let table = RwLock::new(parse(text, &keys)?);
         Ok(Self(Arc::new(Shared { table, keys, file })))
@@ -84,16 +65,13 @@ impl Tokens {
 
     /// What the file is now, if it is not what was last read.
     pub(super) fn changed(&self) -> Option<Stamp> {
-        let file = self.0.file.as_ref()?;
-        let now = stamp(&file.path);
-        now.filter(|_| now != *file.stamp.lock().unwrap_or_else(PoisonError::into_inner))
+        self.0.file.as_ref()?.changed()
     }
 
     /// Reads the file again. A file that cannot be used changes nothing.
     pub(super) fn read_again(&self) -> Result<TokenChanges, AuthError> {
         let file = self.0.file.as_ref().ok_or(AuthError::NoFile)?;
-        *file.stamp.lock().unwrap_or_else(PoisonError::into_inner) = stamp(&file.path);
-        self.replace(&read(&file.path)?)
+        self.replace(&file.read()?)
     }
 
     /// Takes the table of this text. The time of a token that stays goes on.
@@ -121,7 +99,12 @@ impl Tokens {
         let holder = table.get(&token)?;
         let expires = holder.lasts.and_then(|lasts| holder.first_used.get_or_init(|| now).checked_add(lasts));
         let good = expires.is_none_or(|end| now < end);
-        good.then(|| Identity { user: holder.user.clone(), expires, token: Some(token) })
+        good.then(|| Identity {
+            user: holder.user.clone(),
+            expires,
+            proof: Some(Proof::Token(token)),
+            rights: Rights::all(),
+        })
     }
 
     pub(super) fn holds(&self, token: TokenId, user: &Name) -> bool {
@@ -186,26 +169,6 @@ fn validity(text: &str) -> Option<(&str, Option<Duration>)> {
     }
 }
 
-fn stamp(path: &Path) -> Option<Stamp> {
-    let meta = std::fs::metadata(path).ok()?;
-    Some((meta.modified().ok()?, meta.len()))
-}
-
-fn read(path: &Path) -> Result<String, AuthError> {
-    read_bounded(path).map_err(|source| AuthError::File { path: path.into(), source })
-}
-
-/// A file of secrets, up to 64 MiB of it.
-pub(crate) fn read_bounded(path: &Path) -> io::Result<String> {
-    use io::Read as _;
-    let mut text = String::new();
-    let file = std::fs::File::open(path)?;
-    if file.take(FILE_BYTES + 1).read_to_string(&mut text)? as u64 > FILE_BYTES {
-        return Err(io::Error::other("it is larger than 64 MiB"));
-    }
-    Ok(text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,7 +219,10 @@ mod tests {
         let ids = ["short", "gone", "moved"].map(|token| tokens.identify(token, first).unwrap());
         let changes = tokens.replace("short ada 90\nmoved dan\nnew eve\n").unwrap();
         assert_eq!(changes, TokenChanges { added: 2, removed: 2 });
-        let held = ids.map(|identity| tokens.holds(identity.token.unwrap(), &identity.user));
+        let held = ids.map(|identity| match identity.proof {
+            Some(Proof::Token(token)) => tokens.holds(token, &identity.user),
+            _ => panic!("it has been let in by a token of the table"),
+        });
         assert_eq!(held, [true, false, false]);
         assert_eq!((user(&tokens, "gone"), user(&tokens, "new")), (None, Some(Name::from("eve"))));
         assert_eq!(tokens.identify("short", first + Duration::from_secs(90)), None);

@@ -1,4 +1,4 @@
-//! SIGHUP: what was read from files is read again. It never ends the process. The token file is watched too.
+//! SIGHUP: what was read from files is read again. It never ends the process. The file of --auth is watched too.
 
 use crate::admin::AdminToken;
 use crate::auth::{AuthError, Reloader};
@@ -37,8 +37,10 @@ impl Reload {
             match tokens.reload().await {
                 // That is told where it is done.
                 Ok(_) => {}
-                Err(AuthError::NoFile) => tracing::debug!("SIGHUP: no token file to read again"),
-                Err(error) => tracing::error!(%error, "SIGHUP: the tokens stay as they were"),
+                Err(AuthError::NoFile) => tracing::debug!("SIGHUP: --auth has no file to read again"),
+                Err(error) => {
+                    tracing::error!(%error, "SIGHUP: what the file of --auth said before still counts")
+                }
             }
         }
     }

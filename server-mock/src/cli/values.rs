@@ -66,6 +66,13 @@ pub(super) fn parse_positive_duration(text: &str) -> Result<Duration, String> {
     })
 }
 
+/// As [`parse_duration`], up to ten minutes: for longer a token that has ended would be good.
+pub(super) fn parse_leeway(text: &str) -> Result<Duration, String> {
+    parse_duration(text).and_then(|time| {
+        if time > Duration::from_secs(600) { Err(String::from("it is at most 10m")) } else { Ok(time) }
+    })
+}
+
 /// A whole number from 1.
 pub(super) fn parse_count(text: &str) -> Result<usize, String> {
     text.parse()

@@ -6,7 +6,7 @@ mod refusal;
 use crate::app::{App, Denied};
 use crate::cors;
 use crate::gate::{About, Cause};
-use crate::hub::{FeedRequest, Since};
+use crate::hub::{FeedRequest, Right, Since};
 use crate::mailbox::Mailbox;
 use crate::session_log::{Carrying, Origin};
 use crate::switchboard::Unwatched;
@@ -89,11 +89,19 @@ fn open(
         app.metrics.unauthorized.one_more();
         Refusal::Token
     })?;
+    if !identity.rights.allows(Right::Join, &room) {
+        return Err(Refusal::Forbidden);
+    }
     if request.method() == Method::HEAD {
         // Of unknown length, as the feed itself would be.
         return Ok(stream(Body::from_stream(pending::<Result<Bytes, Infallible>>())));
     }
-    let since = since(headers, query);
+    let (since, history) = match since(headers, query) {
+        since if identity.rights.allows(Right::History, &room) => (since, history),
+        Since::Nothing => (Since::Nothing, 0),
+        // Where something was missed, a gap says so.
+        Since::At(_) | Since::Unreadable => (Since::Unreadable, 0),
+    };
     let user = identity.user.clone();
     let mailbox = Arc::new(Mailbox::new(app.limits.queue_frames, app.limits.queue_bytes));
     let request = FeedRequest { room: Name::from(room), since, history };

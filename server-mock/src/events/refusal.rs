@@ -30,6 +30,8 @@ pub(super) enum Refusal {
     Often(Wait),
     /// A limit of the user or of the room.
     Limit(Limit),
+    /// The token gives no right to be in the room.
+    Forbidden,
     /// The hub's close code.
     Closed(u16),
     Fault(StatusCode),
@@ -49,7 +51,7 @@ impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Origin | Self::Closed(4003) => StatusCode::FORBIDDEN,
+            Self::Origin | Self::Forbidden | Self::Closed(4003) => StatusCode::FORBIDDEN,
             Self::Room(_) | Self::Closed(1008) => StatusCode::NOT_FOUND,
             Self::Accept => StatusCode::NOT_ACCEPTABLE,
             Self::History => StatusCode::BAD_REQUEST,
@@ -96,6 +98,11 @@ impl Refusal {
                 "unauthorized",
                 "the token is missing, wrong or has ended",
                 "send a valid token as 'Authorization: Bearer TOKEN' or as ?token=TOKEN",
+            ),
+            Self::Forbidden => (
+                "forbidden",
+                "no right to join in this room",
+                "use a token that allows it: the claim rooms says what one allows",
             ),
             Self::Closed(4003) => {
                 ("forbidden", "the operator has removed this user", "ask the operator of the server")

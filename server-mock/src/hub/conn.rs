@@ -1,6 +1,7 @@
 //! One connection.
 
 use super::replay::Replays;
+use super::rights::Rights;
 use super::tokens::Validity;
 use super::watching::Reader;
 use rejoin::{Name, Timestamp};
@@ -20,6 +21,7 @@ pub(super) struct Conn {
     /// Its second entry there, once a drain has begun.
     pub(super) drain: Option<Timestamp>,
     pub(super) validity: Validity,
+    pub(super) rights: Rights,
     /// What only a connection has that speaks the extended protocol. Boxed: most of a large server's connections
     /// are idle, and many are plain.
     pub(super) extended: Option<Box<Extended>>,

@@ -3,6 +3,7 @@
 use super::bug::{Bug, made};
 use super::conn::{Conn, Extended};
 use super::kicking::KICKED;
+use super::rights::Rights;
 use super::rules::{encode, millis};
 use super::tokens::Validity;
 use super::user::User;
@@ -72,6 +73,7 @@ impl Hub {
             heartbeat,
             drain: None,
             validity,
+            rights: Rights::all(),
             extended,
             reader: None,
         };

@@ -1,6 +1,7 @@
 //! Answers from the log on request.
 
 use super::bug::{Bug, made};
+use super::rights::Right;
 use super::rules::{is_stream, locate, room_name};
 use super::user::Verdict;
 use super::{ConnId, Hub, Limit};
@@ -24,6 +25,9 @@ impl Hub {
                 return self.turn_down(now, conn, asked, Some(room), Code::BadRequest, room_name(error));
             }
         };
+        if !state.may(Right::History, &key) {
+            return self.deny(now, conn, asked, room, Right::History);
+        }
         if !state.rooms.contains(&key) {
             return self.turn_down(now, conn, asked, Some(room), Code::NotJoined, "join the room first");
         }

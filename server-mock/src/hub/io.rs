@@ -1,7 +1,7 @@
 //! What goes into the hub and what comes out of it.
 
 use super::shared::{StoreAnswer, StoreNotice, StoreRequest, Ticket};
-use super::{FeedRequest, RoomPosition};
+use super::{FeedRequest, Rights, RoomPosition};
 use rejoin::messages::{Code, Ref};
 use rejoin::{Id, Name, Timestamp, Token};
 use std::fmt;
@@ -125,6 +125,14 @@ pub enum Input<'a> {
     Revoked {
         /// Which one.
         conn: ConnId,
+    },
+    /// From now on a connection may do this, and nothing else: it leaves the rooms that it may not be in. Without this
+    /// input it may do everything. A reader is asked for its rights by whoever feeds the hub.
+    Allow {
+        /// Which one.
+        conn: ConnId,
+        /// What it may do.
+        rights: Rights,
     },
     /// Appends something to a user's personal stream. Answered by [`Output::Logged`] or [`Output::NotLogged`].
     Notify {

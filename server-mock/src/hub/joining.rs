@@ -3,6 +3,7 @@
 use super::bug::{Bug, made};
 use super::log::{Log, Standing};
 use super::replay::Replay;
+use super::rights::Right;
 use super::room::Room;
 use super::rules::{Asked, is_stream, locate, room_name, told};
 use super::user::Verdict;
@@ -64,6 +65,10 @@ impl Hub {
             }
             Verdict::Flooding => return self.close_flooding(now, conn),
         }
+        if !self.may(conn, Right::Join, &key) {
+            return self.deny(now, conn, reference, told(&key), Right::Join);
+        }
+        let Some(state) = self.conns.get(&conn) else { return };
         // The own personal stream is no room.
         let stream = state.rooms.range::<str, _>((Included("@"), Excluded("A"))).count();
         if !again && !is_stream(&key) && state.rooms.len() - stream >= self.config.rooms_per_conn {
@@ -130,6 +135,7 @@ impl Hub {
     fn answer_join(&mut self, conn: ConnId, key: &Name, request: JoinRequest) {
         let Some(log) = self.store.room(key) else { return };
         let (epoch, head) = (log.epoch().clone(), log.head());
+        let request = if self.may(conn, Right::History, key) { request } else { without_history(request) };
         let (start, reason) = self.start(key, log, &request);
         // A personal stream cannot be paged, so it is replayed to its end.
         let most = if is_stream(key) { u64::MAX } else { self.replay_limit() };
@@ -139,7 +145,8 @@ impl Hub {
             Some(_) => head.saturating_sub(start.saturating_sub(1)),
         };
         let until = start.saturating_sub(1) + replay;
-        let (members, member_count) = if is_stream(key) { (None, None) } else { self.who(key) };
+        let told_who = !is_stream(key) && self.may(conn, Right::Presence, key);
+        let (members, member_count) = if told_who { self.who(key) } else { (None, None) };
         let joined = ServerMessage::Joined(Box::new(Joined {
             reference: request.reference,
             room: told(key),
@@ -211,14 +218,7 @@ impl Hub {
         let conns: Vec<ConnId> =
             members.filter(|member| member.user == *user).map(|member| member.conn).collect();
         for conn in conns {
-            let Some(state) = self.conns.get_mut(&conn) else { continue };
-            state.rooms.remove(room);
-            let extended = state.extended.as_mut().map(|extended| extended.replays.end(room)).is_some();
-            self.remove_member(now, room, conn, true);
-            if extended {
-                let left = Left { reference: None, room: room.clone(), code: Some(Code::Forbidden) };
-                self.tell(conn, &ServerMessage::Left(left));
-            }
+            self.put_out(now, conn, room);
         }
         // Somebody who was expected back is not any more.
         self.departed(now, room, user);
@@ -228,4 +228,9 @@ impl Hub {
             self.close(now, conn, 4003, "Removed from the room");
         }
     }
+}
+
+/// A join of somebody who may not have what was said before: only a message that was received says where it goes on.
+fn without_history(request: JoinRequest) -> JoinRequest {
+    JoinRequest { history: None, since: request.since.filter(|since| since.seq > 0), ..request }
 }

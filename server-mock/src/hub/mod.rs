@@ -35,6 +35,7 @@
 pub mod shared;
 
 mod allowance;
+mod allowing;
 mod bug;
 mod census;
 mod config;
@@ -53,6 +54,7 @@ mod presence;
 mod publishing;
 mod replay;
 mod restoring;
+mod rights;
 mod room;
 mod rules;
 mod sending;
@@ -74,6 +76,7 @@ pub use feed::Since;
 pub use io::{ConnId, Input, Output, Text};
 pub use log::{Log, Logged};
 pub use restoring::RoomPosition;
+pub use rights::{Right, Rights, RightsError};
 pub use store::Store;
 pub use watching::FeedRequest;
 
@@ -122,6 +125,8 @@ pub struct Hub {
     users: BTreeMap<Name, User>,
     bans: Bans,
     refused: Refused,
+    /// Connections that may not do everything.
+    restricted: usize,
     due: BTreeSet<(Timestamp, Due)>,
     /// When the last input came.
     lately: Timestamp,
@@ -165,6 +170,7 @@ impl Hub {
             users: BTreeMap::new(),
             bans: Bans::default(),
             refused: Refused::default(),
+            restricted: 0,
             due: BTreeSet::new(),
             lately: Timestamp::default(),
             sweeps: false,
@@ -199,6 +205,7 @@ impl Hub {
                     self.close(now.monotonic, conn, 4001, "Unauthorized");
                 }
             }
+            Input::Allow { conn, rights } => self.allow(now.monotonic, conn, rights),
             Input::Notify { user, kind, data } => self.notify(now, user, kind, data),
             Input::Post { room, user, content, data, key } => self.post(now, &room, user, content, data, key),
             Input::Remove { room, user } => self.expel(now.monotonic, &room, &user),
@@ -283,6 +290,7 @@ impl Hub {
     /// Removes a connection from everywhere.
     fn forget(&mut self, now: Timestamp, conn: ConnId, clean: bool) {
         let Some(state) = self.conns.remove(&conn) else { return };
+        self.restricted -= usize::from(!state.rights.is_all());
         for name in &state.rooms {
             self.remove_member(now, name, conn, clean);
         }

@@ -5,9 +5,10 @@
 //! flicker.
 
 use super::bug::{Bug, made};
+use super::rights::Right;
 use super::room::{Arrival, Room};
 use super::rules::{Asked, encode, is_stream, locate, room_name};
-use super::{ConnId, Due, Hub, Output};
+use super::{ConnId, Due, Hub};
 use rejoin::machine::ServerMessage;
 use rejoin::messages::{Code, Presence};
 use rejoin::{Name, Timestamp};
@@ -40,10 +41,9 @@ impl Hub {
         }
         let joined = ServerMessage::UserJoined { room: key.clone(), user: state.user.clone() };
         let Some(text) = encode(&joined) else { return };
-        let others = room.members().filter(|member| member.user != state.user);
+        let user = state.user.clone();
         let all = arrival == Arrival::New && !made(Bug::ArrivalUntold) || made(Bug::ReturnAnnounced);
-        let told = others.filter(|member| all || !member.extended);
-        self.outputs.extend(told.map(|member| Output::Send { conn: member.conn, text: text.clone() }));
+        self.tell_who(key, &text, |member| member.user != user && (all || !member.extended));
     }
 
     /// Ends a connection's membership. The others are told at once if it was said and no other connection of the user was
@@ -90,8 +90,7 @@ impl Hub {
         }
         let left = ServerMessage::UserLeft { room: key.clone(), user: user.clone() };
         let Some(text) = encode(&left) else { return };
-        let told = room.members().filter(|member| member.extended);
-        self.outputs.extend(told.map(|member| Output::Send { conn: member.conn, text: text.clone() }));
+        self.tell_who(key, &text, |member| member.extended);
     }
 
     /// A list of the users in a room, or only their number if they are many.
@@ -112,6 +111,9 @@ impl Hub {
             Ok(_) => return self.mistake(now, conn, room_name(rejoin::RoomNameError::Reserved)),
             Err(error) => return self.mistake(now, conn, room_name(error)),
         };
+        if !state.may(Right::Presence, &key) {
+            return self.deny(now, conn, None, name, Right::Presence);
+        }
         if !state.rooms.contains(&key) {
             if !self.bears(now, conn) {
                 return self.close(now, conn, 4008, "Rate limited");

@@ -4,6 +4,7 @@
 
 use super::bug::{Bug, made};
 use super::replay::Replay;
+use super::rights::Right;
 use super::room::Room;
 use super::rules::{is_stream, stream_of};
 use super::user::Verdict;
@@ -51,6 +52,9 @@ impl Hub {
         self.pump(conn);
         // Who came and who went meanwhile is in no log: who is there now is what can be told.
         for RoomPosition { room, .. } in rooms.iter().filter(|position| !is_stream(&position.room)) {
+            if !self.may(conn, Right::Presence, room) {
+                continue;
+            }
             let (members, member_count) = self.who(room);
             self.tell(conn, &ServerMessage::Presence(Presence { room: room.clone(), members, member_count }));
         }
@@ -67,6 +71,7 @@ impl Hub {
         let (user, own) = (state.user.clone(), stream_of(&state.user));
         for RoomPosition { room, epoch, after } in rooms {
             let may = if is_stream(room) { *room == own } else { check_room_name(room).is_ok() };
+            let may = may && self.may(conn, Right::Join, room);
             let has_space = self.rooms.get(room).map_or(0, Room::connections) < self.config.members_per_room;
             let is_held = self.store.room(room).is_some_and(|log| {
                 log.epoch() == epoch && (log.reaches(*after) || made(Bug::RestoreUnreached))

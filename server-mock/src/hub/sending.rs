@@ -3,6 +3,7 @@
 use super::bug::{Bug, made};
 use super::lines::{Answer, Known, LineKey};
 use super::log::Logged;
+use super::rights::Right;
 use super::rules::{TOO_DEEP, is_stream, locate, millis, room_name};
 use super::user::Verdict;
 use super::{ConnId, Hub, Limit};
@@ -120,6 +121,9 @@ impl Hub {
             Ok(key) if is_stream(&key) => return no(Code::BadRequest, room_name(RoomNameError::Reserved)),
             Ok(_) => {}
             Err(error) => return no(Code::BadRequest, room_name(error)),
+        }
+        if !state.may(Right::Send, &send.room) {
+            return no(Code::Forbidden, Right::Send.lacking());
         }
         if !state.rooms.contains(&send.room) && !made(Bug::StrangerSends) {
             return no(Code::NotJoined, "join the room before sending to it");

@@ -2,6 +2,7 @@
 
 use super::bug::{Bug, made};
 use super::publishing::KIND_BYTES;
+use super::rights::Right;
 use super::rules::{TOO_DEEP, encode};
 use super::user::Verdict;
 use super::{ConnId, Hub, Limit, Output};
@@ -32,6 +33,9 @@ impl Hub {
         if data.as_ref().is_some_and(|data| levels(data) > MAX_DATA_LEVELS) {
             self.refused.count(Limit::DataLevels);
             return self.mistake(now, conn, TOO_DEEP);
+        }
+        if !state.may(Right::Signal, &name) {
+            return self.deny(now, conn, None, name, Right::Signal);
         }
         match self.users.get_mut(&state.user).map_or(Verdict::Fine, |user| user.signal(now)) {
             Verdict::Fine => {}

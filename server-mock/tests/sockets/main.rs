@@ -23,6 +23,7 @@ mod faults;
 mod feed;
 #[cfg(target_os = "linux")]
 mod files;
+mod jwt;
 mod limits;
 mod logbook;
 #[cfg(unix)]
@@ -34,6 +35,7 @@ mod memory_budget;
 mod namespaces;
 mod process;
 mod proxied;
+mod rights;
 mod rooms;
 mod socketio;
 mod stuck;

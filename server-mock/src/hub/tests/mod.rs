@@ -10,6 +10,7 @@ mod published;
 mod quotas;
 mod replays;
 mod restores;
+mod rights;
 mod sends;
 mod stores;
 mod strangers;

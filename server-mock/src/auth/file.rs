@@ -1,0 +1,58 @@
+//! A file that is read again when it has changed. Owns how that is found out, and not what the file says.
+
+use super::AuthError;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+/// What tells whether a file has changed.
+pub(super) type Stamp = (SystemTime, u64);
+
+pub(super) struct WatchedFile {
+    path: PathBuf,
+    most: u64,
+    /// What it was when it was last read, whether it could be used or not.
+    stamp: Mutex<Option<Stamp>>,
+}
+
+impl WatchedFile {
+    /// `most`: bytes of it that are read.
+    pub(super) fn new(path: &Path, most: u64) -> Self {
+        Self { path: path.into(), most, stamp: Mutex::default() }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the file says now.
+    pub(super) fn read(&self) -> Result<String, AuthError> {
+        // Looked at first: what changes while it is read is read again.
+        *self.stamp.lock().unwrap_or_else(PoisonError::into_inner) = stamp(&self.path);
+        read_bounded(&self.path, self.most)
+            .map_err(|source| AuthError::File { path: self.path.clone(), source })
+    }
+
+    /// What the file is now, if it is not what was last read.
+    pub(super) fn changed(&self) -> Option<Stamp> {
+        let now = stamp(&self.path);
+        now.filter(|_| now != *self.stamp.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let meta = std::fs::metadata(path).ok()?;
+    Some((meta.modified().ok()?, meta.len()))
+}
+
+/// A file of secrets, up to so many bytes of it.
+pub(crate) fn read_bounded(path: &Path, most: u64) -> io::Result<String> {
+    use io::Read as _;
+    let mut text = String::new();
+    let file = std::fs::File::open(path)?;
+    if file.take(most + 1).read_to_string(&mut text)? as u64 > most {
+        return Err(io::Error::other(format!("it is larger than {} MiB", most >> 20)));
+    }
+    Ok(text)
+}
