@@ -1,10 +1,13 @@
 //! The command line.
 
+use crate::new_token::{RoomRights, parse_room, parse_time};
 use crate::profile;
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 const AFTER_HELP: &str = "\
 Without a command, `rejoin` is `rejoin chat`. Without a URL, chat starts a server of its own.
@@ -51,7 +54,9 @@ pub(crate) enum Command {
     /// Follow rooms, read only.
     Tail(TailArgs),
     /// Run the bundled server.
-    Serve(ServeCommand),
+    Serve(Box<ServeCommand>),
+    /// Print a JSON Web Token for trying, for a server with --auth jwt=FILE.
+    Token(TokenArgs),
     /// Try each step of connecting and say what is wrong and what to do.
     Doctor(DoctorArgs),
     /// Hold a server against the specification of the protocol, statement by statement.
@@ -282,6 +287,64 @@ pub(crate) struct ServeCommand {
     pub(crate) serve: rejoin_server::cli::ServeArgs,
     #[command(flatten)]
     pub(crate) log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TokenArgs {
+    /// The private key that signs (PEM: RSA, P-256 or Ed25519), or a file with a secret of at least 32 bytes on a line. The server needs the public key, or the same secret.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// Whose token it is (claim sub).
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) user: String,
+    /// What it allows (claim rooms), as PATTERN=ACTION,…; may be repeated. A pattern may have one *; actions are join, send, history, presence and signal, and all of them without =. Without this option everything is allowed.
+    #[arg(long = "room", value_name = "PATTERN[=ACTIONS]", value_parser = parse_room)]
+    pub(crate) rooms: Vec<RoomRights>,
+    /// How long it is good for, like 30s, 15m, 1h or 7d.
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_time)]
+    pub(crate) expires: Duration,
+    /// Take a key for this algorithm, if the file has several.
+    #[arg(long, value_name = "ALG")]
+    pub(crate) alg: Option<AlgorithmName>,
+    /// The key's name (header kid), by which the server finds it.
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) kid: Option<String>,
+    /// Who issues it (claim iss).
+    #[arg(long, value_name = "ISS", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) issuer: Option<String>,
+    /// Whom it is for (claim aud).
+    #[arg(long, value_name = "AUD", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) audience: Option<String>,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AlgorithmName {
+    /// A secret.
+    #[value(name = "HS256")]
+    Hs256,
+    /// RSA.
+    #[value(name = "RS256")]
+    Rs256,
+    /// The curve P-256.
+    #[value(name = "ES256")]
+    Es256,
+    /// Ed25519.
+    #[value(name = "EdDSA")]
+    EdDsa,
+}
+
+impl AlgorithmName {
+    /// As tokens have it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Hs256 => "HS256",
+            Self::Rs256 => "RS256",
+            Self::Es256 => "ES256",
+            Self::EdDsa => "EdDSA",
+        }
+    }
 }
 
 /// What goes to stderr.

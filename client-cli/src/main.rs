@@ -24,6 +24,7 @@ mod lines;
 mod logging;
 mod manual;
 mod narrate;
+mod new_token;
 mod outlet;
 mod pipe;
 mod positions;

@@ -112,7 +112,7 @@ mod tests {
     fn every_command_with_its_options_stands_in_the_manual() {
         let page = String::from_utf8(page().unwrap()).unwrap().replace('\\', "");
         for command in
-            ["chat", "pipe", "send", "tail", "serve", "doctor", "conformance", "completions", "man"]
+            ["chat", "pipe", "send", "tail", "serve", "token", "doctor", "conformance", "completions", "man"]
         {
             assert!(page.contains(&format!(".SS \"rejoin {command}\"")), "{command}");
         }

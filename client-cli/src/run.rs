@@ -5,7 +5,7 @@ use crate::error::{Exit, Failure, without_secrets};
 use crate::logging::{self, Process};
 use crate::outlet::Unprinted;
 use crate::signals::Signals;
-use crate::{chat, command_line, conformance, doctor, embedded, feeds, manual, pipe, send, tail};
+use crate::{chat, command_line, conformance, doctor, embedded, feeds, manual, new_token, pipe, send, tail};
 use clap::ArgAction;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _};
@@ -28,6 +28,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Man { .. } => manual::page()
             .map_err(|error| internal("the manual page cannot be written", &error))
             .and_then(|page| print(&page)),
+        Command::Token(arguments) => new_token::make(&arguments).and_then(|token| print(token.as_bytes())),
         command => connected(command),
     };
     result.unwrap_or_else(|failure| report(&failure)).into()
@@ -119,7 +120,9 @@ fn connected(command: Command) -> Result<Exit, Failure> {
             Command::Doctor(arguments) => doctor::run(&arguments, signals).await,
             Command::Conformance(arguments) => conformance::run(&arguments, signals).await,
             // Dealt with before the network comes into it.
-            Command::Serve(_) | Command::Completions { .. } | Command::Man { .. } => Ok(Exit::Success),
+            Command::Serve(_) | Command::Token(_) | Command::Completions { .. } | Command::Man { .. } => {
+                Ok(Exit::Success)
+            }
         }
     });
     // Not waiting for what may be stuck in the system, such as the look-up of a name.
@@ -136,6 +139,6 @@ fn log_options(command: &Command) -> Option<&LogArgs> {
         Command::Doctor(arguments) => Some(&arguments.connection.log),
         Command::Serve(arguments) => Some(&arguments.log),
         Command::Conformance(arguments) => Some(&arguments.log),
-        Command::Completions { .. } | Command::Man { .. } => None,
+        Command::Token(_) | Command::Completions { .. } | Command::Man { .. } => None,
     }
 }

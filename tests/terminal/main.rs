@@ -20,6 +20,7 @@ mod idle;
 mod interrupted;
 mod killed;
 mod logging;
+mod made_tokens;
 mod manners;
 mod notifications;
 mod outages;

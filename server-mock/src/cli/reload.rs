@@ -39,7 +39,7 @@ impl Reload {
                 Ok(_) => {}
                 Err(AuthError::NoFile) => tracing::debug!("SIGHUP: --auth has no file to read again"),
                 Err(error) => {
-                    tracing::error!(%error, "SIGHUP: what the file of --auth said before still counts")
+                    tracing::error!(%error, "SIGHUP: what the file of --auth said before still counts");
                 }
             }
         }

@@ -185,7 +185,7 @@ impl Jwt {
             expires,
             proof: Some(Proof::Key(key)),
             // What is there and cannot be read lets nobody in.
-            rights: rights.map_or_else(|| Some(Rights::all()), |rights| rights)?,
+            rights: rights.unwrap_or_else(|| Some(Rights::all()))?,
         })
     }
 

@@ -1,4 +1,4 @@
-//! The cryptography of JSON Web Tokens, by ring: HS256, RS256, ES256 and EdDSA. Owns how a signature is made and checked, and
+//! The cryptography of JSON Web Tokens, by ring: HS256, RS256, ES256 and `EdDSA`. Owns how a signature is made and checked, and
 //! not which key is taken.
 
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
@@ -53,6 +53,7 @@ pub(super) fn ed_pair(der: &[u8]) -> Result<Ed25519KeyPair, error::KeyRejected> 
     Ed25519KeyPair::from_pkcs8_maybe_unchecked(der)
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the type of the crate's table of functions")]
 fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>, Error> {
     if key.family() != algorithm.family() {
         return Err(ErrorKind::InvalidKeyFormat.into());
@@ -97,6 +98,7 @@ impl JwtSigner for OurSigner {
 
 struct OurVerifier(Algorithm, DecodingKey);
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the type of the crate's table of functions")]
 fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>, Error> {
     if key.family() != algorithm.family() {
         return Err(ErrorKind::InvalidKeyFormat.into());
