@@ -9,13 +9,7 @@ import { Known } from "./known.js";
 import type { Home } from "./home.js";
 import type { Loader } from "./loading.js";
 import type { Machine } from "./machine.js";
-import {
-  Input,
-  Output,
-  type Mode,
-  type RoomState,
-  type State,
-} from "./names.js";
+import { Input, Output } from "./names.js";
 import { Outcomes } from "./outcomes.js";
 import { watch } from "./page.js";
 import { Reload } from "./reload.js";
@@ -45,6 +39,7 @@ import type {
   SendOptions,
   WaitOptions,
 } from "./types.js";
+import type { Mode, RoomState, State } from "./words.js";
 import { argument, check, fields, millis, signal as aSignal, text as aText } from "./validate.js";
 
 const PAGE_HIDDEN = 4901;

@@ -1,4 +1,4 @@
-import type { CauseCode, Code, SendFailure } from "./names.js";
+import type { CauseCode, Code, SendFailure } from "./words.js";
 import type { SocketIoCauseCode } from "./socketio/names.js";
 import type { FeedCauseCode } from "./sse/names.js";
 
@@ -31,8 +31,10 @@ export type EndCode = CauseCode | SocketIoCauseCode | FeedCauseCode | "blocked" 
 export class RejoinError extends Error {
   override readonly name: string = "RejoinError";
   constructor(
+    /** What went wrong, for a program. */
     readonly code: ErrorCode | EndCode | SendFailure | Code | "unknown",
     message: string,
+    /** What to do about it, for a person. */
     readonly hint: string,
     options?: { cause?: unknown },
   ) {
@@ -50,6 +52,7 @@ export class SendError extends RejoinError {
   constructor(
     /** `failed`: certainly not delivered. `unknown`: on its way when the connection broke, so it arrived or it did not. */
     readonly outcome: "failed" | "unknown",
+    /** What went wrong, for a program. */
     override readonly code: SendFailure | Code | "unknown",
     hint: string,
     { message, answer }: Reply = {},
@@ -64,7 +67,9 @@ export class SendError extends RejoinError {
 
 /** What a server said to a send beside its outcome: its words, and all of its answer. */
 export interface Reply {
+  /** Its words. Text from elsewhere: show it as text only. */
   readonly message?: string;
+  /** All that a Socket.IO server's handler answered. */
   readonly answer?: unknown;
 }
 

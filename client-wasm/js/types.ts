@@ -1,10 +1,13 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { CauseCode, Code, GapReason, JoinReason, Mode, RoomState, State } from "./names.js";
+import type { CauseCode, Code, GapReason, JoinReason, Mode, RoomState, State } from "./words.js";
 
 /** A message in a room. */
 export interface Message {
+  /** Its room's name. */
   room: string;
+  /** Who said it: the user's id. Text from elsewhere: show it as text only. */
   user: string;
+  /** What was said. Text from elsewhere: show it as text only. */
   content: string;
   /** When the server took it: UTC, ISO 8601. */
   timestamp: string;
@@ -18,8 +21,11 @@ export interface Message {
 
 /** A place in a room's log. */
 export interface Position {
+  /** Which log: another one when the server has begun the room anew. */
   epoch: string;
+  /** The number in that log, which grows by 1 with each message. */
   seq: number;
+  /** The id of the message there. */
   id: string;
 }
 
@@ -34,13 +40,23 @@ export interface Cause {
   number?: number;
   /** The server's or the token function's words. Text from elsewhere: show it as text only. */
   text?: string;
+  /** The client goes on trying by itself. */
   willRetry: boolean;
 }
 
 /** What {@link Events} tells, by name. */
 export interface Events {
   /** The connection's state changed. */
-  state: { state: State; attempt?: number; retryAt?: number; cause?: Cause };
+  state: {
+    /** How it stands now. */
+    state: State;
+    /** Which attempt is next or under way, from 1. */
+    attempt?: number;
+    /** When the next attempt is: milliseconds since 1970. */
+    retryAt?: number;
+    /** Why. */
+    cause?: Cause;
+  };
   /** What this connection can promise is known, or has changed. */
   mode: Mode;
   /** Connected, and every wanted room is joined. */
@@ -53,15 +69,22 @@ export interface Events {
   /** Extended servers: a membership was confirmed; the missed messages follow. */
   joined: {
     room: string;
+    /** It goes on where it was. */
     recovered: boolean;
+    /** How many messages follow that were missed, or asked for as `history`. */
     replayed: number;
+    /** Why it could not go on where it was. */
     reason?: JoinReason;
+    /** The ids of who is there, if they are few enough for a list. */
     members?: string[];
+    /** How many are there, if there is no list. */
     memberCount?: number;
   };
+  /** Somebody has said something in a room; also this client itself. */
   message: Message;
-  /** Somebody joined or left a room. */
+  /** Somebody joined a room. */
   user_joined: { room: string; user: string };
+  /** Somebody left a room. */
   user_left: { room: string; user: string };
   /** Who is in a room, where joins and leaves do not say it. */
   presence: { room: string; members?: string[]; memberCount?: number };
@@ -82,7 +105,9 @@ export type Receipt = { status: "written" } | { status: "acked"; id: string; seq
 export interface Restored {
   /** Empty for a frame of the application's own, which is `data` then. */
   room: string;
+  /** What is sent. */
   content: string;
+  /** What is sent beside the text. */
   data?: unknown;
   /** As of `send`. */
   outcome: Promise<Receipt>;
@@ -91,7 +116,9 @@ export interface Restored {
 /** A token, or where to get one: asked before the first dial and again when the server rejects it. */
 export type TokenSource = string | ((why: { rejected: boolean }) => string | PromiseLike<string>);
 
+/** How a client is made. All have good defaults. */
 export interface Options {
+  /** Who connects: a text, or a function that gives one each time it is needed. */
   token?: TokenSource;
   /** Joined at once, and again after every reconnect. */
   rooms?: readonly (string | RoomOptions)[];
@@ -143,6 +170,7 @@ export interface Options {
 
 /** A room that is joined at once, with where its messages begin. */
 export interface RoomOptions extends Pick<JoinOptions, "since" | "history"> {
+  /** Its name. */
   room: string;
 }
 
@@ -150,6 +178,7 @@ export interface RoomOptions extends Pick<JoinOptions, "since" | "history"> {
 
 /** A `URL`. */
 export interface UrlLike {
+  /** The whole address. */
   readonly href: string;
 }
 
@@ -164,9 +193,13 @@ export type WasmModule = object;
 
 /** An `AbortSignal`. */
 export interface AbortSignalLike {
+  /** Whether it has been aborted. */
   readonly aborted: boolean;
+  /** What the wait rejects with. */
   readonly reason?: any;
+  /** Called once, when it is aborted. */
   addEventListener(type: "abort", listener: () => void): void;
+  /** Ends that. */
   removeEventListener(type: "abort", listener: () => void): void;
 }
 
@@ -176,23 +209,35 @@ export interface Clock {
   performance: { now(): number };
   /** Milliseconds since 1970. */
   Date: { now(): number };
+  /** Calls `run` after so many milliseconds; gives what `clearTimeout` takes. */
   setTimeout(run: () => void, ms?: number): unknown;
+  /** Ends that. */
   clearTimeout(timer: unknown): void;
 }
 
 /** The part of a WebSocket that is used: that of browsers, of Node and of the package `ws` all have it. */
 export interface WebSocketLike {
+  /** The address. */
   readonly url: string;
+  /** 0: dialling, 1: open, 2: closing, 3: closed. */
   readonly readyState: number;
+  /** Bytes that were given to `send` and have not left yet. */
   readonly bufferedAmount: number;
+  /** How bytes come: `arraybuffer`. */
   binaryType: string;
+  /** Called for errors; `close` follows. */
   onerror: ((event: any) => void) | null;
+  /** Sends a text. */
   send(data: string): void;
+  /** Closes it. */
   close(code?: number, reason?: string): void;
+  /** `open`, `message` and `close` are listened to. */
   addEventListener(type: any, listener: (event: any) => void): void;
+  /** Ends that. */
   removeEventListener(type: any, listener: (event: any) => void): void;
 }
 
+/** What makes one: the global `WebSocket`, or that of the package `ws`. */
 export interface WebSocketConstructor {
   new (url: string): WebSocketLike;
 }
@@ -209,6 +254,7 @@ export interface WaitOptions {
   signal?: AbortSignalLike;
 }
 
+/** Where a room's messages begin. */
 export interface JoinOptions {
   /** Go on after this position, which the application has from elsewhere. */
   since?: Position;
@@ -221,6 +267,7 @@ export interface JoinOptions {
 /** A join that has been answered. All but the room only an extended server tells, and only for a join of its own. */
 export type JoinOutcome = Pick<Events["joined"], "room"> & Partial<Events["joined"]>;
 
+/** How a message is sent. */
 export interface SendOptions {
   /** How long it may wait for a connection, in ms. */
   timeout?: number;
@@ -230,6 +277,7 @@ export interface SendOptions {
   data?: unknown;
 }
 
+/** How a client is closed. */
 export interface CloseOptions {
   /** How long sends that have no outcome yet are waited for, in ms: 5 s by default. */
   timeout?: number;
@@ -239,13 +287,21 @@ export interface CloseOptions {
 
 /** Counts since the start. */
 export interface Diagnostics {
+  /** Connections that were tried. */
   dials: number;
+  /** Connections that were opened. */
   connections: number;
+  /** Frames that came. */
   framesIn: number;
+  /** Frames that were sent. */
   framesOut: number;
+  /** Frames of a kind that this version does not know. */
   unknownFrames: number;
+  /** What came and was no frame. */
   garbledFrames: number;
+  /** Messages that have no outcome yet. */
   outboxLength: number;
+  /** The bytes of their texts and data. */
   outboxBytes: number;
   /**
    * Most bytes of a message's text and data that are taken: the client's own limit, or the server's if that is less. Not there

@@ -410,6 +410,28 @@ test("an unmounted provider closes its connection, and leaves one alone that it 
   assert.deepEqual(await tab.page.evaluate(() => [window.own.state, ...window.own.rooms.keys()]), ["connected", "lobby"]);
 });
 
+test("a room that the application has joined itself is read, kept, and what was missed in it is unread", async (t) => {
+  const server = await serve(t);
+  const proxy = await Proxy.start(t, server.port);
+  const bob = await other(t, server, "lobby");
+  const tab = await open(t);
+  await tab.start(proxy.url, [], { rooms: ["lobby"] }, { leaveAfter: 50 });
+  await tab.page.waitForFunction(() => window.client?.rooms.get("lobby") == "joined");
+  await tab.show({ id: "a", room: "lobby" }, { id: "b", room: "other" });
+  await tab.is("a", "joined");
+  proxy.refuse();
+  await tab.status(/^No connection/);
+  for (const text of ["one", "two"]) await bob.send("lobby", text);
+  proxy.allow();
+  await tab.item("a", "bob: two");
+  await tab.page.locator("#a[data-unread='2']").waitFor();
+  await tab.is("b", "joined");
+  await tab.show();
+  await tab.page.waitForFunction(() => !window.client.rooms.has("other"));
+  assert.equal(await tab.page.evaluate(() => window.client.rooms.get("lobby")), "joined");
+  assert.deepEqual(tab.errors, []);
+});
+
 test("a server renders the components without connecting, and the page takes its markup over", async (t) => {
   const server = await serve(t);
   const rendering = project(t, {

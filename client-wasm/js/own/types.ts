@@ -3,6 +3,7 @@ import type { AbortSignalLike, Address, ListenOptions, Options, SendOptions } fr
 
 /** What a server is taken to send, where nobody says more. */
 export interface OwnFrame {
+  /** What it is called. */
   readonly type: string;
   readonly [field: string]: unknown;
 }
@@ -21,6 +22,7 @@ export interface AnyFrame {
   readonly data: unknown;
 }
 
+/** How a frame is sent. */
 export interface FrameOptions extends Pick<SendOptions, "timeout" | "signal"> {
   /** Only if the connection takes it at once: otherwise it fails with `dropped`, and is never sent. */
   volatile?: boolean;
@@ -70,6 +72,7 @@ export interface Frames<Down, Up> {
 
 /** A client with messages of its own: option `frames`. */
 export interface FramesClient<Down, Up> extends Client {
+  /** Messages of the application's own. */
   readonly frames: Frames<Down, Up>;
 }
 

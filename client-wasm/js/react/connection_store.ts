@@ -1,6 +1,6 @@
 // The state of a provider's connection, as components read it. Counts seconds down while somebody looks. Decides nothing.
 import type { Client } from "../client.js";
-import type { Mode } from "../names.js";
+import type { Mode } from "../words.js";
 import type { Events } from "../types.js";
 import { Notifier } from "./notifier.js";
 import type { Connection, Failure } from "./view.js";

@@ -23,6 +23,7 @@ export interface RejoinProviderProps {
    * What is mounted again before costs the server nothing.
    */
   leaveAfter?: number;
+  /** What may use the hooks. */
   children?: ReactNode;
 }
 

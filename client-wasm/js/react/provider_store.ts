@@ -151,7 +151,8 @@ export class ProviderStore {
     entry.isAsked = true;
     const state = client.rooms.get(name);
     if (state == "joining" || state == "joined") {
-      entry.store.changed({ state });
+      if (state == "joined") entry.store.adopted();
+      else entry.store.changed({ state });
       // The join that said who is there was before this.
       if (client.mode == "extended") client.presence(name);
       return;

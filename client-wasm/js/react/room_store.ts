@@ -69,6 +69,12 @@ export class RoomStore {
     this.#set({ state, ...refusal });
   }
 
+  /** The page was a member before it was read here: what is replayed from now on was missed. */
+  adopted(): void {
+    this.#history = 0;
+    this.changed({ state: "joined" });
+  }
+
   joined({ replayed, members, memberCount }: Events["joined"]): void {
     this.#history = this.#history == undefined ? replayed : 0;
     this.present({ members, memberCount });

@@ -1,6 +1,6 @@
 // What the hooks give to a component. Types only.
 import type { Client } from "../client.js";
-import type { Code, Mode, RoomState, State } from "../names.js";
+import type { Code, Mode, RoomState, State } from "../words.js";
 import type { Cause, Events, Message, Receipt, SendOptions } from "../types.js";
 
 /** Messages of a room that were missed and cannot be had: the event `gap`. */
@@ -18,6 +18,7 @@ export interface RoomMessage extends Message {
 export interface OutgoingMessage {
   /** Another one for each message of the page: for React's `key`, for {@link Room.resend} and {@link Room.dismiss}. */
   readonly key: number;
+  /** The text. */
   readonly content: string;
   /** What was sent beside the text. */
   readonly data?: unknown;

@@ -1,5 +1,5 @@
 // The state of a connection in English, for people who know chat and not protocols. State first, then the reason or what is next.
-import type { State } from "../names.js";
+import type { State } from "../words.js";
 import type { Cause } from "../types.js";
 import type { Failure } from "./view.js";
 

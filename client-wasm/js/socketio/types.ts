@@ -6,7 +6,7 @@ import type {
   SendOptions as AnySendOptions,
   TokenSource,
 } from "../types.js";
-import type { SocketIoCauseCode } from "./names.js";
+import type * as names from "./names.js";
 
 export type {
   AbortSignalLike,
@@ -23,8 +23,14 @@ export type {
   WebSocketConstructor,
   WebSocketLike,
 } from "../types.js";
-export type { CauseCode, Code, GapReason, JoinReason, RoomState, SendFailure, State } from "../names.js";
-export type { SocketIoCauseCode } from "./names.js";
+export type { CauseCode, Code, GapReason, JoinReason, RoomState, SendFailure, State } from "../words.js";
+
+/**
+ * Why the state is what it is, beside those of a client of rooms.
+ * - `incompatible`: the server speaks another version of the protocol.
+ * - `unknown_namespace`: the server has no such namespace.
+ */
+export type SocketIoCauseCode = names.SocketIoCauseCode;
 
 /**
  * A message in a room. Such a server has no places in a log. The ids of rooms and users are texts, also where the server
@@ -34,6 +40,7 @@ export type Message = Omit<AnyMessage, "position" | "replay" | "timestamp"> & Pa
 
 /** Why the state changed. */
 export type Cause = Omit<AnyCause, "code"> & {
+  /** What happened, for a program. */
   code: AnyCause["code"] | SocketIoCauseCode;
   /** The `data` of the error with which the server's middleware refused. */
   data?: unknown;
@@ -50,6 +57,7 @@ export interface Events extends Pick<AnyEvents, "room" | "user_joined" | "error"
    * the handler gave to its ack, as in a {@link Receipt}.
    */
   joined: Omit<AnyEvents["joined"], "memberCount"> & { answer?: unknown };
+  /** Somebody has said something in a room. */
   message: Message;
   /**
    * Something for this user alone: an event that the option `events` calls so, or an object with a `kind`. `data` is the
@@ -89,6 +97,7 @@ export type Auth = { readonly [field: string]: unknown };
 /** That, or where to get it: asked before the first dial and again when the server refuses. */
 export type AuthSource = Auth | ((why: { rejected: boolean }) => Auth | PromiseLike<Auth>);
 
+/** How a client is made. All have good defaults. */
 export interface Options
   extends Pick<AnyOptions, "policy" | "maxAttempts" | "sendTtl" | "webSocket" | "clock" | "seed" | "wasm" | "signal" | "debug"> {
   /** Joined at once, and again after every reconnect. */
@@ -111,6 +120,7 @@ export interface Options
   frames?: boolean;
 }
 
+/** How a message is sent. */
 export interface SendOptions extends Omit<AnySendOptions, "data"> {
   /** Any JSON beside the text, as a field of the event. */
   data?: unknown;

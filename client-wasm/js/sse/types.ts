@@ -1,21 +1,49 @@
 import type { AbortSignalLike, Cause, Clock, Message, TokenSource, WasmSource } from "../types.js";
-import type { FeedCauseCode, FeedGapReason, FeedState } from "./names.js";
+import type { GapReason, State } from "../words.js";
+import type * as names from "./names.js";
 
 export type { AbortSignalLike, Clock, ListenOptions, Message, Position, TokenSource, UrlLike, WaitOptions, WasmModule, WasmSource } from "../types.js";
-export type { FeedCauseCode, FeedGapReason, FeedState } from "./names.js";
+
+/** How it stands with the connection: as of a client. */
+export type FeedState = State;
+
+/** Why messages cannot be had: as of a client. */
+export type FeedGapReason = GapReason;
+
+/**
+ * Why the state is what it is.
+ * - `requested`: the application asked for it.
+ * - `server_closed`: the server ended it for good (204).
+ * - `connection_lost`: it broke.
+ * - `stream_ended`: the server ended the stream.
+ * - `dead_peer`: the server does not answer.
+ * - `network_changed`: another network, or a long sleep.
+ * - `dial_timeout`: no answer in time.
+ * - `http`: an HTTP status that is no feed; `number` is it.
+ * - `not_event_stream`: the answer is something else.
+ * - `unreachable`: no connection; a browser does not say why.
+ * - `unauthorized`: the server refused the token.
+ * - `token_unavailable`: the token function gave none.
+ * - `gave_up`: the last attempt allowed (option `maxAttempts`).
+ */
+export type FeedCauseCode = names.FeedCauseCode;
 
 /** What a {@link Feed} tells, by name. */
 export interface FeedEvents {
   /** The connection's state changed. */
   state: {
+    /** How it stands now. */
     state: FeedState;
+    /** Which attempt is next or under way, from 1. */
     attempt?: number;
+    /** When the next attempt is: milliseconds since 1970. */
     retryAt?: number;
     /** `number` is an HTTP status; `wasm_unavailable`: the WebAssembly module has not come yet. */
     cause?: Omit<Cause, "code"> & { code: FeedCauseCode | "wasm_unavailable" };
   };
   /** The server has said where it begins: there is a `lastEventId` to go on from, before any message has come. */
   began: { lastEventId: string };
+  /** A message of the room. */
   message: Message;
   /** Messages of the room were missed. Comes before any later message. */
   gap: { room: string; reason: FeedGapReason; epoch?: string; after?: number; before?: number };
@@ -28,9 +56,11 @@ export interface FeedEvents {
   error: { message: string; code: "garbled" };
 }
 
+/** What is read, and how. */
 export interface FollowOptions {
   /** The room to read. */
   room: string;
+  /** Who reads: a text, or a function that gives one each time it is needed. */
   token?: TokenSource;
   /** Go on behind the event with this id: the {@link Feed.lastEventId} of another page. By default from now on. */
   since?: string;
@@ -64,18 +94,24 @@ export type Fetch = (url: string, init: FetchInit) => PromiseLike<FetchResponse>
 
 /** What it is given. */
 export interface FetchInit {
+  /** `Authorization` and `Last-Event-ID`. */
   headers: Record<string, string>;
   /** An `AbortSignal`. */
   signal: any;
+  /** Nothing of it is kept. */
   cache: "no-store";
+  /** Redirects are not followed. */
   redirect: "manual";
 }
 
 /** The part of a `Response` that is used. */
 export interface FetchResponse {
+  /** The HTTP status. */
   readonly status: number;
   /** `opaqueredirect`: a redirect, which is not followed. */
   readonly type?: string;
+  /** By name, in any case. */
   readonly headers: { get(name: string): string | null };
+  /** What comes, piece by piece. */
   readonly body: { getReader(): { read(): PromiseLike<{ readonly done: boolean; readonly value?: Uint8Array | undefined }> } } | null;
 }

@@ -60,6 +60,7 @@ export class VirtualClock implements Clock {
     return this.#timers.length;
   }
 
+  /** Calls `run` after so many virtual milliseconds; gives what `clearTimeout` takes. */
   setTimeout(run: () => void, ms = 0): number {
     const timer = { id: ++this.#last, at: this.#now + (ms > 0 ? ms : 0), run };
     const later = this.#timers.findIndex(({ at }) => at > timer.at);
@@ -68,6 +69,7 @@ export class VirtualClock implements Clock {
     return timer.id;
   }
 
+  /** Ends that. */
   clearTimeout(timer: unknown): void {
     const at = this.#timers.findIndex(({ id }) => id == timer);
     if (at >= 0) this.#timers.splice(at, 1);

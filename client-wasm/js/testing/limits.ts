@@ -1,12 +1,14 @@
 /** What a server keeps and allows; it tells its clients. */
 export interface Limits {
-  /** How long a client may hear nothing before it asks. */
+  /** How long a client may hear nothing before it asks, in ms. */
   heartbeatMs: number;
-  /** How long a line of sends is remembered. */
+  /** How long a line of sends is remembered, in ms. */
   dedupeWindowMs: number;
-  /** Over what time clients that were lost together come back. */
+  /** Over what time clients that were lost together come back, in ms. */
   windowMs: number;
+  /** Most bytes of a frame. */
   frameBytes: number;
+  /** Most bytes of a message's text and data. */
   contentBytes: number;
   /** Rooms that one connection may be in. */
   rooms: number;

@@ -2,15 +2,23 @@ import type { Position } from "../types.js";
 
 /** An entry of a room's log, or of a user's own stream if it has a `kind`. */
 export interface Logged {
+  /** Its id. */
   id: string;
+  /** Its number in the log, from 1. */
   seq: number;
+  /** Who said it. */
   user: string;
+  /** The text. */
   content: string;
+  /** When: UTC, ISO 8601. */
   timestamp: string;
+  /** What was sent beside the text. */
   data?: unknown;
+  /** Of a user's own stream: what it is. */
   kind?: string;
   /** Which send it was. */
   pid?: string;
+  /** Its number among those of its producer. */
   pseq?: number;
 }
 

@@ -4,7 +4,9 @@ export interface Refusal {
   code: string;
   /** Whether it may succeed later, as it is. */
   retry?: boolean;
+  /** When to try again, in ms from now. */
   retryAfterMs?: number;
+  /** The server's words. */
   message?: string;
 }
 

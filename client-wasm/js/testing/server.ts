@@ -11,6 +11,7 @@ import { Script, type Refusal } from "./script.js";
 import { FakeSocket } from "./socket.js";
 import { understand, type ClientFrame, type ServerFrame } from "./understanding.js";
 
+/** What a server is like. All have good defaults. */
 export interface FakeServerOptions {
   /** Its time, and that of its clients: one of its own if none is given. */
   clock?: VirtualClock;
@@ -24,25 +25,35 @@ export interface FakeServerOptions {
   latency?: number;
   /** What is random about the clients (`options()`) follows from it. Give each server of a test another. */
   seed?: number;
+  /** What it keeps and allows, where that is not as with the reference server. */
   limits?: Partial<Limits>;
 }
 
 /** A frame, and on whose connection it was. */
 export interface Traffic<Frame> {
+  /** The connection's number. */
   connection: number;
+  /** Whose it is. */
   user: string;
+  /** What was said. */
   frame: Frame;
 }
 
+/** A connection that a server has. */
 export interface FakeConnection {
   /** Connections are counted from 1. */
   number: number;
+  /** Whose it is. */
   user: string;
+  /** Whether it speaks the extended protocol. */
   extended: boolean;
 }
 
+/** A room as a server has it. */
 export interface FakeRoom {
+  /** Which log: another one when the room was begun anew. */
   epoch: string;
+  /** What was said, the oldest first. */
   log: readonly Logged[];
   /** Those included who were lost a moment ago and may be back. */
   members: readonly string[];
@@ -58,7 +69,9 @@ function texts(given: { readonly [name: string]: unknown }): void {
 
 /** A room server inside the test: no network, no time but that of its clock, and everything that can go wrong at will. */
 export class FakeServer {
+  /** What clients connect to. */
   readonly url: string;
+  /** The time of the server and of its clients. */
   readonly clock: VirtualClock;
   /** Dials only this server. For code that makes its own options; `options()` has it already. */
   readonly WebSocket: WebSocketConstructor;

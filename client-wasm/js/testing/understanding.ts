@@ -16,13 +16,21 @@ export type ServerFrame = { type: string; [field: string]: unknown };
 
 /** A message on its way to a room. */
 export interface SendFrame {
+  /** What it is on the wire. */
   type: "send_message";
+  /** The room's name. */
   roomId: string;
+  /** The text. */
   content: string;
+  /** What was sent beside the text. */
   data?: unknown;
+  /** Another one for each transmission. */
   ref?: string;
+  /** The log that its number counts in. */
   epoch?: string;
+  /** Its producer, of which each client has one. */
   pid?: string;
+  /** Its number among those of its producer, from 1. */
   pseq?: number;
 }
 

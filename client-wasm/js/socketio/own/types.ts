@@ -21,6 +21,7 @@ export interface AnyEvent {
   readonly args: readonly unknown[];
 }
 
+/** How an event is sent. */
 export interface EmitOptions {
   /** After how long it has its outcome at the latest, in ms; with an ack the time for the answer too, 10 s by default. */
   timeout?: number;
@@ -64,6 +65,7 @@ export interface OwnEvents<Down extends EventsOf<Down>, Up extends EventsOf<Up>>
 
 /** A client with events of its own: option `frames`. */
 export interface EventsClient<Down extends EventsOf<Down>, Up extends EventsOf<Up>> extends Client {
+  /** Events of the application's own. */
   readonly frames: OwnEvents<Down, Up>;
 }
 
