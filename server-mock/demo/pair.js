@@ -2,7 +2,7 @@
 
 import "./links.js";
 import { Person } from "./person.js";
-import { inWords, Tally } from "./tally.js";
+import { inWords, isGood, Tally } from "./tally.js";
 
 const address = new URLSearchParams(location.search);
 const room = address.get("room") ?? "lobby";
@@ -25,14 +25,14 @@ for (const person of people) for (const type of ["written", "settled", "received
 function showCount() {
   for (const person of people) {
     const finished = person.tally.takeFinished();
-    if (finished) person.sum(inWords(finished));
+    if (finished) person.sum(inWords(finished), isGood(finished));
   }
   const totals = people.map(({ tally }) => tally.tunnel);
   const add = (field) => totals.reduce((sum, total) => sum + total[field], 0);
-  const total = { written: add("written"), delivered: add("delivered"), twice: add("twice") };
+  const total = { written: add("written"), delivered: add("delivered"), twice: add("twice"), unknown: add("unknown") };
   if (!total.written) return;
   count.textContent = inWords(total);
-  count.dataset.done = String(totals.every(({ isDone }) => isDone));
+  count.dataset.good = String(isGood(total));
 }
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

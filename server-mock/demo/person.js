@@ -91,7 +91,10 @@ export class Person extends EventTarget {
       webSocket: this.cable.Socket,
     });
     this.#pulse = new Pulse(this.client, this.#room);
-    this.client.on("state", () => this.#look());
+    this.client.on("state", ({ cause }) => {
+      if (cause?.code == "unauthorized") this.#note("this server wants a token: the page for one person takes yours");
+      this.#look();
+    });
     this.client.on("joined", ({ recovered, replayed }) => {
       if (recovered) {
         if (replayed) this.#note(`${replayed} written meanwhile, fetched now`);
@@ -140,8 +143,8 @@ export class Person extends EventTarget {
   }
 
   /** Says in the list what became of a tunnel. */
-  sum(text) {
-    this.#note(text, "sum");
+  sum(text, isGood) {
+    this.#note(text, isGood ? "sum good" : "sum");
   }
 
   #received({ user, content, timestamp, data, replay }) {

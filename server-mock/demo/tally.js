@@ -39,9 +39,14 @@ function sum(messages) {
     written: messages.length,
     delivered: count(({ arrived }) => arrived > 0),
     twice: count(({ arrived }) => arrived > 1),
+    unknown: count(({ mark, arrived }) => mark == "unknown" && !arrived),
     // Nothing more is to come: each has arrived, or will not.
     isDone: messages.every(({ mark, arrived }) => (mark == "acknowledged" ? arrived > 0 : mark != "waiting")),
   };
 }
 
-export const inWords = ({ written, delivered, twice }) => `${written} written in the tunnel, ${delivered} delivered, ${twice} twice`;
+export const inWords = ({ written, delivered, twice, unknown }) =>
+  `${written} written in the tunnel, ${delivered} delivered, ${twice} twice${unknown ? `, ${unknown} unknown` : ""}`;
+
+/** Each has arrived, and none twice. */
+export const isGood = ({ written, delivered, twice }) => delivered == written && !twice;

@@ -1,6 +1,9 @@
 // /demo/: two people side by side, each on a cable that the visitor cuts, freezes and slows.
 
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { RejoinServer } from "../interop/processes.mjs";
 import { demo, inspect } from "./demo.mjs";
@@ -88,7 +91,8 @@ test("what nobody can say any more is called unknown, and is not counted as deli
   await RejoinServer.start(t, "--listen", `127.0.0.1:${server.port}`);
   await ada.cable("Whole");
   await ada.marked("was it stored?", "unknown: nobody can say whether this arrived");
-  await page.locator("#count").getByText("1 written in the tunnel, 0 delivered, 0 twice").waitFor();
+  await page.locator("#count").getByText("1 written in the tunnel, 0 delivered, 0 twice, 1 unknown").waitFor();
+  assert.equal(await page.locator("#count").getAttribute("data-good"), "false");
   await inspect(page, "pair-unknown");
 });
 
@@ -114,6 +118,20 @@ test("the room has a past, and a reload shows it", async (t) => {
     await log.getByText("before the reload").waitFor();
     await log.getByText("now", { exact: true }).waitFor();
   }
+});
+
+test("where a token is wanted the page says which page takes it", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "rejoin-demo-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const tokens = join(folder, "tokens");
+  writeFileSync(tokens, "secret carol\n", { mode: 0o600 });
+  const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0", "--auth", `tokens=${tokens}`);
+  const { page } = await demo(t, server.port);
+  await person(page, "Ada").log.getByText("this server wants a token: the page for one person takes yours").waitFor();
+  await page.getByRole("link", { name: "One person" }).click();
+  await page.getByLabel("Your name").fill("secret");
+  await page.getByRole("dialog").getByRole("button", { name: "Join" }).click();
+  await page.getByText(/^Connected/).waitFor();
 });
 
 test("everything is reached by keyboard", async (t) => {
