@@ -1,6 +1,6 @@
 //! What the connections of one server share.
 
-use crate::auth::{Auth, Identity};
+use crate::auth::{Auth, Authority, Identity};
 use crate::config::Limits;
 use crate::faults::Faults;
 use crate::file_limit;
@@ -43,7 +43,7 @@ const SHORTEST: Duration = Duration::from_millis(1);
 const LOGGED: usize = 200;
 
 pub(crate) struct App {
-    pub(crate) auth: Arc<Auth>,
+    pub(crate) authority: Arc<Authority>,
     pub(crate) allow_origin: Vec<String>,
     pub(crate) hosts: Hosts,
     pub(crate) limits: Limits,
@@ -108,7 +108,7 @@ impl App {
         faults: Faults,
         gate: Gate,
     ) -> Self {
-        let (auth, gate) = (Arc::new(auth), Arc::new(gate));
+        let (authority, gate) = (Arc::new(Authority::new(auth)), Arc::new(gate));
         hub.frame_bytes = limits.frame_bytes;
         // A part of a replay leaves most of a queue to what is said meanwhile: it never makes a slow consumer.
         hub.replay_chunk = hub.replay_chunk.min(limits.queue_frames / 4);
@@ -128,9 +128,9 @@ impl App {
         let recovery = Recovery::new(recovery, limits.connections, hub.sockets_per_user);
         let (content_bytes, heartbeat, extended) = (hub.content_bytes, hub.heartbeat, hub.extended);
         let switchboard =
-            Arc::new(Switchboard::new(hub, Arc::clone(&auth), Arc::clone(&metrics), Arc::clone(&gate)));
+            Arc::new(Switchboard::new(hub, Arc::clone(&authority), Arc::clone(&metrics), Arc::clone(&gate)));
         Self {
-            auth,
+            authority,
             allow_origin,
             hosts,
             content_bytes,
@@ -238,7 +238,7 @@ impl App {
             return Ok(None);
         };
         let now = Instant::now();
-        let identity = self.auth.identify(token, now);
+        let identity = self.authority.identify(token, now);
         if identity.is_none() {
             self.gate.rates.failed_token(client.network(), now);
             self.gate.refusals.note(Cause::Token, client.address);

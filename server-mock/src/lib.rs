@@ -88,6 +88,7 @@
 //! | `DELETE /rooms/{id}/members/{user}` | 204: the user is taken out of the room |
 //! | `POST /users/{id}/notifications` `{kind, data?}` | 202 `{id}`: goes to the user's personal stream, now or on the next connection |
 //! | `POST /rooms/{id}/messages` `{userId, content, data?}` | 201 `{id, seq}`; with the `Idempotency-Key` of an earlier one 200 and that one's answer |
+//! | `POST /revocations` `{user, for}` or `{jti, for}` | `{closed}`: for so many seconds the tokens that the user was given before, or the one with that claim `jti`, are nobody's; their connections are closed with 4001. 0 ends it |
 //! | `POST`, `GET`, `DELETE /faults` | [`faults`] on purpose |
 //!
 //! What is kept, is kept in memory: a restart begins new epochs, and clients are told so. Everything is bounded;
@@ -129,6 +130,7 @@ mod socket;
 mod socketio;
 mod switchboard;
 mod tally;
+mod tickets;
 pub mod tls;
 mod transport;
 mod upgrade;

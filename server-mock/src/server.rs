@@ -10,7 +10,7 @@ use crate::gate::{Gate, check_network};
 use crate::host::Hosts;
 use crate::namespace::{Namespace, NamespaceError};
 use crate::{
-    Auth, admin, connection, demo, door, events, file_limit, host, memory, origin, socketio, upgrade,
+    Auth, admin, connection, demo, door, events, file_limit, host, memory, origin, socketio, tickets, upgrade,
 };
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
@@ -175,6 +175,7 @@ impl Server {
             .route(&path, get(upgrade::upgrade))
             .with_state(Arc::clone(&app))
             .merge(events::router(Arc::clone(&app)))
+            .merge(tickets::router(Arc::clone(&app)))
             .merge(socketio::router(Arc::clone(&app), &path))
             .merge(demo::router(&path))
             .method_not_allowed_fallback(other_method);
@@ -208,7 +209,7 @@ impl Server {
 
     /// What reads the token file again.
     pub fn reloader(&self) -> Reloader {
-        Reloader::new(Arc::clone(&self.app.auth), Arc::clone(&self.app.switchboard))
+        Reloader::new(Arc::clone(&self.app.authority), Arc::clone(&self.app.switchboard))
     }
 
     /// The handle by which faults are added.

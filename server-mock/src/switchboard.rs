@@ -3,7 +3,7 @@
 //! A lock rather than a task of its own: the task that read a frame also runs the hub and fills the mailboxes,
 //! so a message crosses from one task to another once, not twice.
 
-use crate::auth::{Auth, Identity, Proof};
+use crate::auth::{Authority, Identity, Shown};
 use crate::faults::Link;
 use crate::gate::{Cause, Gate};
 use crate::hub::{
@@ -38,7 +38,7 @@ const SHORT_QUEUE: usize = 16 << 10;
 pub(crate) struct Switchboard {
     core: Mutex<Core>,
     started: Instant,
-    auth: Arc<Auth>,
+    authority: Arc<Authority>,
     gate: Arc<Gate>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) limited: Limited,
@@ -105,8 +105,8 @@ pub(crate) struct Kept {
 struct Slot {
     generation: u32,
     mailbox: Option<Arc<Mailbox>>,
-    /// By what it was let in and whose it is, where that can be taken away.
-    shown: Option<(Proof, Name)>,
+    /// By what it was let in, and whose it is.
+    shown: Option<(Shown, Name)>,
     presence: Option<Presence>,
     /// Whose it is.
     user: Option<Name>,
@@ -144,7 +144,12 @@ impl fmt::Debug for Seat {
 }
 
 impl Switchboard {
-    pub(crate) fn new(config: HubConfig, auth: Arc<Auth>, metrics: Arc<Metrics>, gate: Arc<Gate>) -> Self {
+    pub(crate) fn new(
+        config: HubConfig,
+        authority: Arc<Authority>,
+        metrics: Arc<Metrics>,
+        gate: Arc<Gate>,
+    ) -> Self {
         let core = Core {
             // The standard library's way to random bits of the operating system.
             hub: Hub::new(config, RandomState::new().hash_one(0)),
@@ -161,7 +166,7 @@ impl Switchboard {
         Self {
             core: Mutex::new(core),
             started: Instant::now(),
-            auth,
+            authority,
             gate,
             metrics,
             limited: Limited::default(),
@@ -176,12 +181,12 @@ impl Switchboard {
         origin: Origin,
         mailbox: Arc<Mailbox>,
     ) -> Seat {
-        let Identity { user, expires, proof, rights } = identity;
+        let Identity { user, expires, shown, rights } = identity;
         let expires = expires.map(|end| self.timestamp(end));
         let conn = {
             let mut core = self.lock();
             let conn = core.admit(Arc::clone(&mailbox), origin, &user);
-            core.remember(conn, proof, &user);
+            core.remember(conn, shown, &user);
             self.run(&mut core, Input::Connected { conn, user: user.clone(), extended, expires });
             self.run(&mut core, Input::Allow { conn, rights });
             self.look_again(&mut core, conn);
@@ -203,12 +208,12 @@ impl Switchboard {
         origin: Origin,
         mailbox: &Arc<Mailbox>,
     ) -> Result<Seat, Unwatched> {
-        let Identity { user, expires, proof, .. } = identity;
+        let Identity { user, expires, shown, .. } = identity;
         let expires = expires.map(|end| self.timestamp(end));
         let (conn, limit) = {
             let mut core = self.lock();
             let conn = core.admit(Arc::clone(mailbox), origin, &user);
-            core.remember(conn, proof, &user);
+            core.remember(conn, shown, &user);
             self.run(&mut core, Input::Watch { conn, user: user.clone(), expires, request });
             let limit = core.limit;
             self.look_again(&mut core, conn);
@@ -307,8 +312,8 @@ impl Switchboard {
         }
     }
 
-    fn is_good(&self, (proof, user): &(Proof, Name)) -> bool {
-        self.auth.holds(*proof, user)
+    fn is_good(&self, (shown, user): &(Shown, Name)) -> bool {
+        self.authority.holds(shown, user)
     }
 
     pub(crate) fn drain(&self, window: Duration) {
@@ -529,14 +534,14 @@ impl Core {
         ConnId(u64::from(slot.generation) << 32 | u64::from(index))
     }
 
-    fn remember(&mut self, conn: ConnId, proof: Option<Proof>, user: &Name) {
+    fn remember(&mut self, conn: ConnId, shown: Shown, user: &Name) {
         if let Some(slot) = self.slot(conn) {
-            slot.shown = proof.map(|proof| (proof, user.clone()));
+            slot.shown = Some((shown, user.clone()));
         }
     }
 
-    /// The connections that were let in by what can be taken away.
-    fn shown(&self) -> impl Iterator<Item = (ConnId, &(Proof, Name))> {
+    /// The connections, and by what they were let in.
+    fn shown(&self) -> impl Iterator<Item = (ConnId, &(Shown, Name))> {
         self.slots.iter().zip(0_u64..).filter_map(|(slot, index)| {
             Some((ConnId(u64::from(slot.generation) << 32 | index), slot.shown.as_ref()?))
         })
@@ -661,7 +666,7 @@ impl Core {
             board.gate.refusals.note(Cause::Tokens, client);
             return self.handle(board, now, Input::NotAuthenticated { conn, reference });
         }
-        let identity = board.auth.identify(token.expose(), at);
+        let identity = board.authority.identify(token.expose(), at);
         if let (Some(client), None) = (client, &identity) {
             board.gate.rates.failed_token(client.into(), at);
             board.gate.refusals.note(Cause::Token, client);
@@ -669,7 +674,7 @@ impl Core {
         let expires = identity.as_ref().and_then(|identity| identity.expires);
         let expires = expires.map(|end| board.timestamp(end));
         if let Some(identity) = &identity {
-            self.remember(conn, identity.proof, &identity.user);
+            self.remember(conn, identity.shown, &identity.user);
         }
         let (user, rights) = identity.map(|identity| (identity.user, identity.rights)).unzip();
         self.handle(board, now, Input::Authenticated { conn, reference, user, expires });

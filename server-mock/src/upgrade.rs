@@ -1,7 +1,7 @@
 //! From an HTTP request to a WebSocket: what is checked, in which order, and what the refusals say.
 
 use crate::app::{App, Denied, Place};
-use crate::auth::Identity;
+use crate::auth::{Identity, Tickets};
 use crate::faults::Link;
 use crate::gate::{Client, Proxies, Wait};
 use crate::origin;
@@ -319,13 +319,15 @@ fn is_key(key: &[u8]) -> bool {
         && key.iter().take(22).all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
 }
 
-/// The token of the `Authorization` header or, without one, of the query.
+/// The token of the `Authorization` header or, without one, the token or the ticket of the query.
 pub(crate) fn token(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
     if let Some(value) = headers.get(AUTHORIZATION) {
         let (scheme, token) = std::str::from_utf8(value.as_bytes()).ok()?.split_once(' ')?;
         return scheme.eq_ignore_ascii_case("bearer").then(|| String::from(token.trim()));
     }
-    field(query, "token").and_then(percent_decode)
+    let token = field(query, "token").and_then(percent_decode);
+    // Where a log of URLs leaves tokens out by this name, tickets have one of their own.
+    token.or_else(|| field(query, "ticket").and_then(percent_decode).filter(|ticket| Tickets::is_one(ticket)))
 }
 
 /// The value of a field of the query, as it is written there.

@@ -6,6 +6,7 @@ mod guard;
 mod health;
 mod listener;
 mod publish;
+mod revocations;
 mod rooms;
 mod token;
 mod users;
@@ -38,7 +39,7 @@ const PAGE: usize = 1_000;
 const LONGEST_PAGE: usize = 10_000;
 
 /// What `GET /` tells.
-const ROUTES: [(&str, &str); 18] = [
+const ROUTES: [(&str, &str); 19] = [
     ("GET /healthz", "200 while the process lives"),
     ("GET /readyz", "200 while new connections are taken, 503 in a drain"),
     ("GET /metrics", "OpenMetrics text for Prometheus"),
@@ -50,6 +51,10 @@ const ROUTES: [(&str, &str); 18] = [
     ),
     ("GET /bans", "who is kept out, and for how long still: ?limit=N (1-10000), ?after=ID"),
     ("DELETE /bans/{user}", "lets a user in again"),
+    (
+        "POST /revocations",
+        "{user, for} or {jti, for}: for so many seconds the tokens of before are nobody's, and their connections are closed",
+    ),
     ("POST /users/{id}/notifications", "{kind, data?} to the user's personal stream"),
     ("GET /rooms", "the rooms: ?limit=N (1-10000), ?after=ID"),
     ("GET /rooms/{id}/members", "who is in a room: ?limit=N (1-10000), ?after=ID"),
@@ -75,6 +80,7 @@ pub(crate) fn router(app: &Arc<App>, token: Option<AdminToken>) -> Router {
         .merge(publish::router(app, longest))
         .merge(users::router(app))
         .merge(bans::router(app))
+        .merge(revocations::router(app))
         .merge(rooms::router(app))
         .fallback(async || problem(StatusCode::NOT_FOUND, "there is no such route; GET / lists them"))
         .method_not_allowed_fallback(other_method)

@@ -1,16 +1,22 @@
 //! Who may connect: a token in, a user's name and rights out.
 
+mod authority;
 mod file;
 mod jwt;
 mod reloading;
+mod revocations;
 mod rooms;
+mod tickets;
 mod tokens;
 
 pub use jwt::{Jwt, JwtRules, JwtSigner};
 pub use reloading::Reloader;
 pub use tokens::Tokens;
 
+pub(crate) use authority::Authority;
 pub(crate) use file::read_bounded;
+pub(crate) use revocations::{Jti, Revoked};
+pub(crate) use tickets::{LIFETIME as TICKET_LIFETIME, Tickets};
 
 use crate::hub::Rights;
 use jwt::KeyId;
@@ -18,7 +24,7 @@ use rejoin::{Name, is_invisible};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 use tokens::TokenId;
 
 /// Most characters in a user's name.
@@ -42,9 +48,18 @@ pub(crate) struct Identity {
     pub(crate) user: Name,
     /// When the token ends.
     pub(crate) expires: Option<Instant>,
-    /// By what it was let in, where that can be taken away.
-    pub(crate) proof: Option<Proof>,
+    pub(crate) shown: Shown,
     pub(crate) rights: Rights,
+}
+
+/// What is remembered of a token, so that it can be taken away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Shown {
+    pub(crate) proof: Option<Proof>,
+    /// Its own name.
+    pub(crate) jti: Option<Jti>,
+    /// When it was issued, if it says so.
+    pub(crate) issued: Option<SystemTime>,
 }
 
 /// By what somebody was let in.
@@ -73,7 +88,7 @@ impl Auth {
             Self::Open => is_user_name(token).then(|| Identity {
                 user: Name::from(token),
                 expires: None,
-                proof: None,
+                shown: Shown::default(),
                 rights: Rights::all(),
             }),
             Self::Tokens(tokens) => tokens.identify(token, now),

@@ -1,7 +1,7 @@
 //! The file of tokens or keys is read again: when somebody says so, and when it has changed.
 
 use super::file::Stamp;
-use super::{Auth, AuthError, TokenChanges};
+use super::{Auth, AuthError, Authority, TokenChanges};
 use crate::switchboard::Switchboard;
 use std::fmt;
 use std::future::pending;
@@ -16,26 +16,26 @@ const LOOK: Duration = Duration::from_secs(2);
 /// closed with 4001.
 #[derive(Clone)]
 pub struct Reloader {
-    auth: Arc<Auth>,
+    authority: Arc<Authority>,
     switchboard: Arc<Switchboard>,
 }
 
 impl fmt::Debug for Reloader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reloader").field("auth", &self.auth).finish_non_exhaustive()
+        f.debug_struct("Reloader").field("auth", &self.authority.auth).finish_non_exhaustive()
     }
 }
 
 impl Reloader {
-    pub(crate) fn new(auth: Arc<Auth>, switchboard: Arc<Switchboard>) -> Self {
-        Self { auth, switchboard }
+    pub(crate) fn new(authority: Arc<Authority>, switchboard: Arc<Switchboard>) -> Self {
+        Self { authority, switchboard }
     }
 
     /// Reads the file now; one that cannot be used changes nothing.
     pub async fn reload(&self) -> Result<TokenChanges, AuthError> {
-        let auth = Arc::clone(&self.auth);
+        let authority = Arc::clone(&self.authority);
         // A large file takes its time, and nobody else is to wait for that.
-        let read = tokio::task::spawn_blocking(move || match &*auth {
+        let read = tokio::task::spawn_blocking(move || match &authority.auth {
             Auth::Tokens(tokens) => tokens.read_again(),
             Auth::Jwt(jwt) => jwt.read_again(),
             Auth::Open => Err(AuthError::NoFile),
@@ -54,7 +54,7 @@ impl Reloader {
 
     /// Reads it whenever it has changed and rests. Never ends.
     pub async fn watch(self) {
-        if matches!(*self.auth, Auth::Open) {
+        if matches!(self.authority.auth, Auth::Open) {
             return pending().await;
         }
         let mut seen = None;
@@ -73,7 +73,7 @@ impl Reloader {
     }
 
     fn changed(&self) -> Option<Stamp> {
-        match &*self.auth {
+        match &self.authority.auth {
             Auth::Tokens(tokens) => tokens.changed(),
             Auth::Jwt(jwt) => jwt.changed(),
             Auth::Open => None,

@@ -1,7 +1,7 @@
 //! The table of tokens, and a new one in its place.
 
 use super::file::{Stamp, WatchedFile};
-use super::{AuthError, Identity, Proof, TokenChanges, is_user_name};
+use super::{AuthError, Identity, Proof, Shown, TokenChanges, is_user_name};
 use crate::hub::Rights;
 use rejoin::Name;
 use std::collections::BTreeMap;
@@ -102,7 +102,7 @@ impl Tokens {
         good.then(|| Identity {
             user: holder.user.clone(),
             expires,
-            proof: Some(Proof::Token(token)),
+            shown: Shown { proof: Some(Proof::Token(token)), ..Shown::default() },
             rights: Rights::all(),
         })
     }
@@ -219,7 +219,7 @@ mod tests {
         let ids = ["short", "gone", "moved"].map(|token| tokens.identify(token, first).unwrap());
         let changes = tokens.replace("short ada 90\nmoved dan\nnew eve\n").unwrap();
         assert_eq!(changes, TokenChanges { added: 2, removed: 2 });
-        let held = ids.map(|identity| match identity.proof {
+        let held = ids.map(|identity| match identity.shown.proof {
             Some(Proof::Token(token)) => tokens.holds(token, &identity.user),
             _ => panic!("it has been let in by a token of the table"),
         });

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-async fn call(url: &str, method: &str, path: &str, body: &str) -> (u16, String) {
+pub(crate) async fn call(url: &str, method: &str, path: &str, body: &str) -> (u16, String) {
     call_with(url, method, path, "Host: localhost", body).await
 }
 

@@ -39,5 +39,6 @@ mod rights;
 mod rooms;
 mod socketio;
 mod stuck;
+mod tickets;
 mod tls;
 mod tokens;

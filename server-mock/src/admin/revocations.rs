@@ -1,0 +1,70 @@
+//! How an operator takes tokens back before their end.
+
+use super::{problem, without_query};
+use crate::app::App;
+use crate::auth::{Jti, Revoked, is_user_name};
+use crate::json_body::JsonBody;
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router, middleware};
+use rejoin::Name;
+use serde::Deserialize;
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The longest revocation, in seconds: a year. The server keeps none over a restart.
+const LONGEST: u64 = 366 * 24 * 3600;
+
+/// Most bytes of a `jti`.
+const JTI_BYTES: usize = 1_024;
+
+pub(super) fn router(app: &Arc<App>) -> Router {
+    let revoke = post(revoke).layer(middleware::from_fn(without_query));
+    Router::new().route("/revocations", revoke).with_state(Arc::clone(app))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Revocation {
+    user: Option<String>,
+    jti: Option<String>,
+    /// Seconds.
+    r#for: u64,
+}
+
+async fn revoke(
+    State(app): State<Arc<App>>,
+    revocation: Result<JsonBody<Revocation>, JsonRejection>,
+) -> Response {
+    let Revocation { user, jti, r#for: seconds } = match revocation {
+        Ok(JsonBody(revocation)) => revocation,
+        Err(rejection) => return problem(rejection.status(), &rejection.body_text()),
+    };
+    if seconds > LONGEST {
+        let what = format!(
+            "for is a whole number of seconds up to {LONGEST}, at least as long as the tokens are good; 0 ends a revocation"
+        );
+        return problem(StatusCode::UNPROCESSABLE_ENTITY, &what);
+    }
+    let what = match (user, jti) {
+        (Some(user), None) if is_user_name(&user) => Revoked::User(Name::from(user)),
+        (None, Some(jti)) if (1..=JTI_BYTES).contains(&jti.len()) => Revoked::Token(Jti::from(&*jti)),
+        _ => {
+            let what = "give either user (1-128 characters, none of them invisible) or jti (1-1024 bytes), and for (seconds)";
+            return problem(StatusCode::UNPROCESSABLE_ENTITY, what);
+        }
+    };
+    let user = if let Revoked::User(user) = &what { Some(user.clone()) } else { None };
+    if app.authority.revoke(what, Duration::from_secs(seconds)).is_err() {
+        let what = "too many tokens are revoked: keep the user out by DELETE /users/{id}?ban=SECS, or change the key";
+        return problem(StatusCode::SERVICE_UNAVAILABLE, what);
+    }
+    let closed = app.switchboard.close_revoked();
+    let user = user.as_deref();
+    tracing::info!(target: "rejoin_server::audit", user, seconds, closed, "tokens revoked");
+    Json(json!({ "closed": closed })).into_response()
+}

@@ -1,0 +1,168 @@
+//! Tickets: what a page puts into a URL in the place of a token. Owns how they are made, kept and used up, and not whose a
+//! token is.
+//!
+//! A ticket stands for the token that it was given for, once and for half a minute. It is random, and what it stands for is
+//! kept here under its digest: a store that several nodes share can keep the same two things.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rejoin::{Name, Token};
+use ring::digest::{SHA256, digest};
+use ring::rand::{SecureRandom as _, SystemRandom};
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a ticket is good for: a page opens its connection at once.
+pub(crate) const LIFETIME: Duration = Duration::from_secs(30);
+
+/// By what a ticket is told from a token.
+const BEGINNING: &str = "rejoin-ticket-";
+
+/// Random bytes of one.
+const BYTES: usize = 16;
+
+/// Most tickets at a time, most of one user, and most bytes of the tokens behind them.
+const MOST: usize = 10_000;
+const MOST_OF_ONE: usize = 64;
+const MOST_BYTES: usize = 16 << 20;
+
+/// A ticket's digest: who reads the table has no ticket.
+type Key = [u8; 32];
+
+/// There are too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Full;
+
+#[derive(Default)]
+pub(crate) struct Tickets(Mutex<Table>);
+
+#[derive(Default)]
+struct Table {
+    entries: BTreeMap<Key, Entry>,
+    /// The oldest first; those that were used are passed over.
+    order: VecDeque<(Instant, Key)>,
+    of_users: BTreeMap<Name, usize>,
+    bytes: usize,
+}
+
+struct Entry {
+    user: Name,
+    token: Token,
+    until: Instant,
+}
+
+impl Tickets {
+    /// Whether a text is to be looked for among the tickets.
+    pub(crate) fn is_one(text: &str) -> bool {
+        text.starts_with(BEGINNING)
+    }
+
+    /// A ticket for the token of a user.
+    pub(crate) fn give(&self, user: &Name, token: &str, now: Instant) -> Result<String, Full> {
+        let mut random = [0; BYTES];
+        SystemRandom::new().fill(&mut random).map_err(|_| Full)?;
+        let ticket = format!("{BEGINNING}{}", URL_SAFE_NO_PAD.encode(random));
+        let mut table = self.lock();
+        table.expire(now);
+        let own = table.of_users.get(user).copied().unwrap_or(0);
+        // Those that were used still stand in the order.
+        let is_full = table.order.len() >= MOST || table.bytes + token.len() > MOST_BYTES;
+        if is_full || own >= MOST_OF_ONE {
+            return Err(Full);
+        }
+        let (key, until) = (key(&ticket), now + LIFETIME);
+        table.bytes += token.len();
+        *table.of_users.entry(user.clone()).or_default() += 1;
+        table.order.push_back((until, key));
+        table.entries.insert(key, Entry { user: user.clone(), token: Token::new(token), until });
+        Ok(ticket)
+    }
+
+    /// The token behind a ticket, which is used up by that.
+    pub(crate) fn take(&self, ticket: &str, now: Instant) -> Option<Token> {
+        let entry = self.lock().remove(&key(ticket))?;
+        (now < entry.until).then_some(entry.token)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn expire(&mut self, now: Instant) {
+        while let Some((until, key)) = self.order.front().copied()
+            && until <= now
+        {
+            self.order.pop_front();
+            self.remove(&key);
+        }
+    }
+
+    fn remove(&mut self, key: &Key) -> Option<Entry> {
+        let entry = self.entries.remove(key)?;
+        self.bytes -= entry.token.expose().len();
+        if let Some(count) = self.of_users.get_mut(&entry.user) {
+            *count -= 1;
+            if *count == 0 {
+                self.of_users.remove(&entry.user);
+            }
+        }
+        Some(entry)
+    }
+}
+
+fn key(ticket: &str) -> Key {
+    let mut key = [0; 32];
+    key.copy_from_slice(digest(&SHA256, ticket.as_bytes()).as_ref());
+    key
+}
+
+impl fmt::Debug for Tickets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tickets({} of them)", self.lock().entries.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn give(tickets: &Tickets, user: &str, now: Instant) -> Result<String, Full> {
+        tickets.give(&Name::from(user), "canary", now)
+    }
+
+    #[test]
+    fn a_ticket_is_good_once_and_for_half_a_minute() {
+        let (tickets, start) = (Tickets::default(), Instant::now());
+        let ticket = give(&tickets, "ada", start).unwrap();
+        assert!(Tickets::is_one(&ticket) && !Tickets::is_one("canary"));
+        let late = start + LIFETIME;
+        assert_eq!(tickets.take(&ticket, start).unwrap().expose(), "canary");
+        assert!(tickets.take(&ticket, start).is_none());
+        let other = give(&tickets, "ada", start).unwrap();
+        assert_ne!(other, ticket);
+        assert!(tickets.take(&other, late).is_none());
+        assert!(!format!("{tickets:?}").contains("canary"));
+    }
+
+    #[test]
+    fn tickets_are_bounded_in_all_and_for_each_user_and_are_forgotten() {
+        let (tickets, start) = (Tickets::default(), Instant::now());
+        for _ in 0..MOST_OF_ONE {
+            give(&tickets, "ada", start).unwrap();
+        }
+        assert_eq!(give(&tickets, "ada", start), Err(Full));
+        for user in 0..MOST - MOST_OF_ONE {
+            give(&tickets, &format!("u{user}"), start).unwrap();
+        }
+        assert_eq!(give(&tickets, "bob", start), Err(Full));
+        let later = start + LIFETIME;
+        assert!(give(&tickets, "ada", later).is_ok());
+        let table = tickets.lock();
+        assert_eq!((table.entries.len(), table.order.len(), table.of_users.len()), (1, 1, 1));
+        assert_eq!(table.bytes, "canary".len());
+    }
+}

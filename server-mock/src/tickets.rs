@@ -1,0 +1,108 @@
+//! `POST /tickets`: a ticket for a token, so that no token has to stand in a URL.
+
+use crate::app::App;
+use crate::auth::{TICKET_LIFETIME, Tickets};
+use crate::cors;
+use crate::gate::Wait;
+use crate::origin;
+use crate::upgrade::{BUSY_SECONDS, Slot, token};
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Instant;
+
+const METHODS: &str = "POST, OPTIONS";
+
+/// What a page may send with it.
+const HEADERS: [HeaderName; 2] = [AUTHORIZATION, CACHE_CONTROL];
+
+pub(crate) fn router(app: Arc<App>) -> Router {
+    Router::new().route("/tickets", post(give).options(preflight)).with_state(app)
+}
+
+/// Why there is no ticket.
+enum Refusal {
+    Origin,
+    Token,
+    Often(Wait),
+    Full,
+}
+
+async fn give(State(app): State<Arc<App>>, request: Request) -> Response {
+    if !app.allows_origin(&request) {
+        return Refusal::Origin.into_response();
+    }
+    let answer = answer(&app, &request).unwrap_or_else(IntoResponse::into_response);
+    cors::readable(answer, request.headers().get(ORIGIN), false)
+}
+
+fn answer(app: &App, request: &Request) -> Result<Response, Refusal> {
+    let headers = request.headers();
+    let client = request.extensions().get::<Slot>().ok_or(Refusal::Full)?.client(&app.gate.proxies, headers);
+    app.may_come(&client).map_err(|_| Refusal::Often(Wait::SHORT))?;
+    // In the header only: what stands in a URL is what this is to avoid. A ticket buys no other ticket.
+    let token = token(headers, None).filter(|token| !Tickets::is_one(token));
+    let identity = app.identify(&client, token.as_deref()).map_err(Refusal::Often)?;
+    let (Some(identity), Some(token)) = (identity, token) else {
+        app.metrics.unauthorized.one_more();
+        return Err(Refusal::Token);
+    };
+    let ticket = app.authority.tickets.give(&identity.user, &token, Instant::now());
+    let ticket = ticket.map_err(|_| Refusal::Full)?;
+    let body = Json(json!({ "ticket": ticket, "expires_in": TICKET_LIFETIME.as_secs() }));
+    Ok(([(CACHE_CONTROL, "no-store")], body).into_response())
+}
+
+async fn preflight(State(app): State<Arc<App>>, request: Request) -> Response {
+    if !app.allows_origin(&request) {
+        return Refusal::Origin.into_response();
+    }
+    cors::preflight(METHODS, &HEADERS, &request, false)
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, code, message, hint) = match self {
+            Self::Origin => (StatusCode::FORBIDDEN, "forbidden_origin", origin::REFUSED, origin::HINT),
+            Self::Token => (
+                StatusCode::UNAUTHORIZED,
+                "unauthorized",
+                "the token is missing, wrong or has ended",
+                "send a valid token as 'Authorization: Bearer TOKEN'",
+            ),
+            Self::Often(_) => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate_limited",
+                "this address comes too often, or with too many wrong tokens",
+                "wait as Retry-After says, then try again",
+            ),
+            Self::Full => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "overloaded",
+                "too many tickets have been given and not used",
+                "wait as Retry-After says, then try again",
+            ),
+        };
+        let body = Json(json!({ "code": code, "message": message, "hint": hint }));
+        let mut response = (status, [(CACHE_CONTROL, "no-store")], body).into_response();
+        let headers = response.headers_mut();
+        match self {
+            Self::Token => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Self::Often(wait) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(wait.seconds()));
+            }
+            Self::Full => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(BUSY_SECONDS));
+            }
+            Self::Origin => {}
+        }
+        response
+    }
+}
