@@ -1,5 +1,5 @@
 import { isCount, isId, isText, numberOf, position, repaired, textOf, type Frame } from "./fields.js";
-import { codes, Input, joinReasons, Output } from "./names.js";
+import { codes, Input, joinReasons, Output, type Code } from "./names.js";
 import type { Machine } from "./machine.js";
 import type { Table } from "./table.js";
 
@@ -78,6 +78,10 @@ const fits = (frame: Frame, fields: Field[]): boolean =>
     return (optional && value == undefined) || (checks[letter]?.(value, frame[path[0]!]) ?? true);
   });
 
+/** A refusal's words, which begin with the server's own code if it has one. */
+const own = (code: unknown, words: string): string =>
+  isText(code) && !codes.includes(code as Code) ? code.slice(0, 64) + (words ? ": " + words : "") : words;
+
 /** Tells the machine what a text from the server says. */
 export function read(conn: number, text: unknown, reader: Reader): void {
   let frame: Frame;
@@ -124,7 +128,7 @@ export function said(conn: number, frame: Frame, { machine, table, moved }: Read
     else if (letter == "u") numbers.push(table.number(value));
     else if (letter == "f") numbers.push(table.pass(frame));
     else if (letter == "k") numbers.push(table.keep(frame));
-    else if (letter == "w") table.refusal = { message: value };
+    else if (letter == "w") table.refusal = { message: own(frame["code"], value) };
   }
   if (kind == Input.History) (frame["messages"] as Frame[]).forEach((message) => say(Input.HistoryMessage, message));
   if (kind == Input.GoingAway) numbers.push(+moved(frame["url"]));

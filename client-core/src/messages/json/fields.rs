@@ -1,13 +1,13 @@
 //! What the JSON of the frequent frames looks like: borrowed on the way in, borrowed on the way out.
 
 use super::consumable::well_formed;
-use super::lenient::lenient;
+use super::lenient::{Lenient, lenient};
 use super::names::Names;
 use crate::id::Id;
 use crate::messages::extended::int;
 use crate::messages::{
-    Ack, Code, History, JoinRequest, LineTag, Message, Notification, Origin, Position, Ref, Refusal, SendTag,
-    Signal, Stamp,
+    Ack, Code, History, JoinRequest, LineTag, Message, Nack, Notification, Origin, Position, Ref, Refusal,
+    SendTag, Signal, Stamp,
 };
 use crate::name::Name;
 use alloc::borrow::Cow;
@@ -79,6 +79,74 @@ pub(super) struct RoomUserFields<'a> {
     pub(super) user_id: Cow<'a, str>,
 }
 
+/// Most characters of a server's own code.
+const LONGEST_CODE: usize = 64;
+
+/// A code, and how it is written where the contract has none such.
+struct WrittenCode {
+    code: Code,
+    own: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for WrittenCode {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Cow::<str>::deserialize(deserializer).map(|text| Self::read(&text))
+    }
+}
+
+impl WrittenCode {
+    fn read(text: &str) -> Self {
+        let code = Code::read(text);
+        let is_own = code == Code::Other && text != code.as_str() && !text.trim().is_empty();
+        Self { code, own: is_own.then(|| text.chars().take(LONGEST_CODE).collect()) }
+    }
+}
+
+impl Lenient for WrittenCode {
+    fn text(text: &str) -> Option<Self> {
+        Some(Self::read(text))
+    }
+}
+
+/// The words of a refusal for a reason of the server's own, which they begin with.
+fn with_own(own: &str, words: &str) -> String {
+    if words.is_empty() { own.into() } else { alloc::format!("{own}: {words}") }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NackFields {
+    #[serde(rename = "ref", default)]
+    reference: Option<Id>,
+    code: WrittenCode,
+    #[serde(default)]
+    retry: bool,
+    #[serde(default)]
+    retry_after_ms: Option<u64>,
+    #[serde(default)]
+    expected: Option<u64>,
+    #[serde(default)]
+    dup: bool,
+    #[serde(default)]
+    message: Box<str>,
+}
+
+impl NackFields {
+    pub(super) fn nack(self) -> Nack {
+        let Self {
+            reference,
+            code: WrittenCode { code, own },
+            retry,
+            retry_after_ms,
+            expected,
+            dup,
+            message,
+        } = self;
+        let message = own.map_or(message.clone(), |own| with_own(&own, &message).into());
+        Nack { reference, code, retry, retry_after_ms, expected, dup, message }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ErrorFields {
@@ -88,7 +156,7 @@ pub(super) struct ErrorFields {
     #[serde(default, deserialize_with = "lenient")]
     room_id: Option<Name>,
     #[serde(default, deserialize_with = "lenient")]
-    code: Option<Code>,
+    code: Option<WrittenCode>,
     #[serde(default, deserialize_with = "lenient")]
     retry: Option<bool>,
     #[serde(default, deserialize_with = "lenient")]
@@ -97,7 +165,10 @@ pub(super) struct ErrorFields {
 
 impl ErrorFields {
     pub(super) fn refusal(&mut self) -> Option<Box<Refusal>> {
-        let code = self.code?;
+        let WrittenCode { code, own } = self.code.take()?;
+        if let Some(own) = own {
+            self.message = with_own(&own, &self.message);
+        }
         Some(Box::new(Refusal {
             reference: self.reference.take(),
             room: self.room_id.take(),

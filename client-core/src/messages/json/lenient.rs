@@ -3,7 +3,7 @@
 
 use crate::event::GapReason;
 use crate::id::Id;
-use crate::messages::{Code, MAX_INT};
+use crate::messages::MAX_INT;
 use crate::name::Name;
 use core::fmt;
 use core::marker::PhantomData;
@@ -32,12 +32,6 @@ impl Lenient for Id {
 impl Lenient for Name {
     fn text(text: &str) -> Option<Self> {
         Some(Self::from(text))
-    }
-}
-
-impl Lenient for Code {
-    fn text(text: &str) -> Option<Self> {
-        Some(Self::read(text))
     }
 }
 

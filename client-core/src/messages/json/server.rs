@@ -2,12 +2,12 @@
 
 use super::family::{Family, decode, repairing};
 use super::fields::{
-    AckFields, ErrorFields, ExpiringFields, HistoryFields, MessageFields, NotificationFields, Out,
-    PingFields, RoomUserFields, SignalFields, as_raw,
+    AckFields, ErrorFields, ExpiringFields, HistoryFields, MessageFields, NackFields, NotificationFields,
+    Out, PingFields, RoomUserFields, SignalFields, as_raw,
 };
 use super::names::Names;
 use super::{DecodeError, Tagged, reader, write};
-use crate::messages::{AuthOk, GoingAway, Hello, Joined, Left, Nack, Presence, ServerMessage};
+use crate::messages::{AuthOk, GoingAway, Hello, Joined, Left, Presence, ServerMessage};
 use alloc::boxed::Box;
 use alloc::string::String;
 use serde::{Deserialize, Deserializer};
@@ -62,7 +62,7 @@ impl<'de> Family<'de> for ServerFrame<'de> {
             "auth_expiring" => ExpiringFields::deserialize(rest).map(Self::Expiring),
             "presence" => Presence::deserialize(rest).map(M::Presence).map(Self::Whole),
             "joined" => Joined::deserialize(rest).map(|it| Self::Whole(M::Joined(Box::new(it)))),
-            "nack" => Nack::deserialize(rest).map(|it| Self::Whole(M::Nack(Box::new(it)))),
+            "nack" => NackFields::deserialize(rest).map(|it| Self::Whole(M::Nack(Box::new(it.nack())))),
             "hello" => Hello::deserialize(rest).map(|it| Self::Whole(M::Hello(Box::new(it)))),
             "left" => Left::deserialize(rest).map(M::Left).map(Self::Whole),
             "auth_ok" => AuthOk::deserialize(rest).map(M::AuthOk).map(Self::Whole),
@@ -206,4 +206,38 @@ pub fn encode_server(message: &ServerMessage) -> Option<String> {
         M::Unknown => return None,
     };
     Some(write(&frame, capacity))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages::Code;
+    use alloc::format;
+    use alloc::string::ToString as _;
+
+    #[test]
+    fn a_code_of_the_servers_own_is_told_with_its_words() {
+        let long = "x".repeat(100);
+        for (code, words, told) in [
+            ("ROOM_FULL", "no more chairs", "ROOM_FULL: no more chairs"),
+            ("E42", "", "E42"),
+            (&*long, "", &long[..64]),
+            ("other", "no", "no"),
+            ("forbidden", "no", "no"),
+        ] {
+            let fields = format!(r#""ref":"s1","code":"{code}","message":"{words}""#);
+            let mut decoder = ServerDecoder::default();
+            let ServerMessage::Nack(nack) =
+                decoder.decode(&format!(r#"{{"type":"nack",{fields}}}"#)).unwrap()
+            else {
+                panic!("no nack")
+            };
+            assert_eq!((nack.code, &*nack.message), (Code::read(code), told));
+            let error = decoder.decode(&format!(r#"{{"type":"error",{fields}}}"#)).unwrap();
+            let ServerMessage::Error { message, refusal: Some(refusal) } = error else {
+                panic!("no refusal")
+            };
+            assert_eq!((refusal.code, message), (Code::read(code), told.to_string()));
+        }
+    }
 }
