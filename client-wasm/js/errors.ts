@@ -57,7 +57,7 @@ export class SendError extends RejoinError {
     hint: string,
     { message, answer }: Reply = {},
   ) {
-    super(code, outcome == "unknown" ? "it is not known whether the message arrived" : `not sent: ${message ?? code}`, hint);
+    super(code, outcome == "unknown" ? "it is not known whether the message arrived" : `not sent: ${message ?? (code == "not_joined" ? hint : code)}`, hint);
     if (answer !== undefined) this.answer = answer;
   }
 

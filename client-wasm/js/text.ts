@@ -20,11 +20,10 @@ const isDeeper = (value: unknown, levels: number): boolean =>
   typeof value == "object" && value != null && (!levels || Object.values(value).some((part) => isDeeper(part, levels - 1)));
 
 /** Throws for what JSON would leave out or change. */
-function kept(_: string, value: unknown): unknown {
-  const kind = typeof value;
-  if (kind == "function" || kind == "symbol" || (kind == "number" && !Number.isFinite(value))) {
-    throw new TypeError(`it has no ${kind == "number" ? value : kind}`);
-  }
+function kept(this: any, key: string, value: unknown): unknown {
+  // Of a Map there would be `{}`, and `null` of an invalid Date.
+  const isKept = /t (Obj|Array]|Str|Boo|Nu|Und)/.test({}.toString.call(value)) && (value ?? this[key]) === value;
+  if (!isKept || (typeof value == "number" && !Number.isFinite(value))) throw new TypeError(`it has no ${this[key]}`);
   return value;
 }
 

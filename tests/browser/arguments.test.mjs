@@ -171,7 +171,7 @@ test("data that JSON cannot hold rejects the send and leaves nothing behind", as
   for (let level = 0; level < 65; level++) deep = [deep];
   const hostile = { toJSON: () => { throw new Error("no"); } };
   const before = server.received.length;
-  for (const data of [() => {}, { f() {} }, [Symbol("s")], cycle, 5n, { big: 5n }, NaN, { n: Infinity }, deep, hostile]) {
+  for (const data of [() => {}, { f() {} }, [Symbol("s")], cycle, 5n, { big: 5n }, NaN, { n: Infinity }, deep, hostile, new Map([[1, 2]]), { seen: new Set([1]) }, [new Date(NaN)], /x/, new Error("e"), new Uint8Array(2)]) {
     await refused(() => alice.send("lobby", "x", { data }), "bad_argument", /data cannot be written as JSON/, /plain data/);
     await refused(() => alice.signal("lobby", "typing", data), "bad_argument", /data cannot be written as JSON/);
   }
