@@ -74,15 +74,15 @@ export interface Reply {
 }
 
 const hints: { [code: string]: string } = {
-  unknown: "the connection broke while it was on its way: look for it before you send it again",
+  unknown: "look for it before you send it again",
   queue_full: "wait for the outcome of earlier sends",
-  expired: "there was no connection for as long as a message may wait (option sendTtl)",
-  timeout: "there was no connection within this send's timeout",
+  expired: "there was no connection within the option sendTtl",
+  timeout: "there was no connection within its timeout",
   closed: "the client is closed or has failed: connect again",
   user_changed: "the stored message belongs to another user",
-  cancelled: "its signal was aborted before it was on its way",
+  cancelled: "its signal was aborted",
   not_joined: "join the room first: option rooms, or join(room)",
-  forbidden: "ask the server's operator for the right to do this",
+  forbidden: "ask the server's operator for the right",
   rate_limited: "send less often",
   bad_request: "the server does not take such a name or message",
   too_many_rooms: "leave a room first",

@@ -79,8 +79,7 @@ const fits = (frame: Frame, fields: Field[]): boolean =>
   });
 
 /** A refusal's words, which begin with the server's own code if it has one. */
-const own = (code: unknown, words: string): string =>
-  isText(code) && !codes.includes(code as Code) ? code.slice(0, 64) + (words ? ": " + words : "") : words;
+const own = (code: unknown, words?: string) => (isText(code) && !codes.includes(code as Code) ? [code, words].join(": ") : words);
 
 /** Tells the machine what a text from the server says. */
 export function read(conn: number, text: unknown, reader: Reader): void {
@@ -128,7 +127,7 @@ export function said(conn: number, frame: Frame, { machine, table, moved }: Read
     else if (letter == "u") numbers.push(table.number(value));
     else if (letter == "f") numbers.push(table.pass(frame));
     else if (letter == "k") numbers.push(table.keep(frame));
-    else if (letter == "w") table.refusal = { message: own(frame["code"], value) };
+    else if (letter == "w") table.refusal = { message: own(frame["code"], value)! };
   }
   if (kind == Input.History) (frame["messages"] as Frame[]).forEach((message) => say(Input.HistoryMessage, message));
   if (kind == Input.GoingAway) numbers.push(+moved(frame["url"]));

@@ -43,5 +43,5 @@ export function jsonOf<T>(value: T, what: string): { copy: T; json: string } {
     cause = error;
   }
   const why = String((cause as Error)?.message ?? cause).split("\n")[0];
-  throw new RejoinError("bad_argument", `${what} cannot be written as JSON: ${why}`, "give plain data: no functions, BigInts, NaN or cycles, at most 64 levels", { cause });
+  throw new RejoinError("bad_argument", `${what} cannot be written as JSON: ${why}`, "give plain data, at most 64 levels", { cause });
 }
