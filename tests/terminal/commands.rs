@@ -184,6 +184,47 @@ fn doctor_names_a_socket_io_server_and_the_option_for_it_whatever_the_url_asks_f
     assert!(!report.contains("a Socket.IO server answers"), "{report}");
 }
 
+/// A server that speaks Socket.IO and hangs up on whoever asks for another path, as those of Node do. Gives its address.
+fn only_socket_io(server: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut client, server) = (stream.unwrap(), server.clone());
+            std::thread::spawn(move || {
+                let mut head = vec![0; 4096];
+                let read = client.read(&mut head).unwrap_or(0);
+                head.truncate(read);
+                if !head.windows(11).any(|part| part == b"/socket.io/") {
+                    return;
+                }
+                let mut behind = TcpStream::connect(server).unwrap();
+                behind.write_all(&head).unwrap();
+                let (mut up, mut down) = (client.try_clone().unwrap(), behind.try_clone().unwrap());
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut up, &mut behind);
+                    let _ = behind.shutdown(Shutdown::Both);
+                });
+                let _ = std::io::copy(&mut down, &mut client);
+                let _ = client.shutdown(Shutdown::Both);
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn doctor_does_not_guess_at_tls_where_a_socket_io_server_has_answered_without() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let address = only_socket_io(server.address());
+    let output = run(&["doctor", &format!("ws://{address}/ws"), "--token", "ada"], b"");
+    let report = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{report}");
+    assert!(report.contains("closed the connection before answering"), "{report}");
+    assert!(report.contains("a Socket.IO server answers at this address"), "{report}");
+    assert!(!report.contains("uses TLS"), "{report}");
+}
+
 #[test]
 fn doctor_says_what_a_wrong_address_is_and_which_command_works_instead() {
     let server = ServerProcess::start("127.0.0.1:0");

@@ -14,41 +14,60 @@ const REFUSED: CauseCode = CauseCode::Unauthorized(4001);
 /// Where our own server, and many others, have their WebSocket.
 const CHAT: &str = "/ws";
 
-/// Says what answers, and with which command it is reached. `room` is that of a stream of events that was not found.
-pub(super) async fn examine(settings: &Settings, room: Option<&str>) {
+/// What answers there, and with which command it is reached.
+pub(super) struct Found {
+    step: Step,
+    what: String,
+    hint: String,
+}
+
+impl Found {
+    pub(super) fn tell(&self) {
+        report::warned(self.step, &self.what, &self.hint);
+    }
+}
+
+/// Looks for what answers. `room` is that of a stream of events that was not found.
+pub(super) async fn examine(settings: &Settings, room: Option<&str>) -> Vec<Found> {
+    let mut found = Vec::new();
     let path = suggested::path_of(&settings.endpoint);
     for candidate in chats(&path, room.is_some()) {
         let url = format!("{}{candidate}", suggested::origin(&settings.endpoint)).replacen("http", "ws", 1);
         if is_chat(settings, &url).await {
             let hint = format!("give that address: rejoin chat {url}{}", settings.repeated);
-            report::warned(Step::Hello, &format!("a WebSocket server answers at {url}"), &hint);
+            found.push(Found {
+                step: Step::Hello,
+                what: format!("a WebSocket server answers at {url}"),
+                hint,
+            });
             break;
         }
     }
     let url = suggested::socket_io(&settings.endpoint);
     if is_socket_io(settings, &url).await {
-        socket_io(settings, &url);
+        found.push(socket_io(settings, &url));
     }
     if let Some(room) = room.filter(|_| path != "/") {
         let url = suggested::origin(&settings.endpoint);
         if has_streams(settings, &url, room).await {
             let room = quoted(room);
             let hint = format!("give that address: rejoin tail --sse {url} -r {room}{}", settings.repeated);
-            report::warned(Step::Stream, &format!("rooms can be read at {url}"), &hint);
+            found.push(Found { step: Step::Stream, what: format!("rooms can be read at {url}"), hint });
         }
     }
+    found
 }
 
 /// The address is that of a Socket.IO server's engine.
-pub(super) fn socket_io_here(settings: &Settings) {
-    socket_io(settings, &suggested::socket_io(&settings.endpoint));
+pub(super) fn socket_io_here(settings: &Settings) -> Found {
+    socket_io(settings, &suggested::socket_io(&settings.endpoint))
 }
 
-fn socket_io(settings: &Settings, url: &str) {
+fn socket_io(settings: &Settings, url: &str) -> Found {
     let options = &settings.repeated;
     let hint =
         format!("connect to {url} with --protocol socketio: rejoin chat {url} --protocol socketio{options}");
-    report::warned(Step::Hello, "a Socket.IO server answers at this address", &hint);
+    Found { step: Step::Hello, what: "a Socket.IO server answers at this address".to_owned(), hint }
 }
 
 /// Where a chat may be, other than at `path` itself unless that was asked for something else.

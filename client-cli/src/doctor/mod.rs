@@ -16,6 +16,7 @@ use crate::settings::{Settings, Sources, check_room, parse_feed_url, parse_url};
 use crate::signals::Signals;
 use crate::token::TokenFrom;
 use crate::words;
+use elsewhere::Found;
 use rejoin::{
     Cause, CauseCode, Client, DialErrorKind, Event, Events, Hint, Mode, Remedy, SOCKET_IO_OPENING, State,
 };
@@ -31,6 +32,8 @@ const STEP: Duration = Duration::from_secs(10);
 const REFUSAL: Duration = Duration::from_secs(2);
 /// Silence after which the library pings: at once, for here a ping is wanted.
 const SILENCE: Duration = Duration::from_millis(500);
+/// What is said of a connection that was closed before any answer, and is no guess any more once something has answered.
+const OTHERWISE: &str = "; if the server uses TLS";
 /// What to do where the Origin of `--header` may be what is refused.
 const GIVEN_ORIGIN: &str = "pages of the given Origin may not connect: allow it in the server's or the proxy's \
                             configuration, or leave the header out to try the token alone";
@@ -196,10 +199,13 @@ async fn talk(settings: &Settings, client: &Client, mut events: Events) -> Resul
         if token::is_about_token(&cause) {
             return Err(cause);
         }
-        dial_failed(settings, &cause);
-        if settings.socket_io.is_none() && may_be_another_protocol(cause.code) {
-            elsewhere::examine(settings, None).await;
-        }
+        let found = if settings.socket_io.is_none() && may_be_another_protocol(cause.code) {
+            elsewhere::examine(settings, None).await
+        } else {
+            Vec::new()
+        };
+        dial_failed(settings, &cause, !found.is_empty());
+        found.iter().for_each(Found::tell);
         return Ok(false);
     }
     secrecy(settings, ["ws://", "wss://"]);
@@ -226,7 +232,7 @@ async fn talk(settings: &Settings, client: &Client, mut events: Events) -> Resul
             Ok(Some(Event::Mode(decided))) => mode = Some(decided),
             Ok(Some(Event::Garbled { error })) if &*error == SOCKET_IO_OPENING => {
                 report::failed(Step::Hello, "a Socket.IO server answers, and speaks no plain protocol", None);
-                elsewhere::socket_io_here(settings);
+                elsewhere::socket_io_here(settings).tell();
                 return Ok(false);
             }
             Ok(None) => return Ok(false),
@@ -306,15 +312,18 @@ fn may_be_another_protocol(code: CauseCode) -> bool {
     !matches!(code, CauseCode::Dial(Certificate | Proxy | Tls))
 }
 
-/// Says at which step a dial ended, and which steps that proves to be fine.
-fn dial_failed(settings: &Settings, cause: &Cause) {
+/// Says at which step a dial ended, and which steps that proves to be fine. `is_known`: what answers at that port is told
+/// below it.
+fn dial_failed(settings: &Settings, cause: &Cause, is_known: bool) {
     let what = words::cause(cause);
+    // It has answered without TLS, or with it, as it was asked.
+    let what = what.split_once(OTHERWISE).filter(|_| is_known).map_or(&*what, |(what, _)| what);
     let hint = settings.advice("chat").about(cause);
     let hint = hint.as_deref();
     match cause.code {
         // Its words say what to do.
         CauseCode::Dial(DialErrorKind::Certificate | DialErrorKind::Tls) => {
-            report::failed(Step::Tls, &what, None);
+            report::failed(Step::Tls, what, None);
         }
         CauseCode::Dial(DialErrorKind::Http(_) | DialErrorKind::NotWebSocket) => {
             if settings.endpoint.is_secure() {
@@ -322,16 +331,16 @@ fn dial_failed(settings: &Settings, cause: &Cause) {
             }
             // Without advice the answer's own words say what to do.
             let hint = hint.map(|_| "check the URL's path: a web server answers, but no chat");
-            report::failed(Step::Upgrade, &what, hint);
+            report::failed(Step::Upgrade, what, hint);
         }
-        CauseCode::UnknownNamespace | CauseCode::Incompatible => report::failed(Step::Hello, &what, hint),
+        CauseCode::UnknownNamespace | CauseCode::Incompatible => report::failed(Step::Hello, what, hint),
         CauseCode::Dial(DialErrorKind::Proxy) => {
-            report::failed(Step::Tcp, &what, Some("check HTTPS_PROXY, ALL_PROXY and NO_PROXY"));
+            report::failed(Step::Tcp, what, Some("check HTTPS_PROXY, ALL_PROXY and NO_PROXY"));
         }
         _ => {
             let hint = "the port answers, but not as a chat server does";
             let says_what_to_do = cause.remedy == Some(Remedy::InWords);
-            report::failed(Step::Upgrade, &what, (!says_what_to_do).then_some(hint));
+            report::failed(Step::Upgrade, what, (!says_what_to_do && !is_known).then_some(hint));
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The steps of reading a room by server-sent events, behind the way to the server.
 
+use super::elsewhere::{self, Found};
 use super::report::{self, Step};
-use super::{elsewhere, hold, secrecy, token, token_taken};
+use super::{hold, secrecy, token, token_taken};
 use crate::error::Failure;
 use crate::settings::Settings;
 use crate::words;
@@ -46,7 +47,7 @@ async fn read(settings: &Settings, room: &str, events: &mut FeedStream) -> Resul
                         cause.code,
                         CauseCode::Dial(DialErrorKind::Http(_) | DialErrorKind::NotEventStream)
                     ) {
-                        elsewhere::examine(settings, Some(room)).await;
+                        elsewhere::examine(settings, Some(room)).await.iter().for_each(Found::tell);
                     }
                     return Ok(false);
                 }
