@@ -39,7 +39,7 @@ impl From<Exit> for ExitCode {
 }
 
 /// A failure that ends the program.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
     /// Stable, in snake case.

@@ -32,7 +32,7 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
     let sources = Sources::read(&arguments.connection)?;
     let (url, text) = match (&arguments.url, &arguments.text) {
         // One word that is no URL, where a URL is known from elsewhere, is the text.
-        (Some(word), None) if !word.contains("://") && sources.url(None).is_some() => (None, Some(word)),
+        (Some(word), None) if !word.contains("://") && sources.url(None)?.is_some() => (None, Some(word)),
         (url, text) => (url.as_deref(), text.as_ref()),
     };
     if text.is_some_and(String::is_empty) {

@@ -2,7 +2,7 @@
 
 use crate::advice::Advice;
 use crate::args::{ConnectionArgs, PolicyName, Protocol};
-use crate::error::Failure;
+use crate::error::{Failure, eprint_line, without_secrets};
 use crate::profile::{self, Profile};
 use crate::proxy_env::proxy_for;
 use crate::repeated::{self, quoted};
@@ -84,21 +84,36 @@ impl fmt::Debug for Settings {
 pub(crate) struct Sources<'a> {
     pub(crate) arguments: &'a ConnectionArgs,
     pub(crate) profile: Profile,
+    /// What is wrong with the profile that is used when none is named. It stops who needs it.
+    trouble: Option<Failure>,
 }
 
 impl<'a> Sources<'a> {
     pub(crate) fn read(arguments: &'a ConnectionArgs) -> Result<Self, Failure> {
-        Ok(Self { arguments, profile: profile::load(arguments.profile.as_deref())? })
+        let (profile, trouble) = match profile::load(arguments.profile.as_deref()) {
+            Ok(profile) => (profile, None),
+            Err(failure) if arguments.profile.is_none() => (Profile::default(), Some(failure)),
+            Err(failure) => return Err(failure),
+        };
+        Ok(Self { arguments, profile, trouble })
     }
 
     /// The URL given, the environment's, or the profile's.
-    pub(crate) fn url(&self, given: Option<&str>) -> Option<String> {
-        given.map(str::to_owned).or_else(|| variable("REJOIN_URL")).or_else(|| self.profile.url.clone())
+    pub(crate) fn url(&self, given: Option<&str>) -> Result<Option<String>, Failure> {
+        match (given.map(str::to_owned).or_else(|| variable("REJOIN_URL")), &self.trouble) {
+            (Some(url), _) => Ok(Some(url)),
+            (None, Some(trouble)) => Err(trouble.clone()),
+            (None, None) => Ok(self.profile.url.clone()),
+        }
     }
 
     /// What there is to go by at `url`: the command line, and where that is silent the profile, as far as it is for that
     /// server.
     pub(crate) fn at(mut self, url: &str) -> Described {
+        if let Some(Failure { message, code, .. }) = &self.trouble {
+            let message = sanitise::line(message);
+            eprint_line(&format!("rejoin: {message}; going on without a profile [{code}]"));
+        }
         let is_named = self.arguments.profile.is_some();
         let profile = std::mem::take(&mut self.profile).at(url, is_named);
         let mut arguments = self.arguments.clone();
@@ -122,9 +137,15 @@ impl<'a> Sources<'a> {
         if let Some(text) = given.filter(|text| is_text(text)) {
             return Err(no_url(text));
         }
-        self.url(given).ok_or_else(|| {
-            Failure::usage("url", "no URL given")
-                .hint("give one like wss://host/path, or set REJOIN_URL, or choose a profile with --profile")
+        self.url(given)?.ok_or_else(|| {
+            let failure = Failure::usage("url", "no URL given");
+            match profile::mistakes_elsewhere(None).first() {
+                // Perhaps it was to be found there.
+                Some(mistake) => failure.hint(format!("mind {mistake}")),
+                None => failure.hint(
+                    "give one like wss://host/path, or set REJOIN_URL, or choose a profile with --profile",
+                ),
+            }
         })
     }
 }
@@ -541,10 +562,13 @@ pub(crate) fn parse_url(text: &str, protocol: Protocol) -> Result<(Endpoint, Opt
         let failure = Failure::usage("url", error.to_string());
         match error {
             EndpointError::Scheme(scheme) if matches!(&*scheme, "http" | "https") => {
-                let wanted = if &*scheme == "http" { "ws://" } else { "wss://" };
+                let shown = without_secrets(&sanitise::line(text.trim()));
+                let rest = shown.split_once("://").map_or("", |(_, rest)| rest);
+                let wanted = if &*scheme == "http" { "ws" } else { "wss" };
                 failure.hint(format!(
-                    "the same address with {wanted} instead of {scheme}:// is the one to try, or --protocol \
-                     socketio if the server speaks that"
+                    "give {}, or, to a Socket.IO server, {} --protocol socketio",
+                    quoted(&format!("{wanted}://{rest}")),
+                    quoted(&shown)
                 ))
             }
             EndpointError::Malformed(_) => {
@@ -570,7 +594,16 @@ mod tests {
     fn an_http_url_is_refused_with_the_one_to_try() {
         let failure = parse_url("http://h/?token=s3cret", Protocol::Auto).unwrap_err();
         assert_eq!((failure.exit.code(), failure.code), (2, "url"));
-        assert!(failure.render().contains("ws://") && !failure.render().contains("s3cret"));
+        assert!(!failure.render().contains("s3cret"));
+        assert!(
+            failure.render().contains(
+                "give 'ws://h/?token=…', or, to a Socket.IO server, 'http://h/?token=…' --protocol socketio"
+            ),
+            "{}",
+            failure.render()
+        );
+        let plain = parse_url("https://h:8443/ws", Protocol::Auto).unwrap_err().render();
+        assert!(plain.contains("give wss://h:8443/ws, or,"), "{plain}");
         assert!(parse_url("https://h/", Protocol::Plain).unwrap_err().render().contains("wss://"));
     }
 

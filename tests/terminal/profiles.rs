@@ -62,6 +62,33 @@ fn the_token_and_the_rooms_of_a_profile_go_to_its_own_url_only() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_stops_only_who_needs_it_and_the_others_are_told_once() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let url = &server.url;
+    for bytes in [&b"\xff\xfe\0 no text"[..], b"[profiles.default]\nurl = 7\n"] {
+        let home = configured("");
+        fs::write(home.path().join(".config/rejoin/config.toml"), bytes).unwrap();
+        let sends = ["send", url, "-r", "lobby", "--token", "ada", "hi"];
+        for (args, url) in [(&sends[..], ""), (&["send", "-r", "lobby", "--token", "ada", "hi"], url)] {
+            let ended = start(&home, args, &[("REJOIN_URL", url)]).wait();
+            assert_eq!(ended.status, Some(0), "{args:?}: {}", ended.text());
+            assert_eq!(ended.text().matches("[config_file]").count(), 1, "{}", ended.text());
+            assert!(ended.text().contains("going on without a profile"), "{}", ended.text());
+        }
+        for args in
+            [&["pipe"][..], &["send", "-r", "lobby", "hi"], &["chat"], &["pipe", url, "--profile", "x"]]
+        {
+            let ended = start(&home, args, &[]).wait();
+            assert_eq!(ended.status, Some(2), "{args:?}: {}", ended.text());
+        }
+    }
+    // What is no TOML may have been meant for a profile.
+    let ended = start(&configured("url: ws://h/\n"), &["pipe"], &[]).wait();
+    assert_eq!(ended.status, Some(2), "{}", ended.text());
+    assert!(ended.text().contains("config.toml, line 1:"), "{}", ended.text());
+}
+
+#[test]
 fn a_mistake_in_a_profile_that_is_not_used_stops_no_command_and_doctor_names_it() {
     let server = ServerProcess::start("127.0.0.1:0");
     let home = configured(&format!(

@@ -39,7 +39,7 @@ const LAST_OUTCOMES: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Exit, Failure> {
     let sources = Sources::read(&arguments.connection)?;
-    let given = if arguments.listen.is_some() { None } else { sources.url(arguments.url.as_deref()) };
+    let given = if arguments.listen.is_some() { None } else { sources.url(arguments.url.as_deref())? };
     let server = match given {
         Some(_) => None,
         None if arguments.connection.protocol == Some(Protocol::SocketIo) => {
