@@ -22,7 +22,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::sleep;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 /// Bytes gathered before they go to the socket without being flushed.
@@ -38,6 +39,9 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Of both; anything less only burns time.
 const SHORTEST: Duration = Duration::from_millis(1);
+
+/// How long the last answer to a request may take to be written when a drain is over.
+const LAST_ANSWER: Duration = Duration::from_secs(1);
 
 /// Most characters of a header in the log.
 const LOGGED: usize = 200;
@@ -66,6 +70,8 @@ pub(crate) struct App {
     pub(crate) memory: Memory,
     places: Arc<Semaphore>,
     draining: AtomicBool,
+    /// Nobody who has said who they are is left, after a drain.
+    over: watch::Sender<bool>,
 }
 
 /// The right to be one of the open connections; given back when dropped.
@@ -149,6 +155,7 @@ impl App {
             limits,
             most_open: file_limit::connections(),
             draining: AtomicBool::new(false),
+            over: watch::Sender::new(false),
         }
     }
 
@@ -309,6 +316,23 @@ impl App {
 
     pub(crate) fn stop_admitting(&self) {
         self.draining.store(true, Ordering::Release);
+    }
+
+    /// The drain is over, whoever is still connected.
+    pub(crate) fn finish(&self) {
+        self.over.send_replace(true);
+    }
+
+    /// Until the drain is over: who has nothing to lose is not waited for.
+    pub(crate) async fn over(&self) {
+        // The sender is here: it cannot be gone.
+        let _ = self.over.subscribe().wait_for(|over| *over).await;
+    }
+
+    /// Until so much time has passed behind that: for whom an answer is on its way.
+    pub(crate) async fn long_over(&self) {
+        self.over().await;
+        sleep(LAST_ANSWER).await;
     }
 }
 

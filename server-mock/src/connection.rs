@@ -69,9 +69,15 @@ pub(crate) async fn serve(
             () = slot.feeds() => {
                 drop(permit);
                 // The handler's answer lasts until the feed ends or the peer is gone.
-                handshake.await;
+                tokio::select! {
+                    _ = handshake => {}
+                    // A reader that reads has its last event by then, and goes on behind it elsewhere.
+                    () = app.long_over() => {}
+                }
                 return;
             }
+            () = app.over(), if !slot.is_busy() => return,
+            () = app.long_over() => return,
             () = slot.polls() => {
                 permit = None;
                 // There is something to say once in an interval. Then the next request may come.

@@ -330,6 +330,7 @@ impl Server {
         }
         // Half-open connections would outlast every wait; what is left then are close handshakes.
         app.faults.clear();
+        app.finish();
         let last = end.unwrap_or_else(Instant::now).min(Instant::now() + LAST_WORDS);
         let _ = timeout_at(last, async { while tasks.join_next().await.is_some() {} }).await;
     }

@@ -86,7 +86,11 @@ impl Opening {
             }
             (Self::Upgrade { session, claim, client }, Some(stream)) => {
                 let patience = app.limits.handshake;
-                if !probe::upgrade(stream, link, session, claim, patience).await {
+                let upgraded = tokio::select! {
+                    upgraded = probe::upgrade(stream, link, session, claim, patience) => upgraded,
+                    () = app.over() => true,
+                };
+                if !upgraded {
                     let whom = Whom { user: None, address: Some(client.address) };
                     app.switchboard.limited.note(Limit::ProbeDeadline, whom);
                 }

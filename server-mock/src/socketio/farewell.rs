@@ -30,7 +30,11 @@ pub(super) async fn farewell(session: Session, hurries: bool, ending: Ending) {
         }
         Ending::Told(End::Close { .. } | End::HangUp { .. }) => {}
     }
-    let _ = timeout(FAREWELL, dismiss(polling, outgoing, commands)).await;
+    tokio::select! {
+        _ = timeout(FAREWELL, dismiss(polling, outgoing, commands)) => {}
+        // No further poll can come.
+        () = app.long_over() => {}
+    }
 }
 
 /// Tells the poll that waits, or the next one, that the session is over.

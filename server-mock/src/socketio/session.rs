@@ -178,7 +178,13 @@ impl Session {
 
     /// Serves the session to its end. Dropping the future cuts it.
     pub(super) async fn serve(mut self) {
-        let ending = poll_fn(|cx| self.poll(cx)).await;
+        let app = Arc::clone(&self.app);
+        let ending = tokio::select! {
+            biased;
+            ending = poll_fn(|cx| self.poll(cx)) => ending,
+            // Nobody who is somebody is left on the server: this one has not said who it is.
+            () = app.over() => Ending::Told(End::Cut("The server is going away")),
+        };
         let hurries = self.hurries();
         if let Ending::Over(limit, ..) = ending {
             self.limited(limit);

@@ -1,10 +1,16 @@
 //! How a server ends.
 
 use crate::client::{Client, message, server, soon};
+use crate::doors::address;
+use crate::feed;
+use crate::socketio::{Session, endpoint, get};
 use rejoin_server::{Config, Server};
 use serde_json::json;
 use std::time::Duration;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 #[tokio::test]
@@ -116,4 +122,48 @@ async fn extended_clients_are_asked_to_move_and_served_until_the_window_ends() {
     assert_eq!(ada.close_code().await, 1012);
     drop(ada);
     soon(drained).await.unwrap();
+}
+
+/// Less than the last close frames of a drain may take: what has nothing to lose is not waited for.
+const AT_ONCE: Duration = Duration::from_secs(5);
+
+/// A connection that has sent this and waits.
+async fn sent(url: &str, text: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address(url)).await.unwrap();
+    stream.write_all(text.replace('\n', "\r\n").as_bytes()).await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn a_drain_does_not_wait_for_who_has_nothing_to_lose() {
+    for kind in ["half a request", "a session", "a WebSocket of one", "a poll", "a poll of one", "a feed"] {
+        let server = server(|_| {}).await;
+        let url = server.url();
+        let mut ada = Client::in_room(&url, "ada", "lobby").await;
+        let (mut streams, mut sockets, mut feeds) = (Vec::new(), Vec::new(), Vec::new());
+        match kind {
+            "half a request" => streams.push(sent(&url, "GET /ws HTTP/1.1\nHost: local").await),
+            "a session" => drop(Session::open(&server).await),
+            "a WebSocket of one" => sockets.push(Client::try_open(&endpoint(&url), &[]).await.unwrap()),
+            "a poll" => streams.push(Session::open(&server).await.begin_to_hear().await),
+            "a poll of one" => {
+                // Its last poll has been answered, over a connection that is kept.
+                let session = Session::in_room(&server, "bob", "lobby").await;
+                let request = get(&format!("&sid={}", session.sid)).replace("Connection: close\n", "");
+                streams.push(sent(&url, &request).await);
+            }
+            _ => {
+                let feed = feed::request(&url, "GET", &feed::path("lobby", "bob"), &[]).await;
+                assert_eq!(feed.status, 200);
+                feeds.push(feed);
+                for _ in 0..300 {
+                    ada.say(&message("lobby", &"x".repeat(4_000))).await;
+                    ada.hear().await;
+                }
+            }
+        }
+        drop(ada);
+        assert!(timeout(AT_ONCE, server.drain()).await.is_ok(), "{kind}");
+        drop((streams, sockets, feeds));
+    }
 }
