@@ -123,6 +123,8 @@ mod namespace;
 mod origin;
 mod pings;
 mod process;
+#[cfg(feature = "redis")]
+pub mod redis;
 mod seldom;
 mod server;
 mod session_log;

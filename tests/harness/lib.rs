@@ -23,6 +23,7 @@ pub mod liar;
 pub mod price_server;
 pub mod process;
 pub mod proxy;
+pub mod redis_process;
 pub mod refuser;
 pub mod scissors;
 pub mod screen;

@@ -32,6 +32,11 @@ pub struct Logged {
 }
 
 impl Logged {
+    /// A message that is in no log yet. Number and time are the store's to set.
+    pub fn new(id: Id, user: Name, content: String) -> Self {
+        Self { id, seq: 0, user, content, data: None, timestamp: String::new(), origin: None, kind: None }
+    }
+
     /// What it costs to keep.
     pub(super) fn bytes(&self) -> usize {
         ENTRY + self.content.len() + self.data.as_ref().map_or(0, String::len) + self.timestamp.len()

@@ -1,0 +1,150 @@
+//! Requests of the hub as commands of Redis. Owns which keys and arguments a script gets.
+
+use super::encode::{self, millis};
+use super::keys::{Keys, RoomKeys};
+use super::scripts::{self, Script};
+use crate::hub::HubConfig;
+use crate::hub::shared::{Control, Decision, Held, StoreRequest};
+use redis::Cmd;
+use rejoin::{Id, Name};
+use std::time::Duration;
+
+/// What all nodes have to agree on, and who this one is.
+#[derive(Debug, Clone)]
+pub(super) struct Commands {
+    pub(super) keys: Keys,
+    pub(super) node: Id,
+    history: usize,
+    history_bytes: usize,
+    retention: Duration,
+    dedupe_window: Duration,
+    attendance: Duration,
+}
+
+/// Whether it is a sharded channel: no cluster is supported yet.
+const SHARDED: &str = "0";
+
+impl Commands {
+    pub(super) fn new(keys: Keys, node: Id, hub: &HubConfig, attendance: Duration) -> Self {
+        Self {
+            keys,
+            node,
+            history: hub.history.max(1),
+            history_bytes: hub.history_bytes,
+            // As the hub has it: never less than what tells two sends apart.
+            retention: hub.retention.max(hub.dedupe_window),
+            dedupe_window: hub.dedupe_window,
+            attendance,
+        }
+    }
+
+    /// The command that carries out a request; `whole`: with the script's text, which Redis then knows. `None` for
+    /// [`StoreRequest::Close`], of which Redis need not know.
+    pub(super) fn command(&self, request: &StoreRequest, whole: bool) -> Option<Cmd> {
+        Some(match request {
+            StoreRequest::Open { room, held, fresh, .. } => {
+                let keys = self.keys.room(room);
+                let mut cmd = call(&scripts::OPEN, whole, &[keys.room(), keys.log(), keys.here()]);
+                name_room(&mut cmd, room, fresh, held.as_ref());
+                cmd.arg(self.node.as_str()).arg(millis(self.retention)).arg(self.history);
+                cmd.arg(keys.channel()).arg(SHARDED);
+                cmd
+            }
+            StoreRequest::Append { room, held, fresh, send, decision, .. } => {
+                let keys = self.keys.room(room);
+                // A backend's keys are nobody's: no user has a name without a character.
+                let owner = send.as_ref().and_then(|send| send.user.as_deref()).unwrap_or_default();
+                let line = send
+                    .as_ref()
+                    .map_or_else(|| keys.line("", ""), |send| keys.line(owner, send.pid.as_str()));
+                let mut cmd = call(&scripts::APPEND, whole, &[keys.room(), keys.log(), line]);
+                name_room(&mut cmd, room, fresh, held.as_ref());
+                cmd.arg(millis(self.retention)).arg(self.history).arg(self.history_bytes);
+                cmd.arg(keys.channel()).arg(SHARDED).arg(owner);
+                match send {
+                    Some(send) => {
+                        cmd.arg(send.pseq).arg(send.epoch.as_ref().map_or("", |epoch| epoch.as_str()))
+                    }
+                    None => cmd.arg("").arg(""),
+                };
+                cmd.arg(millis(self.dedupe_window));
+                match decision {
+                    Decision::Append(entry) => {
+                        cmd.arg("append").arg(entry.id.as_str()).arg(encode::entry(entry))
+                    }
+                    Decision::Refuse(code) => cmd.arg("refuse").arg(code.as_str()).arg(""),
+                };
+                cmd
+            }
+            StoreRequest::Attend { room, users, whole: all } => {
+                let keys = self.keys.room(room);
+                let mut cmd = call(&scripts::ATTEND, whole, &[keys.here()]);
+                cmd.arg(self.node.as_str()).arg(u8::from(*all)).arg(millis(self.attendance));
+                cmd.arg(keys.channel()).arg(SHARDED).arg(encode::attendance(&self.node, users, *all));
+                for change in users {
+                    cmd.arg(format!("{}{}", if change.here { '+' } else { '-' }, change.user));
+                }
+                cmd
+            }
+            StoreRequest::Signal { room, user, kind, data } => {
+                let mut cmd = redis::cmd("PUBLISH");
+                let text = encode::signal(&self.node, user, kind, data.clone());
+                cmd.arg(self.keys.room(room).channel()).arg(text);
+                cmd
+            }
+            StoreRequest::Control(control) => {
+                let mut cmd = call(&scripts::CONTROL, whole, &[self.keys.bans()]);
+                cmd.arg(self.keys.control()).arg(encode::control(&self.node, control));
+                match control {
+                    Control::Kick { user, ban: Some(ban) } => cmd.arg(user.as_str()).arg(millis(*ban)),
+                    _ => cmd.arg("").arg(""),
+                };
+                cmd
+            }
+            StoreRequest::Close { .. } => return None,
+        })
+    }
+
+    /// The epoch and the head of a room.
+    pub(super) fn head(&self, room: &Name) -> Cmd {
+        let mut cmd = redis::cmd("HMGET");
+        cmd.arg(self.keys.room(room).room()).arg("epoch").arg("head");
+        cmd
+    }
+
+    /// The bans that hold.
+    pub(super) fn bans(&self, most: usize) -> Cmd {
+        // With its text, as it is seldom.
+        let mut cmd = call(&scripts::BANS, true, &[self.keys.bans()]);
+        cmd.arg(most);
+        cmd
+    }
+
+    pub(super) fn room_keys(&self, room: &Name) -> RoomKeys {
+        self.keys.room(room)
+    }
+}
+
+/// What a script for a room gets first.
+fn name_room(cmd: &mut Cmd, room: &Name, fresh: &Id, held: Option<&Held>) {
+    cmd.arg(room.as_str()).arg(fresh.as_str());
+    match held {
+        Some(held) => {
+            cmd.arg(held.epoch.as_str()).arg(held.head);
+            cmd.arg(held.id.as_ref().map_or("", |id| id.as_str()));
+        }
+        None => {
+            cmd.arg("").arg(0).arg("");
+        }
+    }
+}
+
+fn call(script: &Script, whole: bool, keys: &[String]) -> Cmd {
+    let mut cmd = redis::cmd(if whole { "EVAL" } else { "EVALSHA" });
+    cmd.arg(if whole { &script.text } else { &script.sha });
+    cmd.arg(keys.len());
+    for key in keys {
+        cmd.arg(key);
+    }
+    cmd
+}

@@ -1,0 +1,130 @@
+//! Whether Redis can be used now, and what is counted of it. Owns the numbers and the log's lines about them; decides nothing.
+
+use super::error::StoreError;
+use crate::seldom::Seldom;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A server whose Redis is away for so long takes nobody new.
+const LONG_AWAY: Duration = Duration::from_secs(10);
+
+/// Which of the two connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Part {
+    Requests,
+    Notices,
+}
+
+/// What is counted.
+#[derive(Debug, Clone)]
+pub(crate) struct Counts {
+    pub(crate) requests: Counter,
+    pub(crate) failures: Counter,
+    pub(crate) reconnects: Counter,
+    pub(crate) rooms: Gauge,
+    pub(crate) latency: Histogram,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            requests: Counter::default(),
+            failures: Counter::default(),
+            reconnects: Counter::default(),
+            rooms: Gauge::default(),
+            // From a tenth of a millisecond to six seconds.
+            latency: Histogram::new(exponential_buckets(0.000_1, 2.0, 17)),
+        }
+    }
+}
+
+/// What is known of the Redis. Shared by everything that uses it.
+#[derive(Debug, Default)]
+pub struct Health {
+    state: Mutex<State>,
+    pub(crate) counts: Counts,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    away: BTreeSet<Part>,
+    since: Option<Instant>,
+    why: String,
+    outages: Seldom,
+    refusals: Seldom,
+    foreign: Seldom,
+}
+
+impl Health {
+    /// A connection is lost, or could not be made again.
+    pub(super) fn away(&self, part: Part, why: &str) {
+        let mut state = self.lock();
+        state.away.insert(part);
+        state.since.get_or_insert_with(Instant::now);
+        why.clone_into(&mut state.why);
+        state.outages.tell(|_| {
+            tracing::warn!(why, "Redis is away: connections stay, and what is sent is refused as overloaded");
+        });
+    }
+
+    pub(super) fn away_by(&self, part: Part, error: &StoreError) {
+        self.away(part, &error.to_string());
+    }
+
+    /// A connection is there again.
+    pub(super) fn back(&self, part: Part) {
+        let mut state = self.lock();
+        if state.away.remove(&part) && state.away.is_empty() {
+            let after = state.since.take().map(|since| since.elapsed());
+            tracing::info!(?after, "Redis is back");
+        }
+    }
+
+    /// Redis has refused a request.
+    pub(super) fn refused(&self, what: &str) {
+        self.lock().refusals.tell(|count| tracing::warn!(count, what, "Redis refuses requests"));
+    }
+
+    /// Something that is not ours lies under one of our keys.
+    pub(super) fn foreign(&self, key: &str) {
+        self.lock().foreign.tell(|count| {
+            tracing::error!(
+                count,
+                key,
+                "another application's key lies where a room belongs, and is not touched: use another --redis-prefix, or remove it"
+            );
+        });
+    }
+
+    /// Why nobody new is to be let in: Redis has been away for more than ten seconds.
+    pub fn unready(&self) -> Option<String> {
+        let state = self.lock();
+        let long = state.since.is_some_and(|since| since.elapsed() > LONG_AWAY);
+        long.then(|| state.why.clone())
+    }
+
+    /// A request was answered, or is not any more.
+    pub(super) fn answered(&self, after: Duration, failed: bool) {
+        self.counts.requests.inc();
+        self.counts.failures.inc_by(u64::from(failed));
+        self.counts.latency.observe(after.as_secs_f64());
+    }
+
+    /// A connection was lost, and is made again.
+    pub(super) fn reconnected(&self) {
+        self.counts.reconnects.inc();
+    }
+
+    /// Notices of so many rooms are wanted.
+    pub(super) fn rooms(&self, count: usize) {
+        self.counts.rooms.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

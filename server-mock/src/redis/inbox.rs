@@ -1,0 +1,100 @@
+//! Notices between the connection and the hub: bounded in number and bytes. What does not fit is dropped, and that is told.
+
+use super::link::OnPush;
+use redis::{PushInfo, PushKind, Value};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use tokio::sync::mpsc;
+
+const MOST: usize = 8_192;
+const MOST_BYTES: usize = 32 << 20;
+
+pub(super) enum Notice {
+    Message {
+        channel: Vec<u8>,
+        payload: Vec<u8>,
+    },
+    /// Some before the next one were dropped.
+    Overflow,
+}
+
+pub(super) struct Inbox {
+    queue: mpsc::Receiver<(Vec<u8>, Vec<u8>)>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    bytes: AtomicUsize,
+    overflowed: AtomicBool,
+}
+
+impl Inbox {
+    /// An inbox, and what fills it.
+    pub(super) fn new() -> (Self, OnPush) {
+        let (sender, queue) = mpsc::channel(MOST);
+        let shared = Arc::<Shared>::default();
+        let filled = Arc::clone(&shared);
+        let on_push = move |push: PushInfo| {
+            if push.kind != PushKind::Message {
+                return;
+            }
+            let mut parts = push.data.into_iter();
+            let (Some(Value::BulkString(channel)), Some(Value::BulkString(payload))) =
+                (parts.next(), parts.next())
+            else {
+                return;
+            };
+            let bytes = channel.len() + payload.len();
+            let before = filled.bytes.fetch_add(bytes, Ordering::AcqRel);
+            if before.saturating_add(bytes) > MOST_BYTES || sender.try_send((channel, payload)).is_err() {
+                filled.bytes.fetch_sub(bytes, Ordering::AcqRel);
+                filled.overflowed.store(true, Ordering::Release);
+            }
+        };
+        (Self { queue, shared }, Arc::new(on_push))
+    }
+
+    /// The next notice. Never completes once the connection is gone. Cancellation safe.
+    pub(super) async fn next(&mut self) -> Notice {
+        if self.queue.is_empty() && self.shared.overflowed.swap(false, Ordering::AcqRel) {
+            return Notice::Overflow;
+        }
+        match self.queue.recv().await {
+            Some((channel, payload)) => self.taken(channel, payload),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The next notice, if it is there.
+    pub(super) fn next_now(&mut self) -> Option<Notice> {
+        self.queue.try_recv().ok().map(|(channel, payload)| self.taken(channel, payload))
+    }
+
+    fn taken(&self, channel: Vec<u8>, payload: Vec<u8>) -> Notice {
+        self.shared.bytes.fetch_sub(channel.len() + payload.len(), Ordering::AcqRel);
+        Notice::Message { channel, payload }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_does_not_fit_is_told_after_what_did() {
+        let (mut inbox, on_push) = Inbox::new();
+        let payload = vec![0; MOST_BYTES / 4];
+        for _ in 0..8 {
+            let data = vec![Value::BulkString(vec![1]), Value::BulkString(payload.clone())];
+            on_push(PushInfo { kind: PushKind::Message, data });
+        }
+        for _ in 0..3 {
+            assert!(matches!(inbox.next().await, Notice::Message { .. }));
+        }
+        assert!(matches!(inbox.next().await, Notice::Overflow));
+        let data = vec![Value::BulkString(vec![1]), Value::BulkString(payload)];
+        on_push(PushInfo { kind: PushKind::Message, data });
+        assert!(matches!(inbox.next().await, Notice::Message { .. }));
+    }
+}

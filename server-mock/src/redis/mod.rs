@@ -1,0 +1,137 @@
+//! Redis, or Valkey, as the store that several nodes share: carries out what a hub asks of it
+//! ([`hub::shared`](crate::hub::shared)). Decides nothing: the scripts in Redis do, and the hub.
+//!
+//! | keys, under a prefix and a digest of the room's name | what |
+//! |---|---|
+//! | `…:room` | hash: name, epoch, number and id of the newest entry and of the last one that is not kept |
+//! | `…:log` | stream: the entries under their numbers |
+//! | `…:line:OWNER:PRODUCER` | hash: the last number and the last 64 answers; gone after the dedupe window |
+//! | `…:here` | hash: who is there on which node, and until when unless the node says it again |
+//! | the channel without a last part | what happens there |
+//!
+//! Beside these `prefix:bans`, and the channel `prefix:control` for what every node has to do.
+//!
+//! Each request is one script, so that it is atomic. Requests go over one connection, pipelined; notices come over another
+//! one, which subscribes before a room is read. Both come back by themselves.
+
+mod answers;
+mod backoff;
+mod commands;
+mod config;
+mod encode;
+mod error;
+mod health;
+mod inbox;
+mod keys;
+mod link;
+mod positions;
+mod reconcile;
+mod requests;
+mod scripts;
+mod subscriber;
+
+pub use config::{AddressError, Durability, PrefixError, RedisAddress, RedisConfig};
+pub use error::StoreError;
+pub use health::Health;
+pub use scripts::NOTIFY;
+
+use crate::hub::HubConfig;
+use crate::hub::shared::{StoreAnswer, StoreNotice, StoreRequest, Ticket};
+use commands::Commands;
+use inbox::Inbox;
+use keys::Keys;
+use link::{Dialer, Link};
+use positions::Positions;
+use requests::Requests;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use subscriber::Subscriber;
+use tokio::sync::mpsc;
+
+/// Orders to the subscriber that wait for it.
+const ORDERS: usize = 1_024;
+
+/// Whoever asks. Both are called from a task and must not block.
+pub trait Peer: Send + Sync + 'static {
+    /// What became of a request.
+    fn stored(&self, ticket: Ticket, answer: StoreAnswer);
+    /// What came without being asked for, in this order.
+    fn noticed(&self, notices: Vec<StoreNotice>);
+}
+
+/// A Redis that can be used: connected to and looked at.
+pub struct Redis {
+    dialer: Dialer,
+    commands: Arc<Commands>,
+    health: Arc<Health>,
+    durability: Durability,
+    requests: Link,
+    notices: (Link, Inbox),
+}
+
+impl Redis {
+    /// Connects, and looks whether what is there can be used: its kind, its version, whether it can be written to, and
+    /// whether it keeps what is written.
+    ///
+    /// # Errors
+    /// What is wrong, where, and what to do.
+    pub async fn connect(
+        config: &RedisConfig,
+        node: rejoin::Id,
+        hub: &HubConfig,
+    ) -> Result<Self, StoreError> {
+        let dialer = Dialer::new(config)?;
+        let requests = requests::connect(&dialer).await?;
+        let notices = subscriber::connect(&dialer).await?;
+        let commands = Commands::new(Keys::new(&config.prefix), node, hub, config.attendance);
+        Ok(Self {
+            dialer,
+            commands: Arc::new(commands),
+            health: Arc::default(),
+            durability: config.durability,
+            requests,
+            notices,
+        })
+    }
+
+    /// What is known of it while it is used.
+    pub fn health(&self) -> Arc<Health> {
+        Arc::clone(&self.health)
+    }
+
+    /// Carries out requests until their sender is gone. Cancellation safe: dropping it closes the connections.
+    pub async fn serve(self, requests: mpsc::Receiver<StoreRequest>, peer: Arc<dyn Peer>) {
+        let positions = Arc::<Positions>::default();
+        let (orders, ordered) = mpsc::channel(ORDERS);
+        let subscriber = Subscriber {
+            dialer: self.dialer.clone(),
+            commands: Arc::clone(&self.commands),
+            peer: Arc::clone(&peer),
+            health: Arc::clone(&self.health),
+            positions: Arc::clone(&positions),
+            orders: ordered,
+            rooms: BTreeMap::new(),
+            waiting: Vec::new(),
+            bans: BTreeMap::new(),
+        };
+        let worker = Requests::new(
+            self.dialer,
+            self.commands,
+            peer,
+            self.health,
+            positions,
+            orders,
+            self.durability,
+            self.requests,
+        );
+        // Boxed: both are large, and there is one of each.
+        tokio::join!(Box::pin(worker.run(requests)), Box::pin(subscriber.run(Some(self.notices))));
+    }
+}
+
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redis").field("at", &self.requests.at).finish_non_exhaustive()
+    }
+}

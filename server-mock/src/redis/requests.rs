@@ -1,0 +1,533 @@
+//! The connection over which requests go. Owns their order per room, their deadlines, and what becomes of them while Redis is
+//! away. Decides nothing about rooms: the scripts do.
+
+use super::Peer;
+use super::answers;
+use super::backoff::Backoff;
+use super::commands::Commands;
+use super::config::Durability;
+use super::encode::millis;
+use super::error::{StoreError, shown};
+use super::health::{Health, Part};
+use super::link::{DEADLINE, Dialer, Link, ask, begun};
+use super::positions::Positions;
+use super::reconcile::Reconcile;
+use super::scripts;
+use super::subscriber::Order;
+use crate::hub::shared::{Decision, StoreAnswer, StoreRequest, Ticket};
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
+use rejoin::Name;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+
+/// Requests under way at a time; more wait in the hub's queue.
+const MOST_DOING: usize = 1_024;
+
+/// Rooms that are read at a time: each answer can be as large as a room's log.
+const MOST_OPENING: usize = 64;
+
+/// Requests that wait while Redis is away, or for others of their room.
+const MOST_WAITING: usize = 8_192;
+
+/// A loss of the connection that is over within this time is noticed by nobody: requests wait so long.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Controls that are kept until Redis is back.
+const MOST_CONTROLS: usize = 1_024;
+
+/// How long replicas may take to confirm.
+const REPLICAS: Duration = Duration::from_secs(1);
+
+/// How often what is due is looked for, and a connection on which nothing happens asked whether it is there.
+const TICK: Duration = Duration::from_millis(250);
+const PINGS: u32 = 12;
+
+type Dialing = BoxFuture<'static, Result<Link, StoreError>>;
+
+enum Done {
+    /// A room's notices come, or do not.
+    Subscribed {
+        room: Name,
+        done: bool,
+    },
+    Replied {
+        request: StoreRequest,
+        whole: bool,
+        link: u64,
+        began: Instant,
+        reply: RedisResult<Value>,
+    },
+    /// So many replicas have what these answers acknowledge.
+    Replicated {
+        answers: Vec<(Ticket, StoreAnswer)>,
+        reply: RedisResult<Value>,
+    },
+    Heads {
+        rooms: Vec<Name>,
+        reply: RedisResult<Vec<Value>>,
+    },
+    Ping {
+        link: u64,
+        reply: RedisResult<Value>,
+    },
+}
+
+pub(super) struct Requests {
+    pub(super) dialer: Dialer,
+    pub(super) commands: Arc<Commands>,
+    pub(super) peer: Arc<dyn Peer>,
+    pub(super) health: Arc<Health>,
+    pub(super) positions: Arc<Positions>,
+    pub(super) orders: mpsc::Sender<Order>,
+    pub(super) durability: Durability,
+    link: Option<Link>,
+    /// Tells a connection from the ones before.
+    number: u64,
+    away_since: Instant,
+    doing: FuturesUnordered<BoxFuture<'static, Done>>,
+    /// Requests behind one of their room that waits for its notices, that one first.
+    behind: BTreeMap<Name, VecDeque<StoreRequest>>,
+    to_open: VecDeque<Name>,
+    opening: usize,
+    /// Requests since the connection was lost.
+    parked: VecDeque<StoreRequest>,
+    controls: VecDeque<StoreRequest>,
+    waiting: usize,
+    unconfirmed: Vec<(Ticket, StoreAnswer)>,
+    confirming: bool,
+    reconcile: Reconcile,
+    ticks: u32,
+}
+
+fn room_of(request: &StoreRequest) -> Option<&Name> {
+    match request {
+        StoreRequest::Open { room, .. }
+        | StoreRequest::Append { room, .. }
+        | StoreRequest::Attend { room, .. }
+        | StoreRequest::Signal { room, .. }
+        | StoreRequest::Close { room } => Some(room),
+        StoreRequest::Control(_) => None,
+    }
+}
+
+impl Requests {
+    #[expect(clippy::too_many_arguments, reason = "each is what it says")]
+    pub(super) fn new(
+        dialer: Dialer,
+        commands: Arc<Commands>,
+        peer: Arc<dyn Peer>,
+        health: Arc<Health>,
+        positions: Arc<Positions>,
+        orders: mpsc::Sender<Order>,
+        durability: Durability,
+        link: Link,
+    ) -> Self {
+        let reconcile = Reconcile::new(Arc::clone(&peer), Arc::clone(&positions));
+        Self {
+            dialer,
+            commands,
+            peer,
+            health,
+            positions,
+            orders,
+            durability,
+            link: Some(link),
+            number: 0,
+            away_since: Instant::now(),
+            doing: FuturesUnordered::new(),
+            behind: BTreeMap::new(),
+            to_open: VecDeque::new(),
+            opening: 0,
+            parked: VecDeque::new(),
+            controls: VecDeque::new(),
+            waiting: 0,
+            unconfirmed: Vec::new(),
+            confirming: false,
+            reconcile,
+            ticks: 0,
+        }
+    }
+
+    /// Carries out requests until nobody makes any more.
+    pub(super) async fn run(mut self, mut requests: mpsc::Receiver<StoreRequest>) {
+        let mut backoff = Backoff::new();
+        let mut dialing: Option<Dialing> = None;
+        let mut connected = Instant::now();
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            if self.link.is_none() && dialing.is_none() {
+                // Only a connection that has lasted begins the waits anew.
+                if connected.elapsed() > DEADLINE + REPLICAS {
+                    backoff.reset();
+                }
+                connected = Instant::now();
+                dialing = Some(self.dial(connected + backoff.next()));
+            }
+            let takes = self.doing.len() < MOST_DOING && self.waiting < MOST_WAITING;
+            tokio::select! {
+                request = requests.recv(), if takes => match request {
+                    Some(request) => self.take(request).await,
+                    None => return,
+                },
+                Some(done) = self.doing.next() => self.done(done).await,
+                dialed = finished(&mut dialing) => {
+                    dialing = None;
+                    match dialed {
+                        Ok(link) => {
+                            connected = Instant::now();
+                            self.connected(link).await;
+                        }
+                        Err(error) => self.health.away_by(Part::Requests, &error),
+                    }
+                }
+                () = lost(&mut self.link) => self.disconnect("the connection for requests is lost"),
+                _ = ticks.tick() => self.tick().await,
+            }
+        }
+    }
+
+    fn dial(&self, at: Instant) -> Dialing {
+        let dialer = self.dialer.clone();
+        Box::pin(async move {
+            sleep_until(at).await;
+            connect(&dialer).await
+        })
+    }
+
+    async fn connected(&mut self, link: Link) {
+        self.link = Some(link);
+        self.number += 1;
+        self.health.back(Part::Requests);
+        for request in std::mem::take(&mut self.controls) {
+            self.dispatch(request, false).await;
+        }
+        let parked = std::mem::take(&mut self.parked);
+        self.waiting -= parked.len();
+        for request in parked {
+            self.take(request).await;
+        }
+    }
+
+    /// The connection is of no use any more. What is under way on it fails by itself.
+    fn disconnect(&mut self, why: &str) {
+        if self.link.take().is_some() {
+            self.away_since = Instant::now();
+            self.health.away(Part::Requests, why);
+            self.health.reconnected();
+        }
+    }
+
+    async fn take(&mut self, request: StoreRequest) {
+        if self.link.is_none() && !matches!(request, StoreRequest::Close { .. }) {
+            if self.away_since.elapsed() < PATIENCE {
+                self.waiting += 1;
+                self.parked.push_back(request);
+            } else {
+                self.fail(request);
+            }
+            return;
+        }
+        if let Some(behind) = room_of(&request).and_then(|room| self.behind.get_mut(room)) {
+            self.waiting += 1;
+            behind.push_back(request);
+            return;
+        }
+        match request {
+            StoreRequest::Open { ref room, .. } => {
+                let room = room.clone();
+                self.waiting += 1;
+                self.behind.insert(room.clone(), VecDeque::from([request]));
+                self.to_open.push_back(room);
+                self.open_more().await;
+            }
+            other => self.dispatch(other, false).await,
+        }
+    }
+
+    /// Asks for the notices of the next rooms that are to be read.
+    async fn open_more(&mut self) {
+        while self.opening < MOST_OPENING {
+            let Some(room) = self.to_open.pop_front() else { return };
+            self.opening += 1;
+            let (done, notices) = oneshot::channel();
+            // The subscriber takes orders whatever happens.
+            let ordered = self.orders.send(Order::Open { room: room.clone(), done }).await.is_ok();
+            self.doing.push(Box::pin(async move {
+                let done = ordered && matches!(timeout(DEADLINE, notices).await, Ok(Ok(())));
+                Done::Subscribed { room, done }
+            }));
+        }
+    }
+
+    async fn done(&mut self, done: Done) {
+        match done {
+            Done::Subscribed { room, done } => self.subscribed(&room, done).await,
+            Done::Replied { request, whole, link, began, reply } => {
+                if matches!(request, StoreRequest::Open { .. }) {
+                    self.opening -= 1;
+                }
+                let unknown =
+                    |error: &RedisError| error.kind() == ErrorKind::Server(ServerErrorKind::NoScript);
+                if !whole && reply.as_ref().is_err_and(unknown) {
+                    if matches!(request, StoreRequest::Open { .. }) {
+                        self.opening += 1;
+                    }
+                    return self.dispatch(request, true).await;
+                }
+                self.health.answered(began.elapsed(), reply.is_err());
+                match reply {
+                    Ok(value) => self.replied(&request, &value).await,
+                    Err(error) => {
+                        self.refused(link, &error);
+                        self.fail(request);
+                    }
+                }
+                self.open_more().await;
+            }
+            Done::Replicated { answers, reply } => {
+                self.confirming = false;
+                self.replicated(answers, &reply);
+                self.confirm().await;
+            }
+            Done::Heads { rooms, reply } => {
+                self.reconcile.found(&rooms, reply.ok().as_deref(), Instant::now());
+            }
+            Done::Ping { link, reply } => {
+                if let Err(error) = reply {
+                    self.refused(link, &error);
+                }
+            }
+        }
+    }
+
+    /// A room's notices come: it is read, and what was asked behind that goes on.
+    async fn subscribed(&mut self, room: &Name, done: bool) {
+        let mut behind = self.behind.remove(room).unwrap_or_default();
+        self.waiting -= behind.len();
+        match behind.pop_front() {
+            Some(open) if done && self.link.is_some() => self.dispatch(open, false).await,
+            Some(open) => {
+                self.opening -= 1;
+                self.fail(open);
+            }
+            None => self.opening -= 1,
+        }
+        for request in behind {
+            if self.link.is_some() || matches!(request, StoreRequest::Close { .. }) {
+                // Another one to read it makes the rest wait again.
+                self.take(request).await;
+            } else {
+                // Not parked: it would come after what was.
+                self.fail(request);
+            }
+        }
+        self.open_more().await;
+    }
+
+    /// Hands a request to Redis at once, so that requests keep their order.
+    async fn dispatch(&mut self, request: StoreRequest, whole: bool) {
+        if let StoreRequest::Close { room } = request {
+            self.positions.closed(&room);
+            self.reconcile.closed(&room);
+            let _ = self.orders.send(Order::Close { room }).await;
+            return;
+        }
+        let (Some(link), Some(cmd)) = (&self.link, self.commands.command(&request, whole)) else {
+            if matches!(request, StoreRequest::Open { .. }) {
+                self.opening = self.opening.saturating_sub(1);
+            }
+            return self.fail(request);
+        };
+        let (mut conn, link, began) = (link.conn.clone(), self.number, Instant::now());
+        self.start(Box::pin(async move {
+            let reply = ask(&mut conn, &cmd).await;
+            Done::Replied { request, whole, link, began, reply }
+        }))
+        .await;
+    }
+
+    async fn start(&mut self, command: BoxFuture<'static, Done>) {
+        let command = begun(command).await;
+        self.doing.push(command);
+    }
+
+    async fn replied(&mut self, request: &StoreRequest, value: &Value) {
+        match request {
+            StoreRequest::Open { ticket, room, .. } => {
+                let answer = answers::opened(value).map_or(StoreAnswer::Failed, |state| {
+                    self.positions.opened(room, state.epoch.clone(), state.head);
+                    StoreAnswer::Opened(state)
+                });
+                self.answer(*ticket, answer);
+            }
+            StoreRequest::Append { ticket, room, decision, .. } => {
+                let sent = if let Decision::Append(entry) = decision { Some(&**entry) } else { None };
+                let answer = answers::appended(value, sent).unwrap_or(StoreAnswer::Failed);
+                if let StoreAnswer::Appended { epoch, seq, dup: false, .. } = &answer {
+                    self.positions.logged(room, epoch, *seq);
+                }
+                let is_appended = matches!(answer, StoreAnswer::Appended { .. });
+                if is_appended && matches!(self.durability, Durability::Wait(_)) {
+                    self.unconfirmed.push((*ticket, answer));
+                    self.confirm().await;
+                } else {
+                    self.answer(*ticket, answer);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn answer(&self, ticket: Ticket, answer: StoreAnswer) {
+        if answer == StoreAnswer::Failed {
+            self.health.refused("an answer is not one of our scripts");
+        }
+        self.peer.stored(ticket, answer);
+    }
+
+    /// Asks whether enough replicas have what was appended. One question is enough for everything before it.
+    async fn confirm(&mut self) {
+        let Durability::Wait(replicas) = self.durability else { return };
+        if self.confirming || self.unconfirmed.is_empty() {
+            return;
+        }
+        let answers = std::mem::take(&mut self.unconfirmed);
+        let Some(link) = &self.link else {
+            for (ticket, _) in answers {
+                self.peer.stored(ticket, StoreAnswer::Failed);
+            }
+            return;
+        };
+        self.confirming = true;
+        let mut conn = link.conn.clone();
+        let mut cmd = redis::cmd("WAIT");
+        cmd.arg(replicas).arg(millis(REPLICAS));
+        self.start(Box::pin(async move {
+            let reply = ask(&mut conn, &cmd).await;
+            Done::Replicated { answers, reply }
+        }))
+        .await;
+    }
+
+    fn replicated(&self, answers: Vec<(Ticket, StoreAnswer)>, reply: &RedisResult<Value>) {
+        let Durability::Wait(wanted) = self.durability else { return };
+        let enough = reply.as_ref().is_ok_and(|count| answers::number(count) >= Some(u64::from(wanted)));
+        if !enough {
+            self.health.refused("too few replicas have confirmed a message in time (--durability)");
+        }
+        for (ticket, answer) in answers {
+            self.peer.stored(ticket, if enough { answer } else { StoreAnswer::Failed });
+        }
+    }
+
+    /// Says why Redis has not done something, and gives up the connection if it is of no use.
+    fn refused(&mut self, link: u64, error: &RedisError) {
+        let detail = error.detail().unwrap_or_default();
+        let useless = match (error.kind(), error.code()) {
+            (_, Some("REJOIN" | "WRONGTYPE")) => {
+                let key = detail.split_whitespace().nth(1).unwrap_or("unknown");
+                self.health.foreign(&shown(key));
+                false
+            }
+            (_, Some("OOM")) => {
+                self.health.refused("its memory is used up (OOM): raise maxmemory, or keep less with --history and --retention");
+                false
+            }
+            // It was the primary.
+            (ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::BusyLoading), _) => true,
+            (ErrorKind::Server(_) | ErrorKind::Extension, code) => {
+                self.health.refused(&shown(&format!("{} {detail}", code.unwrap_or_default())));
+                false
+            }
+            _ => true,
+        };
+        if useless && link == self.number {
+            self.disconnect(if error.is_timeout() {
+                "Redis does not answer within 5 s"
+            } else {
+                "the connection for requests is lost, or what answers cannot be written to"
+            });
+        }
+    }
+
+    /// It is not known whether the request was carried out, or it was not.
+    fn fail(&mut self, request: StoreRequest) {
+        match request {
+            StoreRequest::Open { ticket, .. } | StoreRequest::Append { ticket, .. } => {
+                self.peer.stored(ticket, StoreAnswer::Failed);
+            }
+            // Nobody makes it again.
+            StoreRequest::Control(_) if self.controls.len() < MOST_CONTROLS => {
+                self.controls.push_back(request);
+            }
+            _ => {}
+        }
+    }
+
+    async fn tick(&mut self) {
+        let now = Instant::now();
+        let Some(link) = &self.link else {
+            if self.away_since.elapsed() >= PATIENCE {
+                let parked = std::mem::take(&mut self.parked);
+                self.waiting -= parked.len();
+                for request in parked {
+                    self.fail(request);
+                }
+            }
+            return;
+        };
+        let (mut conn, number) = (link.conn.clone(), self.number);
+        self.ticks = self.ticks.wrapping_add(1);
+        if self.ticks.is_multiple_of(PINGS) {
+            let mut conn = conn.clone();
+            self.start(Box::pin(async move {
+                Done::Ping { link: number, reply: ask(&mut conn, &redis::cmd("PING")).await }
+            }))
+            .await;
+        }
+        let rooms = self.reconcile.next(now);
+        if !rooms.is_empty() {
+            let mut pipe = redis::pipe();
+            for room in &rooms {
+                pipe.add_command(self.commands.head(room));
+            }
+            self.start(Box::pin(async move {
+                let reply = conn.send_packed_commands(&pipe, 0, rooms.len()).await;
+                Done::Heads { rooms, reply }
+            }))
+            .await;
+        }
+    }
+}
+
+/// A connection on which the scripts are known.
+pub(super) async fn connect(dialer: &Dialer) -> Result<Link, StoreError> {
+    let link = dialer.dial(None).await?;
+    let mut pipe = redis::pipe();
+    for script in scripts::all() {
+        pipe.cmd("SCRIPT").arg("LOAD").arg(&script.text).ignore();
+    }
+    let loaded: RedisResult<()> = pipe.query_async(&mut link.conn.clone()).await;
+    loaded.map_err(|error| StoreError::of(&link.at, &error))?;
+    Ok(link)
+}
+
+async fn finished(dialing: &mut Option<Dialing>) -> Result<Link, StoreError> {
+    match dialing {
+        Some(dialing) => dialing.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn lost(link: &mut Option<Link>) {
+    match link {
+        Some(link) => link.lost().await,
+        None => std::future::pending().await,
+    }
+}

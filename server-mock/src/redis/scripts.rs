@@ -1,0 +1,41 @@
+//! The Lua scripts, one for each operation. Owns their text and their digests; what they do stands in them.
+
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+
+const ROOM: &str = include_str!("scripts/room.lua");
+
+/// One script. Redis knows it by the SHA-1 of its text.
+#[derive(Debug)]
+pub(super) struct Script {
+    pub(super) text: String,
+    pub(super) sha: String,
+}
+
+fn script(parts: &[&str]) -> Script {
+    let text = parts.concat();
+    let mut sha = String::with_capacity(40);
+    for byte in digest(&SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes()).as_ref() {
+        // Writing to a String does not fail.
+        let _ = write!(sha, "{byte:02x}");
+    }
+    Script { text, sha }
+}
+
+pub(super) static OPEN: LazyLock<Script> =
+    LazyLock::new(|| script(&[ROOM, include_str!("scripts/open.lua")]));
+pub(super) static APPEND: LazyLock<Script> =
+    LazyLock::new(|| script(&[ROOM, include_str!("scripts/append.lua")]));
+pub(super) static ATTEND: LazyLock<Script> = LazyLock::new(|| script(&[include_str!("scripts/attend.lua")]));
+pub(super) static CONTROL: LazyLock<Script> =
+    LazyLock::new(|| script(&[include_str!("scripts/control.lua")]));
+pub(super) static BANS: LazyLock<Script> = LazyLock::new(|| script(&[include_str!("scripts/bans.lua")]));
+
+/// All of them, for loading.
+pub(super) fn all() -> [&'static Script; 5] {
+    [&OPEN, &APPEND, &ATTEND, &CONTROL, &BANS]
+}
+
+/// The script by which any language pushes a notification to a user; its first lines say how. `redis-cli --eval` runs it.
+pub const NOTIFY: &str = include_str!("scripts/notify.lua");

@@ -1,0 +1,332 @@
+//! The connection over which notices come. Owns which channels are wanted, and that the hub is told whenever notices may have
+//! been missed. Reads no rooms.
+
+use super::Peer;
+use super::answers;
+use super::backoff::Backoff;
+use super::commands::Commands;
+use super::encode::{Published, read_control, read_published};
+use super::error::StoreError;
+use super::health::{Health, Part};
+use super::inbox::{Inbox, Notice};
+use super::link::{DEADLINE, Dialer, Link, ask, begun};
+use super::positions::Positions;
+use crate::hub::shared::{Control, StoreNotice};
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use redis::aio::MultiplexedConnection;
+use redis::{RedisResult, Value};
+use rejoin::Name;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, interval, sleep_until};
+
+/// Channels in one command.
+const BATCH: usize = 256;
+
+/// How often a connection on which nothing happens is asked whether it is there.
+const PINGS: Duration = Duration::from_secs(3);
+
+/// Notices that the hub is told at a time, beside the first.
+const MOST_AT_ONCE: usize = 63;
+
+/// Most bans that are loaded.
+const MOST_BANS: usize = 100_000;
+
+/// What is wanted of the subscriber, in this order.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// Notices of a room; `done` when they come.
+    Open { room: Name, done: oneshot::Sender<()> },
+    /// No notices of it any more.
+    Close { room: Name },
+}
+
+pub(super) struct Subscriber {
+    pub(super) dialer: Dialer,
+    pub(super) commands: Arc<Commands>,
+    pub(super) peer: Arc<dyn Peer>,
+    pub(super) health: Arc<Health>,
+    pub(super) positions: Arc<Positions>,
+    pub(super) orders: mpsc::Receiver<Order>,
+    /// What is wanted, by channel.
+    pub(super) rooms: BTreeMap<String, Name>,
+    /// Who waits for a room's notices to come.
+    pub(super) waiting: Vec<oneshot::Sender<()>>,
+    /// The bans that the hub was told of, with their ends.
+    pub(super) bans: BTreeMap<Name, Instant>,
+}
+
+/// What became of a command.
+enum Done {
+    /// Of the beginning.
+    All(RedisResult<()>),
+    Some(RedisResult<()>, Vec<oneshot::Sender<()>>),
+    Bans(RedisResult<Value>),
+    Ping(bool),
+}
+
+/// Commands under way on one connection.
+struct Running {
+    conn: MultiplexedConnection,
+    doing: FuturesUnordered<BoxFuture<'static, Done>>,
+}
+
+impl Running {
+    /// Hands a command to the connection at once, so that commands keep their order.
+    async fn start(&mut self, command: BoxFuture<'static, Done>) {
+        let command = begun(command).await;
+        self.doing.push(command);
+    }
+
+    async fn subscribe(
+        &mut self,
+        channels: Vec<String>,
+        then: impl FnOnce(RedisResult<()>) -> Done + Send + 'static,
+    ) {
+        let mut conn = self.conn.clone();
+        self.start(Box::pin(async move { then(conn.subscribe(channels).await) })).await;
+    }
+}
+
+impl Subscriber {
+    /// Serves until nobody orders anything any more.
+    pub(super) async fn run(mut self, mut first: Option<(Link, Inbox)>) {
+        let mut backoff = Backoff::new();
+        let mut is_first = true;
+        loop {
+            let connected = match first.take() {
+                Some(connected) => Some(connected),
+                None => self.connect(&mut backoff).await,
+            };
+            let Some((link, inbox)) = connected else { return };
+            let began = Instant::now();
+            let Some(why) = self.serve(link, inbox, is_first).await else { return };
+            self.health.away(Part::Notices, why);
+            self.health.reconnected();
+            is_first = false;
+            // Only one that has lasted begins the waits anew.
+            if began.elapsed() > DEADLINE {
+                backoff.reset();
+            }
+        }
+    }
+
+    /// Connects, however long it takes; orders are noted meanwhile. `None` when there will be no more of them.
+    async fn connect(&mut self, backoff: &mut Backoff) -> Option<(Link, Inbox)> {
+        loop {
+            let again = Instant::now() + backoff.next();
+            let dialer = self.dialer.clone();
+            let mut dialing = Box::pin(async move {
+                sleep_until(again).await;
+                connect(&dialer).await
+            });
+            let opened = loop {
+                tokio::select! {
+                    opened = &mut dialing => break opened,
+                    order = self.orders.recv() => self.note(order?),
+                }
+            };
+            match opened {
+                Ok(connected) => return Some(connected),
+                Err(error) => self.health.away_by(Part::Notices, &error),
+            }
+        }
+    }
+
+    /// An order that is carried out with the next connection.
+    fn note(&mut self, order: Order) {
+        match order {
+            Order::Open { room, done } => {
+                self.want(room);
+                // Who has given up leaves its place to others.
+                self.waiting.retain(|waiting| !waiting.is_closed());
+                self.waiting.push(done);
+            }
+            Order::Close { room } => {
+                self.rooms.remove(self.commands.room_keys(&room).channel());
+            }
+        }
+        self.health.rooms(self.rooms.len());
+    }
+
+    fn want(&mut self, room: Name) -> String {
+        let channel = self.commands.room_keys(&room).channel().to_owned();
+        self.rooms.insert(channel.clone(), room);
+        channel
+    }
+
+    /// Serves on one connection; gives why it is lost, or `None` when there will be no more orders.
+    async fn serve(&mut self, mut link: Link, mut inbox: Inbox, is_first: bool) -> Option<&'static str> {
+        let mut running = Running { conn: link.conn.clone(), doing: FuturesUnordered::new() };
+        let mut channels: Vec<String> = self.rooms.keys().cloned().collect();
+        channels.push(self.commands.keys.control());
+        // Subscriptions of the beginning that are not confirmed yet.
+        let mut missing = 0;
+        for batch in channels.chunks(BATCH) {
+            missing += 1;
+            running.subscribe(batch.to_vec(), Done::All).await;
+        }
+        // Those who waited are told when everything is there again.
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let mut pings = interval(PINGS);
+        let mut orders = Vec::new();
+        loop {
+            tokio::select! {
+                () = link.lost() => return Some("the connection for notices is lost"),
+                Some(done) = running.doing.next() => match done {
+                    Done::All(Ok(())) => {
+                        missing -= 1;
+                        if missing == 0 {
+                            let (cmd, conn) = (self.commands.bans(MOST_BANS), running.conn.clone());
+                            let mut conn = conn;
+                            running.start(Box::pin(async move {
+                                Done::Bans(ask(&mut conn, &cmd).await)
+                            })).await;
+                        }
+                    }
+                    Done::Bans(Ok(bans)) => {
+                        self.take_bans(&bans);
+                        confirm(waiting.drain(..));
+                        if !is_first {
+                            self.peer.noticed(vec![StoreNotice::Interrupted]);
+                        }
+                        self.health.back(Part::Notices);
+                    }
+                    Done::Some(Ok(()), dones) => confirm(dones),
+                    Done::Ping(true) => {}
+                    Done::All(Err(error)) | Done::Some(Err(error), _) | Done::Bans(Err(error)) => {
+                        let error = StoreError::of(&link.at, &error);
+                        self.health.refused(&error.to_string());
+                        return Some("Redis refuses a subscription, or does not answer in time");
+                    }
+                    Done::Ping(false) => return Some("the connection for notices does not answer"),
+                },
+                count = self.orders.recv_many(&mut orders, BATCH) => {
+                    if count == 0 {
+                        return None;
+                    }
+                    self.carry_out(&mut orders, &mut running).await;
+                }
+                notice = inbox.next() => {
+                    let more = std::iter::from_fn(|| inbox.next_now()).take(MOST_AT_ONCE);
+                    let notices = std::iter::once(notice).chain(more);
+                    let notices: Vec<_> = notices.filter_map(|notice| self.notice(notice)).collect();
+                    self.peer.noticed(notices);
+                }
+                _ = pings.tick() => {
+                    let mut conn = running.conn.clone();
+                    running.start(Box::pin(async move {
+                        Done::Ping(ask(&mut conn, &redis::cmd("PING")).await.is_ok())
+                    })).await;
+                }
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, orders: &mut Vec<Order>, running: &mut Running) {
+        let (mut channels, mut dones) = (Vec::new(), Vec::new());
+        for order in orders.drain(..) {
+            match order {
+                Order::Open { room, done } => {
+                    channels.push(self.want(room));
+                    dones.push(done);
+                }
+                Order::Close { room } => {
+                    if !channels.is_empty() {
+                        let dones = std::mem::take(&mut dones);
+                        let then = |result| Done::Some(result, dones);
+                        running.subscribe(std::mem::take(&mut channels), then).await;
+                    }
+                    let channel = self.commands.room_keys(&room).channel().to_owned();
+                    self.rooms.remove(&channel);
+                    let mut conn = running.conn.clone();
+                    let left = async move { Done::Some(conn.unsubscribe(channel).await, Vec::new()) };
+                    running.start(Box::pin(left)).await;
+                }
+            }
+        }
+        if !channels.is_empty() {
+            running.subscribe(channels, |result| Done::Some(result, dones)).await;
+        }
+        self.health.rooms(self.rooms.len());
+    }
+
+    /// What the hub is told of a notice.
+    fn notice(&mut self, notice: Notice) -> Option<StoreNotice> {
+        let Notice::Message { channel, payload } = notice else { return Some(StoreNotice::Interrupted) };
+        let node = &self.commands.node;
+        let channel = std::str::from_utf8(&channel).ok()?;
+        let Some(room) = self.rooms.get(channel) else {
+            let control = (channel == self.commands.keys.control()).then(|| read_control(node, &payload));
+            let control = control.flatten()?;
+            self.remember(&control);
+            return Some(StoreNotice::Control(control));
+        };
+        let room = room.clone();
+        match read_published(&payload) {
+            Some(Published::Logged { epoch, entry }) => {
+                self.positions.logged(&room, &epoch, entry.seq);
+                Some(StoreNotice::Logged { room, epoch, entry })
+            }
+            Some(Published::Head { epoch, head }) => Some(StoreNotice::Head { room, epoch, head }),
+            Some(Published::Attendance { node: from, users, whole }) => {
+                (from != *node).then_some(StoreNotice::Attendance { room, node: from, users, whole })
+            }
+            Some(Published::Signal { node: from, user, kind, data }) => {
+                (from != *node).then_some(StoreNotice::Signal { room, user, kind, data })
+            }
+            // A hole, which is found by its number.
+            None => {
+                self.health.refused("a notice that no server of this version has published is left out");
+                None
+            }
+        }
+    }
+
+    fn remember(&mut self, control: &Control) {
+        if let Control::Kick { user, ban: Some(ban) } = control {
+            if ban.is_zero() {
+                self.bans.remove(user);
+            } else if self.bans.len() < MOST_BANS {
+                self.bans.insert(user.clone(), Instant::now() + *ban);
+            }
+        }
+    }
+
+    /// The bans as they are: those that ended while nothing was heard have ended here too.
+    fn take_bans(&mut self, bans: &Value) {
+        let Value::Array(parts) = bans else { return };
+        let now = Instant::now();
+        let mut before = std::mem::take(&mut self.bans);
+        let mut notices = Vec::new();
+        for pair in parts.chunks_exact(2) {
+            let [user, left] = pair else { continue };
+            let (Some(user), Some(left)) = (answers::text(user), answers::number(left)) else { continue };
+            let (user, ban) = (Name::from(user), Duration::from_millis(left));
+            let Some(end) = now.checked_add(ban) else { continue };
+            before.remove(&user);
+            self.bans.insert(user.clone(), end);
+            notices.push(StoreNotice::Control(Control::Kick { user, ban: Some(ban) }));
+        }
+        for (user, _) in before.into_iter().filter(|(_, end)| *end > now) {
+            notices.push(StoreNotice::Control(Control::Kick { user, ban: Some(Duration::ZERO) }));
+        }
+        self.peer.noticed(notices);
+    }
+}
+
+fn confirm(dones: impl IntoIterator<Item = oneshot::Sender<()>>) {
+    for done in dones {
+        // Who has given up is told nothing.
+        let _ = done.send(());
+    }
+}
+
+/// A connection whose notices come into an inbox.
+pub(super) async fn connect(dialer: &Dialer) -> Result<(Link, Inbox), StoreError> {
+    let (inbox, on_push) = Inbox::new();
+    Ok((dialer.dial(Some(on_push)).await?, inbox))
+}

@@ -1,0 +1,82 @@
+//! What a server says of a Redis that it cannot use.
+
+use crate::node::id;
+use harness::redis_process::RedisProcess;
+use rejoin_server::hub::HubConfig;
+use rejoin_server::redis::{Redis, RedisConfig, StoreError};
+use tokio::net::TcpListener;
+
+async fn refusal(url: &str) -> StoreError {
+    let config = RedisConfig::new(url).unwrap();
+    Redis::connect(&config, id("a"), &HubConfig::default()).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn no_redis_and_something_else_behind_the_address_are_told_apart() {
+    let error = refusal("redis://127.0.0.1:1").await;
+    assert!(matches!(error, StoreError::Unreachable { .. }), "{error}");
+    assert!(error.to_string().contains("127.0.0.1:1"), "{error}");
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    let silent = tokio::spawn(async move { std::future::pending::<TcpListener>().await });
+    let serving = tokio::spawn(async move {
+        loop {
+            use tokio::io::AsyncWriteExt as _;
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+        }
+    });
+    let error = refusal(&url).await;
+    assert!(matches!(error, StoreError::NotRedis { .. }), "{error}");
+    silent.abort();
+    serving.abort();
+}
+
+#[tokio::test]
+async fn a_password_that_is_missing_or_wrong_is_told_and_not_shown() {
+    let redis = RedisProcess::start_with(&["--requirepass", "right"]);
+    let at = format!("127.0.0.1:{}", redis.port);
+    let error = refusal(&redis.url()).await;
+    assert!(matches!(error, StoreError::NoPassword { .. }), "{error:?}");
+    for url in [format!("redis://:canary@{at}"), format!("redis://canary:canary@{at}")] {
+        let error = refusal(&url).await;
+        assert!(matches!(error, StoreError::WrongPassword { .. }), "{error:?}");
+        assert!(!format!("{error} {error:?}").contains("canary"));
+    }
+    let config = RedisConfig::new(&format!("redis://:right@{at}")).unwrap();
+    let connected = Redis::connect(&config, id("a"), &HubConfig::default()).await.unwrap();
+    assert!(!format!("{config:?} {connected:?}").contains("right"));
+}
+
+#[tokio::test]
+async fn a_replica_and_a_redis_that_evicts_are_refused_with_what_to_do() {
+    let primary = RedisProcess::start();
+    let port = primary.port.to_string();
+    let replica = RedisProcess::start_with(&["--replicaof", "127.0.0.1", &port]);
+    let error = refusal(&replica.url()).await;
+    assert!(matches!(error, StoreError::Replica { .. }), "{error:?}");
+    assert!(error.to_string().contains(&format!("127.0.0.1:{port}")), "{error}");
+    let evicting = RedisProcess::start_with(&["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]);
+    let error = refusal(&evicting.url()).await;
+    assert!(error.to_string().contains("set maxmemory-policy noeviction"), "{error}");
+    let cluster = RedisProcess::start_with(&["--cluster-enabled", "yes"]);
+    assert!(matches!(refusal(&cluster.url()).await, StoreError::Cluster { .. }));
+}
+
+#[tokio::test]
+async fn a_user_that_may_not_do_what_is_needed_is_told_what() {
+    let redis = RedisProcess::start();
+    redis.cli(&["acl", "setuser", "chat", "on", ">pw", "~*", "&*", "+@all", "-script"]);
+    let error = refusal(&format!("redis://chat:pw@127.0.0.1:{}", redis.port)).await;
+    assert!(matches!(error, StoreError::NoPermission { .. }), "{error:?}");
+    assert!(error.to_string().contains("script"), "{error}");
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_told() {
+    let redis = RedisProcess::start();
+    let error = refusal(&format!("{}/99", redis.url())).await;
+    assert!(matches!(error, StoreError::Database { .. }), "{error:?}");
+    let config = RedisConfig::new(&format!("{}/3", redis.url())).unwrap();
+    Redis::connect(&config, id("a"), &HubConfig::default()).await.unwrap();
+}
