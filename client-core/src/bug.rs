@@ -62,6 +62,7 @@ macro_rules! mistakes {
 mistakes! {
     "link/mod.rs" {
         ConnectUnheard = "Who asks to connect while it waits waits on.",
+        AskedSaidNetwork = "Who asks to connect while it waits is told that the network changed.",
         RttUnmeasured = "The round trip is not measured.",
         DialsTwice = "A reconnect that is asked for does not count as a try.",
         ResetBackoffOnOpen = "An open connection starts the backoff anew.",

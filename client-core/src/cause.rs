@@ -127,7 +127,7 @@ impl fmt::Display for DialErrorKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CauseCode {
-    /// The application asked.
+    /// The application asked: to close, or to connect at once, also while the next attempt is waited for.
     Requested,
     /// The server closed the connection with this code.
     Closed(u16),

@@ -119,7 +119,7 @@ impl Link {
     }
 
     /// Brings the next dial forward after a local cause.
-    pub(super) fn retry_soon(&mut self, now: Timestamp) {
+    pub(super) fn retry_soon(&mut self, now: Timestamp, cause: CauseCode) {
         let Phase::AwaitingRetry { at } = self.phase else { return };
         #[cfg(feature = "socketio")]
         if self.is_carried() {
@@ -129,7 +129,7 @@ impl Link {
         let soon = self.limiter.earliest(soon);
         if (soon < at || made(Bug::HintLengthens)) && self.take_local(now) {
             self.phase = Phase::AwaitingRetry { at: soon };
-            self.changed(self.state(), Some(Cause::bare(CauseCode::NetworkChanged)));
+            self.changed(self.state(), Some(Cause::bare(cause)));
         }
     }
 

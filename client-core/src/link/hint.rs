@@ -59,7 +59,7 @@ impl Link {
                 }
             }
             Phase::AwaitingRetry { .. } if made(Bug::WakeUnheard) => {}
-            Phase::AwaitingRetry { .. } => self.retry_soon(now),
+            Phase::AwaitingRetry { .. } => self.retry_soon(now, CauseCode::NetworkChanged),
             _ => {}
         }
     }

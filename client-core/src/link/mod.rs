@@ -233,7 +233,11 @@ impl Link {
                 }
             }
             Phase::AwaitingRetry { .. } if made(Bug::ConnectUnheard) => {}
-            Phase::AwaitingRetry { .. } => self.retry_soon(now),
+            Phase::AwaitingRetry { .. } => {
+                let said_otherwise = made(Bug::AskedSaidNetwork);
+                let cause = if said_otherwise { CauseCode::NetworkChanged } else { CauseCode::Requested };
+                self.retry_soon(now, cause);
+            }
             _ => {}
         }
     }

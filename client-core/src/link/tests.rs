@@ -177,6 +177,19 @@ fn a_connection_that_did_not_survive_a_sleep_is_replaced_within_seconds() {
 }
 
 #[test]
+fn who_asks_to_connect_while_it_waits_is_told_so_and_not_that_the_network_changed() {
+    for ask in [Link::connect as fn(&mut Link, Timestamp), Link::reconnect] {
+        let mut rig = Rig::connected();
+        // Overloaded: the wait is 5 s at least.
+        rig.closed(1013);
+        ask(&mut rig.link, rig.now);
+        rig.collect();
+        assert_eq!(rig.cause().code, CauseCode::Requested);
+        assert!(rig.wait() <= Duration::from_millis(250));
+    }
+}
+
+#[test]
 fn a_driver_that_cannot_ping_replaces_the_connection_after_a_long_sleep_only() {
     let mut config = LinkConfig::default();
     config.liveness.can_ping = false;

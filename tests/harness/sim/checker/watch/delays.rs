@@ -54,7 +54,7 @@ pub(super) struct Delays {
     wrong_since: Option<Micros>,
     local_at: Option<Micros>,
     /// When the next dial is, as was said last.
-    retry_at: Option<Micros>,
+    pub(super) retry_at: Option<Micros>,
     hint: Option<Micros>,
     /// How much there was to choose from, in waits that were as short as they may be: the product.
     unspread: f64,
@@ -232,10 +232,12 @@ impl Watch {
         self.is_dead_in_time(code, lost);
         self.is_gone(code, lost);
         let meaning = meaning(code);
+        // Somebody asks while it waits: the wait becomes shorter.
+        let hurries = lost.is_none() && self.delays.retry_at > retry_at;
         let (from, to) = match (code, lost) {
             // The limit of dials, and nothing else.
-            (CauseCode::Requested, None) => (0, 0),
-            (CauseCode::NetworkChanged, None) => {
+            (CauseCode::Requested, None) if !hurries => (0, 0),
+            (CauseCode::NetworkChanged | CauseCode::Requested, None) => {
                 if !self.delays.local(now) {
                     self.wrong("a local cause shortens a wait again within 10 s".to_owned());
                 }

@@ -20,8 +20,8 @@ pub(super) enum Duty {
     TellsRefused(Name, Code),
     /// The server is asked for a sign of life.
     Asks,
-    /// The next dial is brought forward.
-    Hurries,
+    /// The next dial is brought forward, for this reason.
+    Hurries(CauseCode),
     /// The token source is asked.
     Fetches,
     /// The server is shown a token.
@@ -151,7 +151,7 @@ impl Checker {
                 Duty::TellsRefused(room, code) => {
                     did.refused.iter().any(|(of, told)| of == room && told == code)
                 }
-                Duty::Hurries => did.dials || did.causes.contains(&CauseCode::NetworkChanged),
+                Duty::Hurries(why) => did.dials || did.causes.contains(why),
                 Duty::Fetches => did.fetches,
                 Duty::Shows(token) => did.shows.as_ref() == Some(token),
                 Duty::Settles(key) => blames_own || !self.is_open(*key),

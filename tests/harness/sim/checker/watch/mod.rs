@@ -164,13 +164,15 @@ impl Watch {
                 self.duties.push(Duty::Asks);
             }
         }
-        let asks = matches!(
-            input,
-            Input::Command(Command::Connect | Command::Reconnect)
-                | Input::Hint(Hint::Online | Hint::NetworkChanged | Hint::Woke)
-        );
-        if (asks || slept >= 5 * SECOND) && self.may_hurry() {
-            self.duties.push(Duty::Hurries);
+        let why = match input {
+            // A sleep is noticed before any input.
+            _ if slept >= 5 * SECOND => Some(CauseCode::NetworkChanged),
+            Input::Command(Command::Connect | Command::Reconnect) => Some(CauseCode::Requested),
+            Input::Hint(Hint::Online | Hint::NetworkChanged | Hint::Woke) => Some(CauseCode::NetworkChanged),
+            _ => None,
+        };
+        if let Some(why) = why.filter(|_| self.may_hurry()) {
+            self.duties.push(Duty::Hurries(why));
         }
         match input {
             Input::Received(conn, message) if self.is_current(*conn) => {
@@ -369,6 +371,7 @@ impl Watch {
                 (self.loss, self.dialling, self.suspended) = (None, None, false);
                 (self.next, self.retiring, self.tokens.refreshing) = (None, None, None);
                 self.tokens.asking = false;
+                self.delays.retry_at = None;
             }
             State::Reconnecting { attempt, retry_at } | State::Suspended { attempt, retry_at } => {
                 self.suspended = matches!(change.state, State::Suspended { .. });
