@@ -414,13 +414,13 @@ pub enum SendFailure {
     /// Waited longer than the send time-to-live for a connection.
     #[error("no connection within the time a send may wait")]
     Expired,
-    /// Not sent within the timeout given with it: no connection, or the server refused it for now.
+    /// Not sent within the timeout given with it: no connection, or its room is not joined.
     #[error("it could not be sent within its timeout")]
     Timeout,
     /// The client is closed or failed.
     #[error("the client is closed")]
     Closed,
-    /// The server refused it for good.
+    /// The server refused it: for good, or for now until there was no more time for it.
     #[error("the server refused it: {}", .0.as_str())]
     Refused(Code),
     /// The stored state belongs to another user than the token.

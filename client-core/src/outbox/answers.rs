@@ -1,5 +1,7 @@
 //! Applies the server's answers to the sends that they are about (protocol.md §2.3).
 
+#[cfg(feature = "native")]
+use super::lane::ForNow;
 use super::lane::{Doomed, Unanswered, Waiting};
 use super::{Access, LAST_CHANCE, Outbox, Payload, Plain};
 use crate::bug::{Bug, made};
@@ -81,7 +83,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             Err(sent) => {
                 let status = DeliveryStatus::Failed(SendFailure::Refused(code));
                 self.settle(sent.id, sent.room, sent.weight, status, out);
-                add_words(out, nack);
+                add_words(out, &nack.message);
                 None
             }
         }
@@ -173,6 +175,13 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             };
         };
         let lane = self.lanes.get_mut(index)?;
+        #[cfg(feature = "native")]
+        if nack.retry || nack.code == Code::NotJoined {
+            lane.unanswered.get_mut(at)?.refused = true;
+            if nack.code != Code::SequenceGap || lane.for_now.is_none() {
+                lane.for_now = Some(ForNow::new(nack));
+            }
+        }
         let sent = lane.unanswered.get(at)?;
         let pseq = sent.pseq;
         match nack.code {
@@ -231,7 +240,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 let told = out.len();
                 self.settle_unanswered(sent, status, out);
                 if out.len() > told {
-                    add_words(out, nack);
+                    add_words(out, &nack.message);
                 }
             }
         }
@@ -310,7 +319,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let Some(lane) = self.lanes.get_mut(index) else { return };
         let Some(sent) = lane.take_unanswered(at) else { return };
         self.settle_unanswered(sent, unknown(), out);
-        self.retire(index, now + LAST_CHANCE);
+        self.retire(index, now + LAST_CHANCE, out);
     }
 
     /// The send on `conn` that has waited longest for an answer, as its frame's number and its reference; in `room` if that
@@ -367,14 +376,37 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         }
     }
 
-    /// The line of a lane ends; what it has transmitted waits for its last chance.
-    pub(super) fn retire(&mut self, index: usize, until: Timestamp) {
+    /// The line of a lane ends; what it has transmitted waits for its last chance, but what the server has refused for now
+    /// has failed.
+    pub(super) fn retire(&mut self, index: usize, until: Timestamp, out: &mut Vec<Delivery<P, N>>) {
+        #[cfg(not(feature = "native"))]
+        let _ = out;
+        #[cfg(feature = "native")]
+        while !made(Bug::RefusedSaidUnknown)
+            && let Some(lane) = self.lanes.get_mut(index)
+            && let Some(why) = lane.for_now.clone()
+            && let Some(sent) = lane.take_refused()
+        {
+            self.refused_for_now(sent, &why, out);
+        }
         let Some(lane) = self.lanes.get_mut(index) else { return };
         if lane.line.is_some() {
             note!(self.notes, LineEnded { room: lane.room.clone() });
         }
         lane.retire(until);
         self.changes += 1;
+    }
+
+    /// A send that the server has refused for now is not made again.
+    #[cfg(feature = "native")]
+    pub(super) fn refused_for_now(
+        &mut self,
+        sent: Unanswered<P, N>,
+        why: &ForNow,
+        out: &mut Vec<Delivery<P, N>>,
+    ) {
+        self.settle_send(sent.send, DeliveryStatus::Failed(SendFailure::Refused(why.code)), out);
+        add_words(out, &why.words);
     }
 
     /// The replay of a room has come to its end: what it has not shown is not known.
@@ -411,8 +443,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
 }
 
 /// Puts the server's words of a refusal to the outcome that was found last.
-fn add_words<P: Payload, N>(out: &mut [Delivery<P, N>], nack: &Nack) {
-    if let (Some(delivery), Some(words)) = (out.last_mut(), P::of_words(&nack.message)) {
+fn add_words<P: Payload, N>(out: &mut [Delivery<P, N>], words: &str) {
+    if let (Some(delivery), Some(words)) = (out.last_mut(), P::of_words(words)) {
         delivery.reply = Some(Box::new(SendReply { answer: None, message: Some(words) }));
     }
 }

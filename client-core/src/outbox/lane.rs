@@ -10,7 +10,11 @@ use crate::event::SendFailure;
 use crate::id::Id;
 use crate::link::ConnId;
 use crate::messages::Epoch;
+#[cfg(feature = "native")]
+use crate::messages::{Code, Nack};
 use crate::time::{Span, Timestamp};
+#[cfg(feature = "native")]
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -35,6 +39,10 @@ pub(super) struct Transmission {
 
 /// A send that the server may have, and has not answered.
 #[derive(Debug)]
+#[cfg_attr(
+    feature = "native",
+    expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the transmissions")
+)]
 pub(super) struct Unanswered<P, N> {
     pub(super) send: Outgoing<P, N>,
     pub(super) serial: u64,
@@ -49,6 +57,13 @@ pub(super) struct Unanswered<P, N> {
     /// The server may have taken an earlier transmission: one that was not answered before the next, of an earlier connection
     /// or run. Without one, what the latest is refused for is certain.
     pub(super) stray: bool,
+    /// The latest transmission has been refused for now, by its own name.
+    #[cfg(feature = "native")]
+    pub(super) refused: bool,
+    /// Not every transmission has been refused: the server may have taken one. Unlike `stray` it is no reason to give a
+    /// number up.
+    #[cfg(feature = "native")]
+    pub(super) doubtful: bool,
     /// Its outcome has been told as unknown, because its time was over. It is not transmitted again, but keeps its number for
     /// as long as it need not be.
     pub(super) resolved: bool,
@@ -61,7 +76,11 @@ pub(super) struct Unanswered<P, N> {
 impl<P, N> Unanswered<P, N> {
     /// The server has refused it for now, so that it certainly has not appended it.
     pub(super) fn is_refused(&self) -> bool {
-        self.latest.is_none() && !self.stray
+        #[cfg(feature = "native")]
+        let doubtful = self.doubtful;
+        #[cfg(not(feature = "native"))]
+        let doubtful = self.stray;
+        self.latest.is_none() && !doubtful
     }
 
     /// It is not transmitted again. What becomes of it is waited for until then, or until its own time is over.
@@ -86,6 +105,22 @@ pub(super) struct Doomed<P, N> {
     pub(super) until: Timestamp,
 }
 
+/// Why the server has refused a send for now. A page has no bytes left for it: what waits there is over with its time.
+#[cfg(feature = "native")]
+#[derive(Debug, Clone)]
+pub(super) struct ForNow {
+    pub(super) code: Code,
+    /// Its words.
+    pub(super) words: Box<str>,
+}
+
+#[cfg(feature = "native")]
+impl ForNow {
+    pub(super) fn new(nack: &Nack) -> Self {
+        Self { code: nack.code, words: nack.message.clone() }
+    }
+}
+
 /// A room without an answer for so long is silent.
 const QUIET: Span = Span::from_secs(5);
 
@@ -105,6 +140,9 @@ pub(super) struct Lane<P, N> {
     pub(super) resume_at: Option<Timestamp>,
     /// Answers in a row that led to sending again.
     pub(super) refusals: u32,
+    /// Why the last of them did.
+    #[cfg(feature = "native")]
+    pub(super) for_now: Option<ForNow>,
     /// Most sends in flight: one after a refusal, one more with each answer. What follows a refused send is refused too.
     window: usize,
     /// The server said that the connection is no member: nothing goes before the next `joined`.
@@ -129,6 +167,8 @@ impl<P, N> Lane<P, N> {
             in_flight: 0,
             resume_at: None,
             refusals: 0,
+            #[cfg(feature = "native")]
+            for_now: None,
             window: usize::MAX,
             needs_join: false,
             held: false,
@@ -241,6 +281,10 @@ impl<P, N> Lane<P, N> {
     /// The server has decided about a send.
     pub(super) fn answered(&mut self) {
         self.refusals = if made(Bug::RefusalsKept) { self.refusals } else { 0 };
+        #[cfg(feature = "native")]
+        {
+            self.for_now = None;
+        }
         self.window = if made(Bug::WindowOpensAtOnce) { usize::MAX } else { self.window.saturating_add(1) };
         #[cfg(feature = "bugs")]
         if made(Bug::FirstHintKept) || made(Bug::LargestHintKept) {
@@ -267,6 +311,10 @@ impl<P, N> Lane<P, N> {
             let on_its_way = sent.latest.take().is_some();
             self.in_flight -= usize::from(on_its_way);
             sent.stray |= on_its_way && !refused;
+            #[cfg(feature = "native")]
+            {
+                sent.doubtful |= on_its_way && !refused;
+            }
         }
     }
 
@@ -284,7 +332,18 @@ impl<P, N> Lane<P, N> {
         for sent in &mut self.unanswered {
             // Behind a refused one the server may still come to it.
             sent.stray = true;
+            #[cfg(feature = "native")]
+            {
+                sent.doubtful |= !sent.refused;
+            }
         }
+    }
+
+    /// Takes out what the server has certainly not appended, because it has refused it for now.
+    #[cfg(feature = "native")]
+    pub(super) fn take_refused(&mut self) -> Option<Unanswered<P, N>> {
+        let at = self.unanswered.iter().position(|sent| sent.is_refused() && !sent.resolved)?;
+        self.take_unanswered(at)
     }
 
     /// The line ends. What was transmitted and is not answered is given up; later sends begin a new line.

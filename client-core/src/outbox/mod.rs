@@ -380,7 +380,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// What was transmitted with a number cannot be recovered any more: it resolves as unknown.
     pub(crate) fn give_up(&mut self, out: &mut Vec<Delivery<P, N>>) {
         for at in 0..self.lanes.len() {
-            self.retire(at, Timestamp::ZERO);
+            self.retire(at, Timestamp::ZERO, out);
             self.doomed_end(at, Timestamp::NEVER, out);
         }
     }

@@ -64,7 +64,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             let Some(lane) = self.lanes.get_mut(at) else { break };
             lane.resume_at.take_if(|resume| *resume <= now);
             if lane.unanswered.front().is_some_and(|sent| sent.born + horizon <= lived) {
-                self.retire(at, if made(Bug::UnknownTooEarly) { now } else { now + LAST_CHANCE });
+                let until = if made(Bug::UnknownTooEarly) { now } else { now + LAST_CHANCE };
+                self.retire(at, until, out);
             }
             self.doomed_end(at, now, out);
         }
@@ -145,8 +146,17 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 if sent.latest.is_none() || made(Bug::CancelTakesSent) && matches!(which, Withdrawn::One(_)) {
                     // Where its number is not used up the server will ask for it, and the rest begin a new line.
                     let refused = (refused || made(Bug::CancelTakesSent)) && !made(Bug::RefusedSaidUnknown);
-                    let status = if refused { DeliveryStatus::Failed(why) } else { DeliveryStatus::Unknown };
+                    // What kept it from being sent says more than that its time is over.
+                    #[cfg(feature = "native")]
+                    let for_now = lane.for_now.clone().filter(|_| refused && why == SendFailure::Timeout);
                     if let Some(sent) = lane.take_unanswered(at) {
+                        #[cfg(feature = "native")]
+                        if let Some(for_now) = for_now {
+                            self.refused_for_now(sent, &for_now, out);
+                            continue;
+                        }
+                        let status =
+                            if refused { DeliveryStatus::Failed(why) } else { DeliveryStatus::Unknown };
                         self.settle_send(sent.send, status, out);
                     }
                 } else {

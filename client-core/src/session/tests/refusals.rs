@@ -2,7 +2,7 @@
 //! possible meanwhile.
 
 use super::rig::{Rig, acked, hello, id, join_answer};
-use crate::event::{DeliveryStatus, Event, RoomChange, SendId};
+use crate::event::{Delivery, DeliveryStatus, Event, RoomChange, SendId};
 use crate::id::Id;
 use crate::link::State;
 use crate::messages::{ClientMessage, Code, Joined, Nack, Refusal, ServerMessage};
@@ -370,8 +370,74 @@ fn a_timeout_holds_while_the_server_refuses_again_and_again_and_it_has_certainly
             }
         }
         let outcome = outcome.unwrap();
-        let failed = DeliveryStatus::Failed(SendFailure::Timeout);
+        // One that is numbered anew waits as one that was never sent.
+        let is_renumbered = code == Code::UnknownProducer;
+        let timeout = DeliveryStatus::Failed(SendFailure::Timeout);
+        let failed = if is_renumbered { timeout } else { refused(code) };
         assert_eq!((outcome.id, outcome.status), (SendId(1), failed), "{code:?}");
+    }
+}
+
+/// What becomes of the sends 1 and 2 on a server that lets the client into the room, refuses each transmission, and is
+/// lost once in the middle.
+fn refused_every_time(code: Code, timeout: Option<u64>, lost: bool) -> Vec<Delivery> {
+    let mut rig = Rig::joined();
+    send_to(&mut rig, 1, "r", timeout);
+    send_to(&mut rig, 2, "r", timeout);
+    let mut outcomes = Vec::new();
+    let mut refused = 0;
+    while outcomes.len() < 2 {
+        let said = rig.said();
+        let is_quiet = said.is_empty();
+        for output in said {
+            match output {
+                Output::Send { message: ClientMessage::SendMessage { tag: Some(tag), .. }, .. } => {
+                    refused += 1;
+                    rig.receive(no(code, true).nack(&tag.reference));
+                }
+                Output::Send {
+                    message: ClientMessage::JoinRoom { room, request: Some(request) }, ..
+                } => {
+                    let joined = Joined { recovered: true, room, ..join_answer(request.reference, "e", 10) };
+                    rig.receive(ServerMessage::Joined(Box::new(joined)));
+                }
+                Output::Send { message: ClientMessage::Ping { t }, .. } => {
+                    rig.receive(ServerMessage::Pong { t });
+                }
+                Output::Dial { .. } => {
+                    rig.open();
+                    rig.receive(hello("me"));
+                }
+                Output::Event(Event::Delivery(delivery)) => outcomes.push(delivery),
+                _ => {}
+            }
+        }
+        if is_quiet && lost && refused == 8 {
+            refused += 1;
+            rig.input(crate::machine::Input::Closed(rig.conn, crate::machine::Disconnect::Lost));
+        } else if is_quiet && outcomes.len() < 2 {
+            let at = rig.session.next_deadline().unwrap();
+            rig.pass((at - rig.now.monotonic).max(Duration::from_millis(1)));
+        }
+    }
+    outcomes
+}
+
+#[test]
+fn what_a_server_refuses_every_time_has_failed_and_its_reason_is_told() {
+    for code in [Code::NotJoined, Code::RateLimited, Code::Overloaded, Code::Internal] {
+        for lost in [false, true] {
+            for outcome in refused_every_time(code, None, lost) {
+                // Behind another one it may have been taken once the connection was lost, nobody knows.
+                if !lost || outcome.id == SendId(1) {
+                    assert_eq!(outcome.status, refused(code), "{lost} {outcome:?}");
+                    assert_eq!(outcome.reply.unwrap().message.as_deref(), Some("no"));
+                }
+            }
+            let outcome = refused_every_time(code, Some(20), lost).remove(0);
+            assert_eq!(outcome.status, refused(code), "{lost}");
+            assert_eq!(outcome.reply.unwrap().message.as_deref(), Some("no"));
+        }
     }
 }
 
@@ -386,7 +452,7 @@ fn a_refused_send_whose_time_is_over_has_failed_even_when_a_sleep_has_made_it_to
     rig.now.monotonic += Duration::from_secs(400);
     rig.now.wall += Duration::from_secs(400);
     rig.input(crate::machine::Input::Heard(rig.conn));
-    assert_eq!(rig.deliveries(), [(1, DeliveryStatus::Failed(SendFailure::Timeout))]);
+    assert_eq!(rig.deliveries(), [(1, refused(Code::Overloaded))]);
 }
 
 #[test]

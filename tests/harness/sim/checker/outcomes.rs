@@ -18,7 +18,10 @@ impl Checker {
         if let Some(first) = sent.outcome.replace(status.clone()) {
             return self.violated(format!("7: {key:?} resolved twice: {first:?}, then {status:?}"));
         }
-        let appended = !self.truth.by_key(key).is_empty();
+        let copies = self.truth.by_key(key);
+        let appended = !copies.is_empty();
+        // Of one that its log has lost again the server has said that it knows nothing of it.
+        let may_fail = sent.disowned && copies.iter().all(|copy| self.truth.record(*copy).cropped);
         let transmitted = !sent.transmissions.is_empty();
         let size = super::bounds::weight(&sent.content, sent.data.as_ref());
         self.counts.goes(client, size);
@@ -27,7 +30,10 @@ impl Checker {
         }
         self.counts.lands(key, *status != DeliveryStatus::Unknown);
         self.lands(key);
-        if *status == DeliveryStatus::Unknown
+        // What is refused again and again until it is too old ends its line, as what nobody knows of does.
+        let too_old =
+            matches!(status, DeliveryStatus::Failed(SendFailure::Refused(_))) && self.is_given_up(key);
+        if (*status == DeliveryStatus::Unknown || too_old)
             && let Some(conn) = self.conns.get(&client).copied()
         {
             self.is_clouded(conn);
@@ -46,7 +52,7 @@ impl Checker {
                 {
                     self.cover.reach(Sometimes::GaveWay);
                 }
-                if appended {
+                if appended && !may_fail {
                     self.violated(format!("7: {key:?} failed with {why:?} and was appended"));
                 }
             }
@@ -59,6 +65,14 @@ impl Checker {
             }
             _ => {}
         }
+    }
+
+    /// Whether a send has been transmitted, has no final answer, and its own time, if it has one, is not over.
+    fn is_given_up(&self, key: Key) -> bool {
+        let now = self.watched(key.0).map_or(0, |watch| watch.now);
+        self.sends.all.get(&key).is_some_and(|sent| {
+            !sent.transmissions.is_empty() && !sent.refused && sent.until.is_none_or(|until| now < until)
+        })
     }
 
     fn says_acked(&mut self, key: Key, id: &Id, seq: u64) {

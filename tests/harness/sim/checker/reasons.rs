@@ -104,9 +104,11 @@ impl Checker {
             SendFailure::Timeout => sent.until.is_some_and(|until| now + 2 * MS >= until),
             SendFailure::Closed => watch.ended,
             SendFailure::Refused(Code::NotJoined) => {
-                sent.refusals.contains(&Code::NotJoined) || out || !wanted && (!sent.restored || left)
+                let refused = self.is_refused_before(key, sent.place, Code::NotJoined);
+                refused || out || !wanted && (!sent.restored || left)
             }
-            SendFailure::Refused(code) => sent.refusals.contains(&code),
+            // What is behind one that is refused again and again is not made either.
+            SendFailure::Refused(code) => self.is_refused_before(key, sent.place, code),
             SendFailure::UserChanged => self.is_taken_over(client) && sent.restored,
             SendFailure::Cancelled => sent.wanted_back,
             _ => false,
@@ -114,6 +116,12 @@ impl Checker {
         if !right {
             self.violated(format!("7: {key:?} has failed with {why:?}, and that is not so: {sent:?}"));
         }
+    }
+
+    /// Whether a server has refused a send, or one before it in the same room, for this reason.
+    fn is_refused_before(&self, key: Key, at: Place, code: Code) -> bool {
+        let mut sends = self.sends.all.range((key.0, 0)..=key);
+        sends.any(|(_, sent)| sent.place == at && sent.refusals.contains(&code))
     }
 
     /// A stored state is about to be taken up: this number was used then, by the wall clock, which shows `wall` now.

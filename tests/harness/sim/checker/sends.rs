@@ -38,7 +38,7 @@ pub(super) struct Sent {
     transmitted_here: bool,
     pub(super) nacked: Option<Code>,
     /// The server has refused it for good.
-    refused: bool,
+    pub(super) refused: bool,
     /// The server that it was given to does not know its line: it is certainly not appended.
     pub(super) disowned: bool,
     pub(super) ack_lost: bool,
