@@ -1,10 +1,13 @@
 //! The command line.
 
+mod screen;
+
 use crate::new_token::{RoomRights, parse_room, parse_time};
 use crate::profile;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+pub(crate) use screen::ScreenArgs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -88,6 +91,8 @@ pub(crate) struct ChatArgs {
     /// Also open the chat's page in the browser; for a chat on its own server.
     #[arg(long, conflicts_with = "url")]
     pub(crate) open: bool,
+    #[command(flatten)]
+    pub(crate) screen: ScreenArgs,
     #[command(flatten)]
     pub(crate) display: DisplayArgs,
     #[command(flatten)]

@@ -18,6 +18,8 @@ pub(crate) enum Command {
         text: String,
     },
     Join(String),
+    /// Go to a room that one is in, by its name or its number.
+    Room(String),
     /// Leave the current room, or the one named.
     Leave(Option<String>),
     Rooms,
@@ -25,6 +27,8 @@ pub(crate) enum Command {
     Who(Option<String>),
     /// The last so many messages of the current room again; a screenful if no number is given.
     History(Option<usize>),
+    /// What was said in the current room and holds this text.
+    Search(String),
     Status,
     Reconnect,
     Quit,
@@ -32,13 +36,16 @@ pub(crate) enum Command {
 }
 
 /// The commands: name, arguments, meaning.
-pub(crate) const COMMANDS: [(&str, &str, &str); 10] = [
+pub(crate) const COMMANDS: [(&str, &str, &str); 13] = [
     ("/join", "ROOM", "join a room and talk there"),
+    ("/room", "ROOM", "talk in another of your rooms; Alt-1 to Alt-9 do it too"),
     ("/leave", "[ROOM]", "leave this room, or that one"),
     ("/rooms", "", "the rooms you are in"),
     ("/who", "[ROOM]", "who is here, or there"),
     ("/msg", "ROOM TEXT", "say something in another room"),
     ("/history", "[N]", "the last N messages here again"),
+    ("/search", "TEXT", "what was said here that holds TEXT, as far as it is kept"),
+    ("/me", "TEXT", "say what you do: the others see * TEXT after your name"),
     ("/status", "", "how the connection is"),
     ("/reconnect", "", "make a fresh connection"),
     ("/quit", "", "send what is waiting, then leave"),
@@ -71,6 +78,10 @@ pub(crate) fn parse(line: &str) -> Result<Option<Command>, String> {
             Some(room) => Ok(Some(Command::Join(room))),
             None => Err(usage(name)),
         },
+        "/room" => match optional()? {
+            Some(room) => Ok(Some(Command::Room(room))),
+            None => Err(usage(name)),
+        },
         "/leave" => Ok(Some(Command::Leave(optional()?))),
         "/who" => Ok(Some(Command::Who(optional()?))),
         "/msg" if !after.trim().is_empty() => {
@@ -82,6 +93,10 @@ pub(crate) fn parse(line: &str) -> Result<Option<Command>, String> {
             Some(Ok(count)) => Ok(Some(Command::History(Some(count)))),
             Some(Err(_)) => Err(usage(name)),
         },
+        "/search" if !rest.is_empty() => Ok(Some(Command::Search(rest.to_owned()))),
+        // `*` before a text is read as an action by people everywhere, and changes nothing on the wire.
+        "/me" if !rest.is_empty() => Ok(Some(Command::Say(format!("* {rest}")))),
+        "/search" | "/me" => Err(usage(name)),
         "/rooms" => none(Command::Rooms),
         "/status" => none(Command::Status),
         "/reconnect" => none(Command::Reconnect),
@@ -135,7 +150,7 @@ pub(crate) fn complete(line: &str, rooms: &[String], names: &[String]) -> (usize
         return (0, found.collect());
     }
     let found = match before.trim_end() {
-        "/join" | "/leave" | "/who" => starting(rooms, ""),
+        "/join" | "/room" | "/leave" | "/who" => starting(rooms, ""),
         "/msg" => starting(rooms, " "),
         // Nothing typed: every name ever seen is no help.
         _ if word.is_empty() => Vec::new(),
@@ -156,6 +171,7 @@ mod tests {
             (" /not a command", Command::Say(" /not a command".into())),
             ("//shrug", Command::Say("/shrug".into())),
             ("/join  a", Command::Join("a".into())),
+            ("/room  a", Command::Room("a".into())),
             ("/leave", Command::Leave(None)),
             ("/leave a ", Command::Leave(Some("a".into()))),
             ("/rooms", Command::Rooms),
@@ -165,6 +181,8 @@ mod tests {
             ("/msg a /b", Command::Message { room: "a".into(), text: "/b".into() }),
             ("/history 12", Command::History(Some(12))),
             ("/history", Command::History(None)),
+            ("/search  two words ", Command::Search("two words".into())),
+            ("/me waves", Command::Say("* waves".into())),
             ("/status", Command::Status),
             ("/reconnect", Command::Reconnect),
             ("/quit", Command::Quit),
@@ -181,6 +199,8 @@ mod tests {
         assert_eq!(parse("/join"), Err("usage: /join ROOM".into()));
         assert_eq!(parse("/join a b"), Err("usage: /join ROOM".into()));
         assert_eq!(parse("/msg a"), Err("usage: /msg ROOM TEXT".into()));
+        assert_eq!(parse("/search"), Err("usage: /search TEXT".into()));
+        assert_eq!(parse("/me "), Err("usage: /me TEXT".into()));
         assert_eq!(parse("/quit now"), Err("usage: /quit".into()));
         assert_eq!(parse("/history all"), Err("usage: /history [N]".into()));
         assert!(parse("/nick me").unwrap_err().contains("/help"));
@@ -190,7 +210,7 @@ mod tests {
     #[test]
     fn a_command_that_was_missed_by_a_letter_or_two_is_guessed() {
         for (typed, meant) in
-            [("/jion", "/join"), ("/rom", "/rooms"), ("/hist", "/who"), ("/histroy", "/history")]
+            [("/jion", "/join"), ("/rom", "/room"), ("/hist", "/who"), ("/histroy", "/history")]
         {
             let said = parse(&format!("{typed} x")).unwrap_err();
             assert!(said.starts_with(&format!("{typed} is no command")), "{said}");
@@ -213,7 +233,7 @@ mod tests {
         let names = ["alice".to_owned(), "bob".to_owned()];
         for (line, start, expected) in [
             ("/j", 0, &["/join "][..]),
-            ("/r", 0, &["/rooms", "/reconnect"]),
+            ("/r", 0, &["/room ", "/rooms", "/reconnect"]),
             ("/join l", 6, &["lobby", "logs"]),
             ("/join ", 6, &["lobby", "logs"]),
             ("/msg lob", 5, &["lobby "]),

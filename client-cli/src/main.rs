@@ -1,9 +1,11 @@
 //! `rejoin`: chat that survives the network, for people and for scripts.
 
 mod advice;
+mod alert;
 mod args;
 mod chat;
 mod clock;
+mod colours;
 mod command;
 mod command_line;
 mod commits;
@@ -23,6 +25,7 @@ mod json_safe;
 mod lines;
 mod logging;
 mod manual;
+mod mention;
 mod narrate;
 mod new_token;
 mod outlet;

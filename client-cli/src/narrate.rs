@@ -1,5 +1,7 @@
 //! What happens, told to people: the events that `chat` and `tail` show alike.
 
+mod focus;
+mod search;
 mod streams;
 mod trouble;
 
@@ -12,6 +14,7 @@ use crate::render::{Layout, Renderer, Who, plain_name};
 use crate::repeats::Repeats;
 use crate::rooms::{Change, RoomBook, Said, Speaker};
 use crate::{sanitise, words};
+use focus::Focus;
 use rejoin::messages::JoinReason;
 use rejoin::{
     Event, Gap, GapReason, Message, Mode, Name, PERSONAL_ROOM, RoomState, SendId, State, Timestamp,
@@ -25,6 +28,15 @@ enum Shown {
     Live,
     /// One of a history.
     Past,
+}
+
+/// The history of a room that is joined for the first time, on its way.
+#[derive(Debug)]
+struct Replay {
+    room: Name,
+    left: u64,
+    /// So much of what is left is only remembered.
+    hidden: u64,
 }
 
 #[derive(Debug)]
@@ -44,8 +56,8 @@ pub(crate) struct Narrator {
     mode: Option<Mode>,
     /// It has been said that the connection has been away for long.
     is_suspended: bool,
-    /// The room whose replay is coming, and how much of it is only remembered.
-    replay: Option<(Name, u64)>,
+    pub(crate) focus: Focus,
+    replay: Option<Replay>,
     shown_last: Shown,
     /// Why messages are missing, as it was told last on this connection.
     told_gap: Option<GapReason>,
@@ -75,6 +87,7 @@ impl Narrator {
             printed: Vec::new(),
             mode: None,
             is_suspended: false,
+            focus: Focus::default(),
             replay: None,
             shown_last: Shown::Live,
             told_gap: None,
@@ -206,19 +219,24 @@ impl Narrator {
     pub(crate) fn received(&mut self, message: &Message, own: Option<Fate>) {
         self.rooms.seen(&message.room, &message.user);
         self.told_gap = None;
+        let is_own = own.is_some();
         let who = match own {
             Some(fate) => Speaker::Me(None, fate),
             None => Speaker::Other(message.user.to_string()),
         };
         let (at, content) = (clock::read(&message.timestamp), message.content.clone());
         self.rooms.said(&message.room, Said { at, who: who.clone(), content });
-        if !self.is_hidden(message) {
-            let is_past = message.stamp.as_ref().is_some_and(|stamp| stamp.replay);
-            if !is_past {
+        let is_replay = message.stamp.as_ref().is_some_and(|stamp| stamp.replay);
+        let history = if is_replay { self.replayed(&message.room) } else { None };
+        if !is_own && history.is_none() {
+            self.look_at(message);
+        }
+        if history != Some(Hidden(true)) && !self.is_elsewhere(&message.room) {
+            if !is_replay {
                 self.part_from_the_past();
             }
             self.message(at, &message.room, &who, &message.content);
-            self.shown_last = if is_past { Shown::Past } else { Shown::Live };
+            self.shown_last = if is_replay { Shown::Past } else { Shown::Live };
         }
     }
 
@@ -234,6 +252,7 @@ impl Narrator {
             }
             Event::Room(change) => {
                 let room = plain_name(&change.room);
+                let current = self.rooms.current().map(str::to_owned);
                 match self.rooms.change(&change.room, change.state) {
                     Change::Joined => self.notice(&format!("joined {room}")),
                     Change::Back(None) => self.notice(&format!("back in {room}")),
@@ -255,6 +274,9 @@ impl Narrator {
                             self.notice(&words::not_yet(&change.room, code, change.message.as_deref()));
                         }
                     }
+                }
+                if current.is_some() && self.rooms.current() != current.as_deref() && self.focus.is_on() {
+                    self.show_room();
                 }
             }
             Event::Mode(mode) => self.decided(*mode),
@@ -281,7 +303,8 @@ impl Narrator {
                 self.rooms.present(&joined.room, joined.members.as_deref(), joined.member_count);
                 let is_first = joined.reason == Some(JoinReason::Fresh);
                 let hidden = joined.replayed.saturating_sub(self.shown_history);
-                self.replay = (is_first && hidden > 0).then(|| (joined.room.clone(), hidden));
+                self.replay =
+                    is_first.then(|| Replay { room: joined.room.clone(), left: joined.replayed, hidden });
             }
             Event::Message(message) => self.received(message, None),
             Event::UserJoined { room, user } => {
@@ -298,6 +321,7 @@ impl Narrator {
             Event::Notification(notification) => {
                 let data = notification.data.as_deref().unwrap_or_default();
                 let kind = sanitise::line(&notification.kind);
+                self.alert(&kind, data);
                 self.notice(&format!("notification: {kind} {}", sanitise::line(data)));
             }
             Event::Gap(gap) if *gap.room == *PERSONAL_ROOM && gap.after == Some(0) => {
@@ -340,18 +364,19 @@ impl Narrator {
         }
     }
 
-    /// Whether a message belongs to the part of a history that is only remembered.
-    fn is_hidden(&mut self, message: &Message) -> bool {
-        let is_replay = message.stamp.as_ref().is_some_and(|stamp| stamp.replay);
-        match &mut self.replay {
-            Some((room, hidden)) if is_replay && *room == message.room && *hidden > 0 => {
-                *hidden -= 1;
-                true
-            }
-            _ => false,
-        }
+    /// Whether a replayed message belongs to the history of a first join, and to the part that is only remembered.
+    fn replayed(&mut self, room: &Name) -> Option<Hidden> {
+        let replay = self.replay.as_mut().filter(|replay| replay.room == *room && replay.left > 0)?;
+        replay.left -= 1;
+        let is_hidden = replay.hidden > 0;
+        replay.hidden = replay.hidden.saturating_sub(1);
+        Some(Hidden(is_hidden))
     }
 }
+
+/// Whether a message of a history is not shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Hidden(bool);
 
 #[cfg(test)]
 mod tests {

@@ -1,12 +1,14 @@
 //! The configuration file: named profiles in the platform's configuration folder.
 
 mod file;
+mod screen;
 
 use crate::args::{AckTextName, PolicyName, Protocol, TokenIn};
 use crate::error::Failure;
 use crate::files;
 use directories::{BaseDirs, ProjectDirs};
 use file::File;
+pub(crate) use screen::Screen;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -127,6 +129,13 @@ pub(crate) fn load(name: Option<&str>) -> Result<Profile, Failure> {
     Ok(profile)
 }
 
+/// How a chat looks, as far as the file says. One that cannot be read stops only who needs a profile of it.
+pub(crate) fn screen() -> Result<Screen, Failure> {
+    let Some(path) = file() else { return Ok(Screen::default()) };
+    let Ok(text) = text_of(&path) else { return Ok(Screen::default()) };
+    File::read(&text).screen(&path)
+}
+
 /// What is wrong with the file beside the profile in use, a line for each mistake.
 pub(crate) fn mistakes_elsewhere(name: Option<&str>) -> Vec<String> {
     let Some(path) = file() else { return Vec::new() };
@@ -165,6 +174,23 @@ mod tests {
         assert_eq!(work.rooms, ["x"]);
         assert_eq!(work.policy, Some(PolicyName::Legacy));
         assert_eq!(chosen("", None).unwrap(), Profile::default());
+    }
+
+    #[test]
+    fn how_a_chat_looks_stands_beside_the_profiles_and_its_mistakes_stop_no_profile() {
+        let read = |text: &str| File::read(text).screen(Path::new("config.toml"));
+        let text = "[chat]\nnotify = \"osc9\"\ncolours = { own = 28, names = [31, 62] }\n";
+        let screen = read(&format!("{text}{TWO}")).unwrap();
+        assert_eq!(screen.notify, Some(crate::alert::Notify::Osc9));
+        assert_eq!(screen.colours.names, Some(vec![31, 62]));
+        assert_eq!(read(TWO).unwrap(), Screen::default());
+        for mistake in ["notify = \"loud\"", "colour = 1", "[chat.colours]\nown = 256"] {
+            let text = format!("{TWO}[chat]\n{mistake}\n");
+            assert!(read(&text).unwrap_err().message.contains("[chat]"), "{mistake}");
+            assert!(chosen(&text, Some("work")).is_ok(), "{mistake}");
+            assert!(!File::read(&text).mistakes_elsewhere("work").is_empty(), "{mistake}");
+        }
+        assert!(File::read(text).mistakes_elsewhere("work").is_empty());
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! lines are indented.
 
 use crate::clock::{Clock, long_date};
+use crate::colours::Palette;
+use crate::mention::{self, Mention};
 use crate::sanitise;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -27,8 +29,8 @@ const LEAST_TEXT: usize = 16;
 const ME: &str = "you";
 
 const DIM: &str = "\x1b[2m";
-const OTHER: &str = "\x1b[36m";
-const OWN: &str = "\x1b[32m";
+const BOLD: &str = "\x1b[1m";
+const REVERSE: &str = "\x1b[1;7m";
 const RESET: &str = "\x1b[0m";
 
 /// How lines are laid out.
@@ -94,6 +96,9 @@ fn short_time(time: &str) -> &str {
 pub(crate) struct Renderer {
     pub(crate) layout: Layout,
     pub(crate) clock: Clock,
+    pub(crate) palette: Palette,
+    /// The user's own name, if it is known.
+    pub(crate) me: Option<String>,
     room: Option<String>,
     day: Date,
 }
@@ -101,7 +106,7 @@ pub(crate) struct Renderer {
 impl Renderer {
     pub(crate) fn new(layout: Layout, clock: Clock) -> Self {
         let day = clock.day(Timestamp::now());
-        Self { layout, clock, room: None, day }
+        Self { layout, clock, palette: Palette::default(), me: None, room: None, day }
     }
 
     /// A message.
@@ -125,7 +130,7 @@ impl Renderer {
             Layout::Columns { width, colour } => {
                 self.day_header(out, at, width, colour);
                 self.room_header(out, room, width, colour);
-                columns_message(out, &self.clock.time(at), who, &lines, width, colour);
+                self.columns_message(out, &self.clock.time(at), who, &lines, width, colour);
             }
         }
     }
@@ -170,6 +175,42 @@ impl Renderer {
         let _ = writeln!(out, "    {line}");
     }
 
+    fn columns_message(
+        &self,
+        out: &mut String,
+        time: &str,
+        who: Who<'_>,
+        lines: &[String],
+        width: usize,
+        colour: bool,
+    ) {
+        let time = if is_narrow(width) { short_time(time) } else { time };
+        let name_width = if is_narrow(width) {
+            width.saturating_sub(time.len() + 2)
+        } else {
+            TEXT_COLUMN - time.len() - 1 - GUTTER
+        };
+        let (name, paint) = match who {
+            Who::Me(_) => (ME.to_owned(), self.palette.own()),
+            Who::Other(name) => (quoted_name(name, name_width), self.palette.of(name)),
+        };
+        let (dim, paint, reset) = if colour { (DIM, &*paint, RESET) } else { ("", "", "") };
+        let mut header = if is_narrow(width) {
+            format!("{dim}{time}{reset} {paint}{name}{reset}\n{dim}│{reset} ")
+        } else {
+            let padding = " ".repeat(name_width.saturating_sub(sanitise::display_width(&name)));
+            format!("{dim}{time}{reset} {padding}{paint}{name}{reset} {dim}│{reset} ")
+        };
+        let gutter = format!("{}{dim}│{reset} ", " ".repeat(text_column(width) - 2));
+        for line in lines {
+            for row in wrap(line, text_width(width)) {
+                out.push_str(&std::mem::replace(&mut header, gutter.clone()));
+                out.push_str(&if colour { highlighted(&row, self.me.as_deref()) } else { row });
+                out.push('\n');
+            }
+        }
+    }
+
     /// A line between two parts, on a terminal.
     pub(crate) fn separator(&self, out: &mut String, text: &str) {
         if let Layout::Columns { width, colour } = self.layout {
@@ -197,6 +238,14 @@ impl Renderer {
         }
         // In quotes where it has spaces: no room's name can pass for a day.
         header(out, &plain_name(room), width, colour);
+    }
+
+    /// The user has come to a room: it is named whatever was shown last.
+    pub(crate) fn enter_room(&mut self, out: &mut String, room: &str) {
+        if let Layout::Columns { width, colour } = self.layout {
+            self.room = Some(room.to_owned());
+            header(out, &plain_name(room), width, colour);
+        }
     }
 
     /// The room whose messages are expected: no header for it.
@@ -243,32 +292,19 @@ fn quoted_name(name: &str, width: usize) -> String {
     }
 }
 
-fn columns_message(out: &mut String, time: &str, who: Who<'_>, lines: &[String], width: usize, colour: bool) {
-    let time = if is_narrow(width) { short_time(time) } else { time };
-    let name_width = if is_narrow(width) {
-        width.saturating_sub(time.len() + 2)
-    } else {
-        TEXT_COLUMN - time.len() - 1 - GUTTER
-    };
-    let (name, paint) = match who {
-        Who::Me(_) => (ME.to_owned(), OWN),
-        Who::Other(name) => (quoted_name(name, name_width), OTHER),
-    };
-    let (dim, paint, reset) = if colour { (DIM, paint, RESET) } else { ("", "", "") };
-    let mut header = if is_narrow(width) {
-        format!("{dim}{time}{reset} {paint}{name}{reset}\n{dim}│{reset} ")
-    } else {
-        let padding = " ".repeat(name_width.saturating_sub(sanitise::display_width(&name)));
-        format!("{dim}{time}{reset} {padding}{paint}{name}{reset} {dim}│{reset} ")
-    };
-    let gutter = format!("{}{dim}│{reset} ", " ".repeat(text_column(width) - 2));
-    for line in lines {
-        for row in wrap(line, text_width(width)) {
-            out.push_str(&std::mem::replace(&mut header, gutter.clone()));
-            out.push_str(&row);
-            out.push('\n');
-        }
+/// A row with those named in it brought out, the user most of all.
+fn highlighted(row: &str, me: Option<&str>) -> String {
+    let mut out = String::with_capacity(row.len());
+    let mut at = 0;
+    for Mention { from, to, is_me } in mention::find(row, me) {
+        let (Some(before), Some(name)) = (row.get(at..from), row.get(from..to)) else { continue };
+        let paint = if is_me { REVERSE } else { BOLD };
+        // Writing to a String does not fail.
+        let _ = write!(out, "{before}{paint}{name}{RESET}");
+        at = to;
     }
+    out.push_str(row.get(at..).unwrap_or_default());
+    out
 }
 
 /// Columns for text. One is left free: a terminal that has filled a row disagrees with others about where it is.
@@ -298,15 +334,25 @@ fn row_end(line: &str, width: usize) -> Option<usize> {
     let mut space = None;
     for (at, c) in line.char_indices() {
         used += unicode_width::UnicodeWidthChar::width(c).unwrap_or(0);
+        if used > width && c == ' ' {
+            return Some(at + 1);
+        }
         if used > width {
-            // A word longer than half a row is cut.
-            return Some(space.filter(|space| *space > at / 2).unwrap_or(at));
+            // A word longer than half a row is cut, and an address only if it is longer than a row.
+            let is_kept = |space: &usize| *space > at / 2 || begins_address(line.get(*space..));
+            return Some(space.filter(is_kept).unwrap_or(at));
         }
         if c == ' ' {
             space = Some(at + 1);
         }
     }
     None
+}
+
+/// Whether a text begins with the address of a page.
+fn begins_address(text: Option<&str>) -> bool {
+    let text = text.unwrap_or_default().trim_start_matches(['(', '<', '"', '\'']);
+    ["http://", "https://", "ws://", "wss://"].iter().any(|scheme| text.starts_with(scheme))
 }
 
 #[cfg(test)]
@@ -320,7 +366,7 @@ mod tests {
     fn renderer(layout: Layout) -> Renderer {
         let clock = Clock::new(true);
         let day = clock.day(read(TIME));
-        Renderer { layout, clock, room: None, day }
+        Renderer { layout, clock, palette: Palette::default(), me: None, room: None, day }
     }
     #[test]
     fn what_can_be_typed_stands_above_what_it_does_where_there_is_little_room() {
@@ -448,6 +494,25 @@ mod tests {
         // Its cost went up by the square of its length: this took minutes.
         let rows = wrap(&"x".repeat(4 << 20), 40);
         assert_eq!(rows.len(), (4 << 20) / 40 + 1);
+    }
+
+    #[test]
+    fn an_address_is_left_whole_where_it_fits_a_row() {
+        let address = "https://chat.example/a/rather/long/path";
+        let width = address.len();
+        let rows = wrap(&format!("see {address} now"), width);
+        assert_eq!(rows, ["see", address, "now"]);
+        assert_eq!(wrap(&format!("see ({address})"), width + 2), ["see", &*format!("({address})")]);
+        assert!(wrap(&format!("see {address}"), width - 1).len() > 2);
+    }
+
+    #[test]
+    fn who_is_named_is_brought_out_and_the_user_most_of_all() {
+        assert_eq!(
+            highlighted("hi Ada and @bob!", Some("ada")),
+            "hi \x1b[1;7mAda\x1b[0m and \x1b[1m@bob\x1b[0m!"
+        );
+        assert_eq!(highlighted("nobody", None), "nobody");
     }
 
     #[test]

@@ -1,20 +1,22 @@
 //! The rooms as the user sees them.
 
+mod scrollback;
+
 use crate::fate::Fate;
-use jiff::Timestamp;
 use rejoin::messages::Code;
 use rejoin::{Gap, Name, RoomState, SendId};
-use std::collections::{BTreeMap, VecDeque};
+use scrollback::Scrollback;
+pub(crate) use scrollback::{Said, Speaker, Unread};
+use std::collections::BTreeMap;
 
 /// Names remembered per room.
 const MOST_NAMES: usize = 256;
-/// Messages remembered per room, and bytes of them.
-const MOST_SAID: usize = 200;
-const MOST_SAID_BYTES: usize = 256 << 10;
 
 #[derive(Debug, Default)]
 pub(crate) struct RoomBook {
     rooms: BTreeMap<String, Room>,
+    /// As they were joined: a room keeps its number while those before it stay.
+    order: Vec<String>,
     current: Option<String>,
 }
 
@@ -29,24 +31,7 @@ struct Room {
     members: Option<Vec<String>>,
     /// How many are, where they are too many to name.
     count: Option<u64>,
-    /// What has been said last, the latest last.
-    said: VecDeque<Said>,
-}
-
-/// A message that was shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Said {
-    pub(crate) at: Timestamp,
-    pub(crate) who: Speaker,
-    pub(crate) content: String,
-}
-
-/// Who said something.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Speaker {
-    /// The user, here if the send has a number.
-    Me(Option<SendId>, Fate),
-    Other(String),
+    said: Scrollback,
 }
 
 /// Who is in a room, as far as is known.
@@ -89,8 +74,9 @@ impl RoomBook {
         self.rooms.contains_key(room)
     }
 
+    /// The rooms as they were joined.
     pub(crate) fn list(&self) -> impl Iterator<Item = (&str, RoomState)> {
-        self.rooms.iter().map(|(name, room)| (name.as_str(), room.state))
+        self.order.iter().filter_map(|name| Some((name.as_str(), self.rooms.get(name)?.state)))
     }
 
     pub(crate) fn names(&self, room: &str) -> &[String] {
@@ -148,35 +134,43 @@ impl RoomBook {
 
     /// Something was said in a room.
     pub(crate) fn said(&mut self, room: &str, said: Said) {
-        let Some(room) = self.rooms.get_mut(room) else { return };
-        room.said.push_back(said);
-        let mut bytes: usize = room.said.iter().map(|said| said.content.len()).sum();
-        while room.said.len() > MOST_SAID || bytes > MOST_SAID_BYTES {
-            let Some(oldest) = room.said.pop_front() else { return };
-            bytes -= oldest.content.len();
+        if let Some(room) = self.rooms.get_mut(room) {
+            room.said.push(said);
         }
+    }
+
+    /// Something was said in a room, and not shown.
+    pub(crate) fn unread(&mut self, room: &str, is_mentioned: bool) {
+        let Some(Room { said: Scrollback { unread, .. }, .. }) = self.rooms.get_mut(room) else { return };
+        unread.count = unread.count.saturating_add(1);
+        unread.is_mentioned |= is_mentioned;
+    }
+
+    /// What is unread in a room.
+    pub(crate) fn unread_in(&self, room: &str) -> Unread {
+        self.rooms.get(room).map(|room| room.said.unread).unwrap_or_default()
+    }
+
+    /// What was unread in a room, which is shown now.
+    pub(crate) fn read(&mut self, room: &str) -> Unread {
+        self.rooms.get_mut(room).map(|room| std::mem::take(&mut room.said.unread)).unwrap_or_default()
     }
 
     /// The outcome of a send is known.
     pub(crate) fn settled(&mut self, room: &str, send: SendId, outcome: Fate) {
-        let said = self.rooms.get_mut(room).into_iter().flat_map(|room| room.said.iter_mut().rev());
-        for Said { who, .. } in said {
-            if let Speaker::Me(id, fate) = who
-                && *id == Some(send)
-            {
-                *fate = outcome;
-                return;
-            }
+        if let Some(room) = self.rooms.get_mut(room) {
+            room.said.settled(send, outcome);
         }
     }
 
     /// The last `count` things that were said in a room.
     pub(crate) fn history(&self, room: &str, count: usize) -> Vec<Said> {
-        let said = self.rooms.get(room).map(|room| &room.said);
-        said.into_iter()
-            .flat_map(|said| said.iter().skip(said.len().saturating_sub(count)))
-            .cloned()
-            .collect()
+        self.rooms.get(room).map(|room| room.said.last(count)).unwrap_or_default()
+    }
+
+    /// What was said in a room and holds `text`: the last `most`, and how many there are.
+    pub(crate) fn find(&self, room: &str, text: &str, most: usize) -> (Vec<Said>, usize) {
+        self.rooms.get(room).map(|room| room.said.find(text, most)).unwrap_or_default()
     }
 
     /// No room has a member any more, until it is joined again.
@@ -201,8 +195,9 @@ impl RoomBook {
             RoomState::Joining | RoomState::Joined => {}
             gone => {
                 self.rooms.remove(name);
+                self.order.retain(|known| known != name);
                 if self.current.as_deref() == Some(name) {
-                    self.current = self.rooms.keys().next().cloned();
+                    self.current = self.order.first().cloned();
                 }
                 return match gone {
                     RoomState::Refused => Change::Refused,
@@ -212,14 +207,17 @@ impl RoomBook {
                 };
             }
         }
-        let room = self.rooms.entry(name.to_owned()).or_insert(Room {
-            state,
-            was_member: false,
-            gap: None,
-            names: Vec::new(),
-            members: None,
-            count: None,
-            said: VecDeque::new(),
+        let room = self.rooms.entry(name.to_owned()).or_insert_with(|| {
+            self.order.push(name.to_owned());
+            Room {
+                state,
+                was_member: false,
+                gap: None,
+                names: Vec::new(),
+                members: None,
+                count: None,
+                said: Scrollback::default(),
+            }
         });
         room.state = state;
         if self.current.is_none() {
@@ -235,7 +233,9 @@ impl RoomBook {
 
 #[cfg(test)]
 mod tests {
+    use super::scrollback::{MOST_SAID, MOST_SAID_BYTES};
     use super::*;
+    use jiff::Timestamp;
     use rejoin::GapReason;
 
     #[test]
@@ -298,6 +298,26 @@ mod tests {
         let speakers: Vec<Speaker> = book.history("a", 2).into_iter().map(|said| said.who).collect();
         let me = |id, fate| Speaker::Me(Some(SendId(id)), fate);
         assert_eq!(speakers, [me(1, Fate::Delivered), me(2, Fate::Pending)]);
+    }
+
+    #[test]
+    fn what_came_unseen_is_counted_until_it_is_shown_and_can_be_found() {
+        let mut book = RoomBook::default();
+        book.change("b", RoomState::Joined);
+        book.change("a", RoomState::Joined);
+        for content in ["Tea is ready", "coffee", "more TEA"] {
+            let who = Speaker::Other("bob".to_owned());
+            book.said("b", Said { at: Timestamp::UNIX_EPOCH, who, content: content.to_owned() });
+            book.unread("b", content == "coffee");
+        }
+        book.unread("nowhere", true);
+        assert_eq!(book.unread_in("b"), Unread { count: 3, is_mentioned: true });
+        assert_eq!(book.read("b").count, 3);
+        assert_eq!((book.unread_in("b"), book.unread_in("a")), (Unread::default(), Unread::default()));
+        let (found, count) = book.find("b", "tea", 1);
+        assert_eq!((found[0].content.as_str(), found.len(), count), ("more TEA", 1, 2));
+        let order: Vec<&str> = book.list().map(|(room, _)| room).collect();
+        assert_eq!(order, ["b", "a"], "as they were joined");
     }
 
     #[test]

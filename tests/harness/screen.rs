@@ -11,7 +11,11 @@ pub struct Screen {
     row: usize,
     column: usize,
     columns: usize,
-    /// Sequences that a chat has no business with: titles, clipboard, device queries, alternate screens.
+    /// The window's title, as a chat sets it.
+    pub title: String,
+    /// Bells and notifications of the desktop.
+    pub alerts: Vec<String>,
+    /// Sequences that a chat has no business with: titles of others, clipboard, device queries, alternate screens.
     pub suspicious: Vec<String>,
 }
 
@@ -24,6 +28,8 @@ impl Screen {
             row: 0,
             column: 0,
             columns,
+            title: String::new(),
+            alerts: Vec::new(),
             suspicious: Vec::new(),
         }
     }
@@ -127,7 +133,7 @@ impl Perform for Screen {
             b'\n' => self.line_feed(),
             b'\r' => self.column = 0,
             8 => self.column = self.column.saturating_sub(1),
-            7 => {}
+            7 => self.alerts.push("bell".to_owned()),
             other => self.suspicious.push(format!("control {other:#04x}")),
         }
     }
@@ -151,13 +157,22 @@ impl Perform for Screen {
             }
             // Colours, and the modes a line editor sets.
             'm' => {}
+            // The title is kept, and comes back.
+            't' if matches!(first, 22 | 23) => {}
             'h' | 'l' if intermediates == b"?" && matches!(first, 25 | 2004 | 2026) => {}
             other => self.suspicious.push(format!("CSI {first} {other}")),
         }
     }
 
     fn osc_dispatch(&mut self, params: &[&[u8]], _bell: bool) {
-        self.suspicious.push(format!("OSC {params:?}"));
+        let text = |part: &[u8]| String::from_utf8_lossy(part).into_owned();
+        match params {
+            [b"2", title] if title.is_empty() || title.ends_with(b" - rejoin") => self.title = text(title),
+            [b"9" | b"777", rest @ ..] => {
+                self.alerts.push(rest.iter().map(|part| text(part)).collect::<Vec<_>>().join(";"));
+            }
+            _ => self.suspicious.push(format!("OSC {params:?}")),
+        }
     }
 
     fn esc_dispatch(&mut self, intermediates: &[u8], _ignore: bool, byte: u8) {

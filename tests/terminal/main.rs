@@ -35,6 +35,7 @@ mod refusals;
 mod refused_rooms;
 mod secrets;
 mod secure;
+mod several_rooms;
 mod socket_io;
 mod state;
 mod status;

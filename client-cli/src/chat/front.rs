@@ -5,12 +5,17 @@ use crate::editor::{self, Entry, Reflow, Shared, Typed};
 use crate::lines::{self, BadText, Line};
 use crate::outlet::Outlet;
 use crate::render::Layout;
-use crate::{logging, profile};
+use crate::{alert, logging, profile};
 use std::collections::VecDeque;
 use std::io::{IsTerminal as _, stdin, stdout};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+/// The outlet's thread has that long to take its last chunk.
+const LONGEST_HANDOVER: Duration = Duration::from_millis(250);
 
 /// What came from the user.
 #[derive(Debug)]
@@ -20,6 +25,8 @@ pub(super) enum Heard {
         text: String,
         done: Option<oneshot::Sender<()>>,
     },
+    /// A key that goes to the room with this number.
+    Room(usize),
     /// A line that cannot be read.
     Bad(BadText),
     Interrupt,
@@ -73,12 +80,21 @@ impl Front {
         self.before.is_some()
     }
 
-    /// Puts the terminal back in order. What is printed after this goes straight to it.
-    pub(super) fn close(&self) {
+    /// Waits until what was handed over is on its way to the screen, as long as that takes no time.
+    pub(super) async fn settle(&self, chunk: u64) {
+        if self.before.is_some() {
+            // A terminal that is stuck, or gone, is left as it is.
+            let _ = timeout(LONGEST_HANDOVER, self.outlet.flushed(chunk)).await;
+        }
+    }
+
+    /// Puts the terminal back in order, and its title if that was set. What is printed after this goes straight to it.
+    pub(super) fn close(&self, has_title: bool) {
         logging::divert(None);
         if let Some((before, entry, reflow)) = &self.before {
             entry.end();
-            before.restore(reflow.rows_above());
+            reflow.quieten();
+            before.restore(reflow.rows_above(), if has_title { alert::TITLE_BACK } else { "" });
         }
     }
 }
@@ -89,6 +105,7 @@ impl Input {
         match self {
             Self::Editor(typed) => match typed.recv().await {
                 Some(Typed::Line { text, done }) => Heard::Line { text, done: Some(done) },
+                Some(Typed::Room(number)) => Heard::Room(number),
                 Some(Typed::Interrupt) => Heard::Interrupt,
                 Some(Typed::End) | None => Heard::End,
             },

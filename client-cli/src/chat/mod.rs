@@ -6,16 +6,18 @@ mod own;
 mod summary;
 mod talk;
 
+use crate::alert::Alerts;
 use crate::args::{ChatArgs, Protocol};
 use crate::clock::Clock;
+use crate::colours::Palette;
 use crate::editor::Shared;
-use crate::embedded;
 use crate::error::{Exit, Failure, eprint_line};
 use crate::repeated::quoted;
 use crate::settings::{Login, Settings, Sources};
 use crate::signals::{Signal, Signals};
 use crate::token::TokenFrom;
 use crate::token_trouble::TokenTrouble;
+use crate::{embedded, profile};
 use front::{Front, Heard};
 use rejoin::{DeliveryStatus, Event, State};
 use std::sync::Arc;
@@ -39,6 +41,7 @@ const LAST_OUTCOMES: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Exit, Failure> {
     let sources = Sources::read(&arguments.connection)?;
+    let screen = profile::screen()?.under(&arguments.screen);
     let given = if arguments.listen.is_some() { None } else { sources.url(arguments.url.as_deref())? };
     let server = match given {
         Some(_) => None,
@@ -77,6 +80,14 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
         &settings.rooms,
     );
     talk.narrator.advice = settings.advice("chat");
+    let has_title = front.is_terminal() && screen.title.unwrap_or(true);
+    if front.is_terminal() {
+        let palette = Palette::of_terminal(screen.colours);
+        talk.narrator.focus(Alerts::new(screen.notify.unwrap_or_default()), palette);
+    }
+    if has_title {
+        talk.set_titles();
+    }
     let page = server
         .as_ref()
         .and_then(|server| embedded::page(&server.url(), settings.rooms.first().map_or(DEFAULT_ROOM, |r| r)));
@@ -97,10 +108,12 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
     }
     let opening = page.filter(|_| arguments.open).map(|page| tokio::spawn(embedded::open(page)));
     let look_at = Instant::now() + LOOK;
-    let mut chat = Chat { events, front, talk, token_trouble, opening, phase: Phase::Open, look_at };
+    let mut chat =
+        Chat { events, front, talk, token_trouble, opening, phase: Phase::Open, look_at, printed: 0 };
     let end = chat.run(&mut signals).await;
-    let Chat { front, talk, events, .. } = chat;
-    front.close();
+    let Chat { front, talk, events, printed, .. } = chat;
+    front.settle(printed).await;
+    front.close(has_title);
     let exit = match end {
         End::Interrupted => {
             let count = talk.own.pending();
@@ -218,6 +231,8 @@ struct Chat {
     /// The browser that is being started; this ends by itself within seconds.
     opening: Option<JoinHandle<Result<(), String>>>,
     phase: Phase,
+    /// The number of the chunk that was handed over to be printed last.
+    printed: u64,
     /// When the status line is looked after next.
     look_at: Instant,
 }
@@ -244,8 +259,9 @@ impl Chat {
                     Signal::Terminate => self.leave(),
                 },
                 result = self.front.outlet.write(&mut self.talk.narrator.printed), if unprinted => {
-                    if result.is_err() {
-                        return End::ReaderGone;
+                    match result {
+                        Ok(chunk) => self.printed = chunk,
+                        Err(_) => return End::ReaderGone,
                     }
                 }
                 batch = self.events.next_batch(), if keeps_up && self.phase != Phase::Ended => {
@@ -269,6 +285,7 @@ impl Chat {
                     match heard {
                         Heard::Interrupt => return End::Interrupted,
                         Heard::End => self.leave(),
+                        Heard::Room(number) => self.talk.go_to_number(number),
                         Heard::Bad(bad) => self.talk.bad_line(bad),
                         Heard::Line { text, done } => {
                             if self.talk.typed(&text) {

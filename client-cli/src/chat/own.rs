@@ -90,6 +90,11 @@ impl OwnMessages {
         Self { list: VecDeque::new(), acknowledged: VecDeque::new(), name, guess: None }
     }
 
+    /// The user's name, as far as it is known.
+    pub(super) fn name(&self) -> Option<String> {
+        self.name.clone().or_else(|| self.guess.clone())
+    }
+
     pub(super) fn add(&mut self, now: Instant, at: Timestamp, id: SendId, room: &str, content: String) {
         let due = Some(now + PATIENCE);
         let own = Own { id, at, room: room.to_owned(), content, stage: Stage::Pending, due, shown: false };

@@ -3,7 +3,7 @@
 use super::talk::Talk;
 use crate::editor::{RoomStatus, Status};
 use crate::render::Layout;
-use crate::rooms::Present;
+use crate::rooms::{Present, Unread};
 use crate::words;
 
 impl Talk {
@@ -16,10 +16,14 @@ impl Talk {
             Present::Count(count) => Some(count),
             Present::Unknown => None,
         });
-        let list = rooms.list().map(|(room, _)| RoomStatus {
-            name: room.to_owned(),
-            is_current: current == Some(room),
-            ..RoomStatus::default()
+        let list = rooms.list().map(|(room, _)| {
+            let Unread { count, is_mentioned } = rooms.unread_in(room);
+            RoomStatus {
+                name: room.to_owned(),
+                unread: count,
+                is_mentioned,
+                is_current: current == Some(room),
+            }
         });
         Status {
             colour: matches!(self.narrator.layout(), Layout::Columns { colour: true, .. }),

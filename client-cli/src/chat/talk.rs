@@ -10,7 +10,7 @@ use crate::lines::BadText;
 use crate::narrate::Narrator;
 use crate::render::{Layout, plain_name};
 use crate::rooms::Present;
-use crate::{sanitise, words};
+use crate::{alert, sanitise, words};
 use jiff::Timestamp;
 use rejoin::{Client, Event, Join, RoomState, State};
 use std::fmt::Write as _;
@@ -31,6 +31,8 @@ pub(super) struct Talk {
     pub(super) narrator: Narrator,
     pub(super) exit: Exit,
     shared: Arc<Shared>,
+    /// The window's title as it was set last, if it is set.
+    title: Option<String>,
 }
 
 impl Talk {
@@ -44,7 +46,8 @@ impl Talk {
     ) -> Self {
         let mut narrator = Narrator::new(layout, clock, rooms);
         narrator.shorten_history(SHOWN_HISTORY);
-        let talk = Self { client, own: OwnMessages::new(name), narrator, exit: Exit::Success, shared };
+        let talk =
+            Self { client, own: OwnMessages::new(name), narrator, exit: Exit::Success, shared, title: None };
         talk.share();
         talk
     }
@@ -73,14 +76,36 @@ impl Talk {
         has_changed
     }
 
-    /// Looks after the status line: draws it again if it has changed, with what is printed if there is anything.
+    /// Looks after what is beside the lines: draws the status line again if it has changed, with what is printed if there is
+    /// anything, and the window's title.
     pub(super) fn look(&mut self) {
-        if self.share()
-            && self.narrator.printed.is_empty()
-            && matches!(self.narrator.layout(), Layout::Columns { .. })
-        {
-            self.narrator.printed.extend_from_slice(REDRAW);
+        if std::mem::take(&mut self.shared.lock().has_typed) {
+            self.narrator.focus.unseen = 0;
         }
+        self.narrator.set_me(self.client.user().map(|name| name.to_string()).or_else(|| self.own.name()));
+        let has_changed = self.share();
+        // What is beside the lines at the end is put in order by those who close the terminal.
+        let is_ending = matches!(self.narrator.state, State::Closing | State::Closed | State::Failed);
+        if is_ending || !matches!(self.narrator.layout(), Layout::Columns { .. }) {
+            return;
+        }
+        if let Some(shown) = &mut self.title {
+            let title = alert::title(self.narrator.rooms.current(), self.narrator.unread());
+            if *shown != title {
+                self.narrator.printed.extend_from_slice(title.as_bytes());
+                *shown = title;
+            }
+        }
+        let printed = &mut self.narrator.printed;
+        if printed.last().map_or(has_changed, |last| *last != b'\n') {
+            printed.extend_from_slice(REDRAW);
+        }
+    }
+
+    /// Sets the window's title from now on.
+    pub(super) fn set_titles(&mut self) {
+        self.title = Some(String::new());
+        self.narrator.printed.extend_from_slice(alert::KEEP_TITLE.as_bytes());
     }
 
     pub(super) fn take_events(&mut self, batch: &[Event]) {
@@ -181,7 +206,7 @@ impl Talk {
             Ok(Some(command)) => self.command(command),
             Err(complaint) => self.notice(&complaint),
         }
-        self.share();
+        self.look();
         false
     }
 
@@ -199,6 +224,7 @@ impl Talk {
                 }
             }
             Command::Join(room) => self.join(&room),
+            Command::Room(room) => self.go_to(&room),
             Command::Leave(room) => match room.or_else(|| self.narrator.rooms.current().map(str::to_owned)) {
                 Some(room) if self.narrator.rooms.contains(&room) => self.client.leave(&room),
                 Some(room) => self.notice(&format!("you are not in {}", plain_name(&room))),
@@ -208,6 +234,10 @@ impl Talk {
             Command::Who(room) => self.list_names(room),
             Command::History(count) => match self.narrator.rooms.current().map(str::to_owned) {
                 Some(room) => self.narrator.history(&room, count.unwrap_or(USUAL_HISTORY)),
+                None => self.notice("you are in no room"),
+            },
+            Command::Search(text) => match self.narrator.rooms.current().map(str::to_owned) {
+                Some(room) => self.narrator.search(&room, &text),
                 None => self.notice("you are in no room"),
             },
             Command::Status => self.status(),
@@ -235,12 +265,46 @@ impl Talk {
             self.notice(&error.to_string());
             return;
         }
-        if self.narrator.rooms.contains(room) {
-            self.notice(&format!("now talking in {}", plain_name(room)));
-        } else {
+        if !self.narrator.rooms.contains(room) {
             self.narrator.rooms.change(room, RoomState::Joining);
+            self.narrator.rooms.select(room);
+        } else if self.narrator.rooms.current() != Some(room) {
+            self.narrator.rooms.select(room);
+            self.narrator.show_room();
+        } else {
+            self.notice(&format!("now talking in {}", plain_name(room)));
         }
-        self.narrator.rooms.select(room);
+    }
+
+    /// Goes to a room that the user is in, by its name or its number.
+    fn go_to(&mut self, wanted: &str) {
+        if self.narrator.rooms.contains(wanted) {
+            return self.select(wanted.to_owned());
+        }
+        match wanted.parse() {
+            Ok(number) => self.go_to_number(number),
+            Err(_) => {
+                let room = plain_name(wanted);
+                self.notice(&format!("you are not in {room}; /join {room} takes you there"));
+            }
+        }
+    }
+
+    /// Goes to the room with this number, from 1.
+    pub(super) fn go_to_number(&mut self, number: usize) {
+        let room = number.checked_sub(1).and_then(|at| self.narrator.rooms.list().nth(at));
+        match room.map(|(room, _)| room.to_owned()) {
+            Some(room) => self.select(room),
+            None => self.notice(&format!("you have no room {number}; /rooms lists them")),
+        }
+        self.look();
+    }
+
+    fn select(&mut self, room: String) {
+        if self.narrator.rooms.current() != Some(&room) {
+            self.narrator.rooms.select(&room);
+            self.narrator.show_room();
+        }
     }
 
     fn say(&mut self, room: &str, text: String) {
@@ -255,10 +319,12 @@ impl Talk {
 
     fn list_rooms(&mut self) {
         let mut text = String::new();
-        for (room, state) in self.narrator.rooms.list() {
+        for (at, (room, state)) in self.narrator.rooms.list().enumerate() {
+            let unread = self.narrator.rooms.unread_in(room).count;
+            let unread = if unread > 0 { format!(", {unread} unread") } else { String::new() };
             let here = if self.narrator.rooms.current() == Some(room) { " (here)" } else { "" };
             let state = if state == RoomState::Joined { "" } else { " (joining)" };
-            let _ = writeln!(text, "{}{here}{state}", plain_name(room));
+            let _ = writeln!(text, "{} {}{here}{state}{unread}", at + 1, plain_name(room));
         }
         self.notice(if text.is_empty() { "you are in no room" } else { text.trim_end() });
     }

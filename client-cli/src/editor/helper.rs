@@ -46,6 +46,7 @@ impl Highlighter for LineHelper {
 
     /// It is called each time before the line is drawn. `true`: it is to be drawn as a whole, and not what was typed alone.
     fn highlight_char(&self, line: &str, position: usize, _: CmdKind) -> bool {
+        self.shared.lock().has_typed = true;
         self.reflow.drawing(line, position) || clusters::has_composed(line)
     }
 }

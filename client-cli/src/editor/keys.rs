@@ -1,10 +1,13 @@
-//! The two keys that rustyline does not deal with as a chat needs it: Ctrl-C and Ctrl-Z. Decides, and does nothing else.
+//! The keys that rustyline does not deal with as a chat needs it: Ctrl-C and Ctrl-Z, and those that go to another room.
+//! Decides, and does nothing else.
 
+use super::Typed;
 use rustyline::{
     Cmd, ConditionalEventHandler, Event, EventContext, EventHandler, KeyEvent, Modifiers, Movement,
     RepeatCount,
 };
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::mpsc;
 
 /// The line being typed: what is left of the cursor, and what is right of it.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -25,9 +28,13 @@ impl Suspended {
 }
 
 /// The keys with their handlers. A key that the terminal does not have is left out.
-pub(super) fn bindings(suspended: &Suspended) -> Vec<(Event, EventHandler)> {
+pub(super) fn bindings(suspended: &Suspended, typed: &mpsc::Sender<Typed>) -> Vec<(Event, EventHandler)> {
     let keys = Keys::of_terminal();
     let mut bindings = Vec::new();
+    for (digit, number) in ('1'..='9').zip(1..) {
+        let switch = GoToRoom { number, typed: typed.clone() };
+        bindings.push((KeyEvent::alt(digit).into(), EventHandler::Conditional(Box::new(switch))));
+    }
     if let Some(key) = keys.interrupt {
         bindings.push((event(key), EventHandler::Conditional(Box::new(ClearOrLeave))));
     }
@@ -47,6 +54,20 @@ struct ClearOrLeave;
 impl ConditionalEventHandler for ClearOrLeave {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
         Some(if context.line().is_empty() { Cmd::Interrupt } else { Cmd::Kill(Movement::WholeBuffer) })
+    }
+}
+
+/// Alt and a digit: the draft stays.
+struct GoToRoom {
+    number: usize,
+    typed: mpsc::Sender<Typed>,
+}
+
+impl ConditionalEventHandler for GoToRoom {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
+        // Too many keys ahead of the program: the key can be pressed again.
+        let _ = self.typed.try_send(Typed::Room(self.number));
+        Some(Cmd::Noop)
     }
 }
 

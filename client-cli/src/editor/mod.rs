@@ -5,6 +5,7 @@
 //! its own too ([`crate::outlet`]).
 
 mod clusters;
+mod emacs;
 mod entry;
 mod gate;
 mod helper;
@@ -23,7 +24,7 @@ use keys::{Draft, Suspended};
 use prompt::FixedWidth;
 pub(crate) use prompt::Shared;
 pub(crate) use reflow::Reflow;
-use rustyline::config::{BellStyle, ColorMode, CompletionType};
+use rustyline::config::{BellStyle, ColorMode, CompletionType, EditMode};
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{Config, Editor, ExternalPrinter, GraphemeClusterMode};
@@ -44,6 +45,8 @@ const TYPED: usize = 16;
 pub(crate) enum Typed {
     /// Finished a line. The next prompt comes when `done` is answered or dropped.
     Line { text: String, done: oneshot::Sender<()> },
+    /// Wants to go to the room with this number, from 1.
+    Room(usize),
     /// Ctrl-C.
     Interrupt,
     /// Ctrl-D, or the terminal is gone.
@@ -74,6 +77,8 @@ pub(crate) fn start(shared: &Arc<Shared>, history: Option<PathBuf>) -> rustyline
         // The prompt is drawn by the highlighter, which rustyline asks only when colours are on.
         .color_mode(ColorMode::Forced)
         .bell_style(BellStyle::None)
+        // See `emacs`.
+        .edit_mode(EditMode::Vi)
         // What it says of a terminal that shows each cluster as `clusters` has it.
         .grapheme_cluster_mode(GraphemeClusterMode::Unicode)
         .build();
@@ -82,7 +87,8 @@ pub(crate) fn start(shared: &Arc<Shared>, history: Option<PathBuf>) -> rustyline
     let (gate, reflow) = (Arc::new(Gate::default()), Arc::new(Reflow::default()));
     editor.set_helper(Some(LineHelper::new(Arc::clone(shared), Arc::clone(&gate), Arc::clone(&reflow))));
     let suspended = Suspended::default();
-    for (key, handler) in keys::bindings(&suspended) {
+    let (sender, typed) = mpsc::channel(TYPED);
+    for (key, handler) in emacs::bindings().into_iter().chain(keys::bindings(&suspended, &sender)) {
         editor.bind_sequence(key, handler);
     }
     if let Some(history) = &history
@@ -95,12 +101,12 @@ pub(crate) fn start(shared: &Arc<Shared>, history: Option<PathBuf>) -> rustyline
     let outlet = Outlet::to(move |chunk| {
         drawn.settle();
         let _pass = printing.pass();
+        drawn.printing();
         printer.print(String::from_utf8_lossy(&chunk).into_owned()).map_err(io::Error::other)
     });
     let suspension = Arc::new(Suspension::default());
     #[cfg(unix)]
     follow_continuing(Arc::clone(&suspension), Arc::clone(&reflow), outlet.side_door());
-    let (sender, typed) = mpsc::channel(TYPED);
     let entry = Arc::new(Entry::default());
     let beginning = Arc::clone(&entry);
     let standing = Arc::clone(&reflow);

@@ -28,6 +28,8 @@ pub(crate) struct Known {
     pub(crate) rooms: Vec<String>,
     pub(crate) names: Vec<String>,
     pub(crate) status: Status,
+    /// A key was pressed since this was looked at.
+    pub(crate) has_typed: bool,
 }
 
 impl Shared {

@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 /// A line that is not drawn again by then is not waited for: the program is being stopped, or does something else.
 const LONGEST_REDRAW: Duration = Duration::from_secs(1);
 
+/// What is being printed is not waited for longer at the end. Now and then a print is not noticed: this is what that costs.
+const LONGEST_PRINT: Duration = Duration::from_millis(250);
+
 /// Follows what rustyline does about the width.
 #[derive(Debug, Default)]
 pub(crate) struct Reflow {
@@ -40,6 +43,11 @@ struct State {
     status: Option<usize>,
     /// Its last row was full, and was ended with a line feed.
     is_ended: bool,
+    /// Chunks handed to rustyline to be printed above the line, and those after which it has drawn the line again.
+    handed: u64,
+    printed: u64,
+    /// It is about to draw for a key.
+    is_keyed: bool,
     /// `readline` has begun and measures its prompt for the first time.
     is_beginning: bool,
     /// rustyline has measured the prompt again, as it does before it draws for another width.
@@ -84,7 +92,27 @@ impl Reflow {
 
     /// The status line is drawn, this wide.
     pub(super) fn status_drawn(&self, columns: usize) {
-        self.lock().status = Some(columns);
+        let mut state = self.lock();
+        state.status = Some(columns);
+        // Nothing asks how it is drawn after something was printed.
+        if !std::mem::take(&mut state.is_keyed) {
+            state.printed += 1;
+        }
+        drop(state);
+        self.drawn.notify_all();
+    }
+
+    /// Something is handed over to be printed above the line, if there is one.
+    pub(super) fn printing(&self) {
+        let mut state = self.lock();
+        state.handed += u64::from(state.status.is_some());
+    }
+
+    /// Waits until rustyline has printed what it was given. It would take its rows off the screen when others have written
+    /// there.
+    pub(crate) fn quieten(&self) {
+        let is_busy = |state: &mut State| state.status.is_some() && state.printed < state.handed;
+        drop(self.drawn.wait_timeout_while(self.lock(), LONGEST_PRINT, is_busy));
     }
 
     /// The line is finished, and will be taken off the screen where it should be.
@@ -103,6 +131,7 @@ impl Reflow {
     /// terminal breaks lines anew.
     pub(super) fn drawing(&self, line: &str, position: usize) -> bool {
         let mut state = self.lock();
+        state.is_keyed = true;
         let is_resized = std::mem::take(&mut state.is_resized);
         // A key that comes before rustyline has heard of another width is drawn for the width before.
         let columns = match terminal::width() {

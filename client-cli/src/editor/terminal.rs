@@ -46,15 +46,16 @@ impl Before {
         Self(rustix::termios::tcgetattr(std::io::stdin()).ok())
     }
 
-    /// Puts the terminal back and takes the prompt off it, which begins so many rows above the cursor.
-    pub(crate) fn restore(&self, above: usize) {
+    /// Puts the terminal back and takes the prompt off it, which begins so many rows above the cursor; `more` goes
+    /// to the terminal too.
+    pub(crate) fn restore(&self, above: usize, more: &str) {
         use std::io::Write as _;
         let Some(before) = &self.0 else { return };
         let _ = rustix::termios::tcsetattr(std::io::stdin(), rustix::termios::OptionalActions::Now, before);
         let mut stdout = std::io::stdout().lock();
         let up = if above > 0 { format!("\x1b[{above}A") } else { String::new() };
         // Bracketed paste off, and a clean line. A terminal that is gone needs neither.
-        drop(write!(stdout, "\x1b[?2004l{up}\r\x1b[J").and_then(|()| stdout.flush()));
+        drop(write!(stdout, "\x1b[?2004l{up}\r\x1b[J{more}").and_then(|()| stdout.flush()));
     }
 }
 
@@ -67,5 +68,5 @@ impl Before {
         Self
     }
 
-    pub(crate) fn restore(&self, _: usize) {}
+    pub(crate) fn restore(&self, _: usize, _: &str) {}
 }

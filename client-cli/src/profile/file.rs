@@ -1,7 +1,7 @@
 //! The text of the configuration file: the profile that is asked for, and where its mistakes are. A mistake belongs to the
 //! profile that it stands in. No value is quoted, because it may be a secret.
 
-use super::{DEFAULT, Profile};
+use super::{DEFAULT, Profile, Screen};
 use crate::error::Failure;
 use serde::Deserialize as _;
 use std::path::Path;
@@ -80,6 +80,22 @@ impl<'a> File<'a> {
         }
     }
 
+    /// How a chat looks.
+    pub(super) fn screen(&self, path: &Path) -> Result<Screen, Failure> {
+        let failure = |mistake: Mistake| {
+            Failure::usage("config_file", mistake.in_words(path)).hint(
+                "[chat] has notify (none, bell, osc9 or osc777), title (true or false) and colours (own = 0 to 255, \
+                 names = a list of them)",
+            )
+        };
+        let Some(value) = self.root.get("chat") else { return Ok(Screen::default()) };
+        Screen::deserialize(ValueDeserializer::from(value.clone())).map_err(|error| {
+            let at = error.span().map_or(value.span().start, |span| span.start);
+            let what = format!("[chat]: {}", error.message());
+            failure(Mistake { line: self.line(at), profile: None, field: None, what })
+        })
+    }
+
     /// What is wrong with everything but that profile.
     pub(super) fn mistakes_elsewhere(&self, used: &str) -> Vec<Mistake> {
         let mut mistakes: Vec<Mistake> = self.errors.iter().map(|error| self.no_toml(error)).collect();
@@ -89,8 +105,18 @@ impl<'a> File<'a> {
                 mistakes.extend(self.profile(name, value).err());
             }
         }
-        for key in self.root.keys().filter(|key| key.get_ref() != "profiles") {
-            let what = format!("\"{}\" means nothing here: profiles are [profiles.NAME]", key.get_ref());
+        if let Some(value) = self.root.get("chat")
+            && let Err(error) = Screen::deserialize(ValueDeserializer::from(value.clone()))
+        {
+            let at = error.span().map_or(value.span().start, |span| span.start);
+            let what = format!("[chat]: {}", error.message());
+            mistakes.push(Mistake { line: self.line(at), profile: None, field: None, what });
+        }
+        for key in self.root.keys().filter(|key| !matches!(&**key.get_ref(), "profiles" | "chat")) {
+            let what = format!(
+                "\"{}\" means nothing here: profiles are [profiles.NAME], and a chat's look is [chat]",
+                key.get_ref()
+            );
             let line = self.line(key.span().start);
             mistakes.push(Mistake { line, profile: None, field: None, what });
         }

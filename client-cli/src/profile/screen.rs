@@ -1,0 +1,26 @@
+//! `[chat]` in the configuration file: how a chat looks and what it does without being asked. For every profile.
+
+use crate::alert::Notify;
+use crate::args::ScreenArgs;
+use crate::colours::Colours;
+use serde::Deserialize;
+
+#[derive(Debug, Default, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Screen {
+    pub(crate) notify: Option<Notify>,
+    pub(crate) title: Option<bool>,
+    #[serde(default)]
+    pub(crate) colours: Colours,
+}
+
+impl Screen {
+    /// What the command line says wins.
+    pub(crate) fn under(self, arguments: &ScreenArgs) -> Self {
+        Self {
+            notify: arguments.notify.or(self.notify),
+            title: arguments.title.or(self.title),
+            colours: self.colours,
+        }
+    }
+}
