@@ -87,7 +87,6 @@ pub(crate) fn parse(line: &str) -> Result<Option<Command>, String> {
         "/msg" if !after.trim().is_empty() => {
             Ok(Some(Command::Message { room: word.to_owned(), text: after.trim().to_owned() }))
         }
-        "/msg" => Err(usage(name)),
         "/history" => match optional()?.map(|count| count.parse()) {
             None => Ok(Some(Command::History(None))),
             Some(Ok(count)) => Ok(Some(Command::History(Some(count)))),
@@ -96,7 +95,7 @@ pub(crate) fn parse(line: &str) -> Result<Option<Command>, String> {
         "/search" if !rest.is_empty() => Ok(Some(Command::Search(rest.to_owned()))),
         // `*` before a text is read as an action by people everywhere, and changes nothing on the wire.
         "/me" if !rest.is_empty() => Ok(Some(Command::Say(format!("* {rest}")))),
-        "/search" | "/me" => Err(usage(name)),
+        "/msg" | "/search" | "/me" => Err(usage(name)),
         "/rooms" => none(Command::Rooms),
         "/status" => none(Command::Status),
         "/reconnect" => none(Command::Reconnect),

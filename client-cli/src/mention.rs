@@ -20,21 +20,18 @@ pub(crate) fn find(line: &str, me: Option<&str>) -> Vec<Mention> {
         let mark = usize::from(rest.starts_with('@'));
         let word = rest.get(mark..).unwrap_or_default();
         let length = if begins_word { named(word, me.as_deref()) } else { None };
-        match length {
-            Some(length) => {
-                let to = at + mark + length;
-                found.push(Mention { from: at, to, is_me: true });
-                at = to;
+        if let Some(length) = length {
+            let to = at + mark + length;
+            found.push(Mention { from: at, to, is_me: true });
+            at = to;
+        } else {
+            let length = word.find(|c| !in_name(c)).unwrap_or(word.len());
+            if mark == 1 && begins_word && length > 0 {
+                found.push(Mention { from: at, to: at + mark + length, is_me: false });
             }
-            None => {
-                let length = word.find(|c| !in_name(c)).unwrap_or(word.len());
-                if mark == 1 && begins_word && length > 0 {
-                    found.push(Mention { from: at, to: at + mark + length, is_me: false });
-                }
-                // The whole word, or the character that is none.
-                let step = mark + length;
-                at += if step > 0 { step } else { rest.chars().next().map_or(1, char::len_utf8) };
-            }
+            // The whole word, or the character that is none.
+            let step = mark + length;
+            at += if step > 0 { step } else { rest.chars().next().map_or(1, char::len_utf8) };
         }
     }
     found

@@ -36,7 +36,8 @@ fn times_are_local_with_their_days_and_utc_on_request() {
     let mut tokyo = told("Asia/Tokyo", "", &texts, "much later");
     assert!(tokyo.wait_for("before midnight").starts_with("23:59:30 "));
     assert!(tokyo.wait_for("after midnight").starts_with("00:00:30 "));
-    let days: Vec<String> = tokyo.lines().into_iter().filter(|line| line.starts_with('\u{2500}')).collect();
+    let days: Vec<String> =
+        tokyo.lines().into_iter().filter(|line| line.starts_with("\u{2500}\u{2500}")).collect();
     let wanted = ["Thursday, 1 January 2026", "Friday, 2 January 2026", "Monday, 2 February 2026"];
     assert_eq!(days, wanted.map(|day| format!("\u{2500}\u{2500} {day} \u{2500}\u{2500}")));
     tokyo.type_line("/help");

@@ -82,11 +82,7 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
     talk.narrator.advice = settings.advice("chat");
     let has_title = front.is_terminal() && screen.title.unwrap_or(true);
     if front.is_terminal() {
-        let palette = Palette::of_terminal(screen.colours);
-        talk.narrator.focus(Alerts::new(screen.notify.unwrap_or_default()), palette);
-    }
-    if has_title {
-        talk.set_titles();
+        dress(&mut talk, screen, has_title);
     }
     let page = server
         .as_ref()
@@ -116,20 +112,7 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
     front.close(has_title);
     let exit = match end {
         End::Interrupted => {
-            let count = talk.own.pending();
-            if count > 0 && settings.state.is_some() {
-                eprint_line(&format!("rejoin: {count} not confirmed: kept in the state file"));
-            } else if count > 0 {
-                let (unsent, unknown) = given_up(&talk.client, events, count).await;
-                if unsent > 0 {
-                    eprint_line(&format!("rejoin: {unsent} not sent"));
-                }
-                if unknown > 0 {
-                    eprint_line(&format!(
-                        "rejoin: {unknown} not confirmed: whether it has arrived is unknown"
-                    ));
-                }
-            }
+            tell_unconfirmed(&talk, events, settings.state.is_some()).await;
             return Ok(Exit::Interrupted);
         }
         End::ReaderGone => Exit::Success,
@@ -168,6 +151,31 @@ async fn given_up(client: &rejoin::Client, mut events: rejoin::Events, pending: 
         }
     }
     (unsent, pending.saturating_sub(unsent + arrived))
+}
+
+/// What a chat on a terminal has beside its lines.
+fn dress(talk: &mut Talk, screen: profile::Screen, has_title: bool) {
+    let alerts = Alerts::new(screen.notify.unwrap_or_default());
+    talk.narrator.focus(alerts, Palette::of_terminal(screen.colours));
+    if has_title {
+        talk.set_titles();
+    }
+}
+
+/// How many of the messages have certainly not been sent, as the terminal is told at an interruption.
+async fn tell_unconfirmed(talk: &Talk, events: rejoin::Events, is_kept: bool) {
+    let count = talk.own.pending();
+    if count > 0 && is_kept {
+        eprint_line(&format!("rejoin: {count} not confirmed: kept in the state file"));
+    } else if count > 0 {
+        let (unsent, unknown) = given_up(&talk.client, events, count).await;
+        if unsent > 0 {
+            eprint_line(&format!("rejoin: {unsent} not sent"));
+        }
+        if unknown > 0 {
+            eprint_line(&format!("rejoin: {unknown} not confirmed: whether it has arrived is unknown"));
+        }
+    }
 }
 
 /// On this machine's own servers nobody needs a token to try a chat.

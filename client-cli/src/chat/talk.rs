@@ -279,14 +279,13 @@ impl Talk {
     /// Goes to a room that the user is in, by its name or its number.
     fn go_to(&mut self, wanted: &str) {
         if self.narrator.rooms.contains(wanted) {
-            return self.select(wanted.to_owned());
+            return self.select(wanted);
         }
-        match wanted.parse() {
-            Ok(number) => self.go_to_number(number),
-            Err(_) => {
-                let room = plain_name(wanted);
-                self.notice(&format!("you are not in {room}; /join {room} takes you there"));
-            }
+        if let Ok(number) = wanted.parse() {
+            self.go_to_number(number);
+        } else {
+            let room = plain_name(wanted);
+            self.notice(&format!("you are not in {room}; /join {room} takes you there"));
         }
     }
 
@@ -294,15 +293,15 @@ impl Talk {
     pub(super) fn go_to_number(&mut self, number: usize) {
         let room = number.checked_sub(1).and_then(|at| self.narrator.rooms.list().nth(at));
         match room.map(|(room, _)| room.to_owned()) {
-            Some(room) => self.select(room),
+            Some(room) => self.select(&room),
             None => self.notice(&format!("you have no room {number}; /rooms lists them")),
         }
         self.look();
     }
 
-    fn select(&mut self, room: String) {
-        if self.narrator.rooms.current() != Some(&room) {
-            self.narrator.rooms.select(&room);
+    fn select(&mut self, room: &str) {
+        if self.narrator.rooms.current() != Some(room) {
+            self.narrator.rooms.select(room);
             self.narrator.show_room();
         }
     }

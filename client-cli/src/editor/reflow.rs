@@ -26,6 +26,7 @@ pub(crate) struct Reflow {
 }
 
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a step of its own of what rustyline does")]
 struct State {
     /// The columns that the line was drawn for.
     columns: usize,
