@@ -133,8 +133,13 @@ impl App {
         let recovery = if hub.extended { limits.recovery } else { Duration::ZERO };
         let recovery = Recovery::new(recovery, limits.connections, hub.sockets_per_user);
         let (content_bytes, heartbeat, extended) = (hub.content_bytes, hub.heartbeat, hub.extended);
-        let switchboard =
-            Arc::new(Switchboard::new(hub, Arc::clone(&authority), Arc::clone(&metrics), Arc::clone(&gate)));
+        let switchboard = Arc::new(Switchboard::new(
+            hub,
+            Arc::clone(&authority),
+            Arc::clone(&metrics),
+            Arc::clone(&gate),
+            None,
+        ));
         Self {
             authority,
             allow_origin,

@@ -63,6 +63,12 @@ kinds! {
         ConnectDeadline = "connect_deadline",
         /// A Socket.IO session that was closed because too many of its CONNECTs were refused.
         RefusedConnects = "refused_connects",
+        /// Something that needs the shared store, because too many requests wait for it.
+        StoreRequests = "store_requests",
+        /// The same, because too many of one user do.
+        StoreRequestsOfUser = "store_requests_of_user",
+        /// A frame, because too many of its connection wait for a join.
+        ParkedFrames = "parked_frames",
         /// A WebSocket that did not take over from the polling of its Socket.IO session in time.
         ProbeDeadline = "probe_deadline",
     }

@@ -211,6 +211,16 @@ impl Mailbox {
         self.finish(&mut queue, End::Cut(why));
     }
 
+    /// Whether there is something to take, an end included. The task is woken when there is.
+    pub(crate) fn has_any(&self, waker: &Waker) -> bool {
+        let mut queue = self.lock();
+        if !queue.parcels.is_empty() || queue.end.is_some() {
+            return true;
+        }
+        (queue.waker, queue.asleep) = (Some(waker.clone()), true);
+        false
+    }
+
     /// Has the task woken when the end is decided, though it takes nothing now.
     pub(crate) fn watch(&self, waker: &Waker) {
         let mut queue = self.lock();

@@ -6,6 +6,7 @@
 use crate::auth::{Authority, Identity, Shown};
 use crate::faults::Link;
 use crate::gate::{Cause, Gate};
+use crate::hub::shared::{StoreAnswer, StoreNotice, StoreRequest, Ticket};
 use crate::hub::{
     ConnId, ConnectionInfo, FeedRequest, Hub, HubConfig, Input, Limit, Output, Refused, RoomPosition,
     UserInfo,
@@ -18,11 +19,15 @@ use rejoin::machine::Moment;
 use rejoin::messages::{Code, Ref};
 use rejoin::{Id, Name, Timestamp, Token};
 use std::collections::hash_map::RandomState;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::future::poll_fn;
 use std::hash::BuildHasher as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// Deadlines closer together than this share a wake-up.
@@ -30,6 +35,9 @@ const GRAIN: Duration = Duration::from_millis(10);
 
 /// Connections that are looked at before others get their turn.
 const BATCH: usize = 256;
+
+/// What is to be answered is answered within this time: the hub gives its store up earlier.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Queues shorter than this are not dropped for want of memory: they are not what fills it.
 const SHORT_QUEUE: usize = 16 << 10;
@@ -56,16 +64,30 @@ struct Core {
     armed: Option<Timestamp>,
     /// Connections whose mailbox overflowed during the current input.
     slow: Vec<ConnId>,
-    /// What became of the current input, if it was something to publish.
-    published: Option<Published>,
+    /// Where the hub's requests to a shared store go.
+    store: Option<mpsc::Sender<StoreRequest>>,
+    /// Requests for which there was no room there.
+    unasked: VecDeque<Ticket>,
+    last_call: u64,
+    /// Who waits for what becomes of something to publish.
+    calls: BTreeMap<u64, oneshot::Sender<Published>>,
+    /// Who waits for a connection to be back in its rooms.
+    restoring: BTreeMap<ConnId, oneshot::Sender<bool>>,
     /// What the hub's limits had refused when it was last looked at.
     refused: Refused,
     /// The limit that has refused something of the current input.
     limit: Option<Limit>,
     /// What became of the current input, if it was a kick.
     kicked: Option<Kicked>,
-    /// Whether the current input has put a connection back into its rooms.
-    restored: bool,
+}
+
+/// What a shared store has to say.
+#[derive(Debug)]
+#[cfg_attr(not(test), expect(dead_code, reason = "the shell's end of a shared store comes next"))]
+pub(crate) enum StoreSays {
+    /// The answer to a request.
+    Answer(Ticket, StoreAnswer),
+    Notice(StoreNotice),
 }
 
 /// What became of a post or a notification.
@@ -144,11 +166,13 @@ impl fmt::Debug for Seat {
 }
 
 impl Switchboard {
+    /// `store`: takes what the hub asks, if the configuration says that it is one node of several.
     pub(crate) fn new(
         config: HubConfig,
         authority: Arc<Authority>,
         metrics: Arc<Metrics>,
         gate: Arc<Gate>,
+        store: Option<mpsc::Sender<StoreRequest>>,
     ) -> Self {
         let core = Core {
             // The standard library's way to random bits of the operating system.
@@ -157,11 +181,14 @@ impl Switchboard {
             free: Vec::new(),
             armed: None,
             slow: Vec::new(),
-            published: None,
+            store,
+            unasked: VecDeque::new(),
+            last_call: 0,
+            calls: BTreeMap::new(),
+            restoring: BTreeMap::new(),
             refused: Refused::default(),
             limit: None,
             kicked: None,
-            restored: false,
         };
         Self {
             core: Mutex::new(core),
@@ -201,7 +228,7 @@ impl Switchboard {
     }
 
     /// Begins a feed, or says why there is none.
-    pub(crate) fn watch(
+    pub(crate) async fn watch(
         self: &Arc<Self>,
         identity: Identity,
         request: FeedRequest,
@@ -219,10 +246,16 @@ impl Switchboard {
             self.look_again(&mut core, conn);
             (conn, limit)
         };
+        let ended = mailbox.end().is_some();
         let seat = self.seat(conn, user, origin, Arc::clone(mailbox));
+        let begun = poll_fn(|cx| if mailbox.has_any(cx.waker()) { Poll::Ready(()) } else { Poll::Pending });
+        if timeout(ANSWERED_WITHIN, begun).await.is_err() {
+            return Err(Unwatched::Closed(1013));
+        }
         match mailbox.end() {
             Some(End::Close { code, .. } | End::HangUp { code, .. }) => {
-                Err(limit.map_or(Unwatched::Closed(code), Unwatched::Limit))
+                // What a limit has refused was refused at once.
+                Err(limit.filter(|_| ended).map_or(Unwatched::Closed(code), Unwatched::Limit))
             }
             Some(End::Cut(_)) | None => Ok(seat),
         }
@@ -237,12 +270,37 @@ impl Switchboard {
         self.run(&mut core, Input::Disconnected { conn, clean: false });
     }
 
-    /// Hands the hub an [`Input::Post`] or an [`Input::Notify`].
-    pub(crate) fn publish(&self, input: Input<'_>) -> Published {
+    /// Hands the hub an [`Input::Post`] or an [`Input::Notify`] of this call. Cancellation safe: what is published then is
+    /// not known, and nothing waits for it any more.
+    pub(crate) async fn publish(&self, input: impl FnOnce(u64) -> Input<'static>) -> Published {
+        let (call, answer) = {
+            let mut core = self.lock();
+            core.last_call += 1;
+            let call = core.last_call;
+            let (answers, answer) = oneshot::channel();
+            core.calls.insert(call, answers);
+            self.run(&mut core, input(call));
+            (Call { board: self, number: call }, answer)
+        };
+        let published = timeout(ANSWERED_WITHIN, answer).await;
+        drop(call);
+        match published {
+            Ok(Ok(published)) => published,
+            Ok(Err(_)) | Err(_) => Err(Code::Overloaded),
+        }
+    }
+
+    /// Hands the hub what a shared store has to say, all of it under one lock: whoever has much gives it in parts.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the shell's end of a shared store comes next"))]
+    pub(crate) fn store_says(&self, said: impl IntoIterator<Item = StoreSays>) {
         let mut core = self.lock();
-        core.published = None;
-        self.run(&mut core, input);
-        core.published.take().unwrap_or(Err(Code::Internal))
+        for said in said {
+            let input = match said {
+                StoreSays::Answer(ticket, answer) => Input::Stored { ticket, answer },
+                StoreSays::Notice(notice) => Input::Noticed(notice),
+            };
+            self.run(&mut core, input);
+        }
     }
 
     /// Closes a user's connections, and keeps the user out for as long as `ban` says. How many there were, or `None` if
@@ -266,10 +324,10 @@ impl Switchboard {
         is_banned
     }
 
-    /// Takes a user out of a room; `false` if the user is not there.
+    /// Takes a user out of a room; `false` if the user is not there, which one node of several cannot know.
     pub(crate) fn remove(&self, room: Name, user: Name) -> bool {
         let mut core = self.lock();
-        let there = core.hub.is_in(&room, &user);
+        let there = core.store.is_some() || core.hub.is_in(&room, &user);
         if there {
             self.run(&mut core, Input::Remove { room, user });
         }
@@ -435,6 +493,18 @@ impl Switchboard {
     }
 }
 
+/// Somebody waits for what becomes of a publication; dropped, nobody does.
+struct Call<'a> {
+    board: &'a Switchboard,
+    number: u64,
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        self.board.lock().calls.remove(&self.number);
+    }
+}
+
 impl Seat {
     /// Hands a batch of text frames to the hub, in order, and stops early when somebody's mailbox is half full:
     /// the number of frames taken, at least one.
@@ -470,11 +540,13 @@ impl Seat {
     }
 
     /// Puts the connection where one was that was lost; `false` if that cannot be.
-    pub(crate) fn restore(&self, rooms: &[RoomPosition]) -> bool {
+    /// The answer comes at once, or from one node of several when its store has answered; an error is a `false`, too.
+    pub(crate) fn restore(&self, rooms: &[RoomPosition]) -> oneshot::Receiver<bool> {
+        let (answers, answer) = oneshot::channel();
         let mut core = self.switchboard.lock();
-        core.restored = false;
+        core.restoring.insert(self.conn, answers);
         self.switchboard.run(&mut core, Input::Restore { conn: self.conn, rooms });
-        core.restored
+        answer
     }
 
     /// What was before an [`Output::WhenDrained`] has been written.
@@ -511,6 +583,7 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let mut core = self.switchboard.lock();
         core.release(self.conn);
+        core.restoring.remove(&self.conn);
         let clean = self.left == Left::Said;
         self.switchboard.run(&mut core, Input::Disconnected { conn: self.conn, clean });
         drop(core);
@@ -563,8 +636,21 @@ impl Core {
     }
 
     fn run(&mut self, board: &Switchboard, input: Input<'_>) -> Fill {
-        let (now, metrics) = (board.now(), &*board.metrics);
+        let now = board.now();
         self.handle(board, now, input);
+        let mut fill = self.carry_out(board, now);
+        while let Some(ticket) = self.unasked.pop_front() {
+            let limit = self.limit;
+            self.handle(board, now, Input::Stored { ticket, answer: StoreAnswer::Failed });
+            self.limit = limit.or(self.limit);
+            fill = fill.max(self.carry_out(board, now));
+        }
+        fill
+    }
+
+    /// Does what the hub says.
+    fn carry_out(&mut self, board: &Switchboard, now: Moment) -> Fill {
+        let metrics = &*board.metrics;
         let mut fill = Fill::Low;
         let (mut sent, mut bytes) = (0, 0);
         while let Some(output) = self.hub.poll() {
@@ -584,12 +670,15 @@ impl Core {
                 Output::Authenticate { conn, reference, token } => {
                     self.authenticate(board, now, conn, reference, &token);
                 }
-                Output::Logged { id, seq, dup } => self.published = Some(Ok(Receipt { id, seq, dup })),
+                Output::Logged { call, id, seq, dup } => self.published(call, Ok(Receipt { id, seq, dup })),
+                Output::NotLogged { call, code } => self.published(call, Err(code)),
                 Output::Kicked { connections, banned } => self.kicked = Some(Kicked { connections, banned }),
-                Output::Restored { done, .. } => self.restored = done,
-                Output::NotLogged { code } => self.published = Some(Err(code)),
-                // The only node has no shared store.
-                Output::Store(_) => {}
+                Output::Restored { conn, done } => {
+                    if let Some(answers) = self.restoring.remove(&conn) {
+                        let _ = answers.send(done);
+                    }
+                }
+                Output::Store(request) => self.ask(request),
                 Output::Ping { conn } => {
                     self.push(conn, Parcel::Ping);
                 }
@@ -621,6 +710,28 @@ impl Core {
             }
         }
         fill
+    }
+
+    /// Hands a request over. One for which there is no room has failed; the hub is told when it is its turn again.
+    fn ask(&mut self, request: StoreRequest) {
+        let full = match &self.store {
+            Some(store) => match store.try_send(request) {
+                Ok(()) => return,
+                Err(
+                    mpsc::error::TrySendError::Full(request) | mpsc::error::TrySendError::Closed(request),
+                ) => request,
+            },
+            None => request,
+        };
+        self.unasked.extend(full.ticket());
+    }
+
+    /// Tells who waits for it.
+    fn published(&mut self, call: u64, published: Published) {
+        if let Some(answers) = self.calls.remove(&call) {
+            // Nobody may wait any more.
+            let _ = answers.send(published);
+        }
     }
 
     /// Hands the hub an input, and looks which limit has refused something of it.
@@ -699,3 +810,6 @@ impl Core {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

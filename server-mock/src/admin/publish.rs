@@ -61,8 +61,8 @@ async fn notify(
     if let Some(refusal) = too_deep(data.as_deref()) {
         return refusal;
     }
-    let input = Input::Notify { user: Name::from(user), kind: Name::from(kind), data };
-    match publish(&app, input) {
+    let (user, kind) = (Name::from(user), Name::from(kind));
+    match publish(&app, |call| Input::Notify { call, user, kind, data }).await {
         Ok(Receipt { id, .. }) => (StatusCode::ACCEPTED, Json(json!({ "id": id }))).into_response(),
         Err(code) => refusal(&app, code),
     }
@@ -109,9 +109,8 @@ async fn say(
     if let Some(refusal) = too_deep(data.as_deref()) {
         return refusal;
     }
-    let input =
-        Input::Post { room: Name::from(room), user: Name::from(user_id), content, data, key: key.flatten() };
-    match publish(&app, input) {
+    let (room, user, key) = (Name::from(room), Name::from(user_id), key.flatten());
+    match publish(&app, |call| Input::Post { call, room, user, content, data, key }).await {
         Ok(Receipt { id, seq, dup }) => {
             let status = if dup { StatusCode::OK } else { StatusCode::CREATED };
             (status, Json(json!({ "id": id, "seq": seq }))).into_response()
@@ -120,8 +119,8 @@ async fn say(
     }
 }
 
-fn publish(app: &App, input: Input<'_>) -> Result<Receipt, Code> {
-    app.switchboard.publish(input).inspect(|_| app.metrics.published.one_more())
+async fn publish(app: &App, input: impl FnOnce(u64) -> Input<'static>) -> Result<Receipt, Code> {
+    app.switchboard.publish(input).await.inspect(|_| app.metrics.published.one_more())
 }
 
 /// The answer to data that the log takes from nobody.

@@ -16,6 +16,7 @@ use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -52,21 +53,21 @@ async fn feed(
     room: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
-    let headers = request.headers();
     if !app.allows_origin(&request) {
         return Refusal::Origin.into_response();
     }
-    let answer = open(&app, room, &request).unwrap_or_else(IntoResponse::into_response);
+    let (request, _) = request.into_parts();
+    let answer = open(&app, room, &request).await.unwrap_or_else(IntoResponse::into_response);
     // A refusal too: its page is to be able to read why.
-    cors::readable(answer, headers.get(ORIGIN), false)
+    cors::readable(answer, request.headers.get(ORIGIN), false)
 }
 
-fn open(
+async fn open(
     app: &Arc<App>,
     room: Result<Path<String>, PathRejection>,
-    request: &Request,
+    request: &Parts,
 ) -> Result<Response, Refusal> {
-    let (headers, query) = (request.headers(), request.uri().query());
+    let (headers, query) = (&request.headers, request.uri.query());
     // What does not decode to UTF-8 is no room's name either.
     let Path(room) = room.map_err(|_| Refusal::Room("it is not UTF-8 in percent-encoding"))?;
     check_room_name(&room).map_err(Refusal::bad_room)?;
@@ -74,7 +75,7 @@ fn open(
         return Err(Refusal::Accept);
     }
     let history = history(query).ok_or(Refusal::History)?;
-    let slot = request.extensions().get::<Slot>().ok_or(Refusal::Busy)?;
+    let slot = request.extensions.get::<Slot>().ok_or(Refusal::Busy)?;
     let client = slot.client(&app.gate.proxies, headers);
     let place = app.admit(&client).map_err(|denied| match denied {
         Denied::Busy if app.draining() => Refusal::Draining,
@@ -92,7 +93,7 @@ fn open(
     if !identity.rights.allows(Right::Join, &room) {
         return Err(Refusal::Forbidden);
     }
-    if request.method() == Method::HEAD {
+    if request.method == Method::HEAD {
         // Of unknown length, as the feed itself would be.
         return Ok(stream(Body::from_stream(pending::<Result<Bytes, Infallible>>())));
     }
@@ -106,7 +107,7 @@ fn open(
     let mailbox = Arc::new(Mailbox::new(app.limits.queue_frames, app.limits.queue_bytes));
     let request = FeedRequest { room: Name::from(room), since, history };
     let origin = Origin { client: client.address, protocol: "feed", transport: Carrying::Sse };
-    let seat = app.switchboard.watch(identity, request, origin, &mailbox).map_err(|no| {
+    let seat = app.switchboard.watch(identity, request, origin, &mailbox).await.map_err(|no| {
         let refusal = match no {
             Unwatched::Limit(limit) => return Refusal::Limit(limit),
             Unwatched::Closed(code) => Refusal::Closed(code),

@@ -100,6 +100,12 @@ pub struct HubConfig {
     /// This node's name among several that share a store (see [`shared`](super::shared)). `None`, the default: the only
     /// node, whose own store is the authority.
     pub node: Option<Id>,
+    /// Requests that such a node has made and the store has not answered yet. Default 10,000.
+    pub store_requests: usize,
+    /// Bytes of them, and of what waits beside them. Default 64 MiB.
+    pub store_request_bytes: usize,
+    /// Requests of one user among them. Default 1,000.
+    pub store_requests_per_user: usize,
 }
 
 impl Default for HubConfig {
@@ -133,6 +139,9 @@ impl Default for HubConfig {
             members_listed: 100,
             frame_bytes: 64 << 10,
             node: None,
+            store_requests: 10_000,
+            store_request_bytes: 64 << 20,
+            store_requests_per_user: 1_000,
         }
     }
 }

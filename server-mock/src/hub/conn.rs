@@ -12,6 +12,8 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct Conn {
     pub(super) user: Name,
+    /// Tells it apart from others that have had the same [`ConnId`](super::ConnId).
+    pub(super) born: u64,
     /// By their names in the hub, personal streams included.
     pub(super) rooms: BTreeSet<Name>,
     /// Whether anything came since the last ping.

@@ -65,8 +65,10 @@ impl Hub {
         let heartbeat = now + beat;
         self.due.insert((heartbeat, Due::Heartbeat(conn)));
         let validity = Validity::new(now, conn, expires, extended.is_some(), &mut self.due);
+        self.born += 1;
         let state = Conn {
             user: user.clone(),
+            born: self.born,
             rooms: BTreeSet::new(),
             // Until the first ping there is nothing the peer has failed to answer.
             heard: true,

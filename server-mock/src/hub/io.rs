@@ -134,8 +134,11 @@ pub enum Input<'a> {
         /// What it may do.
         rights: Rights,
     },
-    /// Appends something to a user's personal stream. Answered by [`Output::Logged`] or [`Output::NotLogged`].
+    /// Appends something to a user's personal stream. Answered by [`Output::Logged`] or [`Output::NotLogged`]: at once, or
+    /// by one node of several when the store has answered.
     Notify {
+        /// Comes back in the answer.
+        call: u64,
         /// Whose stream.
         user: Name,
         /// What kind of thing.
@@ -145,6 +148,8 @@ pub enum Input<'a> {
     },
     /// Says something in a room without a connection. Answered by [`Output::Logged`] or [`Output::NotLogged`].
     Post {
+        /// Comes back in the answer.
+        call: u64,
         /// Where.
         room: Name,
         /// In whose name.
@@ -231,8 +236,10 @@ pub enum Output {
         /// The token.
         token: Token,
     },
-    /// The [`Input::Notify`] or [`Input::Post`] of this call is in the log.
+    /// An [`Input::Notify`] or [`Input::Post`] is in the log.
     Logged {
+        /// Which call.
+        call: u64,
         /// The entry's id.
         id: Id,
         /// Its number.
@@ -240,8 +247,10 @@ pub enum Output {
         /// It had been before: this is a repetition.
         dup: bool,
     },
-    /// The [`Input::Notify`] or [`Input::Post`] of this call is not in the log.
+    /// An [`Input::Notify`] or [`Input::Post`] is not in the log.
     NotLogged {
+        /// Which call.
+        call: u64,
         /// Why.
         code: Code,
     },
@@ -252,7 +261,8 @@ pub enum Output {
         /// The ban is in force, or none was asked for; `false` if too many users are banned.
         banned: bool,
     },
-    /// The [`Input::Restore`] of this call is carried out, or nothing of it is.
+    /// An [`Input::Restore`] is carried out, or nothing of it is: at once, or by one node of several when the store has
+    /// answered.
     Restored {
         /// Which connection.
         conn: ConnId,

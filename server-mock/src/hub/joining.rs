@@ -6,6 +6,7 @@ use super::replay::Replay;
 use super::rights::Right;
 use super::room::Room;
 use super::rules::{Asked, is_stream, locate, room_name, told};
+use super::shared::{Control, StoreRequest};
 use super::user::Verdict;
 use super::{ConnId, Hub, Limit};
 use rejoin::machine::ServerMessage;
@@ -71,29 +72,58 @@ impl Hub {
         let Some(state) = self.conns.get(&conn) else { return };
         // The own personal stream is no room.
         let stream = state.rooms.range::<str, _>((Included("@"), Excluded("A"))).count();
-        if !again && !is_stream(&key) && state.rooms.len() - stream >= self.config.rooms_per_conn {
+        let waiting = if self.nodes.is_some() { self.joins_parked(conn) } else { 0 };
+        if !again && !is_stream(&key) && state.rooms.len() - stream + waiting >= self.config.rooms_per_conn {
             let message = "too many rooms on this connection";
             self.refused.count(Limit::RoomsOfConnection);
             return self.turn_down(now, conn, reference, wanted, Code::TooManyRooms, message);
         }
         // Looked up before it is made, so that a refusal leaves no empty room behind.
-        if !again && self.rooms.get(&key).map_or(0, Room::connections) >= self.config.members_per_room {
+        if self.is_full_for(conn, &key) {
             self.refused.count(Limit::MembersOfRoom);
             return self.turn_down(now, conn, reference, wanted, Code::RoomFull, "the room is full");
         }
-        if let Err(why) = self.open(now, &key, Some(&user)) {
-            return match why {
-                Unopened::TooFast if reference.is_none() => self.error(conn, why.words()),
-                Unopened::TooFast => self.refuse(conn, reference, wanted, Code::RateLimited, why.words()),
-                _ => self.turn_down(now, conn, reference, wanted, Code::Overloaded, why.words()),
-            };
+        if self.nodes.is_some() && !self.is_served_from_copy(&key) {
+            return self.park_join(now, conn, &key, &user, request, wanted);
         }
-        let arrival = if again { None } else { self.enter(conn, &key) };
+        if let Err(why) = self.open(now, &key, Some(&user)) {
+            return self.unopened_join(now, conn, reference, wanted, why);
+        }
+        self.come_in(now, conn, &key, request);
+    }
+
+    /// Whether the room has as many connections as it may, without this one.
+    pub(super) fn is_full_for(&self, conn: ConnId, key: &Name) -> bool {
+        self.rooms
+            .get(key)
+            .is_some_and(|room| room.connections() >= self.config.members_per_room && !room.contains(conn))
+    }
+
+    /// Answers a join of a room that has no log.
+    pub(super) fn unopened_join(
+        &mut self,
+        now: Timestamp,
+        conn: ConnId,
+        reference: Asked,
+        room: Option<Name>,
+        why: Unopened,
+    ) {
+        match why {
+            Unopened::TooFast if reference.is_none() => self.error(conn, why.words()),
+            Unopened::TooFast => self.refuse(conn, reference, room, Code::RateLimited, why.words()),
+            _ => self.turn_down(now, conn, reference, room, Code::Overloaded, why.words()),
+        }
+    }
+
+    /// Makes the connection a member of a room that has a log, and answers.
+    pub(super) fn come_in(&mut self, now: Timestamp, conn: ConnId, key: &Name, request: Option<JoinRequest>) {
+        let again = self.conns.get(&conn).is_some_and(|state| state.rooms.contains(key));
+        let arrival = if again { None } else { self.enter(now, conn, key) };
         if let Some(request) = request {
-            self.answer_join(conn, &key, request);
+            self.answer_join(conn, key, request);
         }
         if let Some(arrival) = arrival {
-            self.announce(&key, conn, arrival);
+            self.announce(key, conn, arrival);
         }
         self.pump(conn);
     }
@@ -106,6 +136,14 @@ impl Hub {
         }
         // Everybody has a personal stream.
         let maker = user.filter(|_| !is_stream(key));
+        self.has_place_for(now, maker)?;
+        let epoch = self.new_epoch();
+        self.store.open(key.clone(), maker.cloned(), epoch, now);
+        Ok(())
+    }
+
+    /// Whether one more room fits, with this user as its maker.
+    pub(super) fn has_place_for(&mut self, now: Timestamp, maker: Option<&Name>) -> Result<(), Unopened> {
         if let Some(user) = maker {
             if !self.store.has_place_of(now, &self.config, user) {
                 self.refused.count(Limit::RoomsOfUser);
@@ -120,12 +158,10 @@ impl Hub {
             self.refused.count(Limit::Rooms);
             return Err(Unopened::Full);
         }
-        let epoch = self.new_epoch();
-        self.store.open(key.clone(), maker.cloned(), epoch, now);
         Ok(())
     }
 
-    fn new_epoch(&mut self) -> Epoch {
+    pub(super) fn new_epoch(&mut self) -> Epoch {
         if made(Bug::EpochKeptAfterLoss) {
             return Id::numbered('e', 0, None);
         }
@@ -212,7 +248,16 @@ impl Hub {
         }
     }
 
-    /// Takes a user out of a room.
+    /// Takes a user out of a room, on every node.
+    pub(super) fn remove(&mut self, now: Timestamp, room: &Name, user: &Name) {
+        if self.nodes.is_some() {
+            let (room, user) = (room.clone(), user.clone());
+            self.ask(StoreRequest::Control(Control::Remove { room, user }));
+        }
+        self.expel(now, room, user);
+    }
+
+    /// Takes a user out of a room on this node.
     pub(super) fn expel(&mut self, now: Timestamp, room: &Name, user: &Name) {
         let members = self.rooms.get(room).into_iter().flat_map(Room::members);
         let conns: Vec<ConnId> =

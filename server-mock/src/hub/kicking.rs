@@ -1,6 +1,7 @@
 //! An operator's ways to end a user's connections, and to keep the user out for a while.
 
 use super::census::beyond;
+use super::shared::{Control, StoreRequest};
 use super::{ConnId, Due, Hub, Limit, Output};
 use rejoin::{Name, Timestamp};
 use std::collections::BTreeMap;
@@ -35,6 +36,20 @@ impl Bans {
 impl Hub {
     /// Closes every connection of the user. `ban`: for how long the user is kept out; zero ends an earlier ban.
     pub(super) fn kick(&mut self, now: Timestamp, user: &Name, ban: Option<Duration>) {
+        if self.nodes.is_some() {
+            self.ask(StoreRequest::Control(Control::Kick { user: user.clone(), ban }));
+        }
+        let (connections, banned) = self.carry_out_kick(now, user, ban);
+        self.outputs.push_back(Output::Kicked { connections, banned });
+    }
+
+    /// The same on this node; how many connections there were, and whether the ban is in force.
+    pub(super) fn carry_out_kick(
+        &mut self,
+        now: Timestamp,
+        user: &Name,
+        ban: Option<Duration>,
+    ) -> (usize, bool) {
         let own = self.conns.iter().filter(|(_, state)| state.user == *user);
         let conns: Vec<ConnId> = own.map(|(conn, _)| *conn).collect();
         let banned = ban.is_none_or(|ban| self.ban(now, user, ban));
@@ -42,7 +57,7 @@ impl Hub {
         for conn in &conns {
             self.close(now, *conn, code, reason);
         }
-        self.outputs.push_back(Output::Kicked { connections: conns.len(), banned });
+        (conns.len(), banned)
     }
 
     fn ban(&mut self, now: Timestamp, user: &Name, ban: Duration) -> bool {

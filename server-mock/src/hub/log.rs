@@ -105,7 +105,12 @@ pub(super) enum Standing {
 
 impl Log {
     pub(super) fn new(epoch: Epoch) -> Self {
-        Self { epoch, entries: VecDeque::new(), head: 0, gone: (0, None), bytes: 0 }
+        Self::after(epoch, (0, None))
+    }
+
+    /// An empty log that goes on after an entry with this number and id.
+    pub(super) fn after(epoch: Epoch, gone: (u64, Option<Id>)) -> Self {
+        Self { epoch, entries: VecDeque::new(), head: gone.0, gone, bytes: 0 }
     }
 
     /// The life of the log. It changes whenever entries may have been lost.

@@ -31,6 +31,12 @@
 //! after each part the hub says [`Output::WhenDrained`], and [`Input::Drained`] brings the next one. Readers
 //! ([`Input::Watch`], protocol.md §4) are always served that way, the newest message too. What must outlive the process
 //! is in the [`Store`].
+//!
+//! With [`HubConfig::node`] set the hub is one node of several on a store that they share. Its own [`Store`] is then a
+//! copy of the rooms that somebody here is in. It asks by [`Output::Store`] and goes on; [`Input::Stored`] brings the
+//! answer, [`Input::Noticed`] what other nodes did. A join waits until the room was read, a send until it is stored; a
+//! driver that cannot hand a request over says at once that it has failed. See [`shared`] for what is asked. One
+//! [`Input::Stored`] can let many go on who waited for the same read: 256 at a time, the others at the next ticks.
 
 pub mod shared;
 
@@ -50,6 +56,7 @@ mod joining;
 mod kicking;
 mod lines;
 mod log;
+mod nodes;
 mod presence;
 mod publishing;
 mod replay;
@@ -75,6 +82,8 @@ pub use endings::comes_back;
 pub use feed::Since;
 pub use io::{ConnId, Input, Output, Text};
 pub use log::{Log, Logged};
+#[cfg(feature = "bugs")]
+pub use nodes::bug::Bug as NodeBug;
 pub use restoring::RoomPosition;
 pub use rights::{Right, Rights, RightsError};
 pub use store::Store;
@@ -92,9 +101,11 @@ use bug::Bug;
 use bug::made;
 use conn::Conn;
 use kicking::Bans;
+use nodes::Nodes;
+use publishing::Said;
 use rejoin::machine::Moment;
 use rejoin::messages::Code;
-use rejoin::{Name, Timestamp};
+use rejoin::{Id, Name, Timestamp};
 use room::Room;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -134,6 +145,10 @@ pub struct Hub {
     sweeps: bool,
     draining: bool,
     outputs: VecDeque<Output>,
+    /// Of the newest connection.
+    born: u64,
+    /// What only a hub has that is one node of several.
+    nodes: Option<Box<Nodes>>,
 }
 
 /// What a deadline is for.
@@ -149,6 +164,16 @@ enum Due {
     /// The user's ban ends.
     Unban(Name),
     Sweep,
+    /// The store has not answered in time.
+    Answers,
+    /// More of those go on for whom the room was read.
+    Settle(Name),
+    /// Rooms that nobody waits for are read again.
+    Unread,
+    /// It is said again who is in the room.
+    Repeat(Name),
+    /// The other node has nobody in the room, unless it has said so lately.
+    Absent(Name, Id),
 }
 
 impl Hub {
@@ -158,8 +183,13 @@ impl Hub {
     }
 
     /// A hub without connections that goes on where another one ended.
+    /// One node of several has nothing of its own to go on with.
     pub fn with_store(config: HubConfig, seed: u64, mut store: Store) -> Self {
+        if config.node.is_some() {
+            store = Store::new();
+        }
         store.vacate_all();
+        let nodes = config.node.clone().map(|id| Box::new(Nodes::new(id)));
         Self {
             config,
             rng: fastrand::Rng::with_seed(seed),
@@ -176,6 +206,8 @@ impl Hub {
             sweeps: false,
             draining: false,
             outputs: VecDeque::new(),
+            born: 0,
+            nodes,
         }
     }
 
@@ -190,6 +222,7 @@ impl Hub {
             Input::Watch { conn, user, expires, request } => self.watch(now, conn, &user, expires, request),
             Input::Frame { conn, text } => self.frame(now, conn, text),
             Input::Heard { conn } => self.heard(now.monotonic, conn),
+            Input::Restore { conn, rooms } if self.nodes.is_some() => self.park_restore(now, conn, rooms),
             Input::Restore { conn, rooms } => self.restore(now.monotonic, conn, rooms),
             Input::Drained { conn } => self.drained(conn),
             Input::Disconnected { conn, clean } => self.forget(now.monotonic, conn, clean),
@@ -206,13 +239,15 @@ impl Hub {
                 }
             }
             Input::Allow { conn, rights } => self.allow(now.monotonic, conn, rights),
-            Input::Notify { user, kind, data } => self.notify(now, user, kind, data),
-            Input::Post { room, user, content, data, key } => self.post(now, &room, user, content, data, key),
-            Input::Remove { room, user } => self.expel(now.monotonic, &room, &user),
+            Input::Notify { call, user, kind, data } => self.notify(now, call, user, kind, data),
+            Input::Post { call, room, user, content, data, key } => {
+                self.post(now, call, room, Said { user, content, data }, key);
+            }
+            Input::Remove { room, user } => self.remove(now.monotonic, &room, &user),
             Input::Kick { user, ban } => self.kick(now.monotonic, &user, ban),
             Input::Drain { window } => self.drain(now, window),
-            // A hub that is the only node asks nothing.
-            Input::Stored { .. } | Input::Noticed(_) => {}
+            Input::Stored { ticket, answer } => self.stored(now, ticket, answer),
+            Input::Noticed(notice) => self.noticed(now, notice),
             Input::Tick => self.tick(now),
         }
         if !self.sweeps && self.store.wants_sweep(self.conns.len()) {
@@ -297,6 +332,9 @@ impl Hub {
         if let Some(reader) = &state.reader {
             self.unwatch(now, conn, reader);
         }
+        if self.nodes.is_some() {
+            self.unpark(conn);
+        }
         self.due.remove(&(state.heartbeat, Due::Heartbeat(conn)));
         if let Some(at) = state.drain {
             self.due.remove(&(at, Due::Drain(conn)));
@@ -368,6 +406,11 @@ impl Hub {
                 Due::TokenEnding(conn) => self.warn_of_expiry(now, conn),
                 Due::TokenEnd(conn) => self.close(now, conn, 4002, "Token expired"),
                 Due::Unban(user) => self.unban(&user),
+                Due::Answers => self.answers_due(moment),
+                Due::Settle(room) => self.settle_some(moment, &room),
+                Due::Unread => self.unread_due(now),
+                Due::Repeat(room) => self.repeat_attendance(now, at, &room),
+                Due::Absent(room, node) => later.extend(self.absent(now, room, node)),
                 Due::Sweep => {
                     let connections = self.conns.len();
                     let over = self.store.sweep(now, &self.config, connections);

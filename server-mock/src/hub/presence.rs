@@ -8,7 +8,7 @@ use super::bug::{Bug, made};
 use super::rights::Right;
 use super::room::{Arrival, Room};
 use super::rules::{Asked, encode, is_stream, locate, room_name};
-use super::{ConnId, Due, Hub};
+use super::{ConnId, Due, Hub, nodes};
 use rejoin::machine::ServerMessage;
 use rejoin::messages::{Code, Presence};
 use rejoin::{Name, Timestamp};
@@ -16,18 +16,24 @@ use std::time::Duration;
 
 impl Hub {
     /// Makes a connection a member.
-    pub(super) fn enter(&mut self, conn: ConnId, key: &Name) -> Option<Arrival> {
+    pub(super) fn enter(&mut self, now: Timestamp, conn: ConnId, key: &Name) -> Option<Arrival> {
         let state = self.conns.get_mut(&conn)?;
         state.rooms.insert(key.clone());
+        let (user, extended) = (state.user.clone(), state.extended.is_some());
         self.store.occupy(key);
+        if self.nodes.is_some() {
+            self.meet(key);
+        }
         let room = self.rooms.entry(key.clone()).or_default();
         let was_empty = room.connections() == 0;
-        let arrival = room.add(conn, &state.user, state.extended.is_some());
+        let arrival = room.add(conn, &user, extended);
         self.occupied += usize::from(was_empty && !is_stream(key));
-        if let Arrival::Back(until) = arrival
-            && !made(Bug::GraceGoesOn)
-        {
-            self.due.remove(&(until, Due::Gone(key.clone(), state.user.clone())));
+        match arrival {
+            Arrival::Back(until) if !made(Bug::GraceGoesOn) => {
+                self.due.remove(&(until, Due::Gone(key.clone(), user)));
+            }
+            Arrival::New if self.nodes.is_some() => self.say_attendance(now, key, &user, true),
+            _ => {}
         }
         Some(arrival)
     }
@@ -37,6 +43,10 @@ impl Hub {
         let Some(state) = self.conns.get(&conn) else { return };
         let Some(room) = self.rooms.get(key) else { return };
         if arrival == Arrival::Another && !made(Bug::JoinAnnouncedAgain) || room.connections() == 1 {
+            return;
+        }
+        if room.is_elsewhere(&state.user) {
+            // For the others nothing has changed.
             return;
         }
         let joined = ServerMessage::UserJoined { room: key.clone(), user: state.user.clone() };
@@ -63,6 +73,9 @@ impl Hub {
         }
         match grace {
             Some(until) => {
+                if self.nodes.is_some() && nodes::bug::made(nodes::bug::Bug::MoveFlickers) {
+                    self.say_attendance(now, key, &user, false);
+                }
                 self.due.insert((until, Due::Gone(key.clone(), user)));
             }
             None => self.departed(now, key, &user),
@@ -80,17 +93,29 @@ impl Hub {
             // Otherwise it would end the next grace of the same user before its time.
             self.due.remove(&(until, Due::Gone(key.clone(), user.clone())));
         }
-        if room.is_deserted() {
-            self.rooms.remove(key);
-            self.store.vacate(key, now);
-            return;
+        let stays = room.is_elsewhere(user) && !nodes::bug::made(nodes::bug::Bug::DepartureOfOneNode);
+        let is_deserted = room.is_deserted();
+        if self.nodes.is_some() {
+            self.say_attendance(now, key, user, false);
         }
-        if made(Bug::DepartureUntold) {
+        if is_deserted {
+            return self.desert(now, key);
+        }
+        if stays || made(Bug::DepartureUntold) {
             return;
         }
         let left = ServerMessage::UserLeft { room: key.clone(), user: user.clone() };
         let Some(text) = encode(&left) else { return };
         self.tell_who(key, &text, |member| member.extended);
+    }
+
+    /// Nobody on this node is in the room any more.
+    pub(super) fn desert(&mut self, now: Timestamp, key: &Name) {
+        self.rooms.remove(key);
+        self.store.vacate(key, now);
+        if self.nodes.is_some() {
+            self.abandon_if_idle(key);
+        }
     }
 
     /// A list of the users in a room, or only their number if they are many.

@@ -40,6 +40,21 @@ impl Copies<'_> {
     }
 }
 
+/// What somebody says, without a connection.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) user: Name,
+    pub(super) content: String,
+    pub(super) data: Option<String>,
+}
+
+impl Said {
+    /// Whether an entry says just that.
+    pub(super) fn is(&self, entry: &Logged) -> bool {
+        entry.user == self.user && entry.content == self.content && entry.data == self.data
+    }
+}
+
 impl Hub {
     /// Appends an entry to a room's log and gives its number.
     pub(super) fn append(&mut self, now: Moment, room: &Name, entry: Logged) -> u64 {
@@ -87,16 +102,9 @@ impl Hub {
         }
     }
 
-    pub(super) fn post(
-        &mut self,
-        now: Moment,
-        room: &Name,
-        user: Name,
-        content: String,
-        data: Option<String>,
-        key: Option<Id>,
-    ) {
-        let refused = if check_room_name(room).is_err() || data.as_ref().is_some_and(|data| !is_data(data)) {
+    pub(super) fn post(&mut self, now: Moment, call: u64, room: Name, said: Said, key: Option<Id>) {
+        let Said { user, content, data } = said;
+        let refused = if check_room_name(&room).is_err() || data.as_ref().is_some_and(|data| !is_data(data)) {
             Some(Code::BadRequest)
         } else if content.len() + data.as_ref().map_or(0, String::len) > self.config.content_bytes {
             self.refused.count(Limit::ContentBytes);
@@ -105,8 +113,13 @@ impl Hub {
             None
         };
         if let Some(code) = refused {
-            return self.outputs.push_back(Output::NotLogged { code });
+            return self.outputs.push_back(Output::NotLogged { call, code });
         }
+        if self.nodes.is_some() {
+            let entry = self.entry(now, user, content, data, None);
+            return self.publish_to_store(now, call, room, entry, key);
+        }
+        let room = &room;
         // A post is the first and only send of a line that nobody else can name.
         let line = key.map(|key| (None, key));
         if let Some(line) = &line {
@@ -117,9 +130,9 @@ impl Hub {
                     first.id == id && (first.user != user || first.content != content || first.data != data)
                 });
                 if other {
-                    return self.outputs.push_back(Output::NotLogged { code: Code::Forbidden });
+                    return self.outputs.push_back(Output::NotLogged { call, code: Code::Forbidden });
                 }
-                return self.outputs.push_back(Output::Logged { id, seq, dup: true });
+                return self.outputs.push_back(Output::Logged { call, id, seq, dup: true });
             }
         }
         let place = line.as_ref().map_or(Ok(()), |line| self.store.line_place(room, line, &self.config));
@@ -127,28 +140,33 @@ impl Hub {
             self.refused.count(limit);
         }
         if place.is_err() || self.open(now.monotonic, room, None).is_err() {
-            return self.outputs.push_back(Output::NotLogged { code: Code::Overloaded });
+            return self.outputs.push_back(Output::NotLogged { call, code: Code::Overloaded });
         }
-        let id = Id::random(&mut self.rng);
-        let entry = Logged {
-            id: id.clone(),
-            seq: 0,
-            user,
-            content,
-            data,
-            timestamp: utc(now.wall.since_start()),
-            origin: None,
-            kind: None,
-        };
+        let entry = self.entry(now, user, content, data, None);
+        let id = entry.id.clone();
         let seq = self.append(now, room, entry);
         if let Some(line) = line {
             self.store.answered(room, line, 1, Answer::Ack { id: id.clone(), seq }, now.monotonic);
         }
-        self.outputs.push_back(Output::Logged { id, seq, dup: false });
+        self.outputs.push_back(Output::Logged { call, id, seq, dup: false });
         self.deliver(room);
     }
 
-    pub(super) fn notify(&mut self, now: Moment, user: Name, kind: Name, data: Option<String>) {
+    /// An entry that no connection has sent.
+    fn entry(
+        &mut self,
+        now: Moment,
+        user: Name,
+        content: String,
+        data: Option<String>,
+        kind: Option<Name>,
+    ) -> Logged {
+        let id = Id::random(&mut self.rng);
+        let timestamp = utc(now.wall.since_start());
+        Logged { id, seq: 0, user, content, data, timestamp, origin: None, kind }
+    }
+
+    pub(super) fn notify(&mut self, now: Moment, call: u64, user: Name, kind: Name, data: Option<String>) {
         let stream = stream_of(&user);
         let fits = kind.len() <= KIND_BYTES && !kind.is_empty();
         let refused = if !fits || data.as_ref().is_some_and(|data| !is_data(data)) {
@@ -156,27 +174,21 @@ impl Hub {
         } else if data.as_ref().is_some_and(|data| data.len() > self.config.content_bytes) {
             self.refused.count(Limit::ContentBytes);
             Some(Code::TooLarge)
-        } else if self.open(now.monotonic, &stream, None).is_err() {
+        } else if self.nodes.is_none() && self.open(now.monotonic, &stream, None).is_err() {
             Some(Code::Overloaded)
         } else {
             None
         };
         if let Some(code) = refused {
-            return self.outputs.push_back(Output::NotLogged { code });
+            return self.outputs.push_back(Output::NotLogged { call, code });
         }
-        let id = Id::random(&mut self.rng);
-        let entry = Logged {
-            id: id.clone(),
-            seq: 0,
-            user,
-            content: String::new(),
-            data,
-            timestamp: utc(now.wall.since_start()),
-            origin: None,
-            kind: Some(kind),
-        };
+        let entry = self.entry(now, user, String::new(), data, Some(kind));
+        if self.nodes.is_some() {
+            return self.publish_to_store(now, call, stream, entry, None);
+        }
+        let id = entry.id.clone();
         let seq = self.append(now, &stream, entry);
-        self.outputs.push_back(Output::Logged { id, seq, dup: false });
+        self.outputs.push_back(Output::Logged { call, id, seq, dup: false });
         self.deliver(&stream);
     }
 }

@@ -83,6 +83,14 @@ impl Replays {
         }
     }
 
+    /// The log has another life, which nothing is known of: all of it is new.
+    pub(super) fn begin_anew(&mut self, room: &Name, first: u64) {
+        let cursors = self.cursors.iter_mut().chain(self.by_time.values_mut());
+        for cursor in cursors.filter(|cursor| cursor.room == *room) {
+            (cursor.next, cursor.until, cursor.resume) = (first, 0, 0);
+        }
+    }
+
     /// The log was shortened and goes on at `seq`, which the cursor may have passed.
     pub(super) fn rewind(&mut self, room: &Name, seq: u64) {
         let cursors = self.cursors.iter_mut().chain(self.by_time.values_mut());

@@ -35,7 +35,7 @@ impl Hub {
         for RoomPosition { room, after, .. } in rooms {
             self.store.touch(room, now);
             let Some(head) = self.store.room(room).map(super::Log::head) else { continue };
-            let arrival = self.enter(conn, room);
+            let arrival = self.enter(now, conn, room);
             // To its end, as with a personal stream: this client cannot page.
             let replay = Replay {
                 room: room.clone(),

@@ -13,6 +13,8 @@ pub(super) struct Room {
     /// walk is what a message costs; joining and leaving are rare beside it.
     members: Vec<Member>,
     users: BTreeMap<Name, Attendance>,
+    /// How many of them are here on this node.
+    local: usize,
     /// Connections that only read, in order.
     readers: Vec<ConnId>,
 }
@@ -35,6 +37,10 @@ pub(super) struct Attendance {
     connections: usize,
     /// A connection was lost, and none has come since: until then the user is here even without any.
     pub(super) grace: Option<Timestamp>,
+    /// Whether the user is here on this node, expected back included.
+    here: bool,
+    /// On how many other nodes the user is.
+    elsewhere: usize,
 }
 
 /// What a join changed for the others.
@@ -58,9 +64,37 @@ impl Room {
         self.members.len()
     }
 
-    /// Whether there is no connection and nobody is expected back.
+    /// Whether there is no connection on this node and nobody is expected back here.
     pub(super) fn is_deserted(&self) -> bool {
-        self.members.is_empty() && self.users.is_empty() && self.readers.is_empty()
+        self.members.is_empty() && self.local == 0 && self.readers.is_empty()
+    }
+
+    /// Who is here on this node, those expected back included.
+    pub(super) fn here(&self) -> impl Iterator<Item = &Name> {
+        self.users.iter().filter(|(_, attendance)| attendance.here).map(|(user, _)| user)
+    }
+
+    /// Whether a user is here on another node.
+    pub(super) fn is_elsewhere(&self, user: &str) -> bool {
+        self.users.get(user).is_some_and(|attendance| attendance.elsewhere > 0)
+    }
+
+    /// A user is here on one more node; whether the user was not here before.
+    pub(super) fn comes_elsewhere(&mut self, user: &Name) -> bool {
+        let attendance = self.users.entry(user.clone()).or_default();
+        attendance.elsewhere += 1;
+        attendance.elsewhere == 1 && !attendance.here
+    }
+
+    /// A user is here on one node less; whether the user is not here any more.
+    pub(super) fn goes_elsewhere(&mut self, user: &Name) -> bool {
+        let Some(attendance) = self.users.get_mut(user) else { return false };
+        attendance.elsewhere = attendance.elsewhere.saturating_sub(1);
+        let gone = attendance.elsewhere == 0 && !attendance.here;
+        if gone {
+            self.users.remove(user);
+        }
+        gone
     }
 
     /// Those who read and are no members.
@@ -111,6 +145,7 @@ impl Room {
         }
         let attendance = self.users.entry(user.clone()).or_default();
         attendance.connections += 1;
+        self.local += usize::from(!std::mem::replace(&mut attendance.here, true));
         match (attendance.connections, attendance.grace.take()) {
             (1, None) => Arrival::New,
             (1, Some(until)) => Arrival::Back(until),
@@ -136,8 +171,15 @@ impl Room {
 
     /// Nobody expects the user, who has no connection here, any more.
     pub(super) fn lapse(&mut self, user: &Name) -> Option<Attendance> {
-        let away = self.users.get(user).is_some_and(|attendance| attendance.connections == 0);
-        if away { self.users.remove(user) } else { None }
+        let away = |attendance: &&mut Attendance| attendance.here && attendance.connections == 0;
+        let attendance = self.users.get_mut(user).filter(away)?;
+        self.local -= 1;
+        if attendance.elsewhere == 0 {
+            return self.users.remove(user);
+        }
+        let before = *attendance;
+        (attendance.here, attendance.grace) = (false, None);
+        Some(before)
     }
 
     fn position(&self, conn: ConnId) -> Result<usize, usize> {

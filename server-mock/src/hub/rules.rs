@@ -32,21 +32,43 @@ impl Hub {
             return;
         }
         match json::decode_client(text) {
-            Ok(Some(message)) if extended => self.extended_frame(now, conn, message),
-            // Whatever a plain connection writes beside the plain fields says nothing here.
-            Ok(Some(ClientMessage::JoinRoom { room, .. })) => self.join(now.monotonic, conn, room, None),
-            Ok(Some(ClientMessage::LeaveRoom { room, .. })) => self.leave(now.monotonic, conn, room, None),
-            Ok(Some(ClientMessage::SendMessage { room, content, .. })) => {
-                self.send(now, conn, room, content, None, None);
-            }
-            // A type of a later version, or of somebody's extension: a plain server ignores it.
-            Ok(Some(_) | None) => {}
+            Ok(Some(message)) => self.message(now, conn, extended, message, text.len()),
+            // A type of a later version.
+            Ok(None) => {}
             // Nor does it judge one by the rules of the version it comes from.
             Err(DecodeError::Field { frame, .. }) if !extended && !PLAIN.contains(&frame) => {}
             Err(error) => {
                 let (reference, room) = json::envelope(text);
                 self.mistaken(now.monotonic, conn, reference, room, explain(&error));
             }
+        }
+    }
+
+    /// Carries out a frame of so many bytes, or has it wait.
+    pub(super) fn message(
+        &mut self,
+        now: Moment,
+        conn: ConnId,
+        extended: bool,
+        message: ClientMessage,
+        bytes: usize,
+    ) {
+        let message = if self.nodes.is_some() {
+            let Some(message) = self.park_frame(conn, message, bytes) else { return };
+            message
+        } else {
+            message
+        };
+        match message {
+            message if extended => self.extended_frame(now, conn, message),
+            // Whatever a plain connection writes beside the plain fields says nothing here.
+            ClientMessage::JoinRoom { room, .. } => self.join(now.monotonic, conn, room, None),
+            ClientMessage::LeaveRoom { room, .. } => self.leave(now.monotonic, conn, room, None),
+            ClientMessage::SendMessage { room, content, .. } => {
+                self.send(now, conn, room, content, None, None);
+            }
+            // Somebody's extension: a plain server ignores it.
+            _ => {}
         }
     }
 

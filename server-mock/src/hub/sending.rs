@@ -14,29 +14,30 @@ use rejoin::{Id, Name, RoomNameError, Timestamp, utc};
 use std::time::Duration;
 
 /// A send on its way to a decision.
-struct Send {
-    conn: ConnId,
-    room: Name,
-    user: Name,
-    content: String,
-    data: Option<String>,
+#[derive(Debug)]
+pub(super) struct Send {
+    pub(super) conn: ConnId,
+    pub(super) room: Name,
+    pub(super) user: Name,
+    pub(super) content: String,
+    pub(super) data: Option<String>,
     /// Its answer's name; a plain send has none, and is answered by nothing but the message itself.
-    reference: Option<Ref>,
+    pub(super) reference: Option<Ref>,
     /// Its line and its number there.
-    line: Option<(LineKey, u64)>,
+    pub(super) line: Option<(LineKey, u64)>,
 }
 
 /// Why a send is not appended.
-#[derive(Clone, Copy)]
-struct No {
-    code: Code,
-    expected: Option<u64>,
-    after: Option<Duration>,
-    message: &'static str,
+#[derive(Debug, Clone, Copy)]
+pub(super) struct No {
+    pub(super) code: Code,
+    pub(super) expected: Option<u64>,
+    pub(super) after: Option<Duration>,
+    pub(super) message: &'static str,
 }
 
 /// What becomes of a send that was not decided before.
-enum Judgement {
+pub(super) enum Judgement {
     Fine,
     No(No),
     /// The user has been told too often.
@@ -44,7 +45,7 @@ enum Judgement {
 }
 
 impl No {
-    fn new(code: Code, message: &'static str) -> Self {
+    pub(super) fn new(code: Code, message: &'static str) -> Self {
         Self { code, expected: None, after: None, message }
     }
 }
@@ -68,6 +69,9 @@ impl Hub {
         if send.line.as_ref().is_some_and(|(_, pseq)| *pseq == 0) {
             let no = No::new(Code::BadRequest, "a numbered send needs pid, pseq from 1, and epoch");
             return self.nack(at, &send, no);
+        }
+        if self.nodes.is_some() {
+            return self.send_to_store(now, send, epoch);
         }
         if let Some((key, pseq)) = &send.line
             && !made(Bug::NoDedupe)
@@ -114,7 +118,7 @@ impl Hub {
     }
 
     /// Whether a send that was not decided before may be appended.
-    fn judge(&mut self, now: Timestamp, send: &Send) -> Judgement {
+    pub(super) fn judge(&mut self, now: Timestamp, send: &Send) -> Judgement {
         let no = |code, message| Judgement::No(No::new(code, message));
         let Some(state) = self.conns.get(&send.conn) else { return Judgement::Fine };
         match locate(&send.user, send.room.clone()) {
@@ -138,7 +142,8 @@ impl Hub {
             self.refused.count(Limit::DataLevels);
             return no(Code::BadRequest, TOO_DEEP);
         }
-        if let Some((key, _)) = &send.line
+        // Where the store is shared, its lines are not this hub's.
+        if let Some((key, _)) = send.line.as_ref().filter(|_| self.nodes.is_none())
             && let Err(limit) = self.store.line_place(&send.room, key, &self.config)
         {
             self.refused.count(limit);
@@ -188,7 +193,7 @@ impl Hub {
     }
 
     /// The send was decided before.
-    fn answer_again(&mut self, now: Timestamp, send: &Send, answer: Answer) {
+    pub(super) fn answer_again(&mut self, now: Timestamp, send: &Send, answer: Answer) {
         let Some(reference) = send.reference.clone() else { return };
         let Some((key, _)) = &send.line else { return };
         let other =
@@ -198,23 +203,26 @@ impl Hub {
             Answer::Ack { id, seq } => {
                 self.ack(send.conn, &send.room, reference, id, seq, !made(Bug::DupUnsaid));
             }
-            Answer::Nack(code) => {
-                let nack = Nack {
-                    reference: Some(reference),
-                    code,
-                    retry: false,
-                    retry_after_ms: None,
-                    expected: None,
-                    dup: true,
-                    message: "refused before".into(),
-                };
-                self.tell(send.conn, &ServerMessage::Nack(Box::new(nack)));
-            }
+            Answer::Nack(code) => self.refuse_again(send.conn, reference, code),
         }
     }
 
+    /// A send that was refused for good before.
+    pub(super) fn refuse_again(&mut self, conn: ConnId, reference: Ref, code: Code) {
+        let nack = Nack {
+            reference: Some(reference),
+            code,
+            retry: false,
+            retry_after_ms: None,
+            expected: None,
+            dup: true,
+            message: "refused before".into(),
+        };
+        self.tell(conn, &ServerMessage::Nack(Box::new(nack)));
+    }
+
     /// Refuses a send, in the way it was asked.
-    fn nack(&mut self, now: Timestamp, send: &Send, no: No) {
+    pub(super) fn nack(&mut self, now: Timestamp, send: &Send, no: No) {
         // A missing earlier one was refused itself, and what follows it in the same burst is no further mistake;
         // nor is a rate limit, which has been counted already.
         let counted = matches!(no.code, Code::SequenceGap | Code::RateLimited);

@@ -8,6 +8,8 @@
 //!
 //! Rules for whoever carries out requests:
 //! - Requests of one node about one room are carried out in the order in which they were made.
+//! - A request that cannot be handed over or carried out is answered at once by [`StoreAnswer::Failed`]; the hub waits five
+//!   seconds for an answer, and uses a later one only for what it says of the room.
 //! - Each request with a [`Ticket`] is answered once. An answer may be [`StoreAnswer::Failed`], after which it is not
 //!   known whether the request was carried out.
 //! - A request is atomic: dedupe, number, entry, remembered answer and notice are one step.
@@ -148,13 +150,24 @@ pub enum StoreRequest {
         /// JSON text.
         data: Option<String>,
     },
-    /// Nobody on this node is in the room any more: no notices of it are wanted. Not answered.
+    /// Nobody on this node is in the room any more: no notices of it are wanted. Not answered. It may come for a room
+    /// whose [`StoreRequest::Open`] has failed.
     Close {
         /// Which room.
         room: Name,
     },
     /// Hand this to every other node. Bans are remembered for nodes that start later. Not answered.
     Control(Control),
+}
+
+impl StoreRequest {
+    /// Its number, if it is answered.
+    pub fn ticket(&self) -> Option<Ticket> {
+        match self {
+            Self::Open { ticket, .. } | Self::Append { ticket, .. } => Some(*ticket),
+            Self::Attend { .. } | Self::Signal { .. } | Self::Close { .. } | Self::Control(_) => None,
+        }
+    }
 }
 
 /// A node that has said nothing of a room for so long has nobody there.

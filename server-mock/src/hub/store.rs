@@ -123,6 +123,11 @@ impl Store {
         });
     }
 
+    /// Puts another log into the place of a room's.
+    pub(super) fn replace(&mut self, room: &str, log: Log) {
+        self.change(room, |kept, _| kept.log = log);
+    }
+
     /// Loses a room altogether.
     pub fn forget(&mut self, room: &str) {
         self.change(room, |kept, gone| {

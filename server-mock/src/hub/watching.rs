@@ -100,30 +100,47 @@ impl Hub {
         expires: Option<Timestamp>,
         request: FeedRequest,
     ) {
-        let FeedRequest { room, since, history } = request;
+        let room = &request.room;
         let (at, beat) = (now.monotonic, self.config.comments);
         if !self.let_in(at, conn, user, expires, beat, None) {
             return;
         }
-        if check_room_name(&room).is_err() {
+        if check_room_name(room).is_err() {
             return self.close(at, conn, 1008, "Not a room name");
         }
         if self.users.get_mut(user).is_some_and(|user| user.join(at) != Verdict::Fine) {
             self.refused.count(Limit::JoinRate);
             return self.close(at, conn, 4008, "Rate limited");
         }
-        let readers = self.rooms.get(&room).map_or(0, |room| room.readers().len());
-        if readers >= self.config.members_per_room {
+        if self.rooms.get(room).map_or(0, |room| room.readers().len()) >= self.config.members_per_room {
             self.refused.count(Limit::MembersOfRoom);
             return self.close(at, conn, 1013, "Try again later");
         }
-        match self.open(at, &room, Some(user)) {
-            Ok(()) => {}
-            Err(Unopened::TooFast) => return self.close(at, conn, 4008, "Rate limited"),
-            Err(Unopened::UserFull) => return self.close(at, conn, 4011, "Too many rooms"),
-            Err(Unopened::Full) => return self.close(at, conn, 1013, "Try again later"),
+        if self.nodes.is_some() {
+            return self.park_feed(at, conn, user, request);
         }
+        match self.open(at, room, Some(user)) {
+            Ok(()) => self.begin_feed(conn, request),
+            Err(why) => self.unopened_feed(at, conn, why),
+        }
+    }
+
+    /// There is no feed, because the room has no log.
+    pub(super) fn unopened_feed(&mut self, now: Timestamp, conn: ConnId, why: Unopened) {
+        match why {
+            Unopened::TooFast => self.close(now, conn, 4008, "Rate limited"),
+            Unopened::UserFull => self.close(now, conn, 4011, "Too many rooms"),
+            Unopened::Full => self.close(now, conn, 1013, "Try again later"),
+        }
+    }
+
+    /// Begins the feed of a room that has a log.
+    pub(super) fn begin_feed(&mut self, conn: ConnId, request: FeedRequest) {
+        let FeedRequest { room, since, history } = request;
         self.store.occupy(&room);
+        if self.nodes.is_some() {
+            self.meet(&room);
+        }
         let window = millis(self.window());
         let window = if made(Bug::RetryUnspread) { 0 } else { window };
         let retry = RETRY + Duration::from_millis(self.rng.u64(0..=window));
@@ -172,8 +189,7 @@ impl Hub {
             room.remove_reader(conn);
         }
         if room.is_deserted() {
-            self.rooms.remove(&reader.room);
-            self.store.vacate(&reader.room, now);
+            self.desert(now, &reader.room);
         }
     }
 }

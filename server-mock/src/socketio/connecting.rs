@@ -4,7 +4,7 @@ use super::answers;
 use super::carrier::Carrier;
 use super::packet;
 use super::recovery::Owner;
-use super::seated::{Admission, Seated};
+use super::seated::{Admission, Seating};
 use super::session::Session;
 use super::space::Space;
 use crate::gate::About;
@@ -17,6 +17,7 @@ use rejoin::socketio::NO_NAMESPACE;
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
+use std::task::Context;
 use std::time::Instant;
 
 /// CONNECTs that may be refused for each namespace there is; with the last of them the session ends.
@@ -85,16 +86,34 @@ impl Session {
             self.app.switchboard.cut(open);
         }
         let admission = Admission { number, space: space.clone(), identity, positions, place, claimed };
-        match Seated::new(&self.app, admission, self.client.address, transport, &self.link) {
-            Ok(seated) => {
-                self.outgoing.push(seated.consent());
-                self.connected(seated);
+        match Seating::begin(&self.app, admission, self.client.address, transport, &self.link) {
+            Ok(seating) => {
+                self.entering = Some(seating);
                 Ok(())
             }
             Err(End::Close { code: 4003, reason }) => self.refuse(&space, reason, "forbidden", false),
             Err(End::Close { code: 4011, reason }) => self.refuse(&space, reason, "overloaded", true),
             Err(end) => Err(Ending::Told(end)),
         }
+    }
+
+    pub(super) fn is_entering(&self) -> bool {
+        self.entering.is_some()
+    }
+
+    /// Answers the CONNECT of a client that is let in as soon as it is known whether it is back in its rooms; `false` before
+    /// that.
+    pub(super) fn has_entered(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(seating) = &mut self.entering else { return true };
+        if seating.poll(cx).is_pending() {
+            return false;
+        }
+        if let Some(seating) = self.entering.take() {
+            let seated = seating.finish(&self.app);
+            self.outgoing.push(seated.consent());
+            self.connected(seated);
+        }
+        true
     }
 
     /// Refuses a CONNECT. The client may try again, with another token for instance, but not for ever.

@@ -22,9 +22,11 @@ use rejoin::messages::Code;
 use serde_json::value::RawValue;
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::Context;
+use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// The user's personal stream, which nobody has to ask for.
@@ -69,9 +71,24 @@ pub(super) struct Admission {
     pub(super) claimed: Option<Claimed>,
 }
 
-impl Seated {
+/// A client that has been let in and waits for its rooms.
+pub(super) struct Seating {
+    number: u32,
+    space: Space,
+    user: Name,
+    positions: bool,
+    place: Arc<Place>,
+    client: IpAddr,
+    seat: Seat,
+    mailbox: Arc<Mailbox>,
+    hit: Hit,
+    /// The session that it goes on with, if the hub puts it back into its rooms.
+    claimed: Option<(Claimed, oneshot::Receiver<bool>)>,
+}
+
+impl Seating {
     /// Takes a seat, or says with which close code the hub refuses one.
-    pub(super) fn new(
+    pub(super) fn begin(
         app: &App,
         admission: Admission,
         client: IpAddr,
@@ -88,7 +105,28 @@ impl Seated {
             return Err(end);
         }
         let hit = app.faults.expose(user.clone(), Arc::clone(link), Arc::clone(&mailbox));
-        let claimed = claimed.filter(|claimed| seat.restore(&named_by_the_hub(&claimed.rooms, &user)));
+        let claimed = claimed.map(|claimed| {
+            let restored = seat.restore(&named_by_the_hub(&claimed.rooms, &user));
+            (claimed, restored)
+        });
+        Ok(Self { number, space, user, positions, place, client, seat, mailbox, hit, claimed })
+    }
+
+    /// Whether it is known if the hub has put it back.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some((_, restored)) = &mut self.claimed else { return Poll::Ready(()) };
+        match Pin::new(restored).poll(cx) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(true)) => {}
+            Poll::Ready(Ok(false) | Err(_)) => self.claimed = None,
+        }
+        Poll::Ready(())
+    }
+
+    /// Goes on, with the session that it claimed if it is back in its rooms.
+    pub(super) fn finish(self, app: &App) -> Seated {
+        let Self { number, space, user, positions, place, client, seat, mailbox, hit, claimed } = self;
+        let claimed = claimed.map(|(claimed, _)| claimed);
         let deliveries = app.recovery.is_on().then(|| {
             let session = app.recovery.number();
             let rooms = claimed.as_ref().map(|claimed| &*claimed.rooms);
@@ -114,7 +152,7 @@ impl Seated {
             let seat = (seat.conn(), Arc::clone(&place));
             app.recovery.open(pid, sid.clone(), owner, seat, client, deliveries)
         });
-        Ok(Self {
+        Seated {
             number,
             space,
             user,
@@ -130,9 +168,11 @@ impl Seated {
             deliveries,
             sid,
             place,
-        })
+        }
     }
+}
 
+impl Seated {
     /// The consent to its CONNECT.
     pub(super) fn consent(&self) -> String {
         let pid = self.recoverable.as_ref().map(|recoverable| &*recoverable.pid);

@@ -14,7 +14,7 @@ use super::heartbeat::{Beat, Heartbeat};
 use super::incoming::Inbox;
 use super::outgoing::Outgoing;
 use super::packet;
-use super::seated::Seated;
+use super::seated::{Seated, Seating};
 use super::sessions::{self, Command, Registration};
 use crate::app::App;
 use crate::faults::Link;
@@ -58,6 +58,8 @@ pub(super) struct Session {
     /// The namespaces that have let the client in. Those with the personal stream alone come first: they say from where
     /// on it comes to them.
     members: Vec<Seated>,
+    /// A client that waits for its rooms, and with it whatever comes next.
+    pub(super) entering: Option<Seating>,
     /// Of the newest of them.
     last_number: u32,
     /// A packet whose attachments are still to come.
@@ -97,6 +99,7 @@ impl Session {
             posted: None,
             outgoing: Outgoing::default(),
             members: Vec::new(),
+            entering: None,
             last_number: 0,
             gathering: None,
             refusals: 0,

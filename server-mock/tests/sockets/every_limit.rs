@@ -8,7 +8,9 @@ use crate::socketio::{Session, endpoint, get};
 use crate::tls::Signed;
 use futures_util::SinkExt as _;
 use futures_util::future::LocalBoxFuture;
+use rejoin::Id;
 use rejoin_server::auth::Tokens;
+use rejoin_server::hub::HubConfig;
 use rejoin_server::tls::Certificate;
 use rejoin_server::{AdminToken, Auth, Config, ServerHandle};
 use serde_json::{Value, json};
@@ -296,6 +298,12 @@ async fn every_cause_for_which_strangers_are_refused_is_counted_and_told_once() 
     hold("refused", "cause", &rows, &["draining", "files"]).await;
 }
 
+/// A node whose store does not answer.
+fn one_of_several(config: &mut Config) -> &mut HubConfig {
+    config.hub.node = Some(Id::new("here").unwrap());
+    &mut config.hub
+}
+
 const ADA_BANNED: &str = "user=\"ada\" why=\"Removed by the operator\" address=127.0.0.1";
 
 fn ask_room(room: &str) -> Value {
@@ -499,6 +507,26 @@ async fn every_limit_of_users_rooms_and_sessions_is_counted_and_told_once() {
                 while probing.next().await.is_ok() {}
             }
         ),
+        row!("store_requests", ADA, |config| one_of_several(config).store_requests = 0, |target| {
+            assert_eq!(target.extended().await.answer(&ask_room("canary")).await["code"], "overloaded");
+        }),
+        row!(
+            "store_requests_of_user",
+            ADA,
+            |config| one_of_several(config).store_requests_per_user = 0,
+            |target| {
+                assert_eq!(target.extended().await.answer(&ask_room("canary")).await["code"], "overloaded");
+            }
+        ),
+        row!("parked_frames", ADA, |config| _ = one_of_several(config), |target| {
+            // A plain join goes on waiting.
+            let mut ada = target.extended().await;
+            ada.say(&join("canary")).await;
+            for _ in 0..65 {
+                ada.say(&message("canary", "canary")).await;
+            }
+            assert_eq!(ada.hear_json().await["type"], "error");
+        }),
     ];
     hold("limited", "limit", &rows, &[]).await;
 }

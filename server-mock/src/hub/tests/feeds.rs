@@ -401,6 +401,6 @@ fn a_reader_hears_on_after_the_last_member_has_left() {
     world.join(ADA, "lobby");
     world.say(ADA, r#"{"type":"leave_room","roomId":"lobby"}"#);
     let (room, user, content) = (Name::from("lobby"), Name::from("bot"), String::from("news"));
-    let outputs = world.handle(Input::Post { room, user, content, data: None, key: None });
+    let outputs = world.handle(Input::Post { call: 1, room, user, content, data: None, key: None });
     assert_eq!(contents_of(&to_eve(&outputs)), ["news"]);
 }

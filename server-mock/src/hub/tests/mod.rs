@@ -4,6 +4,7 @@ mod drains;
 mod feeds;
 mod joins;
 mod kicks;
+mod nodes;
 mod plain;
 mod presence;
 mod published;

@@ -4,11 +4,12 @@ use super::*;
 
 fn notify(world: &mut World, kind: &str, data: &str) -> Vec<Output> {
     let data = Some(String::from(data));
-    world.handle(Input::Notify { user: Name::from("ada"), kind: Name::from(kind), data })
+    world.handle(Input::Notify { call: 1, user: Name::from("ada"), kind: Name::from(kind), data })
 }
 
 fn post(world: &mut World, content: &str, key: Option<&str>) -> Vec<Output> {
     world.handle(Input::Post {
+        call: 1,
         room: Name::from("lobby"),
         user: Name::from("bot"),
         content: String::from(content),
@@ -26,7 +27,7 @@ fn a_notification_goes_to_the_users_own_stream_and_to_nobody_else() {
         assert_eq!((&joined["roomId"], joined.get("members")), (&json!("@me"), None));
     }
     let outputs = notify(&mut world, "invite", r#"{"room":"x"}"#);
-    let Some(Output::Logged { id, seq: 1, dup: false }) = outputs.first() else { panic!("{outputs:?}") };
+    let Some(Output::Logged { id, seq: 1, dup: false, .. }) = outputs.first() else { panic!("{outputs:?}") };
     let epoch = world.epoch("@ada");
     let text = format!(
         r#"{{"type":"notification","kind":"invite","data":{{"room":"x"}},"id":"{id}","epoch":"{epoch}","seq":1}}"#
@@ -84,7 +85,7 @@ fn a_post_with_the_same_key_is_the_same_post() {
     let mut world = World::lobby(|_| {});
     let first = post(&mut world, "hi", Some("k"));
     let again = post(&mut world, "hi", Some("k"));
-    let (Output::Logged { id: one, .. }, [Output::Logged { id: other, seq: 1, dup: true }]) =
+    let (Output::Logged { id: one, .. }, [Output::Logged { id: other, seq: 1, dup: true, .. }]) =
         (&first[0], &again[..])
     else {
         panic!("{first:?} {again:?}")
@@ -98,7 +99,7 @@ fn a_post_with_the_same_key_is_the_same_post() {
 fn what_cannot_be_published_is_refused_with_its_code() {
     let mut world = World::new(|config| config.content_bytes = 4);
     let code = |outputs: &[Output]| match outputs {
-        [Output::NotLogged { code }] => code.as_str(),
+        [Output::NotLogged { code, .. }] => code.as_str(),
         other => panic!("{other:?}"),
     };
     assert_eq!(code(&notify(&mut world, "n", "{")), "bad_request");
@@ -107,8 +108,14 @@ fn what_cannot_be_published_is_refused_with_its_code() {
     assert_eq!(code(&notify(&mut world, "n", "[1,2]")), "too_large");
     assert_eq!(code(&post(&mut world, "12345", None)), "too_large");
     let room = Name::from("@ada");
-    let outputs =
-        world.handle(Input::Post { room, user: "x".into(), content: "y".into(), data: None, key: None });
+    let outputs = world.handle(Input::Post {
+        call: 1,
+        room,
+        user: "x".into(),
+        content: "y".into(),
+        data: None,
+        key: None,
+    });
     assert_eq!(code(&outputs), "bad_request");
     assert!(world.hub.store().rooms().next().is_none());
 }

@@ -64,7 +64,7 @@ fn a_replay_has_no_limit_but_the_log() {
 fn the_personal_stream_is_restored_to_its_owner_alone() {
     let mut world = World::new(|_| {});
     let notify = |world: &mut World| {
-        world.handle(Input::Notify { user: Name::from("ada"), kind: Name::from("k"), data: None });
+        world.handle(Input::Notify { call: 1, user: Name::from("ada"), kind: Name::from("k"), data: None });
     };
     notify(&mut world);
     notify(&mut world);
@@ -176,7 +176,7 @@ fn who_is_there_now_is_told_of_each_room_and_not_of_the_personal_stream() {
     let mut world = lost();
     world.extend(ConnId(7), "dan");
     world.enter(ConnId(7), "lobby");
-    world.handle(Input::Notify { user: Name::from("ada"), kind: Name::from("k"), data: None });
+    world.handle(Input::Notify { call: 1, user: Name::from("ada"), kind: Name::from("k"), data: None });
     world.extend(CYD, "ada");
     let places = [place(&world, "lobby", 1), place(&world, &stream_of(&Name::from("ada")), 0)];
     let (done, frames) = restore(&mut world, CYD, &places);

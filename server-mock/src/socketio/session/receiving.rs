@@ -28,6 +28,9 @@ impl Session {
     pub(super) fn handle(&mut self, all: bool, cx: &mut Context<'_>) -> Result<(), Ending> {
         loop {
             while self.pending() < BATCH && (all || !self.outgoing.is_long()) {
+                if !self.has_entered(cx) {
+                    break;
+                }
                 let Some(incoming) = self.incoming.pop() else { break };
                 let pending = self.pending();
                 match incoming {
@@ -40,6 +43,7 @@ impl Session {
                     Incoming::Attachment(bytes) => self.attachment(bytes)?,
                     Incoming::Malformed => return Err(Ending::Violation(1002, "Not base64")),
                 }
+                self.has_entered(cx);
                 // What makes no frame for the hub counts against the user's rate all the same.
                 if self.pending() <= pending
                     && let Some(member) = self.members.first()
@@ -51,6 +55,10 @@ impl Session {
             if !handed && !all {
                 // Let the others write before this one goes on.
                 cx.waker().wake_by_ref();
+                return Ok(());
+            }
+            if self.is_entering() {
+                // What follows is for whoever is in the rooms.
                 return Ok(());
             }
             if handed && self.incoming.is_empty() {

@@ -22,7 +22,7 @@ fn entry(content: &str) -> Box<Logged> {
     let mut hub = Hub::new(HubConfig::default(), content.len() as u64 + 7);
     let (room, user) = (Name::from("lobby"), Name::from("ada"));
     let content = content.to_owned();
-    hub.handle(Moment::default(), Input::Post { room, user, content, data: None, key: None });
+    hub.handle(Moment::default(), Input::Post { call: 0, room, user, content, data: None, key: None });
     Box::new(hub.store().room("lobby").unwrap().messages().next().unwrap().clone())
 }
 

@@ -180,7 +180,7 @@ impl World {
         let user = self.clients[client].user;
         let data = Some(format!("\"u{}-{}\"", PERSONAL as usize + user, self.notes));
         let name = self.clients[client].name.clone();
-        self.hub_at(node, hub::Input::Notify { user: name, kind: Name::from("note"), data });
+        self.hub_at(node, hub::Input::Notify { call: 0, user: name, kind: Name::from("note"), data });
     }
 
     fn server_fault(&mut self, act: &Act) {

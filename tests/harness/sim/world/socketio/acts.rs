@@ -108,7 +108,7 @@ impl World {
         self.notes += 1;
         let data = Some(format!("\"u{}-{}\"", PERSONAL as usize + FIRST_USER + client, self.notes));
         let user = self.sios[client].name.clone();
-        self.hub(hub::Input::Notify { user, kind: Name::from("note"), data });
+        self.hub(hub::Input::Notify { call: 0, user, kind: Name::from("note"), data });
     }
 
     fn sio_freezes(&mut self, client: usize, time: u64) {

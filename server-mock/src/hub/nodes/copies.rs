@@ -1,0 +1,160 @@
+//! What a node knows of a room beside its copy of the log: whether it is being read, who waits for that, and who is there
+//! on other nodes.
+
+use super::super::log::Logged;
+use super::super::shared::Attendance;
+use super::super::vacant::Maker;
+use super::super::{ConnId, HubConfig};
+use super::flights::Flights;
+use rejoin::messages::Epoch;
+use rejoin::{Id, Name, Timestamp};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Entries that are kept while the room is read, and bytes of them.
+const EARLY: usize = 256;
+const EARLY_BYTES: usize = 1 << 20;
+
+/// Users in what is said of members while a room is read.
+const SAID: usize = 4_096;
+
+/// A connection that cannot go on before a room was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Waiting {
+    pub(super) conn: ConnId,
+    /// Which of the things that wait. None has the number of an earlier one.
+    pub(super) serial: u64,
+}
+
+/// A room that somebody on this node is in, or about to be.
+#[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each may be so whatever the others are")]
+pub(super) struct Copied {
+    /// It is being read.
+    pub(super) reading: bool,
+    /// For these.
+    pub(super) waiting: Vec<Waiting>,
+    /// The read is over for these, who have their turn soon.
+    pub(super) ready: VecDeque<Waiting>,
+    /// These asked after the read had begun: what it says may be older than their question.
+    pub(super) next: Vec<Waiting>,
+    /// It has to be read once more, whoever waits.
+    pub(super) again: bool,
+    /// Reads in a row that have left something to be read.
+    pub(super) vain: u32,
+    /// Who is there has to be said after it was read.
+    pub(super) says: bool,
+    /// The read is one of a bounded number that nobody waits for.
+    pub(super) paced: bool,
+    pub(super) early: Early,
+    /// Connections that are about to be put back into several rooms, this one among them.
+    pub(super) pins: usize,
+    /// Who made the room, as far as this node knows.
+    pub(super) maker: Maker,
+    pub(super) nodes: BTreeMap<Id, Elsewhere>,
+    /// What nodes have said of their members while the room is read.
+    pub(super) said: Said,
+    /// When it is said again who is here.
+    pub(super) repeats_at: Option<Timestamp>,
+}
+
+/// The members of a room on another node.
+#[derive(Debug)]
+pub(super) struct Elsewhere {
+    pub(super) users: BTreeSet<Name>,
+    pub(super) expires: Timestamp,
+}
+
+impl Copied {
+    pub(super) fn is_idle(&self) -> bool {
+        let waits = [self.waiting.is_empty(), self.ready.is_empty(), self.next.is_empty()];
+        !self.reading && self.pins == 0 && waits == [true; 3]
+    }
+
+    /// Everybody on other nodes, once for each node.
+    pub(super) fn elsewhere(&self) -> impl Iterator<Item = &Name> {
+        self.nodes.values().flat_map(|node| &node.users)
+    }
+}
+
+/// What a node has said of its members.
+pub(super) type Saying = (Id, Vec<Attendance>, bool);
+
+/// Sayings in their order.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    sayings: Vec<Saying>,
+    users: usize,
+    /// Not all are here.
+    overflowed: bool,
+}
+
+impl Said {
+    pub(super) fn keep(&mut self, node: &Id, users: &[Attendance], whole: bool) {
+        self.users += users.len() + 1;
+        if self.users > SAID {
+            self.overflowed = true;
+            return;
+        }
+        self.sayings.push((node.clone(), users.to_vec(), whole));
+    }
+
+    /// Takes all of them, and whether some are missing.
+    pub(super) fn take(&mut self) -> (Vec<Saying>, bool) {
+        let Self { sayings, overflowed, .. } = std::mem::take(self);
+        (sayings, overflowed)
+    }
+}
+
+/// Entries that came before it was known what lies before them, by epoch and number.
+#[derive(Debug, Default)]
+pub(super) struct Early {
+    entries: BTreeMap<(Epoch, u64), Box<Logged>>,
+    bytes: usize,
+    /// Not all are here.
+    pub(super) overflowed: bool,
+}
+
+impl Early {
+    pub(super) fn keep(
+        &mut self,
+        epoch: &Epoch,
+        entry: Box<Logged>,
+        flights: &mut Flights,
+        config: &HubConfig,
+    ) {
+        let bytes = entry.bytes();
+        if self.entries.len() >= EARLY || self.bytes + bytes > EARLY_BYTES || bytes > flights.spare(config) {
+            self.overflowed = true;
+            return;
+        }
+        if self.entries.contains_key(&(epoch.clone(), entry.seq)) {
+            return;
+        }
+        self.bytes += bytes;
+        flights.keep(bytes);
+        self.entries.insert((epoch.clone(), entry.seq), entry);
+    }
+
+    /// Forgets those of other epochs; whether there were any, or are.
+    pub(super) fn keep_only(&mut self, epoch: &Epoch, flights: &mut Flights) -> bool {
+        let any = !self.entries.is_empty() || self.overflowed;
+        let Self { entries, bytes, .. } = self;
+        entries.retain(|(of, _), entry| {
+            let keep = of == epoch;
+            if !keep {
+                *bytes -= entry.bytes();
+                flights.release(entry.bytes());
+            }
+            keep
+        });
+        self.overflowed = false;
+        any
+    }
+
+    /// Takes all of them, in order.
+    pub(super) fn take(&mut self, flights: &mut Flights) -> (Vec<(Epoch, Box<Logged>)>, bool) {
+        flights.release(self.bytes);
+        let Self { entries, overflowed, .. } = std::mem::take(self);
+        (entries.into_iter().map(|((epoch, _), entry)| (epoch, entry)).collect(), overflowed)
+    }
+}

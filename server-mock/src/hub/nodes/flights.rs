@@ -1,0 +1,169 @@
+//! Requests that the store has not answered: their numbers, their bounds and their deadlines. Decides nothing about
+//! what an answer means.
+
+use super::super::shared::Ticket;
+use super::super::{HubConfig, Limit};
+use super::posts::Posted;
+use super::sends::Asked;
+use rejoin::{Name, Timestamp};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The store has so long to answer.
+pub(in super::super) const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+
+/// So many requests that were given up are remembered, for what their answers tell of a room.
+const LATE: usize = 10_000;
+
+/// What a request costs beside its texts.
+const REQUEST: usize = 256;
+
+/// What a request is for.
+#[derive(Debug)]
+pub(super) enum Errand {
+    /// A room is read.
+    Open { room: Name },
+    /// A send of a connection.
+    Send(Box<Asked>),
+    /// Something from a backend.
+    Publish(Box<Posted>),
+}
+
+impl Errand {
+    fn room(&self) -> &Name {
+        match self {
+            Self::Open { room } => room,
+            Self::Send(asked) => asked.room(),
+            Self::Publish(posted) => &posted.room,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Flight {
+    errand: Errand,
+    due: Timestamp,
+    bytes: usize,
+    user: Option<Name>,
+}
+
+/// One that was given up.
+#[derive(Debug)]
+pub(super) struct Late {
+    pub(super) room: Name,
+    /// Kept only by a mistake on purpose.
+    pub(super) errand: Option<Errand>,
+}
+
+/// Whose answer it is.
+#[derive(Debug)]
+pub(super) enum Landed {
+    InTime(Errand),
+    Late(Late),
+    /// It was answered before, or is forgotten.
+    Unknown,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Flights {
+    last: u64,
+    /// In the order in which they were made, which is the order of their deadlines.
+    open: BTreeMap<Ticket, Flight>,
+    bytes: usize,
+    users: BTreeMap<Name, usize>,
+    late: BTreeMap<Ticket, Late>,
+    /// A deadline is set.
+    pub(super) armed: bool,
+}
+
+impl Flights {
+    /// Whether one more request with so many bytes fits; the limit that says no otherwise.
+    pub(super) fn place(&self, config: &HubConfig, user: Option<&Name>, bytes: usize) -> Result<(), Limit> {
+        let own = user.and_then(|user| self.users.get(user)).copied().unwrap_or(0);
+        if user.is_some() && own >= config.store_requests_per_user {
+            return Err(Limit::StoreRequestsOfUser);
+        }
+        let is_full = self.open.len() >= config.store_requests
+            || self.bytes.saturating_add(bytes + REQUEST) > config.store_request_bytes;
+        if is_full { Err(Limit::StoreRequests) } else { Ok(()) }
+    }
+
+    /// Bytes that may still be kept beside the requests.
+    pub(super) fn spare(&self, config: &HubConfig) -> usize {
+        config.store_request_bytes.saturating_sub(self.bytes)
+    }
+
+    /// Keeps bytes beside the requests, or gives them back.
+    pub(super) fn keep(&mut self, bytes: usize) {
+        self.bytes += bytes;
+    }
+
+    pub(super) fn release(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+
+    pub(super) fn begin(
+        &mut self,
+        now: Timestamp,
+        user: Option<Name>,
+        bytes: usize,
+        errand: Errand,
+    ) -> Ticket {
+        self.last += 1;
+        let (ticket, bytes) = (Ticket(self.last), bytes + REQUEST);
+        self.bytes += bytes;
+        if let Some(user) = &user {
+            *self.users.entry(user.clone()).or_default() += 1;
+        }
+        self.open.insert(ticket, Flight { errand, due: now + ANSWERS_WITHIN, bytes, user });
+        ticket
+    }
+
+    /// An answer has come.
+    pub(super) fn land(&mut self, ticket: Ticket) -> Landed {
+        if let Some(flight) = self.open.remove(&ticket) {
+            return Landed::InTime(self.ended(flight));
+        }
+        self.late.remove(&ticket).map_or(Landed::Unknown, Landed::Late)
+    }
+
+    /// Gives the oldest request up, if its time is over. `keep` is a mistake on purpose.
+    pub(super) fn overdue(&mut self, now: Timestamp) -> Option<(Ticket, Errand)> {
+        let entry = self.open.first_entry().filter(|entry| entry.get().due <= now)?;
+        let (ticket, flight) = entry.remove_entry();
+        let errand = self.ended(flight);
+        while self.late.len() >= LATE {
+            self.late.pop_first();
+        }
+        self.late.insert(ticket, Late { room: errand.room().clone(), errand: None });
+        Some((ticket, errand))
+    }
+
+    /// A mistake on purpose.
+    pub(super) fn keep_late(&mut self, ticket: Ticket, errand: Errand) {
+        if let Some(late) = self.late.get_mut(&ticket) {
+            late.errand = Some(errand);
+        }
+    }
+
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        self.open.first_key_value().map(|(_, flight)| flight.due)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    fn ended(&mut self, flight: Flight) -> Errand {
+        self.bytes = self.bytes.saturating_sub(flight.bytes);
+        if let Some(user) = flight.user
+            && let Some(count) = self.users.get_mut(&user)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.users.remove(&user);
+            }
+        }
+        flight.errand
+    }
+}

@@ -1,0 +1,188 @@
+//! A hub that is one node of several on a shared store. Owns what only such a hub has: the requests in flight, what waits
+//! for them, and who is on other nodes. Without a node's name in the configuration nothing of it exists.
+//!
+//! The hub's own [`Store`](super::Store) is a copy of the rooms that somebody on this node is in. The rules:
+//! - A join is judged by what the store said after it was asked for (`opening`). Until then it is parked, and with it
+//!   whatever its connection says about the room (`parking`).
+//! - The copy takes entries only in sequence, from a notice or an answer, whichever comes first, and delivers what it
+//!   takes. Anything else makes it read the room again (`learning`).
+//! - A send is answered when the store has answered (`sends`, `posts`). What the store does not answer in time is
+//!   refused for now; the client asks again with the same number, and the store recognises it.
+//! - Somebody is in a room who is there on any node (`attendance`).
+
+pub(super) mod bug;
+
+mod attendance;
+mod copies;
+mod flights;
+mod learning;
+mod opening;
+mod parking;
+mod posts;
+mod sends;
+
+use super::shared::{Control, StoreAnswer, StoreNotice, StoreRequest, Ticket};
+use super::{Due, Hub, Output};
+use bug::{Bug, made};
+use copies::Copied;
+use flights::{Errand, Flights, Landed, Late};
+use parking::Parked;
+use rejoin::machine::Moment;
+use rejoin::{Id, Name, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What only a hub has that is one node of several.
+#[derive(Debug)]
+pub(super) struct Nodes {
+    id: Id,
+    flights: Flights,
+    copies: BTreeMap<Name, Copied>,
+    parked: BTreeMap<super::ConnId, Parked>,
+    /// Numbers what waits.
+    last_serial: u64,
+    /// Rooms to be read again, without any hurry.
+    unread: BTreeSet<Name>,
+    /// Of these are being read.
+    paced: usize,
+    /// Reads in a row that have failed.
+    failures: u32,
+    /// The next reads wait for their time.
+    pauses: bool,
+}
+
+impl Nodes {
+    pub(super) fn new(id: Id) -> Self {
+        Self {
+            id,
+            flights: Flights::default(),
+            copies: BTreeMap::new(),
+            parked: BTreeMap::new(),
+            last_serial: 0,
+            unread: BTreeSet::new(),
+            paced: 0,
+            failures: 0,
+            pauses: false,
+        }
+    }
+
+    fn serial(&mut self) -> u64 {
+        self.last_serial += 1;
+        self.last_serial
+    }
+}
+
+impl Hub {
+    /// How many requests the store has not answered yet.
+    pub fn store_requests(&self) -> usize {
+        self.nodes.as_ref().map_or(0, |nodes| nodes.flights.len())
+    }
+
+    pub(super) fn ask(&mut self, request: StoreRequest) {
+        self.outputs.push_back(Output::Store(request));
+    }
+
+    /// Numbers a request and sets its deadline.
+    fn fly(&mut self, now: Timestamp, user: Option<Name>, bytes: usize, errand: Errand) -> Option<Ticket> {
+        let nodes = self.nodes.as_mut()?;
+        let ticket = nodes.flights.begin(now, user, bytes, errand);
+        if !std::mem::replace(&mut nodes.flights.armed, true) {
+            let due = nodes.flights.next_due().unwrap_or(now + flights::ANSWERS_WITHIN);
+            self.due.insert((due, Due::Answers));
+        }
+        Some(ticket)
+    }
+
+    /// The store has answered.
+    pub(super) fn stored(&mut self, now: Moment, ticket: Ticket, answer: StoreAnswer) {
+        let Some(nodes) = &mut self.nodes else { return };
+        match nodes.flights.land(ticket) {
+            Landed::InTime(errand) => self.answered(now, errand, answer),
+            Landed::Late(late) => self.answered_late(now, late, answer),
+            Landed::Unknown => {}
+        }
+    }
+
+    fn answered(&mut self, now: Moment, errand: Errand, answer: StoreAnswer) {
+        match (errand, answer) {
+            (Errand::Open { room }, StoreAnswer::Opened(state)) => self.opened(now, &room, state),
+            (Errand::Open { room }, _) => self.unopened(now, &room),
+            (Errand::Send(asked), answer) => self.send_answered(now, *asked, answer),
+            (Errand::Publish(posted), answer) => self.post_answered(now, *posted, answer),
+        }
+    }
+
+    /// The hub has given the request up: what the answer says of the room is still true, and nobody is answered.
+    fn answered_late(&mut self, now: Moment, late: Late, answer: StoreAnswer) {
+        if let Some(Errand::Send(asked)) = late.errand {
+            return self.send_answered(now, *asked, answer);
+        }
+        match answer {
+            StoreAnswer::Appended { epoch, entry: Some(entry), .. } => {
+                self.learn(now.monotonic, &late.room, &epoch, entry);
+            }
+            StoreAnswer::Opened(state) => {
+                self.compare_heads(now.monotonic, &late.room, &state.epoch, state.head);
+            }
+            _ => {}
+        }
+    }
+
+    /// Gives up what the store has not answered in time.
+    pub(super) fn answers_due(&mut self, now: Moment) {
+        let at = now.monotonic;
+        if made(Bug::NeverGivenUp) {
+            return;
+        }
+        while let Some((ticket, errand)) = self.nodes.as_mut().and_then(|nodes| nodes.flights.overdue(at)) {
+            let errand = match errand {
+                Errand::Send(asked) if made(Bug::LateAnswerAgain) => {
+                    let again = Errand::Send(Box::new(asked.again()));
+                    if let Some(nodes) = &mut self.nodes {
+                        nodes.flights.keep_late(ticket, again);
+                    }
+                    Errand::Send(asked)
+                }
+                errand => errand,
+            };
+            self.answered(now, errand, StoreAnswer::Failed);
+        }
+        let Some(nodes) = &mut self.nodes else { return };
+        let next = nodes.flights.next_due();
+        nodes.flights.armed = next.is_some();
+        if let Some(due) = next {
+            self.due.insert((due, Due::Answers));
+        }
+    }
+
+    /// Something has happened in the store.
+    pub(super) fn noticed(&mut self, now: Moment, notice: StoreNotice) {
+        let at = now.monotonic;
+        if self.nodes.is_none() {
+            return;
+        }
+        match notice {
+            StoreNotice::Logged { room, epoch, entry } => self.learn(at, &room, &epoch, entry),
+            StoreNotice::Head { room, epoch, head } => {
+                if !made(Bug::HeadIgnored) {
+                    self.compare_heads(at, &room, &epoch, head);
+                }
+            }
+            StoreNotice::Attendance { room, node, users, whole } => {
+                self.attends(at, &room, &node, users, whole);
+            }
+            StoreNotice::Signal { room, user, kind, data } => self.pass_signal(room, &user, kind, data),
+            StoreNotice::Interrupted => self.interrupted(at),
+            StoreNotice::Control(control) => {
+                if made(Bug::ControlEchoed) {
+                    self.ask(StoreRequest::Control(control.clone()));
+                }
+                match control {
+                    Control::Kick { user, ban } => {
+                        self.carry_out_kick(at, &user, ban);
+                    }
+                    Control::Remove { room, user } => self.expel(at, &room, &user),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Sends of connections on their way through the store (protocol.md §2.3). What this node can judge by itself it judges
+//! before it asks; dedupe, numbers and the final word are the store's.
+
+use super::super::Hub;
+use super::super::lines::{Answer, Known};
+use super::super::log::Logged;
+use super::super::rules::locate;
+use super::super::sending::{Judgement, No, Send};
+use super::super::shared::{Decision, Numbered, StoreAnswer, StoreRequest};
+use super::bug::{Bug, made};
+use super::flights::Errand;
+use rejoin::machine::{Moment, ServerMessage};
+use rejoin::messages::{Ack, Code, Epoch, Nack, Origin};
+use rejoin::{Id, Name};
+use std::time::Duration;
+
+/// After this time a send that the store has not taken is made again.
+const AGAIN: Duration = Duration::from_secs(2);
+
+const FULL: &str = "too many requests wait for the store";
+const NO_ANSWER: &str = "the store did not answer: whether it has the message is not known";
+
+/// A send whose answer has not come. Its content is on its way to the store.
+#[derive(Debug)]
+pub(super) struct Asked {
+    send: Send,
+    /// Which of the connections that have had this number.
+    born: u64,
+    /// Why it is refused for good, if it was not decided before.
+    no: Option<No>,
+}
+
+impl Asked {
+    pub(super) fn room(&self) -> &Name {
+        &self.send.room
+    }
+
+    /// The same once more: a mistake on purpose.
+    pub(super) fn again(&self) -> Self {
+        let Send { conn, room, user, reference, line, .. } = &self.send;
+        let send = Send {
+            conn: *conn,
+            room: room.clone(),
+            user: user.clone(),
+            content: String::new(),
+            data: None,
+            reference: reference.clone(),
+            line: line.clone(),
+        };
+        Self { send, born: self.born, no: self.no }
+    }
+}
+
+impl Hub {
+    /// Asks the store to append a send, or refuses it at once.
+    pub(in super::super) fn send_to_store(&mut self, now: Moment, mut send: Send, epoch: Option<Epoch>) {
+        let at = now.monotonic;
+        if made(Bug::DedupePerNode)
+            && let Some((key, pseq)) = &send.line
+            && let Some(Known::Answered(answer)) =
+                self.store.look(&send.room, key, *pseq, at, self.config.dedupe_window)
+        {
+            return self.answer_again(at, &send, answer);
+        }
+        let no = match self.judge(at, &send) {
+            Judgement::Fine => None,
+            Judgement::Flooding => return self.close_flooding(at, send.conn),
+            Judgement::No(no) => {
+                // What is no room has no numbers either.
+                let is_final = !no.code.is_temporary()
+                    && self.conns.get(&send.conn).is_some_and(|state| state.rooms.contains(&send.room))
+                    && send.line.is_some()
+                    && locate(&send.user, send.room.clone()).is_ok_and(|key| key == send.room);
+                if !is_final || made(Bug::RefusalUnremembered) {
+                    return self.nack(at, &send, no);
+                }
+                Some(no)
+            }
+        };
+        let bytes = send.room.len()
+            + if no.is_some() { 0 } else { send.content.len() + send.data.as_ref().map_or(0, String::len) };
+        let place =
+            self.nodes.as_ref().map(|nodes| nodes.flights.place(&self.config, Some(&send.user), bytes));
+        if let Some(Err(limit)) = place {
+            self.refused.count(limit);
+            return self.nack(at, &send, No { after: Some(AGAIN), ..No::new(Code::Overloaded, FULL) });
+        }
+        let (content, data) = (std::mem::take(&mut send.content), send.data.take());
+        let id = Id::random(&mut self.rng);
+        let decision = match no {
+            Some(no) => Decision::Refuse(no.code),
+            None => Decision::Append(Box::new(Logged {
+                id: id.clone(),
+                seq: 0,
+                user: send.user.clone(),
+                content,
+                data,
+                timestamp: String::new(),
+                origin: send
+                    .line
+                    .as_ref()
+                    .map(|((_, pid), pseq)| Box::new(Origin { pid: pid.clone(), pseq: *pseq })),
+                kind: None,
+            })),
+        };
+        let numbered = send.line.as_ref().filter(|_| !made(Bug::DedupePerNode));
+        let numbered = numbered.map(|((user, pid), pseq)| Numbered {
+            user: user.clone(),
+            pid: pid.clone(),
+            pseq: *pseq,
+            epoch,
+        });
+        if made(Bug::AckBeforeStore)
+            && let (Some(reference), Some(log)) = (send.reference.take(), self.store.room(&send.room))
+        {
+            let (room, epoch, seq) = (send.room.clone(), log.epoch().clone(), log.head() + 1);
+            let ack = Ack { reference, room, id, epoch, seq, timestamp: None, dup: false };
+            self.tell(send.conn, &ServerMessage::Ack(ack));
+        }
+        let (held, fresh) = (self.held(&send.room), self.new_epoch());
+        let (room, user) = (send.room.clone(), send.user.clone());
+        let born = self.conns.get(&send.conn).map_or(0, |state| state.born);
+        let errand = Errand::Send(Box::new(Asked { send, born, no }));
+        if let Some(ticket) = self.fly(at, Some(user), bytes, errand) {
+            self.ask(StoreRequest::Append { ticket, room, held, fresh, send: numbered, decision });
+        }
+    }
+
+    /// What the store has made of a send.
+    pub(super) fn send_answered(&mut self, now: Moment, asked: Asked, answer: StoreAnswer) {
+        let Asked { mut send, born, no } = asked;
+        // The number may be another connection's by now.
+        let is_here = self.conns.get(&send.conn).is_some_and(|state| state.born == born);
+        let at = now.monotonic;
+        match answer {
+            StoreAnswer::Appended { epoch, entry, id, seq, dup } => {
+                if made(Bug::DedupePerNode)
+                    && let Some((key, pseq)) = send.line.clone()
+                {
+                    self.store.answered(&send.room, key, pseq, Answer::Ack { id: id.clone(), seq }, at);
+                }
+                if let Some(reference) = send.reference.take().filter(|_| is_here) {
+                    let (room, epoch) = (send.room.clone(), epoch.clone());
+                    let timestamp = entry.as_ref().map(|entry| entry.timestamp.as_str().into());
+                    let ack = Ack { reference, room, id, epoch, seq, timestamp, dup };
+                    self.tell(send.conn, &ServerMessage::Ack(ack));
+                }
+                match entry {
+                    Some(entry) => self.learn(at, &send.room, &epoch, entry),
+                    // It is not kept, so that it is not new; the epoch may be.
+                    None => self.compare_epochs(at, &send.room, &epoch, seq),
+                }
+            }
+            StoreAnswer::Refused { code, expected, dup } => {
+                if !is_here {
+                    return;
+                }
+                if dup {
+                    let Some(reference) = send.reference else { return };
+                    return self.refuse_again(send.conn, reference, code);
+                }
+                let known = no.filter(|no| no.code == code);
+                let no = known.unwrap_or_else(|| No::new(code, words(code)));
+                self.nack(at, &send, No { expected, ..no });
+            }
+            StoreAnswer::Failed | StoreAnswer::Opened(_) => {
+                if !is_here {
+                    return;
+                }
+                if made(Bug::FailureAcked)
+                    && let (Some(reference), Some(log)) = (send.reference.take(), self.store.room(&send.room))
+                {
+                    let (room, epoch, seq) = (send.room.clone(), log.epoch().clone(), log.head() + 1);
+                    let id = Id::random(&mut self.rng);
+                    let ack = Ack { reference, room, id, epoch, seq, timestamp: None, dup: false };
+                    return self.tell(send.conn, &ServerMessage::Ack(ack));
+                }
+                self.nack_temporarily(&send);
+            }
+        }
+    }
+
+    /// The store has not answered; that is nothing which the user's patience has to bear.
+    fn nack_temporarily(&mut self, send: &Send) {
+        let Some(reference) = send.reference.clone() else { return self.error(send.conn, NO_ANSWER) };
+        let nack = Nack {
+            reference: Some(reference),
+            code: Code::Overloaded,
+            retry: true,
+            retry_after_ms: Some(super::super::rules::millis(AGAIN)),
+            expected: None,
+            dup: false,
+            message: NO_ANSWER.into(),
+        };
+        self.tell(send.conn, &ServerMessage::Nack(Box::new(nack)));
+    }
+
+    fn compare_epochs(&mut self, now: rejoin::Timestamp, room: &Name, epoch: &Epoch, seq: u64) {
+        let is_other = |log: &super::super::Log| log.epoch() != epoch || seq > log.head();
+        if self.store.room(room).is_some_and(is_other) {
+            self.reread(now, room);
+        }
+    }
+}
+
+/// Why the store refuses a send.
+fn words(code: Code) -> &'static str {
+    match code {
+        Code::UnknownProducer => "the server does not know this line of sends",
+        Code::SequenceGap => "an earlier send of this line is missing",
+        _ => "refused",
+    }
+}

@@ -1,0 +1,154 @@
+//! Sends are decided by the store.
+
+use super::*;
+use crate::hub::Limit;
+use rejoin::messages::Code;
+
+#[test]
+fn a_send_is_neither_acknowledged_nor_delivered_before_the_store_has_it() {
+    let mut world = World::shared_lobby(3);
+    let outputs = world.frame(ADA, &number(1));
+    assert_eq!(heard(&outputs), []);
+    let [StoreRequest::Append { held: known, send: Some(send), decision: Decision::Append(entry), .. }] =
+        &*asked(&outputs)
+    else {
+        panic!("{outputs:?}")
+    };
+    assert_eq!((known, send.pseq, &*entry.content), (&held(3), 1, "n1"));
+    assert_eq!(send.epoch, Some(id(LIFE)));
+}
+
+#[test]
+fn the_answer_acknowledges_and_delivers() {
+    let mut world = World::shared_lobby(3);
+    let ticket = appends(&world.frame(ADA, &number(1)))[0].0;
+    let outputs = world.answer(ticket, appended(entry(4, "ada"), false));
+    let ack = &frames(&outputs, ADA, "ack")[0];
+    assert_eq!((&ack["seq"], &ack["epoch"], &ack["dup"]), (&json!(4), &json!(LIFE), &Value::Null));
+    assert_eq!(ack["timestamp"], "2025-11-22T21:19:19.123Z");
+    assert_eq!(contents(&outputs, BOB), ["c4"]);
+}
+
+#[test]
+fn what_was_noticed_before_its_answer_is_delivered_once() {
+    let mut world = World::shared_lobby(3);
+    let ticket = appends(&world.frame(ADA, &number(1)))[0].0;
+    let outputs = world.logged_there(entry(4, "ada"));
+    assert_eq!((contents(&outputs, BOB), types(&outputs, ADA)), (vec!["c4".into()], vec!["message".into()]));
+    let outputs = world.answer(ticket, appended(entry(4, "ada"), false));
+    assert_eq!((contents(&outputs, BOB).len(), types(&outputs, ADA)), (0, vec!["ack".into()]));
+}
+
+#[test]
+fn a_repeated_send_is_answered_as_one_and_not_delivered_again() {
+    let mut world = World::shared_lobby(3);
+    let ticket = appends(&world.frame(ADA, &number(1)))[0].0;
+    let outputs = world.answer(ticket, appended(entry(2, "ada"), true));
+    assert_eq!(frames(&outputs, ADA, "ack")[0]["dup"], true);
+    assert_eq!(contents(&outputs, BOB).len(), 0);
+}
+
+#[test]
+fn what_the_store_refuses_is_refused_with_its_reason() {
+    let mut world = World::shared_lobby(3);
+    let one = appends(&world.frame(ADA, &number(1)))[0].0;
+    let two = appends(&world.frame(ADA, &number(5)))[0].0;
+    let refused = |code, expected, dup| StoreAnswer::Refused { code, expected, dup };
+    let outputs = world.answer(one, refused(Code::UnknownProducer, None, false));
+    assert_eq!(frames(&outputs, ADA, "nack")[0]["code"], "unknown_producer");
+    let outputs = world.answer(two, refused(Code::SequenceGap, Some(2), false));
+    let nack = &frames(&outputs, ADA, "nack")[0];
+    assert_eq!((&nack["code"], &nack["expected"]), (&json!("sequence_gap"), &json!(2)));
+}
+
+#[test]
+fn a_final_refusal_of_a_numbered_send_is_the_stores_to_remember() {
+    let mut world = World::node(|config| config.content_bytes = 1);
+    world.extend(ADA, "ada");
+    let ticket = read(&world.frame(ADA, &join("lobby")));
+    world.answer(ticket, StoreAnswer::Opened(room(Vec::new())));
+    let outputs = world.frame(ADA, &number(1));
+    assert_eq!(heard(&outputs), []);
+    let (ticket, decision) = appends(&outputs).remove(0);
+    assert_eq!(decision, Decision::Refuse(Code::TooLarge));
+    let outputs =
+        world.answer(ticket, StoreAnswer::Refused { code: Code::TooLarge, expected: None, dup: false });
+    let nack = &frames(&outputs, ADA, "nack")[0];
+    assert_eq!((&nack["code"], &nack["retry"]), (&json!("too_large"), &json!(false)));
+}
+
+#[test]
+fn who_is_not_in_the_room_does_not_reach_the_store() {
+    let mut world = World::node(|_| {});
+    world.extend(ADA, "ada");
+    let outputs = world.frame(ADA, &number(1));
+    assert_eq!(frames(&outputs, ADA, "nack")[0]["code"], "not_joined");
+    assert_eq!(asked(&outputs), [] as [&StoreRequest; 0]);
+}
+
+#[test]
+fn a_send_that_has_failed_is_to_be_made_again() {
+    let mut world = World::shared_lobby(3);
+    let ticket = appends(&world.frame(ADA, &number(1)))[0].0;
+    let outputs = world.answer(ticket, StoreAnswer::Failed);
+    let nack = &frames(&outputs, ADA, "nack")[0];
+    assert_eq!((&nack["code"], &nack["retry"]), (&json!("overloaded"), &json!(true)));
+    assert!(nack["retryAfterMs"].as_u64().is_some(), "{nack}");
+    let plain = world.send(BOB, "lobby", "x");
+    let outputs = world.answer(appends(&plain)[0].0, StoreAnswer::Failed);
+    assert_eq!(types(&outputs, BOB), ["error"]);
+}
+
+#[test]
+fn a_send_that_is_not_answered_is_given_up_after_five_seconds() {
+    let mut world = World::shared_lobby(3);
+    world.frame(ADA, &number(1));
+    assert_eq!(types(&world.after(4_900), ADA), [""; 0]);
+    assert_eq!(frames(&world.after(100), ADA, "nack")[0]["code"], "overloaded");
+}
+
+#[test]
+fn a_late_answer_is_delivered_and_answers_nobody() {
+    let mut world = World::shared_lobby(3);
+    let ticket = appends(&world.frame(ADA, &number(1)))[0].0;
+    world.after(5_000);
+    let outputs = world.answer(ticket, appended(entry(4, "ada"), false));
+    assert_eq!(types(&outputs, ADA), ["message"]);
+    assert_eq!(contents(&outputs, BOB), ["c4"]);
+    assert_eq!(world.answer(ticket, appended(entry(4, "ada"), false)), []);
+}
+
+#[test]
+fn an_answer_is_not_for_a_later_connection_of_the_same_number() {
+    let mut world = World::shared_lobby(3);
+    let ticket = appends(&world.frame(ADA, &number(1)))[0].0;
+    world.hang_up(ADA);
+    world.extend(ADA, "dan");
+    let outputs = world.answer(ticket, appended(entry(4, "ada"), false));
+    assert_eq!(types(&outputs, ADA), [""; 0]);
+    assert_eq!(contents(&outputs, BOB), ["c4"]);
+}
+
+#[test]
+fn more_sends_than_may_wait_for_the_store_are_refused_before_it_is_asked() {
+    for (label, change) in [
+        (Limit::StoreRequests, (|config| config.store_requests = 1) as fn(&mut HubConfig)),
+        (Limit::StoreRequests, |config| config.store_request_bytes = 300),
+        (Limit::StoreRequestsOfUser, |config| config.store_requests_per_user = 1),
+    ] {
+        let mut world = World::node(change);
+        world.extend(ADA, "ada");
+        let ticket = read(&world.frame(ADA, &join("lobby")));
+        world.answer(ticket, StoreAnswer::Opened(room(Vec::new())));
+        world.frame(ADA, &number(1));
+        let outputs = world.frame(ADA, &number(2));
+        assert_eq!(asked(&outputs), [] as [&StoreRequest; 0]);
+        let nack = &frames(&outputs, ADA, "nack")[0];
+        assert_eq!((&nack["code"], &nack["retry"]), (&json!("overloaded"), &json!(true)));
+        assert_eq!(world.hub.refused().of(label), 1);
+        // A place is free again.
+        world.after(5_000);
+        assert_eq!(appends(&world.frame(ADA, &number(2))).len(), 1);
+        assert_eq!(world.hub.store_requests(), 1);
+    }
+}
