@@ -26,7 +26,9 @@ Profiles: [profiles.NAME] in the file below sets url, token_file or token_comman
 token_in, headers, subprotocols, rooms, state, protocol, namespace, event_map,
 connect_timeout, ca, cert, key and policy. Without --profile the
 one named default is used. The command line wins over the environment, and that
-over a profile, whose token and rooms go to the profile's own URL only.";
+over a profile, whose token and rooms go to the profile's own URL only.
+[chat] in that file sets how a chat looks: notify (none, bell, osc9, osc777), title
+and history (true or false), colours (own = NUMBER, names = [NUMBER, ...]).";
 
 /// [`AFTER_HELP`] and where this account's configuration file is.
 fn after_help() -> String {
@@ -80,7 +82,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct ChatArgs {
-    /// The server, ws:// or wss:// (http:// or https:// with --protocol socketio). Without one a server is started inside this process.
+    /// The server, ws:// or wss:// (http:// or https:// with --protocol socketio), or the name of a profile that has one. Without one a server is started inside this process.
     pub(crate) url: Option<String>,
     /// A room to join; may be repeated. `lobby` if none is given.
     #[arg(short, long = "room", value_name = "ROOM")]
@@ -161,7 +163,7 @@ pub(crate) struct TailArgs {
     pub(crate) sse: bool,
     /// Begin with the last so many messages of each room, where the server keeps them; over a WebSocket at most as many as it
     /// replays at once (ours 200).
-    #[arg(long, value_name = "N")]
+    #[arg(short = 'n', long, value_name = "N")]
     pub(crate) history: Option<u64>,
     #[command(flatten)]
     pub(crate) display: DisplayArgs,

@@ -50,9 +50,13 @@ pub(crate) fn page() -> io::Result<Vec<u8>> {
         (
             &*config,
             "Named profiles: [profiles.NAME] with url, token_file or token_command, rooms, state and more; see \
-             --help and --profile. What a profile sets is for its own URL.",
+             --help and --profile. What a profile sets is for its own URL. [chat] with notify, title, history and \
+             colours: how a chat looks, in every profile.",
         ),
-        (&*history, "Lines typed in chat. Lines that begin with a space are left out."),
+        (
+            &*history,
+            "Lines typed in chat. Lines that begin with a space are left out, and all with history = false in [chat].",
+        ),
     ];
     section("FILES", &files, &mut rest);
     page.extend_from_slice(rest.as_bytes());

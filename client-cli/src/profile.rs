@@ -129,6 +129,12 @@ pub(crate) fn load(name: Option<&str>) -> Result<Profile, Failure> {
     Ok(profile)
 }
 
+/// Whether the file has a profile of this name. One that cannot be read has none.
+pub(crate) fn is_known(name: &str) -> bool {
+    let text = file().and_then(|path| text_of(&path).ok());
+    text.is_some_and(|text| File::read(&text).names(name))
+}
+
 /// How a chat looks, as far as the file says. One that cannot be read stops only who needs a profile of it.
 pub(crate) fn screen() -> Result<Screen, Failure> {
     let Some(path) = file() else { return Ok(Screen::default()) };

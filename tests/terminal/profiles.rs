@@ -1,7 +1,9 @@
 //! The configuration file, through the real binary.
 
+use crate::rejoin;
 use harness::command::Running;
 use harness::process::ServerProcess;
+use harness::terminal::Terminal;
 use std::fs;
 use tempfile::TempDir;
 
@@ -111,5 +113,45 @@ fn help_and_manual_say_where_the_file_is() {
     for args in [&["--help"][..], &["man"]] {
         let ended = start(&home, args, &[]).wait();
         assert!(ended.text().replace("\\-", "-").contains(".config/rejoin/config.toml"), "{}", ended.text());
+    }
+}
+
+#[test]
+fn a_word_that_is_no_url_and_names_a_profile_chats_there() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let home = configured(&format!(
+        "[profiles.work]\nurl = \"{}\"\ntoken_file = \"~/token\"\nrooms = [\"office\"]\n",
+        server.url
+    ));
+    let at_home = format!("HOME={} {}", home.path().display(), rejoin());
+    for command in ["chat work", "work"] {
+        let mut ada = Terminal::run(&format!("{at_home} {command}"));
+        ada.wait_for("joined office");
+        ada.wait_for_prompt("office>");
+        ada.type_line("/quit");
+        ada.wait_for("[ended with 0]");
+    }
+    let ended = start(&home, &["chat", "wrok"], &[]).wait();
+    assert_eq!(ended.status, Some(2), "{}", ended.text());
+}
+
+#[test]
+fn without_a_history_typed_lines_are_kept_for_this_chat_alone() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    for (chat, is_kept) in [("", true), ("[chat]\nhistory = false\n", false)] {
+        let home = configured(chat);
+        let mut ada = Terminal::run(&format!(
+            "HOME={} XDG_DATA_HOME= {} chat {} --token ada",
+            home.path().display(),
+            rejoin(),
+            server.url
+        ));
+        ada.wait_for_prompt("lobby>");
+        ada.type_line("words to keep");
+        ada.wait_for("words to keep  (delivered)");
+        ada.press("\u{10}");
+        ada.wait_for_prompt("lobby> words to keep");
+        let file = home.path().join(".local/share/rejoin/history");
+        assert_eq!(fs::read_to_string(file).is_ok_and(|text| text.contains("words to keep")), is_kept);
     }
 }

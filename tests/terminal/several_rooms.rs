@@ -131,3 +131,20 @@ fn what_was_said_can_be_looked_through_and_what_one_does_is_said_so_that_all_can
     ada.type_line("/search coffee");
     ada.wait_for("nothing that is kept of lobby holds \"coffee\"");
 }
+
+#[test]
+fn alt_enter_begins_another_line_of_the_same_message() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let (mut ada, bob) = (chat(&server.url, "ada"), chat(&server.url, "bob"));
+    ada.press("first of two\u{1b}\r");
+    ada.type_line("second of two");
+    ada.wait_for("(delivered)");
+    bob.wait_for("first of two");
+    bob.wait_for("second of two");
+    for terminal in [&ada, &bob] {
+        let lines = terminal.lines();
+        let at = |text: &str| lines.iter().position(|line| line.contains(text)).unwrap();
+        assert_eq!(at("first of two") + 1, at("second of two"), "{lines:#?}");
+    }
+    assert_eq!(ada.lines().iter().filter(|line| line.contains("(delivered)")).count(), 1);
+}

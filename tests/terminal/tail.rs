@@ -65,3 +65,14 @@ fn a_history_that_the_server_replays_less_of_is_told_with_how_much_it_is() {
         assert_eq!(stderr.contains("200 of 300 messages of lobby"), told, "{asked}: {stderr}");
     }
 }
+
+#[test]
+fn tail_begins_with_the_last_messages_that_n_asks_for() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let sent = run(&["send", &server.url, "-r", "lobby", "--token", "ada"], b"one\ntwo\nthree\n");
+    assert_eq!(sent.status.code(), Some(0));
+    let mut tail = Running::start(&["tail", &server.url, "-r", "lobby", "--token", "bob", "-n", "2"]);
+    tail.wait_for("three");
+    let ended = tail.wait_signalled("INT");
+    assert!(ended.text().contains("two") && !ended.text().contains("one"), "{}", ended.text());
+}

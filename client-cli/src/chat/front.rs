@@ -48,10 +48,11 @@ pub(super) enum Input {
 
 impl Front {
     /// An editor if stdin and stdout are a terminal that can have one, plain streams otherwise.
-    pub(super) fn open(shared: &Arc<Shared>) -> Self {
+    /// Typed lines are kept for the next chat if `keeps_history`, and in any case for this one.
+    pub(super) fn open(shared: &Arc<Shared>, keeps_history: bool) -> Self {
         let before = Before::remember();
         if stdin().is_terminal() && stdout().is_terminal() {
-            match editor::start(shared, history()) {
+            match editor::start(shared, keeps_history.then(history).flatten()) {
                 Ok(editor) => {
                     logging::divert(Some(Box::new(editor.outlet.side_door())));
                     return Self {

@@ -7,7 +7,7 @@ mod summary;
 mod talk;
 
 use crate::alert::Alerts;
-use crate::args::{ChatArgs, Protocol};
+use crate::args::{ChatArgs, ConnectionArgs, Protocol};
 use crate::clock::Clock;
 use crate::colours::Palette;
 use crate::editor::Shared;
@@ -39,10 +39,24 @@ const LOOK: Duration = Duration::from_secs(5);
 /// Time for the outcomes that a chat which is interrupted still has.
 const LAST_OUTCOMES: Duration = Duration::from_secs(1);
 
+/// The URL given, and the options. One word that is no URL and names a profile stands for `--profile`.
+fn named(arguments: &ChatArgs) -> (Option<&str>, ConnectionArgs) {
+    let mut connection = arguments.connection.clone();
+    let word = arguments.url.as_deref().filter(|word| !word.contains("://"));
+    match word.filter(|word| connection.profile.is_none() && profile::is_known(word)) {
+        Some(word) => {
+            connection.profile = Some(word.to_owned());
+            (None, connection)
+        }
+        None => (arguments.url.as_deref(), connection),
+    }
+}
+
 pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Exit, Failure> {
-    let sources = Sources::read(&arguments.connection)?;
+    let (url, connection) = named(arguments);
+    let sources = Sources::read(&connection)?;
     let screen = profile::screen()?.under(&arguments.screen);
-    let given = if arguments.listen.is_some() { None } else { sources.url(arguments.url.as_deref())? };
+    let given = if arguments.listen.is_some() { None } else { sources.url(url)? };
     let server = match given {
         Some(_) => None,
         None if arguments.connection.protocol == Some(Protocol::SocketIo) => {
@@ -70,7 +84,7 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
     let (client, events) = settings.connect()?;
     let shared = Arc::new(Shared::default());
     shared.lock().state = Some("connecting");
-    let front = Front::open(&shared);
+    let front = Front::open(&shared, screen.history.unwrap_or(true));
     let mut talk = Talk::new(
         client,
         shared,

@@ -250,7 +250,7 @@ impl Talk {
                     COMMANDS.map(|(name, arguments, meaning)| (format!("{name} {arguments}"), meaning));
                 let mut text = self.narrator.layout().list(commands);
                 text.push_str("Ctrl-C clears what you have typed (Ctrl-Y brings it back); on an empty line it leaves at once\n");
-                text.push_str("Ctrl-D is /quit\n");
+                text.push_str("Ctrl-D is /quit; Alt-Enter begins another line of the same message\n");
                 text.push_str("// at the start of a line says a /\n");
                 text.push_str(&self.narrator.clock_description());
                 self.notice(&text);

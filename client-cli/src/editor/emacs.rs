@@ -42,6 +42,10 @@ pub(super) fn bindings() -> Vec<(Event, EventHandler)> {
     bind(KeyEvent(KeyCode::Char('<'), alt), Cmd::BeginningOfHistory);
     bind(KeyEvent(KeyCode::Char('>'), alt), Cmd::EndOfHistory);
     bind(KeyEvent(KeyCode::Backspace, alt), Cmd::Kill(backward_word.clone()));
+    // Alt-Enter, as the terminals send it.
+    for key in [KeyCode::Enter, KeyCode::Char('\r'), KeyCode::Char('\n')] {
+        bind(KeyEvent(key, alt), Cmd::Insert(1, "\n".to_owned()));
+    }
     for modifier in [ctrl, alt] {
         bind(KeyEvent(KeyCode::Left, modifier), Cmd::Move(backward_word.clone()));
         bind(KeyEvent(KeyCode::Right, modifier), Cmd::Move(forward_word.clone()));

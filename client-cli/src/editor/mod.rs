@@ -210,11 +210,10 @@ impl Reader {
         if line.trim().is_empty() || line.starts_with(' ') || line.to_lowercase().contains("token=") {
             return;
         }
-        let Some(path) = &self.history else { return };
-        let kept = self
-            .editor
-            .add_history_entry(line)
-            .and_then(|added| if added { self.editor.append_history(path) } else { Ok(()) });
+        let kept = self.editor.add_history_entry(line).and_then(|added| match &self.history {
+            Some(path) if added => self.editor.append_history(path),
+            _ => Ok(()),
+        });
         if let Err(error) = kept {
             tracing::debug!(%error, "the history cannot be kept");
         }

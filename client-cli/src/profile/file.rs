@@ -51,6 +51,12 @@ impl<'a> File<'a> {
         Self { text, root: root.into_inner(), errors }
     }
 
+    /// Whether there is a profile of this name, with mistakes or without.
+    pub(super) fn names(&self, wanted: &str) -> bool {
+        self.profiles().iter().any(|(known, _)| *known == wanted)
+            || self.text.lines().any(|line| header(line).is_some_and(|name| name == wanted))
+    }
+
     /// The profile of this name, or the default one.
     pub(super) fn choose(&self, path: &Path, name: Option<&str>) -> Result<Profile, Failure> {
         let wanted = name.unwrap_or(DEFAULT);
@@ -84,7 +90,7 @@ impl<'a> File<'a> {
     pub(super) fn screen(&self, path: &Path) -> Result<Screen, Failure> {
         let failure = |mistake: Mistake| {
             Failure::usage("config_file", mistake.in_words(path)).hint(
-                "[chat] has notify (none, bell, osc9 or osc777), title (true or false) and colours (own = 0 to 255, \
+                "[chat] has notify (none, bell, osc9 or osc777), title and history (true or false), and colours (own = 0 to 255, \
                  names = a list of them)",
             )
         };

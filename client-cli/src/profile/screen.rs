@@ -10,6 +10,8 @@ use serde::Deserialize;
 pub(crate) struct Screen {
     pub(crate) notify: Option<Notify>,
     pub(crate) title: Option<bool>,
+    /// Whether typed lines are kept in a file for the next chat.
+    pub(crate) history: Option<bool>,
     #[serde(default)]
     pub(crate) colours: Colours,
 }
@@ -20,6 +22,7 @@ impl Screen {
         Self {
             notify: arguments.notify.or(self.notify),
             title: arguments.title.or(self.title),
+            history: self.history,
             colours: self.colours,
         }
     }
