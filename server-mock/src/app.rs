@@ -6,11 +6,14 @@ use crate::faults::Faults;
 use crate::file_limit;
 use crate::gate::{About, Cause, Client, Early, Full, Gate, Wait};
 use crate::host::Hosts;
+use crate::hub::shared::StoreRequest;
 use crate::mailbox::End;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::namespace::Namespace;
 use crate::origin;
+#[cfg(feature = "redis")]
+use crate::redis::Health;
 use crate::socketio::{Recovery, Sessions, Spaces};
 use crate::switchboard::Switchboard;
 use crate::upgrade::Slot;
@@ -22,7 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::sleep;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
@@ -68,6 +71,8 @@ pub(crate) struct App {
     pub(crate) recovery: Recovery,
     pub(crate) gate: Arc<Gate>,
     pub(crate) memory: Memory,
+    #[cfg(feature = "redis")]
+    redis: Option<Arc<Health>>,
     places: Arc<Semaphore>,
     draining: AtomicBool,
     /// Nobody who has said who they are is left, after a drain.
@@ -113,6 +118,7 @@ impl App {
         mut hub: crate::hub::HubConfig,
         faults: Faults,
         gate: Gate,
+        store: Option<mpsc::Sender<StoreRequest>>,
     ) -> Self {
         let (authority, gate) = (Arc::new(Authority::new(auth)), Arc::new(gate));
         hub.frame_bytes = limits.frame_bytes;
@@ -138,7 +144,7 @@ impl App {
             Arc::clone(&authority),
             Arc::clone(&metrics),
             Arc::clone(&gate),
-            None,
+            store,
         ));
         Self {
             authority,
@@ -155,6 +161,8 @@ impl App {
             recovery,
             gate,
             memory: Memory::new(limits.memory_budget),
+            #[cfg(feature = "redis")]
+            redis: None,
             metrics,
             places: Arc::new(Semaphore::new(places)),
             limits,
@@ -162,6 +170,23 @@ impl App {
             draining: AtomicBool::new(false),
             over: watch::Sender::new(false),
         }
+    }
+
+    /// Is one of several servers with this Redis.
+    #[cfg(feature = "redis")]
+    pub(crate) fn sharing(self, redis: Option<Arc<Health>>) -> Self {
+        if let Some(health) = &redis {
+            self.metrics.watch(health);
+        }
+        Self { redis, ..self }
+    }
+
+    /// Why nobody new can be served well, if a shared store is away.
+    pub(crate) fn store_away(&self) -> Option<String> {
+        #[cfg(feature = "redis")]
+        return self.redis.as_ref().and_then(|health| health.unready());
+        #[cfg(not(feature = "redis"))]
+        None
     }
 
     /// Offers these namespaces beside `/`.

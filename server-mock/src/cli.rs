@@ -9,11 +9,15 @@ use crate::admin::AdminToken;
 use crate::auth::JwtRules;
 use crate::file_limit;
 use crate::memory;
+#[cfg(feature = "redis")]
+use crate::redis::{Durability, RedisConfig};
 use crate::tls::Certificate;
 use crate::{Auth, BindError, Config, Fault, IpNet, Namespace, PerAddress, Server};
 use clap::builder::NonEmptyStringValueParser;
 use reload::Reload;
 use signals::Signals;
+#[cfg(feature = "redis")]
+use std::fmt::{self, Display};
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -117,6 +121,11 @@ pub struct ServeArgs {
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = parse_count)]
     pub history: usize,
 
+    /// How long a room that nobody is in keeps them, and a personal stream; at least the 10 minutes in which repeated sends are
+    /// told apart
+    #[arg(long, value_name = "TIME", default_value = "1440m", value_parser = parse_duration)]
+    pub retention: Duration,
+
     /// Sends per second and user, with a burst of twice as many; whatever else a client sends is limited in proportion;
     /// 'none' is no limit [default: none on loopback without --trusted-proxy, 100 elsewhere]
     #[arg(long, value_name = "N|none", value_parser = parse_rate)]
@@ -195,6 +204,23 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE", requires = "admin")]
     pub admin_token_file: Option<PathBuf>,
 
+    /// Be one of several servers with this Redis (7 or later) or Valkey between them: redis://[USER:PASSWORD@]HOST[:PORT][/DB],
+    /// rediss:// for TLS, redis-sentinel://[USER:PASSWORD@]HOST,HOST#PRIMARY; the variable keeps the password out of the list
+    /// of processes
+    #[cfg(feature = "redis")]
+    #[arg(long, value_name = "URL", env = "REJOIN_REDIS", hide_env_values = true)]
+    pub redis: Option<RedisUrl>,
+
+    /// What keys and channels in Redis begin with [default: rejoin]
+    #[cfg(feature = "redis")]
+    #[arg(long, value_name = "PREFIX", requires = "redis")]
+    pub redis_prefix: Option<String>,
+
+    /// When a send is acknowledged: 'redis' (Redis has it; the default) or 'wait=N' (N replicas have it too)
+    #[cfg(feature = "redis")]
+    #[arg(long, value_name = "redis|wait=N", requires = "redis")]
+    pub durability: Option<Durability>,
+
     /// Speak the plain protocol only, whatever a client offers
     #[arg(long, hide = true)]
     pub plain: bool,
@@ -207,6 +233,25 @@ pub struct ServeArgs {
                 duplicate or drip, with user=, count=, ms=, code=, bytes=, way= as the kind has them"
     )]
     pub fault: Vec<Fault>,
+}
+
+/// `--redis`: not looked at before the configuration is made, and never shown, as a password may be in it.
+#[cfg(feature = "redis")]
+#[derive(Clone)]
+pub struct RedisUrl(String);
+
+#[cfg(feature = "redis")]
+impl From<String> for RedisUrl {
+    fn from(url: String) -> Self {
+        Self(url)
+    }
+}
+
+#[cfg(feature = "redis")]
+impl fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RedisUrl")
+    }
 }
 
 /// `--rate`.
@@ -267,6 +312,8 @@ impl ServeError {
     pub fn is_usage(&self) -> bool {
         match self {
             Self::Usage(_) => true,
+            #[cfg(feature = "redis")]
+            Self::Bind(BindError::Store(_)) => false,
             Self::Bind(error) => !matches!(error, BindError::Listen { .. } | BindError::Admin { .. }),
             Self::Inherited(_) | Self::Signals(_) | Self::Runtime(_) | Self::Stdout(_) => false,
         }
@@ -377,6 +424,7 @@ impl ServeArgs {
         };
         config.hub.extended = !self.plain;
         config.hub.history = self.history;
+        config.hub.retention = self.retention.max(config.hub.dedupe_window);
         config.hub.content_bytes = self.max_content.unwrap_or(config.hub.content_bytes);
         config.hub.rooms_per_conn = self.max_rooms;
         config.hub.members_per_room = self.max_members;
@@ -385,6 +433,16 @@ impl ServeArgs {
         config.limits.frame_bytes = self.max_frame;
         config.limits.memory_budget = self.memory_budget;
         config.limits.connections = self.max_connections;
+        #[cfg(feature = "redis")]
+        if let Some(RedisUrl(url)) = self.redis {
+            let usage = |option: &str, error: &dyn Display| ServeError::Usage(format!("{option}: {error}"));
+            let mut redis = RedisConfig::new(&url).map_err(|error| usage("--redis", &error))?;
+            if let Some(prefix) = self.redis_prefix {
+                redis = redis.with_prefix(&prefix).map_err(|error| usage("--redis-prefix", &error))?;
+            }
+            redis.durability = self.durability.unwrap_or(redis.durability);
+            config.redis = Some(redis);
+        }
         Ok(config)
     }
 }
@@ -600,7 +658,32 @@ mod tests {
 
     #[test]
     fn what_a_later_version_has_is_refused_now() {
-        for line in ["--auth ldap=x", "--auth canary", "--redis redis://x"] {
+        for line in ["--auth ldap=x", "--auth canary"] {
+            let error = config(line).unwrap_err();
+            assert!(!error.contains("canary"), "{error}");
+        }
+    }
+
+    #[cfg(feature = "redis")]
+    #[test]
+    fn a_redis_is_taken_with_its_options_and_a_bad_address_is_not_repeated() {
+        assert!(config("").unwrap().redis.is_none());
+        let all = "--redis rediss://u:canary@h/2 --redis-prefix shop --durability wait=2 --retention 30m";
+        let taken = config(all).unwrap();
+        let redis = taken.redis.clone().unwrap();
+        assert_eq!(
+            (redis.address.to_string(), redis.durability),
+            ("rediss://h:6379/2".into(), Durability::Wait(2))
+        );
+        assert_eq!(taken.hub.retention, Duration::from_secs(1_800));
+        assert!(!format!("{taken:?}").contains("canary"));
+        for line in [
+            "--redis redis://:canary@",
+            "--redis http://:canary@h",
+            "--redis redis://:canary@h --redis-prefix a{b}",
+            "--redis redis://:canary@h --durability disk",
+            "--redis-prefix canar",
+        ] {
             let error = config(line).unwrap_err();
             assert!(!error.contains("canary"), "{error}");
         }

@@ -5,6 +5,8 @@ use crate::auth::Auth;
 use crate::faults::Fault;
 use crate::hub::HubConfig;
 use crate::namespace::Namespace;
+#[cfg(feature = "redis")]
+use crate::redis::RedisConfig;
 use ipnet::IpNet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -54,6 +56,9 @@ pub struct Config {
     pub drain: Duration,
     /// Faults to begin with.
     pub faults: Vec<Fault>,
+    /// The Redis by which several servers are one. Default: none, this is the only server.
+    #[cfg(feature = "redis")]
+    pub redis: Option<RedisConfig>,
 }
 
 impl Default for Config {
@@ -74,6 +79,8 @@ impl Default for Config {
             namespaces: Vec::new(),
             drain: Duration::from_secs(30),
             faults: Vec::new(),
+            #[cfg(feature = "redis")]
+            redis: None,
         }
     }
 }
@@ -81,7 +88,10 @@ impl Default for Config {
 impl fmt::Debug for Config {
     /// Without the TLS configuration, which has nothing to show.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Config")
+        let mut shown = f.debug_struct("Config");
+        #[cfg(feature = "redis")]
+        shown.field("redis", &self.redis);
+        shown
             .field("listen", &self.listen)
             .field("path", &self.path)
             .field("auth", &self.auth)

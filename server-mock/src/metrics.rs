@@ -5,6 +5,8 @@ use crate::limited::Limited;
 use crate::log;
 use crate::memory::Memory;
 use crate::process::Process;
+#[cfg(feature = "redis")]
+use crate::redis::Health;
 use crate::switchboard::Kept;
 use prometheus_client::encoding::prometheus_text;
 use prometheus_client::metrics::counter::Counter;
@@ -15,6 +17,8 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use std::fmt;
 use std::sync::atomic::Ordering;
+#[cfg(feature = "redis")]
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A number that only grows.
@@ -85,6 +89,8 @@ pub(crate) struct Metrics {
     kept: KeptLevels,
     started: Instant,
     registry: Registry,
+    #[cfg(feature = "redis")]
+    store: Mutex<Registry>,
 }
 
 /// What is looked up when somebody asks.
@@ -198,11 +204,30 @@ impl Default for Metrics {
             kept,
             started: Instant::now(),
             registry: all,
+            #[cfg(feature = "redis")]
+            store: Mutex::default(),
         }
     }
 }
 
 impl Metrics {
+    /// Shows what is counted of a shared store, too.
+    #[cfg(feature = "redis")]
+    pub(crate) fn watch(&self, health: &Health) {
+        let mut all = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        let registry = all.sub_registry_with_prefix("rejoin_store");
+        let counts = health.counts.clone();
+        registry.register(
+            "requests",
+            "Requests that the shared store has answered or failed",
+            counts.requests,
+        );
+        registry.register("failures", "Requests that failed", counts.failures);
+        registry.register("reconnects", "Connections to the shared store that were lost", counts.reconnects);
+        registry.register("rooms", "Rooms of which notices are wanted", counts.rooms);
+        registry.register("latency_seconds", "Time from a request to its answer", counts.latency);
+    }
+
     /// Frames were read this long ago, and whatever came of them is in the queues.
     pub(crate) fn delivered(&self, after: Duration) {
         self.latency.observe(after.as_secs_f64());
@@ -246,6 +271,9 @@ impl Metrics {
         self.log_dropped.0.inner().store(log::dropped(), Ordering::Relaxed);
         let mut text = String::new();
         // Writing to a String does not fail.
+        #[cfg(feature = "redis")]
+        let _ =
+            prometheus_text::encode(&mut text, &self.store.lock().unwrap_or_else(PoisonError::into_inner));
         let _ = prometheus_text::encode(&mut text, &self.registry);
         text
     }

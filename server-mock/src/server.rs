@@ -8,7 +8,11 @@ use crate::config::{Config, Limits};
 use crate::faults::Faults;
 use crate::gate::{Gate, check_network};
 use crate::host::Hosts;
+#[cfg(feature = "redis")]
+use crate::hub::{HubConfig, shared::StoreRequest};
 use crate::namespace::{Namespace, NamespaceError};
+#[cfg(feature = "redis")]
+use crate::redis::{Peer, Redis, RedisConfig, StoreError};
 use crate::{
     Auth, admin, connection, demo, door, events, file_limit, host, memory, origin, socketio, tickets, upgrade,
 };
@@ -16,6 +20,8 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
+#[cfg(feature = "redis")]
+use rejoin::Id;
 use std::fmt;
 use std::future::{Future, pending};
 use std::io;
@@ -24,6 +30,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+#[cfg(feature = "redis")]
+use tokio::sync::mpsc;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
@@ -55,6 +63,8 @@ pub struct Server {
     admin: Option<TcpListener>,
     admin_token: Option<AdminToken>,
     tls: Option<TlsAcceptor>,
+    #[cfg(feature = "redis")]
+    store: Option<Shared>,
     router: Router,
     drain: Duration,
     addresses: Addresses,
@@ -107,6 +117,10 @@ pub enum BindError {
         /// Where.
         address: SocketAddr,
     },
+    /// The Redis of [`Config::redis`].
+    #[cfg(feature = "redis")]
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The admin listener.
     #[error("cannot listen on {address} for admin: {source}")]
     Admin {
@@ -129,8 +143,9 @@ impl Server {
         config: Config,
         inherited: Option<std::net::TcpListener>,
     ) -> Result<Self, BindError> {
-        let Config { listen, path, auth, allow_origin, allow_host, admin, tls, hub, limits, drain, .. } =
-            config;
+        let Config {
+            listen, path, auth, allow_origin, allow_host, admin, tls, mut hub, limits, drain, ..
+        } = config;
         let (first, admin_token) = (config.faults, config.admin_token);
         if let (Some(address), None) = (admin, &admin_token)
             && !address.ip().is_loopback()
@@ -158,6 +173,10 @@ impl Server {
                 Some(bind(address).await.map_err(|source| BindError::Admin { address, source })?)
             }
         };
+        #[cfg(feature = "redis")]
+        let (requests, store) = connect(config.redis.as_ref(), &mut hub).await?;
+        #[cfg(not(feature = "redis"))]
+        let requests = None;
         let scheme = if tls.is_some() { "wss" } else { "ws" };
         let addresses = Addresses {
             url: format!("{scheme}://{address}{path}"),
@@ -169,7 +188,9 @@ impl Server {
         }
         let hosts = Hosts::new(&allow_host, &allow_origin);
         let unprotected = matches!(auth, Auth::Open);
-        let app = App::new(auth, allow_origin, hosts, limits, hub, faults, gate);
+        let app = App::new(auth, allow_origin, hosts, limits, hub, faults, gate, requests);
+        #[cfg(feature = "redis")]
+        let app = app.sharing(store.as_ref().map(|store| store.redis.health()));
         let app = Arc::new(app.offering(&config.namespaces));
         let router = Router::new()
             .route(&path, get(upgrade::upgrade))
@@ -191,6 +212,8 @@ impl Server {
             admin: admin.map(|(listener, _)| listener),
             admin_token,
             tls: tls.map(TlsAcceptor::from),
+            #[cfg(feature = "redis")]
+            store,
             router,
             drain,
             addresses,
@@ -244,10 +267,15 @@ impl Server {
         ServerHandle { addresses, faults, running: Some(Running { drain, stop, task }) }
     }
 
-    async fn serve(self, drain: impl Future<Output = ()>, stop: impl Future<Output = ()>) {
+    #[cfg_attr(not(feature = "redis"), expect(unused_mut, reason = "the store is taken out of it"))]
+    async fn serve(mut self, drain: impl Future<Output = ()>, stop: impl Future<Output = ()>) {
         let mut tasks = JoinSet::new();
         {
             let app = Arc::clone(&self.app);
+            #[cfg(feature = "redis")]
+            let sharing = share(self.store.take(), &app);
+            #[cfg(not(feature = "redis"))]
+            let sharing = pending();
             let work = self.work(&mut tasks, drain);
             tokio::select! {
                 () = work => {}
@@ -255,6 +283,7 @@ impl Server {
                 () = app.switchboard.keep_time() => {}
                 () = memory::keep(&app) => {}
                 () = app.recovery.keep() => {}
+                () = sharing => {}
             }
         }
         tasks.shutdown().await;
@@ -333,6 +362,38 @@ impl Server {
         app.finish();
         let last = end.unwrap_or_else(Instant::now).min(Instant::now() + LAST_WORDS);
         let _ = timeout_at(last, async { while tasks.join_next().await.is_some() {} }).await;
+    }
+}
+
+/// The Redis with which this server is one of several, and what the hub asks of it.
+#[cfg(feature = "redis")]
+struct Shared {
+    redis: Redis,
+    requests: mpsc::Receiver<StoreRequest>,
+}
+
+/// Connects to the Redis, if there is one; the hub is one node of several then.
+#[cfg(feature = "redis")]
+async fn connect(
+    config: Option<&RedisConfig>,
+    hub: &mut HubConfig,
+) -> Result<(Option<mpsc::Sender<StoreRequest>>, Option<Shared>), BindError> {
+    let Some(config) = config else { return Ok((None, None)) };
+    // A node that starts again is another one: nobody is taken for one of its users of before.
+    let node = hub.node.get_or_insert_with(|| Id::random(&mut fastrand::Rng::new())).clone();
+    let redis = Redis::connect(config, node, hub).await?;
+    let (asked, requests) = mpsc::channel(hub.store_requests.max(1));
+    Ok((Some(asked), Some(Shared { redis, requests })))
+}
+
+/// Carries out what the hub asks, for ever.
+#[cfg(feature = "redis")]
+async fn share(store: Option<Shared>, app: &App) {
+    match store {
+        Some(Shared { redis, requests }) => {
+            redis.serve(requests, Arc::clone(&app.switchboard) as Arc<dyn Peer>).await
+        }
+        None => pending().await,
     }
 }
 

@@ -12,6 +12,7 @@ mod node;
 mod outages;
 mod rooms;
 mod sends;
+mod servers;
 mod startup;
 
 use std::future::Future;

@@ -17,11 +17,15 @@ pub(super) fn router(app: &Arc<App>) -> Router {
         .with_state(Arc::clone(app))
 }
 
-async fn ready(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
-    match (app.draining(), app.memory.is_short()) {
-        (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
-        (false, true) => (StatusCode::SERVICE_UNAVAILABLE, "memory is short\n"),
-        (false, false) => (StatusCode::OK, "ready\n"),
+async fn ready(State(app): State<Arc<App>>) -> (StatusCode, String) {
+    let why = match (app.draining(), app.memory.is_short()) {
+        (true, _) => Some(String::from("draining")),
+        (false, true) => Some(String::from("memory is short")),
+        (false, false) => app.store_away(),
+    };
+    match why {
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+        None => (StatusCode::OK, String::from("ready\n")),
     }
 }
 

@@ -24,6 +24,7 @@ mod health;
 mod inbox;
 mod keys;
 mod link;
+mod peer;
 mod positions;
 mod reconcile;
 mod requests;
