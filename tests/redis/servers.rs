@@ -4,13 +4,8 @@ use crate::within;
 use harness::ledger::{Account, Allowed, judge};
 use harness::process::ServerProcess;
 use harness::redis_process::RedisProcess;
-use harness::usher;
 use rejoin::{Client, ClientBuilder, Config, Event, Events, Mode};
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// Sends without an outcome at any time, of each client.
 const WINDOW: usize = 20;
@@ -52,19 +47,6 @@ impl Talker {
             self.account.event(&event);
         }
     }
-
-    async fn talk(&mut self, name: &str, messages: usize, said: &AtomicUsize) {
-        for number in 0..messages {
-            self.listen("room in the window", |account| account.unresolved() < WINDOW).await;
-            self.say(format!("{name}:{number}"));
-            said.fetch_add(1, Ordering::Relaxed);
-        }
-        self.listen("the last outcomes", |account| account.unresolved() == 0).await;
-    }
-
-    async fn hear(&mut self, content: &str) {
-        self.listen(content, |account| account.heard.iter().any(|entry| entry.content == content)).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -95,7 +77,7 @@ async fn a_notification_from_redis_cli_reaches_the_user_on_any_server() {
     let redis = RedisProcess::start();
     let (a, b) = (server(&redis), server(&redis));
     for (server, name) in [(&a, "ada"), (&b, "bob")] {
-        let (client, mut events) = client(&server.url, name).room("lobby").connect().unwrap();
+        let (client, mut events) = client(&server.url, name).notifications().connect().unwrap();
         within("ready", client.ready()).await.unwrap();
         for number in 0..2 {
             let hash = sha256(&format!("@{name}"));
