@@ -110,6 +110,7 @@ impl Drop for Place {
 }
 
 impl App {
+    #[expect(clippy::too_many_arguments, reason = "one caller, which makes each part from the configuration")]
     pub(crate) fn new(
         auth: Auth,
         allow_origin: Vec<String>,

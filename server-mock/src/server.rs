@@ -391,7 +391,7 @@ async fn connect(
 async fn share(store: Option<Shared>, app: &App) {
     match store {
         Some(Shared { redis, requests }) => {
-            redis.serve(requests, Arc::clone(&app.switchboard) as Arc<dyn Peer>).await
+            redis.serve(requests, Arc::clone(&app.switchboard) as Arc<dyn Peer>).await;
         }
         None => pending().await,
     }
