@@ -66,6 +66,9 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
             Err(failure) => Err(failure),
         };
         sender.client.close().await;
+        if let Some(count) = words::unreadable(&sender.client) {
+            eprint_line(&count);
+        }
         settled.map(|()| sender.exit)
     };
     tokio::pin!(work);
@@ -307,8 +310,8 @@ impl Sender {
         // that we are not in the room.
         if let Some(code) = self.shut_out.filter(|_| !self.unechoed.is_empty()) {
             let what = match self.unechoed.len() {
-                1 => "not delivered".to_owned(),
-                count => format!("the last {count} were not delivered"),
+                1 => "written, and not seen in the room".to_owned(),
+                count => format!("written, and the last {count} not seen in the room"),
             };
             self.failed(None, &what, code.as_str());
         }

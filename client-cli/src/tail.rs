@@ -112,6 +112,9 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
         },
         () = signals.interrupted() => return Ok(Exit::Interrupted),
     }
+    if let Some(count) = words::unreadable(&client) {
+        eprint_line(&count);
+    }
     match narrator.failed {
         Some(failure) => Err(failure),
         None => Ok(Exit::Success),

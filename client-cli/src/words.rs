@@ -191,6 +191,12 @@ pub(crate) fn content_limit(client: &Client) -> String {
     format!("at most {} bytes are taken at once: split it", client.diagnostics().content_limit)
 }
 
+/// At the end, how much that the server sent was unreadable, where there was more than what has been told.
+pub(crate) fn unreadable(client: &Client) -> Option<String> {
+    let count = client.diagnostics().garbled_frames;
+    (count > 1).then(|| format!("rejoin: {count} unreadable frames of the server's were skipped in all"))
+}
+
 /// Why a message was not sent.
 pub(crate) fn send_failure(why: SendFailure) -> String {
     send_failure_saying(why, None)

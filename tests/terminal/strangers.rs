@@ -1,6 +1,7 @@
 //! A server that cannot be trusted: names, rooms, times and errors that would take over the screen.
 
 use crate::chat::chat;
+use harness::command::Running;
 use harness::liar::Liar;
 use serde_json::json;
 
@@ -38,4 +39,20 @@ fn no_string_of_a_servers_reaches_the_terminal_as_it_came() {
     assert!(!lines.iter().any(|line| line.contains('\u{202e}')), "{lines:#?}");
     // Nothing but times and names to the left of the gutter: the line feed began no line of its own.
     assert!(!lines.iter().any(|line| line.starts_with(['!', '\\'])), "{lines:#?}");
+}
+
+#[test]
+fn what_is_unreadable_is_told_once_and_counted_at_the_end() {
+    let last = json!({"type": "message", "roomId": "lobby", "userId": "eve", "content": "the last word", "timestamp": "t"});
+    let liar = Liar::start(vec!["ping".to_owned(), "pong".to_owned(), "{".to_owned(), last.to_string()]);
+    let mut pipe = Running::start(&["pipe", &liar.url, "-r", "lobby", "--token", "ada"]);
+    pipe.wait_for("\"garbled\"");
+    pipe.wait_for("the last word");
+    let ended = pipe.finish();
+    assert_eq!(ended.text().matches("\"garbled\"").count(), 1, "{}", ended.text());
+    assert!(
+        ended.text().contains("3 unreadable frames of the server's were skipped in all"),
+        "{}",
+        ended.text()
+    );
 }

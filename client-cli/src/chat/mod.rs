@@ -17,7 +17,7 @@ use crate::settings::{Login, Settings, Sources};
 use crate::signals::{Signal, Signals};
 use crate::token::TokenFrom;
 use crate::token_trouble::TokenTrouble;
-use crate::{embedded, profile};
+use crate::{embedded, profile, words};
 use front::{Front, Heard};
 use rejoin::{DeliveryStatus, Event, State};
 use std::sync::Arc;
@@ -124,6 +124,9 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
     let Chat { front, talk, events, printed, .. } = chat;
     front.settle(printed).await;
     front.close(has_title);
+    if let Some(count) = words::unreadable(&talk.client) {
+        eprint_line(&count);
+    }
     let exit = match end {
         End::Interrupted => {
             tell_unconfirmed(&talk, events, settings.state.is_some()).await;

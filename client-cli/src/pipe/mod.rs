@@ -19,13 +19,14 @@ mod slips;
 use crate::advice::Advice;
 use crate::args::PipeArgs;
 use crate::commits::Commits;
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, Failure, eprint_line};
 use crate::idle_timeout::IdleNotice;
 use crate::lines::{self, Line};
 use crate::outlet::{Outlet, Unprinted};
 use crate::settings::Sources;
 use crate::signals::{Signal, Signals};
 use crate::token_trouble::TokenTrouble;
+use crate::words;
 use earlier::Earlier;
 use flight::Flight;
 use namespaces::Namespaces;
@@ -106,6 +107,9 @@ pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Ex
         result = stdout.finish() => pipe.unprinted = pipe.unprinted.or(result.err()),
         () = signals.interrupted() => return Ok(Exit::Interrupted),
         () = sleep_until(pipe.interrupted), if pipe.interrupted.is_some() => return Ok(Exit::Interrupted),
+    }
+    if let Some(count) = words::unreadable(&pipe.client) {
+        eprint_line(&count);
     }
     match pipe.unprinted.and_then(Failure::unprinted) {
         Some(failure) => Err(Failure { exit: failure.exit.max(pipe.exit), ..failure }),
