@@ -230,13 +230,16 @@ pub(crate) async fn http(
 ) -> Served {
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(slot.clone());
-        let answer = if host::names_one(&request) { Some(router.clone().call(request)) } else { None };
+        let answer = match host::unclear(&request) {
+            None => Ok(router.clone().call(request)),
+            Some(what) => Err(host::bad(what)),
+        };
         let slot = slot.clone();
         async move {
             let busy = slot.begin_request();
             let mut response = match answer {
-                Some(answer) => answer.await?,
-                None => host::missing(),
+                Ok(answer) => answer.await?,
+                Err(refusal) => refusal,
             };
             drop(busy);
             let keep_alive = slot.keeps() || keep_alive;

@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::gate::{About, Cause};
 use crate::upgrade::Slot;
 use axum::extract::{Request, State};
-use axum::http::header::HOST;
+use axum::http::header::{HOST, ORIGIN};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode, Version};
 use axum::middleware::Next;
@@ -133,15 +133,32 @@ pub(crate) async fn check(State(app): State<Arc<App>>, request: Request, next: N
     (StatusCode::FORBIDDEN, REFUSAL).into_response()
 }
 
-/// Whether a request has the one `Host` that its version of HTTP wants (RFC 9112, 3.2).
-pub(crate) fn names_one<B>(request: &axum::http::Request<B>) -> bool {
-    let hosts = request.headers().get_all(HOST).iter().count();
-    hosts == 1 || hosts == 0 && request.version() < Version::HTTP_11
+/// What is wrong with a request that does not say clearly which server it is for, or from which page it comes: the `Host`
+/// that its version of HTTP wants (RFC 9112, 3.2), and a target that agrees with it; one `Origin` at most.
+pub(crate) fn unclear<B>(request: &axum::http::Request<B>) -> Option<&'static str> {
+    let headers = request.headers();
+    let mut hosts = headers.get_all(HOST).iter();
+    let (host, more) = (hosts.next(), hosts.next());
+    if more.is_some() || host.is_none() && request.version() >= Version::HTTP_11 {
+        return Some("A request of HTTP/1.1 has exactly one Host header.\n");
+    }
+    let agrees = |target: &Authority| {
+        host.is_none_or(|host| host.as_bytes().eq_ignore_ascii_case(target.as_str().as_bytes()))
+    };
+    if !request.uri().authority().is_none_or(agrees) {
+        return Some(
+            "The request's target and its Host header name two servers: they have to be the same.\n",
+        );
+    }
+    if headers.get_all(ORIGIN).iter().nth(1).is_some() {
+        return Some("A request has at most one Origin header.\n");
+    }
+    None
 }
 
-/// The answer to one that has not.
-pub(crate) fn missing() -> Response {
-    (StatusCode::BAD_REQUEST, "A request of HTTP/1.1 has exactly one Host header.\n").into_response()
+/// The answer to one of which this is wrong.
+pub(crate) fn bad(what: &'static str) -> Response {
+    (StatusCode::BAD_REQUEST, what).into_response()
 }
 
 /// The name that a request with these headers calls the server by, where it is fit to be shown.
@@ -241,7 +258,7 @@ mod tests {
             for host in hosts {
                 request = request.header(HOST, *host);
             }
-            names_one(&request.body(()).unwrap())
+            unclear(&request.body(()).unwrap()).is_none()
         };
         assert!(request(Version::HTTP_11, &["a"]) && request(Version::HTTP_10, &[]));
         assert!(!request(Version::HTTP_11, &[]) && !request(Version::HTTP_11, &["a", "a"]));

@@ -53,6 +53,8 @@ kinds! {
         Queue = "queue",
         /// A Socket.IO event, because its session waits for too many acknowledgements.
         Acknowledgements = "acknowledgements",
+        /// A Socket.IO session that was closed for a packet with too many attachments.
+        Attachments = "attachments",
         /// A Socket.IO session that was closed because an attachment did not come in time.
         AttachmentDeadline = "attachment_deadline",
         /// A Socket.IO session that was closed for a POST of too many packets.

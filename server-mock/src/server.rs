@@ -92,6 +92,11 @@ pub enum BindError {
     /// The path is no path.
     #[error("the path '{0}' is not / followed by letters, digits, '-', '_', '.', '~' or more of /")]
     Path(String),
+    /// The path is that of Socket.IO, which is served there.
+    #[error(
+        "the path '{0}' is where Socket.IO is served: choose another one for the WebSocket, /ws for instance"
+    )]
+    SocketIoPath(String),
     /// The namespaces do not go together.
     #[error(transparent)]
     Namespace(#[from] NamespaceError),
@@ -155,6 +160,9 @@ impl Server {
         if !is_path(&path) {
             return Err(BindError::Path(path));
         }
+        if socketio::is_taken(&path) {
+            return Err(BindError::SocketIoPath(path));
+        }
         Namespace::check_all(&config.namespaces)?;
         check_entries(&allow_host, host::check_host)?;
         check_entries(&allow_origin, origin::check_origin)?;
@@ -197,7 +205,7 @@ impl Server {
             .with_state(Arc::clone(&app))
             .merge(events::router(Arc::clone(&app)))
             .merge(tickets::router(Arc::clone(&app)))
-            .merge(socketio::router(Arc::clone(&app), &path))
+            .merge(socketio::router(Arc::clone(&app)))
             .merge(demo::router(&path))
             .method_not_allowed_fallback(other_method);
         // Where a token says who it is, a page of another site has none.

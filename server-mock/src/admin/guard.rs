@@ -10,9 +10,10 @@ use crate::host;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
+use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
@@ -39,13 +40,20 @@ pub(super) struct Guard {
 pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), String::from(request.uri().path()));
     let peer = request.extensions().get::<Peer>().map(|Peer(address)| *address);
-    let response = match admit(&guard, &path, request).await {
-        Ok(request) => next.run(request).await,
-        Err(refusal) => refusal,
+    let (response, cause) = match admit(&guard, &path, request).await {
+        Ok(request) => {
+            let response = next.run(request).await;
+            let is_full = guard.is_reserve && response.status() == StatusCode::SERVICE_UNAVAILABLE;
+            (response, is_full.then_some(Cause::AdminConnections))
+        }
+        Err(refusal) => {
+            let cause = cause_of(refusal.status());
+            (refusal, cause)
+        }
     };
     let status = response.status();
     let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
-    if let Some(cause) = cause_of(status, guard.is_reserve) {
+    if let Some(cause) = cause {
         guard.app.gate.refusals.note(cause, address);
     }
     // Who is refused at the door is told there, once a minute: a line for each would fill a disk.
@@ -62,12 +70,11 @@ pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Ne
     response
 }
 
-/// The limit that an answer is the refusal of.
-fn cause_of(status: StatusCode, is_reserve: bool) -> Option<Cause> {
+/// The limit of a body that a refusal is about.
+fn cause_of(status: StatusCode) -> Option<Cause> {
     match status {
         StatusCode::PAYLOAD_TOO_LARGE => Some(Cause::AdminBody),
         StatusCode::REQUEST_TIMEOUT => Some(Cause::AdminDeadline),
-        StatusCode::SERVICE_UNAVAILABLE if is_reserve => Some(Cause::AdminConnections),
         _ => None,
     }
 }
@@ -111,24 +118,45 @@ async fn admit(guard: &Guard, path: &str, request: Request) -> Result<Request, R
     {
         return Err(refusal);
     }
+    if request.method() != Method::POST || !takes_body(path) {
+        // Nobody reads it.
+        return Ok(request);
+    }
     let (parts, body) = request.into_parts();
     let limit = guard.longest;
     // As long as a whole request may take everywhere.
     let deadline = guard.app.limits.handshake;
     match timeout(deadline, axum::body::to_bytes(body, limit)).await {
         Ok(Ok(bytes)) => Ok(Request::from_parts(parts, Body::from(bytes))),
-        Ok(Err(error)) => Err(match error.into_inner().downcast::<hyper::Error>() {
-            Ok(_) => problem(StatusCode::BAD_REQUEST, "the body did not arrive whole: send it again"),
-            Err(_) => problem(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                &format!("the body is longer than {limit} bytes: send less"),
-            ),
-        }),
+        Ok(Err(error)) if is_broken(&error) => {
+            Err(problem(StatusCode::BAD_REQUEST, "the body did not arrive whole: send it again"))
+        }
+        Ok(Err(_)) => Err(problem(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            &format!("the body is longer than {limit} bytes: send less"),
+        )),
         Err(_) => {
             let seconds = deadline.as_secs_f32();
             Err(problem(StatusCode::REQUEST_TIMEOUT, &format!("the body did not arrive within {seconds} s")))
         }
     }
+}
+
+/// Whether a route by this path may take a body: no other is read.
+fn takes_body(path: &str) -> bool {
+    path == "/faults" || ["/notifications", "/messages"].iter().any(|end| path.ends_with(end))
+}
+
+/// Whether a body ended because its connection did.
+fn is_broken(error: &axum::Error) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.is::<hyper::Error>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -121,14 +121,16 @@ fn routes() -> Response {
 struct Page {
     /// The last entry of the part before.
     after: Option<String>,
-    limit: Option<usize>,
+    limit: Option<String>,
 }
 
 impl Page {
     /// What a query asks for, or what is wrong with it.
     fn read(page: Result<Query<Self>, QueryRejection>) -> Result<Self, (StatusCode, String)> {
         let Query(page) = page.map_err(|rejection| (rejection.status(), rejection.body_text()))?;
-        if (1..=LONGEST_PAGE).contains(&page.limit()) {
+        let is_in_range =
+            |limit: &String| limit.parse().is_ok_and(|limit| (1..=LONGEST_PAGE).contains(&limit));
+        if page.limit.as_ref().is_none_or(is_in_range) {
             return Ok(page);
         }
         let what = format!("limit is a whole number between 1 and {LONGEST_PAGE}");
@@ -136,7 +138,7 @@ impl Page {
     }
 
     fn limit(&self) -> usize {
-        self.limit.unwrap_or(PAGE)
+        self.limit.as_ref().and_then(|limit| limit.parse().ok()).unwrap_or(PAGE)
     }
 }
 

@@ -5,6 +5,8 @@ use crate::app::App;
 use crate::auth::is_user_name;
 use crate::hub::{Input, KIND_BYTES};
 use crate::json_body::JsonBody;
+use crate::limited::Whom;
+use crate::limits::Limit;
 use crate::switchboard::Receipt;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, Path, State};
@@ -58,7 +60,7 @@ async fn notify(
         return problem(StatusCode::UNPROCESSABLE_ENTITY, &what);
     }
     let data = data.map(|data| String::from(data.get()));
-    if let Some(refusal) = too_deep(data.as_deref()) {
+    if let Some(refusal) = too_deep(&app, data.as_deref()) {
         return refusal;
     }
     let (user, kind) = (Name::from(user), Name::from(kind));
@@ -106,7 +108,7 @@ async fn say(
         return problem(StatusCode::UNPROCESSABLE_ENTITY, &what);
     }
     let data = data.map(|data| String::from(data.get()));
-    if let Some(refusal) = too_deep(data.as_deref()) {
+    if let Some(refusal) = too_deep(&app, data.as_deref()) {
         return refusal;
     }
     let (room, user, key) = (Name::from(room), Name::from(user_id), key.flatten());
@@ -124,10 +126,13 @@ async fn publish(app: &App, input: impl FnOnce(u64) -> Input<'static>) -> Result
 }
 
 /// The answer to data that the log takes from nobody.
-fn too_deep(data: Option<&str>) -> Option<Response> {
+fn too_deep(app: &App, data: Option<&str>) -> Option<Response> {
     let is_deep = data.is_some_and(|data| levels(data) > MAX_DATA_LEVELS);
     let what = format!("data has more than {MAX_DATA_LEVELS} levels of arrays and objects: write it flatter");
-    is_deep.then(|| problem(StatusCode::UNPROCESSABLE_ENTITY, &what))
+    is_deep.then(|| {
+        app.switchboard.limited.note(Limit::DataLevels, Whom::default());
+        problem(StatusCode::UNPROCESSABLE_ENTITY, &what)
+    })
 }
 
 fn refusal(app: &App, code: Code) -> Response {

@@ -76,7 +76,7 @@ async fn show(State(app): State<Arc<App>>, Path(user): Path<String>) -> Response
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Kick {
-    ban: Option<u64>,
+    ban: Option<String>,
 }
 
 async fn kick(
@@ -88,13 +88,15 @@ async fn kick(
         Ok(Query(Kick { ban })) => ban,
         Err(rejection) => return problem(rejection.status(), &rejection.body_text()),
     };
-    if ban.is_some_and(|seconds| !(1..=LONGEST_BAN).contains(&seconds)) {
+    let seconds =
+        ban.as_ref().map(|ban| ban.parse().ok().filter(|seconds| (1..=LONGEST_BAN).contains(seconds)));
+    if seconds == Some(None) {
         let what = format!(
             "ban is a whole number of seconds between 1 and {LONGEST_BAN}; DELETE /bans/{{user}} ends one"
         );
         return problem(StatusCode::BAD_REQUEST, &what);
     }
-    let ban = ban.map(Duration::from_secs);
+    let ban = seconds.flatten().map(Duration::from_secs);
     if !is_user_name(&user) {
         return problem(
             StatusCode::UNPROCESSABLE_ENTITY,

@@ -38,11 +38,12 @@ const HEADERS: [HeaderName; 4] =
 /// Most bytes of a POST from somebody who has not said who it is: a CONNECT with a long token.
 const EARLY_BODY: usize = 16 << 10;
 
-/// The routes, unless the WebSocket is where they would be.
-pub(crate) fn router(app: Arc<App>, websocket: &str) -> Router {
-    if websocket.trim_end_matches('/') == PATH.trim_end_matches('/') {
-        return Router::new();
-    }
+/// Whether a path is that of Socket.IO, so that nothing else can be there.
+pub(crate) fn is_taken(path: &str) -> bool {
+    path.trim_end_matches('/') == PATH.trim_end_matches('/')
+}
+
+pub(crate) fn router(app: Arc<App>) -> Router {
     let bare = PATH.trim_end_matches('/');
     Router::new().route(PATH, any(serve)).route(bare, any(serve)).with_state(app)
 }

@@ -32,7 +32,7 @@ mod sessions;
 mod space;
 mod up;
 
-pub(crate) use endpoint::{Opening, router};
+pub(crate) use endpoint::{Opening, is_taken, router};
 pub(crate) use recovery::Recovery;
 pub(crate) use sessions::Sessions;
 pub(crate) use space::Spaces;

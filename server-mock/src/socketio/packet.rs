@@ -145,6 +145,11 @@ pub(super) fn refused(namespace: &str, error: &str) -> String {
     if namespace == MAIN { format!("44{error}") } else { format!("44{namespace},{error}") }
 }
 
+/// The end of a namespace, and of nothing else.
+pub(super) fn disconnected(prefix: &str) -> String {
+    format!("41{prefix}")
+}
+
 /// An event with the JSON of its arguments, separated by commas.
 pub(super) fn emit(prefix: &str, name: &str, arguments: &str) -> String {
     format!(r#"42{prefix}["{name}",{arguments}]"#)

@@ -207,6 +207,19 @@ impl Seated {
         self.number
     }
 
+    /// Whether it is of the same user as another one.
+    pub(super) fn is_of_user_of(&self, other: &Self) -> bool {
+        self.user == other.user
+    }
+
+    /// Whether an operator has removed its user.
+    pub(super) fn is_removed(&self) -> bool {
+        matches!(
+            self.mailbox.end(),
+            Some(End::Close { code: REMOVED, .. } | End::HangUp { code: REMOVED, .. })
+        )
+    }
+
     /// From where on the personal stream comes here and to no other namespace of the client.
     pub(super) fn claims(&self) -> Option<&Start> {
         self.translator.personal.as_ref().filter(|_| self.space.is_personal())
@@ -347,10 +360,7 @@ impl Seated {
 
     /// The user goes. `stays`: the server does, so that a client that was lost may come back.
     pub(super) fn leave(self, left: Left, stays: bool) {
-        let is_removed = matches!(
-            self.mailbox.end(),
-            Some(End::Close { code: REMOVED, .. } | End::HangUp { code: REMOVED, .. })
-        );
+        let is_removed = self.is_removed();
         self.seat.leave(left);
         // Where the session can be gone on with, the place is kept with it until it is known to be lost.
         drop(self.place);

@@ -383,6 +383,15 @@ impl Session {
                         // Before the next one, so that what waits to be written counts as its own.
                         written = put_out(carrier, outgoing, members, cx);
                     }
+                    Taken::End(_) if is_removed_alone(members, at) => {
+                        // The others are of other users, and nothing has happened to them.
+                        let member = members.remove(at);
+                        outgoing.push(packet::disconnected(member.space.prefix()));
+                        member.leave(Left::lost(link), false);
+                        parcels = true;
+                        written = put_out(carrier, outgoing, members, cx);
+                        break;
+                    }
                     Taken::End(end) => return Poll::Ready(Ending::Told(end)),
                     Taken::Nothing => {}
                 }
@@ -427,6 +436,12 @@ impl Session {
         }
         Poll::Pending
     }
+}
+
+/// Whether an operator has removed the user of a namespace, and another user is in one.
+fn is_removed_alone(members: &[Seated], at: usize) -> bool {
+    let Some(removed) = members.get(at).filter(|member| member.is_removed()) else { return false };
+    members.iter().any(|member| !member.is_of_user_of(removed) && !member.is_removed())
 }
 
 /// Writes what waits, and tells the hub whose turn has come.

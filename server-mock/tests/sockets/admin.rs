@@ -488,6 +488,59 @@ async fn no_route_takes_a_query_that_means_nothing_there() {
 }
 
 #[tokio::test]
+async fn a_parameter_that_is_no_such_number_is_refused_with_its_name_and_range() {
+    let (_server, admin) = administered().await;
+    for ban in ["1.5", "-1", "", "0", "soon", "99999999999999999999"] {
+        let (status, answer) = call(&admin, "DELETE", &format!("/users/ada?ban={ban}"), "").await;
+        assert_eq!(status, 400, "{ban}: {answer}");
+        assert!(
+            answer.contains("ban is a whole number of seconds between 1 and 31622400"),
+            "{ban}: {answer}"
+        );
+    }
+    for limit in ["-1", "1.5", "0", "all", "10001"] {
+        let (status, answer) = call(&admin, "GET", &format!("/users?limit={limit}"), "").await;
+        assert_eq!(status, 400, "{limit}: {answer}");
+        assert!(answer.contains("limit is a whole number between 1 and"), "{limit}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_for_a_route_that_is_not_there_is_not_waited_for() {
+    let (_server, admin) = administered().await;
+    let mut stream = TcpStream::connect(address(&admin)).await.unwrap();
+    let head = "POST /nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 99\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    soon(stream.read_exact(&mut answer)).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 404");
+}
+
+#[tokio::test]
+async fn an_admin_body_that_breaks_off_is_not_taken_for_one_that_is_too_long() {
+    let (server, admin) = administered().await;
+    let mut stream = TcpStream::connect(address(&admin)).await.unwrap();
+    let head = "POST /rooms/lobby/messages HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 99\r\n\r\n{";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    soon(stream.read_to_end(&mut Vec::new())).await.unwrap();
+    let deep = format!("{}{}", "[".repeat(65), "]".repeat(65));
+    let body = format!(r#"{{"userId":"ada","content":"x","data":{deep}}}"#);
+    assert_eq!(call(&admin, "POST", "/rooms/lobby/messages", &body).await.0, 422);
+    let long = format!(r#"{{"userId":"ada","content":"{}"}}"#, "x".repeat(9_000));
+    assert_eq!(call(&admin, "POST", "/rooms/lobby/messages", &long).await.0, 413);
+    let (_, metrics) = call(&admin, "GET", "/metrics", "").await;
+    for (line, count) in [
+        ("rejoin_refused_total{cause=\"admin_body\"}", 0),
+        ("rejoin_limited_total{limit=\"data_levels\"}", 1),
+        ("rejoin_limited_total{limit=\"content_bytes\"}", 1),
+    ] {
+        assert!(metrics.contains(&format!("{line} {count}\n")), "{line}: {metrics}");
+    }
+    drop(server);
+}
+
+#[tokio::test]
 async fn an_admin_listener_that_others_can_reach_needs_a_token() {
     let mut config = Config::default();
     config.admin = Some("0.0.0.0:0".parse().unwrap());

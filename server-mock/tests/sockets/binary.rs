@@ -79,6 +79,10 @@ async fn usage_errors_have_status_2_and_a_taken_address_1() {
         let (status, text) = run(&["--listen", "127.0.0.1:0", "--path", path]).await;
         assert!(status == Some(2) && text.contains("the path"), "{path}: {text}");
     }
+    for path in ["/socket.io", "/socket.io/"] {
+        let (status, text) = run(&["--listen", "127.0.0.1:0", "--path", path]).await;
+        assert!(status == Some(2) && text.contains("where Socket.IO is served"), "{path}: {text}");
+    }
     assert_eq!(run(&["--auth", "jwt=key"]).await.0, Some(2));
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap().to_string();

@@ -91,6 +91,28 @@ async fn a_request_of_http_1_1_without_a_host_or_with_two_is_bad() {
 }
 
 #[tokio::test]
+async fn a_request_with_two_origins_or_a_target_that_is_not_its_host_is_bad() {
+    let server = server(|config| config.admin = Some("127.0.0.1:0".parse().unwrap())).await;
+    let (public, admin) = (server.url(), server.admin_url().unwrap());
+    for (url, path) in [(&public, "/rooms/a/events?token=a"), (&admin, "/healthz")] {
+        for (target, fields, part) in [
+            ("", "Host: localhost\nOrigin: http://localhost\nOrigin: http://localhost\n", "one Origin"),
+            ("http://evil.example", "Host: localhost\n", "two servers"),
+            ("http://localhost:81", "Host: localhost\n", "two servers"),
+        ] {
+            let request = format!("GET {target}{path} HTTP/1.1\n{fields}Connection: close\n\n");
+            let answer = http(url, &request).await;
+            assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains(part), "{request}{answer}");
+        }
+    }
+    let same =
+        http(&admin, "GET http://LocalHost/healthz HTTP/1.1\nHost: localhost\nConnection: close\n\n").await;
+    assert!(same.starts_with("HTTP/1.1 200 "), "{same}");
+    let other = "GET http://evil.example/healthz HTTP/1.1\nHost: evil.example\nConnection: close\n\n";
+    assert!(http(&admin, other).await.starts_with("HTTP/1.1 403 "));
+}
+
+#[tokio::test]
 async fn a_malformed_handshake_is_refused_with_the_reason() {
     let server = server(|_| {}).await;
     let upgrade = "GET /ws?token=a HTTP/1.1\nHost: localhost\nConnection: Upgrade\nUpgrade: websocket\n";

@@ -1,6 +1,7 @@
 //! Several namespaces over one transport, and sessions that go on, seen from below: packets by hand.
 
 use crate::client::{Client, message, server, soon};
+use crate::doors::http;
 use crate::socketio::endpoint;
 use rejoin_server::{Namespace, ServerHandle};
 use serde_json::Value;
@@ -136,4 +137,25 @@ async fn an_event_whose_attachment_does_not_come_ends_the_session() {
         .say(r#"451-["send_message",{"roomId":"a","content":"b","data":{"_placeholder":true,"num":0}}]"#)
         .await;
     assert_eq!(client.close_code().await, 1002);
+}
+
+#[tokio::test]
+async fn a_user_who_is_removed_takes_no_namespace_of_another_user_along() {
+    let server = server(|config| {
+        config.admin = Some("127.0.0.1:0".parse().unwrap());
+        config.namespaces = vec!["/chat".parse().unwrap(), "/other".parse().unwrap()];
+    })
+    .await;
+    let mut client = transport(&server).await;
+    connect(&mut client, "40/chat,", r#"{"token":"ada"}"#).await;
+    connect(&mut client, "40/other,", r#"{"token":"bob"}"#).await;
+    let kick = "DELETE /users/ada HTTP/1.1\nHost: localhost\nConnection: close\n\n";
+    let answer = http(&server.admin_url().unwrap(), kick).await;
+    assert!(answer.ends_with(r#"{"closed":1}"#), "{answer}");
+    assert_eq!(client.hear().await, "41/chat,");
+    client.say(r#"42/other,8["join_room",{"roomId":"lobby"}]"#).await;
+    assert_eq!(client.hear().await, r#"43/other,8[{"ok":true,"roomId":"lobby","members":["bob"]}]"#);
+    // With the last of them the transport ends.
+    http(&server.admin_url().unwrap(), &kick.replace("ada", "bob")).await;
+    while client.next().await.is_ok() {}
 }

@@ -10,6 +10,7 @@ use crate::socketio::carrier::Carrier;
 use crate::socketio::incoming::Incoming;
 use crate::socketio::packet::{self, Engine, Packet};
 use crate::socketio::seated::Seated;
+use rejoin::socketio::MOST_ATTACHMENTS;
 use std::task::Context;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{Bytes, Utf8Bytes};
@@ -22,6 +23,18 @@ const EARLY_PACKETS: u8 = 32;
 
 /// What is no packet ends the session.
 const MALFORMED: Ending = Ending::Violation(1002, "Not a packet of Socket.IO 5");
+
+/// What is wrong with a message that is no packet: one with more attachments than clients take could be one.
+fn no_packet(message: &str) -> Ending {
+    let count =
+        message.strip_prefix(['5', '6']).and_then(|rest| rest.split_once('-')).map(|(count, _)| count);
+    let is_number = |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let too_many = |text: &str| text.parse().map_or(true, |count: u64| count > u64::from(MOST_ATTACHMENTS));
+    if count.filter(is_number).is_some_and(too_many) {
+        return Ending::Over(Limit::Attachments, 1009, "Too many attachments: a packet has at most 10");
+    }
+    MALFORMED
+}
 
 impl Session {
     /// Handles what was read, as far as the others let it. `all`: nothing is read any more.
@@ -94,7 +107,7 @@ impl Session {
             }
             Engine::Message(message) => message,
         };
-        let packet = Packet::read(message).ok_or(MALFORMED)?;
+        let packet = Packet::read(message).ok_or_else(|| no_packet(message))?;
         match packet {
             Packet::Connect { .. } | Packet::Disconnect { .. } if self.pending() > 0 => return Ok(false),
             Packet::Connect { namespace, auth } => {
