@@ -61,6 +61,18 @@ async fn a_refusal_uses_its_number_up_if_the_producer_is_known_and_is_remembered
 }
 
 #[tokio::test]
+async fn a_refusal_for_now_uses_up_no_number_and_is_none_of_what_was_appended() {
+    let redis = RedisProcess::start();
+    let mut node = Node::start(&redis, "a").await;
+    let epoch = node.open("lobby", None).await.epoch;
+    assert_eq!(seq(&node.send("lobby", 1, &epoch).await), Ok((1, false)));
+    let refused = Err((Code::NotJoined, None, false));
+    assert_eq!(seq(&node.refuse("lobby", 2, &epoch, Code::NotJoined).await), refused);
+    assert_eq!(seq(&node.send("lobby", 2, &epoch).await), Ok((2, false)));
+    assert_eq!(seq(&node.refuse("lobby", 2, &epoch, Code::NotJoined).await), Ok((2, true)));
+}
+
+#[tokio::test]
 async fn the_last_64_answers_of_a_producer_are_remembered() {
     let redis = RedisProcess::start();
     let mut node = Node::start(&redis, "a").await;

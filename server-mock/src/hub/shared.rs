@@ -56,7 +56,8 @@ pub enum Decision {
     /// Append it. `seq` and `timestamp` are the store's to set: by its own clock, so that a node whose clock is wrong
     /// does not matter.
     Append(Box<Logged>),
-    /// Refuse it for good: its number is used up and the answer remembered, if the producer is known.
+    /// Refuse it. For good: its number is used up and the answer remembered, if the producer is known. By a temporary code
+    /// ([`Code::is_temporary`]): neither, and it may be made again.
     Refuse(Code),
 }
 
@@ -209,7 +210,7 @@ pub enum StoreAnswer {
     },
     /// The send is not in the log.
     Refused {
-        /// Why: `unknown_producer`, `sequence_gap`, or with `dup` the answer that was remembered.
+        /// Why: `unknown_producer`, `sequence_gap`, the code that was asked for, or with `dup` the one that was remembered.
         code: Code,
         /// With `sequence_gap`: the number that the producer goes on with.
         expected: Option<u64>,

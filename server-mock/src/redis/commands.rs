@@ -72,7 +72,10 @@ impl Commands {
                     Decision::Append(entry) => {
                         cmd.arg("append").arg(entry.id.as_str()).arg(encode::entry(entry))
                     }
-                    Decision::Refuse(code) => cmd.arg("refuse").arg(code.as_str()).arg(""),
+                    Decision::Refuse(code) => {
+                        let how = if code.is_temporary() { "defer" } else { "refuse" };
+                        cmd.arg(how).arg(code.as_str()).arg("")
+                    }
                 };
                 cmd
             }

@@ -67,7 +67,10 @@ impl Health {
         state.since.get_or_insert_with(Instant::now);
         why.clone_into(&mut state.why);
         state.outages.tell(|_| {
-            tracing::warn!(why, "Redis is away: connections stay, and what is sent is refused as overloaded");
+            tracing::warn!(
+                why,
+                "Redis is away: connections stay, but who sends is closed with 1013 and sends again later"
+            );
         });
     }
 

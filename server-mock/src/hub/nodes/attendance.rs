@@ -81,13 +81,17 @@ impl Hub {
         self.changed(room, node, &known, after, now + ATTENDANCE);
     }
 
-    /// The store has said who is on other nodes.
+    /// The store has said who is on other nodes. Whom it does not name it may have lost: they stay until their node says
+    /// so, or says nothing for too long.
     pub(super) fn attended(&mut self, now: Timestamp, room: &Name, attendees: Vec<Attendee>) {
         let Some(nodes) = &self.nodes else { return };
         let own = nodes.id.clone();
         let Some(copy) = nodes.copies.get(room) else { return };
-        let mut said: BTreeMap<Id, (BTreeSet<Name>, Timestamp)> =
-            copy.nodes.keys().map(|node| (node.clone(), (BTreeSet::new(), now))).collect();
+        let mut said: BTreeMap<Id, (BTreeSet<Name>, Timestamp)> = copy
+            .nodes
+            .iter()
+            .map(|(node, there)| (node.clone(), (there.users.clone(), there.expires)))
+            .collect();
         for Attendee { node, user, expires_in } in attendees {
             if node != own {
                 let (users, expires) = said.entry(node).or_insert_with(|| (BTreeSet::new(), now));

@@ -6,8 +6,8 @@
 //!   whatever its connection says about the room (`parking`).
 //! - The copy takes entries only in sequence, from a notice or an answer, whichever comes first, and delivers what it
 //!   takes. Anything else makes it read the room again (`learning`).
-//! - A send is answered when the store has answered (`sends`, `posts`). What the store does not answer in time is
-//!   refused for now; the client asks again with the same number, and the store recognises it.
+//! - A send is answered when the store has answered (`sends`, `posts`). What the store does not answer in time
+//!   ends its connection, because nobody knows what became of it; the client asks again with the same number.
 //! - Somebody is in a room who is there on any node (`attendance`).
 
 pub(super) mod bug;

@@ -23,7 +23,7 @@ const FRAME_BYTES: usize = 256 << 10;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The close code of a connection that is to come again later.
-const LATER: (u16, &str) = (1013, "Try again later");
+pub(super) const LATER: (u16, &str) = (1013, "Try again later");
 
 const NO_ANSWER: &str = "the store does not answer now: join again in a moment";
 const FULL: &str = "too many requests wait for the store: join again in a moment";
@@ -141,8 +141,9 @@ impl Hub {
 
     /// There is no room for one more frame to wait.
     fn refuse_frame(&mut self, conn: ConnId, message: ClientMessage) {
+        let extended = self.conns.get(&conn).is_some_and(|state| state.extended.is_some());
         let (reference, room): (Asked, _) = match message {
-            ClientMessage::SendMessage { tag: Some(tag), .. } => {
+            ClientMessage::SendMessage { tag: Some(tag), .. } if extended => {
                 let nack = Nack {
                     reference: Some(tag.reference),
                     code: Code::Overloaded,

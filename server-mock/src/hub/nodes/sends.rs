@@ -9,16 +9,16 @@ use super::super::sending::{Judgement, No, Send};
 use super::super::shared::{Decision, Numbered, StoreAnswer, StoreRequest};
 use super::bug::{Bug, made};
 use super::flights::Errand;
+use super::parking::LATER;
 use rejoin::machine::{Moment, ServerMessage};
-use rejoin::messages::{Ack, Code, Epoch, Nack, Origin};
+use rejoin::messages::{Ack, Code, Epoch, Origin};
 use rejoin::{Id, Name};
 use std::time::Duration;
 
-/// After this time a send that the store has not taken is made again.
+/// After this time a send for which there was no place is made again.
 const AGAIN: Duration = Duration::from_secs(2);
 
 const FULL: &str = "too many requests wait for the store";
-const NO_ANSWER: &str = "the store did not answer: whether it has the message is not known";
 
 /// A send whose answer has not come. Its content is on its way to the store.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(super) struct Asked {
     send: Send,
     /// Which of the connections that have had this number.
     born: u64,
-    /// Why it is refused for good, if it was not decided before.
+    /// Why it is refused, if it was not decided before.
     no: Option<No>,
 }
 
@@ -66,12 +66,10 @@ impl Hub {
             Judgement::Fine => None,
             Judgement::Flooding => return self.close_flooding(at, send.conn),
             Judgement::No(no) => {
-                // What is no room has no numbers either.
-                let is_final = !no.code.is_temporary()
-                    && self.conns.get(&send.conn).is_some_and(|state| state.rooms.contains(&send.room))
-                    && send.line.is_some()
+                // It may be one that was carried out before. What is no room has no numbers.
+                let is_numbered = send.line.is_some()
                     && locate(&send.user, send.room.clone()).is_ok_and(|key| key == send.room);
-                if !is_final || made(Bug::RefusalUnremembered) {
+                if !is_numbered || made(Bug::RefusalUnremembered) {
                     return self.nack(at, &send, no);
                 }
                 Some(no)
@@ -175,24 +173,12 @@ impl Hub {
                     let ack = Ack { reference, room, id, epoch, seq, timestamp: None, dup: false };
                     return self.tell(send.conn, &ServerMessage::Ack(ack));
                 }
-                self.nack_temporarily(&send);
+                // A refusal would say that it is not in the log. On its next connection the client asks by the number,
+                // if it has one.
+                let (code, reason) = LATER;
+                self.close(at, send.conn, code, reason);
             }
         }
-    }
-
-    /// The store has not answered; that is nothing which the user's patience has to bear.
-    fn nack_temporarily(&mut self, send: &Send) {
-        let Some(reference) = send.reference.clone() else { return self.error(send.conn, NO_ANSWER) };
-        let nack = Nack {
-            reference: Some(reference),
-            code: Code::Overloaded,
-            retry: true,
-            retry_after_ms: Some(super::super::rules::millis(AGAIN)),
-            expected: None,
-            dup: false,
-            message: NO_ANSWER.into(),
-        };
-        self.tell(send.conn, &ServerMessage::Nack(Box::new(nack)));
     }
 
     fn compare_epochs(&mut self, now: rejoin::Timestamp, room: &Name, epoch: &Epoch, seq: u64) {

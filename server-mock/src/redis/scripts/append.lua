@@ -2,7 +2,7 @@
 -- KEYS[3] line of sends (hash)
 -- ARGV: name, fresh epoch, held epoch, held head, held id, retention ms, most entries, most bytes, channel, sharded,
 --       line's owner or '', pseq or '', epoch that the client named or '', dedupe window ms,
---       'append' or 'refuse', id or code, entry
+--       'append', 'refuse' for good or 'defer', id or code, entry
 local name, fresh = ARGV[1], ARGV[2]
 local held_epoch, held_head, held_id = ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local line, owner, pseq, window = KEYS[3], ARGV[11], tonumber(ARGV[12]), ARGV[14]
@@ -67,7 +67,8 @@ local function remember(answer)
 end
 
 if not appends then
-  if known then remember({ pseq, ARGV[16] }) end
+  -- Who is refused for now makes the same send again.
+  if known and ARGV[15] == 'refuse' then remember({ pseq, ARGV[16] }) end
   return { 'refused', ARGV[16] }
 end
 

@@ -174,3 +174,20 @@ fn what_a_node_says_while_the_room_is_read_is_not_overruled_by_the_answer() {
     assert_eq!(come_and_gone(&outputs, ADA), ["user_joined"]);
     assert_eq!(who(&mut world), json!(["ada", "bob", "eve"]));
 }
+
+#[test]
+fn whom_a_store_that_has_begun_empty_does_not_name_stays_until_the_node_is_silent_for_too_long() {
+    let mut world = World::shared_lobby(0);
+    world.attendance("there", &[("eve", true), ("fay", true)], true);
+    let ticket = read(&world.notice(StoreNotice::Interrupted));
+    let attendees = vec![Attendee {
+        node: id("there"),
+        user: "eve".into(),
+        expires_in: std::time::Duration::from_secs(60),
+    }];
+    let outputs = world.answer(ticket, StoreAnswer::Opened(RoomState { attendees, ..behind(0, Vec::new()) }));
+    assert_eq!(come_and_gone(&outputs, ADA), [""; 0]);
+    assert_eq!(who(&mut world), json!(["ada", "bob", "eve", "fay"]));
+    assert_eq!(come_and_gone(&world.attendance("there", &[("eve", true)], true), ADA), ["user_left"]);
+    assert_eq!(come_and_gone(&world.after(60_100), ADA), ["user_left"]);
+}

@@ -4,6 +4,18 @@ use super::*;
 use crate::hub::Limit;
 use rejoin::messages::Code;
 
+fn unnumbered() -> Value {
+    json!({"type": "send_message", "roomId": "lobby", "content": "x", "ref": "s1"})
+}
+
+/// The code by which this connection is closed.
+fn closed(outputs: &[Output], conn: ConnId) -> Option<u16> {
+    outputs.iter().find_map(|output| match output {
+        Output::Close { conn: of, code, .. } if *of == conn => Some(*code),
+        _ => None,
+    })
+}
+
 #[test]
 fn a_send_is_neither_acknowledged_nor_delivered_before_the_store_has_it() {
     let mut world = World::shared_lobby(3);
@@ -78,33 +90,50 @@ fn a_final_refusal_of_a_numbered_send_is_the_stores_to_remember() {
 }
 
 #[test]
-fn who_is_not_in_the_room_does_not_reach_the_store() {
+fn a_send_that_is_refused_for_now_may_have_been_carried_out_before_so_the_store_is_asked() {
     let mut world = World::node(|_| {});
     world.extend(ADA, "ada");
     let outputs = world.frame(ADA, &number(1));
+    assert_eq!(heard(&outputs), []);
+    let (ticket, decision) = appends(&outputs).remove(0);
+    assert_eq!(decision, Decision::Refuse(Code::NotJoined));
+    let refused = StoreAnswer::Refused { code: Code::NotJoined, expected: None, dup: false };
+    let nack = &frames(&world.answer(ticket, refused), ADA, "nack")[0];
+    assert_eq!((&nack["code"], &nack["retry"]), (&json!("not_joined"), &json!(true)));
+    let ticket = appends(&world.frame(ADA, &number(1)))[0].0;
+    let outputs = world.answer(ticket, appended(entry(4, "ada"), true));
+    assert_eq!(frames(&outputs, ADA, "ack")[0]["dup"], true);
+}
+
+#[test]
+fn who_is_not_in_the_room_does_not_reach_the_store_without_a_number() {
+    let mut world = World::node(|_| {});
+    world.extend(ADA, "ada");
+    let outputs = world.frame(ADA, &unnumbered());
     assert_eq!(frames(&outputs, ADA, "nack")[0]["code"], "not_joined");
     assert_eq!(asked(&outputs), [] as [&StoreRequest; 0]);
 }
 
 #[test]
-fn a_send_that_has_failed_is_to_be_made_again() {
+fn a_send_of_unknown_fate_is_not_refused_but_ends_its_connection() {
+    for frame in [number(1), unnumbered()] {
+        let mut world = World::shared_lobby(3);
+        let ticket = appends(&world.frame(ADA, &frame))[0].0;
+        let outputs = world.answer(ticket, StoreAnswer::Failed);
+        assert_eq!((types(&outputs, ADA), closed(&outputs, ADA)), (vec![], Some(1013)), "{frame}");
+    }
     let mut world = World::shared_lobby(3);
-    let ticket = appends(&world.frame(ADA, &number(1)))[0].0;
-    let outputs = world.answer(ticket, StoreAnswer::Failed);
-    let nack = &frames(&outputs, ADA, "nack")[0];
-    assert_eq!((&nack["code"], &nack["retry"]), (&json!("overloaded"), &json!(true)));
-    assert!(nack["retryAfterMs"].as_u64().is_some(), "{nack}");
     let plain = world.send(BOB, "lobby", "x");
     let outputs = world.answer(appends(&plain)[0].0, StoreAnswer::Failed);
-    assert_eq!(types(&outputs, BOB), ["error"]);
+    assert_eq!((types(&outputs, BOB), closed(&outputs, BOB)), (vec![], Some(1013)));
 }
 
 #[test]
 fn a_send_that_is_not_answered_is_given_up_after_five_seconds() {
     let mut world = World::shared_lobby(3);
     world.frame(ADA, &number(1));
-    assert_eq!(types(&world.after(4_900), ADA), [""; 0]);
-    assert_eq!(frames(&world.after(100), ADA, "nack")[0]["code"], "overloaded");
+    assert_eq!(closed(&world.after(4_900), ADA), None);
+    assert_eq!(closed(&world.after(100), ADA), Some(1013));
 }
 
 #[test]
@@ -113,7 +142,7 @@ fn a_late_answer_is_delivered_and_answers_nobody() {
     let ticket = appends(&world.frame(ADA, &number(1)))[0].0;
     world.after(5_000);
     let outputs = world.answer(ticket, appended(entry(4, "ada"), false));
-    assert_eq!(types(&outputs, ADA), ["message"]);
+    assert_eq!(types(&outputs, ADA), [""; 0]);
     assert_eq!(contents(&outputs, BOB), ["c4"]);
     assert_eq!(world.answer(ticket, appended(entry(4, "ada"), false)), []);
 }
@@ -140,14 +169,15 @@ fn more_sends_than_may_wait_for_the_store_are_refused_before_it_is_asked() {
         world.extend(ADA, "ada");
         let ticket = read(&world.frame(ADA, &join("lobby")));
         world.answer(ticket, StoreAnswer::Opened(room(Vec::new())));
-        world.frame(ADA, &number(1));
+        let asks = world.frame(ADA, &number(1));
         let outputs = world.frame(ADA, &number(2));
         assert_eq!(asked(&outputs), [] as [&StoreRequest; 0]);
         let nack = &frames(&outputs, ADA, "nack")[0];
         assert_eq!((&nack["code"], &nack["retry"]), (&json!("overloaded"), &json!(true)));
         assert_eq!(world.hub.refused().of(label), 1);
         // A place is free again.
-        world.after(5_000);
+        let ticket = appends(&asks)[0].0;
+        world.answer(ticket, appended(entry(1, "ada"), false));
         assert_eq!(appends(&world.frame(ADA, &number(2))).len(), 1);
         assert_eq!(world.hub.store_requests(), 1);
     }
