@@ -52,6 +52,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
             return;
         }
+        // What was told of an earlier stay is not known of this one.
+        entry.told = None;
         self.room_changed(room, RoomState::Joining);
         self.write_join(now, at);
     }

@@ -253,6 +253,28 @@ fn a_join_refused_for_now_is_told_once_with_its_reason_until_another_reason_or_s
 }
 
 #[test]
+fn a_join_refused_for_now_is_told_again_of_a_room_that_was_left_meanwhile() {
+    let told = |rig: &mut Rig| {
+        let told = |event| if let Event::Room(change) = event { change.refused } else { None };
+        rig.events().into_iter().filter_map(told).collect::<Vec<_>>()
+    };
+    let mut rig = Rig::joined();
+    let room = Name::from("q");
+    rig.command(Command::Join(room.clone().into()));
+    let request = rig.join_request("q").reference;
+    rig.receive(no(Code::Overloaded, true).error(Some(&request), Some(&room)));
+    assert_eq!(told(&mut rig), [Code::Overloaded]);
+    rig.pass(Duration::from_secs(40));
+    rig.join_request("q");
+    // The server answers neither the join nor the departure before it is asked again.
+    rig.command(Command::Leave(room.clone()));
+    rig.command(Command::Join(room.clone().into()));
+    let request = rig.join_request("q").reference;
+    rig.receive(no(Code::Overloaded, true).error(Some(&request), Some(&room)));
+    assert_eq!(told(&mut rig), [Code::Overloaded]);
+}
+
+#[test]
 fn sends_of_one_room_that_are_refused_again_and_again_do_not_hold_back_those_of_another() {
     let mut rig = Rig::joined();
     let other = Name::from("q");
