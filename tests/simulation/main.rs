@@ -20,6 +20,7 @@ mod bugs;
 mod cuts;
 mod endings;
 mod herd;
+mod nodes;
 mod sweep;
 
 use harness::sim::{Mix, Setup, shrink};
@@ -29,10 +30,15 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
 }
 
-/// The setup of a seed in the mix that was asked for.
-fn of_seed(seed: u64) -> Setup {
+/// The mix that was asked for.
+fn mix() -> Mix {
     let long = std::env::var_os("REJOIN_LONG").is_some();
-    Setup::of_mix(seed, if long { Mix::Aimed } else { Mix::Usual })
+    if long { Mix::Aimed } else { Mix::Usual }
+}
+
+/// The setup of a seed in that mix.
+fn of_seed(seed: u64) -> Setup {
+    Setup::of_mix(seed, mix())
 }
 
 /// How to play a seed again.
@@ -78,7 +84,7 @@ fn no_seed_violates_what_the_protocol_promises() {
     let seeds = number("REJOIN_SEEDS").unwrap_or(20_000);
     let first = number("REJOIN_FIRST").unwrap_or(0);
     let failures = number("REJOIN_FAILURES").map_or(1, |most| usize::try_from(most).unwrap_or(1));
-    let result = sweep::play(first, seeds, failures);
+    let result = sweep::play(of_seed, first, seeds, failures);
     for (seed, violated) in result.bad.iter().filter(|_| failures > 1) {
         println!("{seed:>8}  {}", violated.chars().take(300).collect::<String>());
     }

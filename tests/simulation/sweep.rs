@@ -1,6 +1,6 @@
 //! Plays many seeds on all cores.
 
-use harness::sim::{Coverage, Moves, Outcome, Sometimes, Waits};
+use harness::sim::{Amid, Coverage, Moves, Outcome, Setup, Sometimes, Waits};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -13,6 +13,7 @@ pub(crate) struct Sweep {
     pub(crate) bad: BTreeMap<u64, String>,
     cover: Coverage,
     reached: Vec<u64>,
+    reached_amid: Vec<u64>,
     happenings: Vec<u64>,
     messages: usize,
     moves: Moves,
@@ -29,6 +30,10 @@ impl Sweep {
         self.reached.resize(Sometimes::ALL.len(), 0);
         for (count, state) in self.reached.iter_mut().zip(Sometimes::ALL) {
             *count += u64::from(outcome.cover.has(*state));
+        }
+        self.reached_amid.resize(Amid::ALL.len(), 0);
+        for (count, state) in self.reached_amid.iter_mut().zip(Amid::ALL) {
+            *count += u64::from(outcome.cover.has_amid(*state));
         }
         self.happenings.push(outcome.happenings);
         self.messages += outcome.messages;
@@ -48,6 +53,21 @@ impl Sweep {
     /// The states that no seed reached.
     pub(crate) fn missing(&self) -> Vec<&'static str> {
         Sometimes::ALL.iter().filter(|state| !self.cover.has(**state)).map(|state| state.text()).collect()
+    }
+
+    /// The states of several nodes that no seed reached.
+    pub(crate) fn missing_amid(&self) -> Vec<&'static str> {
+        Amid::ALL.iter().filter(|state| !self.cover.has_amid(**state)).map(|state| state.text()).collect()
+    }
+
+    /// Prints how it went with several nodes.
+    pub(crate) fn report_amid(&self, seeds: u64) {
+        for (state, count) in Amid::ALL.iter().zip(&self.reached_amid) {
+            println!("{count:>8}  {}", state.text());
+        }
+        let reached = Amid::ALL.len() - self.missing_amid().len();
+        println!("{reached} of {} states of several nodes reached", Amid::ALL.len());
+        self.speed(seeds, "seeds with several nodes");
     }
 
     /// Whether the waits before a dial are spread over what is allowed.
@@ -78,20 +98,24 @@ impl Sweep {
         println!("waits before a dial, by quarter of what is allowed: {:?}", self.waits);
         let reached = Sometimes::ALL.len() - self.missing().len();
         println!("{reached} of {} states reached", Sometimes::ALL.len());
+        self.speed(seeds, "seeds");
+    }
+
+    fn speed(&self, seeds: u64, what: &str) {
         let mut happenings = self.happenings.clone();
         happenings.sort_unstable();
         let median = happenings.get(happenings.len() / 2).copied().unwrap_or(0);
         let seconds = self.took.as_secs_f64();
         println!(
-            "{seeds} seeds in {seconds:.1} s: {:.0} seeds per second, median {median} events, {} messages",
+            "{seeds} {what} in {seconds:.1} s: {:.0} seeds per second, median {median} events, {} messages",
             seeds as f64 / seconds,
             self.messages
         );
     }
 }
 
-/// Plays the seeds from `first` on; stops when `failures` of them violate something.
-pub(crate) fn play(first: u64, seeds: u64, failures: usize) -> Sweep {
+/// Plays the setups of the seeds from `first` on; stops when `failures` of them violate something.
+pub(crate) fn play(of: fn(u64) -> Setup, first: u64, seeds: u64, failures: usize) -> Sweep {
     let start = Instant::now();
     let (next, bad) = (AtomicU64::new(first), AtomicUsize::new(0));
     let whole = Mutex::new(Sweep::default());
@@ -104,7 +128,7 @@ pub(crate) fn play(first: u64, seeds: u64, failures: usize) -> Sweep {
                     if seed >= first + seeds || bad.load(Ordering::Relaxed) >= failures {
                         return;
                     }
-                    let outcome = super::of_seed(seed).play();
+                    let outcome = of(seed).play();
                     let mut whole = whole.lock().unwrap();
                     whole.take(&outcome);
                     if let Some(violated) = outcome.violations.into_iter().next() {

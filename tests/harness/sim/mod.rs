@@ -3,7 +3,8 @@
 //!
 //! A [`Setup`] is what a seed decides: a [`Plan`] that holds for the whole run, and a schedule of [`Act`]s, each at
 //! its moment. The world plays it; [`Checker`] knows nothing of either and compares what was sent, appended,
-//! delivered and resolved with what protocol.md §2.6 promises; [`Coverage`] says which interesting states came up;
+//! delivered and resolved with what protocol.md §2.6 promises, be the server one process or several nodes on one
+//! modelled store ([`NodesPlan`]); [`Coverage`] says which interesting states came up;
 //! [`shrink`] takes everything out of a failing schedule that it does not need.
 
 #![allow(

@@ -27,6 +27,9 @@ pub struct Setup {
     /// A mistake that the server makes.
     #[cfg(feature = "bugs")]
     pub server_bug: Option<rejoin_server::hub::Bug>,
+    /// A mistake that it makes as one node of several.
+    #[cfg(feature = "bugs")]
+    pub node_bug: Option<rejoin_server::hub::NodeBug>,
 }
 
 impl Setup {
@@ -41,6 +44,8 @@ impl Setup {
             client_bug: None,
             #[cfg(feature = "bugs")]
             server_bug: None,
+            #[cfg(feature = "bugs")]
+            node_bug: None,
         }
     }
 
@@ -89,16 +94,21 @@ impl Setup {
 
     fn run(&self, readable: bool) -> Outcome {
         #[cfg(feature = "bugs")]
-        make_mistakes(self.client_bug, self.server_bug);
+        make_mistakes(self.client_bug, self.server_bug, self.node_bug);
         let outcome = World::new(self, readable).play();
         #[cfg(feature = "bugs")]
-        make_mistakes(None, None);
+        make_mistakes(None, None, None);
         outcome
     }
 }
 
 #[cfg(feature = "bugs")]
-fn make_mistakes(client: Option<rejoin::machine::Bug>, server: Option<rejoin_server::hub::Bug>) {
+fn make_mistakes(
+    client: Option<rejoin::machine::Bug>,
+    server: Option<rejoin_server::hub::Bug>,
+    node: Option<rejoin_server::hub::NodeBug>,
+) {
     rejoin::machine::Bug::make(client);
     rejoin_server::hub::Bug::make(server);
+    rejoin_server::hub::NodeBug::make(node);
 }

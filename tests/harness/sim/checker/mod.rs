@@ -78,6 +78,8 @@ pub struct Checker {
     /// Which connection each client has opened last, and the number of its user.
     conns: BTreeMap<usize, usize>,
     users: BTreeMap<usize, usize>,
+    /// The users that each client has belonged to.
+    users_ever: BTreeSet<(usize, usize)>,
     /// When in its window clients began to move away from a server that is about to go.
     pub moves: Moves,
     /// Who had a send refused for good, and where.
@@ -373,6 +375,7 @@ impl Checker {
     /// A client belongs to this user.
     pub fn belongs(&mut self, client: usize, user: usize) {
         self.users.insert(client, user);
+        self.users_ever.insert((client, user));
     }
 
     /// Anything a session says, as a person would read it in a log.

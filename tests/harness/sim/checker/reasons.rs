@@ -6,7 +6,7 @@ use super::{Checker, Micros};
 use crate::sim::SECOND;
 use rejoin::machine::Transmitted;
 use rejoin::messages::{Code, Nack, Refusal};
-use rejoin::{Id, SendFailure, SendId};
+use rejoin::{Id, Name, SendFailure, SendId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -176,6 +176,14 @@ impl Checker {
             if let Some((_, _, times)) = self.reasons.asked.get_mut(&(client, at)) {
                 *times += 2;
             }
+            return;
+        }
+        // A client that takes its server for another kind asks anew, and the answer to the earlier question says nothing.
+        let is_of = |room: &Name| {
+            self.watched(client)?.asked_of(room).map(|asked| Some(asked) == refusal.reference.as_ref())
+        };
+        let latest = refusal.room.as_ref().and_then(is_of);
+        if name.starts_with('j') && latest == Some(false) {
             return;
         }
         let until = self.now + pause(refusal.retry_after_ms, 100);

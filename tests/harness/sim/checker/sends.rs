@@ -293,6 +293,13 @@ impl Checker {
         self.sends.used.insert(pid, (self.now - self.stood, epoch, forks, pseq));
     }
 
+    /// The store of several nodes refuses a send for good: its number is used up, whoever learns of it.
+    pub fn refused_by_store(&mut self, pid: &Id, pseq: u64) {
+        if let Some(sent) = self.line_is_of(pid, pseq).and_then(|key| self.sends.all.get_mut(&key)) {
+            sent.refused = true;
+        }
+    }
+
     /// A client dies. What it had given to a connection must be on its disk, if it has one.
     pub(super) fn sends_died(&mut self, client: usize, disk: Option<&[Key]>) {
         self.sends.numbers.retain(|(owner, _), _| *owner != client);

@@ -2,7 +2,7 @@
 //! which were lost again.
 
 use rejoin::Id;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A message as its author counts: the client, and the number of its send.
 pub type Key = (usize, u64);
@@ -156,6 +156,13 @@ impl Truth {
         let at = records.partition_point(|index| self.records[*index].ordinal <= after);
         let record = &self.records[*records.get(at)?];
         (record.ordinal < before).then_some(record.key)
+    }
+
+    /// The numbers through all epochs of what the room's log still has.
+    pub(super) fn kept_ordinals(&self, place: Place) -> BTreeSet<u64> {
+        let (records, oldest) = self.logs.get(&place).map_or((&[][..], 0), |log| (&log.records, log.oldest));
+        let records = records.iter().map(|index| &self.records[*index]);
+        records.filter(|record| record.seq >= oldest).map(|record| record.ordinal).collect()
     }
 
     /// How many lives the room's log has had.

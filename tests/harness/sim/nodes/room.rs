@@ -130,7 +130,7 @@ impl SharedLog {
                 old(StoreAnswer::Appended { epoch: self.epoch.clone(), entry, id, seq, dup: true })
             }
             (Known::Next, Decision::Refuse(code)) => {
-                if let Some(send) = send {
+                if let Some(send) = send.filter(|_| !code.is_temporary()) {
                     self.lines.decided(now, send, Answer::Refused(*code));
                 }
                 old(refused(*code, None, false))

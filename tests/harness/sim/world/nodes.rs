@@ -12,13 +12,15 @@ use crate::sim::setup::Setup;
 use fastrand::Rng;
 use rejoin::{Id, Name};
 use rejoin_server::hub;
-use rejoin_server::hub::shared::{StoreAnswer, StoreNotice, StoreRequest, Ticket};
+use rejoin_server::hub::shared::{Control, Decision, StoreAnswer, StoreNotice, StoreRequest, Ticket};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How often a node's side compares the heads of its rooms with the store's.
 const COMPARES: Micros = 10 * SECOND;
 /// Everything that asks for an answer gets one within this time, whatever the store does.
 const ANSWERED: Micros = 60 * SECOND;
+/// So long after a fault a node may be wrong about who is on another.
+const UNSURE: Micros = 90 * SECOND;
 /// Who is back within this time has not been away.
 const GRACE: Micros = 15 * SECOND;
 
@@ -53,6 +55,8 @@ pub(super) struct Shared {
     unknown: BTreeMap<(Id, u64), usize>,
     /// Entries of which a node's process was not told.
     missed: Vec<(usize, u64, Name, Id, u64)>,
+    /// Until then nodes may be wrong about who is on others.
+    unsure_until: Micros,
     /// Who was on a node that died.
     orphans: BTreeSet<(Name, Name)>,
 }
@@ -92,6 +96,7 @@ pub(super) fn begin(setup: &Setup, first: Server) -> (Vec<Server>, Option<Box<Sh
         waiting: BTreeMap::new(),
         unknown: BTreeMap::new(),
         missed: Vec::new(),
+        unsure_until: 0,
         orphans: BTreeSet::new(),
     };
     (nodes, Some(Box::new(shared)))
@@ -144,7 +149,7 @@ impl World {
                 self.hub_at(node, hub::Input::Stored { ticket, answer });
             }
             Sharing::Notice { process, notice, .. } => {
-                if process == wire.process && !wire.is_cut(now) {
+                if process == wire.process && !wire.is_cut(now) && !self.cannot_be_told(node, &notice) {
                     self.trace.note(now, "store", format_args!("tells {node}: {notice:?}"));
                     self.hub_at(node, hub::Input::Noticed(notice));
                 }
@@ -213,6 +218,22 @@ impl World {
     /// Who is in a room, on whatever node.
     pub(super) fn members_of(&self, room: &Name) -> BTreeSet<Name> {
         self.nodes.iter().flat_map(|node| node.hub.members(room)).map(|(_, user)| user.clone()).collect()
+    }
+
+    /// Whether something of a connection waits for the store.
+    pub(super) fn join_waits(&self, index: usize) -> bool {
+        self.shared.as_ref().is_some_and(|shared| shared.waiting.keys().any(|(of, _)| *of == index))
+    }
+
+    /// Whether an order would take somebody out of a room whose connection cannot be told of it. A seed has no such order:
+    /// its client would believe for ever that it is there.
+    fn cannot_be_told(&self, node: usize, notice: &StoreNotice) -> bool {
+        let StoreNotice::Control(Control::Remove { room, user }) = notice else { return false };
+        let mut here = self.nodes[node].hub.members(room).filter(|(_, name)| *name == user);
+        here.any(|(conn, _)| {
+            let index = usize::try_from(conn.0).unwrap_or(usize::MAX);
+            self.conns.get(index).is_some_and(|conn| !conn.extended)
+        })
     }
 
     /// A hub has dealt with a frame that asks for an answer, and has not answered it yet.
@@ -305,9 +326,16 @@ impl World {
         let wire = &mut shared.wires[node];
         let unknown = cut || is_append && counts(&mut wire.unknown);
         let send = send(&asked.request);
+        let is_final = matches!(
+            &asked.request,
+            StoreRequest::Append { decision: Decision::Refuse(code), .. } if !code.is_temporary()
+        );
         let carried = shared.store.carry_out(now, (node, &asked.name), asked.request);
         if carried.anew {
             self.checker.cover.reach_amid(Amid::LossFound);
+        }
+        if let (Some((pid, pseq)), true) = (&send, is_final) {
+            self.checker.refused_by_store(pid, *pseq);
         }
         if let Some(send) = send {
             let before = shared.unknown.get(&send).copied();
@@ -378,6 +406,7 @@ impl World {
         let wire = &mut shared.wires[node];
         let process = wire.process;
         if wire.is_cut(now) || counts(&mut wire.lost) {
+            shared.unsure_until = now + UNSURE;
             if let StoreNotice::Logged { room, epoch, entry } = notice {
                 shared.missed.push((node, process, room, epoch, entry.seq));
             }
@@ -385,13 +414,15 @@ impl World {
         }
         let mut times = Vec::new();
         if counts(&mut wire.overtaken.0) {
+            shared.unsure_until = now + UNSURE;
             times.push(now + delay + wire.overtaken.1);
             self.checker.cover.reach_amid(Amid::NoticeOvertaken);
         } else {
             wire.noticed_at = wire.noticed_at.max(now + delay);
             times.push(wire.noticed_at);
         }
-        if counts(&mut wire.doubled.0) {
+        // A signal has nothing by which it could be recognised, so no store may say it twice.
+        if !matches!(notice, StoreNotice::Signal { .. }) && counts(&mut wire.doubled.0) {
             times.push(now + delay + wire.doubled.1);
             self.checker.cover.reach_amid(Amid::NoticeDoubled);
         }
@@ -428,6 +459,11 @@ impl World {
         for notice in shared.store.heads(node) {
             self.notices(node, notice);
         }
+    }
+
+    /// Whether nodes know by now who is on others.
+    pub(super) fn nodes_know_each_other(&self) -> bool {
+        self.shared.as_ref().is_none_or(|shared| self.now >= shared.unsure_until)
     }
 
     /// A connection's node has died.
@@ -517,6 +553,7 @@ impl World {
     pub(super) fn node_fault(&mut self, act: &NodeAct) {
         let now = self.now;
         let Some(shared) = &mut self.shared else { return };
+        shared.unsure_until = now + shared.longest + UNSURE;
         match *act {
             NodeAct::Slow { node, by, time } => shared.wires[node].slow = (by, now + time),
             NodeAct::Stall { time } => shared.stalled_until = shared.stalled_until.max(now + time),

@@ -252,14 +252,18 @@ impl World {
             Ok(ServerMessage::Ack(ack)) => self.checker.acked_by_server(index, &ack),
             Ok(ServerMessage::Nack(nack)) => self.checker.refused_by_server(index, &nack),
             Ok(ServerMessage::UserLeft { room, user }) => {
-                self.checker.member_said_gone(place(&room, 0), &user);
+                if self.nodes_know_each_other() {
+                    self.checker.member_said_gone(place(&room, 0), &user);
+                }
                 self.is_gone_with_its_node(&room, &user);
             }
             Ok(ServerMessage::Joined(joined)) => {
                 self.enters(index, &joined.room);
                 let user = self.conns[index].user;
                 let at = place(&joined.room, user);
-                let log = self.nodes[self.conns[index].node].hub.store().room(&joined.room);
+                let own = format!("@{}", self.conns[index].name);
+                let name = if joined.room == *"@me" { own.as_str() } else { &joined.room };
+                let log = self.nodes[self.conns[index].node].hub.store().room(name);
                 let held = log.map_or(0, |log| log.messages().len());
                 self.checker.list_said(index, at, joined.members.as_deref());
                 self.checker.join_answered_by_server(index, at, &joined, held as u64);

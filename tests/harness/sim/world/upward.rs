@@ -79,8 +79,8 @@ impl World {
                 if self.trace.is_readable() {
                     self.trace.note(self.now, "server", format_args!("{index} says {}", shortened(&text)));
                 }
-                if text.contains(STRAY) && !self.conns[index].rooms.is_empty() {
-                    // It has become a member meanwhile.
+                if text.contains(STRAY) && (!self.conns[index].rooms.is_empty() || self.join_waits(index)) {
+                    // It has become a member meanwhile, or is about to.
                     return;
                 }
                 if self.answers_stubbornly(index, &text) {

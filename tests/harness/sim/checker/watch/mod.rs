@@ -279,6 +279,11 @@ impl Watch {
         }
     }
 
+    /// The name of the latest question for a room.
+    pub(super) fn asked_of(&self, room: &Name) -> Option<&Id> {
+        self.asked.get(room)
+    }
+
     fn did(&mut self, output: &Output) {
         match output {
             Output::Ping { .. } | Output::Send { message: ClientMessage::Ping { .. }, .. } => self.asks(),

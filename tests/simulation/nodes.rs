@@ -1,0 +1,54 @@
+//! Several nodes on one modelled store (harness/sim/nodes): the same clients, the same network, the same checker.
+//!
+//! `REJOIN_NODES_SEEDS`: how many, 4,000 if it is not set. `REJOIN_NODES_SEED`: only this one, with its story; the other
+//! names of the simulation mean the same here.
+
+use super::{number, sweep};
+use harness::sim::Setup;
+
+/// The setup of a seed with several nodes.
+fn of_seed(seed: u64) -> Setup {
+    Setup::of_nodes(seed, super::mix())
+}
+
+/// How to play a seed again.
+fn again(seed: u64) -> String {
+    format!("REJOIN_NODES_SEED={seed} tests/run simulation no_seed_with_several_nodes")
+}
+
+#[test]
+fn no_seed_with_several_nodes_violates_what_the_protocol_promises() {
+    if let Some(seed) = number("REJOIN_NODES_SEED") {
+        let setup = of_seed(seed);
+        if std::env::var_os("REJOIN_WHOLE").is_some() || setup.play().violations.is_empty() {
+            super::tell(&setup);
+        } else {
+            super::fail(&setup, &again(seed));
+        }
+        return;
+    }
+    let long = std::env::var_os("REJOIN_LONG").is_some();
+    let seeds = number("REJOIN_NODES_SEEDS").unwrap_or(if long { 100_000 } else { 4_000 });
+    let first = number("REJOIN_FIRST").unwrap_or(0);
+    let failures = number("REJOIN_FAILURES").map_or(1, |most| usize::try_from(most).unwrap_or(1));
+    let result = sweep::play(of_seed, first, seeds, failures);
+    for (seed, violated) in result.bad.iter().filter(|_| failures > 1) {
+        println!("{seed:>8}  {}", violated.chars().take(300).collect::<String>());
+    }
+    if let Some(seed) = result.bad.keys().next() {
+        super::fail(&of_seed(*seed), &again(*seed));
+    }
+    result.report_amid(seeds);
+    if seeds >= 4_000 {
+        let missing = result.missing_amid();
+        assert!(missing.is_empty(), "never reached in {seeds} seeds: {missing:#?}");
+    }
+}
+
+#[test]
+fn the_same_seed_with_several_nodes_gives_the_same_run() {
+    for seed in 0..50 {
+        let (first, second) = (Setup::of_nodes(seed, super::mix()), Setup::of_nodes(seed, super::mix()));
+        assert_eq!(first.play().hash, second.play().hash, "seed {seed}");
+    }
+}
