@@ -369,9 +369,10 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         oldest
     }
 
-    /// Everything unanswered is transmitted again on the same connection.
-    pub(crate) fn resend(&mut self) {
-        for lane in &mut self.lanes {
+    /// What has been unanswered for long is transmitted again on the same connection. What another room has sent since may
+    /// still be answered.
+    pub(crate) fn resend(&mut self, now: Timestamp) {
+        for lane in self.lanes.iter_mut().filter(|lane| lane.is_quiet(now)) {
             lane.go_back(0, made(Bug::ResentCertain));
         }
     }

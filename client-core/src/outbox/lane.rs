@@ -294,8 +294,13 @@ impl<P, N> Lane<P, N> {
 
     /// Sends in flight, as far as they hold other rooms back: those of a room that has been silent for long do not.
     pub(super) fn holds_back(&self, now: Timestamp) -> usize {
+        if self.is_quiet(now) { 0 } else { self.in_flight }
+    }
+
+    /// Whether its oldest transmission has been unanswered for long.
+    pub(super) fn is_quiet(&self, now: Timestamp) -> bool {
         let oldest = self.unanswered.front().and_then(|sent| sent.latest);
-        if oldest.is_some_and(|latest| latest.at + QUIET <= now) { 0 } else { self.in_flight }
+        oldest.is_some_and(|latest| latest.at + QUIET <= now)
     }
 
     /// Everything from `pseq` on has to be transmitted again, in order: `refused`, so that the server certainly has none of it,

@@ -10,7 +10,7 @@ use crate::cause::CauseCode;
 use crate::event::{Event, Gap, JoinedRoom, RoomChange, RoomState};
 use crate::id::Id;
 use crate::link::ConnId;
-use crate::messages::{ClientMessage, Code, JoinRequest, Joined, Left, Nack, Position, Refusal};
+use crate::messages::{ClientMessage, Code, JoinRequest, Joined, Left, MAX_INT, Nack, Position, Refusal};
 use crate::notes::note;
 use crate::outbox::Payload;
 use crate::rooms::{Hole, Membership, Room, Wanted};
@@ -90,7 +90,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         } else {
             let since = entry.inflow.since();
             let history = match (&since, entry.inflow.seq()) {
-                // Where it was is known, but not by which message: a replay that begins early enough connects.
+                // Where it was is known, but not by which message: a replay that begins early enough connects. A stream
+                // cannot be paged, so all of it is asked for.
+                (None, Some(_)) if entry.personal => Some(MAX_INT),
                 (None, Some(_)) => Some(replay),
                 // The last message alone, for its id: what a later join goes on from.
                 (None, None) => Some(entry.history.unwrap_or(1)),

@@ -239,7 +239,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                     self.link.give_up(now, CauseCode::Unanswered);
                 } else {
                     wire.resent = true;
-                    self.outbox.resend();
+                    self.outbox.resend(now);
                 }
             }
             _ => {}

@@ -3,7 +3,8 @@
 use super::rig::{Rig, hello, id, join_answer, live, message, replayed};
 use crate::event::{Event, RoomState};
 use crate::messages::{
-    ClientMessage, Code, History, HistoryRequest, JoinReason, Joined, Presence, Refusal, ServerMessage,
+    ClientMessage, Code, History, HistoryRequest, JoinReason, Joined, Notification, Presence, Refusal,
+    ServerMessage, Stamp,
 };
 use crate::session::{Command, Input};
 use crate::{Config, Join};
@@ -249,6 +250,30 @@ fn an_own_stream_whose_epoch_has_changed_goes_on_from_its_last_message() {
     rig.receive(hello("me"));
     let request = rig.join_request("@me");
     assert_eq!((request.since.map(|since| since.seq), request.history), (Some(0), Some(1)));
+}
+
+#[test]
+fn a_hole_in_an_own_stream_whose_last_id_is_not_known_is_filled_from_all_of_the_stream() {
+    let mut rig = Rig::new(Config::default());
+    let personal = Join { personal: true, history: Some(8), ..Join::from(crate::Name::from("@me")) };
+    rig.command(Command::Join(personal));
+    rig.command(Command::Connect);
+    rig.open();
+    rig.receive(hello("me"));
+    let request = rig.join_request("@me");
+    let joined = Joined { room: "@me".into(), replay: 8, ..join_answer(request.reference, "e", 11) };
+    rig.receive(ServerMessage::Joined(Box::new(joined)));
+    // What was between has been lost on its way.
+    let note = |seq| {
+        let stamp = Some(Stamp { replay: true, ..*message("e", seq).stamp.unwrap() });
+        let notification = Notification { stamp, kind: "note".into(), data: None };
+        ServerMessage::Notification(Box::new(notification))
+    };
+    rig.receive(note(10));
+    rig.receive(note(11));
+    rig.pass(Duration::from_secs(30));
+    let request = rig.join_request("@me");
+    assert_eq!((request.since, request.history), (None, Some(crate::messages::MAX_INT)));
 }
 
 #[test]

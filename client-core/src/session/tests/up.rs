@@ -4,10 +4,12 @@ use super::rig::{Rig, acked, hello, id, join_answer, message};
 use crate::event::DeliveryStatus;
 use crate::link::State;
 use crate::machine::Disconnect;
+use crate::machine::Outgoing;
 use crate::messages::{ClientMessage, Code, JoinReason, Joined, Nack, Origin, SendTag, ServerMessage};
 use crate::session::{Command, Input};
-use crate::{CauseCode, Event, SendFailure};
+use crate::{CauseCode, Event, Join, SendFailure, SendId};
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -279,7 +281,7 @@ fn what_is_sent_again_keeps_to_what_the_next_server_allows_at_a_time() {
 #[test]
 fn a_send_to_a_room_that_is_not_wanted_fails_at_once_and_one_to_a_room_being_joined_waits() {
     let mut rig = Rig::joined();
-    let other = crate::machine::Outgoing::new(crate::SendId(1), "nowhere".into(), "x".into());
+    let other = Outgoing::new(SendId(1), "nowhere".into(), "x".into());
     rig.command(Command::Send(other));
     assert_eq!(rig.deliveries(), [(1, DeliveryStatus::Failed(SendFailure::Refused(Code::NotJoined)))]);
     rig.reconnect();
@@ -330,6 +332,24 @@ fn a_server_that_lives_and_does_not_answer_is_asked_then_sent_to_again_then_left
         if change.cause.as_ref().is_some_and(|cause| cause.code == CauseCode::Unanswered))
     };
     assert!(told.iter().any(left), "{told:?}");
+}
+
+#[test]
+fn what_a_silent_room_is_sent_again_leaves_alone_what_another_room_has_just_been_sent() {
+    let mut rig = Rig::joined();
+    rig.command(Command::Join(Join::from(crate::Name::from("q"))));
+    let request = rig.join_request("q");
+    let answer = Joined { room: "q".into(), ..join_answer(request.reference, "e", 0) };
+    rig.receive(ServerMessage::Joined(Box::new(answer)));
+    rig.send(1, "x");
+    rig.pass(Duration::from_secs(5));
+    rig.receive(ServerMessage::Pong { t: 0 });
+    rig.pass(Duration::from_secs(9));
+    rig.command(Command::Send(Outgoing::new(SendId(2), "q".into(), "y".into())));
+    rig.said();
+    rig.pass(Duration::from_secs(1));
+    let again: Vec<String> = rig.sends().into_iter().map(|(content, _)| content).collect();
+    assert_eq!(again, ["x"]);
 }
 
 #[test]

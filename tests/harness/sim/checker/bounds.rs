@@ -6,7 +6,7 @@ use super::truth::Key;
 use super::{Checker, Micros};
 use crate::sim::SECOND;
 use rejoin::machine::ConnId;
-use rejoin::{Id, SendFailure, SendId};
+use rejoin::{DeliveryStatus, Id, SendFailure, SendId};
 use std::collections::{HashMap, HashSet};
 
 /// What clients were told to keep to.
@@ -331,7 +331,14 @@ impl Checker {
             .collect();
         keys.sort_unstable();
         let (size, key) = keys.pop()?;
-        let alone = keys.last().is_none_or(|(other, _)| *other < size);
+        // One that was given up without an answer is still on its way, and may be the one.
+        let is_rival = |sent: &Sent| {
+            sent.outcome == Some(DeliveryStatus::Unknown)
+                && sent.transmissions.iter().any(|transmission| transmission.conn == *conn)
+                && weight(&sent.content, sent.data.as_ref()) >= size
+        };
+        let rivals = self.sends.all.range((client, 0)..(client + 1, 0)).any(|(_, sent)| is_rival(sent));
+        let alone = !rivals && keys.last().is_none_or(|(other, _)| *other < size);
         (alone && self.sends.all.get(&key).is_some_and(|sent| !sent.disowned)).then_some(key)
     }
 

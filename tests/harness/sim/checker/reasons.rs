@@ -194,6 +194,11 @@ impl Checker {
         };
     }
 
+    /// A server gives a page: what it has refused before that does not bind any more.
+    pub fn page_given(&mut self, conn: usize, at: Place) {
+        self.reasons.pages.remove(&(conn, at));
+    }
+
     /// A client asks for a room.
     pub fn joins_again(&mut self, client: usize, conn: usize, at: Place) {
         self.asks_for(client, at);

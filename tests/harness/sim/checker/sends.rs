@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// One transmission of a send.
 #[derive(Debug, Clone)]
 pub(super) struct Transmission {
-    conn: usize,
+    pub(super) conn: usize,
     pub(super) extended: bool,
     pub(super) line: Option<(Id, u64)>,
     reference: Option<Id>,

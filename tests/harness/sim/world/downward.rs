@@ -110,6 +110,7 @@ impl World {
                 self.clients[client].joined.insert(joined.room.clone(), joined.clone());
             }
             ServerMessage::History(history) => {
+                self.checker.page_given(index, place(&history.room, user));
                 if !self.conns[index].tampered {
                     self.checker.history_answered(index, history);
                 }

@@ -342,6 +342,7 @@ impl World {
             self.checker.has_dealt_with(client, at, &position.epoch, position.seq);
             self.command(client, Command::Commit { room: room.clone(), position });
             if let Some(position) = again {
+                self.checker.committed(client, at, &position.epoch, position.seq);
                 self.checker.has_dealt_with(client, at, &position.epoch, position.seq);
                 self.command(client, Command::Commit { room, position });
             }
