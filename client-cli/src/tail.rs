@@ -16,10 +16,15 @@ use crate::token_trouble::TokenTrouble;
 use crate::{pipe, words};
 use rejoin::{Event, RoomChange, RoomState, State, Timestamp};
 use std::io::{IsTerminal as _, stdout};
+use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 /// Bytes to print at which nothing more is read.
 pub(crate) const MOST_UNPRINTED: usize = 64 << 10;
+
+/// After a SIGTERM the connection is closed at the latest after this: until then what was printed last can still be stored as
+/// read, so that the next run does not print it again.
+const LAST_COMMITS: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Exit, Failure> {
     let sources = Sources::read(&arguments.connection)?;
@@ -49,7 +54,15 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
     let mut cap = HistoryCap::new(arguments.history);
     let mut ended = false;
     let mut closing = false;
+    // From a SIGTERM until the connection is closed.
+    let mut close_by: Option<Instant> = None;
     while !ended || !narrator.printed.is_empty() {
+        let is_told = narrator.printed.is_empty() && commits.as_ref().is_none_or(Commits::is_empty);
+        if close_by.is_some_and(|by| is_told || by <= Instant::now()) {
+            close_by = None;
+            // Ends by itself: the library closes within its own time limit.
+            tokio::spawn(client.close());
+        }
         let awaited = commits.as_ref().and_then(Commits::awaited);
         let due = narrator.next_due();
         tokio::select! {
@@ -58,8 +71,7 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
                 Signal::Interrupt => return Ok(Exit::Interrupted),
                 Signal::Terminate if !closing => {
                     closing = true;
-                    // Ends by itself: the library closes within its own time limit.
-                    tokio::spawn(client.close());
+                    close_by = Some(Instant::now() + LAST_COMMITS);
                 }
                 Signal::Terminate => {}
             },
@@ -80,6 +92,7 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
                 Err(why) => return Failure::unprinted(why).map_or(Ok(Exit::Success), Err),
             },
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => narrator.print_repeats(false),
+            () = sleep_until(close_by.unwrap_or_else(Instant::now)), if close_by.is_some() => {}
             why = outlet.ended() => return Failure::unprinted(why).map_or(Ok(Exit::Success), Err),
             batch = events.next_batch(), if !ended && narrator.printed.len() < MOST_UNPRINTED => {
                 narrator.set_layout(layout());
