@@ -184,6 +184,9 @@ pub(crate) struct DoctorArgs {
     /// as long again if it is cut.
     #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub(crate) idle: Option<u32>,
+    /// Print a JSON line for each finding: step, result (`ok`, `failed`, `not_tried`, `warning`), detail, and hint (what to do, or null).
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
 }

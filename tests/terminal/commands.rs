@@ -69,6 +69,20 @@ fn doctor_says_which_step_fails() {
 }
 
 #[test]
+fn doctor_prints_a_json_line_for_each_finding_where_it_is_asked_to() {
+    let nobody = Vacancy::hold();
+    let output = run(&["doctor", &nobody.url(), "--token", "ada", "--json"], b"");
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let said = text(&output.stdout);
+    let found: Vec<serde_json::Value> =
+        said.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect();
+    assert!(found.iter().any(|line| line["step"] == "dns" && line["result"] == "ok"), "{said}");
+    let last = found.last().unwrap();
+    assert_eq!((&last["step"], &last["result"]), (&"tcp".into(), &"failed".into()), "{said}");
+    assert!(last["detail"].is_string() && last["hint"].is_string(), "{said}");
+}
+
+#[test]
 fn doctor_tells_an_origin_that_is_refused_from_a_token_that_is() {
     let server = ServerProcess::start("127.0.0.1:0");
     let args = ["doctor", &server.url, "--token", "ada", "--header", "Origin: https://app.example"];

@@ -39,6 +39,9 @@ const GIVEN_ORIGIN: &str = "pages of the given Origin may not connect: allow it 
                             configuration, or leave the header out to try the token alone";
 
 pub(crate) async fn run(arguments: &DoctorArgs, mut signals: Signals) -> Result<Exit, Failure> {
+    if arguments.json {
+        report::as_json();
+    }
     let sources = Sources::read(&arguments.connection)?;
     let mistakes = profile::mistakes_elsewhere(arguments.connection.profile.as_deref());
     if let Some(first) = mistakes.first() {

@@ -1,10 +1,12 @@
-//! The doctor's findings, a line each, printed as they come.
+//! The doctor's findings, a line each for people or as JSON, printed as they come.
 
 use crate::error::Failure;
 use crate::outlet::Unprinted;
 use crate::sanitise;
+use serde_json::json;
 use std::io::Write as _;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The steps of connecting, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,30 +44,49 @@ impl Step {
     }
 }
 
+/// Whether findings are printed as JSON.
+static AS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// From here on findings are JSON lines.
+pub(super) fn as_json() {
+    AS_JSON.store(true, Ordering::Relaxed);
+}
+
 pub(super) fn ok(step: Step, what: &str) {
-    print(&line("ok", step, what));
+    tell("ok", step, what, None);
 }
 
 /// Not tried, or not needed.
 pub(super) fn skipped(step: Step, what: &str) {
-    print(&line("-", step, what));
+    tell("-", step, what, None);
 }
 
 /// It works from here, and not for everybody.
 pub(super) fn warned(step: Step, what: &str, hint: &str) {
-    print(&line("warning", step, what));
-    print(&format!("{:16} {}\n", "", sanitise::line(hint)));
+    tell("warning", step, what, Some(hint));
 }
 
 pub(super) fn failed(step: Step, what: &str, hint: Option<&str>) {
-    print(&line("failed", step, what));
-    if let Some(hint) = hint {
-        print(&format!("{:16} {}\n", "", sanitise::line(hint)));
-    }
+    tell("failed", step, what, hint);
 }
 
-fn line(verdict: &str, step: Step, what: &str) -> String {
-    format!("{verdict:<7} {:<8} {}\n", step.as_str(), sanitise::line(what))
+fn tell(verdict: &str, step: Step, what: &str, hint: Option<&str>) {
+    let is_json = AS_JSON.load(Ordering::Relaxed);
+    print(&if is_json { json_line(verdict, step, what, hint) } else { lines(verdict, step, what, hint) });
+}
+
+fn lines(verdict: &str, step: Step, what: &str, hint: Option<&str>) -> String {
+    let hint = hint.map(|hint| format!("{:16} {}\n", "", sanitise::line(hint))).unwrap_or_default();
+    format!("{verdict:<7} {:<8} {}\n{hint}", step.as_str(), sanitise::line(what))
+}
+
+fn json_line(verdict: &str, step: Step, what: &str, hint: Option<&str>) -> String {
+    let result = if verdict == "-" { "not_tried" } else { verdict };
+    let (step, detail) = (step.as_str().to_ascii_lowercase(), sanitise::line(what));
+    format!(
+        "{}\n",
+        json!({"step": step, "result": result, "detail": detail, "hint": hint.map(sanitise::line)})
+    )
 }
 
 /// The first line that could not be printed.
@@ -90,7 +111,11 @@ mod tests {
 
     #[test]
     fn findings_stand_in_columns_and_are_harmless() {
-        assert_eq!(line("ok", Step::Dns, "::1"), "ok      DNS      ::1\n");
-        assert_eq!(line("failed", Step::Upgrade, "\u{1b}[2J"), "failed  upgrade  ^[[2J\n");
+        assert_eq!(lines("ok", Step::Dns, "::1", None), "ok      DNS      ::1\n");
+        assert_eq!(lines("failed", Step::Upgrade, "\u{1b}[2J", None), "failed  upgrade  ^[[2J\n");
+        assert_eq!(
+            json_line("-", Step::Tls, "\u{1b}", Some("wss://")),
+            "{\"detail\":\"^[\",\"hint\":\"wss://\",\"result\":\"not_tried\",\"step\":\"tls\"}\n"
+        );
     }
 }
