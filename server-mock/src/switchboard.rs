@@ -286,7 +286,7 @@ impl Switchboard {
         drop(call);
         match published {
             Ok(Ok(published)) => published,
-            Ok(Err(_)) | Err(_) => Err(Code::Overloaded),
+            Ok(Err(_)) | Err(_) => Err(Code::Internal),
         }
     }
 

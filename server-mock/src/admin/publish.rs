@@ -148,11 +148,17 @@ fn refusal(app: &App, code: Code) -> Response {
         }
         // What each of them is has been looked at before.
         Code::BadRequest => problem(StatusCode::UNPROCESSABLE_ENTITY, "the message cannot be put into a log"),
-        _ => {
-            let what = "the server keeps as many rooms and senders as it can: try again in a minute";
-            let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, what);
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("60"));
-            response
+        Code::Internal => {
+            let what = "the store does not answer, and may have taken it: \
+                        try again in a moment, with the same Idempotency-Key if it is a message";
+            later(what, "5")
         }
+        _ => later("the server keeps as many rooms and senders as it can: try again in a minute", "60"),
     }
+}
+
+fn later(what: &str, seconds: &'static str) -> Response {
+    let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, what);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(seconds));
+    response
 }

@@ -64,9 +64,8 @@ impl Hub {
                 }
             }
             StoreAnswer::Refused { code, .. } => Output::NotLogged { call, code },
-            StoreAnswer::Failed | StoreAnswer::Opened(_) => {
-                Output::NotLogged { call, code: Code::Overloaded }
-            }
+            // It may have been carried out.
+            StoreAnswer::Failed | StoreAnswer::Opened(_) => Output::NotLogged { call, code: Code::Internal },
         };
         self.outputs.push_back(output);
     }

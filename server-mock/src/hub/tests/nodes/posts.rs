@@ -33,11 +33,11 @@ fn the_same_key_is_the_same_post_and_no_other_one() {
 }
 
 #[test]
-fn a_post_that_the_store_does_not_answer_is_not_logged() {
+fn a_post_that_the_store_does_not_answer_is_not_said_to_be_refused() {
     let mut world = World::shared_lobby(3);
     post(&mut world, 1, "x");
     let outputs = world.after(5_000);
-    assert!(outputs.contains(&Output::NotLogged { call: 1, code: Code::Overloaded }));
+    assert!(outputs.contains(&Output::NotLogged { call: 1, code: Code::Internal }));
 }
 
 #[test]
