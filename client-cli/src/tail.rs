@@ -26,6 +26,26 @@ pub(crate) const MOST_UNPRINTED: usize = 64 << 10;
 /// read, so that the next run does not print it again.
 const LAST_COMMITS: Duration = Duration::from_secs(1);
 
+/// From a SIGTERM until the connection is closed.
+#[derive(Debug, Default)]
+struct Closing {
+    begun: bool,
+    by: Option<Instant>,
+}
+
+impl Closing {
+    fn begin(&mut self) {
+        if !std::mem::replace(&mut self.begun, true) {
+            self.by = Some(Instant::now() + LAST_COMMITS);
+        }
+    }
+
+    /// Whether the connection is closed now: once, when everything is told or the time is over.
+    fn is_due(&mut self, is_told: bool) -> bool {
+        self.by.take_if(|by| is_told || *by <= Instant::now()).is_some()
+    }
+}
+
 pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Exit, Failure> {
     let sources = Sources::read(&arguments.connection)?;
     let url = sources.needed_url(arguments.url.as_deref())?;
@@ -53,13 +73,10 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
     let mut join_answers = JoinAnswers::default();
     let mut cap = HistoryCap::new(arguments.history);
     let mut ended = false;
-    let mut closing = false;
-    // From a SIGTERM until the connection is closed.
-    let mut close_by: Option<Instant> = None;
+    let mut closing = Closing::default();
     while !ended || !narrator.printed.is_empty() {
         let is_told = narrator.printed.is_empty() && commits.as_ref().is_none_or(Commits::is_empty);
-        if close_by.is_some_and(|by| is_told || by <= Instant::now()) {
-            close_by = None;
+        if closing.is_due(is_told) {
             // Ends by itself: the library closes within its own time limit.
             tokio::spawn(client.close());
         }
@@ -69,11 +86,7 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
             biased;
             signal = signals.next() => match signal {
                 Signal::Interrupt => return Ok(Exit::Interrupted),
-                Signal::Terminate if !closing => {
-                    closing = true;
-                    close_by = Some(Instant::now() + LAST_COMMITS);
-                }
-                Signal::Terminate => {}
+                Signal::Terminate => closing.begin(),
             },
             result = outlet.write(&mut narrator.printed), if !narrator.printed.is_empty() => match result {
                 Ok(chunk) => {
@@ -92,7 +105,7 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
                 Err(why) => return Failure::unprinted(why).map_or(Ok(Exit::Success), Err),
             },
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => narrator.print_repeats(false),
-            () = sleep_until(close_by.unwrap_or_else(Instant::now)), if close_by.is_some() => {}
+            () = sleep_until(closing.by.unwrap_or_else(Instant::now)), if closing.by.is_some() => {}
             why = outlet.ended() => return Failure::unprinted(why).map_or(Ok(Exit::Success), Err),
             batch = events.next_batch(), if !ended && narrator.printed.len() < MOST_UNPRINTED => {
                 narrator.set_layout(layout());
