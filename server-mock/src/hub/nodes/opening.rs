@@ -303,6 +303,10 @@ impl Hub {
             copy.again |= copy.early.keep_only(&epoch, &mut nodes.flights);
         }
         self.attended(now, room, attendees);
+        if is_new {
+            // With the entries the store may have lost who is here.
+            self.say_who_is_here(room);
+        }
     }
 
     /// The log has another life: replays under way go on at its beginning.

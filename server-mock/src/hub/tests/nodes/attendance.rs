@@ -42,6 +42,16 @@ fn whoever_is_expected_back_is_said_to_be_here() {
 }
 
 #[test]
+fn a_store_that_has_begun_the_room_anew_is_told_at_once_who_is_here() {
+    let mut world = World::shared_lobby(3);
+    let head = StoreNotice::Head { room: "lobby".into(), epoch: id("e2"), head: 0 };
+    let ticket = read(&world.notice(head));
+    let state = RoomState { epoch: id("e2"), ..room(Vec::new()) };
+    let outputs = world.answer(ticket, StoreAnswer::Opened(state));
+    assert_eq!(said(&outputs), [(vec![("ada".to_owned(), true), ("bob".into(), true)], true)]);
+}
+
+#[test]
 fn who_is_here_is_said_again_every_twenty_seconds_and_no_longer_than_somebody_is() {
     let mut world = World::shared_lobby(0);
     let everybody = (vec![("ada".to_owned(), true), ("bob".into(), true)], true);
