@@ -15,6 +15,7 @@
 
 pub mod admin;
 pub mod command;
+mod freeze;
 pub mod gate;
 pub mod herd;
 pub mod idle_proxy;

@@ -1,5 +1,6 @@
 //! The real server as a process, to be killed, stopped and started again.
 
+use crate::freeze::{freeze, thaw};
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -76,20 +77,14 @@ impl ServerProcess {
         self.child.wait().unwrap();
     }
 
-    /// SIGSTOP: its sockets stay, nobody answers.
+    /// SIGSTOP: its sockets stay, nobody answers. It stands still when this comes back.
     pub fn freeze(&self) {
-        self.signal("STOP");
+        freeze(&self.child);
     }
 
     /// SIGCONT.
     pub fn thaw(&self) {
-        self.signal("CONT");
-    }
-
-    fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        let status = Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap();
-        assert!(status.success());
+        thaw(&self.child);
     }
 }
 

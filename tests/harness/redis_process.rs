@@ -1,5 +1,6 @@
 //! A real Redis as a process on a free port, to be frozen, killed and started again. Its files are in a folder of its own.
 
+use crate::freeze::{freeze, thaw};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -86,19 +87,14 @@ impl RedisProcess {
         self.restart();
     }
 
-    /// SIGSTOP: its sockets stay, nobody answers.
+    /// SIGSTOP: its sockets stay, nobody answers. It stands still when this comes back.
     pub fn freeze(&self) {
-        self.signal("STOP");
+        freeze(&self.child);
     }
 
     /// SIGCONT.
     pub fn thaw(&self) {
-        self.signal("CONT");
-    }
-
-    fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+        thaw(&self.child);
     }
 
     /// Waits until it answers; `false` if it ends instead.
