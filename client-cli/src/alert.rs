@@ -1,5 +1,5 @@
-//! What draws the user's attention from outside the window: its title, a bell, a desktop notification. Gives the sequences;
-//! whoever prints them knows that there is a terminal.
+//! Alerts that reach a user who looks elsewhere: the window's title, a bell, a desktop notification. Owns the sequences, and
+//! prints none: whoever prints them knows that there is a terminal.
 
 use crate::sanitise;
 use clap::ValueEnum;

@@ -1,4 +1,4 @@
-//! Where a message names somebody. Looks at clean text; colours nothing.
+//! Mentions: the parts of a message that name somebody. Reads sanitised text, and colours nothing.
 
 /// A part of a line that names somebody.
 #[derive(Debug, PartialEq, Eq)]

@@ -13,6 +13,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 pub(crate) fn freeze(child: &Child) {
     signal(child, "STOP");
     let begun = Instant::now();
+    // The system tells nobody but the parent's `waitpid` that a process has stopped: it is looked for.
     while !stands_still(child.id()) {
         assert!(begun.elapsed() < DEADLINE, "the process does not stop");
         sleep(Duration::from_millis(1));

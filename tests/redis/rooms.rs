@@ -3,6 +3,7 @@
 use crate::node::{Node, entry, held, id, seq};
 use harness::redis_process::RedisProcess;
 use rejoin::Name;
+use rejoin::messages::Signal;
 use rejoin_server::hub::shared::{Attendance, Control, Held, StoreAnswer, StoreNotice, StoreRequest};
 use std::time::Duration;
 
@@ -213,15 +214,17 @@ async fn signals_and_controls_reach_the_other_nodes_and_bans_those_that_start_la
     a.open("lobby", None).await;
     b.open("lobby", None).await;
     let (room, user) = (Name::from("lobby"), Name::from("ada"));
-    let signal = || StoreRequest::Signal {
-        room: room.clone(),
-        user: user.clone(),
-        kind: Name::from("typing"),
-        data: Some(String::from("{\"on\":true}")),
+    let signal = || {
+        StoreRequest::Signal(Signal {
+            room: room.clone(),
+            user: user.clone(),
+            kind: Name::from("typing"),
+            data: Some(String::from("{\"on\":true}")),
+        })
     };
     a.ask(signal()).await;
     let heard = b.notice_of(|notice| match notice {
-        StoreNotice::Signal { kind, data, .. } => Some((kind, data)),
+        StoreNotice::Signal(Signal { kind, data, .. }) => Some((kind, data)),
         _ => None,
     });
     assert_eq!(heard.await, (Name::from("typing"), Some(String::from("{\"on\":true}"))));

@@ -45,10 +45,6 @@ const UNSEEN: &[(&str, &str)] = &[
         "not found in 2,000 seeds: the store begins another life when it is told what a node has",
     ),
     (
-        "LateAnswerAgain",
-        "a send that is given up ends its connection, so that nobody is left to be answered again",
-    ),
-    (
         "RefusalUnremembered",
         "needs a refusal of a send that was carried out before and whose answer was lost",
     ),

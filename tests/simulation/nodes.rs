@@ -3,7 +3,7 @@
 //! `REJOIN_NODES_SEEDS`: how many, 4,000 if it is not set. `REJOIN_NODES_SEED`: only this one, with its story; the other
 //! names of the simulation mean the same here.
 
-use super::{number, sweep};
+use super::{judged, number};
 use harness::sim::Setup;
 
 /// The setup of a seed with several nodes.
@@ -18,26 +18,9 @@ fn again(seed: u64) -> String {
 
 #[test]
 fn no_seed_with_several_nodes_violates_what_the_protocol_promises() {
-    if let Some(seed) = number("REJOIN_NODES_SEED") {
-        let setup = of_seed(seed);
-        if std::env::var_os("REJOIN_WHOLE").is_some() || setup.play().violations.is_empty() {
-            super::tell(&setup);
-        } else {
-            super::fail(&setup, &again(seed));
-        }
-        return;
-    }
     let long = std::env::var_os("REJOIN_LONG").is_some();
     let seeds = number("REJOIN_NODES_SEEDS").unwrap_or(if long { 100_000 } else { 4_000 });
-    let first = number("REJOIN_FIRST").unwrap_or(0);
-    let failures = number("REJOIN_FAILURES").map_or(1, |most| usize::try_from(most).unwrap_or(1));
-    let result = sweep::play(of_seed, first, seeds, failures);
-    for (seed, violated) in result.bad.iter().filter(|_| failures > 1) {
-        println!("{seed:>8}  {}", violated.chars().take(300).collect::<String>());
-    }
-    if let Some(seed) = result.bad.keys().next() {
-        super::fail(&of_seed(*seed), &again(*seed));
-    }
+    let Some(result) = judged(of_seed, again, number("REJOIN_NODES_SEED"), seeds) else { return };
     result.report_amid(seeds);
     if seeds >= 4_000 {
         let missing = result.missing_amid();

@@ -1,4 +1,4 @@
-//! What the status line is told: a picture of the rooms and of the connection. Draws nothing.
+//! The summary of rooms and connection that the status line shows. Draws nothing.
 
 use super::talk::Talk;
 use crate::editor::{RoomStatus, Status};

@@ -1,4 +1,4 @@
-//! What is kept of a room, looked through. Asks no server.
+//! The search through what is kept of a room. Asks no server.
 
 use super::{Narrator, Shown};
 use crate::render::plain_name;

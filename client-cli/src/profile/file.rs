@@ -88,17 +88,20 @@ impl<'a> File<'a> {
 
     /// How a chat looks.
     pub(super) fn screen(&self, path: &Path) -> Result<Screen, Failure> {
-        let failure = |mistake: Mistake| {
+        self.chat().map_err(|mistake| {
             Failure::usage("config_file", mistake.in_words(path)).hint(
                 "[chat] has notify (none, bell, osc9 or osc777), title and history (true or false), and colours (own = 0 to 255, \
                  names = a list of them)",
             )
-        };
+        })
+    }
+
+    fn chat(&self) -> Result<Screen, Mistake> {
         let Some(value) = self.root.get("chat") else { return Ok(Screen::default()) };
         Screen::deserialize(ValueDeserializer::from(value.clone())).map_err(|error| {
             let at = error.span().map_or(value.span().start, |span| span.start);
             let what = format!("[chat]: {}", error.message());
-            failure(Mistake { line: self.line(at), profile: None, field: None, what })
+            Mistake { line: self.line(at), profile: None, field: None, what }
         })
     }
 
@@ -111,13 +114,7 @@ impl<'a> File<'a> {
                 mistakes.extend(self.profile(name, value).err());
             }
         }
-        if let Some(value) = self.root.get("chat")
-            && let Err(error) = Screen::deserialize(ValueDeserializer::from(value.clone()))
-        {
-            let at = error.span().map_or(value.span().start, |span| span.start);
-            let what = format!("[chat]: {}", error.message());
-            mistakes.push(Mistake { line: self.line(at), profile: None, field: None, what });
-        }
+        mistakes.extend(self.chat().err());
         for key in self.root.keys().filter(|key| !matches!(&**key.get_ref(), "profiles" | "chat")) {
             let what = format!(
                 "\"{}\" means nothing here: profiles are [profiles.NAME], and a chat's look is [chat]",

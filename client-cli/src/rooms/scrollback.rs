@@ -1,4 +1,4 @@
-//! What was said in a room, as far as it is remembered, and how much of it has not been shown. Bounded in count and bytes.
+//! The scrollback of a room: its last messages, and how many of them have not been shown. Bounded in count and bytes.
 
 use crate::fate::Fate;
 use jiff::Timestamp;

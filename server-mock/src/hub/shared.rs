@@ -16,7 +16,7 @@
 //! - Notices may be lost, doubled or late. The hub checks that numbers are continuous and asks again when they are not.
 
 use super::log::Logged;
-use rejoin::messages::{Code, Epoch};
+use rejoin::messages::{Code, Epoch, Signal};
 use rejoin::{Id, Name};
 use std::time::Duration;
 
@@ -141,16 +141,7 @@ pub enum StoreRequest {
         whole: bool,
     },
     /// Hand a signal to the other nodes; it is not stored. Not answered.
-    Signal {
-        /// Which room.
-        room: Name,
-        /// From whom.
-        user: Name,
-        /// What kind.
-        kind: Name,
-        /// JSON text.
-        data: Option<String>,
-    },
+    Signal(Signal),
     /// Nobody on this node is in the room any more: no notices of it are wanted. Not answered. It may come for a room
     /// whose [`StoreRequest::Open`] has failed.
     Close {
@@ -166,7 +157,7 @@ impl StoreRequest {
     pub fn ticket(&self) -> Option<Ticket> {
         match self {
             Self::Open { ticket, .. } | Self::Append { ticket, .. } => Some(*ticket),
-            Self::Attend { .. } | Self::Signal { .. } | Self::Close { .. } | Self::Control(_) => None,
+            Self::Attend { .. } | Self::Signal(_) | Self::Close { .. } | Self::Control(_) => None,
         }
     }
 }
@@ -255,16 +246,7 @@ pub enum StoreNotice {
         whole: bool,
     },
     /// A signal from another node.
-    Signal {
-        /// Which room.
-        room: Name,
-        /// From whom.
-        user: Name,
-        /// What kind.
-        kind: Name,
-        /// JSON text.
-        data: Option<String>,
-    },
+    Signal(Signal),
     /// Notices may have been lost in every room, or begin again: the hub opens its rooms anew, without any hurry that
     /// would flood the store, and says who is there.
     Interrupted,

@@ -43,26 +43,25 @@ impl Hub {
             Verdict::Refuse => return self.refused.count(Limit::SignalRate),
             Verdict::Flooding => return self.close_flooding(now, conn),
         }
-        let user = state.user.clone();
-        let is_member = self.rooms.get(&name).is_some_and(|room| room.contains(conn));
+        let signal = Signal { room: name, user: state.user.clone(), kind, data };
+        let is_member = self.rooms.get(&signal.room).is_some_and(|room| room.contains(conn));
         if !is_member && !made(Bug::SignalOfStranger) {
             return;
         }
         if self.nodes.is_some() && !nodes::bug::made(nodes::bug::Bug::SignalKept) {
-            let (room, user, kind, data) = (name.clone(), user.clone(), kind.clone(), data.clone());
-            self.ask(StoreRequest::Signal { room, user, kind, data });
+            self.ask(StoreRequest::Signal(signal.clone()));
         }
-        self.pass_signal(name, &user, kind, data);
+        self.pass_signal(signal);
     }
 
     /// Offers a signal to the extended connections of this node.
-    pub(super) fn pass_signal(&mut self, name: Name, user: &Name, kind: Name, data: Option<String>) {
-        let Some(room) = self.rooms.get(&name) else { return };
-        let signal = Signal { room: name, user: user.clone(), kind, data };
+    pub(super) fn pass_signal(&mut self, signal: Signal) {
+        let Some(room) = self.rooms.get(&signal.room) else { return };
+        let user = signal.user.clone();
         let Some(text) = encode(&ServerMessage::Signal(Box::new(signal))) else { return };
         let others = room.members().filter(|member| {
             // Whoever still catches up has no use for what is true only now.
-            member.extended && !member.replaying && (member.user != *user || made(Bug::SignalToSender))
+            member.extended && !member.replaying && (member.user != user || made(Bug::SignalToSender))
         });
         let times = 1 + usize::from(made(Bug::SignalTwice));
         self.outputs.extend(others.flat_map(|member| {

@@ -6,6 +6,7 @@ use super::scripts::{self, Script};
 use crate::hub::HubConfig;
 use crate::hub::shared::{Control, Decision, Held, StoreRequest};
 use redis::Cmd;
+use rejoin::messages::Signal;
 use rejoin::{Id, Name};
 use std::time::Duration;
 
@@ -89,7 +90,7 @@ impl Commands {
                 }
                 cmd
             }
-            StoreRequest::Signal { room, user, kind, data } => {
+            StoreRequest::Signal(Signal { room, user, kind, data }) => {
                 let mut cmd = redis::cmd("PUBLISH");
                 let text = encode::signal(&self.node, user, kind, data.clone());
                 cmd.arg(self.keys.room(room).channel()).arg(text);

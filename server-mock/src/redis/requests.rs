@@ -19,6 +19,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
 use rejoin::Name;
+use rejoin::messages::Signal;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,7 +110,7 @@ fn room_of(request: &StoreRequest) -> Option<&Name> {
         StoreRequest::Open { room, .. }
         | StoreRequest::Append { room, .. }
         | StoreRequest::Attend { room, .. }
-        | StoreRequest::Signal { room, .. }
+        | StoreRequest::Signal(Signal { room, .. })
         | StoreRequest::Close { room } => Some(room),
         StoreRequest::Control(_) => None,
     }
@@ -269,16 +270,13 @@ impl Requests {
         match done {
             Done::Subscribed { room, done } => self.subscribed(&room, done).await,
             Done::Replied { request, whole, link, began, reply } => {
-                if matches!(request, StoreRequest::Open { .. }) {
-                    self.opening -= 1;
-                }
                 let unknown =
                     |error: &RedisError| error.kind() == ErrorKind::Server(ServerErrorKind::NoScript);
                 if !whole && reply.as_ref().is_err_and(unknown) {
-                    if matches!(request, StoreRequest::Open { .. }) {
-                        self.opening += 1;
-                    }
                     return self.dispatch(request, true).await;
+                }
+                if matches!(request, StoreRequest::Open { .. }) {
+                    self.opening -= 1;
                 }
                 self.health.answered(began.elapsed(), reply.is_err());
                 match reply {

@@ -17,6 +17,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, Value};
 use rejoin::Name;
+use rejoin::messages::Signal;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -276,7 +277,7 @@ impl Subscriber {
                 (from != *node).then_some(StoreNotice::Attendance { room, node: from, users, whole })
             }
             Some(Published::Signal { node: from, user, kind, data }) => {
-                (from != *node).then_some(StoreNotice::Signal { room, user, kind, data })
+                (from != *node).then_some(StoreNotice::Signal(Signal { room, user, kind, data }))
             }
             // A hole, which is found by its number.
             None => {

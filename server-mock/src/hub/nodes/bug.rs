@@ -22,7 +22,6 @@ rejoin::mistakes! {
         AckBeforeStore = "A send is acknowledged before the store has it.",
         DedupePerNode = "A repeated send is recognised only by the node that has appended it.",
         FailureAcked = "A send that the store has not answered is acknowledged.",
-        LateAnswerAgain = "A send that was given up is answered again when the store answers at last.",
         RefusalUnremembered = "A final refusal does not use the number up.",
         NeverGivenUp = "A send that the store does not answer waits for ever.",
     }

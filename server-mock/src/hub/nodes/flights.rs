@@ -47,19 +47,12 @@ struct Flight {
     user: Option<Name>,
 }
 
-/// One that was given up.
-#[derive(Debug)]
-pub(super) struct Late {
-    pub(super) room: Name,
-    /// Kept only by a mistake on purpose.
-    pub(super) errand: Option<Errand>,
-}
-
 /// Whose answer it is.
 #[derive(Debug)]
 pub(super) enum Landed {
     InTime(Errand),
-    Late(Late),
+    /// Nobody waits for it any more; the room that it was about.
+    Late(Name),
     /// It was answered before, or is forgotten.
     Unknown,
 }
@@ -71,7 +64,8 @@ pub(super) struct Flights {
     open: BTreeMap<Ticket, Flight>,
     bytes: usize,
     users: BTreeMap<Name, usize>,
-    late: BTreeMap<Ticket, Late>,
+    /// Those that were given up, and which room each was about.
+    late: BTreeMap<Ticket, Name>,
     /// A deadline is set.
     pub(super) armed: bool,
 }
@@ -127,23 +121,16 @@ impl Flights {
         self.late.remove(&ticket).map_or(Landed::Unknown, Landed::Late)
     }
 
-    /// Gives the oldest request up, if its time is over. `keep` is a mistake on purpose.
-    pub(super) fn overdue(&mut self, now: Timestamp) -> Option<(Ticket, Errand)> {
+    /// Gives the oldest request up, if its time is over.
+    pub(super) fn overdue(&mut self, now: Timestamp) -> Option<Errand> {
         let entry = self.open.first_entry().filter(|entry| entry.get().due <= now)?;
         let (ticket, flight) = entry.remove_entry();
         let errand = self.ended(flight);
         while self.late.len() >= LATE {
             self.late.pop_first();
         }
-        self.late.insert(ticket, Late { room: errand.room().clone(), errand: None });
-        Some((ticket, errand))
-    }
-
-    /// A mistake on purpose.
-    pub(super) fn keep_late(&mut self, ticket: Ticket, errand: Errand) {
-        if let Some(late) = self.late.get_mut(&ticket) {
-            late.errand = Some(errand);
-        }
+        self.late.insert(ticket, errand.room().clone());
+        Some(errand)
     }
 
     pub(super) fn next_due(&self) -> Option<Timestamp> {

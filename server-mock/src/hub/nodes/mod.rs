@@ -25,7 +25,7 @@ use super::shared::{Control, StoreAnswer, StoreNotice, StoreRequest, Ticket};
 use super::{Due, Hub, Output};
 use bug::{Bug, made};
 use copies::Copied;
-use flights::{Errand, Flights, Landed, Late};
+use flights::{Errand, Flights, Landed};
 use parking::Parked;
 use rejoin::machine::Moment;
 use rejoin::{Id, Name, Timestamp};
@@ -97,7 +97,7 @@ impl Hub {
         let Some(nodes) = &mut self.nodes else { return };
         match nodes.flights.land(ticket) {
             Landed::InTime(errand) => self.answered(now, errand, answer),
-            Landed::Late(late) => self.answered_late(now, late, answer),
+            Landed::Late(room) => self.answered_late(now, &room, answer),
             Landed::Unknown => {}
         }
     }
@@ -112,16 +112,13 @@ impl Hub {
     }
 
     /// The hub has given the request up: what the answer says of the room is still true, and nobody is answered.
-    fn answered_late(&mut self, now: Moment, late: Late, answer: StoreAnswer) {
-        if let Some(Errand::Send(asked)) = late.errand {
-            return self.send_answered(now, *asked, answer);
-        }
+    fn answered_late(&mut self, now: Moment, room: &Name, answer: StoreAnswer) {
         match answer {
             StoreAnswer::Appended { epoch, entry: Some(entry), .. } => {
-                self.learn(now.monotonic, &late.room, &epoch, entry);
+                self.learn(now.monotonic, room, &epoch, entry);
             }
             StoreAnswer::Opened(state) => {
-                self.compare_heads(now.monotonic, &late.room, &state.epoch, state.head);
+                self.compare_heads(now.monotonic, room, &state.epoch, state.head);
             }
             _ => {}
         }
@@ -133,17 +130,7 @@ impl Hub {
         if made(Bug::NeverGivenUp) {
             return;
         }
-        while let Some((ticket, errand)) = self.nodes.as_mut().and_then(|nodes| nodes.flights.overdue(at)) {
-            let errand = match errand {
-                Errand::Send(asked) if made(Bug::LateAnswerAgain) => {
-                    let again = Errand::Send(Box::new(asked.again()));
-                    if let Some(nodes) = &mut self.nodes {
-                        nodes.flights.keep_late(ticket, again);
-                    }
-                    Errand::Send(asked)
-                }
-                errand => errand,
-            };
+        while let Some(errand) = self.nodes.as_mut().and_then(|nodes| nodes.flights.overdue(at)) {
             self.answered(now, errand, StoreAnswer::Failed);
         }
         let Some(nodes) = &mut self.nodes else { return };
@@ -170,7 +157,7 @@ impl Hub {
             StoreNotice::Attendance { room, node, users, whole } => {
                 self.attends(at, &room, &node, users, whole);
             }
-            StoreNotice::Signal { room, user, kind, data } => self.pass_signal(room, &user, kind, data),
+            StoreNotice::Signal(signal) => self.pass_signal(signal),
             StoreNotice::Interrupted => self.interrupted(at),
             StoreNotice::Control(control) => {
                 if made(Bug::ControlEchoed) {

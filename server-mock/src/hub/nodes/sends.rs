@@ -34,21 +34,6 @@ impl Asked {
     pub(super) fn room(&self) -> &Name {
         &self.send.room
     }
-
-    /// The same once more: a mistake on purpose.
-    pub(super) fn again(&self) -> Self {
-        let Send { conn, room, user, reference, line, .. } = &self.send;
-        let send = Send {
-            conn: *conn,
-            room: room.clone(),
-            user: user.clone(),
-            content: String::new(),
-            data: None,
-            reference: reference.clone(),
-            line: line.clone(),
-        };
-        Self { send, born: self.born, no: self.no }
-    }
 }
 
 impl Hub {

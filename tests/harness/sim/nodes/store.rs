@@ -92,8 +92,9 @@ impl SharedStore {
                 let notice = StoreNotice::Attendance { room: room.clone(), node: name.clone(), users, whole };
                 self.tell(&mut carried, &room, Some(node), &notice);
             }
-            StoreRequest::Signal { room, user, kind, data } => {
-                let notice = StoreNotice::Signal { room: room.clone(), user, kind, data };
+            StoreRequest::Signal(signal) => {
+                let room = signal.room.clone();
+                let notice = StoreNotice::Signal(signal);
                 self.tell(&mut carried, &room, Some(node), &notice);
             }
             StoreRequest::Close { room } => {

@@ -422,7 +422,7 @@ impl World {
             times.push(wire.noticed_at);
         }
         // A signal has nothing by which it could be recognised, so no store may say it twice.
-        if !matches!(notice, StoreNotice::Signal { .. }) && counts(&mut wire.doubled.0) {
+        if !matches!(notice, StoreNotice::Signal(_)) && counts(&mut wire.doubled.0) {
             times.push(now + delay + wire.doubled.1);
             self.checker.cover.reach_amid(Amid::NoticeDoubled);
         }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::hub::shared::Control;
+use rejoin::messages::Signal;
 use std::time::Duration;
 
 fn ended(outputs: &[Output]) -> usize {
@@ -41,9 +42,9 @@ fn a_signal_goes_to_the_other_nodes_and_comes_from_them() {
     let mut world = World::shared_lobby(0);
     let outputs = world.frame(ADA, &json!({"type": "signal", "roomId": "lobby", "kind": "typing"}));
     let (room, user, kind) = (Name::from("lobby"), Name::from("ada"), Name::from("typing"));
-    let signal = StoreRequest::Signal { room: room.clone(), user, kind: kind.clone(), data: None };
-    assert_eq!(asked(&outputs), [&signal]);
-    let outputs = world.notice(StoreNotice::Signal { room, user: "eve".into(), kind, data: None });
+    let signal = Signal { room, user, kind, data: None };
+    assert_eq!(asked(&outputs), [&StoreRequest::Signal(signal.clone())]);
+    let outputs = world.notice(StoreNotice::Signal(Signal { user: "eve".into(), ..signal }));
     assert_eq!((types(&outputs, ADA), types(&outputs, BOB)), (vec!["signal".into()], vec![]));
     assert_eq!(asked(&outputs), [] as [&StoreRequest; 0]);
 }
