@@ -37,6 +37,10 @@ const SLOW_BYTES: usize = 64 * 1024;
 /// decide how long a test takes.
 const FAULTY_CONNECTIONS: usize = 30;
 
+/// So many connections in a row are lost. A half-open connection costs its client 15 s, and each loss in a row doubles
+/// the delay before the next attempt: without this bound, the last client of a test may need minutes.
+const LOST_IN_A_ROW: usize = 3;
+
 impl Treatment {
     fn name(self) -> &'static str {
         match self {
@@ -47,6 +51,11 @@ impl Treatment {
             Self::Stall => "stall",
             Self::Drip => "drip",
         }
+    }
+
+    /// Whether the connection ends by it.
+    fn is_lost(self) -> bool {
+        matches!(self, Self::Reset(_) | Self::HalfOpen(_))
     }
 
     /// What becomes of the next bytes of a connection that has carried `passed` bytes in their direction.
@@ -80,10 +89,15 @@ impl FaultProxy {
         let task = tokio::spawn(async move {
             let mut rng = Rng::with_seed(seed);
             let mut connections = tokio::task::JoinSet::new();
+            let mut lost = 0;
             for number in 0.. {
                 let Ok((client, _)) = listener.accept().await else { return };
                 let faulty = number < FAULTY_CONNECTIONS && still_faulty.load(Ordering::Relaxed);
-                let treatment = if faulty { draw(&mut rng) } else { Treatment::Honest };
+                let mut treatment = if faulty { draw(&mut rng) } else { Treatment::Honest };
+                while treatment.is_lost() && lost == LOST_IN_A_ROW {
+                    treatment = draw(&mut rng);
+                }
+                lost = if treatment.is_lost() { lost + 1 } else { 0 };
                 *counted.lock().unwrap().entry(treatment.name()).or_default() += 1;
                 let rng = rng.fork();
                 connections.spawn(async move {
