@@ -58,7 +58,7 @@ async function part(messages) {
 
 test("ten thousand messages through resets, half-open connections, splits, stalls and drips arrive exactly once", async (t) => {
   const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0", "--allow-origin", "*", "--history", "20000", "--heartbeat", "5s");
-  const proxy = await FaultProxy.start(t, server.port, 7);
+  const proxy = await FaultProxy.start(t, server.port, 20);
   const tab = await Tab.open(t, await browser(t), await pages(t));
   await tab.page.evaluate(talk, [proxy.url, CLIENTS, MESSAGES]);
   await proxy.calmDown();
