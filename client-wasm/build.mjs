@@ -13,8 +13,11 @@ import { minify } from "terser";
 import { refresh } from "./demo.mjs";
 import { writeSingleFile } from "./single_file.mjs";
 
-/** Most bytes, gzip -9, of all that a page loads for the base entry: what it has been brought to, never to be raised lightly. */
-const BUDGET = 50.6875 * 1024;
+/**
+ * Most bytes, gzip -9, of all that a page loads for the base entry: what it has been brought to, never to be raised lightly.
+ * 240 bytes of it open the socket while the module is under way, which is a round trip less on a slow network.
+ */
+const BUDGET = 50.9375 * 1024;
 /** What it is meant to be. */
 const GOAL = 18 * 1024;
 

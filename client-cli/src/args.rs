@@ -141,6 +141,9 @@ pub(crate) struct SendArgs {
     /// How long a message may wait for its delivery, in seconds.
     #[arg(long, value_name = "SECS", default_value_t = 30)]
     pub(crate) timeout: u32,
+    /// Print what became of each message as a JSON line, as `pipe` does, with the number of its line of stdin.
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) state: StateArgs,
     #[command(flatten)]

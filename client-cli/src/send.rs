@@ -8,6 +8,7 @@ use crate::advice::Advice;
 use crate::args::SendArgs;
 use crate::error::{Exit, Failure, eprint_line};
 use crate::lines::{self, BadText, Line};
+use crate::pipe::output;
 use crate::settings::{Settings, Sources, check_room};
 use crate::signals::{Signal, Signals};
 use crate::token_trouble::TokenTrouble;
@@ -18,6 +19,7 @@ use rejoin::{
     SendError, SendFailure, SendId, State,
 };
 use std::collections::{BTreeSet, VecDeque};
+use std::io::Write as _;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -53,7 +55,7 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
     settings.token_trouble = Some(TokenTrouble::default());
     // Nothing is read here, so nothing counts as read.
     settings.manual_commit = true;
-    let mut sender = Sender::new(&settings, room, Duration::from_secs(arguments.timeout.into()))?;
+    let mut sender = Sender::new(&settings, room, arguments)?;
     let client = sender.client.clone();
     let stop = Notify::new();
     let work = async {
@@ -94,6 +96,15 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
     }
 }
 
+/// What goes to stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    /// What a Socket.IO server's handlers answer.
+    Text,
+    /// A line for each message.
+    Json,
+}
+
 struct Sender {
     client: Client,
     events: Events,
@@ -120,11 +131,12 @@ struct Sender {
     shut_out: Option<Code>,
     /// The cause of the last attempt that failed, which has been told.
     told: Option<String>,
+    format: Format,
     exit: Exit,
 }
 
 impl Sender {
-    fn new(settings: &Settings, room: String, timeout: Duration) -> Result<Self, Failure> {
+    fn new(settings: &Settings, room: String, arguments: &SendArgs) -> Result<Self, Failure> {
         settings.in_one_namespace()?;
         let (client, events) = settings.connect()?;
         Ok(Self {
@@ -132,7 +144,7 @@ impl Sender {
             events,
             room,
             advice: settings.advice("send"),
-            timeout,
+            timeout: Duration::from_secs(arguments.timeout.into()),
             keeps: settings.state.is_some(),
             asks: settings.socket_io.as_ref().is_some_and(|server| server.options.acks),
             token_trouble: settings.token_trouble.clone(),
@@ -143,6 +155,7 @@ impl Sender {
             refused: None,
             shut_out: None,
             told: None,
+            format: if arguments.json { Format::Json } else { Format::Text },
             exit: Exit::Success,
         })
     }
@@ -171,22 +184,19 @@ impl Sender {
         while let Ok(Some(event)) = timeout_at(Instant::now(), self.events.next()).await {
             self.event(&event)?;
         }
+        if let Some(outcome) = &outcome
+            && !self.is_kept(outcome)
+        {
+            self.print(|out, room| output::sent(out, number, room, Some(outcome.as_ref())));
+        }
         match outcome {
             Some(Ok(Receipt::Written)) => self.unechoed.push_back(text.to_owned()),
             Some(Ok(receipt)) => {
-                if let Some(answer) = receipt.answer() {
+                if let Some(answer) = receipt.answer().filter(|_| self.format == Format::Text) {
                     self.answered(number, answer);
                 }
             }
-            Some(Err(SendError::Failed(SendFailure::Closed))) if self.keeps => self.kept(number),
-            // Only an extended server can tell a message that is sent again.
-            Some(Err(SendError::Unknown))
-                if self.keeps
-                    && self.mode.is_none_or(|mode| mode == Mode::Extended)
-                    && matches!(self.client.status().state, State::Closing | State::Closed) =>
-            {
-                self.kept(number);
-            }
+            Some(outcome) if self.is_kept(&outcome) => self.kept(number),
             Some(Err(error)) => {
                 let what = match &error {
                     SendError::Failed(why @ SendFailure::Closed) => {
@@ -204,9 +214,11 @@ impl Sender {
                 }
             }
             // Why has been said.
-            None if self.is_unstored => self.failed(number, "not sent", SendFailure::NotStored.as_str()),
+            None if self.is_unstored => {
+                self.ended(number, "not sent", &SendError::Failed(SendFailure::NotStored));
+            }
             None if self.keeps => self.kept(number),
-            None => self.failed(number, &SendError::Unknown.to_string(), SendError::Unknown.code()),
+            None => self.ended(number, &SendError::Unknown.to_string(), &SendError::Unknown),
         }
         if let Some(failure) = self.terminal() {
             return Err(failure);
@@ -218,7 +230,28 @@ impl Sender {
         Ok(())
     }
 
+    /// What has no outcome yet and waits for another run.
+    fn is_kept(&self, outcome: &Result<Receipt, SendError>) -> bool {
+        match outcome {
+            Err(SendError::Failed(SendFailure::Closed)) => self.keeps,
+            // Only an extended server can tell a message that is sent again.
+            Err(SendError::Unknown) => {
+                self.keeps
+                    && self.mode.is_none_or(|mode| mode == Mode::Extended)
+                    && matches!(self.client.status().state, State::Closing | State::Closed)
+            }
+            _ => false,
+        }
+    }
+
+    /// It has an outcome of which the client has told nothing.
+    fn ended(&mut self, number: Option<u64>, what: &str, error: &SendError) {
+        self.print(|out, room| output::sent(out, number, room, Some(Err(error))));
+        self.failed(number, what, error.code());
+    }
+
     fn kept(&mut self, number: Option<u64>) {
+        self.print(|out, room| output::sent(out, number, room, None));
         let what = "not delivered yet; it is kept, and the next run with this state file goes on with it";
         self.failed(number, what, "kept");
     }
@@ -244,9 +277,22 @@ impl Sender {
 
     /// What the server's handler said to a message is all that is known of it.
     fn answered(&mut self, number: Option<u64>, answer: &str) {
-        use std::io::Write as _;
-        let line = line_of(number);
-        if let Err(error) = writeln!(std::io::stdout().lock(), "{line}{}", words::answer(answer))
+        self.write(format!("{}{}\n", line_of(number), words::answer(answer)).as_bytes());
+    }
+
+    /// With `--json`: writes the lines that `form` forms for the room.
+    fn print(&mut self, form: impl FnOnce(&mut Vec<u8>, &str)) {
+        if self.format == Format::Json {
+            let mut lines = Vec::new();
+            form(&mut lines, &self.room);
+            self.write(&lines);
+        }
+    }
+
+    /// When the reader of stdout has gone, what is sent goes on, and the status says what became of it.
+    fn write(&mut self, bytes: &[u8]) {
+        let mut stdout = std::io::stdout().lock();
+        if let Err(error) = stdout.write_all(bytes).and_then(|()| stdout.flush())
             && error.kind() != std::io::ErrorKind::BrokenPipe
         {
             self.complain(None, &format!("cannot write to stdout: {error}"), "output");
@@ -273,13 +319,16 @@ impl Sender {
                     // A line of input with nothing on it is no message, as in a chat.
                     Ok(text) if text.trim().is_empty() => {}
                     Ok(text) => self.send(&text, Some(number)).await?,
-                    Err(BadText::TooLong) => {
-                        self.complain(Some(number), "longer than 1 MiB", "line_too_long");
-                    }
-                    Err(BadText::NotUtf8) => self.complain(Some(number), "not UTF-8", "not_utf8"),
+                    Err(BadText::TooLong) => self.no_message(number, "longer than 1 MiB", "line_too_long"),
+                    Err(BadText::NotUtf8) => self.no_message(number, "not UTF-8", "not_utf8"),
                 }
             }
         }
+    }
+
+    fn no_message(&mut self, number: u64, what: &str, code: &'static str) {
+        self.print(|out, room| output::unsent(out, number, room, code, what));
+        self.complain(Some(number), what, code);
     }
 
     fn complain(&mut self, number: Option<u64>, what: &str, code: &str) {

@@ -4,6 +4,7 @@ import { EarlyMachine } from "./early.js";
 import { Emitter } from "./emitter.js";
 import { abortable, abortReason, onAbort } from "./abort.js";
 import { ended, sendError } from "./errors.js";
+import type { HeadStart } from "./head_start.js";
 import type { Keeper } from "./keeper.js";
 import { Known } from "./known.js";
 import type { Home } from "./home.js";
@@ -91,6 +92,7 @@ export class Client {
     speech: Speech,
     loader: Loader,
     store?: Store,
+    headStart?: HeadStart,
   ) {
     const { urls, socket, source } = settings(address, options);
     const rooms = roomsOf(options.rooms, joining);
@@ -116,7 +118,7 @@ export class Client {
         this.#words = words;
         this.#machine.input(Input.DialFailed, [conn]);
       },
-    });
+    }, headStart);
     const makeMachine = () =>
       new home.Machine(
         this.#clock,

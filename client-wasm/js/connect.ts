@@ -3,6 +3,7 @@ import type { Connection } from "./connection.js";
 import type { Debugging } from "./debugging.js";
 import { endpoint } from "./endpoint.js";
 import { RejoinError } from "./errors.js";
+import type { HeadStart } from "./head_start.js";
 import { home as own, type Home } from "./home.js";
 import { abortable } from "./abort.js";
 import { Loader } from "./loading.js";
@@ -10,7 +11,7 @@ import { part } from "./part.js";
 import { begin } from "./reload.js";
 import { rooms } from "./speech.js";
 import type { Store } from "./stored.js";
-import { addresses, checkOptions } from "./settings.js";
+import { addresses, checkOptions, settings } from "./settings.js";
 import type { Connect } from "./own/types.js";
 import type { Address, Options, UrlLike } from "./types.js";
 
@@ -31,7 +32,7 @@ const missing = (name: "tabs" | "own") => (cause: unknown) => {
 };
 
 /** How the package is loaded is all that differs between a browser and Node. */
-export function connector(load: Load, storing: Part, sharing: Sharing, owning: Part, debugging: Debugging): Connect {
+export function connector(load: Load, storing: Part, sharing: Sharing, owning: Part, debugging: Debugging, Start?: typeof HeadStart): Connect {
   const loaders = new Map<Home, Loader>();
   const loaderOf = (home: Home, options: Options) =>
     new Loader(
@@ -60,6 +61,12 @@ export function connector(load: Load, storing: Part, sharing: Sharing, owning: P
       const speech = home.speech?.(options) ?? rooms;
       const loader = loaders.get(home) ?? loaderOf(home, options);
       loaders.set(home, loader);
+      const found = settings(url, options);
+      // Where nothing else decides first what the first dial is.
+      const headStart =
+        Start && !loader.isLoaded && !found.urls[1] && typeof found.source != "function" && !options.webSocket && !options.shareTabs && !options.persist ?
+          new Start(found, options.protocol != "plain")
+        : undefined;
       await begin(loader, options.wasm);
       let shared = options;
       if (options.shareTabs) {
@@ -67,7 +74,7 @@ export function connector(load: Load, storing: Part, sharing: Sharing, owning: P
       }
       const store = options.persist && (await open!(first.href).catch(noStorage));
       const Made = (await debugging(options.debug))?.debugged(Client) ?? Client;
-      return () => new Made(home, url, shared, speech, loader, store);
+      return () => new Made(home, url, shared, speech, loader, store, headStart);
     };
     return (await abortable(connecting(), options.signal))();
   };

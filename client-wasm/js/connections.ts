@@ -1,6 +1,7 @@
 // The sockets of one client: dials them and tells what comes. Decides nothing.
 import type { Connection } from "./connection.js";
 import { elsewhere, withQuery } from "./endpoint.js";
+import type { HeadStart } from "./head_start.js";
 import { BLOCKED } from "./told.js";
 import type { Clock, WebSocketConstructor, WebSocketLike } from "./types.js";
 
@@ -29,6 +30,7 @@ export class Connections {
     readonly allowed: readonly string[],
     readonly clock: Clock,
     readonly ears: ConnectionsEars,
+    readonly headStart?: HeadStart,
   ) {}
 
   get(conn: number): Connection | undefined {
@@ -40,7 +42,8 @@ export class Connections {
     const url = (away && this.#elsewhere) || this.urls[endpoint]!;
     let socket: WebSocketLike;
     try {
-      socket = new this.socket(withQuery(url, token, extended));
+      const href = withQuery(url, token, extended);
+      socket = this.headStart?.take(href) ?? new this.socket(href);
     } catch (error) {
       // What a page on https:// may not open, for instance.
       const { name, message } = error as Error;

@@ -1,5 +1,6 @@
 import { connector } from "./connect.js";
 import { debugging } from "./debugging.js";
+import { HeadStart } from "./head_start.js";
 import { found } from "./loading.js";
 import { afresh } from "./part.js";
 
@@ -20,6 +21,7 @@ export const connect = connector(
   () => import("./tabs.js"),
   () => import("./own.js"),
   debugging(() => import("./debug.js")),
+  HeadStart,
 );
 
 export * from "./exports.js";

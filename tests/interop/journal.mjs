@@ -63,10 +63,10 @@ export class Journal {
 }
 
 /** `promise`, or an error when it hangs. */
-export async function inTime(promise, what) {
+export async function inTime(promise, what, deadline = DEADLINE_MS) {
   let timer;
   const hanging = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`waited in vain for ${what}`)), DEADLINE_MS);
+    timer = setTimeout(() => reject(new Error(`waited in vain for ${what}`)), deadline);
   });
   try {
     return await Promise.race([promise, hanging]);

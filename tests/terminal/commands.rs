@@ -27,6 +27,47 @@ fn send_says_by_its_status_whether_the_message_is_written() {
 }
 
 #[test]
+fn send_prints_a_json_line_for_each_line_of_its_input_where_it_is_asked_to() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let lines = |output: &std::process::Output| -> Vec<serde_json::Value> {
+        let said = text(&output.stdout);
+        said.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect()
+    };
+    let args = ["send", &server.url, "-r", "lobby", "--token", "ada", "--json"];
+    let output = run(&args, b"one\n\n\xff\ntwo\n");
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let [one, bad, two] = &lines(&output)[..] else { panic!("{}", text(&output.stdout)) };
+    for (line, number) in [(one, 1), (two, 4)] {
+        assert_eq!((&line["type"], &line["status"]), (&"delivery".into(), &"acked".into()), "{line}");
+        assert_eq!((&line["roomId"], &line["line"]), (&"lobby".into(), &number.into()), "{line}");
+        assert!(line["id"].is_string() && line["seq"].is_u64(), "{line}");
+    }
+    assert_eq!(
+        (&bad["line"], &bad["status"], &bad["code"]),
+        (&3.into(), &"failed".into(), &"not_utf8".into())
+    );
+
+    // A text of the command line has no line.
+    let output = run(&[&args[..], &["hello"]].concat(), b"");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let [said] = &lines(&output)[..] else { panic!("{}", text(&output.stdout)) };
+    assert_eq!((&said["status"], said.get("line")), (&"acked".into(), None), "{said}");
+
+    let output = run(&[&args[..], &["--protocol", "plain", "hello"]].concat(), b"");
+    assert_eq!(lines(&output)[0]["status"], "written", "{}", text(&output.stdout));
+
+    let nobody = Vacancy::hold();
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state").display().to_string();
+    let args = ["send", &nobody.url(), "-r", "lobby", "--token", "ada", "--json", "--timeout", "1"];
+    let output = run(&[&args[..], &["hello"]].concat(), b"");
+    let said = &lines(&output)[0];
+    assert_eq!((&said["status"], &said["code"]), (&"failed".into(), &"timeout".into()), "{said}");
+    let output = run(&[&args[..], &["--state", &state, "hello"]].concat(), b"");
+    assert_eq!(lines(&output)[0]["status"], "kept", "{}", text(&output.stdout));
+}
+
+#[test]
 fn wrong_addresses_are_usage_errors_that_say_what_to_write() {
     for (url, advice) in [("http://example.org/", "ws://"), ("not a url", "wss://"), ("ws://", "wss://")] {
         for command in ["chat", "pipe", "tail"] {

@@ -6,8 +6,8 @@ use super::bad_line::BadLine;
 use crate::json_safe::write_line;
 use rejoin::messages::{Code, JoinReason, Stamp};
 use rejoin::{
-    Cause, DeliveryStatus, Event, Gap, Id, JoinedRoom, Message, Mode, Name, RoomChange, RoomState,
-    SendFailure, SendReply, State, StateChange, Timestamp,
+    Cause, DeliveryStatus, Event, Gap, Id, JoinedRoom, Message, Mode, Name, Receipt, RoomChange, RoomState,
+    SendError, SendFailure, SendReply, State, StateChange, Timestamp,
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -372,6 +372,44 @@ pub(super) fn delivery(
         Outcome::Final(_) => Printed { status: Some("unknown"), ..line },
     };
     write_line(out, &line);
+}
+
+/// Prints what became of a message of `send`, which has the number of its line instead of a `ref`. `None`: it is kept for
+/// the next run.
+pub(crate) fn sent(
+    out: &mut Vec<u8>,
+    line: Option<u64>,
+    room: &str,
+    outcome: Option<Result<&Receipt, &SendError>>,
+) {
+    let about = Printed { line, ..about("delivery", room) };
+    match outcome {
+        None => write_line(out, &Printed { status: Some("kept"), ..about }),
+        Some(Ok(Receipt::Written)) => write_line(out, &Printed { status: Some("written"), ..about }),
+        Some(Ok(receipt)) => {
+            let answer = receipt.answer().map(str::to_owned);
+            let (status, id, seq) = (Some("acked"), receipt.id(), receipt.seq());
+            write_line(out, &Printed { status, id, seq, answer: raw(answer.as_ref()), ..about });
+        }
+        Some(Err(SendError::Unknown)) => write_line(out, &Printed { status: Some("unknown"), ..about }),
+        Some(Err(error)) => {
+            let (words, answer) = (error.to_string(), error.answer().map(str::to_owned));
+            let (code, message) = (Some(Coded::Word(error.code())), Some(words.as_str()));
+            write_line(
+                out,
+                &Printed { status: Some("failed"), code, message, answer: raw(answer.as_ref()), ..about },
+            );
+        }
+    }
+}
+
+/// Prints that a line of `send`'s input is no message.
+pub(crate) fn unsent(out: &mut Vec<u8>, line: u64, room: &str, code: &'static str, why: &str) {
+    let (status, code) = (Some("failed"), Some(Coded::Word(code)));
+    write_line(
+        out,
+        &Printed { line: Some(line), status, code, message: Some(why), ..about("delivery", room) },
+    );
 }
 
 fn advice(why: SendFailure) -> &'static str {
