@@ -71,12 +71,12 @@ macro_rules! border {
 
             /// A value the machine has let go of; 0 when there is none.
             pub fn released(&self) -> u32 {
-                self.released.next().unwrap_or(0)
+                self.let_go().next().unwrap_or(0)
             }
 
             /// One of the counts, by its place in `js/machine.ts`.
             pub fn count(&self, which: u32) -> f64 {
-                $crate::border::counted(&self.session.diagnostics(), which)
+                $crate::border::counted(&self.diagnostics(), which)
             }
         }
 

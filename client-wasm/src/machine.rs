@@ -13,9 +13,9 @@ use crate::texts::Texts;
 use crate::value::{Handle, PageSession, Released, Value};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use rejoin::Message;
 #[cfg(feature = "stored")]
 use rejoin::machine::Saved;
+use rejoin::{Diagnostics, Message};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 /// A session with numbers for everything.
@@ -90,6 +90,16 @@ impl Machine {
             return kind;
         }
         outputs::write(output, &mut fields, sent::write)
+    }
+}
+
+impl Machine {
+    fn diagnostics(&self) -> Diagnostics {
+        self.session.diagnostics()
+    }
+
+    fn let_go(&self) -> &Released {
+        &self.released
     }
 }
 

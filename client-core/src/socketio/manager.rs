@@ -163,7 +163,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     /// As [`Session::next_deadline`].
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let members = self.members.iter().filter_map(|member| member.session.next_deadline());
-        self.main.next_deadline().into_iter().chain(members).min()
+        self.main.next_deadline().into_iter().chain(members).chain(self.next_breath()).min()
     }
 
     fn route(&mut self, now: Moment, input: Input<P, N, ServerPacket<P, N>>) {
@@ -194,6 +194,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
                 self.main_takes(now, Input::Tick);
                 for at in 0..self.members.len() {
                     self.member_takes(now, at, Input::Tick);
+                    self.breathe(now, at);
                 }
             }
             input => self.main_takes(now, input),

@@ -1,20 +1,10 @@
-import { Client as RoomClient } from "../client.js";
+import type { Client as RoomClient } from "../client.js";
 import { SendError } from "../errors.js";
-import { home as own } from "../home.js";
-import type { Loader } from "../loading.js";
-import { Input } from "../names.js";
-import { addresses, roomOptions, roomsOf } from "../settings.js";
 import type { Events as AnyEvents } from "../types.js";
-import { argument, check, either, fields, known, millis, object, signal, text, token, truth, word } from "../validate.js";
-import { wellFormed } from "../text.js";
-import { engine } from "./address.js";
-import { source, textOf } from "./credentials.js";
-import { EventNames } from "./events.js";
-import { Said } from "./names.js";
-import type { Part } from "./part.js";
-import { SocketIoSpeech } from "./speech.js";
+import { argument, either, fields, known, object, signal, text } from "../validate.js";
+import { textOf } from "./credentials.js";
+import type { Namespaces } from "./namespaces.js";
 import type {
-  Address,
   Auth,
   CloseOptions,
   Diagnostics,
@@ -22,31 +12,13 @@ import type {
   JoinOutcome,
   ListenOptions,
   Message,
-  Options,
+  NamespaceOptions,
   Receipt,
   RoomState,
   SendOptions,
   State,
   WaitOptions,
 } from "./types.js";
-
-/** A slash and what neither ends a name on the wire nor begins what servers ignore. */
-const NAMESPACE = /^\/[^,?\s\p{Cc}]{0,127}$/u;
-
-const options = {
-  ...roomOptions,
-  namespace: text,
-  token,
-  auth: either([object[0], "an object"], [(value: unknown) => typeof value == "function", "a function that gives one"]),
-  events: object,
-  acks: truth,
-  ackText: word("ok", "error"),
-  ackTimeout: millis,
-  frames: truth,
-};
-
-/** Throws for a bad option. */
-export const checkOptions = (given: Options): void => fields(given, options);
 
 /** What this client tells; the client of rooms has others too. */
 const events: readonly (keyof Events)[] = ["state", "ready", "room", "joined", "message", "user_joined", "notification", "gap", "error"];
@@ -55,20 +27,12 @@ const events: readonly (keyof Events)[] = ["state", "ready", "room", "joined", "
 export class Client {
   /** The client of rooms, which speaks another protocol here. */
   readonly #client: RoomClient;
+  readonly #namespaces: Namespaces;
 
   /** @internal */
-  constructor(address: Address, options: Options, loader: Loader, part: Part = { home: own, Speech: SocketIoSpeech }, Rooms = RoomClient) {
-    const { namespace = "/", events = {}, acks = true, ackTimeout = 0, ackText = "ok", rooms, policy, maxAttempts, sendTtl, clock, seed, wasm } = options;
-    check(NAMESPACE.test(namespace), "bad_option", `"${namespace}" is no namespace`, "it looks like /admin");
-    const found = addresses(address, engine);
-    roomsOf(rooms, {});
-    const token = source(options, found.map(([, token]) => token).findLast((token) => token != null) ?? null);
-    const home = { ...part.home, Machine: machine(part.home.Machine, [+acks, ackTimeout]) };
-    const speech = new part.Speech(wellFormed(namespace), new EventNames(events), ackText == "error", hint(found[0]![0]));
-    // They come in any case: whoever has named one wants to know that some were missed.
-    const notifications = events.notification != undefined;
-    const given = { token, notifications, rooms, policy, maxAttempts, sendTtl, clock, seed, wasm, webSocket: options.webSocket };
-    this.#client = new Rooms(home, found.map(([url]) => url), given, speech, loader);
+  constructor(client: RoomClient, namespaces: Namespaces) {
+    this.#client = client;
+    this.#namespaces = namespaces;
   }
 
   /** Calls `listener` for every such event from now on; gives the function that ends it. */
@@ -160,15 +124,25 @@ export class Client {
   }
 
   /**
-   * Ends it. Sends that have no outcome yet get one first, for at most `timeout` ms (5 s by default) while there is
-   * a connection.
+   * Ends it; the client of another namespace leaves that alone. Sends that have no outcome yet get one first, for at most
+   * `timeout` ms (5 s by default) while there is a connection.
    */
   close(options?: CloseOptions): Promise<void> {
-    return this.#client.close(options);
+    return this.#namespaces.close(this.#client, options);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /**
+   * One more namespace over the same connection, as a client of its own: with its own state, rooms, sends, events and recovery,
+   * and with no token unless it is given one. One that is refused, or that the server disconnects, is `failed` and changes
+   * nothing for the others; `reconnect` and `setToken` enter it anew. The end of the first one's connection is the end of
+   * all. At most 64; it can be opened again once it is closed.
+   */
+  namespace(name: string, options?: NamespaceOptions): Client {
+    return this.#namespaces.open(name, options);
   }
 
   /** What has been counted so far. */
@@ -177,24 +151,8 @@ export class Client {
   }
 }
 
-/** What may be wrong with the address of an engine at which no WebSocket opens. */
-const hint = ({ pathname }: URL): string =>
-  pathname == "/socket.io/"
-    ? 'if the server is there, it must allow the transport "websocket": this client does no long polling'
-    : `the address's path is that of the engine: if ${pathname.slice(0, -1)} is a namespace, leave it out and give it as the option namespace`;
-
 /** The name of an event as the client of rooms has it. */
 function event<K extends keyof Events>(name: K): K & keyof AnyEvents {
   known(name, events, "event");
   return name;
-}
-
-/** A machine that is told first how acks are dealt with. */
-function machine(Machine: typeof own.Machine, acks: readonly number[]): typeof own.Machine {
-  return class extends Machine {
-    constructor(...config: ConstructorParameters<typeof own.Machine>) {
-      super(...config);
-      this.input(Said.Acks as number as Input, acks);
-    }
-  };
 }

@@ -9,7 +9,7 @@ import { begin } from "../reload.js";
 import { addresses } from "../settings.js";
 import type { UrlLike } from "../types.js";
 import { engine } from "./address.js";
-import { checkOptions, Client } from "./client.js";
+import { begin as started, checkOptions } from "./begin.js";
 import type { Connect } from "./own/types.js";
 import type { Part } from "./part.js";
 import type { Address, Options } from "./types.js";
@@ -38,7 +38,7 @@ export function connector(load: Load, owning: () => Promise<Part>, debugging: De
       loaders.set(home, loader);
       await begin(loader, options.wasm);
       const rooms = (await debugging(options.debug))?.debugged(RoomClient);
-      return () => new Client(url, options, loader, apart, rooms);
+      return () => started(url, options, loader, apart, rooms);
     };
     return (await abortable(connecting(), options.signal))();
   };

@@ -1,6 +1,7 @@
 import { isCount, type Frame } from "../fields.js";
+import type { Machine } from "../machine.js";
 import { Input, Output } from "../names.js";
-import type { Speech } from "../speech.js";
+import type { Inside, Speech } from "../speech.js";
 import type { Table } from "../table.js";
 import { told, type Told } from "../told.js";
 import { answer, bounded, isObject } from "./answer.js";
@@ -27,6 +28,8 @@ const FIRST = 101;
 
 /** Packets of Socket.IO 5 over Engine.IO 4, of one client in one namespace. */
 export class SocketIoSpeech implements Speech {
+  /** Whom packets are told. */
+  protected machine: Pick<Machine, "input"> | undefined;
   #conn = 0;
   #packets = new Packets();
   /** The name of the session that may be recovered, and its number. */
@@ -49,22 +52,34 @@ export class SocketIoSpeech implements Speech {
     readonly hint = "",
   ) {}
 
+  /** A packet of another namespace; whether somebody has taken it. */
+  elsewhere = (_conn: number, _packet: Packet): boolean => false;
+
   read(...[conn, data, { machine, table }]: Parameters<Speech["read"]>): void {
     if (conn != this.#conn) {
       this.#conn = conn;
       this.#packets = new Packets();
     }
-    let input: MachineInput;
+    this.machine = machine;
+    let input: MachineInput | undefined;
     try {
       input = this.#input(data as unknown, table as Table);
     } catch (error) {
       input = [error instanceof OutOfStep ? Said.OutOfStep : Input.Garbled, []];
     }
+    if (!input) return;
     const [kind, fields, texts] = input;
     machine.input(kind as Input, [conn, ...fields], texts);
   }
 
-  #input(data: unknown, table: Table): MachineInput {
+  /** A packet of this namespace on another's connection. Without a table nobody wants to know of it, but for an answer. */
+  take(conn: number, packet: Packet, machine: Pick<Machine, "input">, table: Table | undefined): void {
+    this.machine = machine;
+    const [kind, fields, texts] = table || packet.type < 2 || packet.type == 4 ? this.#meant(packet, table!) : ([Said.Other, []] as MachineInput);
+    machine.input(kind as Input, [conn, ...fields], texts);
+  }
+
+  #input(data: unknown, table: Table): MachineInput | undefined {
     if (typeof data != "string") return this.#said(this.#packets.binary(data as ArrayBuffer), table);
     const rest = data.slice(1);
     switch (data[0]) {
@@ -88,9 +103,13 @@ export class SocketIoSpeech implements Speech {
     }
   }
 
-  #said(packet: Packet | undefined, table: Table): MachineInput {
+  #said(packet: Packet | undefined, table: Table): MachineInput | undefined {
     if (!packet) return [Said.Heard, []];
-    if (packet.namespace != this.namespace) return [Said.Other, []];
+    if (packet.namespace == this.namespace) return this.#meant(packet, table);
+    return this.elsewhere(this.#conn, packet) ? undefined : [Said.Other, []];
+  }
+
+  #meant(packet: Packet, table: Table): MachineInput {
     switch (packet.type) {
       case 0:
         return this.#connected(packet.payload);
@@ -173,6 +192,9 @@ export class SocketIoSpeech implements Speech {
         return undefined;
     }
   }
+
+  /** What the client has as `frames`. */
+  frames?(inside: Inside): unknown;
 
   protected packet(type: number | string, json = "", ack = -1): string {
     return `4${type}${this.namespace == "/" ? "" : `${this.namespace},`}${ack < 0 ? "" : ack}${json}`;

@@ -120,6 +120,9 @@ export interface Options
   frames?: boolean;
 }
 
+/** How one more namespace is entered: as the options of the same names. The rest is as the first one has it. */
+export type NamespaceOptions = Pick<Options, "rooms" | "token" | "auth">;
+
 /** How a message is sent. */
 export interface SendOptions extends Omit<AnySendOptions, "data"> {
   /** Any JSON beside the text, as a field of the event. */

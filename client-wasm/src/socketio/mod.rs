@@ -9,6 +9,7 @@ pub mod names;
 mod own;
 mod packets;
 mod sent;
+mod spaces;
 
 use crate::border::{SLOTS, border, config};
 use crate::fields::Fields;
@@ -20,8 +21,11 @@ use crate::value::{Released, Value};
 use alloc::boxed::Box;
 pub use name::Name;
 use packets::PacketKind;
-use rejoin::Config;
-use rejoin::socketio::{Options, Session};
+use rejoin::machine::Output;
+use rejoin::socketio::{ClientPacket, Manager, Namespace, Options};
+use rejoin::{Config, Diagnostics};
+use sent::{PacketOutput, SentKind};
+use spaces::Spaces;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 /// A session with numbers for everything. In a file of its own it has the other machine's name, so that one glue serves
@@ -30,7 +34,8 @@ use wasm_bindgen::prelude::wasm_bindgen;
 #[cfg_attr(not(feature = "session"), wasm_bindgen(js_name = Machine))]
 #[derive(Debug)]
 pub struct SocketIoMachine {
-    session: Session<Value, Name>,
+    session: Manager<Value, Name>,
+    spaces: Spaces,
     config: Config,
     seed: u64,
     /// All of the answer that comes next.
@@ -59,6 +64,7 @@ impl SocketIoMachine {
         let config = config(endpoints, credentials, legacy, max_attempts, send_ttl);
         Self {
             session: session(config.clone(), Options::default(), count(seed)),
+            spaces: Spaces::default(),
             config,
             seed: count(seed),
             #[cfg(feature = "socketio-frames")]
@@ -71,9 +77,13 @@ impl SocketIoMachine {
 
     /// Says what happened, as to the other machine.
     pub fn input(&mut self, kind: u32, monotonic: f64, wall: f64, ids: usize) {
-        let mut fields =
-            Fields { slots: self.slots.iter(), ids: self.texts.read(ids), released: &self.released };
+        let released = self.let_go().clone();
+        let mut fields = Fields { slots: self.slots.iter(), ids: self.texts.read(ids), released: &released };
         let input = match packets::kind(kind) {
+            Some(PacketKind::Within) => return self.spaces.select(fields.handle()),
+            Some(PacketKind::Begin) => {
+                return self.spaces.begin(&mut self.session, fields.handle(), fields.handle());
+            }
             Some(PacketKind::Acks) => {
                 let options = packets::options(&mut fields);
                 self.session = session(self.config.clone(), options, self.seed);
@@ -93,15 +103,24 @@ impl SocketIoMachine {
             None => inputs::read(kind, &mut fields, |_, _| None),
         };
         if let Some(input) = input {
-            self.session.handle(moment(monotonic, wall), input);
+            self.spaces.handle(&mut self.session, moment(monotonic, wall), input);
         }
     }
 
     /// The next thing to do, as of the other machine.
     pub fn poll(&mut self) -> u32 {
-        let Some(mut output) = self.session.poll() else { return 0 };
+        let output = self.spaces.poll(&mut self.session);
+        let told = if output.is_none() { self.spaces.next_told() } else { None };
+        if output.is_none() && told.is_none() {
+            return 0;
+        }
         *self.slots = [0.0; SLOTS];
         self.texts.clear();
+        let Some(mut output) = output else {
+            outputs::Fields { slots: self.slots.iter_mut(), texts: &mut self.texts }.small(told.unwrap_or(0));
+            return names::FIRST + SentKind::Within as u32;
+        };
+        let space = space_of(&output);
         let cause = sent::prepare(&mut output);
         let mut fields = outputs::Fields { slots: self.slots.iter_mut(), texts: &mut self.texts };
         let kind = sent::own(&output, &mut fields);
@@ -111,14 +130,35 @@ impl SocketIoMachine {
         {
             *slot = cause;
         }
+        if let Some(slot) = self.slots.last_mut() {
+            *slot = f64::from(space);
+        }
         kind
     }
 }
 
+impl SocketIoMachine {
+    fn diagnostics(&self) -> Diagnostics {
+        self.spaces.diagnostics(&self.session)
+    }
+
+    fn let_go(&self) -> &Released {
+        self.spaces.let_go(&self.released)
+    }
+}
+
+/// The number of the namespace that is spoken to; 0 for the first.
+fn space_of(output: &PacketOutput) -> u32 {
+    match output {
+        Output::Send { message: ClientPacket::In { namespace, .. }, .. } => spaces::number(namespace),
+        _ => 0,
+    }
+}
+
 /// A session that is idle.
-fn session(config: Config, options: Options, seed: u64) -> Session<Value, Name> {
+fn session(config: Config, options: Options, seed: u64) -> Manager<Value, Name> {
     #[cfg_attr(not(feature = "socketio-frames"), expect(unused_mut, reason = "nothing is set"))]
-    let mut session = Session::new(config, options, Name::Personal, seed);
+    let mut session = Manager::new(Namespace::default(), config, options, Name::Personal, seed);
     #[cfg(feature = "socketio-frames")]
     {
         session.own_events(own::ROOM);

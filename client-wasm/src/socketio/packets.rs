@@ -20,6 +20,9 @@ kinds!(
     PacketKind, PACKETS:
     // whether answers are wanted, how long one may take in ms or 0: said before anything else
     Acks,
+    // Of namespaces beside the first, which is 0: what follows is about this one; it is open, with credentials as those of
+    // a machine
+    Within, Begin,
     // The connection comes first with all of these.
     Heard, OutOfStep,
     // ping interval, ping timeout, most bytes or −1
@@ -82,7 +85,7 @@ pub(super) fn options(fields: &mut Fields<'_>) -> Options {
 pub(super) fn read(kind: PacketKind, fields: &mut Fields<'_>) -> Option<PacketInput> {
     let conn = ConnId(fields.count());
     let packet = match kind {
-        PacketKind::Acks => return None,
+        PacketKind::Acks | PacketKind::Within | PacketKind::Begin => return None,
         PacketKind::Heard => return Some(Input::Heard(conn)),
         PacketKind::OutOfStep => return Some(Input::Closed(conn, Disconnect::Protocol)),
         PacketKind::Open => ServerPacket::Open(Handshake {

@@ -10,8 +10,8 @@ use rejoin::socketio::{ClientEvent, ClientPacket};
 use rejoin::{DeliveryStatus, Event, SendFailure};
 
 kinds!(
-    /// Packets that only this machine sends, with their fields: the connection and the frame's number first. `JoinReply` and
-    /// what comes last is told and not sent.
+    /// Packets that only this machine sends, with their fields: the connection and the frame's number first. `JoinReply`,
+    /// `Within` and what comes last are told and not sent.
     SentKind, SENT:
     Pong, Disconnect,
     // whether to give the token, whether to resume; the place to resume from
@@ -24,6 +24,8 @@ kinds!(
     Say,
     // room, the packet with the answer
     JoinReply,
+    // the number of a namespace of which there is something to do or to tell
+    Within,
     // ack or −1, value
     #[cfg(feature = "socketio-frames")]
     Own,
@@ -82,6 +84,8 @@ pub(super) fn write(packet: &ClientPacket<Value, Name>, fields: &mut Fields<'_>)
             fields.count(*id).small(arguments.handle());
             SentKind::Answer
         }
+        // Its number goes behind all fields.
+        ClientPacket::In { packet, .. } => return write(packet, fields),
         _ => return OutputKind::Nothing.number(),
     };
     FIRST + kind as u32

@@ -206,3 +206,57 @@ fn an_own_event_is_answered_whole_however_the_answer_looks() {
     say(&mut machine, "Volatile", &[6.0, 0.0, 42.0, 2.0], "");
     assert_eq!(until(&mut machine, "Own").0[2..4], [-1.0, 42.0]);
 }
+
+/// What is wanted or told in the namespace with this number until there is one of this kind; then the first is spoken of.
+fn until_in(machine: &mut SocketIoMachine, space: f64, kind: &str) -> (Vec<f64>, String) {
+    say(machine, "Within", &[space], "");
+    let found = until(machine, kind);
+    say(machine, "Within", &[0.0], "");
+    found
+}
+
+fn say_in(machine: &mut SocketIoMachine, space: f64, kind: &str, fields: &[f64], texts: &str) {
+    say(machine, "Within", &[space], "");
+    say(machine, kind, fields, texts);
+    say(machine, "Within", &[0.0], "");
+}
+
+#[test]
+fn another_namespace_is_carried_with_its_own_number_values_and_turns() {
+    let mut machine = connected();
+    while machine.poll() > 0 {}
+    say(&mut machine, "Begin", &[1.0, 1.0], "");
+    say_in(&mut machine, 1.0, "Join", &[2.0], "");
+    say_in(&mut machine, 1.0, "Connect", &[], "");
+    let (fields, _) = until(&mut machine, "Connect");
+    assert_eq!((fields[2], fields.last()), (1.0, Some(&1.0)), "with a token, in the namespace");
+    assert_eq!(until(&mut machine, "Within").0[0], 1.0);
+    say_in(&mut machine, 1.0, "Connected", &[1.0, 1.0, 1.0], "");
+    let (fields, _) = until(&mut machine, "Join");
+    assert_eq!((fields[3], fields.last()), (2.0, Some(&1.0)));
+    assert_eq!(
+        until_in(&mut machine, 1.0, "State").0[0],
+        f64::from(crate::names::state(&rejoin::State::Connected))
+    );
+    // Each namespace is told of once, however much it has to tell.
+    assert_eq!(until(&mut machine, "Within").0[0], 1.0);
+    assert_eq!(machine.poll(), 0);
+    // Both count their acks and keep their values apart.
+    for space in [0.0, 1.0] {
+        say_in(&mut machine, space, "Ack", &[1.0, 0.0, -1.0, 0.0, 31.0], "");
+    }
+    assert_eq!(until(&mut machine, "JoinReply").0[..2], [1.0, 31.0]);
+    assert_eq!(until_in(&mut machine, 1.0, "JoinReply").0[..2], [2.0, 31.0]);
+    while machine.poll() > 0 {}
+    assert_eq!([(); 2].map(|()| machine.released()), [31, 0]);
+    say(&mut machine, "Within", &[1.0], "");
+    while machine.poll() > 0 {}
+    assert_eq!([(); 2].map(|()| machine.released()), [31, 0]);
+    say(&mut machine, "Within", &[0.0], "");
+    // Left: the first goes on, and what is said to nobody is nothing.
+    say_in(&mut machine, 1.0, "Close", &[], "");
+    assert_eq!(until(&mut machine, "Disconnect").0.last(), Some(&1.0));
+    say_in(&mut machine, 7.0, "Connect", &[], "");
+    say(&mut machine, "Send", &[5.0, 1.0, 40.0, 2.0], "");
+    assert_eq!(until(&mut machine, "Say").0.last(), Some(&0.0));
+}

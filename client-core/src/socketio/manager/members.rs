@@ -1,13 +1,13 @@
 //! The namespaces beside the first: their packets, and what their sessions want.
 
-use super::place::Place;
+use super::place::{BREATH, Place};
 use super::{MOST_NAMESPACES, Manager, OpenError};
 use crate::cause::{Cause, Disconnect};
 use crate::link::State;
 use crate::outbox::Payload;
 use crate::session::{Command, Input, Output};
 use crate::socketio::{ClientPacket, Namespace, ServerPacket, Session};
-use crate::time::Moment;
+use crate::time::{Moment, Timestamp};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
@@ -28,7 +28,8 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     /// The session in another namespace; `None` where it is not open.
     pub fn session_in(&self, namespace: &Namespace) -> Option<&Session<P, N>> {
         let at = self.position(namespace.as_str()).ok()?;
-        self.members.get(at).map(|member| &member.session)
+        let session = self.members.get(at).map(|member| &member.session);
+        session.filter(|session| session.state() != State::Closed)
     }
 
     /// What the application asks for in another namespace, or its token source has answered: [`Input::Command`] and
@@ -116,13 +117,14 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
                             self.main.set_last_frame(frame);
                             self.write(at, frame, message);
                         }
-                        // Not yet: what was asked before is not answered.
+                        // Not yet: the goodbye may not have been read, or what was asked before is not answered.
+                        Place::Left(when, _) => member.place = Place::Left(when, Some(message)),
                         _ => member.place = Place::Again(message),
                     }
                 }
                 Output::Send { frame, message, .. } => {
                     if matches!(message, ClientPacket::Disconnect) {
-                        member.place = Place::Out;
+                        member.place = Place::Left(now.monotonic + BREATH, None);
                     }
                     self.main.set_last_frame(frame);
                     self.write(at, frame, message);
@@ -131,7 +133,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
                 Output::Close { conn, code } => {
                     inputs.push_back(Input::Closed(conn, Disconnect::Closed { code, reason: "".into() }));
                 }
-                Output::Abandon { .. } => self.abandon(at),
+                Output::Abandon { .. } => self.abandon(now, at),
                 Output::Ping { .. } => {
                     self.main.probe(now);
                     self.gather();
@@ -160,15 +162,30 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     }
 
     /// The session has given the namespace up.
-    fn abandon(&mut self, at: usize) {
+    fn abandon(&mut self, now: Moment, at: usize) {
         let Some(member) = self.members.get_mut(at) else { return };
         match member.place {
             Place::In => {
-                member.place = Place::Out;
+                member.place = Place::Left(now.monotonic + BREATH, None);
                 self.write_beside(at, ClientPacket::Disconnect);
             }
             Place::Asked | Place::Again(_) => member.place = Place::Unwanted,
+            Place::Left(when, _) => member.place = Place::Left(when, None),
             Place::Out | Place::Unwanted => {}
+        }
+    }
+
+    /// A namespace that was left may be asked for again, and is if that is wanted.
+    pub(super) fn breathe(&mut self, now: Moment, at: usize) {
+        let Some(member) = self.members.get_mut(at) else { return };
+        let Place::Left(when, connect) = &mut member.place else { return };
+        if *when > now.monotonic {
+            return;
+        }
+        let connect = connect.take();
+        member.place = if connect.is_some() { Place::Asked } else { Place::Out };
+        if let Some(connect) = connect {
+            self.write_beside(at, connect);
         }
     }
 
@@ -182,11 +199,13 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
                 let is_in = matches!(packet, ServerPacket::Connected(_));
                 member.place = if is_in { Place::In } else { Place::Out };
             }
-            (Place::Unwanted | Place::Again(_), true) => return self.answered_too_late(at, &packet),
+            (Place::Unwanted | Place::Again(_), true) => return self.answered_too_late(now, at, &packet),
             (Place::In, false) if matches!(packet, ServerPacket::Disconnected) => member.place = Place::Out,
             (Place::In | Place::Asked, false) => {}
             // A second answer, or one to no question; and what is still on its way after it was left.
-            (Place::In, true) | (Place::Out, _) | (Place::Unwanted | Place::Again(_), false) => {
+            (Place::In, true)
+            | (Place::Out | Place::Left(..), _)
+            | (Place::Unwanted | Place::Again(_), false) => {
                 return member.session.is_unknown();
             }
         }
@@ -196,18 +215,28 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     }
 
     /// The answer to what is not wanted any more.
-    fn answered_too_late(&mut self, at: usize, packet: &ServerPacket<P, N>) {
+    fn answered_too_late(&mut self, now: Moment, at: usize, packet: &ServerPacket<P, N>) {
         let Some(member) = self.members.get_mut(at) else { return };
-        let place = core::mem::replace(&mut member.place, Place::Out);
+        let connect = match core::mem::replace(&mut member.place, Place::Out) {
+            Place::Again(connect) => Some(connect),
+            _ => None,
+        };
         if matches!(packet, ServerPacket::Connected(_)) {
+            member.place = Place::Left(now.monotonic + BREATH, connect);
             self.write_beside(at, ClientPacket::Disconnect);
-        }
-        if let Place::Again(connect) = place {
-            if let Some(member) = self.members.get_mut(at) {
-                member.place = Place::Asked;
-            }
+        } else if let Some(connect) = connect {
+            member.place = Place::Asked;
             self.write_beside(at, connect);
         }
+    }
+
+    /// When a namespace may be asked for that was left.
+    pub(super) fn next_breath(&self) -> Option<Timestamp> {
+        let left = self.members.iter().filter_map(|member| match member.place {
+            Place::Left(when, _) => Some(when),
+            _ => None,
+        });
+        left.min()
     }
 
     /// The connection is gone.

@@ -21,6 +21,9 @@ use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::time::Duration;
 
+/// How long after a goodbye a namespace may be asked for again.
+const BREATH: Duration = Duration::from_millis(100);
+
 fn name(text: &str) -> Namespace {
     Namespace::new(text).unwrap()
 }
@@ -321,8 +324,32 @@ fn a_namespace_that_is_left_is_left_alone_and_can_be_opened_again() {
         ["> /n m1", "> /n disconnect", "/n closing requested", "/n 1 is unknown", "/n closed requested"];
     assert_eq!(rig.story(), end);
     assert_eq!((rig.state_in("/n"), rig.manager.session().state()), (None, State::Connected));
+    rig.pass(BREATH);
     rig.open("/n", Credentials::Anonymous).unwrap();
     assert_eq!(rig.story(), ["> /n connect", "/n connecting"]);
+}
+
+#[test]
+fn a_namespace_is_not_asked_for_in_the_same_breath_as_it_is_left() {
+    let mut rig = Rig::in_both(None);
+    rig.command_in("/n", Command::Close);
+    rig.story();
+    rig.open("/n", Credentials::Anonymous).unwrap();
+    assert_eq!(rig.story(), ["/n connecting"]);
+    rig.pass(Duration::from_millis(99));
+    assert_eq!(rig.story(), Vec::<String>::new());
+    let at = rig.manager.next_deadline().expect("something to wait for");
+    rig.pass(at - rig.now.monotonic);
+    assert_eq!(rig.story(), ["> /n connect"]);
+    rig.receive_in("/n", connected(None));
+    assert_eq!(rig.story(), ["/n connected"]);
+    // Entered anew, which is given up before it is asked for.
+    rig.command_in("/n", Command::Reconnect);
+    assert_eq!(rig.story().first().map(String::as_str), Some("> /n disconnect"));
+    rig.command_in("/n", Command::Close);
+    rig.pass(Duration::from_secs(60));
+    assert!(!rig.story().iter().any(|line| line.starts_with('>')));
+    assert_eq!((rig.state_in("/n"), rig.manager.session().state()), (None, State::Connected));
 }
 
 #[test]
@@ -335,11 +362,14 @@ fn a_namespace_left_before_the_answer_is_given_back_with_it_and_asked_for_once_a
     // The answer to what was asked first.
     rig.receive_in("/n", ServerPacket::Event(event(said("r", "not ours"))));
     rig.receive_in("/n", connected(None));
-    assert_eq!(rig.story(), ["> /n disconnect", "> /n connect {}"]);
+    assert_eq!(rig.story(), ["> /n disconnect"]);
+    rig.pass(BREATH);
+    assert_eq!(rig.story(), ["> /n connect {}"]);
     rig.receive_in("/n", connected(None));
     assert_eq!(rig.story(), ["/n connected"]);
     // Left while it is asked for, and not opened again.
     rig.command_in("/n", Command::Close);
+    rig.pass(BREATH);
     rig.open("/n", Credentials::Anonymous).unwrap();
     rig.command_in("/n", Command::Close);
     rig.story();

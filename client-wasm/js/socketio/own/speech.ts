@@ -12,13 +12,6 @@ import type { Parcel } from "./parcel.js";
 
 /** Packets, of which those are the application's own that are not of the contract. */
 export class OwnSocketIoSpeech extends SocketIoSpeech {
-  #machine: Parameters<Speech["read"]>[2]["machine"] | undefined;
-
-  override read(...given: Parameters<Speech["read"]>): void {
-    this.#machine = given[2].machine;
-    super.read(...given);
-  }
-
   /** The same arguments with bytes as bytes. */
   #whole({ json, attachments }: Packet, given: readonly unknown[]): readonly unknown[] {
     return attachments.length ? (read(json, attachments, (bytes) => new Uint8Array(bytes)) as unknown[]) : given;
@@ -38,7 +31,7 @@ export class OwnSocketIoSpeech extends SocketIoSpeech {
     if (packet.ack != undefined && given.length) {
       const whole = this.#whole(packet, given);
       const answer = { answer: whole.length == 1 ? whole[0] : whole };
-      this.#machine!.input(Said.Whole as number as Input, [table.keep(answer as unknown as Frame)]);
+      this.machine!.input(Said.Whole as number as Input, [table.keep(answer as unknown as Frame)]);
     }
     return super.ack(packet, given, table);
   }
@@ -69,7 +62,7 @@ export class OwnSocketIoSpeech extends SocketIoSpeech {
     }
   }
 
-  frames(inside: Inside): unknown {
+  override frames(inside: Inside): unknown {
     return new Events(inside, this.names);
   }
 }

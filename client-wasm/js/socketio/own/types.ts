@@ -1,6 +1,6 @@
 import type { AbortSignalLike, ListenOptions } from "../../types.js";
 import type { Client } from "../client.js";
-import type { Address, Options } from "../types.js";
+import type { Address, NamespaceOptions, Options } from "../types.js";
 
 /** Events by name, each with a function that takes its arguments and gives what answers it. */
 export type EventsOf<Map> = { [Name in keyof Map]: (...args: any[]) => any };
@@ -67,6 +67,11 @@ export interface OwnEvents<Down extends EventsOf<Down>, Up extends EventsOf<Up>>
 export interface EventsClient<Down extends EventsOf<Down>, Up extends EventsOf<Up>> extends Client {
   /** Events of the application's own. */
   readonly frames: OwnEvents<Down, Up>;
+  /** One more namespace, with events of its own too: it is sent `Down`, and sends `Up`. */
+  namespace<Down extends EventsOf<Down> = AnyEvents, Up extends EventsOf<Up> = AnyEvents>(
+    name: string,
+    options?: NamespaceOptions,
+  ): EventsClient<Down, Up>;
 }
 
 /** Starts a client of a Socket.IO server. */
