@@ -116,7 +116,7 @@ pub(crate) struct PipeArgs {
     /// At the end of input, go on receiving for this many seconds.
     #[arg(long, value_name = "SECS", default_value_t = 0)]
     pub(crate) linger: u32,
-    /// Print what the server sends beside the protocol, as lines of type `frame`: `{"type":"frame","name":…,"data":…}`, bytes as `{"base64":…}`. A line `{"type":"frame","data":{…}}` sends one, with `ref` for its outcome, or `"volatile":true`. With `"keep":KEY` each connection begins with it, until `{"type":"drop_kept","keep":KEY}`. With Socket.IO these are events: `{"type":"frame","namespace":…,"name":…,"args":[…]}`, both ways; `"ack":true` waits for the answer, which the `delivery` line has.
+    /// Print what the server sends beside the protocol, as lines of type `frame`: `{"type":"frame","name":…,"data":…}`, bytes as `{"base64":…}`. A line `{"type":"frame","data":{…}}` sends one, with `ref` for its outcome, or `"volatile":true`. With `"keep":KEY` each connection begins with it, until `{"type":"drop_kept","keep":KEY}`. With Socket.IO these are events: `{"type":"frame","namespace":…,"name":…,"args":[…]}`, both ways; `"ack":true` waits for the answer, which the `delivery` line has; `"idempotent":KEY` gives the event that key as its last argument, and sends it again after a lost connection.
     #[arg(long)]
     pub(crate) frames: bool,
     /// With --frames and Socket.IO: events that want an answer have the number `ack`, and wait for a line `{"type":"answer","ack":…,"args":[…]}`; without this option they get an empty answer at once.
@@ -266,8 +266,9 @@ pub(crate) struct ConnectionArgs {
     /// The protocol to speak; `auto` if not given.
     #[arg(long, value_enum, value_name = "PROTOCOL")]
     pub(crate) protocol: Option<Protocol>,
-    /// Socket.IO: the namespace; `/` if not given. `pipe` takes it several times: the others are open over the connection of
-    /// the first, and are told the same token. Their lines have `"namespace"`, and so have lines of input for them.
+    /// Socket.IO: the namespace; `/` if not given. `pipe` and `tail` take it several times: the others are open over the
+    /// connection of the first, and are told the same token. A room in one of them is `-r /NS,ROOM`. Lines of JSON have
+    /// `"namespace"`, and so have lines of input for them.
     #[arg(long, value_name = "/NS")]
     pub(crate) namespace: Vec<String>,
     /// Socket.IO: what the server calls an event of ours, `send_message=chat:send,message=chat:said`; any event of its

@@ -12,6 +12,7 @@ mod commits;
 mod conformance;
 mod doctor;
 mod editor;
+mod elsewhere;
 mod embedded;
 mod error;
 mod fate;

@@ -1,5 +1,6 @@
 //! What happens, told to people: the events that `chat` and `tail` show alike.
 
+mod elsewhere;
 mod focus;
 mod search;
 mod streams;

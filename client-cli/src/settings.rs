@@ -59,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) history: Option<u64>,
     /// Namespaces beside that of `socket_io`, over the same connection.
     pub(crate) namespaces: Vec<String>,
+    /// Rooms in those, each with its namespace.
+    pub(crate) rooms_in: Vec<(String, String)>,
     headers: Headers,
     subprotocols: Vec<String>,
     connect_timeout: Option<Duration>,
@@ -225,8 +227,9 @@ impl Described {
             // A wrong path is a usage error now, not a failed connection later.
             token::from_file(path).await.map_err(|error| Failure::usage("token_file", &*error.text))?;
         }
-        let rooms = if rooms.is_empty() { profile.rooms } else { rooms.to_vec() };
-        for room in &rooms {
+        let mut rooms = if rooms.is_empty() { profile.rooms } else { rooms.to_vec() };
+        let rooms_in = socket_io::rooms_in(&namespaces, &mut rooms);
+        for room in rooms.iter().chain(rooms_in.iter().map(|(_, room)| room)) {
             check_room(room)?;
         }
         let mut config = Config::default();
@@ -252,6 +255,7 @@ impl Described {
             config,
             socket_io,
             namespaces,
+            rooms_in,
             state: profile.state,
             manual_commit: false,
             frames: false,
@@ -341,6 +345,9 @@ impl Settings {
             if let Some(source) = self.token.source(self.token_trouble.clone()) {
                 builder = builder.token_source(source);
             }
+            for (_, room) in self.rooms_in.iter().filter(|(namespace, _)| namespace == name) {
+                builder = builder.room(room);
+            }
             let opened = builder.connect();
             let (client, events) =
                 opened.map_err(|error| Failure::usage("namespace", format!("{name}: {error}")))?;
@@ -355,7 +362,7 @@ impl Settings {
             return Ok(());
         }
         Err(Failure::usage("namespace", "this command is in one namespace at a time")
-            .hint("give --namespace once; \"rejoin pipe\" takes it several times"))
+            .hint("give --namespace once; \"rejoin pipe\" and \"rejoin tail\" take it several times"))
     }
 
     /// The reading of a room by server-sent events, already dialling; from `since` on, where that is given.

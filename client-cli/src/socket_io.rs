@@ -64,6 +64,22 @@ pub(crate) fn others(arguments: &ConnectionArgs) -> Result<Vec<String>, Failure>
     Ok(others)
 }
 
+/// A room of another namespace as people write and read it: `/notifications,lobby`. No namespace has a comma.
+pub(crate) fn room_in(namespace: &str, room: &str) -> String {
+    format!("{namespace},{room}")
+}
+
+/// Takes out the rooms that are named as those of one of these namespaces, each with it.
+pub(crate) fn rooms_in(namespaces: &[String], rooms: &mut Vec<String>) -> Vec<(String, String)> {
+    let mut inside = Vec::new();
+    rooms.retain(|room| {
+        let found = room.split_once(',').filter(|(place, _)| namespaces.iter().any(|known| known == place));
+        inside.extend(found.map(|(namespace, room)| (namespace.to_owned(), room.to_owned())));
+        found.is_none()
+    });
+    inside
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,6 +128,15 @@ mod tests {
         let twice = others(&["/".into(), "/a".into(), "/a".into()]).unwrap_err().render();
         assert!(twice.contains("/a is named twice"), "{twice}");
         assert!(others(&["/".into(), "a".into()]).unwrap_err().render().contains("/admin"));
+    }
+
+    #[test]
+    fn a_room_of_another_namespace_is_named_with_it() {
+        let mut rooms = ["lobby", "/n,lobby", "/other,x", "a,b", "/n,a,b"].map(str::to_owned).to_vec();
+        let inside = rooms_in(&["/n".to_owned()], &mut rooms);
+        assert_eq!(inside, [("/n".into(), "lobby".into()), ("/n".into(), "a,b".into())]);
+        assert_eq!(rooms, ["lobby", "/other,x", "a,b"]);
+        assert_eq!(room_in("/n", "lobby"), "/n,lobby");
     }
 
     #[test]

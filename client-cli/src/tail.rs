@@ -4,6 +4,7 @@ use crate::args::TailArgs;
 use crate::clock::Clock;
 use crate::commits::Commits;
 use crate::editor::terminal;
+use crate::elsewhere::Elsewhere;
 use crate::error::{Exit, Failure, eprint_line};
 use crate::history_cap::HistoryCap;
 use crate::narrate::Narrator;
@@ -15,6 +16,7 @@ use crate::signals::{Signal, Signals};
 use crate::token_trouble::TokenTrouble;
 use crate::{pipe, words};
 use rejoin::{Event, RoomChange, RoomState, State, Timestamp};
+use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, stdout};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
@@ -56,21 +58,27 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
     settings.manual_commit = true;
     let token_trouble = token_trouble(arguments.json);
     settings.token_trouble = Some(token_trouble.clone());
-    if settings.rooms.is_empty() && !settings.notifications && !settings.follows_notifications() {
+    let has_others = !settings.namespaces.is_empty();
+    if settings.rooms.is_empty()
+        && !settings.notifications
+        && !settings.follows_notifications()
+        && !has_others
+    {
         return Err(
             Failure::usage("room", "no room to follow").hint("name one with -r ROOM, or add --notifications")
         );
     }
     let follows = settings.notifications || settings.follows_notifications();
     let mut wanted = settings.rooms.clone();
-    settings.in_one_namespace()?;
     let (client, mut events) = settings.connect()?;
+    let mut elsewhere = Elsewhere::open(&client, &settings)?;
     let outlet = Outlet::stdout();
     let mut narrator = Narrator::new(layout(), Clock::new(arguments.display.utc), &settings.rooms);
     narrator.advice = settings.advice("tail");
     narrator.shows_notifications = follows;
     let mut commits = settings.state.is_some().then(Commits::default);
     let mut join_answers = JoinAnswers::default();
+    let mut join_answers_in: BTreeMap<String, JoinAnswers> = BTreeMap::new();
     let mut cap = HistoryCap::new(arguments.history);
     let mut ended = false;
     let mut closing = Closing::default();
@@ -107,6 +115,19 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => narrator.print_repeats(false),
             () = sleep_until(closing.by.unwrap_or_else(Instant::now)), if closing.by.is_some() => {}
             why = outlet.ended() => return Failure::unprinted(why).map_or(Ok(Exit::Success), Err),
+            (namespace, batch) = elsewhere.next(), if !ended && narrator.printed.len() < MOST_UNPRINTED => {
+                narrator.set_layout(layout());
+                for event in &batch {
+                    if arguments.json {
+                        let mut line = Vec::new();
+                        let answers = join_answers_in.entry(namespace.to_owned()).or_default();
+                        json_line(&mut line, answers, event, client.now());
+                        pipe::output::within(&mut narrator.printed, namespace, &line);
+                    } else {
+                        narrator.event_in(namespace, event, client.now());
+                    }
+                }
+            }
             batch = events.next_batch(), if !ended && narrator.printed.len() < MOST_UNPRINTED => {
                 narrator.set_layout(layout());
                 ended = batch.is_empty();
@@ -121,7 +142,7 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
                         narrator.event(event, client.now());
                     }
                 }
-                if !follows && narrator.failed.is_none() {
+                if !follows && elsewhere.is_empty() && narrator.failed.is_none() {
                     narrator.failed = none_left(&mut wanted, &batch);
                 }
                 ended |= narrator.failed.is_some();
@@ -178,12 +199,7 @@ fn none_left(wanted: &mut Vec<String>, batch: &[Event]) -> Option<Failure> {
 
 /// Prints what `pipe` prints.
 fn print_json(narrator: &mut Narrator, join_answers: &mut JoinAnswers, event: &Event, now: Timestamp) {
-    let (out, answer) = (&mut narrator.printed, join_answers.of(event));
-    match event {
-        Event::Joined(room) => pipe::output::joined(out, room, None, answer.as_deref()),
-        Event::Room(change) => pipe::output::room(out, change, None, answer.as_deref()),
-        _ => pipe::output::event(out, event, now),
-    }
+    json_line(&mut narrator.printed, join_answers, event, now);
     if let Event::State(change) = event {
         if change.state == State::Failed {
             narrator.fail(change.cause.as_ref());
@@ -191,6 +207,15 @@ fn print_json(narrator: &mut Narrator, join_answers: &mut JoinAnswers, event: &E
         if let Some(text) = narrator.idle_timeout(change) {
             eprint_line(&format!("rejoin: {text}"));
         }
+    }
+}
+
+fn json_line(out: &mut Vec<u8>, join_answers: &mut JoinAnswers, event: &Event, now: Timestamp) {
+    let answer = join_answers.of(event);
+    match event {
+        Event::Joined(room) => pipe::output::joined(out, room, None, answer.as_deref()),
+        Event::Room(change) => pipe::output::room(out, change, None, answer.as_deref()),
+        _ => pipe::output::event(out, event, now),
     }
 }
 

@@ -95,6 +95,37 @@ test("an ack is the answer, whatever it says, and whole", async (t) => {
   assert.equal(await tab.page.evaluate(() => window.lost), "unknown");
 });
 
+test("an idempotent event is sent again with its key until the server has answered", async (t) => {
+  const server = await SocketIoServer.start(t);
+  const tab = await connected(t, server);
+  await tab.page.evaluate(() => {
+    const { frames } = window.clients.a;
+    window.order = frames.with({ idempotent: "order-17" }).emitWithAck("order", "X", 3);
+    window.once = frames.emitWithAck("order", "Y", 1).catch(({ outcome }) => outcome);
+  });
+  const unanswered = async (line) => server.line((found) => found === line, line);
+  await unanswered('order ["X",3,"order-17"]');
+  await unanswered('order ["Y",1]');
+  await server.command("drop ada");
+  await unanswered('order ["X",3,"order-17"]');
+  assert.equal(await tab.page.evaluate(() => window.once), "unknown");
+  await server.command("answer orders");
+  await server.command("drop ada");
+  await unanswered('order ["X",3,"order-17"]');
+  assert.deepEqual(await tab.page.evaluate(() => window.order), ["X", 3, "order-17"]);
+  const wrong = await tab.page.evaluate(() => {
+    const { frames } = window.clients.a;
+    return [{ idempotent: "" }, { idempotent: 7 }, { idempotent: "x".repeat(129) }, { idempotent: "k", volatile: true }].map((options) => {
+      try {
+        return frames.with(options);
+      } catch ({ code }) {
+        return code;
+      }
+    });
+  });
+  assert.deepEqual(wrong, Array(4).fill("bad_option"));
+});
+
 test("what the server asks is answered by a listener, and by an empty answer without one", async (t) => {
   const server = await SocketIoServer.start(t);
   const tab = await connected(t, server);

@@ -17,12 +17,13 @@
 // Lines on stdin, each answered by a line beginning with `done`; USER is in whatever namespace:
 //   drop USER · miss USER ROOM TEXT… · kick USER · say ROOM TEXT · binary ROOM HEX · volatile ROOM WORD
 //   tell NAMESPACE USER EVENT JSON… · leave NAMESPACE USER · gone USER TEXT… · pictures USER HEX…
-//   notify USER KIND JSON · emit USER EVENT JSON… · ask USER · quiz USER JSON · picture USER HEX
+//   answer orders · notify USER KIND JSON · emit USER EVENT JSON… · ask USER · quiz USER JSON · picture USER HEX
 // `tell`, `leave` and `pictures` are about one namespace, one namespace and each in turn. `gone` drops USER and says each word of
 // TEXT in the lobby of each namespace that USER was in.
 // `miss` drops USER and says each word of TEXT in ROOM before it can come back.
 // `quiz` asks, and prints `quizzed JSON`, the list of all arguments of the answer. An event `echo` is answered with its arguments,
 // or comes back as `echoed` with them if it wants no answer.
+// An event `order` is printed with its arguments, and answered with them only after `answer orders`.
 // A message `ack JSON…` is acked with these arguments and goes nowhere.
 // The end of stdin stops the server too: it never outlives the test that started it.
 
@@ -59,6 +60,7 @@ const io = new Server(http, {
 });
 
 let messages = 0;
+let answersOrders = false;
 
 function message(userId, roomId, content) {
   if (flags.numbers) return { roomId, userId: 17, content, timestamp: 1795852800123 };
@@ -105,6 +107,11 @@ for (const namespace of namespaces.map((name) => io.of(name))) {
       namespace.to(roomId).emit(called("message"), message(userId, roomId, content));
       acknowledge(ack, { ok: true, id: `m${++messages}`, seq: messages });
     });
+    socket.on("order", (...args) => {
+      const ack = args.pop();
+      console.log(`order ${JSON.stringify(args)}`);
+      if (answersOrders) ack(...args);
+    });
     socket.on("echo", (...args) => {
       const ack = typeof args.at(-1) === "function" ? args.pop() : undefined;
       console.log(`echo ${JSON.stringify(args)}`);
@@ -124,6 +131,7 @@ const say = (room, text) => io.to(room).emit(called("message"), message("server"
 const drop = (socket) => socket.conn.transport.socket.terminate();
 
 const commands = {
+  answer: () => (answersOrders = true),
   drop: (user) => sockets(user).forEach(drop),
   miss: (user, room, ...texts) =>
     sockets(user).forEach((socket) => {

@@ -58,6 +58,27 @@ describe("events of an application's own on a Socket.IO server", { concurrency: 
     await finished(pipe);
   });
 
+  it("that are idempotent are sent again with their key until they are answered, and others are unknown", async (t) => {
+    const server = await SocketIoServer.start(t);
+    const pipe = await alice(t, server);
+    pipe.put({ type: "frame", name: "order", args: ["X", 3], ack: true, idempotent: "order-17", ref: "1" });
+    pipe.put({ type: "frame", name: "order", args: ["Y", 1], ack: true, ref: "2" });
+    const came = (line) => server.line((found) => found === line, line);
+    await came('order ["X",3,"order-17"]');
+    await came('order ["Y",1]');
+    await server.command("drop alice");
+    assert.equal((await pipe.delivery("2")).event.status, "unknown");
+    await came('order ["X",3,"order-17"]');
+    await server.command("answer orders");
+    await server.command("drop alice");
+    await came('order ["X",3,"order-17"]');
+    const { event } = await pipe.delivery("1");
+    assert.deepEqual([event.status, event.answer], ["acked", ["X", 3, "order-17"]]);
+    pipe.put({ type: "frame", name: "order", idempotent: "", ref: "3" });
+    assert.deepEqual((await pipe.delivery("3")).event.code, "bad_data");
+    await finished(pipe, 1);
+  });
+
   it("of the server's that want an answer get an empty one, or the application's", async (t) => {
     const server = await SocketIoServer.start(t);
     const pipe = await alice(t, server);

@@ -42,6 +42,8 @@ pub(super) enum Frame {
         message: OwnMessage,
         volatile: bool,
         ack: bool,
+        /// The key by which a Socket.IO server can tell that it comes twice.
+        idempotent: Option<String>,
     },
     /// One that each connection begins with.
     Keep {
@@ -215,11 +217,16 @@ fn own(fields: &mut Fields, data: Option<String>, arguments: String) -> Result<F
     };
     let volatile = optional(fields, "volatile", "true or false")?.unwrap_or(false);
     let ack = optional(fields, "ack", "true or false")?.unwrap_or(false);
-    if !fields.contains_key("keep") {
-        return Ok(Frame::Own { message, volatile, ack });
+    let idempotent: Option<String> = optional(fields, "idempotent", "a key, which is a string")?;
+    if volatile && idempotent.is_some() {
+        return Err(BadLine::new("bad_frame", "a frame is volatile or idempotent, not both"));
     }
-    if volatile || ack {
-        return Err(BadLine::new("bad_frame", "a frame that is kept is neither volatile nor answered"));
+    if !fields.contains_key("keep") {
+        return Ok(Frame::Own { message, volatile, ack, idempotent });
+    }
+    if volatile || ack || idempotent.is_some() {
+        let message = "a frame that is kept is neither volatile nor idempotent nor answered";
+        return Err(BadLine::new("bad_frame", message));
     }
     Ok(Frame::Keep { key: key(fields)?, message })
 }
@@ -332,6 +339,9 @@ mod tests {
             (r#"{"type":"frame","data":{},"keep":"k","volatile":true}"#, "bad_frame"),
             (r#"{"type":"frame","data":{},"keep":"k","ref":"r"}"#, "bad_ref"),
             (r#"{"type":"frame","data":{},"keep":"k","ack":true}"#, "bad_frame"),
+            (r#"{"type":"frame","name":"n","idempotent":1}"#, "bad_frame"),
+            (r#"{"type":"frame","name":"n","idempotent":"k","volatile":true}"#, "bad_frame"),
+            (r#"{"type":"frame","name":"n","idempotent":"k","keep":"k"}"#, "bad_frame"),
             (r#"{"type":"frame","data":{},"name":"n"}"#, "bad_frame"),
             (r#"{"type":"frame","name":7}"#, "bad_frame"),
             (r#"{"type":"frame","name":"n","args":{}}"#, "bad_frame"),
@@ -356,7 +366,7 @@ mod tests {
         let frame = |text: &str| parse(text).unwrap().unwrap().frame;
         let json = r#"{"type":"price", "of":["X"]}"#;
         let message = || OwnMessage::Frame(json.into());
-        let own = |volatile| Frame::Own { message: message(), volatile, ack: false };
+        let own = |volatile| Frame::Own { message: message(), volatile, ack: false, idempotent: None };
         assert_eq!(frame(&format!(r#"{{"type":"frame","data":{json},"ref":"1"}}"#)), own(false));
         assert_eq!(frame(&format!(r#"{{"type":"frame","data":{json},"volatile":true}}"#)), own(true));
         let kept = Frame::Keep { key: "k".into(), message: message() };
@@ -371,10 +381,18 @@ mod tests {
             name: name.into(),
             arguments: arguments.into(),
         };
-        let asked = Frame::Own { message: event("quote", r#"["X", 1.50]"#), volatile: false, ack: true };
+        let own = |message, volatile, ack, key: Option<&str>| Frame::Own {
+            message,
+            volatile,
+            ack,
+            idempotent: key.map(str::to_owned),
+        };
+        let asked = own(event("quote", r#"["X", 1.50]"#), false, true, None);
         assert_eq!(frame(r#"{"type":"frame","name":"quote","args":["X", 1.50],"ack":true}"#), asked);
-        let bare = Frame::Own { message: event("ping", "[]"), volatile: true, ack: false };
+        let bare = own(event("ping", "[]"), true, false, None);
         assert_eq!(frame(r#"{"type":"frame","name":"ping","volatile":true}"#), bare);
+        let again = own(event("order", "[]"), false, true, Some("o1"));
+        assert_eq!(frame(r#"{"type":"frame","name":"order","ack":true,"idempotent":"o1"}"#), again);
         let kept = Frame::Keep { key: "k".into(), message: event("watch", "[1]") };
         assert_eq!(frame(r#"{"type":"frame","name":"watch","args":[1],"keep":"k"}"#), kept);
         let answer = Frame::Answer { ack: 3, arguments: "[{}]".into() };

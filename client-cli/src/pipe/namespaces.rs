@@ -242,7 +242,7 @@ impl Pipe {
                 let submitted = draft.submit();
                 self.submitted_in(at, &room, weight, reference, submitted);
             }
-            Frame::Own { message, volatile, ack } => {
+            Frame::Own { message, volatile, ack, idempotent } => {
                 let mut draft = match &message {
                     OwnMessage::Frame(json) => client.frame(&as_raw(json)),
                     OwnMessage::Event { name, arguments } => client.event(name, &as_raw(arguments)),
@@ -252,6 +252,9 @@ impl Pipe {
                 }
                 if ack {
                     draft = draft.with_ack();
+                }
+                if let Some(key) = &idempotent {
+                    draft = draft.idempotent(key);
                 }
                 let weight = draft.content().map_or(0, str::len);
                 let submitted = draft.submit();

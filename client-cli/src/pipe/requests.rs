@@ -90,9 +90,7 @@ impl Pipe {
                     pipe.submit(&room, content, data.as_deref(), own.as_deref())
                 });
             }
-            Frame::Own { message, volatile, ack } => {
-                self.send_own(&message, volatile, ack, reference, number);
-            }
+            Frame::Own { .. } => self.send_own(frame, reference, number),
             Frame::Keep { key, message } => {
                 self.has_sent = true;
                 let kept = match message {
@@ -140,16 +138,10 @@ impl Pipe {
         self.namespace.as_deref() == Some(namespace)
     }
 
-    fn send_own(
-        &mut self,
-        message: &OwnMessage,
-        volatile: bool,
-        ack: bool,
-        reference: Option<String>,
-        number: u64,
-    ) {
+    fn send_own(&mut self, frame: Frame, reference: Option<String>, number: u64) {
+        let Frame::Own { message, volatile, ack, idempotent } = frame else { return };
         let client = self.client.clone();
-        let mut draft = match message {
+        let mut draft = match &message {
             OwnMessage::Frame(json) => client.frame(&as_raw(json)),
             OwnMessage::Event { name, arguments } => client.event(name, &as_raw(arguments)),
         };
@@ -161,6 +153,9 @@ impl Pipe {
         }
         if ack {
             draft = draft.with_ack();
+        }
+        if let Some(key) = &idempotent {
+            draft = draft.idempotent(key);
         }
         let content = draft.content().unwrap_or_default().to_owned();
         // As it is told of one that is taken up again.

@@ -12,7 +12,7 @@ pub(super) struct Slip {
 }
 
 /// Every field that some line may have.
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 15] = [
     "type",
     "ref",
     "roomId",
@@ -27,6 +27,7 @@ const FIELDS: [&str; 14] = [
     "volatile",
     "ack",
     "keep",
+    "idempotent",
 ];
 
 /// Letters by which a field's name may be missed and still be guessed.

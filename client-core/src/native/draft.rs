@@ -171,7 +171,12 @@ impl Content {
 
     fn into_input(self, id: SendId, room: Name) -> Input {
         let Self { text: content, data, reference, timeout } = self;
-        Input::Command(Command::Send(Outgoing { id, room, content, data, reference, timeout }))
+        Input::Command(Command::Send(Outgoing {
+            data,
+            reference,
+            timeout,
+            ..Outgoing::new(id, room, content)
+        }))
     }
 }
 

@@ -46,7 +46,7 @@ impl Client {
         self.event(name, arguments).with_ack().send()
     }
 
-    /// Begins an event that has more to it: an ack, a timeout, a reference, or that it is volatile.
+    /// Begins an event that has more to it: an ack, a timeout, a reference, or that it is volatile or idempotent.
     pub fn event(&self, name: &str, arguments: &(impl Serialize + ?Sized)) -> FrameDraft<'_> {
         FrameDraft::new(self, self.event_json(name, arguments))
     }

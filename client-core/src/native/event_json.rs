@@ -9,6 +9,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
+/// In characters.
+const LONGEST_IDEMPOTENCY_KEY: usize = 128;
+
 /// Arguments as the application gives them, as a list: a list is the list of them, `null` none, and anything else the only
 /// one.
 pub(super) fn arguments(json: &str) -> String {
@@ -45,6 +48,16 @@ pub(super) fn checked(name: &str, arguments: &str, events: &EventMap) -> Result<
     }
     check_arguments(arguments)?;
     Ok(named(name, arguments))
+}
+
+/// An event as it is queued, with a key as its last argument by which the server can tell that it comes twice.
+pub(super) fn with_key(event: &str, key: &str) -> Result<String, SendFailure> {
+    let length = key.chars().count();
+    if length == 0 || length > LONGEST_IDEMPOTENCY_KEY {
+        return Err(SendFailure::BadData);
+    }
+    let list = event.trim_end().strip_suffix(']').ok_or(SendFailure::BadData)?;
+    Ok(format!("{list},{}]", Value::String(key.to_owned())))
 }
 
 /// Whether a list of arguments may be sent.
@@ -90,6 +103,16 @@ mod tests {
         );
         for json in ["[1]", "7", "{}", r#"{"type":7}"#] {
             assert_eq!(event(json), None, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_the_last_argument_and_a_short_text() {
+        assert_eq!(with_key(r#"["e"]"#, "k\"1").as_deref(), Ok(r#"["e","k\"1"]"#));
+        assert_eq!(with_key(r#"["e",[1] ] "#, "k").as_deref(), Ok(r#"["e",[1] ,"k"]"#));
+        assert!(with_key(r#"["e"]"#, &"k".repeat(128)).is_ok());
+        for key in ["", &"k".repeat(129)] {
+            assert_eq!(with_key(r#"["e"]"#, key), Err(SendFailure::BadData));
         }
     }
 

@@ -58,6 +58,7 @@ pub struct FrameDraft<'a> {
     reference: Option<Box<str>>,
     timeout: Option<Duration>,
     volatile: bool,
+    idempotent: bool,
     /// Room set aside for it, which is given back once it is queued.
     reserved: Option<Reserved>,
 }
@@ -74,6 +75,7 @@ impl<'a> FrameDraft<'a> {
             reference: None,
             timeout: None,
             volatile: false,
+            idempotent: false,
             reserved: None,
         }
     }
@@ -87,6 +89,35 @@ impl<'a> FrameDraft<'a> {
         if !self.is_event {
             self.frame = Err(SendFailure::Unsupported);
         }
+        self
+    }
+
+    /// Socket.IO: the server can tell by this key when the event comes twice, so that it is sent again, with the same key, on each
+    /// connection until it has its outcome, where it would otherwise be `unknown` when the connection is lost. The key is the
+    /// last argument of the event, a text of 1 to 128 characters, and the server's handler has to do nothing but answer when it
+    /// has seen it before. It keeps its place: it goes before all that was never sent.
+    ///
+    /// ```no_run
+    /// # async fn f(client: rejoin::Client) -> Result<(), rejoin::SendError> {
+    /// // socket.emit("order", "X", 3, "order-17", ack)
+    /// client.event("order", &("X", 3)).idempotent("order-17").with_ack().send().await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// It is `unknown` still when its time is over or the client ends before an answer, and when an answer does not come on a
+    /// connection that stays. Use it with [`FrameDraft::with_ack`]: without an ack it has its outcome as soon as the operating
+    /// system has it. With [`FrameDraft::volatile`] it does nothing, and a later run does not send it again. Another key is
+    /// [`SendFailure::BadData`]; on other servers it is [`SendFailure::Unsupported`].
+    pub fn idempotent(mut self, key: &str) -> Self {
+        self.idempotent = true;
+        self.frame = self.frame.and_then(|frame| {
+            #[cfg(feature = "socketio")]
+            if self.is_event {
+                return event_json::with_key(&frame, key);
+            }
+            let _ = (frame, key);
+            Err(SendFailure::Unsupported)
+        });
         self
     }
 
@@ -148,11 +179,11 @@ impl<'a> FrameDraft<'a> {
         self,
         push: impl FnOnce(&Inbox, usize, Queued) -> Result<SendId, SendFailure>,
     ) -> Result<SendId, SendFailure> {
-        let Self { inbox, frame, asks, reference, timeout, volatile, reserved, .. } = self;
+        let Self { inbox, frame, asks, reference, timeout, volatile, idempotent, reserved, .. } = self;
         // Until it is queued.
         let _reserved = reserved;
         let frame = frame?;
-        push(inbox, frame.len(), Queued { frame, asks, reference, timeout, volatile })
+        push(inbox, frame.len(), Queued { frame, asks, reference, timeout, volatile, idempotent })
     }
 }
 
@@ -163,14 +194,15 @@ struct Queued {
     reference: Option<Box<str>>,
     timeout: Option<Duration>,
     volatile: bool,
+    idempotent: bool,
 }
 
 impl Queued {
     fn with(self, id: SendId, room: Name) -> Input {
-        let Self { frame, asks, reference, timeout, volatile } = self;
+        let Self { frame, asks, reference, timeout, volatile, idempotent } = self;
         // That there is data says that an answer is wanted; it is stored as such.
         let data = asks.then(|| "true".to_owned());
-        let send = Outgoing { data, reference, timeout, ..Outgoing::new(id, room, frame) };
+        let send = Outgoing { data, reference, timeout, idempotent, ..Outgoing::new(id, room, frame) };
         Input::Command(if volatile { Command::SendVolatile(send) } else { Command::Send(send) })
     }
 }

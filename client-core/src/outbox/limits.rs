@@ -101,6 +101,10 @@ pub struct Outgoing<P, N> {
     /// By when it has its outcome, if that is shorter than the outbox's limit: one that was not sent by then fails, one
     /// that is on its way without an answer is unknown.
     pub timeout: Option<Duration>,
+    /// Socket.IO, of an event of the application's own: the server can tell when it comes twice, so that it is sent again on the
+    /// next connection when this one is lost.
+    #[cfg(feature = "frames")]
+    pub idempotent: bool,
 }
 
 /// What a send costs beside its content.
@@ -109,7 +113,25 @@ pub(crate) const OVERHEAD: usize = 64;
 impl<P, N> Outgoing<P, N> {
     /// A send with nothing but its text.
     pub fn new(id: SendId, room: N, content: P) -> Self {
-        Self { id, room, content, data: None, reference: None, timeout: None }
+        Self {
+            id,
+            room,
+            content,
+            data: None,
+            reference: None,
+            timeout: None,
+            #[cfg(feature = "frames")]
+            idempotent: false,
+        }
+    }
+
+    /// Whether it may come twice.
+    #[cfg(feature = "socketio")]
+    pub(crate) fn may_come_twice(&self) -> bool {
+        #[cfg(feature = "frames")]
+        return self.idempotent;
+        #[cfg(not(feature = "frames"))]
+        return false;
     }
 }
 

@@ -1,7 +1,7 @@
 //! Sends on their way: bounded in count and bytes, in order, each resolved exactly once.
 //!
 //! Nothing is made twice, because a Socket.IO server knows no numbers by which it could tell: what was on its way when
-//! the connection broke is `unknown`.
+//! the connection broke is `unknown`, unless the application says that the server can tell: then it is sent again, in its place.
 
 use crate::bug::{Bug, made};
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId, SendReply};
@@ -24,11 +24,20 @@ struct Waiting<P, N> {
     until: Timestamp,
     /// What it fails with then.
     late: SendFailure,
+    /// It has been with a connection before, so that it may have arrived.
+    tried: bool,
+}
+
+impl<P, N> Waiting<P, N> {
+    /// What becomes of it when it is not sent, or not again.
+    fn unsent(&self, why: SendFailure) -> DeliveryStatus {
+        if self.tried { DeliveryStatus::Unknown } else { DeliveryStatus::Failed(why) }
+    }
 }
 
 /// A send that is with the connection.
 #[derive(Debug)]
-struct Sent<N> {
+struct Sent<P, N> {
     id: SendId,
     room: N,
     serial: u64,
@@ -38,6 +47,8 @@ struct Sent<N> {
     ack: Option<(u64, Timestamp)>,
     /// When its time is over, if the application has set one.
     expires: Timestamp,
+    /// What waits again when the connection is lost.
+    again: Option<Box<Waiting<P, N>>>,
 }
 
 /// What the connection takes.
@@ -60,7 +71,7 @@ pub(super) struct Sends<P, N> {
     limits: OutboxLimits,
     waiting: VecDeque<Waiting<P, N>>,
     /// In the order of their frames, and of their answers' numbers.
-    sent: VecDeque<Sent<N>>,
+    sent: VecDeque<Sent<P, N>>,
     /// How many of them want no answer.
     unasked: usize,
     /// What stands for a room where an event of the application's own has none.
@@ -171,11 +182,12 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
         let most = self.limits.count + usize::from(made(Bug::SioQueueOneMore));
         while self.len() >= most || self.bytes.saturating_add(weight) > self.limits.bytes {
             let oldest = if self.may_evict(weight) { self.waiting.pop_front() } else { None };
-            let full = DeliveryStatus::Failed(SendFailure::QueueFull);
             let Some(oldest) = oldest else {
+                let full = DeliveryStatus::Failed(SendFailure::QueueFull);
                 out.push(Delivery::new(send.id, send.room, full));
                 return;
             };
+            let full = oldest.unsent(SendFailure::QueueFull);
             // It is gone before its place is taken: a stored state is never over its bounds.
             note!(self.notes, Resolved { key: oldest.send.id, status: full.clone() });
             self.settle_waiting(oldest, full, out);
@@ -195,7 +207,7 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
         self.serials += 1;
         self.bytes += send.weight();
         self.changes += 1;
-        self.waiting.push_back(Waiting { send, serial: self.serials, until, late });
+        self.waiting.push_back(Waiting { send, serial: self.serials, until, late, tried: false });
     }
 
     /// Whether there is room once enough that waits has gone: one that never fits evicts nobody.
@@ -218,7 +230,7 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
         out.push(Delivery::new(send.id, send.room, status));
     }
 
-    fn settle_sent(&mut self, sent: Sent<N>, status: DeliveryStatus, out: &mut Vec<Delivery<P, N>>) {
+    fn settle_sent(&mut self, sent: Sent<P, N>, status: DeliveryStatus, out: &mut Vec<Delivery<P, N>>) {
         self.bytes -= sent.weight;
         self.unasked -= usize::from(sent.ack.is_none());
         out.push(Delivery::new(sent.id, sent.room, status));
@@ -227,7 +239,7 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
     /// Settles those with the connection that `are`.
     fn settle_all(
         &mut self,
-        are: impl Fn(&Sent<N>) -> bool,
+        are: impl Fn(&Sent<P, N>) -> bool,
         status: &DeliveryStatus,
         out: &mut Vec<Delivery<P, N>>,
     ) {
@@ -260,19 +272,24 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
             let waiting = self.waiting.pop_front()?;
             let weight = waiting.send.weight();
             if weight > gate.content && !made(Bug::SioOversizedSent) {
-                self.settle_waiting(waiting, DeliveryStatus::Failed(SendFailure::TooLarge), out);
+                let status = waiting.unsent(SendFailure::TooLarge);
+                self.settle_waiting(waiting, status, out);
                 continue;
             }
-            let Waiting { send, serial, until, late } = waiting;
+            let Waiting { send, serial, until, late, tried } = waiting;
             let (id, room, frame) = (send.id, send.room.clone(), gate.frame);
-            note!(self.notes, HandedOver { key: id });
+            if !tried {
+                note!(self.notes, HandedOver { key: id });
+            }
+            let again = || Box::new(Waiting { send: send.clone(), serial, until, late, tried: true });
+            let again = send.may_come_twice().then(again);
             let expires = if late == SendFailure::Timeout { until } else { Timestamp::NEVER };
             // The application may have said how long its own event is waited for.
             let (number, answered) = gate.ack;
             let answered = if is_own && send.timeout.is_some() { until } else { answered };
             let ack = is_asked.then_some((number, answered));
             self.unasked += usize::from(ack.is_none());
-            self.sent.push_back(Sent { id, room, serial, weight, frame, ack, expires });
+            self.sent.push_back(Sent { id, room, serial, weight, frame, ack, expires, again });
             self.in_hand.push_back((gate.frame, weight));
             self.unflushed += weight;
             self.changes += 1;
@@ -285,7 +302,7 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
         let taken = self.in_hand.partition_point(|(frame, _)| *frame <= through);
         self.unflushed -= self.in_hand.drain(..taken).map(|(_, weight)| weight).sum::<usize>();
         let early = made(Bug::SioWrittenTooEarly);
-        let is_written = |sent: &Sent<N>| sent.frame <= through && (sent.ack.is_none() || early);
+        let is_written = |sent: &Sent<P, N>| sent.frame <= through && (sent.ack.is_none() || early);
         if self.unasked > 0 || early {
             self.settle_all(is_written, &DeliveryStatus::Written, out);
         }
@@ -312,7 +329,7 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
 
     /// Where the send is that is answered under this number.
     fn position(&self, ack: u64) -> Option<usize> {
-        let number = |sent: &Sent<N>| sent.ack.map(|(number, _)| number);
+        let number = |sent: &Sent<P, N>| sent.ack.map(|(number, _)| number);
         if self.unasked == 0 {
             return self.sent.binary_search_by_key(&Some(ack), number).ok();
         }
@@ -323,7 +340,7 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
     pub(super) fn tick(&mut self, now: Timestamp, out: &mut Vec<Delivery<P, N>>) {
         let early = if made(Bug::SioUnknownTooEarly) { 5 } else { 0 };
         let later = now + core::time::Duration::from_secs(early);
-        let is_late = |sent: &Sent<N>| sent.ack.is_some_and(|(_, until)| until <= later);
+        let is_late = |sent: &Sent<P, N>| sent.ack.is_some_and(|(_, until)| until <= later);
         if self.sent.iter().any(is_late) {
             self.settle_all(is_late, &DeliveryStatus::Unknown, out);
         }
@@ -354,7 +371,8 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
         self.next_expiry = self.sent.iter().map(|sent| sent.expires).min().unwrap_or(Timestamp::NEVER);
         for waiting in core::mem::take(&mut self.waiting) {
             if let Some(why) = why(&waiting) {
-                self.settle_waiting(waiting, DeliveryStatus::Failed(why), out);
+                let status = waiting.unsent(why);
+                self.settle_waiting(waiting, status, out);
             } else {
                 self.next_expiry = self.next_expiry.min(waiting.until);
                 self.waiting.push_back(waiting);
@@ -362,13 +380,28 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
         }
     }
 
-    /// The connection is gone: nobody will ever answer for what was given to it.
+    /// The connection is gone: nobody will ever answer for what was given to it. What may come twice waits again, before all
+    /// that was never sent.
     pub(super) fn connection_lost(&mut self, out: &mut Vec<Delivery<P, N>>) {
         self.in_hand.clear();
         self.unflushed = 0;
         let lost =
             if made(Bug::SioLostSaidWritten) { DeliveryStatus::Written } else { DeliveryStatus::Unknown };
+        let (mut again, mut rest) = (Vec::new(), VecDeque::new());
+        for mut sent in core::mem::take(&mut self.sent) {
+            if let Some(waiting) = sent.again.take() {
+                self.unasked -= usize::from(sent.ack.is_none());
+                self.next_expiry = self.next_expiry.min(waiting.until);
+                again.push(*waiting);
+            } else {
+                rest.push_back(sent);
+            }
+        }
+        self.sent = rest;
         self.settle_all(|_| true, &lost, out);
+        for waiting in again.into_iter().rev() {
+            self.waiting.push_front(waiting);
+        }
     }
 
     /// Nothing more will be sent: everything resolves.
@@ -388,7 +421,7 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
             reference: waiting.send.reference.clone(),
             transmitted: None,
         };
-        self.waiting.iter().map(saved).collect()
+        self.waiting.iter().filter(|waiting| !waiting.tried).map(saved).collect()
     }
 
     /// Takes up what an earlier run left. Gives its number in this run, and whether it waits: what another protocol

@@ -31,19 +31,22 @@ pub(super) fn whole(input: PacketInput, whole: &mut Option<Value>) -> PacketInpu
 pub(super) fn is_command(kind: PacketKind) -> bool {
     matches!(
         kind,
-        PacketKind::Ask | PacketKind::Volatile | PacketKind::Keep | PacketKind::DropKept | PacketKind::Answer
+        PacketKind::Ask
+            | PacketKind::Volatile
+            | PacketKind::AskAgain
+            | PacketKind::Again
+            | PacketKind::Keep
+            | PacketKind::DropKept
+            | PacketKind::Answer
     )
 }
 
 /// What it asks.
 pub(super) fn command(kind: PacketKind, fields: &mut Fields<'_>) -> Option<PacketInput> {
     let command = match kind {
-        PacketKind::Ask => {
-            let send = send(fields);
-            // That there is data says that an answer is wanted.
-            let data = Some(send.content.clone());
-            Command::Send(Outgoing { data, ..send })
-        }
+        PacketKind::Ask => Command::Send(asking(send(fields))),
+        PacketKind::AskAgain => Command::Send(asking(again(send(fields)))),
+        PacketKind::Again => Command::Send(again(send(fields))),
         PacketKind::Volatile => Command::SendVolatile(send(fields)),
         PacketKind::Keep => Command::Keep { key: Name::Room(fields.handle()), frame: fields.sized_value() },
         PacketKind::DropKept => Command::DropKept(Name::Room(fields.handle())),
@@ -51,6 +54,15 @@ pub(super) fn command(kind: PacketKind, fields: &mut Fields<'_>) -> Option<Packe
         _ => return None,
     };
     Some(Input::Command(command))
+}
+
+/// That there is data says that an answer is wanted.
+fn asking(send: Outgoing<Value, Name>) -> Outgoing<Value, Name> {
+    Outgoing { data: Some(send.content.clone()), ..send }
+}
+
+fn again(send: Outgoing<Value, Name>) -> Outgoing<Value, Name> {
+    Outgoing { idempotent: true, ..send }
 }
 
 fn send(fields: &mut Fields<'_>) -> Outgoing<Value, Name> {

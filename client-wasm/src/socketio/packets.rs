@@ -55,6 +55,11 @@ kinds!(
     Ask,
     #[cfg(feature = "socketio-frames")]
     Volatile,
+    // the same, of one that may come twice: with an answer, or without
+    #[cfg(feature = "socketio-frames")]
+    AskAgain,
+    #[cfg(feature = "socketio-frames")]
+    Again,
     // key, value, bytes
     #[cfg(feature = "socketio-frames")]
     Keep,

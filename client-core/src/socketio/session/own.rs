@@ -72,7 +72,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.own.manual_acks = true;
     }
 
-    pub(super) fn send_volatile(&mut self, now: Timestamp, send: Outgoing<P, N>) {
+    pub(super) fn send_volatile(&mut self, now: Timestamp, mut send: Outgoing<P, N>) {
+        // Nothing that is worth anything later.
+        send.idempotent = false;
         let is_up = self.wire.as_ref().is_some_and(super::wire::Wire::is_up);
         let may_go = is_up
             && self.own.standing.next().is_none()

@@ -154,6 +154,83 @@ fn what_was_written_is_unknown_after_a_loss_and_what_waited_goes_on() {
     assert_eq!(written(&mut rig), ["[\"c\"]"]);
 }
 
+/// An event that the server may see twice, and that wants an answer.
+fn idempotent(number: u64, content: &str) -> Outgoing<String, Name> {
+    Outgoing { idempotent: true, ..asking(number, content) }
+}
+
+#[test]
+fn an_idempotent_event_is_sent_again_in_its_place_until_it_is_answered() {
+    let mut rig = Rig::in_rooms(&[], None);
+    rig.command(Command::Send(idempotent(1, "[\"a\",\"k1\"]")));
+    rig.command(Command::Send(asking(2, "[\"b\"]")));
+    rig.command(Command::Send(idempotent(3, "[\"c\",\"k3\"]")));
+    rig.flush();
+    // The numbers of answers are never used again.
+    for next in [3, 5, 7] {
+        rig.said();
+        rig.lose();
+        assert!(rig.deliveries().into_iter().all(|delivery| delivery == (2, DeliveryStatus::Unknown)));
+        rig.command(Command::Send(own(4, "[\"d\"]")));
+        rig.command(Command::Cancel(SendId(4)));
+        rig.wait_for_dial();
+        rig.let_in(None);
+        let again = [format!("[\"a\",\"k1\"] asks {next}"), format!("[\"c\",\"k3\"] asks {}", next + 1)];
+        assert_eq!(written(&mut rig), again);
+    }
+    rig.answer(8, DONE);
+    rig.answer(7, DONE);
+    assert_eq!(rig.deliveries(), [(3, ANSWERED), (1, ANSWERED)]);
+    // Answered for good, and never sent again.
+    rig.lose();
+    rig.wait_for_dial();
+    rig.let_in(None);
+    assert_eq!(written(&mut rig), Vec::<String>::new());
+}
+
+#[test]
+fn an_idempotent_event_that_may_have_arrived_is_never_said_to_have_failed() {
+    let ends: [fn(&mut Rig); 4] = [
+        |rig| rig.command(Command::Cancel(SendId(1))),
+        |rig| rig.command(Command::Close),
+        |rig| rig.pass(Duration::from_secs(5)),
+        |rig| {
+            rig.wait_for_dial();
+            rig.let_in(None);
+            // Nobody answers on this connection.
+            rig.pass(Duration::from_secs(20));
+        },
+    ];
+    for (at, end) in ends.into_iter().enumerate() {
+        let mut rig = Rig::in_rooms(&[], None);
+        let timeout = (at == 2).then_some(Duration::from_secs(5));
+        rig.command(Command::Send(Outgoing { timeout, ..idempotent(1, "[\"a\",\"k\"]") }));
+        rig.lose();
+        assert_eq!(rig.deliveries(), []);
+        end(&mut rig);
+        assert_eq!(rig.deliveries(), [(1, DeliveryStatus::Unknown)], "{at}");
+    }
+    // One that was never sent has failed.
+    let mut rig = Rig::in_rooms(&[], None);
+    rig.lose();
+    rig.command(Command::Send(idempotent(1, "[\"a\",\"k\"]")));
+    rig.command(Command::Close);
+    assert_eq!(rig.deliveries(), [(1, DeliveryStatus::Failed(SendFailure::Closed))]);
+}
+
+#[test]
+fn an_idempotent_event_counts_against_the_bounds_as_long_as_it_waits_again() {
+    let mut rig = Rig::in_rooms(&[], None);
+    let before = rig.session.diagnostics().outbox_bytes;
+    rig.command(Command::Send(idempotent(1, "[\"a\",\"k\"]")));
+    let with = rig.session.diagnostics();
+    rig.lose();
+    let after = rig.session.diagnostics();
+    assert_eq!((after.outbox_len, after.outbox_bytes), (1, with.outbox_bytes));
+    rig.command(Command::Cancel(SendId(1)));
+    assert_eq!((rig.session.diagnostics().outbox_len, rig.session.diagnostics().outbox_bytes), (0, before));
+}
+
 #[test]
 fn a_volatile_event_goes_at_once_or_is_dropped() {
     let mut rig = Rig::new();

@@ -20,7 +20,9 @@ interface Happening extends AnyEvent {
 
 /** Events have no room. */
 const NO_ROOM = 0;
-const emitting = { timeout: millis, signal, volatile: truth };
+/** A key by which a server can tell that an event comes twice. */
+const onceKey = [(value: unknown) => text[0](value) && [...(value as string)].length <= 128, "a text of 1 to 128 characters"] as const;
+const emitting = { timeout: millis, signal, volatile: truth, idempotent: onceKey };
 
 /** One client's events of the application's own. */
 export class Events implements OwnEvents<AnyEvents, AnyEvents> {
@@ -103,6 +105,7 @@ export class Events implements OwnEvents<AnyEvents, AnyEvents> {
 
   with(options: EmitOptions): Emits<AnyEvents> {
     fields(options, emitting);
+    check(!options.volatile || options.idempotent == undefined, "bad_option", "an event is volatile or idempotent, not both", "what is volatile is never sent again");
     return {
       emit: (name, ...args) => this.#emit(options.volatile ? Said.Volatile : (Input.Send as number as Said), name, args, options),
       emitWithAck: async (name, ...args) => {
@@ -122,7 +125,10 @@ export class Events implements OwnEvents<AnyEvents, AnyEvents> {
 
   #emit<Receipt>(kind: Said, name: string, args: readonly unknown[], options: EmitOptions): Promise<Receipt> {
     return new Promise((resolve, reject) => {
-      const { data, bytes } = parcel([this.#check(name), ...args]);
+      const { idempotent } = options;
+      const isAgain = idempotent != undefined;
+      const { data, bytes } = parcel([this.#check(name), ...args, ...(isAgain ? [wellFormed(idempotent)] : [])]);
+      if (isAgain) kind = kind == Said.Ask ? Said.AskAgain : Said.Again;
       const failed = (error: Error) => reject(explained(error));
       if (kind == Said.Volatile && !this.#isUp) return failed(this.inside.failed("failed", "dropped"));
       this.inside.send(kind as number as Input, NO_ROOM, { data }, bytes, options, resolve as (receipt: unknown) => void, failed);

@@ -29,15 +29,21 @@ export interface EmitOptions {
   signal?: AbortSignalLike;
   /** Only if the connection takes it at once: otherwise it fails with `dropped`, and is never sent. Not with an ack. */
   volatile?: boolean;
+  /**
+   * The server can tell by this key, a text of 1 to 128 characters, when the event comes twice: it is the last of its arguments. The
+   * event is sent again with it when the connection is lost, in its place, until it has its outcome; `unknown` only when its
+   * time is over or the client ends before.
+   */
+  idempotent?: string;
 }
 
 /** How events are sent. Bytes (`Uint8Array`, `ArrayBuffer`) in the arguments are attachments, at most 10. */
 export interface Emits<Up extends EventsOf<Up>> {
-  /** Resolves when the browser has given every byte away; rejects with a `SendError`. Sent at most once. */
+  /** Resolves when the browser has given every byte away; rejects with a `SendError`. Sent at most once, unless it is `idempotent`. */
   emit<Name extends keyof Up & string>(name: Name, ...args: Parameters<Up[Name]>): Promise<{ status: "written" }>;
   /**
    * Resolves with what the server's handler gives to its ack, whatever that says: one argument as it is, several as a list.
-   * Rejects with a `SendError`: `unknown` when no answer comes in time, or the connection breaks first.
+   * Rejects with a `SendError`: `unknown` when no answer comes in time, or the connection breaks first and it is not `idempotent`.
    */
   emitWithAck<Name extends keyof Up & string>(name: Name, ...args: Parameters<Up[Name]>): Promise<Awaited<ReturnType<Up[Name]>>>;
 }
@@ -55,7 +61,7 @@ export interface OwnEvents<Down extends EventsOf<Down>, Up extends EventsOf<Up>>
   off<Name extends keyof Down & string>(name: Name, listener: EventListener<Down[Name]>): void;
   /** Calls `listener` for every event; gives the function that ends it. */
   any(listener: (event: AnyEvent) => void, options?: ListenOptions): () => void;
-  /** The same with a timeout, a signal, or volatile. */
+  /** The same with a timeout, a signal, volatile, or idempotent. */
   with(options: EmitOptions): Emits<Up>;
   /** Has each connection begin with an event, before anything that waits; as `keep` of a client of rooms. */
   keep<Name extends keyof Up & string>(key: string, name: Name, ...args: Parameters<Up[Name]>): void;
