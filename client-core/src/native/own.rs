@@ -47,6 +47,17 @@ impl OwnMessages {
     }
 }
 
+/// How often a frame may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// At most once.
+    Once,
+    /// At once, or never.
+    Volatile,
+    /// On each connection until it has its outcome.
+    Idempotent,
+}
+
 /// A frame of the application's own that is not queued yet: [`FrameDraft::send`] or [`FrameDraft::submit`] does that.
 #[must_use = "a frame is not sent before send() or submit()"]
 pub struct FrameDraft<'a> {
@@ -57,8 +68,7 @@ pub struct FrameDraft<'a> {
     asks: bool,
     reference: Option<Box<str>>,
     timeout: Option<Duration>,
-    volatile: bool,
-    idempotent: bool,
+    manner: Manner,
     /// Room set aside for it, which is given back once it is queued.
     reserved: Option<Reserved>,
 }
@@ -74,8 +84,7 @@ impl<'a> FrameDraft<'a> {
             asks: false,
             reference: None,
             timeout: None,
-            volatile: false,
-            idempotent: false,
+            manner: Manner::Once,
             reserved: None,
         }
     }
@@ -109,7 +118,9 @@ impl<'a> FrameDraft<'a> {
     /// system has it. With [`FrameDraft::volatile`] it does nothing, and a later run does not send it again. Another key is
     /// [`SendFailure::BadData`]; on other servers it is [`SendFailure::Unsupported`].
     pub fn idempotent(mut self, key: &str) -> Self {
-        self.idempotent = true;
+        if self.manner == Manner::Once {
+            self.manner = Manner::Idempotent;
+        }
         self.frame = self.frame.and_then(|frame| {
             #[cfg(feature = "socketio")]
             if self.is_event {
@@ -141,7 +152,7 @@ impl<'a> FrameDraft<'a> {
     /// Only if the connection takes it at once: otherwise it fails with [`SendFailure::Dropped`], and is never sent. For what
     /// is worth nothing a moment later, such as the place of a pointer.
     pub fn volatile(mut self) -> Self {
-        self.volatile = true;
+        self.manner = Manner::Volatile;
         self
     }
 
@@ -179,11 +190,11 @@ impl<'a> FrameDraft<'a> {
         self,
         push: impl FnOnce(&Inbox, usize, Queued) -> Result<SendId, SendFailure>,
     ) -> Result<SendId, SendFailure> {
-        let Self { inbox, frame, asks, reference, timeout, volatile, idempotent, reserved, .. } = self;
+        let Self { inbox, frame, asks, reference, timeout, manner, reserved, .. } = self;
         // Until it is queued.
         let _reserved = reserved;
         let frame = frame?;
-        push(inbox, frame.len(), Queued { frame, asks, reference, timeout, volatile, idempotent })
+        push(inbox, frame.len(), Queued { frame, asks, reference, timeout, manner })
     }
 }
 
@@ -193,23 +204,26 @@ struct Queued {
     asks: bool,
     reference: Option<Box<str>>,
     timeout: Option<Duration>,
-    volatile: bool,
-    idempotent: bool,
+    manner: Manner,
 }
 
 impl Queued {
     fn with(self, id: SendId, room: Name) -> Input {
-        let Self { frame, asks, reference, timeout, volatile, idempotent } = self;
+        let Self { frame, asks, reference, timeout, manner } = self;
+        let idempotent = manner == Manner::Idempotent;
         // That there is data says that an answer is wanted; it is stored as such.
         let data = asks.then(|| "true".to_owned());
         let send = Outgoing { data, reference, timeout, idempotent, ..Outgoing::new(id, room, frame) };
-        Input::Command(if volatile { Command::SendVolatile(send) } else { Command::Send(send) })
+        Input::Command(match manner {
+            Manner::Volatile => Command::SendVolatile(send),
+            Manner::Once | Manner::Idempotent => Command::Send(send),
+        })
     }
 }
 
 impl fmt::Debug for FrameDraft<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FrameDraft").field("volatile", &self.volatile).finish_non_exhaustive()
+        f.debug_struct("FrameDraft").field("manner", &self.manner).finish_non_exhaustive()
     }
 }
 
