@@ -230,16 +230,16 @@ fn another_namespace_is_carried_with_its_own_number_values_and_turns() {
     say_in(&mut machine, 1.0, "Connect", &[], "");
     let (fields, _) = until(&mut machine, "Connect");
     assert_eq!((fields[2], fields.last()), (1.0, Some(&1.0)), "with a token, in the namespace");
-    assert_eq!(until(&mut machine, "Within").0[0], 1.0);
+    assert_eq!(until(&mut machine, "Within").0[..1], [1.0]);
     say_in(&mut machine, 1.0, "Connected", &[1.0, 1.0, 1.0], "");
     let (fields, _) = until(&mut machine, "Join");
     assert_eq!((fields[3], fields.last()), (2.0, Some(&1.0)));
     for state in [rejoin::State::Connecting, rejoin::State::Connected] {
-        let told = until_in(&mut machine, 1.0, "State").0[0];
-        assert_eq!(told, f64::from(crate::names::state(&state)));
+        let told = until_in(&mut machine, 1.0, "State").0;
+        assert_eq!(told[..1], [f64::from(crate::names::state(&state))]);
     }
     // Each namespace is told of once, however much it has to tell.
-    assert_eq!(until(&mut machine, "Within").0[0], 1.0);
+    assert_eq!(until(&mut machine, "Within").0[..1], [1.0]);
     assert_eq!(machine.poll(), 0);
     // Both count their acks and keep their values apart.
     for space in [0.0, 1.0] {
