@@ -11,7 +11,7 @@ use crate::narrate::Narrator;
 use crate::outlet::Outlet;
 use crate::pipe::output::JoinAnswers;
 use crate::render::{Layout, plain_name};
-use crate::settings::Sources;
+use crate::settings::{Settings, Sources};
 use crate::signals::{Signal, Signals};
 use crate::token_trouble::TokenTrouble;
 use crate::{pipe, words};
@@ -48,7 +48,8 @@ impl Closing {
     }
 }
 
-pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Exit, Failure> {
+/// What is asked for, if that is something to follow.
+async fn settings(arguments: &TailArgs, token_trouble: &TokenTrouble) -> Result<Settings, Failure> {
     let sources = Sources::read(&arguments.connection)?;
     let url = sources.needed_url(arguments.url.as_deref())?;
     let mut settings = sources.at(&url).settings(&arguments.rooms).await?;
@@ -56,19 +57,23 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
     settings.notifications = arguments.display.notifications.unwrap_or(false);
     settings.keep_in(arguments.state.state.as_ref());
     settings.manual_commit = true;
-    let token_trouble = token_trouble(arguments.json);
     settings.token_trouble = Some(token_trouble.clone());
-    let has_others = !settings.namespaces.is_empty();
-    if settings.rooms.is_empty()
-        && !settings.notifications
-        && !settings.follows_notifications()
-        && !has_others
-    {
+    if settings.rooms.is_empty() && settings.namespaces.is_empty() && !follows_notifications(&settings) {
         return Err(
             Failure::usage("room", "no room to follow").hint("name one with -r ROOM, or add --notifications")
         );
     }
-    let follows = settings.notifications || settings.follows_notifications();
+    Ok(settings)
+}
+
+fn follows_notifications(settings: &Settings) -> bool {
+    settings.notifications || settings.follows_notifications()
+}
+
+pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Exit, Failure> {
+    let token_trouble = token_trouble(arguments.json);
+    let settings = settings(arguments, &token_trouble).await?;
+    let follows = follows_notifications(&settings);
     let mut wanted = settings.rooms.clone();
     let (client, mut events) = settings.connect()?;
     let mut elsewhere = Elsewhere::open(&client, &settings)?;
@@ -117,16 +122,8 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
             why = outlet.ended() => return Failure::unprinted(why).map_or(Ok(Exit::Success), Err),
             (namespace, batch) = elsewhere.next(), if !ended && narrator.printed.len() < MOST_UNPRINTED => {
                 narrator.set_layout(layout());
-                for event in &batch {
-                    if arguments.json {
-                        let mut line = Vec::new();
-                        let answers = join_answers_in.entry(namespace.to_owned()).or_default();
-                        json_line(&mut line, answers, event, client.now());
-                        pipe::output::within(&mut narrator.printed, namespace, &line);
-                    } else {
-                        narrator.event_in(namespace, event, client.now());
-                    }
-                }
+                let answers = arguments.json.then(|| join_answers_in.entry(namespace.to_owned()).or_default());
+                print_elsewhere(&mut narrator, answers, namespace, &batch, client.now());
             }
             batch = events.next_batch(), if !ended && narrator.printed.len() < MOST_UNPRINTED => {
                 narrator.set_layout(layout());
@@ -206,6 +203,25 @@ fn print_json(narrator: &mut Narrator, join_answers: &mut JoinAnswers, event: &E
         }
         if let Some(text) = narrator.idle_timeout(change) {
             eprint_line(&format!("rejoin: {text}"));
+        }
+    }
+}
+
+/// Prints what happened in another namespace; with `join_answers` as JSON.
+fn print_elsewhere(
+    narrator: &mut Narrator,
+    mut join_answers: Option<&mut JoinAnswers>,
+    namespace: &str,
+    batch: &[Event],
+    now: Timestamp,
+) {
+    for event in batch {
+        if let Some(answers) = &mut join_answers {
+            let mut line = Vec::new();
+            json_line(&mut line, answers, event, now);
+            pipe::output::within(&mut narrator.printed, namespace, &line);
+        } else {
+            narrator.event_in(namespace, event, now);
         }
     }
 }
