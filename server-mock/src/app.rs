@@ -1,6 +1,6 @@
 //! What the connections of one server share.
 
-use crate::auth::{Auth, Authority, Identity};
+use crate::auth::{AuthRequest, Authority, Away, Identity};
 use crate::config::Limits;
 use crate::faults::Faults;
 use crate::file_limit;
@@ -85,6 +85,15 @@ pub(crate) struct Place {
     _permit: OwnedSemaphorePermit,
 }
 
+/// Why it is not known whose a token is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unidentified {
+    /// Its address has shown too many wrong ones: none is looked at.
+    Often(Wait),
+    /// Whoever has to be asked does not answer.
+    Away,
+}
+
 /// Why there is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Denied {
@@ -112,7 +121,7 @@ impl Drop for Place {
 impl App {
     #[expect(clippy::too_many_arguments, reason = "one caller, which makes each part from the configuration")]
     pub(crate) fn new(
-        auth: Auth,
+        authority: Authority,
         allow_origin: Vec<String>,
         hosts: Hosts,
         limits: Limits,
@@ -121,7 +130,7 @@ impl App {
         gate: Gate,
         store: Option<mpsc::Sender<StoreRequest>>,
     ) -> Self {
-        let (authority, gate) = (Arc::new(Authority::new(auth)), Arc::new(gate));
+        let (authority, gate) = (Arc::new(authority), Arc::new(gate));
         hub.frame_bytes = limits.frame_bytes;
         // A part of a replay leaves most of a queue to what is said meanwhile: it never makes a slow consumer.
         hub.replay_chunk = hub.replay_chunk.min(limits.queue_frames / 4);
@@ -269,16 +278,30 @@ impl App {
     }
 
     /// Whose token a client shows, unless its address has shown too many wrong ones: then no token is looked at.
-    pub(crate) fn identify(&self, client: &Client, token: Option<&str>) -> Result<Option<Identity>, Wait> {
-        self.may_show_token(client)?;
+    pub(crate) async fn identify(
+        &self,
+        client: Client,
+        token: Option<&str>,
+        origin: Option<&HeaderValue>,
+    ) -> Result<Option<Identity>, Unidentified> {
+        self.may_show_token(&client).map_err(Unidentified::Often)?;
         let Some(token) = token else {
             self.gate.refusals.note(Cause::NoToken, client.address);
             return Ok(None);
         };
-        let now = Instant::now();
-        let identity = self.authority.identify(token, now);
+        let identity = match self.authority.identify_at_once(token, Instant::now()) {
+            Some(identity) => identity,
+            None => {
+                let request = AuthRequest::new(client.address, origin);
+                // Boxed: few have to ask somebody else, and each connection would have the room for it.
+                Box::pin(self.authority.identify(token, &request)).await.map_err(|Away| {
+                    self.gate.refusals.note(Cause::Unidentified, client.address);
+                    Unidentified::Away
+                })?
+            }
+        };
         if identity.is_none() {
-            self.gate.rates.failed_token(client.network(), now);
+            self.gate.rates.failed_token(client.network(), Instant::now());
             self.gate.refusals.note(Cause::Token, client.address);
         }
         Ok(identity)

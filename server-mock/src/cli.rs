@@ -62,8 +62,8 @@ pub struct ServeArgs {
         help = "Who may connect: 'open' (the token is the user's name; the default on loopback, and only for \
                 development), 'tokens=FILE' (a line 'TOKEN USER [SECONDS]' each, good for so many seconds from its \
                 first use), 'jwt=FILE' (JSON Web Tokens by RS256, ES256, EdDSA or HS256: public keys in PEM, or a line with \
-                a secret of at least 32 bytes) or 'jwks=FILE' (the same, with a JWK set); the file is read again on SIGHUP \
-                and when it has changed"
+                a secret of at least 32 bytes), 'jwks=FILE' (the same, with a JWK set) or 'http=URL' (whom your own endpoint \
+                knows: a POST of the token, as JSON); a file is read again on SIGHUP and when it has changed"
     )]
     pub auth: Option<String>,
 

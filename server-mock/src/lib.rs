@@ -121,6 +121,7 @@ mod memory;
 mod metrics;
 mod namespace;
 mod origin;
+mod outbound;
 mod pings;
 mod process;
 #[cfg(feature = "redis")]
@@ -144,4 +145,4 @@ pub use config::{Config, Limits, PerAddress};
 pub use faults::{Fault, FaultKind, Faults};
 pub use ipnet::IpNet;
 pub use namespace::{Namespace, NamespaceError};
-pub use server::{BindError, Server, ServerHandle};
+pub use server::{BindError, Server, ServerBuilder, ServerHandle};

@@ -3,7 +3,7 @@
 use crate::accept::Acceptor;
 use crate::admin::AdminToken;
 use crate::app::App;
-use crate::auth::Reloader;
+use crate::auth::{AuthRequest, Authenticator, Authority, Reloader, User};
 use crate::config::{Config, Limits};
 use crate::faults::Faults;
 use crate::gate::{Gate, check_network};
@@ -136,7 +136,61 @@ pub enum BindError {
     },
 }
 
+/// A server that is being set up in code. [`Server::builder`] begins one.
+#[derive(Debug, Default)]
+pub struct ServerBuilder {
+    config: Config,
+}
+
+impl ServerBuilder {
+    /// Everything else than what the builder has methods for. Takes the place of what they have set before.
+    pub fn config(self, config: Config) -> Self {
+        Self { config }
+    }
+
+    /// Asks this function whose a token is: for each connection, feed and Socket.IO session, and for each new token of an
+    /// open one. `Ok(Some(user))` lets in, `Ok(None)` refuses for good. An error, or no answer within 5 s, lets nobody in,
+    /// and is told to the client as something that passes: it comes back later. At most 256 are asked about at a time.
+    pub fn authenticate<F, Answer, E>(mut self, ask: F) -> Self
+    where
+        F: Fn(String, AuthRequest) -> Answer + Send + Sync + 'static,
+        Answer: Future<Output = Result<Option<User>, E>> + Send + 'static,
+        E: fmt::Display,
+    {
+        self.config.auth = Auth::Asked(Authenticator::new(ask));
+        self
+    }
+
+    /// As [`Server::bind`].
+    pub async fn bind(self) -> Result<Server, BindError> {
+        Server::bind(self.config).await
+    }
+}
+
 impl Server {
+    /// Sets a server up in code.
+    ///
+    /// ```
+    /// # async fn doc() -> Result<(), Box<dyn std::error::Error>> {
+    /// use rejoin_server::Server;
+    /// use rejoin_server::auth::User;
+    /// use rejoin_server::hub::{Right, Rights, RightsError};
+    ///
+    /// let server = Server::builder()
+    ///     .authenticate(async |token, request| {
+    ///         // Ask a database here; `request.client` is the address, `request.origin` the page.
+    ///         let Some(name) = token.strip_prefix("demo-") else { return Ok(None) };
+    ///         let rights = Rights::of([("team-*", &[Right::Join, Right::Send, Right::History][..])])?;
+    ///         Ok::<_, RightsError>(Some(User::new(name).with_rights(rights)))
+    ///     })
+    ///     .bind()
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::default()
+    }
+
     /// Listens. Connections that come before [`run`](Self::run) wait in the operating system's queue.
     pub async fn bind(config: Config) -> Result<Self, BindError> {
         Self::bind_on(config, None).await
@@ -196,7 +250,10 @@ impl Server {
         }
         let hosts = Hosts::new(&allow_host, &allow_origin);
         let unprotected = matches!(auth, Auth::Open);
-        let app = App::new(auth, allow_origin, hosts, limits, hub, faults, gate, requests);
+        let authority = Authority::new(auth);
+        #[cfg(feature = "redis")]
+        let authority = authority.sharing(store.as_ref().map(|store| store.redis.desk()));
+        let app = App::new(authority, allow_origin, hosts, limits, hub, faults, gate, requests);
         #[cfg(feature = "redis")]
         let app = app.sharing(store.as_ref().map(|store| store.redis.health()));
         let app = Arc::new(app.offering(&config.namespaces));
@@ -289,6 +346,7 @@ impl Server {
                 () = work => {}
                 () = stop => {}
                 () = app.switchboard.keep_time() => {}
+                () = app.switchboard.answer_questions() => {}
                 () = memory::keep(&app) => {}
                 () = app.recovery.keep() => {}
                 () = sharing => {}

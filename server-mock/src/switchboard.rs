@@ -3,7 +3,9 @@
 //! A lock rather than a task of its own: the task that read a frame also runs the hub and fills the mailboxes,
 //! so a message crosses from one task to another once, not twice.
 
-use crate::auth::{Authority, Identity, Shown};
+#[cfg(feature = "redis")]
+use crate::auth::Revocation;
+use crate::auth::{AuthRequest, Authority, Away, Identity, Shown};
 use crate::faults::Link;
 use crate::gate::{Cause, Gate};
 use crate::hub::shared::{StoreAnswer, StoreNotice, StoreRequest, Ticket};
@@ -15,6 +17,7 @@ use crate::limited::{Limited, Whom};
 use crate::mailbox::{End, Fill, Mailbox, Parcel, Pushed};
 use crate::metrics::Metrics;
 use crate::session_log::{Carrying, Left, NO_PONG, Origin, Presence, SessionLog, TOOK_NOTHING};
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use rejoin::machine::Moment;
 use rejoin::messages::{Code, Ref};
 use rejoin::{Id, Name, Timestamp, Token};
@@ -23,6 +26,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::future::poll_fn;
 use std::hash::BuildHasher as _;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -39,6 +43,12 @@ const BATCH: usize = 256;
 /// What is to be answered is answered within this time: the hub gives its store up earlier.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
 
+/// Tokens that open connections show, and about which somebody else is asked at a time; as many wait for that.
+const QUESTIONS: usize = 256;
+
+/// Kicks and removals that wait for a place in the store's queue.
+const MOST_OWED: usize = 10_000;
+
 /// Queues shorter than this are not dropped for want of memory: they are not what fills it.
 const SHORT_QUEUE: usize = 16 << 10;
 
@@ -52,6 +62,8 @@ pub(crate) struct Switchboard {
     pub(crate) limited: Limited,
     /// The hub's next deadline came closer than the timekeeper knows.
     earlier: Notify,
+    questions: mpsc::Sender<Question>,
+    asked: tokio::sync::Mutex<mpsc::Receiver<Question>>,
 }
 
 #[derive(Debug)]
@@ -68,6 +80,8 @@ struct Core {
     store: Option<mpsc::Sender<StoreRequest>>,
     /// Requests for which there was no room there.
     unasked: VecDeque<Ticket>,
+    /// What every node has to do, and for which there was no room there: it waits, since nobody says it again.
+    owed: VecDeque<StoreRequest>,
     last_call: u64,
     /// Who waits for what becomes of something to publish.
     calls: BTreeMap<u64, oneshot::Sender<Published>>,
@@ -79,6 +93,15 @@ struct Core {
     limit: Option<Limit>,
     /// What became of the current input, if it was a kick.
     kicked: Option<Kicked>,
+}
+
+/// Whose a token is that an open connection shows, where somebody else knows it.
+#[derive(Debug)]
+struct Question {
+    conn: ConnId,
+    reference: Ref,
+    token: Token,
+    request: AuthRequest,
 }
 
 /// What a shared store has to say.
@@ -183,6 +206,7 @@ impl Switchboard {
             slow: Vec::new(),
             store,
             unasked: VecDeque::new(),
+            owed: VecDeque::new(),
             last_call: 0,
             calls: BTreeMap::new(),
             restoring: BTreeMap::new(),
@@ -190,6 +214,7 @@ impl Switchboard {
             limit: None,
             kicked: None,
         };
+        let (questions, asked) = mpsc::channel(QUESTIONS);
         Self {
             core: Mutex::new(core),
             started: Instant::now(),
@@ -198,6 +223,8 @@ impl Switchboard {
             metrics,
             limited: Limited::default(),
             earlier: Notify::new(),
+            questions,
+            asked: tokio::sync::Mutex::new(asked),
         }
     }
 
@@ -362,6 +389,18 @@ impl Switchboard {
         revoked.len()
     }
 
+    /// Tokens were taken back, or given back, on another server: their connections are closed here too.
+    #[cfg(feature = "redis")]
+    pub(crate) fn learn_revocations(&self, list: Vec<Revocation>, is_whole: bool) {
+        if self.authority.learn(list, is_whole).is_err() {
+            tracing::error!("too many tokens are revoked: this server does not know all of them");
+        }
+        let closed = self.close_revoked();
+        if closed > 0 {
+            tracing::info!(target: "rejoin_server::audit", closed, "tokens revoked on another server");
+        }
+    }
+
     /// A token may have been taken away between the look at it and now.
     fn look_again(&self, core: &mut Core, conn: ConnId) {
         let shown = core.slot(conn).and_then(|slot| slot.shown.clone());
@@ -463,6 +502,39 @@ impl Switchboard {
                     self.run(&mut self.lock(), Input::Tick);
                 }
                 () = self.earlier.notified() => {}
+            }
+        }
+    }
+
+    /// Finds out whose the tokens are that open connections show, where somebody else knows it. Runs for ever. Cancellation
+    /// safe: who has asked is not answered then.
+    pub(crate) async fn answer_questions(&self) {
+        let mut asked = self.asked.lock().await;
+        let mut looking = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                Some(question) = asked.recv(), if looking.len() < QUESTIONS => {
+                    looking.push(async move {
+                        let identity = self.authority.identify(question.token.expose(), &question.request).await;
+                        (question, identity)
+                    });
+                }
+                Some((Question { conn, reference, .. }, identity)) = looking.next() => {
+                    let mut core = self.lock();
+                    match identity {
+                        Ok(identity) => {
+                            let now = self.now();
+                            core.identified(self, now, conn, reference, identity);
+                            // Does what the hub says to that.
+                            self.run(&mut core, Input::Tick);
+                        }
+                        Err(Away) => {
+                            let why = Code::Overloaded;
+                            self.run(&mut core, Input::NotAuthenticated { conn, reference, why });
+                        }
+                    }
+                }
+                else => std::future::pending().await,
             }
         }
     }
@@ -637,6 +709,9 @@ impl Core {
 
     fn run(&mut self, board: &Switchboard, input: Input<'_>) -> Fill {
         let now = board.now();
+        if !self.owed.is_empty() {
+            self.pay();
+        }
         self.handle(board, now, input);
         let mut fill = self.carry_out(board, now);
         while let Some(ticket) = self.unasked.pop_front() {
@@ -712,8 +787,14 @@ impl Core {
         fill
     }
 
-    /// Hands a request over. One for which there is no room has failed; the hub is told when it is its turn again.
+    /// Hands a request over. One for which there is no room has failed; the hub is told when it is its turn again. What ends
+    /// somebody's session elsewhere waits instead.
     fn ask(&mut self, request: StoreRequest) {
+        self.pay();
+        let is_control = matches!(request, StoreRequest::Control(_));
+        if is_control && !self.owed.is_empty() {
+            return self.owe(request);
+        }
         let full = match &self.store {
             Some(store) => match store.try_send(request) {
                 Ok(()) => return,
@@ -723,7 +804,29 @@ impl Core {
             },
             None => request,
         };
+        if is_control && self.store.as_ref().is_some_and(|store| !store.is_closed()) {
+            return self.owe(full);
+        }
         self.unasked.extend(full.ticket());
+    }
+
+    fn owe(&mut self, request: StoreRequest) {
+        if self.owed.len() < MOST_OWED {
+            return self.owed.push_back(request);
+        }
+        tracing::error!(
+            "too much waits for Redis: a kick or a removal counts on this server only, ask again"
+        );
+    }
+
+    /// Hands over what has waited, as far as there is room.
+    fn pay(&mut self) {
+        let Some(store) = &self.store else { return };
+        while let Some(request) = self.owed.pop_front() {
+            if let Err(mpsc::error::TrySendError::Full(request)) = store.try_send(request) {
+                return self.owed.push_front(request);
+            }
+        }
     }
 
     /// Tells who waits for it.
@@ -775,9 +878,35 @@ impl Core {
             && board.gate.rates.may_show_token(client.into(), at).is_err()
         {
             board.gate.refusals.note(Cause::Tokens, client);
-            return self.handle(board, now, Input::NotAuthenticated { conn, reference });
+            let why = Code::RateLimited;
+            return self.handle(board, now, Input::NotAuthenticated { conn, reference, why });
         }
-        let identity = board.authority.identify(token.expose(), at);
+        if let Some(identity) = board.authority.identify_at_once(token.expose(), at) {
+            return self.identified(board, now, conn, reference, identity);
+        }
+        let address = client.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let question =
+            Question { conn, reference, token: token.clone(), request: AuthRequest::new(address, None) };
+        if let Err(mpsc::error::TrySendError::Full(question) | mpsc::error::TrySendError::Closed(question)) =
+            board.questions.try_send(question)
+        {
+            let Question { reference, .. } = question;
+            let why = Code::Overloaded;
+            self.handle(board, now, Input::NotAuthenticated { conn, reference, why });
+        }
+    }
+
+    /// It is known whose the token is that a connection shows.
+    fn identified(
+        &mut self,
+        board: &Switchboard,
+        now: Moment,
+        conn: ConnId,
+        reference: Ref,
+        identity: Option<Identity>,
+    ) {
+        let client = self.slot(conn).and_then(|slot| slot.presence).map(|presence| presence.origin.client);
+        let at = Instant::now();
         if let (Some(client), None) = (client, &identity) {
             board.gate.rates.failed_token(client.into(), at);
             board.gate.refusals.note(Cause::Token, client);

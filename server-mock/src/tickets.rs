@@ -1,20 +1,20 @@
 //! `POST /tickets`: a ticket for a token, so that no token has to stand in a URL.
 
-use crate::app::App;
-use crate::auth::{TICKET_LIFETIME, Tickets};
+use crate::app::{App, Unidentified};
+use crate::auth::{NoTicket, TICKET_LIFETIME, Tickets};
 use crate::cors;
 use crate::gate::Wait;
 use crate::origin;
 use crate::upgrade::{BUSY_SECONDS, Slot, token};
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use serde_json::json;
 use std::sync::Arc;
-use std::time::Instant;
 
 const METHODS: &str = "POST, OPTIONS";
 
@@ -31,29 +31,39 @@ enum Refusal {
     Token,
     Often(Wait),
     Full,
+    /// Whoever knows whose the token is does not answer, or the store that keeps tickets does not.
+    Away,
 }
 
 async fn give(State(app): State<Arc<App>>, request: Request) -> Response {
     if !app.allows_origin(&request) {
         return Refusal::Origin.into_response();
     }
-    let answer = answer(&app, &request).unwrap_or_else(IntoResponse::into_response);
-    cors::readable(answer, request.headers().get(ORIGIN), false)
+    // Without its body, which nobody reads and which cannot wait with it.
+    let (request, _) = request.into_parts();
+    let answer = answer(&app, &request).await.unwrap_or_else(IntoResponse::into_response);
+    cors::readable(answer, request.headers.get(ORIGIN), false)
 }
 
-fn answer(app: &App, request: &Request) -> Result<Response, Refusal> {
-    let headers = request.headers();
-    let client = request.extensions().get::<Slot>().ok_or(Refusal::Full)?.client(&app.gate.proxies, headers);
+async fn answer(app: &App, request: &Parts) -> Result<Response, Refusal> {
+    let headers = &request.headers;
+    let client = request.extensions.get::<Slot>().ok_or(Refusal::Full)?.client(&app.gate.proxies, headers);
     app.may_come(&client).map_err(|_| Refusal::Often(Wait::SHORT))?;
     // In the header only: what stands in a URL is what this is to avoid. A ticket buys no other ticket.
     let token = token(headers, None).filter(|token| !Tickets::is_one(token));
-    let identity = app.identify(&client, token.as_deref()).map_err(Refusal::Often)?;
+    let identity =
+        app.identify(client, token.as_deref(), headers.get(ORIGIN)).await.map_err(|why| match why {
+            Unidentified::Often(wait) => Refusal::Often(wait),
+            Unidentified::Away => Refusal::Away,
+        })?;
     let (Some(identity), Some(token)) = (identity, token) else {
         app.metrics.unauthorized.one_more();
         return Err(Refusal::Token);
     };
-    let ticket = app.authority.tickets.give(&identity.user, &token, Instant::now());
-    let ticket = ticket.map_err(|_| Refusal::Full)?;
+    let ticket = app.authority.give_ticket(&identity, &token).await.map_err(|why| match why {
+        NoTicket::Full => Refusal::Full,
+        NoTicket::Away => Refusal::Away,
+    })?;
     let body = Json(json!({ "ticket": ticket, "expires_in": TICKET_LIFETIME.as_secs() }));
     Ok(([(CACHE_CONTROL, "no-store")], body).into_response())
 }
@@ -87,6 +97,12 @@ impl IntoResponse for Refusal {
                 "too many tickets have been given and not used",
                 "wait as Retry-After says, then try again",
             ),
+            Self::Away => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "overloaded",
+                "no ticket can be given now: what the server has to ask for it does not answer",
+                "wait as Retry-After says, then try again",
+            ),
         };
         let body = Json(json!({ "code": code, "message": message, "hint": hint }));
         let mut response = (status, [(CACHE_CONTROL, "no-store")], body).into_response();
@@ -98,7 +114,7 @@ impl IntoResponse for Refusal {
             Self::Often(wait) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(wait.seconds()));
             }
-            Self::Full => {
+            Self::Full | Self::Away => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(BUSY_SECONDS));
             }
             Self::Origin => {}

@@ -1,6 +1,6 @@
 //! From an HTTP request to a WebSocket: what is checked, in which order, and what the refusals say.
 
-use crate::app::{App, Denied, Place};
+use crate::app::{App, Denied, Place, Unidentified};
 use crate::auth::{Identity, Tickets};
 use crate::faults::Link;
 use crate::gate::{Client, Proxies, Wait};
@@ -9,8 +9,8 @@ use crate::socketio::Opening;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{
-    AUTHORIZATION, CONNECTION, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
-    UPGRADE,
+    AUTHORIZATION, CONNECTION, ORIGIN, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
@@ -173,13 +173,13 @@ impl Drop for Answering {
 
 /// `GET` on the WebSocket path.
 pub(crate) async fn upgrade(State(app): State<Arc<App>>, mut request: Request) -> Response {
-    match accept(&app, &mut request) {
+    match accept(&app, &mut request).await {
         Ok(response) => response,
         Err(refusal) => refusal.into_response(),
     }
 }
 
-fn accept(app: &Arc<App>, request: &mut Request) -> Result<Response, Refusal> {
+async fn accept(app: &Arc<App>, request: &mut Request) -> Result<Response, Refusal> {
     let headers = request.headers();
     let accept = key(request.version(), headers)?;
     let slot = request.extensions().get::<Slot>().cloned().ok_or(Refusal::NotWebSocket)?;
@@ -190,7 +190,8 @@ fn accept(app: &Arc<App>, request: &mut Request) -> Result<Response, Refusal> {
     }
     let query = request.uri().query();
     let extended = field(query, "ext").is_some_and(|value| value == "1");
-    let identity = app.identify(&client, token(headers, query).as_deref()).map_err(Refusal::Often)?;
+    let (shown, origin) = (token(headers, query), headers.get(ORIGIN).cloned());
+    let identity = app.identify(client, shown.as_deref(), origin.as_ref()).await?;
     if let Some(status) = app.faults.refusal(identity.as_ref().map(|identity| &identity.user)) {
         return Err(Refusal::Fault(status));
     }
@@ -240,8 +241,19 @@ pub(crate) enum Refusal {
     Busy,
     /// The address comes too often, or with too many wrong tokens.
     Often(Wait),
+    /// Whoever knows whose the token is does not answer.
+    Unidentified,
     Origin,
     Fault(StatusCode),
+}
+
+impl From<Unidentified> for Refusal {
+    fn from(why: Unidentified) -> Self {
+        match why {
+            Unidentified::Often(wait) => Self::Often(wait),
+            Unidentified::Away => Self::Unidentified,
+        }
+    }
 }
 
 impl From<Denied> for Refusal {
@@ -271,6 +283,10 @@ impl IntoResponse for Refusal {
             Self::Key => (StatusCode::BAD_REQUEST, "Sec-WebSocket-Key is missing or malformed.\n"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "The server takes no more connections now.\n"),
             Self::Often(_) => (StatusCode::TOO_MANY_REQUESTS, "This address comes too often.\n"),
+            Self::Unidentified => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "It cannot be found out now whose the token is: try again.\n",
+            ),
             Self::Origin => {
                 return (StatusCode::FORBIDDEN, format!("{}: {}.\n", origin::REFUSED, origin::HINT))
                     .into_response();
@@ -287,7 +303,7 @@ impl IntoResponse for Refusal {
             Self::Version => {
                 headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
             }
-            Self::Busy => {
+            Self::Busy | Self::Unidentified => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(BUSY_SECONDS));
             }
             Self::Often(wait) => {

@@ -8,12 +8,15 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod http;
 mod node;
 mod outages;
+mod readiness;
 mod rooms;
 mod sends;
 mod servers;
 mod startup;
+mod tokens;
 
 use std::future::Future;
 use std::time::Duration;

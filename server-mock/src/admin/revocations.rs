@@ -2,7 +2,7 @@
 
 use super::{problem, without_query};
 use crate::app::App;
-use crate::auth::{Jti, Revoked, is_user_name};
+use crate::auth::{Jti, NotShared, Revoked, is_user_name};
 use crate::json_body::JsonBody;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
@@ -59,12 +59,25 @@ async fn revoke(
         }
     };
     let user = if let Revoked::User(user) = &what { Some(user.clone()) } else { None };
-    if app.authority.revoke(what, Duration::from_secs(seconds)).is_err() {
+    let revoked = app.authority.revoke(what, Duration::from_secs(seconds)).await;
+    let Ok(elsewhere) = revoked else {
         let what = "too many tokens are revoked: keep the user out by DELETE /users/{id}?ban=SECS, or change the key";
         return problem(StatusCode::SERVICE_UNAVAILABLE, what);
-    }
+    };
     let closed = app.switchboard.close_revoked();
     let user = user.as_deref();
-    tracing::info!(target: "rejoin_server::audit", user, seconds, closed, "tokens revoked");
+    let everywhere = elsewhere.is_ok();
+    tracing::info!(target: "rejoin_server::audit", user, seconds, closed, everywhere, "tokens revoked");
+    if let Err(why) = elsewhere {
+        let what = match why {
+            NotShared::Away => {
+                "Redis does not answer: the tokens are revoked on this server only; ask again when /readyz says that it is back"
+            }
+            NotShared::Full => {
+                "too many tokens are revoked in Redis: these are revoked on this server only; keep the user out by DELETE /users/{id}?ban=SECS, or change the key"
+            }
+        };
+        return problem(StatusCode::SERVICE_UNAVAILABLE, what);
+    }
     Json(json!({ "closed": closed })).into_response()
 }

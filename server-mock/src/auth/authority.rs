@@ -1,32 +1,101 @@
-//! Whose a token is, all in all: a ticket stands for a token, the token is somebody's, and nobody has taken it back.
+//! Whose a token is, all in all: a ticket lets in whom its token would have let in, and nobody has taken the token back. What
+//! several servers keep together is asked of their store.
 
-use super::revocations::{Full, Revocations, Revoked};
-use super::tickets::Tickets;
-use super::{Auth, Identity, Shown};
+use super::revocations::{Full, Revocation, Revocations, Revoked};
+use super::shared::{self, Away, NotShared, Shared};
+use super::tickets::{LIFETIME, Tickets};
+use super::{Auth, AuthRequest, Identity, Shown};
 use rejoin::Name;
-use std::time::{Duration, Instant};
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
-#[derive(Debug)]
 pub(crate) struct Authority {
     pub(crate) auth: Auth,
-    pub(crate) tickets: Tickets,
+    tickets: Tickets,
     revocations: Revocations,
+    /// Where several servers keep tickets and revocations.
+    shared: Option<Arc<dyn Shared>>,
+}
+
+/// Why there is no ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoTicket {
+    /// There are too many.
+    Full,
+    /// The store of all servers does not answer.
+    Away,
+}
+
+impl From<super::tickets::Full> for NoTicket {
+    fn from(_: super::tickets::Full) -> Self {
+        Self::Full
+    }
 }
 
 impl Authority {
     pub(crate) fn new(auth: Auth) -> Self {
-        Self { auth, tickets: Tickets::default(), revocations: Revocations::default() }
+        Self { auth, tickets: Tickets::default(), revocations: Revocations::default(), shared: None }
     }
 
-    /// Whose it is; `None` for nobody's. A ticket is used up.
-    pub(crate) fn identify(&self, shown: &str, now: Instant) -> Option<Identity> {
+    /// Is that of one of several servers.
+    #[cfg(feature = "redis")]
+    pub(crate) fn sharing(self, shared: Option<Arc<dyn Shared>>) -> Self {
+        Self { shared, ..self }
+    }
+
+    /// Whose it is, if nobody else has to be asked for that; within it `None` for nobody's. A ticket is used up.
+    pub(crate) fn identify_at_once(&self, shown: &str, now: Instant) -> Option<Option<Identity>> {
         let identity = if Tickets::is_one(shown) {
-            let token = self.tickets.take(shown, now)?;
-            self.auth.identify(token.expose(), now)
+            let identity = self.tickets.take(shown, now);
+            if identity.is_none() && self.shared.is_some() {
+                return None;
+            }
+            identity
         } else {
-            self.auth.identify(shown, now)
+            self.auth.identify_at_once(shown, now)?
         };
-        identity.filter(|identity| !self.revocations.has(&identity.shown, &identity.user, now))
+        Some(self.valid(identity, now))
+    }
+
+    /// Whose it is, whoever has to be asked; `None` for nobody's.
+    pub(crate) async fn identify(
+        &self,
+        shown: &str,
+        request: &AuthRequest,
+    ) -> Result<Option<Identity>, Away> {
+        if let Some(identity) = self.identify_at_once(shown, Instant::now()) {
+            return Ok(identity);
+        }
+        let identity = match &self.shared {
+            Some(shared) if Tickets::is_one(shown) => {
+                let kept = shared.take_ticket(&shared::key(shown)).await?;
+                kept.and_then(|kept| shared::open(shown, kept, &self.auth, Instant::now()))
+            }
+            _ => self.auth.identify(shown, request).await?,
+        };
+        Ok(self.valid(identity, Instant::now()))
+    }
+
+    fn valid(&self, identity: Option<Identity>, now: Instant) -> Option<Identity> {
+        let is_good = |identity: &Identity| {
+            let Identity { user, expires, shown, .. } = identity;
+            expires.is_none_or(|end| now < end) && !self.revocations.has(shown, user, now)
+        };
+        identity.filter(is_good)
+    }
+
+    /// A ticket for a token, which is good on every server.
+    pub(crate) async fn give_ticket(&self, identity: &Identity, token: &str) -> Result<String, NoTicket> {
+        let (ticket, now) = (Tickets::new_one()?, Instant::now());
+        let sealed = self.shared.as_ref().zip(shared::seal(&ticket, identity, token, now));
+        let Some((shared, sealed)) = sealed else {
+            self.tickets.give(&ticket, &identity.user, Some(identity.clone()), now)?;
+            return Ok(ticket);
+        };
+        self.tickets.give(&ticket, &identity.user, None, now)?;
+        let kept = shared.keep_ticket(&shared::key(&ticket), &sealed, LIFETIME).await;
+        kept.map(|()| ticket).map_err(|Away| NoTicket::Away)
     }
 
     /// Whether what a user was let in by is still good. A token whose time is over is somebody else's to end.
@@ -35,8 +104,39 @@ impl Authority {
             && !self.revocations.has(shown, user, Instant::now())
     }
 
-    /// Takes tokens back for so long; for no time, gives them back.
-    pub(crate) fn revoke(&self, what: Revoked, lasts: Duration) -> Result<(), Full> {
-        self.revocations.add(what, lasts, Instant::now())
+    /// Takes tokens back for so long on every server; for no time, gives them back. On this one it holds whatever becomes of
+    /// the others: an error of the inner one is about these.
+    pub(crate) async fn revoke(&self, what: Revoked, lasts: Duration) -> Result<Result<(), NotShared>, Full> {
+        let own = Revocation { what: what.clone(), at: SystemTime::now(), lasts };
+        self.revocations.add(own, true, Instant::now())?;
+        let Some(shared) = &self.shared else { return Ok(Ok(())) };
+        match shared.revoke(&what, lasts).await {
+            Ok(at) => {
+                self.revocations.add(Revocation { what, at, lasts }, false, Instant::now())?;
+                Ok(Ok(()))
+            }
+            Err(why) => Ok(Err(why)),
+        }
+    }
+
+    /// Another server has taken tokens back, or this is the list of all of them.
+    #[cfg(feature = "redis")]
+    pub(crate) fn learn(&self, revocations: Vec<Revocation>, is_whole: bool) -> Result<(), Full> {
+        let now = Instant::now();
+        if is_whole {
+            return self.revocations.replace(revocations, now);
+        }
+        revocations.into_iter().try_for_each(|revocation| self.revocations.add(revocation, false, now))
+    }
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authority")
+            .field("auth", &self.auth)
+            .field("tickets", &self.tickets)
+            .field("revocations", &self.revocations)
+            .field("shared", &self.shared.is_some())
+            .finish()
     }
 }

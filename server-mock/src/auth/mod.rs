@@ -1,27 +1,45 @@
 //! Who may connect: a token in, a user's name and rights out.
 
+mod answers;
+mod asked;
 mod authority;
+mod digest;
 mod file;
+mod http;
 mod jwt;
 mod reloading;
 mod revocations;
 mod rooms;
+mod shared;
 mod tickets;
 mod tokens;
+mod user;
 
+pub use asked::Authenticator;
+pub use http::HttpAuth;
 pub use jwt::{Jwt, JwtRules, JwtSigner};
 pub use reloading::Reloader;
 pub use tokens::Tokens;
+pub use user::User;
 
-pub(crate) use authority::Authority;
+pub(crate) use authority::{Authority, NoTicket};
+#[cfg(feature = "redis")]
+pub(crate) use digest::{hex, unhex};
 pub(crate) use file::read_bounded;
-pub(crate) use revocations::{Jti, Revoked};
+#[cfg(feature = "redis")]
+pub(crate) use revocations::MOST as MOST_REVOCATIONS;
+pub(crate) use revocations::{Jti, Revocation, Revoked};
+pub(crate) use shared::{Away, NotShared};
+#[cfg(feature = "redis")]
+pub(crate) use shared::{Shared, TicketKey};
 pub(crate) use tickets::{LIFETIME as TICKET_LIFETIME, Tickets};
 
 use crate::hub::Rights;
+use axum::http::HeaderValue;
 use jwt::KeyId;
 use rejoin::{Name, is_invisible};
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Instant, SystemTime};
@@ -40,6 +58,30 @@ pub enum Auth {
     Tokens(Tokens),
     /// Only JSON Web Tokens that keys of a file verify.
     Jwt(Jwt),
+    /// Whom the application's own endpoint knows.
+    Http(HttpAuth),
+    /// Whom the application's own code knows.
+    Asked(Authenticator),
+}
+
+/// What is known of whoever shows a token, beside the token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AuthRequest {
+    /// The client's address: of trusted proxies, whom they name.
+    pub client: IpAddr,
+    /// The page it comes from, if it says so (`Origin`). Not known where a connection shows a new token.
+    pub origin: Option<String>,
+}
+
+/// Most bytes of an `Origin` that are looked at.
+const ORIGIN_BYTES: usize = 1_024;
+
+impl AuthRequest {
+    pub(crate) fn new(client: IpAddr, origin: Option<&HeaderValue>) -> Self {
+        let origin = origin.and_then(|origin| origin.to_str().ok());
+        Self { client, origin: origin.filter(|origin| origin.len() <= ORIGIN_BYTES).map(String::from) }
+    }
 }
 
 /// Whose a token is.
@@ -82,9 +124,9 @@ pub struct TokenChanges {
 }
 
 impl Auth {
-    /// Whose token it is; `None` for nobody's.
-    pub(crate) fn identify(&self, token: &str, now: Instant) -> Option<Identity> {
-        match self {
+    /// Whose token it is; within it `None` for nobody's. `None` if somebody else has to be asked.
+    pub(crate) fn identify_at_once(&self, token: &str, now: Instant) -> Option<Option<Identity>> {
+        Some(match self {
             Self::Open => is_user_name(token).then(|| Identity {
                 user: Name::from(token),
                 expires: None,
@@ -93,7 +135,22 @@ impl Auth {
             }),
             Self::Tokens(tokens) => tokens.identify(token, now),
             Self::Jwt(jwt) => jwt.identify(token, now),
+            Self::Http(_) | Self::Asked(_) => return None,
+        })
+    }
+
+    /// Whose token it is, whoever has to be asked; `None` for nobody's.
+    async fn identify(&self, token: &str, request: &AuthRequest) -> Result<Option<Identity>, Away> {
+        match self {
+            Self::Http(endpoint) => endpoint.identify(token, request).await,
+            Self::Asked(function) => function.identify(token, request).await,
+            at_once => Ok(at_once.identify_at_once(token, Instant::now()).flatten()),
         }
+    }
+
+    /// The proof that a token of this digest is.
+    fn proof(&self, digest: &[u8; 32]) -> Option<Proof> {
+        if let Self::Tokens(tokens) = self { Some(tokens.proof(digest)) } else { None }
     }
 
     /// Whether what a user was let in by is still good. A token whose time is over is somebody else's to end.
@@ -109,13 +166,14 @@ impl Auth {
 impl FromStr for Auth {
     type Err = AuthError;
 
-    /// `open`, or one of `tokens=FILE`, `jwt=FILE` and `jwks=FILE`, which read the file at once.
+    /// `open`, one of `tokens=FILE`, `jwt=FILE` and `jwks=FILE`, which read the file at once, or `http=URL`.
     fn from_str(text: &str) -> Result<Self, AuthError> {
         match text.split_once('=') {
             None if text == "open" => Ok(Self::Open),
             Some(("tokens", path)) if !path.is_empty() => Tokens::read(Path::new(path)).map(Self::Tokens),
             Some(("jwt", path)) if !path.is_empty() => Jwt::keys(Path::new(path)).map(Self::Jwt),
             Some(("jwks", path)) if !path.is_empty() => Jwt::key_set(Path::new(path)).map(Self::Jwt),
+            Some(("http", url)) if !url.is_empty() => HttpAuth::new(url).map(Self::Http),
             // A secret may have ended up here by a slip: the text is not repeated.
             _ => Err(AuthError::Unknown),
         }
@@ -127,8 +185,14 @@ impl FromStr for Auth {
 #[non_exhaustive]
 pub enum AuthError {
     /// Neither form.
-    #[error("--auth is 'open', 'tokens=FILE', 'jwt=FILE' or 'jwks=FILE'")]
+    #[error("--auth is 'open', 'tokens=FILE', 'jwt=FILE', 'jwks=FILE' or 'http=URL'")]
     Unknown,
+    /// What should be the URL of an endpoint is none.
+    #[error("{0}; --auth http=URL takes one such as http=https://app.example/rejoin/auth")]
+    Url(&'static str),
+    /// The system's certificates cannot be used.
+    #[error("no TLS for the endpoint of --auth http: {0}")]
+    Tls(io::Error),
     /// The file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     File {
@@ -198,7 +262,9 @@ mod tests {
 
     #[test]
     fn an_open_server_takes_the_token_for_the_name() {
-        let user = |token: &str| Auth::Open.identify(token, Instant::now()).map(|identity| identity.user);
+        let user = |token: &str| {
+            Auth::Open.identify_at_once(token, Instant::now()).unwrap().map(|identity| identity.user)
+        };
         assert_eq!(user("ada"), Some(Name::from("ada")));
         assert_eq!(user(&"é".repeat(128)), Some(Name::from(&*"é".repeat(128))));
         for bad in ["", "a\u{202e}b", "a\nb", "\u{200b}", &"x".repeat(129)] {

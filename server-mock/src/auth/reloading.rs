@@ -38,7 +38,7 @@ impl Reloader {
         let read = tokio::task::spawn_blocking(move || match &authority.auth {
             Auth::Tokens(tokens) => tokens.read_again(),
             Auth::Jwt(jwt) => jwt.read_again(),
-            Auth::Open => Err(AuthError::NoFile),
+            Auth::Open | Auth::Http(_) | Auth::Asked(_) => Err(AuthError::NoFile),
         })
         .await;
         let changes = read.unwrap_or(Err(AuthError::NoFile))?;
@@ -54,7 +54,7 @@ impl Reloader {
 
     /// Reads it whenever it has changed and rests. Never ends.
     pub async fn watch(self) {
-        if matches!(self.authority.auth, Auth::Open) {
+        if !matches!(self.authority.auth, Auth::Tokens(_) | Auth::Jwt(_)) {
             return pending().await;
         }
         let mut seen = None;
@@ -76,7 +76,7 @@ impl Reloader {
         match &self.authority.auth {
             Auth::Tokens(tokens) => tokens.changed(),
             Auth::Jwt(jwt) => jwt.changed(),
-            Auth::Open => None,
+            Auth::Open | Auth::Http(_) | Auth::Asked(_) => None,
         }
     }
 }

@@ -1,27 +1,24 @@
 //! Tokens that an operator has taken back before their end. Owns the list, and not what becomes of their connections.
 
 use super::Shown;
+use super::digest::short;
 use rejoin::Name;
 use std::collections::BTreeMap;
-use std::collections::hash_map::RandomState;
 use std::fmt;
-use std::hash::BuildHasher as _;
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Most of them at a time.
-const MOST: usize = 100_000;
+pub(crate) const MOST: usize = 100_000;
 
-/// Of this process: nobody can make a `jti` that is taken for another one's.
-static PRINTS: LazyLock<(RandomState, RandomState)> = LazyLock::new(Default::default);
-
-/// Which token (claim `jti`), by a keyed fingerprint: the list keeps no text of a stranger's.
+/// Which token (claim `jti`), by a digest: the list keeps no text of a stranger's, of any length, and every server makes the
+/// same of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Jti(u64, u64);
+pub(crate) struct Jti(pub(crate) [u8; 16]);
 
 impl From<&str> for Jti {
     fn from(text: &str) -> Self {
-        Self(PRINTS.0.hash_one(text), PRINTS.1.hash_one(text))
+        Self(short(&[b"rejoin jti ", text.as_bytes()]))
     }
 }
 
@@ -32,6 +29,16 @@ pub(crate) enum Revoked {
     User(Name),
     /// The token of this name.
     Token(Jti),
+}
+
+/// One entry of the list of all servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Revocation {
+    pub(crate) what: Revoked,
+    /// Tokens that were issued later are good.
+    pub(crate) at: SystemTime,
+    /// For so long still; for no time it is given back.
+    pub(crate) lasts: Duration,
 }
 
 /// There are too many.
@@ -45,11 +52,14 @@ struct Entry {
     /// Tokens that were issued later are good.
     at: SystemTime,
     until: Instant,
+    /// The list of all servers does not have it.
+    is_own: bool,
 }
 
 impl Revocations {
-    /// Takes something back for so long; for no time, gives it back.
-    pub(crate) fn add(&self, what: Revoked, lasts: Duration, now: Instant) -> Result<(), Full> {
+    /// Takes something back for so long; for no time, gives it back. `is_own`: on this server only.
+    pub(crate) fn add(&self, revocation: Revocation, is_own: bool, now: Instant) -> Result<(), Full> {
+        let Revocation { what, at, lasts } = revocation;
         let mut table = self.lock();
         if lasts.is_zero() {
             table.remove(&what);
@@ -61,8 +71,14 @@ impl Revocations {
                 return Err(Full);
             }
         }
-        table.insert(what, Entry { at: SystemTime::now(), until: now + lasts });
+        table.insert(what, Entry { at, until: now + lasts, is_own });
         Ok(())
+    }
+
+    /// Takes the list of all servers; what only this one knows stays.
+    pub(crate) fn replace(&self, list: Vec<Revocation>, now: Instant) -> Result<(), Full> {
+        self.lock().retain(|_, entry| entry.is_own);
+        list.into_iter().try_for_each(|revocation| self.add(revocation, false, now))
     }
 
     /// Whether a user's token has been taken back.
@@ -97,6 +113,10 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3_600);
 
+    fn taken(what: Revoked, lasts: Duration) -> Revocation {
+        Revocation { what, at: SystemTime::now(), lasts }
+    }
+
     fn shown(issued: Option<SystemTime>, jti: Option<&str>) -> Shown {
         Shown { proof: None, jti: jti.map(Jti::from), issued }
     }
@@ -105,33 +125,45 @@ mod tests {
     fn a_user_s_tokens_of_before_are_taken_back_and_later_ones_are_good() {
         let (list, now, user) = (Revocations::default(), Instant::now(), Name::from("ada"));
         let (before, after) = (SystemTime::now() - HOUR, SystemTime::now() + HOUR);
-        list.add(Revoked::User(user.clone()), HOUR, now).unwrap();
+        list.add(taken(Revoked::User(user.clone()), HOUR), true, now).unwrap();
         assert!(list.has(&shown(Some(before), None), &user, now));
         assert!(list.has(&shown(None, None), &user, now));
         assert!(!list.has(&shown(Some(after), None), &user, now));
         assert!(!list.has(&shown(Some(before), None), &Name::from("bob"), now));
         assert!(!list.has(&shown(None, None), &user, now + HOUR));
-        list.add(Revoked::User(user.clone()), Duration::ZERO, now).unwrap();
+        list.add(taken(Revoked::User(user.clone()), Duration::ZERO), true, now).unwrap();
         assert!(!list.has(&shown(None, None), &user, now));
     }
 
     #[test]
     fn a_token_is_taken_back_by_its_name_whenever_it_was_issued() {
         let (list, now, user) = (Revocations::default(), Instant::now(), Name::from("ada"));
-        list.add(Revoked::Token(Jti::from("t1")), HOUR, now).unwrap();
+        list.add(taken(Revoked::Token(Jti::from("t1")), HOUR), true, now).unwrap();
         assert!(list.has(&shown(Some(SystemTime::now() + HOUR), Some("t1")), &user, now));
         assert!(!list.has(&shown(None, Some("t2")), &user, now));
+    }
+
+    #[test]
+    fn the_list_of_all_servers_takes_the_place_of_what_came_from_it_before() {
+        let (list, now) = (Revocations::default(), Instant::now());
+        let has = |user: &str| list.has(&shown(None, None), &Name::from(user), now);
+        let of = |user: &str| taken(Revoked::User(Name::from(user)), HOUR);
+        list.add(of("own"), true, now).unwrap();
+        list.add(of("given back meanwhile"), false, now).unwrap();
+        list.replace(vec![of("new")], now).unwrap();
+        assert!(has("own") && has("new") && !has("given back meanwhile"));
     }
 
     #[test]
     fn the_list_is_bounded_and_what_is_over_gives_way() {
         let (list, now) = (Revocations::default(), Instant::now());
         for number in 0..MOST {
-            list.add(Revoked::Token(Jti(0, number as u64)), HOUR, now).unwrap();
+            let jti = Jti((number as u128).to_be_bytes());
+            list.add(taken(Revoked::Token(jti), HOUR), true, now).unwrap();
         }
         let more = || Revoked::User(Name::from("ada"));
-        assert_eq!(list.add(more(), HOUR, now), Err(Full));
-        assert_eq!(list.add(more(), HOUR, now + HOUR), Ok(()));
+        assert_eq!(list.add(taken(more(), HOUR), true, now), Err(Full));
+        assert_eq!(list.add(taken(more(), HOUR), true, now + HOUR), Ok(()));
         assert_eq!(list.lock().len(), 1);
     }
 }

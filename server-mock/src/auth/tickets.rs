@@ -1,13 +1,14 @@
 //! Tickets: what a page puts into a URL in the place of a token. Owns how they are made, kept and used up, and not whose a
 //! token is.
 //!
-//! A ticket stands for the token that it was given for, once and for half a minute. It is random, and what it stands for is
-//! kept here under its digest: a store that several nodes share can keep the same two things.
+//! A ticket lets in whom its token would have let in, once and for half a minute. It is random, and whom it lets in is kept
+//! under its digest: here, or in the store of all servers, where the list here only counts them.
 
+use super::Identity;
+use super::shared::{TicketKey, key};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rejoin::{Name, Token};
-use ring::digest::{SHA256, digest};
+use rejoin::Name;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -23,13 +24,10 @@ const BEGINNING: &str = "rejoin-ticket-";
 /// Random bytes of one.
 const BYTES: usize = 16;
 
-/// Most tickets at a time, most of one user, and most bytes of the tokens behind them.
+/// Most tickets at a time, most of one user, and most bytes of what is kept of them.
 const MOST: usize = 10_000;
 const MOST_OF_ONE: usize = 64;
 const MOST_BYTES: usize = 16 << 20;
-
-/// A ticket's digest: who reads the table has no ticket.
-type Key = [u8; 32];
 
 /// There are too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,16 +38,18 @@ pub(crate) struct Tickets(Mutex<Table>);
 
 #[derive(Default)]
 struct Table {
-    entries: BTreeMap<Key, Entry>,
+    entries: BTreeMap<TicketKey, Entry>,
     /// The oldest first; those that were used are passed over.
-    order: VecDeque<(Instant, Key)>,
+    order: VecDeque<(Instant, TicketKey)>,
     of_users: BTreeMap<Name, usize>,
     bytes: usize,
 }
 
 struct Entry {
     user: Name,
-    token: Token,
+    /// `None` if it is kept elsewhere.
+    identity: Option<Identity>,
+    bytes: usize,
     until: Instant,
 }
 
@@ -59,31 +59,42 @@ impl Tickets {
         text.starts_with(BEGINNING)
     }
 
-    /// A ticket for the token of a user.
-    pub(crate) fn give(&self, user: &Name, token: &str, now: Instant) -> Result<String, Full> {
+    /// A new ticket. Nobody is let in by it yet.
+    pub(super) fn new_one() -> Result<String, Full> {
         let mut random = [0; BYTES];
         SystemRandom::new().fill(&mut random).map_err(|_| Full)?;
-        let ticket = format!("{BEGINNING}{}", URL_SAFE_NO_PAD.encode(random));
+        Ok(format!("{BEGINNING}{}", URL_SAFE_NO_PAD.encode(random)))
+    }
+
+    /// Counts a ticket of a user, and keeps whom it lets in unless that is kept elsewhere.
+    pub(super) fn give(
+        &self,
+        ticket: &str,
+        user: &Name,
+        identity: Option<Identity>,
+        now: Instant,
+    ) -> Result<(), Full> {
+        let bytes = identity.as_ref().map_or(0, |identity| identity.rights.bytes());
         let mut table = self.lock();
         table.expire(now);
         let own = table.of_users.get(user).copied().unwrap_or(0);
         // Those that were used still stand in the order.
-        let is_full = table.order.len() >= MOST || table.bytes + token.len() > MOST_BYTES;
+        let is_full = table.order.len() >= MOST || table.bytes + bytes > MOST_BYTES;
         if is_full || own >= MOST_OF_ONE {
             return Err(Full);
         }
-        let (key, until) = (key(&ticket), now + LIFETIME);
-        table.bytes += token.len();
+        let (key, until) = (key(ticket), now + LIFETIME);
+        table.bytes += bytes;
         *table.of_users.entry(user.clone()).or_default() += 1;
         table.order.push_back((until, key));
-        table.entries.insert(key, Entry { user: user.clone(), token: Token::new(token), until });
-        Ok(ticket)
+        table.entries.insert(key, Entry { user: user.clone(), identity, bytes, until });
+        Ok(())
     }
 
-    /// The token behind a ticket, which is used up by that.
-    pub(crate) fn take(&self, ticket: &str, now: Instant) -> Option<Token> {
+    /// Whom a ticket lets in that is kept here; it is used up by that.
+    pub(super) fn take(&self, ticket: &str, now: Instant) -> Option<Identity> {
         let entry = self.lock().remove(&key(ticket))?;
-        (now < entry.until).then_some(entry.token)
+        entry.identity.filter(|_| now < entry.until)
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
@@ -101,9 +112,9 @@ impl Table {
         }
     }
 
-    fn remove(&mut self, key: &Key) -> Option<Entry> {
+    fn remove(&mut self, key: &TicketKey) -> Option<Entry> {
         let entry = self.entries.remove(key)?;
-        self.bytes -= entry.token.expose().len();
+        self.bytes -= entry.bytes;
         if let Some(count) = self.of_users.get_mut(&entry.user) {
             *count -= 1;
             if *count == 0 {
@@ -112,12 +123,6 @@ impl Table {
         }
         Some(entry)
     }
-}
-
-fn key(ticket: &str) -> Key {
-    let mut key = [0; 32];
-    key.copy_from_slice(digest(&SHA256, ticket.as_bytes()).as_ref());
-    key
 }
 
 impl fmt::Debug for Tickets {
@@ -129,23 +134,30 @@ impl fmt::Debug for Tickets {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::Auth;
+    use crate::hub::{Right, Rights};
 
     fn give(tickets: &Tickets, user: &str, now: Instant) -> Result<String, Full> {
-        tickets.give(&Name::from(user), "canary", now)
+        let identity = Auth::Open.identify_at_once(user, now).unwrap();
+        let mut identity = identity.unwrap();
+        identity.rights = Rights::of([("lobby", &[Right::Join][..])]).unwrap();
+        let ticket = Tickets::new_one()?;
+        tickets.give(&ticket, &Name::from(user), Some(identity), now)?;
+        Ok(ticket)
     }
 
     #[test]
     fn a_ticket_is_good_once_and_for_half_a_minute() {
         let (tickets, start) = (Tickets::default(), Instant::now());
         let ticket = give(&tickets, "ada", start).unwrap();
-        assert!(Tickets::is_one(&ticket) && !Tickets::is_one("canary"));
+        assert!(Tickets::is_one(&ticket) && !Tickets::is_one("ada"));
         let late = start + LIFETIME;
-        assert_eq!(tickets.take(&ticket, start).unwrap().expose(), "canary");
+        assert_eq!(&*tickets.take(&ticket, start).unwrap().user, "ada");
         assert!(tickets.take(&ticket, start).is_none());
         let other = give(&tickets, "ada", start).unwrap();
         assert_ne!(other, ticket);
         assert!(tickets.take(&other, late).is_none());
-        assert!(!format!("{tickets:?}").contains("canary"));
+        assert!(!format!("{tickets:?}").contains("ada"));
     }
 
     #[test]
@@ -163,6 +175,6 @@ mod tests {
         assert!(give(&tickets, "ada", later).is_ok());
         let table = tickets.lock();
         assert_eq!((table.entries.len(), table.order.len(), table.of_users.len()), (1, 1, 1));
-        assert_eq!(table.bytes, "canary".len());
+        assert!((1..1_000).contains(&table.bytes));
     }
 }

@@ -1,5 +1,6 @@
 //! The table of tokens, and a new one in its place.
 
+use super::digest::sha256;
 use super::file::{Stamp, WatchedFile};
 use super::{AuthError, Identity, Proof, Shown, TokenChanges, is_user_name};
 use crate::hub::Rights;
@@ -107,6 +108,15 @@ impl Tokens {
         })
     }
 
+    /// By what another server names a token: fingerprints are each server's own.
+    pub(super) fn digest(token: &str) -> [u8; 32] {
+        sha256(&[b"rejoin token ", token.as_bytes()])
+    }
+
+    pub(super) fn proof(&self, digest: &[u8; 32]) -> Proof {
+        Proof::Token(fingerprint_of(&self.0.keys, digest))
+    }
+
     pub(super) fn holds(&self, token: TokenId, user: &Name) -> bool {
         self.table().get(&token).is_some_and(|holder| holder.user == *user)
     }
@@ -154,7 +164,11 @@ fn parse(text: &str, keys: &(RandomState, RandomState)) -> Result<Table, AuthErr
 }
 
 fn fingerprint(keys: &(RandomState, RandomState), token: &str) -> TokenId {
-    TokenId(keys.0.hash_one(token), keys.1.hash_one(token))
+    fingerprint_of(keys, &Tokens::digest(token))
+}
+
+fn fingerprint_of(keys: &(RandomState, RandomState), digest: &[u8; 32]) -> TokenId {
+    TokenId(keys.0.hash_one(digest), keys.1.hash_one(digest))
 }
 
 /// A user's name, and how long the token is good for; `None` if the last word begins as a number and is none.

@@ -3,7 +3,7 @@
 mod body;
 mod refusal;
 
-use crate::app::{App, Denied};
+use crate::app::{App, Denied, Unidentified};
 use crate::cors;
 use crate::gate::{About, Cause};
 use crate::hub::{FeedRequest, Right, Since};
@@ -82,7 +82,12 @@ async fn open(
         Denied::Busy => Refusal::Busy,
         Denied::Often(wait) => Refusal::Often(wait),
     })?;
-    let identity = app.identify(&client, token(headers, query).as_deref()).map_err(Refusal::Often)?;
+    let shown = token(headers, query);
+    let identity =
+        app.identify(client, shown.as_deref(), headers.get(ORIGIN)).await.map_err(|why| match why {
+            Unidentified::Often(wait) => Refusal::Often(wait),
+            Unidentified::Away => Refusal::Unidentified,
+        })?;
     if let Some(status) = app.faults.refusal(identity.as_ref().map(|identity| &identity.user)) {
         return Err(Refusal::Fault(status));
     }

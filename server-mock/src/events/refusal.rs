@@ -28,6 +28,8 @@ pub(super) enum Refusal {
     Draining,
     /// The address comes too often, or with too many wrong tokens.
     Often(Wait),
+    /// Whoever knows whose the token is does not answer.
+    Unidentified,
     /// A limit of the user or of the room.
     Limit(Limit),
     /// The token gives no right to be in the room.
@@ -58,6 +60,7 @@ impl Refusal {
             Self::Token => StatusCode::UNAUTHORIZED,
             Self::Limit(Limit::Rooms | Limit::MembersOfRoom)
             | Self::Busy
+            | Self::Unidentified
             | Self::Draining
             | Self::Closed(_) => StatusCode::SERVICE_UNAVAILABLE,
             // What the user has too much of.
@@ -98,6 +101,11 @@ impl Refusal {
                 "unauthorized",
                 "the token is missing, wrong or has ended",
                 "send a valid token as 'Authorization: Bearer TOKEN' or as ?token=TOKEN",
+            ),
+            Self::Unidentified => (
+                "overloaded",
+                "it cannot be found out now whose the token is",
+                "wait as Retry-After says, then try again",
             ),
             Self::Forbidden => (
                 "forbidden",

@@ -47,6 +47,8 @@ kinds! {
         NoToken = "no_token",
         /// The token is nobody's.
         Token = "token",
+        /// It cannot be found out now whose the token is.
+        Unidentified = "unidentified",
         /// An operator keeps the user out.
         Banned = "banned",
         /// The admin token is missing or wrong.

@@ -120,6 +120,9 @@ pub enum Input<'a> {
         conn: ConnId,
         /// Its request's name.
         reference: Ref,
+        /// Why: [`Code::RateLimited`], too many wrong tokens came from its address, or [`Code::Overloaded`], whoever knows
+        /// whose a token is does not answer.
+        why: Code,
     },
     /// The token by which the connection came is nobody's any more: it is closed with 4001.
     Revoked {

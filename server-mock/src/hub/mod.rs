@@ -85,6 +85,7 @@ pub use log::{Log, Logged};
 #[cfg(feature = "bugs")]
 pub use nodes::bug::Bug as NodeBug;
 pub use restoring::RoomPosition;
+pub(crate) use rights::Pattern;
 pub use rights::{Right, Rights, RightsError};
 pub use store::Store;
 pub use watching::FeedRequest;
@@ -229,9 +230,12 @@ impl Hub {
             Input::Authenticated { conn, reference, user, expires } => {
                 self.authenticated(now.monotonic, conn, reference, user, expires);
             }
-            Input::NotAuthenticated { conn, reference } => {
-                let message = "too many wrong tokens came from this address";
-                self.refuse(conn, Some(reference), None, Code::RateLimited, message);
+            Input::NotAuthenticated { conn, reference, why } => {
+                let message = match why {
+                    Code::RateLimited => "too many wrong tokens came from this address",
+                    _ => "it cannot be found out now whose the token is",
+                };
+                self.refuse(conn, Some(reference), None, why, message);
             }
             Input::Revoked { conn } => {
                 if self.conns.contains_key(&conn) {

@@ -72,6 +72,9 @@ enum Rules {
     Judge(Judge),
 }
 
+/// One rule, as it is kept outside of the hub: what is before the `*`, what behind it if there is one, and which rights.
+pub(crate) type Pattern = (String, Option<String>, u8);
+
 type Judge = Arc<dyn Fn(Right, &str) -> bool + Send + Sync>;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -131,6 +134,42 @@ impl Rights {
     /// What a function says, which is asked each time. Everybody waits for its answer: it looks things up in memory, if at all.
     pub fn judged(judge: impl Fn(Right, &str) -> bool + Send + Sync + 'static) -> Self {
         Self(Some(Rules::Judge(Arc::new(judge))))
+    }
+
+    /// The rules, for keeping them elsewhere: within it `None` for everything. `None` if they are a function.
+    pub(crate) fn patterns(&self) -> Option<Option<Vec<Pattern>>> {
+        match &self.0 {
+            None => Some(None),
+            Some(Rules::Patterns(rules)) => {
+                let pattern =
+                    |rule: &Rule| (rule.start.clone().into(), rule.end.clone().map(Into::into), rule.rights);
+                Some(Some(rules.iter().map(pattern).collect()))
+            }
+            Some(Rules::Judge(_)) => None,
+        }
+    }
+
+    /// What [`patterns`](Self::patterns) has given; `None` if it has not.
+    pub(crate) fn of_patterns(patterns: Option<Vec<Pattern>>) -> Option<Self> {
+        let Some(patterns) = patterns else { return Some(Self::all()) };
+        if patterns.len() > PATTERNS || patterns.iter().any(|(start, ..)| start.len() > PATTERN_BYTES) {
+            return None;
+        }
+        let rules = patterns.into_iter().map(|(start, end, rights)| Rule {
+            start: start.into(),
+            end: end.map(Into::into),
+            rights,
+        });
+        Some(Self(Some(Rules::Patterns(rules.collect()))))
+    }
+
+    /// Bytes of the rules, about.
+    pub(crate) fn bytes(&self) -> usize {
+        let Some(Rules::Patterns(rules)) = &self.0 else { return 0 };
+        rules
+            .iter()
+            .map(|rule| rule.start.len() + rule.end.as_ref().map_or(0, |end| end.len()) + size_of::<Rule>())
+            .sum()
     }
 
     /// Whether this may be done in this room, by its name in the hub.

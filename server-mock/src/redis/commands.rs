@@ -3,6 +3,7 @@
 use super::encode::{self, millis};
 use super::keys::{Keys, RoomKeys};
 use super::scripts::{self, Script};
+use crate::auth::{MOST_REVOCATIONS, Revoked, TicketKey, hex};
 use crate::hub::HubConfig;
 use crate::hub::shared::{Control, Decision, Held, StoreRequest};
 use redis::Cmd;
@@ -121,6 +122,32 @@ impl Commands {
         // With its text, as it is seldom.
         let mut cmd = call(&scripts::BANS, true, &[self.keys.bans()]);
         cmd.arg(most);
+        cmd
+    }
+
+    pub(super) fn keep_ticket(&self, key: &TicketKey, sealed: &[u8], lasts: Duration) -> Cmd {
+        let mut cmd = redis::cmd("SET");
+        cmd.arg(self.keys.ticket(&hex(key))).arg(sealed).arg("PX").arg(millis(lasts));
+        cmd
+    }
+
+    pub(super) fn take_ticket(&self, key: &TicketKey) -> Cmd {
+        let mut cmd = redis::cmd("GETDEL");
+        cmd.arg(self.keys.ticket(&hex(key)));
+        cmd
+    }
+
+    pub(super) fn revoke(&self, what: &Revoked, lasts: Duration) -> Cmd {
+        let mut cmd = call(&scripts::REVOKE, true, &[self.keys.revocations()]);
+        cmd.arg(self.keys.control()).arg(self.node.as_str()).arg(encode::revoked(what));
+        cmd.arg(millis(lasts)).arg(MOST_REVOCATIONS);
+        cmd
+    }
+
+    /// The revocations that hold.
+    pub(super) fn revocations(&self) -> Cmd {
+        let mut cmd = call(&scripts::REVOCATIONS, true, &[self.keys.revocations()]);
+        cmd.arg(MOST_REVOCATIONS);
         cmd
     }
 

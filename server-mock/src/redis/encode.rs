@@ -1,6 +1,7 @@
 //! Entries, notices and controls as they stand in Redis, and back. What comes back is remote input: it is bounded and
 //! checked here, and nothing else of this module looks into it.
 
+use crate::auth::{Jti, Revocation, Revoked, hex, unhex};
 use crate::hub::KIND_BYTES;
 use crate::hub::Logged;
 use crate::hub::shared::{Attendance, Control};
@@ -8,7 +9,7 @@ use rejoin::messages::json::{is_data, levels};
 use rejoin::messages::{MAX_DATA_LEVELS, Origin};
 use rejoin::{Id, Name, utc};
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Most bytes of an entry, and of a notice.
 pub(super) const LONGEST: usize = 2 << 20;
@@ -211,6 +212,47 @@ pub(super) fn read_control(node: &Id, bytes: &[u8]) -> Option<Control> {
     })
 }
 
+/// What is taken back, as it is kept.
+pub(super) fn revoked(what: &Revoked) -> String {
+    match what {
+        Revoked::User(user) => format!("u{user}"),
+        Revoked::Token(jti) => format!("j{}", hex(&jti.0)),
+    }
+}
+
+/// An entry of the list of revocations; `None` if no node has written it so.
+pub(super) fn read_revocation(what: &str, at: u64, lasts: u64) -> Option<Revocation> {
+    let what = match what.split_at_checked(1)? {
+        ("u", user) => Revoked::User(read_name(user)?),
+        ("j", jti) => Revoked::Token(Jti(unhex(jti)?)),
+        _ => return None,
+    };
+    let time = |millis: u64| Duration::from_millis(millis.min(LONGEST_BAN));
+    Some(Revocation { what, at: UNIX_EPOCH + time(at), lasts: time(lasts) })
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RevokeText {
+    node: String,
+    r#do: String,
+    what: String,
+    at_ms: u64,
+    lasts_ms: u64,
+}
+
+/// Tokens that another node has taken back, on the channel of controls.
+pub(super) fn read_revoke(node: &Id, bytes: &[u8]) -> Option<Revocation> {
+    if bytes.len() > LONGEST {
+        return None;
+    }
+    let text: RevokeText = serde_json::from_slice(bytes).ok()?;
+    if text.r#do != "revoke" || text.node == node.as_str() {
+        return None;
+    }
+    read_revocation(&text.what, text.at_ms, text.lasts_ms)
+}
+
 /// Whole milliseconds.
 pub(super) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX).min(LONGEST_BAN)
@@ -249,6 +291,27 @@ mod tests {
             let published = format!("L e 7 1234567 m1 {text}");
             let notice = Published::Logged { epoch: Id::new("e").unwrap(), entry: Box::new(logged) };
             assert_eq!(read_published(published.as_bytes()), Some(notice));
+        }
+    }
+
+    #[test]
+    fn a_revocation_comes_back_as_it_was_on_other_nodes_only() {
+        let (node, other) = (Id::new("n1").unwrap(), Id::new("n2").unwrap());
+        for what in [Revoked::User(Name::from("ada é")), Revoked::Token(Jti::from("t1"))] {
+            let text = serde_json::json!({"node": "n1", "do": "revoke", "what": revoked(&what), "atMs": 5, "lastsMs": 7});
+            let read = read_revoke(&other, text.to_string().as_bytes()).unwrap();
+            assert_eq!(
+                read,
+                Revocation {
+                    what,
+                    at: UNIX_EPOCH + Duration::from_millis(5),
+                    lasts: Duration::from_millis(7)
+                }
+            );
+            assert_eq!(read_revoke(&node, text.to_string().as_bytes()), None);
+        }
+        for bad in ["", "u", "é", "j00", "xada"] {
+            assert!(read_revocation(bad, 1, 1).is_none(), "{bad}");
         }
     }
 

@@ -5,12 +5,18 @@ use crate::seldom::Seldom;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A server whose Redis is away for so long takes nobody new.
-const LONG_AWAY: Duration = Duration::from_secs(10);
+/// A server whose Redis is away for so long takes nobody new. A connection that is made anew is back sooner.
+const LONG_AWAY: Duration = Duration::from_millis(1_500);
+
+/// The same of one that does not answer a question that costs it nothing.
+const LONG_SILENT: Duration = Duration::from_secs(2);
+
+/// Whoever was found to be away is so for this long at least: balancers are not told one thing and the other in turn.
+const STEADY: Duration = Duration::from_secs(2);
 
 /// Which of the two connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +59,9 @@ pub struct Health {
 struct State {
     away: BTreeSet<Part>,
     since: Option<Instant>,
+    /// Since when a question is unanswered.
+    asked: BTreeMap<Part, Instant>,
+    unready_until: Option<Instant>,
     why: String,
     outages: Seldom,
     refusals: Seldom,
@@ -103,11 +112,31 @@ impl Health {
         });
     }
 
-    /// Why nobody new is to be let in: Redis has been away for more than ten seconds.
+    /// A question that costs nothing is on its way.
+    pub(super) fn asked(&self, part: Part) {
+        self.lock().asked.entry(part).or_insert_with(Instant::now);
+    }
+
+    /// It was answered, or its connection is given up.
+    pub(super) fn heard(&self, part: Part) {
+        self.lock().asked.remove(&part);
+    }
+
+    /// Why nobody new is to be let in: Redis has been away, or silent, for some two seconds.
     pub fn unready(&self) -> Option<String> {
-        let state = self.lock();
-        let long = state.since.is_some_and(|since| since.elapsed() > LONG_AWAY);
-        long.then(|| state.why.clone())
+        self.unready_at(Instant::now())
+    }
+
+    fn unready_at(&self, now: Instant) -> Option<String> {
+        let mut state = self.lock();
+        let longer = |since: &Instant, than| now.saturating_duration_since(*since) >= than;
+        if state.since.as_ref().is_some_and(|since| longer(since, LONG_AWAY)) {
+            state.unready_until = Some(now + STEADY);
+        } else if state.asked.values().any(|asked| longer(asked, LONG_SILENT)) {
+            "Redis does not answer".clone_into(&mut state.why);
+            state.unready_until = Some(now + STEADY);
+        }
+        state.unready_until.filter(|until| now < *until).map(|_| state.why.clone())
     }
 
     /// A request was answered, or is not any more.
@@ -129,5 +158,30 @@ impl Health {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redis_that_is_away_or_silent_makes_the_server_unready_soon_and_steadily() {
+        let (health, now) = (Health::default(), Instant::now());
+        let at = |ms| health.unready_at(now + Duration::from_millis(ms)).is_some();
+        health.away(Part::Requests, "gone");
+        health.back(Part::Requests);
+        assert!(!at(2_900), "it was back at once");
+        health.away(Part::Notices, "gone");
+        assert!(!at(1_000) && at(2_000));
+        health.back(Part::Notices);
+        assert!(at(2_500) && !at(4_100), "not one thing and the other in turn");
+        let (health, now) = (Health::default(), Instant::now());
+        let at = |ms| health.unready_at(now + Duration::from_millis(ms)).is_some();
+        health.asked(Part::Requests);
+        health.asked(Part::Requests);
+        assert!(!at(1_500) && at(2_600));
+        health.heard(Part::Requests);
+        assert!(at(3_000) && !at(60_000));
     }
 }

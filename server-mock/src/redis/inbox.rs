@@ -4,10 +4,13 @@ use super::link::OnPush;
 use redis::{PushInfo, PushKind, Value};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 const MOST: usize = 8_192;
 const MOST_BYTES: usize = 32 << 20;
+
+/// Most bytes of one thing to do: the names of a room and of a user.
+const CONTROL_BYTES: usize = 16 << 10;
 
 pub(super) enum Notice {
     Message {
@@ -20,6 +23,8 @@ pub(super) enum Notice {
 
 pub(super) struct Inbox {
     queue: mpsc::Receiver<(Vec<u8>, Vec<u8>)>,
+    /// What every node has to do, beside what happens in rooms: no room takes its place.
+    controls: mpsc::Receiver<(Vec<u8>, Vec<u8>)>,
     shared: Arc<Shared>,
 }
 
@@ -27,12 +32,14 @@ pub(super) struct Inbox {
 struct Shared {
     bytes: AtomicUsize,
     overflowed: AtomicBool,
+    controls_lost: Arc<Notify>,
 }
 
 impl Inbox {
-    /// An inbox, and what fills it.
-    pub(super) fn new() -> (Self, OnPush) {
+    /// An inbox, and what fills it. `control`: the channel of what every node has to do.
+    pub(super) fn new(control: String) -> (Self, OnPush) {
         let (sender, queue) = mpsc::channel(MOST);
+        let (controller, controls) = mpsc::channel(MOST);
         let shared = Arc::<Shared>::default();
         let filled = Arc::clone(&shared);
         let on_push = move |push: PushInfo| {
@@ -45,6 +52,12 @@ impl Inbox {
             else {
                 return;
             };
+            if channel == control.as_bytes() {
+                if payload.len() > CONTROL_BYTES || controller.try_send((channel, payload)).is_err() {
+                    filled.controls_lost.notify_one();
+                }
+                return;
+            }
             let bytes = channel.len() + payload.len();
             let before = filled.bytes.fetch_add(bytes, Ordering::AcqRel);
             if before.saturating_add(bytes) > MOST_BYTES || sender.try_send((channel, payload)).is_err() {
@@ -52,7 +65,7 @@ impl Inbox {
                 filled.overflowed.store(true, Ordering::Release);
             }
         };
-        (Self { queue, shared }, Arc::new(on_push))
+        (Self { queue, controls, shared }, Arc::new(on_push))
     }
 
     /// The next notice. Never completes once the connection is gone. Cancellation safe.
@@ -60,10 +73,17 @@ impl Inbox {
         if self.queue.is_empty() && self.shared.overflowed.swap(false, Ordering::AcqRel) {
             return Notice::Overflow;
         }
-        match self.queue.recv().await {
-            Some((channel, payload)) => self.taken(channel, payload),
-            None => std::future::pending().await,
+        tokio::select! {
+            biased;
+            Some((channel, payload)) = self.controls.recv() => Notice::Message { channel, payload },
+            Some((channel, payload)) = self.queue.recv() => self.taken(channel, payload),
+            else => std::future::pending().await,
         }
+    }
+
+    /// Says when some of what every node has to do did not fit.
+    pub(super) fn controls_lost(&self) -> Arc<Notify> {
+        Arc::clone(&self.shared.controls_lost)
     }
 
     /// The next notice, if it is there.
@@ -83,7 +103,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_does_not_fit_is_told_after_what_did() {
-        let (mut inbox, on_push) = Inbox::new();
+        let (mut inbox, on_push) = Inbox::new(String::from("control"));
         let payload = vec![0; MOST_BYTES / 4];
         for _ in 0..8 {
             let data = vec![Value::BulkString(vec![1]), Value::BulkString(payload.clone())];
@@ -96,5 +116,19 @@ mod tests {
         let data = vec![Value::BulkString(vec![1]), Value::BulkString(payload)];
         on_push(PushInfo { kind: PushKind::Message, data });
         assert!(matches!(inbox.next().await, Notice::Message { .. }));
+    }
+
+    #[tokio::test]
+    async fn what_every_node_has_to_do_comes_however_much_happens_in_rooms() {
+        let (mut inbox, on_push) = Inbox::new(String::from("control"));
+        let say = |channel: &str| {
+            let data = vec![Value::BulkString(channel.into()), Value::BulkString(vec![1])];
+            on_push(PushInfo { kind: PushKind::Message, data });
+        };
+        (0..=MOST).for_each(|_| say("room"));
+        say("control");
+        assert!(matches!(inbox.next().await, Notice::Message { channel, .. } if channel == b"control"));
+        (0..=MOST).for_each(|_| say("control"));
+        inbox.controls_lost().notified().await;
     }
 }

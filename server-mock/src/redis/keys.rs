@@ -60,6 +60,15 @@ impl Keys {
     pub(super) fn bans(&self) -> String {
         format!("{}:bans", self.prefix)
     }
+
+    pub(super) fn revocations(&self) -> String {
+        format!("{}:revocations", self.prefix)
+    }
+
+    /// A ticket, by its digest.
+    pub(super) fn ticket(&self, digest: &str) -> String {
+        format!("{}:ticket:{digest}", self.prefix)
+    }
 }
 
 impl RoomKeys {

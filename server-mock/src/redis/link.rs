@@ -3,6 +3,7 @@
 
 use super::config::{Host, RedisAddress, RedisConfig};
 use super::error::{StoreError, shown};
+use crate::outbound::system_tls;
 use futures_util::future::BoxFuture;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, ProtocolVersion, PushInfo, RedisConnectionInfo, RedisResult, Value};
@@ -15,9 +16,8 @@ use tokio::net::TcpStream;
 use tokio::task::{JoinHandle, unconstrained};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 /// For the TCP connection, and again for TLS and the first words.
 const DIAL: Duration = Duration::from_secs(3);
@@ -164,15 +164,6 @@ impl Dialer {
         let (conn, driver) = timeout(DIAL, talk).await.map_err(|_| silent())??;
         Ok(Link { conn, driver, at })
     }
-}
-
-/// TLS with the system's certificates and our provider: never the process's default one, which may not be there.
-fn system_tls() -> io::Result<Arc<ClientConfig>> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    let builder = builder.with_safe_default_protocol_versions().map_err(io::Error::other)?;
-    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
 }
 
 /// Whether a Redis is one that can be written to and that keeps what is written.

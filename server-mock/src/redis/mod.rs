@@ -9,7 +9,8 @@
 //! | `…:here` | hash: who is there on which node, and until when unless the node says it again |
 //! | the channel without a last part | what happens there |
 //!
-//! Beside these `prefix:bans`, and the channel `prefix:control` for what every node has to do.
+//! Beside these `prefix:bans`, `prefix:revocations`, `prefix:ticket:DIGEST`, and the channel `prefix:control` for what every
+//! node has to do.
 //!
 //! Each request is one script, so that it is atomic. Requests go over one connection, pipelined; notices come over another
 //! one, which subscribes before a room is read. Both come back by themselves.
@@ -18,6 +19,7 @@ mod answers;
 mod backoff;
 mod commands;
 mod config;
+mod desk;
 mod encode;
 mod error;
 mod health;
@@ -36,9 +38,12 @@ pub use error::StoreError;
 pub use health::Health;
 pub use scripts::NOTIFY;
 
+use crate::auth::Revocation;
+use crate::auth::Shared as SharedTokens;
 use crate::hub::HubConfig;
 use crate::hub::shared::{StoreAnswer, StoreNotice, StoreRequest, Ticket};
 use commands::Commands;
+use desk::{Aside, Desk};
 use inbox::Inbox;
 use keys::Keys;
 use link::{Dialer, Link};
@@ -59,6 +64,18 @@ pub trait Peer: Send + Sync + 'static {
     fn stored(&self, ticket: Ticket, answer: StoreAnswer);
     /// What came without being asked for, in this order.
     fn noticed(&self, notices: Vec<StoreNotice>);
+    /// Tokens were taken back on another node, or given back. By default nobody has any.
+    fn revoked(&self, revoked: Revocations) {
+        drop(revoked);
+    }
+}
+
+/// What was taken back.
+#[derive(Debug)]
+pub struct Revocations {
+    pub(crate) list: Vec<Revocation>,
+    /// Nothing else is.
+    pub(crate) is_whole: bool,
 }
 
 /// A Redis that can be used: connected to and looked at.
@@ -69,6 +86,8 @@ pub struct Redis {
     durability: Durability,
     requests: Link,
     notices: (Link, Inbox),
+    desk: Desk,
+    asides: mpsc::Receiver<Aside>,
 }
 
 impl Redis {
@@ -84,11 +103,14 @@ impl Redis {
     ) -> Result<Self, StoreError> {
         let dialer = Dialer::new(config)?;
         let requests = requests::connect(&dialer).await?;
-        let notices = subscriber::connect(&dialer).await?;
-        let commands = Commands::new(Keys::new(&config.prefix), node, hub, config.attendance);
+        let commands = Arc::new(Commands::new(Keys::new(&config.prefix), node, hub, config.attendance));
+        let notices = subscriber::connect(&dialer, &commands).await?;
+        let (desk, asides) = Desk::new(Arc::clone(&commands));
         Ok(Self {
             dialer,
-            commands: Arc::new(commands),
+            desk,
+            asides,
+            commands,
             health: Arc::default(),
             durability: config.durability,
             requests,
@@ -99,6 +121,11 @@ impl Redis {
     /// What is known of it while it is used.
     pub fn health(&self) -> Arc<Health> {
         Arc::clone(&self.health)
+    }
+
+    /// Where tickets and revocations of all servers are.
+    pub(crate) fn desk(&self) -> Arc<dyn SharedTokens> {
+        Arc::new(self.desk.clone())
     }
 
     /// Carries out requests until their sender is gone. Cancellation safe: dropping it closes the connections.
@@ -123,6 +150,7 @@ impl Redis {
             self.health,
             positions,
             orders,
+            self.asides,
             self.durability,
             self.requests,
         );

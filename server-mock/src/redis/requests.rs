@@ -6,6 +6,7 @@ use super::answers;
 use super::backoff::Backoff;
 use super::commands::Commands;
 use super::config::Durability;
+use super::desk::Aside;
 use super::encode::millis;
 use super::error::{StoreError, shown};
 use super::health::{Health, Part};
@@ -39,14 +40,17 @@ const MOST_WAITING: usize = 8_192;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Controls that are kept until Redis is back.
-const MOST_CONTROLS: usize = 1_024;
+const MOST_CONTROLS: usize = 10_000;
 
 /// How long replicas may take to confirm.
 const REPLICAS: Duration = Duration::from_secs(1);
 
 /// How often what is due is looked for, and a connection on which nothing happens asked whether it is there.
 const TICK: Duration = Duration::from_millis(250);
-const PINGS: u32 = 12;
+const PINGS: u32 = 2;
+
+/// How often what Redis has refused is asked for again, in ticks.
+const AGAIN: u32 = 4;
 
 type Dialing = BoxFuture<'static, Result<Link, StoreError>>;
 
@@ -74,7 +78,9 @@ enum Done {
     },
     Ping {
         link: u64,
-        reply: RedisResult<Value>,
+        reply: RedisResult<()>,
+        /// It was somebody's beside the hub.
+        aside: bool,
     },
 }
 
@@ -85,6 +91,7 @@ pub(super) struct Requests {
     pub(super) health: Arc<Health>,
     pub(super) positions: Arc<Positions>,
     pub(super) orders: mpsc::Sender<Order>,
+    asides: mpsc::Receiver<Aside>,
     pub(super) durability: Durability,
     link: Option<Link>,
     /// Tells a connection from the ones before.
@@ -103,6 +110,8 @@ pub(super) struct Requests {
     confirming: bool,
     reconcile: Reconcile,
     ticks: u32,
+    /// Redis has been asked whether it is there.
+    pinging: bool,
 }
 
 fn room_of(request: &StoreRequest) -> Option<&Name> {
@@ -125,6 +134,7 @@ impl Requests {
         health: Arc<Health>,
         positions: Arc<Positions>,
         orders: mpsc::Sender<Order>,
+        asides: mpsc::Receiver<Aside>,
         durability: Durability,
         link: Link,
     ) -> Self {
@@ -136,6 +146,7 @@ impl Requests {
             health,
             positions,
             orders,
+            asides,
             durability,
             link: Some(link),
             number: 0,
@@ -151,6 +162,7 @@ impl Requests {
             confirming: false,
             reconcile,
             ticks: 0,
+            pinging: false,
         }
     }
 
@@ -176,6 +188,7 @@ impl Requests {
                     Some(request) => self.take(request).await,
                     None => return,
                 },
+                Some(aside) = self.asides.recv(), if self.doing.len() < MOST_DOING => self.aside(aside).await,
                 Some(done) = self.doing.next() => self.done(done).await,
                 dialed = finished(&mut dialing) => {
                     dialing = None;
@@ -219,6 +232,8 @@ impl Requests {
     fn disconnect(&mut self, why: &str) {
         if self.link.take().is_some() {
             self.away_since = Instant::now();
+            self.pinging = false;
+            self.health.heard(Part::Requests);
             self.health.away(Part::Requests, why);
             self.health.reconnected();
         }
@@ -296,7 +311,11 @@ impl Requests {
             Done::Heads { rooms, reply } => {
                 self.reconcile.found(&rooms, reply.ok().as_deref(), Instant::now());
             }
-            Done::Ping { link, reply } => {
+            Done::Ping { link, reply, aside } => {
+                if !aside && link == self.number {
+                    self.pinging = false;
+                    self.health.heard(Part::Requests);
+                }
                 if let Err(error) = reply {
                     self.refused(link, &error);
                 }
@@ -346,6 +365,18 @@ impl Requests {
         self.start(Box::pin(async move {
             let reply = ask(&mut conn, &cmd).await;
             Done::Replied { request, whole, link, began, reply }
+        }))
+        .await;
+    }
+
+    /// Asks for somebody beside the hub, who is told nothing if there is no answer.
+    async fn aside(&mut self, Aside { cmd, answer }: Aside) {
+        let Some(link) = &self.link else { return };
+        let (mut conn, link) = (link.conn.clone(), self.number);
+        self.start(Box::pin(async move {
+            // Nobody may wait any more.
+            let reply = ask(&mut conn, &cmd).await.map(|value| drop(answer.send(value)));
+            Done::Ping { link, reply, aside: true }
         }))
         .await;
     }
@@ -464,6 +495,11 @@ impl Requests {
             StoreRequest::Control(_) if self.controls.len() < MOST_CONTROLS => {
                 self.controls.push_back(request);
             }
+            StoreRequest::Control(_) => {
+                self.health.refused(
+                    "too much waits for it: a kick or a removal counts on this server only, ask again",
+                );
+            }
             _ => {}
         }
     }
@@ -482,12 +518,23 @@ impl Requests {
         };
         let (mut conn, number) = (link.conn.clone(), self.number);
         self.ticks = self.ticks.wrapping_add(1);
-        if self.ticks.is_multiple_of(PINGS) {
+        if self.ticks.is_multiple_of(PINGS) && !std::mem::replace(&mut self.pinging, true) {
+            self.health.asked(Part::Requests);
             let mut conn = conn.clone();
             self.start(Box::pin(async move {
-                Done::Ping { link: number, reply: ask(&mut conn, &redis::cmd("PING")).await }
+                Done::Ping {
+                    link: number,
+                    reply: ask(&mut conn, &redis::cmd("PING")).await.map(drop),
+                    aside: false,
+                }
             }))
             .await;
+        }
+        if self.ticks.is_multiple_of(AGAIN) {
+            // What Redis has refused, for want of memory for instance.
+            for request in std::mem::take(&mut self.controls) {
+                self.dispatch(request, false).await;
+            }
         }
         let rooms = self.reconcile.next(now);
         if !rooms.is_empty() {

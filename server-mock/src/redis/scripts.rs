@@ -32,7 +32,11 @@ pub(super) static CONTROL: LazyLock<Script> =
     LazyLock::new(|| script(&[include_str!("scripts/control.lua")]));
 pub(super) static BANS: LazyLock<Script> = LazyLock::new(|| script(&[include_str!("scripts/bans.lua")]));
 
-/// All of them, for loading.
+pub(super) static REVOKE: LazyLock<Script> = LazyLock::new(|| script(&[include_str!("scripts/revoke.lua")]));
+pub(super) static REVOCATIONS: LazyLock<Script> =
+    LazyLock::new(|| script(&[include_str!("scripts/revocations.lua")]));
+
+/// Those that are called by their digest, for loading.
 pub(super) fn all() -> [&'static Script; 5] {
     [&OPEN, &APPEND, &ATTEND, &CONTROL, &BANS]
 }

@@ -1,16 +1,16 @@
 //! The connection over which notices come. Owns which channels are wanted, and that the hub is told whenever notices may have
 //! been missed. Reads no rooms.
 
-use super::Peer;
 use super::answers;
 use super::backoff::Backoff;
 use super::commands::Commands;
-use super::encode::{Published, read_control, read_published};
+use super::encode::{Published, read_control, read_published, read_revocation, read_revoke};
 use super::error::StoreError;
 use super::health::{Health, Part};
 use super::inbox::{Inbox, Notice};
 use super::link::{DEADLINE, Dialer, Link, ask, begun};
 use super::positions::Positions;
+use super::{Peer, Revocations};
 use crate::hub::shared::{Control, StoreNotice};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
@@ -28,7 +28,7 @@ use tokio::time::{Instant, interval, sleep_until};
 const BATCH: usize = 256;
 
 /// How often a connection on which nothing happens is asked whether it is there.
-const PINGS: Duration = Duration::from_secs(3);
+const PINGS: Duration = Duration::from_millis(500);
 
 /// Notices that the hub is told at a time, beside the first.
 const MOST_AT_ONCE: usize = 63;
@@ -66,6 +66,7 @@ enum Done {
     All(RedisResult<()>),
     Some(RedisResult<()>, Vec<oneshot::Sender<()>>),
     Bans(RedisResult<Value>),
+    Revocations(RedisResult<Value>),
     Ping(bool),
 }
 
@@ -105,6 +106,7 @@ impl Subscriber {
             let Some((link, inbox)) = connected else { return };
             let began = Instant::now();
             let Some(why) = self.serve(link, inbox, is_first).await else { return };
+            self.health.heard(Part::Notices);
             self.health.away(Part::Notices, why);
             self.health.reconnected();
             is_first = false;
@@ -119,10 +121,10 @@ impl Subscriber {
     async fn connect(&mut self, backoff: &mut Backoff) -> Option<(Link, Inbox)> {
         loop {
             let again = Instant::now() + backoff.next();
-            let dialer = self.dialer.clone();
+            let (dialer, commands) = (self.dialer.clone(), Arc::clone(&self.commands));
             let mut dialing = Box::pin(async move {
                 sleep_until(again).await;
-                connect(&dialer).await
+                connect(&dialer, &commands).await
             });
             let opened = loop {
                 tokio::select! {
@@ -174,6 +176,8 @@ impl Subscriber {
         let mut waiting = std::mem::take(&mut self.waiting);
         let mut pings = interval(PINGS);
         let mut orders = Vec::new();
+        let mut pinging = false;
+        let controls_lost = inbox.controls_lost();
         loop {
             tokio::select! {
                 () = link.lost() => return Some("the connection for notices is lost"),
@@ -190,6 +194,13 @@ impl Subscriber {
                     }
                     Done::Bans(Ok(bans)) => {
                         self.take_bans(&bans);
+                        let (cmd, mut conn) = (self.commands.revocations(), running.conn.clone());
+                        running.start(Box::pin(async move {
+                            Done::Revocations(ask(&mut conn, &cmd).await)
+                        })).await;
+                    }
+                    Done::Revocations(Ok(list)) => {
+                        self.take_revocations(&list);
                         confirm(waiting.drain(..));
                         if !is_first {
                             self.peer.noticed(vec![StoreNotice::Interrupted]);
@@ -197,8 +208,12 @@ impl Subscriber {
                         self.health.back(Part::Notices);
                     }
                     Done::Some(Ok(()), dones) => confirm(dones),
-                    Done::Ping(true) => {}
-                    Done::All(Err(error)) | Done::Some(Err(error), _) | Done::Bans(Err(error)) => {
+                    Done::Ping(true) => {
+                        pinging = false;
+                        self.health.heard(Part::Notices);
+                    }
+                    Done::All(Err(error)) | Done::Some(Err(error), _) | Done::Bans(Err(error))
+                    | Done::Revocations(Err(error)) => {
                         let error = StoreError::of(&link.at, &error);
                         self.health.refused(&error.to_string());
                         return Some("Redis refuses a subscription, or does not answer in time");
@@ -211,13 +226,16 @@ impl Subscriber {
                     }
                     self.carry_out(&mut orders, &mut running).await;
                 }
+                () = controls_lost.notified() => return Some("too much was to be done at once: what it was is read again"),
                 notice = inbox.next() => {
                     let more = std::iter::from_fn(|| inbox.next_now()).take(MOST_AT_ONCE);
                     let notices = std::iter::once(notice).chain(more);
                     let notices: Vec<_> = notices.filter_map(|notice| self.notice(notice)).collect();
                     self.peer.noticed(notices);
                 }
-                _ = pings.tick() => {
+                _ = pings.tick(), if !pinging => {
+                    pinging = true;
+                    self.health.asked(Part::Notices);
                     let mut conn = running.conn.clone();
                     running.start(Box::pin(async move {
                         Done::Ping(ask(&mut conn, &redis::cmd("PING")).await.is_ok())
@@ -257,12 +275,22 @@ impl Subscriber {
 
     /// What the hub is told of a notice.
     fn notice(&mut self, notice: Notice) -> Option<StoreNotice> {
-        let Notice::Message { channel, payload } = notice else { return Some(StoreNotice::Interrupted) };
+        let (channel, payload) = match notice {
+            Notice::Message { channel, payload } => (channel, payload),
+            Notice::Overflow => return Some(StoreNotice::Interrupted),
+        };
         let node = &self.commands.node;
         let channel = std::str::from_utf8(&channel).ok()?;
         let Some(room) = self.rooms.get(channel) else {
-            let control = (channel == self.commands.keys.control()).then(|| read_control(node, &payload));
-            let control = control.flatten()?;
+            if channel != self.commands.keys.control() {
+                return None;
+            }
+            let Some(control) = read_control(node, &payload) else {
+                if let Some(revocation) = read_revoke(node, &payload) {
+                    self.peer.revoked(Revocations { list: vec![revocation], is_whole: false });
+                }
+                return None;
+            };
             self.remember(&control);
             return Some(StoreNotice::Control(control));
         };
@@ -297,6 +325,17 @@ impl Subscriber {
         }
     }
 
+    /// The revocations as they are.
+    fn take_revocations(&self, list: &Value) {
+        let Value::Array(parts) = list else { return };
+        let read = |entry: &[Value]| {
+            let [what, at, left] = entry else { return None };
+            read_revocation(answers::text(what)?, answers::number(at)?, answers::number(left)?)
+        };
+        let list = parts.chunks_exact(3).filter_map(read).collect();
+        self.peer.revoked(Revocations { list, is_whole: true });
+    }
+
     /// The bans as they are: those that ended while nothing was heard have ended here too.
     fn take_bans(&mut self, bans: &Value) {
         let Value::Array(parts) = bans else { return };
@@ -327,7 +366,7 @@ fn confirm(dones: impl IntoIterator<Item = oneshot::Sender<()>>) {
 }
 
 /// A connection whose notices come into an inbox.
-pub(super) async fn connect(dialer: &Dialer) -> Result<(Link, Inbox), StoreError> {
-    let (inbox, on_push) = Inbox::new();
+pub(super) async fn connect(dialer: &Dialer, commands: &Commands) -> Result<(Link, Inbox), StoreError> {
+    let (inbox, on_push) = Inbox::new(commands.keys.control());
     Ok((dialer.dial(Some(on_push)).await?, inbox))
 }

@@ -7,17 +7,20 @@ use super::recovery::Owner;
 use super::seated::{Admission, Seating};
 use super::session::Session;
 use super::space::Space;
+use crate::app::Unidentified;
+use crate::auth::Identity;
 use crate::gate::About;
 use crate::limits::Limit;
 use crate::mailbox::End;
 use crate::session_log::Carrying;
 use crate::socket::Ending;
+use futures_util::future::BoxFuture;
 use rejoin::Name;
 use rejoin::socketio::NO_NAMESPACE;
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
-use std::task::Context;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 /// CONNECTs that may be refused for each namespace there is; with the last of them the session ends.
@@ -25,7 +28,7 @@ const REFUSALS: usize = 3;
 
 /// What a CONNECT says of itself.
 #[derive(Deserialize, Default)]
-struct Auth {
+pub(super) struct Auth {
     token: Option<String>,
     #[serde(default)]
     positions: bool,
@@ -36,6 +39,14 @@ struct Auth {
     offset: Value,
 }
 
+/// A CONNECT that is not answered yet. What comes behind it waits.
+pub(super) enum Entering {
+    /// It is being found out who it is.
+    Asking(BoxFuture<'static, Result<Option<Identity>, Unidentified>>, Space, Auth),
+    /// The client is let in, and waits for its rooms.
+    Seating(Seating),
+}
+
 impl Session {
     /// Takes a seat in a namespace, if there is such and the client may have one.
     pub(super) fn connect(&mut self, namespace: &str, auth: &str) -> Result<(), Ending> {
@@ -44,10 +55,39 @@ impl Session {
             self.outgoing.push(packet::refused(namespace, &error));
             return Ok(());
         };
-        let Auth { token, positions, pid, offset } = serde_json::from_str(auth).unwrap_or_default();
-        let Ok(identity) = self.app.identify(&self.client, token.as_deref()) else {
+        let mut auth: Auth = serde_json::from_str(auth).unwrap_or_default();
+        let (app, client, origin, token) =
+            (Arc::clone(&self.app), self.client, self.origin.clone(), auth.token.take());
+        let asked = async move { app.identify(client, token.as_deref(), origin.as_ref()).await };
+        self.entering = Some(Entering::Asking(Box::pin(asked), space, auth));
+        Ok(())
+    }
+
+    /// Goes on when it is known who the client is.
+    fn identified(
+        &mut self,
+        space: Space,
+        auth: Auth,
+        identity: Result<Option<Identity>, Unidentified>,
+    ) -> Result<(), Ending> {
+        let Auth { positions, pid, offset, .. } = auth;
+        let identity = match identity {
+            Ok(identity) => identity,
             // It comes back by itself only after that, and its handshake is told for how long to wait.
-            return Err(Ending::Told(End::Cut("Too many wrong tokens came from its address")));
+            Err(Unidentified::Often(_)) => {
+                return Err(Ending::Told(End::Cut("Too many wrong tokens came from its address")));
+            }
+            Err(Unidentified::Away) if self.is_seated() => {
+                return self.refuse(
+                    &space,
+                    "It cannot be found out now whose the token is",
+                    "overloaded",
+                    true,
+                );
+            }
+            Err(Unidentified::Away) => {
+                return Err(Ending::Told(End::Cut("It could not be found out whose its token is")));
+            }
         };
         let Some(identity) = identity else {
             self.app.metrics.unauthorized.one_more();
@@ -88,7 +128,7 @@ impl Session {
         let admission = Admission { number, space: space.clone(), identity, positions, place, claimed };
         match Seating::begin(&self.app, admission, self.client.address, transport, &self.link) {
             Ok(seating) => {
-                self.entering = Some(seating);
+                self.entering = Some(Entering::Seating(seating));
                 Ok(())
             }
             Err(End::Close { code: 4003, reason }) => self.refuse(&space, reason, "forbidden", false),
@@ -101,19 +141,30 @@ impl Session {
         self.entering.is_some()
     }
 
-    /// Answers the CONNECT of a client that is let in as soon as it is known whether it is back in its rooms; `false` before
+    /// Answers the CONNECT of a client as soon as it is known who it is, and whether it is back in its rooms; `false` before
     /// that.
-    pub(super) fn has_entered(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(seating) = &mut self.entering else { return true };
-        if seating.poll(cx).is_pending() {
-            return false;
+    pub(super) fn has_entered(&mut self, cx: &mut Context<'_>) -> Result<bool, Ending> {
+        loop {
+            match self.entering.take() {
+                None => return Ok(true),
+                Some(Entering::Asking(mut asked, space, auth)) => match asked.as_mut().poll(cx) {
+                    Poll::Pending => {
+                        self.entering = Some(Entering::Asking(asked, space, auth));
+                        return Ok(false);
+                    }
+                    Poll::Ready(identity) => self.identified(space, auth, identity)?,
+                },
+                Some(Entering::Seating(mut seating)) => {
+                    if seating.poll(cx).is_pending() {
+                        self.entering = Some(Entering::Seating(seating));
+                        return Ok(false);
+                    }
+                    let seated = seating.finish(&self.app);
+                    self.outgoing.push(seated.consent());
+                    self.connected(seated);
+                }
+            }
         }
-        if let Some(seating) = self.entering.take() {
-            let seated = seating.finish(&self.app);
-            self.outgoing.push(seated.consent());
-            self.connected(seated);
-        }
-        true
     }
 
     /// Refuses a CONNECT. The client may try again, with another token for instance, but not for ever.

@@ -58,6 +58,7 @@ pub(crate) enum Opening {
 /// Somebody who has not said yet who it is.
 pub(crate) struct Newcomer {
     pub(super) client: Client,
+    pub(super) origin: Option<HeaderValue>,
     pub(super) early: Early,
     /// There is no place, but perhaps one of its own: a session to go on with.
     pub(super) is_returning: bool,
@@ -181,7 +182,8 @@ fn admit(app: &Arc<App>, slot: &Slot, request: &Request) -> Result<Newcomer, Ref
         return Err(Refusal::Fault(status));
     }
     app.metrics.sessions.one_more();
-    Ok(Newcomer { client, early, is_returning })
+    let origin = request.headers().get(ORIGIN).cloned();
+    Ok(Newcomer { client, origin, early, is_returning })
 }
 
 fn open(app: &App, sid: &str, upgrades: bool) -> String {

@@ -8,13 +8,14 @@ mod receiving;
 
 use super::binary::Gathering;
 use super::carrier::{Carrier, Written};
+use super::connecting::Entering;
 use super::endpoint::Newcomer;
 use super::farewell::farewell;
 use super::heartbeat::{Beat, Heartbeat};
 use super::incoming::Inbox;
 use super::outgoing::Outgoing;
 use super::packet;
-use super::seated::{Seated, Seating};
+use super::seated::Seated;
 use super::sessions::{self, Command, Registration};
 use crate::app::App;
 use crate::faults::Link;
@@ -24,6 +25,7 @@ use crate::limits::Limit;
 use crate::mailbox::{End, Taken};
 use crate::session_log::Left;
 use crate::socket::{Ending, FAREWELL};
+use axum::http::HeaderValue;
 use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -40,6 +42,8 @@ pub(super) struct Session {
     /// The faults of the connection that carries it.
     pub(super) link: Arc<Link>,
     pub(super) client: Client,
+    /// The page it comes from.
+    pub(super) origin: Option<HeaderValue>,
     /// The right to be here without a name, until a namespace has let the client in.
     early: Option<Early>,
     /// It was let in without a place, because it may have one.
@@ -58,8 +62,8 @@ pub(super) struct Session {
     /// The namespaces that have let the client in. Those with the personal stream alone come first: they say from where
     /// on it comes to them.
     members: Vec<Seated>,
-    /// A client that waits for its rooms, and with it whatever comes next.
-    pub(super) entering: Option<Seating>,
+    /// A CONNECT that is not answered yet, and with it whatever comes next.
+    pub(super) entering: Option<Entering>,
     /// Of the newest of them.
     last_number: u32,
     /// A packet whose attachments are still to come.
@@ -90,6 +94,7 @@ impl Session {
             commands: None,
             link,
             client: newcomer.client,
+            origin: newcomer.origin,
             early: Some(newcomer.early),
             is_returning: newcomer.is_returning,
             seated_flag: sessions::Seated::default(),

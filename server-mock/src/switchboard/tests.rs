@@ -31,7 +31,7 @@ fn mailbox() -> Arc<Mailbox> {
 }
 
 fn ada() -> Identity {
-    Auth::Open.identify("ada", Instant::now()).unwrap()
+    Auth::Open.identify_at_once("ada", Instant::now()).unwrap().unwrap()
 }
 
 fn room() -> StoreAnswer {

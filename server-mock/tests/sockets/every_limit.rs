@@ -9,7 +9,7 @@ use crate::tls::Signed;
 use futures_util::SinkExt as _;
 use futures_util::future::LocalBoxFuture;
 use rejoin::Id;
-use rejoin_server::auth::Tokens;
+use rejoin_server::auth::{Authenticator, Tokens};
 use rejoin_server::hub::HubConfig;
 use rejoin_server::tls::Certificate;
 use rejoin_server::{AdminToken, Auth, Config, ServerHandle};
@@ -266,6 +266,12 @@ async fn every_cause_for_which_strangers_are_refused_is_counted_and_told_once() 
             target.say("GET /rooms/lobby/events HTTP/1.1\nHost: localhost\nConnection: close\n\n").await;
         }),
         row!("token", NOBODY, |config| staff(config), |target| target.upgrade("canary").await),
+        row!(
+            "unidentified",
+            NOBODY,
+            |config| config.auth = Auth::Asked(Authenticator::new(async |_, _| Err("the database is away"))),
+            |target| target.upgrade("canary").await
+        ),
         row!("banned", ADA_BANNED, |_config| (), |target| {
             target.manage("DELETE /users/ada?ban=60", "").await;
             target.upgrade("ada").await;

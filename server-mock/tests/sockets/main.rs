@@ -8,6 +8,7 @@
 )]
 
 mod admin;
+mod asked;
 mod attacks;
 mod binary;
 mod client;

@@ -3,15 +3,14 @@
 
 use super::pem::{EDWARDS, MODULUS, POINT, Parsed, RSA_BITS, parse as parse_pem};
 use crate::auth::AuthError;
+use crate::auth::digest::short;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind, EncodingKey};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
-use std::collections::hash_map::RandomState;
 use std::fmt;
-use std::hash::BuildHasher as _;
 use std::path::Path;
 
 /// Most keys of a file: each of them may be tried with a token that does not name its own.
@@ -26,12 +25,9 @@ const NAME: usize = 256;
 /// Lines of sixteen KiB are no secret that somebody meant.
 const LINE: usize = 16 << 10;
 
-/// Which key, so that one that is read again is known to be the same.
+/// Which key, on every server, so that one that is read again is known to be the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct KeyId(u64, u64);
-
-/// By what [`KeyId`]s are made.
-pub(super) type Prints = (RandomState, RandomState);
+pub(crate) struct KeyId(pub(in crate::auth) [u8; 16]);
 
 #[derive(Clone)]
 pub(super) struct Key {
@@ -49,22 +45,23 @@ impl fmt::Debug for Key {
 }
 
 impl Key {
-    fn new(parsed: Parsed, name: Option<String>, prints: &Prints) -> Self {
+    fn new(parsed: Parsed, name: Option<String>) -> Self {
         let Parsed { algorithm, verifying, signing } = parsed;
         let id = match verifying.kind() {
-            DecodingKeyKind::SecretOrDer(bytes) => print(prints, &(algorithm as u8, bytes, &[][..])),
-            DecodingKeyKind::RsaModulusExponent { n, e } => print(prints, &(algorithm as u8, n, &**e)),
+            DecodingKeyKind::SecretOrDer(bytes) => print(algorithm, bytes, &[]),
+            DecodingKeyKind::RsaModulusExponent { n, e } => print(algorithm, n, e),
         };
         Self { id, name, algorithm, verifying, signing }
     }
 }
 
-fn print(prints: &Prints, key: &(u8, &Vec<u8>, &[u8])) -> KeyId {
-    KeyId(prints.0.hash_one(key), prints.1.hash_one(key))
+fn print(algorithm: Algorithm, key: &[u8], rest: &[u8]) -> KeyId {
+    let length = (key.len() as u64).to_be_bytes();
+    KeyId(short(&[b"rejoin key ", &[algorithm as u8], &length, key, rest]))
 }
 
 /// Reads a file of keys: PEM, and lines with the secret of HS256. A line `kid=NAME` names the key that follows.
-pub(super) fn parse_keys(path: &Path, text: &str, prints: &Prints) -> Result<Vec<Key>, AuthError> {
+pub(super) fn parse_keys(path: &Path, text: &str) -> Result<Vec<Key>, AuthError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let wrong = |line, problem| AuthError::Key { path: path.into(), line, problem };
     if text.trim_start().starts_with('{') {
@@ -105,7 +102,7 @@ pub(super) fn parse_keys(path: &Path, text: &str, prints: &Prints) -> Result<Vec
                 "it has more than 64 keys: take out those that no token is signed with any more",
             ));
         }
-        keys.push(Key::new(parsed, name.take(), prints));
+        keys.push(Key::new(parsed, name.take()));
     }
     if name.is_some() {
         return Err(wrong(
@@ -144,7 +141,7 @@ struct Set {
 }
 
 /// Reads a JWK set (RFC 7517). Keys for something else are passed over, as it says.
-pub(super) fn parse_set(path: &Path, text: &str, prints: &Prints) -> Result<Vec<Key>, AuthError> {
+pub(super) fn parse_set(path: &Path, text: &str) -> Result<Vec<Key>, AuthError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     // The parser's own words may repeat what the file says.
     let Set { keys: all } = serde_json::from_str(text).map_err(|error| AuthError::Key {
@@ -162,7 +159,7 @@ pub(super) fn parse_set(path: &Path, text: &str, prints: &Prints) -> Result<Vec<
             .map_err(|_| wrong("it is no JWK, which is an object with a member kty"))?;
         if let Some(parsed) = from_jwk(&jwk).map_err(wrong)? {
             let name = jwk.common.key_id.filter(|name| name.len() <= NAME);
-            keys.push(Key::new(parsed, name, prints));
+            keys.push(Key::new(parsed, name));
         }
     }
     if keys.is_empty() {

@@ -14,10 +14,9 @@ use super::file::{Stamp, WatchedFile};
 use super::{AuthError, Identity, Jti, Proof, Shown, TokenChanges, is_user_name, rooms};
 use crate::hub::Rights;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
-use keys::{Key, Prints, parse_keys, parse_set};
+use keys::{Key, parse_keys, parse_set};
 use rejoin::Name;
 use serde_json::{Map, Value};
-use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -66,9 +65,8 @@ pub struct Jwt {
 
 struct Keys {
     table: RwLock<Vec<Key>>,
-    prints: Prints,
     file: WatchedFile,
-    parse: fn(&Path, &str, &Prints) -> Result<Vec<Key>, AuthError>,
+    parse: fn(&Path, &str) -> Result<Vec<Key>, AuthError>,
 }
 
 impl Jwt {
@@ -95,15 +93,11 @@ impl Jwt {
         Self { rules: Arc::new(rules), ..self }
     }
 
-    fn read(
-        path: &Path,
-        parse: fn(&Path, &str, &Prints) -> Result<Vec<Key>, AuthError>,
-    ) -> Result<Self, AuthError> {
+    fn read(path: &Path, parse: fn(&Path, &str) -> Result<Vec<Key>, AuthError>) -> Result<Self, AuthError> {
         provider::install();
         let file = WatchedFile::new(path, FILE_BYTES);
-        let prints = (RandomState::new(), RandomState::new());
-        let table = RwLock::new(parse(path, &file.read()?, &prints)?);
-        Ok(Self { keys: Arc::new(Keys { table, prints, file, parse }), rules: Arc::default() })
+        let table = RwLock::new(parse(path, &file.read()?)?);
+        Ok(Self { keys: Arc::new(Keys { table, file, parse }), rules: Arc::default() })
     }
 
     pub(super) fn changed(&self) -> Option<Stamp> {
@@ -112,8 +106,8 @@ impl Jwt {
 
     /// Reads the file again. One that cannot be used changes nothing.
     pub(super) fn read_again(&self) -> Result<TokenChanges, AuthError> {
-        let Keys { table, prints, file, parse } = &*self.keys;
-        let new = parse(file.path(), &file.read()?, prints)?;
+        let Keys { table, file, parse } = &*self.keys;
+        let new = parse(file.path(), &file.read()?)?;
         let mut table = table.write().unwrap_or_else(PoisonError::into_inner);
         let lacks = |those: &[Key], key: &&Key| !those.iter().any(|other| other.id == key.id);
         let added = new.iter().filter(|key| lacks(&table, key)).count();

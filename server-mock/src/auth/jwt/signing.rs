@@ -6,7 +6,6 @@ use crate::auth::AuthError;
 use crate::auth::file::WatchedFile;
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Map, Value};
-use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::path::Path;
 
@@ -26,7 +25,7 @@ impl JwtSigner {
     pub fn read(path: &Path, algorithm: Option<&str>, name: Option<&str>) -> Result<Self, AuthError> {
         provider::install();
         let text = WatchedFile::new(path, FILE_BYTES).read()?;
-        let keys = parse_keys(path, &text, &(RandomState::new(), RandomState::new()))?;
+        let keys = parse_keys(path, &text)?;
         let wanted = |key: &&Key| algorithm.is_none_or(|wanted| wanted == format!("{:?}", key.algorithm));
         let of = |own: Option<&str>| {
             keys.iter().filter(wanted).find(|key| key.signing.is_some() && key.name.as_deref() == own)

@@ -41,7 +41,7 @@ impl Session {
     pub(super) fn handle(&mut self, all: bool, cx: &mut Context<'_>) -> Result<(), Ending> {
         loop {
             while self.pending() < BATCH && (all || !self.outgoing.is_long()) {
-                if !self.has_entered(cx) {
+                if !self.has_entered(cx)? {
                     break;
                 }
                 let Some(incoming) = self.incoming.pop() else { break };
@@ -56,7 +56,7 @@ impl Session {
                     Incoming::Attachment(bytes) => self.attachment(bytes)?,
                     Incoming::Malformed => return Err(Ending::Violation(1002, "Not base64")),
                 }
-                self.has_entered(cx);
+                self.has_entered(cx)?;
                 // What makes no frame for the hub counts against the user's rate all the same.
                 if self.pending() <= pending
                     && let Some(member) = self.members.first()
