@@ -289,16 +289,15 @@ impl App {
             self.gate.refusals.note(Cause::NoToken, client.address);
             return Ok(None);
         };
-        let identity = match self.authority.identify_at_once(token, Instant::now()) {
-            Some(identity) => identity,
-            None => {
-                let request = AuthRequest::new(client.address, origin);
-                // Boxed: few have to ask somebody else, and each connection would have the room for it.
-                Box::pin(self.authority.identify(token, &request)).await.map_err(|Away| {
-                    self.gate.refusals.note(Cause::Unidentified, client.address);
-                    Unidentified::Away
-                })?
-            }
+        let identity = if let Ok(identity) = self.authority.identify_at_once(token, Instant::now()) {
+            identity
+        } else {
+            let request = AuthRequest::new(client.address, origin);
+            // Boxed: few have to ask somebody else, and each connection would have the room for it.
+            Box::pin(self.authority.identify(token, &request)).await.map_err(|Away| {
+                self.gate.refusals.note(Cause::Unidentified, client.address);
+                Unidentified::Away
+            })?
         };
         if identity.is_none() {
             self.gate.rates.failed_token(client.network(), Instant::now());

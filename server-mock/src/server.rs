@@ -236,7 +236,7 @@ impl Server {
             }
         };
         #[cfg(feature = "redis")]
-        let (requests, store) = connect(config.redis.as_ref(), &mut hub).await?;
+        let (requests, mut store) = connect(config.redis.as_ref(), &mut hub).await?;
         #[cfg(not(feature = "redis"))]
         let requests = None;
         let scheme = if tls.is_some() { "wss" } else { "ws" };
@@ -253,6 +253,12 @@ impl Server {
         let authority = Authority::new(auth);
         #[cfg(feature = "redis")]
         let authority = authority.sharing(store.as_ref().map(|store| store.redis.desk()));
+        #[cfg(feature = "redis")]
+        if let Some(store) = &mut store
+            && authority.learn(store.redis.revoked(), true).is_err()
+        {
+            tracing::error!("too many tokens are revoked: this server does not know all of them");
+        }
         let app = App::new(authority, allow_origin, hosts, limits, hub, faults, gate, requests);
         #[cfg(feature = "redis")]
         let app = app.sharing(store.as_ref().map(|store| store.redis.health()));

@@ -5,7 +5,7 @@
 
 #[cfg(feature = "redis")]
 use crate::auth::Revocation;
-use crate::auth::{AuthRequest, Authority, Away, Identity, Shown};
+use crate::auth::{AuthRequest, Authority, Identity, Shown};
 use crate::faults::Link;
 use crate::gate::{Cause, Gate};
 use crate::hub::shared::{StoreAnswer, StoreNotice, StoreRequest, Ticket};
@@ -521,17 +521,14 @@ impl Switchboard {
                 }
                 Some((Question { conn, reference, .. }, identity)) = looking.next() => {
                     let mut core = self.lock();
-                    match identity {
-                        Ok(identity) => {
-                            let now = self.now();
-                            core.identified(self, now, conn, reference, identity);
-                            // Does what the hub says to that.
-                            self.run(&mut core, Input::Tick);
-                        }
-                        Err(Away) => {
-                            let why = Code::Overloaded;
-                            self.run(&mut core, Input::NotAuthenticated { conn, reference, why });
-                        }
+                    if let Ok(identity) = identity {
+                        let now = self.now();
+                        core.identified(self, now, conn, reference, identity);
+                        // Does what the hub says to that.
+                        self.run(&mut core, Input::Tick);
+                    } else {
+                        let why = Code::Overloaded;
+                        self.run(&mut core, Input::NotAuthenticated { conn, reference, why });
                     }
                 }
                 else => std::future::pending().await,
@@ -881,7 +878,7 @@ impl Core {
             let why = Code::RateLimited;
             return self.handle(board, now, Input::NotAuthenticated { conn, reference, why });
         }
-        if let Some(identity) = board.authority.identify_at_once(token.expose(), at) {
+        if let Ok(identity) = board.authority.identify_at_once(token.expose(), at) {
             return self.identified(board, now, conn, reference, identity);
         }
         let address = client.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));

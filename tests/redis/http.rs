@@ -15,7 +15,8 @@ pub(crate) fn http(
     let address = address.trim_start_matches("ws://").trim_end_matches("/ws");
     let mut tcp = TcpStream::connect(address).unwrap();
     tcp.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    let fields: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let fields: Vec<_> = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let fields = fields.concat();
     let length = body.len();
     write!(
         tcp,

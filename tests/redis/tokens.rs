@@ -149,17 +149,17 @@ fn without_redis_a_revocation_holds_on_its_server_which_is_told() {
 fn the_list_of_revocations_in_redis_is_bounded_and_what_is_over_gives_way() {
     let (redis, file) = (RedisProcess::start(), tokens("t1 ada\n"));
     let server = server(&redis, &file);
-    let fill = |ends: &str| {
+    let crowd = |ends: &str| {
         let script = format!(
             "for i = 1, 100000 do redis.call('HSET', 'rejoin:revocations', 'ux' .. i, '1:{ends}') end"
         );
         redis.cli(&["eval", &script, "0"]);
     };
-    fill("99999999999999");
+    crowd("99999999999999");
     let (status, answer) = revoke(&server, r#"{"user":"ada","for":3600}"#);
     assert_eq!(status, 503);
     assert!(answer.contains("too many"), "{answer}");
-    fill("2");
+    crowd("2");
     assert_eq!(revoke(&server, r#"{"user":"ada","for":3600}"#).0, 200);
     assert_eq!(redis.cli(&["hlen", "rejoin:revocations"]), "1");
 }

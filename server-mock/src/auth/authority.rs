@@ -4,7 +4,7 @@
 use super::revocations::{Full, Revocation, Revocations, Revoked};
 use super::shared::{self, Away, NotShared, Shared};
 use super::tickets::{LIFETIME, Tickets};
-use super::{Auth, AuthRequest, Identity, Shown};
+use super::{Auth, AuthRequest, Elsewhere, Identity, Shown};
 use rejoin::Name;
 use std::fmt;
 use std::sync::Arc;
@@ -44,18 +44,18 @@ impl Authority {
         Self { shared, ..self }
     }
 
-    /// Whose it is, if nobody else has to be asked for that; within it `None` for nobody's. A ticket is used up.
-    pub(crate) fn identify_at_once(&self, shown: &str, now: Instant) -> Option<Option<Identity>> {
+    /// Whose it is, if nobody else has to be asked for that; `None` for nobody's. A ticket is used up.
+    pub(crate) fn identify_at_once(&self, shown: &str, now: Instant) -> Result<Option<Identity>, Elsewhere> {
         let identity = if Tickets::is_one(shown) {
             let identity = self.tickets.take(shown, now);
             if identity.is_none() && self.shared.is_some() {
-                return None;
+                return Err(Elsewhere);
             }
             identity
         } else {
             self.auth.identify_at_once(shown, now)?
         };
-        Some(self.valid(identity, now))
+        Ok(self.valid(identity, now))
     }
 
     /// Whose it is, whoever has to be asked; `None` for nobody's.
@@ -64,7 +64,7 @@ impl Authority {
         shown: &str,
         request: &AuthRequest,
     ) -> Result<Option<Identity>, Away> {
-        if let Some(identity) = self.identify_at_once(shown, Instant::now()) {
+        if let Ok(identity) = self.identify_at_once(shown, Instant::now()) {
             return Ok(identity);
         }
         let identity = match &self.shared {

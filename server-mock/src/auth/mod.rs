@@ -64,6 +64,10 @@ pub enum Auth {
     Asked(Authenticator),
 }
 
+/// Somebody else has to be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Elsewhere;
+
 /// What is known of whoever shows a token, beside the token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -124,9 +128,9 @@ pub struct TokenChanges {
 }
 
 impl Auth {
-    /// Whose token it is; within it `None` for nobody's. `None` if somebody else has to be asked.
-    pub(crate) fn identify_at_once(&self, token: &str, now: Instant) -> Option<Option<Identity>> {
-        Some(match self {
+    /// Whose token it is, if nobody else has to be asked; `None` for nobody's.
+    pub(crate) fn identify_at_once(&self, token: &str, now: Instant) -> Result<Option<Identity>, Elsewhere> {
+        Ok(match self {
             Self::Open => is_user_name(token).then(|| Identity {
                 user: Name::from(token),
                 expires: None,
@@ -135,7 +139,7 @@ impl Auth {
             }),
             Self::Tokens(tokens) => tokens.identify(token, now),
             Self::Jwt(jwt) => jwt.identify(token, now),
-            Self::Http(_) | Self::Asked(_) => return None,
+            Self::Http(_) | Self::Asked(_) => return Err(Elsewhere),
         })
     }
 
@@ -144,7 +148,7 @@ impl Auth {
         match self {
             Self::Http(endpoint) => endpoint.identify(token, request).await,
             Self::Asked(function) => function.identify(token, request).await,
-            at_once => Ok(at_once.identify_at_once(token, Instant::now()).flatten()),
+            at_once => Ok(at_once.identify_at_once(token, Instant::now()).unwrap_or(None)),
         }
     }
 

@@ -85,7 +85,7 @@ pub(super) fn seal(ticket: &str, identity: &Identity, token: &str, now: Instant)
         j: shown.jti.map(|jti| hex(&jti.0)),
         t: matches!(shown.proof, Some(Proof::Token(_))).then(|| hex(&Tokens::digest(token))),
         k: if let Some(Proof::Key(key)) = shown.proof { Some(hex(&key.0)) } else { None },
-        r: rights.patterns()?,
+        r: rights.patterns().ok()?,
     };
     let mut text = serde_json::to_vec(&kept).ok()?;
     cipher(ticket)?.seal_in_place_append_tag(nonce(), Aad::empty(), &mut text).ok()?;

@@ -75,6 +75,10 @@ enum Rules {
 /// One rule, as it is kept outside of the hub: what is before the `*`, what behind it if there is one, and which rights.
 pub(crate) type Pattern = (String, Option<String>, u8);
 
+/// They are a function, which can be kept nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Judged;
+
 type Judge = Arc<dyn Fn(Right, &str) -> bool + Send + Sync>;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -136,16 +140,16 @@ impl Rights {
         Self(Some(Rules::Judge(Arc::new(judge))))
     }
 
-    /// The rules, for keeping them elsewhere: within it `None` for everything. `None` if they are a function.
-    pub(crate) fn patterns(&self) -> Option<Option<Vec<Pattern>>> {
+    /// The rules, for keeping them elsewhere: `None` for everything. An error if they are a function.
+    pub(crate) fn patterns(&self) -> Result<Option<Vec<Pattern>>, Judged> {
         match &self.0 {
-            None => Some(None),
+            None => Ok(None),
             Some(Rules::Patterns(rules)) => {
                 let pattern =
                     |rule: &Rule| (rule.start.clone().into(), rule.end.clone().map(Into::into), rule.rights);
-                Some(Some(rules.iter().map(pattern).collect()))
+                Ok(Some(rules.iter().map(pattern).collect()))
             }
-            Some(Rules::Judge(_)) => None,
+            Some(Rules::Judge(_)) => Err(Judged),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What the scripts answer, read. Owns the shapes of the answers; whatever has another one is a failure.
 
-use super::encode::read_entry;
+use super::encode::{read_entry, read_revocation};
+use crate::auth::Revocation;
 use crate::hub::Logged;
 use crate::hub::shared::{Attendee, RoomState, StoreAnswer};
 use redis::Value;
@@ -32,6 +33,16 @@ pub(super) fn number(value: &Value) -> Option<u64> {
         Value::Int(number) => u64::try_from(*number).ok(),
         other => text(other)?.parse().ok(),
     }
+}
+
+/// What `revocations.lua` answers.
+pub(super) fn revocations(value: &Value) -> Vec<Revocation> {
+    let Value::Array(parts) = value else { return Vec::new() };
+    let read = |entry: &[Value]| {
+        let [what, at, left] = entry else { return None };
+        read_revocation(text(what)?, number(at)?, number(left)?)
+    };
+    parts.chunks_exact(3).filter_map(read).collect()
 }
 
 /// What `append.lua` answers.

@@ -88,6 +88,7 @@ pub struct Redis {
     notices: (Link, Inbox),
     desk: Desk,
     asides: mpsc::Receiver<Aside>,
+    revoked: Vec<Revocation>,
 }
 
 impl Redis {
@@ -105,9 +106,13 @@ impl Redis {
         let requests = requests::connect(&dialer).await?;
         let commands = Arc::new(Commands::new(Keys::new(&config.prefix), node, hub, config.attendance));
         let notices = subscriber::connect(&dialer, &commands).await?;
+        let revoked = link::ask(&mut requests.conn.clone(), &commands.revocations()).await;
+        let revoked = revoked.map_err(|error| StoreError::of(&requests.at, &error))?;
+        let revoked = answers::revocations(&revoked);
         let (desk, asides) = Desk::new(Arc::clone(&commands));
         Ok(Self {
             dialer,
+            revoked,
             desk,
             asides,
             commands,
@@ -121,6 +126,11 @@ impl Redis {
     /// What is known of it while it is used.
     pub fn health(&self) -> Arc<Health> {
         Arc::clone(&self.health)
+    }
+
+    /// What was taken back before: nobody is let in before it is known.
+    pub(crate) fn revoked(&mut self) -> Vec<Revocation> {
+        std::mem::take(&mut self.revoked)
     }
 
     /// Where tickets and revocations of all servers are.

@@ -4,7 +4,7 @@
 use super::answers;
 use super::backoff::Backoff;
 use super::commands::Commands;
-use super::encode::{Published, read_control, read_published, read_revocation, read_revoke};
+use super::encode::{Published, read_control, read_published, read_revoke};
 use super::error::StoreError;
 use super::health::{Health, Part};
 use super::inbox::{Inbox, Notice};
@@ -200,7 +200,8 @@ impl Subscriber {
                         })).await;
                     }
                     Done::Revocations(Ok(list)) => {
-                        self.take_revocations(&list);
+                        let list = answers::revocations(&list);
+                        self.peer.revoked(Revocations { list, is_whole: true });
                         confirm(waiting.drain(..));
                         if !is_first {
                             self.peer.noticed(vec![StoreNotice::Interrupted]);
@@ -323,17 +324,6 @@ impl Subscriber {
                 self.bans.insert(user.clone(), Instant::now() + *ban);
             }
         }
-    }
-
-    /// The revocations as they are.
-    fn take_revocations(&self, list: &Value) {
-        let Value::Array(parts) = list else { return };
-        let read = |entry: &[Value]| {
-            let [what, at, left] = entry else { return None };
-            read_revocation(answers::text(what)?, answers::number(at)?, answers::number(left)?)
-        };
-        let list = parts.chunks_exact(3).filter_map(read).collect();
-        self.peer.revoked(Revocations { list, is_whole: true });
     }
 
     /// The bans as they are: those that ended while nothing was heard have ended here too.

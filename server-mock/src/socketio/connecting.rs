@@ -49,24 +49,23 @@ pub(super) enum Entering {
 
 impl Session {
     /// Takes a seat in a namespace, if there is such and the client may have one.
-    pub(super) fn connect(&mut self, namespace: &str, auth: &str) -> Result<(), Ending> {
+    pub(super) fn connect(&mut self, namespace: &str, auth: &str) {
         let Some(space) = self.app.spaces.find(namespace).cloned() else {
             let error = answers::connect_error(NO_NAMESPACE, None);
             self.outgoing.push(packet::refused(namespace, &error));
-            return Ok(());
+            return;
         };
         let mut auth: Auth = serde_json::from_str(auth).unwrap_or_default();
         let (app, client, origin, token) =
             (Arc::clone(&self.app), self.client, self.origin.clone(), auth.token.take());
         let asked = async move { app.identify(client, token.as_deref(), origin.as_ref()).await };
         self.entering = Some(Entering::Asking(Box::pin(asked), space, auth));
-        Ok(())
     }
 
     /// Goes on when it is known who the client is.
     fn identified(
         &mut self,
-        space: Space,
+        space: &Space,
         auth: Auth,
         identity: Result<Option<Identity>, Unidentified>,
     ) -> Result<(), Ending> {
@@ -79,7 +78,7 @@ impl Session {
             }
             Err(Unidentified::Away) if self.is_seated() => {
                 return self.refuse(
-                    &space,
+                    space,
                     "It cannot be found out now whose the token is",
                     "overloaded",
                     true,
@@ -91,7 +90,7 @@ impl Session {
         };
         let Some(identity) = identity else {
             self.app.metrics.unauthorized.one_more();
-            return self.refuse(&space, "Unauthorized", "unauthorized", false);
+            return self.refuse(space, "Unauthorized", "unauthorized", false);
         };
         if self.app.faults.refusal(Some(&identity.user)).is_some() {
             // Who it is was not known when there could have been an HTTP status.
@@ -119,7 +118,7 @@ impl Session {
                 // It would not have been let in so far, and comes back by itself only after that.
                 return Err(Ending::Told(End::Cut("The server takes no more connections now")));
             }
-            return self.refuse(&space, "The server takes no more connections now", "overloaded", true);
+            return self.refuse(space, "The server takes no more connections now", "overloaded", true);
         };
         if let Some((open, _)) = open {
             // What carries it is gone, which the server has not noticed.
@@ -131,8 +130,8 @@ impl Session {
                 self.entering = Some(Entering::Seating(seating));
                 Ok(())
             }
-            Err(End::Close { code: 4003, reason }) => self.refuse(&space, reason, "forbidden", false),
-            Err(End::Close { code: 4011, reason }) => self.refuse(&space, reason, "overloaded", true),
+            Err(End::Close { code: 4003, reason }) => self.refuse(space, reason, "forbidden", false),
+            Err(End::Close { code: 4011, reason }) => self.refuse(space, reason, "overloaded", true),
             Err(end) => Err(Ending::Told(end)),
         }
     }
@@ -152,7 +151,7 @@ impl Session {
                         self.entering = Some(Entering::Asking(asked, space, auth));
                         return Ok(false);
                     }
-                    Poll::Ready(identity) => self.identified(space, auth, identity)?,
+                    Poll::Ready(identity) => self.identified(&space, auth, identity)?,
                 },
                 Some(Entering::Seating(mut seating)) => {
                     if seating.poll(cx).is_pending() {

@@ -101,11 +101,11 @@ async fn an_answer_counts_for_its_stated_time_and_no_longer() {
     assert_eq!(app.asked().len(), 1);
     app.says(StatusCode::OK, &json!({"user": "ada"}), None);
     for _ in 0..3 {
-        assert_eq!(status(&server, "not kept").await, 200);
+        assert_eq!(status(&server, "fresh").await, 200);
     }
     assert_eq!(app.asked().len(), 4);
     app.says(StatusCode::UNAUTHORIZED, &json!({}), None);
-    assert_eq!((status(&server, "kept").await, status(&server, "not kept").await), (200, 401));
+    assert_eq!((status(&server, "kept").await, status(&server, "fresh").await), (200, 401));
 }
 
 #[tokio::test]
