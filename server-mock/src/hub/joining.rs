@@ -171,9 +171,8 @@ impl Hub {
     fn answer_join(&mut self, conn: ConnId, key: &Name, request: JoinRequest) {
         let Some(log) = self.store.room(key) else { return };
         let (epoch, head) = (log.epoch().clone(), log.head());
-        let has_history = self.may(conn, Right::History, key);
-        let request = if has_history { request } else { without_history(request) };
-        let (start, reason) = self.start(key, log, &request, has_history);
+        let request = if self.may(conn, Right::History, key) { request } else { without_history(request) };
+        let (start, reason) = self.start(key, log, &request);
         // A personal stream cannot be paged, so it is replayed to its end.
         let most = if is_stream(key) { u64::MAX } else { self.replay_limit() };
         let most = if made(Bug::ReplayUnbounded) { u64::MAX } else { most };
@@ -201,13 +200,7 @@ impl Hub {
     }
 
     /// The first message of the replay, and why it is not the one after `since`.
-    fn start(
-        &self,
-        key: &Name,
-        log: &Log,
-        request: &JoinRequest,
-        has_history: bool,
-    ) -> (u64, Option<JoinReason>) {
+    fn start(&self, key: &Name, log: &Log, request: &JoinRequest) -> (u64, Option<JoinReason>) {
         let most = if is_stream(key) { u64::MAX } else { self.replay_limit() };
         let last = request
             .history
@@ -219,10 +212,7 @@ impl Hub {
         let fresh = log.head().saturating_sub(last) + 1;
         let Some(since) = &request.since else { return (fresh, Some(JoinReason::Fresh)) };
         if since.epoch != *log.epoch() {
-            // What was said in the new life was said while the client wanted to be here: it is its own to hear.
-            let all = log.first().max((log.head() + 1).saturating_sub(most));
-            let new = if has_history { all.min(fresh) } else { fresh };
-            return (new, Some(JoinReason::EpochChanged));
+            return (fresh, Some(JoinReason::EpochChanged));
         }
         let next = since.seq.saturating_add(1);
         match log.standing(since.seq, &since.id) {

@@ -82,7 +82,7 @@ impl Hub {
         let Some(entry) = log.newest() else { return };
         let mut copies =
             Copies { room: told(key), epoch: log.epoch(), entry, plain: None, extended: None, own: None };
-        let mut waiting = Vec::new();
+        let (is_node, mut waiting) = (self.nodes.is_some(), Vec::new());
         for member in room.members() {
             if made(Bug::OwnUnheard) && member.user == entry.user {
                 continue;
@@ -96,13 +96,12 @@ impl Hub {
                 continue;
             }
             // Whoever sees its own message takes it for stored: where a store has to say that, the copy waits for it.
-            let state = self.conns.get(&member.conn).and_then(|state| state.extended.as_ref());
-            if self.nodes.is_some()
-                && member.user == entry.user
-                && state.is_some_and(|extended| extended.replays.awaits(key, entry))
-            {
-                waiting.push(member.conn);
-                continue;
+            if is_node && member.user == entry.user {
+                let state = self.conns.get(&member.conn).and_then(|state| state.extended.as_ref());
+                if state.is_some_and(|extended| extended.replays.awaits(key, entry)) {
+                    waiting.push(member.conn);
+                    continue;
+                }
             }
             let copy = if member.extended || blunt {
                 copies.extended(entry.origin.is_some() && (member.user == entry.user || leaky))

@@ -224,6 +224,7 @@ fn each_position_that_cannot_be_gone_on_from_has_its_reason() {
     let (epoch, head) = (world.epoch("lobby"), world.position("lobby"));
     world.extend(CYD, "cyd");
     for (since, reason) in [
+        (json!({"epoch": "another", "seq": 5, "id": head["id"]}), "epoch_changed"),
         (json!({"epoch": epoch, "seq": 5, "id": "another"}), "forked"),
         (json!({"epoch": epoch, "seq": 6, "id": head["id"]}), "forked"),
         (json!({"epoch": epoch, "seq": 9_007_199_254_740_991_u64, "id": head["id"]}), "forked"),
@@ -243,25 +244,6 @@ fn each_position_that_cannot_be_gone_on_from_has_its_reason() {
         assert_eq!((frames.len(), &frames[1].1["seq"]), (2, &json!(5)), "history serves then, too: {since}");
         world.handle(Input::Drained { conn: CYD });
     }
-}
-
-#[test]
-fn what_was_said_in_a_new_life_is_replayed_from_its_beginning_as_far_as_it_is_kept() {
-    let mut world = World::lobby(|config| (config.history, config.replay) = (4, 3));
-    for number in 1..=3 {
-        world.send(ADA, "lobby", &number.to_string());
-    }
-    let of_before = json!({"epoch": "another", "seq": 9, "id": "any"});
-    world.extend(CYD, "cyd");
-    let frames = world.rejoin(CYD, "lobby", &of_before);
-    assert_eq!((&frames[0]["reason"], &frames[0]["recovered"]), (&json!("epoch_changed"), &json!(false)));
-    assert_eq!((&frames[0]["replay"], contents(&frames)), (&json!(3), vec!["1", "2", "3"]));
-    for number in 4..=6 {
-        world.send(ADA, "lobby", &number.to_string());
-    }
-    world.handle(Input::Drained { conn: CYD });
-    let frames = world.rejoin(CYD, "lobby", &of_before);
-    assert_eq!(contents(&frames), ["4", "5", "6"], "no more than a replay has");
 }
 
 #[test]
