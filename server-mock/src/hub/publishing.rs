@@ -3,7 +3,6 @@
 use super::bug::{Bug, made};
 use super::lines::{Answer, Known};
 use super::log::Logged;
-use super::replay::Replay;
 use super::rules::{encode, stream_of, told};
 use super::{Hub, Limit, Output, Text};
 use rejoin::machine::{Moment, ServerMessage};
@@ -82,7 +81,6 @@ impl Hub {
         let Some(entry) = log.newest() else { return };
         let mut copies =
             Copies { room: told(key), epoch: log.epoch(), entry, plain: None, extended: None, own: None };
-        let (is_node, mut waiting) = (self.nodes.is_some(), Vec::new());
         for member in room.members() {
             if made(Bug::OwnUnheard) && member.user == entry.user {
                 continue;
@@ -95,27 +93,12 @@ impl Hub {
                 }
                 continue;
             }
-            // Whoever sees its own message takes it for stored: where a store has to say that, the copy waits for it.
-            if is_node && member.user == entry.user {
-                let state = self.conns.get(&member.conn).and_then(|state| state.extended.as_ref());
-                if state.is_some_and(|extended| extended.replays.awaits(key, entry)) {
-                    waiting.push(member.conn);
-                    continue;
-                }
-            }
             let copy = if member.extended || blunt {
                 copies.extended(entry.origin.is_some() && (member.user == entry.user || leaky))
             } else {
                 copies.plain()
             };
             self.outputs.extend(copy.map(|text| Output::Send { conn: member.conn, text }));
-        }
-        let seq = entry.seq;
-        for conn in waiting {
-            self.begin_replay(
-                conn,
-                Replay { room: key.clone(), next: seq, until: 0, resume: 0, by_time: false },
-            );
         }
     }
 

@@ -8,8 +8,8 @@ use super::bug::{Bug, made};
 use super::log::{Log, Logged};
 use super::rules::{encode, told};
 use super::{ConnId, Hub, Output};
-use rejoin::{Id, Name};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use rejoin::Name;
+use std::collections::{BTreeMap, VecDeque};
 
 /// A cursor.
 #[derive(Debug, Clone)]
@@ -54,36 +54,13 @@ pub(super) struct Replays {
     sent_bytes: usize,
     /// An [`Output::WhenDrained`] is unanswered.
     asked: bool,
-    /// Sends of the connection that a shared store has not answered: their copies wait for that.
-    unanswered: BTreeSet<Unanswered>,
 }
-
-/// A send: its room, its producer, and its number there.
-pub(super) type Unanswered = (Name, Id, u64);
 
 impl Replays {
     /// Ends the replay of a room that is not wanted any more.
     pub(super) fn end(&mut self, room: &Name) {
         self.cursors.retain(|cursor| cursor.room != *room);
         self.by_time.retain(|_, cursor| cursor.room != *room);
-    }
-
-    /// A send of the connection is on its way to the store.
-    pub(super) fn await_answer(&mut self, send: Unanswered) {
-        self.unanswered.insert(send);
-    }
-
-    /// The store has answered a send, or will not.
-    pub(super) fn answered(&mut self, send: &Unanswered) {
-        self.unanswered.remove(send);
-    }
-
-    /// Whether an entry is a send of the connection that has no answer yet.
-    pub(super) fn awaits(&self, room: &Name, entry: &Logged) -> bool {
-        let Some(origin) = entry.origin.as_ref().filter(|_| !self.unanswered.is_empty()) else {
-            return false;
-        };
-        self.unanswered.contains(&(room.clone(), origin.pid.clone(), origin.pseq))
     }
 
     /// Whose turn it is, and which it was among those that are read by time.
@@ -163,15 +140,10 @@ impl Hub {
         let Some(state) = self.conns.get_mut(&conn) else { return };
         let Some(extended) = &mut state.extended else { return };
         let replays = &mut extended.replays;
-        let (mut chunk, mut held) = (Vec::new(), Vec::new());
+        let mut chunk = Vec::new();
         let (most, most_bytes) = (self.config.replay_chunk.max(1), self.config.replay_chunk_bytes.max(1));
         while replays.sent < most && replays.sent_bytes < most_bytes {
             let Some((mut cursor, order)) = replays.next() else { break };
-            let next = self.store.room(&cursor.room).and_then(|log| cursor.peek(log));
-            if next.is_some_and(|entry| entry.user == state.user && replays.awaits(&cursor.room, entry)) {
-                held.push((cursor, order));
-                continue;
-            }
             let over = deaf && cursor.next > cursor.until;
             let log = self.store.room(&cursor.room).filter(|_| !over);
             if let Some((log, entry)) = log.and_then(|log| cursor.read(log).map(|entry| (log, entry))) {
@@ -192,12 +164,6 @@ impl Hub {
         }
         if replays.cursors.len() > 1 {
             replays.cursors.rotate_left(1);
-        }
-        for (cursor, order) in held {
-            match self.store.room(&cursor.room) {
-                Some(log) if order.is_some() => replays.put_back(cursor, order, log),
-                _ => replays.cursors.push_back(cursor),
-            }
         }
         if backwards {
             chunk.reverse();

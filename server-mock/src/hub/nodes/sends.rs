@@ -103,31 +103,14 @@ impl Hub {
         let (held, fresh) = (self.held(&send.room), self.new_epoch());
         let (room, user) = (send.room.clone(), send.user.clone());
         let born = self.conns.get(&send.conn).map_or(0, |state| state.born);
-        if let (Some(((_, pid), pseq)), Some(extended)) =
-            (&send.line, self.conns.get_mut(&send.conn).and_then(|state| state.extended.as_mut()))
-        {
-            extended.replays.await_answer((room.clone(), pid.clone(), *pseq));
-        }
         let errand = Errand::Send(Box::new(Asked { send, born, no }));
         if let Some(ticket) = self.fly(at, Some(user), bytes, errand) {
             self.ask(StoreRequest::Append { ticket, room, held, fresh, send: numbered, decision });
         }
     }
 
-    /// What the store has made of a send. Its copy for the sender comes behind that.
+    /// What the store has made of a send.
     pub(super) fn send_answered(&mut self, now: Moment, asked: Asked, answer: StoreAnswer) {
-        let conn = asked.send.conn;
-        let send =
-            asked.send.line.as_ref().map(|((_, pid), pseq)| (asked.send.room.clone(), pid.clone(), *pseq));
-        self.pass_answer(now, asked, answer);
-        let extended = self.conns.get_mut(&conn).and_then(|state| state.extended.as_mut());
-        if let (Some(send), Some(extended)) = (send, extended) {
-            extended.replays.answered(&send);
-            self.pump(conn);
-        }
-    }
-
-    fn pass_answer(&mut self, now: Moment, asked: Asked, answer: StoreAnswer) {
         let Asked { mut send, born, no } = asked;
         // The number may be another connection's by now.
         let is_here = self.conns.get(&send.conn).is_some_and(|state| state.born == born);

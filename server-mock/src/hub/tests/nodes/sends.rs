@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::hub::Limit;
-use rejoin::messages::{Code, Origin};
+use rejoin::messages::Code;
 
 fn unnumbered() -> Value {
     json!({"type": "send_message", "roomId": "lobby", "content": "x", "ref": "s1"})
@@ -181,34 +181,4 @@ fn more_sends_than_may_wait_for_the_store_are_refused_before_it_is_asked() {
         assert_eq!(appends(&world.frame(ADA, &number(2))).len(), 1);
         assert_eq!(world.hub.store_requests(), 1);
     }
-}
-
-#[test]
-fn the_sender_s_own_copy_comes_behind_the_answer_and_what_follows_it_in_order() {
-    let mut world = World::shared_lobby(0);
-    let ticket = appends(&world.frame(ADA, &number(1)))[0].0;
-    let mut own = entry(1, "ada");
-    own.origin = Some(Box::new(Origin { pid: id("p"), pseq: 1 }));
-    // The notice is faster than the answer, as where the answer waits for a replica.
-    let outputs = world.logged_there(own.clone());
-    assert_eq!((contents(&outputs, ADA), contents(&outputs, BOB)), (vec![], vec!["c1".into()]));
-    let outputs = world.logged_there(entry(2, "eve"));
-    assert_eq!((contents(&outputs, ADA), contents(&outputs, BOB)), (vec![], vec!["c2".into()]));
-    let outputs = world.answer(ticket, appended(own, false));
-    assert_eq!(types(&outputs, ADA), ["ack", "message", "message"]);
-    assert_eq!(contents(&outputs, ADA), ["c1", "c2"]);
-    world.handle(Input::Drained { conn: ADA });
-    assert_eq!(contents(&world.logged_there(entry(3, "eve")), ADA), ["c3"]);
-}
-
-#[test]
-fn a_sender_whose_send_has_no_answer_has_not_seen_its_copy() {
-    let mut world = World::shared_lobby(0);
-    let ticket = appends(&world.frame(ADA, &number(1)))[0].0;
-    let mut own = entry(1, "ada");
-    own.origin = Some(Box::new(Origin { pid: id("p"), pseq: 1 }));
-    assert_eq!(contents(&world.logged_there(own), ADA), [] as [&str; 0]);
-    let outputs = world.answer(ticket, StoreAnswer::Failed);
-    assert_eq!(contents(&outputs, ADA), [] as [&str; 0]);
-    assert!(outputs.iter().any(|output| matches!(output, Output::Close { code: 1013, .. })));
 }
