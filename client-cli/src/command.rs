@@ -52,6 +52,11 @@ pub(crate) const COMMANDS: [(&str, &str, &str); 13] = [
     ("/help", "", "this list"),
 ];
 
+/// Whether the beginning of a line is that of a message.
+pub(crate) fn is_message(line: &str) -> bool {
+    !line.trim().is_empty() && (!line.starts_with('/') || line.starts_with("//") || line.starts_with("/me "))
+}
+
 /// Reads a line. `None` for a blank one; an error is a sentence for the user.
 pub(crate) fn parse(line: &str) -> Result<Option<Command>, String> {
     let line = line.trim_end_matches(['\n', '\r']);
@@ -191,6 +196,21 @@ mod tests {
         }
         assert_eq!(parse("  "), Ok(None));
         assert_eq!(parse(""), Ok(None));
+    }
+
+    #[test]
+    fn the_beginning_of_a_message_is_told_from_that_of_a_command() {
+        for (line, expected) in [
+            ("", false),
+            (" ", false),
+            ("h", true),
+            ("/", false),
+            ("/join a", false),
+            ("//s", true),
+            ("/me w", true),
+        ] {
+            assert_eq!(is_message(line), expected, "{line}");
+        }
     }
 
     #[test]

@@ -49,6 +49,7 @@ mod suggested;
 mod tail;
 mod token;
 mod token_trouble;
+mod typing;
 mod words;
 
 use std::process::ExitCode;

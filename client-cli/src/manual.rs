@@ -50,7 +50,7 @@ pub(crate) fn page() -> io::Result<Vec<u8>> {
         (
             &*config,
             "Named profiles: [profiles.NAME] with url, token_file or token_command, rooms, state and more; see \
-             --help and --profile. What a profile sets is for its own URL. [chat] with notify, title, history and \
+             --help and --profile. What a profile sets is for its own URL. [chat] with notify, title, typing, history and \
              colours: how a chat looks, in every profile.",
         ),
         (

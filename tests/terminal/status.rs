@@ -11,6 +11,10 @@ fn status(screen: &Screen) -> String {
     screen.line_above().unwrap_or_default()
 }
 
+fn status_of(terminal: &Terminal) -> String {
+    terminal.lines().into_iter().find(|line| line.starts_with("─ ")).unwrap_or_default()
+}
+
 fn wait_for_status(terminal: &Terminal, wanted: &str) {
     terminal.wait_until(wanted, |screen| status(screen).contains(wanted));
 }
@@ -75,4 +79,31 @@ fn a_chat_that_ends_by_itself_leaves_no_status_line_behind() {
     let ada = Terminal::run(&format!("{} chat {} --token ada", rejoin(), server.url));
     ada.wait_for("[ended with 3]");
     assert!(!ada.lines().iter().any(|line| line.starts_with("─ ")), "{:#?}", ada.lines());
+}
+
+#[test]
+fn it_names_who_is_typing_until_the_message_comes() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let ada = chat(&server.url, "ada");
+    wait_for_status(&ada, "1 person");
+    let mut bob = chat(&server.url, "bob");
+    wait_for_status(&ada, "2 people");
+    bob.press("hel");
+    wait_for_status(&ada, "bob is typing");
+    bob.type_line("lo");
+    ada.wait_for("hello");
+    wait_for_status(&ada, "2 people");
+    assert!(!status_of(&ada).contains("typing"), "{}", status_of(&ada));
+
+    // Neither a command nor what is not to be told.
+    let mut carol = Terminal::run(&format!("{} chat {} --token carol --typing=false", rejoin(), server.url));
+    wait_for_status(&ada, "3 people");
+    carol.press("psst");
+    carol.wait_for_prompt("psst");
+    let mut dave = chat(&server.url, "dave");
+    wait_for_status(&ada, "4 people");
+    dave.press("/who");
+    dave.wait_for_prompt("/who");
+    bob.press("and");
+    wait_for_status(&ada, "· bob is typing");
 }

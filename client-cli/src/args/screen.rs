@@ -11,4 +11,7 @@ pub(crate) struct ScreenArgs {
     /// Show room and unread messages in the window's title; --title=false for not.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) title: Option<bool>,
+    /// Tell the others of a room that you are typing; --typing=false for not.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) typing: Option<bool>,
 }

@@ -94,6 +94,10 @@ impl Front {
         logging::divert(None);
         if let Some((before, entry, reflow)) = &self.before {
             entry.end();
+            if reflow.end() {
+                // Changes nothing on the screen.
+                (self.outlet.side_door())(editor::NOTHING.to_owned());
+            }
             reflow.quieten();
             before.restore(reflow.rows_above(), if has_title { alert::TITLE_BACK } else { "" });
         }

@@ -87,13 +87,14 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
     let front = Front::open(&shared, screen.history.unwrap_or(true));
     let mut talk = Talk::new(
         client,
-        shared,
+        Arc::clone(&shared),
         front.layout(),
         Clock::new(arguments.display.utc),
         invented.clone(),
         &settings.rooms,
     );
     talk.narrator.advice = settings.advice("chat");
+    let tells_typing = front.is_terminal() && screen.typing.unwrap_or(true);
     let has_title = front.is_terminal() && screen.title.unwrap_or(true);
     if front.is_terminal() {
         dress(&mut talk, screen, has_title);
@@ -101,25 +102,24 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
     let page = server
         .as_ref()
         .and_then(|server| embedded::page(&server.url(), settings.rooms.first().map_or(DEFAULT_ROOM, |r| r)));
-    if server.is_some() {
-        talk.notice("this chat has its own server; join it from another terminal with");
-        talk.narrator.verbatim(&command(&settings));
-        if let Some(page) = &page {
-            talk.notice(&format!("in the browser: {page}"));
-        }
-    } else {
-        talk.notice(&format!("connecting to {}", settings.shown_url()));
-    }
-    if let Some(name) = &invented {
-        talk.notice(&format!("you are {name}; choose a name with --token NAME"));
-    }
+    greet(&mut talk, &settings, server.is_some(), page.as_ref(), invented.as_deref());
     if front.is_terminal() {
         talk.notice("/help lists the commands; Ctrl-D leaves");
     }
     let opening = page.filter(|_| arguments.open).map(|page| tokio::spawn(embedded::open(page)));
     let look_at = Instant::now() + LOOK;
-    let mut chat =
-        Chat { events, front, talk, token_trouble, opening, phase: Phase::Open, look_at, printed: 0 };
+    let mut chat = Chat {
+        events,
+        front,
+        talk,
+        token_trouble,
+        shared,
+        tells_typing,
+        opening,
+        phase: Phase::Open,
+        look_at,
+        printed: 0,
+    };
     let end = chat.run(&mut signals).await;
     let Chat { front, talk, events, printed, .. } = chat;
     front.settle(printed).await;
@@ -168,6 +168,29 @@ async fn given_up(client: &rejoin::Client, mut events: rejoin::Events, pending: 
         }
     }
     (unsent, pending.saturating_sub(unsent + arrived))
+}
+
+/// Says where this chat is: on its own server, which may have a page for browsers, or on another one. `invented`: the name that
+/// was made up.
+fn greet(
+    talk: &mut Talk,
+    settings: &Settings,
+    is_own: bool,
+    page: Option<&url::Url>,
+    invented: Option<&str>,
+) {
+    if is_own {
+        talk.notice("this chat has its own server; join it from another terminal with");
+        talk.narrator.verbatim(&command(settings));
+        if let Some(page) = page {
+            talk.notice(&format!("in the browser: {page}"));
+        }
+    } else {
+        talk.notice(&format!("connecting to {}", settings.shown_url()));
+    }
+    if let Some(name) = invented {
+        talk.notice(&format!("you are {name}; choose a name with --token NAME"));
+    }
 }
 
 /// What a chat on a terminal has beside its lines.
@@ -253,6 +276,9 @@ struct Chat {
     front: Front,
     talk: Talk,
     token_trouble: TokenTrouble,
+    shared: Arc<Shared>,
+    /// Whether the others are told that the user is typing.
+    tells_typing: bool,
     /// The browser that is being started; this ends by itself within seconds.
     opening: Option<JoinHandle<Result<(), String>>>,
     phase: Phase,
@@ -328,6 +354,7 @@ impl Chat {
                         self.talk.notice(&format!("no browser could be started; open the page yourself ({why})"));
                     }
                 }
+                () = self.shared.composing(), if self.tells_typing => self.talk.composing(),
                 () = sleep_until(deadline), if deadline.is_some() => {}
             }
         }
@@ -340,7 +367,7 @@ impl Chat {
         };
         let look = self.front.is_terminal().then_some(self.look_at);
         let due = self.talk.own.next_due().into_iter().chain(self.talk.narrator.next_due());
-        due.chain(drained).chain(look).min()
+        due.chain(drained).chain(look).chain(self.talk.typing.next_due()).min()
     }
 
     /// The user wants to go: what is under way is waited for.
@@ -362,6 +389,10 @@ impl Chat {
 
     fn move_on(&mut self) {
         let now = Instant::now();
+        if self.talk.typing.next_due().is_some_and(|due| now >= due) {
+            self.talk.typing.forget(now);
+            self.talk.look();
+        }
         if now >= self.look_at {
             self.look_at = now + LOOK;
             self.talk.look();

@@ -5,6 +5,7 @@ use crate::editor::{RoomStatus, Status};
 use crate::render::Layout;
 use crate::rooms::{Present, Unread};
 use crate::words;
+use tokio::time::Instant;
 
 impl Talk {
     /// The status as it is now.
@@ -31,7 +32,7 @@ impl Talk {
             rooms: list.collect(),
             people,
             round_trip: self.client.rtt(),
-            typing: Vec::new(),
+            typing: current.map(|room| self.typing.names(Instant::now(), room)).unwrap_or_default(),
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::lines::BadText;
 use crate::narrate::Narrator;
 use crate::render::{Layout, plain_name};
 use crate::rooms::Present;
+use crate::typing::{self, Typing};
 use crate::{alert, sanitise, words};
 use jiff::Timestamp;
 use rejoin::{Client, Event, Join, RoomState, State};
@@ -30,6 +31,7 @@ pub(super) struct Talk {
     pub(super) own: OwnMessages,
     pub(super) narrator: Narrator,
     pub(super) exit: Exit,
+    pub(super) typing: Typing,
     shared: Arc<Shared>,
     /// The window's title as it was set last, if it is set.
     title: Option<String>,
@@ -46,8 +48,15 @@ impl Talk {
     ) -> Self {
         let mut narrator = Narrator::new(layout, clock, rooms);
         narrator.shorten_history(SHOWN_HISTORY);
-        let talk =
-            Self { client, own: OwnMessages::new(name), narrator, exit: Exit::Success, shared, title: None };
+        let talk = Self {
+            client,
+            own: OwnMessages::new(name),
+            narrator,
+            exit: Exit::Success,
+            typing: Typing::default(),
+            shared,
+            title: None,
+        };
         talk.share();
         talk
     }
@@ -116,10 +125,28 @@ impl Talk {
         self.look();
     }
 
+    /// The user is typing, which is told where he is.
+    pub(super) fn composing(&mut self) {
+        if let Some(room) = self.narrator.rooms.current()
+            && self.typing.tell(Instant::now(), room)
+        {
+            // A room that the user is in has a good name, and whoever cannot be told now is told by the next letter.
+            let _ = self.client.signal(room, typing::KIND, &());
+        }
+    }
+
     fn event(&mut self, event: &Event) {
         match event {
+            Event::Signal(signal)
+                if &*signal.kind == typing::KIND && self.client.user().as_ref() != Some(&signal.user) =>
+            {
+                self.typing.began(Instant::now(), &signal.room, &signal.user);
+            }
             Event::Message(message) => match self.own.echo(message) {
-                Echo::Foreign => self.narrator.event(event, self.client.now()),
+                Echo::Foreign => {
+                    self.typing.ended(&message.room, &message.user);
+                    self.narrator.event(event, self.client.now());
+                }
                 Echo::Elsewhere => {
                     let is_replay = message.stamp.as_ref().is_some_and(|stamp| stamp.replay);
                     let fate = if is_replay { Fate::Earlier } else { Fate::Elsewhere };
@@ -157,7 +184,12 @@ impl Talk {
                     restored.content.clone(),
                 );
             }
-            event => self.narrator.event(event, self.client.now()),
+            event => {
+                if let Event::UserLeft { room, user, .. } = event {
+                    self.typing.ended(room, user);
+                }
+                self.narrator.event(event, self.client.now());
+            }
         }
     }
 
@@ -307,6 +339,7 @@ impl Talk {
     }
 
     fn say(&mut self, room: &str, text: String) {
+        self.typing.sent();
         match self.client.submit(room, text.clone()) {
             Ok(id) => self.own.add(Instant::now(), Timestamp::now(), id, room, text),
             Err(why) => {

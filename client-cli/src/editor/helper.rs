@@ -33,6 +33,7 @@ impl Highlighter for LineHelper {
         if !default {
             return Cow::Borrowed(prompt);
         }
+        self.reflow.halt_at_the_end();
         let (status, columns) = self.shared.status(self.reflow.columns());
         let prompt = self.shared.prompt(self.reflow.prompt());
         self.reflow.status_drawn(columns);
@@ -46,7 +47,7 @@ impl Highlighter for LineHelper {
 
     /// It is called each time before the line is drawn. `true`: it is to be drawn as a whole, and not what was typed alone.
     fn highlight_char(&self, line: &str, position: usize, _: CmdKind) -> bool {
-        self.shared.lock().has_typed = true;
+        self.shared.drawing(line);
         self.reflow.drawing(line, position) || clusters::has_composed(line)
     }
 }

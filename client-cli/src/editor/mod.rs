@@ -66,6 +66,8 @@ pub(crate) struct LineEditor {
 
 /// Printed above the line being typed it changes nothing, but the prompt is drawn again: a row up, and down again.
 pub(crate) const REDRAW: &[u8] = b"\x1b[A\n";
+/// The same without its line end.
+pub(crate) const NOTHING: &str = "\x1b[A";
 
 /// Starts reading lines. Fails when stdin and stdout are not both a terminal that rustyline can use.
 pub(crate) fn start(shared: &Arc<Shared>, history: Option<PathBuf>) -> rustyline::Result<LineEditor> {
@@ -101,7 +103,6 @@ pub(crate) fn start(shared: &Arc<Shared>, history: Option<PathBuf>) -> rustyline
     let outlet = Outlet::to(move |chunk| {
         drawn.settle();
         let _pass = printing.pass();
-        drawn.printing();
         printer.print(String::from_utf8_lossy(&chunk).into_owned()).map_err(io::Error::other)
     });
     let suspension = Arc::new(Suspension::default());
@@ -160,11 +161,11 @@ impl Reader {
         let prompt = FixedWidth { reflow: Arc::clone(&self.reflow), entry: Arc::clone(&self.entry) };
         let mut draft = Draft::default();
         loop {
-            self.reflow.begin();
             let Draft { left, right } = std::mem::take(&mut draft);
             if !self.entry.begin() {
                 return None;
             }
+            self.reflow.begin();
             let line = self.editor.readline_with_initial(&prompt, (&left, &right));
             self.entry.begun();
             match line {

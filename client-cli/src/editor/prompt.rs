@@ -8,15 +8,19 @@ use super::clusters;
 use super::entry::Entry;
 use super::reflow::Reflow;
 use super::status::Status;
+use crate::command;
 use crate::render::TEXT_COLUMN;
 use crate::sanitise;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 use unicode_width::UnicodeWidthChar as _;
 
 /// What the editor's thread needs to know of the chat.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     known: Mutex<Known>,
+    /// The line being typed has changed, and is the beginning of a message.
+    composing: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -30,11 +34,30 @@ pub(crate) struct Known {
     pub(crate) status: Status,
     /// A key was pressed since this was looked at.
     pub(crate) has_typed: bool,
+    /// The line being typed, as it was drawn last.
+    line: String,
 }
 
 impl Shared {
     pub(crate) fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what is in the line being typed.
+    pub(super) fn drawing(&self, line: &str) {
+        let mut known = self.lock();
+        known.has_typed = true;
+        if known.line != line {
+            line.clone_into(&mut known.line);
+            if command::is_message(line) {
+                self.composing.notify_one();
+            }
+        }
+    }
+
+    /// Resolves when the user has typed a part of a message. Cancel safe.
+    pub(crate) async fn composing(&self) {
+        self.composing.notified().await;
     }
 
     /// The status line as it is now, for a terminal so many columns wide, and its own columns.

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 /// A line that is not drawn again by then is not waited for: the program is being stopped, or does something else.
 const LONGEST_REDRAW: Duration = Duration::from_secs(1);
 
-/// What is being printed is not waited for longer at the end. Now and then a print is not noticed: this is what that costs.
+/// What is being printed is not waited for longer at the end.
 const LONGEST_PRINT: Duration = Duration::from_millis(250);
 
 /// Follows what rustyline does about the width.
@@ -44,11 +44,14 @@ struct State {
     status: Option<usize>,
     /// Its last row was full, and was ended with a line feed.
     is_ended: bool,
-    /// Chunks handed to rustyline to be printed above the line, and those after which it has drawn the line again.
-    handed: u64,
-    printed: u64,
     /// It is about to draw for a key.
     is_keyed: bool,
+    /// `readline` has begun and has not finished its line.
+    is_reading: bool,
+    /// The program ends: rustyline is to draw no more.
+    is_over: bool,
+    /// It draws no more: its thread is held.
+    is_halted: bool,
     /// `readline` has begun and measures its prompt for the first time.
     is_beginning: bool,
     /// rustyline has measured the prompt again, as it does before it draws for another width.
@@ -70,7 +73,8 @@ impl Reflow {
 
     /// `readline` is about to begin.
     pub(super) fn begin(&self) {
-        *self.lock() = State { columns: terminal::width(), is_beginning: true, ..State::default() };
+        *self.lock() =
+            State { columns: terminal::width(), is_reading: true, is_beginning: true, ..State::default() };
     }
 
     /// rustyline measures the prompt: gives its width.
@@ -95,30 +99,48 @@ impl Reflow {
     pub(super) fn status_drawn(&self, columns: usize) {
         let mut state = self.lock();
         state.status = Some(columns);
-        // Nothing asks how it is drawn after something was printed.
-        if !std::mem::take(&mut state.is_keyed) {
-            state.printed += 1;
+        state.is_keyed = false;
+    }
+
+    /// rustyline is about to draw. At the end its thread stays here for good: what it drew would come after the terminal was
+    /// put in order.
+    pub(super) fn halt_at_the_end(&self) {
+        let mut state = self.lock();
+        if !state.is_over {
+            return;
         }
+        if !state.is_keyed {
+            // It has taken its rows off the screen, to print something above them.
+            (state.status, state.cursor_row) = (None, 0);
+        }
+        state.is_halted = true;
         drop(state);
         self.drawn.notify_all();
+        loop {
+            std::thread::park();
+        }
     }
 
-    /// Something is handed over to be printed above the line, if there is one.
-    pub(super) fn printing(&self) {
+    /// Nothing is drawn from here on. `true`: a line is being read. Something has to be printed then, which makes rustyline
+    /// take its rows off the screen, and [`Reflow::quieten`] waits for it.
+    pub(crate) fn end(&self) -> bool {
         let mut state = self.lock();
-        state.handed += u64::from(state.status.is_some());
+        (state.is_over, state.is_keyed) = (true, false);
+        state.is_reading
     }
 
-    /// Waits until rustyline has printed what it was given. It would take its rows off the screen when others have written
-    /// there.
+    /// Waits until rustyline draws no more.
     pub(crate) fn quieten(&self) {
-        let is_busy = |state: &mut State| state.status.is_some() && state.printed < state.handed;
+        let is_busy = |state: &mut State| state.is_reading && !state.is_halted;
         drop(self.drawn.wait_timeout_while(self.lock(), LONGEST_PRINT, is_busy));
     }
 
     /// The line is finished, and will be taken off the screen where it should be.
     pub(super) fn finished(&self) {
-        self.lock().status = None;
+        let mut state = self.lock();
+        (state.status, state.is_reading) = (None, false);
+        drop(state);
+        self.drawn.notify_all();
     }
 
     /// The rows above the cursor that the status line and the line being typed take now.

@@ -54,8 +54,9 @@ impl Before {
         let _ = rustix::termios::tcsetattr(std::io::stdin(), rustix::termios::OptionalActions::Now, before);
         let mut stdout = std::io::stdout().lock();
         let up = if above > 0 { format!("\x1b[{above}A") } else { String::new() };
-        // Bracketed paste off, and a clean line. A terminal that is gone needs neither.
-        drop(write!(stdout, "\x1b[?2004l{up}\r\x1b[J{more}").and_then(|()| stdout.flush()));
+        // Bracketed paste off, what rustyline has begun to draw is shown, and a clean line. A terminal that is gone needs none
+        // of it.
+        drop(write!(stdout, "\x1b[?2004l\x1b[?2026l{up}\r\x1b[J{more}").and_then(|()| stdout.flush()));
     }
 }
 

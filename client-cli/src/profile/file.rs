@@ -90,7 +90,7 @@ impl<'a> File<'a> {
     pub(super) fn screen(&self, path: &Path) -> Result<Screen, Failure> {
         self.chat().map_err(|mistake| {
             Failure::usage("config_file", mistake.in_words(path)).hint(
-                "[chat] has notify (none, bell, osc9 or osc777), title and history (true or false), and colours (own = 0 to 255, \
+                "[chat] has notify (none, bell, osc9 or osc777), title, typing and history (true or false), and colours (own = 0 to 255, \
                  names = a list of them)",
             )
         })

@@ -10,6 +10,8 @@ use serde::Deserialize;
 pub(crate) struct Screen {
     pub(crate) notify: Option<Notify>,
     pub(crate) title: Option<bool>,
+    /// Whether the others are told that the user is typing.
+    pub(crate) typing: Option<bool>,
     /// Whether typed lines are kept in a file for the next chat.
     pub(crate) history: Option<bool>,
     #[serde(default)]
@@ -22,6 +24,7 @@ impl Screen {
         Self {
             notify: arguments.notify.or(self.notify),
             title: arguments.title.or(self.title),
+            typing: arguments.typing.or(self.typing),
             history: self.history,
             colours: self.colours,
         }
