@@ -104,6 +104,7 @@ mistakes! {
         NotedTooLate = "A send that waits is not noted for the store.",
     }
     "outbox/answers.rs" {
+        RefusalOfNewForOld = "What was sent on a connection that was moved away from is made again when the new one is refused.",
         HintOfBehind = "What a server says of the sends behind a refused one makes the line wait, too.",
         HintHalved = "Half of the wait that a server asks for is enough.",
         GapGoesBackTooLittle = "What a server misses before a send is not sent again.",
@@ -364,6 +365,7 @@ mistakes! {
         SioHintIgnored = "What a server says of when to ask for a room again is ignored.",
         SioJoinsAllButOne = "The first room is not joined again.",
         SioLeaveUnsaid = "The server is not told that a room is left.",
+        SioLateRefusalHeard = "The late refusal of a room that was left has it asked for for ever.",
         SioLaterForgotten = "A room that was refused for now is not asked for again.",
         SioReadyTooEarly = "It is said to be ready before its rooms are joined.",
         SioReadyUntold = "That it is ready is not told.",

@@ -220,7 +220,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                     }
                 }
                 if self.is_refused(conn, &how) {
-                    self.outbox.connection_refused();
+                    self.outbox.connection_refused(conn);
                 }
                 self.link.closed(now, conn, how);
             }

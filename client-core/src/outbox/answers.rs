@@ -106,11 +106,17 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         Ok(sent.room)
     }
 
-    /// The connection was refused before it was answered anything: nothing that was sent on it has been taken.
-    pub(crate) fn connection_refused(&mut self) {
+    /// The connection was refused before it was answered anything: nothing that was sent on it has been taken. What was
+    /// sent on the one before, which has been moved away from, may have been.
+    pub(crate) fn connection_refused(&mut self, conn: ConnId) {
         self.let_go();
         for sent in core::mem::take(&mut self.unconfirmed) {
-            if let Err(sent) = self.wait_again(sent) {
+            let refused = if sent.conn == conn || made(Bug::RefusalOfNewForOld) {
+                self.wait_again(sent)
+            } else {
+                Err(sent)
+            };
+            if let Err(sent) = refused {
                 self.unconfirmed.push(sent);
             }
         }
@@ -340,7 +346,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 see(&lane.room, latest.frame, sent.serial, sent.attempts);
             }
         }
-        for sent in &self.unconfirmed {
+        for sent in self.unconfirmed.iter().filter(|sent| sent.conn == conn) {
             see(&sent.room, sent.frame, sent.serial, 0);
         }
         for hand in &self.in_hand {

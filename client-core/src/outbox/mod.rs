@@ -24,6 +24,7 @@ pub(crate) use transmission::{Access, Gate, Transmit};
 use crate::bug::{Bug, made};
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
 use crate::id::Id;
+use crate::link::ConnId;
 use crate::notes::{Notes, note};
 #[cfg(feature = "journal")]
 use crate::saved::SavedSend;
@@ -56,6 +57,8 @@ struct Plain<P, N> {
     /// Bytes of its text.
     #[cfg(feature = "native")]
     content: usize,
+    /// The connection that it was given to, which may have been moved away from since.
+    conn: ConnId,
     frame: u64,
     /// Its answer is not waited for beyond this.
     until: Timestamp,
@@ -275,11 +278,11 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         self.settle_plain(sent, &DeliveryStatus::Written, out);
     }
 
-    /// The server takes no content that is longer. What was sent before it said so, and is, has been refused already or
-    /// will be.
+    /// The server at the other end of `conn` takes no content that is longer. What was sent to it before it said so, and is,
+    /// has been refused already or will be.
     #[cfg(feature = "native")]
-    pub(crate) fn learnt_limit(&mut self, content: usize, out: &mut Vec<Delivery<P, N>>) {
-        let is_over = |sent: &mut Plain<P, N>| sent.content > content;
+    pub(crate) fn learnt_limit(&mut self, conn: ConnId, content: usize, out: &mut Vec<Delivery<P, N>>) {
+        let is_over = |sent: &mut Plain<P, N>| sent.conn == conn && sent.content > content;
         let mut over: Vec<_> = self.unconfirmed.extract_if(.., is_over).collect();
         over.extend(self.in_hand.iter_mut().filter_map(|hand| hand.plain.take_if(is_over)));
         self.settle_plain(over, &DeliveryStatus::Failed(SendFailure::TooLarge), out);

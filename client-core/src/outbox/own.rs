@@ -55,7 +55,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let oldest = self.lane(&own)?.waiting.pop_front()?;
         self.waiting -= 1;
         // No answer is waited for.
-        let send = self.hand_over(oldest, frame, Timestamp::NEVER, None);
+        let send = self.hand_over(oldest, (gate.conn, frame), Timestamp::NEVER, None);
         Some(Transmit { room: send.room, content: send.content, data: None, tag: None, fresh: true })
     }
 

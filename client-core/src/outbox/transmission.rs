@@ -70,17 +70,17 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         // Where it is refused as no member's, so is all that follows it until the room is joined.
         let kept = (tagged && asked(&oldest.send.room)).then(|| oldest.clone());
         let serial = oldest.serial;
-        let send = self.hand_over(oldest, frame, now + FIRST_CONTACT, kept);
+        let send = self.hand_over(oldest, (gate.conn, frame), now + FIRST_CONTACT, kept);
         let tag =
             tagged.then(|| Box::new(SendTag { reference: Id::numbered('s', serial, Some(0)), line: None }));
         Some(Transmit { room: send.room, content: send.content, data: send.data, tag, fresh: false })
     }
 
-    /// Gives a send that is made once to the connection, as its frame number `frame`. An answer is waited for until `until`.
+    /// Gives a send that is made once to a connection, as its frame with this number. An answer is waited for until `until`.
     pub(super) fn hand_over(
         &mut self,
         oldest: Waiting<P, N>,
-        frame: u64,
+        (conn, frame): (ConnId, u64),
         until: Timestamp,
         kept: Option<Waiting<P, N>>,
     ) -> Outgoing<P, N> {
@@ -100,6 +100,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             weight,
             #[cfg(feature = "native")]
             content: self.limited_content(&send),
+            conn,
             frame,
             until,
             expires,

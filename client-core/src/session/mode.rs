@@ -137,6 +137,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
         wire.ready = false;
         #[cfg(feature = "native")]
+        let conn = wire.conn;
+        #[cfg(feature = "native")]
         let content = usize::try_from(hello.limits.content_bytes).unwrap_or(usize::MAX).max(1);
         if self.known.user.as_ref().is_some_and(|user| *user != hello.user_id) && !made(Bug::OtherUserUnheard)
         {
@@ -145,7 +147,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         #[cfg(feature = "native")]
         {
             self.diagnostics.content_limit = content;
-            self.outbox.learnt_limit(content, &mut self.outcomes);
+            self.outbox.learnt_limit(conn, content, &mut self.outcomes);
         }
         self.known.from_store = false;
         self.known.extended = true;

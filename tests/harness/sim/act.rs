@@ -36,9 +36,30 @@ pub enum Whose {
     Stream(usize),
 }
 
+/// Whose moment it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// A client of rooms.
+    Client(usize),
+    /// A reader.
+    Reader(usize),
+    /// A client that speaks Socket.IO.
+    Sio(usize),
+}
+
 /// When a fault strikes that is aimed at something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
+    /// The client dials. Of readers and Socket.IO clients alone, as the next four are.
+    Dials,
+    /// Its stream begins, or the namespace lets it in.
+    Opens,
+    /// The server sends it a message that has a place.
+    Message,
+    /// It is told of a hole.
+    Gap,
+    /// The server goes on with its session.
+    Restored,
     /// The server acks a send of the client.
     Ack,
     /// It refuses one.
@@ -226,8 +247,8 @@ pub enum Act {
     Sio { client: usize, what: super::socketio::SioAct },
     /// Something befalls the store that several nodes share.
     Node(super::nodes::NodeAct),
-    /// An act that waits for a moment of a client, and then for some time.
-    Aimed { client: usize, moment: Moment, after: Micros, act: Box<Self> },
+    /// An act that waits for a moment of somebody, and then for some time.
+    Aimed { of: Who, moment: Moment, after: Micros, act: Box<Self> },
     /// The client's process dies after so many outputs, without a word to its peer if the machine goes with it.
     CrashClient { client: usize, outputs: u8, down: Micros, power: bool },
 }

@@ -1,6 +1,6 @@
 //! Draws faults that strike at a moment, for a time around one of the constants of the protocol.
 
-use super::act::{Act, Fate, Forgotten, Moment};
+use super::act::{Act, Fate, Forgotten, Moment, Who};
 use super::net::Way;
 use super::plan::Plan;
 use super::schedule::{client, log};
@@ -11,7 +11,7 @@ use fastrand::Rng;
 const CONSTANTS: [Micros; 5] = [15 * SECOND, 25 * SECOND, 30 * SECOND, 10 * SECOND, 5 * SECOND];
 
 /// A time from a fifth of a constant to somewhat more than it.
-fn around(rng: &mut Rng, plan: &Plan) -> Micros {
+pub(super) fn around(rng: &mut Rng, plan: &Plan) -> Micros {
     let window = plan.server.dedupe_window;
     let constant = match rng.usize(..CONSTANTS.len() + 2) {
         0 => window,
@@ -22,7 +22,7 @@ fn around(rng: &mut Rng, plan: &Plan) -> Micros {
 }
 
 /// The same for what does not end by itself when the faults stop.
-fn shortly(rng: &mut Rng, plan: &Plan) -> Micros {
+pub(super) fn shortly(rng: &mut Rng, plan: &Plan) -> Micros {
     around(rng, plan).min(40 * SECOND)
 }
 
@@ -48,7 +48,7 @@ pub(super) fn draw(rng: &mut Rng, plan: &Plan) -> Act {
     let moment = moments[rng.usize(..moments.len())];
     let after = if rng.u8(..3) == 0 { rng.u64(..=3 * plan.latency.1) } else { 0 };
     let act = Box::new(strike(rng, plan, client));
-    Act::Aimed { client, moment, after, act }
+    Act::Aimed { of: Who::Client(client), moment, after, act }
 }
 
 fn strike(rng: &mut Rng, plan: &Plan, client: usize) -> Act {

@@ -1,7 +1,7 @@
 //! Draws faults that matter only together: several acts in a row, each at its moment after the one before. Drawn apart, so
 //! that everything else of a seed stays what it is.
 
-use super::act::{Act, Fate, Forgotten, Moment, Step, Stubborn, Whose};
+use super::act::{Act, Fate, Forgotten, Moment, Step, Stubborn, Who, Whose};
 use super::net::Way;
 use super::plan::Plan;
 use super::{Micros, SECOND};
@@ -40,7 +40,7 @@ fn one(rng: &mut Rng, plan: &Plan, client: usize, add: &mut impl FnMut(Micros, A
         // Some sends of different sizes fly, and one of them is too large for something.
         1 => {
             let act = Box::new(Act::CloseCode { client, code: 1009, new_token: false });
-            add(0, Act::Aimed { client, moment: Moment::Transmits, after: 1, act });
+            add(0, Act::Aimed { of: Who::Client(client), moment: Moment::Transmits, after: 1, act });
             for (n, padding) in [700, 30, 900, 5].into_iter().enumerate() {
                 let timeout = rng.bool().then(|| rng.u64(2 * SECOND..9 * SECOND));
                 add(1 + n as Micros, sends(client, room, 1, padding, timeout));
@@ -76,9 +76,17 @@ fn one(rng: &mut Rng, plan: &Plan, client: usize, add: &mut impl FnMut(Micros, A
         // A log loses its end while it is shown to somebody, and goes on.
         5 => {
             let act = Box::new(Act::Crop { log: Whose::Room(room), count: rng.u64(1..4) });
-            add(0, Act::Aimed { client, moment: Moment::Replay, after: 0, act });
+            add(0, Act::Aimed { of: Who::Client(client), moment: Moment::Replay, after: 0, act });
             let act = Box::new(sends(other, room, rng.u8(1..4), 0, None));
-            add(0, Act::Aimed { client, moment: Moment::Replay, after: rng.u64(1..SECOND / 20), act });
+            add(
+                0,
+                Act::Aimed {
+                    of: Who::Client(client),
+                    moment: Moment::Replay,
+                    after: rng.u64(1..SECOND / 20),
+                    act,
+                },
+            );
             add(1, Act::Cut { client, luck: 0 });
             add(2, sends(other, room, 9, 0, None));
         }
@@ -100,7 +108,7 @@ fn one(rng: &mut Rng, plan: &Plan, client: usize, add: &mut impl FnMut(Micros, A
             add(0, Act::Forget { client, what: Forgotten::Message, count: 1 });
             add(SECOND / 100, sends(other, room, 1, 0, None));
             let act = Box::new(Act::Forget { client, what: Forgotten::History, count: 1 });
-            add(SECOND / 50, Act::Aimed { client, moment: Moment::Asks, after: 0, act });
+            add(SECOND / 50, Act::Aimed { of: Who::Client(client), moment: Moment::Asks, after: 0, act });
             add(SECOND, Act::Forget { client, what: Forgotten::History, count: 1 });
             add(SECOND + 1, sends(other, room, 1, 0, None));
         }
@@ -109,7 +117,7 @@ fn one(rng: &mut Rng, plan: &Plan, client: usize, add: &mut impl FnMut(Micros, A
             add(0, Act::Cut { client, luck: 0 });
             add(1, sends(other, room, 6, 0, None));
             let act = Box::new(Act::Forget { client, what: Forgotten::Message, count: 6 });
-            add(2, Act::Aimed { client, moment: Moment::Replay, after: 0, act });
+            add(2, Act::Aimed { of: Who::Client(client), moment: Moment::Replay, after: 0, act });
         }
         // Somebody takes too little of what is said.
         _ => {

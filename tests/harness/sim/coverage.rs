@@ -96,6 +96,8 @@ sometimes! {
     Drained = "a server drained and restarted",
     EpochEndedLive = "a log began anew on a server that lived on",
     Struck = "an aimed fault struck",
+    StruckReader = "a fault aimed at a reader struck",
+    StruckSio = "a fault aimed at a Socket.IO client struck",
     AnsweredStubbornly = "a server had only one answer for a while",
     OtherUser = "a stored state was taken up by another user",
     OtherVersion = "a gateway of another version allowed less",

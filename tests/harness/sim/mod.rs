@@ -14,6 +14,7 @@
 
 mod act;
 mod aimed;
+mod beside;
 mod checker;
 mod client;
 mod combined;
@@ -31,7 +32,7 @@ mod socketio;
 mod trace;
 mod world;
 
-pub use act::{Act, Fate, Forgotten, Lie, Moment, Stale, Step, Stubborn, Whose};
+pub use act::{Act, Fate, Forgotten, Lie, Moment, Stale, Step, Stubborn, Who, Whose};
 pub use checker::{
     Begins, Bounds, Checker, Clock, Disk, Key, Limits, Made, Moves, PERSONAL, Place, Stored, Waits, Words,
     key, place,

@@ -54,6 +54,9 @@ const FIRST: u64 = 1 << 40;
 #[derive(Debug, Default)]
 struct Sent {
     written: bool,
+    /// An answer is wanted, and the server has given one.
+    asks: bool,
+    answered: bool,
     /// Its name in the present run.
     id: u64,
     resolved: bool,
@@ -109,6 +112,18 @@ impl Own {
         let text = text(id, padding);
         self.clients.entry(client).or_default().sends.insert(id, Sent { id, ..Sent::default() });
         text
+    }
+
+    /// The same of an event of Socket.IO, whose text is made elsewhere.
+    pub(super) fn sends_as(&mut self, client: usize, id: u64, asks: bool) {
+        self.clients.entry(client).or_default().sends.insert(id, Sent { id, asks, ..Sent::default() });
+    }
+
+    /// The server answers an event.
+    pub(super) fn answers(&mut self, client: usize, number: u64) {
+        if let Some(sent) = self.clients.get_mut(&client).and_then(|own| own.sends.get_mut(&number)) {
+            sent.answered = true;
+        }
     }
 
     /// A send or a message is asked for.
@@ -210,6 +225,17 @@ impl Own {
 
     /// A send has its outcome.
     pub(super) fn resolved(&mut self, client: usize, id: u64, status: &DeliveryStatus) -> Result<(), String> {
+        self.resolved_with(client, id, status, None)
+    }
+
+    /// The same, with what the server has answered.
+    pub(super) fn resolved_with(
+        &mut self,
+        client: usize,
+        id: u64,
+        status: &DeliveryStatus,
+        answer: Option<&str>,
+    ) -> Result<(), String> {
         let own = self.clients.entry(client).or_default();
         let Some((number, sent)) = own.sends.iter_mut().find(|(_, sent)| sent.id == id) else {
             return Err(format!("u{client} is told {status:?} of {id:#x}, which it never sent"));
@@ -218,7 +244,9 @@ impl Own {
             return Err(format!("u{client} is told twice what became of {number}"));
         }
         let is_right = match status {
-            DeliveryStatus::Written | DeliveryStatus::Unknown => sent.written,
+            DeliveryStatus::Answered { .. } => sent.answered && answer == Some(number.to_string().as_str()),
+            DeliveryStatus::Written => sent.written && !sent.asks,
+            DeliveryStatus::Unknown => sent.written,
             DeliveryStatus::Failed(why) => !sent.written && !matches!(why, SendFailure::Refused(_)),
             _ => false,
         };

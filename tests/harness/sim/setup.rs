@@ -1,6 +1,7 @@
 //! Everything that decides a run.
 
 use super::act::Step;
+use super::beside;
 use super::net::Way;
 use super::nodes;
 use super::plan::Plan;
@@ -67,6 +68,7 @@ impl Setup {
         schedule.extend(readers::acts(seed, &plan));
         plan.socketio = socketio::plans(seed, &plan, &schedule);
         schedule.extend(socketio::acts(seed, &plan));
+        schedule.extend(beside::acts(seed, &plan, mix));
         schedule.sort_by_key(|step| step.at);
         Self::new(seed, plan, schedule)
     }

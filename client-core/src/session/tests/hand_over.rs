@@ -1,9 +1,10 @@
 //! Moving before the server goes (protocol.md §2.2 `going_away`).
 
-use super::rig::{Rig, acked, hello, join_answer, live};
-use crate::messages::{ClientMessage, GoingAway, Joined, ServerMessage};
-use crate::session::{Input, Output};
-use crate::{DialError, DialErrorKind, Event, State};
+use super::rig::{Rig, acked, hello, id, join_answer, live};
+use crate::machine::Disconnect;
+use crate::messages::{ClientMessage, Code, GoingAway, Joined, Nack, ServerMessage};
+use crate::session::{Command, Input, Output};
+use crate::{Config, DeliveryStatus, DialError, DialErrorKind, Event, Name, State};
 use alloc::boxed::Box;
 use core::time::Duration;
 
@@ -146,4 +147,61 @@ fn the_old_connection_is_given_up_without_a_farewell_while_the_new_one_is_not_jo
     rig.said();
     rig.pass(Duration::from_secs(5));
     assert!(rig.said().contains(&Output::Close { conn: old, code: crate::close::REPLACED }));
+}
+
+/// A send that was made before the mode was known, on a connection that is about to be moved away from.
+fn first_contact_then_moved() -> (Rig, crate::machine::ConnId) {
+    let mut rig = Rig::new(Config::default());
+    rig.command(Command::Join(Name::from("r").into()));
+    rig.send(1, "early");
+    rig.command(Command::Connect);
+    rig.open();
+    assert_eq!(rig.sends().len(), 1);
+    rig.input(Input::Flushed(rig.conn, 2));
+    rig.receive(hello("me"));
+    let old = going_away(&mut rig);
+    rig.open();
+    rig.said();
+    (rig, old)
+}
+
+#[test]
+fn a_new_connection_that_is_refused_says_nothing_of_what_was_sent_on_the_old_one() {
+    let (mut rig, _) = first_contact_then_moved();
+    let refused = Disconnect::Closed { code: 4001, reason: "".into() };
+    rig.input(Input::Closed(rig.conn, refused));
+    assert_eq!(rig.deliveries(), [(1, DeliveryStatus::Unknown)], "the old server may have taken it");
+}
+
+#[cfg(feature = "native")]
+#[test]
+fn a_limit_of_the_new_server_is_not_one_of_the_old_server() {
+    let (mut rig, old) = first_contact_then_moved();
+    let ServerMessage::Hello(mut hello) = hello("me") else { panic!("a hello") };
+    hello.limits.content_bytes = 3;
+    rig.receive(ServerMessage::Hello(hello));
+    assert_eq!(rig.deliveries(), [], "not too large for the server that it was sent to");
+    rig.conn = old;
+    rig.ack(&id("s1-0"), "a", 11);
+    assert_eq!(rig.deliveries(), [(1, acked("a", 11))]);
+}
+
+#[test]
+fn an_answer_of_the_new_connection_that_names_nothing_is_not_about_what_was_sent_on_the_old_one() {
+    let (mut rig, old) = first_contact_then_moved();
+    rig.receive(hello("me"));
+    let nack = Nack {
+        reference: None,
+        code: Code::Forbidden,
+        retry: false,
+        retry_after_ms: None,
+        expected: None,
+        dup: false,
+        message: "".into(),
+    };
+    rig.receive(ServerMessage::Nack(Box::new(nack)));
+    assert_eq!(rig.deliveries(), []);
+    rig.conn = old;
+    rig.ack(&id("s1-0"), "a", 11);
+    assert_eq!(rig.deliveries(), [(1, acked("a", 11))]);
 }

@@ -219,6 +219,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
             let known_there = room.membership != Membership::Absent || may_return;
             room.wanted = Wanted::No;
+            if !made(Bug::SioLateRefusalHeard) {
+                // A refusal that still comes is of no room that anybody wants.
+                room.overdue = None;
+            }
             if is_up {
                 room.membership = Membership::Absent;
             } else if may_return {

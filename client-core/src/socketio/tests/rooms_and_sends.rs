@@ -139,6 +139,21 @@ fn a_room_whose_join_is_never_answered_counts_as_joined_after_a_while() {
 }
 
 #[test]
+fn the_late_refusal_of_a_room_that_was_left_is_nothing() {
+    for late in [refused(Code::Forbidden), refused_for_now(Code::Overloaded, Some(700))] {
+        let mut rig = asked_for_r();
+        rig.pass(10 * SECOND);
+        assert_eq!(rig.story(), ["joined r", "ready"]);
+        rig.command(Command::Leave("r".into()));
+        assert_eq!(rig.story(), ["> leave r", "left r"]);
+        rig.answer(0, late);
+        assert_eq!(rig.story(), Vec::<String>::new());
+        let next = rig.session.next_deadline().expect("the next sign of life");
+        assert!(next > rig.now.monotonic + 10 * SECOND, "nothing is asked for again");
+    }
+}
+
+#[test]
 fn a_room_that_is_refused_is_not_asked_for_again() {
     let mut rig = asked_for_r();
     rig.answer(0, refused(Code::Forbidden));

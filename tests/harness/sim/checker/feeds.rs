@@ -2,6 +2,7 @@
 
 use super::Checker;
 use super::truth::{Key, Place};
+use crate::sim::Micros;
 use crate::sim::coverage::Sometimes;
 use rejoin::messages::{Joined, Stamp};
 use rejoin::{Id, Position};
@@ -29,10 +30,13 @@ pub(super) struct Feed {
     pub(super) joined: bool,
     /// The user has left, and may begin anew.
     pub(super) left: bool,
-    /// The user has been told so, and has not asked again.
+    /// The user has been told so, and has not asked again; and when.
     pub(super) out: bool,
+    out_at: Micros,
     /// The user has asked for the room in this process.
     pub(super) asked: bool,
+    /// A join has been answered in this process, maybe for the sake of stored sends alone.
+    was_joined: bool,
     /// The user wants to see what was said before.
     pub(super) wants_history: bool,
     /// The last join showed nothing of the past; `None` where that is not known here.
@@ -73,13 +77,13 @@ impl Checker {
         self.stays(client, place);
         let feed = self.feed(client, place);
         feed.wants_history = history;
-        feed.asked = true;
+        let first = !std::mem::replace(&mut feed.asked, true) && !feed.was_joined;
         feed.out = false;
         feed.may_jump += 1;
         feed.last_unstamped = None;
         let left = feed.left;
-        // Who has not left yet simply stays.
-        let begins = left || feed.next == Next::Unjoined;
+        // Who has not left yet simply stays. What the disk says is for whoever has no place of its own.
+        let begins = left || first || feed.next == Next::Unjoined;
         if let Some((epoch, seq)) = since.filter(|_| begins) {
             feed.next = Next::Exactly(epoch, seq + 1);
             feed.left = false;
@@ -91,9 +95,11 @@ impl Checker {
         }
     }
 
-    /// Whether an application has not been told yet that it is out of a room.
-    pub fn is_leaving(&self, client: usize, place: Place) -> bool {
-        self.feeds.all.get(&(client, place)).is_none_or(|feed| !feed.out)
+    /// Whether an application has not been told yet that it is out of a room, or so lately that its server need not know:
+    /// what it says may take this long on its way.
+    pub fn is_leaving(&self, client: usize, place: Place, on_the_way: Micros) -> bool {
+        let feed = self.feeds.all.get(&(client, place));
+        feed.is_none_or(|feed| !feed.out || self.now <= feed.out_at + on_the_way)
     }
 
     /// Whether an application has asked for a room in this process, and has not been told that it is out.
@@ -109,9 +115,10 @@ impl Checker {
     /// An application is told that it has left a room, or is out of it for good.
     pub(super) fn out(&mut self, client: usize, place: Place) {
         self.pauses_no_more(client, place);
+        let now = self.now;
         let feed = self.feed(client, place);
         feed.left = true;
-        feed.out = true;
+        (feed.out, feed.out_at) = (true, now);
         feed.joined = false;
         self.feeds.dealt.remove(&(client, place));
     }
@@ -130,7 +137,7 @@ impl Checker {
         let others = self.is_taken_over(client);
         self.is_there(client, place);
         let feed = self.feed(client, place);
-        feed.joined = true;
+        (feed.joined, feed.was_joined) = (true, true);
         let shows_nothing = match feed.next {
             _ if feed.left => Some(!feed.wants_history),
             Next::Unjoined => Some(!feed.wants_history),

@@ -121,7 +121,7 @@ impl Checker {
         let same = |other: &Key| {
             other.0 == key.0
                 && *other <= key
-                && self.sends.all.get(other).is_some_and(|sent| sent.place == at)
+                && self.sends.all.get(other).is_some_and(|sent| sent.place == at && sent.outcome.is_none())
         };
         // The line has gone back to an earlier one already: what was behind that is made again after it.
         let is_behind = self.prompt.again.iter().any(|(on, other)| *on == conn && same(other))

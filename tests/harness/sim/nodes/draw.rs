@@ -31,8 +31,8 @@ pub(in crate::sim) fn plan(seed: u64, plan: &mut Plan) {
     if plan.server.fleet == Fleet::Plain {
         plan.server.fleet = Fleet::Extended;
     }
-    // Each node keeps these by itself, and the checker knows of one server.
-    (plan.server.rate, plan.server.lines) = (None, 200_000);
+    // Each node keeps its lines by itself, and the checker knows of one server.
+    plan.server.lines = 200_000;
 }
 
 /// The faults of a seed's nodes.

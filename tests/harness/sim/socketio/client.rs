@@ -105,6 +105,12 @@ impl SioClient {
         let options = Options::new(self.plan.acks, Options::default().ack_timeout);
         let mut session = Session::new(self.config.clone(), options, PERSONAL_ROOM.into(), self.rng.u64(..));
         session.note_changes();
+        if self.plan.own {
+            session.own_events("".into());
+        }
+        if self.plan.own && self.plan.manual {
+            session.manual_acks();
+        }
         self.process += 1;
         self.session = Some(session);
         self.stored = 0;

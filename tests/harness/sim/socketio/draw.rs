@@ -9,6 +9,7 @@ use rejoin::messages::Code;
 
 /// They take nothing from what a seed decides otherwise.
 const APART: u64 = 0x736f_636b_6574_696f;
+const OWN: u64 = 0x6f77_6e73_6f63_6b73;
 
 /// What holds for one of them and its server.
 #[derive(Debug, Clone)]
@@ -33,6 +34,10 @@ pub struct SioPlan {
     pub outbox: usize,
     /// Events that it holds before the consent.
     pub held: usize,
+    /// Its application has events of its own.
+    pub own: bool,
+    /// It answers those of the server's by itself.
+    pub manual: bool,
 }
 
 /// When a fault strikes that is aimed at something its server says.
@@ -93,6 +98,18 @@ pub enum SioAct {
     Ask,
     /// Its server's engine says that it is about to close.
     End,
+    /// Its application says events of its own, which may want an answer.
+    OwnSend { count: u8, padding: u16, asks: bool, timeout: Option<Micros> },
+    /// The same of one that goes at once or never.
+    OwnVolatile,
+    /// Has each connection begin with an event.
+    OwnKeep { key: u8 },
+    /// Has none begin with it any more.
+    OwnDrop { key: u8 },
+    /// Its server says events of the application's own, which may want an answer.
+    OwnEvent { count: u8, asks: bool },
+    /// Its application answers one of them, maybe twice.
+    OwnAnswer { luck: usize, again: bool },
 }
 
 /// Who speaks Socket.IO in this seed: nobody in two of three. Their servers speak the extended protocol with the hub, so
@@ -117,8 +134,16 @@ pub(in crate::sim) fn plans(seed: u64, plan: &Plan, schedule: &[Step]) -> Vec<Si
         personal: rng.bool(),
         outbox: if rng.u8(..4) == 0 { rng.usize(1..6) } else { 1000 },
         held: if rng.u8(..6) == 0 { rng.usize(1..4) } else { 1024 },
+        own: false,
+        manual: false,
     };
-    (0..count).map(one).collect()
+    let mut plans: Vec<SioPlan> = (0..count).map(one).collect();
+    let mut rng = Rng::with_seed(seed ^ OWN);
+    for plan in &mut plans {
+        // A small outbox is for messages alone: who is refused because it is full is counted there.
+        (plan.own, plan.manual) = (plan.outbox >= 1000 && rng.u8(..3) > 0, rng.bool());
+    }
+    plans
 }
 
 /// What happens to them.
@@ -132,7 +157,31 @@ pub(in crate::sim) fn acts(seed: u64, plan: &Plan) -> Vec<Step> {
             steps.push(Step { at: rng.u64(..plan.chaos), act: Act::Sio { client, what } });
         }
     }
+    let mut rng = Rng::with_seed(seed.rotate_left(29) ^ OWN);
+    for (client, _) in plan.socketio.iter().enumerate().filter(|(_, own)| own.own) {
+        for _ in 0..rng.usize(2..40) {
+            let what = own(&mut rng);
+            steps.push(Step { at: rng.u64(..plan.chaos), act: Act::Sio { client, what } });
+        }
+    }
     steps
+}
+
+fn own(rng: &mut Rng) -> SioAct {
+    let (asks, key) = (rng.bool(), rng.u8(..3));
+    match rng.u8(..16) {
+        0..=3 => SioAct::OwnSend {
+            count: rng.u8(1..6),
+            padding: if rng.u8(..6) == 0 { rng.u16(..1500) } else { 0 },
+            asks,
+            timeout: (rng.u8(..6) == 0).then(|| rng.u64(..20 * SECOND)),
+        },
+        4 => SioAct::OwnVolatile,
+        5 | 6 => SioAct::OwnKeep { key },
+        7 => SioAct::OwnDrop { key },
+        8..=11 => SioAct::OwnEvent { count: if rng.u8(..12) == 0 { 255 } else { rng.u8(1..5) }, asks },
+        _ => SioAct::OwnAnswer { luck: rng.usize(..8), again: rng.u8(..6) == 0 },
+    }
 }
 
 fn user(rng: &mut Rng, plan: &Plan) -> SioAct {

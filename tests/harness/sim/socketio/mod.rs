@@ -5,11 +5,13 @@
 
 mod client;
 mod draw;
+mod own;
 mod seat;
 
 pub(super) use client::SioClient;
 pub use draw::{SioAct, SioMoment, SioPlan};
 pub(super) use draw::{acts, plans};
+pub(super) use own::{SioOwn, answer_to};
 pub(super) use seat::{Lost, Seat, SioConn, Told};
 
 /// Their users are numbered from here.

@@ -2,43 +2,47 @@
 
 use super::{Happening, World};
 use crate::sim::Micros;
-use crate::sim::act::{Act, Moment, Stale, Whose};
+use crate::sim::act::{Act, Moment, Stale, Who, Whose};
 use crate::sim::client::Death;
 use crate::sim::coverage::Sometimes;
 use rejoin::machine::{ConnId, Disconnect, Input};
 use rejoin::{DialError, DialErrorKind, Name};
 
 impl World {
-    /// From now on an act waits for a moment of a client.
-    pub(super) fn aim(&mut self, client: usize, moment: Moment, after: Micros, act: &Act) {
-        self.aims.push((client, moment, after, act.clone()));
+    /// From now on an act waits for a moment of somebody.
+    pub(super) fn aim(&mut self, of: Who, moment: Moment, after: Micros, act: &Act) {
+        self.aims.push((of, moment, after, act.clone()));
     }
 
     /// It is that moment. A process dies in the midst of what it does; everything else happens when that is done.
-    pub(super) fn moment(&mut self, client: usize, moment: Moment) {
+    pub(super) fn moment(&mut self, who: Who, moment: Moment) {
         if self.aims.is_empty() {
             return;
         }
         let aims = std::mem::take(&mut self.aims);
         for (of, at, after, act) in aims {
-            if (of, at) != (client, moment) {
+            if (of, at) != (who, moment) {
                 self.aims.push((of, at, after, act));
                 continue;
             }
             match act {
                 Act::CrashClient { client: victim, outputs, down, power }
-                    if victim == client && after == 0 =>
+                    if Who::Client(victim) == who && after == 0 =>
                 {
-                    self.clients[client].death = Some(Death { outputs, down, power });
+                    self.clients[victim].death = Some(Death { outputs, down, power });
                 }
-                act => self.later(after, Happening::Strikes(Box::new(act))),
+                act => self.later(after, Happening::Strikes { of, act: Box::new(act) }),
             }
         }
     }
 
-    pub(super) fn strikes(&mut self, act: &Act) {
+    pub(super) fn strikes(&mut self, of: Who, act: &Act) {
         if !self.calm {
-            self.checker.cover.reach(Sometimes::Struck);
+            self.checker.cover.reach(match of {
+                Who::Client(_) => Sometimes::Struck,
+                Who::Reader(_) => Sometimes::StruckReader,
+                Who::Sio(_) => Sometimes::StruckSio,
+            });
             self.act(act);
         }
     }

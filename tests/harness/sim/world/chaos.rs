@@ -3,7 +3,7 @@
 use super::dials::micros;
 use super::{Happening, World};
 use crate::sim::SECOND;
-use crate::sim::act::Act;
+use crate::sim::act::{Act, Whose};
 use crate::sim::checker::{PERSONAL, place};
 use crate::sim::client::Death;
 use crate::sim::coverage::Sometimes;
@@ -41,7 +41,10 @@ impl World {
             }
             Act::Hold { client, way, time } => {
                 if let Some(index) = self.clients[client].newest() {
-                    let until = self.now + time;
+                    // What is said again may arrive when its producer is forgotten, if it is on its way for longer than
+                    // what is left of the window: nothing can be promised of that (protocol.md §2.2, `dedupeWindowMs`).
+                    let longest = if way == Way::Up { self.plan.server.dedupe_window / 3 } else { time };
+                    let until = self.now + time.min(longest);
                     self.conns[index].pipe(way).hold(until);
                 }
             }
@@ -118,7 +121,7 @@ impl World {
                     self.stale(client, what);
                 }
             }
-            Act::Aimed { client, moment, after, ref act } => self.aim(client, moment, after, act),
+            Act::Aimed { of, moment, after, ref act } => self.aim(of, moment, after, act),
             Act::Handover { .. } | Act::Remove { .. } | Act::Stray { .. } => self.gateway_fault(act),
             _ => self.server_fault(act),
         }
@@ -231,6 +234,7 @@ impl World {
             }
             Act::Trim { log, keep } if up => {
                 let name = self.log_name(log);
+                self.hides_what_was_not_read(log);
                 self.nodes[node].hub.store_mut().trim(&name, keep);
                 self.observe();
             }
@@ -244,6 +248,17 @@ impl World {
                 self.observe();
             }
             _ => {}
+        }
+    }
+
+    /// A log is about to lose its beginning. Of that, what a connection had not taken yet is told by what is said next.
+    pub(super) fn hides_what_was_not_read(&mut self, log: Whose) {
+        for conn in self.conns.iter_mut().filter(|conn| conn.draining && conn.server_open) {
+            let at = match log {
+                Whose::Room(room) => place(&Self::room(room), 0),
+                Whose::Stream(_) => place("@me", conn.user),
+            };
+            conn.hides.insert(at);
         }
     }
 

@@ -1,7 +1,7 @@
 //! From a dial to an open connection, and what can go wrong on the way.
 
 use super::{Happening, World};
-use crate::sim::act::Moment;
+use crate::sim::act::{Moment, Who};
 use crate::sim::coverage::Sometimes;
 use crate::sim::net::{Conn, Packet, Pipe, Way};
 use crate::sim::plan::{DialFaults, Fleet};
@@ -198,7 +198,7 @@ impl World {
                 self.checker.conn_is(client, index);
                 if self.clients[client].sockets.len() > 1 {
                     self.checker.cover.reach(Sometimes::TwoSockets);
-                    self.moment(client, Moment::Handover);
+                    self.moment(Who::Client(client), Moment::Handover);
                     let session = self.clients[client].session.as_ref();
                     if session.is_some_and(|session| session.diagnostics().outbox_len > 0) {
                         self.checker.cover.reach(Sometimes::HandoverUnanswered);

@@ -2,7 +2,7 @@
 
 use super::{Happening, World};
 use crate::sim::SECOND;
-use crate::sim::act::Moment;
+use crate::sim::act::{Moment, Who};
 use crate::sim::checker::{key, place};
 use crate::sim::client::LEAST_PACE;
 use crate::sim::coverage::Sometimes;
@@ -91,8 +91,10 @@ impl World {
             Output::Send { conn, frame, message } => {
                 if let Some(index) = self.socket(client, conn) {
                     match message {
-                        ClientMessage::JoinRoom { .. } => self.moment(client, Moment::Asks),
-                        ClientMessage::SendMessage { .. } => self.moment(client, Moment::Transmits),
+                        ClientMessage::JoinRoom { .. } => self.moment(Who::Client(client), Moment::Asks),
+                        ClientMessage::SendMessage { .. } => {
+                            self.moment(Who::Client(client), Moment::Transmits)
+                        }
                         _ => {}
                     }
                     self.observe_up(client, index, &message);
@@ -124,7 +126,7 @@ impl World {
             Output::FetchToken { rejected } => self.fetch_token(client, rejected),
             Output::Save => {
                 self.save(client);
-                self.moment(client, Moment::Save);
+                self.moment(Who::Client(client), Moment::Save);
             }
             _ => {}
         }

@@ -20,7 +20,7 @@ mod stubborn;
 mod telling;
 mod upward;
 
-use super::act::{Act, Moment, Step, Stubborn};
+use super::act::{Act, Moment, Step, Stubborn, Who};
 use super::checker::{Checker, Moves, Waits};
 use super::client::Client;
 use super::coverage::Coverage;
@@ -30,7 +30,7 @@ use super::plan::Plan;
 use super::readers::{Reader, Stream};
 use super::server::Server;
 use super::setup::Setup;
-use super::socketio::{Lost, SioClient, SioConn};
+use super::socketio::{Lost, SioClient, SioConn, SioOwn};
 use super::trace::Trace;
 use super::{Micros, SECOND};
 use fastrand::Rng;
@@ -57,7 +57,7 @@ enum Happening {
     Stores { client: usize, process: u64 },
     Starts { client: usize },
     Act(usize),
-    Strikes(Box<Act>),
+    Strikes { of: Who, act: Box<Act> },
     Thaw { client: usize },
     Reading(readers::Reading),
     Talking(socketio::Talking),
@@ -114,6 +114,7 @@ pub(super) struct World {
     /// Sessions that may be recovered, by their names.
     sio_lost: BTreeMap<String, Lost>,
     sio_pids: u64,
+    sio_own: SioOwn,
     /// What servers want answered, and which send a connection's answer is for.
     sio_asked: BTreeSet<u64>,
     sio_due: Option<u64>,
@@ -150,8 +151,8 @@ pub(super) struct World {
     /// The connection whose frame the hub is dealing with.
     speaking: Option<usize>,
     probes: Vec<(usize, super::checker::Key)>,
-    /// Acts that wait for a moment of a client.
-    aims: Vec<(usize, Moment, Micros, Act)>,
+    /// Acts that wait for a moment of somebody.
+    aims: Vec<(Who, Moment, Micros, Act)>,
     /// Which client is answered how, and until when.
     stubborn: Vec<(usize, Stubborn, Micros)>,
     happenings: u64,
@@ -201,6 +202,7 @@ impl World {
             sio_conns: Vec::new(),
             sio_lost: BTreeMap::new(),
             sio_pids: 0,
+            sio_own: SioOwn::default(),
             sio_asked: BTreeSet::new(),
             sio_due: None,
             sio_numbers: BTreeMap::new(),
@@ -374,7 +376,7 @@ impl World {
                 let act = self.schedule[index].act.clone();
                 self.act(&act);
             }
-            Happening::Strikes(act) => self.strikes(&act),
+            Happening::Strikes { of, act } => self.strikes(of, &act),
             Happening::Thaw { client } => self.thaw(client),
             Happening::Reading(reading) => self.reading(reading),
             Happening::Talking(talking) => self.talking(talking),

@@ -541,6 +541,9 @@ impl World {
         let epoch = Id::from_bits(self.rng.u64(..), self.rng.u32(..));
         let (Act::Crop { log, .. } | Act::Trim { log, .. } | Act::NewEpoch { log }) = *act else { return };
         let name = self.log_name(log);
+        if matches!(act, Act::Trim { .. }) {
+            self.hides_what_was_not_read(log);
+        }
         let Some(shared) = &mut self.shared else { return };
         match *act {
             Act::Crop { count, .. } => shared.store.crop(&name, usize::try_from(count).unwrap_or(0)),

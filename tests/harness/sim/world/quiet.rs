@@ -53,13 +53,14 @@ impl World {
             .filter(|c| self.is_living(*c) && self.clients[*c].wanted.contains(&room))
             .collect();
         let at = place(&name, 0);
-        let leaving =
-            (0..self.clients.len()).filter(|c| self.is_living(*c) && self.checker.is_leaving(*c, at));
+        let on_the_way = 4 * self.plan.latency.1;
+        let leaving = (0..self.clients.len())
+            .filter(|c| self.is_living(*c) && self.checker.is_leaving(*c, at, on_the_way));
         let leaving: BTreeSet<Name> = leaving.map(|c| self.clients[c].name.clone()).collect();
         let users = expected.iter().map(|c| self.clients[*c].name.clone());
         let users: BTreeSet<Name> =
             users.chain(self.sios_in(room).into_iter().map(|(_, name)| name)).collect();
-        // Who leaves is a member until the fate of the last sends is known.
+        // Who leaves is a member until the fate of the last sends is known, and the word of it has come.
         if !members.is_superset(&users)
             || members.iter().any(|user| !users.contains(user) && !leaving.contains(user))
         {

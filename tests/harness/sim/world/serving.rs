@@ -3,7 +3,7 @@
 use super::dials::micros;
 use super::upward::shortened;
 use super::{Happening, World};
-use crate::sim::act::{Fate, Forgotten, Moment};
+use crate::sim::act::{Fate, Forgotten, Moment, Who};
 use crate::sim::checker::{Checker, Key, PERSONAL, Place, Stored, Words, key, place};
 use crate::sim::coverage::Sometimes;
 use crate::sim::net::{Packet, Way};
@@ -159,7 +159,7 @@ impl World {
             _ => None,
         };
         if let Some(moment) = moment {
-            self.moment(self.conns[index].client, moment);
+            self.moment(Who::Client(self.conns[index].client), moment);
         }
         if kind == "ack" && self.conns[index].cut_at_ack {
             if let Ok(ServerMessage::Ack(ack)) = self.decoder.decode(&text) {

@@ -5,6 +5,7 @@ mod acts;
 mod streams;
 
 use super::{Happening, World};
+use crate::sim::act::{Moment, Who};
 use crate::sim::checker::place;
 use crate::sim::coverage::Sometimes;
 use crate::sim::net::Packet;
@@ -150,6 +151,7 @@ impl World {
                     self.trace.mix_text(&format!("{event:?}"));
                     // Its application deals with everything at once.
                     self.readers[reader].disk = last_event_id.map(|id| Box::from(&*id));
+                    self.moment(Who::Reader(reader), Moment::Save);
                 }
             }
             other => self.checker.violated(format!("reader{reader} wants {other:?}, which nobody knows")),
@@ -161,7 +163,10 @@ impl World {
             FeedEvent::State(change) => self.reader_state(reader, change),
             FeedEvent::Began => self.checker.reader_began(reader, last),
             FeedEvent::Message(message) => self.checker.reader_message(reader, message, last),
-            FeedEvent::Gap(gap) => self.checker.reader_gap(reader, gap, last),
+            FeedEvent::Gap(gap) => {
+                self.checker.reader_gap(reader, gap, last);
+                self.moment(Who::Reader(reader), Moment::Gap);
+            }
             FeedEvent::Event { name, data, id } => {
                 let strays = id.as_ref().is_none_or(|id| id.ends_with(":stray"));
                 if !strays || **name != *"weather" || data != streams::WEATHER {
@@ -200,6 +205,8 @@ impl World {
         }
         let sockets = usize::from(state.stream.is_some()) + usize::from(state.dialing.is_some());
         state.dialing = Some(id);
+        self.moment(Who::Reader(reader), Moment::Dials);
+        let state = &mut self.readers[reader];
         let (least, most) = self.plan.latency;
         let latency = state.rng.u64(least..=most);
         let (luck, detail) = (state.rng.u8(..100), state.rng.u32(..));

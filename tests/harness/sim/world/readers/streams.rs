@@ -1,6 +1,7 @@
 //! Streams between the hub and the readers: bytes that can be slow, lost, cut or changed on the way.
 
 use super::{Asked, Reading};
+use crate::sim::act::{Moment, Who};
 use crate::sim::coverage::Sometimes;
 use crate::sim::net::{Packet, Pipe};
 use crate::sim::readers::{LONGEST_EVENT, LineEnd, Stream, written};
@@ -175,7 +176,7 @@ impl World {
         }
         if !std::mem::replace(&mut self.streams[index].begun, true) {
             self.stream_begins(index, text);
-            return;
+            return self.moment(Who::Reader(reader), Moment::Opens);
         }
         self.streams[index].sent += 1;
         let sent = self.streams[index].sent;
@@ -183,6 +184,9 @@ impl World {
             self.checker.violated(format!("8: {sent} events wait for reader {index}"));
         }
         let is_gap = text.starts_with("event: gap");
+        if !is_gap {
+            self.moment(Who::Reader(reader), Moment::Message);
+        }
         self.stream_names_its_gap(index, text, is_gap);
         if is_gap && self.readers[reader].plan.silent {
             self.streams[index].previous = None;

@@ -17,6 +17,10 @@ impl World {
         let newest = self.sio_newest(client);
         match act {
             SioAct::Join(room) if runs && self.sios[client].wanted.insert(room) => {
+                if let Some(index) = newest {
+                    // Whoever has left asks as for the first time.
+                    self.sio_conns[index].refused_at.remove(&Self::room(room));
+                }
                 self.sio_command(client, Command::Join(Self::room(room).into()));
             }
             SioAct::Leave(room) if runs && self.sios[client].wanted.remove(&room) => {
@@ -97,7 +101,7 @@ impl World {
                     self.sio_gone(index, false);
                 }
             }
-            _ => {}
+            _ => self.sio_act_own(client, act),
         }
     }
 
@@ -139,6 +143,7 @@ impl World {
             disk.sends.iter().filter_map(|send| crate::sim::checker::key(&send.content)).collect()
         });
         self.checker.sio_died(client, stores.then_some(&keys));
+        self.sio_own_died(client);
         self.sios[client].dies();
         self.sios[client].is_closed = false;
         self.later(down, Happening::Talking(Talking::Starts { client }));
@@ -163,6 +168,7 @@ impl World {
             if self.sios[client].frozen_until.is_none() {
                 self.sio_reopens(client);
             }
+            self.sio_answers_all(client);
             let state = self.sios[client].session.as_ref().map(Session::state);
             if state == Some(State::Failed) && self.sios[client].is_running() {
                 self.checker.revived(self.sio_link(client));
@@ -198,6 +204,7 @@ impl World {
                 ));
             }
             self.sio_has_caught_up(client);
+            self.sio_own_is_settled(client);
             if let Some(index) = self.sio_newest(client) {
                 self.sio_due = self.sio_asks(index);
             }

@@ -2,11 +2,13 @@
 //! them in `acts`.
 
 mod acts;
+mod own;
 mod serving;
 
 use super::driver::is_the_same;
 use super::{Happening, World};
 use crate::sim::SECOND;
+use crate::sim::act::{Moment, Who};
 use crate::sim::checker::{Key, key, place};
 use crate::sim::client::CANARY;
 use crate::sim::net::{Packet, Pipe};
@@ -230,7 +232,10 @@ impl World {
                     self.later(wait, Happening::Talking(lost));
                 }
             }
-            Output::Save => self.sio_saves(client),
+            Output::Save => {
+                self.sio_saves(client);
+                self.moment(Who::Sio(client), Moment::Save);
+            }
             Output::Event(event) => self.sio_told(client, &event),
             // The engine asks, and not the client.
             Output::Ping { .. } => {}
@@ -247,6 +252,9 @@ impl World {
         if text.contains(CANARY) {
             self.checker.violated(format!("13: sio{client} shows its token: {text}"));
         }
+        if self.sio_told_own(client, event) {
+            return;
+        }
         let conns = &self.sio_conns;
         let open = |index: usize| conns.get(index).is_some_and(|conn| conn.client_open && !conn.closing);
         let clock = self.sios[client].monotonic(self.now);
@@ -256,6 +264,7 @@ impl World {
                 let wanted = self.sios[client].wanted.iter().map(|room| place(&Self::room(*room), 0));
                 self.checker.sio_ready(client, wanted);
             }
+            Event::Gap(_) => self.moment(Who::Sio(client), Moment::Gap),
             Event::State(change) if change.state == State::Failed => {
                 self.checker.sio_ended(self.sio_link(client));
             }
@@ -282,6 +291,7 @@ impl World {
         let (process, monotonic) = (state.process, state.monotonic(self.now));
         let (luck, detail) = (state.rng.u8(..100), state.rng.u32(..));
         self.checker.dialled(link, monotonic, attempt, sockets, false);
+        self.moment(Who::Sio(client), Moment::Dials);
         let faults = if self.calm { DialFaults::default() } else { self.plan.dial };
         let latency = self.plan.latency.0.midpoint(self.plan.latency.1);
         let error = if luck < faults.refused / 2 {
@@ -369,6 +379,19 @@ impl World {
                 disk.is_some_and(|disk| disk.saved().sends.iter().any(|send| send.content == *content));
             let clock = self.sios[client].monotonic(self.now);
             self.checker.sio_writes(client, index, clock, content, on_disk);
+            self.sio_observe_own(client, index, content, false);
+        }
+        match &message {
+            ClientPacket::Own { event, .. } => self.sio_observe_own(client, index, event, true),
+            ClientPacket::Kept(event) => self.sio_observe_kept(client, index, event),
+            _ => {}
+        }
+        if let ClientPacket::Emit { event, .. } = &message {
+            match event {
+                ClientEvent::Send { .. } => self.moment(Who::Sio(client), Moment::Transmits),
+                ClientEvent::Join { .. } => self.moment(Who::Sio(client), Moment::Asks),
+                ClientEvent::Leave { .. } => {}
+            }
         }
         if self.trace.is_readable() {
             self.trace.note(self.now, "socketio", format_args!("{client} writes {message:?} to {index}"));
@@ -395,7 +418,13 @@ impl World {
             let restored = self.sio_conns[index].restored.clone();
             self.checker.sio_consent(client, restored.as_deref());
         }
+        let own = Self::own_event_of(&packet);
         self.sio_input(client, Input::Received(id, packet));
+        let is_in = self.sio_conns[index].client_open
+            && self.sios[client].session.as_ref().map(Session::state) == Some(State::Connected);
+        if let Some(number) = own.filter(|_| is_in) {
+            self.sio_has_heard_own(client, number);
+        }
     }
 
     /// The client's end of a connection is gone.
@@ -442,6 +471,7 @@ impl World {
         let words = (content.clone(), data.clone());
         self.checker.sio_sent(client, number, place(&room, 0), words, timeout.is_some());
         debug_assert_eq!(key(&content), Some(author));
+        self.sio_orders(client, &content);
         let timeout = timeout.map(Duration::from_micros);
         let send = Outgoing { timeout, data, ..Outgoing::new(SendId(number), room, content) };
         self.sio_command(client, Command::Send(send));

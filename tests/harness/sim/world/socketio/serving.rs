@@ -2,6 +2,7 @@
 
 use super::Talking;
 use crate::sim::SECOND;
+use crate::sim::act::{Moment, Who};
 use crate::sim::checker::{key, place};
 use crate::sim::coverage::Sometimes;
 use crate::sim::net::Packet;
@@ -59,6 +60,22 @@ impl World {
     pub(super) fn sio_says(&mut self, index: usize, packet: ServerPacket) {
         if self.trace.is_readable() {
             self.trace.note(self.now, "server", format_args!("to socketio's {index}: {packet:?}"));
+        }
+        let client = self.sio_conns[index].client;
+        match &packet {
+            ServerPacket::Connected(_) => self.moment(Who::Sio(client), Moment::Opens),
+            ServerPacket::Event(event) if event.trailing.is_some() => {
+                self.moment(Who::Sio(client), Moment::Message);
+            }
+            ServerPacket::Ack { answer, .. } => self.moment(
+                Who::Sio(client),
+                match &**answer {
+                    Answer::Refused { .. } => Moment::Nack,
+                    Answer::Done { id: Some(_), .. } => Moment::Ack,
+                    Answer::Done { .. } => Moment::Joined,
+                },
+            ),
+            _ => {}
         }
         let moment = match &packet {
             ServerPacket::Ack { .. } => Some(SioMoment::Ack),
@@ -187,9 +204,15 @@ impl World {
             }
             ClientPacket::Emit { ack, event } => self.sio_serves(index, ack, event),
             ClientPacket::Disconnect => self.sio_vacates(index, true),
-            ClientPacket::Ack { id } if !self.sio_asked.remove(&id) => {
-                self.checker.violated(format!("S: answer {id} was not asked for"));
+            ClientPacket::Ack { id } => {
+                if !self.sio_asked.remove(&id) && !self.sio_takes_answer(index, id, None) {
+                    self.checker.violated(format!("S: answer {id} was not asked for"));
+                }
             }
+            ClientPacket::Answer { id, arguments } => {
+                self.sio_takes_answer(index, id, Some(&arguments));
+            }
+            ClientPacket::Own { ack, event } => self.sio_serves_own(index, ack, &event),
             _ => {}
         }
     }
@@ -422,6 +445,7 @@ impl World {
         let places: Vec<u32> = rooms.iter().map(|room| place(room, FIRST_USER + client)).collect();
         self.checker.sio_goes_on(client, &places);
         self.sio_conns[index].restored = Some(places);
+        self.moment(Who::Sio(client), Moment::Restored);
         if !self.sios[client].plan.missed_first {
             self.sio_consents(index);
         }
