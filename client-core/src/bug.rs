@@ -91,6 +91,7 @@ mistakes! {
         LocalTooOften = "A local cause shortens each wait.",
     }
     "outbox/mod.rs" {
+        LeftStillWaits = "What waits for a room to be joined again waits on when the room is left.",
         NewestGivesWay = "The newest send that waits makes room for a new one, and not the oldest.",
         NewLineEachConnection = "Each connection begins a new line and sends what is unanswered in it.",
         QueueOneMore = "The outbox takes one send more than it may.",
@@ -324,9 +325,14 @@ mistakes! {
         FeedGapTooLarge = "A gap that the server tells ends too late.",
         GapWithoutPlace = "The place behind a gap is not taken.",
         RecentForgotten = "The ids of what was told are forgotten at once.",
+        FeedAnnouncedKept = "A hole that one stream has announced lets the next one skip what it likes.",
+        FeedStrayMoves = "An event that is no message moves a reader's place.",
         FeedPlaceKept = "A reader goes on from where it began.",
     }
     "feed/mod.rs" {
+        FeedBusyForEver = "An application that was busy once counts as busy for ever.",
+        FeedNeverClosed = "A reader that is ended does not end.",
+        FeedAbandonsNothing = "A stream that is given up is not let go.",
         UnreadableUntold = "That an event could not be read is not told.",
         OldStreamHeard = "A stream that was given up is still heard.",
         OwnSilenceCounts = "The silence of a busy application counts as the server's.",
@@ -346,6 +352,7 @@ mistakes! {
     }
     "socketio/sends.rs" {
         SioTimeUnkept = "The time of a send of a Socket.IO session is not kept.",
+        SioOwnUnasked = "No answer is wanted of an own event that asks for one.",
         SioQueueOneMore = "The queue of a Socket.IO session takes one send too many.",
         SioOversizedSent = "A send is larger than a Socket.IO server takes.",
         SioWrittenTooEarly = "A send that waits for its ack is said to be written.",
@@ -354,7 +361,17 @@ mistakes! {
         SioLostSaidWritten = "What was lost with its connection is said to be written.",
         SioEndLeavesSends = "The end leaves sends without an outcome.",
     }
+    "socketio/session/own.rs" {
+        SioOpenOutlivesLoss = "An event of a connection that was lost can still be answered.",
+        SioVolatileWaits = "A volatile event of a Socket.IO session waits for the next connection.",
+        SioOpenUnbounded = "The events that wait for the application's answer are not bounded.",
+        SioAnswersOldest = "The application's answer goes to the oldest event.",
+        SioAnswersTwice = "An event can be answered twice.",
+        SioOwnAnswerLost = "What the server has answered to an own event is lost.",
+    }
     "socketio/rooms.rs" {
+        SioUnconfirmedKept = "A room whose join was only written counts as one of the session that is recovered.",
+        SioLeftForgotten = "A room that was left is forgotten, and a recovered session is in it again.",
         SioStaysMember = "Who was in a room before a loss is said to be in it after it.",
     }
     "socketio/session.rs" {
@@ -367,6 +384,8 @@ mistakes! {
         SioLeaveUnsaid = "The server is not told that a room is left.",
         SioLateRefusalHeard = "The late refusal of a room that was left has it asked for for ever.",
         SioLaterForgotten = "A room that was refused for now is not asked for again.",
+        SioRecoveredTwice = "A session that was recovered counts as recovered as it is now.",
+        SioRecoveredNotLeft = "A session that is recovered is not taken out of the rooms that were left.",
         SioReadyTooEarly = "It is said to be ready before its rooms are joined.",
         SioReadyUntold = "That it is ready is not told.",
         SioHearsAfterLeaving = "Messages of a room that was left are told.",
@@ -379,6 +398,7 @@ mistakes! {
         SioRecoveryUnnoticed = "A session that was recovered is taken for a new one.",
     }
     "socketio/session/receiving.rs" {
+        SioOwnEventLost = "An own event of the server's that wants an answer is not told.",
         SioPingUnanswered = "The engine's ping is not answered.",
         SioEventUnanswered = "An event that wants an answer gets none.",
     }

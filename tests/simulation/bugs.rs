@@ -49,6 +49,10 @@ const UNSEEN: &[(&str, &str)] = &[
         "needs a refusal of a send that was carried out before and whose answer was lost",
     ),
     ("SignalKept", "whether a signal reaches everybody is not judged"),
+    (
+        "FeedAnnouncedKept",
+        "needs a stream that ends between a hole and what follows it, and a loss on the next that nobody names",
+    ),
     ("SioPlaceKept", "the server knows nobody by the place of another session, and begins anew"),
 ];
 

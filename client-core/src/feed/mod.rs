@@ -87,7 +87,7 @@ impl<P, N: Clone> Feed<P, N> {
                 }
             }
             FeedInput::Ended(conn, how) => self.link.closed(now, conn, how),
-            FeedInput::Busy(busy) => self.busy = busy,
+            FeedInput::Busy(busy) => self.busy = busy || self.busy && made(Bug::FeedBusyForEver),
             FeedInput::Hint(hint) => self.link.hint(now, hint),
             FeedInput::Tick => self.link.tick(now),
         }
@@ -218,11 +218,14 @@ impl<P, N: Clone> Feed<P, N> {
                 let history = self.history;
                 self.outputs.push_back(FeedOutput::Dial { conn, attempt, token, last_event_id, history });
             }
+            Action::Abandon { .. } if made(Bug::FeedAbandonsNothing) => {}
             Action::Abandon { conn, .. } => self.outputs.push_back(FeedOutput::Abandon { conn }),
             Action::Close { conn, .. } => {
                 // There is nobody to take leave of.
                 self.outputs.push_back(FeedOutput::Abandon { conn });
-                self.link.closed(now, conn, Disconnect::Ended);
+                if !made(Bug::FeedNeverClosed) {
+                    self.link.closed(now, conn, Disconnect::Ended);
+                }
             }
             Action::Up { .. } => {
                 let hole = self.place.opened();

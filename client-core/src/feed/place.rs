@@ -127,7 +127,9 @@ impl Place {
     /// about places may or may not go on where it was.
     pub(super) fn opened(&mut self) -> Option<Hole> {
         self.seen = if made(Bug::SeenKept) { self.seen } else { 0 };
-        self.announced = None;
+        if !made(Bug::FeedAnnouncedKept) {
+            self.announced = None;
+        }
         let again = core::mem::replace(&mut self.was_open, true);
         (again && self.position.is_none() && !made(Bug::AbsenceUntold))
             .then(|| Hole::unknown(GapReason::Reconnected))
@@ -237,7 +239,9 @@ impl Place {
 
     /// An event that is no message of the log has this id: it says nothing about the place of one that has a place.
     pub(super) fn pass(&mut self, id: &str) {
-        if self.position.is_none() || Position::from_event_id(id).is_none() {
+        if let Some(now) = Position::from_event_id(id).filter(|_| made(Bug::FeedStrayMoves)) {
+            self.arrive(now, id.into());
+        } else if self.position.is_none() || Position::from_event_id(id).is_none() {
             self.mark(id);
         }
     }

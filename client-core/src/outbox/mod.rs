@@ -430,6 +430,10 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
 
     /// The room has been left: its line is not needed any more, once nothing is on its way.
     pub(crate) fn left(&mut self, room: &N) {
+        if let Some(lane) = self.lane(room).filter(|_| !made(Bug::LeftStillWaits)) {
+            // No join is waited for any more: what was sent since fails.
+            lane.needs_join = false;
+        }
         self.lanes.retain(|lane| lane.room != *room || !lane.is_empty());
     }
 }

@@ -136,11 +136,15 @@ impl<N: Clone + Ord> Rooms<N> {
     pub(super) fn connection_lost(&mut self, may_recover: bool) {
         self.rooms.retain_mut(|room| {
             room.membership = match room.membership {
-                Membership::Member | Membership::Suspended if may_recover && room.confirmed => {
+                Membership::Member | Membership::Suspended
+                    if may_recover && (room.confirmed || made(Bug::SioUnconfirmedKept)) =>
+                {
                     Membership::Suspended
                 }
                 // Whether the server has heard of the leave nobody knows.
-                _ if may_recover && room.wanted == Wanted::No => Membership::Suspended,
+                _ if may_recover && room.wanted == Wanted::No && !made(Bug::SioLeftForgotten) => {
+                    Membership::Suspended
+                }
                 Membership::Member if made(Bug::SioStaysMember) => Membership::Member,
                 _ => Membership::Absent,
             };

@@ -60,6 +60,8 @@ pub enum Moment {
     Gap,
     /// The server goes on with its session.
     Restored,
+    /// It says that it leaves a room.
+    Leaves,
     /// The server acks a send of the client.
     Ack,
     /// It refuses one.

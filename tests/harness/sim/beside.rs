@@ -9,6 +9,7 @@ use super::schedule::{Mix, log};
 use super::socketio::SioAct;
 use super::{Micros, SECOND};
 use fastrand::Rng;
+use rejoin::messages::Code;
 
 const APART: u64 = 0x6265_7369_6465_2121;
 
@@ -17,7 +18,7 @@ const OF_READERS: [Moment; 6] =
     [Moment::Dials, Moment::Opens, Moment::Message, Moment::Message, Moment::Save, Moment::Gap];
 
 /// The same of a client that speaks Socket.IO.
-const OF_SIOS: [Moment; 13] = [
+const OF_SIOS: [Moment; 14] = [
     Moment::Dials,
     Moment::Opens,
     Moment::Opens,
@@ -28,6 +29,7 @@ const OF_SIOS: [Moment; 13] = [
     Moment::Nack,
     Moment::Joined,
     Moment::Asks,
+    Moment::Leaves,
     Moment::Transmits,
     Moment::Save,
     Moment::Gap,
@@ -61,7 +63,42 @@ pub(super) fn acts(seed: u64, plan: &Plan, mix: Mix) -> Vec<Step> {
         let act = Act::Aimed { of, moment, after, act: Box::new(act) };
         steps.push(Step { at: rng.u64(..plan.chaos), act });
     }
+    for client in 0..plan.socketio.len() {
+        if rng.u8(..6) == 0 {
+            late_refusal(&mut rng, plan, client, &mut steps);
+        }
+    }
+    if plan.nodes.is_none() && plan.clients[0].offers && rng.u8(..24) == 0 {
+        first_contact(&mut rng, plan, &mut steps);
+    }
+    steps.retain(|step| step.at < plan.chaos);
     steps
+}
+
+/// A room's refusal comes when the room has counted as joined for long, and has been left.
+fn late_refusal(rng: &mut Rng, plan: &Plan, client: usize, steps: &mut Vec<Step>) {
+    let (begin, room) = (rng.u64(..plan.chaos), rng.usize(..plan.rooms));
+    let mut add = |after: Micros, act: Act| steps.push(Step { at: begin + after, act });
+    let hold = Act::Sio { client, what: SioAct::Hold { up: false, time: rng.u64(105..120) * SECOND / 10 } };
+    let of = Who::Sio(client);
+    add(0, Act::Sio { client, what: SioAct::RefuseJoin(Code::Overloaded) });
+    add(0, Act::Sio { client, what: SioAct::Leave(room) });
+    add(1, Act::Aimed { of, moment: Moment::Asks, after: 0, act: Box::new(hold) });
+    add(SECOND / 5, Act::Sio { client, what: SioAct::Join(room) });
+    add(SECOND / 5 + 10 * SECOND + rng.u64(..SECOND / 2), Act::Sio { client, what: SioAct::Leave(room) });
+}
+
+/// Somebody sends before it is known what the server speaks, is asked to move, and the new connection is refused.
+fn first_contact(rng: &mut Rng, plan: &Plan, steps: &mut Vec<Step>) {
+    let (client, room) = (0, rng.usize(..plan.rooms));
+    let (window, patience) = (rng.u64(..SECOND), 20 * SECOND);
+    let act = Box::new(Act::Handover { client, window, url: false, patience });
+    let mut add = |at: Micros, act: Act| steps.push(Step { at, act });
+    let (count, padding, data, timeout) = (rng.u8(1..4), 0, false, None);
+    add(1, Act::Send { client, room, count, padding, data, timeout });
+    let (of, moment) = (Who::Client(client), Moment::Transmits);
+    add(1, Act::Aimed { of, moment, after: rng.u64(..=plan.latency.1), act });
+    add(rng.u64(2 * plan.latency.0..=4 * plan.latency.1), Act::Revoke { client });
 }
 
 fn of_server(rng: &mut Rng, plan: &Plan) -> Act {

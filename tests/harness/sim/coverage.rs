@@ -109,6 +109,8 @@ sometimes! {
     ReaderFindsDead = "a reader gave up a silent stream",
     ReaderGivenUp = "a reader that takes nothing was given up",
     ReaderCaughtUp = "a reader was where its log was in the end",
+    SioOwnAnswered = "an own event of a Socket.IO client was answered",
+    SioAnswersOwn = "an application answered an own event of a Socket.IO server",
     SioRestored = "a Socket.IO session was recovered by the server",
     SioRecovered = "a Socket.IO client was told that a room is recovered",
     SioGap = "a Socket.IO client was told of a gap",

@@ -59,7 +59,7 @@ fn if_the_old_connection_breaks_first_the_dial_under_way_is_the_reconnection() {
     let mut rig = Rig::joined();
     let old = going_away(&mut rig);
     rig.said();
-    rig.input(Input::Closed(old, crate::machine::Disconnect::Lost));
+    rig.input(Input::Closed(old, Disconnect::Lost));
     assert!(matches!(rig.session.state(), State::Reconnecting { retry_at: None, .. }));
     rig.open();
     assert_eq!(rig.session.state(), State::Connected);
@@ -119,7 +119,7 @@ fn what_the_old_connection_never_answers_is_sent_again_when_it_is_gone_or_its_ti
         joined_on_another_log(&mut rig);
         assert!(rig.sends().is_empty());
         if breaks {
-            rig.input(Input::Closed(old, crate::machine::Disconnect::Lost));
+            rig.input(Input::Closed(old, Disconnect::Lost));
         } else {
             rig.pass(Duration::from_secs(5));
         }
@@ -134,7 +134,7 @@ fn the_old_connection_is_given_up_without_a_farewell_when_the_new_one_is_lost_fi
     let old = going_away(&mut rig);
     rig.open();
     rig.said();
-    rig.input(Input::Closed(rig.conn, crate::machine::Disconnect::Lost));
+    rig.input(Input::Closed(rig.conn, Disconnect::Lost));
     assert!(rig.said().contains(&Output::Abandon { conn: old, code: crate::close::REPLACED }));
 }
 

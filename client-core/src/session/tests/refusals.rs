@@ -657,3 +657,17 @@ fn a_plain_servers_error_about_a_message_or_a_room_that_is_heard_is_no_refusal_o
     rig.receive(no(Code::Forbidden, false).error(None, Some(&"elsewhere".into())));
     assert!(rig.events().iter().any(|event| matches!(event, Event::ServerError { .. })));
 }
+
+#[test]
+fn what_waits_for_a_room_to_be_joined_again_fails_when_the_room_is_left() {
+    let mut rig = Rig::joined();
+    rig.send(1, "x");
+    let first = rig.sends().remove(0).1;
+    rig.nack(&first.reference, Code::UnknownProducer, false);
+    rig.command(Command::Leave("r".into()));
+    rig.send(2, "y");
+    rig.command(Command::Cancel(SendId(1)));
+    rig.pass(Duration::from_secs(1));
+    let why = [SendFailure::Cancelled, SendFailure::Refused(Code::NotJoined)];
+    assert_eq!(rig.deliveries(), [1, 2].map(|n| (n, DeliveryStatus::Failed(why[n as usize - 1]))));
+}

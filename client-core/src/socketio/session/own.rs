@@ -2,6 +2,7 @@
 //! and what the application answers.
 
 use super::Session;
+use crate::bug::{Bug, made};
 use crate::event::{Delivery, DeliveryStatus, Event, SendFailure, SendId, SendReply};
 use crate::messages::ServerMessage;
 use crate::notes::note;
@@ -52,7 +53,9 @@ impl<P: Payload, N: Clone + Ord> Own<P, N> {
 
     /// Nobody waits for the answers any more.
     pub(super) fn connection_lost(&mut self) {
-        self.open = VecDeque::new();
+        if !made(Bug::SioOpenOutlivesLoss) {
+            self.open = VecDeque::new();
+        }
         self.answers = VecDeque::new();
     }
 }
@@ -79,7 +82,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let may_go = is_up
             && self.own.standing.next().is_none()
             && self.sends.may_go(&send, self.settings.max_unflushed);
-        if self.link.has_ended() || send.payload() > self.settings.max_content {
+        let waits = made(Bug::SioVolatileWaits);
+        if self.link.has_ended() || send.payload() > self.settings.max_content || waits {
             self.send(now, send);
         } else if may_go {
             self.own.volatile.push(send.id);
@@ -172,7 +176,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// Whether an event that wants an answer is given one by the application. It gets a number of ours then.
     pub(super) fn opens(&mut self, id: u64, message: &mut ServerMessage<P, N>) -> bool {
         let ServerMessage::Own(frame) = message else { return false };
-        if !self.own.manual_acks || self.own.open.len() >= MOST_OPEN {
+        if !self.own.manual_acks || self.own.open.len() >= MOST_OPEN && !made(Bug::SioOpenUnbounded) {
             return false;
         }
         self.own.last_ack += 1;
@@ -185,6 +189,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let Some(at) = self.own.open.iter().position(|(ours, _)| *ours == ack) else {
             return self.event(Event::NotAnswered { ack, why: SendFailure::UnknownAck });
         };
+        let at = if made(Bug::SioAnswersOldest) { 0 } else { at };
         let waiting: usize = self.own.answers.iter().map(|(_, arguments)| arguments.weight()).sum();
         let most = self.wire.as_ref().map_or(usize::MAX, |wire| wire.max_payload);
         let why = if arguments.weight() > self.settings.max_content.min(most) {
@@ -192,7 +197,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         } else if waiting.saturating_add(arguments.weight()) > MOST_ANSWERS {
             SendFailure::QueueFull
         } else {
-            if let Some((_, id)) = self.own.open.remove(at) {
+            let open = if made(Bug::SioAnswersTwice) {
+                self.own.open.get(at).copied()
+            } else {
+                self.own.open.remove(at)
+            };
+            if let Some((_, id)) = open {
                 self.own.answers.push_back((id, arguments));
             }
             return;
@@ -204,7 +214,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// The answer to an event of the application's own: what it means is the application's to say.
     pub(super) fn own_answered(&mut self, id: u64, answer: Answer<P, N>, whole: Option<P>) {
         let (Answer::Done { answer, .. } | Answer::Refused { answer, .. }) = answer;
-        let reply = SendReply { answer: whole.or(answer), message: None };
+        let answer = whole.or(answer).filter(|_| !made(Bug::SioOwnAnswerLost));
+        let reply = SendReply { answer, message: None };
         let status = DeliveryStatus::Answered { id: None, seq: None };
         self.sends.answered(id, status, reply, &mut self.outcomes);
     }

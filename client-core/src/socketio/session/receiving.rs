@@ -83,6 +83,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 self.event(Event::Notification(notification));
             }
             #[cfg(feature = "frames")]
+            ServerMessage::Own(_) if event.ack.is_some() && made(Bug::SioOwnEventLost) => {}
+            #[cfg(feature = "frames")]
             ServerMessage::Own(frame) => self.event(Event::Frame(frame)),
             _ => self.diagnostics.unknown_frames += 1,
         }

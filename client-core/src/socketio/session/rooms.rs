@@ -163,7 +163,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// Whether a recovery would bring the session back as it is now. One that has been recovered before may come back as
     /// it was then: the reference server keeps that until it has noticed the next loss.
     fn recovers_as_it_is(&self) -> bool {
-        self.wire.as_ref().is_some_and(|wire| !wire.recovered)
+        self.wire.as_ref().is_some_and(|wire| !wire.recovered || made(Bug::SioRecoveredTwice))
     }
 
     /// The room there is joined, as far as anybody can tell.
@@ -208,7 +208,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         while let Some(room) = self.rooms.at_mut(at) {
             at += 1;
             // Left already, but the session that was recovered may still be in it.
-            let again = room.wanted == Wanted::No && room.membership == Membership::Suspended && is_up;
+            let again = room.wanted == Wanted::No
+                && room.membership == Membership::Suspended
+                && is_up
+                && !made(Bug::SioRecoveredNotLeft);
             match room.wanted {
                 Wanted::Leaving { serial } if self.sends.is_pending(&room.name, serial) => {
                     self.leaving = true;

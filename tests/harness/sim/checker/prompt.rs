@@ -155,7 +155,8 @@ impl Checker {
     /// A send is answered, or seen in its room: one more may go. If it was in flight its line goes on as if nothing had been
     /// refused; another may be one that its line does not wait for any more.
     pub(super) fn is_taken(&mut self, key: Key) {
-        let flies = self.counts.flies_anywhere(key);
+        // What a connection that was lost has carried may be too old by now to be waited for.
+        let flies = self.conns.get(&key.0).is_some_and(|conn| self.counts.keys_on(*conn).any(|on| on == key));
         if let Some(sent) = self.sends.all.get(&key)
             && let Some(pause) = self.prompt.pauses.get_mut(&(key.0, sent.place))
         {

@@ -252,7 +252,9 @@ impl Checker {
             GapReason::Forked if behind.seq == 0 && self.truth.seen(place).0 == Some(&behind.epoch) => true,
             _ => {
                 let missed = |seq| self.readers[reader].dropped.contains(&(epoch.clone(), seq));
-                behind.epoch == epoch && (after + 1..=behind.seq).all(missed)
+                // What followed the fork may have been trimmed before it was read.
+                let trimmed = behind.seq < self.truth.oldest(place);
+                behind.epoch == epoch && (trimmed || (after + 1..=behind.seq).all(missed))
             }
         });
         if !honest || !place_told {

@@ -390,7 +390,7 @@ impl World {
             match event {
                 ClientEvent::Send { .. } => self.moment(Who::Sio(client), Moment::Transmits),
                 ClientEvent::Join { .. } => self.moment(Who::Sio(client), Moment::Asks),
-                ClientEvent::Leave { .. } => {}
+                ClientEvent::Leave { .. } => self.moment(Who::Sio(client), Moment::Leaves),
             }
         }
         if self.trace.is_readable() {

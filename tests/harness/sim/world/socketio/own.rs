@@ -1,5 +1,6 @@
 //! Clients that speak Socket.IO and their servers have events of their own.
 
+use crate::sim::coverage::Sometimes;
 use crate::sim::own::number;
 use crate::sim::server::Process;
 use crate::sim::socketio::{SioAct, answer_to};
@@ -7,7 +8,7 @@ use crate::sim::world::World;
 use crate::sim::world::own::LANE;
 use rejoin::machine::{Command, Outgoing, ServerMessage};
 use rejoin::socketio::{Answer, ServerEvent, ServerPacket, Session};
-use rejoin::{Event, Frame, SendFailure, SendId, State};
+use rejoin::{DeliveryStatus, Event, Frame, SendFailure, SendId, State};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -155,7 +156,12 @@ impl World {
     pub(super) fn sio_takes_answer(&mut self, index: usize, asked: u64, arguments: Option<&str>) -> bool {
         let manual = self.sios[self.sio_conns[index].client].plan.manual;
         match self.sio_own.answered(index, asked, arguments, manual) {
-            Ok(is_own) => is_own,
+            Ok(is_own) => {
+                if is_own && arguments.is_some() {
+                    self.checker.cover.reach(Sometimes::SioAnswersOwn);
+                }
+                is_own
+            }
             Err(what) => {
                 self.checker.violated(format!("own: {what}"));
                 true
@@ -204,6 +210,9 @@ impl World {
                 self.own.restored(who(client), restored.id.0, &restored.content)
             }
             Event::Delivery(delivery) if *delivery.room == *LANE => {
+                if matches!(delivery.status, DeliveryStatus::Answered { .. }) {
+                    self.checker.cover.reach(Sometimes::SioOwnAnswered);
+                }
                 let answer = delivery.reply.as_ref().and_then(|reply| reply.answer.as_deref());
                 self.own.resolved_with(who(client), delivery.id.0, &delivery.status, answer)
             }
