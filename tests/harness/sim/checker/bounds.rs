@@ -135,11 +135,6 @@ impl Counts {
         self.flying.get(&conn).into_iter().flatten().map(|one| one.key)
     }
 
-    /// Whether a send flies on any connection.
-    pub(super) fn flies_anywhere(&self, key: Key) -> bool {
-        self.flying.values().any(|flying| flying.iter().any(|one| one.key == key))
-    }
-
     /// Whether this send flies there.
     pub(super) fn does_fly(&self, conn: usize, key: Key) -> bool {
         self.flying.get(&conn).is_some_and(|flying| flying.iter().any(|one| one.key == key))

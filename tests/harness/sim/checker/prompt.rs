@@ -156,7 +156,7 @@ impl Checker {
     /// refused; another may be one that its line does not wait for any more.
     pub(super) fn is_taken(&mut self, key: Key) {
         // What a connection that was lost has carried may be too old by now to be waited for.
-        let flies = self.conns.get(&key.0).is_some_and(|conn| self.counts.keys_on(*conn).any(|on| on == key));
+        let flies = self.conns.get(&key.0).is_some_and(|conn| self.counts.does_fly(*conn, key));
         if let Some(sent) = self.sends.all.get(&key)
             && let Some(pause) = self.prompt.pauses.get_mut(&(key.0, sent.place))
         {

@@ -244,12 +244,10 @@ impl Checker {
         let place_told = behind.filter(|behind| !own(behind)).is_none_or(|behind| match gap.reason {
             GapReason::Unavailable => false,
             GapReason::Trimmed => gap.before == Some(behind.seq + 1),
-            GapReason::EpochChanged => {
+            _ if gap.reason == GapReason::EpochChanged || behind.epoch != epoch => {
                 let (current, oldest) = (self.truth.seen(place).0, self.truth.oldest(place));
                 behind.seq == 0 || current != Some(&behind.epoch) || behind.seq < oldest
             }
-            // The log has begun anew since.
-            GapReason::Forked if behind.seq == 0 && self.truth.seen(place).0 == Some(&behind.epoch) => true,
             _ => {
                 let missed = |seq| self.readers[reader].dropped.contains(&(epoch.clone(), seq));
                 // What followed the fork may have been trimmed before it was read.

@@ -300,6 +300,14 @@ impl Checker {
         }
     }
 
+    /// The store of a client that dies has the outcome of a send. Where its application was not told, a driver tells it in
+    /// the next run.
+    pub fn is_settled_on_disk(&mut self, key: Key) {
+        if let Some(sent) = self.sends.all.get_mut(&key).filter(|sent| sent.outcome.is_none()) {
+            sent.alive = false;
+        }
+    }
+
     /// A client dies. What it had given to a connection must be on its disk, if it has one.
     pub(super) fn sends_died(&mut self, client: usize, disk: Option<&[Key]>) {
         self.sends.numbers.retain(|(owner, _), _| *owner != client);

@@ -96,6 +96,14 @@ impl World {
             self.hang_up(index);
         }
         self.tears(client);
+        let outcomes = self.clients[client].disk.as_ref().map_or(Vec::new(), |disk| disk.saved().outcomes);
+        for reference in outcomes.iter().filter_map(|outcome| outcome.reference.as_deref()) {
+            let numbers = reference.strip_prefix("ref-").and_then(|numbers| numbers.split_once('-'));
+            let numbers = numbers.and_then(|(of, number)| Some((of.parse().ok()?, number.parse().ok()?)));
+            if let Some(key) = numbers {
+                self.checker.is_settled_on_disk(key);
+            }
+        }
         let state = &self.clients[client];
         let disk: Option<Disk> = state.disk.as_ref().map(|disk| disk.saved()).map(|disk| {
             let sends = disk.sends.iter().filter_map(|send| key(&send.content)).collect();
