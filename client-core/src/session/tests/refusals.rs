@@ -668,6 +668,7 @@ fn what_waits_for_a_room_to_be_joined_again_fails_when_the_room_is_left() {
     rig.send(2, "y");
     rig.command(Command::Cancel(SendId(1)));
     rig.pass(Duration::from_secs(1));
-    let why = [SendFailure::Cancelled, SendFailure::Refused(Code::NotJoined)];
-    assert_eq!(rig.deliveries(), [1, 2].map(|n| (n, DeliveryStatus::Failed(why[n as usize - 1]))));
+    let failed = DeliveryStatus::Failed;
+    let refused = failed(SendFailure::Refused(Code::NotJoined));
+    assert_eq!(rig.deliveries(), [(1, failed(SendFailure::Cancelled)), (2, refused)]);
 }
