@@ -45,6 +45,8 @@ pub(super) struct Room<N> {
     /// The server has shown that the session is in it, as it would be recovered: a join that was only written may be
     /// lost with the connection.
     pub(super) confirmed: bool,
+    /// It was left on this connection and asked for again: what is heard may be of the stay before.
+    pub(super) was_left: bool,
     /// The ack of the join that counts as done because no answer came in time. A refusal may still come.
     pub(super) overdue: Option<u64>,
     /// Times in a row that it was refused for now.
@@ -110,10 +112,20 @@ impl<N: Clone + Ord> Rooms<N> {
         }
         let at = self.rooms.partition_point(|room| room.name < name);
         let (wanted, membership) = (Wanted::Yes, Membership::Absent);
-        let (seen_before, joined_before, confirmed) = (false, false, false);
+        let (seen_before, joined_before, confirmed, was_left) = (false, false, false, false);
         let (overdue, refusals, told) = (None, 0, None);
-        let room =
-            Room { name, wanted, membership, seen_before, joined_before, confirmed, overdue, refusals, told };
+        let room = Room {
+            name,
+            wanted,
+            membership,
+            seen_before,
+            joined_before,
+            confirmed,
+            was_left,
+            overdue,
+            refusals,
+            told,
+        };
         self.rooms.insert(at, room);
         Some(at)
     }
@@ -149,7 +161,7 @@ impl<N: Clone + Ord> Rooms<N> {
                 _ => Membership::Absent,
             };
             room.confirmed &= room.membership == Membership::Suspended;
-            room.overdue = None;
+            (room.overdue, room.was_left) = (None, false);
             room.is_to_join() || may_recover
         });
     }

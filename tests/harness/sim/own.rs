@@ -116,7 +116,7 @@ impl Own {
 
     /// The same of an event of Socket.IO, whose text is made elsewhere.
     pub(super) fn sends_as(&mut self, client: usize, id: u64, asks: bool) {
-        self.clients.entry(client).or_default().sends.insert(id, Sent { id, asks, ..Sent::default() });
+        self.clients.entry(client).or_default().sends.insert(id, Sent { asks, id, ..Sent::default() });
     }
 
     /// The server answers an event.

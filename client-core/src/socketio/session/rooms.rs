@@ -21,6 +21,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             return;
         }
         let room = join.room;
+        let is_up = self.wire.as_ref().is_some_and(super::wire::Wire::is_up);
         let Some(at) = self.rooms.entry(room.clone()) else {
             return self.room_changed(room, RoomState::Refused);
         };
@@ -29,6 +30,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             // Left on this connection, or still in the session that may be recovered: asked for anew.
             entry.membership = Membership::Absent;
             entry.confirmed = false;
+            entry.was_left = is_up;
         }
         // Not left yet: it simply stays.
         entry.wanted = Wanted::Yes;
@@ -109,6 +111,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let Some(room) = self.rooms.at_mut(at) else { return };
         let reason = (!room.joined_before).then_some(JoinReason::Fresh);
         room.confirmed |= certain;
+        room.was_left = false;
         let name = room.name.clone();
         self.join_reply(&name, SendReply { answer, message: None });
         self.is_member(at);
@@ -182,7 +185,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let certain = self.recovers_as_it_is();
         if let Some(room) = self.rooms.get_mut(room) {
             room.seen_before = true;
-            room.confirmed |= certain;
+            room.confirmed |= certain && !room.was_left;
         }
     }
 

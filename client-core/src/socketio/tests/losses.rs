@@ -369,3 +369,22 @@ fn a_room_left_while_away_is_left_in_the_recovered_session_even_if_its_join_may_
     let back = ["joined r", "answered r recovered, 0 replayed", "ready", "> leave s"];
     assert_eq!(rig.story()[2..], back);
 }
+
+#[test]
+fn what_is_heard_of_the_stay_before_does_not_show_that_a_room_was_joined_again() {
+    let mut rig = Rig::with(Config::default(), Options { acks: false, ..Options::default() });
+    rig.join("r");
+    rig.command(Command::Connect);
+    rig.let_in(Some("p"));
+    rig.flush();
+    rig.receive(placed("r", "one", "1-1"));
+    rig.command(Command::Leave("r".into()));
+    rig.join("r");
+    rig.flush();
+    rig.receive(placed("r", "of before", "1-2"));
+    rig.said();
+    rig.lose();
+    rig.wait_for_dial();
+    rig.let_in(Some("p"));
+    assert!(rig.story().contains(&"> join r".into()), "the join may have been lost with its connection");
+}

@@ -7,7 +7,7 @@ use super::{Checker, Micros};
 use crate::sim::SECOND;
 use rejoin::machine::ConnId;
 use rejoin::{DeliveryStatus, Id, SendFailure, SendId};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What clients were told to keep to.
 #[derive(Debug, Clone, Copy, Default)]
@@ -283,11 +283,14 @@ impl Checker {
         // A room has one line at a time, and what is too old is not waited for.
         let reasons = &self.reasons;
         flying.retain(|one| !reasons.is_old(&one.pid, one.pseq, lived, horizon));
+        // A line whose oldest is made again was quiet until now.
+        let mut oldest: BTreeMap<Id, Micros> = BTreeMap::new();
+        for one in flying.iter() {
+            let at = oldest.entry(one.pid.clone()).or_insert(one.at);
+            *at = one.at.min(*at);
+        }
         flying.retain(|one| one.key != key && (one.pid == line.0 || place(&one.key) != place(&key)));
-        let quick = |pid: &Id| {
-            let oldest = flying.iter().filter(|one| one.pid == *pid).map(|one| one.at).min();
-            oldest.is_some_and(|at| at + QUIET > now)
-        };
+        let quick = |pid: &Id| oldest.get(pid).is_some_and(|at| at + QUIET > now);
         let count = flying.iter().filter(|one| quick(&one.pid)).count();
         let (reference, pid) = (reference.clone(), line.0.clone());
         flying.push(Flying { key, reference, pid, pseq: line.1, at: now, own_at });

@@ -93,7 +93,7 @@ impl World {
                     match message {
                         ClientMessage::JoinRoom { .. } => self.moment(Who::Client(client), Moment::Asks),
                         ClientMessage::SendMessage { .. } => {
-                            self.moment(Who::Client(client), Moment::Transmits)
+                            self.moment(Who::Client(client), Moment::Transmits);
                         }
                         _ => {}
                     }

@@ -204,10 +204,10 @@ impl World {
             }
             ClientPacket::Emit { ack, event } => self.sio_serves(index, ack, event),
             ClientPacket::Disconnect => self.sio_vacates(index, true),
-            ClientPacket::Ack { id } => {
-                if !self.sio_asked.remove(&id) && !self.sio_takes_answer(index, id, None) {
-                    self.checker.violated(format!("S: answer {id} was not asked for"));
-                }
+            ClientPacket::Ack { id }
+                if !self.sio_asked.remove(&id) && !self.sio_takes_answer(index, id, None) =>
+            {
+                self.checker.violated(format!("S: answer {id} was not asked for"));
             }
             ClientPacket::Answer { id, arguments } => {
                 self.sio_takes_answer(index, id, Some(&arguments));
@@ -315,6 +315,8 @@ impl World {
         if let ClientEvent::Join { .. } = &event
             && let Some(at) = self.sio_conns[index].refused_at.remove(&room_of(&event))
             && self.now < at + 700_000
+            // What was asked before the refusal was there is on its way.
+            && self.now >= at + 2 * self.sio_conns[index].latency
         {
             self.checker.violated(format!(
                 "5: sio{client} asks for a room again {} µs after it was refused",
