@@ -34,6 +34,7 @@ pub(super) enum Membership {
 }
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the stay")]
 pub(super) struct Room<N> {
     pub(super) name: N,
     pub(super) wanted: Wanted,
