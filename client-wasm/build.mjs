@@ -222,7 +222,7 @@ const apart = measured([
   ["its machine", "dist/rejoin-store.wasm"],
   ["frames, apart", "dist/own.js"],
   ["its machine", "dist/rejoin-frames.wasm"],
-  ["shareTabs, apart", "dist/tabs.js"],
+  ["tabs, tickets", "dist/tabs.js"],
   ["socketio, apart", "dist/socketio.js"],
   ["its machine", "dist/rejoin-socketio.wasm"],
   ["with frames, apart", "dist/own-socketio.js"],

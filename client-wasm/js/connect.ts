@@ -21,7 +21,7 @@ export type Load = (from: string | UrlLike | undefined, options: Options) => Pro
 /** Gives what a client that stores, or has messages of its own, needs, with a home of its own. */
 export type Part = () => Promise<{ home: Home; open(address: string): Promise<Store> }>;
 
-/** Gives what gives the options with which a client shares its tabs' connection, where that is possible. */
+/** Gives what gives the options with which a client has a ticket for each dial, and shares its tabs' connection where that is possible. */
 export type Sharing = () => Promise<{
   share(url: Address, options: Options, connection: typeof Connection): Promise<Options>;
 }>;
@@ -69,7 +69,7 @@ export function connector(load: Load, storing: Part, sharing: Sharing, owning: P
         : undefined;
       await begin(loader, options.wasm);
       let shared = options;
-      if (options.shareTabs) {
+      if (options.shareTabs || options.ticketUrl) {
         shared = await (await part(sharing).catch(missing("tabs"))).share(url, options, home.Connection);
       }
       const store = options.persist && (await open!(first.href).catch(noStorage));

@@ -30,9 +30,13 @@ export const roomOptions: Kinds = {
   webSocket: call,
 };
 
+/** Where tickets are had: an address, or a URL. */
+export const ticketUrl = either(text, object);
+
 const options: Kinds = {
   ...roomOptions,
   token,
+  ticketUrl,
   notifications: truth,
   protocol: word("auto", "plain"),
   persist: word("indexeddb"),

@@ -1,6 +1,7 @@
 import type { Connection } from "./connection.js";
 import { endpoint } from "./endpoint.js";
 import { Stay } from "./stay.js";
+import { withTickets } from "./tickets.js";
 import type { Address, Options, WebSocketConstructor } from "./types.js";
 
 /** Tabs with another version of this have a channel and a leader of their own. */
@@ -8,13 +9,15 @@ const VERSION = 1;
 
 /**
  * The same options with sockets on one connection for all tabs that connect to the same addresses in the same way.
- * Unchanged where the browser has no means for it.
+ * Unchanged where the browser has no means for it. Before that, with `ticketUrl`, the same options with a ticket for each dial.
  */
 export async function share(
   url: Address,
-  options: Options,
+  given: Options,
   connection: typeof Connection,
 ): Promise<Options> {
+  const options = given.ticketUrl ? withTickets(given) : given;
+  if (!options.shareTabs) return options;
   const { navigator, BroadcastChannel, WebSocket } = globalThis as Partial<typeof globalThis>;
   const real = options.webSocket ?? (WebSocket as WebSocketConstructor | undefined);
   const urls = (Array.isArray(url) ? (url as readonly string[]) : [url as string]).map((url) => endpoint(url)[0].href);

@@ -120,6 +120,12 @@ export type TokenSource = string | ((why: { rejected: boolean }) => string | Pro
 export interface Options {
   /** Who connects: a text, or a function that gives one each time it is needed. */
   token?: TokenSource;
+  /**
+   * Where a ticket is had for each dial, so that no token stands in an address: a POST, with the `token` as
+   * `Authorization: Bearer`, or without one with the page's cookies. It answers `{"ticket": "…"}`, as `/tickets` of the
+   * server does.
+   */
+  ticketUrl?: string | UrlLike;
   /** Joined at once, and again after every reconnect. */
   rooms?: readonly (string | RoomOptions)[];
   /** Join the user's own stream: event `notification`. Extended servers only. */

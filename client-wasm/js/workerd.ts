@@ -1,6 +1,7 @@
 // For runtimes that compile no WebAssembly of their own, Cloudflare's Workers for instance: the module is imported.
 import { connector } from "./connect.js";
 import * as debug from "./debug.js";
+import { withTickets } from "./tickets.js";
 import * as own from "./own.js";
 import module from "./rejoin.wasm";
 
@@ -14,7 +15,7 @@ export const connect = connector(
     throw new Error("there is no storage here");
   },
   // There are no tabs.
-  async () => ({ share: async (_, options) => options }),
+  async () => ({ share: async (_, options) => (options.ticketUrl ? withTickets(options) : options) }),
   async () => own,
   async (asked) => (asked ? debug : undefined),
 );

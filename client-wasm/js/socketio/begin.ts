@@ -2,7 +2,7 @@
 import { Client as RoomClient } from "../client.js";
 import { home as own } from "../home.js";
 import type { Loader } from "../loading.js";
-import { addresses, roomOptions, roomsOf } from "../settings.js";
+import { addresses, roomOptions, roomsOf, ticketUrl } from "../settings.js";
 import { fields, millis, object, text, truth, word, type Kinds } from "../validate.js";
 import { engine } from "./address.js";
 import type { Client } from "./client.js";
@@ -17,6 +17,7 @@ const options: Kinds = {
   ...roomOptions,
   ...identity,
   namespace: text,
+  ticketUrl,
   events: object,
   acks: truth,
   ackText: word("ok", "error"),

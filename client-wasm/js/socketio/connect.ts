@@ -7,6 +7,8 @@ import { Loader } from "../loading.js";
 import { part } from "../part.js";
 import { begin } from "../reload.js";
 import { addresses } from "../settings.js";
+import { withTickets } from "../tickets.js";
+import { check } from "../validate.js";
 import type { UrlLike } from "../types.js";
 import { engine } from "./address.js";
 import { begin as started, checkOptions } from "./begin.js";
@@ -28,6 +30,8 @@ export function connector(load: Load, owning: () => Promise<Part>, debugging: De
 
   return async function connect(url: Address, options: Options = {}): Promise<any> {
     checkOptions(options);
+    const { ticketUrl, ...rest } = options.ticketUrl ? withTickets(options, false) : options;
+    check(!ticketUrl || !options.auth, "bad_option", "there are both ticketUrl and auth", "leave one of them out");
     addresses(url, engine);
     const connecting = async () => {
       const frames = !!options.frames;
@@ -38,7 +42,7 @@ export function connector(load: Load, owning: () => Promise<Part>, debugging: De
       loaders.set(home, loader);
       await begin(loader, options.wasm);
       const rooms = (await debugging(options.debug))?.debugged(RoomClient);
-      return () => started(url, options, loader, apart, rooms);
+      return () => started(url, rest, loader, apart, rooms);
     };
     return (await abortable(connecting(), options.signal))();
   };

@@ -5,6 +5,7 @@ import type {
   Options as AnyOptions,
   SendOptions as AnySendOptions,
   TokenSource,
+  UrlLike,
 } from "../types.js";
 import type * as names from "./names.js";
 
@@ -106,6 +107,12 @@ export interface Options
   namespace?: string;
   /** Goes into the `auth` object as `token`, never into the address. */
   token?: TokenSource;
+  /**
+   * Where a ticket is had for each dial, which stands in the place of the token: a POST, with the `token` as
+   * `Authorization: Bearer`, or without one with the page's cookies. It answers `{"ticket": "…"}`, as `/tickets` of the
+   * server does.
+   */
+  ticketUrl?: string | UrlLike;
   /** The whole `auth` object, in the place of `token`. */
   auth?: AuthSource;
   /** What the server calls the events, where that is something else. What comes down may have several names. */

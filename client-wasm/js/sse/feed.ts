@@ -7,7 +7,7 @@ import { watch } from "../page.js";
 import { seed } from "../seed.js";
 import type { Loader } from "../loading.js";
 import { Reload } from "../reload.js";
-import { clientOptions } from "../settings.js";
+import { clientOptions, ticketUrl } from "../settings.js";
 import { wellFormed } from "../text.js";
 import { Timer } from "../timer.js";
 import { argument, call, check, count, fields, signal, text, token, type Kinds } from "../validate.js";
@@ -17,7 +17,7 @@ import { reading, type Reading } from "./reading.js";
 import { Stream } from "./stream.js";
 import type { Clock, FeedEvents, FollowOptions, ListenOptions, Message, UrlLike, WaitOptions } from "./types.js";
 
-const options: Kinds = { ...clientOptions, room: [() => true, ""], token, since: text, history: count, maxEvent: count, fetch: call };
+const options: Kinds = { ...clientOptions, room: [() => true, ""], token, ticketUrl, since: text, history: count, maxEvent: count, fetch: call };
 
 /** Throws for a bad option. */
 export const checkOptions = (given: FollowOptions): void => {

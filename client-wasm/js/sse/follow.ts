@@ -3,6 +3,7 @@ import { abortable } from "../abort.js";
 import type { Debugging } from "../debugging.js";
 import { Loader, type Load } from "../loading.js";
 import { begin } from "../reload.js";
+import { withTicketsInHeader } from "../tickets.js";
 import { base } from "./address.js";
 import { checkOptions, Feed } from "./feed.js";
 import type { FollowOptions, UrlLike } from "./types.js";
@@ -19,8 +20,9 @@ export function follower(load: Load, debugging: Debugging) {
   return async function follow(url: string | UrlLike, options: FollowOptions): Promise<Feed> {
     checkOptions(options);
     base(url);
+    const given = options.ticketUrl ? withTicketsInHeader(options) : options;
     const debug = await abortable(begin(loader, options.wasm).then(() => debugging(options.debug)), options.signal);
-    const feed = new Feed(url, options, loader);
+    const feed = new Feed(url, given, loader);
     debug?.traceFeed(feed, options.clock);
     return feed;
   };

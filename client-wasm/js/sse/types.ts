@@ -1,4 +1,4 @@
-import type { AbortSignalLike, Cause, Clock, Message, TokenSource, WasmSource } from "../types.js";
+import type { AbortSignalLike, Cause, Clock, Message, TokenSource, UrlLike, WasmSource } from "../types.js";
 import type { GapReason, State } from "../words.js";
 import type * as names from "./names.js";
 
@@ -62,6 +62,12 @@ export interface FollowOptions {
   room: string;
   /** Who reads: a text, or a function that gives one each time it is needed. */
   token?: TokenSource;
+  /**
+   * Where a ticket is had for each dial, which stands in the place of the token: a POST, with the `token` as
+   * `Authorization: Bearer`, or without one with the page's cookies. It answers `{"ticket": "…"}`, as `/tickets` of the
+   * server does.
+   */
+  ticketUrl?: string | UrlLike;
   /** Go on behind the event with this id: the {@link Feed.lastEventId} of another page. By default from now on. */
   since?: string;
   /** Begin with the last so many messages, where there is nothing to go on from. */

@@ -1,0 +1,99 @@
+// The option ticketUrl: each dial has a ticket of its own, against the real server, in a real browser and in Node.
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { writeFileSync, mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { RejoinServer } from "../interop/processes.mjs";
+import { html } from "./builds.mjs";
+import { browser, Tab } from "./page.mjs";
+import { project } from "./package.mjs";
+import { Proxy, site } from "./site.mjs";
+
+const script = `
+import { connect } from "./node_modules/rejoin/dist/index.js";
+import { connect as socketio } from "./node_modules/rejoin/dist/socketio.js";
+import { follow } from "./node_modules/rejoin/dist/sse.js";
+Object.assign(window, { clients: [] });
+window.start = async (name, url, { kind, tokens, ...options }) => {
+  // Functions do not cross the border of a page: the tokens that one gives in turn do.
+  if (tokens) options.token = async ({ rejected }) => (rejected ? tokens.splice(0, 1)[0] : tokens[0]);
+  const make = { rooms: connect, socketio, sse: follow }[kind];
+  const client = await make(url, options);
+  window.clients[name] = client;
+  for (const event of ["state", "message"]) client.on(event, (what) => window.tell?.({ client: name, event, what }));
+  window.tell?.({ client: name, event: "state", what: client.status });
+};
+document.title = "loaded";
+`;
+
+/** A server that knows one token, behind a proxy that can cut, and a page. */
+async function rig(t) {
+  const folder = mkdtempSync(join(tmpdir(), "rejoin-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  writeFileSync(join(folder, "tokens"), "s3cret ada\n");
+  const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0", "--allow-origin", "*", "--auth", `tokens=${join(folder, "tokens")}`);
+  const asked = [];
+  /** An endpoint between: what it is asked, and what it says instead of the server. */
+  let says;
+  const tickets = createServer(async (request, response) => {
+    asked.push(request.headers.authorization ?? request.headers.cookie ?? "nobody");
+    const cors = { "access-control-allow-origin": request.headers.origin ?? "*", "access-control-allow-credentials": "true", "access-control-allow-headers": "authorization" };
+    if (request.method == "OPTIONS") {
+      asked.pop();
+      return response.writeHead(204, cors).end();
+    }
+    if (says) return response.writeHead(says, cors).end();
+    const bearer = request.headers.authorization ?? "Bearer s3cret";
+    const answer = await fetch(`http://127.0.0.1:${server.port}/tickets`, { method: "POST", headers: { authorization: bearer } });
+    response.writeHead(answer.status, { ...cors, "content-type": "application/json" });
+    response.end(await answer.text());
+  }).listen(0, "127.0.0.1");
+  await once(tickets, "listening");
+  t.after(() => tickets.close());
+  const ticketUrl = `http://127.0.0.1:${tickets.address().port}/tickets`;
+  const root = project(t, { "index.html": html('<script type="module" src="page.js"></script>'), "page.js": script });
+  const tab = await Tab.open(t, await browser(t), await site(t, root));
+  return { server, tab, asked, ticketUrl, say: (status) => (says = status) };
+}
+
+for (const kind of ["rooms", "socketio", "sse"]) {
+  test(`${kind}: each dial asks for a ticket, and no token stands anywhere else`, async (t) => {
+    const { server, tab, asked, ticketUrl } = await rig(t);
+    const proxy = await Proxy.start(t, server.port);
+    const address = `http://${new URL(proxy.url).host}`;
+    const url = kind == "rooms" ? proxy.url : address;
+    await tab.start("a", url, { kind, ticketUrl, tokens: ["s3cret"], ...(kind == "sse" ? { room: "lobby" } : { rooms: ["lobby"] }) });
+    await tab.heard("a", "state", ({ state }) => state == "connected");
+    assert.deepEqual(asked, ["Bearer s3cret"]);
+    for (let dial = 2; dial <= 3; dial++) {
+      proxy.cut();
+      await tab.heard("a", "state", ({ state }) => state == "reconnecting");
+      await tab.heard("a", "state", ({ state }) => state == "connected");
+      assert.deepEqual(asked, Array(dial).fill("Bearer s3cret"), "one for each dial, and none was refused");
+    }
+  });
+}
+
+test("without a token the page's cookies say who it is", async (t) => {
+  const { server, tab, asked, ticketUrl } = await rig(t);
+  await tab.start("a", `ws://127.0.0.1:${server.port}/ws`, { kind: "rooms", ticketUrl });
+  await tab.heard("a", "state", ({ state }) => state == "connected");
+  assert.deepEqual(asked, ["nobody"]);
+});
+
+test("where there is no ticket the client comes back later, and after a refusal asks its token function once more", async (t) => {
+  const { server, tab, asked, ticketUrl, say } = await rig(t);
+  say(503);
+  await tab.start("a", `ws://127.0.0.1:${server.port}/ws`, { kind: "rooms", ticketUrl, tokens: ["s3cret"] });
+  await tab.heard("a", "state", ({ cause }) => cause?.code == "token_unavailable");
+  say(undefined);
+  await tab.heard("a", "state", ({ state }) => state == "connected");
+  asked.length = 0;
+  await tab.start("b", `ws://127.0.0.1:${server.port}/ws`, { kind: "rooms", ticketUrl, token: "wrong" });
+  const failed = await tab.heard("b", "state", ({ state }) => state == "failed");
+  assert.equal(failed.what.cause.code, "token_unavailable");
+});
