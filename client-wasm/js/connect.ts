@@ -64,7 +64,7 @@ export function connector(load: Load, storing: Part, sharing: Sharing, owning: P
       const found = settings(url, options);
       // Where nothing else decides first what the first dial is.
       const headStart =
-        Start && !loader.isLoaded && !found.urls[1] && typeof found.source != "function" && !options.webSocket && !options.shareTabs && !options.persist ?
+        Start && !loader.isLoaded && !found.urls[1] && typeof found.source != "function" && !options.webSocket && !options.shareTabs && !options.ticketUrl && !options.persist ?
           new Start(found, options.protocol != "plain")
         : undefined;
       await begin(loader, options.wasm);

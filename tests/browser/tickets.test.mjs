@@ -78,6 +78,18 @@ for (const kind of ["rooms", "socketio", "sse"]) {
   });
 }
 
+test("a token that is a text is in no address either, not even in that of the first dial", async (t) => {
+  const { server, tab, asked, ticketUrl } = await rig(t);
+  const dialled = [];
+  tab.page.on("websocket", (socket) => dialled.push(new URL(socket.url()).searchParams));
+  await tab.start("a", `ws://127.0.0.1:${server.port}/ws`, { kind: "rooms", ticketUrl, token: "s3cret" });
+  await tab.heard("a", "state", ({ state }) => state == "connected");
+  assert.deepEqual(asked, ["Bearer s3cret"]);
+  assert.equal(dialled.length, 1);
+  assert.match(dialled[0].get("ticket"), /^rejoin-ticket-/);
+  assert.equal(dialled[0].get("token"), null);
+});
+
 test("without a token the page's cookies say who it is", async (t) => {
   const { server, tab, asked, ticketUrl } = await rig(t);
   await tab.start("a", `ws://127.0.0.1:${server.port}/ws`, { kind: "rooms", ticketUrl });
