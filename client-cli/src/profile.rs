@@ -142,13 +142,13 @@ pub(crate) fn screen() -> Result<Screen, Failure> {
     File::read(&text).screen(&path)
 }
 
-/// What is wrong with the file beside the profile in use, a line for each mistake.
-pub(crate) fn mistakes_elsewhere(name: Option<&str>) -> Vec<String> {
+/// What is wrong with the file beside the profile in use: each mistake, and whom it stops.
+pub(crate) fn mistakes_elsewhere(name: Option<&str>) -> Vec<(String, String)> {
     let Some(path) = file() else { return Vec::new() };
     let Ok(text) = text_of(&path) else { return Vec::new() };
     let file = File::read(&text);
     let mistakes = file.mistakes_elsewhere(name.unwrap_or(DEFAULT));
-    mistakes.iter().map(|mistake| mistake.in_words(&path)).collect()
+    mistakes.iter().map(|mistake| (mistake.in_words(&path), mistake.effect())).collect()
 }
 
 fn text_of(path: &Path) -> Result<String, Failure> {
@@ -194,7 +194,9 @@ mod tests {
             let text = format!("{TWO}[chat]\n{mistake}\n");
             assert!(read(&text).unwrap_err().message.contains("[chat]"), "{mistake}");
             assert!(chosen(&text, Some("work")).is_ok(), "{mistake}");
-            assert!(!File::read(&text).mistakes_elsewhere("work").is_empty(), "{mistake}");
+            let told = File::read(&text).mistakes_elsewhere("work");
+            assert_eq!(told.len(), 1, "{mistake}: {told:?}");
+            assert_eq!(told[0].effect(), "it stops every 'rejoin chat', and no other command", "{mistake}");
         }
         assert!(File::read(text).mistakes_elsewhere("work").is_empty());
     }

@@ -143,7 +143,7 @@ impl<'a> Sources<'a> {
             let failure = Failure::usage("url", "no URL given");
             match profile::mistakes_elsewhere(None).first() {
                 // Perhaps it was to be found there.
-                Some(mistake) => failure.hint(format!("mind {mistake}")),
+                Some((mistake, _)) => failure.hint(format!("mind {mistake}")),
                 None => failure.hint(
                     "give one like wss://host/path, or set REJOIN_URL, or choose a profile with --profile",
                 ),

@@ -43,13 +43,8 @@ pub(crate) async fn run(arguments: &DoctorArgs, mut signals: Signals) -> Result<
         report::as_json();
     }
     let sources = Sources::read(&arguments.connection)?;
-    let mistakes = profile::mistakes_elsewhere(arguments.connection.profile.as_deref());
-    if let Some(first) = mistakes.first() {
-        let more = match mistakes.len() {
-            1 => "it stops who asks for that profile".to_owned(),
-            count => format!("and {} more; they stop who asks for those profiles", count - 1),
-        };
-        report::warned(Step::Profiles, first, &more);
+    for (mistake, effect) in profile::mistakes_elsewhere(arguments.connection.profile.as_deref()) {
+        report::warned(Step::Profiles, &mistake, &effect);
     }
     let url = sources.needed_url(arguments.url.as_deref())?;
     let described = sources.at(&url);

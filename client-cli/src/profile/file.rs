@@ -16,21 +16,51 @@ pub(super) struct File<'a> {
     errors: Vec<Error>,
 }
 
+/// Where the look of a chat stands.
+const CHAT: &str = "chat";
+
+/// Whose part of the file a line is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Profile(String),
+    Chat,
+    /// Before the first of them, or in one that means nothing.
+    Other,
+}
+
 /// Something in the file that cannot be used.
 #[derive(Debug)]
 pub(super) struct Mistake {
     line: usize,
-    profile: Option<String>,
+    part: Part,
     field: Option<String>,
     what: String,
 }
 
 impl Mistake {
+    /// Whether it is in the profile of this name.
+    fn is_in(&self, profile: &str) -> bool {
+        matches!(&self.part, Part::Profile(name) if name == profile)
+    }
+
+    /// Whom it stops, and whom not.
+    pub(super) fn effect(&self) -> String {
+        match &self.part {
+            Part::Profile(name) => format!("it stops who asks for the profile \"{name}\", and nobody else"),
+            Part::Chat => "it stops every 'rejoin chat', and no other command".to_owned(),
+            Part::Other => "it stops nobody: what stands there is not used".to_owned(),
+        }
+    }
+
     pub(super) fn in_words(&self, path: &Path) -> String {
-        let Self { line, profile, field, what } = self;
-        let profile = profile.as_ref().map(|name| format!(" profile \"{name}\"")).unwrap_or_default();
+        let Self { line, part, field, what } = self;
+        let part = match part {
+            Part::Profile(name) => format!(" profile \"{name}\""),
+            Part::Chat => " [chat]".to_owned(),
+            Part::Other => String::new(),
+        };
         let field = field.as_ref().map(|name| format!(", {name}")).unwrap_or_default();
-        let place = format!("{profile}{field}");
+        let place = format!("{part}{field}");
         let colon = if place.is_empty() { "" } else { ":" };
         format!("{}, line {line}:{place}{colon} {what}", path.display())
     }
@@ -66,9 +96,7 @@ impl<'a> File<'a> {
         let is_swallowed = found.is_none() && self.text.lines().any(is_meant);
         let mut mistakes = self.errors.iter().map(|error| self.no_toml(error));
         // A text without an end reaches into what follows it.
-        if let Some(mistake) =
-            mistakes.find(|mistake| is_swallowed || mistake.profile.as_deref() == Some(wanted))
-        {
+        if let Some(mistake) = mistakes.find(|mistake| is_swallowed || mistake.is_in(wanted)) {
             return Err(mistake.failure(path));
         }
         match (found, name) {
@@ -97,11 +125,15 @@ impl<'a> File<'a> {
     }
 
     fn chat(&self) -> Result<Screen, Mistake> {
-        let Some(value) = self.root.get("chat") else { return Ok(Screen::default()) };
+        let mut unread = self.errors.iter().map(|error| self.no_toml(error));
+        if let Some(mistake) = unread.find(|mistake| mistake.part == Part::Chat) {
+            return Err(mistake);
+        }
+        let Some(value) = self.root.get(CHAT) else { return Ok(Screen::default()) };
         Screen::deserialize(ValueDeserializer::from(value.clone())).map_err(|error| {
             let at = error.span().map_or(value.span().start, |span| span.start);
-            let what = format!("[chat]: {}", error.message());
-            Mistake { line: self.line(at), profile: None, field: None, what }
+            let what = error.message().to_owned();
+            Mistake { line: self.line(at), part: Part::Chat, field: None, what }
         })
     }
 
@@ -110,20 +142,22 @@ impl<'a> File<'a> {
         let mut mistakes: Vec<Mistake> = self.errors.iter().map(|error| self.no_toml(error)).collect();
         for (name, value) in self.profiles() {
             // What is no TOML in it has been found.
-            if !mistakes.iter().any(|mistake| mistake.profile.as_deref() == Some(name)) {
+            if !mistakes.iter().any(|mistake| mistake.is_in(name)) {
                 mistakes.extend(self.profile(name, value).err());
             }
         }
-        mistakes.extend(self.chat().err());
-        for key in self.root.keys().filter(|key| !matches!(&**key.get_ref(), "profiles" | "chat")) {
+        if !mistakes.iter().any(|mistake| mistake.part == Part::Chat) {
+            mistakes.extend(self.chat().err());
+        }
+        for key in self.root.keys().filter(|key| !matches!(&**key.get_ref(), "profiles" | CHAT)) {
             let what = format!(
                 "\"{}\" means nothing here: profiles are [profiles.NAME], and a chat's look is [chat]",
                 key.get_ref()
             );
             let line = self.line(key.span().start);
-            mistakes.push(Mistake { line, profile: None, field: None, what });
+            mistakes.push(Mistake { line, part: Part::Other, field: None, what });
         }
-        mistakes.retain(|mistake| mistake.profile.as_deref() != Some(used));
+        mistakes.retain(|mistake| !mistake.is_in(used));
         mistakes
     }
 
@@ -133,8 +167,12 @@ impl<'a> File<'a> {
     }
 
     fn profile(&self, name: &str, value: &Spanned<DeValue<'a>>) -> Result<Profile, Mistake> {
-        let mistake =
-            |at, field, what| Mistake { line: self.line(at), profile: Some(name.to_owned()), field, what };
+        let mistake = |at, field, what| Mistake {
+            line: self.line(at),
+            part: Part::Profile(name.to_owned()),
+            field,
+            what,
+        };
         let profile = Profile::deserialize(ValueDeserializer::from(value.clone())).map_err(|error| {
             let at = error.span().map_or(value.span().start, |span| span.start);
             let table = value.get_ref().as_table();
@@ -158,9 +196,9 @@ impl<'a> File<'a> {
     /// Not the error's own `Display`: it quotes the line, which may hold a URL with a token.
     fn no_toml(&self, error: &Error) -> Mistake {
         let at = error.span().map_or(0, |span| span.start);
-        let profile = self.text.get(..at).unwrap_or(self.text).lines().rev().find_map(header);
+        let part = self.text.get(..at).unwrap_or(self.text).lines().rev().find_map(part);
         let what = error.message().to_owned();
-        Mistake { line: self.line(at), profile: profile.map(str::to_owned), field: None, what }
+        Mistake { line: self.line(at), part: part.unwrap_or(Part::Other), field: None, what }
     }
 
     fn line(&self, at: usize) -> usize {
@@ -176,6 +214,23 @@ fn header(line: &str) -> Option<&str> {
         return name.get(1..)?.split(quote).next();
     }
     name.split([']', '.', ' ', '#']).next()
+}
+
+/// The part that begins with this line, or goes on with it. A list in a value may begin as a part does: only what is followed by
+/// nothing but a comment is one.
+fn part(line: &str) -> Option<Part> {
+    if let Some(name) = header(line) {
+        return Some(Part::Profile(name.to_owned()));
+    }
+    let name = line.trim_start().strip_prefix('[')?.trim_start();
+    let after = name.strip_prefix(CHAT).map(str::trim_start);
+    if after.is_some_and(|after| after.starts_with([']', '.'])) {
+        return Some(Part::Chat);
+    }
+    let (name, after) = name.split_once(']')?;
+    let is_bare = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphabetic() || "_-.[".contains(c));
+    let after = after.trim_start_matches(']').trim_start();
+    (is_bare && (after.is_empty() || after.starts_with('#'))).then_some(Part::Other)
 }
 
 /// What kind of value is there: the innermost one.
