@@ -23,13 +23,16 @@ fn after_ctrl_z_and_fg_the_draft_is_there_and_lines_are_shown_before_any_key() {
     // The cursor comes back to where it was, too.
     ada.press("half a line\u{1b}[D\u{1b}[D\u{1b}[D\u{1b}[D");
     ada.wait_for_prompt("half a line");
+    ada.wait_until("the title", |screen| screen.title == "lobby - rejoin");
     ada.press("\u{1a}");
     ada.wait_for("stopped, icanon");
+    ada.wait_until("the old title", |screen| screen.title.is_empty());
     ada.type_line("go");
     ada.wait_for_prompt("lobby> half a line");
     bob.type_line("are you there");
     ada.wait_for("are you there");
     ada.wait_for_prompt("lobby> half a line");
+    ada.wait_until("the title again", |screen| screen.title == "lobby - rejoin");
     ada.type_line("new ");
     bob.wait_for("half a new line");
 }

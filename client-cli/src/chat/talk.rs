@@ -102,6 +102,7 @@ impl Talk {
             let title = alert::title(self.narrator.rooms.current(), self.narrator.unread());
             if *shown != title {
                 self.narrator.printed.extend_from_slice(title.as_bytes());
+                self.shared.lock().title = Some(title.clone());
                 *shown = title;
             }
         }

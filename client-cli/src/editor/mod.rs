@@ -16,6 +16,7 @@ mod status;
 mod suspend;
 pub(crate) mod terminal;
 
+use crate::alert;
 use crate::outlet::Outlet;
 pub(crate) use entry::Entry;
 use gate::Gate;
@@ -111,8 +112,10 @@ pub(crate) fn start(shared: &Arc<Shared>, history: Option<PathBuf>) -> rustyline
     let entry = Arc::new(Entry::default());
     let beginning = Arc::clone(&entry);
     let standing = Arc::clone(&reflow);
+    let shared = Arc::clone(shared);
     std::thread::spawn(move || {
-        let mut reader = Reader { editor, gate, reflow, entry: beginning, suspended, suspension, history };
+        let mut reader =
+            Reader { editor, gate, reflow, entry: beginning, suspended, suspension, history, shared };
         // One last thing and no prompt after it, which would make the terminal raw again when it has been put in order.
         if let Some(typed) = reader.run(&sender) {
             // The program may have ended by itself meanwhile.
@@ -152,6 +155,7 @@ struct Reader {
     suspended: Suspended,
     suspension: Arc<Suspension>,
     history: Option<PathBuf>,
+    shared: Arc<Shared>,
 }
 
 impl Reader {
@@ -184,8 +188,10 @@ impl Reader {
                 }
                 Err(ReadlineError::Interrupted) => match self.suspended.take() {
                     Some(kept) => {
-                        // The terminal is as it was found, and the draft stays above the shell's own line.
+                        // The terminal is as it was found, its title too, and the draft stays above the shell's own line.
+                        self.retitle(|_| alert::TITLE_BACK.to_owned());
                         self.suspension.stop();
+                        self.retitle(|title| format!("{}{title}", alert::KEEP_TITLE));
                         draft = kept;
                     }
                     None => return Some(self.left(Typed::Interrupt)),
@@ -197,6 +203,12 @@ impl Reader {
                 }
             }
         }
+    }
+
+    /// Writes a sequence about the window's title, if the chat has set one.
+    fn retitle(&self, sequence: impl FnOnce(&str) -> String) {
+        let Some(sequence) = self.shared.lock().title.as_deref().map(sequence) else { return };
+        print_now(&sequence);
     }
 
     /// The user leaves on an empty line, which goes off the screen with its status line.
@@ -225,8 +237,12 @@ impl Reader {
 /// Where the line's height is not certain it stays, rather than take a line of others with it.
 fn erase(text: &str, prompt: usize, columns: Option<usize>) {
     let Some(rows) = columns.and_then(|columns| prompt::rows(text, prompt, columns)) else { return };
+    print_now(&format!("\x1b[{}A\r\x1b[J", rows + 1));
+}
+
+/// Writes past the editor, which draws nothing now.
+fn print_now(sequence: &str) {
     let mut stdout = io::stdout().lock();
-    let up = format!("\x1b[{}A\r\x1b[J", rows + 1);
     // A terminal that is gone is noticed by the next read.
-    drop(stdout.write_all(up.as_bytes()).and_then(|()| stdout.flush()));
+    drop(stdout.write_all(sequence.as_bytes()).and_then(|()| stdout.flush()));
 }

@@ -36,6 +36,8 @@ pub(crate) struct Known {
     pub(crate) has_typed: bool,
     /// The line being typed, as it was drawn last.
     line: String,
+    /// The sequence that set the window's title last; none if the title is left alone.
+    pub(crate) title: Option<String>,
 }
 
 impl Shared {
