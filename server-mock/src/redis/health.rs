@@ -1,7 +1,7 @@
 //! Whether Redis can be used now, and what is counted of it. Owns the numbers and the log's lines about them; decides nothing.
 
 use super::error::StoreError;
-use crate::seldom::Seldom;
+use crate::seldom::{EVERY, Seldom};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
@@ -17,6 +17,9 @@ const LONG_SILENT: Duration = Duration::from_secs(2);
 
 /// Whoever was found to be away is so for this long at least: balancers are not told one thing and the other in turn.
 const STEADY: Duration = Duration::from_secs(2);
+
+/// Outages that follow each other faster are told together: a Redis that takes every connection and drops it fills no log.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// Which of the two connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,24 +66,54 @@ struct State {
     asked: BTreeMap<Part, Instant>,
     unready_until: Option<Instant>,
     why: String,
-    outages: Seldom,
+    /// The outage that goes on has been told, and so its end is.
+    is_told: bool,
+    /// When one was told last.
+    told: Option<Instant>,
+    /// Outages that have begun since then.
+    begun: u64,
     refusals: Seldom,
     foreign: Seldom,
+}
+
+impl State {
+    /// A connection is lost, or still is. How many outages have begun that no line has told, if one is to be told now: each
+    /// when it begins, those that follow at once together, and one that lasts again every minute.
+    fn lost(&mut self, part: Part, now: Instant) -> Option<u64> {
+        self.away.insert(part);
+        self.begun += u64::from(self.since.is_none());
+        self.since.get_or_insert(now);
+        let pause = if self.is_told { EVERY } else { PAUSE };
+        if self.told.is_some_and(|told| now.saturating_duration_since(told) < pause) {
+            return None;
+        }
+        self.is_told = true;
+        self.told = Some(now);
+        Some(std::mem::take(&mut self.begun))
+    }
+
+    /// A connection is there again. How long the outage was, if it is over and was told.
+    fn found(&mut self, part: Part, now: Instant) -> Option<Duration> {
+        if !self.away.remove(&part) || !self.away.is_empty() {
+            return None;
+        }
+        let since = self.since.take()?;
+        std::mem::take(&mut self.is_told).then(|| now.saturating_duration_since(since))
+    }
 }
 
 impl Health {
     /// A connection is lost, or could not be made again.
     pub(super) fn away(&self, part: Part, why: &str) {
         let mut state = self.lock();
-        state.away.insert(part);
-        state.since.get_or_insert_with(Instant::now);
         why.clone_into(&mut state.why);
-        state.outages.tell(|_| {
+        if let Some(outages) = state.lost(part, Instant::now()) {
             tracing::warn!(
                 why,
+                outages,
                 "Redis is away: connections stay, but who sends is closed with 1013 and sends again later"
             );
-        });
+        }
     }
 
     pub(super) fn away_by(&self, part: Part, error: &StoreError) {
@@ -89,9 +122,7 @@ impl Health {
 
     /// A connection is there again.
     pub(super) fn back(&self, part: Part) {
-        let mut state = self.lock();
-        if state.away.remove(&part) && state.away.is_empty() {
-            let after = state.since.take().map(|since| since.elapsed());
+        if let Some(after) = self.lock().found(part, Instant::now()) {
             tracing::info!(?after, "Redis is back");
         }
     }
@@ -183,5 +214,26 @@ mod tests {
         assert!(!at(1_500) && at(2_600));
         health.heard(Part::Requests);
         assert!(at(3_000) && !at(60_000));
+    }
+
+    #[test]
+    fn each_outage_is_told_with_its_end_and_those_that_follow_at_once_are_told_together() {
+        let (mut state, start) = (State::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(state.lost(Part::Requests, at(0)), Some(1));
+        assert_eq!(state.lost(Part::Notices, at(1)), None);
+        assert_eq!(state.found(Part::Requests, at(2)), None);
+        assert_eq!(state.found(Part::Notices, at(3)), Some(Duration::from_secs(3)));
+        // Another one within the minute.
+        assert_eq!(state.lost(Part::Requests, at(20)), Some(1));
+        assert_eq!(state.found(Part::Requests, at(21)), Some(Duration::from_secs(1)));
+        // One at once after it, and one that stays.
+        assert_eq!(state.lost(Part::Requests, at(22)), None);
+        assert_eq!(state.found(Part::Requests, at(23)), None);
+        assert_eq!(state.lost(Part::Requests, at(24)), None);
+        assert_eq!(state.lost(Part::Requests, at(25)), Some(2));
+        assert_eq!(state.lost(Part::Requests, at(84)), None);
+        assert_eq!(state.lost(Part::Requests, at(85)), Some(0));
+        assert_eq!(state.found(Part::Requests, at(90)), Some(Duration::from_secs(66)));
     }
 }
