@@ -389,10 +389,7 @@ impl Session {
                         written = put_out(carrier, outgoing, members, cx);
                     }
                     Taken::End(_) if is_removed_alone(members, at) => {
-                        // The others are of other users, and nothing has happened to them.
-                        let member = members.remove(at);
-                        outgoing.push(packet::disconnected(member.space.prefix()));
-                        member.leave(Left::lost(link), false);
+                        dismiss(members, at, outgoing, link);
                         parcels = true;
                         written = put_out(carrier, outgoing, members, cx);
                         break;
@@ -406,6 +403,9 @@ impl Session {
                 Written::All => break,
                 Written::Lost => return Poll::Ready(Ending::Lost),
                 Written::Blocked => {
+                    while let Some(at) = (0..members.len()).find(|at| is_removed_alone(members, *at)) {
+                        dismiss(members, at, outgoing, link);
+                    }
                     for member in members.iter() {
                         member.mailbox.blocked();
                         member.mailbox.watch(cx.waker());
@@ -447,6 +447,13 @@ impl Session {
 fn is_removed_alone(members: &[Seated], at: usize) -> bool {
     let Some(removed) = members.get(at).filter(|member| member.is_removed()) else { return false };
     members.iter().any(|member| !member.is_of_user_of(removed) && !member.is_removed())
+}
+
+/// A removed user leaves a namespace. The others are of other users, and nothing has happened to them.
+fn dismiss(members: &mut Vec<Seated>, at: usize, outgoing: &mut Outgoing, link: &Link) {
+    let member = members.remove(at);
+    outgoing.push(packet::disconnected(member.space.prefix()));
+    member.leave(Left::lost(link), false);
 }
 
 /// Writes what waits, and tells the hub whose turn has come.

@@ -3,8 +3,11 @@
 use crate::client::{Client, message, server, soon};
 use crate::doors::http;
 use crate::socketio::endpoint;
+use crate::stuck::narrow;
 use rejoin_server::{Namespace, ServerHandle};
 use serde_json::Value;
+use std::time::Duration;
+use tokio_tungstenite::{MaybeTlsStream, client_async};
 
 async fn with(namespaces: &[&str], connections: usize) -> ServerHandle {
     let namespaces: Vec<Namespace> = namespaces.iter().map(|text| text.parse().unwrap()).collect();
@@ -130,7 +133,7 @@ async fn a_session_whose_transport_seems_to_be_there_is_taken_over_within_its_us
 #[tokio::test]
 async fn an_event_whose_attachment_does_not_come_ends_the_session() {
     let server =
-        server(|config| config.limits.ping_timeout = Some(std::time::Duration::from_millis(200))).await;
+        server(|config| config.limits.ping_timeout = Some(Duration::from_millis(200))).await;
     let mut client = transport(&server).await;
     connect(&mut client, "40", r#"{"token":"ada"}"#).await;
     client
@@ -158,4 +161,44 @@ async fn a_user_who_is_removed_takes_no_namespace_of_another_user_along() {
     // With the last of them the transport ends.
     http(&server.admin_url().unwrap(), &kick.replace("ada", "bob")).await;
     while client.next().await.is_ok() {}
+}
+
+#[tokio::test]
+async fn nor_when_the_client_takes_nothing_at_that_moment() {
+    let server = server(|config| {
+        config.admin = Some("127.0.0.1:0".parse().unwrap());
+        config.namespaces = vec!["/chat".parse().unwrap(), "/other".parse().unwrap()];
+        (config.limits.queue_frames, config.limits.queue_bytes) = (10_000, 64 << 20);
+    })
+    .await;
+    let url = endpoint(&server.url());
+    let stream = MaybeTlsStream::Plain(narrow(&server.url()).await);
+    let mut client = Client(soon(client_async(url, stream)).await.unwrap().0);
+    assert!(client.hear().await.starts_with("0{"));
+    connect(&mut client, "40/chat,", r#"{"token":"ada"}"#).await;
+    connect(&mut client, "40/other,", r#"{"token":"bob"}"#).await;
+    let join = r#"42/other,8["join_room",{"roomId":"lobby"}]"#;
+    client.say(join).await;
+    client.hear().await;
+    // More than the operating system takes for somebody who reads nothing.
+    let mut eve = Client::in_room(&server.url(), "eve", "/other,lobby").await;
+    let content = "x".repeat(8 << 10);
+    for _ in 0..1_000 {
+        eve.say(&message("/other,lobby", &content)).await;
+        eve.hear().await;
+    }
+    let kick = "DELETE /users/ada HTTP/1.1\nHost: localhost\nConnection: close\n\n";
+    http(&server.admin_url().unwrap(), kick).await;
+    // A session that was to end would have five seconds for its last words.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    client.say(join).await;
+    let mut heard = Vec::new();
+    while heard.last().is_none_or(|last: &String| !last.starts_with("43/other,8")) {
+        let packet = client.hear().await;
+        if !packet.starts_with("42/other,") {
+            heard.push(packet);
+        }
+    }
+    assert!(heard.contains(&String::from("41/chat,")), "{heard:?}");
+    assert!(heard.last().unwrap().contains(r#""ok":true"#), "{heard:?}");
 }

@@ -20,7 +20,7 @@ async fn impatient(change: impl FnOnce(&mut Config)) -> ServerHandle {
 }
 
 /// A connection whose own buffer takes next to nothing.
-async fn narrow(url: &str) -> TcpStream {
+pub(crate) async fn narrow(url: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4_096).unwrap();
     soon(socket.connect(address(url))).await.unwrap()
