@@ -132,8 +132,7 @@ async fn a_session_whose_transport_seems_to_be_there_is_taken_over_within_its_us
 
 #[tokio::test]
 async fn an_event_whose_attachment_does_not_come_ends_the_session() {
-    let server =
-        server(|config| config.limits.ping_timeout = Some(Duration::from_millis(200))).await;
+    let server = server(|config| config.limits.ping_timeout = Some(Duration::from_millis(200))).await;
     let mut client = transport(&server).await;
     connect(&mut client, "40", r#"{"token":"ada"}"#).await;
     client
