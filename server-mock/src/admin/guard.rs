@@ -8,11 +8,13 @@ use crate::app::App;
 use crate::gate::{About, Cause};
 use crate::host;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
+use std::convert::Infallible;
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -25,6 +27,18 @@ const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 /// Whose connection a request came over.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) SocketAddr);
+
+/// The address that asks a handler, for the log.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asker(pub(super) Option<IpAddr>);
+
+impl<S: Sync> FromRequestParts<S> for Asker {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(parts.extensions.get::<Peer>().map(|Peer(address)| address.ip())))
+    }
+}
 
 #[derive(Clone)]
 pub(super) struct Guard {

@@ -1,5 +1,6 @@
 //! What a backend has to say: notifications to a user, messages in a room.
 
+use super::guard::Asker;
 use super::{problem, without_query};
 use crate::app::App;
 use crate::auth::is_user_name;
@@ -21,6 +22,7 @@ use rejoin::{Id, Name, check_room_name};
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// `longest`: most bytes of a body.
@@ -43,6 +45,7 @@ struct NewNotification {
 async fn notify(
     State(app): State<Arc<App>>,
     Path(user): Path<String>,
+    Asker(asker): Asker,
     notification: Result<JsonBody<NewNotification>, JsonRejection>,
 ) -> Response {
     let NewNotification { kind, data } = match notification {
@@ -60,11 +63,11 @@ async fn notify(
         return problem(StatusCode::UNPROCESSABLE_ENTITY, &what);
     }
     let data = data.map(|data| String::from(data.get()));
-    if let Some(refusal) = too_deep(&app, data.as_deref()) {
+    if let Some(refusal) = too_deep(&app, asker, data.as_deref()) {
         return refusal;
     }
     let (user, kind) = (Name::from(user), Name::from(kind));
-    match publish(&app, |call| Input::Notify { call, user, kind, data }).await {
+    match publish(&app, asker, |call| Input::Notify { call, user, kind, data }).await {
         Ok(Receipt { id, .. }) => (StatusCode::ACCEPTED, Json(json!({ "id": id }))).into_response(),
         Err(code) => refusal(&app, code),
     }
@@ -83,6 +86,7 @@ struct NewMessage {
 async fn say(
     State(app): State<Arc<App>>,
     Path(room): Path<String>,
+    Asker(asker): Asker,
     headers: HeaderMap,
     message: Result<JsonBody<NewMessage>, JsonRejection>,
 ) -> Response {
@@ -108,11 +112,11 @@ async fn say(
         return problem(StatusCode::UNPROCESSABLE_ENTITY, &what);
     }
     let data = data.map(|data| String::from(data.get()));
-    if let Some(refusal) = too_deep(&app, data.as_deref()) {
+    if let Some(refusal) = too_deep(&app, asker, data.as_deref()) {
         return refusal;
     }
     let (room, user, key) = (Name::from(room), Name::from(user_id), key.flatten());
-    match publish(&app, |call| Input::Post { call, room, user, content, data, key }).await {
+    match publish(&app, asker, |call| Input::Post { call, room, user, content, data, key }).await {
         Ok(Receipt { id, seq, dup }) => {
             let status = if dup { StatusCode::OK } else { StatusCode::CREATED };
             (status, Json(json!({ "id": id, "seq": seq }))).into_response()
@@ -121,16 +125,20 @@ async fn say(
     }
 }
 
-async fn publish(app: &App, input: impl FnOnce(u64) -> Input<'static>) -> Result<Receipt, Code> {
-    app.switchboard.publish(input).await.inspect(|_| app.metrics.published.one_more())
+async fn publish(
+    app: &App,
+    asker: Option<IpAddr>,
+    input: impl FnOnce(u64) -> Input<'static>,
+) -> Result<Receipt, Code> {
+    app.switchboard.publish(asker, input).await.inspect(|_| app.metrics.published.one_more())
 }
 
 /// The answer to data that the log takes from nobody.
-fn too_deep(app: &App, data: Option<&str>) -> Option<Response> {
+fn too_deep(app: &App, asker: Option<IpAddr>, data: Option<&str>) -> Option<Response> {
     let is_deep = data.is_some_and(|data| levels(data) > MAX_DATA_LEVELS);
     let what = format!("data has more than {MAX_DATA_LEVELS} levels of arrays and objects: write it flatter");
     is_deep.then(|| {
-        app.switchboard.limited.note(Limit::DataLevels, Whom::default());
+        app.switchboard.limited.note(Limit::DataLevels, Whom { user: None, address: asker });
         problem(StatusCode::UNPROCESSABLE_ENTITY, &what)
     })
 }

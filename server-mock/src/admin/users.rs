@@ -1,5 +1,6 @@
 //! Who is connected, and how an operator ends that.
 
+use super::guard::Asker;
 use super::{Page, problem, without_query};
 use crate::app::App;
 use crate::auth::is_user_name;
@@ -82,6 +83,7 @@ struct Kick {
 async fn kick(
     State(app): State<Arc<App>>,
     Path(user): Path<String>,
+    Asker(asker): Asker,
     kick: Result<Query<Kick>, QueryRejection>,
 ) -> Response {
     let ban = match kick {
@@ -107,7 +109,7 @@ async fn kick(
     app.recovery.forget_user(&user);
     let ban_seconds = ban.map_or(0, |ban| ban.as_secs());
     tracing::info!(target: "rejoin_server::audit", user = user.as_str(), ban_seconds, "kicked");
-    if let Some(closed) = app.switchboard.kick(user, ban) {
+    if let Some(closed) = app.switchboard.kick(asker, user, ban) {
         return Json(json!({ "closed": closed })).into_response();
     }
     let what =

@@ -91,7 +91,7 @@ async fn a_publication_waits_for_the_store() {
         board.store_says([StoreSays::Answer(ticket, answer)]);
     };
     let note = |call| Input::Notify { call, user: "ada".into(), kind: "like".into(), data: None };
-    let (published, ()) = tokio::join!(board.publish(note), store);
+    let (published, ()) = tokio::join!(board.publish(None, note), store);
     assert_eq!(published.unwrap().seq, 1);
 }
 
@@ -100,7 +100,7 @@ async fn a_caller_who_goes_away_leaves_nothing_behind() {
     let (board, _asked) = node(8);
     let note = |call| Input::Notify { call, user: "ada".into(), kind: "like".into(), data: None };
     {
-        let publication = pin!(board.publish(note));
+        let publication = pin!(board.publish(None, note));
         assert!(publication.poll(&mut Context::from_waker(Waker::noop())).is_pending());
         assert_eq!(board.lock().calls.len(), 1);
     }

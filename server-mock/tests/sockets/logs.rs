@@ -102,6 +102,28 @@ async fn what_a_limit_refuses_is_told_once_with_who_it_was_and_counted_by_limit(
 }
 
 #[tokio::test]
+async fn what_a_limit_refuses_to_whoever_asks_the_admin_listener_has_their_address() {
+    let Logged { process, admin, _folder, .. } = logged(&["--max-content", "1024"]).await;
+    let deep = format!(r#"{{"userId":"bot","content":"x","data":{}{}}}"#, "[".repeat(65), "]".repeat(65));
+    let long = format!(r#"{{"userId":"bot","content":"{}"}}"#, "canary".repeat(300));
+    for (body, limit, status) in [(deep, "data_levels", "422"), (long, "content_bytes", "413")] {
+        let ask = format!(
+            "POST /rooms/lobby/messages HTTP/1.1\nHost: localhost\nConnection: close\nContent-Type: application/json\n\
+             Content-Length: {}\n\n{body}",
+            body.len()
+        );
+        let answer = http(&admin, &ask).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{limit}: {answer}");
+    }
+    process.signal("TERM").await;
+    let (_, log) = process.ended().await;
+    for limit in ["data_levels", "content_bytes"] {
+        assert!(log.contains(&format!("limit=\"{limit}\" refused=1 address=127.0.0.1")), "{log}");
+    }
+    assert!(!log.contains("canary"), "{log}");
+}
+
+#[tokio::test]
 async fn a_log_that_nobody_reads_holds_nobody_up_and_what_is_dropped_is_counted() {
     let Logged { process, url, admin, _folder } = logged(&[]).await;
     // Each is a line of the audit. A pipe takes 64 KiB, and the queue some thousand lines.
