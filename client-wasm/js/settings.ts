@@ -15,10 +15,10 @@ export const joining: Kinds = {
 export const clientOptions: Kinds = {
   policy: word("default", "legacy"),
   maxAttempts: attempts,
-  clock: object,
+  clock: [(it: any) => [it?.setTimeout, it?.clearTimeout, it?.Date?.now, it?.performance?.now].every(call[0]), "an object with setTimeout, clearTimeout, Date and performance"],
   seed: number,
   debug: truth,
-  wasm: either(text, [object[0], "a URL, bytes, or a compiled module"]),
+  wasm: either(text, [(it: any) => it?.href || it?.byteLength || (object[0](it) && `${it}`.includes("Module")), "a URL, bytes, or a compiled module"]),
   signal,
 };
 
@@ -40,7 +40,7 @@ const options: Kinds = {
   notifications: truth,
   protocol: word("auto", "plain"),
   persist: word("indexeddb"),
-  shareTabs: [text[0], "a text that names the user, whose tabs alone share a connection"],
+  shareTabs: [(it: any) => text[0](it) && it.trim(), "a text that names the user, whose tabs alone share a connection"],
   allowedHosts: listOf(text),
   frames: truth,
 };

@@ -89,14 +89,14 @@ test("an option of the wrong kind is named, with what it has to be", async () =>
     ["sendTtl", [null, "3", NaN, -1, Infinity], /milliseconds/],
     ["seed", [null, "3", NaN], /number/],
     ["persist", [null, true, false, "localstorage"], /"indexeddb"/],
-    ["shareTabs", [null, true, false, "", 1, {}], /text that names the user/],
+    ["shareTabs", [null, true, false, "", " ", 1, {}], /text that names the user/],
     ["notifications", [null, "yes", 1], /true or false/],
     ["protocol", [null, "plian", true], /"auto" or "plain"/],
     ["policy", [null, "fast"], /"legacy"/],
     ["allowedHosts", [null, "host", [5]], /a text that is not empty/],
     ["webSocket", [null, {}, "ws"], /function/],
-    ["clock", [null, 5], /object/],
-    ["wasm", [null, 5, ""], /URL/],
+    ["clock", [null, 5, {}, { ...globalThis, setTimeout: 1 }, { setTimeout() {}, clearTimeout() {}, Date: {}, performance }], /object/],
+    ["wasm", [null, 5, "", {}, [], () => {}, new ArrayBuffer(0)], /URL/],
     ["signal", [null, {}], /AbortSignal/],
   ]) {
     for (const value of values) {
