@@ -15,9 +15,9 @@ import { writeSingleFile } from "./single_file.mjs";
 
 /**
  * Most bytes, gzip -9, of all that a page loads for the base entry: what it has been brought to, never to be raised lightly.
- * 240 bytes of it open the socket while the module is under way, which is a round trip less on a slow network.
+ * 450 bytes of it say why a send failed that was refused each time, and the server's own code; 240 open the socket while the module is under way, which is a round trip less on a slow network.
  */
-const BUDGET = 50.9375 * 1024;
+const BUDGET = 51.5 * 1024;
 /** What it is meant to be. */
 const GOAL = 18 * 1024;
 

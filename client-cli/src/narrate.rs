@@ -478,7 +478,7 @@ mod tests {
     #[test]
     fn what_a_server_says_cannot_act_on_the_terminal() {
         let events = [
-            Event::ServerError { message: "\u{1b}[2Jno\nbob: hi".to_owned(), code: None },
+            Event::ServerError { message: "\u{1b}[2Jno\nbob: hi".to_owned(), code: None, server_code: None },
             Event::Garbled { error: "\u{9b}x".into() },
             Event::UserJoined { room: "lo\u{202e}".into(), user: "a\nb".into() },
         ];

@@ -2,7 +2,7 @@
 
 use crate::id::Id;
 use crate::link::StateChange;
-use crate::messages::{Code, Epoch, JoinReason, Message, Notification, Presence, Signal};
+use crate::messages::{Code, Epoch, JoinReason, Message, Notification, Presence, ServerCode, Signal};
 use crate::name::Name;
 #[cfg(all(feature = "journal", feature = "socketio"))]
 use crate::outbox::Payload;
@@ -90,6 +90,8 @@ pub enum Event<P = String, N = Name> {
         message: P,
         /// Extended: why.
         code: Option<Code>,
+        /// The server's own code, with which its words begin: one that the protocol does not name. Hostile text.
+        server_code: ServerCode,
     },
     /// The server sent something that is no frame; it was skipped, nothing else is lost. Told once for each connection; the
     /// rest is only counted in [`Diagnostics::garbled_frames`](crate::Diagnostics::garbled_frames).
@@ -188,14 +190,17 @@ pub struct RoomChange<P = String, N = Name> {
     /// The server has refused to let us in for now, for this reason, and is asked again by itself. Told once for each
     /// reason; the state is [`RoomState::Joining`].
     pub refused: Option<Code>,
-    /// The server's words, where it has refused to let us in and has given some. Hostile text.
+    /// The server's words, where it has refused to let us in and has given some. They begin with its own code. Hostile text.
     pub message: Option<P>,
+    /// The server's own code, where it has refused to let us in, or has removed us, for a reason that the protocol does not
+    /// name. Hostile text.
+    pub server_code: ServerCode,
 }
 
 impl<P, N> RoomChange<P, N> {
     /// A change to this state.
     pub fn new(room: N, state: RoomState) -> Self {
-        Self { room, state, refused: None, message: None }
+        Self { room, state, refused: None, message: None, server_code: None }
     }
 
     /// The same, for now refused for this reason.
@@ -339,15 +344,20 @@ pub struct SendReply<P = String> {
     /// a text that ends in `…`. Hostile text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<P>,
-    /// Of a refusal the words that are meant for people. Hostile text.
+    /// Of a refusal the words that are meant for people. They begin with the server's own code, unless it is a Socket.IO
+    /// server's. Hostile text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<P>,
+    /// Extended: the server's own code of a refusal, which the protocol does not name. A Socket.IO server's is in the answer.
+    /// Hostile text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_code: ServerCode,
 }
 
 impl<P> SendReply<P> {
     /// An answer, and the words in it that are meant for people.
     pub fn new(answer: Option<P>, message: Option<P>) -> Self {
-        Self { answer, message }
+        Self { answer, message, server_code: None }
     }
 }
 
@@ -360,7 +370,8 @@ impl<P: Payload> SendReply<P> {
     /// What is stored of it; `None` for nothing.
     pub(crate) fn kept(&self) -> Option<Self> {
         let small = |text: &Option<P>| text.clone().filter(|text| text.weight() <= KEPT);
-        let kept = Self { answer: small(&self.answer), message: small(&self.message) };
+        let server_code = self.server_code.clone();
+        let kept = Self { answer: small(&self.answer), message: small(&self.message), server_code };
         (kept.answer.is_some() || kept.message.is_some()).then_some(kept)
     }
 }

@@ -386,7 +386,7 @@ mod tests {
         for id in 1..=MOST_REPLIES as u64 + 2 {
             added(&mut ledger, id, Some(&format!("{id}")));
             resolved(&mut ledger, id);
-            let reply = Box::new(SendReply { answer: Some(id.to_string()), message: None });
+            let reply = Box::new(SendReply::new(Some(id.to_string()), None));
             assert!(ledger.take(Change::Replied { key: SendId(id), reply }).is_some());
             copy = Ledger::new(ledger.saved());
         }

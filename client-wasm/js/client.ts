@@ -431,7 +431,7 @@ export class Client {
       case Output.Abandon:
         return this.#connections.abandon(a, b);
       case Output.Delivery:
-        return void this.#events.push(this.#outcomes.settle(fields, this.#machine.ids[0] ?? "", fields[5] ? this.#table.frame(fields[5]) : this.#table.refusal, this.diagnostics().contentLimit));
+        return void this.#events.push(this.#outcomes.settle(fields, this.#machine.ids[0] ?? "", this.#table.frame(fields[5]!), this.diagnostics().contentLimit));
       default: {
         const event = this.#speech.told(kind, fields, this.#table, this.#clock, () => this.#machine.ids, () => this.#takeWords());
         if (event) return this.#tell(event);

@@ -55,11 +55,15 @@ export class SendError extends RejoinError {
     /** What went wrong, for a program. */
     override readonly code: SendFailure | Code | "unknown",
     hint: string,
-    { message, answer }: Reply = {},
+    { message, answer, serverCode }: Reply = {},
   ) {
     super(code, outcome == "unknown" ? "it is not known whether the message arrived" : `not sent: ${message ?? (code == "not_joined" ? hint : code)}`, hint);
     if (answer !== undefined) this.answer = answer;
+    if (serverCode) this.serverCode = serverCode;
   }
+
+  /** The server's own code, where `code` is `other`: a text from elsewhere. A Socket.IO server's is in the answer. */
+  declare readonly serverCode?: string;
 
   /** From a Socket.IO server: all that its handler answered to refuse it. */
   declare readonly answer?: unknown;
@@ -71,6 +75,8 @@ export interface Reply {
   readonly message?: string;
   /** All that a Socket.IO server's handler answered. */
   readonly answer?: unknown;
+  /** Its own code, which the protocol does not name, and with which its words begin. */
+  readonly serverCode?: string;
 }
 
 const hints: { [code: string]: string } = {

@@ -1,3 +1,5 @@
+import type { Reply } from "./errors.js";
+import { codes, type Code } from "./names.js";
 import type { Position } from "./types.js";
 
 /** A frame as JSON gave it: nothing is certain about it. */
@@ -24,3 +26,11 @@ export function position(frame: Frame): Position | undefined {
   const { id, epoch, seq } = frame;
   return isId(id) && isId(epoch) && isCount(seq) ? { epoch, seq, id } : undefined;
 }
+
+/** What a refusal says: its words begin with the server's own code, if it has one. */
+export const refusalOf = ({ code, message }: Frame): Reply & Frame => {
+  const words = isText(message) ? { message } : {};
+  if (!isText(code) || !code.trim() || codes.includes(code as Code)) return words;
+  const serverCode = [...code].slice(0, 64).join("");
+  return { message: serverCode + (message ? `: ${message}` : ""), serverCode };
+};

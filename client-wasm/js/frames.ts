@@ -1,5 +1,5 @@
-import { isCount, isId, isText, numberOf, position, repaired, textOf, type Frame } from "./fields.js";
-import { codes, Input, joinReasons, Output, type Code } from "./names.js";
+import { isCount, isId, isText, numberOf, position, refusalOf, repaired, textOf, type Frame } from "./fields.js";
+import { codes, Input, joinReasons, Output } from "./names.js";
 import type { Machine } from "./machine.js";
 import type { Table } from "./table.js";
 
@@ -43,7 +43,7 @@ const frames = /* @__PURE__ */ new Map<unknown, [kind: Input, fields: Field[]]>(
   ["message", [Input.Message, message]],
   ["user_joined", [Input.UserJoined, fields("roomId:r userId:t :f")]],
   ["user_left", [Input.UserLeft, fields("roomId:r userId:t :f")]],
-  ["error", [Input.Error, fields("message:w :k")]],
+  ["error", [Input.Error, fields("message:w")]],
   [
     "hello",
     [
@@ -77,9 +77,6 @@ const fits = (frame: Frame, fields: Field[]): boolean =>
     const value = at(frame, path);
     return (optional && value == undefined) || (checks[letter]?.(value, frame[path[0]!]) ?? true);
   });
-
-/** A refusal's words, which begin with the server's own code if it has one. */
-const own = (code: unknown, words?: string) => (isText(code) && !codes.includes(code as Code) ? [code, words].join(": ") : words);
 
 /** Tells the machine what a text from the server says. */
 export function read(conn: number, text: unknown, reader: Reader): void {
@@ -127,9 +124,14 @@ export function said(conn: number, frame: Frame, { machine, table, moved }: Read
     else if (letter == "u") numbers.push(table.number(value));
     else if (letter == "f") numbers.push(table.pass(frame));
     else if (letter == "k") numbers.push(table.keep(frame));
-    else if (letter == "w") table.refusal = { message: own(frame["code"], value)! };
+    else if (letter == "w") numbers.push(table.keep((table.refusal = refusalOf(frame))));
   }
   if (kind == Input.History) (frame["messages"] as Frame[]).forEach((message) => say(Input.HistoryMessage, message));
+  if (kind == Input.Left) {
+    // It has no words.
+    const { serverCode } = refusalOf(frame);
+    if (serverCode) table.refusal = { serverCode };
+  }
   if (kind == Input.GoingAway) numbers.push(+moved(frame["url"]));
   if (kind == Input.Error && isText(frame["code"])) {
     // Without a code it is a plain one, which says nothing about a request.

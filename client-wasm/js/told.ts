@@ -77,8 +77,7 @@ export function told(
       return ["gap", gap];
     }
     case Output.ServerError: {
-      const { message } = table.frame(a) as { message: string };
-      return ["error", { message, ...(b && { code: codes[b - 1]! }) }];
+      return ["error", { ...(table.frame(a) as Events["error"]), ...(b && { code: codes[b - 1]! }) }];
     }
     case Output.Garbled:
       return ["error", { message: "a text that is no frame", code: "garbled" }];

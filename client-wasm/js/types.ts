@@ -65,7 +65,7 @@ export interface Events {
    * How it stands with a room changed. `code`: why the server does not let us in or has removed us; with `willRetry` it is
    * for now, told once for each reason, and tried again. `message`: the server's words for it, if it gives any.
    */
-  room: { room: string; state: RoomState; code?: Code; message?: string; willRetry?: boolean };
+  room: { room: string; state: RoomState; code?: Code; message?: string; serverCode?: string; willRetry?: boolean };
   /** Extended servers: a membership was confirmed; the missed messages follow. */
   joined: {
     room: string;
@@ -95,7 +95,7 @@ export interface Events {
   /** Messages of a room were missed. Comes before any later message of that room. */
   gap: { room: string; reason: GapReason; epoch?: string; after?: number; before?: number };
   /** The server said `error`, or something that is no frame. */
-  error: { message: string; code?: Code | "garbled" | "storage" | "not_kept" | "not_answered" };
+  error: { message: string; code?: Code | "garbled" | "storage" | "not_kept" | "not_answered"; serverCode?: string };
 }
 
 /** What became of a message: `written` is all that a plain server lets anybody know. */

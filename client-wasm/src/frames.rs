@@ -92,6 +92,7 @@ fn extended(kind: InputKind, fields: &mut Fields<'_>) -> Option<Frame> {
                     code: names::read_code(code),
                     retry,
                     retry_after_ms,
+                    server_code: None,
                 })
             });
             ServerMessage::Error { message, refusal }
@@ -118,7 +119,7 @@ fn extended(kind: InputKind, fields: &mut Fields<'_>) -> Option<Frame> {
         InputKind::Left => {
             let (room, code) = (fields.handle(), fields.handle());
             let code = (code > 0).then(|| names::read_code(code));
-            ServerMessage::Left(Left { reference: fields.id(), room, code })
+            ServerMessage::Left(Left { reference: fields.id(), room, code, server_code: None })
         }
         // room, seq, dup; ref, id, epoch
         InputKind::Ack => ServerMessage::Ack(Ack {
@@ -131,7 +132,7 @@ fn extended(kind: InputKind, fields: &mut Fields<'_>) -> Option<Frame> {
             // The message itself says it too.
             timestamp: None,
         }),
-        // code, retry, retry after or −1, expected or −1, dup; ref or none
+        // code, retry, retry after or −1, expected or −1, dup, words; ref or none
         InputKind::Nack => ServerMessage::Nack(Box::new(Nack {
             reference: fields.id(),
             code: names::read_code(fields.handle()),
@@ -139,7 +140,8 @@ fn extended(kind: InputKind, fields: &mut Fields<'_>) -> Option<Frame> {
             retry_after_ms: fields.maybe_count(),
             expected: fields.maybe_count(),
             dup: fields.truth(),
-            message: "".into(),
+            message: fields.value(),
+            server_code: None,
         })),
         // room, frame
         InputKind::Members => ServerMessage::Presence(Presence {

@@ -50,7 +50,7 @@ kinds!(
     UserJoined, UserLeft, Members, Signal,
     // room, reason, after or −1, before or −1; epoch
     Gap,
-    // send, status, failure, code, seq; id
+    // send, status, failure, code, seq, the words of a refusal or 0; id
     Delivery,
     // send, room, value
     Restored,
@@ -224,13 +224,17 @@ fn event_of<N: Numbered>(event: Event<Value, N>, fields: &mut Fields<'_>) -> Out
         Event::Delivery(delivery) => {
             fields.send(delivery.id);
             status_of(&delivery.status, fields);
+            // Only a refusal has words.
+            if let Some(words) = delivery.reply.and_then(|reply| reply.message) {
+                fields.small(0).small(words.handle());
+            }
             OutputKind::Delivery
         }
         Event::Restored(restored) => {
             fields.send(restored.id).small(restored.room.number()).small(restored.content.handle());
             OutputKind::Restored
         }
-        Event::ServerError { message, code } => {
+        Event::ServerError { message, code, .. } => {
             fields.small(message.handle()).small(code.map_or(0, names::code));
             OutputKind::ServerError
         }

@@ -93,6 +93,8 @@ struct Core {
     limit: Option<Limit>,
     /// What became of the current input, if it was a kick.
     kicked: Option<Kicked>,
+    /// From where the admin listener was asked for the current input.
+    asker: Option<IpAddr>,
 }
 
 /// Whose a token is that an open connection shows, where somebody else knows it.
@@ -213,6 +215,7 @@ impl Switchboard {
             refused: Refused::default(),
             limit: None,
             kicked: None,
+            asker: None,
         };
         let (questions, asked) = mpsc::channel(QUESTIONS);
         Self {
@@ -297,16 +300,22 @@ impl Switchboard {
         self.run(&mut core, Input::Disconnected { conn, clean: false });
     }
 
-    /// Hands the hub an [`Input::Post`] or an [`Input::Notify`] of this call. Cancellation safe: what is published then is
-    /// not known, and nothing waits for it any more.
-    pub(crate) async fn publish(&self, input: impl FnOnce(u64) -> Input<'static>) -> Published {
+    /// Hands the hub an [`Input::Post`] or an [`Input::Notify`] of this call, from the admin listener. Cancellation safe: what is
+    /// published then is not known, and nothing waits for it any more.
+    pub(crate) async fn publish(
+        &self,
+        asker: Option<IpAddr>,
+        input: impl FnOnce(u64) -> Input<'static>,
+    ) -> Published {
         let (call, answer) = {
             let mut core = self.lock();
             core.last_call += 1;
             let call = core.last_call;
             let (answers, answer) = oneshot::channel();
             core.calls.insert(call, answers);
+            core.asker = asker;
             self.run(&mut core, input(call));
+            core.asker = None;
             (Call { board: self, number: call }, answer)
         };
         let published = timeout(ANSWERED_WITHIN, answer).await;
@@ -332,10 +341,12 @@ impl Switchboard {
 
     /// Closes a user's connections, and keeps the user out for as long as `ban` says. How many there were, or `None` if
     /// there is no room for one more ban.
-    pub(crate) fn kick(&self, user: Name, ban: Option<Duration>) -> Option<usize> {
+    pub(crate) fn kick(&self, asker: Option<IpAddr>, user: Name, ban: Option<Duration>) -> Option<usize> {
         let mut core = self.lock();
         core.kicked = None;
+        core.asker = asker;
         self.run(&mut core, Input::Kick { user, ban });
+        core.asker = None;
         core.kicked.take().filter(|kicked| kicked.banned).map(|kicked| kicked.connections)
     }
 
@@ -849,9 +860,10 @@ impl Core {
         if self.hub.refused().total() != self.refused.total() {
             let now = *self.hub.refused();
             let before = std::mem::replace(&mut self.refused, now);
+            let asker = Whom { user: None, address: self.asker };
             // A connection that is closed for it is known until its end is handed out.
             let slot = conn.and_then(|conn| self.slot(conn));
-            let whom = slot.map_or_else(Whom::default, |slot| Whom {
+            let whom = slot.map_or(asker, |slot| Whom {
                 user: slot.user.as_deref(),
                 address: slot.presence.map(|known| known.origin.client),
             });

@@ -106,3 +106,43 @@ test("a refusal without a ref is about the oldest message without an answer", as
   assert.equal(no.reason.code, "forbidden");
   assert.equal(yes.value.status, "acked");
 });
+
+test("what a server refuses every time has failed for that reason and in its words, also behind another refused one", async (t) => {
+  for (const code of ["rate_limited", "overloaded", "internal", "not_joined"]) {
+    const url = await server(t, [JSON.stringify(hello)], ({ type, ref, roomId }) =>
+      type == "join_room" ? [JSON.stringify({ type: "joined", ref, roomId, epoch: "e", seq: 0, replay: 0, recovered: false, reason: "fresh" })]
+      : type == "send_message" ? [JSON.stringify({ type: "nack", ref, code, retry: code != "not_joined", retryAfterMs: 20, message: "not today" })]
+      : [],
+    );
+    const { client: ada } = await client(t, url);
+    await ada.ready();
+    const outcomes = await Promise.allSettled(["one", "two"].map((text) => ada.send("lobby", text, { timeout: 700 })));
+    for (const { reason } of outcomes) {
+      const { outcome, message } = reason;
+      assert.deepEqual([outcome, reason.code, message], ["failed", code, "not sent: not today"], code);
+    }
+  }
+});
+
+test("a code of the server's own is told as it is, beside the words that begin with it", async (t) => {
+  const own = { code: "ROOM_SHUT", message: "come back on Monday" };
+  const url = await server(t, [JSON.stringify(hello)], ({ type, ref, roomId }) =>
+    type == "join_room" && roomId == "staff" ? [JSON.stringify({ ...own, type: "error", ref, roomId, retry: true, retryAfterMs: 20_000 })]
+    : type == "join_room" ? [JSON.stringify({ type: "joined", ref, roomId, epoch: "e", seq: 0, replay: 0, recovered: false, reason: "fresh" })]
+    : type == "send_message" ? [JSON.stringify({ ...own, type: "nack", ref, retry: false })]
+    : type == "presence" ? [JSON.stringify({ ...own, type: "error", ref: "x" }), JSON.stringify({ type: "left", roomId, code: "BANNED" })]
+    : [],
+  );
+  const { client: ada, told } = await client(t, url, "room", "error");
+  await ada.ready();
+  ada.join("staff", { signal: AbortSignal.timeout(10_000) }).catch(() => {});
+  const message = "ROOM_SHUT: come back on Monday";
+  const refused = await ada.send("lobby", "hi").catch((error) => error);
+  assert.deepEqual([refused.code, refused.serverCode, refused.message], ["other", "ROOM_SHUT", `not sent: ${message}`]);
+  const gone = new Promise((resolve) => ada.on("room", (event) => event.room == "lobby" && event.code && resolve(event)));
+  ada.presence("lobby");
+  assert.deepEqual(await gone, { room: "lobby", state: "removed", code: "other", serverCode: "BANNED" });
+  const of = (name) => told.filter(([kind, event]) => kind == name && event.code).map(([, event]) => event);
+  assert.deepEqual(of("error"), [{ code: "other", serverCode: "ROOM_SHUT", message }]);
+  assert.deepEqual(of("room")[0], { room: "staff", state: "joining", code: "other", message, serverCode: "ROOM_SHUT", willRetry: true });
+});

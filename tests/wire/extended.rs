@@ -124,8 +124,9 @@ fn server_types() -> BTreeMap<&'static str, ServerMessage> {
         code: Code::RoomFull,
         retry: true,
         retry_after_ms: Some(5_000),
+        server_code: None,
     };
-    let left = Left { reference: None, room: lobby(), code: Some(Code::Forbidden) };
+    let left = Left { reference: None, room: lobby(), code: Some(Code::Forbidden), server_code: None };
     let nack = Nack {
         reference: Some(id("s3")),
         code: Code::SequenceGap,
@@ -134,6 +135,7 @@ fn server_types() -> BTreeMap<&'static str, ServerMessage> {
         expected: Some(2),
         dup: false,
         message: "an earlier send is missing".into(),
+        server_code: None,
     };
     let history = History {
         reference: id("h1"),

@@ -65,6 +65,9 @@ struct Printed<'a> {
     retry_in_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<Coded>,
+    /// What the server writes where the protocol has no such code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server_code: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -154,7 +157,10 @@ pub(crate) fn event(out: &mut Vec<u8>, event: &Event, now: Timestamp) {
             return write_line(out, &error(why.as_str(), &text));
         }
         Event::Gap(gap) => hole(gap),
-        Event::ServerError { message, code } => error(code.map_or("server", |code| code.as_str()), message),
+        Event::ServerError { message, code, server_code } => Printed {
+            server_code: server_code.as_deref(),
+            ..error(code.map_or("server", |code| code.as_str()), message)
+        },
         Event::Garbled { error: text } => error("garbled", text),
         Event::NotStored { error: text } => error("not_stored", text),
         Event::Lagged { skipped } => {
@@ -185,8 +191,9 @@ pub(crate) fn room(out: &mut Vec<u8>, change: &RoomChange, reference: Option<&st
     };
     // What the server says of it is worth more than what can be said here.
     let message = change.message.as_deref().or(line.message);
-    let room_id = Some(&*change.room);
-    write_line(out, &Printed { room_id, r#ref: reference, answer: raw(answer), message, ..line });
+    let (room_id, server_code) = (Some(&*change.room), change.server_code.as_deref());
+    let answer = raw(answer);
+    write_line(out, &Printed { room_id, r#ref: reference, answer, message, server_code, ..line });
 }
 
 /// What a Socket.IO server answers to a join is told before the event on whose line it is printed.
@@ -362,6 +369,7 @@ pub(super) fn delivery(
         Outcome::Final(DeliveryStatus::Failed(why)) => Printed {
             status: Some("failed"),
             code: Some(Coded::Word(why.as_str())),
+            server_code: reply.and_then(|reply| reply.server_code.as_deref()),
             message: Some(match why {
                 // What to do is known better here than there.
                 SendFailure::Refused(Code::NotJoined) => advice(*why),

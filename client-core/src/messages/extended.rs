@@ -233,7 +233,23 @@ pub struct Left<N = Name> {
     /// Why, when the server removed the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<Code>,
+    /// What that is written as, where it is one of the server's own.
+    #[serde(skip)]
+    pub server_code: ServerCode,
 }
+
+/// A code of the server's own, as it writes it: at most 64 characters. The protocol has none such, and [`Code::Other`] stands
+/// for it. Hostile text. Without the feature `json` nothing reads one: the driver of a page keeps it with the frame.
+#[cfg(feature = "json")]
+pub type ServerCode = Option<Box<str>>;
+/// A code of the server's own, which the driver keeps.
+#[cfg(not(feature = "json"))]
+pub type ServerCode = Option<NoText>;
+
+/// Nothing is of this type: what it stands for is text, and the machine has none.
+#[cfg(not(feature = "json"))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NoText {}
 
 /// `ack`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -257,7 +273,7 @@ pub struct Ack<N = Name> {
 /// `nack`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Nack {
+pub struct Nack<P = String> {
     /// The transmission's. Without one it is about the oldest send that is not answered.
     #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<Ref>,
@@ -277,7 +293,10 @@ pub struct Nack {
     pub dup: bool,
     /// The server's words.
     #[serde(default)]
-    pub message: Box<str>,
+    pub message: P,
+    /// What the code is written as, where it is one of the server's own.
+    #[serde(skip)]
+    pub server_code: ServerCode,
 }
 
 /// The extended part of `error`.
@@ -293,6 +312,8 @@ pub struct Refusal<N = Name> {
     pub retry: bool,
     /// When.
     pub retry_after_ms: Option<u64>,
+    /// What the code is written as, where it is one of the server's own.
+    pub server_code: ServerCode,
 }
 
 /// `history`, from the client.

@@ -10,10 +10,12 @@ mod extended;
 #[cfg(feature = "json")]
 pub mod json;
 
+#[cfg(not(feature = "json"))]
+pub use extended::NoText;
 pub use extended::{
     Ack, AuthExpiry, AuthOk, Code, Epoch, GoingAway, Hello, History, HistoryRequest, JoinReason, JoinRequest,
     Joined, Left, Limits, LineTag, MAX_INT, Nack, Notification, Origin, Position, Presence, ReconnectHint,
-    Ref, Refusal, SendTag, Signal, Stamp,
+    Ref, Refusal, SendTag, ServerCode, Signal, Stamp,
 };
 
 use crate::name::Name;
@@ -137,7 +139,7 @@ pub enum ServerMessage<P = String, N = Name> {
     /// Extended: a send is in the room's log.
     Ack(Ack<N>),
     /// Extended: a send is not.
-    Nack(Box<Nack>),
+    Nack(Box<Nack<P>>),
     /// Extended: the answer to a history request.
     History(Box<History<P, N>>),
     /// Extended: somebody's last connection left a room.

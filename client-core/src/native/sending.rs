@@ -4,7 +4,7 @@ use super::inbox::Inbox;
 use super::receipts::Resolved;
 use crate::event::{DeliveryStatus, SendFailure, SendId, SendReply};
 use crate::id::Id;
-use crate::messages::Code;
+use crate::messages::{Code, ServerCode};
 use crate::session::{Command, Input};
 use core::future::Future;
 use core::pin::Pin;
@@ -81,6 +81,8 @@ pub enum SendError {
         message: Option<String>,
         /// Socket.IO: the whole answer, as in [`Receipt::Answered`]. Hostile text.
         answer: Option<String>,
+        /// Extended: the server's own code, where the protocol does not name the reason. Hostile text.
+        server_code: ServerCode,
     },
     /// It was on its way when the connection was lost or nobody answered for it any more: it arrived, or it did not.
     /// Send it again only if the receiver can bear to see it twice.
@@ -159,8 +161,8 @@ impl Sending {
 pub(crate) fn outcome(resolved: Resolved) -> Result<Receipt, SendError> {
     match (resolved.status, resolved.reply) {
         (DeliveryStatus::Failed(SendFailure::Refused(code)), Some(reply)) => {
-            let SendReply { answer, message } = *reply;
-            Err(SendError::Refused { code, message, answer })
+            let SendReply { answer, message, server_code } = *reply;
+            Err(SendError::Refused { code, message, answer, server_code })
         }
         (status, reply) => without_refusal(status, reply.and_then(|reply| reply.answer)),
     }

@@ -1,14 +1,12 @@
 //! Applies the server's answers to the sends that they are about (protocol.md §2.3).
 
-#[cfg(feature = "native")]
-use super::lane::ForNow;
-use super::lane::{Doomed, Unanswered, Waiting};
+use super::lane::{Doomed, ForNow, Unanswered, Waiting};
 use super::{Access, LAST_CHANCE, Outbox, Payload, Plain};
 use crate::bug::{Bug, made};
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendReply};
 use crate::id::Id;
 use crate::link::ConnId;
-use crate::messages::{Ack, Code, Nack, Origin};
+use crate::messages::{Ack, Code, Nack, Origin, ServerCode};
 use crate::notes::note;
 #[cfg(feature = "journal")]
 use crate::saved::{SavedSend, Transmitted};
@@ -70,7 +68,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     fn first_contact_refused(
         &mut self,
         serial: u64,
-        nack: &Nack,
+        nack: &Nack<P>,
         wanted: impl Fn(&N) -> bool,
         out: &mut Vec<Delivery<P, N>>,
     ) -> Option<Rejoin<N>> {
@@ -83,7 +81,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             Err(sent) => {
                 let status = DeliveryStatus::Failed(SendFailure::Refused(code));
                 self.settle(sent.id, sent.room, sent.weight, status, out);
-                add_words(out, &nack.message);
+                add_words(out, &nack.message, &nack.server_code);
                 None
             }
         }
@@ -155,7 +153,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         &mut self,
         now: Timestamp,
         conn: ConnId,
-        nack: &Nack,
+        nack: &Nack<P>,
         access: impl Fn(&N) -> Access<'a>,
         out: &mut Vec<Delivery<P, N>>,
     ) -> Option<Rejoin<N>> {
@@ -181,11 +179,11 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             };
         };
         let lane = self.lanes.get_mut(index)?;
-        #[cfg(feature = "native")]
         if nack.retry || nack.code == Code::NotJoined {
             lane.unanswered.get_mut(at)?.refused = true;
             if nack.code != Code::SequenceGap || lane.for_now.is_none() {
-                lane.for_now = Some(ForNow::new(nack));
+                let (words, server_code) = (nack.message.clone(), nack.server_code.clone());
+                lane.for_now = Some(ForNow { code: nack.code, words, server_code });
             }
         }
         let sent = lane.unanswered.get(at)?;
@@ -246,7 +244,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 let told = out.len();
                 self.settle_unanswered(sent, status, out);
                 if out.len() > told {
-                    add_words(out, &nack.message);
+                    add_words(out, &nack.message, &nack.server_code);
                 }
             }
         }
@@ -386,34 +384,35 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// The line of a lane ends; what it has transmitted waits for its last chance, but what the server has refused for now
     /// has failed.
     pub(super) fn retire(&mut self, index: usize, until: Timestamp, out: &mut Vec<Delivery<P, N>>) {
-        #[cfg(not(feature = "native"))]
-        let _ = out;
-        #[cfg(feature = "native")]
-        while !made(Bug::RefusedSaidUnknown)
-            && let Some(lane) = self.lanes.get_mut(index)
-            && let Some(why) = lane.for_now.clone()
-            && let Some(sent) = lane.take_refused()
-        {
-            self.refused_for_now(sent, &why, out);
-        }
-        let Some(lane) = self.lanes.get_mut(index) else { return };
-        if lane.line.is_some() {
-            note!(self.notes, LineEnded { room: lane.room.clone() });
-        }
-        lane.retire(until);
         self.changes += 1;
+        let Some(lane) = self.lanes.get_mut(index) else { return };
+        let Some((pid, _)) = lane.line.take() else { return };
+        note!(self.notes, LineEnded { room: lane.room.clone() });
+        lane.resume_at = None;
+        let for_now = lane.for_now.clone().filter(|_| !made(Bug::RefusedSaidUnknown));
+        for sent in lane.take_all_unanswered() {
+            if sent.resolved {
+                continue;
+            }
+            if let Some(why) = &for_now
+                && sent.is_refused()
+            {
+                self.refused_for_now(sent, why, out);
+            } else if let Some(lane) = self.lanes.get_mut(index) {
+                lane.doomed.push(sent.given_up(pid.clone(), until));
+            }
+        }
     }
 
     /// A send that the server has refused for now is not made again.
-    #[cfg(feature = "native")]
     pub(super) fn refused_for_now(
         &mut self,
         sent: Unanswered<P, N>,
-        why: &ForNow,
+        why: &ForNow<P>,
         out: &mut Vec<Delivery<P, N>>,
     ) {
         self.settle_send(sent.send, DeliveryStatus::Failed(SendFailure::Refused(why.code)), out);
-        add_words(out, &why.words);
+        add_words(out, &why.words, &why.server_code);
     }
 
     /// The replay of a room has come to its end: what it has not shown is not known.
@@ -450,9 +449,10 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
 }
 
 /// Puts the server's words of a refusal to the outcome that was found last.
-fn add_words<P: Payload, N>(out: &mut [Delivery<P, N>], words: &str) {
-    if let (Some(delivery), Some(words)) = (out.last_mut(), P::of_words(words)) {
-        delivery.reply = Some(Box::new(SendReply { answer: None, message: Some(words) }));
+fn add_words<P: Payload, N>(out: &mut [Delivery<P, N>], words: &P, server_code: &ServerCode) {
+    if let Some(delivery) = out.last_mut().filter(|_| !words.is_empty()) {
+        let (message, server_code) = (Some(words.clone()), server_code.clone());
+        delivery.reply = Some(Box::new(SendReply { answer: None, message, server_code }));
     }
 }
 

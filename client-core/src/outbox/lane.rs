@@ -10,11 +10,8 @@ use crate::event::SendFailure;
 use crate::id::Id;
 use crate::link::ConnId;
 use crate::messages::Epoch;
-#[cfg(feature = "native")]
-use crate::messages::{Code, Nack};
+use crate::messages::{Code, ServerCode};
 use crate::time::{Span, Timestamp};
-#[cfg(feature = "native")]
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -39,10 +36,7 @@ pub(super) struct Transmission {
 
 /// A send that the server may have, and has not answered.
 #[derive(Debug)]
-#[cfg_attr(
-    feature = "native",
-    expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the transmissions")
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the transmissions")]
 pub(super) struct Unanswered<P, N> {
     pub(super) send: Outgoing<P, N>,
     pub(super) serial: u64,
@@ -58,11 +52,9 @@ pub(super) struct Unanswered<P, N> {
     /// or run. Without one, what the latest is refused for is certain.
     pub(super) stray: bool,
     /// The latest transmission has been refused for now, by its own name.
-    #[cfg(feature = "native")]
     pub(super) refused: bool,
     /// Not every transmission has been refused: the server may have taken one. Unlike `stray` it is no reason to give a
     /// number up.
-    #[cfg(feature = "native")]
     pub(super) doubtful: bool,
     /// Its outcome has been told as unknown, because its time was over. It is not transmitted again, but keeps its number for
     /// as long as it need not be.
@@ -76,11 +68,7 @@ pub(super) struct Unanswered<P, N> {
 impl<P, N> Unanswered<P, N> {
     /// The server has refused it for now, so that it certainly has not appended it.
     pub(super) fn is_refused(&self) -> bool {
-        #[cfg(feature = "native")]
-        let doubtful = self.doubtful;
-        #[cfg(not(feature = "native"))]
-        let doubtful = self.stray;
-        self.latest.is_none() && !doubtful
+        self.latest.is_none() && !self.doubtful
     }
 
     /// It is not transmitted again. What becomes of it is waited for until then, or until its own time is over.
@@ -105,20 +93,12 @@ pub(super) struct Doomed<P, N> {
     pub(super) until: Timestamp,
 }
 
-/// Why the server has refused a send for now. A page has no bytes left for it: what waits there is over with its time.
-#[cfg(feature = "native")]
+/// Why the server has refused a send for now.
 #[derive(Debug, Clone)]
-pub(super) struct ForNow {
+pub(super) struct ForNow<P> {
     pub(super) code: Code,
-    /// Its words.
-    pub(super) words: Box<str>,
-}
-
-#[cfg(feature = "native")]
-impl ForNow {
-    pub(super) fn new(nack: &Nack) -> Self {
-        Self { code: nack.code, words: nack.message.clone() }
-    }
+    pub(super) words: P,
+    pub(super) server_code: ServerCode,
 }
 
 /// A room without an answer for so long is silent.
@@ -141,8 +121,7 @@ pub(super) struct Lane<P, N> {
     /// Answers in a row that led to sending again.
     pub(super) refusals: u32,
     /// Why the last of them did.
-    #[cfg(feature = "native")]
-    pub(super) for_now: Option<ForNow>,
+    pub(super) for_now: Option<ForNow<P>>,
     /// Most sends in flight: one after a refusal, one more with each answer. What follows a refused send is refused too.
     window: usize,
     /// The server said that the connection is no member: nothing goes before the next `joined`.
@@ -167,7 +146,6 @@ impl<P, N> Lane<P, N> {
             in_flight: 0,
             resume_at: None,
             refusals: 0,
-            #[cfg(feature = "native")]
             for_now: None,
             window: usize::MAX,
             needs_join: false,
@@ -281,10 +259,7 @@ impl<P, N> Lane<P, N> {
     /// The server has decided about a send.
     pub(super) fn answered(&mut self) {
         self.refusals = if made(Bug::RefusalsKept) { self.refusals } else { 0 };
-        #[cfg(feature = "native")]
-        {
-            self.for_now = None;
-        }
+        self.for_now = None;
         self.window = if made(Bug::WindowOpensAtOnce) { usize::MAX } else { self.window.saturating_add(1) };
         #[cfg(feature = "bugs")]
         if made(Bug::FirstHintKept) || made(Bug::LargestHintKept) {
@@ -316,10 +291,7 @@ impl<P, N> Lane<P, N> {
             let on_its_way = sent.latest.take().is_some();
             self.in_flight -= usize::from(on_its_way);
             sent.stray |= on_its_way && !refused;
-            #[cfg(feature = "native")]
-            {
-                sent.doubtful |= on_its_way && !refused;
-            }
+            sent.doubtful |= on_its_way && !refused;
         }
     }
 
@@ -337,26 +309,7 @@ impl<P, N> Lane<P, N> {
         for sent in &mut self.unanswered {
             // Behind a refused one the server may still come to it.
             sent.stray = true;
-            #[cfg(feature = "native")]
-            {
-                sent.doubtful |= !sent.refused;
-            }
+            sent.doubtful |= !sent.refused;
         }
-    }
-
-    /// Takes out what the server has certainly not appended, because it has refused it for now.
-    #[cfg(feature = "native")]
-    pub(super) fn take_refused(&mut self) -> Option<Unanswered<P, N>> {
-        let at = self.unanswered.iter().position(|sent| sent.is_refused() && !sent.resolved)?;
-        self.take_unanswered(at)
-    }
-
-    /// The line ends. What was transmitted and is not answered is given up; later sends begin a new line.
-    pub(super) fn retire(&mut self, until: Timestamp) {
-        let Some((pid, _)) = self.line.take() else { return };
-        for sent in self.take_all_unanswered().into_iter().filter(|sent| !sent.resolved) {
-            self.doomed.push(sent.given_up(pid.clone(), until));
-        }
-        self.resume_at = None;
     }
 }

@@ -15,13 +15,12 @@ pub trait Payload: Clone {
     fn digest(&self) -> u64 {
         0
     }
-    /// What it says, for one that is a text: a server's words of a refusal are told with it. Empty for any other.
-    #[expect(clippy::unnecessary_literal_bound, reason = "a text lends its own")]
-    fn words(&self) -> &str {
-        ""
+    /// Whether it says nothing: such words of a server are not told.
+    fn is_empty(&self) -> bool {
+        false
     }
-    /// A server's words, unless there are none, for one that is a text.
-    fn of_words(_: &str) -> Option<Self> {
+    /// The server's words about a room, if the machine is to tell them; a page has them in the frame that is being dealt with.
+    fn words(self) -> Option<Self> {
         None
     }
 }
@@ -36,12 +35,12 @@ impl Payload for String {
         crate::fingerprint::of(self.as_bytes())
     }
 
-    fn words(&self) -> &str {
-        self
+    fn is_empty(&self) -> bool {
+        self.is_empty()
     }
 
-    fn of_words(words: &str) -> Option<Self> {
-        (!words.is_empty()).then(|| words.into())
+    fn words(self) -> Option<Self> {
+        (!self.is_empty()).then_some(self)
     }
 }
 

@@ -114,9 +114,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                             attempts: 0,
                             latest: None,
                             stray: true,
-                            #[cfg(feature = "native")]
                             refused: false,
-                            #[cfg(feature = "native")]
                             doubtful: true,
                             resolved: false,
                             until: now + wait,

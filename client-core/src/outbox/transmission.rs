@@ -174,10 +174,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             };
             sent.attempts = sent.attempts.saturating_add(1);
             sent.latest = Some(Transmission { conn: gate.conn, frame, at: now });
-            #[cfg(feature = "native")]
-            {
-                sent.refused = false;
-            }
+            sent.refused = false;
             lane.in_flight += 1;
             return Some((sent.transmit(&lane.room, pid, false), sent.send.weight()));
         }
@@ -252,9 +249,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 attempts: attempts.saturating_add(1),
                 latest: Some(Transmission { conn: gate.conn, frame, at: now }),
                 stray: false,
-                #[cfg(feature = "native")]
                 refused: false,
-                #[cfg(feature = "native")]
                 doubtful: false,
                 resolved: false,
                 until,

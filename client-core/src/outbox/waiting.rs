@@ -147,10 +147,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                     // Where its number is not used up the server will ask for it, and the rest begin a new line.
                     let refused = (refused || made(Bug::CancelTakesSent)) && !made(Bug::RefusedSaidUnknown);
                     // What kept it from being sent says more than that its time is over.
-                    #[cfg(feature = "native")]
                     let for_now = lane.for_now.clone().filter(|_| refused && why == SendFailure::Timeout);
                     if let Some(sent) = lane.take_unanswered(at) {
-                        #[cfg(feature = "native")]
                         if let Some(for_now) = for_now {
                             self.refused_for_now(sent, &for_now, out);
                             continue;

@@ -10,7 +10,9 @@ use crate::cause::CauseCode;
 use crate::event::{Event, Gap, JoinedRoom, RoomChange, RoomState};
 use crate::id::Id;
 use crate::link::ConnId;
-use crate::messages::{ClientMessage, Code, JoinRequest, Joined, Left, MAX_INT, Nack, Position, Refusal};
+use crate::messages::{
+    ClientMessage, Code, JoinRequest, Joined, Left, MAX_INT, Nack, Position, Refusal, ServerCode,
+};
 use crate::notes::note;
 use crate::outbox::Payload;
 use crate::rooms::{Hole, Membership, Room, Wanted};
@@ -181,20 +183,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// Extended: the server refuses a request.
     pub(super) fn refused(&mut self, now: Timestamp, conn: ConnId, message: P, refusal: Refusal<N>) {
         if refusal.reference.is_none() {
-            return self.refused_unnamed(now, conn, message, &refusal);
+            return self.refused_unnamed(now, conn, message, refusal);
         }
-        let Refusal { reference, code, retry, retry_after_ms, .. } = refusal;
+        let Refusal { reference, code, retry, retry_after_ms, server_code, .. } = refusal;
         if reference.as_ref().is_some_and(|id| id.read_numbered('s').is_some()) {
             let (dup, expected) = (false, None);
-            let nack = Nack {
-                reference,
-                code,
-                retry,
-                retry_after_ms,
-                expected,
-                dup,
-                message: message.words().into(),
-            };
+            let nack = Nack { reference, code, retry, retry_after_ms, expected, dup, message, server_code };
             return self.nacked(now, conn, nack);
         }
         let request =
@@ -202,7 +196,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let least = pause(retry_after_ms);
         let (join, history) = (request('j'), request('h'));
         if join.or(history).is_none() {
-            return self.event(Event::ServerError { message, code: Some(code) });
+            return self.event(Event::ServerError { message, code: Some(code), server_code });
         }
         // The reference says which room it is, whether it is named or not.
         let is_it = |entry: &Room<P, N>| match entry.membership {
@@ -226,15 +220,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                     if entry.told != Some(code) && !made(Bug::RefusedJoinUntold) {
                         entry.told = Some(code);
                         let change = RoomChange::new(room, RoomState::Joining);
-                        let (refused, message) = (Some(code), P::of_words(message.words()));
-                        self.event(Event::Room(RoomChange { refused, message, ..change }));
+                        let (refused, message) = (Some(code), message.words());
+                        self.event(Event::Room(RoomChange { refused, message, server_code, ..change }));
                     }
                 } else {
                     if made(Bug::JoinRefusalUntold) {
                         self.rooms.remove(place);
                     } else {
-                        let message = P::of_words(message.words());
-                        self.remove(place, room, RoomState::Failed(code), message);
+                        self.remove(place, room, RoomState::Failed(code), message.words(), server_code);
                     }
                     self.check_ready(now);
                 }
@@ -265,7 +258,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             if made(Bug::RemovalUntold) {
                 return self.rooms.remove(at);
             }
-            self.remove(at, left.room, RoomState::Removed(left.code.unwrap_or(Code::Other)), None);
+            let state = RoomState::Removed(left.code.unwrap_or(Code::Other));
+            self.remove(at, left.room, state, None, left.server_code);
             self.check_ready(now);
         }
     }
@@ -279,16 +273,17 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             return false;
         };
         let room = entry.name.clone();
-        self.remove(at, room, RoomState::Failed(refusal.code), P::of_words(message.words()));
+        let server_code = refusal.server_code.clone();
+        self.remove(at, room, RoomState::Failed(refusal.code), message.clone().words(), server_code);
         true
     }
 
-    fn remove(&mut self, at: usize, room: N, state: RoomState, message: Option<P>) {
+    fn remove(&mut self, at: usize, room: N, state: RoomState, message: Option<P>, server_code: ServerCode) {
         self.rooms.remove(at);
         #[cfg(feature = "journal")]
         self.note_forgotten(&room);
         self.outbox.join_decided(&room, false);
-        self.event(Event::Room(RoomChange { message, ..RoomChange::new(room, state) }));
+        self.event(Event::Room(RoomChange { message, server_code, ..RoomChange::new(room, state) }));
     }
 
     pub(super) fn leave(&mut self, room: &N) {

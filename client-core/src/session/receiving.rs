@@ -75,8 +75,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
             ServerMessage::Error { .. } if made(Bug::ErrorUntold) => {}
             ServerMessage::Error { message, refusal } => {
-                if !refusal.is_some_and(|refusal| self.refused_plainly(&message, &refusal)) {
-                    self.event(Event::ServerError { message, code: None });
+                if !refusal.as_ref().is_some_and(|refusal| self.refused_plainly(&message, refusal)) {
+                    let server_code = refusal.and_then(|refusal| refusal.server_code);
+                    self.event(Event::ServerError { message, code: None, server_code });
                 }
             }
             #[cfg(feature = "frames")]

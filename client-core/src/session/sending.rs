@@ -162,7 +162,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
-    pub(super) fn nacked(&mut self, now: Timestamp, conn: ConnId, mut nack: Nack) {
+    pub(super) fn nacked(&mut self, now: Timestamp, conn: ConnId, mut nack: Nack<P>) {
         self.answered(conn);
         if nack.reference.is_none() {
             nack.reference = self.outbox.oldest_unanswered(conn, None).map(|(_, reference)| reference);

@@ -20,19 +20,20 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// The server refuses something, and does not say what. Of a send and of a join its words are told with what becomes of
     /// them; what belongs to neither is an error of its own.
-    pub(super) fn refused_unnamed(&mut self, now: Timestamp, conn: ConnId, message: P, refusal: &Refusal<N>) {
+    pub(super) fn refused_unnamed(&mut self, now: Timestamp, conn: ConnId, message: P, refusal: Refusal<N>) {
         let code = refusal.code;
-        if let Some((frame, reference)) = self.oldest_request(conn, refusal)
+        if let Some((frame, reference)) = self.oldest_request(conn, &refusal)
             && let Some(wire) = &mut self.wire
         {
             let aside = wire.asides.first().copied().filter(|aside| *aside < frame && may_be_aside(code));
             wire.dealt_with(aside.unwrap_or(frame));
             if aside.is_none() {
-                let reference = Some(reference);
-                return self.refused(now, conn, message, Refusal { reference, room: None, ..*refusal });
+                let refusal = Refusal { reference: Some(reference), room: None, ..refusal };
+                return self.refused(now, conn, message, refusal);
             }
         }
-        self.event(Event::ServerError { message, code: Some(code) });
+        let server_code = refusal.server_code;
+        self.event(Event::ServerError { message, code: Some(code), server_code });
     }
 
     /// The oldest request that this refusal can be about: its frame and its reference.

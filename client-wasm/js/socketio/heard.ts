@@ -1,4 +1,4 @@
-import { isText, numberOf, type Frame } from "../fields.js";
+import { isText, numberOf, refusalOf, type Frame } from "../fields.js";
 import { codes } from "../names.js";
 import { isObject } from "./answer.js";
 import type { EventNames } from "./events.js";
@@ -41,7 +41,7 @@ export function heard(names: EventNames, [called, ...given]: readonly unknown[])
     case "error":
       // Many servers send the bare text.
       if (isText(payload)) return { kind: Said.Error, kept: { message: payload } };
-      return { kind: Said.Error, kept: { message: text(message) }, with: numberOf(codes, (payload as Frame)["code"]) };
+      return { kind: Said.Error, kept: refusalOf({ ...(payload as Frame), message: text(message) }), with: numberOf(codes, (payload as Frame)["code"]) };
     case "notification": {
       const kept = notification(called as string, given);
       // A list of one is the one, and the last may be no part of it.

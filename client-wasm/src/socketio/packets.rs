@@ -168,6 +168,7 @@ fn message(kind: PacketKind, fields: &mut Fields<'_>) -> ServerMessage<Value, Na
                     code: names::read_code(what),
                     retry: false,
                     retry_after_ms: None,
+                    server_code: None,
                 })
             });
             ServerMessage::Error { message: value, refusal }

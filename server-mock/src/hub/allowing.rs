@@ -29,7 +29,8 @@ impl Hub {
         let extended = state.extended.as_mut().map(|extended| extended.replays.end(room)).is_some();
         self.remove_member(now, room, conn, true);
         if extended {
-            let left = Left { reference: None, room: told(room), code: Some(Code::Forbidden) };
+            let left =
+                Left { reference: None, room: told(room), code: Some(Code::Forbidden), server_code: None };
             self.tell(conn, &ServerMessage::Left(left));
         }
     }

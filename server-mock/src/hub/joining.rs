@@ -244,7 +244,10 @@ impl Hub {
             }
         }
         if reference.is_some() && !made(Bug::LeaveUnanswered) {
-            self.tell(conn, &ServerMessage::Left(Left { reference, room: name, code: None }));
+            self.tell(
+                conn,
+                &ServerMessage::Left(Left { reference, room: name, code: None, server_code: None }),
+            );
         }
     }
 

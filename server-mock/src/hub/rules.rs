@@ -141,7 +141,8 @@ impl Hub {
             Code::RateLimited => Some(millis(JOINS_AGAIN)),
             _ => None,
         };
-        let refusal = Refusal { reference, room, code, retry: code.is_temporary(), retry_after_ms };
+        let refusal =
+            Refusal { reference, room, code, retry: code.is_temporary(), retry_after_ms, server_code: None };
         self.tell(
             conn,
             &ServerMessage::Error { message: String::from(message), refusal: Some(Box::new(refusal)) },

@@ -217,6 +217,7 @@ impl Hub {
             expected: None,
             dup: true,
             message: "refused before".into(),
+            server_code: None,
         };
         self.tell(conn, &ServerMessage::Nack(Box::new(nack)));
     }
@@ -246,6 +247,7 @@ impl Hub {
             expected: no.expected,
             dup: false,
             message: no.message.into(),
+            server_code: None,
         };
         self.tell(send.conn, &ServerMessage::Nack(Box::new(nack)));
     }

@@ -142,3 +142,24 @@ fn a_refusal_without_words_says_whether_sending_it_again_is_of_use() {
         assert!(told(code).contains("refused it for good"), "{}", told(code));
     }
 }
+
+#[test]
+fn a_code_of_the_servers_own_stands_beside_that_of_the_protocol() {
+    let own = Some("ROOM_SHUT".into());
+    let message = "ROOM_SHUT: on Monday".to_owned();
+    let error = Event::ServerError { message: message.clone(), code: None, server_code: own.clone() };
+    assert!(printed(&error).contains(r#""code":"server","serverCode":"ROOM_SHUT","message":"ROOM_SHUT: on"#));
+    let mut change = RoomChange::new("r".into(), RoomState::Joining).refused_for(Code::Other);
+    change.server_code = own.clone();
+    assert!(printed(&Event::Room(change)).contains(r#""code":"other","serverCode":"ROOM_SHUT""#));
+    let mut reply = SendReply::new(None, Some(message));
+    reply.server_code = own;
+    let mut out = Vec::new();
+    let outcome = Outcome::Final(DeliveryStatus::Failed(SendFailure::Refused(Code::Other)));
+    delivery(&mut out, Some("1"), "r", &outcome, Some(&reply), Told::First);
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        "{\"type\":\"delivery\",\"ref\":\"1\",\"roomId\":\"r\",\"status\":\"failed\",\"code\":\"other\",\
+         \"serverCode\":\"ROOM_SHUT\",\"message\":\"ROOM_SHUT: on Monday\"}\n"
+    );
+}

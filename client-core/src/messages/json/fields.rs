@@ -6,8 +6,8 @@ use super::names::Names;
 use crate::id::Id;
 use crate::messages::extended::int;
 use crate::messages::{
-    Ack, Code, History, JoinRequest, LineTag, Message, Nack, Notification, Origin, Position, Ref, Refusal,
-    SendTag, Signal, Stamp,
+    Ack, Code, History, JoinRequest, Left, LineTag, Message, Nack, Notification, Origin, Position, Ref,
+    Refusal, SendTag, ServerCode, Signal, Stamp,
 };
 use crate::name::Name;
 use alloc::borrow::Cow;
@@ -85,7 +85,7 @@ const LONGEST_CODE: usize = 64;
 /// A code, and how it is written where the contract has none such.
 struct WrittenCode {
     code: Code,
-    own: Option<String>,
+    own: ServerCode,
 }
 
 impl<'de> Deserialize<'de> for WrittenCode {
@@ -98,7 +98,7 @@ impl WrittenCode {
     fn read(text: &str) -> Self {
         let code = Code::read(text);
         let is_own = code == Code::Other && text != code.as_str() && !text.trim().is_empty();
-        Self { code, own: is_own.then(|| text.chars().take(LONGEST_CODE).collect()) }
+        Self { code, own: is_own.then(|| text.chars().take(LONGEST_CODE).collect::<String>().into()) }
     }
 }
 
@@ -128,7 +128,25 @@ pub(super) struct NackFields {
     #[serde(default)]
     dup: bool,
     #[serde(default)]
-    message: Box<str>,
+    message: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct LeftFields {
+    #[serde(rename = "ref", default)]
+    reference: Option<Id>,
+    room_id: Name,
+    #[serde(default)]
+    code: Option<WrittenCode>,
+}
+
+impl LeftFields {
+    pub(super) fn left(self) -> Left {
+        let Self { reference, room_id: room, code } = self;
+        let (code, server_code) = code.map_or((None, None), |code| (Some(code.code), code.own));
+        Left { reference, room, code, server_code }
+    }
 }
 
 impl NackFields {
@@ -142,8 +160,8 @@ impl NackFields {
             dup,
             message,
         } = self;
-        let message = own.map_or(message.clone(), |own| with_own(&own, &message).into());
-        Nack { reference, code, retry, retry_after_ms, expected, dup, message }
+        let message = own.as_deref().map_or(message.clone(), |own| with_own(own, &message));
+        Nack { reference, code, retry, retry_after_ms, expected, dup, message, server_code: own }
     }
 }
 
@@ -166,8 +184,8 @@ pub(super) struct ErrorFields {
 impl ErrorFields {
     pub(super) fn refusal(&mut self) -> Option<Box<Refusal>> {
         let WrittenCode { code, own } = self.code.take()?;
-        if let Some(own) = own {
-            self.message = with_own(&own, &self.message);
+        if let Some(own) = &own {
+            self.message = with_own(own, &self.message);
         }
         Some(Box::new(Refusal {
             reference: self.reference.take(),
@@ -175,6 +193,7 @@ impl ErrorFields {
             code,
             retry: self.retry.unwrap_or(false),
             retry_after_ms: self.retry_after_ms,
+            server_code: own,
         }))
     }
 }

@@ -2,12 +2,12 @@
 
 use super::family::{Family, decode, repairing};
 use super::fields::{
-    AckFields, ErrorFields, ExpiringFields, HistoryFields, MessageFields, NackFields, NotificationFields,
-    Out, PingFields, RoomUserFields, SignalFields, as_raw,
+    AckFields, ErrorFields, ExpiringFields, HistoryFields, LeftFields, MessageFields, NackFields,
+    NotificationFields, Out, PingFields, RoomUserFields, SignalFields, as_raw,
 };
 use super::names::Names;
 use super::{DecodeError, Tagged, reader, write};
-use crate::messages::{AuthOk, GoingAway, Hello, Joined, Left, Presence, ServerMessage};
+use crate::messages::{AuthOk, GoingAway, Hello, Joined, Presence, ServerMessage};
 use alloc::boxed::Box;
 use alloc::string::String;
 use serde::{Deserialize, Deserializer};
@@ -64,7 +64,7 @@ impl<'de> Family<'de> for ServerFrame<'de> {
             "joined" => Joined::deserialize(rest).map(|it| Self::Whole(M::Joined(Box::new(it)))),
             "nack" => NackFields::deserialize(rest).map(|it| Self::Whole(M::Nack(Box::new(it.nack())))),
             "hello" => Hello::deserialize(rest).map(|it| Self::Whole(M::Hello(Box::new(it)))),
-            "left" => Left::deserialize(rest).map(M::Left).map(Self::Whole),
+            "left" => LeftFields::deserialize(rest).map(|it| Self::Whole(M::Left(it.left()))),
             "auth_ok" => AuthOk::deserialize(rest).map(M::AuthOk).map(Self::Whole),
             "going_away" => GoingAway::deserialize(rest).map(|it| Self::Whole(M::GoingAway(Box::new(it)))),
             _ => ErrorFields::deserialize(rest).map(Self::Error),
@@ -232,11 +232,21 @@ mod tests {
                 panic!("no nack")
             };
             assert_eq!((nack.code, &*nack.message), (Code::read(code), told));
+            let own =
+                (!["other", "forbidden"].contains(&code)).then(|| code.chars().take(64).collect::<String>());
+            assert_eq!(nack.server_code.as_deref(), own.as_deref());
             let error = decoder.decode(&format!(r#"{{"type":"error",{fields}}}"#)).unwrap();
             let ServerMessage::Error { message, refusal: Some(refusal) } = error else {
                 panic!("no refusal")
             };
             assert_eq!((refusal.code, &*message), (Code::read(code), told));
+            assert_eq!(refusal.server_code.as_deref(), own.as_deref());
+            let ServerMessage::Left(left) =
+                decoder.decode(&format!(r#"{{"type":"left","roomId":"r","code":"{code}"}}"#)).unwrap()
+            else {
+                panic!("not left")
+            };
+            assert_eq!((left.code, left.server_code.as_deref()), (Some(Code::read(code)), own.as_deref()));
         }
     }
 }

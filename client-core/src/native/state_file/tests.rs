@@ -133,7 +133,11 @@ impl Writer {
         let transmitted = Transmitted { pid: id("p"), pseq: 3 + number, epoch: id("e1"), at_ms: 13 };
         self.write(vec![Change::Transmitted { key, transmitted }]).await;
         let status = DeliveryStatus::Acked { id: id("m"), seq: number };
-        let reply = Box::new(SendReply { answer: Some("{\"ok\":true}".to_owned()), message: None });
+        let reply = Box::new(SendReply {
+            answer: Some("{\"ok\":true}".to_owned()),
+            message: None,
+            server_code: None,
+        });
         self.write(vec![Change::Resolved { key, status }, Change::Replied { key, reply }]).await;
     }
 }

@@ -188,6 +188,7 @@ fn a_refused_join_is_final_or_tried_again_as_the_server_says() {
             code: Code::Forbidden,
             retry,
             retry_after_ms: Some(3_000),
+            server_code: None,
         };
         rig.receive(ServerMessage::Error { message: "no".into(), refusal: Some(Box::new(refusal)) });
         let changes: Vec<RoomState> = rig

@@ -92,6 +92,7 @@ fn a_first_contact_send_whose_room_lets_nobody_in_for_now_waits_and_goes_in_orde
         code: Code::RoomFull,
         retry: true,
         retry_after_ms: None,
+        server_code: None,
     };
     rig.receive(ServerMessage::Error { message: "full".into(), refusal: Some(Box::new(refusal)) });
     for tag in &sends {
@@ -104,6 +105,7 @@ fn a_first_contact_send_whose_room_lets_nobody_in_for_now_waits_and_goes_in_orde
             expected: None,
             dup: false,
             message: "".into(),
+            server_code: None,
         };
         rig.receive(ServerMessage::Nack(Box::new(nack)));
     }
@@ -194,6 +196,7 @@ fn a_room_that_was_joined_on_a_plain_connection_is_told_of_the_next_refusal_what
             code: Code::Internal,
             retry: true,
             retry_after_ms: None,
+            server_code: None,
         };
         rig.receive(ServerMessage::Error { message: "not now".into(), refusal: Some(Box::new(refusal)) });
         let told = |event| if let Event::Room(change) = event { change.refused } else { None };

@@ -124,8 +124,14 @@ fn a_refusal_that_does_not_say_of_what_is_taken_for_the_own_frame_that_came_befo
     send(&mut rig, 1, "{1}");
     rig.send(2, "two");
     rig.said();
-    let refusal =
-        Refusal { reference: None, room: None, code: Code::BadRequest, retry: false, retry_after_ms: None };
+    let refusal = Refusal {
+        reference: None,
+        room: None,
+        code: Code::BadRequest,
+        retry: false,
+        retry_after_ms: None,
+        server_code: None,
+    };
     let refused = || ServerMessage::Error { message: "no".into(), refusal: Some(Box::new(refusal.clone())) };
     rig.receive(refused());
     assert_eq!(rig.deliveries(), []);

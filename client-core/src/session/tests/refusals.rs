@@ -43,7 +43,7 @@ impl No {
         let reference = reference.filter(|_| self.named).cloned();
         let room = room.filter(|_| self.named).cloned();
         let Self { code, retry, retry_after_ms, .. } = self;
-        let refusal = Refusal { reference, room, code, retry, retry_after_ms };
+        let refusal = Refusal { reference, room, code, retry, retry_after_ms, server_code: None };
         ServerMessage::Error { message: "no".into(), refusal: Some(Box::new(refusal)) }
     }
 
@@ -51,7 +51,16 @@ impl No {
         let Self { code, retry, retry_after_ms, expected, named } = self;
         let reference = named.then(|| reference.clone());
         let (dup, message) = (false, "no".into());
-        ServerMessage::Nack(Box::new(Nack { reference, code, retry, retry_after_ms, expected, dup, message }))
+        ServerMessage::Nack(Box::new(Nack {
+            reference,
+            code,
+            retry,
+            retry_after_ms,
+            expected,
+            dup,
+            message,
+            server_code: None,
+        }))
     }
 
     /// All of them.

@@ -215,6 +215,7 @@ impl Rig {
             expected: None,
             dup: false,
             message: "".into(),
+            server_code: None,
         };
         self.receive(ServerMessage::Nack(Box::new(nack)));
     }

@@ -224,6 +224,7 @@ fn a_temporary_refusal_pauses_the_line_and_then_everything_behind_it_follows_in_
         expected: None,
         dup: false,
         message: "".into(),
+        server_code: None,
     };
     rig.ack(&tags[0].reference, "a", 11);
     rig.receive(ServerMessage::Nack(Box::new(refused)));

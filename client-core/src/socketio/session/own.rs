@@ -215,7 +215,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub(super) fn own_answered(&mut self, id: u64, answer: Answer<P, N>, whole: Option<P>) {
         let (Answer::Done { answer, .. } | Answer::Refused { answer, .. }) = answer;
         let answer = whole.or(answer).filter(|_| !made(Bug::SioOwnAnswerLost));
-        let reply = SendReply { answer, message: None };
+        let reply = SendReply::new(answer, None);
         let status = DeliveryStatus::Answered { id: None, seq: None };
         self.sends.answered(id, status, reply, &mut self.outcomes);
     }

@@ -75,8 +75,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 }
             }
             ServerMessage::Error { message, refusal } => {
-                let code = refusal.map(|refusal| refusal.code);
-                self.event(Event::ServerError { message, code });
+                let code = refusal.as_ref().map(|refusal| refusal.code);
+                let server_code = refusal.and_then(|refusal| refusal.server_code);
+                self.event(Event::ServerError { message, code, server_code });
             }
             ServerMessage::Notification(notification) => {
                 self.personal.is_followed = true;
@@ -101,10 +102,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let Some(answer) = self.answers_join(now, id, answer) else { return };
         let (status, reply) = match answer {
             Answer::Done { id, seq, answer, .. } => {
-                (DeliveryStatus::Answered { id, seq }, SendReply { answer, message: None })
+                (DeliveryStatus::Answered { id, seq }, SendReply::new(answer, None))
             }
             Answer::Refused { code, message, answer, .. } => {
-                (DeliveryStatus::Failed(SendFailure::Refused(code)), SendReply { answer, message })
+                (DeliveryStatus::Failed(SendFailure::Refused(code)), SendReply::new(answer, message))
             }
         };
         if !self.sends.answered(id, status, reply, &mut self.outcomes) {

@@ -85,14 +85,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             // It has counted as done; only the handler's answer is news.
             Answer::Done { answer, .. } if is_overdue => {
                 let name = self.rooms.at_mut(at).map(|room| room.name.clone())?;
-                self.join_reply(&name, SendReply { answer, message: None });
+                self.join_reply(&name, SendReply::new(answer, None));
                 return None;
             }
             Answer::Done { members, answer, .. } => {
                 self.join_done(at, members, answer);
             }
             Answer::Refused { code, retry, retry_after_ms, message, answer } => {
-                let reply = SendReply { answer, message };
+                let reply = SendReply::new(answer, message);
                 if retry {
                     self.join_later(at, now, code, retry_after_ms, reply);
                 } else {
@@ -113,7 +113,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         room.confirmed |= certain;
         room.was_left = false;
         let name = room.name.clone();
-        self.join_reply(&name, SendReply { answer, message: None });
+        self.join_reply(&name, SendReply::new(answer, None));
         self.is_member(at);
         self.event(Event::Joined(JoinedRoom {
             room: name,

@@ -101,8 +101,8 @@ fn an_outcome_has_the_servers_answer_with_it() {
             _ => None,
         })
         .collect();
-    let words = SendReply { answer: Some("\"not you\"".to_owned()), message: Some("not you".to_owned()) };
-    assert_eq!(replies, [Some(SendReply { answer, message: None }), Some(words), None]);
+    let words = SendReply::new(Some("\"not you\"".to_owned()), Some("not you".to_owned()));
+    assert_eq!(replies, [Some(SendReply::new(answer, None)), Some(words), None]);
 }
 
 #[test]

@@ -132,7 +132,7 @@ fn an_answer_is_stored_with_the_outcome_unless_it_is_large() {
             _ => None,
         })
         .collect();
-    assert_eq!(replies, [(SendId(1), SendReply { answer: Some("7".to_owned()), message: None })]);
+    assert_eq!(replies, [(SendId(1), SendReply::new(Some("7".to_owned()), None))]);
 }
 
 #[test]

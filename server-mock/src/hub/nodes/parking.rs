@@ -152,6 +152,7 @@ impl Hub {
                     expected: None,
                     dup: false,
                     message: TOO_MANY.into(),
+                    server_code: None,
                 };
                 return self.tell(conn, &ServerMessage::Nack(Box::new(nack)));
             }

@@ -73,6 +73,7 @@ fn answer(what: Stubborn, message: &ClientMessage, now: Micros) -> Option<Answer
                 expected,
                 dup: false,
                 message: "no".into(),
+                server_code: None,
             };
             encode_server(&ServerMessage::Nack(Box::new(nack)))
         }
@@ -110,6 +111,6 @@ fn refusal(
     retry_after_ms: Option<u64>,
 ) -> Option<String> {
     let (reference, room) = (Some(reference.clone()), Some(room.clone()));
-    let refusal = Refusal { reference, room, code, retry, retry_after_ms };
+    let refusal = Refusal { reference, room, code, retry, retry_after_ms, server_code: None };
     encode_server(&ServerMessage::Error { message: "no".into(), refusal: Some(Box::new(refusal)) })
 }
