@@ -80,7 +80,7 @@ mod tests {
                 Event::UserJoined { room: "lobby".into(), user: "ada".into() },
                 state(lost, CauseCode::ConnectionLost),
                 gap("@me"),
-                Event::ServerError { message: "late".to_owned(), code: None },
+                Event::ServerError { message: "late".to_owned(), code: None, server_code: None },
                 room(RoomState::Failed(Code::Forbidden)),
             ])
             .lines()
