@@ -191,13 +191,14 @@ fn an_answer_of_the_new_connection_that_names_nothing_is_not_about_what_was_sent
     let (mut rig, old) = first_contact_then_moved();
     rig.receive(hello("me"));
     let nack = Nack {
+        server_code: None,
         reference: None,
         code: Code::Forbidden,
         retry: false,
         retry_after_ms: None,
         expected: None,
         dup: false,
-        message: "".into(),
+        message: String::new(),
     };
     rig.receive(ServerMessage::Nack(Box::new(nack)));
     assert_eq!(rig.deliveries(), []);

@@ -104,7 +104,7 @@ fn a_first_contact_send_whose_room_lets_nobody_in_for_now_waits_and_goes_in_orde
             retry_after_ms: None,
             expected: None,
             dup: false,
-            message: "".into(),
+            message: String::new(),
             server_code: None,
         };
         rig.receive(ServerMessage::Nack(Box::new(nack)));

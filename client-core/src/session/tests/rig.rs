@@ -214,7 +214,7 @@ impl Rig {
             retry_after_ms: None,
             expected: None,
             dup: false,
-            message: "".into(),
+            message: String::new(),
             server_code: None,
         };
         self.receive(ServerMessage::Nack(Box::new(nack)));

@@ -223,7 +223,7 @@ fn a_temporary_refusal_pauses_the_line_and_then_everything_behind_it_follows_in_
         retry_after_ms: Some(2_000),
         expected: None,
         dup: false,
-        message: "".into(),
+        message: String::new(),
         server_code: None,
     };
     rig.ack(&tags[0].reference, "a", 11);
