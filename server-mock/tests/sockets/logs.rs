@@ -116,11 +116,11 @@ async fn what_a_limit_refuses_to_whoever_asks_the_admin_listener_has_their_addre
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{limit}: {answer}");
     }
     process.signal("TERM").await;
-    let (_, log) = process.ended().await;
+    let (_, said) = process.ended().await;
     for limit in ["data_levels", "content_bytes"] {
-        assert!(log.contains(&format!("limit=\"{limit}\" refused=1 address=127.0.0.1")), "{log}");
+        assert!(said.contains(&format!("limit=\"{limit}\" refused=1 address=127.0.0.1")), "{said}");
     }
-    assert!(!log.contains("canary"), "{log}");
+    assert!(!said.contains("canary"), "{said}");
 }
 
 #[tokio::test]
