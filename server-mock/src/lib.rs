@@ -120,6 +120,7 @@ mod mailbox;
 mod memory;
 mod metrics;
 mod namespace;
+mod option_file;
 mod origin;
 mod outbound;
 mod pings;

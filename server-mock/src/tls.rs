@@ -3,9 +3,9 @@
 //! What is read again counts for new connections; those that are open keep theirs. Files that cannot be used change
 //! nothing.
 
+use crate::option_file;
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio_rustls::rustls;
@@ -136,11 +136,5 @@ fn read_pair(chain: &Path, key: &Path) -> Result<Arc<CertifiedKey>, CertificateE
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, CertificateError> {
-    let failed = |source| CertificateError::File { path: path.into(), source };
-    let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(FILE_BYTES + 1).read_to_end(&mut bytes)).map_err(failed)?;
-    if bytes.len() as u64 > FILE_BYTES {
-        return Err(failed(io::Error::other("it is larger than 1 MiB")));
-    }
-    Ok(bytes)
+    option_file::read(path, FILE_BYTES).map_err(|source| CertificateError::File { path: path.into(), source })
 }

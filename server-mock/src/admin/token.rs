@@ -1,6 +1,6 @@
 //! The token that the admin listener asks for: read from a file, compared in constant time.
 
-use crate::auth::read_bounded;
+use crate::option_file;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -83,7 +83,7 @@ impl fmt::Debug for AdminToken {
 }
 
 fn read(path: &Path) -> Result<Vec<String>, AdminTokenError> {
-    let text = read_bounded(path, FILE_BYTES)
+    let text = option_file::read_text(path, FILE_BYTES)
         .map_err(|source| AdminTokenError::File { path: path.into(), source })?;
     parse(&text)
 }

@@ -1,7 +1,7 @@
 //! A file that is read again when it has changed. Owns how that is found out, and not what the file says.
 
 use super::AuthError;
-use std::io;
+use crate::option_file;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
@@ -30,7 +30,7 @@ impl WatchedFile {
     pub(super) fn read(&self) -> Result<String, AuthError> {
         // Looked at first: what changes while it is read is read again.
         *self.stamp.lock().unwrap_or_else(PoisonError::into_inner) = stamp(&self.path);
-        read_bounded(&self.path, self.most)
+        option_file::read_text(&self.path, self.most)
             .map_err(|source| AuthError::File { path: self.path.clone(), source })
     }
 
@@ -44,15 +44,4 @@ impl WatchedFile {
 fn stamp(path: &Path) -> Option<Stamp> {
     let meta = std::fs::metadata(path).ok()?;
     Some((meta.modified().ok()?, meta.len()))
-}
-
-/// A file of secrets, up to so many bytes of it.
-pub(crate) fn read_bounded(path: &Path, most: u64) -> io::Result<String> {
-    use io::Read as _;
-    let mut text = String::new();
-    let file = std::fs::File::open(path)?;
-    if file.take(most + 1).read_to_string(&mut text)? as u64 > most {
-        return Err(io::Error::other(format!("it is larger than {} MiB", most >> 20)));
-    }
-    Ok(text)
 }

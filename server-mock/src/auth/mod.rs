@@ -25,7 +25,6 @@ pub use user::User;
 pub(crate) use authority::{Authority, NoTicket};
 #[cfg(feature = "redis")]
 pub(crate) use digest::{hex, unhex};
-pub(crate) use file::read_bounded;
 #[cfg(feature = "redis")]
 pub(crate) use revocations::MOST as MOST_REVOCATIONS;
 pub(crate) use revocations::{Jti, Revocation, Revoked};

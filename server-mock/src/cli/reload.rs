@@ -32,8 +32,15 @@ impl Reload {
     async fn obey(mut self, tokens: &Reloader) {
         loop {
             self.told().await;
-            tell("certificate", self.certificate.as_ref().map(Certificate::reload));
-            tell("admin token", self.admin_token.as_ref().map(AdminToken::reload));
+            let (certificate, admin_token) = (self.certificate.clone(), self.admin_token.clone());
+            // Files may take their time, and no signal is to wait for that.
+            let read = tokio::task::spawn_blocking(move || {
+                tell("certificate", certificate.as_ref().map(Certificate::reload));
+                tell("admin token", admin_token.as_ref().map(AdminToken::reload));
+            });
+            if let Err(error) = read.await {
+                tracing::error!(%error, "SIGHUP: certificate and admin token have not been read again");
+            }
             match tokens.reload().await {
                 // That is told where it is done.
                 Ok(_) => {}

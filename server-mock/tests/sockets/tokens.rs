@@ -2,6 +2,7 @@
 
 use crate::client::{Client, server, soon};
 use crate::feed::{Ended, feed, path, request};
+use crate::process::Process;
 use rejoin_server::auth::Reloader;
 use rejoin_server::{Auth, Config, Server, ServerHandle};
 use serde_json::json;
@@ -120,4 +121,26 @@ async fn a_token_that_was_shown_on_the_open_connection_counts_and_the_first_one_
     write(&file, "third ada\n");
     reloader.reload().await.unwrap();
     assert_eq!(ada.close_code().await, 4001);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_pipe_in_the_place_of_a_file_holds_neither_a_reload_nor_the_end_up() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tokens");
+    std::fs::write(&file, "first ada\n").unwrap();
+    let auth = format!("tokens={}", file.display());
+    let mut server = Process::server(&["--auth", &auth]);
+    server.after("listening on ").await;
+    std::fs::remove_file(&file).unwrap();
+    mknodat(CWD, &file, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+    server.signal("HUP").await;
+    server.logged("what the file of --auth said before still counts").await;
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(&file, "second bob\n").unwrap();
+    server.signal("HUP").await;
+    server.logged("the file of --auth has been read again").await;
+    server.signal("TERM").await;
+    assert_eq!(server.ended().await.0, Some(0));
 }
