@@ -116,7 +116,7 @@ pub(crate) struct PipeArgs {
     /// At the end of input, go on receiving for this many seconds.
     #[arg(long, value_name = "SECS", default_value_t = 0)]
     pub(crate) linger: u32,
-    /// Print what the server sends beside the protocol, as lines of type `frame`: `{"type":"frame","name":…,"data":…}`, bytes as `{"base64":…}`. A line `{"type":"frame","data":{…}}` sends one, with `ref` for its outcome, or `"volatile":true`. With `"keep":KEY` each connection begins with it, until `{"type":"drop_kept","keep":KEY}`. With Socket.IO these are events: `{"type":"frame","namespace":…,"name":…,"args":[…]}`, both ways; `"ack":true` waits for the answer, which the `delivery` line has; `"idempotent":KEY` gives the event that key as its last argument, and sends it again after a lost connection.
+    /// Print what the server sends beside the protocol, as lines of type `frame`: `{"type":"frame","name":…,"data":…}`, bytes as `{"base64":…}`. A line `{"type":"frame","data":{…}}` sends one, with `ref` for its outcome, or `"volatile":true`. With `"keep":KEY` each connection begins with it, until `{"type":"drop_kept","keep":KEY}`. With Socket.IO these are events: `{"type":"frame","namespace":…,"name":…,"args":[…]}`, both ways; `"ack":true` waits for the answer, which the `delivery` line has; `"idempotent":KEY` gives the event that key as its last argument, and sends it again after a lost connection; another run does not.
     #[arg(long)]
     pub(crate) frames: bool,
     /// With --frames and Socket.IO: events that want an answer have the number `ack`, and wait for a line `{"type":"answer","ack":…,"args":[…]}`; without this option they get an empty answer at once.

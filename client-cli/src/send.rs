@@ -8,7 +8,7 @@ use crate::advice::Advice;
 use crate::args::SendArgs;
 use crate::error::{Exit, Failure, eprint_line};
 use crate::lines::{self, BadText, Line};
-use crate::pipe::output;
+use crate::pipe::output::{self, Outcome, Told};
 use crate::settings::{Settings, Sources, check_room};
 use crate::signals::{Signal, Signals};
 use crate::token_trouble::TokenTrouble;
@@ -59,14 +59,15 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
     let client = sender.client.clone();
     let stop = Notify::new();
     let work = async {
-        let sent = match text {
-            Some(text) => sender.send(text, None).await,
-            None => sender.send_lines(&stop).await,
-        };
-        let settled = match sent {
-            Ok(()) => sender.settle().await,
-            Err(failure) => Err(failure),
-        };
+        let settled = async {
+            sender.begin().await?;
+            match text {
+                Some(text) => sender.send(text, None).await?,
+                None => sender.send_lines(&stop).await?,
+            }
+            sender.settle().await
+        }
+        .await;
         sender.client.close().await;
         if let Some(count) = words::unreadable(&sender.client) {
             eprint_line(&count);
@@ -103,6 +104,8 @@ enum Format {
     Text,
     /// A line for each message.
     Json,
+    /// Nothing any more: it cannot be written.
+    Nothing,
 }
 
 struct Sender {
@@ -160,6 +163,20 @@ impl Sender {
         })
     }
 
+    /// With a state file: learns what an earlier run left, which comes before the first state.
+    async fn begin(&mut self) -> Result<(), Failure> {
+        let until = Instant::now() + self.timeout;
+        while self.keeps
+            && let Ok(Some(event)) = timeout_at(until, self.events.next()).await
+        {
+            self.event(&event)?;
+            if matches!(event, Event::State(_)) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Sends one message; `number` is its line.
     async fn send(&mut self, text: &str, number: Option<u64>) -> Result<(), Failure> {
         let draft = self.client.message(&self.room, text);
@@ -169,20 +186,30 @@ impl Sender {
         // that is connected and takes nothing.
         let patience = if self.keeps { self.timeout } else { self.timeout + ECHO };
         let until = Instant::now() + patience;
-        let outcome = loop {
+        let mut told = Ok(());
+        let mut outcome = loop {
             tokio::select! {
                 biased;
                 outcome = &mut sending => break Some(outcome),
                 event = self.events.next() => match event {
-                    Some(event) => self.event(&event)?,
+                    Some(event) => told = self.event(&event),
                     None => break None,
                 },
                 () = sleep_until(until) => break None,
             }
+            if told.is_err() {
+                break None;
+            }
         };
         // What the server has said before it, such as why the room cannot be joined.
-        while let Ok(Some(event)) = timeout_at(Instant::now(), self.events.next()).await {
-            self.event(&event)?;
+        while told.is_ok()
+            && let Ok(Some(event)) = timeout_at(Instant::now(), self.events.next()).await
+        {
+            told = self.event(&event);
+        }
+        if told.is_err() && outcome.is_none() {
+            // It waits, and nothing comes for it any more.
+            outcome = Some(Err(SendError::Failed(SendFailure::Closed)));
         }
         if let Some(outcome) = &outcome
             && !self.is_kept(outcome)
@@ -220,6 +247,7 @@ impl Sender {
             None if self.keeps => self.kept(number),
             None => self.ended(number, &SendError::Unknown.to_string(), &SendError::Unknown),
         }
+        told?;
         if let Some(failure) = self.terminal() {
             return Err(failure);
         }
@@ -253,6 +281,10 @@ impl Sender {
     fn kept(&mut self, number: Option<u64>) {
         self.print(|out, room| output::sent(out, number, room, None));
         let what = "not delivered yet; it is kept, and the next run with this state file goes on with it";
+        if self.terminal().is_some() {
+            // What has failed is told at the end, and where the message is has to be known all the same.
+            return self.complain(number, what, "kept");
+        }
         self.failed(number, what, "kept");
     }
 
@@ -291,11 +323,15 @@ impl Sender {
 
     /// When the reader of stdout has gone, what is sent goes on, and the status says what became of it.
     fn write(&mut self, bytes: &[u8]) {
+        if self.format == Format::Nothing {
+            return;
+        }
         let mut stdout = std::io::stdout().lock();
         if let Err(error) = stdout.write_all(bytes).and_then(|()| stdout.flush())
             && error.kind() != std::io::ErrorKind::BrokenPipe
         {
-            self.complain(None, &format!("cannot write to stdout: {error}"), "output");
+            self.format = Format::Nothing;
+            self.complain(None, &format!("cannot write to stdout: {error}"), "stdout");
         }
     }
 
@@ -314,15 +350,39 @@ impl Sender {
                 batch = input.recv() => batch,
             };
             let Some(batch) = batch else { return Ok(()) };
-            for Line { number, text } in batch {
+            let mut batch = batch.into_iter();
+            while let Some(Line { number, text }) = batch.next() {
                 match text {
                     // A line of input with nothing on it is no message, as in a chat.
                     Ok(text) if text.trim().is_empty() => {}
-                    Ok(text) => self.send(&text, Some(number)).await?,
+                    Ok(text) => {
+                        if let Err(failure) = self.send(&text, Some(number)).await {
+                            self.unsent(batch);
+                            return Err(failure);
+                        }
+                    }
                     Err(BadText::TooLong) => self.no_message(number, "longer than 1 MiB", "line_too_long"),
                     Err(BadText::NotUtf8) => self.no_message(number, "not UTF-8", "not_utf8"),
                 }
             }
+        }
+    }
+
+    /// These have been read, and the connection has failed.
+    fn unsent(&mut self, lines: impl Iterator<Item = Line>) {
+        let is_text = |line: &Line| line.text.as_ref().is_ok_and(|text| !text.trim().is_empty());
+        let closed = SendError::Failed(SendFailure::Closed);
+        let mut count = 0_usize;
+        for line in lines.filter(is_text) {
+            count += 1;
+            self.print(|out, room| output::sent(out, Some(line.number), room, Some(Err(&closed))));
+        }
+        if count > 0 {
+            self.complain(
+                None,
+                &format!("{count} more lines have been read, and are not sent"),
+                closed.code(),
+            );
         }
     }
 
@@ -381,6 +441,11 @@ impl Sender {
             Event::Delivery(delivery) => {
                 let was_restored = self.restored.remove(&delivery.id);
                 if was_restored {
+                    self.print(|out, room| {
+                        let outcome = Outcome::Final(delivery.status.clone());
+                        let room = if delivery.room.is_empty() { room } else { &*delivery.room };
+                        output::delivery(out, None, room, &outcome, delivery.reply.as_deref(), Told::First);
+                    });
                     // Told here, or nothing to be told.
                     self.client.confirm(delivery.id);
                 }

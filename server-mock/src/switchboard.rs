@@ -403,8 +403,13 @@ impl Switchboard {
     /// Tokens were taken back, or given back, on another server: their connections are closed here too.
     #[cfg(feature = "redis")]
     pub(crate) fn learn_revocations(&self, list: Vec<Revocation>, is_whole: bool) {
-        if self.authority.learn(list, is_whole).is_err() {
-            tracing::error!("too many tokens are revoked: this server does not know all of them");
+        match self.authority.learn(list, is_whole) {
+            Ok(0) => {}
+            Ok(lost) => tracing::warn!(
+                lost,
+                "Redis has lost the list of revocations: they count on here, and servers that start later do not know them"
+            ),
+            Err(_) => tracing::error!("too many tokens are revoked: this server does not know all of them"),
         }
         let closed = self.close_revoked();
         if closed > 0 {

@@ -48,6 +48,18 @@ test("the socket is open before the module is there, and is the only one", async
   await tab.ask("a", "close");
 });
 
+test("an application that listens as soon as it has its client is told everything", async (t) => {
+  const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0", "--allow-origin", "*");
+  const { tab, release } = await held(t);
+  const dialled = tab.page.waitForEvent("websocket");
+  // Without rooms the first frame makes it ready.
+  const started = tab.start("a", server.url, { token: "alice" });
+  await (await dialled).waitForEvent("framereceived");
+  release();
+  await started;
+  await tab.heard("a", "ready");
+});
+
 test("a token that is refused before the module is there is told as always", async (t) => {
   const { server, url } = await watched(t);
   server.on("connection", (socket) => socket.close(4001));

@@ -242,13 +242,13 @@ test("what cannot be is refused with a reason, and leaves nothing behind", async
         return `${code}: ${message}`;
       }
     };
-    const found = [[""], ["x"], ["/a b"], ["/"], ["/n", { rooms: "lobby" }], ["/n", { frames: true }], ["/n", { auth: 1 }], ["/n", { auth: {}, token: "x" }], ["/n"], ["/n"]].map((given) => code(...given));
+    const found = [[""], ["x"], ["/a b"], ["/"], ["/n", null], ["/n", 7], ["/n", { rooms: "lobby" }], ["/n", { frames: true }], ["/n", { auth: 1 }], ["/n", { auth: {}, token: "x" }], ["/n"], ["/n"]].map((given) => code(...given));
     for (let n = 1; n < 64; n += 1) a.namespace(`/n${n}`);
     return [...found, code("/one more")];
   });
   const expected = [
     /^bad_argument: namespace is an empty text/, /^bad_argument: "x" is no namespace/, /^bad_argument: "\/a b" is no namespace/,
-    /^bad_argument: the namespace \/ is open already/, /^bad_option: option rooms is a text/, /^bad_option: there is no option "frames"/, /^bad_option: option auth is a number/,
+    /^bad_argument: the namespace \/ is open already/, /^bad_option: options is null/, /^bad_option: options is a number/, /^bad_option: option rooms is a text/, /^bad_option: there is no option "frames"/, /^bad_option: option auth is a number/,
     /^bad_option: there are both token and auth/, /^connecting$/, /^bad_argument: the namespace \/n is open already/,
     /^bad_argument: "\/one more" is no namespace/,
   ];

@@ -393,3 +393,63 @@ fn what_was_given_with_a_wrong_token_is_kept_and_sent_by_the_next_run_with_the_r
     assert!(lines(&ended, "delivery").iter().all(|line| line["status"] == "acked"), "{}", ended.text());
     hears(&mut bob, &["hello".to_owned()]);
 }
+
+#[test]
+fn send_says_what_it_keeps_when_its_token_is_refused() {
+    let tokens = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&tokens, "good ada\n").unwrap();
+    let auth = format!("tokens={}", tokens.path().display());
+    let server = ServerProcess::start_with("127.0.0.1:0", &["--auth", &auth]);
+    let (_folder, state) = in_folder();
+    let send = |token: &str, state: &Path, input: &[u8]| {
+        let state = state.display().to_string();
+        let mut sending = Running::start(&[
+            "send",
+            &server.url,
+            "-r",
+            "lobby",
+            "--token",
+            token,
+            "--json",
+            "--state",
+            &state,
+        ]);
+        sending.write(input);
+        sending.finish()
+    };
+    let outcomes = |ended: &Ended| -> Vec<(Value, Value)> {
+        lines(ended, "delivery").iter().map(|line| (line["line"].clone(), line["status"].clone())).collect()
+    };
+    let refused = send("bad", &state, b"one\n");
+    assert_eq!(refused.status, Some(3), "{}", refused.text());
+    assert_eq!(outcomes(&refused), [(1.into(), "kept".into())], "{}", refused.text());
+    assert!(
+        refused.text().contains("the next run with this state file goes on with it"),
+        "{}",
+        refused.text()
+    );
+    // Input of nothing: the run goes on with what is kept all the same.
+    let rest = send("good", &state, b"\n");
+    assert_eq!(rest.status, Some(0), "{}", rest.text());
+    assert_eq!(outcomes(&rest), [(Value::Null, "acked".into())], "{}", rest.text());
+    let nothing = send("good", &state, b"");
+    assert_eq!((nothing.status, outcomes(&nothing)), (Some(0), Vec::new()), "{}", nothing.text());
+}
+
+#[test]
+fn send_without_a_state_file_answers_each_line_that_it_has_read_when_its_token_is_refused() {
+    let tokens = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&tokens, "good ada\n").unwrap();
+    let auth = format!("tokens={}", tokens.path().display());
+    let server = ServerProcess::start_with("127.0.0.1:0", &["--auth", &auth]);
+    let mut sending = Running::start(&["send", &server.url, "-r", "lobby", "--token", "bad", "--json"]);
+    sending.write(b"one\n\ntwo\n");
+    let ended = sending.finish();
+    assert_eq!(ended.status, Some(3), "{}", ended.text());
+    let told: Vec<_> = lines(&ended, "delivery")
+        .iter()
+        .map(|line| (line["line"].clone(), line["status"].clone(), line["code"].clone()))
+        .collect();
+    let closed = |line: u64| (line.into(), "failed".into(), "closed".into());
+    assert_eq!(told, [closed(1), closed(3)], "{}", ended.text());
+}

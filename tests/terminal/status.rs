@@ -2,6 +2,7 @@
 
 use crate::chat::chat;
 use crate::rejoin;
+use harness::command::Running;
 use harness::process::ServerProcess;
 use harness::screen::Screen;
 use harness::terminal::Terminal;
@@ -106,4 +107,20 @@ fn it_names_who_is_typing_until_the_message_comes() {
     dave.wait_for_prompt("/who");
     bob.press("and");
     wait_for_status(&ada, "· bob is typing");
+}
+
+#[test]
+fn nobody_is_said_to_be_typing_after_a_line_that_came_at_once() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let mut watcher = Running::start(&["pipe", &server.url, "-r", "lobby", "--token", "ada"]);
+    watcher.wait_for("\"joined\"");
+    let mut bob = chat(&server.url, "bob");
+    wait_for_status(&bob, "2 people");
+    bob.type_line("as it is pasted");
+    // It leaves over the same connection: whatever came after the message is there before that.
+    bob.type_line("/leave");
+    watcher.wait_for("\"user_left\"");
+    let said = String::from_utf8(watcher.finish().stdout).unwrap();
+    let (_, after) = said.split_once("as it is pasted").unwrap();
+    assert!(!after.contains("typing"), "{said}");
 }

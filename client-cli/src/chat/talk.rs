@@ -128,7 +128,8 @@ impl Talk {
 
     /// The user is typing, which is told where he is.
     pub(super) fn composing(&mut self) {
-        if let Some(room) = self.narrator.rooms.current()
+        if self.shared.is_composing()
+            && let Some(room) = self.narrator.rooms.current()
             && self.typing.tell(Instant::now(), room)
         {
             // A room that the user is in has a good name, and whoever cannot be told now is told by the next letter.
@@ -233,6 +234,7 @@ impl Talk {
     /// Does what a typed line asks for. `true`: the user wants to leave.
     pub(super) fn typed(&mut self, line: &str) -> bool {
         self.narrator.end_repeats();
+        self.shared.finished();
         match command::parse(line) {
             Ok(None) => {}
             Ok(Some(Command::Quit)) => return true,

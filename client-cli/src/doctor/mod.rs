@@ -304,10 +304,10 @@ async fn until_connected(events: &mut Events) -> Result<(), Cause> {
     Err(Cause::new(CauseCode::Requested, "").without_retry())
 }
 
-/// Whether the way to the server is not what failed.
+/// Whether neither the way to the server is what failed, nor a server that is busy for now has answered.
 fn may_be_another_protocol(code: CauseCode) -> bool {
-    use DialErrorKind::{Certificate, Proxy, Tls};
-    !matches!(code, CauseCode::Dial(Certificate | Proxy | Tls))
+    use DialErrorKind::{Certificate, Http, Proxy, Tls};
+    !matches!(code, CauseCode::Dial(Certificate | Proxy | Tls | Http(429 | 503)))
 }
 
 /// Says at which step a dial ended, and which steps that proves to be fine. `is_known`: what answers at that port is told
@@ -346,6 +346,12 @@ fn dial_failed(settings: &Settings, cause: &Cause, is_known: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_that_is_busy_for_now_is_not_taken_for_one_of_another_protocol() {
+        let of = |status| may_be_another_protocol(CauseCode::Dial(DialErrorKind::Http(status)));
+        assert!(!of(503) && !of(429) && of(400) && of(404));
+    }
 
     #[test]
     fn the_scheme_says_which_way_of_reading_is_tried() {

@@ -57,6 +57,16 @@ impl Shared {
         }
     }
 
+    /// The line being typed is finished: nothing of it is news.
+    pub(crate) fn finished(&self) {
+        self.lock().line.clear();
+    }
+
+    /// Whether the line being typed is the beginning of a message.
+    pub(crate) fn is_composing(&self) -> bool {
+        command::is_message(&self.lock().line)
+    }
+
     /// Resolves when the user has typed a part of a message. Cancel safe.
     pub(crate) async fn composing(&self) {
         self.composing.notified().await;

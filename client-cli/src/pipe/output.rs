@@ -329,7 +329,7 @@ fn decided(mode: Mode) -> Printed<'static> {
 
 /// Whether an outcome has been told before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Told {
+pub(crate) enum Told {
     First,
     /// Or may have been, by an earlier run.
     Again,
@@ -337,14 +337,14 @@ pub(super) enum Told {
 
 /// What became of a send, for this run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     Final(DeliveryStatus),
     /// Without an outcome, and in the state file for the next run.
     Kept,
 }
 
 /// Prints the outcome of a send, with what a Socket.IO server answered.
-pub(super) fn delivery(
+pub(crate) fn delivery(
     out: &mut Vec<u8>,
     reference: Option<&str>,
     room: &str,

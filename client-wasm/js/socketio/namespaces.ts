@@ -127,8 +127,9 @@ export class Namespaces {
   }
 
   /** Opens one more. */
-  open(given: string, { rooms, ...auth }: NamespaceOptions = {}): Client {
-    fields({ rooms, ...auth }, options);
+  open(given: string, how: NamespaceOptions = {}): Client {
+    fields(how, options);
+    const { rooms, ...auth } = how;
     roomsOf(rooms, {});
     const name = namespaceName(given, "bad_argument");
     if (this.#first.state == "closed") throw ended();

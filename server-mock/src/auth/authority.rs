@@ -119,14 +119,16 @@ impl Authority {
         }
     }
 
-    /// Another server has taken tokens back, or this is the list of all of them.
+    /// Another server has taken tokens back, or this is the list of all of them. Gives how many of those that are known here
+    /// that list has lost.
     #[cfg(feature = "redis")]
-    pub(crate) fn learn(&self, revocations: Vec<Revocation>, is_whole: bool) -> Result<(), Full> {
+    pub(crate) fn learn(&self, revocations: Vec<Revocation>, is_whole: bool) -> Result<usize, Full> {
         let now = Instant::now();
         if is_whole {
             return self.revocations.replace(revocations, now);
         }
-        revocations.into_iter().try_for_each(|revocation| self.revocations.add(revocation, false, now))
+        revocations.into_iter().try_for_each(|revocation| self.revocations.add(revocation, false, now))?;
+        Ok(0)
     }
 }
 

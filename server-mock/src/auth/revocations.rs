@@ -75,10 +75,19 @@ impl Revocations {
         Ok(())
     }
 
-    /// Takes the list of all servers; what only this one knows stays.
-    pub(crate) fn replace(&self, list: Vec<Revocation>, now: Instant) -> Result<(), Full> {
-        self.lock().retain(|_, entry| entry.is_own);
-        list.into_iter().try_for_each(|revocation| self.add(revocation, false, now))
+    /// Takes the list of all servers; what only this one knows stays. A list that has become empty was lost with its store:
+    /// what was on it counts on here. Gives how many these are.
+    pub(crate) fn replace(&self, list: Vec<Revocation>, now: Instant) -> Result<usize, Full> {
+        let mut table = self.lock();
+        table.retain(|_, entry| now < entry.until);
+        if list.is_empty() {
+            let lost = table.values_mut().filter(|entry| !entry.is_own);
+            return Ok(lost.map(|entry| entry.is_own = true).count());
+        }
+        table.retain(|_, entry| entry.is_own);
+        drop(table);
+        list.into_iter().try_for_each(|revocation| self.add(revocation, false, now))?;
+        Ok(0)
     }
 
     /// Whether a user's token has been taken back.
@@ -152,6 +161,21 @@ mod tests {
         list.add(of("given back meanwhile"), false, now).unwrap();
         list.replace(vec![of("new")], now).unwrap();
         assert!(has("own") && has("new") && !has("given back meanwhile"));
+    }
+
+    #[test]
+    fn what_the_store_has_lost_counts_on_here() {
+        let (list, now) = (Revocations::default(), Instant::now());
+        let has = |user: &str| list.has(&shown(None, None), &Name::from(user), now);
+        let of = |user: &str| taken(Revoked::User(Name::from(user)), HOUR);
+        assert_eq!(list.replace(vec![of("ada"), of("bob")], now), Ok(0));
+        assert_eq!(list.replace(Vec::new(), now), Ok(2));
+        assert!(has("ada") && has("bob"));
+        // Told once.
+        assert_eq!(list.replace(Vec::new(), now), Ok(0));
+        assert_eq!(list.replace(vec![of("new")], now), Ok(0));
+        assert!(has("ada") && has("new"));
+        assert_eq!(list.replace(Vec::new(), now + HOUR), Ok(0), "what is over is not missed");
     }
 
     #[test]
