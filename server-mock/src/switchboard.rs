@@ -405,8 +405,8 @@ impl Switchboard {
     pub(crate) fn learn_revocations(&self, list: Vec<Revocation>, is_whole: bool) {
         match self.authority.learn(list, is_whole) {
             Ok(0) => {}
-            Ok(lost) => tracing::warn!(
-                lost,
+            Ok(missing) => tracing::warn!(
+                missing,
                 "Redis has lost the list of revocations: they count on here, and servers that start later do not know them"
             ),
             Err(_) => tracing::error!("too many tokens are revoked: this server does not know all of them"),

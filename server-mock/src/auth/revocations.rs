@@ -81,8 +81,8 @@ impl Revocations {
         let mut table = self.lock();
         table.retain(|_, entry| now < entry.until);
         if list.is_empty() {
-            let lost = table.values_mut().filter(|entry| !entry.is_own);
-            return Ok(lost.map(|entry| entry.is_own = true).count());
+            let missing = table.values_mut().filter(|entry| !entry.is_own);
+            return Ok(missing.map(|entry| entry.is_own = true).count());
         }
         table.retain(|_, entry| entry.is_own);
         drop(table);
