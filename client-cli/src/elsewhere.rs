@@ -1,4 +1,4 @@
-//! What happens in the namespaces beside the first, as one stream for a command that only reads.
+//! The events of the namespaces beside the first, as one stream for a command that only reads. Prints nothing.
 
 use crate::error::Failure;
 use crate::settings::Settings;

@@ -1,4 +1,5 @@
-//! Who is typing in which room, and how often the user's own typing is told. Is given the time and reads no clock.
+//! The people who are typing in each room, and the pace at which the user's own typing is told. Is given the time and reads
+//! no clock.
 
 use std::time::Duration;
 use tokio::time::Instant;
@@ -30,7 +31,7 @@ impl Typing {
     /// Somebody is typing.
     pub(crate) fn began(&mut self, now: Instant, room: &str, name: &str) {
         let until = now + SHOWN;
-        self.others.retain(|other| other.until > now);
+        self.forget(now);
         if let Some(known) = self.others.iter_mut().find(|other| other.room == room && other.name == name) {
             known.until = until;
         } else if self.others.len() < MOST {

@@ -44,6 +44,7 @@ fn read_within(path: &Path, most: u64, patience: Duration) -> io::Result<Vec<u8>
             let what = format!("nobody has written it to its end within {} s", PATIENCE.as_secs());
             return Err(io::Error::new(ErrorKind::TimedOut, what));
         }
+        // Nothing tells a thread that blocks of a pipe's writer without waiting for him.
         std::thread::sleep(PAUSE);
     }
     if u64::try_from(bytes.len()).is_ok_and(|length| length > most) {

@@ -1,6 +1,6 @@
 //! `tail --sse`: rooms read by server-sent events.
 
-use crate::run;
+use crate::{guarded, run};
 use harness::command::Running;
 use harness::process::ServerProcess;
 use harness::web_page::WebPage;
@@ -156,10 +156,7 @@ fn a_hole_in_the_log_is_said_before_what_comes_behind_it() {
 
 #[test]
 fn a_refused_token_ends_it_with_3_and_a_token_is_never_shown() {
-    let mut tokens = tempfile::NamedTempFile::new().unwrap();
-    writeln!(tokens, "s3cret bob").unwrap();
-    let auth = format!("tokens={}", tokens.path().display());
-    let server = ServerProcess::start_with("127.0.0.1:0", &["--auth", &auth]);
+    let (_tokens, server) = guarded("s3cret bob\n");
     let url = format!("{}/?token=wr0ng", http(&server));
     let ended = Running::start(&["tail", &url, "-r", "lobby", "--sse", "-vv"]).wait();
     assert_eq!(ended.status, Some(3), "{}", ended.text());
@@ -216,10 +213,7 @@ fn a_web_page_in_place_of_a_stream_ends_it_with_3() {
 
 #[test]
 fn doctor_tries_the_steps_of_a_stream() {
-    let mut tokens = tempfile::NamedTempFile::new().unwrap();
-    writeln!(tokens, "s3cret bob").unwrap();
-    let auth = format!("tokens={}", tokens.path().display());
-    let server = ServerProcess::start_with("127.0.0.1:0", &["--auth", &auth]);
+    let (_tokens, server) = guarded("s3cret bob\n");
     let page = WebPage::start();
     let page = page.url.replace("ws://", "http://");
     let steps = |url: &str, token: &str| {

@@ -45,8 +45,10 @@ mod times;
 mod tls;
 mod tokens;
 
+use harness::process::ServerProcess;
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
+use tempfile::NamedTempFile;
 
 /// The binary under test.
 fn rejoin() -> String {
@@ -70,6 +72,15 @@ fn run(args: &[&str], input: &[u8]) -> Output {
     // It may end without reading.
     let _ = child.stdin.take().unwrap().write_all(input);
     child.wait_with_output().unwrap()
+}
+
+/// A server that lets in whom these lines of a token file name, which is there as long as the file.
+fn guarded(tokens: &str) -> (NamedTempFile, ServerProcess) {
+    let file = NamedTempFile::new().unwrap();
+    std::fs::write(&file, tokens).unwrap();
+    let auth = format!("tokens={}", file.path().display());
+    let server = ServerProcess::start_with("127.0.0.1:0", &["--auth", &auth]);
+    (file, server)
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -1,5 +1,6 @@
 //! `--state`: what survives the end of the process, however it ends.
 
+use crate::guarded;
 use harness::command::{Ended, Running};
 use harness::process::ServerProcess;
 use serde_json::{Value, json};
@@ -396,10 +397,7 @@ fn what_was_given_with_a_wrong_token_is_kept_and_sent_by_the_next_run_with_the_r
 
 #[test]
 fn send_says_what_it_keeps_when_its_token_is_refused() {
-    let tokens = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(&tokens, "good ada\n").unwrap();
-    let auth = format!("tokens={}", tokens.path().display());
-    let server = ServerProcess::start_with("127.0.0.1:0", &["--auth", &auth]);
+    let (_tokens, server) = guarded("good ada\n");
     let (_folder, state) = in_folder();
     let send = |token: &str, state: &Path, input: &[u8]| {
         let state = state.display().to_string();
@@ -438,10 +436,7 @@ fn send_says_what_it_keeps_when_its_token_is_refused() {
 
 #[test]
 fn send_without_a_state_file_answers_each_line_that_it_has_read_when_its_token_is_refused() {
-    let tokens = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(&tokens, "good ada\n").unwrap();
-    let auth = format!("tokens={}", tokens.path().display());
-    let server = ServerProcess::start_with("127.0.0.1:0", &["--auth", &auth]);
+    let (_tokens, server) = guarded("good ada\n");
     let mut sending = Running::start(&["send", &server.url, "-r", "lobby", "--token", "bad", "--json"]);
     sending.write(b"one\n\ntwo\n");
     let ended = sending.finish();

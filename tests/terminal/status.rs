@@ -1,7 +1,7 @@
 //! The line above the input of `chat`: what it says, and that it never takes anything else with it.
 
 use crate::chat::chat;
-use crate::rejoin;
+use crate::{guarded, rejoin};
 use harness::command::Running;
 use harness::process::ServerProcess;
 use harness::screen::Screen;
@@ -73,10 +73,7 @@ fn in_a_narrow_terminal_names_have_a_line_of_their_own_and_what_was_received_sta
 
 #[test]
 fn a_chat_that_ends_by_itself_leaves_no_status_line_behind() {
-    let tokens = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(&tokens, "another ada\n").unwrap();
-    let auth = format!("tokens={}", tokens.path().display());
-    let server = ServerProcess::start_with("127.0.0.1:0", &["--auth", &auth]);
+    let (_tokens, server) = guarded("another ada\n");
     let ada = Terminal::run(&format!("{} chat {} --token ada", rejoin(), server.url));
     ada.wait_for("[ended with 3]");
     assert!(!ada.lines().iter().any(|line| line.starts_with("─ ")), "{:#?}", ada.lines());

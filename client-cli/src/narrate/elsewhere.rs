@@ -1,4 +1,4 @@
-//! What happens in other namespaces of a Socket.IO server, told among the rest: each line says where. The connection's own
+//! The lines about other namespaces of a Socket.IO server, among the rest: each names its namespace. The connection's own
 //! troubles are told once, by the first.
 
 use super::Narrator;

@@ -390,25 +390,24 @@ pub(crate) fn sent(
     room: &str,
     outcome: Option<Result<&Receipt, &SendError>>,
 ) {
-    let about = Printed { line, ..about("delivery", room) };
-    match outcome {
-        None => write_line(out, &Printed { status: Some("kept"), ..about }),
-        Some(Ok(Receipt::Written)) => write_line(out, &Printed { status: Some("written"), ..about }),
+    let line = Printed { line, ..about("delivery", room) };
+    let words;
+    let line = match outcome {
+        None => Printed { status: Some("kept"), ..line },
+        Some(Ok(Receipt::Written)) => Printed { status: Some("written"), ..line },
         Some(Ok(receipt)) => {
-            let answer = receipt.answer().map(str::to_owned);
             let (status, id, seq) = (Some("acked"), receipt.id(), receipt.seq());
-            write_line(out, &Printed { status, id, seq, answer: raw(answer.as_ref()), ..about });
+            Printed { status, id, seq, answer: raw(receipt.answer()), ..line }
         }
-        Some(Err(SendError::Unknown)) => write_line(out, &Printed { status: Some("unknown"), ..about }),
+        Some(Err(SendError::Unknown)) => Printed { status: Some("unknown"), ..line },
         Some(Err(error)) => {
-            let (words, answer) = (error.to_string(), error.answer().map(str::to_owned));
-            let (code, message) = (Some(Coded::Word(error.code())), Some(words.as_str()));
-            write_line(
-                out,
-                &Printed { status: Some("failed"), code, message, answer: raw(answer.as_ref()), ..about },
-            );
+            words = error.to_string();
+            let (status, code, message) =
+                (Some("failed"), Some(Coded::Word(error.code())), Some(words.as_str()));
+            Printed { status, code, message, answer: raw(error.answer()), ..line }
         }
-    }
+    };
+    write_line(out, &line);
 }
 
 /// Prints that a line of `send`'s input is no message.

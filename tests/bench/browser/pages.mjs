@@ -1,7 +1,7 @@
 // What the browser loads: each peer's page, bundled and compressed as one would ship it, on a server of its own.
 
 import { once } from "node:events";
-import { copyFileSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
+import { copyFileSync, readFileSync, symlinkSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -27,7 +27,6 @@ async function bundled(t, { page, preload = [] }) {
   for (const name of ["centrifuge", "partysocket", "socket.io-client"]) {
     symlinkSync(join(here, "node_modules", name), join(root, "node_modules", name));
   }
-  mkdirSync(join(root, "dist"), { recursive: true });
   copyFileSync(join(root, "node_modules/rejoin/dist/rejoin.wasm"), join(root, "dist/rejoin.wasm"));
   await build({
     absWorkingDir: root, entryPoints: ["page.js"], bundle: true, minify: true, splitting: true, format: "esm",

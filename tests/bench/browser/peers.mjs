@@ -54,6 +54,14 @@ async function listening(server) {
   return server.address().port;
 }
 
+/** A server of WebSockets, which ends with the round. */
+async function webSockets(t) {
+  const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+  t.after(() => (server.clients.forEach((socket) => socket.terminate()), server.close()));
+  await once(server, "listening");
+  return { server, url: `ws://127.0.0.1:${server.address().port}` };
+}
+
 /** Calls `write` so many times, in batches. */
 async function flood(count, write) {
   for (let sent = 0; sent < count; ) {
@@ -131,8 +139,7 @@ const centrifugePage = `
 
 /** As much of Centrifugo's protocol in JSON as this page needs, with positions, as recovery has them. */
 async function centrifugeServer(t) {
-  const http = createServer();
-  const server = new WebSocketServer({ server: http });
+  const { server, url } = await webSockets(t);
   const members = new Set();
   let offset = 0;
   const publish = (data) => {
@@ -154,9 +161,7 @@ async function centrifugeServer(t) {
       }
     });
   });
-  const port = await listening(http);
-  t.after(() => (server.close(), server.clients.forEach((socket) => socket.terminate()), http.close()));
-  return { url: `ws://127.0.0.1:${port}`, flood: (count) => flood(count, () => publish(message(offset + 1))) };
+  return { url, flood: (count) => flood(count, () => publish(message(offset + 1))) };
 }
 
 // It has no acknowledgements, no rooms: the page adds the least that makes them.
@@ -180,8 +185,7 @@ const partySocketPage = `
   }));`;
 
 async function partySocketServer(t) {
-  const http = createServer();
-  const server = new WebSocketServer({ server: http });
+  const { server, url } = await webSockets(t);
   let number = 0;
   const all = (text) => server.clients.forEach((socket) => socket.send(text));
   const frame = (text) => JSON.stringify({ type: "message", ...message(++number, text) });
@@ -192,9 +196,7 @@ async function partySocketServer(t) {
       socket.send(JSON.stringify({ type: "ack", ref, id: `m${number}` }));
     });
   });
-  const port = await listening(http);
-  t.after(() => (server.close(), server.clients.forEach((socket) => socket.terminate()), http.close()));
-  return { url: `ws://127.0.0.1:${port}`, flood: (count) => flood(count, () => all(frame())) };
+  return { url, flood: (count) => flood(count, () => all(frame())) };
 }
 
 /** The first is the one that the others are compared with. */
