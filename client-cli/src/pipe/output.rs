@@ -404,7 +404,11 @@ pub(crate) fn sent(
             words = error.to_string();
             let (status, code, message) =
                 (Some("failed"), Some(Coded::Word(error.code())), Some(words.as_str()));
-            Printed { status, code, message, answer: raw(error.answer()), ..line }
+            let server_code = match error {
+                SendError::Refused { server_code, .. } => server_code.as_deref(),
+                _ => None,
+            };
+            Printed { status, code, message, server_code, answer: raw(error.answer()), ..line }
         }
     };
     write_line(out, &line);

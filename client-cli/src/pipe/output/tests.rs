@@ -163,3 +163,18 @@ fn a_code_of_the_servers_own_stands_beside_that_of_the_protocol() {
          \"serverCode\":\"ROOM_SHUT\",\"message\":\"ROOM_SHUT: on Monday\"}\n"
     );
 }
+
+#[test]
+fn a_message_of_send_has_the_servers_own_code_too() {
+    let refused = SendError::Refused {
+        code: Code::Other,
+        message: Some("ROOM_SHUT: on Monday".to_owned()),
+        answer: None,
+        server_code: Some("ROOM_SHUT".into()),
+    };
+    let mut out = Vec::new();
+    sent(&mut out, Some(7), "r", Some(Err(&refused)));
+    let line: serde_json::Value = serde_json::from_slice(&out).unwrap();
+    assert_eq!((&line["status"], &line["line"]), (&"failed".into(), &7.into()), "{line}");
+    assert_eq!((&line["code"], &line["serverCode"]), (&"other".into(), &"ROOM_SHUT".into()), "{line}");
+}
