@@ -20,9 +20,9 @@ pub(crate) struct RoomRights {
 /// `team-*=join,send`, or `team-*` for everything.
 pub(crate) fn parse_room(text: &str) -> Result<RoomRights, String> {
     let (pattern, actions) = text.rsplit_once('=').unwrap_or((text, "*"));
-    Rights::of([(pattern, &[][..])]).map_err(|error| error.to_string())?;
+    Rights::from_patterns([(pattern, &[][..])]).map_err(|error| error.to_string())?;
     let actions: Vec<String> = actions.split(',').map(|action| action.trim().to_owned()).collect();
-    if actions.iter().any(|action| action != "*" && Right::named(action).is_none()) {
+    if actions.iter().any(|action| action != "*" && Right::from_name(action).is_none()) {
         let known: Vec<&str> = Right::ALL.iter().map(|(_, name)| *name).collect();
         return Err(format!("an action is one of {}, or '*' for all", known.join(", ")));
     }

@@ -15,7 +15,7 @@ use crate::origin;
 #[cfg(feature = "redis")]
 use crate::redis::Health;
 use crate::socketio::{Recovery, Sessions, Spaces};
-use crate::switchboard::Switchboard;
+use crate::switchboard::SharedHub;
 use crate::upgrade::Slot;
 use crate::write_timeout::WriteTimeout;
 use axum::http::header::{HOST, ORIGIN};
@@ -65,7 +65,7 @@ pub(crate) struct App {
     pub(crate) websocket: WebSocketConfig,
     pub(crate) faults: Faults,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) switchboard: Arc<Switchboard>,
+    pub(crate) switchboard: Arc<SharedHub>,
     pub(crate) sessions: Sessions,
     pub(crate) spaces: Spaces,
     pub(crate) recovery: Recovery,
@@ -149,7 +149,7 @@ impl App {
         let recovery = if hub.extended { limits.recovery } else { Duration::ZERO };
         let recovery = Recovery::new(recovery, limits.connections, hub.sockets_per_user);
         let (content_bytes, heartbeat, extended) = (hub.content_bytes, hub.heartbeat, hub.extended);
-        let switchboard = Arc::new(Switchboard::new(
+        let switchboard = Arc::new(SharedHub::new(
             hub,
             Arc::clone(&authority),
             Arc::clone(&metrics),
@@ -194,7 +194,7 @@ impl App {
     /// Why nobody new can be served well, if a shared store is away.
     pub(crate) fn store_away(&self) -> Option<String> {
         #[cfg(feature = "redis")]
-        return self.redis.as_ref().and_then(|health| health.unready());
+        return self.redis.as_ref().and_then(|health| health.unready_reason());
         #[cfg(not(feature = "redis"))]
         None
     }

@@ -154,20 +154,20 @@ pub struct ServeArgs {
     /// Connections per second of one address (of IPv6: one /64), with a burst of ten times as many [default: none on
     /// loopback, 100 elsewhere]
     #[arg(long, value_name = "N|none", value_parser = parse_share)]
-    pub address_rate: Option<Share>,
+    pub address_rate: Option<AddressLimit>,
 
     /// Connections of one address that have not finished their handshake [default: none on loopback, 64 elsewhere]
     #[arg(long, value_name = "N|none", value_parser = parse_share)]
-    pub address_handshakes: Option<Share>,
+    pub address_handshakes: Option<AddressLimit>,
 
     /// Socket.IO sessions of one address that have not said who they are [default: none on loopback, 128 elsewhere]
     #[arg(long, value_name = "N|none", value_parser = parse_share)]
-    pub address_sessions: Option<Share>,
+    pub address_sessions: Option<AddressLimit>,
 
     /// Wrong tokens of one address that cost nothing; after each further one it waits for longer, up to a minute
     /// [default: none on loopback, 20 elsewhere]
     #[arg(long, value_name = "N|none", value_parser = parse_share)]
-    pub address_tokens: Option<Share>,
+    pub address_tokens: Option<AddressLimit>,
 
     /// A proxy that says truly who is behind it by X-Forwarded-For (or else Forwarded), repeatable; limits by address
     /// count whom it names, as elsewhere than on loopback
@@ -267,18 +267,18 @@ pub enum Rate {
 /// What one address may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Share {
+pub enum AddressLimit {
     /// As much as there is for all.
     Unlimited,
     /// So many.
-    Of(u32),
+    Limited(u32),
 }
 
-impl Share {
+impl AddressLimit {
     fn limit(self) -> Option<u32> {
         match self {
             Self::Unlimited => None,
-            Self::Of(count) => Some(count),
+            Self::Limited(count) => Some(count),
         }
     }
 }
@@ -406,11 +406,11 @@ impl ServeArgs {
         if has_strangers {
             *each = PerAddress::public();
         }
-        let count = |share: Share| share.limit().and_then(|count| usize::try_from(count).ok());
-        each.connects = self.address_rate.map_or(each.connects, Share::limit);
+        let count = |share: AddressLimit| share.limit().and_then(|count| usize::try_from(count).ok());
+        each.connects = self.address_rate.map_or(each.connects, AddressLimit::limit);
         each.handshakes = self.address_handshakes.map_or(each.handshakes, count);
         each.early_sessions = self.address_sessions.map_or(each.early_sessions, count);
-        each.failed_tokens = self.address_tokens.map_or(each.failed_tokens, Share::limit);
+        each.failed_tokens = self.address_tokens.map_or(each.failed_tokens, AddressLimit::limit);
         (config.limits.ping_interval, config.limits.ping_timeout) = (self.ping_interval, self.ping_timeout);
         config.limits.recovery = self.recovery;
         if let Some(heartbeat) = self.heartbeat {

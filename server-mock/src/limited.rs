@@ -1,7 +1,7 @@
 //! What the limits of users, rooms and sessions have refused: counted by limit, and told in the log now and then, with who
 //! it was. It keeps no limit itself.
 
-use crate::limits::{Limit, Refused};
+use crate::limits::{Limit, RefusalCounts};
 use crate::tally::Tally;
 use std::net::IpAddr;
 use std::time::Instant;
@@ -35,10 +35,10 @@ impl Limited {
     }
 
     /// The hub had counted `before` and has `now`; gives the limit that refused something, if one did.
-    pub(crate) fn look(&self, before: &Refused, now: &Refused, whom: Whom<'_>) -> Option<Limit> {
+    pub(crate) fn look(&self, before: &RefusalCounts, now: &RefusalCounts, whom: Whom<'_>) -> Option<Limit> {
         let mut last = None;
         for limit in Limit::ALL {
-            let times = now.of(limit).saturating_sub(before.of(limit));
+            let times = now.get(limit).saturating_sub(before.get(limit));
             if times > 0 {
                 self.note_some(limit, times, whom);
                 last = Some(limit);

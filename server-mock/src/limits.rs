@@ -78,15 +78,15 @@ kinds! {
 
 /// How often each limit has refused something.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub struct Refused {
+pub struct RefusalCounts {
     counts: [u64; Limit::ALL.len()],
     /// The sum of them, so that asking whether there was one more costs nothing.
     total: u64,
 }
 
-impl Refused {
+impl RefusalCounts {
     /// One more.
-    pub(crate) fn count(&mut self, limit: Limit) {
+    pub(crate) fn record(&mut self, limit: Limit) {
         self.total += 1;
         if let Some(count) = self.counts.get_mut(limit as usize) {
             *count += 1;
@@ -94,7 +94,7 @@ impl Refused {
     }
 
     /// How often this one has.
-    pub fn of(&self, limit: Limit) -> u64 {
+    pub fn get(&self, limit: Limit) -> u64 {
         self.counts.get(limit as usize).copied().unwrap_or(0)
     }
 
@@ -104,10 +104,10 @@ impl Refused {
     }
 }
 
-impl fmt::Debug for Refused {
+impl fmt::Debug for RefusalCounts {
     /// Those that have.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let counts = Limit::ALL.iter().map(|limit| (limit.as_str(), self.of(*limit)));
+        let counts = Limit::ALL.iter().map(|limit| (limit.as_str(), self.get(*limit)));
         f.debug_map().entries(counts.filter(|(_, count)| *count > 0)).finish()
     }
 }
@@ -118,11 +118,11 @@ mod tests {
 
     #[test]
     fn every_limit_has_a_name_and_a_count_of_its_own() {
-        let mut refused = Refused::default();
+        let mut refused = RefusalCounts::default();
         for (index, limit) in Limit::ALL.iter().enumerate() {
             assert_eq!(*limit as usize, index);
-            refused.count(*limit);
-            assert_eq!((refused.of(*limit), refused.total()), (1, index as u64 + 1));
+            refused.record(*limit);
+            assert_eq!((refused.get(*limit), refused.total()), (1, index as u64 + 1));
             assert!(!Limit::ALL[..index].iter().any(|other| other.as_str() == limit.as_str()));
         }
     }

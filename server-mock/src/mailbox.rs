@@ -3,7 +3,7 @@
 //! Not a channel: whoever fills it wakes the connection's task only when that task sleeps, and the task takes
 //! everything at once. In a fan-out that is what a delivery costs.
 
-use crate::hub::{Text, comes_back};
+use crate::hub::{Text, is_retryable_close};
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -161,7 +161,7 @@ impl Mailbox {
 
     /// How the connection ends when a rule with this close code says so.
     pub(crate) fn ending(&self, code: u16, reason: &'static str) -> End {
-        if self.plain && comes_back(code) {
+        if self.plain && is_retryable_close(code) {
             End::HangUp { code, reason }
         } else {
             End::Close { code, reason }

@@ -12,7 +12,7 @@ use crate::host::Hosts;
 use crate::hub::{HubConfig, shared::StoreRequest};
 use crate::namespace::{Namespace, NamespaceError};
 #[cfg(feature = "redis")]
-use crate::redis::{Peer, Redis, RedisConfig, StoreError};
+use crate::redis::{Redis, RedisConfig, StoreError, StoreListener};
 use crate::{
     Auth, admin, connection, demo, door, events, file_limit, host, memory, origin, socketio, tickets, upgrade,
 };
@@ -157,7 +157,7 @@ impl ServerBuilder {
         Answer: Future<Output = Result<Option<User>, E>> + Send + 'static,
         E: fmt::Display,
     {
-        self.config.auth = Auth::Asked(Authenticator::new(ask));
+        self.config.auth = Auth::Custom(Authenticator::new(ask));
         self
     }
 
@@ -180,7 +180,7 @@ impl Server {
     ///     .authenticate(async |token, request| {
     ///         // Ask a database here; `request.client` is the address, `request.origin` the page.
     ///         let Some(name) = token.strip_prefix("demo-") else { return Ok(None) };
-    ///         let rights = Rights::of([("team-*", &[Right::Join, Right::Send, Right::History][..])])?;
+    ///         let rights = Rights::from_patterns([("team-*", &[Right::Join, Right::Send, Right::History][..])])?;
     ///         Ok::<_, RightsError>(Some(User::new(name).with_rights(rights)))
     ///     })
     ///     .bind()
@@ -463,7 +463,7 @@ async fn connect(
 async fn share(store: Option<Shared>, app: &App) {
     match store {
         Some(Shared { redis, requests }) => {
-            redis.serve(requests, Arc::clone(&app.switchboard) as Arc<dyn Peer>).await;
+            redis.serve(requests, Arc::clone(&app.switchboard) as Arc<dyn StoreListener>).await;
         }
         None => pending().await,
     }

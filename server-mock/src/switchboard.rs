@@ -5,12 +5,12 @@
 
 #[cfg(feature = "redis")]
 use crate::auth::Revocation;
-use crate::auth::{AuthRequest, Authority, Identity, Shown};
+use crate::auth::{AuthRequest, Authority, Credential, Identity};
 use crate::faults::Link;
 use crate::gate::{Cause, Gate};
-use crate::hub::shared::{StoreAnswer, StoreNotice, StoreRequest, Ticket};
+use crate::hub::shared::{RequestId, StoreNotice, StoreRequest, StoreResponse};
 use crate::hub::{
-    ConnId, ConnectionInfo, FeedRequest, Hub, HubConfig, Input, Limit, Output, Refused, RoomPosition,
+    ConnId, ConnectionInfo, FeedRequest, Hub, HubConfig, Input, Limit, Output, RefusalCounts, RoomPosition,
     UserInfo,
 };
 use crate::limited::{Limited, Whom};
@@ -53,7 +53,7 @@ const MOST_OWED: usize = 10_000;
 const SHORT_QUEUE: usize = 16 << 10;
 
 #[derive(Debug)]
-pub(crate) struct Switchboard {
+pub(crate) struct SharedHub {
     core: Mutex<Core>,
     started: Instant,
     authority: Arc<Authority>,
@@ -79,7 +79,7 @@ struct Core {
     /// Where the hub's requests to a shared store go.
     store: Option<mpsc::Sender<StoreRequest>>,
     /// Requests for which there was no room there.
-    unasked: VecDeque<Ticket>,
+    unasked: VecDeque<RequestId>,
     /// What every node has to do, and for which there was no room there: it waits, since nobody says it again.
     owed: VecDeque<StoreRequest>,
     last_call: u64,
@@ -88,7 +88,7 @@ struct Core {
     /// Who waits for a connection to be back in its rooms.
     restoring: BTreeMap<ConnId, oneshot::Sender<bool>>,
     /// What the hub's limits had refused when it was last looked at.
-    refused: Refused,
+    refused: RefusalCounts,
     /// The limit that has refused something of the current input.
     limit: Option<Limit>,
     /// What became of the current input, if it was a kick.
@@ -111,7 +111,7 @@ struct Question {
 #[cfg(any(test, feature = "redis"))]
 pub(crate) enum StoreSays {
     /// The answer to a request.
-    Answer(Ticket, StoreAnswer),
+    Answer(RequestId, StoreResponse),
     Notice(StoreNotice),
 }
 
@@ -153,7 +153,7 @@ struct Slot {
     generation: u32,
     mailbox: Option<Arc<Mailbox>>,
     /// By what it was let in, and whose it is.
-    shown: Option<(Shown, Name)>,
+    shown: Option<(Credential, Name)>,
     presence: Option<Presence>,
     /// Whose it is.
     user: Option<Name>,
@@ -176,7 +176,7 @@ pub(crate) enum Unwatched {
 
 /// A connection known to the hub; dropping it tells the hub that it is gone.
 pub(crate) struct Seat {
-    switchboard: Arc<Switchboard>,
+    switchboard: Arc<SharedHub>,
     conn: ConnId,
     left: Left,
     mailbox: Arc<Mailbox>,
@@ -190,7 +190,7 @@ impl fmt::Debug for Seat {
     }
 }
 
-impl Switchboard {
+impl SharedHub {
     /// `store`: takes what the hub asks, if the configuration says that it is one node of several.
     pub(crate) fn new(
         config: HubConfig,
@@ -212,7 +212,7 @@ impl Switchboard {
             last_call: 0,
             calls: BTreeMap::new(),
             restoring: BTreeMap::new(),
-            refused: Refused::default(),
+            refused: RefusalCounts::default(),
             limit: None,
             kicked: None,
             asker: None,
@@ -238,14 +238,14 @@ impl Switchboard {
         origin: Origin,
         mailbox: Arc<Mailbox>,
     ) -> Seat {
-        let Identity { user, expires, shown, rights } = identity;
+        let Identity { user, expires, credential: shown, rights } = identity;
         let expires = expires.map(|end| self.timestamp(end));
         let conn = {
             let mut core = self.lock();
             let conn = core.admit(Arc::clone(&mailbox), origin, &user);
             core.remember(conn, shown, &user);
             self.run(&mut core, Input::Connected { conn, user: user.clone(), extended, expires });
-            self.run(&mut core, Input::Allow { conn, rights });
+            self.run(&mut core, Input::SetRights { conn, rights });
             self.look_again(&mut core, conn);
             conn
         };
@@ -265,13 +265,13 @@ impl Switchboard {
         origin: Origin,
         mailbox: &Arc<Mailbox>,
     ) -> Result<Seat, Unwatched> {
-        let Identity { user, expires, shown, .. } = identity;
+        let Identity { user, expires, credential: shown, .. } = identity;
         let expires = expires.map(|end| self.timestamp(end));
         let (conn, limit) = {
             let mut core = self.lock();
             let conn = core.admit(Arc::clone(mailbox), origin, &user);
             core.remember(conn, shown, &user);
-            self.run(&mut core, Input::Watch { conn, user: user.clone(), expires, request });
+            self.run(&mut core, Input::OpenFeed { conn, user: user.clone(), expires, request });
             let limit = core.limit;
             self.look_again(&mut core, conn);
             (conn, limit)
@@ -332,8 +332,10 @@ impl Switchboard {
         let mut core = self.lock();
         for said in said {
             let input = match said {
-                StoreSays::Answer(ticket, answer) => Input::Stored { ticket, answer },
-                StoreSays::Notice(notice) => Input::Noticed(notice),
+                StoreSays::Answer(request_id, answer) => {
+                    Input::StoreResponse { request_id, response: answer }
+                }
+                StoreSays::Notice(notice) => Input::StoreNotice(notice),
             };
             self.run(&mut core, input);
         }
@@ -365,7 +367,7 @@ impl Switchboard {
     /// Takes a user out of a room; `false` if the user is not there, which one node of several cannot know.
     pub(crate) fn remove(&self, room: Name, user: Name) -> bool {
         let mut core = self.lock();
-        let there = core.store.is_some() || core.hub.is_in(&room, &user);
+        let there = core.store.is_some() || core.hub.is_present(&room, &user);
         if there {
             self.run(&mut core, Input::Remove { room, user });
         }
@@ -425,7 +427,7 @@ impl Switchboard {
         }
     }
 
-    fn is_good(&self, (shown, user): &(Shown, Name)) -> bool {
+    fn is_good(&self, (shown, user): &(Credential, Name)) -> bool {
         self.authority.holds(shown, user)
     }
 
@@ -439,9 +441,9 @@ impl Switchboard {
             let store = core.hub.store();
             Kept {
                 rooms: core.hub.rooms(),
-                logs: store.rooms_held(),
-                bytes: store.bytes_held(),
-                lines: store.lines_held(),
+                logs: store.room_count(),
+                bytes: store.byte_len(),
+                lines: store.producer_count(),
                 evicted: store.evicted(),
                 ..Kept::default()
             }
@@ -544,7 +546,7 @@ impl Switchboard {
                         self.run(&mut core, Input::Tick);
                     } else {
                         let why = Code::Overloaded;
-                        self.run(&mut core, Input::NotAuthenticated { conn, reference, why });
+                        self.run(&mut core, Input::AuthenticationFailed { conn, reference, code: why });
                     }
                 }
                 else => std::future::pending().await,
@@ -580,7 +582,7 @@ impl Switchboard {
 
 /// Somebody waits for what becomes of a publication; dropped, nobody does.
 struct Call<'a> {
-    board: &'a Switchboard,
+    board: &'a SharedHub,
     number: u64,
 }
 
@@ -634,9 +636,9 @@ impl Seat {
         answer
     }
 
-    /// What was before an [`Output::WhenDrained`] has been written.
+    /// What was before an [`Output::NotifyQueueDrained`] has been written.
     pub(crate) fn drained(&self) {
-        self.switchboard.run(&mut self.switchboard.lock(), Input::Drained { conn: self.conn });
+        self.switchboard.run(&mut self.switchboard.lock(), Input::QueueDrained { conn: self.conn });
     }
 
     /// Something else carries the session from now on.
@@ -660,7 +662,7 @@ impl Seat {
 
     /// Something other than text came in.
     pub(crate) fn heard(&self) {
-        self.switchboard.run(&mut self.switchboard.lock(), Input::Heard { conn: self.conn });
+        self.switchboard.run(&mut self.switchboard.lock(), Input::Activity { conn: self.conn });
     }
 }
 
@@ -692,14 +694,14 @@ impl Core {
         ConnId(u64::from(slot.generation) << 32 | u64::from(index))
     }
 
-    fn remember(&mut self, conn: ConnId, shown: Shown, user: &Name) {
+    fn remember(&mut self, conn: ConnId, shown: Credential, user: &Name) {
         if let Some(slot) = self.slot(conn) {
             slot.shown = Some((shown, user.clone()));
         }
     }
 
     /// The connections, and by what they were let in.
-    fn shown(&self) -> impl Iterator<Item = (ConnId, &(Shown, Name))> {
+    fn shown(&self) -> impl Iterator<Item = (ConnId, &(Credential, Name))> {
         self.slots.iter().zip(0_u64..).filter_map(|(slot, index)| {
             Some((ConnId(u64::from(slot.generation) << 32 | index), slot.shown.as_ref()?))
         })
@@ -720,16 +722,16 @@ impl Core {
         mailbox
     }
 
-    fn run(&mut self, board: &Switchboard, input: Input<'_>) -> Fill {
+    fn run(&mut self, board: &SharedHub, input: Input<'_>) -> Fill {
         let now = board.now();
         if !self.owed.is_empty() {
             self.pay();
         }
         self.handle(board, now, input);
         let mut fill = self.carry_out(board, now);
-        while let Some(ticket) = self.unasked.pop_front() {
+        while let Some(request_id) = self.unasked.pop_front() {
             let limit = self.limit;
-            self.handle(board, now, Input::Stored { ticket, answer: StoreAnswer::Failed });
+            self.handle(board, now, Input::StoreResponse { request_id, response: StoreResponse::Failed });
             self.limit = limit.or(self.limit);
             fill = fill.max(self.carry_out(board, now));
         }
@@ -737,7 +739,7 @@ impl Core {
     }
 
     /// Does what the hub says.
-    fn carry_out(&mut self, board: &Switchboard, now: Moment) -> Fill {
+    fn carry_out(&mut self, board: &SharedHub, now: Moment) -> Fill {
         let metrics = &*board.metrics;
         let mut fill = Fill::Low;
         let (mut sent, mut bytes) = (0, 0);
@@ -748,20 +750,22 @@ impl Core {
                     bytes += text.len() as u64;
                     fill = fill.max(self.push(conn, Parcel::Text(text)));
                 }
-                Output::Offer { conn, text } => match self.mailbox(conn) {
+                Output::SendVolatile { conn, text } => match self.mailbox(conn) {
                     Some(mailbox) if mailbox.offer(text) => sent += 1,
                     _ => metrics.signals_dropped.one_more(),
                 },
-                Output::WhenDrained { conn } => {
+                Output::NotifyQueueDrained { conn } => {
                     self.push(conn, Parcel::Mark);
                 }
                 Output::Authenticate { conn, reference, token } => {
                     self.authenticate(board, now, conn, reference, &token);
                 }
-                Output::Logged { call, id, seq, dup } => self.published(call, Ok(Receipt { id, seq, dup })),
-                Output::NotLogged { call, code } => self.published(call, Err(code)),
+                Output::Published { call, id, seq, dup } => {
+                    self.published(call, Ok(Receipt { id, seq, dup }));
+                }
+                Output::PublishFailed { call, code } => self.published(call, Err(code)),
                 Output::Kicked { connections, banned } => self.kicked = Some(Kicked { connections, banned }),
-                Output::Restored { conn, done } => {
+                Output::Restored { conn, restored: done } => {
                     if let Some(answers) = self.restoring.remove(&conn) {
                         let _ = answers.send(done);
                     }
@@ -820,7 +824,7 @@ impl Core {
         if is_control && self.store.as_ref().is_some_and(|store| !store.is_closed()) {
             return self.owe(full);
         }
-        self.unasked.extend(full.ticket());
+        self.unasked.extend(full.request_id());
     }
 
     fn owe(&mut self, request: StoreRequest) {
@@ -851,19 +855,19 @@ impl Core {
     }
 
     /// Hands the hub an input, and looks which limit has refused something of it.
-    fn handle(&mut self, board: &Switchboard, now: Moment, input: Input<'_>) {
+    fn handle(&mut self, board: &SharedHub, now: Moment, input: Input<'_>) {
         let conn = match input {
             Input::Frame { conn, .. }
-            | Input::Heard { conn }
+            | Input::Activity { conn }
             | Input::Connected { conn, .. }
-            | Input::Watch { conn, .. }
+            | Input::OpenFeed { conn, .. }
             | Input::Authenticated { conn, .. } => Some(conn),
             _ => None,
         };
         self.hub.handle(now, input);
         self.limit = None;
-        if self.hub.refused().total() != self.refused.total() {
-            let now = *self.hub.refused();
+        if self.hub.refusal_counts().total() != self.refused.total() {
+            let now = *self.hub.refusal_counts();
             let before = std::mem::replace(&mut self.refused, now);
             let asker = Whom { user: None, address: self.asker };
             // A connection that is closed for it is known until its end is handed out.
@@ -876,14 +880,7 @@ impl Core {
         }
     }
 
-    fn authenticate(
-        &mut self,
-        board: &Switchboard,
-        now: Moment,
-        conn: ConnId,
-        reference: Ref,
-        token: &Token,
-    ) {
+    fn authenticate(&mut self, board: &SharedHub, now: Moment, conn: ConnId, reference: Ref, token: &Token) {
         board.metrics.refreshes.one_more();
         // As when a connection is made: it counts for the address which tokens it shows.
         let client = self.slot(conn).and_then(|slot| slot.presence).map(|presence| presence.origin.client);
@@ -893,7 +890,7 @@ impl Core {
         {
             board.gate.refusals.note(Cause::Tokens, client);
             let why = Code::RateLimited;
-            return self.handle(board, now, Input::NotAuthenticated { conn, reference, why });
+            return self.handle(board, now, Input::AuthenticationFailed { conn, reference, code: why });
         }
         if let Ok(identity) = board.authority.identify_at_once(token.expose(), at) {
             return self.identified(board, now, conn, reference, identity);
@@ -906,14 +903,14 @@ impl Core {
         {
             let Question { reference, .. } = question;
             let why = Code::Overloaded;
-            self.handle(board, now, Input::NotAuthenticated { conn, reference, why });
+            self.handle(board, now, Input::AuthenticationFailed { conn, reference, code: why });
         }
     }
 
     /// It is known whose the token is that a connection shows.
     fn identified(
         &mut self,
-        board: &Switchboard,
+        board: &SharedHub,
         now: Moment,
         conn: ConnId,
         reference: Ref,
@@ -928,13 +925,13 @@ impl Core {
         let expires = identity.as_ref().and_then(|identity| identity.expires);
         let expires = expires.map(|end| board.timestamp(end));
         if let Some(identity) = &identity {
-            self.remember(conn, identity.shown, &identity.user);
+            self.remember(conn, identity.credential, &identity.user);
         }
         let (user, rights) = identity.map(|identity| (identity.user, identity.rights)).unzip();
         self.handle(board, now, Input::Authenticated { conn, reference, user, expires });
         // After the answer: a connection that was closed for it is not known any more.
         if let Some(rights) = rights {
-            self.handle(board, now, Input::Allow { conn, rights });
+            self.handle(board, now, Input::SetRights { conn, rights });
         }
     }
 

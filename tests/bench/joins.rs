@@ -85,8 +85,8 @@ impl Bench {
         let once = || {
             let start = Instant::now();
             let store = self.hub.store();
-            let counts = (self.hub.rooms(), store.rooms_held(), store.bytes_held(), store.lines_held());
-            std::hint::black_box((counts, store.evicted(), self.hub.refused()));
+            let counts = (self.hub.rooms(), store.room_count(), store.byte_len(), store.producer_count());
+            std::hint::black_box((counts, store.evicted(), self.hub.refusal_counts()));
             start.elapsed().as_secs_f64() * 1e6
         };
         Tally::of((0..JOINS).map(|_| once()).collect())

@@ -210,7 +210,7 @@ async fn a_frozen_server_is_found_dead_and_after_the_thaw_nothing_is_missing() {
 #[tokio::test]
 async fn comments_keep_a_quiet_stream_alive_and_their_absence_ends_it() {
     let mut config = rejoin_server::Config::default();
-    config.hub.comments = Duration::from_millis(500);
+    config.hub.comment_interval = Duration::from_millis(500);
     let server = server_with(config).await;
     let (ada, _ada_hears) = in_lobby(&server.url(), "ada").await;
     let mut bob = quick(&server.url(), "bob").connect().unwrap();
@@ -234,7 +234,7 @@ async fn a_slow_application_holds_up_the_socket_and_loses_nothing() {
     (config.hub.history, config.hub.history_bytes) = (2 * COUNT, 1 << 28);
     config.hub.rate = None;
     // It gives up a reader who takes nothing for four of them.
-    config.hub.comments = Duration::from_secs(3);
+    config.hub.comment_interval = Duration::from_secs(3);
     let server = server_with(config).await;
     let (ada, _ada_hears) = in_lobby(&server.url(), "ada").await;
     let mut bob = quick(&server.url(), "bob").connect().unwrap();

@@ -5,31 +5,31 @@ use harness::redis_process::RedisProcess;
 use rejoin::messages::{Code, Epoch, Origin};
 use rejoin::{Id, Name};
 use rejoin_server::hub::shared::{
-    Decision, Held, Numbered, RoomState, StoreAnswer, StoreNotice, StoreRequest, Ticket,
+    Decision, KnownHead, RequestId, RoomState, SendKey, StoreNotice, StoreRequest, StoreResponse,
 };
-use rejoin_server::hub::{HubConfig, Logged};
-use rejoin_server::redis::{Peer, Redis, RedisConfig};
+use rejoin_server::hub::{HubConfig, LogEntry};
+use rejoin_server::redis::{Redis, RedisConfig, StoreListener};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 pub(crate) struct Node {
     requests: mpsc::Sender<StoreRequest>,
-    answers: mpsc::UnboundedReceiver<(Ticket, StoreAnswer)>,
+    answers: mpsc::UnboundedReceiver<(RequestId, StoreResponse)>,
     notices: mpsc::UnboundedReceiver<StoreNotice>,
     tickets: u64,
     pub(crate) id: Id,
     task: JoinHandle<()>,
 }
 
-struct Ends(mpsc::UnboundedSender<(Ticket, StoreAnswer)>, mpsc::UnboundedSender<StoreNotice>);
+struct Ends(mpsc::UnboundedSender<(RequestId, StoreResponse)>, mpsc::UnboundedSender<StoreNotice>);
 
-impl Peer for Ends {
-    fn stored(&self, ticket: Ticket, answer: StoreAnswer) {
-        let _ = self.0.send((ticket, answer));
+impl StoreListener for Ends {
+    fn on_response(&self, request_id: RequestId, answer: StoreResponse) {
+        let _ = self.0.send((request_id, answer));
     }
 
-    fn noticed(&self, notices: Vec<StoreNotice>) {
+    fn on_notices(&self, notices: Vec<StoreNotice>) {
         for notice in notices {
             let _ = self.1.send(notice);
         }
@@ -46,8 +46,8 @@ pub(crate) fn id(text: &str) -> Id {
     Id::new(text).unwrap()
 }
 
-pub(crate) fn entry(id: &str, content: &str) -> Logged {
-    Logged::new(self::id(id), Name::from("ada"), content.to_owned())
+pub(crate) fn entry(id: &str, content: &str) -> LogEntry {
+    LogEntry::new(self::id(id), Name::from("ada"), content.to_owned())
 }
 
 impl Node {
@@ -70,36 +70,42 @@ impl Node {
         Self { requests, answers, notices, tickets: 0, id: id(name), task }
     }
 
-    pub(crate) fn ticket(&mut self) -> Ticket {
+    pub(crate) fn request_id(&mut self) -> RequestId {
         self.tickets += 1;
-        Ticket(self.tickets)
+        RequestId(self.tickets)
     }
 
     pub(crate) async fn ask(&self, request: StoreRequest) {
         self.requests.send(request).await.unwrap();
     }
 
-    pub(crate) async fn any_answer(&mut self) -> (Ticket, StoreAnswer) {
+    pub(crate) async fn any_answer(&mut self) -> (RequestId, StoreResponse) {
         within("an answer", self.answers.recv()).await.unwrap()
     }
 
     /// The next answer, which is to this ticket.
-    pub(crate) async fn answer(&mut self, ticket: Ticket) -> StoreAnswer {
+    pub(crate) async fn answer(&mut self, request_id: RequestId) -> StoreResponse {
         let (to, answer) = self.any_answer().await;
-        assert_eq!(to, ticket);
+        assert_eq!(to, request_id);
         answer
     }
 
-    pub(crate) async fn try_open(&mut self, room: &str, held: Option<Held>) -> StoreAnswer {
-        let ticket = self.ticket();
-        let fresh = id(&format!("{}-{}", self.id.as_str(), ticket.0));
-        self.ask(StoreRequest::Open { ticket, room: Name::from(room), held, fresh }).await;
-        self.answer(ticket).await
+    pub(crate) async fn try_open(&mut self, room: &str, held: Option<KnownHead>) -> StoreResponse {
+        let request_id = self.request_id();
+        let fresh = id(&format!("{}-{}", self.id.as_str(), request_id.0));
+        self.ask(StoreRequest::Open {
+            request_id,
+            room: Name::from(room),
+            known_head: held,
+            new_epoch: fresh,
+        })
+        .await;
+        self.answer(request_id).await
     }
 
-    pub(crate) async fn open(&mut self, room: &str, held: Option<Held>) -> RoomState {
+    pub(crate) async fn open(&mut self, room: &str, held: Option<KnownHead>) -> RoomState {
         match self.try_open(room, held).await {
-            StoreAnswer::Opened(state) => state,
+            StoreResponse::Opened(state) => state,
             other => panic!("{room} is not opened: {other:?}"),
         }
     }
@@ -107,31 +113,39 @@ impl Node {
     pub(crate) async fn decide(
         &mut self,
         room: &str,
-        held: Option<Held>,
-        send: Option<Numbered>,
+        held: Option<KnownHead>,
+        send: Option<SendKey>,
         decision: Decision,
-    ) -> StoreAnswer {
-        let ticket = self.ticket();
-        let fresh = id(&format!("{}-{}", self.id.as_str(), ticket.0));
-        self.ask(StoreRequest::Append { ticket, room: Name::from(room), held, fresh, send, decision }).await;
-        self.answer(ticket).await
+    ) -> StoreResponse {
+        let request_id = self.request_id();
+        let fresh = id(&format!("{}-{}", self.id.as_str(), request_id.0));
+        self.ask(StoreRequest::Append {
+            request_id,
+            room: Name::from(room),
+            known_head: held,
+            new_epoch: fresh,
+            send,
+            decision,
+        })
+        .await;
+        self.answer(request_id).await
     }
 
     /// Appends something without a number.
-    pub(crate) async fn say(&mut self, room: &str, content: &str) -> StoreAnswer {
+    pub(crate) async fn say(&mut self, room: &str, content: &str) -> StoreResponse {
         let number = self.tickets;
         let id = format!("{}-m{number}", self.id.as_str());
         self.decide(room, None, None, Decision::Append(Box::new(entry(&id, content)))).await
     }
 
     /// Appends the `pseq`th send of ada's producer `p`.
-    pub(crate) async fn send(&mut self, room: &str, pseq: u64, epoch: &Epoch) -> StoreAnswer {
+    pub(crate) async fn send(&mut self, room: &str, pseq: u64, epoch: &Epoch) -> StoreResponse {
         let mut entry = entry(&format!("{}-m{}", self.id.as_str(), self.tickets), &format!("send {pseq}"));
         entry.origin = Some(Box::new(Origin { pid: id("p"), pseq }));
         self.decide(room, None, Some(numbered(pseq, epoch)), Decision::Append(Box::new(entry))).await
     }
 
-    pub(crate) async fn refuse(&mut self, room: &str, pseq: u64, epoch: &Epoch, code: Code) -> StoreAnswer {
+    pub(crate) async fn refuse(&mut self, room: &str, pseq: u64, epoch: &Epoch, code: Code) -> StoreResponse {
         self.decide(room, None, Some(numbered(pseq, epoch)), Decision::Refuse(code)).await
     }
 
@@ -158,7 +172,7 @@ impl Node {
     pub(crate) async fn hears(&mut self, content: &str) -> Vec<String> {
         let mut heard = Vec::new();
         self.notice_of(|notice| {
-            if let StoreNotice::Logged { entry, .. } = notice {
+            if let StoreNotice::Appended { entry, .. } = notice {
                 heard.push(entry.content.clone());
             }
             heard.last().is_some_and(|last| last == content).then_some(())
@@ -168,21 +182,21 @@ impl Node {
     }
 }
 
-pub(crate) fn numbered(pseq: u64, epoch: &Epoch) -> Numbered {
-    Numbered { user: Some(Name::from("ada")), pid: id("p"), pseq, epoch: Some(epoch.clone()) }
+pub(crate) fn numbered(pseq: u64, epoch: &Epoch) -> SendKey {
+    SendKey { user: Some(Name::from("ada")), pid: id("p"), pseq, epoch: Some(epoch.clone()) }
 }
 
 /// What a node has of a room that it has read.
-pub(crate) fn held(state: &RoomState) -> Held {
-    let id = state.entries.last().map(|entry| entry.id.clone()).or_else(|| state.gone.1.clone());
-    Held { epoch: state.epoch.clone(), head: state.head, id }
+pub(crate) fn held(state: &RoomState) -> KnownHead {
+    let id = state.entries.last().map(|entry| entry.id.clone()).or_else(|| state.preceding.1.clone());
+    KnownHead { epoch: state.epoch.clone(), head: state.head, id }
 }
 
 /// Where an entry is, or why there is none.
-pub(crate) fn seq(answer: &StoreAnswer) -> Result<(u64, bool), (Code, Option<u64>, bool)> {
+pub(crate) fn seq(answer: &StoreResponse) -> Result<(u64, bool), (Code, Option<u64>, bool)> {
     match answer {
-        StoreAnswer::Appended { seq, dup, .. } => Ok((*seq, *dup)),
-        StoreAnswer::Refused { code, expected, dup } => Err((*code, *expected, *dup)),
+        StoreResponse::Appended { seq, dup, .. } => Ok((*seq, *dup)),
+        StoreResponse::Refused { code, expected, dup } => Err((*code, *expected, *dup)),
         other => panic!("neither appended nor refused: {other:?}"),
     }
 }

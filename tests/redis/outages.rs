@@ -3,13 +3,13 @@
 use crate::node::{Node, held, seq};
 use crate::within;
 use harness::redis_process::RedisProcess;
-use rejoin_server::hub::shared::{Held, RoomState, StoreAnswer};
+use rejoin_server::hub::shared::{KnownHead, RoomState, StoreResponse};
 
 /// Reads a room until that does not fail: the connection for notices may be back first.
-async fn open_again(node: &mut Node, held: Held) -> RoomState {
+async fn open_again(node: &mut Node, held: KnownHead) -> RoomState {
     within("Redis to be back", async {
         loop {
-            if let StoreAnswer::Opened(state) = node.try_open("lobby", Some(held.clone())).await {
+            if let StoreResponse::Opened(state) = node.try_open("lobby", Some(held.clone())).await {
                 return state;
             }
         }
@@ -23,8 +23,8 @@ async fn say_until_appended(node: &mut Node, room: &str, content: &str) -> usize
         let mut failed = 0;
         loop {
             match node.say(room, content).await {
-                StoreAnswer::Failed => failed += 1,
-                StoreAnswer::Appended { .. } => return failed,
+                StoreResponse::Failed => failed += 1,
+                StoreResponse::Appended { .. } => return failed,
                 other => panic!("{other:?}"),
             }
         }
@@ -41,7 +41,7 @@ async fn after_a_restart_everything_goes_on_by_itself_and_the_hub_is_told_of_the
     b.hears("before").await;
     for round in 0..3 {
         redis.kill();
-        while !matches!(a.say("lobby", "lost").await, StoreAnswer::Failed) {}
+        while !matches!(a.say("lobby", "lost").await, StoreResponse::Failed) {}
         redis.restart();
         b.is_interrupted().await;
         let text = format!("after {round}");
@@ -74,14 +74,14 @@ async fn while_redis_is_frozen_each_request_is_answered_and_afterwards_it_goes_o
     assert_eq!(seq(&node.send("lobby", 1, &epoch).await), Ok((1, false)));
     redis.freeze();
     for _ in 0..3 {
-        assert_eq!(node.send("lobby", 2, &epoch).await, StoreAnswer::Failed);
-        assert_eq!(node.try_open("other", None).await, StoreAnswer::Failed);
+        assert_eq!(node.send("lobby", 2, &epoch).await, StoreResponse::Failed);
+        assert_eq!(node.try_open("other", None).await, StoreResponse::Failed);
     }
     redis.thaw();
     let answer = within("Redis to be back", async {
         loop {
             let answer = node.send("lobby", 2, &epoch).await;
-            if answer != StoreAnswer::Failed {
+            if answer != StoreResponse::Failed {
                 return answer;
             }
         }
@@ -103,7 +103,7 @@ async fn connections_that_are_cut_again_and_again_cost_no_request_its_answer() {
         let answer = within("an answer", async {
             loop {
                 let answer = node.send("lobby", pseq, &epoch).await;
-                if answer != StoreAnswer::Failed {
+                if answer != StoreResponse::Failed {
                     return answer;
                 }
             }
@@ -119,10 +119,10 @@ async fn a_redis_whose_memory_is_used_up_fails_sends_and_keeps_what_it_has() {
     let mut node = Node::start(&redis, "a").await;
     node.say("lobby", "before").await;
     redis.cli(&["config", "set", "maxmemory", "1"]);
-    assert_eq!(node.say("lobby", "too much").await, StoreAnswer::Failed);
+    assert_eq!(node.say("lobby", "too much").await, StoreResponse::Failed);
     assert_eq!(node.open("lobby", None).await.entries.len(), 1, "reading goes on");
     redis.cli(&["config", "set", "maxmemory", "0"]);
-    assert!(matches!(node.say("lobby", "after").await, StoreAnswer::Appended { seq: 2, .. }));
+    assert!(matches!(node.say("lobby", "after").await, StoreResponse::Appended { seq: 2, .. }));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -134,12 +134,12 @@ async fn with_wait_an_acknowledgement_means_that_a_replica_has_it() {
     };
     let mut node = Node::start_with(&primary, "a", durable).await;
     let epoch = node.open("lobby", None).await.epoch;
-    assert_eq!(node.send("lobby", 1, &epoch).await, StoreAnswer::Failed, "nobody else has it");
+    assert_eq!(node.send("lobby", 1, &epoch).await, StoreResponse::Failed, "nobody else has it");
     let replica = RedisProcess::start_with(&["--replicaof", "127.0.0.1", &port]);
     let answer = within("the replica", async {
         loop {
             let answer = node.send("lobby", 1, &epoch).await;
-            if answer != StoreAnswer::Failed {
+            if answer != StoreResponse::Failed {
                 return answer;
             }
         }

@@ -4,7 +4,9 @@ use crate::node::{Node, entry, held, id, seq};
 use harness::redis_process::RedisProcess;
 use rejoin::Name;
 use rejoin::messages::Signal;
-use rejoin_server::hub::shared::{Attendance, Control, Held, StoreAnswer, StoreNotice, StoreRequest};
+use rejoin_server::hub::shared::{
+    Control, KnownHead, StoreNotice, StoreRequest, StoreResponse, UserPresence,
+};
 use std::time::Duration;
 
 #[tokio::test]
@@ -12,19 +14,19 @@ async fn a_room_is_read_from_where_a_node_is() {
     let redis = RedisProcess::start();
     let (mut a, mut b) = (Node::start(&redis, "a").await, Node::start(&redis, "b").await);
     let empty = a.open("lobby", None).await;
-    assert_eq!((empty.head, empty.entries.len(), &empty.gone), (0, 0, &(0, None)));
+    assert_eq!((empty.head, empty.entries.len(), &empty.preceding), (0, 0, &(0, None)));
     for text in ["one", "two", "three"] {
         a.say("lobby", text).await;
     }
     let whole = b.open("lobby", None).await;
     assert_eq!((&whole.epoch, whole.head, whole.entries.len()), (&empty.epoch, 3, 3));
-    let part = Held { epoch: whole.epoch.clone(), head: 2, id: Some(whole.entries[1].id.clone()) };
+    let part = KnownHead { epoch: whole.epoch.clone(), head: 2, id: Some(whole.entries[1].id.clone()) };
     let rest = b.open("lobby", Some(part)).await;
     assert_eq!(
-        (rest.entries, rest.gone),
+        (rest.entries, rest.preceding),
         (whole.entries[2..].to_vec(), (2, Some(whole.entries[1].id.clone())))
     );
-    let other = Held { epoch: id("other"), head: 9, id: Some(id("x")) };
+    let other = KnownHead { epoch: id("other"), head: 9, id: Some(id("x")) };
     assert_eq!(b.open("lobby", Some(other)).await.entries, whole.entries, "of another life nothing is held");
 }
 
@@ -34,15 +36,17 @@ async fn what_is_not_kept_any_more_is_said_with_the_last_id() {
     let mut node = Node::start_with(&redis, "a", |_, hub| hub.history = 2).await;
     let mut ids = Vec::new();
     for number in 0..5 {
-        let StoreAnswer::Appended { id, .. } = node.say("lobby", &number.to_string()).await else { panic!() };
+        let StoreResponse::Appended { id, .. } = node.say("lobby", &number.to_string()).await else {
+            panic!()
+        };
         ids.push(id);
     }
     let state = node.open("lobby", None).await;
     let kept: Vec<_> = state.entries.iter().map(|entry| entry.seq).collect();
-    assert_eq!((kept, state.gone), (vec![4, 5], (3, Some(ids[2].clone()))));
-    let old = Held { epoch: state.epoch.clone(), head: 1, id: Some(ids[0].clone()) };
+    assert_eq!((kept, state.preceding), (vec![4, 5], (3, Some(ids[2].clone()))));
+    let old = KnownHead { epoch: state.epoch.clone(), head: 1, id: Some(ids[0].clone()) };
     let rest = node.open("lobby", Some(old)).await;
-    assert_eq!((rest.epoch, rest.gone.0, rest.entries.len()), (state.epoch, 3, 2));
+    assert_eq!((rest.epoch, rest.preceding.0, rest.entries.len()), (state.epoch, 3, 2));
 }
 
 #[tokio::test]
@@ -88,12 +92,12 @@ async fn another_entry_at_a_known_number_begins_a_new_life() {
     node.say("lobby", "two").await;
     let state = node.open("lobby", None).await;
     for (head, real) in [(2, &state.entries[1].id), (1, &state.entries[0].id)] {
-        let held = |id| Some(Held { epoch: state.epoch.clone(), head, id });
+        let held = |id| Some(KnownHead { epoch: state.epoch.clone(), head, id });
         assert_eq!(node.open("lobby", held(Some(real.clone()))).await.epoch, state.epoch);
         let decision = rejoin_server::hub::shared::Decision::Append(Box::new(entry("new", "new")));
         if head == 1 {
             let answer = node.decide("lobby", held(Some(id("forked"))), None, decision).await;
-            let StoreAnswer::Appended { epoch, seq: 1, .. } = answer else { panic!("{answer:?}") };
+            let StoreResponse::Appended { epoch, seq: 1, .. } = answer else { panic!("{answer:?}") };
             assert_ne!(epoch, state.epoch);
         }
     }
@@ -105,7 +109,7 @@ async fn the_producers_of_an_earlier_life_are_not_known() {
     let mut node = Node::start(&redis, "a").await;
     let epoch = node.open("lobby", None).await.epoch;
     node.send("lobby", 1, &epoch).await;
-    let lost = Held { epoch: epoch.clone(), head: 7, id: Some(id("x")) };
+    let lost = KnownHead { epoch: epoch.clone(), head: 7, id: Some(id("x")) };
     let new = node.open("lobby", Some(lost)).await.epoch;
     assert!(seq(&node.send("lobby", 2, &epoch).await).is_err());
     assert!(seq(&node.send("lobby", 2, &new).await).is_err());
@@ -139,12 +143,12 @@ async fn a_key_of_another_application_is_left_alone_and_what_needs_it_fails() {
         redis.cli(&["flushall"]);
         redis.cli(&make);
         let before = redis.cli(&["dump", &room]);
-        assert_eq!(node.try_open("lobby", None).await, StoreAnswer::Failed);
-        assert_eq!(node.say("lobby", "two").await, StoreAnswer::Failed);
+        assert_eq!(node.try_open("lobby", None).await, StoreResponse::Failed);
+        assert_eq!(node.say("lobby", "two").await, StoreResponse::Failed);
         assert_eq!(redis.cli(&["dump", &room]), before);
     }
     redis.cli(&["flushall"]);
-    assert!(matches!(node.say("lobby", "two").await, StoreAnswer::Appended { .. }));
+    assert!(matches!(node.say("lobby", "two").await, StoreResponse::Appended { .. }));
 }
 
 #[tokio::test]
@@ -154,7 +158,7 @@ async fn scripts_that_were_flushed_are_loaded_again() {
     node.open("lobby", None).await;
     for number in 0..3 {
         redis.cli(&["script", "flush"]);
-        assert!(matches!(node.say("lobby", &number.to_string()).await, StoreAnswer::Appended { .. }));
+        assert!(matches!(node.say("lobby", &number.to_string()).await, StoreResponse::Appended { .. }));
         redis.cli(&["script", "flush"]);
         node.open(&format!("room {number}"), None).await;
     }
@@ -162,17 +166,24 @@ async fn scripts_that_were_flushed_are_loaded_again() {
 }
 
 fn attend(room: &str, users: &[(&str, bool)], whole: bool) -> StoreRequest {
-    let users =
-        users.iter().map(|(user, here)| Attendance { user: Name::from(*user), here: *here }).collect();
-    StoreRequest::Attend { room: Name::from(room), users, whole }
+    let users = users
+        .iter()
+        .map(|(user, here)| UserPresence { user: Name::from(*user), is_present: *here })
+        .collect();
+    StoreRequest::UpdatePresence { room: Name::from(room), users, is_snapshot: whole }
 }
 
 /// Opens the room until what it says of who is there is as wanted.
 async fn until_there(node: &mut Node, wanted: &[&str]) {
     crate::within("who is there", async {
         loop {
-            let mut users: Vec<_> =
-                node.open("lobby", None).await.attendees.iter().map(|who| who.user.to_string()).collect();
+            let mut users: Vec<_> = node
+                .open("lobby", None)
+                .await
+                .remote_members
+                .iter()
+                .map(|who| who.user.to_string())
+                .collect();
             users.sort();
             if users == wanted {
                 return;
@@ -186,14 +197,14 @@ async fn until_there(node: &mut Node, wanted: &[&str]) {
 async fn who_is_there_on_other_nodes_is_told_and_is_over_when_the_node_says_it_no_more() {
     let redis = RedisProcess::start();
     let short = |config: &mut rejoin_server::redis::RedisConfig, _: &mut _| {
-        config.attendance = Duration::from_secs(2);
+        config.presence_ttl = Duration::from_secs(2);
     };
     let mut a = Node::start_with(&redis, "a", short).await;
     let mut b = Node::start(&redis, "b").await;
     b.open("lobby", None).await;
     a.ask(attend("lobby", &[("ada", true), ("bob|x", true), ("cy", true)], false)).await;
     let told = b.notice_of(|notice| match notice {
-        StoreNotice::Attendance { node, users, whole, .. } => Some((node, users.len(), whole)),
+        StoreNotice::Presence { node, users, is_snapshot: whole, .. } => Some((node, users.len(), whole)),
         _ => None,
     });
     assert_eq!(told.await, (id("a"), 3, false));
@@ -202,7 +213,7 @@ async fn who_is_there_on_other_nodes_is_told_and_is_over_when_the_node_says_it_n
     until_there(&mut b, &["ada", "bob|x"]).await;
     a.ask(attend("lobby", &[("ada", true)], true)).await;
     until_there(&mut b, &["ada"]).await;
-    assert!(a.open("lobby", None).await.attendees.is_empty(), "its own are not told to a node");
+    assert!(a.open("lobby", None).await.remote_members.is_empty(), "its own are not told to a node");
     drop(a);
     until_there(&mut b, &[]).await;
 }
@@ -253,7 +264,7 @@ async fn signals_and_controls_reach_the_other_nodes_and_bans_those_that_start_la
     a.ask(signal()).await;
     a.say("lobby", "last").await;
     let own = a.notice().await;
-    assert!(matches!(own, StoreNotice::Logged { .. }), "{own:?}");
+    assert!(matches!(own, StoreNotice::Appended { .. }), "{own:?}");
 }
 
 #[tokio::test]

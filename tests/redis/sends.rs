@@ -3,7 +3,7 @@
 use crate::node::{Node, held, id, seq};
 use harness::redis_process::RedisProcess;
 use rejoin::messages::Code;
-use rejoin_server::hub::shared::{Held, StoreAnswer, StoreNotice};
+use rejoin_server::hub::shared::{KnownHead, StoreNotice, StoreResponse};
 
 #[tokio::test]
 async fn a_send_that_is_made_again_on_another_node_is_answered_as_before_and_is_in_the_log_once() {
@@ -14,8 +14,10 @@ async fn a_send_that_is_made_again_on_another_node_is_answered_as_before_and_is_
     assert_eq!(seq(&first), Ok((1, false)));
     let again = b.send("lobby", 1, &epoch).await;
     assert_eq!(seq(&again), Ok((1, true)));
-    let (StoreAnswer::Appended { id: one, entry: sent, .. }, StoreAnswer::Appended { id: other, entry, .. }) =
-        (first, again)
+    let (
+        StoreResponse::Appended { id: one, entry: sent, .. },
+        StoreResponse::Appended { id: other, entry, .. },
+    ) = (first, again)
     else {
         panic!("both are appended");
     };
@@ -107,21 +109,21 @@ async fn sends_of_one_node_are_in_the_log_and_announced_in_the_order_in_which_th
     b.open("lobby", None).await;
     let mut tickets = Vec::new();
     for number in 0..COUNT {
-        let ticket = a.ticket();
+        let request_id = a.request_id();
         let entry = crate::node::entry(&format!("m{number}"), &number.to_string());
         let (room, fresh) = (rejoin::Name::from("lobby"), id("fresh"));
         let decision = rejoin_server::hub::shared::Decision::Append(Box::new(entry));
         let held = Some(held(&before)).filter(|held| held.head > 0);
         let request = rejoin_server::hub::shared::StoreRequest::Append {
-            ticket,
+            request_id,
             room,
-            held,
-            fresh,
+            known_head: held,
+            new_epoch: fresh,
             send: None,
             decision,
         };
         a.ask(request).await;
-        tickets.push(ticket);
+        tickets.push(request_id);
     }
     let heard = b.hears(&(COUNT - 1).to_string()).await;
     let wanted: Vec<_> = (0..COUNT).map(|number| number.to_string()).collect();
@@ -130,9 +132,9 @@ async fn sends_of_one_node_are_in_the_log_and_announced_in_the_order_in_which_th
     // Each once, in whatever order.
     let mut answered = Vec::new();
     while answered.len() < COUNT {
-        let (ticket, answer) = a.any_answer().await;
-        assert!(matches!(answer, StoreAnswer::Appended { .. }));
-        answered.push(ticket);
+        let (request_id, answer) = a.any_answer().await;
+        assert!(matches!(answer, StoreResponse::Appended { .. }));
+        answered.push(request_id);
     }
     answered.sort_unstable();
     assert_eq!(answered, tickets);
@@ -145,14 +147,14 @@ async fn entries_have_the_time_of_the_store_and_come_back_as_they_were() {
     let redis = RedisProcess::start();
     let (mut a, mut b) = (Node::start(&redis, "a").await, Node::start(&redis, "b").await);
     b.open("lobby", None).await;
-    let StoreAnswer::Appended { entry: Some(sent), epoch, .. } =
+    let StoreResponse::Appended { entry: Some(sent), epoch, .. } =
         a.say("lobby", "h\u{e9}llo \"\u{1f600}\"\n").await
     else {
         panic!("it is appended");
     };
     assert!(sent.timestamp.starts_with("20") && sent.timestamp.ends_with('Z'), "{}", sent.timestamp);
     let told = b.notice_of(|notice| match notice {
-        StoreNotice::Logged { entry, epoch, .. } => Some((entry, epoch)),
+        StoreNotice::Appended { entry, epoch, .. } => Some((entry, epoch)),
         _ => None,
     });
     assert_eq!(told.await, (sent.clone(), epoch));
@@ -165,12 +167,12 @@ async fn what_a_user_calls_a_backend_s_producer_is_another_one() {
     let mut node = Node::start(&redis, "a").await;
     let epoch = node.open("lobby", None).await.epoch;
     node.send("lobby", 1, &epoch).await;
-    let send = Some(rejoin_server::hub::shared::Numbered {
+    let send = Some(rejoin_server::hub::shared::SendKey {
         user: None,
         epoch: None,
         ..crate::node::numbered(1, &epoch)
     });
     let decision = rejoin_server::hub::shared::Decision::Append(Box::new(crate::node::entry("b", "post")));
-    let held: Option<Held> = None;
+    let held: Option<KnownHead> = None;
     assert_eq!(seq(&node.decide("lobby", held, send, decision).await), Ok((2, false)));
 }

@@ -25,7 +25,8 @@ async fn list(State(app): State<Arc<App>>, page: Result<Query<Page>, QueryReject
         Ok(page) => page,
         Err((status, what)) => return problem(status, &what),
     };
-    let (rooms, more) = app.switchboard.inspect(|hub, _| hub.rooms_kept(page.after.as_deref(), page.limit()));
+    let (rooms, more) =
+        app.switchboard.inspect(|hub, _| hub.stored_rooms(page.after.as_deref(), page.limit()));
     let next = rooms.last().filter(|_| more).map(|room| room.room.clone());
     let rooms: Vec<_> = rooms
         .iter()

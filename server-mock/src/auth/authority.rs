@@ -4,7 +4,7 @@
 use super::revocations::{Full, Revocation, Revocations, Revoked};
 use super::shared::{self, Away, NotShared, Shared};
 use super::tickets::{LIFETIME, Tickets};
-use super::{Auth, AuthRequest, Elsewhere, Identity, Shown};
+use super::{Auth, AuthRequest, Credential, Identity, NeedsRemote};
 use rejoin::Name;
 use std::fmt;
 use std::sync::Arc;
@@ -45,11 +45,15 @@ impl Authority {
     }
 
     /// Whose it is, if nobody else has to be asked for that; `None` for nobody's. A ticket is used up.
-    pub(crate) fn identify_at_once(&self, shown: &str, now: Instant) -> Result<Option<Identity>, Elsewhere> {
+    pub(crate) fn identify_at_once(
+        &self,
+        shown: &str,
+        now: Instant,
+    ) -> Result<Option<Identity>, NeedsRemote> {
         let identity = if Tickets::is_one(shown) {
             let identity = self.tickets.take(shown, now);
             if identity.is_none() && self.shared.is_some() {
-                return Err(Elsewhere);
+                return Err(NeedsRemote);
             }
             identity
         } else {
@@ -79,7 +83,7 @@ impl Authority {
 
     fn valid(&self, identity: Option<Identity>, now: Instant) -> Option<Identity> {
         let is_good = |identity: &Identity| {
-            let Identity { user, expires, shown, .. } = identity;
+            let Identity { user, expires, credential: shown, .. } = identity;
             expires.is_none_or(|end| now < end) && !self.revocations.has(shown, user, now)
         };
         identity.filter(is_good)
@@ -99,7 +103,7 @@ impl Authority {
     }
 
     /// Whether what a user was let in by is still good. A token whose time is over is somebody else's to end.
-    pub(crate) fn holds(&self, shown: &Shown, user: &Name) -> bool {
+    pub(crate) fn holds(&self, shown: &Credential, user: &Name) -> bool {
         shown.proof.is_none_or(|proof| self.auth.holds(proof, user))
             && !self.revocations.has(shown, user, Instant::now())
     }

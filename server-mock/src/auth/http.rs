@@ -1,9 +1,9 @@
 //! Whom the application's own endpoint lets in, asked over HTTP. Owns what is asked and how the answer is read, how long an
 //! answer counts, and the bounds of both. Whoever cannot be asked about is let in by nobody: the client comes back later.
 
-use super::asked::DEADLINE;
+use super::authenticator::DEADLINE;
 use super::digest::sha256;
-use super::{AuthError, AuthRequest, Away, Identity, User, answers, rooms};
+use super::{AuthError, AuthRequest, Away, Identity, User, cache, rooms};
 use crate::outbound::{Connector, system_tls};
 use crate::seldom::Seldom;
 use axum::body::{Body, to_bytes};
@@ -56,7 +56,7 @@ struct Endpoint {
     uri: Uri,
     client: Client<Connector, Body>,
     places: Semaphore,
-    answers: Mutex<answers::Answers<Key, Known>>,
+    answers: Mutex<cache::Answers<Key, Known>>,
     /// Nobody asks for whom nobody waits any more.
     asking: Mutex<BTreeMap<Key, WeakShared<Asking>>>,
     failures: Mutex<Seldom>,
@@ -265,7 +265,7 @@ fn read(body: &[u8], lasts: Option<Duration>, now: SystemTime) -> Result<(Known,
     let mut counts = stated.min(LONGEST);
     if let Some(expires) = answer.expires {
         let left = time(expires).saturating_sub(now.duration_since(UNIX_EPOCH).unwrap_or_default());
-        user = user.for_at_most(left);
+        user = user.with_ttl(left);
         counts = counts.min(left);
     }
     let issued = answer.iat.and_then(|issued| UNIX_EPOCH.checked_add(time(issued)));

@@ -1,13 +1,13 @@
 //! Who may connect: a token in, a user's name and rights out.
 
-mod answers;
-mod asked;
+mod authenticator;
 mod authority;
+mod cache;
 mod digest;
 mod file;
 mod http;
 mod jwt;
-mod reloading;
+mod reload;
 mod revocations;
 mod rooms;
 mod shared;
@@ -15,10 +15,10 @@ mod tickets;
 mod tokens;
 mod user;
 
-pub use asked::Authenticator;
+pub use authenticator::Authenticator;
 pub use http::HttpAuth;
 pub use jwt::{Jwt, JwtRules, JwtSigner};
-pub use reloading::Reloader;
+pub use reload::Reloader;
 pub use tokens::Tokens;
 pub use user::User;
 
@@ -60,12 +60,12 @@ pub enum Auth {
     /// Whom the application's own endpoint knows.
     Http(HttpAuth),
     /// Whom the application's own code knows.
-    Asked(Authenticator),
+    Custom(Authenticator),
 }
 
 /// Somebody else has to be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Elsewhere;
+pub(crate) struct NeedsRemote;
 
 /// What is known of whoever shows a token, beside the token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,13 +93,13 @@ pub(crate) struct Identity {
     pub(crate) user: Name,
     /// When the token ends.
     pub(crate) expires: Option<Instant>,
-    pub(crate) shown: Shown,
+    pub(crate) credential: Credential,
     pub(crate) rights: Rights,
 }
 
 /// What is remembered of a token, so that it can be taken away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Shown {
+pub(crate) struct Credential {
     pub(crate) proof: Option<Proof>,
     /// Its own name.
     pub(crate) jti: Option<Jti>,
@@ -128,17 +128,21 @@ pub struct TokenChanges {
 
 impl Auth {
     /// Whose token it is, if nobody else has to be asked; `None` for nobody's.
-    pub(crate) fn identify_at_once(&self, token: &str, now: Instant) -> Result<Option<Identity>, Elsewhere> {
+    pub(crate) fn identify_at_once(
+        &self,
+        token: &str,
+        now: Instant,
+    ) -> Result<Option<Identity>, NeedsRemote> {
         Ok(match self {
             Self::Open => is_user_name(token).then(|| Identity {
                 user: Name::from(token),
                 expires: None,
-                shown: Shown::default(),
+                credential: Credential::default(),
                 rights: Rights::all(),
             }),
             Self::Tokens(tokens) => tokens.identify(token, now),
             Self::Jwt(jwt) => jwt.identify(token, now),
-            Self::Http(_) | Self::Asked(_) => return Err(Elsewhere),
+            Self::Http(_) | Self::Custom(_) => return Err(NeedsRemote),
         })
     }
 
@@ -146,7 +150,7 @@ impl Auth {
     async fn identify(&self, token: &str, request: &AuthRequest) -> Result<Option<Identity>, Away> {
         match self {
             Self::Http(endpoint) => endpoint.identify(token, request).await,
-            Self::Asked(function) => function.identify(token, request).await,
+            Self::Custom(function) => function.identify(token, request).await,
             at_once => Ok(at_once.identify_at_once(token, Instant::now()).unwrap_or(None)),
         }
     }

@@ -1,6 +1,6 @@
 //! Tokens that an operator has taken back before their end. Owns the list, and not what becomes of their connections.
 
-use super::Shown;
+use super::Credential;
 use super::digest::short;
 use rejoin::Name;
 use std::collections::BTreeMap;
@@ -91,7 +91,7 @@ impl Revocations {
     }
 
     /// Whether a user's token has been taken back.
-    pub(crate) fn has(&self, shown: &Shown, user: &Name, now: Instant) -> bool {
+    pub(crate) fn has(&self, shown: &Credential, user: &Name, now: Instant) -> bool {
         let table = self.lock();
         if table.is_empty() {
             return false;
@@ -126,8 +126,8 @@ mod tests {
         Revocation { what, at: SystemTime::now(), lasts }
     }
 
-    fn shown(issued: Option<SystemTime>, jti: Option<&str>) -> Shown {
-        Shown { proof: None, jti: jti.map(Jti::from), issued }
+    fn shown(issued: Option<SystemTime>, jti: Option<&str>) -> Credential {
+        Credential { proof: None, jti: jti.map(Jti::from), issued }
     }
 
     #[test]

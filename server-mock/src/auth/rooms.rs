@@ -10,19 +10,19 @@ pub(super) fn rights(value: &Value) -> Option<Rights> {
     match value {
         Value::Array(patterns) => {
             let patterns: Option<Vec<&str>> = patterns.iter().map(Value::as_str).collect();
-            Rights::of(patterns?.into_iter().map(|pattern| (pattern, &*all))).ok()
+            Rights::from_patterns(patterns?.into_iter().map(|pattern| (pattern, &*all))).ok()
         }
         Value::Object(patterns) => {
             let rules = patterns.iter().map(|(pattern, actions)| {
                 let actions = actions.as_array()?.iter().map(|action| match action.as_str()? {
                     "*" => Some(all.clone()),
-                    name => Right::named(name).map(|right| vec![right]),
+                    name => Right::from_name(name).map(|right| vec![right]),
                 });
                 let actions: Vec<Vec<Right>> = actions.collect::<Option<_>>()?;
                 Some((pattern.as_str(), actions.concat()))
             });
             let rules: Vec<_> = rules.collect::<Option<_>>()?;
-            Rights::of(rules.iter().map(|(pattern, actions)| (*pattern, &**actions))).ok()
+            Rights::from_patterns(rules.iter().map(|(pattern, actions)| (*pattern, &**actions))).ok()
         }
         _ => None,
     }

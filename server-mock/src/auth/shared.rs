@@ -5,7 +5,7 @@ use super::digest::{hex, sha256, unhex};
 use super::jwt::KeyId;
 use super::revocations::{Jti, Revoked};
 use super::tokens::Tokens;
-use super::{Auth, Identity, Proof, Shown, is_user_name};
+use super::{Auth, Credential, Identity, Proof, is_user_name};
 use crate::hub::{Pattern, Rights};
 use futures_util::future::BoxFuture;
 use rejoin::Name;
@@ -76,7 +76,7 @@ pub(super) fn key(ticket: &str) -> TicketKey {
 
 /// What is kept of a ticket; `None` if its rights are no patterns, which can be kept nowhere.
 pub(super) fn seal(ticket: &str, identity: &Identity, token: &str, now: Instant) -> Option<Vec<u8>> {
-    let Identity { user, expires, shown, rights } = identity;
+    let Identity { user, expires, credential: shown, rights } = identity;
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let kept = Kept {
         u: user.to_string(),
@@ -85,7 +85,7 @@ pub(super) fn seal(ticket: &str, identity: &Identity, token: &str, now: Instant)
         j: shown.jti.map(|jti| hex(&jti.0)),
         t: matches!(shown.proof, Some(Proof::Token(_))).then(|| hex(&Tokens::digest(token))),
         k: if let Some(Proof::Key(key)) = shown.proof { Some(hex(&key.0)) } else { None },
-        r: rights.patterns().ok()?,
+        r: rights.to_stored().ok()?,
     };
     let mut text = serde_json::to_vec(&kept).ok()?;
     cipher(ticket)?.seal_in_place_append_tag(nonce(), Aad::empty(), &mut text).ok()?;
@@ -108,12 +108,12 @@ pub(super) fn open(ticket: &str, mut sealed: Vec<u8>, auth: &Auth, now: Instant)
     Some(Identity {
         user: Some(u).filter(|user| is_user_name(user)).map(Name::from)?,
         expires: e.and_then(|left| now.checked_add(Duration::from_millis(left))),
-        shown: Shown {
+        credential: Credential {
             proof,
             jti,
             issued: i.and_then(|issued| UNIX_EPOCH.checked_add(Duration::from_millis(issued))),
         },
-        rights: Rights::of_patterns(r)?,
+        rights: Rights::from_stored(r)?,
     })
 }
 
@@ -138,15 +138,16 @@ mod tests {
         let auth = Auth::Tokens(Tokens::parse("canary ada 60\n").unwrap());
         let other = Auth::Tokens(Tokens::parse("canary ada 60\nmore bob\n").unwrap());
         let mut identity = auth.identify_at_once("canary", now).unwrap().unwrap();
-        identity.rights = Rights::of([("team-*", &[Right::Join][..]), ("ops", &[Right::Send])]).unwrap();
-        identity.shown.jti = Some(Jti::from("t1"));
+        identity.rights =
+            Rights::from_patterns([("team-*", &[Right::Join][..]), ("ops", &[Right::Send])]).unwrap();
+        identity.credential.jti = Some(Jti::from("t1"));
         let sealed = seal("t", &identity, "canary", now).unwrap();
         let shown = String::from_utf8_lossy(&sealed).into_owned();
         assert!(!shown.contains("ada") && !shown.contains("team") && !shown.contains("canary"));
         let open_on = |auth: &Auth, ticket| open(ticket, sealed.clone(), auth, now);
         let opened = open_on(&other, "t").unwrap();
         // Another server has other fingerprints.
-        assert!(other.holds(opened.shown.proof.unwrap(), &opened.user));
+        assert!(other.holds(opened.credential.proof.unwrap(), &opened.user));
         assert_eq!(open_on(&auth, "t"), Some(identity));
         assert_eq!(open_on(&auth, "u"), None);
         assert_eq!(open("t", sealed.split_at(9).0.to_vec(), &auth, now), None);
@@ -157,7 +158,7 @@ mod tests {
         let now = Instant::now();
         let mut identity = Auth::Open.identify_at_once("ada", now).unwrap().unwrap();
         assert!(seal("t", &identity, "ada", now).is_some());
-        identity.rights = Rights::judged(|_, _| true);
+        identity.rights = Rights::from_fn(|_, _| true);
         assert!(seal("t", &identity, "ada", now).is_none());
     }
 }

@@ -140,7 +140,7 @@ mod tests {
     fn give(tickets: &Tickets, user: &str, now: Instant) -> Result<String, Full> {
         let identity = Auth::Open.identify_at_once(user, now).unwrap();
         let mut identity = identity.unwrap();
-        identity.rights = Rights::of([("lobby", &[Right::Join][..])]).unwrap();
+        identity.rights = Rights::from_patterns([("lobby", &[Right::Join][..])]).unwrap();
         let ticket = Tickets::new_one()?;
         tickets.give(&ticket, &Name::from(user), Some(identity), now)?;
         Ok(ticket)

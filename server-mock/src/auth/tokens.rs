@@ -2,7 +2,7 @@
 
 use super::digest::sha256;
 use super::file::{Stamp, WatchedFile};
-use super::{AuthError, Identity, Proof, Shown, TokenChanges, is_user_name};
+use super::{AuthError, Credential, Identity, Proof, TokenChanges, is_user_name};
 use crate::hub::Rights;
 use rejoin::Name;
 use std::collections::BTreeMap;
@@ -103,7 +103,7 @@ impl Tokens {
         good.then(|| Identity {
             user: holder.user.clone(),
             expires,
-            shown: Shown { proof: Some(Proof::Token(token)), ..Shown::default() },
+            credential: Credential { proof: Some(Proof::Token(token)), ..Credential::default() },
             rights: Rights::all(),
         })
     }
@@ -233,7 +233,7 @@ mod tests {
         let ids = ["short", "gone", "moved"].map(|token| tokens.identify(token, first).unwrap());
         let changes = tokens.replace("short ada 90\nmoved dan\nnew eve\n").unwrap();
         assert_eq!(changes, TokenChanges { added: 2, removed: 2 });
-        let held = ids.map(|identity| match identity.shown.proof {
+        let held = ids.map(|identity| match identity.credential.proof {
             Some(Proof::Token(token)) => tokens.holds(token, &identity.user),
             _ => panic!("it has been let in by a token of the table"),
         });

@@ -1,6 +1,6 @@
 //! Whom an application's own code or endpoint lets in. Owns what it can say of a user, and its bounds.
 
-use super::{Identity, Jti, Shown, is_user_name};
+use super::{Credential, Identity, Jti, is_user_name};
 use crate::hub::Rights;
 use rejoin::Name;
 use std::time::{Duration, Instant, SystemTime};
@@ -15,8 +15,8 @@ const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
 /// use rejoin_server::hub::{Right, Rights};
 /// use std::time::Duration;
 ///
-/// let rights = Rights::of([("team-*", &[Right::Join, Right::Send][..])])?;
-/// let ada = User::new("ada").with_rights(rights).for_at_most(Duration::from_secs(3600));
+/// let rights = Rights::from_patterns([("team-*", &[Right::Join, Right::Send][..])])?;
+/// let ada = User::new("ada").with_rights(rights).with_ttl(Duration::from_secs(3600));
 /// # Ok::<(), rejoin_server::hub::RightsError>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ impl User {
     }
 
     /// Whose connections end after so long, unless they show a new token.
-    pub fn for_at_most(self, time: Duration) -> Self {
+    pub fn with_ttl(self, time: Duration) -> Self {
         Self { lasts: Some(time.min(LONGEST)), ..self }
     }
 
@@ -63,7 +63,8 @@ impl User {
         let Self { name, rights, lasts, jti, issued } = self;
         let user = Some(name).filter(|name| is_user_name(name)).map(Name::from)?;
         let expires = lasts.map(|lasts| now + lasts);
-        let shown = Shown { proof: None, jti, issued };
-        Some(Identity { user, expires, shown, rights }).filter(|_| lasts.is_none_or(|lasts| !lasts.is_zero()))
+        let shown = Credential { proof: None, jti, issued };
+        Some(Identity { user, expires, credential: shown, rights })
+            .filter(|_| lasts.is_none_or(|lasts| !lasts.is_zero()))
     }
 }

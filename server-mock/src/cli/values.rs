@@ -1,6 +1,6 @@
 //! How the values of options are read.
 
-use super::{Rate, Share};
+use super::{AddressLimit, Rate};
 use crate::gate::check_network;
 use crate::host::check_host;
 use crate::origin::check_origin;
@@ -109,14 +109,14 @@ pub(super) fn parse_rate(text: &str) -> Result<Rate, String> {
 }
 
 /// A whole number from 1, or `none`.
-pub(super) fn parse_share(text: &str) -> Result<Share, String> {
+pub(super) fn parse_share(text: &str) -> Result<AddressLimit, String> {
     if text == "none" {
-        return Ok(Share::Unlimited);
+        return Ok(AddressLimit::Unlimited);
     }
     text.parse()
         .ok()
         .filter(|count: &u32| (1..=1 << 20).contains(count))
-        .map(Share::Of)
+        .map(AddressLimit::Limited)
         .ok_or_else(|| String::from("it is a whole number between 1 and 1048576, or 'none'"))
 }
 

@@ -1,7 +1,7 @@
 //! What the faults say about one connection at this moment, and whether its peer has taken nothing for too long; shared by
 //! its wire and its task.
 
-use super::Way;
+use super::Direction;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub(crate) struct Link {
 #[derive(Debug, Default, Clone)]
 pub(super) struct State {
     pub(super) frozen_until: Option<Instant>,
-    pub(super) dead: Option<Way>,
+    pub(super) dead: Option<Direction>,
     /// Bytes, and the time between them.
     pub(super) drip: Option<(usize, Duration)>,
     pub(super) delay: Option<Duration>,
@@ -56,7 +56,7 @@ impl Link {
     }
 
     /// In which direction everything disappears.
-    pub(crate) fn dead(&self) -> Option<Way> {
+    pub(crate) fn dead(&self) -> Option<Direction> {
         self.look(|state| state.dead)
     }
 

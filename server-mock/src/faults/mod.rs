@@ -96,7 +96,7 @@ impl FaultKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Way {
+pub enum Direction {
     /// Both.
     Both,
     /// From the server to the client.
@@ -134,7 +134,7 @@ pub struct Fault {
     pub bytes: Option<usize>,
     /// Which way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub way: Option<Way>,
+    pub way: Option<Direction>,
 }
 
 impl Fault {
@@ -169,7 +169,7 @@ impl Fault {
     }
 
     /// In this direction.
-    pub fn way(self, way: Way) -> Self {
+    pub fn way(self, way: Direction) -> Self {
         Self { way: Some(way), ..self }
     }
 
@@ -267,7 +267,7 @@ impl FromStr for Fault {
                 "bytes" => fault.bytes.replace(value.parse().map_err(|_| wrong())?).is_none(),
                 "way" => {
                     let named: StrDeserializer<'_, Error> = value.into_deserializer();
-                    fault.way.replace(Way::deserialize(named).map_err(|_| wrong())?).is_none()
+                    fault.way.replace(Direction::deserialize(named).map_err(|_| wrong())?).is_none()
                 }
                 _ => false,
             };

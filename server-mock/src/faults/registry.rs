@@ -1,6 +1,6 @@
 //! Which faults wait for connections, and which connections there are to be hit.
 
-use super::{Fault, FaultKind, Link, Way};
+use super::{Direction, Fault, FaultKind, Link};
 use crate::hub::Text;
 use crate::mailbox::{Mailbox, Parcel};
 use axum::http::StatusCode;
@@ -189,7 +189,7 @@ impl Waiting {
                 link.change(|state| state.frozen_until = Some(until));
             }
             FaultKind::HalfOpen => {
-                link.change(|state| state.dead = Some(fault.way.unwrap_or(Way::Both)));
+                link.change(|state| state.dead = Some(fault.way.unwrap_or(Direction::Both)));
             }
             FaultKind::Delay => {
                 let delay = fault.duration(1_000);

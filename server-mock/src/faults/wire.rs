@@ -1,6 +1,6 @@
 //! The TCP stream of a connection, with the faults that act on bytes.
 
-use super::{Link, Way};
+use super::{Direction, Link};
 use crate::write_timeout::WriteTimeout;
 use std::future::Future;
 use std::io;
@@ -70,7 +70,7 @@ impl AsyncRead for Wire {
         if let Some(at) = this.link.frozen_until() {
             ready!(this.read_pause.poll_until(at, cx));
         }
-        while this.link.dead() == Some(Way::Both) {
+        while this.link.dead() == Some(Direction::Both) {
             let mut scratch = [0; 2048];
             let mut lost = ReadBuf::new(&mut scratch);
             ready!(this.read(cx, &mut lost))?;

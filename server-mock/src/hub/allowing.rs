@@ -55,9 +55,9 @@ impl Hub {
         if !self.bears(now, conn) {
             self.close_flooding(now, conn);
         } else if self.conns.get(&conn).is_some_and(|state| state.extended.is_some()) {
-            self.refuse(conn, asked, Some(room), Code::Forbidden, right.lacking());
+            self.refuse(conn, asked, Some(room), Code::Forbidden, right.denied_message());
         } else {
-            self.error(conn, right.lacking());
+            self.error(conn, right.denied_message());
         }
     }
 }

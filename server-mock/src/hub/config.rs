@@ -69,9 +69,9 @@ pub struct HubConfig {
     /// How long a line of sends is remembered after its last one. Default 10 min.
     pub dedupe_window: Duration,
     /// Lines remembered in all rooms together. Default 200,000.
-    pub lines: usize,
+    pub producers: usize,
     /// Lines of one user remembered in all rooms together. Default 2,048.
-    pub lines_per_user: usize,
+    pub producers_per_user: usize,
     /// Users kept out at a time. Default 100,000.
     pub bans: usize,
     /// Reconnections per second that this server is good for at most: `hello` tells the window in which as many
@@ -91,7 +91,7 @@ pub struct HubConfig {
     pub presence_grace: Duration,
     /// Time between two comment lines of a feed; a reader that takes nothing for four of them is terminated. Default
     /// 15 s.
-    pub comments: Duration,
+    pub comment_interval: Duration,
     /// Above so many members a list of them is only a number. Default 100.
     pub members_listed: usize,
     /// Most bytes of a frame from a client, which the shell enforces and `hello` tells; a history answer is not much
@@ -126,8 +126,8 @@ impl Default for HubConfig {
             rooms_per_user: 1_000,
             store_bytes: 256 << 20,
             dedupe_window: Duration::from_secs(600),
-            lines: 200_000,
-            lines_per_user: 2_048,
+            producers: 200_000,
+            producers_per_user: 2_048,
             bans: 100_000,
             reconnect_rate: 500,
             in_flight: 64,
@@ -135,7 +135,7 @@ impl Default for HubConfig {
             replay_chunk: 32,
             replay_chunk_bytes: 64 << 10,
             presence_grace: Duration::from_secs(15),
-            comments: Duration::from_secs(15),
+            comment_interval: Duration::from_secs(15),
             members_listed: 100,
             frame_bytes: 64 << 10,
             node: None,
@@ -148,7 +148,7 @@ impl Default for HubConfig {
 
 impl HubConfig {
     /// Time between two pings to a connection, by its protocol.
-    pub(crate) fn beat(&self, extended: bool) -> Duration {
+    pub(crate) fn heartbeat_interval(&self, extended: bool) -> Duration {
         if extended { self.heartbeat } else { self.plain_heartbeat }
     }
 

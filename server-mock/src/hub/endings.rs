@@ -6,7 +6,7 @@ use rejoin::close::{CloseTable, Verdict};
 ///
 /// A client of the plain protocol alone reconnects only after an unclean close. So toward a connection that did not
 /// offer the extended protocol such an ending has no close frame: what is queued is written, then the stream ends.
-pub fn comes_back(code: u16) -> bool {
+pub fn is_retryable_close(code: u16) -> bool {
     match CloseTable::default().close_code(code) {
         Verdict::Retry | Verdict::Window | Verdict::Wait | Verdict::Expired | Verdict::TooLarge => true,
         // Also what a later version decides: the code says why, and an operator can look it up.
@@ -21,10 +21,10 @@ mod tests {
     #[test]
     fn a_restart_is_no_end_and_a_bad_token_is_one() {
         for code in [1001, 1009, 1011, 1012, 1013, 4002, 4008, 4010, 4011, 4012, 4013] {
-            assert!(comes_back(code), "{code}");
+            assert!(is_retryable_close(code), "{code}");
         }
         for code in [1000, 1002, 1003, 1007, 1008, 4001, 4003, 4004, 4009, 4014, 4500] {
-            assert!(!comes_back(code), "{code}");
+            assert!(!is_retryable_close(code), "{code}");
         }
     }
 }

@@ -9,7 +9,7 @@
 
 use super::Text;
 use super::bug::{Bug, made};
-use super::log::{Log, Logged, Standing};
+use super::log::{Log, LogEntry, PositionStatus};
 use rejoin::machine::ServerMessage;
 use rejoin::messages::Epoch;
 use rejoin::messages::json::encode_server;
@@ -80,12 +80,12 @@ impl Cursor {
             Since::At(Position { epoch, seq, id }) => {
                 let after = seq.saturating_add(u64::from(!made(Bug::FeedSinceInclusive)));
                 match log.standing(seq, &id) {
-                    Standing::Held => (after, None),
-                    Standing::Trimmed if made(Bug::FeedTrimUntold) => (log.first(), None),
-                    Standing::Trimmed => (log.first(), Some((Some((epoch, seq)), GapReason::Trimmed))),
+                    PositionStatus::Available => (after, None),
+                    PositionStatus::Trimmed if made(Bug::FeedTrimUntold) => (log.first(), None),
+                    PositionStatus::Trimmed => (log.first(), Some((Some((epoch, seq)), GapReason::Trimmed))),
                     // Where the fork is, nobody knows: what lies beyond the reader's own number is certainly new.
-                    Standing::Forked if made(Bug::FeedForkUntold) => (after.min(end), None),
-                    Standing::Forked => (after.min(end), Some((Some((epoch, seq)), GapReason::Forked))),
+                    PositionStatus::Forked if made(Bug::FeedForkUntold) => (after.min(end), None),
+                    PositionStatus::Forked => (after.min(end), Some((Some((epoch, seq)), GapReason::Forked))),
                 }
             }
         };
@@ -144,7 +144,7 @@ impl Cursor {
 pub(super) struct LastText(Option<(u64, Text)>);
 
 impl LastText {
-    fn of(&mut self, room: &Name, epoch: &Epoch, entry: &Logged) -> Option<Text> {
+    fn of(&mut self, room: &Name, epoch: &Epoch, entry: &LogEntry) -> Option<Text> {
         if let Some((seq, text)) = &self.0
             && (*seq == entry.seq || made(Bug::FeedTextKept))
         {

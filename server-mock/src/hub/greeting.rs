@@ -27,7 +27,7 @@ impl Hub {
         expires: Option<Timestamp>,
     ) {
         let extended = (extended && self.config.extended).then(Box::<Extended>::default);
-        let beat = self.config.beat(extended.is_some());
+        let beat = self.config.heartbeat_interval(extended.is_some());
         if self.let_in(now.monotonic, conn, user, expires, beat, extended) {
             self.greet(now, conn);
         }
@@ -56,7 +56,7 @@ impl Hub {
         }
         let open = self.users.get(user).map_or(0, |state| state.connections);
         if open >= self.config.sockets_per_user {
-            self.refused.count(Limit::ConnectionsOfUser);
+            self.refused.record(Limit::ConnectionsOfUser);
             self.outputs.push_back(Output::Close { conn, code: 4011, reason: "Too many connections" });
             return false;
         }

@@ -35,7 +35,7 @@ impl Hub {
         match self.users.get_mut(&state.user).map_or(Verdict::Fine, |user| user.join(now)) {
             Verdict::Fine => {}
             Verdict::Refuse => {
-                self.refused.count(Limit::JoinRate);
+                self.refused.record(Limit::JoinRate);
                 return self.refuse(conn, asked, Some(room), Code::RateLimited, "rate limited");
             }
             Verdict::Flooding => return self.close_flooding(now, conn),

@@ -1,6 +1,6 @@
 //! What goes into the hub and what comes out of it.
 
-use super::shared::{StoreAnswer, StoreNotice, StoreRequest, Ticket};
+use super::shared::{RequestId, StoreNotice, StoreRequest, StoreResponse};
 use super::{FeedRequest, Rights, RoomPosition};
 use rejoin::messages::{Code, Ref};
 use rejoin::{Id, Name, Timestamp, Token};
@@ -66,7 +66,7 @@ pub enum Input<'a> {
     /// An authenticated connection opened that wants a room's feed and will say nothing: it is no member, and nobody
     /// is told of it. Answered by [`Output::Send`] with the feed's beginning, or by [`Output::Close`] with the code that
     /// says why there is none: 1008, 1012, 1013, 4003, 4008 or 4011.
-    Watch {
+    OpenFeed {
         /// Its number, not in use.
         conn: ConnId,
         /// Whose it is.
@@ -84,13 +84,13 @@ pub enum Input<'a> {
         text: &'a str,
     },
     /// A pong, or any other inbound frame that is not text: a sign of life.
-    Heard {
+    Activity {
         /// From where.
         conn: ConnId,
     },
     /// What was sent to the connection has left its queue, or nearly: there is room for the next part of a
-    /// replay. Follows an [`Output::WhenDrained`], and does no harm at any other time.
-    Drained {
+    /// replay. Follows an [`Output::NotifyQueueDrained`], and does no harm at any other time.
+    QueueDrained {
         /// Which one.
         conn: ConnId,
     },
@@ -115,14 +115,14 @@ pub enum Input<'a> {
     },
     /// Another answer to an [`Output::Authenticate`]: no token of this connection is looked at now. It is told to ask
     /// again later.
-    NotAuthenticated {
+    AuthenticationFailed {
         /// Which connection asked.
         conn: ConnId,
         /// Its request's name.
         reference: Ref,
         /// Why: [`Code::RateLimited`], too many wrong tokens came from its address, or [`Code::Overloaded`], whoever knows
         /// whose a token is does not answer.
-        why: Code,
+        code: Code,
     },
     /// The token by which the connection came is nobody's any more: it is closed with 4001.
     Revoked {
@@ -131,13 +131,13 @@ pub enum Input<'a> {
     },
     /// From now on a connection may do this, and nothing else: it leaves the rooms that it may not be in. Without this
     /// input it may do everything. A reader is asked for its rights by whoever feeds the hub.
-    Allow {
+    SetRights {
         /// Which one.
         conn: ConnId,
         /// What it may do.
         rights: Rights,
     },
-    /// Appends something to a user's personal stream. Answered by [`Output::Logged`] or [`Output::NotLogged`]: at once, or
+    /// Appends something to a user's personal stream. Answered by [`Output::Published`] or [`Output::PublishFailed`]: at once, or
     /// by one node of several when the store has answered.
     Notify {
         /// Comes back in the answer.
@@ -149,7 +149,7 @@ pub enum Input<'a> {
         /// JSON text.
         data: Option<String>,
     },
-    /// Says something in a room without a connection. Answered by [`Output::Logged`] or [`Output::NotLogged`].
+    /// Says something in a room without a connection. Answered by [`Output::Published`] or [`Output::PublishFailed`].
     Post {
         /// Comes back in the answer.
         call: u64,
@@ -195,14 +195,14 @@ pub enum Input<'a> {
         rooms: &'a [RoomPosition],
     },
     /// The answer to an [`Output::Store`].
-    Stored {
+    StoreResponse {
         /// Which request.
-        ticket: Ticket,
+        request_id: RequestId,
         /// What became of it.
-        answer: StoreAnswer,
+        response: StoreResponse,
     },
     /// Something happened in the shared store.
-    Noticed(StoreNotice),
+    StoreNotice(StoreNotice),
     /// Time passed: do what is due.
     Tick,
 }
@@ -219,18 +219,18 @@ pub enum Output {
         text: Text,
     },
     /// Send a text frame if there is room for it in the queue, and drop it otherwise: it is worth nothing later.
-    Offer {
+    SendVolatile {
         /// Where.
         conn: ConnId,
         /// The frame.
         text: Text,
     },
-    /// Say [`Input::Drained`] when what was sent before has left the connection's queue.
-    WhenDrained {
+    /// Say [`Input::QueueDrained`] when what was sent before has left the connection's queue.
+    NotifyQueueDrained {
         /// Which one.
         conn: ConnId,
     },
-    /// Find out whose token it is and say [`Input::Authenticated`], or [`Input::NotAuthenticated`].
+    /// Find out whose token it is and say [`Input::Authenticated`], or [`Input::AuthenticationFailed`].
     Authenticate {
         /// Which connection asks.
         conn: ConnId,
@@ -240,7 +240,7 @@ pub enum Output {
         token: Token,
     },
     /// An [`Input::Notify`] or [`Input::Post`] is in the log.
-    Logged {
+    Published {
         /// Which call.
         call: u64,
         /// The entry's id.
@@ -251,7 +251,7 @@ pub enum Output {
         dup: bool,
     },
     /// An [`Input::Notify`] or [`Input::Post`] is not in the log.
-    NotLogged {
+    PublishFailed {
         /// Which call.
         call: u64,
         /// Why.
@@ -270,7 +270,7 @@ pub enum Output {
         /// Which connection.
         conn: ConnId,
         /// It is.
-        done: bool,
+        restored: bool,
     },
     /// Send a WebSocket ping; to a reader, a comment line.
     Ping {
@@ -278,7 +278,7 @@ pub enum Output {
         conn: ConnId,
     },
     /// Write what was sent before, then a close frame, then end the connection. The hub has forgotten it. A peer that
-    /// did not offer the extended protocol gets the frame only if it is not to [come back](super::comes_back).
+    /// did not offer the extended protocol gets the frame only if it is not to [come back](super::is_retryable_close).
     Close {
         /// Which one.
         conn: ConnId,

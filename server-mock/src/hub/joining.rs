@@ -1,7 +1,7 @@
 //! Joining and leaving a room, and where a replay begins (protocol.md §2.2 and §2.4).
 
 use super::bug::{Bug, made};
-use super::log::{Log, Standing};
+use super::log::{Log, PositionStatus};
 use super::replay::Replay;
 use super::rights::Right;
 use super::room::Room;
@@ -58,7 +58,7 @@ impl Hub {
         match self.users.get_mut(&user).map_or(Verdict::Fine, |user| user.join(now)) {
             Verdict::Fine => {}
             Verdict::Refuse => {
-                self.refused.count(Limit::JoinRate);
+                self.refused.record(Limit::JoinRate);
                 if request.is_none() {
                     return self.error(conn, "rate limited");
                 }
@@ -75,12 +75,12 @@ impl Hub {
         let waiting = if self.nodes.is_some() { self.joins_parked(conn) } else { 0 };
         if !again && !is_stream(&key) && state.rooms.len() - stream + waiting >= self.config.rooms_per_conn {
             let message = "too many rooms on this connection";
-            self.refused.count(Limit::RoomsOfConnection);
+            self.refused.record(Limit::RoomsOfConnection);
             return self.turn_down(now, conn, reference, wanted, Code::TooManyRooms, message);
         }
         // Looked up before it is made, so that a refusal leaves no empty room behind.
         if self.is_full_for(conn, &key) {
-            self.refused.count(Limit::MembersOfRoom);
+            self.refused.record(Limit::MembersOfRoom);
             return self.turn_down(now, conn, reference, wanted, Code::RoomFull, "the room is full");
         }
         if self.nodes.is_some() && !self.is_served_from_copy(&key) {
@@ -146,16 +146,16 @@ impl Hub {
     pub(super) fn has_place_for(&mut self, now: Timestamp, maker: Option<&Name>) -> Result<(), Unopened> {
         if let Some(user) = maker {
             if !self.store.has_place_of(now, &self.config, user) {
-                self.refused.count(Limit::RoomsOfUser);
+                self.refused.record(Limit::RoomsOfUser);
                 return Err(Unopened::UserFull);
             }
             if self.users.get_mut(user).is_some_and(|user| !user.make_room(now)) {
-                self.refused.count(Limit::RoomRate);
+                self.refused.record(Limit::RoomRate);
                 return Err(Unopened::TooFast);
             }
         }
         if !self.store.has_place(now, &self.config) {
-            self.refused.count(Limit::Rooms);
+            self.refused.record(Limit::Rooms);
             return Err(Unopened::Full);
         }
         Ok(())
@@ -216,13 +216,13 @@ impl Hub {
         }
         let next = since.seq.saturating_add(1);
         match log.standing(since.seq, &since.id) {
-            Standing::Held if made(Bug::SinceOffByOne) => (next + 1, None),
-            Standing::Held if made(Bug::SinceInclusive) => (since.seq, None),
-            Standing::Held => (next, None),
-            Standing::Forked if made(Bug::ForkUnchecked) => (next.min(log.head() + 1), None),
-            Standing::Forked => (fresh, Some(JoinReason::Forked)),
-            Standing::Trimmed if made(Bug::TrimmedSaidRecovered) => (next, None),
-            Standing::Trimmed => (fresh, Some(JoinReason::Trimmed)),
+            PositionStatus::Available if made(Bug::SinceOffByOne) => (next + 1, None),
+            PositionStatus::Available if made(Bug::SinceInclusive) => (since.seq, None),
+            PositionStatus::Available => (next, None),
+            PositionStatus::Forked if made(Bug::ForkUnchecked) => (next.min(log.head() + 1), None),
+            PositionStatus::Forked => (fresh, Some(JoinReason::Forked)),
+            PositionStatus::Trimmed if made(Bug::TrimmedSaidRecovered) => (next, None),
+            PositionStatus::Trimmed => (fresh, Some(JoinReason::Trimmed)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! An operator's ways to end a user's connections, and to keep the user out for a while.
 
-use super::census::beyond;
+use super::inspect::beyond;
 use super::shared::{Control, StoreRequest};
 use super::{ConnId, Due, Hub, Limit, Output};
 use rejoin::{Name, Timestamp};
@@ -68,7 +68,7 @@ impl Hub {
             return true;
         }
         if self.bans.0.len() >= self.config.bans {
-            self.refused.count(Limit::Bans);
+            self.refused.record(Limit::Bans);
             return false;
         }
         let end = now + ban;

@@ -7,12 +7,12 @@ use rejoin::{Id, Message, Name};
 use std::collections::VecDeque;
 
 /// What an entry costs beside its texts.
-const ENTRY: usize = size_of::<Logged>();
+const ENTRY: usize = size_of::<LogEntry>();
 
 /// One entry of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Logged {
+pub struct LogEntry {
     /// Unique in the server.
     pub id: Id,
     /// The entry's number in its epoch, from 1.
@@ -31,7 +31,7 @@ pub struct Logged {
     pub kind: Option<Name>,
 }
 
-impl Logged {
+impl LogEntry {
     /// A message that is in no log yet. Number and time are the store's to set.
     pub fn new(id: Id, user: Name, content: String) -> Self {
         Self { id, seq: 0, user, content, data: None, timestamp: String::new(), origin: None, kind: None }
@@ -84,7 +84,7 @@ impl Logged {
 pub struct Log {
     epoch: Epoch,
     /// In ascending order of `seq`.
-    entries: VecDeque<Logged>,
+    entries: VecDeque<LogEntry>,
     head: u64,
     /// The last one that is not kept any more: its number, and its id if there was one. By the id a position right
     /// before the first kept message can still be told from one of a forked log.
@@ -94,9 +94,9 @@ pub struct Log {
 
 /// Whether a position can be gone on from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum PositionStatus {
     /// Everything after it is kept.
-    Held,
+    Available,
     /// Something after it is not.
     Trimmed,
     /// There is another message at that position, or none yet.
@@ -129,12 +129,12 @@ impl Log {
     }
 
     /// What is kept, the oldest first.
-    pub fn messages(&self) -> impl DoubleEndedIterator<Item = &Logged> + ExactSizeIterator {
+    pub fn messages(&self) -> impl DoubleEndedIterator<Item = &LogEntry> + ExactSizeIterator {
         self.entries.iter()
     }
 
     /// What is kept of the entries from `seq` on.
-    pub(super) fn from(&self, seq: u64) -> impl Iterator<Item = &Logged> {
+    pub(super) fn from(&self, seq: u64) -> impl Iterator<Item = &LogEntry> {
         self.entries.range(self.entries.partition_point(|entry| entry.seq < seq)..)
     }
 
@@ -148,15 +148,19 @@ impl Log {
     }
 
     /// What can be done for somebody who has everything up to the message `id` at `seq`.
-    pub(super) fn standing(&self, seq: u64, id: &Id) -> Standing {
+    pub(super) fn standing(&self, seq: u64, id: &Id) -> PositionStatus {
         if seq > self.head {
-            return Standing::Forked;
+            return PositionStatus::Forked;
         }
         if seq < self.gone.0 {
-            return Standing::Trimmed;
+            return PositionStatus::Trimmed;
         }
         // Before the first message there is none whose id could differ.
-        if self.id_at(seq) == Some(id) || seq == 0 { Standing::Held } else { Standing::Forked }
+        if self.id_at(seq) == Some(id) || seq == 0 {
+            PositionStatus::Available
+        } else {
+            PositionStatus::Forked
+        }
     }
 
     /// The id of the entry at `seq`, if it is kept or the last one that was not.
@@ -168,7 +172,7 @@ impl Log {
     }
 
     /// Appends an entry under the next number.
-    pub(super) fn append(&mut self, mut entry: Logged) {
+    pub(super) fn append(&mut self, mut entry: LogEntry) {
         self.head += 1;
         entry.seq = self.head;
         self.bytes += entry.bytes();
@@ -180,7 +184,7 @@ impl Log {
         self.head += 1;
     }
 
-    pub(super) fn newest(&self) -> Option<&Logged> {
+    pub(super) fn newest(&self) -> Option<&LogEntry> {
         self.entries.back()
     }
 
@@ -196,7 +200,7 @@ impl Log {
     }
 
     /// Loses the newest entries, as if they had never been.
-    pub(super) fn lose_suffix(&mut self, count: usize) {
+    pub(super) fn truncate_newest(&mut self, count: usize) {
         for _ in 0..count {
             let Some(entry) = self.entries.pop_back() else { break };
             self.bytes -= entry.bytes();

@@ -28,22 +28,21 @@
 //!
 //! Some connections speak the extended protocol (protocol.md §2): what they send is numbered and answered, what
 //! they missed is replayed from the room's [`Log`]. A replay is read from the log as the connection takes it:
-//! after each part the hub says [`Output::WhenDrained`], and [`Input::Drained`] brings the next one. Readers
+//! after each part the hub says [`Output::NotifyQueueDrained`], and [`Input::QueueDrained`] brings the next one. Readers
 //! ([`Input::Watch`], protocol.md §4) are always served that way, the newest message too. What must outlive the process
 //! is in the [`Store`].
 //!
 //! With [`HubConfig::node`] set the hub is one node of several on a store that they share. Its own [`Store`] is then a
-//! copy of the rooms that somebody here is in. It asks by [`Output::Store`] and goes on; [`Input::Stored`] brings the
-//! answer, [`Input::Noticed`] what other nodes did. A join waits until the room was read, a send until it is stored; a
+//! copy of the rooms that somebody here is in. It asks by [`Output::Store`] and goes on; [`Input::StoreResponse`] brings the
+//! answer, [`Input::StoreNotice`] what other nodes did. A join waits until the room was read, a send until it is stored; a
 //! driver that cannot hand a request over says at once that it has failed. See [`shared`] for what is asked. One
-//! [`Input::Stored`] can let many go on who waited for the same read: 256 at a time, the others at the next ticks.
+//! [`Input::StoreResponse`] can let many go on who waited for the same read: 256 at a time, the others at the next ticks.
 
 pub mod shared;
 
 mod allowance;
 mod allowing;
 mod bug;
-mod census;
 mod config;
 mod conn;
 mod draining;
@@ -51,6 +50,7 @@ mod endings;
 mod feed;
 mod greeting;
 mod history;
+mod inspect;
 mod io;
 mod joining;
 mod kicking;
@@ -76,12 +76,12 @@ mod watching;
 
 #[cfg(feature = "bugs")]
 pub use bug::Bug;
-pub use census::{ConnectionInfo, Protocol, RoomInfo, UserInfo};
 pub use config::HubConfig;
-pub use endings::comes_back;
+pub use endings::is_retryable_close;
 pub use feed::Since;
+pub use inspect::{ConnectionInfo, Protocol, RoomInfo, UserInfo};
 pub use io::{ConnId, Input, Output, Text};
-pub use log::{Log, Logged};
+pub use log::{Log, LogEntry};
 #[cfg(feature = "bugs")]
 pub use nodes::bug::Bug as NodeBug;
 pub use restoring::RoomPosition;
@@ -90,7 +90,7 @@ pub use rights::{Right, Rights, RightsError};
 pub use store::Store;
 pub use watching::FeedRequest;
 
-pub use crate::limits::{Limit, Refused};
+pub use crate::limits::{Limit, RefusalCounts};
 
 pub(crate) use feed::{COMMENT, anonymous};
 pub(crate) use publishing::KIND_BYTES;
@@ -136,7 +136,7 @@ pub struct Hub {
     occupied: usize,
     users: BTreeMap<Name, User>,
     bans: Bans,
-    refused: Refused,
+    refused: RefusalCounts,
     /// Connections that may not do everything.
     restricted: usize,
     due: BTreeSet<(Timestamp, Due)>,
@@ -200,7 +200,7 @@ impl Hub {
             occupied: 0,
             users: BTreeMap::new(),
             bans: Bans::default(),
-            refused: Refused::default(),
+            refused: RefusalCounts::default(),
             restricted: 0,
             due: BTreeSet::new(),
             lately: Timestamp::default(),
@@ -220,17 +220,19 @@ impl Hub {
             Input::Connected { conn, user, extended, expires } => {
                 self.connected(now, conn, &user, extended, expires);
             }
-            Input::Watch { conn, user, expires, request } => self.watch(now, conn, &user, expires, request),
+            Input::OpenFeed { conn, user, expires, request } => {
+                self.watch(now, conn, &user, expires, request);
+            }
             Input::Frame { conn, text } => self.frame(now, conn, text),
-            Input::Heard { conn } => self.heard(now.monotonic, conn),
+            Input::Activity { conn } => self.heard(now.monotonic, conn),
             Input::Restore { conn, rooms } if self.nodes.is_some() => self.park_restore(now, conn, rooms),
             Input::Restore { conn, rooms } => self.restore(now.monotonic, conn, rooms),
-            Input::Drained { conn } => self.drained(conn),
+            Input::QueueDrained { conn } => self.drained(conn),
             Input::Disconnected { conn, clean } => self.forget(now.monotonic, conn, clean),
             Input::Authenticated { conn, reference, user, expires } => {
                 self.authenticated(now.monotonic, conn, reference, user, expires);
             }
-            Input::NotAuthenticated { conn, reference, why } => {
+            Input::AuthenticationFailed { conn, reference, code: why } => {
                 let message = match why {
                     Code::RateLimited => "too many wrong tokens came from this address",
                     _ => "it cannot be found out now whose the token is",
@@ -242,7 +244,7 @@ impl Hub {
                     self.close(now.monotonic, conn, 4001, "Unauthorized");
                 }
             }
-            Input::Allow { conn, rights } => self.allow(now.monotonic, conn, rights),
+            Input::SetRights { conn, rights } => self.allow(now.monotonic, conn, rights),
             Input::Notify { call, user, kind, data } => self.notify(now, call, user, kind, data),
             Input::Post { call, room, user, content, data, key } => {
                 self.post(now, call, room, Said { user, content, data }, key);
@@ -250,8 +252,8 @@ impl Hub {
             Input::Remove { room, user } => self.remove(now.monotonic, &room, &user),
             Input::Kick { user, ban } => self.kick(now.monotonic, &user, ban),
             Input::Drain { window } => self.drain(now, window),
-            Input::Stored { ticket, answer } => self.stored(now, ticket, answer),
-            Input::Noticed(notice) => self.noticed(now, notice),
+            Input::StoreResponse { request_id, response: answer } => self.stored(now, request_id, answer),
+            Input::StoreNotice(notice) => self.noticed(now, notice),
             Input::Tick => self.tick(now),
         }
         if !self.sweeps && self.store.wants_sweep(self.conns.len()) {
@@ -307,7 +309,7 @@ impl Hub {
     }
 
     /// What the hub's limits have refused since the beginning.
-    pub fn refused(&self) -> &Refused {
+    pub fn refusal_counts(&self) -> &RefusalCounts {
         &self.refused
     }
 
@@ -359,7 +361,7 @@ impl Hub {
 
     /// Closes a connection whose user goes on and on with what is refused.
     fn close_flooding(&mut self, now: Timestamp, conn: ConnId) {
-        self.refused.count(Limit::Refusals);
+        self.refused.record(Limit::Refusals);
         self.close(now, conn, 4008, "Rate limited");
     }
 
@@ -382,8 +384,8 @@ impl Hub {
                 Due::Heartbeat(conn) => {
                     let Some(state) = self.conns.get_mut(&conn) else { continue };
                     let (lives, beat) = match &mut state.reader {
-                        Some(reader) => (reader.beat(conn, &mut self.outputs), self.config.comments),
-                        None => (state.heard, self.config.beat(state.extended.is_some())),
+                        Some(reader) => (reader.beat(conn, &mut self.outputs), self.config.comment_interval),
+                        None => (state.heard, self.config.heartbeat_interval(state.extended.is_some())),
                     };
                     if !lives && now.since(at) < LATE_TICK && !made(Bug::SilentPeerKept) {
                         self.forget(now, conn, false);

@@ -2,7 +2,7 @@
 
 use super::bug::{Bug, made};
 use super::lines::{Answer, Known};
-use super::log::Logged;
+use super::log::LogEntry;
 use super::rules::{encode, stream_of, told};
 use super::{Hub, Limit, Output, Text};
 use rejoin::machine::{Moment, ServerMessage};
@@ -17,7 +17,7 @@ pub(crate) const KIND_BYTES: usize = 64;
 struct Copies<'a> {
     room: Name,
     epoch: &'a Epoch,
-    entry: &'a Logged,
+    entry: &'a LogEntry,
     plain: Option<Text>,
     extended: Option<Text>,
     own: Option<Text>,
@@ -50,14 +50,14 @@ pub(super) struct Said {
 
 impl Said {
     /// Whether an entry says just that.
-    pub(super) fn is(&self, entry: &Logged) -> bool {
+    pub(super) fn is(&self, entry: &LogEntry) -> bool {
         entry.user == self.user && entry.content == self.content && entry.data == self.data
     }
 }
 
 impl Hub {
     /// Appends an entry to a room's log and gives its number.
-    pub(super) fn append(&mut self, now: Moment, room: &Name, entry: Logged) -> u64 {
+    pub(super) fn append(&mut self, now: Moment, room: &Name, entry: LogEntry) -> u64 {
         if made(Bug::SeqSkipped) && self.rng.u8(..) < 32 {
             self.store.skip(room);
         }
@@ -107,13 +107,13 @@ impl Hub {
         let refused = if check_room_name(&room).is_err() || data.as_ref().is_some_and(|data| !is_data(data)) {
             Some(Code::BadRequest)
         } else if content.len() + data.as_ref().map_or(0, String::len) > self.config.content_bytes {
-            self.refused.count(Limit::ContentBytes);
+            self.refused.record(Limit::ContentBytes);
             Some(Code::TooLarge)
         } else {
             None
         };
         if let Some(code) = refused {
-            return self.outputs.push_back(Output::NotLogged { call, code });
+            return self.outputs.push_back(Output::PublishFailed { call, code });
         }
         if self.nodes.is_some() {
             let entry = self.entry(now, user, content, data, None);
@@ -130,17 +130,17 @@ impl Hub {
                     first.id == id && (first.user != user || first.content != content || first.data != data)
                 });
                 if other {
-                    return self.outputs.push_back(Output::NotLogged { call, code: Code::Forbidden });
+                    return self.outputs.push_back(Output::PublishFailed { call, code: Code::Forbidden });
                 }
-                return self.outputs.push_back(Output::Logged { call, id, seq, dup: true });
+                return self.outputs.push_back(Output::Published { call, id, seq, dup: true });
             }
         }
         let place = line.as_ref().map_or(Ok(()), |line| self.store.line_place(room, line, &self.config));
         if let Err(limit) = place {
-            self.refused.count(limit);
+            self.refused.record(limit);
         }
         if place.is_err() || self.open(now.monotonic, room, None).is_err() {
-            return self.outputs.push_back(Output::NotLogged { call, code: Code::Overloaded });
+            return self.outputs.push_back(Output::PublishFailed { call, code: Code::Overloaded });
         }
         let entry = self.entry(now, user, content, data, None);
         let id = entry.id.clone();
@@ -148,7 +148,7 @@ impl Hub {
         if let Some(line) = line {
             self.store.answered(room, line, 1, Answer::Ack { id: id.clone(), seq }, now.monotonic);
         }
-        self.outputs.push_back(Output::Logged { call, id, seq, dup: false });
+        self.outputs.push_back(Output::Published { call, id, seq, dup: false });
         self.deliver(room);
     }
 
@@ -160,10 +160,10 @@ impl Hub {
         content: String,
         data: Option<String>,
         kind: Option<Name>,
-    ) -> Logged {
+    ) -> LogEntry {
         let id = Id::random(&mut self.rng);
         let timestamp = utc(now.wall.since_start());
-        Logged { id, seq: 0, user, content, data, timestamp, origin: None, kind }
+        LogEntry { id, seq: 0, user, content, data, timestamp, origin: None, kind }
     }
 
     pub(super) fn notify(&mut self, now: Moment, call: u64, user: Name, kind: Name, data: Option<String>) {
@@ -172,7 +172,7 @@ impl Hub {
         let refused = if !fits || data.as_ref().is_some_and(|data| !is_data(data)) {
             Some(Code::BadRequest)
         } else if data.as_ref().is_some_and(|data| data.len() > self.config.content_bytes) {
-            self.refused.count(Limit::ContentBytes);
+            self.refused.record(Limit::ContentBytes);
             Some(Code::TooLarge)
         } else if self.nodes.is_none() && self.open(now.monotonic, &stream, None).is_err() {
             Some(Code::Overloaded)
@@ -180,7 +180,7 @@ impl Hub {
             None
         };
         if let Some(code) = refused {
-            return self.outputs.push_back(Output::NotLogged { call, code });
+            return self.outputs.push_back(Output::PublishFailed { call, code });
         }
         let entry = self.entry(now, user, String::new(), data, Some(kind));
         if self.nodes.is_some() {
@@ -188,7 +188,7 @@ impl Hub {
         }
         let id = entry.id.clone();
         let seq = self.append(now, &stream, entry);
-        self.outputs.push_back(Output::Logged { call, id, seq, dup: false });
+        self.outputs.push_back(Output::Published { call, id, seq, dup: false });
         self.deliver(&stream);
     }
 }

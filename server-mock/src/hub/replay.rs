@@ -5,7 +5,7 @@
 //! has reached the head, the connection hears live again.
 
 use super::bug::{Bug, made};
-use super::log::{Log, Logged};
+use super::log::{Log, LogEntry};
 use super::rules::{encode, told};
 use super::{ConnId, Hub, Output};
 use rejoin::Name;
@@ -28,13 +28,13 @@ pub(super) struct Replay {
 
 impl Replay {
     /// The next entry; `None` when the cursor has reached the head.
-    fn read<'a>(&mut self, log: &'a Log) -> Option<&'a Logged> {
+    fn read<'a>(&mut self, log: &'a Log) -> Option<&'a LogEntry> {
         let entry = self.peek(log)?;
         self.next = entry.seq + 1;
         Some(entry)
     }
 
-    fn peek<'a>(&self, log: &'a Log) -> Option<&'a Logged> {
+    fn peek<'a>(&self, log: &'a Log) -> Option<&'a LogEntry> {
         let entry = log.from(self.next).next()?;
         if (self.until + 1..self.resume).contains(&entry.seq) {
             return log.from(self.resume).next();
@@ -52,7 +52,7 @@ pub(super) struct Replays {
     /// Sent since the connection's queue was last known to be empty.
     sent: usize,
     sent_bytes: usize,
-    /// An [`Output::WhenDrained`] is unanswered.
+    /// An [`Output::NotifyQueueDrained`] is unanswered.
     asked: bool,
 }
 
@@ -120,7 +120,7 @@ impl Hub {
         }
         if overtaken && !extended.replays.asked {
             (extended.replays.asked, extended.replays.sent) = (true, usize::MAX);
-            self.outputs.push_back(Output::WhenDrained { conn });
+            self.outputs.push_back(Output::NotifyQueueDrained { conn });
         }
     }
 
@@ -172,7 +172,7 @@ impl Hub {
         replays.asked |= ask;
         self.outputs.extend(chunk);
         if ask {
-            self.outputs.push_back(Output::WhenDrained { conn });
+            self.outputs.push_back(Output::NotifyQueueDrained { conn });
         }
     }
 }

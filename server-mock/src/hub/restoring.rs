@@ -28,7 +28,7 @@ impl Hub {
     /// Puts the connection into all of these rooms, or into none if one of them cannot be gone on with.
     pub(super) fn restore(&mut self, now: Timestamp, conn: ConnId, rooms: &[RoomPosition]) {
         let done = self.can_restore(now, conn, rooms);
-        self.outputs.push_back(Output::Restored { conn, done });
+        self.outputs.push_back(Output::Restored { conn, restored: done });
         if !done {
             return;
         }

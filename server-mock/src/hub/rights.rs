@@ -33,12 +33,12 @@ impl Right {
     ];
 
     /// The right of this name.
-    pub fn named(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(_, known)| *known == name).map(|(right, _)| *right)
     }
 
     /// What is said to somebody who lacks it.
-    pub(super) fn lacking(self) -> &'static str {
+    pub(super) fn denied_message(self) -> &'static str {
         match self {
             Self::Join => "no right to join in this room",
             Self::Send => "no right to send in this room",
@@ -59,7 +59,7 @@ impl Right {
 /// use rejoin_server::hub::{Right, Rights};
 ///
 /// assert!(Rights::all().allows(Right::Send, "lobby"));
-/// let rights = Rights::of([("team-*", &[Right::Join, Right::Send][..]), ("news", &[Right::Join])]).unwrap();
+/// let rights = Rights::from_patterns([("team-*", &[Right::Join, Right::Send][..]), ("news", &[Right::Join])]).unwrap();
 /// assert!(rights.allows(Right::Send, "team-red") && rights.allows(Right::Join, "news"));
 /// assert!(!rights.allows(Right::Send, "news") && !rights.allows(Right::Join, "lobby"));
 /// ```
@@ -69,7 +69,7 @@ pub struct Rights(Option<Rules>);
 #[derive(Clone)]
 enum Rules {
     Patterns(Arc<[Rule]>),
-    Judge(Judge),
+    Function(RightsFn),
 }
 
 /// One rule, as it is kept outside of the hub: what is before the `*`, what behind it if there is one, and which rights.
@@ -77,9 +77,9 @@ pub(crate) type Pattern = (String, Option<String>, u8);
 
 /// They are a function, which can be kept nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Judged;
+pub(crate) struct NotStorable;
 
-type Judge = Arc<dyn Fn(Right, &str) -> bool + Send + Sync>;
+type RightsFn = Arc<dyn Fn(Right, &str) -> bool + Send + Sync>;
 
 #[derive(Debug, PartialEq, Eq)]
 struct Rule {
@@ -112,7 +112,7 @@ impl Rights {
 
     /// These rights in the rooms that match these patterns, and no other. A pattern is a room's name, in which one `*` is
     /// any characters, or none. Where several match, their rights add up.
-    pub fn of<'a, P: AsRef<str>>(
+    pub fn from_patterns<'a, P: AsRef<str>>(
         patterns: impl IntoIterator<Item = (P, &'a [Right])>,
     ) -> Result<Self, RightsError> {
         let mut rules = Vec::new();
@@ -136,12 +136,12 @@ impl Rights {
     }
 
     /// What a function says, which is asked each time. Everybody waits for its answer: it looks things up in memory, if at all.
-    pub fn judged(judge: impl Fn(Right, &str) -> bool + Send + Sync + 'static) -> Self {
-        Self(Some(Rules::Judge(Arc::new(judge))))
+    pub fn from_fn(judge: impl Fn(Right, &str) -> bool + Send + Sync + 'static) -> Self {
+        Self(Some(Rules::Function(Arc::new(judge))))
     }
 
     /// The rules, for keeping them elsewhere: `None` for everything. An error if they are a function.
-    pub(crate) fn patterns(&self) -> Result<Option<Vec<Pattern>>, Judged> {
+    pub(crate) fn to_stored(&self) -> Result<Option<Vec<Pattern>>, NotStorable> {
         match &self.0 {
             None => Ok(None),
             Some(Rules::Patterns(rules)) => {
@@ -149,12 +149,12 @@ impl Rights {
                     |rule: &Rule| (rule.start.clone().into(), rule.end.clone().map(Into::into), rule.rights);
                 Ok(Some(rules.iter().map(pattern).collect()))
             }
-            Some(Rules::Judge(_)) => Err(Judged),
+            Some(Rules::Function(_)) => Err(NotStorable),
         }
     }
 
     /// What [`patterns`](Self::patterns) has given; `None` if it has not.
-    pub(crate) fn of_patterns(patterns: Option<Vec<Pattern>>) -> Option<Self> {
+    pub(crate) fn from_stored(patterns: Option<Vec<Pattern>>) -> Option<Self> {
         let Some(patterns) = patterns else { return Some(Self::all()) };
         if patterns.len() > PATTERNS || patterns.iter().any(|(start, ..)| start.len() > PATTERN_BYTES) {
             return None;
@@ -183,7 +183,7 @@ impl Rights {
             Some(Rules::Patterns(rules)) => {
                 rules.iter().any(|rule| rule.rights & right.bit() != 0 && rule.matches(room))
             }
-            Some(Rules::Judge(judge)) => judge(right, room),
+            Some(Rules::Function(judge)) => judge(right, room),
         }
     }
 
@@ -208,7 +208,7 @@ impl fmt::Debug for Rights {
         match &self.0 {
             None => f.write_str("Rights(all)"),
             Some(Rules::Patterns(rules)) => write!(f, "Rights({} patterns)", rules.len()),
-            Some(Rules::Judge(_)) => f.write_str("Rights(judged)"),
+            Some(Rules::Function(_)) => f.write_str("Rights(function)"),
         }
     }
 }
@@ -218,7 +218,7 @@ impl PartialEq for Rights {
         match (&self.0, &other.0) {
             (None, None) => true,
             (Some(Rules::Patterns(one)), Some(Rules::Patterns(two))) => one == two,
-            (Some(Rules::Judge(one)), Some(Rules::Judge(two))) => Arc::ptr_eq(one, two),
+            (Some(Rules::Function(one)), Some(Rules::Function(two))) => Arc::ptr_eq(one, two),
             _ => false,
         }
     }
@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn a_pattern_is_a_name_in_which_one_star_is_anything() {
         let may = |pattern: &str, room: &str| {
-            Rights::of([(pattern, &[Right::Join][..])]).unwrap().allows(Right::Join, room)
+            Rights::from_patterns([(pattern, &[Right::Join][..])]).unwrap().allows(Right::Join, room)
         };
         for (pattern, room) in [
             ("lobby", "lobby"),
@@ -252,16 +252,16 @@ mod tests {
 
     #[test]
     fn patterns_add_up_and_none_is_nothing() {
-        let rights = Rights::of([("*", &[Right::Join][..]), ("a", &[Right::Send])]).unwrap();
+        let rights = Rights::from_patterns([("*", &[Right::Join][..]), ("a", &[Right::Send])]).unwrap();
         assert!(rights.allows(Right::Join, "a") && rights.allows(Right::Send, "a"));
         assert!(!rights.allows(Right::Send, "b"));
-        assert!(!Rights::of::<&str>([]).unwrap().allows(Right::Join, "a"));
+        assert!(!Rights::from_patterns::<&str>([]).unwrap().allows(Right::Join, "a"));
     }
 
     #[test]
     fn patterns_are_bounded() {
         let of = |patterns: Vec<String>| {
-            Rights::of(patterns.into_iter().map(|pattern| (pattern, &[Right::Join][..])))
+            Rights::from_patterns(patterns.into_iter().map(|pattern| (pattern, &[Right::Join][..])))
         };
         assert_eq!(of(vec![String::from("a"); 65]), Err(RightsError::TooMany));
         assert_eq!(of(vec!["x".repeat(513)]), Err(RightsError::Length));

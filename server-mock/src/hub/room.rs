@@ -1,7 +1,7 @@
 //! One room: who is in it.
 
 use super::ConnId;
-use super::census::beyond;
+use super::inspect::beyond;
 use rejoin::{Name, Timestamp};
 use std::collections::BTreeMap;
 use std::ops::Bound::Unbounded;

@@ -84,7 +84,7 @@ impl Hub {
         let Some(state) = self.conns.get(&conn) else { return false };
         let fine = self.users.get_mut(&state.user).is_none_or(|user| user.frame(now));
         if !fine {
-            self.refused.count(Limit::FrameRate);
+            self.refused.record(Limit::FrameRate);
             self.close(now, conn, 4008, "Rate limited");
         }
         fine

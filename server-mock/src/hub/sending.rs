@@ -2,7 +2,7 @@
 
 use super::bug::{Bug, made};
 use super::lines::{Answer, Known, LineKey};
-use super::log::Logged;
+use super::log::LogEntry;
 use super::rights::Right;
 use super::rules::{TOO_DEEP, is_stream, locate, millis, room_name};
 use super::user::Verdict;
@@ -127,7 +127,7 @@ impl Hub {
             Err(error) => return no(Code::BadRequest, room_name(error)),
         }
         if !state.may(Right::Send, &send.room) {
-            return no(Code::Forbidden, Right::Send.lacking());
+            return no(Code::Forbidden, Right::Send.denied_message());
         }
         if !state.rooms.contains(&send.room) && !made(Bug::StrangerSends) {
             return no(Code::NotJoined, "join the room before sending to it");
@@ -135,18 +135,18 @@ impl Hub {
         if send.content.len() + send.data.as_ref().map_or(0, String::len) > self.config.content_bytes
             && !made(Bug::ContentUnbounded)
         {
-            self.refused.count(Limit::ContentBytes);
+            self.refused.record(Limit::ContentBytes);
             return no(Code::TooLarge, "content is too long");
         }
         if send.data.as_ref().is_some_and(|data| levels(data) > MAX_DATA_LEVELS) {
-            self.refused.count(Limit::DataLevels);
+            self.refused.record(Limit::DataLevels);
             return no(Code::BadRequest, TOO_DEEP);
         }
         // Where the store is shared, its lines are not this hub's.
         if let Some((key, _)) = send.line.as_ref().filter(|_| self.nodes.is_none())
             && let Err(limit) = self.store.line_place(&send.room, key, &self.config)
         {
-            self.refused.count(limit);
+            self.refused.record(limit);
             let no = No::new(Code::Overloaded, "too many lines of sends within the dedupe window");
             return Judgement::No(No { after: Some(self.config.dedupe_window / 10), ..no });
         }
@@ -154,7 +154,7 @@ impl Hub {
         match if made(Bug::RateUnkept) { Verdict::Fine } else { user.send(now) } {
             Verdict::Fine => Judgement::Fine,
             Verdict::Refuse => {
-                self.refused.count(Limit::SendRate);
+                self.refused.record(Limit::SendRate);
                 let after = Some(user.sends_again()).filter(|_| !made(Bug::NoRetryAfter));
                 Judgement::No(No { after, ..No::new(Code::RateLimited, "rate limited") })
             }
@@ -254,8 +254,8 @@ impl Hub {
 }
 
 impl Send {
-    fn into_entry(self, id: Id, now: Moment) -> Logged {
-        Logged {
+    fn into_entry(self, id: Id, now: Moment) -> LogEntry {
+        LogEntry {
             id,
             seq: 0,
             user: self.user,

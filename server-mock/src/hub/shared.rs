@@ -4,31 +4,31 @@
 //! A hub with [`HubConfig::node`](super::HubConfig::node) set is one node of several. Its own
 //! [`Store`](super::Store) is then a copy of the rooms that somebody on this node is in; the shared store is the only
 //! authority. The hub hands out an [`Output::Store`](super::Output::Store) and goes on; the answer comes later as
-//! [`Input::Stored`](super::Input::Stored), what other nodes did as [`Input::Noticed`](super::Input::Noticed).
+//! [`Input::StoreResponse`](super::Input::StoreResponse), what other nodes did as [`Input::StoreNotice`](super::Input::StoreNotice).
 //!
 //! Rules for whoever carries out requests:
 //! - Requests of one node about one room are carried out in the order in which they were made.
-//! - A request that cannot be handed over or carried out is answered at once by [`StoreAnswer::Failed`]; the hub waits five
+//! - A request that cannot be handed over or carried out is answered at once by [`StoreResponse::Failed`]; the hub waits five
 //!   seconds for an answer, and uses a later one only for what it says of the room.
-//! - Each request with a [`Ticket`] is answered once. An answer may be [`StoreAnswer::Failed`], after which it is not
+//! - Each request with a [`RequestId`] is answered once. An answer may be [`StoreResponse::Failed`], after which it is not
 //!   known whether the request was carried out.
 //! - A request is atomic: dedupe, number, entry, remembered answer and notice are one step.
 //! - Notices may be lost, doubled or late. The hub checks that numbers are continuous and asks again when they are not.
 
-use super::log::Logged;
+use super::log::LogEntry;
 use rejoin::messages::{Code, Epoch, Signal};
 use rejoin::{Id, Name};
 use std::time::Duration;
 
 /// A request's number. The hub never uses one twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(pub u64);
+pub struct RequestId(pub u64);
 
 /// The newest entry that a node has of a room. The store compares it with what it has: a smaller number, or another id
 /// at that number, in the same epoch shows that the store has lost entries. It then begins a new epoch, empty, before it
 /// does anything else.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct KnownHead {
     /// The life of the log.
     pub epoch: Epoch,
     /// The newest entry's number; 0 if there was none.
@@ -39,7 +39,7 @@ pub struct Held {
 
 /// Which send of which producer it is (protocol.md §2.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Numbered {
+pub struct SendKey {
     /// Whose producer; `None` for a backend's idempotency keys, which no user can name.
     pub user: Option<Name>,
     /// The producer.
@@ -55,7 +55,7 @@ pub struct Numbered {
 pub enum Decision {
     /// Append it. `seq` and `timestamp` are the store's to set: by its own clock, so that a node whose clock is wrong
     /// does not matter.
-    Append(Box<Logged>),
+    Append(Box<LogEntry>),
     /// Refuse it. For good: its number is used up and the answer remembered, if the producer is known. By a temporary code
     /// ([`Code::is_temporary`]): neither, and it may be made again.
     Refuse(Code),
@@ -63,16 +63,16 @@ pub enum Decision {
 
 /// One change of who is in a room on this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attendance {
+pub struct UserPresence {
     /// Who.
     pub user: Name,
     /// Comes, or is still there; `false`: has left.
-    pub here: bool,
+    pub is_present: bool,
 }
 
 /// A user who is in a room on another node.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attendee {
+pub struct RemoteMember {
     /// On which node.
     pub node: Id,
     /// Who.
@@ -105,40 +105,40 @@ pub enum Control {
 pub enum StoreRequest {
     /// Read a room as it is now, and tell this node of what happens there from now on, the notices first: nothing may lie
     /// between the answer and the first notice. A room that is not there is made under `fresh`. Answered by
-    /// [`StoreAnswer::Opened`].
+    /// [`StoreResponse::Opened`].
     Open {
         /// Its number.
-        ticket: Ticket,
+        request_id: RequestId,
         /// Which room; a personal stream is `@` and its user's name.
         room: Name,
         /// What this node has of it. Of the same life only what is newer is read.
-        held: Option<Held>,
+        known_head: Option<KnownHead>,
         /// The epoch under which the room begins, if it has to.
-        fresh: Epoch,
+        new_epoch: Epoch,
     },
-    /// Decide a send. Answered by [`StoreAnswer::Appended`] or [`StoreAnswer::Refused`]. Needs no `Open` before it.
+    /// Decide a send. Answered by [`StoreResponse::Appended`] or [`StoreResponse::Refused`]. Needs no `Open` before it.
     Append {
         /// Its number.
-        ticket: Ticket,
+        request_id: RequestId,
         /// Which room.
         room: Name,
         /// What this node has of it.
-        held: Option<Held>,
+        known_head: Option<KnownHead>,
         /// The epoch under which the room begins, if it has to.
-        fresh: Epoch,
+        new_epoch: Epoch,
         /// Which send it is; `None` if it has no number, so that none is recognised.
-        send: Option<Numbered>,
+        send: Option<SendKey>,
         /// What to do with it, if it was not decided before.
         decision: Decision,
     },
     /// Say who is in a room on this node. Repeated well before [`ATTENDANCE`] has passed. Not answered.
-    Attend {
+    UpdatePresence {
         /// Which room.
         room: Name,
         /// The changes, or everybody if `whole`.
-        users: Vec<Attendance>,
+        users: Vec<UserPresence>,
         /// Whoever is not named has left.
-        whole: bool,
+        is_snapshot: bool,
     },
     /// Hand a signal to the other nodes; it is not stored. Not answered.
     Signal(Signal),
@@ -154,16 +154,16 @@ pub enum StoreRequest {
 
 impl StoreRequest {
     /// Its number, if it is answered.
-    pub fn ticket(&self) -> Option<Ticket> {
+    pub fn request_id(&self) -> Option<RequestId> {
         match self {
-            Self::Open { ticket, .. } | Self::Append { ticket, .. } => Some(*ticket),
-            Self::Attend { .. } | Self::Signal(_) | Self::Close { .. } | Self::Control(_) => None,
+            Self::Open { request_id, .. } | Self::Append { request_id, .. } => Some(*request_id),
+            Self::UpdatePresence { .. } | Self::Signal(_) | Self::Close { .. } | Self::Control(_) => None,
         }
     }
 }
 
 /// A node that has said nothing of a room for so long has nobody there.
-pub const ATTENDANCE: Duration = Duration::from_secs(60);
+pub const PRESENCE_TTL: Duration = Duration::from_secs(60);
 
 /// A room as the store has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,18 +172,18 @@ pub struct RoomState {
     pub epoch: Epoch,
     /// The newest entry's number.
     pub head: u64,
-    /// Entries without a hole up to `head`, the oldest first: those behind [`Held::head`] if that was of the same life,
+    /// Entries without a hole up to `head`, the oldest first: those behind [`KnownHead::head`] if that was of the same life,
     /// everything that is kept otherwise.
-    pub entries: Vec<Logged>,
+    pub entries: Vec<LogEntry>,
     /// Number and id of the last entry before these: 0 and `None` if there was none.
-    pub gone: (u64, Option<Id>),
+    pub preceding: (u64, Option<Id>),
     /// Who is there on other nodes.
-    pub attendees: Vec<Attendee>,
+    pub remote_members: Vec<RemoteMember>,
 }
 
 /// What became of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreAnswer {
+pub enum StoreResponse {
     /// The room was read.
     Opened(RoomState),
     /// The send is in the log.
@@ -191,7 +191,7 @@ pub enum StoreAnswer {
         /// The life of the log.
         epoch: Epoch,
         /// The entry: the one of this request, or of the first one if `dup` (then `None` if it is not kept any more).
-        entry: Option<Box<Logged>>,
+        entry: Option<Box<LogEntry>>,
         /// Its id.
         id: Id,
         /// Its number.
@@ -216,13 +216,13 @@ pub enum StoreAnswer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreNotice {
     /// An entry was appended, by whichever node, this one included.
-    Logged {
+    Appended {
         /// Where.
         room: Name,
         /// The life of the log.
         epoch: Epoch,
         /// The entry.
-        entry: Box<Logged>,
+        entry: Box<LogEntry>,
     },
     /// The room is under this epoch and has this newest entry: found when heads were compared, or after the notices may
     /// have been interrupted.
@@ -235,15 +235,15 @@ pub enum StoreNotice {
         head: u64,
     },
     /// Who is in a room on another node.
-    Attendance {
+    Presence {
         /// Which room.
         room: Name,
         /// On which node.
         node: Id,
         /// The changes, or everybody if `whole`.
-        users: Vec<Attendance>,
+        users: Vec<UserPresence>,
         /// Whoever is not named has left that node.
-        whole: bool,
+        is_snapshot: bool,
     },
     /// A signal from another node.
     Signal(Signal),

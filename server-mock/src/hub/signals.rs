@@ -28,11 +28,11 @@ impl Hub {
             return self.mistake(now, conn, "a signal's kind has 1-64 bytes");
         }
         if data.as_ref().is_some_and(|data| data.len() > self.config.content_bytes) {
-            self.refused.count(Limit::ContentBytes);
+            self.refused.record(Limit::ContentBytes);
             return self.mistake(now, conn, "data is too long");
         }
         if data.as_ref().is_some_and(|data| levels(data) > MAX_DATA_LEVELS) {
-            self.refused.count(Limit::DataLevels);
+            self.refused.record(Limit::DataLevels);
             return self.mistake(now, conn, TOO_DEEP);
         }
         if !state.may(Right::Signal, &name) {
@@ -40,7 +40,7 @@ impl Hub {
         }
         match self.users.get_mut(&state.user).map_or(Verdict::Fine, |user| user.signal(now)) {
             Verdict::Fine => {}
-            Verdict::Refuse => return self.refused.count(Limit::SignalRate),
+            Verdict::Refuse => return self.refused.record(Limit::SignalRate),
             Verdict::Flooding => return self.close_flooding(now, conn),
         }
         let signal = Signal { room: name, user: state.user.clone(), kind, data };
@@ -65,7 +65,7 @@ impl Hub {
         });
         let times = 1 + usize::from(made(Bug::SignalTwice));
         self.outputs.extend(others.flat_map(|member| {
-            std::iter::repeat_n(Output::Offer { conn: member.conn, text: text.clone() }, times)
+            std::iter::repeat_n(Output::SendVolatile { conn: member.conn, text: text.clone() }, times)
         }));
     }
 }

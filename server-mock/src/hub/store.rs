@@ -1,9 +1,9 @@
 //! Everything the hub must not lose: the logs and the lines.
 
 use super::bug::{Bug, made};
-use super::census::beyond;
+use super::inspect::beyond;
 use super::lines::{Answer, Known, LineKey, Lines};
-use super::log::{Log, Logged};
+use super::log::{Log, LogEntry};
 use super::vacant::{Maker, Vacant};
 use super::{HubConfig, Limit};
 use rejoin::messages::Epoch;
@@ -86,25 +86,25 @@ impl Store {
     }
 
     /// How many rooms and personal streams have a log.
-    pub fn rooms_held(&self) -> usize {
+    pub fn room_count(&self) -> usize {
         self.rooms.len()
     }
 
     /// How many lines of sends are remembered.
-    pub fn lines_held(&self) -> usize {
+    pub fn producer_count(&self) -> usize {
         self.lines
     }
 
     /// Bytes of all messages kept, about.
-    pub fn bytes_held(&self) -> usize {
+    pub fn byte_len(&self) -> usize {
         self.bytes
     }
 
     /// Loses a room's newest messages, and the answers to the sends that they were, without a new epoch: a failover
     /// to a copy that was behind, which nobody noticed.
-    pub fn lose_suffix(&mut self, room: &str, messages: usize) {
+    pub fn truncate_newest(&mut self, room: &str, messages: usize) {
         self.change(room, |kept, gone| {
-            kept.log.lose_suffix(messages);
+            kept.log.truncate_newest(messages);
             let head = kept.log.head();
             kept.lines.lose_after(head, gone);
         });
@@ -228,7 +228,7 @@ impl Store {
     }
 
     /// Appends to a room that has a log, as far as the bounds allow at the expense of what is old.
-    pub(super) fn append(&mut self, room: &str, entry: Logged, now: Timestamp, config: &HubConfig) {
+    pub(super) fn append(&mut self, room: &str, entry: LogEntry, now: Timestamp, config: &HubConfig) {
         let mut occupied = false;
         self.change(room, |kept, _| {
             occupied = kept.occupied;
@@ -281,10 +281,10 @@ impl Store {
         }
         let (user, _) = key;
         let own = user.as_ref().and_then(|user| self.users.get(user)).copied().unwrap_or(0);
-        if user.is_some() && own >= config.lines_per_user {
+        if user.is_some() && own >= config.producers_per_user {
             return Err(Limit::LinesOfUser);
         }
-        let is_full = self.lines >= config.lines + usize::from(made(Bug::LinesUnbounded));
+        let is_full = self.lines >= config.producers + usize::from(made(Bug::LinesUnbounded));
         if is_full { Err(Limit::Lines) } else { Ok(()) }
     }
 

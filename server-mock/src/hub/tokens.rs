@@ -73,7 +73,7 @@ impl Hub {
         match self.users.get_mut(&state.user).map_or(Verdict::Fine, |user| user.join(now)) {
             Verdict::Fine => self.outputs.push_back(Output::Authenticate { conn, reference, token }),
             Verdict::Refuse => {
-                self.refused.count(Limit::JoinRate);
+                self.refused.record(Limit::JoinRate);
                 self.refuse(conn, Some(reference), None, Code::RateLimited, "rate limited");
             }
             Verdict::Flooding => self.close_flooding(now, conn),
@@ -103,7 +103,7 @@ impl Hub {
             None => {
                 extended.refused_tokens += 1;
                 if extended.refused_tokens >= REFUSED_TOKENS {
-                    self.refused.count(Limit::WrongTokens);
+                    self.refused.record(Limit::WrongTokens);
                     return self.close(now, conn, 4001, "Unauthorized");
                 }
                 if !made(Bug::AnybodysToken) {

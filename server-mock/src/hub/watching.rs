@@ -38,7 +38,7 @@ pub(super) struct Reader {
     /// Sent since the connection's queue was last known to be empty.
     sent: usize,
     sent_bytes: usize,
-    /// An [`Output::WhenDrained`] is unanswered.
+    /// An [`Output::NotifyQueueDrained`] is unanswered.
     asked: bool,
     /// Comment lines that were due since then.
     stuck: u8,
@@ -72,7 +72,7 @@ impl Reader {
     fn ask(&mut self, conn: ConnId, outputs: &mut VecDeque<Output>) {
         if !self.asked && !made(Bug::FeedNeverDrained) {
             (self.asked, self.stuck) = (true, 0);
-            outputs.push_back(Output::WhenDrained { conn });
+            outputs.push_back(Output::NotifyQueueDrained { conn });
         }
     }
 
@@ -101,7 +101,7 @@ impl Hub {
         request: FeedRequest,
     ) {
         let room = &request.room;
-        let (at, beat) = (now.monotonic, self.config.comments);
+        let (at, beat) = (now.monotonic, self.config.comment_interval);
         if !self.let_in(at, conn, user, expires, beat, None) {
             return;
         }
@@ -109,11 +109,11 @@ impl Hub {
             return self.close(at, conn, 1008, "Not a room name");
         }
         if self.users.get_mut(user).is_some_and(|user| user.join(at) != Verdict::Fine) {
-            self.refused.count(Limit::JoinRate);
+            self.refused.record(Limit::JoinRate);
             return self.close(at, conn, 4008, "Rate limited");
         }
         if self.rooms.get(room).map_or(0, |room| room.readers().len()) >= self.config.members_per_room {
-            self.refused.count(Limit::MembersOfRoom);
+            self.refused.record(Limit::MembersOfRoom);
             return self.close(at, conn, 1013, "Try again later");
         }
         if self.nodes.is_some() {

@@ -2,8 +2,8 @@
 
 use super::encode::{read_entry, read_revocation};
 use crate::auth::Revocation;
-use crate::hub::Logged;
-use crate::hub::shared::{Attendee, RoomState, StoreAnswer};
+use crate::hub::LogEntry;
+use crate::hub::shared::{RemoteMember, RoomState, StoreResponse};
 use redis::Value;
 use rejoin::messages::Code;
 use rejoin::{Id, Name};
@@ -46,16 +46,16 @@ pub(super) fn revocations(value: &Value) -> Vec<Revocation> {
 }
 
 /// What `append.lua` answers.
-pub(super) fn appended(value: &Value, sent: Option<&Logged>) -> Option<StoreAnswer> {
+pub(super) fn appended(value: &Value, sent: Option<&LogEntry>) -> Option<StoreResponse> {
     let Value::Array(parts) = value else { return None };
     let (kind, rest) = parts.split_first()?;
-    let refused = |code, expected, dup| Some(StoreAnswer::Refused { code, expected, dup });
+    let refused = |code, expected, dup| Some(StoreResponse::Refused { code, expected, dup });
     match (text(kind)?, rest) {
         ("ok", [epoch, seq, new, millis]) => {
             let (seq, new) = (number(seq)?, id(new)?);
             let timestamp = rejoin::utc(Duration::from_millis(number(millis)?));
-            let entry = sent.map(|sent| Box::new(Logged { seq, timestamp, ..sent.clone() }));
-            Some(StoreAnswer::Appended { epoch: id(epoch)?, entry, id: new, seq, dup: false })
+            let entry = sent.map(|sent| Box::new(LogEntry { seq, timestamp, ..sent.clone() }));
+            Some(StoreResponse::Appended { epoch: id(epoch)?, entry, id: new, seq, dup: false })
         }
         ("dup", [epoch, seq, old, kept @ ..]) => {
             let (seq, old) = (number(seq)?, id(old)?);
@@ -65,7 +65,7 @@ pub(super) fn appended(value: &Value, sent: Option<&Logged>) -> Option<StoreAnsw
                 }
                 _ => None,
             };
-            Some(StoreAnswer::Appended { epoch: id(epoch)?, entry, id: old, seq, dup: true })
+            Some(StoreResponse::Appended { epoch: id(epoch)?, entry, id: old, seq, dup: true })
         }
         ("nack", [code]) => refused(Code::read(text(code)?), None, true),
         ("refused", [code]) => refused(Code::read(text(code)?), None, false),
@@ -86,31 +86,31 @@ pub(super) fn opened(value: &Value) -> Option<RoomState> {
         epoch: id(epoch)?,
         head,
         entries: Vec::with_capacity(entries.len()),
-        gone: (number(gone_seq)?, id(gone_id)),
-        attendees: Vec::new(),
+        preceding: (number(gone_seq)?, id(gone_id)),
+        remote_members: Vec::new(),
     };
     for entry in entries {
         let Value::Array(parts) = entry else { return None };
         let [seq, entry_id, millis, text] = parts.as_slice() else { return None };
         let seq = number(seq)?;
-        let expected = state.entries.last().map_or(state.gone.0, |last| last.seq) + 1;
+        let expected = state.entries.last().map_or(state.preceding.0, |last| last.seq) + 1;
         match read_entry(seq, bytes(entry_id)?, number(millis)?, bytes(text)?) {
             Some(logged) if seq == expected => state.entries.push(logged),
             // What is before a hole, or cannot be read, is as good as trimmed.
             Some(logged) => {
                 state.entries.clear();
-                state.gone = (seq.checked_sub(1)?, None);
+                state.preceding = (seq.checked_sub(1)?, None);
                 state.entries.push(logged);
             }
             None => {
                 state.entries.clear();
-                state.gone = (seq, id(entry_id));
+                state.preceding = (seq, id(entry_id));
             }
         }
     }
-    if state.entries.last().map_or(state.gone.0, |last| last.seq) != head {
+    if state.entries.last().map_or(state.preceding.0, |last| last.seq) != head {
         state.entries.clear();
-        state.gone = (head, None);
+        state.preceding = (head, None);
     }
     for pair in here.chunks_exact(2).take(MOST_ATTENDEES) {
         if let [field, left] = pair
@@ -118,7 +118,7 @@ pub(super) fn opened(value: &Value) -> Option<RoomState> {
             && let (Ok(node), Some(left), false) = (Id::new(node), number(left), user.is_empty())
         {
             let expires_in = Duration::from_millis(left);
-            state.attendees.push(Attendee { node, user: Name::from(user), expires_in });
+            state.remote_members.push(RemoteMember { node, user: Name::from(user), expires_in });
         }
     }
     Some(state)
@@ -147,11 +147,11 @@ mod tests {
     fn a_room_with_a_hole_or_with_an_entry_of_others_begins_behind_it() {
         let good = r#"{"u":"a","c":"x"}"#;
         let seqs = |state: RoomState| {
-            (state.gone.0, state.entries.iter().map(|entry| entry.seq).collect::<Vec<_>>())
+            (state.preceding.0, state.entries.iter().map(|entry| entry.seq).collect::<Vec<_>>())
         };
         let all = room(3, 0, vec![entry(1, good), entry(2, good), entry(3, good)]).unwrap();
-        assert_eq!(all.attendees.len(), 1);
-        assert_eq!(&*all.attendees[0].user, "a|b");
+        assert_eq!(all.remote_members.len(), 1);
+        assert_eq!(&*all.remote_members[0].user, "a|b");
         assert_eq!(seqs(all), (0, vec![1, 2, 3]));
         assert_eq!(seqs(room(3, 0, vec![entry(1, good), entry(3, good)]).unwrap()), (2, vec![3]));
         assert_eq!(

@@ -5,7 +5,7 @@ use super::keys::{Keys, RoomKeys};
 use super::scripts::{self, Script};
 use crate::auth::{MOST_REVOCATIONS, Revoked, TicketKey, hex};
 use crate::hub::HubConfig;
-use crate::hub::shared::{Control, Decision, Held, StoreRequest};
+use crate::hub::shared::{Control, Decision, KnownHead, StoreRequest};
 use redis::Cmd;
 use rejoin::messages::Signal;
 use rejoin::{Id, Name};
@@ -44,7 +44,7 @@ impl Commands {
     /// [`StoreRequest::Close`], of which Redis need not know.
     pub(super) fn command(&self, request: &StoreRequest, whole: bool) -> Option<Cmd> {
         Some(match request {
-            StoreRequest::Open { room, held, fresh, .. } => {
+            StoreRequest::Open { room, known_head: held, new_epoch: fresh, .. } => {
                 let keys = self.keys.room(room);
                 let mut cmd = call(&scripts::OPEN, whole, &[keys.room(), keys.log(), keys.here()]);
                 name_room(&mut cmd, room, fresh, held.as_ref());
@@ -52,7 +52,7 @@ impl Commands {
                 cmd.arg(keys.channel()).arg(SHARDED);
                 cmd
             }
-            StoreRequest::Append { room, held, fresh, send, decision, .. } => {
+            StoreRequest::Append { room, known_head: held, new_epoch: fresh, send, decision, .. } => {
                 let keys = self.keys.room(room);
                 // A backend's keys are nobody's: no user has a name without a character.
                 let owner = send.as_ref().and_then(|send| send.user.as_deref()).unwrap_or_default();
@@ -81,13 +81,13 @@ impl Commands {
                 };
                 cmd
             }
-            StoreRequest::Attend { room, users, whole: all } => {
+            StoreRequest::UpdatePresence { room, users, is_snapshot: all } => {
                 let keys = self.keys.room(room);
                 let mut cmd = call(&scripts::ATTEND, whole, &[keys.here()]);
                 cmd.arg(self.node.as_str()).arg(u8::from(*all)).arg(millis(self.attendance));
                 cmd.arg(keys.channel()).arg(SHARDED).arg(encode::attendance(&self.node, users, *all));
                 for change in users {
-                    cmd.arg(format!("{}{}", if change.here { '+' } else { '-' }, change.user));
+                    cmd.arg(format!("{}{}", if change.is_present { '+' } else { '-' }, change.user));
                 }
                 cmd
             }
@@ -157,7 +157,7 @@ impl Commands {
 }
 
 /// What a script for a room gets first.
-fn name_room(cmd: &mut Cmd, room: &Name, fresh: &Id, held: Option<&Held>) {
+fn name_room(cmd: &mut Cmd, room: &Name, fresh: &Id, held: Option<&KnownHead>) {
     cmd.arg(room.as_str()).arg(fresh.as_str());
     match held {
         Some(held) => {

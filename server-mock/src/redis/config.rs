@@ -1,7 +1,7 @@
 //! Where Redis is and how it is used. Owns the options and their text forms; connects to nothing.
 
 use super::keys::is_prefix;
-use crate::hub::shared::ATTENDANCE;
+use crate::hub::shared::PRESENCE_TTL;
 use percent_encoding::percent_decode_str;
 use std::fmt;
 use std::str::FromStr;
@@ -33,7 +33,7 @@ pub struct RedisConfig {
     /// What an acknowledgement means. Default [`Durability::Redis`].
     pub durability: Durability,
     /// How long somebody counts as present whose node has said nothing of it. Default 60 s.
-    pub attendance: Duration,
+    pub presence_ttl: Duration,
     /// For `rediss://`: whom to trust. Default: the system's certificates.
     pub tls: Option<Arc<ClientConfig>>,
 }
@@ -45,7 +45,7 @@ impl RedisConfig {
             address: url.parse()?,
             prefix: String::from("rejoin"),
             durability: Durability::Redis,
-            attendance: ATTENDANCE,
+            presence_ttl: PRESENCE_TTL,
             tls: None,
         })
     }
@@ -67,7 +67,7 @@ impl fmt::Debug for RedisConfig {
             .field("address", &self.address)
             .field("prefix", &self.prefix)
             .field("durability", &self.durability)
-            .field("attendance", &self.attendance)
+            .field("attendance", &self.presence_ttl)
             .field("tls", &self.tls.is_some())
             .finish()
     }

@@ -3,8 +3,8 @@
 
 use crate::auth::{Jti, Revocation, Revoked, hex, unhex};
 use crate::hub::KIND_BYTES;
-use crate::hub::Logged;
-use crate::hub::shared::{Attendance, Control};
+use crate::hub::LogEntry;
+use crate::hub::shared::{Control, UserPresence};
 use rejoin::messages::json::{is_data, levels};
 use rejoin::messages::{MAX_DATA_LEVELS, Origin};
 use rejoin::{Id, Name, utc};
@@ -40,7 +40,7 @@ struct Entry<'a> {
     kind: Option<String>,
 }
 
-pub(super) fn entry(logged: &Logged) -> String {
+pub(super) fn entry(logged: &LogEntry) -> String {
     let entry = Entry {
         user: logged.user.as_str().into(),
         content: logged.content.as_str().into(),
@@ -54,7 +54,7 @@ pub(super) fn entry(logged: &Logged) -> String {
 }
 
 /// An entry as Redis has it; `None` if no node has written it so.
-pub(super) fn read_entry(seq: u64, id: &[u8], millis: u64, text: &[u8]) -> Option<Logged> {
+pub(super) fn read_entry(seq: u64, id: &[u8], millis: u64, text: &[u8]) -> Option<LogEntry> {
     if text.len() > LONGEST || seq == 0 || millis > LONGEST_BAN {
         return None;
     }
@@ -72,7 +72,7 @@ pub(super) fn read_entry(seq: u64, id: &[u8], millis: u64, text: &[u8]) -> Optio
     if entry.data.as_ref().is_some_and(|data| !good_data(data)) {
         return None;
     }
-    Some(Logged {
+    Some(LogEntry {
         id: Id::from_bytes(id).ok()?,
         seq,
         user: read_name(&entry.user)?,
@@ -95,9 +95,9 @@ fn read_name(text: &str) -> Option<Name> {
 /// Something that was published in a room.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Published {
-    Logged { epoch: Id, entry: Box<Logged> },
+    Logged { epoch: Id, entry: Box<LogEntry> },
     Head { epoch: Id, head: u64 },
-    Attendance { node: Id, users: Vec<Attendance>, whole: bool },
+    Attendance { node: Id, users: Vec<UserPresence>, whole: bool },
     Signal { node: Id, user: Name, kind: Name, data: Option<String> },
 }
 
@@ -114,8 +114,9 @@ pub(super) fn signal(node: &Id, user: &Name, kind: &Name, data: Option<String>) 
     format!("S {} {}", node.as_str(), serde_json::to_string(&text).unwrap_or_default())
 }
 
-pub(super) fn attendance(node: &Id, users: &[Attendance], whole: bool) -> String {
-    let users: Vec<_> = users.iter().map(|change| (change.user.as_str(), u8::from(change.here))).collect();
+pub(super) fn attendance(node: &Id, users: &[UserPresence], whole: bool) -> String {
+    let users: Vec<_> =
+        users.iter().map(|change| (change.user.as_str(), u8::from(change.is_present))).collect();
     let whole = if whole { 'W' } else { 'A' };
     format!("{whole} {} {}", node.as_str(), serde_json::to_string(&users).unwrap_or_default())
 }
@@ -143,8 +144,9 @@ pub(super) fn read_published(bytes: &[u8]) -> Option<Published> {
             if users.len() > MOST_USERS {
                 return None;
             }
-            let read =
-                |(user, here): (String, u8)| Some(Attendance { user: read_name(&user)?, here: here == 1 });
+            let read = |(user, here): (String, u8)| {
+                Some(UserPresence { user: read_name(&user)?, is_present: here == 1 })
+            };
             let users = users.into_iter().map(read).collect::<Option<_>>()?;
             Some(Published::Attendance { node: first, users, whole: kind == "W" })
         }
@@ -262,8 +264,8 @@ pub(super) fn millis(time: Duration) -> u64 {
 mod tests {
     use super::*;
 
-    fn logged() -> Logged {
-        Logged {
+    fn logged() -> LogEntry {
+        LogEntry {
             id: Id::new("m1").unwrap(),
             seq: 7,
             user: Name::from("ada"),
@@ -278,7 +280,7 @@ mod tests {
     #[test]
     fn an_entry_comes_back_as_it_was() {
         let mut all = vec![logged()];
-        all.push(Logged {
+        all.push(LogEntry {
             origin: None,
             data: None,
             content: String::new(),
@@ -362,8 +364,8 @@ mod tests {
     fn notices_and_controls_come_back_as_they_were_and_not_to_the_node_itself() {
         let node = Id::new("n1").unwrap();
         let users = vec![
-            Attendance { user: Name::from("a b"), here: true },
-            Attendance { user: Name::from("c"), here: false },
+            UserPresence { user: Name::from("a b"), is_present: true },
+            UserPresence { user: Name::from("c"), is_present: false },
         ];
         let text = attendance(&node, &users, true);
         let wanted = Published::Attendance { node: node.clone(), users, whole: true };

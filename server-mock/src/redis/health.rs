@@ -154,7 +154,7 @@ impl Health {
     }
 
     /// Why nobody new is to be let in: Redis has been away, or silent, for some two seconds.
-    pub fn unready(&self) -> Option<String> {
+    pub fn unready_reason(&self) -> Option<String> {
         self.unready_at(Instant::now())
     }
 

@@ -41,7 +41,7 @@ pub use scripts::NOTIFY;
 use crate::auth::Revocation;
 use crate::auth::Shared as SharedTokens;
 use crate::hub::HubConfig;
-use crate::hub::shared::{StoreAnswer, StoreNotice, StoreRequest, Ticket};
+use crate::hub::shared::{RequestId, StoreNotice, StoreRequest, StoreResponse};
 use commands::Commands;
 use desk::{Aside, Desk};
 use inbox::Inbox;
@@ -59,13 +59,13 @@ use tokio::sync::mpsc;
 const ORDERS: usize = 1_024;
 
 /// Whoever asks. Both are called from a task and must not block.
-pub trait Peer: Send + Sync + 'static {
+pub trait StoreListener: Send + Sync + 'static {
     /// What became of a request.
-    fn stored(&self, ticket: Ticket, answer: StoreAnswer);
+    fn on_response(&self, request_id: RequestId, answer: StoreResponse);
     /// What came without being asked for, in this order.
-    fn noticed(&self, notices: Vec<StoreNotice>);
+    fn on_notices(&self, notices: Vec<StoreNotice>);
     /// Tokens were taken back on another node, or given back. By default nobody has any.
-    fn revoked(&self, revoked: Revocations) {
+    fn on_revocations(&self, revoked: Revocations) {
         drop(revoked);
     }
 }
@@ -104,7 +104,7 @@ impl Redis {
     ) -> Result<Self, StoreError> {
         let dialer = Dialer::new(config)?;
         let requests = requests::connect(&dialer).await?;
-        let commands = Arc::new(Commands::new(Keys::new(&config.prefix), node, hub, config.attendance));
+        let commands = Arc::new(Commands::new(Keys::new(&config.prefix), node, hub, config.presence_ttl));
         let notices = subscriber::connect(&dialer, &commands).await?;
         let revoked = link::ask(&mut requests.conn.clone(), &commands.revocations()).await;
         let revoked = revoked.map_err(|error| StoreError::of(&requests.at, &error))?;
@@ -139,7 +139,7 @@ impl Redis {
     }
 
     /// Carries out requests until their sender is gone. Cancellation safe: dropping it closes the connections.
-    pub async fn serve(self, requests: mpsc::Receiver<StoreRequest>, peer: Arc<dyn Peer>) {
+    pub async fn serve(self, requests: mpsc::Receiver<StoreRequest>, peer: Arc<dyn StoreListener>) {
         let positions = Arc::<Positions>::default();
         let (orders, ordered) = mpsc::channel(ORDERS);
         let subscriber = Subscriber {

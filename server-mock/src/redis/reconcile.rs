@@ -1,7 +1,7 @@
 //! Compares the heads of the open rooms with the store every 10 s, so that a notice that was lost is noticed. Owns which rooms
 //! are asked for when, and what counts as lost.
 
-use super::Peer;
+use super::StoreListener;
 use super::answers;
 use super::positions::{Position, Positions};
 use crate::hub::shared::StoreNotice;
@@ -22,7 +22,7 @@ const BATCH: usize = 200;
 const UNDER_WAY: Duration = Duration::from_secs(1);
 
 pub(super) struct Reconcile {
-    peer: Arc<dyn Peer>,
+    peer: Arc<dyn StoreListener>,
     positions: Arc<Positions>,
     /// When the next round begins.
     due: Instant,
@@ -42,7 +42,7 @@ struct Suspect {
 }
 
 impl Reconcile {
-    pub(super) fn new(peer: Arc<dyn Peer>, positions: Arc<Positions>) -> Self {
+    pub(super) fn new(peer: Arc<dyn StoreListener>, positions: Arc<Positions>) -> Self {
         let due = Instant::now() + EVERY;
         Self { peer, positions, due, after: None, asking: false, suspects: BTreeMap::new() }
     }
@@ -80,7 +80,7 @@ impl Reconcile {
                 }
                 Some(suspect) if suspect.shows_a_loss(&told, &found) => {
                     let Position { epoch, head } = found;
-                    self.peer.noticed(vec![StoreNotice::Head { room: room.clone(), epoch, head }]);
+                    self.peer.on_notices(vec![StoreNotice::Head { room: room.clone(), epoch, head }]);
                 }
                 Some(_) => {}
             }

@@ -1,7 +1,7 @@
 //! The connection over which requests go. Owns their order per room, their deadlines, and what becomes of them while Redis is
 //! away. Decides nothing about rooms: the scripts do.
 
-use super::Peer;
+use super::StoreListener;
 use super::answers;
 use super::backoff::Backoff;
 use super::commands::Commands;
@@ -15,7 +15,7 @@ use super::positions::Positions;
 use super::reconcile::Reconcile;
 use super::scripts;
 use super::subscriber::Order;
-use crate::hub::shared::{Decision, StoreAnswer, StoreRequest, Ticket};
+use crate::hub::shared::{Decision, RequestId, StoreRequest, StoreResponse};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
@@ -69,7 +69,7 @@ enum Done {
     },
     /// So many replicas have what these answers acknowledge.
     Replicated {
-        answers: Vec<(Ticket, StoreAnswer)>,
+        answers: Vec<(RequestId, StoreResponse)>,
         reply: RedisResult<Value>,
     },
     Heads {
@@ -87,7 +87,7 @@ enum Done {
 pub(super) struct Requests {
     pub(super) dialer: Dialer,
     pub(super) commands: Arc<Commands>,
-    pub(super) peer: Arc<dyn Peer>,
+    pub(super) peer: Arc<dyn StoreListener>,
     pub(super) health: Arc<Health>,
     pub(super) positions: Arc<Positions>,
     pub(super) orders: mpsc::Sender<Order>,
@@ -106,7 +106,7 @@ pub(super) struct Requests {
     parked: VecDeque<StoreRequest>,
     controls: VecDeque<StoreRequest>,
     waiting: usize,
-    unconfirmed: Vec<(Ticket, StoreAnswer)>,
+    unconfirmed: Vec<(RequestId, StoreResponse)>,
     confirming: bool,
     reconcile: Reconcile,
     ticks: u32,
@@ -118,7 +118,7 @@ fn room_of(request: &StoreRequest) -> Option<&Name> {
     match request {
         StoreRequest::Open { room, .. }
         | StoreRequest::Append { room, .. }
-        | StoreRequest::Attend { room, .. }
+        | StoreRequest::UpdatePresence { room, .. }
         | StoreRequest::Signal(Signal { room, .. })
         | StoreRequest::Close { room } => Some(room),
         StoreRequest::Control(_) => None,
@@ -130,7 +130,7 @@ impl Requests {
     pub(super) fn new(
         dialer: Dialer,
         commands: Arc<Commands>,
-        peer: Arc<dyn Peer>,
+        peer: Arc<dyn StoreListener>,
         health: Arc<Health>,
         positions: Arc<Positions>,
         orders: mpsc::Sender<Order>,
@@ -388,36 +388,36 @@ impl Requests {
 
     async fn replied(&mut self, request: &StoreRequest, value: &Value) {
         match request {
-            StoreRequest::Open { ticket, room, .. } => {
-                let answer = answers::opened(value).map_or(StoreAnswer::Failed, |state| {
+            StoreRequest::Open { request_id, room, .. } => {
+                let answer = answers::opened(value).map_or(StoreResponse::Failed, |state| {
                     self.positions.opened(room, state.epoch.clone(), state.head);
-                    StoreAnswer::Opened(state)
+                    StoreResponse::Opened(state)
                 });
-                self.answer(*ticket, answer);
+                self.answer(*request_id, answer);
             }
-            StoreRequest::Append { ticket, room, decision, .. } => {
+            StoreRequest::Append { request_id, room, decision, .. } => {
                 let sent = if let Decision::Append(entry) = decision { Some(&**entry) } else { None };
-                let answer = answers::appended(value, sent).unwrap_or(StoreAnswer::Failed);
-                if let StoreAnswer::Appended { epoch, seq, dup: false, .. } = &answer {
+                let answer = answers::appended(value, sent).unwrap_or(StoreResponse::Failed);
+                if let StoreResponse::Appended { epoch, seq, dup: false, .. } = &answer {
                     self.positions.logged(room, epoch, *seq);
                 }
-                let is_appended = matches!(answer, StoreAnswer::Appended { .. });
+                let is_appended = matches!(answer, StoreResponse::Appended { .. });
                 if is_appended && matches!(self.durability, Durability::Wait(_)) {
-                    self.unconfirmed.push((*ticket, answer));
+                    self.unconfirmed.push((*request_id, answer));
                     self.confirm().await;
                 } else {
-                    self.answer(*ticket, answer);
+                    self.answer(*request_id, answer);
                 }
             }
             _ => {}
         }
     }
 
-    fn answer(&self, ticket: Ticket, answer: StoreAnswer) {
-        if answer == StoreAnswer::Failed {
+    fn answer(&self, request_id: RequestId, answer: StoreResponse) {
+        if answer == StoreResponse::Failed {
             self.health.refused("an answer is not one of our scripts");
         }
-        self.peer.stored(ticket, answer);
+        self.peer.on_response(request_id, answer);
     }
 
     /// Asks whether enough replicas have what was appended. One question is enough for everything before it.
@@ -428,8 +428,8 @@ impl Requests {
         }
         let answers = std::mem::take(&mut self.unconfirmed);
         let Some(link) = &self.link else {
-            for (ticket, _) in answers {
-                self.peer.stored(ticket, StoreAnswer::Failed);
+            for (request_id, _) in answers {
+                self.peer.on_response(request_id, StoreResponse::Failed);
             }
             return;
         };
@@ -444,14 +444,14 @@ impl Requests {
         .await;
     }
 
-    fn replicated(&self, answers: Vec<(Ticket, StoreAnswer)>, reply: &RedisResult<Value>) {
+    fn replicated(&self, answers: Vec<(RequestId, StoreResponse)>, reply: &RedisResult<Value>) {
         let Durability::Wait(wanted) = self.durability else { return };
         let enough = reply.as_ref().is_ok_and(|count| answers::number(count) >= Some(u64::from(wanted)));
         if !enough {
             self.health.refused("too few replicas have confirmed a message in time (--durability)");
         }
-        for (ticket, answer) in answers {
-            self.peer.stored(ticket, if enough { answer } else { StoreAnswer::Failed });
+        for (request_id, answer) in answers {
+            self.peer.on_response(request_id, if enough { answer } else { StoreResponse::Failed });
         }
     }
 
@@ -488,8 +488,8 @@ impl Requests {
     /// It is not known whether the request was carried out, or it was not.
     fn fail(&mut self, request: StoreRequest) {
         match request {
-            StoreRequest::Open { ticket, .. } | StoreRequest::Append { ticket, .. } => {
-                self.peer.stored(ticket, StoreAnswer::Failed);
+            StoreRequest::Open { request_id, .. } | StoreRequest::Append { request_id, .. } => {
+                self.peer.on_response(request_id, StoreResponse::Failed);
             }
             // Nobody makes it again.
             StoreRequest::Control(_) if self.controls.len() < MOST_CONTROLS => {

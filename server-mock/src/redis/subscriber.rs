@@ -10,7 +10,7 @@ use super::health::{Health, Part};
 use super::inbox::{Inbox, Notice};
 use super::link::{DEADLINE, Dialer, Link, ask, begun};
 use super::positions::Positions;
-use super::{Peer, Revocations};
+use super::{Revocations, StoreListener};
 use crate::hub::shared::{Control, StoreNotice};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
@@ -48,7 +48,7 @@ pub(super) enum Order {
 pub(super) struct Subscriber {
     pub(super) dialer: Dialer,
     pub(super) commands: Arc<Commands>,
-    pub(super) peer: Arc<dyn Peer>,
+    pub(super) peer: Arc<dyn StoreListener>,
     pub(super) health: Arc<Health>,
     pub(super) positions: Arc<Positions>,
     pub(super) orders: mpsc::Receiver<Order>,
@@ -201,10 +201,10 @@ impl Subscriber {
                     }
                     Done::Revocations(Ok(list)) => {
                         let list = answers::revocations(&list);
-                        self.peer.revoked(Revocations { list, is_whole: true });
+                        self.peer.on_revocations(Revocations { list, is_whole: true });
                         confirm(waiting.drain(..));
                         if !is_first {
-                            self.peer.noticed(vec![StoreNotice::Interrupted]);
+                            self.peer.on_notices(vec![StoreNotice::Interrupted]);
                         }
                         self.health.back(Part::Notices);
                     }
@@ -232,7 +232,7 @@ impl Subscriber {
                     let more = std::iter::from_fn(|| inbox.next_now()).take(MOST_AT_ONCE);
                     let notices = std::iter::once(notice).chain(more);
                     let notices: Vec<_> = notices.filter_map(|notice| self.notice(notice)).collect();
-                    self.peer.noticed(notices);
+                    self.peer.on_notices(notices);
                 }
                 _ = pings.tick(), if !pinging => {
                     pinging = true;
@@ -288,7 +288,7 @@ impl Subscriber {
             }
             let Some(control) = read_control(node, &payload) else {
                 if let Some(revocation) = read_revoke(node, &payload) {
-                    self.peer.revoked(Revocations { list: vec![revocation], is_whole: false });
+                    self.peer.on_revocations(Revocations { list: vec![revocation], is_whole: false });
                 }
                 return None;
             };
@@ -299,12 +299,11 @@ impl Subscriber {
         match read_published(&payload) {
             Some(Published::Logged { epoch, entry }) => {
                 self.positions.logged(&room, &epoch, entry.seq);
-                Some(StoreNotice::Logged { room, epoch, entry })
+                Some(StoreNotice::Appended { room, epoch, entry })
             }
             Some(Published::Head { epoch, head }) => Some(StoreNotice::Head { room, epoch, head }),
-            Some(Published::Attendance { node: from, users, whole }) => {
-                (from != *node).then_some(StoreNotice::Attendance { room, node: from, users, whole })
-            }
+            Some(Published::Attendance { node: from, users, whole }) => (from != *node)
+                .then_some(StoreNotice::Presence { room, node: from, users, is_snapshot: whole }),
             Some(Published::Signal { node: from, user, kind, data }) => {
                 (from != *node).then_some(StoreNotice::Signal(Signal { room, user, kind, data }))
             }
@@ -344,7 +343,7 @@ impl Subscriber {
         for (user, _) in before.into_iter().filter(|(_, end)| *end > now) {
             notices.push(StoreNotice::Control(Control::Kick { user, ban: Some(Duration::ZERO) }));
         }
-        self.peer.noticed(notices);
+        self.peer.on_notices(notices);
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::auth::Auth;
 use crate::config::Limits;
-use crate::hub::shared::{RoomState, StoreAnswer, StoreNotice};
+use crate::hub::shared::{RoomState, StoreNotice, StoreResponse};
 use crate::hub::{Since, Text};
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::pin;
@@ -18,12 +18,12 @@ fn id(text: &str) -> Id {
 }
 
 /// A node whose store takes so many requests before somebody carries them out.
-fn node(requests: usize) -> (Arc<Switchboard>, Receiver<StoreRequest>) {
+fn node(requests: usize) -> (Arc<SharedHub>, Receiver<StoreRequest>) {
     let (store, asked) = mpsc::channel(requests);
     let config = HubConfig { node: Some(id("here")), ..HubConfig::default() };
     let gate = Arc::new(Gate::new(&Limits::default(), Vec::new(), false));
     let (authority, metrics) = (Arc::new(Authority::new(Auth::Open)), Arc::new(Metrics::default()));
-    (Arc::new(Switchboard::new(config, authority, metrics, gate, Some(store))), asked)
+    (Arc::new(SharedHub::new(config, authority, metrics, gate, Some(store))), asked)
 }
 
 fn mailbox() -> Arc<Mailbox> {
@@ -34,9 +34,15 @@ fn ada() -> Identity {
     Auth::Open.identify_at_once("ada", Instant::now()).unwrap().unwrap()
 }
 
-fn room() -> StoreAnswer {
+fn room() -> StoreResponse {
     let (epoch, gone) = (id("e1"), (0, None));
-    StoreAnswer::Opened(RoomState { epoch, head: 0, entries: Vec::new(), gone, attendees: Vec::new() })
+    StoreResponse::Opened(RoomState {
+        epoch,
+        head: 0,
+        entries: Vec::new(),
+        preceding: gone,
+        remote_members: Vec::new(),
+    })
 }
 
 fn texts(mailbox: &Mailbox) -> Vec<Text> {
@@ -60,7 +66,7 @@ async fn a_join_goes_to_the_store_and_its_answer_to_the_client() {
     let seat = board.connect(ada(), true, ORIGIN, Arc::clone(&mailbox));
     texts(&mailbox);
     join(&seat);
-    let ticket = asked.recv().await.unwrap().ticket().unwrap();
+    let ticket = asked.recv().await.unwrap().request_id().unwrap();
     assert!(texts(&mailbox).is_empty());
     board.store_says([StoreSays::Answer(ticket, room()), StoreSays::Notice(StoreNotice::Interrupted)]);
     assert!(texts(&mailbox)[0].contains("\"joined\""));
@@ -85,9 +91,9 @@ async fn what_a_store_without_room_is_asked_has_failed() {
 async fn a_publication_waits_for_the_store() {
     let (board, mut asked) = node(8);
     let store = async {
-        let ticket = asked.recv().await.unwrap().ticket().unwrap();
+        let ticket = asked.recv().await.unwrap().request_id().unwrap();
         let (epoch, id) = (id("e1"), id("m1"));
-        let answer = StoreAnswer::Appended { epoch, entry: None, id, seq: 1, dup: false };
+        let answer = StoreResponse::Appended { epoch, entry: None, id, seq: 1, dup: false };
         board.store_says([StoreSays::Answer(ticket, answer)]);
     };
     let note = |call| Input::Notify { call, user: "ada".into(), kind: "like".into(), data: None };
@@ -113,8 +119,8 @@ async fn a_feed_waits_for_the_store() {
     let request = || FeedRequest { room: "lobby".into(), since: Since::Nothing, history: 0 };
     let (good, bad) = (mailbox(), mailbox());
     let store = async {
-        for answer in [room(), StoreAnswer::Failed] {
-            let ticket = asked.recv().await.unwrap().ticket().unwrap();
+        for answer in [room(), StoreResponse::Failed] {
+            let ticket = asked.recv().await.unwrap().request_id().unwrap();
             board.store_says([StoreSays::Answer(ticket, answer)]);
         }
     };
@@ -133,7 +139,7 @@ async fn a_session_is_restored_when_the_store_has_answered() {
     let seat = board.connect(ada(), true, ORIGIN, mailbox());
     let position = RoomPosition { room: "lobby".into(), epoch: id("e1"), after: 0 };
     let restored = seat.restore(std::slice::from_ref(&position));
-    let ticket = asked.recv().await.unwrap().ticket().unwrap();
+    let ticket = asked.recv().await.unwrap().request_id().unwrap();
     board.store_says([StoreSays::Answer(ticket, room())]);
     assert_eq!(restored.await, Ok(true));
     // Whoever goes away meanwhile is not waited for.

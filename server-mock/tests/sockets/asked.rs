@@ -199,8 +199,8 @@ async fn a_function_says_who_it_is() {
     let server = Server::builder()
         .authenticate(async |token, request| match &*token {
             "s3cret" if request.client.is_loopback() => {
-                let rights = Rights::of([("lobby", &[Right::Join][..])])?;
-                Ok(Some(User::new("ada").with_rights(rights).for_at_most(Duration::from_secs(60))))
+                let rights = Rights::from_patterns([("lobby", &[Right::Join][..])])?;
+                Ok(Some(User::new("ada").with_rights(rights).with_ttl(Duration::from_secs(60))))
             }
             "away" => Err(Box::<dyn std::error::Error + Send + Sync>::from("the database is away")),
             _ => Ok(None),
@@ -216,6 +216,6 @@ async fn a_function_says_who_it_is() {
     assert_eq!((status(&server, "away").await, status(&server, "bad").await), (503, 401));
     let auth =
         Authenticator::new(async |_, _| -> Result<Option<User>, String> { std::future::pending().await });
-    let slow = crate::client::server(|config| config.auth = Auth::Asked(auth)).await;
+    let slow = crate::client::server(|config| config.auth = Auth::Custom(auth)).await;
     assert_eq!(status(&slow, "any").await, 503, "after its deadline");
 }

@@ -177,7 +177,7 @@ async fn a_page_of_an_allowed_origin_may_read_a_feed_and_its_refusals() {
 #[tokio::test]
 async fn an_idle_feed_says_a_comment_line_now_and_then_and_outlives_the_handshake() {
     let (server, mut ada) = lobby(|config| {
-        config.hub.comments = Duration::from_millis(40);
+        config.hub.comment_interval = Duration::from_millis(40);
         config.limits.handshake = Duration::from_millis(200);
         config.limits.handshakes = 1;
     })

@@ -269,7 +269,7 @@ async fn every_cause_for_which_strangers_are_refused_is_counted_and_told_once() 
         row!(
             "unidentified",
             NOBODY,
-            |config| config.auth = Auth::Asked(Authenticator::new(async |_, _| Err("the database is away"))),
+            |config| config.auth = Auth::Custom(Authenticator::new(async |_, _| Err("the database is away"))),
             |target| target.upgrade("canary").await
         ),
         row!("banned", ADA_BANNED, |_config| (), |target| {
@@ -448,8 +448,8 @@ async fn every_limit_of_users_rooms_and_sessions_is_counted_and_told_once() {
                 .await;
             ada.hear().await;
         }),
-        row!("lines", ADA, |config| config.hub.lines = 0, |target| numbered_send(target).await),
-        row!("lines_of_user", ADA, |config| config.hub.lines_per_user = 0, |target| {
+        row!("lines", ADA, |config| config.hub.producers = 0, |target| numbered_send(target).await),
+        row!("lines_of_user", ADA, |config| config.hub.producers_per_user = 0, |target| {
             numbered_send(target).await;
         }),
         row!("wrong_tokens", ADA, |config| staff(config), |target| {

@@ -2,7 +2,7 @@
 
 use crate::client::{Client, join, message, server, soon};
 use futures_util::{FutureExt as _, SinkExt as _};
-use rejoin_server::faults::Way;
+use rejoin_server::faults::Direction;
 use rejoin_server::{Fault, FaultKind, ServerHandle};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -187,7 +187,7 @@ async fn a_half_open_connection_swallows_both_ways_and_stays_open_until_cleared(
 async fn a_connection_dead_toward_the_client_still_says_what_it_says() {
     let server = server(|_| {}).await;
     let (mut ada, mut bob) = pair(&server).await;
-    server.faults().add(for_ada(FaultKind::HalfOpen).way(Way::Down));
+    server.faults().add(for_ada(FaultKind::HalfOpen).way(Direction::Down));
     ada.say(&message("lobby", "heard")).await;
     assert_eq!(bob.hear_json().await["content"], "heard");
     ada.0.send(Message::Ping(vec![1].into())).await.unwrap();

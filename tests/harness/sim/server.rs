@@ -69,7 +69,7 @@ impl Server {
         config.rate = plan.rate;
         config.content_bytes = plan.content_bytes;
         config.frame_bytes = 16 << 10;
-        config.lines = plan.lines;
+        config.producers = plan.lines;
         config.members_listed = plan.members_listed;
         config.heartbeat = Duration::from_micros(plan.heartbeat);
         config.reconnect_rate = plan.reconnect_rate;
@@ -134,7 +134,7 @@ impl Server {
             Fate::Cropped(count) => {
                 let names: Vec<_> = store.rooms().map(|(name, _)| name.clone()).collect();
                 for name in names {
-                    store.lose_suffix(&name, usize::try_from(count).unwrap_or(0));
+                    store.truncate_newest(&name, usize::try_from(count).unwrap_or(0));
                 }
             }
         }

@@ -11,7 +11,7 @@ pub use signing::JwtSigner;
 pub(crate) use keys::KeyId;
 
 use super::file::{Stamp, WatchedFile};
-use super::{AuthError, Identity, Jti, Proof, Shown, TokenChanges, is_user_name, rooms};
+use super::{AuthError, Credential, Identity, Jti, Proof, TokenChanges, is_user_name, rooms};
 use crate::hub::Rights;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use keys::{Key, parse_keys, parse_set};
@@ -177,7 +177,7 @@ impl Jwt {
         Some(Identity {
             user: Name::from(user),
             expires,
-            shown: Shown {
+            credential: Credential {
                 proof: Some(Proof::Key(key)),
                 jti: claims.get("jti").and_then(Value::as_str).map(Jti::from),
                 issued: claims.get("iat").and_then(time).map(|issued| UNIX_EPOCH + issued),

@@ -2,7 +2,7 @@
 //! node: the others are told only when that begins or ends.
 
 use super::super::rules::{encode, is_stream};
-use super::super::shared::{ATTENDANCE, Attendance, Attendee, StoreRequest};
+use super::super::shared::{PRESENCE_TTL, RemoteMember, StoreRequest, UserPresence};
 use super::super::{Due, Hub, Room};
 use super::bug::{Bug, made};
 use super::copies::Elsewhere;
@@ -21,8 +21,8 @@ impl Hub {
         if self.nodes.is_none() || is_stream(room) {
             return;
         }
-        let users = vec![Attendance { user: user.clone(), here }];
-        self.ask(StoreRequest::Attend { room: room.clone(), users, whole: false });
+        let users = vec![UserPresence { user: user.clone(), is_present: here }];
+        self.ask(StoreRequest::UpdatePresence { room: room.clone(), users, is_snapshot: false });
         if here && !made(Bug::AttendanceUnrepeated) {
             self.repeat_from(now, room);
         }
@@ -52,11 +52,11 @@ impl Hub {
             return false;
         }
         let here = self.rooms.get(room).into_iter().flat_map(Room::here);
-        let users: Vec<_> = here.map(|user| Attendance { user: user.clone(), here: true }).collect();
+        let users: Vec<_> = here.map(|user| UserPresence { user: user.clone(), is_present: true }).collect();
         if users.is_empty() {
             return false;
         }
-        self.ask(StoreRequest::Attend { room: room.clone(), users, whole: true });
+        self.ask(StoreRequest::UpdatePresence { room: room.clone(), users, is_snapshot: true });
         true
     }
 
@@ -66,24 +66,24 @@ impl Hub {
         now: Timestamp,
         room: &Name,
         node: &Id,
-        users: Vec<Attendance>,
-        whole: bool,
+        users: Vec<UserPresence>,
+        is_snapshot: bool,
     ) {
         let Some(nodes) = self.nodes.as_mut().filter(|nodes| nodes.id != *node) else { return };
         let Some(copy) = nodes.copies.get_mut(room) else { return };
         if copy.reading {
             // The answer may be older, or newer.
-            return copy.said.keep(node, &users, whole);
+            return copy.said.keep(node, &users, is_snapshot);
         }
         let known = self.known_on(room, node);
         let mut after = known.clone();
-        heed(&mut after, users, whole);
-        self.changed(room, node, &known, after, now + ATTENDANCE);
+        heed(&mut after, users, is_snapshot);
+        self.changed(room, node, &known, after, now + PRESENCE_TTL);
     }
 
     /// The store has said who is on other nodes. Whom it does not name it may have lost: they stay until their node says
     /// so, or says nothing for too long.
-    pub(super) fn attended(&mut self, now: Timestamp, room: &Name, attendees: Vec<Attendee>) {
+    pub(super) fn attended(&mut self, now: Timestamp, room: &Name, attendees: Vec<RemoteMember>) {
         let Some(nodes) = &self.nodes else { return };
         let own = nodes.id.clone();
         let Some(copy) = nodes.copies.get(room) else { return };
@@ -92,18 +92,18 @@ impl Hub {
             .iter()
             .map(|(node, there)| (node.clone(), (there.users.clone(), there.expires)))
             .collect();
-        for Attendee { node, user, expires_in } in attendees {
+        for RemoteMember { node, user, expires_in } in attendees {
             if node != own {
                 let (users, expires) = said.entry(node).or_insert_with(|| (BTreeSet::new(), now));
                 users.insert(user);
-                *expires = (*expires).max(now + expires_in.min(ATTENDANCE));
+                *expires = (*expires).max(now + expires_in.min(PRESENCE_TTL));
             }
         }
         let (sayings, overflowed) = self.copy_mut(room).map(|copy| copy.said.take()).unwrap_or_default();
-        for (node, users, whole) in sayings {
+        for (node, users, is_snapshot) in sayings {
             let (known, expires) = said.entry(node).or_insert_with(|| (BTreeSet::new(), now));
-            heed(known, users, whole);
-            *expires = now + ATTENDANCE;
+            heed(known, users, is_snapshot);
+            *expires = now + PRESENCE_TTL;
         }
         if let Some(copy) = self.copy_mut(room) {
             copy.again |= overflowed;
@@ -197,11 +197,11 @@ impl Hub {
 }
 
 /// Changes the members of a node by what it has said.
-fn heed(known: &mut BTreeSet<Name>, users: Vec<Attendance>, whole: bool) {
-    if whole && !made(Bug::WholeOnlyAdds) {
+fn heed(known: &mut BTreeSet<Name>, users: Vec<UserPresence>, is_snapshot: bool) {
+    if is_snapshot && !made(Bug::WholeOnlyAdds) {
         known.clear();
     }
-    for Attendance { user, here } in users {
+    for UserPresence { user, is_present: here } in users {
         if here {
             known.insert(user);
         } else {

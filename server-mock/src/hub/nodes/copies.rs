@@ -1,8 +1,8 @@
 //! What a node knows of a room beside its copy of the log: whether it is being read, who waits for that, and who is there
 //! on other nodes.
 
-use super::super::log::Logged;
-use super::super::shared::Attendance;
+use super::super::log::LogEntry;
+use super::super::shared::UserPresence;
 use super::super::vacant::Maker;
 use super::super::{ConnId, HubConfig};
 use super::flights::Flights;
@@ -77,7 +77,7 @@ impl Copied {
 }
 
 /// What a node has said of its members.
-pub(super) type Saying = (Id, Vec<Attendance>, bool);
+pub(super) type Saying = (Id, Vec<UserPresence>, bool);
 
 /// Sayings in their order.
 #[derive(Debug, Default)]
@@ -89,13 +89,13 @@ pub(super) struct Said {
 }
 
 impl Said {
-    pub(super) fn keep(&mut self, node: &Id, users: &[Attendance], whole: bool) {
+    pub(super) fn keep(&mut self, node: &Id, users: &[UserPresence], is_snapshot: bool) {
         self.users += users.len() + 1;
         if self.users > SAID {
             self.overflowed = true;
             return;
         }
-        self.sayings.push((node.clone(), users.to_vec(), whole));
+        self.sayings.push((node.clone(), users.to_vec(), is_snapshot));
     }
 
     /// Takes all of them, and whether some are missing.
@@ -108,7 +108,7 @@ impl Said {
 /// Entries that came before it was known what lies before them, by epoch and number.
 #[derive(Debug, Default)]
 pub(super) struct Early {
-    entries: BTreeMap<(Epoch, u64), Box<Logged>>,
+    entries: BTreeMap<(Epoch, u64), Box<LogEntry>>,
     bytes: usize,
     /// Not all are here.
     pub(super) overflowed: bool,
@@ -118,7 +118,7 @@ impl Early {
     pub(super) fn keep(
         &mut self,
         epoch: &Epoch,
-        entry: Box<Logged>,
+        entry: Box<LogEntry>,
         flights: &mut Flights,
         config: &HubConfig,
     ) {
@@ -152,7 +152,7 @@ impl Early {
     }
 
     /// Takes all of them, in order.
-    pub(super) fn take(&mut self, flights: &mut Flights) -> (Vec<(Epoch, Box<Logged>)>, bool) {
+    pub(super) fn take(&mut self, flights: &mut Flights) -> (Vec<(Epoch, Box<LogEntry>)>, bool) {
         flights.release(self.bytes);
         let Self { entries, overflowed, .. } = std::mem::take(self);
         (entries.into_iter().map(|((epoch, _), entry)| (epoch, entry)).collect(), overflowed)

@@ -1,7 +1,7 @@
 //! Requests that the store has not answered: their numbers, their bounds and their deadlines. Decides nothing about
 //! what an answer means.
 
-use super::super::shared::Ticket;
+use super::super::shared::RequestId;
 use super::super::{HubConfig, Limit};
 use super::posts::Posted;
 use super::sends::Asked;
@@ -61,11 +61,11 @@ pub(super) enum Landed {
 pub(super) struct Flights {
     last: u64,
     /// In the order in which they were made, which is the order of their deadlines.
-    open: BTreeMap<Ticket, Flight>,
+    open: BTreeMap<RequestId, Flight>,
     bytes: usize,
     users: BTreeMap<Name, usize>,
     /// Those that were given up, and which room each was about.
-    late: BTreeMap<Ticket, Name>,
+    late: BTreeMap<RequestId, Name>,
     /// A deadline is set.
     pub(super) armed: bool,
 }
@@ -102,34 +102,34 @@ impl Flights {
         user: Option<Name>,
         bytes: usize,
         errand: Errand,
-    ) -> Ticket {
+    ) -> RequestId {
         self.last += 1;
-        let (ticket, bytes) = (Ticket(self.last), bytes + REQUEST);
+        let (request_id, bytes) = (RequestId(self.last), bytes + REQUEST);
         self.bytes += bytes;
         if let Some(user) = &user {
             *self.users.entry(user.clone()).or_default() += 1;
         }
-        self.open.insert(ticket, Flight { errand, due: now + ANSWERS_WITHIN, bytes, user });
-        ticket
+        self.open.insert(request_id, Flight { errand, due: now + ANSWERS_WITHIN, bytes, user });
+        request_id
     }
 
     /// An answer has come.
-    pub(super) fn land(&mut self, ticket: Ticket) -> Landed {
-        if let Some(flight) = self.open.remove(&ticket) {
+    pub(super) fn land(&mut self, request_id: RequestId) -> Landed {
+        if let Some(flight) = self.open.remove(&request_id) {
             return Landed::InTime(self.ended(flight));
         }
-        self.late.remove(&ticket).map_or(Landed::Unknown, Landed::Late)
+        self.late.remove(&request_id).map_or(Landed::Unknown, Landed::Late)
     }
 
     /// Gives the oldest request up, if its time is over.
     pub(super) fn overdue(&mut self, now: Timestamp) -> Option<Errand> {
         let entry = self.open.first_entry().filter(|entry| entry.get().due <= now)?;
-        let (ticket, flight) = entry.remove_entry();
+        let (request_id, flight) = entry.remove_entry();
         let errand = self.ended(flight);
         while self.late.len() >= LATE {
             self.late.pop_first();
         }
-        self.late.insert(ticket, errand.room().clone());
+        self.late.insert(request_id, errand.room().clone());
         Some(errand)
     }
 

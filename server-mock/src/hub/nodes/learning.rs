@@ -1,6 +1,6 @@
 //! Entries as they become known, from a notice or from an answer: only the next one enters the copy and is delivered.
 
-use super::super::log::{Log, Logged};
+use super::super::log::{Log, LogEntry};
 use super::super::replay::Replay;
 use super::super::rules::{encode, told};
 use super::super::{Hub, Output, Room};
@@ -12,7 +12,7 @@ use std::cmp::Ordering;
 
 impl Hub {
     /// The store has this entry. What cannot be the next one here makes the room be read again.
-    pub(super) fn learn(&mut self, now: Timestamp, room: &Name, epoch: &Epoch, entry: Box<Logged>) {
+    pub(super) fn learn(&mut self, now: Timestamp, room: &Name, epoch: &Epoch, entry: Box<LogEntry>) {
         let Some(nodes) = &mut self.nodes else { return };
         let Some(copy) = nodes.copies.get_mut(room) else { return };
         let Some(log) = self.store.room(room) else {
@@ -55,7 +55,7 @@ impl Hub {
     }
 
     /// Takes the entries of the store's answer, up to one that cannot be the next one here.
-    pub(super) fn take_entries(&mut self, now: Timestamp, room: &Name, entries: Vec<Logged>) {
+    pub(super) fn take_entries(&mut self, now: Timestamp, room: &Name, entries: Vec<LogEntry>) {
         let Some(before) = self.store.room(room).map(Log::head) else { return };
         // A few are delivered as they would have been. Many would be as many times as many frames at once.
         let few = entries.len() <= self.config.replay_chunk;
@@ -106,13 +106,13 @@ impl Hub {
         self.feed(room);
     }
 
-    fn take_next(&mut self, now: Timestamp, room: &Name, entry: Logged) {
+    fn take_next(&mut self, now: Timestamp, room: &Name, entry: LogEntry) {
         self.store.append(room, entry, now, &self.config);
         self.deliver(room);
     }
 }
 
 /// Whether the copy has another entry under this number.
-fn is_other(log: &Log, entry: &Logged) -> bool {
+fn is_other(log: &Log, entry: &LogEntry) -> bool {
     log.id_at(entry.seq).is_some_and(|id| *id != entry.id) && !made(Bug::ForkUnnoticed)
 }

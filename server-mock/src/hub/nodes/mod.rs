@@ -21,7 +21,7 @@ mod parking;
 mod posts;
 mod sends;
 
-use super::shared::{Control, StoreAnswer, StoreNotice, StoreRequest, Ticket};
+use super::shared::{Control, RequestId, StoreNotice, StoreRequest, StoreResponse};
 use super::{Due, Hub, Output};
 use bug::{Bug, made};
 use copies::Copied;
@@ -82,29 +82,29 @@ impl Hub {
     }
 
     /// Numbers a request and sets its deadline.
-    fn fly(&mut self, now: Timestamp, user: Option<Name>, bytes: usize, errand: Errand) -> Option<Ticket> {
+    fn fly(&mut self, now: Timestamp, user: Option<Name>, bytes: usize, errand: Errand) -> Option<RequestId> {
         let nodes = self.nodes.as_mut()?;
-        let ticket = nodes.flights.begin(now, user, bytes, errand);
+        let request_id = nodes.flights.begin(now, user, bytes, errand);
         if !std::mem::replace(&mut nodes.flights.armed, true) {
             let due = nodes.flights.next_due().unwrap_or(now + flights::ANSWERS_WITHIN);
             self.due.insert((due, Due::Answers));
         }
-        Some(ticket)
+        Some(request_id)
     }
 
     /// The store has answered.
-    pub(super) fn stored(&mut self, now: Moment, ticket: Ticket, answer: StoreAnswer) {
+    pub(super) fn stored(&mut self, now: Moment, request_id: RequestId, answer: StoreResponse) {
         let Some(nodes) = &mut self.nodes else { return };
-        match nodes.flights.land(ticket) {
+        match nodes.flights.land(request_id) {
             Landed::InTime(errand) => self.answered(now, errand, answer),
             Landed::Late(room) => self.answered_late(now, &room, answer),
             Landed::Unknown => {}
         }
     }
 
-    fn answered(&mut self, now: Moment, errand: Errand, answer: StoreAnswer) {
+    fn answered(&mut self, now: Moment, errand: Errand, answer: StoreResponse) {
         match (errand, answer) {
-            (Errand::Open { room }, StoreAnswer::Opened(state)) => self.opened(now, &room, state),
+            (Errand::Open { room }, StoreResponse::Opened(state)) => self.opened(now, &room, state),
             (Errand::Open { room }, _) => self.unopened(now, &room),
             (Errand::Send(asked), answer) => self.send_answered(now, *asked, answer),
             (Errand::Publish(posted), answer) => self.post_answered(now, *posted, answer),
@@ -112,12 +112,12 @@ impl Hub {
     }
 
     /// The hub has given the request up: what the answer says of the room is still true, and nobody is answered.
-    fn answered_late(&mut self, now: Moment, room: &Name, answer: StoreAnswer) {
+    fn answered_late(&mut self, now: Moment, room: &Name, answer: StoreResponse) {
         match answer {
-            StoreAnswer::Appended { epoch, entry: Some(entry), .. } => {
+            StoreResponse::Appended { epoch, entry: Some(entry), .. } => {
                 self.learn(now.monotonic, room, &epoch, entry);
             }
-            StoreAnswer::Opened(state) => {
+            StoreResponse::Opened(state) => {
                 self.compare_heads(now.monotonic, room, &state.epoch, state.head);
             }
             _ => {}
@@ -131,7 +131,7 @@ impl Hub {
             return;
         }
         while let Some(errand) = self.nodes.as_mut().and_then(|nodes| nodes.flights.overdue(at)) {
-            self.answered(now, errand, StoreAnswer::Failed);
+            self.answered(now, errand, StoreResponse::Failed);
         }
         let Some(nodes) = &mut self.nodes else { return };
         let next = nodes.flights.next_due();
@@ -148,14 +148,14 @@ impl Hub {
             return;
         }
         match notice {
-            StoreNotice::Logged { room, epoch, entry } => self.learn(at, &room, &epoch, entry),
+            StoreNotice::Appended { room, epoch, entry } => self.learn(at, &room, &epoch, entry),
             StoreNotice::Head { room, epoch, head } => {
                 if !made(Bug::HeadIgnored) {
                     self.compare_heads(at, &room, &epoch, head);
                 }
             }
-            StoreNotice::Attendance { room, node, users, whole } => {
-                self.attends(at, &room, &node, users, whole);
+            StoreNotice::Presence { room, node, users, is_snapshot } => {
+                self.attends(at, &room, &node, users, is_snapshot);
             }
             StoreNotice::Signal(signal) => self.pass_signal(signal),
             StoreNotice::Interrupted => self.interrupted(at),

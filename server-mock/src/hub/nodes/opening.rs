@@ -4,7 +4,7 @@
 //! before the question. All who wait share it: however many join, a room is read twice.
 
 use super::super::log::Log;
-use super::super::shared::{Held, RoomState, StoreRequest};
+use super::super::shared::{KnownHead, RoomState, StoreRequest};
 use super::super::{Due, Hub, Limit};
 use super::bug::{Bug, made};
 use super::copies::Waiting;
@@ -33,10 +33,10 @@ const DOUBLINGS: u32 = 3;
 
 impl Hub {
     /// What this node has of a room.
-    pub(super) fn held(&self, room: &Name) -> Option<Held> {
+    pub(super) fn held(&self, room: &Name) -> Option<KnownHead> {
         let log = self.store.room(room).filter(|_| !made(Bug::HeldUnsaid))?;
         let head = log.head();
-        Some(Held { epoch: log.epoch().clone(), head, id: log.id_at(head).cloned() })
+        Some(KnownHead { epoch: log.epoch().clone(), head, id: log.id_at(head).cloned() })
     }
 
     /// Has the room read, by a read that begins from now on. `user`: whom it counts for.
@@ -57,7 +57,7 @@ impl Hub {
             return Ok(());
         }
         if let Err(limit) = nodes.flights.place(&self.config, user, room.len()) {
-            self.refused.count(limit);
+            self.refused.record(limit);
             return Err(limit);
         }
         let copy = nodes.copies.entry(room.clone()).or_default();
@@ -67,8 +67,13 @@ impl Hub {
         nodes.unread.remove(room);
         let (held, fresh) = (self.held(room), self.new_epoch());
         let errand = Errand::Open { room: room.clone() };
-        if let Some(ticket) = self.fly(now, user.cloned(), room.len(), errand) {
-            self.ask(StoreRequest::Open { ticket, room: room.clone(), held, fresh });
+        if let Some(request_id) = self.fly(now, user.cloned(), room.len(), errand) {
+            self.ask(StoreRequest::Open {
+                request_id,
+                room: room.clone(),
+                known_head: held,
+                new_epoch: fresh,
+            });
         }
         Ok(())
     }
@@ -198,8 +203,8 @@ impl Hub {
         let Some(copy) = nodes.copies.get_mut(room) else { return };
         // What was noticed meanwhile cannot be judged before the next read.
         let (_, _) = copy.early.take(&mut nodes.flights);
-        for (node, users, whole) in copy.said.take().0 {
-            self.attends(at, room, &node, users, whole);
+        for (node, users, is_snapshot) in copy.said.take().0 {
+            self.attends(at, room, &node, users, is_snapshot);
         }
         let Some(copy) = self.copy_mut(room) else { return };
         if copy.reading {
@@ -259,7 +264,7 @@ impl Hub {
 
     /// Brings the copy up to what the store has, and delivers what is new.
     fn bring_up(&mut self, now: Timestamp, room: &Name, state: RoomState) {
-        let RoomState { epoch, head, entries, gone, attendees } = state;
+        let RoomState { epoch, head, entries, preceding: gone, remote_members: attendees } = state;
         let is_new = match self.store.room(room) {
             None => {
                 let maker = self.copy_mut(room).and_then(|copy| copy.maker.clone());

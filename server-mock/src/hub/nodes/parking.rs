@@ -128,7 +128,7 @@ impl Hub {
         let Ok(key) = locate(&state.user, room.clone()) else { return Some(message) };
         let Some(join) = parked.joins.get_mut(&key) else { return Some(message) };
         if parked.frames >= FRAMES || parked.bytes + bytes > FRAME_BYTES {
-            self.refused.count(Limit::ParkedFrames);
+            self.refused.record(Limit::ParkedFrames);
             self.refuse_frame(conn, message);
             return None;
         }
@@ -205,7 +205,7 @@ impl Hub {
     pub(in super::super) fn park_restore(&mut self, now: Moment, conn: ConnId, rooms: &[RoomPosition]) {
         let Some(state) = self.conns.get(&conn).filter(|_| rooms.len() <= self.config.rooms_per_conn + 1)
         else {
-            return self.outputs.push_back(Output::Restored { conn, done: false });
+            return self.outputs.push_back(Output::Restored { conn, restored: false });
         };
         let user = state.user.clone();
         let Some(nodes) = &mut self.nodes else { return };
@@ -223,7 +223,7 @@ impl Hub {
         if !fits {
             let rooms = self.end_restore(conn).unwrap_or_default();
             self.let_go(&rooms);
-            return self.outputs.push_back(Output::Restored { conn, done: false });
+            return self.outputs.push_back(Output::Restored { conn, restored: false });
         }
         if unread.is_empty() {
             self.end_restore(conn);
@@ -290,7 +290,7 @@ impl Hub {
             } else if self.is_full_for(conn, room) {
                 let reference = join.request.map(|request| request.reference);
                 let (told, code) = (told(room), Code::RoomFull);
-                self.refused.count(Limit::MembersOfRoom);
+                self.refused.record(Limit::MembersOfRoom);
                 self.turn_down(now.monotonic, conn, reference, Some(told), code, "the room is full");
             } else {
                 self.come_in(now.monotonic, conn, room, join.request);
@@ -349,7 +349,7 @@ impl Hub {
         if parked.back.as_ref().is_some_and(|back| back.serial == serial)
             && let Some(rooms) = self.end_restore(conn)
         {
-            self.outputs.push_back(Output::Restored { conn, done: false });
+            self.outputs.push_back(Output::Restored { conn, restored: false });
             self.let_go(&rooms);
         }
         false

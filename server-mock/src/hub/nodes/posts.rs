@@ -1,8 +1,8 @@
 //! What a backend has to say, on its way through the store.
 
-use super::super::log::Logged;
+use super::super::log::LogEntry;
 use super::super::publishing::Said;
-use super::super::shared::{Decision, Numbered, StoreAnswer, StoreRequest};
+use super::super::shared::{Decision, SendKey, StoreRequest, StoreResponse};
 use super::super::{Hub, Output};
 use super::flights::Errand;
 use rejoin::machine::Moment;
@@ -25,47 +25,56 @@ impl Hub {
         now: Moment,
         call: u64,
         room: Name,
-        entry: Logged,
+        entry: LogEntry,
         key: Option<Id>,
     ) {
         let Some(nodes) = &self.nodes else { return };
         let bytes = room.len() + entry.bytes() * (1 + usize::from(key.is_some()));
         if let Err(limit) = nodes.flights.place(&self.config, None, bytes) {
-            self.refused.count(limit);
-            return self.outputs.push_back(Output::NotLogged { call, code: Code::Overloaded });
+            self.refused.record(limit);
+            return self.outputs.push_back(Output::PublishFailed { call, code: Code::Overloaded });
         }
         let compared = key.as_ref().map(|_| Said {
             user: entry.user.clone(),
             content: entry.content.clone(),
             data: entry.data.clone(),
         });
-        let send = key.map(|pid| Numbered { user: None, pid, pseq: 1, epoch: None });
+        let send = key.map(|pid| SendKey { user: None, pid, pseq: 1, epoch: None });
         let (held, fresh) = (self.held(&room), self.new_epoch());
         let errand = Errand::Publish(Box::new(Posted { call, room: room.clone(), compared }));
-        if let Some(ticket) = self.fly(now.monotonic, None, bytes, errand) {
+        if let Some(request_id) = self.fly(now.monotonic, None, bytes, errand) {
             let decision = Decision::Append(Box::new(entry));
-            self.ask(StoreRequest::Append { ticket, room, held, fresh, send, decision });
+            self.ask(StoreRequest::Append {
+                request_id,
+                room,
+                known_head: held,
+                new_epoch: fresh,
+                send,
+                decision,
+            });
         }
     }
 
-    pub(super) fn post_answered(&mut self, now: Moment, posted: Posted, answer: StoreAnswer) {
+    pub(super) fn post_answered(&mut self, now: Moment, posted: Posted, answer: StoreResponse) {
         let Posted { call, room, compared } = posted;
         let output = match answer {
-            StoreAnswer::Appended { epoch, entry, id, seq, dup } => {
+            StoreResponse::Appended { epoch, entry, id, seq, dup } => {
                 let is_other =
                     dup && entry.as_ref().zip(compared.as_ref()).is_some_and(|(entry, said)| !said.is(entry));
                 if let Some(entry) = entry {
                     self.learn(now.monotonic, &room, &epoch, entry);
                 }
                 if is_other {
-                    Output::NotLogged { call, code: Code::Forbidden }
+                    Output::PublishFailed { call, code: Code::Forbidden }
                 } else {
-                    Output::Logged { call, id, seq, dup }
+                    Output::Published { call, id, seq, dup }
                 }
             }
-            StoreAnswer::Refused { code, .. } => Output::NotLogged { call, code },
+            StoreResponse::Refused { code, .. } => Output::PublishFailed { call, code },
             // It may have been carried out.
-            StoreAnswer::Failed | StoreAnswer::Opened(_) => Output::NotLogged { call, code: Code::Internal },
+            StoreResponse::Failed | StoreResponse::Opened(_) => {
+                Output::PublishFailed { call, code: Code::Internal }
+            }
         };
         self.outputs.push_back(output);
     }

@@ -3,10 +3,10 @@
 
 use super::super::Hub;
 use super::super::lines::{Answer, Known};
-use super::super::log::Logged;
+use super::super::log::LogEntry;
 use super::super::rules::locate;
 use super::super::sending::{Judgement, No, Send};
-use super::super::shared::{Decision, Numbered, StoreAnswer, StoreRequest};
+use super::super::shared::{Decision, SendKey, StoreRequest, StoreResponse};
 use super::bug::{Bug, made};
 use super::flights::Errand;
 use super::parking::LATER;
@@ -65,14 +65,14 @@ impl Hub {
         let place =
             self.nodes.as_ref().map(|nodes| nodes.flights.place(&self.config, Some(&send.user), bytes));
         if let Some(Err(limit)) = place {
-            self.refused.count(limit);
+            self.refused.record(limit);
             return self.nack(at, &send, No { after: Some(AGAIN), ..No::new(Code::Overloaded, FULL) });
         }
         let (content, data) = (std::mem::take(&mut send.content), send.data.take());
         let id = Id::random(&mut self.rng);
         let decision = match no {
             Some(no) => Decision::Refuse(no.code),
-            None => Decision::Append(Box::new(Logged {
+            None => Decision::Append(Box::new(LogEntry {
                 id: id.clone(),
                 seq: 0,
                 user: send.user.clone(),
@@ -87,7 +87,7 @@ impl Hub {
             })),
         };
         let numbered = send.line.as_ref().filter(|_| !made(Bug::DedupePerNode));
-        let numbered = numbered.map(|((user, pid), pseq)| Numbered {
+        let numbered = numbered.map(|((user, pid), pseq)| SendKey {
             user: user.clone(),
             pid: pid.clone(),
             pseq: *pseq,
@@ -104,19 +104,26 @@ impl Hub {
         let (room, user) = (send.room.clone(), send.user.clone());
         let born = self.conns.get(&send.conn).map_or(0, |state| state.born);
         let errand = Errand::Send(Box::new(Asked { send, born, no }));
-        if let Some(ticket) = self.fly(at, Some(user), bytes, errand) {
-            self.ask(StoreRequest::Append { ticket, room, held, fresh, send: numbered, decision });
+        if let Some(request_id) = self.fly(at, Some(user), bytes, errand) {
+            self.ask(StoreRequest::Append {
+                request_id,
+                room,
+                known_head: held,
+                new_epoch: fresh,
+                send: numbered,
+                decision,
+            });
         }
     }
 
     /// What the store has made of a send.
-    pub(super) fn send_answered(&mut self, now: Moment, asked: Asked, answer: StoreAnswer) {
+    pub(super) fn send_answered(&mut self, now: Moment, asked: Asked, answer: StoreResponse) {
         let Asked { mut send, born, no } = asked;
         // The number may be another connection's by now.
         let is_here = self.conns.get(&send.conn).is_some_and(|state| state.born == born);
         let at = now.monotonic;
         match answer {
-            StoreAnswer::Appended { epoch, entry, id, seq, dup } => {
+            StoreResponse::Appended { epoch, entry, id, seq, dup } => {
                 if made(Bug::DedupePerNode)
                     && let Some((key, pseq)) = send.line.clone()
                 {
@@ -134,7 +141,7 @@ impl Hub {
                     None => self.compare_epochs(at, &send.room, &epoch, seq),
                 }
             }
-            StoreAnswer::Refused { code, expected, dup } => {
+            StoreResponse::Refused { code, expected, dup } => {
                 if !is_here {
                     return;
                 }
@@ -146,7 +153,7 @@ impl Hub {
                 let no = known.unwrap_or_else(|| No::new(code, words(code)));
                 self.nack(at, &send, No { expected, ..no });
             }
-            StoreAnswer::Failed | StoreAnswer::Opened(_) => {
+            StoreResponse::Failed | StoreResponse::Opened(_) => {
                 if !is_here {
                     return;
                 }

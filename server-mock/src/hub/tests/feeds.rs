@@ -8,7 +8,7 @@ const EVE: ConnId = ConnId(4);
 impl World {
     fn watch(&mut self, conn: ConnId, since: Since, history: u64) -> Vec<Output> {
         let request = FeedRequest { room: Name::from("lobby"), since, history };
-        self.handle(Input::Watch { conn, user: Name::from("eve"), expires: None, request })
+        self.handle(Input::OpenFeed { conn, user: Name::from("eve"), expires: None, request })
     }
 
     fn watch_from(&mut self, since: &str) -> Vec<Block> {
@@ -23,7 +23,7 @@ impl World {
     }
 
     fn drained(&mut self, conn: ConnId) -> Vec<Block> {
-        to_eve(&self.handle(Input::Drained { conn }))
+        to_eve(&self.handle(Input::QueueDrained { conn }))
     }
 }
 
@@ -218,7 +218,7 @@ fn a_feed_comes_in_parts_each_when_the_one_before_is_gone_and_live_messages_wait
     let since = world.id(1);
     let outputs = world.watch(EVE, Since::from(&*since), 0);
     assert_eq!(contents_of(&to_eve(&outputs)), ["2", "3"]);
-    assert_eq!(outputs.last(), Some(&Output::WhenDrained { conn: EVE }));
+    assert_eq!(outputs.last(), Some(&Output::NotifyQueueDrained { conn: EVE }));
     assert_eq!(to_eve(&world.send(BOB, "lobby", "6")), []);
     assert_eq!(contents_of(&world.drained(EVE)), ["4", "5"]);
     assert_eq!(contents_of(&world.drained(EVE)), ["6"]);
@@ -259,7 +259,7 @@ fn a_log_that_loses_its_end_or_its_life_under_a_feed_is_told_by_a_gap() {
     let mut world = talk(3, |_| {});
     let epoch = world.epoch("lobby");
     world.watch(EVE, Since::Nothing, 3);
-    world.hub.store_mut().lose_suffix("lobby", 2);
+    world.hub.store_mut().truncate_newest("lobby", 2);
     let blocks = to_eve(&world.send(ADA, "lobby", "again 2"));
     let gap = json!({"roomId": "lobby", "epoch": epoch, "after": 3, "before": null, "reason": "forked"});
     assert_eq!((blocks[0].gap(), contents_of(&blocks)), (&gap, vec!["again 2"]));
@@ -297,7 +297,7 @@ fn a_comment_line_comes_every_interval_and_one_that_takes_none_is_given_up() {
     world.watch(EVE, Since::Nothing, 0);
     for beat in 1..=3 {
         let outputs = world.tick();
-        assert_eq!(outputs, [Output::Ping { conn: EVE }, Output::WhenDrained { conn: EVE }]);
+        assert_eq!(outputs, [Output::Ping { conn: EVE }, Output::NotifyQueueDrained { conn: EVE }]);
         assert_eq!(world.ms, 15_000 * beat);
         assert_eq!(world.drained(EVE), []);
     }
@@ -326,7 +326,7 @@ fn a_feed_ends_with_its_token() {
     let mut world = World::new(|_| {});
     let request = FeedRequest { room: Name::from("lobby"), since: Since::Nothing, history: 0 };
     let expires = Some(Timestamp::from_millis(9_000));
-    world.handle(Input::Watch { conn: EVE, user: Name::from("eve"), expires, request });
+    world.handle(Input::OpenFeed { conn: EVE, user: Name::from("eve"), expires, request });
     assert_eq!((world.tick(), world.ms), (closed(EVE, 4002, "Token expired"), 9_000));
 }
 
@@ -368,7 +368,7 @@ fn what_is_no_room_has_no_feed_least_of_all_somebodys_stream() {
     for name in ["", "@ada", "@me", "a\u{202e}b"] {
         let request = FeedRequest { room: Name::from(name), since: Since::Nothing, history: 0 };
         let outputs =
-            world.handle(Input::Watch { conn: EVE, user: Name::from("eve"), expires: None, request });
+            world.handle(Input::OpenFeed { conn: EVE, user: Name::from("eve"), expires: None, request });
         assert_eq!(outputs, closed(EVE, 1008, "Not a room name"), "{name:?}");
     }
     assert_eq!(world.hub.store().rooms().count(), 0);

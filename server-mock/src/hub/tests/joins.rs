@@ -45,7 +45,7 @@ fn whoever_was_told_a_much_shorter_window_is_told_again_at_a_heartbeat() {
         }
         beats += u32::from(world.ms > before);
         for conn in [0, 1, 2, 3, 4, 100] {
-            world.handle(Input::Heard { conn: ConnId(conn) });
+            world.handle(Input::Activity { conn: ConnId(conn) });
         }
     }
     assert_eq!(again, [0, 1, 2], "each of them once, the others and a plain one not at all");
@@ -68,7 +68,7 @@ fn those_who_come_back_first_are_told_of_those_who_are_still_to_come() {
     assert_eq!(window(&mut world), 80_000);
     while world.ms < 3_600_000 {
         world.tick();
-        world.handle(Input::Heard { conn: ADA });
+        world.handle(Input::Activity { conn: ADA });
     }
     let later = window(&mut world);
     assert!(
@@ -165,7 +165,7 @@ fn a_first_join_may_ask_for_the_last_messages() {
         let replay: Vec<_> = replay.iter().map(|(_, frame)| frame.clone()).collect();
         assert_eq!(contents(&replay), expected);
         assert!(replay.iter().all(|frame| frame["replay"] == true));
-        world.handle(Input::Drained { conn: CYD });
+        world.handle(Input::QueueDrained { conn: CYD });
     }
 }
 
@@ -242,7 +242,7 @@ fn each_position_that_cannot_be_gone_on_from_has_its_reason() {
         let joined = &frames[0].1;
         assert_eq!((&joined["reason"], &joined["recovered"]), (&json!(reason), &json!(false)), "{since}");
         assert_eq!((frames.len(), &frames[1].1["seq"]), (2, &json!(5)), "history serves then, too: {since}");
-        world.handle(Input::Drained { conn: CYD });
+        world.handle(Input::QueueDrained { conn: CYD });
     }
 }
 
@@ -271,7 +271,7 @@ fn joining_again_on_the_same_connection_answers_and_replays_again_and_tells_nobo
         let frame = json!({"type": "join_room", "roomId": "lobby", "ref": "j", "since": since});
         let frames = world.ask(CYD, &frame);
         assert_eq!(frames.iter().map(|(to, _)| *to).collect::<Vec<_>>(), [CYD, CYD]);
-        world.handle(Input::Drained { conn: CYD });
+        world.handle(Input::QueueDrained { conn: CYD });
     }
     assert_eq!(world.send(ADA, "lobby", "3").len(), 3);
 }

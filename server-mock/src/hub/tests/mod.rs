@@ -144,7 +144,7 @@ impl World {
         while self.hub.next_deadline().is_some_and(|at| at.since_start() <= Duration::from_millis(ms)) {
             self.tick();
             for conn in [ADA, BOB] {
-                self.handle(Input::Heard { conn });
+                self.handle(Input::Activity { conn });
             }
         }
         self.ms = ms;
@@ -179,7 +179,7 @@ fn sent(conn: ConnId, text: &str) -> Output {
 /// The frames among the outputs.
 fn heard(outputs: &[Output]) -> Vec<(ConnId, Value)> {
     let frames = outputs.iter().filter_map(|output| match output {
-        Output::Send { conn, text } | Output::Offer { conn, text } => Some((*conn, text)),
+        Output::Send { conn, text } | Output::SendVolatile { conn, text } => Some((*conn, text)),
         _ => None,
     });
     frames.map(|(conn, text)| (conn, serde_json::from_str(text).unwrap())).collect()

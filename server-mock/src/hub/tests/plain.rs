@@ -226,7 +226,7 @@ fn a_silent_peer_is_pinged_and_cut_before_the_next_ping() {
     assert_eq!(world.handle(Input::Tick), []);
     let pings = world.next_tick();
     assert_eq!((world.ms, pings), (30_000, vec![Output::Ping { conn: ADA }, Output::Ping { conn: BOB }]));
-    world.handle(Input::Heard { conn: BOB });
+    world.handle(Input::Activity { conn: BOB });
     let outputs = world.next_tick();
     assert_eq!(outputs, [Output::Terminate { conn: ADA }, Output::Ping { conn: BOB }]);
     assert_eq!((world.ms, world.hub.connections()), (60_000, 1));
@@ -287,7 +287,7 @@ fn inputs_for_unknown_connections_change_nothing() {
     let mut world = World::lobby(|_| {});
     let stranger = ConnId(99);
     assert_eq!(world.join(stranger, "lobby"), []);
-    assert_eq!(world.handle(Input::Heard { conn: stranger }), []);
+    assert_eq!(world.handle(Input::Activity { conn: stranger }), []);
     assert_eq!(world.hang_up(stranger), []);
     assert_eq!(world.hub.connections(), 2);
 }

@@ -99,7 +99,7 @@ fn a_signal_is_offered_to_the_other_users_who_understand_it_and_kept_nowhere() {
     world.enter(ConnId(4), "lobby");
     let outputs = world.say(ADA, r#"{"type":"signal","roomId":"lobby","kind":"typing","data":{"on":true}}"#);
     let text = r#"{"type":"signal","roomId":"lobby","userId":"ada","kind":"typing","data":{"on":true}}"#;
-    assert_eq!(outputs, [Output::Offer { conn: BOB, text: String::from(text).into() }]);
+    assert_eq!(outputs, [Output::SendVolatile { conn: BOB, text: String::from(text).into() }]);
     assert_eq!(world.hub.store().room("lobby").unwrap().head(), 0);
 }
 

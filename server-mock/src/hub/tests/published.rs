@@ -27,7 +27,9 @@ fn a_notification_goes_to_the_users_own_stream_and_to_nobody_else() {
         assert_eq!((&joined["roomId"], joined.get("members")), (&json!("@me"), None));
     }
     let outputs = notify(&mut world, "invite", r#"{"room":"x"}"#);
-    let Some(Output::Logged { id, seq: 1, dup: false, .. }) = outputs.first() else { panic!("{outputs:?}") };
+    let Some(Output::Published { id, seq: 1, dup: false, .. }) = outputs.first() else {
+        panic!("{outputs:?}")
+    };
     let epoch = world.epoch("@ada");
     let text = format!(
         r#"{{"type":"notification","kind":"invite","data":{{"room":"x"}},"id":"{id}","epoch":"{epoch}","seq":1}}"#
@@ -47,7 +49,9 @@ fn notifications_missed_are_replayed_to_the_last_one_like_a_room() {
     let mut frames = world.rejoin(ADA, "@me", &since);
     assert_eq!((&frames[0]["recovered"], &frames[0]["replay"]), (&json!(true), &json!(8)));
     for _ in 0..3 {
-        frames.extend(heard(&world.handle(Input::Drained { conn: ADA })).into_iter().map(|(_, frame)| frame));
+        frames.extend(
+            heard(&world.handle(Input::QueueDrained { conn: ADA })).into_iter().map(|(_, frame)| frame),
+        );
     }
     let seqs: Vec<_> = frames[1..].iter().map(|frame| frame["seq"].as_u64().unwrap()).collect();
     assert_eq!(seqs, [2, 3, 4, 5, 6, 7, 8, 9]);
@@ -72,7 +76,7 @@ fn a_personal_stream_is_no_room_to_speak_in() {
 fn a_post_is_a_message_in_its_authors_name() {
     let mut world = World::lobby(|_| {});
     let outputs = post(&mut world, "hi", None);
-    assert!(matches!(outputs[0], Output::Logged { seq: 1, dup: false, .. }), "{outputs:?}");
+    assert!(matches!(outputs[0], Output::Published { seq: 1, dup: false, .. }), "{outputs:?}");
     let text = concat!(
         r#"{"type":"message","roomId":"lobby","userId":"bot","content":"hi","#,
         r#""timestamp":"2025-11-22T21:19:19.123Z"}"#
@@ -85,7 +89,7 @@ fn a_post_with_the_same_key_is_the_same_post() {
     let mut world = World::lobby(|_| {});
     let first = post(&mut world, "hi", Some("k"));
     let again = post(&mut world, "hi", Some("k"));
-    let (Output::Logged { id: one, .. }, [Output::Logged { id: other, seq: 1, dup: true, .. }]) =
+    let (Output::Published { id: one, .. }, [Output::Published { id: other, seq: 1, dup: true, .. }]) =
         (&first[0], &again[..])
     else {
         panic!("{first:?} {again:?}")
@@ -99,7 +103,7 @@ fn a_post_with_the_same_key_is_the_same_post() {
 fn what_cannot_be_published_is_refused_with_its_code() {
     let mut world = World::new(|config| config.content_bytes = 4);
     let code = |outputs: &[Output]| match outputs {
-        [Output::NotLogged { code, .. }] => code.as_str(),
+        [Output::PublishFailed { code, .. }] => code.as_str(),
         other => panic!("{other:?}"),
     };
     assert_eq!(code(&notify(&mut world, "n", "{")), "bad_request");

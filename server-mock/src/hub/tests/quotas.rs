@@ -32,7 +32,10 @@ fn a_user_makes_as_many_rooms_as_one_may_and_the_others_still_get_theirs() {
     assert_eq!(ask_for(&mut world, BOB, "d"), None);
     assert_eq!(ask_for(&mut world, ADA, "d"), None);
     assert_eq!(ask_for(&mut world, ADA, "@me"), None, "a personal stream is no room");
-    assert_eq!((world.hub.refused().of(Limit::RoomsOfUser), world.hub.refused().total()), (1, 1));
+    assert_eq!(
+        (world.hub.refusal_counts().get(Limit::RoomsOfUser), world.hub.refusal_counts().total()),
+        (1, 1)
+    );
     // One that was left is needed for a while, and then makes room.
     leave(&mut world, ADA, "b");
     assert_eq!(ask_for(&mut world, ADA, "e").as_deref(), Some("overloaded"));
@@ -47,10 +50,11 @@ fn a_reader_of_a_room_that_does_not_exist_makes_it_and_has_the_same_quota() {
     let watch = |room: &str| crate::hub::FeedRequest { room: Name::from(room), since: "".into(), history: 0 };
     for (conn, room) in [(ADA, "a"), (BOB, "b")] {
         let request = watch(room);
-        world.handle(Input::Watch { conn, user: Name::from("eve"), expires: None, request });
+        world.handle(Input::OpenFeed { conn, user: Name::from("eve"), expires: None, request });
     }
     let request = watch("c");
-    let outputs = world.handle(Input::Watch { conn: CYD, user: Name::from("eve"), expires: None, request });
+    let outputs =
+        world.handle(Input::OpenFeed { conn: CYD, user: Name::from("eve"), expires: None, request });
     let quota = Output::Close { conn: CYD, code: 4011, reason: "Too many rooms" };
     assert_eq!(outputs, [quota]);
 }
@@ -93,7 +97,7 @@ fn a_user_makes_rooms_at_a_rate_and_finds_old_ones_at_any() {
     assert_eq!(ask_for(&mut world, ADA, "7"), None);
     world.ms += 200;
     assert_eq!(ask_for(&mut world, ADA, "8"), None);
-    assert_eq!((world.hub.refused().of(Limit::RoomRate), world.hub.refused().total()), (1, 1));
+    assert_eq!((world.hub.refusal_counts().get(Limit::RoomRate), world.hub.refusal_counts().total()), (1, 1));
 }
 
 #[test]
@@ -124,7 +128,7 @@ fn a_flood_of_anything_is_closed_with_4008_and_the_next_connection_of_the_user_h
             let flood = |world: &mut World| {
                 (0..).take(10_000).find(|_| {
                     let input =
-                        frame.map_or(Input::Heard { conn: ADA }, |text| Input::Frame { conn: ADA, text });
+                        frame.map_or(Input::Activity { conn: ADA }, |text| Input::Frame { conn: ADA, text });
                     ends(&world.handle(input))
                 })
             };
@@ -145,9 +149,9 @@ fn a_user_who_sends_at_the_rate_for_an_hour_is_never_closed_and_one_without_a_ra
     for _ in 0..7_200 {
         world.ms += 500;
         assert!(!ends(&world.send(ADA, "lobby", "x")));
-        world.handle(Input::Heard { conn: ADA });
+        world.handle(Input::Activity { conn: ADA });
     }
-    assert_eq!(world.hub.refused().total(), 0);
+    assert_eq!(world.hub.refusal_counts().total(), 0);
     let mut world = World::new(|_| {});
     world.extend(ADA, "ada");
     for _ in 0..10_000 {

@@ -21,7 +21,7 @@ fn to_cyd(outputs: &[Output]) -> Vec<Value> {
 }
 
 fn asks(outputs: &[Output]) -> bool {
-    outputs.contains(&Output::WhenDrained { conn: CYD })
+    outputs.contains(&Output::NotifyQueueDrained { conn: CYD })
 }
 
 #[test]
@@ -29,11 +29,11 @@ fn a_replay_comes_in_parts_each_when_the_one_before_is_gone() {
     let (mut world, since) = behind(8, |config| config.replay_chunk = 3);
     let frames = world.rejoin(CYD, "lobby", &since);
     assert_eq!((&frames[0]["replay"], contents(&frames)), (&json!(7), vec!["2", "3", "4"]));
-    let outputs = world.handle(Input::Drained { conn: CYD });
+    let outputs = world.handle(Input::QueueDrained { conn: CYD });
     assert_eq!((contents(&to_cyd(&outputs)), asks(&outputs)), (vec!["5", "6", "7"], true));
-    let outputs = world.handle(Input::Drained { conn: CYD });
+    let outputs = world.handle(Input::QueueDrained { conn: CYD });
     assert_eq!((contents(&to_cyd(&outputs)), asks(&outputs)), (vec!["8"], true));
-    assert_eq!(world.handle(Input::Drained { conn: CYD }), []);
+    assert_eq!(world.handle(Input::QueueDrained { conn: CYD }), []);
 }
 
 #[test]
@@ -41,10 +41,10 @@ fn what_is_said_during_a_replay_comes_after_it_and_without_its_mark() {
     let (mut world, since) = behind(5, |config| config.replay_chunk = 2);
     let mut frames = world.rejoin(CYD, "lobby", &since);
     assert_eq!(to_cyd(&world.send(BOB, "lobby", "6")), [] as [Value; 0]);
-    frames.extend(to_cyd(&world.handle(Input::Drained { conn: CYD })));
+    frames.extend(to_cyd(&world.handle(Input::QueueDrained { conn: CYD })));
     assert_eq!(to_cyd(&world.send(BOB, "lobby", "7")), [] as [Value; 0]);
     for _ in 0..2 {
-        frames.extend(to_cyd(&world.handle(Input::Drained { conn: CYD })));
+        frames.extend(to_cyd(&world.handle(Input::QueueDrained { conn: CYD })));
     }
     frames.extend(to_cyd(&world.send(BOB, "lobby", "8")));
     assert_eq!(contents(&frames), ["2", "3", "4", "5", "6", "7", "8"]);
@@ -58,7 +58,7 @@ fn between_a_replay_at_its_limit_and_the_head_lies_what_the_client_fetches() {
     let mut frames = world.rejoin(CYD, "lobby", &since);
     world.send(BOB, "lobby", "7");
     for _ in 0..3 {
-        frames.extend(to_cyd(&world.handle(Input::Drained { conn: CYD })));
+        frames.extend(to_cyd(&world.handle(Input::QueueDrained { conn: CYD })));
     }
     assert_eq!(contents(&frames), ["2", "3", "7"]);
     let epoch = world.epoch("lobby");
@@ -92,7 +92,7 @@ fn rooms_take_turns_and_share_what_the_queue_has_room_for() {
     assert_eq!(contents(&frames), ["a0", "a1"]);
     let mut parts = Vec::new();
     for _ in 0..3 {
-        let frames = to_cyd(&world.handle(Input::Drained { conn: CYD }));
+        let frames = to_cyd(&world.handle(Input::QueueDrained { conn: CYD }));
         parts.push(contents(&frames).join(" "));
     }
     assert_eq!(parts, ["b0 b1", "a2 b2", ""]);
@@ -103,12 +103,12 @@ fn leaving_ends_a_replay_and_joining_again_begins_another() {
     let (mut world, since) = behind(5, |config| config.replay_chunk = 2);
     world.rejoin(CYD, "lobby", &since);
     world.say(CYD, r#"{"type":"leave_room","roomId":"lobby"}"#);
-    assert_eq!(world.handle(Input::Drained { conn: CYD }), []);
+    assert_eq!(world.handle(Input::QueueDrained { conn: CYD }), []);
     let frames = world.rejoin(CYD, "lobby", &since);
     assert_eq!(contents(&frames), ["2", "3"]);
     let frames = world.rejoin(CYD, "lobby", &since);
     assert_eq!((frames.len(), &frames[0]["replay"]), (1, &json!(4)));
-    let frames = to_cyd(&world.handle(Input::Drained { conn: CYD }));
+    let frames = to_cyd(&world.handle(Input::QueueDrained { conn: CYD }));
     assert_eq!(contents(&frames), ["2", "3"]);
 }
 
@@ -117,7 +117,7 @@ fn what_was_trimmed_under_a_replay_is_a_hole_in_the_numbers_and_never_a_lie() {
     let (mut world, since) = behind(6, |config| config.replay_chunk = 2);
     world.rejoin(CYD, "lobby", &since);
     world.hub.store_mut().trim("lobby", 1);
-    let frames = to_cyd(&world.handle(Input::Drained { conn: CYD }));
+    let frames = to_cyd(&world.handle(Input::QueueDrained { conn: CYD }));
     assert_eq!((contents(&frames), &frames[0]["seq"]), (vec!["6"], &json!(6)));
     assert_eq!(contents(&to_cyd(&world.send(ADA, "lobby", "7"))), ["7"]);
 }
@@ -126,9 +126,9 @@ fn what_was_trimmed_under_a_replay_is_a_hole_in_the_numbers_and_never_a_lie() {
 fn a_log_that_lost_its_end_under_a_replay_goes_on_where_it_is() {
     let (mut world, since) = behind(6, |config| config.replay_chunk = 4);
     world.rejoin(CYD, "lobby", &since);
-    world.hub.store_mut().lose_suffix("lobby", 3);
+    world.hub.store_mut().truncate_newest("lobby", 3);
     world.send(ADA, "lobby", "again 4");
-    let frames = to_cyd(&world.handle(Input::Drained { conn: CYD }));
+    let frames = to_cyd(&world.handle(Input::QueueDrained { conn: CYD }));
     assert_eq!((contents(&frames), &frames[0]["seq"]), (vec!["again 4"], &json!(4)));
 }
 

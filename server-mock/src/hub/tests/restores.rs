@@ -10,7 +10,7 @@ fn place(world: &World, room: &str, after: u64) -> RoomPosition {
 
 fn restore(world: &mut World, conn: ConnId, rooms: &[RoomPosition]) -> (bool, Vec<(ConnId, Value)>) {
     let outputs = world.handle(Input::Restore { conn, rooms });
-    let Some(Output::Restored { done, .. }) = outputs.first() else { panic!("{outputs:?}") };
+    let Some(Output::Restored { restored: done, .. }) = outputs.first() else { panic!("{outputs:?}") };
     (*done, heard(&outputs))
 }
 
@@ -160,7 +160,7 @@ fn what_was_missed_in_several_rooms_comes_in_the_order_in_which_it_was_said() {
         assert!(done);
         world.send(BOB, "b", "live");
         for _ in 0..10 {
-            frames.extend(heard(&world.handle(Input::Drained { conn: ADA })));
+            frames.extend(heard(&world.handle(Input::QueueDrained { conn: ADA })));
         }
         let own = frames.iter().filter(|(to, frame)| *to == ADA && frame["type"] == "message");
         let said: Vec<_> = own.map(|(_, frame)| frame["content"].as_str().unwrap()).collect();

@@ -7,14 +7,14 @@ use rejoin::{Id, Name};
 const FORBIDDEN: &str = "forbidden";
 
 fn rights(patterns: &[(&str, &[Right])]) -> Rights {
-    Rights::of(patterns.iter().map(|(pattern, rights)| (*pattern, *rights))).unwrap()
+    Rights::from_patterns(patterns.iter().map(|(pattern, rights)| (*pattern, *rights))).unwrap()
 }
 
 /// Ada speaks the extended protocol and has these rights; Bob may everything and is in `team-red`.
 fn world(patterns: &[(&str, &[Right])]) -> World {
     let mut world = World::new(|_| {});
     world.extend(ADA, "ada");
-    world.handle(Input::Allow { conn: ADA, rights: rights(patterns) });
+    world.handle(Input::SetRights { conn: ADA, rights: rights(patterns) });
     world.extend(BOB, "bob");
     world.enter(BOB, "team-red");
     world
@@ -59,7 +59,7 @@ fn each_right_is_asked_for_by_what_needs_it() {
         assert_eq!(words, format!("no right to {right} in this room"));
     }
     let all: &[Right] = &[Right::Join, Right::Send, Right::History, Right::Presence, Right::Signal];
-    world.handle(Input::Allow { conn: ADA, rights: rights(&[("team-*", all)]) });
+    world.handle(Input::SetRights { conn: ADA, rights: rights(&[("team-*", all)]) });
     assert_eq!(world.ask(ADA, &json!({"type": "presence", "roomId": "team-red"}))[0].1["type"], "presence");
     let sent =
         world.ask(ADA, &json!({"type": "send_message", "roomId": "team-red", "content": "x", "ref": "s"}));
@@ -72,10 +72,10 @@ fn a_numbered_send_without_the_right_is_refused_for_good_under_its_number() {
     world.extend(CYD, "cyd");
     world.enter(CYD, "lobby");
     assert_eq!(world.number(CYD, "p", 1, "x")["type"], "ack");
-    world.handle(Input::Allow { conn: CYD, rights: rights(&[("lobby", &[Right::Join])]) });
+    world.handle(Input::SetRights { conn: CYD, rights: rights(&[("lobby", &[Right::Join])]) });
     let refused = world.number(CYD, "p", 2, "y");
     assert_eq!((&refused["code"], &refused["retry"]), (&json!(FORBIDDEN), &json!(false)));
-    world.handle(Input::Allow { conn: CYD, rights: Rights::all() });
+    world.handle(Input::SetRights { conn: CYD, rights: Rights::all() });
     let again = world.number(CYD, "p", 2, "y");
     assert_eq!((&again["code"], &again["dup"]), (&json!(FORBIDDEN), &json!(true)));
     assert_eq!(world.number(CYD, "p", 3, "z")["type"], "ack");
@@ -95,7 +95,7 @@ fn without_the_right_to_history_a_join_has_nothing_older_than_itself() {
     world.hang_up(ADA);
     world.send(BOB, "team-red", "missed");
     world.extend(ADA, "ada");
-    world.handle(Input::Allow { conn: ADA, rights: rights(&[("team-red", &[Right::Join])]) });
+    world.handle(Input::SetRights { conn: ADA, rights: rights(&[("team-red", &[Right::Join])]) });
     let back = world.rejoin(ADA, "team-red", &position);
     assert_eq!(contents(&back), ["missed"], "what was missed is no history");
     world.handle(Input::Frame { conn: ADA, text: r#"{"type":"leave_room","roomId":"team-red"}"# });
@@ -124,7 +124,7 @@ fn rights_that_become_fewer_put_a_connection_out_of_its_rooms_at_once() {
     world.enter(ADA, "team-red");
     world.enter(ADA, "ops");
     world.enter(ADA, "@me");
-    let outputs = world.handle(Input::Allow { conn: ADA, rights: rights(&[("ops", &[Right::Join])]) });
+    let outputs = world.handle(Input::SetRights { conn: ADA, rights: rights(&[("ops", &[Right::Join])]) });
     let frames = heard(&outputs);
     let left = json!({"type": "left", "roomId": "team-red", "code": FORBIDDEN});
     assert!(frames.contains(&(ADA, left)), "{frames:?}");
@@ -138,7 +138,7 @@ fn rights_that_become_fewer_put_a_connection_out_of_its_rooms_at_once() {
 fn a_plain_connection_is_told_in_the_plain_way() {
     let mut world = World::new(|_| {});
     world.connect(ADA, "ada");
-    world.handle(Input::Allow { conn: ADA, rights: rights(&[("a", &[Right::Join])]) });
+    world.handle(Input::SetRights { conn: ADA, rights: rights(&[("a", &[Right::Join])]) });
     assert_eq!(world.join(ADA, "b"), error(ADA, "no right to join in this room"));
     world.join(ADA, "a");
     assert_eq!(world.send(ADA, "a", "x"), error(ADA, "no right to send in this room"));
@@ -151,12 +151,12 @@ fn a_session_is_not_put_back_into_a_room_that_it_may_not_be_in() {
     let log = world.hub.store().room("team-red").unwrap();
     let position =
         crate::hub::RoomPosition { room: Name::from("team-red"), epoch: log.epoch().clone(), after: 0 };
-    world.handle(Input::Allow { conn: ADA, rights: rights(&[("ops", &[Right::Join])]) });
+    world.handle(Input::SetRights { conn: ADA, rights: rights(&[("ops", &[Right::Join])]) });
     let outputs = world.handle(Input::Restore { conn: ADA, rooms: std::slice::from_ref(&position) });
-    assert_eq!(outputs, [Output::Restored { conn: ADA, done: false }]);
-    world.handle(Input::Allow { conn: ADA, rights: rights(&[("team-*", &[Right::Join])]) });
+    assert_eq!(outputs, [Output::Restored { conn: ADA, restored: false }]);
+    world.handle(Input::SetRights { conn: ADA, rights: rights(&[("team-*", &[Right::Join])]) });
     let outputs = world.handle(Input::Restore { conn: ADA, rooms: &[position] });
-    assert_eq!(outputs[0], Output::Restored { conn: ADA, done: true });
+    assert_eq!(outputs[0], Output::Restored { conn: ADA, restored: true });
     assert!(heard(&outputs).iter().all(|(_, frame)| frame["type"] != "presence"));
 }
 
@@ -167,7 +167,7 @@ fn a_new_token_brings_its_rights_with_the_connection_as_it_is() {
     world.say(ADA, r#"{"type":"auth","ref":"a","token":"next"}"#);
     let reference: Id = "a".parse().unwrap();
     world.handle(Input::Authenticated { conn: ADA, reference, user: Some(Name::from("ada")), expires: None });
-    let outputs = world.handle(Input::Allow { conn: ADA, rights: rights(&[]) });
+    let outputs = world.handle(Input::SetRights { conn: ADA, rights: rights(&[]) });
     assert!(heard(&outputs).iter().any(|(to, frame)| *to == ADA && frame["type"] == "left"));
     assert_eq!(world.hub.members("team-red").count(), 1);
 }

@@ -122,7 +122,7 @@ fn a_refusal_makes_no_line() {
     let mut world = lobby(|config| config.content_bytes = 4);
     assert_eq!(world.number(ADA, "p", 1, "too long")["code"], "too_large");
     assert_eq!(world.number(ADA, "p", 2, "two")["code"], "unknown_producer");
-    assert_eq!(world.hub.store().lines_held(), 0);
+    assert_eq!(world.hub.store().producer_count(), 0);
     assert_eq!(world.number(ADA, "p", 1, "one")["type"], "ack");
 }
 
@@ -165,7 +165,7 @@ fn a_send_before_the_first_hello_has_a_ref_only_and_is_appended_each_time() {
         let frames = world.ask(ADA, &frame);
         assert_eq!((&frames[0].1["type"], &frames[0].1["seq"]), (&json!("ack"), &json!(seq)));
     }
-    assert_eq!(world.hub.store().lines_held(), 0);
+    assert_eq!(world.hub.store().producer_count(), 0);
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn a_line_out_of_use_for_the_dedupe_window_is_forgotten_and_one_in_use_is_not() 
 
 #[test]
 fn nobody_can_fill_the_memory_with_lines() {
-    let mut world = lobby(|config| (config.lines_per_user, config.lines) = (2, 3));
+    let mut world = lobby(|config| (config.producers_per_user, config.producers) = (2, 3));
     for pid in ["a", "b"] {
         assert_eq!(world.number(ADA, pid, 1, "x")["type"], "ack");
     }
@@ -231,7 +231,7 @@ fn nobody_can_fill_the_memory_with_lines() {
     assert_eq!(world.number(BOB, "b", 1, "x")["code"], "overloaded");
     // The sweep makes room.
     world.pass_until(world.ms + 601_000);
-    assert_eq!(world.hub.store().lines_held(), 0);
+    assert_eq!(world.hub.store().producer_count(), 0);
     assert_eq!(world.number(BOB, "b", 1, "x")["type"], "ack");
 }
 

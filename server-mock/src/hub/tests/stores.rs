@@ -63,7 +63,7 @@ fn a_lost_suffix_takes_its_answers_with_it_and_a_position_in_it_is_forked() {
         world.number(ADA, "p", pseq, &pseq.to_string());
     }
     let since = world.position("lobby");
-    world.hub.store_mut().lose_suffix("lobby", 2);
+    world.hub.store_mut().truncate_newest("lobby", 2);
     assert_eq!(world.logged("lobby"), ["1"]);
     assert_eq!(world.number(ADA, "p", 1, "1")["dup"], true);
     let again = world.number(ADA, "p", 2, "2");
@@ -78,7 +78,7 @@ fn a_refusal_behind_a_lost_message_does_not_keep_the_answer_to_it() {
     world.number(ADA, "p", 1, "one");
     world.number(ADA, "p", 2, "two");
     assert_eq!(world.number(ADA, "p", 3, &"x".repeat(11))["code"], "too_large");
-    world.hub.store_mut().lose_suffix("lobby", 1);
+    world.hub.store_mut().truncate_newest("lobby", 1);
     let again = world.number(ADA, "p", 2, "two");
     assert_eq!((&again["type"], again.get("dup")), (&json!("ack"), None), "it is appended, not only acked");
     assert_eq!(world.logged("lobby"), ["one", "two"]);
@@ -89,8 +89,8 @@ fn a_refusal_behind_a_lost_message_does_not_keep_the_answer_to_it() {
 fn a_lost_suffix_that_was_a_whole_line_takes_the_line() {
     let mut world = lobby(|_| {});
     world.number(ADA, "p", 1, "1");
-    world.hub.store_mut().lose_suffix("lobby", 9);
-    assert_eq!((world.hub.store().lines_held(), world.hub.store().bytes_held()), (0, 0));
+    world.hub.store_mut().truncate_newest("lobby", 9);
+    assert_eq!((world.hub.store().producer_count(), world.hub.store().byte_len()), (0, 0));
     assert_eq!(world.number(ADA, "p", 1, "1")["seq"], 1);
 }
 
@@ -113,7 +113,7 @@ fn an_empty_room_keeps_log_epoch_and_lines_until_it_has_been_silent_for_long() {
     let mut lines_until = 0;
     while world.hub.store().room("lobby").is_some() {
         assert_eq!(world.epoch("lobby"), epoch);
-        lines_until = if world.hub.store().lines_held() > 0 { world.ms } else { lines_until };
+        lines_until = if world.hub.store().producer_count() > 0 { world.ms } else { lines_until };
         world.tick();
     }
     // A sweep each minute; the last thing that happened is the end of Ada's grace, after 15 s.
@@ -125,7 +125,7 @@ fn a_room_with_somebody_in_it_is_never_forgotten() {
     let mut world = lobby(|config| config.retention = Duration::ZERO);
     for _ in 0..50 {
         world.tick();
-        world.handle(Input::Heard { conn: ADA });
+        world.handle(Input::Activity { conn: ADA });
     }
     assert!(world.hub.store().room("lobby").is_some() && world.ms > 600_000);
 }
@@ -181,9 +181,9 @@ fn bytes_are_bounded_over_all_rooms() {
     for number in 0..100 {
         let room = if number % 2 == 0 { "lobby" } else { "other" };
         world.send(ADA, room, &"x".repeat(1_000));
-        assert!(world.hub.store().bytes_held() < 22_000);
+        assert!(world.hub.store().byte_len() < 22_000);
     }
-    assert!(world.hub.store().bytes_held() > 15_000);
+    assert!(world.hub.store().byte_len() > 15_000);
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn a_sweep_of_many_rooms_and_lines_is_taken_in_steps() {
         config.retention = Duration::ZERO;
         config.rooms_per_conn = 3_000;
         config.rooms_per_user = 3_000;
-        config.lines_per_user = 3_000;
+        config.producers_per_user = 3_000;
     });
     world.extend(ADA, "ada");
     for room in 0..2_500 {
@@ -203,7 +203,7 @@ fn a_sweep_of_many_rooms_and_lines_is_taken_in_steps() {
         world.number(ADA, &format!("p{line}"), 1, "said");
     }
     world.hang_up(ADA);
-    let held = |world: &World| world.hub.store().rooms_held() + world.hub.store().lines_held();
+    let held = |world: &World| world.hub.store().room_count() + world.hub.store().producer_count();
     let (mut before, mut steps) = (held(&world), 0);
     assert!(before > 5_000);
     while held(&world) > 0 {
@@ -214,7 +214,7 @@ fn a_sweep_of_many_rooms_and_lines_is_taken_in_steps() {
         before = now;
     }
     assert!(steps >= 5, "{steps}");
-    assert_eq!(world.hub.store().bytes_held(), 0);
+    assert_eq!(world.hub.store().byte_len(), 0);
     // Nothing is left to be swept, so that nobody is woken for it.
     assert_eq!(world.hub.next_deadline(), None);
 }

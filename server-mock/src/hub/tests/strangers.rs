@@ -102,8 +102,8 @@ fn whatever_the_numbers_and_names_are_nothing_breaks() {
         });
         world.say(ADA, &frame.to_string());
         match round % 97 {
-            0 => drop(world.handle(Input::Drained { conn: ADA })),
-            1 => world.hub.store_mut().lose_suffix("lobby", 3),
+            0 => drop(world.handle(Input::QueueDrained { conn: ADA })),
+            1 => world.hub.store_mut().truncate_newest("lobby", 3),
             2 => world.hub.store_mut().trim("lobby", 2),
             3 => {
                 let epoch = pick(&ids[..2]);

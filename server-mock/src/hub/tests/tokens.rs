@@ -26,7 +26,7 @@ fn until_closed(world: &mut World) -> Vec<(u64, Output)> {
     let mut seen = Vec::new();
     while world.hub.connections() > 0 {
         let outputs = world.tick();
-        world.handle(Input::Heard { conn: ADA });
+        world.handle(Input::Activity { conn: ADA });
         let news = outputs.into_iter().filter(|output| !matches!(output, Output::Ping { .. }));
         seen.extend(news.map(|output| (world.ms, output)));
     }

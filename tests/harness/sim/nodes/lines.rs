@@ -3,7 +3,7 @@
 use crate::sim::{Micros, SECOND};
 use rejoin::messages::Code;
 use rejoin::{Id, Name};
-use rejoin_server::hub::shared::Numbered;
+use rejoin_server::hub::shared::SendKey;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Answers remembered of one producer.
@@ -44,7 +44,7 @@ pub(super) struct Lines(BTreeMap<(Option<Name>, Id), Line>);
 
 impl Lines {
     /// What is known of a send. A producer that is known is in use.
-    pub(super) fn look(&mut self, now: Micros, window: Micros, send: &Numbered, epoch: &Id) -> Known {
+    pub(super) fn look(&mut self, now: Micros, window: Micros, send: &SendKey, epoch: &Id) -> Known {
         let key = (send.user.clone(), send.pid.clone());
         if self.0.get(&key).is_some_and(|line| now >= line.used + window + LATER) {
             self.0.remove(&key);
@@ -66,7 +66,7 @@ impl Lines {
     }
 
     /// A send was decided. A refusal makes no producer known.
-    pub(super) fn decided(&mut self, now: Micros, send: &Numbered, answer: Answer) {
+    pub(super) fn decided(&mut self, now: Micros, send: &SendKey, answer: Answer) {
         let key = (send.user.clone(), send.pid.clone());
         if matches!(answer, Answer::Refused(_)) && !self.0.contains_key(&key) {
             return;

@@ -5,9 +5,9 @@ use crate::sim::Micros;
 use crate::sim::client::EPOCH;
 use rejoin::messages::Code;
 use rejoin::{Id, Name};
-use rejoin_server::hub::Logged;
+use rejoin_server::hub::LogEntry;
 use rejoin_server::hub::shared::{
-    ATTENDANCE, Attendance, Attendee, Decision, Held, Numbered, RoomState, StoreAnswer,
+    Decision, KnownHead, PRESENCE_TTL, RemoteMember, RoomState, SendKey, StoreResponse, UserPresence,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -23,7 +23,7 @@ struct There {
 #[derive(Debug)]
 pub(in crate::sim) struct SharedLog {
     epoch: Id,
-    entries: VecDeque<Logged>,
+    entries: VecDeque<LogEntry>,
     head: u64,
     gone: (u64, Option<Id>),
     lines: Lines,
@@ -33,9 +33,9 @@ pub(in crate::sim) struct SharedLog {
 /// How a send was decided.
 #[derive(Debug)]
 pub(super) struct Decided {
-    pub(super) answer: StoreAnswer,
+    pub(super) answer: StoreResponse,
     /// It is in the log since now.
-    pub(super) appended: Option<Logged>,
+    pub(super) appended: Option<LogEntry>,
 }
 
 impl SharedLog {
@@ -68,12 +68,12 @@ impl SharedLog {
     /// What is kept, the oldest first.
     pub(in crate::sim) fn entries(
         &self,
-    ) -> impl DoubleEndedIterator<Item = &Logged> + ExactSizeIterator + Clone {
+    ) -> impl DoubleEndedIterator<Item = &LogEntry> + ExactSizeIterator + Clone {
         self.entries.iter()
     }
 
     /// Whether somebody has had something of this life that is not here (any more).
-    pub(super) fn has_lost(&self, held: &Held) -> bool {
+    pub(super) fn has_lost(&self, held: &KnownHead) -> bool {
         if held.epoch != self.epoch || held.head < self.gone.0 {
             return false;
         }
@@ -92,7 +92,7 @@ impl SharedLog {
     }
 
     /// What is read of it by a node that has this much.
-    pub(super) fn read(&mut self, now: Micros, node: &Id, held: Option<&Held>) -> RoomState {
+    pub(super) fn read(&mut self, now: Micros, node: &Id, held: Option<&KnownHead>) -> RoomState {
         let from = held.filter(|held| held.epoch == self.epoch && held.head >= self.gone.0);
         let gone = from.map_or_else(|| self.gone.clone(), |held| (held.head, held.id.clone()));
         let entries = self.entries.iter().filter(|entry| entry.seq > gone.0).cloned().collect();
@@ -100,14 +100,20 @@ impl SharedLog {
         let others = self.there.iter().filter(|(other, _)| *other != node);
         let attendees = others.flat_map(|(other, there)| {
             let expires_in = Duration::from_micros(there.until - now);
-            there.users.iter().map(move |user| Attendee {
+            there.users.iter().map(move |user| RemoteMember {
                 node: other.clone(),
                 user: user.clone(),
                 expires_in,
             })
         });
         let attendees = attendees.collect();
-        RoomState { epoch: self.epoch.clone(), head: self.head, entries, gone, attendees }
+        RoomState {
+            epoch: self.epoch.clone(),
+            head: self.head,
+            entries,
+            preceding: gone,
+            remote_members: attendees,
+        }
     }
 
     /// Decides a send.
@@ -115,11 +121,11 @@ impl SharedLog {
         &mut self,
         now: Micros,
         (history, window): (usize, Micros),
-        send: Option<&Numbered>,
+        send: Option<&SendKey>,
         decision: &Decision,
     ) -> Decided {
         let known = send.map_or(Known::Next, |send| self.lines.look(now, window, send, &self.epoch));
-        let refused = |code, expected, dup| StoreAnswer::Refused { code, expected, dup };
+        let refused = |code, expected, dup| StoreResponse::Refused { code, expected, dup };
         let old = |answer| Decided { answer, appended: None };
         match (known, decision) {
             (Known::Stranger, _) => old(refused(Code::UnknownProducer, None, false)),
@@ -127,7 +133,7 @@ impl SharedLog {
             (Known::Decided(Answer::Refused(code)), _) => old(refused(code, None, true)),
             (Known::Decided(Answer::Logged { id, seq }), _) => {
                 let entry = self.entries.iter().find(|entry| entry.seq == seq).cloned().map(Box::new);
-                old(StoreAnswer::Appended { epoch: self.epoch.clone(), entry, id, seq, dup: true })
+                old(StoreResponse::Appended { epoch: self.epoch.clone(), entry, id, seq, dup: true })
             }
             (Known::Next, Decision::Refuse(code)) => {
                 if let Some(send) = send.filter(|_| !code.is_temporary()) {
@@ -146,7 +152,7 @@ impl SharedLog {
                     self.lines.decided(now, send, Answer::Logged { id: id.clone(), seq });
                 }
                 let (epoch, shown) = (self.epoch.clone(), Some(Box::new(entry.clone())));
-                let answer = StoreAnswer::Appended { epoch, entry: shown, id, seq, dup: false };
+                let answer = StoreResponse::Appended { epoch, entry: shown, id, seq, dup: false };
                 Decided { answer, appended: Some(entry) }
             }
         }
@@ -168,18 +174,18 @@ impl SharedLog {
     }
 
     /// A node says who is there.
-    pub(super) fn attend(&mut self, now: Micros, node: &Id, users: &[Attendance], whole: bool) {
+    pub(super) fn attend(&mut self, now: Micros, node: &Id, users: &[UserPresence], whole: bool) {
         let there = self.there.entry(node.clone()).or_default();
         if whole || there.until <= now {
             there.users.clear();
         }
         for change in users {
-            if change.here {
+            if change.is_present {
                 there.users.insert(change.user.clone());
             } else {
                 there.users.remove(&change.user);
             }
         }
-        there.until = now + u64::try_from(ATTENDANCE.as_micros()).unwrap_or(Micros::MAX);
+        there.until = now + u64::try_from(PRESENCE_TTL.as_micros()).unwrap_or(Micros::MAX);
     }
 }

@@ -4,8 +4,8 @@
 use super::room::SharedLog;
 use crate::sim::Micros;
 use rejoin::{Id, Name};
-use rejoin_server::hub::Logged;
-use rejoin_server::hub::shared::{Control, Held, StoreAnswer, StoreNotice, StoreRequest, Ticket};
+use rejoin_server::hub::LogEntry;
+use rejoin_server::hub::shared::{Control, KnownHead, RequestId, StoreNotice, StoreRequest, StoreResponse};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use std::time::Duration;
 #[derive(Debug, Default)]
 pub(in crate::sim) struct Carried {
     /// The answer, if there is one.
-    pub(in crate::sim) answer: Option<(Ticket, StoreAnswer)>,
+    pub(in crate::sim) answer: Option<(RequestId, StoreResponse)>,
     /// Who is told what.
     pub(in crate::sim) notices: Vec<(usize, StoreNotice)>,
     /// The entry that is in the log since now.
-    pub(in crate::sim) appended: Option<Logged>,
+    pub(in crate::sim) appended: Option<LogEntry>,
     /// The log had lost what its node has, and has begun anew.
     pub(in crate::sim) anew: bool,
     /// The send had been decided before.
@@ -57,21 +57,21 @@ impl SharedStore {
     ) -> Carried {
         let mut carried = Carried::default();
         match request {
-            StoreRequest::Open { ticket, room, held, fresh } => {
+            StoreRequest::Open { request_id, room, known_head: held, new_epoch: fresh } => {
                 carried.anew = self.is_there(&room, held.as_ref(), fresh);
                 self.watched.entry(room.clone()).or_default().insert(node);
                 let Some(log) = self.rooms.get_mut(&room) else { return carried };
                 let state = log.read(now, name, held.as_ref());
-                carried.answer = Some((ticket, StoreAnswer::Opened(state)));
+                carried.answer = Some((request_id, StoreResponse::Opened(state)));
             }
-            StoreRequest::Append { ticket, room, held, fresh, send, decision } => {
+            StoreRequest::Append { request_id, room, known_head: held, new_epoch: fresh, send, decision } => {
                 carried.anew = self.is_there(&room, held.as_ref(), fresh);
                 let bounds = (self.history, self.window);
                 let Some(log) = self.rooms.get_mut(&room) else { return carried };
                 let decided = log.decide(now, bounds, send.as_ref(), &decision);
                 carried.again = matches!(
                     decided.answer,
-                    StoreAnswer::Appended { dup: true, .. } | StoreAnswer::Refused { dup: true, .. }
+                    StoreResponse::Appended { dup: true, .. } | StoreResponse::Refused { dup: true, .. }
                 );
                 if let Some(entry) = &decided.appended {
                     let (epoch, entry) = (log.epoch().clone(), Box::new(entry.clone()));
@@ -79,17 +79,22 @@ impl SharedStore {
                         &mut carried,
                         &room,
                         None,
-                        &StoreNotice::Logged { room: room.clone(), epoch, entry },
+                        &StoreNotice::Appended { room: room.clone(), epoch, entry },
                     );
                 }
                 carried.appended = decided.appended;
-                carried.answer = Some((ticket, decided.answer));
+                carried.answer = Some((request_id, decided.answer));
             }
-            StoreRequest::Attend { room, users, whole } => {
+            StoreRequest::UpdatePresence { room, users, is_snapshot: whole } => {
                 if let Some(log) = self.rooms.get_mut(&room) {
                     log.attend(now, name, &users, whole);
                 }
-                let notice = StoreNotice::Attendance { room: room.clone(), node: name.clone(), users, whole };
+                let notice = StoreNotice::Presence {
+                    room: room.clone(),
+                    node: name.clone(),
+                    users,
+                    is_snapshot: whole,
+                };
                 self.tell(&mut carried, &room, Some(node), &notice);
             }
             StoreRequest::Signal(signal) => {
@@ -115,7 +120,7 @@ impl SharedStore {
     }
 
     /// Makes a room if there is none. If it lacks what somebody has had, it begins anew; says so.
-    fn is_there(&mut self, room: &Name, held: Option<&Held>, fresh: Id) -> bool {
+    fn is_there(&mut self, room: &Name, held: Option<&KnownHead>, fresh: Id) -> bool {
         let log = self.rooms.entry(room.clone()).or_insert_with(|| SharedLog::new(fresh.clone()));
         let lost = held.is_some_and(|held| log.has_lost(held));
         if lost {

@@ -229,7 +229,7 @@ impl World {
             Act::Node(ref what) => self.node_fault(what),
             Act::Crop { log, count } if up => {
                 let (name, count) = (self.log_name(log), usize::try_from(count).unwrap_or(0));
-                self.nodes[node].hub.store_mut().lose_suffix(&name, count);
+                self.nodes[node].hub.store_mut().truncate_newest(&name, count);
                 self.observe();
             }
             Act::Trim { log, keep } if up => {

@@ -12,7 +12,7 @@ use crate::sim::setup::Setup;
 use fastrand::Rng;
 use rejoin::{Id, Name};
 use rejoin_server::hub;
-use rejoin_server::hub::shared::{Control, Decision, StoreAnswer, StoreNotice, StoreRequest, Ticket};
+use rejoin_server::hub::shared::{Control, Decision, RequestId, StoreNotice, StoreRequest, StoreResponse};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How often a node's side compares the heads of its rooms with the store's.
@@ -30,7 +30,7 @@ pub(super) enum Sharing {
     /// The store looks at what a node has asked.
     Pull { node: usize },
     /// An answer reaches a node's process.
-    Answer { node: usize, process: u64, ticket: Ticket, answer: StoreAnswer },
+    Answer { node: usize, process: u64, request_id: RequestId, answer: StoreResponse },
     /// A notice does.
     Notice { node: usize, process: u64, notice: StoreNotice },
     /// A node reaches the store again.
@@ -103,9 +103,9 @@ pub(super) fn begin(setup: &Setup, first: Server) -> (Vec<Server>, Option<Box<Sh
 }
 
 /// The number of a request, if it is answered.
-fn ticket(request: &StoreRequest) -> Option<Ticket> {
+fn request_id(request: &StoreRequest) -> Option<RequestId> {
     match request {
-        StoreRequest::Open { ticket, .. } | StoreRequest::Append { ticket, .. } => Some(*ticket),
+        StoreRequest::Open { request_id, .. } | StoreRequest::Append { request_id, .. } => Some(*request_id),
         _ => None,
     }
 }
@@ -140,18 +140,18 @@ impl World {
         let wire = &shared.wires[node];
         match sharing {
             Sharing::Pull { .. } => self.store_looks(node),
-            Sharing::Answer { process, ticket, answer, .. } => {
+            Sharing::Answer { process, request_id, answer, .. } => {
                 if process != wire.process {
                     return self.checker.cover.reach_amid(Amid::LateAnswer);
                 }
-                let answer = if wire.is_cut(now) { StoreAnswer::Failed } else { answer };
-                self.trace.note(now, "store", format_args!("answers {node}: {ticket:?} {answer:?}"));
-                self.hub_at(node, hub::Input::Stored { ticket, answer });
+                let answer = if wire.is_cut(now) { StoreResponse::Failed } else { answer };
+                self.trace.note(now, "store", format_args!("answers {node}: {request_id:?} {answer:?}"));
+                self.hub_at(node, hub::Input::StoreResponse { request_id, response: answer });
             }
             Sharing::Notice { process, notice, .. } => {
                 if process == wire.process && !wire.is_cut(now) && !self.cannot_be_told(node, &notice) {
                     self.trace.note(now, "store", format_args!("tells {node}: {notice:?}"));
-                    self.hub_at(node, hub::Input::Noticed(notice));
+                    self.hub_at(node, hub::Input::StoreNotice(notice));
                 }
             }
             Sharing::Heals { .. } => {
@@ -190,14 +190,16 @@ impl World {
 
     /// Which node has the connection that an input is about.
     pub(super) fn node_of(&self, input: &hub::Input<'_>) -> usize {
-        use hub::Input::{Authenticated, Connected, Disconnected, Drained, Frame, Heard, NotAuthenticated};
+        use hub::Input::{
+            Activity, Authenticated, AuthenticationFailed, Connected, Disconnected, Frame, QueueDrained,
+        };
         let (Connected { conn, .. }
         | Frame { conn, .. }
-        | Heard { conn }
-        | Drained { conn }
+        | Activity { conn }
+        | QueueDrained { conn }
         | Disconnected { conn, .. }
         | Authenticated { conn, .. }
-        | NotAuthenticated { conn, .. }) = input
+        | AuthenticationFailed { conn, .. }) = input
         else {
             return 0;
         };
@@ -274,7 +276,7 @@ impl World {
             return self.checker.violated(format!("a server that is alone asks a store: {request:?}"));
         };
         if shared.wires[node].is_cut(now) {
-            return self.store_fails(node, ticket(&request));
+            return self.store_fails(node, request_id(&request));
         }
         let delay = shared.delay(node, now);
         let wire = &mut shared.wires[node];
@@ -285,11 +287,11 @@ impl World {
     }
 
     /// A node is told, after a while, that a request has failed.
-    fn store_fails(&mut self, node: usize, ticket: Option<Ticket>) {
-        let (Some(shared), Some(ticket)) = (&mut self.shared, ticket) else { return };
+    fn store_fails(&mut self, node: usize, request_id: Option<RequestId>) {
+        let (Some(shared), Some(request_id)) = (&mut self.shared, request_id) else { return };
         let (delay, process) = (shared.rng.u64(1..3 * SECOND), shared.wires[node].process);
-        let answer = StoreAnswer::Failed;
-        self.later(delay, Happening::Sharing(Sharing::Answer { node, process, ticket, answer }));
+        let answer = StoreResponse::Failed;
+        self.later(delay, Happening::Sharing(Sharing::Answer { node, process, request_id, answer }));
     }
 
     /// The store carries out what has reached it.
@@ -312,12 +314,12 @@ impl World {
         let now = self.now;
         let Some(shared) = &mut self.shared else { return };
         let lives = asked.process == shared.wires[node].process;
-        let ticket = ticket(&asked.request).filter(|_| lives);
+        let request_id = request_id(&asked.request).filter(|_| lives);
         let wire = &mut shared.wires[node];
         let cut = wire.is_cut(now);
         let refused = now < shared.refuses_until || now > asked.made + shared.longest;
         if refused || counts(&mut wire.dropped) || cut && shared.rng.bool() {
-            return self.store_fails(node, ticket);
+            return self.store_fails(node, request_id);
         }
         let is_append = matches!(asked.request, StoreRequest::Append { .. });
         if matches!(asked.request, StoreRequest::Open { .. }) && now > asked.at + SECOND {
@@ -357,8 +359,8 @@ impl World {
         }
         let answer = answer.filter(|_| lives);
         match answer {
-            Some(_) if unknown => self.store_fails(node, ticket),
-            Some((ticket, answer)) => self.answers(node, ticket, answer),
+            Some(_) if unknown => self.store_fails(node, request_id),
+            Some((request_id, answer)) => self.answers(node, request_id, answer),
             None => {}
         }
     }
@@ -381,7 +383,7 @@ impl World {
     }
 
     /// The store answers a node.
-    fn answers(&mut self, node: usize, ticket: Ticket, answer: StoreAnswer) {
+    fn answers(&mut self, node: usize, request_id: RequestId, answer: StoreResponse) {
         let now = self.now;
         let Some(shared) = &mut self.shared else { return };
         let delay = shared.delay(node, now);
@@ -395,7 +397,7 @@ impl World {
             wire.answered_at = wire.answered_at.max(now + delay);
             wire.answered_at
         };
-        self.at(at, Happening::Sharing(Sharing::Answer { node, process, ticket, answer }));
+        self.at(at, Happening::Sharing(Sharing::Answer { node, process, request_id, answer }));
     }
 
     /// The store tells a node.
@@ -407,7 +409,7 @@ impl World {
         let process = wire.process;
         if wire.is_cut(now) || counts(&mut wire.lost) {
             shared.unsure_until = now + UNSURE;
-            if let StoreNotice::Logged { room, epoch, entry } = notice {
+            if let StoreNotice::Appended { room, epoch, entry } = notice {
                 shared.missed.push((node, process, room, epoch, entry.seq));
             }
             return;

@@ -11,7 +11,7 @@ use crate::sim::server::{Crash, Process, Server};
 use crate::sim::{Micros, SECOND};
 use rejoin::machine::ServerMessage;
 use rejoin::{Id, Name};
-use rejoin_server::hub::{self, Logged};
+use rejoin_server::hub::{self, LogEntry};
 
 impl World {
     /// Gives an input to the hub that has the connection which it is about, or to the first one.
@@ -47,7 +47,7 @@ impl World {
             self.checker.cover.reach(Sometimes::Drained);
             self.server_down(node, Crash { down: SECOND, fate: Fate::Kept, speaks_extended: None });
         }
-        let (lines, most) = (self.nodes[node].hub.store().lines_held(), self.plan.server.lines);
+        let (lines, most) = (self.nodes[node].hub.store().producer_count(), self.plan.server.lines);
         if lines > most {
             self.checker.violated(format!("8: the server remembers {lines} lines, {most} are allowed"));
         }
@@ -65,10 +65,12 @@ impl World {
                     overfull.push(index);
                 }
             }
-            hub::Output::Offer { conn, text } if self.conns[conn.0 as usize].down.queued() < 4 << 10 => {
+            hub::Output::SendVolatile { conn, text }
+                if self.conns[conn.0 as usize].down.queued() < 4 << 10 =>
+            {
                 self.send_down(conn.0 as usize, text);
             }
-            hub::Output::WhenDrained { conn } => {
+            hub::Output::NotifyQueueDrained { conn } => {
                 self.conns[conn.0 as usize].draining = true;
                 self.look_drained(conn.0 as usize);
             }
@@ -130,7 +132,7 @@ impl World {
 
     /// Ends a connection as the server's sockets do: a plain client that is to come back gets no close frame.
     fn close_down(&mut self, index: usize, code: u16) {
-        let hangs_up = !self.conns[index].offered && hub::comes_back(code);
+        let hangs_up = !self.conns[index].offered && hub::is_retryable_close(code);
         self.write(index, Way::Down, if hangs_up { Packet::Reset } else { Packet::Close(code) });
     }
 
@@ -431,7 +433,7 @@ impl<'a> View<'a> {
 fn look_at<'a>(
     checker: &mut Checker,
     view: &View<'_>,
-    entries: impl DoubleEndedIterator<Item = &'a Logged> + ExactSizeIterator,
+    entries: impl DoubleEndedIterator<Item = &'a LogEntry> + ExactSizeIterator,
     seen: &mut Vec<(Place, Key, Words)>,
 ) -> Option<Key> {
     let at: Place = match view.name.strip_prefix("@u") {

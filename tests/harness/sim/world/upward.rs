@@ -70,7 +70,7 @@ impl World {
             Packet::Text(text) => {
                 if self.answers_own(index, &text) {
                     self.conns[index].heard_at = self.now;
-                    self.hub(hub::Input::Heard { conn });
+                    self.hub(hub::Input::Activity { conn });
                     return;
                 }
                 if !self.conns[index].extended {
@@ -100,11 +100,11 @@ impl World {
             Packet::Ping => {
                 self.write(index, Way::Down, Packet::Pong);
                 self.conns[index].heard_at = self.now;
-                self.hub(hub::Input::Heard { conn });
+                self.hub(hub::Input::Activity { conn });
             }
             Packet::Pong => {
                 self.conns[index].heard_at = self.now;
-                self.hub(hub::Input::Heard { conn });
+                self.hub(hub::Input::Activity { conn });
             }
             Packet::Close(code) => {
                 self.write(index, Way::Down, Packet::Close(code));
@@ -168,7 +168,7 @@ impl World {
     pub(super) fn drained(&mut self, index: usize) {
         let node = self.conns[index].node;
         if self.nodes[node].process == Process::Up && self.conns[index].server_open {
-            self.hub(hub::Input::Drained { conn: hub::ConnId(index as u64) });
+            self.hub(hub::Input::QueueDrained { conn: hub::ConnId(index as u64) });
         } else if matches!(self.nodes[node].process, Process::Frozen(_)) {
             self.server_backlogs[node].push(Happening::Drained { conn: index });
         }

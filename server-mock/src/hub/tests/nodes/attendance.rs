@@ -4,8 +4,8 @@ use super::*;
 
 fn said(outputs: &[Output]) -> Vec<(Vec<(String, bool)>, bool)> {
     let said = asked(outputs).into_iter().filter_map(|request| match request {
-        StoreRequest::Attend { users, whole, .. } => {
-            let users = users.iter().map(|change| (change.user.to_string(), change.here));
+        StoreRequest::UpdatePresence { users, is_snapshot: whole, .. } => {
+            let users = users.iter().map(|change| (change.user.to_string(), change.is_present));
             Some((users.collect(), *whole))
         }
         _ => None,
@@ -26,8 +26,8 @@ fn come_and_gone(outputs: &[Output], conn: ConnId) -> Vec<String> {
 fn it_is_said_once_that_a_user_is_here_and_once_that_it_is_gone() {
     let mut world = World::shared_lobby(0);
     world.extend(CYD, "ada");
-    let ticket = read(&world.frame(CYD, &join("lobby")));
-    assert_eq!(said(&world.answer(ticket, StoreAnswer::Opened(behind(0, Vec::new())))), []);
+    let request_id = read(&world.frame(CYD, &join("lobby")));
+    assert_eq!(said(&world.answer(request_id, StoreResponse::Opened(behind(0, Vec::new())))), []);
     let leave = json!({"type": "leave_room", "roomId": "lobby"});
     assert_eq!(said(&world.frame(CYD, &leave)), []);
     assert_eq!(said(&world.frame(ADA, &leave)), [(vec![("ada".into(), false)], false)]);
@@ -45,9 +45,9 @@ fn whoever_is_expected_back_is_said_to_be_here() {
 fn a_store_that_has_begun_the_room_anew_is_told_at_once_who_is_here() {
     let mut world = World::shared_lobby(3);
     let head = StoreNotice::Head { room: "lobby".into(), epoch: id("e2"), head: 0 };
-    let ticket = read(&world.notice(head));
+    let request_id = read(&world.notice(head));
     let state = RoomState { epoch: id("e2"), ..room(Vec::new()) };
-    let outputs = world.answer(ticket, StoreAnswer::Opened(state));
+    let outputs = world.answer(request_id, StoreResponse::Opened(state));
     assert_eq!(said(&outputs), [(vec![("ada".to_owned(), true), ("bob".into(), true)], true)]);
 }
 
@@ -62,12 +62,12 @@ fn who_is_here_is_said_again_every_twenty_seconds_and_no_longer_than_somebody_is
     assert_eq!(said(&world.after(60_000)), []);
     // Coming and going does not make it more.
     for _ in 0..3 {
-        let ticket = read(&world.frame(ADA, &join("lobby")));
-        world.answer(ticket, StoreAnswer::Opened(room(Vec::new())));
+        let request_id = read(&world.frame(ADA, &join("lobby")));
+        world.answer(request_id, StoreResponse::Opened(room(Vec::new())));
         world.frame(ADA, &leave);
     }
-    let ticket = read(&world.frame(ADA, &join("lobby")));
-    world.answer(ticket, StoreAnswer::Opened(room(Vec::new())));
+    let request_id = read(&world.frame(ADA, &join("lobby")));
+    world.answer(request_id, StoreResponse::Opened(room(Vec::new())));
     assert_eq!(said(&world.after(60_000)).len(), 3);
 }
 
@@ -91,15 +91,18 @@ fn members_on_other_nodes_are_listed_and_told_of() {
 fn whoever_joins_is_told_who_is_on_other_nodes() {
     let mut world = World::node(|_| {});
     world.extend(ADA, "ada");
-    let ticket = read(&world.frame(ADA, &join("lobby")));
-    let attendee = |node, user: &str| Attendee {
+    let request_id = read(&world.frame(ADA, &join("lobby")));
+    let attendee = |node, user: &str| RemoteMember {
         node: id(node),
         user: user.into(),
         expires_in: std::time::Duration::from_secs(10),
     };
     // What the store has of this node itself says nothing.
     let attendees = vec![attendee("there", "eve"), attendee("here", "dan")];
-    let outputs = world.answer(ticket, StoreAnswer::Opened(RoomState { attendees, ..room(Vec::new()) }));
+    let outputs = world.answer(
+        request_id,
+        StoreResponse::Opened(RoomState { remote_members: attendees, ..room(Vec::new()) }),
+    );
     assert_eq!(frames(&outputs, ADA, "joined")[0]["members"], json!(["ada", "eve"]));
     let outputs = world.after(10_100);
     assert_eq!(come_and_gone(&outputs, ADA), ["user_left"]);
@@ -132,14 +135,14 @@ fn a_client_that_comes_here_from_another_node_does_not_flicker() {
     let mut world = World::shared_lobby(0);
     world.attendance("there", &[("cyd", true)], false);
     world.extend(CYD, "cyd");
-    let ticket = read(&world.frame(CYD, &join("lobby")));
-    let attendees = vec![Attendee {
+    let request_id = read(&world.frame(CYD, &join("lobby")));
+    let attendees = vec![RemoteMember {
         node: id("there"),
         user: "cyd".into(),
         expires_in: std::time::Duration::from_secs(60),
     }];
-    let state = RoomState { attendees, ..behind(0, Vec::new()) };
-    let outputs = world.answer(ticket, StoreAnswer::Opened(state));
+    let state = RoomState { remote_members: attendees, ..behind(0, Vec::new()) };
+    let outputs = world.answer(request_id, StoreResponse::Opened(state));
     assert_eq!((come_and_gone(&outputs, ADA), come_and_gone(&outputs, BOB)), (vec![], vec![]));
     assert_eq!(said(&outputs), [(vec![("cyd".into(), true)], false)]);
     assert_eq!(come_and_gone(&world.attendance("there", &[("cyd", false)], false), ADA), [""; 0]);
@@ -177,10 +180,10 @@ fn a_room_with_members_on_other_nodes_only_is_not_kept() {
 #[test]
 fn what_a_node_says_while_the_room_is_read_is_not_overruled_by_the_answer() {
     let mut world = World::shared_lobby(0);
-    let ticket = read(&world.notice(StoreNotice::Interrupted));
+    let request_id = read(&world.notice(StoreNotice::Interrupted));
     assert_eq!(world.attendance("there", &[("eve", true), ("fay", true)], false), []);
     assert_eq!(world.attendance("there", &[("fay", false)], false), []);
-    let outputs = world.answer(ticket, StoreAnswer::Opened(behind(0, Vec::new())));
+    let outputs = world.answer(request_id, StoreResponse::Opened(behind(0, Vec::new())));
     assert_eq!(come_and_gone(&outputs, ADA), ["user_joined"]);
     assert_eq!(who(&mut world), json!(["ada", "bob", "eve"]));
 }
@@ -189,13 +192,16 @@ fn what_a_node_says_while_the_room_is_read_is_not_overruled_by_the_answer() {
 fn whom_a_store_that_has_begun_empty_does_not_name_stays_until_the_node_is_silent_for_too_long() {
     let mut world = World::shared_lobby(0);
     world.attendance("there", &[("eve", true), ("fay", true)], true);
-    let ticket = read(&world.notice(StoreNotice::Interrupted));
-    let attendees = vec![Attendee {
+    let request_id = read(&world.notice(StoreNotice::Interrupted));
+    let attendees = vec![RemoteMember {
         node: id("there"),
         user: "eve".into(),
         expires_in: std::time::Duration::from_secs(60),
     }];
-    let outputs = world.answer(ticket, StoreAnswer::Opened(RoomState { attendees, ..behind(0, Vec::new()) }));
+    let outputs = world.answer(
+        request_id,
+        StoreResponse::Opened(RoomState { remote_members: attendees, ..behind(0, Vec::new()) }),
+    );
     assert_eq!(come_and_gone(&outputs, ADA), [""; 0]);
     assert_eq!(who(&mut world), json!(["ada", "bob", "eve", "fay"]));
     assert_eq!(come_and_gone(&world.attendance("there", &[("eve", true)], true), ADA), ["user_left"]);

@@ -2,9 +2,9 @@
 
 use super::*;
 
-fn logged(world: &mut World, epoch: &str, entry: Logged) -> Vec<Output> {
+fn logged(world: &mut World, epoch: &str, entry: LogEntry) -> Vec<Output> {
     let (room, epoch) = (Name::from("lobby"), id(epoch));
-    world.notice(StoreNotice::Logged { room, epoch, entry: Box::new(entry) })
+    world.notice(StoreNotice::Appended { room, epoch, entry: Box::new(entry) })
 }
 
 #[test]
@@ -28,10 +28,10 @@ fn what_comes_too_early_waits_for_what_lies_before_it() {
     let outputs = world.logged_there(entry(6, "eve"));
     assert_eq!(heard(&outputs), []);
     assert_eq!(reads(&outputs)[0].2, held(3));
-    let ticket = read(&outputs);
+    let request_id = read(&outputs);
     // While it is read, more comes.
     assert_eq!(world.logged_there(entry(7, "eve")), []);
-    let outputs = world.answer(ticket, StoreAnswer::Opened(behind(3, entries(4..=5))));
+    let outputs = world.answer(request_id, StoreResponse::Opened(behind(3, entries(4..=5))));
     assert_eq!(contents(&outputs, BOB), ["c4", "c5", "c6", "c7"]);
     assert_eq!(reads(&outputs), []);
 }
@@ -40,19 +40,19 @@ fn what_comes_too_early_waits_for_what_lies_before_it() {
 fn what_is_noticed_while_a_room_is_read_for_the_first_time_is_not_lost() {
     let mut world = World::node(|_| {});
     world.connect(ADA, "ada");
-    let ticket = read(&world.join(ADA, "lobby"));
+    let request_id = read(&world.join(ADA, "lobby"));
     world.logged_there(entry(4, "eve"));
-    world.answer(ticket, StoreAnswer::Opened(room(entries(1..=3))));
+    world.answer(request_id, StoreResponse::Opened(room(entries(1..=3))));
     assert_eq!(world.logged("lobby"), ["c1", "c2", "c3", "c4"]);
 }
 
 #[test]
 fn a_hole_that_one_read_does_not_fill_is_read_once_more() {
     let mut world = World::shared_lobby(3);
-    let ticket = read(&world.logged_there(entry(8, "eve")));
-    let outputs = world.answer(ticket, StoreAnswer::Opened(behind(3, entries(4..=5))));
+    let request_id = read(&world.logged_there(entry(8, "eve")));
+    let outputs = world.answer(request_id, StoreResponse::Opened(behind(3, entries(4..=5))));
     assert_eq!(contents(&outputs, BOB), ["c4", "c5"]);
-    let outputs = world.answer(read(&outputs), StoreAnswer::Opened(behind(5, entries(6..=8))));
+    let outputs = world.answer(read(&outputs), StoreResponse::Opened(behind(5, entries(6..=8))));
     assert_eq!(contents(&outputs, BOB), ["c6", "c7", "c8"]);
 }
 
@@ -72,7 +72,7 @@ fn another_epoch_begins_the_copy_anew_for_members_too() {
     let outputs = logged(&mut world, "e2", entry(2, "eve"));
     assert_eq!(heard(&outputs), []);
     let state = RoomState { epoch: id("e2"), ..room(entries(1..=2)) };
-    let outputs = world.answer(read(&outputs), StoreAnswer::Opened(state));
+    let outputs = world.answer(read(&outputs), StoreResponse::Opened(state));
     assert_eq!((contents(&outputs, ADA), contents(&outputs, BOB).len()), (vec!["c1".into(), "c2".into()], 2));
     assert!(frames(&outputs, ADA, "message").iter().all(|message| message["epoch"] == "e2"));
     assert_eq!(contents(&logged(&mut world, "e2", entry(3, "eve")), BOB), ["c3"]);
@@ -83,14 +83,14 @@ fn a_replay_under_way_goes_on_in_another_epoch() {
     let mut world = World::node(|config| config.replay_chunk = 1);
     world.extend(ADA, "ada");
     let frame = json!({"type": "join_room", "roomId": "lobby", "ref": "j", "history": 3});
-    let ticket = read(&world.frame(ADA, &frame));
-    let outputs = world.answer(ticket, StoreAnswer::Opened(room(entries(1..=3))));
+    let request_id = read(&world.frame(ADA, &frame));
+    let outputs = world.answer(request_id, StoreResponse::Opened(room(entries(1..=3))));
     assert_eq!(contents(&outputs, ADA), ["c1"]);
-    let ticket = read(&logged(&mut world, "e2", entry(2, "eve")));
+    let request_id = read(&logged(&mut world, "e2", entry(2, "eve")));
     let state = RoomState { epoch: id("e2"), ..room(entries(1..=2)) };
-    let mut said = contents(&world.answer(ticket, StoreAnswer::Opened(state)), ADA);
+    let mut said = contents(&world.answer(request_id, StoreResponse::Opened(state)), ADA);
     for _ in 0..3 {
-        let outputs = world.handle(Input::Drained { conn: ADA });
+        let outputs = world.handle(Input::QueueDrained { conn: ADA });
         assert!(frames(&outputs, ADA, "message").iter().all(|message| message["epoch"] == "e2"));
         said.extend(contents(&outputs, ADA));
     }
@@ -100,9 +100,9 @@ fn a_replay_under_way_goes_on_in_another_epoch() {
 #[test]
 fn what_is_not_kept_any_more_is_passed_over() {
     let mut world = World::shared_lobby(3);
-    let ticket = read(&world.logged_there(entry(9, "eve")));
-    let state = RoomState { gone: (7, Some(id("m7"))), ..room(entries(8..=9)) };
-    let outputs = world.answer(ticket, StoreAnswer::Opened(state));
+    let request_id = read(&world.logged_there(entry(9, "eve")));
+    let state = RoomState { preceding: (7, Some(id("m7"))), ..room(entries(8..=9)) };
+    let outputs = world.answer(request_id, StoreResponse::Opened(state));
     assert_eq!(contents(&outputs, BOB), ["c8", "c9"]);
     assert_eq!(contents(&world.logged_there(entry(10, "eve")), BOB), ["c10"]);
 }
@@ -113,7 +113,7 @@ fn a_head_that_is_not_the_copys_makes_it_read_the_room() {
     let head = |epoch, head| StoreNotice::Head { room: "lobby".into(), epoch: id(epoch), head };
     assert_eq!(world.notice(head(LIFE, 3)), []);
     let outputs = world.notice(head(LIFE, 4));
-    let outputs = world.answer(read(&outputs), StoreAnswer::Opened(behind(3, entries(4..=4))));
+    let outputs = world.answer(read(&outputs), StoreResponse::Opened(behind(3, entries(4..=4))));
     assert_eq!(contents(&outputs, BOB), ["c4"]);
     assert_eq!(reads(&world.notice(head("e2", 4))).len(), 1);
 }
@@ -131,7 +131,7 @@ fn a_feed_begins_when_the_room_was_read_and_goes_on_with_what_is_noticed() {
     let mut world = World::node(|_| {});
     let request =
         crate::hub::FeedRequest { room: "lobby".into(), since: crate::hub::Since::Nothing, history: 1 };
-    let outputs = world.handle(Input::Watch { conn: ADA, user: "ada".into(), expires: None, request });
+    let outputs = world.handle(Input::OpenFeed { conn: ADA, user: "ada".into(), expires: None, request });
     let text = |outputs: &[Output]| {
         let texts = outputs.iter().filter_map(|output| match output {
             Output::Send { text, .. } => Some(text.to_string()),
@@ -140,9 +140,9 @@ fn a_feed_begins_when_the_room_was_read_and_goes_on_with_what_is_noticed() {
         texts.collect::<String>()
     };
     assert_eq!(text(&outputs), "");
-    let outputs = world.answer(read(&outputs), StoreAnswer::Opened(room(entries(1..=3))));
+    let outputs = world.answer(read(&outputs), StoreResponse::Opened(room(entries(1..=3))));
     assert!(text(&outputs).contains("\"c3\""), "{}", text(&outputs));
-    world.handle(Input::Drained { conn: ADA });
+    world.handle(Input::QueueDrained { conn: ADA });
     assert!(text(&world.logged_there(entry(4, "eve"))).contains("\"c4\""));
     let outputs = world.hang_up(ADA);
     assert_eq!(asked(&outputs), [&StoreRequest::Close { room: "lobby".into() }]);
@@ -151,13 +151,13 @@ fn a_feed_begins_when_the_room_was_read_and_goes_on_with_what_is_noticed() {
 #[test]
 fn many_missed_entries_come_to_extended_members_as_they_take_them() {
     let mut world = World::shared_lobby(0);
-    let ticket = read(&world.logged_there(entry(101, "eve")));
-    let outputs = world.answer(ticket, StoreAnswer::Opened(behind(0, entries(1..=100))));
+    let request_id = read(&world.logged_there(entry(101, "eve")));
+    let outputs = world.answer(request_id, StoreResponse::Opened(behind(0, entries(1..=100))));
     assert_eq!(contents(&outputs, BOB).len(), 101, "a plain one has no way to say when it has room");
     let mut said = contents(&outputs, ADA);
     assert_eq!(said.len(), 32);
     for _ in 0..4 {
-        let outputs = world.handle(Input::Drained { conn: ADA });
+        let outputs = world.handle(Input::QueueDrained { conn: ADA });
         assert!(frames(&outputs, ADA, "message").iter().all(|message| message["replay"] != true));
         said.extend(contents(&outputs, ADA));
     }

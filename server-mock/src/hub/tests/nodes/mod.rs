@@ -12,9 +12,10 @@ mod sends;
 
 use super::{ADA, BOB, CYD, World, heard};
 use crate::hub::shared::{
-    Attendance, Attendee, Decision, Held, RoomState, StoreAnswer, StoreNotice, StoreRequest, Ticket,
+    Decision, KnownHead, RemoteMember, RequestId, RoomState, StoreNotice, StoreRequest, StoreResponse,
+    UserPresence,
 };
-use crate::hub::{ConnId, HubConfig, Input, Logged, Output};
+use crate::hub::{ConnId, HubConfig, Input, LogEntry, Output};
 use rejoin::{Id, Name};
 use serde_json::{Value, json};
 
@@ -25,8 +26,8 @@ fn id(text: &str) -> Id {
     Id::new(text).unwrap()
 }
 
-fn entry(seq: u64, user: &str) -> Logged {
-    Logged {
+fn entry(seq: u64, user: &str) -> LogEntry {
+    LogEntry {
         id: id(&format!("m{seq}")),
         seq,
         user: Name::from(user),
@@ -38,26 +39,26 @@ fn entry(seq: u64, user: &str) -> Logged {
     }
 }
 
-fn entries(seqs: std::ops::RangeInclusive<u64>) -> Vec<Logged> {
+fn entries(seqs: std::ops::RangeInclusive<u64>) -> Vec<LogEntry> {
     seqs.map(|seq| entry(seq, "eve")).collect()
 }
 
 /// A room with these entries, all that there ever were.
-fn room(entries: Vec<Logged>) -> RoomState {
+fn room(entries: Vec<LogEntry>) -> RoomState {
     let head = entries.last().map_or(0, |entry| entry.seq);
-    RoomState { epoch: id(LIFE), head, entries, gone: (0, None), attendees: Vec::new() }
+    RoomState { epoch: id(LIFE), head, entries, preceding: (0, None), remote_members: Vec::new() }
 }
 
 /// What is behind the entry that the node has.
-fn behind(seq: u64, entries: Vec<Logged>) -> RoomState {
+fn behind(seq: u64, entries: Vec<LogEntry>) -> RoomState {
     let gone = if seq == 0 { (0, None) } else { (seq, Some(id(&format!("m{seq}")))) };
     let head = entries.last().map_or(seq, |entry| entry.seq);
-    RoomState { epoch: id(LIFE), head, entries, gone, attendees: Vec::new() }
+    RoomState { epoch: id(LIFE), head, entries, preceding: gone, remote_members: Vec::new() }
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "it is compared with what a request has")]
-fn held(seq: u64) -> Option<Held> {
-    Some(Held { epoch: id(LIFE), head: seq, id: (seq > 0).then(|| id(&format!("m{seq}"))) })
+fn held(seq: u64) -> Option<KnownHead> {
+    Some(KnownHead { epoch: id(LIFE), head: seq, id: (seq > 0).then(|| id(&format!("m{seq}"))) })
 }
 
 /// What the hub asks of the store.
@@ -70,25 +71,27 @@ fn asked(outputs: &[Output]) -> Vec<&StoreRequest> {
 }
 
 /// The reads among it.
-fn reads(outputs: &[Output]) -> Vec<(Ticket, String, Option<Held>)> {
+fn reads(outputs: &[Output]) -> Vec<(RequestId, String, Option<KnownHead>)> {
     let reads = asked(outputs).into_iter().filter_map(|request| match request {
-        StoreRequest::Open { ticket, room, held, .. } => Some((*ticket, room.to_string(), held.clone())),
+        StoreRequest::Open { request_id, room, known_head: held, .. } => {
+            Some((*request_id, room.to_string(), held.clone()))
+        }
         _ => None,
     });
     reads.collect()
 }
 
 /// The sends among it.
-fn appends(outputs: &[Output]) -> Vec<(Ticket, Decision)> {
+fn appends(outputs: &[Output]) -> Vec<(RequestId, Decision)> {
     let appends = asked(outputs).into_iter().filter_map(|request| match request {
-        StoreRequest::Append { ticket, decision, .. } => Some((*ticket, decision.clone())),
+        StoreRequest::Append { request_id, decision, .. } => Some((*request_id, decision.clone())),
         _ => None,
     });
     appends.collect()
 }
 
 /// The one read among it.
-fn read(outputs: &[Output]) -> Ticket {
+fn read(outputs: &[Output]) -> RequestId {
     let reads = reads(outputs);
     assert_eq!(reads.len(), 1, "{outputs:?}");
     reads[0].0
@@ -123,9 +126,9 @@ fn number(pseq: u64) -> Value {
     })
 }
 
-fn appended(entry: Logged, dup: bool) -> StoreAnswer {
+fn appended(entry: LogEntry, dup: bool) -> StoreResponse {
     let (id, seq) = (entry.id.clone(), entry.seq);
-    StoreAnswer::Appended { epoch: id_of_life(), entry: Some(Box::new(entry)), id, seq, dup }
+    StoreResponse::Appended { epoch: id_of_life(), entry: Some(Box::new(entry)), id, seq, dup }
 }
 
 fn id_of_life() -> Id {
@@ -146,9 +149,9 @@ impl World {
         world.extend(ADA, "ada");
         world.connect(BOB, "bob");
         let outputs = world.frame(ADA, &join("lobby"));
-        world.answer(read(&outputs), StoreAnswer::Opened(room(entries(1..=head))));
+        world.answer(read(&outputs), StoreResponse::Opened(room(entries(1..=head))));
         let outputs = world.join(BOB, "lobby");
-        world.answer(read(&outputs), StoreAnswer::Opened(behind(head, Vec::new())));
+        world.answer(read(&outputs), StoreResponse::Opened(behind(head, Vec::new())));
         world
     }
 
@@ -156,25 +159,26 @@ impl World {
         self.say(conn, &frame.to_string())
     }
 
-    fn answer(&mut self, ticket: Ticket, answer: StoreAnswer) -> Vec<Output> {
-        self.handle(Input::Stored { ticket, answer })
+    fn answer(&mut self, request_id: RequestId, answer: StoreResponse) -> Vec<Output> {
+        self.handle(Input::StoreResponse { request_id, response: answer })
     }
 
     fn notice(&mut self, notice: StoreNotice) -> Vec<Output> {
-        self.handle(Input::Noticed(notice))
+        self.handle(Input::StoreNotice(notice))
     }
 
     /// The store says that this entry is in `lobby`.
-    fn logged_there(&mut self, entry: Logged) -> Vec<Output> {
+    fn logged_there(&mut self, entry: LogEntry) -> Vec<Output> {
         let (room, epoch) = (Name::from("lobby"), id(LIFE));
-        self.notice(StoreNotice::Logged { room, epoch, entry: Box::new(entry) })
+        self.notice(StoreNotice::Appended { room, epoch, entry: Box::new(entry) })
     }
 
     /// Another node says who is in `lobby` there.
     fn attendance(&mut self, node: &str, users: &[(&str, bool)], whole: bool) -> Vec<Output> {
-        let users = users.iter().map(|(user, here)| Attendance { user: Name::from(*user), here: *here });
+        let users =
+            users.iter().map(|(user, here)| UserPresence { user: Name::from(*user), is_present: *here });
         let (room, users) = (Name::from("lobby"), users.collect());
-        self.notice(StoreNotice::Attendance { room, node: id(node), users, whole })
+        self.notice(StoreNotice::Presence { room, node: id(node), users, is_snapshot: whole })
     }
 
     /// Ticks until so much time has passed, while everybody shows life; gives what came of it.
@@ -183,7 +187,7 @@ impl World {
         while self.hub.next_deadline().is_some_and(|at| at.since_start().as_millis() <= u128::from(end)) {
             outputs.extend(self.tick());
             for conn in [ADA, BOB, CYD] {
-                outputs.extend(self.handle(Input::Heard { conn }));
+                outputs.extend(self.handle(Input::Activity { conn }));
             }
         }
         self.ms = end;

@@ -7,12 +7,12 @@ use crate::hub::{Limit, Rights};
 fn frames_about_the_room_wait_for_the_join_in_their_order() {
     let mut world = World::node(|_| {});
     world.extend(ADA, "ada");
-    let ticket = read(&world.frame(ADA, &join("lobby")));
+    let request_id = read(&world.frame(ADA, &join("lobby")));
     assert_eq!(world.frame(ADA, &number(1)), []);
     assert_eq!(world.frame(ADA, &json!({"type": "presence", "roomId": "lobby"})), []);
     assert_eq!(world.frame(ADA, &number(2)), []);
     assert_eq!(world.frame(ADA, &json!({"type": "leave_room", "roomId": "lobby", "ref": "l"})), []);
-    let outputs = world.answer(ticket, StoreAnswer::Opened(room(Vec::new())));
+    let outputs = world.answer(request_id, StoreResponse::Opened(room(Vec::new())));
     assert_eq!(types(&outputs, ADA), ["joined", "presence", "left"]);
     let sent: Vec<_> = appends(&outputs)
         .into_iter()
@@ -36,14 +36,14 @@ fn frames_about_other_rooms_do_not_wait() {
 fn a_second_join_makes_what_comes_behind_it_wait_again() {
     let mut world = World::node(|_| {});
     world.extend(ADA, "ada");
-    let ticket = read(&world.frame(ADA, &join("lobby")));
+    let request_id = read(&world.frame(ADA, &join("lobby")));
     world.frame(ADA, &json!({"type": "leave_room", "roomId": "lobby", "ref": "l"}));
     world.frame(ADA, &join("lobby"));
     world.frame(ADA, &number(1));
-    let outputs = world.answer(ticket, StoreAnswer::Opened(room(Vec::new())));
+    let outputs = world.answer(request_id, StoreResponse::Opened(room(Vec::new())));
     assert_eq!(types(&outputs, ADA), ["joined", "left"]);
     assert_eq!(appends(&outputs), []);
-    let outputs = world.answer(read(&outputs), StoreAnswer::Opened(room(Vec::new())));
+    let outputs = world.answer(read(&outputs), StoreResponse::Opened(room(Vec::new())));
     assert_eq!((types(&outputs, ADA), appends(&outputs).len()), (vec!["joined".into()], 1));
 }
 
@@ -57,7 +57,7 @@ fn more_than_may_wait_is_refused_for_now() {
     }
     let nack = &frames(&world.frame(ADA, &number(65)), ADA, "nack")[0];
     assert_eq!((&nack["code"], &nack["retry"]), (&json!("overloaded"), &json!(true)));
-    assert_eq!(world.hub.refused().of(Limit::ParkedFrames), 1);
+    assert_eq!(world.hub.refusal_counts().get(Limit::ParkedFrames), 1);
     world.connect(BOB, "bob");
     world.join(BOB, "lobby");
     let long = "x".repeat(100 << 10);
@@ -70,9 +70,9 @@ fn more_than_may_wait_is_refused_for_now() {
 fn whoever_loses_the_right_while_a_join_waits_does_not_come_in() {
     let mut world = World::node(|_| {});
     world.extend(ADA, "ada");
-    let ticket = read(&world.frame(ADA, &join("lobby")));
-    world.handle(Input::Allow { conn: ADA, rights: Rights::of::<&str>([]).unwrap() });
-    let outputs = world.answer(ticket, StoreAnswer::Opened(room(Vec::new())));
+    let request_id = read(&world.frame(ADA, &join("lobby")));
+    world.handle(Input::SetRights { conn: ADA, rights: Rights::from_patterns::<&str>([]).unwrap() });
+    let outputs = world.answer(request_id, StoreResponse::Opened(room(Vec::new())));
     assert_eq!(frames(&outputs, ADA, "error")[0]["code"], "forbidden");
     assert_eq!(asked(&outputs), [&StoreRequest::Close { room: "lobby".into() }]);
 }

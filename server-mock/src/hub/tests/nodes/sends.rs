@@ -21,8 +21,11 @@ fn a_send_is_neither_acknowledged_nor_delivered_before_the_store_has_it() {
     let mut world = World::shared_lobby(3);
     let outputs = world.frame(ADA, &number(1));
     assert_eq!(heard(&outputs), []);
-    let [StoreRequest::Append { held: known, send: Some(send), decision: Decision::Append(entry), .. }] =
-        &*asked(&outputs)
+    let [
+        StoreRequest::Append {
+            known_head: known, send: Some(send), decision: Decision::Append(entry), ..
+        },
+    ] = &*asked(&outputs)
     else {
         panic!("{outputs:?}")
     };
@@ -33,8 +36,8 @@ fn a_send_is_neither_acknowledged_nor_delivered_before_the_store_has_it() {
 #[test]
 fn the_answer_acknowledges_and_delivers() {
     let mut world = World::shared_lobby(3);
-    let ticket = appends(&world.frame(ADA, &number(1)))[0].0;
-    let outputs = world.answer(ticket, appended(entry(4, "ada"), false));
+    let request_id = appends(&world.frame(ADA, &number(1)))[0].0;
+    let outputs = world.answer(request_id, appended(entry(4, "ada"), false));
     let ack = &frames(&outputs, ADA, "ack")[0];
     assert_eq!((&ack["seq"], &ack["epoch"], &ack["dup"]), (&json!(4), &json!(LIFE), &Value::Null));
     assert_eq!(ack["timestamp"], "2025-11-22T21:19:19.123Z");
@@ -44,18 +47,18 @@ fn the_answer_acknowledges_and_delivers() {
 #[test]
 fn what_was_noticed_before_its_answer_is_delivered_once() {
     let mut world = World::shared_lobby(3);
-    let ticket = appends(&world.frame(ADA, &number(1)))[0].0;
+    let request_id = appends(&world.frame(ADA, &number(1)))[0].0;
     let outputs = world.logged_there(entry(4, "ada"));
     assert_eq!((contents(&outputs, BOB), types(&outputs, ADA)), (vec!["c4".into()], vec!["message".into()]));
-    let outputs = world.answer(ticket, appended(entry(4, "ada"), false));
+    let outputs = world.answer(request_id, appended(entry(4, "ada"), false));
     assert_eq!((contents(&outputs, BOB).len(), types(&outputs, ADA)), (0, vec!["ack".into()]));
 }
 
 #[test]
 fn a_repeated_send_is_answered_as_one_and_not_delivered_again() {
     let mut world = World::shared_lobby(3);
-    let ticket = appends(&world.frame(ADA, &number(1)))[0].0;
-    let outputs = world.answer(ticket, appended(entry(2, "ada"), true));
+    let request_id = appends(&world.frame(ADA, &number(1)))[0].0;
+    let outputs = world.answer(request_id, appended(entry(2, "ada"), true));
     assert_eq!(frames(&outputs, ADA, "ack")[0]["dup"], true);
     assert_eq!(contents(&outputs, BOB).len(), 0);
 }
@@ -65,7 +68,7 @@ fn what_the_store_refuses_is_refused_with_its_reason() {
     let mut world = World::shared_lobby(3);
     let one = appends(&world.frame(ADA, &number(1)))[0].0;
     let two = appends(&world.frame(ADA, &number(5)))[0].0;
-    let refused = |code, expected, dup| StoreAnswer::Refused { code, expected, dup };
+    let refused = |code, expected, dup| StoreResponse::Refused { code, expected, dup };
     let outputs = world.answer(one, refused(Code::UnknownProducer, None, false));
     assert_eq!(frames(&outputs, ADA, "nack")[0]["code"], "unknown_producer");
     let outputs = world.answer(two, refused(Code::SequenceGap, Some(2), false));
@@ -77,14 +80,14 @@ fn what_the_store_refuses_is_refused_with_its_reason() {
 fn a_final_refusal_of_a_numbered_send_is_the_stores_to_remember() {
     let mut world = World::node(|config| config.content_bytes = 1);
     world.extend(ADA, "ada");
-    let ticket = read(&world.frame(ADA, &join("lobby")));
-    world.answer(ticket, StoreAnswer::Opened(room(Vec::new())));
+    let request_id = read(&world.frame(ADA, &join("lobby")));
+    world.answer(request_id, StoreResponse::Opened(room(Vec::new())));
     let outputs = world.frame(ADA, &number(1));
     assert_eq!(heard(&outputs), []);
-    let (ticket, decision) = appends(&outputs).remove(0);
+    let (request_id, decision) = appends(&outputs).remove(0);
     assert_eq!(decision, Decision::Refuse(Code::TooLarge));
     let outputs =
-        world.answer(ticket, StoreAnswer::Refused { code: Code::TooLarge, expected: None, dup: false });
+        world.answer(request_id, StoreResponse::Refused { code: Code::TooLarge, expected: None, dup: false });
     let nack = &frames(&outputs, ADA, "nack")[0];
     assert_eq!((&nack["code"], &nack["retry"]), (&json!("too_large"), &json!(false)));
 }
@@ -95,13 +98,13 @@ fn a_send_that_is_refused_for_now_may_have_been_carried_out_before_so_the_store_
     world.extend(ADA, "ada");
     let outputs = world.frame(ADA, &number(1));
     assert_eq!(heard(&outputs), []);
-    let (ticket, decision) = appends(&outputs).remove(0);
+    let (request_id, decision) = appends(&outputs).remove(0);
     assert_eq!(decision, Decision::Refuse(Code::NotJoined));
-    let refused = StoreAnswer::Refused { code: Code::NotJoined, expected: None, dup: false };
-    let nack = &frames(&world.answer(ticket, refused), ADA, "nack")[0];
+    let refused = StoreResponse::Refused { code: Code::NotJoined, expected: None, dup: false };
+    let nack = &frames(&world.answer(request_id, refused), ADA, "nack")[0];
     assert_eq!((&nack["code"], &nack["retry"]), (&json!("not_joined"), &json!(true)));
-    let ticket = appends(&world.frame(ADA, &number(1)))[0].0;
-    let outputs = world.answer(ticket, appended(entry(4, "ada"), true));
+    let request_id = appends(&world.frame(ADA, &number(1)))[0].0;
+    let outputs = world.answer(request_id, appended(entry(4, "ada"), true));
     assert_eq!(frames(&outputs, ADA, "ack")[0]["dup"], true);
 }
 
@@ -118,13 +121,13 @@ fn who_is_not_in_the_room_does_not_reach_the_store_without_a_number() {
 fn a_send_of_unknown_fate_is_not_refused_but_ends_its_connection() {
     for frame in [number(1), unnumbered()] {
         let mut world = World::shared_lobby(3);
-        let ticket = appends(&world.frame(ADA, &frame))[0].0;
-        let outputs = world.answer(ticket, StoreAnswer::Failed);
+        let request_id = appends(&world.frame(ADA, &frame))[0].0;
+        let outputs = world.answer(request_id, StoreResponse::Failed);
         assert_eq!((types(&outputs, ADA), closed(&outputs, ADA)), (vec![], Some(1013)), "{frame}");
     }
     let mut world = World::shared_lobby(3);
     let plain = world.send(BOB, "lobby", "x");
-    let outputs = world.answer(appends(&plain)[0].0, StoreAnswer::Failed);
+    let outputs = world.answer(appends(&plain)[0].0, StoreResponse::Failed);
     assert_eq!((types(&outputs, BOB), closed(&outputs, BOB)), (vec![], Some(1013)));
 }
 
@@ -139,21 +142,21 @@ fn a_send_that_is_not_answered_is_given_up_after_five_seconds() {
 #[test]
 fn a_late_answer_is_delivered_and_answers_nobody() {
     let mut world = World::shared_lobby(3);
-    let ticket = appends(&world.frame(ADA, &number(1)))[0].0;
+    let request_id = appends(&world.frame(ADA, &number(1)))[0].0;
     world.after(5_000);
-    let outputs = world.answer(ticket, appended(entry(4, "ada"), false));
+    let outputs = world.answer(request_id, appended(entry(4, "ada"), false));
     assert_eq!(types(&outputs, ADA), [""; 0]);
     assert_eq!(contents(&outputs, BOB), ["c4"]);
-    assert_eq!(world.answer(ticket, appended(entry(4, "ada"), false)), []);
+    assert_eq!(world.answer(request_id, appended(entry(4, "ada"), false)), []);
 }
 
 #[test]
 fn an_answer_is_not_for_a_later_connection_of_the_same_number() {
     let mut world = World::shared_lobby(3);
-    let ticket = appends(&world.frame(ADA, &number(1)))[0].0;
+    let request_id = appends(&world.frame(ADA, &number(1)))[0].0;
     world.hang_up(ADA);
     world.extend(ADA, "dan");
-    let outputs = world.answer(ticket, appended(entry(4, "ada"), false));
+    let outputs = world.answer(request_id, appended(entry(4, "ada"), false));
     assert_eq!(types(&outputs, ADA), [""; 0]);
     assert_eq!(contents(&outputs, BOB), ["c4"]);
 }
@@ -167,17 +170,17 @@ fn more_sends_than_may_wait_for_the_store_are_refused_before_it_is_asked() {
     ] {
         let mut world = World::node(change);
         world.extend(ADA, "ada");
-        let ticket = read(&world.frame(ADA, &join("lobby")));
-        world.answer(ticket, StoreAnswer::Opened(room(Vec::new())));
+        let request_id = read(&world.frame(ADA, &join("lobby")));
+        world.answer(request_id, StoreResponse::Opened(room(Vec::new())));
         let asks = world.frame(ADA, &number(1));
         let outputs = world.frame(ADA, &number(2));
         assert_eq!(asked(&outputs), [] as [&StoreRequest; 0]);
         let nack = &frames(&outputs, ADA, "nack")[0];
         assert_eq!((&nack["code"], &nack["retry"]), (&json!("overloaded"), &json!(true)));
-        assert_eq!(world.hub.refused().of(label), 1);
+        assert_eq!(world.hub.refusal_counts().get(label), 1);
         // A place is free again.
-        let ticket = appends(&asks)[0].0;
-        world.answer(ticket, appended(entry(1, "ada"), false));
+        let request_id = appends(&asks)[0].0;
+        world.answer(request_id, appended(entry(1, "ada"), false));
         assert_eq!(appends(&world.frame(ADA, &number(2))).len(), 1);
         assert_eq!(world.hub.store_requests(), 1);
     }

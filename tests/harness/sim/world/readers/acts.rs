@@ -248,7 +248,7 @@ impl World {
                 self.checker.violated(format!("14: reader{reader} is {state:?} after close"));
             }
         }
-        for room in self.nodes[0].hub.rooms_kept(None, 100).0 {
+        for room in self.nodes[0].hub.stored_rooms(None, 100).0 {
             if room.readers > 0 {
                 self.checker.violated(format!("14: {} has readers after all have left", room.room));
             }

@@ -96,7 +96,12 @@ impl World {
         let history = asked.history.unwrap_or(0);
         let request = hub::FeedRequest { room: room.clone(), since, history };
         let user = self.readers[reader].name.clone();
-        self.hub(hub::Input::Watch { conn: hub::ConnId(FIRST + index as u64), user, expires: None, request });
+        self.hub(hub::Input::OpenFeed {
+            conn: hub::ConnId(FIRST + index as u64),
+            user,
+            expires: None,
+            request,
+        });
         self.observe();
         if let Some(code) = self.streams[index].refused {
             let status = match code {
@@ -131,7 +136,7 @@ impl World {
                 self.stream_speaks(index);
                 self.stream_writes(index, Packet::Text(hub::Text::from(String::from(":\n\n"))));
             }
-            hub::Output::WhenDrained { .. } => {
+            hub::Output::NotifyQueueDrained { .. } => {
                 self.streams[index].waiting_since = Some(self.now);
                 self.look_stream_drained(index);
             }
@@ -241,7 +246,7 @@ impl World {
         let Some(log) = self.nodes[0].hub.store().room(room) else { return Vec::new() };
         let from = at.seq.saturating_sub(u64::from(count));
         let old = log.messages().filter(|entry| entry.seq > from && entry.seq <= at.seq);
-        let text = |entry: &hub::Logged| {
+        let text = |entry: &hub::LogEntry| {
             let (user, content) = (entry.user.clone(), entry.content.clone());
             let message = Message::plain(room.clone(), user, content, entry.timestamp.clone());
             let message = encode_server(&ServerMessage::Message(message)).unwrap_or_default();
@@ -448,7 +453,7 @@ impl World {
                 let stream = &mut self.streams[index];
                 if stream.waiting_since.take().is_some() {
                     (stream.sent, stream.spoke) = (0, self.now);
-                    self.hub(hub::Input::Drained { conn: hub::ConnId(FIRST + index as u64) });
+                    self.hub(hub::Input::QueueDrained { conn: hub::ConnId(FIRST + index as u64) });
                 }
             }
             _ => {}
@@ -486,7 +491,7 @@ impl World {
 fn addressee(output: &hub::Output) -> Option<usize> {
     let (hub::Output::Send { conn, .. }
     | hub::Output::Ping { conn }
-    | hub::Output::WhenDrained { conn }
+    | hub::Output::NotifyQueueDrained { conn }
     | hub::Output::Close { conn, .. }
     | hub::Output::Terminate { conn }) = output
     else {

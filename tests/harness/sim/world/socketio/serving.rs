@@ -286,7 +286,7 @@ impl World {
             && std::mem::take(&mut self.sio_conns[index].draining)
             && self.sio_conns[index].server_open
         {
-            self.hub(hub::Input::Drained { conn });
+            self.hub(hub::Input::QueueDrained { conn });
         }
     }
 
@@ -374,8 +374,8 @@ impl World {
     pub(in crate::sim::world) fn sio_hub_output(&mut self, output: hub::Output) -> Option<hub::Output> {
         use hub::Output as O;
         let (O::Send { conn, .. }
-        | O::Offer { conn, .. }
-        | O::WhenDrained { conn }
+        | O::SendVolatile { conn, .. }
+        | O::NotifyQueueDrained { conn }
         | O::Ping { conn }
         | O::Close { conn, .. }
         | O::Terminate { conn }
@@ -388,7 +388,7 @@ impl World {
             return Some(output);
         };
         match output {
-            O::Send { text, .. } | O::Offer { text, .. } => match self.sio_translates(index, &text) {
+            O::Send { text, .. } | O::SendVolatile { text, .. } => match self.sio_translates(index, &text) {
                 Told::Packet(packet) => self.sio_says(index, *packet),
                 Told::GoingAway(window) => {
                     // It cannot choose for itself when to go.
@@ -400,14 +400,14 @@ impl World {
                 Told::Missing => self.later(0, Happening::Talking(Talking::Gone { conn: index })),
                 Told::Nothing => {}
             },
-            O::WhenDrained { .. } => {
+            O::NotifyQueueDrained { .. } => {
                 self.sio_conns[index].draining = true;
                 if !self.sio_conns[index].before_consent {
                     self.later(0, Happening::Talking(Talking::Drained { conn: index }));
                 }
             }
-            O::Ping { .. } => self.hub(hub::Input::Heard { conn }),
-            O::Restored { done, .. } => {
+            O::Ping { .. } => self.hub(hub::Input::Activity { conn }),
+            O::Restored { restored: done, .. } => {
                 self.sio_conns[index].is_restored = done;
                 if done {
                     self.sio_is_restored(index);
@@ -415,7 +415,7 @@ impl World {
             }
             O::Close { code, .. } => {
                 self.sio_forgotten(index);
-                let how = if hub::comes_back(code) {
+                let how = if hub::is_retryable_close(code) {
                     Disconnect::Lost
                 } else {
                     Disconnect::Closed { code, reason: "bye".into() }
@@ -555,7 +555,7 @@ impl World {
 
     pub(super) fn sio_drained(&mut self, index: usize) {
         if std::mem::take(&mut self.sio_conns[index].draining) && self.sio_conns[index].server_open {
-            self.hub(hub::Input::Drained { conn: hub::ConnId(FIRST + index as u64) });
+            self.hub(hub::Input::QueueDrained { conn: hub::ConnId(FIRST + index as u64) });
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::file::Stamp;
 use super::{Auth, AuthError, Authority, TokenChanges};
-use crate::switchboard::Switchboard;
+use crate::switchboard::SharedHub;
 use std::fmt;
 use std::future::pending;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ const LOOK: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct Reloader {
     authority: Arc<Authority>,
-    switchboard: Arc<Switchboard>,
+    switchboard: Arc<SharedHub>,
 }
 
 impl fmt::Debug for Reloader {
@@ -27,7 +27,7 @@ impl fmt::Debug for Reloader {
 }
 
 impl Reloader {
-    pub(crate) fn new(authority: Arc<Authority>, switchboard: Arc<Switchboard>) -> Self {
+    pub(crate) fn new(authority: Arc<Authority>, switchboard: Arc<SharedHub>) -> Self {
         Self { authority, switchboard }
     }
 
@@ -38,7 +38,7 @@ impl Reloader {
         let read = tokio::task::spawn_blocking(move || match &authority.auth {
             Auth::Tokens(tokens) => tokens.read_again(),
             Auth::Jwt(jwt) => jwt.read_again(),
-            Auth::Open | Auth::Http(_) | Auth::Asked(_) => Err(AuthError::NoFile),
+            Auth::Open | Auth::Http(_) | Auth::Custom(_) => Err(AuthError::NoFile),
         })
         .await;
         let changes = read.unwrap_or(Err(AuthError::NoFile))?;
@@ -76,7 +76,7 @@ impl Reloader {
         match &self.authority.auth {
             Auth::Tokens(tokens) => tokens.changed(),
             Auth::Jwt(jwt) => jwt.changed(),
-            Auth::Open | Auth::Http(_) | Auth::Asked(_) => None,
+            Auth::Open | Auth::Http(_) | Auth::Custom(_) => None,
         }
     }
 }

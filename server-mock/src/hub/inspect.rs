@@ -88,14 +88,14 @@ impl Hub {
     }
 
     /// Whether a user is in a room, with a connection, expected back or only reading.
-    pub fn is_in(&self, room: &str, user: &str) -> bool {
+    pub fn is_present(&self, room: &str, user: &str) -> bool {
         let Some(room) = self.rooms.get(room) else { return false };
         let reads = |conn: &ConnId| self.conns.get(conn).is_some_and(|state| &*state.user == user);
         room.has(user) || room.readers().iter().any(reads)
     }
 
     /// The rooms that are kept, in alphabetical order after `after`: at most `limit`, and whether there are more.
-    pub fn rooms_kept(&self, after: Option<&str>, limit: usize) -> (Vec<RoomInfo>, bool) {
+    pub fn stored_rooms(&self, after: Option<&str>, limit: usize) -> (Vec<RoomInfo>, bool) {
         let info = self.store.rooms_after(after).map(|(name, log)| {
             let room = self.rooms.get(name);
             RoomInfo {
