@@ -48,7 +48,7 @@ impl Advice {
     /// What the user can do about it.
     pub(crate) fn about(&self, cause: &Cause) -> Option<Cow<'static, str>> {
         match cause.remedy {
-            Some(Remedy::InWords) => return None,
+            Some(Remedy::InMessage) => return None,
             Some(Remedy::SocketIo) => return Some(self.is_socket_io().into()),
             _ => {}
         }
@@ -109,7 +109,7 @@ impl Advice {
             (Login::Token, _) => return None,
             (Login::Nothing, true) => NO_TOKEN.to_owned(),
             // No token helps where a user and a password are wanted.
-            (Login::Nothing, false) if refused.remedy == Some(Remedy::InWords) => {
+            (Login::Nothing, false) if refused.remedy == Some(Remedy::InMessage) => {
                 format!("the server refused the connection: {words}")
             }
             (Login::Nothing, false) if refused.code == CauseCode::Unauthorized(401) => {
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_cause_that_says_what_to_do_has_no_other_advice_below_it_and_a_known_server_has_its_command() {
-        assert_eq!(advice().about(&http(301).with_remedy(Some(Remedy::InWords))), None);
+        assert_eq!(advice().about(&http(301).with_remedy(Some(Remedy::InMessage))), None);
         let told = advice().about(&http(400).with_remedy(Some(Remedy::SocketIo))).unwrap();
         assert_eq!(
             told,
@@ -188,7 +188,7 @@ mod tests {
         assert!(refused("no guests\u{1b}", Login::Nothing).contains("refused the connection: no guests^["));
         let basic =
             Cause::new(CauseCode::Unauthorized(401), "it wants a user and a password").without_retry();
-        let basic = of(basic.with_remedy(Some(Remedy::InWords)), Login::Nothing);
+        let basic = of(basic.with_remedy(Some(Remedy::InMessage)), Login::Nothing);
         assert!(!basic.contains("token"), "{basic}");
         assert!(refused("", Login::Authorization).contains("refused the user name and password ["));
         assert!(refused("Unauthorized", Login::Token).contains("the server refused the token ["));

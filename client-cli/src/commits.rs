@@ -94,7 +94,7 @@ pub(crate) fn position(event: &Event) -> Option<(Name, Position)> {
     match event {
         Event::Message(message) => Some((message.room.clone(), message.position()?)),
         Event::Notification(notification) => {
-            notification.stamp.as_ref().map(|stamp| (PERSONAL_ROOM.into(), stamp.position()))
+            notification.entry.as_ref().map(|stamp| (PERSONAL_ROOM.into(), stamp.position()))
         }
         _ => None,
     }

@@ -103,7 +103,7 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
                             }
                         }
                         FeedEvent::State(change) => token_trouble.look(change),
-                        FeedEvent::Began => began(reading, positions.as_mut()),
+                        FeedEvent::Started => began(reading, positions.as_mut()),
                         _ => {}
                     }
                     tell(&mut narrator, arguments.json, reading, event);
@@ -187,13 +187,13 @@ fn tell(narrator: &mut Narrator, as_json: bool, reading: &Reading, event: FeedEv
             pipe::output::stream_event(out, &reading.room, &name, &data, id.as_deref());
         }
         FeedEvent::Gap(gap) => pipe::output::event(out, &Event::Gap(gap), now),
-        FeedEvent::Garbled { error } => pipe::output::event(out, &Event::Garbled { error }, now),
+        FeedEvent::Malformed { error } => pipe::output::event(out, &Event::Malformed { error }, now),
         _ => {}
     }
 }
 
 fn tell_unsaved(narrator: &mut Narrator, as_json: bool, error: &StateError) {
-    let event = Event::NotStored { error: error.to_string().into() };
+    let event = Event::StorageFailed { error: error.to_string().into() };
     let now = rejoin::Timestamp::ZERO;
     if as_json {
         pipe::output::event(&mut narrator.printed, &event, now);

@@ -29,7 +29,7 @@ impl HistoryCap {
             Event::Message(message) => {
                 let replayed = self.replaying.remove(&message.room)?;
                 // The first one of all has nothing before it.
-                let seq = message.stamp.as_ref().filter(|stamp| stamp.replay)?.seq;
+                let seq = message.entry.as_ref().filter(|stamp| stamp.replay)?.seq;
                 (seq > 1).then(|| {
                     let (asked, room) = (self.asked, plain_name(&message.room));
                     format!(

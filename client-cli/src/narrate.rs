@@ -227,7 +227,7 @@ impl Narrator {
         };
         let (at, content) = (clock::read(&message.timestamp), message.content.clone());
         self.rooms.said(&message.room, Said { at, who: who.clone(), content });
-        let is_replay = message.stamp.as_ref().is_some_and(|stamp| stamp.replay);
+        let is_replay = message.entry.as_ref().is_some_and(|stamp| stamp.replay);
         let history = if is_replay { self.replayed(&message.room) } else { None };
         if !is_own && history.is_none() {
             self.look_at(message);
@@ -332,13 +332,13 @@ impl Narrator {
                 let missing = self.missing(gap);
                 self.notice(&missing);
             }
-            Event::NotStored { error } => {
+            Event::StorageFailed { error } => {
                 self.notice(&format!("the state is not stored: {}", sanitise::line(error)));
             }
             Event::ServerError { message, .. } => {
                 self.notice(&format!("the server says: {}", sanitise::line(message)));
             }
-            Event::Garbled { error } => {
+            Event::Malformed { error } => {
                 self.notice(&self.advice.garbled(error));
             }
             Event::Lagged { skipped } => {
@@ -458,7 +458,7 @@ mod tests {
 
     #[test]
     fn the_same_notice_again_is_counted_until_something_else_is_said() {
-        let garbled = || Event::Garbled { error: "no JSON".into() };
+        let garbled = || Event::Malformed { error: "no JSON".into() };
         let said = told(&[garbled(), garbled(), garbled(), joined(), garbled()]);
         let skipped = "* skipped something unreadable from the server: no JSON";
         assert_eq!(said, format!("{skipped}\n{skipped} (3 times)\n* joined lobby\n{skipped}\n"));
@@ -479,7 +479,7 @@ mod tests {
     fn what_a_server_says_cannot_act_on_the_terminal() {
         let events = [
             Event::ServerError { message: "\u{1b}[2Jno\nbob: hi".to_owned(), code: None, server_code: None },
-            Event::Garbled { error: "\u{9b}x".into() },
+            Event::Malformed { error: "\u{9b}x".into() },
             Event::UserJoined { room: "lo\u{202e}".into(), user: "a\nb".into() },
         ];
         assert_eq!(

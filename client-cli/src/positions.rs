@@ -1,7 +1,7 @@
 //! How far rooms have been read by server-sent events, kept in a file across runs.
 
 use crate::error::Failure;
-use rejoin::machine::{Change, Ledger, SavedPosition};
+use rejoin::machine::{Change, JournalState, SavedPosition};
 use rejoin::{Name, Position, StateError, StateFile, StateStore as _};
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -15,7 +15,7 @@ type Saving = Pin<Box<dyn Future<Output = Result<(), StateError>> + Send>>;
 /// The positions of one server's rooms.
 pub(crate) struct Positions {
     store: StateFile,
-    ledger: Ledger,
+    ledger: JournalState,
     known: BTreeMap<Name, Position>,
     saving: Option<Saving>,
     /// Rooms whose positions are neither stored nor being stored.
@@ -35,7 +35,7 @@ impl Positions {
         let saved = store.load(url).map_err(failed)?.unwrap_or_default();
         let known = saved.positions.iter().map(|known| (known.room.clone(), known.position.clone()));
         let known = known.collect();
-        let ledger = Ledger::new(saved);
+        let ledger = JournalState::new(saved);
         Ok(Self { store, ledger, known, saving: None, changed: BTreeMap::new(), failed: None })
     }
 

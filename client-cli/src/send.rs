@@ -467,11 +467,11 @@ impl Sender {
                 self.complain(None, &format!("the server says: {}", sanitise::line(message)), "server");
             }
             // Nobody hears there what is written, however often it is sent.
-            Event::Garbled { error } if &**error == SOCKET_IO_OPENING => {
+            Event::Malformed { error } if &**error == SOCKET_IO_OPENING => {
                 return Err(Failure::terminal("incompatible", self.advice.garbled(error)));
             }
             Event::Mode(mode) => self.mode = Some(*mode),
-            Event::NotStored { error } => {
+            Event::StorageFailed { error } => {
                 self.is_unstored = true;
                 self.complain(None, error, "not_stored");
             }

@@ -373,7 +373,7 @@ impl Settings {
         config.since = since.map(String::into_boxed_str);
         // Held in silence: see `be_quiet`.
         if !self.config.link.liveness.can_ping {
-            config.link.liveness.silence = None;
+            config.link.liveness.idle_timeout = None;
         }
         let builder = with_options!(self, rejoin::follow(self.url.expose(), room).config(config));
         builder.connect().map_err(|error| build_failure(&error))

@@ -3,7 +3,7 @@
 use crate::args::{AckTextName, ConnectionArgs, Protocol};
 use crate::error::Failure;
 use rejoin::SocketIo;
-use rejoin::socketio::{MOST_NAMESPACES, Namespace};
+use rejoin::socketio::{MAX_NAMESPACES, Namespace};
 
 /// The server as it was described, also by a profile; `None` if it speaks another protocol.
 pub(crate) fn described(
@@ -56,10 +56,10 @@ pub(crate) fn others(arguments: &ConnectionArgs) -> Result<Vec<String>, Failure>
         }
         others.push(namespace.clone());
     }
-    if others.len() > MOST_NAMESPACES {
+    if others.len() > MAX_NAMESPACES {
         let many = format!("{} namespaces are too many", others.len() + 1);
         return Err(Failure::usage("namespace", many)
-            .hint(format!("at most {} are open at a time", MOST_NAMESPACES + 1)));
+            .hint(format!("at most {} are open at a time", MAX_NAMESPACES + 1)));
     }
     Ok(others)
 }
@@ -122,7 +122,7 @@ mod tests {
         };
         let names = |count: usize| (0..count).map(|n| format!("/n{n}")).collect::<Vec<_>>();
         assert_eq!(others(&names(3)).unwrap(), ["/n1", "/n2"]);
-        assert_eq!(others(&names(MOST_NAMESPACES + 1)).unwrap().len(), MOST_NAMESPACES);
+        assert_eq!(others(&names(MAX_NAMESPACES + 1)).unwrap().len(), MAX_NAMESPACES);
         let many = others(&names(200)).unwrap_err().render();
         assert!(many.contains("200 namespaces are too many") && many.contains("at most 65"), "{many}");
         let twice = others(&["/".into(), "/a".into(), "/a".into()]).unwrap_err().render();

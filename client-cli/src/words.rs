@@ -193,7 +193,7 @@ pub(crate) fn content_limit(client: &Client) -> String {
 
 /// At the end, how much that the server sent was unreadable, where there was more than what has been told.
 pub(crate) fn unreadable(client: &Client) -> Option<String> {
-    let count = client.diagnostics().garbled_frames;
+    let count = client.diagnostics().malformed_frames;
     (count > 1).then(|| format!("rejoin: {count} unreadable frames of the server's were skipped in all"))
 }
 

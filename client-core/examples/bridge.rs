@@ -5,7 +5,7 @@
 //! cargo run -p rejoin --example bridge -- ws://127.0.0.1:8080/ws TOKEN lobby ws://127.0.0.1:8081/ws TOKEN hall
 //! ```
 
-use rejoin::{Client, SendError, Sending};
+use rejoin::{Client, SendError, SendFuture};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -56,7 +56,7 @@ async fn relay(from: &Client, room: &str, to: &Client, target: &str) -> Result<(
     }
 }
 
-async fn report(sending: Sending) {
+async fn report(sending: SendFuture) {
     match sending.await {
         Ok(_) => {}
         Err(SendError::Unknown) => eprintln!("a message may have been relayed or not"),

@@ -5,7 +5,7 @@
 //! ```
 #![expect(clippy::print_stdout, reason = "a program's own output")]
 
-use rejoin::machine::{Command, ConnId, Disconnect, Input, Moment, Outgoing, Output, Session};
+use rejoin::machine::{ClockReading, Command, ConnId, Disconnect, Input, OutboundMessage, Output, Session};
 use rejoin::messages::json::{ServerDecoder, encode_client};
 use rejoin::{Config, DeliveryStatus, DialError, DialErrorKind, Event, Name, SendId, State, Timestamp};
 use std::io;
@@ -19,9 +19,9 @@ struct Socket {
     decoder: ServerDecoder,
 }
 
-fn now(start: Instant) -> Moment {
+fn now(start: Instant) -> ClockReading {
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Moment::new(Timestamp::new(start.elapsed()), wall)
+    ClockReading::new(Timestamp::new(start.elapsed()), wall)
 }
 
 fn dial(address: &str, token: &str) -> Result<WebSocket<TcpStream>, DialError> {
@@ -41,7 +41,7 @@ fn read(socket: &mut Socket, wait: Duration) -> Option<Input> {
     Some(match socket.stream.read() {
         Ok(Message::Text(text)) => match socket.decoder.decode(&text) {
             Ok(message) => Input::Received(conn, message),
-            Err(error) => Input::Garbled(conn, error.to_string().into()),
+            Err(error) => Input::Malformed(conn, error.to_string().into()),
         },
         Ok(Message::Pong(_)) => Input::Pong(conn),
         Ok(Message::Close(frame)) => {
@@ -49,7 +49,7 @@ fn read(socket: &mut Socket, wait: Duration) -> Option<Input> {
                 frame.map_or((1005, "".into()), |f| (f.code.into(), f.reason.as_str().into()));
             Input::Closed(conn, Disconnect::Closed { code, reason })
         }
-        Ok(_) => Input::Heard(conn),
+        Ok(_) => Input::Activity(conn),
         Err(Error::Io(error))
             if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) =>
         {
@@ -70,9 +70,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut inputs = vec![
         Input::Command(Command::Connect),
         Input::Command(Command::Join(Name::from(room.as_str()).into())),
-        Input::Command(Command::Send(Outgoing {
+        Input::Command(Command::Send(OutboundMessage {
             timeout: Some(Duration::from_secs(30)),
-            ..Outgoing::new(SendId(1), room.as_str().into(), text.clone())
+            ..OutboundMessage::new(SendId(1), room.as_str().into(), text.clone())
         })),
     ];
     loop {
@@ -107,7 +107,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                         let _ = socket.stream.close(None);
                     }
                 }
-                Output::Abandon { .. } => socket = None,
+                Output::Abort { .. } => socket = None,
                 Output::Event(Event::Message(message)) => println!("{}: {}", message.user, message.content),
                 Output::Event(Event::Delivery(delivery)) => {
                     println!("outcome: {:?}", delivery.status);

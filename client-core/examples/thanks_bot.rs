@@ -91,7 +91,7 @@ pub(crate) async fn run(url: &str, token: &str, room: &str, files: &str) -> Resu
                 }
             }
             Event::Gap(gap) => eprintln!("thanks in {} may have been missed", gap.room),
-            Event::NotStored { error } => eprintln!("nothing is answered: {error}"),
+            Event::StorageFailed { error } => eprintln!("nothing is answered: {error}"),
             _ => {}
         }
     }

@@ -10,7 +10,7 @@ mod custom;
 pub use custom::{Attempt, DelayRule};
 
 use crate::bug::{Bug, made};
-use crate::time::Span;
+use crate::time::Nanos;
 use core::time::Duration;
 use fastrand::Rng;
 
@@ -68,25 +68,25 @@ impl Default for Policy {
 }
 
 /// The longest wait between tries of what a server refuses for now, unless it names a longer one.
-const LONGEST_RETRY: Span = Span::from_secs(30);
+const LONGEST_RETRY: Nanos = Nanos::from_secs(30);
 
 /// The wait before something is sent again that was refused for now `refusals` times in a row before, at least `least`:
 /// nothing the first time, then a quarter of a second, doubled each time.
-pub(crate) fn retry_delay(refusals: u32, least: Span) -> Span {
+pub(crate) fn retry_delay(refusals: u32, least: Nanos) -> Nanos {
     let delay = match refusals.min(8).checked_sub(1) {
-        None => Span::ZERO,
-        Some(doublings) => Span::from_millis(250).doubled(doublings).min(LONGEST_RETRY),
+        None => Nanos::ZERO,
+        Some(doublings) => Nanos::from_millis(250).doubled(doublings).min(LONGEST_RETRY),
     };
     delay.max(least)
 }
 
 /// The wait after a temporary refusal that names none, and the longest one.
-const PAUSE: Span = Span::from_secs(1);
-const LONGEST_PAUSE: Span = Span::from_secs(600);
+const PAUSE: Nanos = Nanos::from_secs(1);
+const LONGEST_PAUSE: Nanos = Nanos::from_secs(600);
 
 /// The wait that a server asks for with a temporary refusal.
-pub(crate) fn pause(retry_after_ms: Option<u64>) -> Span {
-    retry_after_ms.map_or(PAUSE, Span::from_millis).clamp(Span::from_millis(100), LONGEST_PAUSE)
+pub(crate) fn pause(retry_after_ms: Option<u64>) -> Nanos {
+    retry_after_ms.map_or(PAUSE, Nanos::from_millis).clamp(Nanos::from_millis(100), LONGEST_PAUSE)
 }
 
 /// What kind of event the next dial answers: it decides the first delay.
@@ -101,30 +101,30 @@ pub(crate) enum Occasion {
 }
 
 /// Most that a server may make a client wait (reconnecting.md, rule 2).
-const LONGEST_HINT: Span = Span::from_secs(600);
+const LONGEST_HINT: Nanos = Nanos::from_secs(600);
 /// A connection in sync this long shows that the network works, though perhaps not well.
-const SHORT_STABLE: Span = Span::from_secs(5);
+const SHORT_STABLE: Nanos = Nanos::from_secs(5);
 /// A connection in sync this long starts the count anew.
-const LONG_STABLE: Span = Span::from_secs(30);
-const LOCAL_SPREAD: Span = Span::from_millis(250);
-const REMOTE_SPREAD: Span = Span::from_secs(1);
+const LONG_STABLE: Nanos = Nanos::from_secs(30);
+const LOCAL_SPREAD: Nanos = Nanos::from_millis(250);
+const REMOTE_SPREAD: Nanos = Nanos::from_secs(1);
 
 /// The count of failed attempts and the delays that follow from it. Pure: time and randomness come in.
 #[derive(Debug, Clone)]
 pub(crate) struct Backoff {
     policy: Policy,
     attempt: u32,
-    window: Span,
+    window: Nanos,
     /// What the server has asked everybody to wait at least; zero if nothing.
-    least: Span,
+    least: Nanos,
     /// The last connection was in sync for a while: its loss says nothing about the server's health.
     stable: bool,
 }
 
 impl Backoff {
     /// A fresh count. `window` is the server's reconnect window, zero if it never named one.
-    pub(crate) fn new(policy: Policy, window: Span) -> Self {
-        Self { policy, attempt: 0, window, least: Span::ZERO, stable: false }
+    pub(crate) fn new(policy: Policy, window: Nanos) -> Self {
+        Self { policy, attempt: 0, window, least: Nanos::ZERO, stable: false }
     }
 
     /// Attempts since the count was last reset.
@@ -140,7 +140,7 @@ impl Backoff {
     }
 
     /// A connection that was in sync for `in_sync` is lost: adjusts the count (reconnecting.md, rule 3).
-    pub(crate) fn lost(&mut self, in_sync: Span) {
+    pub(crate) fn lost(&mut self, in_sync: Nanos) {
         self.stable = in_sync >= SHORT_STABLE;
         if in_sync >= LONG_STABLE.max(self.window) && !made(Bug::CountKept) {
             self.attempt = 0;
@@ -150,12 +150,12 @@ impl Backoff {
     }
 
     /// The server has named its reconnect window.
-    pub(crate) fn set_window(&mut self, window: Span) {
+    pub(crate) fn set_window(&mut self, window: Nanos) {
         self.window = if made(Bug::WindowUnlearnt) { self.window } else { window };
     }
 
     /// The server has said how long to wait before each return.
-    pub(crate) fn set_least(&mut self, least: Span) {
+    pub(crate) fn set_least(&mut self, least: Nanos) {
         self.least = least.min(LONGEST_HINT);
     }
 
@@ -166,42 +166,42 @@ impl Backoff {
     }
 
     /// The delay before the next dial; counts it.
-    pub(crate) fn next(&mut self, occasion: Occasion, rng: &mut Rng) -> Span {
+    pub(crate) fn next(&mut self, occasion: Occasion, rng: &mut Rng) -> Nanos {
         let attempt = self.attempt;
         self.attempt = attempt.saturating_add(1);
         let delay = match &self.policy {
-            Policy::Legacy => return Span::from_millis(1000 << attempt.min(5)).min(Span::from_secs(30)),
+            Policy::Legacy => return Nanos::from_millis(1000 << attempt.min(5)).min(Nanos::from_secs(30)),
             Policy::Standard { base, cap } => {
                 self.unhinted(attempt, occasion, (*base).into(), (*cap).into(), rng)
             }
             #[cfg(feature = "native")]
-            Policy::Custom(_) if occasion == Occasion::Local => uniform(rng, Span::ZERO, LOCAL_SPREAD),
+            Policy::Custom(_) if occasion == Occasion::Local => uniform(rng, Nanos::ZERO, LOCAL_SPREAD),
             #[cfg(feature = "native")]
             Policy::Custom(rule) => rule.delay(self.told(attempt, self.least, rng)),
         };
-        if self.least == Span::ZERO || occasion == Occasion::Local {
+        if self.least == Nanos::ZERO || occasion == Occasion::Local {
             return delay;
         }
         // A server may have told everybody the same.
-        self.least.plus(uniform(rng, Span::ZERO, REMOTE_SPREAD)).max(delay)
+        self.least.plus(uniform(rng, Nanos::ZERO, REMOTE_SPREAD)).max(delay)
     }
 
-    fn unhinted(&self, attempt: u32, occasion: Occasion, base: Span, cap: Span, rng: &mut Rng) -> Span {
-        let known = self.window > Span::ZERO;
+    fn unhinted(&self, attempt: u32, occasion: Occasion, base: Nanos, cap: Nanos, rng: &mut Rng) -> Nanos {
+        let known = self.window > Nanos::ZERO;
         match occasion {
-            Occasion::Local => uniform(rng, Span::ZERO, LOCAL_SPREAD),
-            Occasion::Drain if attempt == 0 && known => uniform(rng, Span::ZERO, self.window),
-            Occasion::Drain if attempt == 0 => uniform(rng, Span::ZERO, REMOTE_SPREAD),
+            Occasion::Local => uniform(rng, Nanos::ZERO, LOCAL_SPREAD),
+            Occasion::Drain if attempt == 0 && known => uniform(rng, Nanos::ZERO, self.window),
+            Occasion::Drain if attempt == 0 => uniform(rng, Nanos::ZERO, REMOTE_SPREAD),
             Occasion::Remote if attempt == 0 && (known || self.stable) => {
-                uniform(rng, Span::ZERO, self.window.max(REMOTE_SPREAD))
+                uniform(rng, Nanos::ZERO, self.window.max(REMOTE_SPREAD))
             }
             Occasion::Drain | Occasion::Remote => {
                 // The window is a floor, not a raised cap: the cap form lets a herd through.
                 let step = base
                     .doubled(attempt.min(20))
-                    .min(if made(Bug::CapForgotten) { Span::MAX } else { cap })
+                    .min(if made(Bug::CapForgotten) { Nanos::MAX } else { cap })
                     .max(self.floor());
-                uniform(rng, if made(Bug::JitterFromZero) { Span::ZERO } else { step.half().half() }, step)
+                uniform(rng, if made(Bug::JitterFromZero) { Nanos::ZERO } else { step.half().half() }, step)
             }
         }
     }
@@ -209,7 +209,7 @@ impl Backoff {
     /// The delay when the server said how long to wait: the hint and up to as much again, so that those it
     /// turned away together do not come back together. A hint is about one client, the window about all of them:
     /// it stays the floor.
-    pub(crate) fn hinted(&mut self, hint: Span, rng: &mut Rng) -> Span {
+    pub(crate) fn hinted(&mut self, hint: Nanos, rng: &mut Rng) -> Nanos {
         if matches!(self.policy, Policy::Legacy) {
             // Its rule knows no hints.
             return self.next(Occasion::Remote, rng);
@@ -224,35 +224,35 @@ impl Backoff {
             return delay.max(asked).min(LONGEST_HINT);
         }
         let spread =
-            if made(Bug::HintUnspread) { Span::ZERO } else { hint.max(self.window).max(REMOTE_SPREAD) };
+            if made(Bug::HintUnspread) { Nanos::ZERO } else { hint.max(self.window).max(REMOTE_SPREAD) };
         let floor = self.floor();
         uniform(rng, hint.max(floor.half().half()), hint.plus(spread).max(floor)).min(LONGEST_HINT)
     }
 
     /// What a rule of the application's own is told.
     #[cfg(feature = "native")]
-    fn told(&self, attempt: u32, least: Span, rng: &mut Rng) -> Attempt {
+    fn told(&self, attempt: u32, least: Nanos, rng: &mut Rng) -> Attempt {
         Attempt {
             number: attempt.saturating_add(1),
             window: self.window.duration(),
-            retry_after: (least > Span::ZERO).then(|| least.duration()),
+            retry_after: (least > Nanos::ZERO).then(|| least.duration()),
             random: rng.u64(..),
         }
     }
 
     /// The least that the largest delay may be where the server has named its window.
-    fn floor(&self) -> Span {
+    fn floor(&self) -> Nanos {
         if made(Bug::WindowNoFloor) {
-            return Span::ZERO;
+            return Nanos::ZERO;
         }
         self.window.plus(self.window.half())
     }
 }
 
 /// A delay in `[from, to]`, to the millisecond.
-pub(crate) fn uniform(rng: &mut Rng, from: Span, to: Span) -> Span {
+pub(crate) fn uniform(rng: &mut Rng, from: Nanos, to: Nanos) -> Nanos {
     let (from, to) = (from.millis(), to.millis());
-    Span::from_millis(rng.u64(from..=to.max(from)))
+    Nanos::from_millis(rng.u64(from..=to.max(from)))
 }
 
 #[cfg(test)]
@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn legacy_waits_doubling_seconds_up_to_thirty_without_jitter() {
-        let mut backoff = Backoff::new(Policy::Legacy, Span::ZERO);
+        let mut backoff = Backoff::new(Policy::Legacy, Nanos::ZERO);
         let mut rng = Rng::with_seed(1);
         let delays: Vec<u64> = (0..8).map(|_| next(&mut backoff, &mut rng).as_secs()).collect();
         assert_eq!(delays, [1, 2, 4, 8, 16, 30, 30, 30]);
@@ -342,16 +342,16 @@ mod tests {
     fn a_hint_is_a_floor_and_never_exceeds_ten_minutes() {
         let (mut backoff, mut rng) = standard(Duration::ZERO);
         for _ in 0..20 {
-            let delay = backoff.hinted(Span::from_secs(5), &mut rng).duration();
+            let delay = backoff.hinted(Nanos::from_secs(5), &mut rng).duration();
             assert!(delay >= 5 * SECOND && delay <= 10 * SECOND);
-            assert!(backoff.hinted(Span::from_secs(86_400), &mut rng) <= LONGEST_HINT);
+            assert!(backoff.hinted(Nanos::from_secs(86_400), &mut rng) <= LONGEST_HINT);
         }
     }
 
     #[test]
     fn what_a_stream_asks_for_is_waited_and_never_shortens_the_rule() {
         let (mut backoff, mut rng) = standard(Duration::ZERO);
-        backoff.set_least(Span::from_secs(3));
+        backoff.set_least(Nanos::from_secs(3));
         backoff.lost((5 * SECOND).into());
         let first: Vec<Duration> = (0..20)
             .map(|_| {
@@ -365,17 +365,17 @@ mod tests {
         backoff.attempt = 8;
         let grown: Vec<Duration> = (0..50).map(|_| next(&mut backoff, &mut rng)).collect();
         assert!(grown.iter().any(|delay| *delay > 20 * SECOND), "{grown:?}");
-        backoff.set_least(Span::from_secs(86_400));
+        backoff.set_least(Nanos::from_secs(86_400));
         assert!(next(&mut backoff, &mut rng) <= LONGEST_HINT.plus(REMOTE_SPREAD).duration());
     }
 
     #[test]
     fn legacy_knows_no_hints() {
         let (_, mut rng) = standard(Duration::ZERO);
-        let mut backoff = Backoff::new(Policy::Legacy, Span::ZERO);
-        backoff.set_least(Span::from_secs(60));
+        let mut backoff = Backoff::new(Policy::Legacy, Nanos::ZERO);
+        backoff.set_least(Nanos::from_secs(60));
         let delays: Vec<Duration> =
-            (0..3).map(|_| backoff.hinted(Span::from_secs(60), &mut rng).duration()).collect();
+            (0..3).map(|_| backoff.hinted(Nanos::from_secs(60), &mut rng).duration()).collect();
         assert_eq!(delays, [SECOND, 2 * SECOND, 4 * SECOND]);
     }
 
@@ -383,7 +383,7 @@ mod tests {
     fn a_hint_shorter_than_the_window_brings_nobody_back_before_it() {
         let (mut backoff, mut rng) = standard(80 * SECOND);
         let delays: Vec<Duration> =
-            (0..200).map(|_| backoff.hinted(Span::from_secs(5), &mut rng).duration()).collect();
+            (0..200).map(|_| backoff.hinted(Nanos::from_secs(5), &mut rng).duration()).collect();
         assert!(delays.iter().all(|delay| *delay >= 30 * SECOND && *delay <= 120 * SECOND), "{delays:?}");
         assert!(delays.iter().any(|delay| *delay > 100 * SECOND), "{delays:?}");
     }

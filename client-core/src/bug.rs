@@ -238,7 +238,7 @@ mistakes! {
         FiveDials = "One dial in six is not counted.",
         LimiterTooShort = "The limit of dials holds for less than its time.",
     }
-    "close.rs" {
+    "close_code.rs" {
         RemovedComesBack = "Who was removed by the operator comes back.",
         RestartIsSuspect = "A restart of the server counts as a wrong address.",
     }
@@ -284,7 +284,7 @@ mistakes! {
         VolatileWaits = "A volatile frame that the connection cannot take waits for the next one.",
         KeptOvertaken = "What waits overtakes the kept frames that the connection has no room for yet.",
     }
-    "standing.rs" {
+    "kept_frames.rs" {
         KeptBackwards = "The kept frames are written in the wrong order.",
         KeepsTooMany = "There may be more kept frames than allowed.",
         KeptStaysOld = "A kept frame is not replaced by the one with the same key.",

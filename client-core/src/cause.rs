@@ -47,7 +47,7 @@ pub struct DialError {
 #[non_exhaustive]
 pub enum Remedy {
     /// The words of the error or the cause say it.
-    InWords,
+    InMessage,
     /// A Socket.IO server answers at the address: its protocol is the one to use.
     SocketIo,
 }
@@ -202,7 +202,7 @@ impl CauseCode {
                 Some(code)
             }
             Self::ConnectionLost => Some(1006),
-            Self::DeadPeer => Some(crate::close::DEAD_PEER),
+            Self::DeadPeer => Some(crate::close_code::DEAD_PEER),
             Self::ProtocolError => Some(1002),
             Self::FrameTooLarge => Some(1009),
             _ => None,

@@ -2,12 +2,12 @@
 
 use crate::event::{DeliveryStatus, SendReply};
 use crate::name::Name;
-use crate::saved::{Saved, SavedPosition, SavedSend, Transmitted};
+use crate::persisted::{Saved, SavedPosition, SavedSend, Transmitted};
 use alloc::boxed::Box;
 use alloc::string::String;
 
 /// One change of the state that a store keeps. `K` names the send it is about: a session knows its [`SendId`](crate::SendId), a store
-/// the number that a [`Ledger`](crate::machine::Ledger) gave it, which holds over restarts.
+/// the number that a [`JournalState`](crate::machine::JournalState) gave it, which holds over restarts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change<P = String, N = Name, K = u64> {
@@ -26,12 +26,12 @@ pub enum Change<P = String, N = Name, K = u64> {
         transmitted: Transmitted,
     },
     /// A send that was numbered has certainly not been taken, and waits again.
-    Waits {
+    Requeued {
         /// Which one.
         key: K,
     },
     /// A send has been given to a connection that cannot tell a repetition: it is never sent again.
-    HandedOver {
+    SentOnce {
         /// Which one.
         key: K,
     },
@@ -55,14 +55,14 @@ pub enum Change<P = String, N = Name, K = u64> {
         key: K,
     },
     /// Nothing that was numbered in this room is transmitted again.
-    LineEnded {
+    ProducerEnded {
         /// The room.
         room: N,
     },
     /// The application has dealt with everything in a room up to here.
     Committed(SavedPosition<N>),
     /// The position in a room means nothing any more.
-    Forgotten {
+    PositionCleared {
         /// The room.
         room: N,
     },
@@ -110,14 +110,14 @@ impl<P, N, K> Change<P, N, K> {
         Some(match self {
             Self::Added { key, send } => Change::Added { key: name(key)?, send },
             Self::Transmitted { key, transmitted } => Change::Transmitted { key: name(key)?, transmitted },
-            Self::Waits { key } => Change::Waits { key: name(key)? },
-            Self::HandedOver { key } => Change::HandedOver { key: name(key)? },
+            Self::Requeued { key } => Change::Requeued { key: name(key)? },
+            Self::SentOnce { key } => Change::SentOnce { key: name(key)? },
             Self::Resolved { key, status } => Change::Resolved { key: name(key)?, status },
             Self::Replied { key, reply } => Change::Replied { key: name(key)?, reply },
             Self::Confirmed { key } => Change::Confirmed { key: name(key)? },
-            Self::LineEnded { room } => Change::LineEnded { room },
+            Self::ProducerEnded { room } => Change::ProducerEnded { room },
             Self::Committed(position) => Change::Committed(position),
-            Self::Forgotten { room } => Change::Forgotten { room },
+            Self::PositionCleared { room } => Change::PositionCleared { room },
             Self::UserChanged => Change::UserChanged,
             Self::Server { user, extended, worked, window_ms, dedupe_window_ms } => {
                 Change::Server { user, extended, worked, window_ms, dedupe_window_ms }

@@ -21,9 +21,9 @@ pub struct Config {
     pub extended: bool,
     /// Most messages held back while a hole before them is being filled, or, on a Socket.IO server, until it is known
     /// what they belong to: 1,024 by default.
-    pub max_held: usize,
+    pub max_buffered: usize,
     /// Most bytes of them: 1 MiB by default.
-    pub max_held_bytes: usize,
+    pub max_buffered_bytes: usize,
     /// Most rooms at once: 256 by default.
     pub max_rooms: usize,
     /// Most bytes of one message's content: 1 MiB by default. A server may allow less.
@@ -39,8 +39,8 @@ impl Default for Config {
             link: LinkConfig::default(),
             outbox: OutboxLimits::default(),
             extended: true,
-            max_held: 1024,
-            max_held_bytes: 1 << 20,
+            max_buffered: 1024,
+            max_buffered_bytes: 1 << 20,
             max_rooms: 256,
             max_content: 1 << 20,
             max_unflushed: 256 << 10,

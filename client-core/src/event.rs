@@ -94,14 +94,14 @@ pub enum Event<P = String, N = Name> {
         server_code: ServerCode,
     },
     /// The server sent something that is no frame; it was skipped, nothing else is lost. Told once for each connection; the
-    /// rest is only counted in [`Diagnostics::garbled_frames`](crate::Diagnostics::garbled_frames).
-    Garbled {
+    /// rest is only counted in [`Diagnostics::malformed_frames`](crate::Diagnostics::malformed_frames).
+    Malformed {
         /// What is wrong with it.
         error: Box<str>,
     },
     /// The state could not be stored. Said once; it is tried again, and until it works nothing is sent for the first
     /// time, while messages still come in.
-    NotStored {
+    StorageFailed {
         /// What is wrong.
         error: Box<str>,
     },
@@ -293,7 +293,7 @@ pub enum GapReason {
 
 impl GapReason {
     /// A reason as the wire writes it; one that is not known says no more than that messages are missing.
-    pub fn read(text: &str) -> Self {
+    pub fn from_wire(text: &str) -> Self {
         match text {
             "reconnected" => Self::Reconnected,
             "epoch_changed" => Self::EpochChanged,
@@ -369,7 +369,7 @@ const KEPT: usize = 4 << 10;
 impl<P: Payload> SendReply<P> {
     /// What is stored of it; `None` for nothing.
     pub(crate) fn kept(&self) -> Option<Self> {
-        let small = |text: &Option<P>| text.clone().filter(|text| text.weight() <= KEPT);
+        let small = |text: &Option<P>| text.clone().filter(|text| text.byte_len() <= KEPT);
         let server_code = self.server_code.clone();
         let kept = Self { answer: small(&self.answer), message: small(&self.message), server_code };
         (kept.answer.is_some() || kept.message.is_some()).then_some(kept)
@@ -490,7 +490,7 @@ impl SendFailure {
     }
 
     /// The reason with this code; one that is not known is a refusal for another reason.
-    pub(crate) fn read(code: &str) -> Self {
+    pub(crate) fn from_code(code: &str) -> Self {
         let own = [
             Self::QueueFull,
             Self::BadRoom,
@@ -513,7 +513,9 @@ impl SendFailure {
             #[cfg(feature = "frames")]
             Self::Dropped,
         ];
-        own.into_iter().find(|why| why.as_str() == code).unwrap_or_else(|| Self::Refused(Code::read(code)))
+        own.into_iter()
+            .find(|why| why.as_str() == code)
+            .unwrap_or_else(|| Self::Refused(Code::from_wire(code)))
     }
 
     /// Whether the same send may succeed later: there was no time or no room for it, the room has to be joined first, or the

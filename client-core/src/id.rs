@@ -87,7 +87,7 @@ impl Id {
     }
 
     /// The inverse of [`Id::numbered`].
-    pub fn read_numbered(&self, kind: char) -> Option<(u64, Option<u32>)> {
+    pub fn parse_numbered(&self, kind: char) -> Option<(u64, Option<u32>)> {
         let (first, rest) = self.as_bytes().split_first()?;
         if char::from(*first) != kind {
             return None;
@@ -248,10 +248,10 @@ mod tests {
         for (number, part) in [(0, None), (7, Some(0)), (12_345, Some(678)), (u64::MAX, None)] {
             let id = Id::numbered('s', number, part);
             assert_eq!(Id::new(&id).unwrap(), id);
-            assert_eq!(id.read_numbered('s'), Some((number, part)), "{id}");
-            assert_eq!(id.read_numbered('j'), None);
+            assert_eq!(id.parse_numbered('s'), Some((number, part)), "{id}");
+            assert_eq!(id.parse_numbered('j'), None);
         }
         assert_eq!(Id::numbered('s', 12, Some(3)).to_string(), "s12-3");
-        assert_eq!(Id::new("s-").unwrap().read_numbered('s'), None);
+        assert_eq!(Id::new("s-").unwrap().parse_numbered('s'), None);
     }
 }

@@ -30,7 +30,7 @@
 //! # The machine
 //!
 //! Underneath is [`Session`]: deterministic, without I/O. It never reads a clock (time comes with each input, as a
-//! [`Moment`]), never draws entropy (a seed does), never blocks and never panics on input. One [`Input`] goes in,
+//! [`ClockReading`]), never draws entropy (a seed does), never blocks and never panics on input. One [`Input`] goes in,
 //! [`Output`]s come out, and there is one deadline:
 //!
 //! ```text
@@ -44,12 +44,12 @@
 //! no socket at all:
 //!
 //! ```
-//! use rejoin::machine::{ClientMessage, Command, Input, Moment, Output, ServerMessage, Session};
+//! use rejoin::machine::{ClientMessage, Command, Input, ClockReading, Output, ServerMessage, Session};
 //! use rejoin::{Config, Event, Message, Name};
 //! use std::time::Duration;
 //!
 //! let mut session: Session = Session::new(Config::default(), 42);
-//! let mut now = Moment::default();
+//! let mut now = ClockReading::default();
 //! let lobby = Name::from("lobby");
 //! let mut inputs = vec![Input::Command(Command::Join(lobby.into())), Input::Command(Command::Connect)];
 //! let mut heard = Vec::new();
@@ -74,14 +74,14 @@
 //!             }
 //!             Output::Event(Event::Message(message)) => heard.push(message.content),
 //!             Output::Event(_) | Output::Ping { .. } | Output::FetchToken { .. } => {}
-//!             Output::Close { .. } | Output::Abandon { .. } => {}
+//!             Output::Close { .. } | Output::Abort { .. } => {}
 //!             _ => {}
 //!         }
 //!     }
 //!     // 3. Wait for the socket, for the user, or for the deadline.
 //!     if inputs.is_empty() {
 //!         let deadline = session.next_deadline().expect("something to wait for");
-//!         now = Moment::new(deadline, deadline.since_start());
+//!         now = ClockReading::new(deadline, deadline.since_start());
 //!         // 4. The deadline has come.
 //!         inputs.push(Input::Tick);
 //!     }
@@ -94,7 +94,7 @@
 //! A Socket.IO server is spoken to by a machine of its own, [`socketio::Session`], over the same link.
 //!
 //! From the bottom up: [`messages`] are the typed frames; the link (private, configured by [`LinkConfig`]) decides
-//! when to dial, with [`backoff`] and the table of [`close`] codes; rooms know how far each log has been received;
+//! when to dial, with [`backoff`] and the table of [`close_code`]s; rooms know how far each log has been received;
 //! the outbox keeps what is on its way; [`Session`] puts them together. [`Feed`] is a second session over the same link,
 //! which reads one room from a stream of server-sent events.
 //!
@@ -121,7 +121,7 @@
 //! - With a stored state ([`Session::saved`], [`Output::Save`], [`Input::Restore`]) sends keep their numbers over a
 //!   restart, and messages after the committed position come again: at least once.
 //! - A slow application loses nothing that the server's log still has: what it has no room for stays with the server
-//!   ([`Input::Busy`]), and what the log has forgotten meanwhile is an [`Event::Gap`].
+//!   ([`Input::Backpressure`]), and what the log has forgotten meanwhile is an [`Event::Gap`].
 //!
 //! On a **plain** server (protocol.md §1): `written` (the operating system took every byte), `failed` or `unknown`,
 //! nothing sent twice; messages in the connection's order; after each reconnect a gap of unknown size, because what was
@@ -137,7 +137,7 @@
 //! |---|---|---|
 //! | none | [`Session`], `no_std` with `alloc` | serde, thiserror, fastrand |
 //! | `stored` | `Session::saved`, `Input::Restore`: a state that outlives the process | |
-//! | `journal` | `Session::take_changes`, `Ledger`: the same, kept change by change | |
+//! | `journal` | `Session::take_changes`, `JournalState`: the same, kept change by change | |
 //! | `frames` | the application's own frames: `Event::Frame`, `Command::Keep` | |
 //! | `socketio` (default) | `socketio`, `ClientBuilder::socket_io`: Socket.IO servers | |
 //! | `json` | `messages::json`, `socketio::json`: text ↔ typed | `serde_json`, base64 |
@@ -159,9 +159,9 @@
 //!
 //! [`Feed`]: machine::Feed
 //! [`Input`]: machine::Input
-//! [`Input::Busy`]: machine::Input::Busy
+//! [`Input::Backpressure`]: machine::Input::Backpressure
 //! [`Input::Restore`]: machine::Input::Restore
-//! [`Moment`]: machine::Moment
+//! [`ClockReading`]: machine::ClockReading
 //! [`Output`]: machine::Output
 //! [`Output::Save`]: machine::Output::Save
 //! [`Session`]: machine::Session
@@ -175,16 +175,19 @@ mod bug;
 mod cause;
 #[cfg(feature = "journal")]
 mod change;
-pub mod close;
+mod change_log;
+pub mod close_code;
 mod config;
 mod event;
 pub mod feed;
-mod fingerprint;
 #[cfg(feature = "frames")]
 mod frame;
+mod hash;
 mod id;
 #[cfg(feature = "journal")]
-mod ledger;
+mod journal;
+#[cfg(feature = "frames")]
+mod kept_frames;
 mod limiter;
 mod link;
 mod liveness;
@@ -194,16 +197,13 @@ pub mod messages;
 mod name;
 #[cfg(feature = "native")]
 mod native;
-mod notes;
-mod order;
 mod outbox;
+mod persisted;
 mod rooms;
-mod saved;
 mod session;
 #[cfg(feature = "socketio")]
 pub mod socketio;
-#[cfg(feature = "frames")]
-mod standing;
+mod sort;
 mod time;
 mod token;
 mod utc;
@@ -222,16 +222,18 @@ pub use frame::Frame;
 #[cfg(all(feature = "frames", feature = "json"))]
 pub use frame::{Bytes, FrameError};
 pub use id::{ID_CHARS, Id, IdError};
+#[cfg(feature = "frames")]
+pub use kept_frames::{MAX_KEPT_BYTES, MAX_KEPT_FRAMES};
 pub use link::{Hint, LinkConfig, State, StateChange};
 pub use liveness::LivenessConfig;
 pub use messages::{Message, Position};
 pub use name::{Name, PERSONAL_ROOM, ROOM_NAME_CHARS, RoomNameError, check_room_name, is_invisible};
 #[cfg(feature = "native")]
 pub use native::{
-    Buffers, BuildError, Client, ClientBuilder, ClosedError, ConnectionStatus, Draft, EarlierOutcome,
-    Endpoint, EndpointError, Events, FrameDraft, HeaderError, Headers, JoinError, Missed, Permit, Receipt,
-    Request, RequestError, SOCKET_IO_OPENING, SendError, Sending, StateError, StateFile, StateStore,
-    Subscription, TlsError, TokenLocation, Typed, TypedEvents, UnreadFrame,
+    BuildError, Client, ClientBuilder, ClosedError, ConnectionStatus, Endpoint, EndpointError, Events,
+    FrameBuilder, HeaderError, Headers, JoinError, MessageBuilder, Missed, Permit, ReadBuffer, Receipt,
+    Request, RequestError, RestoredOutcome, SOCKET_IO_OPENING, SendError, SendFuture, StateError, StateFile,
+    StateStore, Subscription, TlsError, TokenLocation, Typed, TypedEvents, TypedFrameError,
 };
 #[cfg(feature = "sse")]
 pub use native::{FeedBuilder, FeedStream, follow};
@@ -246,8 +248,6 @@ pub use outbox::{OutboxLimits, Overflow};
 #[cfg(feature = "rustls-no-provider")]
 pub use rustls;
 pub use session::{Diagnostics, Join};
-#[cfg(feature = "frames")]
-pub use standing::{MOST_KEPT, MOST_KEPT_BYTES};
 pub use time::Timestamp;
 pub use token::{Token, TokenError};
 pub use utc::utc;

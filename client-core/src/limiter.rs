@@ -1,11 +1,11 @@
 //! At most six dials in any thirty seconds, whatever asks for them (reconnecting.md, rule 4; invariant 11).
 
 use crate::bug::{Bug, made};
-use crate::time::{Span, Timestamp};
+use crate::time::{Nanos, Timestamp};
 
 /// Dials allowed in one [`PERIOD`].
 const DIALS: usize = 6;
-const PERIOD: Span = Span::from_secs(30);
+const PERIOD: Nanos = Nanos::from_secs(30);
 
 /// The times of the last dials.
 #[derive(Debug, Clone, Default)]
@@ -20,7 +20,7 @@ impl DialLimiter {
         match self.dials.get(self.oldest) {
             // One past the period: "any 30 s" includes both ends.
             Some(Some(oldest)) if made(Bug::LimiterTooShort) => (*oldest + PERIOD.half()).max(now),
-            Some(Some(oldest)) => (*oldest + PERIOD + Span::from_millis(1)).max(now),
+            Some(Some(oldest)) => (*oldest + PERIOD + Nanos::from_millis(1)).max(now),
             _ => now,
         }
     }

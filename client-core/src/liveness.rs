@@ -1,7 +1,7 @@
 //! Finds out whether the server still answers (reconnecting.md, "Liveness"). Sends nothing itself.
 
 use crate::bug::{Bug, made};
-use crate::time::{Span, Timestamp};
+use crate::time::{Nanos, Timestamp};
 use core::time::Duration;
 
 /// When to ask, and how long to wait for an answer.
@@ -11,31 +11,31 @@ pub struct LivenessConfig {
     /// Silence after which the server is asked: 25 s by default. Many proxies cut a connection that is silent for 30 s.
     pub heartbeat: Duration,
     /// How long it may take to answer: 10 s by default.
-    pub answer_within: Duration,
+    pub answer_timeout: Duration,
     /// How long it may take to answer after a wake or a network change: 3 s by default.
-    pub probe_within: Duration,
+    pub probe_timeout: Duration,
     /// Whether the driver can ping. A browser on a plain server cannot: there a half-open connection is not
     /// found by asking, and after a long sleep the connection is replaced instead.
     pub can_ping: bool,
     /// For a stream that can only be listened to, but in which the server is never silent for long: silence after
     /// which it is dead, without a question. `None` by default. Used where the driver cannot ping.
-    pub silence: Option<Duration>,
+    pub idle_timeout: Option<Duration>,
 }
 
 impl Default for LivenessConfig {
     fn default() -> Self {
         Self {
             heartbeat: Duration::from_secs(25),
-            answer_within: Duration::from_secs(10),
-            probe_within: Duration::from_secs(3),
+            answer_timeout: Duration::from_secs(10),
+            probe_timeout: Duration::from_secs(3),
             can_ping: true,
-            silence: None,
+            idle_timeout: None,
         }
     }
 }
 
 /// A timer this late was held back: the process was stopped, or the machine slept.
-pub(crate) const LATE: Span = Span::from_secs(2);
+pub(crate) const LATE: Nanos = Nanos::from_secs(2);
 
 /// What to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub(crate) struct Liveness {
     heard: Timestamp,
     /// What the server has said of its silences, in the place of the configuration's. By when within one its next word
     /// is due it has not said, so that doubt shortens nothing.
-    silence: Option<Span>,
+    silence: Option<Nanos>,
     phase: Phase,
 }
 
@@ -71,7 +71,7 @@ impl Liveness {
     }
 
     /// The server has said how often it wants to hear, and can be asked.
-    pub(crate) fn agree(&mut self, heartbeat: Span) {
+    pub(crate) fn agree(&mut self, heartbeat: Nanos) {
         self.config.heartbeat =
             if made(Bug::HeartbeatUnlearnt) { self.config.heartbeat } else { heartbeat.duration() };
         self.config.can_ping = true;
@@ -79,13 +79,13 @@ impl Liveness {
 
     /// The server speaks by itself at least so often.
     #[cfg(any(feature = "socketio", test))]
-    pub(crate) fn expect(&mut self, silence: Span) {
+    pub(crate) fn expect(&mut self, silence: Nanos) {
         self.silence = Some(silence);
     }
 
     /// Longer silence is death, and nobody is asked.
-    fn silence(&self) -> Option<Span> {
-        self.silence.or(self.config.silence.filter(|_| !self.config.can_ping).map(Span::from))
+    fn silence(&self) -> Option<Nanos> {
+        self.silence.or(self.config.idle_timeout.filter(|_| !self.config.can_ping).map(Nanos::from))
     }
 
     /// Whether there is a way to ask on this connection.
@@ -97,7 +97,7 @@ impl Liveness {
     pub(crate) fn ask(&mut self, now: Timestamp) -> bool {
         let quiet = matches!(self.phase, Phase::Quiet) && self.config.can_ping;
         if quiet {
-            self.phase = Phase::Asked { at: now, until: now + self.config.answer_within, probe: false };
+            self.phase = Phase::Asked { at: now, until: now + self.config.answer_timeout, probe: false };
         }
         quiet
     }
@@ -111,7 +111,7 @@ impl Liveness {
     }
 
     /// An answer to a ping came in. Gives the round trip, if one was under way.
-    pub(crate) fn answered(&mut self, now: Timestamp) -> Option<Span> {
+    pub(crate) fn answered(&mut self, now: Timestamp) -> Option<Nanos> {
         let rtt = match self.phase {
             Phase::Asked { at, .. } => Some(now.after(at)),
             Phase::Quiet => None,
@@ -122,15 +122,15 @@ impl Liveness {
 
     /// Something on this side makes the connection doubtful: ask now, and expect a quick answer.
     pub(crate) fn doubt(&mut self, now: Timestamp) -> Finding {
-        let soon =
-            now + if made(Bug::DoubtPatient) { self.config.answer_within } else { self.config.probe_within };
-        match (self.phase, self.config.silence) {
+        let soon = now
+            + if made(Bug::DoubtPatient) { self.config.answer_timeout } else { self.config.probe_timeout };
+        match (self.phase, self.config.idle_timeout) {
             (Phase::Asked { probe: true, .. }, _) => Finding::Fine,
             _ if made(Bug::DoubtUnasked) => Finding::Fine,
             _ if self.config.can_ping => self.probe(now, soon),
             (_, None) => Finding::Fine,
             // What should have come by now is missing, or is still to come.
-            (_, Some(silence)) => self.probe(now, soon.max(self.heard + Span::from(silence).half())),
+            (_, Some(silence)) => self.probe(now, soon.max(self.heard + Nanos::from(silence).half())),
         }
     }
 
@@ -160,12 +160,12 @@ impl Liveness {
         }
         if now.after(deadline) > LATE && !made(Bug::LateTimerKills) {
             // The answer may be waiting in a buffer that nobody has read: ask again, never kill.
-            return self.probe(now, now + self.config.probe_within);
+            return self.probe(now, now + self.config.probe_timeout);
         }
         match self.phase {
             Phase::Quiet if self.silence().is_some() => Finding::Dead { local: false },
             Phase::Quiet => {
-                let until = now + self.config.answer_within;
+                let until = now + self.config.answer_timeout;
                 self.phase = Phase::Asked { at: now, until, probe: false };
                 Finding::Ask
             }
@@ -200,7 +200,7 @@ mod tests {
     fn any_frame_proves_life_and_an_answer_gives_the_round_trip() {
         let mut live = fresh();
         live.tick(at(25));
-        assert_eq!(live.answered(at(26)), Some(Span::from_secs(1)));
+        assert_eq!(live.answered(at(26)), Some(Nanos::from_secs(1)));
         assert_eq!(live.deadline(), at(51));
         live.heard(at(40));
         assert_eq!(live.deadline(), at(65));
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn the_silence_of_a_server_that_speaks_by_itself_is_death() {
         let mut live = fresh();
-        live.expect(Span::from_secs(45));
+        live.expect(Nanos::from_secs(45));
         live.heard(at(10));
         assert_eq!(live.tick(at(54)), Finding::Fine);
         assert_eq!(live.tick(at(55)), Finding::Dead { local: false });
@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(live.tick(at(58)), Finding::Ask);
         let config = LivenessConfig { can_ping: false, ..LivenessConfig::default() };
         let mut mute = Liveness::new(config, at(0));
-        mute.expect(Span::from_secs(45));
+        mute.expect(Nanos::from_secs(45));
         assert_eq!(mute.tick(at(48)), Finding::Fine);
         assert_eq!(mute.deadline(), at(51));
         assert_eq!(mute.tick(at(51)), Finding::Dead { local: true });
@@ -251,7 +251,7 @@ mod tests {
 
     fn listener() -> Liveness {
         let silence = Some(Duration::from_secs(40));
-        let config = LivenessConfig { can_ping: false, silence, ..LivenessConfig::default() };
+        let config = LivenessConfig { can_ping: false, idle_timeout: silence, ..LivenessConfig::default() };
         Liveness::new(config, at(0))
     }
 
@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn where_there_is_a_way_to_ask_a_configured_silence_kills_nobody() {
         let silence = Some(Duration::from_secs(20));
-        let mut live = Liveness::new(LivenessConfig { silence, ..fresh().config }, at(0));
+        let mut live = Liveness::new(LivenessConfig { idle_timeout: silence, ..fresh().config }, at(0));
         assert_eq!(live.tick(at(20)), Finding::Fine);
         assert_eq!(live.tick(at(25)), Finding::Ask);
     }

@@ -13,15 +13,17 @@ pub use crate::cause::Disconnect;
 pub use crate::change::Change;
 pub use crate::feed::{Feed, FeedInput, FeedOutput};
 #[cfg(feature = "journal")]
-pub use crate::ledger::Ledger;
+pub use crate::journal::JournalState;
 pub use crate::link::ConnId;
 pub use crate::messages::{ClientMessage, ServerMessage};
-pub use crate::outbox::{Outgoing, Payload};
+pub use crate::outbox::{OutboundMessage, Payload};
 #[cfg(feature = "frames")]
-pub use crate::saved::SavedFrame;
+pub use crate::persisted::SavedFrame;
 #[cfg(feature = "journal")]
-pub use crate::saved::digest;
-pub use crate::saved::{Saved, SavedLine, SavedOutcome, SavedPosition, SavedSend, SavedStatus, Transmitted};
+pub use crate::persisted::digest;
+pub use crate::persisted::{
+    Saved, SavedOutcome, SavedPosition, SavedProducer, SavedSend, SavedStatus, Transmitted,
+};
 pub use crate::session::{Command, Input, Output, Session};
-pub use crate::time::Moment;
+pub use crate::time::ClockReading;
 pub use crate::token::Credentials;

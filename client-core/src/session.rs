@@ -17,21 +17,21 @@ mod wire;
 pub use io::{Command, Diagnostics, Input, Join, Output};
 
 use crate::bug::{Bug, made};
+#[cfg(feature = "journal")]
+use crate::change_log::note;
 use crate::config::Config;
 use crate::event::{Delivery, Event, Mode, RoomChange, RoomState};
 use crate::link::{Action, ConnId, Link, State};
 use crate::messages::ClientMessage;
 use crate::name::Name;
-#[cfg(feature = "journal")]
-use crate::notes::note;
 use crate::outbox::{Outbox, Payload};
-use crate::rooms::{Membership, Rooms};
-use crate::saved::SavedPosition;
+use crate::persisted::SavedPosition;
 #[cfg(feature = "stored")]
-use crate::saved::{SavedLine, SavedSend};
-use crate::time::{Moment, Span, Timestamp};
+use crate::persisted::{SavedProducer, SavedSend};
+use crate::rooms::{Membership, Rooms};
+use crate::time::{ClockReading, Nanos, Timestamp};
 #[cfg(feature = "frames")]
-use crate::{event::SendId, standing::Standing};
+use crate::{event::SendId, kept_frames::Standing};
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -54,7 +54,7 @@ pub struct Session<P = String, N = Name> {
     /// Committed positions of an earlier run, in rooms that have not been joined yet.
     stored: Vec<SavedPosition<N>>,
     rng: Rng,
-    now: Moment,
+    now: ClockReading,
     /// Grows with the larger of both clocks, so that it counts sleep. Begins far from zero: sends of an earlier run
     /// are older than this one.
     lived: Timestamp,
@@ -83,16 +83,16 @@ pub struct Session<P = String, N = Name> {
 
 /// Lines and sends as they are stored.
 #[cfg(feature = "stored")]
-type Kept<P, N> = (Vec<SavedLine<N>>, Vec<SavedSend<P, N>>);
+type Kept<P, N> = (Vec<SavedProducer<N>>, Vec<SavedSend<P, N>>);
 
 /// The part of [`Config`] that the session itself looks at.
 #[derive(Debug, Clone, Copy)]
 struct Settings {
     max_content: usize,
     max_unflushed: usize,
-    max_held: usize,
-    max_held_bytes: usize,
-    dial_timeout: Span,
+    max_buffered: usize,
+    max_buffered_bytes: usize,
+    dial_timeout: Nanos,
     can_ping: bool,
 }
 
@@ -107,13 +107,13 @@ struct Known<N> {
     user: Option<N>,
     /// Nobody has said so in this run.
     from_store: bool,
-    window: Span,
-    dedupe: Span,
+    window: Nanos,
+    dedupe: Nanos,
 }
 
 impl<N> Known<N> {
     /// How long a send is transmitted again (protocol.md §2.3).
-    fn horizon(&self) -> Span {
+    fn horizon(&self) -> Nanos {
         if made(Bug::HorizonTooLong) { self.dedupe } else { self.dedupe.half() }
     }
 }
@@ -130,8 +130,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let settings = Settings {
             max_content: config.max_content,
             max_unflushed: config.max_unflushed,
-            max_held: config.max_held,
-            max_held_bytes: config.max_held_bytes,
+            max_buffered: config.max_buffered,
+            max_buffered_bytes: config.max_buffered_bytes,
             dial_timeout: link.dial_timeout.into(),
             can_ping: link.liveness.can_ping,
         };
@@ -150,12 +150,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 worked: false,
                 user: None,
                 from_store: false,
-                window: Span::ZERO,
+                window: Nanos::ZERO,
                 dedupe: DEDUPE,
             },
             stored: Vec::new(),
             rng,
-            now: Moment::default(),
+            now: ClockReading::default(),
             lived: BIRTH,
             requests: 0,
             leaving: false,
@@ -176,27 +176,27 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Takes one input. Never fails, never blocks, never panics: what was wrong with an input comes out as an
     /// event. Call [`Session::poll`] until it is empty afterwards; several inputs may come before that.
-    pub fn handle(&mut self, now: Moment, input: Input<P, N>) {
+    pub fn handle(&mut self, now: ClockReading, input: Input<P, N>) {
         self.link.observe(now);
         self.live(now);
         let now = now.monotonic;
         match input {
             Input::Received(conn, message) => self.received(now, conn, message),
-            Input::Garbled(conn, error) => {
+            Input::Malformed(conn, error) => {
                 if self.heard(now, conn) {
-                    self.diagnostics.garbled_frames += 1;
+                    self.diagnostics.malformed_frames += 1;
                     // Whatever it is, it is no `hello`.
                     self.first_frame(now);
                     // Once for each connection: some servers say something of the kind all the time.
                     if let Some(wire) = &mut self.wire {
                         wire.garbled += 1;
                         if wire.garbled == 1 {
-                            self.event(Event::Garbled { error });
+                            self.event(Event::Malformed { error });
                         }
                     }
                 }
             }
-            Input::Heard(conn) => {
+            Input::Activity(conn) => {
                 self.heard(now, conn);
             }
             Input::Pong(conn) => {
@@ -226,7 +226,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
             Input::Token(result) => self.link.token(now, result),
             Input::Hint(hint) => self.link.hint(now, hint),
-            Input::Busy(busy) => self.busy(now, busy),
+            Input::Backpressure(busy) => self.busy(now, busy),
             #[cfg(feature = "stored")]
             Input::Restore(saved) => self.restore(*saved),
             Input::Tick => self.tick(now),
@@ -241,7 +241,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Gives back the memory of queues that are empty: most connections are quiet most of the time. For a driver that
     /// is about to wait.
-    pub fn rest(&mut self) {
+    pub fn shrink_to_fit(&mut self) {
         if self.outputs.is_empty() {
             self.outputs = VecDeque::new();
         }
@@ -259,7 +259,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             let decision = if undecided { wire.decide_at } else { Timestamp::NEVER };
             decision.min(self.rooms_deadline(wire)).min(self.stall_deadline(wire))
         });
-        self.link.deadline().min(outbox).min(wire).ever()
+        self.link.deadline().min(outbox).min(wire).into_option()
     }
 
     /// The state of the connection.
@@ -318,9 +318,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         Diagnostics {
             outbox_len: self.outbox.len(),
             outbox_bytes: self.outbox.bytes(),
-            held,
-            held_bytes,
-            rtt: self.link.rtt().map(Span::duration),
+            buffered: held,
+            buffered_bytes: held_bytes,
+            rtt: self.link.rtt().map(Nanos::duration),
             content_limit: {
                 let peer = self.wire.as_ref().map_or(usize::MAX, |wire| wire.peer.content);
                 // What the last connection was told holds until the next one is told something.
@@ -335,8 +335,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
-    fn live(&mut self, now: Moment) {
-        if self.now != Moment::default() {
+    fn live(&mut self, now: ClockReading) {
+        if self.now != ClockReading::default() {
             let wall = now.wall.after(self.now.wall);
             let awake = now.monotonic.after(self.now.monotonic);
             self.lived = self.lived + if made(Bug::SleepAgesNothing) { awake } else { wall.max(awake) };
@@ -515,7 +515,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 Output::Ping { conn }
             }
             Action::Close { conn, code } => Output::Close { conn, code },
-            Action::Abandon { conn, code } => Output::Abandon { conn, code },
+            Action::Abort { conn, code } => Output::Abort { conn, code },
             Action::Up { conn, offered } => return self.up(now, conn, offered),
             Action::Down => return self.down(),
             Action::Moved { conn, offered } => return self.moved(now, conn, offered),
@@ -536,7 +536,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 }
 
 /// Until a server has said otherwise (protocol.md §2.3).
-const DEDUPE: Span = Span::from_secs(600);
+const DEDUPE: Nanos = Nanos::from_secs(600);
 
 #[cfg(test)]
 mod tests;

@@ -45,7 +45,7 @@ impl Timestamp {
     }
 
     /// `None` for what is not waited for.
-    pub(crate) fn ever(self) -> Option<Self> {
+    pub(crate) fn into_option(self) -> Option<Self> {
         (self != Self::NEVER).then_some(self)
     }
 
@@ -65,8 +65,8 @@ impl Timestamp {
     }
 
     /// Time since `earlier`; zero if that lies ahead.
-    pub(crate) const fn after(self, earlier: Self) -> Span {
-        Span(self.0.saturating_sub(earlier.0))
+    pub(crate) const fn after(self, earlier: Self) -> Nanos {
+        Nanos(self.0.saturating_sub(earlier.0))
     }
 }
 
@@ -74,7 +74,7 @@ impl Add<Duration> for Timestamp {
     type Output = Self;
     /// Saturates: a deadline past the end of time is never reached.
     fn add(self, duration: Duration) -> Self {
-        self + Span::from(duration)
+        self + Nanos::from(duration)
     }
 }
 
@@ -91,16 +91,16 @@ impl Sub for Timestamp {
     }
 }
 
-impl Add<Span> for Timestamp {
+impl Add<Nanos> for Timestamp {
     type Output = Self;
-    fn add(self, Span(span): Span) -> Self {
+    fn add(self, Nanos(span): Nanos) -> Self {
         Self(self.0.saturating_add(span))
     }
 }
 
-impl Sub<Span> for Timestamp {
+impl Sub<Nanos> for Timestamp {
     type Output = Self;
-    fn sub(self, Span(span): Span) -> Self {
+    fn sub(self, Nanos(span): Nanos) -> Self {
         Self(self.0.saturating_sub(span))
     }
 }
@@ -108,9 +108,9 @@ impl Sub<Span> for Timestamp {
 /// A time that passes. What a [`Duration`] is outside: inside it is one number, because its two parts cost a page
 /// kilobytes. Saturates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Span(u64);
+pub(crate) struct Nanos(u64);
 
-impl Span {
+impl Nanos {
     pub(crate) const ZERO: Self = Self(0);
     pub(crate) const MAX: Self = Self(u64::MAX);
 
@@ -149,7 +149,7 @@ impl Span {
     }
 }
 
-impl From<Duration> for Span {
+impl From<Duration> for Nanos {
     fn from(duration: Duration) -> Self {
         Self(nanos(duration))
     }
@@ -161,14 +161,14 @@ impl From<Duration> for Span {
 /// jump. A wall clock that ran ahead of the monotonic one is taken as a wake from sleep, and only ever causes
 /// a question to the server, never a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Moment {
+pub struct ClockReading {
     /// Never goes back. May stop during sleep.
     pub monotonic: Timestamp,
     /// The wall clock, whose start is the Unix epoch. May jump either way.
     pub wall: Timestamp,
 }
 
-impl Moment {
+impl ClockReading {
     /// Both clocks at once; `wall` is the time since the Unix epoch.
     pub const fn new(monotonic: Timestamp, wall: Duration) -> Self {
         Self { monotonic, wall: Timestamp::new(wall) }
@@ -185,16 +185,16 @@ mod tests {
         let end = Timestamp::new(Duration::MAX);
         assert_eq!(end + Duration::from_secs(1), end);
         assert_eq!(Timestamp::from_millis(u64::MAX), end);
-        assert_eq!(Span::from(Duration::MAX), Span::MAX);
-        assert_eq!(Timestamp::ZERO - Span::MAX, Timestamp::ZERO);
-        assert_eq!(Span::MAX.plus(Span::MAX), Span::MAX);
+        assert_eq!(Nanos::from(Duration::MAX), Nanos::MAX);
+        assert_eq!(Timestamp::ZERO - Nanos::MAX, Timestamp::ZERO);
+        assert_eq!(Nanos::MAX.plus(Nanos::MAX), Nanos::MAX);
     }
 
     #[test]
     fn a_duration_comes_back_as_it_was() {
         for duration in [Duration::ZERO, Duration::new(1, 1), Duration::new(1_763_846_359, 999_999_999)] {
             assert_eq!(Timestamp::new(duration).since_start(), duration);
-            assert_eq!(Span::from(duration).duration(), duration);
+            assert_eq!(Nanos::from(duration).duration(), duration);
         }
         let point = Timestamp::new(Duration::from_nanos(1_000_001));
         assert_eq!((point.millis(), point.millis_up()), (1, 2));

@@ -35,7 +35,7 @@ pub(crate) fn counted(counts: &Diagnostics, which: u32) -> f64 {
         2 => float(counts.frames_in),
         3 => float(counts.frames_out),
         4 => float(counts.unknown_frames),
-        5 => float(counts.garbled_frames),
+        5 => float(counts.malformed_frames),
         6 => float(u64::try_from(counts.outbox_len).unwrap_or(u64::MAX)),
         7 => float(u64::try_from(counts.outbox_bytes).unwrap_or(u64::MAX)),
         8 => float(u64::try_from(counts.content_limit).unwrap_or(u64::MAX)),

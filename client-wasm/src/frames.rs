@@ -9,8 +9,8 @@ use alloc::vec::Vec;
 use rejoin::Message;
 use rejoin::machine::{ConnId, Input, ServerMessage};
 use rejoin::messages::{
-    Ack, AuthExpiry, AuthOk, GoingAway, Hello, History, Joined, Left, Limits, Nack, Notification, Origin,
-    Presence, ReconnectHint, Refusal, Signal, Stamp,
+    Ack, AuthExpiry, AuthOk, EntryMeta, ErrorDetail, GoingAway, Hello, History, Joined, Left, Limits, Nack,
+    Notification, Presence, ProducerSeq, ReconnectHint, Signal,
 };
 
 type Frame = ServerMessage<Value, Handle>;
@@ -39,7 +39,11 @@ pub(crate) fn read(
             match stamp(fields) {
                 Some(stamp) => {
                     let stamp = Some(stamp);
-                    ServerMessage::Notification(Box::new(Notification { stamp, kind: 0, data: Some(value) }))
+                    ServerMessage::Notification(Box::new(Notification {
+                        entry: stamp,
+                        kind: 0,
+                        data: Some(value),
+                    }))
                 }
                 None => ServerMessage::Unknown,
             }
@@ -63,15 +67,15 @@ pub(crate) fn read(
 fn message(fields: &mut Fields<'_>) -> Message<Value, Handle> {
     let (content, room) = (fields.value(), fields.handle());
     let timestamp = content.clone();
-    Message::plain(room, 0, content, timestamp).with_stamp(stamp(fields).map(Box::new))
+    Message::plain(room, 0, content, timestamp).with_entry(stamp(fields).map(Box::new))
 }
 
 /// seq, replay, pseq; id, epoch, pid
-fn stamp(fields: &mut Fields<'_>) -> Option<Stamp> {
+fn stamp(fields: &mut Fields<'_>) -> Option<EntryMeta> {
     let (seq, replay, pseq) = (fields.count(), fields.truth(), fields.count());
     let (id, epoch, pid) = (fields.id(), fields.id(), fields.id());
-    let origin = pid.map(|pid| Box::new(Origin { pid, pseq }));
-    Some(Stamp { id: id?, epoch: epoch?, seq, replay, origin })
+    let origin = pid.map(|pid| Box::new(ProducerSeq { pid, pseq }));
+    Some(EntryMeta { id: id?, epoch: epoch?, seq, replay, producer: origin })
 }
 
 /// The frames that have none of the page's values in them; `None` for one that lacks what it must have.
@@ -86,7 +90,7 @@ fn extended(kind: InputKind, fields: &mut Fields<'_>) -> Option<Frame> {
             let (retry, retry_after_ms) = (fields.truth(), fields.maybe_count());
             let refusal = (code > 0).then(|| {
                 let room = (room > 0).then_some(room);
-                Box::new(Refusal {
+                Box::new(ErrorDetail {
                     reference: fields.id(),
                     room,
                     code: names::read_code(code),
@@ -95,7 +99,7 @@ fn extended(kind: InputKind, fields: &mut Fields<'_>) -> Option<Frame> {
                     server_code: None,
                 })
             });
-            ServerMessage::Error { message, refusal }
+            ServerMessage::Error { message, detail: refusal }
         }
         // v, user, server time, heartbeat, dedupe window, six limits, window, token's time or −1
         InputKind::Hello => ServerMessage::Hello(Box::new(hello(fields))),

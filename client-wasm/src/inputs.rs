@@ -3,7 +3,7 @@
 use crate::fields::Fields;
 use crate::kinds::kinds;
 use crate::value::Value;
-use rejoin::machine::{Command, ConnId, Disconnect, Input, Outgoing};
+use rejoin::machine::{Command, ConnId, Disconnect, Input, OutboundMessage};
 use rejoin::{DialError, DialErrorKind, Hint, Join, Position, SendId, Token, TokenError};
 
 kinds!(
@@ -53,7 +53,7 @@ pub(crate) fn read<N: From<u32>, F>(
         InputKind::DialFailed => {
             Input::DialFailed(ConnId(fields.count()), DialError::new(DialErrorKind::Unreachable, ""))
         }
-        InputKind::Garbled => Input::Garbled(ConnId(fields.count()), "".into()),
+        InputKind::Garbled => Input::Malformed(ConnId(fields.count()), "".into()),
         InputKind::Closed => Input::Closed(ConnId(fields.count()), disconnect(fields.handle())),
         InputKind::Flushed => Input::Flushed(ConnId(fields.count()), fields.count()),
         InputKind::Token => Input::Token(match fields.handle() {
@@ -88,7 +88,7 @@ fn command<N: From<u32>>(kind: InputKind, fields: &mut Fields<'_>) -> Option<Com
         InputKind::Send => {
             let (id, room) = (SendId(fields.count()), fields.handle().into());
             let (content, timeout) = (fields.sized_value(), fields.duration());
-            Command::Send(Outgoing { timeout, ..Outgoing::new(id, room, content) })
+            Command::Send(OutboundMessage { timeout, ..OutboundMessage::new(id, room, content) })
         }
         InputKind::Cancel => Command::Cancel(SendId(fields.count())),
         InputKind::Commit => Command::Commit { room: fields.handle().into(), position: position(fields)? },

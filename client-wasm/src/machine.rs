@@ -51,7 +51,7 @@ impl Machine {
         #[cfg_attr(not(feature = "frames"), expect(unused_mut, reason = "nothing is set"))]
         let mut session = PageSession::new(config, count(seed));
         #[cfg(feature = "frames")]
-        session.own_frames(own::ROOM);
+        session.custom_frames(own::ROOM);
         Self {
             session,
             released: Released::default(),

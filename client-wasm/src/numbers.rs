@@ -1,7 +1,7 @@
 //! JavaScript has one kind of number: what comes from there is brought into range, never trusted.
 
 use rejoin::Timestamp;
-use rejoin::machine::Moment;
+use rejoin::machine::ClockReading;
 
 /// A count, milliseconds, a number of a connection, a frame or a send.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates; NaN is zero")]
@@ -22,9 +22,9 @@ pub(crate) fn float(number: u64) -> f64 {
 }
 
 /// The two clocks, in milliseconds.
-pub(crate) fn moment(monotonic: f64, wall: f64) -> Moment {
+pub(crate) fn moment(monotonic: f64, wall: f64) -> ClockReading {
     let at = |millis| Timestamp::from_millis(count(millis));
-    Moment { monotonic: at(monotonic), wall: at(wall) }
+    ClockReading { monotonic: at(monotonic), wall: at(wall) }
 }
 
 #[cfg(test)]

@@ -143,7 +143,7 @@ pub(crate) fn write<N: Numbered, M>(
             fields.count(conn.0).small(u32::from(code));
             OutputKind::Close
         }
-        Output::Abandon { conn, code } => {
+        Output::Abort { conn, code } => {
             fields.count(conn.0).small(u32::from(code));
             OutputKind::Abandon
         }
@@ -238,7 +238,7 @@ fn event_of<N: Numbered>(event: Event<Value, N>, fields: &mut Fields<'_>) -> Out
             fields.small(message.handle()).small(code.map_or(0, names::code));
             OutputKind::ServerError
         }
-        Event::Garbled { .. } => OutputKind::Garbled,
+        Event::Malformed { .. } => OutputKind::Garbled,
         _ => OutputKind::Nothing,
     }
 }

@@ -27,7 +27,7 @@ pub(crate) fn write(message: &ClientMessage<Value, Handle>, fields: &mut Fields<
             fields.small(*room).small(content.handle());
             if let Some(tag) = tag {
                 fields.id(&tag.reference);
-                if let Some(line) = &tag.line {
+                if let Some(line) = &tag.producer {
                     fields.count(line.pseq).id(&line.pid).id(&line.epoch);
                 }
             }

@@ -10,7 +10,7 @@ use crate::outputs;
 use crate::value::{Handle, Value};
 use alloc::boxed::Box;
 use rejoin::Position;
-use rejoin::machine::{Input, Saved, SavedLine, SavedPosition, SavedSend, Transmitted};
+use rejoin::machine::{Input, Saved, SavedPosition, SavedProducer, SavedSend, Transmitted};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 kinds!(
@@ -81,11 +81,11 @@ fn write(saved: &Saved<Value, Handle>, at: usize, fields: &mut outputs::Fields<'
         return Some(ItemKind::Position);
     }
     let at = at - saved.positions.len();
-    if let Some(line) = saved.lines.get(at) {
+    if let Some(line) = saved.producers.get(at) {
         fields.small(line.room).count(line.next_pseq).id(&line.pid);
         return Some(ItemKind::Line);
     }
-    let at = at - saved.lines.len();
+    let at = at - saved.producers.len();
     #[cfg(feature = "frames")]
     if let Some(kept) = at.checked_sub(saved.sends.len()).and_then(|at| saved.kept.get(at)) {
         fields.small(kept.key).small(kept.frame.handle()).small(kept.frame.bytes());
@@ -117,7 +117,7 @@ fn read(kind: u32, fields: &mut Fields<'_>, saved: &mut Saved<Value, Handle>) ->
         }
         ItemKind::Line => {
             let (room, next_pseq) = (fields.handle(), fields.count());
-            saved.lines.push(SavedLine { room, pid: fields.id()?, next_pseq });
+            saved.producers.push(SavedProducer { room, pid: fields.id()?, next_pseq });
         }
         ItemKind::Send => {
             let (room, content) = (fields.handle(), fields.sized_value());

@@ -80,7 +80,7 @@ impl Value {
 }
 
 impl Payload for Value {
-    fn weight(&self) -> usize {
+    fn byte_len(&self) -> usize {
         usize::try_from(self.0.bytes).unwrap_or(usize::MAX)
     }
 }

@@ -18,7 +18,7 @@ use crate::mailbox::{End, Fill, Mailbox, Parcel, Pushed};
 use crate::metrics::Metrics;
 use crate::session_log::{Carrying, Left, NO_PONG, Origin, Presence, SessionLog, TOOK_NOTHING};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use rejoin::machine::Moment;
+use rejoin::machine::ClockReading;
 use rejoin::messages::{Code, Ref};
 use rejoin::{Id, Name, Timestamp, Token};
 use std::collections::hash_map::RandomState;
@@ -565,9 +565,9 @@ impl SharedHub {
         fill
     }
 
-    fn now(&self) -> Moment {
+    fn now(&self) -> ClockReading {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Moment::new(Timestamp::new(self.started.elapsed()), wall)
+        ClockReading::new(Timestamp::new(self.started.elapsed()), wall)
     }
 
     fn timestamp(&self, moment: Instant) -> Timestamp {
@@ -739,7 +739,7 @@ impl Core {
     }
 
     /// Does what the hub says.
-    fn carry_out(&mut self, board: &SharedHub, now: Moment) -> Fill {
+    fn carry_out(&mut self, board: &SharedHub, now: ClockReading) -> Fill {
         let metrics = &*board.metrics;
         let mut fill = Fill::Low;
         let (mut sent, mut bytes) = (0, 0);
@@ -855,7 +855,7 @@ impl Core {
     }
 
     /// Hands the hub an input, and looks which limit has refused something of it.
-    fn handle(&mut self, board: &SharedHub, now: Moment, input: Input<'_>) {
+    fn handle(&mut self, board: &SharedHub, now: ClockReading, input: Input<'_>) {
         let conn = match input {
             Input::Frame { conn, .. }
             | Input::Activity { conn }
@@ -880,7 +880,7 @@ impl Core {
         }
     }
 
-    fn authenticate(&mut self, board: &SharedHub, now: Moment, conn: ConnId, reference: Ref, token: &Token) {
+    fn authenticate(&mut self, board: &SharedHub, now: ClockReading, conn: ConnId, reference: Ref, token: &Token) {
         board.metrics.refreshes.one_more();
         // As when a connection is made: it counts for the address which tokens it shows.
         let client = self.slot(conn).and_then(|slot| slot.presence).map(|presence| presence.origin.client);
@@ -911,7 +911,7 @@ impl Core {
     fn identified(
         &mut self,
         board: &SharedHub,
-        now: Moment,
+        now: ClockReading,
         conn: ConnId,
         reference: Ref,
         identity: Option<Identity>,

@@ -7,7 +7,7 @@ use super::{
     ROUNDS, bare, child_figures, cpu, line, median, multi_thread, per_second, single_thread, thousands,
 };
 use futures_util::{SinkExt as _, StreamExt as _};
-use rejoin::{Client, Event, Mode, Receipt, Sending, State};
+use rejoin::{Client, Event, Mode, Receipt, SendFuture, State};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -23,7 +23,7 @@ const COMPARED: usize = 400_000;
 const ROOMS: usize = 256;
 
 async fn send(client: &Client, count: usize) {
-    let mut sending: VecDeque<Sending> = VecDeque::with_capacity(AWAITED);
+    let mut sending: VecDeque<SendFuture> = VecDeque::with_capacity(AWAITED);
     for _ in 0..count {
         if sending.len() == AWAITED
             && let Some(oldest) = sending.pop_front()

@@ -2,7 +2,7 @@
 //! server keeps at most.
 
 use super::{Tally, line};
-use rejoin::machine::Moment;
+use rejoin::machine::ClockReading;
 use rejoin::{Name, Timestamp};
 use rejoin_server::hub::{ConnId, Hub, HubConfig, Input};
 use std::time::{Duration, Instant};
@@ -63,7 +63,7 @@ impl Bench {
     /// Microseconds of one input and what comes of it.
     fn timed(&mut self, input: Input<'_>) -> f64 {
         let start = Instant::now();
-        self.hub.handle(Moment::new(Timestamp::new(self.now), self.now), input);
+        self.hub.handle(ClockReading::new(Timestamp::new(self.now), self.now), input);
         while self.hub.poll().is_some() {}
         start.elapsed().as_secs_f64() * 1e6
     }

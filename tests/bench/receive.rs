@@ -3,7 +3,7 @@
 use super::bare::{self, Tagged};
 use super::{ROUNDS, line, median, multi_thread, per_second, thousands};
 use futures_util::StreamExt as _;
-use rejoin::{Buffers, Client, Event};
+use rejoin::{Client, Event, ReadBuffer};
 use std::time::Instant;
 
 const COUNT: usize = 1_000_000;
@@ -30,13 +30,13 @@ fn baseline() -> f64 {
     rate
 }
 
-fn ours(buffers: Buffers) -> f64 {
+fn ours(buffers: ReadBuffer) -> f64 {
     let (address, go, source) = bare::source(COUNT);
     let rate = multi_thread().block_on(async move {
         tokio::spawn(async move {
             let (client, mut events) = Client::builder(format!("ws://{address}/"))
                 .extended(false)
-                .buffers(buffers)
+                .read_buffer(buffers)
                 .connect()
                 .unwrap();
             client.ready().await.unwrap();
@@ -67,8 +67,8 @@ pub(crate) fn run() {
     let (mut bare, mut large, mut small) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         bare.push(baseline());
-        large.push(ours(Buffers::Large));
-        small.push(ours(Buffers::Small));
+        large.push(ours(ReadBuffer::Large));
+        small.push(ours(ReadBuffer::Small));
     }
     let (bare, large, small) = (median(bare), median(large), median(small));
     line("receive, large buffer", &thousands(bare), &thousands(large), large / bare, "0.9");

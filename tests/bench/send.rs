@@ -44,7 +44,7 @@ fn ours() -> f64 {
             let mut sending = VecDeque::with_capacity(IN_FLIGHT);
             for _ in 0..COUNT {
                 if sending.len() == IN_FLIGHT
-                    && let Some::<rejoin::Sending>(oldest) = sending.pop_front()
+                    && let Some::<rejoin::SendFuture>(oldest) = sending.pop_front()
                 {
                     oldest.await.unwrap();
                 }

@@ -17,7 +17,7 @@
 
 use harness::ledger::{Account, Allowed, judge};
 use harness::proxy::FaultProxy;
-use rejoin::messages::Stamp;
+use rejoin::messages::EntryMeta;
 use rejoin::{Delivery, DeliveryStatus, Event, Gap, GapReason, Id, Message, Name, SendFailure, SendId};
 use serde::Deserialize;
 use std::io::{BufRead as _, stdin};
@@ -109,9 +109,9 @@ fn enter(account: &mut Account, line: Line) {
             Event::Delivery(Delivery::new(SendId(send), room, status))
         }
         Line::Message { user, content, epoch, seq, id: message } => {
-            let stamp = Stamp { id: id(&message), epoch: id(&epoch), seq, replay: false, origin: None };
+            let stamp = EntryMeta { id: id(&message), epoch: id(&epoch), seq, replay: false, producer: None };
             let plain = Message::plain(room, Name::from(user), content, String::new());
-            Event::Message(plain.with_stamp(Some(Box::new(stamp))))
+            Event::Message(plain.with_entry(Some(Box::new(stamp))))
         }
         Line::Gap { epoch, after, before, reason } => {
             use GapReason::{EpochChanged, Forked, Reconnected, Trimmed, Unavailable};

@@ -4,7 +4,7 @@
 //! before anything behind it. [`judge`] then compares the accounts with each other and with the outcomes of the
 //! sends (protocol.md §2.6, invariants 1–7).
 
-use rejoin::messages::Stamp;
+use rejoin::messages::EntryMeta;
 use rejoin::{DeliveryStatus, Event, Gap, GapReason, Id, SendFailure, SendId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -71,9 +71,10 @@ impl Account {
                 self.holes.push(gap.clone());
             }
             Event::Message(message) => {
-                let Stamp { id, epoch, seq, .. } = message.stamp.as_deref().cloned().unwrap_or_else(|| {
-                    panic!("{name}: a message without a place: {message:?}");
-                });
+                let EntryMeta { id, epoch, seq, .. } =
+                    message.entry.as_deref().cloned().unwrap_or_else(|| {
+                        panic!("{name}: a message without a place: {message:?}");
+                    });
                 let content = message.content.clone();
                 assert!(self.contents.insert(content.clone()), "{name}: {content} came twice");
                 let entry = Entry { epoch, seq, id, user: message.user.to_string(), content };

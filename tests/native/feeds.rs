@@ -23,7 +23,7 @@ fn http(url: &str) -> String {
 /// A reader that finds out quickly what the defaults take most of a minute for.
 fn quick(url: &str, token: &str) -> FeedBuilder {
     let mut config = FeedConfig::default();
-    config.link.liveness.silence = Some(Duration::from_secs(4));
+    config.link.liveness.idle_timeout = Some(Duration::from_secs(4));
     config.link.dial_timeout = Duration::from_secs(2);
     follow(http(url), "lobby").config(config).token(token)
 }
@@ -125,7 +125,7 @@ async fn a_stream_that_is_cut_anywhere_loses_nothing_and_repeats_nothing() {
     let (ada, _ada_hears) = in_lobby(&server.url(), "ada").await;
     let mut bob = quick(&format!("ws://{}/ws", scissors.address), "bob").connect().unwrap();
     // From here on there is a place to go on from.
-    until(&mut bob, "the beginning", |event| (event == FeedEvent::Began).then_some(())).await;
+    until(&mut bob, "the beginning", |event| (event == FeedEvent::Started).then_some(())).await;
     let hearing = tokio::spawn(async move {
         let mut heard = Vec::new();
         while heard.len() < COUNT {
@@ -249,7 +249,7 @@ async fn a_slow_application_holds_up_the_socket_and_loses_nothing() {
     for number in 0..COUNT {
         let content = until(&mut bob, "a message", |event| match event {
             FeedEvent::Message(message) => Some(message.content),
-            FeedEvent::Began => None,
+            FeedEvent::Started => None,
             other => panic!("{other:?}"),
         })
         .await;
@@ -265,7 +265,7 @@ async fn garbage_is_told_and_a_larger_event_than_allowed_is_a_hole() {
     until_connected(&mut bob).await;
     server.faults().add(Fault::new(FaultKind::Garbage).user("bob").count(1));
     let garbled = |event| match event {
-        FeedEvent::Garbled { error } => Some(error),
+        FeedEvent::Malformed { error } => Some(error),
         FeedEvent::State(change) => panic!("{change:?}"),
         _ => None,
     };
@@ -405,7 +405,7 @@ async fn another_servers_ids_are_passed_back_and_each_return_says_that_nobody_kn
             told.push(gap);
             None
         }
-        FeedEvent::Message(message) => Some(assert_eq!((&*message.room, message.stamp), ("lobby", None))),
+        FeedEvent::Message(message) => Some(assert_eq!((&*message.room, message.entry), ("lobby", None))),
         _ => None,
     })
     .await;

@@ -67,7 +67,7 @@ async fn a_hello_that_is_none_makes_a_plain_server_and_is_told() {
         let liar = Liar::start(vec![hello(&changes), message(1, "welcome")]);
         let (client, mut events) = hears(&liar);
         until(&mut events, "the complaint", |event| match event {
-            Event::Garbled { error } => Some(assert!(error.contains("hello"), "{error}")),
+            Event::Malformed { error } => Some(assert!(error.contains("hello"), "{error}")),
             _ => None,
         })
         .await;
@@ -137,7 +137,7 @@ async fn json_in_binary_frames_is_read_as_json() {
         let (client, mut events) = hears(&liar);
         until_message(&mut events, "welcome").await;
         assert_eq!(within("ready", client.ready()).await.unwrap(), mode);
-        assert_eq!(client.diagnostics().garbled_frames, 0);
+        assert_eq!(client.diagnostics().malformed_frames, 0);
     }
 }
 
@@ -150,7 +150,7 @@ async fn what_is_no_json_is_told_once_for_each_connection_and_then_counted() {
     let (client, mut events) = hears(&liar);
     let mut complaints = 0;
     until(&mut events, "the message", |event| match event {
-        Event::Garbled { .. } => {
+        Event::Malformed { .. } => {
             complaints += 1;
             None
         }
@@ -159,7 +159,7 @@ async fn what_is_no_json_is_told_once_for_each_connection_and_then_counted() {
     })
     .await;
     assert_eq!(complaints, 1);
-    assert_eq!(client.diagnostics().garbled_frames, 5);
+    assert_eq!(client.diagnostics().malformed_frames, 5);
 }
 
 #[tokio::test]

@@ -61,7 +61,7 @@ async fn server_with(config: rejoin_server::Config) -> ServerHandle {
 fn quick(url: &str, token: &str) -> ClientBuilder {
     let mut config = Config::default();
     config.link.liveness.heartbeat = Duration::from_secs(2);
-    config.link.liveness.answer_within = Duration::from_secs(2);
+    config.link.liveness.answer_timeout = Duration::from_secs(2);
     config.link.dial_timeout = Duration::from_secs(2);
     Client::builder(url).token(token).config(config)
 }

@@ -4,7 +4,7 @@
 use crate::{failed, lost, quick, server_with, until, until_message, until_state, within};
 use harness::process::ServerProcess;
 use harness::scissors::Scissors;
-use rejoin::socketio::{MOST_NAMESPACES, OpenError};
+use rejoin::socketio::{MAX_NAMESPACES, OpenError};
 use rejoin::{
     Cause, CauseCode, Client, Event, Events, OpenNamespaceError, Receipt, SendError, SendFailure, SocketIo,
     State,
@@ -106,7 +106,7 @@ async fn a_namespace_without_handles_is_left_and_a_connection_lives_as_long_as_a
     let again = within("the leave", async {
         loop {
             match main.namespace("/chat").token("ada").connect() {
-                Err(OpenNamespaceError::Open(OpenError::Twice)) => tokio::task::yield_now().await,
+                Err(OpenNamespaceError::Open(OpenError::AlreadyOpen)) => tokio::task::yield_now().await,
                 opened => return opened.unwrap(),
             }
         }
@@ -164,9 +164,9 @@ async fn what_cannot_be_opened_says_why() {
     assert!(words("chat").contains("looks like /admin"));
     assert!(words("/").contains("open already"));
     let kept: Vec<_> =
-        (0..MOST_NAMESPACES).map(|n| main.namespace(&format!("/n{n}")).connect().unwrap()).collect();
+        (0..MAX_NAMESPACES).map(|n| main.namespace(&format!("/n{n}")).connect().unwrap()).collect();
     assert!(words("/n0").contains("open already"));
-    for n in MOST_NAMESPACES..200 {
+    for n in MAX_NAMESPACES..200 {
         assert!(words(&format!("/n{n}")).contains("64 namespaces are open"));
     }
     drop(kept);

@@ -75,7 +75,7 @@ async fn what_is_not_of_the_protocol_comes_out_in_order_and_what_cannot_be_read_
     while read.last() != Some(&"last".to_owned()) {
         match within("an item", typed.next()).await.unwrap() {
             Ok(Typed::Frame(Down::Price { symbol, .. })) => read.push(symbol),
-            Ok(Typed::Event(Event::Garbled { .. })) => garbled += 1,
+            Ok(Typed::Event(Event::Malformed { .. })) => garbled += 1,
             Ok(_) => {}
             Err(error) => unread.push((
                 error.frame.kind().map(str::to_owned),

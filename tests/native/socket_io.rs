@@ -39,7 +39,7 @@ async fn nonsense_is_told_once_then_counted_and_costs_nothing_else() {
     let (_liar, client, mut events) = hears(&texts);
     let mut garbled = 0;
     until(&mut events, "welcome", |event| match event {
-        Event::Garbled { .. } => {
+        Event::Malformed { .. } => {
             garbled += 1;
             None
         }
@@ -49,7 +49,7 @@ async fn nonsense_is_told_once_then_counted_and_costs_nothing_else() {
     .await;
     // An ack without a number is no nonsense, only nobody's.
     let counts = client.diagnostics();
-    assert_eq!((garbled, counts.garbled_frames, counts.connections), (1, nonsense.len() as u64 - 1, 1));
+    assert_eq!((garbled, counts.malformed_frames, counts.connections), (1, nonsense.len() as u64 - 1, 1));
 }
 
 #[tokio::test]

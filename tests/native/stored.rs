@@ -102,7 +102,7 @@ async fn nothing_is_transmitted_before_it_is_stored() {
     shelf.broken.store(true, Ordering::Relaxed);
     let sending = ada.send("lobby", "careful");
     until(&mut ada_hears, "the complaint", |event| match event {
-        Event::NotStored { error } => Some(assert!(error.contains("the shelf is full"), "{error}")),
+        Event::StorageFailed { error } => Some(assert!(error.contains("the shelf is full"), "{error}")),
         _ => None,
     })
     .await;
@@ -215,14 +215,14 @@ async fn an_outcome_that_was_not_dealt_with_is_known_to_the_next_run_until_it_is
     }
     within("the end", ada.close()).await;
     let (ada, _ada_hears) = connect();
-    let earlier = ada.earlier_outcomes();
+    let earlier = ada.restored_outcomes();
     let known: Vec<_> =
         earlier.iter().map(|outcome| (outcome.reference.as_deref().unwrap(), outcome.confirmed)).collect();
     assert_eq!(known, [("one", true), ("two", false)]);
     assert!(matches!(earlier[1].status, DeliveryStatus::Acked { seq: 2, .. }));
     ada.confirm(earlier[1].id);
     within("the end", ada.close()).await;
-    assert!(connect().0.earlier_outcomes().iter().all(|outcome| outcome.confirmed));
+    assert!(connect().0.restored_outcomes().iter().all(|outcome| outcome.confirmed));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use crate::within;
 use harness::redis_process::RedisProcess;
-use rejoin::messages::{Code, Epoch, Origin};
+use rejoin::messages::{Code, Epoch, ProducerSeq};
 use rejoin::{Id, Name};
 use rejoin_server::hub::shared::{
     Decision, KnownHead, RequestId, RoomState, SendKey, StoreNotice, StoreRequest, StoreResponse,
@@ -141,7 +141,7 @@ impl Node {
     /// Appends the `pseq`th send of ada's producer `p`.
     pub(crate) async fn send(&mut self, room: &str, pseq: u64, epoch: &Epoch) -> StoreResponse {
         let mut entry = entry(&format!("{}-m{}", self.id.as_str(), self.tickets), &format!("send {pseq}"));
-        entry.origin = Some(Box::new(Origin { pid: id("p"), pseq }));
+        entry.origin = Some(Box::new(ProducerSeq { pid: id("p"), pseq }));
         self.decide(room, None, Some(numbered(pseq, epoch)), Decision::Append(Box::new(entry))).await
     }
 

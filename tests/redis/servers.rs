@@ -18,7 +18,7 @@ fn server(redis: &RedisProcess) -> ServerProcess {
 fn client(url: &str, name: &str) -> ClientBuilder {
     let mut config = Config::default();
     config.link.liveness.heartbeat = Duration::from_secs(2);
-    config.link.liveness.answer_within = Duration::from_secs(2);
+    config.link.liveness.answer_timeout = Duration::from_secs(2);
     config.link.dial_timeout = Duration::from_secs(2);
     Client::builder(url).token(name).config(config)
 }

@@ -4,9 +4,9 @@ use super::{Golden, kind};
 use rejoin::machine::{ClientMessage, ServerMessage};
 use rejoin::messages::json::{ServerDecoder, decode_client, encode_client, encode_server};
 use rejoin::messages::{
-    Ack, AuthExpiry, AuthOk, Code, GoingAway, Hello, History, HistoryRequest, JoinReason, JoinRequest,
-    Joined, Left, Limits, LineTag, MAX_INT, Nack, Notification, Origin, Position, Presence, ReconnectHint,
-    Refusal, SendTag, Signal, Stamp,
+    Ack, AuthExpiry, AuthOk, Code, EntryMeta, ErrorDetail, GoingAway, Hello, History, HistoryRequest,
+    JoinReason, JoinRequest, Joined, Left, Limits, MAX_INT, Nack, Notification, Position, Presence,
+    ProducerSeq, ProducerTag, ReconnectHint, SendTag, Signal,
 };
 use rejoin::{Id, Message, Name, Token};
 use serde_json::Value;
@@ -31,12 +31,12 @@ fn client_types() -> BTreeMap<&'static str, ClientMessage> {
         room: Name::from(room),
         request: Some(JoinRequest { reference: id("j1"), since, history }),
     };
-    let line = |pseq| LineTag { pid: id("p1"), pseq, epoch: id("e1") };
+    let line = |pseq| ProducerTag { pid: id("p1"), pseq, epoch: id("e1") };
     let send = |data: Option<&str>, line| ClientMessage::SendMessage {
         room: lobby(),
         content: String::from("hi"),
         data: data.map(String::from),
-        tag: Some(Box::new(SendTag { reference: id("s1"), line })),
+        tag: Some(Box::new(SendTag { reference: id("s1"), producer: line })),
     };
     let history =
         HistoryRequest { reference: id("h1"), room: lobby(), epoch: id("e1"), after: 7, limit: 100 };
@@ -58,18 +58,18 @@ fn client_types() -> BTreeMap<&'static str, ClientMessage> {
     ])
 }
 
-fn message(stamp: Stamp, data: Option<&str>) -> Message {
+fn message(stamp: EntryMeta, data: Option<&str>) -> Message {
     let plain = Message::plain(
         lobby(),
         Name::from("ada"),
         String::from("hi"),
         String::from("2026-11-22T10:00:00.000Z"),
     );
-    plain.with_data(data.map(String::from)).with_stamp(Some(Box::new(stamp)))
+    plain.with_data(data.map(String::from)).with_entry(Some(Box::new(stamp)))
 }
 
-fn stamp(replay: bool) -> Stamp {
-    Stamp { id: id("m9"), epoch: id("e1"), seq: 9, replay, origin: None }
+fn stamp(replay: bool) -> EntryMeta {
+    EntryMeta { id: id("m9"), epoch: id("e1"), seq: 9, replay, producer: None }
 }
 
 fn ack_again() -> Ack {
@@ -117,8 +117,8 @@ fn server_types() -> BTreeMap<&'static str, ServerMessage> {
         members: Some(Vec::new()),
         ..joined
     };
-    let own = Stamp { origin: Some(Box::new(Origin { pid: id("p1"), pseq: 3 })), ..stamp(false) };
-    let refusal = Refusal {
+    let own = EntryMeta { producer: Some(Box::new(ProducerSeq { pid: id("p1"), pseq: 3 })), ..stamp(false) };
+    let refusal = ErrorDetail {
         reference: Some(id("j1")),
         room: Some(lobby()),
         code: Code::RoomFull,
@@ -148,7 +148,7 @@ fn server_types() -> BTreeMap<&'static str, ServerMessage> {
     let signal = Signal { room: lobby(), user: "ada".into(), kind: "typing".into(), data };
     let presence = Presence { room: lobby(), members: Some(vec!["ada".into()]), member_count: None };
     let data = Some(String::from(r#"{"room":"x"}"#));
-    let notification = Notification { stamp: Some(stamp(false)), kind: "invite".into(), data };
+    let notification = Notification { entry: Some(stamp(false)), kind: "invite".into(), data };
     BTreeMap::from([
         ("hello with the token's end", M::Hello(Box::new(hello))),
         ("joined, recovered", M::Joined(Box::new(named))),
@@ -159,7 +159,7 @@ fn server_types() -> BTreeMap<&'static str, ServerMessage> {
         ("message, the own one", M::Message(message(own, None))),
         (
             "error that ends a join",
-            M::Error { message: "the room is full".into(), refusal: Some(Box::new(refusal)) },
+            M::Error { message: "the room is full".into(), detail: Some(Box::new(refusal)) },
         ),
         ("left, removed", M::Left(left)),
         ("ack again", M::Ack(ack_again())),

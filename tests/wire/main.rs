@@ -59,7 +59,7 @@ fn client_value(message: &ClientMessage) -> Value {
 
 fn server_value(message: &ServerMessage) -> Value {
     match message {
-        ServerMessage::Message(Message { room, user, content, timestamp, stamp: None, .. }) => {
+        ServerMessage::Message(Message { room, user, content, timestamp, entry: None, .. }) => {
             json!({
                 "type": "message", "roomId": room.as_str(), "userId": user.as_str(),
                 "content": content, "timestamp": timestamp,
@@ -68,7 +68,7 @@ fn server_value(message: &ServerMessage) -> Value {
         ServerMessage::UserJoined { room, user } => {
             json!({"type": "user_joined", "roomId": room.as_str(), "userId": user.as_str()})
         }
-        ServerMessage::Error { message, refusal: None } => json!({"type": "error", "message": message}),
+        ServerMessage::Error { message, detail: None } => json!({"type": "error", "message": message}),
         ServerMessage::Unknown => Value::Null,
         other => panic!("a message the golden frames do not know: {other:?}"),
     }

@@ -1,7 +1,7 @@
 //! The specification's frames and tables of codes (client-core/docs/protocol.md), held against the code.
 
 use super::Golden;
-use rejoin::close::{CloseTable, Verdict};
+use rejoin::close_code::{CloseAction, CloseCodePolicy};
 use rejoin::machine::ServerMessage;
 use rejoin::messages::Code;
 use rejoin::messages::json::{ServerDecoder, decode_client, encode_client, encode_server};
@@ -73,18 +73,18 @@ fn the_table_of_close_codes_is_the_one_of_the_code() {
     for row in rows {
         let [codes, action, _] = &row[..] else { panic!("{row:?}") };
         let verdict = match *action {
-            "terminal" => Verdict::Terminal,
-            "window" => Verdict::Window,
-            "wait" => Verdict::Wait,
-            "suspect" => Verdict::Suspect,
-            "rejected" => Verdict::Rejected,
-            "expired" => Verdict::Expired,
-            "too large" => Verdict::TooLarge,
-            "retry" => Verdict::Retry,
+            "terminal" => CloseAction::Terminal,
+            "window" => CloseAction::Drain,
+            "wait" => CloseAction::RetryAfter,
+            "suspect" => CloseAction::RetryLimited,
+            "rejected" => CloseAction::Rejected,
+            "expired" => CloseAction::Expired,
+            "too large" => CloseAction::TooLarge,
+            "retry" => CloseAction::Retry,
             other => panic!("no action {other}"),
         };
         for code in codes.split(", ").flat_map(|range| range.split('–')) {
-            assert_eq!(CloseTable::default().close_code(code.parse().unwrap()), verdict, "{code}");
+            assert_eq!(CloseCodePolicy::default().close_code(code.parse().unwrap()), verdict, "{code}");
         }
     }
 }
@@ -95,7 +95,7 @@ fn the_table_of_error_codes_has_each_code_and_no_other() {
     let mut named = BTreeSet::new();
     for row in &rows {
         let [name, temporary, _] = &row[..] else { panic!("{row:?}") };
-        let code = Code::read(name.trim_matches('`'));
+        let code = Code::from_wire(name.trim_matches('`'));
         assert_eq!(*temporary, if code.is_temporary() { "yes" } else { "no" }, "{name}");
         named.insert(code.as_str());
     }

@@ -162,10 +162,10 @@ impl OwnMessages {
 
     /// A message has come in: says whether it is the echo of an own one.
     pub(super) fn echo(&mut self, message: &Message) -> Echo {
-        if let Some(stamp) = &message.stamp {
+        if let Some(stamp) = &message.entry {
             let acknowledged = self.acknowledged.iter().position(|id| *id == stamp.id);
             // Only the sender's own user is told which send a message was.
-            if acknowledged.is_some() || stamp.origin.is_some() {
+            if acknowledged.is_some() || stamp.producer.is_some() {
                 self.name = Some(message.user.to_string());
             }
             if let Some(at) = acknowledged {
@@ -230,7 +230,7 @@ impl OwnMessages {
 mod tests {
     use super::*;
     use rejoin::SendFailure;
-    use rejoin::messages::{Code, Origin, Stamp};
+    use rejoin::messages::{Code, EntryMeta, ProducerSeq};
 
     const ID: SendId = SendId(1);
     const TYPED: Timestamp = Timestamp::UNIX_EPOCH;
@@ -247,8 +247,8 @@ mod tests {
     }
 
     fn stamped(id: &Id, content: &str) -> Message {
-        let stamp = Stamp { id: id.clone(), epoch: id.clone(), seq: 1, replay: false, origin: None };
-        said("r", "me", content).with_stamp(Some(Box::new(stamp)))
+        let stamp = EntryMeta { id: id.clone(), epoch: id.clone(), seq: 1, replay: false, producer: None };
+        said("r", "me", content).with_entry(Some(Box::new(stamp)))
     }
 
     fn bubble(fate: Fate) -> Show {
@@ -395,8 +395,8 @@ mod tests {
         let mut own = OwnMessages::new(None);
         let pid = Id::new("p").unwrap();
         let mut elsewhere = stamped(&Id::new("m7").unwrap(), "hi");
-        if let Some(stamp) = &mut elsewhere.stamp {
-            stamp.origin = Some(Box::new(Origin { pid, pseq: 1 }));
+        if let Some(stamp) = &mut elsewhere.entry {
+            stamp.producer = Some(Box::new(ProducerSeq { pid, pseq: 1 }));
         }
         assert_eq!(own.echo(&elsewhere), Echo::Elsewhere);
         // By a client of the user's that does not number its sends: the name is known by now.

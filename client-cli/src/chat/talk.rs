@@ -150,7 +150,7 @@ impl Talk {
                     self.narrator.event(event, self.client.now());
                 }
                 Echo::Elsewhere => {
-                    let is_replay = message.stamp.as_ref().is_some_and(|stamp| stamp.replay);
+                    let is_replay = message.entry.as_ref().is_some_and(|stamp| stamp.replay);
                     let fate = if is_replay { Fate::Earlier } else { Fate::Elsewhere };
                     self.narrator.received(message, Some(fate));
                 }

@@ -228,7 +228,7 @@ async fn talk(settings: &Settings, client: &Client, mut events: Events) -> Resul
                 }
             },
             Ok(Some(Event::Mode(decided))) => mode = Some(decided),
-            Ok(Some(Event::Garbled { error })) if &*error == SOCKET_IO_OPENING => {
+            Ok(Some(Event::Malformed { error })) if &*error == SOCKET_IO_OPENING => {
                 report::failed(Step::Hello, "a Socket.IO server answers, and speaks no plain protocol", None);
                 elsewhere::socket_io_here(settings).tell();
                 return Ok(false);
@@ -337,7 +337,7 @@ fn dial_failed(settings: &Settings, cause: &Cause, is_known: bool) {
         }
         _ => {
             let hint = "the port answers, but not as a chat server does";
-            let says_what_to_do = cause.remedy == Some(Remedy::InWords);
+            let says_what_to_do = cause.remedy == Some(Remedy::InMessage);
             report::failed(Step::Upgrade, what, (!says_what_to_do && !is_known).then_some(hint));
         }
     }

@@ -73,8 +73,8 @@ async fn read(settings: &Settings, room: &str, events: &mut FeedStream) -> Resul
                 report::failed(Step::Stream, &what, Some(hint));
                 return Ok(false);
             }
-            Ok(Some(FeedEvent::Message(message))) => has_place = message.stamp.is_some(),
-            Ok(Some(FeedEvent::Began)) => {
+            Ok(Some(FeedEvent::Message(message))) => has_place = message.entry.is_some(),
+            Ok(Some(FeedEvent::Started)) => {
                 has_place =
                     events.last_event_id().is_some_and(|id| rejoin::Position::from_event_id(id).is_some());
             }

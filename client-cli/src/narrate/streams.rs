@@ -14,7 +14,7 @@ impl Narrator {
         let event = match event {
             FeedEvent::Message(message) => Event::Message(message),
             FeedEvent::Gap(gap) => Event::Gap(gap),
-            FeedEvent::Garbled { error } => Event::Garbled { error },
+            FeedEvent::Malformed { error } => Event::Malformed { error },
             // Some servers keep a stream open with it.
             FeedEvent::Event { name, data, .. } if data.is_empty() && *name == *UNNAMED => return,
             FeedEvent::Event { name, data, .. } => {

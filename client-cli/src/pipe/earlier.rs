@@ -2,7 +2,7 @@
 //! be another user's. It prints nothing and decides nothing.
 
 use super::input::Request;
-use rejoin::{Client, EarlierOutcome};
+use rejoin::{Client, RestoredOutcome};
 use std::collections::HashSet;
 
 /// As many lines may ask for outcomes meanwhile.
@@ -10,7 +10,7 @@ const MOST_ASKED: usize = 1024;
 
 #[derive(Debug)]
 pub(super) struct Earlier {
-    pub(super) outcomes: Vec<EarlierOutcome>,
+    pub(super) outcomes: Vec<RestoredOutcome>,
     /// Lines whose `ref` is one of them, or that of a send which goes on, with their numbers.
     pub(super) asked: Vec<(Request, u64)>,
     refs: HashSet<Box<str>>,
@@ -18,7 +18,7 @@ pub(super) struct Earlier {
 
 impl Earlier {
     pub(super) fn of(client: &Client) -> Self {
-        let outcomes = client.earlier_outcomes();
+        let outcomes = client.restored_outcomes();
         let refs = outcomes.iter().filter_map(|outcome| outcome.reference.clone()).collect();
         Self { outcomes, asked: Vec::new(), refs }
     }

@@ -11,7 +11,7 @@ use crate::commits;
 use crate::error::{Exit, eprint_line};
 use crate::words::{content_limit, went_well};
 use rejoin::{
-    Delivery, DeliveryStatus, EarlierOutcome, Event, Mode, RoomChange, RoomState, SOCKET_IO_OPENING,
+    Delivery, DeliveryStatus, Event, Mode, RestoredOutcome, RoomChange, RoomState, SOCKET_IO_OPENING,
     SendFailure, SendReply, State,
 };
 use std::time::Duration;
@@ -74,7 +74,7 @@ impl Pipe {
             }
             Event::Message(_) | Event::UserJoined { .. } | Event::Frame(_) => self.unproven_since = None,
             // The line says what it is, and a person wants to know what to type.
-            Event::Garbled { error } if &**error == SOCKET_IO_OPENING => {
+            Event::Malformed { error } if &**error == SOCKET_IO_OPENING => {
                 if let Some(advice) = self.advice.take() {
                     eprint_line(&format!("rejoin: {}", advice.garbled(error)));
                 }
@@ -95,7 +95,7 @@ impl Pipe {
     fn state_changed(&mut self, state: State) {
         if !std::mem::replace(&mut self.has_begun, true) {
             self.earlier = Some(Earlier::of(&self.client));
-            if self.client.earlier_user().is_none() {
+            if self.client.stored_user().is_none() {
                 self.user_known();
             }
         }
@@ -154,11 +154,11 @@ impl Pipe {
     fn user_known(&mut self) {
         let Some(Earlier { outcomes, asked, .. }) = self.earlier.take() else { return };
         let user = self.client.user();
-        let is_own = user.is_none() || self.client.earlier_user().is_none_or(|before| Some(before) == user);
+        let is_own = user.is_none() || self.client.stored_user().is_none_or(|before| Some(before) == user);
         if let Some(refs) = self.refs.as_mut().filter(|_| !is_own) {
             *refs = Refs::default();
         }
-        for EarlierOutcome { id, room, reference, digest, status, reply, confirmed, .. } in outcomes {
+        for RestoredOutcome { id, room, reference, digest, status, reply, confirmed, .. } in outcomes {
             let reference = reference.filter(|_| is_own);
             if !confirmed {
                 let outcome = Outcome::Final(status.clone());

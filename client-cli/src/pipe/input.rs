@@ -4,7 +4,7 @@ use super::bad_line::BadLine;
 use super::slips::{Slip, slips};
 use crate::sanitise;
 use rejoin::messages::MAX_DATA_LEVELS;
-use rejoin::messages::json::{levels, well_formed};
+use rejoin::messages::json::{nesting_depth, well_formed};
 use rejoin::{PERSONAL_ROOM, Position, check_room_name};
 use serde::Deserialize;
 use serde_json::Value;
@@ -150,7 +150,8 @@ pub(super) fn parse(text: &str) -> Result<Option<Request>, BadLine> {
 /// The answer to a line whose data is too deep: looked at first, because it may be too deep for the parser too.
 fn too_deep(text: &str) -> Option<BadLine> {
     let Verbatim { data, args, reference } = serde_json::from_str(text).ok()?;
-    let is_deep = |json: Option<&RawValue>| json.is_some_and(|json| levels(json.get()) > MAX_DATA_LEVELS);
+    let is_deep =
+        |json: Option<&RawValue>| json.is_some_and(|json| nesting_depth(json.get()) > MAX_DATA_LEVELS);
     let field = if is_deep(data) { "data" } else { "args" };
     (is_deep(data) || is_deep(args)).then(|| {
         let message = format!("\"{field}\" has more than {MAX_DATA_LEVELS} levels of arrays and objects");

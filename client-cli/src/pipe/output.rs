@@ -4,7 +4,7 @@ mod own;
 
 use super::bad_line::BadLine;
 use crate::json_safe::write_line;
-use rejoin::messages::{Code, JoinReason, Stamp};
+use rejoin::messages::{Code, EntryMeta, JoinReason};
 use rejoin::{
     Cause, DeliveryStatus, Event, Gap, Id, JoinedRoom, Message, Mode, Name, Receipt, RoomChange, RoomState,
     SendError, SendFailure, SendReply, State, StateChange, Timestamp,
@@ -146,7 +146,7 @@ pub(crate) fn event(out: &mut Vec<u8>, event: &Event, now: Timestamp) {
             data: raw(notification.data.as_ref()),
             ..Printed::default()
         }
-        .stamped(notification.stamp.as_ref()),
+        .stamped(notification.entry.as_ref()),
         Event::Frame(frame) => return own::frame(out, frame),
         Event::NotKept { key, why } => {
             let text = format!("what was kept as \"{key}\" is not kept: {why}");
@@ -161,8 +161,8 @@ pub(crate) fn event(out: &mut Vec<u8>, event: &Event, now: Timestamp) {
             server_code: server_code.as_deref(),
             ..error(code.map_or("server", |code| code.as_str()), message)
         },
-        Event::Garbled { error: text } => error("garbled", text),
-        Event::NotStored { error: text } => error("not_stored", text),
+        Event::Malformed { error: text } => error("garbled", text),
+        Event::StorageFailed { error: text } => error("not_stored", text),
         Event::Lagged { skipped } => {
             let text = format!("this program was too slow: {skipped} events were dropped here");
             return write_line(out, &error("lagged", &text));
@@ -217,13 +217,13 @@ impl JoinAnswers {
 }
 
 impl<'a> Printed<'a> {
-    fn stamped(mut self, stamp: Option<&'a Stamp>) -> Self {
+    fn stamped(mut self, stamp: Option<&'a EntryMeta>) -> Self {
         if let Some(stamp) = stamp {
             self.id = Some(&stamp.id);
             self.epoch = Some(&stamp.epoch);
             self.seq = Some(stamp.seq);
             self.replay = stamp.replay.then_some(true);
-            if let Some(origin) = &stamp.origin {
+            if let Some(origin) = &stamp.producer {
                 self.pid = Some(&origin.pid);
                 self.pseq = Some(origin.pseq);
             }
@@ -247,7 +247,7 @@ fn said(message: &Message) -> Printed<'_> {
         data: raw(message.data.as_ref()),
         ..somebody("message", &message.room, &message.user)
     }
-    .stamped(message.stamp.as_deref())
+    .stamped(message.entry.as_deref())
 }
 
 fn hole(gap: &Gap) -> Printed<'_> {

@@ -2,13 +2,13 @@
 //! no clock and draws no entropy.
 
 use super::LONGEST_HINT;
-use crate::time::Span;
+use crate::time::Nanos;
 use alloc::sync::Arc;
 use core::fmt;
 use core::time::Duration;
 
 /// The shortest delay that a rule of the application's own gives: no such retry is immediate.
-const SHORTEST: Span = Span::from_millis(100);
+const SHORTEST: Nanos = Nanos::from_millis(100);
 
 /// What a rule of your own ([`Policy::custom`](super::Policy::custom)) is told of the attempt that it gives the delay for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct Attempt {
 impl Attempt {
     /// A delay in `from..=to`, to the millisecond, by this attempt's random number; `from` if `to` is shorter.
     pub fn between(&self, from: Duration, to: Duration) -> Duration {
-        let (from, to) = (Span::from(from).millis(), Span::from(to).millis());
+        let (from, to) = (Nanos::from(from).millis(), Nanos::from(to).millis());
         let width = u128::from(to.saturating_sub(from)) + 1;
         // Less than the width, so it fits.
         let offset = u64::try_from((u128::from(self.random) * width) >> 64).unwrap_or_default();
@@ -47,8 +47,8 @@ impl DelayRule {
     }
 
     /// Its answer, kept in bounds.
-    pub(super) fn delay(&self, attempt: Attempt) -> Span {
-        Span::from((self.0)(attempt)).clamp(SHORTEST, LONGEST_HINT)
+    pub(super) fn delay(&self, attempt: Attempt) -> Nanos {
+        Nanos::from((self.0)(attempt)).clamp(SHORTEST, LONGEST_HINT)
     }
 }
 
@@ -76,7 +76,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn backoff(rule: impl Fn(Attempt) -> Duration + Send + Sync + 'static) -> (Backoff, Rng) {
-        (Backoff::new(Policy::custom(rule), Span::from_secs(7)), Rng::with_seed(3))
+        (Backoff::new(Policy::custom(rule), Nanos::from_secs(7)), Rng::with_seed(3))
     }
 
     #[test]
@@ -88,7 +88,7 @@ mod tests {
         for expected in 1..=40 {
             assert_eq!(backoff.next(Occasion::Remote, &mut rng).duration(), SECOND * expected);
         }
-        backoff.lost(Span::from_secs(30));
+        backoff.lost(Nanos::from_secs(30));
         assert_eq!(backoff.next(Occasion::Drain, &mut rng).duration(), SECOND);
     }
 
@@ -106,23 +106,23 @@ mod tests {
     fn what_the_server_asks_for_is_waited_whatever_the_rule_says_and_local_causes_do_not_ask_it() {
         let (mut short, mut rng) = backoff(|_| Duration::ZERO);
         let hinted: Vec<Duration> =
-            (0..50).map(|_| short.hinted(Span::from_secs(5), &mut rng).duration()).collect();
+            (0..50).map(|_| short.hinted(Nanos::from_secs(5), &mut rng).duration()).collect();
         assert!(hinted.iter().all(|delay| (5 * SECOND..=10 * SECOND).contains(delay)), "{hinted:?}");
         assert!(hinted.iter().any(|delay| *delay != hinted[0]), "all come back at once: {hinted:?}");
-        assert!(short.hinted(Span::from_secs(86_400), &mut rng) <= LONGEST_HINT);
-        short.set_least(Span::from_secs(3));
-        assert!(short.next(Occasion::Remote, &mut rng) >= Span::from_secs(3));
+        assert!(short.hinted(Nanos::from_secs(86_400), &mut rng) <= LONGEST_HINT);
+        short.set_least(Nanos::from_secs(3));
+        assert!(short.next(Occasion::Remote, &mut rng) >= Nanos::from_secs(3));
         let (mut told, mut rng) = backoff(|attempt| attempt.retry_after.unwrap_or_default() * 3);
-        assert_eq!(told.hinted(Span::from_secs(5), &mut rng).duration(), 15 * SECOND);
+        assert_eq!(told.hinted(Nanos::from_secs(5), &mut rng).duration(), 15 * SECOND);
         let (mut unasked, mut rng) = backoff(|_| Duration::MAX);
-        assert!(unasked.next(Occasion::Local, &mut rng) <= Span::from_millis(250));
+        assert!(unasked.next(Occasion::Local, &mut rng) <= Nanos::from_millis(250));
     }
 
     #[test]
     fn jitter_is_within_its_bounds_and_comes_from_the_seed() {
         let delays = |seed| -> Vec<Duration> {
             let policy = Policy::custom(|attempt| attempt.between(SECOND, 2 * SECOND));
-            let (mut backoff, mut rng) = (Backoff::new(policy, Span::ZERO), Rng::with_seed(seed));
+            let (mut backoff, mut rng) = (Backoff::new(policy, Nanos::ZERO), Rng::with_seed(seed));
             (0..50).map(|_| backoff.next(Occasion::Remote, &mut rng).duration()).collect()
         };
         assert_eq!(delays(1), delays(1));

@@ -31,7 +31,7 @@ const SILENCE: Duration = Duration::from_secs(2 * 15 + 10);
 impl Default for FeedConfig {
     fn default() -> Self {
         let liveness =
-            LivenessConfig { can_ping: false, silence: Some(SILENCE), ..LivenessConfig::default() };
+            LivenessConfig { can_ping: false, idle_timeout: Some(SILENCE), ..LivenessConfig::default() };
         Self { link: LinkConfig { liveness, ..LinkConfig::default() }, since: None, history: None }
     }
 }
@@ -53,16 +53,16 @@ pub enum FeedInput<P = String, N = Name> {
     /// The answer has begun: HTTP 200 and `text/event-stream`.
     Opened(ConnId),
     /// The dial failed, or the answer was another one. HTTP 204 is the server's last word.
-    Failed(ConnId, DialError),
+    DialFailed(ConnId, DialError),
     /// Bytes came in, whatever they are.
-    Heard(ConnId),
+    Activity(ConnId),
     /// Something complete was in them.
-    Arrived(ConnId, Arrival<P, N>),
+    Received(ConnId, FeedItem<P, N>),
     /// The stream ended.
-    Ended(ConnId, Disconnect),
+    Closed(ConnId, Disconnect),
     /// The application takes nothing now and the stream is not read, or it is read again. A silence that this side
     /// makes is not the server's.
-    Busy(bool),
+    Backpressure(bool),
     /// The platform noticed something.
     Hint(Hint),
     /// [`Feed::next_deadline`](super::Feed::next_deadline) has come.
@@ -72,7 +72,7 @@ pub enum FeedInput<P = String, N = Name> {
 /// What a stream holds, read by the driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Arrival<P = String, N = Name> {
+pub enum FeedItem<P = String, N = Name> {
     /// A message.
     Message {
         /// Its event's own id.
@@ -103,7 +103,7 @@ pub enum Arrival<P = String, N = Name> {
     /// `retry:`, how long to wait before coming back.
     Retry(Duration),
     /// An event larger than the bound, which the driver has dropped.
-    Unreadable {
+    Oversized {
         /// What is wrong with it.
         error: Box<str>,
     },
@@ -132,7 +132,7 @@ pub enum FeedOutput<P = String, N = Name> {
         history: Option<u64>,
     },
     /// Drop the stream or the dial. Nothing of it counts any more.
-    Abandon {
+    Abort {
         /// Which.
         conn: ConnId,
     },
@@ -152,7 +152,7 @@ pub enum FeedEvent<P = String, N = Name> {
     /// The connection's state changed.
     State(StateChange),
     /// The server has said where it begins: there is a place to go on from, before any message has come.
-    Began,
+    Started,
     /// A message in the room.
     Message(Message<P, N>),
     /// An event that is no message of the contract: of another name, or with data of another shape. Nothing is missing.
@@ -168,7 +168,7 @@ pub enum FeedEvent<P = String, N = Name> {
     Gap(Gap<N>),
     /// An event was left out: it is larger than the limit, or damaged, on a server whose ids show that it speaks the
     /// contract.
-    Garbled {
+    Malformed {
         /// What is wrong with it.
         error: Box<str>,
     },

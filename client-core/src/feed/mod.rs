@@ -17,14 +17,14 @@ mod place;
 mod reading;
 
 pub use event_stream::{EventStream, StreamEvent, StreamItem};
-pub use io::{Arrival, FeedConfig, FeedEvent, FeedInput, FeedOutput};
+pub use io::{FeedConfig, FeedEvent, FeedInput, FeedItem, FeedOutput};
 
 use crate::bug::{Bug, made};
 use crate::cause::Disconnect;
 use crate::link::{Action, ConnId, Link, State};
-use crate::messages::{Message, Position, Stamp};
+use crate::messages::{EntryMeta, Message, Position};
 use crate::name::Name;
-use crate::time::{Moment, Timestamp};
+use crate::time::{ClockReading, Timestamp};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::String;
@@ -63,7 +63,7 @@ impl<P, N: Clone> Feed<P, N> {
 
     /// Takes one input. Never fails, never blocks, never panics. Call [`Feed::poll`] until it is empty afterwards;
     /// several inputs may come before that.
-    pub fn handle(&mut self, now: Moment, input: FeedInput<P, N>) {
+    pub fn handle(&mut self, now: ClockReading, input: FeedInput<P, N>) {
         self.link.observe(now);
         let now = now.monotonic;
         if self.busy && !made(Bug::OwnSilenceCounts) {
@@ -77,17 +77,17 @@ impl<P, N: Clone> Feed<P, N> {
             FeedInput::SetToken(token) => self.link.set_token(now, token),
             FeedInput::Token(result) => self.link.token(now, result),
             FeedInput::Opened(conn) => self.link.opened(now, conn),
-            FeedInput::Failed(conn, error) => self.link.dial_failed(now, conn, error),
-            FeedInput::Heard(conn) => {
+            FeedInput::DialFailed(conn, error) => self.link.dial_failed(now, conn, error),
+            FeedInput::Activity(conn) => {
                 self.heard(now, conn);
             }
-            FeedInput::Arrived(conn, arrival) => {
+            FeedInput::Received(conn, arrival) => {
                 if self.heard(now, conn) {
                     self.arrived(arrival);
                 }
             }
-            FeedInput::Ended(conn, how) => self.link.closed(now, conn, how),
-            FeedInput::Busy(busy) => self.busy = busy || self.busy && made(Bug::FeedBusyForEver),
+            FeedInput::Closed(conn, how) => self.link.closed(now, conn, how),
+            FeedInput::Backpressure(busy) => self.busy = busy || self.busy && made(Bug::FeedBusyForEver),
             FeedInput::Hint(hint) => self.link.hint(now, hint),
             FeedInput::Tick => self.link.tick(now),
         }
@@ -101,7 +101,7 @@ impl<P, N: Clone> Feed<P, N> {
 
     /// When to say [`FeedInput::Tick`], if nothing else happens before. Ticks that come early do nothing.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.link.deadline().ever()
+        self.link.deadline().into_option()
     }
 
     /// The state of the connection.
@@ -122,31 +122,31 @@ impl<P, N: Clone> Feed<P, N> {
         current
     }
 
-    fn arrived(&mut self, arrival: Arrival<P, N>) {
+    fn arrived(&mut self, arrival: FeedItem<P, N>) {
         match arrival {
-            Arrival::Message { id, message } => self.message(id.as_deref(), message),
-            Arrival::Gap { id, gap } => {
+            FeedItem::Message { id, message } => self.message(id.as_deref(), message),
+            FeedItem::Gap { id, gap } => {
                 let hole = self.place.gap(gap, id.as_deref());
                 let last_event_id = self.last();
                 self.hole(hole, last_event_id);
             }
-            Arrival::Event { id, name, data, error } => {
+            FeedItem::Event { id, name, data, error } => {
                 // Where ids are places in a log, each message is one of the contract.
                 let damaged = error.filter(|_| self.place.has_position() && !made(Bug::DamageUntold));
                 if let Some(id) = &id {
                     self.place.pass(id);
                 }
                 self.event(match damaged {
-                    Some(error) => FeedEvent::Garbled { error },
+                    Some(error) => FeedEvent::Malformed { error },
                     None => FeedEvent::Event { name, data, id },
                 });
             }
-            Arrival::Id(id) => self.mark(&id),
-            Arrival::Retry(_) if made(Bug::RetryIgnored) => {}
-            Arrival::Retry(wait) => self.link.wait_at_least(wait.into()),
-            Arrival::Unreadable { error } => {
+            FeedItem::Id(id) => self.mark(&id),
+            FeedItem::Retry(_) if made(Bug::RetryIgnored) => {}
+            FeedItem::Retry(wait) => self.link.wait_at_least(wait.into()),
+            FeedItem::Oversized { error } => {
                 if !made(Bug::UnreadableUntold) {
-                    self.event(FeedEvent::Garbled { error });
+                    self.event(FeedEvent::Malformed { error });
                 }
                 let hole = self.place.left_out();
                 let last_event_id = self.last();
@@ -159,7 +159,7 @@ impl<P, N: Clone> Feed<P, N> {
         let had_none = self.place.last_id().is_none();
         self.place.mark(id);
         if had_none && self.place.last_id().is_some() && !made(Bug::BeginUntold) {
-            self.event(FeedEvent::Began);
+            self.event(FeedEvent::Started);
         }
     }
 
@@ -171,11 +171,11 @@ impl<P, N: Clone> Feed<P, N> {
         self.hole(step.hole, before);
         if step.is_new {
             let stamp = id.and_then(Position::from_event_id).map(|Position { epoch, seq, id }| {
-                Box::new(Stamp { id, epoch, seq, replay: false, origin: None })
+                Box::new(EntryMeta { id, epoch, seq, replay: false, producer: None })
             });
             self.event(FeedEvent::Message(Message {
                 room: self.room.clone(),
-                stamp: stamp.filter(|_| !made(Bug::FeedStampLost)),
+                entry: stamp.filter(|_| !made(Bug::FeedStampLost)),
                 ..message
             }));
         }
@@ -218,11 +218,11 @@ impl<P, N: Clone> Feed<P, N> {
                 let history = self.history;
                 self.outputs.push_back(FeedOutput::Dial { conn, attempt, token, last_event_id, history });
             }
-            Action::Abandon { .. } if made(Bug::FeedAbandonsNothing) => {}
-            Action::Abandon { conn, .. } => self.outputs.push_back(FeedOutput::Abandon { conn }),
+            Action::Abort { .. } if made(Bug::FeedAbandonsNothing) => {}
+            Action::Abort { conn, .. } => self.outputs.push_back(FeedOutput::Abort { conn }),
             Action::Close { conn, .. } => {
                 // There is nobody to take leave of.
-                self.outputs.push_back(FeedOutput::Abandon { conn });
+                self.outputs.push_back(FeedOutput::Abort { conn });
                 if !made(Bug::FeedNeverClosed) {
                     self.link.closed(now, conn, Disconnect::Ended);
                 }

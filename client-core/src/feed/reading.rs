@@ -1,13 +1,13 @@
 //! From what a stream holds to what it means, for drivers that have `serde_json`.
 
-use super::{Arrival, StreamEvent, StreamItem};
+use super::{FeedItem, StreamEvent, StreamItem};
 use crate::messages::json::ServerDecoder;
 use crate::name::Name;
 use alloc::boxed::Box;
 use alloc::string::{String, ToString as _};
 use core::time::Duration;
 
-impl Arrival {
+impl FeedItem {
     /// Reads an item of a stream of `room`. An event is a message when its data is one of the contract; any other event
     /// is told as it is.
     pub fn read(item: StreamItem, room: &Name, decoder: &mut ServerDecoder) -> Self {
@@ -16,7 +16,7 @@ impl Arrival {
             StreamItem::Id(id) => return Self::Id(id.into()),
             StreamItem::Retry(millis) => return Self::Retry(Duration::from_millis(millis)),
             StreamItem::TooLarge => {
-                return Self::Unreadable { error: "an event is larger than the limit".into() };
+                return Self::Oversized { error: "an event is larger than the limit".into() };
             }
         };
         let StreamEvent { kind, data, id } = event;

@@ -305,11 +305,11 @@ fn a_stream_is_dead_after_forty_seconds_of_silence_and_a_comment_is_none() {
 #[test]
 fn a_silence_of_a_slow_application_is_not_the_servers() {
     let mut rig = Rig::connected();
-    rig.input(FeedInput::Busy(true));
+    rig.input(FeedInput::Backpressure(true));
     for _ in 0..100 {
         rig.pass(20 * SECOND);
     }
-    rig.input(FeedInput::Busy(false));
+    rig.input(FeedInput::Backpressure(false));
     rig.pass(39 * SECOND);
     assert_eq!(rig.lost(), None);
     rig.pass(SECOND);
@@ -417,7 +417,7 @@ fn an_overloaded_server_is_given_what_it_asks_for() {
     let mut rig = Rig::new(FeedConfig::default());
     let asked = rig.dial();
     let error = DialError::new(DialErrorKind::Http(503), "");
-    rig.input(FeedInput::Failed(asked.conn, DialError { retry_after: Some(20 * SECOND), ..error }));
+    rig.input(FeedInput::DialFailed(asked.conn, DialError { retry_after: Some(20 * SECOND), ..error }));
     assert!((20 * SECOND..=40 * SECOND).contains(&rig.wait()));
 }
 
@@ -428,8 +428,8 @@ fn what_an_older_stream_still_says_counts_for_nothing() {
     let old = rig.conn;
     rig.reconnect(Disconnect::Lost);
     let said = Message::plain("x".into(), "u".into(), "late".to_owned(), String::new());
-    rig.input(FeedInput::Arrived(old, Arrival::Message { id: Some("e:2:m2".into()), message: said }));
-    rig.input(FeedInput::Ended(old, Disconnect::Lost));
+    rig.input(FeedInput::Received(old, FeedItem::Message { id: Some("e:2:m2".into()), message: said }));
+    rig.input(FeedInput::Closed(old, Disconnect::Lost));
     assert_eq!(rig.told(), ["e:1"]);
     assert_eq!(rig.feed.state(), State::Connected);
 }
@@ -476,7 +476,7 @@ fn where_the_stream_has_worked_such_an_answer_is_an_outage_of_five_minutes() {
     let since = FeedConfig { since: Some("e:1:m1".into()), ..FeedConfig::default() };
     for mut rig in [Rig::connected(), Rig::new(since)] {
         if rig.feed.state() == State::Connected {
-            rig.input(FeedInput::Ended(rig.conn, Disconnect::Lost));
+            rig.input(FeedInput::Closed(rig.conn, Disconnect::Lost));
         }
         let begin = rig.now;
         while rig.failure().is_none() {

@@ -7,43 +7,49 @@ use super::{Link, Phase};
 use crate::backoff::{Occasion, Policy, uniform};
 use crate::bug::{Bug, made};
 use crate::cause::{Cause, CauseCode, Disconnect};
-use crate::close::Verdict;
-use crate::time::{Span, Timestamp};
+use crate::close_code::CloseAction;
+use crate::time::{Nanos, Timestamp};
 use core::time::Duration;
 
 /// A local cause shortens the wait at most once in this time.
-const LOCAL_EVERY: Span = Span::from_secs(10);
+const LOCAL_EVERY: Nanos = Nanos::from_secs(10);
 /// The third suspicious ending in this time is the last one (protocol.md §2.5).
-const SUSPECT_PERIOD: Span = Span::from_secs(600);
+const SUSPECT_PERIOD: Nanos = Nanos::from_secs(600);
 /// How long a URL that has worked may answer as a wrong address would: a deployment behind a proxy or the sign-in page
 /// of a network takes no longer.
-const WRONG_PERIOD: Span = Span::from_secs(300);
+const WRONG_PERIOD: Nanos = Nanos::from_secs(300);
 /// The shortest wait that an overloaded server is given when it names none.
-const OVERLOADED: Span = Span::from_secs(5);
+const OVERLOADED: Nanos = Nanos::from_secs(5);
 
 impl Link {
-    pub(super) fn judge(&mut self, now: Timestamp, verdict: Verdict, cause: Cause, hint: Option<Duration>) {
+    pub(super) fn judge(
+        &mut self,
+        now: Timestamp,
+        verdict: CloseAction,
+        cause: Cause,
+        hint: Option<Duration>,
+    ) {
         match verdict {
-            Verdict::Terminal if made(Bug::RetryAfterTerminal) => {
+            CloseAction::Terminal if made(Bug::RetryAfterTerminal) => {
                 self.retry(now, Occasion::Remote, cause);
             }
-            Verdict::Terminal => self.fail(cause),
-            Verdict::Retry | Verdict::TooLarge => self.retry(now, Occasion::Remote, cause),
-            Verdict::Window => self.retry(now, Occasion::Drain, cause),
-            Verdict::Wait if made(Bug::OverloadIgnored) => self.retry(now, Occasion::Remote, cause),
-            Verdict::Wait => {
+            CloseAction::Terminal => self.fail(cause),
+            CloseAction::Retry | CloseAction::TooLarge => self.retry(now, Occasion::Remote, cause),
+            CloseAction::Drain => self.retry(now, Occasion::Drain, cause),
+            CloseAction::RetryAfter if made(Bug::OverloadIgnored) => self.retry(now, Occasion::Remote, cause),
+            CloseAction::RetryAfter => {
                 let hint = if made(Bug::HintIgnored) { None } else { hint };
-                let hint = hint.map_or(OVERLOADED, Span::from);
+                let hint = hint.map_or(OVERLOADED, Nanos::from);
                 let delay = self.backoff.hinted(hint, &mut self.rng);
                 self.wait(now, delay, cause);
             }
-            Verdict::Suspect => {
+            CloseAction::RetryLimited => {
                 let [last_but_one, last] = self.suspects;
                 self.suspects = [last, if made(Bug::SuspectsNeverEnd) { None } else { Some(now) }];
                 if made(Bug::SuspectTwice) && last.is_some()
                     || last_but_one.is_some_and(|at| {
                         now.after(at)
-                            < if made(Bug::SuspectSooner) { Span::from_secs(20) } else { SUSPECT_PERIOD }
+                            < if made(Bug::SuspectSooner) { Nanos::from_secs(20) } else { SUSPECT_PERIOD }
                     })
                 {
                     self.fail(cause);
@@ -51,9 +57,9 @@ impl Link {
                     self.retry(now, Occasion::Remote, cause);
                 }
             }
-            Verdict::Rejected | Verdict::Expired => match self.auth.refused(now, verdict) {
+            CloseAction::Rejected | CloseAction::Expired => match self.auth.refused(now, verdict) {
                 Refresh::Fetch => {
-                    let delay = uniform(&mut self.rng, Span::ZERO, Span::from_secs(1));
+                    let delay = uniform(&mut self.rng, Nanos::ZERO, Nanos::from_secs(1));
                     self.wait(now, delay, cause);
                 }
                 Refresh::Later => self.retry(now, Occasion::Remote, cause),
@@ -95,7 +101,7 @@ impl Link {
         free
     }
 
-    pub(super) fn wait(&mut self, now: Timestamp, delay: Span, cause: Cause) {
+    pub(super) fn wait(&mut self, now: Timestamp, delay: Nanos, cause: Cause) {
         let loss = self.loss.get_or_insert(Loss::new(now));
         let attempts = match self.config.policy {
             Policy::Legacy => Some(Policy::LEGACY_ATTEMPTS),
@@ -125,7 +131,7 @@ impl Link {
         if self.is_carried() {
             return;
         }
-        let soon = now + uniform(&mut self.rng, Span::ZERO, Span::from_millis(250));
+        let soon = now + uniform(&mut self.rng, Nanos::ZERO, Nanos::from_millis(250));
         let soon = self.limiter.earliest(soon);
         if (soon < at || made(Bug::HintLengthens)) && self.take_local(now) {
             self.phase = Phase::AwaitingRetry { at: soon };
@@ -136,7 +142,7 @@ impl Link {
     /// The next dial tries the next URL.
     pub(super) fn dial_is_lost(&mut self) {
         self.endpoint = (self.endpoint + 1) % self.config.endpoints.max(1);
-        self.backoff.lost(Span::ZERO);
+        self.backoff.lost(Nanos::ZERO);
     }
 
     pub(super) fn fail(&mut self, cause: Cause) {

@@ -1,12 +1,12 @@
 //! The token in use, and how often a new one may be asked for (protocol.md §2.5).
 
 use crate::bug::{Bug, made};
-use crate::close::Verdict;
-use crate::time::{Span, Timestamp};
+use crate::close_code::CloseAction;
+use crate::time::{Nanos, Timestamp};
 use crate::token::{Credentials, Token};
 
 /// A second rejection within this time is final; an expiry within it waits for the backoff.
-const PATIENCE: Span = Span::from_secs(60);
+const PATIENCE: Nanos = Nanos::from_secs(60);
 
 /// What to do about a refused token.
 #[derive(Debug, PartialEq, Eq)]
@@ -73,11 +73,11 @@ impl Auth {
         self.renewed_at = None;
     }
 
-    pub(crate) fn refused(&mut self, now: Timestamp, verdict: Verdict) -> Refresh {
+    pub(crate) fn refused(&mut self, now: Timestamp, verdict: CloseAction) -> Refresh {
         if !self.has_source {
             return Refresh::Never;
         }
-        let expired = verdict == Verdict::Expired;
+        let expired = verdict == CloseAction::Expired;
         let last = if expired { &mut self.renewed_at } else { &mut self.rejected_at };
         let recent = last.is_some_and(|at| now.after(at) < PATIENCE);
         *last = Some(now);

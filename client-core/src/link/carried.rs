@@ -4,7 +4,7 @@
 use super::status::Loss;
 use super::{Link, Phase};
 use crate::cause::{Cause, CauseCode, DialErrorKind};
-use crate::time::{Span, Timestamp};
+use crate::time::{Nanos, Timestamp};
 
 /// Who makes the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Link {
     }
 
     /// When the next dial of a link begins that would begin it after `delay`.
-    pub(super) fn retry_at(&mut self, now: Timestamp, delay: Span) -> Timestamp {
+    pub(super) fn retry_at(&mut self, now: Timestamp, delay: Nanos) -> Timestamp {
         match self.carrier {
             Carrier::Down => Timestamp::NEVER,
             _ => self.limiter.earliest(now + delay),

@@ -1,7 +1,7 @@
 //! The options of a link, with the defaults of reconnecting.md.
 
 use crate::backoff::Policy;
-use crate::close::CloseTable;
+use crate::close_code::CloseCodePolicy;
 use crate::liveness::LivenessConfig;
 use crate::token::Credentials;
 use core::time::Duration;
@@ -23,7 +23,7 @@ pub struct LinkConfig {
     /// When to ask whether the server is alive.
     pub liveness: LivenessConfig,
     /// What close codes mean.
-    pub close_table: CloseTable,
+    pub close_codes: CloseCodePolicy,
     /// Reconnection attempts before the state is `failed`; `None` (the default) is no limit. The legacy rule
     /// brings its own limit of 10.
     pub max_attempts: Option<u32>,
@@ -48,7 +48,7 @@ impl Default for LinkConfig {
             token_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(3),
             liveness: LivenessConfig::default(),
-            close_table: CloseTable::default(),
+            close_codes: CloseCodePolicy::default(),
             max_attempts: None,
             max_elapsed: None,
             suspend_after: Duration::from_secs(120),

@@ -6,16 +6,16 @@
 use super::{Action, ConnId, Link, Phase};
 use crate::backoff::uniform;
 use crate::bug::{Bug, made};
-use crate::close;
+use crate::close_code;
 use crate::liveness::Liveness;
-use crate::time::{Span, Timestamp};
+use crate::time::{Nanos, Timestamp};
 use alloc::boxed::Box;
 
 /// How long the old connection is kept for the sake of answers on their way.
-const FAREWELL: Span = Span::from_secs(5);
+const FAREWELL: Nanos = Nanos::from_secs(5);
 /// How much earlier than the end of its window a move begins at the latest, unless a quarter of the window is less: the
 /// server may close the old connection at that end, and answers on their way would be lost with it.
-const MARGIN: Span = Span::from_secs(5);
+const MARGIN: Nanos = Nanos::from_secs(5);
 /// Dials before the end is waited for instead.
 const TRIES: u8 = 3;
 
@@ -43,11 +43,11 @@ pub(super) struct Retiring {
 
 impl Link {
     /// The server is about to go: move at a random moment in the window, early enough to be done at its end.
-    pub(crate) fn going_away(&mut self, now: Timestamp, window: Span, url: Option<Box<str>>) {
+    pub(crate) fn going_away(&mut self, now: Timestamp, window: Nanos, url: Option<Box<str>>) {
         if matches!(self.phase, Phase::Open { .. }) && (self.next.is_none() || made(Bug::MoveBegunAnew)) {
             let latest = window.minus(MARGIN.min(window.half().half()));
             let latest = if made(Bug::MovesTooLate) { latest.plus(window).plus(window) } else { latest };
-            let at = now + uniform(&mut self.rng, Span::ZERO, latest);
+            let at = now + uniform(&mut self.rng, Nanos::ZERO, latest);
             self.next = Some(Next { url, tries: 0, step: Step::At(at) });
         }
     }
@@ -64,17 +64,20 @@ impl Link {
         if let Some(retiring) = self.retiring.filter(|retiring| retiring.until <= now) {
             if retiring.closing {
                 self.retiring = None;
-                self.actions.push(Action::Abandon { conn: retiring.conn, code: close::REPLACED });
+                self.actions.push(Action::Abort { conn: retiring.conn, code: close_code::REPLACED });
             } else {
                 // Whether the new one is a member yet is not known, so the server must not take this for a farewell.
-                self.retire(now, if made(Bug::FarewellSaid) { close::NORMAL } else { close::REPLACED });
+                self.retire(
+                    now,
+                    if made(Bug::FarewellSaid) { close_code::NORMAL } else { close_code::REPLACED },
+                );
             }
         }
         match self.next.as_ref().map(|next| &next.step) {
             Some(Step::At(at)) if *at <= now => self.dial_next(now),
             Some(Step::Dialing { conn, until }) if *until <= now => {
                 let conn = *conn;
-                self.actions.push(Action::Abandon { conn, code: close::NORMAL });
+                self.actions.push(Action::Abort { conn, code: close_code::NORMAL });
                 self.next_failed(now);
             }
             _ => {}
@@ -115,7 +118,7 @@ impl Link {
 
     /// The dial of the new connection failed: the old one serves on.
     pub(super) fn next_failed(&mut self, now: Timestamp) {
-        let pause = uniform(&mut self.rng, Span::from_secs(1), Span::from_secs(5));
+        let pause = uniform(&mut self.rng, Nanos::from_secs(1), Nanos::from_secs(5));
         match &mut self.next {
             Some(next) if next.tries < TRIES + u8::from(made(Bug::MoveOneMore)) => {
                 // The other server may be the wrong one; the own address is not.
@@ -141,7 +144,7 @@ impl Link {
     pub(super) fn opened_next(&mut self, now: Timestamp, opened: ConnId) {
         let Phase::Open { conn: old, .. } = self.phase else { return };
         self.next = None;
-        let farewell = if made(Bug::OldKeptForLong) { Span::from_secs(120) } else { FAREWELL };
+        let farewell = if made(Bug::OldKeptForLong) { Nanos::from_secs(120) } else { FAREWELL };
         self.retiring = Some(Retiring { conn: old, until: now + farewell, closing: false });
         let liveness = Liveness::new(self.config.liveness, now);
         self.phase = Phase::Open { conn: opened, since: now, liveness };
@@ -158,7 +161,7 @@ impl Link {
 
     /// Nothing more is expected of the old connection, and the new one is a member wherever it was.
     pub(crate) fn retire_now(&mut self, now: Timestamp) {
-        self.retire(now, close::NORMAL);
+        self.retire(now, close_code::NORMAL);
     }
 
     fn retire(&mut self, now: Timestamp, code: u16) {
@@ -197,10 +200,10 @@ impl Link {
     /// Only one connection is left, or none.
     pub(super) fn drop_others(&mut self) {
         if let Some(retiring) = self.retiring.take() {
-            self.actions.push(Action::Abandon { conn: retiring.conn, code: close::NORMAL });
+            self.actions.push(Action::Abort { conn: retiring.conn, code: close_code::NORMAL });
         }
         if let Some((conn, _)) = self.take_next_dial() {
-            self.actions.push(Action::Abandon { conn, code: close::NORMAL });
+            self.actions.push(Action::Abort { conn, code: close_code::NORMAL });
         }
     }
 }

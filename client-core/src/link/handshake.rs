@@ -4,8 +4,8 @@
 use super::aftermath::cause;
 use super::{Action, ConnId, Link, Phase};
 use crate::cause::{Cause, Disconnect};
-use crate::close::{self, Verdict};
-use crate::time::{Span, Timestamp};
+use crate::close_code::{self, CloseAction};
+use crate::time::{Nanos, Timestamp};
 
 impl Link {
     /// Whether `conn` is the dial under way.
@@ -23,13 +23,13 @@ impl Link {
     }
 
     /// The server ends the connection, or refuses the dial under way, in words of its own protocol.
-    pub(crate) fn ended_by_peer(&mut self, now: Timestamp, conn: ConnId, verdict: Verdict, cause: Cause) {
+    pub(crate) fn ended_by_peer(&mut self, now: Timestamp, conn: ConnId, verdict: CloseAction, cause: Cause) {
         let since = match self.phase {
             Phase::Open { conn: current, since, .. } if current == conn => Some(since),
             _ if self.is_dialling(conn) => None,
             _ => return,
         };
-        self.actions.push(Action::Abandon { conn, code: close::NORMAL });
+        self.actions.push(Action::Abort { conn, code: close_code::NORMAL });
         match since {
             Some(since) => self.down(now, since),
             None => self.dial_is_lost(),
@@ -38,7 +38,7 @@ impl Link {
     }
 
     /// The server speaks by itself at least so often: longer silence is death.
-    pub(crate) fn expect_to_hear_every(&mut self, silence: Span) {
+    pub(crate) fn expect_to_hear_every(&mut self, silence: Nanos) {
         if self.is_carried() {
             return;
         }

@@ -4,7 +4,7 @@ use super::{Action, Link, Phase};
 use crate::bug::{Bug, made};
 use crate::cause::CauseCode;
 use crate::liveness::Finding;
-use crate::time::{Moment, Span, Timestamp};
+use crate::time::{ClockReading, Nanos, Timestamp};
 
 /// What the platform noticed about the network or the page. Hints cause questions, never decisions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,13 +21,13 @@ pub enum Hint {
 }
 
 /// How long a sleep may be before a driver that cannot ping replaces the connection unasked.
-const LONG_SLEEP: Span = Span::from_secs(30);
+const LONG_SLEEP: Nanos = Nanos::from_secs(30);
 /// The wall clock this much ahead of the monotonic one: the machine slept.
-const SLEPT: Span = Span::from_secs(5);
+const SLEPT: Nanos = Nanos::from_secs(5);
 
 impl Link {
     /// Both clocks, before each input: a wall clock that ran ahead means a sleep.
-    pub(crate) fn observe(&mut self, now: Moment) {
+    pub(crate) fn observe(&mut self, now: ClockReading) {
         if self.last_seen == Some(now) {
             return;
         }
@@ -49,7 +49,7 @@ impl Link {
         self.woke(now.monotonic, slept);
     }
 
-    fn woke(&mut self, now: Timestamp, slept: Span) {
+    fn woke(&mut self, now: Timestamp, slept: Nanos) {
         match &mut self.phase {
             Phase::Open { liveness, conn, .. } => {
                 if !liveness.can_ask() && slept > LONG_SLEEP {
@@ -66,12 +66,12 @@ impl Link {
 
     pub(crate) fn hint(&mut self, now: Timestamp, hint: Hint) {
         match hint {
-            Hint::Online | Hint::NetworkChanged => self.woke(now, Span::MAX),
-            Hint::Woke => self.woke(now, Span::ZERO),
+            Hint::Online | Hint::NetworkChanged => self.woke(now, Nanos::MAX),
+            Hint::Woke => self.woke(now, Nanos::ZERO),
             Hint::Offline if made(Bug::OfflineBelieved) => self.replace(now, CauseCode::NetworkChanged),
             Hint::Offline => {
                 if matches!(self.phase, Phase::Open { .. }) {
-                    self.woke(now, Span::ZERO);
+                    self.woke(now, Nanos::ZERO);
                 }
             }
         }

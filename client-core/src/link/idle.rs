@@ -2,12 +2,12 @@
 //! and changes nothing else.
 
 use super::ConnId;
-use crate::time::{Span, Timestamp};
+use crate::time::{Nanos, Timestamp};
 
 /// After a shorter silence nobody cuts a connection for it.
-const LEAST: Span = Span::from_secs(5);
+const LEAST: Nanos = Nanos::from_secs(5);
 /// Two silences are the same when they differ by no more than this or a tenth of the longer one.
-const TOLERANCE: Span = Span::from_secs(2);
+const TOLERANCE: Nanos = Nanos::from_secs(2);
 
 /// The silences before the last losses.
 #[derive(Debug, Default)]
@@ -15,7 +15,7 @@ pub(super) struct IdleWatch {
     /// When something last came or went on the connection in use; `None` after a sleep, which hides how long ago that was.
     traffic_at: Option<Timestamp>,
     /// The last connection that broke after a silence, and how long that was.
-    last: Option<(ConnId, Span)>,
+    last: Option<(ConnId, Nanos)>,
 }
 
 impl IdleWatch {
@@ -30,7 +30,7 @@ impl IdleWatch {
     }
 
     /// The connection in use broke without a close frame. Gives the timeout, if one explains this loss and the one before.
-    pub(super) fn lost(&mut self, now: Timestamp, conn: ConnId) -> Option<Span> {
+    pub(super) fn lost(&mut self, now: Timestamp, conn: ConnId) -> Option<Nanos> {
         let idle = self.traffic_at.take().map(|at| now.after(at)).filter(|idle| *idle >= LEAST)?;
         let (before, silence) = self.last.replace((conn, idle))?;
         // Every dial has a number: between the two there was none that failed, and no other end.
@@ -38,7 +38,7 @@ impl IdleWatch {
             return None;
         }
         let (short, long) = (silence.min(idle), silence.max(idle));
-        let tolerance = Span::from_millis(long.millis() / 10).max(TOLERANCE);
+        let tolerance = Nanos::from_millis(long.millis() / 10).max(TOLERANCE);
         (long.minus(short) <= tolerance).then_some(short)
     }
 }
@@ -48,20 +48,20 @@ mod tests {
     use super::*;
 
     /// What is said of the last loss: each is on the connection with that number, after that many seconds of silence.
-    fn said_of(losses: &[(u64, u64)]) -> Option<Span> {
+    fn said_of(losses: &[(u64, u64)]) -> Option<Nanos> {
         let mut watch = IdleWatch::default();
         let mut now = Timestamp::ZERO;
         let mut last = None;
         for (conn, silence) in losses {
             watch.traffic(now);
-            now = now + Span::from_secs(*silence);
+            now = now + Nanos::from_secs(*silence);
             last = watch.lost(now, ConnId(*conn));
         }
         last
     }
 
     /// The same of connections that follow on one another.
-    fn said(silences: &[u64]) -> Option<Span> {
+    fn said(silences: &[u64]) -> Option<Nanos> {
         let losses: Vec<(u64, u64)> = (1..).zip(silences.iter().copied()).collect();
         said_of(&losses)
     }
@@ -69,10 +69,10 @@ mod tests {
     #[test]
     fn the_same_silence_twice_is_a_timeout() {
         assert_eq!(said(&[60]), None);
-        assert_eq!(said(&[60, 60]), Some(Span::from_secs(60)));
-        assert_eq!(said(&[300, 330]), Some(Span::from_secs(300)));
-        assert_eq!(said(&[7, 5]), Some(Span::from_secs(5)));
-        assert_eq!(said(&[20, 60, 61, 60]), Some(Span::from_secs(60)));
+        assert_eq!(said(&[60, 60]), Some(Nanos::from_secs(60)));
+        assert_eq!(said(&[300, 330]), Some(Nanos::from_secs(300)));
+        assert_eq!(said(&[7, 5]), Some(Nanos::from_secs(5)));
+        assert_eq!(said(&[20, 60, 61, 60]), Some(Nanos::from_secs(60)));
     }
 
     #[test]
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn a_dial_that_failed_between_two_losses_or_another_end_makes_them_no_pair() {
         assert_eq!(said_of(&[(1, 60), (3, 60)]), None);
-        assert_eq!(said_of(&[(1, 60), (3, 60), (4, 60)]), Some(Span::from_secs(60)));
+        assert_eq!(said_of(&[(1, 60), (3, 60), (4, 60)]), Some(Nanos::from_secs(60)));
     }
 
     #[test]

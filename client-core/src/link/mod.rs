@@ -33,10 +33,10 @@ pub use status::{ConnId, State, StateChange};
 use crate::backoff::{Backoff, Occasion};
 use crate::bug::{Bug, made};
 use crate::cause::{Cause, CauseCode, DialError, DialErrorKind, Disconnect};
-use crate::close;
+use crate::close_code;
 use crate::limiter::DialLimiter;
 use crate::liveness::{Finding, Liveness};
-use crate::time::{Moment, Span, Timestamp};
+use crate::time::{ClockReading, Nanos, Timestamp};
 use crate::token::Token;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -70,7 +70,7 @@ pub(crate) enum Action {
         code: u16,
     },
     /// Close without waiting: nothing more of this connection counts.
-    Abandon {
+    Abort {
         conn: ConnId,
         code: u16,
     },
@@ -113,7 +113,7 @@ pub(crate) struct Link {
     auth: Auth,
     loss: Option<Loss>,
     /// How long a loss may last on this server before the state is `suspended`.
-    suspend_after: Span,
+    suspend_after: Nanos,
     /// When the last suspicious endings were.
     suspects: [Option<Timestamp>; 2],
     /// One bit for each URL that has been connected to, in this process or an earlier one.
@@ -124,10 +124,10 @@ pub(crate) struct Link {
     /// Left out of the browser's file, where every byte counts.
     #[cfg(feature = "native")]
     idle: idle::IdleWatch,
-    last_seen: Option<Moment>,
+    last_seen: Option<ClockReading>,
     last_conn: u64,
     endpoint: usize,
-    rtt: Option<Span>,
+    rtt: Option<Nanos>,
     /// Whether the next dial offers the extended protocol.
     offer: bool,
     /// The connection to move to.
@@ -179,7 +179,7 @@ impl Link {
     }
 
     /// The last measured round trip.
-    pub(crate) fn rtt(&self) -> Option<Span> {
+    pub(crate) fn rtt(&self) -> Option<Nanos> {
         self.rtt
     }
 
@@ -258,13 +258,13 @@ impl Link {
                 }
                 self.refreshing = None;
                 self.phase = Phase::AwaitingClose { conn, until: now + self.config.close_timeout };
-                self.actions.push(Action::Close { conn, code: close::NORMAL });
+                self.actions.push(Action::Close { conn, code: close_code::NORMAL });
                 let cause = Cause { will_retry: false, ..Cause::bare(CauseCode::Requested) };
                 self.changed(State::Closing, Some(cause));
                 self.actions.push(Action::Down);
             }
             Phase::AwaitingOpen { conn, .. } => {
-                self.actions.push(Action::Abandon { conn, code: close::NORMAL });
+                self.actions.push(Action::Abort { conn, code: close_code::NORMAL });
                 self.end();
             }
             Phase::Idle | Phase::AwaitingToken { .. } | Phase::AwaitingRetry { .. } | Phase::Failed => {
@@ -309,7 +309,7 @@ impl Link {
             _ if self.is_next(opened) => self.opened_next(now, opened),
             _ if made(Bug::LateDialKept) => {}
             // The late success of a dial that was given up.
-            _ => self.actions.push(Action::Abandon { conn: opened, code: close::NORMAL }),
+            _ => self.actions.push(Action::Abort { conn: opened, code: close_code::NORMAL }),
         }
     }
 
@@ -321,7 +321,7 @@ impl Link {
     /// Whether a connection ended because a frame of ours was too large for the server.
     pub(crate) fn blames_a_frame(&self, how: &Disconnect) -> bool {
         matches!(how, Disconnect::Closed { .. })
-            && self.config.close_table.disconnect(how) == close::Verdict::TooLarge
+            && self.config.close_codes.disconnect(how) == close_code::CloseAction::TooLarge
     }
 
     /// Something came in on the current connection.
@@ -370,7 +370,7 @@ impl Link {
     }
 
     /// What an extended server has said of itself.
-    pub(crate) fn agree(&mut self, heartbeat: Span, window: Span, recoverable: Span) {
+    pub(crate) fn agree(&mut self, heartbeat: Nanos, window: Nanos, recoverable: Nanos) {
         self.backoff.set_window(window);
         self.suspend_after = if made(Bug::SuspendAfterKept) { self.suspend_after } else { recoverable };
         if let Phase::Open { liveness, .. } = &mut self.phase {
@@ -379,7 +379,7 @@ impl Link {
     }
 
     /// The server has said how long to wait before each return.
-    pub(crate) fn wait_at_least(&mut self, least: Span) {
+    pub(crate) fn wait_at_least(&mut self, least: Nanos) {
         self.backoff.set_least(least);
     }
 
@@ -395,7 +395,7 @@ impl Link {
 
     /// What an earlier run knew of the server.
     #[cfg(feature = "stored")]
-    pub(crate) fn remember(&mut self, window: Span, recoverable: Span) {
+    pub(crate) fn remember(&mut self, window: Nanos, recoverable: Nanos) {
         self.backoff.set_window(window);
         self.suspend_after = recoverable;
     }
@@ -403,7 +403,7 @@ impl Link {
     /// The connection in use is given up because the server does not do its work on it.
     pub(crate) fn give_up(&mut self, now: Timestamp, code: CauseCode) {
         let Phase::Open { conn, since, .. } = self.phase else { return };
-        self.actions.push(Action::Abandon { conn, code: close::DEAD_PEER });
+        self.actions.push(Action::Abort { conn, code: close_code::DEAD_PEER });
         self.down(now, since);
         self.retry(now, Occasion::Remote, Cause::bare(code));
     }
@@ -422,15 +422,18 @@ impl Link {
         }
         let worked = self.worked & self.endpoint_bit() != 0;
         self.dial_is_lost();
-        let verdict = self.config.close_table.dial_error(error.kind);
+        let verdict = self.config.close_codes.dial_error(error.kind);
         let code = match error.kind {
-            DialErrorKind::Http(204) => CauseCode::Closed(close::NORMAL),
+            DialErrorKind::Http(204) => CauseCode::Closed(close_code::NORMAL),
             kind => CauseCode::Dial(kind),
         };
         let cause = Cause::new(code, error.text);
         #[cfg(feature = "native")]
         let cause = cause.with_remedy(error.remedy);
-        if worked && verdict == close::Verdict::Suspect && error.kind != DialErrorKind::Http(410) {
+        if worked
+            && verdict == close_code::CloseAction::RetryLimited
+            && error.kind != DialErrorKind::Http(410)
+        {
             return self.wrong_answer(now, cause);
         }
         self.wrong_since = None;
@@ -449,7 +452,7 @@ impl Link {
                 #[cfg(feature = "native")]
                 let cause = match cause.code {
                     CauseCode::ConnectionLost => {
-                        Cause { idle_timeout: self.idle.lost(now, conn).map(Span::duration), ..cause }
+                        Cause { idle_timeout: self.idle.lost(now, conn).map(Nanos::duration), ..cause }
                     }
                     _ => cause,
                 };
@@ -461,13 +464,13 @@ impl Link {
     }
 
     /// What the end of a connection means.
-    fn verdict(&self, how: &Disconnect) -> close::Verdict {
+    fn verdict(&self, how: &Disconnect) -> close_code::CloseAction {
         #[cfg(feature = "socketio")]
         if self.is_carried() {
             // It is the other link that judges it.
-            return close::Verdict::Retry;
+            return close_code::CloseAction::Retry;
         }
-        self.config.close_table.disconnect(how)
+        self.config.close_codes.disconnect(how)
     }
 
     fn down(&mut self, now: Timestamp, since: Timestamp) {
@@ -476,17 +479,18 @@ impl Link {
         }
         if let Some(retiring) = self.retiring.take() {
             // Not the end of a stay: the next connection goes on with it.
-            self.actions.push(Action::Abandon { conn: retiring.conn, code: close::REPLACED });
+            self.actions.push(Action::Abort { conn: retiring.conn, code: close_code::REPLACED });
         }
-        self.backoff.lost(if made(Bug::StabilityUnnoticed) { Span::ZERO } else { now.after(since) });
+        self.backoff.lost(if made(Bug::StabilityUnnoticed) { Nanos::ZERO } else { now.after(since) });
         self.actions.push(Action::Down);
     }
 
     /// Gives the open connection up for a reason on this side and dials again.
     fn replace(&mut self, now: Timestamp, code: CauseCode) {
         let Phase::Open { conn, since, .. } = self.phase else { return };
-        let wire_code = if code == CauseCode::DeadPeer { close::DEAD_PEER } else { close::REPLACED };
-        self.actions.push(Action::Abandon { conn, code: wire_code });
+        let wire_code =
+            if code == CauseCode::DeadPeer { close_code::DEAD_PEER } else { close_code::REPLACED };
+        self.actions.push(Action::Abort { conn, code: wire_code });
         self.down(now, since);
         self.retry(now, Occasion::Local, Cause::bare(code));
     }
@@ -543,7 +547,7 @@ impl Link {
             }
             Phase::AwaitingOpen { conn, until, .. } if *until <= now => {
                 let conn = *conn;
-                self.actions.push(Action::Abandon { conn, code: close::NORMAL });
+                self.actions.push(Action::Abort { conn, code: close_code::NORMAL });
                 let text = "the server did not answer in time";
                 self.dial_failed(now, conn, DialError::new(DialErrorKind::Timeout, text));
             }
@@ -553,13 +557,13 @@ impl Link {
                 Finding::Dead { local: true } => self.replace(now, CauseCode::NetworkChanged),
                 Finding::Dead { local: false } => {
                     let (conn, since) = (*conn, *since);
-                    self.actions.push(Action::Abandon { conn, code: close::DEAD_PEER });
+                    self.actions.push(Action::Abort { conn, code: close_code::DEAD_PEER });
                     self.down(now, since);
                     self.retry(now, Occasion::Remote, Cause::bare(CauseCode::DeadPeer));
                 }
             },
             Phase::AwaitingClose { conn, until } if *until <= now => {
-                self.actions.push(Action::Abandon { conn: *conn, code: close::NORMAL });
+                self.actions.push(Action::Abort { conn: *conn, code: close_code::NORMAL });
                 self.end();
             }
             _ => {}

@@ -1,7 +1,7 @@
 //! The connection as an application sees it.
 
 use crate::cause::Cause;
-use crate::time::{Span, Timestamp};
+use crate::time::{Nanos, Timestamp};
 
 /// One dial, successful or not. Events of an older one are ignored and its socket is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,21 +77,21 @@ impl StateChange {
 pub(crate) struct Loss {
     since: Timestamp,
     /// What the monotonic clock missed while the machine slept.
-    pub(crate) slept: Span,
+    pub(crate) slept: Nanos,
     pub(crate) suspended: bool,
 }
 
 impl Loss {
     pub(crate) fn new(since: Timestamp) -> Self {
-        Self { since, slept: Span::ZERO, suspended: false }
+        Self { since, slept: Nanos::ZERO, suspended: false }
     }
 
-    pub(crate) fn age(&self, now: Timestamp) -> Span {
+    pub(crate) fn age(&self, now: Timestamp) -> Nanos {
         now.after(self.since).plus(self.slept)
     }
 
     /// When the age will be `age`.
-    pub(crate) fn reaches(&self, age: Span) -> Timestamp {
+    pub(crate) fn reaches(&self, age: Nanos) -> Timestamp {
         self.since + age.minus(self.slept)
     }
 }

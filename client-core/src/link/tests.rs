@@ -1,6 +1,6 @@
 use super::*;
 use crate::backoff::Policy;
-use crate::close::Verdict;
+use crate::close_code::CloseAction;
 use crate::token::Credentials;
 use crate::token::TokenError;
 use alloc::vec::Vec;
@@ -34,14 +34,14 @@ impl Rig {
     fn pass(&mut self, time: Duration) {
         self.now += time;
         self.wall += time;
-        self.link.observe(Moment::new(self.now, self.wall));
+        self.link.observe(ClockReading::new(self.now, self.wall));
         self.link.tick(self.now);
         self.collect();
     }
 
     fn sleep(&mut self, time: Duration) {
         self.wall += time;
-        self.link.observe(Moment::new(self.now, self.wall));
+        self.link.observe(ClockReading::new(self.now, self.wall));
         self.collect();
     }
 
@@ -51,7 +51,7 @@ impl Rig {
             if let Some(conn) = self.take_dial() {
                 return Some(conn);
             }
-            let deadline = self.link.deadline().ever()?;
+            let deadline = self.link.deadline().into_option()?;
             self.pass(deadline - self.now);
         }
         None
@@ -67,7 +67,7 @@ impl Rig {
     }
 
     fn open(&mut self) -> ConnId {
-        self.link.observe(Moment::new(self.now, self.wall));
+        self.link.observe(ClockReading::new(self.now, self.wall));
         self.link.connect(self.now);
         let conn = self.until_dial().expect("a dial");
         self.link.opened(self.now, conn);
@@ -122,7 +122,7 @@ fn a_dial_that_hangs_is_given_up_after_ten_seconds_and_tried_again() {
     rig.link.connect(rig.now);
     let first = rig.until_dial().unwrap();
     rig.pass(10 * SECOND);
-    assert!(rig.done.iter().any(|a| matches!(a, Action::Abandon { conn, .. } if *conn == first)));
+    assert!(rig.done.iter().any(|a| matches!(a, Action::Abort { conn, .. } if *conn == first)));
     assert_eq!(rig.cause().code, CauseCode::Dial(DialErrorKind::Timeout));
     assert_ne!(rig.until_dial().unwrap(), first);
 }
@@ -137,7 +137,7 @@ fn the_late_success_of_an_older_dial_is_closed_and_changes_nothing() {
     rig.done.clear();
     rig.link.opened(rig.now, first);
     rig.collect();
-    assert!(matches!(rig.done[..], [Action::Abandon { conn, .. }] if conn == first));
+    assert!(matches!(rig.done[..], [Action::Abort { conn, .. }] if conn == first));
     rig.link.opened(rig.now, second);
     assert_eq!(rig.link.state(), State::Connected);
     rig.link.closed(rig.now, first, Disconnect::Lost);
@@ -150,7 +150,7 @@ fn a_silent_server_is_asked_after_the_heartbeat_and_given_up_ten_seconds_later()
     rig.pass(25 * SECOND);
     assert_eq!(rig.pings(), 1);
     rig.pass(10 * SECOND);
-    assert!(rig.done.iter().any(|a| matches!(a, Action::Abandon { code: close::DEAD_PEER, .. })));
+    assert!(rig.done.iter().any(|a| matches!(a, Action::Abort { code: close_code::DEAD_PEER, .. })));
     assert_eq!(rig.cause().code, CauseCode::DeadPeer);
     assert!(matches!(rig.link.state(), State::Reconnecting { attempt: 1, .. }));
 }
@@ -164,7 +164,7 @@ fn a_wake_from_sleep_asks_the_server_and_believes_the_answer() {
     rig.link.ponged(rig.now);
     rig.pass(5 * SECOND);
     assert_eq!(rig.link.state(), State::Connected);
-    assert_eq!(rig.link.rtt(), Some(Span::from(SECOND)));
+    assert_eq!(rig.link.rtt(), Some(Nanos::from(SECOND)));
 }
 
 #[test]
@@ -271,7 +271,7 @@ fn a_rejected_token_is_refreshed_once_and_the_second_rejection_within_a_minute_i
                 rig.collect();
                 return;
             }
-            let deadline = rig.link.deadline().ever().expect("a deadline");
+            let deadline = rig.link.deadline().into_option().expect("a deadline");
             rig.pass(deadline - rig.now);
         }
         panic!("no token was asked for");
@@ -338,7 +338,7 @@ fn a_normal_close_by_the_server_is_terminal_unless_configured() {
     rig.closed(1000);
     assert_eq!(rig.link.state(), State::Failed);
     let mut config = LinkConfig::default();
-    config.close_table.set(1000, Verdict::Retry);
+    config.close_codes.set(1000, CloseAction::Retry);
     let mut rig = Rig::new(config);
     rig.open();
     rig.closed(1000);
@@ -454,7 +454,7 @@ fn close_while_waiting_or_dialling_ends_at_once() {
     let conn = rig.until_dial().unwrap();
     rig.link.close(rig.now);
     rig.collect();
-    assert!(rig.done.iter().any(|a| matches!(a, Action::Abandon { conn: c, .. } if *c == conn)));
+    assert!(rig.done.iter().any(|a| matches!(a, Action::Abort { conn: c, .. } if *c == conn)));
     assert_eq!((rig.link.state(), rig.link.deadline()), (State::Closed, Timestamp::NEVER));
 }
 
@@ -464,7 +464,7 @@ fn a_failed_dial_moves_on_to_the_next_url() {
     rig.link.connect(rig.now);
     let mut order = Vec::new();
     for _ in 0..4 {
-        let deadline = rig.link.deadline().ever().expect("a deadline");
+        let deadline = rig.link.deadline().into_option().expect("a deadline");
         rig.collect();
         let dial = rig.done.iter().find_map(|a| match a {
             Action::Dial { conn, endpoint, .. } => Some((*conn, *endpoint)),

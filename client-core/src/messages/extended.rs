@@ -39,7 +39,7 @@ pub struct Position {
 
 /// A message's place in its room's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stamp {
+pub struct EntryMeta {
     /// The message's id, unique in the server.
     pub id: Id,
     /// The life of the log.
@@ -49,10 +49,10 @@ pub struct Stamp {
     /// Read from the log instead of having just been said.
     pub replay: bool,
     /// Which send of its own user it is; told to that user only.
-    pub origin: Option<Box<Origin>>,
+    pub producer: Option<Box<ProducerSeq>>,
 }
 
-impl Stamp {
+impl EntryMeta {
     /// The place alone.
     pub fn position(&self) -> Position {
         Position { epoch: self.epoch.clone(), seq: self.seq, id: self.id.clone() }
@@ -61,7 +61,7 @@ impl Stamp {
 
 /// A send's number in its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
+pub struct ProducerSeq {
     /// The producer.
     pub pid: Id,
     /// The number, from 1.
@@ -85,12 +85,12 @@ pub struct SendTag {
     /// Comes back in the answer; new for each transmission.
     pub reference: Ref,
     /// What makes it repeatable.
-    pub line: Option<LineTag>,
+    pub producer: Option<ProducerTag>,
 }
 
 /// What makes a send repeatable without being doubled (protocol.md §2.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LineTag {
+pub struct ProducerTag {
     /// The producer.
     pub pid: Id,
     /// The number in the line, from 1 without holes. 0 is what is read from a tag that is not whole, so that a server
@@ -301,7 +301,7 @@ pub struct Nack<P = String> {
 
 /// The extended part of `error`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal<N = Name> {
+pub struct ErrorDetail<N = Name> {
     /// The request's.
     pub reference: Option<Ref>,
     /// The room it was about.
@@ -406,7 +406,7 @@ pub struct GoingAway {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification<P = String, N = Name> {
     /// Its place in the user's own stream; none on a server that keeps none.
-    pub stamp: Option<Stamp>,
+    pub entry: Option<EntryMeta>,
     /// What kind of thing.
     pub kind: N,
     /// Any JSON; natively its text.
@@ -479,7 +479,7 @@ impl Code {
     }
 
     /// The code that the wire writes so; [`Code::Other`] for any other text.
-    pub fn read(text: &str) -> Self {
+    pub fn from_wire(text: &str) -> Self {
         Self::ALL.iter().find(|(_, known)| *known == text).map_or(Self::Other, |(code, _)| *code)
     }
 }
@@ -502,7 +502,7 @@ impl<'de> Deserialize<'de> for Code {
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Code, E> {
-                Ok(Code::read(text))
+                Ok(Code::from_wire(text))
             }
         }
 

@@ -13,9 +13,9 @@ pub mod json;
 #[cfg(not(feature = "json"))]
 pub use extended::NoText;
 pub use extended::{
-    Ack, AuthExpiry, AuthOk, Code, Epoch, GoingAway, Hello, History, HistoryRequest, JoinReason, JoinRequest,
-    Joined, Left, Limits, LineTag, MAX_INT, Nack, Notification, Origin, Position, Presence, ReconnectHint,
-    Ref, Refusal, SendTag, ServerCode, Signal, Stamp,
+    Ack, AuthExpiry, AuthOk, Code, EntryMeta, Epoch, ErrorDetail, GoingAway, Hello, History, HistoryRequest,
+    JoinReason, JoinRequest, Joined, Left, Limits, MAX_INT, Nack, Notification, Position, Presence,
+    ProducerSeq, ProducerTag, ReconnectHint, Ref, SendTag, ServerCode, Signal,
 };
 
 use crate::name::Name;
@@ -80,7 +80,7 @@ pub enum ClientMessage<P = String, N = Name> {
     },
     /// A frame of the application's own: its JSON, written as it is. It is sent at most once.
     #[cfg(feature = "frames")]
-    Own(P),
+    Custom(P),
     /// One that each connection begins with.
     #[cfg(feature = "frames")]
     Kept(P),
@@ -128,7 +128,7 @@ pub enum ServerMessage<P = String, N = Name> {
         /// What the server says about it.
         message: P,
         /// Extended: which request it refuses.
-        refusal: Option<Box<Refusal<N>>>,
+        detail: Option<Box<ErrorDetail<N>>>,
     },
     /// Extended: the first frame.
     Hello(Box<Hello<N>>),
@@ -171,7 +171,7 @@ pub enum ServerMessage<P = String, N = Name> {
     Notification(Box<Notification<P, N>>),
     /// A frame of the application's own, where the driver was asked for them.
     #[cfg(feature = "frames")]
-    Own(crate::frame::Frame<P, N>),
+    Custom(crate::frame::Frame<P, N>),
     /// A `type` this version does not know; tolerated and counted.
     Unknown,
 }
@@ -192,7 +192,7 @@ pub struct Message<P = String, N = Name> {
     /// Extended: any JSON beside the text; natively its text.
     pub data: Option<P>,
     /// Extended: its place in the room's log. Boxed, because a message is moved more often than it is read.
-    pub stamp: Option<Box<Stamp>>,
+    pub entry: Option<Box<EntryMeta>>,
     /// Whether the client's own user said it, as far as its server says who that is. The driver's remark, not the server's.
     #[cfg(feature = "native")]
     pub(crate) own: Option<bool>,
@@ -207,7 +207,7 @@ impl<P: fmt::Debug, N: fmt::Debug> fmt::Debug for Message<P, N> {
             .field("content", &self.content)
             .field("timestamp", &self.timestamp)
             .field("data", &self.data)
-            .field("stamp", &self.stamp)
+            .field("entry", &self.entry)
             .finish()
     }
 }
@@ -221,7 +221,7 @@ impl<P, N> Message<P, N> {
             content,
             timestamp,
             data: None,
-            stamp: None,
+            entry: None,
             #[cfg(feature = "native")]
             own: None,
         }
@@ -233,8 +233,8 @@ impl<P, N> Message<P, N> {
     }
 
     /// The same with a place in the room's log, or without one.
-    pub fn with_stamp(self, stamp: Option<Box<Stamp>>) -> Self {
-        Self { stamp, ..self }
+    pub fn with_entry(self, stamp: Option<Box<EntryMeta>>) -> Self {
+        Self { entry: stamp, ..self }
     }
 
     /// Whether this client's own user said it, on whatever device: `None` where the server has not said who that is. An
@@ -257,6 +257,6 @@ impl<P, N> Message<P, N> {
 
     /// Its position in the room's log: what a later `join` can go on from, and what is committed.
     pub fn position(&self) -> Option<Position> {
-        self.stamp.as_deref().map(Stamp::position)
+        self.entry.as_deref().map(EntryMeta::position)
     }
 }

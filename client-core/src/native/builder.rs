@@ -1,6 +1,6 @@
 //! The builder of a client: its options, and the task that they become.
 
-use super::client::{Client, ConnectionStatus, EarlierOutcome, Shared, check_join};
+use super::client::{Client, ConnectionStatus, RestoredOutcome, Shared, check_join};
 use super::clock::Clock;
 use super::dial::Dialer;
 use super::driver::{Driver, Surroundings};
@@ -24,15 +24,15 @@ use super::subscription::Subscriptions;
 use super::tls_error::TlsError;
 use super::trace;
 use super::waiters::OutboxRoom;
-use crate::close::Verdict;
+use crate::close_code::CloseAction;
 use crate::config::Config;
-use crate::ledger::Ledger;
+use crate::journal::JournalState;
 use crate::link::State;
 use crate::name::{Name, PERSONAL_ROOM, RoomNameError};
-use crate::saved::Saved;
+use crate::persisted::Saved;
 use crate::session::{Command, Input, Join, Session};
 #[cfg(feature = "socketio")]
-use crate::socketio::MOST_NAMESPACES;
+use crate::socketio::MAX_NAMESPACES;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
@@ -45,7 +45,7 @@ use tracing::{Instrument as _, Span};
 
 /// How much memory a connection may take to be fast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Buffers {
+pub enum ReadBuffer {
     /// 4 KiB to read into: thousands of quiet connections in one process. The default.
     #[default]
     Small,
@@ -53,7 +53,7 @@ pub enum Buffers {
     Large,
 }
 
-impl Buffers {
+impl ReadBuffer {
     fn read(self) -> usize {
         match self {
             Self::Small => 4 << 10,
@@ -114,7 +114,7 @@ pub struct ClientBuilder {
     options: ConnectOptions,
     subprotocols: Vec<Box<str>>,
     config: Config,
-    buffers: Buffers,
+    buffers: ReadBuffer,
     max_message: usize,
     store: Option<Store>,
     manual_commit: bool,
@@ -138,7 +138,7 @@ impl ClientBuilder {
             options: ConnectOptions::default(),
             subprotocols: Vec::new(),
             config: Config::default(),
-            buffers: Buffers::default(),
+            buffers: ReadBuffer::default(),
             max_message: 1 << 20,
             store: None,
             manual_commit: false,
@@ -264,18 +264,18 @@ impl ClientBuilder {
     /// Gives a close code another meaning than the default one; may be called several times.
     ///
     /// ```no_run
-    /// use rejoin::close::Verdict;
+    /// use rejoin::close_code::CloseAction;
     ///
     /// // A server that uses 1000 for the end of a connection's lifetime.
-    /// let builder = rejoin::Client::builder("wss://chat.example").close_code(1000, Verdict::Retry);
+    /// let builder = rejoin::Client::builder("wss://chat.example").close_code(1000, CloseAction::Retry);
     /// ```
-    pub fn close_code(mut self, code: u16, meaning: Verdict) -> Self {
-        self.config.link.close_table.set(code, meaning);
+    pub fn close_code(mut self, code: u16, meaning: CloseAction) -> Self {
+        self.config.link.close_codes.set(code, meaning);
         self
     }
 
     /// How much memory the connection may take to be fast.
-    pub fn buffers(mut self, buffers: Buffers) -> Self {
+    pub fn read_buffer(mut self, buffers: ReadBuffer) -> Self {
         self.buffers = buffers;
         self
     }
@@ -331,9 +331,9 @@ impl ClientBuilder {
         let url = endpoints.first().map(Endpoint::to_string).unwrap_or_default();
         let saved = store.as_mut().map(|store| store.load(&url)).transpose()?.flatten();
         let commits = store.is_some() && !self.manual_commit;
-        let ledger = Ledger::new(saved.unwrap_or_default());
-        let earlier = earlier_outcomes(&ledger);
-        let earlier_user = ledger.user().cloned();
+        let ledger = JournalState::new(saved.unwrap_or_default());
+        let earlier = restored_outcomes(&ledger);
+        let stored_user = ledger.user().cloned();
         let saved = store.is_some().then(|| Saved { outcomes: Vec::new(), ..ledger.saved() });
         let keeper = store.map(|store| Box::new(Keeper::new(store, ledger)));
         let clock = Clock::start();
@@ -353,7 +353,7 @@ impl ClientBuilder {
             own,
             open_requests: Arc::default(),
             requests: requests.clone(),
-            earlier_user,
+            stored_user,
             #[cfg(feature = "socketio")]
             registry: Registry::of(self.socket_io.as_ref(), &config),
             #[cfg(feature = "socketio")]
@@ -386,7 +386,7 @@ impl ClientBuilder {
             return Ok((client, events));
         }
         let mut session = Session::new(config, seed);
-        session.own_frames(Name::from(OWN_FRAMES));
+        session.custom_frames(Name::from(OWN_FRAMES));
         let driver = Driver::new(session, Frames::new(self.frames, requests), around);
         runtime.spawn(begun(driver, saved, self.joins).instrument(span));
         Ok((client, events))
@@ -400,7 +400,7 @@ fn most_written(config: &Config, is_socket_io: bool) -> usize {
     #[cfg(feature = "socketio")]
     if is_socket_io {
         // Each namespace may join as many rooms at once.
-        let joins = MOST_NAMESPACES.saturating_mul(config.max_rooms).saturating_mul(1 << 10);
+        let joins = MAX_NAMESPACES.saturating_mul(config.max_rooms).saturating_mul(1 << 10);
         return of_one.saturating_add(joins);
     }
     let _ = is_socket_io;
@@ -408,8 +408,8 @@ fn most_written(config: &Config, is_socket_io: bool) -> usize {
 }
 
 /// What the stored state knows of sends of earlier runs that have their outcome.
-fn earlier_outcomes(ledger: &Ledger) -> Vec<EarlierOutcome> {
-    let earlier = ledger.outcomes().map(|(id, outcome)| EarlierOutcome {
+fn restored_outcomes(ledger: &JournalState) -> Vec<RestoredOutcome> {
+    let earlier = ledger.outcomes().map(|(id, outcome)| RestoredOutcome {
         id,
         room: outcome.room.clone(),
         reference: outcome.reference.clone(),

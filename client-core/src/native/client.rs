@@ -2,12 +2,12 @@
 
 use super::builder::ClientBuilder;
 use super::clock::Clock;
-use super::draft::{self, Draft};
+use super::draft::{self, MessageBuilder};
 use super::events::EventQueue;
 use super::inbox::Inbox;
 use super::own::OwnMessages;
 use super::requests::Requests;
-use super::sending::Sending;
+use super::sending::SendFuture;
 #[cfg(feature = "socketio")]
 use super::spaces::Registry;
 use super::subscription::Subscriptions;
@@ -84,12 +84,12 @@ pub(crate) struct Shared {
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) status: watch::Receiver<ConnectionStatus>,
     pub(crate) clock: Clock,
-    pub(crate) earlier: Mutex<Vec<EarlierOutcome>>,
+    pub(crate) earlier: Mutex<Vec<RestoredOutcome>>,
     pub(crate) own: OwnMessages,
     /// Requests to a Socket.IO server that have no answer.
     pub(crate) open_requests: Arc<AtomicUsize>,
     pub(crate) requests: Option<Arc<Requests>>,
-    pub(crate) earlier_user: Option<Name>,
+    pub(crate) stored_user: Option<Name>,
     /// The namespaces that have handles, of a Socket.IO server.
     #[cfg(feature = "socketio")]
     pub(crate) registry: Option<Arc<Registry>>,
@@ -101,7 +101,7 @@ pub(crate) struct Shared {
 /// The outcome of a send of an earlier run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct EarlierOutcome {
+pub struct RestoredOutcome {
     /// Its number in this run, for [`Client::confirm`].
     pub id: SendId,
     /// Where it was to go.
@@ -142,7 +142,7 @@ impl Client {
     /// Queues a message and gives its outcome: [`Receipt`](super::Receipt) once it is as safe as the connection's
     /// mode can make it, [`SendError`](super::SendError) otherwise. It is queued when this returns, before the
     /// first poll; while there is no connection it waits, at most 10 minutes by default.
-    pub fn send(&self, room: &str, content: impl Into<String>) -> Sending {
+    pub fn send(&self, room: &str, content: impl Into<String>) -> SendFuture {
         self.message(room, content).send()
     }
 
@@ -156,8 +156,8 @@ impl Client {
     }
 
     /// Begins a message that has more to it than its text: data, a timeout, a reference.
-    pub fn message<'a>(&'a self, room: &'a str, content: impl Into<String>) -> Draft<'a> {
-        Draft::new(&self.shared.inbox, room, content.into())
+    pub fn message<'a>(&'a self, room: &'a str, content: impl Into<String>) -> MessageBuilder<'a> {
+        MessageBuilder::new(&self.shared.inbox, room, content.into())
     }
 
     /// Takes a submitted message back if it is not on its way.
@@ -223,7 +223,7 @@ impl Client {
     }
 
     /// Says that the outcome of a submitted send has been dealt with: until then it is kept in the stored state, and
-    /// [`Client::earlier_outcomes`] of a later run has it. For those who chose [`ClientBuilder::manual_commit`], and for
+    /// [`Client::restored_outcomes`] of a later run has it. For those who chose [`ClientBuilder::manual_commit`], and for
     /// the outcomes of earlier runs.
     pub fn confirm(&self, id: SendId) {
         self.shared.inbox.confirm([id]);
@@ -231,15 +231,15 @@ impl Client {
 
     /// What the stored state knows of sends of earlier runs that have their outcome, the oldest first: those that nobody
     /// has dealt with, and the last 10,000 that had a reference. Given once; later it is empty.
-    pub fn earlier_outcomes(&self) -> Vec<EarlierOutcome> {
+    pub fn restored_outcomes(&self) -> Vec<RestoredOutcome> {
         std::mem::take(&mut *self.shared.earlier.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whose the stored state was when this run began, if an extended server has said so in an earlier one. Once the
     /// server has said of this run who it is, too ([`Client::user`], from [`Event::Mode`](crate::Event::Mode) on),
-    /// comparing the two says whether [`Client::earlier_outcomes`] are this user's.
-    pub fn earlier_user(&self) -> Option<Name> {
-        self.shared.earlier_user.clone()
+    /// comparing the two says whether [`Client::restored_outcomes`] are this user's.
+    pub fn stored_user(&self) -> Option<Name> {
+        self.shared.stored_user.clone()
     }
 
     /// Sends something ephemeral to whoever is in a room now, `typing` for instance; `&()` for no data. Not stored, not

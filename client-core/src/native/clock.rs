@@ -1,6 +1,6 @@
 //! The clocks of a driver. The machines read none.
 
-use crate::time::{Moment, Timestamp};
+use crate::time::{ClockReading, Timestamp};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 
@@ -25,9 +25,9 @@ impl Clock {
     }
 
     /// What both say.
-    pub(crate) fn now(&self) -> Moment {
+    pub(crate) fn now(&self) -> ClockReading {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Moment::new(self.monotonic(), wall)
+        ClockReading::new(self.monotonic(), wall)
     }
 
     /// When a timer has to ring that waits for `deadline`, if it is `now`.

@@ -2,19 +2,19 @@
 
 use super::inbox::Inbox;
 use super::permit::{Permit, Reserved};
-use super::sending::{Sending, SendingState};
+use super::sending::{SendFuture, SendingState};
 use crate::event::{SendFailure, SendId};
-use crate::messages::json::{levels, well_formed};
+use crate::messages::json::{nesting_depth, well_formed};
 use crate::messages::{MAX_DATA_LEVELS, Message, Position};
 use crate::name::Name;
-use crate::outbox::Outgoing;
+use crate::outbox::OutboundMessage;
 use crate::session::{Command, Input};
 use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A message that is not queued yet: [`Draft::send`] or [`Draft::submit`] does that.
+/// A message that is not queued yet: [`MessageBuilder::send`] or [`MessageBuilder::submit`] does that.
 ///
 /// ```no_run
 /// # async fn order(client: rejoin::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -30,7 +30,7 @@ use std::time::Duration;
 /// # Ok(()) }
 /// ```
 #[must_use = "a draft is not sent before send() or submit()"]
-pub struct Draft<'a> {
+pub struct MessageBuilder<'a> {
     inbox: &'a Arc<Inbox>,
     room: &'a str,
     content: String,
@@ -47,10 +47,10 @@ pub(crate) fn json(data: &(impl Serialize + ?Sized)) -> Result<String, SendFailu
     let json = serde_json::to_string(data).map_err(|_| SendFailure::BadData)?;
     // Only JSON that was written elsewhere can have halves of surrogate pairs.
     let json = well_formed(&json).into_owned();
-    if levels(&json) > MAX_DATA_LEVELS { Err(SendFailure::BadData) } else { Ok(json) }
+    if nesting_depth(&json) > MAX_DATA_LEVELS { Err(SendFailure::BadData) } else { Ok(json) }
 }
 
-impl<'a> Draft<'a> {
+impl<'a> MessageBuilder<'a> {
     pub(crate) fn new(inbox: &'a Arc<Inbox>, room: &'a str, content: String) -> Self {
         Self {
             inbox,
@@ -118,7 +118,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Queues it and gives its outcome, as [`Client::send`](super::Client::send) does.
-    pub fn send(mut self) -> Sending {
+    pub fn send(mut self) -> SendFuture {
         let inbox = Arc::clone(self.inbox);
         // Until it is queued.
         let _reserved = self.reserved.take();
@@ -130,7 +130,7 @@ impl<'a> Draft<'a> {
             Ok(id) => SendingState::Queued(id),
             Err(why) => SendingState::Refused(why),
         };
-        Sending { inbox, state }
+        SendFuture { inbox, state }
     }
 
     /// Queues it; its outcome comes as [`Event::Delivery`](crate::Event::Delivery), in order with all other events.
@@ -171,16 +171,16 @@ impl Content {
 
     fn into_input(self, id: SendId, room: Name) -> Input {
         let Self { text: content, data, reference, timeout } = self;
-        Input::Command(Command::Send(Outgoing {
+        Input::Command(Command::Send(OutboundMessage {
             data,
             reference,
             timeout,
-            ..Outgoing::new(id, room, content)
+            ..OutboundMessage::new(id, room, content)
         }))
     }
 }
 
-impl fmt::Debug for Draft<'_> {
+impl fmt::Debug for MessageBuilder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Draft").field("room", &self.room).finish_non_exhaustive()
     }

@@ -4,8 +4,8 @@
 use super::client::Client;
 use super::draft::json;
 use super::event_json;
-use super::own::{FrameDraft, OwnMessages};
-use super::sending::Sending;
+use super::own::{FrameBuilder, OwnMessages};
+use super::sending::SendFuture;
 use crate::event::SendFailure;
 use crate::session::{Command, Input};
 use serde::Serialize;
@@ -30,11 +30,11 @@ impl Client {
     ///
     /// It is queued when this returns, before the first poll. Cancel safe: dropping the future neither cancels the send nor
     /// loses it.
-    pub fn emit(&self, name: &str, arguments: &(impl Serialize + ?Sized)) -> Sending {
+    pub fn emit(&self, name: &str, arguments: &(impl Serialize + ?Sized)) -> SendFuture {
         self.event(name, arguments).send()
     }
 
-    /// As [`Client::emit`], and waits for what the server's handler gives to its ack: [`FrameDraft::with_ack`].
+    /// As [`Client::emit`], and waits for what the server's handler gives to its ack: [`FrameBuilder::with_ack`].
     ///
     /// ```no_run
     /// # async fn f(client: rejoin::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -42,13 +42,13 @@ impl Client {
     /// let value: f64 = serde_json::from_str(receipt.answer().unwrap_or("null"))?;
     /// # Ok(()) }
     /// ```
-    pub fn emit_with_ack(&self, name: &str, arguments: &(impl Serialize + ?Sized)) -> Sending {
+    pub fn emit_with_ack(&self, name: &str, arguments: &(impl Serialize + ?Sized)) -> SendFuture {
         self.event(name, arguments).with_ack().send()
     }
 
     /// Begins an event that has more to it: an ack, a timeout, a reference, or that it is volatile or idempotent.
-    pub fn event(&self, name: &str, arguments: &(impl Serialize + ?Sized)) -> FrameDraft<'_> {
-        FrameDraft::new(self, self.event_json(name, arguments))
+    pub fn event(&self, name: &str, arguments: &(impl Serialize + ?Sized)) -> FrameBuilder<'_> {
+        FrameBuilder::new(self, self.event_json(name, arguments))
     }
 
     /// As [`Client::keep`], with an event for a Socket.IO server.

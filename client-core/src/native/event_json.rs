@@ -2,7 +2,7 @@
 
 use crate::event::SendFailure;
 use crate::messages::MAX_DATA_LEVELS;
-use crate::messages::json::levels;
+use crate::messages::json::nesting_depth;
 use crate::socketio::EventMap;
 use crate::socketio::json::binary::{NoBytes, take_out};
 use serde_json::Value;
@@ -63,7 +63,7 @@ pub(super) fn with_key(event: &str, key: &str) -> Result<String, SendFailure> {
 /// Whether a list of arguments may be sent.
 pub(super) fn check_arguments(arguments: &str) -> Result<(), SendFailure> {
     // The list itself is a level.
-    if levels(arguments) > MAX_DATA_LEVELS + 1 {
+    if nesting_depth(arguments) > MAX_DATA_LEVELS + 1 {
         return Err(SendFailure::BadData);
     }
     serde_json::from_str::<Vec<&RawValue>>(arguments).map_err(|_| SendFailure::BadData)?;

@@ -76,7 +76,7 @@ pub(super) fn weight(event: &Event) -> usize {
         Event::Notification(notification) => length(notification.data.as_ref()),
         Event::Frame(frame) => frame.byte_len(),
         Event::ServerError { message, .. } => message.len(),
-        Event::Garbled { error } => error.len(),
+        Event::Malformed { error } => error.len(),
         Event::Delivery(Delivery { reply: Some(reply), .. }) => {
             length(reply.answer.as_ref()) + length(reply.message.as_ref())
         }
@@ -88,14 +88,14 @@ pub(super) fn weight(event: &Event) -> usize {
 /// not, and messages with a position need not.
 fn is_droppable(event: &Event) -> bool {
     match event {
-        Event::Message(message) => message.stamp.is_none(),
+        Event::Message(message) => message.entry.is_none(),
         Event::UserJoined { .. }
         | Event::UserLeft { .. }
         | Event::Presence(_)
         | Event::Signal(_)
         | Event::Frame(_)
         | Event::ServerError { .. }
-        | Event::Garbled { .. } => true,
+        | Event::Malformed { .. } => true,
         _ => false,
     }
 }
@@ -282,7 +282,7 @@ impl Events {
                 is_over = took.source != Source::Running;
             }
             if took.calmed {
-                self.inbox.push(Input::Busy(false));
+                self.inbox.push(Input::Backpressure(false));
             }
             if let Some(batch) = took.batch {
                 self.batch = batch.into_iter();
@@ -404,10 +404,15 @@ mod tests {
 
     fn stamped(n: usize) -> Event {
         let id = crate::id::Id::new("x").unwrap();
-        let stamp =
-            crate::messages::Stamp { id: id.clone(), epoch: id, seq: n as u64, replay: false, origin: None };
+        let stamp = crate::messages::EntryMeta {
+            id: id.clone(),
+            epoch: id,
+            seq: n as u64,
+            replay: false,
+            producer: None,
+        };
         match message(n) {
-            Event::Message(message) => Event::Message(Message { stamp: Some(Box::new(stamp)), ..message }),
+            Event::Message(message) => Event::Message(Message { entry: Some(Box::new(stamp)), ..message }),
             other => other,
         }
     }

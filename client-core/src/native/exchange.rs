@@ -88,7 +88,7 @@ pub(super) async fn exchange(
                     let text = format!(
                         "the server closed the connection before answering; if the server uses TLS, use {scheme}://"
                     );
-                    Err(DialError::new(DialErrorKind::Unreachable, text).with_remedy(Remedy::InWords))
+                    Err(DialError::new(DialErrorKind::Unreachable, text).with_remedy(Remedy::InMessage))
                 }
                 _ => Err(failed(error)),
             }

@@ -56,7 +56,7 @@ impl PendingEvent {
             FeedEvent::Event { name, data, id } => {
                 name.len() + data.len() + id.as_ref().map_or(0, |id| id.len())
             }
-            FeedEvent::Garbled { error } => error.len(),
+            FeedEvent::Malformed { error } => error.len(),
             _ => 0,
         };
         u32::try_from(bytes).unwrap_or(u32::MAX).clamp(LEAST_WEIGHT, MOST_BYTES)

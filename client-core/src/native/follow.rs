@@ -70,7 +70,7 @@ impl FeedBuilder {
 
     /// Silence after which the stream is dead: 40 s by default, as a server says something every 15 s, if only a comment.
     pub fn silence(mut self, silence: Duration) -> Self {
-        self.config.link.liveness.silence = Some(silence);
+        self.config.link.liveness.idle_timeout = Some(silence);
         self
     }
 

@@ -6,7 +6,7 @@ use super::options::TokenSource;
 use super::stream_request::{StreamBody, StreamRequest};
 use super::trace;
 use crate::cause::{DialError, Disconnect};
-use crate::feed::{Arrival, EventStream, Feed, FeedEvent, FeedInput, FeedOutput};
+use crate::feed::{EventStream, Feed, FeedEvent, FeedInput, FeedItem, FeedOutput};
 use crate::link::{ConnId, State};
 use crate::messages::json::ServerDecoder;
 use crate::token::{Token, TokenError};
@@ -106,12 +106,12 @@ impl Follower {
                     if let Some(open) = &mut self.open {
                         open.piece = piece;
                         let conn = open.conn;
-                        self.input(FeedInput::Heard(conn));
+                        self.input(FeedInput::Activity(conn));
                     }
                 }
                 Next::Piece(Err(how)) => {
                     if let Some(open) = self.open.take() {
-                        self.input(FeedInput::Ended(open.conn, how));
+                        self.input(FeedInput::Closed(open.conn, how));
                     }
                 }
                 Next::Time => self.input(FeedInput::Tick),
@@ -134,7 +134,7 @@ impl Follower {
                     let dial = async move { request.dial(token, last_event_id, history).await };
                     self.dialing = Some((conn, Box::pin(dial)));
                 }
-                FeedOutput::Abandon { conn } => {
+                FeedOutput::Abort { conn } => {
                     self.dialing.take_if(|(dialing, _)| *dialing == conn);
                     self.open.take_if(|open| open.conn == conn);
                 }
@@ -166,7 +166,7 @@ impl Follower {
         }
         let busy = !self.waiting.is_empty();
         if std::mem::replace(&mut self.busy, busy) != busy {
-            self.feed.handle(self.clock.now(), FeedInput::Busy(busy));
+            self.feed.handle(self.clock.now(), FeedInput::Backpressure(busy));
         }
     }
 
@@ -178,7 +178,7 @@ impl Follower {
                 self.open = Some(Open { conn, body, reader, piece: Bytes::new() });
                 self.input(FeedInput::Opened(conn));
             }
-            Err(error) => self.input(FeedInput::Failed(conn, error)),
+            Err(error) => self.input(FeedInput::DialFailed(conn, error)),
         }
     }
 
@@ -194,8 +194,8 @@ impl Follower {
             open.piece.advance(read);
             if let Some(item) = item {
                 let conn = open.conn;
-                let arrival = Arrival::read(item, &self.request.room, &mut self.decoder);
-                self.input(FeedInput::Arrived(conn, arrival));
+                let arrival = FeedItem::read(item, &self.request.room, &mut self.decoder);
+                self.input(FeedInput::Received(conn, arrival));
             }
         }
     }

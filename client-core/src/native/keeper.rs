@@ -7,7 +7,7 @@
 use super::state::{StateError, StateStore};
 use crate::change::Change;
 use crate::event::SendId;
-use crate::ledger::Ledger;
+use crate::journal::JournalState;
 use crate::name::Name;
 use futures_util::future::BoxFuture;
 use std::future::Future;
@@ -46,7 +46,7 @@ struct Saving {
 
 pub(crate) struct Keeper {
     store: Box<dyn StateStore>,
-    ledger: Ledger,
+    ledger: JournalState,
     /// What is not stored, and not being stored.
     changes: Vec<Change>,
     bytes: usize,
@@ -69,11 +69,11 @@ pub(crate) struct Keeper {
 
 impl Keeper {
     /// `ledger` is what the store has.
-    pub(crate) fn new(store: Box<dyn StateStore>, mut ledger: Ledger) -> Self {
-        ledger.restored();
+    pub(crate) fn new(store: Box<dyn StateStore>, mut ledger: JournalState) -> Self {
+        ledger.assign_restored_ids();
         Self {
             store,
-            stored_through: ledger.last(),
+            stored_through: ledger.last_number(),
             ledger,
             changes: Vec::new(),
             bytes: 0,
@@ -104,7 +104,7 @@ impl Keeper {
     }
 
     fn add(&mut self, change: Change<String, Name, SendId>) {
-        let Some(change) = self.ledger.take(change) else { return };
+        let Some(change) = self.ledger.record(change) else { return };
         if self.whole {
             return;
         }
@@ -211,7 +211,7 @@ impl Keeper {
         let is_whole = appended.is_none();
         let work = appended.unwrap_or_else(|| self.store.save(self.ledger.saved()));
         self.whole = false;
-        self.saving = Some(Saving { work, through: self.ledger.last(), is_whole });
+        self.saving = Some(Saving { work, through: self.ledger.last_number(), is_whole });
         if self.held == Held::UntilNext {
             self.held = Held::UntilThis;
         }

@@ -13,7 +13,7 @@ use crate::name::Name;
 use crate::session::{Diagnostics, Input, Output, Session};
 #[cfg(feature = "socketio")]
 use crate::socketio;
-use crate::time::{Moment, Timestamp};
+use crate::time::{ClockReading, Timestamp};
 use crate::token::Token;
 use std::sync::Arc;
 
@@ -43,11 +43,11 @@ pub(crate) trait Machine: Observed + Send + Unpin + 'static {
     fn adopt(asked: Input) -> Option<InputOf<Self::Codec>>;
     /// The token of the dial under way, where the protocol has a place of its own for it, so that a dial comes without.
     fn token(&self) -> Option<&Token>;
-    fn handle(&mut self, now: Moment, input: InputOf<Self::Codec>);
+    fn handle(&mut self, now: ClockReading, input: InputOf<Self::Codec>);
     fn poll(&mut self) -> Option<OutputOf<Self::Codec>>;
-    fn rest(&mut self);
+    fn shrink_to_fit(&mut self);
     fn next_deadline(&self) -> Option<Timestamp>;
-    fn note_changes(&mut self);
+    fn track_changes(&mut self);
     fn take_changes(&mut self) -> Vec<Change<String, Name, SendId>>;
 
     /// The machine of several namespaces, where it is one.
@@ -79,7 +79,7 @@ pub(crate) type OutputOf<C> = Output<String, Name, <C as Codec>::Sent>;
 
 /// The first bytes that the engine of a Socket.IO server says.
 const ENGINE_OPENING: &str = "0{\"sid\":";
-/// The `error` of [`Event::Garbled`](crate::Event::Garbled) for the opening of a Socket.IO server's engine: the address is
+/// The `error` of [`Event::Malformed`](crate::Event::Malformed) for the opening of a Socket.IO server's engine: the address is
 /// one of Socket.IO.
 pub const SOCKET_IO_OPENING: &str = "the opening of Socket.IO: that is what this address speaks";
 
@@ -103,10 +103,10 @@ impl Frames {
         }
         let mut frame = own_frame(text)?;
         if let Some(requests) = &self.requests {
-            let Some(back) = requests.take(frame) else { return Some(Input::Heard(conn)) };
+            let Some(back) = requests.take(frame) else { return Some(Input::Activity(conn)) };
             frame = back;
         }
-        self.own.then_some(Input::Received(conn, ServerMessage::Own(frame)))
+        self.own.then_some(Input::Received(conn, ServerMessage::Custom(frame)))
     }
 }
 
@@ -127,8 +127,8 @@ impl Codec for Frames {
         }
         match decoded {
             Ok(message) => Input::Received(conn, message),
-            Err(_) if text.starts_with(ENGINE_OPENING) => Input::Garbled(conn, SOCKET_IO_OPENING.into()),
-            Err(error) => Input::Garbled(conn, error.to_string().into()),
+            Err(_) if text.starts_with(ENGINE_OPENING) => Input::Malformed(conn, SOCKET_IO_OPENING.into()),
+            Err(error) => Input::Malformed(conn, error.to_string().into()),
         }
     }
 
@@ -137,12 +137,14 @@ impl Codec for Frames {
         let input = match std::str::from_utf8(bytes) {
             Ok(text) => self.text(conn, text),
             Err(_) if self.own => return own_bytes(conn, bytes),
-            Err(_) => Input::Garbled(conn, "a binary frame that is no text".into()),
+            Err(_) => Input::Malformed(conn, "a binary frame that is no text".into()),
         };
         match input {
             // Text that is no frame of any kind, or JSON without a type, which a number in bytes may look like.
-            Input::Garbled(..) if self.own && !is_json(bytes) => own_bytes(conn, bytes),
-            Input::Received(_, ServerMessage::Own(frame)) if frame.kind().is_none() => own_bytes(conn, bytes),
+            Input::Malformed(..) if self.own && !is_json(bytes) => own_bytes(conn, bytes),
+            Input::Received(_, ServerMessage::Custom(frame)) if frame.kind().is_none() => {
+                own_bytes(conn, bytes)
+            }
             input => input,
         }
     }
@@ -153,7 +155,7 @@ impl Codec for Frames {
     }
 
     fn is_send(frame: &ClientMessage) -> bool {
-        matches!(frame, ClientMessage::SendMessage { .. } | ClientMessage::Own(_))
+        matches!(frame, ClientMessage::SendMessage { .. } | ClientMessage::Custom(_))
     }
 
     fn is_sign_of_life(frame: &ClientMessage) -> bool {
@@ -162,7 +164,7 @@ impl Codec for Frames {
 }
 
 fn own_bytes(conn: ConnId, bytes: &[u8]) -> Input {
-    Input::Received(conn, ServerMessage::Own(Frame::binary(bytes.to_vec())))
+    Input::Received(conn, ServerMessage::Custom(Frame::binary(bytes.to_vec())))
 }
 
 fn is_json(bytes: &[u8]) -> bool {
@@ -204,16 +206,16 @@ macro_rules! observed {
 }
 
 /// The methods that both machines have by the same name.
-macro_rules! by_the_same_name {
+macro_rules! delegate {
     () => {
-        fn handle(&mut self, now: Moment, input: InputOf<Self::Codec>) {
+        fn handle(&mut self, now: ClockReading, input: InputOf<Self::Codec>) {
             Self::handle(self, now, input);
         }
         fn poll(&mut self) -> Option<OutputOf<Self::Codec>> {
             Self::poll(self)
         }
-        fn rest(&mut self) {
-            Self::rest(self);
+        fn shrink_to_fit(&mut self) {
+            Self::shrink_to_fit(self);
         }
         fn next_deadline(&self) -> Option<Timestamp> {
             Self::next_deadline(self)
@@ -248,15 +250,15 @@ impl Machine for Session {
         None
     }
 
-    fn note_changes(&mut self) {
-        Self::note_changes(self);
+    fn track_changes(&mut self) {
+        Self::track_changes(self);
     }
 
     fn take_changes(&mut self) -> Vec<Change<String, Name, SendId>> {
         Self::take_changes(self)
     }
 
-    by_the_same_name!();
+    delegate!();
 }
 
 /// What the handles of Socket.IO look at.
@@ -299,8 +301,8 @@ impl Machine for socketio::Manager {
         self.session().token()
     }
 
-    fn note_changes(&mut self) {
-        self.session_mut().note_changes();
+    fn track_changes(&mut self) {
+        self.session_mut().track_changes();
     }
 
     fn take_changes(&mut self) -> Vec<Change<String, Name, SendId>> {
@@ -311,5 +313,5 @@ impl Machine for socketio::Manager {
         Some(self)
     }
 
-    by_the_same_name!();
+    delegate!();
 }

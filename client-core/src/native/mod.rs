@@ -70,9 +70,9 @@ mod waiters;
 #[cfg(not(feature = "rustls-no-provider"))]
 use no_tls as tls;
 
-pub use builder::{Buffers, BuildError, ClientBuilder};
-pub use client::{Client, ClosedError, ConnectionStatus, EarlierOutcome};
-pub use draft::Draft;
+pub use builder::{BuildError, ClientBuilder, ReadBuffer};
+pub use client::{Client, ClosedError, ConnectionStatus, RestoredOutcome};
+pub use draft::MessageBuilder;
 pub use endpoint::{Endpoint, EndpointError};
 pub use events::Events;
 #[cfg(feature = "sse")]
@@ -84,17 +84,17 @@ pub use machine::SOCKET_IO_OPENING;
 #[cfg(feature = "socketio")]
 pub use namespace::{NamespaceBuilder, OpenNamespaceError};
 pub use options::TokenLocation;
-pub use own::FrameDraft;
+pub use own::FrameBuilder;
 pub use permit::Permit;
 #[cfg(feature = "proxy")]
 pub use proxy::{Proxy, ProxyError};
 pub use requests::{Request, RequestError};
-pub use sending::{Receipt, SendError, Sending};
+pub use sending::{Receipt, SendError, SendFuture};
 #[cfg(feature = "socketio")]
 pub use socket_io::SocketIo;
 pub use state::{StateError, StateStore};
 pub use state_file::StateFile;
 pub use subscription::{Missed, Subscription};
 pub use tls_error::TlsError;
-pub use typed::{Typed, TypedEvents, UnreadFrame};
+pub use typed::{Typed, TypedEvents, TypedFrameError};
 pub use waiters::JoinError;

@@ -58,7 +58,7 @@ pub struct NamespaceBuilder {
 
 impl Client {
     /// Begins to describe a handle to one more namespace of a Socket.IO server, over the connection that there is. At most
-    /// [`MOST_NAMESPACES`](crate::socketio::MOST_NAMESPACES) are open beside the first.
+    /// [`MAX_NAMESPACES`](crate::socketio::MAX_NAMESPACES) are open beside the first.
     ///
     /// ```no_run
     /// # async fn f(client: rejoin::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -182,7 +182,7 @@ impl NamespaceBuilder {
             own: first.own.clone(),
             open_requests: Arc::default(),
             requests: None,
-            earlier_user: None,
+            stored_user: None,
             registry: None,
             within: Some((client.clone(), namespace.clone())),
         };

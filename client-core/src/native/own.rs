@@ -6,13 +6,13 @@ use super::draft::json;
 use super::event_json;
 use super::inbox::{Inbox, Target};
 use super::permit::{Permit, Reserved};
-use super::sending::{Sending, SendingState};
+use super::sending::{SendFuture, SendingState};
 #[cfg(feature = "socketio")]
 use super::socket_io::SocketIo;
 use crate::event::{SendFailure, SendId};
 use crate::messages::json::{NotOwn, check_own};
 use crate::name::Name;
-use crate::outbox::Outgoing;
+use crate::outbox::OutboundMessage;
 use crate::session::{Command, Input};
 #[cfg(feature = "socketio")]
 use crate::socketio::EventMap;
@@ -58,9 +58,9 @@ enum Manner {
     Idempotent,
 }
 
-/// A frame of the application's own that is not queued yet: [`FrameDraft::send`] or [`FrameDraft::submit`] does that.
+/// A frame of the application's own that is not queued yet: [`FrameBuilder::send`] or [`FrameBuilder::submit`] does that.
 #[must_use = "a frame is not sent before send() or submit()"]
-pub struct FrameDraft<'a> {
+pub struct FrameBuilder<'a> {
     pub(super) inbox: &'a Arc<Inbox>,
     /// Its JSON, which is not one of the protocol's frames. Of an event the list of its name and its arguments.
     pub(super) frame: Result<String, SendFailure>,
@@ -73,7 +73,7 @@ pub struct FrameDraft<'a> {
     reserved: Option<Reserved>,
 }
 
-impl<'a> FrameDraft<'a> {
+impl<'a> FrameBuilder<'a> {
     pub(super) fn new(client: &'a Client, frame: Result<String, SendFailure>) -> Self {
         let Shared { inbox, own, .. } = &*client.shared;
         let is_event = own.are_events();
@@ -114,8 +114,8 @@ impl<'a> FrameDraft<'a> {
     /// ```
     ///
     /// It is `unknown` still when its time is over or the client ends before an answer, and when an answer does not come on a
-    /// connection that stays. Use it with [`FrameDraft::with_ack`]: without an ack it has its outcome as soon as the operating
-    /// system has it. With [`FrameDraft::volatile`] it does nothing, and a later run does not send it again. Another key is
+    /// connection that stays. Use it with [`FrameBuilder::with_ack`]: without an ack it has its outcome as soon as the operating
+    /// system has it. With [`FrameBuilder::volatile`] it does nothing, and a later run does not send it again. Another key is
     /// [`SendFailure::BadData`]; on other servers it is [`SendFailure::Unsupported`].
     pub fn idempotent(mut self, key: &str) -> Self {
         if self.manner == Manner::Once {
@@ -137,13 +137,13 @@ impl<'a> FrameDraft<'a> {
         self.frame.as_deref().ok()
     }
 
-    /// After how long it has its outcome at the latest, as for [messages](super::Draft::timeout).
+    /// After how long it has its outcome at the latest, as for [messages](super::MessageBuilder::timeout).
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// A name of your own for it, stored with it, as for [messages](super::Draft::reference).
+    /// A name of your own for it, stored with it, as for [messages](super::MessageBuilder::reference).
     pub fn reference(mut self, reference: impl Into<Box<str>>) -> Self {
         self.reference = Some(reference.into());
         self
@@ -163,7 +163,7 @@ impl<'a> FrameDraft<'a> {
     }
 
     /// Queues it and gives its outcome, as [`Client::send_json`] does.
-    pub fn send(self) -> Sending {
+    pub fn send(self) -> SendFuture {
         let inbox = Arc::clone(self.inbox);
         let queued = self.queue(|inbox, weight, input| {
             inbox.push_with_receipt(Target::OwnFrame, weight, None, |id, room| input.with(id, room))
@@ -172,7 +172,7 @@ impl<'a> FrameDraft<'a> {
             Ok(id) => SendingState::Queued(id),
             Err(why) => SendingState::Refused(why),
         };
-        Sending { inbox, state }
+        SendFuture { inbox, state }
     }
 
     /// Queues it; its outcome comes as [`Event::Delivery`](crate::Event::Delivery) with an empty room, in order with all
@@ -213,7 +213,8 @@ impl Queued {
         let idempotent = manner == Manner::Idempotent;
         // That there is data says that an answer is wanted; it is stored as such.
         let data = asks.then(|| "true".to_owned());
-        let send = Outgoing { data, reference, timeout, idempotent, ..Outgoing::new(id, room, frame) };
+        let send =
+            OutboundMessage { data, reference, timeout, idempotent, ..OutboundMessage::new(id, room, frame) };
         Input::Command(match manner {
             Manner::Volatile => Command::SendVolatile(send),
             Manner::Once | Manner::Idempotent => Command::Send(send),
@@ -221,9 +222,9 @@ impl Queued {
     }
 }
 
-impl fmt::Debug for FrameDraft<'_> {
+impl fmt::Debug for FrameBuilder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FrameDraft").field("manner", &self.manner).finish_non_exhaustive()
+        f.debug_struct("FrameBuilder").field("manner", &self.manner).finish_non_exhaustive()
     }
 }
 
@@ -252,7 +253,7 @@ impl Client {
     ///
     /// On a Socket.IO server it is the event named by its `type`, whose one argument is the rest of it, if there is more; a
     /// frame without a `type` is [`SendFailure::BadData`] there. See [`Client::emit`].
-    pub fn send_json(&self, frame: &(impl Serialize + ?Sized)) -> Sending {
+    pub fn send_json(&self, frame: &(impl Serialize + ?Sized)) -> SendFuture {
         self.frame(frame).send()
     }
 
@@ -263,8 +264,8 @@ impl Client {
     /// drop(client.frame(&pointer).volatile().send());
     /// # }
     /// ```
-    pub fn frame(&self, frame: &(impl Serialize + ?Sized)) -> FrameDraft<'_> {
-        FrameDraft::new(self, self.own_json(frame))
+    pub fn frame(&self, frame: &(impl Serialize + ?Sized)) -> FrameBuilder<'_> {
+        FrameBuilder::new(self, self.own_json(frame))
     }
 
     /// Has each connection begin with a frame of your own, before anything that waits, and sends it now if there is one. What
@@ -279,7 +280,7 @@ impl Client {
     /// # Ok(()) }
     /// ```
     ///
-    /// At most [`MOST_KEPT`](crate::MOST_KEPT) frames of together [`MOST_KEPT_BYTES`](crate::MOST_KEPT_BYTES) bytes; beyond
+    /// At most [`MAX_KEPT_FRAMES`](crate::MAX_KEPT_FRAMES) frames of together [`MAX_KEPT_BYTES`](crate::MAX_KEPT_BYTES) bytes; beyond
     /// that, and when a server ends the connection because it is too large, [`Event::NotKept`](crate::Event::NotKept) tells
     /// so. A kept frame has no outcome. A server that answers it with an error is not asked again before the next connection.
     ///

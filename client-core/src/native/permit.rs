@@ -2,7 +2,7 @@
 
 use super::client::{Client, ClosedError};
 use super::inbox::Inbox;
-use super::sending::Sending;
+use super::sending::SendFuture;
 use super::waiters::Waiter;
 use std::fmt;
 use std::sync::Arc;
@@ -33,9 +33,9 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// Queues a message and gives its outcome, as [`Client::send`] does. [`Draft::permit`](super::Draft::permit) is for
+    /// Queues a message and gives its outcome, as [`Client::send`] does. [`MessageBuilder::permit`](super::MessageBuilder::permit) is for
     /// messages that have more to them.
-    pub fn send(self, room: &str, content: impl Into<String>) -> Sending {
+    pub fn send(self, room: &str, content: impl Into<String>) -> SendFuture {
         let Self { client, reserved } = self;
         client.message(room, content).with_room(reserved).send()
     }

@@ -44,7 +44,7 @@ pub(super) async fn refusal(
             text = format!(
                 "the server answered HTTP {shown_status}: it redirects to {target}, and redirects are not followed"
             );
-            remedy = Some(Remedy::InWords);
+            remedy = Some(Remedy::InMessage);
         }
     } else if status.is_client_error() || status.is_server_error() {
         let explanation = explanation(&mut answer).await.map(|line| shown(&line, secrets));
@@ -58,7 +58,7 @@ pub(super) async fn refusal(
             // Of no token's use.
             let wants_password =
                 status == StatusCode::UNAUTHORIZED && wants_password(answer.response.headers());
-            remedy = wants_password.then_some(Remedy::InWords);
+            remedy = wants_password.then_some(Remedy::InMessage);
         }
         if let Some(delay) = retry_after {
             text = format!("{text}, and asks to wait for {} s", delay.as_secs());

@@ -1,8 +1,8 @@
 //! Frames that want an answer. Finds the answer by the field that it repeats; sends nothing again.
 
 use super::client::{Client, ClosedError};
-use super::own::FrameDraft;
-use super::sending::{SendError, Sending, SendingState};
+use super::own::FrameBuilder;
+use super::sending::{SendError, SendFuture, SendingState};
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
 use crate::frame::Frame;
 use core::future::{Future as _, IntoFuture};
@@ -147,8 +147,8 @@ impl Requests {
     /// nothing when the client has ended.
     fn send(
         &self,
-        mut draft: FrameDraft<'_>,
-    ) -> Result<(String, Sending, oneshot::Receiver<Answer>), RequestError> {
+        mut draft: FrameBuilder<'_>,
+    ) -> Result<(String, SendFuture, oneshot::Receiver<Answer>), RequestError> {
         let text = draft.frame.clone().map_err(RequestError::NotSent)?;
         let mut state = self.lock();
         if state.open.len() >= MOST_REQUESTS {
@@ -218,7 +218,7 @@ fn with_field(object: &str, field: &str, value: &str) -> Option<String> {
 #[must_use = "a request is not sent before it is awaited"]
 pub struct Request<'a> {
     client: &'a Client,
-    draft: FrameDraft<'a>,
+    draft: FrameBuilder<'a>,
     timeout: Duration,
 }
 
@@ -262,7 +262,7 @@ impl<'a> IntoFuture for Request<'a> {
 struct UnderWay {
     requests: Arc<Requests>,
     key: String,
-    sending: Sending,
+    sending: SendFuture,
 }
 
 impl UnderWay {
@@ -306,11 +306,11 @@ impl Drop for UnderWay {
 /// A request to a Socket.IO server, which answers by an ack. Taken back when it is dropped, if it has not been sent.
 struct Asked {
     open: Arc<AtomicUsize>,
-    sending: Sending,
+    sending: SendFuture,
 }
 
 impl Asked {
-    fn send(client: &Client, draft: FrameDraft<'_>) -> Result<Self, RequestError> {
+    fn send(client: &Client, draft: FrameBuilder<'_>) -> Result<Self, RequestError> {
         let open = Arc::clone(&client.shared.open_requests);
         let is_one_more = |open| (open < MOST_REQUESTS).then_some(open + 1);
         open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_one_more)

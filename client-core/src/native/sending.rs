@@ -137,7 +137,7 @@ impl SendError {
 /// Dropping it neither cancels the send nor loses it: [`Sending::cancel`] does that, and only before it is on
 /// its way.
 #[must_use = "the outcome of a send is worth knowing; Client::submit reports it as an event instead"]
-pub struct Sending {
+pub struct SendFuture {
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) state: SendingState,
 }
@@ -148,7 +148,7 @@ pub(crate) enum SendingState {
     Resolved,
 }
 
-impl Sending {
+impl SendFuture {
     /// Takes the send back if it is not on its way: it then resolves as `failed(cancelled)`. Otherwise nothing
     /// happens and its own outcome comes.
     pub fn cancel(&self) {
@@ -178,7 +178,7 @@ fn without_refusal(status: DeliveryStatus, answer: Option<String>) -> Result<Rec
     }
 }
 
-impl Future for Sending {
+impl Future for SendFuture {
     type Output = Result<Receipt, SendError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -197,7 +197,7 @@ impl Future for Sending {
     }
 }
 
-impl Drop for Sending {
+impl Drop for SendFuture {
     fn drop(&mut self) {
         if let SendingState::Queued(id) = self.state {
             self.inbox.unwatch(id);
@@ -205,7 +205,7 @@ impl Drop for Sending {
     }
 }
 
-impl fmt::Debug for Sending {
+impl fmt::Debug for SendFuture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sending").finish_non_exhaustive()
     }

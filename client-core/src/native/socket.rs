@@ -65,7 +65,7 @@ impl<C: Codec> Socket<C> {
             Some(Ok(Message::Ping(_) | Message::Frame(_))) => {
                 // The answer to a ping is in the buffer already.
                 self.unflushed = true;
-                Input::Heard(conn)
+                Input::Activity(conn)
             }
             Some(Err(error)) => Input::Closed(conn, disconnect(&error)),
             None => Input::Closed(conn, Disconnect::Lost),

@@ -66,7 +66,7 @@ impl SocketIo {
     pub(super) fn manager(&self, config: Config, seed: u64) -> Manager {
         let namespace = self.namespace.clone();
         let mut manager = Manager::new(namespace, config, self.options, PERSONAL_ROOM.into(), seed);
-        manager.own_events(Name::from(OWN_FRAMES));
+        manager.custom_events(Name::from(OWN_FRAMES));
         if self.manual_acks {
             manager.manual_acks();
         }
@@ -99,7 +99,7 @@ pub(super) fn explained(mut error: DialError, path: &str) -> DialError {
         return error;
     };
     error.text = format!("{}; {hint}", error.text).into();
-    error.remedy = Some(Remedy::InWords);
+    error.remedy = Some(Remedy::InMessage);
     error
 }
 
@@ -116,7 +116,7 @@ pub(crate) struct Packets {
 impl Packets {
     fn new(namespace: Namespace, events: Arc<EventMap>, ack_text: AckText, own: bool) -> Self {
         let codec =
-            json::Codec::new(namespace.clone(), Arc::clone(&events)).ack_text(ack_text).own_events(own);
+            json::Codec::new(namespace.clone(), Arc::clone(&events)).ack_text(ack_text).custom_events(own);
         Self { namespace, events, ack_text, own, codec }
     }
 
@@ -152,7 +152,10 @@ impl Codec for Packets {
     }
 
     fn is_send(frame: &ClientPacket) -> bool {
-        matches!(frame, ClientPacket::Emit { event: ClientEvent::Send { .. }, .. } | ClientPacket::Own { .. })
+        matches!(
+            frame,
+            ClientPacket::Emit { event: ClientEvent::Send { .. }, .. } | ClientPacket::Custom { .. }
+        )
     }
 
     fn is_sign_of_life(frame: &ClientPacket) -> bool {
@@ -163,9 +166,9 @@ impl Codec for Packets {
 fn input(conn: ConnId, decoded: Result<Option<ServerPacket>, DecodeError>) -> InputOf<Packets> {
     match decoded {
         Ok(Some(packet)) => Input::Received(conn, packet),
-        Ok(None) => Input::Heard(conn),
-        Err(error) if error.is_out_of_step() => Input::Closed(conn, Disconnect::Protocol),
-        Err(error) => Input::Garbled(conn, error.to_string().into()),
+        Ok(None) => Input::Activity(conn),
+        Err(error) if error.is_fatal() => Input::Closed(conn, Disconnect::Protocol),
+        Err(error) => Input::Malformed(conn, error.to_string().into()),
     }
 }
 

@@ -49,9 +49,9 @@ impl Registry {
     pub(crate) fn add(&self, namespace: &Namespace) -> Result<(), OpenError> {
         let mut open = self.lock();
         if open.contains(namespace) {
-            return Err(OpenError::Twice);
+            return Err(OpenError::AlreadyOpen);
         }
-        if open.len() > crate::socketio::MOST_NAMESPACES {
+        if open.len() > crate::socketio::MAX_NAMESPACES {
             return Err(OpenError::TooMany);
         }
         open.push(namespace.clone());

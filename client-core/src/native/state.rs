@@ -1,7 +1,7 @@
 //! Where the state of a client outlives its process: the seam, and why it can fail.
 
 use crate::change::Change;
-use crate::saved::Saved;
+use crate::persisted::Saved;
 use futures_util::future::BoxFuture;
 use std::error::Error;
 use std::fmt;
@@ -29,7 +29,7 @@ pub trait StateStore: Send + 'static {
     /// Stores `state` in the place of the one before. Must not block; the work is the future's.
     fn save(&mut self, state: Saved) -> BoxFuture<'static, Result<(), StateError>>;
 
-    /// Stores what has changed behind what is there, for a store that can do that now; a [`Ledger`](crate::machine::Ledger) does
+    /// Stores what has changed behind what is there, for a store that can do that now; a [`JournalState`](crate::machine::JournalState) does
     /// the changes again when it is read. All of them are stored or none. `None`, the default: the whole is to be
     /// [saved](StateStore::save) instead. After one that failed it is, too.
     fn append(&mut self, changes: Vec<Change>) -> Option<BoxFuture<'static, Result<(), StateError>>> {

@@ -84,7 +84,7 @@ async fn refused(answer: Answer, endpoint: &Endpoint, secrets: &Secrets) -> Dial
         status => (DialErrorKind::Http(status), ""),
     };
     let error = refusal(answer, kind, hint, endpoint, secrets).await;
-    if is_compressed { error.with_remedy(Remedy::InWords) } else { error }
+    if is_compressed { error.with_remedy(Remedy::InMessage) } else { error }
 }
 
 impl StreamBody {

@@ -19,7 +19,7 @@ impl Taken {
                 Some(position) => (message.room.clone(), position),
                 None => return,
             },
-            Event::Notification(notification) => match &notification.stamp {
+            Event::Notification(notification) => match &notification.entry {
                 Some(stamp) => (Name::from(PERSONAL_ROOM), stamp.position()),
                 None => return,
             },
@@ -45,22 +45,22 @@ impl Taken {
 mod tests {
     use super::*;
     use crate::id::Id;
-    use crate::messages::{Message, Notification, Stamp};
+    use crate::messages::{EntryMeta, Message, Notification};
 
-    fn stamp(seq: u64) -> Stamp {
+    fn stamp(seq: u64) -> EntryMeta {
         let id = Id::new("x").unwrap();
-        Stamp { id: id.clone(), epoch: id, seq, replay: false, origin: None }
+        EntryMeta { id: id.clone(), epoch: id, seq, replay: false, producer: None }
     }
 
     fn message(room: &str, seq: Option<u64>) -> Event {
         let plain = Message::plain(room.into(), "u".into(), String::new(), String::new());
-        Event::Message(Message { stamp: seq.map(stamp).map(Box::new), ..plain })
+        Event::Message(Message { entry: seq.map(stamp).map(Box::new), ..plain })
     }
 
     #[test]
     fn the_last_position_of_each_room_is_committed_once() {
         let mut taken = Taken::default();
-        let notification = Notification { stamp: Some(stamp(5)), kind: "k".into(), data: None };
+        let notification = Notification { entry: Some(stamp(5)), kind: "k".into(), data: None };
         for event in [
             message("a", Some(1)),
             message("b", Some(7)),

@@ -70,11 +70,11 @@ pub(crate) fn event(event: &Event, now: Timestamp) {
         Event::ServerError { code, .. } => {
             info!(code = code.map_or("none", crate::messages::Code::as_str), "the server said error");
         }
-        Event::Garbled { .. } => info!("a frame that cannot be read was skipped"),
-        Event::NotStored { error } => info!(error, "the state could not be stored"),
+        Event::Malformed { .. } => info!("a frame that cannot be read was skipped"),
+        Event::StorageFailed { error } => info!(error, "the state could not be stored"),
         Event::Lagged { skipped } => info!(skipped, "the application was too slow"),
         Event::Message(message) => {
-            let seq = message.stamp.as_ref().map(|stamp| stamp.seq);
+            let seq = message.entry.as_ref().map(|stamp| stamp.seq);
             trace!(room = %message.room, seq, bytes = message.content.len(), "message");
         }
         _ => {}
@@ -89,7 +89,7 @@ pub(crate) fn feed_event(event: &FeedEvent, now: Timestamp) {
         FeedEvent::Gap(gap) => {
             info!(room = %gap.room, reason = gap.reason.as_str(), after = gap.after, before = gap.before, "gap");
         }
-        FeedEvent::Garbled { .. } => info!("an event that cannot be read was skipped"),
+        FeedEvent::Malformed { .. } => info!("an event that cannot be read was skipped"),
         _ => {}
     }
 }

@@ -25,7 +25,7 @@ pub enum Typed<T> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{error}")]
 #[non_exhaustive]
-pub struct UnreadFrame {
+pub struct TypedFrameError {
     /// The frame.
     pub frame: Frame,
     /// What is wrong with it.
@@ -80,7 +80,7 @@ impl<T: DeserializeOwned> TypedEvents<T> {
     ///
     /// # Errors
     /// A frame that is no `T`. What comes after it is not lost.
-    pub async fn next(&mut self) -> Option<Result<Typed<T>, UnreadFrame>> {
+    pub async fn next(&mut self) -> Option<Result<Typed<T>, TypedFrameError>> {
         self.events.next().await.map(read)
     }
 
@@ -90,21 +90,21 @@ impl<T: DeserializeOwned> TypedEvents<T> {
     }
 }
 
-fn read<T: DeserializeOwned>(event: Event) -> Result<Typed<T>, UnreadFrame> {
+fn read<T: DeserializeOwned>(event: Event) -> Result<Typed<T>, TypedFrameError> {
     match event {
         Event::Frame(frame) => {
             #[cfg(feature = "socketio")]
             let read = typed_event::read(&frame);
             #[cfg(not(feature = "socketio"))]
             let read = frame.json();
-            read.map(Typed::Frame).map_err(|error| UnreadFrame { frame, error })
+            read.map(Typed::Frame).map_err(|error| TypedFrameError { frame, error })
         }
         other => Ok(Typed::Event(other)),
     }
 }
 
 impl<T: DeserializeOwned> Stream for TypedEvents<T> {
-    type Item = Result<Typed<T>, UnreadFrame>;
+    type Item = Result<Typed<T>, TypedFrameError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         Pin::new(&mut self.events).poll_next(cx).map(|event| event.map(read))

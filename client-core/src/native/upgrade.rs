@@ -74,7 +74,7 @@ impl Offer {
                     "the server speaks none of the subprotocols offered: {}",
                     self.subprotocols.join(", ")
                 );
-                Err(not_websocket(text).with_remedy(Remedy::InWords))
+                Err(not_websocket(text).with_remedy(Remedy::InMessage))
             }
             [value] if is_offered(value) => Ok(()),
             _ => Err(not_websocket("the server chose a subprotocol that was not offered")),

@@ -3,20 +3,20 @@
 use super::lane::{Doomed, ForNow, Unanswered, Waiting};
 use super::{Access, LAST_CHANCE, Outbox, Payload, Plain};
 use crate::bug::{Bug, made};
+use crate::change_log::note;
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendReply};
 use crate::id::Id;
 use crate::link::ConnId;
-use crate::messages::{Ack, Code, Nack, Origin, ServerCode};
-use crate::notes::note;
+use crate::messages::{Ack, Code, Nack, ProducerSeq, ServerCode};
 #[cfg(feature = "journal")]
-use crate::saved::{SavedSend, Transmitted};
-use crate::time::{Span, Timestamp};
+use crate::persisted::{SavedSend, Transmitted};
+use crate::time::{Nanos, Timestamp};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// The wait after a temporary refusal that names none, and the longest that a server may ask for (protocol.md §2.2).
-const PAUSE: Span = Span::from_secs(1);
-const LONGEST_PAUSE: Span = Span::from_secs(600);
+const PAUSE: Nanos = Nanos::from_secs(1);
+const LONGEST_PAUSE: Nanos = Nanos::from_secs(600);
 
 /// The server does not think that this connection is in the room, or that the room is in the epoch that it has named.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         if made(Bug::ForgetAnswer) && self.answers.is_multiple_of(10) {
             return;
         }
-        let Some((serial, _)) = ack.reference.read_numbered('s') else { return };
+        let Some((serial, _)) = ack.reference.parse_numbered('s') else { return };
         let status = DeliveryStatus::Acked { id: ack.id.clone(), seq: ack.seq };
         let oldest = made(Bug::AnswerResolvesOldest);
         if let Some(lane) = self.lane(&ack.room) {
@@ -124,7 +124,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     pub(crate) fn seen(
         &mut self,
         room: &N,
-        origin: &Origin,
+        origin: &ProducerSeq,
         id: &Id,
         seq: u64,
         out: &mut Vec<Delivery<P, N>>,
@@ -157,7 +157,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         access: impl Fn(&N) -> Access<'a>,
         out: &mut Vec<Delivery<P, N>>,
     ) -> Option<Rejoin<N>> {
-        let (serial, attempt) = nack.reference.as_ref()?.read_numbered('s')?;
+        let (serial, attempt) = nack.reference.as_ref()?.parse_numbered('s')?;
         let wanted = |room: &N| !matches!(access(room), Access::Closed);
         let any = made(Bug::OldRefusalCounts);
         let found = self.lanes.iter().enumerate().find_map(|(index, lane)| {
@@ -167,7 +167,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             (any || latest && Some(sent.attempts % 1_000_000) == attempt).then_some((index, at))
         });
         if found.is_none() && made(Bug::HintOfBehind) {
-            let wait = Span::from_millis(nack.retry_after_ms.unwrap_or(0));
+            let wait = Nanos::from_millis(nack.retry_after_ms.unwrap_or(0));
             for lane in self.lanes.iter_mut().filter(|lane| lane.position(serial).is_some()) {
                 lane.resume_at = lane.resume_at.max(Some(now + wait));
             }
@@ -202,14 +202,14 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 let expected = nack.expected.unwrap_or(pseq);
                 if lane.unanswered.iter().any(|sent| sent.pseq == expected) && expected <= pseq {
                     let from = if made(Bug::GapGoesBackTooLittle) { pseq } else { expected };
-                    lane.refused_from(now, from, Span::ZERO);
+                    lane.refused_from(now, from, Nanos::ZERO);
                 } else {
                     // What the server misses has been answered before: it has lost the line.
                     self.unknown_producer(now, index, at, expected);
                 }
             }
             Code::NotJoined if wanted(&lane.room) => {
-                lane.refused_from(now, pseq, Span::ZERO);
+                lane.refused_from(now, pseq, Nanos::ZERO);
                 lane.needs_join = true;
                 return Some(Rejoin(lane.room.clone()));
             }
@@ -223,9 +223,9 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             }
             _ if nack.retry => {
                 let hint = if made(Bug::PauseIgnored) { None } else { nack.retry_after_ms };
-                let pause = hint.map_or(PAUSE, Span::from_millis).min(LONGEST_PAUSE);
+                let pause = hint.map_or(PAUSE, Nanos::from_millis).min(LONGEST_PAUSE);
                 let pause = if made(Bug::HintHalved) { pause.half() } else { pause };
-                lane.refused_from(now, pseq, pause.max(Span::from_millis(10)));
+                lane.refused_from(now, pseq, pause.max(Nanos::from_millis(10)));
             }
             code => {
                 let sent = lane.take_unanswered(at)?;
@@ -263,8 +263,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             return self.doom(now, index, at);
         }
         let Some((pid, _)) = lane.line.take() else { return };
-        note!(self.notes, LineEnded { room: lane.room.clone() });
-        lane.pause(now, Span::ZERO);
+        note!(self.notes, ProducerEnded { room: lane.room.clone() });
+        lane.pause(now, Nanos::ZERO);
         let later = core::mem::take(&mut lane.waiting);
         for sent in lane.take_all_unanswered() {
             if sent.resolved {
@@ -272,7 +272,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             }
             if !sent.stray && sent.pseq >= lost + u64::from(made(Bug::LostNotMadeAgain)) || renumber_all {
                 let Unanswered { send, serial, attempts, until, late, .. } = sent;
-                note!(self.notes, Waits { key: send.id });
+                note!(self.notes, Requeued { key: send.id });
                 self.next_expiry = self.next_expiry.min(until);
                 self.waiting += 1;
                 lane.waiting.push_back(Waiting { send, serial, until, late, attempts });
@@ -299,7 +299,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         }
         if lane.unanswered.is_empty() {
             // Nothing new is begun on a line of which the server lacks a number.
-            note!(self.notes, LineEnded { room: lane.room.clone() });
+            note!(self.notes, ProducerEnded { room: lane.room.clone() });
             lane.line = None;
         }
         self.changes += 1;
@@ -387,7 +387,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         self.changes += 1;
         let Some(lane) = self.lanes.get_mut(index) else { return };
         let Some((pid, _)) = lane.line.take() else { return };
-        note!(self.notes, LineEnded { room: lane.room.clone() });
+        note!(self.notes, ProducerEnded { room: lane.room.clone() });
         lane.resume_at = None;
         let for_now = lane.for_now.clone().filter(|_| !made(Bug::RefusedSaidUnknown));
         for sent in lane.take_all_unanswered() {

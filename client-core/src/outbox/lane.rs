@@ -3,7 +3,7 @@
 //! The numbers that make a send repeatable are given at the first transmission; a lane has one line at a time
 //! (protocol.md §2.3).
 
-use super::limits::Outgoing;
+use super::limits::OutboundMessage;
 use crate::backoff::retry_delay;
 use crate::bug::{Bug, made};
 use crate::event::SendFailure;
@@ -11,14 +11,14 @@ use crate::id::Id;
 use crate::link::ConnId;
 use crate::messages::Epoch;
 use crate::messages::{Code, ServerCode};
-use crate::time::{Span, Timestamp};
+use crate::time::{Nanos, Timestamp};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 /// A send that has not been transmitted.
 #[derive(Debug, Clone)]
 pub(super) struct Waiting<P, N> {
-    pub(super) send: Outgoing<P, N>,
+    pub(super) send: OutboundMessage<P, N>,
     pub(super) serial: u64,
     pub(super) until: Timestamp,
     pub(super) late: SendFailure,
@@ -38,7 +38,7 @@ pub(super) struct Transmission {
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the transmissions")]
 pub(super) struct Unanswered<P, N> {
-    pub(super) send: Outgoing<P, N>,
+    pub(super) send: OutboundMessage<P, N>,
     pub(super) serial: u64,
     pub(super) pseq: u64,
     pub(super) epoch: Epoch,
@@ -83,7 +83,7 @@ impl<P, N> Unanswered<P, N> {
 /// A send that is not transmitted again: only the replay of its room can still tell what became of it.
 #[derive(Debug)]
 pub(super) struct Doomed<P, N> {
-    pub(super) send: Outgoing<P, N>,
+    pub(super) send: OutboundMessage<P, N>,
     pub(super) serial: u64,
     pub(super) pid: Id,
     pub(super) pseq: u64,
@@ -102,7 +102,7 @@ pub(super) struct ForNow<P> {
 }
 
 /// A room without an answer for so long is silent.
-const QUIET: Span = Span::from_secs(5);
+const QUIET: Nanos = Nanos::from_secs(5);
 
 #[derive(Debug)]
 pub(super) struct Lane<P, N> {
@@ -131,7 +131,7 @@ pub(super) struct Lane<P, N> {
     pub(super) held: bool,
     /// For the mistakes about it.
     #[cfg(feature = "bugs")]
-    hint: Option<Span>,
+    hint: Option<Nanos>,
 }
 
 impl<P, N> Lane<P, N> {
@@ -157,9 +157,9 @@ impl<P, N> Lane<P, N> {
 
     /// The wait that a server asks for, as a mistake has it.
     #[cfg(feature = "bugs")]
-    fn mistaken(&mut self, least: Span) -> Span {
-        let before = self.hint.unwrap_or(Span::ZERO);
-        if made(Bug::FirstHintKept) && least > Span::ZERO {
+    fn mistaken(&mut self, least: Nanos) -> Nanos {
+        let before = self.hint.unwrap_or(Nanos::ZERO);
+        if made(Bug::FirstHintKept) && least > Nanos::ZERO {
             return *self.hint.get_or_insert(least);
         }
         if made(Bug::LargestHintKept) || made(Bug::HintOutlivesAnswer) {
@@ -245,7 +245,7 @@ impl<P, N> Lane<P, N> {
     }
 
     /// The server has refused something for now: nothing goes before the backoff, or before `least`.
-    pub(super) fn pause(&mut self, now: Timestamp, least: Span) {
+    pub(super) fn pause(&mut self, now: Timestamp, least: Nanos) {
         #[cfg(feature = "bugs")]
         let least = self.mistaken(least);
         let until = now + retry_delay(self.refusals, least);
@@ -297,7 +297,7 @@ impl<P, N> Lane<P, N> {
 
     /// The server has refused the send `pseq` for now: of the latest transmissions it has taken neither that one nor any
     /// behind it, and they have to be made again.
-    pub(super) fn refused_from(&mut self, now: Timestamp, pseq: u64, least: Span) {
+    pub(super) fn refused_from(&mut self, now: Timestamp, pseq: u64, least: Nanos) {
         self.go_back(pseq, true);
         self.pause(now, least);
     }

@@ -1,7 +1,7 @@
 //! What an application hands to the outbox, and how much of it.
 
 use crate::event::{SendFailure, SendId};
-use crate::time::Span;
+use crate::time::Nanos;
 use alloc::boxed::Box;
 use alloc::string::String;
 use core::time::Duration;
@@ -9,7 +9,7 @@ use core::time::Duration;
 /// What an application writes: the machine passes it through and only asks for its size.
 pub trait Payload: Clone {
     /// Its size on the wire, about, in bytes.
-    fn weight(&self) -> usize;
+    fn byte_len(&self) -> usize;
     /// A number that tells it from others and is the same in every run; 0 for what has none.
     #[cfg(feature = "journal")]
     fn digest(&self) -> u64 {
@@ -20,26 +20,26 @@ pub trait Payload: Clone {
         false
     }
     /// The server's words about a room, if the machine is to tell them; a page has them in the frame that is being dealt with.
-    fn words(self) -> Option<Self> {
+    fn into_error_text(self) -> Option<Self> {
         None
     }
 }
 
 impl Payload for String {
-    fn weight(&self) -> usize {
+    fn byte_len(&self) -> usize {
         self.len()
     }
 
     #[cfg(feature = "journal")]
     fn digest(&self) -> u64 {
-        crate::fingerprint::of(self.as_bytes())
+        crate::hash::of(self.as_bytes())
     }
 
     fn is_empty(&self) -> bool {
         self.is_empty()
     }
 
-    fn words(self) -> Option<Self> {
+    fn into_error_text(self) -> Option<Self> {
         (!self.is_empty()).then_some(self)
     }
 }
@@ -76,7 +76,7 @@ impl Default for OutboxLimits {
 
 impl OutboxLimits {
     /// How long a send may wait, and what it fails with then.
-    pub(crate) fn patience(&self, timeout: Option<Duration>) -> (Span, SendFailure) {
+    pub(crate) fn ttl(&self, timeout: Option<Duration>) -> (Nanos, SendFailure) {
         match timeout {
             Some(timeout) if timeout < self.ttl => (timeout.into(), SendFailure::Timeout),
             _ => (self.ttl.into(), SendFailure::Expired),
@@ -86,7 +86,7 @@ impl OutboxLimits {
 
 /// A send as the application gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outgoing<P, N> {
+pub struct OutboundMessage<P, N> {
     /// The caller's number for it.
     pub id: SendId,
     /// Where it goes.
@@ -109,7 +109,7 @@ pub struct Outgoing<P, N> {
 /// What a send costs beside its content.
 pub(crate) const OVERHEAD: usize = 64;
 
-impl<P, N> Outgoing<P, N> {
+impl<P, N> OutboundMessage<P, N> {
     /// A send with nothing but its text.
     pub fn new(id: SendId, room: N, content: P) -> Self {
         Self {
@@ -134,10 +134,10 @@ impl<P, N> Outgoing<P, N> {
     }
 }
 
-impl<P: Payload, N> Outgoing<P, N> {
+impl<P: Payload, N> OutboundMessage<P, N> {
     /// Bytes of content and data.
     pub(crate) fn payload(&self) -> usize {
-        self.content.weight() + self.data.as_ref().map_or(0, Payload::weight)
+        self.content.byte_len() + self.data.as_ref().map_or(0, Payload::byte_len)
     }
 
     /// What it counts for against the bound in bytes.

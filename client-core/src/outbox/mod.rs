@@ -16,27 +16,27 @@ mod waiting;
 pub(crate) use answers::Rejoin;
 #[cfg(feature = "native")]
 pub(crate) use limits::OVERHEAD;
-pub use limits::{OutboxLimits, Outgoing, Overflow, Payload};
+pub use limits::{OutboundMessage, OutboxLimits, Overflow, Payload};
 #[cfg(feature = "stored")]
 pub(crate) use stored::RESTORED;
 pub(crate) use transmission::{Access, Gate, Transmit};
 
 use crate::bug::{Bug, made};
+use crate::change_log::{Notes, note};
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
 use crate::id::Id;
 use crate::link::ConnId;
-use crate::notes::{Notes, note};
 #[cfg(feature = "journal")]
-use crate::saved::SavedSend;
-use crate::time::{Span, Timestamp};
+use crate::persisted::SavedSend;
+use crate::time::{Nanos, Timestamp};
 use alloc::vec::Vec;
 use lane::{Lane, Unanswered, Waiting};
 use waiting::Withdrawn;
 
 /// How long a given-up send waits for the replay that may still show it.
-const LAST_CHANCE: Span = Span::from_secs(300);
+const LAST_CHANCE: Nanos = Nanos::from_secs(300);
 /// How long a send that was made before the mode was known waits for its answer.
-const FIRST_CONTACT: Span = Span::from_secs(30);
+const FIRST_CONTACT: Nanos = Nanos::from_secs(30);
 
 /// Frames in the hands of the connection, whose flush is not reported yet.
 #[derive(Debug)]
@@ -173,13 +173,23 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         }
     }
 
-    fn settle_send(&mut self, send: Outgoing<P, N>, status: DeliveryStatus, out: &mut Vec<Delivery<P, N>>) {
+    fn settle_send(
+        &mut self,
+        send: OutboundMessage<P, N>,
+        status: DeliveryStatus,
+        out: &mut Vec<Delivery<P, N>>,
+    ) {
         let weight = send.weight();
         self.settle(send.id, send.room, weight, status, out);
     }
 
     /// Takes a send, or resolves it (and others) at once. Outcomes go to `out`, and are noted.
-    pub(crate) fn push(&mut self, now: Timestamp, send: Outgoing<P, N>, out: &mut Vec<Delivery<P, N>>) {
+    pub(crate) fn push(
+        &mut self,
+        now: Timestamp,
+        send: OutboundMessage<P, N>,
+        out: &mut Vec<Delivery<P, N>>,
+    ) {
         let weight = send.weight();
         while !self.fits(weight) {
             let oldest = if !self.may_evict(weight) {
@@ -203,8 +213,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         self.accept(now, send);
     }
 
-    fn accept(&mut self, now: Timestamp, send: Outgoing<P, N>) {
-        let (wait, late) = self.limits.patience(send.timeout);
+    fn accept(&mut self, now: Timestamp, send: OutboundMessage<P, N>) {
+        let (wait, late) = self.limits.ttl(send.timeout);
         let until = now + wait;
         self.next_expiry =
             if made(Bug::TimeoutForgotten) { self.next_expiry } else { self.next_expiry.min(until) };

@@ -2,7 +2,7 @@
 //! settled when the operating system has taken it, whatever kind of server is there.
 
 #[cfg(feature = "native")]
-use super::Outgoing;
+use super::OutboundMessage;
 use super::transmission::{Access, Gate, Transmit};
 use super::waiting::Withdrawn;
 use super::{InHand, Outbox, Payload};
@@ -29,8 +29,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
 
     /// The bytes that a server's limit is about: it is for the text of messages.
     #[cfg(feature = "native")]
-    pub(super) fn limited_content(&self, send: &Outgoing<P, N>) -> usize {
-        if self.own.is(&send.room) { 0 } else { send.content.weight() }
+    pub(super) fn limited_content(&self, send: &OutboundMessage<P, N>) -> usize {
+        if self.own.is(&send.room) { 0 } else { send.content.byte_len() }
     }
 
     /// The next own frame for an extended connection, if no message that may go is older.

@@ -1,10 +1,10 @@
 //! The sends as they are stored, and as they are taken up again (protocol.md §2.3, last item).
 
 use super::lane::{Doomed, Unanswered, Waiting};
-use super::{LAST_CHANCE, Outbox, Outgoing, Payload};
+use super::{LAST_CHANCE, OutboundMessage, Outbox, Payload};
 use crate::bug::{Bug, made};
 use crate::event::SendId;
-use crate::saved::{SavedLine, SavedSend, Transmitted};
+use crate::persisted::{SavedProducer, SavedSend, Transmitted};
 use crate::time::Timestamp;
 use alloc::vec::Vec;
 
@@ -18,11 +18,11 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         &self,
         wall: Timestamp,
         lived: Timestamp,
-    ) -> (Vec<SavedLine<N>>, Vec<SavedSend<P, N>>) {
+    ) -> (Vec<SavedProducer<N>>, Vec<SavedSend<P, N>>) {
         let mut lines = Vec::new();
         let mut sends = Vec::new();
         for lane in &self.lanes {
-            let mut add = |serial: u64, send: &Outgoing<P, N>, transmitted: Option<Transmitted>| {
+            let mut add = |serial: u64, send: &OutboundMessage<P, N>, transmitted: Option<Transmitted>| {
                 let saved = SavedSend {
                     number: 0,
                     room: lane.room.clone(),
@@ -46,7 +46,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                     add(sent.serial, &sent.send, Some(Transmitted { pid, pseq, epoch, at_ms }));
                 }
                 if !lane.unanswered.is_empty() {
-                    lines.push(SavedLine {
+                    lines.push(SavedProducer {
                         room: lane.room.clone(),
                         pid: pid.clone(),
                         next_pseq: *next_pseq,
@@ -57,7 +57,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 add(waiting.serial, &waiting.send, None);
             }
         }
-        crate::order::sort(&mut sends, |(one, _), (other, _)| one < other);
+        crate::sort::sort(&mut sends, |(one, _), (other, _)| one < other);
         (lines, sends.into_iter().map(|(_, send)| send).collect())
     }
 
@@ -67,7 +67,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         now: Timestamp,
         wall: Timestamp,
         lived: Timestamp,
-        lines: Vec<SavedLine<N>>,
+        lines: Vec<SavedProducer<N>>,
         sends: Vec<SavedSend<P, N>>,
     ) -> Vec<(SendId, SavedSend<P, N>)> {
         for line in lines {
@@ -77,14 +77,14 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         }
         let mut taken = Vec::with_capacity(sends.len());
         for saved in sends {
-            let (wait, late) = self.limits.patience(None);
+            let (wait, late) = self.limits.ttl(None);
             self.serials += 1;
             let serial = self.serials;
             let id = SendId(RESTORED | serial);
-            let send = Outgoing {
+            let send = OutboundMessage {
                 data: saved.data.clone(),
                 reference: saved.reference.clone(),
-                ..Outgoing::new(id, saved.room.clone(), saved.content.clone())
+                ..OutboundMessage::new(id, saved.room.clone(), saved.content.clone())
             };
             let weight = send.weight();
             let Some(place) = self.lane_for(&saved.room) else { continue };

@@ -2,15 +2,15 @@
 
 use super::lane::{Transmission, Unanswered, Waiting};
 use super::limits::Payload;
-use super::{FIRST_CONTACT, InHand, Outbox, Outgoing, Plain};
+use super::{FIRST_CONTACT, InHand, OutboundMessage, Outbox, Plain};
 use crate::bug::{Bug, made};
+use crate::change_log::note;
 use crate::event::{Delivery, DeliveryStatus, SendFailure};
 use crate::id::Id;
 use crate::link::ConnId;
-use crate::messages::{Code, Epoch, LineTag, SendTag};
-use crate::notes::note;
+use crate::messages::{Code, Epoch, ProducerTag, SendTag};
 #[cfg(feature = "journal")]
-use crate::saved::Transmitted;
+use crate::persisted::Transmitted;
 use crate::time::Timestamp;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -71,8 +71,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let kept = (tagged && asked(&oldest.send.room)).then(|| oldest.clone());
         let serial = oldest.serial;
         let send = self.hand_over(oldest, (gate.conn, frame), now + FIRST_CONTACT, kept);
-        let tag =
-            tagged.then(|| Box::new(SendTag { reference: Id::numbered('s', serial, Some(0)), line: None }));
+        let tag = tagged
+            .then(|| Box::new(SendTag { reference: Id::numbered('s', serial, Some(0)), producer: None }));
         Some(Transmit { room: send.room, content: send.content, data: send.data, tag, fresh: false })
     }
 
@@ -83,13 +83,13 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         (conn, frame): (ConnId, u64),
         until: Timestamp,
         kept: Option<Waiting<P, N>>,
-    ) -> Outgoing<P, N> {
+    ) -> OutboundMessage<P, N> {
         let Waiting { send, serial, until: expires, late, .. } = oldest;
         let weight = send.weight();
         self.unflushed += weight;
         self.changes += 1;
         if !made(Bug::WriteAgain) {
-            note!(self.notes, HandedOver { key: send.id });
+            note!(self.notes, SentOnce { key: send.id });
         }
         let expires = if late == SendFailure::Timeout { expires } else { Timestamp::NEVER };
         self.next_expiry = self.next_expiry.min(expires);
@@ -268,7 +268,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
 impl<P: Clone, N: Clone> Unanswered<P, N> {
     fn transmit(&self, room: &N, pid: &Id, fresh: bool) -> Transmit<P, N> {
         let reference = Id::numbered('s', self.serial, Some(self.attempts));
-        let line = Some(LineTag {
+        let line = Some(ProducerTag {
             pid: pid.clone(),
             pseq: self.pseq,
             epoch: if made(Bug::OldEpochNamed) && !fresh { pid.clone() } else { self.epoch.clone() },
@@ -277,7 +277,7 @@ impl<P: Clone, N: Clone> Unanswered<P, N> {
             room: room.clone(),
             content: self.send.content.clone(),
             data: if made(Bug::DataLostOnRepeat) && !fresh { None } else { self.send.data.clone() },
-            tag: Some(Box::new(SendTag { reference, line })),
+            tag: Some(Box::new(SendTag { reference, producer: line })),
             fresh,
         }
     }

@@ -5,7 +5,7 @@ use super::limits::Payload;
 use super::{LAST_CHANCE, Outbox, Plain};
 use crate::bug::{Bug, made};
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
-use crate::time::{Span, Timestamp};
+use crate::time::{Nanos, Timestamp};
 use alloc::vec::Vec;
 
 /// What does not wait any longer.
@@ -26,7 +26,7 @@ pub(super) enum Withdrawn {
 
 impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// The next moment at which time alone changes something. `horizon`: how long a send is transmitted again.
-    pub(crate) fn deadline(&self, now: Timestamp, lived: Timestamp, horizon: Span) -> Timestamp {
+    pub(crate) fn deadline(&self, now: Timestamp, lived: Timestamp, horizon: Nanos) -> Timestamp {
         let mut earliest = self.next_expiry;
         for lane in &self.lanes {
             if let Some(oldest) = lane.unanswered.front() {
@@ -53,7 +53,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         &mut self,
         now: Timestamp,
         lived: Timestamp,
-        horizon: Span,
+        horizon: Nanos,
         out: &mut Vec<Delivery<P, N>>,
     ) {
         // First: of what is too old as well, the server may have refused it for now, and then its own time tells more.
@@ -110,7 +110,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 }
             }
         }
-        crate::order::sort(&mut failed, |(_, one), (_, other)| one.serial < other.serial);
+        crate::sort::sort(&mut failed, |(_, one), (_, other)| one.serial < other.serial);
         for (why, Waiting { send, .. }) in failed {
             self.waiting -= 1;
             self.settle_send(send, DeliveryStatus::Failed(why), out);

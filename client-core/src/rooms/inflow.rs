@@ -8,9 +8,9 @@ use crate::backoff::retry_delay;
 use crate::bug::{Bug, made};
 use crate::event::GapReason;
 use crate::id::Id;
-use crate::messages::{Epoch, JoinReason, Joined, Message, Notification, Position, Stamp};
+use crate::messages::{EntryMeta, Epoch, JoinReason, Joined, Message, Notification, Position};
 use crate::outbox::Payload;
-use crate::time::{Span, Timestamp};
+use crate::time::{Nanos, Timestamp};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -22,19 +22,19 @@ pub(crate) enum Logged<P, N> {
 }
 
 impl<P: Payload, N> Logged<P, N> {
-    pub(crate) fn stamp(&self) -> Option<&Stamp> {
+    pub(crate) fn stamp(&self) -> Option<&EntryMeta> {
         match self {
-            Self::Message(message) => message.stamp.as_deref(),
-            Self::Notification(notification) => notification.stamp.as_ref(),
+            Self::Message(message) => message.entry.as_deref(),
+            Self::Notification(notification) => notification.entry.as_ref(),
         }
     }
 
     fn weight(&self) -> usize {
         let (content, data) = match self {
-            Self::Message(message) => (message.content.weight(), message.data.as_ref()),
+            Self::Message(message) => (message.content.byte_len(), message.data.as_ref()),
             Self::Notification(notification) => (0, notification.data.as_ref()),
         };
-        content + data.map_or(0, Payload::weight)
+        content + data.map_or(0, Payload::byte_len)
     }
 }
 
@@ -88,7 +88,7 @@ pub(crate) struct Resumed {
 }
 
 /// How long a replay or an answer may make no progress before it is asked for (again).
-const PATIENCE: Span = Span::from_secs(10);
+const PATIENCE: Nanos = Nanos::from_secs(10);
 /// Requests for the same hole before it is given up.
 const TRIES: u8 = 2;
 
@@ -420,7 +420,7 @@ impl<P: Payload, N> Inflow<P, N> {
     }
 
     /// The server will answer a request only after a while.
-    pub(crate) fn fetch_later(&mut self, now: Timestamp, least: Span) {
+    pub(crate) fn fetch_later(&mut self, now: Timestamp, least: Nanos) {
         self.fetch = Some(Fetch { request: None, until: now + retry_delay(self.refusals, least) });
         self.refusals = self.refusals.saturating_add(1);
     }

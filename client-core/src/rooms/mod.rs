@@ -91,7 +91,7 @@ impl<P, N> Room<P, N> {
         N: Ord,
     {
         self.members = members.map(|mut members| {
-            crate::order::sort(&mut members, |one, other| one < other);
+            crate::sort::sort(&mut members, |one, other| one < other);
             members.dedup();
             members
         });

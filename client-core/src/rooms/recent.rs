@@ -1,7 +1,7 @@
 //! Which ids the last messages of a room had, so that a forked log or a repeated frame is recognised.
 
 use crate::bug::{Bug, made};
-use crate::fingerprint;
+use crate::hash;
 use crate::id::Id;
 use alloc::vec::Vec;
 
@@ -22,7 +22,7 @@ impl Recent {
             self.slots.resize(at + 1, (0, 0));
         }
         if let Some(slot) = self.slots.get_mut(at) {
-            *slot = (seq, fingerprint::of(id.as_bytes()));
+            *slot = (seq, hash::of(id.as_bytes()));
         }
     }
 
@@ -30,7 +30,7 @@ impl Recent {
     pub(crate) fn is(&self, seq: u64, id: &Id) -> Option<bool> {
         let at = usize::try_from(seq % if made(Bug::FewRemembered) { 4 } else { REMEMBERED }).unwrap_or(0);
         let (known, known_hash) = self.slots.get(at)?;
-        (*known == seq && seq > 0).then(|| *known_hash == fingerprint::of(id.as_bytes()))
+        (*known == seq && seq > 0).then(|| *known_hash == hash::of(id.as_bytes()))
     }
 
     pub(crate) fn clear(&mut self) {

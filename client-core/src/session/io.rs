@@ -5,9 +5,9 @@ use crate::event::{Event, SendId};
 use crate::link::{ConnId, Hint};
 use crate::messages::{ClientMessage, Position, ServerMessage};
 use crate::name::Name;
-use crate::outbox::Outgoing;
+use crate::outbox::OutboundMessage;
 #[cfg(feature = "stored")]
-use crate::saved::Saved;
+use crate::persisted::Saved;
 use crate::token::{Token, TokenError};
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -28,13 +28,13 @@ pub enum Command<P = String, N = Name> {
     /// Leave a room, once the earlier sends to it are final.
     Leave(N),
     /// Send a message. Its one outcome comes as [`Event::Delivery`].
-    Send(Outgoing<P, N>),
-    /// Send a frame of the application's own, whose room is the one of [`Session::own_frames`](super::Session::own_frames),
+    Send(OutboundMessage<P, N>),
+    /// Send a frame of the application's own, whose room is the one of [`Session::custom_frames`](super::Session::custom_frames),
     /// if the connection takes it at once; otherwise it fails with [`SendFailure::Dropped`](crate::SendFailure::Dropped).
     #[cfg(feature = "frames")]
-    SendVolatile(Outgoing<P, N>),
+    SendVolatile(OutboundMessage<P, N>),
     /// Begin each connection, and go on with this one, by a frame of the application's own: at most
-    /// [`MOST_KEPT`](crate::MOST_KEPT), each with a key. What is kept under the same key is replaced.
+    /// [`MAX_KEPT_FRAMES`](crate::MAX_KEPT_FRAMES), each with a key. What is kept under the same key is replaced.
     #[cfg(feature = "frames")]
     Keep {
         /// The key.
@@ -141,11 +141,11 @@ pub enum Input<P = String, N = Name, F = ServerMessage<P, N>> {
     /// A frame came in.
     Received(ConnId, F),
     /// A text came in that is no frame, for the reason given.
-    Garbled(ConnId, Box<str>),
+    Malformed(ConnId, Box<str>),
     /// A pong came in.
     Pong(ConnId),
     /// Another sign of life came in: a ping, part of a frame.
-    Heard(ConnId),
+    Activity(ConnId),
     /// The operating system has taken every byte of the frames up to this number ([`Output::Send`]).
     Flushed(ConnId, u64),
     /// The open connection ended.
@@ -156,7 +156,7 @@ pub enum Input<P = String, N = Name, F = ServerMessage<P, N>> {
     Hint(Hint),
     /// The application's queue is full, or has room again. While it is full, messages of extended rooms are left
     /// on the server and fetched later, so that none is lost.
-    Busy(bool),
+    Backpressure(bool),
     /// Take up what an earlier run left. Before the first connect; later it is ignored.
     #[cfg(feature = "stored")]
     Restore(Box<Saved<P, N>>),
@@ -173,14 +173,14 @@ impl<P, N, F> Input<P, N, F> {
             Self::Command(command) => Input::Command(command),
             Self::Opened(conn) => Input::Opened(conn),
             Self::DialFailed(conn, error) => Input::DialFailed(conn, error),
-            Self::Garbled(conn, error) => Input::Garbled(conn, error),
+            Self::Malformed(conn, error) => Input::Malformed(conn, error),
             Self::Pong(conn) => Input::Pong(conn),
-            Self::Heard(conn) => Input::Heard(conn),
+            Self::Activity(conn) => Input::Activity(conn),
             Self::Flushed(conn, through) => Input::Flushed(conn, through),
             Self::Closed(conn, how) => Input::Closed(conn, how),
             Self::Token(result) => Input::Token(result),
             Self::Hint(hint) => Input::Hint(hint),
-            Self::Busy(busy) => Input::Busy(busy),
+            Self::Backpressure(busy) => Input::Backpressure(busy),
             Self::Restore(saved) => Input::Restore(saved),
             Self::Tick => Input::Tick,
         })
@@ -236,7 +236,7 @@ pub enum Output<P = String, N = Name, F = ClientMessage<P, N>> {
         code: u16,
     },
     /// Drop the connection or the dial; send a close frame if it costs no waiting. Nothing of it counts any more.
-    Abandon {
+    Abort {
         /// Which connection.
         conn: ConnId,
         /// With which code.
@@ -261,7 +261,7 @@ pub struct Diagnostics {
     /// Frames of a type this version does not know.
     pub unknown_frames: u64,
     /// Texts and binary frames that were no frame of the protocol.
-    pub garbled_frames: u64,
+    pub malformed_frames: u64,
     /// Rooms joined again on the same connection, because something about them was not as it should be.
     pub rejoins: u64,
     /// Signs that a room's log is not the one it was.
@@ -269,9 +269,9 @@ pub struct Diagnostics {
     /// Requests for messages of a log.
     pub fetches: u64,
     /// Messages held back behind a hole.
-    pub held: usize,
+    pub buffered: usize,
     /// Bytes of them.
-    pub held_bytes: usize,
+    pub buffered_bytes: usize,
     /// Unresolved sends.
     pub outbox_len: usize,
     /// Bytes of unresolved sends.

@@ -7,19 +7,19 @@ pub(super) use crate::backoff::pause;
 use crate::backoff::retry_delay;
 use crate::bug::{Bug, made};
 use crate::cause::CauseCode;
+use crate::change_log::note;
 use crate::event::{Event, Gap, JoinedRoom, RoomChange, RoomState};
 use crate::id::Id;
 use crate::link::ConnId;
 use crate::messages::{
-    ClientMessage, Code, JoinRequest, Joined, Left, MAX_INT, Nack, Position, Refusal, ServerCode,
+    ClientMessage, Code, ErrorDetail, JoinRequest, Joined, Left, MAX_INT, Nack, Position, ServerCode,
 };
-use crate::notes::note;
 use crate::outbox::Payload;
 use crate::rooms::{Hole, Membership, Room, Wanted};
-use crate::time::{Span, Timestamp};
+use crate::time::{Nanos, Timestamp};
 
 /// How long a server that answers may leave a join without an answer.
-const ANSWER: Span = Span::from_secs(20);
+const ANSWER: Nanos = Nanos::from_secs(20);
 
 /// Rooms joined again on one connection before it is given up. A personal stream is paged by joining again.
 const MOST_REJOINS: u32 = 64;
@@ -122,9 +122,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         } else if let Some(entry) = self.rooms.at_mut(at) {
             entry.inflow.connection_lost();
             self.diagnostics.rejoins += 1;
-            let delay = retry_delay(entry.refusals, Span::ZERO);
+            let delay = retry_delay(entry.refusals, Nanos::ZERO);
             entry.refusals = entry.refusals.saturating_add(1);
-            if delay == Span::ZERO {
+            if delay == Nanos::ZERO {
                 return self.write_join(now, at);
             }
             entry.membership = Membership::Later { at: now + delay };
@@ -134,7 +134,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Extended: the server has confirmed a join.
     pub(super) fn joined(&mut self, now: Timestamp, joined: Joined<N>) {
-        let request = joined.reference.read_numbered('j').map(|(request, _)| request);
+        let request = joined.reference.parse_numbered('j').map(|(request, _)| request);
         let Some(at) = self.rooms.position(&joined.room) else { return };
         let Some(entry) = self.rooms.at_mut(at) else { return };
         match entry.membership {
@@ -181,18 +181,18 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// Extended: the server refuses a request.
-    pub(super) fn refused(&mut self, now: Timestamp, conn: ConnId, message: P, refusal: Refusal<N>) {
+    pub(super) fn refused(&mut self, now: Timestamp, conn: ConnId, message: P, refusal: ErrorDetail<N>) {
         if refusal.reference.is_none() {
             return self.refused_unnamed(now, conn, message, refusal);
         }
-        let Refusal { reference, code, retry, retry_after_ms, server_code, .. } = refusal;
-        if reference.as_ref().is_some_and(|id| id.read_numbered('s').is_some()) {
+        let ErrorDetail { reference, code, retry, retry_after_ms, server_code, .. } = refusal;
+        if reference.as_ref().is_some_and(|id| id.parse_numbered('s').is_some()) {
             let (dup, expected) = (false, None);
             let nack = Nack { reference, code, retry, retry_after_ms, expected, dup, message, server_code };
             return self.nacked(now, conn, nack);
         }
         let request =
-            |kind| reference.as_ref().and_then(|id| id.read_numbered(kind)).map(|(number, _)| number);
+            |kind| reference.as_ref().and_then(|id| id.parse_numbered(kind)).map(|(number, _)| number);
         let least = pause(retry_after_ms);
         let (join, history) = (request('j'), request('h'));
         if join.or(history).is_none() {
@@ -220,14 +220,20 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                     if entry.told != Some(code) && !made(Bug::RefusedJoinUntold) {
                         entry.told = Some(code);
                         let change = RoomChange::new(room, RoomState::Joining);
-                        let (refused, message) = (Some(code), message.words());
+                        let (refused, message) = (Some(code), message.into_error_text());
                         self.event(Event::Room(RoomChange { refused, message, server_code, ..change }));
                     }
                 } else {
                     if made(Bug::JoinRefusalUntold) {
                         self.rooms.remove(place);
                     } else {
-                        self.remove(place, room, RoomState::Failed(code), message.words(), server_code);
+                        self.remove(
+                            place,
+                            room,
+                            RoomState::Failed(code),
+                            message.into_error_text(),
+                            server_code,
+                        );
                     }
                     self.check_ready(now);
                 }
@@ -236,7 +242,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 if retry {
                     entry
                         .inflow
-                        .fetch_later(now, if made(Bug::PageHintIgnored) { Span::ZERO } else { least });
+                        .fetch_later(now, if made(Bug::PageHintIgnored) { Nanos::ZERO } else { least });
                 } else {
                     self.hole_stays(now, place);
                 }
@@ -266,7 +272,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Plain: an error with a code about a room that has been asked for, and of which nothing has come since, is a refusal
     /// for good. Says whether it was that; `message` are its words.
-    pub(super) fn refused_plainly(&mut self, message: &P, refusal: &Refusal<N>) -> bool {
+    pub(super) fn refused_plainly(&mut self, message: &P, refusal: &ErrorDetail<N>) -> bool {
         let Some(at) = refusal.room.as_ref().and_then(|room| self.rooms.position(room)) else { return false };
         let is_asked = |entry: &&Room<P, N>| !entry.is_heard && entry.is_to_join();
         let Some(entry) = self.rooms.at(at).filter(is_asked).filter(|_| !is_of_a_send(refusal.code)) else {
@@ -274,7 +280,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         };
         let room = entry.name.clone();
         let server_code = refusal.server_code.clone();
-        self.remove(at, room, RoomState::Failed(refusal.code), message.clone().words(), server_code);
+        self.remove(
+            at,
+            room,
+            RoomState::Failed(refusal.code),
+            message.clone().into_error_text(),
+            server_code,
+        );
         true
     }
 
@@ -391,7 +403,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if !back || made(Bug::CommitsBackwards) {
             note!(
                 self.outbox.notes,
-                Committed(crate::saved::SavedPosition { room: room.clone(), position: position.clone() })
+                Committed(crate::persisted::SavedPosition { room: room.clone(), position: position.clone() })
             );
             entry.committed = Some(position);
             self.changes += 1;

@@ -4,21 +4,21 @@ use super::Session;
 use super::wire::{Peer, Times, Wire};
 use crate::bug::{Bug, made};
 use crate::cause::Disconnect;
+use crate::change_log::note;
 use crate::event::{Event, Gap, GapReason, Mode};
 use crate::link::ConnId;
 use crate::messages::Hello;
-use crate::notes::note;
 use crate::outbox::Payload;
 use crate::rooms::Wanted;
-use crate::time::{Span, Timestamp};
+use crate::time::{Nanos, Timestamp};
 
 /// How long the `hello` of an extended server may take, where none has been heard before and pings are answered. What
 /// is sent meanwhile is sent all the same; only its outcome waits.
-const FIRST_WORD: Span = Span::from_secs(1);
+const FIRST_WORD: Nanos = Nanos::from_secs(1);
 
 /// How long it may take elsewhere, unless a whole dial may not take that long. The limit of a dial is larger for servers
 /// that are slow to let a client in, which says nothing about their `hello`.
-const LAST_WORD: Span = Span::from_secs(10);
+const LAST_WORD: Nanos = Nanos::from_secs(10);
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// A connection is open: ask for every wanted room at once.

@@ -5,7 +5,7 @@ use crate::bug::{Bug, made};
 use crate::change::Change;
 use crate::event::SendId;
 use crate::outbox::Payload;
-use crate::saved::SavedPosition;
+use crate::persisted::SavedPosition;
 use crate::time::Timestamp;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -15,12 +15,12 @@ const JITTER_MS: u64 = 10;
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// From here on [`Session::take_changes`] has something to give. Before the first input.
-    pub fn note_changes(&mut self) {
+    pub fn track_changes(&mut self) {
         self.outbox.notes.begin();
     }
 
     /// What has changed in [`Session::saved`] since the last call, one thing at a time. A store that has all of it in
-    /// order has the state: see [`Ledger`](crate::machine::Ledger). [`Output::Save`](super::Output::Save) says when it must have
+    /// order has the state: see [`JournalState`](crate::machine::JournalState). [`Output::Save`](super::Output::Save) says when it must have
     /// it.
     pub fn take_changes(&mut self) -> Vec<Change<P, N, SendId>> {
         let mut changes = self.outbox.notes.take();
@@ -76,7 +76,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if made(Bug::LeftRoomKept) {
             return;
         }
-        self.outbox.notes.add(|| stored.map_or(Change::Forgotten { room }, Change::Committed));
+        self.outbox.notes.add(|| stored.map_or(Change::PositionCleared { room }, Change::Committed));
     }
 
     /// Notes how far the application is in the room there.

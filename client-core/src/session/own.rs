@@ -3,21 +3,21 @@
 
 use super::Session;
 use crate::bug::{Bug, made};
+use crate::change_log::note;
 use crate::event::{Delivery, DeliveryStatus, Event, SendFailure};
 use crate::link::ConnId;
 use crate::messages::ClientMessage;
-use crate::notes::note;
-use crate::outbox::{Outgoing, Payload};
+use crate::outbox::{OutboundMessage, Payload};
 use crate::time::Timestamp;
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// From here on sends to `room`, which no room can have as its name, are frames of the application's own: their content is
     /// written as it is. Before the first input.
-    pub fn own_frames(&mut self, room: N) {
+    pub fn custom_frames(&mut self, room: N) {
         self.outbox.own_frames(room);
     }
 
-    pub(super) fn send_volatile(&mut self, now: Timestamp, send: Outgoing<P, N>) {
+    pub(super) fn send_volatile(&mut self, now: Timestamp, send: OutboundMessage<P, N>) {
         let most = self.settings.max_unflushed;
         let is_decided = |wire: &super::Wire| wire.mode.is_some() || !self.known.extended;
         let may_go = self.wire.as_ref().is_some_and(is_decided)
@@ -76,7 +76,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             return true;
         }
         while let Some(frame) = self.standing.next().cloned() {
-            let weight = frame.weight();
+            let weight = frame.byte_len();
             if !self.outbox.takes(weight, self.settings.max_unflushed) {
                 return made(Bug::KeptOvertaken);
             }

@@ -9,7 +9,7 @@ use crate::link::ConnId;
 use crate::messages::{ClientMessage, History, HistoryRequest, Message, ServerMessage};
 use crate::outbox::{Access, Payload};
 use crate::rooms::{Logged, Membership, Room, Taken, Wanted};
-use crate::time::{Span, Timestamp};
+use crate::time::{Nanos, Timestamp};
 
 /// The longest window that a drain may name (protocol.md §2.2).
 const LONGEST_WINDOW: u64 = 600_000;
@@ -74,14 +74,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 }
             }
             ServerMessage::Error { .. } if made(Bug::ErrorUntold) => {}
-            ServerMessage::Error { message, refusal } => {
+            ServerMessage::Error { message, detail: refusal } => {
                 if !refusal.as_ref().is_some_and(|refusal| self.refused_plainly(&message, refusal)) {
                     let server_code = refusal.and_then(|refusal| refusal.server_code);
                     self.event(Event::ServerError { message, code: None, server_code });
                 }
             }
             #[cfg(feature = "frames")]
-            ServerMessage::Own(frame) => self.event(Event::Frame(frame)),
+            ServerMessage::Custom(frame) => self.event(Event::Frame(frame)),
             _ => self.diagnostics.unknown_frames += 1,
         }
     }
@@ -98,7 +98,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     fn extended(&mut self, now: Timestamp, conn: ConnId, message: ServerMessage<P, N>) {
         match message {
             ServerMessage::Message(message) => {
-                if message.stamp.is_none() {
+                if message.entry.is_none() {
                     return self.plain(ServerMessage::Message(message));
                 }
                 let at = self.rooms.position(&message.room);
@@ -115,7 +115,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             ServerMessage::Joined(joined) => self.joined(now, *joined),
             ServerMessage::Left(left) => self.server_left(now, left),
             ServerMessage::History(history) => self.history(now, *history),
-            ServerMessage::Error { message, refusal: Some(refusal) } => {
+            ServerMessage::Error { message, detail: Some(refusal) } => {
                 self.refused(now, conn, message, *refusal);
             }
             ServerMessage::UserJoined { room, user } => {
@@ -144,14 +144,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             ServerMessage::AuthOk(_) | ServerMessage::Hello(_) => {}
             ServerMessage::GoingAway(_) if made(Bug::GoingUnheard) => {}
             ServerMessage::GoingAway(going) => {
-                let window = Span::from_millis(going.window_ms.min(LONGEST_WINDOW));
+                let window = Nanos::from_millis(going.window_ms.min(LONGEST_WINDOW));
                 self.link.going_away(now, window, going.url);
             }
             plain @ ServerMessage::Error { .. } => self.plain(plain),
             #[cfg(feature = "frames")]
-            ServerMessage::Own(_) if made(Bug::OwnFrameUntold) => {}
+            ServerMessage::Custom(_) if made(Bug::OwnFrameUntold) => {}
             #[cfg(feature = "frames")]
-            ServerMessage::Own(frame) => self.event(Event::Frame(frame)),
+            ServerMessage::Custom(frame) => self.event(Event::Frame(frame)),
             ServerMessage::Unknown => self.diagnostics.unknown_frames += 1,
         }
     }
@@ -182,13 +182,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// A message of the log of the room at this place.
     fn logged(&mut self, now: Timestamp, at: Option<usize>, logged: Logged<P, N>, from_wire: bool) {
-        if let Logged::Message(Message { room, stamp: Some(stamp), .. }) = &logged
-            && let Some(origin) = &stamp.origin
+        if let Logged::Message(Message { room, entry: Some(stamp), .. }) = &logged
+            && let Some(origin) = &stamp.producer
         {
             self.outbox.seen(room, origin, &stamp.id, stamp.seq, &mut self.outcomes);
         }
         let Some(at) = at else { return };
-        let may_hold = self.rooms.may_hold(at, self.settings.max_held, self.settings.max_held_bytes);
+        let may_hold = self.rooms.may_hold(at, self.settings.max_buffered, self.settings.max_buffered_bytes);
         let Some(entry) = self.rooms.at_mut(at) else { return };
         let early = made(Bug::EarlyFrames) && entry.is_to_join();
         if entry.membership != Membership::Member && !early {
@@ -266,7 +266,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     fn history(&mut self, now: Timestamp, history: History<P, N>) {
         let History { reference, room, epoch, messages, complete } = history;
-        let Some((request, _)) = reference.read_numbered('h') else { return };
+        let Some((request, _)) = reference.parse_numbered('h') else { return };
         let Some(at) = self.rooms.position(&room) else { return };
         let busy = self.busy && !made(Bug::SkipWhenBusy);
         let Some(entry) = self.member_room(at) else { return };
@@ -281,7 +281,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             return;
         }
         let before = entry.inflow.seq().unwrap_or(0);
-        let first = messages.first().and_then(|message| message.stamp.as_ref()).map(|stamp| stamp.seq);
+        let first = messages.first().and_then(|message| message.entry.as_ref()).map(|stamp| stamp.seq);
         let reason = if complete { GapReason::Unavailable } else { GapReason::Trimmed };
         if first.is_some_and(|first| first > before + 1) || (first.is_none() && !complete) {
             self.skip(at, first, reason);

@@ -5,9 +5,9 @@ use crate::bug::{Bug, made};
 use crate::event::{Event, Restored};
 use crate::link::State;
 use crate::outbox::Payload;
+use crate::persisted::{Saved, SavedPosition};
 use crate::rooms::Wanted;
-use crate::saved::{Saved, SavedPosition};
-use crate::time::Span;
+use crate::time::Nanos;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -36,7 +36,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             window_ms: self.known.window.millis(),
             dedupe_window_ms: self.known.dedupe.millis(),
             positions,
-            lines,
+            producers: lines,
             sends,
             outcomes: Vec::new(),
             #[cfg(feature = "frames")]
@@ -63,7 +63,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             window_ms,
             dedupe_window_ms,
             positions,
-            lines,
+            producers: lines,
             sends,
             outcomes: _,
             #[cfg(feature = "frames")]
@@ -74,8 +74,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.known.from_store = user.is_some() && !made(Bug::StoreTakenForOwn);
         self.known.user = user;
         self.known.extended = extended;
-        self.known.window = Span::from_millis(window_ms.min(600_000));
-        self.known.dedupe = Span::from_millis(dedupe_window_ms.clamp(10_000, 3_600_000));
+        self.known.window = Nanos::from_millis(window_ms.min(600_000));
+        self.known.dedupe = Nanos::from_millis(dedupe_window_ms.clamp(10_000, 3_600_000));
         // A state of an earlier version does not say it of servers that are plain.
         self.known.worked = worked || extended;
         if self.known.worked {

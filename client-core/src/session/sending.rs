@@ -7,18 +7,18 @@ use crate::cause::CauseCode;
 use crate::event::{Delivery, DeliveryStatus, Event, SendFailure};
 use crate::link::ConnId;
 use crate::messages::{ClientMessage, Nack};
-use crate::outbox::{Access, Gate, Outgoing, Payload, Rejoin, Transmit};
+use crate::outbox::{Access, Gate, OutboundMessage, Payload, Rejoin, Transmit};
 use crate::rooms::{Membership, Room};
 use crate::session::Output;
-use crate::time::{Span, Timestamp};
+use crate::time::{Nanos, Timestamp};
 
 /// A send without an answer for so long is asked about.
-const QUIET: Span = Span::from_secs(5);
+const QUIET: Nanos = Nanos::from_secs(5);
 /// So long after the server has shown that it is alive, what is unanswered is sent again, and then given up.
-const ANSWER: Span = Span::from_secs(10);
+const ANSWER: Nanos = Nanos::from_secs(10);
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
-    pub(super) fn send(&mut self, now: Timestamp, send: Outgoing<P, N>) {
+    pub(super) fn send(&mut self, now: Timestamp, send: OutboundMessage<P, N>) {
         let refused = if self.link.has_ended() {
             Some(SendFailure::Closed)
         } else if send.payload() > self.settings.max_content {
@@ -139,10 +139,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     fn write_send(&mut self, transmit: Transmit<P, N>) {
         let Transmit { room, content, data, tag, fresh: _ } = transmit;
         #[cfg(feature = "frames")]
-        self.standing.has_sent(content.weight() + data.as_ref().map_or(0, Payload::weight));
+        self.standing.has_sent(content.byte_len() + data.as_ref().map_or(0, Payload::byte_len));
         #[cfg(feature = "frames")]
         if self.outbox.own.is(&room) {
-            self.write(ClientMessage::Own(content));
+            self.write(ClientMessage::Custom(content));
             // A refusal that does not say what it is about may be about it.
             return self.aside();
         }

@@ -5,7 +5,7 @@ use super::Session;
 use crate::event::Event;
 use crate::id::Id;
 use crate::link::ConnId;
-use crate::messages::{Code, Refusal};
+use crate::messages::{Code, ErrorDetail};
 use crate::outbox::Payload;
 use crate::rooms::Membership;
 use crate::time::Timestamp;
@@ -20,7 +20,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// The server refuses something, and does not say what. Of a send and of a join its words are told with what becomes of
     /// them; what belongs to neither is an error of its own.
-    pub(super) fn refused_unnamed(&mut self, now: Timestamp, conn: ConnId, message: P, refusal: Refusal<N>) {
+    pub(super) fn refused_unnamed(
+        &mut self,
+        now: Timestamp,
+        conn: ConnId,
+        message: P,
+        refusal: ErrorDetail<N>,
+    ) {
         let code = refusal.code;
         if let Some((frame, reference)) = self.oldest_request(conn, &refusal)
             && let Some(wire) = &mut self.wire
@@ -28,7 +34,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             let aside = wire.asides.first().copied().filter(|aside| *aside < frame && may_be_aside(code));
             wire.dealt_with(aside.unwrap_or(frame));
             if aside.is_none() {
-                let refusal = Refusal { reference: Some(reference), room: None, ..refusal };
+                let refusal = ErrorDetail { reference: Some(reference), room: None, ..refusal };
                 return self.refused(now, conn, message, refusal);
             }
         }
@@ -37,7 +43,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// The oldest request that this refusal can be about: its frame and its reference.
-    fn oldest_request(&self, conn: ConnId, refusal: &Refusal<N>) -> Option<(u64, Id)> {
+    fn oldest_request(&self, conn: ConnId, refusal: &ErrorDetail<N>) -> Option<(u64, Id)> {
         let (code, room) = (refusal.code, refusal.room.as_ref());
         let mut oldest: Option<(u64, Id)> = None;
         let mut consider = |frame: u64, reference: Id| {

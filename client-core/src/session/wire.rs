@@ -3,7 +3,7 @@
 use crate::event::Mode;
 use crate::link::ConnId;
 use crate::messages::Hello;
-use crate::time::{Span, Timestamp};
+use crate::time::{Nanos, Timestamp};
 use alloc::vec::Vec;
 
 /// Asides that are remembered.
@@ -102,9 +102,9 @@ impl Wire {
 /// The times a server names, within what a client accepts (protocol.md §2.2).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Times {
-    pub(super) heartbeat: Span,
-    pub(super) window: Span,
-    pub(super) dedupe: Span,
+    pub(super) heartbeat: Nanos,
+    pub(super) window: Nanos,
+    pub(super) dedupe: Nanos,
 }
 
 impl Times {
@@ -113,9 +113,9 @@ impl Times {
 
     pub(super) fn of<N>(hello: &Hello<N>) -> Self {
         Self {
-            heartbeat: Span::from_millis(hello.heartbeat_ms.clamp(5_000, 120_000)),
-            window: Span::from_millis(hello.reconnect.window_ms.min(600_000)),
-            dedupe: Span::from_millis(hello.dedupe_window_ms.clamp(Self::SHORTEST_DEDUPE, 3_600_000)),
+            heartbeat: Nanos::from_millis(hello.heartbeat_ms.clamp(5_000, 120_000)),
+            window: Nanos::from_millis(hello.reconnect.window_ms.min(600_000)),
+            dedupe: Nanos::from_millis(hello.dedupe_window_ms.clamp(Self::SHORTEST_DEDUPE, 3_600_000)),
         }
     }
 }

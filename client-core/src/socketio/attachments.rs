@@ -1,7 +1,7 @@
 //! Binary attachments on their way: a packet whose JSON has holes, and then the frames that fill them.
 
 use super::PacketError;
-use super::packet::MOST_ATTACHMENTS;
+use super::packet::MAX_ATTACHMENTS;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -14,7 +14,7 @@ const MOST_BYTES: usize = 16 << 20;
 
 /// A packet with its attachments.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Whole {
+pub struct Assembled {
     /// The packet's text.
     pub text: Box<str>,
     /// In the order of their numbers.
@@ -31,7 +31,7 @@ pub struct Attachments {
 
 #[derive(Debug)]
 struct Waiting {
-    whole: Whole,
+    whole: Assembled,
     wanted: usize,
     bytes: usize,
 }
@@ -43,10 +43,10 @@ impl Attachments {
     /// When those of another are still missing, or it wants more than are taken. The connection is out of step then.
     pub fn expect(&mut self, text: &str, wanted: u8) -> Result<(), PacketError> {
         self.check_complete()?;
-        if wanted > MOST_ATTACHMENTS {
+        if wanted > MAX_ATTACHMENTS {
             return Err(PacketError::TooManyAttachments);
         }
-        let whole = Whole { text: text.into(), attachments: Vec::with_capacity(wanted.into()) };
+        let whole = Assembled { text: text.into(), attachments: Vec::with_capacity(wanted.into()) };
         self.waiting = Some(Waiting { whole, wanted: wanted.into(), bytes: 0 });
         Ok(())
     }
@@ -74,7 +74,7 @@ impl Attachments {
     /// # Errors
     /// When none is waited for: the connection is out of step then. When they grow too large: the packet is left out, and
     /// the rest of them is skipped.
-    pub fn add(&mut self, bytes: &[u8]) -> Result<Option<Whole>, PacketError> {
+    pub fn add(&mut self, bytes: &[u8]) -> Result<Option<Assembled>, PacketError> {
         if let Some(left) = self.skipping.checked_sub(1) {
             self.skipping = left;
             return Ok(None);

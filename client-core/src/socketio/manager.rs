@@ -14,7 +14,7 @@ use crate::link::{ConnId, State};
 use crate::name::Name;
 use crate::outbox::Payload;
 use crate::session::{Command, Input, Output};
-use crate::time::{Moment, Timestamp};
+use crate::time::{ClockReading, Timestamp};
 use crate::token::Credentials;
 use alloc::collections::VecDeque;
 use alloc::string::String;
@@ -22,7 +22,7 @@ use alloc::vec::Vec;
 use members::Member;
 
 /// Most namespaces beside the one of [`Manager::session`].
-pub const MOST_NAMESPACES: usize = 64;
+pub const MAX_NAMESPACES: usize = 64;
 
 /// Why a namespace cannot be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,14 +30,14 @@ pub const MOST_NAMESPACES: usize = 64;
 pub enum OpenError {
     /// It is open already, or it is the one that the client began with.
     #[error("this namespace is open already: use the handle that there is, or close it first")]
-    Twice,
+    AlreadyOpen,
     /// As many are open as may be.
     #[error("64 namespaces are open beside the first: close one of them first")]
     TooMany,
 }
 
 /// What a session in another namespace wants or tells: [`Output::Event`] and [`Output::FetchToken`].
-pub type OutputIn<P, N> = Output<P, N, ClientPacket<P, N>>;
+pub type NamespaceOutput<P, N> = Output<P, N, ClientPacket<P, N>>;
 
 /// A Socket.IO client in any number of namespaces, without its socket. Driven as [`Session`] is, which it is in one
 /// namespace.
@@ -57,7 +57,7 @@ pub struct Manager<P = String, N = Name> {
     /// Whose turn it is to be told first that there is room.
     turn: usize,
     outputs: VecDeque<Output<P, N, ClientPacket<P, N>>>,
-    outputs_in: VecDeque<(Namespace, OutputIn<P, N>)>,
+    outputs_in: VecDeque<(Namespace, NamespaceOutput<P, N>)>,
     /// Why the session that makes the connection has failed.
     failed: Option<Cause>,
 }
@@ -99,11 +99,11 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
         }
     }
 
-    /// As [`Session::own_events`], in all namespaces.
+    /// As [`Session::custom_events`], in all namespaces.
     #[cfg(feature = "frames")]
-    pub fn own_events(&mut self, room: N) {
+    pub fn custom_events(&mut self, room: N) {
         self.template.own = Some(room.clone());
-        self.main.own_events(room);
+        self.main.custom_events(room);
     }
 
     /// As [`Session::manual_acks`], in all namespaces.
@@ -125,7 +125,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
 
     /// Takes one input, as [`Session::handle`]; what an application asks for, and the answer of a token source, concern the
     /// first namespace.
-    pub fn handle(&mut self, now: Moment, input: Input<P, N, ServerPacket<P, N>>) {
+    pub fn handle(&mut self, now: ClockReading, input: Input<P, N, ServerPacket<P, N>>) {
         if let Input::Received(_, ServerPacket::Open(handshake)) = &input {
             self.handshake = Some(*handshake);
         }
@@ -142,15 +142,15 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     }
 
     /// The next thing to tell of another namespace, or to ask for it, in order.
-    pub fn poll_in(&mut self) -> Option<(Namespace, OutputIn<P, N>)> {
+    pub fn poll_namespace(&mut self) -> Option<(Namespace, NamespaceOutput<P, N>)> {
         self.outputs_in.pop_front()
     }
 
     /// As [`Session::rest`].
-    pub fn rest(&mut self) {
-        self.main.rest();
+    pub fn shrink_to_fit(&mut self) {
+        self.main.shrink_to_fit();
         for member in &mut self.members {
-            member.session.rest();
+            member.session.shrink_to_fit();
         }
         if self.outputs.is_empty() {
             self.outputs = VecDeque::new();
@@ -166,10 +166,10 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
         self.main.next_deadline().into_iter().chain(members).chain(self.next_breath()).min()
     }
 
-    fn route(&mut self, now: Moment, input: Input<P, N, ServerPacket<P, N>>) {
+    fn route(&mut self, now: ClockReading, input: Input<P, N, ServerPacket<P, N>>) {
         match input {
             Input::Received(conn, ServerPacket::In { namespace, packet }) => {
-                self.main_takes(now, Input::Heard(conn));
+                self.main_takes(now, Input::Activity(conn));
                 if self.main.conn_up() == Some(conn) {
                     self.received_in(now, &namespace, *packet);
                 }
@@ -202,13 +202,13 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     }
 
     /// The first session takes an input, and the others follow what becomes of the connection.
-    fn main_takes(&mut self, now: Moment, input: Input<P, N, ServerPacket<P, N>>) {
+    fn main_takes(&mut self, now: ClockReading, input: Input<P, N, ServerPacket<P, N>>) {
         let was_up = self.main.conn_up();
         self.main_takes_only(now, input);
         self.follow(now, was_up, &Disconnect::Lost);
     }
 
-    fn main_takes_only(&mut self, now: Moment, input: Input<P, N, ServerPacket<P, N>>) {
+    fn main_takes_only(&mut self, now: ClockReading, input: Input<P, N, ServerPacket<P, N>>) {
         let elsewhere = self.members.iter().map(|member| member.session.unflushed()).sum();
         self.main.set_elsewhere(elsewhere);
         self.main.handle(now, input);
@@ -226,7 +226,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     }
 
     /// The others are told what has become of the connection.
-    fn follow(&mut self, now: Moment, was_up: Option<ConnId>, how: &Disconnect) {
+    fn follow(&mut self, now: ClockReading, was_up: Option<ConnId>, how: &Disconnect) {
         let is_up = self.main.conn_up();
         if let Some(cause) = self.failed.take() {
             for at in 0..self.members.len() {
@@ -250,7 +250,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     }
 
     /// The operating system has taken frames. Each session in turn is the first that may use the room.
-    fn flushed(&mut self, now: Moment, conn: ConnId, through: u64) {
+    fn flushed(&mut self, now: ClockReading, conn: ConnId, through: u64) {
         let count = self.members.len() + 1;
         self.turn = (self.turn + 1) % count;
         for step in 0..count {
@@ -267,13 +267,13 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     }
 
     /// Begins one more namespace, which asks for nothing before [`Command::Connect`]. The source of its tokens is asked by
-    /// [`Output::FetchToken`] in [`Manager::poll_in`], and answers with [`Manager::handle_in`].
+    /// [`Output::FetchToken`] in [`Manager::poll_namespace`], and answers with [`Manager::handle_namespace`].
     ///
     /// # Errors
-    /// When it is open already, or there are [`MOST_NAMESPACES`].
+    /// When it is open already, or there are [`MAX_NAMESPACES`].
     pub fn open(&mut self, namespace: Namespace, credentials: Credentials) -> Result<(), OpenError> {
         if namespace == self.namespace {
-            return Err(OpenError::Twice);
+            return Err(OpenError::AlreadyOpen);
         }
         self.gather();
         let session = self.carried(credentials);
@@ -290,7 +290,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
         #[cfg(feature = "frames")]
         {
             if let Some(own) = &self.template.own {
-                session.own_events(own.clone());
+                session.custom_events(own.clone());
             }
             if self.template.manual_acks {
                 session.manual_acks();

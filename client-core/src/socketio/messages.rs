@@ -11,10 +11,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 /// Most characters of a session's id that are remembered; a longer one is taken for none.
-pub const MOST_PID: usize = 128;
+pub const MAX_PID_CHARS: usize = 128;
 
 /// What the reference server says to a namespace it does not have.
-pub const NO_NAMESPACE: &str = "Invalid namespace";
+pub const INVALID_NAMESPACE: &str = "Invalid namespace";
 
 /// What a server says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub enum ServerPacket<P = String, N = Name> {
     /// The namespace lets us in.
     Connected(Connected),
     /// The namespace does not. The connection stays open and silent.
-    Refused(ConnectRefusal),
+    ConnectError(ConnectError),
     /// The server throws us out of the namespace.
     Disconnected,
     /// An event.
@@ -84,16 +84,16 @@ pub struct Connected {
 
 /// Why a namespace does not let a client in: what a middleware gave to `next`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ConnectRefusal {
+pub struct ConnectError {
     /// In these words. Hostile text.
-    pub words: Box<str>,
+    pub message: Box<str>,
     /// The error's `data`, as JSON. Of more than 16 KiB the beginning, as a text.
     pub data: Option<Box<str>>,
 }
 
-impl From<&str> for ConnectRefusal {
+impl From<&str> for ConnectError {
     fn from(words: &str) -> Self {
-        Self { words: words.into(), data: None }
+        Self { message: words.into(), data: None }
     }
 }
 
@@ -103,7 +103,7 @@ pub struct ServerEvent<P = String, N = Name> {
     /// Where the server wants an answer.
     pub ack: Option<u64>,
     /// The last argument, if it is a text: maybe the place to recover from.
-    pub trailing: Option<Trailing>,
+    pub trailing: Option<TrailingArg>,
     /// What happened. Without stamps: a place in a log is not of this protocol.
     pub message: ServerMessage<P, N>,
     /// Of a notification with several arguments its data, and of an event of the application's own its arguments, if the last
@@ -113,7 +113,7 @@ pub struct ServerEvent<P = String, N = Name> {
 
 /// An event's last argument, a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trailing {
+pub struct TrailingArg {
     /// The text.
     pub text: Box<str>,
     /// It stands behind an object, where the events of this contract have theirs.
@@ -189,7 +189,7 @@ pub enum ClientPacket<P = String, N = Name> {
     },
     /// An event of the application's own: natively the JSON list of its name and its arguments.
     #[cfg(feature = "frames")]
-    Own {
+    Custom {
         /// Where an answer is wanted.
         ack: Option<u64>,
         /// What.

@@ -43,16 +43,16 @@ mod rooms;
 mod sends;
 mod session;
 
-pub use attachments::{Attachments, Whole};
+pub use attachments::{Assembled, Attachments};
 pub use engine::EnginePacket;
 pub use events::{EventKind, EventMap, EventMapError, RESERVED_EVENTS};
-pub use manager::{MOST_NAMESPACES, Manager, OpenError, OutputIn};
+pub use manager::{MAX_NAMESPACES, Manager, NamespaceOutput, OpenError};
 pub use messages::{
-    AckText, Answer, ClientEvent, ClientPacket, ConnectRefusal, Connected, Handshake, MOST_PID, NO_NAMESPACE,
-    Resume, ServerEvent, ServerPacket, Trailing,
+    AckText, Answer, ClientEvent, ClientPacket, ConnectError, Connected, Handshake, INVALID_NAMESPACE,
+    MAX_PID_CHARS, Resume, ServerEvent, ServerPacket, TrailingArg,
 };
 pub use namespace::{Namespace, NamespaceError};
-pub use packet::{MAIN_NAMESPACE, MOST_ATTACHMENTS, Packet, PacketType};
+pub use packet::{MAIN_NAMESPACE, MAX_ATTACHMENTS, Packet, PacketType};
 pub use session::{Options, Session};
 
 /// Why a frame is no packet.
@@ -68,10 +68,10 @@ pub enum PacketError {
     /// A binary packet that does not say how many attachments follow.
     #[error("a binary packet without a number of attachments")]
     NoAttachments,
-    /// More than [`MOST_ATTACHMENTS`].
+    /// More than [`MAX_ATTACHMENTS`].
     #[error("a packet with too many attachments")]
     TooManyAttachments,
-    /// More than [`MOST_ATTACHMENTS`], and not so many that they could not be skipped: only this packet is lost.
+    /// More than [`MAX_ATTACHMENTS`], and not so many that they could not be skipped: only this packet is lost.
     #[error("a packet with more than 10 attachments, which was left out")]
     AttachmentsSkipped,
     /// More than 16 MiB of them: only this packet is lost.
@@ -82,7 +82,7 @@ pub enum PacketError {
     AttachmentMissing,
     /// The JSON has a place for an attachment that there is not.
     #[error("a place for an attachment that did not come")]
-    Hole,
+    UnfilledPlaceholder,
     /// An attachment came that belongs to no packet.
     #[error("a binary frame that belongs to no packet")]
     UnexpectedAttachment,
@@ -93,7 +93,7 @@ pub enum PacketError {
 
 impl PacketError {
     /// Whether nothing that follows on the connection can be understood.
-    pub fn is_out_of_step(self) -> bool {
+    pub fn is_fatal(self) -> bool {
         matches!(self, Self::TooManyAttachments | Self::AttachmentMissing | Self::UnexpectedAttachment)
     }
 }

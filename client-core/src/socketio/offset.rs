@@ -4,8 +4,8 @@
 //! which it was: a volatile `["status", {…}, "busy"]` looks the same. So the first text behind an object, in one of the
 //! forms that the adapters write, teaches the form, and from then on only texts of that form count.
 
-use super::messages::Trailing;
-use crate::time::{Moment, Timestamp};
+use super::messages::TrailingArg;
+use crate::time::{ClockReading, Timestamp};
 use alloc::boxed::Box;
 
 /// The forms of the adapters.
@@ -75,7 +75,7 @@ struct Place {
     text: Box<str>,
     form: Form,
     /// Our own clocks then.
-    at: Moment,
+    at: ClockReading,
 }
 
 impl Offset {
@@ -84,7 +84,7 @@ impl Offset {
     }
 
     /// Looks at the last text of an event that wants no answer. Says whether it is a place.
-    pub(super) fn take(&mut self, now: Moment, trailing: Trailing) -> bool {
+    pub(super) fn take(&mut self, now: ClockReading, trailing: TrailingArg) -> bool {
         let Some(form) = Form::of(&trailing.text) else { return false };
         let is_place = match &self.last {
             None => trailing.follows_object,
@@ -104,7 +104,7 @@ impl Offset {
 }
 
 /// Milliseconds between two moments, by the clock that went further: the machine may have slept.
-fn elapsed(from: Moment, to: Moment) -> u64 {
+fn elapsed(from: ClockReading, to: ClockReading) -> u64 {
     let by = |from: Timestamp, to: Timestamp| to.after(from).millis();
     by(from.monotonic, to.monotonic).max(by(from.wall, to.wall))
 }
@@ -115,12 +115,12 @@ mod tests {
     use alloc::vec::Vec;
     use core::time::Duration;
 
-    fn at(seconds: u64) -> Moment {
-        Moment::new(Timestamp::from_millis(seconds * 1000), Duration::from_secs(seconds))
+    fn at(seconds: u64) -> ClockReading {
+        ClockReading::new(Timestamp::from_millis(seconds * 1000), Duration::from_secs(seconds))
     }
 
-    fn trailing(text: &str) -> Trailing {
-        Trailing { text: text.into(), follows_object: true }
+    fn trailing(text: &str) -> TrailingArg {
+        TrailingArg { text: text.into(), follows_object: true }
     }
 
     /// Takes each text a second after the one before, and gives those that count.
@@ -161,14 +161,14 @@ mod tests {
         let mut offset = Offset::default();
         assert!(offset.take(at(0), trailing("Pe00000")));
         // 64³ s and a little: three days of sleep, which the wall clock alone has counted.
-        let slept = Moment::new(Timestamp::from_millis(1000), Duration::from_secs(262_144));
+        let slept = ClockReading::new(Timestamp::from_millis(1000), Duration::from_secs(262_144));
         assert!(offset.take(slept, trailing("PeF0000")));
     }
 
     #[test]
     fn nothing_is_learned_from_a_text_that_follows_no_object() {
         let mut offset = Offset::default();
-        let alone = Trailing { text: "Pe0aaaa".into(), follows_object: false };
+        let alone = TrailingArg { text: "Pe0aaaa".into(), follows_object: false };
         assert!(!offset.take(at(0), alone.clone()));
         assert!(offset.take(at(0), trailing("Pe0aaaa")));
         assert!(offset.take(at(1), alone));

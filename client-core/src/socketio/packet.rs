@@ -9,7 +9,7 @@ use core::fmt::Write as _;
 /// The namespace that is not written.
 pub const MAIN_NAMESPACE: &str = "/";
 /// Most attachments of one packet, as in the reference parser.
-pub const MOST_ATTACHMENTS: u8 = 10;
+pub const MAX_ATTACHMENTS: u8 = 10;
 
 /// What a packet does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl<'a> Packet<'a> {
         if matches!(kind, PacketType::BinaryEvent | PacketType::BinaryAck) {
             let (number, after) = digits(rest);
             attachments = match number.parse() {
-                Ok(count) if count <= MOST_ATTACHMENTS => count,
+                Ok(count) if count <= MAX_ATTACHMENTS => count,
                 _ if number.is_empty() => return Err(PacketError::NoAttachments),
                 _ => return Err(PacketError::TooManyAttachments),
             };

@@ -4,12 +4,12 @@
 //! the connection broke is `unknown`, unless the application says that the server can tell: then it is sent again, in its place.
 
 use crate::bug::{Bug, made};
+use crate::change_log::{Notes, note};
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId, SendReply};
-use crate::notes::{Notes, note};
-use crate::outbox::{OutboxLimits, Outgoing, Overflow, Payload};
+use crate::outbox::{OutboundMessage, OutboxLimits, Overflow, Payload};
 use crate::time::Timestamp;
 #[cfg(feature = "stored")]
-use crate::{outbox::RESTORED, saved::SavedSend};
+use crate::{outbox::RESTORED, persisted::SavedSend};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -19,7 +19,7 @@ const IN_FLIGHT: usize = 256;
 
 #[derive(Debug)]
 struct Waiting<P, N> {
-    send: Outgoing<P, N>,
+    send: OutboundMessage<P, N>,
     serial: u64,
     until: Timestamp,
     /// What it fails with then.
@@ -177,7 +177,12 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
     }
 
     /// Takes a send, or resolves it (and others) at once. Outcomes are noted.
-    pub(super) fn push(&mut self, now: Timestamp, send: Outgoing<P, N>, out: &mut Vec<Delivery<P, N>>) {
+    pub(super) fn push(
+        &mut self,
+        now: Timestamp,
+        send: OutboundMessage<P, N>,
+        out: &mut Vec<Delivery<P, N>>,
+    ) {
         let weight = send.weight();
         let most = self.limits.count + usize::from(made(Bug::SioQueueOneMore));
         while self.len() >= most || self.bytes.saturating_add(weight) > self.limits.bytes {
@@ -195,13 +200,13 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
         self.accept(now, send);
     }
 
-    fn accept(&mut self, now: Timestamp, send: Outgoing<P, N>) {
+    fn accept(&mut self, now: Timestamp, send: OutboundMessage<P, N>) {
         note!(self.notes, Added { key: send.id, send: SavedSend::waiting(&send) });
         self.queue(now, send);
     }
 
-    fn queue(&mut self, now: Timestamp, send: Outgoing<P, N>) {
-        let (patience, late) = self.limits.patience(send.timeout);
+    fn queue(&mut self, now: Timestamp, send: OutboundMessage<P, N>) {
+        let (patience, late) = self.limits.ttl(send.timeout);
         let until = now + patience;
         self.next_expiry = self.next_expiry.min(until);
         self.serials += 1;
@@ -259,7 +264,7 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
         &mut self,
         gate: &Gate,
         out: &mut Vec<Delivery<P, N>>,
-    ) -> Option<(Outgoing<P, N>, Option<u64>)> {
+    ) -> Option<(OutboundMessage<P, N>, Option<u64>)> {
         loop {
             let next = &self.waiting.front()?.send;
             let is_own = self.is_own(&next.room);
@@ -279,7 +284,7 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
             let Waiting { send, serial, until, late, tried } = waiting;
             let (id, room, frame) = (send.id, send.room.clone(), gate.frame);
             if !tried {
-                note!(self.notes, HandedOver { key: id });
+                note!(self.notes, SentOnce { key: id });
             }
             let again = || Box::new(Waiting { send: send.clone(), serial, until, late, tried: true });
             let again = send.may_come_twice().then(again);
@@ -430,7 +435,7 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
     pub(super) fn restore(&mut self, now: Timestamp, saved: SavedSend<P, N>) -> (SendId, bool) {
         let SavedSend { room, content, data, reference, transmitted, number: _ } = saved;
         let id = SendId(RESTORED | (self.serials + 1));
-        let send = Outgoing { data, reference, ..Outgoing::new(id, room, content) };
+        let send = OutboundMessage { data, reference, ..OutboundMessage::new(id, room, content) };
         if transmitted.is_none() {
             self.queue(now, send);
         } else {
@@ -462,7 +467,7 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
 
     /// Whether a send would go at once and drive none out.
     #[cfg(feature = "frames")]
-    pub(super) fn may_go(&self, send: &Outgoing<P, N>, most: usize) -> bool {
+    pub(super) fn may_go(&self, send: &OutboundMessage<P, N>, most: usize) -> bool {
         let weight = send.weight();
         self.waiting.is_empty()
             && self.takes(weight, most)
@@ -486,7 +491,7 @@ impl<P: Payload, N: Clone + Ord> Sends<P, N> {
     }
 
     /// Gives back the memory of queues that are empty.
-    pub(super) fn rest(&mut self) {
+    pub(super) fn shrink_to_fit(&mut self) {
         if self.waiting.is_empty() {
             self.waiting = VecDeque::new();
         }

@@ -16,17 +16,17 @@ use super::personal::Personal;
 use super::rooms::{Membership, Rooms};
 use super::sends::{Gate, Sends};
 use crate::bug::{Bug, made};
+#[cfg(feature = "journal")]
+use crate::change_log::note;
 use crate::config::Config;
 use crate::event::{Delivery, DeliveryStatus, Event, RoomChange, RoomState, SendFailure};
 use crate::link::{Action, ConnId, Link, State};
 use crate::name::Name;
-#[cfg(feature = "journal")]
-use crate::notes::note;
-use crate::outbox::{Outgoing, Payload};
+use crate::outbox::{OutboundMessage, Payload};
 #[cfg(feature = "stored")]
-use crate::saved::SavedSend;
+use crate::persisted::SavedSend;
 use crate::session::{Command, Diagnostics, Input, Output};
-use crate::time::{Moment, Span, Timestamp};
+use crate::time::{ClockReading, Nanos, Timestamp};
 use crate::token::Token;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -37,7 +37,7 @@ use fastrand::Rng;
 use wire::Wire;
 
 /// Silence after a message, after which the server is asked for a sign of life.
-const QUIET: Span = Span::from_secs(5);
+const QUIET: Nanos = Nanos::from_secs(5);
 
 /// What can be chosen beside [`Config`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub struct Session<P = String, N = Name> {
     offset: Offset,
     /// Of the dial under way or the connection in use.
     token: Option<Token>,
-    now: Moment,
+    now: ClockReading,
     /// Numbers of acks are counted over all connections, so that a late answer is never taken for another's.
     acks: u64,
     /// Some room waits to be left: looked for after each input only then.
@@ -104,11 +104,11 @@ pub struct Session<P = String, N = Name> {
 #[derive(Debug, Clone, Copy)]
 struct Settings {
     acks: bool,
-    ack_timeout: Span,
+    ack_timeout: Nanos,
     max_content: usize,
     max_unflushed: usize,
-    max_held: usize,
-    max_held_bytes: usize,
+    max_buffered: usize,
+    max_buffered_bytes: usize,
 }
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
@@ -120,7 +120,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub fn new(config: Config, options: Options, personal: N, seed: u64) -> Self {
         let mut link = config.link;
         link.extended = false;
-        link.close_table.set(crate::close::NORMAL, crate::close::Verdict::Retry);
+        link.close_codes.set(crate::close_code::NORMAL, crate::close_code::CloseAction::Retry);
         Self {
             link: Link::new(link, Rng::with_seed(seed).u64(..)),
             rooms: Rooms::new(config.max_rooms),
@@ -132,7 +132,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             pid: None,
             offset: Offset::default(),
             token: None,
-            now: Moment::default(),
+            now: ClockReading::default(),
             acks: 0,
             leaving: false,
             settings: Settings {
@@ -140,8 +140,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 ack_timeout: options.ack_timeout.into(),
                 max_content: config.max_content,
                 max_unflushed: config.max_unflushed,
-                max_held: config.max_held,
-                max_held_bytes: config.max_held_bytes,
+                max_buffered: config.max_buffered,
+                max_buffered_bytes: config.max_buffered_bytes,
             },
             outputs: VecDeque::new(),
             outcomes: Vec::new(),
@@ -157,7 +157,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Takes one input. Never fails, never blocks, never panics: what was wrong with an input comes out as an
     /// event. Call [`Session::poll`] until it is empty afterwards; several inputs may come before that.
-    pub fn handle(&mut self, now: Moment, input: Input<P, N, ServerPacket<P, N>>) {
+    pub fn handle(&mut self, now: ClockReading, input: Input<P, N, ServerPacket<P, N>>) {
         self.link.observe(now);
         self.now = now;
         let now = now.monotonic;
@@ -167,18 +167,18 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                     self.received(now, packet);
                 }
             }
-            Input::Garbled(conn, error) => {
+            Input::Malformed(conn, error) => {
                 if self.heard(now, conn) {
-                    self.diagnostics.garbled_frames += 1;
+                    self.diagnostics.malformed_frames += 1;
                     if let Some(wire) = &mut self.wire {
                         wire.garbled += 1;
                         if wire.garbled == 1 {
-                            self.event(Event::Garbled { error });
+                            self.event(Event::Malformed { error });
                         }
                     }
                 }
             }
-            Input::Heard(conn) => {
+            Input::Activity(conn) => {
                 self.heard(now, conn);
             }
             Input::Pong(conn) => {
@@ -194,7 +194,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             Input::Token(result) => self.link.token(now, result),
             Input::Hint(hint) => self.link.hint(now, hint),
             // What is missed on such a server cannot be fetched later.
-            Input::Busy(_) => {}
+            Input::Backpressure(_) => {}
             #[cfg(feature = "stored")]
             Input::Restore(saved) => self.restore(now, *saved),
             Input::Tick => self.tick(now),
@@ -208,20 +208,20 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// Gives back the memory of queues that are empty. For a driver that is about to wait.
-    pub fn rest(&mut self) {
+    pub fn shrink_to_fit(&mut self) {
         if self.outputs.is_empty() {
             self.outputs = VecDeque::new();
         }
         if self.outcomes.is_empty() {
             self.outcomes = Vec::new();
         }
-        self.sends.rest();
+        self.sends.shrink_to_fit();
     }
 
     /// When to say [`Input::Tick`], if nothing else happens before. Ticks that come early do nothing.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let silence = self.wire.as_ref().map_or(Timestamp::NEVER, |wire| wire.silent_since + QUIET);
-        self.link.deadline().min(self.sends.deadline()).min(self.rooms_deadline()).min(silence).ever()
+        self.link.deadline().min(self.sends.deadline()).min(self.rooms_deadline()).min(silence).into_option()
     }
 
     /// The state of the connection. `Connected` means that the namespace has let us in.
@@ -265,9 +265,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         Diagnostics {
             outbox_len: self.sends.len(),
             outbox_bytes: self.sends.bytes(),
-            held,
-            held_bytes,
-            rtt: self.link.rtt().map(Span::duration),
+            buffered: held,
+            buffered_bytes: held_bytes,
+            rtt: self.link.rtt().map(Nanos::duration),
             content_limit: self.settings.max_content,
             ..self.diagnostics
         }
@@ -313,7 +313,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
-    fn send(&mut self, now: Timestamp, send: Outgoing<P, N>) {
+    fn send(&mut self, now: Timestamp, send: OutboundMessage<P, N>) {
         let refused = if self.link.has_ended() {
             SendFailure::Closed
         } else if send.payload() > self.settings.max_content {
@@ -398,12 +398,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
-    fn packet(&self, send: Outgoing<P, N>, ack: Option<u64>) -> ClientPacket<P, N> {
+    fn packet(&self, send: OutboundMessage<P, N>, ack: Option<u64>) -> ClientPacket<P, N> {
         #[cfg(feature = "frames")]
         if self.sends.is_own(&send.room) {
-            return ClientPacket::Own { ack, event: send.content };
+            return ClientPacket::Custom { ack, event: send.content };
         }
-        let Outgoing { room, content, data, .. } = send;
+        let OutboundMessage { room, content, data, .. } = send;
         ClientPacket::Emit { ack, event: ClientEvent::Send { room, content, data } }
     }
 
@@ -472,10 +472,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 self.write(ClientPacket::Disconnect);
                 Output::Close { conn, code }
             }
-            Action::Abandon { conn, code } => {
+            Action::Abort { conn, code } => {
                 // One that is up goes with `Action::Down`.
                 self.wire.take_if(|wire| wire.conn == conn && !wire.is_up());
-                Output::Abandon { conn, code }
+                Output::Abort { conn, code }
             }
             Action::Up { .. } => return self.up(now),
             Action::Down => return self.down(),

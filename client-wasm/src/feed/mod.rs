@@ -12,7 +12,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
-use rejoin::feed::{Arrival, EventStream, StreamItem};
+use rejoin::feed::{EventStream, FeedItem, StreamItem};
 use rejoin::machine::{ConnId, Disconnect, Feed, FeedInput, FeedOutput};
 use rejoin::{
     DialError, DialErrorKind, FeedConfig, FeedEvent, Gap, GapReason, Hint, Id, Message, Position, State,
@@ -134,7 +134,7 @@ impl FeedMachine {
         if conn == self.conn {
             (self.piece, self.at) = (piece, 0);
         }
-        self.feed.handle(moment(monotonic, wall), FeedInput::Heard(conn));
+        self.feed.handle(moment(monotonic, wall), FeedInput::Activity(conn));
     }
 
     /// Reads on until there is an event for the page to read, which is answered by [`FeedMachine::arrived`] or
@@ -153,11 +153,11 @@ impl FeedMachine {
                     self.id = event.id.map(String::into_boxed_str);
                     return true;
                 }
-                StreamItem::Id(id) => Arrival::Id(id.into()),
-                StreamItem::Retry(millis) => Arrival::Retry(Duration::from_millis(millis)),
-                _ => Arrival::Unreadable { error: "".into() },
+                StreamItem::Id(id) => FeedItem::Id(id.into()),
+                StreamItem::Retry(millis) => FeedItem::Retry(Duration::from_millis(millis)),
+                _ => FeedItem::Oversized { error: "".into() },
             };
-            self.feed.handle(moment(monotonic, wall), FeedInput::Arrived(self.conn, arrival));
+            self.feed.handle(moment(monotonic, wall), FeedInput::Received(self.conn, arrival));
         }
     }
 
@@ -176,18 +176,19 @@ impl FeedMachine {
     pub fn arrived(&mut self, what: u32, monotonic: f64, wall: f64) {
         let id = self.id.take();
         let arrival = match what {
-            1 => Arrival::Message { id, message: Message::plain((), (), (), ()) },
-            _ => Arrival::Event { id, name: (), data: (), error: (what == 2).then(|| "".into()) },
+            1 => FeedItem::Message { id, message: Message::plain((), (), (), ()) },
+            _ => FeedItem::Event { id, name: (), data: (), error: (what == 2).then(|| "".into()) },
         };
-        self.feed.handle(moment(monotonic, wall), FeedInput::Arrived(self.conn, arrival));
+        self.feed.handle(moment(monotonic, wall), FeedInput::Received(self.conn, arrival));
     }
 
     /// The event is a gap: its fields, where −1 and the empty text are absent ones.
     pub fn gap(&mut self, monotonic: f64, wall: f64, epoch: &str, after: f64, before: f64, reason: &str) {
         let maybe = |number: f64| (number >= 0.0).then(|| count(number));
-        let gap = Gap::new((), Id::new(epoch).ok(), maybe(after), maybe(before), GapReason::read(reason));
-        let arrival = Arrival::Gap { id: self.id.take(), gap };
-        self.feed.handle(moment(monotonic, wall), FeedInput::Arrived(self.conn, arrival));
+        let gap =
+            Gap::new((), Id::new(epoch).ok(), maybe(after), maybe(before), GapReason::from_wire(reason));
+        let arrival = FeedItem::Gap { id: self.id.take(), gap };
+        self.feed.handle(moment(monotonic, wall), FeedInput::Received(self.conn, arrival));
     }
 
     /// The next thing to do, a number of `FeedOutput`; 0 when there is none.
@@ -248,10 +249,10 @@ impl FeedMachine {
                     Ok(status) => DialErrorKind::Http(status),
                 };
                 let retry_after = (c >= 0.0).then(|| Duration::from_secs(u64::from(handle(c))));
-                FeedInput::Failed(conn, DialError::new(kind, "").with_retry_after(retry_after))
+                FeedInput::DialFailed(conn, DialError::new(kind, "").with_retry_after(retry_after))
             }
-            InputKind::Ended if b > 0.0 => FeedInput::Ended(conn, Disconnect::Ended),
-            InputKind::Ended => FeedInput::Ended(conn, Disconnect::Lost),
+            InputKind::Ended if b > 0.0 => FeedInput::Closed(conn, Disconnect::Ended),
+            InputKind::Ended => FeedInput::Closed(conn, Disconnect::Lost),
             InputKind::Hint => FeedInput::Hint(match handle(a) {
                 1 => Hint::Online,
                 2 => Hint::Offline,
@@ -283,7 +284,7 @@ impl FeedMachine {
                 self.last_event_id = last_event_id.as_deref().unwrap_or_default().into();
                 OutputKind::Dial
             }
-            FeedOutput::Abandon { conn } => {
+            FeedOutput::Abort { conn } => {
                 self.put(&[float(conn.0)]);
                 OutputKind::Abandon
             }
@@ -301,7 +302,7 @@ impl FeedMachine {
                 self.put(&state(&change));
                 OutputKind::State
             }
-            FeedEvent::Began => OutputKind::Began,
+            FeedEvent::Started => OutputKind::Began,
             FeedEvent::Message(message) => {
                 match message.position() {
                     Some(Position { epoch, seq, id }) => {

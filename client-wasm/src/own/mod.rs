@@ -11,7 +11,7 @@ use crate::names::failure;
 use crate::outputs;
 use crate::value::{Handle, Value};
 use names::FIRST;
-use rejoin::machine::{ClientMessage, Command, ConnId, Input, Outgoing, Output};
+use rejoin::machine::{ClientMessage, Command, ConnId, Input, OutboundMessage, Output};
 use rejoin::messages::ServerMessage;
 use rejoin::{Event, Frame, SendId};
 
@@ -48,12 +48,15 @@ pub(crate) fn read(kind: u32, fields: &mut Fields<'_>) -> Option<Input<Value, Ha
     Some(match kind {
         SaidKind::Frame => {
             let (conn, frame) = (ConnId(fields.count()), fields.sized_value());
-            Input::Received(conn, ServerMessage::Own(Frame::new(None, frame)))
+            Input::Received(conn, ServerMessage::Custom(Frame::new(None, frame)))
         }
         SaidKind::Volatile => {
             let (id, room) = (SendId(fields.count()), fields.handle());
             let (frame, timeout) = (fields.sized_value(), fields.duration());
-            Input::Command(Command::SendVolatile(Outgoing { timeout, ..Outgoing::new(id, room, frame) }))
+            Input::Command(Command::SendVolatile(OutboundMessage {
+                timeout,
+                ..OutboundMessage::new(id, room, frame)
+            }))
         }
         SaidKind::Keep => Input::Command(Command::Keep { key: fields.handle(), frame: fields.sized_value() }),
         SaidKind::DropKept => Input::Command(Command::DropKept(fields.handle())),
@@ -63,7 +66,7 @@ pub(crate) fn read(kind: u32, fields: &mut Fields<'_>) -> Option<Input<Value, Ha
 /// Puts the fields of an output that is about frames into their places; `None` for the others.
 pub(crate) fn write(output: &Output<Value, Handle>, fields: &mut outputs::Fields<'_>) -> Option<u32> {
     let kind = match output {
-        Output::Send { conn, frame, message: ClientMessage::Own(value) | ClientMessage::Kept(value) } => {
+        Output::Send { conn, frame, message: ClientMessage::Custom(value) | ClientMessage::Kept(value) } => {
             fields.count(conn.0).count(*frame).small(value.handle());
             ToldKind::Write
         }

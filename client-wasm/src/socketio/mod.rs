@@ -161,7 +161,7 @@ fn session(config: Config, options: Options, seed: u64) -> Manager<Value, Name> 
     let mut session = Manager::new(Namespace::default(), config, options, Name::Personal, seed);
     #[cfg(feature = "socketio-frames")]
     {
-        session.own_events(own::ROOM);
+        session.custom_events(own::ROOM);
         session.manual_acks();
     }
     session

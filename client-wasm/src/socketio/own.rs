@@ -4,7 +4,7 @@ use super::name::Name;
 use super::packets::{PacketInput, PacketKind};
 use crate::fields::Fields;
 use crate::value::Value;
-use rejoin::machine::{Command, Input, Outgoing};
+use rejoin::machine::{Command, Input, OutboundMessage};
 use rejoin::messages::ServerMessage;
 use rejoin::socketio::ServerPacket;
 use rejoin::{Frame, SendId};
@@ -14,7 +14,7 @@ pub(super) const ROOM: Name = Name::Room(0);
 
 /// One that came; its name stays with the page.
 pub(super) fn event(fields: &mut Fields<'_>) -> ServerMessage<Value, Name> {
-    ServerMessage::Own(Frame::event("".into(), ROOM, fields.sized_value()))
+    ServerMessage::Custom(Frame::event("".into(), ROOM, fields.sized_value()))
 }
 
 /// An answer with all of it, if that has come before it.
@@ -57,16 +57,16 @@ pub(super) fn command(kind: PacketKind, fields: &mut Fields<'_>) -> Option<Packe
 }
 
 /// That there is data says that an answer is wanted.
-fn asking(send: Outgoing<Value, Name>) -> Outgoing<Value, Name> {
-    Outgoing { data: Some(send.content.clone()), ..send }
+fn asking(send: OutboundMessage<Value, Name>) -> OutboundMessage<Value, Name> {
+    OutboundMessage { data: Some(send.content.clone()), ..send }
 }
 
-fn again(send: Outgoing<Value, Name>) -> Outgoing<Value, Name> {
-    Outgoing { idempotent: true, ..send }
+fn again(send: OutboundMessage<Value, Name>) -> OutboundMessage<Value, Name> {
+    OutboundMessage { idempotent: true, ..send }
 }
 
-fn send(fields: &mut Fields<'_>) -> Outgoing<Value, Name> {
+fn send(fields: &mut Fields<'_>) -> OutboundMessage<Value, Name> {
     let (id, room) = (SendId(fields.count()), Name::Room(fields.handle()));
     let (event, timeout) = (fields.sized_value(), fields.duration());
-    Outgoing { timeout, ..Outgoing::new(id, room, event) }
+    OutboundMessage { timeout, ..OutboundMessage::new(id, room, event) }
 }

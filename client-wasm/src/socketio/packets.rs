@@ -10,9 +10,9 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use rejoin::Message;
 use rejoin::machine::{ConnId, Disconnect, Input, ServerMessage};
-use rejoin::messages::{Notification, Refusal};
+use rejoin::messages::{ErrorDetail, Notification};
 use rejoin::socketio::{
-    Answer, Connected, Handshake, NO_NAMESPACE, Options, ServerEvent, ServerPacket, Trailing,
+    Answer, Connected, Handshake, INVALID_NAMESPACE, Options, ServerEvent, ServerPacket, TrailingArg,
 };
 
 kinds!(
@@ -91,7 +91,7 @@ pub(super) fn read(kind: PacketKind, fields: &mut Fields<'_>) -> Option<PacketIn
     let conn = ConnId(fields.count());
     let packet = match kind {
         PacketKind::Acks | PacketKind::Within | PacketKind::Begin => return None,
-        PacketKind::Heard => return Some(Input::Heard(conn)),
+        PacketKind::Heard => return Some(Input::Activity(conn)),
         PacketKind::OutOfStep => return Some(Input::Closed(conn, Disconnect::Protocol)),
         PacketKind::Open => ServerPacket::Open(Handshake {
             ping_interval_ms: fields.count(),
@@ -109,7 +109,7 @@ pub(super) fn read(kind: PacketKind, fields: &mut Fields<'_>) -> Option<PacketIn
             ServerPacket::Connected(Connected { has_sid, pid })
         }
         PacketKind::Refused => {
-            ServerPacket::Refused(if fields.truth() { NO_NAMESPACE.into() } else { "".into() })
+            ServerPacket::ConnectError(if fields.truth() { INVALID_NAMESPACE.into() } else { "".into() })
         }
         PacketKind::Ack => {
             let (id, seq, members, answer) =
@@ -138,7 +138,7 @@ pub(super) fn kept(fields: &mut Fields<'_>) -> Option<Value> {
 
 fn event(kind: PacketKind, fields: &mut Fields<'_>) -> ServerEvent<Value, Name> {
     let (ack, last) = (fields.maybe_count(), fields.handle());
-    let trailing = (last > 0).then(|| Trailing { text: fields.text().into(), follows_object: last == 2 });
+    let trailing = (last > 0).then(|| TrailingArg { text: fields.text().into(), follows_object: last == 2 });
     let message = match kind {
         PacketKind::Unknown => ServerMessage::Unknown,
         #[cfg(feature = "socketio-frames")]
@@ -162,7 +162,7 @@ fn message(kind: PacketKind, fields: &mut Fields<'_>) -> ServerMessage<Value, Na
         }
         PacketKind::Error => {
             let refusal = (what > 0).then(|| {
-                Box::new(Refusal {
+                Box::new(ErrorDetail {
                     reference: None,
                     room: None,
                     code: names::read_code(what),
@@ -171,10 +171,10 @@ fn message(kind: PacketKind, fields: &mut Fields<'_>) -> ServerMessage<Value, Na
                     server_code: None,
                 })
             });
-            ServerMessage::Error { message: value, refusal }
+            ServerMessage::Error { message: value, detail: refusal }
         }
         _ => ServerMessage::Notification(Box::new(Notification {
-            stamp: None,
+            entry: None,
             kind: Name::Within(value.clone()),
             data: (what > 0).then_some(value),
         })),

@@ -70,7 +70,7 @@ pub(super) fn write(packet: &ClientPacket<Value, Name>, fields: &mut Fields<'_>)
             emitted(event, fields)
         }
         #[cfg(feature = "socketio-frames")]
-        ClientPacket::Own { ack, event } => {
+        ClientPacket::Custom { ack, event } => {
             fields.maybe(*ack).small(event.handle());
             SentKind::Own
         }

@@ -11,7 +11,7 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 use rejoin::Diagnostics;
-use rejoin::machine::{Input, Moment};
+use rejoin::machine::{ClockReading, Input};
 use rejoin::socketio::{Manager, Namespace, ServerPacket, Session};
 
 /// No character from here on ends a name.
@@ -84,7 +84,12 @@ impl Spaces {
         }
     }
 
-    pub(super) fn handle(&mut self, manager: &mut Manager<Value, Name>, now: Moment, input: PacketInput) {
+    pub(super) fn handle(
+        &mut self,
+        manager: &mut Manager<Value, Name>,
+        now: ClockReading,
+        input: PacketInput,
+    ) {
         match self.selected() {
             Some(space) => {
                 let namespace = space.namespace.clone();
@@ -93,13 +98,13 @@ impl Spaces {
                         let packet = ServerPacket::In { namespace, packet: Box::new(packet) };
                         manager.handle(now, Input::Received(conn, packet));
                     }
-                    input => manager.handle_in(now, &namespace, input),
+                    input => manager.handle_namespace(now, &namespace, input),
                 }
             }
             None if self.selected > 0 => {}
             None => manager.handle(now, input),
         }
-        while let Some((namespace, output)) = manager.poll_in() {
+        while let Some((namespace, output)) = manager.poll_namespace() {
             let number = number(&namespace);
             if let Some(space) = self.open.iter_mut().find(|space| space.number == number) {
                 space.outputs.push_back(output);
@@ -127,9 +132,9 @@ impl Spaces {
 
     pub(super) fn diagnostics(&self, manager: &Manager<Value, Name>) -> Diagnostics {
         match self.selected() {
-            Some(space) => {
-                manager.session_in(&space.namespace).map_or_else(Diagnostics::default, Session::diagnostics)
-            }
+            Some(space) => manager
+                .namespace_session(&space.namespace)
+                .map_or_else(Diagnostics::default, Session::diagnostics),
             None => manager.session().diagnostics(),
         }
     }

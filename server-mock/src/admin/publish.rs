@@ -16,7 +16,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router, middleware};
-use rejoin::messages::json::levels;
+use rejoin::messages::json::nesting_depth;
 use rejoin::messages::{Code, MAX_DATA_LEVELS};
 use rejoin::{Id, Name, check_room_name};
 use serde::Deserialize;
@@ -135,7 +135,7 @@ async fn publish(
 
 /// The answer to data that the log takes from nobody.
 fn too_deep(app: &App, asker: Option<IpAddr>, data: Option<&str>) -> Option<Response> {
-    let is_deep = data.is_some_and(|data| levels(data) > MAX_DATA_LEVELS);
+    let is_deep = data.is_some_and(|data| nesting_depth(data) > MAX_DATA_LEVELS);
     let what = format!("data has more than {MAX_DATA_LEVELS} levels of arrays and objects: write it flatter");
     is_deep.then(|| {
         app.switchboard.limited.note(Limit::DataLevels, Whom { user: None, address: asker });

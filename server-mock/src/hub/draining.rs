@@ -4,7 +4,7 @@ use super::Output;
 use super::bug::{Bug, made};
 use super::rules::{encode, millis};
 use super::{Due, Hub};
-use rejoin::machine::{Moment, ServerMessage};
+use rejoin::machine::{ClockReading, ServerMessage};
 use rejoin::messages::GoingAway;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const GRACE: Duration = Duration::from_secs(2);
 impl Hub {
     /// Plain connections are closed one after another over the window. Extended ones are asked to move within it;
     /// they choose the moment, which spreads them too, and those that are still there [`GRACE`] after it are closed.
-    pub(super) fn drain(&mut self, moment: Moment, window: Duration) {
+    pub(super) fn drain(&mut self, moment: ClockReading, window: Duration) {
         let now = moment.monotonic;
         self.draining = true;
         let going = ServerMessage::GoingAway(Box::new(GoingAway { window_ms: millis(window), url: None }));

@@ -1,14 +1,14 @@
 //! Which endings a connection of the plain protocol is told by a close frame.
 
-use rejoin::close::{CloseTable, Verdict};
+use rejoin::close_code::{CloseAction, CloseCodePolicy};
 
 /// Whether a peer is to come back after an ending with this close code (protocol.md §2.5).
 ///
 /// A client of the plain protocol alone reconnects only after an unclean close. So toward a connection that did not
 /// offer the extended protocol such an ending has no close frame: what is queued is written, then the stream ends.
 pub fn is_retryable_close(code: u16) -> bool {
-    match CloseTable::default().close_code(code) {
-        Verdict::Retry | Verdict::Window | Verdict::Wait | Verdict::Expired | Verdict::TooLarge => true,
+    match CloseCodePolicy::default().close_code(code) {
+        CloseAction::Retry | CloseAction::Drain | CloseAction::RetryAfter | CloseAction::Expired | CloseAction::TooLarge => true,
         // Also what a later version decides: the code says why, and an operator can look it up.
         _ => false,
     }

@@ -8,7 +8,7 @@ use super::rules::{encode, millis};
 use super::tokens::Validity;
 use super::user::User;
 use super::{ConnId, Due, Hub, Limit, Output};
-use rejoin::machine::{Moment, ServerMessage};
+use rejoin::machine::{ClockReading, ServerMessage};
 use rejoin::messages::{AuthExpiry, Hello, Limits, ReconnectHint};
 use rejoin::{Name, Timestamp};
 use std::collections::BTreeSet;
@@ -20,7 +20,7 @@ const MUCH_LONGER: f64 = 1.25;
 impl Hub {
     pub(super) fn connected(
         &mut self,
-        now: Moment,
+        now: ClockReading,
         conn: ConnId,
         user: &Name,
         extended: bool,
@@ -85,7 +85,7 @@ impl Hub {
     }
 
     /// Says `hello` to who understands it, for the first time or again.
-    fn greet(&mut self, now: Moment, conn: ConnId) {
+    fn greet(&mut self, now: ClockReading, conn: ConnId) {
         let window = self.window();
         let Some(state) = self.conns.get_mut(&conn) else { return };
         let Some(extended) = &mut state.extended else { return };
@@ -97,7 +97,7 @@ impl Hub {
 
     /// Says `hello` again to whoever was told a much shorter window: those who came when there were few would all come
     /// back at once. Asked at each heartbeat, so that a fleet that has grown is not told in one moment.
-    pub(super) fn greet_again(&mut self, now: Moment, conn: ConnId) {
+    pub(super) fn greet_again(&mut self, now: ClockReading, conn: ConnId) {
         let window = self.window();
         let extended = self.conns.get(&conn).and_then(|state| state.extended.as_ref());
         if extended.is_some_and(|extended| {
@@ -114,7 +114,7 @@ impl Hub {
 
     fn hello(
         &self,
-        now: Moment,
+        now: ClockReading,
         user_id: Name,
         expires: Option<Timestamp>,
         window: Duration,

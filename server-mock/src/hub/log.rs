@@ -2,7 +2,7 @@
 
 use super::bug::{Bug, made};
 use rejoin::machine::ServerMessage;
-use rejoin::messages::{Epoch, Notification, Origin, Stamp};
+use rejoin::messages::{EntryMeta, Epoch, Notification, ProducerSeq};
 use rejoin::{Id, Message, Name};
 use std::collections::VecDeque;
 
@@ -26,7 +26,7 @@ pub struct LogEntry {
     /// UTC, as the wire writes it.
     pub timestamp: String,
     /// Which send it was, if it came as a numbered one.
-    pub origin: Option<Box<Origin>>,
+    pub origin: Option<Box<ProducerSeq>>,
     /// What kind of notification it is; `None` for a message.
     pub kind: Option<Name>,
 }
@@ -47,7 +47,7 @@ impl LogEntry {
         match &self.kind {
             None => ServerMessage::Message(self.message(room, epoch, replay, own)),
             Some(kind) => ServerMessage::Notification(Box::new(Notification {
-                stamp: Some(self.stamp(epoch, replay, false)),
+                entry: Some(self.stamp(epoch, replay, false)),
                 kind: kind.clone(),
                 data: self.data.clone(),
             })),
@@ -60,7 +60,7 @@ impl LogEntry {
         let mut plain = self.plain(room);
         plain.user = if replay && made(Bug::AuthorWrong) { room.clone() } else { plain.user };
         let data = self.data.clone().filter(|_| !(replay && made(Bug::DataNotReplayed)));
-        plain.with_data(data).with_stamp(stamp)
+        plain.with_data(data).with_entry(stamp)
     }
 
     /// The message as a plain connection gets it.
@@ -73,9 +73,9 @@ impl LogEntry {
         )
     }
 
-    fn stamp(&self, epoch: &Epoch, replay: bool, own: bool) -> Stamp {
+    fn stamp(&self, epoch: &Epoch, replay: bool, own: bool) -> EntryMeta {
         let origin = if own { self.origin.clone() } else { None };
-        Stamp { id: self.id.clone(), epoch: epoch.clone(), seq: self.seq, replay, origin }
+        EntryMeta { id: self.id.clone(), epoch: epoch.clone(), seq: self.seq, replay, producer: origin }
     }
 }
 

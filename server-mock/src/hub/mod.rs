@@ -1,16 +1,16 @@
 //! The room server without sockets: one input in, any number of outputs out, one deadline.
 //!
-//! [`Hub`] is deterministic. It reads no clock ([`Moment`] comes with every input), does no I/O, draws its random
+//! [`Hub`] is deterministic. It reads no clock ([`ClockReading`] comes with every input), does no I/O, draws its random
 //! ids from the seed it was given and iterates no hash map, so the same inputs give the same outputs. The shell in
 //! this crate and the simulation in `tests` drive the same code:
 //!
 //! ```
-//! use rejoin::machine::Moment;
+//! use rejoin::machine::ClockReading;
 //! use rejoin::Name;
 //! use rejoin_server::hub::{ConnId, Hub, HubConfig, Input, Output};
 //!
 //! let mut hub = Hub::new(HubConfig::default(), 1);
-//! let (conn, now) = (ConnId(1), Moment::default());
+//! let (conn, now) = (ConnId(1), ClockReading::default());
 //! hub.handle(now, Input::Connected { conn, user: Name::from("ada"), extended: false, expires: None });
 //! hub.handle(now, Input::Frame { conn, text: r#"{"type":"join_room","roomId":"lobby"}"# });
 //! hub.handle(now, Input::Frame { conn, text: r#"{"type":"send_message","roomId":"lobby","content":"hi"}"# });
@@ -104,7 +104,7 @@ use conn::Conn;
 use kicking::Bans;
 use nodes::Nodes;
 use publishing::Said;
-use rejoin::machine::Moment;
+use rejoin::machine::ClockReading;
 use rejoin::messages::Code;
 use rejoin::{Id, Name, Timestamp};
 use room::Room;
@@ -214,7 +214,7 @@ impl Hub {
 
     /// Takes one input. An input for a connection the hub does not know is ignored: it may have been closed
     /// while the input was on its way.
-    pub fn handle(&mut self, now: Moment, input: Input<'_>) {
+    pub fn handle(&mut self, now: ClockReading, input: Input<'_>) {
         self.may_have_stood_still(now.monotonic);
         match input {
             Input::Connected { conn, user, extended, expires } => {
@@ -370,7 +370,7 @@ impl Hub {
         self.outputs.push_back(Output::Close { conn, code, reason });
     }
 
-    fn tick(&mut self, moment: Moment) {
+    fn tick(&mut self, moment: ClockReading) {
         let now = moment.monotonic;
         // Each pass removes the entry it looks at, and what it adds lies in the future (or, with a heartbeat
         // of zero, is a ping whose answer cannot have come): the walk ends.

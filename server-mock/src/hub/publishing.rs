@@ -5,7 +5,7 @@ use super::lines::{Answer, Known};
 use super::log::LogEntry;
 use super::rules::{encode, stream_of, told};
 use super::{Hub, Limit, Output, Text};
-use rejoin::machine::{Moment, ServerMessage};
+use rejoin::machine::{ClockReading, ServerMessage};
 use rejoin::messages::json::is_data;
 use rejoin::messages::{Code, Epoch};
 use rejoin::{Id, Name, check_room_name, utc};
@@ -57,7 +57,7 @@ impl Said {
 
 impl Hub {
     /// Appends an entry to a room's log and gives its number.
-    pub(super) fn append(&mut self, now: Moment, room: &Name, entry: LogEntry) -> u64 {
+    pub(super) fn append(&mut self, now: ClockReading, room: &Name, entry: LogEntry) -> u64 {
         if made(Bug::SeqSkipped) && self.rng.u8(..) < 32 {
             self.store.skip(room);
         }
@@ -102,7 +102,7 @@ impl Hub {
         }
     }
 
-    pub(super) fn post(&mut self, now: Moment, call: u64, room: Name, said: Said, key: Option<Id>) {
+    pub(super) fn post(&mut self, now: ClockReading, call: u64, room: Name, said: Said, key: Option<Id>) {
         let Said { user, content, data } = said;
         let refused = if check_room_name(&room).is_err() || data.as_ref().is_some_and(|data| !is_data(data)) {
             Some(Code::BadRequest)
@@ -155,7 +155,7 @@ impl Hub {
     /// An entry that no connection has sent.
     fn entry(
         &mut self,
-        now: Moment,
+        now: ClockReading,
         user: Name,
         content: String,
         data: Option<String>,
@@ -166,7 +166,14 @@ impl Hub {
         LogEntry { id, seq: 0, user, content, data, timestamp, origin: None, kind }
     }
 
-    pub(super) fn notify(&mut self, now: Moment, call: u64, user: Name, kind: Name, data: Option<String>) {
+    pub(super) fn notify(
+        &mut self,
+        now: ClockReading,
+        call: u64,
+        user: Name,
+        kind: Name,
+        data: Option<String>,
+    ) {
         let stream = stream_of(&user);
         let fits = kind.len() <= KIND_BYTES && !kind.is_empty();
         let refused = if !fits || data.as_ref().is_some_and(|data| !is_data(data)) {

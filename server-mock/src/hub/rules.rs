@@ -3,9 +3,9 @@
 use super::bug::{Bug, made};
 use super::user::{JOINS_AGAIN, User, Verdict};
 use super::{ConnId, Hub, Limit, ME, Text};
-use rejoin::machine::{ClientMessage, Moment, ServerMessage};
+use rejoin::machine::{ClientMessage, ClockReading, ServerMessage};
 use rejoin::messages::json::{self, DecodeError};
-use rejoin::messages::{Code, Ref, Refusal};
+use rejoin::messages::{Code, ErrorDetail, Ref};
 use rejoin::{Name, RoomNameError, Timestamp, check_room_name};
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const PLAIN: [&str; 3] = ["join_room", "leave_room", "send_message"];
 pub(super) type Asked = Option<Ref>;
 
 impl Hub {
-    pub(super) fn frame(&mut self, now: Moment, conn: ConnId, text: &str) {
+    pub(super) fn frame(&mut self, now: ClockReading, conn: ConnId, text: &str) {
         // One that only reads says nothing.
         let speaker = self.conns.get_mut(&conn).filter(|state| state.reader.is_none());
         let Some(state) = speaker else { return };
@@ -47,7 +47,7 @@ impl Hub {
     /// Carries out a frame of so many bytes, or has it wait.
     pub(super) fn message(
         &mut self,
-        now: Moment,
+        now: ClockReading,
         conn: ConnId,
         extended: bool,
         message: ClientMessage,
@@ -90,7 +90,7 @@ impl Hub {
         fine
     }
 
-    fn extended_frame(&mut self, now: Moment, conn: ConnId, message: ClientMessage) {
+    fn extended_frame(&mut self, now: ClockReading, conn: ConnId, message: ClientMessage) {
         match message {
             ClientMessage::JoinRoom { room, request } => self.join(now.monotonic, conn, room, request),
             ClientMessage::LeaveRoom { room, reference } => self.leave(now.monotonic, conn, room, reference),
@@ -141,11 +141,17 @@ impl Hub {
             Code::RateLimited => Some(millis(JOINS_AGAIN)),
             _ => None,
         };
-        let refusal =
-            Refusal { reference, room, code, retry: code.is_temporary(), retry_after_ms, server_code: None };
+        let refusal = ErrorDetail {
+            reference,
+            room,
+            code,
+            retry: code.is_temporary(),
+            retry_after_ms,
+            server_code: None,
+        };
         self.tell(
             conn,
-            &ServerMessage::Error { message: String::from(message), refusal: Some(Box::new(refusal)) },
+            &ServerMessage::Error { message: String::from(message), detail: Some(Box::new(refusal)) },
         );
     }
 
@@ -180,7 +186,7 @@ impl Hub {
     }
 
     pub(super) fn error(&mut self, conn: ConnId, message: &'static str) {
-        self.tell(conn, &ServerMessage::Error { message: String::from(message), refusal: None });
+        self.tell(conn, &ServerMessage::Error { message: String::from(message), detail: None });
     }
 
     /// The rate in force, if there is one.

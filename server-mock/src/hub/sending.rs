@@ -7,9 +7,9 @@ use super::rights::Right;
 use super::rules::{TOO_DEEP, is_stream, locate, millis, room_name};
 use super::user::Verdict;
 use super::{ConnId, Hub, Limit};
-use rejoin::machine::{Moment, ServerMessage};
-use rejoin::messages::json::levels;
-use rejoin::messages::{Ack, Code, MAX_DATA_LEVELS, Nack, Origin, Ref, SendTag};
+use rejoin::machine::{ClockReading, ServerMessage};
+use rejoin::messages::json::nesting_depth;
+use rejoin::messages::{Ack, Code, MAX_DATA_LEVELS, Nack, ProducerSeq, Ref, SendTag};
 use rejoin::{Id, Name, RoomNameError, Timestamp, utc};
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ impl No {
 impl Hub {
     pub(super) fn send(
         &mut self,
-        now: Moment,
+        now: ClockReading,
         conn: ConnId,
         room: Name,
         content: String,
@@ -62,7 +62,7 @@ impl Hub {
     ) {
         let Some(state) = self.conns.get(&conn) else { return };
         let (user, at) = (state.user.clone(), now.monotonic);
-        let (reference, line) = tag.map_or((None, None), |tag| (Some(tag.reference), tag.line));
+        let (reference, line) = tag.map_or((None, None), |tag| (Some(tag.reference), tag.producer));
         let epoch = line.as_ref().map(|line| line.epoch.clone());
         let line = line.map(|line| ((Some(user.clone()), line.pid), line.pseq));
         let send = Send { conn, room, user, content, data, reference, line };
@@ -138,7 +138,7 @@ impl Hub {
             self.refused.record(Limit::ContentBytes);
             return no(Code::TooLarge, "content is too long");
         }
-        if send.data.as_ref().is_some_and(|data| levels(data) > MAX_DATA_LEVELS) {
+        if send.data.as_ref().is_some_and(|data| nesting_depth(data) > MAX_DATA_LEVELS) {
             self.refused.record(Limit::DataLevels);
             return no(Code::BadRequest, TOO_DEEP);
         }
@@ -162,7 +162,7 @@ impl Hub {
         }
     }
 
-    fn accept(&mut self, now: Moment, mut send: Send) {
+    fn accept(&mut self, now: ClockReading, mut send: Send) {
         let (room, at) = (send.room.clone(), now.monotonic);
         let (reference, line, conn) = (send.reference.take(), send.line.clone(), send.conn);
         let id = Id::random(&mut self.rng);
@@ -254,7 +254,7 @@ impl Hub {
 }
 
 impl Send {
-    fn into_entry(self, id: Id, now: Moment) -> LogEntry {
+    fn into_entry(self, id: Id, now: ClockReading) -> LogEntry {
         LogEntry {
             id,
             seq: 0,
@@ -262,7 +262,7 @@ impl Send {
             content: self.content,
             data: self.data,
             timestamp: utc(now.wall.since_start()),
-            origin: self.line.map(|((_, pid), pseq)| Box::new(Origin { pid, pseq })),
+            origin: self.line.map(|((_, pid), pseq)| Box::new(ProducerSeq { pid, pseq })),
             kind: None,
         }
     }

@@ -8,7 +8,7 @@ use super::shared::StoreRequest;
 use super::user::Verdict;
 use super::{ConnId, Hub, Limit, Output, nodes};
 use rejoin::machine::ServerMessage;
-use rejoin::messages::json::levels;
+use rejoin::messages::json::nesting_depth;
 use rejoin::messages::{MAX_DATA_LEVELS, Signal};
 use rejoin::{Name, Timestamp};
 
@@ -31,7 +31,7 @@ impl Hub {
             self.refused.record(Limit::ContentBytes);
             return self.mistake(now, conn, "data is too long");
         }
-        if data.as_ref().is_some_and(|data| levels(data) > MAX_DATA_LEVELS) {
+        if data.as_ref().is_some_and(|data| nesting_depth(data) > MAX_DATA_LEVELS) {
             self.refused.record(Limit::DataLevels);
             return self.mistake(now, conn, TOO_DEEP);
         }

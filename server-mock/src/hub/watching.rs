@@ -8,7 +8,7 @@ use super::log::Log;
 use super::rules::millis;
 use super::user::Verdict;
 use super::{ConnId, Hub, HubConfig, Limit, Output};
-use rejoin::machine::Moment;
+use rejoin::machine::ClockReading;
 use rejoin::{Name, Timestamp, check_room_name};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -94,7 +94,7 @@ impl Hub {
     /// Begins a feed, or closes the connection with the code that says why there is none.
     pub(super) fn watch(
         &mut self,
-        now: Moment,
+        now: ClockReading,
         conn: ConnId,
         user: &Name,
         expires: Option<Timestamp>,

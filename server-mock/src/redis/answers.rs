@@ -67,8 +67,8 @@ pub(super) fn appended(value: &Value, sent: Option<&LogEntry>) -> Option<StoreRe
             };
             Some(StoreResponse::Appended { epoch: id(epoch)?, entry, id: old, seq, dup: true })
         }
-        ("nack", [code]) => refused(Code::read(text(code)?), None, true),
-        ("refused", [code]) => refused(Code::read(text(code)?), None, false),
+        ("nack", [code]) => refused(Code::from_wire(text(code)?), None, true),
+        ("refused", [code]) => refused(Code::from_wire(text(code)?), None, false),
         ("unknown", []) => refused(Code::UnknownProducer, None, false),
         ("gap", [expected]) => refused(Code::SequenceGap, Some(number(expected)?), false),
         _ => None,

@@ -5,8 +5,8 @@ use crate::auth::{Jti, Revocation, Revoked, hex, unhex};
 use crate::hub::KIND_BYTES;
 use crate::hub::LogEntry;
 use crate::hub::shared::{Control, UserPresence};
-use rejoin::messages::json::{is_data, levels};
-use rejoin::messages::{MAX_DATA_LEVELS, Origin};
+use rejoin::messages::json::{is_data, nesting_depth};
+use rejoin::messages::{MAX_DATA_LEVELS, ProducerSeq};
 use rejoin::{Id, Name, utc};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, UNIX_EPOCH};
@@ -65,7 +65,7 @@ pub(super) fn read_entry(seq: u64, id: &[u8], millis: u64, text: &[u8]) -> Optio
         Some(_) => return None,
     };
     let origin = match (entry.pid, entry.pseq) {
-        (Some(pid), Some(pseq)) => Some(Box::new(Origin { pid: Id::new(&pid).ok()?, pseq })),
+        (Some(pid), Some(pseq)) => Some(Box::new(ProducerSeq { pid: Id::new(&pid).ok()?, pseq })),
         (None, None) => None,
         _ => return None,
     };
@@ -85,7 +85,7 @@ pub(super) fn read_entry(seq: u64, id: &[u8], millis: u64, text: &[u8]) -> Optio
 }
 
 fn good_data(data: &str) -> bool {
-    is_data(data) && levels(data) <= MAX_DATA_LEVELS
+    is_data(data) && nesting_depth(data) <= MAX_DATA_LEVELS
 }
 
 fn read_name(text: &str) -> Option<Name> {
@@ -272,7 +272,7 @@ mod tests {
             content: String::from("hi \"there\" \u{1f600}\n"),
             data: Some(String::from("{\"a\":[1]}")),
             timestamp: utc(Duration::from_millis(1_234_567)),
-            origin: Some(Box::new(Origin { pid: Id::new("p").unwrap(), pseq: 3 })),
+            origin: Some(Box::new(ProducerSeq { pid: Id::new("p").unwrap(), pseq: 3 })),
             kind: None,
         }
     }

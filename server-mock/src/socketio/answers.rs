@@ -1,6 +1,6 @@
 //! Acknowledgements that are wanted and not given yet, and what they say.
 
-use rejoin::messages::{Ack, Code, JoinReason, Joined, Nack, Position, Ref, Refusal};
+use rejoin::messages::{Ack, Code, ErrorDetail, JoinReason, Joined, Nack, Position, Ref};
 use rejoin::{Id, Name};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -140,8 +140,8 @@ pub(super) fn nack(nack: &Nack) -> String {
     json(&Refused { ok: false, code: *code, retry: *retry, retry_after_ms: *retry_after_ms, message })
 }
 
-pub(super) fn refusal(refusal: &Refusal, message: &str) -> String {
-    let Refusal { code, retry, retry_after_ms, .. } = refusal;
+pub(super) fn refusal(refusal: &ErrorDetail, message: &str) -> String {
+    let ErrorDetail { code, retry, retry_after_ms, .. } = refusal;
     json(&Refused { ok: false, code: *code, retry: *retry, retry_after_ms: *retry_after_ms, message })
 }
 

@@ -5,7 +5,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use memchr::memmem;
-use rejoin::socketio::MOST_ATTACHMENTS;
+use rejoin::socketio::MAX_ATTACHMENTS;
 use rejoin::socketio::json::{prefix, replace_objects};
 use serde::Deserialize;
 use serde_json::Value;
@@ -94,7 +94,7 @@ pub(super) fn take_out(arguments: &str) -> Option<(String, Vec<Bytes>)> {
     let taken = replace_objects(arguments, |rest| {
         let (Encoded { is_one: true, base64 }, length) = prefix(rest)? else { return None };
         let bytes = STANDARD.decode(base64).ok()?;
-        if attachments.len() >= usize::from(MOST_ATTACHMENTS) {
+        if attachments.len() >= usize::from(MAX_ATTACHMENTS) {
             too_many = true;
             return None;
         }

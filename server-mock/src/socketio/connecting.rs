@@ -16,7 +16,7 @@ use crate::session_log::Carrying;
 use crate::socket::Ending;
 use futures_util::future::BoxFuture;
 use rejoin::Name;
-use rejoin::socketio::NO_NAMESPACE;
+use rejoin::socketio::INVALID_NAMESPACE;
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ impl Session {
     /// Takes a seat in a namespace, if there is such and the client may have one.
     pub(super) fn connect(&mut self, namespace: &str, auth: &str) {
         let Some(space) = self.app.spaces.find(namespace).cloned() else {
-            let error = answers::connect_error(NO_NAMESPACE, None);
+            let error = answers::connect_error(INVALID_NAMESPACE, None);
             self.outgoing.push(packet::refused(namespace, &error));
             return;
         };

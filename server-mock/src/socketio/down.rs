@@ -10,7 +10,7 @@ use crate::hub::{ME, Text};
 use rejoin::Name;
 use rejoin::machine::ServerMessage;
 use rejoin::messages::json::{ServerDecoder, encode_server};
-use rejoin::messages::{Epoch, Message, Notification, Ref, Stamp};
+use rejoin::messages::{EntryMeta, Epoch, Message, Notification, Ref};
 use std::collections::BTreeSet;
 use tokio_tungstenite::tungstenite::Bytes;
 
@@ -58,7 +58,7 @@ pub(super) struct Start {
 impl Start {
     fn covers(&self, notification: &Notification) -> bool {
         // A stream under another epoch is a later one: there was none when this was joined.
-        let stamp = notification.stamp.as_ref();
+        let stamp = notification.entry.as_ref();
         stamp.is_none_or(|stamp| stamp.epoch != self.epoch || stamp.seq > self.after)
     }
 }
@@ -132,7 +132,7 @@ impl Translator {
     }
 
     /// The place of an entry as the last argument of its event, if it has one.
-    fn offset(&self, room: &str, stamp: Option<&Stamp>) -> Result<Option<String>, Hole> {
+    fn offset(&self, room: &str, stamp: Option<&EntryMeta>) -> Result<Option<String>, Hole> {
         let (Some(deliveries), Some(stamp)) = (&self.deliveries, stamp) else { return Ok(None) };
         let offset = lock(deliveries).sent(room, &stamp.epoch, stamp.seq)?;
         Ok(offset.map(|offset| format!("\"{offset}\"")))
@@ -145,7 +145,7 @@ impl Translator {
             return Down::Packet(packet::message(text));
         };
         match message {
-            M::Message(Message { room, user, content, timestamp, data, stamp, .. }) => {
+            M::Message(Message { room, user, content, timestamp, data, entry: stamp, .. }) => {
                 let Ok(offset) = self.offset(&room, stamp.as_deref()) else { return Down::Missing };
                 let position =
                     stamp.filter(|_| self.positions).map(|stamp| answers::position(&stamp.position()));
@@ -173,7 +173,7 @@ impl Translator {
                 joined.room = self.space.client_room(joined.room);
                 self.answer(&joined.reference, |traced| answers::joined(&joined, traced))
             }
-            M::Error { message, refusal } => {
+            M::Error { message, detail: refusal } => {
                 if let Some(room) = refusal.as_ref().and_then(|refusal| refusal.room.as_ref()) {
                     self.joining.remove(room);
                 }
@@ -184,7 +184,7 @@ impl Translator {
                 });
                 match answered {
                     Some(packet) => Down::Packet(packet),
-                    None => self.event("error", &M::Error { message, refusal: None }, &[]),
+                    None => self.event("error", &M::Error { message, detail: None }, &[]),
                 }
             }
             M::Left(mut left) => {
@@ -211,7 +211,7 @@ impl Translator {
                 self.event("signal", &M::Signal(signal), &[])
             }
             M::Notification(notification) => {
-                let stamp = notification.stamp.as_ref();
+                let stamp = notification.entry.as_ref();
                 let elsewhere = self.elsewhere.as_ref().or(self.kept_elsewhere.as_ref());
                 if elsewhere.is_some_and(|start| start.covers(&notification)) {
                     if let (Some(deliveries), Some(stamp)) = (&self.deliveries, stamp) {

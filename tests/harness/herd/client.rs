@@ -2,7 +2,7 @@
 
 use super::{Herd, Millis, Refusal, Windows};
 use fastrand::Rng;
-use rejoin::machine::{Command, ConnId, Disconnect, Input, Moment, Output, ServerMessage, Session};
+use rejoin::machine::{ClockReading, Command, ConnId, Disconnect, Input, Output, ServerMessage, Session};
 use rejoin::messages::{Hello, Limits, ReconnectHint};
 use rejoin::{Config, DialError, DialErrorKind, Event, Name, State, StateChange, Timestamp};
 use rejoin_server::hub::HubConfig;
@@ -81,18 +81,18 @@ impl Driven {
                 client.take(0, Input::Received(conn, hello(herd, index, herd.clients)));
             }
         }
-        client.session.rest();
+        client.session.shrink_to_fit();
         client
     }
 
     fn take(&mut self, now: Millis, input: Input) {
         // The wall clock goes as fast: nobody sleeps here.
         let since_start = Duration::from_millis(now);
-        self.session.handle(Moment::new(Timestamp::new(since_start), since_start), input);
+        self.session.handle(ClockReading::new(Timestamp::new(since_start), since_start), input);
         while let Some(output) = self.session.poll() {
             match output {
                 Output::Dial { conn, .. } => self.dial = Some(conn),
-                Output::Abandon { conn, .. } => {
+                Output::Abort { conn, .. } => {
                     self.dial.take_if(|dial| *dial == conn);
                     self.open.take_if(|open| *open == conn);
                 }

@@ -5,7 +5,7 @@ use super::plan::{ClientPlan, Plan};
 use super::{Micros, SECOND};
 use fastrand::Rng;
 use rejoin::backoff::Policy;
-use rejoin::machine::{ConnId, Credentials, Ledger, Moment, Session};
+use rejoin::machine::{ClockReading, ConnId, Credentials, JournalState, Session};
 use rejoin::messages::Joined;
 use rejoin::{Config, Name, Overflow, Position, Timestamp, Token};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -60,7 +60,7 @@ pub(super) struct Client {
     /// Where seeds and the luck of dials come from.
     pub(super) rng: Rng,
     /// What it has stored, change by change.
-    pub(super) disk: Option<Box<Ledger>>,
+    pub(super) disk: Option<Box<JournalState>>,
     /// How many changes of its state are stored, as its session counts.
     pub(super) stored: u64,
     /// It will store its state soon.
@@ -123,13 +123,13 @@ impl Client {
         config.outbox.count = plan.outbox;
         config.outbox.bytes = plan.outbox_bytes;
         config.outbox.ttl = Duration::from_micros(plan.ttl);
-        config.max_held_bytes = plan.held_bytes;
+        config.max_buffered_bytes = plan.held_bytes;
         config.max_rooms = plan.most_rooms;
         if plan.drop_oldest {
             config.outbox.overflow = Overflow::DropOldest;
         }
         config.max_unflushed = plan.bounds().unflushed;
-        config.max_held = plan.held;
+        config.max_buffered = plan.held;
         config.extended = own.offers;
         config.link.policy = if plan.legacy { Policy::Legacy } else { Policy::default() };
         config.link.credentials = if plan.token_source.is_some() {
@@ -205,11 +205,11 @@ impl Client {
     }
 
     /// The clocks as the session sees them.
-    pub(super) fn moment(&self, now: Micros) -> Moment {
+    pub(super) fn moment(&self, now: Micros) -> ClockReading {
         let wall = EPOCH + Duration::from_micros(now);
         let ahead = Duration::from_millis(self.wall_ahead.unsigned_abs());
         let wall = if self.wall_ahead < 0 { wall.saturating_sub(ahead) } else { wall + ahead };
-        Moment::new(Timestamp::new(Duration::from_micros(now - self.slept)), wall)
+        ClockReading::new(Timestamp::new(Duration::from_micros(now - self.slept)), wall)
     }
 
     /// The same, in this world's numbers.

@@ -4,7 +4,7 @@ use super::SECOND;
 use super::act::{Act, Step};
 use super::plan::Plan;
 use fastrand::Rng;
-use rejoin::{DeliveryStatus, MOST_KEPT, SendFailure};
+use rejoin::{DeliveryStatus, MAX_KEPT_FRAMES, SendFailure};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[allow(missing_docs, reason = "count, padding and key say what they are")]
@@ -146,7 +146,7 @@ impl Own {
 
     /// More are kept than may be.
     pub(super) fn keeps_too_many(&self, client: usize) -> bool {
-        self.clients.get(&client).is_some_and(|own| own.kept.len() > MOST_KEPT)
+        self.clients.get(&client).is_some_and(|own| own.kept.len() > MAX_KEPT_FRAMES)
     }
 
     /// Whether a send has been written, or has its outcome.

@@ -5,7 +5,7 @@ use super::Micros;
 use super::act::Fate;
 use super::client::EPOCH;
 use super::plan::{Fleet, ServerPlan};
-use rejoin::machine::Moment;
+use rejoin::machine::ClockReading;
 use rejoin::{Id, Timestamp};
 use rejoin_server::hub::{Hub, HubConfig, Store};
 use std::time::Duration;
@@ -96,9 +96,9 @@ impl Server {
     }
 
     /// Its clocks.
-    pub(super) fn moment(now: Micros) -> Moment {
+    pub(super) fn moment(now: Micros) -> ClockReading {
         let since_start = Duration::from_micros(now);
-        Moment::new(Timestamp::new(since_start), EPOCH + since_start)
+        ClockReading::new(Timestamp::new(since_start), EPOCH + since_start)
     }
 
     /// Looks up when the hub's deadline comes.

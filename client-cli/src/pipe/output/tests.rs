@@ -1,5 +1,5 @@
 use super::*;
-use rejoin::messages::{Notification, Origin};
+use rejoin::messages::{Notification, ProducerSeq};
 use rejoin::{CauseCode, GapReason};
 
 fn printed(given: &Event) -> String {
@@ -40,9 +40,9 @@ fn id(text: &str) -> Id {
     Id::new(text).unwrap()
 }
 
-fn stamp(seq: u64) -> Stamp {
-    let origin = Some(Box::new(Origin { pid: id("p"), pseq: 3 }));
-    Stamp { id: id("m7"), epoch: id("e1"), seq, replay: true, origin }
+fn stamp(seq: u64) -> EntryMeta {
+    let origin = Some(Box::new(ProducerSeq { pid: id("p"), pseq: 3 }));
+    EntryMeta { id: id("m7"), epoch: id("e1"), seq, replay: true, producer: origin }
 }
 
 #[test]
@@ -50,12 +50,12 @@ fn an_extended_message_says_where_it_stands_and_a_notification_too() {
     let plain = Message::plain("r".into(), "u".into(), "c".to_owned(), "t".to_owned());
     let data = Some("{\"a\":\n1}".to_owned());
     assert_eq!(
-        printed(&Event::Message(plain.with_data(data).with_stamp(Some(Box::new(stamp(7)))))),
+        printed(&Event::Message(plain.with_data(data).with_entry(Some(Box::new(stamp(7)))))),
         "{\"type\":\"message\",\"roomId\":\"r\",\"userId\":\"u\",\"content\":\"c\",\"timestamp\":\"t\",\
          \"data\":{\"a\": 1},\"id\":\"m7\",\"epoch\":\"e1\",\"seq\":7,\"replay\":true,\"pid\":\"p\",\"pseq\":3}\n"
     );
-    let stamp = Stamp { origin: None, replay: false, ..stamp(1) };
-    let notification = Notification { stamp: Some(stamp), kind: "badge".into(), data: Some("3".to_owned()) };
+    let stamp = EntryMeta { producer: None, replay: false, ..stamp(1) };
+    let notification = Notification { entry: Some(stamp), kind: "badge".into(), data: Some("3".to_owned()) };
     assert_eq!(
         printed(&Event::Notification(Box::new(notification))),
         "{\"type\":\"notification\",\"kind\":\"badge\",\"data\":3,\"id\":\"m7\",\"epoch\":\"e1\",\"seq\":1}\n"

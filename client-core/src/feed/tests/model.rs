@@ -139,8 +139,8 @@ fn check(rig: &Rig, seed: u64) -> Vec<u64> {
                 heard.push(message.content.parse().unwrap());
             }
             FeedEvent::State(change) => assert_ne!(change.state, State::Failed, "seed {seed}"),
-            FeedEvent::Began => {}
-            FeedEvent::Garbled { error } => panic!("seed {seed}: {error}"),
+            FeedEvent::Started => {}
+            FeedEvent::Malformed { error } => panic!("seed {seed}: {error}"),
             FeedEvent::Event { name, .. } => panic!("seed {seed}: an event {name}"),
         }
     }

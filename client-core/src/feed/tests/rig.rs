@@ -1,13 +1,13 @@
 //! A feed on a hand-driven clock, and a driver that reads text.
 
-use super::super::{Arrival, EventStream, Feed, FeedConfig, FeedEvent, FeedInput, FeedOutput, StreamItem};
+use super::super::{EventStream, Feed, FeedConfig, FeedEvent, FeedInput, FeedItem, FeedOutput, StreamItem};
 use crate::cause::{Cause, CauseCode, DialError, DialErrorKind, Disconnect};
 use crate::event::{Gap, GapReason};
 use crate::id::Id;
 use crate::link::{ConnId, State};
 use crate::messages::Message;
 use crate::name::Name;
-use crate::time::{Moment, Timestamp};
+use crate::time::{ClockReading, Timestamp};
 use crate::token::Token;
 use alloc::borrow::ToOwned;
 use alloc::collections::VecDeque;
@@ -75,26 +75,26 @@ fn read_gap(data: &str) -> Gap {
     Gap { room: "?".into(), epoch: Id::new(words[0]).ok(), after: number(1), before: number(2), reason }
 }
 
-pub(super) fn arrival(item: StreamItem) -> Arrival {
+pub(super) fn arrival(item: StreamItem) -> FeedItem {
     match item {
         StreamItem::Event(event) => {
             let id = event.id.map(String::into_boxed_str);
             match (&*event.kind, &*event.data) {
-                ("gap", data) => Arrival::Gap { id, gap: read_gap(data) },
+                ("gap", data) => FeedItem::Gap { id, gap: read_gap(data) },
                 ("message", "unreadable") => {
                     let error = Some("it is not".into());
-                    Arrival::Event { id, name: event.kind.into(), data: event.data, error }
+                    FeedItem::Event { id, name: event.kind.into(), data: event.data, error }
                 }
                 ("message", _) => {
                     let (room, user) = (Name::from("whatever"), Name::from("ada"));
-                    Arrival::Message { id, message: Message::plain(room, user, event.data, String::new()) }
+                    FeedItem::Message { id, message: Message::plain(room, user, event.data, String::new()) }
                 }
-                _ => Arrival::Event { id, name: event.kind.into(), data: event.data, error: None },
+                _ => FeedItem::Event { id, name: event.kind.into(), data: event.data, error: None },
             }
         }
-        StreamItem::Id(id) => Arrival::Id(id.into()),
-        StreamItem::Retry(millis) => Arrival::Retry(Duration::from_millis(millis)),
-        StreamItem::TooLarge => Arrival::Unreadable { error: "it is too large".into() },
+        StreamItem::Id(id) => FeedItem::Id(id.into()),
+        StreamItem::Retry(millis) => FeedItem::Retry(Duration::from_millis(millis)),
+        StreamItem::TooLarge => FeedItem::Oversized { error: "it is too large".into() },
     }
 }
 
@@ -127,7 +127,7 @@ impl Rig {
     }
 
     pub(super) fn input(&mut self, input: FeedInput) {
-        let now = Moment::new(self.now, self.now.since_start());
+        let now = ClockReading::new(self.now, self.now.since_start());
         self.feed.handle(now, input);
         while let Some(output) = self.feed.poll() {
             match output {
@@ -135,7 +135,7 @@ impl Rig {
                 FeedOutput::Dial { conn, attempt: _, token, last_event_id, history } => {
                     self.dials.push_back(Asked { conn, token, last_event_id, history });
                 }
-                FeedOutput::Abandon { conn } => self.abandoned.push(conn),
+                FeedOutput::Abort { conn } => self.abandoned.push(conn),
                 FeedOutput::Event { event, last_event_id } => self.events.push((event, last_event_id)),
             }
         }
@@ -181,9 +181,9 @@ impl Rig {
 
     /// Bytes come in.
     pub(super) fn bytes(&mut self, mut bytes: &[u8]) {
-        self.input(FeedInput::Heard(self.conn));
+        self.input(FeedInput::Activity(self.conn));
         while let Some(item) = self.stream.read(&mut bytes) {
-            self.input(FeedInput::Arrived(self.conn, arrival(item)));
+            self.input(FeedInput::Received(self.conn, arrival(item)));
         }
     }
 
@@ -192,7 +192,7 @@ impl Rig {
     }
 
     pub(super) fn ended(&mut self, how: Disconnect) {
-        self.input(FeedInput::Ended(self.conn, how));
+        self.input(FeedInput::Closed(self.conn, how));
     }
 
     /// Loses the stream and opens the next one.
@@ -204,7 +204,7 @@ impl Rig {
     }
 
     pub(super) fn failed(&mut self, conn: ConnId, kind: DialErrorKind) {
-        self.input(FeedInput::Failed(conn, DialError::new(kind, "")));
+        self.input(FeedInput::DialFailed(conn, DialError::new(kind, "")));
     }
 
     /// What has been told since the last look, apart from states.
@@ -266,8 +266,8 @@ fn line(told: &Told) -> Option<String> {
     match told {
         FeedEvent::State(_) => None,
         FeedEvent::Message(message) => Some(message.content.clone()),
-        FeedEvent::Began => Some("began".to_owned()),
-        FeedEvent::Garbled { .. } => Some("garbled".to_owned()),
+        FeedEvent::Started => Some("began".to_owned()),
+        FeedEvent::Malformed { .. } => Some("garbled".to_owned()),
         FeedEvent::Event { name, data, id } => {
             Some(format!("event {name} {data:?} {}", id.as_deref().unwrap_or("-")))
         }

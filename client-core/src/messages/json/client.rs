@@ -123,7 +123,7 @@ pub fn encode_client_into(message: &ClientMessage, text: &mut Vec<u8>) {
         }
         ClientMessage::Ping { t } => Out { t: Some(*t), ..Out::new("ping") },
         #[cfg(feature = "frames")]
-        ClientMessage::Own(json) | ClientMessage::Kept(json) => {
+        ClientMessage::Custom(json) | ClientMessage::Kept(json) => {
             return text.extend_from_slice(json.as_bytes());
         }
         ClientMessage::Auth { reference, token } => {

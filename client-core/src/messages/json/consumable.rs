@@ -9,9 +9,9 @@ use memchr::memchr;
 /// How many levels of arrays and objects a JSON text has, strings left out.
 ///
 /// ```
-/// assert_eq!(rejoin::messages::json::levels(r#"[{"a": "[[["}]"#), 2);
+/// assert_eq!(rejoin::messages::json::nesting_depth(r#"[{"a": "[[["}]"#), 2);
 /// ```
-pub fn levels(json: &str) -> usize {
+pub fn nesting_depth(json: &str) -> usize {
     let (mut level, mut deepest) = (0_usize, 0);
     let (mut in_string, mut escaped) = (false, false);
     for byte in json.bytes() {
@@ -32,7 +32,8 @@ pub fn levels(json: &str) -> usize {
 
 /// Whether a text is JSON that may be a message's `data`: at most [`MAX_DATA_LEVELS`] deep.
 pub fn is_data(text: &str) -> bool {
-    levels(text) <= MAX_DATA_LEVELS && serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
+    nesting_depth(text) <= MAX_DATA_LEVELS
+        && serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
 }
 
 /// The same JSON with `\ufffd` in the place of every escape that is half a surrogate pair, `"\ud83d"` for instance. Such
@@ -87,7 +88,7 @@ mod tests {
             (r#"{"a":[],"b":{"[":1}}"#, 2),
             (r#"[[1],["\\"],[[2]]]"#, 3),
         ] {
-            assert_eq!(levels(json), expected, "{json}");
+            assert_eq!(nesting_depth(json), expected, "{json}");
         }
         let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
         assert!(is_data(&deep(64)) && !is_data(&deep(65)) && !is_data("{"));

@@ -34,7 +34,7 @@ data_as!(Signal);
 /// connection `data`, `id`, `epoch`, `seq`.
 impl<N: Serialize> Serialize for Message<String, N> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let fields = 4 + usize::from(self.data.is_some()) + if self.stamp.is_some() { 3 } else { 0 };
+        let fields = 4 + usize::from(self.data.is_some()) + if self.entry.is_some() { 3 } else { 0 };
         let mut message = serializer.serialize_struct("Message", fields)?;
         message.serialize_field("roomId", &self.room)?;
         message.serialize_field("userId", &self.user)?;
@@ -44,7 +44,7 @@ impl<N: Serialize> Serialize for Message<String, N> {
             let data: &RawValue = serde_json::from_str(data).map_err(S::Error::custom)?;
             message.serialize_field("data", data)?;
         }
-        if let Some(stamp) = &self.stamp {
+        if let Some(stamp) = &self.entry {
             message.serialize_field("id", &stamp.id)?;
             message.serialize_field("epoch", &stamp.epoch)?;
             message.serialize_field("seq", &stamp.seq)?;

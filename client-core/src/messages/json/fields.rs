@@ -6,8 +6,8 @@ use super::names::Names;
 use crate::id::Id;
 use crate::messages::extended::int;
 use crate::messages::{
-    Ack, Code, History, JoinRequest, Left, LineTag, Message, Nack, Notification, Origin, Position, Ref,
-    Refusal, SendTag, ServerCode, Signal, Stamp,
+    Ack, Code, EntryMeta, ErrorDetail, History, JoinRequest, Left, Message, Nack, Notification, Position,
+    ProducerSeq, ProducerTag, Ref, SendTag, ServerCode, Signal,
 };
 use crate::name::Name;
 use alloc::borrow::Cow;
@@ -52,8 +52,8 @@ pub(super) struct MessageFields<'a> {
     pseq: Option<u64>,
 }
 
-fn origin(pid: Option<Id>, pseq: Option<u64>) -> Option<Box<Origin>> {
-    pid.zip(pseq).map(|(pid, pseq)| Box::new(Origin { pid, pseq }))
+fn origin(pid: Option<Id>, pseq: Option<u64>) -> Option<Box<ProducerSeq>> {
+    pid.zip(pseq).map(|(pid, pseq)| Box::new(ProducerSeq { pid, pseq }))
 }
 
 impl MessageFields<'_> {
@@ -61,12 +61,18 @@ impl MessageFields<'_> {
         let stamp = match (self.id, self.epoch, self.seq) {
             (Some(id), Some(epoch), Some(seq)) => {
                 let origin = origin(self.pid, self.pseq);
-                Some(Box::new(Stamp { id, epoch, seq, replay: self.replay.unwrap_or(false), origin }))
+                Some(Box::new(EntryMeta {
+                    id,
+                    epoch,
+                    seq,
+                    replay: self.replay.unwrap_or(false),
+                    producer: origin,
+                }))
             }
             _ => None,
         };
         let (room, user) = (names.get(&self.room_id), names.get(&self.user_id));
-        Message::plain(room, user, self.content, self.timestamp).with_data(raw(self.data)).with_stamp(stamp)
+        Message::plain(room, user, self.content, self.timestamp).with_data(raw(self.data)).with_entry(stamp)
     }
 }
 
@@ -96,7 +102,7 @@ impl<'de> Deserialize<'de> for WrittenCode {
 
 impl WrittenCode {
     fn read(text: &str) -> Self {
-        let code = Code::read(text);
+        let code = Code::from_wire(text);
         let is_own = code == Code::Other && text != code.as_str() && !text.trim().is_empty();
         Self { code, own: is_own.then(|| text.chars().take(LONGEST_CODE).collect::<String>().into()) }
     }
@@ -182,12 +188,12 @@ pub(super) struct ErrorFields {
 }
 
 impl ErrorFields {
-    pub(super) fn refusal(&mut self) -> Option<Box<Refusal>> {
+    pub(super) fn refusal(&mut self) -> Option<Box<ErrorDetail>> {
         let WrittenCode { code, own } = self.code.take()?;
         if let Some(own) = &own {
             self.message = with_own(own, &self.message);
         }
-        Some(Box::new(Refusal {
+        Some(Box::new(ErrorDetail {
             reference: self.reference.take(),
             room: self.room_id.take(),
             code,
@@ -296,7 +302,7 @@ impl NotificationFields<'_> {
     pub(super) fn notification(self, names: &mut Names) -> Notification {
         let (id, epoch, seq) = (self.id, self.epoch, self.seq);
         Notification {
-            stamp: Some(Stamp { id, epoch, seq, replay: self.replay, origin: None }),
+            entry: Some(EntryMeta { id, epoch, seq, replay: self.replay, producer: None }),
             kind: names.get(&self.kind),
             data: raw(self.data),
         }
@@ -361,14 +367,14 @@ impl SendFields<'_> {
         let reference = self.reference.take()?;
         let line = match (self.pid.take(), self.pseq, self.epoch.take()) {
             (None, None, None) => None,
-            (Some(pid), Some(pseq), Some(epoch)) => Some(LineTag { pid, pseq, epoch }),
+            (Some(pid), Some(pseq), Some(epoch)) => Some(ProducerTag { pid, pseq, epoch }),
             (pid, _, epoch) => {
                 let nobody = || Id::numbered('x', 0, None);
                 let (pid, epoch) = (pid.unwrap_or_else(nobody), epoch.unwrap_or_else(nobody));
-                Some(LineTag { pid, pseq: 0, epoch })
+                Some(ProducerTag { pid, pseq: 0, epoch })
             }
         };
-        Some(Box::new(SendTag { reference, line }))
+        Some(Box::new(SendTag { reference, producer: line }))
     }
 }
 
@@ -499,13 +505,13 @@ impl<'a> Out<'a> {
         Self { room_id: Some(room), ..Self::new(r#type) }
     }
 
-    pub(super) fn stamped(mut self, stamp: Option<&'a Stamp>) -> Self {
+    pub(super) fn stamped(mut self, stamp: Option<&'a EntryMeta>) -> Self {
         if let Some(stamp) = stamp {
             self.id = Some(&stamp.id);
             self.epoch = Some(&stamp.epoch);
             self.seq = Some(stamp.seq);
             self.replay = stamp.replay.then_some(true);
-            if let Some(origin) = &stamp.origin {
+            if let Some(origin) = &stamp.producer {
                 self.pid = Some(&origin.pid);
                 self.pseq = Some(origin.pseq);
             }
@@ -521,6 +527,6 @@ impl<'a> Out<'a> {
             data: as_raw(message.data.as_ref()),
             ..Self::room("message", &message.room)
         }
-        .stamped(message.stamp.as_deref())
+        .stamped(message.entry.as_deref())
     }
 }

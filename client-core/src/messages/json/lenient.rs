@@ -37,7 +37,7 @@ impl Lenient for Name {
 
 impl Lenient for GapReason {
     fn text(text: &str) -> Option<Self> {
-        Some(Self::read(text))
+        Some(Self::from_wire(text))
     }
 }
 

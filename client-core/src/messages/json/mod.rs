@@ -15,7 +15,7 @@ mod stream;
 mod writer;
 
 pub use client::{decode_client, encode_client, encode_client_into};
-pub use consumable::{is_data, levels, well_formed};
+pub use consumable::{is_data, nesting_depth, well_formed};
 #[cfg(any(feature = "frames", feature = "socketio"))]
 pub(crate) use family::bounded;
 pub use fields::envelope;

@@ -1,6 +1,6 @@
 //! Names that come again and again are shared instead of being allocated each time.
 
-use crate::fingerprint;
+use crate::hash;
 use crate::name::Name;
 use alloc::vec::Vec;
 use core::fmt;
@@ -23,7 +23,7 @@ impl Names {
         if self.slots.is_empty() {
             self.slots.resize(Self::SLOTS, None);
         }
-        let place = usize::try_from(fingerprint::of(text.as_bytes()) & 0xff).unwrap_or(0) % Self::SLOTS;
+        let place = usize::try_from(hash::of(text.as_bytes()) & 0xff).unwrap_or(0) % Self::SLOTS;
         let Some(slot) = self.slots.get_mut(place) else { return Name::from(text) };
         match slot {
             Some(name) if &**name == text => name.clone(),

@@ -6,7 +6,7 @@
 
 use super::names::Names;
 use crate::id::Id;
-use crate::messages::{Ack, MAX_INT, Message, Origin, ServerMessage, Stamp};
+use crate::messages::{Ack, EntryMeta, MAX_INT, Message, ProducerSeq, ServerMessage};
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -34,15 +34,15 @@ fn message(mut frame: Cursor<'_>, names: &mut Names) -> Option<Message> {
             let origin = match frame.text(r#","pid":""#) {
                 Some(pid) => {
                     let pid = Id::new(pid).ok()?;
-                    Some(Box::new(Origin { pid, pseq: frame.number(r#","pseq":"#)? }))
+                    Some(Box::new(ProducerSeq { pid, pseq: frame.number(r#","pseq":"#)? }))
                 }
                 None => None,
             };
-            Some(Box::new(Stamp { id, epoch, seq, replay, origin }))
+            Some(Box::new(EntryMeta { id, epoch, seq, replay, producer: origin }))
         }
         None => None,
     };
-    frame.is_at_its_end().then_some(Message::plain(room, user, content, timestamp).with_stamp(stamp))
+    frame.is_at_its_end().then_some(Message::plain(room, user, content, timestamp).with_entry(stamp))
 }
 
 fn ack(mut frame: Cursor<'_>, names: &mut Names) -> Option<Ack> {

@@ -128,7 +128,7 @@ fn typed(frame: ServerFrame<'_>, names: &mut Names) -> ServerMessage {
         }
         ServerFrame::Error(mut fields) => {
             let refusal = fields.refusal();
-            ServerMessage::Error { message: fields.message, refusal }
+            ServerMessage::Error { message: fields.message, detail: refusal }
         }
         ServerFrame::Ack(fields) => ServerMessage::Ack(fields.ack(names)),
         ServerFrame::History(fields) => ServerMessage::History(Box::new(fields.history(names))),
@@ -154,8 +154,8 @@ pub fn encode_server(message: &ServerMessage) -> Option<String> {
         }
         M::UserJoined { room, user } => Out { user_id: Some(user), ..Out::room("user_joined", room) },
         M::UserLeft { room, user } => Out { user_id: Some(user), ..Out::room("user_left", room) },
-        M::Error { message, refusal: None } => Out { message: Some(message), ..Out::new("error") },
-        M::Error { message, refusal: Some(refusal) } => Out {
+        M::Error { message, detail: None } => Out { message: Some(message), ..Out::new("error") },
+        M::Error { message, detail: Some(refusal) } => Out {
             reference: refusal.reference.as_ref(),
             room_id: refusal.room.as_deref(),
             code: Some(refusal.code),
@@ -191,7 +191,7 @@ pub fn encode_server(message: &ServerMessage) -> Option<String> {
             data: as_raw(notification.data.as_ref()),
             ..Out::new("notification")
         }
-        .stamped(notification.stamp.as_ref()),
+        .stamped(notification.entry.as_ref()),
         M::Pong { t } => Out { t: Some(*t), ..Out::new("pong") },
         M::AuthExpiring { in_ms } => Out { in_ms: Some(*in_ms), ..Out::new("auth_expiring") },
         M::Hello(fields) => return Some(write(&Tagged { r#type: "hello", fields }, 512)),
@@ -202,7 +202,7 @@ pub fn encode_server(message: &ServerMessage) -> Option<String> {
         M::AuthOk(fields) => return Some(write(&Tagged { r#type: "auth_ok", fields }, 96)),
         M::GoingAway(fields) => return Some(write(&Tagged { r#type: "going_away", fields }, 96)),
         #[cfg(feature = "frames")]
-        M::Own(frame) => return frame.payload().cloned(),
+        M::Custom(frame) => return frame.payload().cloned(),
         M::Unknown => return None,
     };
     Some(write(&frame, capacity))
@@ -231,22 +231,23 @@ mod tests {
             else {
                 panic!("no nack")
             };
-            assert_eq!((nack.code, &*nack.message), (Code::read(code), told));
+            assert_eq!((nack.code, &*nack.message), (Code::from_wire(code), told));
             let own =
                 (!["other", "forbidden"].contains(&code)).then(|| code.chars().take(64).collect::<String>());
             assert_eq!(nack.server_code.as_deref(), own.as_deref());
             let error = decoder.decode(&format!(r#"{{"type":"error",{fields}}}"#)).unwrap();
-            let ServerMessage::Error { message, refusal: Some(refusal) } = error else {
-                panic!("no refusal")
-            };
-            assert_eq!((refusal.code, &*message), (Code::read(code), told));
+            let ServerMessage::Error { message, detail: Some(refusal) } = error else { panic!("no refusal") };
+            assert_eq!((refusal.code, &*message), (Code::from_wire(code), told));
             assert_eq!(refusal.server_code.as_deref(), own.as_deref());
             let ServerMessage::Left(left) =
                 decoder.decode(&format!(r#"{{"type":"left","roomId":"r","code":"{code}"}}"#)).unwrap()
             else {
                 panic!("not left")
             };
-            assert_eq!((left.code, left.server_code.as_deref()), (Some(Code::read(code)), own.as_deref()));
+            assert_eq!(
+                (left.code, left.server_code.as_deref()),
+                (Some(Code::from_wire(code)), own.as_deref())
+            );
         }
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn send_message(
         text.extend_from_slice(br#","data":"#);
         text.extend_from_slice(data.get().as_bytes());
     }
-    if let Some(line) = tag.and_then(|tag| tag.line.as_ref()) {
+    if let Some(line) = tag.and_then(|tag| tag.producer.as_ref()) {
         id(text, br#","epoch":""#, &line.epoch);
         id(text, br#","pid":""#, &line.pid);
         text.extend_from_slice(br#","pseq":"#);

@@ -26,7 +26,7 @@ use crate::cause::DialError;
 use crate::event::{Delivery, DeliveryStatus, Event, SendFailure, SendId};
 use crate::link::{ConnId, State, StateChange};
 use crate::session::{Command, Input};
-use crate::time::{Moment, Timestamp};
+use crate::time::{ClockReading, Timestamp};
 use crate::token::{Token, TokenError};
 use futures_util::future::BoxFuture;
 use std::future::Future;
@@ -78,7 +78,7 @@ pub(crate) struct Driver<M: Machine> {
     subscriptions: Arc<Subscriptions>,
     status: watch::Sender<ConnectionStatus>,
     clock: Clock,
-    now: Moment,
+    now: ClockReading,
     dialing: Option<(ConnId, Dialing)>,
     fetching: Option<BoxFuture<'static, Result<Token, TokenError>>>,
     sockets: Sockets<M::Codec>,
@@ -109,7 +109,7 @@ impl<M: Machine> Driver<M> {
         let Surroundings { endpoints, dialer, source, inbox, queue, subscriptions, .. } = surroundings;
         let Surroundings { room, status, clock, keeper, requests, .. } = surroundings;
         if keeper.is_some() {
-            session.note_changes();
+            session.track_changes();
         }
         let mut driver = Self {
             session,
@@ -122,7 +122,7 @@ impl<M: Machine> Driver<M> {
             subscriptions,
             status,
             clock,
-            now: Moment::default(),
+            now: ClockReading::default(),
             dialing: None,
             fetching: None,
             sockets: Sockets::default(),
@@ -324,7 +324,7 @@ impl<M: Machine> Driver<M> {
             self.waiters.answer(&self.session, cause.as_ref(), &self.inbox);
         }
         if became_busy {
-            self.input(Input::Busy(true));
+            self.input(Input::Backpressure(true));
             self.perform(cx);
         }
         became_busy
@@ -382,7 +382,7 @@ impl<M: Machine> Driver<M> {
 
     fn not_stored(&mut self, error: &StateError) {
         // Before the outcomes that it is the reason of.
-        self.events.insert(0, Event::NotStored { error: error.to_string().into() });
+        self.events.insert(0, Event::StorageFailed { error: error.to_string().into() });
     }
 
     /// Stores what is left to be stored, lets go of the store, and only then says that all is over.
@@ -416,7 +416,7 @@ impl<M: Machine> Future for Driver<M> {
             }
             let busy = this.round(cx);
             if !busy && this.closed.is_none() {
-                this.session.rest();
+                this.session.shrink_to_fit();
                 return Poll::Pending;
             }
         }

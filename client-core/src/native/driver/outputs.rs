@@ -38,7 +38,7 @@ impl<M: Machine> Driver<M> {
                         socket.close(code);
                     }
                 }
-                Output::Abandon { conn, code } => self.abandon(conn, code, cx),
+                Output::Abort { conn, code } => self.abandon(conn, code, cx),
                 Output::Dial { conn, endpoint, token, extended, url, attempt } => {
                     if let Some(endpoint) = self.endpoints.get(endpoint) {
                         trace::dialing(endpoint, attempt);

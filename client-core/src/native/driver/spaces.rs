@@ -20,9 +20,9 @@ impl<M: Machine> Driver<M> {
             return;
         }
         for join in std::mem::take(&mut space.joins) {
-            manager.handle_in(self.now, &space.namespace, Input::Command(Command::Join(join)));
+            manager.handle_namespace(self.now, &space.namespace, Input::Command(Command::Join(join)));
         }
-        manager.handle_in(self.now, &space.namespace, Input::Command(Command::Connect));
+        manager.handle_namespace(self.now, &space.namespace, Input::Command(Command::Connect));
         self.spaces.push(space);
     }
 
@@ -36,7 +36,7 @@ impl<M: Machine> Driver<M> {
             let token = space.poll_token(cx);
             busy |= !inputs.is_empty() || !waiters.is_empty() || token.is_some();
             let Some(manager) = self.session.manager() else { break };
-            let state = manager.session_in(&space.namespace).map(Session::state);
+            let state = manager.namespace_session(&space.namespace).map(Session::state);
             if is_abandoned && state.is_some_and(|state| state != State::Closed) {
                 inputs.push(Input::Command(Command::Close));
                 busy = true;
@@ -44,9 +44,9 @@ impl<M: Machine> Driver<M> {
             let tokens = token.map(Input::Token);
             let asked = inputs.into_iter().filter_map(Input::without_frame);
             for input in tokens.into_iter().chain(asked) {
-                manager.handle_in(self.now, &space.namespace, input);
+                manager.handle_namespace(self.now, &space.namespace, input);
             }
-            if let Some(session) = manager.session_in(&space.namespace) {
+            if let Some(session) = manager.namespace_session(&space.namespace) {
                 for waiter in waiters {
                     space.waiters.add(waiter, session);
                 }
@@ -60,7 +60,7 @@ impl<M: Machine> Driver<M> {
         if self.spaces.is_empty() {
             return;
         }
-        while let Some((namespace, output)) = self.session.manager().and_then(Manager::poll_in) {
+        while let Some((namespace, output)) = self.session.manager().and_then(Manager::poll_namespace) {
             let Some(space) = self.spaces.iter_mut().find(|space| space.namespace == namespace) else {
                 continue;
             };
@@ -76,6 +76,6 @@ impl<M: Machine> Driver<M> {
     pub(super) fn hand_over_in_spaces(&mut self) {
         let Self { session, spaces, .. } = self;
         let Some(manager) = session.manager() else { return };
-        spaces.retain_mut(|space| !space.hand_over(manager.session_in(&space.namespace)));
+        spaces.retain_mut(|space| !space.hand_over(manager.namespace_session(&space.namespace)));
     }
 }

@@ -14,8 +14,8 @@
 //! Version 1 had one whole state and no more: `rejoin-state 1 <bytes of what follows> <FNV-1a of it>` and a line.
 
 use super::record::Lines;
-use crate::ledger::Ledger;
-use crate::saved::Saved;
+use crate::journal::JournalState;
+use crate::persisted::Saved;
 use serde::{Deserialize, Serialize};
 use std::io;
 
@@ -128,7 +128,7 @@ fn read_groups(bytes: &[u8], from: usize, mark: usize) -> Result<Content, Unread
     let (body, mut at) = group_at(bytes, from).ok_or(Unreadable::Damaged)?;
     let Stored { url, state } = serde_json::from_slice(body).map_err(|_| Unreadable::Damaged)?;
     let snapshot = at - from;
-    let mut ledger = Ledger::new(state);
+    let mut ledger = JournalState::new(state);
     let mut lines = Lines::default();
     while at < bytes.len() {
         let Some((body, next)) = group_at(bytes, at) else { break };

@@ -10,7 +10,7 @@ mod record;
 
 use super::state::{StateError, StateStore};
 use crate::change::Change;
-use crate::saved::Saved;
+use crate::persisted::Saved;
 use format::{Content, Tail, Unreadable};
 use futures_util::future::BoxFuture;
 use place::Place;

@@ -3,10 +3,10 @@
 use crate::change::Change;
 use crate::event::SendReply;
 use crate::id::Id;
-use crate::ledger::Ledger;
+use crate::journal::JournalState;
 use crate::messages::Epoch;
 use crate::name::Name;
-use crate::saved::{Saved, SavedPosition, SavedSend, SavedStatus, Transmitted};
+use crate::persisted::{Saved, SavedPosition, SavedSend, SavedStatus, Transmitted};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -76,17 +76,17 @@ impl Lines {
                     let line = self.line(pid, epoch, pseq, &mut records);
                     Record::Sent(key, at_ms, line)
                 }
-                Change::Waits { key } => Record::Wait(key),
-                Change::HandedOver { key } => Record::Give(key),
+                Change::Requeued { key } => Record::Wait(key),
+                Change::SentOnce { key } => Record::Give(key),
                 Change::Resolved { key, status } => match status.into() {
                     SavedStatus::Acked(id, seq) => Record::Ack(key, id, seq),
                     status => Record::End(key, status),
                 },
                 Change::Replied { key, reply } => Record::Reply(key, reply),
                 Change::Confirmed { key } => Record::Told(key),
-                Change::LineEnded { room } => Record::LineEnd(room),
+                Change::ProducerEnded { room } => Record::LineEnd(room),
                 Change::Committed(position) => Record::At(position),
-                Change::Forgotten { room } => Record::Forget(room),
+                Change::PositionCleared { room } => Record::Forget(room),
                 Change::UserChanged => Record::ForgetAll,
                 Change::Server { user, extended, worked, window_ms, dedupe_window_ms } => {
                     Record::Server { user, extended, worked, window_ms, dedupe_window_ms }
@@ -117,7 +117,7 @@ impl Lines {
     }
 
     /// Does the changes of a group again.
-    pub(super) fn read(&mut self, body: &[u8], ledger: &mut Ledger) -> Result<(), Garbled> {
+    pub(super) fn read(&mut self, body: &[u8], ledger: &mut JournalState) -> Result<(), Garbled> {
         let records: Vec<Record> = serde_json::from_slice(body).map_err(|_| Garbled)?;
         for record in records {
             ledger.apply(match record {
@@ -132,17 +132,17 @@ impl Lines {
                     line.next = line.next.saturating_add(1);
                     Change::Transmitted { key, transmitted: Transmitted { pid, pseq, epoch, at_ms } }
                 }
-                Record::Wait(key) => Change::Waits { key },
-                Record::Give(key) => Change::HandedOver { key },
+                Record::Wait(key) => Change::Requeued { key },
+                Record::Give(key) => Change::SentOnce { key },
                 Record::Ack(key, id, seq) => {
                     Change::Resolved { key, status: SavedStatus::Acked(id, seq).into() }
                 }
                 Record::End(key, status) => Change::Resolved { key, status: status.into() },
                 Record::Reply(key, reply) => Change::Replied { key, reply },
                 Record::Told(key) => Change::Confirmed { key },
-                Record::LineEnd(room) => Change::LineEnded { room },
+                Record::LineEnd(room) => Change::ProducerEnded { room },
                 Record::At(position) => Change::Committed(position),
-                Record::Forget(room) => Change::Forgotten { room },
+                Record::Forget(room) => Change::PositionCleared { room },
                 Record::ForgetAll => Change::UserChanged,
                 Record::Server { user, extended, worked, window_ms, dedupe_window_ms } => {
                     Change::Server { user, extended, worked, window_ms, dedupe_window_ms }

@@ -1,8 +1,8 @@
 use super::*;
 use crate::event::{DeliveryStatus, SendId, SendReply};
-use crate::ledger::Ledger;
+use crate::journal::JournalState;
 use crate::messages::Position;
-use crate::saved::{SavedLine, SavedPosition, SavedSend, Transmitted};
+use crate::persisted::{SavedPosition, SavedProducer, SavedSend, Transmitted};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -44,7 +44,7 @@ fn state() -> Saved {
             room: "lobby".into(),
             position: Position { epoch: id("e1"), seq: 7, id: id("m7") },
         }],
-        lines: vec![SavedLine { room: "lobby".into(), pid: id("p"), next_pseq: 3 }],
+        producers: vec![SavedProducer { room: "lobby".into(), pid: id("p"), next_pseq: 3 }],
         outcomes: Vec::new(),
         sends: vec![SavedSend {
             number: 1,
@@ -74,7 +74,7 @@ async fn what_is_saved_is_loaded_again_and_each_save_replaces_the_one_before() {
     stored(&folder.file()).await;
     let mut file = StateFile::open(&folder.file()).unwrap();
     assert_eq!(file.load(URL).unwrap(), Some(state()));
-    let less = Saved { sends: Vec::new(), lines: Vec::new(), ..state() };
+    let less = Saved { sends: Vec::new(), producers: Vec::new(), ..state() };
     file.save(less.clone()).await.unwrap();
     drop(file);
     assert_eq!(load(&folder.file(), URL).unwrap(), Some(less));
@@ -102,21 +102,21 @@ async fn a_file_cut_anywhere_or_with_any_byte_changed_is_refused_and_left_alone(
 /// A client that goes on with a file and says what has changed.
 struct Writer {
     file: StateFile,
-    ledger: Ledger,
+    ledger: JournalState,
 }
 
 impl Writer {
     fn open(path: &Path) -> Self {
         let mut file = StateFile::open(path).unwrap();
-        let mut ledger = Ledger::new(file.load(URL).unwrap().unwrap_or_default());
-        ledger.restored();
+        let mut ledger = JournalState::new(file.load(URL).unwrap().unwrap_or_default());
+        ledger.assign_restored_ids();
         Self { file, ledger }
     }
 
     /// Stores these changes as one group. Says whether the file took them as such.
     async fn write(&mut self, changes: Vec<Change<String, crate::Name, SendId>>) -> bool {
         let changes: Vec<Change> =
-            changes.into_iter().filter_map(|change| self.ledger.take(change)).collect();
+            changes.into_iter().filter_map(|change| self.ledger.record(change)).collect();
         match self.file.append(changes) {
             Some(appended) => appended.await.map(|()| true).unwrap(),
             None => self.file.save(self.ledger.saved()).await.map(|()| false).unwrap(),
@@ -302,7 +302,7 @@ async fn nobody_but_the_owner_can_read_it_and_a_link_is_followed() {
     std::os::unix::fs::symlink(folder.file(), &link).unwrap();
     let mut file = StateFile::open(&link).unwrap();
     assert_eq!(file.load(URL).unwrap(), Some(state()));
-    file.save(Saved { lines: Vec::new(), ..state() }).await.unwrap();
+    file.save(Saved { producers: Vec::new(), ..state() }).await.unwrap();
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     for path in [folder.file(), folder.0.join("state.lock")] {
         assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);

@@ -3,8 +3,8 @@
 use super::rig::{Rig, hello, id, join_answer, live, message, replayed};
 use crate::event::{Event, RoomState};
 use crate::messages::{
-    ClientMessage, Code, History, HistoryRequest, JoinReason, Joined, Notification, Presence, Refusal,
-    ServerMessage, Stamp,
+    ClientMessage, Code, EntryMeta, ErrorDetail, History, HistoryRequest, JoinReason, Joined, Notification,
+    Presence, ServerMessage,
 };
 use crate::session::{Command, Input};
 use crate::{Config, Join};
@@ -129,7 +129,7 @@ fn a_live_message_that_does_not_grow_the_log_shows_a_fork_and_a_frame_said_twice
     rig.receive(live("e", 11));
     assert_eq!(rig.story(), ["m11"]);
     let mut other = message("e", 11);
-    if let Some(stamp) = &mut other.stamp {
+    if let Some(stamp) = &mut other.entry {
         stamp.id = id("another");
     }
     rig.receive(ServerMessage::Message(other));
@@ -142,13 +142,13 @@ fn a_live_message_that_does_not_grow_the_log_shows_a_fork_and_a_frame_said_twice
 #[test]
 fn a_slow_application_finds_everything_later() {
     let mut rig = Rig::joined();
-    rig.input(Input::Busy(true));
+    rig.input(Input::Backpressure(true));
     for seq in 11..=13 {
         rig.receive(live("e", seq));
     }
     rig.pass(Duration::from_secs(60));
     assert_eq!(rig.story(), [""; 0]);
-    rig.input(Input::Busy(false));
+    rig.input(Input::Backpressure(false));
     let request = fetch(&mut rig).unwrap();
     answer(&mut rig, &request, &[11, 12, 13], true);
     assert_eq!(rig.story(), ["m11", "m12", "m13"]);
@@ -182,7 +182,7 @@ fn a_refused_join_is_final_or_tried_again_as_the_server_says() {
         let reference = Some(rig.join_request("r").reference);
         rig.receive(hello("me"));
         rig.said();
-        let refusal = Refusal {
+        let refusal = ErrorDetail {
             reference,
             room: Some("r".into()),
             code: Code::Forbidden,
@@ -190,7 +190,7 @@ fn a_refused_join_is_final_or_tried_again_as_the_server_says() {
             retry_after_ms: Some(3_000),
             server_code: None,
         };
-        rig.receive(ServerMessage::Error { message: "no".into(), refusal: Some(Box::new(refusal)) });
+        rig.receive(ServerMessage::Error { message: "no".into(), detail: Some(Box::new(refusal)) });
         let changes: Vec<RoomState> = rig
             .events()
             .into_iter()
@@ -266,8 +266,8 @@ fn a_hole_in_an_own_stream_whose_last_id_is_not_known_is_filled_from_all_of_the_
     rig.receive(ServerMessage::Joined(Box::new(joined)));
     // What was between has been lost on its way.
     let note = |seq| {
-        let stamp = Some(Stamp { replay: true, ..*message("e", seq).stamp.unwrap() });
-        let notification = Notification { stamp, kind: "note".into(), data: None };
+        let stamp = Some(EntryMeta { replay: true, ..*message("e", seq).entry.unwrap() });
+        let notification = Notification { entry: stamp, kind: "note".into(), data: None };
         ServerMessage::Notification(Box::new(notification))
     };
     rig.receive(note(10));

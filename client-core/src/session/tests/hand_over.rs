@@ -23,7 +23,7 @@ fn the_new_connection_is_joined_before_the_old_one_is_closed_and_answers_on_the_
     let first = rig.sends().remove(0).1;
     let old = going_away(&mut rig);
     rig.open();
-    assert!(!rig.said().iter().any(|output| matches!(output, Output::Close { .. } | Output::Abandon { .. })));
+    assert!(!rig.said().iter().any(|output| matches!(output, Output::Close { .. } | Output::Abort { .. })));
     rig.input(Input::Received(old, live("e", 11)));
     assert_eq!(rig.story(), [""; 0], "the replay on the new one brings it");
     rig.receive(hello("me"));
@@ -124,7 +124,7 @@ fn what_the_old_connection_never_answers_is_sent_again_when_it_is_gone_or_its_ti
             rig.pass(Duration::from_secs(5));
         }
         let again = rig.sends().remove(0).1;
-        assert_eq!(again.line, first.line);
+        assert_eq!(again.producer, first.producer);
     }
 }
 
@@ -135,7 +135,7 @@ fn the_old_connection_is_given_up_without_a_farewell_when_the_new_one_is_lost_fi
     rig.open();
     rig.said();
     rig.input(Input::Closed(rig.conn, Disconnect::Lost));
-    assert!(rig.said().contains(&Output::Abandon { conn: old, code: crate::close::REPLACED }));
+    assert!(rig.said().contains(&Output::Abort { conn: old, code: crate::close_code::REPLACED }));
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn the_old_connection_is_given_up_without_a_farewell_while_the_new_one_is_not_jo
     rig.receive(hello("me"));
     rig.said();
     rig.pass(Duration::from_secs(5));
-    assert!(rig.said().contains(&Output::Close { conn: old, code: crate::close::REPLACED }));
+    assert!(rig.said().contains(&Output::Close { conn: old, code: crate::close_code::REPLACED }));
 }
 
 /// A send that was made before the mode was known, on a connection that is about to be moved away from.

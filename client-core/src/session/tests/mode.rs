@@ -3,7 +3,7 @@
 use super::rig::{Rig, acked, hello, join_answer, live};
 use crate::event::{DeliveryStatus, Event, Mode, RoomState, SendFailure};
 use crate::link::State;
-use crate::messages::{ClientMessage, Code, Hello, Nack, Refusal, ServerMessage};
+use crate::messages::{ClientMessage, Code, ErrorDetail, Hello, Nack, ServerMessage};
 use crate::session::{Command, Input, Output};
 use crate::{Config, Name};
 use alloc::boxed::Box;
@@ -37,7 +37,7 @@ fn the_first_contact_sends_at_once_without_a_number_and_an_extended_server_answe
     rig.open();
     let sends = rig.sends();
     assert_eq!(sends.len(), 1);
-    assert_eq!(sends[0].1.line, None);
+    assert_eq!(sends[0].1.producer, None);
     rig.input(Input::Flushed(rig.conn, 2));
     rig.receive(hello("me"));
     assert_eq!(rig.deliveries(), [], "written is for plain servers");
@@ -86,7 +86,7 @@ fn a_first_contact_send_whose_room_lets_nobody_in_for_now_waits_and_goes_in_orde
         .collect();
     rig.receive(hello("me"));
     rig.send(3, "late");
-    let refusal = Refusal {
+    let refusal = ErrorDetail {
         reference: Some(request.reference),
         room: Some("r".into()),
         code: Code::RoomFull,
@@ -94,7 +94,7 @@ fn a_first_contact_send_whose_room_lets_nobody_in_for_now_waits_and_goes_in_orde
         retry_after_ms: None,
         server_code: None,
     };
-    rig.receive(ServerMessage::Error { message: "full".into(), refusal: Some(Box::new(refusal)) });
+    rig.receive(ServerMessage::Error { message: "full".into(), detail: Some(Box::new(refusal)) });
     for tag in &sends {
         let reference = Some(tag.reference.clone());
         let nack = Nack {
@@ -190,7 +190,7 @@ fn a_late_hello_upgrades_and_joins_anew() {
 fn a_room_that_was_joined_on_a_plain_connection_is_told_of_the_next_refusal_whatever_it_was_refused_for_before()
  {
     let refused = |rig: &mut Rig, reference| {
-        let refusal = Refusal {
+        let refusal = ErrorDetail {
             reference,
             room: Some("r".into()),
             code: Code::Internal,
@@ -198,7 +198,7 @@ fn a_room_that_was_joined_on_a_plain_connection_is_told_of_the_next_refusal_what
             retry_after_ms: None,
             server_code: None,
         };
-        rig.receive(ServerMessage::Error { message: "not now".into(), refusal: Some(Box::new(refusal)) });
+        rig.receive(ServerMessage::Error { message: "not now".into(), detail: Some(Box::new(refusal)) });
         let told = |event| if let Event::Room(change) = event { change.refused } else { None };
         rig.events().into_iter().filter_map(told).collect::<Vec<Code>>()
     };

@@ -4,18 +4,18 @@ use super::rig::{Rig, hello};
 use crate::cause::Disconnect;
 use crate::event::{DeliveryStatus, Event, SendFailure, SendId};
 use crate::frame::Frame;
-use crate::messages::{ClientMessage, Code, Refusal, ServerMessage};
-use crate::outbox::Outgoing;
+use crate::kept_frames::{MAX_KEPT_BYTES, MAX_KEPT_FRAMES};
+use crate::messages::{ClientMessage, Code, ErrorDetail, ServerMessage};
+use crate::outbox::OutboundMessage;
 use crate::session::{Command, Input};
-use crate::standing::{MOST_KEPT, MOST_KEPT_BYTES};
 use crate::{Config, Name};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
-fn own(number: u64, json: &str) -> Outgoing<String, Name> {
-    Outgoing::new(SendId(number), "".into(), json.into())
+fn own(number: u64, json: &str) -> OutboundMessage<String, Name> {
+    OutboundMessage::new(SendId(number), "".into(), json.into())
 }
 
 fn send(rig: &mut Rig, number: u64, json: &str) {
@@ -29,7 +29,7 @@ fn keep(rig: &mut Rig, key: &str, json: &str) {
 /// What was written, in short: the content of a send, the frame of an own one, the type of the rest.
 fn written(rig: &mut Rig) -> Vec<String> {
     let short = |message| match message {
-        ClientMessage::Own(json) | ClientMessage::Kept(json) => json,
+        ClientMessage::Custom(json) | ClientMessage::Kept(json) => json,
         ClientMessage::SendMessage { content, .. } => content,
         ClientMessage::JoinRoom { .. } => "join".into(),
         other => format!("{other:?}"),
@@ -81,7 +81,7 @@ fn a_silent_plain_server_is_not_doubted_because_of_an_own_frame() {
 fn on_an_extended_server_an_own_frame_is_written_and_waits_for_no_room() {
     let mut rig = Rig::joined();
     rig.command(Command::Join(Name::from("other").into()));
-    let to_other = Outgoing::new(SendId(1), "other".into(), "later".into());
+    let to_other = OutboundMessage::new(SendId(1), "other".into(), "later".into());
     rig.command(Command::Send(to_other));
     rig.send(2, "two");
     send(&mut rig, 3, "{3}");
@@ -124,7 +124,7 @@ fn a_refusal_that_does_not_say_of_what_is_taken_for_the_own_frame_that_came_befo
     send(&mut rig, 1, "{1}");
     rig.send(2, "two");
     rig.said();
-    let refusal = Refusal {
+    let refusal = ErrorDetail {
         reference: None,
         room: None,
         code: Code::BadRequest,
@@ -132,7 +132,7 @@ fn a_refusal_that_does_not_say_of_what_is_taken_for_the_own_frame_that_came_befo
         retry_after_ms: None,
         server_code: None,
     };
-    let refused = || ServerMessage::Error { message: "no".into(), refusal: Some(Box::new(refusal.clone())) };
+    let refused = || ServerMessage::Error { message: "no".into(), detail: Some(Box::new(refusal.clone())) };
     rig.receive(refused());
     assert_eq!(rig.deliveries(), []);
     rig.receive(refused());
@@ -143,7 +143,7 @@ fn a_refusal_that_does_not_say_of_what_is_taken_for_the_own_frame_that_came_befo
 fn what_a_server_sends_beside_the_protocol_comes_out_as_it_is() {
     for mut rig in [Rig::plain(), Rig::joined()] {
         let frame = Frame::new(Some("price".into()), "{}".to_owned());
-        rig.receive(ServerMessage::Own(frame.clone()));
+        rig.receive(ServerMessage::Custom(frame.clone()));
         assert!(rig.events().contains(&Event::Frame(frame)));
     }
 }
@@ -193,15 +193,15 @@ fn what_is_kept_is_bounded_and_what_is_beyond_is_told() {
         };
         rig.events().into_iter().filter_map(told).collect()
     };
-    keep(&mut rig, "big", &"x".repeat(MOST_KEPT_BYTES + 1));
+    keep(&mut rig, "big", &"x".repeat(MAX_KEPT_BYTES + 1));
     assert_eq!(refused(&mut rig), [("big".into(), SendFailure::TooLarge)]);
-    for n in 0..=MOST_KEPT {
+    for n in 0..=MAX_KEPT_FRAMES {
         keep(&mut rig, &format!("{n}"), "{}");
     }
-    assert_eq!(refused(&mut rig), [(MOST_KEPT.to_string(), SendFailure::QueueFull)]);
+    assert_eq!(refused(&mut rig), [(MAX_KEPT_FRAMES.to_string(), SendFailure::QueueFull)]);
     // In its own place there is room.
     keep(&mut rig, "0", "{new}");
-    keep(&mut rig, "1", &"x".repeat(MOST_KEPT_BYTES));
+    keep(&mut rig, "1", &"x".repeat(MAX_KEPT_BYTES));
     assert_eq!(refused(&mut rig), [("1".into(), SendFailure::QueueFull)]);
     rig.command(Command::DropKept("0".into()));
     keep(&mut rig, "other", "{}");
@@ -214,7 +214,7 @@ fn a_kept_frame_that_the_server_refuses_each_time_is_told_once_for_each_connecti
     keep(&mut rig, "k", "{k}");
     for _ in 0..5 {
         assert!(written(&mut rig).contains(&"{k}".into()));
-        rig.receive(ServerMessage::Error { message: "no such thing".into(), refusal: None });
+        rig.receive(ServerMessage::Error { message: "no such thing".into(), detail: None });
         let events = rig.events();
         assert_eq!(events.iter().filter(|event| matches!(event, Event::ServerError { .. })).count(), 1);
         rig.pass(core::time::Duration::from_secs(5));
@@ -259,7 +259,7 @@ fn a_volatile_frame_goes_at_once_or_never() {
     rig.command(Command::SendVolatile(own(5, "{5}")));
     assert_eq!(rig.deliveries(), [(5, dropped)]);
     flushed(&mut rig);
-    assert_eq!(rig.frames(), [ClientMessage::Own("{4}".into())]);
+    assert_eq!(rig.frames(), [ClientMessage::Custom("{4}".into())]);
 }
 
 #[test]

@@ -1,9 +1,9 @@
 use crate::cause::Disconnect;
 use crate::event::{DeliveryStatus, Event, Mode, RoomChange, RoomState, SendFailure, SendId};
 use crate::link::{ConnId, State};
-use crate::machine::Moment;
+use crate::machine::ClockReading;
 use crate::messages::{ClientMessage, Message, ServerMessage};
-use crate::outbox::{OutboxLimits, Outgoing, Overflow};
+use crate::outbox::{OutboundMessage, OutboxLimits, Overflow};
 use crate::session::{Command, Input, Output, Session};
 use crate::{Config, Name};
 use alloc::vec::Vec;
@@ -12,7 +12,7 @@ use core::time::Duration;
 /// A session on a hand-driven clock, with everything it said since it was last asked.
 struct Rig {
     session: Session,
-    now: Moment,
+    now: ClockReading,
     conn: ConnId,
     last_frame: u64,
 }
@@ -20,7 +20,12 @@ struct Rig {
 impl Rig {
     fn new(config: Config) -> Self {
         let config = Config { extended: false, ..config };
-        Self { session: Session::new(config, 3), now: Moment::default(), conn: ConnId(0), last_frame: 0 }
+        Self {
+            session: Session::new(config, 3),
+            now: ClockReading::default(),
+            conn: ConnId(0),
+            last_frame: 0,
+        }
     }
 
     /// Connected, in the rooms, everything flushed, nothing left to poll.
@@ -125,7 +130,7 @@ impl Rig {
     }
 
     fn send(&mut self, id: u64, room: &str, content: &str) {
-        self.command(Command::Send(Outgoing::new(SendId(id), room.into(), content.into())));
+        self.command(Command::Send(OutboundMessage::new(SendId(id), room.into(), content.into())));
     }
 
     fn receive(&mut self, room: &str, content: &str) {
@@ -288,9 +293,9 @@ fn a_send_expires_on_its_own_timeout_or_the_outbox_limit() {
     let mut rig = Rig::new(Config::default());
     rig.command(Command::Connect);
     rig.send(1, "a", "x");
-    rig.command(Command::Send(Outgoing {
+    rig.command(Command::Send(OutboundMessage {
         timeout: Some(Duration::from_secs(1)),
-        ..Outgoing::new(SendId(2), "a".into(), "y".into())
+        ..OutboundMessage::new(SendId(2), "a".into(), "y".into())
     }));
     rig.events();
     rig.pass(Duration::from_secs(1));
@@ -337,12 +342,12 @@ fn at_the_end_every_send_resolves_at_once() {
 #[test]
 fn garbage_and_unknown_types_are_counted_and_nothing_else_is_lost() {
     let mut rig = Rig::in_rooms(&["a"]);
-    rig.input(Input::Garbled(rig.conn, "the frame is not JSON".into()));
+    rig.input(Input::Malformed(rig.conn, "the frame is not JSON".into()));
     rig.input(Input::Received(rig.conn, ServerMessage::Unknown));
     rig.receive("a", "hello");
     assert_eq!(rig.events().len(), 2);
     let diagnostics = rig.session.diagnostics();
-    assert_eq!((diagnostics.garbled_frames, diagnostics.unknown_frames), (1, 1));
+    assert_eq!((diagnostics.malformed_frames, diagnostics.unknown_frames), (1, 1));
     assert_eq!(rig.session.state(), State::Connected);
 }
 

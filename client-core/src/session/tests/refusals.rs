@@ -5,8 +5,8 @@ use super::rig::{Rig, acked, hello, id, join_answer};
 use crate::event::{Delivery, DeliveryStatus, Event, RoomChange, SendId};
 use crate::id::Id;
 use crate::link::State;
-use crate::messages::{ClientMessage, Code, Joined, Nack, Refusal, ServerMessage};
-use crate::outbox::Outgoing;
+use crate::messages::{ClientMessage, Code, ErrorDetail, Joined, Nack, ServerMessage};
+use crate::outbox::OutboundMessage;
 use crate::session::{Command, Output};
 use crate::{Config, Name, RoomState, SendFailure, Token};
 use alloc::boxed::Box;
@@ -43,8 +43,8 @@ impl No {
         let reference = reference.filter(|_| self.named).cloned();
         let room = room.filter(|_| self.named).cloned();
         let Self { code, retry, retry_after_ms, .. } = self;
-        let refusal = Refusal { reference, room, code, retry, retry_after_ms, server_code: None };
-        ServerMessage::Error { message: "no".into(), refusal: Some(Box::new(refusal)) }
+        let refusal = ErrorDetail { reference, room, code, retry, retry_after_ms, server_code: None };
+        ServerMessage::Error { message: "no".into(), detail: Some(Box::new(refusal)) }
     }
 
     fn nack(self, reference: &Id) -> ServerMessage {
@@ -91,7 +91,7 @@ fn frames_of_ten_minutes(answer: impl Fn(&ClientMessage) -> Option<ServerMessage
     rig.command(Command::Connect);
     for number in 0..6 {
         let room = if number % 3 == 0 { "q" } else { "r" };
-        rig.command(Command::Send(Outgoing::new(SendId(number), room.into(), "x".into())));
+        rig.command(Command::Send(OutboundMessage::new(SendId(number), room.into(), "x".into())));
     }
     let end = rig.now.monotonic + Duration::from_secs(600);
     let (mut frames, mut asked) = (0, false);
@@ -172,7 +172,7 @@ fn a_server_that_answers_nothing_but_refusals_without_a_reference_is_not_flooded
 
 fn send_to(rig: &mut Rig, number: u64, room: &str, timeout: Option<u64>) {
     let timeout = timeout.map(Duration::from_secs);
-    let send = Outgoing { timeout, ..Outgoing::new(SendId(number), room.into(), "x".into()) };
+    let send = OutboundMessage { timeout, ..OutboundMessage::new(SendId(number), room.into(), "x".into()) };
     rig.command(Command::Send(send));
 }
 
@@ -482,7 +482,7 @@ fn a_refused_send_whose_time_is_over_has_failed_even_when_a_sleep_has_made_it_to
     // The process is stopped for longer than half of the server's memory, and its first input is a frame.
     rig.now.monotonic += Duration::from_secs(400);
     rig.now.wall += Duration::from_secs(400);
-    rig.input(crate::machine::Input::Heard(rig.conn));
+    rig.input(crate::machine::Input::Activity(rig.conn));
     assert_eq!(rig.deliveries(), [(1, refused(Code::Overloaded))]);
 }
 

@@ -3,12 +3,12 @@
 use crate::event::{Delivery, DeliveryStatus, Event, SendId};
 use crate::id::Id;
 use crate::link::ConnId;
-use crate::machine::Moment;
+use crate::machine::ClockReading;
 use crate::messages::{
-    Ack, ClientMessage, Code, Hello, JoinRequest, Joined, Limits, Message, Nack, ReconnectHint, SendTag,
-    ServerMessage, Stamp,
+    Ack, ClientMessage, Code, EntryMeta, Hello, JoinRequest, Joined, Limits, Message, Nack, ReconnectHint,
+    SendTag, ServerMessage,
 };
-use crate::outbox::Outgoing;
+use crate::outbox::OutboundMessage;
 use crate::session::{Command, Input, Output, Session};
 use crate::{Config, Name, Timestamp};
 use alloc::boxed::Box;
@@ -27,7 +27,7 @@ pub(super) fn acked(text: &str, seq: u64) -> DeliveryStatus {
 /// A session with everything it said since it was last asked.
 pub(super) struct Rig {
     pub(super) session: Session,
-    pub(super) now: Moment,
+    pub(super) now: ClockReading,
     /// The connection that was dialled last.
     pub(super) conn: ConnId,
     said: Vec<Output>,
@@ -39,11 +39,11 @@ impl Rig {
     }
 
     fn seeded(config: Config, seed: u64) -> Self {
-        let now = Moment::new(Timestamp::from_millis(1), Duration::from_secs(1_800_000_000));
+        let now = ClockReading::new(Timestamp::from_millis(1), Duration::from_secs(1_800_000_000));
         #[cfg_attr(not(feature = "frames"), expect(unused_mut, reason = "there are no frames"))]
         let mut session = Session::new(config, seed);
         #[cfg(feature = "frames")]
-        session.own_frames("".into());
+        session.custom_frames("".into());
         Self { session, now, conn: ConnId(0), said: Vec::new() }
     }
 
@@ -100,7 +100,7 @@ impl Rig {
     }
 
     pub(super) fn send(&mut self, number: u64, content: &str) {
-        self.command(Command::Send(Outgoing::new(SendId(number), "r".into(), content.into())));
+        self.command(Command::Send(OutboundMessage::new(SendId(number), "r".into(), content.into())));
     }
 
     pub(super) fn pass(&mut self, time: Duration) {
@@ -257,9 +257,14 @@ pub(super) fn join_answer(reference: Id, epoch: &str, seq: u64) -> Joined {
 
 pub(super) fn message(epoch: &str, seq: u64) -> Message {
     let content = alloc::format!("m{seq}");
-    let stamp =
-        Stamp { id: id(&alloc::format!("{epoch}{seq}")), epoch: id(epoch), seq, replay: false, origin: None };
-    Message { stamp: Some(Box::new(stamp)), ..Message::plain("r".into(), "bob".into(), content, "t".into()) }
+    let stamp = EntryMeta {
+        id: id(&alloc::format!("{epoch}{seq}")),
+        epoch: id(epoch),
+        seq,
+        replay: false,
+        producer: None,
+    };
+    Message { entry: Some(Box::new(stamp)), ..Message::plain("r".into(), "bob".into(), content, "t".into()) }
 }
 
 pub(super) fn live(epoch: &str, seq: u64) -> ServerMessage {
@@ -268,7 +273,7 @@ pub(super) fn live(epoch: &str, seq: u64) -> ServerMessage {
 
 pub(super) fn replayed(epoch: &str, seq: u64) -> ServerMessage {
     let mut message = message(epoch, seq);
-    if let Some(stamp) = &mut message.stamp {
+    if let Some(stamp) = &mut message.entry {
         stamp.replay = true;
     }
     ServerMessage::Message(message)

@@ -1,7 +1,7 @@
 //! What another run goes on with (protocol.md §2.3, §2.4).
 
 use super::rig::{Rig, acked, hello, join_answer, live, message};
-use crate::messages::{ClientMessage, Joined, Origin, ServerMessage};
+use crate::messages::{ClientMessage, Joined, ProducerSeq, ServerMessage};
 use crate::session::{Command, Input, Output};
 use crate::{Config, DeliveryStatus, Event, Name, SendFailure};
 use alloc::boxed::Box;
@@ -41,7 +41,7 @@ fn after_a_restart_the_same_send_goes_out_with_the_same_number_and_its_outcome_c
         ..join_answer(request.reference, "e", 10)
     })));
     let again = next.sends().remove(0).1;
-    assert_eq!(again.line, first.line);
+    assert_eq!(again.producer, first.producer);
     next.ack(&again.reference, "a", 11);
     let outcomes = next.deliveries();
     assert_eq!(outcomes.len(), 1);
@@ -155,7 +155,7 @@ fn what_gives_way_in_a_full_outbox_is_gone_from_the_store_before_the_next_is_the
     let outbox =
         crate::OutboxLimits { count: 1, overflow: crate::Overflow::DropOldest, ..Default::default() };
     let mut rig = Rig::new(Config { outbox, ..Config::default() });
-    rig.session.note_changes();
+    rig.session.track_changes();
     rig.send(1, "one");
     rig.send(2, "two");
     let mut held = 0;
@@ -191,7 +191,7 @@ fn a_room_that_is_joined_for_its_sends_alone_does_not_move_where_the_application
 fn a_stored_send_that_is_not_made_again_is_settled_by_its_own_message() {
     let mut rig = Rig::joined();
     rig.send(1, "x");
-    let line = rig.sends().remove(0).1.line.expect("a number");
+    let line = rig.sends().remove(0).1.producer.expect("a number");
     let mut saved = rig.session.saved();
     for send in &mut saved.sends {
         // The clock was set back since: its age is not known.
@@ -209,9 +209,9 @@ fn a_stored_send_that_is_not_made_again_is_settled_by_its_own_message() {
     next.receive(ServerMessage::Joined(Box::new(joined)));
     next.said();
     let mut own = message("e", 11);
-    let stamp = own.stamp.as_mut().expect("a stamp");
+    let stamp = own.entry.as_mut().expect("a stamp");
     stamp.replay = true;
-    stamp.origin = Some(Box::new(Origin { pid: line.pid, pseq: line.pseq }));
+    stamp.producer = Some(Box::new(ProducerSeq { pid: line.pid, pseq: line.pseq }));
     next.receive(ServerMessage::Message(own));
     let outcomes: Vec<DeliveryStatus> = next.deliveries().into_iter().map(|(_, status)| status).collect();
     assert_eq!(outcomes, [acked("e11", 11)]);

@@ -4,8 +4,8 @@ use super::rig::{Rig, acked, hello, id, join_answer, message};
 use crate::event::DeliveryStatus;
 use crate::link::State;
 use crate::machine::Disconnect;
-use crate::machine::Outgoing;
-use crate::messages::{ClientMessage, Code, JoinReason, Joined, Nack, Origin, SendTag, ServerMessage};
+use crate::machine::OutboundMessage;
+use crate::messages::{ClientMessage, Code, JoinReason, Joined, Nack, ProducerSeq, SendTag, ServerMessage};
 use crate::session::{Command, Input};
 use crate::{CauseCode, Event, Join, SendFailure, SendId};
 use alloc::boxed::Box;
@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 fn number(tag: &SendTag) -> u64 {
-    tag.line.as_ref().unwrap().pseq
+    tag.producer.as_ref().unwrap().pseq
 }
 
 /// Reconnects to the same log; gives the sends that were made again.
@@ -63,7 +63,7 @@ fn after_a_loss_the_same_number_goes_out_again_under_a_new_reference() {
     rig.send(1, "x");
     let first = rig.sends().remove(0).1;
     let again = resume(&mut rig).remove(0);
-    assert_eq!(again.line, first.line);
+    assert_eq!(again.producer, first.producer);
     assert_ne!(again.reference, first.reference);
     // A refusal of the first transmission says nothing about the second; its answer would.
     rig.nack(&first.reference, Code::Forbidden, false);
@@ -78,8 +78,8 @@ fn the_own_message_coming_by_is_as_good_as_its_answer_and_comes_after_the_outcom
     rig.send(1, "x");
     let tag = rig.sends().remove(0).1;
     let mut own = message("e", 11);
-    let line = tag.line.unwrap();
-    own.stamp.as_mut().unwrap().origin = Some(Box::new(Origin { pid: line.pid, pseq: line.pseq }));
+    let line = tag.producer.unwrap();
+    own.entry.as_mut().unwrap().producer = Some(Box::new(ProducerSeq { pid: line.pid, pseq: line.pseq }));
     rig.receive(ServerMessage::Message(own));
     let told = rig.events();
     assert!(
@@ -98,7 +98,7 @@ fn a_line_the_server_does_not_know_is_begun_anew_for_what_only_this_connection_s
     let again = resume(&mut rig).remove(0);
     rig.send(2, "new");
     let new = rig.sends().remove(0).1;
-    assert_eq!(new.line.as_ref().unwrap().pid, first.line.as_ref().unwrap().pid);
+    assert_eq!(new.producer.as_ref().unwrap().pid, first.producer.as_ref().unwrap().pid);
     rig.nack(&again.reference, Code::UnknownProducer, false);
     rig.nack(&new.reference, Code::UnknownProducer, false);
     answer_join(&mut rig);
@@ -111,12 +111,12 @@ fn a_line_the_server_does_not_know_is_begun_anew_for_what_only_this_connection_s
         crate::machine::Output::Send {
             message: ClientMessage::SendMessage { content, tag: Some(tag), .. },
             ..
-        } => Some((content.as_str(), tag.line.as_ref().unwrap())),
+        } => Some((content.as_str(), tag.producer.as_ref().unwrap())),
         _ => None,
     });
     let (content, line) = sent.expect("the new one is sent again");
     assert_eq!((content, line.pseq), ("new", 1));
-    assert_ne!(line.pid, new.line.unwrap().pid);
+    assert_ne!(line.pid, new.producer.unwrap().pid);
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn a_new_line_that_the_server_does_not_know_means_another_epoch_and_goes_on_afte
     rig.ack(&sent[0].1.reference, "f1", 1);
     sent.extend(rig.sends());
     let lines: Vec<_> =
-        sent.iter().map(|(content, tag)| (content.as_str(), tag.line.clone().unwrap())).collect();
+        sent.iter().map(|(content, tag)| (content.as_str(), tag.producer.clone().unwrap())).collect();
     assert_eq!(
         lines.iter().map(|(content, line)| (*content, line.pseq)).collect::<Vec<_>>(),
         [("x", 1), ("y", 2)]
@@ -165,7 +165,7 @@ fn a_new_line_that_the_server_does_not_know_means_another_epoch_and_goes_on_afte
     assert!(
         lines
             .iter()
-            .all(|(_, line)| line.epoch == id("f") && line.pid != tags[0].1.line.as_ref().unwrap().pid)
+            .all(|(_, line)| line.epoch == id("f") && line.pid != tags[0].1.producer.as_ref().unwrap().pid)
     );
 }
 
@@ -282,7 +282,7 @@ fn what_is_sent_again_keeps_to_what_the_next_server_allows_at_a_time() {
 #[test]
 fn a_send_to_a_room_that_is_not_wanted_fails_at_once_and_one_to_a_room_being_joined_waits() {
     let mut rig = Rig::joined();
-    let other = Outgoing::new(SendId(1), "nowhere".into(), "x".into());
+    let other = OutboundMessage::new(SendId(1), "nowhere".into(), "x".into());
     rig.command(Command::Send(other));
     assert_eq!(rig.deliveries(), [(1, DeliveryStatus::Failed(SendFailure::Refused(Code::NotJoined)))]);
     rig.reconnect();
@@ -346,7 +346,7 @@ fn what_a_silent_room_is_sent_again_leaves_alone_what_another_room_has_just_been
     rig.pass(Duration::from_secs(5));
     rig.receive(ServerMessage::Pong { t: 0 });
     rig.pass(Duration::from_secs(9));
-    rig.command(Command::Send(Outgoing::new(SendId(2), "q".into(), "y".into())));
+    rig.command(Command::Send(OutboundMessage::new(SendId(2), "q".into(), "y".into())));
     rig.said();
     rig.pass(Duration::from_secs(1));
     let again: Vec<String> = rig.sends().into_iter().map(|(content, _)| content).collect();
@@ -469,6 +469,6 @@ fn an_outcome_that_nothing_can_tell_any_more_is_told_at_once_and_not_with_the_ne
     rig.sends();
     rig.now.wall += Duration::from_secs(400);
     // Everything that the room has is here, so no replay is to come.
-    rig.input(Input::Heard(rig.conn));
+    rig.input(Input::Activity(rig.conn));
     assert_eq!(rig.deliveries(), [(1, DeliveryStatus::Unknown)]);
 }

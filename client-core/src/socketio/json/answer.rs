@@ -226,7 +226,7 @@ fn is_failure(value: &Value) -> bool {
         }
         Value::String(text) => {
             let text = text.trim().to_ascii_lowercase();
-            let is_code = Code::read(&text) != Code::Other;
+            let is_code = Code::from_wire(&text) != Code::Other;
             is_code || FAILURE.contains(&&*text) || http_status(&text).is_some_and(|status| status >= 400)
         }
         _ => false,
@@ -276,7 +276,7 @@ fn words(value: &Value, depth: usize) -> Option<&str> {
 /// Why, as far as that is a code of the contract or an HTTP status.
 fn code(value: &Value, depth: usize) -> Code {
     match value {
-        Value::String(text) => match Code::read(&text.to_ascii_lowercase()) {
+        Value::String(text) => match Code::from_wire(&text.to_ascii_lowercase()) {
             Code::Other => http_status(text).map_or(Code::Other, |status| by_status(status.into())),
             known => known,
         },

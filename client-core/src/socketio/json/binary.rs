@@ -3,7 +3,7 @@
 use super::DecodeError;
 use super::objects::{prefix, replace_objects};
 #[cfg(feature = "frames")]
-use crate::socketio::MOST_ATTACHMENTS;
+use crate::socketio::MAX_ATTACHMENTS;
 use crate::socketio::PacketError;
 use alloc::boxed::Box;
 use alloc::format;
@@ -61,7 +61,7 @@ pub(super) fn fill(json: &str, attachments: &[Box<[u8]>], written: Written) -> R
             },
         ))
     });
-    if is_missing { Err(PacketError::Hole.into()) } else { Ok(filled) }
+    if is_missing { Err(PacketError::UnfilledPlaceholder.into()) } else { Ok(filled) }
 }
 
 /// Bytes as [`Bytes`](crate::Bytes) writes them.
@@ -103,7 +103,7 @@ pub(crate) fn take_out(json: &str) -> Result<Option<Taken>, NoBytes> {
             failed = Some(NoBytes::Malformed);
             return None;
         };
-        if attachments.len() >= usize::from(MOST_ATTACHMENTS) {
+        if attachments.len() >= usize::from(MAX_ATTACHMENTS) {
             failed = Some(NoBytes::TooMany);
             return None;
         }
@@ -170,7 +170,7 @@ mod tests {
     fn a_hole_without_its_attachment_is_an_error() {
         for num in ["1", "-1", "\"0\"", "0.5", "18446744073709551615", "null"] {
             let json = format!(r#"["e",{{"_placeholder":true,"num":{num}}}]"#);
-            let hole = Err(DecodeError::Packet(PacketError::Hole));
+            let hole = Err(DecodeError::Packet(PacketError::UnfilledPlaceholder));
             assert_eq!(fill(&json, &bytes(&[b"x"]), Written::Object), hole, "{num}");
         }
         assert_eq!(

@@ -8,11 +8,11 @@ use super::{Codec, DecodeError, answer, binary};
 use crate::messages::json::well_formed;
 use crate::messages::{Notification, ServerMessage};
 use crate::socketio::attachments::MOST_SKIPPED;
-use crate::socketio::messages::MOST_PID;
+use crate::socketio::messages::MAX_PID_CHARS;
 use crate::socketio::packet::announced;
 use crate::socketio::{
-    ConnectRefusal, Connected, EnginePacket, EventKind, Handshake, Namespace, Packet, PacketError,
-    PacketType, ServerEvent, ServerPacket, Trailing,
+    ConnectError, Connected, EnginePacket, EventKind, Handshake, Namespace, Packet, PacketError, PacketType,
+    ServerEvent, ServerPacket, TrailingArg,
 };
 use alloc::borrow::{Cow, ToOwned as _};
 use alloc::boxed::Box;
@@ -60,7 +60,7 @@ impl Codec {
     ///
     /// # Errors
     /// When it is no packet, or one that says nothing that can be understood. What follows can be, unless the error
-    /// [says otherwise](DecodeError::is_out_of_step).
+    /// [says otherwise](DecodeError::is_fatal).
     pub fn decode(&mut self, text: &str) -> Result<Option<ServerPacket>, DecodeError> {
         let message = match EnginePacket::decode(text)? {
             EnginePacket::Message(message) => message,
@@ -156,7 +156,7 @@ impl Codec {
         Ok(match packet.kind {
             PacketType::Connect => ServerPacket::Connected(connected(payload)),
             PacketType::Disconnect => ServerPacket::Disconnected,
-            PacketType::ConnectError => ServerPacket::Refused(connect_refusal(payload)),
+            PacketType::ConnectError => ServerPacket::ConnectError(connect_refusal(payload)),
             PacketType::Event | PacketType::BinaryEvent => {
                 let arguments: Vec<&RawValue> = serde_json::from_str(payload).map_err(bad("event"))?;
                 ServerPacket::Event(self.event(packet, &arguments)?)
@@ -251,14 +251,14 @@ impl Codec {
             _ => answer::listed(arguments),
         };
         let kind = kind.unwrap_or(Cow::Borrowed(name));
-        Notification { stamp: None, kind: self.rooms.name(&kind), data }
+        Notification { entry: None, kind: self.rooms.name(&kind), data }
     }
 
     /// Many servers send the bare text.
     fn error(&mut self, payload: Option<&str>) -> Result<ServerMessage, DecodeError> {
         let payload = payload.unwrap_or("null");
         match serde_json::from_str::<String>(payload) {
-            Ok(message) => Ok(ServerMessage::Error { message, refusal: None }),
+            Ok(message) => Ok(ServerMessage::Error { message, detail: None }),
             Err(_) => Ok(self.rooms.decode_fields(EventKind::Error.as_str(), payload)?),
         }
     }
@@ -270,12 +270,12 @@ pub(super) fn text(json: &RawValue) -> Option<Cow<'_, str>> {
     serde_json::from_str::<Text<'_>>(json.get()).ok().map(|Text(text)| text)
 }
 
-fn trailing(arguments: &[&RawValue]) -> Option<Trailing> {
+fn trailing(arguments: &[&RawValue]) -> Option<TrailingArg> {
     let (last, before) = arguments.split_last()?;
     if last.get().len() > LONGEST_TRAILING {
         return None;
     }
-    Some(Trailing {
+    Some(TrailingArg {
         text: text(last)?.into(),
         follows_object: before.last().is_some_and(|before| before.get().starts_with('{')),
     })
@@ -283,15 +283,15 @@ fn trailing(arguments: &[&RawValue]) -> Option<Trailing> {
 
 fn connected(payload: &str) -> Connected {
     let fields: ConnectFields<'_> = serde_json::from_str(payload).unwrap_or_default();
-    let pid = fields.pid.filter(|pid| pid.len() <= MOST_PID).map(Box::from);
+    let pid = fields.pid.filter(|pid| pid.len() <= MAX_PID_CHARS).map(Box::from);
     Connected { has_sid: fields.sid.is_some(), pid }
 }
 
 /// The words of a refusal, an object's `message`, a bare text or the JSON itself; and the object's `data`.
-fn connect_refusal(payload: &str) -> ConnectRefusal {
+fn connect_refusal(payload: &str) -> ConnectError {
     let fields = serde_json::from_str::<RefusalFields<'_>>(payload).unwrap_or_default();
     let words = fields.message.or_else(|| serde_json::from_str::<String>(payload).ok().map(Cow::Owned));
     let words = words.as_deref().unwrap_or(payload).chars().take(LONGEST_WORDS).collect::<String>();
     let data = fields.data.map(|data| answer::bounded(data.get().to_owned()));
-    ConnectRefusal { words: words.into(), data: data.map(String::into_boxed_str) }
+    ConnectError { message: words.into(), data: data.map(String::into_boxed_str) }
 }

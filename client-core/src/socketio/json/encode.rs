@@ -77,7 +77,7 @@ impl Codec {
                 Self::write(namespace, PacketType::Event, *ack, &self.arguments(event), text);
             }
             #[cfg(feature = "frames")]
-            ClientPacket::Own { ack, event } => {
+            ClientPacket::Custom { ack, event } => {
                 return Self::write_own(namespace, PacketType::Event, *ack, event, text);
             }
             #[cfg(feature = "frames")]

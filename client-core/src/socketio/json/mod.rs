@@ -44,8 +44,8 @@ impl DecodeError {
     }
 
     /// Whether nothing that follows on the connection can be understood: it is to be closed.
-    pub fn is_out_of_step(&self) -> bool {
-        matches!(self, Self::Packet(error) if error.is_out_of_step())
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, Self::Packet(error) if error.is_fatal())
     }
 }
 
@@ -92,7 +92,7 @@ impl Codec {
 
     /// Reads events that are not of the contract as the application's own.
     #[cfg(feature = "frames")]
-    pub fn own_events(mut self, reads: bool) -> Self {
+    pub fn custom_events(mut self, reads: bool) -> Self {
         self.own = reads;
         self
     }

@@ -32,7 +32,7 @@ pub(super) fn event(
         return Err(bad(&format!("no event can be called {name}")));
     }
     let frame = Frame::event(namespace.into(), Name::from(&*name), list(arguments));
-    Ok(ServerMessage::Own(frame))
+    Ok(ServerMessage::Custom(frame))
 }
 
 /// Arguments as a JSON list.

@@ -1,8 +1,8 @@
 use super::{Codec, DecodeError};
 use crate::messages::{Code, Message, Notification, ServerMessage};
 use crate::socketio::{
-    AckText, Answer, ClientEvent, ClientPacket, ConnectRefusal, Connected, EventMap, Handshake, Namespace,
-    PacketError, Resume, ServerEvent, ServerPacket, Trailing,
+    AckText, Answer, ClientEvent, ClientPacket, ConnectError, Connected, EventMap, Handshake, Namespace,
+    PacketError, Resume, ServerEvent, ServerPacket, TrailingArg,
 };
 use crate::token::Token;
 use alloc::borrow::ToOwned as _;
@@ -97,12 +97,12 @@ fn attachments_of_two_namespaces_cannot_be_mixed() {
     let mut codec = codec_of_two();
     assert_eq!(codec.decode(r#"451-/n,["a",{"_placeholder":true,"num":0}]"#), Ok(None));
     let error = codec.decode(r#"451-["b",{"_placeholder":true,"num":0}]"#).unwrap_err();
-    assert!(error.is_out_of_step(), "{error}");
+    assert!(error.is_fatal(), "{error}");
     let mut codec = codec_of_two();
     // One with a hole that nothing fills is lost, and what follows in either namespace is not.
     assert_eq!(codec.decode(r#"451-/n,["a",{"_placeholder":true,"num":1}]"#), Ok(None));
     let error = codec.decode_binary(&[1]).unwrap_err();
-    assert!(!error.is_out_of_step(), "{error}");
+    assert!(!error.is_fatal(), "{error}");
     assert_eq!(codec.decode(r#"451-["notification",{"_placeholder":true,"num":0}]"#), Ok(None));
     assert!(matches!(codec.decode_binary(&[1]), Ok(Some(ServerPacket::Event(_)))));
     assert_eq!(codec.decode(r#"451-/n,["notification",{"_placeholder":true,"num":0}]"#), Ok(None));
@@ -143,9 +143,9 @@ fn the_first_words_are_read() {
 
 #[test]
 fn a_refusal_is_read_in_each_form_and_not_without_end() {
-    let refused = |words: &str| ServerPacket::Refused(words.into());
+    let refused = |words: &str| ServerPacket::ConnectError(words.into());
     let with_data = |words: &str, data: &str| {
-        ServerPacket::Refused(ConnectRefusal { words: words.into(), data: Some(data.into()) })
+        ServerPacket::ConnectError(ConnectError { message: words.into(), data: Some(data.into()) })
     };
     assert_eq!(read(r#"44{"message":"not you","data":{"a":1}}"#), with_data("not you", r#"{"a":1}"#));
     assert_eq!(read(r#"44{"data":7}"#), with_data(r#"{"data":7}"#, "7"));
@@ -167,7 +167,7 @@ fn events_of_the_contract_are_read_without_their_place_in_a_log() {
     let expected = ServerMessage::UserJoined { room: "r".into(), user: "u".into() };
     assert_eq!(joined, ServerEvent { ack: Some(7), ..plain(expected) });
     for text in [r#"42["error",{"message":"no"}]"#, r#"42["error","no"]"#] {
-        let expected = ServerMessage::Error { message: "no".into(), refusal: None };
+        let expected = ServerMessage::Error { message: "no".into(), detail: None };
         assert_eq!(event(text).message, expected, "{text}");
     }
     for text in [r#"42["typing",{}]"#, "42[7,{}]", "42[]"] {
@@ -177,7 +177,7 @@ fn events_of_the_contract_are_read_without_their_place_in_a_log() {
 
 #[test]
 fn the_last_text_is_told_apart_where_it_may_be_a_place() {
-    let trailing = |text: &str, follows_object| Some(Trailing { text: text.into(), follows_object });
+    let trailing = |text: &str, follows_object| Some(TrailingArg { text: text.into(), follows_object });
     assert_eq!(event(&alloc::format!(r#"42["message",{SAID},"1-1"]"#)).trailing, trailing("1-1", true));
     assert_eq!(event(r#"42["tick","1-1"]"#).trailing, trailing("1-1", false));
     assert_eq!(event(r#"42["tick",3,"1-1"]"#).trailing, trailing("1-1", false));
@@ -194,7 +194,7 @@ fn a_notification_has_the_kind_it_says_or_its_events_name() {
         Some(ServerPacket::Event(ServerEvent {
             message: ServerMessage::Notification(notification), ..
         })) => {
-            let Notification { stamp, kind, data } = *notification;
+            let Notification { entry: stamp, kind, data } = *notification;
             assert_eq!(stamp, None);
             (kind.to_string(), data)
         }
@@ -321,7 +321,7 @@ fn an_event_with_more_attachments_than_are_taken_costs_itself_and_not_the_connec
         let head = format!(r#"45{count}-["message",{{"_placeholder":true,"num":0}}]"#);
         let skipped = codec.decode(&head).unwrap_err();
         assert_eq!(skipped, DecodeError::Packet(PacketError::AttachmentsSkipped));
-        assert!(!skipped.is_out_of_step());
+        assert!(!skipped.is_fatal());
         for _ in 0..count {
             assert_eq!(codec.decode_binary(&[1]), Ok(None));
         }
@@ -332,13 +332,13 @@ fn an_event_with_more_attachments_than_are_taken_costs_itself_and_not_the_connec
     codec.decode(r#"453-["message",{"_placeholder":true,"num":0}]"#).unwrap();
     assert_eq!(codec.decode_binary(&large), Ok(None));
     let skipped = codec.decode_binary(&large).unwrap_err();
-    assert!(skipped == DecodeError::Packet(PacketError::AttachmentsTooLarge) && !skipped.is_out_of_step());
+    assert!(skipped == DecodeError::Packet(PacketError::AttachmentsTooLarge) && !skipped.is_fatal());
     assert_eq!(codec.decode_binary(&large), Ok(None));
     assert_eq!(codec.decode(text), expected);
     // What is skipped has to come.
     codec.decode("4511-[]").unwrap_err();
     let missing = codec.decode(text).unwrap_err();
-    assert!(missing == DecodeError::Packet(PacketError::AttachmentMissing) && missing.is_out_of_step());
+    assert!(missing == DecodeError::Packet(PacketError::AttachmentMissing) && missing.is_fatal());
 }
 
 #[test]
@@ -350,15 +350,15 @@ fn a_connection_out_of_step_is_told_from_a_packet_that_makes_no_sense() {
     let unexpected = codec.decode_binary(&[1]).unwrap_err();
     codec.decode(r#"451-["message",{"_placeholder":true,"num":5}]"#).unwrap();
     let misplaced = codec.decode_binary(&[1]).unwrap_err();
-    assert_eq!(misplaced, DecodeError::Packet(PacketError::Hole));
-    assert!(!misplaced.is_out_of_step(), "the packets behind it are whole");
+    assert_eq!(misplaced, DecodeError::Packet(PacketError::UnfilledPlaceholder));
+    assert!(!misplaced.is_fatal(), "the packets behind it are whole");
     for error in [missing, unexpected, codec.decode("451001-[]").unwrap_err()] {
-        assert!(error.is_out_of_step(), "{error}");
+        assert!(error.is_fatal(), "{error}");
     }
     for text in
         ["", "x", "4", "42", "42{}", "42[", "437{", "0{}", r#"42["message",{"roomId":1}]"#, r#"42["error"]"#]
     {
-        assert!(!codec.decode(text).unwrap_err().is_out_of_step(), "{text}");
+        assert!(!codec.decode(text).unwrap_err().is_fatal(), "{text}");
     }
 }
 
@@ -457,7 +457,7 @@ mod own {
     fn own_event(codec: &mut Codec, text: &str) -> Result<(Frame, Option<String>), DecodeError> {
         match codec.decode(text)? {
             Some(ServerPacket::Event(ServerEvent {
-                message: ServerMessage::Own(frame),
+                message: ServerMessage::Custom(frame),
                 data_before_trailing,
                 ..
             })) => Ok((frame, data_before_trailing)),
@@ -466,7 +466,7 @@ mod own {
     }
 
     fn own() -> Codec {
-        codec_in("/n").own_events(true)
+        codec_in("/n").custom_events(true)
     }
 
     #[test]
@@ -498,7 +498,7 @@ mod own {
     {
         let mut codec = own();
         for text in [r"42/n,[]", r"42/n,[{},1]", r#"42/n,["connect"]"#, r#"42/n,["disconnect","x"]"#] {
-            assert!(!codec.decode(text).unwrap_err().is_out_of_step(), "{text}");
+            assert!(!codec.decode(text).unwrap_err().is_fatal(), "{text}");
         }
         assert!(own_event(&mut codec, r#"42/n,["price",1]"#).is_ok());
     }
@@ -510,12 +510,12 @@ mod own {
         assert_eq!(codec.decode(&head(1)), Ok(None));
         assert_eq!(codec.decode_binary(&[9]), Ok(None));
         let Some(ServerPacket::Event(event)) = codec.decode_binary(&[1, 2, 3]).unwrap() else { panic!() };
-        let ServerMessage::Own(frame) = event.message else { panic!() };
+        let ServerMessage::Custom(frame) = event.message else { panic!() };
         assert_eq!(frame.text(), Some(r#"[{"of":{"base64":"AQID"}},"x"]"#));
         assert_eq!(event.data_before_trailing.as_deref(), Some(r#"[{"of":{"base64":"AQID"}}]"#));
         codec.decode(&head(2)).unwrap();
         codec.decode_binary(&[9]).unwrap();
-        assert_eq!(codec.decode_binary(&[9]), Err(DecodeError::Packet(PacketError::Hole)));
+        assert_eq!(codec.decode_binary(&[9]), Err(DecodeError::Packet(PacketError::UnfilledPlaceholder)));
         assert!(own_event(&mut codec, r#"42/n,["price",1]"#).is_ok());
     }
 
@@ -539,7 +539,7 @@ mod own {
             let bytes = codec_in("/n").encode_into(packet, &mut text);
             (text, bytes)
         };
-        let event = |event: &str, ack| ClientPacket::Own { ack, event: event.into() };
+        let event = |event: &str, ack| ClientPacket::Custom { ack, event: event.into() };
         let (text, bytes) = written(&event(r#"["price",1.50,{"a":1}]"#, Some(3)));
         assert_eq!((&*text, bytes.len()), (r#"42/n,3["price",1.50,{"a":1}]"#, 0));
         let (text, bytes) = written(&event(r#"["p",{"base64":"AQID"},[{"base64":""}]]"#, None));

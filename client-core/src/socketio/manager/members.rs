@@ -1,13 +1,13 @@
 //! The namespaces beside the first: their packets, and what their sessions want.
 
 use super::place::{BREATH, Place};
-use super::{MOST_NAMESPACES, Manager, OpenError};
+use super::{MAX_NAMESPACES, Manager, OpenError};
 use crate::cause::{Cause, Disconnect};
 use crate::link::State;
 use crate::outbox::Payload;
 use crate::session::{Command, Input, Output};
 use crate::socketio::{ClientPacket, Namespace, ServerPacket, Session};
-use crate::time::{Moment, Timestamp};
+use crate::time::{ClockReading, Timestamp};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
@@ -26,7 +26,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     }
 
     /// The session in another namespace; `None` where it is not open.
-    pub fn session_in(&self, namespace: &Namespace) -> Option<&Session<P, N>> {
+    pub fn namespace_session(&self, namespace: &Namespace) -> Option<&Session<P, N>> {
         let at = self.position(namespace.as_str()).ok()?;
         let session = self.members.get(at).map(|member| &member.session);
         session.filter(|session| session.state() != State::Closed)
@@ -35,7 +35,12 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     /// What the application asks for in another namespace, or its token source has answered: [`Input::Command`] and
     /// [`Input::Token`]. Anything else, and what concerns a namespace that is not open, is ignored. [`Command::Close`] leaves
     /// the namespace, and the others stay as they are.
-    pub fn handle_in(&mut self, now: Moment, namespace: &Namespace, input: Input<P, N, ServerPacket<P, N>>) {
+    pub fn handle_namespace(
+        &mut self,
+        now: ClockReading,
+        namespace: &Namespace,
+        input: Input<P, N, ServerPacket<P, N>>,
+    ) {
         self.gather();
         if let (Ok(at), Input::Command(_) | Input::Token(_)) = (self.position(namespace.as_str()), &input) {
             self.member_takes(now, at, input);
@@ -46,12 +51,12 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     pub(super) fn add(&mut self, namespace: Namespace, session: Session<P, N>) -> Result<(), OpenError> {
         // Those that were left and wait for a late answer are no namespaces any more, but must not pile up either.
         let open = self.members.iter().filter(|member| member.session.state() != State::Closed).count();
-        let is_full = open >= MOST_NAMESPACES || self.members.len() >= 2 * MOST_NAMESPACES;
+        let is_full = open >= MAX_NAMESPACES || self.members.len() >= 2 * MAX_NAMESPACES;
         let mut place = Place::Out;
         let at = match self.position(namespace.as_str()) {
             Ok(at) => {
                 let known = self.members.get_mut(at).filter(|member| member.session.state() == State::Closed);
-                let Some(known) = known else { return Err(OpenError::Twice) };
+                let Some(known) = known else { return Err(OpenError::AlreadyOpen) };
                 place = core::mem::replace(&mut known.place, Place::Out);
                 self.members.remove(at);
                 at
@@ -72,7 +77,12 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
         }
     }
 
-    pub(super) fn member_takes(&mut self, now: Moment, at: usize, input: Input<P, N, ServerPacket<P, N>>) {
+    pub(super) fn member_takes(
+        &mut self,
+        now: ClockReading,
+        at: usize,
+        input: Input<P, N, ServerPacket<P, N>>,
+    ) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
             self.prepare(at);
@@ -96,7 +106,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     /// Does what a session wants; what it is to be told of that goes into `inputs`.
     fn take_outputs(
         &mut self,
-        now: Moment,
+        now: ClockReading,
         at: usize,
         inputs: &mut VecDeque<Input<P, N, ServerPacket<P, N>>>,
     ) {
@@ -133,7 +143,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
                 Output::Close { conn, code } => {
                     inputs.push_back(Input::Closed(conn, Disconnect::Closed { code, reason: "".into() }));
                 }
-                Output::Abandon { .. } => self.abandon(now, at),
+                Output::Abort { .. } => self.abandon(now, at),
                 Output::Ping { .. } => {
                     self.main.probe(now);
                     self.gather();
@@ -162,7 +172,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     }
 
     /// The session has given the namespace up.
-    fn abandon(&mut self, now: Moment, at: usize) {
+    fn abandon(&mut self, now: ClockReading, at: usize) {
         let Some(member) = self.members.get_mut(at) else { return };
         match member.place {
             Place::In => {
@@ -176,7 +186,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     }
 
     /// A namespace that was left may be asked for again, and is if that is wanted.
-    pub(super) fn breathe(&mut self, now: Moment, at: usize) {
+    pub(super) fn breathe(&mut self, now: ClockReading, at: usize) {
         let Some(member) = self.members.get_mut(at) else { return };
         let Place::Left(when, connect) = &mut member.place else { return };
         if *when > now.monotonic {
@@ -190,10 +200,15 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     }
 
     /// A packet of another namespace, on the connection that is up.
-    pub(super) fn received_in(&mut self, now: Moment, namespace: &Namespace, packet: ServerPacket<P, N>) {
+    pub(super) fn received_in(
+        &mut self,
+        now: ClockReading,
+        namespace: &Namespace,
+        packet: ServerPacket<P, N>,
+    ) {
         let Ok(at) = self.position(namespace.as_str()) else { return self.main.is_unknown() };
         let Some(member) = self.members.get_mut(at) else { return };
-        let is_answer = matches!(packet, ServerPacket::Connected(_) | ServerPacket::Refused(_));
+        let is_answer = matches!(packet, ServerPacket::Connected(_) | ServerPacket::ConnectError(_));
         match (&member.place, is_answer) {
             (Place::Asked, true) => {
                 let is_in = matches!(packet, ServerPacket::Connected(_));
@@ -215,7 +230,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     }
 
     /// The answer to what is not wanted any more.
-    fn answered_too_late(&mut self, now: Moment, at: usize, packet: &ServerPacket<P, N>) {
+    fn answered_too_late(&mut self, now: ClockReading, at: usize, packet: &ServerPacket<P, N>) {
         let Some(member) = self.members.get_mut(at) else { return };
         let connect = match core::mem::replace(&mut member.place, Place::Out) {
             Place::Again(connect) => Some(connect),
@@ -240,7 +255,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     }
 
     /// The connection is gone.
-    pub(super) fn member_loses(&mut self, now: Moment, at: usize, how: &Disconnect) {
+    pub(super) fn member_loses(&mut self, now: ClockReading, at: usize, how: &Disconnect) {
         let Some(member) = self.members.get_mut(at) else { return };
         member.place = Place::Out;
         member.session.carrier_lost(now, how);
@@ -248,7 +263,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     }
 
     /// The connection is gone for good.
-    pub(super) fn member_fails(&mut self, now: Moment, at: usize, cause: &Cause) {
+    pub(super) fn member_fails(&mut self, now: ClockReading, at: usize, cause: &Cause) {
         let Some(member) = self.members.get_mut(at) else { return };
         member.place = Place::Out;
         member.failed_with_connection |= !member.session.has_ended();
@@ -257,7 +272,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     }
 
     /// There is an attempt at a connection again.
-    pub(super) fn member_goes_on(&mut self, now: Moment, at: usize) {
+    pub(super) fn member_goes_on(&mut self, now: ClockReading, at: usize) {
         let Some(member) = self.members.get_mut(at) else { return };
         if core::mem::take(&mut member.failed_with_connection) && member.session.state() == State::Failed {
             self.member_takes(now, at, Input::Command(Command::Connect));
@@ -265,7 +280,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     }
 
     /// There is a connection.
-    pub(super) fn member_may_ask(&mut self, now: Moment, at: usize) {
+    pub(super) fn member_may_ask(&mut self, now: ClockReading, at: usize) {
         self.prepare(at);
         let Some(member) = self.members.get_mut(at) else { return };
         member.session.carrier_up(now);
@@ -273,7 +288,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     }
 
     /// A session has done something that was no input.
-    fn settled(&mut self, now: Moment, at: usize) {
+    fn settled(&mut self, now: ClockReading, at: usize) {
         let mut inputs = VecDeque::new();
         self.take_outputs(now, at, &mut inputs);
         for input in inputs {

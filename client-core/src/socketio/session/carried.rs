@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::link::ConnId;
 use crate::outbox::Payload;
 use crate::socketio::Options;
-use crate::time::Moment;
+use crate::time::ClockReading;
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// A session that makes no connection: it dials when there is one.
@@ -22,21 +22,21 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         config.link.max_attempts = None;
         config.link.max_elapsed = None;
         config.link.liveness.can_ping = false;
-        config.link.liveness.silence = None;
+        config.link.liveness.idle_timeout = None;
         let mut session = Self::new(config, options, personal, seed);
         session.link.be_carried(is_up);
         session
     }
 
     /// There is a connection.
-    pub(in crate::socketio) fn carrier_up(&mut self, now: Moment) {
+    pub(in crate::socketio) fn carrier_up(&mut self, now: ClockReading) {
         self.begin(now);
         self.link.carrier_up(now.monotonic);
         self.settle();
     }
 
     /// There is none any more.
-    pub(in crate::socketio) fn carrier_lost(&mut self, now: Moment, how: &Disconnect) {
+    pub(in crate::socketio) fn carrier_lost(&mut self, now: ClockReading, how: &Disconnect) {
         self.begin(now);
         self.link.carrier_lost();
         if let Some(conn) = self.conn() {
@@ -46,20 +46,20 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// There will be none.
-    pub(in crate::socketio) fn carrier_failed(&mut self, now: Moment, cause: Cause) {
+    pub(in crate::socketio) fn carrier_failed(&mut self, now: ClockReading, cause: Cause) {
         self.begin(now);
         self.link.carrier_failed(now.monotonic, cause);
         self.wire.take_if(|wire| !wire.is_up());
         self.settle();
     }
 
-    fn begin(&mut self, now: Moment) {
+    fn begin(&mut self, now: ClockReading) {
         self.link.observe(now);
         self.now = now;
     }
 
     /// Asks the server for a sign of life.
-    pub(in crate::socketio) fn probe(&mut self, now: Moment) {
+    pub(in crate::socketio) fn probe(&mut self, now: ClockReading) {
         self.begin(now);
         self.link.probe(now.monotonic);
         self.settle();

@@ -4,14 +4,14 @@ use super::Session;
 use super::wire::{Held, Stage, Wire};
 use crate::bug::{Bug, made};
 use crate::cause::{Cause, CauseCode, Disconnect};
-use crate::close::{self, Verdict};
+use crate::close_code::{self, CloseAction};
 use crate::event::{Event, Gap, GapReason, JoinedRoom, Mode, RoomState};
 use crate::link::ConnId;
 use crate::messages::ServerMessage;
 use crate::outbox::Payload;
 use crate::session::Output;
 use crate::socketio::messages::{
-    ClientPacket, ConnectRefusal, Connected, Handshake, NO_NAMESPACE, Resume, ServerEvent,
+    ClientPacket, ConnectError, Connected, Handshake, INVALID_NAMESPACE, Resume, ServerEvent,
 };
 use crate::socketio::offset::Offset;
 use crate::socketio::rooms::Membership;
@@ -24,7 +24,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if self.link.is_dialling(conn) {
             self.wire = Some(Wire::new(conn));
         } else {
-            self.outputs.push_back(Output::Abandon { conn, code: close::NORMAL });
+            self.outputs.push_back(Output::Abort { conn, code: close_code::NORMAL });
         }
     }
 
@@ -56,7 +56,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub(super) fn consented(&mut self, now: Timestamp, connected: Connected) {
         if !connected.has_sid {
             let text = "the server speaks Socket.IO 2 or older: this client needs version 3 or later";
-            return self.ends(now, Verdict::Terminal, CauseCode::Incompatible, text);
+            return self.ends(now, CloseAction::Terminal, CauseCode::Incompatible, text);
         }
         let Some(wire) = &mut self.wire else { return };
         let Stage::AwaitingConsent { pid, offset, .. } = &mut wire.stage else { return };
@@ -149,13 +149,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// The namespace refuses. Only another token may change that.
-    pub(super) fn refused(&mut self, now: Timestamp, refusal: ConnectRefusal) {
-        let ConnectRefusal { words, data } = refusal;
-        let (verdict, cause) = if *words == *NO_NAMESPACE {
+    pub(super) fn refused(&mut self, now: Timestamp, refusal: ConnectError) {
+        let ConnectError { message: words, data } = refusal;
+        let (verdict, cause) = if *words == *INVALID_NAMESPACE {
             let text = "the server has no such namespace";
-            (Verdict::Terminal, Cause::new(CauseCode::UnknownNamespace, text))
+            (CloseAction::Terminal, Cause::new(CauseCode::UnknownNamespace, text))
         } else {
-            (Verdict::Rejected, Cause::new(CauseCode::Unauthorized(4001), words))
+            (CloseAction::Rejected, Cause::new(CauseCode::Unauthorized(4001), words))
         };
         self.ended_by(now, verdict, Cause { data, ..cause });
     }
@@ -164,14 +164,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub(super) fn ends(
         &mut self,
         now: Timestamp,
-        verdict: Verdict,
+        verdict: CloseAction,
         code: CauseCode,
         text: impl Into<Box<str>>,
     ) {
         self.ended_by(now, verdict, Cause::new(code, text));
     }
 
-    fn ended_by(&mut self, now: Timestamp, verdict: Verdict, cause: Cause) {
+    fn ended_by(&mut self, now: Timestamp, verdict: CloseAction, cause: Cause) {
         if let Some(wire) = &self.wire {
             self.link.ended_by_peer(now, wire.conn, verdict, cause);
         }

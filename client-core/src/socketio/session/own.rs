@@ -3,12 +3,12 @@
 
 use super::Session;
 use crate::bug::{Bug, made};
+use crate::change_log::note;
 use crate::event::{Delivery, DeliveryStatus, Event, SendFailure, SendId, SendReply};
+use crate::kept_frames::Standing;
 use crate::messages::ServerMessage;
-use crate::notes::note;
-use crate::outbox::{Outgoing, Payload};
+use crate::outbox::{OutboundMessage, Payload};
 use crate::socketio::messages::{Answer, ClientPacket};
-use crate::standing::Standing;
 use crate::time::Timestamp;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -63,7 +63,7 @@ impl<P: Payload, N: Clone + Ord> Own<P, N> {
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// From here on sends to `room`, which no room can have as its name, are events of the application's own: their content is
     /// written as it is, and an answer is wanted of those with data. Before the first input.
-    pub fn own_events(&mut self, room: N) {
+    pub fn custom_events(&mut self, room: N) {
         self.sends.own_events(room);
     }
 
@@ -75,7 +75,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.own.manual_acks = true;
     }
 
-    pub(super) fn send_volatile(&mut self, now: Timestamp, mut send: Outgoing<P, N>) {
+    pub(super) fn send_volatile(&mut self, now: Timestamp, mut send: OutboundMessage<P, N>) {
         // Nothing that is worth anything later.
         send.idempotent = false;
         let is_up = self.wire.as_ref().is_some_and(super::wire::Wire::is_up);
@@ -135,7 +135,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             return true;
         };
         while let Some((_, arguments)) = self.own.answers.front() {
-            let weight = arguments.weight();
+            let weight = arguments.byte_len();
             if !self.sends.takes(weight, self.settings.max_unflushed) {
                 return false;
             }
@@ -144,7 +144,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
         }
         while let Some(event) = self.own.standing.next().cloned() {
-            let weight = event.weight();
+            let weight = event.byte_len();
             if !self.sends.takes(weight, self.settings.max_unflushed) {
                 return false;
             }
@@ -175,7 +175,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Whether an event that wants an answer is given one by the application. It gets a number of ours then.
     pub(super) fn opens(&mut self, id: u64, message: &mut ServerMessage<P, N>) -> bool {
-        let ServerMessage::Own(frame) = message else { return false };
+        let ServerMessage::Custom(frame) = message else { return false };
         if !self.own.manual_acks || self.own.open.len() >= MOST_OPEN && !made(Bug::SioOpenUnbounded) {
             return false;
         }
@@ -190,11 +190,11 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             return self.event(Event::NotAnswered { ack, why: SendFailure::UnknownAck });
         };
         let at = if made(Bug::SioAnswersOldest) { 0 } else { at };
-        let waiting: usize = self.own.answers.iter().map(|(_, arguments)| arguments.weight()).sum();
+        let waiting: usize = self.own.answers.iter().map(|(_, arguments)| arguments.byte_len()).sum();
         let most = self.wire.as_ref().map_or(usize::MAX, |wire| wire.max_payload);
-        let why = if arguments.weight() > self.settings.max_content.min(most) {
+        let why = if arguments.byte_len() > self.settings.max_content.min(most) {
             SendFailure::TooLarge
-        } else if waiting.saturating_add(arguments.weight()) > MOST_ANSWERS {
+        } else if waiting.saturating_add(arguments.byte_len()) > MOST_ANSWERS {
             SendFailure::QueueFull
         } else {
             let open = if made(Bug::SioAnswersTwice) {

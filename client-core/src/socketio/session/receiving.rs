@@ -4,13 +4,13 @@ use super::Session;
 use super::wire::Stage;
 use crate::bug::{Bug, made};
 use crate::cause::CauseCode;
-use crate::close::{self, Verdict};
+use crate::close_code::{self, CloseAction};
 use crate::event::{DeliveryStatus, Event, SendFailure, SendReply};
 use crate::messages::ServerMessage;
 use crate::outbox::Payload;
 use crate::socketio::messages::{Answer, ClientPacket, ServerEvent, ServerPacket};
 use crate::socketio::offset::Offset;
-use crate::time::{Moment, Timestamp};
+use crate::time::{ClockReading, Timestamp};
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub(super) fn received(&mut self, now: Timestamp, packet: ServerPacket<P, N>) {
@@ -19,12 +19,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             ServerPacket::Ping => self.write(ClientPacket::Pong),
             ServerPacket::Open(handshake) => self.greeted(handshake),
             ServerPacket::Connected(connected) => self.consented(now, connected),
-            ServerPacket::Refused(refusal) => self.refused(now, refusal),
+            ServerPacket::ConnectError(refusal) => self.refused(now, refusal),
             ServerPacket::Disconnected => {
                 let text = "the server disconnected this client";
-                self.ends(now, Verdict::Terminal, CauseCode::Closed(close::NORMAL), text);
+                self.ends(now, CloseAction::Terminal, CauseCode::Closed(close_code::NORMAL), text);
             }
-            ServerPacket::Close => self.ends(now, Verdict::Retry, CauseCode::ConnectionLost, ""),
+            ServerPacket::Close => self.ends(now, CloseAction::Retry, CauseCode::ConnectionLost, ""),
             ServerPacket::Event(event) => self.event_came(event),
             ServerPacket::Ack { id, answer } => self.answered(now, id, *answer, None),
             #[cfg(feature = "frames")]
@@ -44,7 +44,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
             Some(Stage::AwaitingConsent { offset, held, .. }) => {
                 read_place(offset, self.now, &mut event);
-                held.hold(event, self.settings.max_held, self.settings.max_held_bytes);
+                held.hold(event, self.settings.max_buffered, self.settings.max_buffered_bytes);
             }
             _ => self.diagnostics.unknown_frames += 1,
         }
@@ -74,7 +74,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                     self.event(Event::UserJoined { room, user });
                 }
             }
-            ServerMessage::Error { message, refusal } => {
+            ServerMessage::Error { message, detail: refusal } => {
                 let code = refusal.as_ref().map(|refusal| refusal.code);
                 let server_code = refusal.and_then(|refusal| refusal.server_code);
                 self.event(Event::ServerError { message, code, server_code });
@@ -84,9 +84,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 self.event(Event::Notification(notification));
             }
             #[cfg(feature = "frames")]
-            ServerMessage::Own(_) if event.ack.is_some() && made(Bug::SioOwnEventLost) => {}
+            ServerMessage::Custom(_) if event.ack.is_some() && made(Bug::SioOwnEventLost) => {}
             #[cfg(feature = "frames")]
-            ServerMessage::Own(frame) => self.event(Event::Frame(frame)),
+            ServerMessage::Custom(frame) => self.event(Event::Frame(frame)),
             _ => self.diagnostics.unknown_frames += 1,
         }
     }
@@ -116,7 +116,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 }
 
 /// Takes the place to recover from out of an event, if it has one. Servers give none to events that want an answer.
-fn read_place<P, N>(offset: &mut Offset, now: Moment, event: &mut ServerEvent<P, N>) {
+fn read_place<P, N>(offset: &mut Offset, now: ClockReading, event: &mut ServerEvent<P, N>) {
     let Some(trailing) = event.trailing.take().filter(|_| event.ack.is_none()) else { return };
     if !offset.take(now, trailing) {
         return;
@@ -124,7 +124,7 @@ fn read_place<P, N>(offset: &mut Offset, now: Moment, event: &mut ServerEvent<P,
     match &mut event.message {
         ServerMessage::Notification(notification) => notification.data = event.data_before_trailing.take(),
         #[cfg(feature = "frames")]
-        ServerMessage::Own(frame) => {
+        ServerMessage::Custom(frame) => {
             if let Some(arguments) = event.data_before_trailing.take() {
                 frame.set_arguments(arguments);
             }

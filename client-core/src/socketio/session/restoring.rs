@@ -4,13 +4,13 @@ use super::Session;
 use crate::bug::{Bug, made};
 #[cfg(feature = "journal")]
 use crate::change::Change;
+use crate::change_log::note;
 #[cfg(feature = "journal")]
 use crate::event::SendId;
 use crate::event::{Delivery, DeliveryStatus, Event, Restored};
 use crate::link::State;
-use crate::notes::note;
 use crate::outbox::Payload;
-use crate::saved::Saved;
+use crate::persisted::Saved;
 use crate::socketio::rooms::Wanted;
 use crate::time::Timestamp;
 use alloc::boxed::Box;
@@ -33,7 +33,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// From here on [`Session::take_changes`] has something to give.
     #[cfg(feature = "journal")]
-    pub fn note_changes(&mut self) {
+    pub fn track_changes(&mut self) {
         self.sends.notes.begin();
     }
 

@@ -5,7 +5,7 @@ use crate::messages::ServerMessage;
 use crate::outbox::Payload;
 use crate::socketio::offset::Offset;
 use crate::socketio::{Handshake, ServerEvent};
-use crate::time::{Span, Timestamp};
+use crate::time::{Nanos, Timestamp};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -57,16 +57,16 @@ impl<P: Payload, N> Held<P, N> {
 }
 
 fn weight<P: Payload, N>(message: &ServerMessage<P, N>) -> usize {
-    let optional = |payload: &Option<P>| payload.as_ref().map_or(0, Payload::weight);
+    let optional = |payload: &Option<P>| payload.as_ref().map_or(0, Payload::byte_len);
     OVERHEAD
         + match message {
             ServerMessage::Message(message) => {
-                message.content.weight() + message.timestamp.weight() + optional(&message.data)
+                message.content.byte_len() + message.timestamp.byte_len() + optional(&message.data)
             }
-            ServerMessage::Error { message, .. } => message.weight(),
+            ServerMessage::Error { message, .. } => message.byte_len(),
             ServerMessage::Notification(notification) => optional(&notification.data),
             #[cfg(feature = "frames")]
-            ServerMessage::Own(frame) => frame.payload().map_or(0, Payload::weight),
+            ServerMessage::Custom(frame) => frame.payload().map_or(0, Payload::byte_len),
             _ => 0,
         }
 }
@@ -87,7 +87,7 @@ pub(super) struct Wire<P, N> {
     /// Since when nothing has come in although a message was written.
     pub(super) silent_since: Timestamp,
     /// Longer silence is death.
-    pub(super) silence: Span,
+    pub(super) silence: Nanos,
     /// Most bytes that the server takes in one message.
     pub(super) max_payload: usize,
 }
@@ -103,7 +103,7 @@ impl<P, N> Wire<P, N> {
             ready: false,
             recovered: false,
             silent_since: Timestamp::NEVER,
-            silence: Span::MAX,
+            silence: Nanos::MAX,
             max_payload: usize::MAX,
         }
     }
@@ -121,7 +121,7 @@ impl<P, N> Wire<P, N> {
 
     /// What the server says of the connection, within what a client accepts.
     pub(super) fn agree(&mut self, handshake: Handshake) {
-        let within = |ms: u64| Span::from_millis(ms.clamp(1_000, 120_000));
+        let within = |ms: u64| Nanos::from_millis(ms.clamp(1_000, 120_000));
         self.silence = within(handshake.ping_interval_ms).plus(within(handshake.ping_timeout_ms));
         if let Some(most) = handshake.max_payload {
             self.max_payload = usize::try_from(most.max(1 << 10)).unwrap_or(usize::MAX);

@@ -1,4 +1,6 @@
-use crate::socketio::{Attachments, EnginePacket, MOST_ATTACHMENTS, Packet, PacketError, PacketType, Whole};
+use crate::socketio::{
+    Assembled, Attachments, EnginePacket, MAX_ATTACHMENTS, Packet, PacketError, PacketType,
+};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec;
@@ -72,7 +74,7 @@ fn what_is_written_is_read_as_it_was() {
         let is_binary = matches!(kind, PacketType::BinaryEvent | PacketType::BinaryAck);
         let packet = Packet {
             kind,
-            attachments: if is_binary { rng.u8(..=MOST_ATTACHMENTS) } else { 0 },
+            attachments: if is_binary { rng.u8(..=MAX_ATTACHMENTS) } else { 0 },
             namespace: ["/", "/a", "/部/屋"][rng.usize(..3)],
             ack: rng.bool().then(|| rng.u64(..1 << 53)),
             payload: ["", "[]", r#"["é,/",1]"#, r#"{"a":"/b,c"}"#][rng.usize(..4)],
@@ -111,7 +113,7 @@ fn a_packet_is_whole_with_its_last_attachment_and_not_before() {
     attachments.expect("53-[]", 3).unwrap();
     assert_eq!(attachments.add(&[0]), Ok(None));
     assert_eq!(attachments.add(&[1]), Ok(None));
-    let whole = Whole { text: "53-[]".into(), attachments: bytes(3) };
+    let whole = Assembled { text: "53-[]".into(), attachments: bytes(3) };
     assert_eq!(attachments.add(&[2]), Ok(Some(whole)));
     assert_eq!(attachments.add(&[3]), Err(PacketError::UnexpectedAttachment));
     assert_eq!(attachments.check_complete(), Ok(()));

@@ -3,7 +3,7 @@ use crate::cause::Disconnect;
 use crate::config::Config;
 use crate::link::State;
 use crate::session::{Command, Input, Output};
-use crate::socketio::{ClientPacket, ConnectRefusal, Connected, Options, ServerPacket};
+use crate::socketio::{ClientPacket, ConnectError, Connected, Options, ServerPacket};
 use crate::token::{Credentials, Token};
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -48,14 +48,14 @@ fn a_refusal_without_another_token_is_the_end_in_the_servers_words() {
     rig.greet();
     rig.said();
     let data = Some(Box::from(r#"{"code":"E_TOKEN"}"#));
-    rig.receive(ServerPacket::Refused(ConnectRefusal { words: "not you".into(), data: data.clone() }));
+    rig.receive(ServerPacket::ConnectError(ConnectError { message: "not you".into(), data: data.clone() }));
     let said = rig.said();
     let cause = said.iter().find_map(|output| match output {
         Output::Event(crate::Event::State(change)) => change.cause.clone(),
         _ => None,
     });
     assert_eq!(cause.map(|cause| (cause.text, cause.data)), Some((Box::from("not you"), data)));
-    assert!(matches!(said.first(), Some(Output::Abandon { .. })), "the engine would stay open: {said:?}");
+    assert!(matches!(said.first(), Some(Output::Abort { .. })), "the engine would stay open: {said:?}");
     is_over(&mut rig);
 }
 
@@ -66,14 +66,14 @@ fn a_refusal_is_tried_again_with_a_fresh_token_alone_and_once_a_minute() {
     rig.input(Input::Token(Ok(Token::new("old"))));
     rig.greet();
     assert_eq!(token_of_connect(&mut rig).as_deref(), Some("old"));
-    rig.receive(ServerPacket::Refused("expired".into()));
+    rig.receive(ServerPacket::ConnectError("expired".into()));
     assert_eq!(rig.story(), ["abandon 1000", "reconnecting unauthorized"]);
     rig.pass(Duration::from_secs(1));
     assert_eq!(rig.story(), ["fetch token, rejected: true"]);
     rig.input(Input::Token(Ok(Token::new("new"))));
     rig.greet();
     assert_eq!(token_of_connect(&mut rig).as_deref(), Some("new"));
-    rig.receive(ServerPacket::Refused("still not".into()));
+    rig.receive(ServerPacket::ConnectError("still not".into()));
     assert_eq!(rig.story(), ["abandon 1000", "failed unauthorized"]);
     is_over(&mut rig);
 }
@@ -85,7 +85,7 @@ fn a_namespace_that_does_not_exist_is_the_end() {
     rig.input(Input::Token(Ok(Token::new("t"))));
     rig.greet();
     rig.said();
-    rig.receive(ServerPacket::Refused("Invalid namespace".into()));
+    rig.receive(ServerPacket::ConnectError("Invalid namespace".into()));
     assert_eq!(rig.story(), ["abandon 1000", "failed unknown_namespace"]);
     is_over(&mut rig);
 }

@@ -4,7 +4,7 @@ use crate::link::State;
 use crate::messages::{Notification, ServerMessage};
 use crate::name::Name;
 use crate::session::{Command, Join, Output};
-use crate::socketio::{ClientPacket, Options, ServerEvent, ServerPacket, Trailing};
+use crate::socketio::{ClientPacket, Options, ServerEvent, ServerPacket, TrailingArg};
 use alloc::boxed::Box;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -117,7 +117,7 @@ fn what_came_before_the_consent_counts_only_with_it() {
 
 #[test]
 fn a_replay_larger_than_is_held_is_a_gap_instead_and_goes_on_behind_it() {
-    let config = Config { max_held: 2, ..Config::default() };
+    let config = Config { max_buffered: 2, ..Config::default() };
     let mut rig = Rig::with(config, Options::default());
     rig.join("r");
     rig.command(Command::Connect);
@@ -130,7 +130,7 @@ fn a_replay_larger_than_is_held_is_a_gap_instead_and_goes_on_behind_it() {
     for n in 2..6 {
         rig.receive(placed("r", "more", &alloc::format!("1-{n}")));
     }
-    assert_eq!(rig.session.diagnostics().held, 0);
+    assert_eq!(rig.session.diagnostics().buffered, 0);
     rig.said();
     rig.receive(connected(Some("p")));
     rig.receive(placed("r", "next", "1-6"));
@@ -164,8 +164,8 @@ fn a_place_alone_is_not_taken_for_the_data_of_a_notification() {
     rig.said();
     for text in ["1-2", "data"] {
         let data = Some(alloc::format!("\"{text}\""));
-        let notification = Notification { stamp: None, kind: "tick".into(), data };
-        let trailing = Trailing { text: text.into(), follows_object: false };
+        let notification = Notification { entry: None, kind: "tick".into(), data };
+        let trailing = TrailingArg { text: text.into(), follows_object: false };
         let message = ServerMessage::Notification(Box::new(notification));
         rig.receive(ServerPacket::Event(ServerEvent { trailing: Some(trailing), ..event(message) }));
     }
@@ -175,9 +175,9 @@ fn a_place_alone_is_not_taken_for_the_data_of_a_notification() {
 /// A notification, with the place of a server that recovers behind its data.
 fn notification(data: &str, place: Option<&str>) -> ServerPacket {
     let whole = place.map_or_else(|| data.to_owned(), |place| alloc::format!("[{data},\"{place}\"]"));
-    let notification = Notification { stamp: None, kind: "badge".into(), data: Some(whole) };
+    let notification = Notification { entry: None, kind: "badge".into(), data: Some(whole) };
     ServerPacket::Event(ServerEvent {
-        trailing: place.map(|place| Trailing { text: place.into(), follows_object: true }),
+        trailing: place.map(|place| TrailingArg { text: place.into(), follows_object: true }),
         data_before_trailing: place.map(|_| data.to_owned()),
         ..event(ServerMessage::Notification(Box::new(notification)))
     })

@@ -1,7 +1,7 @@
 //! A small Socket.IO server in typed packets: rooms, acks, recovery. One client and somebody who talks in every room.
 
 use super::rig::{HANDSHAKE, connected, event, said};
-use crate::socketio::{Answer, ClientEvent, ClientPacket, ServerEvent, ServerPacket, Trailing};
+use crate::socketio::{Answer, ClientEvent, ClientPacket, ServerEvent, ServerPacket, TrailingArg};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -84,7 +84,7 @@ impl Server {
 
     fn placed(&self, at: usize) -> ServerPacket {
         let Some((room, content)) = self.log.get(at) else { panic!("no such message") };
-        let trailing = Trailing { text: format!("1-{at}").into(), follows_object: true };
+        let trailing = TrailingArg { text: format!("1-{at}").into(), follows_object: true };
         let trailing = self.ways.recovers.then_some(trailing);
         ServerPacket::Event(ServerEvent { trailing, ..event(said(room, content)) })
     }

@@ -5,12 +5,12 @@ use crate::cause::{CauseCode, Disconnect};
 use crate::config::Config;
 use crate::event::{Delivery, DeliveryStatus, Event, SendFailure, SendId};
 use crate::link::{ConnId, State};
-use crate::machine::Moment;
+use crate::machine::ClockReading;
 use crate::name::{Name, PERSONAL_ROOM};
-use crate::outbox::Outgoing;
+use crate::outbox::OutboundMessage;
 use crate::session::{Command, Input, Output};
 use crate::socketio::{
-    ClientEvent, ClientPacket, ConnectRefusal, MOST_NAMESPACES, Manager, Namespace, OpenError, Options,
+    ClientEvent, ClientPacket, ConnectError, MAX_NAMESPACES, Manager, Namespace, OpenError, Options,
     ServerPacket, Session,
 };
 use crate::time::Timestamp;
@@ -31,7 +31,7 @@ fn name(text: &str) -> Namespace {
 /// A manager with everything it said since it was last asked.
 struct Rig {
     manager: Manager,
-    now: Moment,
+    now: ClockReading,
     conn: ConnId,
     last_frame: u64,
     story: Vec<String>,
@@ -39,10 +39,10 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
-        let now = Moment::new(Timestamp::from_millis(1), Duration::from_secs(1_800_000_000));
+        let now = ClockReading::new(Timestamp::from_millis(1), Duration::from_secs(1_800_000_000));
         let (config, options) = (Config::default(), Options::default());
         let mut manager = Manager::new(Namespace::default(), config, options, PERSONAL_ROOM.into(), 5);
-        manager.own_events("".into());
+        manager.custom_events("".into());
         Self { manager, now, conn: ConnId(0), last_frame: 0, story: Vec::new() }
     }
 
@@ -83,12 +83,12 @@ impl Rig {
     }
 
     fn command_in(&mut self, namespace: &str, command: Command) {
-        self.manager.handle_in(self.now, &name(namespace), Input::Command(command));
+        self.manager.handle_namespace(self.now, &name(namespace), Input::Command(command));
         self.gather();
     }
 
     fn send_in(&mut self, namespace: &str, number: u64) {
-        let send = Outgoing::new(SendId(number), "r".into(), format!("m{number}"));
+        let send = OutboundMessage::new(SendId(number), "r".into(), format!("m{number}"));
         self.command_in(namespace, Command::Send(send));
     }
 
@@ -145,7 +145,7 @@ impl Rig {
             }
             self.story.extend(told("/", output));
         }
-        while let Some((namespace, output)) = self.manager.poll_in() {
+        while let Some((namespace, output)) = self.manager.poll_namespace() {
             self.story.extend(told(namespace.as_str(), output));
         }
     }
@@ -156,7 +156,7 @@ impl Rig {
     }
 
     fn state_in(&self, namespace: &str) -> Option<State> {
-        self.manager.session_in(&name(namespace)).map(Session::state)
+        self.manager.namespace_session(&name(namespace)).map(Session::state)
     }
 }
 
@@ -223,7 +223,7 @@ fn a_namespace_is_asked_for_when_the_first_has_let_us_in_and_has_its_own_auth_st
     );
     rig.receive_in("/n", connected(Some("p")));
     assert_eq!(rig.story(), ["> /n join r", "> /n m1", "/n connected"]);
-    rig.command(Command::Send(Outgoing::new(SendId(1), "r".into(), "main".into())));
+    rig.command(Command::Send(OutboundMessage::new(SendId(1), "r".into(), "main".into())));
     assert_eq!(rig.story(), ["> / main"]);
     // Numbers of acks are counted in each namespace.
     rig.receive_in("/n", ServerPacket::Ack { id: 1, answer: Box::new(DONE) });
@@ -238,8 +238,8 @@ fn a_namespace_is_asked_for_when_the_first_has_let_us_in_and_has_its_own_auth_st
 fn a_refused_namespace_has_failed_with_words_and_data_and_the_others_go_on() {
     let mut rig = Rig::with("/n", Credentials::Anonymous);
     rig.send_in("/n", 1);
-    let refusal = ConnectRefusal { words: "not you".into(), data: Some("{\"code\":7}".into()) };
-    rig.receive_in("/n", ServerPacket::Refused(refusal));
+    let refusal = ConnectError { message: "not you".into(), data: Some("{\"code\":7}".into()) };
+    rig.receive_in("/n", ServerPacket::ConnectError(refusal));
     assert_eq!(rig.story(), ["/n failed unauthorized", "/n 1 is closed"]);
     assert_eq!(rig.manager.session().state(), State::Connected);
     rig.receive(ServerPacket::Event(event(said("r", "hi"))));
@@ -255,7 +255,7 @@ fn a_refused_namespace_has_failed_with_words_and_data_and_the_others_go_on() {
 #[test]
 fn a_namespace_that_the_server_does_not_have_or_disconnects_has_failed_and_the_others_go_on() {
     let mut rig = Rig::with("/n", Credentials::Anonymous);
-    rig.receive_in("/n", ServerPacket::Refused("Invalid namespace".into()));
+    rig.receive_in("/n", ServerPacket::ConnectError("Invalid namespace".into()));
     assert_eq!(rig.story(), ["/n failed unknown_namespace"]);
     let mut rig = Rig::in_both(None);
     rig.receive_in("/n", ServerPacket::Disconnected);
@@ -271,16 +271,16 @@ fn a_source_is_asked_for_each_namespace_apart_and_once_more_after_a_refusal() {
     let mut rig = Rig::with("/n", Credentials::Source);
     rig.command_in("/n", Command::Connect);
     let token = |text: &str| Input::Token(Ok(Token::new(text)));
-    rig.manager.handle_in(rig.now, &name("/n"), token("{}"));
+    rig.manager.handle_namespace(rig.now, &name("/n"), token("{}"));
     rig.gather();
     assert_eq!(rig.story(), ["> /n connect {}"]);
-    rig.receive_in("/n", ServerPacket::Refused("no".into()));
+    rig.receive_in("/n", ServerPacket::ConnectError("no".into()));
     rig.pass(Duration::from_secs(1));
     assert_eq!(rig.story(), ["/n reconnecting unauthorized", "/n fetch, rejected: true"]);
-    rig.manager.handle_in(rig.now, &name("/n"), token(r#"{"b":1}"#));
+    rig.manager.handle_namespace(rig.now, &name("/n"), token(r#"{"b":1}"#));
     rig.gather();
     assert_eq!(rig.story(), ["> /n connect {\"b\":1}"]);
-    rig.receive_in("/n", ServerPacket::Refused("no".into()));
+    rig.receive_in("/n", ServerPacket::ConnectError("no".into()));
     assert_eq!(rig.story(), ["/n failed unauthorized"]);
 }
 
@@ -383,14 +383,14 @@ fn a_second_answer_and_packets_of_namespaces_that_nobody_asked_for_are_nothing()
     let mut rig = Rig::in_both(None);
     let before = rig.manager.session().diagnostics().unknown_frames;
     rig.receive_in("/n", connected(Some("another")));
-    rig.receive_in("/n", ServerPacket::Refused("no".into()));
+    rig.receive_in("/n", ServerPacket::ConnectError("no".into()));
     for packet in [connected(None), ServerPacket::Disconnected, ServerPacket::Event(event(said("r", "x")))] {
         rig.receive_in("/never", packet);
     }
     assert_eq!(rig.story(), Vec::<String>::new());
     assert_eq!(rig.state_in("/n"), Some(State::Connected));
     assert_eq!(rig.manager.session().diagnostics().unknown_frames, before + 3);
-    assert_eq!(rig.manager.session_in(&name("/n")).unwrap().diagnostics().unknown_frames, 2);
+    assert_eq!(rig.manager.namespace_session(&name("/n")).unwrap().diagnostics().unknown_frames, 2);
     let mut alone = Rig::new();
     alone.command(Command::Connect);
     alone.let_in(None);
@@ -402,10 +402,10 @@ fn a_second_answer_and_packets_of_namespaces_that_nobody_asked_for_are_nothing()
 #[test]
 fn of_200_namespaces_64_are_opened_and_the_rest_is_refused_with_words() {
     let mut rig = Rig::with("/n", Credentials::Anonymous);
-    assert_eq!(rig.open("/", Credentials::Anonymous), Err(OpenError::Twice));
-    assert_eq!(rig.open("/n", Credentials::Anonymous), Err(OpenError::Twice));
+    assert_eq!(rig.open("/", Credentials::Anonymous), Err(OpenError::AlreadyOpen));
+    assert_eq!(rig.open("/n", Credentials::Anonymous), Err(OpenError::AlreadyOpen));
     let opened = (1..200).filter(|n| rig.open(&format!("/n{n}"), Credentials::Anonymous).is_ok()).count();
-    assert_eq!(opened + 1, MOST_NAMESPACES);
+    assert_eq!(opened + 1, MAX_NAMESPACES);
     let error = rig.open("/more", Credentials::Anonymous).unwrap_err();
     assert!(error.to_string().contains("64 namespaces are open"), "{error}");
     rig.command_in("/n1", Command::Close);
@@ -421,7 +421,7 @@ fn namespaces_left_without_an_answer_do_not_pile_up() {
         opened += usize::from(rig.open(&namespace, Credentials::Anonymous).is_ok());
         rig.command_in(&namespace, Command::Close);
     }
-    assert!((MOST_NAMESPACES..=2 * MOST_NAMESPACES).contains(&opened), "{opened}");
+    assert!((MAX_NAMESPACES..=2 * MAX_NAMESPACES).contains(&opened), "{opened}");
     // With the connection they are forgotten.
     rig.lose();
     rig.come_back();
@@ -442,7 +442,7 @@ fn a_namespace_that_is_not_answered_for_is_told_so_and_is_not_asked_for_twice_on
 fn the_end_of_the_first_is_the_end_of_all_and_a_new_beginning_of_those_that_ended_with_it() {
     let mut rig = Rig::in_both(None);
     rig.open("/refused", Credentials::Anonymous).unwrap();
-    rig.receive_in("/refused", ServerPacket::Refused("no".into()));
+    rig.receive_in("/refused", ServerPacket::ConnectError("no".into()));
     rig.send_in("/n", 1);
     rig.story();
     rig.receive(ServerPacket::Disconnected);
@@ -465,7 +465,7 @@ fn the_end_of_the_first_is_the_end_of_all_and_a_new_beginning_of_those_that_ende
 #[test]
 fn what_is_written_in_all_namespaces_together_is_bounded_and_each_has_its_turn() {
     let mut rig = Rig::in_both(None);
-    let large = |number| Outgoing::new(SendId(number), "r".into(), "x".repeat(100 << 10));
+    let large = |number| OutboundMessage::new(SendId(number), "r".into(), "x".repeat(100 << 10));
     for number in 1..=10 {
         rig.command(Command::Send(large(number)));
         rig.command_in("/n", Command::Send(large(number)));
@@ -511,11 +511,11 @@ fn silence_after_a_message_in_any_namespace_is_asked_about() {
 #[test]
 fn the_cause_of_a_refusal_has_the_servers_words_and_data() {
     let mut rig = Rig::with("/n", Credentials::Anonymous);
-    let refusal = ConnectRefusal { words: "not you".into(), data: Some("{\"code\":7}".into()) };
-    let packet = Box::new(ServerPacket::Refused(refusal));
+    let refusal = ConnectError { message: "not you".into(), data: Some("{\"code\":7}".into()) };
+    let packet = Box::new(ServerPacket::ConnectError(refusal));
     rig.manager
         .handle(rig.now, Input::Received(rig.conn, ServerPacket::In { namespace: name("/n"), packet }));
-    let cause = core::iter::from_fn(|| rig.manager.poll_in()).find_map(|(_, output)| match output {
+    let cause = core::iter::from_fn(|| rig.manager.poll_namespace()).find_map(|(_, output)| match output {
         Output::Event(Event::State(change)) => change.cause,
         _ => None,
     });

@@ -4,9 +4,9 @@ use super::rig::{DONE, Rig, connected, event};
 use crate::event::{DeliveryStatus, Event, SendFailure, SendId};
 use crate::frame::Frame;
 use crate::messages::ServerMessage;
-use crate::outbox::{OutboxLimits, Outgoing};
+use crate::outbox::{OutboundMessage, OutboxLimits};
 use crate::session::{Command, Output};
-use crate::socketio::{Answer, ClientPacket, Options, ServerEvent, ServerPacket, Trailing};
+use crate::socketio::{Answer, ClientPacket, Options, ServerEvent, ServerPacket, TrailingArg};
 use crate::{Config, Name};
 use alloc::boxed::Box;
 use alloc::format;
@@ -17,12 +17,12 @@ use core::time::Duration;
 
 const ANSWERED: DeliveryStatus = DeliveryStatus::Answered { id: None, seq: None };
 
-fn own(number: u64, content: &str) -> Outgoing<String, Name> {
-    Outgoing::new(SendId(number), "".into(), content.into())
+fn own(number: u64, content: &str) -> OutboundMessage<String, Name> {
+    OutboundMessage::new(SendId(number), "".into(), content.into())
 }
 
-fn asking(number: u64, content: &str) -> Outgoing<String, Name> {
-    Outgoing { data: Some("true".into()), ..own(number, content) }
+fn asking(number: u64, content: &str) -> OutboundMessage<String, Name> {
+    OutboundMessage { data: Some("true".into()), ..own(number, content) }
 }
 
 fn keep(rig: &mut Rig, key: &str, frame: &str) {
@@ -30,7 +30,7 @@ fn keep(rig: &mut Rig, key: &str, frame: &str) {
 }
 
 fn frame(arguments: &str) -> ServerMessage {
-    ServerMessage::Own(Frame::event("/".into(), "price".into(), arguments.into()))
+    ServerMessage::Custom(Frame::event("/".into(), "price".into(), arguments.into()))
 }
 
 fn asks(rig: &mut Rig, id: u64) {
@@ -44,8 +44,8 @@ fn answer(rig: &mut Rig, ack: u64, arguments: &str) {
 /// What is written of the application's own, in a few words each.
 fn written(rig: &mut Rig) -> Vec<String> {
     let word = |packet| match packet {
-        ClientPacket::Own { ack: Some(ack), event } => Some(format!("{event} asks {ack}")),
-        ClientPacket::Own { event, .. } => Some(event),
+        ClientPacket::Custom { ack: Some(ack), event } => Some(format!("{event} asks {ack}")),
+        ClientPacket::Custom { event, .. } => Some(event),
         ClientPacket::Kept(event) => Some(format!("kept {event}")),
         ClientPacket::Answer { id, arguments } => Some(format!("{arguments} to {id}")),
         ClientPacket::Ack { id } => Some(format!("nothing to {id}")),
@@ -123,9 +123,9 @@ fn an_answer_is_given_as_it_is_whatever_it_says_and_in_full() {
 fn an_event_that_nobody_answers_is_unknown_after_the_time_that_it_has() {
     let mut rig = Rig::in_rooms(&[], None);
     rig.command(Command::Send(asking(1, "[\"a\"]")));
-    let patient = Outgoing { timeout: Some(Duration::from_secs(60)), ..asking(2, "[\"b\"]") };
+    let patient = OutboundMessage { timeout: Some(Duration::from_secs(60)), ..asking(2, "[\"b\"]") };
     rig.command(Command::Send(patient));
-    let hasty = Outgoing { timeout: Some(Duration::from_secs(3)), ..asking(3, "[\"c\"]") };
+    let hasty = OutboundMessage { timeout: Some(Duration::from_secs(3)), ..asking(3, "[\"c\"]") };
     rig.command(Command::Send(hasty));
     rig.flush();
     rig.said();
@@ -155,8 +155,8 @@ fn what_was_written_is_unknown_after_a_loss_and_what_waited_goes_on() {
 }
 
 /// An event that the server may see twice, and that wants an answer.
-fn idempotent(number: u64, content: &str) -> Outgoing<String, Name> {
-    Outgoing { idempotent: true, ..asking(number, content) }
+fn idempotent(number: u64, content: &str) -> OutboundMessage<String, Name> {
+    OutboundMessage { idempotent: true, ..asking(number, content) }
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn an_idempotent_event_that_may_have_arrived_is_never_said_to_have_failed() {
     for (at, end) in ends.into_iter().enumerate() {
         let mut rig = Rig::in_rooms(&[], None);
         let timeout = (at == 2).then_some(Duration::from_secs(5));
-        rig.command(Command::Send(Outgoing { timeout, ..idempotent(1, "[\"a\",\"k\"]") }));
+        rig.command(Command::Send(OutboundMessage { timeout, ..idempotent(1, "[\"a\",\"k\"]") }));
         rig.lose();
         assert_eq!(rig.deliveries(), []);
         end(&mut rig);
@@ -291,7 +291,7 @@ fn what_is_too_large_for_the_server_is_kept_no_longer() {
 #[test]
 fn an_event_comes_with_all_its_arguments_but_the_place_to_recover_from() {
     let mut rig = Rig::in_rooms(&[], Some("pid"));
-    let trailing = Trailing { text: "AbCdEfG".into(), follows_object: true };
+    let trailing = TrailingArg { text: "AbCdEfG".into(), follows_object: true };
     let placed = ServerEvent {
         trailing: Some(trailing),
         data_before_trailing: Some("[{}]".into()),

@@ -6,8 +6,8 @@ use crate::cause::{DialError, DialErrorKind, Disconnect};
 use crate::config::Config;
 use crate::event::{DeliveryStatus, Event, RoomChange, RoomState, SendId};
 use crate::link::{ConnId, State};
-use crate::machine::Moment;
-use crate::outbox::Outgoing;
+use crate::machine::ClockReading;
+use crate::outbox::OutboundMessage;
 use crate::session::{Command, Input, Output};
 use crate::socketio::{ClientPacket, Options, ServerPacket, Session};
 use crate::{Name, Timestamp};
@@ -70,7 +70,7 @@ struct World {
     session: Session,
     server: Server,
     judge: Judge,
-    now: Moment,
+    now: ClockReading,
     /// The connection that is open, as the network knows it.
     conn: Option<ConnId>,
     dialling: Option<(ConnId, Timestamp)>,
@@ -90,14 +90,14 @@ impl World {
         let mut rng = Rng::with_seed(seed);
         let ways = Ways { recovers: rng.bool(), answers: rng.u8(..4) > 0 };
         let options = Options { acks: rng.u8(..4) > 0, ..Options::default() };
-        let max_held = if rng.u8(..4) == 0 { 2 } else { 1024 };
-        let config = Config { max_held, ..Config::default() };
+        let max_buffered = if rng.u8(..4) == 0 { 2 } else { 1024 };
+        let config = Config { max_buffered: max_buffered, ..Config::default() };
         let mut world = Self {
             session: Session::new(config, options, "@me".into(), rng.u64(..)),
             rng,
             server: Server::new(ways),
             judge: Judge::default(),
-            now: Moment::new(Timestamp::from_millis(1), Duration::from_secs(1_800_000_000)),
+            now: ClockReading::new(Timestamp::from_millis(1), Duration::from_secs(1_800_000_000)),
             conn: None,
             dialling: None,
             up: VecDeque::new(),
@@ -130,7 +130,7 @@ impl World {
                         self.up.push_back(message);
                     }
                 }
-                Output::Abandon { conn, .. } | Output::Close { conn, .. } => {
+                Output::Abort { conn, .. } | Output::Close { conn, .. } => {
                     self.dialling.take_if(|(dialling, _)| *dialling == conn);
                     if self.conn == Some(conn) {
                         self.cut();
@@ -144,7 +144,7 @@ impl World {
             }
         }
         let diagnostics = self.session.diagnostics();
-        assert!(diagnostics.held <= 1024 && diagnostics.outbox_len <= 4096);
+        assert!(diagnostics.buffered <= 1024 && diagnostics.outbox_len <= 4096);
     }
 
     /// The connection is gone, with what was on its way.
@@ -219,7 +219,7 @@ impl World {
                 self.sends += 1;
                 let (id, content) = (SendId(self.sends), format!("send {:05}", self.sends));
                 let room = ROOMS[self.rng.usize(..ROOMS.len())];
-                self.input(Input::Command(Command::Send(Outgoing::new(id, room.into(), content))));
+                self.input(Input::Command(Command::Send(OutboundMessage::new(id, room.into(), content))));
             }
             12 if self.faults => {
                 let room = ROOMS[self.rng.usize(..ROOMS.len())];

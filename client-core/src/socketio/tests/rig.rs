@@ -2,14 +2,14 @@
 
 use crate::event::{Delivery, DeliveryStatus, Event, SendId};
 use crate::link::ConnId;
-use crate::machine::Moment;
+use crate::machine::ClockReading;
 use crate::messages::{Message, ServerMessage};
 use crate::name::PERSONAL_ROOM;
-use crate::outbox::Outgoing;
+use crate::outbox::OutboundMessage;
 use crate::session::{Command, Input, Output};
 use crate::socketio::{
     Answer, ClientEvent, ClientPacket, Connected, Handshake, Options, ServerEvent, ServerPacket, Session,
-    Trailing,
+    TrailingArg,
 };
 use crate::{Config, Name, Timestamp};
 use alloc::boxed::Box;
@@ -23,7 +23,7 @@ pub(super) type Said = Output<String, Name, ClientPacket>;
 /// A session with everything it said since it was last asked.
 pub(super) struct Rig {
     pub(super) session: Session,
-    pub(super) now: Moment,
+    pub(super) now: ClockReading,
     /// The connection that was dialled last.
     pub(super) conn: ConnId,
     last_frame: u64,
@@ -47,7 +47,7 @@ pub(super) fn said(room: &str, content: &str) -> ServerMessage {
 
 /// A message as a server that recovers sends it.
 pub(super) fn placed(room: &str, content: &str, offset: &str) -> ServerPacket {
-    let trailing = Trailing { text: offset.into(), follows_object: true };
+    let trailing = TrailingArg { text: offset.into(), follows_object: true };
     ServerPacket::Event(ServerEvent { trailing: Some(trailing), ..event(said(room, content)) })
 }
 
@@ -55,11 +55,11 @@ pub(super) const DONE: Answer = Answer::Done { id: None, seq: None, members: Non
 
 impl Rig {
     pub(super) fn with(config: Config, options: Options) -> Self {
-        let now = Moment::new(Timestamp::from_millis(1), Duration::from_secs(1_800_000_000));
+        let now = ClockReading::new(Timestamp::from_millis(1), Duration::from_secs(1_800_000_000));
         #[cfg_attr(not(feature = "frames"), expect(unused_mut, reason = "there are no own events"))]
         let mut session = Session::new(config, options, PERSONAL_ROOM.into(), 5);
         #[cfg(feature = "frames")]
-        session.own_events("".into());
+        session.custom_events("".into());
         Self { session, now, conn: ConnId(0), last_frame: 0, said: Vec::new() }
     }
 
@@ -110,7 +110,7 @@ impl Rig {
     }
 
     pub(super) fn send(&mut self, number: u64, content: &str) {
-        self.command(Command::Send(Outgoing::new(SendId(number), "r".into(), content.into())));
+        self.command(Command::Send(OutboundMessage::new(SendId(number), "r".into(), content.into())));
     }
 
     pub(super) fn receive(&mut self, packet: ServerPacket) {
@@ -228,7 +228,7 @@ fn told(output: Said) -> Option<String> {
             let words = delivery.reply.and_then(|reply| reply.message).map(|words| format!(": {words}"));
             format!("{} is {status}{}", delivery.id.0, words.unwrap_or_default())
         }
-        Output::Abandon { code, .. } => format!("abandon {code}"),
+        Output::Abort { code, .. } => format!("abandon {code}"),
         Output::Close { code, .. } => format!("close {code}"),
         Output::FetchToken { rejected } => format!("fetch token, rejected: {rejected}"),
         _ => return None,

@@ -5,7 +5,7 @@ use crate::id::Id;
 use crate::link::State;
 use crate::messages::{Code, Notification, ServerMessage};
 use crate::name::{Name, PERSONAL_ROOM};
-use crate::outbox::{OutboxLimits, Outgoing, Overflow};
+use crate::outbox::{OutboundMessage, OutboxLimits, Overflow};
 use crate::session::{Command, Join, Output};
 use crate::socketio::{Answer, ClientPacket, Handshake, Options, ServerEvent, ServerPacket};
 use alloc::boxed::Box;
@@ -371,7 +371,7 @@ fn an_event_that_wants_an_answer_gets_one_known_or_not() {
 fn a_notification_comes_unasked_and_the_personal_room_is_not_joined() {
     let mut rig = Rig::in_rooms(&[], None);
     rig.command(Command::Join(Join { personal: true, ..Name::from(PERSONAL_ROOM).into() }));
-    let notification = Notification { stamp: None, kind: "badge".into(), data: Some("3".to_owned()) };
+    let notification = Notification { entry: None, kind: "badge".into(), data: Some("3".to_owned()) };
     rig.receive(ServerPacket::Event(event(ServerMessage::Notification(Box::new(notification)))));
     assert_eq!(rig.story(), ["notification badge 3"]);
 }
@@ -395,7 +395,7 @@ fn a_send_has_its_outcome_when_its_own_timeout_is_over_though_the_handler_might_
             rig.receive(connected(None));
         }
         let timeout = Some(Duration::from_secs(3));
-        let send = Outgoing { timeout, ..Outgoing::new(SendId(1), "r".into(), "one".into()) };
+        let send = OutboundMessage { timeout, ..OutboundMessage::new(SendId(1), "r".into(), "one".into()) };
         rig.command(Command::Send(send));
         rig.pass(2 * SECOND);
         assert_eq!(rig.deliveries(), [], "acks: {acks}");

@@ -3,7 +3,7 @@ use crate::cause::{DialError, DialErrorKind};
 use crate::change::Change;
 use crate::event::{SendId, SendReply};
 use crate::link::State;
-use crate::saved::Transmitted;
+use crate::persisted::Transmitted;
 use crate::session::{Command, Input, Output};
 use crate::socketio::Answer;
 use alloc::borrow::ToOwned as _;
@@ -103,7 +103,7 @@ fn another_run_knows_that_the_address_is_right() {
 #[test]
 fn a_connection_is_noted_once() {
     let mut rig = Rig::new();
-    rig.session.note_changes();
+    rig.session.track_changes();
     rig.command(Command::Connect);
     rig.let_in(None);
     let noted = rig.session.take_changes();
@@ -117,7 +117,7 @@ fn a_connection_is_noted_once() {
 #[test]
 fn an_answer_is_stored_with_the_outcome_unless_it_is_large() {
     let mut rig = Rig::in_rooms(&["r"], None);
-    rig.session.note_changes();
+    rig.session.track_changes();
     rig.send(1, "one");
     rig.send(2, "two");
     let done = |answer: String| Answer::Done { id: None, seq: None, members: None, answer: Some(answer) };
@@ -141,7 +141,7 @@ fn what_gives_way_in_a_full_queue_is_gone_from_the_store_before_the_next_is_ther
         crate::OutboxLimits { count: 1, overflow: crate::Overflow::DropOldest, ..Default::default() };
     let config = crate::Config { outbox, ..crate::Config::default() };
     let mut rig = Rig::with(config, crate::socketio::Options::default());
-    rig.session.note_changes();
+    rig.session.track_changes();
     rig.send(1, "one");
     rig.send(2, "two");
     let noted: Vec<_> = rig

@@ -27,7 +27,7 @@ use bug::{Bug, made};
 use copies::Copied;
 use flights::{Errand, Flights, Landed};
 use parking::Parked;
-use rejoin::machine::Moment;
+use rejoin::machine::ClockReading;
 use rejoin::{Id, Name, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -93,7 +93,7 @@ impl Hub {
     }
 
     /// The store has answered.
-    pub(super) fn stored(&mut self, now: Moment, request_id: RequestId, answer: StoreResponse) {
+    pub(super) fn stored(&mut self, now: ClockReading, request_id: RequestId, answer: StoreResponse) {
         let Some(nodes) = &mut self.nodes else { return };
         match nodes.flights.land(request_id) {
             Landed::InTime(errand) => self.answered(now, errand, answer),
@@ -102,7 +102,7 @@ impl Hub {
         }
     }
 
-    fn answered(&mut self, now: Moment, errand: Errand, answer: StoreResponse) {
+    fn answered(&mut self, now: ClockReading, errand: Errand, answer: StoreResponse) {
         match (errand, answer) {
             (Errand::Open { room }, StoreResponse::Opened(state)) => self.opened(now, &room, state),
             (Errand::Open { room }, _) => self.unopened(now, &room),
@@ -112,7 +112,7 @@ impl Hub {
     }
 
     /// The hub has given the request up: what the answer says of the room is still true, and nobody is answered.
-    fn answered_late(&mut self, now: Moment, room: &Name, answer: StoreResponse) {
+    fn answered_late(&mut self, now: ClockReading, room: &Name, answer: StoreResponse) {
         match answer {
             StoreResponse::Appended { epoch, entry: Some(entry), .. } => {
                 self.learn(now.monotonic, room, &epoch, entry);
@@ -125,7 +125,7 @@ impl Hub {
     }
 
     /// Gives up what the store has not answered in time.
-    pub(super) fn answers_due(&mut self, now: Moment) {
+    pub(super) fn answers_due(&mut self, now: ClockReading) {
         let at = now.monotonic;
         if made(Bug::NeverGivenUp) {
             return;
@@ -142,7 +142,7 @@ impl Hub {
     }
 
     /// Something has happened in the store.
-    pub(super) fn noticed(&mut self, now: Moment, notice: StoreNotice) {
+    pub(super) fn noticed(&mut self, now: ClockReading, notice: StoreNotice) {
         let at = now.monotonic;
         if self.nodes.is_none() {
             return;

@@ -9,7 +9,7 @@ use super::super::{Due, Hub, Limit};
 use super::bug::{Bug, made};
 use super::copies::Waiting;
 use super::flights::Errand;
-use rejoin::machine::Moment;
+use rejoin::machine::ClockReading;
 use rejoin::messages::Epoch;
 use rejoin::{Name, Timestamp};
 use std::time::Duration;
@@ -159,7 +159,7 @@ impl Hub {
     }
 
     /// A room has been read.
-    pub(super) fn opened(&mut self, now: Moment, room: &Name, state: RoomState) {
+    pub(super) fn opened(&mut self, now: ClockReading, room: &Name, state: RoomState) {
         let at = now.monotonic;
         self.unpaced(room);
         let Some(nodes) = &mut self.nodes else { return };
@@ -172,7 +172,7 @@ impl Hub {
     }
 
     /// Lets those go on for whom the room was read: some of them, and the others soon.
-    pub(in super::super) fn settle_some(&mut self, now: Moment, room: &Name) {
+    pub(in super::super) fn settle_some(&mut self, now: ClockReading, room: &Name) {
         for _ in 0..SETTLED {
             let Some(waiting) = self.copy_mut(room).and_then(|copy| copy.ready.pop_front()) else { break };
             self.settle(now, waiting, room);
@@ -184,7 +184,7 @@ impl Hub {
     }
 
     /// A room could not be read.
-    pub(super) fn unopened(&mut self, now: Moment, room: &Name) {
+    pub(super) fn unopened(&mut self, now: ClockReading, room: &Name) {
         let at = now.monotonic;
         self.unpaced(room);
         let Some(nodes) = &mut self.nodes else { return };

@@ -9,7 +9,7 @@ use super::super::rules::{Asked, is_stream, locate, told};
 use super::super::{ConnId, FeedRequest, Hub, Limit, Output, RoomPosition};
 use super::bug::{Bug, made};
 use super::copies::Waiting;
-use rejoin::machine::{ClientMessage, Moment, ServerMessage};
+use rejoin::machine::{ClientMessage, ClockReading, ServerMessage};
 use rejoin::messages::{Code, JoinRequest, Nack};
 use rejoin::{Name, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -202,7 +202,7 @@ impl Hub {
     }
 
     /// Puts the connection back into its rooms when they were read.
-    pub(in super::super) fn park_restore(&mut self, now: Moment, conn: ConnId, rooms: &[RoomPosition]) {
+    pub(in super::super) fn park_restore(&mut self, now: ClockReading, conn: ConnId, rooms: &[RoomPosition]) {
         let Some(state) = self.conns.get(&conn).filter(|_| rooms.len() <= self.config.rooms_per_conn + 1)
         else {
             return self.outputs.push_back(Output::Restored { conn, restored: false });
@@ -280,7 +280,7 @@ impl Hub {
     }
 
     /// The room was read for this one.
-    pub(super) fn settle(&mut self, now: Moment, waiting: Waiting, room: &Name) {
+    pub(super) fn settle(&mut self, now: ClockReading, waiting: Waiting, room: &Name) {
         let Waiting { conn, serial } = waiting;
         if let Some((join, frames)) = self.take_join(conn, serial, room) {
             // What it may do can have changed meanwhile, and many may have waited for the last place.
@@ -315,7 +315,7 @@ impl Hub {
     }
 
     /// The room could not be read for this one; whether it goes on waiting.
-    pub(super) fn fail(&mut self, now: Moment, waiting: Waiting, room: &Name) -> bool {
+    pub(super) fn fail(&mut self, now: ClockReading, waiting: Waiting, room: &Name) -> bool {
         let (Waiting { conn, serial }, at) = (waiting, now.monotonic);
         let (code, reason) = LATER;
         let Some(parked) = self.nodes.as_mut().and_then(|nodes| nodes.parked.get_mut(&conn)) else {
@@ -375,7 +375,7 @@ impl Hub {
     }
 
     /// The frames that have waited, in their order. Another join among them makes the rest wait again.
-    fn carry_out(&mut self, now: Moment, conn: ConnId, mut frames: VecDeque<(ClientMessage, usize)>) {
+    fn carry_out(&mut self, now: ClockReading, conn: ConnId, mut frames: VecDeque<(ClientMessage, usize)>) {
         if made(Bug::ParkedReordered) {
             frames.make_contiguous().reverse();
         }

@@ -5,7 +5,7 @@ use super::super::publishing::Said;
 use super::super::shared::{Decision, SendKey, StoreRequest, StoreResponse};
 use super::super::{Hub, Output};
 use super::flights::Errand;
-use rejoin::machine::Moment;
+use rejoin::machine::ClockReading;
 use rejoin::messages::Code;
 use rejoin::{Id, Name};
 
@@ -22,7 +22,7 @@ impl Hub {
     /// Asks the store to append what a backend says. `key`: the same key is the same post.
     pub(in super::super) fn publish_to_store(
         &mut self,
-        now: Moment,
+        now: ClockReading,
         call: u64,
         room: Name,
         entry: LogEntry,
@@ -55,7 +55,7 @@ impl Hub {
         }
     }
 
-    pub(super) fn post_answered(&mut self, now: Moment, posted: Posted, answer: StoreResponse) {
+    pub(super) fn post_answered(&mut self, now: ClockReading, posted: Posted, answer: StoreResponse) {
         let Posted { call, room, compared } = posted;
         let output = match answer {
             StoreResponse::Appended { epoch, entry, id, seq, dup } => {

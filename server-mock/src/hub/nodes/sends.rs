@@ -10,8 +10,8 @@ use super::super::shared::{Decision, SendKey, StoreRequest, StoreResponse};
 use super::bug::{Bug, made};
 use super::flights::Errand;
 use super::parking::LATER;
-use rejoin::machine::{Moment, ServerMessage};
-use rejoin::messages::{Ack, Code, Epoch, Origin};
+use rejoin::machine::{ClockReading, ServerMessage};
+use rejoin::messages::{Ack, Code, Epoch, ProducerSeq};
 use rejoin::{Id, Name};
 use std::time::Duration;
 
@@ -38,7 +38,12 @@ impl Asked {
 
 impl Hub {
     /// Asks the store to append a send, or refuses it at once.
-    pub(in super::super) fn send_to_store(&mut self, now: Moment, mut send: Send, epoch: Option<Epoch>) {
+    pub(in super::super) fn send_to_store(
+        &mut self,
+        now: ClockReading,
+        mut send: Send,
+        epoch: Option<Epoch>,
+    ) {
         let at = now.monotonic;
         if made(Bug::DedupePerNode)
             && let Some((key, pseq)) = &send.line
@@ -82,7 +87,7 @@ impl Hub {
                 origin: send
                     .line
                     .as_ref()
-                    .map(|((_, pid), pseq)| Box::new(Origin { pid: pid.clone(), pseq: *pseq })),
+                    .map(|((_, pid), pseq)| Box::new(ProducerSeq { pid: pid.clone(), pseq: *pseq })),
                 kind: None,
             })),
         };
@@ -117,7 +122,7 @@ impl Hub {
     }
 
     /// What the store has made of a send.
-    pub(super) fn send_answered(&mut self, now: Moment, asked: Asked, answer: StoreResponse) {
+    pub(super) fn send_answered(&mut self, now: ClockReading, asked: Asked, answer: StoreResponse) {
         let Asked { mut send, born, no } = asked;
         // The number may be another connection's by now.
         let is_here = self.conns.get(&send.conn).is_some_and(|state| state.born == born);

@@ -18,7 +18,7 @@ mod strangers;
 mod tokens;
 
 use super::{ConnId, Hub, HubConfig, Input, Output};
-use rejoin::machine::Moment;
+use rejoin::machine::ClockReading;
 use rejoin::{Name, Timestamp};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -50,8 +50,8 @@ impl World {
         world
     }
 
-    fn now(&self) -> Moment {
-        Moment::new(Timestamp::from_millis(self.ms), Duration::from_millis(1_763_846_359_123 + self.ms))
+    fn now(&self) -> ClockReading {
+        ClockReading::new(Timestamp::from_millis(self.ms), Duration::from_millis(1_763_846_359_123 + self.ms))
     }
 
     fn handle(&mut self, input: Input<'_>) -> Vec<Output> {

@@ -10,7 +10,7 @@ use crate::socketio::carrier::Carrier;
 use crate::socketio::incoming::Incoming;
 use crate::socketio::packet::{self, Engine, Packet};
 use crate::socketio::seated::Seated;
-use rejoin::socketio::MOST_ATTACHMENTS;
+use rejoin::socketio::MAX_ATTACHMENTS;
 use std::task::Context;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{Bytes, Utf8Bytes};
@@ -29,7 +29,7 @@ fn no_packet(message: &str) -> Ending {
     let count =
         message.strip_prefix(['5', '6']).and_then(|rest| rest.split_once('-')).map(|(count, _)| count);
     let is_number = |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let too_many = |text: &str| text.parse().map_or(true, |count: u64| count > u64::from(MOST_ATTACHMENTS));
+    let too_many = |text: &str| text.parse().map_or(true, |count: u64| count > u64::from(MAX_ATTACHMENTS));
     if count.filter(is_number).is_some_and(too_many) {
         return Ending::Over(Limit::Attachments, 1009, "Too many attachments: a packet has at most 10");
     }

@@ -4,7 +4,7 @@
 use super::Checker;
 use super::truth::Place;
 use rejoin::Id;
-use rejoin::messages::{History, HistoryRequest, JoinRequest, Joined, Ref, Stamp};
+use rejoin::messages::{EntryMeta, History, HistoryRequest, JoinRequest, Joined, Ref};
 use std::collections::HashMap;
 
 /// What comes next over a connection in a room.
@@ -99,7 +99,7 @@ impl Checker {
     }
 
     /// A message arrives over a connection, which nobody has tampered with.
-    pub fn message_arrives(&mut self, conn: usize, place: Place, stamp: &Stamp) {
+    pub fn message_arrives(&mut self, conn: usize, place: Place, stamp: &EntryMeta) {
         let (life, oldest) = (self.truth.life(place), self.truth.oldest(place));
         if self.answers.courses.get(&(conn, place)).is_some_and(|course| course.life != Some(life)) {
             // The log is another one than it was: what follows what is not known any more, until the next join.
@@ -138,7 +138,7 @@ impl Checker {
         };
         self.history_promised(limit, history.messages.len());
         let seqs: Vec<u64> =
-            history.messages.iter().filter_map(|message| Some(message.stamp.as_ref()?.seq)).collect();
+            history.messages.iter().filter_map(|message| Some(message.entry.as_ref()?.seq)).collect();
         let ascending = seqs.windows(2).all(|pair| pair[1] == pair[0] + 1);
         let begins = seqs
             .first()

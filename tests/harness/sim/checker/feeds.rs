@@ -4,7 +4,7 @@ use super::Checker;
 use super::truth::{Key, Place};
 use crate::sim::Micros;
 use crate::sim::coverage::Sometimes;
-use rejoin::messages::{Joined, Stamp};
+use rejoin::messages::{EntryMeta, Joined};
 use rejoin::{Id, Position};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -209,7 +209,7 @@ impl Checker {
         client: usize,
         place: Place,
         key: Option<Key>,
-        stamp: Option<&Stamp>,
+        stamp: Option<&EntryMeta>,
         timestamp: &str,
     ) {
         let Some(key) = key else {
@@ -221,7 +221,7 @@ impl Checker {
         }
     }
 
-    fn stamped(&mut self, client: usize, place: Place, key: Key, stamp: &Stamp) {
+    fn stamped(&mut self, client: usize, place: Place, key: Key, stamp: &EntryMeta) {
         let Some(index) = self.truth.by_id(&stamp.id) else {
             return self.violated(format!("4: u{client} is told {key:?} as {}, never appended", stamp.id));
         };
@@ -267,7 +267,7 @@ impl Checker {
 
     /// Whether everything that was to come before a message has been delivered before: a replay after a fork repeats
     /// it, and is not shown again.
-    fn knows_all_before(&self, client: usize, place: Place, stamp: &Stamp) -> bool {
+    fn knows_all_before(&self, client: usize, place: Place, stamp: &EntryMeta) -> bool {
         let Some(feed) = self.feeds.all.get(&(client, place)) else { return false };
         let Next::Exactly(_, next) = feed.next else { return false };
         next < stamp.seq && (next..stamp.seq).all(|seq| self.was_told(client, place, &stamp.epoch, seq))
@@ -320,7 +320,7 @@ impl Checker {
     }
 
     /// A message arrives ahead of its turn.
-    pub fn ahead(&mut self, client: usize, place: Place, stamp: &Stamp) {
+    pub fn ahead(&mut self, client: usize, place: Place, stamp: &EntryMeta) {
         let feed = self.feed(client, place);
         if let Next::Exactly(epoch, seq) = &feed.next
             && *epoch == stamp.epoch
@@ -407,8 +407,13 @@ impl Checker {
     pub fn caught_up(&mut self, client: usize, place: Place) {
         let (epoch, head) = self.truth.seen(place);
         let Some(epoch) = epoch.cloned() else { return };
-        let end =
-            Stamp { id: epoch.clone(), epoch: epoch.clone(), seq: head + 1, replay: false, origin: None };
+        let end = EntryMeta {
+            id: epoch.clone(),
+            epoch: epoch.clone(),
+            seq: head + 1,
+            replay: false,
+            producer: None,
+        };
         let (known, several) = (self.knows_all_before(client, place, &end), self.several);
         let feed = self.feed(client, place);
         let last = feed.last;

@@ -280,12 +280,12 @@ impl Checker {
         match event {
             Event::Message(message) => {
                 let (at, key) = (place(&message.room, user), key(&message.content));
-                self.delivered(client, at, key, message.stamp.as_deref(), &message.timestamp);
+                self.delivered(client, at, key, message.entry.as_deref(), &message.timestamp);
                 self.message_told(client, key, message);
             }
             Event::Notification(notification) => {
                 let data = notification.data.as_deref().unwrap_or("").trim_matches('"');
-                let stamp = notification.stamp.as_ref();
+                let stamp = notification.entry.as_ref();
                 self.delivered(client, place("@me", user), key(data), stamp, "");
                 self.notification_told(client, notification);
                 let replay = stamp.is_some_and(|stamp| stamp.replay);

@@ -290,7 +290,7 @@ impl Checker {
         if *message.room != *format!("room{place}") {
             return self.violated(format!("4: reader{reader} is told {key:?} in {}", message.room));
         }
-        let Some(stamp) = message.stamp.as_deref() else {
+        let Some(stamp) = message.entry.as_deref() else {
             return self.reader_unplaced(reader, message, gap.is_some());
         };
         let told = Position { epoch: stamp.epoch.clone(), seq: stamp.seq, id: stamp.id.clone() };

@@ -5,7 +5,7 @@ use super::truth::{Key, Place};
 use super::{Checker, Micros};
 use crate::sim::SECOND;
 use rejoin::machine::Transmitted;
-use rejoin::messages::{Code, Nack, Refusal};
+use rejoin::messages::{Code, ErrorDetail, Nack};
 use rejoin::{Id, Name, SendFailure, SendId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -170,7 +170,7 @@ impl Checker {
     }
 
     /// A server refuses a join or a page over a connection.
-    pub fn turned_down(&mut self, client: usize, conn: usize, at: Place, refusal: &Refusal) {
+    pub fn turned_down(&mut self, client: usize, conn: usize, at: Place, refusal: &ErrorDetail) {
         let name = refusal.reference.as_ref().map_or("", Id::as_str);
         if !refusal.retry {
             if let Some((_, _, times)) = self.reasons.asked.get_mut(&(client, at)) {

@@ -4,7 +4,7 @@ use super::Checker;
 use super::truth::{Key, Place};
 use crate::sim::coverage::Sometimes;
 use crate::sim::{Micros, SECOND};
-use rejoin::messages::{Ack, Code, LineTag, Nack};
+use rejoin::messages::{Ack, Code, Nack, ProducerTag};
 use rejoin::{DeliveryStatus, Id, SendId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -178,7 +178,7 @@ impl Checker {
         conn: usize,
         extended: bool,
         reference: Option<&Id>,
-        line: Option<&LineTag>,
+        line: Option<&ProducerTag>,
         limit: usize,
     ) {
         self.counts_transmission(key);

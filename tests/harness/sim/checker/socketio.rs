@@ -257,7 +257,7 @@ impl Checker {
                 | Event::Delivery(_)
                 | Event::Room(_)
                 | Event::Restored(_)
-                | Event::NotStored { .. }
+                | Event::StorageFailed { .. }
         );
         if self.talk(client).over && !quiet {
             self.violated(format!("S: sio{client} has ended, and is told {event:?}"));
@@ -355,7 +355,7 @@ impl Checker {
             self.violated(format!("S: sio{client} has left {}, and is told {told:?}", message.room));
         }
         match new.or(copies.first().copied()) {
-            Some(index) if message.stamp.is_none() => self.sio_follows(client, at, index),
+            Some(index) if message.entry.is_none() => self.sio_follows(client, at, index),
             _ => self.violated(format!("4: sio{client} is told {message:?}, which stands in no log")),
         }
     }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::sim::SECOND;
-use rejoin::messages::{JoinReason, Joined, LineTag, Stamp};
+use rejoin::messages::{EntryMeta, JoinReason, Joined, ProducerTag};
 use rejoin::{Delivery, DeliveryStatus, Gap, GapReason, Message, SendFailure, SendId};
 
 fn epoch() -> Id {
@@ -31,9 +31,9 @@ fn observer() -> Checker {
 }
 
 fn message(seq: u64) -> Event {
-    let stamp = Stamp { id: id(seq), epoch: epoch(), seq, replay: false, origin: None };
+    let stamp = EntryMeta { id: id(seq), epoch: epoch(), seq, replay: false, producer: None };
     let plain = Message::plain("room0".into(), "u1".into(), format!("u1-{seq}"), String::new());
-    Event::Message(plain.with_stamp(Some(Box::new(stamp))))
+    Event::Message(plain.with_entry(Some(Box::new(stamp))))
 }
 
 fn join(checker: &mut Checker, seq: u64, replay: u64, reason: Option<JoinReason>) {
@@ -216,7 +216,7 @@ fn acked_sends_out_of_their_order_are_found() {
 
 #[test]
 fn a_number_used_for_two_sends_and_one_too_many_in_flight_are_found() {
-    let line = |pseq| LineTag { pid: Id::new("p").unwrap(), pseq, epoch: epoch() };
+    let line = |pseq| ProducerTag { pid: Id::new("p").unwrap(), pseq, epoch: epoch() };
     let mut checker = observer();
     checker.transmitted((1, 1), 0, true, Some(&id(1)), Some(&line(1)), 8);
     checker.transmitted((1, 2), 0, true, Some(&id(2)), Some(&line(1)), 8);

@@ -129,7 +129,7 @@ impl Checker {
             data: message.data.clone(),
             timestamp: message.timestamp.clone(),
         };
-        let (stands, known) = if let Some(stamp) = message.stamp.as_deref() {
+        let (stands, known) = if let Some(stamp) = message.entry.as_deref() {
             let words = self.truth.by_id(&stamp.id).and_then(|index| self.told.words.get(&index));
             (words.is_some_and(|words| **words == told), words.is_some())
         } else {
@@ -157,7 +157,7 @@ impl Checker {
 
     /// The same for a notification.
     pub(super) fn notification_told(&mut self, client: usize, notification: &Notification) {
-        let Some(stamp) = &notification.stamp else { return };
+        let Some(stamp) = &notification.entry else { return };
         let stands = self.truth.by_id(&stamp.id).and_then(|index| self.told.words.get(&index)).cloned();
         if stands.is_some_and(|stands| stands.data != notification.data) || *notification.kind != *"note" {
             self.violated(format!("4: u{client} is notified of {notification:?}"));

@@ -2,7 +2,7 @@
 
 use super::store::{Carried, SharedStore};
 use crate::sim::{Micros, SECOND};
-use rejoin::machine::Moment;
+use rejoin::machine::ClockReading;
 use rejoin::messages::Code;
 use rejoin::{Id, Name};
 use rejoin_server::hub::shared::{
@@ -23,7 +23,7 @@ fn entry(content: &str) -> Box<LogEntry> {
     let mut hub = Hub::new(HubConfig::default(), content.len() as u64 + 7);
     let (room, user) = (Name::from("lobby"), Name::from("ada"));
     let content = content.to_owned();
-    hub.handle(Moment::default(), Input::Post { call: 0, room, user, content, data: None, key: None });
+    hub.handle(ClockReading::default(), Input::Post { call: 0, room, user, content, data: None, key: None });
     Box::new(hub.store().room("lobby").unwrap().messages().next().unwrap().clone())
 }
 

@@ -5,7 +5,7 @@ use crate::sim::Micros;
 use crate::sim::client::{CANARY, EPOCH};
 use crate::sim::plan::Plan;
 use fastrand::Rng;
-use rejoin::machine::{ConnId, Credentials, Feed, Moment};
+use rejoin::machine::{ClockReading, ConnId, Credentials, Feed};
 use rejoin::{FeedConfig, Name, Timestamp, Token};
 use std::time::Duration;
 
@@ -119,9 +119,9 @@ impl Reader {
     }
 
     /// Its clocks.
-    pub(in crate::sim) fn moment(&self, now: Micros) -> Moment {
+    pub(in crate::sim) fn moment(&self, now: Micros) -> ClockReading {
         let wall = EPOCH + Duration::from_micros(now);
-        Moment::new(Timestamp::new(Duration::from_micros(self.monotonic(now))), wall)
+        ClockReading::new(Timestamp::new(Duration::from_micros(self.monotonic(now))), wall)
     }
 
     /// Its monotonic clock.

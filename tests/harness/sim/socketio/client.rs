@@ -6,7 +6,7 @@ use crate::sim::Micros;
 use crate::sim::client::{CANARY, EPOCH};
 use crate::sim::plan::Plan;
 use fastrand::Rng;
-use rejoin::machine::{ConnId, Credentials, Ledger, Moment};
+use rejoin::machine::{ClockReading, ConnId, Credentials, JournalState};
 use rejoin::socketio::{Options, Session};
 use rejoin::{Config, Name, Overflow, PERSONAL_ROOM, Timestamp, Token};
 use std::collections::BTreeSet;
@@ -32,7 +32,7 @@ pub(in crate::sim) struct SioClient {
     /// It stands still until then.
     pub(in crate::sim) frozen_until: Option<Micros>,
     /// What it has stored, change by change, and how many changes that were.
-    pub(in crate::sim) disk: Option<Box<Ledger>>,
+    pub(in crate::sim) disk: Option<Box<JournalState>>,
     pub(in crate::sim) stored: u64,
     /// Rooms its user wants.
     pub(in crate::sim) wanted: BTreeSet<usize>,
@@ -66,7 +66,7 @@ impl SioClient {
         if plan.drop_oldest {
             config.outbox.overflow = Overflow::DropOldest;
         }
-        config.max_held = own.held;
+        config.max_buffered = own.held;
         let wanted = BTreeSet::from([rng.usize(..plan.rooms)]);
         Self {
             session: None,
@@ -104,9 +104,9 @@ impl SioClient {
     pub(in crate::sim) fn begins(&mut self) {
         let options = Options::new(self.plan.acks, Options::default().ack_timeout);
         let mut session = Session::new(self.config.clone(), options, PERSONAL_ROOM.into(), self.rng.u64(..));
-        session.note_changes();
+        session.track_changes();
         if self.plan.own {
-            session.own_events("".into());
+            session.custom_events("".into());
         }
         if self.plan.own && self.plan.manual {
             session.manual_acks();
@@ -129,9 +129,9 @@ impl SioClient {
     }
 
     /// Its clocks.
-    pub(in crate::sim) fn moment(&self, now: Micros) -> Moment {
+    pub(in crate::sim) fn moment(&self, now: Micros) -> ClockReading {
         let wall = EPOCH + Duration::from_micros(now);
-        Moment::new(Timestamp::new(Duration::from_micros(self.monotonic(now))), wall)
+        ClockReading::new(Timestamp::new(Duration::from_micros(self.monotonic(now))), wall)
     }
 
     /// Its monotonic clock.
@@ -146,7 +146,7 @@ impl SioClient {
 
     /// Most sends that wait, and most events that are held.
     pub(in crate::sim) fn bounds(&self) -> (usize, usize) {
-        (self.config.outbox.count, self.config.max_held)
+        (self.config.outbox.count, self.config.max_buffered)
     }
 
     /// Looks up when the session's deadline comes, in world time.

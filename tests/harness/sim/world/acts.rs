@@ -5,7 +5,7 @@ use crate::sim::Micros;
 use crate::sim::act::Act;
 use crate::sim::checker::{Key, Made, place};
 use crate::sim::coverage::Sometimes;
-use rejoin::machine::{Command, Outgoing};
+use rejoin::machine::{Command, OutboundMessage};
 use rejoin::{Join, Name, SendId, State};
 use std::time::Duration;
 
@@ -118,7 +118,12 @@ impl World {
         self.checker.sent(key, SendId(number), made);
         let timeout = timeout.map(Duration::from_micros);
         let reference = Some(format!("ref-{client}-{number}").into());
-        let send = Outgoing { timeout, data, reference, ..Outgoing::new(SendId(number), room, content) };
+        let send = OutboundMessage {
+            timeout,
+            data,
+            reference,
+            ..OutboundMessage::new(SendId(number), room, content)
+        };
         self.command(client, Command::Send(send));
         key
     }

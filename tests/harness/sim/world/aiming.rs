@@ -67,7 +67,7 @@ impl World {
             Stale::Opened => Input::Opened(conn),
             Stale::DialFailed => Input::DialFailed(conn, DialError::new(DialErrorKind::Refused, "")),
             Stale::Pong => Input::Pong(conn),
-            Stale::Heard => Input::Heard(conn),
+            Stale::Heard => Input::Activity(conn),
             Stale::Flushed => Input::Flushed(conn, 1_000),
             Stale::Closed => Input::Closed(conn, Disconnect::Closed { code: 1000, reason: "bye".into() }),
             Stale::Message => {

@@ -6,7 +6,7 @@ use crate::sim::checker::place;
 use crate::sim::coverage::Sometimes;
 use crate::sim::net::{Packet, Way};
 use rejoin::machine::{Disconnect, Input, ServerMessage};
-use rejoin::messages::Stamp;
+use rejoin::messages::EntryMeta;
 
 impl World {
     pub(super) fn arrive_down(&mut self, index: usize, end: u64, packet: Packet) {
@@ -26,11 +26,11 @@ impl World {
                     self.observe_down(client, index, &message);
                     Input::Received(id, message)
                 }
-                Err(error) => Input::Garbled(id, error.to_string().into()),
+                Err(error) => Input::Malformed(id, error.to_string().into()),
             },
             Packet::Ping => {
                 self.write(index, Way::Up, Packet::Pong);
-                Input::Heard(id)
+                Input::Activity(id)
             }
             Packet::Pong => Input::Pong(id),
             Packet::Close(code) => {
@@ -53,7 +53,7 @@ impl World {
             _ => None,
         };
         let state = self.clients[client].session.as_ref().map(rejoin::machine::Session::state);
-        let own = matches!(&input, Input::Received(_, ServerMessage::Own(_)))
+        let own = matches!(&input, Input::Received(_, ServerMessage::Custom(_)))
             && state == Some(rejoin::State::Connected);
         let (told, is_newest) = (self.frames_told, self.clients[client].newest() == Some(index));
         self.input(client, input);
@@ -94,15 +94,15 @@ impl World {
         let user = self.clients[client].user;
         match message {
             ServerMessage::Message(message) => {
-                let Some(stamp) = &message.stamp else { return };
-                if stamp.origin.is_some() && message.user != self.clients[client].name {
+                let Some(stamp) = &message.entry else { return };
+                if stamp.producer.is_some() && message.user != self.clients[client].name {
                     let (who, name) = (&self.clients[client].name, &message.user);
                     self.checker.violated(format!("2.2: {who} is told which send of {name} a message is"));
                 }
                 self.observe_stamp(client, index, place(&message.room, user), stamp);
             }
             ServerMessage::Notification(notification) => {
-                let Some(stamp) = &notification.stamp else { return };
+                let Some(stamp) = &notification.entry else { return };
                 self.observe_stamp(client, index, place("@me", user), stamp);
             }
             ServerMessage::Joined(joined) => {
@@ -130,7 +130,7 @@ impl World {
                 self.checker.ack_received(index, ack, moved);
             }
             ServerMessage::Nack(nack) => self.checker.nack_received(index, nack),
-            ServerMessage::Error { refusal: Some(refusal), .. } => {
+            ServerMessage::Error { detail: Some(refusal), .. } => {
                 if let Some(room) = &refusal.room {
                     self.checker.turned_down(client, index, place(room, user), refusal);
                 }
@@ -145,7 +145,7 @@ impl World {
         }
     }
 
-    fn observe_stamp(&mut self, client: usize, index: usize, at: u32, stamp: &Stamp) {
+    fn observe_stamp(&mut self, client: usize, index: usize, at: u32, stamp: &EntryMeta) {
         if !self.conns[index].tampered {
             self.checker.message_arrives(index, at, stamp);
         }

@@ -9,7 +9,7 @@ use crate::sim::coverage::Sometimes;
 use crate::sim::net::{Packet, Way};
 use crate::sim::plan::Commits;
 use rejoin::machine::{
-    ClientMessage, Command, Input, Output, Saved, SavedLine, SavedSend, ServerMessage, Session,
+    ClientMessage, Command, Input, Output, Saved, SavedProducer, SavedSend, ServerMessage, Session,
 };
 use rejoin::messages::json::encode_client;
 use rejoin::{Event, Id, Mode, Name, Position, RoomState, State, TokenError};
@@ -119,7 +119,7 @@ impl World {
                     self.write(index, Way::Up, Packet::Close(code));
                 }
             }
-            Output::Abandon { conn, code } => self.abandon(client, conn, code),
+            Output::Abort { conn, code } => self.abandon(client, conn, code),
             Output::Dial { conn, token, extended, attempt, .. } => {
                 self.dial(client, conn, token, extended, attempt);
             }
@@ -143,7 +143,7 @@ impl World {
             let changes = session.take_changes();
             let disk = state.disk.get_or_insert_default();
             for change in changes {
-                disk.take(change);
+                disk.record(change);
             }
             if !is_the_same(&disk.saved(), &saved) {
                 let disk = disk.saved();
@@ -156,13 +156,13 @@ impl World {
     fn observe_up(&mut self, client: usize, index: usize, message: &ClientMessage) {
         let user = self.clients[client].user;
         match message {
-            ClientMessage::Own(content) => self.observe_own(client, index, content, true),
+            ClientMessage::Custom(content) => self.observe_own(client, index, content, true),
             ClientMessage::Kept(frame) => self.observe_kept(client, index, frame),
             ClientMessage::SendMessage { content, tag, .. } => {
                 self.observe_own(client, index, content, false);
                 let Some(key) = key(content) else { return };
                 let (reference, line) =
-                    tag.as_ref().map_or((None, None), |tag| (Some(&tag.reference), tag.line.as_ref()));
+                    tag.as_ref().map_or((None, None), |tag| (Some(&tag.reference), tag.producer.as_ref()));
                 let extended = self.conns[index].extended;
                 let limit = self.conns[index].in_flight.unwrap_or(self.plan.server.in_flight);
                 let limit = usize::try_from(limit).unwrap_or(1);
@@ -278,7 +278,7 @@ impl World {
         let (room, position) = match event {
             Event::Message(message) => (message.room.clone(), message.position()),
             Event::Notification(notification) => {
-                ("@me".into(), notification.stamp.as_ref().map(rejoin::messages::Stamp::position))
+                ("@me".into(), notification.entry.as_ref().map(rejoin::messages::EntryMeta::position))
             }
             _ => return,
         };
@@ -306,7 +306,7 @@ impl World {
         if state.session.is_some() && !state.app.busy && state.app.queue.len() >= state.plan.queue {
             state.app.busy = true;
             state.app.was_busy = true;
-            self.input(client, Input::Busy(true));
+            self.input(client, Input::Backpressure(true));
         }
     }
 
@@ -350,7 +350,7 @@ impl World {
             }
         }
         if rests {
-            self.input(client, Input::Busy(false));
+            self.input(client, Input::Backpressure(false));
         }
         true
     }
@@ -382,11 +382,11 @@ pub(super) fn is_the_same(disk: &Saved, whole: &Saved) -> bool {
         sent.all(|sent| sent.pid != *pid || sent.at_ms == 0)
     };
     let lines = |saved: &Saved| -> BTreeMap<Name, (Id, u64)> {
-        let has_sends = |line: &&SavedLine| {
+        let has_sends = |line: &&SavedProducer| {
             let mut sent = saved.sends.iter().filter_map(|send| send.transmitted.as_ref());
             sent.any(|sent| sent.pid == line.pid && sent.at_ms > 0)
         };
-        let lines = saved.lines.iter().filter(has_sends).filter(|line| !given_up(&line.pid));
+        let lines = saved.producers.iter().filter(has_sends).filter(|line| !given_up(&line.pid));
         lines.map(|line| (line.room.clone(), (line.pid.clone(), line.next_pseq))).collect()
     };
     let head = |saved: &Saved| {
@@ -408,7 +408,7 @@ fn tag(event: &Event) -> u64 {
         Event::Ready(_) => 3,
         Event::Room(_) => 4,
         Event::Joined(joined) => 5 + (joined.replayed << 8),
-        Event::Message(message) => 6 + (message.stamp.as_ref().map_or(0, |stamp| stamp.seq) << 8),
+        Event::Message(message) => 6 + (message.entry.as_ref().map_or(0, |stamp| stamp.seq) << 8),
         Event::Gap(gap) => 7 + (gap.after.unwrap_or(0) << 8),
         Event::Delivery(delivery) => 8 + (delivery.id.0 << 8),
         _ => 9,
@@ -422,7 +422,7 @@ impl std::fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
             Input::Received(conn, ServerMessage::Message(message)) => {
-                let stamp = message.stamp.as_deref();
+                let stamp = message.entry.as_deref();
                 let seq = stamp.map_or_else(String::new, |stamp| format!(" {}:{}", stamp.epoch, stamp.seq));
                 write!(f, "receives {}{seq} in {} on {}", message.content.trim(), message.room, conn.0)
             }

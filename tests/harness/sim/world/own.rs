@@ -3,7 +3,7 @@
 use super::World;
 use crate::sim::net::{Packet, Way};
 use crate::sim::own::{OwnAct, number};
-use rejoin::machine::{Command, Outgoing, ServerMessage};
+use rejoin::machine::{Command, OutboundMessage, ServerMessage};
 use rejoin::{Event, Frame, SendId};
 use std::collections::BTreeMap;
 
@@ -22,10 +22,10 @@ impl World {
             OwnAct::Keep { key, padding } => self.keep_own(client, &format!("key{key}"), padding),
             OwnAct::Drop { key } => self.drop_own(client, &format!("key{key}")),
             OwnAct::KeepMany => {
-                for key in 0..=rejoin::MOST_KEPT {
+                for key in 0..=rejoin::MAX_KEPT_FRAMES {
                     self.keep_own(client, &format!("many{key}"), 0);
                 }
-                for key in 0..=rejoin::MOST_KEPT {
+                for key in 0..=rejoin::MAX_KEPT_FRAMES {
                     self.drop_own(client, &format!("many{key}"));
                 }
             }
@@ -39,7 +39,7 @@ impl World {
         let number = self.own.next();
         let text = self.own.sends(client, number, padding);
         self.checker.own_comes(client, SendId(number), &text);
-        let send = Outgoing::new(SendId(number), LANE.into(), text);
+        let send = OutboundMessage::new(SendId(number), LANE.into(), text);
         let process = self.processes[client];
         self.command(client, if is_volatile { Command::SendVolatile(send) } else { Command::Send(send) });
         let lives = self.clients[client].session.is_some() && self.processes[client] == process;
@@ -106,7 +106,7 @@ impl World {
     pub(super) fn read_own(message: ServerMessage, text: &str) -> ServerMessage {
         match message {
             ServerMessage::Unknown if text.starts_with(r#"{"type":"own_answer""#) => {
-                ServerMessage::Own(Frame::new(Some("own_answer".into()), text.to_owned()))
+                ServerMessage::Custom(Frame::new(Some("own_answer".into()), text.to_owned()))
             }
             other => other,
         }

@@ -25,15 +25,15 @@ impl World {
         let state = &mut self.clients[client];
         let seed = state.rng.u64(..);
         let mut session = Session::new(state.config.clone(), seed);
-        session.own_frames(super::own::LANE.into());
+        session.custom_frames(super::own::LANE.into());
         if state.plan.stores {
-            session.note_changes();
+            session.track_changes();
         }
         state.session = Some(session);
         self.begins(client);
         self.trace.note(self.now, "client", format_args!("{client} starts"));
         if let Some(disk) = &mut self.clients[client].disk {
-            disk.restored();
+            disk.assign_restored_ids();
             let saved = disk.saved();
             self.checker.cover.reach(Sometimes::Restarted);
             self.input(client, Input::Restore(Box::new(saved)));
@@ -137,7 +137,7 @@ impl World {
         let disk = state.disk.get_or_insert_default();
         let untold = |change: &Change<String, Name, SendId>| matches!(change, Change::Resolved { .. });
         for change in changes.into_iter().take(kept).take_while(|change| !untold(change)) {
-            disk.take(change);
+            disk.record(change);
         }
     }
 

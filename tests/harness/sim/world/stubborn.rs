@@ -8,7 +8,7 @@ use crate::sim::net::{Packet, Way};
 use rejoin::Id;
 use rejoin::machine::{ClientMessage, ServerMessage};
 use rejoin::messages::json::{decode_client, encode_server};
-use rejoin::messages::{Code, History, Nack, Refusal};
+use rejoin::messages::{Code, ErrorDetail, History, Nack};
 
 impl World {
     /// Answers in the place of the server; `false` if the server is to answer itself.
@@ -59,12 +59,12 @@ fn answer(what: Stubborn, message: &ClientMessage, now: Micros) -> Option<Answer
     let text = match (what, message) {
         // A member's first contact is not told that it is none.
         (Stubborn::Nack(Code::NotJoined, _), ClientMessage::SendMessage { tag: Some(tag), .. })
-            if tag.line.is_none() =>
+            if tag.producer.is_none() =>
         {
             return None;
         }
         (Stubborn::Nack(code, retry_after_ms), ClientMessage::SendMessage { tag: Some(tag), .. }) => {
-            let expected = tag.line.as_ref().map(|line| line.pseq).filter(|_| code == Code::SequenceGap);
+            let expected = tag.producer.as_ref().map(|line| line.pseq).filter(|_| code == Code::SequenceGap);
             let nack = Nack {
                 reference: Some(tag.reference.clone()),
                 code,
@@ -111,6 +111,6 @@ fn refusal(
     retry_after_ms: Option<u64>,
 ) -> Option<String> {
     let (reference, room) = (Some(reference.clone()), Some(room.clone()));
-    let refusal = Refusal { reference, room, code, retry, retry_after_ms, server_code: None };
-    encode_server(&ServerMessage::Error { message: "no".into(), refusal: Some(Box::new(refusal)) })
+    let refusal = ErrorDetail { reference, room, code, retry, retry_after_ms, server_code: None };
+    encode_server(&ServerMessage::Error { message: "no".into(), detail: Some(Box::new(refusal)) })
 }

@@ -98,7 +98,7 @@ impl Checker {
                 Message::Left(left) if left.reference.is_none() && is_in(&left.room, RoomState::Joined) => {
                     watch.duties.push(Duty::TellsOutOf(left.room.clone()));
                 }
-                Message::Error { refusal: Some(refusal), .. } if refusal.retry => {
+                Message::Error { detail: Some(refusal), .. } if refusal.retry => {
                     if let Some(room) = &refusal.room
                         && watch.asked.get(room) == refusal.reference.as_ref()
                         && is_in(room, RoomState::Joining)
@@ -107,7 +107,7 @@ impl Checker {
                         watch.duties.push(Duty::TellsRefused(room.clone(), refusal.code));
                     }
                 }
-                Message::Error { refusal: Some(refusal), .. } => {
+                Message::Error { detail: Some(refusal), .. } => {
                     if let Some(room) = &refusal.room
                         && watch.asked.get(room) == refusal.reference.as_ref()
                         && is_in(room, RoomState::Joining)
@@ -116,7 +116,7 @@ impl Checker {
                     }
                 }
                 Message::Message(message) => {
-                    let origin = message.stamp.as_ref().and_then(|stamp| stamp.origin.as_ref());
+                    let origin = message.entry.as_ref().and_then(|stamp| stamp.producer.as_ref());
                     let key = origin.and_then(|origin| self.line_is_of(&origin.pid, origin.pseq));
                     if let Some(key) = key.filter(|key| key.0 == client && self.is_open(*key)) {
                         self.watches[client].duties.push(Duty::Settles(key));
@@ -180,7 +180,7 @@ impl Checker {
         let queue = Queue {
             count: queue.outbox_len,
             bytes: queue.outbox_bytes,
-            held: (queue.held, queue.held_bytes),
+            held: (queue.buffered, queue.buffered_bytes),
         };
         self.queue_is(client, queue);
         self.is_in_time(client);

@@ -186,7 +186,7 @@ impl Watch {
                 self.is_answered();
                 self.heard();
             }
-            Input::Received(conn, _) | Input::Garbled(conn, _) | Input::Heard(conn)
+            Input::Received(conn, _) | Input::Malformed(conn, _) | Input::Activity(conn)
                 if self.is_current(*conn) =>
             {
                 self.heard();
@@ -230,7 +230,7 @@ impl Watch {
             ServerMessage::Hello(hello) => self.greeted(hello),
             ServerMessage::GoingAway(going) => self.going_away(going),
             ServerMessage::AuthExpiring { .. } => self.expires(),
-            ServerMessage::Error { refusal: None, .. } => self.duties.push(Duty::TellsError),
+            ServerMessage::Error { detail: None, .. } => self.duties.push(Duty::TellsError),
             _ => {}
         }
     }
@@ -298,7 +298,7 @@ impl Watch {
                 self.dials(*conn, *attempt, token.as_ref(), *extended, url.as_deref());
             }
             Output::Close { conn, code } => self.closes(*conn, *code),
-            Output::Abandon { conn, .. } => {
+            Output::Abort { conn, .. } => {
                 self.did.abandons.push(*conn);
                 self.dialling.take_if(|dialling| dialling == conn);
                 self.retiring.take_if(|retiring| retiring.conn == *conn);

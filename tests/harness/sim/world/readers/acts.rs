@@ -50,7 +50,7 @@ impl World {
             }
             ReaderAct::Busy(time) if self.readers[reader].reads() => {
                 self.readers[reader].busy_until = Some(self.now + time);
-                self.feed(reader, FeedInput::Busy(true));
+                self.feed(reader, FeedInput::Backpressure(true));
                 self.later(time, Happening::Reading(Reading::Takes { reader }));
             }
             ReaderAct::Freeze(time) => self.reader_freezes(reader, time, false, false),
@@ -99,9 +99,9 @@ impl World {
                     let (room, user) = (Name::from("x"), Name::from("nobody"));
                     let message = Message::plain(room, user, String::from("late"), String::new());
                     let id = self.readers[reader].disk.clone();
-                    let arrival = rejoin::feed::Arrival::Message { id, message };
-                    self.feed(reader, FeedInput::Arrived(before, arrival));
-                    self.feed(reader, FeedInput::Ended(before, rejoin::machine::Disconnect::Lost));
+                    let arrival = rejoin::feed::FeedItem::Message { id, message };
+                    self.feed(reader, FeedInput::Received(before, arrival));
+                    self.feed(reader, FeedInput::Closed(before, rejoin::machine::Disconnect::Lost));
                 }
             }
             _ => {}
@@ -171,7 +171,7 @@ impl World {
         state.busy_until = None;
         let monotonic = state.monotonic(self.now);
         self.checker.reader_hears(reader, monotonic);
-        self.feed(reader, FeedInput::Busy(false));
+        self.feed(reader, FeedInput::Backpressure(false));
         self.stream_reads_on(reader);
     }
 

@@ -105,7 +105,7 @@ impl World {
 
     /// Tells a feed something, and does what it wants.
     pub(super) fn feed(&mut self, reader: usize, input: FeedInput) {
-        if self.trace.is_readable() && !matches!(input, FeedInput::Heard(_)) {
+        if self.trace.is_readable() && !matches!(input, FeedInput::Activity(_)) {
             self.trace.note(self.now, "reader", format_args!("{reader} {input:?}"));
         }
         let state = &mut self.readers[reader];
@@ -136,7 +136,7 @@ impl World {
                 let asked = Asked { token, last_event_id: last_event_id.map(|id| id.to_string()), history };
                 self.reader_dials(reader, conn, attempt, asked);
             }
-            FeedOutput::Abandon { conn } => {
+            FeedOutput::Abort { conn } => {
                 self.readers[reader].dialing.take_if(|dialing| *dialing == conn);
                 if let Some(stream) = self.readers[reader].stream
                     && self.streams[stream].id == conn
@@ -161,7 +161,7 @@ impl World {
     fn reader_told(&mut self, reader: usize, event: &FeedEvent, last: Option<&str>) {
         match event {
             FeedEvent::State(change) => self.reader_state(reader, change),
-            FeedEvent::Began => self.checker.reader_began(reader, last),
+            FeedEvent::Started => self.checker.reader_began(reader, last),
             FeedEvent::Message(message) => self.checker.reader_message(reader, message, last),
             FeedEvent::Gap(gap) => {
                 self.checker.reader_gap(reader, gap, last);
@@ -174,7 +174,7 @@ impl World {
                 }
                 self.checker.reader_is_told(reader, last);
             }
-            FeedEvent::Garbled { .. } => {
+            FeedEvent::Malformed { .. } => {
                 if !self.readers[reader].plan.tampered {
                     self.checker.violated(format!("4: reader{reader} is told that something is damaged"));
                 }
@@ -252,7 +252,7 @@ impl World {
                 self.stream_reads_on(reader);
             }
             Ok(stream) => self.reader_hangs_up(stream),
-            Err(error) if awaited => self.feed(reader, FeedInput::Failed(id, error)),
+            Err(error) if awaited => self.feed(reader, FeedInput::DialFailed(id, error)),
             Err(_) => {}
         }
     }
@@ -268,6 +268,6 @@ impl World {
         let monotonic = self.readers[reader].monotonic(self.now);
         self.checker.lost(self.clients.len() + reader, self.now - opened);
         self.checker.reader_loses(reader, monotonic);
-        self.feed(reader, FeedInput::Ended(id, how));
+        self.feed(reader, FeedInput::Closed(id, how));
     }
 }

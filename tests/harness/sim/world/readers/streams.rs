@@ -9,7 +9,7 @@ use crate::sim::server::Process;
 use crate::sim::world::{Happening, World};
 use crate::sim::{Micros, SECOND};
 use fastrand::Rng;
-use rejoin::feed::{Arrival, EventStream};
+use rejoin::feed::{EventStream, FeedItem};
 use rejoin::machine::{ConnId, Disconnect, FeedInput, ServerMessage};
 use rejoin::messages::json::encode_server;
 use rejoin::{DialError, DialErrorKind, Message, Name, Position};
@@ -379,16 +379,16 @@ impl World {
         }
         let monotonic = self.readers[reader].monotonic(self.now);
         self.checker.reader_hears(reader, monotonic);
-        self.feed(reader, FeedInput::Heard(id));
+        self.feed(reader, FeedInput::Activity(id));
         let room = Self::room(self.readers[reader].plan.room);
         while self.streams[index].client_open
             && let Some(item) = self.streams[index].parser.read(&mut piece)
         {
-            let arrival = Arrival::read(item, &room, &mut self.decoder);
-            if let Arrival::Retry(wait) = &arrival {
+            let arrival = FeedItem::read(item, &room, &mut self.decoder);
+            if let FeedItem::Retry(wait) = &arrival {
                 self.checker.reader_told_to_wait(reader, wait.as_micros().try_into().unwrap_or(u64::MAX));
             }
-            self.feed(reader, FeedInput::Arrived(id, arrival));
+            self.feed(reader, FeedInput::Received(id, arrival));
         }
     }
 

@@ -15,7 +15,7 @@ use crate::sim::net::{Packet, Pipe};
 use crate::sim::plan::DialFaults;
 use crate::sim::server::Process;
 use crate::sim::socketio::{FIRST_USER, SioConn};
-use rejoin::machine::{Command, ConnId, Disconnect, Input, Outgoing, Output};
+use rejoin::machine::{Command, ConnId, Disconnect, Input, OutboundMessage, Output};
 use rejoin::socketio::{ClientEvent, ClientPacket, ServerPacket, Session};
 use rejoin::{DialError, DialErrorKind, Event, SendId, State, Token};
 use std::collections::BTreeMap;
@@ -129,7 +129,7 @@ impl World {
         let personal = plan.personal;
         self.sios[client].begins();
         if let Some(disk) = &mut self.sios[client].disk {
-            disk.restored();
+            disk.assign_restored_ids();
             let disk = disk.saved();
             self.sio_input(client, Input::Restore(Box::new(disk)));
         }
@@ -172,7 +172,7 @@ impl World {
         self.sio_saves(client);
         let Some(session) = &self.sios[client].session else { return };
         let (diagnostics, (sends, held)) = (session.diagnostics(), self.sios[client].bounds());
-        if diagnostics.outbox_len > sends || diagnostics.held > held {
+        if diagnostics.outbox_len > sends || diagnostics.buffered > held {
             self.checker.violated(format!("8: sio{client} is over its bounds: {diagnostics:?}"));
         }
         let ended = matches!(session.state(), State::Closed | State::Failed);
@@ -195,7 +195,7 @@ impl World {
         let saved = session.saved();
         let disk = state.disk.get_or_insert_default();
         for change in session.take_changes() {
-            disk.take(change);
+            disk.record(change);
         }
         let kept = disk.saved();
         if !is_the_same(&kept, &saved) {
@@ -216,7 +216,7 @@ impl World {
                     self.sio_writes(client, index, frame, message);
                 }
             }
-            Output::Abandon { conn, .. } => {
+            Output::Abort { conn, .. } => {
                 self.sios[client].dialing.take_if(|dialing| *dialing == conn);
                 if let Some(index) = self.sio_socket(client, conn) {
                     self.sio_hangs_up(index);
@@ -382,7 +382,7 @@ impl World {
             self.sio_observe_own(client, index, content, false);
         }
         match &message {
-            ClientPacket::Own { event, .. } => self.sio_observe_own(client, index, event, true),
+            ClientPacket::Custom { event, .. } => self.sio_observe_own(client, index, event, true),
             ClientPacket::Kept(event) => self.sio_observe_kept(client, index, event),
             _ => {}
         }
@@ -473,7 +473,7 @@ impl World {
         debug_assert_eq!(key(&content), Some(author));
         self.sio_orders(client, &content);
         let timeout = timeout.map(Duration::from_micros);
-        let send = Outgoing { timeout, data, ..Outgoing::new(SendId(number), room, content) };
+        let send = OutboundMessage { timeout, data, ..OutboundMessage::new(SendId(number), room, content) };
         self.sio_command(client, Command::Send(send));
         author
     }

@@ -6,7 +6,7 @@ use crate::sim::server::Process;
 use crate::sim::socketio::{SioAct, answer_to};
 use crate::sim::world::World;
 use crate::sim::world::own::LANE;
-use rejoin::machine::{Command, Outgoing, ServerMessage};
+use rejoin::machine::{Command, OutboundMessage, ServerMessage};
 use rejoin::socketio::{Answer, ServerEvent, ServerPacket, Session};
 use rejoin::{DeliveryStatus, Event, Frame, SendFailure, SendId, State};
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ fn who(client: usize) -> usize {
 
 /// The event that a text names, as a server says it.
 fn event(number: u64) -> ServerMessage {
-    ServerMessage::Own(Frame::event("/".into(), "own_event".into(), format!(r#"[{{"n":{number}}}]"#)))
+    ServerMessage::Custom(Frame::event("/".into(), "own_event".into(), format!(r#"[{{"n":{number}}}]"#)))
 }
 
 impl World {
@@ -97,7 +97,7 @@ impl World {
         self.own.asked(who(client), &text);
         let data = asks.then(|| String::from("true"));
         let timeout = timeout.map(Duration::from_micros);
-        let send = Outgoing { data, timeout, ..Outgoing::new(SendId(id), LANE.into(), text) };
+        let send = OutboundMessage { data, timeout, ..OutboundMessage::new(SendId(id), LANE.into(), text) };
         self.sio_command(client, if is_volatile { Command::SendVolatile(send) } else { Command::Send(send) });
         if is_volatile && !self.own.is_decided(who(client), id) {
             self.checker.violated(format!("own: sio{client} waits with {id}, which is volatile"));
@@ -172,7 +172,7 @@ impl World {
     /// The number of the event of the application's own that a packet brings.
     pub(super) fn own_event_of(packet: &ServerPacket) -> Option<u64> {
         match packet {
-            ServerPacket::Event(ServerEvent { message: ServerMessage::Own(frame), .. }) => {
+            ServerPacket::Event(ServerEvent { message: ServerMessage::Custom(frame), .. }) => {
                 number(frame.text()?)
             }
             _ => None,

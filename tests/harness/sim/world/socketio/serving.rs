@@ -12,10 +12,10 @@ use crate::sim::world::{Happening, World};
 use rejoin::Name;
 use rejoin::machine::{Disconnect, ServerMessage};
 use rejoin::messages::json::encode_client;
-use rejoin::messages::{Joined, Notification, Stamp};
+use rejoin::messages::{EntryMeta, Joined, Notification};
 use rejoin::socketio::{
-    Answer, ClientEvent, ClientPacket, ConnectRefusal, Connected, Handshake, Resume, ServerEvent,
-    ServerPacket, Trailing,
+    Answer, ClientEvent, ClientPacket, ConnectError, Connected, Handshake, Resume, ServerEvent, ServerPacket,
+    TrailingArg,
 };
 use rejoin_server::hub::{self, RoomPosition};
 
@@ -27,8 +27,8 @@ fn event(message: ServerMessage) -> ServerEvent {
     ServerEvent { ack: None, trailing: None, message, data_before_trailing: None }
 }
 
-fn trailing(offset: String) -> Trailing {
-    Trailing { text: offset.into(), follows_object: true }
+fn trailing(offset: String) -> TrailingArg {
+    TrailingArg { text: offset.into(), follows_object: true }
 }
 
 /// The room that a join is for.
@@ -199,7 +199,7 @@ impl World {
                 if token == Some(self.sios[client].token()) {
                     self.sio_lets_in(index, resume.as_deref());
                 } else {
-                    self.sio_says(index, ServerPacket::Refused(ConnectRefusal::from("Unauthorized")));
+                    self.sio_says(index, ServerPacket::ConnectError(ConnectError::from("Unauthorized")));
                 }
             }
             ClientPacket::Emit { ack, event } => self.sio_serves(index, ack, event),
@@ -212,7 +212,7 @@ impl World {
             ClientPacket::Answer { id, arguments } => {
                 self.sio_takes_answer(index, id, Some(&arguments));
             }
-            ClientPacket::Own { ack, event } => self.sio_serves_own(index, ack, &event),
+            ClientPacket::Custom { ack, event } => self.sio_serves_own(index, ack, &event),
             _ => {}
         }
     }
@@ -458,26 +458,26 @@ impl World {
         let client = self.sio_conns[index].client;
         let recovers = self.sios[client].plan.recovers.is_some();
         let Some(seat) = self.sio_conns[index].seat.as_mut() else { return Told::Nothing };
-        let mut placed = |room: &Name, stamp: Option<&Stamp>| {
+        let mut placed = |room: &Name, stamp: Option<&EntryMeta>| {
             let Some(stamp) = stamp else { return Ok(None) };
             let offset = seat.sends(room, &stamp.epoch, stamp.seq)?;
             Ok::<_, ()>(offset.filter(|_| recovers).map(trailing))
         };
         match message {
             ServerMessage::Message(message) => {
-                let Ok(trailing) = placed(&message.room, message.stamp.as_deref()) else {
+                let Ok(trailing) = placed(&message.room, message.entry.as_deref()) else {
                     return Told::Missing;
                 };
-                let message = message.with_stamp(None);
+                let message = message.with_entry(None);
                 let event = ServerEvent { trailing, ..event(ServerMessage::Message(message)) };
                 Told::Packet(Box::new(ServerPacket::Event(event)))
             }
             ServerMessage::Notification(notification) => {
-                let Ok(trailing) = placed(&stream(client), notification.stamp.as_ref()) else {
+                let Ok(trailing) = placed(&stream(client), notification.entry.as_ref()) else {
                     return Told::Missing;
                 };
                 let own = notification.data.clone();
-                let notification = Box::new(Notification { stamp: None, ..*notification });
+                let notification = Box::new(Notification { entry: None, ..*notification });
                 let event = event(ServerMessage::Notification(notification));
                 let event = ServerEvent { trailing, data_before_trailing: own, ..event };
                 Told::Packet(Box::new(ServerPacket::Event(event)))
@@ -499,7 +499,7 @@ impl World {
                 self.sio_answers(index, reference.as_str(), answer)
             }
             ServerMessage::Joined(joined) => self.sio_joined(index, *joined),
-            ServerMessage::Error { refusal: Some(refusal), .. } => {
+            ServerMessage::Error { detail: Some(refusal), .. } => {
                 let Some(reference) = &refusal.reference else { return Told::Nothing };
                 if !seat.waiting.contains_key(reference.as_str()) {
                     // Whoever gets no answer takes that for a yes: it has to come back.
@@ -569,7 +569,7 @@ impl World {
         self.sio_pids += 1;
         let id = self.sio_pids;
         self.sio_asked.insert(id);
-        let message = ServerMessage::Error { message: String::from("are you well?"), refusal: None };
+        let message = ServerMessage::Error { message: String::from("are you well?"), detail: None };
         self.sio_says(index, ServerPacket::Event(ServerEvent { ack: Some(id), ..event(message) }));
         Some(id)
     }

@@ -5,13 +5,13 @@ use crate::bug::{Bug, made};
 use crate::event::SendFailure;
 use crate::outbox::Payload;
 #[cfg(feature = "stored")]
-use crate::saved::SavedFrame;
+use crate::persisted::SavedFrame;
 use alloc::vec::Vec;
 
 /// Most frames that are kept for each connection.
-pub const MOST_KEPT: usize = 64;
+pub const MAX_KEPT_FRAMES: usize = 64;
 /// Most bytes of them together.
-pub const MOST_KEPT_BYTES: usize = 64 << 10;
+pub const MAX_KEPT_BYTES: usize = 64 << 10;
 
 /// In the order in which their keys were first kept.
 #[derive(Debug)]
@@ -43,11 +43,11 @@ impl<P: Payload, N: Clone + Ord> Standing<P, N> {
     pub(crate) fn keep(&mut self, key: N, frame: P, most: usize) -> Result<(), SendFailure> {
         let list = &mut self.list;
         let at = list.iter().position(|kept| kept.key == key);
-        let weight = frame.weight();
+        let weight = frame.byte_len();
         let others =
-            list.iter().filter(|kept| kept.key != key).map(|kept| kept.frame.weight()).sum::<usize>();
-        let too_many = at.is_none() && list.len() >= MOST_KEPT || others + weight > MOST_KEPT_BYTES;
-        if weight > most || weight > MOST_KEPT_BYTES {
+            list.iter().filter(|kept| kept.key != key).map(|kept| kept.frame.byte_len()).sum::<usize>();
+        let too_many = at.is_none() && list.len() >= MAX_KEPT_FRAMES || others + weight > MAX_KEPT_BYTES;
+        if weight > most || weight > MAX_KEPT_BYTES {
             return Err(SendFailure::TooLarge);
         }
         if too_many && !made(Bug::KeepsTooMany) {
@@ -114,15 +114,15 @@ impl<P: Payload, N: Clone + Ord> Standing<P, N> {
     #[cfg(feature = "socketio")]
     pub(crate) fn largest(&self) -> usize {
         let written = self.list.iter().filter(|kept| kept.written);
-        written.map(|kept| kept.frame.weight()).max().unwrap_or_default().max(self.largest_send)
+        written.map(|kept| kept.frame.byte_len()).max().unwrap_or_default().max(self.largest_send)
     }
 
     /// The key of the frame that was too large for the server, if the largest one that the connection has been given is kept:
     /// each connection would end by it.
     pub(crate) fn blamed(&self) -> Option<N> {
         let written = self.list.iter().filter(|kept| kept.written);
-        let largest = written.max_by_key(|kept| kept.frame.weight())?;
-        (largest.frame.weight() > self.largest_send).then(|| largest.key.clone())
+        let largest = written.max_by_key(|kept| kept.frame.byte_len())?;
+        (largest.frame.byte_len() > self.largest_send).then(|| largest.key.clone())
     }
 
     /// The keys of those that an earlier run has kept.
@@ -143,7 +143,9 @@ impl<P: Payload, N: Clone + Ord> Standing<P, N> {
     pub(crate) fn restore(&mut self, frames: Vec<SavedFrame<P, N>>) {
         let list = &mut self.list;
         for SavedFrame { key, frame } in frames {
-            if !made(Bug::KeptNotTakenUp) && list.len() < MOST_KEPT && list.iter().all(|kept| kept.key != key)
+            if !made(Bug::KeptNotTakenUp)
+                && list.len() < MAX_KEPT_FRAMES
+                && list.iter().all(|kept| kept.key != key)
             {
                 list.push(Kept { key, frame, written: false, restored: true });
             }

@@ -6,8 +6,8 @@ use crate::id::Id;
 use crate::name::Name;
 use crate::outbox::{Payload, RESTORED};
 #[cfg(feature = "frames")]
-use crate::saved::SavedFrame;
-use crate::saved::{Saved, SavedLine, SavedOutcome, SavedPosition, SavedSend, digest};
+use crate::persisted::SavedFrame;
+use crate::persisted::{Saved, SavedOutcome, SavedPosition, SavedProducer, SavedSend, digest};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
@@ -23,7 +23,7 @@ const EARLIER: u64 = RESTORED | 1 << 61;
 /// The state that a store keeps, brought up to date by [`Change`]s. A store that keeps changes reads it back with the
 /// same method that wrote it, so that both cannot differ.
 #[derive(Debug)]
-pub struct Ledger<P = String, N = Name> {
+pub struct JournalState<P = String, N = Name> {
     user: Option<N>,
     extended: bool,
     worked: bool,
@@ -44,7 +44,7 @@ pub struct Ledger<P = String, N = Name> {
     kept: Vec<SavedFrame<P, N>>,
 }
 
-impl<P, N: Ord> Default for Ledger<P, N> {
+impl<P, N: Ord> Default for JournalState<P, N> {
     fn default() -> Self {
         Self {
             user: None,
@@ -66,7 +66,7 @@ impl<P, N: Ord> Default for Ledger<P, N> {
     }
 }
 
-impl<P: Payload, N: Clone + Ord> Ledger<P, N> {
+impl<P: Payload, N: Clone + Ord> JournalState<P, N> {
     /// A ledger that begins with what a store has.
     pub fn new(saved: Saved<P, N>) -> Self {
         let mut ledger = Self::default();
@@ -74,9 +74,9 @@ impl<P: Payload, N: Clone + Ord> Ledger<P, N> {
         ledger
     }
 
-    /// The names under which a session knows what it takes up from [`Ledger::saved`]: to be said once, before its first
+    /// The names under which a session knows what it takes up from [`JournalState::saved`]: to be said once, before its first
     /// change.
-    pub fn restored(&mut self) {
+    pub fn assign_restored_ids(&mut self) {
         let sends = self.sends.keys().zip(1..).map(|(number, serial)| (SendId(RESTORED | serial), *number));
         let pending = self.outcomes.iter().filter(|(_, outcome)| !outcome.confirmed);
         let outcomes = pending.map(|(number, _)| (SendId(EARLIER | number), *number));
@@ -95,7 +95,7 @@ impl<P: Payload, N: Clone + Ord> Ledger<P, N> {
     }
 
     /// The number of the last send: later ones have a higher one.
-    pub fn last(&self) -> u64 {
+    pub fn last_number(&self) -> u64 {
         self.last
     }
 
@@ -106,7 +106,7 @@ impl<P: Payload, N: Clone + Ord> Ledger<P, N> {
 
     /// Takes a change of a session, and gives it as a store is to keep it; `None` if it is none, because it is about a
     /// send that was refused at once.
-    pub fn take(&mut self, change: Change<P, N, SendId>) -> Option<Change<P, N>> {
+    pub fn record(&mut self, change: Change<P, N, SendId>) -> Option<Change<P, N>> {
         let change = match change {
             Change::Added { key, send } => {
                 // One that was handed over and refused for certain is back under its number.
@@ -141,17 +141,17 @@ impl<P: Payload, N: Clone + Ord> Ledger<P, N> {
                 self.lines.insert(send.room.clone(), (transmitted.pid.clone(), next));
                 send.transmitted = Some(transmitted);
             }
-            Change::Waits { key } => {
+            Change::Requeued { key } => {
                 if let Some(send) = self.sends.get_mut(&key) {
                     send.transmitted = None;
                 }
             }
             // Until its outcome is known, all that can be said of it later is that nobody knows.
-            Change::HandedOver { key } => self.resolve(key, DeliveryStatus::Unknown),
+            Change::SentOnce { key } => self.resolve(key, DeliveryStatus::Unknown),
             Change::Resolved { key, status } => self.resolve(key, status),
             Change::Replied { key, reply } => self.replied(key, reply),
             Change::Confirmed { key } => self.confirm(key),
-            Change::LineEnded { room } => {
+            Change::ProducerEnded { room } => {
                 self.lines.remove(&room);
                 let given_up = self.sends.values_mut().filter(|send| send.room == room);
                 for transmitted in given_up.filter_map(|send| send.transmitted.as_mut()) {
@@ -161,7 +161,7 @@ impl<P: Payload, N: Clone + Ord> Ledger<P, N> {
             Change::Committed(position) => {
                 self.positions.insert(position.room.clone(), position);
             }
-            Change::Forgotten { room } => {
+            Change::PositionCleared { room } => {
                 self.positions.remove(&room);
             }
             Change::UserChanged => {
@@ -208,7 +208,7 @@ impl<P: Payload, N: Clone + Ord> Ledger<P, N> {
             window_ms,
             dedupe_window_ms,
             positions,
-            lines,
+            producers: lines,
             sends,
             outcomes,
             #[cfg(feature = "frames")]
@@ -290,12 +290,12 @@ impl<P: Payload, N: Clone + Ord> Ledger<P, N> {
 
     /// The whole of it, as another run takes it up.
     pub fn saved(&self) -> Saved<P, N> {
-        let lines = self.lines.iter().map(|(room, (pid, next_pseq))| SavedLine {
+        let lines = self.lines.iter().map(|(room, (pid, next_pseq))| SavedProducer {
             room: room.clone(),
             pid: pid.clone(),
             next_pseq: *next_pseq,
         });
-        let on_line = |line: &SavedLine<N>| {
+        let on_line = |line: &SavedProducer<N>| {
             self.sends.values().any(|send| {
                 send.room == line.room && send.transmitted.as_ref().is_some_and(|sent| sent.pid == line.pid)
             })
@@ -307,7 +307,7 @@ impl<P: Payload, N: Clone + Ord> Ledger<P, N> {
             window_ms: self.window_ms,
             dedupe_window_ms: self.dedupe_window_ms,
             positions: self.positions.values().cloned().collect(),
-            lines: lines.filter(on_line).collect(),
+            producers: lines.filter(on_line).collect(),
             sends: self.sends.values().cloned().collect(),
             outcomes: self.outcomes.values().cloned().collect::<Vec<_>>(),
             #[cfg(feature = "frames")]
@@ -323,7 +323,7 @@ mod tests {
     use alloc::format;
     use alloc::string::ToString as _;
 
-    fn added(ledger: &mut Ledger, id: u64, reference: Option<&str>) {
+    fn added(ledger: &mut JournalState, id: u64, reference: Option<&str>) {
         let send = SavedSend {
             number: 0,
             room: "r".into(),
@@ -332,19 +332,19 @@ mod tests {
             reference: reference.map(Into::into),
             transmitted: None,
         };
-        assert!(ledger.take(Change::Added { key: SendId(id), send }).is_some());
+        assert!(ledger.record(Change::Added { key: SendId(id), send }).is_some());
     }
 
-    fn resolved(ledger: &mut Ledger, id: u64) {
+    fn resolved(ledger: &mut JournalState, id: u64) {
         let status = DeliveryStatus::Written;
-        assert!(ledger.take(Change::Resolved { key: SendId(id), status }).is_some());
+        assert!(ledger.record(Change::Resolved { key: SendId(id), status }).is_some());
     }
 
     #[test]
     fn what_was_kept_and_done_again_is_what_it_was() {
-        let mut ledger = Ledger::default();
+        let mut ledger = JournalState::default();
         let mut kept = Vec::new();
-        let mut copy = Ledger::default();
+        let mut copy = JournalState::default();
         for id in 1..=9 {
             added(&mut ledger, id, (id % 2 == 0).then_some("ref"));
         }
@@ -353,10 +353,10 @@ mod tests {
         }
         for id in 1..=6 {
             let status = DeliveryStatus::Unknown;
-            kept.extend(ledger.take(Change::Resolved { key: SendId(id), status }));
+            kept.extend(ledger.record(Change::Resolved { key: SendId(id), status }));
         }
         for id in 1..=3 {
-            kept.extend(ledger.take(Change::Confirmed { key: SendId(id) }));
+            kept.extend(ledger.record(Change::Confirmed { key: SendId(id) }));
         }
         for change in kept {
             copy.apply(change);
@@ -369,11 +369,11 @@ mod tests {
 
     #[test]
     fn the_last_ten_thousand_outcomes_are_remembered() {
-        let mut ledger = Ledger::default();
+        let mut ledger = JournalState::default();
         for id in 1..=MOST_OUTCOMES as u64 + 5 {
             added(&mut ledger, id, Some(&format!("{id}")));
             resolved(&mut ledger, id);
-            assert!(ledger.take(Change::Confirmed { key: SendId(id) }).is_some());
+            assert!(ledger.record(Change::Confirmed { key: SendId(id) }).is_some());
         }
         assert_eq!(ledger.saved().outcomes.len(), MOST_OUTCOMES);
         assert_eq!(ledger.saved().outcomes[0].reference.as_deref(), Some("6"));
@@ -381,14 +381,14 @@ mod tests {
 
     #[test]
     fn the_last_answers_are_remembered_with_their_outcomes_over_a_restart() {
-        let mut ledger = Ledger::default();
-        let mut copy = Ledger::default();
+        let mut ledger = JournalState::default();
+        let mut copy = JournalState::default();
         for id in 1..=MOST_REPLIES as u64 + 2 {
             added(&mut ledger, id, Some(&format!("{id}")));
             resolved(&mut ledger, id);
             let reply = Box::new(SendReply::new(Some(id.to_string()), None));
-            assert!(ledger.take(Change::Replied { key: SendId(id), reply }).is_some());
-            copy = Ledger::new(ledger.saved());
+            assert!(ledger.record(Change::Replied { key: SendId(id), reply }).is_some());
+            copy = JournalState::new(ledger.saved());
         }
         let outcomes = copy.saved().outcomes;
         let answers: Vec<_> =
@@ -399,23 +399,23 @@ mod tests {
 
     #[test]
     fn what_was_handed_over_and_never_answered_is_unknown_in_the_next_run() {
-        let mut ledger = Ledger::default();
+        let mut ledger = JournalState::default();
         added(&mut ledger, 1, None);
-        assert!(ledger.take(Change::HandedOver { key: SendId(1) }).is_some());
-        let mut next = Ledger::new(ledger.saved());
-        next.restored();
+        assert!(ledger.record(Change::SentOnce { key: SendId(1) }).is_some());
+        let mut next = JournalState::new(ledger.saved());
+        next.assign_restored_ids();
         let (id, status) = next.outcomes().map(|(id, outcome)| (id, outcome.status.clone())).next().unwrap();
         assert_eq!(DeliveryStatus::from(status), DeliveryStatus::Unknown);
-        assert!(next.take(Change::Confirmed { key: id }).is_some());
+        assert!(next.record(Change::Confirmed { key: id }).is_some());
         assert_eq!(next.outcomes().count(), 0);
     }
 
     #[test]
     fn what_was_handed_over_and_refused_for_certain_waits_again_under_its_number() {
-        let mut ledger = Ledger::default();
+        let mut ledger = JournalState::default();
         added(&mut ledger, 1, None);
         added(&mut ledger, 2, None);
-        assert!(ledger.take(Change::HandedOver { key: SendId(1) }).is_some());
+        assert!(ledger.record(Change::SentOnce { key: SendId(1) }).is_some());
         added(&mut ledger, 1, None);
         let saved = ledger.saved();
         assert_eq!(saved.sends.iter().map(|send| send.number).collect::<Vec<_>>(), [1, 2]);
@@ -424,7 +424,7 @@ mod tests {
 
     #[test]
     fn an_outcome_says_what_was_sent_as_a_number() {
-        let mut ledger = Ledger::default();
+        let mut ledger = JournalState::default();
         added(&mut ledger, 1, Some("a"));
         added(&mut ledger, 2, None);
         resolved(&mut ledger, 1);
@@ -441,37 +441,37 @@ mod tests {
 
     #[test]
     fn what_another_user_has_not_been_told_is_kept_without_its_name() {
-        let mut ledger = Ledger::default();
+        let mut ledger = JournalState::default();
         for (id, reference) in [(1, "a"), (2, "b")] {
             added(&mut ledger, id, Some(reference));
             resolved(&mut ledger, id);
         }
-        assert!(ledger.take(Change::Confirmed { key: SendId(1) }).is_some());
-        assert!(ledger.take(Change::UserChanged).is_some());
+        assert!(ledger.record(Change::Confirmed { key: SendId(1) }).is_some());
+        assert!(ledger.record(Change::UserChanged).is_some());
         let kept = ledger.saved().outcomes;
         assert_eq!(
             kept.iter().map(|kept| (kept.number, kept.reference.clone())).collect::<Vec<_>>(),
             [(2, None)]
         );
-        assert!(ledger.take(Change::Confirmed { key: SendId(2) }).is_some());
+        assert!(ledger.record(Change::Confirmed { key: SendId(2) }).is_some());
         assert_eq!(ledger.saved().outcomes, []);
     }
 
     #[test]
     fn a_change_about_an_unknown_send_is_none() {
-        let mut ledger: Ledger = Ledger::default();
+        let mut ledger: JournalState = JournalState::default();
         let status = DeliveryStatus::Unknown;
-        assert_eq!(ledger.take(Change::Resolved { key: SendId(7), status }), None);
-        assert_eq!(ledger.take(Change::Confirmed { key: SendId(7) }), None);
+        assert_eq!(ledger.record(Change::Resolved { key: SendId(7), status }), None);
+        assert_eq!(ledger.record(Change::Confirmed { key: SendId(7) }), None);
     }
 
     #[test]
     fn a_replaced_state_keeps_the_outcomes_and_never_gives_a_number_twice() {
-        let mut ledger = Ledger::default();
+        let mut ledger = JournalState::default();
         added(&mut ledger, 1, Some("a"));
         resolved(&mut ledger, 1);
         added(&mut ledger, 2, Some("b"));
-        assert!(ledger.take(Change::Replaced(Box::default())).is_some());
+        assert!(ledger.record(Change::Replaced(Box::default())).is_some());
         assert_eq!((ledger.saved().outcomes.len(), ledger.saved().sends.len()), (1, 0));
         added(&mut ledger, 3, Some("c"));
         assert_eq!(ledger.saved().sends[0].number, 3);

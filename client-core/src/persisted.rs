@@ -5,7 +5,7 @@ use crate::id::Id;
 use crate::messages::{Epoch, Position};
 use crate::name::Name;
 #[cfg(feature = "journal")]
-use crate::outbox::Outgoing;
+use crate::outbox::OutboundMessage;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -32,7 +32,8 @@ pub struct Saved<P = String, N = Name> {
     /// The committed positions.
     pub positions: Vec<SavedPosition<N>>,
     /// The lines that have unanswered sends.
-    pub lines: Vec<SavedLine<N>>,
+    #[serde(rename = "lines")]
+    pub producers: Vec<SavedProducer<N>>,
     /// The sends without an outcome, in their order.
     pub sends: Vec<SavedSend<P, N>>,
     /// Outcomes, the oldest first: those that the application has not dealt with, and those that it may ask for again by
@@ -55,7 +56,7 @@ impl<P, N> Default for Saved<P, N> {
             window_ms: 0,
             dedupe_window_ms: 0,
             positions: Vec::new(),
-            lines: Vec::new(),
+            producers: Vec::new(),
             sends: Vec::new(),
             outcomes: Vec::new(),
             #[cfg(feature = "frames")]
@@ -86,7 +87,7 @@ pub struct SavedPosition<N = Name> {
 /// A line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct SavedLine<N = Name> {
+pub struct SavedProducer<N = Name> {
     /// The room it leads to.
     pub room: N,
     /// The producer.
@@ -120,8 +121,8 @@ pub struct SavedSend<P = String, N = Name> {
 #[cfg(feature = "journal")]
 impl<P: Clone, N: Clone> SavedSend<P, N> {
     /// A send that has not been transmitted.
-    pub(crate) fn waiting(send: &Outgoing<P, N>) -> Self {
-        let Outgoing { room, content, data, reference, .. } = send.clone();
+    pub(crate) fn waiting(send: &OutboundMessage<P, N>) -> Self {
+        let OutboundMessage { room, content, data, reference, .. } = send.clone();
         Self { number: 0, room, content, data, reference, transmitted: None }
     }
 }
@@ -209,7 +210,7 @@ impl From<SavedStatus> for DeliveryStatus {
             SavedStatus::Acked(id, seq) => Self::Acked { id, seq },
             SavedStatus::Answered(id, seq) => Self::Answered { id, seq },
             SavedStatus::Unknown => Self::Unknown,
-            SavedStatus::Failed(code) => Self::Failed(SendFailure::read(&code)),
+            SavedStatus::Failed(code) => Self::Failed(SendFailure::from_code(&code)),
         }
     }
 }

@@ -16,18 +16,18 @@ pub const NORMAL: u16 = 1000;
 /// What the link does after a connection ended or a dial failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Verdict {
+pub enum CloseAction {
     /// No further attempt; the state is `failed`.
     Terminal,
     /// Try again after the backoff.
     Retry,
     /// The server is restarting: try again inside its reconnect window.
-    Window,
+    Drain,
     /// The server is overloaded: wait for its hint, or at least 5 s.
-    Wait,
+    RetryAfter,
     /// Probably a bug or a wrong address: 3 tries in 10 minutes, then terminal. A dial that fails so where this address
     /// has worked before is an outage: tried again for 5 minutes.
-    Suspect,
+    RetryLimited,
     /// The token was rejected: one refresh if there is a source; again within 60 s is terminal.
     Rejected,
     /// The token has expired: one refresh in 60 s, then a dial within a second.
@@ -38,14 +38,14 @@ pub enum Verdict {
 
 /// Close codes and what they mean here. The default is protocol.md §2.5; single codes can be overridden.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct CloseTable {
-    overrides: Vec<(u16, Verdict)>,
+pub struct CloseCodePolicy {
+    overrides: Vec<(u16, CloseAction)>,
 }
 
-impl CloseTable {
-    /// Gives `code` another meaning than the default one, e.g. `(1000, Verdict::Retry)` for servers that use
+impl CloseCodePolicy {
+    /// Gives `code` another meaning than the default one, e.g. `(1000, CloseAction::Retry)` for servers that use
     /// 1000 for the end of a connection's lifetime.
-    pub fn set(&mut self, code: u16, verdict: Verdict) {
+    pub fn set(&mut self, code: u16, verdict: CloseAction) {
         match self.overrides.binary_search_by_key(&code, |(code, _)| *code) {
             Ok(at) => {
                 if let Some(entry) = self.overrides.get_mut(at) {
@@ -57,7 +57,7 @@ impl CloseTable {
     }
 
     /// What a close code received from the server means.
-    pub fn close_code(&self, code: u16) -> Verdict {
+    pub fn close_code(&self, code: u16) -> CloseAction {
         let own = self
             .overrides
             .binary_search_by_key(&code, |(code, _)| *code)
@@ -67,39 +67,39 @@ impl CloseTable {
             return *verdict;
         }
         match code {
-            4003 if made(Bug::RemovedComesBack) => Verdict::Retry,
-            1000 | 4003 | 4004 | 4009 | 4014 | 4500..=4899 => Verdict::Terminal,
-            1012 if made(Bug::RestartIsSuspect) => Verdict::Suspect,
-            1001 | 1012 | 4010 => Verdict::Window,
-            1013 | 4008 | 4011 => Verdict::Wait,
-            1002 | 1003 | 1007 | 1010 => Verdict::Suspect,
-            1009 => Verdict::TooLarge,
-            1008 | 4001 => Verdict::Rejected,
-            4002 => Verdict::Expired,
-            _ => Verdict::Retry,
+            4003 if made(Bug::RemovedComesBack) => CloseAction::Retry,
+            1000 | 4003 | 4004 | 4009 | 4014 | 4500..=4899 => CloseAction::Terminal,
+            1012 if made(Bug::RestartIsSuspect) => CloseAction::RetryLimited,
+            1001 | 1012 | 4010 => CloseAction::Drain,
+            1013 | 4008 | 4011 => CloseAction::RetryAfter,
+            1002 | 1003 | 1007 | 1010 => CloseAction::RetryLimited,
+            1009 => CloseAction::TooLarge,
+            1008 | 4001 => CloseAction::Rejected,
+            4002 => CloseAction::Expired,
+            _ => CloseAction::Retry,
         }
     }
 
     /// What the end of an open connection means.
-    pub fn disconnect(&self, how: &Disconnect) -> Verdict {
+    pub fn disconnect(&self, how: &Disconnect) -> CloseAction {
         match how {
             Disconnect::Closed { code, .. } => self.close_code(*code),
             Disconnect::Lost => self.close_code(1006),
             Disconnect::Protocol => self.close_code(1002),
             // Ours is the limit, so no send of ours is to blame; the next connection may do better.
-            Disconnect::TooLarge => Verdict::Suspect,
+            Disconnect::TooLarge => CloseAction::RetryLimited,
             // A restart, or the end of a connection's lifetime.
-            Disconnect::Ended => Verdict::Window,
+            Disconnect::Ended => CloseAction::Drain,
         }
     }
 
     /// What a failed dial means.
-    pub fn dial_error(&self, kind: DialErrorKind) -> Verdict {
+    pub fn dial_error(&self, kind: DialErrorKind) -> CloseAction {
         match kind {
             // What a stream of events is not to be asked for again with (the HTML standard, "Processing model").
             DialErrorKind::Http(204) => self.close_code(NORMAL),
-            DialErrorKind::Http(401 | 403) => Verdict::Rejected,
-            DialErrorKind::Http(429 | 503) => Verdict::Wait,
+            DialErrorKind::Http(401 | 403) => CloseAction::Rejected,
+            DialErrorKind::Http(429 | 503) => CloseAction::RetryAfter,
             // 408, 421, 425: this request came at a bad time or on the wrong connection; the next one may not.
             DialErrorKind::Http(408 | 421 | 425 | 500..=599)
             | DialErrorKind::Dns
@@ -108,11 +108,11 @@ impl CloseTable {
             | DialErrorKind::Timeout
             | DialErrorKind::Tls
             | DialErrorKind::Proxy
-            | DialErrorKind::Headers => Verdict::Retry,
+            | DialErrorKind::Headers => CloseAction::Retry,
             DialErrorKind::Http(_)
             | DialErrorKind::Certificate
             | DialErrorKind::NotWebSocket
-            | DialErrorKind::NotEventStream => Verdict::Suspect,
+            | DialErrorKind::NotEventStream => CloseAction::RetryLimited,
         }
     }
 }
@@ -123,16 +123,16 @@ mod tests {
 
     #[test]
     fn the_default_table_is_the_one_of_the_protocol_page() {
-        let table = CloseTable::default();
+        let table = CloseCodePolicy::default();
         for (codes, verdict) in [
-            (&[1000, 4003, 4004, 4009, 4014, 4500, 4899][..], Verdict::Terminal),
-            (&[1001, 1012, 4010], Verdict::Window),
-            (&[1013, 4008, 4011], Verdict::Wait),
-            (&[1005, 1006, 1011, 1014, 4012, 4013, 4000, 4499, 3000], Verdict::Retry),
-            (&[1002, 1003, 1007, 1010], Verdict::Suspect),
-            (&[1008, 4001], Verdict::Rejected),
-            (&[4002], Verdict::Expired),
-            (&[1009], Verdict::TooLarge),
+            (&[1000, 4003, 4004, 4009, 4014, 4500, 4899][..], CloseAction::Terminal),
+            (&[1001, 1012, 4010], CloseAction::Drain),
+            (&[1013, 4008, 4011], CloseAction::RetryAfter),
+            (&[1005, 1006, 1011, 1014, 4012, 4013, 4000, 4499, 3000], CloseAction::Retry),
+            (&[1002, 1003, 1007, 1010], CloseAction::RetryLimited),
+            (&[1008, 4001], CloseAction::Rejected),
+            (&[4002], CloseAction::Expired),
+            (&[1009], CloseAction::TooLarge),
         ] {
             for code in codes {
                 assert_eq!(table.close_code(*code), verdict, "{code}");
@@ -142,29 +142,29 @@ mod tests {
 
     #[test]
     fn an_override_wins_and_the_last_one_stays() {
-        let mut table = CloseTable::default();
-        table.set(1000, Verdict::Window);
-        table.set(1000, Verdict::Retry);
-        table.set(4001, Verdict::Terminal);
-        assert_eq!(table.close_code(1000), Verdict::Retry);
-        assert_eq!(table.close_code(4001), Verdict::Terminal);
-        assert_eq!(table.close_code(1008), Verdict::Rejected);
+        let mut table = CloseCodePolicy::default();
+        table.set(1000, CloseAction::Drain);
+        table.set(1000, CloseAction::Retry);
+        table.set(4001, CloseAction::Terminal);
+        assert_eq!(table.close_code(1000), CloseAction::Retry);
+        assert_eq!(table.close_code(4001), CloseAction::Terminal);
+        assert_eq!(table.close_code(1008), CloseAction::Rejected);
     }
 
     #[test]
     fn http_answers_follow_the_table() {
-        let table = CloseTable::default();
+        let table = CloseCodePolicy::default();
         for status in [401, 403] {
-            assert_eq!(table.dial_error(DialErrorKind::Http(status)), Verdict::Rejected);
+            assert_eq!(table.dial_error(DialErrorKind::Http(status)), CloseAction::Rejected);
         }
         for status in [429, 503] {
-            assert_eq!(table.dial_error(DialErrorKind::Http(status)), Verdict::Wait);
+            assert_eq!(table.dial_error(DialErrorKind::Http(status)), CloseAction::RetryAfter);
         }
         for status in [408, 421, 425, 500, 502, 504] {
-            assert_eq!(table.dial_error(DialErrorKind::Http(status)), Verdict::Retry);
+            assert_eq!(table.dial_error(DialErrorKind::Http(status)), CloseAction::Retry);
         }
         for status in [200, 301, 400, 404, 410, 426] {
-            assert_eq!(table.dial_error(DialErrorKind::Http(status)), Verdict::Suspect);
+            assert_eq!(table.dial_error(DialErrorKind::Http(status)), CloseAction::RetryLimited);
         }
     }
 }
