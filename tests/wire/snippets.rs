@@ -29,7 +29,7 @@ async fn feed(last_event_id: &str) -> Ended {
     let mut events =
         rejoin::follow("https://chat.example", "lobby").token("secret").since(last_event_id).connect()?;
     while let Some(event) = events.next().await {
-        println!("{event:?}"); // FeedEvent: State, Began, Message, Event, Gap, Garbled
+        println!("{event:?}"); // FeedEvent: State, Started, Message, Event, Gap, Malformed
     }
     // }
     Ok(())
