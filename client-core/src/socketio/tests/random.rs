@@ -91,7 +91,7 @@ impl World {
         let ways = Ways { recovers: rng.bool(), answers: rng.u8(..4) > 0 };
         let options = Options { acks: rng.u8(..4) > 0, ..Options::default() };
         let max_buffered = if rng.u8(..4) == 0 { 2 } else { 1024 };
-        let config = Config { max_buffered: max_buffered, ..Config::default() };
+        let config = Config { max_buffered, ..Config::default() };
         let mut world = Self {
             session: Session::new(config, options, "@me".into(), rng.u64(..)),
             rng,
