@@ -880,7 +880,14 @@ impl Core {
         }
     }
 
-    fn authenticate(&mut self, board: &SharedHub, now: ClockReading, conn: ConnId, reference: Ref, token: &Token) {
+    fn authenticate(
+        &mut self,
+        board: &SharedHub,
+        now: ClockReading,
+        conn: ConnId,
+        reference: Ref,
+        token: &Token,
+    ) {
         board.metrics.refreshes.one_more();
         // As when a connection is made: it counts for the address which tokens it shows.
         let client = self.slot(conn).and_then(|slot| slot.presence).map(|presence| presence.origin.client);

@@ -8,7 +8,11 @@ use rejoin::close_code::{CloseAction, CloseCodePolicy};
 /// offer the extended protocol such an ending has no close frame: what is queued is written, then the stream ends.
 pub fn is_retryable_close(code: u16) -> bool {
     match CloseCodePolicy::default().close_code(code) {
-        CloseAction::Retry | CloseAction::Drain | CloseAction::RetryAfter | CloseAction::Expired | CloseAction::TooLarge => true,
+        CloseAction::Retry
+        | CloseAction::Drain
+        | CloseAction::RetryAfter
+        | CloseAction::Expired
+        | CloseAction::TooLarge => true,
         // Also what a later version decides: the code says why, and an operator can look it up.
         _ => false,
     }

@@ -224,7 +224,7 @@ impl Hub {
                 self.watch(now, conn, &user, expires, request);
             }
             Input::Frame { conn, text } => self.frame(now, conn, text),
-            Input::Heard { conn } => self.heard(now.monotonic, conn),
+            Input::Activity { conn } => self.heard(now.monotonic, conn),
             Input::Restore { conn, rooms } if self.nodes.is_some() => self.park_restore(now, conn, rooms),
             Input::Restore { conn, rooms } => self.restore(now.monotonic, conn, rooms),
             Input::QueueDrained { conn } => self.drained(conn),
