@@ -21,6 +21,7 @@ pub mod herd;
 pub mod idle_proxy;
 pub mod ledger;
 pub mod liar;
+pub mod parsers;
 pub mod price_server;
 pub mod process;
 pub mod proxy;
