@@ -3,7 +3,7 @@
 
 use rejoin::feed::{EventStream, StreamItem};
 use rejoin::messages::json::{
-    ServerDecoder, decode_client, encode_client, encode_server, is_data, levels, well_formed,
+    ServerDecoder, decode_client, encode_client, encode_server, is_data, nesting_depth, well_formed,
 };
 use rejoin::socketio::{Attachments, EnginePacket, Packet};
 use rejoin::{Endpoint, Headers, Id, check_room_name};
@@ -64,7 +64,7 @@ fn data(bytes: &[u8]) {
     let mended = well_formed(&text);
     if is_data(&text) {
         assert!(is_data(&mended), "{mended}");
-        assert_eq!(levels(&mended), levels(&text));
+        assert_eq!(nesting_depth(&mended), nesting_depth(&text));
     }
     let _ = Id::from_bytes(bytes).is_ok_and(|id| id.as_bytes() == bytes || panic!("another id"));
     let _ = check_room_name(&text);
