@@ -13,7 +13,9 @@ use rejoin_server::auth::Tokens;
 /// A parser, by the name of its corpus (`tests/fuzz/corpus/NAME`).
 #[derive(Debug, Clone, Copy)]
 pub struct Parser {
+    /// Of its test and its corpus.
     pub name: &'static str,
+    /// Panics where a rule is broken.
     pub check: fn(&[u8]),
 }
 
