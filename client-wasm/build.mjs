@@ -48,7 +48,7 @@ if (!onlyScripts) rmSync("dist", { recursive: true, force: true });
 mkdirSync("dist/cjs", { recursive: true });
 // npm takes it along from here.
 cpSync("../LICENSE", "LICENSE");
-for (const [file, example] of [["js/names.ts", "names"], ["js/socketio/names.ts", "socketio_names"], ["js/sse/names.ts", "feed_names"], ["js/own/names.ts", "own_names"]]) {
+for (const [file, example] of [["js/wasm/codes.ts", "codes"], ["js/socketio/codes.ts", "socketio_codes"], ["js/sse/codes.ts", "feed_codes"], ["js/app_frames/codes.ts", "app_frame_codes"]]) {
   writeFileSync(file, run("cargo", "run", "--quiet", "--locked", "--package", "rejoin-wasm", "--example", example));
 }
 

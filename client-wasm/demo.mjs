@@ -48,7 +48,7 @@ function lockedPackages() {
 function sources() {
   const scripts = JSON.parse(readFileSync(join(here, "dist/index.js.map"), "utf8")).sources
     .map((path) => posix.join("client-wasm/dist", path))
-    .filter((path) => !/^client-wasm\/(pkg\/|js\/names\.ts)/.test(path));
+    .filter((path) => !/^client-wasm\/(pkg\/|js\/wasm\/codes\.ts)/.test(path));
   const machine = readFileSync(join(here, "pkg/session.d"), "utf8").replace(/^.*?: /, "").trim().split(/(?<!\\) /)
     .filter((path) => path.endsWith(".rs"))
     .map((path) => slashes(relative(root, path.replaceAll("\\ ", " "))));

@@ -1,5 +1,5 @@
-//! Alerts that reach a user who looks elsewhere: the window's title, a bell, a desktop notification. Owns the sequences, and
-//! prints none: whoever prints them knows that there is a terminal.
+//! Alerts for a user who is not looking at the chat: window title, bell, desktop notification. Builds the escape sequences and
+//! prints none: the caller knows whether there is a terminal.
 
 use crate::sanitise;
 use clap::ValueEnum;
@@ -52,7 +52,7 @@ impl Alerts {
     }
 
     /// The sequence that tells `text` under `title`; empty if none is wanted, or the last has only just been.
-    pub(crate) fn tell(&mut self, now: Instant, title: &str, text: &str) -> String {
+    pub(crate) fn sequence(&mut self, now: Instant, title: &str, text: &str) -> String {
         if self.notify == Notify::None || self.next.is_some_and(|next| now < next) {
             return String::new();
         }
@@ -81,14 +81,14 @@ mod tests {
     #[test]
     fn an_alert_is_as_asked_for_harmless_and_not_at_once_again() {
         let now = Instant::now();
-        let tell = |notify| Alerts::new(notify).tell(now, "bob; in lobby", "hi\u{7}\u{1b}]0;x");
+        let tell = |notify| Alerts::new(notify).sequence(now, "bob; in lobby", "hi\u{7}\u{1b}]0;x");
         assert_eq!(tell(Notify::None), "");
         assert_eq!(tell(Notify::Bell), "\x07");
         assert_eq!(tell(Notify::Osc9), "\x1b]9;bob, in lobby: hi^G^[]0,x\x07");
         assert_eq!(tell(Notify::Osc777), "\x1b]777;notify;bob, in lobby;hi^G^[]0,x\x07");
         let mut alerts = Alerts::new(Notify::Bell);
-        assert_eq!(alerts.tell(now, "", ""), "\x07");
-        assert_eq!(alerts.tell(now + PAUSE / 2, "", ""), "");
-        assert_eq!(alerts.tell(now + PAUSE, "", ""), "\x07");
+        assert_eq!(alerts.sequence(now, "", ""), "\x07");
+        assert_eq!(alerts.sequence(now + PAUSE / 2, "", ""), "");
+        assert_eq!(alerts.sequence(now + PAUSE, "", ""), "\x07");
     }
 }

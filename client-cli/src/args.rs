@@ -1,9 +1,9 @@
-//! The command line.
+//! The command line, as clap parses it. Resolves nothing.
 
 mod screen;
 
-use crate::new_token::{RoomRights, parse_room, parse_time};
 use crate::profile;
+use crate::token_command::{RoomRights, parse_room, parse_time};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;

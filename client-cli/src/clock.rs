@@ -1,4 +1,4 @@
-//! Times for people: read from what a server writes, shown in one zone. Knows nothing of the connection's own clock.
+//! Times for people: parsed from a server's timestamps, shown in one time zone. Independent of the connection's clocks.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};

@@ -1,4 +1,4 @@
-//! The colours of a chat: which the terminal has, and which name has which. Paints nothing itself.
+//! The colours of a chat: the terminal's palette, and the colour of each name. Prints nothing.
 
 use serde::Deserialize;
 

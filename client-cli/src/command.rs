@@ -1,4 +1,4 @@
-//! A typed line: text to command, nothing else.
+//! Parses a typed line into a command. Executes nothing.
 
 use crate::sanitise;
 

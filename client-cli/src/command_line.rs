@@ -1,5 +1,4 @@
-//! The command line as people type it: a command may stand behind its options, and a misspelt one is named. What the
-//! options mean is the parser's.
+//! Reorders a command line in which the command follows its options, and names a misspelt command. Interprets no option.
 
 use crate::error::Failure;
 use crate::sanitise;

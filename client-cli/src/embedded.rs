@@ -9,9 +9,9 @@ use std::time::Duration;
 use url::Url;
 
 /// How long the others are given to hear that the server goes.
-const FAREWELL: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a browser is given to say that it does not start.
-const LAUNCH: Duration = Duration::from_secs(3);
+const BROWSER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A server for people on this machine: any name is let in.
 pub(crate) async fn start(listen: Option<SocketAddr>) -> Result<ServerHandle, Failure> {
@@ -24,7 +24,7 @@ pub(crate) async fn start(listen: Option<SocketAddr>) -> Result<ServerHandle, Fa
         }
         config.listen = listen;
     }
-    config.drain = FAREWELL;
+    config.drain = CLOSE_TIMEOUT;
     let server = Server::bind(config).await.map_err(|error| {
         Failure::usage("listen", error.to_string())
             .hint("choose another address with --listen, or none at all")
@@ -46,7 +46,7 @@ pub(crate) fn page(websocket: &str, room: &str) -> Option<Url> {
 /// Shows a page in the user's browser. Gives what is wrong with that.
 pub(crate) async fn open(page: Url) -> Result<(), String> {
     let opening =
-        tokio::task::spawn_blocking(move || open::that_detached_with_timeout(page.as_str(), LAUNCH));
+        tokio::task::spawn_blocking(move || open::that_detached_with_timeout(page.as_str(), BROWSER_TIMEOUT));
     match opening.await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(error.to_string()),
@@ -57,7 +57,7 @@ pub(crate) async fn open(page: Url) -> Result<(), String> {
 /// Tells whoever is connected and stops.
 pub(crate) async fn stop(server: ServerHandle) {
     // The end of this process ends what is left.
-    let _ = tokio::time::timeout(2 * FAREWELL, server.drain()).await;
+    let _ = tokio::time::timeout(2 * CLOSE_TIMEOUT, server.drain()).await;
 }
 
 /// `rejoin serve`.

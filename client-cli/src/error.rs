@@ -1,7 +1,7 @@
-//! The failures of this program: a message, a stable code, a hint and the exit status.
+//! Failures of this program: message, stable code, hint and exit status. Removes secrets from quoted text.
 
-use crate::outlet::Unprinted;
 use crate::sanitise;
+use crate::stdout_writer::WriteFailure;
 use std::process::ExitCode;
 
 /// The exit statuses, weakest first: of several the strongest counts.
@@ -56,8 +56,8 @@ impl Failure {
     }
 
     /// Nothing can be printed any more; `None` when only nobody reads it, which is no failure.
-    pub(crate) fn unprinted(why: Unprinted) -> Option<Self> {
-        let Unprinted::Failed(error) = why else { return None };
+    pub(crate) fn write_failed(why: WriteFailure) -> Option<Self> {
+        let WriteFailure::Failed(error) = why else { return None };
         let message = format!("stdout cannot be written: {error}");
         Some(Self::incomplete("stdout", message))
     }

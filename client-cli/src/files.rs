@@ -1,6 +1,5 @@
-//! Reading the files that the command line or a profile names. Such a file may be anything: a pipe of the shell's, whose writer
-//! has to be waited for, or a device without an end. Owns the bounds in bytes and in time; what is in the file is the
-//! caller's business. State files are read elsewhere.
+//! Reads files that the command line or a profile names. Such a file may be a pipe with a slow writer or an endless device: owns the
+//! limits in bytes and time. Does not interpret contents; state files are read elsewhere.
 
 use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
@@ -10,7 +9,7 @@ use std::time::Duration;
 /// Bytes of a file that people write or tools make: a configuration, certificates.
 pub(crate) const MOST: u64 = 4 << 20;
 /// How long a file may take until its end.
-const PATIENCE: Duration = Duration::from_secs(5);
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The file's bytes, at most `most` of them.
 ///
@@ -24,10 +23,10 @@ pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
         // Nobody may wait for it any more.
         drop(answer.send(whole(path, most)));
     })?;
-    match answered.recv_timeout(PATIENCE) {
+    match answered.recv_timeout(READ_TIMEOUT) {
         Ok(read) => read,
         Err(RecvTimeoutError::Timeout) => {
-            let what = format!("nobody has written it to its end within {} s", PATIENCE.as_secs());
+            let what = format!("nobody has written it to its end within {} s", READ_TIMEOUT.as_secs());
             Err(io::Error::new(ErrorKind::TimedOut, what))
         }
         Err(RecvTimeoutError::Disconnected) => Err(ErrorKind::Interrupted.into()),

@@ -1,4 +1,4 @@
-//! Notices that a server has replayed less of a room's history than was asked for, though there was more.
+//! Detects that a server replayed less history than was requested although there was more.
 
 use crate::render::plain_name;
 use rejoin::messages::JoinReason;

@@ -1,4 +1,4 @@
-//! An idle timeout on the way to the server, in words: how long it is, whose it may be, what to do.
+//! Describes an idle timeout between client and server: its length, its probable origin and what to do.
 
 use rejoin::StateChange;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! JSON whose text is safe to show: `pipe` is often looked at in a terminal.
+//! JSON output whose text is safe in a terminal: hidden characters are escaped.
 
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};

@@ -1,6 +1,6 @@
-//! Lines from stdin, bounded, read on a thread of their own.
+//! Reads bounded lines from stdin on its own thread.
 //!
-//! Not tokio's stdin: a read that is under way there holds up the end of the program.
+//! Not tokio's stdin: a pending read there delays the end of the program.
 
 use std::io::{BufRead, ErrorKind};
 use tokio::sync::mpsc;

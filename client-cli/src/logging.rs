@@ -1,4 +1,4 @@
-//! The log, on stderr, or above the prompt while a line is being edited.
+//! The log on stderr, or above the prompt while a line is typed.
 
 use crate::args::{LogArgs, LogFormat};
 use crate::error::eprint_line;
@@ -60,7 +60,7 @@ pub(crate) fn divert(to: Option<Divert>) {
 }
 
 /// A line of ours on stderr, which a line that is being typed there is not broken by.
-pub(crate) fn tell(line: &str) {
+pub(crate) fn write_line(line: &str) {
     let slot = DIVERT.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
     match &*slot {
         Some(divert) => divert(line.to_owned()),

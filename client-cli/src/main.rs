@@ -1,6 +1,5 @@
-//! `rejoin`: chat that survives the network, for people and for scripts.
+//! `rejoin`: a chat client that survives network failures, for people and for scripts.
 
-mod advice;
 mod alert;
 mod args;
 mod chat;
@@ -10,47 +9,47 @@ mod command;
 mod command_line;
 mod commits;
 mod conformance;
+mod describe;
 mod doctor;
 mod editor;
-mod elsewhere;
 mod embedded;
 mod error;
-mod fate;
-mod feeds;
+mod event_printer;
+mod feed_state;
 mod files;
+mod hints;
 mod history_cap;
-#[cfg(test)]
-mod hostile;
 mod idle_timeout;
 mod json_safe;
 mod lines;
 mod logging;
 mod manual;
 mod mention;
-mod narrate;
-mod new_token;
-mod outlet;
+mod notice_counter;
+mod other_namespaces;
 mod pipe;
-mod positions;
 mod profile;
 mod proxy_env;
 mod render;
-mod repeated;
-mod repeats;
-mod requests;
+mod request_options;
 mod rooms;
 mod run;
 mod sanitise;
 mod send;
+mod send_status;
 mod settings;
 mod signals;
 mod socket_io;
-mod suggested;
+mod stdout_writer;
+mod suggested_options;
+mod suggested_urls;
 mod tail;
+#[cfg(test)]
+mod tests;
 mod token;
-mod token_trouble;
+mod token_command;
+mod token_notices;
 mod typing;
-mod words;
 
 use std::process::ExitCode;
 

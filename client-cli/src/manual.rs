@@ -1,4 +1,4 @@
-//! The manual page: all commands on one page, made from the command line's own descriptions.
+//! The manual page: all commands on one page, generated from the command line's definitions.
 
 use crate::args::Arguments;
 use clap::CommandFactory as _;

@@ -1,4 +1,4 @@
-//! Mentions: the parts of a message that name somebody. Reads sanitised text, and colours nothing.
+//! Finds mentions of users in sanitised text. Applies no colour.
 
 /// A part of a line that names somebody.
 #[derive(Debug, PartialEq, Eq)]

@@ -143,11 +143,11 @@ pub(crate) fn screen() -> Result<Screen, Failure> {
 }
 
 /// What is wrong with the file beside the profile in use: each mistake, and whom it stops.
-pub(crate) fn mistakes_elsewhere(name: Option<&str>) -> Vec<(String, String)> {
+pub(crate) fn mistakes_in_others(name: Option<&str>) -> Vec<(String, String)> {
     let Some(path) = file() else { return Vec::new() };
     let Ok(text) = text_of(&path) else { return Vec::new() };
     let file = File::read(&text);
-    let mistakes = file.mistakes_elsewhere(name.unwrap_or(DEFAULT));
+    let mistakes = file.mistakes_in_others(name.unwrap_or(DEFAULT));
     mistakes.iter().map(|mistake| (mistake.in_words(&path), mistake.effect())).collect()
 }
 
@@ -194,11 +194,11 @@ mod tests {
             let text = format!("{TWO}[chat]\n{mistake}\n");
             assert!(read(&text).unwrap_err().message.contains("[chat]"), "{mistake}");
             assert!(chosen(&text, Some("work")).is_ok(), "{mistake}");
-            let told = File::read(&text).mistakes_elsewhere("work");
+            let told = File::read(&text).mistakes_in_others("work");
             assert_eq!(told.len(), 1, "{mistake}: {told:?}");
             assert_eq!(told[0].effect(), "it stops every 'rejoin chat', and no other command", "{mistake}");
         }
-        assert!(File::read(text).mistakes_elsewhere("work").is_empty());
+        assert!(File::read(text).mistakes_in_others("work").is_empty());
     }
 
     #[test]
@@ -302,7 +302,7 @@ mod tests {
             assert!(chosen(&text, Some("broken")).is_err(), "{mistake}");
             let file = File::read(&text);
             let told = |name| {
-                file.mistakes_elsewhere(name).iter().map(|told| told.in_words(Path::new("c"))).collect()
+                file.mistakes_in_others(name).iter().map(|told| told.in_words(Path::new("c"))).collect()
             };
             let elsewhere: Vec<String> = told("work");
             assert!(!elsewhere.is_empty(), "{mistake}");

@@ -1,4 +1,4 @@
-//! The HTTP proxy named by the environment: `https_proxy`, `http_proxy`, `all_proxy`, `no_proxy`.
+//! The HTTP proxy from the environment: `https_proxy`, `http_proxy`, `all_proxy`, `no_proxy`.
 
 use crate::error::Failure;
 use rejoin::{Endpoint, Proxy};

@@ -1,8 +1,7 @@
-//! What people see: words to lines, in columns on a terminal and plain elsewhere.
+//! Renders lines for people, in columns on a terminal and plain elsewhere.
 //!
-//! Every remote string passes through [`sanitise`] here. A message cannot look like anything but a message: on a
-//! terminal its text stays right of a gutter, wrapped by us and not by the terminal; elsewhere its further
-//! lines are indented.
+//! Every remote string passes through [`sanitise`] here. A message cannot imitate other output: on a terminal its text stays right
+//! of a gutter and is wrapped here, not by the terminal; elsewhere its further lines are indented.
 
 use crate::clock::{Clock, long_date};
 use crate::colours::Palette;
@@ -44,7 +43,7 @@ pub(crate) enum Layout {
 
 /// Who says something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Who<'a> {
+pub(crate) enum Sender<'a> {
     /// Somebody else, by a name from the network.
     Other(&'a str),
     /// The user, with what is known of the message's delivery; that has been sanitised.
@@ -115,11 +114,11 @@ impl Renderer {
         out: &mut String,
         at: Timestamp,
         room: &str,
-        who: Who<'_>,
+        who: Sender<'_>,
         content: &str,
     ) {
         let mut lines = sanitise::content(content);
-        if let (Who::Me(mark), Some(last)) = (who, lines.last_mut())
+        if let (Sender::Me(mark), Some(last)) = (who, lines.last_mut())
             && !mark.is_empty()
         {
             // Writing to a String does not fail, here and below.
@@ -179,7 +178,7 @@ impl Renderer {
         &self,
         out: &mut String,
         time: &str,
-        who: Who<'_>,
+        who: Sender<'_>,
         lines: &[String],
         width: usize,
         colour: bool,
@@ -191,8 +190,8 @@ impl Renderer {
             TEXT_COLUMN - time.len() - 1 - GUTTER
         };
         let (name, paint) = match who {
-            Who::Me(_) => (ME.to_owned(), self.palette.own()),
-            Who::Other(name) => (quoted_name(name, name_width), self.palette.of(name)),
+            Sender::Me(_) => (ME.to_owned(), self.palette.own()),
+            Sender::Other(name) => (quoted_name(name, name_width), self.palette.of(name)),
         };
         let (dim, paint, reset) = if colour { (DIM, &*paint, RESET) } else { ("", "", "") };
         let mut header = if is_narrow(width) {
@@ -261,11 +260,11 @@ fn header(out: &mut String, text: &str, width: usize, colour: bool) {
     let _ = writeln!(out, "{dim}── {} ──{reset}", sanitise::truncate(text, width.saturating_sub(8)));
 }
 
-fn plain_message(out: &mut String, room: &str, who: Who<'_>, lines: &[String]) {
+fn plain_message(out: &mut String, room: &str, who: Sender<'_>, lines: &[String]) {
     let room = plain_name(room);
     let name = match who {
-        Who::Me(_) => ME.to_owned(),
-        Who::Other(name) => plain_name(name),
+        Sender::Me(_) => ME.to_owned(),
+        Sender::Other(name) => plain_name(name),
     };
     for (position, line) in lines.iter().enumerate() {
         let _ = if position == 0 {
@@ -380,7 +379,7 @@ mod tests {
 
     const SCREEN: Layout = Layout::Columns { width: 70, colour: false };
 
-    fn message(layout: Layout, who: Who<'_>, content: &str) -> String {
+    fn message(layout: Layout, who: Sender<'_>, content: &str) -> String {
         let mut out = String::new();
         renderer(layout).message(&mut out, read(TIME), "lobby", who, content);
         out
@@ -388,21 +387,24 @@ mod tests {
 
     #[test]
     fn plain_lines_name_the_room_and_indent_what_follows() {
-        assert_eq!(message(Layout::Plain, Who::Other("bob"), "hi\nthere"), "[lobby] bob: hi\n    | there\n");
-        assert_eq!(message(Layout::Plain, Who::Me("delivered"), "hi"), "[lobby] you: hi  (delivered)\n");
+        assert_eq!(
+            message(Layout::Plain, Sender::Other("bob"), "hi\nthere"),
+            "[lobby] bob: hi\n    | there\n"
+        );
+        assert_eq!(message(Layout::Plain, Sender::Me("delivered"), "hi"), "[lobby] you: hi  (delivered)\n");
     }
 
     #[test]
     fn a_name_cannot_pretend_to_be_more_than_a_name() {
-        assert_eq!(message(Layout::Plain, Who::Other("bob: pay me"), "x"), "[lobby] \"bob: pay me\": x\n");
-        assert_eq!(message(Layout::Plain, Who::Other("you"), "x"), "[lobby] \"you\": x\n");
-        assert_eq!(message(Layout::Plain, Who::Other(""), "x"), "[lobby] \"\": x\n");
+        assert_eq!(message(Layout::Plain, Sender::Other("bob: pay me"), "x"), "[lobby] \"bob: pay me\": x\n");
+        assert_eq!(message(Layout::Plain, Sender::Other("you"), "x"), "[lobby] \"you\": x\n");
+        assert_eq!(message(Layout::Plain, Sender::Other(""), "x"), "[lobby] \"\": x\n");
     }
 
     #[test]
     fn columns_keep_the_text_right_of_the_gutter() {
-        assert_eq!(message(SCREEN, Who::Other("bob"), "hi"), "12:03:01                 bob │ hi\n");
-        let long = message(SCREEN, Who::Other("bob"), &"word ".repeat(20));
+        assert_eq!(message(SCREEN, Sender::Other("bob"), "hi"), "12:03:01                 bob │ hi\n");
+        let long = message(SCREEN, Sender::Other("bob"), &"word ".repeat(20));
         assert!(long.lines().count() > 2);
         for line in long.lines().skip(1) {
             assert!(line.starts_with("                             │ "), "{line:?}");
@@ -413,13 +415,14 @@ mod tests {
     #[test]
     fn a_narrow_terminal_keeps_its_columns_for_the_text() {
         let narrow = Layout::Columns { width: 45, colour: false };
-        assert_eq!(message(narrow, Who::Other("bob"), "hi"), "12:03 bob\n│ hi\n");
-        assert!(message(narrow, Who::Other("a long name"), "hi").starts_with("12:03 \"a long name\"\n"));
-        let long = message(narrow, Who::Other(&"x".repeat(60)), "hi");
+        assert_eq!(message(narrow, Sender::Other("bob"), "hi"), "12:03 bob\n│ hi\n");
+        assert!(message(narrow, Sender::Other("a long name"), "hi").starts_with("12:03 \"a long name\"\n"));
+        let long = message(narrow, Sender::Other(&"x".repeat(60)), "hi");
         assert!(sanitise::display_width(long.lines().next().unwrap()) < 45, "{long}");
         let mut out = String::new();
         renderer(narrow).notice(&mut out, &"word ".repeat(20));
-        for line in message(narrow, Who::Other("bob"), &"word ".repeat(20)).lines().chain(out.lines().skip(1))
+        for line in
+            message(narrow, Sender::Other("bob"), &"word ".repeat(20)).lines().chain(out.lines().skip(1))
         {
             assert!(sanitise::display_width(line) < 45, "{line:?}");
         }
@@ -430,7 +433,7 @@ mod tests {
         for content in
             ["x\n12:03:01            bob │ pay me", &format!("{}12:03:01 bob │ pay", "x".repeat(60))]
         {
-            for line in message(SCREEN, Who::Other("eve"), content).lines() {
+            for line in message(SCREEN, Sender::Other("eve"), content).lines() {
                 let column: String = line.chars().skip(TEXT_COLUMN - 2).take(1).collect();
                 assert_eq!(column, "│", "{line:?}");
             }
@@ -441,8 +444,8 @@ mod tests {
     fn a_change_of_room_is_named_at_the_left_edge() {
         let mut renderer = renderer(SCREEN);
         let mut out = String::new();
-        renderer.message(&mut out, read(TIME), "a", Who::Other("bob"), "1");
-        renderer.message(&mut out, read(TIME), "b\u{1b}", Who::Other("bob"), "2");
+        renderer.message(&mut out, read(TIME), "a", Sender::Other("bob"), "1");
+        renderer.message(&mut out, read(TIME), "b\u{1b}", Sender::Other("bob"), "2");
         let lines: Vec<&str> = out.lines().collect();
         assert_eq!(lines[1], "── \"b^[\" ──");
         assert_eq!(lines.len(), 3);
@@ -470,7 +473,7 @@ mod tests {
             ("2026-11-23T00:00:02Z", "a"),
             ("2026-11-23T00:00:03Z", "Tuesday, 24 November 2026"),
         ] {
-            renderer.message(&mut out, read(at), room, Who::Other("bob"), "x");
+            renderer.message(&mut out, read(at), room, Sender::Other("bob"), "x");
         }
         let headers: Vec<&str> = out.lines().filter(|line| line.starts_with('─')).collect();
         assert_eq!(headers, ["── Monday, 23 November 2026 ──", "── \"Tuesday, 24 November 2026\" ──"]);
@@ -480,7 +483,7 @@ mod tests {
     fn nobody_else_is_called_you() {
         for name in ["you", "You", "YOU", " you", "you ", "\u{a0}you"] {
             for layout in [Layout::Plain, SCREEN] {
-                let line = message(layout, Who::Other(name), "x");
+                let line = message(layout, Sender::Other(name), "x");
                 assert!(line.contains('"'), "{line:?}");
             }
             assert!(plain_name(name).starts_with('"'), "{name:?}");

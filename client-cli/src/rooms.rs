@@ -1,19 +1,19 @@
-//! The rooms as the user sees them.
+//! The rooms of a chat as the user sees them: states, members, unread counts and scrollback.
 
 mod scrollback;
 
-use crate::fate::Fate;
+use crate::send_status::SendStatus;
 use rejoin::messages::Code;
 use rejoin::{Gap, Name, RoomState, SendId};
 use scrollback::Scrollback;
-pub(crate) use scrollback::{Said, Speaker, Unread};
+pub(crate) use scrollback::{ScrollbackEntry, Speaker, Unread};
 use std::collections::BTreeMap;
 
 /// Names remembered per room.
 const MOST_NAMES: usize = 256;
 
 #[derive(Debug, Default)]
-pub(crate) struct RoomBook {
+pub(crate) struct RoomList {
     rooms: BTreeMap<String, Room>,
     /// As they were joined: a room keeps its number while those before it stay.
     order: Vec<String>,
@@ -36,8 +36,8 @@ struct Room {
 
 /// Who is in a room, as far as is known.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Present<'a> {
-    Members(&'a [String]),
+pub(crate) enum Occupants<'a> {
+    List(&'a [String]),
     Count(u64),
     /// The server does not say.
     Unknown,
@@ -60,7 +60,7 @@ pub(crate) enum Change {
     Nothing,
 }
 
-impl RoomBook {
+impl RoomList {
     /// The room that is spoken in.
     pub(crate) fn current(&self) -> Option<&str> {
         self.current.as_deref()
@@ -124,16 +124,16 @@ impl RoomBook {
         }
     }
 
-    pub(crate) fn who_is_in(&self, room: &str) -> Present<'_> {
+    pub(crate) fn who_is_in(&self, room: &str) -> Occupants<'_> {
         match self.rooms.get(room) {
-            Some(Room { members: Some(members), .. }) => Present::Members(members),
-            Some(Room { count: Some(count), .. }) => Present::Count(*count),
-            _ => Present::Unknown,
+            Some(Room { members: Some(members), .. }) => Occupants::List(members),
+            Some(Room { count: Some(count), .. }) => Occupants::Count(*count),
+            _ => Occupants::Unknown,
         }
     }
 
     /// Something was said in a room.
-    pub(crate) fn said(&mut self, room: &str, said: Said) {
+    pub(crate) fn said(&mut self, room: &str, said: ScrollbackEntry) {
         if let Some(room) = self.rooms.get_mut(room) {
             room.said.push(said);
         }
@@ -157,19 +157,19 @@ impl RoomBook {
     }
 
     /// The outcome of a send is known.
-    pub(crate) fn settled(&mut self, room: &str, send: SendId, outcome: Fate) {
+    pub(crate) fn settled(&mut self, room: &str, send: SendId, outcome: SendStatus) {
         if let Some(room) = self.rooms.get_mut(room) {
             room.said.settled(send, outcome);
         }
     }
 
     /// The last `count` things that were said in a room.
-    pub(crate) fn history(&self, room: &str, count: usize) -> Vec<Said> {
+    pub(crate) fn history(&self, room: &str, count: usize) -> Vec<ScrollbackEntry> {
         self.rooms.get(room).map(|room| room.said.last(count)).unwrap_or_default()
     }
 
     /// What was said in a room and holds `text`: the last `most`, and how many there are.
-    pub(crate) fn find(&self, room: &str, text: &str, most: usize) -> (Vec<Said>, usize) {
+    pub(crate) fn find(&self, room: &str, text: &str, most: usize) -> (Vec<ScrollbackEntry>, usize) {
         self.rooms.get(room).map(|room| room.said.find(text, most)).unwrap_or_default()
     }
 
@@ -233,14 +233,14 @@ impl RoomBook {
 
 #[cfg(test)]
 mod tests {
-    use super::scrollback::{MOST_SAID, MOST_SAID_BYTES};
+    use super::scrollback::{MAX_ENTRIES, MAX_ENTRY_BYTES};
     use super::*;
     use jiff::Timestamp;
     use rejoin::GapReason;
 
     #[test]
     fn coming_back_is_told_from_joining_and_says_whether_messages_may_be_missing() {
-        let mut book = RoomBook::default();
+        let mut book = RoomList::default();
         assert_eq!(book.change("a", RoomState::Joining), Change::Nothing);
         assert_eq!(book.change("a", RoomState::Joined), Change::Joined);
         book.connection_lost();
@@ -254,60 +254,60 @@ mod tests {
 
     #[test]
     fn members_come_and_go_where_the_server_names_them() {
-        let mut book = RoomBook::default();
+        let mut book = RoomList::default();
         book.change("a", RoomState::Joined);
-        assert_eq!(book.who_is_in("a"), Present::Unknown);
+        assert_eq!(book.who_is_in("a"), Occupants::Unknown);
         book.came("a", "zoe");
-        assert_eq!(book.who_is_in("a"), Present::Unknown);
+        assert_eq!(book.who_is_in("a"), Occupants::Unknown);
         book.present("a", Some(&["ada".into(), "bob".into()]), None);
         book.came("a", "ada");
         book.came("a", "al");
         book.went("a", "bob");
-        assert_eq!(book.who_is_in("a"), Present::Members(&["ada".to_owned(), "al".to_owned()]));
+        assert_eq!(book.who_is_in("a"), Occupants::List(&["ada".to_owned(), "al".to_owned()]));
         book.present("a", None, Some(1000));
         book.came("a", "zoe");
-        assert_eq!(book.who_is_in("a"), Present::Count(1001));
+        assert_eq!(book.who_is_in("a"), Occupants::Count(1001));
     }
 
     #[test]
     fn what_was_said_is_remembered_within_bounds() {
-        let mut book = RoomBook::default();
+        let mut book = RoomList::default();
         book.change("a", RoomState::Joined);
         let who = Speaker::Other("bob".to_owned());
-        let said = |content: String| Said { at: Timestamp::UNIX_EPOCH, who: who.clone(), content };
+        let said = |content: String| ScrollbackEntry { at: Timestamp::UNIX_EPOCH, who: who.clone(), content };
         for number in 0..1000 {
             book.said("a", said(number.to_string()));
         }
         let last: Vec<String> = book.history("a", 2).into_iter().map(|said| said.content).collect();
         assert_eq!(last, ["998", "999"]);
-        assert_eq!(book.history("a", 5000).len(), MOST_SAID);
-        book.said("a", said("x".repeat(MOST_SAID_BYTES)));
+        assert_eq!(book.history("a", 5000).len(), MAX_ENTRIES);
+        book.said("a", said("x".repeat(MAX_ENTRY_BYTES)));
         assert_eq!(book.history("a", 5000).len(), 1);
         assert!(book.history("b", 1).is_empty());
     }
 
     #[test]
     fn what_is_remembered_of_an_own_message_follows_its_outcome() {
-        let mut book = RoomBook::default();
+        let mut book = RoomList::default();
         book.change("a", RoomState::Joined);
         for id in [1, 2] {
-            let who = Speaker::Me(Some(SendId(id)), Fate::Pending);
-            book.said("a", Said { at: Timestamp::UNIX_EPOCH, who, content: "x".to_owned() });
+            let who = Speaker::Me(Some(SendId(id)), SendStatus::Pending);
+            book.said("a", ScrollbackEntry { at: Timestamp::UNIX_EPOCH, who, content: "x".to_owned() });
         }
-        book.settled("a", SendId(1), Fate::Delivered);
+        book.settled("a", SendId(1), SendStatus::Delivered);
         let speakers: Vec<Speaker> = book.history("a", 2).into_iter().map(|said| said.who).collect();
         let me = |id, fate| Speaker::Me(Some(SendId(id)), fate);
-        assert_eq!(speakers, [me(1, Fate::Delivered), me(2, Fate::Pending)]);
+        assert_eq!(speakers, [me(1, SendStatus::Delivered), me(2, SendStatus::Pending)]);
     }
 
     #[test]
     fn what_came_unseen_is_counted_until_it_is_shown_and_can_be_found() {
-        let mut book = RoomBook::default();
+        let mut book = RoomList::default();
         book.change("b", RoomState::Joined);
         book.change("a", RoomState::Joined);
         for content in ["Tea is ready", "coffee", "more TEA"] {
             let who = Speaker::Other("bob".to_owned());
-            book.said("b", Said { at: Timestamp::UNIX_EPOCH, who, content: content.to_owned() });
+            book.said("b", ScrollbackEntry { at: Timestamp::UNIX_EPOCH, who, content: content.to_owned() });
             book.unread("b", content == "coffee");
         }
         book.unread("nowhere", true);
@@ -322,7 +322,7 @@ mod tests {
 
     #[test]
     fn leaving_the_current_room_moves_to_another() {
-        let mut book = RoomBook::default();
+        let mut book = RoomList::default();
         book.change("b", RoomState::Joined);
         book.change("a", RoomState::Joined);
         assert_eq!(book.current(), Some("b"));
@@ -334,7 +334,7 @@ mod tests {
 
     #[test]
     fn names_are_bounded_and_the_latest_is_last() {
-        let mut book = RoomBook::default();
+        let mut book = RoomList::default();
         book.change("a", RoomState::Joined);
         for number in 0..300 {
             book.seen("a", &format!("user{number}"));

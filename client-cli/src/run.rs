@@ -1,11 +1,11 @@
-//! From the command line to the command, and from its end to the exit status.
+//! From the parsed command line to the command, and from its end to the exit status.
 
 use crate::args::{Arguments, Command, LogArgs};
 use crate::error::{Exit, Failure, without_secrets};
 use crate::logging::{self, Process};
-use crate::outlet::Unprinted;
 use crate::signals::Signals;
-use crate::{chat, command_line, conformance, doctor, embedded, feeds, manual, new_token, pipe, send, tail};
+use crate::stdout_writer::WriteFailure;
+use crate::{chat, command_line, conformance, doctor, embedded, manual, pipe, send, tail, token_command};
 use clap::ArgAction;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _};
@@ -16,8 +16,8 @@ use std::process::ExitCode;
 pub(crate) fn main() -> ExitCode {
     let arguments = match parse() {
         Ok(arguments) => arguments,
-        Err(Unread::Parser(error)) => return complaint(&error).into(),
-        Err(Unread::Order(failure)) => return report(&failure).into(),
+        Err(ParseFailure::Parser(error)) => return report_parse_error(&error).into(),
+        Err(ParseFailure::Order(failure)) => return report(&failure).into(),
     };
     let result = match arguments.command.unwrap_or(Command::Chat(arguments.chat)) {
         Command::Completions { shell, .. } => {
@@ -28,33 +28,36 @@ pub(crate) fn main() -> ExitCode {
         Command::Man { .. } => manual::page()
             .map_err(|error| internal("the manual page cannot be written", &error))
             .and_then(|page| print(&page)),
-        Command::Token(arguments) => new_token::make(&arguments).and_then(|token| print(token.as_bytes())),
+        Command::Token(arguments) => {
+            token_command::make(&arguments).and_then(|token| print(token.as_bytes()))
+        }
         command => connected(command),
     };
     result.unwrap_or_else(|failure| report(&failure)).into()
 }
 
 /// Reads the command line. A negative number is a value, so that the complaint about it names the option it was given to.
-fn parse() -> Result<Arguments, Unread> {
+fn parse() -> Result<Arguments, ParseFailure> {
     let numbers = |argument: clap::Arg| {
         let takes_value = matches!(argument.get_action(), ArgAction::Set | ArgAction::Append);
         argument.allow_negative_numbers(takes_value)
     };
     let command = Arguments::command().mut_args(numbers).mut_subcommands(|command| command.mut_args(numbers));
-    let words = command_line::ordered(std::env::args_os().collect(), &command).map_err(Unread::Order)?;
-    let matches = command.try_get_matches_from(words).map_err(Unread::Parser)?;
-    Arguments::from_arg_matches(&matches).map_err(Unread::Parser)
+    let words =
+        command_line::ordered(std::env::args_os().collect(), &command).map_err(ParseFailure::Order)?;
+    let matches = command.try_get_matches_from(words).map_err(ParseFailure::Parser)?;
+    Arguments::from_arg_matches(&matches).map_err(ParseFailure::Parser)
 }
 
 /// Why a command line cannot be read.
-enum Unread {
+enum ParseFailure {
     Parser(clap::Error),
     /// Something stands in the place of the command.
     Order(Failure),
 }
 
 /// Help goes to stdout, complaints to stderr. They quote what was typed, so secrets are taken out.
-fn complaint(error: &clap::Error) -> Exit {
+fn report_parse_error(error: &clap::Error) -> Exit {
     let text = without_secrets(&error.render().to_string());
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
@@ -72,7 +75,7 @@ fn complaint(error: &clap::Error) -> Exit {
 fn print(text: &[u8]) -> Result<Exit, Failure> {
     let mut stdout = std::io::stdout().lock();
     let printed = stdout.write_all(text).and_then(|()| stdout.flush());
-    match printed.err().and_then(|error| Failure::unprinted(Unprinted::from(&error))) {
+    match printed.err().and_then(|error| Failure::write_failed(WriteFailure::from(&error))) {
         Some(failure) => Err(failure),
         None => Ok(Exit::Success),
     }
@@ -109,13 +112,13 @@ fn connected(command: Command) -> Result<Exit, Failure> {
         let signals = Signals::listen().map_err(deaf)?;
         // A chat has a terminal to leave as it was, and looks after itself.
         if !matches!(command, Command::Chat(_)) {
-            tokio::spawn(Signals::listen().map_err(deaf)?.end_if_asked_twice());
+            tokio::spawn(Signals::listen().map_err(deaf)?.exit_on_second());
         }
         match command {
             Command::Chat(arguments) => chat::run(&arguments, signals).await,
             Command::Pipe(arguments) => pipe::run(&arguments, signals).await,
             Command::Send(arguments) => send::run(&arguments, signals).await,
-            Command::Tail(arguments) if arguments.sse => feeds::run(&arguments, signals).await,
+            Command::Tail(arguments) if arguments.sse => tail::sse::run(&arguments, signals).await,
             Command::Tail(arguments) => tail::run(&arguments, signals).await,
             Command::Doctor(arguments) => doctor::run(&arguments, signals).await,
             Command::Conformance(arguments) => conformance::run(&arguments, signals).await,

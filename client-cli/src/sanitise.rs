@@ -1,8 +1,8 @@
-//! Remote text on its way to a terminal or a log.
+//! Sanitises remote text for a terminal or a log.
 //!
-//! Every string that came from the network passes through one of these functions at the render boundary, and
-//! nothing else in this program may write remote text. Nothing is dropped in silence: what could act on the
-//! terminal, reorder the line or hide in it is shown as visible text.
+//! Every string from the network passes through one of these functions at the render boundary, and nothing else in this program
+//! may write remote text. Nothing is dropped silently: characters that could control the terminal, reorder the line or hide in it
+//! are shown as visible text.
 
 use rejoin::is_invisible;
 use std::fmt::Write as _;

@@ -73,7 +73,7 @@ impl Signals {
     }
 
     /// Ends the program at the second signal, whatever it is at.
-    pub(crate) async fn end_if_asked_twice(mut self) {
+    pub(crate) async fn exit_on_second(mut self) {
         self.next().await;
         self.next().await;
         std::process::exit(Exit::Interrupted.code().into());

@@ -1,4 +1,4 @@
-//! What the command line says of a Socket.IO server.
+//! The options of the command line that describe a Socket.IO server.
 
 use crate::args::{AckTextName, ConnectionArgs, Protocol};
 use crate::error::Failure;

@@ -1,9 +1,9 @@
-//! Where the token comes from. Its text is never shown, not even in part.
+//! The sources of the token: option, file, command, environment. Its text is never shown, not even in part.
 
 use crate::files;
 use crate::lines::BYTE_ORDER_MARK;
 use crate::sanitise;
-use crate::token_trouble::{SLOW, TokenTrouble};
+use crate::token_notices::{SLOW, TokenNotices};
 use rejoin::{Token, TokenError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ pub(crate) enum TokenFrom {
 
 impl TokenFrom {
     /// A function that fetches it, where it can change. `trouble` tells what goes wrong with that.
-    pub(crate) fn source(&self, trouble: Option<TokenTrouble>) -> Option<Source> {
+    pub(crate) fn source(&self, trouble: Option<TokenNotices>) -> Option<Source> {
         match self.clone() {
             Self::Nowhere | Self::Given(_) => None,
             Self::File(path) => Some(Box::new(move || {
@@ -59,13 +59,13 @@ impl TokenFrom {
 }
 
 /// Runs a command, and tells when it fails or takes long.
-async fn watched(command: &str, trouble: &TokenTrouble) -> Result<Token, TokenError> {
+async fn watched(command: &str, trouble: &TokenNotices) -> Result<Token, TokenError> {
     let fetching = from_command(command);
     tokio::pin!(fetching);
     let token = if let Ok(token) = timeout(SLOW, &mut fetching).await {
         token
     } else {
-        trouble.tell_slow();
+        trouble.print_slow();
         fetching.await
     };
     told(&token, trouble);
@@ -73,7 +73,7 @@ async fn watched(command: &str, trouble: &TokenTrouble) -> Result<Token, TokenEr
 }
 
 /// Tells what became of an attempt to have a token.
-fn told(token: &Result<Token, TokenError>, trouble: &TokenTrouble) {
+fn told(token: &Result<Token, TokenError>, trouble: &TokenNotices) {
     match token {
         Ok(_) => trouble.over(),
         // What ends the program is told at its end.

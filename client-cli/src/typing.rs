@@ -1,5 +1,5 @@
-//! The people who are typing in each room, and the pace at which the user's own typing is told. Is given the time and reads
-//! no clock.
+//! The users who are typing in each room, and the rate at which the user's own typing is announced. Is given the time and reads no
+//! clock.
 
 use std::time::Duration;
 use tokio::time::Instant;
@@ -7,9 +7,9 @@ use tokio::time::Instant;
 /// The kind of the signal.
 pub(crate) const KIND: &str = "typing";
 /// Somebody who is not heard of for this long has stopped.
-const SHOWN: Duration = Duration::from_secs(5);
+const EXPIRY: Duration = Duration::from_secs(5);
 /// The user's own typing is told again after this time: before the others have forgotten it.
-const AGAIN: Duration = Duration::from_secs(3);
+const SEND_INTERVAL: Duration = Duration::from_secs(3);
 /// So many are remembered: the status line names two.
 const MOST: usize = 64;
 
@@ -30,7 +30,7 @@ struct Typist {
 impl Typing {
     /// Somebody is typing.
     pub(crate) fn began(&mut self, now: Instant, room: &str, name: &str) {
-        let until = now + SHOWN;
+        let until = now + EXPIRY;
         self.forget(now);
         if let Some(known) = self.others.iter_mut().find(|other| other.room == room && other.name == name) {
             known.until = until;
@@ -62,7 +62,7 @@ impl Typing {
 
     /// The user is typing in a room: whether to tell it now.
     pub(crate) fn tell(&mut self, now: Instant, room: &str) -> bool {
-        let is_known = matches!(&self.told, Some((told, at)) if told == room && now < *at + AGAIN);
+        let is_known = matches!(&self.told, Some((told, at)) if told == room && now < *at + SEND_INTERVAL);
         if !is_known {
             self.told = Some((room.to_owned(), now));
         }
@@ -90,12 +90,12 @@ mod tests {
         assert_eq!(typing.names(now, "lobby"), ["bob", "carol"]);
         typing.ended("lobby", "bob");
         assert_eq!((typing.names(now, "lobby").len(), typing.names(now, "kitchen").len()), (1, 1));
-        assert_eq!(typing.next_due(), Some(now + SHOWN));
-        typing.forget(now + SHOWN);
-        assert_eq!(typing.next_due(), Some(now + SHOWN + Duration::from_secs(1)));
-        typing.began(now + SHOWN, "lobby", "carol");
-        assert_eq!(typing.names(now + SHOWN + SHOWN / 2, "lobby"), ["carol"]);
-        assert!(typing.names(now + SHOWN * 2, "lobby").is_empty());
+        assert_eq!(typing.next_due(), Some(now + EXPIRY));
+        typing.forget(now + EXPIRY);
+        assert_eq!(typing.next_due(), Some(now + EXPIRY + Duration::from_secs(1)));
+        typing.began(now + EXPIRY, "lobby", "carol");
+        assert_eq!(typing.names(now + EXPIRY + EXPIRY / 2, "lobby"), ["carol"]);
+        assert!(typing.names(now + EXPIRY * 2, "lobby").is_empty());
     }
 
     #[test]
@@ -106,8 +106,8 @@ mod tests {
             typing.began(now, "lobby", &number.to_string());
         }
         assert_eq!(typing.others.len(), MOST);
-        typing.began(now + SHOWN, "lobby", "bob");
-        assert_eq!(typing.names(now + SHOWN, "lobby"), ["bob"]);
+        typing.began(now + EXPIRY, "lobby", "bob");
+        assert_eq!(typing.names(now + EXPIRY, "lobby"), ["bob"]);
     }
 
     #[test]
@@ -115,10 +115,10 @@ mod tests {
         let now = Instant::now();
         let mut typing = Typing::default();
         assert!(typing.tell(now, "lobby"));
-        assert!(!typing.tell(now + AGAIN / 2, "lobby"));
-        assert!(typing.tell(now + AGAIN / 2, "kitchen"));
-        assert!(typing.tell(now + AGAIN * 2, "kitchen"));
+        assert!(!typing.tell(now + SEND_INTERVAL / 2, "lobby"));
+        assert!(typing.tell(now + SEND_INTERVAL / 2, "kitchen"));
+        assert!(typing.tell(now + SEND_INTERVAL * 2, "kitchen"));
         typing.sent();
-        assert!(typing.tell(now + AGAIN * 2, "kitchen"));
+        assert!(typing.tell(now + SEND_INTERVAL * 2, "kitchen"));
     }
 }

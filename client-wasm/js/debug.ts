@@ -1,17 +1,17 @@
-// Says what a client does, one line each, by `console.debug`. Loaded when the option debug is given, or when localStorage.rejoin is "debug".
-// Never says a token, a content, or words of others, which may hold one.
-import type { Client } from "./client.js";
+// Traces a client or a feed with console.debug, one line per event. Loaded for the option debug, or when localStorage.rejoin is "debug".
+// Never logs a token, a content, or text of a server, which may contain one.
+import type { Client } from "./client/client.js";
 import type { Feed } from "./sse/feed.js";
 import type { Cause, Clock, Events, SendOptions, WebSocketConstructor } from "./types.js";
 
 /** Most characters of a name. */
 const LONGEST_NAME = 60;
 
-const named = (name: string): string => JSON.stringify(name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME)}…` : name);
+const quoted = (name: string): string => JSON.stringify(name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME)}…` : name);
 
 const duration = (ms: number): string => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
 
-/** An address without what follows the path: a token may be there. */
+/** An address without its query, which may contain a token. */
 function addressOf(url: string): string {
   const { protocol, host, pathname } = new URL(url);
   return `${protocol}//${host}${pathname}`;
@@ -19,7 +19,7 @@ function addressOf(url: string): string {
 
 let clients = 0;
 
-/** Says lines of one client, each with the time since it was made. */
+/** Logs lines of one client, each with the time since its start. */
 export class Tracer {
   readonly #name = `rejoin ${++clients}`;
   readonly #start: number;
@@ -32,26 +32,26 @@ export class Tracer {
     return this.clock.performance.now();
   }
 
-  say(line: string): void {
-    // Not `console` alone: the build drops what is called on that.
+  log(line: string): void {
+    // Written as globalThis.console: the build removes calls of plain console.
     globalThis.console?.debug(`${this.#name} +${duration(this.now - this.#start)}: ${line}`);
   }
 
   state({ state, attempt, retryAt, cause }: { state: string; attempt?: number; retryAt?: number; cause?: Pick<Cause, "number" | "willRetry"> & { code: string } }): void {
     const why = cause ? `, ${cause.code}${cause.number ? ` ${cause.number}` : ""}` : "";
     const next = retryAt ? `, attempt ${attempt ?? 1} in ${duration(Math.max(retryAt - this.clock.Date.now(), 0))}` : attempt ? `, attempt ${attempt}` : "";
-    this.say(`state ${state}${why}${next}`);
+    this.log(`state ${state}${why}${next}`);
   }
 
   gap({ room, reason, after, before }: { room: string; reason: string; after?: number; before?: number }): void {
     const range = after == undefined && before == undefined ? "" : `, between ${after ?? "the start"} and ${before ?? "now"}`;
-    this.say(`gap in ${named(room)}: ${reason}${range}`);
+    this.log(`gap in ${quoted(room)}: ${reason}${range}`);
   }
 
-  /** Says what becomes of something that is sent. */
+  /** Logs the outcome of a send. */
   outcome<T>(what: string, promise: Promise<T>): Promise<T> {
     const start = this.now;
-    const end = (how: string) => this.say(`${what}: ${how} after ${duration(this.now - start)}`);
+    const end = (how: string) => this.log(`${what}: ${how} after ${duration(this.now - start)}`);
     promise.then(
       (receipt) => {
         const { status = "answered", seq } = (receipt ?? {}) as { status?: unknown; seq?: unknown };
@@ -62,50 +62,50 @@ export class Tracer {
     return promise;
   }
 
-  /** The same constructor, whose sockets say how they begin and end. */
+  /** The same constructor with sockets that log their open and close. */
   sockets(Real: WebSocketConstructor): WebSocketConstructor {
     const tracer = this;
     const Traced = function (url: string) {
       const start = tracer.now;
-      tracer.say(`dial ${addressOf(url)}`);
+      tracer.log(`dial ${addressOf(url)}`);
       const socket = new Real(url);
-      socket.addEventListener("open", () => tracer.say(`open after ${duration(tracer.now - start)}`));
-      socket.addEventListener("close", ({ code }: { code: number }) => tracer.say(`closed ${code} after ${duration(tracer.now - start)}`));
+      socket.addEventListener("open", () => tracer.log(`open after ${duration(tracer.now - start)}`));
+      socket.addEventListener("close", ({ code }: { code: number }) => tracer.log(`closed ${code} after ${duration(tracer.now - start)}`));
       return socket;
     };
     return Traced as unknown as WebSocketConstructor;
   }
 }
 
-/** What the application's own messages are sent by: each gives a promise of the outcome. */
-const SENDING = ["send", "request", "emit", "emitWithAck"];
+/** Methods of `frames` that return the promise of an outcome. */
+const SENDERS = ["send", "request", "emit", "emitWithAck"];
 
-/** The same class, whose clients say what happens. */
+/** A subclass whose clients log their events. */
 export function debugged(Base: typeof Client): typeof Client {
   class TracedClient extends Base {
     readonly #tracer: Tracer;
 
-    constructor(...[home, address, options, ...rest]: ConstructorParameters<typeof Client>) {
+    constructor(...[runtime, address, options, ...rest]: ConstructorParameters<typeof Client>) {
       const tracer = new Tracer(options.clock ?? globalThis);
       const real = options.webSocket ?? (globalThis.WebSocket as WebSocketConstructor | undefined);
-      super(home, address, { ...options, ...(real && { webSocket: tracer.sockets(real) }) }, ...rest);
+      super(runtime, address, { ...options, ...(real && { webSocket: tracer.sockets(real) }) }, ...rest);
       this.#tracer = tracer;
-      // Told before anybody could listen.
+      // Emitted before a listener could be added.
       tracer.state(this.status);
       this.on("state", (state) => tracer.state(state));
-      this.on("mode", (mode) => tracer.say(`mode ${mode}`));
-      this.on("ready", () => tracer.say("ready"));
+      this.on("mode", (mode) => tracer.log(`mode ${mode}`));
+      this.on("ready", () => tracer.log("ready"));
       this.on("room", ({ room, state, code, willRetry }) => {
         const why = code ? `, ${code}${willRetry ? ", asked for again later" : ""}` : "";
-        tracer.say(`room ${named(room)} ${state}${why}`);
+        tracer.log(`room ${quoted(room)} ${state}${why}`);
       });
-      this.on("joined", (joined) => tracer.say(describeJoin(joined)));
+      this.on("joined", (joined) => tracer.log(describeJoin(joined)));
       this.on("gap", (gap) => tracer.gap(gap));
-      this.on("error", ({ code }) => tracer.say(`error ${code ?? "without a code"}`));
+      this.on("error", ({ code }) => tracer.log(`error ${code ?? "without a code"}`));
     }
 
     override send(room: string, content: string, options?: SendOptions) {
-      return this.#tracer.outcome(`send to ${typeof room == "string" ? named(room) : "no room"}`, super.send(room, content, options));
+      return this.#tracer.outcome(`send to ${typeof room == "string" ? quoted(room) : "no room"}`, super.send(room, content, options));
     }
 
     override get frames(): unknown {
@@ -115,20 +115,20 @@ export function debugged(Base: typeof Client): typeof Client {
   return TracedClient;
 }
 
-/** Has a feed say what happens. */
+/** Logs the events of a feed. */
 export function traceFeed(feed: Feed, clock: Clock = globalThis): void {
   const tracer = new Tracer(clock);
   tracer.state(feed.status);
   feed.on("state", (state) => tracer.state(state));
-  feed.on("began", () => tracer.say("began"));
+  feed.on("began", () => tracer.log("began"));
   feed.on("gap", (gap) => tracer.gap(gap));
-  feed.on("error", ({ code }) => tracer.say(`error ${code}`));
+  feed.on("error", ({ code }) => tracer.log(`error ${code}`));
 }
 
 function describeJoin({ room, recovered, replayed, reason, memberCount, members }: Events["joined"]): string {
   const count = memberCount ?? members?.length;
   const people = count == undefined ? "" : `, ${count} there`;
-  return `joined ${named(room)}: ${recovered ? "recovered" : (reason ?? "fresh")}, ${replayed} replayed${people}`;
+  return `joined ${quoted(room)}: ${recovered ? "recovered" : (reason ?? "fresh")}, ${replayed} replayed${people}`;
 }
 
 const tracedFrames = (frames: object, tracer: Tracer): unknown =>
@@ -139,7 +139,7 @@ const tracedFrames = (frames: object, tracer: Tracer): unknown =>
       return (...given: unknown[]) => {
         const result: unknown = value.apply(target, given);
         if (name == "with") return tracedFrames(result as object, tracer);
-        if (SENDING.includes(String(name))) tracer.outcome(`frames.${String(name)}`, Promise.resolve(result));
+        if (SENDERS.includes(String(name))) tracer.outcome(`frames.${String(name)}`, Promise.resolve(result));
         return result;
       };
     },

@@ -1,6 +1,7 @@
-import type { CauseCode, Code, SendFailure } from "./words.js";
-import type { SocketIoCauseCode } from "./socketio/names.js";
-import type { FeedCauseCode } from "./sse/names.js";
+// Errors that an application can receive, with their hints.
+import type { CauseCode, Code, SendFailure } from "./code_types.js";
+import type { SocketIoCauseCode } from "./socketio/codes.js";
+import type { FeedCauseCode } from "./sse/codes.js";
 
 
 /** Codes of {@link RejoinError}. */
@@ -27,7 +28,7 @@ export type ErrorCode =
 /** Why a client has failed: the code of its last cause. */
 export type EndCode = CauseCode | SocketIoCauseCode | FeedCauseCode | "blocked" | "wasm_unavailable";
 
-/** What went wrong, for a program (`code`) and for a person (`message`, and what to do about it: `hint`). */
+/** An error for programs (`code`) and people (`message`, with advice in `hint`). */
 export class RejoinError extends Error {
   override readonly name: string = "RejoinError";
   constructor(
@@ -42,7 +43,7 @@ export class RejoinError extends Error {
   }
 }
 
-/** For whoever waits for a client that is closed, or has failed with this cause: why, in the server's words if it gave some. */
+/** The error for waits of a client that is closed or failed with this cause, with the server's message if there is one. */
 export const ended = (cause?: { code: EndCode; text?: string } | false) =>
   new RejoinError(cause ? cause.code : "closed", cause ? `failed: ${cause.text || cause.code}` : "the client is closed", "connect again");
 
@@ -62,16 +63,16 @@ export class SendError extends RejoinError {
     if (serverCode) this.serverCode = serverCode;
   }
 
-  /** The server's own code, where `code` is `other`: a text from elsewhere. A Socket.IO server's is in the answer. */
+  /** The server's own code, where `code` is `other`: untrusted text. A Socket.IO server's is in the answer. */
   declare readonly serverCode?: string;
 
   /** From a Socket.IO server: all that its handler answered to refuse it. */
   declare readonly answer?: unknown;
 }
 
-/** What a server said to a send beside its outcome: its words, and all of its answer. */
+/** The server's reply to a send beside its outcome: message and whole answer. */
 export interface Reply {
-  /** Its words. Text from elsewhere: show it as text only. */
+  /** Its words. Untrusted: show it as text only. */
   readonly message?: string;
   /** All that a Socket.IO server's handler answered. */
   readonly answer?: unknown;
@@ -95,7 +96,7 @@ const hints: { [code: string]: string } = {
   room_full: "try again when somebody has left",
 };
 
-/** What to do about a code of the server's or of a send. */
+/** The hint for a code of the server or of a send. */
 export const hintOf = (code: string): string => hints[code] ?? "the server refused it: read its message";
 
 export const sendError = (outcome: "failed" | "unknown", code: SendFailure | Code | "unknown", reply?: Reply, limit?: number) =>

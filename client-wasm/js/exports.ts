@@ -1,5 +1,6 @@
-export type { Client } from "./client.js";
+// What every entry for rooms exports beside connect.
+export type { Client } from "./client/client.js";
 export { RejoinError, SendError, type ErrorCode } from "./errors.js";
-export type * from "./own/types.js";
+export type * from "./app_frames/types.js";
 export type * from "./types.js";
-export type * from "./words.js";
+export type * from "./code_types.js";

@@ -1,14 +1,14 @@
-import { connector } from "./connect.js";
-import { debugging } from "./debugging.js";
-import { HeadStart } from "./head_start.js";
-import { found } from "./loading.js";
-import { afresh } from "./part.js";
+// Entry for browsers (dist/index.js): fetches the module beside the script and loads the optional parts on demand.
+import { connector } from "./client/connect.js";
+import { debugLoader, withFreshUrl } from "./client/load_part.js";
+import { HeadStart } from "./client/head_start.js";
+import { loadModule } from "./wasm/load_wasm.js";
 
-const inline = afresh(() => import("./inline.js"));
+const inline = withFreshUrl(() => import("./inline.js"));
 
 export const connect = connector(
   (from, { frames, persist }) =>
-    found(
+    loadModule(
       from,
       () =>
         frames ? new URL("./rejoin-frames.wasm", import.meta.url)
@@ -20,7 +20,7 @@ export const connect = connector(
   () => import("./store.js"),
   () => import("./tabs.js"),
   () => import("./own.js"),
-  debugging(() => import("./debug.js")),
+  debugLoader(() => import("./debug.js")),
   HeadStart,
 );
 

@@ -1,13 +1,14 @@
-import { fetched } from "./loading.js";
-import { connector } from "./connect.js";
+// Entry for Node (dist/node.js): the module's bytes and all parts are bundled, nothing is fetched unless the option wasm names an address.
+import { fetchModule } from "./wasm/load_wasm.js";
+import { connector } from "./client/connect.js";
 import { bytes } from "./inline.js";
 import * as debug from "./debug.js";
 import * as own from "./own.js";
-import { withTickets } from "./tickets.js";
+import { withTickets } from "./client/tickets.js";
 import * as storing from "./store.js";
 
 export const connect = connector(
-  async (from) => (from ? fetched(from) : WebAssembly.compile(bytes())),
+  async (from) => (from ? fetchModule(from) : WebAssembly.compile(bytes())),
   async () => storing,
   // There are no tabs.
   async () => ({ share: async (_, options) => (options.ticketUrl ? withTickets(options) : options) }),

@@ -1,9 +1,9 @@
-// What a client with messages of its own needs beside the rest, with a home of its own. Loaded when the option frames is given.
-import type { Home } from "./home.js";
-import { begin } from "./own/begin.js";
-import { OwnSpeech } from "./own/speech.js";
-import { home as base, open } from "./states.js";
+// Entry of dist/own.js, loaded for the option frames: the runtime and the protocol of a client with application frames.
+import type { Runtime } from "./client/runtime.js";
+import { startWithFrames } from "./app_frames/shared.js";
+import { AppFramesProtocol } from "./app_frames/protocol.js";
+import { runtime as base, open } from "./storage/indexeddb.js";
 
 export { open };
 
-export const home: Home = { ...base, start: begin, speech: (options) => new OwnSpeech(options) };
+export const runtime: Runtime = { ...base, start: startWithFrames, protocol: (options) => new AppFramesProtocol(options) };

@@ -1,2 +1,2 @@
-// What a client that stores needs beside the rest. Loaded when the option persist is given.
-export { home, open } from "./states.js";
+// Entry of dist/store.js, loaded for the option persist.
+export { runtime, open } from "./storage/indexeddb.js";

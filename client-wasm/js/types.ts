@@ -1,25 +1,26 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { CauseCode, Code, GapReason, JoinReason, Mode, RoomState, State } from "./words.js";
+// Public types of a client of rooms. Types only.
+import type { CauseCode, Code, GapReason, JoinReason, Mode, RoomState, State } from "./code_types.js";
 
 /** A message in a room. */
 export interface Message {
   /** Its room's name. */
   room: string;
-  /** Who said it: the user's id. Text from elsewhere: show it as text only. */
+  /** The sender's user id. Untrusted: show it as text only. */
   user: string;
-  /** What was said. Text from elsewhere: show it as text only. */
+  /** The text. Untrusted: show it as text only. */
   content: string;
   /** When the server took it: UTC, ISO 8601. */
   timestamp: string;
   /** Extended servers: any JSON that was sent beside the text. */
   data?: unknown;
-  /** Extended servers: its place in the room's log, which a later `join(room, { since })` can go on from. */
+  /** Extended servers: its position in the room's log, from which a later `join(room, { since })` resumes. */
   position?: Position;
-  /** It was missed while away, and is told now. */
+  /** It was missed during an outage and is replayed now. */
   replay: boolean;
 }
 
-/** A place in a room's log. */
+/** A position in a room's log. */
 export interface Position {
   /** Which log: another one when the server has begun the room anew. */
   epoch: string;
@@ -38,17 +39,17 @@ export interface Cause {
   code: CauseCode | "blocked" | "wasm_unavailable";
   /** A close code, if there was one. */
   number?: number;
-  /** The server's or the token function's words. Text from elsewhere: show it as text only. */
+  /** The message of the server or of the token function. Untrusted: show it as text only. */
   text?: string;
   /** The client goes on trying by itself. */
   willRetry: boolean;
 }
 
-/** What {@link Events} tells, by name. */
+/** The events of a client, by name. */
 export interface Events {
   /** The connection's state changed. */
   state: {
-    /** How it stands now. */
+    /** The new state. */
     state: State;
     /** Which attempt is next or under way, from 1. */
     attempt?: number;
@@ -57,13 +58,13 @@ export interface Events {
     /** Why. */
     cause?: Cause;
   };
-  /** What this connection can promise is known, or has changed. */
+  /** The mode of the connection is known, or has changed. */
   mode: Mode;
   /** Connected, and every wanted room is joined. */
   ready: Mode;
   /**
-   * How it stands with a room changed. `code`: why the server does not let us in or has removed us; with `willRetry` it is
-   * for now, told once for each reason, and tried again. `message`: the server's words for it, if it gives any.
+   * The state of a room changed. `code`: why the server refused or removed this client; with `willRetry` it is
+   * temporary, reported once for each reason, and retried. `message`: the server's message, if there is one.
    */
   room: { room: string; state: RoomState; code?: Code; message?: string; serverCode?: string; willRetry?: boolean };
   /** Extended servers: a membership was confirmed; the missed messages follow. */
@@ -80,11 +81,11 @@ export interface Events {
     /** How many are there, if there is no list. */
     memberCount?: number;
   };
-  /** Somebody has said something in a room; also this client itself. */
+  /** A message of a room, also of this client itself. */
   message: Message;
-  /** Somebody joined a room. */
+  /** A user joined a room. */
   user_joined: { room: string; user: string };
-  /** Somebody left a room. */
+  /** A user left a room. */
   user_left: { room: string; user: string };
   /** Who is in a room, where joins and leaves do not say it. */
   presence: { room: string; members?: string[]; memberCount?: number };
@@ -94,11 +95,11 @@ export interface Events {
   notification: { room: "@me"; kind: string; data?: unknown; position: Position; replay: boolean };
   /** Messages of a room were missed. Comes before any later message of that room. */
   gap: { room: string; reason: GapReason; epoch?: string; after?: number; before?: number };
-  /** The server said `error`, or something that is no frame. */
+  /** The server sent `error`, or something that is not a frame. */
   error: { message: string; code?: Code | "garbled" | "storage" | "not_kept" | "not_answered"; serverCode?: string };
 }
 
-/** What became of a message: `written` is all that a plain server lets anybody know. */
+/** The outcome of a message: a plain server confirms nothing beyond `written`. */
 export type Receipt = { status: "written" } | { status: "acked"; id: string; seq: number };
 
 /** A message of an earlier page that is sent now (option `persist`). */
@@ -121,7 +122,7 @@ export interface Options {
   /** Who connects: a text, or a function that gives one each time it is needed. */
   token?: TokenSource;
   /**
-   * Where a ticket is had for each dial, so that no token stands in an address: a POST, with the `token` as
+   * Where a ticket is fetched for each dial, so that no token stands in an address: a POST, with the `token` as
    * `Authorization: Bearer`, or without one with the page's cookies. It answers `{"ticket": "…"}`, as `/tickets` of the
    * server does.
    */
@@ -154,18 +155,18 @@ export interface Options {
   frames?: boolean;
   /** With `frames`: the field of a request that its answer repeats. */
   correlate?: string;
-  /** Hosts that a server may send us to when it goes away; its own host always may. */
+  /** Hosts that a redirect may name. */
   allowedHosts?: readonly string[];
   /** A WebSocket constructor, where there is no global one (Node before 22). */
   webSocket?: WebSocketConstructor;
   /** Time as the client sees it, for tests: `VirtualClock` of `rejoin/testing`. */
   clock?: Clock;
-  /** What is random about the client follows from this number, for tests. Each client needs one of its own. */
+  /** Seeds the client's randomness, for tests. Each client needs one of its own. */
   seed?: number;
   /** Where the wasm comes from, if not from beside the script. */
   wasm?: WasmSource;
   /**
-   * Says what happens by `console.debug`, one line each, without tokens and contents: dials, losses with their cause, rooms, gaps,
+   * Logs events with `console.debug`, one line each, without tokens and contents: dials, losses with their cause, rooms, gaps,
    * outcomes. `localStorage.rejoin = "debug"` in a page's console does the same for a client that is made after it. The code for it is
    * loaded only then.
    */
@@ -277,7 +278,7 @@ export type JoinOutcome = Pick<Events["joined"], "room"> & Partial<Events["joine
 export interface SendOptions {
   /** How long it may wait for a connection, in ms. */
   timeout?: number;
-  /** Takes it back, if it is not on its way yet. */
+  /** Cancels it, if it is not on its way yet. */
   signal?: AbortSignalLike;
   /** Extended servers: any JSON beside the text. */
   data?: unknown;
@@ -291,7 +292,7 @@ export interface CloseOptions {
   signal?: AbortSignalLike;
 }
 
-/** Counts since the start. */
+/** Diagnostic counters since the start. */
 export interface Diagnostics {
   /** Connections that were tried. */
   dials: number;

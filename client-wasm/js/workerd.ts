@@ -1,13 +1,13 @@
 // For runtimes that compile no WebAssembly of their own, Cloudflare's Workers for instance: the module is imported.
-import { connector } from "./connect.js";
+import { connector } from "./client/connect.js";
 import * as debug from "./debug.js";
-import { withTickets } from "./tickets.js";
+import { withTickets } from "./client/tickets.js";
 import * as own from "./own.js";
 import module from "./rejoin.wasm";
 
 export const connect = connector(
   async (_, { frames }) => {
-    // Whoever wants none is not to have it in the Worker.
+    // The module with frames would enlarge every Worker: it is not bundled.
     if (frames) throw new Error("disallowed by the embedder");
     return module as WebAssembly.Module;
   },

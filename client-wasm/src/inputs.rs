@@ -1,16 +1,16 @@
-//! Numbers from the page → inputs of the session.
+//! Decodes numbers of the page into inputs of the session. Unknown kinds are ignored.
 
-use crate::fields::Fields;
-use crate::kinds::kinds;
-use crate::value::Value;
+use crate::codes::kinds;
+use crate::handles::Value;
+use crate::slots::SlotReader;
 use rejoin::machine::{Command, ConnId, Disconnect, Input, OutboundMessage};
 use rejoin::{DialError, DialErrorKind, Hint, Join, Position, SendId, Token, TokenError};
 
 kinds!(
-    /// What can be said to the machine, with its fields in the order of the slots; ids are in the texts.
+    /// Inputs, with their fields in slot order; ids in the id buffer.
     InputKind, INPUTS:
     Connect, Reconnect, Close, SetToken,
-    // room, history + 1 or 0, whether it is the user's own stream, seq of `since` or 0; its epoch and id
+    // room, history + 1 or 0, whether it is the personal stream, seq of `since` or 0; its epoch and id
     Join,
     // room
     Leave, Presence,
@@ -23,37 +23,37 @@ kinds!(
     // room, value
     Signal,
     // connection
-    Opened, DialFailed, Garbled,
+    Opened, DialFailed, Malformed,
     // connection, close code or 0
     Closed,
     // connection, frame
     Flushed,
-    // 1 for a token, 2 for a failure that may pass, 3 for one that will not
+    // 1 a token, 2 a temporary failure, 3 a permanent failure
     Token,
     // 1 online, 2 offline, 3 another network, 4 woke
     Hint,
     Tick,
-    // Frames: the connection first, then what `frames.rs` lists.
+    // Frames: the connection, then the fields that `server_frames.rs` lists.
     UnknownFrame, Message, HistoryMessage, UserJoined, UserLeft, Error, Hello, Joined, Left, Ack, Nack, History,
     Members, SignalFrame, Pong, AuthExpiring, AuthOk, GoingAway, Notification,
 );
 
-/// The input that the page means; `None` for a number that stands for none, and for what only adds to a later one. What
-/// the server's frames say depends on its protocol: `frame` reads them.
+/// Decodes an input; `None` for an unknown kind and for what only contributes to a later input.
+/// Frames depend on the protocol: `frame` decodes them.
 #[inline(never)]
 pub(crate) fn read<N: From<u32>, F>(
     kind: u32,
-    fields: &mut Fields<'_>,
-    frame: impl FnOnce(InputKind, &mut Fields<'_>) -> Option<Input<Value, N, F>>,
+    fields: &mut SlotReader<'_>,
+    frame: impl FnOnce(InputKind, &mut SlotReader<'_>) -> Option<Input<Value, N, F>>,
 ) -> Option<Input<Value, N, F>> {
     let kind = *InputKind::ALL.get(usize::try_from(kind).ok()?.checked_sub(1)?)?;
     Some(match kind {
         InputKind::Opened => Input::Opened(ConnId(fields.count())),
-        // A page is not told why a dial failed.
+        // A page does not learn why a dial failed.
         InputKind::DialFailed => {
             Input::DialFailed(ConnId(fields.count()), DialError::new(DialErrorKind::Unreachable, ""))
         }
-        InputKind::Garbled => Input::Malformed(ConnId(fields.count()), "".into()),
+        InputKind::Malformed => Input::Malformed(ConnId(fields.count()), "".into()),
         InputKind::Closed => Input::Closed(ConnId(fields.count()), disconnect(fields.handle())),
         InputKind::Flushed => Input::Flushed(ConnId(fields.count()), fields.count()),
         InputKind::Token => Input::Token(match fields.handle() {
@@ -75,12 +75,12 @@ pub(crate) fn read<N: From<u32>, F>(
     })
 }
 
-fn command<N: From<u32>>(kind: InputKind, fields: &mut Fields<'_>) -> Option<Command<Value, N>> {
+fn command<N: From<u32>>(kind: InputKind, fields: &mut SlotReader<'_>) -> Option<Command<Value, N>> {
     Some(match kind {
         InputKind::Connect => Command::Connect,
         InputKind::Reconnect => Command::Reconnect,
         InputKind::Close => Command::Close,
-        // Tokens stay with the page: the machine only knows that there is one.
+        // Tokens stay in the page: the machine knows only whether there is one.
         InputKind::SetToken => Command::SetToken(Token::new("")),
         InputKind::Join => Command::Join(join(fields)),
         InputKind::Leave => Command::Leave(fields.handle().into()),
@@ -99,16 +99,16 @@ fn command<N: From<u32>>(kind: InputKind, fields: &mut Fields<'_>) -> Option<Com
     })
 }
 
-fn join<N: From<u32>>(fields: &mut Fields<'_>) -> Join<N> {
+fn join<N: From<u32>>(fields: &mut SlotReader<'_>) -> Join<N> {
     let room: N = fields.handle().into();
     let history = fields.count().checked_sub(1);
-    let personal = fields.truth();
+    let personal = fields.flag();
     let mut join = Join::from(room).since(position(fields)).history(history);
     join.personal = personal;
     join
 }
 
-fn position(fields: &mut Fields<'_>) -> Option<Position> {
+fn position(fields: &mut SlotReader<'_>) -> Option<Position> {
     let seq = fields.count();
     let (epoch, id) = (fields.id(), fields.id());
     Some(Position { epoch: epoch?, seq, id: id? })
@@ -116,7 +116,7 @@ fn position(fields: &mut Fields<'_>) -> Option<Position> {
 
 fn disconnect(code: u32) -> Disconnect {
     match u16::try_from(code) {
-        // What browsers report for an end without a close frame.
+        // Browsers report 1006 for an end without a close frame.
         Ok(0 | 1006) | Err(_) => Disconnect::Lost,
         Ok(code) => Disconnect::Closed { code, reason: "".into() },
     }

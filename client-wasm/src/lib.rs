@@ -1,86 +1,82 @@
-//! The machine behind a few flat functions, for the TypeScript driver in `js/`.
+//! The session as a few flat functions, for the TypeScript driver in `js/`.
 //!
-//! No text crosses into wasm, because a page's bytes count: rooms are numbers in the page's own table, what
-//! people write is a [`Value`] that the machine passes through unread, reasons and causes are numbers whose words
-//! the page looks up ([`names`]). JSON stays with the browser, which has it anyway.
+//! No text crosses into WebAssembly, to keep the page small: rooms and users are handles of the page's table, contents are
+//! [`Value`]s that the session passes through unread, reasons and causes are numbers whose names the page looks up
+//! ([`codes`]). JSON is parsed and written by the browser.
 //!
-//! The page says what happened with [`Machine::input`], takes what is to be done with [`Machine::poll`] until there
-//! is nothing more, and waits for [`Machine::deadline`]. The machine never calls the page, so nothing is borrowed
-//! while an application's listener runs.
+//! The page feeds inputs with [`Machine::input`], takes outputs with [`Machine::poll`] until there are none, and waits for
+//! [`Machine::deadline`]. The machine never calls the page, so nothing is borrowed while a listener runs.
 //!
-//! [`SocketIoMachine`] is spoken to in the same way, and stands for the other one in a file of its own.
+//! [`SocketIoMachine`] has the same functions and is shipped as a module of its own in place of [`Machine`].
 //!
-//! [`FeedMachine`] does the same for a room read by server-sent events; there text does cross, because that machine reads
-//! the stream.
+//! [`FeedMachine`] reads a room by server-sent events; it parses the stream itself, so there text does cross.
 //!
-//! What is shipped has no `std`. What is built for `wasm-pack test` has: its harness needs it, and there is no telling
-//! the two apart but by the profile.
+//! The shipped modules have no `std`. The build for `wasm-pack test` has it, because the test harness needs it; only the
+//! profile distinguishes the two.
 #![cfg_attr(all(target_family = "wasm", not(debug_assertions)), no_std)]
 
 extern crate alloc;
 
-#[cfg(feature = "rooms")]
-mod border;
-mod dialling;
+#[cfg(feature = "frames")]
+pub mod app_frames;
+#[cfg(feature = "session")]
+mod client_frames;
+pub mod codes;
+mod config;
+mod convert;
 #[cfg(feature = "feed")]
 pub mod feed;
 #[cfg(feature = "rooms")]
-mod fields;
-#[cfg(feature = "session")]
-mod frames;
+mod ffi;
+#[cfg(feature = "rooms")]
+mod flush_tracker;
+#[cfg(feature = "rooms")]
+mod handles;
+#[cfg(feature = "rooms")]
+mod id_buffer;
 #[cfg(feature = "rooms")]
 mod inputs;
-mod kinds;
 #[cfg(feature = "session")]
 mod machine;
-pub mod names;
-mod numbered;
-mod numbers;
-#[cfg(feature = "rooms")]
-mod outlet;
 #[cfg(feature = "rooms")]
 mod outputs;
-#[cfg(feature = "frames")]
-pub mod own;
 #[cfg(feature = "session")]
-mod sent;
+mod server_frames;
+#[cfg(feature = "rooms")]
+mod slots;
 #[cfg(feature = "socketio")]
 pub mod socketio;
 #[cfg(feature = "stored")]
 mod stored;
-#[cfg(feature = "rooms")]
-mod texts;
-#[cfg(feature = "rooms")]
-mod value;
 
 #[cfg(feature = "feed")]
 pub use feed::FeedMachine;
+#[cfg(feature = "rooms")]
+pub use flush_tracker::FlushTracker;
+#[cfg(feature = "session")]
+pub use handles::PageSession;
+#[cfg(feature = "rooms")]
+pub use handles::{Handle, Released, Value};
 #[cfg(feature = "session")]
 pub use machine::Machine;
-#[cfg(feature = "rooms")]
-pub use outlet::Outlet;
 #[cfg(feature = "socketio")]
 pub use socketio::SocketIoMachine;
-#[cfg(feature = "session")]
-pub use value::PageSession;
-#[cfg(feature = "rooms")]
-pub use value::{Handle, Released, Value};
 
-/// Tells the machines apart that know messages of the application's own: the page may have been given the wrong one.
+/// Marks modules with application frames: the page may have loaded another module.
 #[cfg(feature = "own")]
 #[wasm_bindgen::prelude::wasm_bindgen]
 pub fn has_frames() -> bool {
     true
 }
 
-/// A tenth of the bytes of dlmalloc, which `std` would bring. Its time grows with the number of holes, of which the
+/// A tenth of the size of dlmalloc, which `std` would use. Its time grows with the number of free blocks, of which the
 /// machine's queues leave few.
 #[cfg(all(target_family = "wasm", not(debug_assertions)))]
 #[global_allocator]
 static ALLOCATOR: lol_alloc::LockedAllocator<lol_alloc::FreeListAllocator> =
     lol_alloc::LockedAllocator::new(lol_alloc::FreeListAllocator::new());
 
-/// The machine does not panic on input (client-core's own rule); if it does all the same, the page gets a trap.
+/// The session does not panic on input (a rule of client-core); if it does anyway, the page gets a trap.
 #[cfg(all(target_family = "wasm", not(debug_assertions)))]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {

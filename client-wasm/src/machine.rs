@@ -1,16 +1,17 @@
-//! The exported object.
+//! The client's machine, as it is exported to the page.
 
-use crate::border::{SLOTS, border, config};
-use crate::fields::Fields;
-use crate::frames;
-use crate::inputs;
-use crate::numbers::{count, moment};
-use crate::outputs;
 #[cfg(feature = "frames")]
-use crate::own;
-use crate::sent;
-use crate::texts::Texts;
-use crate::value::{Handle, PageSession, Released, Value};
+use crate::app_frames;
+use crate::client_frames;
+use crate::config::config;
+use crate::convert::{clock_reading, count};
+use crate::ffi::{SLOTS, ffi_methods};
+use crate::handles::{Handle, PageSession, Released, Value};
+use crate::id_buffer::IdBuffer;
+use crate::inputs;
+use crate::outputs;
+use crate::server_frames;
+use crate::slots::SlotReader;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 #[cfg(feature = "stored")]
@@ -25,17 +26,17 @@ pub struct Machine {
     pub(crate) session: PageSession,
     pub(crate) released: Released,
     pub(crate) history: Vec<Message<Value, Handle>>,
-    /// On its way out to the page's store, or back in.
+    /// The state being saved or restored.
     #[cfg(feature = "stored")]
     pub(crate) saved: Saved<Value, Handle>,
     pub(crate) slots: Box<[f64; SLOTS]>,
-    pub(crate) texts: Texts,
+    pub(crate) ids: IdBuffer,
 }
 
 #[wasm_bindgen]
 impl Machine {
-    /// A machine that is idle. `seed` is any number below 2^53; `credentials` is 0 for none, 1 for one token for
-    /// good, 2 for a source; zeros stand for the default.
+    /// An idle machine. `seed` is any number below 2^53; `credentials`: 0 none, 1 a fixed token,
+    /// 2 a token source; zeros stand for defaults.
     #[wasm_bindgen(constructor)]
     pub fn new(
         seed: f64,
@@ -51,7 +52,7 @@ impl Machine {
         #[cfg_attr(not(feature = "frames"), expect(unused_mut, reason = "nothing is set"))]
         let mut session = PageSession::new(config, count(seed));
         #[cfg(feature = "frames")]
-        session.custom_frames(own::ROOM);
+        session.custom_frames(app_frames::ROOM);
         Self {
             session,
             released: Released::default(),
@@ -59,37 +60,37 @@ impl Machine {
             #[cfg(feature = "stored")]
             saved: Saved::default(),
             slots: Box::new([0.0; SLOTS]),
-            texts: Texts::new(),
+            ids: IdBuffer::new(),
         }
     }
 
-    /// Says what happened at this time by the monotonic and the wall clock: a number of `Input`, its fields in the
-    /// slots, and so many bytes of ids in the texts.
+    /// Feeds an input at this time of the monotonic and the wall clock: a number of `Input`, its fields in the
+    /// slots, and the length of its ids.
     pub fn input(&mut self, kind: u32, monotonic: f64, wall: f64, ids: usize) {
-        let now = moment(monotonic, wall);
+        let now = clock_reading(monotonic, wall);
         let mut fields =
-            Fields { slots: self.slots.iter(), ids: self.texts.read(ids), released: &self.released };
+            SlotReader { slots: self.slots.iter(), ids: self.ids.read(ids), released: &self.released };
         #[cfg(feature = "frames")]
-        if let Some(input) = own::read(kind, &mut fields) {
+        if let Some(input) = app_frames::read(kind, &mut fields) {
             return self.session.handle(now, input);
         }
-        let frame = |kind, fields: &mut Fields<'_>| frames::read(kind, fields, &mut self.history);
+        let frame = |kind, fields: &mut SlotReader<'_>| server_frames::read(kind, fields, &mut self.history);
         if let Some(input) = inputs::read(kind, &mut fields, frame) {
             self.session.handle(now, input);
         }
     }
 
-    /// The next thing to do, a number of `Output` with its fields in the slots and the texts; 0 when there is none.
+    /// The next output, a number of `Output` with its fields and ids; 0 if there is none.
     pub fn poll(&mut self) -> u32 {
         let Some(output) = self.session.poll() else { return 0 };
         *self.slots = [0.0; SLOTS];
-        self.texts.clear();
-        let mut fields = outputs::Fields { slots: self.slots.iter_mut(), texts: &mut self.texts };
+        self.ids.clear();
+        let mut fields = crate::slots::SlotWriter { slots: self.slots.iter_mut(), ids: &mut self.ids };
         #[cfg(feature = "frames")]
-        if let Some(kind) = own::write(&output, &mut fields) {
+        if let Some(kind) = app_frames::write(&output, &mut fields) {
             return kind;
         }
-        outputs::write(output, &mut fields, sent::write)
+        outputs::write(output, &mut fields, client_frames::write)
     }
 }
 
@@ -98,9 +99,9 @@ impl Machine {
         self.session.diagnostics()
     }
 
-    fn let_go(&self) -> &Released {
+    fn released_handles(&self) -> &Released {
         &self.released
     }
 }
 
-border!(Machine, Machine);
+ffi_methods!(Machine, Machine);

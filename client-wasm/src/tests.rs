@@ -1,4 +1,4 @@
-//! The machine as a page speaks to it. The same tests run natively and, by `tests/run browser`, as WebAssembly in a
+//! Tests of the machine through its exported functions. The same tests run natively and, by `tests/run browser`, as WebAssembly in a
 //! browser.
 
 use super::*;
@@ -8,7 +8,7 @@ use wasm_bindgen_test::{wasm_bindgen_test as test, wasm_bindgen_test_configure};
 #[cfg(target_family = "wasm")]
 wasm_bindgen_test_configure!(run_in_browser);
 
-/// A machine on a hand-driven clock, spoken to as the page does.
+/// A machine with a manual clock, driven as the page does.
 struct Page {
     machine: Machine,
     now: f64,
@@ -17,14 +17,14 @@ struct Page {
 impl Page {
     fn connected() -> Self {
         let mut page = Self { machine: Machine::new(3.0, 1, 0, true, false, 0, 0.0), now: 0.0 };
-        page.say("Join", &[1.0], "");
-        page.say("Connect", &[], "");
+        page.input("Join", &[1.0], "");
+        page.input("Connect", &[], "");
         assert_eq!(page.next("Dial").0[..1], [1.0]);
-        page.say("Opened", &[1.0], "");
+        page.input("Opened", &[1.0], "");
         page
     }
 
-    fn say(&mut self, kind: &str, fields: &[f64], ids: &str) {
+    fn input(&mut self, kind: &str, fields: &[f64], ids: &str) {
         let number = inputs::INPUTS.iter().position(|name| *name == kind).expect("a kind of input") + 1;
         self.machine.put(fields, ids);
         self.machine.input(u32::try_from(number).unwrap(), self.now, self.now, ids.len());
@@ -53,30 +53,30 @@ fn a_page_that_joined_sends_and_hears_by_numbers_alone() {
     let mut page = Page::connected();
     assert_eq!(page.next("SendJoin").0[..3], [1.0, 1.0, 1.0]);
     // send 5 to room 1: value 40 of 2 bytes
-    page.say("Send", &[5.0, 1.0, 40.0, 2.0, 0.0], "");
+    page.input("Send", &[5.0, 1.0, 40.0, 2.0, 0.0], "");
     assert_eq!(page.next("SendMessage").0[..4], [1.0, 2.0, 1.0, 40.0]);
-    page.say("Flushed", &[1.0, 2.0], "");
+    page.input("Flushed", &[1.0, 2.0], "");
     assert_eq!(page.next("Delivery").0[..2], [5.0, 1.0], "written");
-    page.say("Message", &[1.0, 41.0, 1.0], "");
+    page.input("Message", &[1.0, 41.0, 1.0], "");
     assert_eq!(page.next("Message").0[..1], [41.0]);
 }
 
 #[test]
 fn the_page_may_forget_what_the_machine_has_let_go_of() {
     let mut page = Page::connected();
-    page.say("Message", &[1.0, 41.0, 1.0], "");
+    page.input("Message", &[1.0, 41.0, 1.0], "");
     assert_eq!(page.machine.released(), 0, "still to be told");
     page.next("Message");
     assert_eq!((page.machine.released(), page.machine.released()), (41, 0));
-    page.say("Leave", &[1.0], "");
-    page.say("Message", &[1.0, 42.0, 1.0], "");
+    page.input("Leave", &[1.0], "");
+    page.input("Message", &[1.0, 42.0, 1.0], "");
     assert_eq!(page.machine.released(), 42, "of a room that was left: dropped at once");
 }
 
 #[test]
 fn the_deadline_is_never_before_the_time_the_machine_means() {
     let mut page = Page::connected();
-    page.say("Closed", &[1.0, 1006.0], "");
+    page.input("Closed", &[1.0, 1006.0], "");
     let retry_at = loop {
         let (fields, _) = page.next("State");
         if fields[2] >= 0.0 {
@@ -86,7 +86,7 @@ fn the_deadline_is_never_before_the_time_the_machine_means() {
     while page.poll().is_some() {}
     page.now = page.machine.deadline();
     assert!(page.now >= retry_at);
-    page.say("Tick", &[], "");
+    page.input("Tick", &[], "");
     assert_eq!(page.next("Dial").0[..1], [2.0]);
 }
 
@@ -107,9 +107,9 @@ fn nonsense_from_a_page_is_no_input_and_does_no_harm() {
 #[test]
 fn what_is_stored_and_given_back_is_taken_up_by_another_machine() {
     let mut page = Page::connected();
-    page.say("Send", &[5.0, 1.0, 40.0, 2.0, 0.0], "");
-    page.say("Closed", &[1.0, 1006.0], "");
-    page.say("Send", &[6.0, 1.0, 41.0, 3.0, 0.0], "");
+    page.input("Send", &[5.0, 1.0, 40.0, 2.0, 0.0], "");
+    page.input("Closed", &[1.0, 1006.0], "");
+    page.input("Send", &[6.0, 1.0, 41.0, 3.0, 0.0], "");
     page.machine.save();
     let mut later = Page { machine: Machine::new(4.0, 1, 0, true, false, 0, 0.0), now: 0.0 };
     for at in 0.. {

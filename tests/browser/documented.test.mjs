@@ -10,13 +10,13 @@ const types = join(root, "node_modules/rejoin/dist/types");
 
 /** The files with what the entries export. */
 const PUBLIC = [
-  "types.d.ts", "client.d.ts", "errors.d.ts", "own/types.d.ts", "react/hooks.d.ts", "react/view.d.ts", "socketio/client.d.ts", "socketio/types.d.ts",
-  "socketio/own/types.d.ts", "sse/feed.d.ts", "sse/types.d.ts", "testing/clock.d.ts", "testing/limits.d.ts", "testing/log.d.ts", "testing/script.d.ts",
-  "testing/server.d.ts", "testing/understanding.d.ts", "words.d.ts",
+  "types.d.ts", "client/client.d.ts", "errors.d.ts", "app_frames/types.d.ts", "react/hooks.d.ts", "react/types.d.ts", "socketio/client.d.ts", "socketio/types.d.ts",
+  "socketio/app_events/types.d.ts", "sse/feed.d.ts", "sse/types.d.ts", "testing/clock.d.ts", "testing/limits.d.ts", "testing/log.d.ts", "testing/plan.d.ts",
+  "testing/server.d.ts", "testing/validate.d.ts", "code_types.d.ts",
 ];
 
 /** Of these files what no entry exports. */
-const INSIDE = new Set(["Log", "Script", "ended", "hintOf", "sendError", "usual", "checkOptions", "understand"]);
+const INSIDE = new Set(["Log", "Plan", "ended", "hintOf", "sendError", "defaultLimits", "checkOptions", "parseClientFrame"]);
 
 /** What is declared in a file and said nothing about. */
 function bare(file) {
@@ -46,7 +46,7 @@ test("each export, and each of its fields, says what it is", () => {
 test("times and sizes say their units", () => {
   for (const [file, field] of [
     ["types.d.ts", "sendTtl"], ["types.d.ts", "timeout"], ["types.d.ts", "rtt"], ["types.d.ts", "retryAt"], ["types.d.ts", "outboxBytes"],
-    ["react/hooks.d.ts", "leaveAfter"], ["react/view.d.ts", "retryIn"], ["react/view.d.ts", "retryAt"], ["socketio/types.d.ts", "ackTimeout"],
+    ["react/hooks.d.ts", "leaveAfter"], ["react/types.d.ts", "retryIn"], ["react/types.d.ts", "retryAt"], ["socketio/types.d.ts", "ackTimeout"],
     ["sse/types.d.ts", "maxEvent"], ["sse/types.d.ts", "retryAt"], ["testing/limits.d.ts", "contentBytes"],
   ]) {
     const text = readFileSync(join(types, file), "utf8");
@@ -57,9 +57,9 @@ test("times and sizes say their units", () => {
 
 test("an editor shows the words that a text may be", () => {
   for (const [file, names, wanted] of [
-    ["words.d.ts", "names.d.ts", ["State", "Mode", "RoomState", "GapReason", "JoinReason", "SendFailure", "CauseCode", "Code"]],
-    ["sse/types.d.ts", "sse/names.d.ts", ["FeedCauseCode"]],
-    ["socketio/types.d.ts", "socketio/names.d.ts", ["SocketIoCauseCode"]],
+    ["code_types.d.ts", "wasm/codes.d.ts", ["State", "Mode", "RoomState", "GapReason", "JoinReason", "SendFailure", "CauseCode", "Code"]],
+    ["sse/types.d.ts", "sse/codes.d.ts", ["FeedCauseCode"]],
+    ["socketio/types.d.ts", "socketio/codes.d.ts", ["SocketIoCauseCode"]],
   ]) {
     for (const name of wanted) {
       const [, said] = new RegExp(`/\\*\\*((?:(?!\\*/)[^])*)\\*/\\s*export type ${name} =`).exec(readFileSync(join(types, file), "utf8")) ?? [];

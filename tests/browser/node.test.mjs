@@ -27,7 +27,7 @@ test("an error that nobody catches shows a line that can be read, and the source
     assert.match(stderr, /did you mean/);
     assert.ok(stderr.length < 3000, `${file}: ${stderr.length} characters`);
     const mapped = await run(process.execPath, ["--enable-source-maps", file], { cwd: root }).catch((error) => error);
-    assert.match(mapped.stderr, /js\/validate\.ts:\d+/, file);
+    assert.match(mapped.stderr, /js\/client\/arguments\.ts:\d+/, file);
   }
 });
 

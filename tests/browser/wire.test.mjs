@@ -6,14 +6,14 @@ import { fileURLToPath } from "node:url";
 import { test } from "node:test";
 import { build } from "esbuild";
 
-const source = fileURLToPath(new URL("../../client-wasm/js/frames.ts", import.meta.url));
+const source = fileURLToPath(new URL("../../client-wasm/js/protocol/frames.ts", import.meta.url));
 const bundle = async (path) => {
-  const contents = `export * from ${JSON.stringify(path)}; export { position } from "./fields.js"; export { Input, Output } from "./names.js";`;
+  const contents = `export * from ${JSON.stringify(path)}; export { positionOf } from "./protocol/validate.js"; export { Input, Output } from "./wasm/codes.js";`;
   const stdin = { contents, resolveDir: fileURLToPath(new URL("../../client-wasm/js", import.meta.url)), loader: "ts" };
   const { outputFiles } = await build({ stdin, bundle: true, write: false, format: "esm", target: "es2022" });
   return import(`data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`);
 };
-const { read, write, position, Input, Output } = await bundle(source);
+const { read, write, positionOf, Input, Output } = await bundle(source);
 
 /** What the machine is told of a text, with the frames that are kept for it. */
 function told(text) {
@@ -22,10 +22,10 @@ function told(text) {
   const keep = (frame) => kept.push(frame);
   read(1, text, {
     machine: { input: (kind, fields, ids = []) => inputs.push([kind, ...fields, ids.join()]) },
-    table: { find: (name) => (name == undefined ? 0 : 5), number: () => 6, keep, pass: keep },
-    moved: (url) => url != undefined,
+    handles: { find: (name) => (name == undefined ? 0 : 5), number: () => 6, add: keep, hold: keep },
+    redirect: (url) => url != undefined,
   });
-  return { inputs, positions: kept.map(position) };
+  return { inputs, positions: kept.map(positionOf) };
 }
 
 for (const name of ["plain", "extended"]) {
@@ -34,10 +34,10 @@ for (const name of ["plain", "extended"]) {
   test(`${name}: a server's frame is read as what it is, or refused`, () => {
     for (const { name, text, is, error } of golden.server) {
       const heard = told(text);
-      if (error) assert.deepEqual(heard.inputs, [[Input.Garbled, 1, ""]], name);
+      if (error) assert.deepEqual(heard.inputs, [[Input.Malformed, 1, ""]], name);
       else if (is == null) assert.deepEqual(heard.inputs, [[Input.UnknownFrame, 1, ""]], name);
       else {
-        assert.notEqual(heard.inputs.at(-1)[0], Input.Garbled, name);
+        assert.notEqual(heard.inputs.at(-1)[0], Input.Malformed, name);
         assert.deepEqual(heard, told(JSON.stringify(is)), name);
       }
     }
@@ -59,7 +59,7 @@ for (const name of ["plain", "extended"]) {
         auth: [Output.SendAuth, [], [ref]],
       };
       const [output, fields, ids] = outputs[type];
-      const writer = { name: () => roomId, given: () => (type == "signal" ? { kind, data } : { content, data }), token: () => token };
+      const writer = { name: () => roomId, payload: () => (type == "signal" ? { kind, data } : { content, data }), token: () => token };
       assert.equal(write(output, [1, 1, is.t ?? 5, ...fields], ids, writer), text, name);
     }
   });
@@ -67,6 +67,6 @@ for (const name of ["plain", "extended"]) {
 
 test("JSON that is no object is refused, whatever it is", () => {
   for (const text of ["null", "1", "true", '"message"', "[]", "[null]", '{"type":null}', '{"type":["message"]}', ""]) {
-    assert.deepEqual(told(text).inputs, [[Input.Garbled, 1, ""]], text);
+    assert.deepEqual(told(text).inputs, [[Input.Malformed, 1, ""]], text);
   }
 });

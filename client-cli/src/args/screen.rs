@@ -1,4 +1,4 @@
-//! The options of a chat's screen. What they leave open, `[chat]` in the configuration file says.
+//! The options of a chat's screen. Options that are not given come from `[chat]` in the configuration file.
 
 use crate::alert::Notify;
 use clap::Args;

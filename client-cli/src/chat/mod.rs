@@ -1,10 +1,9 @@
-//! `rejoin chat`: rooms for people. One loop owns everything; what it does with each event and each typed line
-//! is in [`talk`].
+//! `rejoin chat`: rooms for people. One loop owns all state; [`controller`] handles its events and lines.
 
-mod front;
-mod own;
+mod controller;
+mod pending;
 mod summary;
-mod talk;
+mod ui;
 
 use crate::alert::Alerts;
 use crate::args::{ChatArgs, ConnectionArgs, Protocol};
@@ -12,19 +11,19 @@ use crate::clock::Clock;
 use crate::colours::Palette;
 use crate::editor::Shared;
 use crate::error::{Exit, Failure, eprint_line};
-use crate::repeated::quoted;
 use crate::settings::{Login, Settings, Sources};
 use crate::signals::{Signal, Signals};
+use crate::suggested_options::quoted;
 use crate::token::TokenFrom;
-use crate::token_trouble::TokenTrouble;
-use crate::{embedded, profile, words};
-use front::{Front, Heard};
+use crate::token_notices::TokenNotices;
+use crate::{describe, embedded, profile};
+use controller::Controller;
 use rejoin::{DeliveryStatus, Event, State};
 use std::sync::Arc;
 use std::time::Duration;
-use talk::Talk;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
+use ui::{Ui, UiEvent};
 
 /// The room of those who name none.
 pub(crate) const DEFAULT_ROOM: &str = "lobby";
@@ -35,7 +34,7 @@ const MOST_PENDING: usize = 1024;
 /// At the end, messages are waited for as long as one becomes final within this time.
 const DRAIN: Duration = Duration::from_secs(30);
 /// So often the status line is looked after: a round trip is measured without an event.
-const LOOK: Duration = Duration::from_secs(5);
+const REFRESH_INTERVAL: Duration = Duration::from_secs(5);
 /// Time for the outcomes that a chat which is interrupted still has.
 const LAST_OUTCOMES: Duration = Duration::from_secs(1);
 
@@ -74,18 +73,18 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
     if settings.rooms.is_empty() {
         settings.rooms.push(DEFAULT_ROOM.to_owned());
     }
-    settings.history = Some(talk::HISTORY);
+    settings.history = Some(controller::HISTORY);
     settings.notifications = arguments.display.notifications.unwrap_or(true);
     settings.keep_in(arguments.state.state.as_ref());
-    let token_trouble = TokenTrouble::while_connected();
-    settings.token_trouble = Some(token_trouble.clone());
-    let invented = invent_name(&mut settings);
+    let token_notices = TokenNotices::while_connected();
+    settings.token_notices = Some(token_notices.clone());
+    let invented = generate_name(&mut settings);
     settings.in_one_namespace()?;
     let (client, events) = settings.connect()?;
     let shared = Arc::new(Shared::default());
     shared.lock().state = Some("connecting");
-    let front = Front::open(&shared, screen.history.unwrap_or(true));
-    let mut talk = Talk::new(
+    let front = Ui::open(&shared, screen.history.unwrap_or(true));
+    let mut talk = Controller::new(
         client,
         Arc::clone(&shared),
         front.layout(),
@@ -93,26 +92,26 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
         invented.clone(),
         &settings.rooms,
     );
-    talk.narrator.advice = settings.advice("chat");
+    talk.narrator.advice = settings.hints("chat");
     let tells_typing = front.is_terminal() && screen.typing.unwrap_or(true);
     let has_title = front.is_terminal() && screen.title.unwrap_or(true);
     if front.is_terminal() {
-        dress(&mut talk, screen, has_title);
+        apply_screen(&mut talk, screen, has_title);
     }
     let page = server
         .as_ref()
         .and_then(|server| embedded::page(&server.url(), settings.rooms.first().map_or(DEFAULT_ROOM, |r| r)));
-    greet(&mut talk, &settings, server.is_some(), page.as_ref(), invented.as_deref());
+    print_greeting(&mut talk, &settings, server.is_some(), page.as_ref(), invented.as_deref());
     if front.is_terminal() {
         talk.notice("/help lists the commands; Ctrl-D leaves");
     }
     let opening = page.filter(|_| arguments.open).map(|page| tokio::spawn(embedded::open(page)));
-    let look_at = Instant::now() + LOOK;
+    let look_at = Instant::now() + REFRESH_INTERVAL;
     let mut chat = Chat {
         events,
         front,
         talk,
-        token_trouble,
+        token_notices,
         shared,
         tells_typing,
         opening,
@@ -124,12 +123,12 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
     let Chat { front, talk, events, printed, .. } = chat;
     front.settle(printed).await;
     front.close(has_title);
-    if let Some(count) = words::unreadable(&talk.client) {
+    if let Some(count) = describe::unreadable(&talk.client) {
         eprint_line(&count);
     }
     let exit = match end {
         End::Interrupted => {
-            tell_unconfirmed(&talk, events, settings.state.is_some()).await;
+            report_unconfirmed(&talk, events, settings.state.is_some()).await;
             return Ok(Exit::Interrupted);
         }
         End::ReaderGone => Exit::Success,
@@ -138,7 +137,7 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
     };
     let finish = async {
         // Its reader has gone, or it is the terminal: nobody is left to be told.
-        let _ = front.outlet.finish().await;
+        let _ = front.stdout.finish().await;
         if let Some(server) = server {
             embedded::stop(server).await;
         }
@@ -152,7 +151,11 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
 
 /// How many of the `pending` messages were certainly not sent, and of how many nobody knows: closing gives each of them its
 /// outcome at once.
-async fn given_up(client: &rejoin::Client, mut events: rejoin::Events, pending: usize) -> (usize, usize) {
+async fn abandoned_sends(
+    client: &rejoin::Client,
+    mut events: rejoin::Events,
+    pending: usize,
+) -> (usize, usize) {
     tokio::spawn(client.close());
     let until = Instant::now() + LAST_OUTCOMES;
     let (mut unsent, mut arrived, mut unknown) = (0, 0, 0);
@@ -172,8 +175,8 @@ async fn given_up(client: &rejoin::Client, mut events: rejoin::Events, pending: 
 
 /// Says where this chat is: on its own server, which may have a page for browsers, or on another one. `invented`: the name that
 /// was made up.
-fn greet(
-    talk: &mut Talk,
+fn print_greeting(
+    talk: &mut Controller,
     settings: &Settings,
     is_own: bool,
     page: Option<&url::Url>,
@@ -194,7 +197,7 @@ fn greet(
 }
 
 /// What a chat on a terminal has beside its lines.
-fn dress(talk: &mut Talk, screen: profile::Screen, has_title: bool) {
+fn apply_screen(talk: &mut Controller, screen: profile::Screen, has_title: bool) {
     let alerts = Alerts::new(screen.notify.unwrap_or_default());
     talk.narrator.focus(alerts, Palette::of_terminal(screen.colours));
     if has_title {
@@ -203,12 +206,12 @@ fn dress(talk: &mut Talk, screen: profile::Screen, has_title: bool) {
 }
 
 /// How many of the messages have certainly not been sent, as the terminal is told at an interruption.
-async fn tell_unconfirmed(talk: &Talk, events: rejoin::Events, is_kept: bool) {
+async fn report_unconfirmed(talk: &Controller, events: rejoin::Events, is_kept: bool) {
     let count = talk.own.pending();
     if count > 0 && is_kept {
         eprint_line(&format!("rejoin: {count} not confirmed: kept in the state file"));
     } else if count > 0 {
-        let (unsent, unknown) = given_up(&talk.client, events, count).await;
+        let (unsent, unknown) = abandoned_sends(&talk.client, events, count).await;
         if unsent > 0 {
             eprint_line(&format!("rejoin: {unsent} not sent"));
         }
@@ -219,7 +222,7 @@ async fn tell_unconfirmed(talk: &Talk, events: rejoin::Events, is_kept: bool) {
 }
 
 /// On this machine's own servers nobody needs a token to try a chat.
-fn invent_name(settings: &mut Settings) -> Option<String> {
+fn generate_name(settings: &mut Settings) -> Option<String> {
     if settings.login() != Login::Nothing || !settings.endpoint.is_loopback() {
         return None;
     }
@@ -273,9 +276,9 @@ enum End {
 
 struct Chat {
     events: rejoin::Events,
-    front: Front,
-    talk: Talk,
-    token_trouble: TokenTrouble,
+    front: Ui,
+    talk: Controller,
+    token_notices: TokenNotices,
     shared: Arc<Shared>,
     /// Whether the others are told that the user is typing.
     tells_typing: bool,
@@ -309,7 +312,7 @@ impl Chat {
                     Signal::Interrupt => return End::Interrupted,
                     Signal::Terminate => self.leave(),
                 },
-                result = self.front.outlet.write(&mut self.talk.narrator.printed), if unprinted => {
+                result = self.front.stdout.write(&mut self.talk.narrator.printed), if unprinted => {
                     match result {
                         Ok(chunk) => self.printed = chunk,
                         Err(_) => return End::ReaderGone,
@@ -322,7 +325,7 @@ impl Chat {
                     self.talk.narrator.set_layout(self.front.layout());
                     for event in &batch {
                         if let Event::State(change) = event {
-                            self.token_trouble.look(change);
+                            self.token_notices.look(change);
                         }
                     }
                     let pending = self.talk.own.pending();
@@ -334,11 +337,11 @@ impl Chat {
                 heard = self.front.input.next(), if may_read => {
                     self.talk.narrator.set_layout(self.front.layout());
                     match heard {
-                        Heard::Interrupt => return End::Interrupted,
-                        Heard::End => self.leave(),
-                        Heard::Room(number) => self.talk.go_to_number(number),
-                        Heard::Bad(bad) => self.talk.bad_line(bad),
-                        Heard::Line { text, done } => {
+                        UiEvent::Interrupt => return End::Interrupted,
+                        UiEvent::End => self.leave(),
+                        UiEvent::Room(number) => self.talk.go_to_number(number),
+                        UiEvent::Bad(bad) => self.talk.bad_line(bad),
+                        UiEvent::Line { text, done } => {
                             if self.talk.typed(&text) {
                                 self.leave();
                             } else if let Some(done) = done {
@@ -348,7 +351,7 @@ impl Chat {
                         }
                     }
                 }
-                failed = not_opened(&mut self.opening), if self.opening.is_some() => {
+                failed = browser_failure(&mut self.opening), if self.opening.is_some() => {
                     self.opening = None;
                     if let Some(why) = failed {
                         self.talk.notice(&format!("no browser could be started; open the page yourself ({why})"));
@@ -391,11 +394,11 @@ impl Chat {
         let now = Instant::now();
         if self.talk.typing.next_due().is_some_and(|due| now >= due) {
             self.talk.typing.forget(now);
-            self.talk.look();
+            self.talk.refresh();
         }
         if now >= self.look_at {
-            self.look_at = now + LOOK;
-            self.talk.look();
+            self.look_at = now + REFRESH_INTERVAL;
+            self.talk.refresh();
         }
         self.talk.show_overdue(now, false);
         self.talk.narrator.print_repeats(self.phase == Phase::Ended);
@@ -404,7 +407,7 @@ impl Chat {
             self.phase = Phase::Ended;
         }
         if let Phase::Draining(until) = self.phase
-            && (self.talk.own.is_settled() || now >= until)
+            && (self.talk.own.is_empty() || now >= until)
         {
             self.phase = Phase::Closing;
             // Ends by itself: the library closes within its own time limit.
@@ -414,7 +417,7 @@ impl Chat {
 }
 
 /// Why the browser has not started, where that is so.
-async fn not_opened(opening: &mut Option<JoinHandle<Result<(), String>>>) -> Option<String> {
+async fn browser_failure(opening: &mut Option<JoinHandle<Result<(), String>>>) -> Option<String> {
     match opening {
         Some(opening) => match opening.await {
             Ok(opened) => opened.err(),

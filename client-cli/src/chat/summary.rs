@@ -1,21 +1,21 @@
-//! The summary of rooms and connection that the status line shows. Draws nothing.
+//! The summary of rooms and connection for the status line. Draws nothing.
 
-use super::talk::Talk;
+use super::controller::Controller;
+use crate::describe;
 use crate::editor::{RoomStatus, Status};
 use crate::render::Layout;
-use crate::rooms::{Present, Unread};
-use crate::words;
+use crate::rooms::{Occupants, Unread};
 use tokio::time::Instant;
 
-impl Talk {
+impl Controller {
     /// The status as it is now.
     pub(super) fn summary(&self) -> Status {
         let rooms = &self.narrator.rooms;
         let current = rooms.current();
         let people = current.and_then(|room| match rooms.who_is_in(room) {
-            Present::Members(members) => u64::try_from(members.len()).ok(),
-            Present::Count(count) => Some(count),
-            Present::Unknown => None,
+            Occupants::List(members) => u64::try_from(members.len()).ok(),
+            Occupants::Count(count) => Some(count),
+            Occupants::Unknown => None,
         });
         let list = rooms.list().map(|(room, _)| {
             let Unread { count, is_mentioned } = rooms.unread_in(room);
@@ -28,7 +28,7 @@ impl Talk {
         });
         Status {
             colour: matches!(self.narrator.layout(), Layout::Columns { colour: true, .. }),
-            state: words::state(self.narrator.state, self.narrator.has_connected),
+            state: describe::state(self.narrator.state, self.narrator.has_connected),
             rooms: list.collect(),
             people,
             round_trip: self.client.rtt(),

@@ -1,4 +1,4 @@
-//! The type of a check, and what all of them use: users, rooms, connections that have joined. It has no check of its own.
+//! The type of a check, and what checks share: users, rooms and joined connections. Contains no check.
 
 use super::peer::{Peer, quoted};
 use crate::args::ConformanceArgs;
@@ -134,7 +134,7 @@ impl Kit {
     }
 
     /// A connection without a token.
-    pub(super) async fn connect_as_nobody(&self) -> Result<Peer, Deviation> {
+    pub(super) async fn connect_anonymously(&self) -> Result<Peer, Deviation> {
         Peer::open(&self.address(None, false), self.deadline).await.map_err(Deviation::Failed)
     }
 

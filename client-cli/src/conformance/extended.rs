@@ -1,4 +1,4 @@
-//! The checks of sections 2.1, 2.2 and 2.4: rooms, their logs and their members on an extended server.
+//! The checks of protocol.md sections 2.1, 2.2 and 2.4: rooms, logs and members on an extended server.
 
 use super::checks::{Check, Deviation, Kit, Member, at, check, ensure, expect, join, kind, number, text};
 use super::peer::quoted;

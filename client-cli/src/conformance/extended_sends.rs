@@ -1,4 +1,4 @@
-//! The checks of section 2.3: each message is appended at most once and answered exactly once.
+//! The checks of protocol.md section 2.3: each message is appended at most once and answered exactly once.
 
 use super::checks::{Check, Deviation, Kit, Member, at, check, ensure, expect, kind, number, says, text};
 use super::peer::quoted;

@@ -1,6 +1,5 @@
-//! `rejoin conformance`: a server is held against the specification, example by example. Owns the order of the checks and
-//! the table that is printed. It uses none of the client: what is checked is the server alone, over connections of the
-//! kit's own.
+//! `rejoin conformance`: runs the specification's examples against a server and prints a table. Owns the order of the checks. Uses
+//! none of the client, only raw connections, so that it tests the server alone.
 
 mod checks;
 mod extended;

@@ -1,4 +1,4 @@
-//! A raw connection of the kit's: it sends frames as they are written and gives back what arrives. It decides nothing.
+//! A raw connection of the conformance kit: sends frames verbatim and returns what arrives. Decides nothing.
 
 use super::checks::Deviation;
 use futures_util::{SinkExt as _, StreamExt as _};

@@ -1,4 +1,4 @@
-//! The checks of section 1: what every room server does.
+//! The checks of protocol.md section 1: every room server.
 
 use super::checks::{Check, Deviation, Kit, at, check, ensure, expect, fence, kind, says, text};
 use super::peer::{Ending, quoted};
@@ -36,7 +36,7 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 async fn nobody(kit: &Kit) -> Result<(), Deviation> {
-    let mut peer = kit.connect_as_nobody().await?;
+    let mut peer = kit.connect_anonymously().await?;
     match peer.ending().await {
         Some(Ending::Closed(Some(4001))) => Ok(()),
         Some(ending) => Err(Deviation::Failed(ending.describe())),

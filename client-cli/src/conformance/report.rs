@@ -1,9 +1,9 @@
-//! The table of the checks, a line each, for people or as JSON. Text of the server passes through the sanitiser here.
+//! The table of checks, one line each, for people or as JSON. Sanitises text of the server.
 
 use super::checks::{Check, Deviation, Level};
 use crate::error::Failure;
-use crate::outlet::Unprinted;
 use crate::sanitise;
+use crate::stdout_writer::WriteFailure;
 use serde_json::json;
 use std::io::Write as _;
 
@@ -13,7 +13,7 @@ pub(super) struct Report {
     failed: usize,
     warnings: usize,
     not_tried: usize,
-    unprinted: Option<Unprinted>,
+    unprinted: Option<WriteFailure>,
 }
 
 impl Report {
@@ -70,7 +70,7 @@ impl Report {
             let Self { passed, failed, warnings, not_tried, .. } = self;
             self.print(&format!("{passed} ok, {failed} failed, {warnings} warned, {not_tried} not tried\n"));
         }
-        match self.unprinted.and_then(Failure::unprinted) {
+        match self.unprinted.and_then(Failure::write_failed) {
             Some(failure) => Err(failure),
             None => Ok(self.failed == 0),
         }
@@ -79,7 +79,7 @@ impl Report {
     fn print(&mut self, text: &str) {
         let mut stdout = std::io::stdout().lock();
         if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-            self.unprinted.get_or_insert(Unprinted::from(&error));
+            self.unprinted.get_or_insert(WriteFailure::from(&error));
         }
     }
 }

@@ -1,12 +1,11 @@
-//! Holds a connection on which this side sends nothing, and finds out whether something on the way cuts it. Decides
-//! nothing about the other steps.
+//! Holds an idle connection and detects whether something between client and server cuts it. Independent of the other steps.
 
 use super::STEP;
 use super::report::{self, Step};
+use crate::describe;
 use crate::error::Failure;
 use crate::idle_timeout;
 use crate::settings::Settings;
-use crate::words;
 use rejoin::{CauseCode, Client, Event, Events, FeedEvent, FeedStream, State, StateChange};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -62,7 +61,7 @@ impl Held {
 /// Holds the connection for `time`, and once more if it is cut; `room` is that of a stream of events.
 pub(super) async fn examine(settings: &Settings, room: Option<&str>, time: Duration) -> Result<(), Failure> {
     let mut settings = settings.clone();
-    settings.be_quiet();
+    settings.make_idle();
     let mut held = if let Some(room) = room {
         Held::Stream(settings.follow(room, None)?)
     } else {
@@ -83,7 +82,7 @@ async fn watch(held: &mut Held, time: Duration) {
             Ok(Some(change)) => change,
             Ok(None) => return report::skipped(Step::Idle, "the connection has ended"),
             Err(_) => match opened {
-                Some((_, frames)) => return was_held(time, held.frames_in() - frames, lost_after),
+                Some((_, frames)) => return report_idle(time, held.frames_in() - frames, lost_after),
                 None => return report::skipped(Step::Idle, "no connection came about to be held"),
             },
         };
@@ -118,12 +117,12 @@ async fn watch(held: &mut Held, time: Duration) {
                     "lost after {} s and after {} s, which is no timeout: {}",
                     before.as_secs(),
                     after.as_secs(),
-                    words::cause(&cause)
+                    describe::cause(&cause)
                 );
                 return report::warned(Step::Idle, &text, SEE_LOGS);
             }
             (Some(after), None) => {
-                let text = format!("ended after {} s: {}", after.as_secs(), words::cause(&cause));
+                let text = format!("ended after {} s: {}", after.as_secs(), describe::cause(&cause));
                 return report::warned(Step::Idle, &text, SEE_LOGS);
             }
             // An attempt to come back failed; it is tried again until the time is up.
@@ -141,7 +140,7 @@ fn is_same(one: Duration, other: Duration) -> bool {
 
 const SEE_LOGS: &str = "see the logs of the server and of a proxy on the way";
 
-fn was_held(time: Duration, frames: u64, lost_after: Option<Duration>) {
+fn report_idle(time: Duration, frames: u64, lost_after: Option<Duration>) {
     let seconds = time.as_secs();
     if let Some(before) = lost_after {
         let text = format!("lost after {} s, and held for {seconds} s then", before.as_secs());

@@ -1,22 +1,22 @@
-//! `rejoin doctor`: each step of connecting, tried in turn.
+//! `rejoin doctor`: runs each step of connecting in turn and reports it.
 
-mod elsewhere;
 mod idle;
 mod namespace;
 mod origin;
+mod other_endpoints;
 mod report;
 mod stream;
 mod token;
 
 use crate::args::{DoctorArgs, Protocol};
+use crate::describe;
 use crate::error::{Exit, Failure};
 use crate::profile;
 use crate::render::plain_name;
 use crate::settings::{Settings, Sources, check_room, parse_feed_url, parse_url};
 use crate::signals::Signals;
 use crate::token::TokenFrom;
-use crate::words;
-use elsewhere::Found;
+use other_endpoints::Found;
 use rejoin::{
     Cause, CauseCode, Client, DialErrorKind, Event, Events, Hint, Mode, Remedy, SOCKET_IO_OPENING, State,
 };
@@ -33,7 +33,7 @@ const REFUSAL: Duration = Duration::from_secs(2);
 /// Silence after which the library pings: at once, for here a ping is wanted.
 const SILENCE: Duration = Duration::from_millis(500);
 /// What is said of a connection that was closed before any answer, and is no guess any more once something has answered.
-const OTHERWISE: &str = "; if the server uses TLS";
+const TLS_HINT: &str = "; if the server uses TLS";
 /// What to do where the Origin of `--header` may be what is refused.
 const GIVEN_ORIGIN: &str = "pages of the given Origin may not connect: allow it in the server's or the proxy's \
                             configuration, or leave the header out to try the token alone";
@@ -43,10 +43,10 @@ pub(crate) async fn run(arguments: &DoctorArgs, mut signals: Signals) -> Result<
         report::as_json();
     }
     let sources = Sources::read(&arguments.connection)?;
-    for (mistake, effect) in profile::mistakes_elsewhere(arguments.connection.profile.as_deref()) {
+    for (mistake, effect) in profile::mistakes_in_others(arguments.connection.profile.as_deref()) {
         report::warned(Step::Profiles, &mistake, &effect);
     }
-    let url = sources.needed_url(arguments.url.as_deref())?;
+    let url = sources.require_url(arguments.url.as_deref())?;
     let described = sources.at(&url);
     let protocol = described.protocol();
     let is_stream = protocol != Protocol::SocketIo && is_http(&url);
@@ -112,14 +112,14 @@ async fn route(settings: &Settings) -> bool {
 async fn examine(settings: &mut Settings, idle: Option<Duration>) -> Result<bool, Failure> {
     settings.in_one_namespace()?;
     let (client, events) = settings.connect()?;
-    let healthy = talk(settings, &client, events).await;
+    let healthy = check_session(settings, &client, events).await;
     client.close().await;
     if let Err(cause) = &healthy {
         if is_forbidden(cause) && settings.names_origin() {
-            report::failed(Step::Origin, &words::cause(cause), Some(GIVEN_ORIGIN));
+            report::failed(Step::Origin, &describe::cause(cause), Some(GIVEN_ORIGIN));
         } else {
             let advice = token::advice(settings, None, cause).await;
-            report::failed(Step::Token, &words::cause(cause), Some(&advice));
+            report::failed(Step::Token, &describe::cause(cause), Some(&advice));
         }
     }
     let healthy = healthy.unwrap_or(false);
@@ -153,7 +153,7 @@ async fn reach(settings: &Settings) -> bool {
         Ok(Ok(addresses)) => addresses.collect(),
         Ok(Err(error)) => {
             let hint = "check the spelling of the host and this machine's DNS";
-            report::failed(Step::Dns, words::without_errno(&error.to_string()), Some(hint));
+            report::failed(Step::Dns, describe::without_errno(&error.to_string()), Some(hint));
             return false;
         }
         Err(_) => {
@@ -173,7 +173,7 @@ async fn reach(settings: &Settings) -> bool {
                 any = true;
             }
             Ok(Err(error)) => {
-                failures.push(format!("{address}: {}", words::without_errno(&error.to_string())));
+                failures.push(format!("{address}: {}", describe::without_errno(&error.to_string())));
             }
             Err(_) => failures.push(format!("{address}: no answer in time")),
         }
@@ -191,14 +191,14 @@ async fn reach(settings: &Settings) -> bool {
 
 /// TLS, upgrade, token and ping, as the library sees them. The error is a refusal of the token, which has not been
 /// reported yet.
-async fn talk(settings: &Settings, client: &Client, mut events: Events) -> Result<bool, Cause> {
+async fn check_session(settings: &Settings, client: &Client, mut events: Events) -> Result<bool, Cause> {
     let started = Instant::now();
     if let Err(cause) = until_connected(&mut events).await {
         if token::is_about_token(&cause) {
             return Err(cause);
         }
         let found = if settings.socket_io.is_none() && may_be_another_protocol(cause.code) {
-            elsewhere::examine(settings, None).await
+            other_endpoints::examine(settings, None).await
         } else {
             Vec::new()
         };
@@ -206,7 +206,7 @@ async fn talk(settings: &Settings, client: &Client, mut events: Events) -> Resul
         found.iter().for_each(Found::tell);
         return Ok(false);
     }
-    secrecy(settings, ["ws://", "wss://"]);
+    check_encryption(settings, ["ws://", "wss://"]);
     report::ok(Step::Upgrade, &format!("a WebSocket in {} ms", started.elapsed().as_millis().max(1)));
     let until = Instant::now() + REFUSAL;
     let mut mode = None;
@@ -218,7 +218,7 @@ async fn talk(settings: &Settings, client: &Client, mut events: Events) -> Resul
                 (State::Connected, _) => {}
                 (_, Some(cause)) if is_refusal(cause) => return Err(cause.clone()),
                 (_, cause) => {
-                    let what = cause.as_ref().map_or_else(|| "connection lost".to_owned(), words::cause);
+                    let what = cause.as_ref().map_or_else(|| "connection lost".to_owned(), describe::cause);
                     report::failed(
                         Step::Ping,
                         &what,
@@ -230,7 +230,7 @@ async fn talk(settings: &Settings, client: &Client, mut events: Events) -> Resul
             Ok(Some(Event::Mode(decided))) => mode = Some(decided),
             Ok(Some(Event::Malformed { error })) if &*error == SOCKET_IO_OPENING => {
                 report::failed(Step::Hello, "a Socket.IO server answers, and speaks no plain protocol", None);
-                elsewhere::socket_io_here(settings).tell();
+                other_endpoints::socket_io_here(settings).tell();
                 return Ok(false);
             }
             Ok(None) => return Ok(false),
@@ -266,7 +266,7 @@ async fn talk(settings: &Settings, client: &Client, mut events: Events) -> Resul
 }
 
 /// Whether others can read along; `schemes` are the one without TLS and the one with it.
-fn secrecy(settings: &Settings, [open, secure]: [&str; 2]) {
+fn check_encryption(settings: &Settings, [open, secure]: [&str; 2]) {
     if settings.endpoint.is_secure() {
         report::ok(Step::Tls, "the certificate verifies");
     } else if settings.endpoint.is_loopback() {
@@ -313,10 +313,10 @@ fn may_be_another_protocol(code: CauseCode) -> bool {
 /// Says at which step a dial ended, and which steps that proves to be fine. `is_known`: what answers at that port is told
 /// below it.
 fn dial_failed(settings: &Settings, cause: &Cause, is_known: bool) {
-    let what = words::cause(cause);
+    let what = describe::cause(cause);
     // It has answered without TLS, or with it, as it was asked.
-    let what = what.split_once(OTHERWISE).filter(|_| is_known).map_or(&*what, |(what, _)| what);
-    let hint = settings.advice("chat").about(cause);
+    let what = what.split_once(TLS_HINT).filter(|_| is_known).map_or(&*what, |(what, _)| what);
+    let hint = settings.hints("chat").for_cause(cause);
     let hint = hint.as_deref();
     match cause.code {
         // Its words say what to do.

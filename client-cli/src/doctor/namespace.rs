@@ -1,5 +1,5 @@
-//! Finds out whether a namespace of Socket.IO takes messages, by joining a room there: in one for notifications alone the
-//! server refuses that. It sends no message.
+//! Detects whether a Socket.IO namespace takes messages, by joining a room: a namespace for notifications only refuses that. Sends no
+//! message.
 
 use super::REFUSAL;
 use super::report::{self, Step};

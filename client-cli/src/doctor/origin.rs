@@ -1,14 +1,14 @@
-//! Tries one connection with the Origin header that a page of the URL's own host would send. Changes no other step.
+//! Tries one connection with the Origin header that a page of the URL's host would send. Changes no other step.
 
 use super::report::{self, Step};
 use super::{SILENCE, STEP, until_connected};
 use crate::settings::Settings;
-use crate::{suggested, words};
+use crate::{describe, suggested_urls};
 use rejoin::{Cause, CauseCode, DialErrorKind, Event, State};
 use tokio::time::timeout;
 
 pub(super) async fn examine(settings: &mut Settings) {
-    let origin = suggested::origin(&settings.endpoint);
+    let origin = suggested_urls::origin(&settings.endpoint);
     if !settings.add_origin(&origin) {
         report::skipped(Step::Origin, "the one given as a header is accepted");
         return;
@@ -43,7 +43,7 @@ fn refusal(cause: &Cause) -> String {
         CauseCode::Closed(code) | CauseCode::Unauthorized(code) => {
             format!("the server closes the connection with {code} because of their Origin header")
         }
-        _ => words::cause(cause),
+        _ => describe::cause(cause),
     }
 }
 

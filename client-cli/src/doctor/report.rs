@@ -1,8 +1,8 @@
-//! The doctor's findings, a line each for people or as JSON, printed as they come.
+//! The doctor's findings, one line each for people or as JSON, printed as they come.
 
 use crate::error::Failure;
-use crate::outlet::Unprinted;
 use crate::sanitise;
+use crate::stdout_writer::WriteFailure;
 use serde_json::json;
 use std::io::Write as _;
 use std::sync::OnceLock;
@@ -90,19 +90,19 @@ fn json_line(verdict: &str, step: Step, what: &str, hint: Option<&str>) -> Strin
 }
 
 /// The first line that could not be printed.
-static UNPRINTED: OnceLock<Unprinted> = OnceLock::new();
+static UNPRINTED: OnceLock<WriteFailure> = OnceLock::new();
 
 fn print(text: &str) {
     let mut stdout = std::io::stdout().lock();
     if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         // The findings go on: the exit status is theirs, where it says more.
-        let _ = UNPRINTED.set(Unprinted::from(&error));
+        let _ = UNPRINTED.set(WriteFailure::from(&error));
     }
 }
 
 /// Whether each line could be printed. A reader who has gone is no failure.
 pub(super) fn printed() -> Result<(), Failure> {
-    UNPRINTED.get().and_then(|why| Failure::unprinted(why.clone())).map_or(Ok(()), Err)
+    UNPRINTED.get().and_then(|why| Failure::write_failed(why.clone())).map_or(Ok(()), Err)
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! The steps of reading a room by server-sent events, behind the way to the server.
+//! The steps of reading a room by server-sent events, after the server was reached.
 
-use super::elsewhere::{self, Found};
+use super::other_endpoints::{self, Found};
 use super::report::{self, Step};
-use super::{hold, secrecy, token, token_taken};
+use super::{check_encryption, hold, token, token_taken};
+use crate::describe;
 use crate::error::Failure;
 use crate::settings::Settings;
-use crate::words;
 use rejoin::{Cause, CauseCode, DialErrorKind, FeedEvent, FeedStream, State, StateChange};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -23,7 +23,7 @@ pub(super) async fn examine(
     events.close().await;
     if let Err(cause) = &healthy {
         let advice = token::advice(settings, Some(room), cause).await;
-        report::failed(Step::Token, &words::cause(cause), Some(&advice));
+        report::failed(Step::Token, &describe::cause(cause), Some(&advice));
     }
     let healthy = healthy.unwrap_or(false);
     if healthy {
@@ -47,7 +47,7 @@ async fn read(settings: &Settings, room: &str, events: &mut FeedStream) -> Resul
                         cause.code,
                         CauseCode::Dial(DialErrorKind::Http(_) | DialErrorKind::NotEventStream)
                     ) {
-                        elsewhere::examine(settings, Some(room)).await.iter().for_each(Found::tell);
+                        other_endpoints::examine(settings, Some(room)).await.iter().for_each(Found::tell);
                     }
                     return Ok(false);
                 }
@@ -56,7 +56,7 @@ async fn read(settings: &Settings, room: &str, events: &mut FeedStream) -> Resul
             None => return Ok(false),
         }
     }
-    secrecy(settings, ["http://", "https://"]);
+    check_encryption(settings, ["http://", "https://"]);
     token_taken(settings);
     let opened = format!("text/event-stream in {} ms", started.elapsed().as_millis().max(1));
     let until = Instant::now() + BEGINNING;
@@ -68,7 +68,7 @@ async fn read(settings: &Settings, room: &str, events: &mut FeedStream) -> Resul
         match event {
             // Without a cause it is how the connection came about, which may still be in the queue.
             Ok(Some(FeedEvent::State(StateChange { cause: Some(cause), .. }))) => {
-                let what = words::cause(&cause);
+                let what = describe::cause(&cause);
                 let hint = "the server opens streams and ends them: see its log, and a proxy's on the way";
                 report::failed(Step::Stream, &what, Some(hint));
                 return Ok(false);
@@ -100,8 +100,8 @@ async fn read(settings: &Settings, room: &str, events: &mut FeedStream) -> Resul
 
 /// Says at which step a dial ended, and which steps that proves to be fine.
 fn failed(settings: &Settings, cause: &Cause) {
-    let what = words::cause(cause);
-    let hint = settings.advice("tail").about(cause);
+    let what = describe::cause(cause);
+    let hint = settings.hints("tail").for_cause(cause);
     match cause.code {
         // Its words say what to do.
         CauseCode::Dial(DialErrorKind::Certificate | DialErrorKind::Tls) => {
@@ -111,7 +111,7 @@ fn failed(settings: &Settings, cause: &Cause) {
             report::failed(Step::Tcp, &what, Some("check HTTPS_PROXY, ALL_PROXY and NO_PROXY"));
         }
         CauseCode::Dial(DialErrorKind::Http(_) | DialErrorKind::NotEventStream) => {
-            secrecy(settings, ["http://", "https://"]);
+            check_encryption(settings, ["http://", "https://"]);
             // The answer's own words say what to do of some.
             let hint = hint.map(|_| {
                 "a web server answers, but not with a room's stream: check the URL, to which rooms/ROOM/events is \

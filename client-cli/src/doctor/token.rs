@@ -1,7 +1,7 @@
-//! A refused token, tried in the other place: in the URL instead of the header, or the reverse.
+//! Retries a refused token in the other place: in the URL instead of the header, or the reverse.
 
 use super::is_refusal;
-use crate::advice;
+use crate::hints;
 use crate::settings::{Login, Settings};
 use crate::token::TokenFrom;
 use rejoin::{Cause, CauseCode, DialErrorKind, Event, FeedEvent, State, TokenLocation};
@@ -28,24 +28,24 @@ pub(super) fn is_about_token(cause: &Cause) -> bool {
 
 /// What to do about a refused token. Tries the place where it was not; `room` is that of a stream of events.
 pub(super) async fn advice(settings: &mut Settings, room: Option<&str>, cause: &Cause) -> String {
-    let general = advice::general(CauseCode::Unauthorized(4001)).unwrap_or_default();
+    let general = hints::general(CauseCode::Unauthorized(4001)).unwrap_or_default();
     if matches!(settings.token, TokenFrom::Nowhere) {
         return match settings.login() {
             Login::Authorization => {
                 "check the user name and password of the URL, or the Authorization header"
             }
-            _ => advice::NO_TOKEN,
+            _ => hints::NO_TOKEN,
         }
         .to_owned();
     }
     if cause.code == CauseCode::TokenUnavailable {
-        return advice::general(cause.code).unwrap_or(general).to_owned();
+        return hints::general(cause.code).unwrap_or(general).to_owned();
     }
     let (here, other) = settings.token_places();
     // Toward Socket.IO that is the place of a token of which nothing else was said.
     let is_in_auth =
         settings.socket_io.is_some() && here == TokenLocation::Header && settings.token_location.is_none();
-    let here = if is_in_auth { "in the auth object" } else { words_of(here) };
+    let here = if is_in_auth { "in the auth object" } else { describe_location(here) };
     let before = settings.token_location.replace(other);
     let until = Instant::now() + TRY;
     let found = match room {
@@ -57,7 +57,7 @@ pub(super) async fn advice(settings: &mut Settings, room: Option<&str>, cause: &
         TokenLocation::Query => "query",
         TokenLocation::Header => "header",
     };
-    let place = words_of(other);
+    let place = describe_location(other);
     match found {
         Found::Accepted => format!(
             "it is accepted {place}: add --token-in {option}, or set REJOIN_TOKEN_IN or token_in in the profile"
@@ -69,7 +69,7 @@ pub(super) async fn advice(settings: &mut Settings, room: Option<&str>, cause: &
     }
 }
 
-fn words_of(location: TokenLocation) -> &'static str {
+fn describe_location(location: TokenLocation) -> &'static str {
     match location {
         TokenLocation::Header => "in the Authorization header",
         TokenLocation::Query => "in the URL (?token=)",

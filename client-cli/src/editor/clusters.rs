@@ -1,8 +1,7 @@
-//! Characters that belong together, as the line being typed shows and measures them. Changes nothing that is sent.
+//! Grapheme clusters of the line being typed: how they are shown and measured. Changes nothing that is sent.
 //!
-//! Terminals disagree about how much room a family, a skin tone or a heart in colour takes. So of such a cluster only the
-//! first character is shown while it is being typed, in as many columns as the whole is counted for: then every terminal
-//! lays the line out as it was measured.
+//! Terminals disagree about the width of composed emoji. While a line is typed only the first character of such a cluster is
+//! shown, padded to the width that the whole is counted for, so that every terminal lays the line out as it was measured.
 
 use std::borrow::Cow;
 use unicode_segmentation::UnicodeSegmentation as _;

@@ -1,5 +1,5 @@
-//! The keys of Emacs on rustyline's other set of keys. In its own Emacs mode Alt and a digit begin an argument before any
-//! binding is asked, and Alt and a digit are the rooms here.
+//! Emacs key bindings on rustyline's vi insert mode: in its own Emacs mode Alt and a digit start a repeat count before any binding is
+//! consulted, and here Alt and a digit select a room.
 
 use rustyline::{
     At, Cmd, ConditionalEventHandler, Event, EventContext, EventHandler, KeyCode, KeyEvent, Modifiers,

@@ -1,7 +1,7 @@
-//! The callbacks of rustyline while a line is edited: prompt, completion, whether the line is whole. Prints nothing.
+//! rustyline's callbacks while a line is edited: prompt, completion, validation. Prints nothing.
 
 use super::clusters;
-use super::gate::Gate;
+use super::print_lock::PrintLock;
 use super::prompt::Shared;
 use super::reflow::Reflow;
 use crate::command;
@@ -15,13 +15,13 @@ use std::sync::Arc;
 
 pub(super) struct LineHelper {
     shared: Arc<Shared>,
-    gate: Arc<Gate>,
+    print_lock: Arc<PrintLock>,
     reflow: Arc<Reflow>,
 }
 
 impl LineHelper {
-    pub(super) fn new(shared: Arc<Shared>, gate: Arc<Gate>, reflow: Arc<Reflow>) -> Self {
-        Self { shared, gate, reflow }
+    pub(super) fn new(shared: Arc<Shared>, print_lock: Arc<PrintLock>, reflow: Arc<Reflow>) -> Self {
+        Self { shared, print_lock, reflow }
     }
 }
 
@@ -55,7 +55,7 @@ impl Highlighter for LineHelper {
 impl Validator for LineHelper {
     /// Every line is valid; this is the last moment at which printing is known to go through the editor.
     fn validate(&self, _: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        self.gate.close();
+        self.print_lock.close();
         Ok(ValidationResult::Valid(None))
     }
 }

@@ -1,5 +1,4 @@
-//! The keys that rustyline does not deal with as a chat needs it: Ctrl-C and Ctrl-Z, and those that go to another room.
-//! Decides, and does nothing else.
+//! Key bindings that rustyline lacks: Ctrl-C, Ctrl-Z and the keys that select a room. Decides, and executes nothing.
 
 use super::Typed;
 use rustyline::{

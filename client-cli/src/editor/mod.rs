@@ -1,27 +1,25 @@
-//! The line being typed: rustyline on a thread of its own, and everything printed above it.
+//! The line being typed: rustyline on its own thread, and everything printed above it.
 //!
-//! rustyline's `readline` blocks for ever, so the program ends without joining its thread; [`terminal`] puts the
-//! terminal back in order then. Its external printer has a queue of one and may block, so it has a thread of
-//! its own too ([`crate::outlet`]).
+//! `readline` blocks without limit, so the program ends without joining its thread; [`terminal`] restores the terminal. Its
+//! external printer has a queue of one and may block, so it has its own thread too ([`crate::stdout_writer`]).
 
 mod clusters;
 mod emacs;
-mod entry;
-mod gate;
 mod helper;
 mod keys;
+mod print_lock;
 mod prompt;
 mod reflow;
+mod start_guard;
 mod status;
 mod suspend;
 pub(crate) mod terminal;
 
 use crate::alert;
-use crate::outlet::Outlet;
-pub(crate) use entry::Entry;
-use gate::Gate;
+use crate::stdout_writer::StdoutWriter;
 use helper::LineHelper;
 use keys::{Draft, Suspended};
+use print_lock::PrintLock;
 use prompt::FixedWidth;
 pub(crate) use prompt::Shared;
 pub(crate) use reflow::Reflow;
@@ -29,6 +27,7 @@ use rustyline::config::{BellStyle, ColorMode, CompletionType, EditMode};
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{Config, Editor, ExternalPrinter, GraphemeClusterMode};
+pub(crate) use start_guard::StartGuard;
 pub(crate) use status::{RoomStatus, Status};
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -58,9 +57,9 @@ pub(crate) enum Typed {
 pub(crate) struct LineEditor {
     pub(crate) typed: mpsc::Receiver<Typed>,
     /// Prints above the line being typed. Chunks end with a line end.
-    pub(crate) outlet: Outlet,
+    pub(crate) outlet: StdoutWriter,
     /// To be ended before the terminal is put back.
-    pub(crate) entry: Arc<Entry>,
+    pub(crate) start_guard: Arc<StartGuard>,
     /// Where the line being typed stands.
     pub(crate) reflow: Arc<Reflow>,
 }
@@ -87,8 +86,12 @@ pub(crate) fn start(shared: &Arc<Shared>, history: Option<PathBuf>) -> rustyline
         .build();
     let mut editor: Editor<LineHelper, FileHistory> = Editor::with_config(config)?;
     let mut printer = editor.create_external_printer()?;
-    let (gate, reflow) = (Arc::new(Gate::default()), Arc::new(Reflow::default()));
-    editor.set_helper(Some(LineHelper::new(Arc::clone(shared), Arc::clone(&gate), Arc::clone(&reflow))));
+    let (print_lock, reflow) = (Arc::new(PrintLock::default()), Arc::new(Reflow::default()));
+    editor.set_helper(Some(LineHelper::new(
+        Arc::clone(shared),
+        Arc::clone(&print_lock),
+        Arc::clone(&reflow),
+    )));
     let suspended = Suspended::default();
     let (sender, typed) = mpsc::channel(TYPED);
     for (key, handler) in emacs::bindings().into_iter().chain(keys::bindings(&suspended, &sender)) {
@@ -99,30 +102,38 @@ pub(crate) fn start(shared: &Arc<Shared>, history: Option<PathBuf>) -> rustyline
     {
         tracing::debug!(%error, "no history yet");
     }
-    let printing = Arc::clone(&gate);
+    let printing = Arc::clone(&print_lock);
     let drawn = Arc::clone(&reflow);
-    let outlet = Outlet::to(move |chunk| {
+    let outlet = StdoutWriter::spawn(move |chunk| {
         drawn.settle();
-        let _pass = printing.pass();
+        let _pass = printing.lock_for_print();
         printer.print(String::from_utf8_lossy(&chunk).into_owned()).map_err(io::Error::other)
     });
     let suspension = Arc::new(Suspension::default());
     #[cfg(unix)]
-    follow_continuing(Arc::clone(&suspension), Arc::clone(&reflow), outlet.side_door());
-    let entry = Arc::new(Entry::default());
-    let beginning = Arc::clone(&entry);
+    follow_continuing(Arc::clone(&suspension), Arc::clone(&reflow), outlet.line_sender());
+    let start_guard = Arc::new(StartGuard::default());
+    let beginning = Arc::clone(&start_guard);
     let standing = Arc::clone(&reflow);
     let shared = Arc::clone(shared);
     std::thread::spawn(move || {
-        let mut reader =
-            Reader { editor, gate, reflow, entry: beginning, suspended, suspension, history, shared };
+        let mut reader = Reader {
+            editor,
+            print_lock,
+            reflow,
+            start_guard: beginning,
+            suspended,
+            suspension,
+            history,
+            shared,
+        };
         // One last thing and no prompt after it, which would make the terminal raw again when it has been put in order.
         if let Some(typed) = reader.run(&sender) {
             // The program may have ended by itself meanwhile.
             let _ = sender.blocking_send(typed);
         }
     });
-    Ok(LineEditor { typed, outlet, entry, reflow: standing })
+    Ok(LineEditor { typed, outlet, start_guard, reflow: standing })
 }
 
 /// Goes on with the line after the program was stopped from outside (`kill -STOP`), with the terminal as the shell left it.
@@ -149,9 +160,9 @@ fn follow_continuing(
 
 struct Reader {
     editor: Editor<LineHelper, FileHistory>,
-    gate: Arc<Gate>,
+    print_lock: Arc<PrintLock>,
     reflow: Arc<Reflow>,
-    entry: Arc<Entry>,
+    start_guard: Arc<StartGuard>,
     suspended: Suspended,
     suspension: Arc<Suspension>,
     history: Option<PathBuf>,
@@ -162,16 +173,17 @@ impl Reader {
     /// Reads lines, and waits each time until the program has dealt with it. The last thing there is to say is
     /// returned.
     fn run(&mut self, sender: &mpsc::Sender<Typed>) -> Option<Typed> {
-        let prompt = FixedWidth { reflow: Arc::clone(&self.reflow), entry: Arc::clone(&self.entry) };
+        let prompt =
+            FixedWidth { reflow: Arc::clone(&self.reflow), start_guard: Arc::clone(&self.start_guard) };
         let mut draft = Draft::default();
         loop {
             let Draft { left, right } = std::mem::take(&mut draft);
-            if !self.entry.begin() {
+            if !self.start_guard.begin() {
                 return None;
             }
             self.reflow.begin();
             let line = self.editor.readline_with_initial(&prompt, (&left, &right));
-            self.entry.begun();
+            self.start_guard.begun();
             match line {
                 Ok(text) => {
                     let columns = self.editor.dimensions().map(|(columns, _)| usize::from(columns));
@@ -182,7 +194,7 @@ impl Reader {
                     if sender.blocking_send(Typed::Line { text, done }).is_err() {
                         return None;
                     }
-                    self.gate.open();
+                    self.print_lock.open();
                     // Dropped unanswered: there is no next prompt.
                     answered.blocking_recv().ok()?;
                 }

@@ -1,12 +1,11 @@
-//! The prompt: the status line, and below it room and state, changing while a line is being typed.
+//! The prompt: the status line, and below it room and state, updated while a line is typed.
 //!
-//! rustyline measures the prompt once per line and cannot be told to measure it again. So its size never
-//! changes: one row above the input, and the prompt right-aligned left of the column in which the text of messages begins. It
-//! is drawn, erased and moved with the input, and so needs no part of the screen for itself.
+//! rustyline measures the prompt once per line. So its size never changes: one row above the input, and the prompt right-aligned
+//! before the column in which message text begins. It is drawn, erased and moved with the input.
 
 use super::clusters;
-use super::entry::Entry;
 use super::reflow::Reflow;
+use super::start_guard::StartGuard;
 use super::status::Status;
 use crate::command;
 use crate::render::TEXT_COLUMN;
@@ -18,13 +17,13 @@ use unicode_width::UnicodeWidthChar as _;
 /// What the editor's thread needs to know of the chat.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
-    known: Mutex<Known>,
+    known: Mutex<PromptState>,
     /// The line being typed has changed, and is the beginning of a message.
     composing: Notify,
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Known {
+pub(crate) struct PromptState {
     /// The room spoken in.
     pub(crate) room: Option<String>,
     /// The state's name, unless connected.
@@ -41,7 +40,7 @@ pub(crate) struct Known {
 }
 
 impl Shared {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Known> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, PromptState> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -96,7 +95,7 @@ impl Shared {
 /// What rustyline measures: as wide as every prompt.
 pub(super) struct FixedWidth {
     pub(super) reflow: Arc<Reflow>,
-    pub(super) entry: Arc<Entry>,
+    pub(super) start_guard: Arc<StartGuard>,
 }
 
 /// The status line's end, and as wide as the prompt.
@@ -106,7 +105,7 @@ const _: () = assert!(BLANK.len() == TEXT_COLUMN + 1);
 impl rustyline::Prompt for FixedWidth {
     fn raw(&self) -> &str {
         // The first thing that is asked for when the terminal is raw.
-        self.entry.begun();
+        self.start_guard.begun();
         BLANK.get(..=self.reflow.measured()).unwrap_or(BLANK)
     }
 }
@@ -117,7 +116,7 @@ pub(super) fn rows(text: &str, prompt: usize, columns: usize) -> Option<usize> {
     if columns <= prompt || text.chars().any(|c| c != '\n' && c.is_control()) {
         return None;
     }
-    if !text.chars().any(is_matter_of_opinion) {
+    if !text.chars().any(has_ambiguous_width) {
         return Some(laid_out(text, prompt, columns, |c| c.width().unwrap_or(0)));
     }
     // What is joined to something else may take no room, or as much as anything does. Often that makes no difference.
@@ -128,7 +127,7 @@ pub(super) fn rows(text: &str, prompt: usize, columns: usize) -> Option<usize> {
 }
 
 /// Marks, joiners, flags and skin tones: how much room they and their neighbours take differs from terminal to terminal.
-fn is_matter_of_opinion(c: char) -> bool {
+fn has_ambiguous_width(c: char) -> bool {
     let is_shaped = matches!(c, '\u{1f1e6}'..='\u{1f1ff}' | '\u{1f3fb}'..='\u{1f3ff}');
     is_shaped || c != '\n' && c.width().is_none_or(|width| width == 0)
 }
@@ -157,7 +156,7 @@ mod tests {
 
     fn prompt(room: Option<&str>, state: Option<&'static str>) -> String {
         let shared = Shared::default();
-        *shared.lock() = Known { room: room.map(str::to_owned), state, ..Known::default() };
+        *shared.lock() = PromptState { room: room.map(str::to_owned), state, ..PromptState::default() };
         shared.prompt(TEXT_COLUMN)
     }
 

@@ -1,9 +1,9 @@
-//! Keeps the line being typed in its place when the terminal's width changes. Draws nothing itself.
+//! Corrects the cursor when the terminal's width changes while a line is typed. Draws nothing itself.
 //!
-//! A terminal that has become wider or narrower breaks the line anew, so that it takes fewer or more rows than before.
-//! rustyline goes up by the rows it took before: too far, over lines that were received, or not far enough, and the old
-//! prompt stays. So the cursor is put to where rustyline believes it is, just before it draws the line again. Places are counted
-//! from the row of the prompt; the status line is one row above it, and more where it was drawn for a wider terminal.
+//! A terminal that was resized rewraps the line, so that it takes fewer or more rows. rustyline moves up by the old number of
+//! rows: too far, over received lines, or not far enough, and the old prompt stays. So the cursor is moved to where rustyline
+//! expects it just before it redraws. Positions are counted from the prompt's row; the status line is one row above it, or more
+//! if it was drawn for a wider terminal.
 
 use super::{clusters, terminal};
 use crate::render::prompt_width;
@@ -13,10 +13,10 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A line that is not drawn again by then is not waited for: the program is being stopped, or does something else.
-const LONGEST_REDRAW: Duration = Duration::from_secs(1);
+const REDRAW_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What is being printed is not waited for longer at the end.
-const LONGEST_PRINT: Duration = Duration::from_millis(250);
+const PRINT_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// Follows what rustyline does about the width.
 #[derive(Debug, Default)]
@@ -122,7 +122,7 @@ impl Reflow {
     }
 
     /// Nothing is drawn from here on. `true`: a line is being read. Something has to be printed then, which makes rustyline
-    /// take its rows off the screen, and [`Reflow::quieten`] waits for it.
+    /// take its rows off the screen, and [`Reflow::stop_drawing`] waits for it.
     pub(crate) fn end(&self) -> bool {
         let mut state = self.lock();
         (state.is_over, state.is_keyed) = (true, false);
@@ -130,9 +130,9 @@ impl Reflow {
     }
 
     /// Waits until rustyline draws no more.
-    pub(crate) fn quieten(&self) {
+    pub(crate) fn stop_drawing(&self) {
         let is_busy = |state: &mut State| state.is_reading && !state.is_halted;
-        drop(self.drawn.wait_timeout_while(self.lock(), LONGEST_PRINT, is_busy));
+        drop(self.drawn.wait_timeout_while(self.lock(), PRINT_TIMEOUT, is_busy));
     }
 
     /// The line is finished, and will be taken off the screen where it should be.
@@ -181,7 +181,7 @@ impl Reflow {
     /// line stays, or too many, and something received goes. It hears of the new width by a signal, which may come after
     /// what is to be printed.
     pub(super) fn settle(&self) {
-        let until = Instant::now() + LONGEST_REDRAW;
+        let until = Instant::now() + REDRAW_TIMEOUT;
         let mut state = self.lock();
         while state.is_outdated(terminal::width())
             && let Some(left) = until.checked_duration_since(Instant::now())
@@ -216,33 +216,33 @@ fn breaks_lines_anew() -> bool {
 
 /// A place below the prompt's beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Place {
+struct ScreenPosition {
     row: usize,
     column: usize,
 }
 
 /// Where a text ends that follows a prompt of so many columns, as every terminal lays it out. A row that is filled to its last column is
 /// not left before there is more.
-fn place(prompt: usize, text: &str, columns: usize) -> Place {
-    let mut place = Place { row: 0, column: 0 };
+fn place(prompt: usize, text: &str, columns: usize) -> ScreenPosition {
+    let mut place = ScreenPosition { row: 0, column: 0 };
     let prompt = std::iter::repeat_n((" ", 1), prompt);
     for (cluster, width) in prompt.chain(clusters::measured(text)) {
         if cluster == "\n" {
-            place = Place { row: place.row + 1, column: 0 };
+            place = ScreenPosition { row: place.row + 1, column: 0 };
             continue;
         }
         place.column += width;
         if place.column > columns {
-            place = Place { row: place.row + 1, column: width };
+            place = ScreenPosition { row: place.row + 1, column: width };
         }
     }
     place
 }
 
 /// As [`place`], as rustyline draws it: it goes on to the next row when one is full.
-fn drawn_place(prompt: usize, text: &str, columns: usize) -> Place {
+fn drawn_place(prompt: usize, text: &str, columns: usize) -> ScreenPosition {
     let place = place(prompt, text, columns);
-    if place.column == columns { Place { row: place.row + 1, column: 0 } } else { place }
+    if place.column == columns { ScreenPosition { row: place.row + 1, column: 0 } } else { place }
 }
 
 /// The rows that a status line takes which was drawn in one.
@@ -322,10 +322,10 @@ mod tests {
     #[test]
     fn lines_of_a_draft_are_broken_each_for_itself() {
         let text = format!("{}\n{}", draft(60), "y".repeat(60));
-        assert_eq!(place(PROMPT, &text, 80), Place { row: 1, column: 60 });
-        assert_eq!(place(PROMPT, &text, 40), Place { row: 3, column: 20 });
-        assert_eq!(place(PROMPT, "部屋", 28), Place { row: 1, column: 2 });
+        assert_eq!(place(PROMPT, &text, 80), ScreenPosition { row: 1, column: 60 });
+        assert_eq!(place(PROMPT, &text, 40), ScreenPosition { row: 3, column: 20 });
+        assert_eq!(place(PROMPT, "部屋", 28), ScreenPosition { row: 1, column: 2 });
         let family = "👨\u{200d}👩\u{200d}👧\u{200d}👦";
-        assert_eq!(place(PROMPT, &family.repeat(2), 29), Place { row: 1, column: 2 });
+        assert_eq!(place(PROMPT, &family.repeat(2), 29), ScreenPosition { row: 1, column: 2 });
     }
 }

@@ -1,5 +1,5 @@
-//! The line above the input: room, state, people, round trip, who is typing, and what is unread elsewhere. Fits every width;
-//! asks for nothing itself.
+//! The status line above the input: room, state, members, round trip, typing users and unread messages. Fits every width; requests
+//! nothing.
 
 use crate::render::is_narrow;
 use crate::sanitise;

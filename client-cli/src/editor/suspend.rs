@@ -1,11 +1,11 @@
-//! Stopping the program and going on: Ctrl-Z, and being stopped from outside.
+//! Suspending and resuming the program: Ctrl-Z, and signals from outside.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// A signal to the own process takes effect when the system gets round to it. A process group that nobody could wake
 /// is not stopped at all, and then this is how long Ctrl-Z takes.
-const LONGEST_STOP: Duration = Duration::from_millis(500);
+const STOP_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Knows whether the program is stopping by its own wish.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ impl Suspension {
         if let Err(error) = stopped {
             tracing::debug!(%error, "the program cannot stop");
         } else {
-            let waited = self.continued.wait_timeout_while(stopping, LONGEST_STOP, |stopping| *stopping);
+            let waited = self.continued.wait_timeout_while(stopping, STOP_TIMEOUT, |stopping| *stopping);
             stopping = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         *stopping = false;

@@ -1,14 +1,14 @@
-//! The terminal itself: its width, and its state before the editor changed it.
+//! The terminal: its width, and its mode before the editor changed it.
 
 /// The width used when the terminal does not tell.
-const USUAL_WIDTH: usize = 80;
+const DEFAULT_WIDTH: usize = 80;
 
 /// Columns of the terminal on stdout, as it is now.
 pub(crate) fn width() -> usize {
     terminal_size::terminal_size_of(std::io::stdout())
         .map(|(width, _)| usize::from(width.0))
         .filter(|width| *width > 0)
-        .unwrap_or(USUAL_WIDTH)
+        .unwrap_or(DEFAULT_WIDTH)
 }
 
 /// Makes the terminal raw as rustyline does, if it is not: a shell that has stopped the program puts it back for itself.

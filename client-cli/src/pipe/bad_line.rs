@@ -1,4 +1,4 @@
-//! The reasons for which a line of `pipe`'s input is refused, each with its stable code. Reads no input.
+//! The reasons for refusing an input line of `pipe`, each with its stable code. Reads no input.
 
 use crate::lines::{BadText, LONGEST_LINE};
 use rejoin::SendFailure;

@@ -1,15 +1,14 @@
-//! Turns the client's events into lines and into outcomes of sends, and follows the state of the connection. Writes to no
-//! stream.
+//! Turns the client's events into output lines and outcomes of sends, and tracks the connection state. Writes to no stream.
 
 use super::Pipe;
-use super::earlier::Earlier;
 use super::input::{Frame, Request};
-use super::output::{self, Outcome, Told};
+use super::output::{self, Outcome, Repetition};
 use super::phase::Phase;
-use super::refs::{Refs, Resolved, What};
+use super::refs::{ContentHash, Refs, Resolved};
+use super::restored_outcomes::RestoredOutcomes;
 use crate::commits;
+use crate::describe::{content_limit, is_success};
 use crate::error::{Exit, eprint_line};
-use crate::words::{content_limit, went_well};
 use rejoin::{
     Delivery, DeliveryStatus, Event, Mode, RestoredOutcome, RoomChange, RoomState, SOCKET_IO_OPENING,
     SendFailure, SendReply, State,
@@ -45,7 +44,7 @@ impl Pipe {
             Event::Restored(restored) => {
                 let reference = restored.reference.as_deref().map(str::to_owned);
                 if let (Some(refs), Some(reference)) = (&mut self.refs, &reference) {
-                    let what = What::of(&restored.content, restored.data.as_ref());
+                    let what = ContentHash::of(&restored.content, restored.data.as_ref());
                     refs.sent(reference, &restored.room, what);
                 }
                 self.flight.add(0, restored.id, reference, restored.content.len());
@@ -64,7 +63,7 @@ impl Pipe {
                 if let Some(text) = self.idle_notice.of(change) {
                     eprint_line(&format!("rejoin: {text}"));
                 }
-                self.token_trouble.look(change);
+                self.token_notices.look(change);
                 return self.state_changed(change.state);
             }
             Event::Mode(mode) => {
@@ -76,7 +75,7 @@ impl Pipe {
             // The line says what it is, and a person wants to know what to type.
             Event::Malformed { error } if &**error == SOCKET_IO_OPENING => {
                 if let Some(advice) = self.advice.take() {
-                    eprint_line(&format!("rejoin: {}", advice.garbled(error)));
+                    eprint_line(&format!("rejoin: {}", advice.malformed(error)));
                 }
             }
             Event::NotKept { .. } | Event::NotAnswered { .. } => self.exit = self.exit.max(Exit::Incomplete),
@@ -94,7 +93,7 @@ impl Pipe {
 
     fn state_changed(&mut self, state: State) {
         if !std::mem::replace(&mut self.has_begun, true) {
-            self.earlier = Some(Earlier::of(&self.client));
+            self.earlier = Some(RestoredOutcomes::of(&self.client));
             if self.client.stored_user().is_none() {
                 self.user_known();
             }
@@ -152,7 +151,7 @@ impl Pipe {
     /// It is known who we are, as far as it ever will be: what became of sends of earlier runs is told where nobody has
     /// read it, and known when it is asked for. A state file answers its own user's refs alone.
     fn user_known(&mut self) {
-        let Some(Earlier { outcomes, asked, .. }) = self.earlier.take() else { return };
+        let Some(RestoredOutcomes { outcomes, asked, .. }) = self.earlier.take() else { return };
         let user = self.client.user();
         let is_own = user.is_none() || self.client.stored_user().is_none_or(|before| Some(before) == user);
         if let Some(refs) = self.refs.as_mut().filter(|_| !is_own) {
@@ -162,13 +161,13 @@ impl Pipe {
             let reference = reference.filter(|_| is_own);
             if !confirmed {
                 let outcome = Outcome::Final(status.clone());
-                self.outcome(reference.as_deref(), &room, &outcome, reply.as_deref(), Told::Again);
+                self.outcome(reference.as_deref(), &room, &outcome, reply.as_deref(), Repetition::Again);
                 if let Some(commits) = &mut self.commits {
-                    commits.told(id);
+                    commits.outcome_printed(id);
                 }
             }
             if let (Some(refs), Some(reference)) = (&mut self.refs, reference) {
-                refs.earlier(&reference, Resolved { room, status, reply }, digest.map(What));
+                refs.earlier(&reference, Resolved { room, status, reply }, digest.map(ContentHash));
             }
         }
         for (request, number) in asked {
@@ -182,7 +181,7 @@ impl Pipe {
             self.earlier.take().into_iter().flat_map(|left| left.asked)
         {
             let room = if let Frame::Send { room, .. } = &frame { &**room } else { "" };
-            self.outcome(reference.as_deref(), room, &Outcome::Kept, None, Told::Again);
+            self.outcome(reference.as_deref(), room, &Outcome::Kept, None, Repetition::Again);
         }
     }
 
@@ -200,10 +199,16 @@ impl Pipe {
             }
             status => Outcome::Final(status.clone()),
         };
-        self.outcome(reference.as_deref(), &delivery.room, &outcome, delivery.reply.as_deref(), Told::First);
+        self.outcome(
+            reference.as_deref(),
+            &delivery.room,
+            &outcome,
+            delivery.reply.as_deref(),
+            Repetition::First,
+        );
         if let Outcome::Final(status) = &outcome {
             if let Some(commits) = &mut self.commits {
-                commits.told(delivery.id);
+                commits.outcome_printed(delivery.id);
             }
             // The file was another user's, and the ref is not.
             let is_own = !matches!(status, DeliveryStatus::Failed(SendFailure::UserChanged));
@@ -216,7 +221,7 @@ impl Pipe {
                         &delivery.room,
                         &outcome,
                         delivery.reply.as_deref(),
-                        Told::Again,
+                        Repetition::Again,
                     );
                 }
             }
@@ -232,10 +237,10 @@ impl Pipe {
         room: &str,
         outcome: &Outcome,
         reply: Option<&SendReply>,
-        told: Told,
+        told: Repetition,
     ) {
         match outcome {
-            Outcome::Final(status) if went_well(status) => {}
+            Outcome::Final(status) if is_success(status) => {}
             _ => self.exit = self.exit.max(Exit::Incomplete),
         }
         let limit = matches!(outcome, Outcome::Final(DeliveryStatus::Failed(why)) if why.is_too_large())

@@ -1,7 +1,7 @@
-//! A line of `pipe`'s input: text to frame, nothing else.
+//! Parses a line of `pipe`'s input into a frame. Executes nothing.
 
 use super::bad_line::BadLine;
-use super::slips::{Slip, slips};
+use super::misspelt_fields::{MisspeltField, misspelt_fields};
 use crate::sanitise;
 use rejoin::messages::MAX_DATA_LEVELS;
 use rejoin::messages::json::{nesting_depth, well_formed};
@@ -89,7 +89,7 @@ pub(super) struct Request {
     /// The namespace of a Socket.IO server that it is for.
     pub(super) namespace: Option<String>,
     /// Fields of the line that mean nothing, and are nearly called like one that does.
-    pub(super) slips: Vec<Slip>,
+    pub(super) misspelt: Vec<MisspeltField>,
 }
 
 /// Reads one line. `None` for a blank one.
@@ -142,7 +142,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Request>, BadLine> {
             reference,
             ..BadLine::new("bad_ref", "a frame that is kept has no outcome, and takes no \"ref\"")
         }),
-        Ok(frame) => Ok(Some(Request { frame, reference, namespace, slips: slips(&fields) })),
+        Ok(frame) => Ok(Some(Request { frame, reference, namespace, misspelt: misspelt_fields(&fields) })),
         Err(bad) => Err(BadLine { reference, ..bad }),
     }
 }
@@ -288,7 +288,7 @@ mod tests {
         assert_eq!(send.reference.as_deref(), Some("1"));
         let join = parse(r#"{"roomId":"r","type":"join_room"}"#).unwrap().unwrap();
         let frame = Frame::Join { room: "r".into(), since: None, history: None };
-        assert_eq!(join, Request { frame, reference: None, namespace: None, slips: Vec::new() });
+        assert_eq!(join, Request { frame, reference: None, namespace: None, misspelt: Vec::new() });
         let leave = parse(r#"{"type":"leave_room","roomId":"r","more":1}"#).unwrap().unwrap();
         assert_eq!(leave.frame, Frame::Leave { room: "r".into() });
         assert_eq!(parse(r#"{"type":"close"}"#).unwrap().unwrap().frame, Frame::Close);

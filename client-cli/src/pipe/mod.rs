@@ -1,40 +1,40 @@
 //! `rejoin pipe`: JSON lines for programs.
 //!
-//! One loop owns everything. It reads events and input only while what it has to print is on its way out, so a
-//! reader of stdout that is slow stops the input, and the library's bounded queue takes the rest. A reader that has gone
-//! stops nothing: what is to be sent is sent, and the exit status tells what became of it.
+//! One loop owns all state. It reads events and input only while its output is being written, so a slow reader of stdout stops the
+//! input, and the library's bounded queue absorbs the rest. If the reader has gone, pending sends are still completed, and the
+//! exit status reports their outcome.
 
 mod bad_line;
-mod earlier;
 mod events;
-mod flight;
+mod execute;
+mod in_flight;
 mod input;
+mod misspelt_fields;
 mod namespaces;
 pub(crate) mod output;
 mod phase;
 mod refs;
-mod requests;
-mod slips;
+mod restored_outcomes;
 
-use crate::advice::Advice;
 use crate::args::PipeArgs;
 use crate::commits::Commits;
+use crate::describe;
 use crate::error::{Exit, Failure, eprint_line};
+use crate::hints::Hints;
 use crate::idle_timeout::IdleNotice;
 use crate::lines::{self, Line};
-use crate::outlet::{Outlet, Unprinted};
 use crate::settings::Sources;
 use crate::signals::{Signal, Signals};
-use crate::token_trouble::TokenTrouble;
-use crate::words;
-use earlier::Earlier;
-use flight::Flight;
+use crate::stdout_writer::{StdoutWriter, WriteFailure};
+use crate::token_notices::TokenNotices;
+use in_flight::InFlight;
+use misspelt_fields::MisspeltField;
 use namespaces::Namespaces;
 use output::JoinAnswers;
 use phase::Phase;
 use refs::Refs;
 use rejoin::{Client, Events, Mode, State};
-use slips::Slip;
+use restored_outcomes::RestoredOutcomes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -50,12 +50,12 @@ const LAST_OUTCOMES: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Exit, Failure> {
     let sources = Sources::read(&arguments.connection)?;
-    let url = sources.needed_url(arguments.url.as_deref())?;
+    let url = sources.require_url(arguments.url.as_deref())?;
     let mut settings = sources.at(&url).settings(&arguments.rooms).await?;
     settings.keep_in(arguments.state.state.as_ref());
     settings.manual_commit = true;
     settings.frames = arguments.frames;
-    settings.token_trouble = Some(TokenTrouble::default());
+    settings.token_notices = Some(TokenNotices::default());
     if arguments.manual_acks {
         let Some(server) = settings.socket_io.as_mut().filter(|_| arguments.frames) else {
             return Err(Failure::usage("frames", "--manual-acks is for the events of a Socket.IO server")
@@ -65,14 +65,14 @@ pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Ex
     }
     let (client, events) = settings.connect()?;
     let namespaces = Namespaces::open(&client, &settings)?;
-    let stdout = Outlet::stdout();
+    let stdout = StdoutWriter::stdout();
     let mut pipe = Pipe {
         client,
         events,
         namespaces,
         input: Some(lines::stdin()),
         lines: VecDeque::new(),
-        flight: Flight::default(),
+        flight: InFlight::default(),
         joins: BTreeMap::new(),
         join_answers: JoinAnswers::default(),
         unanswered: settings.rooms.iter().cloned().collect(),
@@ -90,8 +90,8 @@ pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Ex
         mode: None,
         namespace: settings.socket_io.as_ref().map(|server| server.namespace.as_str().to_owned()),
         idle_notice: IdleNotice::default(),
-        token_trouble: settings.token_trouble.clone().unwrap_or_default(),
-        advice: Some(settings.advice("pipe")),
+        token_notices: settings.token_notices.clone().unwrap_or_default(),
+        advice: Some(settings.hints("pipe")),
         printed: Vec::new(),
         phase: Phase::Open,
         interrupted: None,
@@ -108,10 +108,10 @@ pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Ex
         () = signals.interrupted() => return Ok(Exit::Interrupted),
         () = sleep_until(pipe.interrupted), if pipe.interrupted.is_some() => return Ok(Exit::Interrupted),
     }
-    if let Some(count) = words::unreadable(&pipe.client) {
+    if let Some(count) = describe::unreadable(&pipe.client) {
         eprint_line(&count);
     }
-    match pipe.unprinted.and_then(Failure::unprinted) {
+    match pipe.unprinted.and_then(Failure::write_failed) {
         Some(failure) => Err(Failure { exit: failure.exit.max(pipe.exit), ..failure }),
         None => Ok(pipe.exit),
     }
@@ -142,22 +142,22 @@ struct Pipe {
     input: Option<mpsc::Receiver<Vec<Line>>>,
     /// Lines read and not acted upon, because too many sends are under way.
     lines: VecDeque<Line>,
-    flight: Flight,
+    flight: InFlight,
     /// The last join of each room that has a `ref`.
     joins: BTreeMap<String, AskedJoin>,
     join_answers: JoinAnswers,
     /// The rooms of `-r` that the server has said nothing about yet.
     unanswered: BTreeSet<String>,
     /// Misspelt fields that have been told.
-    slips: BTreeSet<Slip>,
+    slips: BTreeSet<MisspeltField>,
     /// With a state file: how far the reader has come.
     commits: Option<Commits>,
     /// With a state file: what became of the sends that have a `ref`.
     refs: Option<Refs>,
     /// What earlier runs left, until it is known whether they were the same user's.
-    earlier: Option<Earlier>,
+    earlier: Option<RestoredOutcomes>,
     /// Why nothing can be printed any more.
-    unprinted: Option<Unprinted>,
+    unprinted: Option<WriteFailure>,
     /// The first state has come; what an earlier run left comes before it.
     has_begun: bool,
     /// The connection is closing or has failed: what resolves from here on resolves because of that.
@@ -173,9 +173,9 @@ struct Pipe {
     /// The first one of a Socket.IO server.
     namespace: Option<String>,
     idle_notice: IdleNotice,
-    token_trouble: TokenTrouble,
+    token_notices: TokenNotices,
     /// What to say when the server is none of the expected kind; `None` once that is said.
-    advice: Option<Advice>,
+    advice: Option<Hints>,
     printed: Vec<u8>,
     phase: Phase,
     /// Until when an interrupted pipe may still tell outcomes.
@@ -186,7 +186,7 @@ struct Pipe {
 }
 
 impl Pipe {
-    async fn run(&mut self, stdout: &Outlet, signals: &mut Signals) -> End {
+    async fn run(&mut self, stdout: &StdoutWriter, signals: &mut Signals) -> End {
         loop {
             self.take_lines();
             if self.unprinted.is_some() {
@@ -200,7 +200,7 @@ impl Pipe {
             if self.phase == Phase::Ended && !unprinted {
                 return End::Done;
             }
-            let awaited = self.commits.as_ref().and_then(Commits::awaited);
+            let awaited = self.commits.as_ref().and_then(Commits::pending_chunk);
             let listens = keeps_up
                 && match self.phase {
                     Phase::Ended | Phase::Flushing(_) => false,
@@ -226,10 +226,10 @@ impl Pipe {
                 result = stdout.write(&mut self.printed), if unprinted => match result {
                     Ok(chunk) => {
                         if let Some(commits) = &mut self.commits {
-                            commits.handed_over(chunk);
+                            commits.chunk_written(chunk);
                         }
                     }
-                    Err(why) => self.cannot_print(why),
+                    Err(why) => self.output_failed(why),
                 },
                 result = stdout.flushed(awaited.unwrap_or_default()), if awaited.is_some() => match result {
                     Ok(through) => {
@@ -237,9 +237,9 @@ impl Pipe {
                             commits.flushed_to(&self.client, through);
                         }
                     }
-                    Err(why) => self.cannot_print(why),
+                    Err(why) => self.output_failed(why),
                 },
-                why = stdout.ended(), if self.unprinted.is_none() => self.cannot_print(why),
+                why = stdout.failed(), if self.unprinted.is_none() => self.output_failed(why),
                 batch = self.events.next_batch(), if listens && !self.namespaces.first_is_over => {
                     self.take_events(&batch);
                 }
@@ -273,8 +273,8 @@ impl Pipe {
         }
     }
 
-    fn cannot_print(&mut self, why: Unprinted) {
-        if let Unprinted::Failed(_) = why {
+    fn output_failed(&mut self, why: WriteFailure) {
+        if let WriteFailure::Failed(_) = why {
             // What has been taken is sent; nothing more is taken from who would not learn what becomes of it.
             self.input = None;
         }

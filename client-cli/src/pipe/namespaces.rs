@@ -1,15 +1,15 @@
-//! The namespaces of a Socket.IO server beside the first: a handle to each, their events as lines, and what the input asks
-//! for in them. A state file has nothing of them.
+//! Further Socket.IO namespaces of `pipe`: their clients, their events as lines, and the input for them. They are not in the state
+//! file.
 
 use super::bad_line::BadLine;
+use super::execute::as_raw;
 use super::input::{Frame, OwnMessage, Request};
-use super::output::{self, JoinAnswers, Outcome, Told};
+use super::output::{self, JoinAnswers, Outcome, Repetition};
 use super::phase::Phase;
-use super::requests::as_raw;
 use super::{AskedJoin, Pipe};
+use crate::describe::is_success;
 use crate::error::{Exit, Failure};
 use crate::settings::Settings;
-use crate::words::went_well;
 use rejoin::{
     Client, Delivery, DeliveryStatus, Event, Join, PERSONAL_ROOM, RoomChange, RoomState, SendFailure, State,
 };
@@ -21,7 +21,7 @@ use tokio::time::Instant;
 const BATCHES: usize = 4;
 
 /// One more namespace.
-pub(super) struct Elsewhere {
+pub(super) struct OtherNamespace {
     name: String,
     client: Client,
     joins: BTreeMap<String, AskedJoin>,
@@ -39,7 +39,7 @@ pub(super) type Batch = (usize, Vec<Event>);
 
 #[derive(Default)]
 pub(super) struct Namespaces {
-    pub(super) list: Vec<Elsewhere>,
+    pub(super) list: Vec<OtherNamespace>,
     /// The events of the first one are over.
     pub(super) first_is_over: bool,
     events: Option<mpsc::Receiver<Batch>>,
@@ -71,7 +71,7 @@ impl Namespaces {
                 }
             });
             let (joins, join_answers) = (BTreeMap::new(), JoinAnswers::default());
-            list.push(Elsewhere {
+            list.push(OtherNamespace {
                 name,
                 client,
                 joins,
@@ -170,7 +170,7 @@ impl Pipe {
                 output::event(&mut line, event, now);
             }
         }
-        output::within(&mut self.printed, &elsewhere.name, &line);
+        output::in_namespace(&mut self.printed, &elsewhere.name, &line);
     }
 
     fn delivered_in(&mut self, at: usize, delivery: &Delivery) {
@@ -189,14 +189,14 @@ impl Pipe {
     }
 
     fn outcome_in(&mut self, at: usize, reference: Option<&str>, delivery: &Delivery) {
-        if !went_well(&delivery.status) {
+        if !is_success(&delivery.status) {
             self.exit = self.exit.max(Exit::Incomplete);
         }
         let Some(elsewhere) = self.namespaces.list.get(at) else { return };
         let (outcome, reply) = (Outcome::Final(delivery.status.clone()), delivery.reply.as_deref());
         let mut line = Vec::new();
-        output::delivery(&mut line, reference, &delivery.room, &outcome, reply, Told::First);
-        output::within(&mut self.printed, &elsewhere.name, &line);
+        output::delivery(&mut line, reference, &delivery.room, &outcome, reply, Repetition::First);
+        output::in_namespace(&mut self.printed, &elsewhere.name, &line);
     }
 
     /// Does what a line asks for in one of the other namespaces.
@@ -216,7 +216,7 @@ impl Pipe {
                     if let Some(reference) = reference {
                         let mut line = Vec::new();
                         output::join_given_up(&mut line, &room, &reference);
-                        output::within(&mut self.printed, &elsewhere.name, &line);
+                        output::in_namespace(&mut self.printed, &elsewhere.name, &line);
                         self.exit = self.exit.max(Exit::Incomplete);
                     }
                     return;
@@ -310,7 +310,7 @@ impl Pipe {
     }
 }
 
-impl Elsewhere {
+impl OtherNamespace {
     /// A room's membership has changed. Gives the `ref` of the line that asked for it, if that is answered by this.
     fn room_changed(&mut self, change: &RoomChange) -> Option<String> {
         let room = &*change.room;

@@ -1,6 +1,6 @@
 //! Writes the JSON lines of `pipe`'s stdout, one for each event. Decides nothing.
 
-mod own;
+mod app_frames;
 
 use super::bad_line::BadLine;
 use crate::json_safe::write_line;
@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 /// One line: every field of every event, absent where it does not apply.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Printed<'a> {
+struct OutputLine<'a> {
     r#type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<&'static str>,
@@ -54,9 +54,9 @@ struct Printed<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pseq: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    after: Option<Edge>,
+    after: Option<Bound>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    before: Option<Edge>,
+    before: Option<Bound>,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,7 +64,7 @@ struct Printed<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_in_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<Coded>,
+    code: Option<CodeField>,
     /// What the server writes where the protocol has no such code.
     #[serde(skip_serializing_if = "Option::is_none")]
     server_code: Option<&'a str>,
@@ -86,7 +86,7 @@ struct Printed<'a> {
 }
 
 /// Prints lines with the namespace of a Socket.IO server that they are of.
-pub(crate) fn within(out: &mut Vec<u8>, namespace: &str, lines: &[u8]) {
+pub(crate) fn in_namespace(out: &mut Vec<u8>, namespace: &str, lines: &[u8]) {
     let mut name = Vec::new();
     write_line(&mut name, &namespace);
     for line in lines.split_inclusive(|byte| *byte == b'\n') {
@@ -105,12 +105,12 @@ pub(crate) fn within(out: &mut Vec<u8>, namespace: &str, lines: &[u8]) {
 
 /// Where a gap begins or ends: `null` when that is not known.
 #[derive(Debug, Serialize)]
-struct Edge(Option<u64>);
+struct Bound(Option<u64>);
 
 /// A close code or HTTP status is a number, the code of an error or a delivery is a word.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum Coded {
+enum CodeField {
     Number(u16),
     Word(&'static str),
 }
@@ -125,29 +125,29 @@ fn raw(json: Option<&(impl AsRef<str> + ?Sized)>) -> Option<&RawValue> {
 pub(crate) fn event(out: &mut Vec<u8>, event: &Event, now: Timestamp) {
     let line = match event {
         Event::State(change) => state(change, now),
-        Event::Mode(mode) => decided(*mode),
+        Event::Mode(mode) => mode_line(*mode),
         Event::Joined(room) => return joined(out, room, None, None),
-        Event::Message(message) => said(message),
-        Event::UserJoined { room, user } => somebody("user_joined", room, user),
-        Event::UserLeft { room, user } => somebody("user_left", room, user),
-        Event::Presence(presence) => Printed {
+        Event::Message(message) => message_line(message),
+        Event::UserJoined { room, user } => user_line("user_joined", room, user),
+        Event::UserLeft { room, user } => user_line("user_left", room, user),
+        Event::Presence(presence) => OutputLine {
             members: presence.members.as_deref(),
             member_count: presence.member_count,
-            ..about("presence", &presence.room)
+            ..room_line("presence", &presence.room)
         },
-        Event::Signal(signal) => Printed {
+        Event::Signal(signal) => OutputLine {
             kind: Some(&signal.kind),
             data: raw(signal.data.as_ref()),
-            ..somebody("signal", &signal.room, &signal.user)
+            ..user_line("signal", &signal.room, &signal.user)
         },
-        Event::Notification(notification) => Printed {
+        Event::Notification(notification) => OutputLine {
             r#type: "notification",
             kind: Some(&notification.kind),
             data: raw(notification.data.as_ref()),
-            ..Printed::default()
+            ..OutputLine::default()
         }
-        .stamped(notification.entry.as_ref()),
-        Event::Frame(frame) => return own::frame(out, frame),
+        .with_entry(notification.entry.as_ref()),
+        Event::Frame(frame) => return app_frames::frame(out, frame),
         Event::NotKept { key, why } => {
             let text = format!("what was kept as \"{key}\" is not kept: {why}");
             return write_line(out, &error(why.as_str(), &text));
@@ -156,8 +156,8 @@ pub(crate) fn event(out: &mut Vec<u8>, event: &Event, now: Timestamp) {
             let text = format!("the event with the ack {ack} is not answered: {why}");
             return write_line(out, &error(why.as_str(), &text));
         }
-        Event::Gap(gap) => hole(gap),
-        Event::ServerError { message, code, server_code } => Printed {
+        Event::Gap(gap) => gap_line(gap),
+        Event::ServerError { message, code, server_code } => OutputLine {
             server_code: server_code.as_deref(),
             ..error(code.map_or("server", |code| code.as_str()), message)
         },
@@ -181,7 +181,7 @@ pub(crate) fn room(out: &mut Vec<u8>, change: &RoomChange, reference: Option<&st
         RoomState::Failed(code) => error(code.as_str(), "the server refused the join for good"),
         RoomState::Removed(code) => error(code.as_str(), "the server removed you from the room"),
         RoomState::Joining => match change.refused {
-            Some(code) => Printed {
+            Some(code) => OutputLine {
                 will_retry: Some(true),
                 ..error(code.as_str(), "the server does not let you into the room now; trying again")
             },
@@ -193,7 +193,7 @@ pub(crate) fn room(out: &mut Vec<u8>, change: &RoomChange, reference: Option<&st
     let message = change.message.as_deref().or(line.message);
     let (room_id, server_code) = (Some(&*change.room), change.server_code.as_deref());
     let answer = raw(answer);
-    write_line(out, &Printed { room_id, r#ref: reference, answer, message, server_code, ..line });
+    write_line(out, &OutputLine { room_id, r#ref: reference, answer, message, server_code, ..line });
 }
 
 /// What a Socket.IO server answers to a join is told before the event on whose line it is printed.
@@ -216,47 +216,47 @@ impl JoinAnswers {
     }
 }
 
-impl<'a> Printed<'a> {
-    fn stamped(mut self, stamp: Option<&'a EntryMeta>) -> Self {
-        if let Some(stamp) = stamp {
-            self.id = Some(&stamp.id);
-            self.epoch = Some(&stamp.epoch);
-            self.seq = Some(stamp.seq);
-            self.replay = stamp.replay.then_some(true);
-            if let Some(origin) = &stamp.producer {
-                self.pid = Some(&origin.pid);
-                self.pseq = Some(origin.pseq);
+impl<'a> OutputLine<'a> {
+    fn with_entry(mut self, entry: Option<&'a EntryMeta>) -> Self {
+        if let Some(entry) = entry {
+            self.id = Some(&entry.id);
+            self.epoch = Some(&entry.epoch);
+            self.seq = Some(entry.seq);
+            self.replay = entry.replay.then_some(true);
+            if let Some(producer) = &entry.producer {
+                self.pid = Some(&producer.pid);
+                self.pseq = Some(producer.pseq);
             }
         }
         self
     }
 }
 
-fn about<'a>(kind: &'static str, room: &'a str) -> Printed<'a> {
-    Printed { r#type: kind, room_id: Some(room), ..Printed::default() }
+fn room_line<'a>(kind: &'static str, room: &'a str) -> OutputLine<'a> {
+    OutputLine { r#type: kind, room_id: Some(room), ..OutputLine::default() }
 }
 
-fn somebody<'a>(kind: &'static str, room: &'a str, user: &'a str) -> Printed<'a> {
-    Printed { user_id: Some(user), ..about(kind, room) }
+fn user_line<'a>(kind: &'static str, room: &'a str, user: &'a str) -> OutputLine<'a> {
+    OutputLine { user_id: Some(user), ..room_line(kind, room) }
 }
 
-fn said(message: &Message) -> Printed<'_> {
-    Printed {
+fn message_line(message: &Message) -> OutputLine<'_> {
+    OutputLine {
         content: Some(&message.content),
         timestamp: Some(&*message.timestamp).filter(|timestamp| !timestamp.is_empty()),
         data: raw(message.data.as_ref()),
-        ..somebody("message", &message.room, &message.user)
+        ..user_line("message", &message.room, &message.user)
     }
-    .stamped(message.entry.as_deref())
+    .with_entry(message.entry.as_deref())
 }
 
-fn hole(gap: &Gap) -> Printed<'_> {
-    Printed {
+fn gap_line(gap: &Gap) -> OutputLine<'_> {
+    OutputLine {
         epoch: gap.epoch.as_ref(),
-        after: Some(Edge(gap.after)),
-        before: Some(Edge(gap.before)),
+        after: Some(Bound(gap.after)),
+        before: Some(Bound(gap.before)),
         reason: Some(gap.reason.as_str()),
-        ..about("gap", &gap.room)
+        ..room_line("gap", &gap.room)
     }
 }
 
@@ -264,7 +264,7 @@ fn hole(gap: &Gap) -> Printed<'_> {
 pub(crate) fn joined(out: &mut Vec<u8>, room: &JoinedRoom, reference: Option<&str>, answer: Option<&str>) {
     write_line(
         out,
-        &Printed {
+        &OutputLine {
             r#ref: reference,
             recovered: Some(room.recovered),
             replayed: Some(room.replayed),
@@ -272,23 +272,29 @@ pub(crate) fn joined(out: &mut Vec<u8>, room: &JoinedRoom, reference: Option<&st
             members: room.members.as_deref(),
             member_count: room.member_count,
             answer: raw(answer),
-            ..about("joined", &room.room)
+            ..room_line("joined", &room.room)
         },
     );
 }
 
-fn error<'a>(code: &'static str, message: &'a str) -> Printed<'a> {
-    Printed { r#type: "error", code: Some(Coded::Word(code)), message: Some(message), ..Printed::default() }
+fn error<'a>(code: &'static str, message: &'a str) -> OutputLine<'a> {
+    OutputLine {
+        r#type: "error",
+        code: Some(CodeField::Word(code)),
+        message: Some(message),
+        ..OutputLine::default()
+    }
 }
 
-fn state(change: &StateChange, now: Timestamp) -> Printed<'_> {
-    let mut line = Printed { r#type: "state", state: Some(change.state.as_str()), ..Printed::default() };
+fn state(change: &StateChange, now: Timestamp) -> OutputLine<'_> {
+    let mut line =
+        OutputLine { r#type: "state", state: Some(change.state.as_str()), ..OutputLine::default() };
     if let State::Reconnecting { attempt, retry_at } | State::Suspended { attempt, retry_at } = change.state {
         line.attempt = Some(attempt);
         line.retry_in_ms = retry_at.map(|at| u64::try_from((at - now).as_millis()).unwrap_or(u64::MAX));
     }
     if let Some(Cause { code, text, data, .. }) = &change.cause {
-        line.code = code.number().map(Coded::Number);
+        line.code = code.number().map(CodeField::Number);
         line.reason = Some(code.as_str());
         line.message = Some(&**text).filter(|text| !text.is_empty());
         line.data = raw(data.as_ref());
@@ -298,7 +304,7 @@ fn state(change: &StateChange, now: Timestamp) -> Printed<'_> {
 
 /// Prints a change of the connection that one room is read over.
 pub(crate) fn feed_state(out: &mut Vec<u8>, room: &Name, change: &StateChange, now: Timestamp) {
-    write_line(out, &Printed { room_id: Some(room), ..state(change, now) });
+    write_line(out, &OutputLine { room_id: Some(room), ..state(change, now) });
 }
 
 /// An event of a stream that is no message of the contract.
@@ -318,18 +324,18 @@ pub(crate) fn stream_event(out: &mut Vec<u8>, room: &Name, event: &str, data: &s
     write_line(out, &StreamEvent { r#type: "event", room_id: room, event, data, id });
 }
 
-fn decided(mode: Mode) -> Printed<'static> {
-    Printed {
+fn mode_line(mode: Mode) -> OutputLine<'static> {
+    OutputLine {
         r#type: "state",
         state: Some(State::Connected.as_str()),
         mode: Some(mode.as_str()),
-        ..Printed::default()
+        ..OutputLine::default()
     }
 }
 
 /// Whether an outcome has been told before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum Repetition {
     First,
     /// Or may have been, by an earlier run.
     Again,
@@ -350,34 +356,34 @@ pub(crate) fn delivery(
     room: &str,
     outcome: &Outcome,
     reply: Option<&SendReply>,
-    told: Told,
+    told: Repetition,
 ) {
     let answer = raw(reply.and_then(|reply| reply.answer.as_ref()));
-    let again = (told == Told::Again).then_some(true);
-    let line = Printed { r#ref: reference, answer, again, ..about("delivery", room) };
+    let again = (told == Repetition::Again).then_some(true);
+    let line = OutputLine { r#ref: reference, answer, again, ..room_line("delivery", room) };
     // A frame of the application's own goes to no room.
-    let line = Printed { room_id: line.room_id.filter(|room| !room.is_empty()), ..line };
+    let line = OutputLine { room_id: line.room_id.filter(|room| !room.is_empty()), ..line };
     let line = match outcome {
-        Outcome::Kept => Printed { status: Some("kept"), ..line },
-        Outcome::Final(DeliveryStatus::Written) => Printed { status: Some("written"), ..line },
+        Outcome::Kept => OutputLine { status: Some("kept"), ..line },
+        Outcome::Final(DeliveryStatus::Written) => OutputLine { status: Some("written"), ..line },
         Outcome::Final(DeliveryStatus::Acked { id, seq }) => {
-            Printed { status: Some("acked"), id: Some(id), seq: Some(*seq), ..line }
+            OutputLine { status: Some("acked"), id: Some(id), seq: Some(*seq), ..line }
         }
         Outcome::Final(DeliveryStatus::Answered { id, seq }) => {
-            Printed { status: Some("acked"), id: id.as_ref(), seq: *seq, ..line }
+            OutputLine { status: Some("acked"), id: id.as_ref(), seq: *seq, ..line }
         }
-        Outcome::Final(DeliveryStatus::Failed(why)) => Printed {
+        Outcome::Final(DeliveryStatus::Failed(why)) => OutputLine {
             status: Some("failed"),
-            code: Some(Coded::Word(why.as_str())),
+            code: Some(CodeField::Word(why.as_str())),
             server_code: reply.and_then(|reply| reply.server_code.as_deref()),
             message: Some(match why {
                 // What to do is known better here than there.
-                SendFailure::Refused(Code::NotJoined) => advice(*why),
-                _ => reply.and_then(|reply| reply.message.as_deref()).unwrap_or_else(|| advice(*why)),
+                SendFailure::Refused(Code::NotJoined) => hint(*why),
+                _ => reply.and_then(|reply| reply.message.as_deref()).unwrap_or_else(|| hint(*why)),
             }),
             ..line
         },
-        Outcome::Final(_) => Printed { status: Some("unknown"), ..line },
+        Outcome::Final(_) => OutputLine { status: Some("unknown"), ..line },
     };
     write_line(out, &line);
 }
@@ -390,25 +396,25 @@ pub(crate) fn sent(
     room: &str,
     outcome: Option<Result<&Receipt, &SendError>>,
 ) {
-    let line = Printed { line, ..about("delivery", room) };
+    let line = OutputLine { line, ..room_line("delivery", room) };
     let words;
     let line = match outcome {
-        None => Printed { status: Some("kept"), ..line },
-        Some(Ok(Receipt::Written)) => Printed { status: Some("written"), ..line },
+        None => OutputLine { status: Some("kept"), ..line },
+        Some(Ok(Receipt::Written)) => OutputLine { status: Some("written"), ..line },
         Some(Ok(receipt)) => {
             let (status, id, seq) = (Some("acked"), receipt.id(), receipt.seq());
-            Printed { status, id, seq, answer: raw(receipt.answer()), ..line }
+            OutputLine { status, id, seq, answer: raw(receipt.answer()), ..line }
         }
-        Some(Err(SendError::Unknown)) => Printed { status: Some("unknown"), ..line },
+        Some(Err(SendError::Unknown)) => OutputLine { status: Some("unknown"), ..line },
         Some(Err(error)) => {
             words = error.to_string();
             let (status, code, message) =
-                (Some("failed"), Some(Coded::Word(error.code())), Some(words.as_str()));
+                (Some("failed"), Some(CodeField::Word(error.code())), Some(words.as_str()));
             let server_code = match error {
                 SendError::Refused { server_code, .. } => server_code.as_deref(),
                 _ => None,
             };
-            Printed { status, code, message, server_code, answer: raw(error.answer()), ..line }
+            OutputLine { status, code, message, server_code, answer: raw(error.answer()), ..line }
         }
     };
     write_line(out, &line);
@@ -416,14 +422,14 @@ pub(crate) fn sent(
 
 /// Prints that a line of `send`'s input is no message.
 pub(crate) fn unsent(out: &mut Vec<u8>, line: u64, room: &str, code: &'static str, why: &str) {
-    let (status, code) = (Some("failed"), Some(Coded::Word(code)));
+    let (status, code) = (Some("failed"), Some(CodeField::Word(code)));
     write_line(
         out,
-        &Printed { line: Some(line), status, code, message: Some(why), ..about("delivery", room) },
+        &OutputLine { line: Some(line), status, code, message: Some(why), ..room_line("delivery", room) },
     );
 }
 
-fn advice(why: SendFailure) -> &'static str {
+fn hint(why: SendFailure) -> &'static str {
     match why {
         SendFailure::Empty => "it has no text and no data: there is nothing to send",
         SendFailure::Refused(Code::NotJoined) => {
@@ -452,13 +458,13 @@ fn advice(why: SendFailure) -> &'static str {
 /// Answers the line of a join that will not be answered any more.
 pub(super) fn join_given_up(out: &mut Vec<u8>, room: &str, reference: &str) {
     let message = "the connection has ended before the room was joined";
-    write_line(out, &Printed { room_id: Some(room), r#ref: Some(reference), ..error("closed", message) });
+    write_line(out, &OutputLine { room_id: Some(room), r#ref: Some(reference), ..error("closed", message) });
 }
 
 /// Answers a line that is no frame.
 pub(super) fn bad_line(out: &mut Vec<u8>, number: u64, bad: &BadLine) {
     let line =
-        Printed { line: Some(number), r#ref: bad.reference.as_deref(), ..error(bad.code, &bad.message) };
+        OutputLine { line: Some(number), r#ref: bad.reference.as_deref(), ..error(bad.code, &bad.message) };
     write_line(out, &line);
 }
 

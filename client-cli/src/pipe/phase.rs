@@ -1,7 +1,7 @@
-//! The phases in which `pipe` comes to its end, with what each waits for and its time limit. Reads and writes nothing.
+//! The phases of `pipe`'s shutdown, with what each waits for and its time limit. Reads and writes nothing.
 
 use super::Pipe;
-use super::earlier::Earlier;
+use super::restored_outcomes::RestoredOutcomes;
 use rejoin::State;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -36,7 +36,7 @@ pub(super) enum Phase {
 impl Pipe {
     /// Begins the next phase when this one has nothing left to wait for.
     pub(super) fn move_on(&mut self) {
-        let has_earlier = self.earlier.as_ref().is_some_and(Earlier::has_something_to_tell);
+        let has_earlier = self.earlier.as_ref().is_some_and(RestoredOutcomes::has_outcomes);
         let are_joined = self.joins.values().all(|join| join.is_member);
         let are_joined = are_joined && self.namespaces.are_joined();
         let is_idle = self.flight.is_empty() && self.lines.is_empty() && are_joined && !has_earlier;

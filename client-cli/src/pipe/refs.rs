@@ -1,4 +1,4 @@
-//! The `ref`s of sends: with a state file one that is given again is the same send.
+//! The `ref`s of sends: with a state file a repeated `ref` is the same send.
 
 use rejoin::{DeliveryStatus, Name, SendReply};
 use std::collections::{HashMap, VecDeque};
@@ -11,7 +11,7 @@ const LARGEST_REPLY: usize = 4 << 10;
 
 #[derive(Debug, Default)]
 pub(super) struct Refs {
-    known: HashMap<String, Known>,
+    known: HashMap<String, RefState>,
     /// Those with an outcome, the oldest first.
     resolved: VecDeque<String>,
     /// Those with an answer, the oldest first.
@@ -19,18 +19,18 @@ pub(super) struct Refs {
 }
 
 #[derive(Debug)]
-enum Known {
+enum RefState {
     /// It is on its way to a room, and so many lines have asked for it again.
-    OnItsWay { asked: usize, room: Name, what: What },
+    InFlight { asked: usize, room: Name, what: ContentHash },
     /// What it said is not known of what an earlier version has stored.
-    Resolved(Resolved, Option<What>),
+    Resolved(Resolved, Option<ContentHash>),
 }
 
 /// What a send says, as a number: enough to tell two apart that have the same `ref` by mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct What(pub(super) u64);
+pub(super) struct ContentHash(pub(super) u64);
 
-impl What {
+impl ContentHash {
     pub(super) fn of(content: &String, data: Option<&String>) -> Self {
         Self(rejoin::machine::digest(content, data))
     }
@@ -47,11 +47,11 @@ pub(super) struct Resolved {
 
 /// What a `ref` that is given means.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Given {
+pub(super) enum RefLookup {
     /// A send to be made.
     New,
     /// One whose outcome will come.
-    OnItsWay,
+    InFlight,
     /// One whose outcome is known.
     Resolved(Resolved),
     /// Another send has this `ref`.
@@ -60,22 +60,22 @@ pub(super) enum Given {
 
 impl Refs {
     /// A line has this `ref`.
-    pub(super) fn given(&mut self, reference: &str, what: What, room: &str) -> Given {
+    pub(super) fn given(&mut self, reference: &str, what: ContentHash, room: &str) -> RefLookup {
         match self.known.get_mut(reference) {
-            None => Given::New,
-            Some(Known::OnItsWay { room: other, what: said, .. }) if **other != *room || *said != what => {
-                Given::Taken
+            None => RefLookup::New,
+            Some(RefState::InFlight { room: other, what: said, .. }) if **other != *room || *said != what => {
+                RefLookup::Taken
             }
-            Some(Known::OnItsWay { asked, .. }) => {
+            Some(RefState::InFlight { asked, .. }) => {
                 *asked += 1;
-                Given::OnItsWay
+                RefLookup::InFlight
             }
-            Some(Known::Resolved(resolved, said))
+            Some(RefState::Resolved(resolved, said))
                 if *resolved.room != *room || said.is_some_and(|said| said != what) =>
             {
-                Given::Taken
+                RefLookup::Taken
             }
-            Some(Known::Resolved(resolved, _)) => Given::Resolved(resolved.clone()),
+            Some(RefState::Resolved(resolved, _)) => RefLookup::Resolved(resolved.clone()),
         }
     }
 
@@ -85,15 +85,15 @@ impl Refs {
     }
 
     /// A send with this `ref` is on its way.
-    pub(super) fn sent(&mut self, reference: &str, room: &str, what: What) {
-        let known = Known::OnItsWay { asked: 0, room: Name::from(room), what };
+    pub(super) fn sent(&mut self, reference: &str, room: &str, what: ContentHash) {
+        let known = RefState::InFlight { asked: 0, room: Name::from(room), what };
         self.known.entry(reference.to_owned()).or_insert(known);
     }
 
     /// An outcome of an earlier run, and what was sent then.
-    pub(super) fn earlier(&mut self, reference: &str, resolved: Resolved, what: Option<What>) {
+    pub(super) fn earlier(&mut self, reference: &str, resolved: Resolved, what: Option<ContentHash>) {
         self.resolved(reference, resolved);
-        if let (Some(Known::Resolved(_, said)), Some(_)) = (self.known.get_mut(reference), what) {
+        if let (Some(RefState::Resolved(_, said)), Some(_)) = (self.known.get_mut(reference), what) {
             *said = what;
         }
     }
@@ -103,7 +103,7 @@ impl Refs {
     pub(super) fn resolved(&mut self, reference: &str, mut resolved: Resolved) -> usize {
         if matches!(resolved.status, DeliveryStatus::Failed(why) if why.is_temporary()) {
             return match self.known.remove(reference) {
-                Some(Known::OnItsWay { asked, .. }) => asked,
+                Some(RefState::InFlight { asked, .. }) => asked,
                 _ => 0,
             };
         }
@@ -116,17 +116,17 @@ impl Refs {
         }
         if self.replied.len() > MOST_REPLIES
             && let Some(oldest) = self.replied.pop_front()
-            && let Some(Known::Resolved(oldest, _)) = self.known.get_mut(&oldest)
+            && let Some(RefState::Resolved(oldest, _)) = self.known.get_mut(&oldest)
         {
             oldest.reply = None;
         }
         let what = match self.known.get(reference) {
-            Some(Known::OnItsWay { what, .. }) => Some(*what),
-            Some(Known::Resolved(_, what)) => *what,
+            Some(RefState::InFlight { what, .. }) => Some(*what),
+            Some(RefState::Resolved(_, what)) => *what,
             None => None,
         };
-        let before = self.known.insert(reference.to_owned(), Known::Resolved(resolved, what));
-        if !matches!(before, Some(Known::Resolved(..))) {
+        let before = self.known.insert(reference.to_owned(), RefState::Resolved(resolved, what));
+        if !matches!(before, Some(RefState::Resolved(..))) {
             self.resolved.push_back(reference.to_owned());
         }
         if self.resolved.len() > MOST
@@ -135,7 +135,7 @@ impl Refs {
             self.known.remove(&oldest);
         }
         match before {
-            Some(Known::OnItsWay { asked, .. }) => asked,
+            Some(RefState::InFlight { asked, .. }) => asked,
             _ => 0,
         }
     }
@@ -147,12 +147,12 @@ mod tests {
     use rejoin::SendFailure;
     use rejoin::messages::Code;
 
-    fn given(refs: &mut Refs, reference: &str, room: &str, content: &str) -> Given {
+    fn given(refs: &mut Refs, reference: &str, room: &str, content: &str) -> RefLookup {
         refs.given(reference, what(content), room)
     }
 
-    fn what(content: &str) -> What {
-        What::of(&content.to_owned(), None)
+    fn what(content: &str) -> ContentHash {
+        ContentHash::of(&content.to_owned(), None)
     }
 
     fn written() -> Resolved {
@@ -169,24 +169,24 @@ mod tests {
         for number in 0..=MOST_REPLIES {
             refs.resolved(&number.to_string(), with(number.to_string()));
         }
-        assert_eq!(given(&mut refs, "0", "r", "hi"), Given::Resolved(written()));
-        assert_eq!(given(&mut refs, "1", "r", "hi"), Given::Resolved(with("1".to_owned())));
+        assert_eq!(given(&mut refs, "0", "r", "hi"), RefLookup::Resolved(written()));
+        assert_eq!(given(&mut refs, "1", "r", "hi"), RefLookup::Resolved(with("1".to_owned())));
         refs.resolved("large", with("x".repeat(LARGEST_REPLY + 1)));
-        assert_eq!(given(&mut refs, "large", "r", "hi"), Given::Resolved(written()));
+        assert_eq!(given(&mut refs, "large", "r", "hi"), RefLookup::Resolved(written()));
     }
 
     #[test]
     fn a_ref_given_again_is_the_send_it_was() {
         let mut refs = Refs::default();
-        assert_eq!(given(&mut refs, "a", "r", "hi"), Given::New);
+        assert_eq!(given(&mut refs, "a", "r", "hi"), RefLookup::New);
         refs.sent("a", "r", what("hi"));
         assert_eq!(
             (given(&mut refs, "a", "r", "hi"), given(&mut refs, "a", "r", "hi")),
-            (Given::OnItsWay, Given::OnItsWay)
+            (RefLookup::InFlight, RefLookup::InFlight)
         );
         assert_eq!(refs.resolved("a", written()), 2);
-        assert_eq!(given(&mut refs, "a", "r", "hi"), Given::Resolved(written()));
-        assert_eq!(given(&mut refs, "b", "r", "hi"), Given::New);
+        assert_eq!(given(&mut refs, "a", "r", "hi"), RefLookup::Resolved(written()));
+        assert_eq!(given(&mut refs, "b", "r", "hi"), RefLookup::New);
     }
 
     #[test]
@@ -194,25 +194,25 @@ mod tests {
         let mut refs = Refs::default();
         refs.sent("a", "r", what("hi"));
         for _ in 0..2 {
-            assert_eq!(given(&mut refs, "a", "r", "ho"), Given::Taken);
-            assert_eq!(given(&mut refs, "a", "s", "hi"), Given::Taken);
+            assert_eq!(given(&mut refs, "a", "r", "ho"), RefLookup::Taken);
+            assert_eq!(given(&mut refs, "a", "s", "hi"), RefLookup::Taken);
             refs.resolved("a", written());
         }
         let data = "{}".to_owned();
-        assert_eq!(refs.given("a", What::of(&"hi".to_owned(), Some(&data)), "r"), Given::Taken);
+        assert_eq!(refs.given("a", ContentHash::of(&"hi".to_owned(), Some(&data)), "r"), RefLookup::Taken);
     }
 
     #[test]
     fn a_ref_of_an_earlier_run_is_told_from_another_send_by_what_it_said_and_where() {
         let mut refs = Refs::default();
         refs.earlier("b", written(), Some(what("hi")));
-        assert_eq!(given(&mut refs, "b", "r", "hi"), Given::Resolved(written()));
-        assert_eq!(given(&mut refs, "b", "r", "ho"), Given::Taken);
-        assert_eq!(given(&mut refs, "b", "s", "hi"), Given::Taken);
+        assert_eq!(given(&mut refs, "b", "r", "hi"), RefLookup::Resolved(written()));
+        assert_eq!(given(&mut refs, "b", "r", "ho"), RefLookup::Taken);
+        assert_eq!(given(&mut refs, "b", "s", "hi"), RefLookup::Taken);
         // Stored by an earlier version.
         refs.earlier("c", written(), None);
-        assert_eq!(given(&mut refs, "c", "r", "whatever"), Given::Resolved(written()));
-        assert_eq!(given(&mut refs, "c", "s", "whatever"), Given::Taken);
+        assert_eq!(given(&mut refs, "c", "r", "whatever"), RefLookup::Resolved(written()));
+        assert_eq!(given(&mut refs, "c", "s", "whatever"), RefLookup::Taken);
     }
 
     #[test]
@@ -221,16 +221,16 @@ mod tests {
             let failed = Resolved { status: DeliveryStatus::Failed(why), ..written() };
             let mut refs = Refs::default();
             refs.sent("a", "r", what("hi"));
-            assert_eq!(given(&mut refs, "a", "r", "hi"), Given::OnItsWay);
+            assert_eq!(given(&mut refs, "a", "r", "hi"), RefLookup::InFlight);
             assert_eq!(refs.resolved("a", failed.clone()), 1);
-            assert_eq!(given(&mut refs, "a", "r", "hi"), Given::New);
+            assert_eq!(given(&mut refs, "a", "r", "hi"), RefLookup::New);
             refs.earlier("b", failed, Some(what("hi")));
-            assert_eq!(given(&mut refs, "b", "s", "ho"), Given::New);
+            assert_eq!(given(&mut refs, "b", "s", "ho"), RefLookup::New);
         }
         let mut refs = Refs::default();
         let status = DeliveryStatus::Failed(SendFailure::Refused(Code::Forbidden));
         refs.resolved("a", Resolved { status: status.clone(), ..written() });
-        assert_eq!(given(&mut refs, "a", "r", "hi"), Given::Resolved(Resolved { status, ..written() }));
+        assert_eq!(given(&mut refs, "a", "r", "hi"), RefLookup::Resolved(Resolved { status, ..written() }));
     }
 
     #[test]
@@ -239,8 +239,8 @@ mod tests {
         for number in 0..=MOST {
             refs.resolved(&number.to_string(), written());
         }
-        assert_eq!(given(&mut refs, "0", "r", "hi"), Given::New);
-        assert_eq!(given(&mut refs, "1", "r", "hi"), Given::Resolved(written()));
+        assert_eq!(given(&mut refs, "0", "r", "hi"), RefLookup::New);
+        assert_eq!(given(&mut refs, "1", "r", "hi"), RefLookup::Resolved(written()));
         assert_eq!(refs.known.len(), MOST);
     }
 }

@@ -1,5 +1,5 @@
-//! The text of the configuration file: the profile that is asked for, and where its mistakes are. A mistake belongs to the
-//! profile that it stands in. No value is quoted, because it may be a secret.
+//! Parses the configuration file: the requested profile, and the location of mistakes. A mistake affects only the profile that it is
+//! in. Values are never quoted: they may be secrets.
 
 use super::{DEFAULT, Profile, Screen};
 use crate::error::Failure;
@@ -138,7 +138,7 @@ impl<'a> File<'a> {
     }
 
     /// What is wrong with everything but that profile.
-    pub(super) fn mistakes_elsewhere(&self, used: &str) -> Vec<Mistake> {
+    pub(super) fn mistakes_in_others(&self, used: &str) -> Vec<Mistake> {
         let mut mistakes: Vec<Mistake> = self.errors.iter().map(|error| self.no_toml(error)).collect();
         for (name, value) in self.profiles() {
             // What is no TOML in it has been found.

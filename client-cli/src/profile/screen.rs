@@ -1,4 +1,4 @@
-//! `[chat]` in the configuration file: how a chat looks and what it does without being asked. For every profile.
+//! `[chat]` in the configuration file: the look and behaviour of a chat, for every profile.
 
 use crate::alert::Notify;
 use crate::args::ScreenArgs;

@@ -1,17 +1,17 @@
-//! The scrollback of a room: its last messages, and how many of them have not been shown. Bounded in count and bytes.
+//! The scrollback of a room: its last messages and unread count. Bounded in count and bytes.
 
-use crate::fate::Fate;
+use crate::send_status::SendStatus;
 use jiff::Timestamp;
 use rejoin::SendId;
 use std::collections::VecDeque;
 
 /// Messages remembered per room, and bytes of them.
-pub(super) const MOST_SAID: usize = 200;
-pub(super) const MOST_SAID_BYTES: usize = 256 << 10;
+pub(super) const MAX_ENTRIES: usize = 200;
+pub(super) const MAX_ENTRY_BYTES: usize = 256 << 10;
 
 /// A message that was shown, or will be when the user comes to its room.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Said {
+pub(crate) struct ScrollbackEntry {
     pub(crate) at: Timestamp,
     pub(crate) who: Speaker,
     pub(crate) content: String,
@@ -21,7 +21,7 @@ pub(crate) struct Said {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Speaker {
     /// The user, here if the send has a number.
-    Me(Option<SendId>, Fate),
+    Me(Option<SendId>, SendStatus),
     Other(String),
 }
 
@@ -36,24 +36,24 @@ pub(crate) struct Unread {
 /// The latest last.
 #[derive(Debug, Default)]
 pub(super) struct Scrollback {
-    said: VecDeque<Said>,
+    said: VecDeque<ScrollbackEntry>,
     bytes: usize,
     pub(super) unread: Unread,
 }
 
 impl Scrollback {
-    pub(super) fn push(&mut self, said: Said) {
+    pub(super) fn push(&mut self, said: ScrollbackEntry) {
         self.bytes += said.content.len();
         self.said.push_back(said);
-        while self.said.len() > MOST_SAID || self.bytes > MOST_SAID_BYTES {
+        while self.said.len() > MAX_ENTRIES || self.bytes > MAX_ENTRY_BYTES {
             let Some(oldest) = self.said.pop_front() else { return };
             self.bytes -= oldest.content.len();
         }
     }
 
     /// The outcome of a send is known.
-    pub(super) fn settled(&mut self, send: SendId, outcome: Fate) {
-        for Said { who, .. } in self.said.iter_mut().rev() {
+    pub(super) fn settled(&mut self, send: SendId, outcome: SendStatus) {
+        for ScrollbackEntry { who, .. } in self.said.iter_mut().rev() {
             if let Speaker::Me(id, fate) = who
                 && *id == Some(send)
             {
@@ -64,14 +64,14 @@ impl Scrollback {
     }
 
     /// The last `count` things that were said.
-    pub(super) fn last(&self, count: usize) -> Vec<Said> {
+    pub(super) fn last(&self, count: usize) -> Vec<ScrollbackEntry> {
         self.said.iter().skip(self.said.len().saturating_sub(count)).cloned().collect()
     }
 
     /// What holds `text`, whatever its case, the latest last: `most` at most, and how many there are.
-    pub(super) fn find(&self, text: &str, most: usize) -> (Vec<Said>, usize) {
+    pub(super) fn find(&self, text: &str, most: usize) -> (Vec<ScrollbackEntry>, usize) {
         let wanted = text.to_lowercase();
-        let found: Vec<&Said> =
+        let found: Vec<&ScrollbackEntry> =
             self.said.iter().filter(|said| said.content.to_lowercase().contains(&wanted)).collect();
         let last = found.iter().skip(found.len().saturating_sub(most)).copied().cloned().collect();
         (last, found.len())

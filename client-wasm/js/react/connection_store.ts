@@ -1,13 +1,13 @@
-// The state of a provider's connection, as components read it. Counts seconds down while somebody looks. Decides nothing.
-import type { Client } from "../client.js";
-import type { Mode } from "../words.js";
+// The connection state that components read. Counts seconds down while a component is subscribed. Decides nothing.
+import type { Client } from "../client/client.js";
+import type { Mode } from "../code_types.js";
 import type { Events } from "../types.js";
 import { Notifier } from "./notifier.js";
-import type { Connection, Failure } from "./view.js";
-import { failureOf, sentence } from "./words.js";
+import type { Connection, Failure } from "./types.js";
+import { failureOf, describeState } from "./describe.js";
 
 /** What is known of the connection. */
-interface Known {
+interface ConnectionInfo {
   status: Events["state"];
   mode?: Mode;
   client?: Client;
@@ -16,7 +16,7 @@ interface Known {
 }
 
 export class ConnectionStore {
-  #known: Known = { status: { state: "idle" } };
+  #info: ConnectionInfo = { status: { state: "idle" } };
   #snapshot: Connection;
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #notifier = new Notifier(() => {
@@ -40,24 +40,24 @@ export class ConnectionStore {
   /** The same object until something has changed. */
   readonly snapshot = (): Connection => this.#snapshot;
 
-  /** Something else is known from now on. */
-  set(known: Known): void {
-    this.#known = known;
+  /** Sets what is known of the connection. */
+  set(info: ConnectionInfo): void {
+    this.#info = info;
     this.#notifier.change();
   }
 
   #retryIn(): number | undefined {
-    const { retryAt } = this.#known.status;
+    const { retryAt } = this.#info.status;
     return retryAt == undefined ? undefined : Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
   }
 
   #build(): Connection {
-    const { status, mode, client, error } = this.#known;
+    const { status, mode, client, error } = this.#info;
     const failure = error ?? (status.state == "failed" && status.cause ? failureOf(status.cause) : undefined);
     const retryIn = this.#retryIn();
     return {
       ...status,
-      text: sentence(status.state, retryIn, failure),
+      text: describeState(status.state, retryIn, failure),
       ...(retryIn != undefined && { retryIn }),
       ...(failure && { failure }),
       ...(mode && { mode }),
@@ -66,11 +66,11 @@ export class ConnectionStore {
     };
   }
 
-  /** Wakes when another second begins. */
+  /** Schedules an update for the next full second. */
   #countDown(): void {
     clearTimeout(this.#timer);
     if (this.#notifier.isEmpty || !this.#retryIn()) return;
-    const left = this.#known.status.retryAt! - Date.now();
+    const left = this.#info.status.retryAt! - Date.now();
     this.#timer = setTimeout(() => this.#notifier.change(), left - (Math.ceil(left / 1000) - 1) * 1000 + 1);
   }
 }

@@ -1,10 +1,10 @@
-// React's side: the provider and the hooks. All state is in provider_store.ts, so that every component reads the same.
+// The provider and the hooks. All state is in provider_store.ts, so that every component reads the same.
 import { createContext, createElement, useCallback, useContext, useEffect, useMemo, useState, useSyncExternalStore, type ReactElement, type ReactNode } from "react";
-import type { Client } from "../client.js";
+import type { Client } from "../client/client.js";
 import { ConnectionStore } from "./connection_store.js";
 import { ProviderStore, storeOf } from "./provider_store.js";
 import { UNKNOWN } from "./room_store.js";
-import type { Connection, Room, UseRoomOptions } from "./view.js";
+import type { Connection, Room, UseRoomOptions } from "./types.js";
 
 /** Milliseconds. */
 const LEAVE_AFTER = 3_000;

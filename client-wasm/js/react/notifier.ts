@@ -1,6 +1,4 @@
-// Listeners of one store, and when they are told: at most once per frame of a screen, however fast events come. Knows nothing of
-// what is stored.
-
+// Notifies the listeners of one store at most once per animation frame. Knows nothing of what is stored.
 /** Milliseconds between two notifications: a frame of a screen. */
 const INTERVAL = 16;
 

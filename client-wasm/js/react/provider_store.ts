@@ -1,20 +1,20 @@
 // What one provider holds: its client and the rooms that components read. A room is joined while at least one component reads it, the
-// client lives while the provider is mounted; both with a grace, so that what is mounted again at once costs the server nothing.
-// Touches nothing when it is made: a server that renders a page makes one too.
-import type { Client } from "../client.js";
+// client lives while the provider is mounted; both end with a delay, so that remounting costs the server nothing.
+// The constructor has no side effects: server rendering constructs one too.
+import type { Client } from "../client/client.js";
 import type { Receipt, SendOptions } from "../types.js";
 import { ConnectionStore } from "./connection_store.js";
 import { RoomStore, UNKNOWN } from "./room_store.js";
-import type { Failure, RoomSnapshot, UseRoomOptions } from "./view.js";
+import type { Failure, RoomSnapshot, UseRoomOptions } from "./types.js";
 
 /** Most sends that wait for the client to be made. */
-const MOST_EARLY_SENDS = 256;
+const MAX_QUEUED_SENDS = 256;
 
 interface Entry {
   readonly store: RoomStore;
-  /** It was this that asked for the room: what the application has joined itself it leaves itself. */
-  isOurs: boolean;
-  isAsked: boolean;
+  /** Whether this store joined the room: rooms that the application has joined itself it also leaves itself. */
+  isOwned: boolean;
+  isJoined: boolean;
   leaving?: ReturnType<typeof setTimeout>;
 }
 
@@ -29,12 +29,12 @@ export class ProviderStore {
   #client: Client | undefined;
   /** Ends what listens to the client. */
   #detach: (() => void) | undefined;
-  /** Another object for each start: what comes of an earlier one counts no more. */
+  /** A new object for each start: results of earlier starts are ignored. */
   #start: object | undefined;
-  /** Why sends fail that need a client to come. */
-  #hopeless: unknown;
+  /** Why sends fail that wait for a client. */
+  #failure: unknown;
   /** Sends that wait for the client. */
-  readonly #early: { hand(client: Client): void; fail(error: unknown): void }[] = [];
+  readonly #queued: { send(client: Client): void; fail(error: unknown): void }[] = [];
 
   constructor(
     readonly connect: () => Client | PromiseLike<Client>,
@@ -44,7 +44,7 @@ export class ProviderStore {
     readonly leaveAfter: number,
   ) {}
 
-  /** The provider is there. Gives what says that it no longer is. */
+  /** Mounts the provider. Returns the unmount function. */
   mount(): () => void {
     this.#mounts++;
     clearTimeout(this.#ending);
@@ -57,9 +57,9 @@ export class ProviderStore {
 
   #begin(): void {
     const start = (this.#start = {});
-    this.#hopeless = undefined;
+    this.#failure = undefined;
     this.connection.set({ status: { state: "connecting" } });
-    // Not at once: it may throw.
+    // In a microtask: it may throw.
     Promise.resolve()
       .then(this.connect)
       .then(
@@ -79,23 +79,23 @@ export class ProviderStore {
 
   #attach(client: Client): void {
     this.#client = client;
-    const tell = () => this.connection.set({ status: client.status, mode: client.mode, client });
-    const of = (name: string): RoomStore | undefined => this.#rooms.get(name)?.store;
+    const publish = () => this.connection.set({ status: client.status, mode: client.mode, client });
+    const roomStore = (name: string): RoomStore | undefined => this.#rooms.get(name)?.store;
     const offs = [
-      client.on("state", tell),
-      client.on("mode", tell),
-      client.on("room", (change) => of(change.room)?.changed(change)),
-      client.on("joined", (joined) => of(joined.room)?.joined(joined)),
-      client.on("presence", (presence) => of(presence.room)?.present(presence)),
-      client.on("user_joined", ({ room, user }) => of(room)?.userJoined(user)),
-      client.on("user_left", ({ room, user }) => of(room)?.userLeft(user)),
-      client.on("gap", (gap) => of(gap.room)?.missed(gap)),
-      client.on("message", (message) => of(message.room)?.message(message)),
+      client.on("state", publish),
+      client.on("mode", publish),
+      client.on("room", (change) => roomStore(change.room)?.changed(change)),
+      client.on("joined", (joined) => roomStore(joined.room)?.joined(joined)),
+      client.on("presence", (presence) => roomStore(presence.room)?.present(presence)),
+      client.on("user_joined", ({ room, user }) => roomStore(room)?.userJoined(user)),
+      client.on("user_left", ({ room, user }) => roomStore(room)?.userLeft(user)),
+      client.on("gap", (gap) => roomStore(gap.room)?.missed(gap)),
+      client.on("message", (message) => roomStore(message.room)?.message(message)),
     ];
     this.#detach = () => offs.forEach((off) => off());
-    tell();
-    for (const name of this.#rooms.keys()) this.#ask(name);
-    for (const { hand } of this.#early.splice(0)) hand(client);
+    publish();
+    for (const name of this.#rooms.keys()) this.#joinIfRead(name);
+    for (const { send: hand } of this.#queued.splice(0)) hand(client);
   }
 
   #end(): void {
@@ -104,17 +104,17 @@ export class ProviderStore {
     this.#detach?.();
     this.connection.set({ status: { state: "closed" } });
     for (const [name, entry] of this.#rooms) {
-      entry.isAsked = false;
+      entry.isJoined = false;
       // React ends the provider before what is below it.
-      if (!this.owns && entry.isOurs && client && client.state != "closed") client.leave(name);
+      if (!this.owns && entry.isOwned && client && client.state != "closed") client.leave(name);
     }
     this.#giveUp(errorOf("closed", "the provider is not mounted any more", "send from a component below it"));
     if (client && this.owns) void client.close();
   }
 
   #giveUp(error: unknown): void {
-    this.#hopeless = error;
-    for (const { fail } of this.#early.splice(0)) fail(error);
+    this.#failure = error;
+    for (const { fail } of this.#queued.splice(0)) fail(error);
   }
 
   #reconnect(): void {
@@ -122,45 +122,45 @@ export class ProviderStore {
     else if (this.#mounts && !this.#start) this.#begin();
   }
 
-  /** A component reads the room from now on; gives what ends that. */
+  /** Subscribes a component to a room; returns the function that unsubscribes. */
   read(name: string, options: UseRoomOptions, listener: () => void): () => void {
-    const entry = this.#rooms.get(name) ?? { store: new RoomStore(), isOurs: false, isAsked: false };
+    const entry = this.#rooms.get(name) ?? { store: new RoomStore(), isOwned: false, isJoined: false };
     this.#rooms.set(name, entry);
     clearTimeout(entry.leaving);
-    // Whoever comes back to a room that was refused asks for it again.
+    // Remounting a refused room joins it again.
     const { state } = entry.store.snapshot;
-    if (entry.store.isUnused && state != "joining" && state != "joined") entry.isAsked = false;
+    if (entry.store.isUnused && state != "joining" && state != "joined") entry.isJoined = false;
     const end = entry.store.subscribe(options, listener);
-    // Later, when all that is mounted with it has said how much history it wants.
-    queueMicrotask(() => this.#ask(name));
+    // Deferred until all components of this render have registered their history.
+    queueMicrotask(() => this.#joinIfRead(name));
     return () => {
       end();
       if (entry.store.isUnused) entry.leaving = setTimeout(() => this.#leave(name, entry), this.leaveAfter);
     };
   }
 
-  /** What there is of a room. */
+  /** The snapshot of a room. */
   snapshot(name: string): RoomSnapshot {
     return this.#rooms.get(name)?.store.snapshot ?? UNKNOWN;
   }
 
-  #ask(name: string): void {
+  #joinIfRead(name: string): void {
     const client = this.#client;
     const entry = this.#rooms.get(name);
-    if (!client || !entry || entry.isAsked || entry.store.isUnused) return;
-    entry.isAsked = true;
+    if (!client || !entry || entry.isJoined || entry.store.isUnused) return;
+    entry.isJoined = true;
     const state = client.rooms.get(name);
     if (state == "joining" || state == "joined") {
-      if (state == "joined") entry.store.adopted();
+      if (state == "joined") entry.store.joinedEarlier();
       else entry.store.changed({ state });
-      // The join that said who is there was before this.
+      // The members were reported before this store listened.
       if (client.mode == "extended") client.presence(name);
       return;
     }
-    entry.isOurs = true;
+    entry.isOwned = true;
     const { history } = entry.store;
     client.join(name, history == undefined ? {} : { history }).catch(({ code, message }) => {
-      // Of all else the event `room` says the same.
+      // All other failures are reported by the event `room`.
       if (code == "bad_argument" || code == "bad_option") entry.store.changed({ state: "refused", code: "bad_argument", message });
     });
   }
@@ -168,32 +168,32 @@ export class ProviderStore {
   #leave(name: string, entry: Entry): void {
     if (!entry.store.isUnused || this.#rooms.get(name) != entry) return;
     this.#rooms.delete(name);
-    if (!entry.isOurs || !this.#client || this.#client.state == "closed") return;
+    if (!entry.isOwned || !this.#client || this.#client.state == "closed") return;
     this.#client.leave(name);
   }
 
   /** Asks for the room again. */
   join(name: string): void {
     const entry = this.#rooms.get(name);
-    if (entry) entry.isAsked = false;
-    this.#ask(name);
+    if (entry) entry.isJoined = false;
+    this.#joinIfRead(name);
   }
 
   send(name: string, content: string, options?: SendOptions): Promise<Receipt> {
     const store = this.#rooms.get(name)?.store;
-    const hand = (content: string, options?: SendOptions) => this.#hand(name, content, options);
+    const hand = (content: string, options?: SendOptions) => this.#handOver(name, content, options);
     const sent = store ? store.send(hand, content, options) : hand(content, options);
-    // Nobody has to wait for it.
+    // The caller may ignore the outcome.
     sent.catch(() => {});
     return sent;
   }
 
-  #hand(name: string, content: string, options?: SendOptions): Promise<Receipt> {
+  #handOver(name: string, content: string, options?: SendOptions): Promise<Receipt> {
     if (this.#client) return this.#client.send(name, content, options);
-    if (this.#hopeless) return Promise.reject(this.#hopeless);
-    if (this.#early.length >= MOST_EARLY_SENDS) return Promise.reject(errorOf("queue_full", "too many messages wait for the client", "send less before it is connected"));
+    if (this.#failure) return Promise.reject(this.#failure);
+    if (this.#queued.length >= MAX_QUEUED_SENDS) return Promise.reject(errorOf("queue_full", "too many messages wait for the client", "send less before it is connected"));
     return new Promise((resolve, reject) => {
-      this.#early.push({ hand: (client) => resolve(client.send(name, content, options)), fail: reject });
+      this.#queued.push({ send: (client) => resolve(client.send(name, content, options)), fail: reject });
     });
   }
 

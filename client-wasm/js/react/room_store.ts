@@ -1,18 +1,18 @@
-// One room as components read it: its messages, who is there, and what this page has sent. Every list is bounded. Asks the server for
-// nothing: provider_store.ts joins and leaves.
+// One room as components read it: messages, members and outgoing messages. Every list is bounded. Sends no request:
+// provider_store.ts joins and leaves.
 import type { Events, Message, Receipt, SendOptions } from "../types.js";
 import { Notifier } from "./notifier.js";
-import type { OutgoingMessage, RoomMessage, RoomSnapshot, UseRoomOptions } from "./view.js";
+import type { OutgoingMessage, RoomMessage, RoomSnapshot, UseRoomOptions } from "./types.js";
 
-/** Messages that are listed, where nobody says how many. */
+/** The default of the option limit. */
 const LIMIT = 200;
 /** Most messages of this page that are listed as outgoing: the oldest that wait for nothing give way. */
-const MOST_OUTGOING = 500;
+const MAX_OUTGOING = 500;
 
 /** A room of which nothing is known yet: also what a server renders. */
 export const UNKNOWN: RoomSnapshot = { state: "joining", messages: [], outgoing: [], unread: 0 };
 
-/** Hands a message over to the client. */
+/** Passes a message to the client. */
 export type Send = (content: string, options: SendOptions | undefined) => Promise<Receipt>;
 
 let lastKey = 0;
@@ -27,7 +27,7 @@ export class RoomStore {
   /** The ids that sends of this page were acknowledged with, by their key. */
   readonly #acked = new Map<number, string>();
 
-  /** Nobody reads it. */
+  /** No component reads it. */
   get isUnused(): boolean {
     return this.#notifier.isEmpty;
   }
@@ -37,7 +37,7 @@ export class RoomStore {
     return this.#largest("history");
   }
 
-  /** The same object until listeners were told of a change. */
+  /** The same object until a change was published. */
   get snapshot(): RoomSnapshot {
     return this.#snapshot;
   }
@@ -61,7 +61,7 @@ export class RoomStore {
     this.#notifier.change();
   }
 
-  /** How it stands with the room, from an event or from an error of `join`. */
+  /** The room's state changed, by an event or an error of `join`. */
   changed({ state, code, message, willRetry }: Omit<Events["room"], "room" | "code"> & { code?: string }): void {
     const refusal = code || message ? { refusal: { code, message, willRetry: !!willRetry } as RoomSnapshot["refusal"] } : undefined;
     const { refusal: _, ...rest } = this.#now;
@@ -69,8 +69,8 @@ export class RoomStore {
     this.#set({ state, ...refusal });
   }
 
-  /** The page was a member before it was read here: what is replayed from now on was missed. */
-  adopted(): void {
+  /** The page was a member before this store listened: replayed messages were missed. */
+  joinedEarlier(): void {
     this.#history = 0;
     this.changed({ state: "joined" });
   }
@@ -97,13 +97,13 @@ export class RoomStore {
   }
 
   missed(gap: Events["gap"]): void {
-    // What was acknowledged may be among it: its copy does not come then.
+    // Acknowledged messages may be inside the gap: their copies never arrive.
     this.#set({ gap, outgoing: this.#now.outgoing.filter(({ key }) => !this.#acked.delete(key)) });
   }
 
   message(message: Message): void {
     const { gap, ...rest } = this.#now;
-    const own = this.#own(message);
+    const own = this.#sentBy(message);
     const isHistory = message.replay && this.#history! > 0;
     if (isHistory) this.#history!--;
     const listed: RoomMessage = { ...message, key: ++lastKey, ...(gap && { gap }) };
@@ -116,8 +116,8 @@ export class RoomStore {
     });
   }
 
-  /** The send of this page whose copy this is. A plain server names none: one with the same text is as good as the other. */
-  #own({ content, position }: Message): OutgoingMessage | undefined {
+  /** The outgoing message of which this is the room's copy. A plain server has no ids: messages with equal text are interchangeable. */
+  #sentBy({ content, position }: Message): OutgoingMessage | undefined {
     return this.#now.outgoing.find((one) => {
       if (!position) return (one.status == "sent" || one.status == "waiting") && one.content == content;
       if (this.#acked.get(one.key) != position.id) return false;
@@ -175,7 +175,7 @@ export class RoomStore {
 
   #bound(): void {
     const { outgoing } = this.#now;
-    if (outgoing.length < MOST_OUTGOING) return;
+    if (outgoing.length < MAX_OUTGOING) return;
     const given = outgoing.find(({ status }) => status != "waiting") ?? outgoing[0]!;
     this.dismiss(given.key);
   }

@@ -1,8 +1,9 @@
-import type { Client as RoomClient } from "../client.js";
+// The public client of a Socket.IO server: restricts the client of rooms to what Socket.IO can do.
+import type { Client as RoomClient } from "../client/client.js";
 import { SendError } from "../errors.js";
 import type { Events as AnyEvents } from "../types.js";
-import { argument, either, fields, known, object, signal, text } from "../validate.js";
-import { textOf } from "./credentials.js";
+import { checkArgument, either, checkFields, checkName, object, signal, text } from "../client/arguments.js";
+import { authText } from "./credentials.js";
 import type { Namespaces } from "./namespaces.js";
 import type {
   Auth,
@@ -20,12 +21,12 @@ import type {
   WaitOptions,
 } from "./types.js";
 
-/** What this client tells; the client of rooms has others too. */
+/** The events of this client. */
 const events: readonly (keyof Events)[] = ["state", "ready", "room", "joined", "message", "user_joined", "notification", "gap", "error"];
 
-/** A connection to a Socket.IO server that looks after itself. Made by `connect`. */
+/** A connection to a Socket.IO server that reconnects by itself. Made by `connect`. */
 export class Client {
-  /** The client of rooms, which speaks another protocol here. */
+  /** The client of rooms, running the Socket.IO protocol. */
   readonly #client: RoomClient;
   readonly #namespaces: Namespaces;
 
@@ -35,37 +36,37 @@ export class Client {
     this.#namespaces = namespaces;
   }
 
-  /** Calls `listener` for every such event from now on; gives the function that ends it. */
+  /** Adds a listener for an event; returns a function that removes it. */
   on<K extends keyof Events>(name: K, listener: (event: Events[K]) => void, options?: ListenOptions): () => void {
     return this.#client.on(event(name), listener as (event: unknown) => void, options);
   }
 
-  /** The same for the next such event alone. */
+  /** Adds a listener for the next such event only. */
   once<K extends keyof Events>(name: K, listener: (event: Events[K]) => void, options?: ListenOptions): () => void {
     return this.#client.once(event(name), listener as (event: unknown) => void, options);
   }
 
-  /** Ends what `on` and `once` began with this listener. */
+  /** Removes a listener that `on` or `once` added. */
   off<K extends keyof Events>(name: K, listener: (event: Events[K]) => void): void {
     this.#client.off(event(name), listener as (event: unknown) => void);
   }
 
-  /** The messages of a room from now on, until it is left or the client is closed. Throws what ends it otherwise. */
+  /** The messages of a room from now on, until it is left or the client is closed. Throws if it ends for another reason. */
   messages(room: string, options?: WaitOptions): AsyncIterableIterator<Message> {
     return this.#client.messages(room, options);
   }
 
-  /** How it stands with the connection. */
+  /** The state of the connection. */
   get state(): State {
     return this.#client.state;
   }
 
-  /** The same with its attempt, the time of the next one and the cause. */
+  /** The state with its attempt, the time of the next attempt and the cause. */
   get status(): Events["state"] {
     return this.#client.status;
   }
 
-  /** The rooms that were asked for, and how it stands with each. */
+  /** The wanted rooms and their states. */
   get rooms(): ReadonlyMap<string, RoomState> {
     return this.#client.rooms;
   }
@@ -80,7 +81,7 @@ export class Client {
     await this.#client.ready(options);
   }
 
-  /** Sends a message. Resolves or rejects (with a `SendError`) exactly once, when it is known what became of it. */
+  /** Sends a message. Resolves or rejects (with a `SendError`) exactly once, when its outcome is known. */
   async send(room: string, content: string, options: SendOptions = {}): Promise<Receipt> {
     try {
       const receipt = await this.#client.send(room, content, options);
@@ -96,11 +97,11 @@ export class Client {
 
   /**
    * Be a member of a room, now and after every reconnect. Resolves when it is joined; rejects when the server refuses it,
-   * when it is left first, and when the client is closed or has failed. Nobody has to look: the event `room` says the same.
+   * when it is left first, and when the client is closed or has failed. The promise may be ignored: the event `room` reports the same.
    */
   join(room: string, options: WaitOptions = {}): Promise<JoinOutcome> {
     try {
-      fields(options, { signal });
+      checkFields(options, { signal });
     } catch (error) {
       return Promise.reject(error);
     }
@@ -114,8 +115,8 @@ export class Client {
 
   /** Uses another token, or another `auth` object, from the next dial on; leaves the state `failed`. */
   setToken(token: string | Auth): void {
-    argument(token, either(text, [object[0], "an auth object"]), "token");
-    this.#client.setToken(textOf(token));
+    checkArgument(token, either(text, [object[0], "an auth object"]), "token");
+    this.#client.setToken(authText(token));
   }
 
   /** Replaces the connection by a fresh one, or tries at once. Leaves the state `failed`. */
@@ -145,14 +146,14 @@ export class Client {
     return this.#namespaces.open(name, options);
   }
 
-  /** What has been counted so far. */
+  /** The counters since the start. */
   diagnostics(): Diagnostics {
     return this.#client.diagnostics();
   }
 }
 
-/** The name of an event as the client of rooms has it. */
+/** Checks the name of an event. */
 function event<K extends keyof Events>(name: K): K & keyof AnyEvents {
-  known(name, events, "event");
+  checkName(name, events, "event");
   return name;
 }

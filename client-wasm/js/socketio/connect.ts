@@ -1,48 +1,46 @@
-import { abortable } from "../abort.js";
-import { Client as RoomClient } from "../client.js";
-import type { Debugging } from "../debugging.js";
+// connect() of `rejoin/socketio`.
+import { abortable } from "../util/abort.js";
+import { Client as RoomClient } from "../client/client.js";
+import { type LoadDebug, loadPart } from "../client/load_part.js";
 import { RejoinError } from "../errors.js";
-import { home as own, type Home } from "../home.js";
-import { Loader } from "../loading.js";
-import { part } from "../part.js";
-import { begin } from "../reload.js";
-import { addresses } from "../settings.js";
-import { withTickets } from "../tickets.js";
-import { check } from "../validate.js";
+import { runtime as base, type Runtime } from "../client/runtime.js";
+import { Loader } from "../wasm/load_wasm.js";
+import { startLoading } from "../wasm/load_retry.js";
+import { parseAddresses } from "../client/options.js";
+import { withTickets } from "../client/tickets.js";
+import { check } from "../client/arguments.js";
 import type { UrlLike } from "../types.js";
-import { engine } from "./address.js";
-import { begin as started, checkOptions } from "./begin.js";
-import type { Connect } from "./own/types.js";
-import type { Part } from "./part.js";
+import { checkOptions, createClient as createClient, parseEngineUrl, type ProtocolPart } from "./create.js";
+import type { Connect } from "./app_events/types.js";
 import type { Address, Options } from "./types.js";
 
-/** Gives the compiled module; `frames`: the one with events of the application's own. */
+/** Loads the compiled module; `frames`: the one with application events. */
 export type Load = (from: string | UrlLike | undefined, frames: boolean) => Promise<WebAssembly.Module>;
 
-/** Throws that the part for events of the application's own is not there. */
+/** Throws that the part for application events did not load. */
 const missing = (cause: unknown) => {
   throw new RejoinError("own_failed", "own-socketio.js did not load", "it has to be beside the script", { cause });
 };
 
-/** How the package is loaded is all that differs between a browser and Node. */
-export function connector(load: Load, owning: () => Promise<Part>, debugging: Debugging): Connect {
-  const loaders = new Map<Home, Loader>();
+/** Loading differs between a browser and Node; everything else is the same. */
+export function connector(load: Load, owning: () => Promise<ProtocolPart>, debugging: LoadDebug): Connect {
+  const loaders = new Map<Runtime, Loader>();
 
   return async function connect(url: Address, options: Options = {}): Promise<any> {
     checkOptions(options);
     const { ticketUrl, ...rest } = options.ticketUrl ? withTickets(options, false) : options;
     check(!ticketUrl || !options.auth, "bad_option", "there are both ticketUrl and auth", "leave one of them out");
-    addresses(url, engine);
+    parseAddresses(url, parseEngineUrl);
     const connecting = async () => {
       const frames = !!options.frames;
-      const apart = frames ? await part(owning).catch(missing) : undefined;
-      const home = apart?.home ?? own;
+      const part = frames ? await loadPart(owning).catch(missing) : undefined;
+      const runtime = part?.runtime ?? base;
       const file = frames ? "rejoin-socketio-frames.wasm" : "rejoin-socketio.wasm";
-      const loader = loaders.get(home) ?? new Loader((from) => load(from, frames), home.start, file);
-      loaders.set(home, loader);
-      await begin(loader, options.wasm);
+      const loader = loaders.get(runtime) ?? new Loader((from) => load(from, frames), runtime.start, file);
+      loaders.set(runtime, loader);
+      await startLoading(loader, options.wasm);
       const rooms = (await debugging(options.debug))?.debugged(RoomClient);
-      return () => started(url, rest, loader, apart, rooms);
+      return () => createClient(url, rest, loader, part, rooms);
     };
     return (await abortable(connecting(), options.signal))();
   };

@@ -1,4 +1,5 @@
+// What every entry of `rejoin/socketio` exports beside connect.
 export { RejoinError, SendError, type ErrorCode } from "../errors.js";
 export type { Client } from "./client.js";
-export type * from "./own/types.js";
+export type * from "./app_events/types.js";
 export type * from "./types.js";

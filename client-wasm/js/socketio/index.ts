@@ -1,20 +1,20 @@
-import { found } from "../loading.js";
-import { debugging } from "../debugging.js";
-import { afresh } from "../part.js";
+// Entry for browsers (dist/socketio.js).
+import { loadModule } from "../wasm/load_wasm.js";
+import { debugLoader, withFreshUrl } from "../client/load_part.js";
 import { connector } from "./connect.js";
 
-const inline = afresh(() => import("./socketio-inline.js"));
+const inline = withFreshUrl(() => import("./socketio-inline.js"));
 
 export const connect = connector(
   (from, frames) =>
-    found(
+    loadModule(
       from,
       () => (frames ? new URL("./rejoin-socketio-frames.wasm", import.meta.url) : new URL("./rejoin-socketio.wasm", import.meta.url)),
       // Those of the one that can do both.
       inline,
     ),
   () => import("./own-socketio.js"),
-  debugging(() => import("./debug.js")),
+  debugLoader(() => import("./debug.js")),
 );
 
 export * from "./exports.js";

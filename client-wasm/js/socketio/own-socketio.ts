@@ -1,8 +1,7 @@
-// What a client with events of its own needs beside the rest, with a home of its own. Loaded when the option frames is given.
-import { home as base, type Home } from "../home.js";
-import { begin } from "../own/begin.js";
-import { PartsConnection } from "./own/parts.js";
-import { OwnSocketIoSpeech } from "./own/speech.js";
+// Entry of dist/own-socketio.js, loaded for the option frames: the runtime and the protocol of a client with application events.
+import { runtime as base, type Runtime } from "../client/runtime.js";
+import { startWithFrames } from "../app_frames/shared.js";
+import { AppEventsProtocol, AttachmentConnection } from "./app_events/protocol.js";
 
-export const home: Home = { ...base, Connection: PartsConnection, start: begin };
-export { OwnSocketIoSpeech as Speech };
+export const runtime: Runtime = { ...base, Connection: AttachmentConnection, start: startWithFrames };
+export { AppEventsProtocol as Protocol };

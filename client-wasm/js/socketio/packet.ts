@@ -1,11 +1,12 @@
-import { isCount, repaired } from "../fields.js";
+// Parses Socket.IO packets and assembles their attachments.
+import { isCount, wellFormedJson } from "../protocol/validate.js";
 
-/** Nothing that follows on the connection can be understood. */
-export class OutOfStep extends Error {}
+/** The packet stream is broken: nothing that follows can be parsed. */
+export class OutOfSync extends Error {}
 
 /** Most attachments of one packet, and bytes of them. */
-const MOST_ATTACHMENTS = 10;
-const MOST_BYTES = 16 << 20;
+const MAX_ATTACHMENTS = 10;
+const MAX_BYTES = 16 << 20;
 
 /** A Socket.IO packet, with its JSON read. */
 export interface Packet {
@@ -20,7 +21,7 @@ export interface Packet {
   size: number;
 }
 
-interface Waiting {
+interface IncompletePacket {
   text: string;
   wanted: number;
   attachments: ArrayBuffer[];
@@ -30,30 +31,30 @@ interface Waiting {
 /** `<type>[<attachments>-][<namespace>,][<ack>][<JSON>]` */
 const FORM = /^([0-4]|[56](\d+)-)(?:(\/[^,]*),?)?(\d*)(.*)$/s;
 
-/** Reads the packets of one connection: each whole, with its attachments in their places. */
+/** Parses the packets of one connection, each complete with its attachments. */
 export class Packets {
-  #waiting: Waiting | undefined;
+  #incomplete: IncompletePacket | undefined;
 
-  /** A text of the engine's, without its digit. `undefined`: its attachments follow. */
+  /** An Engine.IO message without its type digit. Returns undefined while attachments are missing. */
   text(text: string): Packet | undefined {
-    if (this.#waiting) throw new OutOfStep("a text where an attachment had to come");
+    if (this.#incomplete) throw new OutOfSync("a text where an attachment had to come");
     const [, , attachments] = form(text);
     const wanted = Number(attachments ?? 0);
-    if (wanted > MOST_ATTACHMENTS) throw new OutOfStep("too many attachments");
+    if (wanted > MAX_ATTACHMENTS) throw new OutOfSync("too many attachments");
     if (!wanted) return packet(text, []);
-    this.#waiting = { text, wanted, attachments: [], bytes: 0 };
+    this.#incomplete = { text, wanted, attachments: [], bytes: 0 };
     return undefined;
   }
 
-  /** A binary frame. `undefined`: others follow. */
+  /** A binary frame. Returns undefined while attachments are missing. */
   binary(bytes: ArrayBuffer): Packet | undefined {
-    const waiting = this.#waiting;
-    if (!waiting) throw new OutOfStep("an attachment that belongs to no packet");
+    const waiting = this.#incomplete;
+    if (!waiting) throw new OutOfSync("an attachment that belongs to no packet");
     waiting.bytes += bytes.byteLength;
-    if (waiting.bytes > MOST_BYTES) throw new OutOfStep("attachments of more than 16 MiB");
+    if (waiting.bytes > MAX_BYTES) throw new OutOfSync("attachments of more than 16 MiB");
     waiting.attachments.push(bytes);
     if (waiting.attachments.length < waiting.wanted) return undefined;
-    this.#waiting = undefined;
+    this.#incomplete = undefined;
     return packet(waiting.text, waiting.attachments);
   }
 }
@@ -72,26 +73,26 @@ function packet(text: string, attachments: readonly ArrayBuffer[]): Packet {
   return { type: Number(type![0]), namespace, ack, json: json!, payload: read(json!, attachments, base64), attachments, size };
 }
 
-/** Names of ids, whose numbers may be too large for JavaScript: then they are read as the texts that they are here. */
+/** Fields with ids: numbers too large for JavaScript are read as strings. */
 const LARGE_ID = /"(roomId|userId|id|_id|messageId|message_id)"(\s*:\s*)(-?\d{16,64})(?=\s*[,}])/g;
 
-/** The value of a packet's JSON, with each attachment where it belongs, `as` it is to be there. */
+/** The value of a packet's JSON with its attachments inserted, converted by `as`. */
 export function read(text: string, attachments: readonly ArrayBuffer[], as: (bytes: ArrayBuffer) => unknown): unknown {
   const json = /\d{16}/.test(text) ? text.replace(LARGE_ID, '"$1"$2"$3"') : text;
   try {
-    const text = repaired(json);
-    return attachments.length ? JSON.parse(text, (_, value) => filled(value, attachments, as)) : JSON.parse(text);
+    const text = wellFormedJson(json);
+    return attachments.length ? JSON.parse(text, (_, value) => fillPlaceholder(value, attachments, as)) : JSON.parse(text);
   } catch (error) {
-    if (error instanceof OutOfStep) throw error;
+    if (error instanceof OutOfSync) throw error;
     return undefined;
   }
 }
 
-/** An attachment where the JSON has a hole for it, for JSON has no bytes. */
-function filled(value: any, attachments: readonly ArrayBuffer[], as: (bytes: ArrayBuffer) => unknown): unknown {
+/** Replaces a placeholder by its attachment. */
+function fillPlaceholder(value: any, attachments: readonly ArrayBuffer[], as: (bytes: ArrayBuffer) => unknown): unknown {
   if (value?._placeholder !== true) return value;
   const bytes = isCount(value.num) ? attachments[value.num] : undefined;
-  if (!bytes) throw new OutOfStep("an attachment that did not come");
+  if (!bytes) throw new OutOfSync("an attachment that did not come");
   return as(bytes);
 }
 

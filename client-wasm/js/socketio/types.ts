@@ -1,3 +1,4 @@
+// Public types of `rejoin/socketio`. Types only.
 import type {
   Cause as AnyCause,
   Events as AnyEvents,
@@ -7,7 +8,7 @@ import type {
   TokenSource,
   UrlLike,
 } from "../types.js";
-import type * as names from "./names.js";
+import type * as codes from "./codes.js";
 
 export type {
   AbortSignalLike,
@@ -24,14 +25,14 @@ export type {
   WebSocketConstructor,
   WebSocketLike,
 } from "../types.js";
-export type { CauseCode, Code, GapReason, JoinReason, RoomState, SendFailure, State } from "../words.js";
+export type { CauseCode, Code, GapReason, JoinReason, RoomState, SendFailure, State } from "../code_types.js";
 
 /**
  * Why the state is what it is, beside those of a client of rooms.
  * - `incompatible`: the server speaks another version of the protocol.
  * - `unknown_namespace`: the server has no such namespace.
  */
-export type SocketIoCauseCode = names.SocketIoCauseCode;
+export type SocketIoCauseCode = codes.SocketIoCauseCode;
 
 /**
  * A message in a room. Such a server has no places in a log. The ids of rooms and users are texts, also where the server
@@ -47,7 +48,7 @@ export type Cause = Omit<AnyCause, "code"> & {
   data?: unknown;
 };
 
-/** What {@link Client} tells, by name. */
+/** The events of {@link Client}, by name. */
 export interface Events extends Pick<AnyEvents, "room" | "user_joined" | "error"> {
   /** The connection's state changed. `connected`: the namespace has let us in. */
   state: Omit<AnyEvents["state"], "cause"> & { cause?: Cause };
@@ -58,7 +59,7 @@ export interface Events extends Pick<AnyEvents, "room" | "user_joined" | "error"
    * the handler gave to its ack, as in a {@link Receipt}.
    */
   joined: Omit<AnyEvents["joined"], "memberCount"> & { answer?: unknown };
-  /** Somebody has said something in a room. */
+  /** A message of a room. */
   message: Message;
   /**
    * Something for this user alone: an event that the option `events` calls so, or an object with a `kind`. `data` is the
@@ -108,7 +109,7 @@ export interface Options
   /** Goes into the `auth` object as `token`, never into the address. */
   token?: TokenSource;
   /**
-   * Where a ticket is had for each dial, which stands in the place of the token: a POST, with the `token` as
+   * Where a ticket is fetched for each dial, which stands in the place of the token: a POST, with the `token` as
    * `Authorization: Bearer`, or without one with the page's cookies. It answers `{"ticket": "…"}`, as `/tickets` of the
    * server does.
    */

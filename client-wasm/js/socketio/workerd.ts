@@ -1,4 +1,4 @@
-// As ../workerd.ts.
+// Entry for runtimes that import WebAssembly modules (dist/socketio-workerd.js), as ../workerd.ts.
 import * as debug from "../debug.js";
 import { connector } from "./connect.js";
 import * as own from "./own-socketio.js";

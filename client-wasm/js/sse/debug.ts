@@ -1,2 +1,2 @@
-// The part that says what happens, which is beside the script of this entry too.
+// Re-export, so that this entry finds dist/debug.js beside its own script.
 export * from "../debug.js";

@@ -1,34 +1,34 @@
+// A feed over server-sent events: feeds inputs to the state machine, executes its outputs and emits its events.
 import { FeedMachine } from "../../pkg/rejoin-feed.js";
-import { Credentials } from "../credentials.js";
-import { Emitter } from "../emitter.js";
+import { Credentials } from "../client/credentials.js";
+import { Emitter } from "../util/emitter.js";
 import { RejoinError } from "../errors.js";
-import { endWith, iterate } from "../iterate.js";
-import { watch } from "../page.js";
-import { seed } from "../seed.js";
-import type { Loader } from "../loading.js";
-import { Reload } from "../reload.js";
-import { clientOptions, ticketUrl } from "../settings.js";
-import { wellFormed } from "../text.js";
-import { Timer } from "../timer.js";
-import { argument, call, check, count, fields, signal, text, token, type Kinds } from "../validate.js";
-import { base, streamOf } from "./address.js";
-import { feedCauseCodes, feedGapReasons, FeedInput, FeedOutput, feedStates, type FeedState } from "./names.js";
-import { reading, type Reading } from "./reading.js";
+import { endWith, iterate } from "../client/iterate.js";
+import { watchPage } from "../client/page_lifecycle.js";
+import { clientRules, randomSeed, ticketUrlRule } from "../client/options.js";
+import type { Loader } from "../wasm/load_wasm.js";
+import { LoadRetry } from "../wasm/load_retry.js";
+import { wellFormed } from "../util/text.js";
+import { Timer } from "../util/timer.js";
+import { checkArgument, func, check, count, checkFields, signal, text, token, type Rules } from "../client/arguments.js";
+import { parseBaseUrl, streamUrl } from "./url.js";
+import { feedCauseCodes, feedGapReasons, FeedInput, FeedOutput, feedStates, type FeedState } from "./codes.js";
+import { parseEvent, type ParsedEvent } from "./parse.js";
 import { Stream } from "./stream.js";
 import type { Clock, FeedEvents, FollowOptions, ListenOptions, Message, UrlLike, WaitOptions } from "./types.js";
 
-const options: Kinds = { ...clientOptions, room: [() => true, ""], token, ticketUrl, since: text, history: count, maxEvent: count, fetch: call };
+const rules: Rules = { ...clientRules, room: [() => true, ""], token, ticketUrl: ticketUrlRule, since: text, history: count, maxEvent: count, fetch: func };
 
 /** Throws for a bad option. */
 export const checkOptions = (given: FollowOptions): void => {
-  fields(given, options);
-  argument(given.room, text, "room");
+  checkFields(given, rules);
+  checkArgument(given.room, text, "room");
   // A URL has no way to write these two.
   check(given.room != "." && given.room != "..", "bad_argument", "that is no room to read", "name another one");
 };
 
 /** An event by its name. */
-type Told = { [K in keyof FeedEvents]: [name: K, event: FeedEvents[K]] }[keyof FeedEvents];
+type NamedEvent = { [K in keyof FeedEvents]: [name: K, event: FeedEvents[K]] }[keyof FeedEvents];
 
 /** A room that is read by server-sent events. Made by `follow`. */
 export class Feed {
@@ -37,28 +37,28 @@ export class Feed {
   readonly #fetch: NonNullable<FollowOptions["fetch"]>;
   readonly #clock: Clock;
   readonly #credentials: Credentials;
-  /** None as long as the module has not come. */
+  /** Undefined until the module is loaded. */
   #machine: FeedMachine | undefined;
-  readonly #reload: Reload | undefined;
+  readonly #loadRetry: LoadRetry | undefined;
   readonly #timer: Timer;
   readonly #stopWatching: () => void;
   readonly #emitter = new Emitter<FeedEvents>(["state", "began", "message", "event", "gap", "error"]);
   #stream: Stream | undefined;
-  /** The event that has just been read: the machine tells it at once or never. */
-  #read: Reading | undefined;
-  #events: [told: Told, lastEventId: string][] = [];
+  /** The event that was just parsed; the machine emits it within the same call or not at all. */
+  #event: ParsedEvent | undefined;
+  #events: [told: NamedEvent, lastEventId: string][] = [];
   #status: FeedEvents["state"] = { state: "idle" };
   #lastEventId: string;
-  /** Words for the next cause, which the machine knows by its number only. */
-  #words = "";
-  #isOver = false;
-  #performing = false;
-  #telling = false;
+  /** Text of the next cause: the machine knows only the cause's number. */
+  #causeText = "";
+  #isEnded = false;
+  #isPerforming = false;
+  #isEmitting = false;
 
   /** @internal */
   constructor(address: string | UrlLike, options: FollowOptions, loader: Loader) {
     const { since = "", history, maxEvent = 0, clock = globalThis } = options;
-    const [url, token] = base(address);
+    const [url, token] = parseBaseUrl(address);
     const source = options.token ?? token ?? undefined;
     this.#base = url;
     this.#room = wellFormed(options.room);
@@ -69,53 +69,53 @@ export class Feed {
     const begin = () => {
       const credentials = source == undefined ? 0 : typeof source == "string" ? 1 : 2;
       const attempts = options.maxAttempts == Infinity ? 0 : (options.maxAttempts ?? 0);
-      this.#machine = new FeedMachine(options.seed ?? seed(), credentials, options.policy == "legacy", attempts, history ?? -1, maxEvent, wellFormed(since));
-      this.#say(FeedInput.Connect);
+      this.#machine = new FeedMachine(options.seed ?? randomSeed(), credentials, options.policy == "legacy", attempts, history ?? -1, maxEvent, wellFormed(since));
+      this.#input(FeedInput.Connect);
     };
-    this.#timer = new Timer(clock, () => this.#say(FeedInput.Tick));
-    this.#stopWatching = watch(
+    this.#timer = new Timer(clock, () => this.#input(FeedInput.Tick));
+    this.#stopWatching = watchPage(
       clock,
-      (hint) => (this.#machine ? this.#say(FeedInput.Hint, hint) : this.#reload?.again()),
-      // A stream keeps a page out of the back/forward cache, or is cut without a word.
-      () => this.#lose(),
+      (hint) => (this.#machine ? this.#input(FeedInput.Hint, hint) : this.#loadRetry?.retry()),
+      // An open stream keeps a page out of the back/forward cache, or is cut silently.
+      () => this.#pageHidden(),
     );
     if (loader.isLoaded) begin();
     else {
       const tell = (state: FeedEvents["state"]) => {
         this.#events.push([["state", state], this.#lastEventId]);
-        this.#tellAll();
+        this.#emitAll();
       };
-      this.#reload = new Reload(loader, options.wasm, clock, tell, begin);
+      this.#loadRetry = new LoadRetry(loader, options.wasm, clock, tell, begin);
     }
   }
 
-  /** Calls `listener` for every such event from now on; gives the function that ends it. */
+  /** Adds a listener for an event; returns a function that removes it. */
   on<K extends keyof FeedEvents>(name: K, listener: (event: FeedEvents[K]) => void, options?: ListenOptions): () => void {
     return this.#emitter.on(name, listener, options);
   }
 
-  /** The same for the next such event alone. */
+  /** Adds a listener for the next such event only. */
   once<K extends keyof FeedEvents>(name: K, listener: (event: FeedEvents[K]) => void, options?: ListenOptions): () => void {
     return this.#emitter.on(name, listener, options, true);
   }
 
-  /** Ends what `on` and `once` began with this listener. */
+  /** Removes a listener that `on` or `once` added. */
   off<K extends keyof FeedEvents>(name: K, listener: (event: FeedEvents[K]) => void): void {
     this.#emitter.off(name, listener);
   }
 
-  /** The messages from now on, until the feed is closed. Throws what ends it otherwise. */
+  /** The messages from now on, until the feed is closed. Throws if it ends for another reason. */
   messages(options: WaitOptions = {}): AsyncIterableIterator<Message> {
-    fields(options, { signal });
+    checkFields(options, { signal });
     return iterate(options.signal, (take, end) => [this.on("message", take), this.on("state", (status) => endWith(status, end))]);
   }
 
-  /** How it stands with the connection. */
+  /** The state of the connection. */
   get state(): FeedState {
     return this.#status.state;
   }
 
-  /** The same with its attempt, the time of the next one and the cause. */
+  /** The state with its attempt, the time of the next attempt and the cause. */
   get status(): FeedEvents["state"] {
     return this.#status;
   }
@@ -127,69 +127,69 @@ export class Feed {
 
   /** Uses another token from the next dial on; leaves the state `failed`. */
   setToken(token: string): void {
-    argument(token, text, "token");
+    checkArgument(token, text, "token");
     this.#credentials.token = wellFormed(token);
-    this.#ask(FeedInput.SetToken);
+    this.#command(FeedInput.SetToken);
   }
 
   /** Replaces the connection by a fresh one, or tries at once. Leaves the state `failed`. */
   reconnect(): void {
-    this.#ask(FeedInput.Reconnect);
+    this.#command(FeedInput.Reconnect);
   }
 
   /** Ends it. There is nothing to wait for. */
   async close(): Promise<void> {
-    if (this.#machine || this.#isOver) return this.#say(FeedInput.Close);
+    if (this.#machine || this.#isEnded) return this.#input(FeedInput.Close);
     for (const state of ["closing", "closed"] as const) this.#events.push([["state", { state }], this.#lastEventId]);
-    this.#tellAll();
+    this.#emitAll();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  /** What the application asks of a feed that is still there. */
-  #ask(kind: FeedInput): void {
-    if (this.#isOver) throw new RejoinError("closed", "the feed is closed", "follow again");
-    if (this.#machine) this.#say(kind);
-    else this.#reload?.again();
+  /** A command of the application; throws after the feed was closed. */
+  #command(kind: FeedInput): void {
+    if (this.#isEnded) throw new RejoinError("closed", "the feed is closed", "follow again");
+    if (this.#machine) this.#input(kind);
+    else this.#loadRetry?.retry();
   }
 
   get #now(): [monotonic: number, wall: number] {
     return [this.#clock.performance.now(), this.#clock.Date.now()];
   }
 
-  /** Tells the machine what happened, and does what it wants. */
-  #say(kind: FeedInput, a = 0, b = 0, c = 0): void {
+  /** Feeds an input to the machine and executes the outputs. */
+  #input(kind: FeedInput, a = 0, b = 0, c = 0): void {
     if (!this.#machine) return;
     this.#machine.input(kind, ...this.#now, a, b, c);
     this.#settle(this.#machine);
   }
 
   #settle(machine: FeedMachine): void {
-    if (!this.#performing) {
-      this.#performing = true;
+    if (!this.#isPerforming) {
+      this.#isPerforming = true;
       try {
         for (let kind; (kind = machine.poll()); ) this.#perform(kind, machine);
       } finally {
-        this.#performing = false;
+        this.#isPerforming = false;
       }
       this.#timer.set(machine.deadline());
     }
-    this.#tellAll();
+    this.#emitAll();
   }
 
-  #tellAll(): void {
-    // A listener may call anything here: what follows from it is told after what is being told.
-    if (!this.#telling) {
-      this.#telling = true;
+  #emitAll(): void {
+    // A listener may call any method: the resulting events are emitted after the current one.
+    if (!this.#isEmitting) {
+      this.#isEmitting = true;
       for (let event; (event = this.#events.shift()); ) {
-        const [told, lastEventId] = event;
-        if (told[0] == "state") this.#status = told[1];
+        const [named, lastEventId] = event;
+        if (named[0] == "state") this.#status = named[1];
         this.#lastEventId = lastEventId;
-        this.#emitter.emit(...(told as [never, never]));
+        this.#emitter.emit(...(named as [never, never]));
       }
-      this.#telling = false;
+      this.#isEmitting = false;
       if (this.#status.state == "closed") this.#end();
     }
   }
@@ -198,13 +198,13 @@ export class Feed {
     const [a, b, c, d, e, f] = Array.from({ length: 6 }, (_, which) => machine.field(which)) as [number, number, number, number, number, number];
     switch (kind) {
       case FeedOutput.FetchToken:
-        return this.#credentials.ask(a == 1, (answer, words) => {
-          this.#words = words;
-          this.#say(FeedInput.Token, answer);
+        return this.#credentials.fetch(a == 1, (answer, words) => {
+          this.#causeText = words;
+          this.#input(FeedInput.Token, answer);
         });
       case FeedOutput.Dial:
         return this.#dial(a, b == 1, c, machine.last_event_id());
-      case FeedOutput.Abandon:
+      case FeedOutput.Abort:
         if (this.#stream?.conn == a) {
           this.#stream.drop();
           this.#stream = undefined;
@@ -217,13 +217,13 @@ export class Feed {
         if (d) {
           state.cause = { code: feedCauseCodes[d - 1]!, willRetry: f == 1 };
           if (e) state.cause.number = e;
-          if (this.#words) state.cause.text = this.#words;
-          this.#words = "";
+          if (this.#causeText) state.cause.text = this.#causeText;
+          this.#causeText = "";
         }
-        return this.#tell(["state", state], machine);
+        return this.#emit(["state", state], machine);
       }
       case FeedOutput.Began:
-        return this.#tell(["began", { lastEventId: machine.last_event_id() }], machine);
+        return this.#emit(["began", { lastEventId: machine.last_event_id() }], machine);
       case FeedOutput.Message:
         return this.#message(a, machine);
       case FeedOutput.Gap: {
@@ -232,81 +232,81 @@ export class Feed {
         if (epoch) gap.epoch = epoch;
         if (b >= 0) gap.after = b;
         if (c >= 0) gap.before = c;
-        return this.#tell(["gap", gap], machine);
+        return this.#emit(["gap", gap], machine);
       }
       case FeedOutput.Event: {
-        const read = this.#read;
+        const read = this.#event;
         if (read?.what != "event") return;
         const { name, data } = read;
-        return this.#tell(["event", { name, data, ...(a && { id: machine.text(0) }) }], machine);
+        return this.#emit(["event", { name, data, ...(a && { id: machine.text(0) }) }], machine);
       }
-      case FeedOutput.Garbled:
-        return this.#tell(["error", { message: "an event that cannot be read", code: "garbled" }], machine);
+      case FeedOutput.Malformed:
+        return this.#emit(["error", { message: "an event that cannot be read", code: "garbled" }], machine);
     }
   }
 
   #message(seq: number, machine: FeedMachine): void {
-    const read = this.#read;
+    const read = this.#event;
     if (read?.what != "message") return;
     const { what: _, ...said } = read;
     const message: Message = { room: this.#room, ...said, replay: false };
     if (seq >= 0) message.position = { epoch: machine.text(0), seq, id: machine.text(1) };
-    this.#tell(["message", message], machine);
+    this.#emit(["message", message], machine);
   }
 
-  #tell(told: Told, machine: FeedMachine): void {
-    this.#events.push([told, machine.last_event_id()]);
+  #emit(event: NamedEvent, machine: FeedMachine): void {
+    this.#events.push([event, machine.last_event_id()]);
   }
 
   #dial(conn: number, withToken: boolean, history: number, lastEventId: string): void {
     const { token } = this.#credentials;
     const headers: Record<string, string> = { accept: "text/event-stream" };
     if (withToken && token) headers["authorization"] = utf8(`Bearer ${token}`);
-    // A header has bytes: what is not ASCII goes as UTF-8, which is what the standard wants of this one.
+    // Header values are bytes: non-ASCII text is sent as UTF-8, as the standard requires for Last-Event-ID.
     if (lastEventId) headers["last-event-id"] = utf8(lastEventId);
-    this.#stream = new Stream(conn, async (init) => this.#fetch(streamOf(this.#base, this.#room, history), init), headers, {
-      opened: () => this.#say(FeedInput.Opened, conn),
-      refused: ({ status, retryAfter, words }) => {
-        this.#words = words;
-        this.#say(FeedInput.Failed, conn, status, retryAfter);
+    this.#stream = new Stream(conn, async (init) => this.#fetch(streamUrl(this.#base, this.#room, history), init), headers, {
+      opened: () => this.#input(FeedInput.Opened, conn),
+      refused: ({ status, retryAfter, text: words }) => {
+        this.#causeText = words;
+        this.#input(FeedInput.Failed, conn, status, retryAfter);
       },
       bytes: (piece) => this.#bytes(conn, piece),
-      ended: (said) => this.#say(FeedInput.Ended, conn, +said),
+      ended: (said) => this.#input(FeedInput.Ended, conn, +said),
     });
   }
 
   #bytes(conn: number, piece: Uint8Array): void {
-    /** The machine, as long as this connection is its. */
+    /** The machine, while this is its current connection. */
     const mine = () => (this.#stream?.conn == conn ? this.#machine : undefined);
     let machine = mine();
     if (!machine) return;
     machine.give(conn, ...this.#now, piece);
     this.#settle(machine);
     while ((machine = mine()) && machine.read(...this.#now)) {
-      const read = reading(machine.kind(), machine.data());
-      this.#read = read;
+      const read = parseEvent(machine.kind(), machine.data());
+      this.#event = read;
       if (read.what == "gap") machine.gap(...this.#now, read.epoch, read.after, read.before, read.reason);
-      else machine.arrived(read.what == "message" ? 1 : read.claims ? 2 : 0, ...this.#now);
+      else machine.arrived(read.what == "message" ? 1 : read.isBadMessage ? 2 : 0, ...this.#now);
       this.#settle(machine);
     }
-    this.#read = undefined;
+    this.#event = undefined;
     if (machine) this.#settle(machine);
   }
 
   /** The page goes into the back/forward cache, or for good. */
-  #lose(): void {
+  #pageHidden(): void {
     const { conn } = this.#stream ?? {};
     if (conn == undefined) return;
     this.#stream!.drop();
     this.#stream = undefined;
-    this.#say(FeedInput.Ended, conn);
-    this.#say(FeedInput.Failed, conn, 0, -1);
+    this.#input(FeedInput.Ended, conn);
+    this.#input(FeedInput.Failed, conn, 0, -1);
   }
 
   #end(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#reload?.stop();
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#loadRetry?.stop();
     this.#timer.clear();
     this.#stopWatching();
     this.#stream?.drop();
@@ -316,5 +316,5 @@ export class Feed {
   }
 }
 
-/** The bytes of a text, each as a character: the only ones that a header takes. */
+/** The UTF-8 bytes of a text, one character each: header values take nothing else. */
 const utf8 = (text: string): string => String.fromCharCode(...new TextEncoder().encode(text));

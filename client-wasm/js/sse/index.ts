@@ -1,18 +1,18 @@
-import { debugging } from "../debugging.js";
-import { found } from "../loading.js";
-import { afresh } from "../part.js";
-import { follower } from "./follow.js";
+// Entry for browsers (dist/sse.js).
+import { debugLoader, withFreshUrl } from "../client/load_part.js";
+import { loadModule } from "../wasm/load_wasm.js";
+import { connector } from "./connect.js";
 
-const inline = afresh(() => import("./feed-inline.js"));
+const inline = withFreshUrl(() => import("./feed-inline.js"));
 
-export const follow = follower(
+export const follow = connector(
   (from) =>
-    found(
+    loadModule(
       from,
       () => new URL("./rejoin-feed.wasm", import.meta.url),
       inline,
     ),
-  debugging(() => import("./debug.js")),
+  debugLoader(() => import("./debug.js")),
 );
 
 export * from "./exports.js";

@@ -1,10 +1,11 @@
+// Entry for Node (dist/sse-node.js).
 import * as debug from "../debug.js";
-import { fetched } from "../loading.js";
+import { fetchModule } from "../wasm/load_wasm.js";
 import { bytes } from "./feed-inline.js";
-import { follower } from "./follow.js";
+import { connector } from "./connect.js";
 
-export const follow = follower(
-  async (from) => (from ? fetched(from) : WebAssembly.compile(bytes())),
+export const follow = connector(
+  async (from) => (from ? fetchModule(from) : WebAssembly.compile(bytes())),
   async (asked) => (asked ? debug : undefined),
 );
 

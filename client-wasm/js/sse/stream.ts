@@ -1,23 +1,24 @@
+// One HTTP request for an event stream, from the request to the end of its body. Decides nothing.
 import type { FetchInit, FetchResponse } from "./types.js";
 
-/** Bytes of an explanation that are looked at, how long they may take, and characters of it that are shown. */
-const MOST = 4096, PATIENCE_MS = 500, SHOWN = 200;
+/** Limits for an error body: bytes read, time, and characters kept. */
+const MAX_BODY = 4096, BODY_TIMEOUT_MS = 500, MAX_MESSAGE = 200;
 
-/** Why there is no stream: an HTTP status, 1 for an answer that is none, 0 for no answer at all. */
+/** Why there is no stream: an HTTP status; 1 for a wrong content; 0 for no response. */
 export interface Refusal {
   status: number;
   /** `Retry-After` in seconds; −1 for none. */
   retryAfter: number;
-  words: string;
+  text: string;
 }
 
-/** Who is told of one request; nothing after {@link Stream.drop}. */
-export interface StreamEars {
+/** Notifications of one request; none after {@link Stream.drop}. */
+export interface StreamHandlers {
   opened(): void;
   refused(refusal: Refusal): void;
   bytes(piece: Uint8Array): void;
-  /** `said`: as HTTP ends an answer. */
-  ended(said: boolean): void;
+  /** `isClean`: the body ended as HTTP prescribes. */
+  ended(isClean: boolean): void;
 }
 
 /** One request for a stream of events, and its answer. */
@@ -28,65 +29,65 @@ export class Stream {
     readonly conn: number,
     fetching: (init: FetchInit) => Promise<FetchResponse>,
     headers: Record<string, string>,
-    ears: StreamEars,
+    handlers: StreamHandlers,
   ) {
     const { signal } = this.#abort;
-    // Tokens authenticate here, and what is cached is no stream. Where a redirect leads nobody has said the token may go.
+    // The response depends on the token and must not come from a cache. Redirects are not followed: the token stays with this server.
     const init: FetchInit = { headers, signal, cache: "no-store", redirect: "manual" };
-    void this.#read(fetching, init, ears);
+    void this.#read(fetching, init, handlers);
   }
 
-  /** Nothing of it is told any more. */
+  /** Aborts the request; no further notification follows. */
   drop(): void {
     this.#abort.abort();
   }
 
-  async #read(fetching: (init: FetchInit) => Promise<FetchResponse>, init: FetchInit, ears: StreamEars): Promise<void> {
+  async #read(fetching: (init: FetchInit) => Promise<FetchResponse>, init: FetchInit, handlers: StreamHandlers): Promise<void> {
     const { signal } = this.#abort;
     let response: FetchResponse;
     try {
       response = await fetching(init);
     } catch (error) {
-      if (!signal.aborted) ears.refused({ status: 0, retryAfter: -1, words: String((error as Error)?.message ?? error) });
+      if (!signal.aborted) handlers.refused({ status: 0, retryAfter: -1, text: String((error as Error)?.message ?? error) });
       return;
     }
     if (signal.aborted) return;
-    const refusal = refused(response);
+    const refusal = refusalOf(response);
     if (refusal || !response.body) {
-      const said = refusal && refusal.status >= 400 ? await explanation(response) : "";
+      const message = refusal && refusal.status >= 400 ? await errorMessage(response) : "";
       if (signal.aborted) return;
       this.drop();
-      if (said) refusal!.words += `: ${said}`;
-      return ears.refused(refusal ?? none("there is no body in the answer"));
+      if (message) refusal!.text += `: ${message}`;
+      return handlers.refused(refusal ?? notAStream("there is no body in the answer"));
     }
-    ears.opened();
+    handlers.opened();
     const reader = response.body.getReader();
     for (;;) {
       const read = await (async () => reader.read())().catch(() => undefined);
       if (signal.aborted) return;
-      if (!read?.value) return ears.ended(!!read);
-      ears.bytes(read.value);
+      if (!read?.value) return handlers.ended(!!read);
+      handlers.bytes(read.value);
     }
   }
 }
 
-/** What an error in JSON says of itself, as far as that has come in time. */
-async function explanation({ headers, body }: FetchResponse): Promise<string> {
+/** The message of a JSON error body, as far as it arrived in time. */
+async function errorMessage({ headers, body }: FetchResponse): Promise<string> {
   if (!body || !/json/i.test(headers.get("content-type") ?? "")) return "";
   let timer: unknown;
-  const late = new Promise<undefined>((resolve) => (timer = setTimeout(() => resolve(undefined), PATIENCE_MS)));
+  const late = new Promise<undefined>((resolve) => (timer = setTimeout(() => resolve(undefined), BODY_TIMEOUT_MS)));
   const decoder = new TextDecoder();
   let text = "";
   try {
     const reader = body.getReader();
-    while (text.length < MOST) {
+    while (text.length < MAX_BODY) {
       const read = await Promise.race([reader.read(), late]);
       if (!read?.value) break;
-      text += decoder.decode(read.value.subarray(0, MOST), { stream: true });
+      text += decoder.decode(read.value.subarray(0, MAX_BODY), { stream: true });
     }
     const { message } = JSON.parse(text) as { message?: unknown };
-    // Nothing in it acts on what shows it.
-    return typeof message == "string" ? message.replace(/[\p{Cc}\p{Cf}]/gu, "").slice(0, SHOWN) : "";
+    // Control characters are removed.
+    return typeof message == "string" ? message.replace(/[\p{Cc}\p{Cf}]/gu, "").slice(0, MAX_MESSAGE) : "";
   } catch {
     return "";
   } finally {
@@ -94,16 +95,16 @@ async function explanation({ headers, body }: FetchResponse): Promise<string> {
   }
 }
 
-const none = (words: string): Refusal => ({ status: 1, retryAfter: -1, words });
+const notAStream = (words: string): Refusal => ({ status: 1, retryAfter: -1, text: words });
 
-function refused(response: FetchResponse): Refusal | undefined {
-  // Its status is hidden.
-  if (response.type == "opaqueredirect") return { status: 302, retryAfter: -1, words: "redirects are not followed" };
+function refusalOf(response: FetchResponse): Refusal | undefined {
+  // The browser hides the status of a redirect.
+  if (response.type == "opaqueredirect") return { status: 302, retryAfter: -1, text: "redirects are not followed" };
   const { status } = response;
   const kind = response.headers.get("content-type") ?? "";
   const words = `the server answered HTTP ${status}`;
-  if (status == 200) return /^\s*text\/event-stream\s*(;|$)/i.test(kind) ? undefined : none(`${words}: this is not a stream of events`);
-  if (status > 200 && status < 300 && status != 204) return none(words);
+  if (status == 200) return /^\s*text\/event-stream\s*(;|$)/i.test(kind) ? undefined : notAStream(`${words}: this is not a stream of events`);
+  if (status > 200 && status < 300 && status != 204) return notAStream(words);
   const retryAfter = /^\s*\d+\s*$/.exec(response.headers.get("retry-after") ?? "");
-  return { status, retryAfter: retryAfter ? Number(retryAfter[0]) : -1, words };
+  return { status, retryAfter: retryAfter ? Number(retryAfter[0]) : -1, text: words };
 }

@@ -1,10 +1,11 @@
+// Public types of `rejoin/sse`. Types only.
 import type { AbortSignalLike, Cause, Clock, Message, TokenSource, UrlLike, WasmSource } from "../types.js";
-import type { GapReason, State } from "../words.js";
-import type * as names from "./names.js";
+import type { GapReason, State } from "../code_types.js";
+import type * as codes from "./codes.js";
 
 export type { AbortSignalLike, Clock, ListenOptions, Message, Position, TokenSource, UrlLike, WaitOptions, WasmModule, WasmSource } from "../types.js";
 
-/** How it stands with the connection: as of a client. */
+/** The state of the connection, as of a client. */
 export type FeedState = State;
 
 /** Why messages cannot be had: as of a client. */
@@ -26,13 +27,13 @@ export type FeedGapReason = GapReason;
  * - `token_unavailable`: the token function gave none.
  * - `gave_up`: the last attempt allowed (option `maxAttempts`).
  */
-export type FeedCauseCode = names.FeedCauseCode;
+export type FeedCauseCode = codes.FeedCauseCode;
 
-/** What a {@link Feed} tells, by name. */
+/** The events of a {@link Feed}, by name. */
 export interface FeedEvents {
   /** The connection's state changed. */
   state: {
-    /** How it stands now. */
+    /** The new state. */
     state: FeedState;
     /** Which attempt is next or under way, from 1. */
     attempt?: number;
@@ -63,7 +64,7 @@ export interface FollowOptions {
   /** Who reads: a text, or a function that gives one each time it is needed. */
   token?: TokenSource;
   /**
-   * Where a ticket is had for each dial, which stands in the place of the token: a POST, with the `token` as
+   * Where a ticket is fetched for each dial, which stands in the place of the token: a POST, with the `token` as
    * `Authorization: Bearer`, or without one with the page's cookies. It answers `{"ticket": "…"}`, as `/tickets` of the
    * server does.
    */
@@ -82,12 +83,12 @@ export interface FollowOptions {
   fetch?: Fetch;
   /** Time as the feed sees it, for tests: `VirtualClock` of `rejoin/testing`. */
   clock?: Clock;
-  /** What is random about the feed follows from this number, for tests. */
+  /** Seeds the feed's randomness, for tests. */
   seed?: number;
   /** Where the wasm comes from, if not from beside the script. */
   wasm?: WasmSource;
   /**
-   * Says what happens by `console.debug`, one line each, without tokens and contents. `localStorage.rejoin = "debug"` in a page's
+   * Logs events with `console.debug`, one line each, without tokens and contents. `localStorage.rejoin = "debug"` in a page's
    * console does the same for a feed that begins after it. The code for it is loaded only then.
    */
   debug?: boolean;

@@ -1,9 +1,9 @@
-// As ../workerd.ts.
+// Entry for runtimes that import WebAssembly modules (dist/sse-workerd.js), as ../workerd.ts.
 import * as debug from "../debug.js";
-import { follower } from "./follow.js";
+import { connector } from "./connect.js";
 import module from "./rejoin-feed.wasm";
 
-export const follow = follower(
+export const follow = connector(
   async () => module as WebAssembly.Module,
   async (asked) => (asked ? debug : undefined),
 );

@@ -1,7 +1,8 @@
+// A virtual clock: time moves only when the test advances it.
 import type { Clock } from "../types.js";
-import { argument, either, fields, millis, number } from "../validate.js";
+import { checkArgument, either, checkFields, millis, number } from "../client/arguments.js";
 
-interface Waiting {
+interface Timer {
   id: number;
   at: number;
   run: () => void;
@@ -9,8 +10,8 @@ interface Waiting {
 
 const HOUR = 3_600_000;
 
-/** So many timers at one moment arm each other for ever. */
-const SPINNING = 100_000;
+/** More timers than this at one moment are an endless loop. */
+const MAX_TIMERS_AT_ONCE = 100_000;
 
 /**
  * Runs something after one turn of the real event loop: every promise that could settle by itself has settled then.
@@ -31,20 +32,20 @@ const turn: (run: () => void) => void = (() => {
 })();
 
 /**
- * Time that stands still until it is told to move, for the option `clock` of `connect`. What is due at once happens by
+ * Time that stands still until the test advances it, for the option `clock` of `connect`. What is due at once happens by
  * itself, one thing at a time as in any event loop; all else waits for {@link advance} or {@link until}.
  */
 export class VirtualClock implements Clock {
   #now = 0;
   readonly #start: number;
-  readonly #timers: Waiting[] = [];
+  readonly #timers: Timer[] = [];
   #last = 0;
   #moving = false;
   #turning = false;
 
   /** Starts at 1 January 2026, or at another date. */
   constructor(options: { date?: number | Date } = {}) {
-    fields(options, { date: either(number, [(value) => value instanceof Date, "a Date"]) });
+    checkFields(options, { date: either(number, [(value) => value instanceof Date, "a Date"]) });
     const { date = Date.UTC(2026, 0) } = options;
     this.#start = Number(date);
   }
@@ -65,7 +66,7 @@ export class VirtualClock implements Clock {
     const timer = { id: ++this.#last, at: this.#now + (ms > 0 ? ms : 0), run };
     const later = this.#timers.findIndex(({ at }) => at > timer.at);
     this.#timers.splice(later < 0 ? this.#timers.length : later, 0, timer);
-    this.#look();
+    this.#runDue();
     return timer.id;
   }
 
@@ -80,7 +81,7 @@ export class VirtualClock implements Clock {
    * before the next. What a timer throws rejects it.
    */
   async advance(ms: number): Promise<void> {
-    argument(ms, millis, "ms");
+    checkArgument(ms, millis, "ms");
     const to = this.#now + ms;
     await this.#move(to, () => false);
     this.#now = to;
@@ -91,8 +92,8 @@ export class VirtualClock implements Clock {
    * than `within` ms, an hour by default.
    */
   async until<T>(promise: PromiseLike<T>, within = HOUR): Promise<T> {
-    argument(promise, [(value) => typeof value?.then == "function", "what a method gave that one waits for"], "promise");
-    argument(within, millis, "within");
+    checkArgument(promise, [(value) => typeof value?.then == "function", "what a method gave that one waits for"], "promise");
+    checkArgument(within, millis, "within");
     let settled = false;
     const done = () => void (settled = true);
     promise.then(done, done);
@@ -103,7 +104,7 @@ export class VirtualClock implements Clock {
 
   /** Moves the time on at once, as for a machine that slept: the timers that were due meanwhile fire late. */
   async sleep(ms: number): Promise<void> {
-    argument(ms, millis, "ms");
+    checkArgument(ms, millis, "ms");
     this.#now += ms;
     await this.advance(0);
   }
@@ -117,19 +118,19 @@ export class VirtualClock implements Clock {
         const [next] = this.#timers;
         if (enough() || !next || next.at > to) return;
         if (next.at > this.#now) count = 0;
-        if (count > SPINNING) throw new Error(`${SPINNING} timers at one moment: something waits for 0 ms again and again`);
+        if (count > MAX_TIMERS_AT_ONCE) throw new Error(`${MAX_TIMERS_AT_ONCE} timers at one moment: something waits for 0 ms again and again`);
         this.#now = Math.max(this.#now, next.at);
         this.#timers.shift();
         next.run();
       }
     } finally {
       this.#moving = false;
-      this.#look();
+      this.#runDue();
     }
   }
 
-  /** What is due need not wait for anybody to move the clock. */
-  #look(): void {
+  /** Runs timers that are due now without an advance. */
+  #runDue(): void {
     const [next] = this.#timers;
     if (this.#moving || this.#turning || !next || next.at > this.#now) return;
     this.#turning = true;
@@ -142,7 +143,7 @@ export class VirtualClock implements Clock {
           next.run();
         }
       } finally {
-        this.#look();
+        this.#runDue();
       }
     });
   }

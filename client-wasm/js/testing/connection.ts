@@ -1,11 +1,12 @@
-import type { Link } from "./link.js";
-import type { ServerFrame } from "./understanding.js";
+// The server's side of one fake connection.
+import type { Link } from "./fake_network.js";
+import type { ServerFrame } from "./validate.js";
 
 /** A connection as the server has it. */
 export class Connection {
   /** The rooms it is in, by their names on the server. */
   readonly rooms = new Set<string>();
-  /** What happens when its token is over. */
+  /** Timer of the token's expiry. */
   tokenEnd: unknown;
 
   constructor(
@@ -13,11 +14,11 @@ export class Connection {
     readonly user: string,
     readonly extended: boolean,
     readonly link: Link,
-    /** `false`: it must not be said, for the connection has just been broken. */
-    readonly said: (connection: Connection, frame: ServerFrame) => boolean,
+    /** Returns false if the frame must not be sent, because the connection was just broken. */
+    readonly onSend: (connection: Connection, frame: ServerFrame) => boolean,
   ) {}
 
-  tell(frame: ServerFrame): void {
-    if (this.said(this, frame)) this.link.toClient(JSON.stringify(frame));
+  send(frame: ServerFrame): void {
+    if (this.onSend(this, frame)) this.link.toClient(JSON.stringify(frame));
   }
 }

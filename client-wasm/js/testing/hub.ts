@@ -1,18 +1,19 @@
-import { byteLength } from "../text.js";
+// The protocol rules of the fake server.
+import { byteLength } from "../util/text.js";
 import type { Connection } from "./connection.js";
 import type { Logged } from "./log.js";
 import { Room } from "./room.js";
 import type { Limits } from "./limits.js";
-import type { Refusal, Script } from "./script.js";
-import type { ClientFrame, SendFrame } from "./understanding.js";
+import type { Refusal, Plan } from "./plan.js";
+import type { ClientFrame, SendFrame } from "./validate.js";
 import type { VirtualClock } from "./clock.js";
 
-/** The name by which every user joins the own stream. */
-const ME = "@me";
+/** The room name by which a user joins the personal stream. */
+const PERSONAL_ROOM = "@me";
 
 type Join = ClientFrame & { type: "join_room" };
 
-/** The rules of the protocol: what a server answers to what it is told. */
+/** The rules of the protocol: how the server responds to each frame. */
 export class Hub {
   readonly rooms = new Map<string, Room>();
   readonly connections = new Set<Connection>();
@@ -21,8 +22,8 @@ export class Hub {
   constructor(
     readonly clock: VirtualClock,
     readonly limits: Limits,
-    readonly script: Script,
-    /** Tells this server's ids from those of another one in the same test. */
+    readonly plan: Plan,
+    /** Makes ids unique among the servers of one test. */
     readonly name: string,
     readonly userOf: (token: string) => string | null,
     readonly close: (connection: Connection, code: number, reason: string) => void,
@@ -34,11 +35,11 @@ export class Hub {
     return room;
   }
 
-  welcome(connection: Connection): void {
+  connect(connection: Connection): void {
     this.connections.add(connection);
     if (!connection.extended) return;
     const { heartbeatMs, dedupeWindowMs, windowMs, history: _, ...limits } = this.limits;
-    connection.tell({
+    connection.send({
       type: "hello",
       v: 1,
       userId: connection.user,
@@ -50,22 +51,22 @@ export class Hub {
     });
   }
 
-  /** It is gone; whoever had it may be back. */
+  /** Removes a connection; its user may come back. */
   forget(connection: Connection, clean: boolean): void {
     if (!this.connections.delete(connection)) return;
     this.clock.clearTimeout(connection.tokenEnd);
     for (const room of connection.rooms) this.rooms.get(room)?.leave(connection.user, clean, connection);
   }
 
-  take(connection: Connection, frame: ClientFrame): void {
+  receive(connection: Connection, frame: ClientFrame): void {
     switch (frame.type) {
       case "join_room":
         return this.#join(connection, frame);
       case "leave_room":
-        if (connection.rooms.delete(key(connection.user, frame.roomId))) {
-          this.room(key(connection.user, frame.roomId)).leave(connection.user, true, connection);
+        if (connection.rooms.delete(storedName(connection.user, frame.roomId))) {
+          this.room(storedName(connection.user, frame.roomId)).leave(connection.user, true, connection);
         }
-        if (connection.extended && frame.ref) connection.tell({ type: "left", ref: frame.ref, roomId: frame.roomId });
+        if (connection.extended && frame.ref) connection.send({ type: "left", ref: frame.ref, roomId: frame.roomId });
         return;
       case "send_message":
         return this.#send(connection, frame);
@@ -75,27 +76,27 @@ export class Hub {
         const { log } = this.room(roomId);
         const held = epoch == log.epoch ? log.after(after).slice(0, Math.min(limit, this.limits.replay)) : [];
         const messages = held.map((entry) => this.#message(connection, roomId, entry, true));
-        return connection.tell({ type: "history", ref, roomId, epoch: log.epoch, messages, complete: epoch == log.epoch && log.reaches(after) });
+        return connection.send({ type: "history", ref, roomId, epoch: log.epoch, messages, complete: epoch == log.epoch && log.reaches(after) });
       }
       case "presence":
         if (!connection.rooms.has(frame.roomId)) return this.#notJoined(connection, frame.roomId);
-        return connection.tell({ type: "presence", roomId: frame.roomId, members: this.room(frame.roomId).members });
+        return connection.send({ type: "presence", roomId: frame.roomId, members: this.room(frame.roomId).members });
       case "signal":
         if (connection.rooms.has(frame.roomId)) this.signal(frame.roomId, connection.user, frame.kind, frame.data);
         return;
       case "ping":
-        return connection.tell({ type: "pong", t: frame.t });
+        return connection.send({ type: "pong", t: frame.t });
       case "auth": {
         const user = this.userOf(frame.token);
         if (user == null) return this.#refuse(connection, { code: "forbidden" }, frame.ref);
         if (user != connection.user) return this.close(connection, 4002, "Token of another user");
         this.clock.clearTimeout(connection.tokenEnd);
-        return connection.tell({ type: "auth_ok", ref: frame.ref });
+        return connection.send({ type: "auth_ok", ref: frame.ref });
       }
     }
   }
 
-  /** Somebody says something, and everybody in the room hears it. */
+  /** Appends a message to a room's log. */
   append(name: string, entry: Omit<Logged, "seq" | "id" | "timestamp">): Logged {
     const room = this.room(name);
     const logged = room.log.append({ ...entry, id: this.#id("m"), timestamp: new Date(this.clock.Date.now()).toISOString() });
@@ -104,12 +105,12 @@ export class Hub {
   }
 
   deliver(name: string, entry: Logged): void {
-    for (const connection of this.room(name).connections) connection.tell(this.#message(connection, name, entry, false));
+    for (const connection of this.room(name).connections) connection.send(this.#message(connection, name, entry, false));
   }
 
   signal(roomId: string, userId: string, kind: string, data: unknown): void {
     for (const other of this.room(roomId).connections) {
-      if (other.extended && other.user != userId) other.tell({ type: "signal", roomId, userId, kind, data });
+      if (other.extended && other.user != userId) other.send({ type: "signal", roomId, userId, kind, data });
     }
   }
 
@@ -119,28 +120,28 @@ export class Hub {
 
   #join(connection: Connection, { roomId, ref, since, history = 0 }: Join): void {
     const asked = connection.extended ? ref : undefined;
-    const refusal = this.script.refusal("join_room", roomId) ?? this.#unfit(roomId, asked, connection);
+    const refusal = this.plan.refusal("join_room", roomId) ?? this.#roomRefusal(roomId, asked, connection);
     if (refusal) return this.#refuse(connection, refusal, asked, roomId);
-    const name = key(connection.user, roomId);
+    const name = storedName(connection.user, roomId);
     const room = this.room(name);
     connection.rooms.add(name);
-    // Before it is told of anything that follows, and after everybody else was.
+    // Joins before anything later is delivered, and after everything earlier was.
     room.enter(connection.user, connection);
     if (!asked) return;
     const { log } = room;
-    const reason = log.hindrance(since);
-    const most = roomId == ME ? Infinity : this.limits.replay;
+    const reason = log.resumeFailure(since);
+    const most = roomId == PERSONAL_ROOM ? Infinity : this.limits.replay;
     const replay = reason ? lastOf(log.entries, Math.min(history, most)) : log.after(since!.seq).slice(0, most);
-    const members = roomId == ME ? undefined : room.members;
-    connection.tell({
+    const members = roomId == PERSONAL_ROOM ? undefined : room.members;
+    connection.send({
       type: "joined", ref: asked, roomId, epoch: log.epoch, seq: log.head, replay: replay.length, recovered: !reason, reason, members,
     });
-    for (const entry of replay) connection.tell(this.#message(connection, roomId, entry, true));
+    for (const entry of replay) connection.send(this.#message(connection, roomId, entry, true));
   }
 
-  /** Why a room cannot be one. */
-  #unfit(roomId: string, asked: string | undefined, connection: Connection): Refusal | undefined {
-    if (roomId == ME && asked) return undefined;
+  /** Why a room is refused. */
+  #roomRefusal(roomId: string, asked: string | undefined, connection: Connection): Refusal | undefined {
+    if (roomId == PERSONAL_ROOM && asked) return undefined;
     if (!/^[^@\p{C}][^\p{C}]{0,127}$/u.test(roomId)) return { code: "bad_request" };
     return connection.rooms.size >= this.limits.rooms ? { code: "too_many_rooms" } : undefined;
   }
@@ -150,31 +151,31 @@ export class Hub {
     const { user } = connection;
     const now = this.clock.performance.now();
     const numbered = connection.extended && pid && pseq ? { pid, pseq } : undefined;
-    const { log, lines } = this.room(roomId);
+    const { log, producers: producers } = this.room(roomId);
     if (numbered) {
-      const known = lines.look(user, numbered.pid, numbered.pseq, frame.epoch == log.epoch, now);
+      const known = producers.check(user, numbered.pid, numbered.pseq, frame.epoch == log.epoch, now);
       if (known == "unknown") return this.#nack(connection, frame, { code: "unknown_producer" });
       if (typeof known == "number") return this.#nack(connection, frame, { code: "sequence_gap", retry: true, expected: known });
       if (known != "next") {
         if ("nack" in known) return this.#nack(connection, frame, { code: known.nack }, true);
-        return connection.tell({ type: "ack", ref: frame.ref, roomId, ...known.ack, epoch: log.epoch, dup: true });
+        return connection.send({ type: "ack", ref: frame.ref, roomId, ...known.ack, epoch: log.epoch, dup: true });
       }
     }
-    const refusal = this.script.refusal("send_message", roomId) ?? this.#unsendable(connection, frame);
+    const refusal = this.plan.refusal("send_message", roomId) ?? this.#sendRefusal(connection, frame);
     if (refusal) {
-      if (numbered && !refusal.retry) lines.answered(user, numbered.pid, numbered.pseq, { nack: refusal.code }, now);
+      if (numbered && !refusal.retry) producers.record(user, numbered.pid, numbered.pseq, { nack: refusal.code }, now);
       return this.#nack(connection, frame, refusal);
     }
     const entry = this.append(roomId, { user, content, data: connection.extended ? data : undefined, ...numbered });
     const { id, seq, timestamp } = entry;
-    if (numbered) lines.answered(user, numbered.pid, numbered.pseq, { ack: { id, seq } }, now);
+    if (numbered) producers.record(user, numbered.pid, numbered.pseq, { ack: { id, seq } }, now);
     if (connection.extended && frame.ref) {
-      connection.tell({ type: "ack", ref: frame.ref, roomId, id, epoch: log.epoch, seq, timestamp });
+      connection.send({ type: "ack", ref: frame.ref, roomId, id, epoch: log.epoch, seq, timestamp });
     }
     this.deliver(roomId, entry);
   }
 
-  #unsendable(connection: Connection, { roomId, content, data }: SendFrame): Refusal | undefined {
+  #sendRefusal(connection: Connection, { roomId, content, data }: SendFrame): Refusal | undefined {
     if (!connection.rooms.has(roomId)) return { code: "not_joined", retry: true };
     const bytes = byteLength(content + (data === undefined ? "" : JSON.stringify(data)));
     return bytes > this.limits.contentBytes ? { code: "too_large" } : undefined;
@@ -183,7 +184,7 @@ export class Hub {
   #nack(connection: Connection, { ref, roomId }: SendFrame, refusal: Refusal & { expected?: number }, dup?: true): void {
     if (!connection.extended || !ref) return this.#refuse(connection, refusal, undefined, roomId);
     const { code, retry = false, retryAfterMs, expected, message = code } = refusal;
-    connection.tell({ type: "nack", ref, code, retry, retryAfterMs, expected, dup, message });
+    connection.send({ type: "nack", ref, code, retry, retryAfterMs, expected, dup, message });
   }
 
   #notJoined(connection: Connection, roomId: string, ref?: string): void {
@@ -192,24 +193,24 @@ export class Hub {
 
   #refuse(connection: Connection, refusal: Refusal, ref?: string, roomId?: string): void {
     const { code, retry = false, retryAfterMs, message = code } = refusal;
-    if (connection.extended) connection.tell({ type: "error", ref, roomId, code, retry, retryAfterMs, message });
-    else connection.tell({ type: "error", message });
+    if (connection.extended) connection.send({ type: "error", ref, roomId, code, retry, retryAfterMs, message });
+    else connection.send({ type: "error", message });
   }
 
   #message({ user: reader, extended }: Connection, roomId: string, entry: Logged, replayed: boolean) {
     const { id, seq, user, content, timestamp, data, kind, pid, pseq } = entry;
     if (!extended) return { type: "message", roomId, userId: user, content, timestamp };
-    const name = kind == undefined ? roomId : key(reader, ME);
-    const place = { id, epoch: this.room(name).log.epoch, seq, replay: replayed || undefined };
-    if (kind != undefined) return { type: "notification", kind, data, ...place };
-    return { type: "message", roomId, userId: user, content, timestamp, data, ...place, ...(reader == user && { pid, pseq }) };
+    const name = kind == undefined ? roomId : storedName(reader, PERSONAL_ROOM);
+    const position = { id, epoch: this.room(name).log.epoch, seq, replay: replayed || undefined };
+    if (kind != undefined) return { type: "notification", kind, data, ...position };
+    return { type: "message", roomId, userId: user, content, timestamp, data, ...position, ...(reader == user && { pid, pseq }) };
   }
 }
 
-/** A room's name on the server. A user's own stream has a name that no room can have. */
-const key = (user: string, roomId: string): string => (roomId == ME ? streamOf(user) : roomId);
+/** A room's name on the server. The personal stream has a name that no room can have. */
+const storedName = (user: string, roomId: string): string => (roomId == PERSONAL_ROOM ? streamOf(user) : roomId);
 
-/** The name of a user's own stream. */
+/** The name of a user's personal stream. */
 export const streamOf = (user: string): string => `@${user}`;
 
 const lastOf = <T>(list: readonly T[], count: number): T[] => (count ? list.slice(-count) : []);

@@ -1,27 +1,28 @@
-/** What a server keeps and allows; it tells its clients. */
+// Limits that the fake server announces and enforces.
+/** Limits of a server, announced in `hello`. */
 export interface Limits {
-  /** How long a client may hear nothing before it asks, in ms. */
+  /** After how long without a frame a client pings, in ms. */
   heartbeatMs: number;
-  /** How long a line of sends is remembered, in ms. */
+  /** How long a producer is remembered, in ms. */
   dedupeWindowMs: number;
-  /** Over what time clients that were lost together come back, in ms. */
+  /** The window over which clients reconnect after a loss, in ms. */
   windowMs: number;
   /** Most bytes of a frame. */
   frameBytes: number;
   /** Most bytes of a message's text and data. */
   contentBytes: number;
-  /** Rooms that one connection may be in. */
+  /** Most rooms of one connection. */
   rooms: number;
-  /** Sends that may wait for their answers at a time. */
+  /** Most sends without an answer. */
   inFlight: number;
-  /** Messages told at once to somebody who comes back; the rest is asked for. */
+  /** Most messages replayed with a join; the rest is fetched by `history`. */
   replay: number;
   /** Messages kept in a room. */
   history: number;
 }
 
-/** Those of the reference server. */
-export const usual: Limits = {
+/** The defaults of the reference server. */
+export const defaultLimits: Limits = {
   heartbeatMs: 30_000,
   dedupeWindowMs: 600_000,
   windowMs: 1000,

@@ -1,12 +1,13 @@
+// The message log of one room.
 import type { Position } from "../types.js";
 
-/** An entry of a room's log, or of a user's own stream if it has a `kind`. */
+/** An entry of a room's log, or of a personal stream if it has a `kind`. */
 export interface Logged {
   /** Its id. */
   id: string;
   /** Its number in the log, from 1. */
   seq: number;
-  /** Who said it. */
+  /** The sender. */
   user: string;
   /** The text. */
   content: string;
@@ -14,7 +15,7 @@ export interface Logged {
   timestamp: string;
   /** What was sent beside the text. */
   data?: unknown;
-  /** Of a user's own stream: what it is. */
+  /** Of a personal stream: the notification's kind. */
   kind?: string;
   /** Which send it was. */
   pid?: string;
@@ -22,11 +23,11 @@ export interface Logged {
   pseq?: number;
 }
 
-/** What was said in a room, numbered under an epoch. */
+/** The log of a room, numbered within an epoch. */
 export class Log {
   readonly entries: Logged[] = [];
   head = 0;
-  #gone: { seq: number; id?: string } = { seq: 0 };
+  #trimmed: { seq: number; id?: string } = { seq: 0 };
 
   constructor(readonly epoch: string) {}
 
@@ -38,7 +39,7 @@ export class Log {
 
   /** Forgets all but the newest. */
   trim(keep: number): void {
-    for (const { seq, id } of this.entries.splice(0, Math.max(this.entries.length - keep, 0))) this.#gone = { seq, id };
+    for (const { seq, id } of this.entries.splice(0, Math.max(this.entries.length - keep, 0))) this.#trimmed = { seq, id };
   }
 
   after(seq: number): Logged[] {
@@ -47,17 +48,17 @@ export class Log {
 
   /** Whether everything after `seq` is held. */
   reaches(seq: number): boolean {
-    return seq >= this.#gone.seq && seq <= this.head;
+    return seq >= this.#trimmed.seq && seq <= this.head;
   }
 
-  /** Why somebody who has everything up to `since` cannot go on from there; `undefined` if it can be. */
-  hindrance(since: Position | undefined): "fresh" | "epoch_changed" | "forked" | "trimmed" | undefined {
+  /** Why a client with everything up to `since` cannot resume; undefined if it can. */
+  resumeFailure(since: Position | undefined): "fresh" | "epoch_changed" | "forked" | "trimmed" | undefined {
     if (!since) return "fresh";
     const { epoch, seq, id } = since;
     if (epoch != this.epoch) return "epoch_changed";
     if (seq > this.head) return "forked";
-    if (seq < this.#gone.seq) return "trimmed";
-    const known = seq == this.#gone.seq ? this.#gone.id : this.entries.find((entry) => entry.seq == seq)?.id;
+    if (seq < this.#trimmed.seq) return "trimmed";
+    const known = seq == this.#trimmed.seq ? this.#trimmed.id : this.entries.find((entry) => entry.seq == seq)?.id;
     return seq == 0 || known == id ? undefined : "forked";
   }
 }

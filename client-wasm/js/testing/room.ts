@@ -1,25 +1,26 @@
+// One room of the fake server: log, producers and presence.
 import type { Clock } from "../types.js";
 import type { Connection } from "./connection.js";
-import { Lines } from "./lines.js";
+import { Producers } from "./producers.js";
 import { Log } from "./log.js";
 
-/** Somebody in a room. */
-interface Attendance {
+/** Presence of one user in a room. */
+interface UserPresence {
   connections: Set<Connection>;
-  /** Somebody of the test's, without a connection. */
+  /** Entered by the test, without a connection. */
   scripted: boolean;
-  /** Without either: until when a return goes unnoticed. */
+  /** Timer that removes the user after the last connection was lost. */
   grace: unknown;
 }
 
-/** How long somebody who was lost counts as being there. */
+/** How long a lost user stays present, in ms. */
 const GRACE = 15_000;
 
-/** A room: its log, its lines of sends, and who is in it. */
+/** A room: its log, its producers and its users. */
 export class Room {
-  readonly #people = new Map<string, Attendance>();
+  readonly #people = new Map<string, UserPresence>();
   readonly log: Log;
-  readonly lines: Lines;
+  readonly producers: Producers;
 
   constructor(
     readonly name: string,
@@ -28,7 +29,7 @@ export class Room {
     readonly clock: Clock,
   ) {
     this.log = new Log(epoch);
-    this.lines = new Lines(dedupeWindow);
+    this.producers = new Producers(dedupeWindow);
   }
 
   get members(): string[] {
@@ -39,7 +40,7 @@ export class Room {
     return [...this.#people.values()].flatMap(({ connections }) => [...connections]).sort((a, b) => a.number - b.number);
   }
 
-  /** Lets somebody in; the others are told if that is news to them. `by` is nobody for the test's own people. */
+  /** Adds a user and announces it if it is new. `by`: the connection; undefined for users of the test. */
   enter(user: string, by?: Connection): void {
     const known = this.#people.get(user);
     const person = known ?? { connections: new Set(), scripted: false, grace: undefined };
@@ -51,24 +52,24 @@ export class Room {
     else person.scripted = true;
     if (wasHere) return;
     for (const other of this.connections) {
-      // Who hears of departures has not heard of this one.
-      if (other.user != user && !(known && other.extended)) other.tell({ type: "user_joined", roomId: this.name, userId: user });
+      // An extended connection was not told that the user left.
+      if (other.user != user && !(known && other.extended)) other.send({ type: "user_joined", roomId: this.name, userId: user });
     }
   }
 
-  /** Somebody goes: at once if that was said, after the grace otherwise. */
-  leave(user: string, said: boolean, by?: Connection): void {
+  /** Removes a user: immediately if `isDeliberate`, else after the grace period. */
+  leave(user: string, isDeliberate: boolean, by?: Connection): void {
     const person = this.#people.get(user);
     if (!person) return;
     if (by) person.connections.delete(by);
     else person.scripted = false;
     if (person.scripted || person.connections.size > 0) return;
     this.clock.clearTimeout(person.grace);
-    if (said) this.#gone(user);
+    if (isDeliberate) this.#gone(user);
     else person.grace = this.clock.setTimeout(() => this.#gone(user), GRACE);
   }
 
-  /** Nobody is expected back. */
+  /** Removes all users and timers. */
   clear(): void {
     for (const { grace } of this.#people.values()) this.clock.clearTimeout(grace);
     this.#people.clear();
@@ -77,7 +78,7 @@ export class Room {
   #gone(user: string): void {
     this.#people.delete(user);
     for (const other of this.connections) {
-      if (other.extended) other.tell({ type: "user_left", roomId: this.name, userId: user });
+      if (other.extended) other.send({ type: "user_left", roomId: this.name, userId: user });
     }
   }
 }

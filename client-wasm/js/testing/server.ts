@@ -1,19 +1,19 @@
+// The fake server that tests script.
 import type { Clock, WebSocketConstructor } from "../types.js";
-import { argument, count, fields, millis, number, object, text, truth } from "../validate.js";
+import { checkArgument, count, checkFields, millis, number, object, text, bool } from "../client/arguments.js";
 import { VirtualClock } from "./clock.js";
 import { Connection } from "./connection.js";
 import { Hub, streamOf } from "./hub.js";
-import { usual, type Limits } from "./limits.js";
-import { Link } from "./link.js";
+import { defaultLimits, type Limits } from "./limits.js";
+import { Link, Network } from "./fake_network.js";
 import type { Logged } from "./log.js";
-import { Network } from "./network.js";
-import { Script, type Refusal } from "./script.js";
+import { Plan, type Refusal } from "./plan.js";
 import { FakeSocket } from "./socket.js";
-import { understand, type ClientFrame, type ServerFrame } from "./understanding.js";
+import { parseClientFrame, type ClientFrame, type ServerFrame } from "./validate.js";
 
-/** What a server is like. All have good defaults. */
+/** Options of a fake server. All are optional. */
 export interface FakeServerOptions {
-  /** Its time, and that of its clients: one of its own if none is given. */
+  /** The clock of the server and its clients; a new one by default. */
   clock?: VirtualClock;
   /** `false`: a server of the base contract. */
   extended?: boolean;
@@ -21,11 +21,11 @@ export interface FakeServerOptions {
   url?: string;
   /** Tokens and their users. Without it every token is good, and is its user's name. */
   tokens?: Readonly<Record<string, string>>;
-  /** How long everything takes from one side to the other, in ms: 0 by default. */
+  /** The one-way latency in ms: 0 by default. */
   latency?: number;
-  /** What is random about the clients (`options()`) follows from it. Give each server of a test another. */
+  /** Seeds the clients' randomness (`options()`). Give each server of a test a different one. */
   seed?: number;
-  /** What it keeps and allows, where that is not as with the reference server. */
+  /** Limits that differ from those of the reference server. */
   limits?: Partial<Limits>;
 }
 
@@ -33,9 +33,9 @@ export interface FakeServerOptions {
 export interface Traffic<Frame> {
   /** The connection's number. */
   connection: number;
-  /** Whose it is. */
+  /** Its user. */
   user: string;
-  /** What was said. */
+  /** The frame. */
   frame: Frame;
 }
 
@@ -43,9 +43,9 @@ export interface Traffic<Frame> {
 export interface FakeConnection {
   /** Connections are counted from 1. */
   number: number;
-  /** Whose it is. */
+  /** Its user. */
   user: string;
-  /** Whether it speaks the extended protocol. */
+  /** Whether it uses the extended protocol. */
   extended: boolean;
 }
 
@@ -53,18 +53,18 @@ export interface FakeConnection {
 export interface FakeRoom {
   /** Which log: another one when the room was begun anew. */
   epoch: string;
-  /** What was said, the oldest first. */
+  /** The log, the oldest message first. */
   log: readonly Logged[];
-  /** Those included who were lost a moment ago and may be back. */
+  /** Including users who were just lost and may return. */
   members: readonly string[];
 }
 
-/** How a refusal may be planned. */
-const refusing = { room: text, times: count, retry: truth, retryAfterMs: millis, message: text };
+/** Rules of the options of a planned refusal. */
+const refusalRules = { room: text, times: count, retry: bool, retryAfterMs: millis, message: text };
 
-/** That each of these arguments is a text. */
-function texts(given: { readonly [name: string]: unknown }): void {
-  for (const [name, value] of Object.entries(given)) argument(value, text, name);
+/** Checks that each of these arguments is a text. */
+function checkTexts(given: { readonly [name: string]: unknown }): void {
+  for (const [name, value] of Object.entries(given)) checkArgument(value, text, name);
 }
 
 /** A room server inside the test: no network, no time but that of its clock, and everything that can go wrong at will. */
@@ -73,38 +73,38 @@ export class FakeServer {
   readonly url: string;
   /** The time of the server and of its clients. */
   readonly clock: VirtualClock;
-  /** Dials only this server. For code that makes its own options; `options()` has it already. */
+  /** A WebSocket class that dials only this server, for code that builds its own options; `options()` contains it. */
   readonly WebSocket: WebSocketConstructor;
-  /** What clients have said so far, in the order of its coming. */
+  /** Frames received from clients, in order of arrival. */
   readonly received: Traffic<ClientFrame>[] = [];
-  /** What they were told. */
+  /** Frames sent to clients. */
   readonly sent: Traffic<ServerFrame>[] = [];
-  /** Dials that came, the refused ones included. */
+  /** Dials received, including refused ones. */
   dials = 0;
   readonly #tokens: Map<string, string | null>;
   readonly #open: boolean;
   readonly #extended: boolean;
   readonly #seed: number;
   readonly #network: Network;
-  readonly #script = new Script();
+  readonly #plan = new Plan();
   readonly #limits: Limits;
   #hub: Hub;
-  #lives = 0;
+  #starts = 0;
   #clients = 0;
   #connections = 0;
   #stopped = false;
 
   constructor(options: FakeServerOptions = {}) {
-    fields(options, { clock: object, extended: truth, url: text, tokens: object, latency: millis, seed: number, limits: object });
+    checkFields(options, { clock: object, extended: bool, url: text, tokens: object, latency: millis, seed: number, limits: object });
     const { clock = new VirtualClock(), extended = true, url, tokens, latency = 0, seed = 1, limits = {} } = options;
-    fields(limits, Object.fromEntries(Object.keys(usual).map((name) => [name, count])), "limit");
+    checkFields(limits, Object.fromEntries(Object.keys(defaultLimits).map((name) => [name, count])), "limit");
     this.clock = clock;
     this.url = url ?? "wss://rejoin.test/ws";
     this.#extended = extended;
     this.#open = !tokens;
     this.#tokens = new Map(Object.entries(tokens ?? {}));
     this.#seed = seed;
-    this.#limits = { ...usual, ...limits };
+    this.#limits = { ...defaultLimits, ...limits };
     this.#network = new Network(clock, latency);
     this.#hub = this.#begin();
     const dial = (socket: FakeSocket) => this.#dial(socket);
@@ -125,7 +125,7 @@ export class FakeServer {
     return [...this.#hub.connections].map(({ number, user, extended }) => ({ number, user, extended }));
   }
 
-  /** The rooms that anybody has used. */
+  /** The rooms used so far. */
   get rooms(): readonly string[] {
     return [...this.#hub.rooms.keys()].filter((name) => !name.startsWith("@"));
   }
@@ -138,34 +138,34 @@ export class FakeServer {
 
   // ---- what others do ----
 
-  /** Somebody says something in a room. */
+  /** A user sends a message to a room. */
   say(room: string, user: string, content: string, { data }: { data?: unknown } = {}): void {
-    texts({ room, user });
-    argument(content, [(value) => typeof value == "string", "a text"], "content");
+    checkTexts({ room, user });
+    checkArgument(content, [(value) => typeof value == "string", "a text"], "content");
     this.#hub.deliver(room, this.#hub.append(room, { user, content, data }));
   }
 
-  /** Somebody who is no client comes into a room. */
+  /** A user without a client enters a room. */
   enter(room: string, user: string): void {
-    texts({ room, user });
+    checkTexts({ room, user });
     this.#hub.room(room).enter(user);
   }
 
-  /** Somebody who came by {@link enter} goes. */
+  /** A user who entered by {@link enter} leaves. */
   leave(room: string, user: string): void {
-    texts({ room, user });
+    checkTexts({ room, user });
     this.#hub.room(room).leave(user, true);
   }
 
-  /** Somebody says something ephemeral. */
+  /** A user sends an ephemeral signal. */
   signal(room: string, user: string, kind: string, data?: unknown): void {
-    texts({ room, user, kind });
+    checkTexts({ room, user, kind });
     this.#hub.signal(room, user, kind, data);
   }
 
-  /** Something for one user alone. */
+  /** Sends a notification to one user. */
   notify(user: string, kind: string, data?: unknown): void {
-    texts({ user, kind });
+    checkTexts({ user, kind });
     const stream = streamOf(user);
     this.#hub.deliver(stream, this.#hub.append(stream, { user, content: "", kind, data }));
   }
@@ -174,125 +174,125 @@ export class FakeServer {
 
   /** Refuses the next send, or the next so many. With `retry` a client makes it again, without it is final. */
   nack(code: string, options: Omit<Refusal, "code"> & { room?: string; times?: number } = {}): void {
-    texts({ code });
-    fields(options, refusing);
+    checkTexts({ code });
+    checkFields(options, refusalRules);
     const { room, times = 1, ...more } = options;
-    this.#script.refuse({ type: "send_message", room, times, code, ...more });
+    this.#plan.refuse({ type: "send_message", room, times, code, ...more });
   }
 
   /** Refuses the next join, or the next so many. */
   refuseJoin(code: string, options: Omit<Refusal, "code"> & { room?: string; times?: number } = {}): void {
-    texts({ code });
-    fields(options, refusing);
+    checkTexts({ code });
+    checkFields(options, refusalRules);
     const { room, times = 1, ...more } = options;
-    this.#script.refuse({ type: "join_room", room, times, code, ...more });
+    this.#plan.refuse({ type: "join_room", room, times, code, ...more });
   }
 
-  /** Takes a user out of a room, who may not come back by itself. */
+  /** Removes a user from a room; the client does not rejoin by itself. */
   remove(room: string, user: string, code = "forbidden"): void {
-    texts({ room, user, code });
-    for (const connection of this.#of(user)) {
+    checkTexts({ room, user, code });
+    for (const connection of this.#connectionsOf(user)) {
       if (!connection.rooms.delete(room)) continue;
       this.#hub.room(room).leave(user, true, connection);
-      if (connection.extended) connection.tell({ type: "left", roomId: room, code });
+      if (connection.extended) connection.send({ type: "left", roomId: room, code });
     }
   }
 
-  /** Says that something is wrong. */
+  /** Sends an error frame. */
   error(message: string, user?: string): void {
-    texts({ message });
-    for (const connection of this.#of(user)) connection.tell({ type: "error", message });
+    checkTexts({ message });
+    for (const connection of this.#connectionsOf(user)) connection.send({ type: "error", message });
   }
 
-  /** Says anything at all, for what a client makes of nonsense. */
+  /** Sends any text, to test how a client handles malformed frames. */
   garble(text: string, user?: string): void {
-    for (const connection of this.#of(user)) connection.link.toClient(text);
+    for (const connection of this.#connectionsOf(user)) connection.link.toClient(text);
   }
 
-  /** Says that it goes away: clients make their new connection within the window, before they close this one. */
+  /** Sends going_away: clients open their new connection within the window, before they close this one. */
   goAway(options: { windowMs?: number; url?: string; user?: string } = {}): void {
-    fields(options, { windowMs: millis, url: text, user: text });
+    checkFields(options, { windowMs: millis, url: text, user: text });
     const { windowMs = 1000, url, user } = options;
-    for (const connection of this.#of(user)) {
-      if (connection.extended) connection.tell({ type: "going_away", windowMs, url });
+    for (const connection of this.#connectionsOf(user)) {
+      if (connection.extended) connection.send({ type: "going_away", windowMs, url });
     }
   }
 
-  /** A token is good from now on, and is that user's. */
+  /** Accepts a token for this user from now on. */
   allow(token: string, user: string): void {
-    texts({ token, user });
+    checkTexts({ token, user });
     this.#tokens.set(token, user);
   }
 
-  /** A token is good no more. Connections that were made with it stay. */
+  /** Rejects a token from now on. Connections that were made with it stay. */
   revoke(token: string): void {
-    texts({ token });
+    checkTexts({ token });
     this.#tokens.set(token, null);
   }
 
-  /** Says that tokens end in `inMs`, and closes with 4002 then whoever has not shown another. */
+  /** Announces that tokens expire in `inMs`, and then closes with 4002 connections that have not sent a new one. */
   expire(inMs: number, user?: string): void {
-    argument(inMs, millis, "inMs");
-    for (const connection of this.#of(user)) {
+    checkArgument(inMs, millis, "inMs");
+    for (const connection of this.#connectionsOf(user)) {
       this.clock.clearTimeout(connection.tokenEnd);
       connection.tokenEnd = this.clock.setTimeout(() => this.#close(connection, 4002, "Token expired"), inMs);
-      if (connection.extended) connection.tell({ type: "auth_expiring", inMs });
+      if (connection.extended) connection.send({ type: "auth_expiring", inMs });
     }
   }
 
   /** Forgets all but the last `keep` messages of a room. */
   trim(room: string, keep: number): void {
-    texts({ room });
-    argument(keep, count, "keep");
+    checkTexts({ room });
+    checkArgument(keep, count, "keep");
     this.#hub.room(room).log.trim(keep);
   }
 
   /** Closes connections with a code. */
   close(code: number, options: { reason?: string; user?: string } = {}): void {
-    argument(code, count, "code");
-    fields(options, { reason: [(value) => typeof value == "string", "a text"], user: text });
+    checkArgument(code, count, "code");
+    checkFields(options, { reason: [(value) => typeof value == "string", "a text"], user: text });
     const { reason = "", user } = options;
-    for (const connection of this.#of(user)) this.#close(connection, code, reason);
+    for (const connection of this.#connectionsOf(user)) this.#close(connection, code, reason);
   }
 
   // ---- what happens to the network and the process ----
 
   /** Connections break. What was on its way is lost. */
   drop(user?: string): void {
-    for (const connection of this.#of(user)) this.#cut(connection);
+    for (const connection of this.#connectionsOf(user)) this.#cut(connection);
   }
 
-  /** The connection breaks when the server is about to say a frame of this type, `ack` for instance. */
+  /** Breaks the connection in place of sending the next frame of this type, `ack` for instance. */
   cutBefore(type: string): void {
-    texts({ type });
-    this.#script.cutBefore(type);
+    checkTexts({ type });
+    this.#plan.cutBefore(type);
   }
 
   /** The next dial fails, or the next so many. */
   refuse(times = 1): void {
-    argument(times, count, "times");
-    this.#script.refusedDials = times;
+    checkArgument(times, count, "times");
+    this.#plan.refusedDials = times;
   }
 
-  /** The network is silent: nothing arrives on either side, and nobody is told. */
+  /** Holds the network: nothing arrives on either side, and no connection closes. */
   hold(): void {
     this.#network.hold();
   }
 
-  /** What was held arrives now. */
+  /** Delivers what was held. */
   release(): void {
     this.#network.release();
   }
 
-  /** The process ends: connections break, dials fail. */
+  /** Stops the server: connections break, dials fail. */
   stop(): void {
     this.#stopped = true;
     this.drop();
   }
 
-  /** It is back, with its memory or, `keepLog: false`, without: every room begins a new epoch. */
+  /** Starts again, with its memory or, `keepLog: false`, without: every room begins a new epoch. */
   start(options: { keepLog?: boolean } = {}): void {
-    fields(options, { keepLog: truth });
+    checkFields(options, { keepLog: bool });
     const { keepLog = true } = options;
     if (!keepLog) {
       for (const room of this.#hub.rooms.values()) room.clear();
@@ -308,12 +308,12 @@ export class FakeServer {
   }
 
   #begin(): Hub {
-    const name = `${this.#seed}-${++this.#lives}`;
+    const name = `${this.#seed}-${++this.#starts}`;
     const close = (connection: Connection, code: number, reason: string) => this.#close(connection, code, reason);
-    return new Hub(this.clock, this.#limits, this.#script, name, (token) => this.#userOf(token), close);
+    return new Hub(this.clock, this.#limits, this.#plan, name, (token) => this.#userOf(token), close);
   }
 
-  #of(user: string | undefined): Connection[] {
+  #connectionsOf(user: string | undefined): Connection[] {
     return [...this.#hub.connections].filter((connection) => user == undefined || connection.user == user);
   }
 
@@ -325,7 +325,7 @@ export class FakeServer {
   #dial(socket: FakeSocket): Link {
     const [mine, dialled] = [new URL(this.url), new URL(socket.url)];
     if (dialled.origin + dialled.pathname != mine.origin + mine.pathname || dialled.protocol != mine.protocol) {
-      // A client takes what a constructor throws for a refusal and tries again; the test is to know.
+      // A client treats an exception of the constructor as a failed dial and retries; the test must fail instead.
       const wrong = new Error(`FakeServer: a dial to ${dialled.protocol}//${dialled.host}${dialled.pathname}, and the server is at ${this.url}`);
       this.clock.setTimeout(() => {
         throw wrong;
@@ -340,33 +340,33 @@ export class FakeServer {
   #accept(link: Link, query: URLSearchParams) {
     this.dials += 1;
     if (this.#stopped) return undefined;
-    if (this.#script.refusedDials > 0) {
-      this.#script.refusedDials -= 1;
+    if (this.#plan.refusedDials > 0) {
+      this.#plan.refusedDials -= 1;
       return undefined;
     }
     const hub = this.#hub;
     const user = this.#userOf(query.get("token") ?? "");
     if (!user) {
       link.close(4001, "Unauthorized");
-      return { heard: () => {}, closed: () => {} };
+      return { received: () => {}, closed: () => {} };
     }
     const extended = this.#extended && query.get("ext") == "1";
     const connection = new Connection(++this.#connections, user, extended, link, (connection, frame) => {
       if (!hub.connections.has(connection)) return false;
-      if (this.#script.cuts(frame.type)) {
+      if (this.#plan.cuts(frame.type)) {
         this.#cut(connection);
         return false;
       }
       this.sent.push({ connection: connection.number, user, frame });
       return true;
     });
-    hub.welcome(connection);
+    hub.connect(connection);
     return {
-      heard: (text: string) => {
+      received: (text: string) => {
         // Throws in the test: see VirtualClock.
-        const frame = understand(text, extended);
+        const frame = parseClientFrame(text, extended);
         this.received.push({ connection: connection.number, user, frame });
-        hub.take(connection, frame);
+        hub.receive(connection, frame);
       },
       closed: (code: number) => hub.forget(connection, code == 1000),
     };

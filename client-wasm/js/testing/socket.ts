@@ -1,5 +1,6 @@
-import { byteLength } from "../text.js";
-import type { Link } from "./link.js";
+// The fake WebSocket that the code under test is given.
+import { byteLength } from "../util/text.js";
+import type { Link } from "./fake_network.js";
 
 const event = (type: string, fields: object = {}): Event => Object.assign(new Event(type), fields);
 
@@ -33,7 +34,7 @@ export class FakeSocket extends EventTarget {
     const bytes = byteLength(text);
     this.bufferedAmount += bytes;
     if (this.readyState != FakeSocket.OPEN) return;
-    // What the operating system takes, it takes from a network that is silent too.
+    // The operating system buffers data even while the network is held.
     this.#link.network.clock.setTimeout(() => (this.bufferedAmount -= bytes));
     this.#link.toServer(text);
   }
@@ -53,25 +54,25 @@ export class FakeSocket extends EventTarget {
   opened(): void {
     if (this.readyState != FakeSocket.CONNECTING) return;
     this.readyState = FakeSocket.OPEN;
-    this.#tell("open");
+    this.#dispatch("open");
   }
 
   /** @internal */
-  heard(data: string): void {
-    if (this.readyState == FakeSocket.OPEN) this.#tell("message", { data });
+  received(data: string): void {
+    if (this.readyState == FakeSocket.OPEN) this.#dispatch("message", { data });
   }
 
   /** @internal */
   ended(code: number, reason: string, wasClean: boolean): void {
     if (this.readyState == FakeSocket.CLOSED) return;
     this.readyState = FakeSocket.CLOSED;
-    if (!wasClean) this.#tell("error");
-    this.#tell("close", { code, reason, wasClean });
+    if (!wasClean) this.#dispatch("error");
+    this.#dispatch("close", { code, reason, wasClean });
   }
 
-  #tell(type: "open" | "message" | "error" | "close", fields?: object): void {
-    const told = event(type, fields);
-    this[`on${type}`]?.(told);
-    this.dispatchEvent(told);
+  #dispatch(type: "open" | "message" | "error" | "close", fields?: object): void {
+    const dispatched = event(type, fields);
+    this[`on${type}`]?.(dispatched);
+    this.dispatchEvent(dispatched);
   }
 }

@@ -1,13 +1,13 @@
-//! The machine that reads a room by server-sent events, as a page speaks to it.
+//! The exported machine of a feed over server-sent events.
 //!
-//! The page gives it the bytes as they come, and reads with its own JSON what is in an event. A message is never kept
-//! here: the one that is told is the one that the page has just read.
+//! The page passes bytes as they arrive and parses the JSON of events. Messages are not stored
+//! here: an emitted message is always the one that the page has just parsed.
 
-pub mod names;
+pub mod codes;
 
-use crate::dialling;
-use crate::kinds::kinds;
-use crate::numbers::{count, float, handle, moment};
+use crate::codes::kinds;
+use crate::config;
+use crate::convert::{clock_reading, count, float, handle};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -21,16 +21,16 @@ use rejoin::{
 use wasm_bindgen::prelude::wasm_bindgen;
 
 kinds!(
-    /// What can be said to the machine, with its fields.
+    /// Inputs, with their fields.
     InputKind, INPUTS:
     Connect, Reconnect, Close, SetToken,
-    // 1 for a token, 2 for a failure that may pass, 3 for one that will not
+    // 1 a token, 2 a temporary failure, 3 a permanent failure
     Token,
     // connection
     Opened,
-    // connection, HTTP status or 0 for none and 1 for an answer that is no stream, seconds of `Retry-After` or −1
+    // connection, HTTP status or 0 for no response and 1 for a response that is no stream, seconds of `Retry-After` or −1
     Failed,
-    // connection, 1 as HTTP ends an answer, 0 otherwise
+    // connection, 1 if the body ended as HTTP prescribes
     Ended,
     // 1 online, 2 offline, 3 another network, 4 woke
     Hint,
@@ -38,14 +38,14 @@ kinds!(
 );
 
 kinds!(
-    /// What the machine wants done, or tells, with its fields; the ids are texts.
+    /// Outputs, with their fields and ids.
     OutputKind, OUTPUTS:
     // rejected
     FetchToken,
-    // connection, whether to give the token, history or −1
+    // connection, whether to send the token, history or −1
     Dial,
     // connection
-    Abandon,
+    Abort,
     // state, attempt, when in ms or −1, cause, the cause's number, whether it will retry
     State,
     Began,
@@ -53,42 +53,42 @@ kinds!(
     Message,
     // reason, after or −1, before or −1; epoch
     Gap,
-    Garbled,
+    Malformed,
     // whether it has an id of its own; that id
     Event,
 );
 
-/// The fields of an output that has the most of them.
+/// The largest number of fields of an output.
 const SLOTS: usize = 6;
 
-/// Most bytes of an event, where the page does not say.
+/// Default limit of an event's size in bytes.
 const LARGEST: usize = 1 << 20;
 
-/// A reader of one room, with numbers for everything but ids.
+/// A feed of one room, with numbers for everything but ids.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct FeedMachine {
     feed: Feed<(), ()>,
-    /// Of the stream that is open.
+    /// The parser of the open stream.
     stream: EventStream,
     most: usize,
     conn: ConnId,
-    /// What has come and not been read: from `at` on.
+    /// Bytes not parsed yet, from `at` on.
     piece: Vec<u8>,
     at: usize,
-    /// The event that the page is reading.
+    /// The event that the page is parsing.
     kind: String,
     data: String,
     id: Option<Box<str>>,
     slots: [f64; SLOTS],
-    texts: [String; 2],
+    ids: [String; 2],
     last_event_id: String,
 }
 
 #[wasm_bindgen]
 impl FeedMachine {
-    /// A machine that is idle. `seed` is any number below 2^53; `credentials` is 0 for none, 1 for one token for good,
-    /// 2 for a source; zeros stand for the default, as the empty `since` does; no `history` is −1.
+    /// An idle machine. `seed` is any number below 2^53; `credentials`: 0 none, 1 a fixed token,
+    /// 2 a token source; zeros and an empty `since` stand for defaults; `history` −1 means none.
     #[wasm_bindgen(constructor)]
     pub fn new(
         seed: f64,
@@ -100,7 +100,7 @@ impl FeedMachine {
         since: &str,
     ) -> Self {
         let mut config = FeedConfig::default();
-        dialling::configure(&mut config.link, credentials, legacy, max_attempts);
+        config::configure(&mut config.link, credentials, legacy, max_attempts);
         config.since = (!since.is_empty()).then(|| since.into());
         config.history = (history >= 0.0).then(|| count(history));
         let most =
@@ -116,29 +116,29 @@ impl FeedMachine {
             data: String::new(),
             id: None,
             slots: [0.0; SLOTS],
-            texts: [const { String::new() }; 2],
+            ids: [const { String::new() }; 2],
             last_event_id: since.into(),
         }
     }
 
-    /// Says what happened at this time by the monotonic and the wall clock: a number of `FeedInput` and its fields.
+    /// Feeds an input at this time of the monotonic and the wall clock: a number of `FeedInput` and its fields.
     pub fn input(&mut self, kind: u32, monotonic: f64, wall: f64, a: f64, b: f64, c: f64) {
         if let Some(input) = self.read_input(kind, [a, b, c]) {
-            self.feed.handle(moment(monotonic, wall), input);
+            self.feed.handle(clock_reading(monotonic, wall), input);
         }
     }
 
-    /// Takes bytes of a stream, to be read by [`FeedMachine::read`] before more are given.
+    /// Passes bytes of a stream, to be parsed by [`FeedMachine::read`] before the next call.
     pub fn give(&mut self, conn: f64, monotonic: f64, wall: f64, piece: Vec<u8>) {
         let conn = ConnId(count(conn));
         if conn == self.conn {
             (self.piece, self.at) = (piece, 0);
         }
-        self.feed.handle(moment(monotonic, wall), FeedInput::Activity(conn));
+        self.feed.handle(clock_reading(monotonic, wall), FeedInput::Activity(conn));
     }
 
-    /// Reads on until there is an event for the page to read, which is answered by [`FeedMachine::arrived`] or
-    /// [`FeedMachine::gap`]; `false` when the bytes are used up. What needs no reading has been dealt with either way.
+    /// Parses until there is an event for the page, which answers with [`FeedMachine::arrived`] or
+    /// [`FeedMachine::gap`]; returns false when all bytes are parsed. Other stream items are handled here.
     pub fn read(&mut self, monotonic: f64, wall: f64) -> bool {
         loop {
             let mut rest = self.piece.get(self.at..).unwrap_or_default();
@@ -157,11 +157,11 @@ impl FeedMachine {
                 StreamItem::Retry(millis) => FeedItem::Retry(Duration::from_millis(millis)),
                 _ => FeedItem::Oversized { error: "".into() },
             };
-            self.feed.handle(moment(monotonic, wall), FeedInput::Received(self.conn, arrival));
+            self.feed.handle(clock_reading(monotonic, wall), FeedInput::Received(self.conn, arrival));
         }
     }
 
-    /// The kind of the event to be read.
+    /// The kind of the event to be parsed.
     pub fn kind(&mut self) -> String {
         core::mem::take(&mut self.kind)
     }
@@ -171,7 +171,7 @@ impl FeedMachine {
         core::mem::take(&mut self.data)
     }
 
-    /// What the event is: 1 a message, 2 one by its name alone, 0 another one. A gap is told by
+    /// The result of parsing: 1 a message, 2 named like a message only, 0 another event. A gap is passed to
     /// [`FeedMachine::gap`].
     pub fn arrived(&mut self, what: u32, monotonic: f64, wall: f64) {
         let id = self.id.take();
@@ -179,23 +179,23 @@ impl FeedMachine {
             1 => FeedItem::Message { id, message: Message::plain((), (), (), ()) },
             _ => FeedItem::Event { id, name: (), data: (), error: (what == 2).then(|| "".into()) },
         };
-        self.feed.handle(moment(monotonic, wall), FeedInput::Received(self.conn, arrival));
+        self.feed.handle(clock_reading(monotonic, wall), FeedInput::Received(self.conn, arrival));
     }
 
-    /// The event is a gap: its fields, where −1 and the empty text are absent ones.
+    /// Reports the event as a gap; −1 and the empty text mean absent fields.
     pub fn gap(&mut self, monotonic: f64, wall: f64, epoch: &str, after: f64, before: f64, reason: &str) {
         let maybe = |number: f64| (number >= 0.0).then(|| count(number));
         let gap =
             Gap::new((), Id::new(epoch).ok(), maybe(after), maybe(before), GapReason::from_wire(reason));
         let arrival = FeedItem::Gap { id: self.id.take(), gap };
-        self.feed.handle(moment(monotonic, wall), FeedInput::Received(self.conn, arrival));
+        self.feed.handle(clock_reading(monotonic, wall), FeedInput::Received(self.conn, arrival));
     }
 
-    /// The next thing to do, a number of `FeedOutput`; 0 when there is none.
+    /// The next output, a number of `FeedOutput`; 0 if there is none.
     pub fn poll(&mut self) -> u32 {
         let Some(output) = self.feed.poll() else { return 0 };
         self.slots = [0.0; SLOTS];
-        self.texts = [const { String::new() }; 2];
+        self.ids = [const { String::new() }; 2];
         self.write(output) as u32 + 1
     }
 
@@ -206,17 +206,17 @@ impl FeedMachine {
 
     /// An id of it.
     pub fn text(&self, which: usize) -> String {
-        self.texts.get(which).cloned().unwrap_or_default()
+        self.ids.get(which).cloned().unwrap_or_default()
     }
 
-    /// What to go on from when everything told so far has been dealt with; empty where there is nothing.
+    /// The event id to resume from after everything emitted so far; empty if there is none.
     pub fn last_event_id(&self) -> String {
         self.last_event_id.clone()
     }
 
-    /// When to say that the time has come, in milliseconds of the monotonic clock; −1 if nothing is waited for.
+    /// The next deadline, in milliseconds of the monotonic clock; −1 if there is none.
     pub fn deadline(&self) -> f64 {
-        // Rounded up: a tick that comes too early would come again and again.
+        // Rounded up: an early tick would change nothing and be repeated.
         self.feed.next_deadline().map_or(-1.0, |at| float(at.millis_up()))
     }
 }
@@ -228,7 +228,7 @@ impl FeedMachine {
             InputKind::Connect => FeedInput::Connect,
             InputKind::Reconnect => FeedInput::Reconnect,
             InputKind::Close => FeedInput::Close,
-            // Tokens stay with the page: the machine only knows that there is one.
+            // Tokens stay in the page: the machine knows only whether there is one.
             InputKind::SetToken => FeedInput::SetToken(Token::new("")),
             InputKind::Token => FeedInput::Token(match handle(a) {
                 1 => Ok(Token::new("")),
@@ -243,7 +243,7 @@ impl FeedMachine {
             }
             InputKind::Failed => {
                 let kind = match u16::try_from(handle(b)) {
-                    // A page is not told why there was no answer.
+                    // A page does not learn why there was no response.
                     Ok(0) | Err(_) => DialErrorKind::Unreachable,
                     Ok(1) => DialErrorKind::NotEventStream,
                     Ok(status) => DialErrorKind::Http(status),
@@ -270,7 +270,7 @@ impl FeedMachine {
     }
 
     fn put_ids(&mut self, epoch: &Id, id: Option<&Id>) {
-        self.texts = [epoch.as_str().into(), id.map_or("", |id| id.as_str()).into()];
+        self.ids = [epoch.as_str().into(), id.map_or("", |id| id.as_str()).into()];
     }
 
     fn write(&mut self, output: FeedOutput<(), ()>) -> OutputKind {
@@ -286,13 +286,13 @@ impl FeedMachine {
             }
             FeedOutput::Abort { conn } => {
                 self.put(&[float(conn.0)]);
-                OutputKind::Abandon
+                OutputKind::Abort
             }
             FeedOutput::Event { event, last_event_id } => {
                 self.last_event_id = last_event_id.as_deref().unwrap_or_default().into();
                 self.event(event)
             }
-            _ => OutputKind::Garbled,
+            _ => OutputKind::Malformed,
         }
     }
 
@@ -314,7 +314,7 @@ impl FeedMachine {
                 OutputKind::Message
             }
             FeedEvent::Gap(gap) => {
-                let reason = f64::from(crate::names::gap_reason(&gap.reason));
+                let reason = f64::from(crate::codes::gap_reason(&gap.reason));
                 self.put(&[reason, gap.after.map_or(-1.0, float), gap.before.map_or(-1.0, float)]);
                 if let Some(epoch) = &gap.epoch {
                     self.put_ids(epoch, None);
@@ -323,10 +323,10 @@ impl FeedMachine {
             }
             FeedEvent::Event { id, .. } => {
                 self.put(&[f64::from(u8::from(id.is_some()))]);
-                self.texts = [id.unwrap_or_default().into(), String::new()];
+                self.ids = [id.unwrap_or_default().into(), String::new()];
                 OutputKind::Event
             }
-            _ => OutputKind::Garbled,
+            _ => OutputKind::Malformed,
         }
     }
 }
@@ -339,10 +339,10 @@ fn state(change: &StateChange) -> [f64; SLOTS] {
         _ => (0, None),
     };
     let (cause, number, will_retry) = change.cause.as_ref().map_or((0, 0, false), |cause| {
-        (names::cause(&cause.code), cause.code.number().unwrap_or(0), cause.will_retry)
+        (codes::cause(&cause.code), cause.code.number().unwrap_or(0), cause.will_retry)
     });
     [
-        f64::from(crate::names::state(&change.state)),
+        f64::from(crate::codes::state(&change.state)),
         f64::from(attempt),
         retry_at.map_or(-1.0, |at| float(at.millis())),
         f64::from(cause),

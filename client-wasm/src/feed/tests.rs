@@ -1,10 +1,10 @@
-//! The reader as a page speaks to it.
+//! Tests of the feed machine through its exported functions.
 
 use super::*;
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// A machine on a clock that stands still.
+/// A machine with a stopped clock.
 struct Page(FeedMachine);
 
 impl Page {
@@ -12,7 +12,7 @@ impl Page {
         Self(FeedMachine::new(3.0, 0, false, 0, 5.0, 200.0, "e:6:x"))
     }
 
-    fn say(&mut self, kind: &str, fields: [f64; 3]) {
+    fn input(&mut self, kind: &str, fields: [f64; 3]) {
         let number = INPUTS.iter().position(|name| *name == kind).expect("a kind of input") + 1;
         let [a, b, c] = fields;
         self.0.input(u32::try_from(number).unwrap(), 0.0, 0.0, a, b, c);
@@ -29,7 +29,7 @@ impl Page {
         }
     }
 
-    /// Gives bytes, and answers for each event what it is; `None` for a gap.
+    /// Passes bytes and answers for each event what it is; `None` for a gap.
     fn gives(&mut self, conn: f64, text: &str, what: Option<u32>) {
         self.0.give(conn, 0.0, 0.0, text.as_bytes().to_vec());
         while self.0.read(0.0, 0.0) {
@@ -44,10 +44,10 @@ impl Page {
 #[test]
 fn bytes_become_messages_with_their_places_and_a_gap_keeps_its_numbers() {
     let mut page = Page::new();
-    page.say("Connect", [0.0; 3]);
+    page.input("Connect", [0.0; 3]);
     assert_eq!(page.next("Dial")[..3], [1.0, 0.0, 5.0]);
     assert_eq!(page.0.last_event_id(), "e:6:x");
-    page.say("Opened", [1.0, 0.0, 0.0]);
+    page.input("Opened", [1.0, 0.0, 0.0]);
     page.gives(1.0, "event: gap\ndata: {}\n\n", None);
     assert_eq!(page.next("Gap")[1..3], [6.0, 9.0]);
     assert_eq!((page.0.text(0).as_str(), page.0.last_event_id().as_str()), ("e", "e:6:x"));
@@ -66,11 +66,11 @@ fn bytes_become_messages_with_their_places_and_a_gap_keeps_its_numbers() {
 #[test]
 fn what_is_not_for_the_page_to_read_is_dealt_with_and_a_large_event_is_said_to_be_left_out() {
     let mut page = Page::new();
-    page.say("Connect", [0.0; 3]);
-    page.say("Opened", [1.0, 0.0, 0.0]);
+    page.input("Connect", [0.0; 3]);
+    page.input("Opened", [1.0, 0.0, 0.0]);
     page.gives(1.0, &format!("retry: 7000\n: hi\nid: 5\n\ndata: {}\n\n", "x".repeat(300)), Some(0));
-    page.next("Garbled");
-    page.say("Ended", [1.0, 1.0, 0.0]);
+    page.next("Malformed");
+    page.input("Ended", [1.0, 1.0, 0.0]);
     let state = page.next("State");
     assert!(state[2] >= 7000.0, "{state:?}");
     assert_eq!(state[3..4], [4.0], "the stream was not lost, it ended");
@@ -79,8 +79,8 @@ fn what_is_not_for_the_page_to_read_is_dealt_with_and_a_large_event_is_said_to_b
 #[test]
 fn an_event_of_another_make_is_told_with_its_id() {
     let mut page = Page(FeedMachine::new(3.0, 0, false, 0, 5.0, 200.0, ""));
-    page.say("Connect", [0.0; 3]);
-    page.say("Opened", [1.0, 0.0, 0.0]);
+    page.input("Connect", [0.0; 3]);
+    page.input("Opened", [1.0, 0.0, 0.0]);
     page.gives(1.0, "event: weather\nid: 5\ndata: rain\n\n", Some(0));
     assert_eq!(page.next("Event")[..1], [1.0]);
     assert_eq!((page.0.text(0).as_str(), page.0.last_event_id().as_str()), ("5", "5"));
@@ -92,8 +92,8 @@ fn an_event_of_another_make_is_told_with_its_id() {
 #[test]
 fn an_older_stream_gives_nothing_and_wild_numbers_are_harmless() {
     let mut page = Page::new();
-    page.say("Connect", [0.0; 3]);
-    page.say("Opened", [1.0, 0.0, 0.0]);
+    page.input("Connect", [0.0; 3]);
+    page.input("Opened", [1.0, 0.0, 0.0]);
     page.gives(7.0, "id: e:7:z\ndata: x\n\n", Some(1));
     while page.0.poll() > 0 {
         assert_ne!(page.0.last_event_id(), "e:7:z");

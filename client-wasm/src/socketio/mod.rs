@@ -1,55 +1,56 @@
-//! The machine for servers that speak Socket.IO, as a page speaks to it.
+//! The exported machine for Socket.IO servers.
 //!
-//! It has the numbers, the fields and the commands of the other machine, and so its driver; what it has more is numbered
-//! behind them. The packets' text is the page's business, attachments too.
+//! It has the inputs and outputs of the client's machine, and so the same driver; its own kinds are numbered
+//! above them. Packet text and attachments stay in the page.
 
-mod name;
-pub mod names;
 #[cfg(feature = "socketio-frames")]
-mod own;
-mod packets;
-mod sent;
-mod spaces;
+mod app_events;
+mod client_packets;
+pub mod codes;
+mod name;
+mod namespaces;
+mod server_packets;
 
-use crate::border::{SLOTS, border, config};
-use crate::fields::Fields;
+use crate::config::config;
+use crate::convert::{clock_reading, count};
+use crate::ffi::{SLOTS, ffi_methods};
+use crate::handles::{Released, Value};
+use crate::id_buffer::IdBuffer;
 use crate::inputs;
-use crate::numbers::{count, moment};
 use crate::outputs;
-use crate::texts::Texts;
-use crate::value::{Released, Value};
+use crate::slots::SlotReader;
 use alloc::boxed::Box;
+use client_packets::{PacketOut, PacketOutput};
 pub use name::Name;
-use packets::PacketKind;
+use namespaces::Namespaces;
 use rejoin::machine::Output;
 use rejoin::socketio::{ClientPacket, Manager, Namespace, Options};
 use rejoin::{Config, Diagnostics};
-use sent::{PacketOutput, SentKind};
-use spaces::Spaces;
+use server_packets::PacketIn;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// A session with numbers for everything. In a file of its own it has the other machine's name, so that one glue serves
-/// both.
+/// A session with numbers for everything. In its own module it is exported under the client machine's name, so that one
+/// glue serves both.
 #[cfg_attr(feature = "session", wasm_bindgen)]
 #[cfg_attr(not(feature = "session"), wasm_bindgen(js_name = Machine))]
 #[derive(Debug)]
 pub struct SocketIoMachine {
     session: Manager<Value, Name>,
-    spaces: Spaces,
+    namespaces: Namespaces,
     config: Config,
     seed: u64,
-    /// All of the answer that comes next.
+    /// The whole value of the next ack.
     #[cfg(feature = "socketio-frames")]
-    whole: Option<Value>,
+    ack_value: Option<Value>,
     released: Released,
     slots: Box<[f64; SLOTS]>,
-    texts: Texts,
+    ids: IdBuffer,
 }
 
 #[cfg_attr(feature = "session", wasm_bindgen)]
 #[cfg_attr(not(feature = "session"), wasm_bindgen(js_class = Machine))]
 impl SocketIoMachine {
-    /// A machine that is idle, configured as [`crate::Machine::new`] says. There is only one way to speak to such a
+    /// An idle machine, configured like [`crate::Machine::new`]. There is only one protocol for such a
     /// server.
     #[wasm_bindgen(constructor)]
     pub fn new(
@@ -64,74 +65,77 @@ impl SocketIoMachine {
         let config = config(endpoints, credentials, legacy, max_attempts, send_ttl);
         Self {
             session: session(config.clone(), Options::default(), count(seed)),
-            spaces: Spaces::default(),
+            namespaces: Namespaces::default(),
             config,
             seed: count(seed),
             #[cfg(feature = "socketio-frames")]
-            whole: None,
+            ack_value: None,
             released: Released::default(),
             slots: Box::new([0.0; SLOTS]),
-            texts: Texts::new(),
+            ids: IdBuffer::new(),
         }
     }
 
-    /// Says what happened, as to the other machine.
+    /// Feeds an input, as [`crate::Machine::input`].
     pub fn input(&mut self, kind: u32, monotonic: f64, wall: f64, ids: usize) {
-        let released = self.let_go().clone();
-        let mut fields = Fields { slots: self.slots.iter(), ids: self.texts.read(ids), released: &released };
-        let input = match packets::kind(kind) {
-            Some(PacketKind::Within) => return self.spaces.select(fields.handle()),
-            Some(PacketKind::Begin) => {
-                return self.spaces.begin(&mut self.session, fields.handle(), fields.handle());
+        let released = self.released_handles().clone();
+        let mut fields =
+            SlotReader { slots: self.slots.iter(), ids: self.ids.read(ids), released: &released };
+        let input = match server_packets::kind(kind) {
+            Some(PacketIn::SelectNamespace) => return self.namespaces.select(fields.handle()),
+            Some(PacketIn::OpenNamespace) => {
+                return self.namespaces.open(&mut self.session, fields.handle(), fields.handle());
             }
-            Some(PacketKind::Acks) => {
-                let options = packets::options(&mut fields);
+            Some(PacketIn::Acks) => {
+                let options = server_packets::options(&mut fields);
                 self.session = session(self.config.clone(), options, self.seed);
                 None
             }
             #[cfg(feature = "socketio-frames")]
-            Some(PacketKind::Whole) => {
-                self.whole = packets::kept(&mut fields);
+            Some(PacketIn::AckValue) => {
+                self.ack_value = server_packets::optional_value(&mut fields);
                 None
             }
             #[cfg(feature = "socketio-frames")]
-            Some(kind) if own::is_command(kind) => own::command(kind, &mut fields),
+            Some(kind) if app_events::is_command(kind) => app_events::command(kind, &mut fields),
             #[cfg(feature = "socketio-frames")]
-            Some(kind) => packets::read(kind, &mut fields).map(|input| own::whole(input, &mut self.whole)),
+            Some(kind) => server_packets::read(kind, &mut fields)
+                .map(|input| app_events::with_value(input, &mut self.ack_value)),
             #[cfg(not(feature = "socketio-frames"))]
-            Some(kind) => packets::read(kind, &mut fields),
+            Some(kind) => server_packets::read(kind, &mut fields),
             None => inputs::read(kind, &mut fields, |_, _| None),
         };
         if let Some(input) = input {
-            self.spaces.handle(&mut self.session, moment(monotonic, wall), input);
+            self.namespaces.handle(&mut self.session, clock_reading(monotonic, wall), input);
         }
     }
 
-    /// The next thing to do, as of the other machine.
+    /// The next output, as [`crate::Machine::poll`].
     pub fn poll(&mut self) -> u32 {
-        let output = self.spaces.poll(&mut self.session);
-        let told = if output.is_none() { self.spaces.next_told() } else { None };
-        if output.is_none() && told.is_none() {
+        let output = self.namespaces.poll(&mut self.session);
+        let ready = if output.is_none() { self.namespaces.next_ready() } else { None };
+        if output.is_none() && ready.is_none() {
             return 0;
         }
         *self.slots = [0.0; SLOTS];
-        self.texts.clear();
+        self.ids.clear();
         let Some(mut output) = output else {
-            outputs::Fields { slots: self.slots.iter_mut(), texts: &mut self.texts }.small(told.unwrap_or(0));
-            return names::FIRST + SentKind::Within as u32;
+            crate::slots::SlotWriter { slots: self.slots.iter_mut(), ids: &mut self.ids }
+                .number(ready.unwrap_or(0));
+            return codes::FIRST + PacketOut::NamespaceOutput as u32;
         };
-        let space = space_of(&output);
-        let cause = sent::prepare(&mut output);
-        let mut fields = outputs::Fields { slots: self.slots.iter_mut(), texts: &mut self.texts };
-        let kind = sent::own(&output, &mut fields);
-        let kind = kind.unwrap_or_else(|| outputs::write(output, &mut fields, sent::write));
+        let namespace = namespace_of(&output);
+        let cause = client_packets::prepare(&mut output);
+        let mut fields = crate::slots::SlotWriter { slots: self.slots.iter_mut(), ids: &mut self.ids };
+        let kind = client_packets::write_event(&output, &mut fields);
+        let kind = kind.unwrap_or_else(|| outputs::write(output, &mut fields, client_packets::write));
         if let Some((at, cause)) = cause
             && let Some(slot) = self.slots.get_mut(at)
         {
             *slot = cause;
         }
         if let Some(slot) = self.slots.last_mut() {
-            *slot = f64::from(space);
+            *slot = f64::from(namespace);
         }
         kind
     }
@@ -139,18 +143,18 @@ impl SocketIoMachine {
 
 impl SocketIoMachine {
     fn diagnostics(&self) -> Diagnostics {
-        self.spaces.diagnostics(&self.session)
+        self.namespaces.diagnostics(&self.session)
     }
 
-    fn let_go(&self) -> &Released {
-        self.spaces.let_go(&self.released)
+    fn released_handles(&self) -> &Released {
+        self.namespaces.released_handles(&self.released)
     }
 }
 
-/// The number of the namespace that is spoken to; 0 for the first.
-fn space_of(output: &PacketOutput) -> u32 {
+/// The namespace of an output; 0 for the first.
+fn namespace_of(output: &PacketOutput) -> u32 {
     match output {
-        Output::Send { message: ClientPacket::In { namespace, .. }, .. } => spaces::number(namespace),
+        Output::Send { message: ClientPacket::In { namespace, .. }, .. } => namespaces::number(namespace),
         _ => 0,
     }
 }
@@ -161,16 +165,16 @@ fn session(config: Config, options: Options, seed: u64) -> Manager<Value, Name> 
     let mut session = Manager::new(Namespace::default(), config, options, Name::Personal, seed);
     #[cfg(feature = "socketio-frames")]
     {
-        session.custom_events(own::ROOM);
+        session.custom_events(app_events::ROOM);
         session.manual_acks();
     }
     session
 }
 
 #[cfg(feature = "session")]
-border!(SocketIoMachine, SocketIoMachine);
+ffi_methods!(SocketIoMachine, SocketIoMachine);
 #[cfg(not(feature = "session"))]
-border!(SocketIoMachine, Machine);
+ffi_methods!(SocketIoMachine, Machine);
 
 #[cfg(test)]
 mod tests;

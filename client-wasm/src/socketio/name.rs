@@ -1,21 +1,21 @@
-//! What the machine takes for a name.
+//! The type of names in a Socket.IO session.
 
-use crate::value::{Handle, Numbered, Value};
+use crate::handles::{Handle, HasHandle, Value};
 use core::cmp::Ordering;
 
-/// Rooms have numbers in the page's table for good, and only those that somebody here has asked for. Whom and what a
-/// server names beside them the page keeps no longer than the machine does: there it is the packet that names it.
+/// Joined rooms have permanent handles in the page's table. Other names of a server live no longer than the packet that
+/// contains them: such a name is the packet's handle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Name {
-    /// A room; 0 for one that nobody has asked for.
+    /// A room; 0 for one that was not joined.
     Room(Handle),
-    /// Who or what is in this packet.
+    /// A name inside this packet.
     Within(Value),
-    /// The stream of notifications, which is no room of the table.
+    /// The notification stream, which is not in the table.
     Personal,
 }
 
-/// What the page is given for [`Name::Personal`]: more than its table ever counts.
+/// The handle of [`Name::Personal`] in the page: above every handle of its table.
 const PERSONAL: Handle = Handle::MAX;
 
 impl Name {
@@ -24,7 +24,7 @@ impl Name {
     }
 }
 
-impl Numbered for Name {
+impl HasHandle for Name {
     fn number(&self) -> Handle {
         match self {
             Self::Room(room) => *room,

@@ -1,8 +1,8 @@
-//! The machine as a page speaks to it: the numbers of the other one, and those behind them.
+//! Tests of the Socket.IO machine through its exported functions.
 
-use super::names::FIRST;
-use super::packets::PACKETS;
-use super::sent::SENT;
+use super::client_packets::PACKETS_OUT;
+use super::codes::FIRST;
+use super::server_packets::PACKETS_IN;
 use super::*;
 use crate::inputs::INPUTS;
 use crate::outputs::OUTPUTS;
@@ -16,14 +16,14 @@ fn number(name: &str, all: &[&str], own: &[&str]) -> u32 {
     u32::try_from(number.expect("a kind")).unwrap()
 }
 
-fn say(machine: &mut SocketIoMachine, kind: &str, fields: &[f64], texts: &str) {
-    let ids = machine.put(fields, texts);
-    machine.input(number(kind, INPUTS, PACKETS), 0.0, 0.0, ids);
+fn input(machine: &mut SocketIoMachine, kind: &str, fields: &[f64], ids: &str) {
+    let ids = machine.put(fields, ids);
+    machine.input(number(kind, INPUTS, PACKETS_IN), 0.0, 0.0, ids);
 }
 
-/// What is wanted or told until there is one of this kind: its fields and its texts.
+/// Polls until an output of this kind; returns its fields and texts.
 fn until(machine: &mut SocketIoMachine, kind: &str) -> (Vec<f64>, String) {
-    let wanted = number(kind, OUTPUTS, SENT);
+    let wanted = number(kind, OUTPUTS, PACKETS_OUT);
     loop {
         match machine.poll() {
             0 => panic!("no {kind}"),
@@ -33,26 +33,26 @@ fn until(machine: &mut SocketIoMachine, kind: &str) -> (Vec<f64>, String) {
     }
 }
 
-/// Dialled, opened and greeted, with a token, and with room 1 wanted.
+/// Dialled and opened, with a token, and with room 1 joined.
 fn greeted() -> SocketIoMachine {
     let mut machine = SocketIoMachine::new(3.0, 1, 1, false, false, 0, 0.0);
-    say(&mut machine, "Join", &[1.0], "");
-    say(&mut machine, "Connect", &[], "");
+    input(&mut machine, "Join", &[1.0], "");
+    input(&mut machine, "Connect", &[], "");
     greet(&mut machine, 1.0);
     machine
 }
 
 fn greet(machine: &mut SocketIoMachine, conn: f64) {
     assert_eq!(until(machine, "Dial").0[..3], [conn, 0.0, 0.0], "the token is not for the address");
-    say(machine, "Opened", &[conn], "");
-    say(machine, "Open", &[conn, 25_000.0, 20_000.0, -1.0], "");
+    input(machine, "Opened", &[conn], "");
+    input(machine, "Open", &[conn, 25_000.0, 20_000.0, -1.0], "");
 }
 
-/// Let in under session 1, with the answer to its join still to come.
+/// Connected under session 1, with the join not answered yet.
 fn connected() -> SocketIoMachine {
     let mut machine = greeted();
     assert_eq!(until(&mut machine, "Connect").0[..4], [1.0, 1.0, 1.0, 0.0], "a token, and nothing to resume");
-    say(&mut machine, "Connected", &[1.0, 1.0, 1.0], "");
+    input(&mut machine, "Connected", &[1.0, 1.0, 1.0], "");
     assert_eq!(until(&mut machine, "Join").0[..4], [1.0, 2.0, 0.0, 1.0]);
     machine
 }
@@ -61,55 +61,55 @@ fn connected() -> SocketIoMachine {
 fn a_join_and_a_send_are_answered_and_what_the_server_named_is_let_go() {
     let mut machine = connected();
     // Who is in the room is in packet 30, all of the answer in 31.
-    say(&mut machine, "Ack", &[1.0, 0.0, -1.0, 30.0, 31.0], "");
+    input(&mut machine, "Ack", &[1.0, 0.0, -1.0, 30.0, 31.0], "");
     assert_eq!(until(&mut machine, "JoinReply").0[..2], [1.0, 31.0]);
     assert_eq!(until(&mut machine, "Joined").0[..5], [1.0, 30.0, 0.0, 0.0, 1.0]);
     assert_eq!([(); 3].map(|()| machine.released()), [30, 31, 0]);
-    say(&mut machine, "Send", &[5.0, 1.0, 40.0, 2.0], "");
-    assert_eq!(until(&mut machine, "Say").0[..5], [1.0, 3.0, 1.0, 1.0, 40.0]);
-    say(&mut machine, "Ack", &[1.0, 1.0, 7.0, 0.0, 32.0], "m7");
+    input(&mut machine, "Send", &[5.0, 1.0, 40.0, 2.0], "");
+    assert_eq!(until(&mut machine, "SendMessage").0[..5], [1.0, 3.0, 1.0, 1.0, 40.0]);
+    input(&mut machine, "Ack", &[1.0, 1.0, 7.0, 0.0, 32.0], "m7");
     let (fields, id) = until(&mut machine, "Delivery");
     assert_eq!((&fields[..6], id.as_str()), (&[5.0, 2.0, 0.0, 0.0, 7.0, 32.0][..], "m7 "));
-    say(&mut machine, "Send", &[6.0, 1.0, 41.0, 2.0], "");
-    say(&mut machine, "Ack", &[1.0, 2.0, -1.0, 0.0], "");
+    input(&mut machine, "Send", &[6.0, 1.0, 41.0, 2.0], "");
+    input(&mut machine, "Ack", &[1.0, 2.0, -1.0, 0.0], "");
     let (fields, id) = until(&mut machine, "Delivery");
     assert_eq!((&fields[..5], id.as_str()), (&[6.0, 2.0, 0.0, 0.0, -1.0][..], " "), "it says no more");
-    say(&mut machine, "Send", &[7.0, 1.0, 42.0, 2.0], "");
-    let forbidden = f64::from(crate::names::code(rejoin::messages::Code::Forbidden));
-    say(&mut machine, "Nack", &[1.0, 3.0, forbidden, 33.0], "");
+    input(&mut machine, "Send", &[7.0, 1.0, 42.0, 2.0], "");
+    let forbidden = f64::from(crate::codes::code(rejoin::messages::Code::Forbidden));
+    input(&mut machine, "Nack", &[1.0, 3.0, forbidden, 33.0], "");
     assert_eq!(until(&mut machine, "Delivery").0[..6], [7.0, 4.0, 0.0, forbidden, -1.0, 33.0]);
 }
 
 #[test]
 fn without_acks_none_are_asked_for() {
     let mut machine = SocketIoMachine::new(3.0, 1, 0, false, false, 0, 0.0);
-    say(&mut machine, "Acks", &[0.0, 0.0], "");
-    say(&mut machine, "Join", &[1.0], "");
-    say(&mut machine, "Connect", &[], "");
+    input(&mut machine, "Acks", &[0.0, 0.0], "");
+    input(&mut machine, "Join", &[1.0], "");
+    input(&mut machine, "Connect", &[], "");
     greet(&mut machine, 1.0);
     assert_eq!(until(&mut machine, "Connect").0[..4], [1.0, 1.0, 0.0, 0.0]);
-    say(&mut machine, "Connected", &[1.0, 1.0, 0.0], "");
+    input(&mut machine, "Connected", &[1.0, 1.0, 0.0], "");
     assert_eq!(until(&mut machine, "Join").0[..4], [1.0, 2.0, -1.0, 1.0]);
 }
 
 #[test]
 fn a_lost_session_is_asked_for_by_its_place_and_what_was_missed_is_held_until_the_consent() {
     let mut machine = connected();
-    say(&mut machine, "Ack", &[1.0, 0.0, -1.0, 0.0], "");
-    say(&mut machine, "Message", &[1.0, -1.0, 2.0, 50.0, 9.0, 1.0], "Pe0aaaa.1");
+    input(&mut machine, "Ack", &[1.0, 0.0, -1.0, 0.0], "");
+    input(&mut machine, "Message", &[1.0, -1.0, 2.0, 50.0, 9.0, 1.0], "Pe0aaaa.1");
     assert_eq!(until(&mut machine, "Message").0[..1], [50.0]);
-    say(&mut machine, "Closed", &[1.0, 1006.0], "");
+    input(&mut machine, "Closed", &[1.0, 1006.0], "");
     until(&mut machine, "State");
     let due = machine.deadline();
-    machine.input(number("Tick", INPUTS, PACKETS), due, due, 0);
+    machine.input(number("Tick", INPUTS, PACKETS_IN), due, due, 0);
     greet(&mut machine, 2.0);
     let (fields, place) = until(&mut machine, "Connect");
     assert_eq!((&fields[..4], place.as_str()), (&[2.0, 1.0, 1.0, 1.0][..], "Pe0aaaa.1 "));
-    say(&mut machine, "UserJoined", &[2.0, -1.0, 0.0, 51.0, 9.0, 1.0], "");
-    say(&mut machine, "Message", &[2.0, -1.0, 2.0, 52.0, 9.0, 1.0], "Pe0aaab");
+    input(&mut machine, "UserJoined", &[2.0, -1.0, 0.0, 51.0, 9.0, 1.0], "");
+    input(&mut machine, "Message", &[2.0, -1.0, 2.0, 52.0, 9.0, 1.0], "Pe0aaab");
     assert_eq!(machine.released(), 50);
     assert_eq!(machine.released(), 0, "what is held is not let go");
-    say(&mut machine, "Connected", &[2.0, 1.0, 1.0], "");
+    input(&mut machine, "Connected", &[2.0, 1.0, 1.0], "");
     assert_eq!(until(&mut machine, "Joined").0[..4], [1.0, 0.0, 1.0, 1.0], "recovered, with one message");
     assert_eq!(until(&mut machine, "UserJoined").0[..2], [1.0, 51.0]);
     assert_eq!(until(&mut machine, "Message").0[..1], [52.0]);
@@ -118,22 +118,22 @@ fn a_lost_session_is_asked_for_by_its_place_and_what_was_missed_is_held_until_th
 #[test]
 fn a_notification_names_its_packet_also_when_its_data_was_the_place_to_recover_from() {
     let mut machine = connected();
-    say(&mut machine, "Notification", &[1.0, 8.0, 0.0, 60.0, 9.0, 1.0], "");
+    input(&mut machine, "Notification", &[1.0, 8.0, 0.0, 60.0, 9.0, 1.0], "");
     assert_eq!(until(&mut machine, "Ack").0[..3], [1.0, 3.0, 8.0], "an event that wants an answer gets one");
     assert_eq!(until(&mut machine, "Notification").0[..2], [60.0, 60.0]);
-    say(&mut machine, "Message", &[1.0, -1.0, 2.0, 61.0, 9.0, 1.0], "1700000000000-0");
-    say(&mut machine, "Notification", &[1.0, -1.0, 1.0, 62.0, 9.0, 1.0], "1700000000000-1");
+    input(&mut machine, "Message", &[1.0, -1.0, 2.0, 61.0, 9.0, 1.0], "1700000000000-0");
+    input(&mut machine, "Notification", &[1.0, -1.0, 1.0, 62.0, 9.0, 1.0], "1700000000000-1");
     assert_eq!(until(&mut machine, "Notification").0[..2], [62.0, 0.0]);
-    say(&mut machine, "Notification", &[1.0, -1.0, 2.0, 63.0, 9.0, 1.0, 64.0], "1700000000000-2");
+    input(&mut machine, "Notification", &[1.0, -1.0, 2.0, 63.0, 9.0, 1.0, 64.0], "1700000000000-2");
     assert_eq!(until(&mut machine, "Notification").0[..2], [63.0, 64.0], "the data before the place");
-    say(&mut machine, "Notification", &[1.0, -1.0, 2.0, 65.0, 9.0, 1.0, 66.0], "busy");
+    input(&mut machine, "Notification", &[1.0, -1.0, 2.0, 65.0, 9.0, 1.0, 66.0], "busy");
     assert_eq!(until(&mut machine, "Notification").0[..2], [65.0, 65.0]);
-    say(&mut machine, "Closed", &[1.0, 1006.0], "");
+    input(&mut machine, "Closed", &[1.0, 1006.0], "");
     until(&mut machine, "State");
     let due = machine.deadline();
-    machine.input(number("Tick", INPUTS, PACKETS), due, due, 0);
+    machine.input(number("Tick", INPUTS, PACKETS_IN), due, due, 0);
     greet(&mut machine, 2.0);
-    say(&mut machine, "Connected", &[2.0, 1.0, 2.0], "");
+    input(&mut machine, "Connected", &[2.0, 1.0, 2.0], "");
     let gap = loop {
         let (gap, _) = until(&mut machine, "Gap");
         if gap[0] > 1.0 {
@@ -147,8 +147,8 @@ fn a_notification_names_its_packet_also_when_its_data_was_the_place_to_recover_f
 fn causes_that_only_this_machine_has_are_numbered_behind_the_others() {
     for (kind, told, expected) in [("Connected", 0.0, FIRST), ("Refused", 1.0, FIRST + 1)] {
         let mut machine = greeted();
-        say(&mut machine, kind, &[1.0, told], "");
-        let failed = crate::names::state(&rejoin::State::Failed);
+        input(&mut machine, kind, &[1.0, told], "");
+        let failed = crate::codes::state(&rejoin::State::Failed);
         loop {
             let (state, _) = until(&mut machine, "State");
             if state[..1] == [f64::from(failed)] {
@@ -162,7 +162,7 @@ fn causes_that_only_this_machine_has_are_numbered_behind_the_others() {
 #[test]
 fn a_connection_that_is_out_of_step_is_given_up_and_wild_numbers_are_harmless() {
     let mut machine = connected();
-    say(&mut machine, "OutOfStep", &[1.0], "");
+    input(&mut machine, "OutOfSync", &[1.0], "");
     until(&mut machine, "State");
     for wild in [f64::NAN, f64::INFINITY, -1.0, 1e300] {
         for kind in (0..60).chain(FIRST..FIRST + 40).filter(|kind| *kind != FIRST) {
@@ -178,14 +178,14 @@ fn a_connection_that_is_out_of_step_is_given_up_and_wild_numbers_are_harmless() 
 #[test]
 fn an_own_event_comes_out_with_the_number_of_the_answer_that_it_wants_and_is_answered_under_the_servers() {
     let mut machine = connected();
-    say(&mut machine, "Own", &[1.0, 8.0, 0.0, 70.0, 12.0], "");
+    input(&mut machine, "AppEvent", &[1.0, 8.0, 0.0, 70.0, 12.0], "");
     let event = until(&mut machine, "Event").0;
     assert_eq!(event[..1], [70.0]);
-    say(&mut machine, "Answer", &[event[1], 71.0, 2.0], "");
+    input(&mut machine, "Answer", &[event[1], 71.0, 2.0], "");
     assert_eq!(until(&mut machine, "Answer").0[..4], [1.0, 3.0, 8.0, 71.0]);
-    say(&mut machine, "Answer", &[event[1], 72.0, 2.0], "");
+    input(&mut machine, "Answer", &[event[1], 72.0, 2.0], "");
     assert_eq!(until(&mut machine, "NotAnswered").0[..1], [event[1]], "it has been answered");
-    say(&mut machine, "Own", &[1.0, -1.0, 0.0, 73.0, 12.0], "");
+    input(&mut machine, "AppEvent", &[1.0, -1.0, 0.0, 73.0, 12.0], "");
     assert_eq!(until(&mut machine, "Event").0[..2], [73.0, 0.0]);
 }
 
@@ -193,74 +193,74 @@ fn an_own_event_comes_out_with_the_number_of_the_answer_that_it_wants_and_is_ans
 #[test]
 fn an_own_event_is_answered_whole_however_the_answer_looks() {
     let mut machine = connected();
-    say(&mut machine, "Ask", &[5.0, 0.0, 40.0, 2.0], "");
-    let own = until(&mut machine, "Own").0;
+    input(&mut machine, "EmitWithAck", &[5.0, 0.0, 40.0, 2.0], "");
+    let own = until(&mut machine, "AppEvent").0;
     assert_eq!((own[0].to_bits(), own[3].to_bits()), (1.0f64.to_bits(), 40.0f64.to_bits()));
-    say(&mut machine, "Whole", &[80.0], "");
-    let forbidden = f64::from(crate::names::code(rejoin::messages::Code::Forbidden));
-    say(&mut machine, "Nack", &[1.0, own[2], forbidden, 0.0], "");
+    input(&mut machine, "AckValue", &[80.0], "");
+    let forbidden = f64::from(crate::codes::code(rejoin::messages::Code::Forbidden));
+    input(&mut machine, "Nack", &[1.0, own[2], forbidden, 0.0], "");
     let delivery = until(&mut machine, "Delivery").0;
     assert_eq!((&delivery[..2], delivery[5].to_bits()), (&[5.0, 2.0][..], 80.0f64.to_bits()));
-    say(&mut machine, "Keep", &[7.0, 41.0, 3.0], "");
-    assert_eq!(until(&mut machine, "Own").0[2..4], [-1.0, 41.0]);
-    say(&mut machine, "Volatile", &[6.0, 0.0, 42.0, 2.0], "");
-    assert_eq!(until(&mut machine, "Own").0[2..4], [-1.0, 42.0]);
+    input(&mut machine, "Keep", &[7.0, 41.0, 3.0], "");
+    assert_eq!(until(&mut machine, "AppEvent").0[2..4], [-1.0, 41.0]);
+    input(&mut machine, "Volatile", &[6.0, 0.0, 42.0, 2.0], "");
+    assert_eq!(until(&mut machine, "AppEvent").0[2..4], [-1.0, 42.0]);
 }
 
-/// What is wanted or told in the namespace with this number until there is one of this kind; then the first is spoken of.
+/// Polls in this namespace until an output of this kind; then selects the first again.
 fn until_in(machine: &mut SocketIoMachine, space: f64, kind: &str) -> (Vec<f64>, String) {
-    say(machine, "Within", &[space], "");
+    input(machine, "SelectNamespace", &[space], "");
     let found = until(machine, kind);
-    say(machine, "Within", &[0.0], "");
+    input(machine, "SelectNamespace", &[0.0], "");
     found
 }
 
-fn say_in(machine: &mut SocketIoMachine, space: f64, kind: &str, fields: &[f64], texts: &str) {
-    say(machine, "Within", &[space], "");
-    say(machine, kind, fields, texts);
-    say(machine, "Within", &[0.0], "");
+fn input_in(machine: &mut SocketIoMachine, space: f64, kind: &str, fields: &[f64], ids: &str) {
+    input(machine, "SelectNamespace", &[space], "");
+    input(machine, kind, fields, ids);
+    input(machine, "SelectNamespace", &[0.0], "");
 }
 
 #[test]
 fn another_namespace_is_carried_with_its_own_number_values_and_turns() {
     let mut machine = connected();
     while machine.poll() > 0 {}
-    say(&mut machine, "Begin", &[1.0, 1.0], "");
-    say_in(&mut machine, 1.0, "Join", &[2.0], "");
-    say_in(&mut machine, 1.0, "Connect", &[], "");
+    input(&mut machine, "OpenNamespace", &[1.0, 1.0], "");
+    input_in(&mut machine, 1.0, "Join", &[2.0], "");
+    input_in(&mut machine, 1.0, "Connect", &[], "");
     let (fields, _) = until(&mut machine, "Connect");
     assert_eq!((fields[2], fields.last()), (1.0, Some(&1.0)), "with a token, in the namespace");
-    assert_eq!(until(&mut machine, "Within").0[..1], [1.0]);
-    say_in(&mut machine, 1.0, "Connected", &[1.0, 1.0, 1.0], "");
+    assert_eq!(until(&mut machine, "NamespaceOutput").0[..1], [1.0]);
+    input_in(&mut machine, 1.0, "Connected", &[1.0, 1.0, 1.0], "");
     let (fields, _) = until(&mut machine, "Join");
     assert_eq!((fields[3], fields.last()), (2.0, Some(&1.0)));
     for state in [rejoin::State::Connecting, rejoin::State::Connected] {
         let told = until_in(&mut machine, 1.0, "State").0;
-        assert_eq!(told[..1], [f64::from(crate::names::state(&state))]);
+        assert_eq!(told[..1], [f64::from(crate::codes::state(&state))]);
     }
     // Each namespace is told of once, however much it has to tell.
-    assert_eq!(until(&mut machine, "Within").0[..1], [1.0]);
+    assert_eq!(until(&mut machine, "NamespaceOutput").0[..1], [1.0]);
     assert_eq!(machine.poll(), 0);
     // Both count their acks and keep their values apart.
     for space in [0.0, 1.0] {
-        say_in(&mut machine, space, "Ack", &[1.0, 0.0, -1.0, 0.0, 31.0], "");
+        input_in(&mut machine, space, "Ack", &[1.0, 0.0, -1.0, 0.0, 31.0], "");
     }
     assert_eq!(until(&mut machine, "JoinReply").0[..2], [1.0, 31.0]);
     assert_eq!(until_in(&mut machine, 1.0, "JoinReply").0[..2], [2.0, 31.0]);
     while machine.poll() > 0 {}
     assert_eq!([(); 2].map(|()| machine.released()), [31, 0]);
-    say(&mut machine, "Within", &[1.0], "");
+    input(&mut machine, "SelectNamespace", &[1.0], "");
     while machine.poll() > 0 {}
     assert_eq!([(); 2].map(|()| machine.released()), [31, 0]);
-    say(&mut machine, "Within", &[0.0], "");
+    input(&mut machine, "SelectNamespace", &[0.0], "");
     // Left: the first goes on, and what is said to nobody is nothing.
     // Not what the engine calls so.
-    say(&mut machine, "Within", &[1.0], "");
+    input(&mut machine, "SelectNamespace", &[1.0], "");
     let ids = machine.put(&[], "");
     machine.input(number("Close", INPUTS, &[]), 0.0, 0.0, ids);
-    say(&mut machine, "Within", &[0.0], "");
+    input(&mut machine, "SelectNamespace", &[0.0], "");
     assert_eq!(until(&mut machine, "Disconnect").0.last(), Some(&1.0));
-    say_in(&mut machine, 7.0, "Connect", &[], "");
-    say(&mut machine, "Send", &[5.0, 1.0, 40.0, 2.0], "");
-    assert_eq!(until(&mut machine, "Say").0.last(), Some(&0.0));
+    input_in(&mut machine, 7.0, "Connect", &[], "");
+    input(&mut machine, "Send", &[5.0, 1.0, 40.0, 2.0], "");
+    assert_eq!(until(&mut machine, "SendMessage").0.last(), Some(&0.0));
 }

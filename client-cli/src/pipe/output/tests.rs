@@ -96,12 +96,26 @@ fn a_gap_of_unknown_size_says_null() {
 fn a_delivery_repeats_its_ref_and_names_a_failure() {
     let mut out = Vec::new();
     let of = |status| Outcome::Final(status);
-    delivery(&mut out, Some("1"), "r", &of(DeliveryStatus::Written), None, Told::First);
-    delivery(&mut out, None, "r", &of(DeliveryStatus::Failed(SendFailure::TooLarge)), None, Told::First);
-    delivery(&mut out, None, "r", &of(DeliveryStatus::Unknown), None, Told::First);
-    delivery(&mut out, None, "r", &of(DeliveryStatus::Acked { id: id("m7"), seq: 7 }), None, Told::First);
-    delivery(&mut out, Some("2"), "r", &Outcome::Kept, None, Told::First);
-    delivery(&mut out, Some("3"), "r", &of(DeliveryStatus::Written), None, Told::Again);
+    delivery(&mut out, Some("1"), "r", &of(DeliveryStatus::Written), None, Repetition::First);
+    delivery(
+        &mut out,
+        None,
+        "r",
+        &of(DeliveryStatus::Failed(SendFailure::TooLarge)),
+        None,
+        Repetition::First,
+    );
+    delivery(&mut out, None, "r", &of(DeliveryStatus::Unknown), None, Repetition::First);
+    delivery(
+        &mut out,
+        None,
+        "r",
+        &of(DeliveryStatus::Acked { id: id("m7"), seq: 7 }),
+        None,
+        Repetition::First,
+    );
+    delivery(&mut out, Some("2"), "r", &Outcome::Kept, None, Repetition::First);
+    delivery(&mut out, Some("3"), "r", &of(DeliveryStatus::Written), None, Repetition::Again);
     let text = String::from_utf8(out).unwrap();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], r#"{"type":"delivery","ref":"1","roomId":"r","status":"written"}"#);
@@ -132,7 +146,7 @@ fn a_refusal_without_words_says_whether_sending_it_again_is_of_use() {
     let told = |code| {
         let mut out = Vec::new();
         let outcome = Outcome::Final(DeliveryStatus::Failed(SendFailure::Refused(code)));
-        delivery(&mut out, Some("1"), "r", &outcome, None, Told::First);
+        delivery(&mut out, Some("1"), "r", &outcome, None, Repetition::First);
         String::from_utf8(out).unwrap()
     };
     for code in [Code::Internal, Code::Overloaded, Code::RateLimited, Code::RoomFull] {
@@ -156,7 +170,7 @@ fn a_code_of_the_servers_own_stands_beside_that_of_the_protocol() {
     reply.server_code = own;
     let mut out = Vec::new();
     let outcome = Outcome::Final(DeliveryStatus::Failed(SendFailure::Refused(Code::Other)));
-    delivery(&mut out, Some("1"), "r", &outcome, Some(&reply), Told::First);
+    delivery(&mut out, Some("1"), "r", &outcome, Some(&reply), Repetition::First);
     assert_eq!(
         String::from_utf8(out).unwrap(),
         "{\"type\":\"delivery\",\"ref\":\"1\",\"roomId\":\"r\",\"status\":\"failed\",\"code\":\"other\",\

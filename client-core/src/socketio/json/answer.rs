@@ -1,5 +1,5 @@
 //! Whether an ack says yes or no. Socket.IO has no form for it, so the usual ones are told apart by one table, which
-//! `client-wasm/js/socketio/answer.ts` repeats; `acks.json` holds both to the same answers.
+//! `client-wasm/js/socketio/ack_result.ts` repeats; `acks.json` holds both to the same answers.
 //!
 //! | arguments | |
 //! |---|---|

@@ -1,0 +1,436 @@
+//! Handles each event and each typed line of a chat: output lines, and commands for the client.
+
+use super::pending::{Display, MessageSource, PendingMessages};
+use crate::clock::Clock;
+use crate::command::{self, COMMANDS, Command};
+use crate::editor::{REDRAW, Shared};
+use crate::error::Exit;
+use crate::event_printer::EventPrinter;
+use crate::lines::BadText;
+use crate::render::{Layout, plain_name};
+use crate::rooms::Occupants;
+use crate::send_status::SendStatus;
+use crate::typing::{self, Typing};
+use crate::{alert, describe, sanitise};
+use jiff::Timestamp;
+use rejoin::{Client, Event, Join, RoomState, State};
+use std::fmt::Write as _;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// Messages of a room that are asked for at a first join, and so many of them are shown at once.
+pub(super) const HISTORY: u64 = 200;
+const SHOWN_HISTORY: u64 = 20;
+/// Messages that `/history` shows without a number.
+const DEFAULT_HISTORY: usize = 20;
+/// Columns of a message that is quoted in a notice.
+const QUOTED: usize = 40;
+
+pub(super) struct Controller {
+    pub(super) client: Client,
+    pub(super) own: PendingMessages,
+    pub(super) narrator: EventPrinter,
+    pub(super) exit: Exit,
+    pub(super) typing: Typing,
+    shared: Arc<Shared>,
+    /// The window's title as it was set last, if it is set.
+    title: Option<String>,
+}
+
+impl Controller {
+    pub(super) fn new(
+        client: Client,
+        shared: Arc<Shared>,
+        layout: Layout,
+        clock: Clock,
+        name: Option<String>,
+        rooms: &[String],
+    ) -> Self {
+        let mut narrator = EventPrinter::new(layout, clock, rooms);
+        narrator.shorten_history(SHOWN_HISTORY);
+        let talk = Self {
+            client,
+            own: PendingMessages::new(name),
+            narrator,
+            exit: Exit::Success,
+            typing: Typing::default(),
+            shared,
+            title: None,
+        };
+        talk.has_alone();
+        talk
+    }
+
+    pub(super) fn notice(&mut self, text: &str) {
+        self.narrator.notice(text);
+    }
+
+    /// Lets the editor's thread know what it may offer and show. `true`: the status line is not what it was.
+    fn has_alone(&self) -> bool {
+        let status = self.summary();
+        let mut known = self.shared.lock();
+        known.room = self.narrator.rooms.current().map(str::to_owned);
+        known.state = describe::state(self.narrator.state, self.narrator.has_connected);
+        known.rooms = self
+            .narrator
+            .rooms
+            .list()
+            .map(|(room, _)| room.to_owned())
+            .filter(|room| is_typable(room))
+            .collect();
+        let names = self.narrator.rooms.current().map_or(&[][..], |room| self.narrator.rooms.names(room));
+        known.names = names.iter().rev().filter(|name| is_typable(name)).cloned().collect();
+        let has_changed = known.status != status;
+        known.status = status;
+        has_changed
+    }
+
+    /// Looks after what is beside the lines: draws the status line again if it has changed, with what is printed if there is
+    /// anything, and the window's title.
+    pub(super) fn refresh(&mut self) {
+        if std::mem::take(&mut self.shared.lock().has_typed) {
+            self.narrator.focus.unseen = 0;
+        }
+        self.narrator.set_me(self.client.user().map(|name| name.to_string()).or_else(|| self.own.name()));
+        let has_changed = self.has_alone();
+        // What is beside the lines at the end is put in order by those who close the terminal.
+        let is_ending = matches!(self.narrator.state, State::Closing | State::Closed | State::Failed);
+        if is_ending || !matches!(self.narrator.layout(), Layout::Columns { .. }) {
+            return;
+        }
+        if let Some(shown) = &mut self.title {
+            let title = alert::title(self.narrator.rooms.current(), self.narrator.unread());
+            if *shown != title {
+                self.narrator.printed.extend_from_slice(title.as_bytes());
+                self.shared.lock().title = Some(title.clone());
+                *shown = title;
+            }
+        }
+        let printed = &mut self.narrator.printed;
+        if printed.last().map_or(has_changed, |last| *last != b'\n') {
+            printed.extend_from_slice(REDRAW);
+        }
+    }
+
+    /// Sets the window's title from now on.
+    pub(super) fn set_titles(&mut self) {
+        self.title = Some(String::new());
+        self.narrator.printed.extend_from_slice(alert::KEEP_TITLE.as_bytes());
+    }
+
+    pub(super) fn take_events(&mut self, batch: &[Event]) {
+        for event in batch {
+            self.event(event);
+        }
+        // Before anything is printed: the prompt is drawn again with it.
+        self.refresh();
+    }
+
+    /// The user is typing, which is told where he is.
+    pub(super) fn composing(&mut self) {
+        if self.shared.is_composing()
+            && let Some(room) = self.narrator.rooms.current()
+            && self.typing.tell(Instant::now(), room)
+        {
+            // A room that the user is in has a good name, and whoever cannot be told now is told by the next letter.
+            let _ = self.client.signal(room, typing::KIND, &());
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
+        match event {
+            Event::Signal(signal)
+                if &*signal.kind == typing::KIND && self.client.user().as_ref() != Some(&signal.user) =>
+            {
+                self.typing.began(Instant::now(), &signal.room, &signal.user);
+            }
+            Event::Message(message) => match self.own.echo(message) {
+                MessageSource::Other => {
+                    self.typing.ended(&message.room, &message.user);
+                    self.narrator.event(event, self.client.now());
+                }
+                MessageSource::OtherSession => {
+                    let is_replay = message.entry.as_ref().is_some_and(|stamp| stamp.replay);
+                    let fate =
+                        if is_replay { SendStatus::RestoredOutcomes } else { SendStatus::OtherSession };
+                    self.narrator.received(message, Some(fate));
+                }
+                MessageSource::Own(show) => {
+                    self.narrator.rooms.seen(&message.room, &message.user);
+                    if let Some(show) = show {
+                        self.show(show);
+                    }
+                }
+            },
+            Event::Delivery(delivery) => {
+                // What has come back has arrived, whether or not anybody answers for it.
+                if !describe::is_success(&delivery.status) && !self.own.is_echoed(delivery.id) {
+                    self.exit = self.exit.max(Exit::Incomplete);
+                }
+                let answer = delivery.reply.as_ref().and_then(|reply| reply.answer.as_deref());
+                let said = delivery.reply.as_ref().and_then(|reply| reply.message.as_deref());
+                let outcome = self.own.outcome(Instant::now(), delivery.id, &delivery.status, said);
+                if let Some(show) = outcome {
+                    self.show(show);
+                }
+                // The words of a refusal stand at the message.
+                if let Some(answer) =
+                    answer.filter(|answer| said.is_none() && describe::is_informative(answer))
+                {
+                    self.notice(&describe::answer(answer));
+                }
+            }
+            Event::Restored(restored) => {
+                self.own.add(
+                    Instant::now(),
+                    Timestamp::now(),
+                    restored.id,
+                    &restored.room,
+                    restored.content.clone(),
+                );
+            }
+            event => {
+                if let Event::UserLeft { room, user, .. } = event {
+                    self.typing.ended(room, user);
+                }
+                self.narrator.event(event, self.client.now());
+            }
+        }
+    }
+
+    pub(super) fn show_overdue(&mut self, now: Instant, all: bool) {
+        for show in self.own.overdue(now, all) {
+            self.show(show);
+        }
+    }
+
+    fn show(&mut self, show: Display) {
+        match show {
+            Display::Message { id, at, room, content, fate } => {
+                let is_too_large = is_too_large(&fate);
+                self.narrator.own_message(&room, at, id, fate, &content);
+                self.show_size_limit(is_too_large);
+            }
+            Display::Update { id, room, content, fate } => {
+                let first = sanitise::content(&content).into_iter().next().unwrap_or_default();
+                self.notice(&fate.update_line(&sanitise::truncate(&first, QUOTED)));
+                self.show_size_limit(is_too_large(&fate));
+                self.narrator.rooms.settled(&room, id, fate);
+            }
+        }
+    }
+
+    /// How long a message may be, to whom one was too long.
+    fn show_size_limit(&mut self, is_too_large: bool) {
+        if is_too_large {
+            self.notice(&describe::content_limit(&self.client));
+        }
+    }
+
+    pub(super) fn bad_line(&mut self, bad: BadText) {
+        self.notice(match bad {
+            BadText::TooLong => "that line is longer than 1 MiB and was not sent",
+            BadText::NotUtf8 => "that line is not UTF-8 and was not sent",
+        });
+    }
+
+    /// Does what a typed line asks for. `true`: the user wants to leave.
+    pub(super) fn typed(&mut self, line: &str) -> bool {
+        self.narrator.end_repeats();
+        self.shared.finished();
+        match command::parse(line) {
+            Ok(None) => {}
+            Ok(Some(Command::Quit)) => return true,
+            Ok(Some(command)) => self.command(command),
+            Err(complaint) => self.notice(&complaint),
+        }
+        self.refresh();
+        false
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Say(text) => match self.narrator.rooms.current().map(str::to_owned) {
+                Some(room) => self.send(&room, text),
+                None => self.notice("you are in no room: /join ROOM first"),
+            },
+            Command::Message { room, text } => {
+                if let Err(error) = rejoin::check_room_name(&room) {
+                    self.notice(&error.to_string());
+                } else {
+                    self.send(&room, text);
+                }
+            }
+            Command::Join(room) => self.join(&room),
+            Command::Room(room) => self.go_to(&room),
+            Command::Leave(room) => match room.or_else(|| self.narrator.rooms.current().map(str::to_owned)) {
+                Some(room) if self.narrator.rooms.contains(&room) => self.client.leave(&room),
+                Some(room) => self.notice(&format!("you are not in {}", plain_name(&room))),
+                None => self.notice("you are in no room"),
+            },
+            Command::Rooms => self.list_rooms(),
+            Command::Who(room) => self.list_names(room),
+            Command::History(count) => match self.narrator.rooms.current().map(str::to_owned) {
+                Some(room) => self.narrator.history(&room, count.unwrap_or(DEFAULT_HISTORY)),
+                None => self.notice("you are in no room"),
+            },
+            Command::Search(text) => match self.narrator.rooms.current().map(str::to_owned) {
+                Some(room) => self.narrator.search(&room, &text),
+                None => self.notice("you are in no room"),
+            },
+            Command::Status => self.status(),
+            Command::Reconnect => {
+                self.notice("reconnecting, as you asked");
+                self.client.reconnect();
+            }
+            Command::Help => {
+                let commands =
+                    COMMANDS.map(|(name, arguments, meaning)| (format!("{name} {arguments}"), meaning));
+                let mut text = self.narrator.layout().list(commands);
+                text.push_str("Ctrl-C clears what you have typed (Ctrl-Y brings it back); on an empty line it leaves at once\n");
+                text.push_str("Ctrl-D is /quit; Alt-Enter begins another line of the same message\n");
+                text.push_str("// at the start of a line says a /\n");
+                text.push_str(&self.narrator.clock_description());
+                self.notice(&text);
+            }
+            Command::Quit => {}
+        }
+    }
+
+    fn join(&mut self, room: &str) {
+        let join = Join::room(room).history(HISTORY);
+        if let Err(error) = self.client.join_with(join) {
+            self.notice(&error.to_string());
+            return;
+        }
+        if !self.narrator.rooms.contains(room) {
+            self.narrator.rooms.change(room, RoomState::Joining);
+            self.narrator.rooms.select(room);
+        } else if self.narrator.rooms.current() != Some(room) {
+            self.narrator.rooms.select(room);
+            self.narrator.show_room();
+        } else {
+            self.notice(&format!("now talking in {}", plain_name(room)));
+        }
+    }
+
+    /// Goes to a room that the user is in, by its name or its number.
+    fn go_to(&mut self, wanted: &str) {
+        if self.narrator.rooms.contains(wanted) {
+            return self.select(wanted);
+        }
+        if let Ok(number) = wanted.parse() {
+            self.go_to_number(number);
+        } else {
+            let room = plain_name(wanted);
+            self.notice(&format!("you are not in {room}; /join {room} takes you there"));
+        }
+    }
+
+    /// Goes to the room with this number, from 1.
+    pub(super) fn go_to_number(&mut self, number: usize) {
+        let room = number.checked_sub(1).and_then(|at| self.narrator.rooms.list().nth(at));
+        match room.map(|(room, _)| room.to_owned()) {
+            Some(room) => self.select(&room),
+            None => self.notice(&format!("you have no room {number}; /rooms lists them")),
+        }
+        self.refresh();
+    }
+
+    fn select(&mut self, room: &str) {
+        if self.narrator.rooms.current() != Some(room) {
+            self.narrator.rooms.select(room);
+            self.narrator.show_room();
+        }
+    }
+
+    fn send(&mut self, room: &str, text: String) {
+        self.typing.sent();
+        match self.client.submit(room, text.clone()) {
+            Ok(id) => self.own.add(Instant::now(), Timestamp::now(), id, room, text),
+            Err(why) => {
+                self.exit = self.exit.max(Exit::Incomplete);
+                self.notice(&format!("not sent: {}", describe::send_failure(why)));
+            }
+        }
+    }
+
+    fn list_rooms(&mut self) {
+        let mut text = String::new();
+        for (at, (room, state)) in self.narrator.rooms.list().enumerate() {
+            let unread = self.narrator.rooms.unread_in(room).count;
+            let unread = if unread > 0 { format!(", {unread} unread") } else { String::new() };
+            let here = if self.narrator.rooms.current() == Some(room) { " (here)" } else { "" };
+            let state = if state == RoomState::Joined { "" } else { " (joining)" };
+            let _ = writeln!(text, "{} {}{here}{state}{unread}", at + 1, plain_name(room));
+        }
+        self.notice(if text.is_empty() { "you are in no room" } else { text.trim_end() });
+    }
+
+    fn list_names(&mut self, room: Option<String>) {
+        let Some(room) = room.or_else(|| self.narrator.rooms.current().map(str::to_owned)) else {
+            self.notice("you are in no room");
+            return;
+        };
+        let list = |names: &mut dyn Iterator<Item = &String>| {
+            names.map(|name| plain_name(name)).collect::<Vec<_>>().join(", ")
+        };
+        let shown = plain_name(&room);
+        let seen = list(&mut self.narrator.rooms.names(&room).iter().rev());
+        if !self.narrator.rooms.contains(&room) {
+            self.notice(&format!("you are not in {shown}"));
+            return;
+        }
+        let text = match self.narrator.rooms.who_is_in(&room) {
+            Occupants::List(members) => format!("in {shown}: {}", list(&mut members.iter())),
+            Occupants::Count(count) if seen.is_empty() => format!("{count} in {shown}"),
+            Occupants::Count(count) => format!("{count} in {shown}; seen, the latest first: {seen}"),
+            Occupants::Unknown if seen.is_empty() => format!("nobody has been seen in {shown} yet"),
+            Occupants::Unknown => format!("seen in {shown}, the latest first: {seen}"),
+        };
+        if self.narrator.state == State::Connected {
+            self.notice(&text);
+        } else {
+            self.notice(&format!("you are offline; before that: {text}"));
+        }
+    }
+
+    fn status(&mut self) {
+        let snapshot = self.client.status();
+        let diagnostics = self.client.diagnostics();
+        let mut text = snapshot.state.as_str().to_owned();
+        if let Some(mode) = snapshot.ready {
+            let _ = write!(text, ", {} protocol", mode.as_str());
+        }
+        if let Some(cause) = &snapshot.cause {
+            let _ = write!(text, ": {}", describe::cause(cause));
+        }
+        if let State::Reconnecting { retry_at: Some(at), .. } | State::Suspended { retry_at: Some(at), .. } =
+            snapshot.state
+        {
+            let _ = write!(text, "; {}", describe::retry(at, self.client.now()));
+        }
+        let _ = write!(
+            text,
+            "\ndials {}, connections {}, frames in {}, out {}; messages waiting: {}",
+            diagnostics.dials,
+            diagnostics.connections,
+            diagnostics.frames_in,
+            diagnostics.frames_out,
+            self.own.pending(),
+        );
+        if let Some(rtt) = diagnostics.rtt {
+            let _ = write!(text, "\nround trip {} ms", rtt.as_millis().max(1));
+        }
+        self.notice(&text);
+    }
+}
+
+fn is_too_large(fate: &SendStatus) -> bool {
+    matches!(fate, SendStatus::Failed(why, _) if why.is_too_large())
+}
+
+/// Whether a name is offered for completion: typing it gives that very name and nothing else.
+fn is_typable(name: &str) -> bool {
+    !name.is_empty() && !name.contains(char::is_whitespace) && sanitise::line(name) == name
+}

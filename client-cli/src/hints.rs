@@ -1,0 +1,204 @@
+//! Hints about failures, as far as they depend on the server that the command line describes. Does no I/O.
+
+use crate::describe::{cause, is_uninformative};
+use crate::error::Failure;
+use crate::sanitise;
+use crate::settings::Login;
+use rejoin::{Cause, CauseCode, DialErrorKind, Remedy, SOCKET_IO_OPENING};
+use std::borrow::Cow;
+
+/// What to say to the user of one command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hints {
+    /// How the user has said who they are.
+    pub(crate) login: Login,
+    /// The command for a Socket.IO server at the same host, unless it is already that.
+    pub(crate) socket_io: Option<String>,
+    /// The command that says what answers there.
+    pub(crate) doctor: String,
+}
+
+impl Default for Hints {
+    /// For a user with a token, of whose command nothing is known.
+    fn default() -> Self {
+        Self { login: Login::Token, socket_io: None, doctor: "rejoin doctor URL".to_owned() }
+    }
+}
+
+/// Said where a token was refused that was never given.
+pub(crate) const NO_TOKEN: &str =
+    "this server wants a token and none was given: --token NAME, --token-file FILE or REJOIN_TOKEN";
+const TOKEN_OPTIONS: &str = "--token NAME, --token-file FILE or REJOIN_TOKEN";
+
+/// What to do about a failure of this kind, whatever the command.
+pub(crate) fn general(code: CauseCode) -> Option<&'static str> {
+    match code {
+        CauseCode::Unauthorized(_) => Some(
+            "give a valid token with --token-file, --token-command or REJOIN_TOKEN; if it is valid, the server may \
+                 read it elsewhere: `rejoin doctor` finds out where, for --token-in",
+        ),
+        CauseCode::UnknownNamespace => Some("give the name that the server's code uses with --namespace"),
+        CauseCode::TokenUnavailable => Some("check the token file or command"),
+        CauseCode::GaveUp => Some("the default policy has no limit of attempts: leave out --policy legacy"),
+        _ => None,
+    }
+}
+
+impl Hints {
+    /// What the user can do about it.
+    pub(crate) fn for_cause(&self, cause: &Cause) -> Option<Cow<'static, str>> {
+        match cause.remedy {
+            Some(Remedy::InMessage) => return None,
+            Some(Remedy::SocketIo) => return Some(self.is_socket_io().into()),
+            _ => {}
+        }
+        let path = match cause.code {
+            CauseCode::Dial(
+                DialErrorKind::NotWebSocket
+                | DialErrorKind::NotEventStream
+                | DialErrorKind::Http(300..=399 | 404 | 405),
+            ) => "check the URL's path",
+            // Of other statuses the cause's own words say what to do.
+            code => return general(code).map(Cow::from),
+        };
+        let doctor = format!("to see what answers there: {}", self.doctor);
+        Some(match &self.socket_io {
+            Some(command) => format!("{path}; if it is a Socket.IO server: {command}; {doctor}").into(),
+            None => format!("{path}; {doctor}").into(),
+        })
+    }
+
+    /// A Socket.IO server answers, and it was not asked as one.
+    fn is_socket_io(&self) -> String {
+        match &self.socket_io {
+            Some(command) => format!("a Socket.IO server answers at this address: {command}"),
+            None => "a Socket.IO server answers at this address".to_owned(),
+        }
+    }
+
+    /// What the server sent that cannot be read.
+    pub(crate) fn malformed(&self, error: &str) -> String {
+        if error == SOCKET_IO_OPENING {
+            return self.is_socket_io();
+        }
+        format!("skipped something unreadable from the server: {}", sanitise::line(error))
+    }
+
+    /// The failure that a terminal cause ends the program with.
+    pub(crate) fn failure(&self, reason: Option<&Cause>) -> Failure {
+        let Some(reason) = reason else {
+            return Failure::terminal("failed", "the connection has ended for good");
+        };
+        if let Some(failure) = self.refusal(reason) {
+            return failure;
+        }
+        let failure = Failure::terminal(reason.code.as_str(), cause(reason));
+        match self.for_cause(reason) {
+            Some(advice) => failure.hint(advice),
+            None => failure,
+        }
+    }
+
+    /// The refusal of somebody who has given no token.
+    fn refusal(&self, refused: &Cause) -> Option<Failure> {
+        if !matches!(refused.code, CauseCode::Unauthorized(_)) {
+            return None;
+        }
+        let words = sanitise::line(&refused.text);
+        let message = match (self.login, is_uninformative(&words) || words.is_empty()) {
+            (Login::Token, _) => return None,
+            (Login::Nothing, true) => NO_TOKEN.to_owned(),
+            // No token helps where a user and a password are wanted.
+            (Login::Nothing, false) if refused.remedy == Some(Remedy::InMessage) => {
+                format!("the server refused the connection: {words}")
+            }
+            (Login::Nothing, false) if refused.code == CauseCode::Unauthorized(401) => {
+                format!("{NO_TOKEN} ({words})")
+            }
+            // It may refuse for reasons of its own.
+            (Login::Nothing, false) => {
+                format!("the server refused the connection: {words}; if it wants a token: {TOKEN_OPTIONS}")
+            }
+            (Login::Authorization, true) => "the server refused the user name and password".to_owned(),
+            (Login::Authorization, false) => {
+                format!("the server refused the user name and password: {words}")
+            }
+        };
+        let failure = Failure::terminal(refused.code.as_str(), message);
+        Some(match self.login {
+            Login::Authorization => {
+                failure.hint("check what stands before the URL's host, or the Authorization header")
+            }
+            _ => failure,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn advice() -> Hints {
+        let socket_io = Some("rejoin send http://h -r a --protocol socketio".to_owned());
+        Hints { socket_io, doctor: "rejoin doctor ws://h/".to_owned(), ..Hints::default() }
+    }
+
+    fn http(status: u16) -> Cause {
+        Cause::new(CauseCode::Dial(DialErrorKind::Http(status)), "the server answered")
+    }
+
+    #[test]
+    fn the_path_is_to_be_checked_only_where_it_may_be_wrong_and_commands_are_whole() {
+        let of = |status| advice().for_cause(&http(status));
+        assert_eq!(
+            of(404).unwrap(),
+            "check the URL's path; if it is a Socket.IO server: rejoin send http://h -r a --protocol socketio; to see \
+             what answers there: rejoin doctor ws://h/"
+        );
+        assert!(of(301).is_some());
+        for status in [400, 403, 413, 426, 429, 431, 500, 502, 503, 504] {
+            assert_eq!(of(status), None, "{status}");
+        }
+        let without = Hints { socket_io: None, ..advice() }.for_cause(&http(404)).unwrap();
+        assert!(!without.contains("Socket.IO"), "{without}");
+    }
+
+    #[test]
+    fn a_cause_that_says_what_to_do_has_no_other_advice_below_it_and_a_known_server_has_its_command() {
+        assert_eq!(advice().for_cause(&http(301).with_remedy(Some(Remedy::InMessage))), None);
+        let told = advice().for_cause(&http(400).with_remedy(Some(Remedy::SocketIo))).unwrap();
+        assert_eq!(
+            told,
+            "a Socket.IO server answers at this address: rejoin send http://h -r a --protocol socketio"
+        );
+        assert_eq!(advice().malformed(SOCKET_IO_OPENING), told);
+    }
+
+    #[test]
+    fn a_refusal_of_nobody_asks_for_a_token_and_one_of_a_password_for_another() {
+        let of = |cause: Cause, login| Hints { login, ..advice() }.failure(Some(&cause)).render();
+        let refused =
+            |text: &str, login| of(Cause::new(CauseCode::Unauthorized(4001), text).without_retry(), login);
+        let told = refused("Unauthorized", Login::Nothing);
+        assert!(
+            told.starts_with("rejoin: this server wants a token and none was given: --token NAME"),
+            "{told}"
+        );
+        assert!(told.ends_with("[unauthorized]\n"), "{told}");
+        assert!(refused("no guests\u{1b}", Login::Nothing).contains("refused the connection: no guests^["));
+        let basic =
+            Cause::new(CauseCode::Unauthorized(401), "it wants a user and a password").without_retry();
+        let basic = of(basic.with_remedy(Some(Remedy::InMessage)), Login::Nothing);
+        assert!(!basic.contains("token"), "{basic}");
+        assert!(refused("", Login::Authorization).contains("refused the user name and password ["));
+        assert!(refused("Unauthorized", Login::Token).contains("the server refused the token ["));
+    }
+
+    #[test]
+    fn a_terminal_cause_says_what_to_do() {
+        let reason = Cause::new(CauseCode::Unauthorized(4001), "Unauthorized").without_retry();
+        let failure = advice().failure(Some(&reason));
+        assert_eq!((failure.exit.code(), failure.code), (3, "unauthorized"));
+        assert!(failure.render().contains("--token-file"));
+    }
+}

@@ -1,0 +1,544 @@
+//! `rejoin send`: sends one message, or stdin line by line, and reports each outcome.
+//!
+//! An extended server acknowledges each message. A plain one confirms nothing, and refuses a token only after it has accepted the
+//! connection. But it echoes each message to its sender: after a message is written, its echo is awaited for a short time, and an
+//! `error` or a close in that time counts as its failure.
+
+use crate::args::SendArgs;
+use crate::error::{Exit, Failure, eprint_line};
+use crate::hints::Hints;
+use crate::lines::{self, BadText, Line};
+use crate::pipe::output::{self, Outcome, Repetition};
+use crate::settings::{Settings, Sources, check_room};
+use crate::signals::{Signal, Signals};
+use crate::token_notices::TokenNotices;
+use crate::{describe, sanitise};
+use rejoin::messages::Code;
+use rejoin::{
+    Cause, CauseCode, Client, DeliveryStatus, Event, Events, Mode, Receipt, RoomState, SOCKET_IO_OPENING,
+    SendError, SendFailure, SendId, State,
+};
+use std::collections::{BTreeSet, VecDeque};
+use std::io::Write as _;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+/// Time for the outcomes of what is under way when Ctrl-C is pressed.
+const LAST_OUTCOMES: Duration = Duration::from_secs(1);
+
+/// How long an echo may take. A plain server that sends none costs this once per command, not per message.
+const ECHO_TIMEOUT: Duration = Duration::from_secs(2);
+
+pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Exit, Failure> {
+    let sources = Sources::read(&arguments.connection)?;
+    let (url, text) = match (&arguments.url, &arguments.text) {
+        // One word that is no URL, where a URL is known from other_namespaces, is the text.
+        (Some(word), None) if !word.contains("://") && sources.url(None)?.is_some() => (None, Some(word)),
+        (url, text) => (url.as_deref(), text.as_ref()),
+    };
+    if text.is_some_and(String::is_empty) {
+        // Mostly a variable of a script that is not set.
+        return Err(Failure::usage("text", "nothing to send: the text is empty")
+            .hint("leave it out to send the lines of stdin"));
+    }
+    let described = {
+        let url = sources.require_url(url)?;
+        sources.at(&url)
+    };
+    let Some(room) = arguments.room.clone().or_else(|| described.rooms().first().cloned()) else {
+        return Err(Failure::usage("room", "no room to send to").hint("name one with -r ROOM"));
+    };
+    check_room(&room)?;
+    let mut settings = described.settings(std::slice::from_ref(&room)).await?;
+    settings.keep_in(arguments.state.state.as_ref());
+    settings.token_notices = Some(TokenNotices::default());
+    // Nothing is read here, so nothing counts as read.
+    settings.manual_commit = true;
+    let mut sender = Sender::new(&settings, room, arguments)?;
+    let client = sender.client.clone();
+    let stop = Notify::new();
+    let work = async {
+        let settled = async {
+            sender.begin().await?;
+            match text {
+                Some(text) => sender.send(text, None).await?,
+                None => sender.send_lines(&stop).await?,
+            }
+            sender.settle().await
+        }
+        .await;
+        sender.client.close().await;
+        if let Some(count) = describe::unreadable(&sender.client) {
+            eprint_line(&count);
+        }
+        settled.map(|()| sender.exit)
+    };
+    tokio::pin!(work);
+    let mut interrupted = None;
+    loop {
+        tokio::select! {
+            biased;
+            signal = signals.next() => match signal {
+                Signal::Interrupt if interrupted.is_some() => return Ok(Exit::Interrupted),
+                Signal::Interrupt => {
+                    interrupted = Some(Instant::now() + LAST_OUTCOMES);
+                    stop.notify_one();
+                    // Gives each message that has been read and has no outcome its last one, which is told.
+                    tokio::spawn(client.close());
+                }
+                Signal::Terminate => stop.notify_one(),
+            },
+            result = &mut work => return if interrupted.is_some() { Ok(Exit::Interrupted) } else { result },
+            () = sleep_until(interrupted.unwrap_or_else(Instant::now)), if interrupted.is_some() => {
+                return Ok(Exit::Interrupted);
+            }
+        }
+    }
+}
+
+/// What goes to stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    /// What a Socket.IO server's handlers answer.
+    Text,
+    /// A line for each message.
+    Json,
+    /// Nothing any more: it cannot be written.
+    Nothing,
+}
+
+struct Sender {
+    client: Client,
+    events: Events,
+    room: String,
+    /// What to say when something is wrong.
+    advice: Hints,
+    timeout: Duration,
+    /// What has no outcome at the end is not lost.
+    keeps: bool,
+    /// The server's handlers are asked for acks.
+    asks: bool,
+    token_notices: Option<TokenNotices>,
+    /// What the last connection could promise.
+    mode: Option<Mode>,
+    /// The state could not be stored: nothing is kept.
+    is_unstored: bool,
+    /// Plain: written and not seen again yet.
+    unechoed: VecDeque<String>,
+    /// Of an earlier run, without an outcome yet.
+    restored: BTreeSet<SendId>,
+    /// Why the server does not let us into the room, in our words and its own.
+    refused: Option<String>,
+    /// For good, for this reason.
+    shut_out: Option<Code>,
+    /// The cause of the last attempt that failed, which has been told.
+    told: Option<String>,
+    format: Format,
+    exit: Exit,
+}
+
+impl Sender {
+    fn new(settings: &Settings, room: String, arguments: &SendArgs) -> Result<Self, Failure> {
+        settings.in_one_namespace()?;
+        let (client, events) = settings.connect()?;
+        Ok(Self {
+            client,
+            events,
+            room,
+            advice: settings.hints("send"),
+            timeout: Duration::from_secs(arguments.timeout.into()),
+            keeps: settings.state.is_some(),
+            asks: settings.socket_io.as_ref().is_some_and(|server| server.options.acks),
+            token_notices: settings.token_notices.clone(),
+            mode: None,
+            is_unstored: false,
+            unechoed: VecDeque::new(),
+            restored: BTreeSet::new(),
+            refused: None,
+            shut_out: None,
+            told: None,
+            format: if arguments.json { Format::Json } else { Format::Text },
+            exit: Exit::Success,
+        })
+    }
+
+    /// With a state file: learns what an earlier run left, which comes before the first state.
+    async fn begin(&mut self) -> Result<(), Failure> {
+        let until = Instant::now() + self.timeout;
+        while self.keeps
+            && let Ok(Some(event)) = timeout_at(until, self.events.next()).await
+        {
+            self.event(&event)?;
+            if matches!(event, Event::State(_)) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends one message; `number` is its line.
+    async fn send(&mut self, text: &str, number: Option<u64>) -> Result<(), Failure> {
+        let draft = self.client.message(&self.room, text);
+        // With a state file it may wait for another run.
+        let mut sending = if self.keeps { draft.send() } else { draft.timeout(self.timeout).send() };
+        // The library's timeout is about the wait for a connection; this one also ends the wait for a server
+        // that is connected and takes nothing.
+        let patience = if self.keeps { self.timeout } else { self.timeout + ECHO_TIMEOUT };
+        let until = Instant::now() + patience;
+        let mut told = Ok(());
+        let mut outcome = loop {
+            tokio::select! {
+                biased;
+                outcome = &mut sending => break Some(outcome),
+                event = self.events.next() => match event {
+                    Some(event) => told = self.event(&event),
+                    None => break None,
+                },
+                () = sleep_until(until) => break None,
+            }
+            if told.is_err() {
+                break None;
+            }
+        };
+        // What the server has said before it, such as why the room cannot be joined.
+        while told.is_ok()
+            && let Ok(Some(event)) = timeout_at(Instant::now(), self.events.next()).await
+        {
+            told = self.event(&event);
+        }
+        if told.is_err() && outcome.is_none() {
+            // It waits, and nothing comes for it any more.
+            outcome = Some(Err(SendError::Failed(SendFailure::Closed)));
+        }
+        if let Some(outcome) = &outcome
+            && !self.is_kept(outcome)
+        {
+            self.print(|out, room| output::sent(out, number, room, Some(outcome.as_ref())));
+        }
+        match outcome {
+            Some(Ok(Receipt::Written)) => self.unechoed.push_back(text.to_owned()),
+            Some(Ok(receipt)) => {
+                if let Some(answer) = receipt.answer().filter(|_| self.format == Format::Text) {
+                    self.answered(number, answer);
+                }
+            }
+            Some(outcome) if self.is_kept(&outcome) => self.kept(number),
+            Some(Err(error)) => {
+                let what = match &error {
+                    SendError::Failed(why @ SendFailure::Closed) => {
+                        format!("not sent: {}", describe::send_failure(*why))
+                    }
+                    error => sanitise::line(&error.to_string()),
+                };
+                self.failed(number, &what, error.code());
+                // What a Socket.IO server's handlers take is theirs to say.
+                if error.is_too_large() && !self.asks && self.terminal().is_none() {
+                    eprint_line(&format!("  {}", describe::content_limit(&self.client)));
+                }
+                if let (SendError::Refused { message: None, .. }, Some(answer)) = (&error, error.answer()) {
+                    eprint_line(&format!("  {}", describe::answer(answer)));
+                }
+            }
+            // Why has been said.
+            None if self.is_unstored => {
+                self.ended(number, "not sent", &SendError::Failed(SendFailure::NotStored));
+            }
+            None if self.keeps => self.kept(number),
+            None => self.ended(number, &SendError::Unknown.to_string(), &SendError::Unknown),
+        }
+        told?;
+        if let Some(failure) = self.terminal() {
+            return Err(failure);
+        }
+        // What has come back meanwhile must not pile up.
+        if self.unechoed.len() >= MOST_UNECHOED {
+            self.settle().await?;
+        }
+        Ok(())
+    }
+
+    /// What has no outcome yet and waits for another run.
+    fn is_kept(&self, outcome: &Result<Receipt, SendError>) -> bool {
+        match outcome {
+            Err(SendError::Failed(SendFailure::Closed)) => self.keeps,
+            // Only an extended server can tell a message that is sent again.
+            Err(SendError::Unknown) => {
+                self.keeps
+                    && self.mode.is_none_or(|mode| mode == Mode::Extended)
+                    && matches!(self.client.status().state, State::Closing | State::Closed)
+            }
+            _ => false,
+        }
+    }
+
+    /// It has an outcome of which the client has told nothing.
+    fn ended(&mut self, number: Option<u64>, what: &str, error: &SendError) {
+        self.print(|out, room| output::sent(out, number, room, Some(Err(error))));
+        self.failed(number, what, error.code());
+    }
+
+    fn kept(&mut self, number: Option<u64>) {
+        self.print(|out, room| output::sent(out, number, room, None));
+        let what = "not delivered yet; it is kept, and the next run with this state file goes on with it";
+        if self.terminal().is_some() {
+            // What has failed is told at the end, and where the message is has to be known all the same.
+            return self.print_failure(number, what, "kept");
+        }
+        self.failed(number, what, "kept");
+    }
+
+    fn failed(&mut self, number: Option<u64>, what: &str, code: &str) {
+        if self.terminal().is_some() {
+            // Which says more than what became of the message.
+            return;
+        }
+        self.print_failure(number, what, code);
+        if self.asks && code == SendError::Unknown.code() {
+            eprint_line("  if this server's handlers never call their acks, --no-acks is for it");
+        }
+        if let Some(why) = &self.refused {
+            let room = crate::render::plain_name(&self.room);
+            eprint_line(&format!("  {room} could not be joined: {why}"));
+        }
+        let cause = self.client.status().cause.as_ref().map(describe::cause);
+        if let Some(cause) = cause.filter(|cause| self.told.as_ref() != Some(cause)) {
+            eprint_line(&format!("  {cause}"));
+        }
+    }
+
+    /// What the server's handler said to a message is all that is known of it.
+    fn answered(&mut self, number: Option<u64>, answer: &str) {
+        self.write(format!("{}{}\n", line_of(number), describe::answer(answer)).as_bytes());
+    }
+
+    /// With `--json`: writes the lines that `form` forms for the room.
+    fn print(&mut self, form: impl FnOnce(&mut Vec<u8>, &str)) {
+        if self.format == Format::Json {
+            let mut lines = Vec::new();
+            form(&mut lines, &self.room);
+            self.write(&lines);
+        }
+    }
+
+    /// When the reader of stdout has gone, what is sent goes on, and the status says what became of it.
+    fn write(&mut self, bytes: &[u8]) {
+        if self.format == Format::Nothing {
+            return;
+        }
+        let mut stdout = std::io::stdout().lock();
+        if let Err(error) = stdout.write_all(bytes).and_then(|()| stdout.flush())
+            && error.kind() != std::io::ErrorKind::BrokenPipe
+        {
+            self.format = Format::Nothing;
+            self.print_failure(None, &format!("cannot write to stdout: {error}"), "stdout");
+        }
+    }
+
+    fn terminal(&self) -> Option<Failure> {
+        let snapshot = self.client.status();
+        (snapshot.state == State::Failed).then(|| self.advice.failure(snapshot.cause.as_ref()))
+    }
+
+    /// Sends stdin until it ends or `stop` says so; what has been read by then is sent.
+    async fn send_lines(&mut self, stop: &Notify) -> Result<(), Failure> {
+        let mut input = lines::stdin();
+        loop {
+            let batch = tokio::select! {
+                biased;
+                () = stop.notified() => return Ok(()),
+                batch = input.recv() => batch,
+            };
+            let Some(batch) = batch else { return Ok(()) };
+            let mut batch = batch.into_iter();
+            while let Some(Line { number, text }) = batch.next() {
+                match text {
+                    // A line of input with nothing on it is no message, as in a chat.
+                    Ok(text) if text.trim().is_empty() => {}
+                    Ok(text) => {
+                        if let Err(failure) = self.send(&text, Some(number)).await {
+                            self.unsent(batch);
+                            return Err(failure);
+                        }
+                    }
+                    Err(BadText::TooLong) => self.no_message(number, "longer than 1 MiB", "line_too_long"),
+                    Err(BadText::NotUtf8) => self.no_message(number, "not UTF-8", "not_utf8"),
+                }
+            }
+        }
+    }
+
+    /// These have been read, and the connection has failed.
+    fn unsent(&mut self, lines: impl Iterator<Item = Line>) {
+        let is_text = |line: &Line| line.text.as_ref().is_ok_and(|text| !text.trim().is_empty());
+        let closed = SendError::Failed(SendFailure::Closed);
+        let mut count = 0_usize;
+        for line in lines.filter(is_text) {
+            count += 1;
+            self.print(|out, room| output::sent(out, Some(line.number), room, Some(Err(&closed))));
+        }
+        if count > 0 {
+            self.print_failure(
+                None,
+                &format!("{count} more lines have been read, and are not sent"),
+                closed.code(),
+            );
+        }
+    }
+
+    fn no_message(&mut self, number: u64, what: &str, code: &'static str) {
+        self.print(|out, room| output::unsent(out, number, room, code, what));
+        self.print_failure(Some(number), what, code);
+    }
+
+    fn print_failure(&mut self, number: Option<u64>, what: &str, code: &str) {
+        self.exit = self.exit.max(Exit::Incomplete);
+        let line = line_of(number);
+        eprint_line(&format!("rejoin: {line}{what} [{code}]"));
+    }
+
+    /// Waits for what has been written to come back, or for what comes instead, and for what an earlier run left.
+    async fn settle(&mut self) -> Result<(), Failure> {
+        let start = Instant::now();
+        while !self.unechoed.is_empty() || !self.restored.is_empty() {
+            let patience = if self.restored.is_empty() { ECHO_TIMEOUT } else { self.timeout };
+            match timeout_at(start + patience, self.events.next()).await {
+                Ok(Some(event)) => self.event(&event)?,
+                Ok(None) => break,
+                Err(_) if self.restored.is_empty() => break,
+                Err(_) => {
+                    let left = self.restored.len();
+                    self.restored.clear();
+                    let what =
+                        format!("{left} messages of an earlier run are not delivered yet; they are kept");
+                    self.print_failure(None, &what, "kept");
+                }
+            }
+        }
+        // A plain server that sends nothing back is allowed, and all that can be said of it is: written. Unless it has said
+        // that we are not in the room.
+        if let Some(code) = self.shut_out.filter(|_| !self.unechoed.is_empty()) {
+            let what = match self.unechoed.len() {
+                1 => "written, and not seen in the room".to_owned(),
+                count => format!("written, and the last {count} not seen in the room"),
+            };
+            self.failed(None, &what, code.as_str());
+        }
+        self.unechoed.clear();
+        Ok(())
+    }
+
+    fn event(&mut self, event: &Event) -> Result<(), Failure> {
+        match event {
+            Event::Message(message) if *message.room == *self.room => {
+                if let Some(at) = self.unechoed.iter().position(|text| *text == message.content) {
+                    self.unechoed.remove(at);
+                }
+            }
+            Event::Restored(restored) => {
+                self.restored.insert(restored.id);
+            }
+            Event::Delivery(delivery) => {
+                let was_restored = self.restored.remove(&delivery.id);
+                if was_restored {
+                    self.print(|out, room| {
+                        let outcome = Outcome::Final(delivery.status.clone());
+                        let room = if delivery.room.is_empty() { room } else { &*delivery.room };
+                        output::delivery(
+                            out,
+                            None,
+                            room,
+                            &outcome,
+                            delivery.reply.as_deref(),
+                            Repetition::First,
+                        );
+                    });
+                    // Told here, or nothing to be told.
+                    self.client.confirm(delivery.id);
+                }
+                let what = match &delivery.status {
+                    DeliveryStatus::Failed(why) => Some((describe::send_failure(*why), why.as_str())),
+                    DeliveryStatus::Unknown => Some((SendError::Unknown.to_string(), "unknown")),
+                    _ => None,
+                };
+                if let Some((what, code)) = what.filter(|_| was_restored) {
+                    self.print_failure(None, &format!("a message of an earlier run: {what}"), code);
+                    if let Some(said) = delivery.reply.as_ref().and_then(|reply| reply.message.as_deref()) {
+                        eprint_line(&format!("  the server says: {}", sanitise::line(said)));
+                    }
+                }
+            }
+            Event::ServerError { message, .. } if !self.unechoed.is_empty() => {
+                // It does not say which one it means: one of those that have not come back.
+                self.unechoed.pop_front();
+                self.print_failure(None, &format!("the server says: {}", sanitise::line(message)), "server");
+            }
+            // Nobody hears there what is written, however often it is sent.
+            Event::Malformed { error } if &**error == SOCKET_IO_OPENING => {
+                return Err(Failure::terminal("incompatible", self.advice.malformed(error)));
+            }
+            Event::Mode(mode) => self.mode = Some(*mode),
+            Event::StorageFailed { error } => {
+                self.is_unstored = true;
+                self.print_failure(None, error, "not_stored");
+            }
+            Event::Room(change) if *change.room == *self.room => {
+                let said = change.message.as_deref();
+                match (change.state, change.refused) {
+                    (RoomState::Joining, Some(code)) => {
+                        self.refused = Some(describe::refusal(code, said));
+                        eprint_line(&format!("rejoin: {}", describe::not_yet(&self.room, code, said)));
+                    }
+                    (RoomState::Failed(code) | RoomState::Removed(code), _) => {
+                        self.refused = Some(describe::refusal(code, said));
+                        self.shut_out = Some(code);
+                    }
+                    _ => (self.refused, self.shut_out) = (None, None),
+                }
+            }
+            Event::State(change) => match change.state {
+                State::Failed => return Err(self.advice.failure(change.cause.as_ref())),
+                State::Reconnecting { .. } if !self.unechoed.is_empty() && change.cause.is_some() => {
+                    // Written to a connection that is gone: nobody will ever know.
+                    let lost = self.unechoed.len();
+                    self.unechoed.clear();
+                    let what = format!("the connection was lost; the last {lost} may not have arrived");
+                    self.print_failure(None, &what, "unknown");
+                }
+                State::Reconnecting { .. } | State::Suspended { .. } => {
+                    if let Some(trouble) = &self.token_notices {
+                        trouble.look(change);
+                    }
+                    self.tries_again(change.cause.as_ref());
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// An attempt has failed, and another one follows: says why, once for each cause.
+    fn tries_again(&mut self, cause: Option<&Cause>) {
+        let Some(cause) = cause else { return };
+        let text = describe::cause(cause);
+        if cause.code == CauseCode::TokenUnavailable {
+            // It has been told already.
+            self.told = Some(text);
+        } else if self.told.as_ref() != Some(&text) {
+            eprint_line(&format!("rejoin: {text}; trying again"));
+            if let Some(advice) = self.advice.for_cause(cause) {
+                eprint_line(&format!("  {advice}"));
+            }
+            self.told = Some(text);
+        }
+    }
+}
+
+/// Which line of the input it is about.
+fn line_of(number: Option<u64>) -> String {
+    number.map(|number| format!("line {number}: ")).unwrap_or_default()
+}
+
+/// Messages written at which echoes are waited for, so that neither list nor event queue grows with the input.
+const MOST_UNECHOED: usize = 256;

@@ -1,0 +1,102 @@
+//! The options that a suggested command line must repeat to reach the same server. Secrets are replaced by placeholders.
+
+use crate::args::{ConnectionArgs, PolicyName, TokenIn};
+
+/// The options, each with a space before it. `token_in_url`: the URL that was given has the token.
+pub(crate) fn options(arguments: &ConnectionArgs, token_in_url: bool) -> String {
+    let mut options = Options::default();
+    options.value("--profile", arguments.profile.as_deref());
+    if arguments.token.is_some() {
+        options.value("--token", Some("TOKEN"));
+    } else if let Some(file) = &arguments.token_file {
+        options.value("--token-file", Some(&file.to_string_lossy()));
+    } else if arguments.token_command.is_some() {
+        // It may have a secret in it.
+        options.value("--token-command", Some("CMD"));
+    } else if token_in_url {
+        options.value("--token", Some("TOKEN"));
+    }
+    match arguments.token_in {
+        Some(TokenIn::Header) => options.value("--token-in", Some("header")),
+        Some(TokenIn::Query) => options.value("--token-in", Some("query")),
+        None if token_in_url => options.value("--token-in", Some("query")),
+        None => {}
+    }
+    for header in &arguments.headers {
+        let name = header.split(':').next().unwrap_or_default().trim();
+        options.value("--header", Some(&format!("{name}: …")));
+    }
+    for name in &arguments.subprotocols {
+        options.value("--subprotocol", Some(name));
+    }
+    let seconds = arguments.connect_timeout.map(|seconds| seconds.to_string());
+    options.value("--connect-timeout", seconds.as_deref());
+    if arguments.policy == Some(PolicyName::Legacy) {
+        options.value("--policy", Some("legacy"));
+    }
+    for (option, path) in [("--ca", &arguments.ca), ("--cert", &arguments.cert), ("--key", &arguments.key)] {
+        options.value(option, path.as_ref().map(|path| path.to_string_lossy()).as_deref());
+    }
+    options.0
+}
+
+#[derive(Default)]
+struct Options(String);
+
+impl Options {
+    fn value(&mut self, option: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.0.extend([" ", option, " ", &quoted(value)]);
+        }
+    }
+}
+
+/// A word for the shell.
+pub(crate) fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/');
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::{Arguments, Command};
+    use clap::Parser as _;
+
+    fn of(line: &[&str], token_in_url: bool) -> String {
+        let line = ["rejoin", "doctor", "ws://h"].iter().chain(line);
+        let Some(Command::Doctor(doctor)) = Arguments::parse_from(line).command else { panic!("no doctor") };
+        options(&doctor.connection, token_in_url)
+    }
+
+    #[test]
+    fn what_was_given_is_repeated_and_no_secret_is() {
+        assert_eq!(of(&[], false), "");
+        assert_eq!(of(&["--token", "s3cret"], false), " --token TOKEN");
+        assert_eq!(of(&[], true), " --token TOKEN --token-in query");
+        assert_eq!(of(&["--token-command", "echo s3cret"], false), " --token-command CMD");
+        assert_eq!(
+            of(&["--token-file", "my token", "--header", "Cookie: s3cret", "--ca", "/a/b.pem"], false),
+            " --token-file 'my token' --header 'Cookie: …' --ca /a/b.pem"
+        );
+        assert_eq!(
+            of(
+                &["--profile", "p", "--token-in", "header", "--subprotocol", "v1", "--connect-timeout", "3"],
+                false
+            ),
+            " --profile p --token-in header --subprotocol v1 --connect-timeout 3"
+        );
+    }
+
+    #[test]
+    fn a_word_is_quoted_for_the_shell() {
+        assert_eq!(quoted("lobby"), "lobby");
+        assert_eq!(quoted("two words"), "'two words'");
+        assert_eq!(quoted("it's; rm"), "'it'\\''s; rm'");
+        assert_eq!(quoted(""), "''");
+    }
+}

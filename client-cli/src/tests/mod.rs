@@ -1,0 +1,3 @@
+//! Tests that span several modules of the program.
+
+mod terminal_injection;

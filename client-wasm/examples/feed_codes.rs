@@ -1,0 +1,5 @@
+//! Prints `js/sse/codes.ts`.
+
+fn main() {
+    print!("{}", rejoin_wasm::feed::codes::typescript());
+}

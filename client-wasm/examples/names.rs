@@ -1,5 +1,0 @@
-//! Prints `js/names.ts`.
-
-fn main() {
-    print!("{}", rejoin_wasm::names::typescript());
-}

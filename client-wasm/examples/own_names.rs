@@ -1,5 +1,0 @@
-//! Writes `js/own/names.ts`.
-
-fn main() {
-    print!("{}", rejoin_wasm::own::names::typescript());
-}

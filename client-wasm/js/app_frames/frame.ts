@@ -1,0 +1,46 @@
+// Validates application frames, in both directions.
+import { isServerFrame } from "../protocol/frames.js";
+import { byteLength, jsonOf } from "../util/text.js";
+import { check, checkArgument, object } from "../client/arguments.js";
+import { isText, wellFormedJson } from "../protocol/validate.js";
+import type { AnyFrame } from "./types.js";
+
+/** Frame types that clients send. */
+const CLIENT_TYPES: readonly string[] = ["join_room", "leave_room", "send_message", "history", "presence", "signal", "ping", "auth"];
+
+/** Bytes as the application has them, and no view that changes afterwards. */
+const bytesOf = (frame: ArrayBufferView): Uint8Array =>
+  new Uint8Array(frame.buffer.slice(frame.byteOffset, frame.byteOffset + frame.byteLength));
+
+/** Copies a frame to be sent, as JSON or bytes, and measures it. Throws if it cannot be sent. */
+export function checkFrame(frame: unknown): { data: unknown; bytes: number } {
+  const isBinary = ArrayBuffer.isView(frame);
+  if (!isBinary) checkArgument(frame, [(value) => object[0](value) || Array.isArray(value), "an object or a list"], "frame");
+  const { copy: data, json } = isBinary ? { copy: bytesOf(frame), json: "" } : jsonOf(frame, "frame");
+  // Servers read JSON in bytes too.
+  const name = isBinary ? parseFrame(data)?.name : typeOf(data);
+  const isReserved = name != undefined && (isServerFrame(name) || CLIENT_TYPES.includes(name));
+  check(!isReserved, "bad_argument", `"${name}" is the type of a frame of the protocol`, "give it another one");
+  return { data, bytes: isBinary ? frame.byteLength : byteLength(json) };
+}
+
+/** The `type` of JSON, if it has one that is a text. */
+export function typeOf(data: any): string | undefined {
+  const name: unknown = Array.isArray(data) ? undefined : data?.type;
+  return isText(name) ? name : undefined;
+}
+
+/** A frame that came, or is to go: bytes that are no JSON with a `type` are its data; `undefined` for a text that is no JSON. */
+export function parseFrame(given: unknown): AnyFrame | undefined {
+  const isBinary = typeof given != "string";
+  try {
+    const text = isBinary ? new TextDecoder("utf-8", { fatal: true }).decode(given as Uint8Array) : given;
+    const data: unknown = JSON.parse(wellFormedJson(text));
+    const name = typeOf(data);
+    if (name != undefined) return { name, data };
+    if (!isBinary) return { data };
+  } catch {
+    if (!isBinary) return undefined;
+  }
+  return { data: new Uint8Array(given as ArrayBuffer) };
+}

@@ -1,0 +1,49 @@
+// The protocol of rooms with application frames beside it.
+import { byteLength } from "../util/text.js";
+import { isServerFrame, inputFrame } from "../protocol/frames.js";
+import { Input, sendFailures, type Output } from "../wasm/codes.js";
+import { roomProtocol, type ClientInternals, type Protocol } from "../protocol/protocol.js";
+import type { NamedEvent } from "../protocol/event_decoder.js";
+import type { Options } from "../types.js";
+import { check } from "../client/arguments.js";
+import { parseFrame } from "./frame.js";
+import { AppFrames } from "./frames.js";
+import { FrameInput, FrameOutput as FrameOutput } from "./codes.js";
+import type { AnyFrame } from "./types.js";
+
+/** The protocol of rooms with application frames. */
+export class AppFramesProtocol implements Protocol {
+  constructor(readonly options: Options) {
+    check(!options.shareTabs, "bad_option", "there are both frames and shareTabs", "a connection for frames is a tab's own: leave out shareTabs");
+  }
+
+  readonly read: Protocol["read"] = (conn, data, reader) => {
+    const frame = parseFrame(data);
+    if (!frame) return reader.machine.input(Input.Malformed, [conn]);
+    if (frame.name != undefined && isServerFrame(frame.name)) return inputFrame(conn, frame.data as Parameters<typeof inputFrame>[1], reader);
+    const bytes = typeof data == "string" ? byteLength(data) : (data as ArrayBuffer).byteLength;
+    reader.machine.input(FrameInput.Frame as number as Input, [conn, reader.handles.add({ data: frame }), bytes]);
+  };
+
+  readonly write: Protocol["write"] = (kind, fields, ids, writer) => {
+    if ((kind as number) != FrameOutput.Write) return roomProtocol.write(kind, fields, ids, writer);
+    const { data } = writer.payload(fields[2]!) as { data: unknown };
+    return ArrayBuffer.isView(data) ? (data as unknown as string) : JSON.stringify(data);
+  };
+
+  readonly decode: Protocol["decode"] = (kind, fields, handles, ...rest) => {
+    const [first, second] = fields as [number, number];
+    switch (kind as Output | FrameOutput) {
+      case FrameOutput.Frame:
+        return ["frame", handles.payload(first).data as AnyFrame] as unknown as NamedEvent;
+      case FrameOutput.NotKept: {
+        const message = `the frame ${JSON.stringify(handles.name(first))} is not kept: ${sendFailures[second - 1]}`;
+        return ["error", { message, code: "not_kept" }];
+      }
+      default:
+        return roomProtocol.decode(kind, fields, handles, ...rest);
+    }
+  };
+
+  readonly frames = (client: ClientInternals): unknown => new AppFrames(client, this.options);
+}

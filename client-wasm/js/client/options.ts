@@ -1,0 +1,103 @@
+// Validates and resolves the options of a client before anything is started.
+import { parseUrl } from "./url.js";
+import { isCount, isId } from "../protocol/validate.js";
+import { wellFormed } from "../util/text.js";
+import type { Address, JoinOptions, Options, Position, RoomOptions, TokenSource, UrlLike, WebSocketConstructor } from "../types.js";
+import { attempts, bool, check, checkArgument, checkFields, count, either, func, listOf, millis, number, object, oneOf, type Rules, signal, text, token } from "./arguments.js";
+
+/** 53 random bits. */
+export function randomSeed(): number {
+  const [high, low] = crypto.getRandomValues(new Uint32Array(2)) as unknown as [number, number];
+  return (high % 2 ** 21) * 2 ** 32 + low;
+}
+
+// What a client is made with, checked before anything has begun.
+
+/** Rules of the options of a join. */
+export const joinRules: Rules = {
+  since: [(value?: Position) => isId(value?.epoch) && isCount(value?.seq) && isId(value?.id), "the position of a message"],
+  history: count,
+};
+
+/** Rules of the options that every client has. */
+export const clientRules: Rules = {
+  policy: oneOf("default", "legacy"),
+  maxAttempts: attempts,
+  clock: [(it: any) => [it?.setTimeout, it?.clearTimeout, it?.Date?.now, it?.performance?.now].every(func[0]), "an object with setTimeout, clearTimeout, Date and performance"],
+  seed: number,
+  debug: bool,
+  wasm: either(text, [(it: any) => it?.href || it?.byteLength || (object[0](it) && `${it}`.includes("Module")), "a URL, bytes, or a compiled module"]),
+  signal,
+};
+
+/** Rules of the options of a client of rooms. */
+export const roomClientRules: Rules = {
+  ...clientRules,
+  rooms: listOf([either(text, object)[0], "a room's name, or { room, history }"]),
+  sendTtl: millis,
+  webSocket: func,
+};
+
+/** Rule of the option ticketUrl. */
+export const ticketUrlRule = either(text, object);
+
+const rules: Rules = {
+  ...roomClientRules,
+  token,
+  ticketUrl: ticketUrlRule,
+  notifications: bool,
+  protocol: oneOf("auto", "plain"),
+  persist: oneOf("indexeddb"),
+  shareTabs: [(it: any) => text[0](it) && it.trim(), "a text that names the user, whose tabs alone share a connection"],
+  allowedHosts: listOf(text),
+  frames: bool,
+};
+
+/** Throws for a bad option. */
+export function checkOptions(given: Options): void {
+  checkFields(given, given?.frames ? { ...rules, correlate: text } : rules);
+  parseRooms(given.rooms, joinRules);
+}
+
+/** A room's name in its wire form. */
+export function roomName(room: unknown, code: "bad_argument" | "bad_option" = "bad_argument"): string {
+  checkArgument(room, text, "room", code);
+  check(room != "@me", code, "@me is no room", "the user's own stream is the option notifications");
+  return wellFormed(room as string);
+}
+
+/** The rooms to join at once, each with its start position. `known`: the fields that may be set. */
+export function parseRooms(rooms: readonly (string | RoomOptions)[] = [], known: Rules): [room: string, options: JoinOptions][] {
+  return rooms.map((given) => {
+    const { room, ...options } = typeof given == "string" ? { room: given } : given;
+    checkFields(options, known, "option rooms:");
+    return [roomName(room, "bad_option"), options];
+  });
+}
+
+/** Parses one or several addresses. */
+export function parseAddresses<T>(address: Address, read: (address: string | UrlLike) => T): T[] {
+  const list: readonly unknown[] = Array.isArray(address) ? address : [address];
+  check(list.length > 0, "bad_url", "no address", "give at least one");
+  for (const one of list) {
+    // Anything converts to a string, and a relative address may be any string.
+    check(text[0](one) || typeof (one as UrlLike)?.href == "string", "bad_url", "the address is no text and no URL", "give wss://host/path, or a list of such");
+  }
+  return list.map((one) => read(one as string | UrlLike));
+}
+
+/** The resolved options of a client. */
+export interface ResolvedOptions {
+  urls: URL[];
+  socket: WebSocketConstructor;
+  source: TokenSource | undefined;
+}
+
+/** Resolves an address and options that were validated. */
+export function resolveOptions(address: Address, given: Options): ResolvedOptions {
+  const found = parseAddresses(address, parseUrl);
+  const socket = given.webSocket ?? (globalThis.WebSocket as WebSocketConstructor | undefined);
+  check(typeof socket == "function", "no_websocket", "there is no WebSocket here", "give the option webSocket, e.g. the package ws");
+  const source = given.token ?? found.map(([, token]) => token).findLast((token) => token != null) ?? undefined;
+  return { urls: found.map(([url]) => url), socket, source };
+}

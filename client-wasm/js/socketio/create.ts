@@ -1,0 +1,69 @@
+// Validates the options of a Socket.IO client and constructs it.
+import { parseUrl } from "../client/url.js";
+import type { UrlLike } from "../types.js";
+import { type Runtime, runtime as base } from "../client/runtime.js";
+import { SocketIoProtocol } from "./protocol.js";
+import { Client as RoomClient } from "../client/client.js";
+import type { Loader } from "../wasm/load_wasm.js";
+import { parseAddresses, parseRooms, roomClientRules, ticketUrlRule } from "../client/options.js";
+import { bool, checkFields, millis, object, oneOf, type Rules, text } from "../client/arguments.js";
+import type { Client } from "./client.js";
+import { authSource } from "./credentials.js";
+import { EventNames } from "./event_names.js";
+import { credentialRules, namespaceName, Namespaces } from "./namespaces.js";
+import type { Address, Options } from "./types.js";
+
+/** The address of the Engine.IO endpoint as a WebSocket address. A token in it is removed and returned separately. */
+export function parseEngineUrl(address: string | UrlLike): [url: URL, token: string | null] {
+  const [url, token] = parseUrl(address);
+  url.pathname = url.pathname == "/" ? "/socket.io/" : url.pathname.replace(/\/?$/, "/");
+  for (const [name, value] of [["EIO", "4"], ["transport", "websocket"]] as const) {
+    if (!url.searchParams.has(name)) url.searchParams.set(name, value);
+  }
+  return [url, token];
+}
+
+/** What differs for a client with application events. */
+export interface ProtocolPart {
+  readonly runtime: Runtime;
+  readonly Protocol: typeof SocketIoProtocol;
+}
+
+// What a client is made of: its options, checked, and its parts, put together.
+
+const rules: Rules = {
+  ...roomClientRules,
+  ...credentialRules,
+  namespace: text,
+  ticketUrl: ticketUrlRule,
+  events: object,
+  acks: bool,
+  ackText: oneOf("ok", "error"),
+  ackTimeout: millis,
+  frames: bool,
+};
+
+/** Throws for a bad option. */
+export const checkOptions = (given: Options): void => checkFields(given, rules);
+
+/** Starts a client, with options that have been checked. */
+export function createClient(address: Address, options: Options, loader: Loader, part: ProtocolPart = { runtime: base, Protocol: SocketIoProtocol }, Rooms = RoomClient): Client {
+  const { namespace = "/", events = {}, acks = true, ackTimeout = 0, ackText = "ok", rooms, policy, maxAttempts, sendTtl, clock, seed, wasm, webSocket } = options;
+  const name = namespaceName(namespace, "bad_option");
+  const found = parseAddresses(address, parseEngineUrl);
+  parseRooms(rooms, {});
+  const token = authSource(options, found.map(([, token]) => token).findLast((token) => token != null) ?? null);
+  const names = new EventNames(events);
+  const urls = found.map(([url]) => url);
+  // Notifications arrive in any case; an application that named one is told of gaps in them.
+  const shared = { notifications: events.notification != undefined, sendTtl, webSocket, clock, wasm };
+  const protocol = (name: string) => new part.Protocol(name, names, ackText == "error", urlHint(urls[0]!));
+  const all = { runtime: part.runtime, urls, options: shared, acks: [+acks, ackTimeout], protocol, loader, Rooms };
+  return new Namespaces(name, all, { ...shared, token, rooms, policy, maxAttempts, seed }).client;
+}
+
+/** A hint for an Engine.IO address at which no WebSocket opens. */
+const urlHint = ({ pathname }: URL): string =>
+  pathname == "/socket.io/"
+    ? 'if the server is there, it must allow the transport "websocket": this client does no long polling'
+    : `the address's path is that of the engine: if ${pathname.slice(0, -1)} is a namespace, leave it out and give it as the option namespace`;

@@ -1,0 +1,41 @@
+// Parses the events of a stream. Nothing received is trusted before it passed here.
+import { wellFormedJson } from "../protocol/validate.js";
+
+/** A parsed event. */
+export type ParsedEvent =
+  | { what: "message"; user: string; content: string; timestamp: string; data?: unknown }
+  | { what: "gap"; epoch: string; after: number; before: number; reason: string }
+  /** Any other event; `isBadMessage`: named like a message but with other data. */
+  | { what: "event"; name: string; data: string; isBadMessage: boolean };
+
+type Fields = { [name: string]: unknown };
+
+/** Parses one event. Its data may be anything. */
+export function parseEvent(kind: string, data: string): ParsedEvent {
+  if (kind == "gap") return gap(parseObject(data) ?? {});
+  const other = (claims: boolean): ParsedEvent => ({ what: "event", name: kind, data, isBadMessage: claims });
+  if (kind != "message") return other(false);
+  const frame = parseObject(data);
+  // Without a type the event name decides.
+  if (typeof frame?.["type"] == "string" && frame["type"] != "message") return other(false);
+  const { roomId, userId: user, content, timestamp, data: more } = frame ?? {};
+  const isText = (value: unknown): value is string => typeof value == "string";
+  if (!isText(roomId) || !isText(user) || !isText(content) || !isText(timestamp)) return other(true);
+  return { what: "message", user, content, timestamp, ...(more !== undefined && { data: more }) };
+}
+
+/** A gap is a gap whatever its data are. */
+function gap({ epoch, after, before, reason }: Fields): ParsedEvent {
+  const text = (value: unknown) => (typeof value == "string" ? value : "");
+  const number = (value: unknown) => (typeof value == "number" && value >= 0 ? value : -1);
+  return { what: "gap", epoch: text(epoch), after: number(after), before: number(before), reason: text(reason) };
+}
+
+function parseObject(text: string): Fields | undefined {
+  try {
+    const value = JSON.parse(wellFormedJson(text));
+    return value != undefined && typeof value == "object" && !Array.isArray(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,95 @@
+// Retries loading the module with the delays of a dial, and reports the progress as connection states.
+import type { Loader } from "./load_wasm.js";
+import { Unreachable } from "./load_wasm.js";
+import { Timer } from "../util/timer.js";
+import type { Clock, WasmSource } from "../types.js";
+
+/** The states that a client and a feed share while loading. */
+export interface LoadState {
+  state: "connecting" | "reconnecting" | "suspended" | "failed";
+  attempt?: number;
+  retryAt?: number;
+  cause?: { code: "wasm_unavailable"; text: string; willRetry: boolean };
+}
+
+/** How long starting waits for the module before loading continues in the background. */
+const START_TIMEOUT = 3_000;
+/** Backoff: the first delay, and the largest. */
+const FIRST_DELAY = 1_000;
+const MAX_DELAY = 30_000;
+/** Outages from this length on are `suspended`. */
+const SUSPENDED_AFTER = 120_000;
+
+/** Resolves when the module is loaded or still loading. Rejects when it can never be loaded. */
+export async function startLoading(loader: Loader, from: WasmSource | undefined): Promise<void> {
+  let timer: ReturnType<typeof setTimeout>;
+  const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, START_TIMEOUT)));
+  await Promise.race([loader.try(from), timeout])
+    .catch((error) => {
+      if (!(error instanceof Unreachable)) throw error;
+    })
+    .finally(() => clearTimeout(timer));
+}
+
+/** The retries of one client. */
+export class LoadRetry {
+  readonly #loaded: () => void;
+  readonly #emitState: (state: LoadState) => void;
+  readonly #clock: Clock;
+  readonly #from: WasmSource | undefined;
+  readonly #loader: Loader;
+  readonly #timer: Timer;
+  readonly #since: number;
+  #attempt = 0;
+  #isTrying = false;
+  #isOver = false;
+
+  constructor(
+    loader: Loader,
+    from: WasmSource | undefined,
+    clock: Clock,
+    emitState: (state: LoadState) => void,
+    /** Called once, when the module is loaded. */
+    loaded: () => void,
+  ) {
+    this.#loaded = loaded;
+    this.#emitState = emitState;
+    this.#clock = clock;
+    this.#from = from;
+    this.#loader = loader;
+    this.#timer = new Timer(clock, () => this.retry());
+    this.#since = clock.performance.now();
+    emitState({ state: "connecting" });
+    this.retry();
+  }
+
+  /** Tries immediately. */
+  retry(): void {
+    if (this.#isTrying || this.#isOver) return;
+    this.#isTrying = true;
+    this.#timer.clear();
+    this.#loader.try(this.#from).then(
+      () => !this.#isOver && (this.stop(), this.#loaded()),
+      (error: Error) => {
+        this.#isTrying = false;
+        if (!this.#isOver) this.#failed(error);
+      },
+    );
+  }
+
+  stop(): void {
+    this.#isOver = true;
+    this.#timer.clear();
+  }
+
+  #failed(error: Error): void {
+    const willRetry = error instanceof Unreachable;
+    const cause = { code: "wasm_unavailable", text: error.message, willRetry } as const;
+    if (!willRetry) return this.#emitState({ state: "failed", cause });
+    const longest = Math.min(FIRST_DELAY * 2 ** this.#attempt++, MAX_DELAY);
+    const delay = longest * (0.25 + 0.75 * Math.random());
+    const state = this.#clock.performance.now() - this.#since < SUSPENDED_AFTER ? "reconnecting" : "suspended";
+    this.#timer.set(this.#clock.performance.now() + delay);
+    this.#emitState({ state, attempt: this.#attempt, retryAt: Math.round(this.#clock.Date.now() + delay), cause });
+  }
+}
